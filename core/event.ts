@@ -1,0 +1,95 @@
+/**
+ * The event and its envelope.
+ *
+ * Two shapes of one thing. An {@link Event} is what applications see: the payload is a value. A {@link StoredEvent} is
+ * what stores keep and the wire carries: the payload is the publisher's own bytes, never parsed and printed again, so
+ * that `9007199254740993`, `1.0` and duplicate members survive (contract row 11).
+ */
+
+/** An event as an application sees it. */
+// deno-lint-ignore no-explicit-any -- the promised interface: an untyped event's payload can be read without a cast
+export interface Event<T = any> {
+  /** The per-topic sequence number, from 1, gap-free. Absent on stores that have none. */
+  seq?: number;
+  /** UUIDv7 unless the publisher gave one. */
+  id: string;
+  /** What happened, such as `user.created`. */
+  type: string;
+  topic: string;
+  /** Unix ms: the publisher's if given, else the broker's. */
+  timestamp: number;
+  schemaVersion: string;
+  payload: T;
+  metadata: Record<string, unknown>;
+  /** Orders and groups events; never compacts. */
+  key?: string;
+}
+
+/** An event that was accepted but has no sequence number yet. */
+export interface NewEvent {
+  id: string;
+  /** True when the publisher gave the id: then it is looked up for repeats. */
+  idGiven: boolean;
+  type: string;
+  /** Unix ms. */
+  timestamp: number;
+  schemaVersion: string;
+  key?: string;
+  /** The metadata as compact JSON text; `{}` when there is none. */
+  metadata: string;
+  /** The payload's own bytes: one JSON value, valid UTF-8, no line feed. May be a view on a larger buffer. */
+  payload: Uint8Array;
+}
+
+/** An event as a store gives it back. */
+export interface StoredEvent {
+  seq: number;
+  topic: string;
+  id: string;
+  type: string;
+  timestamp: number;
+  schemaVersion: string;
+  key?: string;
+  metadata: string;
+  payload: Uint8Array;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Everything of a wire line before the payload's bytes; a line ends with `}` and a line feed. */
+export function envelopeHead(event: Omit<StoredEvent, "payload">): string {
+  const key = event.key === undefined ? "" : `,"key":${JSON.stringify(event.key)}`;
+  return `{"seq":${event.seq},"id":${JSON.stringify(event.id)},"type":${
+    JSON.stringify(event.type)
+  }` +
+    `,"topic":${JSON.stringify(event.topic)},"timestamp":${event.timestamp}` +
+    `,"schemaVersion":${JSON.stringify(event.schemaVersion)}${key}` +
+    `,"metadata":${event.metadata},"payload":`;
+}
+
+/** One event as its wire line: JSON, payload last and byte for byte, with the line feed. */
+export function toWireLine(event: StoredEvent): Uint8Array {
+  const head = encoder.encode(envelopeHead(event));
+  const line = new Uint8Array(head.length + event.payload.length + 2);
+  line.set(head);
+  line.set(event.payload, head.length);
+  line[line.length - 2] = 0x7d; // }
+  line[line.length - 1] = 0x0a;
+  return line;
+}
+
+/** The event as applications see it: payload and metadata parsed. */
+export function toEvent<T>(stored: StoredEvent): Event<T> {
+  return {
+    seq: stored.seq,
+    id: stored.id,
+    type: stored.type,
+    topic: stored.topic,
+    timestamp: stored.timestamp,
+    schemaVersion: stored.schemaVersion,
+    payload: JSON.parse(decoder.decode(stored.payload)) as T,
+    metadata: JSON.parse(stored.metadata) as Record<string, unknown>,
+    ...(stored.key === undefined ? {} : { key: stored.key }),
+  };
+}

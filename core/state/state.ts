@@ -1,0 +1,190 @@
+/**
+ * The second plane: everything that is not an event. Topics, subscriptions, cursors, retries, dead letters, schemas.
+ *
+ * A {@link State} is small on purpose: it loads what is there, and it commits a list of changes in one durable
+ * transaction. "Retry exhausted, dead letter, cursor moves on" is one such list. What is decided is decided elsewhere
+ * (core/delivery, core/broker), in memory, from what was loaded.
+ */
+import type { TopicOptions } from "../topic.ts";
+import type { BackoffSpec } from "../retry.ts";
+
+/** A topic as it is kept. */
+export interface TopicRecord {
+  name: string;
+  options: TopicOptions;
+  /** Unix ms. */
+  createdAt: number;
+}
+
+/** How a subscription treats its events. Durations in ms. */
+export interface SubscriptionSettings {
+  /** Retries after the first attempt. */
+  maxRetries: number;
+  backoff: BackoffSpec;
+  /** Only these types; empty means all. Others count as done. */
+  eventTypes: string[];
+  /** A CEL expression; events that do not match count as done. Absent: all. */
+  where?: string;
+}
+
+/** A subscription as it is kept. */
+export interface SubscriptionRecord {
+  name: string;
+  /** A topic or a pattern. */
+  topic: string;
+  /** Where it begins on a topic that it has no cursor for yet, as an offset. */
+  from: string;
+  settings: SubscriptionSettings;
+  paused: boolean;
+  pauseReason?: string;
+  createdAt: number;
+}
+
+/** How far a subscription is on one topic. */
+export interface CursorRecord {
+  subscription: string;
+  topic: string;
+  /**
+   * The first seq that is neither done nor dead nor kept as a retry row of its own. Retries do not hold the cursor back:
+   * an hour of backoff would otherwise keep a mark for every event that was done meanwhile.
+   */
+  next: number;
+}
+
+/** Events that retention took before a subscription saw them. */
+export interface MissedRecord {
+  subscription: string;
+  topic: string;
+  /** The first and last seq missed so far, and how many in all. */
+  from: number;
+  to: number;
+  count: number;
+}
+
+/** One attempt to deliver an event. */
+export interface Attempt {
+  /** From 1; never reset by a crash. */
+  attempt: number;
+  /** Unix ms. */
+  startedAt: number;
+  durationMs: number;
+  outcome: "retry" | "dead" | "expired";
+  /** What went wrong, for people. */
+  error: string;
+  exitCode?: number;
+  signal?: string;
+  /** The last 8 KiB of the handler's stderr. */
+  stderr?: string;
+  stack?: string;
+}
+
+/** An event that waits for its next attempt, with its own copy. */
+export interface RetryRecord {
+  subscription: string;
+  topic: string;
+  seq: number;
+  id: string;
+  key?: string;
+  type: string;
+  /** Unix ms. */
+  dueAt: number;
+  /** The attempt that comes next. */
+  nextAttempt: number;
+  /** Attempts since the last grant of `maxRetries`: reset to 0 by `dlq retry`, never by a crash. */
+  failures: number;
+  attempts: Attempt[];
+  /** The event's wire line, so that retention cannot take it. */
+  line: Uint8Array;
+}
+
+/** An event that a subscription gave up on. */
+export interface DeadLetterRecord {
+  subscription: string;
+  topic: string;
+  seq: number;
+  id: string;
+  key?: string;
+  type: string;
+  /** The last attempt's error, or the reason given. */
+  reason: string;
+  /** Unix ms. */
+  diedAt: number;
+  attempts: Attempt[];
+  line: Uint8Array;
+}
+
+/** A registered schema. */
+export interface SchemaRecord {
+  type: string;
+  version: string;
+  /** The schema as JSON text, byte for byte as registered. */
+  schema: string;
+  registeredAt: number;
+}
+
+/** One change; a list of them is one transaction. */
+export type StateChange =
+  | { op: "topic.put"; record: TopicRecord }
+  | { op: "topic.remove"; name: string }
+  | { op: "subscription.put"; record: SubscriptionRecord }
+  /** Removes its cursors, done marks, missed counts and retries too; its dead letters stay. */
+  | { op: "subscription.remove"; name: string }
+  | { op: "cursor.put"; record: CursorRecord }
+  | { op: "cursor.remove"; subscription: string; topic: string }
+  /** Done out of order: at or above the cursor. Putting the cursor removes the marks below it. */
+  | { op: "done.put"; subscription: string; topic: string; seqs: number[] }
+  | { op: "done.clear"; subscription: string; topic: string }
+  | { op: "missed.put"; record: MissedRecord }
+  | { op: "retry.put"; record: RetryRecord }
+  | { op: "retry.remove"; subscription: string; topic: string; id: string }
+  | { op: "retry.clear"; subscription: string; topic: string }
+  | { op: "dead.put"; record: DeadLetterRecord }
+  | { op: "dead.remove"; subscription: string; topic: string; id: string }
+  | { op: "schema.put"; record: SchemaRecord }
+  | { op: "schema.remove"; type: string; version: string };
+
+/** Which dead letters. Every given field must match. */
+export interface DeadLetterFilter {
+  /** Event ids, or `SUBSCRIPTION:ID`. */
+  ids?: string[];
+  subscription?: string;
+  topic?: string;
+  type?: string;
+  key?: string;
+  /** A part of the reason, without regard to case. */
+  reason?: string;
+  /** Unix ms, inclusive. */
+  since?: number;
+}
+
+/** A place in the list of dead letters, newest first. */
+export interface DeadLetterPage {
+  records: DeadLetterRecord[];
+  /** Pass it back to read on; absent at the end. */
+  next?: string;
+}
+
+/** All that is small enough to live in memory. */
+export interface StateSnapshot {
+  topics: TopicRecord[];
+  subscriptions: SubscriptionRecord[];
+  cursors: CursorRecord[];
+  done: { subscription: string; topic: string; seq: number }[];
+  missed: MissedRecord[];
+  /** Without `line` and `attempts`: those are read when due. */
+  retries: Omit<RetryRecord, "line" | "attempts">[];
+  schemas: SchemaRecord[];
+}
+
+/** The state database. */
+export interface State {
+  load(): StateSnapshot;
+  /** One durable transaction. Rejects when nothing of it was kept. */
+  commit(changes: readonly StateChange[]): Promise<void>;
+  retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
+  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage;
+  countDeadLetters(filter: DeadLetterFilter): number;
+  /** Dead letters per subscription. */
+  deadLetterCounts(): Map<string, number>;
+  close(): Promise<void>;
+}

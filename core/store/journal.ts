@@ -1,0 +1,151 @@
+/**
+ * Group commit over a store.
+ *
+ * One append is in flight at a time; what arrives meanwhile waits together and goes down as the next one. So a lone
+ * publisher pays for one sync, a thousand share one, and nobody waits on a timer. After an append that failed for a
+ * reason other than "no room now" nothing is trusted any more: the journal refuses everything that follows
+ * (contract row 7).
+ */
+import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
+import type { NewEvent } from "../event.ts";
+import type { AppendOutcome, AppendRequest, JournalStore } from "./store.ts";
+
+/** Events that have just become durable. */
+export interface Commit {
+  topic: string;
+  firstSeq: number;
+  lastSeq: number;
+  /** Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. */
+  events: readonly NewEvent[];
+}
+
+interface Waiting {
+  request: AppendRequest;
+  resolve: (outcome: AppendOutcome) => void;
+  reject: (error: unknown) => void;
+}
+
+/** The most events that one append carries; a bound on what one transaction holds in memory. */
+const MAX_BATCH_EVENTS = 20_000;
+/** The most payload bytes that one append carries, unless a single request is larger. */
+const MAX_BATCH_BYTES = 16 * 1024 * 1024;
+
+/** Group commit: see the head of this file. */
+export class Journal {
+  readonly store: JournalStore;
+  /** Appends that became durable; with `events`, the mean batch. */
+  batches = 0;
+  /** Events that became durable. */
+  events = 0;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+  #listeners = new Set<(commit: Commit) => void>();
+  #failed: unknown;
+  #failure = Promise.withResolvers<unknown>();
+
+  constructor(store: JournalStore) {
+    this.store = store;
+  }
+
+  /** The error after which nothing is stored any more; undefined while all is well. */
+  get failed(): unknown {
+    return this.#failed;
+  }
+
+  /** Resolves with that error when it happens. */
+  get failure(): Promise<unknown> {
+    return this.#failure.promise;
+  }
+
+  /** Stores the request; resolves when it is as durable as the store promises. */
+  submit(request: AppendRequest): Promise<AppendOutcome> {
+    if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ request, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Calls `listener` for everything that became durable, before its publisher is answered. Returns "stop". */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when nothing is in flight. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop: requests that arrive in the same tick share the first append.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const batch = takeBatch(this.#waiting);
+      if (this.#failed !== undefined) {
+        for (const { reject } of batch) reject(refusal(this.#failed));
+        continue;
+      }
+      try {
+        const outcomes = await this.store.append(batch.map((waiting) => waiting.request));
+        this.batches++;
+        batch.forEach((waiting, i) => this.#settle(waiting, outcomes[i]!));
+      } catch (error) {
+        if (!(error instanceof CannotStoreError)) {
+          this.#failed = error;
+          this.#failure.resolve(error);
+        }
+        for (const { reject } of batch) reject(error instanceof EvsError ? error : refusal(error));
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #settle(waiting: Waiting, outcome: AppendOutcome): void {
+    if (outcome.ok && outcome.count > 0) {
+      this.events += outcome.count;
+      const commit: Commit = {
+        topic: waiting.request.topic,
+        firstSeq: outcome.firstSeq,
+        lastSeq: outcome.lastSeq,
+        events: withoutDuplicates(waiting.request.events, outcome.duplicates),
+      };
+      for (const listener of this.#listeners) listener(commit);
+    }
+    waiting.resolve(outcome);
+  }
+}
+
+/** Takes from the front of `waiting` what one append should carry: at least one request. */
+function takeBatch(waiting: Waiting[]): Waiting[] {
+  let events = 0;
+  let bytes = 0;
+  let n = 0;
+  while (n < waiting.length) {
+    const request = waiting[n]!.request;
+    for (const event of request.events) bytes += event.payload.length;
+    events += request.events.length;
+    if (n > 0 && (events > MAX_BATCH_EVENTS || bytes > MAX_BATCH_BYTES)) break;
+    n++;
+  }
+  return waiting.splice(0, n);
+}
+
+/** The events of a request that were stored. */
+export function withoutDuplicates(
+  events: readonly NewEvent[],
+  duplicates: readonly { index: number }[],
+): readonly NewEvent[] {
+  if (duplicates.length === 0) return events;
+  const gone = new Set(duplicates.map((duplicate) => duplicate.index));
+  return events.filter((_, index) => !gone.has(index));
+}
+
+function refusal(cause: unknown): EvsError {
+  if (cause instanceof EvsError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new InternalError(`the event store failed and takes no more events: ${why}`, {
+    cause,
+    hint: "read the log (evs daemon logs), mend the cause, and start the daemon again",
+  });
+}

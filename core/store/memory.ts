@@ -1,0 +1,184 @@
+/** Events in memory: the default of `new EventBroker()`, the reference that the other stores are tested against. */
+import { type Event, type NewEvent, type StoredEvent, toEvent, toWireLine } from "../event.ts";
+import { decideAppend, type DedupWindow, eventsToSave, selects, sizeOf } from "./append.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  EventQuery,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "./store.ts";
+import { concat } from "./bytes.ts";
+import { type Clock, systemClock } from "../clock.ts";
+
+interface MemoryTopic {
+  /** `events[i]` has the seq `firstSeq + i`. */
+  events: StoredEvent[];
+  firstSeq: number;
+  lastSeq: number;
+  bytes: number;
+  keys: Map<string, number>;
+  given: Map<string, { seq: number; receivedAt: number }>;
+}
+
+/** A {@link JournalStore} that forgets everything when the process ends. */
+export class MemoryEventStore implements JournalStore {
+  readonly durable = false;
+  readonly #topics = new Map<string, MemoryTopic>();
+  readonly #clock: Clock;
+  readonly #dedupWindow: number;
+
+  constructor(options: { clock?: Clock } & DedupWindow = {}) {
+    this.#clock = options.clock ?? systemClock;
+    this.#dedupWindow = options.dedupWindow ?? 86_400_000;
+  }
+
+  append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+    return Promise.resolve(requests.map((request) => this.#appendOne(request)));
+  }
+
+  #appendOne(request: AppendRequest): AppendOutcome {
+    const topic = this.#topics.get(request.topic) ?? this.#addTopic(request.topic);
+    const now = this.#clock.now();
+    return decideAppend(request, {
+      lastSeq: topic.lastSeq,
+      lastSeqOfKey: (key) => topic.keys.get(key) ?? 0,
+      seqOfGivenId: (id) => {
+        const seen = topic.given.get(id);
+        return seen && seen.receivedAt > now - this.#dedupWindow ? seen.seq : undefined;
+      },
+      store: (seq, event) => {
+        topic.events.push(stored(request.topic, seq, event));
+        topic.lastSeq = seq;
+        topic.bytes += sizeOf(event);
+        if (event.key !== undefined) topic.keys.set(event.key, seq);
+        if (event.idGiven) topic.given.set(event.id, { seq, receivedAt: now });
+      },
+    });
+  }
+
+  #addTopic(name: string): MemoryTopic {
+    const topic: MemoryTopic = {
+      events: [],
+      firstSeq: 1,
+      lastSeq: 0,
+      bytes: 0,
+      keys: new Map(),
+      given: new Map(),
+    };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    const held = this.#topics.get(topic);
+    if (!held) return { events: [], next: query.to + 1 };
+    const from = Math.max(query.from, held.firstSeq);
+    const end = Math.min(query.to, held.lastSeq, from + query.limit - 1);
+    const range = held.events.slice(from - held.firstSeq, Math.max(0, end - held.firstSeq + 1));
+    const events = query.types ? range.filter((e) => query.types!.includes(e.type)) : range;
+    return { events, next: end >= Math.min(query.to, held.lastSeq) ? query.to + 1 : end + 1 };
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    const { events, next } = this.readPage(topic, query);
+    return {
+      bytes: concat(events.map(toWireLine)),
+      count: events.length,
+      lastSeq: events.at(-1)?.seq ?? 0,
+      next,
+    };
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#topics.get(topic)?.events.find((event) => event.id === id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    const held = this.#topics.get(topic);
+    if (!held) return 1;
+    const index = held.events.findIndex((event) => event.timestamp >= timestamp);
+    return index < 0 ? held.lastSeq + 1 : held.firstSeq + index;
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    const held = this.#topics.get(topic);
+    if (!held) return 1;
+    let bytes = 0;
+    for (let i = held.events.length - 1; i >= 0; i--) {
+      bytes += sizeOf(held.events[i]!);
+      if (bytes > maxBytes) return held.firstSeq + i + 1;
+    }
+    return held.firstSeq;
+  }
+
+  truncate(topic: string, seq: number): Promise<number> {
+    const held = this.#topics.get(topic);
+    if (!held) return Promise.resolve(0);
+    const gone = held.events.splice(
+      0,
+      Math.max(0, Math.min(seq, held.lastSeq + 1) - held.firstSeq),
+    );
+    held.firstSeq += gone.length;
+    for (const event of gone) held.bytes -= sizeOf(event);
+    return Promise.resolve(gone.length);
+  }
+
+  async removeTopic(topic: string): Promise<void> {
+    const held = this.#topics.get(topic);
+    if (!held) return;
+    await this.truncate(topic, held.lastSeq + 1);
+    held.keys.clear();
+    held.given.clear();
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    const held = this.#topics.get(topic)?.events ?? [];
+    const limit = options.limit || Infinity;
+    const events: Event[] = [];
+    for (const event of held) {
+      if (events.length >= limit) break;
+      if (selects(options, event)) events.push(toEvent(event));
+    }
+    return Promise.resolve(events);
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function stored(topic: string, seq: number, event: NewEvent): StoredEvent {
+  return {
+    seq,
+    topic,
+    id: event.id,
+    type: event.type,
+    timestamp: event.timestamp,
+    schemaVersion: event.schemaVersion,
+    ...(event.key === undefined ? {} : { key: event.key }),
+    metadata: event.metadata,
+    payload: event.payload.slice(),
+  };
+}

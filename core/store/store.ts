@@ -1,0 +1,130 @@
+/**
+ * What a store of events is.
+ *
+ * {@link EventStore} is what a user must write: three methods. {@link JournalStore} is what our own stores are: the
+ * store assigns sequence numbers, looks up repeated ids and checks expectations inside one append, so that those
+ * decisions and the events are durable together. Who calls `append` one batch at a time gets group commit
+ * (core/store/journal.ts).
+ */
+import type { Event, NewEvent, StoredEvent } from "../event.ts";
+
+/** Which events `getEvents` returns. */
+export interface EventQuery {
+  /** Unix ms, inclusive. */
+  fromTimestamp?: number;
+  /** Unix ms, inclusive. */
+  toTimestamp?: number;
+  eventTypes?: string[];
+  /** At most this many; 0 or absent means all. */
+  limit?: number;
+}
+
+/** A store of events, as an application may write its own. */
+export interface EventStore {
+  saveEvent(event: Event): Promise<void>;
+  /** Oldest first. */
+  // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
+  getEvents(topic: string, options?: any): Promise<Event[]>;
+  /** Removes events older than `beforeTimestamp` (Unix ms) and tells how many. */
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number>;
+}
+
+/** What a publisher expects of the present: the last seq of the key (if one is given) or of the topic. */
+export type Expected = number | "none" | "exists" | "any";
+
+/** Events for one topic that are stored together or not at all. */
+export interface AppendRequest {
+  topic: string;
+  events: readonly NewEvent[];
+  /** Checked against the last seq of `events[0].key` if it has one, else of the topic. */
+  expected?: Expected;
+}
+
+/** What became of one {@link AppendRequest}. */
+export type AppendOutcome =
+  | {
+    ok: true;
+    /** How many events were stored: those given less the duplicates. */
+    count: number;
+    /** The first seq stored; 0 when nothing was. */
+    firstSeq: number;
+    /** The last seq stored; 0 when nothing was. */
+    lastSeq: number;
+    /** Events that were there already: their index in the request and the seq they first got. Ascending by index. */
+    duplicates: readonly { index: number; seq: number }[];
+  }
+  | { ok: false; expected: Expected; actual: number; subject: "topic" | "key" };
+
+/** What a store knows of one topic. */
+export interface TopicHead {
+  /** The lowest seq that is still there; `lastSeq + 1` when none is. */
+  firstSeq: number;
+  /** The last seq ever given; 0 before the first. */
+  lastSeq: number;
+  /** Bytes of payloads and metadata that are there now. */
+  bytes: number;
+}
+
+/** Which page to read. */
+export interface PageQuery {
+  /** First seq, inclusive. */
+  from: number;
+  /** Last seq, inclusive. */
+  to: number;
+  /** At most this many events are looked at (not: returned). */
+  limit: number;
+  /** Only these types. */
+  types?: readonly string[];
+}
+
+/** A page of events. */
+export interface Page {
+  events: StoredEvent[];
+  /** Read on from here; greater than `to` when the range is done. */
+  next: number;
+}
+
+/** A page of wire lines, ready to be sent. */
+export interface LinePage {
+  bytes: Uint8Array;
+  count: number;
+  /** The seq of the last line; 0 when there is none. */
+  lastSeq: number;
+  next: number;
+}
+
+/** A store that assigns sequence numbers and reads by them. */
+export interface JournalStore extends EventStore {
+  /**
+   * Stores the requests in order, in one transaction with one sync, and resolves when all of it is durable.
+   * A request whose expectation fails stores nothing and does not stop the others. Rejects (and stores nothing at all)
+   * when the medium refuses: `CannotStoreError` when it may work later, any other error when it must not be trusted.
+   */
+  append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]>;
+  /** Where a topic begins and ends. An unknown topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`. */
+  head(topic: string): TopicHead;
+  /** The names of topics that have or had events. */
+  topics(): string[];
+  /** Reads a page without holding anything open. */
+  readPage(topic: string, query: PageQuery): Page;
+  /** The same as bytes; faster where no one needs the events themselves. */
+  readLines(topic: string, query: PageQuery): LinePage;
+  /** The event with this id, if it is there. */
+  find(topic: string, id: string): StoredEvent | undefined;
+  /** The lowest seq whose timestamp is at or after `timestamp`; `lastSeq + 1` if there is none. */
+  seekTime(topic: string, timestamp: number): number;
+  /** Removes the events below `seq` for good and tells how many. The numbers are never used again. */
+  truncate(topic: string, seq: number): Promise<number>;
+  /** The lowest seq to keep so that at most `maxBytes` remain; for retention. */
+  seekBytes(topic: string, maxBytes: number): number;
+  /** Removes a topic's events; its last seq stays known. */
+  removeTopic(topic: string): Promise<void>;
+  /** True when an append that resolved survives a power cut. */
+  readonly durable: boolean;
+  close(): Promise<void>;
+}
+
+/** True for a store that has sequence numbers. */
+export function isJournalStore(store: EventStore): store is JournalStore {
+  return typeof (store as Partial<JournalStore>).append === "function";
+}

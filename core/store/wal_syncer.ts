@@ -1,0 +1,60 @@
+/**
+ * `durability = interval:<ms>`: the write-ahead log is synced that long after the first write that is not yet synced,
+ * so that a power cut costs a suffix of at most that length.
+ */
+import { type Clock, systemClock } from "../clock.ts";
+import type { Durability } from "./sqlite_schema.ts";
+
+/** Syncs a database's write-ahead log by a timer that runs only while something waits for it. */
+export class WalSyncer {
+  readonly #path: string;
+  readonly #interval: number;
+  readonly #clock: Clock;
+  #cancel: (() => void) | undefined;
+  #failure: unknown;
+
+  constructor(path: string, options: { interval: number; clock?: Clock }) {
+    this.#path = `${path}-wal`;
+    this.#interval = options.interval;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** The syncer that a durability asks for: none unless it is an interval. */
+  static for(path: string, durability: Durability): WalSyncer | undefined {
+    if (!durability.startsWith("interval:")) return undefined;
+    return new WalSyncer(path, { interval: Number(durability.slice("interval:".length)) });
+  }
+
+  /** Tells that something was written. */
+  written(): void {
+    this.#cancel ??= this.#clock.setTimer(() => {
+      this.#cancel = undefined;
+      try {
+        this.#sync();
+      } catch (error) {
+        this.#failure = error;
+      }
+    }, this.#interval);
+  }
+
+  /** Throws what a sync by timer failed with: after it nothing is taken any more. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Syncs what waits. */
+  close(): void {
+    this.#cancel?.();
+    if (this.#cancel) this.#sync();
+    this.#cancel = undefined;
+  }
+
+  #sync(): void {
+    const file = Deno.openSync(this.#path, { read: true, write: true });
+    try {
+      file.syncDataSync();
+    } finally {
+      file.close();
+    }
+  }
+}

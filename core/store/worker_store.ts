@@ -1,0 +1,158 @@
+/**
+ * A SQLite event store whose writes run in a worker and whose reads run here, on a read-only connection: a slow sync
+ * stalls no read and no other connection. What the reads need to know of a topic comes back with every write.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
+import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import { WorkerClient } from "../worker/client.ts";
+import { eventsToSave } from "./append.ts";
+import { pack, type PackedRequest } from "./pack.ts";
+import { SqliteReader } from "./sqlite_reader.ts";
+import { type Durability, openEventDatabase } from "./sqlite_schema.ts";
+import type { TopicRow } from "./sqlite_topics.ts";
+import type {
+  AppendOutcome,
+  AppendRequest,
+  EventQuery,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "./store.ts";
+
+/** What the worker is asked. */
+export type StoreCall =
+  | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
+  | { op: "append"; requests: PackedRequest[] }
+  | { op: "truncate"; topic: string; seq: number }
+  | { op: "removeTopic"; topic: string }
+  | { op: "close" };
+
+/** What it answers: its result, and the topics that it touched. */
+export interface StoreAnswer {
+  result: unknown;
+  topics: TopicRow[];
+}
+
+/** The store as the daemon uses it; see the head of this file. */
+export class WorkerEventStore implements JournalStore {
+  readonly durable: boolean;
+  readonly #worker: WorkerClient;
+  readonly #database: DatabaseSync;
+  readonly #topics = new Map<string, TopicRow>();
+  readonly #reader: SqliteReader;
+
+  private constructor(worker: WorkerClient, path: string, durability: Durability) {
+    this.durable = durability === "always";
+    this.#worker = worker;
+    this.#database = openEventDatabase(path, { readOnly: true });
+    this.#reader = new SqliteReader(this.#database, (name) => this.#topics.get(name));
+  }
+
+  /** Starts the worker at `script` (daemon/journal_worker.ts) on the database at `path`. */
+  static async open(
+    path: string,
+    options: { script: URL; durability?: Durability; dedupWindow?: number },
+  ): Promise<WorkerEventStore> {
+    const durability = options.durability ?? "always";
+    const worker = new WorkerClient(options.script, { revive: reviveStoreError });
+    try {
+      const answer = await worker.call<StoreAnswer>(
+        { op: "open", path, durability, dedupWindow: options.dedupWindow } satisfies StoreCall,
+      );
+      const store = new WorkerEventStore(worker, path, durability);
+      store.#learn(answer);
+      return store;
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+  }
+
+  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+    const packed = requests.map(pack);
+    const answer = await this.#worker.call<StoreAnswer>(
+      { op: "append", requests: packed } satisfies StoreCall,
+      packed.map((request) => request.payloads.buffer),
+    );
+    this.#learn(answer);
+    return answer.result as AppendOutcome[];
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  async truncate(topic: string, seq: number): Promise<number> {
+    const answer = await this.#worker.call<StoreAnswer>(
+      { op: "truncate", topic, seq } satisfies StoreCall,
+    );
+    this.#learn(answer);
+    return answer.result as number;
+  }
+
+  async removeTopic(topic: string): Promise<void> {
+    this.#learn(
+      await this.#worker.call<StoreAnswer>({ op: "removeTopic", topic } satisfies StoreCall),
+    );
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+    await this.#worker.call({ op: "close" } satisfies StoreCall);
+    this.#worker.terminate();
+  }
+
+  #learn(answer: StoreAnswer): void {
+    for (const row of answer.topics) this.#topics.set(row.name, row);
+  }
+}
+
+/** Errors lose their class on the way between threads; the code tells which it was. */
+function reviveStoreError(code: string, message: string, options: { hint?: string }): Error {
+  if (code.startsWith("store/")) return new CannotStoreError(message, { code, ...options });
+  if (code === "datadir/newer-format" || code === "datadir/unsafe" || code === "datadir/damaged") {
+    return new DataDirError(code, message, options);
+  }
+  return new InternalError(message, options);
+}

@@ -1,0 +1,63 @@
+/** Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts. */
+import type { ErrorBody } from "../errors.ts";
+import { InternalError } from "../errors.ts";
+
+/** A call on its way to a worker. */
+export interface WorkerCall {
+  id: number;
+  call: unknown;
+}
+
+/** Its answer. */
+export type WorkerAnswer = { id: number; ok: true; value: unknown } | {
+  id: number;
+  ok: false;
+  error: ErrorBody;
+};
+
+/** One worker, and the calls that wait for it. */
+export class WorkerClient {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<
+    number,
+    { resolve(value: unknown): void; reject(error: unknown): void }
+  >();
+  #next = 1;
+  #dead: Error | undefined;
+
+  constructor(
+    script: URL,
+    options: { revive: (code: string, message: string, options: { hint?: string }) => Error },
+  ) {
+    this.#worker = new Worker(script, { type: "module" });
+    this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
+      const waiting = this.#waiting.get(data.id);
+      this.#waiting.delete(data.id);
+      if (data.ok) waiting?.resolve(data.value);
+      else {waiting?.reject(
+          options.revive(data.error.code, data.error.message, { hint: data.error.hint }),
+        );}
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#dead = new InternalError(`a worker of the daemon died: ${event.message}`);
+      for (const { reject } of this.#waiting.values()) reject(this.#dead);
+      this.#waiting.clear();
+    };
+  }
+
+  /** Sends the call; `transfer` names buffers that move instead of being copied. */
+  call<T>(call: unknown, transfer: ArrayBufferLike[] = []): Promise<T> {
+    if (this.#dead) return Promise.reject(this.#dead);
+    const id = this.#next++;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.#worker.postMessage({ id, call } satisfies WorkerCall, transfer as ArrayBuffer[]);
+    });
+  }
+
+  /** Ends the worker. Calls under way are never answered, so settle them first. */
+  terminate(): void {
+    this.#worker.terminate();
+  }
+}

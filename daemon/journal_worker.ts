@@ -1,0 +1,48 @@
+/** The thread that writes events: a {@link SqliteEventStore} that answers calls. See core/store/worker_store.ts. */
+import { InternalError } from "../core/errors.ts";
+import { unpack } from "../core/store/pack.ts";
+import { SqliteEventStore } from "../core/store/sqlite.ts";
+import { WalSyncer } from "../core/store/wal_syncer.ts";
+import type { StoreAnswer, StoreCall } from "../core/store/worker_store.ts";
+import { serveCalls } from "../core/worker/server.ts";
+
+let store: SqliteEventStore | undefined;
+let syncer: WalSyncer | undefined;
+
+serveCalls((message): StoreAnswer => {
+  const call = message as StoreCall;
+  if (call.op === "open") {
+    const { path, durability, dedupWindow } = call;
+    store = new SqliteEventStore(path, {
+      durability,
+      ...(dedupWindow === undefined ? {} : { dedupWindow }),
+    });
+    syncer = WalSyncer.for(path, durability);
+    return { result: undefined, topics: store.topicRows() };
+  }
+  if (!store) {
+    throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
+  }
+  syncer?.check();
+  switch (call.op) {
+    case "append": {
+      const requests = call.requests.map(unpack);
+      const result = store.appendSync(requests);
+      syncer?.written();
+      return { result, topics: rows(new Set(requests.map((request) => request.topic))) };
+    }
+    case "truncate":
+      return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
+    case "removeTopic":
+      store.removeTopicSync(call.topic);
+      return { result: undefined, topics: rows([call.topic]) };
+    case "close":
+      syncer?.close();
+      store.closeSync();
+      return { result: undefined, topics: [] };
+  }
+});
+
+function rows(names: Iterable<string>): StoreAnswer["topics"] {
+  return [...names].map((name) => store!.topicRow(name)).filter((row) => row !== undefined);
+}
