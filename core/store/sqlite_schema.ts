@@ -100,8 +100,25 @@ export function openEventDatabase(
     return database;
   } catch (error) {
     database.close();
-    throw error;
+    throw asDataDirError(error, path);
   }
+}
+
+/** SQLite's codes for a file that is not a database, or no longer a sound one (https://sqlite.org/rescode.html). */
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+function asDataDirError(error: unknown, path: string): unknown {
+  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return error;
+  return new DataDirError(
+    "datadir/damaged",
+    `${path} cannot be read as a database; it was left untouched`,
+    {
+      cause: error,
+      hint: "keep a copy of it, then move it away or bring back a backup",
+    },
+  );
 }
 
 function refuseForeign(database: DatabaseSync, path: string): void {

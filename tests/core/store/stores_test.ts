@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { type Clock, systemClock } from "../../../core/clock.ts";
+import { MemoryEventStore } from "../../../core/store/memory.ts";
+import { pack, unpack } from "../../../core/store/pack.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite.ts";
+import type { AppendRequest } from "../../../core/store/store.ts";
+import { WorkerEventStore } from "../../../core/store/worker_store.ts";
+import { newEvent, testJournalStore } from "./conformance.ts";
+
+const script = new URL("../../../daemon/journal_worker.ts", import.meta.url);
+
+function movedClock(): Clock & { advance(ms: number): void } {
+  let now = 1_800_000_000_000;
+  return { ...systemClock, now: () => now, advance: (ms) => void (now += ms) };
+}
+
+testJournalStore("MemoryEventStore", () => {
+  const clock = movedClock();
+  const store = new MemoryEventStore({ clock });
+  return Promise.resolve({ store, advance: clock.advance, dispose: () => store.close() });
+});
+
+testJournalStore("SqliteEventStore", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
+  const clock = movedClock();
+  const open = () => new SqliteEventStore(`${dir}/events.db`, { clock });
+  let store = open();
+  return {
+    store,
+    advance: clock.advance,
+    reopen: async () => {
+      await store.close();
+      return store = open();
+    },
+    dispose: async () => {
+      await store.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+});
+
+Deno.test("WorkerEventStore reads what its worker wrote when opened again", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
+  const path = `${dir}/events.db`;
+  const first = await WorkerEventStore.open(path, { script });
+  const events = Array.from(
+    { length: 50 },
+    (_, i) => newEvent({ key: `k${i % 3}`, type: i % 2 ? "a" : "b" }),
+  );
+  const [outcome] = await first.append([{ topic: "t", events }]);
+  assert.ok(outcome?.ok && outcome.lastSeq === 50);
+  assert.equal(first.head("t").lastSeq, 50);
+  assert.equal(await first.truncate("t", 11), 10);
+  assert.equal(first.readPage("t", { from: 1, to: 99, limit: 99 }).events[0]?.seq, 11);
+  await first.close();
+  const second = await WorkerEventStore.open(path, { script, durability: "interval:5" });
+  assert.equal(second.durable, false);
+  assert.deepEqual([second.head("t").firstSeq, second.head("t").lastSeq], [11, 50]);
+  await second.append([{ topic: "t", events: [newEvent()] }]);
+  await second.close();
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("WorkerEventStore refuses in words when the file is not an event database", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
+  await Deno.writeTextFile(`${dir}/events.db`, "this is a letter to a friend".repeat(100));
+  const before = await Deno.readTextFile(`${dir}/events.db`);
+  await assert.rejects(WorkerEventStore.open(`${dir}/events.db`, { script }), {
+    code: "datadir/damaged",
+  });
+  assert.equal(await Deno.readTextFile(`${dir}/events.db`), before);
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("SqliteEventStore refuses a newer format and leaves the file as it is", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
+  const path = `${dir}/events.db`;
+  await new SqliteEventStore(path).close();
+  const bytes = await Deno.readFile(path);
+  new DataView(bytes.buffer).setUint32(60, 99); // user_version, https://sqlite.org/fileformat2.html#the_database_header
+  await Deno.writeFile(path, bytes);
+  assert.throws(() => new SqliteEventStore(path), { code: "datadir/newer-format" });
+  assert.deepEqual(await Deno.readFile(path), bytes);
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("unpack gives back what pack was given", () => {
+  const event = fc.record({
+    id: fc.stringMatching(/^[!-~]{1,20}$/),
+    idGiven: fc.boolean(),
+    type: fc.constantFrom("a", "b", "ü"),
+    timestamp: fc.constantFrom(1, 2, 1_800_000_000_000),
+    schemaVersion: fc.constantFrom("1.0", "2.0"),
+    metadata: fc.constantFrom("{}", '{"a":1}'),
+    payload: fc.uint8Array({ maxLength: 20 }),
+  }, { noNullPrototype: true });
+  const keyed = fc.tuple(event, fc.option(fc.string(), { nil: undefined }))
+    .map(([fields, key]) => key === undefined ? fields : { ...fields, key });
+  fc.assert(
+    fc.property(
+      fc.array(keyed, { minLength: 1 }),
+      fc.constantFrom(undefined, 3, "none" as const),
+      (events, expected) => {
+        const request: AppendRequest = {
+          topic: "t",
+          events,
+          ...(expected === undefined ? {} : { expected }),
+        };
+        assert.deepEqual(unpack(structuredClone(pack(request))), request);
+      },
+    ),
+  );
+});
