@@ -3,7 +3,6 @@
  * stalls no read and no other connection. What the reads need to know of a topic comes back with every write.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { eventsToSave } from "./append.ts";
@@ -57,7 +56,7 @@ export class WorkerEventStore implements JournalStore {
     options: { script: URL; durability?: Durability; dedupWindow?: number },
   ): Promise<WorkerEventStore> {
     const durability = options.durability ?? "always";
-    const worker = new WorkerClient(options.script, { revive: reviveStoreError });
+    const worker = new WorkerClient(options.script);
     try {
       const answer = await worker.call<StoreAnswer>(
         { op: "open", path, durability, dedupWindow: options.dedupWindow } satisfies StoreCall,
@@ -146,13 +145,4 @@ export class WorkerEventStore implements JournalStore {
   #learn(answer: StoreAnswer): void {
     for (const row of answer.topics) this.#topics.set(row.name, row);
   }
-}
-
-/** Errors lose their class on the way between threads; the code tells which it was. */
-function reviveStoreError(code: string, message: string, options: { hint?: string }): Error {
-  if (code.startsWith("store/")) return new CannotStoreError(message, { code, ...options });
-  if (code === "datadir/newer-format" || code === "datadir/unsafe" || code === "datadir/damaged") {
-    return new DataDirError(code, message, options);
-  }
-  return new InternalError(message, options);
 }

@@ -1,6 +1,6 @@
 /** Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts. */
 import type { ErrorBody } from "../errors.ts";
-import { InternalError } from "../errors.ts";
+import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
 
 /** A call on its way to a worker. */
 export interface WorkerCall {
@@ -25,18 +25,13 @@ export class WorkerClient {
   #next = 1;
   #dead: Error | undefined;
 
-  constructor(
-    script: URL,
-    options: { revive: (code: string, message: string, options: { hint?: string }) => Error },
-  ) {
+  constructor(script: URL) {
     this.#worker = new Worker(script, { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
       if (data.ok) waiting?.resolve(data.value);
-      else {waiting?.reject(
-          options.revive(data.error.code, data.error.message, { hint: data.error.hint }),
-        );}
+      else waiting?.reject(reviveError(data.error));
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
@@ -60,4 +55,13 @@ export class WorkerClient {
   terminate(): void {
     this.#worker.terminate();
   }
+}
+
+/** Errors lose their class on the way between threads; the code tells which it was. */
+function reviveError({ code, message, hint }: ErrorBody): Error {
+  if (code.startsWith("store/")) return new CannotStoreError(message, { code, hint });
+  if (code === "datadir/newer-format" || code === "datadir/unsafe" || code === "datadir/damaged") {
+    return new DataDirError(code, message, { hint });
+  }
+  return new InternalError(message, { hint });
 }

@@ -1,0 +1,18 @@
+/** The thread that writes the state: a {@link SqliteState} that answers calls. See core/state/worker_state.ts. */
+import { InternalError } from "../core/errors.ts";
+import { SqliteState } from "../core/state/sqlite.ts";
+import type { StateCall } from "../core/state/worker_state.ts";
+import { serveCalls } from "../core/worker/server.ts";
+
+let state: SqliteState | undefined;
+
+serveCalls((message) => {
+  const call = message as StateCall;
+  if (call.op === "open") {
+    state = new SqliteState(call.path);
+    return;
+  }
+  if (!state) throw new InternalError(`the state was asked to ${call.op} before it was opened`);
+  if (call.op === "commit") state.commitSync(call.changes);
+  else state.closeSync();
+});
