@@ -1,0 +1,377 @@
+/**
+ * The consumer's loop: leases events, runs a handler for each, settles what became of them.
+ *
+ * A {@link Work} is an event in hand: waiting for a slot, running, or judged and not yet settled. It leaves only when
+ * the daemon has confirmed what became of it. Leases are bound to the connection: when it breaks, they are stale and
+ * the daemon hands the same events out again. A work that is still in hand then takes over the new lease instead of
+ * running twice.
+ *
+ * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
+ */
+import { type Clock, systemClock } from "../../core/clock.ts";
+import type { RunningHandler } from "../handler.ts";
+import { type ConsumerPort, type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
+import { judge } from "./verdict.ts";
+import { type Fate, settle, type Work } from "./work.ts";
+
+/** How to consume. */
+export interface ConsumerOptions {
+  port: ConsumerPort;
+  command: readonly string[];
+  /** Starts the handler for one delivery. */
+  start: (delivery: Delivery) => RunningHandler;
+  /** Words for a person. */
+  say: (text: string) => void;
+  concurrency: number;
+  /** Ends when nothing is pending, leased or scheduled. */
+  untilEmpty?: boolean;
+  /** Ends after this many attempts. */
+  max?: number;
+  clock?: Clock;
+}
+
+/** What was done when the consumer ended. */
+export interface ConsumerResult {
+  done: number;
+  retried: number;
+  dead: number;
+  /** Settled too late: these will come again. */
+  lost: number;
+  /** Why it ended paused. */
+  paused?: string;
+  /** The signal that ended it. */
+  interrupted?: Deno.Signal;
+}
+
+/** How long a lease is asked for, ms; it is extended at a third of that. */
+export const LEASE_MS = 30_000;
+/** How long one request for leases waits, ms. */
+const WAIT_MS = 30_000;
+/** The daemon's limit on one request for leases. */
+const MOST_LEASES = 1_000;
+/** Between two attempts to reach the daemon again, ms. */
+const RECONNECT_MS = 200;
+/** How long handlers may go on after the consumer was told to stop, ms. */
+const STOP_GRACE_MS = 5_000;
+
+/** Consumes one subscription. */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #clock: Clock;
+  readonly #works = new Map<string, Work>();
+  readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
+  /** Attempts begun. */
+  #started = 0;
+  #running = 0;
+  #ending = false;
+  #stopping: Deno.Signal | undefined;
+  #settling: Promise<void> | undefined;
+  #reconnecting: Promise<void> | undefined;
+  /** After a reconnection, until the first lease reply: judged stale works wait for a new lease. */
+  #awaitingLeases = false;
+  #failure: { error: unknown } | undefined;
+  #changed = Promise.withResolvers<void>();
+  #cancelExtend = () => {};
+  #cancelKill = () => {};
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair. */
+  async run(): Promise<ConsumerResult> {
+    this.#scheduleExtend();
+    const leasing = this.#leaseLoop();
+    leasing.catch((error) => this.#fail(error));
+    try {
+      while (!this.#finished()) await this.#nextChange();
+      await this.#settling;
+      if (this.#failure !== undefined) throw this.#failure.error;
+      await this.#giveBack();
+      return this.#result;
+    } finally {
+      this.#cancelExtend();
+      this.#cancelKill();
+      this.#options.port.close();
+    }
+  }
+
+  /**
+   * Stops. The first time handlers get SIGTERM (SIGKILL after 5 s), unsettled events are given back and `run` returns;
+   * the second time handlers get SIGKILL.
+   */
+  stop(signal: Deno.Signal): void {
+    const again = this.#stopping !== undefined;
+    this.#stopping ??= signal;
+    this.#result.interrupted ??= signal;
+    this.#ending = true;
+    if (again) {
+      this.#killAll("SIGKILL");
+      // Whatever is still asked of the daemon is given up; it takes the leases back by itself.
+      this.#options.port.close();
+    } else {
+      this.#endHandlers();
+    }
+    this.#change();
+  }
+
+  #endHandlers(): void {
+    this.#killAll("SIGTERM");
+    this.#cancelKill();
+    this.#cancelKill = this.#clock.setTimer(() => this.#killAll("SIGKILL"), STOP_GRACE_MS);
+  }
+
+  #killAll(signal: Deno.Signal): void {
+    for (const work of this.#works.values()) {
+      if (work.verdict === undefined) work.running?.kill(signal);
+    }
+  }
+
+  #finished(): boolean {
+    if (this.#running > 0 || !this.#ending) return false;
+    if (this.#failure !== undefined || this.#stopping !== undefined) return true;
+    // What waits for a slot is given back; what is judged must be settled first.
+    return ![...this.#works.values()].some((work) => work.verdict !== undefined);
+  }
+
+  // -- leasing -------------------------------------------------------------------------------------------------------
+
+  async #leaseLoop(): Promise<void> {
+    const { port, untilEmpty = false } = this.#options;
+    while (!this.#ending) {
+      if (this.#started >= (this.#options.max ?? Infinity)) {
+        this.#ending = true;
+        this.#change();
+        return;
+      }
+      const max = this.#wanted();
+      if (max === 0) {
+        await this.#nextChange();
+        continue;
+      }
+      let leased: Leased;
+      try {
+        leased = await port.lease({
+          max,
+          leaseMs: LEASE_MS,
+          waitMs: this.#awaitingLeases ? 0 : WAIT_MS,
+          bind: true,
+          untilEmpty,
+        });
+      } catch (error) {
+        await this.#recover(error);
+        continue;
+      }
+      this.#awaitingLeases = false;
+      for (const delivery of leased.deliveries) this.#take(delivery);
+      this.#settleSoon();
+      if (leased.paused) {
+        this.#result.paused ??= leased.pauseReason ?? "it was paused";
+        this.#ending = true;
+      } else if (untilEmpty && isEmpty(leased) && this.#works.size === 0) {
+        this.#ending = true;
+      }
+      this.#change();
+    }
+  }
+
+  /** How many leases to ask for. After a break all in hand are asked for again. */
+  #wanted(): number {
+    const { concurrency, max = Infinity } = this.#options;
+    if (this.#awaitingLeases) return Math.min(MOST_LEASES, concurrency + this.#works.size);
+    const waiting = [...this.#works.values()]
+      .filter((work) => work.running === undefined && work.verdict === undefined).length;
+    const free = concurrency - this.#running - waiting;
+    return Math.max(0, Math.min(MOST_LEASES, free, max - this.#started - waiting));
+  }
+
+  #take(delivery: Delivery): void {
+    const { topic, seq } = delivery.facts;
+    const key = `${topic}\n${seq}\n${delivery.facts.id}`;
+    const inHand = this.#works.get(key);
+    if (inHand !== undefined) {
+      inHand.lease = delivery.lease;
+      inHand.stale = false;
+      return;
+    }
+    this.#works.set(key, { key, delivery, lease: delivery.lease, stale: false });
+    this.#fillSlots();
+  }
+
+  #fillSlots(): void {
+    const { concurrency, max = Infinity } = this.#options;
+    for (const work of this.#works.values()) {
+      if (this.#running >= concurrency || this.#ending || this.#started >= max) return;
+      if (work.running !== undefined || work.verdict !== undefined) continue;
+      if (work.stale) {
+        // Not begun, and the daemon has it again.
+        this.#works.delete(work.key);
+        continue;
+      }
+      this.#begin(work);
+    }
+  }
+
+  #begin(work: Work): void {
+    this.#started++;
+    this.#running++;
+    work.running = this.#options.start(work.delivery);
+    work.running.outcome.then((outcome) => {
+      work.verdict = judge(outcome, this.#options.command);
+    }).catch((error) => this.#fail(error)).finally(() => {
+      this.#running--;
+      this.#settleSoon();
+      this.#fillSlots();
+      this.#change();
+    });
+  }
+
+  // -- settling ------------------------------------------------------------------------------------------------------
+
+  /** Settles all that is judged; what is judged meanwhile goes together in the next round. */
+  #settleSoon(): void {
+    if (this.#settling !== undefined || this.#halted()) return;
+    this.#settling = this.#settleAll()
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#settling = undefined;
+        this.#change();
+      });
+  }
+
+  async #settleAll(): Promise<void> {
+    for (;;) {
+      // Lets handlers that ended in the same turn join.
+      await Promise.resolve();
+      const judged = [...this.#works.values()].filter((work) =>
+        work.verdict !== undefined && !(work.stale && this.#awaitingLeases)
+      );
+      if (judged.length === 0 || this.#halted()) return;
+      try {
+        await settle(judged, {
+          port: this.#options.port,
+          // While stopping, a failure is the stop's doing: #giveBack returns those uncounted.
+          nack: () => !this.#halted(),
+          tell: (work, fate) => this.#tell(work, fate),
+        });
+      } catch (error) {
+        await this.#recover(error);
+      }
+    }
+  }
+
+  #tell(work: Work, fate: Fate): void {
+    const result = this.#result;
+    const { say } = this.#options;
+    const { topic, seq, id } = work.delivery.facts;
+    this.#works.delete(work.key);
+    if (fate.kind === "done") result.done++;
+    else if (fate.kind === "retry") result.retried++;
+    else if (fate.kind === "dead") {
+      result.dead++;
+      say(`dead letter: ${topic} ${seq} (${id}): ${fate.error}`);
+    } else if (fate.kind === "lost") {
+      result.lost++;
+      say(`the lease on ${topic} ${seq} ran out before it was settled: the event will come again`);
+    } else {
+      result.paused ??= fate.reason;
+      this.#ending = true;
+    }
+  }
+
+  /** Stopped or failed: what happens to the rest is decided at the end. */
+  #halted(): boolean {
+    return this.#stopping !== undefined || this.#failure !== undefined;
+  }
+
+  /** At the end: acks what was done before a stop, gives back the rest. Closing the connection would do it, too. */
+  async #giveBack(): Promise<void> {
+    const works = [...this.#works.values()].filter((work) => !work.stale);
+    const done = works.filter((work) => work.verdict?.kind === "ack");
+    const rest = works.filter((work) => work.verdict?.kind !== "ack");
+    try {
+      if (done.length > 0) {
+        const reply = await this.#options.port.ack(done.map((work) => work.lease));
+        this.#result.done += reply.settled;
+        this.#result.lost += reply.lost.length;
+      }
+      if (rest.length > 0) await this.#options.port.release(rest.map((work) => work.lease));
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      this.#options.say("the daemon is gone: events in hand will come again");
+    }
+    this.#works.clear();
+  }
+
+  // -- leases and connections ----------------------------------------------------------------------------------------
+
+  #scheduleExtend(): void {
+    this.#cancelExtend = this.#clock.setTimer(() => {
+      const held = [...this.#works.values()].filter((work) => !work.stale);
+      const extended = held.length === 0
+        ? Promise.resolve()
+        : this.#options.port.extend(held.map((work) => work.lease), LEASE_MS).then((reply) => {
+          for (const work of held) if (reply.lost.includes(work.lease)) work.stale = true;
+        });
+      extended
+        .catch((error) => this.#recover(error))
+        .catch((error) => this.#fail(error))
+        .finally(() => {
+          if (!this.#ending || this.#works.size > 0) this.#scheduleExtend();
+        });
+    }, LEASE_MS / 3);
+  }
+
+  /** After a broken connection: waits until the daemon answers again. Throws what is not that. */
+  #recover(error: unknown): Promise<void> {
+    if (!isGone(error)) throw error;
+    if (this.#halted()) return Promise.resolve();
+    this.#reconnecting ??= this.#reconnect().finally(() => this.#reconnecting = undefined);
+    return this.#reconnecting;
+  }
+
+  async #reconnect(): Promise<void> {
+    const { port, say } = this.#options;
+    for (const work of this.#works.values()) work.stale = true;
+    this.#awaitingLeases = true;
+    say("lost the daemon; waiting for it to come back");
+    while (!this.#halted()) {
+      try {
+        await port.reconnect();
+        say("the daemon is back; going on");
+        // When it is about to end, nothing is leased any more: what is in hand is settled as it is.
+        if (this.#ending) this.#awaitingLeases = false;
+        return;
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        await this.#pause(RECONNECT_MS);
+      }
+    }
+  }
+
+  /** Waits `ms`, or until something changes. */
+  async #pause(ms: number): Promise<void> {
+    let cancel = () => {};
+    const timer = new Promise<void>((resolve) => cancel = this.#clock.setTimer(resolve, ms));
+    await Promise.race([timer, this.#nextChange()]);
+    cancel();
+  }
+
+  #fail(error: unknown): void {
+    if (this.#stopping !== undefined && isGone(error)) return;
+    this.#failure ??= { error };
+    this.#ending = true;
+    this.#endHandlers();
+    this.#change();
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  #nextChange(): Promise<void> {
+    return this.#changed.promise;
+  }
+}

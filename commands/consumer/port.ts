@@ -1,0 +1,49 @@
+/**
+ * The daemon as the consumer needs it. `open_port.ts` is the real one; tests bring their own.
+ */
+import type {
+  LeaseReply,
+  LeaseRequest,
+  NackItem,
+  SettleReply,
+} from "../../core/client/protocol.ts";
+import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import type { DeliveryFacts } from "../handler.ts";
+
+/** One event as it was leased: its own bytes, and the facts read from them. */
+export interface Delivery {
+  lease: string;
+  attempt: number;
+  facts: Omit<DeliveryFacts, "attempt" | "subscription">;
+  /** The wire line, without line feed. */
+  event: Uint8Array;
+  /** The payload's own bytes. */
+  payload: Uint8Array;
+}
+
+/** The answer to a lease. */
+export type Leased = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
+
+/** The daemon as the consumer needs it. Everything may throw {@link ConnectionLostError}. */
+export interface ConsumerPort {
+  lease(request: LeaseRequest): Promise<Leased>;
+  ack(leases: string[]): Promise<SettleReply>;
+  nack(deliveries: NackItem[]): Promise<SettleReply>;
+  release(leases: string[]): Promise<SettleReply>;
+  extend(leases: string[], leaseMs: number): Promise<SettleReply>;
+  pause(reason: string): Promise<void>;
+  /** Opens new connections; throws {@link NoDaemonError} while nothing answers. */
+  reconnect(): Promise<void>;
+  close(): void;
+}
+
+/** True for what ends when the daemon is back. */
+export function isGone(error: unknown): boolean {
+  return error instanceof ConnectionLostError || error instanceof NoDaemonError;
+}
+
+/** True when there is nothing left to do on the subscription, for anybody. */
+export function isEmpty(leased: Leased): boolean {
+  return leased.deliveries.length === 0 && leased.pending === 0 && leased.leased === 0 &&
+    leased.scheduled === 0;
+}

@@ -1,0 +1,68 @@
+/** An event in hand, and how what became of it is told to the daemon. */
+import type { RunningHandler } from "../handler.ts";
+import type { ConsumerPort, Delivery } from "./port.ts";
+import type { Failure, Verdict } from "./verdict.ts";
+
+/** An event in hand: waiting for a slot, running, or judged and not yet settled. */
+export interface Work {
+  /** Names the event within the subscription. */
+  key: string;
+  delivery: Delivery;
+  /** The lease that holds it now: another than the delivery's after a break. */
+  lease: string;
+  /** The lease is gone: its connection has broken, or it ran out. */
+  stale: boolean;
+  running?: RunningHandler;
+  verdict?: Verdict;
+}
+
+/** What became of a work, as the daemon confirmed it. */
+export type Fate =
+  | { kind: "done" }
+  | { kind: "retry" }
+  | { kind: "dead"; error: string }
+  /** The lease was not held any more. */
+  | { kind: "lost" }
+  /** Given back, and the subscription is paused. */
+  | { kind: "paused"; reason: string };
+
+/** What settling needs. */
+export interface SettleOptions {
+  port: ConsumerPort;
+  /** False: failures are left alone. Asked just before they would be sent. */
+  nack: () => boolean;
+  /** Called for each work as soon as the daemon has confirmed it. */
+  tell: (work: Work, fate: Fate) => void;
+}
+
+/** Settles judged works: all acks in one request, all failures in another. */
+export async function settle(works: readonly Work[], options: SettleOptions): Promise<void> {
+  const { port, tell } = options;
+  const acks = works.filter((work) => work.verdict?.kind === "ack")
+    .map((work) => ({ work, lease: work.lease }));
+  if (acks.length > 0) {
+    const reply = await port.ack(acks.map(({ lease }) => lease));
+    const lost = new Set(reply.lost);
+    for (const { work, lease } of acks) tell(work, { kind: lost.has(lease) ? "lost" : "done" });
+  }
+  const nacks: { work: Work; lease: string; failure: Failure }[] = [];
+  for (const work of works) {
+    if (work.verdict?.kind !== "nack") continue;
+    nacks.push({ work, lease: work.lease, failure: work.verdict.failure });
+  }
+  if (nacks.length > 0 && options.nack()) {
+    const reply = await port.nack(nacks.map(({ lease, failure }) => ({ lease, ...failure })));
+    for (const [index, { work, lease, failure }] of nacks.entries()) {
+      const outcome = reply.outcomes?.[index] ?? (reply.lost.includes(lease) ? "lost" : "retry");
+      tell(work, outcome === "dead" ? { kind: "dead", error: failure.error } : { kind: outcome });
+    }
+  }
+  for (const work of works) {
+    if (work.verdict?.kind !== "pause") continue;
+    const { reason } = work.verdict;
+    // Paused first: given back first, another consumer would fail on it in the same way.
+    await port.pause(reason);
+    await port.release([work.lease]);
+    tell(work, { kind: "paused", reason });
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * Runs one handler process for one delivery.
+ *
+ * No shell. The input goes to stdin, stdout passes through untouched, stderr passes through and its end is kept. The
+ * process leads a process group of its own, so that a time-out or Ctrl-C reaches what it started, too. What its end
+ * means is decided in consumer/verdict.ts.
+ */
+import { type Clock, systemClock } from "../core/clock.ts";
+import { TailBuffer } from "./consumer/tail_buffer.ts";
+import type { HandlerOutcome } from "./consumer/verdict.ts";
+
+/** How much of a handler's stderr is kept, bytes. */
+export const STDERR_KEPT = 8 * 1024;
+/** How long a handler may go on after SIGTERM, ms. */
+export const KILL_GRACE_MS = 5_000;
+/** How long the rest of stderr is waited for when a handler's own child holds it open, ms. */
+const STDERR_GRACE_MS = 100;
+
+/** What one run needs. */
+export interface HandlerRequest {
+  command: readonly string[];
+  /** Written to stdin as it is, piece by piece; then stdin closes. */
+  input: readonly Uint8Array[];
+  /** Its whole environment. */
+  env: Record<string, string>;
+  /** After this long SIGTERM, then SIGKILL, ms. */
+  timeoutMs?: number;
+  /** Where its stderr passes through to. */
+  stderr: (chunk: Uint8Array) => void | Promise<void>;
+  clock?: Clock;
+}
+
+/** A handler that was started, or could not be. */
+export interface RunningHandler {
+  readonly outcome: Promise<HandlerOutcome>;
+  /** Sends a signal to the process and all that it started. After its end it does nothing. */
+  kill(signal: Deno.Signal): void;
+}
+
+/** Starts a handler. Never throws: what cannot be started is an outcome. */
+export function startHandler(request: HandlerRequest): RunningHandler {
+  const [program = "", ...args] = request.command;
+  const clock = request.clock ?? systemClock;
+  const startedAt = clock.monotonic();
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, {
+      args,
+      env: request.env,
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "inherit",
+      stderr: "piped",
+      // A session and process group of its own: see kill() below.
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    const outcome: HandlerOutcome = { kind: "cannot-start", reason: spawnReason(error) };
+    return { outcome: Promise.resolve(outcome), kill() {} };
+  }
+
+  let ended = false;
+  const kill = (signal: Deno.Signal) => {
+    if (!ended) signalGroup(child.pid, signal);
+  };
+  return {
+    kill,
+    outcome: watch({ child, request, clock, startedAt, kill }, () => ended = true),
+  };
+}
+
+interface Watched {
+  child: Deno.ChildProcess;
+  request: HandlerRequest;
+  clock: Clock;
+  startedAt: number;
+  kill: (signal: Deno.Signal) => void;
+}
+
+async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcome> {
+  const { child, request, clock, startedAt, kill } = watched;
+  const tail = new TailBuffer(STDERR_KEPT);
+  const drained = pump(child.stderr, tail, request.stderr).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const stopFeeding = feed(child.stdin, request.input);
+
+  let timedOut = false;
+  const cancels: (() => void)[] = [];
+  const { timeoutMs } = request;
+  if (timeoutMs !== undefined) {
+    cancels.push(clock.setTimer(() => {
+      timedOut = true;
+      kill("SIGTERM");
+      cancels.push(clock.setTimer(() => kill("SIGKILL"), KILL_GRACE_MS));
+    }, timeoutMs));
+  }
+  const status = await child.status;
+  onEnd();
+  for (const cancel of cancels) cancel();
+  stopFeeding();
+  // What a timed-out handler started must not outlive it: the next attempt would run beside it.
+  if (timedOut) signalGroup(child.pid, "SIGKILL");
+  const durationMs = Math.round(clock.monotonic() - startedAt);
+  const broken = await settledWithin(drained, { ms: STDERR_GRACE_MS, clock });
+  if (broken !== undefined) throw broken.error;
+  return {
+    kind: "ended",
+    exitCode: status.code,
+    ...(status.signal === null ? {} : { signal: status.signal }),
+    ...(timedOut && timeoutMs !== undefined ? { timedOutAfter: timeoutMs } : {}),
+    durationMs,
+    stderr: tail.text(),
+  };
+}
+
+/** Writes the input; returns what gives up on it when the handler has ended. */
+function feed(stdin: WritableStream<Uint8Array>, input: readonly Uint8Array[]): () => void {
+  const writer = stdin.getWriter();
+  const writing = (async () => {
+    for (const piece of input) await writer.write(piece);
+    await writer.close();
+  })();
+  // A handler need not read its stdin: one that closes it early (`true`, `head -c 1`) breaks the pipe here, and its
+  // exit code alone says how it went.
+  writing.catch(() => {});
+  return () => {
+    // Where a child of the handler holds the pipe open, the write would wait for ever.
+    writer.abort().catch(() => {});
+  };
+}
+
+/** Passes a stream on to `sink` and keeps its end. */
+async function pump(
+  stream: ReadableStream<Uint8Array>,
+  tail: TailBuffer,
+  sink: HandlerRequest["stderr"],
+): Promise<void> {
+  for await (const chunk of stream) {
+    tail.push(chunk);
+    await sink(chunk);
+  }
+}
+
+/** Waits for a promise, at most `ms`; `undefined` when it took longer. */
+async function settledWithin<T>(
+  promise: Promise<T>,
+  options: { ms: number; clock: Clock },
+): Promise<T | undefined> {
+  let cancel = () => {};
+  const late = new Promise<undefined>((resolve) => {
+    cancel = options.clock.setTimer(() => resolve(undefined), options.ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel();
+  }
+}
+
+function signalGroup(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(-pid, signal);
+  } catch (error) {
+    // The group has ended meanwhile, which is what was wanted.
+    if (!(error instanceof Deno.errors.NotFound) && !isNoSuchProcess(error)) throw error;
+  }
+}
+
+function isNoSuchProcess(error: unknown): boolean {
+  return error instanceof Error && (error as { code?: unknown }).code === "ESRCH";
+}
+
+function spawnReason(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "no such file or directory";
+  if (error instanceof Deno.errors.PermissionDenied) return "permission denied";
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The facts of a delivery that a handler finds in its environment. */
+export interface DeliveryFacts {
+  topic: string;
+  type: string;
+  id: string;
+  seq: number;
+  attempt: number;
+  subscription: string;
+  key?: string;
+}
+
+/** A single environment string may not be longer than this on Linux (MAX_ARG_STRLEN is 128 KiB). */
+const LONGEST_VARIABLE = 100_000;
+
+/**
+ * A handler's environment: the caller's, with the delivery's facts. Facts that the kernel cannot carry (a NUL, over
+ * 100 kB) are left out, for the event on stdin has them all; facts of an outer delivery never shine through.
+ */
+export function handlerEnv(
+  base: Record<string, string>,
+  facts: DeliveryFacts,
+): Record<string, string> {
+  const env: Record<string, string> = { ...base };
+  const variables: Record<string, string | undefined> = {
+    EVS_TOPIC: facts.topic,
+    EVS_TYPE: facts.type,
+    EVS_ID: facts.id,
+    EVS_SEQ: String(facts.seq),
+    EVS_ATTEMPT: String(facts.attempt),
+    EVS_SUBSCRIPTION: facts.subscription,
+    EVS_KEY: facts.key,
+  };
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined || value.includes("\0") || value.length > LONGEST_VARIABLE) {
+      delete env[name];
+    } else {
+      env[name] = value;
+    }
+  }
+  return env;
+}

@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { handlerEnv, type HandlerRequest, startHandler } from "../../commands/handler.ts";
+import { STDERR_KEPT } from "../../commands/handler.ts";
+import type { HandlerOutcome } from "../../commands/consumer/verdict.ts";
+
+const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
+
+interface Run {
+  outcome: HandlerOutcome;
+  stderr: string;
+}
+
+async function run(script: string, extra: Partial<HandlerRequest> = {}): Promise<Run> {
+  const chunks: Uint8Array[] = [];
+  const running = startHandler({
+    command: ["sh", "-c", script],
+    input: [],
+    env: { PATH },
+    stderr: (chunk) => void chunks.push(chunk),
+    ...extra,
+  });
+  const outcome = await running.outcome;
+  return { outcome, stderr: await new Blob(chunks as BlobPart[]).text() };
+}
+
+function ended(outcome: HandlerOutcome): HandlerOutcome & { kind: "ended" } {
+  assert.equal(outcome.kind, "ended");
+  return outcome as HandlerOutcome & { kind: "ended" };
+}
+
+Deno.test("startHandler hands over the input byte for byte when the handler reads stdin", async () => {
+  const file = await Deno.makeTempFile();
+  try {
+    const input = [
+      new TextEncoder().encode('{"n":9007199254740993,"x":1.0}'),
+      new Uint8Array([10]),
+    ];
+    const { outcome } = await run('cat > "$OUT"', { input, env: { PATH, OUT: file } });
+    assert.equal(ended(outcome).exitCode, 0);
+    assert.equal(await Deno.readTextFile(file), '{"n":9007199254740993,"x":1.0}\n');
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("startHandler reports exit code and stderr when the handler fails", async () => {
+  const { outcome, stderr } = await run("echo oops >&2; exit 3");
+  const { exitCode, stderr: kept, signal } = ended(outcome);
+  assert.deepEqual({ exitCode, kept, signal }, { exitCode: 3, kept: "oops\n", signal: undefined });
+  assert.equal(stderr, "oops\n");
+});
+
+Deno.test("startHandler keeps only the end of stderr when there is much of it", async () => {
+  const { outcome, stderr } = await run("seq 1 100000 >&2; exit 1");
+  const kept = ended(outcome).stderr;
+  assert.equal(kept.length, STDERR_KEPT);
+  assert.ok(kept.endsWith("99999\n100000\n"));
+  assert.ok(stderr.length > 500_000);
+});
+
+Deno.test("startHandler goes by the exit code when the handler closes stdin early", async () => {
+  const big = new Uint8Array(4 << 20).fill(0x61);
+  for (const [script, code] of [["true", 0], ["head -c 1 >/dev/null", 0], ["exit 9", 9]] as const) {
+    const { outcome } = await run(script, { input: [big, big] });
+    assert.equal(ended(outcome).exitCode, code);
+  }
+});
+
+Deno.test("startHandler names the signal when one ended the handler", async () => {
+  const { outcome } = await run("kill -KILL $$");
+  assert.equal(ended(outcome).signal, "SIGKILL");
+});
+
+Deno.test("startHandler says why when the command cannot be started", async () => {
+  const missing = await run("", { command: ["/nowhere/at-all"] });
+  assert.deepEqual(missing.outcome, {
+    kind: "cannot-start",
+    reason: "no such file or directory",
+  });
+  const file = await Deno.makeTempFile();
+  try {
+    const denied = await run("", { command: [file] });
+    assert.deepEqual(denied.outcome, { kind: "cannot-start", reason: "permission denied" });
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("startHandler ends the whole process group when the time is over", async () => {
+  const { outcome, stderr } = await run("sleep 600 & echo $! >&2; wait", { timeoutMs: 300 });
+  const { timedOutAfter, signal } = ended(outcome);
+  assert.equal(timedOutAfter, 300);
+  assert.equal(signal, "SIGTERM");
+  const pid = Number(stderr.trim());
+  assert.ok(pid > 1);
+  while (await isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+Deno.test("startHandler does not wait when a child of the handler holds stderr and stdin open", async () => {
+  const big = new Uint8Array(1 << 20);
+  const { outcome, stderr } = await run("sleep 600 <&0 & echo $! >&2; exit 0", { input: [big] });
+  assert.equal(ended(outcome).exitCode, 0);
+  Deno.kill(Number(stderr.trim()), "SIGKILL");
+});
+
+Deno.test("kill does nothing when the handler has ended", async () => {
+  const running = startHandler({
+    command: ["true"],
+    input: [],
+    env: { PATH },
+    stderr: () => {},
+  });
+  await running.outcome;
+  running.kill("SIGTERM");
+});
+
+Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () => {
+  const facts = { topic: "t", type: "x", id: "i", seq: 7, attempt: 2, subscription: "s" };
+  const env = handlerEnv({ HOME: "/h", EVS_KEY: "outer", EVS_SOCKET: "/s" }, facts);
+  assert.deepEqual(env, {
+    HOME: "/h",
+    EVS_SOCKET: "/s",
+    EVS_TOPIC: "t",
+    EVS_TYPE: "x",
+    EVS_ID: "i",
+    EVS_SEQ: "7",
+    EVS_ATTEMPT: "2",
+    EVS_SUBSCRIPTION: "s",
+  });
+  assert.equal(handlerEnv({}, { ...facts, key: "k" }).EVS_KEY, "k");
+  assert.equal("EVS_KEY" in handlerEnv({}, { ...facts, key: "a\0b" }), false);
+});
+
+/** False for a zombie, too. */
+async function isAlive(pid: number): Promise<boolean> {
+  try {
+    return !/^State:\s+Z/m.test(await Deno.readTextFile(`/proc/${pid}/status`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
