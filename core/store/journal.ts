@@ -17,10 +17,18 @@ export interface Commit {
   lastSeq: number;
   /** Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. */
   events: readonly NewEvent[];
+  /** They were handed on and not stored: the topic is not persistent. */
+  ephemeral?: true;
+}
+
+/** Requests of one publisher, in order: when one cannot be stored, those behind it are not stored either. */
+export interface PublishStream {
+  failed?: unknown;
 }
 
 interface Waiting {
   request: AppendRequest;
+  stream: PublishStream | undefined;
   resolve: (outcome: AppendOutcome) => void;
   reject: (error: unknown) => void;
 }
@@ -57,11 +65,14 @@ export class Journal {
     return this.#failure.promise;
   }
 
-  /** Stores the request; resolves when it is as durable as the store promises. */
-  submit(request: AppendRequest): Promise<AppendOutcome> {
+  /**
+   * Stores the request; resolves when it is as durable as the store promises. Requests that share a `stream` keep their
+   * order even across a failure: after the first that could not be stored no later one is.
+   */
+  submit(request: AppendRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject });
+      this.#waiting.push({ request, stream, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -81,11 +92,8 @@ export class Journal {
     // One turn of the event loop: requests that arrive in the same tick share the first append.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const batch = takeBatch(this.#waiting);
-      if (this.#failed !== undefined) {
-        for (const { reject } of batch) reject(refusal(this.#failed));
-        continue;
-      }
+      const batch = this.#storable(takeBatch(this.#waiting));
+      if (batch.length === 0) continue;
       try {
         const outcomes = await this.store.append(batch.map((waiting) => waiting.request));
         this.batches++;
@@ -95,10 +103,23 @@ export class Journal {
           this.#failed = error;
           this.#failure.resolve(error);
         }
-        for (const { reject } of batch) reject(error instanceof EvsError ? error : refusal(error));
+        for (const { stream, reject } of batch) {
+          if (stream) stream.failed ??= error;
+          reject(refusal(error));
+        }
       }
     }
     this.#running = undefined;
+  }
+
+  /** Refuses those that must not be stored any more; returns the rest. */
+  #storable(batch: Waiting[]): Waiting[] {
+    return batch.filter(({ stream, reject }) => {
+      const failure = this.#failed ?? stream?.failed;
+      if (failure === undefined) return true;
+      reject(refusal(failure));
+      return false;
+    });
   }
 
   #settle(waiting: Waiting, outcome: AppendOutcome): void {

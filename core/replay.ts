@@ -1,0 +1,186 @@
+/**
+ * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then topic, then seq. Nothing
+ * is held open between two pages, so a reader may take as long as it likes.
+ */
+import { type Event, type StoredEvent, toEvent, toWireLine } from "./event.ts";
+import { concat } from "./store/bytes.ts";
+import type { JournalStore } from "./store/store.ts";
+
+/** The events of one topic to read: both ends inclusive. */
+export interface Range {
+  topic: string;
+  from: number;
+  to: number;
+}
+
+/** Which of them, and how many. */
+export interface Selection {
+  types?: readonly string[];
+  /** Decides on the whole event; the costly way. */
+  filter?: (event: Event) => boolean;
+}
+
+/** Turns events into what is sent. Absent: wire lines, which a store may build faster by itself. */
+export type Render = (events: readonly StoredEvent[]) => Uint8Array;
+
+/** Events looked at in one step; what one step may cost the others. */
+const PAGE = 1000;
+/** The least that a topic gets when many are merged. */
+const SMALLEST_PAGE = 16;
+
+/** Reads the ranges as bytes, a page at a time. */
+export function* replay(
+  store: JournalStore,
+  query: Selection & { ranges: readonly Range[]; limit?: number; render?: Render },
+): Generator<Uint8Array, void, undefined> {
+  const { ranges, filter, render } = query;
+  const only = ranges[0];
+  if (ranges.length === 1 && only && !filter && !render && query.limit === undefined) {
+    yield* rawLines(store, only, query.types);
+    return;
+  }
+  const print = render ?? linesOf;
+  let left = query.limit ?? Infinity;
+  for (const page of merged(store, query)) {
+    if (left <= 0) return;
+    const events = page.slice(0, left);
+    left -= events.length;
+    yield events.length > 0 ? print(events) : EMPTY;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Wire lines of events. */
+export function linesOf(events: readonly StoredEvent[]): Uint8Array {
+  return events.length === 0 ? EMPTY : concat(events.map(toWireLine));
+}
+
+/** Keeps the events that the filter wants. */
+export function select(events: StoredEvent[], filter: Selection["filter"]): StoredEvent[] {
+  return filter ? events.filter((event) => filter(toEvent(event))) : events;
+}
+
+function* rawLines(
+  store: JournalStore,
+  range: Range,
+  types: readonly string[] | undefined,
+): Generator<Uint8Array, void, undefined> {
+  let from = range.from;
+  while (from <= range.to) {
+    const page = store.readLines(range.topic, { from, to: range.to, limit: PAGE, types });
+    from = page.next;
+    yield page.bytes;
+  }
+}
+
+/** Pages of events in merged order. A page may be empty: a pause in which others get their turn. */
+function* merged(
+  store: JournalStore,
+  query: Selection & { ranges: readonly Range[] },
+): Generator<StoredEvent[], void, undefined> {
+  const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, query.ranges.length)));
+  const cursors = query.ranges.map((range) => new Cursor(store, range, { ...query, limit }));
+  const live = [];
+  for (const cursor of cursors) {
+    while (!cursor.load()) yield [];
+    if (cursor.head) live.push(cursor);
+  }
+  let out: StoredEvent[] = [];
+  while (live.length > 0) {
+    let first = 0;
+    for (let i = 1; i < live.length; i++) {
+      if (compareEvents(live[i]!.head!, live[first]!.head!) < 0) first = i;
+    }
+    const cursor = live[first]!;
+    out.push(cursor.take());
+    if (out.length >= PAGE) {
+      yield out;
+      out = [];
+    }
+    if (cursor.head) continue;
+    while (!cursor.load()) {
+      yield out;
+      out = [];
+    }
+    if (!cursor.head) live.splice(first, 1);
+  }
+  yield out;
+}
+
+/** The order of a merged replay. */
+export function compareEvents(a: StoredEvent, b: StoredEvent): number {
+  return a.timestamp - b.timestamp ||
+    (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.seq - b.seq);
+}
+
+/** One topic's place in a merge. */
+class Cursor {
+  readonly #store: JournalStore;
+  readonly #range: Range;
+  readonly #query: Selection & { limit: number };
+  #next: number;
+  #page: StoredEvent[] = [];
+  #at = 0;
+
+  constructor(store: JournalStore, range: Range, query: Selection & { limit: number }) {
+    this.#store = store;
+    this.#range = range;
+    this.#query = query;
+    this.#next = range.from;
+  }
+
+  get head(): StoredEvent | undefined {
+    return this.#page[this.#at];
+  }
+
+  take(): StoredEvent {
+    return this.#page[this.#at++]!;
+  }
+
+  /** Reads one page; false when there may be more but this page had nothing that was asked for. */
+  load(): boolean {
+    if (this.#next > this.#range.to) return true;
+    const { limit, types, filter } = this.#query;
+    const page = this.#store.readPage(this.#range.topic, {
+      from: this.#next,
+      to: this.#range.to,
+      limit,
+      types,
+    });
+    this.#next = page.next;
+    this.#page = select(page.events, filter);
+    this.#at = 0;
+    return this.#page.length > 0 || this.#next > this.#range.to;
+  }
+}
+
+/** The ranges that hold the last `count` events that are selected, counted over all topics together. */
+export function* lastOf(
+  store: JournalStore,
+  query: Selection & { topics: readonly string[]; count: number },
+): Generator<undefined, Range[], undefined> {
+  const found: StoredEvent[] = [];
+  for (const topic of query.topics) {
+    const { firstSeq, lastSeq } = store.head(topic);
+    let left = query.count;
+    for (let to = lastSeq; to >= firstSeq && left > 0;) {
+      // Without a selection exactly what is wanted is read.
+      const span = query.types || query.filter ? PAGE : Math.min(PAGE, left);
+      const from = Math.max(firstSeq, to - span + 1);
+      const page = store.readPage(topic, { from, to, limit: span, types: query.types });
+      const events = select(page.events, query.filter).slice(-left);
+      found.push(...events);
+      left -= events.length;
+      to = from - 1;
+      yield undefined;
+    }
+  }
+  const kept = found.sort(compareEvents).slice(-query.count);
+  return query.topics.map((topic) => {
+    const { lastSeq } = store.head(topic);
+    const seqs = kept.filter((event) => event.topic === topic).map((event) => event.seq);
+    const from = seqs.length > 0 ? seqs.reduce((a, b) => Math.min(a, b)) : lastSeq + 1;
+    return { topic, from, to: lastSeq };
+  });
+}

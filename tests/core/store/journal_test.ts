@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { CannotStoreError, InternalError } from "../../../core/errors.ts";
+import { type Commit, Journal, type PublishStream } from "../../../core/store/journal.ts";
+import { MemoryEventStore } from "../../../core/store/memory.ts";
+import type { AppendOutcome, AppendRequest } from "../../../core/store/store.ts";
+import { newEvent } from "./conformance.ts";
+
+/** A store whose appends wait until they are let go, or are told how to fail. */
+class GatedStore extends MemoryEventStore {
+  readonly batches: number[] = [];
+  #gates: PromiseWithResolvers<void>[] = [];
+  #arrived = Promise.withResolvers<void>();
+
+  override async append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+    this.batches.push(requests.length);
+    const gate = Promise.withResolvers<void>();
+    this.#gates.push(gate);
+    this.#arrived.resolve();
+    await gate.promise;
+    return await super.append(requests);
+  }
+
+  /** Waits for the next append, and returns what lets it go or fails it. */
+  async next(): Promise<PromiseWithResolvers<void>> {
+    while (this.#gates.length === 0) {
+      await this.#arrived.promise;
+      this.#arrived = Promise.withResolvers();
+    }
+    return this.#gates.shift()!;
+  }
+}
+
+const one = (topic = "t") => ({ topic, events: [newEvent()] });
+
+Deno.test("Journal sends what waited as one append when the one before is done", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  const first = journal.submit(one());
+  const gate = await store.next();
+  const rest = Array.from({ length: 100 }, () => journal.submit(one()));
+  gate.resolve();
+  await first;
+  (await store.next()).resolve();
+  const outcomes = await Promise.all(rest);
+  assert.deepEqual(store.batches, [1, 100]);
+  assert.deepEqual(
+    outcomes.map((outcome) => outcome.ok && outcome.firstSeq),
+    Array.from({ length: 100 }, (_, i) => i + 2),
+  );
+  assert.equal(journal.batches, 2);
+});
+
+Deno.test("Journal acknowledges nothing before the append is done", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  let acknowledged = false;
+  const commits: Commit[] = [];
+  journal.onCommit((commit) => void commits.push(commit));
+  const submitted = journal.submit(one()).then(() => acknowledged = true);
+  const gate = await store.next();
+  await new Promise((resolve) => setTimeout(resolve)); // a whole turn of the event loop
+  assert.equal(acknowledged, false);
+  assert.equal(commits.length, 0);
+  gate.resolve();
+  await submitted;
+  assert.equal(commits.length, 1);
+});
+
+Deno.test("Journal goes on when there was no room for one batch", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  const first = journal.submit(one());
+  (await store.next()).reject(new CannotStoreError("the disk is full"));
+  await assert.rejects(first, { code: "store/unavailable" });
+  const second = journal.submit(one());
+  (await store.next()).resolve();
+  const outcome = await second;
+  assert.ok(outcome.ok && outcome.firstSeq === 1);
+  assert.equal(journal.failed, undefined);
+});
+
+Deno.test("Journal stores nothing more of a stream when one of its requests could not be stored", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  const stream: PublishStream = {};
+  const first = journal.submit(one(), stream);
+  const gate = await store.next();
+  const second = journal.submit(one(), stream);
+  const other = journal.submit(one("other"));
+  gate.reject(new CannotStoreError("the disk is full"));
+  await assert.rejects(first, { code: "store/unavailable" });
+  (await store.next()).resolve();
+  await assert.rejects(second, { code: "store/unavailable" });
+  assert.ok((await other).ok);
+  assert.equal(store.head("t").lastSeq, 0);
+});
+
+Deno.test("Journal refuses everything when an append failed for an unknown reason", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  const first = journal.submit(one());
+  const gate = await store.next();
+  const waiting = journal.submit(one());
+  const failure = new InternalError("fsync failed");
+  gate.reject(failure);
+  await assert.rejects(first, failure);
+  await assert.rejects(waiting, failure);
+  await assert.rejects(journal.submit(one()), failure);
+  assert.equal(await journal.failure, failure);
+  assert.deepEqual(store.batches, [1]);
+});
+
+Deno.test("Journal tells listeners only what was stored when some were duplicates", async () => {
+  const journal = new Journal(new MemoryEventStore());
+  const commits: Commit[] = [];
+  journal.onCommit((commit) => void commits.push(commit));
+  const events = [newEvent({ id: "a" }), newEvent({ id: "a" }), newEvent({ id: "b" })];
+  await journal.submit({ topic: "t", events });
+  await journal.submit({ topic: "t", events });
+  assert.deepEqual(
+    commits.map(({ firstSeq, lastSeq, events }) => [firstSeq, lastSeq, events.map((e) => e.id)]),
+    [
+      [1, 2, ["a", "b"]],
+    ],
+  );
+});
