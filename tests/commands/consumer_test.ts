@@ -1,0 +1,333 @@
+import assert from "node:assert/strict";
+import { Consumer, type ConsumerOptions } from "../../commands/consumer/consumer.ts";
+import type { ConsumerPort, Delivery, Leased } from "../../commands/consumer/port.ts";
+import type { HandlerOutcome } from "../../commands/consumer/verdict.ts";
+import type { RunningHandler } from "../../commands/handler.ts";
+import type { LeaseRequest, NackItem, SettleReply } from "../../core/client/protocol.ts";
+import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+
+/** A subscription in memory that keeps leases as the daemon does. */
+class FakeDaemon implements ConsumerPort {
+  readonly pending: number[];
+  readonly leases = new Map<string, number>();
+  readonly acked: number[] = [];
+  readonly dead: number[] = [];
+  readonly released: number[] = [];
+  readonly calls: string[] = [];
+  paused: string | undefined;
+  up = true;
+  maxRetries = 1;
+  attempts = new Map<number, number>();
+  #wake = Promise.withResolvers<void>();
+  #serial = 0;
+
+  constructor(events: number) {
+    this.pending = Array.from({ length: events }, (_, index) => index + 1);
+  }
+
+  wake(): void {
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers<void>();
+  }
+
+  /** Ends all connections: bound leases are given back. */
+  crash(): void {
+    this.up = false;
+    this.pending.push(...this.leases.values());
+    this.pending.sort((a, b) => a - b);
+    this.leases.clear();
+    this.wake();
+  }
+
+  #check(): void {
+    if (!this.up) throw new ConnectionLostError("gone");
+  }
+
+  async lease(request: LeaseRequest): Promise<Leased> {
+    this.calls.push(`lease ${request.max}`);
+    const serial = this.#serial;
+    for (;;) {
+      await Promise.resolve();
+      this.#check();
+      if (serial !== this.#serial) throw new ConnectionLostError("closed");
+      const empty = this.pending.length === 0 && this.leases.size === 0;
+      const ready = this.pending.length > 0 || this.paused !== undefined || request.waitMs === 0 ||
+        (empty && request.untilEmpty);
+      if (ready) break;
+      await this.#wake.promise;
+    }
+    const seqs = this.paused === undefined ? this.pending.splice(0, request.max ?? 1) : [];
+    const deliveries = seqs.map((seq) => this.#deliver(seq));
+    return {
+      paused: this.paused !== undefined,
+      pauseReason: this.paused,
+      pending: this.pending.length,
+      leased: this.leases.size,
+      scheduled: 0,
+      deliveries,
+    };
+  }
+
+  #deliver(seq: number): Delivery {
+    const lease = `lease-${crypto.randomUUID()}`;
+    this.leases.set(lease, seq);
+    const attempt = (this.attempts.get(seq) ?? 0) + 1;
+    const bytes = new TextEncoder().encode(String(seq));
+    const facts = { topic: "t", type: "x", id: `id-${seq}`, seq };
+    return { lease, attempt, facts, event: bytes, payload: bytes };
+  }
+
+  #settle(leases: string[], then: (seq: number) => void): Promise<SettleReply> {
+    this.#check();
+    const lost = leases.filter((lease) => !this.leases.has(lease));
+    for (const lease of leases) {
+      const seq = this.leases.get(lease);
+      if (seq === undefined) continue;
+      this.leases.delete(lease);
+      then(seq);
+    }
+    this.wake();
+    return Promise.resolve({ settled: leases.length - lost.length, lost });
+  }
+
+  // deno-lint-ignore require-await -- a rejection, not a throw, as the real one
+  async ack(leases: string[]): Promise<SettleReply> {
+    this.calls.push(`ack ${leases.length}`);
+    return this.#settle(leases, (seq) => this.acked.push(seq));
+  }
+
+  async nack(items: NackItem[]): Promise<SettleReply> {
+    this.calls.push(`nack ${items.length}`);
+    const outcomes: ("retry" | "dead" | "lost")[] = [];
+    for (const item of items) {
+      const seq = this.leases.get(item.lease);
+      const failed = seq === undefined ? 0 : (this.attempts.get(seq) ?? 0) + 1;
+      if (seq !== undefined) this.attempts.set(seq, failed);
+      outcomes.push(
+        seq === undefined ? "lost" : item.dead || failed > this.maxRetries ? "dead" : "retry",
+      );
+    }
+    let index = 0;
+    const reply = await this.#settle(items.map((item) => item.lease), (seq) => {
+      (outcomes[index++] === "dead" ? this.dead : this.pending).push(seq);
+    });
+    return { ...reply, outcomes };
+  }
+
+  // deno-lint-ignore require-await -- a rejection, not a throw, as the real one
+  async release(leases: string[]): Promise<SettleReply> {
+    this.calls.push("release");
+    return this.#settle(leases, (seq) => {
+      this.released.push(seq);
+      this.pending.unshift(seq);
+    });
+  }
+
+  // deno-lint-ignore require-await -- a rejection, not a throw, as the real one
+  async extend(leases: string[]): Promise<SettleReply> {
+    this.#check();
+    return { settled: leases.length, lost: [] };
+  }
+
+  pause(reason: string): Promise<void> {
+    this.calls.push("pause");
+    this.paused = reason;
+    this.wake();
+    return Promise.resolve();
+  }
+
+  reconnect(): Promise<void> {
+    return this.up ? Promise.resolve() : Promise.reject(new NoDaemonError("nothing there"));
+  }
+
+  close(): void {
+    this.#serial++;
+    this.wake();
+  }
+}
+
+/** Handlers that end when told to. */
+class Handlers {
+  readonly running = new Map<number, (outcome: HandlerOutcome) => void>();
+  readonly started: number[] = [];
+  readonly signals: string[] = [];
+  most = 0;
+  #decide: (seq: number) => HandlerOutcome | undefined;
+
+  constructor(decide: (seq: number) => HandlerOutcome | undefined) {
+    this.#decide = decide;
+  }
+
+  start = (delivery: Delivery): RunningHandler => {
+    const { seq } = delivery.facts;
+    this.started.push(seq);
+    const { promise, resolve } = Promise.withResolvers<HandlerOutcome>();
+    this.running.set(seq, resolve);
+    this.most = Math.max(this.most, this.running.size);
+    const end = (outcome: HandlerOutcome) => {
+      this.running.delete(seq);
+      resolve(outcome);
+    };
+    this.running.set(seq, end);
+    const decided = this.#decide(seq);
+    if (decided !== undefined) queueMicrotask(() => end(decided));
+    return {
+      outcome: promise,
+      kill: (signal) => {
+        this.signals.push(`${seq} ${signal}`);
+        end({ ...exit(0), exitCode: 143, signal });
+      },
+    };
+  };
+}
+
+function exit(exitCode: number): HandlerOutcome & { kind: "ended" } {
+  return { kind: "ended", exitCode, durationMs: 1, stderr: "" };
+}
+
+function consumer(daemon: FakeDaemon, handlers: Handlers, extra: Partial<ConsumerOptions> = {}) {
+  const said: string[] = [];
+  const it = new Consumer({
+    port: daemon,
+    command: ["handle"],
+    start: handlers.start,
+    say: (text) => said.push(text),
+    concurrency: 1,
+    untilEmpty: true,
+    ...extra,
+  });
+  return { it, said };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+Deno.test("Consumer handles every event once and in order when all succeed", async () => {
+  const daemon = new FakeDaemon(5);
+  const { it } = consumer(daemon, new Handlers(() => exit(0)));
+  const result = await it.run();
+  assert.deepEqual(result, { done: 5, retried: 0, dead: 0, lost: 0 });
+  assert.deepEqual(daemon.acked, [1, 2, 3, 4, 5]);
+});
+
+Deno.test("Consumer retries, then counts a dead letter, when a handler keeps failing", async () => {
+  const daemon = new FakeDaemon(2);
+  const { it, said } = consumer(daemon, new Handlers((seq) => exit(seq === 1 ? 3 : 0)));
+  const result = await it.run();
+  assert.deepEqual(result, { done: 1, retried: 1, dead: 1, lost: 0 });
+  assert.deepEqual(daemon.dead, [1]);
+  assert.match(said.join("\n"), /dead letter: t 1 \(id-1\): exit code 3/);
+});
+
+Deno.test("Consumer never runs more than its concurrency and acks together what ends together", async () => {
+  const daemon = new FakeDaemon(40);
+  const handlers = new Handlers(() => undefined);
+  const { it } = consumer(daemon, handlers, { concurrency: 4 });
+  const run = it.run();
+  while (daemon.acked.length < 40) {
+    await until(() => handlers.running.size === Math.min(4, 40 - daemon.acked.length));
+    for (const end of [...handlers.running.values()]) end(exit(0));
+    await until(() => handlers.started.length === daemon.acked.length + handlers.running.size);
+  }
+  assert.equal((await run).done, 40);
+  assert.equal(handlers.most, 4);
+  assert.ok(daemon.calls.includes("ack 4"), daemon.calls.join());
+});
+
+Deno.test("Consumer pauses before it gives the event back when the command cannot be run", async () => {
+  const daemon = new FakeDaemon(3);
+  const { it } = consumer(daemon, new Handlers(() => exit(127)));
+  const result = await it.run();
+  assert.match(result.paused ?? "", /exit code 127/);
+  assert.deepEqual(daemon.released, [1]);
+  assert.deepEqual(daemon.pending, [1, 2, 3]);
+  assert.deepEqual(daemon.dead, []);
+  const settles = daemon.calls.filter((call) => !call.startsWith("lease"));
+  assert.deepEqual(settles, ["pause", "release"]);
+});
+
+Deno.test("Consumer ends when somebody else pauses the subscription", async () => {
+  const daemon = new FakeDaemon(0);
+  const { it } = consumer(daemon, new Handlers(() => exit(0)), { untilEmpty: false });
+  const run = it.run();
+  await until(() => daemon.calls.length > 0);
+  await daemon.pause("for repairs");
+  assert.equal((await run).paused, "for repairs");
+});
+
+Deno.test("Consumer stops after max attempts and leaves the rest", async () => {
+  const daemon = new FakeDaemon(9);
+  const handlers = new Handlers(() => exit(0));
+  const { it } = consumer(daemon, handlers, { max: 4, concurrency: 3, untilEmpty: false });
+  assert.equal((await it.run()).done, 4);
+  assert.deepEqual(handlers.started, [1, 2, 3, 4]);
+  assert.deepEqual(daemon.pending, [5, 6, 7, 8, 9]);
+});
+
+Deno.test("Consumer takes a new lease over when the daemon comes back while a handler runs", async () => {
+  const daemon = new FakeDaemon(2);
+  const handlers = new Handlers(() => undefined);
+  const { it, said } = consumer(daemon, handlers, { concurrency: 3 });
+  const run = it.run();
+  await until(() => handlers.running.size === 2);
+  daemon.crash();
+  await until(() => said.some((text) => /lost the daemon/.test(text)));
+  handlers.running.get(1)?.(exit(0)); // Judged while there is no daemon.
+  daemon.up = true;
+  await until(() => daemon.acked.length === 1);
+  handlers.running.get(2)?.(exit(0));
+  const result = await run;
+  assert.deepEqual(handlers.started, [1, 2]);
+  assert.deepEqual(result, { done: 2, retried: 0, dead: 0, lost: 0 });
+  assert.match(said.join("\n"), /the daemon is back/);
+});
+
+Deno.test("Consumer says that an event will come again when its lease was lost", async () => {
+  const daemon = new FakeDaemon(1);
+  const handlers = new Handlers(() => undefined);
+  const { it, said } = consumer(daemon, handlers);
+  const run = it.run();
+  await until(() => handlers.running.size === 1);
+  daemon.leases.clear(); // It ran out, and another consumer did it.
+  handlers.running.get(1)?.(exit(0));
+  assert.equal((await run).lost, 1);
+  assert.match(said.join("\n"), /t 1 .*will come again/);
+});
+
+Deno.test("Consumer ends handlers and gives their events back when it is stopped", async () => {
+  const daemon = new FakeDaemon(3);
+  const handlers = new Handlers(() => undefined);
+  const { it } = consumer(daemon, handlers, { concurrency: 2 });
+  const run = it.run();
+  await until(() => handlers.running.size === 2);
+  it.stop("SIGINT");
+  const result = await run;
+  assert.equal(result.interrupted, "SIGINT");
+  assert.deepEqual(handlers.signals, ["1 SIGTERM", "2 SIGTERM"]);
+  assert.deepEqual(daemon.pending.toSorted(), [1, 2, 3]);
+  assert.deepEqual([daemon.dead, daemon.acked], [[], []]);
+  assert.equal(daemon.attempts.size, 0);
+});
+
+Deno.test("Consumer stops at once when the daemon is gone", async () => {
+  const daemon = new FakeDaemon(1);
+  const handlers = new Handlers(() => undefined);
+  const { it, said } = consumer(daemon, handlers);
+  const run = it.run();
+  await until(() => handlers.running.size === 1);
+  daemon.crash();
+  handlers.running.get(1)?.(exit(0));
+  await until(() => said.some((text) => /lost the daemon/.test(text)));
+  it.stop("SIGTERM");
+  assert.equal((await run).interrupted, "SIGTERM");
+});
+
+Deno.test("Consumer throws and ends its handlers when the daemon answers with an error", async () => {
+  const daemon = new FakeDaemon(2);
+  const handlers = new Handlers((seq) => seq === 1 ? exit(0) : undefined);
+  daemon.ack = () => Promise.reject(new RangeError("what?"));
+  const { it } = consumer(daemon, handlers, { concurrency: 2 });
+  await assert.rejects(it.run(), /what\?/);
+  assert.deepEqual(handlers.signals, ["2 SIGTERM"]);
+});
