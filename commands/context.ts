@@ -1,0 +1,192 @@
+/**
+ * What every command gets as `this`: where to write, what was asked for on all commands alike, the way to the daemon.
+ *
+ * stdout carries data, stderr carries words. On a pipe, data is NDJSON; on a terminal it is made for people, and
+ * escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode` says how it ends otherwise.
+ */
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Client } from "../core/client/client.ts";
+import { type Paths, resolvePaths } from "../core/client/paths.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
+import { escapeJson, escapeLines } from "./terminal/escape.ts";
+import { Output, type Sink } from "./terminal/output.ts";
+
+/** Where standard input comes from; `Deno.stdin` is one. */
+export interface Input {
+  read(buffer: Uint8Array): Promise<number | null>;
+  isTerminal(): boolean;
+}
+
+/** Flags that every command understands. */
+export interface CommonOptions {
+  /** JSON instead of words and tables, errors too. */
+  json: boolean;
+  color: ColourChoice;
+  /** No words but errors. */
+  quiet: boolean;
+  /** More words. */
+  verbose: boolean;
+}
+
+/** The outside world, injected. */
+export interface ContextOptions {
+  /** The command line behind `evs`. */
+  argv: readonly string[];
+  options: CommonOptions;
+  stdin?: Input;
+  stdout?: Sink;
+  stderr?: Sink;
+  env?: (name: string) => string | undefined;
+  clock?: Clock;
+}
+
+/** The `this` of every command. */
+export class EvsContext {
+  /** The command line behind `evs`, as typed. */
+  readonly argv: readonly string[];
+  /** Asked for `--json`. */
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly clock: Clock;
+  readonly env: (name: string) => string | undefined;
+  /** How `evs` ends when the command returns. */
+  exitCode = 0;
+  /** What stricli writes its help and its complaints to. */
+  readonly process: {
+    stdout: { write(text: string): void };
+    stderr: { write(text: string): void };
+    exitCode?: number | string | null;
+  };
+
+  #color: ColourChoice;
+  #paths: Paths | undefined;
+  #client: Client | undefined;
+
+  constructor(options: ContextOptions) {
+    this.argv = options.argv;
+    this.json = options.options.json;
+    this.quiet = options.options.quiet;
+    this.verbose = options.options.verbose;
+    this.#color = options.options.color;
+    this.stdin = options.stdin ?? Deno.stdin;
+    this.stdout = new Output(options.stdout ?? Deno.stdout);
+    this.stderr = new Output(options.stderr ?? Deno.stderr, { lossy: true });
+    this.env = options.env ?? ((name) => Deno.env.get(name));
+    this.clock = options.clock ?? systemClock;
+    this.process = {
+      stdout: { write: (text) => this.stdout.writeSync(text) },
+      stderr: { write: (text) => this.stderr.writeSync(text) },
+    };
+  }
+
+  /** Data goes to a person: make it readable. False on a pipe and with `--json`. */
+  get forPeople(): boolean {
+    return this.stdout.isTerminal && !this.json;
+  }
+
+  /** Colours for stdout. */
+  get paint(): Palette {
+    return palette(this.#wantsColour(this.stdout));
+  }
+
+  /** Colours for stderr. */
+  get paintWords(): Palette {
+    return palette(this.#wantsColour(this.stderr));
+  }
+
+  /** Where the data dir, the socket and the configuration are. */
+  get paths(): Paths {
+    return this.#paths ??= resolvePaths(this.env);
+  }
+
+  /** The daemon. Connects at the first request; a missing daemon is an error of that request. */
+  async client(): Promise<Client> {
+    if (this.#client === undefined) {
+      const { Client } = await import("../core/client/client.ts");
+      this.#client ??= new Client({ socket: this.paths.socket });
+    }
+    return this.#client;
+  }
+
+  /** One line of text for people on stdout; values in it must have been escaped. */
+  print(text: string): void {
+    this.stdout.writeSync(text + "\n");
+  }
+
+  /** One value as a line of JSON on stdout; harmless on a terminal. */
+  printJson(value: unknown): void {
+    const text = JSON.stringify(value);
+    this.stdout.writeSync((this.stdout.isTerminal ? escapeJson(text) : text) + "\n");
+  }
+
+  /** A table on a terminal, NDJSON elsewhere. Columns are named by the keys of `cells`. */
+  async printRows<T>(
+    rows: readonly T[],
+    cells: (row: T) => Record<string, unknown>,
+  ): Promise<void> {
+    if (!this.forPeople) {
+      for (const row of rows) this.printJson(row);
+      return;
+    }
+    const { formatTable } = await import("./terminal/table.ts");
+    await this.stdout.write(formatTable(rows.map(cells), { paint: this.paint }));
+  }
+
+  /** Names and values below each other on a terminal, one line of JSON elsewhere. */
+  async printFacts<T extends object>(
+    value: T,
+    facts: (value: T) => Record<string, unknown>,
+  ): Promise<void> {
+    if (!this.forPeople) return this.printJson(value);
+    const { formatFacts } = await import("./terminal/table.ts");
+    await this.stdout.write(formatFacts(facts(value), { paint: this.paint }));
+  }
+
+  /** Words on stderr, escaped; not with `--quiet`. */
+  say(text: string): void {
+    if (!this.quiet) this.stderr.writeSync(escapeLines(text) + "\n");
+  }
+
+  /** Words on stderr for a person who looks on: only on a terminal or with `--verbose`. */
+  note(text: string): void {
+    if (this.verbose || this.stderr.isTerminal) this.say(text);
+  }
+
+  /**
+   * Asks before something is lost. True with `yes`; asks on a terminal; in a script without `yes` it is an error.
+   */
+  async confirm(question: string, options: { yes: boolean }): Promise<boolean> {
+    if (options.yes) return true;
+    if (!this.stdin.isTerminal() || !this.stderr.isTerminal) {
+      throw new InvalidArgumentError(`${question} There is nobody to ask`, {
+        code: "argument/not-confirmed",
+        hint: `evs ${this.argv.join(" ")} --yes`,
+      });
+    }
+    this.stderr.writeSync(`${escapeLines(question)} [y/N] `);
+    const answer = new Uint8Array(256);
+    const count = await this.stdin.read(answer);
+    if (count === null) this.stderr.writeSync("\n");
+    const text = new TextDecoder().decode(answer.subarray(0, count ?? 0)).trim().toLowerCase();
+    return text === "y" || text === "yes";
+  }
+
+  /** Lets go of the daemon. */
+  close(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+
+  #wantsColour(output: Output): boolean {
+    return wantsColour(this.#color, {
+      terminal: output.isTerminal,
+      noColor: this.env("NO_COLOR"),
+      term: this.env("TERM"),
+    });
+  }
+}

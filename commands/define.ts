@@ -1,0 +1,132 @@
+/**
+ * How commands are defined: stricli's builders with what all of ours share.
+ *
+ * `verb` adds the common flags (read beforehand by cli.ts, so a command need not look at them), the examples in the
+ * help, and turns what the command throws into words on stderr and an exit code. `group` puts verbs below a noun.
+ */
+import {
+  buildCommand,
+  buildRouteMap,
+  type Command,
+  type RouteMap,
+  type TypedCommandParameters,
+} from "@stricli/core";
+import type { EvsContext } from "./context.ts";
+import { reportError } from "./report.ts";
+
+/** A command or a group of them. */
+export type Route = Command<EvsContext> | RouteMap<EvsContext>;
+
+type FlagsOf<FLAGS> = Readonly<Partial<Record<keyof FLAGS, unknown>>>;
+type Arguments = readonly unknown[];
+
+/** A command's definition. */
+export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Arguments> {
+  /** One line for the list of commands. */
+  brief: string;
+  /** What it does, in sentences; for `--help`. */
+  description?: string;
+  /** Lines to type, without `evs`, each with what it does. */
+  examples: readonly (readonly [command: string, meaning: string])[];
+  /** Usage lines without `evs VERB`, where the generated one would be hard to read. */
+  usage?: readonly string[];
+  parameters: TypedCommandParameters<FLAGS, [...ARGS], EvsContext>;
+  run: (this: EvsContext, flags: FLAGS, ...args: ARGS) => void | Promise<void>;
+}
+
+const COMMON_FLAGS = withoutNegation({
+  json: { kind: "boolean", brief: "JSON, also on a terminal and for errors", optional: true },
+  color: {
+    kind: "enum",
+    values: ["auto", "always", "never"],
+    brief: "Colours; NO_COLOR is respected",
+    optional: true,
+  },
+  quiet: { kind: "boolean", brief: "No words on stderr but errors", optional: true },
+  verbose: { kind: "boolean", brief: "More words on stderr", optional: true },
+});
+
+/** Defines a command. */
+export function verb<
+  const FLAGS extends FlagsOf<FLAGS> = NonNullable<unknown>,
+  const ARGS extends Arguments = [],
+>(
+  options: VerbOptions<FLAGS, ARGS>,
+): Command<EvsContext> {
+  const { parameters, run } = options;
+  const own = (parameters.flags ?? {}) as Record<string, unknown>;
+  return buildCommand<FLAGS, [...ARGS], EvsContext>({
+    async func(this: EvsContext, flags: FLAGS, ...args: ARGS): Promise<void> {
+      try {
+        await run.call(this, flags, ...args);
+      } catch (error) {
+        this.exitCode = reportError(this, error);
+      } finally {
+        this.close();
+      }
+    },
+    // No prototype: `--constructor` is an unknown flag like any other.
+    parameters: {
+      ...parameters,
+      flags: Object.assign(Object.create(null), withoutNegation(own), COMMON_FLAGS),
+    } as typeof parameters,
+    docs: {
+      brief: options.brief,
+      fullDescription: describe(options),
+      ...(options.usage === undefined ? {} : { customUsage: options.usage }),
+    },
+  });
+}
+
+/** Defines a group of commands. */
+export function group(options: {
+  brief: string;
+  description?: string;
+  routes: Record<string, Route>;
+}): RouteMap<EvsContext> {
+  return buildRouteMap<string, EvsContext>({
+    routes: Object.assign(Object.create(null), options.routes),
+    docs: { brief: options.brief, fullDescription: options.description },
+  });
+}
+
+/** `--no-X` is offered only where it means something: where the flag says `withNegated: true`. */
+function withoutNegation(flags: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [
+      name,
+      (flag as { kind: string }).kind === "boolean"
+        ? { withNegated: false, ...flag as object }
+        : flag,
+    ]),
+  );
+}
+
+function describe(options: {
+  brief: string;
+  description?: string;
+  examples: readonly (readonly [string, string])[];
+}): string {
+  const examples = options.examples.map(([command, meaning]) =>
+    `  evs ${command}\n      ${meaning}`
+  );
+  return [options.description ?? options.brief, "", "EXAMPLES", ...examples].join("\n");
+}
+
+// Parsers for flags and arguments that many commands have.
+
+/** Any text. */
+export const text = (input: string): string => input;
+
+/** A whole number of at least 0. */
+export function count(input: string): number {
+  if (!/^\d{1,15}$/.test(input)) throw new SyntaxError("a whole number is needed");
+  return Number(input);
+}
+
+/** A whole number of at least 1. */
+export function positive(input: string): number {
+  const number = count(input);
+  if (number < 1) throw new SyntaxError("a whole number of at least 1 is needed");
+  return number;
+}

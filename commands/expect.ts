@@ -1,0 +1,105 @@
+/** `evs expect`: waits for events; for tests and CI. */
+import { parseDuration } from "../core/duration.ts";
+import { TimeoutError } from "../core/errors.ts";
+import { positive, text, verb } from "./define.ts";
+import { openFeed } from "./reading/feed.ts";
+import { rawFlag, type SelectionFlags, selectionFlags } from "./reading/flags.ts";
+import { plural } from "./terminal/table.ts";
+
+const LF = 0x0a;
+
+interface ExpectFlags extends SelectionFlags {
+  count?: number;
+  timeout: number;
+  raw?: boolean;
+}
+
+export const route = verb<ExpectFlags, [topic: string]>({
+  brief: "Wait for events; for CI",
+  description:
+    "Waits until N events (1, if not said) that match are there, prints them and exits with 0; with 1 when the time is\n" +
+    "over. It counts from the start of the topic unless --from says otherwise, and waits for a topic that is not there yet.",
+  usage: ["TOPIC --timeout D [--count N] [--from OFFSET] [--type T]... [--where EXPR]"],
+  examples: [
+    ["expect users --timeout 5s", "At least one event within five seconds."],
+    ["expect orders --type order.paid --count 3 --timeout 1m", "Three payments."],
+    [
+      `expect orders --where 'payload.id == "o1"' --from end --timeout 10s`,
+      "A new event about o1.",
+    ],
+  ],
+  parameters: {
+    flags: {
+      ...selectionFlags,
+      count: {
+        kind: "parsed",
+        parse: positive,
+        brief: "How many events; default 1",
+        placeholder: "N",
+        optional: true,
+      },
+      timeout: {
+        kind: "parsed",
+        parse: (input: string) => parseDuration(input, "--timeout"),
+        brief: "How long to wait, such as 500ms, 30s or 5m",
+        placeholder: "D",
+      },
+      raw: rawFlag,
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: text, brief: "The topic, or a pattern", placeholder: "TOPIC" }],
+    },
+  },
+  async run(flags, topic) {
+    const { count: wanted = 1, timeout } = flags;
+    const over = new AbortController();
+    const cancel = this.clock.setTimer(() => over.abort(new Expired()), timeout);
+    const { eventPrinter } = await import("./reading/printer.ts");
+    const print = eventPrinter(this, { raw: flags.raw, topics: topic.includes("*") });
+    let seen = 0;
+    try {
+      const feed = openFeed(await this.client(), {
+        query: {
+          topic: [topic],
+          from: flags.from ?? "start",
+          type: flags.type === undefined ? undefined : [...flags.type],
+          where: flags.where,
+          follow: "1",
+        },
+        clock: this.clock,
+        say: (words) => this.say(words),
+        signal: over.signal,
+      });
+      for await (const block of feed.blocks) {
+        const { bytes, lines } = firstLines(block, wanted - seen);
+        await print(bytes);
+        seen += lines;
+        if (seen >= wanted) return;
+      }
+    } catch (error) {
+      if (!(error instanceof Expired)) throw error;
+      throw new TimeoutError(
+        `saw ${seen} of ${plural(wanted, "event")} in ${topic} within ${timeout} ms`,
+        { hint: `evs replay ${topic}`, details: { topic, seen, expected: wanted, timeout } },
+      );
+    } finally {
+      cancel();
+    }
+  },
+});
+
+class Expired extends Error {
+  override name = "Expired";
+}
+
+/** The first `most` lines of a block. */
+function firstLines(block: Uint8Array, most: number): { bytes: Uint8Array; lines: number } {
+  let lines = 0;
+  let end = 0;
+  while (lines < most && end < block.length) {
+    end = block.indexOf(LF, end) + 1;
+    lines++;
+  }
+  return { bytes: block.subarray(0, end), lines };
+}

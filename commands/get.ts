@@ -1,0 +1,33 @@
+/** `evs get`: one event. */
+import { text, verb } from "./define.ts";
+import { rawFlag } from "./reading/flags.ts";
+
+export const route = verb<{ raw?: boolean }, [topic: string, event: string]>({
+  brief: "Print one event",
+  description: "Prints one event, by its seq or its id. Exit code 1 when it is not there.",
+  examples: [
+    ["get users 42", "The event with seq 42."],
+    ["get users 0199f3a2-7c11-7d4e-a1b2-3c4d5e6f7081 | jq .payload", "By id."],
+  ],
+  parameters: {
+    flags: { raw: rawFlag },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { parse: text, brief: "The topic", placeholder: "TOPIC" },
+        { parse: text, brief: "A seq or an id", placeholder: "SEQ|ID" },
+      ],
+    },
+  },
+  async run(flags, topic, event) {
+    const client = await this.client();
+    const line = await client.event(topic, event);
+    if (!this.forPeople || flags.raw) {
+      const { eventPrinter } = await import("./reading/printer.ts");
+      return await eventPrinter(this, { raw: flags.raw, topics: true })(line);
+    }
+    const { eventFacts } = await import("./reading/printer.ts");
+    const { formatFacts } = await import("./terminal/table.ts");
+    await this.stdout.write(formatFacts(eventFacts(line), { paint: this.paint }));
+  },
+});

@@ -1,0 +1,52 @@
+/** `evs --help`. */
+import type { LazyRoute } from "./mod.ts";
+import type { Palette } from "./terminal/colour.ts";
+import { pad, width } from "./terminal/table.ts";
+
+/** The overview of all commands. */
+export function overview(
+  routes: ReadonlyMap<string, LazyRoute>,
+  options: { paint: Palette; version: string },
+): string {
+  const { paint } = options;
+  const longest = Math.max(...[...routes.keys()].map(width));
+  const verbs = [...routes].map(([name, route]) =>
+    `  ${paint.bold(pad(name, { width: longest }))}  ${route.brief}`
+  );
+  return `${
+    paint.bold("evs")
+  } ${options.version}: an event stream for one machine that a shell can use
+
+USAGE
+  evs COMMAND [ARGUMENTS] [FLAGS]
+
+COMMANDS
+${verbs.join("\n")}
+
+FLAGS
+  --help     of evs or of any command, with examples
+  --version  the version
+  --json     on every command: JSON, also on a terminal and for errors
+  --color auto|always|never, --quiet, --verbose
+
+EXAMPLES
+  evs daemon start
+      Start the daemon.
+  evs publish users user.created '{"userId":"u1"}'
+      Publish one event to the topic users.
+  tail -f access.log.json | evs publish log line --ndjson
+      Publish a stream, a line an event.
+  evs tail users
+      See events as they come in.
+  evs replay users --from @-1h | jq .payload
+      The last hour, as NDJSON.
+  evs consume users --name mailer -- ./send-mail.sh
+      Run a command for each event; what fails is retried, then kept as a dead letter.
+  evs dlq list
+      What failed, and why.
+
+EXIT CODES
+  0 done   1 not found or timed out   2 the command line   3 conflict   4 an event was refused
+  5 no daemon   6 partly done   7 cannot store now   70 a bug of evs   130 Ctrl-C
+`;
+}

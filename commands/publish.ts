@@ -1,0 +1,298 @@
+/** `evs publish`: one event, or a stream of them. */
+import type { PublishQuery, PublishReply } from "../core/client/protocol.ts";
+import { EventRefusedError, InvalidArgumentError } from "../core/errors.ts";
+import type { EvsContext } from "./context.ts";
+import { count, text, verb } from "./define.ts";
+
+/** More than any daemon takes; it keeps a wrong file from being read into memory. */
+const LARGEST_BODY = 16 * 1024 * 1024;
+
+interface PublishFlags {
+  ndjson?: boolean;
+  envelope?: boolean;
+  key?: string;
+  keyPointer?: string;
+  meta?: readonly string[];
+  id?: string;
+  idPrefix?: string;
+  schemaVersion?: string;
+  expect?: string;
+  onError?: "stop" | "skip";
+  skip?: number;
+}
+
+export const route = verb<PublishFlags, [topic: string, type?: string, payload?: string]>({
+  brief: "Publish events to a topic",
+  description:
+    "Publishes one event and returns when it is stored for good, or a stream of them from standard input.\n" +
+    "PAYLOAD is JSON, @FILE, or - for standard input. On a pipe it prints one line of JSON: what was stored.\n" +
+    "With --quiet it prints nothing.",
+  usage: [
+    "TOPIC TYPE PAYLOAD [--key K | --key-pointer P] [--meta K=V]... [--id ID] [--schema-version V] [--expect SEQ|none|exists]",
+    "TOPIC TYPE --ndjson [--key K | --key-pointer P] [--meta K=V]... [--id-prefix P] [--on-error stop|skip] [--skip N]",
+    "TOPIC --envelope [--on-error stop|skip] [--skip N]",
+  ],
+  examples: [
+    [`publish users user.created '{"userId":"u1"}'`, "One event."],
+    [
+      "publish users user.created @user.json --id import-1",
+      "A file; the same --id again stores nothing twice.",
+    ],
+    [
+      "publish log line --ndjson --key-pointer /host <log.ndjson",
+      "A payload a line, keyed by its host.",
+    ],
+    [
+      "replay users | evs publish copy --envelope",
+      "Events as tail and replay print them, ids and all.",
+    ],
+    [
+      "publish orders order.paid '{}' --key o1 --expect 7",
+      "Only if 7 is still the last seq of the key.",
+    ],
+  ],
+  parameters: {
+    flags: {
+      ndjson: { kind: "boolean", brief: "Standard input has a payload a line", optional: true },
+      envelope: {
+        kind: "boolean",
+        brief: "Standard input has an event a line, as tail prints it",
+        optional: true,
+      },
+      key: {
+        kind: "parsed",
+        parse: text,
+        brief: "What orders and groups it",
+        placeholder: "K",
+        optional: true,
+      },
+      keyPointer: {
+        kind: "parsed",
+        parse: text,
+        brief: "JSON pointer to the key in each payload",
+        placeholder: "P",
+        optional: true,
+      },
+      meta: {
+        kind: "parsed",
+        parse: text,
+        brief: "Metadata",
+        placeholder: "K=V",
+        variadic: true,
+        optional: true,
+      },
+      id: {
+        kind: "parsed",
+        parse: text,
+        brief: "The event's id, looked up for repeats",
+        placeholder: "ID",
+        optional: true,
+      },
+      idPrefix: {
+        kind: "parsed",
+        parse: text,
+        brief: "Line n gets the id P-n, so a second run stores nothing twice",
+        placeholder: "P",
+        optional: true,
+      },
+      schemaVersion: {
+        kind: "parsed",
+        parse: text,
+        brief: "The schema's version; default the highest",
+        placeholder: "V",
+        optional: true,
+      },
+      expect: {
+        kind: "parsed",
+        parse: text,
+        brief: "Store only if this is the last seq of the key or topic",
+        placeholder: "SEQ|none|exists",
+        optional: true,
+      },
+      onError: {
+        kind: "enum",
+        values: ["stop", "skip"],
+        brief: "What a refused line does to those behind it; default stop",
+        optional: true,
+      },
+      skip: {
+        kind: "parsed",
+        parse: count,
+        brief: "Pass over the first N lines",
+        placeholder: "N",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { parse: text, brief: "The topic; it is created if need be", placeholder: "TOPIC" },
+        {
+          parse: text,
+          brief: "What happened, such as user.created",
+          placeholder: "TYPE",
+          optional: true,
+        },
+        {
+          parse: text,
+          brief: "JSON, @FILE, or - for standard input",
+          placeholder: "PAYLOAD",
+          optional: true,
+        },
+      ],
+    },
+  },
+  async run(flags, topic, type, payload) {
+    checkFlags(flags, { type, payload });
+    const query: PublishQuery = {
+      type,
+      key: flags.key,
+      keyPointer: flags.keyPointer,
+      schemaVersion: flags.schemaVersion,
+      metadata: metadataOf(flags.meta),
+    };
+    if (!flags.ndjson && !flags.envelope) {
+      return await publishOne(this, topic, {
+        payload: payload ?? "",
+        query: { ...query, id: flags.id, expected: flags.expect },
+      });
+    }
+    const { inputChunks, publishStream } = await import("./publisher/stream.ts");
+    const { idPrefix, onError = "stop", skip = 0 } = flags;
+    await publishStream(this, {
+      topic,
+      query: { ...query, idPrefix, onError },
+      skip,
+      next: inputChunks(this),
+      goOn: (line) => goOn(this, { line, idPrefix }),
+    });
+  },
+});
+
+async function publishOne(
+  context: EvsContext,
+  topic: string,
+  { payload, query }: { payload: string; query: PublishQuery },
+): Promise<void> {
+  const body = await payloadBytes(context, payload);
+  const client = await context.client();
+  const reply = await client.publish(topic, body, { query });
+  if (context.quiet) return;
+  const event = reply.events?.[0];
+  const receipt = {
+    topic,
+    seq: event?.seq ?? reply.firstSeq,
+    id: event?.id,
+    ...(reply.duplicates > 0 ? { duplicate: true } : {}),
+    ...(reply.durable ? {} : { durable: false }),
+  };
+  if (context.forPeople) context.print(sentence(receipt, reply));
+  else context.printJson(receipt);
+}
+
+function sentence(
+  receipt: { topic: string; seq: number; id: string | undefined },
+  reply: PublishReply,
+): string {
+  const { topic, seq, id } = receipt;
+  if (reply.duplicates > 0) return `Was there already: ${topic} ${seq}, id ${id}`;
+  return `Published ${topic} ${seq}, id ${id}`;
+}
+
+async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8Array | string> {
+  if (payload === "-") return await readInput(context);
+  if (!payload.startsWith("@")) return payload;
+  const path = payload.slice(1);
+  try {
+    const { size } = await Deno.stat(path);
+    if (size > LARGEST_BODY) throw tooLarge(`the file ${path}`);
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof EventRefusedError) throw error;
+    const reason = error instanceof Deno.errors.NotFound
+      ? "is not there"
+      : `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    throw new InvalidArgumentError(`the file ${path} ${reason}`, {
+      code: "argument/unreadable-file",
+      details: { path },
+      cause: error,
+    });
+  }
+}
+
+async function readInput(context: EvsContext): Promise<Uint8Array> {
+  let buffer = new Uint8Array(64 * 1024);
+  let filled = 0;
+  while (true) {
+    const count = await context.stdin.read(buffer.subarray(filled));
+    if (count === null) return buffer.subarray(0, filled);
+    filled += count;
+    if (filled > LARGEST_BODY) throw tooLarge("standard input");
+    if (filled < buffer.length) continue;
+    const larger = new Uint8Array(buffer.length * 2);
+    larger.set(buffer);
+    buffer = larger;
+  }
+}
+
+function tooLarge(what: string): EventRefusedError {
+  return new EventRefusedError("event/too-large", `${what} has more than ${LARGEST_BODY} bytes`, {
+    hint: "publish a reference to the data instead of the data",
+  });
+}
+
+function checkFlags(flags: PublishFlags, given: { type?: string; payload?: string }): void {
+  const wrong = (message: string, hint = "evs publish --help") => {
+    throw new InvalidArgumentError(message, { code: "argument/usage", hint });
+  };
+  const stream = flags.ndjson === true || flags.envelope === true;
+  if (flags.ndjson && flags.envelope) wrong("--ndjson and --envelope exclude each other");
+  if (flags.envelope && given.type !== undefined) {
+    wrong("--envelope takes no TYPE: each line names its own");
+  }
+  if (!flags.envelope && given.type === undefined) wrong("a TYPE is needed, such as user.created");
+  if (stream && given.payload !== undefined) {
+    wrong("a PAYLOAD does not go with --ndjson: the payloads come from standard input");
+  }
+  if (!stream && given.payload === undefined) {
+    wrong("a PAYLOAD is needed: JSON, @FILE, - for standard input, or --ndjson for a stream");
+  }
+  if (flags.key !== undefined && flags.keyPointer !== undefined) {
+    wrong("--key and --key-pointer exclude each other");
+  }
+  if (stream && flags.id !== undefined) wrong("--id names one event; a stream takes --id-prefix");
+  if (stream && flags.expect !== undefined) wrong("--expect goes with one event");
+  if (stream) return;
+  for (const name of ["idPrefix", "onError", "skip"] as const) {
+    const flag = { idPrefix: "--id-prefix", onError: "--on-error", skip: "--skip" }[name];
+    if (flags[name] !== undefined) wrong(`${flag} goes with --ndjson or --envelope`);
+  }
+}
+
+function metadataOf(pairs: readonly string[] | undefined): string | undefined {
+  if (pairs === undefined || pairs.length === 0) return undefined;
+  const metadata = pairs.map((pair) => {
+    const equals = pair.indexOf("=");
+    if (equals > 0) return [pair.slice(0, equals), pair.slice(equals + 1)];
+    throw new InvalidArgumentError(`--meta takes NAME=VALUE, not ${JSON.stringify(pair)}`);
+  });
+  return JSON.stringify(Object.fromEntries(metadata));
+}
+
+function goOn(context: EvsContext, from: { line: number; idPrefix?: string }): string {
+  if (from.idPrefix !== undefined) {
+    return "the same command again: what is stored is not stored twice";
+  }
+  const words: string[] = [];
+  for (let i = 0; i < context.argv.length; i++) {
+    const word = context.argv[i] ?? "";
+    if (word === "--skip") i++;
+    else if (!word.startsWith("--skip=")) words.push(word);
+  }
+  return `evs ${words.map(quote).join(" ")} --skip ${from.line}`;
+}
+
+/** A word as a shell takes it. */
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,117 @@
+/** `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said about it. */
+import type { PublishQuery, RefusedLine } from "../../core/client/protocol.ts";
+import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { formatError } from "../report.ts";
+import { Progress } from "../terminal/progress.ts";
+import { formatCount, plural } from "../terminal/table.ts";
+import { type NextChunk, publishLines, type Tally } from "./pipeline.ts";
+
+const READ_SIZE = 256 * 1024;
+
+/** What to publish where. */
+export interface StreamOptions {
+  topic: string;
+  query: PublishQuery;
+  skip: number;
+  next: NextChunk;
+  /** What to type to go on after line `line`. */
+  goOn: (line: number) => string;
+}
+
+/** Standard input as chunks. */
+export function inputChunks(context: EvsContext): NextChunk {
+  const buffer = new Uint8Array(READ_SIZE);
+  return async () => {
+    const count = await context.stdin.read(buffer);
+    return count === null ? null : buffer.subarray(0, count);
+  };
+}
+
+/** Publishes the stream, tells what became of it, and sets the exit code. */
+export async function publishStream(context: EvsContext, options: StreamOptions): Promise<void> {
+  const client = await context.client();
+  const connection = await client.connect();
+  using progress = new Progress({
+    output: context.stderr,
+    enabled: context.stderr.isTerminal && !context.quiet,
+    now: () => context.clock.monotonic(),
+  });
+  const tally = await publishLines(connection, options.next, {
+    ...options,
+    clock: context.clock,
+    onRefused(refused) {
+      // The one that stops everything is told with what was kept.
+      if (options.query.onError !== "skip") return;
+      progress.clear();
+      context.stderr.writeSync(formatError(context, refusedError(refused)));
+    },
+    onProgress: (now) =>
+      progress.update(() => `${formatCount(now.count)} events to ${options.topic}`),
+  });
+  progress.clear();
+  receipt(context, options.topic, tally);
+  const error = endOf(tally, options);
+  if (error !== undefined) throw error;
+  if (tally.refused > 0) context.exitCode = ExitCode.Partly;
+}
+
+function receipt(context: EvsContext, topic: string, tally: Tally): void {
+  if (context.quiet) return;
+  const { count, duplicates, firstSeq, lastSeq, lines, refused, durable } = tally;
+  if (!context.forPeople) {
+    context.printJson({ topic, count, duplicates, firstSeq, lastSeq, lines, refused, durable });
+    return;
+  }
+  const parts = [`Published ${plural(count, "event")} to ${topic}`];
+  if (count > 0) parts.push(`(seq ${firstSeq} to ${lastSeq})`);
+  if (duplicates > 0) parts.push(`and found ${plural(duplicates, "duplicate")}`);
+  if (refused > 0) parts.push(`; ${plural(refused, "line")} refused`);
+  context.print(parts.join(" ").replace(" ;", ";"));
+}
+
+/** The error with which it ends early, told with what was kept and how to go on. */
+function endOf(tally: Tally, options: StreamOptions): EvsError | undefined {
+  const { stoppedAt, failure, acknowledgedLine } = tally;
+  if (stoppedAt !== undefined) {
+    const kept = tally.count + tally.duplicates;
+    return refusedError(stoppedAt, {
+      after: `; ${
+        kept === 0 ? "nothing" : plural(kept, "event")
+      } before it was stored, nothing behind it`.replace(
+        "events before it was",
+        "events before it were",
+      ),
+      hint: `mend line ${stoppedAt.line}, then: ${options.goOn(stoppedAt.line - 1)}`,
+      details: { acknowledgedLine, count: tally.count },
+    });
+  }
+  if (failure === undefined) return undefined;
+  if (tally.sentLine === options.skip) return failure;
+  const unknown = failure.exit === ExitCode.NoDaemon ? tally.sentLine - acknowledgedLine : 0;
+  const words = [failure.message, `${plural(acknowledgedLine, "line")} acknowledged`];
+  if (unknown > 0) words.push(`of the ${formatCount(unknown)} behind it is unknown`);
+  return new EvsError(
+    { code: failure.code, status: failure.status, exit: failure.exit },
+    words.length === 3
+      ? `${words[0]}: ${words[1]}, what became ${words[2]}`
+      : `${words[0]}: ${words[1]}`,
+    {
+      hint: options.goOn(acknowledgedLine),
+      details: { ...failure.details, acknowledgedLine, sentLine: tally.sentLine },
+      cause: failure,
+    },
+  );
+}
+
+function refusedError(
+  refused: RefusedLine,
+  more: { after?: string; hint?: string; details?: Record<string, unknown> } = {},
+): EvsError {
+  const { line, code, message, hint, details } = refused;
+  return new EventRefusedError(
+    code as RefusalCode,
+    `line ${line}: ${message}${more.after ?? ""}`,
+    { hint: more.hint ?? hint, details: { ...details, ...more.details, line } },
+  );
+}

@@ -1,0 +1,208 @@
+/**
+ * Events as blocks of whole lines, straight from the socket, across restarts of the daemon.
+ *
+ * When the connection breaks, the feed says so, waits, asks again from behind what it handed on, and goes on: nothing is
+ * missed and nothing comes twice. A missing daemon at the first request is an error at once.
+ */
+import type { Client } from "../../core/client/client.ts";
+import type { HttpResponse } from "../../core/client/connection.ts";
+import type { ReadQuery } from "../../core/client/protocol.ts";
+import type { Clock } from "../../core/clock.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
+import { Positions } from "./positions.ts";
+
+const LF = 0x0a;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1000;
+/** How long a reader that does not follow waits for the daemon to come back, ms. */
+const PATIENCE_MS = 30_000;
+
+/** What to read, and what is needed for it. */
+export interface FeedOptions {
+  query: ReadQuery & { topic: string[] };
+  clock: Clock;
+  /** Words about breaks. */
+  say: (text: string) => void;
+  signal?: AbortSignal;
+}
+
+/** What is known about a feed while it runs. */
+export interface Feed {
+  /** Blocks of whole lines, each valid until the next is asked for. */
+  blocks: AsyncGenerator<Uint8Array, void, undefined>;
+  /** Of one topic that is replayed: the last seq of the range. */
+  readonly endSeq: number | undefined;
+}
+
+/** Opens a feed; the first request is made when the first block is asked for. */
+export function openFeed(client: Client, options: FeedOptions): Feed {
+  const state: { endSeq: number | undefined } = { endSeq: undefined };
+  return {
+    blocks: read(client, { ...options, state }),
+    get endSeq() {
+      return state.endSeq;
+    },
+  };
+}
+
+type ReadOptions = FeedOptions & { state: { endSeq: number | undefined } };
+
+async function* read(
+  client: Client,
+  options: ReadOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { query, say } = options;
+  const follow = query.follow !== undefined;
+  const only = query.topic.length === 1 && !/\*/.test(query.topic[0] ?? "")
+    ? query.topic[0]
+    : undefined;
+  const positions = new Positions(only);
+  let left = query.limit;
+  if (follow && only === undefined) await takeBase(client, query, positions);
+  for (let first = true;; first = false) {
+    const response = first ? await client.read(query, options) : await reopen(
+      client,
+      resumed(query, positions, { left, endSeq: options.state.endSeq }),
+      options,
+    );
+    if (!first) say("evs: the daemon is back; going on without a gap");
+    takeEnd(response, { only, positions, ...options });
+    try {
+      for await (const block of wholeLines(response)) {
+        yield block;
+        positions.note(block);
+        if (left !== undefined) left -= countLines(block);
+      }
+      if (!follow) return;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!(error instanceof ConnectionLostError)) throw error;
+    }
+    if (left === 0) return;
+    say("evs: the daemon went away; waiting for it to come back");
+  }
+}
+
+/** Lines may be cut by pieces of the answer: what is handed on ends with a line feed. */
+async function* wholeLines(response: HttpResponse): AsyncGenerator<Uint8Array, void, undefined> {
+  let rest = new Uint8Array(0);
+  for await (const piece of response.body()) {
+    let from = 0;
+    if (rest.length > 0) {
+      const end = piece.indexOf(LF) + 1;
+      const joined = new Uint8Array(rest.length + (end === 0 ? piece.length : end));
+      joined.set(rest);
+      joined.set(piece.subarray(0, end === 0 ? piece.length : end), rest.length);
+      if (end === 0) {
+        rest = joined;
+        continue;
+      }
+      rest = new Uint8Array(0);
+      from = end;
+      yield joined;
+    }
+    const whole = piece.lastIndexOf(LF) + 1;
+    // A copy before the block is handed on: the piece is gone afterwards.
+    if (Math.max(whole, from) < piece.length) rest = piece.slice(Math.max(whole, from));
+    if (whole > from) yield piece.subarray(from, whole);
+  }
+}
+
+/** Of several topics that are followed from their end: where each stands, so that a break before its first event is no gap. */
+async function takeBase(
+  client: Client,
+  query: ReadQuery & { topic: string[] },
+  positions: Positions,
+): Promise<void> {
+  if (!beginsAtEnd(query.from)) return;
+  const { compilePattern, isPattern } = await import("../../core/topic.ts");
+  const patterns = query.topic.filter(isPattern).map(compilePattern);
+  for (const topic of await client.topics()) {
+    const wanted = query.topic.includes(topic.name) ||
+      patterns.some((matches) => matches(topic.name));
+    if (wanted) positions.base(topic.name, topic.lastSeq);
+  }
+}
+
+function takeEnd(
+  response: HttpResponse,
+  options: ReadOptions & { only: string | undefined; positions: Positions },
+): void {
+  const end = response.headers.get("evs-end-seq");
+  if (end === undefined || options.only === undefined) return;
+  options.state.endSeq ??= Number(end);
+  if (options.query.follow !== undefined && beginsAtEnd(options.query.from)) {
+    options.positions.base(options.only, Number(end));
+  }
+}
+
+function beginsAtEnd(from: string | undefined): boolean {
+  return from === undefined || from === "end" || from.startsWith("-");
+}
+
+/** The question that goes on where it broke. */
+function resumed(
+  query: ReadQuery,
+  positions: Positions,
+  options: { left: number | undefined; endSeq: number | undefined },
+): ReadQuery {
+  const fromStart = query.follow !== undefined && beginsAtEnd(query.from);
+  return {
+    ...query,
+    // A topic without a position came after we began: all of it is new.
+    from: fromStart ? "start" : query.from,
+    after: positions.toList(),
+    ...(options.left === undefined ? {} : { limit: options.left }),
+    ...(query.follow === undefined && options.endSeq !== undefined && query.to === undefined
+      ? { to: String(options.endSeq) }
+      : {}),
+  };
+}
+
+async function reopen(
+  client: Client,
+  query: ReadQuery,
+  options: ReadOptions,
+): Promise<HttpResponse> {
+  const { clock, signal } = options;
+  const since = clock.monotonic();
+  for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    await delay(clock, pause, signal);
+    try {
+      return await client.read(query, { signal });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!isAway(error)) throw error;
+      if (query.follow === undefined && clock.monotonic() - since > PATIENCE_MS) throw error;
+    }
+  }
+}
+
+/** Gone, busy or draining: it may come back. Another protocol will not go away by waiting. */
+function isAway(error: unknown): boolean {
+  return error instanceof NoDaemonError || error instanceof ConnectionLostError ||
+    (error instanceof RemoteError && error.status === 503);
+}
+
+/** Waits; rejects with the signal's reason when it is aborted. */
+export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const onAbort = () => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = clock.setTimer(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+/** Line feeds in a block. */
+export function countLines(block: Uint8Array): number {
+  let lines = 0;
+  for (let at = block.indexOf(LF); at >= 0; at = block.indexOf(LF, at + 1)) lines++;
+  return lines;
+}

@@ -1,0 +1,50 @@
+/** Flags that the readers share: which events. */
+import { text } from "../define.ts";
+
+/** Which events, of those that are read. */
+export interface SelectionFlags {
+  from?: string;
+  type?: readonly string[];
+  where?: string;
+}
+
+export const selectionFlags = {
+  from: {
+    kind: "parsed",
+    parse: text,
+    brief: "Where to begin: start, end, a seq, -N (the last N), @2026-11-23T10:00:00Z, @-1h",
+    placeholder: "OFFSET",
+    optional: true,
+  },
+  type: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only events of this type",
+    placeholder: "T",
+    variadic: true,
+    optional: true,
+  },
+  where: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only events for which this CEL expression over event and payload holds",
+    placeholder: "EXPR",
+    optional: true,
+  },
+} as const;
+
+export const rawFlag = {
+  kind: "boolean",
+  brief: "The bytes as they are, unescaped even on a terminal",
+  optional: true,
+} as const;
+
+export const topicsArgument = {
+  kind: "array",
+  parameter: {
+    parse: text,
+    brief: "A topic, or a pattern: * is one segment between dots, ** any rest",
+    placeholder: "TOPIC",
+  },
+  minimum: 1,
+} as const;

@@ -1,0 +1,26 @@
+/** Replays events in the rhythm in which they came, by their timestamps. */
+import { splitLines } from "../../core/client/connection.ts";
+import type { Clock } from "../../core/clock.ts";
+import { delay } from "./feed.ts";
+
+const decoder = new TextDecoder();
+
+/** The events one by one; an event `t` ms after the first comes `t / speed` ms after the first. */
+export async function* pace(
+  blocks: AsyncIterable<Uint8Array>,
+  options: { speed: number; clock: Clock },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { speed, clock } = options;
+  let first: number | undefined;
+  const began = clock.monotonic();
+  for await (const line of splitLines(blocks)) {
+    const { timestamp } = JSON.parse(decoder.decode(line)) as { timestamp: number };
+    first ??= timestamp;
+    const wait = (timestamp - first) / speed - (clock.monotonic() - began);
+    const whole = new Uint8Array(line.length + 1);
+    whole.set(line);
+    whole[line.length] = 0x0a;
+    if (wait > 0) await delay(clock, wait);
+    yield whole;
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * Events on stdout. On a pipe the bytes go through as they came; on a terminal each event is one aligned, escaped line,
+ * or with `--json` a line of JSON that is harmless to look at.
+ */
+import { parseJson, splitMembers } from "../../core/json.ts";
+import { splitLines } from "../../core/client/connection.ts";
+import type { EvsContext } from "../context.ts";
+import type { Palette } from "../terminal/colour.ts";
+import { escapeJson, escapeText } from "../terminal/escape.ts";
+import { pad } from "../terminal/table.ts";
+
+/** Prints a block of whole wire lines. */
+export type BlockPrinter = (block: Uint8Array) => Promise<void>;
+
+const decoder = new TextDecoder();
+/** Columns grow to what they hold, but not beyond this. */
+const WIDEST = 32;
+
+/** The printer for where stdout goes. */
+export function eventPrinter(
+  context: EvsContext,
+  options: { raw?: boolean; topics: boolean },
+): BlockPrinter {
+  const { stdout } = context;
+  if (options.raw || !stdout.isTerminal) return (block) => stdout.write(block);
+  const format = context.json
+    ? (line: Uint8Array) => escapeJson(decoder.decode(line))
+    : new EventFormatter({ paint: context.paint, topics: options.topics }).format;
+  return async (block) => {
+    let text = "";
+    for await (const line of splitLines([block] as unknown as AsyncIterable<Uint8Array>)) {
+      text += format(line) + "\n";
+    }
+    await stdout.write(text);
+  };
+}
+
+/** Formats events for people; columns stay aligned as they grow. */
+export class EventFormatter {
+  readonly #paint: Palette;
+  readonly #topics: boolean;
+  readonly #widths = { seq: 4, topic: 0, type: 0 };
+
+  constructor(options: { paint: Palette; topics: boolean }) {
+    this.#paint = options.paint;
+    this.#topics = options.topics;
+  }
+
+  /** One event, given as its wire line. */
+  format = (line: Uint8Array): string => {
+    const text = decoder.decode(line);
+    const event = parseJson(text) as Record<string, unknown>;
+    const payload = splitMembers(text, line).find(({ name }) => name === "payload");
+    const { seq, timestamp, topic, type, key } = event;
+    const paint = this.#paint;
+    const columns = [
+      paint.dim(clockTime(Number(timestamp))),
+      paint.bold(this.#cell("seq", String(seq), true)),
+      ...(this.#topics ? [paint.blue(this.#cell("topic", String(topic)))] : []),
+      paint.cyan(this.#cell("type", String(type))),
+      ...(key === undefined ? [] : [paint.yellow(escapeText(String(key)))]),
+      escapeText(payload === undefined ? "" : decoder.decode(payload.bytes)),
+    ];
+    return columns.join("  ");
+  };
+
+  #cell(name: "seq" | "topic" | "type", value: string, right = false): string {
+    const cell = escapeText(value);
+    this.#widths[name] = Math.max(this.#widths[name], Math.min(WIDEST, cell.length));
+    return pad(cell, { width: this.#widths[name], right });
+  }
+}
+
+/** The local time of day, to the millisecond; the date too when it is not of today. */
+function clockTime(timestamp: number): string {
+  const date = new Date(timestamp);
+  if (Number.isNaN(date.getTime())) return String(timestamp);
+  const fill = (value: number, digits = 2) => String(value).padStart(digits, "0");
+  const day = `${date.getFullYear()}-${fill(date.getMonth() + 1)}-${fill(date.getDate())}`;
+  return `${day} ${fill(date.getHours())}:${fill(date.getMinutes())}:${fill(date.getSeconds())}.` +
+    fill(date.getMilliseconds(), 3);
+}
+
+/** One event as names and values, its payload as it was published. */
+export function eventFacts(line: Uint8Array): Record<string, unknown> {
+  const text = decoder.decode(line).trimEnd();
+  const facts: Record<string, unknown> = {};
+  for (const { name, bytes } of splitMembers(text, line.subarray(0, line.lastIndexOf(0x7d) + 1))) {
+    const value = decoder.decode(bytes);
+    if (name === "timestamp") facts["time"] = clockTime(Number(value));
+    else if (name === "payload" || name === "metadata") facts[name] = value;
+    else facts[name] = String(parseJson(value));
+  }
+  return facts;
+}

@@ -1,0 +1,170 @@
+/** `evs replay`: what is stored, to stdout or into another topic. */
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { EvsContext } from "./context.ts";
+import { count, text, verb } from "./define.ts";
+import { countLines, type Feed, openFeed } from "./reading/feed.ts";
+import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
+import { seqAt } from "./reading/positions.ts";
+import { Progress } from "./terminal/progress.ts";
+
+interface ReplayFlags extends SelectionFlags {
+  to?: string;
+  limit?: number;
+  speed?: number;
+  into?: string;
+  dryRun?: boolean;
+  raw?: boolean;
+}
+
+export const route = verb<ReplayFlags, string[]>({
+  brief: "Print or republish what was stored",
+  description:
+    "Prints the events from the beginning, or OFFSET, up to the end as it is now. Several topics are merged by time.\n" +
+    "On a pipe each event is one line of JSON; its payload is what was published, byte for byte.",
+  usage: [
+    "TOPIC... [--from OFFSET] [--to OFFSET] [--type T]... [--where EXPR] [--limit N] [--speed 1x|10x|max] [--raw]",
+    "TOPIC... --into TOPIC [--dry-run] [the same]",
+  ],
+  examples: [
+    ["replay users | jq -r .payload.username", "All events, one line of JSON each."],
+    ["replay users --from 100 --to 199", "A range of seqs, both inclusive."],
+    ["replay orders payments --from @-1d --speed 10x", "Yesterday, ten times as fast as it was."],
+    [
+      "replay orders --type order.failed --into orders.retry --dry-run",
+      "How many would be published again.",
+    ],
+  ],
+  parameters: {
+    flags: {
+      ...selectionFlags,
+      to: {
+        kind: "parsed",
+        parse: text,
+        brief: "Where to end: a seq is included, a time is not",
+        placeholder: "OFFSET",
+        optional: true,
+      },
+      limit: {
+        kind: "parsed",
+        parse: count,
+        brief: "At most N events",
+        placeholder: "N",
+        optional: true,
+      },
+      speed: {
+        kind: "parsed",
+        parse: parseSpeed,
+        brief: "As fast as it was (1x), a multiple, or max, the default",
+        placeholder: "1x|10x|max",
+        optional: true,
+      },
+      into: {
+        kind: "parsed",
+        parse: text,
+        brief: "Publish them to this topic, ids and all, instead of printing them",
+        placeholder: "TOPIC",
+        optional: true,
+      },
+      dryRun: { kind: "boolean", brief: "Only count them", optional: true },
+      raw: rawFlag,
+    },
+    positional: topicsArgument,
+  },
+  async run(flags, ...topics) {
+    if (flags.into !== undefined && topics.includes(flags.into)) {
+      throw new InvalidArgumentError(`cannot replay ${flags.into} into itself`, {
+        code: "argument/usage",
+        hint: "its events have their ids already: nothing would be stored",
+      });
+    }
+    const feed = openFeed(await this.client(), {
+      query: {
+        topic: topics,
+        from: flags.from,
+        to: flags.to,
+        type: flags.type === undefined ? undefined : [...flags.type],
+        where: flags.where,
+        limit: flags.limit,
+      },
+      clock: this.clock,
+      say: (words) => this.say(words),
+    });
+    const { speed = Infinity } = flags;
+    const paced = speed === Infinity ? feed.blocks : (await import("./reading/pace.ts"))
+      .pace(feed.blocks, { speed, clock: this.clock });
+    if (flags.dryRun) return await countOnly(this, { topics, into: flags.into, blocks: paced });
+    if (flags.into !== undefined) return await republish(this, { into: flags.into, blocks: paced });
+    await printAll(this, { feed, blocks: paced, raw: flags.raw, topics });
+  },
+});
+
+async function printAll(
+  context: EvsContext,
+  options: {
+    feed: Feed;
+    blocks: AsyncIterable<Uint8Array>;
+    raw?: boolean;
+    topics: readonly string[];
+  },
+): Promise<void> {
+  const { feed, topics } = options;
+  const print = context.stdout.isTerminal
+    ? (await import("./reading/printer.ts")).eventPrinter(context, {
+      raw: options.raw,
+      topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
+    })
+    : (block: Uint8Array) => context.stdout.write(block);
+  using progress = new Progress({
+    output: context.stderr,
+    enabled: context.stderr.isTerminal && !context.stdout.isTerminal && !context.quiet,
+    now: () => context.clock.monotonic(),
+  });
+  let bytes = 0;
+  for await (const block of options.blocks) {
+    await print(block);
+    bytes += block.length;
+    progress.update(() => {
+      const seq = seqAt(block, block.lastIndexOf(0x0a, block.length - 2) + 1);
+      const of = feed.endSeq === undefined ? "" : ` of ${feed.endSeq}`;
+      return `seq ${seq}${of}, ${(bytes / 2 ** 20).toFixed(0)} MiB`;
+    });
+  }
+}
+
+async function republish(
+  context: EvsContext,
+  { into, blocks }: { into: string; blocks: AsyncGenerator<Uint8Array, void, undefined> },
+): Promise<void> {
+  const { publishStream } = await import("./publisher/stream.ts");
+  await publishStream(context, {
+    topic: into,
+    query: { onError: "stop" },
+    skip: 0,
+    async next() {
+      const block = await blocks.next();
+      return block.done ? null : block.value;
+    },
+    goOn: () => "the same command again: what is stored is not stored twice",
+  });
+}
+
+async function countOnly(
+  context: EvsContext,
+  options: { topics: readonly string[]; into?: string; blocks: AsyncIterable<Uint8Array> },
+): Promise<void> {
+  let events = 0;
+  for await (const block of options.blocks) events += countLines(block);
+  const result = { topics: options.topics, into: options.into, events, dryRun: true };
+  await context.printFacts(result, () => ({
+    "would replay": `${events} events of ${options.topics.join(", ")}`,
+    into: options.into,
+  }));
+}
+
+/** `1x`, `10x`, `0.5x` or `max`. */
+function parseSpeed(input: string): number {
+  if (input === "max") return Infinity;
+  const factor = Number(/^(\d+(?:\.\d+)?)x?$/.exec(input)?.[1]);
+  if (!(factor > 0)) throw new SyntaxError("a speed is 1x, 10x, 0.5x or max");
+  return factor;
+}

@@ -1,0 +1,60 @@
+/**
+ * How an error ends a command: words on stderr (a JSON object with `--json`) and an exit code. Values in messages come
+ * from events and other people's files, so all of it is escaped.
+ */
+import { EvsError, ExitCode } from "../core/errors.ts";
+import type { EvsContext } from "./context.ts";
+import { escapeLines } from "./terminal/escape.ts";
+import { ClosedPipe } from "./terminal/output.ts";
+
+/** Says what went wrong and returns the exit code for it. A closed pipe is no error. */
+export function reportError(context: EvsContext, error: unknown): number {
+  if (error instanceof ClosedPipe) return ExitCode.Ok;
+  if (error instanceof EvsError) {
+    context.stderr.writeSync(formatError(context, error));
+    return error.exit;
+  }
+  const message = error instanceof Error ? error.stack ?? error.message : String(error);
+  context.stderr.writeSync(
+    formatError(
+      context,
+      new EvsError(
+        { code: "internal/bug", status: 500, exit: ExitCode.Bug },
+        `this is a bug in evs: ${message}`,
+      ),
+    ),
+  );
+  return ExitCode.Bug;
+}
+
+/** The error as it is shown. */
+export function formatError(
+  context: Pick<EvsContext, "json" | "paintWords">,
+  error: EvsError,
+): string {
+  if (context.json) return JSON.stringify({ error: error.toBody() }) + "\n";
+  const paint = context.paintWords;
+  const lines = [`${paint.red("evs:")} ${escapeLines(error.message)}`];
+  for (const fault of faultsOf(error)) {
+    lines.push(
+      `  ${escapeLines(fault.pointer === "" ? "(the whole payload)" : fault.pointer)}: ${
+        escapeLines(fault.message)
+      }`,
+    );
+  }
+  if (error.hint !== undefined) {
+    // One line where nothing runs: it is the error that everybody meets first.
+    if (error.code === "daemon/not-running") lines[0] += `; start one: ${paint.bold(error.hint)}`;
+    else lines.push(`  ${paint.dim("try:")} ${escapeLines(error.hint)}`);
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** Schema faults, each by its JSON pointer. */
+function faultsOf(error: EvsError): { pointer: string; message: string }[] {
+  const faults = error.details?.["faults"];
+  if (!Array.isArray(faults)) return [];
+  return faults.filter((fault) =>
+    typeof fault?.pointer === "string" && typeof fault.message === "string"
+  );
+}

@@ -1,0 +1,43 @@
+/** `evs status`: how the daemon is. */
+import { formatBytes, formatDuration } from "../core/duration.ts";
+import { ExitCode } from "../core/errors.ts";
+import { verb } from "./define.ts";
+
+export const route = verb({
+  brief: "How the daemon is",
+  description:
+    "Shows what the daemon holds and how it is. Exit code 0 when it is well, 1 when its health is degraded, 5 when there\n" +
+    "is none.",
+  examples: [
+    ["status", "A table on a terminal, one line of JSON on a pipe."],
+    ["status | jq -r .health", "ok, degraded or draining."],
+  ],
+  parameters: { positional: { kind: "tuple", parameters: [] } },
+  async run() {
+    const client = await this.client();
+    const status = await client.status();
+    const uptime = Math.max(1000, Math.floor(status.uptimeMs / 1000) * 1000);
+    await this.printFacts(status, () => ({
+      health: [status.health, ...status.problems].join("; "),
+      version: status.version,
+      pid: String(status.pid),
+      up: formatDuration(uptime),
+      "data dir": status.dataDir,
+      socket: status.socket,
+      store: `${status.store}, durability ${status.durability}`,
+      topics: status.topics,
+      events: status.events,
+      size: formatBytes(status.bytes),
+      subscriptions: status.pausedSubscriptions === 0
+        ? status.subscriptions
+        : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
+      "waiting for retry": status.scheduled,
+      "dead letters": status.deadLetters,
+      schemas: status.schemas,
+      connections: status.connections,
+      tails: status.tails,
+      memory: formatBytes(status.memory.rss),
+    }));
+    if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
+  },
+});

@@ -1,0 +1,75 @@
+/** `evs tail`: the last events, and those that come. */
+import { InvalidArgumentError } from "../core/errors.ts";
+import { count, verb } from "./define.ts";
+import { openFeed } from "./reading/feed.ts";
+import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
+
+/** How many events are shown first. */
+const SHOWN_FIRST = 10;
+
+interface TailFlags extends SelectionFlags {
+  lines?: number;
+  follow?: boolean;
+  raw?: boolean;
+}
+
+export const route = verb<TailFlags, string[]>({
+  brief: "Follow topics as events come in",
+  description:
+    "Shows the last 10 events, then those that come. It waits for a topic that is not there yet, and goes on without a\n" +
+    "gap when the daemon is restarted. On a pipe each event is one line of JSON, which publish --envelope takes back.",
+  usage: ["TOPIC... [-n N | --from OFFSET] [--type T]... [--where EXPR] [--no-follow] [--raw]"],
+  examples: [
+    ["tail users", "The last 10 events and those that come."],
+    ["tail 'orders.*' -n 0 --type order.paid", "Payments of all order topics, from now on."],
+    ["tail users --from @-15m --no-follow", "What came in the last quarter of an hour."],
+    ["tail log --where 'payload.status >= 500' | jq .payload", "Failed requests, as they happen."],
+  ],
+  parameters: {
+    flags: {
+      lines: {
+        kind: "parsed",
+        parse: count,
+        brief: "Begin with the last N events; default 10",
+        placeholder: "N",
+        optional: true,
+      },
+      ...selectionFlags,
+      follow: {
+        kind: "boolean",
+        brief: "Stay for what comes; the default",
+        withNegated: true,
+        optional: true,
+      },
+      raw: rawFlag,
+    },
+    aliases: { n: "lines", f: "follow" },
+    positional: topicsArgument,
+  },
+  async run(flags, ...topics) {
+    if (flags.lines !== undefined && flags.from !== undefined) {
+      throw new InvalidArgumentError("-n and --from exclude each other", {
+        code: "argument/usage",
+        hint: "evs tail --help",
+      });
+    }
+    const lines = flags.lines ?? SHOWN_FIRST;
+    const { eventPrinter } = await import("./reading/printer.ts");
+    const print = eventPrinter(this, {
+      raw: flags.raw,
+      topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
+    });
+    const feed = openFeed(await this.client(), {
+      query: {
+        topic: topics,
+        from: flags.from ?? (lines === 0 ? "end" : `-${lines}`),
+        type: flags.type === undefined ? undefined : [...flags.type],
+        where: flags.where,
+        ...(flags.follow === false ? {} : { follow: "1" }),
+      },
+      clock: this.clock,
+      say: (text) => this.say(text),
+    });
+    for await (const block of feed.blocks) await print(block);
+  },
+});

@@ -1,0 +1,75 @@
+/**
+ * Standard output and standard error, written whole.
+ *
+ * A write may take less than it was given: the rest follows. A closed pipe is not an error of ours: `evs tail | head`
+ * ends quietly ({@link ClosedPipe}). Streams are written without blocking the event loop, so that Ctrl-C works even
+ * while the reader at the other end of the pipe is asleep.
+ */
+
+/** What an {@link Output} writes to; `Deno.stdout` is one. */
+export interface Sink {
+  write(bytes: Uint8Array): Promise<number>;
+  writeSync(bytes: Uint8Array): number;
+  isTerminal(): boolean;
+}
+
+/** The reader of our output went away: end quietly, with 0. */
+export class ClosedPipe extends Error {
+  override name = "ClosedPipe";
+}
+
+const encoder = new TextEncoder();
+
+/** A stream to write to. */
+export class Output {
+  #sink: Sink;
+  #terminal: boolean | undefined;
+  /** Standard error: what cannot be written there is let go. */
+  #lossy: boolean;
+
+  constructor(sink: Sink, options: { lossy?: boolean } = {}) {
+    this.#sink = sink;
+    this.#lossy = options.lossy ?? false;
+  }
+
+  /** True for a terminal. */
+  get isTerminal(): boolean {
+    return this.#terminal ??= this.#sink.isTerminal();
+  }
+
+  /** Writes all of it; waits while the reader is slow. */
+  async write(data: Uint8Array | string): Promise<void> {
+    let rest = typeof data === "string" ? encoder.encode(data) : data;
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(await this.#sink.write(rest));
+      } catch (error) {
+        if (!isFull(error)) return this.#failed(error);
+        // Somebody made this pipe non-blocking, and it is full.
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    }
+  }
+
+  /** The same, at once, for a few bytes. */
+  writeSync(data: Uint8Array | string): void {
+    let rest = typeof data === "string" ? encoder.encode(data) : data;
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(this.#sink.writeSync(rest));
+      } catch (error) {
+        if (!isFull(error)) return this.#failed(error);
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#lossy) return;
+    throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : error;
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof Deno.errors.WouldBlock;
+}

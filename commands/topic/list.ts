@@ -1,0 +1,41 @@
+/** `evs topic list`. */
+import { formatBytes, formatDuration } from "../../core/duration.ts";
+import { text, verb } from "../define.ts";
+
+export const list = verb<NonNullable<unknown>, [pattern?: string]>({
+  brief: "List the topics",
+  examples: [
+    ["topic list", "All topics, a line of JSON each on a pipe."],
+    ["topic list 'orders.*'", "Those that match a pattern."],
+  ],
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: text,
+        brief: "Only topics that match",
+        placeholder: "PATTERN",
+        optional: true,
+      }],
+    },
+  },
+  async run(_flags, pattern) {
+    const client = await this.client();
+    const topics = await client.topics();
+    const { compilePattern } = await import("../../core/topic.ts");
+    const matches = pattern === undefined ? () => true : compilePattern(pattern);
+    const shown = topics.filter(({ name }) => matches(name));
+    await this.printRows(shown, (topic) => ({
+      topic: topic.name,
+      events: topic.events,
+      "last seq": topic.lastSeq,
+      size: formatBytes(topic.bytes),
+      retention: topic.retentionPeriod === 0 ? "for ever" : formatDuration(topic.retentionPeriod),
+      schema: topic.schema,
+      store: topic.persistent ? topic.store : "none",
+    }));
+    if (shown.length === 0) {
+      this.note(topics.length === 0 ? "There are no topics yet." : `No topic matches ${pattern}.`);
+    }
+  },
+});

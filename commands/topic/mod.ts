@@ -1,0 +1,14 @@
+/** `evs topic`: create, list, show, update, remove. */
+import { group } from "../define.ts";
+import { create } from "./create.ts";
+import { list } from "./list.ts";
+import { remove } from "./remove.ts";
+import { show } from "./show.ts";
+import { update } from "./update.ts";
+
+export const route = group({
+  brief: "Create, list, change and remove topics",
+  description:
+    "A topic is made by the first event that is published to it; create it beforehand to give it options.",
+  routes: { create, list, show, update, remove },
+});

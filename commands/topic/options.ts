@@ -1,0 +1,85 @@
+/** The options of a topic, as flags and as what is shown. */
+import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/duration.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { TopicInfo, TopicRequest } from "../../core/client/protocol.ts";
+import { count, text } from "../define.ts";
+
+/** What `create` and `update` take. */
+export interface TopicFlags {
+  retention?: number;
+  maxEvents?: number;
+  maxBytes?: number;
+  schema?: "off" | "validate" | "require";
+}
+
+export const topicFlags = {
+  retention: {
+    kind: "parsed",
+    parse: (input: string) => parseDuration(input, "--retention"),
+    brief: "Remove events that are older, such as 7d; 0: never",
+    placeholder: "D",
+    optional: true,
+  },
+  maxEvents: {
+    kind: "parsed",
+    parse: count,
+    brief: "Keep at most the last N events; 0: no limit",
+    placeholder: "N",
+    optional: true,
+  },
+  maxBytes: {
+    kind: "parsed",
+    parse: (input: string) => parseBytes(input, "--max-bytes"),
+    brief: "Keep at most this much, such as 64MiB; 0: no limit",
+    placeholder: "N",
+    optional: true,
+  },
+  schema: {
+    kind: "enum",
+    values: ["off", "validate", "require"],
+    brief: "Check payloads never, where a schema exists, or always",
+    optional: true,
+  },
+} as const;
+
+export const topicArgument = {
+  kind: "tuple",
+  parameters: [{ parse: text, brief: "The topic", placeholder: "TOPIC" }],
+} as const;
+
+/** The flags that were given, as the daemon takes them. */
+export function topicRequest(flags: TopicFlags): TopicRequest {
+  return {
+    ...(flags.retention === undefined ? {} : { retentionPeriod: flags.retention }),
+    ...(flags.maxEvents === undefined ? {} : { maxEvents: flags.maxEvents }),
+    ...(flags.maxBytes === undefined ? {} : { maxBytes: flags.maxBytes }),
+    ...(flags.schema === undefined ? {} : { schema: flags.schema }),
+  };
+}
+
+/** At least one flag is needed. */
+export function requireChange(request: TopicRequest): TopicRequest {
+  if (Object.keys(request).length > 0) return request;
+  throw new InvalidArgumentError(
+    "nothing to change: name --retention, --max-events, --max-bytes or --schema",
+    { code: "argument/usage", hint: "evs topic update --help" },
+  );
+}
+
+/** A topic for people. */
+export function topicFacts(topic: TopicInfo): Record<string, unknown> {
+  return {
+    name: topic.name,
+    store: topic.persistent ? topic.store : "none (ephemeral)",
+    events: topic.events,
+    seqs: topic.events === 0
+      ? `none; the last was ${topic.lastSeq}`
+      : `${topic.firstSeq} to ${topic.lastSeq}`,
+    size: formatBytes(topic.bytes),
+    retention: topic.retentionPeriod === 0 ? "for ever" : formatDuration(topic.retentionPeriod),
+    "max events": topic.maxEvents === 0 ? "no limit" : topic.maxEvents,
+    "max bytes": topic.maxBytes === 0 ? "no limit" : formatBytes(topic.maxBytes),
+    schema: topic.schema,
+    created: new Date(topic.createdAt).toISOString(),
+  };
+}

@@ -1,0 +1,32 @@
+/** `evs topic remove`. */
+import { verb } from "../define.ts";
+import { plural } from "../terminal/table.ts";
+import { topicArgument } from "./options.ts";
+
+export const remove = verb<{ yes?: boolean }, [topic: string]>({
+  brief: "Remove a topic and its events",
+  description:
+    "Removes a topic with all its events. Dead letters and scheduled retries keep copies of theirs. Its last seq stays\n" +
+    "known: created again, it goes on from there. It asks on a terminal; a script says --yes.",
+  examples: [
+    ["topic remove orders.test", "Tells how many events there are, and asks."],
+    ["topic remove orders.test --yes", "In a script."],
+  ],
+  parameters: {
+    flags: { yes: { kind: "boolean", brief: "Do not ask", optional: true } },
+    aliases: { y: "yes" },
+    positional: topicArgument,
+  },
+  async run(flags, name) {
+    const client = await this.client();
+    const { events, lastSeq } = await client.topic(name);
+    const question = `Remove topic ${name} with ${plural(events, "event")}?`;
+    if (!await this.confirm(question, { yes: flags.yes ?? false })) {
+      this.say("Nothing was removed.");
+      return;
+    }
+    await client.removeTopic(name);
+    if (this.forPeople) this.print(`Removed topic ${name} with ${plural(events, "event")}.`);
+    else this.printJson({ topic: name, removed: true, events, lastSeq });
+  },
+});

@@ -1,0 +1,16 @@
+/** `evs topic show`. */
+import { verb } from "../define.ts";
+import { topicArgument, topicFacts } from "./options.ts";
+
+export const show = verb<NonNullable<unknown>, [topic: string]>({
+  brief: "Show a topic",
+  examples: [
+    ["topic show orders", "Its options and what it holds."],
+    ["topic show orders | jq .lastSeq", "The last seq."],
+  ],
+  parameters: { positional: topicArgument },
+  async run(_flags, name) {
+    const client = await this.client();
+    await this.printFacts(await client.topic(name), topicFacts);
+  },
+});

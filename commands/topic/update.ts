@@ -1,0 +1,24 @@
+/** `evs topic update`. */
+import { verb } from "../define.ts";
+import {
+  requireChange,
+  topicArgument,
+  topicFacts,
+  type TopicFlags,
+  topicFlags,
+  topicRequest,
+} from "./options.ts";
+
+export const update = verb<TopicFlags, [topic: string]>({
+  brief: "Change a topic's options",
+  examples: [
+    ["topic update orders --max-events 100000", "Keep the last hundred thousand."],
+    ["topic update orders --retention 0", "Keep them for ever."],
+  ],
+  parameters: { flags: topicFlags, positional: topicArgument },
+  async run(flags, name) {
+    const request = requireChange(topicRequest(flags));
+    const client = await this.client();
+    await this.printFacts(await client.updateTopic(name, request), topicFacts);
+  },
+});

@@ -1,0 +1,338 @@
+/**
+ * The daemon as an object: one typed method per endpoint of protocol.ts.
+ *
+ * It connects at the first request and keeps its connections open: a request takes one that is idle or opens another,
+ * so a long wait for a lease does not hold up an ack. Answers of 400 and above become {@link RemoteError}.
+ */
+import { ConnectionLostError, type ErrorBody, RemoteError } from "../errors.ts";
+import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
+import type {
+  AckRequest,
+  DeadLetterAction,
+  DeadLetterActionReply,
+  DeadLetterDetail,
+  ErrorReply,
+  ExtendRequest,
+  LeaseReply,
+  LeaseRequest,
+  NackRequest,
+  PauseRequest,
+  PublishQuery,
+  PublishReply,
+  ReadQuery,
+  SchemaInfo,
+  SeekReply,
+  SeekRequest,
+  SettleReply,
+  StatusReply,
+  SubscriptionInfo,
+  SubscriptionRequest,
+  TopicInfo,
+  TopicRequest,
+} from "./protocol.ts";
+
+/** What every method takes last. */
+export interface CallOptions {
+  /** Closes the connection and rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** A name as one segment of a path. */
+export function segment(name: string): string {
+  // `.` and `..` would be taken as steps.
+  return name === "." || name === ".." ? name.replaceAll(".", "%2E") : encodeURIComponent(name);
+}
+
+/** A client of one daemon. Close it when done. */
+export class Client implements Disposable {
+  readonly socket: string;
+  #connections = new Set<Connection>();
+
+  constructor(options: { socket: string }) {
+    this.socket = options.socket;
+  }
+
+  // Requests of any kind.
+
+  /** A request whose answer is read by the caller, to its end. Throws for a status of 400 and above. */
+  async fetch(request: HttpRequest, options: CallOptions = {}): Promise<HttpResponse> {
+    const response = await this.fetchAny(request, options);
+    if (response.status >= 400) throw await remoteError(response);
+    return response;
+  }
+
+  /** The same, whatever the status. */
+  async fetchAny(request: HttpRequest, options: CallOptions = {}): Promise<HttpResponse> {
+    for (const connection of this.#connections) {
+      if (connection.busy || connection.closed) continue;
+      try {
+        return await connection.request(request, options);
+      } catch (error) {
+        // The daemon may have closed an idle connection just now. What only reads can be asked again.
+        if (!(error instanceof ConnectionLostError) || request.method !== "GET") throw error;
+      }
+    }
+    const connection = await this.connect();
+    return await connection.request(request, options);
+  }
+
+  /** A request whose answer is JSON. */
+  async call<T>(request: HttpRequest, options: CallOptions = {}): Promise<T> {
+    return await (await this.fetch(request, options)).json<T>();
+  }
+
+  /** A connection of one's own, for pipelining; it is closed with the client. */
+  async connect(): Promise<Connection> {
+    for (const connection of this.#connections) {
+      if (connection.closed) this.#connections.delete(connection);
+    }
+    const connection = await Connection.open(this.socket);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Closes every connection. */
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  // Events.
+
+  /** Publishes one body of JSON: an event, an array of events or, with `query.type`, a payload. */
+  async publish(
+    topic: string,
+    body: Uint8Array | string,
+    options: CallOptions & { query?: PublishQuery } = {},
+  ): Promise<PublishReply> {
+    return await this.call(publishRequest(topic, { body, query: options.query }), options);
+  }
+
+  /** Reads or follows; the answer's lines are events. */
+  async read(query: ReadQuery, options: CallOptions = {}): Promise<HttpResponse> {
+    return await this.fetch({ method: "GET", path: "/v1/events", query: { ...query } }, options);
+  }
+
+  /** One event's wire line, by seq or id. */
+  async event(topic: string, seqOrId: string, options: CallOptions = {}): Promise<Uint8Array> {
+    const path = `/v1/topics/${segment(topic)}/events/${segment(seqOrId)}`;
+    return await (await this.fetch({ method: "GET", path }, options)).bytes();
+  }
+
+  // Topics.
+
+  async topics(options: CallOptions = {}): Promise<TopicInfo[]> {
+    const reply = await this.call<{ topics: TopicInfo[] }>(get("/v1/topics"), options);
+    return reply.topics;
+  }
+
+  async topic(name: string): Promise<TopicInfo> {
+    return await this.call(get(`/v1/topics/${segment(name)}`));
+  }
+
+  async createTopic(name: string, request: TopicRequest): Promise<TopicInfo> {
+    return await this.call(send("PUT", `/v1/topics/${segment(name)}`, request));
+  }
+
+  async updateTopic(name: string, request: TopicRequest): Promise<TopicInfo> {
+    return await this.call(send("PATCH", `/v1/topics/${segment(name)}`, request));
+  }
+
+  async removeTopic(name: string): Promise<void> {
+    await (await this.fetch({ method: "DELETE", path: `/v1/topics/${segment(name)}` })).bytes();
+  }
+
+  // Subscriptions.
+
+  async subscriptions(): Promise<SubscriptionInfo[]> {
+    const reply = await this.call<{ subscriptions: SubscriptionInfo[] }>(get("/v1/subscriptions"));
+    return reply.subscriptions;
+  }
+
+  async subscription(name: string): Promise<SubscriptionInfo> {
+    return await this.call(get(subscriptionPath(name)));
+  }
+
+  async putSubscription(name: string, request: SubscriptionRequest): Promise<SubscriptionInfo> {
+    return await this.call(send("PUT", subscriptionPath(name), request));
+  }
+
+  async removeSubscription(name: string): Promise<void> {
+    await (await this.fetch({ method: "DELETE", path: subscriptionPath(name) })).bytes();
+  }
+
+  async pauseSubscription(name: string, request: PauseRequest = {}): Promise<SubscriptionInfo> {
+    return await this.call(send("POST", subscriptionPath(name, "pause"), request));
+  }
+
+  async resumeSubscription(name: string): Promise<SubscriptionInfo> {
+    return await this.call({ method: "POST", path: subscriptionPath(name, "resume") });
+  }
+
+  async seekSubscription(name: string, request: SeekRequest): Promise<SeekReply> {
+    return await this.call(send("POST", subscriptionPath(name, "seek"), request));
+  }
+
+  async lease(name: string, request: LeaseRequest, options: CallOptions = {}): Promise<LeaseReply> {
+    return await this.call(send("POST", subscriptionPath(name, "lease"), request), options);
+  }
+
+  /** The same as bytes, for those who must keep the payloads as they are. */
+  async leaseBytes(
+    name: string,
+    request: LeaseRequest,
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
+    const response = await this.fetch(
+      send("POST", subscriptionPath(name, "lease"), request),
+      options,
+    );
+    return await response.bytes();
+  }
+
+  async ack(name: string, request: AckRequest): Promise<SettleReply> {
+    return await this.call(send("POST", subscriptionPath(name, "ack"), request));
+  }
+
+  async nack(name: string, request: NackRequest): Promise<SettleReply> {
+    return await this.call(send("POST", subscriptionPath(name, "nack"), request));
+  }
+
+  async release(name: string, request: AckRequest): Promise<SettleReply> {
+    return await this.call(send("POST", subscriptionPath(name, "release"), request));
+  }
+
+  async extend(name: string, request: ExtendRequest): Promise<SettleReply> {
+    return await this.call(send("POST", subscriptionPath(name, "extend"), request));
+  }
+
+  // Dead letters.
+
+  /** NDJSON of `DeadLetterInfo`, newest first; the header `evs-next` goes on from there. */
+  async deadLetters(
+    query: Record<string, string | number | readonly string[] | undefined>,
+  ): Promise<HttpResponse> {
+    return await this.fetch({ method: "GET", path: "/v1/dead-letters", query });
+  }
+
+  async deadLetter(id: string): Promise<DeadLetterDetail[]> {
+    const reply = await this.call<{ deadLetters: DeadLetterDetail[] }>(
+      get(`/v1/dead-letters/${segment(id)}`),
+    );
+    return reply.deadLetters;
+  }
+
+  async retryDeadLetters(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    return await this.call(send("POST", "/v1/dead-letters/retry", action));
+  }
+
+  async removeDeadLetters(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    return await this.call(send("POST", "/v1/dead-letters/remove", action));
+  }
+
+  // Schemas.
+
+  async schemas(): Promise<SchemaInfo[]> {
+    return (await this.call<{ schemas: SchemaInfo[] }>(get("/v1/schemas"))).schemas;
+  }
+
+  async schema(type: string, version?: string): Promise<SchemaInfo> {
+    return await this.call({
+      method: "GET",
+      path: `/v1/schemas/${segment(type)}`,
+      query: { version },
+    });
+  }
+
+  /** Registers a schema, given as the bytes of a JSON Schema. */
+  async registerSchema(
+    type: string,
+    schema: Uint8Array | string,
+    options: { version?: string } = {},
+  ): Promise<SchemaInfo> {
+    return await this.call({
+      method: "PUT",
+      path: `/v1/schemas/${segment(type)}`,
+      query: { version: options.version },
+      body: schema,
+    });
+  }
+
+  async removeSchema(type: string, version: string): Promise<void> {
+    const path = `/v1/schemas/${segment(type)}`;
+    await (await this.fetch({ method: "DELETE", path, query: { version } })).bytes();
+  }
+
+  /** Checks NDJSON payloads; the answer's lines are `SchemaVerdict`. */
+  async checkSchema(
+    type: string,
+    body: Uint8Array | string,
+    options: { version?: string } = {},
+  ): Promise<HttpResponse> {
+    return await this.fetch({
+      method: "POST",
+      path: `/v1/schemas/${segment(type)}/check`,
+      query: { version: options.version },
+      body,
+      contentType: "application/x-ndjson",
+    });
+  }
+
+  // The daemon itself.
+
+  async status(options: CallOptions = {}): Promise<StatusReply> {
+    return await this.call(get("/v1/status"), options);
+  }
+}
+
+/** The request that publishes a body. */
+export function publishRequest(
+  topic: string,
+  options: { body: Uint8Array | string; query?: PublishQuery; contentType?: string },
+): HttpRequest {
+  return {
+    method: "POST",
+    path: `/v1/topics/${segment(topic)}/events`,
+    query: { ...options.query },
+    body: options.body,
+    contentType: options.contentType,
+  };
+}
+
+/** The error that an answer of 400 and above tells. */
+export async function remoteError(response: HttpResponse): Promise<RemoteError> {
+  return new RemoteError(errorBody(await response.text(), response.status), response.status);
+}
+
+function errorBody(text: string, status: number): ErrorBody {
+  try {
+    const reply = JSON.parse(text) as ErrorReply;
+    if (typeof reply.error?.code === "string" && typeof reply.error.message === "string") {
+      return reply.error;
+    }
+  } catch {
+    // Not JSON: told below.
+  }
+  return {
+    code: "internal/bug",
+    message: `the daemon answered ${status} without saying why`,
+    hint: "evs daemon logs",
+    details: { status, body: text.slice(0, 500) },
+  };
+}
+
+function get(path: string): HttpRequest {
+  return { method: "GET", path };
+}
+
+function send(method: string, path: string, body: unknown): HttpRequest {
+  return { method, path, body: JSON.stringify(body) };
+}
+
+function subscriptionPath(name: string, verb?: string): string {
+  return `/v1/subscriptions/${segment(name)}${verb === undefined ? "" : `/${verb}`}`;
+}

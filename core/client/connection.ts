@@ -1,0 +1,279 @@
+/**
+ * One connection to the daemon: HTTP/1.1 over a plain Unix socket, keep-alive, requests in a row if one likes.
+ *
+ * `request` is one question and its answer. `send` and `receive` are the halves of a pipeline: answers come in the
+ * order of the requests, and each body must be read to its end before the next answer is received.
+ */
+import {
+  ConnectionLostError,
+  NoDaemonError,
+  ProtocolMismatchError,
+  SocketError,
+} from "../errors.ts";
+import { encodeRequest, type HttpHead, type HttpRequest, MessageReader } from "./http_message.ts";
+import { PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
+
+export type { HttpRequest, QueryValue } from "./http_message.ts";
+
+/** What a connection needs of a socket. */
+export interface Duplex {
+  read(buffer: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  close(): void;
+}
+
+const LF = 0x0a;
+const EMPTY = new Uint8Array(0);
+
+/** An answer. Its body can be read once, by one of the methods. */
+export class HttpResponse {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Map<string, string>;
+  #body: AsyncGenerator<Uint8Array, void, undefined>;
+
+  constructor(head: HttpHead, body: AsyncGenerator<Uint8Array, void, undefined>) {
+    this.status = head.status;
+    this.headers = head.headers;
+    this.#body = body;
+  }
+
+  /** The body as it comes. Each piece is a view that is valid until the next one is asked for. */
+  body(): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#body;
+  }
+
+  /** The whole body. */
+  async bytes(): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of this.#body) {
+      pieces.push(piece.slice());
+      length += piece.length;
+    }
+    if (pieces.length === 1) return pieces[0] ?? EMPTY;
+    return join(pieces, length);
+  }
+
+  async text(): Promise<string> {
+    return new TextDecoder().decode(await this.bytes());
+  }
+
+  async json<T>(): Promise<T> {
+    return JSON.parse(await this.text()) as T;
+  }
+
+  /** The body's lines without their line feeds; a last line without one counts. Views, as in {@link body}. */
+  lines(): AsyncGenerator<Uint8Array, void, undefined> {
+    return splitLines(this.#body);
+  }
+}
+
+/** Splits pieces into lines without their line feeds. Views on the pieces where a line lies in one. */
+export async function* splitLines(
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let held: Uint8Array[] = [];
+  let heldLength = 0;
+  for await (const piece of pieces) {
+    let from = 0;
+    while (true) {
+      const at = piece.indexOf(LF, from);
+      if (at < 0) break;
+      const rest = piece.subarray(from, at);
+      from = at + 1;
+      if (heldLength === 0) {
+        yield rest;
+      } else {
+        held.push(rest);
+        yield join(held, heldLength + rest.length);
+        held = [];
+        heldLength = 0;
+      }
+    }
+    if (from < piece.length) {
+      held.push(piece.slice(from));
+      heldLength += piece.length - from;
+    }
+  }
+  if (heldLength > 0) yield join(held, heldLength);
+}
+
+/** A connection, open. */
+export class Connection {
+  /** True while an answer is outstanding or its body has not been read to the end. */
+  get busy(): boolean {
+    return this.#outstanding > 0;
+  }
+  /** True once it cannot be used any more. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  #conn: Duplex;
+  #reader: MessageReader;
+  #outstanding = 0;
+  #closed = false;
+
+  constructor(conn: Duplex) {
+    this.#conn = conn;
+    this.#reader = new MessageReader(conn);
+  }
+
+  /** Connects. Throws `NoDaemonError` when nothing answers there. */
+  static async open(socket: string): Promise<Connection> {
+    try {
+      return new Connection(await Deno.connect({ transport: "unix", path: socket }));
+    } catch (error) {
+      throw connectError(error, socket);
+    }
+  }
+
+  /** One request, one answer. With a signal, an abort closes the connection and rejects with its reason. */
+  async request(
+    request: HttpRequest,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<HttpResponse> {
+    const { signal } = options;
+    if (signal === undefined) return await this.#exchange(request);
+    signal.throwIfAborted();
+    const onAbort = () => this.close();
+    signal.addEventListener("abort", onAbort, { once: true });
+    const done = () => signal.removeEventListener("abort", onAbort);
+    try {
+      const response = await this.#exchange(request);
+      return new HttpResponse(response, abortable(response.body(), { signal, done }));
+    } catch (error) {
+      done();
+      signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  /** Writes a request without waiting for its answer; resolves when the socket has taken it all. */
+  async send(request: HttpRequest): Promise<void> {
+    if (this.#closed) throw lost();
+    this.#outstanding++;
+    try {
+      for (const bytes of encodeRequest(request, String(PROTOCOL))) await this.#write(bytes);
+    } catch (error) {
+      // An answer that explains it (too large, draining) may be waiting to be read: the connection stays.
+      throw lost(error);
+    }
+  }
+
+  /** The next answer, in the order of the requests. */
+  async receive(): Promise<HttpResponse> {
+    let head: HttpHead | undefined;
+    try {
+      head = await this.#reader.head();
+    } catch (error) {
+      this.close();
+      throw error instanceof ConnectionLostError ? error : lost(error);
+    }
+    if (head === undefined) {
+      this.close();
+      throw lost();
+    }
+    checkProtocol(head);
+    return new HttpResponse(head, this.#settling(head));
+  }
+
+  /** Closes at once; whoever waits on it is rejected. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+
+  async #exchange(request: HttpRequest): Promise<HttpResponse> {
+    let failed: unknown;
+    try {
+      await this.send(request);
+    } catch (error) {
+      if (this.#closed) throw error;
+      failed = error;
+    }
+    try {
+      return await this.receive();
+    } catch (error) {
+      throw failed ?? error;
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    let rest = bytes;
+    while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
+  }
+
+  /** The body; once it was read, the connection is free again, and if it was left, the connection is closed. */
+  async *#settling(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
+    let complete = false;
+    try {
+      yield* this.#reader.body(head);
+      complete = true;
+    } catch (error) {
+      throw error instanceof ConnectionLostError ? error : lost(error);
+    } finally {
+      this.#outstanding--;
+      if (!complete || head.headers.get("connection")?.toLowerCase() === "close") this.close();
+    }
+  }
+}
+
+async function* abortable(
+  body: AsyncGenerator<Uint8Array, void, undefined>,
+  { signal, done }: { signal: AbortSignal; done: () => void },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    done();
+  }
+}
+
+function checkProtocol(head: HttpHead): void {
+  const theirs = head.headers.get(PROTOCOL_HEADER);
+  if (theirs === undefined || theirs === String(PROTOCOL)) return;
+  throw new ProtocolMismatchError(
+    `this evs speaks protocol ${PROTOCOL}, the daemon speaks ${theirs}`,
+    {
+      hint: "evs daemon stop && evs daemon start",
+      details: { client: PROTOCOL, daemon: Number(theirs) },
+    },
+  );
+}
+
+function connectError(error: unknown, socket: string): unknown {
+  const options = { hint: "evs daemon start", details: { socket }, cause: error };
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.ConnectionRefused) {
+    return new NoDaemonError(`no daemon answers at ${socket}`, options);
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return new SocketError("socket/not-ours", `the socket ${socket} belongs to somebody else`, {
+      hint: `ls -l ${socket}`,
+      details: { socket },
+      cause: error,
+    });
+  }
+  if (error instanceof Deno.errors.NotCapable) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new NoDaemonError(`cannot reach a daemon at ${socket}: ${reason}`, options);
+}
+
+function lost(cause?: unknown): ConnectionLostError {
+  return new ConnectionLostError("the daemon went away", { hint: "evs daemon status", cause });
+}
+
+function join(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

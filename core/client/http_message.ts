@@ -1,0 +1,245 @@
+/**
+ * HTTP/1.1 messages on bytes: how a request is written and how an answer is read.
+ *
+ * Only what our own daemon needs, so it is small and quick to load: answers with a length, in chunks or to the end of
+ * the connection. Reading is linear in the bytes, whatever the pieces they come in; heads and chunk lines are bounded;
+ * bodies are handed out as views on the one buffer that the socket was read into.
+ */
+import { ConnectionLostError } from "../errors.ts";
+
+/** Where bytes come from; a `Deno.Conn` is one. */
+export interface ByteSource {
+  read(buffer: Uint8Array): Promise<number | null>;
+}
+
+/** One request. */
+export interface HttpRequest {
+  method: string;
+  /** Percent-encoded already. */
+  path: string;
+  /** Pairs with an undefined value are left out; a list repeats its name. */
+  query?: Record<string, QueryValue>;
+  headers?: Record<string, string>;
+  body?: Uint8Array | string;
+  /** Default `application/json` where there is a body. */
+  contentType?: string;
+}
+
+/** What a query parameter may be. */
+export type QueryValue = string | number | boolean | readonly string[] | undefined;
+
+/** The head of an answer. Header names are in lower case. */
+export interface HttpHead {
+  status: number;
+  headers: Map<string, string>;
+}
+
+const MAX_HEAD = 64 * 1024;
+const MAX_CHUNK_LINE = 1024;
+const FIRST_BUFFER = 64 * 1024;
+const LARGE_BUFFER = 512 * 1024;
+const LF = 0x0a;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A request as bytes: the head, and the body where it is small enough to go along in one write. */
+export function encodeRequest(request: HttpRequest, protocol: string): Uint8Array[] {
+  const body = typeof request.body === "string" ? encoder.encode(request.body) : request.body;
+  let head = `${request.method} ${request.path}${encodeQuery(request.query)} HTTP/1.1\r\n` +
+    `host: evs\r\nevs-protocol: ${protocol}\r\n`;
+  for (const [name, value] of Object.entries(request.headers ?? {})) {
+    head += `${name}: ${value}\r\n`;
+  }
+  if (body !== undefined) {
+    head += `content-type: ${request.contentType ?? "application/json"}\r\n`;
+    head += `content-length: ${body.length}\r\n`;
+  } else if (request.method !== "GET") {
+    head += "content-length: 0\r\n";
+  }
+  const bytes = encoder.encode(head + "\r\n");
+  if (body === undefined || body.length === 0) return [bytes];
+  if (body.length > 16 * 1024) return [bytes, body];
+  const whole = new Uint8Array(bytes.length + body.length);
+  whole.set(bytes);
+  whole.set(body, bytes.length);
+  return [whole];
+}
+
+/** `?a=1&b=2`, or nothing. */
+export function encodeQuery(query: Record<string, QueryValue> = {}): string {
+  let text = "";
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined) continue;
+    for (const one of Array.isArray(value) ? value : [value]) {
+      text += `${text === "" ? "?" : "&"}${name}=${encodeURIComponent(String(one))}`;
+    }
+  }
+  return text;
+}
+
+/** Reads answers, one behind the other. */
+export class MessageReader {
+  #source: ByteSource;
+  #buffer = new Uint8Array(FIRST_BUFFER);
+  #start = 0;
+  #end = 0;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /** The next head. Undefined when the connection ended before its first byte. */
+  async head(): Promise<HttpHead | undefined> {
+    while (true) {
+      const lines = await this.#headLines();
+      if (lines === undefined) return undefined;
+      const head = parseHead(lines);
+      // 100 and its like only announce the answer.
+      if (head.status >= 200) return head;
+    }
+  }
+
+  /** The body that belongs to `head`, as views that stay valid until the next one is asked for. */
+  async *body(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
+    if (head.status === 204 || head.status === 304) return;
+    if (head.headers.get("transfer-encoding")?.toLowerCase() === "chunked") {
+      yield* this.#chunks();
+      return;
+    }
+    const length = head.headers.get("content-length");
+    if (length === undefined) {
+      do yield this.#take(Infinity); while (await this.#fill());
+      return;
+    }
+    if (!/^\d{1,15}$/.test(length)) throw broken(`a content-length of ${JSON.stringify(length)}`);
+    yield* this.#exactly(Number(length));
+  }
+
+  async *#exactly(length: number): AsyncGenerator<Uint8Array, void, undefined> {
+    let left = length;
+    while (left > 0) {
+      if (this.#start === this.#end && !(await this.#fill())) throw cutOff();
+      const view = this.#take(left);
+      left -= view.length;
+      yield view;
+    }
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (true) {
+      const line = await this.#line(MAX_CHUNK_LINE);
+      const size = /^([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?$/.exec(line)?.[1];
+      if (size === undefined) throw broken("a chunk without a size");
+      const length = parseInt(size, 16);
+      if (length === 0) break;
+      yield* this.#exactly(length);
+      if (await this.#line(2) !== "") throw broken("a chunk that does not end where it should");
+    }
+    while (await this.#line(MAX_HEAD) !== "") {
+      // Trailers say nothing that we ask for.
+    }
+  }
+
+  /** The text up to the empty line, without it. */
+  async #headLines(): Promise<string | undefined> {
+    let seen = 0;
+    while (true) {
+      const at = endOfHead(this.#buffer, this.#start + seen, this.#end);
+      if (at >= 0) {
+        const text = decoder.decode(this.#buffer.subarray(this.#start, at));
+        this.#start = at;
+        return text;
+      }
+      const have = this.#end - this.#start;
+      if (have > MAX_HEAD) throw broken("a head of more than 64 KiB");
+      seen = Math.max(0, have - 3);
+      if (!(await this.#fill())) {
+        if (have === 0) return undefined;
+        throw cutOff();
+      }
+    }
+  }
+
+  /** One line without its end, `\r\n` or `\n`. */
+  async #line(limit: number): Promise<string> {
+    let seen = 0;
+    while (true) {
+      const found = this.#buffer.subarray(this.#start, this.#end).indexOf(LF, seen);
+      if (found >= 0) {
+        const line = decoder.decode(this.#buffer.subarray(this.#start, this.#start + found));
+        this.#start += found + 1;
+        return line.endsWith("\r") ? line.slice(0, -1) : line;
+      }
+      seen = this.#end - this.#start;
+      if (seen > limit) throw broken("a line that does not end");
+      if (!(await this.#fill())) throw cutOff();
+    }
+  }
+
+  #take(most: number): Uint8Array {
+    const from = this.#start;
+    this.#start = Math.min(this.#end, from + most);
+    return this.#buffer.subarray(from, this.#start);
+  }
+
+  /** Reads more behind what is there. False at the end of the connection. */
+  async #fill(): Promise<boolean> {
+    if (this.#start === this.#end) {
+      // A reader that is busy enough to fill the small buffer gets the large one.
+      if (this.#end === this.#buffer.length && this.#buffer.length < LARGE_BUFFER) {
+        this.#buffer = new Uint8Array(LARGE_BUFFER);
+      }
+      this.#start = this.#end = 0;
+    } else if (this.#start > 0) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+      this.#end -= this.#start;
+      this.#start = 0;
+    }
+    if (this.#end === this.#buffer.length) {
+      const larger = new Uint8Array(this.#buffer.length * 2);
+      larger.set(this.#buffer);
+      this.#buffer = larger;
+    }
+    const count = await this.#source.read(this.#buffer.subarray(this.#end));
+    if (count === null || count === 0) return false;
+    this.#end += count;
+    return true;
+  }
+}
+
+/** Just behind the empty line that ends a head, or -1. */
+function endOfHead(buffer: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (true) {
+    at = buffer.indexOf(LF, at);
+    if (at < 0 || at >= end) return -1;
+    at++;
+    if (at < end && buffer[at] === LF) return at + 1;
+    if (at + 1 < end && buffer[at] === 0x0d && buffer[at + 1] === LF) return at + 2;
+  }
+}
+
+function parseHead(text: string): HttpHead {
+  const lines = text.split(/\r?\n/);
+  const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(lines[0] ?? "")?.[1];
+  if (status === undefined) throw broken(`${JSON.stringify((lines[0] ?? "").slice(0, 80))}`);
+  const headers = new Map<string, string>();
+  for (const line of lines.slice(1)) {
+    const colon = line.indexOf(":");
+    if (colon > 0) headers.set(line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim());
+  }
+  return { status: Number(status), headers };
+}
+
+function broken(what: string): ConnectionLostError {
+  return new ConnectionLostError(`what answers at the socket is no evs daemon: it sent ${what}`, {
+    hint: "evs daemon status",
+  });
+}
+
+function cutOff(): ConnectionLostError {
+  return new ConnectionLostError("the daemon closed the connection in the middle of an answer", {
+    hint: "evs daemon status",
+  });
+}
