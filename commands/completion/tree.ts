@@ -38,31 +38,46 @@ export interface CompletionNode {
   repeats: boolean;
 }
 
-/** Reads the whole tree off a route map, groups before what is in them. */
-export function completionTree<C extends CommandContext>(root: RouteMap<C>): CompletionNode[] {
+/** A verb or a group, by name. */
+export interface CompletionEntry<C extends CommandContext> {
+  name: string;
+  brief: string;
+  target: RouteMap<C> | Command<C>;
+}
+
+/** Reads the whole tree off the verbs, groups before what is in them. */
+export function completionTree<C extends CommandContext>(
+  verbs: readonly CompletionEntry<C>[],
+): CompletionNode[] {
   const nodes: CompletionNode[] = [];
-  visit(root, "");
+  visitGroup(verbs, "");
   return nodes;
+
+  function visitGroup(entries: readonly CompletionEntry<C>[], path: string): void {
+    nodes.push({
+      path,
+      routes: entries.map(({ name, brief }) => ({ name, brief })),
+      flags: [helpFlag],
+      positionals: [],
+      repeats: false,
+    });
+    for (const { name, target } of entries) visit(target, `${path} ${name}`.trim());
+  }
 
   function visit(target: RouteMap<C> | Command<C>, path: string): void {
     if (!("getAllEntries" in target)) {
       nodes.push(commandNode(target, path));
       return;
     }
-    const entries = target.getAllEntries().filter((entry) => !entry.hidden);
-    nodes.push({
-      path,
-      routes: entries.map((entry) => ({
+    const shown = target.getAllEntries().filter((entry) => !entry.hidden);
+    visitGroup(
+      shown.map((entry) => ({
         name: entry.name["convert-camel-to-kebab"],
         brief: entry.target.brief,
+        target: entry.target,
       })),
-      flags: [helpFlag],
-      positionals: [],
-      repeats: false,
-    });
-    for (const entry of entries) {
-      visit(entry.target, `${path} ${entry.name["convert-camel-to-kebab"]}`.trim());
-    }
+      path,
+    );
   }
 }
 

@@ -7,7 +7,7 @@ import type {
   NackItem,
   SettleReply,
 } from "../../core/client/protocol.ts";
-import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
 import type { DeliveryFacts } from "../handler.ts";
 
 /** One event as it was leased: its own bytes, and the facts read from them. */
@@ -37,10 +37,13 @@ export interface ConsumerPort {
   close(): void;
 }
 
-/** True for what ends when the daemon is back. */
+/** True for what ends when the daemon is back: nobody answers, or it is stopping. */
 export function isGone(error: unknown): boolean {
-  return error instanceof ConnectionLostError || error instanceof NoDaemonError;
+  return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
+    (error instanceof RemoteError && goneCodes.has(error.code));
 }
+
+const goneCodes: ReadonlySet<string> = new Set(["daemon/stopping", "daemon/busy", "broker/closed"]);
 
 /** True when there is nothing left to do on the subscription, for anybody. */
 export function isEmpty(leased: Leased): boolean {

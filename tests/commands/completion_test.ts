@@ -40,15 +40,14 @@ const show = buildCommand({
   },
   docs: { brief: "Show" },
 });
-const root = buildRouteMap({
-  routes: {
-    consume,
-    schema: buildRouteMap({ routes: { show, register: show }, docs: { brief: "Schemas" } }),
-    hidden: show,
-  },
-  docs: { brief: "evs", hideRoute: { hidden: true } },
+const schema = buildRouteMap({
+  routes: { show, register: show, hidden: show },
+  docs: { brief: "Schemas", hideRoute: { hidden: true } },
 });
-const tree = completionTree(root);
+const tree = completionTree([
+  { name: "consume", brief: "Consume", target: consume },
+  { name: "schema", brief: "Schemas", target: schema },
+]);
 
 /** What bash proposes for a line whose last word is being typed. `names` stands in for the running daemon. */
 async function bash(line: string, names: readonly string[] = []): Promise<string[]> {

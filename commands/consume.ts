@@ -1,0 +1,265 @@
+/** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
+import type { SubscriptionInfo, SubscriptionRequest } from "../core/client/protocol.ts";
+import { parseDuration } from "../core/duration.ts";
+import { ExitCode, InvalidArgumentError } from "../core/errors.ts";
+import { parseBackoff } from "../core/retry.ts";
+import type { BackoffSpec } from "../core/retry.ts";
+import type { ConsumerResult } from "./consumer/consumer.ts";
+import type { EvsContext } from "./context.ts";
+import { count, positive, text, verb } from "./define.ts";
+
+type ConsumeFlags = {
+  name: string;
+  from?: string;
+  type?: readonly string[];
+  where?: string;
+  concurrency: number;
+  timeout?: number;
+  maxRetries?: number;
+  backoff?: BackoffSpec;
+  stdin: "payload" | "event";
+  untilEmpty: boolean;
+  max?: number;
+  update: boolean;
+};
+
+export const route = verb<ConsumeFlags, [string, ...string[]]>({
+  brief: "Run a command for each event",
+  description:
+    `Runs COMMAND, without a shell, once for each event of TOPIC (or of a pattern), and remembers under NAME how far it came.
+The event's payload is on its stdin; EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_SUBSCRIPTION and EVS_KEY are in its environment.
+Its exit code says what becomes of the event:
+  0          done
+  75         try again later
+  65         a dead letter at once
+  126, 127   the command cannot be run: the subscription is paused, no event is to blame
+  any other  try again later; a dead letter when --max-retries are used up
+A topic that is not there yet is waited for. Settings belong to the subscription: another start with other ones says so, and --update takes them over.
+Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
+  examples: [
+    ["consume users --name mailer -- ./send-mail.sh", "run a script for each event, for ever"],
+    [
+      "consume users --name check --until-empty --max-retries 2 --backoff fixed:100ms -- jq -e .email",
+      "work off what is there, then end",
+    ],
+    [
+      "consume 'orders.**' --name billing --concurrency 4 --timeout 30s --stdin event -- ./bill",
+      "four at a time, each with 30 seconds, whole events",
+    ],
+  ],
+  usage: ["TOPIC --name NAME [--concurrency N] [--timeout D] [--until-empty] … -- COMMAND…"],
+  parameters: {
+    flags: {
+      name: { kind: "parsed", parse: text, brief: "The subscription", placeholder: "NAME" },
+      from: {
+        kind: "parsed",
+        parse: text,
+        brief: "Where a new subscription begins: start (default), end, a seq, -N, @time",
+        placeholder: "OFFSET",
+        optional: true,
+      },
+      type: {
+        kind: "parsed",
+        parse: text,
+        brief: "Only events of this type; may be repeated",
+        placeholder: "TYPE",
+        variadic: true,
+        optional: true,
+      },
+      where: {
+        kind: "parsed",
+        parse: text,
+        brief: "Only events for which this CEL expression is true",
+        placeholder: "EXPR",
+        optional: true,
+      },
+      concurrency: {
+        kind: "parsed",
+        parse: positive,
+        brief: "Commands that run at the same time",
+        placeholder: "N",
+        default: "1",
+      },
+      timeout: {
+        kind: "parsed",
+        parse: (input) => parseDuration(input, "--timeout"),
+        brief: "End a command that runs longer (SIGTERM, SIGKILL 5 s later) and try again",
+        placeholder: "D",
+        optional: true,
+      },
+      maxRetries: {
+        kind: "parsed",
+        parse: count,
+        brief: "Retries after the first attempt (3)",
+        placeholder: "N",
+        optional: true,
+      },
+      backoff: {
+        kind: "parsed",
+        parse: parseBackoff,
+        brief:
+          "Waits between attempts: fixed:D, linear:D..D, exp:D..D, with ,jitter (exp:1s..5m,jitter)",
+        placeholder: "SPEC",
+        optional: true,
+      },
+      stdin: {
+        kind: "enum",
+        values: ["payload", "event"],
+        brief: "What the command reads",
+        default: "payload",
+      },
+      untilEmpty: {
+        kind: "boolean",
+        brief: "End when nothing is pending, scheduled retries included",
+        default: false,
+      },
+      max: {
+        kind: "parsed",
+        parse: positive,
+        brief: "End after this many attempts",
+        placeholder: "N",
+        optional: true,
+      },
+      update: {
+        kind: "boolean",
+        brief: "Take these settings over on a subscription that has others",
+        default: false,
+      },
+    },
+    positional: {
+      kind: "array",
+      parameter: {
+        parse: text,
+        brief: "A topic or a pattern, then the command",
+        placeholder: "TOPIC",
+      },
+      minimum: 1,
+    },
+  },
+  run: consume,
+});
+
+async function consume(
+  this: EvsContext,
+  flags: ConsumeFlags,
+  topic: string,
+  ...command: string[]
+): Promise<void> {
+  if (command.length === 0) {
+    throw new InvalidArgumentError("no command to run for each event", {
+      hint: `evs consume ${topic} --name ${flags.name} -- COMMAND`,
+    });
+  }
+  const client = await this.client();
+  const info = await client.putSubscription(flags.name, subscriptionRequest(topic, flags));
+  for (const line of noticesFor(info, flags)) this.say(line);
+
+  const { Consumer } = await import("./consumer/consumer.ts");
+  const { openPort } = await import("./consumer/open_port.ts");
+  const { handlerEnv, startHandler } = await import("./handler.ts");
+  const environment = Deno.env.toObject();
+  const consumer = new Consumer({
+    port: openPort({ socket: this.paths.socket, subscription: flags.name }),
+    command,
+    start: (delivery) =>
+      startHandler({
+        command,
+        input: [flags.stdin === "event" ? delivery.event : delivery.payload, LINE_FEED],
+        env: handlerEnv(environment, {
+          ...delivery.facts,
+          attempt: delivery.attempt,
+          subscription: flags.name,
+        }),
+        timeoutMs: flags.timeout,
+        stderr: (chunk) => this.stderr.write(chunk),
+        clock: this.clock,
+      }),
+    say: (line) => this.say(line),
+    concurrency: flags.concurrency,
+    untilEmpty: flags.untilEmpty,
+    max: flags.max,
+    clock: this.clock,
+  });
+  const stops = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => ({
+    signal,
+    listener: () => consumer.stop(signal),
+  }));
+  for (const { signal, listener } of stops) Deno.addSignalListener(signal, listener);
+  try {
+    const result = await consumer.run();
+    this.say(summary(result));
+    if (result.paused !== undefined) this.say(pausedNotice(flags.name, result.paused));
+    this.exitCode = exitCode(result);
+  } finally {
+    for (const { signal, listener } of stops) Deno.removeSignalListener(signal, listener);
+  }
+}
+
+const LINE_FEED = new Uint8Array([0x0a]);
+
+/** What is asked for: only the settings that were given, so that others stay as they are. */
+export function subscriptionRequest(topic: string, flags: ConsumeFlags): SubscriptionRequest {
+  return {
+    topic,
+    ...(flags.from === undefined ? {} : { from: flags.from }),
+    settings: {
+      ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
+      ...(flags.backoff === undefined ? {} : { backoff: flags.backoff }),
+      ...(flags.type === undefined ? {} : { eventTypes: [...flags.type] }),
+      ...(flags.where === undefined ? {} : { where: flags.where }),
+    },
+    update: flags.update,
+    resume: true,
+  };
+}
+
+const flagOfSetting: Readonly<Record<string, string>> = {
+  maxRetries: "--max-retries",
+  backoff: "--backoff",
+  eventTypes: "--type",
+  where: "--where",
+};
+
+/** What a person must know about a subscription that was there already. */
+export function noticesFor(info: SubscriptionInfo, flags: Pick<ConsumeFlags, "from">): string[] {
+  const notices: string[] = [];
+  const { name, differs = [], created = false } = info;
+  if (differs.length > 0) {
+    const names = differs.map((setting) => flagOfSetting[setting] ?? setting).join(", ");
+    notices.push(
+      `subscription ${name} has other settings than asked for (${names}); they stay as they are: take yours over with --update`,
+    );
+  }
+  if (flags.from !== undefined && !created) {
+    notices.push(
+      `subscription ${name} is there already, so --from does nothing: move it with evs subscription seek ${name} ${flags.from}`,
+    );
+  }
+  if (created && info.cursors.length === 0) {
+    notices.push(`topic ${info.topic} is not there yet; its events will be consumed when it is`);
+  }
+  return notices;
+}
+
+/** What was done, in one line. */
+export function summary(result: ConsumerResult): string {
+  const parts = [
+    `${result.done} done`,
+    `${result.retried} retried`,
+    `${result.dead} dead`,
+  ];
+  if (result.lost > 0) parts.push(`${result.lost} to come again`);
+  return parts.join(", ");
+}
+
+function pausedNotice(name: string, reason: string): string {
+  return `paused: ${reason}\nnothing is lost; when it is mended: evs subscription resume ${name}, or start consume again`;
+}
+
+/** How `consume` ends. */
+export function exitCode(result: ConsumerResult): number {
+  if (result.interrupted === "SIGINT") return ExitCode.Interrupted;
+  if (result.interrupted !== undefined) return 128 + (result.interrupted === "SIGHUP" ? 1 : 15);
+  if (result.paused !== undefined) return ExitCode.NotFound;
+  return result.dead > 0 ? ExitCode.Partly : ExitCode.Ok;
+}

@@ -1,0 +1,34 @@
+/** The flags of everything that starts a daemon. */
+import type { FlagParametersForType } from "@stricli/core";
+import type { LaunchOptions } from "../../core/client/launch.ts";
+import type { Paths } from "../../core/client/paths.ts";
+import type { EvsContext } from "../context.ts";
+import { text } from "../define.ts";
+
+export type LaunchFlags = { store?: "sqlite" | "memory"; durability?: string };
+
+export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
+  store: {
+    kind: "enum",
+    values: ["sqlite", "memory"],
+    brief: "Where events live (sqlite)",
+    optional: true,
+  },
+  durability: {
+    kind: "parsed",
+    parse: text,
+    brief: "always (default), interval:D or os",
+    placeholder: "MODE",
+    optional: true,
+  },
+};
+
+/** Paths and flags together. */
+export function launchOptions(paths: Paths, flags: LaunchFlags): LaunchOptions {
+  const { store, durability } = flags;
+  return {
+    ...paths,
+    ...(store === undefined ? {} : { store }),
+    ...(durability === undefined ? {} : { durability }),
+  };
+}

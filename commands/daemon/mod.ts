@@ -1,0 +1,14 @@
+/** `evs daemon`: the process that keeps the events. */
+import { group } from "../define.ts";
+import { logs } from "./logs.ts";
+import { run } from "./run.ts";
+import { start } from "./start.ts";
+import { status } from "./status.ts";
+import { stop } from "./stop.ts";
+
+export const route = group({
+  brief: "Start, stop and look after the daemon",
+  description:
+    "The daemon keeps the events of one user in one data dir and answers at one Unix socket. EVS_DATA_DIR and EVS_SOCKET choose others.",
+  routes: { run, start, stop, status, logs },
+});

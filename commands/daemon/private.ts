@@ -1,0 +1,151 @@
+/**
+ * A daemon for the time of one command, and nothing left behind.
+ *
+ * The daemon holds the other end of a pipe of ours and ends when it closes: even a SIGKILL of this process ends it. It has
+ * a session of its own, so that Ctrl-C ends the command first, and the daemon only when the command has gone.
+ */
+import type { Clock } from "../../core/clock.ts";
+import { MAX_SOCKET_PATH } from "../../core/client/paths.ts";
+import { passSignals, signalCode, statusCode } from "../terminal/signals.ts";
+import { type LaunchFlags, launchOptions } from "./flags.ts";
+import { startDaemon, type StartedDaemon } from "./process.ts";
+
+/** What is run. */
+export interface PrivateOptions {
+  command: readonly string[];
+  flags: LaunchFlags;
+  /** Where the daemon's stderr passes through to. */
+  stderr: (chunk: Uint8Array) => Promise<void>;
+  clock: Clock;
+  /** A terminal hands Ctrl-C to the command by itself. */
+  terminal: boolean;
+}
+
+/** How it ended. */
+export interface PrivateResult {
+  exitCode: number;
+  /** Why the command could not be started, in words. */
+  failed?: string;
+}
+
+/** A daemon drains within 5 s; after this it is killed, ms. */
+const DRAIN_MS = 10_000;
+
+/** Runs a command beside a daemon of its own. */
+export async function withDaemon(options: PrivateOptions): Promise<PrivateResult> {
+  // 0700, whatever the umask.
+  const folder = await Deno.makeTempDir({ dir: temporaryFolder(), prefix: "evs-with-" });
+  const abort = new AbortController();
+  let signalled: Deno.Signal | undefined;
+  let forward = (_signal: Deno.Signal) => abort.abort();
+  const stopPassing = passSignals((signal) => {
+    signalled ??= signal;
+    forward(signal);
+  });
+  try {
+    const dataDir = `${folder}/data`;
+    await Deno.mkdir(dataDir, { mode: 0o700 });
+    // Nobody's configuration: there is no such file.
+    const paths = { dataDir, socket: `${folder}/evs.sock`, config: `${folder}/config.toml` };
+    const launch = {
+      ...launchOptions(paths, options.flags),
+      untilStdinCloses: true,
+    };
+    let daemon: StartedDaemon;
+    try {
+      daemon = await startDaemon({ launch, stderr: options.stderr, signal: abort.signal });
+    } catch (error) {
+      if (signalled === undefined) throw error;
+      return { exitCode: signalCode(signalled) };
+    }
+    try {
+      return await runCommand(options, {
+        env: {
+          EVS_SOCKET: paths.socket,
+          EVS_DATA_DIR: dataDir,
+          EVS_CONFIG: paths.config,
+          PATH: await pathWithEvs(folder),
+        },
+        onForward: (pass) => forward = pass,
+        signalled: () => signalled,
+      });
+    } finally {
+      forward = () => {};
+      await endDaemon(daemon, options.clock);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+    stopPassing();
+  }
+}
+
+/** TMPDIR, or /tmp where the path of a socket in it would be too long for the kernel. */
+function temporaryFolder(): string {
+  const folder = Deno.env.get("TMPDIR") || "/tmp";
+  const room = MAX_SOCKET_PATH - "/evs-with-0123456789abcdef/evs.sock".length;
+  return new TextEncoder().encode(folder).length <= room ? folder : "/tmp";
+}
+
+interface CommandOptions {
+  env: Record<string, string>;
+  onForward: (pass: (signal: Deno.Signal) => void) => void;
+  signalled: () => Deno.Signal | undefined;
+}
+
+async function runCommand(
+  options: PrivateOptions,
+  { env, onForward, signalled }: CommandOptions,
+): Promise<PrivateResult> {
+  const early = signalled();
+  if (early !== undefined) return { exitCode: signalCode(early) };
+  const [program = "", ...args] = options.command;
+  let child: Deno.ChildProcess;
+  try {
+    child = new Deno.Command(program, { args, env, stdin: "inherit" }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      return { exitCode: 127, failed: `${program}: there is no such command` };
+    }
+    if (error instanceof Deno.errors.PermissionDenied) {
+      return { exitCode: 126, failed: `${program}: permission denied` };
+    }
+    throw error;
+  }
+  onForward((signal) => {
+    if (signal === "SIGINT" && options.terminal) return;
+    try {
+      child.kill(signal);
+    } catch (error) {
+      // It has ended meanwhile.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  });
+  return { exitCode: statusCode(await child.status) };
+}
+
+/** Closes its pipe, and waits until it has drained; kills it where it hangs. */
+async function endDaemon(daemon: StartedDaemon, clock: Clock): Promise<void> {
+  const { child, drained } = daemon;
+  const cancel = clock.setTimer(() => child.kill("SIGKILL"), DRAIN_MS);
+  try {
+    await child.stdin.close();
+  } catch (error) {
+    // It has ended before.
+    if (!(error instanceof Deno.errors.BrokenPipe) && !(error instanceof TypeError)) throw error;
+  }
+  await child.status;
+  cancel();
+  await drained;
+}
+
+/** A PATH on which `evs` is this one. */
+async function pathWithEvs(folder: string): Promise<string> {
+  const path = Deno.env.get("PATH") ?? "/usr/bin:/bin";
+  if (Deno.build.standalone) {
+    const bin = `${folder}/bin`;
+    await Deno.mkdir(bin, { mode: 0o700 });
+    await Deno.symlink(Deno.execPath(), `${bin}/evs`);
+    return `${bin}:${path}`;
+  }
+  return `${decodeURIComponent(new URL("../../bin", import.meta.url).pathname)}:${path}`;
+}

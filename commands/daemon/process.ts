@@ -1,0 +1,98 @@
+/**
+ * Starting a daemon and knowing that it serves: it prints one line of JSON on stdout when it does, and nothing else ever.
+ * What it says on stderr before that is why it does not.
+ */
+import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
+import { EvsError, ExitCode } from "../../core/errors.ts";
+
+/** A daemon that serves. */
+export interface StartedDaemon {
+  child: Deno.ChildProcess;
+  pid: number;
+  socket: string;
+  /** Resolves when its stderr has been passed on to the end. */
+  drained: Promise<void>;
+}
+
+/** What a start needs beside the paths. */
+export interface StartOptions {
+  launch: LaunchOptions;
+  /** Called with what it says on stderr once it serves. */
+  stderr?: (chunk: Uint8Array) => void | Promise<void>;
+  /** Ends the start: the daemon is killed and the promise rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Starts a daemon in a session of its own, so that neither Ctrl-C nor the end of a terminal reaches it, and waits until it
+ * serves. With `launch.untilStdinCloses` it holds the other end of our pipe. Throws, in the daemon's own words.
+ */
+export async function startDaemon(options: StartOptions): Promise<StartedDaemon> {
+  const { launch, signal } = options;
+  const { program, args } = daemonCommand(launch);
+  const child = new Deno.Command(program, {
+    args,
+    cwd: "/",
+    stdin: launch.untilStdinCloses ? "piped" : "null",
+    // Never inherited: `x=$(evs daemon start)` must see the end of its pipe.
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  const onAbort = () => child.kill("SIGKILL");
+  signal?.addEventListener("abort", onAbort, { once: true });
+
+  let serving = false;
+  const words: Uint8Array[] = [];
+  const drained = (async () => {
+    for await (const chunk of child.stderr) {
+      if (serving) await options.stderr?.(chunk);
+      else words.push(chunk);
+    }
+  })();
+  try {
+    const line = await firstLine(child.stdout);
+    signal?.throwIfAborted();
+    if (line !== undefined) {
+      serving = true;
+      for (const chunk of words) await options.stderr?.(chunk);
+      return { child, drained, ...readyLine(line) };
+    }
+    const status = await child.status;
+    await drained;
+    throw startError(await new Blob(words as BlobPart[]).text(), status.code);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The first line of a stream, `undefined` when it ends before. The stream is let go. */
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = "";
+  // Leaving the loop cancels the stream.
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    const end = text.indexOf("\n");
+    if (end >= 0) return text.slice(0, end);
+  }
+  return undefined;
+}
+
+function readyLine(line: string): { pid: number; socket: string } {
+  const { pid, socket } = JSON.parse(line) as { pid: number; socket: string };
+  return { pid, socket };
+}
+
+/** Why a daemon did not start, in its own words. */
+function startError(words: string, code: number): EvsError {
+  const [first = "", ...rest] = words.trim().split("\n");
+  const message = first.replace(/^evs(?: daemon)?: /, "") ||
+    `the daemon ended with ${code} at once`;
+  const hint = rest.map((line) => line.trim().replace(/^try: /, "")).join("\n");
+  return new EvsError(
+    { code: "daemon/start-failed", status: 500, exit: code === 0 ? ExitCode.Bug : code },
+    message,
+    hint === "" ? {} : { hint },
+  );
+}

@@ -1,0 +1,31 @@
+/** What an action on dead letters did, in words. */
+import type { DeadLetterActionReply } from "../../core/client/protocol.ts";
+import { NotFoundError } from "../../core/errors.ts";
+import { plural } from "../terminal/table.ts";
+
+/** `3 dead letters (mailer 2, billing 1)`. */
+export function countOf(reply: DeadLetterActionReply): string {
+  const parts = Object.entries(reply.bySubscription).map(([name, count]) => `${name} ${count}`);
+  const where = parts.length === 0 ? "" : ` (${parts.join(", ")})`;
+  return `${plural(reply.count, "dead letter")}${where}`;
+}
+
+/** The sum of several replies. */
+export function addReplies(replies: readonly DeadLetterActionReply[]): DeadLetterActionReply {
+  const sum: DeadLetterActionReply = { count: 0, dryRun: false, bySubscription: {} };
+  for (const reply of replies) {
+    sum.count += reply.count;
+    sum.dryRun ||= reply.dryRun;
+    for (const [name, count] of Object.entries(reply.bySubscription)) {
+      sum.bySubscription[name] = (sum.bySubscription[name] ?? 0) + count;
+    }
+  }
+  return sum;
+}
+
+/** Throws when ids were named and none of them is a dead letter. */
+export function assertFound(reply: DeadLetterActionReply, ids: readonly string[]): void {
+  if (reply.count > 0 || ids.length === 0) return;
+  const named = ids.length === 1 ? ids[0] : `any of the ${ids.length} ids`;
+  throw new NotFoundError("dead-letter", `no dead letter for ${named}`, { hint: "evs dlq list" });
+}

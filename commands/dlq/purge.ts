@@ -1,0 +1,25 @@
+/** `evs dlq purge`: empties the queue, or what filters leave of it. */
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { removalFlags, removeChosen } from "./removal.ts";
+import { type FilterFlags, filterFlags, selection } from "./selection.ts";
+
+type PurgeFlags = FilterFlags & { dryRun: boolean; yes: boolean };
+
+export const purge = verb<PurgeFlags, []>({
+  brief: "Remove all dead letters, or all that match",
+  description:
+    "Removes every dead letter, or every one that matches the filters, for good; the events themselves stay in their topics. Asks first; in a script --yes is needed.",
+  examples: [
+    ["dlq purge", "empty the queue, after a question"],
+    ["dlq purge --topic users --yes", "those of one topic, without a question"],
+  ],
+  parameters: { flags: { ...filterFlags, ...removalFlags } },
+  run: purgeDeadLetters,
+});
+
+async function purgeDeadLetters(this: EvsContext, flags: PurgeFlags): Promise<void> {
+  const filters = selection(flags, { ids: [], now: this.clock.now() });
+  const chosen = Object.keys(filters).length === 0 ? { all: true } : filters;
+  await removeChosen(this, { chosen, dryRun: flags.dryRun, yes: flags.yes });
+}

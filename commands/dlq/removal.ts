@@ -1,0 +1,35 @@
+/** Taking dead letters away for good: counts, asks, removes. */
+import type { DeadLetterAction } from "../../core/client/protocol.ts";
+import { ExitCode } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { assertFound, countOf } from "./outcome.ts";
+
+/** Removes what was chosen, after a yes. */
+export async function removeChosen(
+  context: EvsContext,
+  options: { chosen: DeadLetterAction; dryRun: boolean; yes: boolean },
+): Promise<void> {
+  const { chosen, dryRun, yes } = options;
+  const client = await context.client();
+  let reply = await client.removeDeadLetters({ ...chosen, dryRun: true });
+  assertFound(reply, chosen.ids ?? []);
+  if (!dryRun && reply.count > 0) {
+    const question = `Remove ${countOf(reply)} for good?`;
+    if (!await context.confirm(question, { yes })) {
+      context.say("nothing was removed");
+      context.exitCode = ExitCode.NotFound;
+      return;
+    }
+    reply = await client.removeDeadLetters(chosen);
+  }
+  if (!context.forPeople) context.printJson(reply);
+  else if (reply.count === 0) context.print("No dead letters match: nothing to remove.");
+  else if (dryRun) context.print(`Would remove: ${countOf(reply)}.`);
+  else context.print(`Removed: ${countOf(reply)}.`);
+}
+
+/** Flags of everything that removes. */
+export const removalFlags = {
+  dryRun: { kind: "boolean", brief: "Only say what would be removed", default: false },
+  yes: { kind: "boolean", brief: "Do not ask", default: false },
+} as const;

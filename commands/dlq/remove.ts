@@ -1,0 +1,42 @@
+/** `evs dlq remove`: forgets chosen dead letters. */
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { removalFlags, removeChosen } from "./removal.ts";
+import {
+  assertSelected,
+  type FilterFlags,
+  filterFlags,
+  idArguments,
+  selection,
+} from "./selection.ts";
+
+type RemoveFlags = FilterFlags & { all: boolean; dryRun: boolean; yes: boolean };
+
+export const remove = verb<RemoveFlags, string[]>({
+  brief: "Remove dead letters by id or filter",
+  description:
+    "Removes dead letters for good; the events themselves stay in their topics. Asks first; in a script --yes is needed.",
+  examples: [
+    ["dlq remove 0199d3a5-…", "this event"],
+    ["dlq remove --subscription mailer --yes", "all of one subscription, without a question"],
+  ],
+  parameters: {
+    flags: {
+      ...filterFlags,
+      all: { kind: "boolean", brief: "Every dead letter", default: false },
+      ...removalFlags,
+    },
+    positional: idArguments,
+  },
+  run: removeDeadLetters,
+});
+
+async function removeDeadLetters(
+  this: EvsContext,
+  flags: RemoveFlags,
+  ...ids: string[]
+): Promise<void> {
+  const chosen = selection(flags, { ids, now: this.clock.now() });
+  assertSelected(chosen, "remove");
+  await removeChosen(this, { chosen, dryRun: flags.dryRun, yes: flags.yes });
+}

@@ -1,0 +1,122 @@
+/** `evs dlq retry`: sends dead letters to their subscription again. */
+import type { Client } from "../../core/client/client.ts";
+import type { DeadLetterAction, DeadLetterActionReply } from "../../core/client/protocol.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import { addReplies, assertFound, countOf } from "./outcome.ts";
+import { deadLetterPages } from "./pages.ts";
+import {
+  assertSelected,
+  type FilterFlags,
+  filterFlags,
+  idArguments,
+  selection,
+} from "./selection.ts";
+
+type RetryFlags = FilterFlags & { all: boolean; dryRun: boolean; to?: string; rate?: Rate };
+
+export const retry = verb<RetryFlags, string[]>({
+  brief: "Deliver dead letters again",
+  description:
+    "Gives dead letters back to the subscription that failed, with fresh retries; their history stays. What succeeds leaves the queue, what fails comes back to it.",
+  examples: [
+    ["dlq retry 0199d3a5-…", "this event, for every subscription that gave up on it"],
+    ["dlq retry --subscription mailer --reason timeout", "what mailer gave up on for that reason"],
+    ["dlq retry --all --rate 10/s", "everything, ten a second"],
+    ["dlq retry --all --dry-run", "only say what would be sent"],
+  ],
+  parameters: {
+    flags: {
+      ...filterFlags,
+      all: { kind: "boolean", brief: "Every dead letter", default: false },
+      dryRun: { kind: "boolean", brief: "Only say what would be done", default: false },
+      to: {
+        kind: "parsed",
+        parse: text,
+        brief: "Deliver to this subscription instead of the one that failed",
+        placeholder: "NAME",
+        optional: true,
+      },
+      rate: {
+        kind: "parsed",
+        parse: parseRate,
+        brief: "At most this many in a time, such as 10/s or 100/m",
+        placeholder: "N/s",
+        optional: true,
+      },
+    },
+    positional: idArguments,
+  },
+  run: retryDeadLetters,
+});
+
+async function retryDeadLetters(
+  this: EvsContext,
+  flags: RetryFlags,
+  ...ids: string[]
+): Promise<void> {
+  const chosen = selection(flags, { ids, now: this.clock.now() });
+  assertSelected(chosen, "retry");
+  const client = await this.client();
+  const { dryRun, to, rate } = flags;
+  const settings = { ...(to === undefined ? {} : { to }) };
+  const reply = rate === undefined || dryRun
+    ? await client.retryDeadLetters({ ...chosen, ...settings, dryRun })
+    : await retrySlowly(client, { chosen, settings, rate, clock: this.clock });
+  assertFound(reply, ids);
+  if (!this.forPeople) this.printJson(reply);
+  else if (reply.count === 0) this.print("No dead letters match: nothing to send again.");
+  else if (dryRun) this.print(`Would send again: ${countOf(reply)}.`);
+  else this.print(`Sent again: ${countOf(reply)}.`);
+}
+
+/** So many in so many ms. */
+export interface Rate {
+  count: number;
+  perMs: number;
+}
+
+/** Parses `10/s`, `100/m`, `5/h`. */
+export function parseRate(input: string): Rate {
+  const found = /^([1-9]\d{0,8})\/(s|m|h)$/.exec(input);
+  if (found === null) throw new SyntaxError("a rate is a number and a time, such as 10/s or 100/m");
+  const perMs = { s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as "s" | "m" | "h"];
+  return { count: Number(found[1]), perMs };
+}
+
+/** How a rate is kept: chunks of `size`, one each `everyMs`; about ten chunks a second where the rate allows. */
+export function pace(rate: Rate): { size: number; everyMs: number } {
+  const size = Math.min(1_000, Math.max(1, Math.round(rate.count * 100 / rate.perMs)));
+  return { size, everyMs: size * rate.perMs / rate.count };
+}
+
+interface SlowOptions {
+  chosen: DeadLetterAction;
+  settings: Pick<DeadLetterAction, "to">;
+  rate: Rate;
+  clock: Clock;
+}
+
+/** Lists page by page and sends chunk by chunk. What fails again is newer than the page, so it is not met twice. */
+async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
+  const { chosen, settings, rate, clock } = options;
+  const { size, everyMs } = pace(rate);
+  const replies: DeadLetterActionReply[] = [];
+  let due = clock.monotonic();
+  for await (const page of deadLetterPages(client, { chosen, pageSize: 1_000 })) {
+    for (let from = 0; from < page.length; from += size) {
+      await sleepUntil(due, clock);
+      const ids = page.slice(from, from + size).map((entry) => `${entry.subscription}:${entry.id}`);
+      replies.push(await client.retryDeadLetters({ ids, ...settings }));
+      due = Math.max(due + everyMs, clock.monotonic());
+    }
+  }
+  return addReplies(replies);
+}
+
+function sleepUntil(due: number, clock: Clock): Promise<void> {
+  const ms = due - clock.monotonic();
+  if (ms <= 0) return Promise.resolve();
+  return new Promise((resolve) => void clock.setTimer(resolve, ms));
+}

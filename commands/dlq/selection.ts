@@ -1,0 +1,103 @@
+/** Which dead letters a command means: ids, filters, or all. */
+import type { FlagParametersForType } from "@stricli/core";
+import type { DeadLetterAction } from "../../core/client/protocol.ts";
+import { parseDuration } from "../../core/duration.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { text } from "../define.ts";
+
+/** The filters that all commands on dead letters share. */
+export type FilterFlags = {
+  subscription?: string;
+  topic?: string;
+  type?: string;
+  key?: string;
+  reason?: string;
+  /** ms ago. */
+  since?: number;
+};
+
+export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
+  subscription: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only those of this subscription",
+    placeholder: "NAME",
+    optional: true,
+  },
+  topic: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only those of this topic",
+    placeholder: "TOPIC",
+    optional: true,
+  },
+  type: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only events of this type",
+    placeholder: "TYPE",
+    optional: true,
+  },
+  key: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only events with this key",
+    placeholder: "KEY",
+    optional: true,
+  },
+  reason: {
+    kind: "parsed",
+    parse: text,
+    brief: "Only those whose reason holds this text",
+    placeholder: "TEXT",
+    optional: true,
+  },
+  since: {
+    kind: "parsed",
+    parse: (input) => parseDuration(input, "--since"),
+    brief: "Only those that died in this last time, such as 1h",
+    placeholder: "D",
+    optional: true,
+  },
+};
+
+/** Ids on the command line. */
+export const idArguments = {
+  kind: "array",
+  parameter: { parse: text, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" },
+} as const;
+
+/** The selection as the daemon takes it. */
+export function selection(
+  flags: FilterFlags & { all?: boolean },
+  options: { ids: readonly string[]; now: number },
+): DeadLetterAction {
+  const { subscription, topic, type, key, reason, since, all } = flags;
+  return {
+    ...(options.ids.length === 0 ? {} : { ids: [...options.ids] }),
+    ...(subscription === undefined ? {} : { subscription }),
+    ...(topic === undefined ? {} : { topic }),
+    ...(type === undefined ? {} : { type }),
+    ...(key === undefined ? {} : { key }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(since === undefined ? {} : { since: options.now - since }),
+    ...(all === true ? { all } : {}),
+  };
+}
+
+/** Throws when nothing was selected: that everything is meant must be said. */
+export function assertSelected(chosen: DeadLetterAction, what: string): void {
+  if (Object.keys(chosen).length > 0) return;
+  throw new InvalidArgumentError(`which dead letters? Give ids, filters, or --all`, {
+    hint: `evs dlq ${what} --all`,
+  });
+}
+
+/** The same selection as the query of the list. */
+export function listQuery(
+  chosen: DeadLetterAction,
+): Record<string, string | number | readonly string[] | undefined> {
+  const { ids, subscription, topic, type, key, reason, since } = chosen;
+  return { id: ids, subscription, topic, type, key, reason, since };
+}

@@ -1,0 +1,111 @@
+/** `evs dlq show`: one event that failed, with every attempt. */
+import type { DeadLetterDetail } from "../../core/client/protocol.ts";
+import { segment } from "../../core/client/client.ts";
+import { formatDuration } from "../../core/duration.ts";
+import { splitElements, splitMembers } from "../../core/json.ts";
+import type { Attempt } from "../../core/state/state.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import type { Palette } from "../terminal/colour.ts";
+import { escapeJson, escapeLines, escapeText } from "../terminal/escape.ts";
+import { formatFacts, formatTime } from "../terminal/table.ts";
+
+export const show = verb<Record<never, never>, [string]>({
+  brief: "Show a dead letter with all its attempts",
+  description:
+    "Shows the event and each attempt: when, how long, how it ended, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one.",
+  examples: [
+    ["dlq show 0199d3a5-…", "what became of this event"],
+    ["dlq show mailer:0199d3a5-… --json", "the same as JSON, the payload byte for byte"],
+  ],
+  parameters: {
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: text, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" }],
+    },
+  },
+  run: showDeadLetter,
+});
+
+async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Promise<void> {
+  const client = await this.client();
+  const response = await client.fetch({
+    method: "GET",
+    path: `/v1/dead-letters/${segment(id)}`,
+  });
+  const details = readDetails(await response.bytes());
+  for (const [index, { text: raw, detail, payload }] of details.entries()) {
+    if (!this.forPeople) {
+      const line = this.stdout.isTerminal ? escapeJson(raw) : raw;
+      await this.stdout.write(`${line}\n`);
+      continue;
+    }
+    if (index > 0) await this.stdout.write("\n");
+    await this.stdout.write(describeDeadLetter(detail, { payload, paint: this.paint }));
+  }
+}
+
+/** A dead letter as it came, and as a value; the payload is not printed again. */
+interface RawDetail {
+  text: string;
+  detail: DeadLetterDetail;
+  payload: string;
+}
+
+function readDetails(bytes: Uint8Array): RawDetail[] {
+  const body = new TextDecoder().decode(bytes);
+  const found: RawDetail[] = [];
+  for (const member of splitMembers(body, bytes)) {
+    if (member.name !== "deadLetters") continue;
+    for (const element of splitElements(member.text, member.bytes)) {
+      const event = splitMembers(element.text, element.bytes)
+        .find((part) => part.name === "event");
+      const payload = event === undefined
+        ? undefined
+        : splitMembers(event.text, event.bytes).find((part) => part.name === "payload");
+      found.push({
+        text: element.text,
+        detail: JSON.parse(element.text) as DeadLetterDetail,
+        payload: payload?.text ?? "",
+      });
+    }
+  }
+  return found;
+}
+
+/** A dead letter for people. */
+export function describeDeadLetter(
+  detail: DeadLetterDetail,
+  options: { payload: string; paint: Palette },
+): string {
+  const { paint } = options;
+  const facts = formatFacts({
+    event: `${detail.topic} ${detail.seq}`,
+    id: detail.id,
+    type: detail.type,
+    ...(detail.key === undefined ? {} : { key: detail.key }),
+    subscription: detail.subscription,
+    died: formatTime(detail.diedAt),
+    reason: detail.reason,
+    payload: options.payload,
+  }, { paint });
+  const attempts = detail.attempts.map((attempt) => describeAttempt(attempt, paint));
+  const retry = `evs dlq retry ${detail.subscription}:${detail.id}`;
+  return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n`;
+}
+
+function describeAttempt(attempt: Attempt, paint: Palette): string {
+  const end = attempt.signal !== undefined
+    ? attempt.signal
+    : attempt.exitCode !== undefined
+    ? `exit ${attempt.exitCode}`
+    : attempt.outcome;
+  const head = `${paint.bold(`attempt ${attempt.attempt}`)}  ${formatTime(attempt.startedAt)}  ${
+    formatDuration(attempt.durationMs)
+  }  ${paint.red(escapeText(end))}  ${escapeText(attempt.error)}\n`;
+  const indent = (words: string) =>
+    escapeLines(words.replace(/\n+$/, "")).split("\n").map((line) => `  ${line}\n`).join("");
+  return head +
+    (attempt.stderr === undefined ? "" : indent(attempt.stderr)) +
+    (attempt.stack === undefined ? "" : indent(attempt.stack));
+}

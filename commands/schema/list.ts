@@ -1,0 +1,22 @@
+/** `evs schema list`. */
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { formatBytes, formatTime } from "../terminal/table.ts";
+
+export const list = verb<Record<never, never>, []>({
+  brief: "List schemas",
+  description: "Lists every version of every schema: a table on a terminal, NDJSON elsewhere.",
+  examples: [["schema list", "which types are checked"]],
+  parameters: {},
+  async run(this: EvsContext): Promise<void> {
+    const schemas = await (await this.client()).schemas();
+    if (schemas.length === 0) return this.note("no schemas");
+    await this.printRows(schemas, (info) => ({
+      type: info.type,
+      version: info.version,
+      latest: info.latest ? "yes" : "",
+      size: formatBytes(info.bytes),
+      registered: formatTime(info.registeredAt),
+    }));
+  },
+});

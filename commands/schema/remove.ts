@@ -1,0 +1,37 @@
+/** `evs schema remove`. */
+import { ExitCode } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+
+type RemoveFlags = { version: string; yes: boolean };
+
+export const remove = verb<RemoveFlags, [string]>({
+  brief: "Remove one version of a schema",
+  description:
+    "Removes one version; events that were checked against it stay as they are. Asks first; in a script --yes is needed.",
+  examples: [["schema remove user.created --version 1.0 --yes", "forget version 1.0"]],
+  parameters: {
+    flags: {
+      version: { kind: "parsed", parse: text, brief: "The version", placeholder: "V" },
+      yes: { kind: "boolean", brief: "Do not ask", default: false },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: text, brief: "The event type", placeholder: "TYPE" }],
+    },
+  },
+  async run(this: EvsContext, flags: RemoveFlags, type: string): Promise<void> {
+    const client = await this.client();
+    const { version } = flags;
+    const info = await client.schema(type, version);
+    const effect = info.latest ? " New events of it are then checked by the version before." : "";
+    if (!await this.confirm(`Remove schema ${type} ${version}?${effect}`, flags)) {
+      this.say("nothing was removed");
+      this.exitCode = ExitCode.NotFound;
+      return;
+    }
+    await client.removeSchema(type, version);
+    if (this.forPeople) this.say(`${type} ${version} is removed`);
+    else this.printJson({ removed: type, version });
+  },
+});

@@ -1,0 +1,47 @@
+/** `evs schema show`. */
+import { segment } from "../../core/client/client.ts";
+import { splitMembers } from "../../core/json.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import { escapeLines } from "../terminal/escape.ts";
+
+type ShowFlags = { version?: string };
+
+export const show = verb<ShowFlags, [string]>({
+  brief: "Show a schema",
+  description:
+    "Prints the schema as it was registered: of the latest version, or of the one that is asked for. With --json everything that is known of it.",
+  examples: [
+    ["schema show user.created", "the schema in force"],
+    ["schema show user.created --version 1.0 > old.json", "an older one, into a file"],
+  ],
+  parameters: {
+    flags: {
+      version: {
+        kind: "parsed",
+        parse: text,
+        brief: "This version instead of the latest",
+        placeholder: "V",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: text, brief: "The event type", placeholder: "TYPE" }],
+    },
+  },
+  async run(this: EvsContext, flags: ShowFlags, type: string): Promise<void> {
+    const client = await this.client();
+    const response = await client.fetch({
+      method: "GET",
+      path: `/v1/schemas/${segment(type)}`,
+      query: { version: flags.version },
+    });
+    const bytes = await response.bytes();
+    const body = new TextDecoder().decode(bytes).trim();
+    if (this.json) return await this.stdout.write(`${body}\n`);
+    const schema = splitMembers(body, new TextEncoder().encode(body))
+      .find((member) => member.name === "schema")?.text ?? "";
+    await this.stdout.write(`${this.stdout.isTerminal ? escapeLines(schema) : schema}\n`);
+  },
+});

@@ -1,0 +1,32 @@
+/** `evs subscription remove`. */
+import { ExitCode } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { nameArgument } from "./shared.ts";
+
+type RemoveFlags = { yes: boolean };
+
+export const remove = verb<RemoveFlags, [string]>({
+  brief: "Remove a subscription",
+  description:
+    "Forgets how far a subscription is, and its scheduled retries; its dead letters stay. Asks first; in a script --yes is needed.",
+  examples: [["subscription remove mailer --yes", "forget mailer"]],
+  parameters: {
+    flags: { yes: { kind: "boolean", brief: "Do not ask", default: false } },
+    positional: nameArgument,
+  },
+  async run(this: EvsContext, flags: RemoveFlags, name: string): Promise<void> {
+    const client = await this.client();
+    const info = await client.subscription(name);
+    const question =
+      `Remove subscription ${name} (${info.pending} pending, ${info.scheduled} scheduled)?`;
+    if (!await this.confirm(question, flags)) {
+      this.say("nothing was removed");
+      this.exitCode = ExitCode.NotFound;
+      return;
+    }
+    await client.removeSubscription(name);
+    if (this.forPeople) this.say(`${name} is removed`);
+    else this.printJson({ removed: name });
+  },
+});

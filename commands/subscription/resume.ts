@@ -1,0 +1,16 @@
+/** `evs subscription resume`. */
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { nameArgument } from "./shared.ts";
+
+export const resume = verb<Record<never, never>, [string]>({
+  brief: "Go on with a paused subscription",
+  description: "Lets a paused subscription go on where it stopped.",
+  examples: [["subscription resume mailer", "deliver again"]],
+  parameters: { positional: nameArgument },
+  async run(this: EvsContext, _flags: unknown, name: string): Promise<void> {
+    const info = await (await this.client()).resumeSubscription(name);
+    if (this.forPeople) this.say(`${name} goes on; ${info.pending} pending`);
+    else this.printJson(info);
+  },
+});

@@ -1,0 +1,63 @@
+/** `evs subscription seek`: moves a subscription back or forth. */
+import type { SeekReply } from "../../core/client/protocol.ts";
+import { ExitCode } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import { plural } from "../terminal/table.ts";
+
+type SeekFlags = { dryRun: boolean; yes: boolean };
+
+export const seek = verb<SeekFlags, [string, string]>({
+  brief: "Move a subscription to another place",
+  description:
+    "Moves a subscription to an offset: back, and events are delivered again; forth, and events are never delivered. Says how many, and asks; in a script --yes is needed.",
+  examples: [
+    ["subscription seek mailer start --dry-run", "what would be done again"],
+    ["subscription seek mailer @-1h --yes", "do the last hour again"],
+    ["subscription seek mailer end --yes", "skip what is pending"],
+  ],
+  parameters: {
+    flags: {
+      dryRun: { kind: "boolean", brief: "Only say what would be done", default: false },
+      yes: { kind: "boolean", brief: "Do not ask", default: false },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { parse: text, brief: "The subscription", placeholder: "NAME" },
+        { parse: text, brief: "start, end, a seq, -N, @time", placeholder: "OFFSET" },
+      ],
+    },
+  },
+  run: seekSubscription,
+});
+
+async function seekSubscription(
+  this: EvsContext,
+  flags: SeekFlags,
+  name: string,
+  to: string,
+): Promise<void> {
+  const client = await this.client();
+  let reply = await client.seekSubscription(name, { to, dryRun: true });
+  if (!flags.dryRun && (reply.redo > 0 || reply.skip > 0)) {
+    if (!await this.confirm(`This ${effectOf(reply)}. Move ${name}?`, flags)) {
+      this.say(`${name} stays where it is`);
+      this.exitCode = ExitCode.NotFound;
+      return;
+    }
+  }
+  if (!flags.dryRun) reply = await client.seekSubscription(name, { to });
+  if (!this.forPeople) return this.printJson(reply);
+  for (const { topic, from, to } of reply.topics) this.print(`${topic}: ${from} -> ${to}`);
+  this.print(flags.dryRun ? `This ${effectOf(reply)}.` : `Moved: it ${effectOf(reply)}.`);
+}
+
+/** What a seek does to the events in between. */
+export function effectOf(reply: Pick<SeekReply, "redo" | "skip">): string {
+  const parts = [
+    ...(reply.redo > 0 ? [`delivers ${plural(reply.redo, "event")} again`] : []),
+    ...(reply.skip > 0 ? [`skips ${plural(reply.skip, "event")} for good`] : []),
+  ];
+  return parts.length === 0 ? "moves nothing" : parts.join(" and ");
+}

@@ -1,0 +1,38 @@
+/** What the commands on subscriptions have in common. */
+import type { SubscriptionInfo } from "../../core/client/protocol.ts";
+import { formatBackoff } from "../../core/retry.ts";
+import { text } from "../define.ts";
+import { formatTime } from "../terminal/table.ts";
+
+/** The name as the only argument. */
+export const nameArgument = {
+  kind: "tuple",
+  parameters: [{ parse: text, brief: "The subscription", placeholder: "NAME" }],
+} as const;
+
+/** Everything about a subscription, for people. */
+export function factsOf(info: SubscriptionInfo): Record<string, unknown> {
+  const { settings } = info;
+  const missed = info.missed.map((gap) =>
+    `${gap.count} of ${gap.topic} (${gap.from} to ${gap.to}): retention took them first`
+  );
+  return {
+    name: info.name,
+    topic: info.topic,
+    state: info.paused ? `paused: ${info.pauseReason ?? "no reason given"}` : "active",
+    pending: info.pending,
+    leased: info.leased,
+    scheduled: info.scheduled,
+    dead: info.dead,
+    ...(missed.length === 0 ? {} : { missed: missed.join("; ") }),
+    "max retries": settings.maxRetries,
+    backoff: formatBackoff(settings.backoff),
+    ...(settings.eventTypes.length === 0 ? {} : { types: settings.eventTypes.join(", ") }),
+    ...(settings.where === undefined ? {} : { where: settings.where }),
+    created: formatTime(info.createdAt),
+    ...Object.fromEntries(info.cursors.map((cursor) => [
+      `next of ${cursor.topic}`,
+      `${cursor.next} (last ${cursor.lastSeq}, ${cursor.lag} behind)`,
+    ])),
+  };
+}

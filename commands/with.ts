@@ -1,0 +1,42 @@
+/** `evs with`: a private daemon for the time of one command. */
+import { ExitCode, InvalidArgumentError } from "../core/errors.ts";
+import { type LaunchFlags, launchFlags } from "./daemon/flags.ts";
+import type { EvsContext } from "./context.ts";
+import { text, verb } from "./define.ts";
+
+export const route = verb<LaunchFlags, string[]>({
+  brief: "Run a command with a private daemon",
+  description:
+    "Starts a daemon in a temporary directory, runs COMMAND with EVS_SOCKET and EVS_DATA_DIR set to it and with this evs on its PATH, and takes everything away again. Ends with COMMAND's exit code (128 and the signal's number when one killed it; 127 when there is no such command).",
+  examples: [
+    ["with -- sh -c 'evs publish t x 1 && evs expect t --timeout 5s'", "a smoke test"],
+    ["with --store memory -- ./integration-test.sh", "without a disk"],
+  ],
+  usage: ["[--store S] [--durability MODE] -- COMMAND…"],
+  parameters: {
+    flags: launchFlags,
+    positional: {
+      kind: "array",
+      parameter: { parse: text, brief: "The command and its arguments", placeholder: "COMMAND" },
+    },
+  },
+  run: runWith,
+});
+
+async function runWith(this: EvsContext, flags: LaunchFlags, ...command: string[]): Promise<void> {
+  if (command.length === 0) {
+    throw new InvalidArgumentError("no command to run", { hint: "evs with -- COMMAND" });
+  }
+  const { withDaemon } = await import("./daemon/private.ts");
+  const ended = await withDaemon({
+    command,
+    flags,
+    stderr: (chunk) => this.stderr.write(chunk),
+    clock: this.clock,
+    // A terminal sends Ctrl-C to the command itself: passed on, it would come twice.
+    terminal: this.stdin.isTerminal() || this.stdout.isTerminal || this.stderr.isTerminal,
+  });
+  if (ended.failed !== undefined) this.say(`evs: ${ended.failed}`);
+  this.exitCode = ended.exitCode;
+  if (ended.exitCode !== ExitCode.Ok) this.note(`the command ended with ${ended.exitCode}`);
+}
