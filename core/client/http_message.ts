@@ -109,7 +109,7 @@ export class MessageReader {
     }
     const length = head.headers.get("content-length");
     if (length === undefined) {
-      do yield this.#take(Infinity); while (await this.#fill());
+      while (this.#start < this.#end || await this.#fill()) yield this.#take(Infinity);
       return;
     }
     if (!/^\d{1,15}$/.test(length)) throw broken(`a content-length of ${JSON.stringify(length)}`);
