@@ -3,27 +3,37 @@
 const BLOCK = 64 * 1024;
 const LF = 0x0a;
 
+/** The end of a log, and how long the log was then. */
+export interface LogEnd {
+  lines: Uint8Array;
+  size: number;
+}
+
 /** The last `count` lines of a file, with their line feeds. Reads only as much of its end as that takes. */
-export function lastLines(path: string, count: number): Uint8Array<ArrayBuffer> {
+export function lastLines(path: string, count: number): LogEnd {
   const file = Deno.openSync(path, { read: true });
   try {
     const { size } = file.statSync();
-    let tail = new Uint8Array(0);
-    for (let at = size; at > 0;) {
-      const length = Math.min(BLOCK, at);
-      at -= length;
-      const block = readAt(file, { at, length });
-      const longer = new Uint8Array(block.length + tail.length);
-      longer.set(block);
-      longer.set(tail, block.length);
-      tail = longer;
-      const start = startOfLast(tail, count);
-      if (start !== undefined) return tail.slice(start);
-    }
-    return count === 0 ? new Uint8Array(0) : tail;
+    return { lines: readEnd(file, { size, count }), size };
   } finally {
     file.close();
   }
+}
+
+function readEnd(file: Deno.FsFile, { size, count }: { size: number; count: number }): Uint8Array {
+  let tail = new Uint8Array(0);
+  for (let at = size; at > 0;) {
+    const length = Math.min(BLOCK, at);
+    at -= length;
+    const block = readAt(file, { at, length });
+    const longer = new Uint8Array(block.length + tail.length);
+    longer.set(block);
+    longer.set(tail, block.length);
+    tail = longer;
+    const start = startOfLast(tail, count);
+    if (start !== undefined) return tail.subarray(start);
+  }
+  return count === 0 ? new Uint8Array(0) : tail;
 }
 
 /** Where the last `count` lines begin; `undefined` when there are not that many. */
@@ -50,20 +60,21 @@ function readAt(file: Deno.FsFile, range: { at: number; length: number }): Uint8
   return buffer.subarray(0, filled);
 }
 
-/** What is written to a log from now on. When the file is rotated away, it goes on with the new one. */
+/** What is written to a log behind `from`. When the file is rotated away, it goes on with the new one. */
 export async function* followLog(
   path: string,
-  options: { signal: AbortSignal },
+  options: { from: number; signal: AbortSignal },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { signal } = options;
+  const { from, signal } = options;
   const folder = path.slice(0, path.lastIndexOf("/"));
-  // Watched first: what is written in between is then seen twice at most as a wake-up, never missed.
+  // Watched before it is read: nothing that is written in between can be missed.
   const watcher = Deno.watchFs(folder);
   const onAbort = () => watcher.close();
   signal.addEventListener("abort", onAbort, { once: true });
   let file = Deno.openSync(path, { read: true });
   try {
-    file.seekSync(0, Deno.SeekMode.End);
+    file.seekSync(from, Deno.SeekMode.Start);
+    yield* rest(file);
     for await (const _event of watcher) {
       yield* rest(file);
       if (wasReplaced(path, file)) {

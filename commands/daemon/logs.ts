@@ -3,7 +3,7 @@ import { EvsError, ExitCode } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { count, verb } from "../define.ts";
 import { escapeJson } from "../terminal/escape.ts";
-import { followLog, lastLines } from "./log_file.ts";
+import { followLog, lastLines, type LogEnd } from "./log_file.ts";
 
 type LogsFlags = { lines: number; follow: boolean };
 
@@ -33,8 +33,23 @@ export const logs = verb<LogsFlags, []>({
 
 async function showLogs(this: EvsContext, flags: LogsFlags): Promise<void> {
   const path = `${this.paths.dataDir}/log/daemon.log`;
+  const end = readEnd(path, flags.lines);
+  const decoder = new TextDecoder();
+  // On a terminal what could steer it is escaped; elsewhere the bytes are the log's own.
+  const show = async (chunk: Uint8Array) => {
+    if (!this.stdout.isTerminal) return await this.stdout.write(chunk);
+    const text = decoder.decode(chunk, { stream: true });
+    await this.stdout.write(text.split("\n").map(escapeJson).join("\n"));
+  };
+  await show(end.lines);
+  if (!flags.follow) return;
+  const { signal } = new AbortController();
+  for await (const chunk of followLog(path, { from: end.size, signal })) await show(chunk);
+}
+
+function readEnd(path: string, lines: number): LogEnd {
   try {
-    await print(this, lastLines(path, flags.lines));
+    return lastLines(path, lines);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new EvsError(
@@ -43,13 +58,4 @@ async function showLogs(this: EvsContext, flags: LogsFlags): Promise<void> {
       { hint: "evs daemon start", cause: error },
     );
   }
-  if (!flags.follow) return;
-  const { signal } = new AbortController();
-  for await (const chunk of followLog(path, { signal })) await print(this, chunk);
-}
-
-async function print(context: EvsContext, chunk: Uint8Array): Promise<void> {
-  if (!context.stdout.isTerminal) return await context.stdout.write(chunk);
-  const text = new TextDecoder().decode(chunk);
-  await context.stdout.write(text.split("\n").map(escapeJson).join("\n"));
 }

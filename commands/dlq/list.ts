@@ -4,11 +4,11 @@ import type { EvsContext } from "../context.ts";
 import { positive, verb } from "../define.ts";
 import { age } from "../terminal/age.ts";
 import { deadLetterPages } from "./pages.ts";
-import { type FilterFlags, filterFlags, idArguments, selection } from "./selection.ts";
+import { type FilterFlags, filterFlags, selection } from "./selection.ts";
 
 type ListFlags = FilterFlags & { limit?: number };
 
-export const list = verb<ListFlags, string[]>({
+export const list = verb<ListFlags, []>({
   brief: "List dead letters, newest first",
   description:
     "Lists the events that a subscription gave up on, newest first: a table on a terminal, NDJSON elsewhere.",
@@ -28,7 +28,6 @@ export const list = verb<ListFlags, string[]>({
         optional: true,
       },
     },
-    positional: idArguments,
   },
   run: listDeadLetters,
 });
@@ -37,14 +36,10 @@ const PAGE = 1000;
 /** Without --limit a terminal gets this many, and is told of the rest. */
 const TERMINAL_LIMIT = 200;
 
-async function listDeadLetters(
-  this: EvsContext,
-  flags: ListFlags,
-  ...ids: string[]
-): Promise<void> {
+async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void> {
   const client = await this.client();
   const now = this.clock.now();
-  const chosen = selection(flags, { ids, now });
+  const chosen = selection(flags, { ids: [], now });
   const limit = flags.limit ?? (this.forPeople ? TERMINAL_LIMIT : Infinity);
   let shown = 0;
   let more = false;

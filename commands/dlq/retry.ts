@@ -98,21 +98,32 @@ interface SlowOptions {
   clock: Clock;
 }
 
-/** Lists page by page and sends chunk by chunk. What fails again is newer than the page, so it is not met twice. */
+/** Sends chunk by chunk. What fails again is newer than the page it was listed on, so it is not met twice. */
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
   const { chosen, settings, rate, clock } = options;
   const { size, everyMs } = pace(rate);
   const replies: DeadLetterActionReply[] = [];
   let due = clock.monotonic();
-  for await (const page of deadLetterPages(client, { chosen, pageSize: 1_000 })) {
+  for await (const page of idPages(client, chosen)) {
     for (let from = 0; from < page.length; from += size) {
       await sleepUntil(due, clock);
-      const ids = page.slice(from, from + size).map((entry) => `${entry.subscription}:${entry.id}`);
+      const ids = page.slice(from, from + size);
       replies.push(await client.retryDeadLetters({ ids, ...settings }));
       due = Math.max(due + everyMs, clock.monotonic());
     }
   }
   return addReplies(replies);
+}
+
+/** The ids that were chosen: those that were named, or page by page those that the filters find. */
+async function* idPages(
+  client: Client,
+  chosen: DeadLetterAction,
+): AsyncGenerator<string[], void, undefined> {
+  if (chosen.ids !== undefined) return yield chosen.ids;
+  for await (const page of deadLetterPages(client, { chosen, pageSize: 1_000 })) {
+    yield page.map((entry) => `${entry.subscription}:${entry.id}`);
+  }
 }
 
 function sleepUntil(due: number, clock: Clock): Promise<void> {

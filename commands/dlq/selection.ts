@@ -94,10 +94,10 @@ export function assertSelected(chosen: DeadLetterAction, what: string): void {
   });
 }
 
-/** The same selection as the query of the list. */
+/** The filters of a selection as the query of the list, which takes no ids. */
 export function listQuery(
   chosen: DeadLetterAction,
-): Record<string, string | number | readonly string[] | undefined> {
-  const { ids, subscription, topic, type, key, reason, since } = chosen;
-  return { id: ids, subscription, topic, type, key, reason, since };
+): Record<string, string | number | undefined> {
+  const { subscription, topic, type, key, reason, since } = chosen;
+  return { subscription, topic, type, key, reason, since };
 }

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { exitCode, noticesFor, subscriptionRequest, summary } from "../../commands/consume.ts";
+import { readLease } from "../../commands/consumer/open_port.ts";
+import type { SubscriptionInfo } from "../../core/client/protocol.ts";
+import { effectOf } from "../../commands/subscription/seek.ts";
+
+const flags = {
+  name: "mailer",
+  concurrency: 1,
+  stdin: "payload" as const,
+  untilEmpty: false,
+  update: false,
+};
+const none = { done: 0, retried: 0, dead: 0, lost: 0 };
+
+Deno.test("subscriptionRequest asks only for the settings that were given", () => {
+  assert.deepEqual(subscriptionRequest("t", flags), {
+    topic: "t",
+    settings: {},
+    update: false,
+    resume: true,
+  });
+  assert.deepEqual(
+    subscriptionRequest("t", { ...flags, maxRetries: 0, type: ["a"], from: "end", update: true }),
+    {
+      topic: "t",
+      from: "end",
+      settings: { maxRetries: 0, eventTypes: ["a"] },
+      update: true,
+      resume: true,
+    },
+  );
+});
+
+Deno.test("noticesFor tells of other settings, and of --from on a subscription that is there", () => {
+  const info = { name: "mailer", topic: "t", cursors: [{}], differs: ["maxRetries", "backoff"] };
+  const notices = noticesFor(info as unknown as SubscriptionInfo, { from: "end" }).join("\n");
+  assert.match(notices, /--max-retries, --backoff.*--update/);
+  assert.match(notices, /evs subscription seek mailer end/);
+  assert.deepEqual(noticesFor({ ...info, differs: [] } as unknown as SubscriptionInfo, {}), []);
+});
+
+Deno.test("exitCode is 0, 6 with dead letters, 1 when paused, 130 after Ctrl-C", () => {
+  assert.equal(exitCode({ ...none, done: 3, retried: 2 }), 0);
+  assert.equal(exitCode({ ...none, dead: 1 }), 6);
+  assert.equal(exitCode({ ...none, dead: 1, paused: "why" }), 1);
+  assert.equal(exitCode({ ...none, paused: "why", interrupted: "SIGINT" }), 130);
+  assert.equal(exitCode({ ...none, interrupted: "SIGTERM" }), 143);
+  assert.equal(
+    summary({ ...none, done: 2, lost: 1 }),
+    "2 done, 0 retried, 0 dead, 1 to come again",
+  );
+});
+
+Deno.test("readLease keeps the payload's bytes", () => {
+  const payload = '{"n":9007199254740993,"x":1.0,"x":2,"é":"\\ud800"}';
+  const event =
+    `{"seq":7,"id":"i","type":"x","topic":"t","key":"k","metadata":{"payload":1},"payload":${payload}}`;
+  const line =
+    `{"paused":false,"pending":1,"leased":1,"scheduled":0,"deliveries":[{"lease":"l","attempt":2,"expiresAt":9,"event":${event}}]}\n`;
+  const leased = readLease(new TextEncoder().encode(line));
+  assert.equal(leased.pending, 1);
+  const [delivery] = leased.deliveries;
+  assert.ok(delivery !== undefined);
+  assert.deepEqual(delivery.facts, { seq: 7, id: "i", type: "x", topic: "t", key: "k" });
+  assert.deepEqual([delivery.lease, delivery.attempt], ["l", 2]);
+  assert.equal(new TextDecoder().decode(delivery.payload), payload);
+  assert.equal(new TextDecoder().decode(delivery.event), event);
+});
+
+Deno.test("effectOf says what a seek costs", () => {
+  assert.equal(effectOf({ redo: 1, skip: 0 }), "delivers 1 event again");
+  assert.equal(effectOf({ redo: 0, skip: 2 }), "skips 2 events for good");
+  assert.equal(effectOf({ redo: 0, skip: 0 }), "moves nothing");
+});

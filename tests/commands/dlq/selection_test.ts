@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { addReplies, assertFound, countOf } from "../../../commands/dlq/outcome.ts";
+import { pace, parseRate } from "../../../commands/dlq/retry.ts";
+import { assertSelected, selection } from "../../../commands/dlq/selection.ts";
+import { describeDeadLetter } from "../../../commands/dlq/show.ts";
+import { palette } from "../../../commands/terminal/colour.ts";
+import { InvalidArgumentError, NotFoundError } from "../../../core/errors.ts";
+
+Deno.test("selection holds only what was given", () => {
+  assert.deepEqual(selection({ all: false }, { ids: [], now: 5_000 }), {});
+  assert.deepEqual(
+    selection({ topic: "t", since: 1_000, all: true }, { ids: ["a"], now: 5_000 }),
+    { ids: ["a"], topic: "t", since: 4_000, all: true },
+  );
+});
+
+Deno.test("assertSelected refuses when nothing was selected", () => {
+  assert.throws(() => assertSelected({}, "retry"), InvalidArgumentError);
+  assertSelected({ all: true }, "retry");
+  assertSelected({ ids: ["a"] }, "retry");
+});
+
+Deno.test("assertFound refuses when named ids are no dead letters", () => {
+  const none = { count: 0, dryRun: false, bySubscription: {} };
+  assert.throws(() => assertFound(none, ["a"]), NotFoundError);
+  assertFound(none, []);
+  assertFound({ ...none, count: 1 }, ["a", "b"]);
+});
+
+Deno.test("parseRate takes a number and a time and nothing else", () => {
+  assert.deepEqual(parseRate("10/s"), { count: 10, perMs: 1_000 });
+  assert.deepEqual(parseRate("90/m"), { count: 90, perMs: 60_000 });
+  for (const wrong of ["10", "0/s", "-1/s", "1.5/s", "10/d", "10 /s", ""]) {
+    assert.throws(() => parseRate(wrong), /such as 10\/s/, wrong);
+  }
+});
+
+Deno.test("pace keeps the rate exactly in chunks that the daemon takes", () => {
+  fc.assert(fc.property(
+    fc.integer({ min: 1, max: 999_999_999 }),
+    fc.constantFrom(1_000, 60_000, 3_600_000),
+    (count, perMs) => {
+      const { size, everyMs } = pace({ count, perMs });
+      assert.ok(size >= 1 && size <= 1_000);
+      const perSecond = size / everyMs * 1_000;
+      const wanted = count / perMs * 1_000;
+      assert.ok(Math.abs(perSecond - wanted) <= wanted * 1e-9);
+    },
+  ));
+});
+
+Deno.test("countOf names every subscription, and addReplies sums up", () => {
+  const reply = addReplies([
+    { count: 2, dryRun: false, bySubscription: { mailer: 2 } },
+    { count: 2, dryRun: false, bySubscription: { mailer: 1, billing: 1 } },
+  ]);
+  assert.equal(countOf(reply), "4 dead letters (mailer 3, billing 1)");
+  assert.equal(
+    countOf({ count: 1, dryRun: true, bySubscription: { a: 1 } }),
+    "1 dead letter (a 1)",
+  );
+});
+
+Deno.test("describeDeadLetter escapes what an event and a handler wrote", () => {
+  const text = describeDeadLetter({
+    subscription: "mailer",
+    topic: "users",
+    seq: 2,
+    id: "id-2",
+    type: "user.created",
+    reason: "exit code 3",
+    diedAt: 0,
+    event: {},
+    attempts: [{
+      attempt: 1,
+      startedAt: 0,
+      durationMs: 12,
+      outcome: "retry",
+      error: "exit code 3",
+      exitCode: 3,
+      stderr: "first\n\x1b]0;title\x07second\n",
+    }],
+  }, { payload: '{"a":"\x1b[31m"}', paint: palette(false) });
+  assert.ok(!text.includes("\x1b") && !text.includes("\x07"));
+  assert.match(text, /attempt 1 .* 12ms {2}exit 3/);
+  assert.match(text, /\n {2}first\n {2}\S*title\S*second\n/);
+  assert.match(text, /evs dlq retry mailer:id-2/);
+});

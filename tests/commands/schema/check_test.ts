@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { batches, toLines } from "../../../commands/schema/check.ts";
+import { checkJson } from "../../../commands/schema/register.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+Deno.test("toLines makes one line when a value stands on several", () => {
+  assert.equal(decode(toLines(encode('{\n  "a": 1\r\n}\n'))).trim(), '{   "a": 1  }');
+});
+
+Deno.test("toLines leaves lines alone when each is a value, or wrong", () => {
+  for (const text of ['{"a":1}\n{"a":2}\n', '{"a":1}', "", '{"a":\n{"b":1}\n']) {
+    assert.equal(decode(toLines(encode(text))), text);
+  }
+});
+
+Deno.test("batches cuts at lines only and counts them", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 300_000 }), { maxLength: 8 }),
+      (lengths) => {
+        const lines = lengths.map((length, index) => String(index % 10).repeat(length));
+        const whole = encode(lines.join("\n"));
+        let joined = "";
+        let line = 1;
+        for (const { bytes, firstLine } of batches(whole)) {
+          assert.equal(firstLine, line);
+          const text = decode(bytes);
+          joined += text;
+          line += text.split("\n").length - 1;
+        }
+        assert.equal(joined, lines.join("\n"));
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
+Deno.test("checkJson names line and column when a schema file is no JSON", () => {
+  assert.throws(
+    () => checkJson(encode('{\n  "type": object\n}'), "user.json"),
+    /user\.json: .*line 2, column 11/,
+  );
+  assert.throws(
+    () => checkJson(new Uint8Array([0x22, 0xff, 0x22]), "-"),
+    /stdin is not valid UTF-8/,
+  );
+  checkJson(encode("{}"), "user.json");
+});
