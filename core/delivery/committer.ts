@@ -1,0 +1,140 @@
+/**
+ * Commits the plans of one queue, one at a time and in order. Settlements that arrive while a commit is under way go down
+ * together in the next one: acks that arrive together share one sync.
+ */
+import { InternalError } from "../errors.ts";
+import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
+import type { Outcome, Plan, Settlement } from "./plan.ts";
+
+/** Where a subscription keeps what must last. */
+export interface Ledger {
+  /** Durable when it resolves; nothing of it is kept when it rejects. `dead`: the dead letters among the changes. */
+  commit(changes: readonly StateChange[], dead: readonly DeadLetterRecord[]): Promise<void>;
+  retry(topic: string, id: string): RetryRecord | undefined;
+}
+
+interface Settle {
+  kind: "settle";
+  items: readonly Settlement[];
+  resolve(outcomes: Outcome[]): void;
+  reject(error: unknown): void;
+}
+
+interface Other {
+  kind: "other";
+  make: () => Plan<unknown>;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Deliveries settled in one transaction. */
+const MAX_BATCH = 5000;
+
+/** One queue's way to disk; see the head of this file. */
+export class Committer {
+  readonly #ledger: Ledger;
+  readonly #settle: (items: readonly Settlement[]) => Plan<Outcome[]>;
+  readonly #changed: () => void;
+  readonly #work: (Settle | Other)[] = [];
+  #working: Promise<void> | undefined;
+
+  /** `settle` plans settlements; `changed` is called whenever the queue has changed. */
+  constructor(
+    ledger: Ledger,
+    on: { settle(items: readonly Settlement[]): Plan<Outcome[]>; changed(): void },
+  ) {
+    this.#ledger = ledger;
+    this.#settle = (items) => on.settle(items);
+    this.#changed = () => on.changed();
+  }
+
+  /** True while anything waits for the disk. */
+  get busy(): boolean {
+    return this.#working !== undefined;
+  }
+
+  /** Resolves when nothing does. */
+  async idle(): Promise<void> {
+    while (this.#working) await this.#working;
+  }
+
+  /** Settles deliveries; resolves when that is durable. */
+  settle(items: readonly Settlement[]): Promise<Outcome[]> {
+    return new Promise((resolve, reject) => {
+      this.#work.push({ kind: "settle", items, resolve, reject });
+      this.#working ??= this.#run();
+    });
+  }
+
+  /** Commits what `make` decides when its turn comes. */
+  plan<T>(make: () => Plan<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#work.push({
+        kind: "other",
+        make,
+        resolve: (result) => resolve(result as T),
+        reject,
+      });
+      this.#working ??= this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    // One turn: what arrives in the same tick shares the first commit.
+    await Promise.resolve();
+    for (let next = this.#work.shift(); next; next = this.#work.shift()) {
+      if (next.kind === "other") await this.#commit(next.make, next);
+      else await this.#settleBatch([next, ...this.#takeSettles(next.items.length)]);
+    }
+    this.#working = undefined;
+    this.#changed();
+  }
+
+  #takeSettles(count: number): Settle[] {
+    const batch: Settle[] = [];
+    for (let next = this.#work[0]; next?.kind === "settle"; next = this.#work[0]) {
+      count += next.items.length;
+      if (count > MAX_BATCH) break;
+      batch.push(next);
+      this.#work.shift();
+    }
+    return batch;
+  }
+
+  #settleBatch(batch: Settle[]): Promise<void> {
+    const items = batch.length === 1 ? batch[0]!.items : batch.flatMap((work) => work.items);
+    return this.#commit(() => this.#settle(items), {
+      resolve(outcomes) {
+        let at = 0;
+        for (const work of batch) work.resolve(outcomes.slice(at, at += work.items.length));
+      },
+      reject(error) {
+        for (const work of batch) work.reject(error);
+      },
+    });
+  }
+
+  async #commit<T>(
+    make: () => Plan<T>,
+    then: { resolve(result: T): void; reject(error: unknown): void },
+  ): Promise<void> {
+    let plan: Plan<T>;
+    try {
+      plan = make();
+    } catch (error) {
+      then.reject(error);
+      return;
+    }
+    try {
+      if (plan.changes.length > 0) await this.#ledger.commit(plan.changes, plan.dead);
+    } catch (error) {
+      plan.rollback();
+      then.reject(error ?? new InternalError("a commit failed without saying why"));
+      this.#changed();
+      return;
+    }
+    plan.apply();
+    this.#changed();
+    then.resolve(plan.result);
+  }
+}

@@ -1,0 +1,402 @@
+/**
+ * Drives one {@link DeliveryQueue}: reads pages for it while somebody waits, lets its timers run, and commits its plans one
+ * at a time. Acks that arrive while a commit is under way go down together in the next one. Nothing is read and no timer
+ * for a retry runs while nobody asks.
+ */
+import type { Clock } from "../clock.ts";
+import { ClosedError, InternalError } from "../errors.ts";
+import { type Event, toEvent } from "../event.ts";
+import type { SubscriptionRecord } from "../state/state.ts";
+import type { Commit } from "../store/journal.ts";
+import { commitEvents } from "../tail.ts";
+import type { JournalStore } from "../store/store.ts";
+import { Committer, type Ledger } from "./committer.ts";
+import type { Lease, Now } from "./entry.ts";
+import { type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
+import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
+
+/** What a driver is given. */
+export interface DriverContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  ledger: Ledger;
+  /** A failure that nobody waits for. */
+  onError(error: unknown, context: string): void;
+}
+
+/** How long and for what a lease waits. */
+export interface LeaseWait {
+  waitMs: number;
+  untilEmpty?: boolean;
+  signal?: AbortSignal;
+}
+
+interface Waiter {
+  order: Omit<LeaseOrder, "token">;
+  untilEmpty: boolean;
+  /** False: it only waits for what is there to be read. */
+  waits: boolean;
+  answer(leases: Lease[]): void;
+  fail(error: unknown): void;
+}
+
+/** Events and bytes that are read ahead of the consumers. */
+const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
+const PAGE = { events: 500, bytes: 2 * 1024 * 1024 };
+/** Pages that are read before others get their turn. */
+const PAGES_A_TURN = 4;
+/** How long skipped events may wait to be written down, ms. */
+const FLUSH_MS = 1000;
+/** When a commit that nobody waits for is tried again, ms. */
+const AGAIN_MS = 1000;
+
+const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
+  (text, n) => text + n.toString(36),
+  "",
+);
+let lastToken = 0;
+
+/** A lease token: never used before, not in an earlier process either. */
+export function newToken(): string {
+  return `${boot}-${(++lastToken).toString(36)}`;
+}
+
+/** One subscription at work; see the head of this file. */
+export class SubscriptionDriver {
+  record: SubscriptionRecord;
+  readonly queue: DeliveryQueue;
+  readonly #context: DriverContext;
+  readonly #behind = new Set<string>();
+  #filter: ((event: Event) => boolean) | undefined;
+  #filterReady = true;
+  #waiters: Waiter[] = [];
+  #idle: (() => void)[] = [];
+  readonly #committer: Committer;
+  #reading = false;
+  #timer: { at: number; cancel(): void } | undefined;
+  #flushTimer: (() => void) | undefined;
+  #closed = false;
+
+  constructor(
+    record: SubscriptionRecord,
+    start: Omit<QueueStart, "name" | "settings">,
+    context: DriverContext,
+  ) {
+    this.record = record;
+    this.#context = context;
+    this.queue = new DeliveryQueue(
+      { ...start, name: record.name, settings: record.settings },
+      this.now(),
+    );
+    for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    this.#committer = new Committer(context.ledger, {
+      settle: (items) => planSettle(this.queue, items, { now: this.now(), random: context.random }),
+      changed: () => this.serve(),
+    });
+  }
+
+  now(): Now {
+    const { clock } = this.#context;
+    return { wall: clock.now(), mono: clock.monotonic() };
+  }
+
+  /** Sets the compiled filter; a promise holds reading back until it is there. */
+  async useFilter(filter: Promise<(event: Event) => boolean> | undefined): Promise<void> {
+    this.#filterReady = filter === undefined;
+    this.#filter = undefined;
+    if (filter) {
+      this.#filter = await filter;
+      this.#filterReady = true;
+    }
+    this.serve();
+  }
+
+  /** Begins on a topic that has just come to match. */
+  addTopic(topic: string, next: number): void {
+    if (this.queue.lanes.has(topic)) return;
+    this.queue.addLane(topic, next, { written: false });
+    this.#behind.add(topic);
+    this.#flushSoon();
+  }
+
+  /** Brings what is known of the topics up to date: how far they go, and what retention took. */
+  look(): void {
+    for (const topic of this.queue.lanes.keys()) this.#look(topic);
+  }
+
+  #look(topic: string): void {
+    const missed = this.queue.look(topic, this.#context.store.head(topic));
+    if (missed > 0) this.#flushSoon();
+  }
+
+  /** Reads everything anew from the cursors on: settings or cursors have changed. */
+  reread(): void {
+    for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    this.serve();
+  }
+
+  /** Events have been stored, or handed on. */
+  committed(commit: Commit): void {
+    if (this.#closed) return;
+    if (commit.ephemeral) {
+      for (const event of commitEvents(commit)) {
+        if (!this.#wants(event.type)) continue;
+        const copy = { ...event, payload: event.payload.slice() };
+        if (this.#filter && !this.#filter(toEvent(copy))) continue;
+        this.queue.feedEphemeral(copy, WINDOW);
+      }
+    } else {
+      this.addTopic(commit.topic, 1);
+      const lane = this.queue.lanes.get(commit.topic)!;
+      lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
+      if (this.#waiters.length > 0 && lane.readNext === commit.firstSeq && this.#fits(commit)) {
+        this.#feedCommit(commit);
+      } else {
+        this.#behind.add(commit.topic);
+      }
+    }
+    this.serve();
+  }
+
+  #wants(type: string): boolean {
+    const { eventTypes } = this.queue.settings;
+    return eventTypes.length === 0 || eventTypes.includes(type);
+  }
+
+  #fits(commit: Commit): boolean {
+    const { shelf } = this.queue;
+    if (!this.#filterReady || shelf.buffered + commit.events.length > WINDOW.events) return false;
+    let bytes = shelf.bufferedBytes;
+    for (const event of commit.events) bytes += event.payload.length;
+    return bytes <= WINDOW.bytes;
+  }
+
+  #feedCommit(commit: Commit): void {
+    const events = commitEvents(commit)
+      .filter(({ type }) => this.#wants(type))
+      .map((event) => ({ ...event, payload: event.payload.slice() }))
+      .filter((event) => !this.#filter || this.#filter(toEvent(event)));
+    this.queue.feed(commit.topic, { events, next: commit.lastSeq + 1 });
+    this.#flushSoon();
+  }
+
+  /** Events, as soon as there are some; none when the wait is over. */
+  lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
+    if (this.#closed) return Promise.reject(this.#gone());
+    return new Promise((resolve, reject) => {
+      let cancelTimer: (() => void) | undefined;
+      const stop = () => waiter.answer([]);
+      const leave = () => {
+        cancelTimer?.();
+        wait.signal?.removeEventListener("abort", stop);
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+      };
+      const waiter: Waiter = {
+        order,
+        untilEmpty: wait.untilEmpty ?? false,
+        waits: wait.waitMs > 0,
+        answer(leases) {
+          leave();
+          resolve(leases);
+        },
+        fail(error) {
+          leave();
+          reject(error);
+        },
+      };
+      this.#waiters.push(waiter);
+      this.serve();
+      if (!this.#waiters.includes(waiter)) return;
+      if (wait.signal?.aborted) return stop();
+      wait.signal?.addEventListener("abort", stop, { once: true });
+      if (Number.isFinite(wait.waitMs) && wait.waitMs > 0) {
+        cancelTimer = this.#context.clock.setTimer(stop, wait.waitMs);
+      }
+    });
+  }
+
+  /** Settles deliveries; resolves when that is durable. */
+  settle(items: readonly Settlement[]): Promise<Outcome[]> {
+    if (this.#closed) return Promise.reject(this.#gone());
+    return this.#committer.settle(items);
+  }
+
+  /** Commits what `make` decides when its turn comes. */
+  plan<T>(make: () => Plan<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(this.#gone());
+    return this.#committer.plan(make);
+  }
+
+  /** Hands out what can be handed out, and sees to what comes next. Call it after anything has changed. */
+  serve(): void {
+    if (this.#closed) return;
+    let hungry = false;
+    for (const waiter of [...this.#waiters]) {
+      const leases = this.record.paused || hungry ? [] : this.#take(waiter.order);
+      const ends = this.record.paused || (!waiter.waits && !this.#canRead()) ||
+        (waiter.untilEmpty && this.queue.drained && !this.#committer.busy);
+      if (leases.length > 0 || ends) waiter.answer(leases);
+      else hungry = true;
+    }
+    if (hungry && !this.record.paused && this.#canRead()) this.#readOn();
+    this.#arm();
+    if (this.isIdle) { for (const resolve of this.#idle.splice(0)) resolve(); }
+  }
+
+  #take(order: Omit<LeaseOrder, "token">): Lease[] {
+    for (let pages = 0; pages < PAGES_A_TURN; pages++) {
+      if (this.queue.shelf.buffered >= order.max || !this.#canRead()) break;
+      this.#readPage();
+    }
+    const leases = this.queue.lease(this.now(), { ...order, token: newToken });
+    return leases.filter((lease) => this.#withRecord(lease));
+  }
+
+  /** Reads the row of a retry. */
+  #withRecord(lease: Lease): boolean {
+    const { entry } = lease;
+    if (entry.kind !== "retry") return true;
+    lease.record = this.#context.ledger.retry(entry.topic, entry.id);
+    if (lease.record) return true;
+    this.queue.shelf.endLease(lease);
+    this.queue.shelf.drop(entry);
+    this.#context.onError(
+      new InternalError(
+        `the retry of ${entry.id} on ${entry.topic} for ${this.record.name} has no row`,
+      ),
+      "delivery",
+    );
+    return false;
+  }
+
+  #canRead(): boolean {
+    const { shelf } = this.queue;
+    return this.#filterReady && this.#behind.size > 0 && shelf.buffered < WINDOW.events &&
+      shelf.bufferedBytes < WINDOW.bytes;
+  }
+
+  /** Reads on in later turns, so that a filter that matches little does not stall the process. */
+  #readOn(): void {
+    if (this.#reading) return;
+    this.#reading = true;
+    setTimeout(() => {
+      this.#reading = false;
+      if (!this.#closed) this.serve();
+    }, 0);
+  }
+
+  #readPage(): void {
+    const [topic] = this.#behind;
+    const lane = topic === undefined ? undefined : this.queue.lanes.get(topic);
+    if (topic === undefined) return;
+    // The topic goes to the end of the line: several are read in turns.
+    this.#behind.delete(topic);
+    if (!lane) return;
+    const { store } = this.#context;
+    const head = store.head(topic);
+    this.#look(topic);
+    if (lane.readNext > head.lastSeq) return;
+    const mean = Math.max(1, head.bytes / Math.max(1, head.lastSeq - head.firstSeq + 1));
+    const { eventTypes } = this.queue.settings;
+    const page = store.readPage(topic, {
+      from: lane.readNext,
+      to: head.lastSeq,
+      limit: Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean))),
+      ...(eventTypes.length > 0 ? { types: eventTypes } : {}),
+    });
+    const filter = this.#filter;
+    const events = filter ? page.events.filter((event) => filter(toEvent(event))) : page.events;
+    this.queue.feed(topic, { events, next: Math.min(page.next, head.lastSeq + 1) });
+    if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
+    this.#flushSoon();
+  }
+
+  /** Sets the one timer: for the next lease that ends, and, while somebody waits, for the next retry that is due. */
+  #arm(): void {
+    const { shelf } = this.queue;
+    const due = this.#waiters.length > 0 && !this.record.paused ? shelf.nextDueMono : Infinity;
+    const at = Math.min(due, shelf.nextExpiryMono);
+    if (this.#timer?.at === at) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (at === Infinity) return;
+    const cancel = this.#context.clock.setTimer(() => {
+      this.#timer = undefined;
+      this.#expire();
+      this.serve();
+    }, Math.max(0, at - this.#context.clock.monotonic()));
+    this.#timer = { at, cancel };
+  }
+
+  #expire(): void {
+    const now = this.now();
+    const leases = this.queue.shelf.expired(now.mono);
+    if (leases.length === 0) return;
+    const items = leases.map((lease): Settlement => ({
+      lease: lease.token,
+      ack: false,
+      expired: true,
+      error: `the lease ran out after ${
+        Math.round(now.mono - lease.startedMono)
+      } ms without an answer`,
+    }));
+    this.settle(items).catch((error) => {
+      for (const lease of leases) {
+        lease.expiresMono = this.#context.clock.monotonic() + AGAIN_MS;
+        this.queue.shelf.watch(lease);
+      }
+      this.#arm();
+      if (!this.#closed) this.#context.onError(error, `expired leases of ${this.record.name}`);
+    });
+  }
+
+  #flushSoon(): void {
+    if (this.#flushTimer || this.#closed || !this.queue.dirty) return;
+    this.#flushTimer = this.#context.clock.setTimer(() => {
+      this.#flushTimer = undefined;
+      this.flush().catch((error) => {
+        if (this.#closed) return;
+        this.#context.onError(error, `the cursor of ${this.record.name}`);
+        this.#flushSoon();
+      });
+    }, FLUSH_MS);
+  }
+
+  /** Writes down what was skipped or missed. */
+  flush(): Promise<void> {
+    return this.plan(() => planFlush(this.queue));
+  }
+
+  /** True when nothing is pending, leased, scheduled or on its way to disk. */
+  get isIdle(): boolean {
+    return this.queue.drained && !this.#committer.busy && !this.#reading;
+  }
+
+  /** Resolves when that is so. */
+  idle(): Promise<void> {
+    if (this.isIdle || this.#closed) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Ends the driver: what is on its way to disk gets there, who waits is told. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#flushTimer?.();
+    this.#flushTimer = undefined;
+    const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
+    this.#closed = true;
+    this.#timer?.cancel();
+    for (const waiter of [...this.#waiters]) waiter.fail(this.#gone());
+    for (const resolve of this.#idle.splice(0)) resolve();
+    try {
+      await flushed;
+    } finally {
+      await this.#committer.idle();
+    }
+  }
+
+  #gone(): ClosedError {
+    return new ClosedError(`the subscription ${this.record.name} is closed`);
+  }
+}

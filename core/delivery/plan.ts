@@ -1,0 +1,392 @@
+/**
+ * What changes a queue for good. Each function here decides from memory and gives back a {@link Plan}: the changes to
+ * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
+ * so that nobody else settles them.
+ */
+import { toWireLine } from "../event.ts";
+import { backoffDelay } from "../retry.ts";
+import type { Attempt, DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
+import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
+import { type DeliveryQueue, retryEntry } from "./queue.ts";
+
+/** A transition that is decided and not yet durable. Exactly one of `apply` and `rollback` is called, once. */
+export interface Plan<T = void> {
+  changes: StateChange[];
+  result: T;
+  /** Entries that these changes make dead letters, for a queue of the user's own. */
+  dead: DeadLetterRecord[];
+  apply(): void;
+  rollback(): void;
+}
+
+/** What a consumer, or the lapse of its lease, says about one delivery. */
+export type Settlement =
+  | { lease: string; ack: true }
+  | {
+    lease: string;
+    ack: false;
+    error: string;
+    /** The lease ran out. */
+    expired?: boolean;
+    /** Dead-letter at once. */
+    dead?: boolean;
+    /** Retry after this long instead of the backoff, ms. */
+    afterMs?: number;
+    durationMs?: number;
+    exitCode?: number;
+    signal?: string;
+    stderr?: string;
+    stack?: string;
+  };
+
+/** What became of it. */
+export type Outcome = "done" | "retry" | "dead" | "lost";
+
+/** Time and chance, injected. */
+export interface PlanContext {
+  now: Now;
+  random: () => number;
+}
+
+/** The most attempts that are kept of one event: the first, and the latest. */
+const ATTEMPTS_KEPT = 256;
+
+/** Settles deliveries: done, retried, or dead. */
+export function planSettle(
+  queue: DeliveryQueue,
+  items: readonly Settlement[],
+  context: PlanContext,
+): Plan<Outcome[]> {
+  const changes: StateChange[] = [];
+  const dead: DeadLetterRecord[] = [];
+  const steps: (() => void)[] = [];
+  const leases: Lease[] = [];
+  const settled = new Map<TopicLane, number[]>();
+  const result = items.map((item): Outcome => {
+    const lease = queue.shelf.leases.get(item.lease);
+    if (!lease || lease.settling) return "lost";
+    lease.settling = true;
+    leases.push(lease);
+    const { entry } = lease;
+    const lane = entry.kind === "stream" ? queue.lanes.get(entry.topic) : undefined;
+    if (lane) {
+      mark(settled, lane, entry.seq);
+    }
+    if (item.ack) {
+      if (entry.kind === "retry") changes.push(removeRetry(queue, entry));
+      steps.push(() => finish(queue, lease));
+      return "done";
+    }
+    const attempts = remember(lease.record?.attempts ?? [], attemptOf(item, lease, context.now));
+    const failures = entry.failures + 1;
+    const event = {
+      ...identityOf(queue, entry),
+      attempts,
+      line: lease.record?.line ?? toWireLine(entry.event!),
+    };
+    if (item.dead || failures > queue.settings.maxRetries) {
+      attempts[attempts.length - 1]!.outcome = item.expired ? "expired" : "dead";
+      if (entry.kind === "retry") changes.push(removeRetry(queue, entry));
+      const record = { ...event, reason: asText(item.error), diedAt: context.now.wall };
+      dead.push(record);
+      changes.push({ op: "dead.put", record });
+      steps.push(() => finish(queue, lease));
+      return "dead";
+    }
+    const wait = item.afterMs ?? backoffDelay(queue.settings.backoff, failures, context.random);
+    const nextAttempt = entry.nextAttempt + 1;
+    changes.push({
+      op: "retry.put",
+      record: {
+        ...event,
+        dueAt: Math.round(context.now.wall + wait),
+        nextAttempt,
+        failures,
+      },
+    });
+    steps.push(() => {
+      end(queue, lease);
+      if (entry.kind !== "retry") queue.shelf.becomeRetry(entry);
+      entry.nextAttempt = nextAttempt;
+      entry.failures = failures;
+      entry.due = false;
+      entry.dueMono = context.now.mono + wait;
+      queue.shelf.schedule(entry);
+    });
+    return "retry";
+  });
+  const lanes = cursorPlan(queue, settled);
+  changes.push(...lanes.changes);
+  return {
+    changes,
+    result,
+    dead,
+    apply() {
+      lanes.apply();
+      for (const step of steps) step();
+    },
+    rollback() {
+      for (const [lane, seqs] of settled) for (const seq of seqs) lane.settled.remove(seq);
+      for (const lease of leases) {
+        lease.settling = false;
+        queue.shelf.watch(lease);
+      }
+    },
+  };
+}
+
+/** Writes down what is settled in memory only: skipped and missed events. */
+export function planFlush(queue: DeliveryQueue): Plan {
+  const lanes = cursorPlan(queue, new Map());
+  return { ...lanes, result: undefined, dead: [], rollback: () => {} };
+}
+
+/** Where a seek puts a topic. */
+export interface SeekTarget {
+  topic: string;
+  /** The next seq to deliver. */
+  to: number;
+  firstSeq: number;
+  lastSeq: number;
+}
+
+/**
+ * Moves cursors. Retries behind the target are given up; those at or after it stay and become due now, so that they keep
+ * their attempts and come once. What is leased at or after it stays leased; what is leased before it is lost.
+ */
+export function planSeek(
+  queue: DeliveryQueue,
+  targets: readonly SeekTarget[],
+): Plan<{ redo: number; skip: number; topics: { topic: string; from: number; to: number }[] }> {
+  const changes: StateChange[] = [];
+  const steps: (() => void)[] = [];
+  const topics = [];
+  let redo = 0;
+  let skip = 0;
+  for (const target of targets) {
+    const { topic, to, lastSeq, firstSeq } = target;
+    const lane = queue.lanes.get(topic) ?? queue.addLane(topic, firstSeq, { written: false });
+    const retries = [...queue.shelf.retries.values()].filter((entry) => entry.topic === topic);
+    const kept = retries.filter(({ seq }) => seq >= to);
+    const given = retries.filter(({ seq }) => seq < to);
+    const marks = kept.map(({ seq }) => seq).filter((seq) => seq <= lastSeq);
+    const from = queue.cursorOf(lane);
+    topics.push({ topic, from, to });
+    redo += lane.settled.count(to, lastSeq) -
+      marks.filter((seq) => lane.settled.has(seq)).length;
+    const low = Math.min(firstSeq, to);
+    skip += given.length + (to - low) - lane.settled.count(low, to - 1);
+    const next = nextFree(to, marks);
+    changes.push(
+      { op: "done.clear", subscription: queue.name, topic },
+      ...given.map((entry) => removeRetry(queue, entry)),
+      { op: "cursor.put", record: { subscription: queue.name, topic, next } },
+      {
+        op: "done.put",
+        subscription: queue.name,
+        topic,
+        seqs: marks.filter((seq) => seq > next),
+      },
+    );
+    steps.push(() => {
+      for (const entry of queue.shelf.bufferedOf(topic)) queue.shelf.drop(entry);
+      for (const entry of [...given, ...lane.held.values()]) {
+        if (entry.seq >= to) continue;
+        if (entry.lease) end(queue, entry.lease);
+        queue.shelf.drop(entry);
+      }
+      const missed = lane.missed;
+      const fresh = queue.addLane(topic, to, { written: true });
+      for (const seq of marks) fresh.settled.add(seq);
+      for (const [seq, entry] of lane.held) fresh.held.set(seq, entry);
+      fresh.writtenNext = next;
+      fresh.lastSeq = lastSeq;
+      if (missed) fresh.missed = missed;
+      for (const entry of kept) queue.shelf.makeDue(entry);
+    });
+  }
+  return {
+    changes,
+    result: { redo, skip, topics },
+    dead: [],
+    apply() {
+      for (const step of steps) step();
+    },
+    rollback() {},
+  };
+}
+
+/**
+ * Takes in dead letters as retries that are due now, with their history and a fresh grant of retries. An event that is
+ * on its way here already is not taken in twice.
+ */
+export function planAdopt(
+  queue: DeliveryQueue,
+  records: readonly DeadLetterRecord[],
+  now: Now,
+): Plan {
+  const changes: StateChange[] = [];
+  const steps: (() => void)[] = [];
+  const settled = new Map<TopicLane, number[]>();
+  for (const record of records) {
+    if (queue.shelf.retryOf(record.topic, record.id)) continue;
+    const lane = queue.lanes.get(record.topic);
+    if (lane?.held.get(record.seq)?.id === record.id) continue;
+    const { reason: _reason, diedAt: _diedAt, ...event } = record;
+    const retry: RetryRecord = {
+      ...event,
+      subscription: queue.name,
+      dueAt: now.wall,
+      nextAttempt: (record.attempts.at(-1)?.attempt ?? 0) + 1,
+      failures: 0,
+    };
+    changes.push({ op: "retry.put", record: retry });
+    const takes = lane !== undefined && record.seq > 0 && record.seq <= lane.lastSeq &&
+      !lane.settled.has(record.seq);
+    if (takes) {
+      // At once, not when it is durable: nobody may lease it from the topic meanwhile.
+      const twin = queue.shelf.bufferedOf(record.topic).find(({ seq }) => seq === record.seq);
+      if (twin) queue.shelf.drop(twin);
+      mark(settled, lane, record.seq);
+    }
+    steps.push(() => {
+      const entry = retryEntry(retry, now, retry.line.length);
+      entry.due = true;
+      queue.shelf.addRetry(entry);
+    });
+  }
+  const lanes = cursorPlan(queue, settled);
+  changes.push(...lanes.changes);
+  return {
+    changes,
+    result: undefined,
+    dead: [],
+    apply() {
+      lanes.apply();
+      for (const step of steps) step();
+    },
+    rollback() {
+      for (const [lane, seqs] of settled) {
+        for (const seq of seqs) {
+          lane.settled.remove(seq);
+          lane.readNext = Math.min(lane.readNext, seq);
+        }
+      }
+      queue.rewind();
+    },
+  };
+}
+
+function mark(settled: Map<TopicLane, number[]>, lane: TopicLane, seq: number): void {
+  lane.settled.add(seq);
+  const seqs = settled.get(lane);
+  if (seqs) seqs.push(seq);
+  else settled.set(lane, [seq]);
+}
+
+/** The cursors as they are to be written: of the lanes just settled in, and of those that are dirty. */
+function cursorPlan(
+  queue: DeliveryQueue,
+  settled: ReadonlyMap<TopicLane, number[]>,
+): { changes: StateChange[]; apply(): void } {
+  const changes: StateChange[] = [];
+  const written: (() => void)[] = [];
+  for (const lane of queue.lanes.values()) {
+    const fresh = settled.get(lane);
+    if (!fresh && !lane.dirty) continue;
+    const { topic, missed } = lane;
+    const next = queue.cursorOf(lane);
+    if (next !== lane.writtenNext) {
+      changes.push({ op: "cursor.put", record: { subscription: queue.name, topic, next } });
+    }
+    const marks = (fresh ?? []).filter((seq) => seq > next);
+    if (marks.length > 0) {
+      changes.push({ op: "done.put", subscription: queue.name, topic, seqs: marks });
+    }
+    // What was missed is written once the cursor is behind it: until then a restart would count it again.
+    const tellsMissed = missed && !missed.written && missed.to < next;
+    if (tellsMissed) {
+      const { from, to, count } = missed;
+      changes.push({
+        op: "missed.put",
+        record: { subscription: queue.name, topic, from, to, count },
+      });
+    }
+    written.push(() => {
+      lane.writtenNext = next;
+      if (tellsMissed && lane.missed === missed) missed.written = true;
+      lane.dirty = queue.cursorOf(lane) !== next || (lane.missed?.written === false);
+    });
+  }
+  return {
+    changes,
+    apply() {
+      for (const step of written) step();
+    },
+  };
+}
+
+/** The delivery is over: its event leaves the queue. */
+function finish(queue: DeliveryQueue, lease: Lease): void {
+  end(queue, lease);
+  queue.shelf.drop(lease.entry);
+}
+
+function end(queue: DeliveryQueue, lease: Lease): void {
+  const { entry } = lease;
+  queue.shelf.endLease(lease);
+  const held = queue.lanes.get(entry.topic)?.held;
+  if (entry.kind === "stream" && held?.get(entry.seq) === entry) held.delete(entry.seq);
+}
+
+function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {
+  return { op: "retry.remove", subscription: queue.name, topic, id };
+}
+
+function identityOf(queue: DeliveryQueue, { topic, seq, id, key, type }: Entry) {
+  return {
+    subscription: queue.name,
+    topic,
+    seq,
+    id,
+    ...(key === undefined ? {} : { key }),
+    type,
+  };
+}
+
+function attemptOf(
+  item: Extract<Settlement, { ack: false }>,
+  lease: Lease,
+  now: Now,
+): Attempt {
+  const { exitCode, signal, stderr, stack } = item;
+  return {
+    attempt: lease.attempt,
+    startedAt: lease.startedAt,
+    durationMs: Math.max(0, Math.round(item.durationMs ?? now.mono - lease.startedMono)),
+    outcome: item.expired ? "expired" : "retry",
+    error: asText(item.error),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(stderr === undefined ? {} : { stderr }),
+    ...(stack === undefined ? {} : { stack }),
+  };
+}
+
+function remember(before: readonly Attempt[], attempt: Attempt): Attempt[] {
+  if (before.length < ATTEMPTS_KEPT) return [...before, attempt];
+  return [before[0]!, ...before.slice(2 - ATTEMPTS_KEPT), attempt];
+}
+
+/** Text that SQLite keeps whole. */
+function asText(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\u2400");
+}
+
+/** The first seq from `from` on that is not in `taken`. */
+function nextFree(from: number, taken: readonly number[]): number {
+  const set = new Set(taken);
+  let next = from;
+  while (set.has(next)) next++;
+  return next;
+}

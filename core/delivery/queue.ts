@@ -1,0 +1,356 @@
+/**
+ * The delivery of one subscription: a state machine without I/O, without a clock, without promises.
+ *
+ * Of each topic it keeps what is settled (a set whose first gap is the cursor), of each event at hand whether it is ready,
+ * waiting, leased. Who drives it (core/delivery/subscription_driver.ts) feeds it pages, hands out its leases, and commits what a
+ * {@link Plan} says; only a commit that is durable is applied, so that memory is never ahead of the disk. One plan at a
+ * time is under way.
+ */
+import { type StoredEvent, toWireLine } from "../event.ts";
+import type {
+  CursorRecord,
+  MissedRecord,
+  RetryRecord,
+  SubscriptionSettings,
+} from "../state/state.ts";
+import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
+import { SeqSet } from "./seq_set.ts";
+import { Shelf } from "./shelf.ts";
+
+/** What a queue is made from: its part of a state snapshot. */
+export interface QueueStart {
+  name: string;
+  settings: SubscriptionSettings;
+  cursors: readonly CursorRecord[];
+  done: readonly { topic: string; seq: number }[];
+  missed: readonly MissedRecord[];
+  retries: readonly Omit<RetryRecord, "line" | "attempts">[];
+}
+
+/** What a lease asks for. */
+export interface LeaseOrder {
+  max: number;
+  /** At most this many bytes of events, but at least one event. */
+  maxBytes: number;
+  /** Infinity: it never expires. */
+  leaseMs: number;
+  consumer: string;
+  bound: boolean;
+  /** Makes a token that was never used. */
+  token(): string;
+}
+
+/** How many bytes of leased events a subscription holds in memory, all consumers together. */
+const MAX_LEASED_BYTES = 64 * 1024 * 1024;
+/** What an event weighs beside its payload. */
+const OVERHEAD = 256;
+
+/** One subscription's deliveries; see the head of this file. */
+export class DeliveryQueue {
+  readonly name: string;
+  settings: SubscriptionSettings;
+  readonly lanes = new Map<string, TopicLane>();
+  readonly shelf = new Shelf();
+  /** Events of topics that store nothing, dropped because nobody took them in time. */
+  dropped = 0;
+
+  constructor(start: QueueStart, now: Now) {
+    this.name = start.name;
+    this.settings = start.settings;
+    for (const { topic, next } of start.cursors) this.addLane(topic, next, { written: true });
+    for (const { topic, seq } of start.done) this.lanes.get(topic)?.settled.add(seq);
+    for (const { topic, from, to, count } of start.missed) {
+      const lane = this.lanes.get(topic);
+      if (lane) lane.missed = { from, to, count, written: true };
+    }
+    for (const retry of start.retries) this.shelf.addRetry(retryEntry(retry, now));
+    this.shelf.wake(now.mono);
+  }
+
+  /** Begins on a topic at `next`. `written`: its cursor is on disk already. */
+  addLane(topic: string, next: number, options: { written: boolean }): TopicLane {
+    const settled = new SeqSet();
+    settled.addRange(1, next - 1);
+    const lane: TopicLane = {
+      topic,
+      settled,
+      held: new Map(),
+      readNext: next,
+      lastSeq: next - 1,
+      writtenNext: options.written ? next : 0,
+      dirty: !options.written,
+    };
+    this.lanes.set(topic, lane);
+    return lane;
+  }
+
+  /** The first seq of the topic that is not settled. */
+  cursorOf(lane: TopicLane): number {
+    return lane.settled.firstGap(1);
+  }
+
+  /**
+   * What the store has now. Events that are gone before they were read are missed: counted, and settled. Returns how
+   * many that were.
+   */
+  look(topic: string, head: { firstSeq: number; lastSeq: number }): number {
+    const lane = this.lanes.get(topic);
+    if (!lane) return 0;
+    lane.lastSeq = Math.max(lane.lastSeq, head.lastSeq);
+    const from = Math.max(lane.readNext, this.cursorOf(lane));
+    const to = head.firstSeq - 1;
+    if (lane.readNext > to) return 0;
+    lane.readNext = head.firstSeq;
+    let count = 0;
+    for (const [first, last] of gaps(lane, from, to, lane.held.keys())) {
+      const fresh = last - first + 1 - lane.settled.count(first, last);
+      if (fresh === 0) continue;
+      count += fresh;
+      lane.missed = {
+        from: lane.missed?.from ?? first,
+        to: last,
+        count: (lane.missed?.count ?? 0) + fresh,
+        written: false,
+      };
+      lane.settled.addRange(first, last);
+      lane.dirty = true;
+    }
+    return count;
+  }
+
+  /**
+   * Takes in what was read: `events` are those of the seqs from `readNext` up to, not including, `next` that are wanted;
+   * the others are skipped and count as done.
+   */
+  feed(topic: string, page: { events: readonly StoredEvent[]; next: number }): void {
+    const lane = this.lanes.get(topic);
+    if (!lane || page.next <= lane.readNext) return;
+    const wanted = page.events.filter(({ seq }) => seq >= lane.readNext && seq < page.next);
+    const keep = wanted.map(({ seq }) => seq);
+    if (lane.held.size > 0) keep.push(...lane.held.keys());
+    for (const [first, last] of gaps(lane, lane.readNext, page.next - 1, keep)) {
+      lane.settled.addRange(first, last);
+      lane.dirty = true;
+    }
+    for (const event of wanted) {
+      if (lane.settled.has(event.seq) || lane.held.has(event.seq)) continue;
+      this.shelf.addStream(streamEntry("stream", event));
+    }
+    lane.readNext = page.next;
+    lane.lastSeq = Math.max(lane.lastSeq, page.next - 1);
+  }
+
+  /** Takes in an event of a topic that stores nothing, while there is room. */
+  feedEphemeral(event: StoredEvent, room: { events: number; bytes: number }): void {
+    const { shelf } = this;
+    if (shelf.bufferedEphemeral >= room.events || shelf.bufferedBytes >= room.bytes) {
+      this.dropped++;
+    } else {
+      shelf.addStream(streamEntry("ephemeral", event));
+    }
+  }
+
+  /** Hands out events that are ready. */
+  lease(now: Now, order: LeaseOrder): Lease[] {
+    const { shelf } = this;
+    shelf.wake(now.mono);
+    const leases: Lease[] = [];
+    let bytes = 0;
+    while (leases.length < order.max) {
+      const entry = shelf.peek();
+      if (!entry) break;
+      if (shelf.leases.size > 0 && shelf.leasedBytes + entry.size > MAX_LEASED_BYTES) break;
+      if (leases.length > 0 && bytes + entry.size > order.maxBytes) break;
+      bytes += entry.size;
+      const lease: Lease = {
+        token: order.token(),
+        entry,
+        attempt: entry.nextAttempt,
+        consumer: order.consumer,
+        bound: order.bound,
+        startedAt: now.wall,
+        startedMono: now.mono,
+        expiresMono: now.mono + order.leaseMs,
+        settling: false,
+        record: undefined,
+      };
+      shelf.lease(lease);
+      if (entry.kind === "stream") this.lanes.get(entry.topic)!.held.set(entry.seq, entry);
+      leases.push(lease);
+    }
+    return leases;
+  }
+
+  /**
+   * An event that a handler was given directly, of a topic that stores nothing: leased from nowhere, so that it can be
+   * settled like any other.
+   */
+  leaseDirect(event: StoredEvent, now: Now, order: { token: string; consumer: string }): Lease {
+    const entry = streamEntry("ephemeral", event);
+    const lease: Lease = {
+      token: order.token,
+      entry,
+      attempt: 1,
+      consumer: order.consumer,
+      bound: false,
+      startedAt: now.wall,
+      startedMono: now.mono,
+      expiresMono: Infinity,
+      settling: false,
+      record: undefined,
+    };
+    this.shelf.leaseDirect(lease);
+    return lease;
+  }
+
+  /** Gives leases back, uncounted: the events are ready again, in their old places. Tells which were not held. */
+  release(tokens: readonly string[]): { settled: number; lost: string[] } {
+    return this.#each(tokens, (lease) => {
+      const { entry } = lease;
+      this.shelf.endLease(lease);
+      const lane = this.lanes.get(entry.topic);
+      if (entry.kind === "stream") lane?.held.delete(entry.seq);
+      this.shelf.giveBack(entry);
+    });
+  }
+
+  /** Gives back the bound leases of a consumer that went away. Tells how many. */
+  releaseConsumer(consumer: string): number {
+    const tokens = [...this.shelf.leases.values()]
+      .filter((lease) => lease.bound && lease.consumer === consumer && !lease.settling)
+      .map(({ token }) => token);
+    return this.release(tokens.reverse()).settled;
+  }
+
+  /** Holds leases for `leaseMs` from now. */
+  extend(
+    tokens: readonly string[],
+    leaseMs: number,
+    now: Now,
+  ): { settled: number; lost: string[] } {
+    return this.#each(tokens, (lease) => {
+      lease.expiresMono = now.mono + leaseMs;
+      this.shelf.watch(lease);
+    });
+  }
+
+  #each(tokens: readonly string[], action: (lease: Lease) => void) {
+    const lost: string[] = [];
+    for (const token of tokens) {
+      const lease = this.shelf.leases.get(token);
+      if (!lease || lease.settling) lost.push(token);
+      else action(lease);
+    }
+    return { settled: tokens.length - lost.length, lost };
+  }
+
+  /** Drops what was read and is not leased, to read it anew: the settings have changed. */
+  rewind(): void {
+    for (const lane of this.lanes.values()) {
+      for (const entry of this.shelf.bufferedOf(lane.topic)) {
+        lane.readNext = Math.min(lane.readNext, entry.seq);
+        this.shelf.drop(entry);
+      }
+    }
+  }
+
+  /** Events that nobody has looked at: not settled, not leased, not scheduled. */
+  get pending(): number {
+    let pending = this.shelf.bufferedEphemeral;
+    for (const lane of this.lanes.values()) {
+      pending += Math.max(0, lane.lastSeq - lane.settled.size - lane.held.size);
+    }
+    return pending;
+  }
+
+  get leased(): number {
+    return this.shelf.leases.size;
+  }
+
+  /** Retries that wait, due or not. */
+  get scheduled(): number {
+    return this.shelf.scheduled;
+  }
+
+  /** True when there is nothing left to do for anybody. */
+  get drained(): boolean {
+    return this.leased === 0 && this.scheduled === 0 && this.pending === 0;
+  }
+
+  /** True when something is settled in memory that is not on disk. */
+  get dirty(): boolean {
+    for (const lane of this.lanes.values()) if (lane.dirty) return true;
+    return false;
+  }
+}
+
+/** The event of a lease as its wire line. */
+export function lineOf(lease: Lease): Uint8Array {
+  return lease.record?.line ?? toWireLine(lease.entry.event!);
+}
+
+function streamEntry(kind: "stream" | "ephemeral", event: StoredEvent): Entry {
+  return {
+    kind,
+    topic: event.topic,
+    seq: event.seq,
+    id: event.id,
+    type: event.type,
+    key: event.key,
+    group: undefined,
+    event,
+    size: event.payload.length + event.metadata.length + OVERHEAD,
+    nextAttempt: 1,
+    failures: 0,
+    order: 0,
+    ready: false,
+    due: false,
+    dueMono: 0,
+    lease: undefined,
+    gone: false,
+  };
+}
+
+/** A retry as an entry. `size`: of its line, where that is known. */
+export function retryEntry(
+  retry: Omit<RetryRecord, "line" | "attempts">,
+  now: Now,
+  size = 4096,
+): Entry {
+  return {
+    kind: "retry",
+    topic: retry.topic,
+    seq: retry.seq,
+    id: retry.id,
+    type: retry.type,
+    key: retry.key,
+    group: undefined,
+    event: undefined,
+    size,
+    nextAttempt: retry.nextAttempt,
+    failures: retry.failures,
+    order: 0,
+    ready: false,
+    due: false,
+    dueMono: now.mono + Math.max(0, retry.dueAt - now.wall),
+    lease: undefined,
+    gone: false,
+  };
+}
+
+/** The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may hold settled seqs. */
+function* gaps(
+  lane: TopicLane,
+  from: number,
+  to: number,
+  keep: Iterable<number>,
+): Generator<[number, number]> {
+  let next = Math.max(from, lane.settled.firstGap(1));
+  const kept = [...keep].sort((a, b) => a - b);
+  for (const seq of kept) {
+    if (seq < next || seq > to) continue;
+    if (seq > next) yield [next, seq - 1];
+    next = seq + 1;
+  }
+  if (next <= to) yield [next, to];
+}

@@ -1,0 +1,271 @@
+/**
+ * The events that one subscription has at hand, and who may be next.
+ *
+ * An event is ready when nothing of its key is leased, no retry of its key waits, and nothing of its key came before it.
+ * So events of one key never overtake each other, and other keys go on. Nothing here is durable, nothing reads a clock.
+ */
+import type { Entry, KeyGroup, Lease } from "./entry.ts";
+import { Heap } from "./heap.ts";
+
+interface Timed<T> {
+  at: number;
+  item: T;
+}
+
+/** The events at hand; see the head of this file. */
+export class Shelf {
+  readonly leases = new Map<string, Lease>();
+  /** Retries by topic and id, leased ones too. */
+  readonly retries = new Map<string, Entry>();
+  readonly #ready = new Heap<Entry>((entry) => entry.order);
+  readonly #groups = new Map<string, KeyGroup>();
+  readonly #due = new Heap<Timed<Entry>>(({ at }) => at);
+  readonly #expiry = new Heap<Timed<Lease>>(({ at }) => at);
+  readonly #stream = new Set<Entry>();
+  #order = 0;
+  /** Bytes of the events that are not leased, and of those that are. */
+  bufferedBytes = 0;
+  leasedBytes = 0;
+  leasedRetries = 0;
+  leasedStream = 0;
+  bufferedEphemeral = 0;
+
+  /** Stream and ephemeral events that are not leased. */
+  get buffered(): number {
+    return this.#stream.size;
+  }
+
+  /** Retries that are not leased. */
+  get scheduled(): number {
+    return this.retries.size - this.leasedRetries;
+  }
+
+  retryOf(topic: string, id: string): Entry | undefined {
+    return this.retries.get(retryKey(topic, id));
+  }
+
+  /** Takes in a stream or ephemeral event, behind all that came before. */
+  addStream(entry: Entry): void {
+    entry.order = ++this.#order;
+    this.#buffer(entry);
+    entry.group = this.#groupOf(entry);
+    entry.group?.waiting.push(entry);
+    this.#promote(entry);
+  }
+
+  /** Takes in a retry; it is ready once it is due. */
+  addRetry(entry: Entry): void {
+    this.retries.set(retryKey(entry.topic, entry.id), entry);
+    this.schedule(entry);
+  }
+
+  /** Puts a retry (again) among those that wait. */
+  schedule(entry: Entry): void {
+    entry.group ??= this.#groupOf(entry);
+    if (entry.group) insertBySeq(entry.group.scheduled, entry);
+    if (!entry.due) this.#due.push({ at: entry.dueMono, item: entry });
+    this.#promote(entry);
+  }
+
+  /** Marks the retries whose wait is over. */
+  wake(mono: number): void {
+    for (let next = this.#nextDue(); next && next.at <= mono; next = this.#nextDue()) {
+      this.#due.pop();
+      this.makeDue(next.item);
+    }
+  }
+
+  makeDue(entry: Entry): void {
+    if (entry.due) return;
+    entry.due = true;
+    if (!entry.lease) this.#promote(entry);
+  }
+
+  /** When the next wait or lease ends; Infinity when none does. */
+  get nextDueMono(): number {
+    return this.#nextDue()?.at ?? Infinity;
+  }
+
+  get nextExpiryMono(): number {
+    return this.#nextExpiry()?.at ?? Infinity;
+  }
+
+  /** Takes out the leases that have ended and are not being settled. They stay leases until they are settled. */
+  expired(mono: number): Lease[] {
+    const ended: Lease[] = [];
+    for (let next = this.#nextExpiry(); next && next.at <= mono; next = this.#nextExpiry()) {
+      this.#expiry.pop();
+      ended.push(next.item);
+    }
+    return ended;
+  }
+
+  /** Looks at this lease again when it ends. */
+  watch(lease: Lease): void {
+    if (Number.isFinite(lease.expiresMono)) {
+      this.#expiry.push({ at: lease.expiresMono, item: lease });
+    }
+  }
+
+  /** The next event that may go, without taking it. */
+  peek(): Entry | undefined {
+    for (let entry = this.#ready.peek(); entry; entry = this.#ready.peek()) {
+      if (isNext(entry)) return entry;
+      entry.ready = false;
+      this.#ready.pop();
+    }
+    return undefined;
+  }
+
+  /** Hands out what `peek` showed. */
+  lease(lease: Lease): void {
+    const { entry } = lease;
+    this.#ready.pop();
+    entry.ready = false;
+    entry.lease = lease;
+    if (entry.group) {
+      (entry.kind === "retry" ? entry.group.scheduled : entry.group.waiting).shift();
+      entry.group.leased = entry;
+    }
+    if (entry.kind === "retry") this.leasedRetries++;
+    else this.#unbuffer(entry);
+    if (entry.kind === "stream") this.leasedStream++;
+    this.leasedBytes += entry.size;
+    this.leases.set(lease.token, lease);
+    this.watch(lease);
+  }
+
+  /** Takes in a lease on an event that was never at hand. */
+  leaseDirect(lease: Lease): void {
+    lease.entry.lease = lease;
+    this.leasedBytes += lease.entry.size;
+    this.leases.set(lease.token, lease);
+  }
+
+  /** Takes a lease back; what becomes of the event is said next: `giveBack`, `schedule`, `drop`. */
+  endLease(lease: Lease): void {
+    const { entry } = lease;
+    this.leases.delete(lease.token);
+    entry.lease = undefined;
+    this.leasedBytes -= entry.size;
+    if (entry.kind === "retry") this.leasedRetries--;
+    if (entry.kind === "stream") this.leasedStream--;
+    if (entry.group) entry.group.leased = undefined;
+  }
+
+  /** The event goes back to its place. */
+  giveBack(entry: Entry): void {
+    if (entry.kind === "retry") return this.schedule(entry);
+    this.#buffer(entry);
+    entry.group?.waiting.unshift(entry);
+    this.#promote(entry);
+  }
+
+  /** A leased stream event becomes a retry; call between `endLease` and `schedule`. */
+  becomeRetry(entry: Entry): void {
+    entry.kind = "retry";
+    entry.event = undefined;
+    this.retries.set(retryKey(entry.topic, entry.id), entry);
+  }
+
+  /** The event is settled or skipped: it leaves. Its lease must have ended. */
+  drop(entry: Entry): void {
+    entry.gone = true;
+    if (this.#stream.has(entry)) this.#unbuffer(entry);
+    const key = retryKey(entry.topic, entry.id);
+    if (this.retries.get(key) === entry) this.retries.delete(key);
+    if (!entry.group) return;
+    remove(entry.group.waiting, entry);
+    remove(entry.group.scheduled, entry);
+    this.#promoteGroup(entry.group);
+  }
+
+  /** The stream events of a topic that are not leased. */
+  bufferedOf(topic: string): Entry[] {
+    return [...this.#stream].filter((entry) => entry.topic === topic && entry.kind === "stream");
+  }
+
+  #buffer(entry: Entry): void {
+    this.#stream.add(entry);
+    this.bufferedBytes += entry.size;
+    if (entry.kind === "ephemeral") this.bufferedEphemeral++;
+  }
+
+  #unbuffer(entry: Entry): void {
+    this.#stream.delete(entry);
+    this.bufferedBytes -= entry.size;
+    if (entry.kind === "ephemeral") this.bufferedEphemeral--;
+  }
+
+  #groupOf(entry: Entry): KeyGroup | undefined {
+    if (entry.key === undefined) return undefined;
+    const name = `${entry.topic}\n${entry.key}`;
+    let group = this.#groups.get(name);
+    if (!group) {
+      this.#groups.set(name, group = { name, leased: undefined, scheduled: [], waiting: [] });
+    }
+    return group;
+  }
+
+  #promote(entry: Entry): void {
+    if (entry.group) this.#promoteGroup(entry.group);
+    else this.#makeReady(entry);
+  }
+
+  #promoteGroup(group: KeyGroup): void {
+    if (group.leased) return;
+    const next = group.scheduled[0] ?? group.waiting[0];
+    if (next) this.#makeReady(next);
+    else this.#groups.delete(group.name);
+  }
+
+  #makeReady(entry: Entry): void {
+    if (entry.ready || !isNext(entry)) return;
+    if (entry.kind === "retry") entry.order = ++this.#order;
+    entry.ready = true;
+    this.#ready.push(entry);
+  }
+
+  #nextDue(): Timed<Entry> | undefined {
+    for (let next = this.#due.peek(); next; next = this.#due.peek()) {
+      const { item: entry, at } = next;
+      if (!entry.gone && !entry.due && !entry.lease && entry.dueMono === at) return next;
+      this.#due.pop();
+    }
+    return undefined;
+  }
+
+  #nextExpiry(): Timed<Lease> | undefined {
+    for (let next = this.#expiry.peek(); next; next = this.#expiry.peek()) {
+      const { item: lease, at } = next;
+      if (lease.entry.lease === lease && !lease.settling && lease.expiresMono === at) return next;
+      this.#expiry.pop();
+    }
+    return undefined;
+  }
+}
+
+/** True when nothing keeps the event from being handed out now. */
+function isNext(entry: Entry): boolean {
+  if (entry.gone || entry.lease) return false;
+  const { group } = entry;
+  if (entry.kind === "retry") {
+    return entry.due && (!group || (!group.leased && group.scheduled[0] === entry));
+  }
+  return !group || (!group.leased && group.scheduled.length === 0 && group.waiting[0] === entry);
+}
+
+function insertBySeq(entries: Entry[], entry: Entry): void {
+  let at = entries.length;
+  while (at > 0 && entries[at - 1]!.seq > entry.seq) at--;
+  entries.splice(at, 0, entry);
+}
+
+function remove(entries: Entry[], entry: Entry): void {
+  const at = entries.indexOf(entry);
+  if (at >= 0) entries.splice(at, 1);
+}
+
+function retryKey(topic: string, id: string): string {
+  return `${topic}\n${id}`;
+}

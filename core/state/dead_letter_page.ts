@@ -1,0 +1,45 @@
+/** What both states decide about lists of dead letters: who matches, where a page begins, where the next one does. */
+import { InvalidArgumentError } from "../errors.ts";
+import type { DeadLetterFilter, DeadLetterPage, DeadLetterRecord } from "./state.ts";
+
+/** An id as it is asked for: an event id, or `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may. */
+export function namesDeadLetter(
+  asked: string,
+  entry: { subscription: string; id: string },
+): boolean {
+  return asked === entry.id || asked === `${entry.subscription}:${entry.id}`;
+}
+
+/** True when every field that the filter gives matches. */
+export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRecord): boolean {
+  return (!filter.ids || filter.ids.some((id) => namesDeadLetter(id, entry))) &&
+    (filter.subscription === undefined || entry.subscription === filter.subscription) &&
+    (filter.topic === undefined || entry.topic === filter.topic) &&
+    (filter.type === undefined || entry.type === filter.type) &&
+    (filter.key === undefined || entry.key === filter.key) &&
+    (filter.since === undefined || entry.diedAt >= filter.since) &&
+    (filter.reason === undefined ||
+      entry.reason.toLowerCase().includes(filter.reason.toLowerCase()));
+}
+
+/** The number that `after` stands for: a page holds the entries below it. */
+export function pageStart(after: string | undefined): number {
+  if (after === undefined) return Infinity;
+  const start = Number(after);
+  if (/^\d+$/.test(after) && Number.isSafeInteger(start)) return start;
+  throw new InvalidArgumentError(
+    `after is what the page before said, not ${JSON.stringify(after)}`,
+    { details: { parameter: "after" } },
+  );
+}
+
+/** The page, from one row more than was asked for. */
+export function nextAfter(
+  rows: { number: number; record: DeadLetterRecord }[],
+  limit: number,
+): DeadLetterPage {
+  const records = rows.slice(0, limit).map(({ record }) => record);
+  return rows.length > limit && limit > 0
+    ? { records, next: String(rows[limit - 1]!.number) }
+    : { records };
+}

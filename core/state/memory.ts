@@ -1,0 +1,164 @@
+/** The state in memory: the default of `new EventBroker()`, the reference that the SQLite one is tested against. */
+import { matchesDeadLetter, nextAfter, pageStart } from "./dead_letter_page.ts";
+import type {
+  CursorRecord,
+  DeadLetterFilter,
+  DeadLetterPage,
+  DeadLetterRecord,
+  MissedRecord,
+  RetryRecord,
+  SchemaRecord,
+  State,
+  StateChange,
+  StateSnapshot,
+  SubscriptionRecord,
+  TopicRecord,
+} from "./state.ts";
+
+/** No name has a line feed, so this separates them. */
+function keyOf(...parts: string[]): string {
+  return parts.join("\n");
+}
+
+/** A {@link State} that forgets everything when the process ends. */
+export class MemoryState implements State {
+  readonly #topics = new Map<string, TopicRecord>();
+  readonly #subscriptions = new Map<string, SubscriptionRecord>();
+  readonly #cursors = new Map<string, CursorRecord>();
+  readonly #done = new Map<string, { subscription: string; topic: string; seqs: Set<number> }>();
+  readonly #missed = new Map<string, MissedRecord>();
+  readonly #retries = new Map<string, RetryRecord>();
+  /** In the order of their arrival; `number` is what a page's `next` names. */
+  readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
+  readonly #schemas = new Map<string, SchemaRecord>();
+  #lastDead = 0;
+
+  load(): StateSnapshot {
+    return structuredClone({
+      topics: [...this.#topics.values()],
+      subscriptions: [...this.#subscriptions.values()],
+      cursors: [...this.#cursors.values()],
+      done: [...this.#done.values()].flatMap(({ subscription, topic, seqs }) =>
+        [...seqs].sort((a, b) => a - b).map((seq) => ({ subscription, topic, seq }))
+      ),
+      missed: [...this.#missed.values()],
+      retries: [...this.#retries.values()].map(({ line: _line, attempts: _attempts, ...rest }) =>
+        rest
+      ),
+      schemas: [...this.#schemas.values()],
+    });
+  }
+
+  commit(changes: readonly StateChange[]): Promise<void> {
+    for (const change of changes) this.#apply(change);
+    return Promise.resolve();
+  }
+
+  #apply(change: StateChange): void {
+    switch (change.op) {
+      case "topic.put":
+        this.#topics.set(change.record.name, change.record);
+        break;
+      case "topic.remove":
+        this.#topics.delete(change.name);
+        break;
+      case "subscription.put":
+        this.#subscriptions.set(change.record.name, change.record);
+        break;
+      case "subscription.remove":
+        this.#subscriptions.delete(change.name);
+        for (const table of [this.#cursors, this.#done, this.#missed, this.#retries]) {
+          for (const [key, row] of table) {
+            if (row.subscription === change.name) table.delete(key);
+          }
+        }
+        break;
+      case "cursor.put": {
+        const key = keyOf(change.record.subscription, change.record.topic);
+        this.#cursors.set(key, change.record);
+        const seqs = this.#done.get(key)?.seqs;
+        for (const seq of seqs ?? []) if (seq < change.record.next) seqs!.delete(seq);
+        break;
+      }
+      case "cursor.remove":
+        this.#cursors.delete(keyOf(change.subscription, change.topic));
+        break;
+      case "done.put": {
+        const { subscription, topic } = change;
+        const key = keyOf(subscription, topic);
+        const marks = this.#done.get(key) ?? { subscription, topic, seqs: new Set() };
+        for (const seq of change.seqs) marks.seqs.add(seq);
+        this.#done.set(key, marks);
+        break;
+      }
+      case "done.clear":
+        this.#done.delete(keyOf(change.subscription, change.topic));
+        break;
+      case "missed.put":
+        this.#missed.set(keyOf(change.record.subscription, change.record.topic), change.record);
+        break;
+      case "retry.put":
+        this.#retries.set(retryKey(change.record), change.record);
+        break;
+      case "retry.remove":
+        this.#retries.delete(retryKey(change));
+        break;
+      case "retry.clear":
+        for (const [key, row] of this.#retries) {
+          if (row.subscription === change.subscription && row.topic === change.topic) {
+            this.#retries.delete(key);
+          }
+        }
+        break;
+      case "dead.put": {
+        const key = retryKey(change.record);
+        this.#dead.delete(key);
+        this.#dead.set(key, { number: ++this.#lastDead, record: change.record });
+        break;
+      }
+      case "dead.remove":
+        this.#dead.delete(retryKey(change));
+        break;
+      case "schema.put":
+        this.#schemas.set(keyOf(change.record.type, change.record.version), change.record);
+        break;
+      case "schema.remove":
+        this.#schemas.delete(keyOf(change.type, change.version));
+        break;
+    }
+  }
+
+  retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
+    return structuredClone(this.#retries.get(keyOf(subscription, topic, id)));
+  }
+
+  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
+    const before = pageStart(page.after);
+    const rows = [...this.#dead.values()]
+      .filter(({ number, record }) => number < before && matchesDeadLetter(filter, record))
+      .sort((a, b) => b.number - a.number);
+    return nextAfter(structuredClone(rows.slice(0, page.limit + 1)), page.limit);
+  }
+
+  countDeadLetters(filter: DeadLetterFilter): number {
+    let count = 0;
+    for (const { record } of this.#dead.values()) if (matchesDeadLetter(filter, record)) count++;
+    return count;
+  }
+
+  deadLetterCounts(): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const { record } of this.#dead.values()) {
+      counts.set(record.subscription, (counts.get(record.subscription) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function retryKey(of: { subscription: string; topic: string; id: string }): string {
+  return keyOf(of.subscription, of.topic, of.id);
+}

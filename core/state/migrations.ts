@@ -1,0 +1,165 @@
+/**
+ * How the state lies in SQLite, version by version. A step is never changed once it was released: a new format is a new
+ * step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs: SQLite cuts TEXT at NUL when it is read.
+ */
+import { DatabaseSync } from "node:sqlite";
+import { DataDirError } from "../errors.ts";
+
+/** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
+const APPLICATION_ID = 0x45565353;
+
+const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE topics (
+    name TEXT PRIMARY KEY,
+    persistent INTEGER NOT NULL,
+    retention_period INTEGER NOT NULL,
+    max_events INTEGER NOT NULL,
+    max_bytes INTEGER NOT NULL,
+    schema_mode TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE subscriptions (
+    name TEXT PRIMARY KEY,
+    topic TEXT NOT NULL,                 -- or a pattern
+    begins TEXT NOT NULL,                -- the offset it was made with
+    max_retries INTEGER NOT NULL,
+    backoff TEXT NOT NULL,               -- JSON
+    event_types TEXT NOT NULL,           -- JSON; [] means all
+    filter TEXT,                         -- CEL
+    paused INTEGER NOT NULL,
+    pause_reason TEXT,
+    created_at INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE cursors (
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    next INTEGER NOT NULL,               -- the first seq that is neither settled nor kept as a retry
+    PRIMARY KEY (subscription, topic)
+  ) WITHOUT ROWID;
+  CREATE TABLE done (                    -- settled out of order: at or above the cursor
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (subscription, topic, seq)
+  ) WITHOUT ROWID;
+  CREATE TABLE missed (                  -- what retention took before it was delivered
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (subscription, topic)
+  ) WITHOUT ROWID;
+  CREATE TABLE retries (
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    key TEXT,
+    type TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    next_attempt INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    attempts TEXT NOT NULL,              -- JSON
+    line BLOB NOT NULL,
+    UNIQUE (subscription, topic, id)
+  );
+  CREATE TABLE dead_letters (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    key TEXT,
+    type TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    died_at INTEGER NOT NULL,
+    attempts TEXT NOT NULL,              -- JSON
+    line BLOB NOT NULL,
+    UNIQUE (subscription, topic, id)
+  );
+  CREATE INDEX dead_letters_id ON dead_letters (id);
+  CREATE TABLE schemas (
+    type TEXT NOT NULL,
+    version TEXT NOT NULL,
+    schema BLOB NOT NULL,
+    registered_at INTEGER NOT NULL,
+    PRIMARY KEY (type, version)
+  );
+  `,
+];
+
+/** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
+export const FORMAT = MIGRATIONS.length;
+
+/** Opens the database and makes or migrates its tables. Every commit syncs. */
+export function openStateDatabase(
+  path: string,
+  options: { readOnly?: boolean } = {},
+): DatabaseSync {
+  const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
+  try {
+    database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
+    refuseForeign(database, path);
+    if (options.readOnly) return database;
+    database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
+    );
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw asDataDirError(error, path);
+  }
+}
+
+/** SQLite's codes for a file that is not a database, or no longer a sound one (https://sqlite.org/rescode.html). */
+const SQLITE_CORRUPT = 11;
+const SQLITE_NOTADB = 26;
+
+function asDataDirError(error: unknown, path: string): unknown {
+  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return error;
+  return new DataDirError(
+    "datadir/damaged",
+    `${path} cannot be read as a database; it was left untouched`,
+    { cause: error, hint: "keep a copy of it, then move it away or bring back a backup" },
+  );
+}
+
+function refuseForeign(database: DatabaseSync, path: string): void {
+  const format = pragma(database, "user_version");
+  const application = pragma(database, "application_id");
+  if (format > FORMAT) {
+    throw new DataDirError(
+      "datadir/newer-format",
+      `${path} has format ${format}, and this version reads up to ${FORMAT}; it was left untouched`,
+      {
+        hint: "use the newer version of evs that wrote it",
+        details: { format, supported: FORMAT },
+      },
+    );
+  }
+  const tables = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
+  if (application !== APPLICATION_ID && (application !== 0 || tables.n > 0)) {
+    throw new DataDirError(
+      "datadir/unsafe",
+      `${path} is a SQLite database of something else; it was left untouched`,
+      { hint: "move it away, or choose another data dir (EVS_DATA_DIR)" },
+    );
+  }
+}
+
+function migrate(database: DatabaseSync): void {
+  for (let next = pragma(database, "user_version"); next < FORMAT; next++) {
+    database.exec("BEGIN IMMEDIATE");
+    database.exec(MIGRATIONS[next]!);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);
+    database.exec("COMMIT");
+  }
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
+}

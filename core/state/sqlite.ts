@@ -1,0 +1,203 @@
+/**
+ * The state in SQLite. Synchronous inside: a commit is one transaction with one sync. The daemon runs the writer in a
+ * worker and reads here through a second, read-only instance (core/state/worker_state.ts).
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { CannotStoreError, InternalError } from "../errors.ts";
+import { nextAfter, pageStart } from "./dead_letter_page.ts";
+import { openStateDatabase } from "./migrations.ts";
+import {
+  cursorOf,
+  deadLetterOf,
+  missedOf,
+  type Row,
+  schemaOf,
+  subscriptionOf,
+  topicOf,
+  waitingOf,
+} from "./rows.ts";
+import { statementsOf } from "./sqlite_changes.ts";
+import type {
+  DeadLetterFilter,
+  DeadLetterPage,
+  RetryRecord,
+  State,
+  StateChange,
+  StateSnapshot,
+} from "./state.ts";
+
+/** A {@link State} in one SQLite file. */
+export class SqliteState implements State {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+  #failed: unknown;
+
+  /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
+  constructor(path: string, options: { readOnly?: boolean } = {}) {
+    this.#database = openStateDatabase(path, options);
+    this.#database.function(
+      "holds",
+      { deterministic: true },
+      (text, part) => String(text).toLowerCase().includes(String(part)) ? 1 : 0,
+    );
+  }
+
+  load(): StateSnapshot {
+    return {
+      topics: this.#all("SELECT * FROM topics ORDER BY name").map(topicOf),
+      subscriptions: this.#all("SELECT * FROM subscriptions ORDER BY name").map(subscriptionOf),
+      cursors: this.#all("SELECT * FROM cursors").map(cursorOf),
+      done: this.#all("SELECT * FROM done ORDER BY subscription, topic, seq") as unknown as {
+        subscription: string;
+        topic: string;
+        seq: number;
+      }[],
+      missed: this.#all("SELECT * FROM missed").map(missedOf),
+      retries: this.#all(
+        `SELECT subscription, topic, id, seq, key, type, due_at, next_attempt, failures
+         FROM retries ORDER BY rowid`,
+      ).map(waitingOf),
+      schemas: this.#all("SELECT * FROM schemas ORDER BY registered_at, rowid").map(schemaOf),
+    };
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async commit(changes: readonly StateChange[]): Promise<void> {
+    this.commitSync(changes);
+  }
+
+  /** The same, at once: for the worker that waits for nothing else. */
+  commitSync(changes: readonly StateChange[]): void {
+    if (this.#failed !== undefined) throw asStateError(this.#failed);
+    if (changes.length === 0) return;
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const change of changes) {
+        for (const { sql, values } of statementsOf(change)) this.#prepare(sql).run(...values);
+      }
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      const known = asStateError(error);
+      // A sync that failed may have kept anything: nothing is trusted until the file was opened and read again.
+      if (!(known instanceof CannotStoreError)) this.#failed = error;
+      throw known;
+    }
+  }
+
+  retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
+    const row = this.#prepare(
+      "SELECT * FROM retries WHERE subscription = ? AND topic = ? AND id = ?",
+    ).get(subscription, topic, id) as Row | undefined;
+    return row && {
+      ...waitingOf(row),
+      attempts: JSON.parse(row["attempts"] as string),
+      line: row["line"] as Uint8Array,
+    };
+  }
+
+  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
+    const start = pageStart(page.after);
+    const { where, values } = conditionOf(filter);
+    const before = Number.isFinite(start) ? start : Number.MAX_SAFE_INTEGER;
+    const rows = this.#all(
+      `SELECT * FROM dead_letters WHERE ${where} AND number < ? ORDER BY number DESC LIMIT ?`,
+      [...values, before, page.limit + 1],
+    );
+    return nextAfter(
+      rows.map((row) => ({ number: row["number"] as number, record: deadLetterOf(row) })),
+      page.limit,
+    );
+  }
+
+  countDeadLetters(filter: DeadLetterFilter): number {
+    const { where, values } = conditionOf(filter);
+    const [row] = this.#all(`SELECT count(*) AS n FROM dead_letters WHERE ${where}`, values);
+    return row!["n"] as number;
+  }
+
+  deadLetterCounts(): Map<string, number> {
+    const rows = this.#all(
+      "SELECT subscription, count(*) AS n FROM dead_letters GROUP BY subscription",
+    );
+    return new Map(rows.map((row) => [row["subscription"] as string, row["n"] as number]));
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async close(): Promise<void> {
+    this.closeSync();
+  }
+
+  /** The same, at once. */
+  closeSync(): void {
+    this.#database.close();
+  }
+
+  #all(sql: string, values: SQLInputValue[] = []): Row[] {
+    return this.#prepare(sql).all(...values) as Row[];
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) this.#statements.set(sql, statement = this.#database.prepare(sql));
+    return statement;
+  }
+}
+
+/** The filter as SQL. Asked ids narrow by the index first; then `SUBSCRIPTION:ID` is compared whole. */
+function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInputValue[] } {
+  const conditions = ["1"];
+  const values: SQLInputValue[] = [];
+  const add = (condition: string, value: SQLInputValue | undefined) => {
+    if (value === undefined) return;
+    conditions.push(condition);
+    values.push(value);
+  };
+  if (filter.ids) {
+    const candidates = filter.ids.flatMap((id) => [id, id.slice(id.indexOf(":") + 1)]);
+    const asked = JSON.stringify(filter.ids);
+    add("id IN (SELECT value FROM json_each(?))", JSON.stringify(candidates));
+    conditions.push(
+      `(id IN (SELECT value FROM json_each(?))
+        OR subscription || ':' || id IN (SELECT value FROM json_each(?)))`,
+    );
+    values.push(asked, asked);
+  }
+  add("subscription = ?", filter.subscription);
+  add("topic = ?", filter.topic);
+  add("type = ?", filter.type);
+  add("key = ?", filter.key);
+  add("died_at >= ?", filter.since);
+  add("holds(reason, ?)", filter.reason?.toLowerCase());
+  return { where: conditions.join(" AND "), values };
+}
+
+/** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */
+const SQLITE_BUSY = 5;
+const SQLITE_FULL = 13;
+
+function asStateError(error: unknown): unknown {
+  const code = (error as { errcode?: number }).errcode;
+  if (code === undefined) return error;
+  const message = (error as Error).message;
+  switch (code & 0xff) {
+    case SQLITE_FULL:
+      return new CannotStoreError("the disk is full: nothing of this was kept", {
+        code: "store/disk-full",
+        cause: error,
+        hint: "make room; it works again by itself",
+      });
+    case SQLITE_BUSY:
+      return new CannotStoreError(`the state database is locked by another program: ${message}`, {
+        code: "store/busy",
+        cause: error,
+        hint: "end the program that writes to state.db, then try again",
+      });
+    default:
+      return new InternalError(`SQLite failed on the state (${code}): ${message}`, {
+        cause: error,
+        details: { errcode: code },
+      });
+  }
+}

@@ -1,0 +1,174 @@
+/** Each {@link StateChange} as the SQL that does it. */
+import type { SQLInputValue } from "node:sqlite";
+import type { StateChange } from "./state.ts";
+
+/** One statement with its values. */
+export interface Statement {
+  sql: string;
+  values: SQLInputValue[];
+}
+
+const encoder = new TextEncoder();
+
+/** The statements of one change, in order. */
+export function statementsOf(change: StateChange): Statement[] {
+  switch (change.op) {
+    case "topic.put": {
+      const { name, options, createdAt } = change.record;
+      return [{
+        sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?)",
+        values: [
+          name,
+          options.persistent ? 1 : 0,
+          options.retentionPeriod,
+          options.maxEvents,
+          options.maxBytes,
+          options.schema,
+          createdAt,
+        ],
+      }];
+    }
+    case "topic.remove":
+      return [{ sql: "DELETE FROM topics WHERE name = ?", values: [change.name] }];
+    case "subscription.put":
+      return [putSubscription(change.record)];
+    case "subscription.remove":
+      return [
+        { sql: "DELETE FROM subscriptions WHERE name = ?", values: [change.name] },
+        ...["cursors", "done", "missed", "retries"].map((table) => ({
+          sql: `DELETE FROM ${table} WHERE subscription = ?`,
+          values: [change.name],
+        })),
+      ];
+    case "cursor.put": {
+      const { subscription, topic, next } = change.record;
+      return [
+        {
+          sql: "INSERT OR REPLACE INTO cursors VALUES (?,?,?)",
+          values: [subscription, topic, next],
+        },
+        {
+          sql: "DELETE FROM done WHERE subscription = ? AND topic = ? AND seq < ?",
+          values: [subscription, topic, next],
+        },
+      ];
+    }
+    case "cursor.remove":
+      return [ofTopic("cursors", change)];
+    case "done.put":
+      return change.seqs.map((seq) => ({
+        sql: "INSERT OR IGNORE INTO done VALUES (?,?,?)",
+        values: [change.subscription, change.topic, seq],
+      }));
+    case "done.clear":
+      return [ofTopic("done", change)];
+    case "missed.put": {
+      const { subscription, topic, from, to, count } = change.record;
+      return [{
+        sql: "INSERT OR REPLACE INTO missed VALUES (?,?,?,?,?)",
+        values: [subscription, topic, from, to, count],
+      }];
+    }
+    case "retry.put": {
+      const { record } = change;
+      return [{
+        sql: `INSERT OR REPLACE INTO retries
+          (subscription, topic, id, seq, key, type, due_at, next_attempt, failures, attempts, line)
+          VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
+        values: [
+          ...eventOf(record),
+          Math.round(record.dueAt),
+          record.nextAttempt,
+          record.failures,
+          JSON.stringify(record.attempts),
+          record.line,
+        ],
+      }];
+    }
+    case "retry.remove":
+      return [ofEvent("retries", change)];
+    case "retry.clear":
+      return [ofTopic("retries", change)];
+    case "dead.put": {
+      const { record } = change;
+      return [{
+        sql: `INSERT OR REPLACE INTO dead_letters
+          (subscription, topic, id, seq, key, type, reason, died_at, attempts, line)
+          VALUES (?,?,?,?,?,?,?,?,?,?)`,
+        values: [
+          ...eventOf(record),
+          record.reason,
+          Math.round(record.diedAt),
+          JSON.stringify(record.attempts),
+          record.line,
+        ],
+      }];
+    }
+    case "dead.remove":
+      return [ofEvent("dead_letters", change)];
+    case "schema.put": {
+      const { type, version, schema, registeredAt } = change.record;
+      return [{
+        sql: "INSERT OR REPLACE INTO schemas VALUES (?,?,?,?)",
+        values: [type, version, encoder.encode(schema), registeredAt],
+      }];
+    }
+    case "schema.remove":
+      return [{
+        sql: "DELETE FROM schemas WHERE type = ? AND version = ?",
+        values: [change.type, change.version],
+      }];
+  }
+}
+
+function putSubscription(
+  record: Extract<StateChange, { op: "subscription.put" }>["record"],
+): Statement {
+  const { settings } = record;
+  return {
+    sql: "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?,?,?,?)",
+    values: [
+      record.name,
+      record.topic,
+      record.from,
+      settings.maxRetries,
+      JSON.stringify(settings.backoff),
+      JSON.stringify(settings.eventTypes),
+      settings.where ?? null,
+      record.paused ? 1 : 0,
+      record.pauseReason ?? null,
+      record.createdAt,
+    ],
+  };
+}
+
+function eventOf(
+  record: {
+    subscription: string;
+    topic: string;
+    id: string;
+    seq: number;
+    key?: string;
+    type: string;
+  },
+): SQLInputValue[] {
+  const { subscription, topic, id, seq, key, type } = record;
+  return [subscription, topic, id, seq, key ?? null, type];
+}
+
+function ofTopic(table: string, of: { subscription: string; topic: string }): Statement {
+  return {
+    sql: `DELETE FROM ${table} WHERE subscription = ? AND topic = ?`,
+    values: [of.subscription, of.topic],
+  };
+}
+
+function ofEvent(
+  table: string,
+  of: { subscription: string; topic: string; id: string },
+): Statement {
+  return {
+    sql: `DELETE FROM ${table} WHERE subscription = ? AND topic = ? AND id = ?`,
+    values: [of.subscription, of.topic, of.id],
+  };
+}
