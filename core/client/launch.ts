@@ -1,0 +1,63 @@
+/**
+ * How the daemon is started: the one place that knows its exact permissions (contract row 23). No TCP, no subprocess, no
+ * FFI, no environment; its own source, the data dir, the socket's folder and the config are all that it can reach.
+ */
+import { folderOf } from "./paths.ts";
+
+/** What a daemon is started with. */
+export interface LaunchOptions {
+  dataDir: string;
+  socket: string;
+  config: string;
+  store?: string;
+  durability?: string;
+  /** The daemon ends when its standard input does: for one that must not outlive who started it. */
+  untilStdinCloses?: boolean;
+}
+
+/** A program and its arguments, for `Deno.Command`. */
+export interface Launch {
+  program: string;
+  args: string[];
+}
+
+/** The Deno permission flags of a daemon with these paths. */
+export function permissionFlags({ dataDir, socket, config }: LaunchOptions): string[] {
+  const folder = folderOf(socket);
+  const source = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
+  return [
+    "--no-prompt",
+    `--allow-net=unix:${escape(socket)}`,
+    `--allow-read=${[dataDir, folder, config, source].map(escape).join(",")}`,
+    `--allow-write=${[dataDir, folder].map(escape).join(",")}`,
+    "--allow-sys=uid",
+  ];
+}
+
+/** The command that runs a daemon in the foreground. It prints one line of JSON when it serves. */
+export function daemonCommand(options: LaunchOptions): Launch {
+  const args = [
+    "--data-dir",
+    options.dataDir,
+    "--socket",
+    options.socket,
+    "--config",
+    options.config,
+    ...(options.store === undefined ? [] : ["--store", options.store]),
+    ...(options.durability === undefined ? [] : ["--durability", options.durability]),
+    ...(options.untilStdinCloses ? ["--until-stdin-closes"] : []),
+  ];
+  const program = Deno.execPath();
+  // In a compiled binary the permissions are baked in: the daemon gives up what it does not need once it listens.
+  if (Deno.build.standalone) return { program, args: ["__daemon", ...args] };
+  const main = decodeURIComponent(new URL("../../daemon/main.ts", import.meta.url).pathname);
+  return {
+    program,
+    args: ["run", "--quiet", ...permissionFlags(options), main, ...args],
+  };
+}
+
+/** A comma separates paths in a permission flag; one that belongs to a path is doubled. */
+function escape(path: string): string {
+  return path.replaceAll(",", ",,");
+}

@@ -1,0 +1,172 @@
+/**
+ * `--where`: CEL (https://cel.dev) over `event` and `payload`. A missing field makes the event not match. JSON has one kind of
+ * number, so ints and doubles mix here; `matches()` runs on a linear-time engine, because strangers write patterns.
+ */
+import type { EvaluationError, ParseError } from "@marcbachmann/cel-js";
+import { InvalidArgumentError } from "./errors.ts";
+import type { Event } from "./event.ts";
+
+/** Decides whether an event is wanted. */
+export type Filter = (event: Event) => boolean;
+
+/** The longest expression, in characters. */
+const LONGEST = 4096;
+/** What an expression may be made of: enough for a person, too little for a bomb. */
+const LIMITS = { maxAstNodes: 500, maxDepth: 64 };
+const HINT = `for example: payload.amount > 7 && event.type == "order.created"`;
+
+type Compile = (expression: string) => Filter;
+let engine: Promise<Compile> | undefined;
+
+/** Reads an expression. Throws `InvalidArgumentError` (`filter/invalid`) that says where it is wrong. */
+export async function compileFilter(expression: string): Promise<Filter> {
+  if (expression.length > LONGEST) {
+    throw invalid(`has ${expression.length} characters, and ${LONGEST} is the most`);
+  }
+  engine ??= loadEngine();
+  return (await engine)(expression);
+}
+
+async function loadEngine(): Promise<Compile> {
+  const [
+    { Environment, EvaluationError, ParseError, TypeError: CelTypeError },
+    { RE2JS, RE2JSException },
+  ] = await Promise.all([
+    import("@marcbachmann/cel-js"),
+    import("re2js"),
+  ]);
+  const environment = new Environment({ unlistedVariablesAreDyn: false, limits: LIMITS });
+  environment.registerVariable("event", "dyn").registerVariable("payload", "dyn");
+  mixNumbers(environment);
+  /** Undefined for what is no pattern: a computed one then matches nothing. */
+  const compilePattern = (pattern: string) => {
+    try {
+      return RE2JS.compile(pattern);
+    } catch (error) {
+      if (error instanceof RE2JSException) return undefined;
+      throw error;
+    }
+  };
+  const patterns = new Map<string, { matches(text: string): boolean }>();
+  environment.registerFunction(
+    `string.${LINEAR_MATCHES}(string): bool`,
+    (text: string, pattern: string) => {
+      let compiled = patterns.get(pattern);
+      if (!compiled) {
+        const re = compilePattern(pattern);
+        // A pattern may be computed from each payload: what is kept of them is bounded.
+        if (patterns.size >= 100) patterns.clear();
+        patterns.set(
+          pattern,
+          compiled = { matches: (input) => re?.matcher(input).find() ?? false },
+        );
+      }
+      return compiled.matches(text);
+    },
+  );
+  return (expression) => {
+    const program = prepare(expression, () => environment.parse(renameMatches(expression)));
+    for (const pattern of literalPatterns(expression)) {
+      if (!compilePattern(pattern)) {
+        throw invalid(`has a pattern that is not one: ${JSON.stringify(pattern)}`, { expression });
+      }
+    }
+    const checked = program.check?.();
+    if (checked && !checked.valid) throw asInvalid(checked.error, expression);
+    return (event) => {
+      try {
+        return program({ event, payload: event.payload }) === true;
+      } catch (error) {
+        if (error instanceof EvaluationError || error instanceof CelTypeError) return false; // a missing field: no match
+        throw error;
+      }
+    };
+  };
+
+  function prepare<T>(expression: string, parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      if (error instanceof ParseError || error instanceof CelTypeError) {
+        throw asInvalid(error, expression);
+      }
+      throw error;
+    }
+  }
+}
+
+/** As long as `matches`, so that positions in messages stay true. */
+const LINEAR_MATCHES = "matchRe";
+
+/** Calls our `matches` instead of the library's, everywhere but in string literals. */
+export function renameMatches(expression: string): string {
+  const token = /"""[^]*?"""|'''[^]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\bmatches\b(?=\s*\()/g;
+  return expression.replace(token, (found) => found === "matches" ? LINEAR_MATCHES : found);
+}
+
+/** The patterns that stand in the expression itself, as single- or double-quoted strings without escapes. */
+function literalPatterns(expression: string): string[] {
+  return [...expression.matchAll(/\.matches\s*\(\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*\)/g)]
+    .map(([, double, single]) => double ?? single ?? "");
+}
+
+const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
+
+interface Operators {
+  registerOperator(signature: string, handler: (a: unknown, b: unknown) => unknown): unknown;
+}
+
+/** Numbers of a payload are doubles, numbers in an expression ints: both are numbers to who writes it. */
+function mixNumbers(environment: Operators): void {
+  for (const [operator, apply] of Object.entries(ARITHMETIC)) {
+    for (const signature of [`double ${operator} int`, `int ${operator} double`]) {
+      environment.registerOperator(signature, (a, b) => apply(Number(a), Number(b)));
+    }
+  }
+  environment.registerOperator("double % double", (a, b) => Number(a) % Number(b));
+}
+
+function asInvalid(
+  error: EvaluationError | ParseError | Error | undefined,
+  expression: string,
+): InvalidArgumentError {
+  const message = (error?.message ?? "it does not type-check").replaceAll(
+    LINEAR_MATCHES,
+    "matches",
+  );
+  return invalid(`is not valid: ${message.split("\n")[0]}`, {
+    cause: error,
+    column: columnOf(message),
+    expression,
+  });
+}
+
+/** The library draws a caret below the fault. */
+function columnOf(message: string): number | undefined {
+  const [, source, pointer] = /\n(>\s*\d+ \| ).*\n( *)\^/.exec(message) ?? [];
+  return source === undefined || pointer === undefined
+    ? undefined
+    : pointer.length - source.length + 1;
+}
+
+function invalid(
+  fault: string,
+  about: { cause?: unknown; column?: number | undefined; expression?: string } = {},
+): InvalidArgumentError {
+  const where = about.column === undefined ? "" : ` at column ${about.column}`;
+  return new InvalidArgumentError(`the filter ${fault}${where}`, {
+    code: "filter/invalid",
+    hint: HINT,
+    cause: about.cause,
+    details: {
+      ...(about.expression === undefined ? {} : { expression: about.expression }),
+      ...(about.column === undefined ? {} : { column: about.column }),
+    },
+  });
+}

@@ -1,0 +1,177 @@
+/** The daemon's settings: command line before config file before default. Each key is in docs/configuration.md. */
+import { parseBytes, parseDuration } from "../core/duration.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import { didYouMean } from "../core/suggest.ts";
+import type { Durability } from "../core/store/sqlite_schema.ts";
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
+
+/** Every setting, settled. Sizes in bytes, durations in ms. */
+export interface Config {
+  store: "sqlite" | "memory";
+  durability: Durability;
+  maxEventBytes: number;
+  dedupWindow: number;
+  autoCreateTopics: boolean;
+  maxConnections: number;
+  logLevel: LogLevel;
+  logMaxBytes: number;
+}
+
+/** What holds where nothing is said. */
+export const defaultConfig: Readonly<Config> = {
+  store: "sqlite",
+  durability: "always",
+  maxEventBytes: 1024 * 1024,
+  dedupWindow: 86_400_000,
+  autoCreateTopics: true,
+  maxConnections: 512,
+  logLevel: "info",
+  logMaxBytes: 10 * 1024 * 1024,
+};
+
+const STORES = ["sqlite", "memory"] as const;
+
+type Reader = (value: unknown, key: string) => Partial<Config>;
+
+/** Keys of the config file, `section.key`. */
+const KEYS: Record<string, Reader> = {
+  store: (value, key) => ({ store: oneOf(value, key, STORES) }),
+  durability: (value, key) => ({ durability: parseDurability(text(value, key)) }),
+  max_event_bytes: (value, key) => ({
+    maxEventBytes: within(size(value, key), key, [1024, 256 * 1024 * 1024]),
+  }),
+  dedup_window: (value, key) => ({ dedupWindow: parseDuration(text(value, key), key) }),
+  auto_create_topics: (value, key) => ({ autoCreateTopics: truth(value, key) }),
+  max_connections: (value, key) => ({
+    maxConnections: within(whole(value, key), key, [4, 100_000]),
+  }),
+  "log.level": (value, key) => ({ logLevel: oneOf(value, key, LOG_LEVELS) }),
+  "log.max_bytes": (value, key) => ({
+    logMaxBytes: within(size(value, key), key, [4096, 2 ** 40]),
+  }),
+};
+
+/** Reads the config file; one that is not there says nothing. */
+export async function loadConfig(path: string): Promise<Partial<Config>> {
+  let source: string;
+  try {
+    source = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
+    throw error;
+  }
+  const { parse, TomlError } = await import("smol-toml");
+  try {
+    return readConfig(parse(source) as Record<string, unknown>);
+  } catch (error) {
+    if (error instanceof TomlError) {
+      throw new InvalidArgumentError(
+        `${path}, line ${error.line}, column ${error.column}: ${firstLine(error.message)}`,
+        {
+          code: "config/invalid",
+          cause: error,
+        },
+      );
+    }
+    if (error instanceof InvalidArgumentError) {
+      throw new InvalidArgumentError(`${path}: ${error.message}`, {
+        code: "config/invalid",
+        hint: error.hint,
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Checks a parsed config file. Unknown keys are refused: a setting that is not in force must not look as if it were. */
+export function readConfig(table: Record<string, unknown>): Partial<Config> {
+  const config: Partial<Config> = {};
+  for (const [key, value] of flatten(table)) {
+    const read = Object.hasOwn(KEYS, key) ? KEYS[key] : undefined;
+    if (!read) {
+      throw new InvalidArgumentError(`unknown key ${key}`, {
+        hint: didYouMean(key, Object.keys(KEYS)) ?? `the keys are ${Object.keys(KEYS).join(", ")}`,
+        details: { key },
+      });
+    }
+    Object.assign(config, read(value, key));
+  }
+  return config;
+}
+
+function* flatten(table: Record<string, unknown>, prefix = ""): Generator<[string, unknown]> {
+  for (const [key, value] of Object.entries(table)) {
+    const isTable = typeof value === "object" && value !== null && !Array.isArray(value) &&
+      !(value instanceof Date);
+    if (isTable) yield* flatten(value as Record<string, unknown>, `${prefix}${key}.`);
+    else yield [prefix + key, value];
+  }
+}
+
+/** `always`, `os`, or `interval:DURATION` (kept in ms). */
+export function parseDurability(value: string): Durability {
+  if (value === "always" || value === "os") return value;
+  if (value.startsWith("interval:")) {
+    const ms = parseDuration(value.slice("interval:".length), "the interval of durability");
+    if (ms >= 1) return `interval:${ms}`;
+  }
+  throw new InvalidArgumentError(
+    `durability is always, os or interval:DURATION, not ${JSON.stringify(value)}`,
+    {
+      hint: "interval:200ms syncs within 200 ms; always syncs before each reply",
+    },
+  );
+}
+
+function text(value: unknown, key: string): string {
+  if (typeof value === "string") return value;
+  throw new InvalidArgumentError(`${key} is a string, not ${JSON.stringify(value)}`, {
+    details: { key },
+  });
+}
+
+function truth(value: unknown, key: string): boolean {
+  if (typeof value === "boolean") return value;
+  throw new InvalidArgumentError(`${key} is true or false, not ${JSON.stringify(value)}`, {
+    details: { key },
+  });
+}
+
+function whole(value: unknown, key: string): number {
+  if (Number.isSafeInteger(value)) return value as number;
+  throw new InvalidArgumentError(`${key} is a whole number, not ${JSON.stringify(value)}`, {
+    details: { key },
+  });
+}
+
+function size(value: unknown, key: string): number {
+  return typeof value === "number" ? whole(value, key) : parseBytes(text(value, key), key);
+}
+
+function within(value: number, key: string, [low, high]: readonly [number, number]): number {
+  if (value >= low && value <= high) return value;
+  throw new InvalidArgumentError(`${key} is from ${low} to ${high}, not ${value}`, {
+    details: { key },
+  });
+}
+
+function oneOf<T extends string>(value: unknown, key: string, choices: readonly T[]): T {
+  if (choices.includes(value as T)) return value as T;
+  throw new InvalidArgumentError(
+    `${key} is ${choices.join(" or ")}, not ${JSON.stringify(value)}`,
+    {
+      hint: typeof value === "string" ? didYouMean(value, choices) : undefined,
+      details: { key },
+    },
+  );
+}
+
+function firstLine(message: string): string {
+  return message.split("\n")[0]!;
+}
+
+/** The store by its name, from the command line. */
+export function parseStore(value: string): Config["store"] {
+  return oneOf(value, "store", STORES);
+}

@@ -1,0 +1,64 @@
+/** The data dir: made with mode 0700, and refused when somebody else could have had a hand in it (contract row 21). */
+import { DataDirError } from "../core/errors.ts";
+import { lstat } from "./lock.ts";
+
+/** Where the files of a data dir are. */
+export interface DataDir {
+  path: string;
+  events: string;
+  state: string;
+  logFolder: string;
+}
+
+const OTHERS_WRITE = 0o022;
+const OTHERS = 0o077;
+
+/** Makes the data dir if it is not there, and checks it and everything of ours in it. */
+export function prepareDataDir(path: string): DataDir {
+  if (!lstat(path)) Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  assertOurs(path, "folder");
+  tighten(path, 0o700);
+  const dir = {
+    path,
+    events: `${path}/events.db`,
+    state: `${path}/state.db`,
+    logFolder: `${path}/log`,
+  };
+  if (!lstat(dir.logFolder)) Deno.mkdirSync(dir.logFolder, { mode: 0o700 });
+  assertOurs(dir.logFolder, "folder");
+  for (const file of [dir.events, dir.state]) {
+    for (const suffix of ["", "-wal", "-shm", "-journal"]) {
+      if (lstat(file + suffix)) assertOurs(file + suffix, "file");
+    }
+    // SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask.
+    if (!lstat(file)) Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
+    tighten(file, 0o600);
+  }
+  return dir;
+}
+
+function assertOurs(path: string, kind: "folder" | "file"): void {
+  const info = lstat(path)!;
+  const fault = info.isSymlink
+    ? "is a symbolic link"
+    : (kind === "folder" ? !info.isDirectory : !info.isFile)
+    ? `is not a ${kind}`
+    : info.uid !== null && info.uid !== Deno.uid()
+    ? `belongs to the user ${info.uid}, not to ${Deno.uid()}`
+    : ((info.mode ?? 0) & OTHERS_WRITE) !== 0
+    ? `can be written by others (mode ${((info.mode ?? 0) & 0o777).toString(8)})`
+    : kind === "file" && (info.nlink ?? 1) > 1
+    ? "has a second name (a hard link)"
+    : undefined;
+  if (fault === undefined) return;
+  throw new DataDirError("datadir/unsafe", `${path} ${fault}; nothing in it was touched`, {
+    hint: fault.startsWith("can be written")
+      ? `look at what is in it, then: chmod go-w ${path}`
+      : "choose a data dir of your own with EVS_DATA_DIR",
+  });
+}
+
+/** Takes away what others may read: made by an older umask, not by an attacker. */
+function tighten(path: string, mode: number): void {
+  if (((Deno.lstatSync(path).mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, mode);
+}

@@ -1,0 +1,115 @@
+/** A broker with its stores, as the daemon hosts it: opened in order, closed in reverse. */
+import { EventBroker } from "../core/broker.ts";
+import { systemClock } from "../core/clock.ts";
+import { IdSource } from "../core/id.ts";
+import { WorkerState } from "../core/state/worker_state.ts";
+import { MemoryEventStore } from "../core/store/memory.ts";
+import type { JournalStore } from "../core/store/store.ts";
+import { WorkerEventStore } from "../core/store/worker_store.ts";
+import type { Config } from "./config.ts";
+import type { DataDir } from "./data_dir.ts";
+import type { Log } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { RetentionTimer } from "./retention.ts";
+
+/** What the daemon was started with. */
+export interface HostOptions {
+  dataDir: DataDir;
+  socket: string;
+  config: Config;
+  log: Log;
+  /** Begins the drain; the reason goes to the log. */
+  shutdown(reason: string): void;
+  /** Deno's permission flags, for the status. */
+  permissions: string[];
+}
+
+/** What the routes work with. */
+export class Host {
+  readonly broker: EventBroker;
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly socket: string;
+  readonly log: Log;
+  readonly metrics = new Metrics();
+  readonly ids = new IdSource();
+  readonly startedAt = Date.now();
+  readonly permissions: readonly string[];
+  readonly shutdown: (reason: string) => void;
+  readonly retention: RetentionTimer;
+  /** Open connections; the server sets it. */
+  connections: () => number = () => 0;
+  draining = false;
+
+  private constructor(broker: EventBroker, options: HostOptions) {
+    this.broker = broker;
+    this.config = options.config;
+    this.dataDir = options.dataDir.path;
+    this.socket = options.socket;
+    this.log = options.log;
+    this.permissions = options.permissions;
+    this.shutdown = options.shutdown;
+    this.retention = new RetentionTimer(broker, {
+      clock: systemClock,
+      onError: (error) => this.unexpected(error, "retention"),
+    });
+  }
+
+  /** Opens the databases and the broker on them. */
+  static async open(options: HostOptions): Promise<Host> {
+    const { dataDir, config, log } = options;
+    const [store, state] = await Promise.all([
+      openStore(options),
+      WorkerState.open(dataDir.state, { script: new URL("./state_worker.ts", import.meta.url) }),
+    ]);
+    let host: Host | undefined;
+    const broker = new EventBroker({
+      eventStore: store,
+      state,
+      autoCreateTopics: config.autoCreateTopics,
+      onError: (error, context) => {
+        if (host) host.unexpected(error, context);
+        else log.logger.error("failed while starting: {context}", { context, error });
+      },
+    });
+    return host = new Host(broker, options);
+  }
+
+  get maxEventBytes(): number {
+    return this.config.maxEventBytes;
+  }
+
+  /** Something nobody foresaw: logged with its stack and counted. */
+  unexpected(error: unknown, context: string): void {
+    this.metrics.errors++;
+    this.log.logger.error("unexpected error: {context}", { context, error });
+  }
+
+  /** Why the daemon is not well, in words. */
+  problems(): string[] {
+    const problems: string[] = [];
+    const { failed } = this.broker.journal;
+    if (failed !== undefined) {
+      problems.push(
+        `the event store failed: ${failed instanceof Error ? failed.message : String(failed)}`,
+      );
+    }
+    return problems;
+  }
+
+  /** Finishes what is under way, then closes the databases. */
+  async close(): Promise<void> {
+    await this.retention.stop();
+    await this.broker.close();
+  }
+}
+
+async function openStore({ dataDir, config }: HostOptions): Promise<JournalStore> {
+  const { durability, dedupWindow } = config;
+  if (config.store === "memory") return new MemoryEventStore({ dedupWindow });
+  return await WorkerEventStore.open(dataDir.events, {
+    script: new URL("./journal_worker.ts", import.meta.url),
+    durability,
+    dedupWindow,
+  });
+}

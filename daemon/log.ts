@@ -1,0 +1,108 @@
+/**
+ * The daemon's log: one JSON object a line in `<data dir>/log/daemon.log`, rotated by size. LogTape does the levels and the
+ * properties; the sink is ours, because LogTape's own file sink syncs at every flush.
+ */
+import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
+
+/** Old files kept beside the current one. */
+const KEPT = 3;
+
+/** Levels, least important first. */
+export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
+/** A file that is written to until it is too long, then renamed: `.1` is the newest of the old ones. */
+export class RotatingFile {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  #file: Deno.FsFile;
+  #size: number;
+
+  constructor(path: string, options: { maxBytes: number }) {
+    this.#path = path;
+    this.#maxBytes = options.maxBytes;
+    this.#file = this.#open();
+    this.#size = this.#file.statSync().size;
+  }
+
+  /** Appends the bytes whole. */
+  write(bytes: Uint8Array): void {
+    if (this.#size > 0 && this.#size + bytes.length > this.#maxBytes) this.#rotate();
+    // A write may be short, and says so only by its count.
+    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+    this.#size += bytes.length;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+
+  #open(): Deno.FsFile {
+    return Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
+  }
+
+  #rotate(): void {
+    this.#file.close();
+    for (let n = KEPT - 1; n >= 1; n--) {
+      renameIfThere(`${this.#path}.${n}`, `${this.#path}.${n + 1}`);
+    }
+    renameIfThere(this.#path, `${this.#path}.1`);
+    this.#file = this.#open();
+    this.#size = 0;
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    Deno.renameSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+/** The log of one daemon. */
+export interface Log {
+  logger: Logger;
+  close(): void;
+}
+
+/** Opens the log in a folder. */
+export function openLog(folder: string, options: { level: LogLevel; maxBytes: number }): Log {
+  const file = new RotatingFile(`${folder}/daemon.log`, options);
+  const encoder = new TextEncoder();
+  configureSync({
+    reset: true,
+    sinks: { file: (record) => file.write(encoder.encode(logLine(record))) },
+    loggers: [
+      { category: "evs", sinks: ["file"], lowestLevel: options.level },
+      { category: ["logtape", "meta"], sinks: ["file"], lowestLevel: "warning" },
+    ],
+  });
+  return { logger: getLogger("evs"), close: () => file.close() };
+}
+
+/** One record as its line. Errors keep their code and stack. */
+export function logLine(record: LogRecord): string {
+  const properties = Object.entries(record.properties).map(([name, value]) => [name, plain(value)]);
+  return `${
+    JSON.stringify({
+      time: new Date(record.timestamp).toISOString(),
+      level: record.level,
+      message: record.message.map((part) =>
+        typeof part === "string" ? part : JSON.stringify(plain(part))
+      ).join(""),
+      ...Object.fromEntries(properties),
+    })
+  }\n`;
+}
+
+function plain(value: unknown): unknown {
+  if (!(value instanceof Error)) return typeof value === "bigint" ? String(value) : value;
+  const { code } = value as { code?: unknown };
+  return {
+    ...(code === undefined ? {} : { code }),
+    message: value.message,
+    stack: value.stack,
+    ...(value.cause === undefined ? {} : { cause: plain(value.cause) }),
+  };
+}

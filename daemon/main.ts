@@ -1,0 +1,174 @@
+/**
+ * The daemon. Started by core/client/launch.ts with exact permissions; prints one line of JSON on standard output when
+ * it serves, and nothing else there, ever. What goes wrong before that is said on standard error.
+ */
+import { EvsError, InvalidArgumentError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import { type Config, defaultConfig, loadConfig, parseDurability, parseStore } from "./config.ts";
+import { prepareDataDir } from "./data_dir.ts";
+import { Host } from "./host.ts";
+import { lockDataDir, lockSocket } from "./lock.ts";
+import { openLog } from "./log.ts";
+import { routes } from "./routes/mod.ts";
+import { listen, type Server } from "./server.ts";
+import { freeSocketPath, prepareSocketFolder, protectSocket } from "./socket.ts";
+
+/** A drain that takes longer is cut short (contract row 19), ms. */
+const DRAIN_DEADLINE = 4000;
+
+interface Arguments {
+  dataDir: string;
+  socket: string;
+  config: string;
+  overrides: Partial<Config>;
+  untilStdinCloses: boolean;
+}
+
+/** Reads the command line of the daemon; see core/client/launch.ts, which writes it. */
+export function parseArguments(args: readonly string[]): Arguments {
+  const values = new Map<string, string>();
+  let untilStdinCloses = false;
+  for (let i = 0; i < args.length; i++) {
+    const name = args[i]!;
+    if (name === "--until-stdin-closes") {
+      untilStdinCloses = true;
+      continue;
+    }
+    const value = args[++i];
+    if (
+      !["--data-dir", "--socket", "--config", "--store", "--durability"].includes(name) ||
+      value === undefined
+    ) {
+      throw new InvalidArgumentError(`the daemon does not take ${name}`, {
+        hint: "start it with: evs daemon run",
+      });
+    }
+    values.set(name, value);
+  }
+  const need = (name: string) => {
+    const value = values.get(name);
+    if (value === undefined) {
+      throw new InvalidArgumentError(`the daemon needs ${name}`, {
+        hint: "start it with: evs daemon run",
+      });
+    }
+    return value;
+  };
+  const [store, durability] = [values.get("--store"), values.get("--durability")];
+  return {
+    dataDir: need("--data-dir"),
+    socket: need("--socket"),
+    config: need("--config"),
+    overrides: {
+      ...(store === undefined ? {} : { store: parseStore(store) }),
+      ...(durability === undefined ? {} : { durability: parseDurability(durability) }),
+    },
+    untilStdinCloses,
+  };
+}
+
+/** Runs the daemon until it is told to stop; resolves with the exit code. */
+export async function runDaemon(args: readonly string[]): Promise<number> {
+  const { dataDir: path, socket, config: configPath, overrides, untilStdinCloses } = parseArguments(
+    args,
+  );
+  const config: Config = { ...defaultConfig, ...await loadConfig(configPath), ...overrides };
+  const dataDir = prepareDataDir(path);
+  const dataLock = lockDataDir(path);
+  prepareSocketFolder(socket);
+  const socketLock = lockSocket(socket);
+  await freeSocketPath(socket);
+  const log = openLog(dataDir.logFolder, { level: config.logLevel, maxBytes: config.logMaxBytes });
+  const stop = Promise.withResolvers<{ reason: string; code: number }>();
+  const host = await Host.open({
+    dataDir,
+    socket,
+    config,
+    log,
+    permissions: grantedPermissions(args),
+    shutdown: (reason) => stop.resolve({ reason, code: 0 }),
+  });
+  const server = await listen(host, routes);
+  protectSocket(socket);
+  onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
+  if (untilStdinCloses) {
+    void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
+  }
+  // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
+  void host.broker.journal.failure.then((error) => {
+    host.unexpected(error, "the event store failed");
+    stop.resolve({ reason: "the event store failed", code: 1 });
+  });
+  log.logger.info("ready", {
+    version: VERSION,
+    pid: Deno.pid,
+    socket,
+    dataDir: path,
+    store: config.store,
+    durability: config.durability,
+  });
+  tellReady({ ready: true, pid: Deno.pid, socket });
+
+  const { reason, code } = await stop.promise;
+  log.logger.info("stopping: {reason}", { reason });
+  host.draining = true;
+  await drain(server, host);
+  Deno.removeSync(socket);
+  log.logger.info("stopped", { reason, code });
+  log.close();
+  socketLock.release();
+  dataLock.release();
+  return code;
+}
+
+async function drain(server: Server, host: Host): Promise<void> {
+  await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
+  await host.close();
+}
+
+function tellReady(line: unknown): void {
+  const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+/** The first SIGTERM or SIGINT drains, the second ends at once: what was acknowledged is durable either way. */
+function onSignals(stop: (signal: string) => void): void {
+  let asked = false;
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(signal, () => {
+      if (asked) Deno.exit(1);
+      asked = true;
+      stop(signal);
+    });
+  }
+}
+
+async function stdinClosed(): Promise<void> {
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null);
+}
+
+/** The flags as launch.ts gave them, told in the status; what is in force can only be narrower. */
+function grantedPermissions(args: readonly string[]): string[] {
+  const at = (name: string) => args[args.indexOf(name) + 1] ?? "";
+  const folder = at("--socket").slice(0, at("--socket").lastIndexOf("/"));
+  return [
+    `--allow-net=unix:${at("--socket")}`,
+    `--allow-read=${[at("--data-dir"), folder, at("--config"), "its own source"].join(",")}`,
+    `--allow-write=${[at("--data-dir"), folder].join(",")}`,
+    "--allow-sys=uid",
+  ];
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await runDaemon(Deno.args));
+  } catch (error) {
+    const known = error instanceof EvsError;
+    const text = known
+      ? `evs daemon: ${error.message}\n${error.hint === undefined ? "" : `  ${error.hint}\n`}`
+      : `evs daemon: ${error instanceof Error ? error.stack : String(error)}\n`;
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+    Deno.exit(known ? error.exit : 70);
+  }
+}

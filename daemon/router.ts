@@ -1,0 +1,226 @@
+/**
+ * From a request to its route. A route's error becomes an answer with its code; an error that nobody foresaw is logged
+ * with its stack, counted, and stays in its request.
+ */
+import type http from "node:http";
+import {
+  EventRefusedError,
+  EvsError,
+  InternalError,
+  InvalidArgumentError,
+  NotFoundError,
+} from "../core/errors.ts";
+import { faultPosition, place } from "../core/json.ts";
+import { nearest } from "../core/suggest.ts";
+import type { Host } from "./host.ts";
+
+/** What a route is given. */
+export interface RouteRequest {
+  /** Parts of the path, decoded. */
+  params: Record<string, string>;
+  query: URLSearchParams;
+  raw: http.IncomingMessage;
+  host: Host;
+  /** Aborted when the connection closes or the daemon stops. */
+  signal: AbortSignal;
+  /** Names the connection: leases may be bound to it. */
+  connection: string;
+}
+
+/** One thing that the daemon serves. */
+export interface Route {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** `/v1/topics/{topic}`: a part in braces is a parameter. */
+  path: string;
+  handle(request: RouteRequest, reply: http.ServerResponse): Promise<void> | void;
+}
+
+/** The longest body of a request that is one small JSON object. */
+const MAX_REQUEST_BODY = 1024 * 1024;
+/** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
+const BODY_IDLE = 10_000;
+
+/** The routes, found by method and path. */
+export class Router {
+  readonly routes: readonly Route[];
+  readonly #compiled: { route: Route; parts: string[] }[];
+
+  constructor(routes: readonly Route[]) {
+    this.routes = routes;
+    this.#compiled = routes.map((route) => ({ route, parts: route.path.split("/") }));
+  }
+
+  /** The route of a request, or an error that names what is near. */
+  find(method: string, path: string): { route: Route; params: Record<string, string> } {
+    const parts = path.split("/").map(decodePart);
+    const allowed: string[] = [];
+    for (const { route, parts: pattern } of this.#compiled) {
+      const params = matchParts(pattern, parts);
+      if (!params) continue;
+      if (route.method === method || (method === "HEAD" && route.method === "GET")) {
+        return { route, params };
+      }
+      allowed.push(route.method);
+    }
+    if (allowed.length > 0) {
+      throw new MethodNotAllowedError(
+        `${path} takes ${allowed.join(", ")}, not ${method}`,
+        allowed,
+      );
+    }
+    const near = nearest(path, this.routes.map((route) => route.path));
+    throw new NotFoundError("route", `nothing is served at ${path}`, {
+      hint: near.length > 0
+        ? `did you mean ${near[0]}?`
+        : "schemas/openapi.json lists what is served",
+    });
+  }
+}
+
+/** The path is served, but not by this method. */
+export class MethodNotAllowedError extends EvsError {
+  readonly allowed: readonly string[];
+
+  constructor(message: string, allowed: readonly string[]) {
+    super({ code: "route/method-not-allowed", status: 405, exit: 2 }, message);
+    this.allowed = allowed;
+  }
+}
+
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw new InvalidArgumentError(`the path has a bad percent escape: ${JSON.stringify(part)}`, {
+      cause,
+    });
+  }
+}
+
+function matchParts(
+  pattern: readonly string[],
+  parts: readonly string[],
+): Record<string, string> | undefined {
+  if (pattern.length !== parts.length) return undefined;
+  const params: Record<string, string> = {};
+  for (let i = 0; i < pattern.length; i++) {
+    const expected = pattern[i]!;
+    const part = parts[i]!;
+    if (expected.startsWith("{")) {
+      if (part === "") return undefined;
+      params[expected.slice(1, -1)] = part;
+    } else if (expected !== part) return undefined;
+  }
+  return params;
+}
+
+/** Answers with JSON on one line. */
+export function sendJson(reply: http.ServerResponse, status: number, body: unknown): void {
+  sendBytes(reply, {
+    status,
+    type: "application/json",
+    bytes: encoder.encode(`${JSON.stringify(body)}\n`),
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** Answers with bytes. */
+export function sendBytes(
+  reply: http.ServerResponse,
+  { status, type, bytes }: { status: number; type: string; bytes: Uint8Array },
+): void {
+  if (reply.destroyed || reply.writableEnded) return;
+  reply.writeHead(status, { "content-type": type, "content-length": bytes.length });
+  reply.end(bytes);
+}
+
+/** Answers with an error; an unforeseen one is told as our bug. Where the answer has begun, the connection is ended. */
+export function sendError(reply: http.ServerResponse, error: unknown): void {
+  const known = asEvsError(error);
+  if (reply.headersSent) {
+    reply.destroy();
+    return;
+  }
+  if (known instanceof MethodNotAllowedError) reply.setHeader("allow", known.allowed.join(", "));
+  // What is left of a refused body is not read: the connection could not be used again.
+  if (!reply.req.complete) reply.shouldKeepAlive = false;
+  sendJson(reply, known.status, { error: known.toBody() });
+}
+
+/** The error, or our bug around it. */
+export function asEvsError(error: unknown): EvsError {
+  if (error instanceof EvsError) return error;
+  return new InternalError("the daemon failed at this request; the log has the details", {
+    cause: error,
+    hint: "evs daemon logs",
+  });
+}
+
+/** The body as it comes. Throws when it stalls; ends quietly never: a connection that breaks off throws too. */
+export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  const { raw } = request;
+  const stalled = () =>
+    raw.destroy(
+      new EventRefusedError(
+        "event/invalid-payload",
+        `the body stopped for ${BODY_IDLE / 1000} s and was given up`,
+      ),
+    );
+  let timer = setTimeout(stalled, BODY_IDLE);
+  try {
+    for await (const chunk of raw) {
+      clearTimeout(timer);
+      yield chunk as Uint8Array;
+      timer = setTimeout(stalled, BODY_IDLE);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The body as one JSON object; `{}` where there is none. Throws `InvalidArgumentError` that says where it is wrong. */
+export async function readJson(request: RouteRequest): Promise<Record<string, unknown>> {
+  const text = new TextDecoder().decode(await readBody(request, { limit: MAX_REQUEST_BODY }));
+  if (/^[ \t\r\n]*$/.test(text)) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const { line, column } = place(text, faultPosition(text));
+    throw new InvalidArgumentError(`the body is not JSON at line ${line}, column ${column}`, {
+      cause,
+      details: { line, column },
+    });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new InvalidArgumentError("the body is not a JSON object");
+}
+
+/** The whole body, up to a limit. */
+export async function readBody(
+  request: RouteRequest,
+  { limit }: { limit: number },
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of bodyOf(request)) {
+    length += chunk.length;
+    if (length > limit) {
+      throw new InvalidArgumentError(`the body is longer than ${limit} bytes`, {
+        code: "argument/too-large",
+        details: { limit },
+      });
+    }
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}

@@ -1,0 +1,143 @@
+/** The routes of dead letters. */
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { DeadLetterAction } from "../../core/client/protocol.ts";
+import type { DeadLetterFilter, DeadLetterRecord } from "../../core/state/state.ts";
+import { concat } from "../../core/store/bytes.ts";
+import { Fields } from "../fields.ts";
+import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
+
+const DEFAULT_PAGE = 100;
+const LARGEST_PAGE = 1000;
+const FILTERS = ["subscription", "topic", "type", "key", "reason"] as const;
+
+/** List, show, retry, remove. */
+export const deadLetterRoutes: Route[] = [
+  {
+    method: "GET",
+    path: "/v1/dead-letters",
+    handle({ host, query }, reply) {
+      const filter = queryFilter(query);
+      const limit = wholeOf(query, "limit", [1, LARGEST_PAGE]) ?? DEFAULT_PAGE;
+      const after = query.get("after");
+      const { entries, next } = host.broker.deadLetters.list(filter, {
+        limit,
+        ...(after === null ? {} : { after }),
+      });
+      if (next !== undefined) reply.setHeader("evs-next", next);
+      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+      sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes: encoder.encode(lines) });
+    },
+  },
+  {
+    method: "GET",
+    path: "/v1/dead-letters/{id}",
+    handle({ host, params }, reply) {
+      const records = host.broker.deadLetters.show(params["id"]!);
+      sendBytes(reply, { status: 200, type: "application/json", bytes: details(records) });
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/dead-letters/retry",
+    async handle(request, reply) {
+      const action = await actionOf(request, { to: true });
+      const result = await request.host.broker.deadLetters.retry(action);
+      if (!result.dryRun) {
+        request.host.log.logger.info("dead letters sent again", {
+          count: result.count,
+          bySubscription: result.bySubscription,
+        });
+      }
+      sendJson(reply, 200, result);
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/dead-letters/remove",
+    async handle(request, reply) {
+      const action = await actionOf(request, { to: false });
+      const result = await request.host.broker.deadLetters.remove(action);
+      if (!result.dryRun) {
+        request.host.log.logger.warning("dead letters removed", {
+          count: result.count,
+          bySubscription: result.bySubscription,
+        });
+      }
+      sendJson(reply, 200, result);
+    },
+  },
+];
+
+const encoder = new TextEncoder();
+
+function queryFilter(query: URLSearchParams): DeadLetterFilter {
+  const known = [...FILTERS, "since", "limit", "after"];
+  for (const name of query.keys()) {
+    if (known.includes(name)) continue;
+    throw new InvalidArgumentError(`dead letters have no parameter ${JSON.stringify(name)}`, {
+      details: { parameter: name },
+      hint: `they take ${known.join(", ")}`,
+    });
+  }
+  const since = wholeOf(query, "since", [0, Number.MAX_SAFE_INTEGER]);
+  const filter: DeadLetterFilter = since === undefined ? {} : { since };
+  for (const name of FILTERS) {
+    const value = query.get(name);
+    if (value !== null) filter[name] = value;
+  }
+  return filter;
+}
+
+function wholeOf(
+  query: URLSearchParams,
+  name: string,
+  [low, high]: readonly [number, number],
+): number | undefined {
+  const text = query.get(name);
+  if (text === null) return undefined;
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new InvalidArgumentError(
+    `${name} is a whole number from ${low} to ${high}, not ${JSON.stringify(text)}`,
+    {
+      details: { parameter: name },
+    },
+  );
+}
+
+async function actionOf(request: RouteRequest, { to }: { to: boolean }): Promise<DeadLetterAction> {
+  const known = ["ids", ...FILTERS, "since", "all", "dryRun", ...(to ? ["to"] : [])];
+  const fields = new Fields(await readJson(request), known);
+  const action: DeadLetterAction = {};
+  for (const name of [...FILTERS, ...(to ? ["to" as const] : [])] as const) {
+    const value = fields.string(name);
+    if (value !== undefined) action[name] = value;
+  }
+  const [ids, since] = [fields.strings("ids"), fields.whole("since", [0, Number.MAX_SAFE_INTEGER])];
+  if (ids) action.ids = ids;
+  if (since !== undefined) action.since = since;
+  const selects = Object.keys(action).some((name) => name !== "to");
+  if (fields.boolean("dryRun")) action.dryRun = true;
+  if (fields.boolean("all")) action.all = true;
+  if (selects === (action.all ?? false)) {
+    throw new InvalidArgumentError(
+      selects
+        ? "all goes without ids and filters"
+        : "name dead letters by ids or filters, or say all",
+      { hint: "evs dlq list shows them" },
+    );
+  }
+  return action;
+}
+
+/** Every entry with its attempts and its event, whose payload stays as it was published. */
+function details(records: readonly DeadLetterRecord[]): Uint8Array {
+  const parts: Uint8Array[] = [encoder.encode('{"deadLetters":[')];
+  records.forEach(({ line, ...about }, i) => {
+    const head = JSON.stringify(about).slice(0, -1);
+    const event = line.at(-1) === 0x0a ? line.subarray(0, -1) : line;
+    parts.push(encoder.encode(`${i === 0 ? "" : ","}${head},"event":`), event, encoder.encode("}"));
+  });
+  parts.push(encoder.encode("]}\n"));
+  return concat(parts);
+}

@@ -1,0 +1,18 @@
+/** Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one against the other. */
+import type { Route } from "../router.ts";
+import { deadLetterRoutes } from "./dead_letters.ts";
+import { eventRoutes } from "./events.ts";
+import { schemaRoutes } from "./schemas.ts";
+import { statusRoutes } from "./status.ts";
+import { subscriptionRoutes } from "./subscriptions.ts";
+import { topicRoutes } from "./topics.ts";
+
+/** All routes. */
+export const routes: readonly Route[] = [
+  ...eventRoutes,
+  ...topicRoutes,
+  ...subscriptionRoutes,
+  ...deadLetterRoutes,
+  ...schemaRoutes,
+  ...statusRoutes,
+];

@@ -1,0 +1,449 @@
+/**
+ * `POST /v1/topics/{topic}/events`.
+ *
+ * NDJSON is taken line by line as it arrives: the lines of a chunk go down together as one append, while the next chunk
+ * is read. Requests that follow each other on one connection (pipelined) keep their order: each waits until the one
+ * before has handed down its last line. After a stop nothing behind it on that connection is stored.
+ */
+import type http from "node:http";
+import {
+  ConflictError,
+  EventRefusedError,
+  EvsError,
+  InvalidArgumentError,
+  type RefusalCode,
+} from "../../core/errors.ts";
+import type { NewEvent } from "../../core/event.ts";
+import { splitElements } from "../../core/json.ts";
+import type { PublishStream } from "../../core/store/journal.ts";
+import type { AppendOutcome, Expected } from "../../core/store/store.ts";
+import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
+import { checkName, Intake, type IntakeOptions, parseExpected } from "../intake.ts";
+import { badByteOf, type LineFault, LineReader } from "../ndjson.ts";
+import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
+
+/** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
+const MAX_JSON_BODY = 16 * 1024 * 1024;
+/** What an envelope may add to its payload. */
+const ENVELOPE_ROOM = 64 * 1024;
+/** Bytes handed down and not yet durable, at which a connection is read no further. */
+const MAX_IN_FLIGHT = 8 * 1024 * 1024;
+/** Seqs and ids are told one by one up to this many events. */
+const LISTED = 100;
+
+/** The publishes of one connection. */
+interface ConnectionTurn {
+  /** Resolves when the last publish has handed down all that it will. */
+  last: Promise<void>;
+  stream: PublishStream;
+  stopped: boolean;
+}
+
+const turns = new WeakMap<object, ConnectionTurn>();
+
+/** Handles one publish. */
+export async function publish(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const options = queryOf(request.query);
+  const turn = turns.get(request.raw.socket) ??
+    { last: Promise.resolve(), stream: {}, stopped: false };
+  turns.set(request.raw.socket, turn);
+  const before = turn.last;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  turn.last = promise;
+  try {
+    await before;
+    if (turn.stopped) {
+      request.raw.socket.destroy();
+      return;
+    }
+    const type = request.raw.headers["content-type"] ?? "";
+    if (/^application\/x-ndjson\b/i.test(type)) {
+      await publishLines(request, reply, { ...options, turn, handedDown: resolve });
+    } else await publishJson(request, reply, options);
+  } finally {
+    resolve();
+  }
+}
+
+interface PublishOptions extends IntakeOptions {
+  line: number;
+  onError: "stop" | "skip";
+  expected: Expected | undefined;
+}
+
+const PARAMETERS = [
+  "type",
+  "key",
+  "keyPointer",
+  "schemaVersion",
+  "metadata",
+  "id",
+  "idPrefix",
+  "line",
+  "onError",
+  "expected",
+];
+
+function queryOf(query: URLSearchParams): PublishOptions {
+  for (const name of query.keys()) {
+    if (PARAMETERS.includes(name)) continue;
+    throw new InvalidArgumentError(`publish has no parameter ${JSON.stringify(name)}`, {
+      details: { parameter: name },
+      hint: `it takes ${PARAMETERS.join(", ")}`,
+    });
+  }
+  const named = (name: string, what: string) => {
+    const value = query.get(name);
+    return value === null ? {} : { [name]: checkName(value, what) };
+  };
+  const onError = query.get("onError") ?? "stop";
+  if (onError !== "stop" && onError !== "skip") {
+    throw new InvalidArgumentError(`onError is stop or skip, not ${JSON.stringify(onError)}`);
+  }
+  const line = Number(query.get("line") ?? "1");
+  if (!Number.isSafeInteger(line) || line < 1) {
+    throw new InvalidArgumentError("line is a number from 1");
+  }
+  const keyPointer = query.get("keyPointer");
+  const expected = query.get("expected");
+  return {
+    ...named("type", "the type"),
+    ...named("key", "the key"),
+    ...named("schemaVersion", "the schema version"),
+    ...given("id", query.get("id")),
+    ...given("idPrefix", query.get("idPrefix")),
+    ...(keyPointer === null ? {} : { keyPointer }),
+    metadata: metadataOf(query.get("metadata")),
+    line,
+    onError,
+    expected: expected === null ? undefined : parseExpected(expected),
+  };
+}
+
+function given(name: "id" | "idPrefix", value: string | null): Record<string, string> {
+  if (value === null) return {};
+  if (/^[!-~]{1,128}$/.test(value)) return { [name]: value };
+  throw new InvalidArgumentError(`${name} is 1 to 128 printable ASCII characters without a space`, {
+    details: { parameter: name },
+  });
+}
+
+function metadataOf(value: string | null): string {
+  if (value === null) return "{}";
+  try {
+    const parsed: unknown = JSON.parse(value);
+    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
+      return JSON.stringify(parsed);
+    }
+  } catch (cause) {
+    throw new InvalidArgumentError("metadata is not JSON", {
+      cause,
+      details: { parameter: "metadata" },
+    });
+  }
+  throw new InvalidArgumentError("metadata is not a JSON object", {
+    details: { parameter: "metadata" },
+  });
+}
+
+function intakeFor(request: RouteRequest, options: IntakeOptions): Intake {
+  const { broker, ids } = request.host;
+  const topic = request.params["topic"]!;
+  return new Intake(options, {
+    admit: (type, version, payload) => broker.admit(topic, type, version, payload),
+    nextId: (now) => ids.next(now),
+    now: () => Date.now(),
+  });
+}
+
+/** What has been stored so far, added up. */
+class Tally {
+  count = 0;
+  duplicates = 0;
+  firstSeq = 0;
+  lastSeq = 0;
+  lines = 0;
+  readonly refused: RefusedLine[] = [];
+  readonly #events: { seq: number; id: string; duplicate?: true }[] = [];
+  #listed = true;
+
+  add(events: readonly NewEvent[], outcome: Extract<AppendOutcome, { ok: true }>): void {
+    this.count += outcome.count;
+    this.duplicates += outcome.duplicates.length;
+    if (outcome.count > 0) {
+      this.firstSeq ||= outcome.firstSeq;
+      this.lastSeq = outcome.lastSeq;
+    }
+    if (!this.#listed || this.#events.length + events.length > LISTED) {
+      this.#listed = false;
+      return;
+    }
+    const duplicates = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
+    let seq = outcome.firstSeq;
+    events.forEach(({ id }, index) => {
+      const first = duplicates.get(index);
+      this.#events.push(
+        first === undefined ? { seq: seq++, id } : { seq: first, id, duplicate: true },
+      );
+    });
+  }
+
+  reply(durable: boolean): PublishReply {
+    const { count, duplicates, lines, refused } = this;
+    const only = this.#listed && count === 0 ? this.#events[0] : undefined;
+    return {
+      count,
+      duplicates,
+      firstSeq: this.firstSeq || (only?.seq ?? 0),
+      lastSeq: this.lastSeq || (only ? this.#events.at(-1)!.seq : 0),
+      durable,
+      lines,
+      ...(this.#listed ? { events: this.#events } : {}),
+      refused,
+    };
+  }
+}
+
+async function publishLines(
+  request: RouteRequest,
+  reply: http.ServerResponse,
+  options: PublishOptions & { turn: ConnectionTurn; handedDown: () => void },
+): Promise<void> {
+  const { host } = request;
+  const topic = request.params["topic"]!;
+  if (options.expected !== undefined) {
+    throw new InvalidArgumentError("expected goes with one event or one array, not with NDJSON", {
+      details: { parameter: "expected" },
+    });
+  }
+  if (options.id !== undefined) {
+    throw new InvalidArgumentError("id goes with one event; for NDJSON use idPrefix", {
+      details: { parameter: "id" },
+    });
+  }
+  const intake = intakeFor(request, options);
+  const tally = new Tally();
+  let events: NewEvent[] = [];
+  const refuse = (line: number, error: EvsError): boolean => {
+    tally.refused.push({ line, ...error.toBody() });
+    host.metrics.refused++;
+    return options.onError === "skip";
+  };
+  const reader = new LineReader({
+    line(number, text, bytes) {
+      tally.lines++;
+      try {
+        events.push(intake.event(number, text, bytes));
+        return true;
+      } catch (error) {
+        if (error instanceof EvsError && error.exit === 4) return refuse(number, error);
+        throw error;
+      }
+    },
+    fault(number, fault) {
+      tally.lines++;
+      return refuse(number, faultError(fault));
+    },
+  }, {
+    limit: host.maxEventBytes + (options.type === undefined ? ENVELOPE_ROOM : 0),
+    firstLine: options.line,
+  });
+
+  const inFlight = new Set<Promise<void>>();
+  let bytesInFlight = 0;
+  let failure: unknown;
+  const handDown = (size: number) => {
+    if (events.length === 0) return;
+    const batch = events;
+    events = [];
+    bytesInFlight += size;
+    const appended: Promise<void> = host.broker.append(
+      { topic, events: batch },
+      options.turn.stream,
+    )
+      .then((outcome) => tally.add(batch, settled(outcome)))
+      .catch((error) => void (failure ??= error))
+      .finally(() => {
+        bytesInFlight -= size;
+        inFlight.delete(appended);
+      });
+    inFlight.add(appended);
+  };
+  for await (const chunk of bodyOf(request)) {
+    reader.push(chunk);
+    handDown(chunk.length);
+    if (reader.ended || failure !== undefined) break;
+    while (bytesInFlight > MAX_IN_FLIGHT) await Promise.race(inFlight);
+  }
+  reader.end();
+  handDown(0);
+  if (reader.ended) options.turn.stopped = true;
+  options.handedDown();
+  await Promise.all(inFlight);
+  answerLines(reply, { tally, failure, stopped: reader.ended, durable: host.broker.store.durable });
+}
+
+function answerLines(
+  reply: http.ServerResponse,
+  result: { tally: Tally; failure: unknown; stopped: boolean; durable: boolean },
+): void {
+  const { tally, failure, stopped, durable } = result;
+  const body = tally.reply(durable);
+  if (failure !== undefined) {
+    if (!(failure instanceof EvsError)) throw failure;
+    reply.shouldKeepAlive = false;
+    return sendJson(reply, failure.status, { ...body, error: failure.toBody() });
+  }
+  if (!stopped) return sendJson(reply, 200, body);
+  const { line, ...error } = body.refused.at(-1)!;
+  reply.shouldKeepAlive = false;
+  sendJson(reply, error.code === "event/too-large" ? 413 : 422, {
+    ...body,
+    error: { ...error, message: `line ${line}: ${error.message}` },
+  });
+}
+
+function faultError(fault: LineFault): EvsError {
+  return fault.code === "event/too-large"
+    ? new EventRefusedError(fault.code, `the line is longer than ${fault.limit} bytes`, {
+      details: { limit: fault.limit },
+      hint:
+        "raise max_event_bytes in the config, or publish a reference to the data instead of the data",
+    })
+    : new EventRefusedError(fault.code, `byte ${fault.offset + 1} of the line is not UTF-8`, {
+      details: { column: fault.offset + 1 },
+    });
+}
+
+async function publishJson(
+  request: RouteRequest,
+  reply: http.ServerResponse,
+  options: PublishOptions,
+): Promise<void> {
+  const { host } = request;
+  const body = await readWhole(request);
+  const text = decode(body);
+  const intake = intakeFor(request, options);
+  // With a type the body is one bare payload, an array too; without one an array is several envelopes.
+  const array = options.type === undefined && /^[ \t\r\n]*\[/.test(text);
+  const tally = new Tally();
+  const events = array
+    ? arrayEvents(intake, { text, body, tally })
+    : [intake.event(options.line, text, trimmed(text, body))];
+  tally.lines = events.length;
+  const tooLarge = events.findIndex((event) => event.payload.length > host.maxEventBytes);
+  if (tooLarge >= 0) {
+    throw new EventRefusedError(
+      "event/too-large",
+      `the payload has ${
+        events[tooLarge]!.payload.length
+      } bytes, and ${host.maxEventBytes} is the most`,
+      {
+        details: { element: tooLarge + 1, limit: host.maxEventBytes },
+        hint:
+          "raise max_event_bytes in the config, or publish a reference to the data instead of the data",
+      },
+    );
+  }
+  if (options.id !== undefined && events.length !== 1) {
+    throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
+  }
+  if (events.length > 0) {
+    const outcome = await host.broker.append({
+      topic: request.params["topic"]!,
+      events,
+      ...(options.expected === undefined ? {} : { expected: options.expected }),
+    });
+    tally.add(events, settled(outcome));
+  }
+  sendJson(reply, 200, tally.reply(host.broker.store.durable));
+}
+
+/** All or nothing: every element is looked at, and the first fault refuses the array. */
+function arrayEvents(
+  intake: Intake,
+  source: { text: string; body: Uint8Array; tally: Tally },
+): NewEvent[] {
+  return splitElements(source.text, source.body).map(({ text, bytes }, i) => {
+    try {
+      return intake.event(i + 1, text, bytes);
+    } catch (error) {
+      if (!(error instanceof EventRefusedError)) throw error;
+      const { code, message, hint, details } = error.toBody();
+      throw new EventRefusedError(
+        code as RefusalCode,
+        `element ${i + 1}: ${message}; nothing was stored`,
+        {
+          ...(hint === undefined ? {} : { hint }),
+          details: { ...details, element: i + 1 },
+          cause: error,
+        },
+      );
+    }
+  });
+}
+
+function settled(outcome: AppendOutcome): Extract<AppendOutcome, { ok: true }> {
+  if (outcome.ok) return outcome;
+  const { expected, actual, subject } = outcome;
+  throw new ConflictError(
+    `expected ${
+      expected === "none" || expected === "exists" ? expected : `seq ${expected}`
+    }, but the ${subject}'s last ` +
+      `seq is ${actual === 0 ? "none" : actual}; nothing was stored`,
+    {
+      details: { expected, actual, subject },
+      hint: "read what came in between, then publish with the seq that it has now",
+    },
+  );
+}
+
+async function readWhole(request: RouteRequest): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of bodyOf(request)) {
+    length += chunk.length;
+    if (length > MAX_JSON_BODY) {
+      throw new EventRefusedError(
+        "event/too-large",
+        `the body is longer than ${MAX_JSON_BODY} bytes`,
+        {
+          details: { limit: MAX_JSON_BODY },
+          hint: "send NDJSON (content-type: application/x-ndjson), which is stored line by line",
+        },
+      );
+    }
+    chunks.push(chunk);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+function decode(body: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+  } catch (cause) {
+    const offset = badByteOf(body);
+    throw new EventRefusedError(
+      "event/invalid-utf8",
+      `byte ${offset + 1} of the body is not UTF-8`,
+      {
+        details: { offset },
+        cause,
+      },
+    );
+  }
+}
+
+/** The body without the white space around its one value, which is not part of the payload. */
+function trimmed(text: string, body: Uint8Array): Uint8Array {
+  const before = /^[ \t\r\n]*/.exec(text)![0].length;
+  let end = body.length;
+  while (end > before && [0x20, 0x09, 0x0a, 0x0d].includes(body[end - 1]!)) end--;
+  return body.subarray(before, end);
+}

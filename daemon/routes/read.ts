@@ -1,0 +1,318 @@
+/**
+ * `GET /v1/topics/{topic}/events` and `GET /v1/events?topic=…`: what is stored, and with `follow` what comes; as NDJSON, or
+ * as server-sent events where the client asks for them.
+ */
+import type http from "node:http";
+import { InvalidArgumentError, NotFoundError } from "../../core/errors.ts";
+import { type StoredEvent, toWireLine } from "../../core/event.ts";
+import { compileFilter } from "../../core/filter.ts";
+import { type Offset, parseOffset, resolveOffset } from "../../core/offset.ts";
+import { lastOf, type Range, type Render, replay, type Selection } from "../../core/replay.ts";
+import { Tail } from "../../core/tail.ts";
+import { assertTopicName, compilePattern, isPattern } from "../../core/topic.ts";
+import { concat } from "../../core/store/bytes.ts";
+import type { RouteRequest } from "../router.ts";
+
+const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
+/** The most topics, types and positions that one request names. */
+const MOST_NAMES = 1000;
+
+interface Query extends Selection {
+  /** Names and patterns, as they were asked for. */
+  asked: string[];
+  from: Offset | undefined;
+  to: Offset | undefined;
+  limit: number | undefined;
+  follow: boolean;
+  /** Topic to the seq behind which to read. */
+  after: Map<string, number>;
+  sse: boolean;
+}
+
+/** One event by its seq or id: `GET /v1/topics/{topic}/events/{event}`. */
+export function getEvent(request: RouteRequest, reply: http.ServerResponse): void {
+  const { broker } = request.host;
+  const topic = request.params["topic"]!;
+  const wanted = request.params["event"]!;
+  broker.topics.require(topic);
+  const { store } = broker;
+  const { firstSeq, lastSeq } = store.head(topic);
+  const seq = /^\d{1,15}$/.test(wanted) ? Number(wanted) : undefined;
+  const bySeq = seq === undefined
+    ? undefined
+    : store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0];
+  const event = bySeq ?? store.find(topic, wanted);
+  if (!event) {
+    const there = lastSeq < firstSeq
+      ? "the topic is empty"
+      : `the topic has seq ${firstSeq} to ${lastSeq}`;
+    throw new NotFoundError("event", `topic ${topic} has no event ${wanted}: ${there}`, {
+      details: { firstSeq, lastSeq },
+      hint: `evs replay ${topic} shows what is there`,
+    });
+  }
+  const line = toWireLine(event);
+  reply.writeHead(200, { "content-type": "application/json", "content-length": line.length });
+  reply.end(line);
+}
+
+/** Events of one or more topics. */
+export async function readEvents(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const query = await queryOf(request);
+  const { broker } = request.host;
+  if (!query.follow) {
+    for (const name of query.asked) if (!isPattern(name)) broker.topics.require(name);
+  }
+  const matches = matcherOf(query.asked);
+  const out = new Output(request, reply);
+  const positions = new Map<string, number>();
+  const render = query.sse
+    ? sseRender(positions, { several: query.asked.length > 1 || query.asked.some(isPattern) })
+    : undefined;
+  const ranges = await rangesOf(request, query, matches);
+  const tail = query.follow
+    ? new Tail(broker, {
+      matches,
+      positions: new Map(ranges.map(({ topic, to }) => [topic, to + 1])),
+      ...selectionOf(query),
+      ...(render ? { render } : {}),
+    })
+    : undefined;
+  const stop = () => tail?.close();
+  request.signal.addEventListener("abort", stop, { once: true });
+  request.host.metrics.tails += tail ? 1 : 0;
+  try {
+    for (const { topic, from } of ranges) positions.set(topic, from - 1);
+    out.begin(query.sse, ranges);
+    const stored = replay(broker.store, {
+      ranges,
+      ...selectionOf(query),
+      ...(query.limit === undefined ? {} : { limit: query.limit }),
+      ...(render ? { render } : {}),
+    });
+    for (const bytes of stored) {
+      if (request.signal.aborted) break;
+      await out.write(bytes);
+    }
+    while (tail && !request.signal.aborted) {
+      const bytes = await tail.next();
+      if (!bytes) break;
+      await out.write(bytes);
+    }
+  } finally {
+    request.host.metrics.tails -= tail ? 1 : 0;
+    request.signal.removeEventListener("abort", stop);
+    stop();
+  }
+  reply.end();
+}
+
+function selectionOf(query: Query): Selection {
+  return {
+    ...(query.types ? { types: query.types } : {}),
+    ...(query.filter ? { filter: query.filter } : {}),
+  };
+}
+
+async function queryOf(request: RouteRequest): Promise<Query> {
+  const { query, params, raw } = request;
+  for (const name of query.keys()) {
+    if (PARAMETERS.includes(name)) continue;
+    throw new InvalidArgumentError(`reading has no parameter ${JSON.stringify(name)}`, {
+      details: { parameter: name },
+      hint: `it takes ${PARAMETERS.join(", ")}`,
+    });
+  }
+  const asked = params["topic"] === undefined ? query.getAll("topic") : [params["topic"]];
+  if (asked.length === 0) {
+    throw new InvalidArgumentError("name a topic: ?topic=NAME", {
+      details: { parameter: "topic" },
+    });
+  }
+  if (asked.length > MOST_NAMES) {
+    throw new InvalidArgumentError(`at most ${MOST_NAMES} topics at once`);
+  }
+  for (const name of asked) if (!isPattern(name)) assertTopicName(name);
+  const types = query.getAll("type");
+  if (types.length > MOST_NAMES) {
+    throw new InvalidArgumentError(`at most ${MOST_NAMES} types at once`);
+  }
+  const follow = flag(query.get("follow"));
+  const to = query.get("to");
+  if (follow && to !== null) {
+    throw new InvalidArgumentError("follow has no end: leave out to, or follow", {
+      details: { parameter: "to" },
+    });
+  }
+  const limit = query.get("limit");
+  if (limit !== null && (follow || !/^\d{1,15}$/.test(limit))) {
+    throw new InvalidArgumentError(
+      follow ? "limit does not go with follow" : "limit is a whole number",
+      {
+        details: { parameter: "limit" },
+      },
+    );
+  }
+  const where = query.get("where");
+  const from = query.get("from");
+  const lastSeen = raw.headers["last-event-id"];
+  const after = query.getAll("after").concat(
+    typeof lastSeen === "string" ? lastSeen.split(",") : [],
+  );
+  return {
+    asked,
+    from: from === null ? undefined : parseOffset(from),
+    to: to === null ? undefined : parseOffset(to),
+    ...(types.length > 0 ? { types } : {}),
+    ...(where === null ? {} : { filter: await compileFilter(where) }),
+    limit: limit === null ? undefined : Number(limit),
+    follow,
+    after: afterOf(after),
+    sse: /\btext\/event-stream\b/.test(raw.headers.accept ?? ""),
+  };
+}
+
+function flag(value: string | null): boolean {
+  if (value === null || value === "0" || value === "false") return false;
+  if (value === "1" || value === "true" || value === "") return true;
+  throw new InvalidArgumentError(`follow is 1 or 0, not ${JSON.stringify(value)}`, {
+    details: { parameter: "follow" },
+  });
+}
+
+function afterOf(values: string[]): Map<string, number> {
+  return new Map(values.map((value) => {
+    const [, topic, seq] = /^([A-Za-z0-9._-]{1,128}):(\d{1,15})$/.exec(value) ?? [];
+    if (topic === undefined) {
+      throw new InvalidArgumentError(`after is TOPIC:SEQ, not ${JSON.stringify(value)}`, {
+        details: { parameter: "after" },
+      });
+    }
+    return [topic, Number(seq)];
+  }));
+}
+
+function matcherOf(asked: string[]): (topic: string) => boolean {
+  const names = new Set(asked.filter((name) => !isPattern(name)));
+  const patterns = asked.filter(isPattern).map(compilePattern);
+  return (topic) => names.has(topic) || patterns.some((pattern) => pattern(topic));
+}
+
+/** What is stored of the topics and asked for, up to the end as it is now. */
+async function rangesOf(
+  request: RouteRequest,
+  query: Query,
+  matches: (topic: string) => boolean,
+): Promise<Range[]> {
+  const { broker } = request.host;
+  const { store } = broker;
+  const topics = broker.topics.list().map(({ name }) => name).filter(matches);
+  const from = query.from ?? parseOffset(query.follow ? "end" : "start");
+  const starts = from.kind === "last"
+    ? await lastRanges(request, query, { topics, count: from.count })
+    : topics.map((topic) => ({
+      topic,
+      from: seqOf(store, topic, from),
+      to: store.head(topic).lastSeq,
+    }));
+  return starts.map((range) => {
+    const after = query.after.get(range.topic);
+    return {
+      ...range,
+      from: after === undefined ? range.from : after + 1,
+      to: query.to === undefined
+        ? range.to
+        : Math.min(range.to, lastSeqOf(store, range.topic, query.to)),
+    };
+  });
+}
+
+type Store = RouteRequest["host"]["broker"]["store"];
+
+function seqOf(store: Store, topic: string, offset: Offset): number {
+  return resolveOffset(offset, {
+    head: store.head(topic),
+    seekTime: (timestamp) => store.seekTime(topic, timestamp),
+    now: Date.now(),
+  });
+}
+
+/** A seq is the last one wanted; a time is the first moment not wanted. */
+function lastSeqOf(store: Store, topic: string, offset: Offset): number {
+  if (offset.kind === "seq") return offset.seq;
+  return seqOf(store, topic, offset) - 1;
+}
+
+async function lastRanges(
+  request: RouteRequest,
+  query: Query,
+  of: { topics: string[]; count: number },
+): Promise<Range[]> {
+  const steps = lastOf(request.host.broker.store, { ...of, ...selectionOf(query) });
+  for (let step = steps.next();; step = steps.next()) {
+    if (step.done) return step.value;
+    await turn();
+  }
+}
+
+/** Lets everything else that is ready go first. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+const encoder = new TextEncoder();
+
+/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells where every topic is. */
+function sseRender(positions: Map<string, number>, options: { several: boolean }): Render {
+  return (events: readonly StoredEvent[]) =>
+    concat(events.flatMap((event) => {
+      positions.set(event.topic, event.seq);
+      const id = options.several
+        ? [...positions].filter(([, seq]) => seq > 0).map(([topic, seq]) => `${topic}:${seq}`).join(
+          ",",
+        )
+        : `${event.topic}:${event.seq}`;
+      return [
+        encoder.encode(`id: ${id}\nevent: ${event.type}\ndata: `),
+        toWireLine(event),
+        NEWLINE,
+      ];
+    }));
+}
+
+const NEWLINE = encoder.encode("\n");
+
+/** A reply that is written as fast as its reader takes it, and no faster. */
+class Output {
+  readonly #request: RouteRequest;
+  readonly #reply: http.ServerResponse;
+
+  constructor(request: RouteRequest, reply: http.ServerResponse) {
+    this.#request = request;
+    this.#reply = reply;
+  }
+
+  begin(sse: boolean, ranges: readonly Range[]): void {
+    const only = ranges.length === 1 ? ranges[0] : undefined;
+    this.#reply.writeHead(200, {
+      "content-type": sse ? "text/event-stream" : "application/x-ndjson",
+      "cache-control": "no-store",
+      ...(only ? { "evs-end-seq": String(only.to) } : {}),
+    });
+    // The headers go out now: a follower learns that it is connected before the first event.
+    this.#reply.flushHeaders();
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0 || this.#reply.write(bytes)) return turn();
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.#reply.off("drain", done);
+        this.#request.signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#reply.once("drain", done);
+      this.#request.signal.addEventListener("abort", done, { once: true });
+    });
+  }
+}

@@ -1,0 +1,127 @@
+/** How the daemon is, and how it is told to stop. */
+import { PROTOCOL, type StatusReply } from "../../core/client/protocol.ts";
+import { VERSION } from "../../core/version.ts";
+import type { Host } from "../host.ts";
+import { exposition, type Sample } from "../metrics.ts";
+import { type Route, sendBytes, sendJson } from "../router.ts";
+
+/** Status, health, metrics, shutdown. */
+export const statusRoutes: Route[] = [
+  {
+    method: "GET",
+    path: "/v1/status",
+    handle: ({ host }, reply) => sendJson(reply, 200, statusOf(host)),
+  },
+  {
+    method: "GET",
+    path: "/v1/health",
+    handle({ host }, reply) {
+      const { health, problems } = healthOf(host);
+      sendJson(reply, health === "ok" ? 200 : 503, { health, problems });
+    },
+  },
+  {
+    method: "GET",
+    path: "/metrics",
+    handle({ host }, reply) {
+      const bytes = new TextEncoder().encode(exposition(samplesOf(host)));
+      sendBytes(reply, { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", bytes });
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/shutdown",
+    handle({ host }, reply) {
+      reply.shouldKeepAlive = false;
+      reply.once("finish", () => host.shutdown("asked to stop"));
+      sendJson(reply, 202, { stopping: true, pid: Deno.pid });
+    },
+  },
+];
+
+function healthOf(host: Host): Pick<StatusReply, "health" | "problems"> {
+  const problems = host.problems();
+  return { health: host.draining ? "draining" : problems.length > 0 ? "degraded" : "ok", problems };
+}
+
+function totalsOf(
+  { broker }: Host,
+): { topics: number; events: number; bytes: number; deadLetters: number } {
+  let [topics, events, bytes, deadLetters] = [0, 0, 0, 0];
+  for (const { name } of broker.topics.list()) {
+    const head = broker.store.head(name);
+    topics++;
+    events += head.lastSeq - head.firstSeq + 1;
+    bytes += head.bytes;
+  }
+  for (const count of broker.deadLetters.counts().values()) deadLetters += count;
+  return { topics, events, bytes, deadLetters };
+}
+
+function statusOf(host: Host): StatusReply {
+  const { broker, config, metrics } = host;
+  const totals = broker.subscriptions.totals();
+  return {
+    version: VERSION,
+    protocol: PROTOCOL,
+    pid: Deno.pid,
+    startedAt: host.startedAt,
+    uptimeMs: Date.now() - host.startedAt,
+    dataDir: host.dataDir,
+    socket: host.socket,
+    store: config.store,
+    durability: config.durability,
+    ...healthOf(host),
+    ...totalsOf(host),
+    subscriptions: totals.subscriptions,
+    pausedSubscriptions: totals.paused,
+    scheduled: totals.scheduled,
+    schemas: broker.schemas.list().length,
+    connections: host.connections(),
+    tails: metrics.tails,
+    memory: { rss: Deno.memoryUsage().rss },
+    permissions: [...host.permissions],
+  };
+}
+
+function samplesOf(host: Host): Sample[] {
+  const { broker, metrics } = host;
+  const totals = totalsOf(host);
+  const subscriptions = broker.subscriptions.totals();
+  const counter = (name: string, help: string, value: number): Sample => ({
+    name: `evs_${name}`,
+    help,
+    type: "counter",
+    value,
+  });
+  const gauge = (name: string, help: string, value: number): Sample => ({
+    name: `evs_${name}`,
+    help,
+    type: "gauge",
+    value,
+  });
+  return [
+    counter("events_stored_total", "Events stored since the start.", broker.journal.events),
+    counter("appends_total", "Appends, one sync each, since the start.", broker.journal.batches),
+    counter("events_refused_total", "Events refused since the start.", metrics.refused),
+    counter("requests_total", "HTTP requests since the start.", metrics.requests),
+    counter("errors_total", "Unexpected errors since the start.", metrics.errors),
+    counter(
+      "connections_refused_total",
+      "Connections over the limit since the start.",
+      metrics.refusedConnections,
+    ),
+    gauge("connections", "Open connections.", host.connections()),
+    gauge("tails", "Followers.", metrics.tails),
+    gauge("topics", "Topics.", totals.topics),
+    gauge("events", "Events that are there now.", totals.events),
+    gauge("bytes", "Bytes of payloads and metadata.", totals.bytes),
+    gauge("subscriptions", "Subscriptions.", subscriptions.subscriptions),
+    gauge("subscriptions_paused", "Paused subscriptions.", subscriptions.paused),
+    gauge("retries_scheduled", "Events that wait for a retry.", subscriptions.scheduled),
+    gauge("leases", "Deliveries under way.", subscriptions.leased),
+    gauge("dead_letters", "Dead letters.", totals.deadLetters),
+    gauge("uptime_seconds", "Seconds since the start.", (Date.now() - host.startedAt) / 1000),
+    gauge("resident_memory_bytes", "Resident memory.", Deno.memoryUsage().rss),
+  ];
+}

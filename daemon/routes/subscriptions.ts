@@ -1,0 +1,266 @@
+/** The routes of subscriptions: settings, and the deliveries to who consumes them. */
+import type http from "node:http";
+import type { NackItem, SubscriptionRequest } from "../../core/client/protocol.ts";
+import type { Delivery } from "../../core/delivery/manager.ts";
+import { type BackoffSpec, checkBackoff } from "../../core/retry.ts";
+import { concat } from "../../core/store/bytes.ts";
+import type { SubscriptionSettings } from "../../core/state/state.ts";
+import { Fields } from "../fields.ts";
+import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
+
+/** A day: the longest that a lease is held or a retry is put off by a request, ms. */
+const DAY = 86_400_000;
+/** The longest that a lease request waits for an event, ms. */
+const LONGEST_WAIT = 10 * 60_000;
+const MOST_LEASES = 1000;
+const MOST_RETRIES = 1_000_000;
+
+/** Create or attach, list, show, pause, resume, seek, remove, lease, ack, nack, release, extend. */
+export const subscriptionRoutes: Route[] = [
+  {
+    method: "GET",
+    path: "/v1/subscriptions",
+    handle({ host }, reply) {
+      sendJson(reply, 200, { subscriptions: host.broker.subscriptions.list() });
+    },
+  },
+  {
+    method: "GET",
+    path: "/v1/subscriptions/{name}",
+    handle({ host, params }, reply) {
+      sendJson(reply, 200, host.broker.subscriptions.info(params["name"]!));
+    },
+  },
+  {
+    method: "PUT",
+    path: "/v1/subscriptions/{name}",
+    async handle(request, reply) {
+      const { host, params } = request;
+      const body = subscriptionRequest(await readJson(request));
+      const info = await host.broker.subscriptions.put(params["name"]!, body);
+      if (info.created) {
+        host.log.logger.info("subscription created", {
+          subscription: info.name,
+          topic: info.topic,
+        });
+      }
+      sendJson(reply, info.created ? 201 : 200, info);
+    },
+  },
+  {
+    method: "DELETE",
+    path: "/v1/subscriptions/{name}",
+    async handle({ host, params }, reply) {
+      const name = params["name"]!;
+      await host.broker.subscriptions.remove(name);
+      host.log.logger.info("subscription removed", { subscription: name });
+      sendJson(reply, 200, { removed: name });
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/pause",
+    async handle(request, reply) {
+      const { host, params } = request;
+      const name = params["name"]!;
+      const reason = new Fields(await readJson(request), ["reason"]).string("reason");
+      const info = await host.broker.subscriptions.pause(name, reason);
+      host.log.logger.warning("subscription paused", { subscription: name, reason });
+      sendJson(reply, 200, info);
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/resume",
+    async handle({ host, params }, reply) {
+      const info = await host.broker.subscriptions.resume(params["name"]!);
+      host.log.logger.info("subscription resumed", { subscription: info.name });
+      sendJson(reply, 200, info);
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/seek",
+    async handle(request, reply) {
+      const { host, params } = request;
+      const fields = new Fields(await readJson(request), ["to", "dryRun"]);
+      const to = fields.required("to", fields.string("to"));
+      const dryRun = fields.boolean("dryRun") ?? false;
+      const result = await host.broker.subscriptions.seek(params["name"]!, { to, dryRun });
+      if (!dryRun) {
+        host.log.logger.info("subscription moved", {
+          subscription: params["name"],
+          to,
+          redo: result.redo,
+          skip: result.skip,
+        });
+      }
+      sendJson(reply, 200, result);
+    },
+  },
+  { method: "POST", path: "/v1/subscriptions/{name}/lease", handle: lease },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/ack",
+    async handle(request, reply) {
+      const leases = await leasesOf(request);
+      sendJson(
+        reply,
+        200,
+        await request.host.broker.subscriptions.ack(request.params["name"]!, leases),
+      );
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/release",
+    async handle(request, reply) {
+      const leases = await leasesOf(request);
+      sendJson(
+        reply,
+        200,
+        await request.host.broker.subscriptions.release(request.params["name"]!, leases),
+      );
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/nack",
+    async handle(request, reply) {
+      const fields = new Fields(await readJson(request), ["deliveries"]);
+      const items = fields.required("deliveries", fields.objects("deliveries")).map(nackItem);
+      sendJson(
+        reply,
+        200,
+        await request.host.broker.subscriptions.nack(request.params["name"]!, items),
+      );
+    },
+  },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/extend",
+    async handle(request, reply) {
+      const fields = new Fields(await readJson(request), ["leases", "leaseMs"]);
+      const leases = fields.required("leases", fields.strings("leases"));
+      const leaseMs = fields.whole("leaseMs", [1, DAY]);
+      const extension = { leases, ...(leaseMs === undefined ? {} : { leaseMs }) };
+      sendJson(
+        reply,
+        200,
+        await request.host.broker.subscriptions.extend(request.params["name"]!, extension),
+      );
+    },
+  },
+];
+
+async function leasesOf(request: RouteRequest): Promise<string[]> {
+  const fields = new Fields(await readJson(request), ["leases"]);
+  return fields.required("leases", fields.strings("leases"));
+}
+
+function subscriptionRequest(body: Record<string, unknown>): SubscriptionRequest {
+  const fields = new Fields(body, ["topic", "from", "settings", "update", "resume"]);
+  const settings = fields.object("settings");
+  return {
+    topic: fields.required("topic", fields.string("topic")),
+    ...defined({
+      from: fields.string("from"),
+      settings: settings && settingsOf(settings),
+      update: fields.boolean("update"),
+      resume: fields.boolean("resume"),
+    }),
+  };
+}
+
+function settingsOf(body: Record<string, unknown>): Partial<SubscriptionSettings> {
+  const fields = new Fields(body, ["maxRetries", "backoff", "eventTypes", "where"]);
+  const backoff = fields.object("backoff");
+  return defined({
+    maxRetries: fields.whole("maxRetries", [0, MOST_RETRIES]),
+    backoff: backoff && checkBackoff(backoff as unknown as BackoffSpec),
+    eventTypes: fields.strings("eventTypes"),
+    where: fields.string("where"),
+  });
+}
+
+function nackItem(body: Record<string, unknown>): NackItem {
+  const fields = new Fields(body, [
+    "lease",
+    "error",
+    "durationMs",
+    "exitCode",
+    "signal",
+    "stderr",
+    "dead",
+    "afterMs",
+  ]);
+  return {
+    lease: fields.required("lease", fields.string("lease")),
+    error: fields.required("error", fields.string("error")),
+    ...defined({
+      durationMs: fields.whole("durationMs", [0, Number.MAX_SAFE_INTEGER]),
+      exitCode: fields.whole("exitCode", [0, 255]),
+      signal: fields.string("signal"),
+      stderr: fields.string("stderr"),
+      dead: fields.boolean("dead"),
+      afterMs: fields.whole("afterMs", [0, 365 * DAY]),
+    }),
+  };
+}
+
+/** The fields that are there. */
+function defined<T extends Record<string, unknown>>(
+  fields: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as ReturnType<
+    typeof defined<T>
+  >;
+}
+
+async function lease(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const fields = new Fields(await readJson(request), [
+    "max",
+    "leaseMs",
+    "waitMs",
+    "bind",
+    "untilEmpty",
+  ]);
+  const { deliveries, ...rest } = await request.host.broker.subscriptions.lease(
+    request.params["name"]!,
+    defined({
+      max: fields.whole("max", [1, MOST_LEASES]),
+      leaseMs: fields.whole("leaseMs", [1, DAY]),
+      waitMs: fields.whole("waitMs", [0, LONGEST_WAIT]),
+      bind: fields.boolean("bind"),
+      untilEmpty: fields.boolean("untilEmpty"),
+    }),
+    { consumer: request.connection, signal: request.signal },
+  );
+  sendBytes(reply, { status: 200, type: "application/json", bytes: leaseReply(rest, deliveries) });
+}
+
+const encoder = new TextEncoder();
+
+/** The answer as bytes: each event's own line stands in it, so that its payload is what was published. */
+export function leaseReply(rest: object, deliveries: readonly Delivery[]): Uint8Array {
+  const head = JSON.stringify(rest).slice(0, -1);
+  const parts: Uint8Array[] = [encoder.encode(`${head}${head === "{" ? "" : ","}"deliveries":[`)];
+  deliveries.forEach(({ lease, attempt, expiresAt, line }, i) => {
+    const about = JSON.stringify({ lease, attempt, expiresAt }).slice(0, -1);
+    parts.push(
+      encoder.encode(`${i === 0 ? "" : ","}${about},"event":`),
+      withoutLineFeed(line),
+      CLOSE,
+    );
+  });
+  parts.push(encoder.encode("]}\n"));
+  return concat(parts);
+}
+
+const CLOSE = encoder.encode("}");
+
+function withoutLineFeed(line: Uint8Array): Uint8Array {
+  return line.at(-1) === 0x0a ? line.subarray(0, -1) : line;
+}

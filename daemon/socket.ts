@@ -1,0 +1,73 @@
+/** The socket's path: made free only under the lock, and only of a socket that nobody answers at (contract row 14). */
+import { assertSocketLength, folderOf } from "../core/client/paths.ts";
+import { SocketError } from "../core/errors.ts";
+import { lstat } from "./lock.ts";
+
+const OTHERS_WRITE = 0o022;
+const STICKY = 0o1000;
+
+/** Makes the socket's folder (0700) if it is not there; refuses one in which others could swap the socket. */
+export function prepareSocketFolder(socket: string): void {
+  assertSocketLength(socket);
+  const folder = folderOf(socket);
+  if (!lstat(folder)) Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const info = Deno.statSync(folder);
+  const mode = info.mode ?? 0;
+  const foreign = info.uid !== null && info.uid !== Deno.uid() && info.uid !== 0;
+  if (foreign || ((mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0)) {
+    throw new SocketError(
+      "socket/unsafe",
+      `others can replace what is in the socket's folder ${folder}`,
+      {
+        hint: "set EVS_SOCKET to a path in a folder that only you can write to",
+      },
+    );
+  }
+}
+
+/** Removes a stale socket. Anything else that is there is left alone, in words. Call it with the lock held. */
+export async function freeSocketPath(socket: string): Promise<void> {
+  const info = lstat(socket);
+  if (!info) return;
+  if (!info.isSocket) {
+    throw new SocketError(
+      "socket/not-ours",
+      `${socket} is there and is not a socket; it was left alone`,
+      {
+        hint: "move it away, or set EVS_SOCKET to another path",
+      },
+    );
+  }
+  if (await answers(socket)) {
+    throw new SocketError("socket/in-use", `something answers at ${socket}; it was left alone`, {
+      hint: "evs daemon status shows whether it is a daemon; EVS_SOCKET chooses another path",
+    });
+  }
+  Deno.removeSync(socket);
+}
+
+async function answers(socket: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path: socket })).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw new SocketError("socket/not-ours", `cannot tell what ${socket} is; it was left alone`, {
+      cause: error,
+    });
+  }
+}
+
+/** Lets nobody but the owner in, whatever the umask was. */
+export function protectSocket(socket: string): void {
+  Deno.chmodSync(socket, 0o600);
+  const mode = (Deno.lstatSync(socket).mode ?? 0) & 0o777;
+  if (mode === 0o600) return;
+  throw new SocketError(
+    "socket/unsafe",
+    `the mode of ${socket} is ${mode.toString(8)} and could not be made 600`,
+    {
+      hint: "set EVS_SOCKET to a path on a local file system",
+    },
+  );
+}

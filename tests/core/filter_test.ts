@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { compileFilter, renameMatches } from "../../core/filter.ts";
+import type { Event } from "../../core/event.ts";
+
+function event(payload: unknown, fields: Partial<Event> = {}): Event {
+  return {
+    id: "1",
+    seq: 4,
+    type: "order.created",
+    topic: "orders",
+    timestamp: 5,
+    schemaVersion: "1.0",
+    metadata: {},
+    payload,
+    ...fields,
+  };
+}
+
+async function matches(expression: string, payload: unknown): Promise<boolean> {
+  return (await compileFilter(expression))(event(payload));
+}
+
+Deno.test("compileFilter compares JSON numbers with ints and doubles alike", async () => {
+  for (
+    const expression of [
+      "payload.amount > 7",
+      "payload.amount > 7.0",
+      "payload.amount + 1 > 8",
+      "payload.amount * 2 > 14.5",
+    ]
+  ) {
+    assert.equal(await matches(expression, { amount: 7.5 }), true, expression);
+    assert.equal(await matches(expression, { amount: 8 }), true, expression);
+    assert.equal(await matches(expression, { amount: 6 }), false, expression);
+  }
+  assert.equal(await matches("event.seq % 2 == 0", {}), true);
+  assert.equal(await matches("payload.n in [1, 2]", { n: 2 }), true);
+});
+
+Deno.test("compileFilter does not match when a field is missing", async () => {
+  for (const payload of [{}, null, 3, "x", []]) {
+    assert.equal(await matches("payload.amount > 7", payload), false);
+    assert.equal(await matches("payload.a.b.c == 1", payload), false);
+  }
+  assert.equal(await matches('event.key == "k"', {}), false);
+  assert.equal(await matches("payload.amount > 7", { amount: "many" }), false);
+});
+
+Deno.test("compileFilter reads the event and the payload", async () => {
+  assert.equal(
+    await matches('payload.amount > 7 && event.type == "order.created"', { amount: 9 }),
+    true,
+  );
+  assert.equal(
+    await matches("has(payload.note) || payload.items.exists(i, i.sku == 'x')", {
+      items: [{ sku: "x" }],
+    }),
+    true,
+  );
+});
+
+Deno.test("compileFilter runs matches() on a linear-time engine when the pattern is hostile", async () => {
+  const hostile = `${"a".repeat(5000)}!`;
+  assert.equal(await matches("payload.s.matches('^(a+)+$')", { s: hostile }), false);
+  assert.equal(await matches("payload.s.matches('a!')", { s: hostile }), true);
+  assert.equal(await matches("payload.s.matches(payload.p)", { s: "a", p: "(" }), false);
+  assert.equal(await matches('payload.s == "x.matches(y)"', { s: "x.matches(y)" }), true);
+});
+
+Deno.test("renameMatches leaves string literals alone", () => {
+  assert.equal(
+    renameMatches(`a.matches("matches(") && b.matches ('x')`),
+    `a.matchRe("matches(") && b.matchRe ('x')`,
+  );
+});
+
+Deno.test("compileFilter says where an expression is wrong", async () => {
+  await assert.rejects(compileFilter("payload.a &&"), {
+    code: "filter/invalid",
+    message: /column 13/,
+  });
+  await assert.rejects(compileFilter("payloads.a == 1"), {
+    code: "filter/invalid",
+    message: /payloads/,
+  });
+  await assert.rejects(compileFilter("x".repeat(5000)), { code: "filter/invalid" });
+  await assert.rejects(compileFilter(`${"(".repeat(100)}1${")".repeat(100)} == 1`), {
+    code: "filter/invalid",
+  });
+  await assert.rejects(compileFilter("payload.s.matches('(')"), {
+    code: "filter/invalid",
+    message: /"\("/,
+  });
+  await assert.rejects(compileFilter(""), { code: "filter/invalid" });
+});
