@@ -1,158 +1,19 @@
 /**
- * The `evs` command. Finds the verb, loads only its file, runs it, exits with its code.
- *
- * Its start is on everybody's path (`evs publish` from a cold shell), so what it imports statically is small.
+ * The `evs` command. Its start is on everybody's path, so what it imports statically is small: a plain publish needs no
+ * more than this, everything else is loaded when it is typed.
  */
-import {
-  ArgumentScannerError,
-  buildApplication,
-  buildRouteMap,
-  formatMessageForArgumentScannerError,
-  run,
-  text_en,
-} from "@stricli/core";
-import { readCommonOptions, splitArguments } from "./commands/arguments.ts";
-import { EvsContext } from "./commands/context.ts";
-import type { Route } from "./commands/define.ts";
-import { routes } from "./commands/mod.ts";
-import { formatError, reportError } from "./commands/report.ts";
-import { ExitCode, InternalError, InvalidArgumentError } from "./core/errors.ts";
-import { VERSION } from "./core/version.ts";
+import { load } from "./commands/lazy.ts";
+import { isPlainPublish, publishPlain } from "./commands/publisher/plain.ts";
 
-/** Runs one command line (what is behind `evs`) and returns the exit code. */
-export async function main(argv: readonly string[]): Promise<number> {
-  const context = new EvsContext({ argv, options: readCommonOptions(argv) });
+async function run(argv: readonly string[]): Promise<number> {
+  const loadMain = () => load<typeof import("./commands/main.ts")>("./main.ts");
+  if (!isPlainPublish(argv)) return (await loadMain()).main(argv);
   try {
-    return await dispatch(context, splitArguments(argv));
+    await publishPlain(argv);
+    return 0;
   } catch (error) {
-    return reportError(context, error);
+    return (await loadMain()).report(argv, error);
   }
 }
 
-async function dispatch(context: EvsContext, args: string[]): Promise<number> {
-  const word = args[0] ?? "--help";
-  if (word === "--version" || word === "-v") {
-    if (context.json) context.printJson({ version: VERSION });
-    else context.print(`evs ${VERSION}`);
-    return ExitCode.Ok;
-  }
-  if (word === "--help" || word === "-h" || word === "help") {
-    const about = word === "help" ? args[1] : undefined;
-    if (about !== undefined) return await dispatch(context, [...args.slice(1), "--help"]);
-    const { overview } = await import("./commands/help.ts");
-    context.stdout.writeSync(overview(routes, { paint: context.paint, version: VERSION }));
-    return ExitCode.Ok;
-  }
-  const lazy = routes.get(word);
-  if (lazy === undefined) throw await unknownVerb(word);
-  const { route } = await lazy.load();
-  return await runRoute(context, { word, route, args });
-}
-
-async function runRoute(
-  context: EvsContext,
-  { word, route, args }: { word: string; route: Route; args: string[] },
-): Promise<number> {
-  const complain = (message: string, code?: string) =>
-    formatError(context, usageError(message, { args, code })).trimEnd();
-  const root = buildRouteMap<string, EvsContext>({
-    routes: Object.assign(Object.create(null), { [word]: route }),
-    docs: { brief: "evs" },
-  });
-  const application = buildApplication(root, {
-    name: "evs",
-    scanner: {
-      caseStyle: "allow-kebab-for-camel",
-      allowArgumentEscapeSequence: true,
-      distanceOptions: {
-        threshold: 4,
-        weights: { insertion: 1, deletion: 2, substitution: 2, transposition: 1 },
-      },
-    },
-    documentation: { onlyRequiredInUsageLine: true, disableAnsiColor: !context.paint.enabled },
-    localization: {
-      text: {
-        ...text_en,
-        noCommandRegisteredForInput: ({ input, corrections }) =>
-          complain(
-            `\`evs ${word} ${input}\` is no command${didYouMean(corrections)}`,
-            "argument/unknown-command",
-          ),
-        exceptionWhileParsingArguments: (error) =>
-          error instanceof ArgumentScannerError
-            ? complain(scannerMessage(error))
-            : formatError(context, bug(error)).trimEnd(),
-        exceptionWhileLoadingCommandFunction: (error) => formatError(context, bug(error)).trimEnd(),
-      },
-    },
-  });
-  await run(application, args, context);
-  const ended = Number(context.process.exitCode ?? 0);
-  // stricli's own codes are negative: -4 and -5 are the command line, the others are ours.
-  if (ended === -4 || ended === -5) return ExitCode.Usage;
-  return ended === 0 ? context.exitCode : ExitCode.Bug;
-}
-
-/** What is wrong with the flags and arguments, in our words. */
-function scannerMessage(error: ArgumentScannerError): string {
-  return formatMessageForArgumentScannerError(error, {
-    FlagNotFoundError: ({ input, corrections }) =>
-      `there is no flag --${input}${didYouMean(corrections.map((name) => `--${name}`))}`,
-    AliasNotFoundError: ({ input }) => `there is no flag -${input}`,
-    ArgumentParseError: ({ externalFlagNameOrPlaceholder, input, exception }) => {
-      const reason = exception instanceof Error ? exception.message : String(exception);
-      const name = externalFlagNameOrPlaceholder;
-      const what = /^[a-z]/.test(name) ? `--${name}` : name;
-      return `${what} cannot be ${JSON.stringify(input)}: ${reason}`;
-    },
-    EnumValidationError: ({ externalFlagName, input, values, message }) =>
-      `--${externalFlagName} is ${values.join(", ")}, not ${JSON.stringify(input)}${
-        /, did you mean .*$/.exec(message)?.[0]?.replace(",", ";") ?? ""
-      }`,
-    UnsatisfiedFlagError: ({ externalFlagName, nextFlagName }) =>
-      `--${externalFlagName} needs a value${
-        nextFlagName === undefined ? "" : `; --${nextFlagName} came instead`
-      }`,
-    UnexpectedPositionalError: ({ expectedCount, input }) =>
-      `${JSON.stringify(input)} is one argument too many: ${expectedCount} ${
-        expectedCount === 1 ? "is" : "are"
-      } taken`,
-    UnsatisfiedPositionalError: ({ placeholder }) => `${placeholder} is missing`,
-    UnexpectedFlagError: ({ externalFlagName, previousInput, input }) =>
-      `--${externalFlagName} is there twice: ${JSON.stringify(previousInput)} and ${
-        JSON.stringify(input)
-      }`,
-    InvalidNegatedFlagSyntaxError: ({ externalFlagName }) => `--${externalFlagName} takes no value`,
-  });
-}
-
-async function unknownVerb(word: string): Promise<InvalidArgumentError> {
-  const { nearest } = await import("./core/suggest.ts");
-  const near = nearest(word, [...routes.keys()]).map((name) => `\`${name}\``);
-  return new InvalidArgumentError(`\`evs ${word}\` is no command${didYouMean(near)}`, {
-    code: "argument/unknown-command",
-    hint: "evs --help",
-  });
-}
-
-function usageError(
-  message: string,
-  options: { args: string[]; code?: string },
-): Error & InvalidArgumentError {
-  const verb = options.args[0] ?? "";
-  return new InvalidArgumentError(message, {
-    code: options.code ?? "argument/usage",
-    hint: `evs ${verb} --help`,
-  });
-}
-
-function didYouMean(words: readonly string[]): string {
-  return words.length === 0 ? "" : `; did you mean ${words.join(" or ")}?`;
-}
-
-function bug(error: unknown): InternalError {
-  const text = error instanceof Error ? error.stack ?? error.message : String(error);
-  return new InternalError(`this is a bug in evs: ${text}`);
-}
-
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await run(Deno.args));

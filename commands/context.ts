@@ -5,9 +5,10 @@
  * escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode` says how it ends otherwise.
  */
 import { type Clock, systemClock } from "../core/clock.ts";
-import type { Client } from "../core/client/client.ts";
+import { Client } from "../core/client/client.ts";
 import { type Paths, resolvePaths } from "../core/client/paths.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { load } from "./lazy.ts";
 import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
 import { escapeJson, escapeLines } from "./terminal/escape.ts";
 import { Output, type Sink } from "./terminal/output.ts";
@@ -105,12 +106,8 @@ export class EvsContext {
   }
 
   /** The daemon. Connects at the first request; a missing daemon is an error of that request. */
-  async client(): Promise<Client> {
-    if (this.#client === undefined) {
-      const { Client } = await import("../core/client/client.ts");
-      this.#client ??= new Client({ socket: this.paths.socket });
-    }
-    return this.#client;
+  client(): Promise<Client> {
+    return Promise.resolve(this.#client ??= new Client({ socket: this.paths.socket }));
   }
 
   /** One line of text for people on stdout; values in it must have been escaped. */
@@ -133,7 +130,7 @@ export class EvsContext {
       for (const row of rows) this.printJson(row);
       return;
     }
-    const { formatTable } = await import("./terminal/table.ts");
+    const { formatTable } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
     await this.stdout.write(formatTable(rows.map(cells), { paint: this.paint }));
   }
 
@@ -143,7 +140,7 @@ export class EvsContext {
     facts: (value: T) => Record<string, unknown>,
   ): Promise<void> {
     if (!this.forPeople) return this.printJson(value);
-    const { formatFacts } = await import("./terminal/table.ts");
+    const { formatFacts } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
     await this.stdout.write(formatFacts(facts(value), { paint: this.paint }));
   }
 

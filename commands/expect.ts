@@ -2,6 +2,7 @@
 import { parseDuration } from "../core/duration.ts";
 import { TimeoutError } from "../core/errors.ts";
 import { positive, text, verb } from "./define.ts";
+import { load } from "./lazy.ts";
 import { openFeed } from "./reading/feed.ts";
 import { rawFlag, type SelectionFlags, selectionFlags } from "./reading/flags.ts";
 import { plural } from "./terminal/table.ts";
@@ -55,7 +56,9 @@ export const route = verb<ExpectFlags, [topic: string]>({
     const { count: wanted = 1, timeout } = flags;
     const over = new AbortController();
     const cancel = this.clock.setTimer(() => over.abort(new Expired()), timeout);
-    const { eventPrinter } = await import("./reading/printer.ts");
+    const { eventPrinter } = await load<typeof import("./reading/printer.ts")>(
+      "./reading/printer.ts",
+    );
     const print = eventPrinter(this, { raw: flags.raw, topics: topic.includes("*") });
     let seen = 0;
     try {

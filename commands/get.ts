@@ -1,5 +1,6 @@
 /** `evs get`: one event. */
 import { text, verb } from "./define.ts";
+import { load } from "./lazy.ts";
 import { rawFlag } from "./reading/flags.ts";
 
 export const route = verb<{ raw?: boolean }, [topic: string, event: string]>({
@@ -22,12 +23,11 @@ export const route = verb<{ raw?: boolean }, [topic: string, event: string]>({
   async run(flags, topic, event) {
     const client = await this.client();
     const line = await client.event(topic, event);
+    const printer = await load<typeof import("./reading/printer.ts")>("./reading/printer.ts");
     if (!this.forPeople || flags.raw) {
-      const { eventPrinter } = await import("./reading/printer.ts");
-      return await eventPrinter(this, { raw: flags.raw, topics: true })(line);
+      return await printer.eventPrinter(this, { raw: flags.raw, topics: true })(line);
     }
-    const { eventFacts } = await import("./reading/printer.ts");
-    const { formatFacts } = await import("./terminal/table.ts");
-    await this.stdout.write(formatFacts(eventFacts(line), { paint: this.paint }));
+    const { formatFacts } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
+    await this.stdout.write(formatFacts(printer.eventFacts(line), { paint: this.paint }));
   },
 });

@@ -1,8 +1,10 @@
 /** `evs publish`: one event, or a stream of them. */
-import type { PublishQuery, PublishReply } from "../core/client/protocol.ts";
+import type { PublishQuery } from "../core/client/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
+import { load } from "./lazy.ts";
+import { formatReceipt } from "./publisher/receipt.ts";
 
 /** More than any daemon takes; it keeps a wrong file from being read into memory. */
 const LARGEST_BODY = 16 * 1024 * 1024;
@@ -157,7 +159,9 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         query: { ...query, id: flags.id, expected: flags.expect },
       });
     }
-    const { inputChunks, publishStream } = await import("./publisher/stream.ts");
+    const { inputChunks, publishStream } = await load<typeof import("./publisher/stream.ts")>(
+      "./publisher/stream.ts",
+    );
     const { idPrefix, onError = "stop", skip = 0 } = flags;
     await publishStream(this, {
       topic,
@@ -178,25 +182,7 @@ async function publishOne(
   const client = await context.client();
   const reply = await client.publish(topic, body, { query });
   if (context.quiet) return;
-  const event = reply.events?.[0];
-  const receipt = {
-    topic,
-    seq: event?.seq ?? reply.firstSeq,
-    id: event?.id,
-    ...(reply.duplicates > 0 ? { duplicate: true } : {}),
-    ...(reply.durable ? {} : { durable: false }),
-  };
-  if (context.forPeople) context.print(sentence(receipt, reply));
-  else context.printJson(receipt);
-}
-
-function sentence(
-  receipt: { topic: string; seq: number; id: string | undefined },
-  reply: PublishReply,
-): string {
-  const { topic, seq, id } = receipt;
-  if (reply.duplicates > 0) return `Was there already: ${topic} ${seq}, id ${id}`;
-  return `Published ${topic} ${seq}, id ${id}`;
+  context.stdout.writeSync(formatReceipt(topic, { reply, forPeople: context.forPeople }));
 }
 
 async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8Array | string> {

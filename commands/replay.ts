@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
+import { load } from "./lazy.ts";
 import { countLines, type Feed, openFeed } from "./reading/feed.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 import { seqAt } from "./reading/positions.ts";
@@ -90,8 +91,10 @@ export const route = verb<ReplayFlags, string[]>({
       say: (words) => this.say(words),
     });
     const { speed = Infinity } = flags;
-    const paced = speed === Infinity ? feed.blocks : (await import("./reading/pace.ts"))
-      .pace(feed.blocks, { speed, clock: this.clock });
+    const paced = speed === Infinity
+      ? feed.blocks
+      : (await load<typeof import("./reading/pace.ts")>("./reading/pace.ts"))
+        .pace(feed.blocks, { speed, clock: this.clock });
     if (flags.dryRun) return await countOnly(this, { topics, into: flags.into, blocks: paced });
     if (flags.into !== undefined) return await republish(this, { into: flags.into, blocks: paced });
     await printAll(this, { feed, blocks: paced, raw: flags.raw, topics });
@@ -109,10 +112,13 @@ async function printAll(
 ): Promise<void> {
   const { feed, topics } = options;
   const print = context.stdout.isTerminal
-    ? (await import("./reading/printer.ts")).eventPrinter(context, {
-      raw: options.raw,
-      topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
-    })
+    ? (await load<typeof import("./reading/printer.ts")>("./reading/printer.ts")).eventPrinter(
+      context,
+      {
+        raw: options.raw,
+        topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
+      },
+    )
     : (block: Uint8Array) => context.stdout.write(block);
   using progress = new Progress({
     output: context.stderr,
@@ -135,7 +141,9 @@ async function republish(
   context: EvsContext,
   { into, blocks }: { into: string; blocks: AsyncGenerator<Uint8Array, void, undefined> },
 ): Promise<void> {
-  const { publishStream } = await import("./publisher/stream.ts");
+  const { publishStream } = await load<typeof import("./publisher/stream.ts")>(
+    "./publisher/stream.ts",
+  );
   await publishStream(context, {
     topic: into,
     query: { onError: "stop" },

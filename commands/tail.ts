@@ -1,6 +1,7 @@
 /** `evs tail`: the last events, and those that come. */
 import { InvalidArgumentError } from "../core/errors.ts";
 import { count, verb } from "./define.ts";
+import { load } from "./lazy.ts";
 import { openFeed } from "./reading/feed.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 
@@ -54,7 +55,9 @@ export const route = verb<TailFlags, string[]>({
       });
     }
     const lines = flags.lines ?? SHOWN_FIRST;
-    const { eventPrinter } = await import("./reading/printer.ts");
+    const { eventPrinter } = await load<typeof import("./reading/printer.ts")>(
+      "./reading/printer.ts",
+    );
     const print = eventPrinter(this, {
       raw: flags.raw,
       topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),

@@ -4,14 +4,14 @@
  * It connects at the first request and keeps its connections open: a request takes one that is idle or opens another,
  * so a long wait for a lease does not hold up an ack. Answers of 400 and above become {@link RemoteError}.
  */
-import { ConnectionLostError, type ErrorBody, RemoteError } from "../errors.ts";
+import { ConnectionLostError } from "../errors.ts";
 import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
+import { publishRequest, remoteError, segment } from "./endpoint.ts";
 import type {
   AckRequest,
   DeadLetterAction,
   DeadLetterActionReply,
   DeadLetterDetail,
-  ErrorReply,
   ExtendRequest,
   LeaseReply,
   LeaseRequest,
@@ -31,16 +31,12 @@ import type {
   TopicRequest,
 } from "./protocol.ts";
 
+export { publishRequest, remoteError, segment } from "./endpoint.ts";
+
 /** What every method takes last. */
 export interface CallOptions {
   /** Closes the connection and rejects with the signal's reason. */
   signal?: AbortSignal;
-}
-
-/** A name as one segment of a path. */
-export function segment(name: string): string {
-  // `.` and `..` would be taken as steps.
-  return name === "." || name === ".." ? name.replaceAll(".", "%2E") : encodeURIComponent(name);
 }
 
 /** A client of one daemon. Close it when done. */
@@ -287,42 +283,6 @@ export class Client implements Disposable {
   async status(options: CallOptions = {}): Promise<StatusReply> {
     return await this.call(get("/v1/status"), options);
   }
-}
-
-/** The request that publishes a body. */
-export function publishRequest(
-  topic: string,
-  options: { body: Uint8Array | string; query?: PublishQuery; contentType?: string },
-): HttpRequest {
-  return {
-    method: "POST",
-    path: `/v1/topics/${segment(topic)}/events`,
-    query: { ...options.query },
-    body: options.body,
-    contentType: options.contentType,
-  };
-}
-
-/** The error that an answer of 400 and above tells. */
-export async function remoteError(response: HttpResponse): Promise<RemoteError> {
-  return new RemoteError(errorBody(await response.text(), response.status), response.status);
-}
-
-function errorBody(text: string, status: number): ErrorBody {
-  try {
-    const reply = JSON.parse(text) as ErrorReply;
-    if (typeof reply.error?.code === "string" && typeof reply.error.message === "string") {
-      return reply.error;
-    }
-  } catch {
-    // Not JSON: told below.
-  }
-  return {
-    code: "internal/bug",
-    message: `the daemon answered ${status} without saying why`,
-    hint: "evs daemon logs",
-    details: { status, body: text.slice(0, 500) },
-  };
 }
 
 function get(path: string): HttpRequest {

@@ -1,0 +1,10 @@
+/**
+ * Loads a module only when it is needed. Deno reads every file that a literal `import()` names before the program starts,
+ * needed or not; a specifier that it cannot see costs nothing until it is used. `deno compile` does not see it either:
+ * the task includes the folder.
+ */
+
+/** The module at `path`, which is relative to the folder `commands`: `load<typeof import("./help.ts")>("./help.ts")`. */
+export async function load<MODULE>(path: string): Promise<MODULE> {
+  return await import(path) as MODULE;
+}
