@@ -1,0 +1,126 @@
+/** Runs the `evs` command as a user does: a process of its own, against a test's daemon or against none. */
+
+/** How one command is run. */
+export interface EvsOptions {
+  /** The daemon it talks to; a `TestDaemon` is one. */
+  at?: { socket: string; dataDir: string };
+  stdin?: string;
+  env?: Record<string, string>;
+  cwd?: string;
+}
+
+/** How it ended. */
+export interface EvsResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+const cli = decodeURIComponent(new URL("../../cli.ts", import.meta.url).pathname);
+
+/** The command that runs `evs`, for `Deno.Command`. */
+export function evsCommand(args: readonly string[], options: EvsOptions = {}): {
+  program: string;
+  options: Deno.CommandOptions;
+} {
+  const { at, env = {}, cwd } = options;
+  const places: Record<string, string> = at === undefined
+    ? {}
+    : { EVS_SOCKET: at.socket, EVS_DATA_DIR: at.dataDir };
+  return {
+    program: Deno.execPath(),
+    options: {
+      args: ["run", "--quiet", "--no-prompt", "-A", cli, ...args],
+      env: { NO_COLOR: "1", ...places, ...env },
+      cwd,
+      stdin: options.stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+    },
+  };
+}
+
+/** Runs it to its end. */
+export async function evs(args: readonly string[], options: EvsOptions = {}): Promise<EvsResult> {
+  const command = evsCommand(args, options);
+  const child = new Deno.Command(command.program, command.options).spawn();
+  if (options.stdin !== undefined) {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(options.stdin));
+    await writer.close();
+  }
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** A running `evs`, whose stderr can be waited for. */
+export class RunningEvs {
+  readonly child: Deno.ChildProcess;
+  readonly ended: Promise<Deno.CommandStatus>;
+  stderr = "";
+  stdout = "";
+  #streams: Promise<void>[];
+  #changed = Promise.withResolvers<void>();
+
+  constructor(args: readonly string[], options: EvsOptions = {}) {
+    const command = evsCommand(args, options);
+    this.child = new Deno.Command(command.program, command.options).spawn();
+    this.ended = this.child.status;
+    this.#streams = [
+      this.#read(this.child.stderr, (text) => this.stderr += text),
+      this.#read(this.child.stdout, (text) => this.stdout += text),
+    ];
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      add(decoder.decode(chunk, { stream: true }));
+      this.#wake();
+    }
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  /** Waits until it has said something on stderr. */
+  async said(pattern: RegExp): Promise<void> {
+    let over = false;
+    void Promise.all(this.#streams).then(() => {
+      over = true;
+      this.#wake();
+    });
+    while (!pattern.test(this.stderr)) {
+      if (over) throw new Error(`it ended without saying ${pattern}: ${this.stderr}`);
+      await this.#changed.promise;
+    }
+  }
+
+  /** Waits for its end and for the end of what it said. */
+  async end(): Promise<Deno.CommandStatus> {
+    const status = await this.ended;
+    await Promise.all(this.#streams);
+    return status;
+  }
+}
+
+/** Waits for a condition that no promise tells of. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** True while a process is there and is no zombie. */
+export async function isAlive(pid: number): Promise<boolean> {
+  try {
+    return !/^State:\s+Z/m.test(await Deno.readTextFile(`/proc/${pid}/status`));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    // The process ended between open and read.
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    throw error;
+  }
+}
