@@ -1,0 +1,105 @@
+/**
+ * Every block of the README runs. Shell blocks run in order in one shell with a home of its own; a `text` block is what the
+ * shell block before it prints. The two blocks that run this very suite are held against deno.json and .ci/run instead.
+ */
+import assert from "node:assert/strict";
+
+interface Block {
+  language: string;
+  code: string;
+  line: number;
+}
+
+const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+
+function blocksOf(markdown: string): Block[] {
+  const found = markdown.matchAll(/^```(\w*)\n([^]*?)^```$/gm);
+  return [...found].map(({ 1: language = "", 2: code = "", index }) => ({
+    language,
+    code,
+    line: markdown.slice(0, index).split("\n").length,
+  }));
+}
+
+const blocks = blocksOf(await Deno.readTextFile(`${project}/README.md`));
+const RUNS_A_TASK = /^npx -y deno@[\d.]+ task (\w+)\n$/;
+
+Deno.test("README has only blocks that can be run or compared", () => {
+  assert.ok(blocks.length > 10);
+  for (const { language, line } of blocks) {
+    assert.ok(["sh", "text", "ts"].includes(language), `line ${line}: ${language}`);
+  }
+});
+
+Deno.test("README's task blocks name tasks that exist, and CI runs its test command", async () => {
+  const { tasks } = JSON.parse(await Deno.readTextFile(`${project}/deno.json`));
+  const commands = blocks.filter(({ code }) => RUNS_A_TASK.test(code)).map(({ code }) =>
+    code.trim()
+  );
+  assert.deepEqual(commands, ["npx -y deno@2.9.6 task demo", "npx -y deno@2.9.6 task test"]);
+  for (const command of commands) assert.ok(tasks[command.split(" ").at(-1)!]);
+  const ci = await Deno.readTextFile(`${project}/.ci/run`);
+  assert.ok(
+    ci.split("\n").some((line) => line.startsWith(commands[1]!)),
+    "CI runs the README's own test command",
+  );
+});
+
+Deno.test("README's demo block ends with 0 and leaves nothing behind", async () => {
+  const temporary = await Deno.makeTempDir({ prefix: "evs-readme-" });
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "demo"],
+    cwd: project,
+    env: { TMPDIR: temporary },
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
+  assert.deepEqual([...Deno.readDirSync(temporary)].map(({ name }) => name), []);
+  await Deno.remove(temporary, { recursive: true });
+});
+
+Deno.test("README's shell blocks print what the README says", async () => {
+  const home = await Deno.makeTempDir({ prefix: "evs-readme-" });
+  const shell = blocks.filter(({ language, code }) => language === "sh" && !RUNS_A_TASK.test(code));
+  // Blocks name the project's folder as "$PWD"; they run in a folder of their own, so that nothing is left in the tree.
+  const script = shell.map(({ code, line }) =>
+    `echo "@@@ ${line}"\n${code.replaceAll('"$PWD/bin:$PATH"', `"${project}/bin:$PATH"`)}`
+  ).join("");
+  const { code, stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-eu", "-c", script],
+    cwd: home,
+    clearEnv: true,
+    stdin: "null",
+    env: {
+      PATH: Deno.env.get("PATH")!,
+      HOME: home,
+      EVS_DENO: Deno.execPath(),
+      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
+    },
+  }).output();
+  const said = new TextDecoder().decode(stdout);
+  assert.equal(code, 0, `${said}\n${new TextDecoder().decode(stderr)}`);
+  const printed = new Map(
+    said.split(/^@@@ /m).slice(1).map((
+      part,
+    ) => [Number(part.slice(0, part.indexOf("\n"))), part.slice(part.indexOf("\n") + 1)]),
+  );
+  blocks.forEach(({ language, code, line }, i) => {
+    if (language !== "text") return;
+    const before = blocks[i - 1]!;
+    assert.equal(before.language, "sh", `the text block at line ${line} follows a shell block`);
+    assert.equal(printed.get(before.line), code, `the output of the block at line ${before.line}`);
+  });
+  await Deno.remove(home, { recursive: true });
+});
+
+Deno.test("README's TypeScript blocks type-check and run", async () => {
+  for (const { code, line } of blocks.filter(({ language }) => language === "ts")) {
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(file, code);
+    const result = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--check", "-A", "--config", `${project}/deno.json`, file],
+    }).output();
+    assert.equal(result.code, 0, `line ${line}: ${new TextDecoder().decode(result.stderr)}`);
+    await Deno.remove(file);
+  }
+});
