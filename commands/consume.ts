@@ -7,6 +7,7 @@ import type { BackoffSpec } from "../core/retry.ts";
 import type { ConsumerResult } from "./consumer/consumer.ts";
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
+import { passSignals, signalCode } from "./terminal/signals.ts";
 
 type ConsumeFlags = {
   name: string;
@@ -170,7 +171,7 @@ async function consume(
           attempt: delivery.attempt,
           subscription: flags.name,
         }),
-        timeoutMs: flags.timeout,
+        timeoutMs: flags.timeout || undefined, // 0 is no time-out
         stderr: (chunk) => this.stderr.write(chunk),
         clock: this.clock,
       }),
@@ -180,18 +181,16 @@ async function consume(
     max: flags.max,
     clock: this.clock,
   });
-  const stops = (["SIGINT", "SIGTERM", "SIGHUP"] as const).map((signal) => ({
-    signal,
-    listener: () => consumer.stop(signal),
-  }));
-  for (const { signal, listener } of stops) Deno.addSignalListener(signal, listener);
+  const stopPassing = passSignals((signal) => consumer.stop(signal));
   try {
     const result = await consumer.run();
-    this.say(summary(result));
+    // stdout belongs to the commands that ran.
+    if (this.json) this.stderr.writeSync(`${JSON.stringify(result)}\n`);
+    else this.say(summary(result));
     if (result.paused !== undefined) this.say(pausedNotice(flags.name, result.paused));
     this.exitCode = exitCode(result);
   } finally {
-    for (const { signal, listener } of stops) Deno.removeSignalListener(signal, listener);
+    stopPassing();
   }
 }
 
@@ -258,8 +257,7 @@ function pausedNotice(name: string, reason: string): string {
 
 /** How `consume` ends. */
 export function exitCode(result: ConsumerResult): number {
-  if (result.interrupted === "SIGINT") return ExitCode.Interrupted;
-  if (result.interrupted !== undefined) return 128 + (result.interrupted === "SIGHUP" ? 1 : 15);
+  if (result.interrupted !== undefined) return signalCode(result.interrupted);
   if (result.paused !== undefined) return ExitCode.NotFound;
   return result.dead > 0 ? ExitCode.Partly : ExitCode.Ok;
 }
