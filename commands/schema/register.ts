@@ -51,7 +51,7 @@ async function registerSchema(
   const client = await this.client();
   const info = await client.registerSchema(type, bytes, {
     version: flags.version,
-    ...(flags.dryRun ? { dryRun: true } : {}),
+    dryRun: flags.dryRun,
   });
   if (!this.forPeople) return this.printJson(info);
   if (flags.dryRun) this.say(`${type} ${info.version} could be registered`);

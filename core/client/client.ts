@@ -244,16 +244,16 @@ export class Client implements Disposable {
     });
   }
 
-  /** Registers a schema, given as the bytes of a JSON Schema. */
+  /** Registers a schema, given as the bytes of a JSON Schema. With `dryRun` it is only looked at. */
   async registerSchema(
     type: string,
     schema: Uint8Array | string,
-    options: { version?: string } = {},
+    options: { version?: string; dryRun?: boolean } = {},
   ): Promise<SchemaInfo> {
     return await this.call({
       method: "PUT",
       path: `/v1/schemas/${segment(type)}`,
-      query: { version: options.version },
+      query: { version: options.version, dryRun: options.dryRun ? "1" : undefined },
       body: schema,
     });
   }
