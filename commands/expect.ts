@@ -1,5 +1,5 @@
 /** `evs expect`: waits for events; for tests and CI. */
-import { parseDuration } from "../core/duration.ts";
+import { formatDuration, parseDuration } from "../core/duration.ts";
 import { TimeoutError } from "../core/errors.ts";
 import { positive, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
@@ -83,7 +83,7 @@ export const route = verb<ExpectFlags, [topic: string]>({
     } catch (error) {
       if (!(error instanceof Expired)) throw error;
       throw new TimeoutError(
-        `saw ${seen} of ${plural(wanted, "event")} in ${topic} within ${timeout} ms`,
+        `saw ${seen} of ${plural(wanted, "event")} in ${topic} within ${formatDuration(timeout)}`,
         { hint: `evs replay ${topic}`, details: { topic, seen, expected: wanted, timeout } },
       );
     } finally {
