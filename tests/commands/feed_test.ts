@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { openFeed } from "../../commands/reading/feed.ts";
+import { Client } from "../../core/client/client.ts";
+import { HttpResponse } from "../../core/client/connection.ts";
+import type { ReadQuery, TopicInfo } from "../../core/client/protocol.ts";
+import type { Clock } from "../../core/clock.ts";
+import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import { toWireLine } from "../../core/event.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function line(seq: number, topic = "t"): string {
+  return decoder.decode(toWireLine({
+    seq,
+    topic,
+    id: `i${seq}`,
+    type: "x",
+    timestamp: 0,
+    schemaVersion: "1.0",
+    metadata: "{}",
+    payload: encoder.encode("{}"),
+  }));
+}
+
+/** One answer: its pieces, then its end or a break; or no daemon at all. */
+type Answer = { pieces: string[]; breaks?: boolean; end?: number } | "no daemon";
+
+/** A daemon that gives the answers in turn and keeps the questions. */
+class ScriptedClient extends Client {
+  readonly asked: ReadQuery[] = [];
+  readonly #answers: Answer[];
+  readonly #topics: { name: string; lastSeq: number }[];
+
+  constructor(answers: Answer[], topics: { name: string; lastSeq: number }[] = []) {
+    super({ socket: "/nowhere" });
+    this.#answers = answers;
+    this.#topics = topics;
+  }
+
+  override topics(): Promise<TopicInfo[]> {
+    return Promise.resolve(this.#topics as TopicInfo[]);
+  }
+
+  override read(query: ReadQuery): Promise<HttpResponse> {
+    this.asked.push(query);
+    const answer = this.#answers.shift();
+    if (answer === undefined || answer === "no daemon") {
+      return Promise.reject(new NoDaemonError("no daemon"));
+    }
+    const headers = new Map(answer.end === undefined ? [] : [["evs-end-seq", String(answer.end)]]);
+    return Promise.resolve(new HttpResponse({ status: 200, headers }, body(answer)));
+  }
+}
+
+async function* body(
+  answer: { pieces: string[]; breaks?: boolean },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const piece of answer.pieces) yield await Promise.resolve(encoder.encode(piece));
+  if (answer.breaks) throw new ConnectionLostError("gone");
+}
+
+/** Time in which every wait is over at once. */
+const impatient: Clock = {
+  now: () => 0,
+  monotonic: () => 0,
+  setTimer(callback) {
+    let cancelled = false;
+    queueMicrotask(() => {
+      if (!cancelled) callback();
+    });
+    return () => cancelled = true;
+  },
+};
+
+async function readAll(
+  client: ScriptedClient,
+  query: ReadQuery & { topic: string[] },
+  options: { most?: number } = {},
+): Promise<{ text: string; said: string[] }> {
+  const said: string[] = [];
+  const feed = openFeed(client, { query, clock: impatient, say: (words) => said.push(words) });
+  let text = "";
+  for await (const block of feed.blocks) {
+    assert.equal(block.at(-1), 0x0a, "a block ends with a whole line");
+    text += decoder.decode(block);
+    if (options.most !== undefined && text.split("\n").length > options.most) break;
+  }
+  return { text, said };
+}
+
+Deno.test("openFeed hands on whole lines whatever the pieces", async () => {
+  const text = line(1) + line(2) + line(3);
+  for (let size = 1; size < text.length; size += 7) {
+    const pieces = [];
+    for (let at = 0; at < text.length; at += size) pieces.push(text.slice(at, at + size));
+    const read = await readAll(new ScriptedClient([{ pieces }]), { topic: ["t"] });
+    assert.equal(read.text, text);
+  }
+});
+
+Deno.test("openFeed goes on behind the last whole line after a break, up to the same end", async () => {
+  const client = new ScriptedClient([
+    { pieces: [line(1), line(2) + line(3).slice(0, 20)], breaks: true, end: 4 },
+    "no daemon",
+    { pieces: [line(3) + line(4)], end: 9 },
+  ]);
+  const { text, said } = await readAll(client, { topic: ["t"], limit: 10 });
+  assert.equal(text, line(1) + line(2) + line(3) + line(4));
+  assert.deepEqual(client.asked[1]?.after, ["t:2"]);
+  assert.equal(client.asked[2]?.to, "4");
+  assert.equal(client.asked[2]?.limit, 8);
+  assert.equal(said.length, 2);
+});
+
+Deno.test("openFeed follows on behind its start when nothing came before the break", async () => {
+  const client = new ScriptedClient([
+    { pieces: [], breaks: true, end: 7 },
+    { pieces: [line(8)] },
+  ]);
+  await readAll(client, { topic: ["t"], follow: "1", from: "end" }, { most: 1 });
+  assert.deepEqual(client.asked[1]?.after, ["t:7"]);
+});
+
+Deno.test("openFeed follows a pattern from where each topic stood, and new topics from their start", async () => {
+  const client = new ScriptedClient([
+    { pieces: [line(5, "o.b")], breaks: true },
+    { pieces: [line(4, "o.a")] },
+  ], [{ name: "o.a", lastSeq: 3 }, { name: "o.b", lastSeq: 4 }, { name: "other", lastSeq: 9 }]);
+  const query = { topic: ["o.*"], follow: "1", from: "-10" };
+  await readAll(client, query, { most: 2 });
+  assert.deepEqual(client.asked[1]?.after, ["o.a:3", "o.b:5"]);
+  assert.equal(client.asked[1]?.from, "start");
+});
+
+Deno.test("openFeed takes a missing daemon at the first request for an error", async () => {
+  await assert.rejects(readAll(new ScriptedClient(["no daemon"]), { topic: ["t"] }), NoDaemonError);
+});
