@@ -6,6 +6,13 @@ import { load } from "./commands/lazy.ts";
 import { isPlainPublish, publishPlain } from "./commands/publisher/plain.ts";
 
 async function run(argv: readonly string[]): Promise<number> {
+  if (Deno.build.standalone && argv[0] === "__daemon") {
+    // A compiled binary is its own daemon: core/client/launch.ts starts it with this word.
+    const daemon = await load<{ serve(args: readonly string[]): Promise<number> }>(
+      "../daemon/main.ts",
+    );
+    return await daemon.serve(argv.slice(1));
+  }
   const loadMain = () => load<typeof import("./commands/main.ts")>("./main.ts");
   if (!isPlainPublish(argv)) return (await loadMain()).main(argv);
   try {

@@ -160,15 +160,18 @@ function grantedPermissions(args: readonly string[]): string[] {
   ];
 }
 
-if (import.meta.main) {
+/** The same as a program: what goes wrong is said on standard error. */
+export async function serve(args: readonly string[]): Promise<number> {
   try {
-    Deno.exit(await runDaemon(Deno.args));
+    return await runDaemon(args);
   } catch (error) {
     const known = error instanceof EvsError;
     const text = known
       ? `evs daemon: ${error.message}\n${error.hint === undefined ? "" : `  ${error.hint}\n`}`
       : `evs daemon: ${error instanceof Error ? error.stack : String(error)}\n`;
     Deno.stderr.writeSync(new TextEncoder().encode(text));
-    Deno.exit(known ? error.exit : 70);
+    return known ? error.exit : 70;
   }
 }
+
+if (import.meta.main) Deno.exit(await serve(Deno.args));

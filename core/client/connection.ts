@@ -60,7 +60,15 @@ export class HttpResponse {
   }
 
   async json<T>(): Promise<T> {
-    return JSON.parse(await this.text()) as T;
+    const text = await this.text();
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new ConnectionLostError(
+        `what answers at the socket is no evs daemon: ${JSON.stringify(text.slice(0, 80))} is no JSON`,
+        { hint: "evs daemon status", cause },
+      );
+    }
   }
 
   /** The body's lines without their line feeds; a last line without one counts. Views, as in {@link body}. */

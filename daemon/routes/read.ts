@@ -91,7 +91,11 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       ...(render ? { render } : {}),
     });
     for (const bytes of stored) {
-      if (request.signal.aborted) break;
+      if (request.signal.aborted) {
+        // A replay that was cut short must not look like one that came to its end.
+        reply.destroy();
+        return;
+      }
       await out.write(bytes);
     }
     while (tail && !request.signal.aborted) {
