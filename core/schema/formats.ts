@@ -1,0 +1,54 @@
+/**
+ * Formats of strings. ajv-formats brings the definitions; those that backtrack are given a length beyond which no value of
+ * theirs is valid anyway, and the kinds of URI, which have no such length, are looked at in one pass.
+ */
+
+type Check = (text: string) => boolean;
+
+/** No valid value of the format is longer. */
+const LONGEST: Record<string, number> = {
+  email: 320, // RFC 5321, 4.5.3.1: 64 + 1 + 255
+  hostname: 255, // RFC 1035, 2.3.4
+  ipv4: 15,
+  ipv6: 45,
+  duration: 200,
+  uuid: 45,
+  date: 10,
+  time: 40,
+  "date-time": 60,
+  "iso-time": 40,
+  "iso-date-time": 60,
+};
+
+const URI_CHARACTERS = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*$/;
+// deno-lint-ignore no-control-regex -- control characters are exactly what a template must not have
+const TEMPLATE_CHARACTERS = /^(?:[^\u0000-\u0020"'<>\\^`{|}%]|%[0-9A-Fa-f]{2}|\{[^{}]+\})*$/;
+const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*:/;
+
+const URIS: Record<string, Check> = {
+  uri: (text) => SCHEME.test(text) && URI_CHARACTERS.test(text),
+  "uri-reference": (text) => URI_CHARACTERS.test(text),
+  "uri-template": (text) => TEMPLATE_CHARACTERS.test(text),
+  url: (text) => /^(?:https?|ftp):\/\//i.test(text) && URL.canParse(text),
+};
+
+/** Makes the definitions of ajv-formats safe for values of any length. */
+export function safeFormats(definitions: Record<string, unknown>): Record<string, unknown> {
+  const safe: Record<string, unknown> = {};
+  for (const [name, definition] of Object.entries(definitions)) {
+    const most = LONGEST[name];
+    if (URIS[name]) safe[name] = URIS[name];
+    else if (most === undefined) safe[name] = definition;
+    else {
+      const check = checkOf(definition);
+      safe[name] = (text: string) => text.length <= most && check(text);
+    }
+  }
+  return safe;
+}
+
+function checkOf(definition: unknown): Check {
+  if (definition instanceof RegExp) return (text) => definition.test(text);
+  if (typeof definition === "function") return definition as Check;
+  return checkOf((definition as { validate: unknown }).validate);
+}

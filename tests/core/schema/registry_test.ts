@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { JsonSchemaRegistry } from "../../../core/schema/registry.ts";
+import { canonical, hasUniqueItems } from "../../../core/schema/unique_items.ts";
+import { compareVersions, nextVersion } from "../../../core/schema/version.ts";
+import { isPlain } from "../../../core/schema/pattern.ts";
+
+const user = {
+  type: "object",
+  required: ["userId", "email"],
+  properties: {
+    userId: { type: "string" },
+    email: { type: "string", format: "email" },
+    age: { type: "integer", minimum: 0 },
+    tags: { type: "array", uniqueItems: true },
+  },
+  additionalProperties: false,
+};
+
+async function registered(schema: unknown): Promise<JsonSchemaRegistry> {
+  const registry = new JsonSchemaRegistry({ now: () => 1 });
+  await registry.register("t", { schema: JSON.stringify(schema) });
+  return registry;
+}
+
+async function faults(schema: unknown, payload: unknown): Promise<[string, string][]> {
+  return (await registered(schema)).validate("t", undefined, payload).faults.map((
+    { pointer, message },
+  ) => [pointer, message]);
+}
+
+Deno.test("JsonSchemaRegistry names each fault by its JSON pointer", async () => {
+  assert.deepEqual(
+    (await faults(user, { userId: 1, age: -1.5, "a/b": 1, tags: [{ a: 1, b: 2 }, { b: 2, a: 1 }] }))
+      .sort(),
+    [
+      ["/age", "must be >= 0"],
+      ["/age", "must be a whole number, is a number"],
+      ["/a~1b", "must not be there"],
+      ["/email", "is missing"],
+      ["/tags", "must not have the same item twice"],
+      ["/userId", "must be a string, is a number"],
+    ],
+  );
+  assert.deepEqual(await faults(user, { userId: "u", email: "a@example.com" }), []);
+  assert.deepEqual(await faults(user, []), [["", "must be an object, is an array"]]);
+});
+
+Deno.test("JsonSchemaRegistry means the highest version when none is given", async () => {
+  const registry = new JsonSchemaRegistry();
+  registry.registerSchema("user.created", { type: "object" }, "1.9");
+  registry.registerSchema("user.created", { type: "string" }, "1.10");
+  await registry.ready();
+  assert.deepEqual(registry.validate("user.created", undefined, "x"), {
+    version: "1.10",
+    faults: [],
+  });
+  assert.equal(registry.validate("user.created", "1.9", "x").faults.length, 1);
+  assert.deepEqual(registry.validate("other", undefined, 1), { version: "1.0", faults: [] });
+  assert.deepEqual(registry.validate("other", "3.0", 1), { version: "3.0", faults: [] });
+  assert.throws(() => registry.validate("user.created", "7.0", 1), {
+    code: "event/schema-unknown-version",
+    hint: /1\.9, 1\.10/,
+  });
+});
+
+Deno.test("JsonSchemaRegistry gives the next version when none is named, and takes the same schema once", async () => {
+  const registry = new JsonSchemaRegistry();
+  const register = (schema: unknown, version?: string) =>
+    registry.register("t", { schema: JSON.stringify(schema), version });
+  assert.deepEqual(await register(user), { created: true, version: "1.0" });
+  assert.deepEqual(await register(user), { created: false, version: "1.0" });
+  assert.deepEqual(await register({ type: "string" }), { created: true, version: "2.0" });
+  await assert.rejects(register({ type: "number" }, "1.0"), {
+    code: "schema/version-taken",
+    hint: /3\.0/,
+  });
+  assert.equal(registry.remove("t", "2.0"), true);
+  assert.equal(registry.latest("t"), "1.0");
+  assert.equal(registry.remove("t", "2.0"), false);
+});
+
+Deno.test("JsonSchemaRegistry knows what it knew when its records are loaded", async () => {
+  const before = await registered(user);
+  const after = new JsonSchemaRegistry();
+  after.load(before.list());
+  await after.ready();
+  assert.deepEqual(after.list(), before.list());
+  assert.equal(after.validate("t", undefined, {}).faults.length, 2);
+});
+
+Deno.test("JsonSchemaRegistry reads draft-07 and 2020-12 by their $schema", async () => {
+  const tuple = {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    items: [{ type: "string" }],
+    additionalItems: false,
+  };
+  assert.equal((await faults(tuple, ["a", 1])).length, 1);
+  const prefix = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    prefixItems: [{ type: "string" }],
+    items: false,
+  };
+  assert.equal((await faults(prefix, ["a", 1])).length, 1);
+});
+
+const refused: [string, unknown, RegExp][] = [
+  ["is no schema", { type: "strin" }, /type/],
+  ["is an array", [], /object/],
+  ["names an unknown draft", { $schema: "http://example.com/x" }, /draft/],
+  ["refers to the network", { $ref: "https://example.com/user.json" }, /inside the schema/],
+  [
+    "refers to a file",
+    { properties: { a: { $ref: "file:///etc/passwd" } } },
+    /\/properties\/a\/\$ref/,
+  ],
+  ["refers to nothing", { $ref: "#/$defs/none" }, /not there/],
+  ["has look-around", { pattern: "^(?=a)b" }, /look-around/],
+  ["has a back-reference", { pattern: "(a)\\1" }, /back-reference/],
+  ["refers to itself for the same value", {
+    $defs: { a: { allOf: [{ $ref: "#/$defs/a" }] } },
+    $ref: "#/$defs/a",
+  }, /never end/],
+  [
+    "is nested too deep",
+    Array.from({ length: 70 }).reduce((inner) => ({ not: inner }), {}),
+    /deep/,
+  ],
+  ["has too many branches", { anyOf: Array.from({ length: 1001 }, () => ({})) }, /branches/],
+  ["fans out by references", {
+    $defs: Object.fromEntries(
+      Array.from({ length: 20 }, (_, i) => [
+        `d${i}`,
+        i === 19 ? { type: "string" } : {
+          allOf: [{ $ref: `#/$defs/d${i + 1}` }, { $ref: `#/$defs/d${i + 1}` }],
+        },
+      ]),
+    ),
+    $ref: "#/$defs/d0",
+  }, /fans out/],
+  ["is too large", { description: "x".repeat(300_000) }, /bytes/],
+];
+
+for (const [what, schema, message] of refused) {
+  Deno.test(`JsonSchemaRegistry refuses a schema that ${what}`, async () => {
+    await assert.rejects(registered(schema), (error: Error & { code: string }) => {
+      assert.match(error.code, /^schema\//);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+Deno.test("JsonSchemaRegistry says the line and column of a schema that is not JSON", async () => {
+  const registry = new JsonSchemaRegistry();
+  await assert.rejects(registry.register("t", { schema: '{\n  "type": object\n}' }), {
+    message: /line 2, column 11/,
+  });
+});
+
+Deno.test("JsonSchemaRegistry answers at once when patterns and payloads are hostile", async () => {
+  const nested = await faults({ pattern: "^(a+)+$" }, `${"a".repeat(5000)}!`);
+  assert.equal(nested.length, 1);
+  const many = await faults({ pattern: "^(.*a){20}$" }, "a".repeat(5000) + "b");
+  assert.equal(many.length, 1);
+  const items = Array.from({ length: 30_000 }, (_, i) => ({ id: i, text: "x" }));
+  assert.deepEqual(await faults({ uniqueItems: true }, items), []);
+  assert.equal((await faults({ format: "email" }, `${"a".repeat(100_000)}!`)).length, 1);
+  assert.equal((await faults({ format: "uri" }, `http://${"a".repeat(100_000)} `)).length, 1);
+});
+
+Deno.test("isPlain trusts V8 only with patterns that cannot backtrack far", () => {
+  for (const pattern of ["^[a-z]+$", "^\\d{4}-\\d{2}-\\d{2}$", "^[A-Z]{2,3}$", "^u-.*$", "^abc"]) {
+    assert.equal(isPlain(pattern), true, pattern);
+  }
+  for (const pattern of ["a+$", "^(a+)+$", "^a*a*$", "^a?a?a$", "^(?=a)", "a|b", "^.*.*$"]) {
+    assert.equal(isPlain(pattern), false, pattern);
+  }
+});
+
+Deno.test("hasUniqueItems agrees with comparing every pair", () => {
+  const value = fc.jsonValue({ maxDepth: 2 });
+  fc.assert(fc.property(fc.array(value, { maxLength: 8 }), (items) => {
+    const same = items.some((a, i) =>
+      items.slice(i + 1).some((b) => canonical(a) === canonical(b))
+    );
+    assert.equal(hasUniqueItems(items), !same);
+    assert.equal(hasUniqueItems([...items, ...items]), items.length === 0);
+  }));
+});
+
+Deno.test("compareVersions is an order, and nextVersion comes after all", () => {
+  const version = fc.array(fc.nat({ max: 20 }), { minLength: 1, maxLength: 3 }).map((parts) =>
+    parts.join(".")
+  );
+  fc.assert(fc.property(version, version, version, (a, b, c) => {
+    assert.equal(Math.sign(compareVersions(a, b)) + Math.sign(compareVersions(b, a)), 0);
+    if (compareVersions(a, b) <= 0 && compareVersions(b, c) <= 0) {
+      assert.ok(compareVersions(a, c) <= 0);
+    }
+    for (const one of [a, b, c]) assert.ok(compareVersions(nextVersion([a, b, c]), one) > 0);
+  }));
+  assert.ok(compareVersions("1.10", "1.9") > 0);
+});
