@@ -84,15 +84,14 @@ function readyLine(line: string): { pid: number; socket: string } {
   return { pid, socket };
 }
 
-/** Why a daemon did not start, in its own words. */
-function startError(words: string, code: number): EvsError {
-  const [first = "", ...rest] = words.trim().split("\n");
-  const message = first.replace(/^evs(?: daemon)?: /, "") ||
-    `the daemon ended with ${code} at once`;
-  const hint = rest.map((line) => line.trim().replace(/^try: /, "")).join("\n");
+/** Why a daemon did not start, in its own words: what happened, then what to do about it. */
+export function startError(words: string, code: number): EvsError {
+  const known = /^evs daemon: (.*)\n?([^]*)$/.exec(words);
+  const hint = known?.[2]?.trim() ?? "";
+  const message = known?.[1] ?? (words.trim() || "it said nothing");
   return new EvsError(
     { code: "daemon/start-failed", status: 500, exit: code === 0 ? ExitCode.Bug : code },
-    message,
+    known === null ? `the daemon ended with ${code} before it served: ${message}` : message,
     hint === "" ? {} : { hint },
   );
 }

@@ -2,6 +2,7 @@
 import type { Client } from "../../core/client/client.ts";
 import type { DeadLetterAction, DeadLetterActionReply } from "../../core/client/protocol.ts";
 import type { Clock } from "../../core/clock.ts";
+import { RemoteError } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { addReplies, assertFound, countOf } from "./outcome.ts";
@@ -108,11 +109,31 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
     for (let from = 0; from < page.length; from += size) {
       await sleepUntil(due, clock);
       const ids = page.slice(from, from + size);
-      replies.push(await client.retryDeadLetters({ ids, ...settings }));
+      replies.push(await retryChunk(client, { ids, settings, named: chosen.ids !== undefined }));
       due = Math.max(due + everyMs, clock.monotonic());
     }
   }
   return addReplies(replies);
+}
+
+/** Sends one chunk. What somebody else took away since it was listed is left out; what was named must be there. */
+async function retryChunk(
+  client: Client,
+  options: { ids: string[]; settings: Pick<DeadLetterAction, "to">; named: boolean },
+): Promise<DeadLetterActionReply> {
+  const { ids, settings, named } = options;
+  try {
+    return await client.retryDeadLetters({ ids, ...settings });
+  } catch (error) {
+    const gone = error instanceof RemoteError && error.code === "dead-letter/not-found"
+      ? error.details?.["ids"]
+      : undefined;
+    if (named || !Array.isArray(gone)) throw error;
+    const left = ids.filter((id) => !gone.includes(id));
+    if (left.length === 0) return { count: 0, dryRun: false, bySubscription: {} };
+    if (left.length === ids.length) throw error;
+    return await retryChunk(client, { ...options, ids: left });
+  }
 }
 
 /** The ids that were chosen: those that were named, or page by page those that the filters find. */

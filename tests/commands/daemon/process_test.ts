@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { startError } from "../../../commands/daemon/process.ts";
+
+Deno.test("startError takes over the daemon's own words, its hint and its exit code", () => {
+  const error = startError("evs daemon: another daemon uses /d\n  evs daemon status shows it\n", 7);
+  assert.deepEqual(
+    [error.message, error.hint, error.exit],
+    ["another daemon uses /d", "evs daemon status shows it", 7],
+  );
+});
+
+Deno.test("startError tells everything when the daemon did not end in order", () => {
+  const error = startError("error: Module not found\n  at x\n", 1);
+  assert.match(error.message, /ended with 1 before it served: error: Module not found\n {2}at x/);
+  assert.equal(startError("", 0).exit, 70);
+});
