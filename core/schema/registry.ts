@@ -23,6 +23,21 @@ export interface SchemaRegistry {
     version: string | undefined,
     payload: unknown,
   ): { version: string; faults: Fault[] };
+  /** Registers a schema given as JSON text, checked whole before it is taken; without a version, the next free one. */
+  register(
+    type: string,
+    options: { version?: string | undefined; schema: string },
+  ): Promise<{ created: boolean; version: string }>;
+  /** Takes over what was kept. */
+  load(records: readonly SchemaRecord[]): void;
+  /** Every schema, by type, oldest version first. */
+  list(): SchemaRecord[];
+  /** The highest version of a type. */
+  latest(type: string): string | undefined;
+  /** A schema; the highest version where none is named. */
+  get(type: string, version?: string): SchemaRecord | undefined;
+  /** Removes one version; false when it is not there. */
+  remove(type: string, version: string): boolean;
 }
 
 interface Entry {
