@@ -154,7 +154,8 @@ function sharedLines(commit: Commit): Uint8Array {
 /** A commit's events as a store would give them back. */
 export function commitEvents(commit: Commit): StoredEvent[] {
   return commit.events.map((event, i) => ({
-    seq: commit.firstSeq + i,
+    // What is not stored has no number.
+    seq: commit.ephemeral ? 0 : commit.firstSeq + i,
     topic: commit.topic,
     id: event.id,
     type: event.type,

@@ -4,7 +4,7 @@
  * for a retry runs while nobody asks.
  */
 import type { Clock } from "../clock.ts";
-import { ClosedError, InternalError } from "../errors.ts";
+import { ClosedError, type EvsError, InternalError } from "../errors.ts";
 import { type Event, toEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
@@ -29,6 +29,8 @@ export interface DriverContext {
 export interface LeaseWait {
   waitMs: number;
   untilEmpty?: boolean;
+  /** Waits on while the subscription is paused, instead of being told at once. */
+  throughPause?: boolean;
   signal?: AbortSignal;
 }
 
@@ -37,6 +39,7 @@ interface Waiter {
   untilEmpty: boolean;
   /** False: it only waits for what is there to be read. */
   waits: boolean;
+  throughPause: boolean;
   answer(leases: Lease[]): void;
   fail(error: unknown): void;
 }
@@ -130,6 +133,21 @@ export class SubscriptionDriver {
     if (missed > 0) this.#flushSoon();
   }
 
+  /** Takes a new record over: paused or not, other settings. */
+  become(record: SubscriptionRecord): void {
+    const before = this.record.settings;
+    this.record = record;
+    this.queue.settings = record.settings;
+    if (record.settings === before) return this.serve();
+    this.queue.rewind();
+    this.reread();
+  }
+
+  /** The subscription is removed: nothing of it is written any more. */
+  discard(): void {
+    this.queue.lanes.clear();
+  }
+
   /** Reads everything anew from the cursors on: settings or cursors have changed. */
   reread(): void {
     for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
@@ -157,6 +175,11 @@ export class SubscriptionDriver {
       }
     }
     this.serve();
+  }
+
+  /** True when the subscription's settings let the event through. */
+  wants(event: Event): boolean {
+    return this.#wants(event.type) && (!this.#filter || this.#filter(event));
   }
 
   #wants(type: string): boolean {
@@ -196,6 +219,7 @@ export class SubscriptionDriver {
         order,
         untilEmpty: wait.untilEmpty ?? false,
         waits: wait.waitMs > 0,
+        throughPause: wait.throughPause ?? false,
         answer(leases) {
           leave();
           resolve(leases);
@@ -234,7 +258,8 @@ export class SubscriptionDriver {
     let hungry = false;
     for (const waiter of [...this.#waiters]) {
       const leases = this.record.paused || hungry ? [] : this.#take(waiter.order);
-      const ends = this.record.paused || (!waiter.waits && !this.#canRead()) ||
+      const ends = (this.record.paused && !waiter.throughPause) ||
+        (!waiter.waits && !this.#canRead()) ||
         (waiter.untilEmpty && this.queue.drained && !this.#committer.busy);
       if (leases.length > 0 || ends) waiter.answer(leases);
       else hungry = true;
@@ -380,14 +405,14 @@ export class SubscriptionDriver {
   }
 
   /** Ends the driver: what is on its way to disk gets there, who waits is told. */
-  async close(): Promise<void> {
+  async close(gone: EvsError = this.#gone()): Promise<void> {
     if (this.#closed) return;
     this.#flushTimer?.();
     this.#flushTimer = undefined;
     const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
     this.#closed = true;
     this.#timer?.cancel();
-    for (const waiter of [...this.#waiters]) waiter.fail(this.#gone());
+    for (const waiter of [...this.#waiters]) waiter.fail(gone);
     for (const resolve of this.#idle.splice(0)) resolve();
     try {
       await flushed;

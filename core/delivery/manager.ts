@@ -1,4 +1,7 @@
-/** Signatures first; the bodies follow. */
+/**
+ * All subscriptions of a broker: made, listed, found by topic, and driven (core/delivery/driver.ts). Everything that a
+ * caller is told has happened is durable by then.
+ */
 import type {
   ExtendRequest,
   LeaseReply,
@@ -10,6 +13,27 @@ import type {
   SubscriptionInfo,
   SubscriptionRequest,
 } from "../client/protocol.ts";
+import type { Clock } from "../clock.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../errors.ts";
+import type { Event } from "../event.ts";
+import { isTopicless, type Offset, parseOffset, resolveOffset } from "../offset.ts";
+import type {
+  State,
+  StateChange,
+  StateSnapshot,
+  SubscriptionRecord,
+  SubscriptionSettings,
+} from "../state/state.ts";
+import type { Commit } from "../store/journal.ts";
+import type { JournalStore } from "../store/store.ts";
+import { didYouMean } from "../suggest.ts";
+import { assertSubscriptionName, assertTopicPattern, compilePattern, isPattern } from "../topic.ts";
+import type { TopicCatalog } from "../topic_catalog.ts";
+import type { Ledger } from "./committer.ts";
+import { type DriverContext, SubscriptionDriver } from "./driver.ts";
+import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
+import { lineOf, type QueueStart } from "./queue.ts";
+import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
 /** One event handed to one consumer. `line` is its wire line, line feed included. */
 export interface Delivery {
@@ -20,28 +44,519 @@ export interface Delivery {
   line: Uint8Array;
 }
 
+/** What a lease got. */
 export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
 
-export declare class SubscriptionManager {
-  put(name: string, request: SubscriptionRequest): Promise<SubscriptionInfo>;
-  list(): SubscriptionInfo[];
-  /** NotFoundError with the nearest names. */
-  info(name: string): SubscriptionInfo;
-  remove(name: string): Promise<void>;
-  pause(name: string, reason?: string): Promise<SubscriptionInfo>;
-  resume(name: string): Promise<SubscriptionInfo>;
-  seek(name: string, request: SeekRequest): Promise<SeekReply>;
-  lease(
+/** What the manager is given. */
+export interface ManagerContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  state: State;
+  topics: TopicCatalog;
+  compileFilter(expression: string): Promise<(event: Event) => boolean>;
+  /** Where a subscription keeps what must last. */
+  ledger(name: string): Ledger;
+  onError(error: unknown, context: string): void;
+}
+
+/** The longest lease and the longest wait for one, ms. */
+const LONGEST_LEASE_MS = 24 * 3_600_000;
+const LONGEST_WAIT_MS = 3_600_000;
+const MAX_DELIVERIES = 1000;
+/** The most bytes of events in one answer; one event is always sent. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
+const DEFAULT_LEASE_MS = 30_000;
+
+/** The subscriptions of a broker; see the head of this file. */
+export class SubscriptionManager {
+  readonly #context: ManagerContext;
+  readonly #drivers = new Map<string, SubscriptionDriver>();
+  readonly #matchers = new Map<string, (topic: string) => boolean>();
+  readonly #byTopic = new Map<string, SubscriptionDriver[]>();
+  readonly #making = new Map<string, Promise<unknown>>();
+  /** What the store lost (a power cut, without durability) has to be taken out of the cursors before it is refilled. */
+  readonly ready: Promise<void>;
+
+  constructor(context: ManagerContext, snapshot: StateSnapshot) {
+    this.#context = context;
+    context.topics.onCreate(({ name }) => this.#topicCreated(name));
+    const repairs: StateChange[] = [];
+    for (const record of snapshot.subscriptions) {
+      const start = startOf(record.name, snapshot, { store: context.store, repairs });
+      const driver = this.#add(record, start);
+      for (const topic of context.topics.match(record.topic)) driver.addTopic(topic, 1);
+      driver.look();
+      this.useFilter(driver);
+    }
+    this.ready = repairs.length > 0 ? context.state.commit(repairs) : Promise.resolve();
+    this.ready.catch((error) => context.onError(error, "cursors"));
+  }
+
+  #add(record: SubscriptionRecord, start: Omit<QueueStart, "name" | "settings">) {
+    const { clock, random, store, onError } = this.#context;
+    return this.addDriver(record, start, {
+      clock,
+      random,
+      store,
+      onError,
+      ledger: this.#context.ledger(record.name),
+    });
+  }
+
+  /** Takes in a subscription that keeps its things elsewhere (an ephemeral one). */
+  addDriver(
+    record: SubscriptionRecord,
+    start: Omit<QueueStart, "name" | "settings">,
+    context: DriverContext,
+  ): SubscriptionDriver {
+    const driver = new SubscriptionDriver(record, start, context);
+    this.#drivers.set(record.name, driver);
+    this.#matchers.set(record.name, compilePattern(record.topic));
+    this.#byTopic.clear();
+    return driver;
+  }
+
+  /** Forgets a driver that was added; what it keeps is its own. */
+  dropDriver(driver: SubscriptionDriver): void {
+    const { name } = driver.record;
+    if (this.#drivers.get(name) !== driver) return;
+    this.#drivers.delete(name);
+    this.#matchers.delete(name);
+    this.#byTopic.clear();
+  }
+
+  /** Compiles the filter of a driver; it reads nothing until that is done. */
+  useFilter(driver: SubscriptionDriver): void {
+    const { where } = driver.record.settings;
+    const filter = where === undefined ? undefined : this.#context.compileFilter(where);
+    driver.useFilter(filter).catch((error) => {
+      this.#context.onError(error, `the filter of ${driver.record.name}`);
+    });
+  }
+
+  /** The driver of a subscription that is there; `NotFoundError` with the nearest names. */
+  require(name: string): SubscriptionDriver {
+    const driver = this.#drivers.get(assertSubscriptionName(name));
+    if (driver) return driver;
+    throw new NotFoundError("subscription", `there is no subscription ${name}`, {
+      hint: didYouMean(name, this.#drivers.keys()) ?? "evs subscription list shows them",
+      details: { subscription: name },
+    });
+  }
+
+  has(name: string): boolean {
+    return this.#drivers.has(name);
+  }
+
+  names(): string[] {
+    return [...this.#drivers.keys()].sort();
+  }
+
+  /** Makes a subscription, or attaches to the one that is there. */
+  async put(name: string, request: SubscriptionRequest): Promise<SubscriptionInfo> {
+    assertSubscriptionName(name);
+    assertTopicPattern(request.topic);
+    const settings = checkSettings(request.settings);
+    if (settings.where !== undefined) await this.#context.compileFilter(settings.where);
+    await this.#making.get(name)?.catch(() => {});
+    const there = this.#drivers.get(name);
+    if (there) return await this.#attach(there, request, settings);
+    const made = this.#make(name, request, settings);
+    this.#making.set(name, made);
+    try {
+      await made;
+    } finally {
+      this.#making.delete(name);
+    }
+    return { ...this.info(name), created: true };
+  }
+
+  async #make(
+    name: string,
+    request: SubscriptionRequest,
+    settings: Partial<SubscriptionSettings>,
+  ): Promise<void> {
+    const from = request.from ?? "start";
+    const offset = this.#offsetFor(request.topic, from);
+    const record: SubscriptionRecord = {
+      name,
+      topic: request.topic,
+      from,
+      settings: { ...defaultSettings, ...settings },
+      paused: false,
+      createdAt: this.#context.clock.now(),
+    };
+    const cursors = this.#context.topics.match(record.topic).map((topic) => ({
+      subscription: name,
+      topic,
+      next: this.#resolve(topic, offset),
+    }));
+    await this.#context.state.commit([
+      { op: "subscription.put", record },
+      ...cursors.map((cursor): StateChange => ({ op: "cursor.put", record: cursor })),
+    ]);
+    const driver = this.#add(record, { cursors, done: [], missed: [], retries: [] });
+    for (const topic of this.#context.topics.match(record.topic)) driver.addTopic(topic, 1);
+    driver.look();
+    this.useFilter(driver);
+  }
+
+  #offsetFor(topic: string, text: string): Offset {
+    const offset = parseOffset(text);
+    if (isPattern(topic) && !isTopicless(offset)) {
+      throw new InvalidArgumentError(
+        `${text} means nothing on a pattern: each topic has numbers of its own`,
+        {
+          hint: "use start, end, @2026-11-23T10:00:00Z or @-1h",
+          details: { offset: text, topic },
+        },
+      );
+    }
+    return offset;
+  }
+
+  #resolve(topic: string, offset: Offset): number {
+    const { store, clock } = this.#context;
+    const head = store.head(topic);
+    const seq = resolveOffset(offset, {
+      head,
+      now: clock.now(),
+      seekTime: (at) => store.seekTime(topic, at),
+    });
+    return Math.min(Math.max(seq, head.firstSeq, 1), head.lastSeq + 1);
+  }
+
+  async #attach(
+    driver: SubscriptionDriver,
+    request: SubscriptionRequest,
+    settings: Partial<SubscriptionSettings>,
+  ): Promise<SubscriptionInfo> {
+    const { name, topic } = driver.record;
+    if (topic !== request.topic) {
+      throw new ConflictError(`the subscription ${name} is there already, on ${topic}`, {
+        code: "subscription/exists",
+        hint: "choose another name, or remove it first: evs subscription remove " + name,
+        details: { subscription: name, topic },
+      });
+    }
+    const differs = differingSettings(driver.record.settings, settings);
+    if (differs.length > 0 && request.update) {
+      await this.#change(driver, (record) => ({
+        ...record,
+        settings: { ...record.settings, ...settings },
+      }));
+      this.useFilter(driver);
+    }
+    if (request.resume && driver.record.paused) await this.resume(name);
+    return {
+      ...this.info(name),
+      created: false,
+      ...(differs.length > 0 && !request.update ? { differs } : {}),
+    };
+  }
+
+  async #change(
+    driver: SubscriptionDriver,
+    change: (record: SubscriptionRecord) => SubscriptionRecord,
+  ): Promise<void> {
+    await driver.plan(() => {
+      const record = change(driver.record);
+      return {
+        changes: [{ op: "subscription.put", record }],
+        result: undefined,
+        dead: [],
+        apply: () => driver.become(record),
+        rollback: () => {},
+      };
+    });
+  }
+
+  list(): SubscriptionInfo[] {
+    const dead = this.#context.state.deadLetterCounts();
+    return this.names().map((name) => this.#info(this.#drivers.get(name)!, dead.get(name) ?? 0));
+  }
+
+  info(name: string): SubscriptionInfo {
+    const driver = this.require(name);
+    return this.#info(driver, this.#context.state.countDeadLetters({ subscription: name }));
+  }
+
+  #info(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
+    driver.look();
+    const { queue, record } = driver;
+    const lanes = [...queue.lanes.values()].sort((a, b) => a.topic < b.topic ? -1 : 1);
+    return {
+      name: record.name,
+      topic: record.topic,
+      settings: record.settings,
+      paused: record.paused,
+      ...(record.pauseReason === undefined ? {} : { pauseReason: record.pauseReason }),
+      cursors: lanes.map((lane) => {
+        const next = queue.cursorOf(lane);
+        return {
+          topic: lane.topic,
+          next,
+          lastSeq: lane.lastSeq,
+          lag: Math.max(0, lane.lastSeq - next + 1),
+        };
+      }),
+      pending: queue.pending,
+      leased: queue.leased,
+      scheduled: queue.scheduled,
+      dead,
+      missed: lanes.flatMap(({ topic, missed }) =>
+        missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []
+      ),
+      createdAt: record.createdAt,
+    };
+  }
+
+  /** Removes a subscription: its cursors and retries go, its dead letters stay. */
+  async remove(name: string): Promise<void> {
+    const driver = this.require(name);
+    await driver.plan(() => ({
+      changes: [{ op: "subscription.remove", name }],
+      result: undefined,
+      dead: [],
+      apply: () => {
+        this.dropDriver(driver);
+        driver.discard();
+      },
+      rollback: () => {},
+    }));
+    await driver.close(
+      new NotFoundError("subscription", `the subscription ${name} was removed`),
+    );
+  }
+
+  async pause(name: string, reason?: string): Promise<SubscriptionInfo> {
+    const driver = this.require(name);
+    await this.#change(driver, ({ pauseReason: _before, ...record }) => ({
+      ...record,
+      paused: true,
+      ...(reason === undefined ? {} : { pauseReason: reason.replaceAll("\0", "").toWellFormed() }),
+    }));
+    return this.info(name);
+  }
+
+  async resume(name: string): Promise<SubscriptionInfo> {
+    const driver = this.require(name);
+    if (driver.record.paused) {
+      await this.#change(
+        driver,
+        ({ pauseReason: _before, ...record }) => ({ ...record, paused: false }),
+      );
+    }
+    return this.info(name);
+  }
+
+  /** Moves the cursors, or tells what that would do. */
+  async seek(name: string, request: SeekRequest): Promise<SeekReply> {
+    const driver = this.require(name);
+    const offset = this.#offsetFor(driver.record.topic, request.to);
+    const targets = (): SeekTarget[] => {
+      driver.look();
+      return [...driver.queue.lanes.keys()].map((topic) => {
+        const { firstSeq, lastSeq } = this.#context.store.head(topic);
+        return { topic, to: this.#resolve(topic, offset), firstSeq, lastSeq };
+      });
+    };
+    if (request.dryRun) return { dryRun: true, ...planSeek(driver.queue, targets()).result };
+    const result = await driver.plan(() => planSeek(driver.queue, targets()));
+    driver.reread();
+    return { dryRun: false, ...result };
+  }
+
+  /** Hands out events; waits for one if asked to. */
+  async lease(
     name: string,
     request: LeaseRequest,
     context: { consumer: string; signal?: AbortSignal },
-  ): Promise<LeaseResult>;
-  ack(name: string, leases: string[]): Promise<SettleReply>;
-  nack(name: string, items: NackItem[]): Promise<SettleReply>;
-  release(name: string, leases: string[]): Promise<SettleReply>;
-  extend(name: string, request: ExtendRequest): Promise<SettleReply>;
-  /** The consumer's connection closed: its `bind: true` leases go back, uncounted. */
-  releaseConsumer(consumer: string): void;
+  ): Promise<LeaseResult> {
+    const driver = this.require(name);
+    const leaseMs = within(request.leaseMs, {
+      name: "leaseMs",
+      standard: DEFAULT_LEASE_MS,
+      least: 1,
+      most: LONGEST_LEASE_MS,
+    });
+    const waitMs = within(request.waitMs, {
+      name: "waitMs",
+      standard: 0,
+      least: 0,
+      most: LONGEST_WAIT_MS,
+    });
+    const max = within(request.max, { name: "max", standard: 1, least: 1, most: MAX_DELIVERIES });
+    driver.look();
+    const leases = await driver.lease({
+      max,
+      maxBytes: MAX_ANSWER_BYTES,
+      leaseMs,
+      consumer: context.consumer,
+      bound: request.bind ?? false,
+    }, {
+      waitMs,
+      untilEmpty: request.untilEmpty ?? false,
+      ...(context.signal ? { signal: context.signal } : {}),
+    });
+    const { queue, record } = driver;
+    const now = driver.now();
+    const due = queue.shelf.nextDueMono;
+    return {
+      paused: record.paused,
+      ...(record.pauseReason === undefined ? {} : { pauseReason: record.pauseReason }),
+      pending: queue.pending,
+      leased: queue.leased,
+      scheduled: queue.scheduled,
+      ...(Number.isFinite(due) ? { nextDueAt: Math.round(now.wall + due - now.mono) } : {}),
+      deliveries: leases.map((lease) => ({
+        lease: lease.token,
+        attempt: lease.attempt,
+        expiresAt: Math.round(lease.startedAt + leaseMs),
+        line: lineOf(lease),
+      })),
+    };
+  }
+
+  async ack(name: string, leases: string[]): Promise<SettleReply> {
+    const outcomes = await this.#settle(
+      name,
+      leases.map((lease): Settlement => ({ lease, ack: true })),
+    );
+    return settleReply(leases, outcomes);
+  }
+
+  async nack(name: string, items: NackItem[]): Promise<SettleReply> {
+    const outcomes = await this.#settle(
+      name,
+      items.map((item): Settlement => ({ ...item, ack: false })),
+    );
+    const reply = settleReply(items.map(({ lease }) => lease), outcomes);
+    return { ...reply, outcomes: outcomes as ("retry" | "dead" | "lost")[] };
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #settle(name: string, items: Settlement[]): Promise<Outcome[]> {
+    return this.require(name).settle(items);
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async release(name: string, leases: string[]): Promise<SettleReply> {
+    const driver = this.require(name);
+    const reply = driver.queue.release(leases);
+    driver.serve();
+    return reply;
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async extend(name: string, request: ExtendRequest): Promise<SettleReply> {
+    const driver = this.require(name);
+    const leaseMs = within(request.leaseMs, {
+      name: "leaseMs",
+      standard: DEFAULT_LEASE_MS,
+      least: 1,
+      most: LONGEST_LEASE_MS,
+    });
+    const reply = driver.queue.extend(request.leases, leaseMs, driver.now());
+    driver.serve();
+    return reply;
+  }
+
+  /** The consumer's connection closed: its bound leases go back, uncounted. */
+  releaseConsumer(consumer: string): void {
+    for (const driver of this.#drivers.values()) {
+      if (driver.queue.releaseConsumer(consumer) > 0) driver.serve();
+    }
+  }
+
+  /** Events have been stored, or handed on. */
+  committed(commit: Commit, except?: (driver: SubscriptionDriver) => boolean): void {
+    for (const driver of this.of(commit.topic)) {
+      if (!except?.(driver)) driver.committed(commit);
+    }
+  }
+
+  /** The subscriptions that a topic has. */
+  of(topic: string): readonly SubscriptionDriver[] {
+    let drivers = this.#byTopic.get(topic);
+    if (!drivers) {
+      drivers = [...this.#drivers.values()]
+        .filter(({ record }) => this.#matchers.get(record.name)!(topic));
+      this.#byTopic.set(topic, drivers);
+    }
+    return drivers;
+  }
+
+  #topicCreated(topic: string): void {
+    const { firstSeq } = this.#context.store.head(topic);
+    for (const driver of this.of(topic)) driver.addTopic(topic, firstSeq);
+  }
+
   /** Totals for the status and the metrics. */
-  totals(): { subscriptions: number; paused: number; scheduled: number; leased: number };
+  totals(): { subscriptions: number; paused: number; scheduled: number; leased: number } {
+    const totals = { subscriptions: this.#drivers.size, paused: 0, scheduled: 0, leased: 0 };
+    for (const { record, queue } of this.#drivers.values()) {
+      if (record.paused) totals.paused++;
+      totals.scheduled += queue.scheduled;
+      totals.leased += queue.leased;
+    }
+    return totals;
+  }
+
+  /** What is on its way to disk gets there; who waits is told. */
+  async close(): Promise<void> {
+    const closing = [...this.#drivers.values()].map((driver) => driver.close());
+    this.#drivers.clear();
+    this.#byTopic.clear();
+    const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
+    if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");
+  }
+}
+
+/** A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it. */
+function startOf(
+  name: string,
+  snapshot: StateSnapshot,
+  on: { store: JournalStore; repairs: StateChange[] },
+): Omit<QueueStart, "name" | "settings"> {
+  const mine = <T extends { subscription: string }>(rows: readonly T[]) =>
+    rows.filter(({ subscription }) => subscription === name);
+  const ends = new Map<string, number>();
+  const cursors = mine(snapshot.cursors).map((cursor) => {
+    const { lastSeq } = on.store.head(cursor.topic);
+    ends.set(cursor.topic, lastSeq);
+    if (cursor.next <= lastSeq + 1) return cursor;
+    const record = { ...cursor, next: lastSeq + 1 };
+    on.repairs.push(
+      { op: "done.clear", subscription: name, topic: cursor.topic },
+      { op: "cursor.put", record },
+    );
+    return record;
+  });
+  return {
+    cursors,
+    done: mine(snapshot.done).filter(({ topic, seq }) => seq <= (ends.get(topic) ?? Infinity)),
+    missed: mine(snapshot.missed),
+    retries: mine(snapshot.retries),
+  };
+}
+
+function settleReply(leases: readonly string[], outcomes: readonly Outcome[]): SettleReply {
+  const lost = leases.filter((_, i) => outcomes[i] === "lost");
+  return { settled: leases.length - lost.length, lost };
+}
+
+function within(
+  value: number | undefined,
+  rule: { name: string; standard: number; least: number; most: number },
+): number {
+  if (value === undefined) return rule.standard;
+  if (Number.isSafeInteger(value) && value >= rule.least && value <= rule.most) return value;
+  throw new InvalidArgumentError(
+    `${rule.name} is a whole number from ${rule.least} to ${rule.most}, not ${
+      JSON.stringify(value)
+    }`,
+    { details: { field: rule.name } },
+  );
 }

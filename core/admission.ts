@@ -1,0 +1,125 @@
+/** Which payloads may come in: the schema check of a topic, and the schemas that are kept in the state. */
+import { EventRefusedError, NotFoundError } from "./errors.ts";
+import { JsonSchemaRegistry, type SchemaRegistry } from "./schema/registry.ts";
+import type { SchemaRecord, State } from "./state/state.ts";
+import { didYouMean } from "./suggest.ts";
+import type { TopicCatalog } from "./topic_catalog.ts";
+
+/** What a gate is given. */
+export interface GateContext {
+  state: State;
+  topics: TopicCatalog;
+  clock: { now(): number };
+  /** The application's own; absent: one that is kept in the state. */
+  registry: SchemaRegistry | undefined;
+  records: readonly SchemaRecord[];
+}
+
+/** An event as far as it is checked. */
+export interface Candidate {
+  type: string;
+  /** What the publisher said. */
+  version: string | undefined;
+  /** Parsed. */
+  payload: unknown;
+}
+
+/** Faults that a message names; `details.faults` has them all. */
+const NAMED = 3;
+
+/** Checks payloads; see the head of this file. */
+export class SchemaGate {
+  /** The schemas that are kept in the state. */
+  readonly schemas: JsonSchemaRegistry;
+  readonly #default: SchemaRegistry;
+  readonly #ofTopic = new Map<string, SchemaRegistry>();
+  readonly #context: GateContext;
+
+  constructor(context: GateContext) {
+    this.#context = context;
+    const { registry, clock, records } = context;
+    this.schemas = registry instanceof JsonSchemaRegistry
+      ? registry
+      : new JsonSchemaRegistry({ now: () => clock.now() });
+    this.schemas.load(records);
+    this.#default = registry ?? this.schemas;
+  }
+
+  /** Checks a topic's payloads by a registry of its own. */
+  use(topic: string, registry: SchemaRegistry): void {
+    this.#ofTopic.set(topic, registry);
+  }
+
+  #of(topic: string): SchemaRegistry {
+    return this.#ofTopic.get(topic) ?? this.#default;
+  }
+
+  /** True when a payload of this type is looked at. */
+  checks(topic: string, type: string): boolean {
+    return this.#context.topics.get(topic)?.options.schema !== "off" && this.#of(topic).has(type);
+  }
+
+  /** Resolves when `admit` can decide on this topic without waiting. */
+  ready(topic?: string): Promise<void> {
+    return (topic === undefined ? this.#default : this.#of(topic)).ready();
+  }
+
+  /** The version to record, or `EventRefusedError` with `details.faults`. */
+  admit(topic: string, { type, version, payload }: Candidate): string {
+    const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
+    const registry = this.#of(topic);
+    if (mode === "off") return version ?? this.schemas.latest(type) ?? "1.0";
+    if (!registry.has(type)) {
+      if (mode === "validate") return version ?? "1.0";
+      throw new EventRefusedError(
+        "event/schema-required",
+        `${topic} takes only types with a schema, and ${type} has none`,
+        { hint: `evs schema register ${type} FILE`, details: { topic, type } },
+      );
+    }
+    const verdict = registry.validate(type, version, payload);
+    if (verdict.faults.length === 0) return verdict.version;
+    const named = verdict.faults.slice(0, NAMED).map(({ pointer, message }) =>
+      `${pointer || "the payload"} ${message}`
+    );
+    const more = verdict.faults.length - named.length;
+    throw new EventRefusedError(
+      "event/schema-violation",
+      `the payload does not follow the schema of ${type} ${verdict.version}: ${named.join("; ")}${
+        more > 0 ? `; and ${more} more` : ""
+      }`,
+      { details: { type, version: verdict.version, faults: verdict.faults } },
+    );
+  }
+
+  /** Registers a schema and keeps it; durable when it resolves. */
+  async register(
+    type: string,
+    version: string | undefined,
+    schema: string,
+  ): Promise<{ created: boolean; version: string }> {
+    const result = await this.schemas.register(type, { version, schema });
+    const record = this.schemas.get(type, result.version);
+    if (!result.created || !record) return result;
+    try {
+      await this.#context.state.commit([{ op: "schema.put", record }]);
+    } catch (error) {
+      this.schemas.remove(type, result.version);
+      throw error;
+    }
+    return result;
+  }
+
+  /** Removes a schema; durable when it resolves. */
+  async remove(type: string, version: string): Promise<void> {
+    if (!this.schemas.has(type, version)) {
+      throw new NotFoundError("schema", `${type} has no schema version ${version}`, {
+        hint: didYouMean(type, this.schemas.list().map((record) => record.type)) ??
+          "evs schema list shows what there is",
+        details: { type, version },
+      });
+    }
+    await this.#context.state.commit([{ op: "schema.remove", type, version }]);
+    this.schemas.remove(type, version);
+  }
+}

@@ -1,0 +1,548 @@
+/**
+ * The broker: topics, subscriptions, schemas and dead letters on one event store and one state. It knows no socket and no
+ * terminal; a library's process holds one, and so does the daemon.
+ *
+ * A published event goes down once (schema, journal, store) and up once (deliveries, live tails). `publish` resolves when it
+ * is stored, never when it is handled.
+ */
+import { SchemaGate } from "./admission.ts";
+import {
+  assertName,
+  type PublishOptions,
+  type SplitOptions,
+  splitOptions,
+  toJson,
+} from "./capture.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { DeadLetterDesk } from "./dead_letter/desk.ts";
+import { type DeadLetterQueue, StateDeadLetterQueue } from "./dead_letter/queue.ts";
+import { retryForeign } from "./dead_letter/foreign.ts";
+import { LocalSubscriptions } from "./delivery/local.ts";
+import type { SubscriptionDriver } from "./delivery/driver.ts";
+import { SubscriptionManager } from "./delivery/manager.ts";
+import { EphemeralLedger, StateLedger } from "./delivery/ledgers.ts";
+import { ClosedError, ConflictError, UnsupportedError } from "./errors.ts";
+import type { Event, NewEvent } from "./event.ts";
+import { IdSource } from "./id.ts";
+import { isLimited, keepFrom } from "./retention.ts";
+import type { JsonSchemaRegistry, SchemaRegistry } from "./schema/registry.ts";
+import { MemoryState } from "./state/memory.ts";
+import type { State, TopicRecord } from "./state/state.ts";
+import { type Commit, Journal, type PublishStream } from "./store/journal.ts";
+import { MemoryEventStore } from "./store/memory.ts";
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type EventStore,
+  isJournalStore,
+  type JournalStore,
+} from "./store/store.ts";
+import { ThreeMethodStore } from "./store/three_method.ts";
+import type { Handler, SubscribeOptions, Subscription } from "./subscription.ts";
+import type { TailSource } from "./tail.ts";
+import type { TopicOptions } from "./topic.ts";
+import { TopicCatalog } from "./topic_catalog.ts";
+
+/** What a broker is made of. All of it is closed with the broker. */
+export interface BrokerOptions {
+  /** Default: in memory. */
+  eventStore?: EventStore;
+  /** Default: in memory. */
+  state?: State;
+  /** Default: the dead letters in `state`. */
+  deadLetterQueue?: DeadLetterQueue;
+  schemaRegistry?: SchemaRegistry;
+  clock?: Clock;
+  random?: () => number;
+  /** May publishing make a topic? Default true. */
+  autoCreateTopics?: boolean;
+  /** Told of failures that nobody waits for. Default: the console. */
+  onError?: (error: unknown, context: string) => void;
+}
+
+/** Options of a topic, as `createTopic` takes them. */
+export type CreateTopicOptions = Partial<TopicOptions> & {
+  /** Checks this topic's payloads instead of the broker's registry. */
+  schemaRegistry?: SchemaRegistry;
+};
+
+/** A topic of a broker. */
+export class Topic {
+  readonly name: string;
+  readonly #broker: EventBroker;
+
+  constructor(name: string, broker: EventBroker) {
+    this.name = name;
+    this.#broker = broker;
+  }
+
+  /** The topic's options. */
+  get options(): TopicOptions {
+    return this.#broker.topics.require(this.name).options;
+  }
+
+  /** Publishes an event to it; see {@link EventBroker.publish}. */
+  publish<T>(type: string, payload: T, options?: PublishOptions): Promise<Event<T>> {
+    return this.#broker.publish(this.name, type, payload, options);
+  }
+
+  /** Subscribes to it; see {@link EventBroker.subscribe}. */
+  // deno-lint-ignore no-explicit-any -- the promised interface
+  subscribe<T = any>(handler: Handler<T>, options?: SubscribeOptions): Subscription {
+    return this.#broker.subscribe(this.name, handler, options);
+  }
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The broker; see the head of this file. */
+export class EventBroker {
+  readonly topics: TopicCatalog;
+  /** The schemas that are kept in the state. */
+  readonly schemas: JsonSchemaRegistry;
+  /** Resolves when all that was kept is in force: before, `admission` cannot ask the schemas. */
+  readonly ready: Promise<void>;
+  readonly journal: Journal;
+  /** The store that is read. */
+  readonly store: JournalStore;
+  readonly subscriptions: SubscriptionManager;
+  readonly deadLetters: DeadLetterDesk;
+  readonly #eventStore: EventStore;
+  readonly #queue: DeadLetterQueue;
+  readonly #ownQueue: boolean;
+  readonly #state: State;
+  readonly #gate: SchemaGate;
+  readonly #clock: Clock;
+  readonly #ids = new IdSource();
+  readonly #locals: LocalSubscriptions;
+  readonly #listeners = new Set<(commit: Commit) => void>();
+  readonly #onError: (error: unknown, context: string) => void;
+  #starting: Promise<void> | undefined;
+  #chain: Promise<unknown> | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: BrokerOptions = {}) {
+    const clock = this.#clock = options.clock ?? systemClock;
+    const random = options.random ?? Math.random;
+    const onError = this.#onError = options.onError ?? toConsole;
+    this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
+    const store = this.store = isJournalStore(this.#eventStore)
+      ? this.#eventStore
+      : new ThreeMethodStore(this.#eventStore);
+    if (store instanceof ThreeMethodStore) this.#chain = Promise.resolve();
+    const state = this.#state = options.state ?? new MemoryState();
+    const snapshot = state.load();
+    this.journal = new Journal(store);
+    this.topics = new TopicCatalog({
+      state,
+      store,
+      clock,
+      storeName: store instanceof MemoryEventStore ? "memory" : "sqlite",
+      autoCreate: options.autoCreateTopics ?? true,
+      topics: snapshot.topics,
+    });
+    this.#gate = new SchemaGate({
+      state,
+      clock,
+      topics: this.topics,
+      registry: options.schemaRegistry,
+      records: snapshot.schemas,
+    });
+    this.schemas = this.#gate.schemas;
+    const foreign = options.deadLetterQueue;
+    this.subscriptions = new SubscriptionManager({
+      clock,
+      random,
+      store,
+      state,
+      onError,
+      topics: this.topics,
+      compileFilter: async (text) => (await import("./filter.ts")).compileFilter(text),
+      ledger: (name) => new StateLedger(name, state, foreign),
+    }, snapshot);
+    this.deadLetters = new DeadLetterDesk(state, this.subscriptions);
+    this.#ownQueue = foreign === undefined;
+    this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
+    this.#locals = new LocalSubscriptions({
+      clock,
+      random,
+      store,
+      topics: this.topics,
+      manager: this.subscriptions,
+      onError,
+      liveOnly: store instanceof ThreeMethodStore,
+      ledger: () => new EphemeralLedger(state, foreign),
+    });
+    this.#starting = this.subscriptions.ready;
+    this.#starting.then(() => this.#starting = undefined, () => {});
+    this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready()]).then(() => {});
+    // Whoever waits is told; without schemas nobody has to.
+    this.ready.catch(() => {});
+    this.journal.onCommit((commit) => this.#committed(commit));
+  }
+
+  /** True when what is acknowledged survives a power cut. */
+  get durable(): boolean {
+    return this.store.durable;
+  }
+
+  /** Where live tails get their events. */
+  get feed(): TailSource {
+    return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
+  }
+
+  /** Makes a topic, or gives the one that is there. Throws `ConflictError` where that one has other options. */
+  createTopic(name: string, options: CreateTopicOptions = {}): Topic {
+    const { schemaRegistry, ...rest } = options;
+    const there = this.topics.get(name);
+    if (!there) {
+      this.topics.define(name, rest).catch((error) => this.#onError(error, `the topic ${name}`));
+    } else if (!this.topics.agrees(name, rest)) {
+      throw new ConflictError(`the topic ${name} is there already, with other options`, {
+        code: "topic/exists",
+        details: { topic: name, options: there.options },
+      });
+    }
+    if (schemaRegistry) this.#gate.use(name, schemaRegistry);
+    return new Topic(name, this);
+  }
+
+  /** The topic of that name, if it is there. */
+  getTopic(name: string): Topic | undefined {
+    return this.topics.get(name) ? new Topic(name, this) : undefined;
+  }
+
+  /**
+   * Runs `handler` for the events of a topic or pattern. With a name the subscription is durable and begins at the start;
+   * without one it begins now. A handler that throws is tried again, and at last its event becomes a dead letter.
+   */
+  // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
+  subscribe<T = any>(
+    topic: string,
+    handler: Handler<T>,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    this.#assertOpen();
+    return this.#locals.subscribe(topic, handler, options);
+  }
+
+  /** Publishes an event; resolves with it once it is stored. */
+  publish<T>(
+    topic: string,
+    type: string,
+    payload: T,
+    options?: PublishOptions,
+  ): Promise<Event<T>> {
+    try {
+      this.#assertOpen();
+      const split = splitOptions(options);
+      split.signal?.throwIfAborted();
+      assertName(type, "the type");
+      const record = this.topics.get(topic);
+      if (
+        record && !record.options.persistent && !this.#mustWait && !this.#gate.checks(topic, type)
+      ) {
+        return Promise.resolve(
+          this.#handOnValue(record, this.#event(topic, type, payload, split), split),
+        );
+      }
+      return this.#publish(topic, this.#event(topic, type, payload, split), split);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #event<T>(topic: string, type: string, payload: T, split: SplitOptions): Event<T> {
+    const now = this.#clock.now();
+    return {
+      id: split.id ?? this.#ids.next(now),
+      type,
+      topic,
+      timestamp: split.timestamp ?? now,
+      schemaVersion: split.schemaVersion ?? "",
+      payload,
+      metadata: split.metadata,
+      ...(split.key === undefined ? {} : { key: split.key }),
+    };
+  }
+
+  get #mustWait(): boolean {
+    return this.#starting !== undefined || this.#locals.starting !== undefined;
+  }
+
+  async #publish<T>(topic: string, event: Event<T>, split: SplitOptions): Promise<Event<T>> {
+    // Captured now: whatever the caller does to the payload later is not published.
+    const captured: NewEvent = {
+      id: event.id,
+      idGiven: split.id !== undefined,
+      type: event.type,
+      timestamp: event.timestamp,
+      schemaVersion: "",
+      ...(event.key === undefined ? {} : { key: event.key }),
+      metadata: toJson(event.metadata, "the metadata"),
+      payload: encoder.encode(toJson(event.payload, "the payload")),
+    };
+    if (this.#mustWait) {
+      await this.#starting;
+      await this.#locals.starting;
+    }
+    event.schemaVersion = captured.schemaVersion = await this.#admitted(captured, topic, split);
+    split.signal?.throwIfAborted();
+    const request: AppendRequest = {
+      topic,
+      events: [captured],
+      ...(split.expected === undefined ? {} : { expected: split.expected }),
+    };
+    const outcome = await this.append(request);
+    if (!outcome.ok) throw conflict(topic, outcome);
+    const seq = outcome.duplicates[0]?.seq ?? outcome.firstSeq;
+    if (seq === 0) return event;
+    const { id, type, timestamp, schemaVersion, payload, metadata, key } = event;
+    return {
+      seq,
+      id,
+      type,
+      topic,
+      timestamp,
+      schemaVersion,
+      payload,
+      metadata,
+      ...(key === undefined ? {} : { key }),
+    };
+  }
+
+  async #admitted(event: NewEvent, topic: string, split: SplitOptions): Promise<string> {
+    const checks = this.#gate.checks(topic, event.type);
+    if (checks) await this.#gate.ready(topic);
+    const payload = checks ? JSON.parse(decoder.decode(event.payload)) : undefined;
+    return this.admit(topic, event.type, split.schemaVersion, payload);
+  }
+
+  /** An event that is not stored passes by reference; bytes are made only for those who need them. */
+  #handOnValue<T>(record: TopicRecord, event: Event<T>, split: SplitOptions): Event<T> {
+    refuseExpected(split.expected);
+    event.schemaVersion = this.admit(record.name, event.type, split.schemaVersion, event.payload);
+    if (this.#listeners.size > 0 || this.#locals.hasOthers(record.name)) {
+      const events = [{
+        id: event.id,
+        idGiven: split.id !== undefined,
+        type: event.type,
+        timestamp: event.timestamp,
+        schemaVersion: event.schemaVersion,
+        ...(event.key === undefined ? {} : { key: event.key }),
+        metadata: toJson(event.metadata, "the metadata"),
+        payload: encoder.encode(toJson(event.payload, "the payload")),
+      }];
+      this.#tell({ topic: record.name, firstSeq: 0, lastSeq: 0, events, ephemeral: true });
+    }
+    this.#locals.hand(event);
+    return event;
+  }
+
+  /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
+  admit(topic: string, type: string, version: string | undefined, payload: unknown): string {
+    return this.#gate.admit(topic, { type, version, payload });
+  }
+
+  /** The same for one topic, once its schemas can be asked without waiting. */
+  admission(
+    topic: string,
+  ): (type: string, version: string | undefined, payload: unknown) => string {
+    return (type, version, payload) => this.#gate.admit(topic, { type, version, payload });
+  }
+
+  /**
+   * Stores events, or only hands them on where the topic is not persistent; makes the topic if it may. Requests of one
+   * stream are stored in the order of their calls.
+   */
+  append(request: AppendRequest, stream?: PublishStream): Promise<AppendOutcome> {
+    if (this.#closed) return Promise.reject(closed());
+    if (this.#starting) return this.#starting.then(() => this.append(request, stream));
+    const record = this.topics.get(request.topic);
+    if (record && !this.topics.pending(request.topic)) return this.#submit(record, request, stream);
+    return this.topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
+  }
+
+  #submit(
+    record: TopicRecord,
+    request: AppendRequest,
+    stream: PublishStream | undefined,
+  ): Promise<AppendOutcome> {
+    if (!record.options.persistent) return this.#handOn(request);
+    if (!this.#chain) return this.journal.submit(request, stream);
+    // A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt.
+    refuseExpected(request.expected);
+    const submitted = this.#chain.then(() => this.journal.submit(request, stream));
+    this.#chain = submitted.catch(() => {});
+    return submitted;
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #handOn(request: AppendRequest): Promise<AppendOutcome> {
+    refuseExpected(request.expected);
+    const { topic, events } = request;
+    const commit: Commit = { topic, firstSeq: 0, lastSeq: 0, events, ephemeral: true };
+    this.#tell(commit);
+    this.#locals.handCommit(commit);
+    return { ok: true, count: events.length, firstSeq: 0, lastSeq: 0, duplicates: [] };
+  }
+
+  #committed(commit: Commit): void {
+    this.#tell(commit);
+    this.#retainAfter(commit);
+  }
+
+  #tell(commit: Commit): void {
+    // A listener that throws must not look like a store that failed.
+    try {
+      // Handlers of this process get what is not stored as it is (LocalSubscriptions.hand), not through their queue.
+      const except = commit.ephemeral
+        ? (driver: SubscriptionDriver) => this.#locals.has(driver)
+        : undefined;
+      this.subscriptions.committed(commit, except);
+    } catch (error) {
+      this.#onError(error, "delivery");
+    }
+    for (const listener of this.#listeners) {
+      try {
+        listener(commit);
+      } catch (error) {
+        this.#onError(error, "a live tail");
+      }
+    }
+  }
+
+  /** Calls `listener` for everything that became durable, and what topics that store nothing hand on. Returns "stop". */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Registers a schema and keeps it; durable when it resolves. */
+  registerSchema(
+    type: string,
+    version: string | undefined,
+    schemaText: string,
+  ): Promise<{ created: boolean; version: string }> {
+    return this.#gate.register(type, version, schemaText);
+  }
+
+  /** Removes a schema; durable when it resolves. */
+  removeSchema(type: string, version: string): Promise<void> {
+    return this.#gate.remove(type, version);
+  }
+
+  getEventStore(): EventStore {
+    return this.#eventStore;
+  }
+
+  getDeadLetterQueue(): DeadLetterQueue {
+    return this.#queue;
+  }
+
+  /** Delivers a dead letter again, whosever queue it lies in; false when there is none of that id. */
+  retryDeadLetter(eventId: string): Promise<boolean> {
+    return this.#ownQueue
+      ? this.#queue.retryEvent(eventId)
+      : retryForeign(eventId, this.#queue, this.subscriptions);
+  }
+
+  /** One pass of retention over all topics: what was removed. */
+  async retain(): Promise<{ topic: string; removed: number }[]> {
+    const passes = [];
+    for (const record of this.topics.list()) {
+      const removed = await this.#retainTopic(record);
+      if (removed > 0) passes.push({ topic: record.name, removed });
+    }
+    return passes;
+  }
+
+  async #retainTopic({ name, options }: TopicRecord): Promise<number> {
+    if (!options.persistent || !isLimited(options)) return 0;
+    const { store } = this;
+    const now = this.#clock.now();
+    if (store instanceof ThreeMethodStore && options.retentionPeriod > 0) {
+      return await store.deleteEvents(name, now - options.retentionPeriod);
+    }
+    const head = store.head(name);
+    const keep = keepFrom({
+      options,
+      head,
+      now,
+      seekTime: (at) => store.seekTime(name, at),
+      seekBytes: (bytes) => store.seekBytes(name, bytes),
+    });
+    if (keep <= head.firstSeq) return 0;
+    const removed = await store.truncate(name, keep);
+    for (const driver of this.subscriptions.of(name)) driver.look();
+    return removed;
+  }
+
+  /** A topic that has outgrown its number of events by a tenth is cut at once; the host sees to the rest on a timer. */
+  #retainAfter({ topic, lastSeq }: Commit): void {
+    const record = this.topics.get(topic);
+    if (!record || record.options.maxEvents === 0) return;
+    const { firstSeq } = this.store.head(topic);
+    if (lastSeq - firstSeq < record.options.maxEvents * 1.1) return;
+    this.#retainTopic(record).catch((error) => this.#onError(error, `retention of ${topic}`));
+  }
+
+  /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
+  async idle(): Promise<void> {
+    do {
+      await this.journal.idle();
+      await this.#locals.idle();
+    } while (this.#locals.busy);
+  }
+
+  /** Lets handlers end what they have, stores what is under way, and closes the store and the state. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#chain;
+    await this.journal.idle();
+    await this.#locals.close();
+    await this.subscriptions.close();
+    await this.journal.idle();
+    await this.#state.close();
+    await this.store.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closed();
+  }
+}
+
+function closed(): ClosedError {
+  return new ClosedError("the broker is closed");
+}
+
+function refuseExpected(expected: AppendRequest["expected"]): void {
+  if (expected === undefined || expected === "any") return;
+  throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
+    hint: "publish without it, or make the topic persistent",
+  });
+}
+
+function conflict(
+  topic: string,
+  { expected, actual, subject }: Extract<AppendOutcome, { ok: false }>,
+): ConflictError {
+  return new ConflictError(
+    `${topic}: expected the last seq of the ${subject} to be ${expected}, and it is ${actual}`,
+    { details: { topic, expected, actual, subject } },
+  );
+}
+
+function toConsole(error: unknown, context: string): void {
+  // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+  console.error(`env-event-stream: ${context}:`, error);
+}

@@ -1,0 +1,196 @@
+/**
+ * Dead letters: listed, shown, retried, removed. A retry moves an entry from dead to pending in one transaction, with its
+ * history and a fresh grant of retries; the subscription that gets it delivers it like any other retry.
+ */
+import type {
+  DeadLetterAction,
+  DeadLetterActionReply,
+  DeadLetterInfo,
+} from "../client/protocol.ts";
+import { planAdopt } from "../delivery/plan.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../errors.ts";
+import { namesDeadLetter } from "../state/dead_letter_page.ts";
+import type { DeadLetterFilter, DeadLetterRecord, State, StateChange } from "../state/state.ts";
+
+/** Entries that are moved or removed in one transaction. */
+const CHUNK = 200;
+/** Ids that an error names. */
+const NAMED = 10;
+
+/** One entry, by what identifies it. */
+interface EntryKey {
+  subscription: string;
+  topic: string;
+  id: string;
+}
+
+/** Where dead letters are seen to; see the head of this file. */
+export class DeadLetterDesk {
+  readonly #state: State;
+  readonly #subscriptions: SubscriptionManager;
+
+  constructor(state: State, subscriptions: SubscriptionManager) {
+    this.#state = state;
+    this.#subscriptions = subscriptions;
+  }
+
+  /** Newest first. */
+  list(
+    filter: DeadLetterFilter,
+    page: { limit: number; after?: string },
+  ): { entries: DeadLetterInfo[]; next?: string } {
+    const { records, next } = this.#state.deadLetters(filter, page);
+    return { entries: records.map(infoOf), ...(next === undefined ? {} : { next }) };
+  }
+
+  /** How many there are. */
+  count(filter: DeadLetterFilter = {}): number {
+    return this.#state.countDeadLetters(filter);
+  }
+
+  /** All entries of an event id, or the one of `SUBSCRIPTION:ID`; `NotFoundError` when there is none. */
+  show(id: string): DeadLetterRecord[] {
+    const { records } = this.#state.deadLetters({ ids: [id] }, { limit: 1000 });
+    if (records.length === 0) throw missing([id]);
+    return records;
+  }
+
+  /** Per subscription. */
+  counts(): Map<string, number> {
+    return this.#state.deadLetterCounts();
+  }
+
+  /** Delivers entries again, to the subscription that failed or to another. */
+  async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    if (action.to !== undefined) this.#subscriptions.require(action.to);
+    const keys = this.#find(action);
+    const bySubscription = countBySubscription(keys);
+    if (action.to === undefined) this.#refuseGone(bySubscription);
+    if (!action.dryRun) {
+      const targets = Map.groupBy(keys, ({ subscription }) => action.to ?? subscription);
+      for (const [target, entries] of targets) {
+        // The keys are newest first; the oldest is delivered first.
+        for (const chunk of chunks(entries.reverse())) await this.#move(target, chunk);
+      }
+    }
+    return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
+  }
+
+  #refuseGone(bySubscription: Record<string, number>): void {
+    const gone = Object.keys(bySubscription).filter((name) => !this.#subscriptions.has(name));
+    if (gone.length === 0) return;
+    const one = gone.length === 1;
+    throw new ConflictError(
+      `the subscription${one ? "" : "s"} ${gone.slice(0, NAMED).join(", ")} ${
+        one ? "is" : "are"
+      } gone; nothing was retried`,
+      {
+        code: "dead-letter/subscription-gone",
+        hint: "add --to NAME to deliver to another subscription",
+        details: { subscriptions: gone },
+      },
+    );
+  }
+
+  async #move(target: string, keys: readonly EntryKey[]): Promise<void> {
+    const driver = this.#subscriptions.require(target);
+    driver.look();
+    await driver.plan(() => {
+      const records = this.#read(keys);
+      const plan = planAdopt(driver.queue, records, driver.now());
+      plan.changes.push(...records.map(removal));
+      return plan;
+    });
+  }
+
+  /** Removes entries for good. */
+  async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    const keys = this.#find(action);
+    if (!action.dryRun) {
+      for (const chunk of chunks(keys)) await this.#state.commit(chunk.map(removal));
+    }
+    return {
+      count: keys.length,
+      dryRun: action.dryRun ?? false,
+      bySubscription: countBySubscription(keys),
+    };
+  }
+
+  /** The entries that an action means, newest first. */
+  #find(action: DeadLetterAction): EntryKey[] {
+    const { to: _to, dryRun: _dryRun, all, ...filter } = action;
+    const given = Object.values(filter).some((value) => value !== undefined);
+    if (!given && !all) {
+      throw new InvalidArgumentError("name the dead letters: ids, a filter, or all", {
+        code: "dead-letter/none-named",
+        hint: "--all means every one; evs dlq list shows them",
+      });
+    }
+    const keys: EntryKey[] = [];
+    let after: string | undefined;
+    do {
+      const page = this.#state.deadLetters(filter, {
+        limit: CHUNK,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const { subscription, topic, id } of page.records) {
+        keys.push({ subscription, topic, id });
+      }
+      after = page.next;
+    } while (after !== undefined);
+    const lacking = (filter.ids ?? []).filter((id) =>
+      !keys.some((key) => namesDeadLetter(id, key))
+    );
+    if (lacking.length > 0) throw missing(lacking);
+    return keys;
+  }
+
+  /** The records of these keys that are still there, in the order of the keys. */
+  #read(keys: readonly EntryKey[]): DeadLetterRecord[] {
+    const ids = keys.map(({ subscription, id }) => `${subscription}:${id}`);
+    const found = new Map<string, DeadLetterRecord>();
+    let after: string | undefined;
+    do {
+      const page = this.#state.deadLetters({ ids }, {
+        limit: CHUNK,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const record of page.records) found.set(nameOf(record), record);
+      after = page.next;
+    } while (after !== undefined);
+    return keys.map((key) => found.get(nameOf(key))).filter((record) => record !== undefined);
+  }
+}
+
+function nameOf({ subscription, topic, id }: EntryKey): string {
+  return `${subscription}\n${topic}\n${id}`;
+}
+
+function removal({ subscription, topic, id }: EntryKey): StateChange {
+  return { op: "dead.remove", subscription, topic, id };
+}
+
+function infoOf({ line: _line, attempts, ...record }: DeadLetterRecord): DeadLetterInfo {
+  return { ...record, attempts: attempts.length };
+}
+
+function countBySubscription(keys: readonly EntryKey[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { subscription } of keys) counts[subscription] = (counts[subscription] ?? 0) + 1;
+  return counts;
+}
+
+function chunks<T>(items: readonly T[]): T[][] {
+  const parts: T[][] = [];
+  for (let at = 0; at < items.length; at += CHUNK) parts.push(items.slice(at, at + CHUNK));
+  return parts;
+}
+
+function missing(ids: readonly string[]): NotFoundError {
+  const named = ids.slice(0, NAMED).join(", ") + (ids.length > NAMED ? ", …" : "");
+  return new NotFoundError("dead-letter", `there is no dead letter ${named}; nothing was done`, {
+    hint: "evs dlq list shows them",
+    details: { ids: [...ids] },
+  });
+}

@@ -1,0 +1,142 @@
+/** A dead-letter queue as an application sees it, and may write its own. */
+import type { Event } from "../event.ts";
+import { toWireLine } from "../event.ts";
+import type { DeadLetterRecord, State } from "../state/state.ts";
+import type { DeadLetterDesk } from "./desk.ts";
+
+/** An event that a subscription gave up on. */
+export interface DeadLetterEntry {
+  event: Event;
+  /** The last attempt's error. */
+  error: string;
+  subscription: string;
+  /** When it was given up, Unix ms. */
+  timestamp: number;
+  /** How many attempts were made. */
+  attempts: number;
+}
+
+/** Which entries `getEvents` returns. */
+export interface DeadLetterQuery {
+  topic?: string;
+  eventType?: string;
+  /** At most this many; 0 or absent means all. */
+  limit?: number;
+}
+
+/** Where dead letters go. */
+export interface DeadLetterQueue {
+  addEvent(event: Event, error: Error, subscriptionName: string): Promise<void>;
+  /** Newest first. */
+  // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
+  getEvents(options?: any): Promise<DeadLetterEntry[]>;
+  /** Delivers the event again; false when there is none. */
+  retryEvent(eventId: string): Promise<boolean>;
+  removeEvent(eventId: string): Promise<boolean>;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const PAGE = 500;
+
+/** The broker's own: a view on the dead letters in its state. */
+export class StateDeadLetterQueue implements DeadLetterQueue {
+  readonly #state: State;
+  readonly #desk: DeadLetterDesk;
+  readonly #now: () => number;
+
+  constructor(state: State, desk: DeadLetterDesk, now: () => number) {
+    this.#state = state;
+    this.#desk = desk;
+    this.#now = now;
+  }
+
+  async addEvent(event: Event, error: Error, subscriptionName: string): Promise<void> {
+    const diedAt = this.#now();
+    const record = {
+      ...recordOf(event, subscriptionName),
+      reason: error.message.toWellFormed().replaceAll("\0", "\u2400"),
+      diedAt,
+      attempts: [{
+        attempt: 1,
+        startedAt: diedAt,
+        durationMs: 0,
+        outcome: "dead" as const,
+        error: error.message,
+        ...(error.stack ? { stack: error.stack } : {}),
+      }],
+    };
+    await this.#state.commit([{ op: "dead.put", record }]);
+  }
+
+  getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
+    const limit = options.limit || Infinity;
+    const filter = {
+      ...(options.topic === undefined ? {} : { topic: options.topic }),
+      ...(options.eventType === undefined ? {} : { type: options.eventType }),
+    };
+    const entries: DeadLetterEntry[] = [];
+    let after: string | undefined;
+    do {
+      const page = this.#state.deadLetters(filter, {
+        limit: Math.min(PAGE, limit - entries.length),
+        ...(after === undefined ? {} : { after }),
+      });
+      entries.push(...page.records.map(entryOf));
+      after = page.next;
+    } while (after !== undefined && entries.length < limit);
+    return Promise.resolve(entries);
+  }
+
+  async retryEvent(eventId: string): Promise<boolean> {
+    if (this.#desk.count({ ids: [eventId] }) === 0) return false;
+    return (await this.#desk.retry({ ids: [eventId] })).count > 0;
+  }
+
+  async removeEvent(eventId: string): Promise<boolean> {
+    if (this.#desk.count({ ids: [eventId] }) === 0) return false;
+    return (await this.#desk.remove({ ids: [eventId] })).count > 0;
+  }
+}
+
+/** The event of a dead letter, as applications see it. */
+export function eventOf(record: { line: Uint8Array }): Event {
+  return JSON.parse(decoder.decode(record.line)) as Event;
+}
+
+function entryOf(record: DeadLetterRecord): DeadLetterEntry {
+  return {
+    event: eventOf(record),
+    error: record.reason,
+    subscription: record.subscription,
+    timestamp: record.diedAt,
+    attempts: record.attempts.length,
+  };
+}
+
+/** What a record keeps of an event that came as a value. */
+export function recordOf(
+  event: Event,
+  subscription: string,
+): Omit<DeadLetterRecord, "reason" | "diedAt" | "attempts"> {
+  const { seq = 0, id, type, topic, key } = event;
+  return {
+    subscription,
+    topic,
+    seq,
+    id,
+    type,
+    ...(key === undefined ? {} : { key }),
+    line: toWireLine({
+      seq,
+      id,
+      type,
+      topic,
+      timestamp: event.timestamp,
+      schemaVersion: event.schemaVersion,
+      ...(key === undefined ? {} : { key }),
+      metadata: JSON.stringify(event.metadata ?? {}),
+      payload: encoder.encode(JSON.stringify(event.payload)),
+    }),
+  };
+}

@@ -1,0 +1,84 @@
+/** Where subscriptions keep what must last: durable ones in the state, ephemeral ones in memory, dead letters in both cases
+ * in the state, or in a queue that the application brought. */
+import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import { eventOf } from "../dead_letter/queue.ts";
+import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
+import type { Ledger } from "./committer.ts";
+
+/** A durable subscription's. */
+export class StateLedger implements Ledger {
+  readonly #name: string;
+  readonly #state: State;
+  readonly #queue: DeadLetterQueue | undefined;
+
+  /** `queue`: the application's own; absent: dead letters are part of the state. */
+  constructor(name: string, state: State, queue?: DeadLetterQueue) {
+    this.#name = name;
+    this.#state = state;
+    this.#queue = queue;
+  }
+
+  async commit(
+    changes: readonly StateChange[],
+    dead: readonly DeadLetterRecord[],
+  ): Promise<void> {
+    await this.#state.commit(await toQueue(this.#queue, changes, dead));
+  }
+
+  retry(topic: string, id: string): RetryRecord | undefined {
+    return this.#state.retry(this.#name, topic, id);
+  }
+}
+
+/** An ephemeral subscription's: only its dead letters outlive it. */
+export class EphemeralLedger implements Ledger {
+  readonly #state: State;
+  readonly #queue: DeadLetterQueue | undefined;
+  readonly #retries = new Map<string, RetryRecord>();
+
+  constructor(state: State, queue?: DeadLetterQueue) {
+    this.#state = state;
+    this.#queue = queue;
+  }
+
+  async commit(
+    changes: readonly StateChange[],
+    dead: readonly DeadLetterRecord[],
+  ): Promise<void> {
+    const lasting = changes.filter(({ op }) => op === "dead.put" || op === "dead.remove");
+    if (lasting.length > 0) {
+      const rest = await toQueue(this.#queue, lasting, dead);
+      if (rest.length > 0) await this.#state.commit(rest);
+    }
+    for (const change of changes) {
+      if (change.op === "retry.put") {
+        this.#retries.set(`${change.record.topic}\n${change.record.id}`, change.record);
+      } else if (change.op === "retry.remove") {
+        this.#retries.delete(`${change.topic}\n${change.id}`);
+      }
+    }
+  }
+
+  retry(topic: string, id: string): RetryRecord | undefined {
+    return this.#retries.get(`${topic}\n${id}`);
+  }
+}
+
+/**
+ * Gives the dead letters to the application's queue, where it has one, before anything is committed: should the process die
+ * in between, the event dies once more, and is not lost.
+ */
+async function toQueue(
+  queue: DeadLetterQueue | undefined,
+  changes: readonly StateChange[],
+  dead: readonly DeadLetterRecord[],
+): Promise<readonly StateChange[]> {
+  if (!queue || dead.length === 0) return changes;
+  for (const record of dead) {
+    const error = new Error(record.reason);
+    const stack = record.attempts.at(-1)?.stack;
+    if (stack !== undefined) error.stack = stack;
+    await queue.addEvent(eventOf(record), error, record.subscription);
+  }
+  return changes.filter(({ op }) => op !== "dead.put");
+}

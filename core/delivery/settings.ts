@@ -1,0 +1,69 @@
+/** The settings of a subscription: defaults, checks, differences. */
+import { InvalidArgumentError } from "../errors.ts";
+import { checkBackoff, defaultBackoff } from "../retry.ts";
+import type { SubscriptionSettings } from "../state/state.ts";
+
+/** What a subscription has that nobody said anything about. */
+export const defaultSettings: Readonly<SubscriptionSettings> = {
+  maxRetries: 3,
+  backoff: defaultBackoff,
+  eventTypes: [],
+};
+
+const FIELDS = ["maxRetries", "backoff", "eventTypes", "where"];
+
+/** Checks settings that came from outside: each error names the field. Unknown fields are refused. */
+export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
+  if (given === undefined) return {};
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new InvalidArgumentError("settings are a JSON object", {
+      details: { field: "settings" },
+    });
+  }
+  const settings = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as Partial<SubscriptionSettings>;
+  const unknown = Object.keys(settings).find((field) => !FIELDS.includes(field));
+  if (unknown !== undefined) {
+    throw refuse(unknown, `is not a setting: those are ${FIELDS.join(", ")}`);
+  }
+  const { maxRetries, backoff, eventTypes, where } = settings;
+  if (maxRetries !== undefined && !(Number.isSafeInteger(maxRetries) && maxRetries >= 0)) {
+    throw refuse("maxRetries", `is a whole number from 0, not ${JSON.stringify(maxRetries)}`);
+  }
+  if (backoff !== undefined) checkBackoff(backoff);
+  if (
+    eventTypes !== undefined &&
+    !(Array.isArray(eventTypes) && eventTypes.every((type) => typeof type === "string"))
+  ) throw refuse("eventTypes", "is a list of types");
+  if (where !== undefined && typeof where !== "string") throw refuse("where", "is an expression");
+  return settings;
+}
+
+function refuse(field: string, what: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${field} ${what}`, { details: { field } });
+}
+
+/** The names of the settings that were asked for and are not in force. */
+export function differingSettings(
+  have: SubscriptionSettings,
+  want: Partial<SubscriptionSettings>,
+): string[] {
+  return Object.entries(want)
+    .filter(([field, value]) => !same(have[field as keyof SubscriptionSettings], value))
+    .map(([field]) => field);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(
+    value,
+    (_, part) =>
+      typeof part === "object" && part !== null && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
+        : part,
+  ) ?? "";
+}

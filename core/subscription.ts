@@ -1,0 +1,108 @@
+/** A subscription with a handler in this process, as `subscribe` returns it. */
+import type { SubscriptionInfo } from "./client/protocol.ts";
+import type { Handler, HandlerRunner } from "./delivery/runner.ts";
+
+export type { Handler };
+
+/** How `subscribe` treats its events. */
+export interface SubscribeOptions {
+  /** A durable subscription that goes on where it was. Without one it begins now and ends with the process. */
+  name?: string;
+  /** Only these types. */
+  eventTypes?: string[];
+  /** A CEL expression; events that do not match count as done. */
+  where?: string;
+  /** Retries after the first attempt. Default 3. */
+  maxRetries?: number;
+  /** The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default `exp:1s..5m,jitter`. */
+  retryDelay?: number | ((attempt: number) => number);
+  /** Where a new subscription begins, as an offset. Default `start` with a name, else `end`. */
+  from?: string;
+  /** Handlers that run at a time. Default 1. */
+  concurrency?: number;
+  /** Unsubscribes when it aborts. */
+  signal?: AbortSignal;
+}
+
+/** What a {@link Subscription} is made of. */
+export interface SubscriptionParts {
+  name: string;
+  topic: string;
+  /** Resolves with the runner once the subscription is there. */
+  runner: Promise<HandlerRunner>;
+  info(): SubscriptionInfo;
+  /** Called once, when it has stopped. */
+  ended(): Promise<void> | void;
+}
+
+/** A handler at work. */
+export class Subscription {
+  readonly name: string;
+  /** The topic or pattern. */
+  readonly topic: string;
+  /** Resolves when events can come; rejects where the subscription could not be made. */
+  readonly ready: Promise<void>;
+  readonly #parts: SubscriptionParts;
+  #runner: HandlerRunner | undefined;
+  #paused = false;
+  #ended: Promise<void> | undefined;
+
+  constructor(parts: SubscriptionParts) {
+    this.name = parts.name;
+    this.topic = parts.topic;
+    this.#parts = parts;
+    this.ready = parts.runner.then((runner) => this.attach(runner));
+    // Whoever awaits `ready` is told; the broker's onError was told already.
+    this.ready.catch(() => {});
+  }
+
+  /** Lets the runner begin. */
+  attach(runner: HandlerRunner): void {
+    if (this.#runner || this.#ended) return;
+    this.#runner = runner;
+    if (this.#paused) runner.pause();
+    runner.start();
+  }
+
+  /** The handler's runner, once the subscription is there. */
+  get runner(): HandlerRunner | undefined {
+    return this.#runner;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Stops receiving events; what is being handled is ended. */
+  pause(): void {
+    this.#paused = true;
+    this.#runner?.pause();
+  }
+
+  /** Goes on where `pause` stopped. */
+  resume(): void {
+    this.#paused = false;
+    this.#runner?.resume();
+  }
+
+  /** How far it is. */
+  info(): SubscriptionInfo {
+    return this.#parts.info();
+  }
+
+  /** Ends it; resolves when the handler has ended what it was doing. A named one goes on later where it was. */
+  unsubscribe(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
+    const runner = this.#runner ?? await this.#parts.runner.catch(() => undefined);
+    await runner?.stop();
+    await this.#parts.ended();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.unsubscribe();
+  }
+}
