@@ -20,10 +20,10 @@ export const list = verb<NonNullable<unknown>, [pattern?: string]>({
     },
   },
   async run(_flags, pattern) {
-    const client = await this.client();
-    const topics = await client.topics();
     const { compilePattern } = await import("../../core/topic.ts");
     const matches = pattern === undefined ? () => true : compilePattern(pattern);
+    const client = await this.client();
+    const topics = await client.topics();
     const shown = topics.filter(({ name }) => matches(name));
     await this.printRows(shown, (topic) => ({
       topic: topic.name,

@@ -43,6 +43,8 @@ export interface CallOptions {
 export class Client implements Disposable {
   readonly socket: string;
   #connections = new Set<Connection>();
+  /** Those that somebody has for himself. */
+  #lent = new Set<Connection>();
 
   constructor(options: { socket: string }) {
     this.socket = options.socket;
@@ -68,7 +70,7 @@ export class Client implements Disposable {
         if (!(error instanceof ConnectionLostError) || request.method !== "GET") throw error;
       }
     }
-    const connection = await this.connect();
+    const connection = await this.#open(this.#connections);
     return await connection.request(request, options);
   }
 
@@ -79,18 +81,21 @@ export class Client implements Disposable {
 
   /** A connection of one's own, for pipelining; it is closed with the client. */
   async connect(): Promise<Connection> {
-    for (const connection of this.#connections) {
-      if (connection.closed) this.#connections.delete(connection);
-    }
+    return await this.#open(this.#lent);
+  }
+
+  async #open(into: Set<Connection>): Promise<Connection> {
+    for (const connection of into) if (connection.closed) into.delete(connection);
     const connection = await Connection.open(this.socket);
-    this.#connections.add(connection);
+    into.add(connection);
     return connection;
   }
 
   /** Closes every connection. */
   close(): void {
-    for (const connection of this.#connections) connection.close();
+    for (const connection of [...this.#connections, ...this.#lent]) connection.close();
     this.#connections.clear();
+    this.#lent.clear();
   }
 
   [Symbol.dispose](): void {

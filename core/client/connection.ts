@@ -65,7 +65,9 @@ export class HttpResponse {
       return JSON.parse(text) as T;
     } catch (cause) {
       throw new ConnectionLostError(
-        `what answers at the socket is no evs daemon: ${JSON.stringify(text.slice(0, 80))} is no JSON`,
+        `what answers at the socket is no evs daemon: ${
+          JSON.stringify(text.slice(0, 80))
+        } is no JSON`,
         { hint: "evs daemon status", cause },
       );
     }

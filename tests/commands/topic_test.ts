@@ -19,9 +19,10 @@ Deno.test("topic create, list, show, update and remove", async () => {
   await at.publish("orders", "x", 1, 2);
   const shown = JSON.parse((await topic("show", "orders")).stdout);
   assert.deepEqual([shown.maxEvents, shown.schema, shown.lastSeq], [5, "off", 2]);
-  const listed = await topic("list", "ord*");
+  const listed = await topic("list", "*");
   assert.equal(JSON.parse(listed.stdout).name, "orders");
   assert.equal((await topic("list", "x.*")).stdout, "");
+  assert.equal((await topic("list", "ord*")).code, 2);
 
   const unsure = await topic("remove", "orders");
   assert.equal(unsure.code, 2, unsure.stderr);
