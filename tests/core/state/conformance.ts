@@ -1,0 +1,201 @@
+/** What every state does, run on each. */
+import assert from "node:assert/strict";
+import { defaultSettings } from "../../../core/delivery/settings.ts";
+import type {
+  DeadLetterRecord,
+  RetryRecord,
+  State,
+  StateChange,
+} from "../../../core/state/state.ts";
+import { defaultTopicOptions } from "../../../core/topic.ts";
+
+/** A state to test. `reopen` closes it and opens what it kept. */
+export interface StateUnderTest {
+  state: State;
+  reopen(): Promise<State>;
+  dispose(): Promise<void>;
+}
+
+const line = new TextEncoder().encode('{"seq":1,"payload":"\\u0000"}\n\0tail');
+
+function retry(id: string, more: Partial<RetryRecord> = {}): RetryRecord {
+  return {
+    subscription: "s",
+    topic: "t",
+    seq: 1,
+    id,
+    key: "k",
+    type: "x",
+    dueAt: 1000,
+    nextAttempt: 2,
+    failures: 1,
+    attempts: [{
+      attempt: 1,
+      startedAt: 1,
+      durationMs: 2,
+      outcome: "retry",
+      error: "nul \0 and half \ud800",
+      stderr: "\0",
+      exitCode: 3,
+    }],
+    line,
+    ...more,
+  };
+}
+
+function dead(id: string, more: Partial<DeadLetterRecord> = {}): DeadLetterRecord {
+  const { dueAt: _d, nextAttempt: _n, failures: _f, ...event } = retry(id);
+  return { ...event, reason: "Exit 1: Nö", diedAt: 500, ...more };
+}
+
+const everything: StateChange[] = [
+  {
+    op: "topic.put",
+    record: { name: "t", options: { ...defaultTopicOptions, maxEvents: 7 }, createdAt: 1 },
+  },
+  {
+    op: "subscription.put",
+    record: {
+      name: "s",
+      topic: "t.**",
+      from: "start",
+      settings: { ...defaultSettings, eventTypes: ["a", "b"], where: "payload.n > 1" },
+      paused: true,
+      pauseReason: "cannot run",
+      createdAt: 2,
+    },
+  },
+  { op: "cursor.put", record: { subscription: "s", topic: "t", next: 5 } },
+  { op: "done.put", subscription: "s", topic: "t", seqs: [7, 9] },
+  { op: "missed.put", record: { subscription: "s", topic: "t", from: 1, to: 4, count: 3 } },
+  { op: "retry.put", record: retry("r1") },
+  {
+    op: "schema.put",
+    record: { type: "x", version: "1.0", schema: '{ "type":"object" }', registeredAt: 3 },
+  },
+];
+
+/** Registers the suite for one kind of state. */
+export function testState(name: string, open: () => Promise<StateUnderTest>): void {
+  const test = (what: string, body: (under: StateUnderTest) => Promise<void> | void) =>
+    Deno.test(`${name} ${what}`, async () => {
+      const under = await open();
+      try {
+        await body(under);
+      } finally {
+        await under.dispose();
+      }
+    });
+
+  test("gives back all that was committed, also when it is opened again", async (under) => {
+    await under.state.commit(everything);
+    for (const open of [() => under.state, () => under.reopen()]) {
+      const state = await open();
+      const snapshot = state.load();
+      assert.deepEqual(snapshot.topics, [(everything[0] as { record: unknown }).record]);
+      assert.deepEqual(snapshot.subscriptions, [(everything[1] as { record: unknown }).record]);
+      assert.deepEqual(snapshot.cursors.map((row) => ({ ...row })), [
+        { subscription: "s", topic: "t", next: 5 },
+      ]);
+      assert.deepEqual(snapshot.done.map(({ seq }) => seq), [7, 9]);
+      assert.deepEqual(snapshot.missed, [{
+        subscription: "s",
+        topic: "t",
+        from: 1,
+        to: 4,
+        count: 3,
+      }]);
+      const { line: _line, attempts: _attempts, ...waiting } = retry("r1");
+      assert.deepEqual(snapshot.retries, [waiting]);
+      assert.deepEqual(snapshot.schemas, [(everything[6] as { record: unknown }).record]);
+      assert.deepEqual(state.retry("s", "t", "r1"), retry("r1"));
+      assert.equal(state.retry("s", "t", "r2"), undefined);
+    }
+  });
+
+  test("drops the marks below a cursor", async ({ state }) => {
+    await state.commit(everything);
+    await state.commit([{ op: "cursor.put", record: { subscription: "s", topic: "t", next: 8 } }]);
+    assert.deepEqual(state.load().done.map(({ seq }) => seq), [9]);
+    await state.commit([{ op: "done.clear", subscription: "s", topic: "t" }]);
+    assert.deepEqual(state.load().done, []);
+  });
+
+  test("removes a subscription with all but its dead letters", async ({ state }) => {
+    await state.commit([...everything, { op: "dead.put", record: dead("d1") }]);
+    await state.commit([{ op: "subscription.remove", name: "s" }]);
+    const { subscriptions, cursors, done, missed, retries } = state.load();
+    assert.deepEqual([subscriptions, cursors, done, missed, retries], [[], [], [], [], []]);
+    assert.equal(state.countDeadLetters({}), 1);
+  });
+
+  test("removes topics, cursors, retries and schemas", async ({ state }) => {
+    await state.commit(everything);
+    await state.commit([
+      { op: "topic.remove", name: "t" },
+      { op: "cursor.remove", subscription: "s", topic: "t" },
+      { op: "retry.put", record: retry("r2") },
+      { op: "retry.remove", subscription: "s", topic: "t", id: "r1" },
+      { op: "schema.remove", type: "x", version: "1.0" },
+    ]);
+    const { topics, cursors, retries, schemas } = state.load();
+    assert.deepEqual([topics, cursors, schemas], [[], [], []]);
+    assert.deepEqual(retries.map(({ id }) => id), ["r2"]);
+    await state.commit([{ op: "retry.clear", subscription: "s", topic: "t" }]);
+    assert.deepEqual(state.load().retries, []);
+  });
+
+  test("lists dead letters newest first, by page", async ({ state }) => {
+    for (let i = 1; i <= 5; i++) await state.commit([{ op: "dead.put", record: dead(`d${i}`) }]);
+    const ids = [];
+    let after: string | undefined;
+    do {
+      const page = state.deadLetters({}, { limit: 2, ...(after ? { after } : {}) });
+      assert.ok(page.records.length <= 2);
+      ids.push(...page.records.map(({ id }) => id));
+      after = page.next;
+    } while (after !== undefined);
+    assert.deepEqual(ids, ["d5", "d4", "d3", "d2", "d1"]);
+    assert.deepEqual(state.deadLetters({ ids: ["d3"] }, { limit: 9 }).records, [dead("d3")]);
+  });
+
+  test("finds dead letters by each field", async ({ state }) => {
+    await state.commit([
+      { op: "dead.put", record: dead("a:b", { reason: "Timed Out NÖ" }) },
+      { op: "dead.put", record: dead("b", { subscription: "s2", topic: "t2", key: undefined }) },
+      { op: "dead.put", record: dead("c", { type: "y", diedAt: 900, key: "k2" }) },
+    ]);
+    const found = (filter: Parameters<State["deadLetters"]>[0]) => {
+      const ids = state.deadLetters(filter, { limit: 9 }).records.map(({ id }) => id);
+      assert.equal(state.countDeadLetters(filter), ids.length);
+      return ids;
+    };
+    assert.deepEqual(found({ ids: ["a:b"] }), ["a:b"]);
+    assert.deepEqual(found({ ids: ["s:a:b", "s2:b"] }), ["b", "a:b"]);
+    assert.deepEqual(found({ ids: ["s:b"] }), []);
+    assert.deepEqual(found({ subscription: "s2" }), ["b"]);
+    assert.deepEqual(found({ topic: "t2" }), ["b"]);
+    assert.deepEqual(found({ type: "y" }), ["c"]);
+    assert.deepEqual(found({ key: "k2" }), ["c"]);
+    assert.deepEqual(found({ since: 900 }), ["c"]);
+    assert.deepEqual(found({ reason: "out nö" }), ["a:b"]);
+    assert.deepEqual(found({ reason: "%" }), []);
+    assert.deepEqual(found({ type: "x", subscription: "s" }), ["a:b"]);
+    assert.deepEqual(state.deadLetterCounts(), new Map([["s", 2], ["s2", 1]]));
+    await state.commit([{ op: "dead.remove", subscription: "s", topic: "t", id: "c" }]);
+    assert.equal(state.countDeadLetters({}), 2);
+  });
+
+  test("keeps one dead letter of an event, as the newest", async ({ state }) => {
+    await state.commit([{ op: "dead.put", record: dead("a") }, {
+      op: "dead.put",
+      record: dead("b"),
+    }]);
+    await state.commit([{ op: "dead.put", record: dead("a", { reason: "again" }) }]);
+    const { records } = state.deadLetters({}, { limit: 9 });
+    assert.deepEqual(records.map(({ id, reason }) => [id, reason]), [["a", "again"], [
+      "b",
+      "Exit 1: Nö",
+    ]]);
+  });
+}

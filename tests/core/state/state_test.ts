@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { DataDirError } from "../../../core/errors.ts";
+import { MemoryState } from "../../../core/state/memory.ts";
+import { FORMAT } from "../../../core/state/migrations.ts";
+import { SqliteState } from "../../../core/state/sqlite.ts";
+import type { StateChange } from "../../../core/state/state.ts";
+import { testState } from "./conformance.ts";
+
+testState("MemoryState", () => {
+  const state = new MemoryState();
+  return Promise.resolve({
+    state,
+    reopen: () => Promise.resolve(state),
+    dispose: () => state.close(),
+  });
+});
+
+testState("SqliteState", async () => {
+  const dir = await Deno.makeTempDir();
+  let state = new SqliteState(`${dir}/state.db`);
+  return {
+    state,
+    async reopen() {
+      await state.close();
+      return state = new SqliteState(`${dir}/state.db`);
+    },
+    async dispose() {
+      await state.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+});
+
+async function inFolder(body: (path: string) => void | Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await body(`${dir}/state.db`);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
+const topic = (name: string): StateChange => ({
+  op: "topic.put",
+  record: {
+    name,
+    options: { persistent: true, retentionPeriod: 0, maxEvents: 0, maxBytes: 0, schema: "off" },
+    createdAt: 1,
+  },
+});
+
+Deno.test("SqliteState refuses a newer format in words and leaves the file alone", () =>
+  inFolder(async (path) => {
+    await new SqliteState(path).close();
+    const database = new DatabaseSync(path);
+    database.exec(`PRAGMA user_version = ${FORMAT + 1}`);
+    database.close();
+    const before = await Deno.readFile(path);
+    assert.throws(
+      () => new SqliteState(path),
+      (error) => error instanceof DataDirError && error.code === "datadir/newer-format",
+    );
+    assert.deepEqual(await Deno.readFile(path), before);
+  }));
+
+Deno.test("SqliteState refuses a database of something else", () =>
+  inFolder((path) => {
+    const database = new DatabaseSync(path);
+    database.exec("CREATE TABLE theirs (a)");
+    database.close();
+    assert.throws(
+      () => new SqliteState(path),
+      (error) => error instanceof DataDirError && error.code === "datadir/unsafe",
+    );
+  }));
+
+Deno.test("SqliteState keeps nothing of a commit that fails in the middle", () =>
+  inFolder(async (path) => {
+    const state = new SqliteState(path);
+    const bad = topic("bad") as Extract<StateChange, { op: "topic.put" }>;
+    bad.record.createdAt = null as unknown as number;
+    await assert.rejects(state.commit([topic("good"), bad]));
+    await state.close();
+    const again = new SqliteState(path);
+    assert.deepEqual(again.load().topics, []);
+    await again.close();
+  }));
+
+Deno.test("SqliteState reads beside a writer what the writer has committed", () =>
+  inFolder(async (path) => {
+    const writer = new SqliteState(path);
+    const reader = new SqliteState(path, { readOnly: true });
+    writer.commitSync([topic("a")]);
+    assert.deepEqual(reader.load().topics.map(({ name }) => name), ["a"]);
+    writer.commitSync([topic("b")]);
+    assert.deepEqual(reader.load().topics.map(({ name }) => name), ["a", "b"]);
+    assert.throws(() => reader.commitSync([topic("c")]));
+    await reader.close();
+    await writer.close();
+  }));
