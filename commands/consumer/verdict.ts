@@ -56,7 +56,12 @@ export function judge(outcome: HandlerOutcome, command: readonly string[]): Verd
   const stderr = outcome.stderr === "" ? {} : { stderr: outcome.stderr };
   const nack = (failure: Partial<Failure> & { error: string }): Verdict => ({
     kind: "nack",
-    failure: { durationMs, ...stderr, ...failure },
+    failure: {
+      durationMs,
+      ...stderr,
+      ...failure,
+      error: withLastWords(failure.error, outcome.stderr),
+    },
   });
   if (timedOutAfter !== undefined) {
     return nack({
@@ -85,6 +90,15 @@ export function judge(outcome: HandlerOutcome, command: readonly string[]): Verd
     default:
       return nack({ error: `exit code ${exitCode}`, exitCode });
   }
+}
+
+/** The longest part of stderr that a reason repeats, in characters. */
+const LAST_WORDS = 200;
+
+/** What ended the attempt, and the last line of what the handler said: often the only cause that anybody knows. */
+function withLastWords(error: string, stderr: string): string {
+  const last = stderr.trimEnd().split("\n").at(-1)!.trim();
+  return last === "" ? error : `${error}: ${last.slice(0, LAST_WORDS)}`;
 }
 
 /** A command as a shell would take it back, cut to what fits in a sentence. */

@@ -35,7 +35,7 @@ Deno.test("consume leaves one dead letter after three attempts, and dlq shows, r
   const [dead, ...others] = await lines(at, ["dlq", "list"]);
   assert.ok(dead !== undefined && others.length === 0);
   assert.deepEqual([dead.subscription, dead.seq, dead.attempts], ["mailer", 2, 3]);
-  assert.equal(dead.reason, "exit code 3");
+  assert.match(String(dead.reason), /^exit code 3/);
 
   const [detail] = await lines(at, ["dlq", "show", String(dead.id)]);
   const attempts = detail?.attempts as { exitCode: number; stderr: string }[];
@@ -146,14 +146,16 @@ Deno.test("consume gives its events back at once and uncounted when it is killed
     await until(() => exists(mark));
     const handler = Number(await Deno.readTextFile(mark));
     running.child.kill(signal);
-    const status = await running.end();
+    const status = await running.ended;
+    await until(async () => (await at.http("GET", "/v1/subscriptions/s")).json.leased === 0);
     if (signal === "SIGINT") {
       assert.equal(status.code, 130, running.stderr);
       assert.equal(await isAlive(handler), false);
     } else {
+      // Nobody was left to end it, and it holds our pipes.
       Deno.kill(handler, "SIGKILL");
     }
-    await until(async () => (await at.http("GET", "/v1/subscriptions/s")).json.leased === 0);
+    await running.end();
   }
   const after = await evs(
     ["consume", "t", "--name", "s", "--until-empty", "--", "sh", "-c", "echo $EVS_ATTEMPT"],
