@@ -14,9 +14,8 @@ import type {
   SubscriptionRequest,
 } from "../client/protocol.ts";
 import type { Clock } from "../clock.ts";
-import { ConflictError, InvalidArgumentError, NotFoundError } from "../errors.ts";
+import { ConflictError, NotFoundError } from "../errors.ts";
 import type { Event } from "../event.ts";
-import { isTopicless, type Offset, parseOffset, resolveOffset } from "../offset.ts";
 import type {
   State,
   StateChange,
@@ -33,6 +32,15 @@ import type { Ledger } from "./committer.ts";
 import { type DriverContext, SubscriptionDriver } from "./driver.ts";
 import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
 import { lineOf, type QueueStart } from "./queue.ts";
+import {
+  infoOf,
+  leaseLimits,
+  MAX_ANSWER_BYTES,
+  offsetFor,
+  resolveIn,
+  settleReply,
+  startOf,
+} from "./manager_parts.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
 /** One event handed to one consumer. `line` is its wire line, line feed included. */
@@ -59,14 +67,6 @@ export interface ManagerContext {
   ledger(name: string): Ledger;
   onError(error: unknown, context: string): void;
 }
-
-/** The longest lease and the longest wait for one, ms. */
-const LONGEST_LEASE_MS = 24 * 3_600_000;
-const LONGEST_WAIT_MS = 3_600_000;
-const MAX_DELIVERIES = 1000;
-/** The most bytes of events in one answer; one event is always sent. */
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-const DEFAULT_LEASE_MS = 30_000;
 
 /** The subscriptions of a broker; see the head of this file. */
 export class SubscriptionManager {
@@ -159,7 +159,9 @@ export class SubscriptionManager {
     assertTopicPattern(request.topic);
     const settings = checkSettings(request.settings);
     if (settings.where !== undefined) await this.#context.compileFilter(settings.where);
-    await this.#making.get(name)?.catch(() => {});
+    for (let making = this.#making.get(name); making; making = this.#making.get(name)) {
+      await making.catch(() => {});
+    }
     const there = this.#drivers.get(name);
     if (there) return await this.#attach(there, request, settings);
     const made = this.#make(name, request, settings);
@@ -178,7 +180,7 @@ export class SubscriptionManager {
     settings: Partial<SubscriptionSettings>,
   ): Promise<void> {
     const from = request.from ?? "start";
-    const offset = this.#offsetFor(request.topic, from);
+    const offset = offsetFor(request.topic, from);
     const record: SubscriptionRecord = {
       name,
       topic: request.topic,
@@ -190,7 +192,7 @@ export class SubscriptionManager {
     const cursors = this.#context.topics.match(record.topic).map((topic) => ({
       subscription: name,
       topic,
-      next: this.#resolve(topic, offset),
+      next: resolveIn(this.#context, topic, offset),
     }));
     await this.#context.state.commit([
       { op: "subscription.put", record },
@@ -200,31 +202,6 @@ export class SubscriptionManager {
     for (const topic of this.#context.topics.match(record.topic)) driver.addTopic(topic, 1);
     driver.look();
     this.useFilter(driver);
-  }
-
-  #offsetFor(topic: string, text: string): Offset {
-    const offset = parseOffset(text);
-    if (isPattern(topic) && !isTopicless(offset)) {
-      throw new InvalidArgumentError(
-        `${text} means nothing on a pattern: each topic has numbers of its own`,
-        {
-          hint: "use start, end, @2026-11-23T10:00:00Z or @-1h",
-          details: { offset: text, topic },
-        },
-      );
-    }
-    return offset;
-  }
-
-  #resolve(topic: string, offset: Offset): number {
-    const { store, clock } = this.#context;
-    const head = store.head(topic);
-    const seq = resolveOffset(offset, {
-      head,
-      now: clock.now(),
-      seekTime: (at) => store.seekTime(topic, at),
-    });
-    return Math.min(Math.max(seq, head.firstSeq, 1), head.lastSeq + 1);
   }
 
   async #attach(
@@ -274,42 +251,12 @@ export class SubscriptionManager {
 
   list(): SubscriptionInfo[] {
     const dead = this.#context.state.deadLetterCounts();
-    return this.names().map((name) => this.#info(this.#drivers.get(name)!, dead.get(name) ?? 0));
+    return this.names().map((name) => infoOf(this.#drivers.get(name)!, dead.get(name) ?? 0));
   }
 
   info(name: string): SubscriptionInfo {
     const driver = this.require(name);
-    return this.#info(driver, this.#context.state.countDeadLetters({ subscription: name }));
-  }
-
-  #info(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
-    driver.look();
-    const { queue, record } = driver;
-    const lanes = [...queue.lanes.values()].sort((a, b) => a.topic < b.topic ? -1 : 1);
-    return {
-      name: record.name,
-      topic: record.topic,
-      settings: record.settings,
-      paused: record.paused,
-      ...(record.pauseReason === undefined ? {} : { pauseReason: record.pauseReason }),
-      cursors: lanes.map((lane) => {
-        const next = queue.cursorOf(lane);
-        return {
-          topic: lane.topic,
-          next,
-          lastSeq: lane.lastSeq,
-          lag: Math.max(0, lane.lastSeq - next + 1),
-        };
-      }),
-      pending: queue.pending,
-      leased: queue.leased,
-      scheduled: queue.scheduled,
-      dead,
-      missed: lanes.flatMap(({ topic, missed }) =>
-        missed ? [{ topic, from: missed.from, to: missed.to, count: missed.count }] : []
-      ),
-      createdAt: record.createdAt,
-    };
+    return infoOf(driver, this.#context.state.countDeadLetters({ subscription: name }));
   }
 
   /** Removes a subscription: its cursors and retries go, its dead letters stay. */
@@ -354,12 +301,12 @@ export class SubscriptionManager {
   /** Moves the cursors, or tells what that would do. */
   async seek(name: string, request: SeekRequest): Promise<SeekReply> {
     const driver = this.require(name);
-    const offset = this.#offsetFor(driver.record.topic, request.to);
+    const offset = offsetFor(driver.record.topic, request.to);
     const targets = (): SeekTarget[] => {
       driver.look();
       return [...driver.queue.lanes.keys()].map((topic) => {
         const { firstSeq, lastSeq } = this.#context.store.head(topic);
-        return { topic, to: this.#resolve(topic, offset), firstSeq, lastSeq };
+        return { topic, to: resolveIn(this.#context, topic, offset), firstSeq, lastSeq };
       });
     };
     if (request.dryRun) return { dryRun: true, ...planSeek(driver.queue, targets()).result };
@@ -375,19 +322,7 @@ export class SubscriptionManager {
     context: { consumer: string; signal?: AbortSignal },
   ): Promise<LeaseResult> {
     const driver = this.require(name);
-    const leaseMs = within(request.leaseMs, {
-      name: "leaseMs",
-      standard: DEFAULT_LEASE_MS,
-      least: 1,
-      most: LONGEST_LEASE_MS,
-    });
-    const waitMs = within(request.waitMs, {
-      name: "waitMs",
-      standard: 0,
-      least: 0,
-      most: LONGEST_WAIT_MS,
-    });
-    const max = within(request.max, { name: "max", standard: 1, least: 1, most: MAX_DELIVERIES });
+    const { leaseMs, waitMs, max } = leaseLimits(request);
     driver.look();
     const leases = await driver.lease({
       max,
@@ -452,12 +387,7 @@ export class SubscriptionManager {
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async extend(name: string, request: ExtendRequest): Promise<SettleReply> {
     const driver = this.require(name);
-    const leaseMs = within(request.leaseMs, {
-      name: "leaseMs",
-      standard: DEFAULT_LEASE_MS,
-      least: 1,
-      most: LONGEST_LEASE_MS,
-    });
+    const { leaseMs } = leaseLimits({ leaseMs: request.leaseMs });
     const reply = driver.queue.extend(request.leases, leaseMs, driver.now());
     driver.serve();
     return reply;
@@ -512,51 +442,4 @@ export class SubscriptionManager {
     const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
     if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");
   }
-}
-
-/** A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it. */
-function startOf(
-  name: string,
-  snapshot: StateSnapshot,
-  on: { store: JournalStore; repairs: StateChange[] },
-): Omit<QueueStart, "name" | "settings"> {
-  const mine = <T extends { subscription: string }>(rows: readonly T[]) =>
-    rows.filter(({ subscription }) => subscription === name);
-  const ends = new Map<string, number>();
-  const cursors = mine(snapshot.cursors).map((cursor) => {
-    const { lastSeq } = on.store.head(cursor.topic);
-    ends.set(cursor.topic, lastSeq);
-    if (cursor.next <= lastSeq + 1) return cursor;
-    const record = { ...cursor, next: lastSeq + 1 };
-    on.repairs.push(
-      { op: "done.clear", subscription: name, topic: cursor.topic },
-      { op: "cursor.put", record },
-    );
-    return record;
-  });
-  return {
-    cursors,
-    done: mine(snapshot.done).filter(({ topic, seq }) => seq <= (ends.get(topic) ?? Infinity)),
-    missed: mine(snapshot.missed),
-    retries: mine(snapshot.retries),
-  };
-}
-
-function settleReply(leases: readonly string[], outcomes: readonly Outcome[]): SettleReply {
-  const lost = leases.filter((_, i) => outcomes[i] === "lost");
-  return { settled: leases.length - lost.length, lost };
-}
-
-function within(
-  value: number | undefined,
-  rule: { name: string; standard: number; least: number; most: number },
-): number {
-  if (value === undefined) return rule.standard;
-  if (Number.isSafeInteger(value) && value >= rule.least && value <= rule.most) return value;
-  throw new InvalidArgumentError(
-    `${rule.name} is a whole number from ${rule.least} to ${rule.most}, not ${
-      JSON.stringify(value)
-    }`,
-    { details: { field: rule.name } },
-  );
 }

@@ -1,0 +1,62 @@
+/** A clock that stands still until a test moves it. */
+import type { Clock } from "../../core/clock.ts";
+
+/** A {@link Clock} for tests. */
+export class FakeClock implements Clock {
+  #wall: number;
+  #mono = 0;
+  #timers = new Set<{ at: number; callback: () => void }>();
+
+  constructor(wall = 1_700_000_000_000) {
+    this.#wall = wall;
+  }
+
+  now(): number {
+    return this.#wall;
+  }
+
+  monotonic(): number {
+    return this.#mono;
+  }
+
+  setTimer(callback: () => void, ms: number): () => void {
+    const timer = { at: this.#mono + ms, callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** The wall clock jumps; time itself does not pass. */
+  jump(ms: number): void {
+    this.#wall += ms;
+  }
+
+  /** Lets time pass, runs the timers that come due, and lets what they began settle. */
+  async pass(ms: number): Promise<void> {
+    const end = this.#mono + ms;
+    for (;;) {
+      const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
+      if (!next || next.at > end) break;
+      this.#move(next.at);
+      this.#timers.delete(next);
+      next.callback();
+      await settled();
+    }
+    this.#move(end);
+    await settled();
+  }
+
+  #move(mono: number): void {
+    this.#wall += mono - this.#mono;
+    this.#mono = mono;
+  }
+}
+
+/** Resolves when the promises that were about to settle have done so. */
+export async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+}
