@@ -14,7 +14,7 @@
  */
 import { EventBroker } from "./core/broker.ts";
 
-export { type BrokerOptions, type CreateTopicOptions, EventBroker, Topic } from "./core/broker.ts";
+export { type BrokerOptions, type CreateTopicOptions, EventBroker } from "./core/broker.ts";
 export type { PublishOptions } from "./core/capture.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
 export type {
@@ -43,6 +43,7 @@ export { MemoryEventStore } from "./core/store/memory.ts";
 export type { EventQuery, EventStore, Expected, JournalStore } from "./core/store/store.ts";
 export { type Handler, type SubscribeOptions, Subscription } from "./core/subscription.ts";
 export type { TopicOptions } from "./core/topic.ts";
+export { Topic } from "./core/topic_handle.ts";
 
 /** A broker in memory that the whole process shares. */
 export const defaultBroker: EventBroker = new EventBroker();

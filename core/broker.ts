@@ -24,7 +24,7 @@ import { EphemeralLedger, StateLedger } from "./delivery/ledgers.ts";
 import { ClosedError, ConflictError, UnsupportedError } from "./errors.ts";
 import type { Event, NewEvent } from "./event.ts";
 import { IdSource } from "./id.ts";
-import { isLimited, keepFrom } from "./retention.ts";
+import { Retainer } from "./retainer.ts";
 import type { JsonSchemaRegistry, SchemaRegistry } from "./schema/registry.ts";
 import { MemoryState } from "./state/memory.ts";
 import type { State, TopicRecord } from "./state/state.ts";
@@ -42,6 +42,7 @@ import type { Handler, SubscribeOptions, Subscription } from "./subscription.ts"
 import type { TailSource } from "./tail.ts";
 import type { TopicOptions } from "./topic.ts";
 import { TopicCatalog } from "./topic_catalog.ts";
+import { Topic } from "./topic_handle.ts";
 
 /** What a broker is made of. All of it is closed with the broker. */
 export interface BrokerOptions {
@@ -66,33 +67,6 @@ export type CreateTopicOptions = Partial<TopicOptions> & {
   schemaRegistry?: SchemaRegistry;
 };
 
-/** A topic of a broker. */
-export class Topic {
-  readonly name: string;
-  readonly #broker: EventBroker;
-
-  constructor(name: string, broker: EventBroker) {
-    this.name = name;
-    this.#broker = broker;
-  }
-
-  /** The topic's options. */
-  get options(): TopicOptions {
-    return this.#broker.topics.require(this.name).options;
-  }
-
-  /** Publishes an event to it; see {@link EventBroker.publish}. */
-  publish<T>(type: string, payload: T, options?: PublishOptions): Promise<Event<T>> {
-    return this.#broker.publish(this.name, type, payload, options);
-  }
-
-  /** Subscribes to it; see {@link EventBroker.subscribe}. */
-  // deno-lint-ignore no-explicit-any -- the promised interface
-  subscribe<T = any>(handler: Handler<T>, options?: SubscribeOptions): Subscription {
-    return this.#broker.subscribe(this.name, handler, options);
-  }
-}
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -116,6 +90,7 @@ export class EventBroker {
   readonly #clock: Clock;
   readonly #ids = new IdSource();
   readonly #locals: LocalSubscriptions;
+  readonly #retainer: Retainer;
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #onError: (error: unknown, context: string) => void;
   #starting: Promise<void> | undefined;
@@ -173,6 +148,13 @@ export class EventBroker {
       onError,
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
+    });
+    this.#retainer = new Retainer({
+      store,
+      topics: this.topics,
+      now: () => clock.now(),
+      onError,
+      removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
     });
     this.#starting = this.subscriptions.ready;
     this.#starting.then(() => this.#starting = undefined, () => {});
@@ -390,7 +372,7 @@ export class EventBroker {
 
   #committed(commit: Commit): void {
     this.#tell(commit);
-    this.#retainAfter(commit);
+    this.#retainer.after(commit);
   }
 
   #tell(commit: Commit): void {
@@ -449,43 +431,8 @@ export class EventBroker {
   }
 
   /** One pass of retention over all topics: what was removed. */
-  async retain(): Promise<{ topic: string; removed: number }[]> {
-    const passes = [];
-    for (const record of this.topics.list()) {
-      const removed = await this.#retainTopic(record);
-      if (removed > 0) passes.push({ topic: record.name, removed });
-    }
-    return passes;
-  }
-
-  async #retainTopic({ name, options }: TopicRecord): Promise<number> {
-    if (!options.persistent || !isLimited(options)) return 0;
-    const { store } = this;
-    const now = this.#clock.now();
-    if (store instanceof ThreeMethodStore && options.retentionPeriod > 0) {
-      return await store.deleteEvents(name, now - options.retentionPeriod);
-    }
-    const head = store.head(name);
-    const keep = keepFrom({
-      options,
-      head,
-      now,
-      seekTime: (at) => store.seekTime(name, at),
-      seekBytes: (bytes) => store.seekBytes(name, bytes),
-    });
-    if (keep <= head.firstSeq) return 0;
-    const removed = await store.truncate(name, keep);
-    for (const driver of this.subscriptions.of(name)) driver.look();
-    return removed;
-  }
-
-  /** A topic that has outgrown its number of events by a tenth is cut at once; the host sees to the rest on a timer. */
-  #retainAfter({ topic, lastSeq }: Commit): void {
-    const record = this.topics.get(topic);
-    if (!record || record.options.maxEvents === 0) return;
-    const { firstSeq } = this.store.head(topic);
-    if (lastSeq - firstSeq < record.options.maxEvents * 1.1) return;
-    this.#retainTopic(record).catch((error) => this.#onError(error, `retention of ${topic}`));
+  retain(): Promise<{ topic: string; removed: number }[]> {
+    return this.#retainer.all();
   }
 
   /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */

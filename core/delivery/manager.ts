@@ -25,10 +25,10 @@ import type {
 } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
-import { didYouMean } from "../suggest.ts";
-import { assertSubscriptionName, assertTopicPattern, compilePattern, isPattern } from "../topic.ts";
+import { assertSubscriptionName, assertTopicPattern } from "../topic.ts";
 import type { TopicCatalog } from "../topic_catalog.ts";
 import type { Ledger } from "./committer.ts";
+import { DriverDirectory } from "./directory.ts";
 import { type DriverContext, SubscriptionDriver } from "./driver.ts";
 import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
 import { lineOf, type QueueStart } from "./queue.ts";
@@ -71,9 +71,7 @@ export interface ManagerContext {
 /** The subscriptions of a broker; see the head of this file. */
 export class SubscriptionManager {
   readonly #context: ManagerContext;
-  readonly #drivers = new Map<string, SubscriptionDriver>();
-  readonly #matchers = new Map<string, (topic: string) => boolean>();
-  readonly #byTopic = new Map<string, SubscriptionDriver[]>();
+  readonly #drivers = new DriverDirectory();
   readonly #making = new Map<string, Promise<unknown>>();
   /** What the store lost (a power cut, without durability) has to be taken out of the cursors before it is refilled. */
   readonly ready: Promise<void>;
@@ -111,19 +109,13 @@ export class SubscriptionManager {
     context: DriverContext,
   ): SubscriptionDriver {
     const driver = new SubscriptionDriver(record, start, context);
-    this.#drivers.set(record.name, driver);
-    this.#matchers.set(record.name, compilePattern(record.topic));
-    this.#byTopic.clear();
+    this.#drivers.add(driver);
     return driver;
   }
 
   /** Forgets a driver that was added; what it keeps is its own. */
   dropDriver(driver: SubscriptionDriver): void {
-    const { name } = driver.record;
-    if (this.#drivers.get(name) !== driver) return;
-    this.#drivers.delete(name);
-    this.#matchers.delete(name);
-    this.#byTopic.clear();
+    this.#drivers.drop(driver);
   }
 
   /** Compiles the filter of a driver; it reads nothing until that is done. */
@@ -137,20 +129,11 @@ export class SubscriptionManager {
 
   /** The driver of a subscription that is there; `NotFoundError` with the nearest names. */
   require(name: string): SubscriptionDriver {
-    const driver = this.#drivers.get(assertSubscriptionName(name));
-    if (driver) return driver;
-    throw new NotFoundError("subscription", `there is no subscription ${name}`, {
-      hint: didYouMean(name, this.#drivers.keys()) ?? "evs subscription list shows them",
-      details: { subscription: name },
-    });
+    return this.#drivers.require(name);
   }
 
   has(name: string): boolean {
-    return this.#drivers.has(name);
-  }
-
-  names(): string[] {
-    return [...this.#drivers.keys()].sort();
+    return this.#drivers.get(name) !== undefined;
   }
 
   /** Makes a subscription, or attaches to the one that is there. */
@@ -251,7 +234,8 @@ export class SubscriptionManager {
 
   list(): SubscriptionInfo[] {
     const dead = this.#context.state.deadLetterCounts();
-    return this.names().map((name) => infoOf(this.#drivers.get(name)!, dead.get(name) ?? 0));
+    return this.#drivers.all()
+      .map((driver) => infoOf(driver, dead.get(driver.record.name) ?? 0));
   }
 
   info(name: string): SubscriptionInfo {
@@ -395,7 +379,7 @@ export class SubscriptionManager {
 
   /** The consumer's connection closed: its bound leases go back, uncounted. */
   releaseConsumer(consumer: string): void {
-    for (const driver of this.#drivers.values()) {
+    for (const driver of this.#drivers.all()) {
       if (driver.queue.releaseConsumer(consumer) > 0) driver.serve();
     }
   }
@@ -409,13 +393,7 @@ export class SubscriptionManager {
 
   /** The subscriptions that a topic has. */
   of(topic: string): readonly SubscriptionDriver[] {
-    let drivers = this.#byTopic.get(topic);
-    if (!drivers) {
-      drivers = [...this.#drivers.values()]
-        .filter(({ record }) => this.#matchers.get(record.name)!(topic));
-      this.#byTopic.set(topic, drivers);
-    }
-    return drivers;
+    return this.#drivers.of(topic);
   }
 
   #topicCreated(topic: string): void {
@@ -426,7 +404,7 @@ export class SubscriptionManager {
   /** Totals for the status and the metrics. */
   totals(): { subscriptions: number; paused: number; scheduled: number; leased: number } {
     const totals = { subscriptions: this.#drivers.size, paused: 0, scheduled: 0, leased: 0 };
-    for (const { record, queue } of this.#drivers.values()) {
+    for (const { record, queue } of this.#drivers.all()) {
       if (record.paused) totals.paused++;
       totals.scheduled += queue.scheduled;
       totals.leased += queue.leased;
@@ -436,9 +414,7 @@ export class SubscriptionManager {
 
   /** What is on its way to disk gets there; who waits is told. */
   async close(): Promise<void> {
-    const closing = [...this.#drivers.values()].map((driver) => driver.close());
-    this.#drivers.clear();
-    this.#byTopic.clear();
+    const closing = this.#drivers.clear().map((driver) => driver.close());
     const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
     if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");
   }

@@ -1,0 +1,72 @@
+/** The drivers of all subscriptions, found by name and by topic. */
+import { NotFoundError } from "../errors.ts";
+import { didYouMean } from "../suggest.ts";
+import { assertSubscriptionName, compilePattern } from "../topic.ts";
+import type { SubscriptionDriver } from "./driver.ts";
+
+/** Who delivers what. */
+export class DriverDirectory {
+  readonly #drivers = new Map<string, SubscriptionDriver>();
+  readonly #matchers = new Map<string, (topic: string) => boolean>();
+  readonly #byTopic = new Map<string, SubscriptionDriver[]>();
+
+  get size(): number {
+    return this.#drivers.size;
+  }
+
+  add(driver: SubscriptionDriver): void {
+    const { name, topic } = driver.record;
+    this.#drivers.set(name, driver);
+    this.#matchers.set(name, compilePattern(topic));
+    this.#byTopic.clear();
+  }
+
+  /** Forgets a driver, unless another has its name by now. */
+  drop(driver: SubscriptionDriver): void {
+    const { name } = driver.record;
+    if (this.#drivers.get(name) !== driver) return;
+    this.#drivers.delete(name);
+    this.#matchers.delete(name);
+    this.#byTopic.clear();
+  }
+
+  get(name: string): SubscriptionDriver | undefined {
+    return this.#drivers.get(name);
+  }
+
+  /** The driver, or `NotFoundError` with the nearest names. */
+  require(name: string): SubscriptionDriver {
+    const driver = this.#drivers.get(assertSubscriptionName(name));
+    if (driver) return driver;
+    throw new NotFoundError("subscription", `there is no subscription ${name}`, {
+      hint: didYouMean(name, this.#drivers.keys()) ?? "evs subscription list shows them",
+      details: { subscription: name },
+    });
+  }
+
+  /** All of them, by name. */
+  all(): SubscriptionDriver[] {
+    return [...this.#drivers.values()]
+      .sort((a, b) => a.record.name < b.record.name ? -1 : 1);
+  }
+
+  /** Those whose topic or pattern matches. */
+  of(topic: string): readonly SubscriptionDriver[] {
+    let drivers = this.#byTopic.get(topic);
+    if (!drivers) {
+      drivers = [...this.#drivers.values()]
+        .filter(({ record }) => this.#matchers.get(record.name)!(topic));
+      this.#byTopic.set(topic, drivers);
+    }
+    return drivers;
+  }
+
+  /** Forgets all of them, and tells which they were. */
+  clear(): SubscriptionDriver[] {
+    const drivers = this.all();
+    this.#drivers.clear();
+    this.#matchers.clear();
+    this.#byTopic.clear();
+    return drivers;
+  }
+}
