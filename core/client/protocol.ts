@@ -283,6 +283,8 @@ export interface SchemaInfo {
   schema?: unknown;
   /** On `PUT`: false when the same schema was there already. */
   created?: boolean;
+  /** On `PUT` with `?dryRun=1`: nothing was registered; `created` says what would have been. */
+  dryRun?: boolean;
 }
 
 /** `POST /v1/schemas/{type}/check?version=`: NDJSON payloads in, NDJSON verdicts out. */

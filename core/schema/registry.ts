@@ -78,13 +78,27 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   ): Promise<{ created: boolean; version: string }> {
     const { schema } = options;
     const validator = (await loadCompiler())(parseSchema(schema));
-    const same = options.version === undefined ? this.#sameAs(type, schema) : undefined;
-    const version = options.version ?? same ?? nextVersion(this.versions(type));
+    const version = this.#versionFor(type, options);
     const entry = this.#add(type, version, schema);
     if (!entry) return { created: false, version };
     entry.validator = validator;
     this.#pending.delete(entry);
     return { created: true, version };
+  }
+
+  /** What {@link register} would do, and its errors; nothing is taken. */
+  async preview(
+    type: string,
+    options: { version?: string | undefined; schema: string },
+  ): Promise<{ created: boolean; version: string }> {
+    (await loadCompiler())(parseSchema(options.schema));
+    const version = this.#versionFor(type, options);
+    return { created: !this.#isThere(type, { version, schema: options.schema }), version };
+  }
+
+  #versionFor(type: string, options: { version?: string | undefined; schema: string }): string {
+    return options.version ?? this.#sameAs(type, options.schema) ??
+      nextVersion(this.versions(type));
   }
 
   #sameAs(type: string, schema: string): string | undefined {
@@ -96,23 +110,27 @@ export class JsonSchemaRegistry implements SchemaRegistry {
 
   /** Undefined when the very same is there. */
   #add(type: string, version: string, schema: string): Entry | undefined {
-    const versions = this.#types.get(type) ?? new Map<string, Entry>();
-    const there = versions.get(version);
-    if (there?.record.schema === schema) return undefined;
-    if (there) {
-      const free = nextVersion([...versions.keys()]);
-      throw new ConflictError(`${type} has another schema under version ${version} already`, {
-        code: "schema/version-taken",
-        details: { type, version, free },
-        hint: `a version never changes: register this one as ${free}`,
-      });
-    }
+    if (this.#isThere(type, { version, schema })) return undefined;
     const entry: Entry = {
       record: { type, version, schema, registeredAt: this.#now() },
       validator: undefined,
     };
     this.#put(entry);
     return entry;
+  }
+
+  /** True when the very same is there; another one under this version throws `ConflictError`. */
+  #isThere(type: string, { version, schema }: { version: string; schema: string }): boolean {
+    const versions = this.#types.get(type) ?? new Map<string, Entry>();
+    const there = versions.get(version);
+    if (there === undefined) return false;
+    if (there.record.schema === schema) return true;
+    const free = nextVersion([...versions.keys()]);
+    throw new ConflictError(`${type} has another schema under version ${version} already`, {
+      code: "schema/version-taken",
+      details: { type, version, free },
+      hint: `a version never changes: register this one as ${free}`,
+    });
   }
 
   #put(entry: Entry): void {

@@ -93,6 +93,18 @@ async function register(request: RouteRequest, reply: http.ServerResponse): Prom
   const body = await readBody(request, { limit: MAX_SCHEMA_BODY });
   const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
   const version = asked === null ? undefined : checkName(asked, "the version");
+  if (query.get("dryRun") === "1") {
+    const { schemas } = host.broker;
+    const would = await schemas.preview(type, { version, schema: text });
+    const record = schemas.get(type, would.version) ??
+      { type, version: would.version, schema: text, registeredAt: Date.now() };
+    sendJson(reply, 200, {
+      ...infoOf(record, schemas.latest(type)),
+      created: would.created,
+      dryRun: true,
+    });
+    return;
+  }
   const result = await host.broker.registerSchema(type, version, text);
   const record = host.broker.schemas.get(type, result.version)!;
   if (result.created) host.log.logger.info("schema registered", { type, version: result.version });
