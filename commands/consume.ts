@@ -165,7 +165,7 @@ async function consume(
     start: (delivery) =>
       startHandler({
         command,
-        input: [flags.stdin === "event" ? delivery.event : delivery.payload, LINE_FEED],
+        input: withLineFeed(flags.stdin === "event" ? delivery.event : delivery.payload),
         env: handlerEnv(environment, {
           ...delivery.facts,
           attempt: delivery.attempt,
@@ -194,7 +194,13 @@ async function consume(
   }
 }
 
-const LINE_FEED = new Uint8Array([0x0a]);
+/** One piece: written in two, the output of `cat`s that run side by side would mix. */
+function withLineFeed(bytes: Uint8Array): Uint8Array {
+  const line = new Uint8Array(bytes.length + 1);
+  line.set(bytes);
+  line[bytes.length] = 0x0a;
+  return line;
+}
 
 /** What is asked for: only the settings that were given, so that others stay as they are. */
 export function subscriptionRequest(topic: string, flags: ConsumeFlags): SubscriptionRequest {

@@ -19,8 +19,8 @@ const STDERR_GRACE_MS = 100;
 /** What one run needs. */
 export interface HandlerRequest {
   command: readonly string[];
-  /** Written to stdin as it is, piece by piece; then stdin closes. */
-  input: readonly Uint8Array[];
+  /** Written to stdin as it is; then stdin closes. */
+  input: Uint8Array;
   /** Its whole environment. */
   env: Record<string, string>;
   /** After this long SIGTERM, then SIGKILL, ms. */
@@ -116,10 +116,10 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcom
 }
 
 /** Writes the input; returns what gives up on it when the handler has ended. */
-function feed(stdin: WritableStream<Uint8Array>, input: readonly Uint8Array[]): () => void {
+function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): () => void {
   const writer = stdin.getWriter();
   const writing = (async () => {
-    for (const piece of input) await writer.write(piece);
+    await writer.write(input);
     await writer.close();
   })();
   // A handler need not read its stdin: one that closes it early (`true`, `head -c 1`) breaks the pipe here, and its

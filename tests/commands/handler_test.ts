@@ -14,7 +14,7 @@ async function run(script: string, extra: Partial<HandlerRequest> = {}): Promise
   const chunks: Uint8Array[] = [];
   const running = startHandler({
     command: ["sh", "-c", script],
-    input: [],
+    input: new Uint8Array(),
     env: { PATH },
     stderr: (chunk) => void chunks.push(chunk),
     ...extra,
@@ -31,10 +31,7 @@ function ended(outcome: HandlerOutcome): HandlerOutcome & { kind: "ended" } {
 Deno.test("startHandler hands over the input byte for byte when the handler reads stdin", async () => {
   const file = await Deno.makeTempFile();
   try {
-    const input = [
-      new TextEncoder().encode('{"n":9007199254740993,"x":1.0}'),
-      new Uint8Array([10]),
-    ];
+    const input = new TextEncoder().encode('{"n":9007199254740993,"x":1.0}\n');
     const { outcome } = await run('cat > "$OUT"', { input, env: { PATH, OUT: file } });
     assert.equal(ended(outcome).exitCode, 0);
     assert.equal(await Deno.readTextFile(file), '{"n":9007199254740993,"x":1.0}\n');
@@ -61,7 +58,7 @@ Deno.test("startHandler keeps only the end of stderr when there is much of it", 
 Deno.test("startHandler goes by the exit code when the handler closes stdin early", async () => {
   const big = new Uint8Array(4 << 20).fill(0x61);
   for (const [script, code] of [["true", 0], ["head -c 1 >/dev/null", 0], ["exit 9", 9]] as const) {
-    const { outcome } = await run(script, { input: [big, big] });
+    const { outcome } = await run(script, { input: big });
     assert.equal(ended(outcome).exitCode, code);
   }
 });
@@ -98,7 +95,7 @@ Deno.test("startHandler ends the whole process group when the time is over", asy
 
 Deno.test("startHandler does not wait when a child of the handler holds stderr and stdin open", async () => {
   const big = new Uint8Array(1 << 20);
-  const { outcome, stderr } = await run("sleep 600 <&0 & echo $! >&2; exit 0", { input: [big] });
+  const { outcome, stderr } = await run("sleep 600 <&0 & echo $! >&2; exit 0", { input: big });
   assert.equal(ended(outcome).exitCode, 0);
   Deno.kill(Number(stderr.trim()), "SIGKILL");
 });
@@ -106,7 +103,7 @@ Deno.test("startHandler does not wait when a child of the handler holds stderr a
 Deno.test("kill does nothing when the handler has ended", async () => {
   const running = startHandler({
     command: ["true"],
-    input: [],
+    input: new Uint8Array(),
     env: { PATH },
     stderr: () => {},
   });
