@@ -6,13 +6,7 @@
  * is stored, never when it is handled.
  */
 import { SchemaGate } from "./admission.ts";
-import {
-  assertName,
-  type PublishOptions,
-  type SplitOptions,
-  splitOptions,
-  toJson,
-} from "./capture.ts";
+import type { PublishOptions } from "./capture.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { DeadLetterDesk } from "./dead_letter/desk.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "./dead_letter/queue.ts";
@@ -21,9 +15,9 @@ import { LocalSubscriptions } from "./delivery/local.ts";
 import type { SubscriptionDriver } from "./delivery/driver.ts";
 import { SubscriptionManager } from "./delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./delivery/ledgers.ts";
-import { ClosedError, ConflictError, UnsupportedError } from "./errors.ts";
+import { ClosedError, ConflictError } from "./errors.ts";
 import type { Event, NewEvent } from "./event.ts";
-import { IdSource } from "./id.ts";
+import { Publisher, refuseExpected } from "./publisher.ts";
 import { Retainer } from "./retainer.ts";
 import type { JsonSchemaRegistry, SchemaRegistry } from "./schema/registry.ts";
 import { MemoryState } from "./state/memory.ts";
@@ -67,9 +61,6 @@ export type CreateTopicOptions = Partial<TopicOptions> & {
   schemaRegistry?: SchemaRegistry;
 };
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
 /** The broker; see the head of this file. */
 export class EventBroker {
   readonly topics: TopicCatalog;
@@ -87,8 +78,7 @@ export class EventBroker {
   readonly #ownQueue: boolean;
   readonly #state: State;
   readonly #gate: SchemaGate;
-  readonly #clock: Clock;
-  readonly #ids = new IdSource();
+  readonly #publisher: Publisher;
   readonly #locals: LocalSubscriptions;
   readonly #retainer: Retainer;
   readonly #listeners = new Set<(commit: Commit) => void>();
@@ -98,7 +88,7 @@ export class EventBroker {
   #closed: Promise<void> | undefined;
 
   constructor(options: BrokerOptions = {}) {
-    const clock = this.#clock = options.clock ?? systemClock;
+    const clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
     const onError = this.#onError = options.onError ?? toConsole;
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
@@ -155,6 +145,16 @@ export class EventBroker {
       now: () => clock.now(),
       onError,
       removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
+    });
+    this.#publisher = new Publisher({
+      now: () => clock.now(),
+      waits: () => this.#starting ?? this.#locals.starting,
+      checks: (topic, type) => this.#gate.checks(topic, type),
+      schemasReady: (topic) => this.#gate.ready(topic),
+      admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
+      isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
+      append: (request) => this.append(request),
+      hand: (event, captured) => this.#hand(event, captured),
     });
     this.#starting = this.subscriptions.ready;
     this.#starting.then(() => this.#starting = undefined, () => {});
@@ -216,110 +216,17 @@ export class EventBroker {
     payload: T,
     options?: PublishOptions,
   ): Promise<Event<T>> {
-    try {
-      this.#assertOpen();
-      const split = splitOptions(options);
-      split.signal?.throwIfAborted();
-      assertName(type, "the type");
-      const record = this.topics.get(topic);
-      if (
-        record && !record.options.persistent && !this.#mustWait && !this.#gate.checks(topic, type)
-      ) {
-        return Promise.resolve(
-          this.#handOnValue(record, this.#event(topic, type, payload, split), split),
-        );
-      }
-      return this.#publish(topic, this.#event(topic, type, payload, split), split);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#closed
+      ? Promise.reject(closed())
+      : this.#publisher.publish(topic, { type, payload, options });
   }
 
-  #event<T>(topic: string, type: string, payload: T, split: SplitOptions): Event<T> {
-    const now = this.#clock.now();
-    return {
-      id: split.id ?? this.#ids.next(now),
-      type,
-      topic,
-      timestamp: split.timestamp ?? now,
-      schemaVersion: split.schemaVersion ?? "",
-      payload,
-      metadata: split.metadata,
-      ...(split.key === undefined ? {} : { key: split.key }),
-    };
-  }
-
-  get #mustWait(): boolean {
-    return this.#starting !== undefined || this.#locals.starting !== undefined;
-  }
-
-  async #publish<T>(topic: string, event: Event<T>, split: SplitOptions): Promise<Event<T>> {
-    // Captured now: whatever the caller does to the payload later is not published.
-    const captured: NewEvent = {
-      id: event.id,
-      idGiven: split.id !== undefined,
-      type: event.type,
-      timestamp: event.timestamp,
-      schemaVersion: "",
-      ...(event.key === undefined ? {} : { key: event.key }),
-      metadata: toJson(event.metadata, "the metadata"),
-      payload: encoder.encode(toJson(event.payload, "the payload")),
-    };
-    if (this.#mustWait) {
-      await this.#starting;
-      await this.#locals.starting;
-    }
-    event.schemaVersion = captured.schemaVersion = await this.#admitted(captured, topic, split);
-    split.signal?.throwIfAborted();
-    const request: AppendRequest = {
-      topic,
-      events: [captured],
-      ...(split.expected === undefined ? {} : { expected: split.expected }),
-    };
-    const outcome = await this.append(request);
-    if (!outcome.ok) throw conflict(topic, outcome);
-    const seq = outcome.duplicates[0]?.seq ?? outcome.firstSeq;
-    if (seq === 0) return event;
-    const { id, type, timestamp, schemaVersion, payload, metadata, key } = event;
-    return {
-      seq,
-      id,
-      type,
-      topic,
-      timestamp,
-      schemaVersion,
-      payload,
-      metadata,
-      ...(key === undefined ? {} : { key }),
-    };
-  }
-
-  async #admitted(event: NewEvent, topic: string, split: SplitOptions): Promise<string> {
-    const checks = this.#gate.checks(topic, event.type);
-    if (checks) await this.#gate.ready(topic);
-    const payload = checks ? JSON.parse(decoder.decode(event.payload)) : undefined;
-    return this.admit(topic, event.type, split.schemaVersion, payload);
-  }
-
-  /** An event that is not stored passes by reference; bytes are made only for those who need them. */
-  #handOnValue<T>(record: TopicRecord, event: Event<T>, split: SplitOptions): Event<T> {
-    refuseExpected(split.expected);
-    event.schemaVersion = this.admit(record.name, event.type, split.schemaVersion, event.payload);
-    if (this.#listeners.size > 0 || this.#locals.hasOthers(record.name)) {
-      const events = [{
-        id: event.id,
-        idGiven: split.id !== undefined,
-        type: event.type,
-        timestamp: event.timestamp,
-        schemaVersion: event.schemaVersion,
-        ...(event.key === undefined ? {} : { key: event.key }),
-        metadata: toJson(event.metadata, "the metadata"),
-        payload: encoder.encode(toJson(event.payload, "the payload")),
-      }];
-      this.#tell({ topic: record.name, firstSeq: 0, lastSeq: 0, events, ephemeral: true });
+  #hand(event: Event, captured: () => NewEvent): void {
+    const { topic } = event;
+    if (this.#listeners.size > 0 || this.#locals.hasOthers(topic)) {
+      this.#tell({ topic, firstSeq: 0, lastSeq: 0, events: [captured()], ephemeral: true });
     }
     this.#locals.hand(event);
-    return event;
   }
 
   /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
@@ -470,23 +377,6 @@ export class EventBroker {
 
 function closed(): ClosedError {
   return new ClosedError("the broker is closed");
-}
-
-function refuseExpected(expected: AppendRequest["expected"]): void {
-  if (expected === undefined || expected === "any") return;
-  throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
-    hint: "publish without it, or make the topic persistent",
-  });
-}
-
-function conflict(
-  topic: string,
-  { expected, actual, subject }: Extract<AppendOutcome, { ok: false }>,
-): ConflictError {
-  return new ConflictError(
-    `${topic}: expected the last seq of the ${subject} to be ${expected}, and it is ${actual}`,
-    { details: { topic, expected, actual, subject } },
-  );
 }
 
 function toConsole(error: unknown, context: string): void {

@@ -72,6 +72,8 @@ export class Host {
         else log.logger.error("failed while starting: {context}", { context, error });
       },
     });
+    // Schemas are compiled before the first event asks for them.
+    await broker.ready;
     return host = new Host(broker, options);
   }
 

@@ -3,46 +3,16 @@
  * at a time. Acks that arrive while a commit is under way go down together in the next one. Nothing is read and no timer
  * for a retry runs while nobody asks.
  */
-import type { Clock } from "../clock.ts";
 import { ClosedError, type EvsError, InternalError } from "../errors.ts";
 import { type Event, toEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { commitEvents } from "../tail.ts";
-import type { JournalStore } from "../store/store.ts";
-import { Committer, type Ledger } from "./committer.ts";
+import { Committer } from "./committer.ts";
+import { type DriverContext, type LeaseWait, newToken, type Waiter } from "./driver_parts.ts";
 import type { Lease, Now } from "./entry.ts";
 import { type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
-
-/** What a driver is given. */
-export interface DriverContext {
-  clock: Clock;
-  random: () => number;
-  store: JournalStore;
-  ledger: Ledger;
-  /** A failure that nobody waits for. */
-  onError(error: unknown, context: string): void;
-}
-
-/** How long and for what a lease waits. */
-export interface LeaseWait {
-  waitMs: number;
-  untilEmpty?: boolean;
-  /** Waits on while the subscription is paused, instead of being told at once. */
-  throughPause?: boolean;
-  signal?: AbortSignal;
-}
-
-interface Waiter {
-  order: Omit<LeaseOrder, "token">;
-  untilEmpty: boolean;
-  /** False: it only waits for what is there to be read. */
-  waits: boolean;
-  throughPause: boolean;
-  answer(leases: Lease[]): void;
-  fail(error: unknown): void;
-}
 
 /** Events and bytes that are read ahead of the consumers. */
 const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
@@ -53,17 +23,6 @@ const PAGES_A_TURN = 4;
 const FLUSH_MS = 1000;
 /** When a commit that nobody waits for is tried again, ms. */
 const AGAIN_MS = 1000;
-
-const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
-  (text, n) => text + n.toString(36),
-  "",
-);
-let lastToken = 0;
-
-/** A lease token: never used before, not in an earlier process either. */
-export function newToken(): string {
-  return `${boot}-${(++lastToken).toString(36)}`;
-}
 
 /** One subscription at work; see the head of this file. */
 export class SubscriptionDriver {

@@ -4,7 +4,6 @@
  */
 import type {
   ExtendRequest,
-  LeaseReply,
   LeaseRequest,
   NackItem,
   SeekReply,
@@ -13,28 +12,26 @@ import type {
   SubscriptionInfo,
   SubscriptionRequest,
 } from "../client/protocol.ts";
-import type { Clock } from "../clock.ts";
 import { ConflictError, NotFoundError } from "../errors.ts";
-import type { Event } from "../event.ts";
 import type {
-  State,
   StateChange,
   StateSnapshot,
   SubscriptionRecord,
   SubscriptionSettings,
 } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
-import type { JournalStore } from "../store/store.ts";
 import { assertSubscriptionName, assertTopicPattern } from "../topic.ts";
-import type { TopicCatalog } from "../topic_catalog.ts";
-import type { Ledger } from "./committer.ts";
 import { DriverDirectory } from "./directory.ts";
-import { type DriverContext, SubscriptionDriver } from "./driver.ts";
+import { SubscriptionDriver } from "./driver.ts";
+import type { DriverContext } from "./driver_parts.ts";
 import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
 import { lineOf, type QueueStart } from "./queue.ts";
 import {
+  type Delivery,
   infoOf,
   leaseLimits,
+  type LeaseResult,
+  type ManagerContext,
   MAX_ANSWER_BYTES,
   offsetFor,
   resolveIn,
@@ -43,30 +40,7 @@ import {
 } from "./manager_parts.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
-/** One event handed to one consumer. `line` is its wire line, line feed included. */
-export interface Delivery {
-  lease: string;
-  attempt: number;
-  /** Unix ms. */
-  expiresAt: number;
-  line: Uint8Array;
-}
-
-/** What a lease got. */
-export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
-
-/** What the manager is given. */
-export interface ManagerContext {
-  clock: Clock;
-  random: () => number;
-  store: JournalStore;
-  state: State;
-  topics: TopicCatalog;
-  compileFilter(expression: string): Promise<(event: Event) => boolean>;
-  /** Where a subscription keeps what must last. */
-  ledger(name: string): Ledger;
-  onError(error: unknown, context: string): void;
-}
+export type { Delivery, LeaseResult };
 
 /** The subscriptions of a broker; see the head of this file. */
 export class SubscriptionManager {

@@ -1,14 +1,47 @@
 /** What the manager of subscriptions works out without keeping anything: positions, limits, summaries. */
-import type { LeaseRequest, SettleReply, SubscriptionInfo } from "../client/protocol.ts";
+import type {
+  LeaseReply,
+  LeaseRequest,
+  SettleReply,
+  SubscriptionInfo,
+} from "../client/protocol.ts";
 import type { Clock } from "../clock.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { isTopicless, type Offset, parseOffset, resolveOffset } from "../offset.ts";
-import type { StateChange, StateSnapshot } from "../state/state.ts";
+import type { Event } from "../event.ts";
+import type { State, StateChange, StateSnapshot } from "../state/state.ts";
+import type { TopicCatalog } from "../topic_catalog.ts";
+import type { Ledger } from "./committer.ts";
 import type { JournalStore } from "../store/store.ts";
 import { isPattern } from "../topic.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Outcome } from "./plan.ts";
 import type { QueueStart } from "./queue.ts";
+
+/** One event handed to one consumer. `line` is its wire line, line feed included. */
+export interface Delivery {
+  lease: string;
+  attempt: number;
+  /** Unix ms. */
+  expiresAt: number;
+  line: Uint8Array;
+}
+
+/** What a lease got. */
+export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
+
+/** What the manager is given. */
+export interface ManagerContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  state: State;
+  topics: TopicCatalog;
+  compileFilter(expression: string): Promise<(event: Event) => boolean>;
+  /** Where a subscription keeps what must last. */
+  ledger(name: string): Ledger;
+  onError(error: unknown, context: string): void;
+}
 
 /** The longest lease and the longest wait for one, ms. */
 const LONGEST_LEASE_MS = 24 * 3_600_000;

@@ -5,7 +5,8 @@
  */
 import { EvsError, NonRetryableError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
-import { newToken, type SubscriptionDriver } from "./driver.ts";
+import type { SubscriptionDriver } from "./driver.ts";
+import { newToken } from "./driver_parts.ts";
 import type { Lease } from "./entry.ts";
 import type { Settlement } from "./plan.ts";
 

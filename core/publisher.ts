@@ -1,0 +1,150 @@
+/**
+ * From a value to an append: what `publish` does. The payload is captured at once; the schema is asked when it can be, and
+ * publishes of one process keep the order of their calls while they wait for it.
+ */
+import {
+  assertName,
+  type PublishOptions,
+  type SplitOptions,
+  splitOptions,
+  toJson,
+} from "./capture.ts";
+import { ConflictError, UnsupportedError } from "./errors.ts";
+import type { Event, NewEvent } from "./event.ts";
+import { IdSource } from "./id.ts";
+import type { AppendOutcome, AppendRequest } from "./store/store.ts";
+
+/** What the broker does for its publisher. */
+export interface PublisherContext {
+  /** Unix ms. */
+  now(): number;
+  /** What has to be awaited before anything is published; undefined when nothing has. */
+  waits(): Promise<unknown> | undefined;
+  /** True when a payload of this type is looked at. */
+  checks(topic: string, type: string): boolean;
+  /** Resolves when `admit` can decide without waiting. */
+  schemasReady(topic: string): Promise<void>;
+  admit(topic: string, type: string, version: string | undefined, payload: unknown): string;
+  /** True for a topic that is there and stores nothing. */
+  isEphemeral(topic: string): boolean;
+  append(request: AppendRequest): Promise<AppendOutcome>;
+  /** Hands on an event that is not stored, by reference; `captured` makes its bytes for those who need them. */
+  hand(event: Event, captured: () => NewEvent): void;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** See the head of this file. */
+export class Publisher {
+  readonly #context: PublisherContext;
+  readonly #ids = new IdSource();
+  /** The publishes that wait; those that come now go behind them. */
+  #line: Promise<void> | undefined;
+
+  constructor(context: PublisherContext) {
+    this.#context = context;
+  }
+
+  /** Publishes one value. */
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async publish<T>(
+    topic: string,
+    what: { type: string; payload: T; options: PublishOptions | undefined },
+  ): Promise<Event<T>> {
+    const { type, payload, options } = what;
+    const split = splitOptions(options);
+    split.signal?.throwIfAborted();
+    assertName(type, "the type");
+    const now = this.#context.now();
+    const event: Event<T> = {
+      id: split.id ?? this.#ids.next(now),
+      type,
+      topic,
+      timestamp: split.timestamp ?? now,
+      schemaVersion: split.schemaVersion ?? "",
+      payload,
+      metadata: split.metadata,
+      ...(split.key === undefined ? {} : { key: split.key }),
+    };
+    const turn = this.#turn(topic, type);
+    if (!turn && this.#context.isEphemeral(topic)) return this.#hand(event, split);
+    // Captured now: whatever the caller does to the payload later is not published.
+    const captured = capture(event, split);
+    return turn
+      ? turn.then(() => this.#store(event, captured, split))
+      : this.#store(event, captured, split);
+  }
+
+  #turn(topic: string, type: string): Promise<void> | undefined {
+    const { waits, checks, schemasReady } = this.#context;
+    if (!this.#line && !waits() && !checks(topic, type)) return undefined;
+    const before = this.#line;
+    const turn = (async () => {
+      await before;
+      for (let wait = waits(); wait; wait = waits()) await wait;
+      if (checks(topic, type)) await schemasReady(topic);
+    })();
+    const line: Promise<void> = turn.catch(() => {}).then(() => {
+      if (this.#line === line) this.#line = undefined;
+    });
+    this.#line = line;
+    return turn;
+  }
+
+  async #store<T>(event: Event<T>, captured: NewEvent, split: SplitOptions): Promise<Event<T>> {
+    const { admit, append, checks } = this.#context;
+    const { topic, type } = event;
+    split.signal?.throwIfAborted();
+    const payload = checks(topic, type) ? JSON.parse(decoder.decode(captured.payload)) : undefined;
+    captured.schemaVersion = admit(topic, type, split.schemaVersion, payload);
+    const outcome = await append({
+      topic,
+      events: [captured],
+      ...(split.expected === undefined ? {} : { expected: split.expected }),
+    });
+    if (!outcome.ok) throw conflict(topic, outcome);
+    const seq = outcome.duplicates[0]?.seq ?? outcome.firstSeq;
+    const stored = { ...event, schemaVersion: captured.schemaVersion };
+    return seq === 0 ? stored : { seq, ...stored };
+  }
+
+  #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {
+    refuseExpected(split.expected);
+    const { topic, type, payload } = event;
+    event.schemaVersion = this.#context.admit(topic, type, split.schemaVersion, payload);
+    this.#context.hand(event, () => capture(event, split));
+    return event;
+  }
+}
+
+function capture(event: Event, split: SplitOptions): NewEvent {
+  return {
+    id: event.id,
+    idGiven: split.id !== undefined,
+    type: event.type,
+    timestamp: event.timestamp,
+    schemaVersion: event.schemaVersion,
+    ...(event.key === undefined ? {} : { key: event.key }),
+    metadata: toJson(event.metadata, "the metadata"),
+    payload: encoder.encode(toJson(event.payload, "the payload")),
+  };
+}
+
+/** Throws where sequence numbers are not kept. */
+export function refuseExpected(expected: AppendRequest["expected"]): void {
+  if (expected === undefined || expected === "any") return;
+  throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
+    hint: "publish without it, or make the topic persistent",
+  });
+}
+
+function conflict(
+  topic: string,
+  { expected, actual, subject }: Extract<AppendOutcome, { ok: false }>,
+): ConflictError {
+  return new ConflictError(
+    `${topic}: expected the last seq of the ${subject} to be ${expected}, and it is ${actual}`,
+    { details: { topic, expected, actual, subject } },
+  );
+}
