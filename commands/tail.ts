@@ -1,8 +1,10 @@
 /** `evs tail`: the last events, and those that come. */
 import { InvalidArgumentError } from "../core/errors.ts";
+import type { EvsContext } from "./context.ts";
 import { count, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { openFeed } from "./reading/feed.ts";
+import { ClosedPipe } from "./terminal/output.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 
 /** How many events are shown first. */
@@ -72,7 +74,19 @@ export const route = verb<TailFlags, string[]>({
       },
       clock: this.clock,
       say: (text) => this.say(text),
+      signal: await closedPipeSignal(this),
     });
     for await (const block of feed.blocks) await print(block);
   },
 });
+
+/** Aborted when the reader of our output has gone away. */
+async function closedPipeSignal(context: EvsContext): Promise<AbortSignal | undefined> {
+  if (context.stdout.isTerminal) return undefined;
+  const { readerGone } = await load<typeof import("./terminal/reader_gone.ts")>(
+    "./terminal/reader_gone.ts",
+  );
+  const closed = new AbortController();
+  void readerGone().then(() => closed.abort(new ClosedPipe()));
+  return closed.signal;
+}

@@ -49,7 +49,7 @@ export class EventFormatter {
   /** One event, given as its wire line. */
   format = (line: Uint8Array): string => {
     const text = decoder.decode(line);
-    const event = parseJson(text) as Record<string, unknown>;
+    const event = parseJson(text, { around: 1 }) as Record<string, unknown>;
     const payload = splitMembers(text, line).find(({ name }) => name === "payload");
     const { seq, timestamp, topic, type, key } = event;
     const paint = this.#paint;

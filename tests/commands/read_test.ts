@@ -109,7 +109,7 @@ Deno.test("tail of a pattern begins at 1 of a topic that came while the daemon w
   await tail.end();
 });
 
-Deno.test("a closed pipe ends tail quietly with 0", async () => {
+Deno.test("a closed pipe ends tail quietly with 0, without waiting for another event", async () => {
   await using at = await startDaemon();
   await at.publish("t", "a", 1, 2, 3);
   const command = evsCommand(["tail", "t"], { at });
@@ -117,7 +117,6 @@ Deno.test("a closed pipe ends tail quietly with 0", async () => {
   const reader = child.stdout.getReader();
   await reader.read();
   await reader.cancel();
-  await at.publish("t", "a", 4);
   const stderr = await new Response(child.stderr).text();
   const { code } = await child.status;
   assert.equal(stderr, "");

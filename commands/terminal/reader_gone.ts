@@ -1,0 +1,40 @@
+/**
+ * Knows when the reader of our standard output has gone away, without writing: `evs tail users | head -3` must end when
+ * `head` does, not at the next event. Deno has no `poll`, so the C library is asked; where that is not possible (no
+ * permission, another C library), the next write finds out.
+ */
+
+const POLLERR = 0x08;
+const POLLHUP = 0x10;
+const STDOUT = 1;
+/** `struct pollfd`: int fd, short events, short revents. */
+const POLLFD_BYTES = 8;
+const FOREVER = -1;
+
+const LIBRARIES = { linux: "libc.so.6", darwin: "libSystem.dylib" } as Record<string, string>;
+
+/** Resolves when nobody can read our output any more; never, where that cannot be known. Waits without any work. */
+export async function readerGone(): Promise<void> {
+  const poll = openPoll();
+  if (poll === undefined) return await new Promise(() => {});
+  const request = new DataView(new ArrayBuffer(POLLFD_BYTES));
+  request.setInt32(0, STDOUT, true);
+  while (true) {
+    const count = await poll(new Uint8Array(request.buffer), 1n, FOREVER);
+    if (count > 0 && (request.getInt16(6, true) & (POLLERR | POLLHUP)) !== 0) return;
+  }
+}
+
+type Poll = (fds: BufferSource, count: bigint, timeoutMs: number) => Promise<number>;
+
+function openPoll(): Poll | undefined {
+  try {
+    const library = Deno.dlopen(LIBRARIES[Deno.build.os] ?? "", {
+      poll: { parameters: ["buffer", "u64", "i32"], result: "i32", nonblocking: true },
+    });
+    return library.symbols.poll;
+  } catch {
+    // Told above: the next write finds out.
+    return undefined;
+  }
+}
