@@ -20,6 +20,7 @@ import type { Event, NewEvent } from "./event.ts";
 import { Publisher, refuseExpected } from "./publisher.ts";
 import { Retainer } from "./retainer.ts";
 import type { JsonSchemaRegistry, SchemaRegistry } from "./schema/registry.ts";
+import { GuardedState } from "./state/guarded_state.ts";
 import { MemoryState } from "./state/memory.ts";
 import type { State, TopicRecord } from "./state/state.ts";
 import { type Commit, Journal, type PublishStream } from "./store/journal.ts";
@@ -76,7 +77,7 @@ export class EventBroker {
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
   readonly #ownQueue: boolean;
-  readonly #state: State;
+  readonly #state: GuardedState;
   readonly #gate: SchemaGate;
   readonly #publisher: Publisher;
   readonly #locals: LocalSubscriptions;
@@ -96,7 +97,7 @@ export class EventBroker {
       ? this.#eventStore
       : new ThreeMethodStore(this.#eventStore);
     if (store instanceof ThreeMethodStore) this.#chain = Promise.resolve();
-    const state = this.#state = options.state ?? new MemoryState();
+    const state = this.#state = new GuardedState(options.state ?? new MemoryState());
     const snapshot = state.load();
     this.journal = new Journal(store);
     this.topics = new TopicCatalog({
@@ -167,6 +168,11 @@ export class EventBroker {
   /** True when what is acknowledged survives a power cut. */
   get durable(): boolean {
     return this.store.durable;
+  }
+
+  /** Resolves with the first error after which the store or the state is not trusted any more: end, and start again. */
+  get failure(): Promise<unknown> {
+    return Promise.race([this.journal.failure, this.#state.failure]);
   }
 
   /** Where live tails get their events. */

@@ -16,7 +16,9 @@ import { FakeClock, settled } from "../../helpers/fake_clock.ts";
 class WatchedState extends MemoryState {
   commits: (readonly StateChange[])[] = [];
   refuses = false;
+  breaks = false;
   override commit(changes: readonly StateChange[]): Promise<void> {
+    if (this.breaks) return Promise.reject(new Error("fsync: EIO"));
     if (this.refuses) return Promise.reject(new CannotStoreError("the disk is full"));
     this.commits.push(changes);
     return super.commit(changes);
@@ -358,4 +360,17 @@ Deno.test("SubscriptionManager looks ahead a window, not the whole topic", () =>
     assert.deepEqual(await r.seqs(10), [1], "one of the key at a time");
     const { buffered } = r.broker.subscriptions.require("s").queue.shelf;
     assert.ok(buffered <= 1500, `${buffered} at hand`);
+  }));
+
+Deno.test("SubscriptionManager keeps nothing more once the state failed for good", () =>
+  rig(async (r) => {
+    await r.publish(2);
+    await r.broker.subscriptions.put("s", { topic: "t" });
+    const { deliveries: [first, second] } = await r.lease(2);
+    r.state.breaks = true;
+    await assert.rejects(r.broker.subscriptions.ack("s", [first!.lease]), /the state failed/);
+    r.state.breaks = false;
+    await assert.rejects(r.broker.subscriptions.ack("s", [second!.lease]), /the state failed/);
+    assert.match(String(await r.broker.failure), /fsync/);
+    assert.equal(r.state.load().cursors[0]!.next, 1);
   }));

@@ -1,0 +1,75 @@
+/**
+ * A state that is not trusted any more after a commit failed for a reason other than "no room now": what a failed sync
+ * kept is unknown, so everything that follows is refused until the file was opened and read again.
+ */
+import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
+import type {
+  DeadLetterFilter,
+  DeadLetterPage,
+  RetryRecord,
+  State,
+  StateChange,
+  StateSnapshot,
+} from "./state.ts";
+
+/** See the head of this file. */
+export class GuardedState implements State {
+  readonly #state: State;
+  readonly #failure = Promise.withResolvers<unknown>();
+  #failed: unknown;
+
+  constructor(state: State) {
+    this.#state = state;
+  }
+
+  /** Resolves with the error after which nothing is kept any more. */
+  get failure(): Promise<unknown> {
+    return this.#failure.promise;
+  }
+
+  load(): StateSnapshot {
+    return this.#state.load();
+  }
+
+  async commit(changes: readonly StateChange[]): Promise<void> {
+    if (this.#failed !== undefined) throw refusal(this.#failed);
+    try {
+      await this.#state.commit(changes);
+    } catch (error) {
+      if (!(error instanceof CannotStoreError)) {
+        this.#failed ??= error;
+        this.#failure.resolve(error);
+      }
+      throw refusal(error);
+    }
+  }
+
+  retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
+    return this.#state.retry(subscription, topic, id);
+  }
+
+  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
+    return this.#state.deadLetters(filter, page);
+  }
+
+  countDeadLetters(filter: DeadLetterFilter): number {
+    return this.#state.countDeadLetters(filter);
+  }
+
+  deadLetterCounts(): Map<string, number> {
+    return this.#state.deadLetterCounts();
+  }
+
+  close(): Promise<void> {
+    return this.#state.close();
+  }
+}
+
+function refusal(cause: unknown): EvsError {
+  if (cause instanceof EvsError) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new InternalError(`the state failed and keeps nothing more: ${why}`, {
+    cause,
+    hint: "read the log (evs daemon logs), mend the cause, and start the daemon again",
+  });
+}
