@@ -9,15 +9,18 @@ import { EventRefusedError } from "./errors.ts";
 /** The deepest nesting that is accepted. */
 export const MAX_DEPTH = 64;
 
-/** Parses a JSON text that nests at most {@link MAX_DEPTH} deep. Throws `EventRefusedError` that says where it is wrong. */
-export function parseJson(text: string): unknown {
+/**
+ * Parses a JSON text that nests at most {@link MAX_DEPTH} deep. Throws `EventRefusedError` that says where it is wrong.
+ * `around`: levels that do not count, 1 for an envelope around a payload.
+ */
+export function parseJson(text: string, options: { around?: number } = {}): unknown {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw syntaxError(text, cause);
   }
-  assertDepth(text);
+  assertDepth(text, options);
   return value;
 }
 
@@ -53,16 +56,15 @@ export function place(text: string, at: number): { line: number; column: number 
  * Refuses a valid JSON text that nests deeper than {@link MAX_DEPTH}. Few texts have that many brackets at all, and
  * counting them is a native search: only those are looked at character by character.
  */
-export function assertDepth(text: string): void {
-  if (countUpTo(text, "{", MAX_DEPTH + 1) + countUpTo(text, "[", MAX_DEPTH + 1) <= MAX_DEPTH) {
-    return;
-  }
+export function assertDepth(text: string, options: { around?: number } = {}): void {
+  const most = MAX_DEPTH + (options.around ?? 0);
+  if (countUpTo(text, "{", most + 1) + countUpTo(text, "[", most + 1) <= most) return;
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
     if (char === QUOTE) at = stringEnd(text, at);
     else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
-      if (++depth > MAX_DEPTH) {
+      if (++depth > most) {
         const { line, column } = place(text, at);
         throw new EventRefusedError(
           "event/too-deep",

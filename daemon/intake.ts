@@ -86,7 +86,7 @@ export class Intake {
   }
 
   #fromEnvelope(line: number, text: string, bytes: Uint8Array): NewEvent {
-    const envelope = parseJson(text);
+    const envelope = parseJson(text, { around: 1 });
     if (typeof envelope !== "object" || envelope === null || Array.isArray(envelope)) {
       throw invalid("an envelope is a JSON object with a type and a payload", {
         hint: "for a bare payload, name its type: ?type=TYPE, or evs publish TOPIC TYPE",
