@@ -1,0 +1,135 @@
+/** A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind. */
+import assert from "node:assert/strict";
+
+/** How a script ended. */
+export interface ScriptResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The project's folder. */
+export const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(
+  /\/$/,
+  "",
+);
+
+/** A folder with its own home, data and temporary files; removed with everything in it. */
+export class Place {
+  readonly folder: string;
+  readonly env: Record<string, string>;
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.env = {
+      PATH: `${project}/bin:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
+      HOME: `${folder}/home`,
+      TMPDIR: `${folder}/tmp`,
+      XDG_RUNTIME_DIR: `${folder}/run`,
+      EVS_DENO: Deno.execPath(),
+      // Where Deno keeps what it has downloaded: a home of its own would download it again.
+      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? ""}/.cache/deno`,
+      NO_COLOR: "1",
+    };
+  }
+
+  /** Makes the folders. */
+  static async make(): Promise<Place> {
+    const place = new Place(await Deno.makeTempDir({ prefix: "evs-place-" }));
+    for (const name of ["home", "tmp", "run", "work"]) {
+      await Deno.mkdir(`${place.folder}/${name}`, { mode: 0o700 });
+    }
+    return place;
+  }
+
+  /** The command that runs a script in `work`, for `Deno.Command`. */
+  command(script: string, env: Record<string, string> = {}): Deno.Command {
+    return new Deno.Command("sh", {
+      args: ["-eu", "-c", script],
+      cwd: `${this.folder}/work`,
+      env: { ...this.env, ...env },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+  }
+
+  /** Runs a script to its end. */
+  async sh(script: string, env: Record<string, string> = {}): Promise<ScriptResult> {
+    const { code, stdout, stderr } = await this.command(script, env).output();
+    const decoder = new TextDecoder();
+    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  /** Runs a script that must end with 0, and returns what it printed. */
+  async run(script: string, env: Record<string, string> = {}): Promise<string> {
+    const { code, stdout, stderr } = await this.sh(script, env);
+    assert.equal(code, 0, `${script}\nended with ${code}\n${stdout}\n${stderr}`);
+    return stdout;
+  }
+
+  /** Processes that name this folder on their command line or in their environment, but for our own. */
+  processes(): { pid: number; command: string }[] {
+    return processesNaming(this.folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { pid } of this.processes()) endProcess(pid);
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+/** Processes whose command line or environment names a text, but for this one. */
+export function processesNaming(text: string): { pid: number; command: string }[] {
+  const found: { pid: number; command: string }[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === Deno.pid) continue;
+    const command = readProc(pid, "cmdline").replaceAll("\0", " ");
+    if (command.includes(text) || readProc(pid, "environ").includes(text)) {
+      found.push({ pid, command });
+    }
+  }
+  return found;
+}
+
+function readProc(pid: number, file: string): string {
+  try {
+    return new TextDecoder().decode(Deno.readFileSync(`/proc/${pid}/${file}`));
+  } catch {
+    return ""; // ended meanwhile, or not ours to look into
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound || error instanceof TypeError)) throw error;
+  }
+}
+
+/** The peak of a process's resident memory so far, bytes; undefined when it has ended. */
+export function peakMemory(pid: number): number | undefined {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(pid, "status"))?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+}
+
+/** Fails, never skips, when a tool is not installed: .ci/run installs them. */
+export function needTools(...names: string[]): void {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  const missing = names.filter((name) => !folders.some((folder) => exists(`${folder}/${name}`)));
+  assert.deepEqual(missing, [], "these tools are needed: apt-get install strace jq curl");
+}
+
+function exists(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+/** Contract row 1: an acknowledgement is sent only after the record passed fdatasync. */
+import assert from "node:assert/strict";
+import { Client } from "../../core/client/client.ts";
+import { splitLines } from "../../core/client/connection.ts";
+import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { dose } from "../helpers/dose.ts";
+import { needTools } from "../helpers/shell.ts";
+import { SyncTrace } from "../helpers/sync_trace.ts";
+
+const PUBLISHERS = 8;
+const EACH = 125;
+
+/** strace of every thread, with the paths of descriptors, the strings whole. */
+function strace(file: string): string[] {
+  const calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync";
+  return ["strace", "-f", "-y", "-s", "32768", "-o", file, "-e", calls];
+}
+
+/** Publishes one event at a time from several connections; tells which marker got which seq. */
+async function publishMarked(daemon: TestDaemon): Promise<Map<number, number>> {
+  const markers = new Map<number, number>();
+  await Promise.all(Array.from({ length: PUBLISHERS }, async (_, publisher) => {
+    using client = new Client({ socket: daemon.socket });
+    for (let n = 0; n < EACH; n++) {
+      const marker = publisher * EACH + n;
+      const payload = `"mark-${String(marker).padStart(6, "0")}-"`;
+      const reply = await client.publish("marked", payload, { query: { type: "mark" } });
+      assert.equal(reply.durable, true);
+      markers.set(reply.firstSeq, marker);
+    }
+  }));
+  return markers;
+}
+
+async function auditTrace(file: string, log: string, markers: Map<number, number>) {
+  const trace = new SyncTrace(log, (seq) => markers.get(seq));
+  const decoder = new TextDecoder();
+  const input = await Deno.open(file);
+  for await (const line of splitLines(input.readable)) trace.line(decoder.decode(line));
+  return trace.audit;
+}
+
+for (let round = 1; round <= dose(1); round++) {
+  Deno.test(`daemon acknowledges only what was synced, ${PUBLISHERS * EACH} times (${round})`, async () => {
+    needTools("strace");
+    const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
+    {
+      await using daemon = await startDaemon({ wrapper: strace(file) });
+      const markers = await publishMarked(daemon);
+      assert.equal(markers.size, PUBLISHERS * EACH);
+      await daemon.stop();
+      const audit = await auditTrace(file, `${daemon.dataDir}/events.db-wal`, markers);
+      assert.deepEqual(audit.inversions, []);
+      assert.equal(audit.acknowledged, PUBLISHERS * EACH, "the trace shows every reply");
+      assert.ok(audit.syncs > 0 && audit.syncs <= PUBLISHERS * EACH);
+      assert.ok(audit.folderSyncs > 0, "a new file's folder is synced too");
+    }
+    await Deno.remove(file);
+  });
+}
+
+Deno.test("daemon says durable: false where an acknowledgement does not wait for a sync", async () => {
+  for (const durability of ["os", "interval:20ms"]) {
+    await using daemon = await startDaemon({ durability });
+    using client = new Client({ socket: daemon.socket });
+    const reply = await client.publish("t", "1", { query: { type: "n" } });
+    assert.equal(reply.durable, false);
+    await daemon.stop();
+  }
+});
+
+Deno.test("daemon stores an event once when its publisher repeats the id after no reply", async () => {
+  await using daemon = await startDaemon();
+  const publish = async (payload: string) => {
+    using client = new Client({ socket: daemon.socket });
+    return await client.publish("t", payload, { query: { type: "n", id: "once" } });
+  };
+  const first = await publish("1");
+  await daemon.kill();
+  await daemon.start();
+  const again = await publish("2");
+  assert.deepEqual([first.count, again.count, again.duplicates], [1, 0, 1]);
+  assert.equal(again.firstSeq, first.firstSeq);
+  assert.deepEqual((await daemon.replay("t")).map(({ payload }) => payload), [1]);
+});
