@@ -1,0 +1,84 @@
+/**
+ * `deno task bench`: ours and the peers side by side, in one run on one machine. Prints the tables, and writes
+ * tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one round, and writes nothing.
+ */
+import { chart } from "./chart.ts";
+import { type Bench, output } from "./process.ts";
+import { type Result, table } from "./report.ts";
+import { prepare, publishFromPipe, publishOnce, replayToFile, type Size } from "./workloads.ts";
+
+const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+const quick = Deno.args.includes("--quick");
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+function say(text: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+/** What the figures were taken on. */
+async function machine(bench: Bench): Promise<string> {
+  const cpu = await output(bench, "sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1");
+  const redis = await output(bench, "redis-server --version | sed 's/.*v=\\([^ ]*\\).*/\\1/'");
+  const disk = await output(bench, "findmnt -no FSTYPE -T .");
+  const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
+  return [
+    `${navigator.hardwareConcurrency} cores (${cpu ?? "unknown"}), ${memory} GiB`,
+    `Linux ${Deno.osRelease()}, ${disk ?? "unknown"} file system`,
+    `Deno ${Deno.version.deno}`,
+    redis === undefined || redis === "" ? "Redis not installed" : `Redis ${redis}`,
+  ].join("; ");
+}
+
+async function measure(bench: Bench): Promise<Result[]> {
+  const redis = await output(bench, "command -v redis-server") !== undefined;
+  if (!redis) {
+    say("redis-server is not installed (apt-get install redis-server): its rows stay empty");
+  }
+  const size: Size = quick
+    ? { events: 100_000, rounds: 1, starts: 10, redis, say }
+    : { events: 1_000_000, rounds: 3, starts: 20, redis, say };
+  await prepare(bench, size);
+  return [
+    await publishFromPipe(bench, size),
+    await replayToFile(bench, size),
+    await publishOnce(bench, size),
+  ];
+}
+
+/** Notes that people wrote: what a profile showed where a goal is not met. */
+async function notes(): Promise<string> {
+  return await Deno.readTextFile(`${project}/tests/bench/notes.md`);
+}
+
+const folder = await Deno.makeTempDir({ prefix: "evs-bench-" });
+const bench: Bench = {
+  folder,
+  env: {
+    PATH: `${project}/bin:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
+    HOME: folder,
+    EVS_DENO: Deno.execPath(),
+    DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? ""}/.cache/deno`,
+  },
+};
+try {
+  const results = await measure(bench);
+  const what = quick ? "100,000 events, 1 round" : "1,000,000 events, 3 rounds, interleaved";
+  const body = `${await machine(bench)}.\n${what}; payloads of 182 bytes.\n\n${
+    results.map(table).join("\n")
+  }`;
+  print(body);
+  if (!quick) {
+    const head = "# Results\n\nWritten by `deno task bench`. Figures do not hold from machine to " +
+      "machine; ratios in one run do.\n\n![Results](results.svg)\n\n";
+    await Deno.writeTextFile(
+      `${project}/tests/bench/results.md`,
+      `${head}${body}\n${await notes()}`,
+    );
+    await Deno.writeTextFile(`${project}/tests/bench/results.svg`, chart(results));
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
+}
