@@ -113,7 +113,6 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   log.logger.info("stopping: {reason}", { reason });
   host.draining = true;
   await drain(server, host);
-  Deno.removeSync(socket);
   log.logger.info("stopped", { reason, code });
   log.close();
   socketLock.release();
@@ -122,6 +121,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
 }
 
 async function drain(server: Server, host: Host): Promise<void> {
+  // Closing the server removes the socket.
   await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
   await host.close();
 }

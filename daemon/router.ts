@@ -171,7 +171,9 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
   try {
     for await (const chunk of raw) {
       clearTimeout(timer);
-      yield chunk as Uint8Array;
+      const { buffer, byteOffset, byteLength } = chunk as Uint8Array;
+      // A Node Buffer searches and slices several times slower than the plain array it is a kind of.
+      yield new Uint8Array(buffer, byteOffset, byteLength);
       timer = setTimeout(stalled, BODY_IDLE);
     }
   } finally {

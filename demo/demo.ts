@@ -55,8 +55,8 @@ const steps: Step[] = [
     say:
       "This repository's newest commits, as a stream from a pipe. The reply comes when they are safe on disk.",
     command:
-      "deno run demo/commits.ts | evs publish commits commit.made --ndjson --key-pointer /author",
-    shows: /"count":\d+/,
+      "deno run --allow-run=git --allow-read demo/commits.ts | evs publish commits commit.made --ndjson --key-pointer /author",
+    shows: /"count":[1-9]/,
   },
   {
     say: "One that does not fit is refused, and each fault is named. Nothing of it is stored.",

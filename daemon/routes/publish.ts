@@ -26,8 +26,11 @@ import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
 const MAX_JSON_BODY = 16 * 1024 * 1024;
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
-/** Bytes handed down and not yet durable, at which a connection is read no further. */
-const MAX_IN_FLIGHT = 8 * 1024 * 1024;
+/**
+ * Bytes handed down and not yet durable, at which a connection is read no further. What is held here lives long enough to be
+ * promoted to the old heap, which grows by many times its size before it is collected: more is no faster.
+ */
+const MAX_IN_FLIGHT = 256 * 1024;
 /** Seqs and ids are told one by one up to this many events. */
 const LISTED = 100;
 
@@ -37,6 +40,9 @@ interface ConnectionTurn {
   last: Promise<void>;
   stream: PublishStream;
   stopped: boolean;
+  /** Bytes handed down and not yet durable. */
+  bytes: number;
+  inFlight: Set<Promise<void>>;
 }
 
 const turns = new WeakMap<object, ConnectionTurn>();
@@ -45,7 +51,7 @@ const turns = new WeakMap<object, ConnectionTurn>();
 export async function publish(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const options = queryOf(request.query);
   const turn = turns.get(request.raw.socket) ??
-    { last: Promise.resolve(), stream: {}, stopped: false };
+    { last: Promise.resolve(), stream: {}, stopped: false, bytes: 0, inFlight: new Set() };
   turns.set(request.raw.socket, turn);
   const before = turn.last;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -250,13 +256,13 @@ async function publishLines(
   });
 
   const inFlight = new Set<Promise<void>>();
-  let bytesInFlight = 0;
+  const { turn } = options;
   let failure: unknown;
   const handDown = (size: number) => {
     if (events.length === 0) return;
     const batch = events;
     events = [];
-    bytesInFlight += size;
+    turn.bytes += size;
     const appended: Promise<void> = host.broker.append(
       { topic, events: batch },
       options.turn.stream,
@@ -264,16 +270,18 @@ async function publishLines(
       .then((outcome) => tally.add(batch, settled(outcome)))
       .catch((error) => void (failure ??= error))
       .finally(() => {
-        bytesInFlight -= size;
+        turn.bytes -= size;
         inFlight.delete(appended);
+        turn.inFlight.delete(appended);
       });
     inFlight.add(appended);
+    turn.inFlight.add(appended);
   };
   for await (const chunk of bodyOf(request)) {
     reader.push(chunk);
     handDown(chunk.length);
     if (reader.ended || failure !== undefined) break;
-    while (bytesInFlight > MAX_IN_FLIGHT) await Promise.race(inFlight);
+    while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
   }
   reader.end();
   handDown(0);

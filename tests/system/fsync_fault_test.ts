@@ -1,0 +1,83 @@
+/** Contract row 7: the first failed sync stops acknowledging and ends the daemon with an error; recovery reads the file. */
+import assert from "node:assert/strict";
+import { Client } from "../../core/client/client.ts";
+import { splitLines } from "../../core/client/connection.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
+import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { needTools } from "../helpers/shell.ts";
+import { SyncTrace } from "../helpers/sync_trace.ts";
+
+const PUBLISHERS = 4;
+
+/** Lets the syncs fail that `when` selects of each thread; only the journal's thread makes so many. */
+function strace(file: string, when: string): string[] {
+  const calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync";
+  const fault = `inject=fsync,fdatasync:error=EIO:when=${when}`;
+  return ["strace", "-f", "-y", "-s", "32768", "-o", file, "-e", calls, "-e", fault];
+}
+
+/** Publishes, whatever is answered, until the daemon is gone; tells which marker got which seq. */
+async function publishUntilGone(daemon: TestDaemon): Promise<Map<number, number>> {
+  const acknowledged = new Map<number, number>();
+  let marker = 0;
+  await Promise.all(Array.from({ length: PUBLISHERS }, async () => {
+    using client = new Client({ socket: daemon.socket });
+    while (true) {
+      const mine = ++marker;
+      const payload = `"mark-${String(mine).padStart(6, "0")}-"`;
+      try {
+        const reply = await client.publish("marked", payload, { query: { type: "mark" } });
+        acknowledged.set(reply.firstSeq, mine);
+      } catch (error) {
+        if (error instanceof ConnectionLostError || error instanceof NoDaemonError) return;
+        if (!(error instanceof RemoteError)) throw error;
+      }
+    }
+  }));
+  return acknowledged;
+}
+
+/** A sync that succeeds after one that failed proves nothing: the kernel may have dropped the pages. */
+async function auditUpToTheFault(file: string, log: string, markers: Map<number, number>) {
+  const trace = new SyncTrace(log, (seq) => markers.get(seq));
+  const decoder = new TextDecoder();
+  const input = await Deno.open(file);
+  let faults = 0;
+  for await (const bytes of splitLines(input.readable)) {
+    const line = decoder.decode(bytes);
+    const sync = /^\d+\s+(?:<\.\.\. )?f(?:data)?sync\b/.test(line);
+    if (sync && line.includes("EIO")) faults++;
+    if (!sync || faults === 0) trace.line(line);
+  }
+  return { faults, ...trace.audit };
+}
+
+for (const when of ["40", "40+"]) {
+  Deno.test(`daemon acknowledges nothing after a sync that failed, and ends with an error (${when})`, async () => {
+    needTools("strace");
+    const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
+    await using daemon = await newDaemon({ wrapper: strace(file, when) });
+    await daemon.start();
+    const acknowledged = await publishUntilGone(daemon);
+    const { code, signal } = await daemon.exited();
+    assert.ok(code !== 0 && signal === null, `it ended with ${code} ${signal}`);
+    const audit = await auditUpToTheFault(file, `${daemon.dataDir}/events.db-wal`, acknowledged);
+    assert.ok(audit.faults > 0, "a sync has failed");
+    assert.ok(acknowledged.size > 0, "and not before the first acknowledgement");
+    assert.deepEqual(audit.inversions, []);
+    assert.equal(audit.acknowledged, acknowledged.size, "the trace shows every acknowledgement");
+    await Deno.remove(file);
+
+    // The next daemon reads the file again: what was acknowledged is there, and publishing goes on.
+    await using again = await newDaemon({ dataDir: daemon.dataDir });
+    await again.start();
+    const stored = await again.replay("marked");
+    stored.forEach(({ seq }, i) => assert.equal(seq, i + 1));
+    for (const [seq, marker] of acknowledged) {
+      assert.equal(stored[seq - 1]?.payload, `mark-${String(marker).padStart(6, "0")}-`);
+    }
+    const reply = await again.publish("marked", "mark", "after");
+    assert.equal(reply.firstSeq, stored.length + 1);
+    await again.stop();
+  });
+}
