@@ -95,7 +95,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
   }
   // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
-  void host.broker.journal.failure.then((error) => {
+  void host.broker.failure.then((error) => {
     host.unexpected(error, "the event store failed");
     stop.resolve({ reason: "the event store failed", code: 1 });
   });

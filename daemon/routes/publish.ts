@@ -7,7 +7,6 @@
  */
 import type http from "node:http";
 import {
-  ConflictError,
   EventRefusedError,
   EvsError,
   InvalidArgumentError,
@@ -16,11 +15,11 @@ import {
 import type { NewEvent } from "../../core/event.ts";
 import { splitElements } from "../../core/json.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
-import type { AppendOutcome, Expected } from "../../core/store/store.ts";
-import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
-import { checkName, Intake, type IntakeOptions, parseExpected } from "../intake.ts";
+import { Intake, type IntakeOptions } from "../intake.ts";
 import { badByteOf, type LineFault, LineReader } from "../ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
+import { type PublishOptions, publishOptions } from "./publish_options.ts";
+import { settled, Tally } from "./publish_tally.ts";
 
 /** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
 const MAX_JSON_BODY = 16 * 1024 * 1024;
@@ -31,8 +30,6 @@ const ENVELOPE_ROOM = 64 * 1024;
  * promoted to the old heap, which grows by many times its size before it is collected: more is no faster.
  */
 const MAX_IN_FLIGHT = 256 * 1024;
-/** Seqs and ids are told one by one up to this many events. */
-const LISTED = 100;
 
 /** The publishes of one connection. */
 interface ConnectionTurn {
@@ -49,7 +46,7 @@ const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
 export async function publish(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const options = queryOf(request.query);
+  const options = publishOptions(request.query);
   const turn = turns.get(request.raw.socket) ??
     { last: Promise.resolve(), stream: {}, stopped: false, bytes: 0, inFlight: new Set() };
   turns.set(request.raw.socket, turn);
@@ -71,87 +68,6 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
   }
 }
 
-interface PublishOptions extends IntakeOptions {
-  line: number;
-  onError: "stop" | "skip";
-  expected: Expected | undefined;
-}
-
-const PARAMETERS = [
-  "type",
-  "key",
-  "keyPointer",
-  "schemaVersion",
-  "metadata",
-  "id",
-  "idPrefix",
-  "line",
-  "onError",
-  "expected",
-];
-
-function queryOf(query: URLSearchParams): PublishOptions {
-  for (const name of query.keys()) {
-    if (PARAMETERS.includes(name)) continue;
-    throw new InvalidArgumentError(`publish has no parameter ${JSON.stringify(name)}`, {
-      details: { parameter: name },
-      hint: `it takes ${PARAMETERS.join(", ")}`,
-    });
-  }
-  const named = (name: string, what: string) => {
-    const value = query.get(name);
-    return value === null ? {} : { [name]: checkName(value, what) };
-  };
-  const onError = query.get("onError") ?? "stop";
-  if (onError !== "stop" && onError !== "skip") {
-    throw new InvalidArgumentError(`onError is stop or skip, not ${JSON.stringify(onError)}`);
-  }
-  const line = Number(query.get("line") ?? "1");
-  if (!Number.isSafeInteger(line) || line < 1) {
-    throw new InvalidArgumentError("line is a number from 1");
-  }
-  const keyPointer = query.get("keyPointer");
-  const expected = query.get("expected");
-  return {
-    ...named("type", "the type"),
-    ...named("key", "the key"),
-    ...named("schemaVersion", "the schema version"),
-    ...given("id", query.get("id")),
-    ...given("idPrefix", query.get("idPrefix")),
-    ...(keyPointer === null ? {} : { keyPointer }),
-    metadata: metadataOf(query.get("metadata")),
-    line,
-    onError,
-    expected: expected === null ? undefined : parseExpected(expected),
-  };
-}
-
-function given(name: "id" | "idPrefix", value: string | null): Record<string, string> {
-  if (value === null) return {};
-  if (/^[!-~]{1,128}$/.test(value)) return { [name]: value };
-  throw new InvalidArgumentError(`${name} is 1 to 128 printable ASCII characters without a space`, {
-    details: { parameter: name },
-  });
-}
-
-function metadataOf(value: string | null): string {
-  if (value === null) return "{}";
-  try {
-    const parsed: unknown = JSON.parse(value);
-    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
-      return JSON.stringify(parsed);
-    }
-  } catch (cause) {
-    throw new InvalidArgumentError("metadata is not JSON", {
-      cause,
-      details: { parameter: "metadata" },
-    });
-  }
-  throw new InvalidArgumentError("metadata is not a JSON object", {
-    details: { parameter: "metadata" },
-  });
-}
-
 function intakeFor(request: RouteRequest, options: IntakeOptions): Intake {
   const { broker, ids } = request.host;
   const topic = request.params["topic"]!;
@@ -160,54 +76,6 @@ function intakeFor(request: RouteRequest, options: IntakeOptions): Intake {
     nextId: (now) => ids.next(now),
     now: () => Date.now(),
   });
-}
-
-/** What has been stored so far, added up. */
-class Tally {
-  count = 0;
-  duplicates = 0;
-  firstSeq = 0;
-  lastSeq = 0;
-  lines = 0;
-  readonly refused: RefusedLine[] = [];
-  readonly #events: { seq: number; id: string; duplicate?: true }[] = [];
-  #listed = true;
-
-  add(events: readonly NewEvent[], outcome: Extract<AppendOutcome, { ok: true }>): void {
-    this.count += outcome.count;
-    this.duplicates += outcome.duplicates.length;
-    if (outcome.count > 0) {
-      this.firstSeq ||= outcome.firstSeq;
-      this.lastSeq = outcome.lastSeq;
-    }
-    if (!this.#listed || this.#events.length + events.length > LISTED) {
-      this.#listed = false;
-      return;
-    }
-    const duplicates = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
-    let seq = outcome.firstSeq;
-    events.forEach(({ id }, index) => {
-      const first = duplicates.get(index);
-      this.#events.push(
-        first === undefined ? { seq: seq++, id } : { seq: first, id, duplicate: true },
-      );
-    });
-  }
-
-  reply(durable: boolean): PublishReply {
-    const { count, duplicates, lines, refused } = this;
-    const only = this.#listed && count === 0 ? this.#events[0] : undefined;
-    return {
-      count,
-      duplicates,
-      firstSeq: this.firstSeq || (only?.seq ?? 0),
-      lastSeq: this.lastSeq || (only ? this.#events.at(-1)!.seq : 0),
-      durable,
-      lines,
-      ...(this.#listed ? { events: this.#events } : {}),
-      refused,
-    };
-  }
 }
 
 async function publishLines(
@@ -389,21 +257,6 @@ function arrayEvents(
       );
     }
   });
-}
-
-function settled(outcome: AppendOutcome): Extract<AppendOutcome, { ok: true }> {
-  if (outcome.ok) return outcome;
-  const { expected, actual, subject } = outcome;
-  throw new ConflictError(
-    `expected ${
-      expected === "none" || expected === "exists" ? expected : `seq ${expected}`
-    }, but the ${subject}'s last ` +
-      `seq is ${actual === 0 ? "none" : actual}; nothing was stored`,
-    {
-      details: { expected, actual, subject },
-      hint: "read what came in between, then publish with the seq that it has now",
-    },
-  );
 }
 
 async function readWhole(request: RouteRequest): Promise<Uint8Array> {

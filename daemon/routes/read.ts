@@ -7,7 +7,14 @@ import { InvalidArgumentError, NotFoundError } from "../../core/errors.ts";
 import { type StoredEvent, toWireLine } from "../../core/event.ts";
 import { compileFilter } from "../../core/filter.ts";
 import { type Offset, parseOffset, resolveOffset } from "../../core/offset.ts";
-import { lastOf, type Range, type Render, replay, type Selection } from "../../core/replay.ts";
+import {
+  lastOf,
+  linesOf,
+  type Range,
+  type Render,
+  replay,
+  type Selection,
+} from "../../core/replay.ts";
 import { Tail } from "../../core/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/topic.ts";
 import { concat } from "../../core/store/bytes.ts";
@@ -66,9 +73,13 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   const matches = matcherOf(query.asked);
   const out = new Output(request, reply);
   const positions = new Map<string, number>();
-  const render = query.sse
+  const format = query.sse
     ? sseRender(positions, { several: query.asked.length > 1 || query.asked.some(isPattern) })
     : undefined;
+  const limited = query.follow && query.limit !== undefined
+    ? new Limit(query.limit, format ?? linesOf)
+    : undefined;
+  const render = limited ? limited.render : format;
   const ranges = await rangesOf(request, query, matches);
   const tail = query.follow
     ? new Tail(broker, {
@@ -98,7 +109,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       }
       await out.write(bytes);
     }
-    while (tail && !request.signal.aborted) {
+    while (tail && !limited?.reached && !request.signal.aborted) {
       const bytes = await tail.next();
       if (!bytes) break;
       await out.write(bytes);
@@ -109,6 +120,27 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     stop();
   }
   reply.end();
+}
+
+/** Lets so many events through a reader that goes from what is stored to what comes. */
+class Limit {
+  #left: number;
+  readonly #format: Render;
+
+  constructor(limit: number, format: Render) {
+    this.#left = limit;
+    this.#format = format;
+  }
+
+  get reached(): boolean {
+    return this.#left === 0;
+  }
+
+  readonly render: Render = (events) => {
+    const taken = events.slice(0, this.#left);
+    this.#left -= taken.length;
+    return this.#format(taken);
+  };
 }
 
 function selectionOf(query: Query): Selection {
@@ -149,13 +181,10 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     });
   }
   const limit = query.get("limit");
-  if (limit !== null && (follow || !/^\d{1,15}$/.test(limit))) {
-    throw new InvalidArgumentError(
-      follow ? "limit does not go with follow" : "limit is a whole number",
-      {
-        details: { parameter: "limit" },
-      },
-    );
+  if (limit !== null && !/^\d{1,15}$/.test(limit)) {
+    throw new InvalidArgumentError(`limit is a whole number, not ${JSON.stringify(limit)}`, {
+      details: { parameter: "limit" },
+    });
   }
   const where = query.get("where");
   const from = query.get("from");

@@ -1,6 +1,9 @@
 /** A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind. */
 import assert from "node:assert/strict";
 
+/** A script that hangs is ended after so many seconds (code 124), so that it fails a test instead of stopping the suite. */
+export const DEADLINE = "180";
+
 /** How a script ended. */
 export interface ScriptResult {
   code: number;
@@ -44,8 +47,8 @@ export class Place {
 
   /** The command that runs a script in `work`, for `Deno.Command`. */
   command(script: string, env: Record<string, string> = {}): Deno.Command {
-    return new Deno.Command("sh", {
-      args: ["-eu", "-c", script],
+    return new Deno.Command("timeout", {
+      args: [DEADLINE, "sh", "-eu", "-c", script],
       cwd: `${this.folder}/work`,
       env: { ...this.env, ...env },
       clearEnv: true,

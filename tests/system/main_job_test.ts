@@ -168,6 +168,13 @@ Deno.test("curl follows live, as NDJSON and as server-sent events", async () => 
     await Promise.all([reader.cancel(), following.stderr.cancel(), following.status]);
   }
 
+  // With a limit it ends by itself, whether the events were there already or come later.
+  const limited = place.command(
+    `exec ${curl} 'http://evs/v1/topics/lines/events?follow=1&from=start&limit=3' | jq .payload`,
+  ).output();
+  await place.run("evs publish lines seen 3 && evs publish lines seen 4");
+  assert.equal(new TextDecoder().decode((await limited).stdout), "1\n2\n3\n");
+
   // A browser comes back with the last id that it has seen. What follows ends when the daemon stops.
   const resumed = place.command(
     `exec ${curl} -H 'accept: text/event-stream' -H 'last-event-id: sse:1' 'http://evs/v1/topics/sse/events?follow=1' | head -1`,

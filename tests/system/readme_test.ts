@@ -3,14 +3,13 @@
  * shell block before it prints. The two blocks that run this very suite are held against deno.json and .ci/run instead.
  */
 import assert from "node:assert/strict";
+import { needTools, Place, project } from "../helpers/shell.ts";
 
 interface Block {
   language: string;
   code: string;
   line: number;
 }
-
-const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 
 function blocksOf(markdown: string): Block[] {
   const found = markdown.matchAll(/^```(\w*)\n([^]*?)^```$/gm);
@@ -58,26 +57,15 @@ Deno.test("README's demo block ends with 0 and leaves nothing behind", async () 
 });
 
 Deno.test("README's shell blocks print what the README says", async () => {
-  const home = await Deno.makeTempDir({ prefix: "evs-readme-" });
+  needTools("curl", "jq");
+  await using place = await Place.make();
   const shell = blocks.filter(({ language, code }) => language === "sh" && !RUNS_A_TASK.test(code));
   // Blocks name the project's folder as "$PWD"; they run in a folder of their own, so that nothing is left in the tree.
-  const script = shell.map(({ code, line }) =>
-    `echo "@@@ ${line}"\n${code.replaceAll('"$PWD/bin:$PATH"', `"${project}/bin:$PATH"`)}`
-  ).join("");
-  const { code, stdout, stderr } = await new Deno.Command("sh", {
-    args: ["-eu", "-c", script],
-    cwd: home,
-    clearEnv: true,
-    stdin: "null",
-    env: {
-      PATH: Deno.env.get("PATH")!,
-      HOME: home,
-      EVS_DENO: Deno.execPath(),
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`,
-    },
-  }).output();
-  const said = new TextDecoder().decode(stdout);
-  assert.equal(code, 0, `${said}\n${new TextDecoder().decode(stderr)}`);
+  const said = await place.run(
+    shell.map(({ code, line }) =>
+      `echo "@@@ ${line}"\n${code.replaceAll('"$PWD/bin:$PATH"', `"${project}/bin:$PATH"`)}`
+    ).join(""),
+  );
   const printed = new Map(
     said.split(/^@@@ /m).slice(1).map((
       part,
@@ -89,7 +77,7 @@ Deno.test("README's shell blocks print what the README says", async () => {
     assert.equal(before.language, "sh", `the text block at line ${line} follows a shell block`);
     assert.equal(printed.get(before.line), code, `the output of the block at line ${before.line}`);
   });
-  await Deno.remove(home, { recursive: true });
+  assert.deepEqual(place.processes(), [], "the last block stops the daemon");
 });
 
 Deno.test("README's TypeScript blocks type-check and run", async () => {

@@ -1,0 +1,72 @@
+/** What a publish has stored, added up over its appends. */
+import { ConflictError } from "../../core/errors.ts";
+import type { NewEvent } from "../../core/event.ts";
+import type { AppendOutcome } from "../../core/store/store.ts";
+import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
+
+/** Seqs and ids are told one by one up to this many events. */
+const LISTED = 100;
+
+/** What has been stored so far, added up. */
+export class Tally {
+  count = 0;
+  duplicates = 0;
+  firstSeq = 0;
+  lastSeq = 0;
+  lines = 0;
+  readonly refused: RefusedLine[] = [];
+  readonly #events: { seq: number; id: string; duplicate?: true }[] = [];
+  #listed = true;
+
+  add(events: readonly NewEvent[], outcome: Extract<AppendOutcome, { ok: true }>): void {
+    this.count += outcome.count;
+    this.duplicates += outcome.duplicates.length;
+    if (outcome.count > 0) {
+      this.firstSeq ||= outcome.firstSeq;
+      this.lastSeq = outcome.lastSeq;
+    }
+    if (!this.#listed || this.#events.length + events.length > LISTED) {
+      this.#listed = false;
+      return;
+    }
+    const duplicates = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
+    let seq = outcome.firstSeq;
+    events.forEach(({ id }, index) => {
+      const first = duplicates.get(index);
+      this.#events.push(
+        first === undefined ? { seq: seq++, id } : { seq: first, id, duplicate: true },
+      );
+    });
+  }
+
+  reply(durable: boolean): PublishReply {
+    const { count, duplicates, lines, refused } = this;
+    const only = this.#listed && count === 0 ? this.#events[0] : undefined;
+    return {
+      count,
+      duplicates,
+      firstSeq: this.firstSeq || (only?.seq ?? 0),
+      lastSeq: this.lastSeq || (only ? this.#events.at(-1)!.seq : 0),
+      durable,
+      lines,
+      ...(this.#listed ? { events: this.#events } : {}),
+      refused,
+    };
+  }
+}
+
+/** What was stored, or the conflict as an error. */
+export function settled(outcome: AppendOutcome): Extract<AppendOutcome, { ok: true }> {
+  if (outcome.ok) return outcome;
+  const { expected, actual, subject } = outcome;
+  throw new ConflictError(
+    `expected ${
+      expected === "none" || expected === "exists" ? expected : `seq ${expected}`
+    }, but the ${subject}'s last ` +
+      `seq is ${actual === 0 ? "none" : actual}; nothing was stored`,
+    {
+      details: { expected, actual, subject },
+      hint: "read what came in between, then publish with the seq that it has now",
+    },
+  );
+}
