@@ -170,6 +170,11 @@ export class EventBroker {
     return this.store.durable;
   }
 
+  /** What {@link failure} resolved with; undefined while all is well. */
+  get failed(): unknown {
+    return this.journal.failed ?? this.#state.failed;
+  }
+
   /** Resolves with the first error after which the store or the state is not trusted any more: end, and start again. */
   get failure(): Promise<unknown> {
     return Promise.race([this.journal.failure, this.#state.failure]);

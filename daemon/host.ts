@@ -90,10 +90,12 @@ export class Host {
   /** Why the daemon is not well, in words. */
   problems(): string[] {
     const problems: string[] = [];
-    const { failed } = this.broker.journal;
+    const { failed } = this.broker;
     if (failed !== undefined) {
       problems.push(
-        `the event store failed: ${failed instanceof Error ? failed.message : String(failed)}`,
+        `a store failed, so nothing is acknowledged any more: ${
+          failed instanceof Error ? failed.message : String(failed)
+        }`,
       );
     }
     return problems;

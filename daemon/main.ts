@@ -96,8 +96,8 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   }
   // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
   void host.broker.failure.then((error) => {
-    host.unexpected(error, "the event store failed");
-    stop.resolve({ reason: "the event store failed", code: 1 });
+    host.unexpected(error, "a store failed");
+    stop.resolve({ reason: "a store failed", code: 1 });
   });
   log.logger.info("ready", {
     version: VERSION,

@@ -27,6 +27,11 @@ export class GuardedState implements State {
     return this.#failure.promise;
   }
 
+  /** That error; undefined while all is well. */
+  get failed(): unknown {
+    return this.#failed;
+  }
+
   load(): StateSnapshot {
     return this.#state.load();
   }

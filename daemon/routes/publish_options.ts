@@ -1,5 +1,5 @@
 /** What the query of a publish says, checked: an error names the parameter. */
-import { InvalidArgumentError } from "../../core/errors.ts";
+import { EventRefusedError, InvalidArgumentError } from "../../core/errors.ts";
 import type { Expected } from "../../core/store/store.ts";
 import { checkName, type IntakeOptions, parseExpected } from "../intake.ts";
 
@@ -34,7 +34,7 @@ export function publishOptions(query: URLSearchParams): PublishOptions {
   }
   const named = (name: string, what: string) => {
     const value = query.get(name);
-    return value === null ? {} : { [name]: checkName(value, what) };
+    return value === null ? {} : { [name]: nameOf(value, { name, what }) };
   };
   const onError = query.get("onError") ?? "stop";
   if (onError !== "stop" && onError !== "skip") {
@@ -58,6 +58,16 @@ export function publishOptions(query: URLSearchParams): PublishOptions {
     onError,
     expected: expected === null ? undefined : parseExpected(expected),
   };
+}
+
+/** A name that the query gives: when it is wrong, it is the request that is wrong, and not an event. */
+function nameOf(value: string, { name, what }: { name: string; what: string }): string {
+  try {
+    return checkName(value, what);
+  } catch (error) {
+    if (!(error instanceof EventRefusedError)) throw error;
+    throw new InvalidArgumentError(error.message, { cause: error, details: { parameter: name } });
+  }
 }
 
 function given(name: "id" | "idPrefix", value: string | null): Record<string, string> {
