@@ -18,6 +18,7 @@ import type { PublishStream } from "../../core/store/journal.ts";
 import { Intake, type IntakeOptions } from "../intake.ts";
 import { badByteOf, type LineFault, LineReader } from "../ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
+import { noteGarbage } from "../young_garbage.ts";
 import { type PublishOptions, publishOptions } from "./publish_options.ts";
 import { settled, Tally } from "./publish_tally.ts";
 
@@ -148,6 +149,7 @@ async function publishLines(
   for await (const chunk of bodyOf(request)) {
     reader.push(chunk);
     handDown(chunk.length);
+    noteGarbage(chunk.length);
     if (reader.ended || failure !== undefined) break;
     while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
   }

@@ -19,6 +19,7 @@ import { Tail } from "../../core/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/topic.ts";
 import { concat } from "../../core/store/bytes.ts";
 import type { RouteRequest } from "../router.ts";
+import { noteGarbage } from "../young_garbage.ts";
 
 const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
 /** The most topics, types and positions that one request names. */
@@ -337,6 +338,7 @@ class Output {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
+    noteGarbage(bytes.length);
     if (bytes.length === 0 || this.#reply.write(bytes)) return turn();
     await new Promise<void>((resolve) => {
       const done = () => {
