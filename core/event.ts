@@ -79,6 +79,33 @@ export function toWireLine(event: StoredEvent): Uint8Array {
   return line;
 }
 
+const BEFORE_METADATA = ',"metadata":';
+const BEFORE_PAYLOAD = ',"payload":';
+
+/**
+ * The event of a wire line: the way back from {@link toWireLine}. `head`: the bytes before the payload. Whatever stands
+ * behind the payload's closing brace (a line feed) must have been taken away.
+ */
+export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
+  const text = decoder.decode(line.subarray(0, head));
+  // A quote inside of a JSON string is escaped: the first such text is the member itself.
+  const at = text.indexOf(BEFORE_METADATA);
+  const { seq, topic, id, type, timestamp, schemaVersion, key } = JSON.parse(
+    `${text.slice(0, at)}}`,
+  ) as StoredEvent;
+  return {
+    seq,
+    topic,
+    id,
+    type,
+    timestamp,
+    schemaVersion,
+    ...(key === undefined ? {} : { key }),
+    metadata: text.slice(at + BEFORE_METADATA.length, text.length - BEFORE_PAYLOAD.length),
+    payload: line.subarray(head, line.length - 1),
+  };
+}
+
 /** The event as applications see it: payload and metadata parsed. */
 export function toEvent<T>(stored: StoredEvent): Event<T> {
   return {

@@ -7,11 +7,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Clock, systemClock } from "../clock.ts";
 import { CannotStoreError, InternalError } from "../errors.ts";
-import { type Event, type NewEvent, type StoredEvent, toEvent } from "../event.ts";
+import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { decideAppend, type DedupWindow, eventsToSave, sizeOf } from "./append.ts";
+import { LineWriter } from "./line_writer.ts";
 import { BlockSums } from "./sqlite_blocks.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 import {
+  BLOCK,
   blockOf,
   type Durability,
   MAX_TOPICS,
@@ -37,9 +39,9 @@ export interface SqliteStoreOptions extends DedupWindow {
 }
 
 /** Columns of `log`, and how many rows one statement takes: 20 at once are a third faster than one by one. */
-const COLUMNS = 8;
+const COLUMNS = 5;
 const ROWS = 20;
-const ROW = "(?,?,?,?,?,?,?,?)";
+const ROW = "(?,?,?,?,?)";
 
 /** A {@link JournalStore} in one SQLite file. */
 export class SqliteEventStore implements JournalStore {
@@ -99,12 +101,13 @@ export class SqliteEventStore implements JournalStore {
     const now = this.#clock.now();
     const base = position(topic.id, 0);
     const sums = new BlockSums();
+    const lines = new LineWriter(topic.name);
     const rows: (string | number | null | Uint8Array)[] = [];
-    let plain = topic.plain;
     const flush = () => {
       if (rows.length === 0) return;
       this.#insert(rows);
       rows.length = 0;
+      lines.reset();
     };
     const outcome = decideAppend(request, {
       lastSeq: topic.lastSeq,
@@ -123,9 +126,9 @@ export class SqliteEventStore implements JournalStore {
         return seen?.seq;
       },
       store: (seq, event) => {
-        pushRow(rows, base + seq, event);
+        const { line, head } = lines.write(seq, event);
+        rows.push(base + seq, event.type, event.key ?? null, head, line);
         if (rows.length === ROWS * COLUMNS) flush();
-        plain &&= isPlain(event);
         const size = sizeOf(event);
         sums.add(seq, event, size);
         topic.bytes += size;
@@ -142,10 +145,6 @@ export class SqliteEventStore implements JournalStore {
     flush();
     if (outcome.ok && outcome.count > 0) topic.lastSeq = outcome.lastSeq;
     sums.write(topic.id, (sql) => this.#prepare(sql));
-    if (plain !== topic.plain) {
-      this.#prepare("UPDATE topics SET plain = 0 WHERE id = ?").run(topic.id);
-      topic.plain = false;
-    }
     return outcome;
   }
 
@@ -169,7 +168,7 @@ export class SqliteEventStore implements JournalStore {
     }
     // Inside the append's transaction: a topic that was refused leaves no row.
     const { lastInsertRowid } = this.#prepare("INSERT INTO topics (name) VALUES (?)").run(name);
-    return { id: Number(lastInsertRowid), name, firstSeq: 1, lastSeq: 0, bytes: 0, plain: true };
+    return { id: Number(lastInsertRowid), name, firstSeq: 1, lastSeq: 0, bytes: 0 };
   }
 
   head(topic: string): TopicHead {
@@ -217,13 +216,11 @@ export class SqliteEventStore implements JournalStore {
     const bytes = this.#transaction(() => {
       this.#prepare("UPDATE topics SET last_seq = ? WHERE id = ?").run(row.lastSeq, row.id);
       const partial = blockOf(to);
-      const gone = this.#prepare(
-        `SELECT count(*) AS events, ifnull(sum(length(payload) + ifnull(octet_length(metadata), 2)), 0) AS bytes
-         FROM log WHERE pos >= ? AND pos < ?`,
-      ).get(base + Math.max(row.firstSeq, partial * 1024 + 1), base + to) as {
-        events: number;
-        bytes: number;
-      };
+      const gone = this.#reader.readPage(name, {
+        from: partial * BLOCK + 1,
+        to: to - 1,
+        limit: BLOCK,
+      }).events;
       this.#prepare("DELETE FROM log WHERE pos >= ? AND pos < ?").run(
         base + row.firstSeq,
         base + to,
@@ -232,7 +229,7 @@ export class SqliteEventStore implements JournalStore {
       this.#prepare(
         "UPDATE blocks SET events = events - ?, bytes = bytes - ? WHERE topic = ? AND block = ?",
       )
-        .run(gone.events, gone.bytes, row.id, partial);
+        .run(gone.length, gone.reduce((sum, event) => sum + sizeOf(event), 0), row.id, partial);
       // A given id outlives its event until it is no longer looked up.
       this.#prepare("DELETE FROM given_ids WHERE topic = ? AND seq < ? AND received_at <= ?")
         .run(row.id, to, this.#clock.now() - this.#dedupWindow);
@@ -303,31 +300,6 @@ export class SqliteEventStore implements JournalStore {
     if (!statement) this.#statements.set(sql, statement = this.#database.prepare(sql));
     return statement;
   }
-}
-
-function pushRow(
-  rows: (string | number | null | Uint8Array)[],
-  pos: number,
-  event: NewEvent,
-): void {
-  rows.push(
-    pos,
-    event.id,
-    event.type,
-    event.timestamp,
-    event.schemaVersion,
-    event.key ?? null,
-    event.metadata === "{}" ? null : event.metadata,
-    event.payload,
-  );
-}
-
-// deno-lint-ignore no-control-regex -- control characters are exactly what is looked for
-const NEEDS_ESCAPE = /["\\\u0000-\u001f]/;
-
-function isPlain(event: NewEvent): boolean {
-  return !(event.idGiven && NEEDS_ESCAPE.test(event.id)) && !NEEDS_ESCAPE.test(event.type) &&
-    !NEEDS_ESCAPE.test(event.schemaVersion);
 }
 
 /** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */

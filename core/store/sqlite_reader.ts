@@ -3,34 +3,18 @@
  * read transaction (and so the write-ahead log) alive.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { StoredEvent } from "../event.ts";
+import { fromWireLine, type StoredEvent } from "../event.ts";
+import { selects, sizeOf } from "./append.ts";
 import type { EventQuery, LinePage, Page, PageQuery } from "./store.ts";
-import { blockOf, position } from "./sqlite_schema.ts";
+import { BLOCK, blockOf, position } from "./sqlite_schema.ts";
 import type { TopicRow } from "./sqlite_topics.ts";
 
 interface LogRow {
-  pos: number;
-  id: string;
-  type: string;
-  timestamp: number;
-  schema_version: string;
-  key: string | null;
-  metadata: string | null;
-  payload: Uint8Array;
+  head: number;
+  line: Uint8Array;
 }
 
 const EMPTY = new Uint8Array(0);
-const KEY = `iif(key IS NULL, '', ',"key":' || json_quote(key))`;
-const TAIL = `${KEY}, ifnull(metadata, '{}'), payload)`;
-/** The wire line of core/event.ts, built by SQLite: twice as fast as row by row here. */
-const PLAIN_LINE =
-  `format('{"seq":%d,"id":"%s","type":"%s","topic":"%s","timestamp":%d,"schemaVersion":"%s"%s,` +
-  `"metadata":%s,"payload":%s}', pos - ?1, id, type, ?4, timestamp, schema_version, ${TAIL}`;
-const QUOTED_LINE =
-  `format('{"seq":%d,"id":%s,"type":%s,"topic":"%s","timestamp":%d,"schemaVersion":%s%s,` +
-  `"metadata":%s,"payload":%s}', pos - ?1, json_quote(id), json_quote(type), ?4, timestamp, ` +
-  `json_quote(schema_version), ${TAIL}`;
-
 /** Lines of one page: how many events are looked at in one statement. */
 const LINES_AT_ONCE = 1000;
 
@@ -51,7 +35,7 @@ export class SqliteReader {
     if (!row || !range) return { events: [], next: query.to + 1 };
     const types = query.types;
     const statement = this.#prepare(
-      `SELECT * FROM log WHERE pos BETWEEN ? AND ?${typesClause(types)} ORDER BY pos`,
+      `SELECT head, line FROM log WHERE pos BETWEEN ? AND ?${typesClause(types)} ORDER BY pos`,
     );
     const base = position(row.id, 0);
     const rows = statement.all(
@@ -59,7 +43,7 @@ export class SqliteReader {
       base + range.end,
       ...(types ?? []),
     ) as unknown as LogRow[];
-    return { events: rows.map((found) => toStored(row, found)), next: range.next };
+    return { events: rows.map(({ line, head }) => fromWireLine(line, head)), next: range.next };
   }
 
   readLines(topic: string, query: PageQuery): LinePage {
@@ -68,16 +52,16 @@ export class SqliteReader {
     if (!row || !range) return { bytes: EMPTY, count: 0, lastSeq: 0, next: query.to + 1 };
     const types = query.types;
     const base = position(row.id, 0);
-    const line = row.plain ? PLAIN_LINE : QUOTED_LINE;
+    // One value from SQLite: two thirds faster than a row each.
     const statement = this.#prepare(
-      `SELECT count(*) AS n, max(pos) AS last, CAST(group_concat(${line}, char(10)) || char(10) AS BLOB) AS lines
-       FROM (SELECT * FROM log WHERE pos BETWEEN ?2 AND ?3${typesClause(types)} ORDER BY pos)`,
+      `SELECT count(*) AS n, max(pos) AS last, CAST(group_concat(line, char(10)) || char(10) AS BLOB) AS lines
+       FROM (SELECT pos, line FROM log WHERE pos BETWEEN ? AND ?${
+        typesClause(types)
+      } ORDER BY pos)`,
     );
     const found = statement.get(
-      base,
       base + range.from,
       base + range.end,
-      topic,
       ...(types ?? []),
     ) as {
       n: number;
@@ -102,14 +86,15 @@ export class SqliteReader {
     ) as
       | { seq: number }
       | undefined;
-    if (given) return this.#event(row, "pos = ?", [position(row.id, given.seq)]);
+    if (given) {
+      return this.readPage(topic, { from: given.seq, to: given.seq, limit: 1 }).events[0];
+    }
     // Ours rise with the seq, but for those that were made in one moment and stored in another: a few blocks at most.
     const blocks = this.#prepare(
       "SELECT block FROM blocks WHERE topic = ? AND min_id <= ? AND max_id >= ? ORDER BY block",
     ).all(row.id, id, id) as { block: number }[];
     for (const { block } of blocks) {
-      const from = position(row.id, block * 1024 + 1);
-      const found = this.#event(row, "pos BETWEEN ? AND ? AND id = ?", [from, from + 1023, id]);
+      const found = this.#block(topic, block).find((event) => event.id === id);
       if (found) return found;
     }
     return undefined;
@@ -121,16 +106,12 @@ export class SqliteReader {
     const blocks = this.#prepare(
       "SELECT block FROM blocks WHERE topic = ? AND block >= ? AND max_timestamp >= ? ORDER BY block",
     );
-    const match = this.#prepare(
-      "SELECT min(pos) AS pos FROM log WHERE pos BETWEEN ? AND ? AND timestamp >= ?",
-    );
     const candidates = blocks.iterate(row.id, blockOf(row.firstSeq), timestamp) as Iterable<
       { block: number }
     >;
     for (const { block } of candidates) {
-      const from = position(row.id, block * 1024 + 1);
-      const { pos } = match.get(from, from + 1023, timestamp) as { pos: number | null };
-      if (pos !== null) return pos - position(row.id, 0);
+      const found = this.#block(topic, block).find((event) => event.timestamp >= timestamp);
+      if (found) return found.seq;
     }
     return row.lastSeq + 1;
   }
@@ -148,16 +129,11 @@ export class SqliteReader {
         left -= bytes;
         continue;
       }
-      const from = position(row.id, block * 1024 + 1);
-      const sizes = this.#prepare(
-        `SELECT pos, length(payload) + ifnull(octet_length(metadata), 2) AS bytes FROM log
-         WHERE pos BETWEEN ? AND ? ORDER BY pos DESC`,
-      ).all(from, from + 1023) as { pos: number; bytes: number }[];
-      for (const size of sizes) {
-        left -= size.bytes;
-        if (left < 0) return size.pos - position(row.id, 0) + 1;
+      for (const event of this.#block(topic, block).reverse()) {
+        left -= sizeOf(event);
+        if (left < 0) return event.seq + 1;
       }
-      return block * 1024 + 1;
+      return block * BLOCK + 1;
     }
     return row.firstSeq;
   }
@@ -167,25 +143,19 @@ export class SqliteReader {
     const row = this.#topicOf(topic);
     if (!row) return [];
     const types = query.eventTypes?.length ? query.eventTypes : undefined;
-    const rows = this.#prepare(
-      `SELECT * FROM log WHERE pos BETWEEN ? AND ? AND timestamp BETWEEN ? AND ?${
-        typesClause(types)
-      }
-       ORDER BY pos LIMIT ?`,
-    ).all(
-      position(row.id, 0),
-      position(row.id + 1, 0) - 1,
-      query.fromTimestamp ?? Number.MIN_SAFE_INTEGER,
-      query.toTimestamp ?? Number.MAX_SAFE_INTEGER,
-      ...(types ?? []),
-      query.limit || -1,
-    ) as unknown as LogRow[];
-    return rows.map((found) => toStored(row, found));
+    const limit = query.limit || Infinity;
+    const found: StoredEvent[] = [];
+    for (let from = row.firstSeq; from <= row.lastSeq && found.length < limit; from += BLOCK) {
+      const { events } = this.readPage(topic, { from, to: row.lastSeq, limit: BLOCK, types });
+      found.push(...events.filter((event) => selects(query, event)));
+    }
+    return found.slice(0, limit);
   }
 
-  #event(topic: TopicRow, where: string, values: (string | number)[]): StoredEvent | undefined {
-    const row = this.#prepare(`SELECT * FROM log WHERE ${where}`).get(...values);
-    return row && toStored(topic, row as unknown as LogRow);
+  /** The events of one block, oldest first. */
+  #block(topic: string, block: number): StoredEvent[] {
+    const from = block * BLOCK + 1;
+    return this.readPage(topic, { from, to: from + BLOCK - 1, limit: BLOCK }).events;
   }
 
   #prepare(sql: string): StatementSync {
@@ -209,18 +179,4 @@ function pageRange(
 
 function typesClause(types: readonly string[] | undefined): string {
   return types ? ` AND type IN (${types.map(() => "?").join(",")})` : "";
-}
-
-function toStored(topic: TopicRow, row: LogRow): StoredEvent {
-  return {
-    seq: row.pos - position(topic.id, 0),
-    topic: topic.name,
-    id: row.id,
-    type: row.type,
-    timestamp: row.timestamp,
-    schemaVersion: row.schema_version,
-    ...(row.key === null ? {} : { key: row.key }),
-    metadata: row.metadata ?? "{}",
-    payload: row.payload,
-  };
 }

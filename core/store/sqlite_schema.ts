@@ -1,10 +1,11 @@
 /**
  * How events lie in SQLite.
  *
- * `log.pos` is `topic << 36 | seq`: one integer key, so that an append goes to the end of one B-tree and a read is one
- * range. 2^36 events a topic, 2^17 topics: what a JavaScript number holds exactly. `blocks` sums up each 1,024 seqs of a
- * topic: the sparse index for seeking by time, by bytes and by our own ids. Given ids have a table of their own, because
- * only those are looked up for repeats. People and tools query the view `events`.
+ * `log.line` is the wire line, whole: what a reader is sent is what was stored, and a page of it is put together by one
+ * statement. `log.pos` is `topic << 36 | seq`: one integer key, so that an append goes to the end of one B-tree and a read
+ * is one range. 2^36 events a topic, 2^17 topics: what a JavaScript number holds exactly. `blocks` sums up each 1,024 seqs
+ * of a topic: the sparse index for seeking by time, by bytes and by our own ids. Given ids have a table of their own,
+ * because only those are looked up for repeats. People and tools query the view `events`.
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../errors.ts";
@@ -36,18 +37,14 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE topics (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
-    last_seq INTEGER NOT NULL DEFAULT 0,  -- a floor: kept where the log no longer shows it
-    plain INTEGER NOT NULL DEFAULT 1      -- no id, type or version so far needs an escape in JSON
+    last_seq INTEGER NOT NULL DEFAULT 0   -- a floor: kept where the log no longer shows it
   );
   CREATE TABLE log (
     pos INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
     type TEXT NOT NULL,
-    timestamp INTEGER NOT NULL,
-    schema_version TEXT NOT NULL,
     key TEXT,
-    metadata TEXT,                        -- NULL stands for {}
-    payload BLOB NOT NULL
+    head INTEGER NOT NULL,                -- bytes of the line before the payload
+    line BLOB NOT NULL                    -- as on the wire, without its line feed
   );
   CREATE INDEX log_key ON log (key, pos) WHERE key IS NOT NULL;
   CREATE TABLE blocks (
@@ -68,10 +65,14 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (topic, id)
   ) WITHOUT ROWID;
   CREATE VIEW events AS
-    SELECT t.name AS topic, l.pos - t.id * ${SEQ_SPAN} AS seq, l.id, l.type, l.timestamp,
-           strftime('%Y-%m-%dT%H:%M:%fZ', l.timestamp / 1000.0, 'unixepoch') AS time,
-           l.schema_version, l.key, ifnull(l.metadata, '{}') AS metadata, CAST(l.payload AS TEXT) AS payload
-    FROM topics t JOIN log l ON l.pos BETWEEN t.id * ${SEQ_SPAN} AND (t.id + 1) * ${SEQ_SPAN} - 1;
+    SELECT topic, seq, line ->> '$.id' AS id, type, line ->> '$.timestamp' AS timestamp,
+           strftime('%Y-%m-%dT%H:%M:%fZ', (line ->> '$.timestamp') / 1000.0, 'unixepoch') AS time,
+           line ->> '$.schemaVersion' AS schema_version, key, line -> '$.metadata' AS metadata, payload
+    FROM (
+      SELECT t.name AS topic, l.pos - t.id * ${SEQ_SPAN} AS seq, l.type, l.key, CAST(l.line AS TEXT) AS line,
+             CAST(substr(l.line, l.head + 1, length(l.line) - l.head - 1) AS TEXT) AS payload
+      FROM topics t JOIN log l ON l.pos BETWEEN t.id * ${SEQ_SPAN} AND (t.id + 1) * ${SEQ_SPAN} - 1
+    );
   `,
 ];
 
@@ -88,13 +89,13 @@ export function openEventDatabase(
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path);
     if (options.readOnly) return database;
-    database.exec("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL");
+    database.exec("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL");
     // FULL syncs the log of every commit; NORMAL leaves that to the operating system.
     database.exec(
       `PRAGMA synchronous = ${(options.durability ?? "always") === "always" ? "FULL" : "NORMAL"}`,
     );
     database.exec(
-      "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384",
+      "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384",
     );
     migrate(database);
     return database;

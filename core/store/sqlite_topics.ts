@@ -9,8 +9,6 @@ export interface TopicRow {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
-  /** No id, type or version so far needs an escape in JSON: lines can be built by a plain format. */
-  plain: boolean;
 }
 
 /** Reads where every topic begins and ends. */
@@ -19,10 +17,10 @@ export function loadTopics(database: DatabaseSync): Map<string, TopicRow> {
   const low = database.prepare("SELECT min(pos) AS pos FROM log WHERE pos BETWEEN ? AND ?");
   const high = database.prepare("SELECT max(pos) AS pos FROM log WHERE pos BETWEEN ? AND ?");
   const rows = database.prepare(
-    `SELECT t.id, t.name, t.last_seq, t.plain,
+    `SELECT t.id, t.name, t.last_seq,
             (SELECT ifnull(sum(bytes), 0) FROM blocks b WHERE b.topic = t.id) AS bytes
      FROM topics t`,
-  ).all() as { id: number; name: string; last_seq: number; plain: number; bytes: number }[];
+  ).all() as { id: number; name: string; last_seq: number; bytes: number }[];
   const topics = new Map<string, TopicRow>();
   for (const row of rows) {
     const base = position(row.id, 0);
@@ -36,7 +34,6 @@ export function loadTopics(database: DatabaseSync): Map<string, TopicRow> {
       firstSeq: first === null ? lastSeq + 1 : first - base,
       lastSeq,
       bytes: row.bytes,
-      plain: row.plain === 1,
     });
   }
   return topics;

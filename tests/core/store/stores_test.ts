@@ -1,4 +1,6 @@
+/** Every store against one suite, and what only one of them does. */
 import assert from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { type Clock, systemClock } from "../../../core/clock.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
@@ -82,6 +84,39 @@ Deno.test("SqliteEventStore refuses a newer format and leaves the file as it is"
   await Deno.writeFile(path, bytes);
   assert.throws(() => new SqliteEventStore(path), { code: "datadir/newer-format" });
   assert.deepEqual(await Deno.readFile(path), bytes);
+  await Deno.remove(dir, { recursive: true });
+});
+
+Deno.test("the view events shows every column, the payload byte for byte", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
+  const store = new SqliteEventStore(`${dir}/events.db`);
+  const payload = '{"big":9007199254740993,"one":1.0,"a":1,"a":2,"nul":"\\u0000","half":"\\ud800"}';
+  await store.append([{
+    topic: "t",
+    events: [newEvent({
+      id: 'a"b',
+      type: "x,",
+      key: "k",
+      timestamp: 1_800_000_000_123,
+      metadata: '{"a":1}',
+      payload,
+    })],
+  }]);
+  await store.close();
+  const database = new DatabaseSync(`${dir}/events.db`, { readOnly: true });
+  assert.deepEqual({ ...database.prepare("SELECT * FROM events").get() }, {
+    topic: "t",
+    seq: 1,
+    id: 'a"b',
+    type: "x,",
+    timestamp: 1_800_000_000_123,
+    time: "2027-01-15T08:00:00.123Z",
+    schema_version: "1.0",
+    key: "k",
+    metadata: '{"a":1}',
+    payload,
+  });
+  database.close();
   await Deno.remove(dir, { recursive: true });
 });
 
