@@ -4,6 +4,7 @@ import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { countLines, type Feed, openFeed } from "./reading/feed.ts";
+import { overlap } from "./reading/overlap.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 import { seqAt } from "./reading/positions.ts";
 import { Progress } from "./terminal/progress.ts";
@@ -126,7 +127,7 @@ async function printAll(
     now: () => context.clock.monotonic(),
   });
   let bytes = 0;
-  for await (const block of options.blocks) {
+  await overlap(options.blocks, async (block) => {
     await print(block);
     bytes += block.length;
     progress.update(() => {
@@ -134,7 +135,7 @@ async function printAll(
       const of = feed.endSeq === undefined ? "" : ` of ${feed.endSeq}`;
       return `seq ${seq}${of}, ${(bytes / 2 ** 20).toFixed(0)} MiB`;
     });
-  }
+  });
 }
 
 async function republish(
