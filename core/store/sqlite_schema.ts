@@ -95,7 +95,7 @@ export function openEventDatabase(
       `PRAGMA synchronous = ${(options.durability ?? "always") === "always" ? "FULL" : "NORMAL"}`,
     );
     database.exec(
-      "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384",
+      "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -4096",
     );
     migrate(database);
     return database;

@@ -105,9 +105,17 @@ Deno.test("what retention took before a subscription saw it is counted as missed
   await daemon.publish("short", "n", ...Array.from({ length: 20 }, (_, i) => i + 1));
   // Retention runs by itself soon after a limited topic grew.
   while ((await client.topic("short")).events > 5) await client.status();
-  const { deliveries } = await client.lease("late", { max: 100 });
+  const { deliveries } = await client.lease("late", { max: 100, bind: true });
   const seqs = deliveries.map(({ event }) => (event as { seq: number }).seq);
   assert.deepEqual(seqs, [16, 17, 18, 19, 20]);
-  const { missed } = await client.subscription("late");
-  assert.deepEqual(missed, [{ topic: "short", from: 1, to: 15, count: 15 }]);
+  const missed = [{ topic: "short", from: 1, to: 15, count: 15 }];
+  assert.deepEqual((await client.subscription("late")).missed, missed);
+
+  // It is written down with the first acknowledgement, and a kill does not make it forgotten or counted twice.
+  await client.ack("late", { leases: deliveries.map(({ lease }) => lease) });
+  await daemon.kill();
+  await daemon.start();
+  using again = new Client({ socket: daemon.socket });
+  const after = await again.subscription("late");
+  assert.deepEqual([after.missed, after.pending], [missed, 0]);
 });

@@ -13,6 +13,8 @@ const KILLS = dose(20);
 const EVENTS = Math.max(60, KILLS * 6);
 const MAX_RETRIES = 2;
 const NAME = "failing";
+/** Deliveries that one lease hands out at most. */
+const LEASED = 7;
 
 interface Delivered {
   seq: number;
@@ -58,7 +60,7 @@ async function failAll(daemon: TestDaemon, book: Book): Promise<void> {
     try {
       while (true) {
         const leased = await client.lease(NAME, {
-          max: 7,
+          max: LEASED,
           waitMs: 5000,
           bind: true,
           untilEmpty: true,
@@ -79,6 +81,7 @@ function isEmpty({ deliveries, pending, leased, scheduled }: LeaseReply): boolea
 
 async function fail(client: Client, { deliveries }: LeaseReply, book: Book): Promise<void> {
   for (const { event, attempt } of deliveries) book.deliver((event as Delivered).seq, attempt);
+  assert.ok(book.settled < EVENTS * (MAX_RETRIES + 2) + KILLS * LEASED, "events come for ever");
   const items = deliveries.map(({ lease, attempt }) => ({
     lease,
     error: `attempt ${attempt} failed`,

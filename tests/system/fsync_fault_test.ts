@@ -8,6 +8,8 @@ import { needTools } from "../helpers/shell.ts";
 import { SyncTrace } from "../helpers/sync_trace.ts";
 
 const PUBLISHERS = 4;
+/** Far more than the syncs before the one that fails: a daemon that acknowledges so many goes on regardless. */
+const MOST_ACKNOWLEDGED = 5000;
 
 /** Lets the syncs fail that `when` selects of each thread; only the journal's thread makes so many. */
 function strace(file: string, when: string): string[] {
@@ -28,9 +30,14 @@ async function publishUntilGone(daemon: TestDaemon): Promise<Map<number, number>
       try {
         const reply = await client.publish("marked", payload, { query: { type: "mark" } });
         acknowledged.set(reply.firstSeq, mine);
+        assert.ok(
+          acknowledged.size < MOST_ACKNOWLEDGED,
+          "a sync failed, and it still acknowledges",
+        );
       } catch (error) {
         if (error instanceof ConnectionLostError || error instanceof NoDaemonError) return;
         if (!(error instanceof RemoteError)) throw error;
+        assert.ok(mine < MOST_ACKNOWLEDGED, "a sync failed, and it still answers");
       }
     }
   }));

@@ -39,7 +39,7 @@ Deno.test("README's task blocks name tasks that exist, and CI runs its test comm
   for (const command of commands) assert.ok(tasks[command.split(" ").at(-1)!]);
   const ci = await Deno.readTextFile(`${project}/.ci/run`);
   assert.ok(
-    ci.split("\n").some((line) => line.startsWith(commands[1]!)),
+    ci.split("\n").some((line) => line.startsWith(`limit ${commands[1]!} 2>&1`)),
     "CI runs the README's own test command",
   );
 });
