@@ -35,7 +35,7 @@ export function formatError(
   if (context.json) return JSON.stringify({ error: error.toBody() }) + "\n";
   const paint = context.paintWords;
   const lines = [`${paint.red("evs:")} ${escapeLines(error.message)}`];
-  for (const fault of faultsOf(error)) {
+  for (const fault of untoldFaults(error)) {
     lines.push(
       `  ${escapeLines(fault.pointer === "" ? "(the whole payload)" : fault.pointer)}: ${
         escapeLines(fault.message)
@@ -50,11 +50,15 @@ export function formatError(
   return lines.join("\n") + "\n";
 }
 
-/** Schema faults, each by its JSON pointer. */
-function faultsOf(error: EvsError): { pointer: string; message: string }[] {
+/** Schema faults, each by its JSON pointer; none where the message has named them all. */
+function untoldFaults(error: EvsError): { pointer: string; message: string }[] {
   const faults = error.details?.["faults"];
   if (!Array.isArray(faults)) return [];
-  return faults.filter((fault) =>
+  const readable = faults.filter((fault) =>
     typeof fault?.pointer === "string" && typeof fault.message === "string"
   );
+  const told = readable.every(({ pointer, message }) =>
+    error.message.includes(`${pointer} ${message}`)
+  );
+  return told ? [] : readable;
 }

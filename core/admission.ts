@@ -88,7 +88,10 @@ export class SchemaGate {
       `the payload does not follow the schema of ${type} ${verdict.version}: ${named.join("; ")}${
         more > 0 ? `; and ${more} more` : ""
       }`,
-      { details: { type, version: verdict.version, faults: verdict.faults } },
+      {
+        hint: `evs schema show ${type}`,
+        details: { type, version: verdict.version, faults: verdict.faults },
+      },
     );
   }
 

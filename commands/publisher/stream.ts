@@ -37,6 +37,7 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
     enabled: context.stderr.isTerminal && !context.quiet,
     now: () => context.clock.monotonic(),
   });
+  const hinted = new Set<string | undefined>();
   const tally = await publishLines(connection, options.next, {
     ...options,
     clock: context.clock,
@@ -44,7 +45,11 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
       // The one that stops everything is told with what was kept.
       if (options.query.onError !== "skip") return;
       progress.clear();
-      context.stderr.writeSync(formatError(context, refusedError(refused)));
+      // The same advice a thousand times would bury what was wrong.
+      const { hint, ...bare } = refused;
+      const told = hinted.has(hint) ? bare : refused;
+      hinted.add(hint);
+      context.stderr.writeSync(formatError(context, refusedError(told)));
     },
     onProgress: (now) =>
       progress.update(() => `${formatCount(now.count)} events to ${options.topic}`),
