@@ -9,6 +9,7 @@ import { prepareDataDir } from "./data_dir.ts";
 import { Host } from "./host.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
+import { giveUpPermissions } from "./permissions.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./server.ts";
 import { freeSocketPath, prepareSocketFolder, protectSocket } from "./socket.ts";
@@ -90,6 +91,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   });
   const server = await listen(host, routes);
   protectSocket(socket);
+  await giveUpPermissions();
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
   if (untilStdinCloses) {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
