@@ -24,7 +24,9 @@ async function loadedLater(): Promise<string[]> {
   const later: string[] = [];
   for (const file of ["cli.ts", ...await sources("commands"), ...await sources("daemon")]) {
     const source = await Deno.readTextFile(`${project}/${file}`);
-    for (const [, path] of source.matchAll(/>\(\s*"([^"]+\.ts)",?\s*\)/g)) {
+    for (
+      const [, path] of source.matchAll(/(?:>|\bverb)\((?:\s*"\w+",)?\s*"([^"]+\.ts)"\s*[,)]/g)
+    ) {
       later.push(new URL(path!, "file:///commands/").pathname.slice(1));
     }
     for (const [, path] of source.matchAll(/new URL\("([^"]+\.ts)", import\.meta\.url\)/g)) {
