@@ -13,28 +13,46 @@ export interface DataDir {
 const OTHERS_WRITE = 0o022;
 const OTHERS = 0o077;
 
-/** Makes the data dir if it is not there, and checks it and everything of ours in it. */
-export function prepareDataDir(path: string): DataDir {
-  if (!lstat(path)) Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+/** Makes the data dir if it is not there, and checks it. What is in it waits for the lock ({@link prepareFiles}). */
+export function prepareDataDir(path: string): void {
+  if (!lstat(path)) makeFolder(path);
   assertOurs(path, "folder");
   tighten(path, 0o700);
+}
+
+/** Makes what is missing in a data dir, and checks everything of ours in it. Call it with the lock held. */
+export function prepareFiles(path: string): DataDir {
   const dir = {
     path,
     events: `${path}/events.db`,
     state: `${path}/state.db`,
     logFolder: `${path}/log`,
   };
-  if (!lstat(dir.logFolder)) Deno.mkdirSync(dir.logFolder, { mode: 0o700 });
+  if (!lstat(dir.logFolder)) makeFolder(dir.logFolder);
   assertOurs(dir.logFolder, "folder");
+  for (const { name } of Deno.readDirSync(dir.logFolder)) {
+    if (!name.startsWith("daemon.log")) continue;
+    assertOurs(`${dir.logFolder}/${name}`, "file");
+    tighten(`${dir.logFolder}/${name}`, 0o600);
+  }
   for (const file of [dir.events, dir.state]) {
     for (const suffix of ["", "-wal", "-shm", "-journal"]) {
       if (lstat(file + suffix)) assertOurs(file + suffix, "file");
     }
     // SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask.
-    if (!lstat(file)) Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
+    if (!lstat(file)) {
+      Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
+      Deno.chmodSync(file, 0o600);
+    }
     tighten(file, 0o600);
   }
   return dir;
+}
+
+/** A folder for the owner alone. The mode of `mkdir` is what the umask leaves of it. */
+function makeFolder(path: string): void {
+  Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
+  Deno.chmodSync(path, 0o700);
 }
 
 function assertOurs(path: string, kind: "folder" | "file"): void {

@@ -38,7 +38,9 @@ export class RotatingFile {
   }
 
   #open(): Deno.FsFile {
-    return Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
+    const file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
+    Deno.chmodSync(this.#path, 0o600); // the umask may have left less
+    return file;
   }
 
   #rotate(): void {

@@ -5,7 +5,7 @@
 import { EvsError, InvalidArgumentError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import { type Config, defaultConfig, loadConfig, parseDurability, parseStore } from "./config.ts";
-import { prepareDataDir } from "./data_dir.ts";
+import { prepareDataDir, prepareFiles } from "./data_dir.ts";
 import { Host } from "./host.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
@@ -74,8 +74,9 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     args,
   );
   const config: Config = { ...defaultConfig, ...await loadConfig(configPath), ...overrides };
-  const dataDir = prepareDataDir(path);
+  prepareDataDir(path);
   const dataLock = lockDataDir(path);
+  const dataDir = prepareFiles(path);
   prepareSocketFolder(socket);
   const socketLock = lockSocket(socket);
   await freeSocketPath(socket);

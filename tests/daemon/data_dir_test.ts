@@ -1,0 +1,119 @@
+/** Contract row 21: the data dir is its owner's alone, whatever the umask, and nothing that others could have touched is used. */
+import assert from "node:assert/strict";
+import { end, inFolder, modeOf, tryStart } from "../helpers/start.ts";
+
+function* filesIn(folder: string): Generator<{ path: string; isDirectory: boolean }> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    yield { path: `${folder}/${name}`, isDirectory };
+    if (isDirectory) yield* filesIn(`${folder}/${name}`);
+  }
+}
+
+for (const umask of ["000", "022", "077", "277"]) {
+  Deno.test(`data dir has 0700, its files 0600, the socket 0600 when the umask is ${umask}`, async () => {
+    await inFolder(async (folder) => {
+      const places = { dataDir: `${folder}/data`, socket: `${folder}/evs.sock` };
+      const shell = ["sh", "-c", `umask ${umask}; exec "$@"`, "sh"];
+      const daemon = await tryStart(places, shell);
+      assert.ok(daemon.ready, daemon.stderr);
+      const client = Deno.createHttpClient({ proxy: { transport: "unix", path: places.socket } });
+      const reply = await fetch("http://evs/v1/topics/t/events?type=x", {
+        client,
+        method: "POST",
+        body: "1",
+      });
+      assert.equal(reply.status, 200, await reply.text());
+      client.close();
+      assert.equal(modeOf(places.dataDir), "700");
+      assert.equal(modeOf(places.socket), "600");
+      let files = 0;
+      for (const { path, isDirectory } of filesIn(places.dataDir)) {
+        assert.equal(modeOf(path), isDirectory ? "700" : "600", path);
+        files++;
+      }
+      assert.ok(files >= 5, "databases, their logs and the log were looked at");
+      assert.equal(await end(daemon), 0);
+    });
+  });
+}
+
+/** A data dir that was used once, with something in its place. */
+const FAULTS: [what: string, make: (dataDir: string, canary: string) => void, says: RegExp][] = [
+  ["a data dir that is a link", (dataDir, canary) => {
+    Deno.renameSync(dataDir, `${canary}.folder`);
+    Deno.symlinkSync(`${canary}.folder`, dataDir);
+  }, /data is a symbolic link/],
+  ["a data dir that is a file", (dataDir) => {
+    Deno.removeSync(dataDir, { recursive: true });
+    Deno.writeTextFileSync(dataDir, "");
+  }, /data is not a folder/],
+  [
+    "a data dir that a group can write to",
+    (dataDir) => Deno.chmodSync(dataDir, 0o770),
+    /data can be written by others \(mode 770\).*\n.*chmod go-w/,
+  ],
+  ...["events.db", "state.db", "events.db-wal", "state.db-shm", "log/daemon.log"].flatMap((
+    name,
+  ): [string, (dataDir: string, canary: string) => void, RegExp][] => [
+    [`${name} that is a link`, (dataDir, canary) => {
+      removeIfThere(`${dataDir}/${name}`);
+      Deno.symlinkSync(canary, `${dataDir}/${name}`);
+    }, /is a symbolic link/],
+    [`${name} that a group can write to`, (dataDir) => {
+      Deno.writeTextFileSync(`${dataDir}/${name}`, "", { append: true });
+      Deno.chmodSync(`${dataDir}/${name}`, 0o620);
+    }, /can be written by others \(mode 620\)/],
+    [`${name} that is a hard link`, (dataDir, canary) => {
+      removeIfThere(`${dataDir}/${name}`);
+      Deno.linkSync(canary, `${dataDir}/${name}`);
+    }, /has a second name/],
+  ]),
+  ["a log folder that is a link", (dataDir, canary) => {
+    Deno.renameSync(`${dataDir}/log`, `${canary}.folder`);
+    Deno.symlinkSync(`${canary}.folder`, `${dataDir}/log`);
+  }, /log is a symbolic link/],
+];
+
+function removeIfThere(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+Deno.test("a data dir is refused in words, and the canary untouched, when others could have a hand in it", async (t) => {
+  await inFolder(async (folder) => {
+    for (const [i, [what, make, says]] of FAULTS.entries()) {
+      await t.step(what, async () => {
+        const places = { dataDir: `${folder}/${i}/data`, socket: `${folder}/${i}/evs.sock` };
+        const canary = `${folder}/${i}/canary`;
+        const first = await tryStart(places);
+        assert.ok(first.ready, first.stderr);
+        assert.equal(await end(first), 0);
+        Deno.writeTextFileSync(canary, "precious", { mode: 0o600 });
+        make(places.dataDir, canary);
+        const before = Deno.lstatSync(canary);
+        const second = await tryStart(places);
+        assert.equal(second.ready, false, what);
+        assert.match(second.stderr, says);
+        const { mtime, mode, size } = Deno.lstatSync(canary);
+        assert.deepEqual([mtime, mode, size], [before.mtime, before.mode, before.size]);
+        assert.equal(Deno.readTextFileSync(canary), "precious");
+      });
+    }
+  });
+});
+
+Deno.test("a file of somebody else's is left alone in a data dir when it is none of the names that we use", async () => {
+  await inFolder(async (folder) => {
+    const places = { dataDir: `${folder}/data`, socket: `${folder}/evs.sock` };
+    Deno.mkdirSync(`${places.dataDir}/log/notes`, { recursive: true, mode: 0o700 });
+    Deno.chmodSync(places.dataDir, 0o700);
+    Deno.writeTextFileSync(`${places.dataDir}/diary.txt`, "mine");
+    const daemon = await tryStart(places);
+    assert.ok(daemon.ready, daemon.stderr);
+    assert.equal(await end(daemon), 0);
+    assert.equal(Deno.readTextFileSync(`${places.dataDir}/diary.txt`), "mine");
+  });
+});

@@ -1,0 +1,61 @@
+/** A daemon's start as others see it: what it said, how it ended, and how long that took. */
+import { daemonCommand } from "../../core/client/launch.ts";
+
+/** Where a start is told to be. */
+export interface Places {
+  dataDir: string;
+  socket: string;
+}
+
+/** A start that served (and still runs) or ended. */
+export interface Start {
+  child: Deno.ChildProcess;
+  /** It printed that it serves. */
+  ready: boolean;
+  /** Undefined while it runs. */
+  code: number | undefined;
+  stderr: string;
+  /** From the start to the first line or the end, ms. */
+  took: number;
+}
+
+/** Starts a daemon and waits until it serves or has ended. `wrapper` runs it: `sh -c 'umask 077; exec "$@"' sh`. */
+export async function tryStart(places: Places, wrapper: string[] = []): Promise<Start> {
+  const { program, args } = daemonCommand({ ...places, config: `${places.dataDir}.toml` });
+  const [first, ...rest] = [...wrapper, program, ...args];
+  const began = performance.now();
+  const child = new Deno.Command(first!, {
+    args: rest,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const stderr = new Response(child.stderr).text();
+  const reader = child.stdout.getReader();
+  const { done } = await reader.read();
+  const took = performance.now() - began;
+  await reader.cancel();
+  if (!done) return { child, ready: true, code: undefined, stderr: "", took };
+  return { child, ready: false, code: (await child.status).code, stderr: await stderr, took };
+}
+
+/** Ends a daemon that serves, in order or not. */
+export async function end({ child }: Start, signal: Deno.Signal = "SIGTERM"): Promise<number> {
+  child.kill(signal);
+  return (await child.status).code;
+}
+
+/** Runs a test in a folder of its own, which is then removed. */
+export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "evs-start-" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Permission bits of what is at a path, links not followed. */
+export function modeOf(path: string): string {
+  return ((Deno.lstatSync(path).mode ?? 0) & 0o7777).toString(8);
+}
