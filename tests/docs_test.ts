@@ -1,0 +1,109 @@
+/** What the pages say of the command line, the config file and the environment is what the code has, no more and no less. */
+import assert from "node:assert/strict";
+import { completionTree } from "../commands/completion/tree.ts";
+import { routes } from "../commands/mod.ts";
+
+const root = new URL("../", import.meta.url);
+const read = (path: string) => Deno.readTextFile(new URL(path, root));
+const configuration = await read("docs/configuration.md");
+
+/** Flags that every command has: told once. */
+const COMMON = ["--json", "--color", "--quiet", "--verbose", "--help", "--version", "-h"];
+
+/** The part of the page under a heading, up to the next one. */
+function section(heading: string): string {
+  const from = configuration.indexOf(`${heading}\n`);
+  assert.ok(from >= 0, `docs/configuration.md has ${heading}`);
+  const rest = configuration.slice(from + heading.length);
+  const end = /^#/m.exec(rest)?.index ?? rest.length;
+  return rest.slice(0, end);
+}
+
+/** First cells of a table's rows. */
+function firstCells(markdown: string): string[] {
+  return markdown.split("\n").filter((line) => /^\| `/.test(line))
+    .map((line) => line.split(/(?<!\\)\|/)[1]!);
+}
+
+function flagsIn(text: string): string[] {
+  const flags = [...text.matchAll(/`(--?[a-z][a-z-]*)/g)].map(([, flag]) => flag!);
+  // The opposite of a flag belongs to it.
+  return flags.filter((flag) => !flag.startsWith("--no-"));
+}
+
+const nodes = completionTree(
+  await Promise.all(
+    [...routes].map(async ([name, { brief, load }]) => ({
+      name,
+      brief,
+      target: (await load()).route,
+    })),
+  ),
+);
+
+Deno.test("docs/configuration.md has every flag of every command, and no other", () => {
+  const commands = nodes.filter(({ path, routes }) => path !== "" && routes.length === 0);
+  assert.ok(commands.length > 25);
+  for (const { path, flags } of commands) {
+    const names = flags.map(({ name }) => name).filter((name) =>
+      !COMMON.includes(name) || (name === "--version" && /^schema/.test(path))
+    );
+    if (names.length === 0) continue;
+    const told = firstCells(section(`### evs ${path}`)).flatMap(flagsIn);
+    assert.deepEqual([...told].sort(), [...names].sort(), path);
+  }
+  const headings = [...configuration.matchAll(/^### evs (.+)$/gm)].map(([, path]) => path!);
+  for (const path of headings) assert.ok(commands.some((node) => node.path === path), path);
+});
+
+Deno.test("docs/configuration.md has every key of the config schema, and no other", async () => {
+  const { properties } = JSON.parse(await read("schemas/config.schema.json"));
+  const keys = Object.entries(properties).flatMap(([name, property]) => {
+    const inner = (property as { properties?: Record<string, unknown> }).properties;
+    return inner ? Object.keys(inner).map((key) => `${name}.${key}`) : [name];
+  });
+  const told = firstCells(section("## Config file")).map((cell) => cell.trim().slice(1, -1));
+  assert.deepEqual(told.sort(), keys.sort());
+});
+
+async function sources(folder: string): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, root))) {
+    if (isDirectory) texts.push(...await sources(`${folder}/${name}`));
+    else texts.push(await read(`${folder}/${name}`));
+  }
+  return texts;
+}
+
+Deno.test("docs/configuration.md has every variable that the code names, and no other", async () => {
+  const code = (await Promise.all(["core", "daemon", "commands", "bin"].map(sources))).flat();
+  const names = new Set<string>();
+  for (const text of code) {
+    for (const [name] of text.matchAll(/\b(EVS|XDG)_[A-Z_]+\b/g)) names.add(name);
+    for (const [, name] of text.matchAll(/env(?:\.get)?\("([A-Z_]+)"\)/g)) names.add(name!);
+  }
+  names.delete("PATH");
+  assert.ok(names.has("EVS_SOCKET") && names.has("EVS_ATTEMPT"), "variables were found");
+  const page = section("## Environment");
+  const told = new Set([...page.matchAll(/`([A-Z][A-Z_]{2,})`/g)].map(([, name]) => name!));
+  told.delete("PATH");
+  const known = new Set([...names, "NO_COLOR", "TERM", "HOME", "TMPDIR"]);
+  for (const name of names) assert.ok(told.has(name), `${name} is in the code, not on the page`);
+  for (const name of told) assert.ok(known.has(name), `${name} is on the page, not in the code`);
+});
+
+Deno.test("links between the pages lead to files that are there", async () => {
+  const pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/configuration.md"];
+  pages.push("docs/contract.md");
+  for await (const { name } of Deno.readDir(new URL("docs/adr", root))) {
+    pages.push(`docs/adr/${name}`);
+  }
+  for (const page of pages) {
+    const text = (await read(page)).replaceAll(/```[^]*?```/g, "");
+    for (const [, link] of text.matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
+      if (/^https?:/.test(link!)) continue;
+      const target = new URL(link!, new URL(page, root));
+      await assert.doesNotReject(Deno.stat(target), `${page} links to ${link}`);
+    }
+  }
+});
