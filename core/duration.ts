@@ -41,8 +41,8 @@ function quote(text: string): string {
 
 /** The shortest exact form: `1h30m`, `100ms`, `0`. What {@link parseDuration} takes back. */
 export function formatDuration(ms: number): string {
-  if (ms === 0) return "0";
   let left = Math.round(ms);
+  if (left === 0) return "0";
   let text = "";
   for (const unit of ["d", "h", "m", "s", "ms"]) {
     const size = UNITS[unit]!;
@@ -83,7 +83,8 @@ export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
   let value = bytes;
-  while (value >= 1024 && unit < units.length - 1) {
+  // What would be shown as 1024 belongs to the next unit.
+  while (Math.round(value) >= 1024 && unit < units.length - 1) {
     value /= 1024;
     unit++;
   }

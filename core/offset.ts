@@ -37,6 +37,10 @@ function parseTime(text: string): number | undefined {
   if (
     !/^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text)
   ) return undefined;
+  // Date.parse makes the 31st of February the 3rd of March.
+  const day = text.slice(0, 10);
+  const midnight = Date.parse(day);
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
   const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) || !/[T ]/.test(text) ? text : `${text}Z`;
   const at = Date.parse(zoned.replace(" ", "T"));
   return Number.isNaN(at) ? undefined : at;
