@@ -107,6 +107,7 @@ export type RefusalCode =
   | "event/invalid-payload"
   | "event/schema-violation"
   | "event/schema-required"
+  | "event/schema-too-costly"
   | "event/schema-unknown-version";
 
 /** An event was refused: nothing of it was stored. */

@@ -1,10 +1,14 @@
 /**
  * `--where`: CEL (https://cel.dev) over `event` and `payload`. A missing field makes the event not match. JSON has one kind of
- * number, so ints and doubles mix here; `matches()` runs on a linear-time engine, because strangers write patterns.
+ * number, so ints and doubles mix here; `matches()` runs on a linear-time engine, because strangers write patterns. An event
+ * that would cost more than a bounded number of steps to decide matches: a reader may then see one too many, none is missed.
  */
 import type { EvaluationError, ParseError } from "@marcbachmann/cel-js";
+import type { RE2JS } from "re2js";
+import { Budget } from "./budget.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { Event } from "./event.ts";
+import { guard, LINEAR_MATCHES } from "./filter_guard.ts";
 
 /** Decides whether an event is wanted. */
 export type Filter = (event: Event) => boolean;
@@ -13,6 +17,11 @@ export type Filter = (event: Event) => boolean;
 const LONGEST = 4096;
 /** What an expression may be made of: enough for a person, too little for a bomb. */
 const LIMITS = { maxAstNodes: 500, maxDepth: 64 };
+/** What an event may cost: a loop over a payload of the largest size, but not one inside the other. */
+const MAX_STEPS = 250_000;
+/** The instructions of a pattern's program. */
+const MAX_PATTERN = 10_000;
+const LONGEST_PATTERN = 2000;
 const HINT = `for example: payload.amount > 7 && event.type == "order.created"`;
 
 type Compile = (expression: string) => Filter;
@@ -40,43 +49,50 @@ async function loadEngine(): Promise<Compile> {
   mixNumbers(environment);
   /** Undefined for what is no pattern: a computed one then matches nothing. */
   const compilePattern = (pattern: string) => {
+    if (pattern.length > LONGEST_PATTERN) return undefined;
     try {
-      return RE2JS.compile(pattern);
+      const compiled = RE2JS.compile(pattern);
+      return compiled.programSize() > MAX_PATTERN ? undefined : compiled;
     } catch (error) {
       if (error instanceof RE2JSException) return undefined;
       throw error;
     }
   };
-  const patterns = new Map<string, { matches(text: string): boolean }>();
+  const patterns = new Map<string, RE2JS | undefined>();
+  /** Of the filter that runs: one at a time. */
+  let budget = new Budget(MAX_STEPS);
   environment.registerFunction(
     `string.${LINEAR_MATCHES}(string): bool`,
     (text: string, pattern: string) => {
       let compiled = patterns.get(pattern);
-      if (!compiled) {
-        const re = compilePattern(pattern);
+      if (!patterns.has(pattern)) {
         // A pattern may be computed from each payload: what is kept of them is bounded.
         if (patterns.size >= 100) patterns.clear();
-        patterns.set(
-          pattern,
-          compiled = { matches: (input) => re?.matcher(input).find() ?? false },
-        );
+        patterns.set(pattern, compiled = compilePattern(pattern));
       }
-      return compiled.matches(text);
+      if (!compiled || !budget.spendOnPattern(compiled.programSize(), text.length)) return false;
+      return compiled.matcher(text).find();
     },
   );
   return (expression) => {
-    const program = prepare(expression, () => environment.parse(renameMatches(expression)));
-    for (const pattern of literalPatterns(expression)) {
+    const program = prepare(expression, () => environment.parse(expression));
+    const own = new Budget(MAX_STEPS);
+    for (const pattern of guard(program.ast, own)) {
       if (!compilePattern(pattern)) {
-        throw invalid(`has a pattern that is not one: ${JSON.stringify(pattern)}`, { expression });
+        throw invalid(`has a pattern that is not one, or too large: ${JSON.stringify(pattern)}`, {
+          expression,
+        });
       }
     }
     const checked = program.check?.();
     if (checked && !checked.valid) throw asInvalid(checked.error, expression);
     return (event) => {
+      budget = own;
+      budget.refill();
       try {
-        return program({ event, payload: event.payload }) === true;
+        return program({ event, payload: event.payload }) === true || budget.isSpent;
       } catch (error) {
+        if (budget.isSpent) return true;
         if (error instanceof EvaluationError || error instanceof CelTypeError) return false; // a missing field: no match
         throw error;
       }
@@ -93,21 +109,6 @@ async function loadEngine(): Promise<Compile> {
       throw error;
     }
   }
-}
-
-/** As long as `matches`, so that positions in messages stay true. */
-const LINEAR_MATCHES = "matchRe";
-
-/** Calls our `matches` instead of the library's, everywhere but in string literals. */
-export function renameMatches(expression: string): string {
-  const token = /"""[^]*?"""|'''[^]*?'''|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\bmatches\b(?=\s*\()/g;
-  return expression.replace(token, (found) => found === "matches" ? LINEAR_MATCHES : found);
-}
-
-/** The patterns that stand in the expression itself, as single- or double-quoted strings without escapes. */
-function literalPatterns(expression: string): string[] {
-  return [...expression.matchAll(/\.matches\s*\(\s*(?:"([^"\\]*)"|'([^'\\]*)')\s*\)/g)]
-    .map(([, double, single]) => double ?? single ?? "");
 }
 
 const ARITHMETIC: Record<string, (a: number, b: number) => number> = {

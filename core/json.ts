@@ -262,15 +262,18 @@ class Scanner {
     }
   }
 
-  /** Passes a string; false, standing on the fault, where it has one. */
+  /** Passes a string; false, standing on the fault, where it has one. A loop: a regular expression's stack overflows. */
   #string(): boolean {
-    // deno-lint-ignore no-control-regex -- a raw control character is exactly what a string must not have
-    const rest = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*/y;
-    rest.lastIndex = this.#at;
-    this.#at += rest.exec(this.#text)![0].length;
-    if (this.#text.charCodeAt(this.#at) !== QUOTE) return false;
-    this.#at++;
-    return true;
+    const text = this.#text;
+    for (let at = this.#at + 1;;) {
+      const char = text.charCodeAt(at);
+      const width = char === BACKSLASH ? escapeWidth(text, at) : char >= 0x20 ? 1 : 0;
+      if (char === QUOTE || width === 0) { // a control character, half an escape, or the end
+        this.#at = char === QUOTE ? at + 1 : at;
+        return char === QUOTE;
+      }
+      at += width;
+    }
   }
 
   #scalar(): boolean {
@@ -281,6 +284,12 @@ class Scanner {
     this.#at += found[0].length;
     return true;
   }
+}
+
+/** The length of the escape that begins at `at`, 0 when it is none. */
+function escapeWidth(text: string, at: number): number {
+  if (/["\\/bfnrt]/.test(text.charAt(at + 1))) return 2;
+  return /^\\u[0-9a-fA-F]{4}$/.test(text.slice(at, at + 6)) ? 6 : 0;
 }
 
 /** What a JSON pointer (RFC 6901) finds in a value; undefined where it finds nothing. Throws nothing. */

@@ -4,6 +4,7 @@
  */
 import type { RE2JS } from "re2js";
 import { InvalidSchemaError } from "../errors.ts";
+import type { CheckBudget } from "./budget.ts";
 
 /** What ajv needs of a compiled pattern. */
 export interface PatternEngine {
@@ -16,9 +17,15 @@ export interface PatternEngine {
 export type Re2 = typeof RE2JS;
 
 const LONGEST = 2000;
+/** Instructions of all patterns of a schema together: `x{1000}` makes a thousand of five characters. */
+export const MAX_PATTERN_SIZE = 10_000;
 
 /** Compiles a pattern of JSON Schema (ECMA-262, flag `u`). Throws `InvalidSchemaError` for what RE2 does not run. */
-export function compileSafePattern(pattern: string, re2: Re2): PatternEngine {
+export function compileSafePattern(
+  pattern: string,
+  about: { re2: Re2; size: { left: number }; budget: Pick<CheckBudget, "spendOnPattern"> },
+): PatternEngine {
+  const { re2, size, budget } = about;
   if (pattern.length > LONGEST) {
     throw new InvalidSchemaError(
       `a pattern has ${pattern.length} characters, and ${LONGEST} is the most`,
@@ -28,9 +35,9 @@ export function compileSafePattern(pattern: string, re2: Re2): PatternEngine {
     );
   }
   if (isPlain(pattern)) return new RegExp(pattern, "u");
+  let compiled: RE2JS;
   try {
-    const compiled = re2.compile(re2.translateRegExp(pattern));
-    return { test: (text) => compiled.matcher(text).find(), toString: () => `re2:${pattern}` };
+    compiled = re2.compile(re2.translateRegExp(pattern));
   } catch (cause) {
     throw new InvalidSchemaError(
       `the pattern ${JSON.stringify(pattern)} is refused: ${reasonFor(pattern, cause)}`,
@@ -42,6 +49,27 @@ export function compileSafePattern(pattern: string, re2: Re2): PatternEngine {
       },
     );
   }
+  const instructions = compiled.programSize();
+  size.left -= instructions;
+  if (size.left < 0) {
+    throw new InvalidSchemaError(
+      `the patterns up to ${
+        JSON.stringify(pattern)
+      } make programs of more than ${MAX_PATTERN_SIZE} instructions`,
+      {
+        code: "schema/pattern-refused",
+        details: { pattern },
+        hint: "use smaller counts: x{1000} makes 1,000 instructions",
+      },
+    );
+  }
+  return {
+    test: (text) => {
+      budget.spendOnPattern(instructions, text.length);
+      return compiled.matcher(text).find();
+    },
+    toString: () => `re2:${pattern}`,
+  };
 }
 
 function reasonFor(pattern: string, cause: unknown): string {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compileFilter, renameMatches } from "../../core/filter.ts";
+import { compileFilter } from "../../core/filter.ts";
 import type { Event } from "../../core/event.ts";
 
 function event(payload: unknown, fields: Partial<Event> = {}): Event {
@@ -67,11 +67,55 @@ Deno.test("compileFilter runs matches() on a linear-time engine when the pattern
   assert.equal(await matches('payload.s == "x.matches(y)"', { s: "x.matches(y)" }), true);
 });
 
-Deno.test("renameMatches leaves string literals alone", () => {
-  assert.equal(
-    renameMatches(`a.matches("matches(") && b.matches ('x')`),
-    `a.matchRe("matches(") && b.matchRe ('x')`,
-  );
+Deno.test("compileFilter runs matches() on the linear-time engine however the call is written", async () => {
+  const hostile = `${"a".repeat(40)}!`; // V8's engine would take hours
+  const plain = "payload.s.matches('^(a+)+$')";
+  for (
+    const expression of [
+      plain,
+      plain.replace("matches(", "matches // '\n("),
+      plain.replace("'^", "r'^"),
+      `// '\n${plain} // '`,
+      String.raw`r'\"' != '' && ${plain}`,
+      String.raw`'''"''' != '' && ${plain}`,
+      String.raw`b'"' != b'' && ${plain}`,
+      "[payload.s].exists(s, s.matches('^(a+)+$'))",
+      "[payload.s].filter(s, s.matches('^(a+)+$')).size() > 0",
+      "cel.bind(s, payload.s, s.matches('^(a+)+$'))",
+      "{'s': payload.s}.s.matches('^(a+)+$')",
+      "(true ? payload.s : '').matches('^(a+' + ')+$')",
+    ]
+  ) assert.equal(await matches(expression, { s: hostile }), false, expression);
+  await assert.rejects(compileFilter("payload.s.matches(r'(')"), { code: "filter/invalid" });
+});
+
+Deno.test("compileFilter lets an event match when deciding it would take for ever", async () => {
+  const list = Array.from({ length: 100_000 }, (_, i) => i);
+  const payload = { list, text: "x".repeat(500_000), words: list.map(String) };
+  for (
+    const expression of [
+      "payload.list.exists(a, payload.list.exists(b, a + b < 0))",
+      "payload.list.exists(a, (a - 1000000) in payload.list)",
+      "payload.words.exists(word, payload.text.contains(word))",
+      `cel.bind(l, payload.list, ${"l + ".repeat(150)} l).size() < 0`,
+      `cel.bind(s, payload.text, ${"cel.bind(s, s + s, ".repeat(12)} s == ''${")".repeat(13)}`,
+    ]
+  ) assert.equal(await matches(expression, payload), true, expression);
+  for (
+    const expression of [
+      "payload.list.exists(a, a < 0)",
+      "payload.list.all(a, a > 0)",
+      "-1 in payload.list",
+      "payload.text.contains('y')",
+      "payload.text.matches('y')",
+    ]
+  ) assert.equal(await matches(expression, payload), false, `${expression} is decided`);
+});
+
+Deno.test("compileFilter decides each event anew when one before it was too costly", async () => {
+  const filter = await compileFilter("payload.l.exists(a, payload.l.exists(b, a + b < 0))");
+  assert.equal(filter(event({ l: new Array(5000).fill(1) })), true);
+  assert.equal(filter(event({ l: [1] })), false);
 });
 
 Deno.test("compileFilter says where an expression is wrong", async () => {

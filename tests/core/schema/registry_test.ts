@@ -138,6 +138,24 @@ const refused: [string, unknown, RegExp][] = [
     ),
     $ref: "#/$defs/d0",
   }, /fans out/],
+  ["has too many parts", {
+    properties: Object.fromEntries(Array.from({ length: 2001 }, (_, i) => [`p${i}`, {}])),
+  }, /more than 2000 objects/],
+  ["has a pattern of many counts", { pattern: "(a{1000}|b{1000})".repeat(50) }, /instructions/],
+  ["has many patterns with counts", {
+    patternProperties: Object.fromEntries(
+      Array.from({ length: 20 }, (_, i) => [`(\\d|x){1000}${i}`, {}]),
+    ),
+  }, /more than 10000 instructions/],
+  ["has references too deep to compile", {
+    $defs: Object.fromEntries(
+      Array.from({ length: 900 }, (_, i) => [
+        `d${i}`,
+        i === 0 ? { type: "string" } : { items: { $ref: `#/$defs/d${i - 1}` } },
+      ]),
+    ),
+    $ref: "#/$defs/d899",
+  }, /too deep/],
   ["is too large", { description: "x".repeat(300_000) }, /bytes/],
 ];
 
@@ -167,6 +185,83 @@ Deno.test("JsonSchemaRegistry answers at once when patterns and payloads are hos
   assert.deepEqual(await faults({ uniqueItems: true }, items), []);
   assert.equal((await faults({ format: "email" }, `${"a".repeat(100_000)}!`)).length, 1);
   assert.equal((await faults({ format: "uri" }, `http://${"a".repeat(100_000)} `)).length, 1);
+});
+
+const costly: [string, unknown, unknown][] = [
+  ["its references double at each step into it", {
+    $defs: {
+      n: {
+        allOf: [
+          { properties: { x: { $ref: "#/$defs/n" } } },
+          { properties: { x: { $ref: "#/$defs/n" } } },
+        ],
+      },
+    },
+    $ref: "#/$defs/n",
+  }, Array.from({ length: 60 }).reduce((inner) => ({ x: inner }), {})],
+  [
+    "each of its many items has many branches",
+    { items: { anyOf: Array.from({ length: 900 }, (_, i) => ({ const: i })) } },
+    Array.from({ length: 100_000 }, () => 899),
+  ],
+  [
+    "each of its many items may have many names",
+    {
+      items: {
+        properties: Object.fromEntries(
+          Array.from({ length: 900 }, (_, i) => [`p${i}`, { minimum: i }]),
+        ),
+      },
+    },
+    Array.from({ length: 100_000 }, () => ({})),
+  ],
+  [
+    "a large pattern reads a long text",
+    { pattern: "(a{900}|b{900})x" },
+    "ab".repeat(250_000),
+  ],
+];
+
+for (const [what, schema, payload] of costly) {
+  Deno.test(`JsonSchemaRegistry refuses a payload when ${what}`, async () => {
+    await assert.rejects(faults(schema, payload), { code: "event/schema-too-costly" });
+  });
+}
+
+Deno.test("JsonSchemaRegistry checks each payload with a budget of its own", async () => {
+  const registry = await registered({ items: { anyOf: [{ type: "string" }, { type: "null" }] } });
+  const large = JSON.parse(`[${"null,".repeat(300_000)}null]`);
+  for (let i = 0; i < 20; i++) {
+    assert.throws(() => registry.validate("t", undefined, large), {
+      code: "event/schema-too-costly",
+    });
+    assert.equal(registry.validate("t", undefined, ["a", null]).faults.length, 0);
+    assert.equal(registry.validate("t", undefined, [1, 2]).faults.length, 6);
+  }
+});
+
+Deno.test("JsonSchemaRegistry tells the first fault when finding all would cost too much", async () => {
+  const schema = { items: { required: Array.from({ length: 900 }, (_, i) => `p${i}`) } };
+  assert.deepEqual(await faults(schema, Array.from({ length: 5000 }, () => ({}))), [
+    ["/0/p0", "is missing"],
+  ]);
+});
+
+Deno.test("JsonSchemaRegistry takes a payload of a megabyte when its schema is a usual one", async () => {
+  const schema = {
+    type: "array",
+    items: {
+      type: "object",
+      required: ["id", "email"],
+      properties: { id: { type: "integer" }, email: { type: "string", format: "email" } },
+    },
+  };
+  const payload = Array.from(
+    { length: 20_000 },
+    (_, id) => ({ id, email: `someone${id}@example.com` }),
+  );
+  assert.ok(JSON.stringify(payload).length > 900_000);
+  assert.deepEqual(await faults(schema, payload), []);
 });
 
 Deno.test("isPlain trusts V8 only with patterns that cannot backtrack far", () => {
