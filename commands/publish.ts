@@ -4,7 +4,7 @@ import { EventRefusedError, InvalidArgumentError } from "../core/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
-import { formatReceipt } from "./publisher/receipt.ts";
+import { formatReceipt, told } from "./publisher/receipt.ts";
 
 /** More than any daemon takes; it keeps a wrong file from being read into memory. */
 const LARGEST_BODY = 16 * 1024 * 1024;
@@ -180,7 +180,9 @@ async function publishOne(
 ): Promise<void> {
   const body = await payloadBytes(context, payload);
   const client = await context.client();
-  const reply = await client.publish(topic, body, { query });
+  const reply = await client.publish(topic, body, { query }).catch((error) => {
+    throw told(error);
+  });
   if (context.quiet) return;
   context.stdout.writeSync(formatReceipt(topic, { reply, forPeople: context.forPeople }));
 }

@@ -10,7 +10,8 @@ import { asEvsError, type Route, Router, type RouteRequest, sendError } from "./
 const HEADERS_TIMEOUT = 5000;
 /** How often half-open requests are looked for, ms; only while there are connections. */
 const CHECKING_INTERVAL = 1000;
-const MAX_HEADER_BYTES = 16 * 1024;
+/** A tail of a pattern that goes on after a break says where it stands in each of its topics: thousands of them fit. */
+const MAX_HEADER_BYTES = 256 * 1024;
 /** A connection between two requests is kept: consumers and publishers come back. */
 const KEEP_ALIVE = 10 * 60_000;
 

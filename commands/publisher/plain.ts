@@ -8,7 +8,7 @@ import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
 import { resolvePaths } from "../../core/client/paths.ts";
 import type { PublishReply } from "../../core/client/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
-import { formatReceipt } from "./receipt.ts";
+import { formatReceipt, told } from "./receipt.ts";
 
 /** True for three plain words behind `publish`. */
 export function isPlainPublish(argv: readonly string[]): boolean {
@@ -22,7 +22,7 @@ export async function publishPlain(argv: readonly string[]): Promise<void> {
   const { socket } = resolvePaths((name) => Deno.env.get(name));
   const connection = await Connection.open(socket);
   const response = await connection.request(publishRequest(topic, { body, query: { type } }));
-  if (response.status >= 400) throw await remoteError(response);
+  if (response.status >= 400) throw told(await remoteError(response));
   const output = new Output(Deno.stdout);
   const reply = await response.json<PublishReply>();
   try {

@@ -1,4 +1,5 @@
 /** What a single publish prints: a sentence for people, a line of JSON for a pipe. */
+import { EvsError } from "../../core/errors.ts";
 import type { PublishReply } from "../../core/client/protocol.ts";
 
 /** The receipt, with its line feed. Topics and ids that the daemon took hold nothing that needs an escape. */
@@ -20,4 +21,12 @@ export function formatReceipt(
     ...(duplicate ? { duplicate } : {}),
     ...(reply.durable ? {} : { durable: false }),
   }) + "\n";
+}
+
+/** The error of a single publish, with what became of the event: a refused one is not stored. */
+export function told(error: unknown): unknown {
+  if (error instanceof EvsError && error.code.startsWith("event/")) {
+    error.message += "; nothing was stored";
+  }
+  return error;
 }

@@ -2,7 +2,7 @@
  * The delivery of one subscription: a state machine without I/O, without a clock, without promises.
  *
  * Of each topic it keeps what is settled (a set whose first gap is the cursor), of each event at hand whether it is ready,
- * waiting, leased. Who drives it (core/delivery/subscription_driver.ts) feeds it pages, hands out its leases, and commits what a
+ * waiting, leased. Who drives it (core/delivery/driver.ts) feeds it pages, hands out its leases, and commits what a
  * {@link Plan} says; only a commit that is durable is applied, so that memory is never ahead of the disk. One plan at a
  * time is under way.
  */

@@ -31,6 +31,7 @@ Deno.test("publish of three plain words says what it says with a flag", async ()
     const flagged = await evs(["publish", topic, type, payload, "--meta", "a=b"], { at: daemon });
     assert.equal(plain.code, code, `${what}: ${plain.stderr}`);
     assert.deepEqual(said(plain), said(flagged), what);
+    if (code === 4) assert.match(plain.stderr, /; nothing was stored$/m, what);
   }
 });
 

@@ -109,6 +109,24 @@ Deno.test("tail of a pattern begins at 1 of a topic that came while the daemon w
   await tail.end();
 });
 
+Deno.test("tail of a pattern goes on without a gap when it has seen thousands of topics", async () => {
+  await using at = await startDaemon();
+  const names = Array.from({ length: 2000 }, (_, i) => `orders.shop-${i}.placed`);
+  for (let i = 0; i < names.length; i += 100) {
+    await Promise.all(names.slice(i, i + 100).map((name) => at.publish(name, "x", 1)));
+  }
+  const tail = new RunningEvs(["tail", "**", "-n", "0"], { at });
+  await until(async () => (await at.http("GET", "/v1/status")).json.tails === 1);
+  await at.kill("SIGKILL");
+  await at.start();
+  await at.publish(names[0]!, "x", 2);
+  await at.publish(names[1999]!, "x", 3);
+  await until(() => payloads(tail.stdout).length === 2);
+  assert.deepEqual(payloads(tail.stdout).sort(), [2, 3]);
+  tail.child.kill("SIGKILL");
+  await tail.end();
+});
+
 Deno.test("a closed pipe ends tail quietly with 0, without waiting for another event", async () => {
   await using at = await startDaemon();
   await at.publish("t", "a", 1, 2, 3);
