@@ -49,7 +49,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
   reason: {
     kind: "parsed",
     parse: text,
-    brief: "Only those whose reason holds this text",
+    brief: "Only those whose reason holds this text; * is any text",
     placeholder: "TEXT",
     optional: true,
   },

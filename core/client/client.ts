@@ -12,6 +12,7 @@ import type {
   DeadLetterAction,
   DeadLetterActionReply,
   DeadLetterDetail,
+  DeadLetterGroup,
   ExtendRequest,
   LeaseReply,
   LeaseRequest,
@@ -218,6 +219,18 @@ export class Client implements Disposable {
     query: Record<string, string | number | readonly string[] | undefined>,
   ): Promise<HttpResponse> {
     return await this.fetch({ method: "GET", path: "/v1/dead-letters", query });
+  }
+
+  /** By cause, the most frequent first. */
+  async deadLetterGroups(
+    query: Record<string, string | number | undefined>,
+  ): Promise<DeadLetterGroup[]> {
+    const reply = await this.call<{ groups: DeadLetterGroup[] }>({
+      method: "GET",
+      path: "/v1/dead-letter-groups",
+      query,
+    });
+    return reply.groups;
   }
 
   async deadLetter(id: string): Promise<DeadLetterDetail[]> {

@@ -243,6 +243,19 @@ export interface DeadLetterInfo {
   attempts: number;
 }
 
+/** `GET /v1/dead-letter-groups`, with the filters of the list: `{groups: DeadLetterGroup[]}`, the largest first. */
+export interface DeadLetterGroup {
+  /** What the reasons have in common; `*` where they differ. A filter `reason` finds them by it. */
+  reason: string;
+  count: number;
+  /** When the first and the last of them died, Unix ms. */
+  firstAt: number;
+  lastAt: number;
+  subscriptions: string[];
+  /** The latest of them. */
+  example: { id: string; topic: string; seq: number; subscription: string; reason: string };
+}
+
 /** `GET /v1/dead-letters/{ID or SUBSCRIPTION:ID}`: `{deadLetters: DeadLetterDetail[]}`. */
 export interface DeadLetterDetail extends Omit<DeadLetterInfo, "attempts"> {
   attempts: Attempt[];

@@ -5,16 +5,20 @@
 import type {
   DeadLetterAction,
   DeadLetterActionReply,
+  DeadLetterGroup,
   DeadLetterInfo,
 } from "../client/protocol.ts";
 import { planAdopt } from "../delivery/plan.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../errors.ts";
+import { CauseCounter } from "./groups.ts";
 import { namesDeadLetter } from "../state/dead_letter_page.ts";
 import type { DeadLetterFilter, DeadLetterRecord, State, StateChange } from "../state/state.ts";
 
 /** Entries that are moved or removed in one transaction. */
 const CHUNK = 200;
+/** Entries that are looked at before others are served. */
+const GROUPED_AT_ONCE = 500;
 /** Ids that an error names. */
 const NAMED = 10;
 
@@ -42,6 +46,22 @@ export class DeadLetterDesk {
   ): { entries: DeadLetterInfo[]; next?: string } {
     const { records, next } = this.#state.deadLetters(filter, page);
     return { entries: records.map(infoOf), ...(next === undefined ? {} : { next }) };
+  }
+
+  /** By cause, the most frequent first. Others are served between one page and the next. */
+  async groups(filter: DeadLetterFilter): Promise<DeadLetterGroup[]> {
+    const counter = new CauseCounter();
+    let after: string | undefined;
+    do {
+      const page = this.#state.deadLetters(filter, {
+        limit: GROUPED_AT_ONCE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const record of page.records) counter.add(record);
+      after = page.next;
+      if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
+    } while (after !== undefined);
+    return counter.groups();
   }
 
   /** How many there are. */

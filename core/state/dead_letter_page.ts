@@ -1,4 +1,5 @@
 /** What both states decide about lists of dead letters: who matches, where a page begins, where the next one does. */
+import { reasonHolds } from "../dead_letter/reason.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import type { DeadLetterFilter, DeadLetterPage, DeadLetterRecord } from "./state.ts";
 
@@ -18,8 +19,7 @@ export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRec
     (filter.type === undefined || entry.type === filter.type) &&
     (filter.key === undefined || entry.key === filter.key) &&
     (filter.since === undefined || entry.diedAt >= filter.since) &&
-    (filter.reason === undefined ||
-      entry.reason.toLowerCase().includes(filter.reason.toLowerCase()));
+    (filter.reason === undefined || reasonHolds(entry.reason, filter.reason));
 }
 
 /** The number that `after` stands for: a page holds the entries below it. */

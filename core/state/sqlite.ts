@@ -2,6 +2,7 @@
  * The state in SQLite. Synchronous inside: a commit is one transaction with one sync. The daemon runs the writer in a
  * worker and reads here through a second, read-only instance (core/state/worker_state.ts).
  */
+import { reasonHolds } from "../dead_letter/reason.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { CannotStoreError, InternalError } from "../errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
@@ -38,7 +39,7 @@ export class SqliteState implements State {
     this.#database.function(
       "holds",
       { deterministic: true },
-      (text, part) => String(text).toLowerCase().includes(String(part)) ? 1 : 0,
+      (text, part) => reasonHolds(String(text), String(part)) ? 1 : 0,
     );
   }
 
@@ -169,7 +170,7 @@ function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInpu
   add("type = ?", filter.type);
   add("key = ?", filter.key);
   add("died_at >= ?", filter.since);
-  add("holds(reason, ?)", filter.reason?.toLowerCase());
+  add("holds(reason, ?)", filter.reason);
   return { where: conditions.join(" AND "), values };
 }
 

@@ -151,7 +151,7 @@ export interface DeadLetterFilter {
   topic?: string;
   type?: string;
   key?: string;
-  /** A part of the reason, without regard to case. */
+  /** A part of the reason, without regard to case; `*` stands for any text. */
   reason?: string;
   /** Unix ms, inclusive. */
   since?: number;

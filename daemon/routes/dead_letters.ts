@@ -10,13 +10,13 @@ const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1000;
 const FILTERS = ["subscription", "topic", "type", "key", "reason"] as const;
 
-/** List, show, retry, remove. */
+/** List, group, show, retry, remove. */
 export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letters",
     handle({ host, query }, reply) {
-      const filter = queryFilter(query);
+      const filter = queryFilter(query, ["limit", "after"]);
       const limit = wholeOf(query, "limit", [1, LARGEST_PAGE]) ?? DEFAULT_PAGE;
       const after = query.get("after");
       const { entries, next } = host.broker.deadLetters.list(filter, {
@@ -26,6 +26,13 @@ export const deadLetterRoutes: Route[] = [
       if (next !== undefined) reply.setHeader("evs-next", next);
       const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
       sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes: encoder.encode(lines) });
+    },
+  },
+  {
+    method: "GET",
+    path: "/v1/dead-letter-groups",
+    async handle({ host, query }, reply) {
+      sendJson(reply, 200, { groups: await host.broker.deadLetters.groups(queryFilter(query)) });
     },
   },
   {
@@ -70,8 +77,11 @@ export const deadLetterRoutes: Route[] = [
 
 const encoder = new TextEncoder();
 
-function queryFilter(query: URLSearchParams): DeadLetterFilter {
-  const known = [...FILTERS, "since", "limit", "after"];
+function queryFilter(
+  query: URLSearchParams,
+  others: readonly string[] = [],
+): DeadLetterFilter {
+  const known = [...FILTERS, "since", ...others];
   for (const name of query.keys()) {
     if (known.includes(name)) continue;
     throw new InvalidArgumentError(`dead letters have no parameter ${JSON.stringify(name)}`, {

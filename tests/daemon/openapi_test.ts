@@ -216,6 +216,7 @@ Deno.test("openapi.json describes what every route answers", async () => {
     status: 200,
   });
   assert.ok(dead.headers.get("evs-next"));
+  await call("GET", "/v1/dead-letter-groups", { query: "?subscription=s", status: 200 });
   await call("GET", "/v1/dead-letters/{id}", {
     params: { id: JSON.parse(dead.text).id },
     status: 200,

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { EventBroker } from "../../core/broker.ts";
-import { ConflictError, InvalidArgumentError, NotFoundError } from "../../core/errors.ts";
-import { MemoryState } from "../../core/state/memory.ts";
-import type { StateChange } from "../../core/state/state.ts";
+import { EventBroker } from "../../../core/broker.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../../../core/errors.ts";
+import { MemoryState } from "../../../core/state/memory.ts";
+import type { StateChange } from "../../../core/state/state.ts";
 
 class WatchedState extends MemoryState {
   commits: (readonly StateChange[])[] = [];

@@ -1,0 +1,36 @@
+/** `evs dlq groups`: what the dead letters have in common. */
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { age } from "../terminal/age.ts";
+import { type FilterFlags, filterFlags, listQuery, selection } from "./selection.ts";
+
+export const groups = verb<FilterFlags, []>({
+  brief: "Count dead letters by cause",
+  description:
+    "Puts dead letters together whose reasons differ only in ids, numbers, times, paths and quoted values: each cause with its count, when it was first and last seen, its subscriptions and its latest example. The cause can be given to --reason as it is printed.",
+  examples: [
+    ["dlq groups", "what went wrong, the most frequent cause first"],
+    ["dlq groups --since 1h --subscription mailer", "mailer's last hour"],
+    [
+      "dlq retry --reason 'connect to * timed out' --dry-run",
+      "how many of one cause would be sent",
+    ],
+  ],
+  parameters: { flags: { ...filterFlags } },
+  run: groupDeadLetters,
+});
+
+async function groupDeadLetters(this: EvsContext, flags: FilterFlags): Promise<void> {
+  const now = this.clock.now();
+  const client = await this.client();
+  const found = await client.deadLetterGroups(listQuery(selection(flags, { ids: [], now })));
+  await this.printRows(found, (group) => ({
+    count: group.count,
+    reason: group.reason,
+    first: age(now - group.firstAt),
+    last: age(now - group.lastAt),
+    subscriptions: group.subscriptions.join(", "),
+    example: `${group.example.subscription}:${group.example.id}`,
+  }));
+  if (found.length === 0) this.note("no dead letters");
+}
