@@ -9,6 +9,7 @@ import { SchemaGate } from "./admission.ts";
 import type { PublishOptions } from "./capture.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { DeadLetterDesk } from "./dead_letter/desk.ts";
+import { DeadLetterImporter } from "./dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "./dead_letter/queue.ts";
 import { retryForeign } from "./dead_letter/foreign.ts";
 import { LocalSubscriptions } from "./delivery/local.ts";
@@ -74,6 +75,7 @@ export class EventBroker {
   readonly store: JournalStore;
   readonly subscriptions: SubscriptionManager;
   readonly deadLetters: DeadLetterDesk;
+  readonly deadLetterImports: DeadLetterImporter;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
   readonly #ownQueue: boolean;
@@ -128,6 +130,7 @@ export class EventBroker {
       ledger: (name) => new StateLedger(name, state, foreign),
     }, snapshot);
     this.deadLetters = new DeadLetterDesk(state, this.subscriptions);
+    this.deadLetterImports = new DeadLetterImporter(state, this.subscriptions);
     this.#ownQueue = foreign === undefined;
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
     this.#locals = new LocalSubscriptions({

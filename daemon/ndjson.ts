@@ -5,6 +5,7 @@
  * offsets) a line's text is a slice of the chunk's. A line's bytes are a view on the chunk: nothing is copied but the
  * line that a chunk boundary cuts. A line over the limit is refused as soon as it is known to be, and never buffered.
  */
+import { EventRefusedError, type EvsError } from "../core/errors.ts";
 import { concat } from "../core/store/bytes.ts";
 
 const LF = 0x0a;
@@ -16,6 +17,19 @@ const BLANK = /^[ \t\r]*$/;
 export type LineFault =
   | { code: "event/invalid-utf8"; offset: number }
   | { code: "event/too-large"; limit: number };
+
+/** A line that the reader refused, as the error that is told. */
+export function lineFaultError(fault: LineFault): EvsError {
+  return fault.code === "event/too-large"
+    ? new EventRefusedError(fault.code, `the line is longer than ${fault.limit} bytes`, {
+      details: { limit: fault.limit },
+      hint:
+        "raise max_event_bytes in the config, or publish a reference to the data instead of the data",
+    })
+    : new EventRefusedError(fault.code, `byte ${fault.offset + 1} of the line is not UTF-8`, {
+      details: { column: fault.offset + 1 },
+    });
+}
 
 /** What a reader of lines is told. Each returns false to end the reading: nothing that follows is looked at. */
 export interface LineSink {

@@ -36,7 +36,7 @@ async function sourceFiles(...folders: string[]): Promise<string[]> {
 /** `core/store/sqlite.ts` to what it imports: paths of ours, or specifiers. */
 async function importsOf(path: string): Promise<string[]> {
   const source = await Deno.readTextFile(new URL(`../${path}`, import.meta.url));
-  const found = source.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g);
+  const found = source.matchAll(/\b(?:from|import)(?:\s+|\s*\(\s*)"([^"]+)"/g);
   const base = new URL(`../${path}`, import.meta.url);
   return [...found].map(([, specifier]) => {
     if (!specifier!.startsWith(".")) return specifier!;

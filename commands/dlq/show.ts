@@ -1,14 +1,13 @@
 /** `evs dlq show`: one event that failed, with every attempt. */
 import type { DeadLetterDetail } from "../../core/client/protocol.ts";
-import { segment } from "../../core/client/client.ts";
 import { formatDuration } from "../../core/duration.ts";
-import { splitElements, splitMembers } from "../../core/json.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeJson, escapeLines, escapeText } from "../terminal/escape.ts";
 import { formatFacts, formatTime } from "../terminal/table.ts";
+import { fetchDetails } from "./details.ts";
 
 export const show = verb<Record<never, never>, [string]>({
   brief: "Show a dead letter with all its attempts",
@@ -29,11 +28,7 @@ export const show = verb<Record<never, never>, [string]>({
 
 async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Promise<void> {
   const client = await this.client();
-  const response = await client.fetch({
-    method: "GET",
-    path: `/v1/dead-letters/${segment(id)}`,
-  });
-  const details = readDetails(await response.bytes());
+  const details = await fetchDetails(client, id);
   for (const [index, { text: raw, detail, payload }] of details.entries()) {
     if (!this.forPeople) {
       const line = this.stdout.isTerminal ? escapeJson(raw) : raw;
@@ -43,34 +38,6 @@ async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Pr
     if (index > 0) await this.stdout.write("\n");
     await this.stdout.write(describeDeadLetter(detail, { payload, paint: this.paint }));
   }
-}
-
-/** A dead letter as it came, and as a value; the payload is not printed again. */
-interface RawDetail {
-  text: string;
-  detail: DeadLetterDetail;
-  payload: string;
-}
-
-function readDetails(bytes: Uint8Array): RawDetail[] {
-  const body = new TextDecoder().decode(bytes);
-  const found: RawDetail[] = [];
-  for (const member of splitMembers(body, bytes)) {
-    if (member.name !== "deadLetters") continue;
-    for (const element of splitElements(member.text, member.bytes)) {
-      const event = splitMembers(element.text, element.bytes)
-        .find((part) => part.name === "event");
-      const payload = event === undefined
-        ? undefined
-        : splitMembers(event.text, event.bytes).find((part) => part.name === "payload");
-      found.push({
-        text: element.text,
-        detail: JSON.parse(element.text) as DeadLetterDetail,
-        payload: payload?.text ?? "",
-      });
-    }
-  }
-  return found;
 }
 
 /** A dead letter for people. */
@@ -87,11 +54,16 @@ export function describeDeadLetter(
     subscription: detail.subscription,
     died: formatTime(detail.diedAt),
     reason: detail.reason,
+    ...(detail.editedFrom === undefined ? {} : { "edited from": detail.editedFrom }),
+    ...(detail.editedAs === undefined ? {} : { "edited as": detail.editedAs }),
     payload: options.payload,
   }, { paint });
   const attempts = detail.attempts.map((attempt) => describeAttempt(attempt, paint));
   const retry = `evs dlq retry ${detail.subscription}:${detail.id}`;
-  return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n`;
+  const edit = `evs dlq edit ${detail.subscription}:${detail.id}`;
+  return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n${
+    paint.dim("mend it first:")
+  } ${escapeText(edit)}\n`;
 }
 
 function describeAttempt(attempt: Attempt, paint: Palette): string {

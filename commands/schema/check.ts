@@ -4,7 +4,7 @@ import { ExitCode } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { escapeText } from "../terminal/escape.ts";
-import { readInput } from "./input.ts";
+import { batches, readInput, toLines } from "../input.ts";
 
 type CheckFlags = { version?: string };
 
@@ -66,41 +66,6 @@ async function checkPayloads(
   if (refused > 0) this.exitCode = ExitCode.Refused;
   if (this.forPeople) {
     this.print(refused === 0 ? `${checked} valid` : `${refused} of ${checked} refused`);
-  }
-}
-
-/** One JSON value over several lines becomes one line; anything else is taken as NDJSON. */
-export function toLines(bytes: Uint8Array): Uint8Array {
-  const source = new TextDecoder().decode(bytes);
-  if (!source.trim().includes("\n")) return bytes;
-  try {
-    JSON.parse(source);
-  } catch {
-    // Not one value: a line each, and the daemon says what is wrong with which.
-    return bytes;
-  }
-  // Between tokens a line feed means as little as a space, and in strings there are none.
-  return bytes.map((byte) => byte === 0x0a || byte === 0x0d ? 0x20 : byte);
-}
-
-/** Small enough for a socket's buffer: verdicts are read only after the whole request is written. */
-const BATCH = 64 * 1024;
-
-/** Whole lines, about 64 KiB a request. */
-export function* batches(
-  bytes: Uint8Array,
-): Generator<{ bytes: Uint8Array; firstLine: number }, void, undefined> {
-  let firstLine = 1;
-  for (let from = 0; from < bytes.length;) {
-    let to = bytes.length;
-    if (to - from > BATCH) {
-      const next = bytes.indexOf(0x0a, from + BATCH);
-      if (next >= 0) to = next + 1;
-    }
-    const part = bytes.subarray(from, to);
-    yield { bytes: part, firstLine };
-    for (let at = part.indexOf(0x0a); at >= 0; at = part.indexOf(0x0a, at + 1)) firstLine++;
-    from = to;
   }
 }
 

@@ -1,7 +1,7 @@
 /** `evs schema register`. */
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
-import { readInput } from "./input.ts";
+import { readInput } from "../input.ts";
 import { parseJson } from "../../core/json.ts";
 import { EventRefusedError, InvalidSchemaError } from "../../core/errors.ts";
 

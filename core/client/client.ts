@@ -13,6 +13,7 @@ import type {
   DeadLetterActionReply,
   DeadLetterDetail,
   DeadLetterGroup,
+  DeadLetterImportReply,
   ExtendRequest,
   LeaseReply,
   LeaseRequest,
@@ -238,6 +239,20 @@ export class Client implements Disposable {
       get(`/v1/dead-letters/${segment(id)}`),
     );
     return reply.deadLetters;
+  }
+
+  /** Takes in NDJSON of what `deadLetters({full: "1"})` gives; `retry` delivers it again. */
+  async importDeadLetters(
+    body: Uint8Array,
+    options: { retry: boolean; to?: string | undefined },
+  ): Promise<DeadLetterImportReply> {
+    return await this.call({
+      method: "POST",
+      path: "/v1/dead-letters/import",
+      query: { retry: options.retry ? "1" : undefined, to: options.to },
+      body,
+      contentType: "application/x-ndjson",
+    });
   }
 
   async retryDeadLetters(action: DeadLetterAction): Promise<DeadLetterActionReply> {

@@ -241,6 +241,10 @@ export interface DeadLetterInfo {
   reason: string;
   diedAt: number;
   attempts: number;
+  /** Of a mended copy: what it was made from, `SUBSCRIPTION:ID`; that goes when this one succeeds. */
+  editedFrom?: string;
+  /** A mended copy of it was sent, `SUBSCRIPTION:ID`. */
+  editedAs?: string;
 }
 
 /** `GET /v1/dead-letter-groups`, with the filters of the list: `{groups: DeadLetterGroup[]}`, the largest first. */
@@ -276,6 +280,22 @@ export interface DeadLetterAction {
   dryRun?: boolean;
   /** Retry only: deliver to this subscription instead of the one that failed. */
   to?: string;
+}
+
+/** `POST /v1/dead-letters/import?retry=1&to=`: NDJSON of `DeadLetterDetail`, as `GET /v1/dead-letters?full=1` gives it. */
+export interface DeadLetterImportReply {
+  /** Entries that were taken. */
+  count: number;
+  /** With `retry`: delivered as a copy with an id of its own, because the event was changed. */
+  mended: number;
+  /** With `retry`: delivered as they were. */
+  unchanged: number;
+  /** Without `retry`: put into the queue. */
+  added: number;
+  /** Left alone: in the queue already, or with `retry` on their way already. */
+  present: number;
+  /** Lines that were not taken. Nothing of them was changed. */
+  refused?: { line: number; code: string; message: string; hint?: string }[];
 }
 
 /** What a dead-letter action did, or would do. */

@@ -8,26 +8,18 @@ import type {
   DeadLetterGroup,
   DeadLetterInfo,
 } from "../client/protocol.ts";
-import { planAdopt } from "../delivery/plan.ts";
+import { planAdopt } from "../delivery/adopt.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import { ConflictError, InvalidArgumentError, NotFoundError } from "../errors.ts";
+import { InvalidArgumentError, NotFoundError } from "../errors.ts";
 import { CauseCounter } from "./groups.ts";
-import { namesDeadLetter } from "../state/dead_letter_page.ts";
-import type { DeadLetterFilter, DeadLetterRecord, State, StateChange } from "../state/state.ts";
+import { chunks, copyOf, type EntryKey, readEntries, refuseGone, removal } from "./entries.ts";
+import { namesDeadLetter } from "./name.ts";
+import type { DeadLetterFilter, DeadLetterRecord, State } from "../state/state.ts";
 
-/** Entries that are moved or removed in one transaction. */
-const CHUNK = 200;
 /** Entries that are looked at before others are served. */
-const GROUPED_AT_ONCE = 500;
+const PAGE = 500;
 /** Ids that an error names. */
 const NAMED = 10;
-
-/** One entry, by what identifies it. */
-interface EntryKey {
-  subscription: string;
-  topic: string;
-  id: string;
-}
 
 /** Where dead letters are seen to; see the head of this file. */
 export class DeadLetterDesk {
@@ -40,12 +32,11 @@ export class DeadLetterDesk {
   }
 
   /** Newest first. */
-  list(
+  records(
     filter: DeadLetterFilter,
     page: { limit: number; after?: string },
-  ): { entries: DeadLetterInfo[]; next?: string } {
-    const { records, next } = this.#state.deadLetters(filter, page);
-    return { entries: records.map(infoOf), ...(next === undefined ? {} : { next }) };
+  ): { records: DeadLetterRecord[]; next?: string } {
+    return this.#state.deadLetters(filter, page);
   }
 
   /** By cause, the most frequent first. Others are served between one page and the next. */
@@ -54,7 +45,7 @@ export class DeadLetterDesk {
     let after: string | undefined;
     do {
       const page = this.#state.deadLetters(filter, {
-        limit: GROUPED_AT_ONCE,
+        limit: PAGE,
         ...(after === undefined ? {} : { after }),
       });
       for (const record of page.records) counter.add(record);
@@ -84,9 +75,14 @@ export class DeadLetterDesk {
   /** Delivers entries again, to the subscription that failed or to another. */
   async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
     if (action.to !== undefined) this.#subscriptions.require(action.to);
-    const keys = this.#find(action);
+    const keys = this.#find(action, {
+      // What was mended is on its way in another shape; by its name it can still be sent as it was.
+      passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
+    });
     const bySubscription = countBySubscription(keys);
-    if (action.to === undefined) this.#refuseGone(bySubscription);
+    if (action.to === undefined) {
+      refuseGone(this.#subscriptions, { names: Object.keys(bySubscription), done: "retried" });
+    }
     if (!action.dryRun) {
       const targets = Map.groupBy(keys, ({ subscription }) => action.to ?? subscription);
       for (const [target, entries] of targets) {
@@ -97,27 +93,11 @@ export class DeadLetterDesk {
     return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
   }
 
-  #refuseGone(bySubscription: Record<string, number>): void {
-    const gone = Object.keys(bySubscription).filter((name) => !this.#subscriptions.has(name));
-    if (gone.length === 0) return;
-    const one = gone.length === 1;
-    throw new ConflictError(
-      `the subscription${one ? "" : "s"} ${gone.slice(0, NAMED).join(", ")} ${
-        one ? "is" : "are"
-      } gone; nothing was retried`,
-      {
-        code: "dead-letter/subscription-gone",
-        hint: "add --to NAME to deliver to another subscription",
-        details: { subscriptions: gone },
-      },
-    );
-  }
-
   async #move(target: string, keys: readonly EntryKey[]): Promise<void> {
     const driver = this.#subscriptions.require(target);
     driver.look();
     await driver.plan(() => {
-      const records = this.#read(keys);
+      const records = readEntries(this.#state, keys);
       const plan = planAdopt(driver.queue, records, driver.now());
       plan.changes.push(...records.map(removal));
       return plan;
@@ -138,7 +118,10 @@ export class DeadLetterDesk {
   }
 
   /** The entries that an action means, newest first. */
-  #find(action: DeadLetterAction): EntryKey[] {
+  #find(
+    action: DeadLetterAction,
+    options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
+  ): EntryKey[] {
     const { to: _to, dryRun: _dryRun, all, ...filter } = action;
     const given = Object.values(filter).some((value) => value !== undefined);
     if (!given && !all) {
@@ -151,10 +134,12 @@ export class DeadLetterDesk {
     let after: string | undefined;
     do {
       const page = this.#state.deadLetters(filter, {
-        limit: CHUNK,
+        limit: PAGE,
         ...(after === undefined ? {} : { after }),
       });
-      for (const { subscription, topic, id } of page.records) {
+      for (const record of page.records) {
+        if (options.passOver?.(record)) continue;
+        const { subscription, topic, id } = record;
         keys.push({ subscription, topic, id });
       }
       after = page.next;
@@ -165,33 +150,12 @@ export class DeadLetterDesk {
     if (lacking.length > 0) throw missing(lacking);
     return keys;
   }
-
-  /** The records of these keys that are still there, in the order of the keys. */
-  #read(keys: readonly EntryKey[]): DeadLetterRecord[] {
-    const ids = keys.map(({ subscription, id }) => `${subscription}:${id}`);
-    const found = new Map<string, DeadLetterRecord>();
-    let after: string | undefined;
-    do {
-      const page = this.#state.deadLetters({ ids }, {
-        limit: CHUNK,
-        ...(after === undefined ? {} : { after }),
-      });
-      for (const record of page.records) found.set(nameOf(record), record);
-      after = page.next;
-    } while (after !== undefined);
-    return keys.map((key) => found.get(nameOf(key))).filter((record) => record !== undefined);
-  }
 }
 
-function nameOf({ subscription, topic, id }: EntryKey): string {
-  return `${subscription}\n${topic}\n${id}`;
-}
-
-function removal({ subscription, topic, id }: EntryKey): StateChange {
-  return { op: "dead.remove", subscription, topic, id };
-}
-
-function infoOf({ line: _line, attempts, ...record }: DeadLetterRecord): DeadLetterInfo {
+/** An entry as a line of the list. */
+export function deadLetterInfo(
+  { line: _line, attempts, ...record }: DeadLetterRecord,
+): DeadLetterInfo {
   return { ...record, attempts: attempts.length };
 }
 
@@ -199,12 +163,6 @@ function countBySubscription(keys: readonly EntryKey[]): Record<string, number> 
   const counts: Record<string, number> = {};
   for (const { subscription } of keys) counts[subscription] = (counts[subscription] ?? 0) + 1;
   return counts;
-}
-
-function chunks<T>(items: readonly T[]): T[][] {
-  const parts: T[][] = [];
-  for (let at = 0; at < items.length; at += CHUNK) parts.push(items.slice(at, at + CHUNK));
-  return parts;
 }
 
 function missing(ids: readonly string[]): NotFoundError {

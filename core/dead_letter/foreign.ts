@@ -1,5 +1,5 @@
 /** Retrying what lies in a dead-letter queue that the application wrote. */
-import { planAdopt } from "../delivery/plan.ts";
+import { planAdopt } from "../delivery/adopt.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../errors.ts";
 import { type DeadLetterEntry, type DeadLetterQueue, recordOf } from "./queue.ts";

@@ -4,10 +4,11 @@
  * so that nobody else settles them.
  */
 import { toWireLine } from "../event.ts";
+import { splitDeadLetterName } from "../dead_letter/name.ts";
 import { backoffDelay } from "../retry.ts";
-import type { Attempt, DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
+import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
 import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
-import { type DeliveryQueue, retryEntry } from "./queue.ts";
+import type { DeliveryQueue } from "./queue.ts";
 
 /** A transition that is decided and not yet durable. Exactly one of `apply` and `rollback` is called, once. */
 export interface Plan<T = void> {
@@ -73,7 +74,7 @@ export function planSettle(
       mark(settled, lane, entry.seq);
     }
     if (item.ack) {
-      if (entry.kind === "retry") changes.push(removeRetry(queue, entry));
+      if (entry.kind === "retry") changes.push(removeRetry(queue, entry), ...removeOriginal(lease));
       steps.push(() => finish(queue, lease));
       return "done";
     }
@@ -83,6 +84,7 @@ export function planSettle(
       ...identityOf(queue, entry),
       attempts,
       line: lease.record?.line ?? toWireLine(entry.event!),
+      ...(lease.record?.editedFrom === undefined ? {} : { editedFrom: lease.record.editedFrom }),
     };
     if (item.dead || failures > queue.settings.maxRetries) {
       attempts[attempts.length - 1]!.outcome = item.expired ? "expired" : "dead";
@@ -216,68 +218,8 @@ export function planSeek(
   };
 }
 
-/**
- * Takes in dead letters as retries that are due now, with their history and a fresh grant of retries. An event that is
- * on its way here already is not taken in twice.
- */
-export function planAdopt(
-  queue: DeliveryQueue,
-  records: readonly DeadLetterRecord[],
-  now: Now,
-): Plan {
-  const changes: StateChange[] = [];
-  const steps: (() => void)[] = [];
-  const settled = new Map<TopicLane, number[]>();
-  for (const record of records) {
-    if (queue.shelf.retryOf(record.topic, record.id)) continue;
-    const lane = queue.lanes.get(record.topic);
-    if (lane?.held.get(record.seq)?.id === record.id) continue;
-    const { reason: _reason, diedAt: _diedAt, ...event } = record;
-    const retry: RetryRecord = {
-      ...event,
-      subscription: queue.name,
-      dueAt: now.wall,
-      nextAttempt: (record.attempts.at(-1)?.attempt ?? 0) + 1,
-      failures: 0,
-    };
-    changes.push({ op: "retry.put", record: retry });
-    const takes = lane !== undefined && record.seq > 0 && record.seq <= lane.lastSeq &&
-      !lane.settled.has(record.seq);
-    if (takes) {
-      // At once, not when it is durable: nobody may lease it from the topic meanwhile.
-      const twin = queue.shelf.bufferedOf(record.topic).find(({ seq }) => seq === record.seq);
-      if (twin) queue.shelf.drop(twin);
-      mark(settled, lane, record.seq);
-    }
-    steps.push(() => {
-      const entry = retryEntry(retry, now, retry.line.length);
-      entry.due = true;
-      queue.shelf.addRetry(entry);
-    });
-  }
-  const lanes = cursorPlan(queue, settled);
-  changes.push(...lanes.changes);
-  return {
-    changes,
-    result: undefined,
-    dead: [],
-    apply() {
-      lanes.apply();
-      for (const step of steps) step();
-    },
-    rollback() {
-      for (const [lane, seqs] of settled) {
-        for (const seq of seqs) {
-          lane.settled.remove(seq);
-          lane.readNext = Math.min(lane.readNext, seq);
-        }
-      }
-      queue.rewind();
-    },
-  };
-}
-
-function mark(settled: Map<TopicLane, number[]>, lane: TopicLane, seq: number): void {
+/** Settles an event in memory, and remembers to write it down. */
+export function mark(settled: Map<TopicLane, number[]>, lane: TopicLane, seq: number): void {
   lane.settled.add(seq);
   const seqs = settled.get(lane);
   if (seqs) seqs.push(seq);
@@ -285,7 +227,7 @@ function mark(settled: Map<TopicLane, number[]>, lane: TopicLane, seq: number): 
 }
 
 /** The cursors as they are to be written: of the lanes just settled in, and of those that are dirty. */
-function cursorPlan(
+export function cursorPlan(
   queue: DeliveryQueue,
   settled: ReadonlyMap<TopicLane, number[]>,
 ): { changes: StateChange[]; apply(): void } {
@@ -341,6 +283,13 @@ function end(queue: DeliveryQueue, lease: Lease): void {
 
 function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {
   return { op: "retry.remove", subscription: queue.name, topic, id };
+}
+
+/** A mended copy that succeeds takes the dead letter with it that it was made from. */
+function removeOriginal({ entry: { topic }, record }: Lease): StateChange[] {
+  if (record?.editedFrom === undefined) return [];
+  const { subscription, id } = splitDeadLetterName(record.editedFrom);
+  return [{ op: "dead.remove", subscription, topic, id }];
 }
 
 function identityOf(queue: DeliveryQueue, { topic, seq, id, key, type }: Entry) {

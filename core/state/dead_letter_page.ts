@@ -1,15 +1,8 @@
 /** What both states decide about lists of dead letters: who matches, where a page begins, where the next one does. */
+import { namesDeadLetter } from "../dead_letter/name.ts";
 import { reasonHolds } from "../dead_letter/reason.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import type { DeadLetterFilter, DeadLetterPage, DeadLetterRecord } from "./state.ts";
-
-/** An id as it is asked for: an event id, or `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may. */
-export function namesDeadLetter(
-  asked: string,
-  entry: { subscription: string; id: string },
-): boolean {
-  return asked === entry.id || asked === `${entry.subscription}:${entry.id}`;
-}
 
 /** True when every field that the filter gives matches. */
 export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRecord): boolean {

@@ -116,6 +116,11 @@ export class MemoryState implements State {
         this.#dead.set(key, { number: ++this.#lastDead, record: change.record });
         break;
       }
+      case "dead.link": {
+        const entry = this.#dead.get(retryKey(change));
+        if (entry) entry.record = { ...entry.record, editedAs: change.editedAs };
+        break;
+      }
       case "dead.remove":
         this.#dead.delete(retryKey(change));
         break;

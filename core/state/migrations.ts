@@ -88,6 +88,12 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (type, version)
   );
   `,
+  // Mended copies of dead letters (evs dlq edit, evs dlq import --retry).
+  `
+  ALTER TABLE retries ADD COLUMN edited_from TEXT;
+  ALTER TABLE dead_letters ADD COLUMN edited_from TEXT;
+  ALTER TABLE dead_letters ADD COLUMN edited_as TEXT;
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

@@ -83,11 +83,18 @@ export function waitingOf(row: Row): Omit<RetryRecord, "line" | "attempts"> {
 export function deadLetterOf(row: Row): DeadLetterRecord {
   return {
     ...eventOf(row),
+    ...linkOf(row),
+    ...(row["edited_as"] === null ? {} : { editedAs: row["edited_as"] as string }),
     reason: row["reason"] as string,
     diedAt: row["died_at"] as number,
     attempts: JSON.parse(row["attempts"] as string),
     line: row["line"] as Uint8Array,
   };
+}
+
+/** What a row was mended from, if it was. */
+export function linkOf(row: Row): { editedFrom?: string } {
+  return row["edited_from"] === null ? {} : { editedFrom: row["edited_from"] as string };
 }
 
 function eventOf(row: Row) {

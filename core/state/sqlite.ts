@@ -10,6 +10,7 @@ import { openStateDatabase } from "./migrations.ts";
 import {
   cursorOf,
   deadLetterOf,
+  linkOf,
   missedOf,
   type Row,
   schemaOf,
@@ -93,6 +94,7 @@ export class SqliteState implements State {
     ).get(subscription, topic, id) as Row | undefined;
     return row && {
       ...waitingOf(row),
+      ...linkOf(row),
       attempts: JSON.parse(row["attempts"] as string),
       line: row["line"] as Uint8Array,
     };

@@ -73,8 +73,9 @@ export function statementsOf(change: StateChange): Statement[] {
       const { record } = change;
       return [{
         sql: `INSERT OR REPLACE INTO retries
-          (subscription, topic, id, seq, key, type, due_at, next_attempt, failures, attempts, line)
-          VALUES (?,?,?,?,?,?,?,?,?,?,?)`,
+          (subscription, topic, id, seq, key, type, due_at, next_attempt, failures, attempts, line,
+           edited_from)
+          VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`,
         values: [
           ...eventOf(record),
           Math.round(record.dueAt),
@@ -82,6 +83,7 @@ export function statementsOf(change: StateChange): Statement[] {
           record.failures,
           JSON.stringify(record.attempts),
           record.line,
+          record.editedFrom ?? null,
         ],
       }];
     }
@@ -93,17 +95,26 @@ export function statementsOf(change: StateChange): Statement[] {
       const { record } = change;
       return [{
         sql: `INSERT OR REPLACE INTO dead_letters
-          (subscription, topic, id, seq, key, type, reason, died_at, attempts, line)
-          VALUES (?,?,?,?,?,?,?,?,?,?)`,
+          (subscription, topic, id, seq, key, type, reason, died_at, attempts, line,
+           edited_from, edited_as)
+          VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`,
         values: [
           ...eventOf(record),
           record.reason,
           Math.round(record.diedAt),
           JSON.stringify(record.attempts),
           record.line,
+          record.editedFrom ?? null,
+          record.editedAs ?? null,
         ],
       }];
     }
+    case "dead.link":
+      return [{
+        sql:
+          `UPDATE dead_letters SET edited_as = ? WHERE subscription = ? AND topic = ? AND id = ?`,
+        values: [change.editedAs, change.subscription, change.topic, change.id],
+      }];
     case "dead.remove":
       return [ofEvent("dead_letters", change)];
     case "schema.put": {

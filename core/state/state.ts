@@ -95,6 +95,8 @@ export interface RetryRecord {
   attempts: Attempt[];
   /** The event's wire line, so that retention cannot take it. */
   line: Uint8Array;
+  /** Of a mended copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the copy succeeds. */
+  editedFrom?: string;
 }
 
 /** An event that a subscription gave up on. */
@@ -111,6 +113,10 @@ export interface DeadLetterRecord {
   diedAt: number;
   attempts: Attempt[];
   line: Uint8Array;
+  /** As in {@link RetryRecord}. */
+  editedFrom?: string;
+  /** A mended copy of it was sent, `SUBSCRIPTION:ID`: until that succeeds, this one stays. */
+  editedAs?: string;
 }
 
 /** A registered schema. */
@@ -139,6 +145,8 @@ export type StateChange =
   | { op: "retry.remove"; subscription: string; topic: string; id: string }
   | { op: "retry.clear"; subscription: string; topic: string }
   | { op: "dead.put"; record: DeadLetterRecord }
+  /** Says of a dead letter that a mended copy of it was sent. */
+  | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
   | { op: "schema.put"; record: SchemaRecord }
   | { op: "schema.remove"; type: string; version: string };

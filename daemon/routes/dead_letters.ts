@@ -1,6 +1,7 @@
 /** The routes of dead letters. */
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { DeadLetterAction } from "../../core/client/protocol.ts";
+import { deadLetterInfo } from "../../core/dead_letter/desk.ts";
 import type { DeadLetterFilter, DeadLetterRecord } from "../../core/state/state.ts";
 import { concat } from "../../core/store/bytes.ts";
 import { Fields } from "../fields.ts";
@@ -8,6 +9,8 @@ import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "..
 
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1000;
+/** Whole entries hold their events and what handlers said: a page of them has to fit in memory. */
+const LARGEST_FULL_PAGE = 50;
 const FILTERS = ["subscription", "topic", "type", "key", "reason"] as const;
 
 /** List, group, show, retry, remove. */
@@ -16,16 +19,17 @@ export const deadLetterRoutes: Route[] = [
     method: "GET",
     path: "/v1/dead-letters",
     handle({ host, query }, reply) {
-      const filter = queryFilter(query, ["limit", "after"]);
-      const limit = wholeOf(query, "limit", [1, LARGEST_PAGE]) ?? DEFAULT_PAGE;
+      const filter = queryFilter(query, ["limit", "after", "full"]);
+      const full = wholeOf(query, "full", [0, 1]) === 1;
+      const largest = full ? LARGEST_FULL_PAGE : LARGEST_PAGE;
+      const limit = wholeOf(query, "limit", [1, largest]) ?? Math.min(DEFAULT_PAGE, largest);
       const after = query.get("after");
-      const { entries, next } = host.broker.deadLetters.list(filter, {
-        limit,
-        ...(after === null ? {} : { after }),
-      });
+      const page = { limit, ...(after === null ? {} : { after }) };
+      const { deadLetters } = host.broker;
+      const { records, next } = deadLetters.records(filter, page);
       if (next !== undefined) reply.setHeader("evs-next", next);
-      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
-      sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes: encoder.encode(lines) });
+      const bytes = concat(full ? records.flatMap(wholeLine) : records.map(shortLine));
+      sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes });
     },
   },
   {
@@ -140,14 +144,30 @@ async function actionOf(request: RouteRequest, { to }: { to: boolean }): Promise
   return action;
 }
 
-/** Every entry with its attempts and its event, whose payload stays as it was published. */
+function shortLine(record: DeadLetterRecord): Uint8Array {
+  return encoder.encode(`${JSON.stringify(deadLetterInfo(record))}\n`);
+}
+
+const LF = encoder.encode("\n");
+
+function wholeLine(record: DeadLetterRecord): Uint8Array[] {
+  return [...whole(record), LF];
+}
+
+/** Every entry with its attempts and its event. */
 function details(records: readonly DeadLetterRecord[]): Uint8Array {
-  const parts: Uint8Array[] = [encoder.encode('{"deadLetters":[')];
-  records.forEach(({ line, ...about }, i) => {
-    const head = JSON.stringify(about).slice(0, -1);
-    const event = line.at(-1) === 0x0a ? line.subarray(0, -1) : line;
-    parts.push(encoder.encode(`${i === 0 ? "" : ","}${head},"event":`), event, encoder.encode("}"));
-  });
-  parts.push(encoder.encode("]}\n"));
-  return concat(parts);
+  return concat([
+    encoder.encode('{"deadLetters":['),
+    ...records.flatMap((record, i) =>
+      i === 0 ? whole(record) : [encoder.encode(","), ...whole(record)]
+    ),
+    encoder.encode("]}\n"),
+  ]);
+}
+
+/** An entry as JSON; the payload of its event stays as it was published. */
+function whole({ line, ...about }: DeadLetterRecord): Uint8Array[] {
+  const head = JSON.stringify(about).slice(0, -1);
+  const event = line.at(-1) === 0x0a ? line.subarray(0, -1) : line;
+  return [encoder.encode(`${head},"event":`), event, encoder.encode("}")];
 }

@@ -1,5 +1,6 @@
 /** Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one against the other. */
 import type { Route } from "../router.ts";
+import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
 import { schemaRoutes } from "./schemas.ts";
@@ -13,6 +14,7 @@ export const routes: readonly Route[] = [
   ...topicRoutes,
   ...subscriptionRoutes,
   ...deadLetterRoutes,
+  ...deadLetterImportRoutes,
   ...schemaRoutes,
   ...statusRoutes,
 ];

@@ -16,7 +16,7 @@ import type { NewEvent } from "../../core/event.ts";
 import { splitElements } from "../../core/json.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
 import { Intake, type IntakeOptions } from "../intake.ts";
-import { badByteOf, type LineFault, LineReader } from "../ndjson.ts";
+import { badByteOf, lineFaultError, LineReader } from "../ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
 import { noteGarbage } from "../young_garbage.ts";
 import { type PublishOptions, publishOptions } from "./publish_options.ts";
@@ -117,7 +117,7 @@ async function publishLines(
     },
     fault(number, fault) {
       tally.lines++;
-      return refuse(number, faultError(fault));
+      return refuse(number, lineFaultError(fault));
     },
   }, {
     limit: host.maxEventBytes + (options.type === undefined ? ENVELOPE_ROOM : 0),
@@ -179,18 +179,6 @@ function answerLines(
     ...body,
     error: { ...error, message: `line ${line}: ${error.message}` },
   });
-}
-
-function faultError(fault: LineFault): EvsError {
-  return fault.code === "event/too-large"
-    ? new EventRefusedError(fault.code, `the line is longer than ${fault.limit} bytes`, {
-      details: { limit: fault.limit },
-      hint:
-        "raise max_event_bytes in the config, or publish a reference to the data instead of the data",
-    })
-    : new EventRefusedError(fault.code, `byte ${fault.offset + 1} of the line is not UTF-8`, {
-      details: { column: fault.offset + 1 },
-    });
 }
 
 async function publishJson(

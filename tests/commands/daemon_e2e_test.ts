@@ -95,7 +95,7 @@ Deno.test("completions bash completes from the running daemon in a real bash", a
   });
   assert.deepEqual(
     ran.stdout,
-    "users\nlist show retry remove purge\n--until-empty\n",
+    "users\nlist groups show retry edit export import remove purge\n--until-empty\n",
     ran.stderr,
   );
 });

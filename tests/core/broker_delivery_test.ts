@@ -35,7 +35,7 @@ Deno.test("EventBroker dead-letters at once what a handler calls hopeless", asyn
   }, { name: "s" });
   await broker.publish("t", "x", 1);
   await broker.waitForProcessing();
-  assert.equal(broker.deadLetters.list({}, { limit: 1 }).entries[0]!.attempts, 1);
+  assert.equal(broker.deadLetters.records({}, { limit: 1 }).records[0]!.attempts.length, 1);
 });
 
 Deno.test("EventBroker waits what retryDelay tells from the attempt", async () => {

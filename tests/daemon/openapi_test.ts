@@ -226,6 +226,13 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: { ids: [JSON.parse(dead.text).id] },
     status: 200,
   });
+  const whole = await call("GET", "/v1/dead-letters", { query: "?full=1", status: 200 });
+  await call("POST", "/v1/dead-letters/import", {
+    query: "?retry=1",
+    body: `${whole.text.trim()}\n{}\n`,
+    type: "application/x-ndjson",
+    status: 200,
+  });
   await call("POST", "/v1/dead-letters/remove", { body: { all: true, dryRun: true }, status: 200 });
   await call("POST", `${subscription}/seek`, {
     params: name,

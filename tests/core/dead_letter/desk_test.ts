@@ -115,7 +115,7 @@ Deno.test("DeadLetterDesk.retry delivers an event once when a seek brought it ba
 Deno.test("DeadLetterDesk.remove removes what the filter means", async () => {
   await using broker = new EventBroker();
   await kill(broker, "s", [1, 2, 3]);
-  const { entries } = broker.deadLetters.list({}, { limit: 1 });
+  const { records: entries } = broker.deadLetters.records({}, { limit: 1 });
   const one = await broker.deadLetters.remove({ ids: [`s:${entries[0]!.id}`] });
   assert.equal(one.count, 1);
   assert.equal((await broker.deadLetters.remove({ reason: "EXIT" })).count, 2);

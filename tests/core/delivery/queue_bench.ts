@@ -1,7 +1,8 @@
 /** A delivery queue with the state it is committed to, for tests that let the process die anywhere. */
 import assert from "node:assert/strict";
 import type { Lease, Now } from "../../../core/delivery/entry.ts";
-import { type Plan, planAdopt, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
+import { planAdopt } from "../../../core/delivery/adopt.ts";
+import { type Plan, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
 import type { StoredEvent } from "../../../core/event.ts";
 import { MemoryState } from "../../../core/state/memory.ts";

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { batches, toLines } from "../../../commands/schema/check.ts";
-import { checkJson } from "../../../commands/schema/register.ts";
+import { batches, toLines } from "../../commands/input.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -36,16 +35,4 @@ Deno.test("batches cuts at lines only and counts them", () => {
     ),
     { numRuns: 20 },
   );
-});
-
-Deno.test("checkJson names line and column when a schema file is no JSON", () => {
-  assert.throws(
-    () => checkJson(encode('{\n  "type": object\n}'), "user.json"),
-    /user\.json: .*line 2, column 11/,
-  );
-  assert.throws(
-    () => checkJson(new Uint8Array([0x22, 0xff, 0x22]), "-"),
-    /stdin is not valid UTF-8/,
-  );
-  checkJson(encode("{}"), "user.json");
 });

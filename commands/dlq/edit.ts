@@ -1,0 +1,151 @@
+/** `evs dlq edit`: one dead letter's payload in an editor, checked, and delivered again. */
+import type { Client } from "../../core/client/client.ts";
+import { EventRefusedError, EvsError, ExitCode, InvalidArgumentError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import { escapeText } from "../terminal/escape.ts";
+import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
+
+type EditFlags = { to?: string };
+
+export const edit = verb<EditFlags, [string]>({
+  brief: "Mend a dead letter in your editor and deliver it again",
+  description:
+    "Opens the payload in $VISUAL or $EDITOR. What you save is checked, by the schema of its type too, and delivered to the subscription that failed, as a copy with an id of its own and metadata.originalEventId; the topic stays as it is. The dead letter stays, linked, until the copy succeeds. What is refused opens again with the reason on top; save it unchanged, or empty, to give up.",
+  examples: [
+    ["dlq edit mailer:0199d3a5-…", "mend one event and send it again"],
+    ["dlq edit 0199d3a5-… --to mailer2", "deliver it to another subscription"],
+  ],
+  parameters: {
+    flags: {
+      to: {
+        kind: "parsed",
+        parse: text,
+        brief: "Deliver to this subscription instead of the one that failed",
+        placeholder: "NAME",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: text, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" }],
+    },
+  },
+  run: editDeadLetter,
+});
+
+async function editDeadLetter(this: EvsContext, flags: EditFlags, id: string): Promise<void> {
+  const editor = this.env("VISUAL") || this.env("EDITOR");
+  if (!editor) {
+    throw new InvalidArgumentError("no editor is named by $VISUAL or $EDITOR", {
+      code: "argument/no-editor",
+      hint: `EDITOR=vi evs ${this.argv.join(" ")}`,
+    });
+  }
+  const client = await this.client();
+  const raw = theOne(await fetchDetails(client, id), id);
+  const file = await Deno.makeTempFile({ prefix: "evs-edit-", suffix: ".json" });
+  let kept = false;
+  try {
+    const before = forEditing(raw.payload);
+    let shown = before;
+    for (;;) {
+      await Deno.writeTextFile(file, shown);
+      await runEditor(editor, file);
+      const saved = await Deno.readTextFile(file);
+      const payload = withoutReason(saved).trim();
+      if (payload === "" || saved === shown) {
+        this.say("nothing was changed; nothing was sent");
+        this.exitCode = ExitCode.NotFound;
+        return;
+      }
+      const refusal = await send(client, { raw, payload, to: flags.to });
+      if (refusal === undefined) break;
+      if (!this.stdin.isTerminal()) {
+        kept = true;
+        throw new EventRefusedError(
+          "event/invalid-payload",
+          `${refusal.message}; nothing was sent, your text is in ${file}`,
+          { details: { code: refusal.code, file } },
+        );
+      }
+      shown = `${reasonLines(refusal.message)}${payload}\n`;
+    }
+    const name = `${raw.detail.subscription}:${raw.detail.id}`;
+    if (this.forPeople) this.print(`Sent again, mended: ${escapeText(name)}.`);
+    else this.printJson({ mended: name, ...(flags.to === undefined ? {} : { to: flags.to }) });
+  } finally {
+    if (!kept) await Deno.remove(file);
+  }
+}
+
+function theOne(details: RawDetail[], id: string): RawDetail {
+  if (details.length === 1) return details[0]!;
+  const names = details.map(({ detail }) => `${detail.subscription}:${detail.id}`);
+  throw new InvalidArgumentError(`${details.length} subscriptions gave up on ${id}: which one?`, {
+    code: "argument/usage",
+    hint: names.map((name) => `evs dlq edit ${name}`).join(", or "),
+  });
+}
+
+/** Sends the mended event; what was refused, and why. */
+async function send(
+  client: Client,
+  { raw, payload, to }: { raw: RawDetail; payload: string; to: string | undefined },
+): Promise<{ code: string; message: string } | undefined> {
+  try {
+    parseJson(payload);
+  } catch (error) {
+    if (error instanceof EvsError) return { code: error.code, message: error.message };
+    throw error;
+  }
+  const reply = await client.importDeadLetters(withPayload(raw, compact(payload)), {
+    retry: true,
+    to,
+  });
+  const [refused] = reply.refused ?? [];
+  if (refused) return refused;
+  if (reply.present > 0) {
+    return { code: "dead-letter/pending", message: "a mended copy of it is on its way already" };
+  }
+  return undefined;
+}
+
+/** Indented where that changes no byte that counts: numbers and names are as they came. */
+export function forEditing(payload: string): string {
+  const value = JSON.parse(payload);
+  const faithful = JSON.stringify(value) === payload;
+  return `${faithful ? JSON.stringify(value, null, 2) : payload}\n`;
+}
+
+/** Valid JSON without the space between its tokens; nothing else changes. */
+export function compact(text: string): string {
+  return text.replace(/("[^"\\]*(?:\\.[^"\\]*)*")|\s+/g, (_space, string) => string ?? "");
+}
+
+/** The reason as lines that are not sent. */
+export function reasonLines(reason: string): string {
+  return `${reason}\nMend it below, or leave it as it is to give up.`
+    .split("\n").map((line) => `# ${escapeText(line)}\n`).join("");
+}
+
+/** What was saved, without the reason on top. */
+export function withoutReason(saved: string): string {
+  return saved.replace(/^(?:#[^\n]*(?:\n|$))+/, "");
+}
+
+async function runEditor(editor: string, file: string): Promise<void> {
+  // By the shell, as git does it: an editor may come with flags.
+  const { code } = await new Deno.Command("sh", {
+    args: ["-c", `${editor} "$1"`, "evs", file],
+    stdin: "inherit",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).spawn().status;
+  if (code === 0) return;
+  throw new InvalidArgumentError(
+    `the editor (${editor}) ended with exit code ${code}; nothing was sent`,
+    { code: "argument/editor-failed", hint: "check $VISUAL and $EDITOR" },
+  );
+}

@@ -1,0 +1,70 @@
+/** `evs dlq export`: dead letters whole, as lines that `evs dlq import` takes back. */
+import { segment } from "../../core/client/client.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { escapeJson } from "../terminal/escape.ts";
+import { readDetails } from "./details.ts";
+import { type FilterFlags, filterFlags, idArguments, listQuery, selection } from "./selection.ts";
+
+export const exportCommand = verb<FilterFlags, string[]>({
+  brief: "Print dead letters whole, for import",
+  description:
+    "Prints each dead letter with its event and every attempt as a line of JSON, newest first. The queue stays as it is. Mend the lines and give them to evs dlq import --retry.",
+  examples: [
+    ["dlq export > dead.ndjson", "all of them, into a file"],
+    [
+      "dlq export --type order.placed | jq -c '.event.payload.total |= tonumber' | evs dlq import --retry",
+      "mend what is wrong with a type, and send it again",
+    ],
+  ],
+  parameters: { flags: { ...filterFlags }, positional: idArguments },
+  run: exportDeadLetters,
+});
+
+async function exportDeadLetters(
+  this: EvsContext,
+  flags: FilterFlags,
+  ...ids: string[]
+): Promise<void> {
+  const client = await this.client();
+  const chosen = selection(flags, { ids: [], now: this.clock.now() });
+  if (ids.length > 0 && Object.keys(chosen).length > 0) {
+    throw new InvalidArgumentError("ids and filters exclude each other", {
+      code: "argument/usage",
+      hint: "evs dlq export --help",
+    });
+  }
+  if (ids.length > 0) {
+    for (const id of ids) {
+      const path = `/v1/dead-letters/${segment(id)}`;
+      const response = await client.fetch({ method: "GET", path });
+      for (const { text } of readDetails(await response.bytes())) {
+        await printLine(this, text);
+      }
+    }
+    return;
+  }
+  const decoder = new TextDecoder();
+  let after: string | undefined;
+  let count = 0;
+  do {
+    const response = await client.deadLetters({
+      ...listQuery(chosen),
+      full: "1",
+      limit: 50,
+      after,
+    });
+    for await (const line of response.lines()) {
+      if (line.length === 0) continue;
+      count++;
+      await printLine(this, decoder.decode(line));
+    }
+    after = response.headers.get("evs-next") || undefined;
+  } while (after !== undefined);
+  if (count === 0) this.note("no dead letters");
+}
+
+async function printLine({ stdout }: EvsContext, line: string): Promise<void> {
+  await stdout.write(`${stdout.isTerminal ? escapeJson(line) : line}\n`);
+}

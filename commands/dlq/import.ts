@@ -1,0 +1,81 @@
+/** `evs dlq import`: takes dead letters in that were exported, and with `--retry` delivers them. */
+import type { DeadLetterImportReply } from "../../core/client/protocol.ts";
+import { ExitCode, InvalidArgumentError } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import { batches, readInput } from "../input.ts";
+import { plural } from "../terminal/table.ts";
+
+type ImportFlags = { retry: boolean; to?: string };
+
+export const importCommand = verb<ImportFlags, [string?]>({
+  brief: "Take exported dead letters in, and deliver them again",
+  description:
+    "Takes lines that evs dlq export printed, from a file or stdin. Without --retry they go into the queue; what is there already is left alone. With --retry they are delivered to the subscription that failed: what was changed as a copy with an id of its own and metadata.originalEventId, the entry that it was made from stays until the copy succeeds; what was not changed, as it was. Ends with 6 when some lines were refused, with 4 when all were.",
+  examples: [
+    ["dlq import dead.ndjson", "back into the queue"],
+    [
+      "dlq export | jq -c '.event.payload.total |= tonumber' | evs dlq import --retry",
+      "mend all payloads in one pipe, and send them again",
+    ],
+  ],
+  parameters: {
+    flags: {
+      retry: { kind: "boolean", brief: "Deliver them again at once", default: false },
+      to: {
+        kind: "parsed",
+        parse: text,
+        brief: "Deliver to this subscription instead of the one that failed",
+        placeholder: "NAME",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{
+        parse: text,
+        brief: "A file, or - for stdin",
+        placeholder: "FILE",
+        optional: true,
+      }],
+    },
+  },
+  run: importDeadLetters,
+});
+
+async function importDeadLetters(
+  this: EvsContext,
+  flags: ImportFlags,
+  file = "-",
+): Promise<void> {
+  if (flags.to !== undefined && !flags.retry) {
+    throw new InvalidArgumentError("--to goes with --retry", {
+      code: "argument/usage",
+      hint: "evs dlq import --retry --to NAME",
+    });
+  }
+  const client = await this.client();
+  const sum: DeadLetterImportReply = { count: 0, mended: 0, unchanged: 0, added: 0, present: 0 };
+  let refused = 0;
+  for await (const batch of batches(await readInput(this, file))) {
+    const reply = await client.importDeadLetters(batch.bytes, flags);
+    for (const name of ["count", "mended", "unchanged", "added", "present"] as const) {
+      sum[name] += reply[name];
+    }
+    for (const { line, message } of reply.refused ?? []) {
+      refused++;
+      this.say(`evs: line ${line + batch.firstLine - 1}: ${message}`);
+    }
+  }
+  if (refused > 0) this.exitCode = sum.count === 0 ? ExitCode.Refused : ExitCode.Partly;
+  if (this.forPeople) this.print(`${inWords(sum, flags)}.`);
+  else this.printJson({ ...sum, refused });
+}
+
+function inWords(sum: DeadLetterImportReply, { retry }: ImportFlags): string {
+  const { mended, unchanged, added, present } = sum;
+  const there = present === 0 ? "" : `; ${present} left alone, ${retry ? "on their way" : "there"}`;
+  return retry
+    ? `Sent again: ${plural(mended + unchanged, "dead letter")} (${mended} mended)${there}`
+    : `Put into the queue: ${plural(added, "dead letter")}${there}`;
+}

@@ -1,0 +1,71 @@
+/** A whole file, or stdin for `-`, and its lines in parts that a request can carry. */
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { EvsContext } from "./context.ts";
+
+/** Reads it all. Throws `InvalidArgumentError` where the file cannot be read. */
+export async function readInput(context: EvsContext, file: string): Promise<Uint8Array> {
+  if (file === "-") return await readAll(context.stdin);
+  try {
+    return await Deno.readFile(file);
+  } catch (cause) {
+    const reason = cause instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : cause instanceof Deno.errors.PermissionDenied
+      ? "permission denied"
+      : cause instanceof Error
+      ? cause.message
+      : String(cause);
+    throw new InvalidArgumentError(`cannot read ${file}: ${reason}`, {
+      code: "argument/unreadable-file",
+      cause,
+    });
+  }
+}
+
+async function readAll(
+  source: { read(buffer: Uint8Array): Promise<number | null> },
+): Promise<Uint8Array> {
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  for (;;) {
+    const buffer = new Uint8Array(64 * 1024);
+    const count = await source.read(buffer);
+    if (count === null) break;
+    pieces.push(buffer.subarray(0, count));
+  }
+  return new Uint8Array(await new Blob(pieces).arrayBuffer());
+}
+
+/** One JSON value over several lines becomes one line; anything else is taken as NDJSON. */
+export function toLines(bytes: Uint8Array): Uint8Array {
+  const source = new TextDecoder().decode(bytes);
+  if (!source.trim().includes("\n")) return bytes;
+  try {
+    JSON.parse(source);
+  } catch {
+    // Not one value: a line each, and the daemon says what is wrong with which.
+    return bytes;
+  }
+  // Between tokens a line feed means as little as a space, and in strings there are none.
+  return bytes.map((byte) => byte === 0x0a || byte === 0x0d ? 0x20 : byte);
+}
+
+/** Small enough for a socket's buffer: verdicts are read only after the whole request is written. */
+const BATCH = 64 * 1024;
+
+/** Whole lines, about 64 KiB a request. */
+export function* batches(
+  bytes: Uint8Array,
+): Generator<{ bytes: Uint8Array; firstLine: number }, void, undefined> {
+  let firstLine = 1;
+  for (let from = 0; from < bytes.length;) {
+    let to = bytes.length;
+    if (to - from > BATCH) {
+      const next = bytes.indexOf(0x0a, from + BATCH);
+      if (next >= 0) to = next + 1;
+    }
+    const part = bytes.subarray(from, to);
+    yield { bytes: part, firstLine };
+    for (let at = part.indexOf(0x0a); at >= 0; at = part.indexOf(0x0a, at + 1)) firstLine++;
+    from = to;
+  }
+}

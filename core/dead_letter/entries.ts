@@ -1,0 +1,82 @@
+/** What all that changes dead letters needs: entries by what identifies them, read, counted off, and missed. */
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import { ConflictError } from "../errors.ts";
+import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";
+import { deadLetterName, splitDeadLetterName } from "./name.ts";
+
+/** One entry, by what identifies it. */
+export interface EntryKey {
+  subscription: string;
+  topic: string;
+  id: string;
+}
+
+/** Entries that are moved or removed in one transaction. */
+const CHUNK = 200;
+/** Subscriptions that an error names. */
+const NAMED = 10;
+
+/** The records of these keys that are still there, in the order of the keys. */
+export function readEntries(state: State, keys: readonly EntryKey[]): DeadLetterRecord[] {
+  const ids = keys.map(deadLetterName);
+  const found = new Map<string, DeadLetterRecord>();
+  let after: string | undefined;
+  do {
+    const page = state.deadLetters({ ids }, {
+      limit: CHUNK,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const record of page.records) found.set(keyOf(record), record);
+    after = page.next;
+  } while (after !== undefined);
+  return keys.map((key) => found.get(keyOf(key))).filter((record) => record !== undefined);
+}
+
+/** An entry's identity as one string. */
+export function keyOf({ subscription, topic, id }: EntryKey): string {
+  return `${subscription}\n${topic}\n${id}`;
+}
+
+/** The change that takes an entry away. */
+export function removal({ subscription, topic, id }: EntryKey): StateChange {
+  return { op: "dead.remove", subscription, topic, id };
+}
+
+/** The mended copy of a dead letter, if there is one: on its way, or dead in its turn. */
+export function copyOf(
+  state: State,
+  { topic, editedAs }: DeadLetterRecord,
+): { pending: true } | { pending: false; record: DeadLetterRecord } | undefined {
+  if (editedAs === undefined) return undefined;
+  const key = { ...splitDeadLetterName(editedAs), topic };
+  if (state.retry(key.subscription, topic, key.id)) return { pending: true };
+  const [record] = readEntries(state, [key]);
+  return record && { pending: false, record };
+}
+
+/** Throws `ConflictError` where a subscription that failed is not there any more. */
+export function refuseGone(
+  subscriptions: SubscriptionManager,
+  { names, done }: { names: readonly string[]; done: string },
+): void {
+  const gone = names.filter((name) => !subscriptions.has(name));
+  if (gone.length === 0) return;
+  const one = gone.length === 1;
+  throw new ConflictError(
+    `the subscription${one ? "" : "s"} ${gone.slice(0, NAMED).join(", ")} ${
+      one ? "is" : "are"
+    } gone; nothing was ${done}`,
+    {
+      code: "dead-letter/subscription-gone",
+      hint: "add --to NAME to deliver to another subscription",
+      details: { subscriptions: gone },
+    },
+  );
+}
+
+/** Parts small enough for one transaction. */
+export function chunks<T>(items: readonly T[]): T[][] {
+  const parts: T[][] = [];
+  for (let at = 0; at < items.length; at += CHUNK) parts.push(items.slice(at, at + CHUNK));
+  return parts;
+}

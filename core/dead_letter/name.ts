@@ -1,0 +1,20 @@
+/** What a dead letter is called: `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may. */
+
+/** The name of an entry. */
+export function deadLetterName({ subscription, id }: { subscription: string; id: string }): string {
+  return `${subscription}:${id}`;
+}
+
+/** The way back. */
+export function splitDeadLetterName(name: string): { subscription: string; id: string } {
+  const at = name.indexOf(":");
+  return { subscription: name.slice(0, at), id: name.slice(at + 1) };
+}
+
+/** Whether what was asked for, an event id or `SUBSCRIPTION:ID`, means this entry. */
+export function namesDeadLetter(
+  asked: string,
+  entry: { subscription: string; id: string },
+): boolean {
+  return asked === entry.id || asked === deadLetterName(entry);
+}

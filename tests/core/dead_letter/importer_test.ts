@@ -1,0 +1,161 @@
+/** Mended dead letters: delivered once, as copies with the whole history, while what they were made from stays. */
+import assert from "node:assert/strict";
+import { EventBroker } from "../../../core/broker.ts";
+import type { ImportedDeadLetter } from "../../../core/dead_letter/mending.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** A broker with one dead letter for each payload, on the subscription `s`. */
+async function withDead(...payloads: unknown[]): Promise<EventBroker> {
+  const broker = new EventBroker();
+  await broker.subscriptions.put("s", { topic: "t", settings: { maxRetries: 0 } });
+  for (const payload of payloads) await broker.publish("t", "x", payload, { key: "k" });
+  await fail(broker);
+  return broker;
+}
+
+async function lease(broker: EventBroker, name = "s") {
+  const { deliveries } = await broker.subscriptions.lease(name, { max: 10 }, { consumer: "c" });
+  return deliveries.map(({ lease, line, attempt }) => ({
+    lease,
+    attempt,
+    event: JSON.parse(decoder.decode(line)),
+  }));
+}
+
+/** Fails whatever is there to be delivered. */
+async function fail(broker: EventBroker, error = "bad"): Promise<void> {
+  for (let taken = await lease(broker); taken.length > 0; taken = await lease(broker)) {
+    await broker.subscriptions.nack("s", taken.map(({ lease }) => ({ lease, error })));
+  }
+}
+
+/** The dead letters as an export gives them, newest first, with another payload where one is given. */
+function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] {
+  return broker.deadLetters.records({}, { limit: 100 }).records.map((record) => {
+    const { line, id: _id, type: _type, key: _key, editedAs: _as, ...about } = record;
+    const { payload: before, metadata, ...event } = JSON.parse(decoder.decode(line));
+    return {
+      ...about,
+      event: {
+        ...event,
+        idGiven: true,
+        metadata: JSON.stringify(metadata),
+        payload: encoder.encode(JSON.stringify(payload ?? before)),
+      },
+    };
+  });
+}
+
+const dead = (broker: EventBroker) => broker.deadLetters.records({}, { limit: 100 }).records;
+
+Deno.test("DeadLetterImporter.retry delivers a mended copy with an id of its own, and success takes the first one along", async () => {
+  await using broker = await withDead({ n: "1" });
+  const [first] = dead(broker);
+  const reply = await broker.deadLetterImports.retry(exported(broker, { n: 1 }), {});
+  assert.deepEqual(reply, { count: 1, mended: 1, unchanged: 0, added: 0, present: 0 });
+  const [delivery] = await lease(broker);
+  assert.deepEqual(delivery!.event.payload, { n: 1 });
+  assert.equal(delivery!.event.metadata.originalEventId, first!.id);
+  assert.notEqual(delivery!.event.id, first!.id);
+  assert.equal(delivery!.event.key, "k");
+  assert.equal(delivery!.attempt, 2);
+  assert.equal(dead(broker)[0]!.editedAs, `s:${delivery!.event.id}`, "it stays, linked");
+  assert.equal((await broker.publish("t", "y", 0)).seq, 2, "nothing was appended to the topic");
+  await broker.subscriptions.ack("s", [delivery!.lease]);
+  assert.deepEqual(dead(broker), []);
+});
+
+Deno.test("DeadLetterImporter.retry leaves both with all attempts when the copy fails, and the next copy replaces it", async () => {
+  await using broker = await withDead({ n: "1" });
+  await broker.deadLetterImports.retry(exported(broker, { n: "2" }), {});
+  await fail(broker, "still bad");
+  const [copy, first] = dead(broker);
+  assert.equal(copy!.editedFrom, `s:${first!.id}`);
+  assert.equal(first!.editedAs, `s:${copy!.id}`);
+  assert.deepEqual(copy!.attempts.map(({ attempt, error }) => [attempt, error]), [
+    [1, "bad"],
+    [2, "still bad"],
+  ]);
+  assert.equal(first!.attempts.length, 1);
+  // Both stand in an export; mended together they are still one event.
+  const reply = await broker.deadLetterImports.retry(exported(broker, { n: 3 }), {});
+  assert.deepEqual([reply.count, reply.mended, reply.present], [2, 1, 1]);
+  const taken = await lease(broker);
+  assert.deepEqual(taken.map(({ attempt, event }) => [attempt, event.payload]), [[3, { n: 3 }]]);
+  assert.equal(taken[0]!.event.metadata.originalEventId, first!.id);
+  assert.deepEqual(dead(broker).map(({ id }) => id), [first!.id]);
+  await broker.subscriptions.ack("s", [taken[0]!.lease]);
+  assert.deepEqual(dead(broker), []);
+});
+
+Deno.test("DeadLetterDesk.retry passes over what was mended, unless it is named", async () => {
+  await using broker = await withDead(1, 2);
+  const [second] = dead(broker);
+  await broker.deadLetterImports.retry(exported(broker, 7).slice(0, 1), {});
+  const all = await broker.deadLetters.retry({ all: true, dryRun: true });
+  assert.equal(all.count, 1);
+  const named = await broker.deadLetters.retry({ ids: [second!.id], dryRun: true });
+  assert.equal(named.count, 1);
+  await fail(broker);
+  const again = await broker.deadLetters.retry({ all: true });
+  assert.equal(again.count, 2, "the copy and the one that nobody mended");
+  const payloads: unknown[] = [];
+  for (let taken = await lease(broker); taken.length > 0; taken = await lease(broker)) {
+    payloads.push(...taken.map(({ event }) => event.payload));
+    await broker.subscriptions.ack("s", taken.map(({ lease }) => lease));
+  }
+  assert.deepEqual(payloads.sort(), [1, 7]);
+  assert.deepEqual(dead(broker), [], "a retried copy still takes the first one along");
+});
+
+Deno.test("DeadLetterImporter.retry sends what was not changed as it was", async () => {
+  await using broker = await withDead({ a: 1, b: [2] });
+  const [record] = dead(broker);
+  const [entry] = exported(broker);
+  entry!.event.payload = encoder.encode(`{ "b": [2.0], "a": 1 }`);
+  const reply = await broker.deadLetterImports.retry([entry!], {});
+  assert.deepEqual([reply.unchanged, reply.mended], [1, 0]);
+  const [delivery] = await lease(broker);
+  assert.equal(delivery!.event.id, record!.id);
+  assert.deepEqual(dead(broker), []);
+});
+
+Deno.test("DeadLetterImporter.retry sends one copy when the same entry comes twice", async () => {
+  await using broker = await withDead(1);
+  const [entry] = exported(broker, 2);
+  const reply = await broker.deadLetterImports.retry([entry!, entry!], {});
+  assert.deepEqual([reply.mended, reply.present], [1, 1]);
+  const later = await broker.deadLetterImports.retry([entry!], {});
+  assert.deepEqual([later.mended, later.present], [0, 1]);
+  assert.equal((await lease(broker)).length, 1);
+});
+
+Deno.test("DeadLetterImporter delivers to another subscription, and refuses one that is gone before it changes anything", async () => {
+  await using broker = await withDead(1);
+  const entries = exported(broker, 2);
+  await broker.subscriptions.remove("s");
+  await assert.rejects(broker.deadLetterImports.retry(entries, {}), {
+    code: "dead-letter/subscription-gone",
+  });
+  assert.equal(dead(broker).length, 1);
+  await broker.subscriptions.put("s2", { topic: "other" });
+  await broker.deadLetterImports.retry(entries, { to: "s2" });
+  const [delivery] = await lease(broker, "s2");
+  assert.equal(delivery!.event.payload, 2);
+  assert.equal(dead(broker)[0]!.editedAs, `s2:${delivery!.event.id}`);
+  await broker.subscriptions.ack("s2", [delivery!.lease]);
+  assert.deepEqual(dead(broker), []);
+});
+
+Deno.test("DeadLetterImporter.add brings back what was removed, once, with its attempts", async () => {
+  await using broker = await withDead(1, 2);
+  const entries = exported(broker);
+  await broker.deadLetters.remove({ ids: [`s:${entries[0]!.event.id}`] });
+  const reply = await broker.deadLetterImports.add([...entries, entries[0]!]);
+  assert.deepEqual(reply, { count: 3, mended: 0, unchanged: 0, added: 1, present: 2 });
+  const back = dead(broker).find(({ id }) => id === entries[0]!.event.id)!;
+  assert.deepEqual(back.attempts, entries[0]!.attempts);
+  assert.equal(JSON.parse(decoder.decode(back.line)).payload, 2);
+});
