@@ -36,6 +36,12 @@ export {
 } from "./core/errors.ts";
 export type { Event, NewEvent, StoredEvent } from "./core/event.ts";
 export type { BackoffSpec } from "./core/retry.ts";
+export {
+  type Break,
+  compareSchemas,
+  type Comparison,
+} from "./core/schema/compatibility/compare.ts";
+export { type CompatibilityLevel } from "./core/schema/compatibility/level.ts";
 export { JsonSchemaRegistry, type SchemaRegistry } from "./core/schema/registry.ts";
 export { MemoryState } from "./core/state/memory.ts";
 export type { State } from "./core/state/state.ts";

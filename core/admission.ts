@@ -1,7 +1,12 @@
 /** Which payloads may come in: the schema check of a topic, and the schemas that are kept in the state. */
-import { EventRefusedError, NotFoundError } from "./errors.ts";
-import { JsonSchemaRegistry, type SchemaRegistry } from "./schema/registry.ts";
-import type { SchemaRecord, State } from "./state/state.ts";
+import { ConflictError, EventRefusedError, NotFoundError } from "./errors.ts";
+import {
+  JsonSchemaRegistry,
+  type SchemaPlan,
+  type SchemaRegistry,
+  type SchemaRequest,
+} from "./schema/registry.ts";
+import type { LevelRecord, SchemaRecord, State, StateChange } from "./state/state.ts";
 import { didYouMean } from "./suggest.ts";
 import type { TopicCatalog } from "./topic_catalog.ts";
 
@@ -13,6 +18,7 @@ export interface GateContext {
   /** The application's own; absent: one that is kept in the state. */
   registry: SchemaRegistry | undefined;
   records: readonly SchemaRecord[];
+  levels: readonly LevelRecord[];
 }
 
 /** An event as far as it is checked. */
@@ -32,16 +38,17 @@ export class SchemaGate {
   /** The schemas that are kept in the state. */
   readonly schemas: JsonSchemaRegistry;
   readonly #default: SchemaRegistry;
+  #turn: Promise<void> = Promise.resolve();
   readonly #ofTopic = new Map<string, SchemaRegistry>();
   readonly #context: GateContext;
 
   constructor(context: GateContext) {
     this.#context = context;
-    const { registry, clock, records } = context;
+    const { registry, clock, records, levels } = context;
     this.schemas = registry instanceof JsonSchemaRegistry
       ? registry
       : new JsonSchemaRegistry({ now: () => clock.now() });
-    this.schemas.load(records);
+    this.schemas.load(records, levels);
     this.#default = registry ?? this.schemas;
   }
 
@@ -95,22 +102,34 @@ export class SchemaGate {
     );
   }
 
-  /** Registers a schema and keeps it; durable when it resolves. */
-  async register(
-    type: string,
-    version: string | undefined,
-    schema: string,
-  ): Promise<{ created: boolean; version: string }> {
-    const result = await this.schemas.register(type, { version, schema });
-    const record = this.schemas.get(type, result.version);
-    if (!result.created || !record) return result;
-    try {
-      await this.#context.state.commit([{ op: "schema.put", record }]);
-    } catch (error) {
-      this.schemas.remove(type, result.version);
-      throw error;
-    }
-    return result;
+  /**
+   * Registers schemas and keeps them, all or none; durable when it resolves. With `dryRun` it only says what would
+   * happen. One call at a time: what one was compared with is there when it is taken.
+   */
+  register(
+    requests: readonly SchemaRequest[],
+    options: { dryRun?: boolean } = {},
+  ): Promise<SchemaPlan[]> {
+    const turn = this.#turn.then(() => this.#register(requests, options));
+    this.#turn = turn.then(() => {}, () => {});
+    return turn;
+  }
+
+  async #register(
+    requests: readonly SchemaRequest[],
+    { dryRun }: { dryRun?: boolean },
+  ): Promise<SchemaPlan[]> {
+    const plans = await this.schemas.plan(requests);
+    if (dryRun) return plans;
+    const changes = plans.flatMap(({ record, created, compatibility: level }): StateChange[] => [
+      ...created ? [{ op: "schema.put", record } as const] : [],
+      ...level === this.schemas.level(record.type)
+        ? []
+        : [{ op: "schema.level", record: { type: record.type, level } } as const],
+    ]);
+    await this.#context.state.commit(changes);
+    this.schemas.take(plans);
+    return plans;
   }
 
   /** Removes a schema; durable when it resolves. */
@@ -122,7 +141,25 @@ export class SchemaGate {
         details: { type, version },
       });
     }
+    this.#assertNotRequired(type);
     await this.#context.state.commit([{ op: "schema.remove", type, version }]);
     this.schemas.remove(type, version);
+  }
+  /** Without its last schema, a topic with `schema: require` would refuse every event of the type. */
+  #assertNotRequired(type: string): void {
+    if (this.schemas.versions(type).length > 1) return;
+    const topics = this.#context.topics.list().filter(({ options }) => options.schema === "require")
+      .map(({ name }) => name);
+    if (topics.length === 0) return;
+    throw new ConflictError(
+      `this is the last schema of ${type}, and ${topics.join(", ")} ${
+        topics.length === 1 ? "takes" : "take"
+      } only types with a schema`,
+      {
+        code: "schema/required",
+        details: { type, topics },
+        hint: `evs topic update ${topics[0]} --schema validate`,
+      },
+    );
   }
 }

@@ -80,7 +80,8 @@ export class EventBroker {
   readonly #queue: DeadLetterQueue;
   readonly #ownQueue: boolean;
   readonly #state: GuardedState;
-  readonly #gate: SchemaGate;
+  /** Which payloads may come in: registers and removes the schemas that are kept. */
+  readonly gate: SchemaGate;
   readonly #publisher: Publisher;
   readonly #locals: LocalSubscriptions;
   readonly #retainer: Retainer;
@@ -110,14 +111,15 @@ export class EventBroker {
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
     });
-    this.#gate = new SchemaGate({
+    this.gate = new SchemaGate({
       state,
       clock,
       topics: this.topics,
       registry: options.schemaRegistry,
       records: snapshot.schemas,
+      levels: snapshot.levels,
     });
-    this.schemas = this.#gate.schemas;
+    this.schemas = this.gate.schemas;
     const foreign = options.deadLetterQueue;
     this.subscriptions = new SubscriptionManager({
       clock,
@@ -153,8 +155,8 @@ export class EventBroker {
     this.#publisher = new Publisher({
       now: () => clock.now(),
       waits: () => this.#starting ?? this.#locals.starting,
-      checks: (topic, type) => this.#gate.checks(topic, type),
-      schemasReady: (topic) => this.#gate.ready(topic),
+      checks: (topic, type) => this.gate.checks(topic, type),
+      schemasReady: (topic) => this.gate.ready(topic),
       admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
       isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
       append: (request) => this.append(request),
@@ -200,7 +202,7 @@ export class EventBroker {
         details: { topic: name, options: there.options },
       });
     }
-    if (schemaRegistry) this.#gate.use(name, schemaRegistry);
+    if (schemaRegistry) this.gate.use(name, schemaRegistry);
     return new Topic(name, this);
   }
 
@@ -245,14 +247,14 @@ export class EventBroker {
 
   /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
   admit(topic: string, type: string, version: string | undefined, payload: unknown): string {
-    return this.#gate.admit(topic, { type, version, payload });
+    return this.gate.admit(topic, { type, version, payload });
   }
 
   /** The same for one topic, once its schemas can be asked without waiting. */
   admission(
     topic: string,
   ): (type: string, version: string | undefined, payload: unknown) => string {
-    return (type, version, payload) => this.#gate.admit(topic, { type, version, payload });
+    return (type, version, payload) => this.gate.admit(topic, { type, version, payload });
   }
 
   /**
@@ -320,20 +322,6 @@ export class EventBroker {
   onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  /** Registers a schema and keeps it; durable when it resolves. */
-  registerSchema(
-    type: string,
-    version: string | undefined,
-    schemaText: string,
-  ): Promise<{ created: boolean; version: string }> {
-    return this.#gate.register(type, version, schemaText);
-  }
-
-  /** Removes a schema; durable when it resolves. */
-  removeSchema(type: string, version: string): Promise<void> {
-    return this.#gate.remove(type, version);
   }
 
   getEventStore(): EventStore {

@@ -182,8 +182,11 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
 }
 
 /** The body as one JSON object; `{}` where there is none. Throws `InvalidArgumentError` that says where it is wrong. */
-export async function readJson(request: RouteRequest): Promise<Record<string, unknown>> {
-  const text = new TextDecoder().decode(await readBody(request, { limit: MAX_REQUEST_BODY }));
+export async function readJson(
+  request: RouteRequest,
+  { limit }: { limit: number } = { limit: MAX_REQUEST_BODY },
+): Promise<Record<string, unknown>> {
+  const text = new TextDecoder().decode(await readBody(request, { limit }));
   if (/^[ \t\r\n]*$/.test(text)) return {};
   let value: unknown;
   try {

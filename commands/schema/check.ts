@@ -1,5 +1,5 @@
 /** `evs schema check`: would these payloads be taken? */
-import type { SchemaVerdict } from "../../core/client/protocol.ts";
+import type { SchemaVerdict } from "../../core/client/schema_protocol.ts";
 import { ExitCode } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";

@@ -15,6 +15,7 @@ export const list = verb<Record<never, never>, []>({
       type: info.type,
       version: info.version,
       latest: info.latest ? "yes" : "",
+      compat: info.latest ? info.compatibility ?? "none" : "",
       size: formatBytes(info.bytes),
       registered: formatTime(info.registeredAt),
     }));

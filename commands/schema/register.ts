@@ -1,22 +1,38 @@
 /** `evs schema register`. */
+import type { SchemaInfo } from "../../core/client/schema_protocol.ts";
+import {
+  COMPATIBILITY_LEVELS,
+  type CompatibilityLevel,
+} from "../../core/schema/compatibility/level.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { readInput } from "../input.ts";
 import { parseJson } from "../../core/json.ts";
-import { EventRefusedError, InvalidSchemaError } from "../../core/errors.ts";
+import { EventRefusedError, InvalidArgumentError, InvalidSchemaError } from "../../core/errors.ts";
+import { escapeText } from "../terminal/escape.ts";
+import { schemaFiles } from "./folder.ts";
 
-type RegisterFlags = { version?: string; dryRun: boolean };
+type RegisterFlags = { version?: string; compat?: CompatibilityLevel; dryRun: boolean };
 
-export const register = verb<RegisterFlags, [string, string]>({
-  brief: "Register a schema for an event type",
+export const register = verb<RegisterFlags, [string, string?]>({
+  brief: "Register schemas for event types",
   description:
-    "Registers a JSON Schema (2020-12, or draft-07 by its $schema) for events of TYPE. The same schema again changes nothing; another one under a version that is there is a conflict.",
+    "Registers a JSON Schema (2020-12, or draft-07 by its $schema) for events of TYPE. The same schema again changes nothing; another one under a version that is there is a conflict. With --compat, a version that breaks with the one before it is refused, with each reason by JSON pointer; that is asked of the type's later versions too. A folder is registered whole or not at all: TYPE.json, TYPE@VERSION.json or TYPE/VERSION.json are its schemas.",
   examples: [
     [
       "schema register user.created ./user.json --version 1.0",
       "events of user.created are checked from now on",
     ],
     ["schema register user.created - < user.json", "the next version, from stdin"],
+    [
+      "schema register user.created ./user.json --compat backward",
+      "only when it takes every payload of the version before",
+    ],
+    ["schema register ./schemas --dry-run", "what a folder kept in git would change"],
+  ],
+  usage: [
+    "TYPE FILE|-  [--version V] [--compat LEVEL] [--dry-run]",
+    "FOLDER  [--compat LEVEL] [--dry-run]",
   ],
   parameters: {
     flags: {
@@ -27,13 +43,24 @@ export const register = verb<RegisterFlags, [string, string]>({
         placeholder: "V",
         optional: true,
       },
-      dryRun: { kind: "boolean", brief: "Only check the file", default: false },
+      compat: {
+        kind: "enum",
+        values: COMPATIBILITY_LEVELS,
+        brief: "What is asked of this version and later ones; at first none",
+        optional: true,
+      },
+      dryRun: { kind: "boolean", brief: "Only say what would be registered", default: false },
     },
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The event type", placeholder: "TYPE" },
-        { parse: text, brief: "A file with a JSON Schema, or - for stdin", placeholder: "FILE" },
+        { parse: text, brief: "The event type, or a folder", placeholder: "TYPE" },
+        {
+          parse: text,
+          brief: "A file with a JSON Schema, or - for stdin",
+          placeholder: "FILE",
+          optional: true,
+        },
       ],
     },
   },
@@ -44,19 +71,70 @@ async function registerSchema(
   this: EvsContext,
   flags: RegisterFlags,
   type: string,
-  file: string,
+  file?: string,
 ): Promise<void> {
+  if (file === undefined) return await registerFolder(this, flags, type);
   const bytes = await readInput(this, file);
   checkJson(bytes, file);
   const client = await this.client();
   const info = await client.registerSchema(type, bytes, {
     version: flags.version,
+    compatibility: flags.compat,
     dryRun: flags.dryRun,
   });
-  if (!this.forPeople) return this.printJson(info);
-  if (flags.dryRun) this.say(`${type} ${info.version} could be registered`);
-  else if (info.created === false) this.say(`${type} ${info.version} was registered already`);
-  else this.say(`${type} ${info.version} is registered`);
+  if (this.forPeople) tell(this, info, flags);
+  else this.printJson(info);
+}
+
+async function registerFolder(
+  context: EvsContext,
+  flags: RegisterFlags,
+  folder: string,
+): Promise<void> {
+  if (flags.version !== undefined) {
+    throw new InvalidArgumentError("--version goes with one schema", {
+      code: "argument/usage",
+      hint: "in a folder the version is part of the name: TYPE@VERSION.json",
+    });
+  }
+  const files = await schemaFiles(folder);
+  const schemas = [];
+  for (const { path, type, version } of files) {
+    const bytes = await readInput(context, path);
+    checkJson(bytes, path);
+    schemas.push({
+      type,
+      version,
+      schema: new TextDecoder().decode(bytes),
+      compatibility: flags.compat,
+    });
+  }
+  const client = await context.client();
+  const infos = await client.registerSchemas({ schemas, dryRun: flags.dryRun });
+  infos.forEach((info, index) => {
+    if (context.forPeople) tell(context, info, flags);
+    else {
+      const dryRun = flags.dryRun ? { dryRun: true } : {};
+      context.printJson({ ...info, ...dryRun, file: files[index]?.path });
+    }
+  });
+}
+
+function tell(context: EvsContext, info: SchemaInfo, { dryRun }: RegisterFlags): void {
+  const { type, version, created, against } = info;
+  const done = created === false
+    ? "is registered already"
+    : dryRun
+    ? "could be registered"
+    : "is registered";
+  context.print(
+    escapeText(`${type} ${version} ${done}${against && created ? inWords(against) : ""}`),
+  );
+}
+
+function inWords({ version, backward, forward }: NonNullable<SchemaInfo["against"]>): string {
+  const say = (breaks: readonly unknown[]) => breaks.length === 0 ? "yes" : `no (${breaks.length})`;
+  return `; against ${version}: backward ${say(backward)}, forward ${say(forward)}`;
 }
 
 /** Says where a file is no JSON, before the daemon is asked. */

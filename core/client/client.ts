@@ -22,7 +22,6 @@ import type {
   PublishQuery,
   PublishReply,
   ReadQuery,
-  SchemaInfo,
   SeekReply,
   SeekRequest,
   SettleReply,
@@ -32,6 +31,8 @@ import type {
   TopicInfo,
   TopicRequest,
 } from "./protocol.ts";
+import type { SchemaDiff, SchemaInfo, SchemasRequest } from "./schema_protocol.ts";
+import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
 
 export { publishRequest, remoteError, segment } from "./endpoint.ts";
 
@@ -281,14 +282,32 @@ export class Client implements Disposable {
   async registerSchema(
     type: string,
     schema: Uint8Array | string,
-    options: { version?: string; dryRun?: boolean } = {},
+    options: { version?: string; dryRun?: boolean; compatibility?: CompatibilityLevel } = {},
   ): Promise<SchemaInfo> {
+    const { version, compatibility, dryRun } = options;
     return await this.call({
       method: "PUT",
       path: `/v1/schemas/${segment(type)}`,
-      query: { version: options.version, dryRun: options.dryRun ? "1" : undefined },
+      query: { version, compatibility, dryRun: dryRun ? "1" : undefined },
       body: schema,
     });
+  }
+
+  /** Registers all of them or none. */
+  async registerSchemas(request: SchemasRequest): Promise<SchemaInfo[]> {
+    const reply = await this.call<{ schemas: SchemaInfo[] }>(send("POST", "/v1/schemas", request));
+    return reply.schemas;
+  }
+
+  /** Compares two versions, or a version and a schema that is not registered. */
+  async diffSchemas(
+    type: string,
+    { from, to, schema }: { from?: string; to?: string; schema?: Uint8Array },
+  ): Promise<SchemaDiff> {
+    const path = `/v1/schemas/${segment(type)}/diff`;
+    return schema === undefined
+      ? await this.call({ method: "GET", path, query: { from, to } })
+      : await this.call({ method: "POST", path, query: { from }, body: schema });
   }
 
   async removeSchema(type: string, version: string): Promise<void> {

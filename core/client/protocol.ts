@@ -305,31 +305,6 @@ export interface DeadLetterActionReply {
   bySubscription: Record<string, number>;
 }
 
-/** `GET /v1/schemas`: `{schemas: SchemaInfo[]}`; `GET /v1/schemas/{type}?version=` one, with its `schema`. */
-export interface SchemaInfo {
-  type: string;
-  version: string;
-  registeredAt: number;
-  /** The highest version: what an event without a version means. */
-  latest: boolean;
-  bytes: number;
-  schema?: unknown;
-  /** On `PUT`: false when the same schema was there already. */
-  created?: boolean;
-  /** On `PUT` with `?dryRun=1`: nothing was registered; `created` says what would have been. */
-  dryRun?: boolean;
-}
-
-/** `POST /v1/schemas/{type}/check?version=`: NDJSON payloads in, NDJSON verdicts out. */
-export interface SchemaVerdict {
-  line: number;
-  valid: boolean;
-  version: string;
-  /** Each fault by JSON pointer. */
-  faults?: { pointer: string; message: string }[];
-  error?: ErrorBody;
-}
-
 /** `GET /v1/status`. */
 export interface StatusReply {
   version: string;

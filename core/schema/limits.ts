@@ -135,7 +135,7 @@ function assertChecks(root: Schema): void {
 /** The target of `#`, `#/pointer` or `#anchor`. */
 function resolve(root: Schema, reference: string): unknown {
   if (reference === "#") return root;
-  if (!reference.startsWith("#/")) return findAnchor(root, reference.slice(1));
+  if (!reference.startsWith("#/")) return findAnchor(root, reference.slice(1))?.value;
   let value: unknown = root;
   for (const part of reference.slice(2).split("/")) {
     const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
@@ -147,15 +147,20 @@ function resolve(root: Schema, reference: string): unknown {
   return value;
 }
 
-function findAnchor(value: unknown, anchor: string): unknown {
+/** The schema with this anchor, and the JSON pointer to it. */
+export function findAnchor(
+  value: unknown,
+  anchor: string,
+  pointer = "",
+): { value: unknown; pointer: string } | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const schema = value as Schema;
   if (
     schema["$anchor"] === anchor || schema["$dynamicAnchor"] === anchor ||
     schema["$id"] === `#${anchor}`
-  ) return value;
-  for (const item of Object.values(schema)) {
-    const found = findAnchor(item, anchor);
+  ) return { value, pointer };
+  for (const [name, item] of Object.entries(schema)) {
+    const found = findAnchor(item, anchor, `${pointer}/${escapePointer(name)}`);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -2,10 +2,12 @@
  * The schema registry: a type has versions, each one schema. What is registered is compiled when it is first needed, and
  * kept byte for byte.
  */
-import { ConflictError, EventRefusedError, InvalidSchemaError } from "../errors.ts";
+import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../errors.ts";
 import { parseJson } from "../json.ts";
-import type { SchemaRecord } from "../state/state.ts";
+import type { LevelRecord, SchemaRecord } from "../state/state.ts";
 import type { Fault } from "./faults.ts";
+import { breaksAgainst, compareSchemas, type Comparison } from "./compatibility/compare.ts";
+import type { CompatibilityLevel } from "./compatibility/level.ts";
 import { MAX_SCHEMA_BYTES } from "./limits.ts";
 import { loadCompiler, type Validator } from "./validator.ts";
 import { compareVersions, nextVersion } from "./version.ts";
@@ -29,7 +31,7 @@ export interface SchemaRegistry {
     options: { version?: string | undefined; schema: string },
   ): Promise<{ created: boolean; version: string }>;
   /** Takes over what was kept. */
-  load(records: readonly SchemaRecord[]): void;
+  load(records: readonly SchemaRecord[], levels?: readonly LevelRecord[]): void;
   /** Every schema, by type, oldest version first. */
   list(): SchemaRecord[];
   /** The highest version of a type. */
@@ -45,6 +47,29 @@ interface Entry {
   validator: Validator | undefined;
 }
 
+/** A schema that somebody wants to register. */
+export interface SchemaRequest {
+  type: string;
+  /** The next free one where it is left out; that of the same schema where there is one. */
+  version?: string | undefined;
+  /** JSON text. */
+  schema: string;
+  /** From now on asked of every new version of the type; left out: as it was, `none` at first. */
+  compatibility?: CompatibilityLevel | undefined;
+}
+
+/** What a request comes to. */
+export interface SchemaPlan {
+  record: SchemaRecord;
+  /** False when the very same was there. */
+  created: boolean;
+  /** What is asked of the type's versions. */
+  compatibility: CompatibilityLevel;
+  /** How it compares with the version before it, where there is one. */
+  against?: { version: string } & Comparison;
+  validator: Validator;
+}
+
 /** What an event without a version and without a schema has. */
 const UNCHECKED = "1.0";
 
@@ -53,6 +78,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   /** Type to version to schema. */
   readonly #types = new Map<string, Map<string, Entry>>();
   readonly #latest = new Map<string, string>();
+  readonly #levels = new Map<string, CompatibilityLevel>();
   readonly #pending = new Set<Entry>();
   readonly #now: () => number;
 
@@ -74,31 +100,96 @@ export class JsonSchemaRegistry implements SchemaRegistry {
    */
   async register(
     type: string,
-    options: { version?: string | undefined; schema: string },
+    options: Omit<SchemaRequest, "type">,
   ): Promise<{ created: boolean; version: string }> {
-    const { schema } = options;
+    const [plan] = await this.plan([{ type, ...options }]);
+    const { created, record } = plan!;
+    this.take([plan!]);
+    return { created, version: record.version };
+  }
+
+  /**
+   * What registering these, one after the other, comes to, and its first error (`details.type` says whose); nothing is
+   * taken. A later one may build on an earlier one.
+   */
+  async plan(requests: readonly SchemaRequest[]): Promise<SchemaPlan[]> {
+    const draft = new JsonSchemaRegistry({ now: this.#now });
+    const types = new Set(requests.map(({ type }) => type));
+    draft.load(this.list().filter(({ type }) => types.has(type)), this.levels());
+    const plans: SchemaPlan[] = [];
+    for (const request of requests) {
+      try {
+        plans.push(await draft.#plan(request));
+      } catch (error) {
+        if (error instanceof EvsError) {
+          Object.assign(error, { details: { ...error.details, type: request.type } });
+        }
+        throw error;
+      }
+    }
+    return plans;
+  }
+
+  async #plan(request: SchemaRequest): Promise<SchemaPlan> {
+    const { type, schema } = request;
     const validator = (await loadCompiler())(parseSchema(schema));
-    const version = this.#versionFor(type, options);
-    const entry = this.#add(type, version, schema);
-    if (!entry) return { created: false, version };
-    entry.validator = validator;
-    this.#pending.delete(entry);
-    return { created: true, version };
-  }
-
-  /** What {@link register} would do, and its errors; nothing is taken. */
-  async preview(
-    type: string,
-    options: { version?: string | undefined; schema: string },
-  ): Promise<{ created: boolean; version: string }> {
-    (await loadCompiler())(parseSchema(options.schema));
-    const version = this.#versionFor(type, options);
-    return { created: !this.#isThere(type, { version, schema: options.schema }), version };
-  }
-
-  #versionFor(type: string, options: { version?: string | undefined; schema: string }): string {
-    return options.version ?? this.#sameAs(type, options.schema) ??
+    const version = request.version ?? this.#sameAs(type, schema) ??
       nextVersion(this.versions(type));
+    const compatibility = request.compatibility ?? this.level(type);
+    this.setLevel(type, compatibility);
+    const entry = this.#add(type, version, schema);
+    const { record } = entry ?? this.#types.get(type)!.get(version)!;
+    const against = await this.#compareWithNeighbours(record, {
+      level: entry === undefined ? "none" : compatibility,
+    });
+    return {
+      record,
+      created: entry !== undefined,
+      compatibility,
+      validator,
+      ...(against === undefined ? {} : { against }),
+    };
+  }
+
+  /** Events of every version lie in a topic side by side: what comes between two has to fit both. */
+  async #compareWithNeighbours(
+    record: SchemaRecord,
+    { level }: { level: CompatibilityLevel },
+  ): Promise<SchemaPlan["against"]> {
+    const versions = this.versions(record.type);
+    const at = versions.indexOf(record.version);
+    const before = this.get(record.type, versions[at - 1] ?? "");
+    const after = this.get(record.type, versions[at + 1] ?? "");
+    const against = before && { version: before.version, ...await compare(before, record) };
+    if (before && against) assertCompatible(level, [before, record], against);
+    if (after && level !== "none") {
+      assertCompatible(level, [record, after], await compare(record, after));
+    }
+    return against;
+  }
+
+  /** Takes what was planned. */
+  take(plans: readonly SchemaPlan[]): void {
+    for (const { record, created, compatibility, validator } of plans) {
+      if (created) this.#put({ record, validator });
+      this.setLevel(record.type, compatibility);
+    }
+  }
+
+  /** What is asked of new versions of a type. */
+  level(type: string): CompatibilityLevel {
+    return this.#levels.get(type) ?? "none";
+  }
+
+  /** The types of which something is asked. */
+  levels(): LevelRecord[] {
+    return [...this.#levels].map(([type, level]) => ({ type, level }));
+  }
+
+  /** Asks it of every new version of the type. */
+  setLevel(type: string, level: CompatibilityLevel): void {
+    if (level === "none") this.#levels.delete(type);
+    else this.#levels.set(type, level);
   }
 
   #sameAs(type: string, schema: string): string | undefined {
@@ -138,13 +229,14 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     const versions = this.#types.get(type) ?? new Map<string, Entry>();
     versions.set(version, entry);
     this.#types.set(type, versions);
-    this.#pending.add(entry);
+    if (!entry.validator) this.#pending.add(entry);
     this.#findLatest(type);
   }
 
   /** Takes over what was kept; it was checked when it was registered. */
-  load(records: readonly SchemaRecord[]): void {
+  load(records: readonly SchemaRecord[], levels: readonly LevelRecord[] = []): void {
     for (const record of records) this.#put({ record, validator: undefined });
+    for (const { type, level } of levels) this.setLevel(type, level);
   }
 
   async ready(): Promise<void> {
@@ -230,6 +322,34 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     }
     return { version: meant, faults: entry.validator(payload) };
   }
+}
+
+async function compare(older: SchemaRecord, newer: SchemaRecord): Promise<Comparison> {
+  return await compareSchemas(parseSchema(older.schema), parseSchema(newer.schema));
+}
+
+/** How many breaks a message names; `details` has them all. */
+const NAMED = 3;
+
+function assertCompatible(
+  level: CompatibilityLevel,
+  [older, newer]: readonly [SchemaRecord, SchemaRecord],
+  comparison: Comparison,
+): void {
+  const breaks = breaksAgainst(level, comparison);
+  if (breaks.length === 0) return;
+  const { type } = newer;
+  const named = breaks.slice(0, NAMED).map(({ pointer, message }) => `${pointer} ${message}`);
+  const more = breaks.length > NAMED ? `; and ${breaks.length - NAMED} more` : "";
+  throw new ConflictError(
+    `${type} ${newer.version} is not ${level} compatible with ${older.version}: ` +
+      `${named.join("; ")}${more}`,
+    {
+      code: "schema/incompatible",
+      details: { type, versions: [older.version, newer.version], level, breaks },
+      hint: "make it compatible, or register it as it is with --compat none",
+    },
+  );
 }
 
 function parseSchema(text: string): unknown {

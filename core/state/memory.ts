@@ -5,6 +5,7 @@ import type {
   DeadLetterFilter,
   DeadLetterPage,
   DeadLetterRecord,
+  LevelRecord,
   MissedRecord,
   RetryRecord,
   SchemaRecord,
@@ -31,6 +32,7 @@ export class MemoryState implements State {
   /** In the order of their arrival; `number` is what a page's `next` names. */
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #schemas = new Map<string, SchemaRecord>();
+  readonly #levels = new Map<string, LevelRecord>();
   #lastDead = 0;
 
   load(): StateSnapshot {
@@ -46,6 +48,7 @@ export class MemoryState implements State {
         rest
       ),
       schemas: [...this.#schemas.values()],
+      levels: [...this.#levels.values()],
     });
   }
 
@@ -129,6 +132,10 @@ export class MemoryState implements State {
         break;
       case "schema.remove":
         this.#schemas.delete(keyOf(change.type, change.version));
+        break;
+      case "schema.level":
+        if (change.record.level === "none") this.#levels.delete(change.record.type);
+        else this.#levels.set(change.record.type, change.record);
         break;
     }
   }

@@ -94,6 +94,13 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE dead_letters ADD COLUMN edited_from TEXT;
   ALTER TABLE dead_letters ADD COLUMN edited_as TEXT;
   `,
+  // What is asked of new versions of a type's schema (evs schema register --compat).
+  `
+  CREATE TABLE schema_levels (
+    type TEXT PRIMARY KEY,
+    level TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

@@ -22,6 +22,7 @@ import { statementsOf } from "./sqlite_changes.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,
+  LevelRecord,
   RetryRecord,
   State,
   StateChange,
@@ -60,6 +61,7 @@ export class SqliteState implements State {
          FROM retries ORDER BY rowid`,
       ).map(waitingOf),
       schemas: this.#all("SELECT * FROM schemas ORDER BY registered_at, rowid").map(schemaOf),
+      levels: this.#all("SELECT type, level FROM schema_levels") as unknown as LevelRecord[],
     };
   }
 

@@ -129,6 +129,12 @@ export function statementsOf(change: StateChange): Statement[] {
         sql: "DELETE FROM schemas WHERE type = ? AND version = ?",
         values: [change.type, change.version],
       }];
+    case "schema.level": {
+      const { type, level } = change.record;
+      return level === "none"
+        ? [{ sql: "DELETE FROM schema_levels WHERE type = ?", values: [type] }]
+        : [{ sql: "INSERT OR REPLACE INTO schema_levels VALUES (?,?)", values: [type, level] }];
+    }
   }
 }
 

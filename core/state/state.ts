@@ -7,6 +7,7 @@
  */
 import type { TopicOptions } from "../topic.ts";
 import type { BackoffSpec } from "../retry.ts";
+import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
 
 /** A topic as it is kept. */
 export interface TopicRecord {
@@ -128,6 +129,12 @@ export interface SchemaRecord {
   registeredAt: number;
 }
 
+/** What is asked of new versions of a type's schema; a type that is not there is asked nothing. */
+export interface LevelRecord {
+  type: string;
+  level: CompatibilityLevel;
+}
+
 /** One change; a list of them is one transaction. */
 export type StateChange =
   | { op: "topic.put"; record: TopicRecord }
@@ -149,7 +156,8 @@ export type StateChange =
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
   | { op: "schema.put"; record: SchemaRecord }
-  | { op: "schema.remove"; type: string; version: string };
+  | { op: "schema.remove"; type: string; version: string }
+  | { op: "schema.level"; record: LevelRecord };
 
 /** Which dead letters. Every given field must match. */
 export interface DeadLetterFilter {
@@ -182,6 +190,7 @@ export interface StateSnapshot {
   /** Without `line` and `attempts`: those are read when due. */
   retries: Omit<RetryRecord, "line" | "attempts">[];
   schemas: SchemaRecord[];
+  levels: LevelRecord[];
 }
 
 /** The state database. */

@@ -3,6 +3,7 @@ import type { Route } from "../router.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
+import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
 import { statusRoutes } from "./status.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
@@ -16,5 +17,6 @@ export const routes: readonly Route[] = [
   ...deadLetterRoutes,
   ...deadLetterImportRoutes,
   ...schemaRoutes,
+  ...schemaVersionRoutes,
   ...statusRoutes,
 ];

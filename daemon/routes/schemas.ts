@@ -1,18 +1,14 @@
-/** The routes of schemas. A schema is kept as it came: its body is the request's own. */
+/** The routes of schemas that are there: list, show, remove, check payloads. */
 import type http from "node:http";
-import type { SchemaInfo, SchemaVerdict } from "../../core/client/protocol.ts";
+import type { SchemaInfo, SchemaVerdict } from "../../core/client/schema_protocol.ts";
 import { EvsError, NotFoundError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
-import { checkName } from "../intake.ts";
 import { LineReader } from "../ndjson.ts";
-import { bodyOf, readBody, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
+import { bodyOf, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
 
-/** More than a schema may have, so that the registry is who refuses it, in its own words. */
-const MAX_SCHEMA_BODY = 1024 * 1024;
-
-/** Register, list, show, check, remove. */
+/** List, show, remove, check. */
 export const schemaRoutes: Route[] = [
   {
     method: "GET",
@@ -20,7 +16,10 @@ export const schemaRoutes: Route[] = [
     handle({ host }, reply) {
       const { schemas } = host.broker;
       sendJson(reply, 200, {
-        schemas: schemas.list().map((record) => infoOf(record, schemas.latest(record.type))),
+        schemas: schemas.list().map((record) => ({
+          ...infoOf(record, schemas.latest(record.type)),
+          compatibility: schemas.level(record.type),
+        })),
       });
     },
   },
@@ -36,13 +35,12 @@ export const schemaRoutes: Route[] = [
       sendBytes(reply, { status: 200, type: "application/json", bytes });
     },
   },
-  { method: "PUT", path: "/v1/schemas/{type}", handle: register },
   {
     method: "DELETE",
     path: "/v1/schemas/{type}",
     async handle(request, reply) {
       const { type, version } = requireSchema(request);
-      await request.host.broker.removeSchema(type, version);
+      await request.host.broker.gate.remove(type, version);
       request.host.log.logger.info("schema removed", { type, version });
       sendJson(reply, 200, { removed: type, version });
     },
@@ -50,7 +48,8 @@ export const schemaRoutes: Route[] = [
   { method: "POST", path: "/v1/schemas/{type}/check", handle: check },
 ];
 
-function infoOf(
+/** What is told of a schema. */
+export function infoOf(
   { type, version, registeredAt, schema }: SchemaRecord,
   latest: string | undefined,
 ): SchemaInfo {
@@ -63,10 +62,13 @@ function infoOf(
   };
 }
 
-function requireSchema({ host, params, query }: RouteRequest): SchemaRecord {
+/** The schema of the path's type; throws `NotFoundError`, with what there is. */
+export function requireSchema(
+  { host, params, query }: RouteRequest,
+  version = query.get("version") ?? undefined,
+): SchemaRecord {
   const { schemas } = host.broker;
   const type = params["type"]!;
-  const version = query.get("version") ?? undefined;
   const record = schemas.get(type, version);
   if (record) return record;
   const versions = schemas.list().filter((other) => other.type === type).map((other) =>
@@ -84,34 +86,6 @@ function requireSchema({ host, params, query }: RouteRequest): SchemaRecord {
       hint: didYouMean(type, schemas.list().map((other) => other.type)) ??
         "evs schema list shows what there is",
     });
-}
-
-async function register(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const { host, params, query } = request;
-  const type = checkName(params["type"]!, "the type");
-  const asked = query.get("version");
-  const body = await readBody(request, { limit: MAX_SCHEMA_BODY });
-  const text = new TextDecoder("utf-8", { fatal: true }).decode(body);
-  const version = asked === null ? undefined : checkName(asked, "the version");
-  if (query.get("dryRun") === "1") {
-    const { schemas } = host.broker;
-    const would = await schemas.preview(type, { version, schema: text });
-    const record = schemas.get(type, would.version) ??
-      { type, version: would.version, schema: text, registeredAt: Date.now() };
-    sendJson(reply, 200, {
-      ...infoOf(record, schemas.latest(type)),
-      created: would.created,
-      dryRun: true,
-    });
-    return;
-  }
-  const result = await host.broker.registerSchema(type, version, text);
-  const record = host.broker.schemas.get(type, result.version)!;
-  if (result.created) host.log.logger.info("schema registered", { type, version: result.version });
-  sendJson(reply, result.created ? 201 : 200, {
-    ...infoOf(record, host.broker.schemas.latest(type)),
-    created: result.created,
-  });
 }
 
 /** Payloads in, a line each; verdicts out, in their order. Nothing is stored. */

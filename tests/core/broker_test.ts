@@ -152,17 +152,15 @@ Deno.test("EventBroker checks payloads by schema, and records the version that w
 Deno.test("EventBroker keeps registered schemas in the state", async () => {
   const state = new MemoryState();
   const first = new EventBroker({ state });
-  assert.deepEqual(await first.registerSchema("x", undefined, '{"type":"number"}'), {
-    created: true,
-    version: "1.0",
-  });
+  const [plan] = await first.gate.register([{ type: "x", schema: '{"type":"number"}' }]);
+  assert.deepEqual([plan?.created, plan?.record.version], [true, "1.0"]);
   await first.close();
   await using second = new EventBroker({ state });
   await second.ready;
   assert.throws(() => second.admit("t", "x", undefined, "a"), refused("event/schema-violation"));
-  await second.removeSchema("x", "1.0");
+  await second.gate.remove("x", "1.0");
   assert.equal(second.admit("t", "x", undefined, "a"), "1.0");
-  await assert.rejects(second.removeSchema("x", "1.0"), NotFoundError);
+  await assert.rejects(second.gate.remove("x", "1.0"), NotFoundError);
 });
 
 Deno.test("EventBroker tells its listeners and survives one that throws", async () => {

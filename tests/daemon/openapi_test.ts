@@ -91,6 +91,24 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: { type: "object" },
     status: 200,
   });
+  await call("POST", "/v1/schemas", {
+    body: {
+      schemas: [
+        { type: "kept", version: "1.0", schema: '{"type":"object"}' },
+        { type: "kept", schema: "{}", compatibility: "backward" },
+      ],
+    },
+    status: 200,
+  });
+  const one = { type: "kept" };
+  await call("GET", "/v1/schemas/{type}/diff", { params: one, status: 200 });
+  await call("POST", "/v1/schemas/{type}/diff", {
+    params: one,
+    body: { type: "object", required: ["a"] },
+    status: 200,
+  });
+  await call("PUT", "/v1/schemas/{type}", { params: one, body: {}, status: 200 });
+  await call("PUT", "/v1/schemas/{type}", { params: one, body: { type: "number" }, status: 409 });
   await call("GET", "/v1/schemas", { status: 200 });
   await call("GET", "/v1/schemas/{type}", { params: { type: "checked" }, status: 200 });
   await call("GET", "/v1/schemas/{type}", { params: { type: "nobody" }, status: 404 });

@@ -297,3 +297,12 @@ Deno.test("compareVersions is an order, and nextVersion comes after all", () => 
   }));
   assert.ok(compareVersions("1.10", "1.9") > 0);
 });
+
+Deno.test("JsonSchemaRegistry checks a payload when ajv's own clean-up would have broken its code", async () => {
+  const schema = {
+    if: { oneOf: [{ contains: { multipleOf: 1 } }, {}], not: true },
+    else: { type: "null" },
+  };
+  assert.deepEqual(await faults(schema, null), []);
+  assert.deepEqual((await faults(schema, [1]))[0], ["", "must be null, is an array"]);
+});

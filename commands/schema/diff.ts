@@ -1,0 +1,89 @@
+/** `evs schema diff`: what changed between two versions, and whom it breaks. */
+import type { SchemaDiff } from "../../core/client/schema_protocol.ts";
+import type { EvsContext } from "../context.ts";
+import { text, verb } from "../define.ts";
+import { readInput } from "../input.ts";
+import { escapeText } from "../terminal/escape.ts";
+import { checkJson } from "./register.ts";
+
+type DiffFlags = { with?: string };
+
+export const diff = verb<DiffFlags, [string, string?, string?]>({
+  brief: "Compare two versions of a schema",
+  description:
+    "Shows what changed between two versions, by JSON pointer, and what breaks: backward, where the new version may refuse old payloads; forward, where the old version may refuse new ones. Without versions the last two are compared; --with compares a file that is not registered yet.",
+  examples: [
+    ["schema diff user.created", "the latest version and the one before it"],
+    ["schema diff user.created 1.0 2.0", "two versions"],
+    ["schema diff user.created --with ./user.json", "the latest version and a file"],
+  ],
+  parameters: {
+    flags: {
+      with: {
+        kind: "parsed",
+        parse: text,
+        brief: "Compare with this file, or - for stdin, instead of a version",
+        placeholder: "FILE",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [
+        { parse: text, brief: "The event type", placeholder: "TYPE" },
+        { parse: text, brief: "The old version", placeholder: "OLD", optional: true },
+        { parse: text, brief: "The new version", placeholder: "NEW", optional: true },
+      ],
+    },
+  },
+  run: diffSchemas,
+});
+
+async function diffSchemas(
+  this: EvsContext,
+  flags: DiffFlags,
+  type: string,
+  from?: string,
+  to?: string,
+): Promise<void> {
+  const schema = flags.with === undefined ? undefined : await readInput(this, flags.with);
+  if (schema !== undefined) checkJson(schema, flags.with!);
+  const client = await this.client();
+  const found = await client.diffSchemas(type, { from, to, schema });
+  if (!this.forPeople) return this.printJson(found);
+  const name = found.to ?? (flags.with === "-" ? "stdin" : flags.with!);
+  for (const line of diffLines(found, name)) this.print(escapeText(line));
+}
+
+/** What is shown of a long value. */
+const WIDEST = 60;
+
+/** A comparison as people read it. */
+export function diffLines(
+  { type, from, backward, forward, changes }: SchemaDiff,
+  to: string,
+): string[] {
+  const verdict = (breaks: readonly unknown[]) => breaks.length === 0 ? "yes" : "no";
+  if (changes.length === 0) return [`${type}: ${from} and ${to} say the same`];
+  return [
+    `${type} ${from} -> ${to}: backward compatible ${verdict(backward)}, forward ${
+      verdict(forward)
+    }`,
+    ...changes.map(({ pointer, change, old, new: next }) => {
+      if (change === "added") return `+ ${pointer}  ${short(next)}`;
+      if (change === "removed") return `- ${pointer}  ${short(old)}`;
+      return `~ ${pointer || "(the whole)"}  ${short(old)} -> ${short(next)}`;
+    }),
+    ...backward.map(({ pointer, message }) =>
+      `breaks backward: ${pointer || "the root"} of ${to} ${message}`
+    ),
+    ...forward.map(({ pointer, message }) =>
+      `breaks forward: ${pointer || "the root"} of ${from} ${message}`
+    ),
+  ];
+}
+
+function short(value: unknown): string {
+  const line = JSON.stringify(value);
+  return line.length > WIDEST ? `${line.slice(0, WIDEST - 1)}…` : line;
+}

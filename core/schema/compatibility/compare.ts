@@ -1,0 +1,84 @@
+/**
+ * Two versions of a schema: may a reader of the one meet payloads of the other that it refuses?
+ *
+ * Backward: the new schema takes every payload of the old one (old events can still be read). Forward: the old schema
+ * takes every payload of the new one (readers that were not updated go on). Full: both.
+ */
+import { EventRefusedError } from "../../errors.ts";
+import { draftOf } from "../limits.ts";
+import { canonical } from "../unique_items.ts";
+import { loadSchemaTools, type SchemaTools } from "../validator.ts";
+import { type Break, Containment } from "./containment.ts";
+import type { CompatibilityLevel } from "./level.ts";
+import { type JsonSchema, type Place, type SchemaDocument } from "./place.ts";
+
+export type { Break } from "./containment.ts";
+
+/** What stands against each direction; empty where there is nothing. */
+export interface Comparison {
+  /** Where the new schema may refuse old payloads; pointers into the new one. */
+  backward: Break[];
+  /** Where the old schema may refuse new payloads; pointers into the old one. */
+  forward: Break[];
+}
+
+/**
+ * Compares two schemas that can be registered. "Nothing found" is a proof; a break may be a caution, where a proof was
+ * not found. Defaults change nothing: a payload is checked as it came.
+ *
+ * ```ts
+ * import { compareSchemas } from "@env/env-event-stream";
+ *
+ * const { backward } = await compareSchemas(
+ *   { type: "object" },
+ *   { type: "object", required: ["email"] },
+ * );
+ * // [{ pointer: "/required/0", message: "requires email, which old payloads may leave out" }]
+ * ```
+ */
+export async function compareSchemas(older: unknown, newer: unknown): Promise<Comparison> {
+  if (canonical(older) === canonical(newer)) return { backward: [], forward: [] };
+  const tools = await loadSchemaTools();
+  const old = place(documentOf(older as JsonSchema, tools));
+  const next = place(documentOf(newer as JsonSchema, tools));
+  return {
+    backward: new Containment({ whose: "old" }).compare(old, next),
+    forward: new Containment({ whose: "new" }).compare(next, old),
+  };
+}
+
+/** The breaks that a level does not allow. */
+export function breaksAgainst(level: CompatibilityLevel, comparison: Comparison): Break[] {
+  return [
+    ...level === "backward" || level === "full" ? comparison.backward : [],
+    ...level === "forward" || level === "full" ? comparison.forward : [],
+  ];
+}
+
+function place(document: SchemaDocument): Place {
+  return { document, pointer: "", schema: document.root };
+}
+
+function documentOf(root: JsonSchema, tools: SchemaTools): SchemaDocument {
+  let parts: ReturnType<SchemaTools["compileParts"]> | undefined;
+  const patterns = new Map<string, { test(text: string): boolean }>();
+  return {
+    root,
+    draft: draftOf(root),
+    accepts(pointer, value) {
+      parts ??= tools.compileParts(root);
+      try {
+        return parts(pointer, value);
+      } catch (error) {
+        // Too costly to be sure of: a value that cannot be checked is not one that is taken.
+        if (error instanceof EventRefusedError) return false;
+        throw error;
+      }
+    },
+    matches(pattern, text) {
+      const engine = patterns.get(pattern) ?? tools.compilePattern(pattern);
+      patterns.set(pattern, engine);
+      return engine.test(text);
+    },
+  };
+}

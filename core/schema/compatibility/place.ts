@@ -1,0 +1,162 @@
+/**
+ * A place in a schema: where two schemas are compared, and what is told of it. A {@link SchemaDocument} is a whole
+ * schema with what only the validator knows: whether a value fits one part of it, and whether a name fits a pattern.
+ */
+import { escapePointer, findAnchor } from "../limits.ts";
+import { canonical } from "../unique_items.ts";
+
+/** What a schema is at one place: an object of keywords, or true or false. */
+export type JsonSchema = boolean | Record<string, unknown>;
+
+/** A whole schema. */
+export interface SchemaDocument {
+  root: JsonSchema;
+  draft: "2020-12" | "07";
+  /** True when the value fits the part at the pointer. */
+  accepts(pointer: string, value: unknown): boolean;
+  /** True when the text matches the pattern. */
+  matches(pattern: string, text: string): boolean;
+}
+
+/** A part of a schema. */
+export interface Place {
+  document: SchemaDocument;
+  /** A JSON pointer (RFC 6901) from the root of the document. */
+  pointer: string;
+  schema: JsonSchema;
+}
+
+/** The types of JSON values; whole numbers are numbers. */
+export type JsonType = "null" | "boolean" | "number" | "string" | "array" | "object";
+
+/** Every type of a JSON value. */
+export const TYPES: readonly JsonType[] = [
+  "null",
+  "boolean",
+  "number",
+  "string",
+  "array",
+  "object",
+];
+
+/** Keywords that draft-07 does not have: there they say nothing. */
+const LATER = new Set([
+  "prefixItems",
+  "dependentRequired",
+  "dependentSchemas",
+  "unevaluatedProperties",
+  "unevaluatedItems",
+  "minContains",
+  "maxContains",
+  "$dynamicRef",
+]);
+
+/** The part below a keyword, by member names and indexes; undefined where there is none. */
+export function below(
+  place: Place,
+  keyword: string,
+  ...names: (string | number)[]
+): Place | undefined {
+  let schema: unknown = keywordOf(place, keyword);
+  let pointer = `${place.pointer}/${escapePointer(keyword)}`;
+  for (const name of names) {
+    if (typeof schema !== "object" || schema === null || !Object.hasOwn(schema, name)) {
+      return undefined;
+    }
+    schema = (schema as Record<string, unknown>)[name];
+    pointer += `/${escapePointer(String(name))}`;
+  }
+  if (typeof schema !== "boolean" && !isObject(schema)) return undefined;
+  return { document: place.document, pointer, schema };
+}
+
+/** The parts of a keyword that is a list of schemas. */
+export function listBelow(place: Place, keyword: string): Place[] {
+  const list = keywordOf(place, keyword);
+  if (!Array.isArray(list)) return [];
+  return list.map((_, index) => below(place, keyword, index)).filter((part) => part !== undefined);
+}
+
+/** The parts of a keyword that is a map of schemas, by name. */
+export function mapBelow(place: Place, keyword: string): Map<string, Place> {
+  const map = keywordOf(place, keyword);
+  const parts = new Map<string, Place>();
+  for (const name of isObject(map) ? Object.keys(map) : []) {
+    const part = below(place, keyword, name);
+    if (part !== undefined) parts.set(name, part);
+  }
+  return parts;
+}
+
+/** A keyword's value; undefined where it is not there. */
+export function keywordOf(place: Place, keyword: string): unknown {
+  const { schema, document } = place;
+  if (document.draft === "07" && LATER.has(keyword)) return undefined;
+  return typeof schema === "object" && Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
+}
+
+/** A keyword's value where it is a number. */
+export function numberOf(place: Place, keyword: string): number | undefined {
+  const value = keywordOf(place, keyword);
+  return typeof value === "number" ? value : undefined;
+}
+
+/**
+ * All that a value at this place has to fit, as places whose own keywords count: the place, what its `$ref` names and the
+ * parts of its `allOf`, and theirs. It ends: a schema that refers to itself for the same value is refused (limits.ts).
+ */
+export function conjuncts(place: Place): Place[] {
+  const target = targetOf(place);
+  return [
+    place,
+    ...target === undefined ? [] : conjuncts(target),
+    ...listBelow(place, "allOf").flatMap(conjuncts),
+  ];
+}
+
+function targetOf(place: Place): Place | undefined {
+  const reference = keywordOf(place, "$ref");
+  if (typeof reference !== "string") return undefined;
+  const { document } = place;
+  const root: Place = { document, pointer: "", schema: document.root };
+  if (reference === "#") return root;
+  if (!reference.startsWith("#/")) {
+    const found = findAnchor(document.root, reference.slice(1));
+    return found && { document, pointer: found.pointer, schema: found.value as JsonSchema };
+  }
+  const names = reference.slice(2).split("/").map((part) =>
+    decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~")
+  );
+  return below(root, names[0]!, ...names.slice(1));
+}
+
+/** The types that a place allows by `type` and `nullable`; every one where it says nothing. */
+export function typesOf(place: Place): { types: readonly JsonType[]; whole: boolean } {
+  const named = [keywordOf(place, "type") ?? TYPES].flat() as string[];
+  const types = new Set(named.map((name) => name === "integer" ? "number" : name) as JsonType[]);
+  if (keywordOf(place, "nullable") === true) types.add("null");
+  return {
+    types: TYPES.filter((type) => types.has(type)),
+    whole: named.includes("integer") && !named.includes("number"),
+  };
+}
+
+/** True when two places ask the same, word for word, and neither refers to anything elsewhere. */
+export function isSame(a: Place, b: Place): boolean {
+  const text = textOf(a.schema);
+  return text === textOf(b.schema) && !/"\$(?:ref|dynamicRef|recursiveRef)":/.test(text);
+}
+
+const texts = new WeakMap<object, string>();
+
+function textOf(schema: JsonSchema): string {
+  if (typeof schema === "boolean") return String(schema);
+  const text = texts.get(schema) ?? canonical(schema);
+  texts.set(schema, text);
+  return text;
+}
+
+/** True for a JSON object. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,93 @@
+/** Numbers and strings: bounds, multiples, lengths, patterns and formats of the reader that the writer does not keep. */
+import type { Break, Containment } from "./containment.ts";
+import { keywordOf, numberOf, type Place } from "./place.ts";
+import { boundOf, boundsAt, highest, isTighter, isWhole, lowest, type Writer } from "./writer.ts";
+
+/** What of the reader's keywords for numbers may refuse. */
+export function numberBreaks(
+  { whose }: Containment,
+  writer: Writer,
+  reader: Place,
+): Break[] {
+  const found: Break[] = [];
+  for (const side of [1, -1] as const) {
+    const known = boundOf(writer, side);
+    for (const bound of boundsAt(reader, side)) {
+      if (known !== undefined && isTighter(known, bound, side)) continue;
+      const beyond = `${bound.exclusive ? "" : side === 1 ? "below " : "above "}${bound.value}`;
+      found.push({
+        pointer: `${reader.pointer}/${bound.keyword}`,
+        message: bound.exclusive
+          ? `refuses ${bound.value} and ${
+            side === 1 ? "less" : "more"
+          }, and ${whose} payloads may have that`
+          : `refuses numbers ${beyond}, and ${whose} payloads may have them`,
+      });
+    }
+  }
+  const step = numberOf(reader, "multipleOf");
+  if (step !== undefined && !isMultiple(writer, step)) {
+    found.push({
+      pointer: `${reader.pointer}/multipleOf`,
+      message: `allows only multiples of ${step}, and ${whose} payloads may have others`,
+    });
+  }
+  return [...found, ...formatBreaks({ whose, writer, reader, numeric: true })];
+}
+
+/** True when every number is a multiple; only shown for whole ratios, where rounding plays no part. */
+function isMultiple(writer: Writer, step: number): boolean {
+  if (isWhole(writer) && step === 1) return true;
+  return writer.some((place) => {
+    const known = numberOf(place, "multipleOf");
+    return known !== undefined && (known === step ||
+      (Number.isInteger(known) && Number.isInteger(step) && known % step === 0));
+  });
+}
+
+/** What of the reader's keywords for strings may refuse. */
+export function stringBreaks(
+  { whose }: Containment,
+  writer: Writer,
+  reader: Place,
+): Break[] {
+  const found: Break[] = [];
+  const least = numberOf(reader, "minLength");
+  if (least !== undefined && least > (highest(writer, "minLength") ?? 0)) {
+    found.push({
+      pointer: `${reader.pointer}/minLength`,
+      message: `refuses strings shorter than ${least}, and ${whose} payloads may have them`,
+    });
+  }
+  const most = numberOf(reader, "maxLength");
+  if (most !== undefined && most < (lowest(writer, "maxLength") ?? Infinity)) {
+    found.push({
+      pointer: `${reader.pointer}/maxLength`,
+      message: `refuses strings longer than ${most}, and ${whose} payloads may have them`,
+    });
+  }
+  const pattern = keywordOf(reader, "pattern");
+  if (pattern !== undefined && !writer.some((place) => keywordOf(place, "pattern") === pattern)) {
+    found.push({
+      pointer: `${reader.pointer}/pattern`,
+      message: `asks for the pattern ${pattern}, which ${whose} payloads need not match`,
+    });
+  }
+  return [...found, ...formatBreaks({ whose, writer, reader, numeric: false })];
+}
+
+/** The formats of numbers (ajv-formats); all others are formats of strings. */
+const NUMERIC = new Set(["int32", "int64", "float", "double"]);
+
+function formatBreaks(
+  about: { whose: string; writer: Writer; reader: Place; numeric: boolean },
+): Break[] {
+  const { whose, writer, reader, numeric } = about;
+  const format = keywordOf(reader, "format");
+  if (typeof format !== "string" || NUMERIC.has(format) !== numeric) return [];
+  if (writer.some((place) => keywordOf(place, "format") === format)) return [];
+  return [{
+    pointer: `${reader.pointer}/format`,
+    message: `asks for the format ${format}, which ${whose} payloads need not have`,
+  }];
+}

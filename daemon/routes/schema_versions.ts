@@ -1,0 +1,142 @@
+/** The routes by which schemas come in and are compared. A schema is kept as it came: its body is the request's own. */
+import type http from "node:http";
+import type { SchemaDiff, SchemaInfo } from "../../core/client/schema_protocol.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
+import { changesBetween } from "../../core/schema/compatibility/changes.ts";
+import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
+import {
+  COMPATIBILITY_LEVELS,
+  type CompatibilityLevel,
+} from "../../core/schema/compatibility/level.ts";
+import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
+import type { SchemaRecord } from "../../core/state/state.ts";
+import { didYouMean } from "../../core/suggest.ts";
+import { Fields } from "../fields.ts";
+import { checkName } from "../intake.ts";
+import { readBody, readJson, type Route, type RouteRequest, sendJson } from "../router.ts";
+import { infoOf, requireSchema } from "./schemas.ts";
+
+/** More than a schema may have, so that the registry is who refuses it, in its own words. */
+const MAX_SCHEMA_BODY = 1024 * 1024;
+const MAX_SCHEMAS_BODY = 16 * 1024 * 1024;
+
+/** Register one, register many, compare. */
+export const schemaVersionRoutes: Route[] = [
+  { method: "PUT", path: "/v1/schemas/{type}", handle: register },
+  { method: "POST", path: "/v1/schemas", handle: registerMany },
+  { method: "GET", path: "/v1/schemas/{type}/diff", handle: diff },
+  { method: "POST", path: "/v1/schemas/{type}/diff", handle: diffWith },
+];
+
+async function register(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const { host, params, query } = request;
+  const type = checkName(params["type"]!, "the type");
+  const asked = query.get("version");
+  const schema = await readSchema(request);
+  const version = asked === null ? undefined : checkName(asked, "the version");
+  const compatibility = levelOf(query.get("compatibility") ?? undefined);
+  const dryRun = query.get("dryRun") === "1";
+  const [plan] = await host.broker.gate.register(
+    [{ type, version, schema, compatibility }],
+    { dryRun },
+  );
+  if (!dryRun) log(request, plan!);
+  sendJson(reply, plan!.created && !dryRun ? 201 : 200, {
+    ...planInfo(request, plan!),
+    ...(dryRun ? { dryRun } : {}),
+  });
+}
+
+/** A folder of schemas: all of them or none. */
+async function registerMany(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const fields = new Fields(
+    await readJson(request, { limit: MAX_SCHEMAS_BODY }),
+    ["schemas", "dryRun"],
+  );
+  const dryRun = fields.boolean("dryRun") ?? false;
+  const requests = fields.required("schemas", fields.objects("schemas")).map((one) => {
+    const own = new Fields(one, ["type", "version", "schema", "compatibility"]);
+    const version = own.string("version");
+    return {
+      type: checkName(own.required("type", own.string("type")), "the type"),
+      version: version === undefined ? undefined : checkName(version, "the version"),
+      schema: own.required("schema", own.string("schema")),
+      compatibility: levelOf(own.string("compatibility")),
+    };
+  });
+  const plans = await request.host.broker.gate.register(requests, { dryRun });
+  if (!dryRun) { for (const plan of plans) log(request, plan); }
+  sendJson(reply, 200, {
+    schemas: plans.map((plan) => planInfo(request, plan)),
+    ...(dryRun ? { dryRun } : {}),
+  });
+}
+
+function log({ host }: RouteRequest, { record: { type, version }, created }: SchemaPlan): void {
+  if (created) host.log.logger.info("schema registered", { type, version });
+}
+
+function planInfo({ host }: RouteRequest, plan: SchemaPlan): SchemaInfo {
+  const { record, created, compatibility, against } = plan;
+  return {
+    ...infoOf(record, host.broker.schemas.latest(record.type)),
+    created,
+    compatibility,
+    ...(against === undefined ? {} : { against }),
+  };
+}
+
+function levelOf(text: string | undefined): CompatibilityLevel | undefined {
+  if (text === undefined) return undefined;
+  const level = COMPATIBILITY_LEVELS.find((known) => known === text);
+  if (level !== undefined) return level;
+  throw new InvalidArgumentError(`the compatibility is ${COMPATIBILITY_LEVELS.join(", ")}`, {
+    details: { field: "compatibility" },
+    hint: didYouMean(text, COMPATIBILITY_LEVELS) ?? "none asks nothing",
+  });
+}
+
+/** Two versions: the latest and the one before it, where none are named. */
+async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const { host, params, query } = request;
+  const versions = host.broker.schemas.versions(params["type"]!);
+  const newer = requireSchema(request, query.get("to") ?? undefined);
+  const before = versions[versions.indexOf(newer.version) - 1];
+  const from = query.get("from") ?? before;
+  if (from === undefined) {
+    throw new InvalidArgumentError(`${newer.type} has no version before ${newer.version}`, {
+      hint: `evs schema show ${newer.type}`,
+    });
+  }
+  const older = requireSchema(request, from);
+  sendJson(reply, 200, await compared(older, { to: newer.version, schema: newer.schema }));
+}
+
+/** A version, the latest where none is named, and the body. */
+async function diffWith(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
+  const older = requireSchema(request, request.query.get("from") ?? undefined);
+  const schema = await readSchema(request);
+  // What cannot be registered cannot be compared: said in the same words.
+  await new JsonSchemaRegistry().plan([{ type: older.type, schema }]);
+  sendJson(reply, 200, await compared(older, { schema }));
+}
+
+async function compared(
+  { type, version: from, schema }: SchemaRecord,
+  newer: { to?: string; schema: string },
+): Promise<SchemaDiff> {
+  const [old, next] = [parseJson(schema), parseJson(newer.schema)];
+  return {
+    type,
+    from,
+    ...(newer.to === undefined ? {} : { to: newer.to }),
+    ...await compareSchemas(old, next),
+    changes: changesBetween(old, next),
+  };
+}
+
+async function readSchema(request: RouteRequest): Promise<string> {
+  const body = await readBody(request, { limit: MAX_SCHEMA_BODY });
+  return new TextDecoder("utf-8", { fatal: true }).decode(body);
+}
