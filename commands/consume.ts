@@ -15,10 +15,11 @@ type ConsumeFlags = {
   type?: readonly string[];
   where?: string;
   concurrency: number;
+  batch?: number;
   timeout?: number;
   maxRetries?: number;
   backoff?: BackoffSpec;
-  stdin: "payload" | "event";
+  stdin?: "payload" | "event";
   untilEmpty: boolean;
   max?: number;
   update: boolean;
@@ -35,6 +36,8 @@ Its exit code says what becomes of the event:
   65         a dead letter at once
   126, 127   the command cannot be run: the subscription is paused, no event is to blame
   any other  try again later; a dead letter when --max-retries are used up
+With --batch it runs once for up to N events, whole events a line each on its stdin; it may answer for each of them by a line on stdout, {"id":"…","outcome":"ack|retry|dead","reason":"…"}, and its exit code speaks for those that it did not answer for.
+Events with the same key are handed out one at a time, in order, through retries too.
 A topic that is not there yet is waited for. Settings belong to the subscription: another start with other ones says so, and --update takes them over.
 Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
   examples: [
@@ -47,6 +50,7 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
       "consume 'orders.**' --name billing --concurrency 4 --timeout 30s --stdin event -- ./bill",
       "four at a time, each with 30 seconds, whole events",
     ],
+    ["consume logs --name index --batch 500 -- ./bulk-index", "up to 500 events a run"],
   ],
   usage: ["TOPIC --name NAME [--concurrency N] [--timeout D] [--until-empty] … -- COMMAND…"],
   parameters: {
@@ -81,6 +85,13 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
         placeholder: "N",
         default: "1",
       },
+      batch: {
+        kind: "parsed",
+        parse: positive,
+        brief: "Give one command up to N events, a line each",
+        placeholder: "N",
+        optional: true,
+      },
       timeout: {
         kind: "parsed",
         parse: (input) => parseDuration(input, "--timeout"),
@@ -106,8 +117,8 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
       stdin: {
         kind: "enum",
         values: ["payload", "event"],
-        brief: "What the command reads",
-        default: "payload",
+        brief: "What the command reads (payload; with --batch, event)",
+        optional: true,
       },
       untilEmpty: {
         kind: "boolean",
@@ -157,26 +168,23 @@ async function consume(
 
   const { Consumer } = await import("./consumer/consumer.ts");
   const { openPort } = await import("./consumer/open_port.ts");
-  const { handlerEnv, startHandler } = await import("./handler.ts");
-  const environment = Deno.env.toObject();
+  const { startEach, startBatch } = await import("./consumer/start.ts");
   const consumer = new Consumer({
     port: openPort({ socket: this.paths.socket, subscription: flags.name }),
-    command,
-    start: (delivery) =>
-      startHandler({
-        command,
-        input: withLineFeed(flags.stdin === "event" ? delivery.event : delivery.payload),
-        env: handlerEnv(environment, {
-          ...delivery.facts,
-          attempt: delivery.attempt,
-          subscription: flags.name,
-        }),
-        timeoutMs: flags.timeout || undefined, // 0 is no time-out
-        stderr: (chunk) => this.stderr.write(chunk),
-        clock: this.clock,
-      }),
+    start: (flags.batch === undefined ? startEach : startBatch)({
+      command,
+      subscription: flags.name,
+      stdin: flags.stdin ?? (flags.batch === undefined ? "payload" : "event"),
+      timeoutMs: flags.timeout || undefined, // 0 is no time-out
+      environment: Deno.env.toObject(),
+      stdout: (chunk) => this.stdout.write(chunk),
+      stderr: (chunk) => this.stderr.write(chunk),
+      say: (line) => this.say(line),
+      clock: this.clock,
+    }),
     say: (line) => this.say(line),
     concurrency: flags.concurrency,
+    batch: flags.batch,
     untilEmpty: flags.untilEmpty,
     max: flags.max,
     clock: this.clock,
@@ -192,14 +200,6 @@ async function consume(
   } finally {
     stopPassing();
   }
-}
-
-/** One piece: written in two, the output of `cat`s that run side by side would mix. */
-function withLineFeed(bytes: Uint8Array): Uint8Array {
-  const line = new Uint8Array(bytes.length + 1);
-  line.set(bytes);
-  line[bytes.length] = 0x0a;
-  return line;
 }
 
 /** What is asked for: only the settings that were given, so that others stay as they are. */

@@ -13,8 +13,8 @@ import type { HandlerOutcome } from "./consumer/verdict.ts";
 export const STDERR_KEPT = 8 * 1024;
 /** How long a handler may go on after SIGTERM, ms. */
 export const KILL_GRACE_MS = 5_000;
-/** How long the rest of stderr is waited for when a handler's own child holds it open, ms. */
-const STDERR_GRACE_MS = 100;
+/** How long the rest of its output is waited for when a handler's own child holds it open, ms. */
+const OUTPUT_GRACE_MS = 100;
 
 /** What one run needs. */
 export interface HandlerRequest {
@@ -27,6 +27,8 @@ export interface HandlerRequest {
   timeoutMs?: number;
   /** Where its stderr passes through to. */
   stderr: (chunk: Uint8Array) => void | Promise<void>;
+  /** Takes its stdout; left out, that passes through untouched. */
+  stdout?: (chunk: Uint8Array) => void | Promise<void>;
   clock?: Clock;
 }
 
@@ -49,7 +51,7 @@ export function startHandler(request: HandlerRequest): RunningHandler {
       env: request.env,
       clearEnv: true,
       stdin: "piped",
-      stdout: "inherit",
+      stdout: request.stdout === undefined ? "inherit" : "piped",
       stderr: "piped",
       // A session and process group of its own: see kill() below.
       detached: true,
@@ -80,10 +82,13 @@ interface Watched {
 async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcome> {
   const { child, request, clock, startedAt, kill } = watched;
   const tail = new TailBuffer(STDERR_KEPT);
-  const drained = pump(child.stderr, tail, request.stderr).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
+  const drained = Promise.all([
+    pump(child.stderr, async (chunk) => {
+      tail.push(chunk);
+      await request.stderr(chunk);
+    }),
+    request.stdout === undefined ? undefined : pump(child.stdout, request.stdout),
+  ]).then(() => undefined, (error: unknown) => ({ error }));
   const stopFeeding = feed(child.stdin, request.input);
 
   let timedOut = false;
@@ -103,7 +108,7 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcom
   // What a timed-out handler started must not outlive it: the next attempt would run beside it.
   if (timedOut) signalGroup(child.pid, "SIGKILL");
   const durationMs = Math.round(clock.monotonic() - startedAt);
-  const broken = await settledWithin(drained, { ms: STDERR_GRACE_MS, clock });
+  const broken = await settledWithin(drained, { ms: OUTPUT_GRACE_MS, clock });
   if (broken !== undefined) throw broken.error;
   return {
     kind: "ended",
@@ -131,16 +136,12 @@ function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): () => void 
   };
 }
 
-/** Passes a stream on to `sink` and keeps its end. */
+/** Passes a stream on to `sink`. */
 async function pump(
   stream: ReadableStream<Uint8Array>,
-  tail: TailBuffer,
   sink: HandlerRequest["stderr"],
 ): Promise<void> {
-  for await (const chunk of stream) {
-    tail.push(chunk);
-    await sink(chunk);
-  }
+  for await (const chunk of stream) await sink(chunk);
 }
 
 /** Waits for a promise, at most `ms`; `undefined` when it took longer. */
@@ -178,6 +179,25 @@ function spawnReason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** A batch's environment: what its events have in common. */
+export function batchEnv(
+  base: Record<string, string>,
+  batch: { subscription: string; facts: readonly Pick<DeliveryFacts, "topic" | "type">[] },
+): Record<string, string> {
+  const env = { ...base };
+  for (const name of ["EVS_ID", "EVS_SEQ", "EVS_ATTEMPT", "EVS_KEY"]) delete env[name];
+  const common = (name: "topic" | "type") => {
+    const [first, ...rest] = new Set(batch.facts.map((facts) => facts[name]));
+    return rest.length === 0 ? first : undefined;
+  };
+  return withVariables(env, {
+    EVS_TOPIC: common("topic"),
+    EVS_TYPE: common("type"),
+    EVS_SUBSCRIPTION: batch.subscription,
+    EVS_BATCH: String(batch.facts.length),
+  });
+}
+
 /** The facts of a delivery that a handler finds in its environment. */
 export interface DeliveryFacts {
   topic: string;
@@ -200,8 +220,8 @@ export function handlerEnv(
   base: Record<string, string>,
   facts: DeliveryFacts,
 ): Record<string, string> {
-  const env: Record<string, string> = { ...base };
-  const variables: Record<string, string | undefined> = {
+  return withVariables({ ...base }, {
+    EVS_BATCH: undefined,
     EVS_TOPIC: facts.topic,
     EVS_TYPE: facts.type,
     EVS_ID: facts.id,
@@ -209,7 +229,13 @@ export function handlerEnv(
     EVS_ATTEMPT: String(facts.attempt),
     EVS_SUBSCRIPTION: facts.subscription,
     EVS_KEY: facts.key,
-  };
+  });
+}
+
+function withVariables(
+  env: Record<string, string>,
+  variables: Record<string, string | undefined>,
+): Record<string, string> {
   for (const [name, value] of Object.entries(variables)) {
     if (value === undefined || value.includes("\0") || value.length > LONGEST_VARIABLE) {
       delete env[name];

@@ -9,20 +9,21 @@
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
 import { type Clock, systemClock } from "../../core/clock.ts";
-import type { RunningHandler } from "../handler.ts";
 import { type ConsumerPort, type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
-import { judge } from "./verdict.ts";
+import type { RunningBatch } from "./start.ts";
 import { type Fate, settle, type Work } from "./work.ts";
 
 /** How to consume. */
 export interface ConsumerOptions {
   port: ConsumerPort;
-  command: readonly string[];
-  /** Starts the handler for one delivery. */
-  start: (delivery: Delivery) => RunningHandler;
+  /** Starts the handler for these, and says what its end means for each of them. */
+  start: (deliveries: readonly Delivery[]) => RunningBatch;
   /** Words for a person. */
   say: (text: string) => void;
+  /** Handlers that run at the same time. */
   concurrency: number;
+  /** The most events that one handler is given. */
+  batch?: number;
   /** Ends when nothing is pending, leased or scheduled. */
   untilEmpty?: boolean;
   /** Ends after this many attempts. */
@@ -165,6 +166,7 @@ export class Consumer {
       }
       this.#awaitingLeases = false;
       for (const delivery of leased.deliveries) this.#take(delivery);
+      this.#fillSlots();
       this.#settleSoon();
       if (leased.paused) {
         this.#result.paused ??= leased.pauseReason ?? "it was paused";
@@ -178,11 +180,12 @@ export class Consumer {
 
   /** How many leases to ask for. After a break all in hand are asked for again. */
   #wanted(): number {
-    const { concurrency, max = Infinity } = this.#options;
-    if (this.#awaitingLeases) return Math.min(MOST_LEASES, concurrency + this.#works.size);
+    const { concurrency, batch = 1, max = Infinity } = this.#options;
+    const room = concurrency * batch;
+    if (this.#awaitingLeases) return Math.min(MOST_LEASES, room + this.#works.size);
     const waiting = [...this.#works.values()]
       .filter((work) => work.running === undefined && work.verdict === undefined).length;
-    const free = concurrency - this.#running - waiting;
+    const free = (concurrency - this.#running) * batch - waiting;
     return Math.max(0, Math.min(MOST_LEASES, free, max - this.#started - waiting));
   }
 
@@ -196,29 +199,43 @@ export class Consumer {
       return;
     }
     this.#works.set(key, { key, delivery, lease: delivery.lease, stale: false });
-    this.#fillSlots();
   }
 
   #fillSlots(): void {
-    const { concurrency, max = Infinity } = this.#options;
-    for (const work of this.#works.values()) {
-      if (this.#running >= concurrency || this.#ending || this.#started >= max) return;
-      if (work.running !== undefined || work.verdict !== undefined) continue;
-      if (work.stale) {
-        // Not begun, and the daemon has it again.
-        this.#works.delete(work.key);
-        continue;
-      }
-      this.#begin(work);
+    const { concurrency, batch = 1, max = Infinity } = this.#options;
+    while (this.#running < concurrency && !this.#ending && this.#started < max) {
+      const works = this.#waiting(Math.min(batch, max - this.#started));
+      if (works.length === 0) return;
+      this.#begin(works);
     }
   }
 
-  #begin(work: Work): void {
-    this.#started++;
+  /** The next works that nobody has begun; no id twice, for a handler answers by id. */
+  #waiting(most: number): Work[] {
+    const waiting: Work[] = [];
+    const ids = new Set<string>();
+    for (const work of this.#works.values()) {
+      if (work.running !== undefined || work.verdict !== undefined) continue;
+      // Not begun, and the daemon has it again.
+      if (work.stale) {
+        this.#works.delete(work.key);
+        continue;
+      }
+      const { id } = work.delivery.facts;
+      if (ids.has(id)) continue;
+      ids.add(id);
+      if (waiting.push(work) >= most) break;
+    }
+    return waiting;
+  }
+
+  #begin(works: readonly Work[]): void {
+    this.#started += works.length;
     this.#running++;
-    work.running = this.#options.start(work.delivery);
-    work.running.outcome.then((outcome) => {
-      work.verdict = judge(outcome, this.#options.command);
+    const running = this.#options.start(works.map(({ delivery }) => delivery));
+    for (const work of works) work.running = running;
+    running.verdicts.then((verdicts) => {
+      for (const [index, work] of works.entries()) work.verdict = verdicts[index]!;
     }).catch((error) => this.#fail(error)).finally(() => {
       this.#running--;
       this.#settleSoon();

@@ -12,7 +12,7 @@ export interface Work {
   lease: string;
   /** The lease is gone: its connection has broken, or it ran out. */
   stale: boolean;
-  running?: RunningHandler;
+  running?: Pick<RunningHandler, "kill">;
   verdict?: Verdict;
 }
 
@@ -57,12 +57,12 @@ export async function settle(works: readonly Work[], options: SettleOptions): Pr
       tell(work, outcome === "dead" ? { kind: "dead", error: failure.error } : { kind: outcome });
     }
   }
-  for (const work of works) {
-    if (work.verdict?.kind !== "pause") continue;
-    const { reason } = work.verdict;
-    // Paused first: given back first, another consumer would fail on it in the same way.
-    await port.pause(reason);
-    await port.release([work.lease]);
-    tell(work, { kind: "paused", reason });
-  }
+  const paused = works.filter((work) => work.verdict?.kind === "pause");
+  const reason = paused.map(({ verdict }) => verdict).find((verdict) => verdict?.kind === "pause")
+    ?.reason;
+  if (reason === undefined) return;
+  // Paused first: given back first, another consumer would fail on it in the same way.
+  await port.pause(reason);
+  await port.release(paused.map(({ lease }) => lease));
+  for (const work of paused) tell(work, { kind: "paused", reason });
 }

@@ -260,3 +260,41 @@ Deno.test("subscription seek redoes and skips, pause and resume and remove do as
   await lines(at, ["subscription", "remove", "s", "--yes"]);
   assert.equal((await evs(["subscription", "show", "s"], { at })).code, 1);
 });
+
+Deno.test("consume --batch gives whole events and takes an answer for each of them", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", ...Array.from({ length: 10 }, (_, index) => index + 1));
+  // Odd payloads are done, 4 is refused for good, the rest is left to the exit code.
+  const handler = `
+    echo "batch of $EVS_BATCH on $EVS_TOPIC"
+    while read -r line; do
+      id=\${line#*\\"id\\":\\"}; id=\${id%%\\"*}; payload=\${line##*\\"payload\\":}; payload=\${payload%\\}}
+      case $payload in
+        4) printf '{"id":"%s","outcome":"dead","reason":"no fours"}\\n' "$id" ;;
+        *[13579]) printf '{"id":"%s","outcome":"ack"}\\n' "$id" ;;
+      esac
+    done
+    [ "$EVS_BATCH" -gt 5 ] && exit 3 || exit 0`;
+  const consumed = await evs(
+    ["consume", "t", "--name", "b", "--batch", "50", ...drain, "--", "sh", "-c", handler],
+    { at },
+  );
+  assert.equal(consumed.code, 6, consumed.stderr);
+  assert.match(consumed.stderr, /9 done, 4 retried, 1 dead/);
+  assert.equal(consumed.stdout, "batch of 10 on t\nbatch of 4 on t\n");
+  const [dead] = await lines(at, ["dlq", "list"]);
+  assert.deepEqual([dead?.seq, dead?.reason], [4, "no fours"]);
+});
+
+Deno.test("consume --batch pauses once when its command cannot run", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", 1, 2, 3);
+  const consumed = await evs(
+    ["consume", "t", "--name", "b", "--batch", "3", "--until-empty", "--", "./not-there"],
+    { at },
+  );
+  assert.equal(consumed.code, 1, consumed.stderr);
+  assert.match(consumed.stderr, /cannot be started: no such file/);
+  const [info] = await lines(at, ["subscription", "show", "b"]);
+  assert.deepEqual([info?.paused, info?.pending, info?.deadLetters ?? 0], [true, 3, 0]);
+});

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { Consumer, type ConsumerOptions } from "../../commands/consumer/consumer.ts";
+import type { RunningBatch } from "../../commands/consumer/start.ts";
 import type { ConsumerPort, Delivery, Leased } from "../../commands/consumer/port.ts";
-import type { HandlerOutcome } from "../../commands/consumer/verdict.ts";
+import { type HandlerOutcome, judge } from "../../commands/consumer/verdict.ts";
 import type { RunningHandler } from "../../commands/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/client/protocol.ts";
 import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
@@ -158,7 +159,15 @@ class Handlers {
     this.#decide = decide;
   }
 
-  start = (delivery: Delivery): RunningHandler => {
+  start = (deliveries: readonly Delivery[]): RunningBatch => {
+    const runs = deliveries.map((delivery) => this.#startOne(delivery));
+    return {
+      verdicts: Promise.all(runs.map(async ({ outcome }) => judge(await outcome, ["handle"]))),
+      kill: (signal) => runs.forEach((run) => run.kill(signal)),
+    };
+  };
+
+  #startOne = (delivery: Delivery): RunningHandler => {
     const { seq } = delivery.facts;
     this.started.push(seq);
     const { promise, resolve } = Promise.withResolvers<HandlerOutcome>();
@@ -189,7 +198,6 @@ function consumer(daemon: FakeDaemon, handlers: Handlers, extra: Partial<Consume
   const said: string[] = [];
   const it = new Consumer({
     port: daemon,
-    command: ["handle"],
     start: handlers.start,
     say: (text) => said.push(text),
     concurrency: 1,
@@ -330,4 +338,27 @@ Deno.test("Consumer throws and ends its handlers when the daemon answers with an
   const { it } = consumer(daemon, handlers, { concurrency: 2 });
   await assert.rejects(it.run(), /what\?/);
   assert.deepEqual(handlers.signals, ["2 SIGTERM"]);
+});
+
+Deno.test("Consumer gives a handler up to a batch of events and settles each of them", async () => {
+  const daemon = new FakeDaemon(7);
+  const handlers = new Handlers((seq) => exit(seq === 3 ? 65 : 0));
+  const batches: number[] = [];
+  const { it } = consumer(daemon, handlers, {
+    batch: 3,
+    start: (deliveries) => {
+      batches.push(deliveries.length);
+      return handlers.start(deliveries);
+    },
+  });
+  const result = await it.run();
+  assert.deepEqual(batches, [3, 3, 1]);
+  assert.deepEqual([result.done, result.dead], [6, 1]);
+  assert.deepEqual(daemon.acked, [1, 2, 4, 5, 6, 7]);
+});
+
+Deno.test("Consumer counts each event of a batch when it may do only so many", async () => {
+  const daemon = new FakeDaemon(9);
+  const { it } = consumer(daemon, new Handlers(() => exit(0)), { batch: 4, max: 6 });
+  assert.equal((await it.run()).done, 6);
 });

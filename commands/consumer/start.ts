@@ -1,0 +1,72 @@
+/** From deliveries to a handler's process and what its end means: one event a run, or a batch of them. */
+import type { Clock } from "../../core/clock.ts";
+import { batchEnv, handlerEnv, type RunningHandler, startHandler } from "../handler.ts";
+import { AnswerReader, judgeBatch, toNdjson } from "./batch.ts";
+import type { Delivery } from "./port.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** What every run has in common. */
+export interface StartOptions {
+  command: readonly string[];
+  subscription: string;
+  stdin: "payload" | "event";
+  timeoutMs: number | undefined;
+  environment: Record<string, string>;
+  stdout: (chunk: Uint8Array) => void | Promise<void>;
+  stderr: (chunk: Uint8Array) => void | Promise<void>;
+  say: (text: string) => void;
+  clock: Clock;
+}
+
+/** A handler at work on one event or several. */
+export interface RunningBatch extends Pick<RunningHandler, "kill"> {
+  /** One for each delivery, in their order. */
+  readonly verdicts: Promise<Verdict[]>;
+}
+
+/** How a consumer starts a handler. */
+export type Start = (deliveries: readonly Delivery[]) => RunningBatch;
+
+/** One event a run; stdout is the handler's own. */
+export function startEach(options: StartOptions): Start {
+  const { command, subscription, stdin, environment, stderr, timeoutMs, clock } = options;
+  return (deliveries) => {
+    const delivery = deliveries[0]!;
+    const { outcome, kill } = startHandler({
+      command,
+      input: toNdjson([delivery[stdin]]),
+      env: handlerEnv(environment, { ...delivery.facts, attempt: delivery.attempt, subscription }),
+      timeoutMs,
+      stderr,
+      clock,
+    });
+    return { kill, verdicts: outcome.then((ended) => [judge(ended, command)]) };
+  };
+}
+
+/** Several events a run, answered for on stdout. */
+export function startBatch(options: StartOptions): Start {
+  const { command, subscription, stdin, environment, stderr, timeoutMs, clock } = options;
+  return (deliveries) => {
+    const facts = deliveries.map((delivery) => delivery.facts);
+    const reader = new AnswerReader({
+      ids: new Set(facts.map(({ id }) => id)),
+      pass: options.stdout,
+      say: options.say,
+    });
+    const { outcome, kill } = startHandler({
+      command,
+      input: toNdjson(deliveries.map((delivery) => delivery[stdin])),
+      env: batchEnv(environment, { subscription, facts }),
+      timeoutMs,
+      stdout: (chunk) => reader.push(chunk),
+      stderr,
+      clock,
+    });
+    const verdicts = outcome.then(async (ended) => {
+      await reader.end();
+      return judgeBatch(ended, { deliveries, answers: reader.answers, command });
+    });
+    return { kill, verdicts };
+  };
+}
