@@ -1,13 +1,13 @@
 /** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/client/protocol.ts";
 import { parseDuration } from "../core/duration.ts";
-import { ExitCode, InvalidArgumentError } from "../core/errors.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
 import { parseBackoff } from "../core/retry.ts";
 import type { BackoffSpec } from "../core/retry.ts";
-import type { ConsumerResult } from "./consumer/consumer.ts";
+import { exitCode, pausedNotice, summary } from "./consumer/result.ts";
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
-import { passSignals, signalCode } from "./terminal/signals.ts";
+import { passSignals } from "./terminal/signals.ts";
 
 type ConsumeFlags = {
   name: string;
@@ -244,26 +244,4 @@ export function noticesFor(info: SubscriptionInfo, flags: Pick<ConsumeFlags, "fr
     notices.push(`topic ${info.topic} is not there yet; its events will be consumed when it is`);
   }
   return notices;
-}
-
-/** What was done, in one line. */
-export function summary(result: ConsumerResult): string {
-  const parts = [
-    `${result.done} done`,
-    `${result.retried} retried`,
-    `${result.dead} dead`,
-  ];
-  if (result.lost > 0) parts.push(`${result.lost} to come again`);
-  return parts.join(", ");
-}
-
-function pausedNotice(name: string, reason: string): string {
-  return `paused: ${reason}\nnothing is lost; when it is mended: evs subscription resume ${name}, or start consume again`;
-}
-
-/** How `consume` ends. */
-export function exitCode(result: ConsumerResult): number {
-  if (result.interrupted !== undefined) return signalCode(result.interrupted);
-  if (result.paused !== undefined) return ExitCode.NotFound;
-  return result.dead > 0 ? ExitCode.Partly : ExitCode.Ok;
 }

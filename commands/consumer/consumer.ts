@@ -10,8 +10,9 @@
  */
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type ConsumerPort, type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
+import type { ConsumerResult } from "./result.ts";
 import type { RunningBatch } from "./start.ts";
-import { type Fate, settle, type Work } from "./work.ts";
+import { type Fate, settle, wasCounted, type Work } from "./work.ts";
 
 /** How to consume. */
 export interface ConsumerOptions {
@@ -29,19 +30,6 @@ export interface ConsumerOptions {
   /** Ends after this many attempts. */
   max?: number;
   clock?: Clock;
-}
-
-/** What was done when the consumer ended. */
-export interface ConsumerResult {
-  done: number;
-  retried: number;
-  dead: number;
-  /** Settled too late: these will come again. */
-  lost: number;
-  /** Why it ended paused. */
-  paused?: string;
-  /** The signal that ended it. */
-  interrupted?: Deno.Signal;
 }
 
 /** How long a lease is asked for, ms; it is extended at a third of that. */
@@ -193,7 +181,9 @@ export class Consumer {
     const { topic, seq } = delivery.facts;
     const key = `${topic}\n${seq}\n${delivery.facts.id}`;
     const inHand = this.#works.get(key);
-    if (inHand !== undefined) {
+    if (inHand !== undefined && wasCounted(inHand, delivery)) {
+      this.#tell(inHand, { kind: "retry" });
+    } else if (inHand !== undefined) {
       inHand.lease = delivery.lease;
       inHand.stale = false;
       return;
@@ -254,16 +244,22 @@ export class Consumer {
       .finally(() => {
         this.#settling = undefined;
         this.#change();
+        // A lease reply may have come just behind the last look.
+        if (this.#judged().length > 0) this.#settleSoon();
       });
+  }
+
+  #judged(): Work[] {
+    return [...this.#works.values()].filter((work) =>
+      work.verdict !== undefined && !(work.stale && this.#awaitingLeases)
+    );
   }
 
   async #settleAll(): Promise<void> {
     for (;;) {
       // Lets handlers that ended in the same turn join.
       await Promise.resolve();
-      const judged = [...this.#works.values()].filter((work) =>
-        work.verdict !== undefined && !(work.stale && this.#awaitingLeases)
-      );
+      const judged = this.#judged();
       if (judged.length === 0 || this.#halted()) return;
       try {
         await settle(judged, {
@@ -282,6 +278,8 @@ export class Consumer {
     const result = this.#result;
     const { say } = this.#options;
     const { topic, seq, id } = work.delivery.facts;
+    // The event came again meanwhile, for its next attempt: what became of this one was told then.
+    if (this.#works.get(work.key) !== work) return;
     this.#works.delete(work.key);
     if (fate.kind === "done") result.done++;
     else if (fate.kind === "retry") result.retried++;

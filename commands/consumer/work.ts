@@ -16,6 +16,14 @@ export interface Work {
   verdict?: Verdict;
 }
 
+/**
+ * True when the event comes for its next attempt: the failure of the last one was written down, and only the answer was
+ * lost. Settling the new lease with it would count an attempt that never ran.
+ */
+export function wasCounted(work: Work, delivery: Delivery): boolean {
+  return work.verdict?.kind === "nack" && delivery.attempt > work.delivery.attempt;
+}
+
 /** What became of a work, as the daemon confirmed it. */
 export type Fate =
   | { kind: "done" }
@@ -37,13 +45,20 @@ export interface SettleOptions {
 
 /** Settles judged works: all acks in one request, all failures in another. */
 export async function settle(works: readonly Work[], options: SettleOptions): Promise<void> {
-  const { port, tell } = options;
+  const { port } = options;
+  const tell = (work: Work, fate: Fate, lease: string) => {
+    // Leased anew while the old lease was being settled: it stays in hand, to be settled with that.
+    if (fate.kind === "lost" && work.lease !== lease) return;
+    options.tell(work, fate);
+  };
   const acks = works.filter((work) => work.verdict?.kind === "ack")
     .map((work) => ({ work, lease: work.lease }));
   if (acks.length > 0) {
     const reply = await port.ack(acks.map(({ lease }) => lease));
     const lost = new Set(reply.lost);
-    for (const { work, lease } of acks) tell(work, { kind: lost.has(lease) ? "lost" : "done" });
+    for (const { work, lease } of acks) {
+      tell(work, { kind: lost.has(lease) ? "lost" : "done" }, lease);
+    }
   }
   const nacks: { work: Work; lease: string; failure: Failure }[] = [];
   for (const work of works) {
@@ -54,7 +69,8 @@ export async function settle(works: readonly Work[], options: SettleOptions): Pr
     const reply = await port.nack(nacks.map(({ lease, failure }) => ({ lease, ...failure })));
     for (const [index, { work, lease, failure }] of nacks.entries()) {
       const outcome = reply.outcomes?.[index] ?? (reply.lost.includes(lease) ? "lost" : "retry");
-      tell(work, outcome === "dead" ? { kind: "dead", error: failure.error } : { kind: outcome });
+      const { error } = failure;
+      tell(work, outcome === "dead" ? { kind: "dead", error } : { kind: outcome }, lease);
     }
   }
   const paused = works.filter((work) => work.verdict?.kind === "pause");
@@ -64,5 +80,5 @@ export async function settle(works: readonly Work[], options: SettleOptions): Pr
   // Paused first: given back first, another consumer would fail on it in the same way.
   await port.pause(reason);
   await port.release(paused.map(({ lease }) => lease));
-  for (const work of paused) tell(work, { kind: "paused", reason });
+  for (const work of paused) tell(work, { kind: "paused", reason }, work.lease);
 }

@@ -362,3 +362,44 @@ Deno.test("Consumer counts each event of a batch when it may do only so many", a
   const { it } = consumer(daemon, new Handlers(() => exit(0)), { batch: 4, max: 6 });
   assert.equal((await it.run()).done, 6);
 });
+
+Deno.test("Consumer runs the next attempt when a failure was counted and only the answer was lost", async () => {
+  const daemon = new FakeDaemon(1);
+  daemon.maxRetries = 3;
+  let runs = 0;
+  const handlers = new Handlers(() => exit(runs++ === 0 ? 1 : 0));
+  const { it } = consumer(daemon, handlers);
+  const nack = daemon.nack.bind(daemon);
+  daemon.nack = async (items) => {
+    await nack(items);
+    // The daemon dies behind its commit.
+    daemon.crash();
+    daemon.nack = nack;
+    queueMicrotask(() => daemon.up = true);
+    throw new ConnectionLostError("gone");
+  };
+  const result = await it.run();
+  assert.deepEqual(handlers.started, [1, 1]);
+  assert.deepEqual([result.done, result.retried], [1, 1]);
+  assert.deepEqual([...daemon.attempts], [[1, 1]]);
+});
+
+Deno.test("Consumer settles with the new lease when the event came again while the old one was being settled", async () => {
+  const daemon = new FakeDaemon(1);
+  const handlers = new Handlers(() => exit(0));
+  const { it } = consumer(daemon, handlers);
+  const ack = daemon.ack.bind(daemon);
+  daemon.ack = async (leases) => {
+    daemon.ack = ack;
+    // The daemon was killed and is back before the acknowledgement: it knows nothing of the lease.
+    daemon.crash();
+    daemon.up = true;
+    const reply = await ack(leases);
+    await until(() => daemon.leases.size > 0);
+    return reply;
+  };
+  const result = await it.run();
+  assert.deepEqual([result.done, result.lost], [1, 0]);
+  assert.deepEqual(handlers.started, [1]);
+  assert.equal(daemon.leases.size, 0);
+});

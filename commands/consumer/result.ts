@@ -1,0 +1,39 @@
+/** What a consumer did: in numbers, in words, as an exit code. */
+import { ExitCode } from "../../core/errors.ts";
+import { signalCode } from "../terminal/signals.ts";
+
+/** What was done when the consumer ended. */
+export interface ConsumerResult {
+  done: number;
+  retried: number;
+  dead: number;
+  /** Settled too late: these will come again. */
+  lost: number;
+  /** Why it ended paused. */
+  paused?: string;
+  /** The signal that ended it. */
+  interrupted?: Deno.Signal;
+}
+
+/** What was done, in one line. */
+export function summary(result: ConsumerResult): string {
+  const parts = [
+    `${result.done} done`,
+    `${result.retried} retried`,
+    `${result.dead} dead`,
+  ];
+  if (result.lost > 0) parts.push(`${result.lost} to come again`);
+  return parts.join(", ");
+}
+
+/** What a person does next. */
+export function pausedNotice(name: string, reason: string): string {
+  return `paused: ${reason}\nnothing is lost; when it is mended: evs subscription resume ${name}, or start consume again`;
+}
+
+/** How `consume` ends. */
+export function exitCode(result: ConsumerResult): number {
+  if (result.interrupted !== undefined) return signalCode(result.interrupted);
+  if (result.paused !== undefined) return ExitCode.NotFound;
+  return result.dead > 0 ? ExitCode.Partly : ExitCode.Ok;
+}
