@@ -1,5 +1,6 @@
 /** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/client/protocol.ts";
+import { type BreakerSpec, parseBreaker } from "../core/delivery/breaker.ts";
 import { parseDuration } from "../core/duration.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { parseBackoff } from "../core/retry.ts";
@@ -19,6 +20,7 @@ type ConsumeFlags = {
   timeout?: number;
   maxRetries?: number;
   backoff?: BackoffSpec;
+  breaker?: BreakerSpec | "off";
   stdin?: "payload" | "event";
   untilEmpty: boolean;
   max?: number;
@@ -111,6 +113,13 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
         parse: parseBackoff,
         brief:
           "Waits between attempts: fixed:D, linear:D..D, exp:D..D, with ,jitter (exp:1s..5m,jitter)",
+        placeholder: "SPEC",
+        optional: true,
+      },
+      breaker: {
+        kind: "parsed",
+        parse: (input) => parseBreaker(input) ?? "off",
+        brief: "Pause when so many of the last attempts failed: PERCENT%/ATTEMPTS, or off (off)",
         placeholder: "SPEC",
         optional: true,
       },
@@ -212,6 +221,9 @@ export function subscriptionRequest(topic: string, flags: ConsumeFlags): Subscri
       ...(flags.backoff === undefined ? {} : { backoff: flags.backoff }),
       ...(flags.type === undefined ? {} : { eventTypes: [...flags.type] }),
       ...(flags.where === undefined ? {} : { where: flags.where }),
+      ...(flags.breaker === undefined
+        ? {}
+        : { breaker: flags.breaker === "off" ? null : flags.breaker }),
     },
     update: flags.update,
     resume: true,
@@ -223,6 +235,7 @@ const flagOfSetting: Readonly<Record<string, string>> = {
   backoff: "--backoff",
   eventTypes: "--type",
   where: "--where",
+  breaker: "--breaker",
 };
 
 /** What a person must know about a subscription that was there already. */

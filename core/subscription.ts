@@ -1,4 +1,5 @@
 /** A subscription with a handler in this process, as `subscribe` returns it. */
+import type { BreakerSpec } from "./delivery/breaker.ts";
 import type { SubscriptionInfo } from "./client/protocol.ts";
 import type { Handler, HandlerRunner } from "./delivery/runner.ts";
 
@@ -16,6 +17,8 @@ export interface SubscribeOptions {
   maxRetries?: number;
   /** The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default `exp:1s..5m,jitter`. */
   retryDelay?: number | ((attempt: number) => number);
+  /** Pauses the subscription when too many of the last attempts fail. Default null: never. */
+  breaker?: BreakerSpec | null;
   /** Where a new subscription begins, as an offset. Default `start` with a name, else `end`. */
   from?: string;
   /** Handlers that run at a time. Default 1. */

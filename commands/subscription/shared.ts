@@ -1,5 +1,6 @@
 /** What the commands on subscriptions have in common. */
 import type { SubscriptionInfo } from "../../core/client/protocol.ts";
+import { formatBreaker } from "../../core/delivery/breaker.ts";
 import { formatBackoff } from "../../core/retry.ts";
 import { text } from "../define.ts";
 import { formatTime } from "../terminal/table.ts";
@@ -27,6 +28,7 @@ export function factsOf(info: SubscriptionInfo): Record<string, unknown> {
     ...(missed.length === 0 ? {} : { missed: missed.join("; ") }),
     "max retries": settings.maxRetries,
     backoff: formatBackoff(settings.backoff),
+    ...(settings.breaker === null ? {} : { breaker: formatBreaker(settings.breaker) }),
     ...(settings.eventTypes.length === 0 ? {} : { types: settings.eventTypes.join(", ") }),
     ...(settings.where === undefined ? {} : { where: settings.where }),
     created: formatTime(info.createdAt),

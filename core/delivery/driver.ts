@@ -11,7 +11,7 @@ import { commitEvents } from "../tail.ts";
 import { Committer } from "./committer.ts";
 import { type DriverContext, type LeaseWait, newToken, type Waiter } from "./driver_parts.ts";
 import type { Lease, Now } from "./entry.ts";
-import { type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
+import { lapse, type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 
 /** Events and bytes that are read ahead of the consumers. */
@@ -95,6 +95,7 @@ export class SubscriptionDriver {
   /** Takes a new record over: paused or not, other settings. */
   become(record: SubscriptionRecord): void {
     const before = this.record.settings;
+    if (!record.paused) this.queue.breaker.reset();
     this.record = record;
     this.queue.settings = record.settings;
     if (record.settings === before) return this.serve();
@@ -215,8 +216,11 @@ export class SubscriptionDriver {
   serve(): void {
     if (this.#closed) return;
     let hungry = false;
+    this.#trip();
     for (const waiter of [...this.#waiters]) {
-      const leases = this.record.paused || hungry ? [] : this.#take(waiter.order);
+      const leases = this.record.paused || this.queue.breaker.tripped || hungry
+        ? []
+        : this.#take(waiter.order);
       const ends = (this.record.paused && !waiter.throughPause) ||
         (!waiter.waits && !this.#canRead()) ||
         (waiter.untilEmpty && this.queue.drained && !this.#committer.busy);
@@ -226,6 +230,16 @@ export class SubscriptionDriver {
     if (hungry && !this.record.paused && this.#canRead()) this.#readOn();
     this.#arm();
     if (this.isIdle) { for (const resolve of this.#idle.splice(0)) resolve(); }
+  }
+
+  /** Nothing is handed out from now on; that it is paused becomes durable. */
+  #trip(): void {
+    const reason = this.queue.breaker.announce();
+    if (reason === undefined) return;
+    this.#context.trip(reason).catch((error) => {
+      this.queue.breaker.reset();
+      if (!this.#closed) this.#context.onError(error, `pausing ${this.record.name}`);
+    });
   }
 
   #take(order: Omit<LeaseOrder, "token">): Lease[] {
@@ -317,15 +331,7 @@ export class SubscriptionDriver {
     const now = this.now();
     const leases = this.queue.shelf.expired(now.mono);
     if (leases.length === 0) return;
-    const items = leases.map((lease): Settlement => ({
-      lease: lease.token,
-      ack: false,
-      expired: true,
-      error: `the lease ran out after ${
-        Math.round(now.mono - lease.startedMono)
-      } ms without an answer`,
-    }));
-    this.settle(items).catch((error) => {
+    this.settle(leases.map((lease) => lapse(lease, now))).catch((error) => {
       for (const lease of leases) {
         lease.expiresMono = this.#context.clock.monotonic() + AGAIN_MS;
         this.queue.shelf.watch(lease);

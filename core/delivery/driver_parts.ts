@@ -11,6 +11,8 @@ export interface DriverContext {
   random: () => number;
   store: JournalStore;
   ledger: Ledger;
+  /** Pauses the subscription: its breaker has tripped. */
+  trip(reason: string): Promise<unknown>;
   /** A failure that nobody waits for. */
   onError(error: unknown, context: string): void;
 }

@@ -1,6 +1,6 @@
 /** The subscriptions whose handlers run in this process. */
 import type { Clock } from "../clock.ts";
-import { UnsupportedError } from "../errors.ts";
+import { InvalidArgumentError, UnsupportedError } from "../errors.ts";
 import { type Event, toEvent } from "../event.ts";
 import { parseOffset, resolveOffset } from "../offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
@@ -86,7 +86,7 @@ export class LocalSubscriptions {
     const driver = manager.addDriver(
       { name, topic, from: "end", settings, paused: false, createdAt: clock.now() },
       { cursors, done: [], missed: [], retries: [] },
-      { clock, random, store, onError, ledger: this.#context.ledger() },
+      { clock, random, store, onError, ledger: this.#context.ledger(), trip: neverTrips },
     );
     manager.useFilter(driver);
     const runner = this.#runner(driver, of);
@@ -218,13 +218,23 @@ export class LocalSubscriptions {
   }
 }
 
+/** One without a name cannot be resumed by anybody: it has no breaker. */
+const neverTrips = () => Promise.resolve();
+
 function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {
-  const { retryDelay, maxRetries, eventTypes, where } = options;
+  const { retryDelay, maxRetries, eventTypes, where, breaker } = options;
+  if (breaker && options.name === undefined) {
+    throw new InvalidArgumentError("a breaker pauses a subscription that has a name", {
+      details: { field: "breaker" },
+      hint: "give the subscription a name",
+    });
+  }
   const wait = typeof retryDelay === "number" ? Math.max(0, Math.round(retryDelay)) : undefined;
   return checkSettings({
     maxRetries,
     eventTypes,
     where,
+    breaker,
     backoff: wait === undefined
       ? undefined
       : { kind: "fixed", base: wait, max: wait, jitter: false },

@@ -73,6 +73,7 @@ export class SubscriptionManager {
       store,
       onError,
       ledger: this.#context.ledger(record.name),
+      trip: (reason) => this.pause(record.name, reason),
     });
   }
 

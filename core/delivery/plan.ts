@@ -40,6 +40,13 @@ export type Settlement =
     stack?: string;
   };
 
+/** What the lapse of a lease says: a failed attempt. */
+export function lapse({ token, startedMono }: Lease, now: Now): Settlement {
+  const held = Math.round(now.mono - startedMono);
+  const error = `the lease ran out after ${held} ms without an answer`;
+  return { lease: token, ack: false, expired: true, error };
+}
+
 /** What became of it. */
 export type Outcome = "done" | "retry" | "dead" | "lost";
 
@@ -73,6 +80,7 @@ export function planSettle(
     if (lane) {
       mark(settled, lane, entry.seq);
     }
+    queue.breaker.note(!item.ack, queue.settings.breaker);
     if (item.ack) {
       if (entry.kind === "retry") changes.push(removeRetry(queue, entry), ...removeOriginal(lease));
       steps.push(() => finish(queue, lease));
@@ -86,7 +94,9 @@ export function planSettle(
       line: lease.record?.line ?? toWireLine(entry.event!),
       ...(lease.record?.editedFrom === undefined ? {} : { editedFrom: lease.record.editedFrom }),
     };
-    if (item.dead || failures > queue.settings.maxRetries) {
+    // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again after the pause.
+    const isSpent = failures > queue.settings.maxRetries && queue.breaker.tripped === undefined;
+    if (item.dead || isSpent) {
       attempts[attempts.length - 1]!.outcome = item.expired ? "expired" : "dead";
       if (entry.kind === "retry") changes.push(removeRetry(queue, entry));
       const record = { ...event, reason: asText(item.error), diedAt: context.now.wall };

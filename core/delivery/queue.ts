@@ -13,6 +13,7 @@ import type {
   RetryRecord,
   SubscriptionSettings,
 } from "../state/state.ts";
+import { Breaker } from "./breaker.ts";
 import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
 import { SeqSet } from "./seq_set.ts";
 import { Shelf } from "./shelf.ts";
@@ -51,6 +52,7 @@ export class DeliveryQueue {
   settings: SubscriptionSettings;
   readonly lanes = new Map<string, TopicLane>();
   readonly shelf = new Shelf();
+  readonly breaker = new Breaker();
   /** Events of topics that store nothing, dropped because nobody took them in time. */
   dropped = 0;
 

@@ -1,5 +1,6 @@
 /** The settings of a subscription: defaults, checks, differences. */
 import { InvalidArgumentError } from "../errors.ts";
+import { checkBreaker } from "./breaker.ts";
 import { checkBackoff, defaultBackoff } from "../retry.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 
@@ -8,9 +9,10 @@ export const defaultSettings: Readonly<SubscriptionSettings> = {
   maxRetries: 3,
   backoff: defaultBackoff,
   eventTypes: [],
+  breaker: null,
 };
 
-const FIELDS = ["maxRetries", "backoff", "eventTypes", "where"];
+const FIELDS = ["maxRetries", "backoff", "eventTypes", "where", "breaker"];
 
 /** Checks settings that came from outside: each error names the field. Unknown fields are refused. */
 export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
@@ -36,6 +38,7 @@ export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
     eventTypes !== undefined &&
     !(Array.isArray(eventTypes) && eventTypes.every((type) => typeof type === "string"))
   ) throw refuse("eventTypes", "is a list of types");
+  if (settings.breaker !== undefined) checkBreaker(settings.breaker);
   if (where !== undefined && typeof where !== "string") throw refuse("where", "is an expression");
   return settings;
 }

@@ -101,6 +101,10 @@ const MIGRATIONS: readonly string[] = [
     level TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
+  // When a subscription pauses by itself (evs consume --breaker), as JSON; NULL is never.
+  `
+  ALTER TABLE subscriptions ADD COLUMN breaker TEXT;
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

@@ -42,6 +42,7 @@ export function subscriptionOf(row: Row): SubscriptionRecord {
       backoff: JSON.parse(row["backoff"] as string),
       eventTypes: JSON.parse(row["event_types"] as string),
       ...(row["filter"] === null ? {} : { where: row["filter"] as string }),
+      breaker: row["breaker"] === null ? null : JSON.parse(row["breaker"] as string),
     },
     paused: row["paused"] === 1,
     ...(row["pause_reason"] === null ? {} : { pauseReason: row["pause_reason"] as string }),

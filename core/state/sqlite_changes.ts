@@ -143,7 +143,7 @@ function putSubscription(
 ): Statement {
   const { settings } = record;
   return {
-    sql: "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?,?,?,?)",
+    sql: "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?,?,?,?,?)",
     values: [
       record.name,
       record.topic,
@@ -155,6 +155,7 @@ function putSubscription(
       record.paused ? 1 : 0,
       record.pauseReason ?? null,
       record.createdAt,
+      settings.breaker === null ? null : JSON.stringify(settings.breaker),
     ],
   };
 }

@@ -6,6 +6,7 @@
  * (core/delivery, core/broker), in memory, from what was loaded.
  */
 import type { TopicOptions } from "../topic.ts";
+import type { BreakerSpec } from "../delivery/breaker.ts";
 import type { BackoffSpec } from "../retry.ts";
 import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
 
@@ -26,6 +27,8 @@ export interface SubscriptionSettings {
   eventTypes: string[];
   /** A CEL expression; events that do not match count as done. Absent: all. */
   where?: string;
+  /** Pauses the subscription when too many attempts fail; null: it never does. */
+  breaker: BreakerSpec | null;
 }
 
 /** A subscription as it is kept. */

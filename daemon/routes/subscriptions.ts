@@ -1,6 +1,7 @@
 /** The routes of subscriptions: settings, and the deliveries to who consumes them. */
 import type http from "node:http";
 import type { NackItem, SubscriptionRequest } from "../../core/client/protocol.ts";
+import { type BreakerSpec, checkBreaker } from "../../core/delivery/breaker.ts";
 import type { Delivery } from "../../core/delivery/manager.ts";
 import { type BackoffSpec, checkBackoff } from "../../core/retry.ts";
 import { concat } from "../../core/store/bytes.ts";
@@ -173,14 +174,22 @@ function subscriptionRequest(body: Record<string, unknown>): SubscriptionRequest
 }
 
 function settingsOf(body: Record<string, unknown>): Partial<SubscriptionSettings> {
-  const fields = new Fields(body, ["maxRetries", "backoff", "eventTypes", "where"]);
+  const fields = new Fields(body, ["maxRetries", "backoff", "eventTypes", "where", "breaker"]);
   const backoff = fields.object("backoff");
   return defined({
     maxRetries: fields.whole("maxRetries", [0, MOST_RETRIES]),
     backoff: backoff && checkBackoff(backoff as unknown as BackoffSpec),
     eventTypes: fields.strings("eventTypes"),
     where: fields.string("where"),
+    breaker: breakerOf(body, fields),
   });
+}
+
+/** `null` turns it off; left out, it stays as it is. */
+function breakerOf(body: Record<string, unknown>, fields: Fields): BreakerSpec | null | undefined {
+  if (body["breaker"] === null) return null;
+  const breaker = fields.object("breaker");
+  return breaker && checkBreaker(breaker as unknown as BreakerSpec);
 }
 
 function nackItem(body: Record<string, unknown>): NackItem {

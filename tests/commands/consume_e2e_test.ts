@@ -298,3 +298,30 @@ Deno.test("consume --batch pauses once when its command cannot run", async () =>
   const [info] = await lines(at, ["subscription", "show", "b"]);
   assert.deepEqual([info?.paused, info?.pending, info?.deadLetters ?? 0], [true, 3, 0]);
 });
+
+Deno.test("consume --breaker pauses instead of dead-lettering when a handler is broken", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", ...Array.from({ length: 30 }, (_, index) => index));
+  const consume = (...command: string[]) =>
+    evs([
+      ...["consume", "t", "--name", "b", "--concurrency", "4", "--max-retries", "1"],
+      ...["--backoff", "fixed:1ms", "--breaker", "100%/10", "--until-empty", "--", ...command],
+    ], { at });
+  const broken = await consume("sh", "-c", "exit 3");
+  assert.equal(broken.code, 1, broken.stderr);
+  assert.match(broken.stderr, /paused: 10 of the last 10 attempts failed/);
+  assert.match(broken.stderr, /evs subscription resume b/);
+  const [info] = await lines(at, ["subscription", "show", "b"]);
+  assert.deepEqual([info?.paused, info?.settings], [true, {
+    maxRetries: 1,
+    backoff: { kind: "fixed", base: 1, max: 1, jitter: false },
+    eventTypes: [],
+    breaker: { failing: 1, window: 10 },
+  }]);
+  // Events that failed for good before it tripped are dead letters; ten attempts leave at most five of those.
+  assert.ok(Number(info?.dead) <= 5);
+  const mended = await consume("true");
+  assert.equal(mended.code, 0, mended.stderr);
+  const [after] = await lines(at, ["subscription", "show", "b"]);
+  assert.deepEqual([after?.paused, after?.pending, after?.scheduled], [false, 0, 0]);
+});

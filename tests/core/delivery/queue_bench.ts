@@ -12,6 +12,7 @@ export const settings: SubscriptionSettings = {
   maxRetries: 2,
   backoff: { kind: "fixed", base: 100, max: 100, jitter: false },
   eventTypes: [],
+  breaker: null,
 };
 
 export function event(seq: number, key?: string, type = "x"): StoredEvent {

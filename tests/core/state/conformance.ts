@@ -59,7 +59,12 @@ const everything: StateChange[] = [
       name: "s",
       topic: "t.**",
       from: "start",
-      settings: { ...defaultSettings, eventTypes: ["a", "b"], where: "payload.n > 1" },
+      settings: {
+        ...defaultSettings,
+        eventTypes: ["a", "b"],
+        where: "payload.n > 1",
+        breaker: { failing: 0.5, window: 20 },
+      },
       paused: true,
       pauseReason: "cannot run",
       createdAt: 2,
