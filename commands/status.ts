@@ -19,6 +19,9 @@ export const route = verb({
     const uptime = Math.max(1000, Math.floor(status.uptimeMs / 1000) * 1000);
     await this.printFacts(status, () => ({
       health: [status.health, ...status.problems].join("; "),
+      ...(status.alerts.length === 0
+        ? {}
+        : { alerts: status.alerts.map(({ message }) => message).join("; ") }),
       version: status.version,
       pid: String(status.pid),
       up: formatDuration(uptime),

@@ -15,6 +15,9 @@ export interface Config {
   maxConnections: number;
   logLevel: LogLevel;
   logMaxBytes: number;
+  /** 0: never. */
+  alertDeadLetters: number;
+  alertLag: number;
 }
 
 /** What holds where nothing is said. */
@@ -27,6 +30,8 @@ export const defaultConfig: Readonly<Config> = {
   maxConnections: 512,
   logLevel: "info",
   logMaxBytes: 10 * 1024 * 1024,
+  alertDeadLetters: 0,
+  alertLag: 0,
 };
 
 const STORES = ["sqlite", "memory"] as const;
@@ -48,6 +53,12 @@ const KEYS: Record<string, Reader> = {
   "log.level": (value, key) => ({ logLevel: oneOf(value, key, LOG_LEVELS) }),
   "log.max_bytes": (value, key) => ({
     logMaxBytes: within(size(value, key), key, [4096, 2 ** 40]),
+  }),
+  "alert.dead_letters": (value, key) => ({
+    alertDeadLetters: within(whole(value, key), key, [0, Number.MAX_SAFE_INTEGER]),
+  }),
+  "alert.lag": (value, key) => ({
+    alertLag: within(whole(value, key), key, [0, Number.MAX_SAFE_INTEGER]),
   }),
 };
 

@@ -305,6 +305,16 @@ export interface DeadLetterActionReply {
   bySubscription: Record<string, number>;
 }
 
+/** A limit of `[alert]` that is reached. */
+export interface Alert {
+  name: "dead_letters" | "lag";
+  /** The one that is behind. */
+  subscription?: string;
+  value: number;
+  limit: number;
+  message: string;
+}
+
 /** `GET /v1/status`. */
 export interface StatusReply {
   version: string;
@@ -320,6 +330,8 @@ export interface StatusReply {
   health: "ok" | "degraded" | "draining";
   /** Why the health is not `ok`, in words. */
   problems: string[];
+  /** What `[alert]` in the config asks to be told of. */
+  alerts: Alert[];
   topics: number;
   events: number;
   bytes: number;

@@ -1,6 +1,7 @@
 /** How the daemon is, and how it is told to stop. */
-import { PROTOCOL, type StatusReply } from "../../core/client/protocol.ts";
+import { type Alert, PROTOCOL, type StatusReply } from "../../core/client/protocol.ts";
 import { VERSION } from "../../core/version.ts";
+import { alertsOf } from "../alerts.ts";
 import type { Host } from "../host.ts";
 import { exposition, type Sample } from "../metrics.ts";
 import { type Route, sendBytes, sendJson } from "../router.ts";
@@ -58,6 +59,13 @@ function totalsOf(
   return { topics, events, bytes, deadLetters };
 }
 
+function alertsNow({ broker, config }: Host): Alert[] {
+  let deadLetters = 0;
+  for (const count of broker.deadLetters.counts().values()) deadLetters += count;
+  const subscriptions = config.alertLag > 0 ? broker.subscriptions.list() : [];
+  return alertsOf(config, { deadLetters, subscriptions });
+}
+
 function statusOf(host: Host): StatusReply {
   const { broker, config, metrics } = host;
   const totals = broker.subscriptions.totals();
@@ -72,6 +80,7 @@ function statusOf(host: Host): StatusReply {
     store: config.store,
     durability: config.durability,
     ...healthOf(host),
+    alerts: alertsNow(host),
     ...totalsOf(host),
     subscriptions: totals.subscriptions,
     pausedSubscriptions: totals.paused,
@@ -121,6 +130,7 @@ function samplesOf(host: Host): Sample[] {
     gauge("retries_scheduled", "Events that wait for a retry.", subscriptions.scheduled),
     gauge("leases", "Deliveries under way.", subscriptions.leased),
     gauge("dead_letters", "Dead letters.", totals.deadLetters),
+    gauge("alerts", "Limits of [alert] in the config that are reached.", alertsNow(host).length),
     gauge("uptime_seconds", "Seconds since the start.", (Date.now() - host.startedAt) / 1000),
     gauge("resident_memory_bytes", "Resident memory.", Deno.memoryUsage().rss),
   ];

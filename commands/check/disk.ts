@@ -1,0 +1,83 @@
+/** `evs check disk`: is there room for more events? */
+import { formatBytes, parseBytes } from "../../core/duration.ts";
+import { CannotStoreError, InvalidArgumentError } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { verb } from "../define.ts";
+import { assertLimits, levelOf, runCheck } from "./report.ts";
+
+/** A share of the disk, or bytes. */
+type Room = { percent: number } | { bytes: number };
+type DiskFlags = { warn: Room; crit: Room };
+
+export const disk = verb<DiskFlags, []>({
+  brief: "Check how much room the disk of the data dir has",
+  description:
+    "Looks at what is free on the file system of the data dir, with or without a daemon. Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING when no more than --warn is free, 2 CRITICAL when no more than --crit is, 3 UNKNOWN. Limits are a share (10%) or a size (5GiB), both of one kind.",
+  examples: [["check disk --warn 20% --crit 5%", "for a monitoring system"]],
+  parameters: {
+    flags: {
+      warn: {
+        kind: "parsed",
+        parse: parseRoom,
+        brief: "WARNING from here down",
+        placeholder: "ROOM",
+      },
+      crit: {
+        kind: "parsed",
+        parse: parseRoom,
+        brief: "CRITICAL from here down",
+        placeholder: "ROOM",
+      },
+    },
+  },
+  async run(this: EvsContext, { warn, crit }: DiskFlags): Promise<void> {
+    const inPercent = "percent" in warn;
+    if (inPercent !== "percent" in crit) {
+      throw new InvalidArgumentError(
+        "--warn and --crit are both shares (10%) or both sizes (5GiB)",
+        {
+          code: "argument/usage",
+        },
+      );
+    }
+    const limits = { warn: amount(warn), crit: amount(crit) };
+    assertLimits(limits, "low");
+    await runCheck(this, async () => {
+      const { free, size } = await roomAt(this.paths.dataDir);
+      const percent = Math.floor(free / size * 1000) / 10;
+      const inBytes = { warn: limits.warn, crit: limits.crit };
+      return {
+        level: levelOf(inPercent ? percent : free, limits, "low"),
+        words: `${formatBytes(free)} of ${
+          formatBytes(size)
+        } (${percent} %) free at ${this.paths.dataDir}`,
+        measures: inPercent
+          ? { free: { value: percent, unit: "%", limits } }
+          : { free: { value: free, unit: "B", limits: inBytes } },
+      };
+    });
+  },
+});
+
+/** Reads `10%` or `5GiB`. */
+export function parseRoom(text: string): Room {
+  const percent = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text)?.[1];
+  return percent === undefined
+    ? { bytes: parseBytes(text, "the room") }
+    : { percent: Number(percent) };
+}
+
+function amount(room: Room): number {
+  return "percent" in room ? room.percent : room.bytes;
+}
+
+async function roomAt(folder: string): Promise<{ free: number; size: number }> {
+  const { statfs } = await import("node:fs/promises");
+  try {
+    const { bavail, blocks, bsize } = await statfs(folder);
+    return { free: bavail * bsize, size: blocks * bsize };
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause);
+    throw new CannotStoreError(`cannot look at ${folder}: ${code}`, { cause });
+  }
+}

@@ -1,0 +1,46 @@
+/** `evs check dlq`: are there too many dead letters? */
+import type { EvsContext } from "../context.ts";
+import { count, text, verb } from "../define.ts";
+import { plural } from "../terminal/table.ts";
+import { assertLimits, levelOf, type Limits, runCheck } from "./report.ts";
+
+type DlqFlags = Limits & { subscription?: string };
+
+export const dlq = verb<DlqFlags, []>({
+  brief: "Check how many dead letters there are",
+  description:
+    "Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING from --warn dead letters on, 2 CRITICAL from --crit on or where there is no daemon, 3 UNKNOWN.",
+  examples: [
+    ["check dlq --warn 1 --crit 100", "for a monitoring system"],
+    ["check dlq --subscription mailer --warn 1 --crit 10", "mailer's alone"],
+  ],
+  parameters: {
+    flags: {
+      warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
+      crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
+      subscription: {
+        kind: "parsed",
+        parse: text,
+        brief: "Only those of this subscription",
+        placeholder: "NAME",
+        optional: true,
+      },
+    },
+  },
+  async run(this: EvsContext, { warn, crit, subscription }: DlqFlags): Promise<void> {
+    const limits = { warn, crit };
+    assertLimits(limits, "high");
+    await runCheck(this, async () => {
+      const client = await this.client();
+      const value = subscription === undefined
+        ? (await client.status()).deadLetters
+        : (await client.subscription(subscription)).dead;
+      const whose = subscription === undefined ? "" : ` of ${subscription}`;
+      return {
+        level: levelOf(value, limits, "high"),
+        words: `${plural(value, "dead letter")}${whose}`,
+        measures: { dead_letters: { value, limits } },
+      };
+    });
+  },
+});

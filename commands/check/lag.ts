@@ -1,0 +1,72 @@
+/** `evs check lag`: does a subscription fall behind? */
+import type { SubscriptionInfo } from "../../core/client/protocol.ts";
+import type { EvsContext } from "../context.ts";
+import { count, text, verb } from "../define.ts";
+import { plural } from "../terminal/table.ts";
+import {
+  assertLimits,
+  type Finding,
+  type Level,
+  levelOf,
+  type Limits,
+  runCheck,
+} from "./report.ts";
+
+type LagFlags = Limits & { subscription?: string };
+
+export const lag = verb<LagFlags, []>({
+  brief: "Check how far subscriptions are behind",
+  description:
+    "Looks at the events that a subscription has not settled yet, scheduled retries included; the worst subscription speaks for all. One that is paused is at least a WARNING. Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING, 2 CRITICAL, also where there is no daemon, 3 UNKNOWN.",
+  examples: [
+    ["check lag --warn 1000 --crit 100000", "every subscription"],
+    ["check lag --subscription mailer --warn 10 --crit 100", "mailer alone"],
+  ],
+  parameters: {
+    flags: {
+      warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
+      crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
+      subscription: {
+        kind: "parsed",
+        parse: text,
+        brief: "Only this subscription",
+        placeholder: "NAME",
+        optional: true,
+      },
+    },
+  },
+  async run(this: EvsContext, { warn, crit, subscription }: LagFlags): Promise<void> {
+    const limits = { warn, crit };
+    assertLimits(limits, "high");
+    await runCheck(this, async () => {
+      const client = await this.client();
+      const infos = subscription === undefined
+        ? await client.subscriptions()
+        : [await client.subscription(subscription)];
+      return judgeLag(infos, limits);
+    });
+  },
+});
+
+/** What subscriptions come to, together. Pure. */
+export function judgeLag(
+  infos: readonly Pick<SubscriptionInfo, "name" | "pending" | "leased" | "scheduled" | "paused">[],
+  limits: Limits,
+): Finding {
+  const behind = infos.map((info) => ({
+    ...info,
+    value: info.pending + info.leased + info.scheduled,
+  })).sort((a, b) => b.value - a.value);
+  const worst = behind[0];
+  const paused = infos.filter((info) => info.paused).map(({ name }) => name);
+  const level = levelOf(worst?.value ?? 0, limits, "high");
+  const raised: Level = level === "OK" && paused.length > 0 ? "WARNING" : level;
+  const words = worst === undefined
+    ? "no subscriptions"
+    : `${worst.name} is ${plural(worst.value, "event")} behind`;
+  return {
+    level: raised,
+    words: paused.length === 0 ? words : `${words}; paused: ${paused.join(", ")}`,
+    measures: Object.fromEntries(behind.map(({ name, value }) => [name, { value, limits }])),
+  };
+}

@@ -1,0 +1,69 @@
+/**
+ * What a monitoring system reads: one line and an exit code, as Nagios plug-ins have them
+ * (https://nagios-plugins.org/doc/guidelines.html): `LEVEL - words | name=value;warn;crit`.
+ */
+import { EvsError, InvalidArgumentError, NoDaemonError } from "../../core/errors.ts";
+import type { EvsContext } from "../context.ts";
+import { escapeText } from "../terminal/escape.ts";
+
+/** The levels by their exit codes; these are not the exit codes of other commands. */
+export const LEVELS = ["OK", "WARNING", "CRITICAL", "UNKNOWN"] as const;
+
+/** See {@link LEVELS}. */
+export type Level = (typeof LEVELS)[number];
+
+/** Two limits; a check is worse where more is worse (`high`) or where less is (`low`). */
+export interface Limits {
+  warn: number;
+  crit: number;
+}
+
+/** What was found. */
+export interface Finding {
+  level: Level;
+  words: string;
+  /** What is drawn over time, by name. */
+  measures: Record<string, { value: number; unit?: string; limits?: Limits }>;
+}
+
+/** The level of a number. Pure. */
+export function levelOf(value: number, { warn, crit }: Limits, worse: "high" | "low"): Level {
+  const reaches = (limit: number) => worse === "high" ? value >= limit : value <= limit;
+  return reaches(crit) ? "CRITICAL" : reaches(warn) ? "WARNING" : "OK";
+}
+
+/** Limits that contradict each other are a mistake in the command line. */
+export function assertLimits({ warn, crit }: Limits, worse: "high" | "low"): void {
+  if (worse === "high" ? warn <= crit : warn >= crit) return;
+  throw new InvalidArgumentError(
+    `--warn (${warn}) comes before --crit (${crit}): it is the ${
+      worse === "high" ? "lower" : "higher"
+    } of the two`,
+    { code: "argument/usage" },
+  );
+}
+
+/** The line. Pure. */
+export function formatFinding({ level, words, measures }: Finding): string {
+  const drawn = Object.entries(measures).map(([name, { value, unit = "", limits }]) =>
+    `'${name.replaceAll(/['=]/g, "_")}'=${value}${unit}` +
+    (limits === undefined ? "" : `;${limits.warn};${limits.crit}`)
+  );
+  return `${level} - ${words}${drawn.length === 0 ? "" : ` | ${drawn.join(" ")}`}`;
+}
+
+/** Runs a check: whatever happens, there is a line on stdout and one of the four exit codes. */
+export async function runCheck(context: EvsContext, look: () => Promise<Finding>): Promise<void> {
+  let finding: Finding;
+  try {
+    finding = await look();
+  } catch (error) {
+    // The command line is answered as everywhere; a daemon that is not there is what a check is for.
+    if (!(error instanceof EvsError) || error instanceof InvalidArgumentError) throw error;
+    const level = error instanceof NoDaemonError ? "CRITICAL" : "UNKNOWN";
+    finding = { level, words: error.message, measures: {} };
+  }
+  context.exitCode = LEVELS.indexOf(finding.level);
+  if (context.json) context.printJson(finding);
+  else context.print(escapeText(formatFinding(finding)));
+}

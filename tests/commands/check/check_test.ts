@@ -1,0 +1,91 @@
+/** What a monitoring system is told: the line, the exit code, and never anything else. */
+import assert from "node:assert/strict";
+import { formatFinding, levelOf } from "../../../commands/check/report.ts";
+import { judgeLag } from "../../../commands/check/lag.ts";
+import { startDaemon } from "../../helpers/daemon.ts";
+import { evs } from "../../helpers/evs.ts";
+
+Deno.test("levelOf is at its limit already", () => {
+  const limits = { warn: 5, crit: 10 };
+  assert.deepEqual([4, 5, 9, 10].map((n) => levelOf(n, limits, "high")), [
+    "OK",
+    "WARNING",
+    "WARNING",
+    "CRITICAL",
+  ]);
+  const low = { warn: 20, crit: 10 };
+  assert.deepEqual([21, 20, 10, 0].map((n) => levelOf(n, low, "low")), [
+    "OK",
+    "WARNING",
+    "CRITICAL",
+    "CRITICAL",
+  ]);
+});
+
+Deno.test("formatFinding prints what a plug-in prints", () => {
+  const line = formatFinding({
+    level: "WARNING",
+    words: "7 dead letters",
+    measures: {
+      dead_letters: { value: 7, limits: { warn: 5, crit: 10 } },
+      free: { value: 1.5, unit: "%" },
+    },
+  });
+  assert.equal(line, "WARNING - 7 dead letters | 'dead_letters'=7;5;10 'free'=1.5%");
+});
+
+Deno.test("judgeLag lets the worst subscription speak and warns of a pause", () => {
+  const one = { name: "a", pending: 1, leased: 1, scheduled: 1, paused: false };
+  const limits = { warn: 5, crit: 10 };
+  assert.equal(judgeLag([], limits).words, "no subscriptions");
+  assert.equal(judgeLag([one], limits).level, "OK");
+  assert.equal(judgeLag([one, { ...one, name: "b", pending: 9 }], limits).level, "CRITICAL");
+  const paused = judgeLag([{ ...one, paused: true }], limits);
+  assert.deepEqual([paused.level, paused.words], ["WARNING", "a is 3 events behind; paused: a"]);
+});
+
+Deno.test("evs check ends like a plug-in, and [alert] marks the status and the metrics", async () => {
+  await using at = await startDaemon({ config: "[alert]\ndead_letters = 2\nlag = 3\n" });
+  const check = (...args: string[]) => evs(["check", ...args], { at });
+  const fine = await check("dlq", "--warn", "1", "--crit", "3");
+  assert.deepEqual([fine.code, fine.stdout], [
+    0,
+    "OK - 0 dead letters | 'dead_letters'=0;1;3\n",
+  ]);
+  assert.deepEqual((await at.http("GET", "/v1/status")).json.alerts, []);
+  await at.publish("t", "x", 1, 2, 3);
+  await evs(["consume", "t", "--name", "s", "--until-empty", "--", "sh", "-c", "exit 65"], { at });
+  await evs(["consume", "t", "--name", "slow", "--max", "1", "--", "sh", "-c", "exit 127"], { at });
+
+  const dead = await check("dlq", "--warn", "1", "--crit", "3", "--subscription", "s");
+  assert.deepEqual([dead.code, dead.stdout], [
+    2,
+    "CRITICAL - 3 dead letters of s | 'dead_letters'=3;1;3\n",
+  ]);
+  const behind = await check("lag", "--warn", "10", "--crit", "20");
+  assert.equal(behind.code, 1);
+  assert.match(behind.stdout, /^WARNING - slow is 3 events behind; paused: slow \| /);
+  const room = await check("disk", "--warn", "0%", "--crit", "0%");
+  assert.equal(room.code, 0, room.stdout);
+  assert.match(room.stdout, /^OK - .* free at /);
+  assert.equal((await check("disk", "--warn", "100%", "--crit", "100%")).code, 2);
+  assert.equal((await check("disk", "--warn", "5%", "--crit", "1GiB")).code, 2);
+  const unknown = await check("dlq", "--warn", "1", "--crit", "3", "--subscription", "nobody");
+  assert.deepEqual([unknown.code, unknown.stdout.split(" ")[0]], [3, "UNKNOWN"]);
+
+  const { alerts } = (await at.http("GET", "/v1/status")).json;
+  assert.deepEqual(
+    alerts.map((alert: { name: string; value: number }) => [alert.name, alert.value]),
+    [
+      ["dead_letters", 3],
+      ["lag", 3],
+    ],
+  );
+  const metrics = (await at.http("GET", "/metrics")).text;
+  assert.match(metrics, /^evs_alerts 2$/m);
+
+  await at.stop();
+  const gone = await check("lag", "--warn", "1", "--crit", "2");
+  assert.equal(gone.code, 2);
+  assert.match(gone.stdout, /^CRITICAL - /);
+});
