@@ -10,8 +10,9 @@ import { type Paths, resolvePaths } from "../core/client/paths.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { load } from "./lazy.ts";
 import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
+import type { TableOptions } from "./terminal/table.ts";
 import { escapeJson, escapeLines } from "./terminal/escape.ts";
-import { Output, type Sink } from "./terminal/output.ts";
+import { Output, type Sink, standardOutput } from "./terminal/output.ts";
 
 /** Where standard input comes from; `Deno.stdin` is one. */
 export interface Input {
@@ -75,7 +76,7 @@ export class EvsContext {
     this.verbose = options.options.verbose;
     this.#color = options.options.color;
     this.stdin = options.stdin ?? Deno.stdin;
-    this.stdout = new Output(options.stdout ?? Deno.stdout);
+    this.stdout = new Output(options.stdout ?? standardOutput);
     this.stderr = new Output(options.stderr ?? Deno.stderr, { lossy: true });
     this.env = options.env ?? ((name) => Deno.env.get(name));
     this.clock = options.clock ?? systemClock;
@@ -125,13 +126,16 @@ export class EvsContext {
   async printRows<T>(
     rows: readonly T[],
     cells: (row: T) => Record<string, unknown>,
+    fit: Pick<TableOptions, "below" | "drop"> = {},
   ): Promise<void> {
     if (!this.forPeople) {
       for (const row of rows) this.printJson(row);
       return;
     }
     const { formatTable } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
-    await this.stdout.write(formatTable(rows.map(cells), { paint: this.paint }));
+    await this.stdout.write(
+      formatTable(rows.map(cells), { paint: this.paint, columns: this.stdout.columns, ...fit }),
+    );
   }
 
   /** Names and values below each other on a terminal, one line of JSON elsewhere. */

@@ -31,6 +31,6 @@ async function groupDeadLetters(this: EvsContext, flags: FilterFlags): Promise<v
     last: age(now - group.lastAt),
     subscriptions: group.subscriptions.join(", "),
     example: `${group.example.subscription}:${group.example.id}`,
-  }));
+  }), { below: "reason", drop: ["first", "example"] });
   if (found.length === 0) this.note("no dead letters");
 }

@@ -60,10 +60,10 @@ async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void
       subscription: row.subscription,
       topic: row.topic,
       type: row.type,
-      id: row.id,
       attempts: row.attempts,
+      id: row.id,
       reason: row.reason,
-    }));
+    }), { below: "reason", drop: ["type", "topic"] });
   }
   if (shown === 0) this.note("no dead letters");
   else if (more && flags.limit === undefined) this.note(`the newest ${shown}; more with --limit N`);

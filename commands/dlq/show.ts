@@ -1,4 +1,7 @@
 /** `evs dlq show`: one event that failed, with every attempt. */
+import type { Client } from "../../core/client/client.ts";
+import type { SchemaVerdict } from "../../core/client/schema_protocol.ts";
+import { EvsError } from "../../core/errors.ts";
 import type { DeadLetterDetail } from "../../core/client/protocol.ts";
 import { formatDuration } from "../../core/duration.ts";
 import type { Attempt } from "../../core/state/state.ts";
@@ -36,14 +39,33 @@ async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Pr
       continue;
     }
     if (index > 0) await this.stdout.write("\n");
-    await this.stdout.write(describeDeadLetter(detail, { payload, paint: this.paint }));
+    const schema = await schemaVerdict(client, detail.type, payload);
+    await this.stdout.write(describeDeadLetter(detail, { payload, schema, paint: this.paint }));
   }
 }
 
-/** A dead letter for people. */
+/** What the schema in force says of the payload now. */
+async function schemaVerdict(client: Client, type: string, payload: string): Promise<string> {
+  try {
+    const response = await client.checkSchema(type, payload);
+    for await (const line of response.lines()) {
+      const { valid, version, faults = [] } = JSON.parse(
+        new TextDecoder().decode(line),
+      ) as SchemaVerdict;
+      if (valid) return `valid against ${version}`;
+      const named = faults.map(({ pointer, message }) => `${pointer || "the payload"} ${message}`);
+      return `refused by ${version}: ${named.join("; ")}`;
+    }
+  } catch (error) {
+    if (!(error instanceof EvsError) || error.status !== 404) throw error;
+  }
+  return "none registered";
+}
+
+/** A dead letter for people. `schema`: what that says of the payload. */
 export function describeDeadLetter(
   detail: DeadLetterDetail,
-  options: { payload: string; paint: Palette },
+  options: { payload: string; schema: string; paint: Palette },
 ): string {
   const { paint } = options;
   const facts = formatFacts({
@@ -57,6 +79,7 @@ export function describeDeadLetter(
     ...(detail.editedFrom === undefined ? {} : { "edited from": detail.editedFrom }),
     ...(detail.editedAs === undefined ? {} : { "edited as": detail.editedAs }),
     payload: options.payload,
+    schema: options.schema,
   }, { paint });
   const attempts = detail.attempts.map((attempt) => describeAttempt(attempt, paint));
   const retry = `evs dlq retry ${detail.subscription}:${detail.id}`;
@@ -72,9 +95,11 @@ function describeAttempt(attempt: Attempt, paint: Palette): string {
     : attempt.exitCode !== undefined
     ? `exit ${attempt.exitCode}`
     : attempt.outcome;
+  // An exit code and the last line of stderr, which follow here whole.
+  const isTold = attempt.stderr !== undefined && attempt.error.startsWith("exit code ");
   const head = `${paint.bold(`attempt ${attempt.attempt}`)}  ${formatTime(attempt.startedAt)}  ${
     formatDuration(attempt.durationMs)
-  }  ${paint.red(escapeText(end))}  ${escapeText(attempt.error)}\n`;
+  }  ${paint.red(escapeText(end))}${isTold ? "" : `  ${escapeText(attempt.error)}`}\n`;
   const indent = (words: string) =>
     escapeLines(words.replace(/\n+$/, "")).split("\n").map((line) => `  ${line}\n`).join("");
   return head +

@@ -74,12 +74,14 @@ export function diffLines(
       if (change === "removed") return `- ${pointer}  ${short(old)}`;
       return `~ ${pointer || "(the whole)"}  ${short(old)} -> ${short(next)}`;
     }),
-    ...backward.map(({ pointer, message }) =>
-      `breaks backward: ${pointer || "the root"} of ${to} ${message}`
-    ),
-    ...forward.map(({ pointer, message }) =>
-      `breaks forward: ${pointer || "the root"} of ${from} ${message}`
-    ),
+    ...backward.flatMap(({ pointer, message }) => [
+      `breaks backward at ${pointer || "the root"} of ${to}:`,
+      `  ${message}`,
+    ]),
+    ...forward.flatMap(({ pointer, message }) => [
+      `breaks forward at ${pointer || "the root"} of ${from}:`,
+      `  ${message}`,
+    ]),
   ];
 }
 

@@ -11,7 +11,24 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
   writeSync(bytes: Uint8Array): number;
   isTerminal(): boolean;
+  /** Characters in a line of the terminal, where that is known. */
+  columns?(): number | undefined;
 }
+
+/** This process's standard output. */
+export const standardOutput: Sink = {
+  write: (bytes) => Deno.stdout.write(bytes),
+  writeSync: (bytes) => Deno.stdout.writeSync(bytes),
+  isTerminal: () => Deno.stdout.isTerminal(),
+  columns() {
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      // A terminal without a size, such as a serial line: nothing is cut.
+      return undefined;
+    }
+  },
+};
 
 /** The reader of our output went away: end quietly, with 0. */
 export class ClosedPipe extends Error {
@@ -35,6 +52,11 @@ export class Output {
   /** True for a terminal. */
   get isTerminal(): boolean {
     return this.#terminal ??= this.#sink.isTerminal();
+  }
+
+  /** The width of the terminal; undefined where there is none, or it does not tell. */
+  get columns(): number | undefined {
+    return this.isTerminal ? this.#sink.columns?.() : undefined;
   }
 
   /** Writes all of it; waits while the reader is slow. */

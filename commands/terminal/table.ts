@@ -2,24 +2,80 @@
 import type { Palette } from "./colour.ts";
 import { escapeText } from "./escape.ts";
 
+/** How a table is made to fit. */
+export interface TableOptions {
+  paint: Palette;
+  /** The width of the terminal; left out: as wide as it gets. */
+  columns?: number;
+  /** The column that goes on a line of its own below its row where the table is too wide. */
+  below?: string;
+  /** Columns that may go where it still is too wide, the first one first. */
+  drop?: readonly string[];
+}
+
 /** A table with a head line; columns are the keys of the first row. Numbers stand to the right. */
 export function formatTable(
   rows: readonly Record<string, unknown>[],
-  options: { paint: Palette },
+  options: TableOptions,
 ): string {
   const first = rows[0];
   if (first === undefined) return "";
-  const names = Object.keys(first);
-  const cells = rows.map((row) => names.map((name) => cellText(row[name])));
-  const widths = names.map((name, column) =>
-    Math.max(width(name), ...cells.map((row) => width(row[column] ?? "")))
-  );
+  const { columns = Infinity, below } = options;
+  const drop = [...options.drop ?? []];
+  let names = Object.keys(first);
+  if (below === undefined || isFitting(rows, names, columns)) {
+    return layOut(rows, names, { paint: options.paint });
+  }
+  names = names.filter((name) => name !== below);
+  while (!isFitting(rows, names, columns) && drop.length > 0) {
+    const dropped = drop.shift();
+    names = names.filter((name) => name !== dropped);
+  }
+  return layOut(rows, names, { paint: options.paint, below, columns });
+}
+
+function isFitting(
+  rows: readonly Record<string, unknown>[],
+  names: readonly string[],
+  columns: number,
+): boolean {
+  const widths = names.map((name) => columnWidth(rows, name));
+  return widths.reduce((sum, one) => sum + one + GAP.length, -GAP.length) <= columns;
+}
+
+function columnWidth(rows: readonly Record<string, unknown>[], name: string): number {
+  return rows.reduce((most, row) => Math.max(most, width(cellText(row[name]))), width(name));
+}
+
+const GAP = "  ";
+
+function layOut(
+  rows: readonly Record<string, unknown>[],
+  names: readonly string[],
+  { paint, below, columns = Infinity }: { paint: Palette; below?: string; columns?: number },
+): string {
+  const widths = names.map((name) => columnWidth(rows, name));
   const right = names.map((name) => rows.every((row) => isNumeric(row[name])));
-  const line = (row: readonly string[]) =>
-    row.map((cell, column) => pad(cell, { width: widths[column] ?? 0, right: right[column] }))
-      .join("  ").trimEnd();
-  const head = options.paint.bold(line(names.map((name) => name.toUpperCase())));
-  return [head, ...cells.map(line)].join("\n") + "\n";
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => pad(cell, { width: widths[column] ?? 0, right: right[column] }))
+      .join(GAP).trimEnd();
+  const lines = [paint.bold(line(names.map((name) => name.toUpperCase())))];
+  for (const row of rows) {
+    lines.push(line(names.map((name) => cellText(row[name]))));
+    if (below !== undefined) lines.push(GAP + shorten(cellText(row[below]), columns - GAP.length));
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** Cuts a text to so many columns; `…` stands for the rest. */
+export function shorten(text: string, columns: number): string {
+  if (width(text) <= columns) return text;
+  let kept = "";
+  for (const character of text) {
+    if (width(kept + character) > columns - 1) break;
+    kept += character;
+  }
+  return `${kept}…`;
 }
 
 /** Names and values, one a line. */

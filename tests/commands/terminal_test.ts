@@ -51,6 +51,26 @@ Deno.test("formatTable aligns columns, numbers to the right, and escapes cells",
   assert.equal(formatTable([], { paint: plain }), "");
 });
 
+Deno.test("formatTable puts a column below its row and drops others where the terminal is narrow", () => {
+  const rows = [{
+    age: "1m",
+    topic: "orders",
+    id: "abcdef0123",
+    reason: "connect timed out after 3 s",
+  }];
+  const fit = (columns: number) =>
+    formatTable(rows, { paint: plain, columns, below: "reason", drop: ["topic"] });
+  assert.equal(
+    fit(60),
+    "AGE  TOPIC   ID          REASON\n1m   orders  abcdef0123  connect timed out after 3 s\n",
+  );
+  assert.equal(
+    fit(30),
+    "AGE  TOPIC   ID\n1m   orders  abcdef0123\n  connect timed out after 3 s\n",
+  );
+  assert.equal(fit(18), "AGE  ID\n1m   abcdef0123\n  connect timed o…\n");
+});
+
 Deno.test("formatFacts leaves out what is undefined", () => {
   assert.equal(
     formatFacts({ name: "a", size: undefined, paused: false }, { paint: plain }),

@@ -81,7 +81,7 @@ Deno.test("describeDeadLetter escapes what an event and a handler wrote", () => 
       exitCode: 3,
       stderr: "first\n\x1b]0;title\x07second\n",
     }],
-  }, { payload: '{"a":"\x1b[31m"}', paint: palette(false) });
+  }, { payload: '{"a":"\x1b[31m"}', schema: "none registered", paint: palette(false) });
   assert.ok(!text.includes("\x1b") && !text.includes("\x07"));
   assert.match(text, /attempt 1 .* 12ms {2}exit 3/);
   assert.match(text, /\n {2}first\n {2}\S*title\S*second\n/);
