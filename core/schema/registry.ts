@@ -67,7 +67,8 @@ export interface SchemaPlan {
   compatibility: CompatibilityLevel;
   /** How it compares with the version before it, where there is one. */
   against?: { version: string } & Comparison;
-  validator: Validator;
+  /** Of one that is new. */
+  validator?: Validator;
 }
 
 /** What an event without a version and without a schema has. */
@@ -132,9 +133,11 @@ export class JsonSchemaRegistry implements SchemaRegistry {
 
   async #plan(request: SchemaRequest): Promise<SchemaPlan> {
     const { type, schema } = request;
-    const validator = (await loadCompiler())(parseSchema(schema));
     const version = request.version ?? this.#sameAs(type, schema) ??
       nextVersion(this.versions(type));
+    // What is there was checked when it came, and compiling costs others 10 ms.
+    const isKnown = this.get(type, version)?.schema === schema;
+    const validator = isKnown ? undefined : (await loadCompiler())(parseSchema(schema));
     const compatibility = request.compatibility ?? this.level(type);
     this.setLevel(type, compatibility);
     const entry = this.#add(type, version, schema);
@@ -146,7 +149,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
       record,
       created: entry !== undefined,
       compatibility,
-      validator,
+      ...(validator === undefined ? {} : { validator }),
       ...(against === undefined ? {} : { against }),
     };
   }

@@ -54,7 +54,6 @@ async function load(): Promise<SchemaTools> {
       // A schema may carry keywords of other tools; a payload is never changed.
       strict: false,
       validateFormats: true,
-      addUsedSchema: false,
       logger: false as const,
       code: {
         // ajv's own clean-up of its code drops variables that are still read ({contains} below {oneOf} below {if}), and is

@@ -306,3 +306,18 @@ Deno.test("JsonSchemaRegistry checks a payload when ajv's own clean-up would hav
   assert.deepEqual(await faults(schema, null), []);
   assert.deepEqual((await faults(schema, [1]))[0], ["", "must be null, is an array"]);
 });
+
+Deno.test("JsonSchemaRegistry takes a schema that refers to itself as a whole", async () => {
+  for (const id of [{}, { $id: "https://example.com/tree" }]) {
+    const tree = {
+      ...id,
+      type: "object",
+      properties: { value: { type: "integer" }, children: { type: "array", items: { $ref: "#" } } },
+    };
+    const payload = (value: unknown) => ({ children: [{ children: [{ value }] }] });
+    assert.deepEqual(await faults(tree, payload(1)), []);
+    assert.deepEqual(await faults(tree, payload("1")), [
+      ["/children/0/children/0/value", "must be a whole number, is a string"],
+    ]);
+  }
+});
