@@ -52,6 +52,8 @@ export interface StoredEvent {
   key?: string;
   metadata: string;
   payload: Uint8Array;
+  /** Its wire line without the line feed, where the store has it at hand: it need not be made again. */
+  line?: Uint8Array;
 }
 
 const encoder = new TextEncoder();

@@ -286,9 +286,9 @@ export class DeliveryQueue {
   }
 }
 
-/** The event of a lease as its wire line. */
-export function lineOf(lease: Lease): Uint8Array {
-  return lease.record?.line ?? toWireLine(lease.entry.event!);
+/** The event of a lease as its wire line, with or without its line feed. */
+export function lineOf({ record, entry }: Lease): Uint8Array {
+  return record?.line ?? entry.event!.line ?? toWireLine(entry.event!);
 }
 
 function streamEntry(kind: "stream" | "ephemeral", event: StoredEvent): Entry {

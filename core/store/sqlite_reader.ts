@@ -43,7 +43,12 @@ export class SqliteReader {
       base + range.end,
       ...(types ?? []),
     ) as unknown as LogRow[];
-    return { events: rows.map(({ line, head }) => fromWireLine(line, head)), next: range.next };
+    const events = rows.map(({ line, head }) => {
+      const event = fromWireLine(line, head);
+      event.line = line;
+      return event;
+    });
+    return { events, next: range.next };
   }
 
   readLines(topic: string, query: PageQuery): LinePage {

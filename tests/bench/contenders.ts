@@ -1,4 +1,4 @@
-/** Who is measured: our daemon, and a Redis of the benchmark's own, each in a fresh folder. Both end with their block. */
+/** Who is measured: our daemon, a Redis and a NATS server of the benchmark's own, each in a fresh folder. Both end with their block. */
 import { type Bench, output, seconds } from "./process.ts";
 
 /** Our daemon on a fresh data dir; `env` points every `evs` to it. */
@@ -81,4 +81,47 @@ export class Redis {
     await this.#process.status;
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+/** A NATS server with JetStream on files, on a port of the loopback interface. */
+export class Nats {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #process: Deno.ChildProcess;
+
+  private constructor(port: number, folder: string, process: Deno.ChildProcess) {
+    this.port = port;
+    this.#folder = folder;
+    this.#process = process;
+  }
+
+  static async start(bench: Bench): Promise<Nats> {
+    const folder = await Deno.makeTempDir({ dir: bench.folder, prefix: "nats-" });
+    const port = freePort();
+    const process = new Deno.Command("nats-server", {
+      args: ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port)],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    for (;;) {
+      try {
+        (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+        return new Nats(port, folder, process);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.status;
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }

@@ -3,6 +3,7 @@
  * tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one round, and writes nothing.
  */
 import { chart } from "./chart.ts";
+import { consumeAll, runHandlers } from "./consuming.ts";
 import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { prepare, publishFromPipe, publishOnce, replayToFile, type Size } from "./workloads.ts";
@@ -22,6 +23,7 @@ function say(text: string): void {
 async function machine(bench: Bench): Promise<string> {
   const cpu = await output(bench, "sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1");
   const redis = await output(bench, "redis-server --version | sed 's/.*v=\\([^ ]*\\).*/\\1/'");
+  const nats = await output(bench, "nats-server --version | sed 's/.*v//'");
   const disk = await output(bench, "findmnt -no FSTYPE -T .");
   const memory = Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
   return [
@@ -29,6 +31,7 @@ async function machine(bench: Bench): Promise<string> {
     `Linux ${Deno.osRelease()}, ${disk ?? "unknown"} file system`,
     `Deno ${Deno.version.deno}`,
     redis === undefined || redis === "" ? "Redis not installed" : `Redis ${redis}`,
+    nats === undefined || nats === "" ? "NATS not installed" : `NATS ${nats}`,
   ].join("; ");
 }
 
@@ -45,6 +48,8 @@ async function measure(bench: Bench): Promise<Result[]> {
     await publishFromPipe(bench, size),
     await replayToFile(bench, size),
     await publishOnce(bench, size),
+    await consumeAll(bench, size),
+    ...await runHandlers(bench, size),
   ];
 }
 

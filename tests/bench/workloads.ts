@@ -61,7 +61,8 @@ export async function publishFromPipe(bench: Bench, size: Size): Promise<Result>
   };
 }
 
-function someOf(figures: number[] | undefined): number[] | undefined {
+/** Figures; undefined where there are none. */
+export function someOf(figures: number[] | undefined): number[] | undefined {
   return figures === undefined || figures.length === 0 ? undefined : figures;
 }
 

@@ -1,0 +1,86 @@
+/** P8: consuming with acknowledgements, by one library client; and what runs of a handler cost, against `xargs`. */
+import { Nats, OurDaemon, Redis } from "./contenders.ts";
+import { type Bench, output, seconds, settle } from "./process.ts";
+import type { Result } from "./report.ts";
+import { type Size, someOf } from "./workloads.ts";
+
+const clients = decodeURIComponent(new URL("./clients", import.meta.url).pathname);
+
+function run(client: string, ...args: string[]): string {
+  return `"$EVS_DENO" run --quiet -A ${clients}/${client}.ts ${args.join(" ")}`;
+}
+
+/** P8: everything that is stored, read and acknowledged. */
+export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
+  const [evs, redisName, natsName] = [
+    "evs, lease and ack",
+    "Redis XREADGROUP + XACK, everysec",
+    "NATS JetStream pull consumer, explicit ack",
+  ];
+  const rates: Record<string, number[]> = { [evs]: [], [redisName]: [], [natsName]: [] };
+  await using daemon = await OurDaemon.start(bench);
+  await seconds(daemon.bench, "evs publish bench line --ndjson <lines");
+  await using redis = size.redis ? await Redis.start(bench, "everysec") : undefined;
+  if (redis) await seconds(redis.bench, 'redis-cli -s "$REDIS" --pipe <commands');
+  const hasNats = await output(bench, "command -v nats-server") !== undefined;
+  if (!hasNats) {
+    size.say("nats-server is not installed (apt-get install nats-server): its row stays empty");
+  }
+  await using nats = hasNats ? await Nats.start(bench) : undefined;
+  if (nats) await seconds(bench, run("nats", String(nats.port), "fill", "lines"));
+  for (let round = 1; round <= size.rounds; round++) {
+    size.say(`P8, round ${round}`);
+    const [name, count] = [`r${round}`, String(size.events)];
+    await settle(bench);
+    const ours = run("evs", '"$EVS_SOCKET"', name, count);
+    rates[evs]!.push(size.events / await seconds(daemon.bench, ours));
+    if (redis) {
+      await settle(bench);
+      const theirs = run("redis", '"$REDIS"', name, count);
+      rates[redisName]!.push(size.events / await seconds(redis.bench, theirs));
+    }
+    if (nats) {
+      await settle(bench);
+      const theirs = run("nats", String(nats.port), name, count);
+      rates[natsName]!.push(size.events / await seconds(bench, theirs));
+    }
+  }
+  return {
+    id: "P8",
+    title: "consume with acknowledgements, one client",
+    unit: "events/s",
+    lowerIsBetter: false,
+    series: [evs, redisName, natsName].map((name) => ({ name, rounds: someOf(rates[name]) })),
+    goals: [{ against: redisName, ratio: 2 }, { against: natsName, ratio: 2 }],
+  };
+}
+
+/** Handlers a second: one process for each event. */
+export async function runHandlers(bench: Bench, size: Size): Promise<Result[]> {
+  const count = size.rounds > 1 ? 2000 : 500;
+  await using daemon = await OurDaemon.start(bench);
+  await seconds(daemon.bench, `seq ${count} | evs publish runs n --ndjson`);
+  const results: Result[] = [];
+  for (const concurrency of [1, 8]) {
+    const [evs, xargs] = [`evs consume --concurrency ${concurrency}`, `xargs -P${concurrency}`];
+    const rates: Record<string, number[]> = { [evs]: [], [xargs]: [] };
+    for (let round = 1; round <= size.rounds; round++) {
+      size.say(`handlers, concurrency ${concurrency}, round ${round}`);
+      const name = `c${concurrency}-${round}`;
+      const ours =
+        `evs consume runs --name ${name} --concurrency ${concurrency} --until-empty -- /bin/true`;
+      rates[evs]!.push(count / await seconds(daemon.bench, ours));
+      const theirs = `seq ${count} | xargs -n1 -P${concurrency} /bin/true`;
+      rates[xargs]!.push(count / await seconds(bench, theirs));
+    }
+    results.push({
+      id: "P8",
+      title: `handlers, ${concurrency} at a time`,
+      unit: "runs/s",
+      lowerIsBetter: false,
+      series: [evs, xargs].map((name) => ({ name, rounds: someOf(rates[name]) })),
+      goals: [],
+    });
+  }
+  return results;
+}
