@@ -1,6 +1,6 @@
 /**
  * docs/operating.md is what an operator sees: its `sh` blocks run in order, its `console` blocks are typed into a real
- * terminal (tmux) of 80 columns, and the screen is held against the page. Ids, times and durations are folded on both sides.
+ * terminal (tmux) of 80 columns, and the screen is held against the page. A question is answered with "n". Ids, times and durations are folded on both sides.
  * With EVS_WRITE_SCREENS=1 the screens are written into the page instead.
  */
 import assert from "node:assert/strict";
@@ -23,11 +23,16 @@ async function screenOf(place: Place, command: string): Promise<string> {
     }).output();
   const script = `eval "$EVS_TEST_COMMAND"; printf '\\n${END}%s]' $?; exec sleep 60`;
   await tmux("new-session", "-d", "-x", "80", "-y", "100", "sh", "-c", script);
+  let answered = false;
   try {
     for (;;) {
       const { stdout, success } = await tmux("capture-pane", "-p");
       assert.ok(success, "the terminal is gone");
       const screen = new TextDecoder().decode(stdout);
+      if (!answered && screen.trimEnd().endsWith("[y/N]")) {
+        answered = true;
+        await tmux("send-keys", "n", "Enter");
+      }
       const end = screen.indexOf(END);
       if (end >= 0) return screen.slice(0, end).trimEnd();
     }
