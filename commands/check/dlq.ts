@@ -1,8 +1,8 @@
 /** `evs check dlq`: are there too many dead letters? */
 import type { EvsContext } from "../context.ts";
-import { count, text, verb } from "../define.ts";
+import { text, verb } from "../define.ts";
 import { plural } from "../terminal/table.ts";
-import { assertLimits, levelOf, type Limits, runCheck } from "./report.ts";
+import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
 
 type DlqFlags = Limits & { subscription?: string };
 
@@ -16,8 +16,7 @@ export const dlq = verb<DlqFlags, []>({
   ],
   parameters: {
     flags: {
-      warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
-      crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
+      ...countLimits,
       subscription: {
         kind: "parsed",
         parse: text,

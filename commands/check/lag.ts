@@ -1,10 +1,11 @@
 /** `evs check lag`: does a subscription fall behind? */
 import type { SubscriptionInfo } from "../../core/client/protocol.ts";
 import type { EvsContext } from "../context.ts";
-import { count, text, verb } from "../define.ts";
+import { text, verb } from "../define.ts";
 import { plural } from "../terminal/table.ts";
 import {
   assertLimits,
+  countLimits,
   type Finding,
   type Level,
   levelOf,
@@ -24,8 +25,7 @@ export const lag = verb<LagFlags, []>({
   ],
   parameters: {
     flags: {
-      warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
-      crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
+      ...countLimits,
       subscription: {
         kind: "parsed",
         parse: text,

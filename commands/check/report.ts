@@ -4,6 +4,7 @@
  */
 import { EvsError, InvalidArgumentError, NoDaemonError } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
+import { count } from "../define.ts";
 import { escapeText } from "../terminal/escape.ts";
 
 /** The levels by their exit codes; these are not the exit codes of other commands. */
@@ -17,6 +18,12 @@ export interface Limits {
   warn: number;
   crit: number;
 }
+
+/** `--warn` and `--crit` where things are counted. */
+export const countLimits = {
+  warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
+  crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
+} as const;
 
 /** What was found. */
 export interface Finding {

@@ -1,6 +1,7 @@
 /** Whatever two schemas say: where a direction is judged compatible, no payload of the one is refused by the other. */
 import fc from "fast-check";
 import assert from "node:assert/strict";
+import { InvalidSchemaError } from "../../../core/errors.ts";
 import { compareSchemas } from "../../../core/schema/compatibility/compare.ts";
 import { loadCompiler } from "../../../core/schema/validator.ts";
 import { dose } from "../../helpers/dose.ts";
@@ -126,7 +127,8 @@ Deno.test("compareSchemas calls nothing compatible when a payload would be refus
         try {
           old = compile(older);
           next = compile(newer);
-        } catch {
+        } catch (error) {
+          if (!(error instanceof InvalidSchemaError)) throw error;
           // Not a schema that could be registered: a reference to itself, or a keyword out of place.
           fc.pre(false);
           return;
