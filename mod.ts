@@ -43,6 +43,7 @@ export {
 } from "./core/schema/compatibility/compare.ts";
 export { type CompatibilityLevel } from "./core/schema/compatibility/level.ts";
 export { JsonSchemaRegistry, type SchemaRegistry } from "./core/schema/registry.ts";
+export { type Upcast, Upcasters } from "./core/schema/upcasters.ts";
 export { MemoryState } from "./core/state/memory.ts";
 export type { State } from "./core/state/state.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";

@@ -1,4 +1,5 @@
 /** A subscription with a handler in this process, as `subscribe` returns it. */
+import type { Upcasters } from "./schema/upcasters.ts";
 import type { BreakerSpec } from "./delivery/breaker.ts";
 import type { SubscriptionInfo } from "./client/protocol.ts";
 import type { Handler, HandlerRunner } from "./delivery/runner.ts";
@@ -19,6 +20,8 @@ export interface SubscribeOptions {
   retryDelay?: number | ((attempt: number) => number);
   /** Pauses the subscription when too many of the last attempts fail. Default null: never. */
   breaker?: BreakerSpec | null;
+  /** The handler gets events in the last version that these lead to. */
+  upcast?: Upcasters;
   /** Where a new subscription begins, as an offset. Default `start` with a name, else `end`. */
   from?: string;
   /** Handlers that run at a time. Default 1. */

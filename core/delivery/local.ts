@@ -147,9 +147,9 @@ export class LocalSubscriptions {
     driver: SubscriptionDriver,
     of: { handler: Handler; options: SubscribeOptions },
   ): HandlerRunner {
-    const { retryDelay, concurrency } = of.options;
+    const { retryDelay, concurrency, upcast } = of.options;
     return new HandlerRunner(driver, {
-      handler: of.handler,
+      handler: upcast ? (event) => of.handler(upcast.upcast(event)) : of.handler,
       concurrency: Math.max(1, concurrency ?? 1),
       ...(typeof retryDelay === "function" ? { retryDelay } : {}),
       onError: this.#context.onError,

@@ -1,0 +1,71 @@
+/**
+ * Upcasters: old events as readers of today want them. Each step changes a payload from one version of its type to the
+ * next; an event goes up the steps from its own version to the last one. What is stored stays as it was.
+ */
+import { InvalidArgumentError } from "../errors.ts";
+import type { Event } from "../event.ts";
+
+/** Makes a payload of the next version. Must not change what it is given. */
+// deno-lint-ignore no-explicit-any -- a step knows what the older version looks like; nobody else does
+export type Upcast = (payload: any, event: Event) => unknown;
+
+interface Step {
+  to: string;
+  change: Upcast;
+}
+
+/**
+ * The steps of all types.
+ *
+ * ```ts
+ * import { EventBroker, Upcasters } from "@env/env-event-stream";
+ *
+ * const upcasters = new Upcasters()
+ *   .add("user.created", { from: "1.0", to: "2.0" }, ({ name, ...rest }) => ({ ...rest, fullName: name }));
+ * await using broker = new EventBroker();
+ * broker.subscribe("users", ({ payload }) => console.log(payload.fullName), { upcast: upcasters });
+ * await broker.publish("users", "user.created", { name: "first" }, { schemaVersion: "1.0" });
+ * ```
+ */
+export class Upcasters {
+  /** Type to version to the step up from there. */
+  readonly #steps = new Map<string, Map<string, Step>>();
+
+  /**
+   * Adds a step. Throws `InvalidArgumentError` for a second step from the same version, and for one that would lead an
+   * event round in a circle.
+   */
+  add(type: string, { from, to }: { from: string; to: string }, change: Upcast): this {
+    const steps = this.#steps.get(type) ?? new Map<string, Step>();
+    const there = steps.get(from);
+    if (there) {
+      throw new InvalidArgumentError(`${type} has a step from ${from} already, to ${there.to}`, {
+        details: { type, from, to: there.to },
+      });
+    }
+    for (let at: string | undefined = to; at !== undefined; at = steps.get(at)?.to) {
+      if (at !== from) continue;
+      throw new InvalidArgumentError(`the steps of ${type} from ${from} to ${to} go in a circle`, {
+        details: { type, from, to },
+      });
+    }
+    steps.set(from, { to, change });
+    this.#steps.set(type, steps);
+    return this;
+  }
+
+  /** The event in the last version that steps lead to; the event itself where there is none. */
+  upcast(event: Event): Event {
+    const steps = this.#steps.get(event.type);
+    let current = event;
+    for (
+      let step = steps?.get(event.schemaVersion);
+      step !== undefined;
+      step = steps?.get(step.to)
+    ) {
+      const payload = step.change(current.payload, current);
+      current = { ...current, payload, schemaVersion: step.to };
+    }
+    return current;
+  }
+}
