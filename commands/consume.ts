@@ -175,8 +175,8 @@ async function consume(
   const info = await client.putSubscription(flags.name, subscriptionRequest(topic, flags));
   for (const line of noticesFor(info, flags)) this.say(line);
 
-  const { Consumer } = await import("./consumer/consumer.ts");
-  const { openPort } = await import("./consumer/open_port.ts");
+  const { Consumer } = await import("../core/client/consumer/consumer.ts");
+  const { openPort } = await import("../core/client/consumer/open_port.ts");
   const { startEach, startBatch } = await import("./consumer/start.ts");
   const consumer = new Consumer({
     port: openPort({ socket: this.paths.socket, subscription: flags.name }),

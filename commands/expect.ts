@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from "../core/duration.ts";
 import { TimeoutError } from "../core/errors.ts";
 import { positive, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
-import { openFeed } from "./reading/feed.ts";
+import { openFeed } from "../core/client/feed.ts";
 import { rawFlag, type SelectionFlags, selectionFlags } from "./reading/flags.ts";
 import { plural } from "./terminal/table.ts";
 

@@ -5,6 +5,7 @@
  * process leads a process group of its own, so that a time-out or Ctrl-C reaches what it started, too. What its end
  * means is decided in consumer/verdict.ts.
  */
+import type { EventFacts } from "../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { TailBuffer } from "./consumer/tail_buffer.ts";
 import type { HandlerOutcome } from "./consumer/verdict.ts";
@@ -199,14 +200,9 @@ export function batchEnv(
 }
 
 /** The facts of a delivery that a handler finds in its environment. */
-export interface DeliveryFacts {
-  topic: string;
-  type: string;
-  id: string;
-  seq: number;
+export interface DeliveryFacts extends EventFacts {
   attempt: number;
   subscription: string;
-  key?: string;
 }
 
 /** A single environment string may not be longer than this on Linux (MAX_ARG_STRLEN is 128 KiB). */

@@ -3,10 +3,10 @@ import { InvalidArgumentError } from "../core/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
-import { countLines, type Feed, openFeed } from "./reading/feed.ts";
+import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
 import { overlap } from "./reading/overlap.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
-import { seqAt } from "./reading/positions.ts";
+import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";
 
 interface ReplayFlags extends SelectionFlags {

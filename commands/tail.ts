@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../core/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, verb } from "./define.ts";
 import { load } from "./lazy.ts";
-import { openFeed } from "./reading/feed.ts";
+import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 

@@ -3,8 +3,9 @@
  * them, a line on stdout: `{"id":"…","outcome":"ack|retry|dead","reason":"…"}`. What it does not answer for, its exit
  * code speaks for. Anything else on its stdout is its own, and passes through.
  */
-import type { Delivery } from "./port.ts";
-import { type HandlerOutcome, judge, type Verdict } from "./verdict.ts";
+import type { Delivery } from "../../core/client/consumer/port.ts";
+import type { Verdict } from "../../core/client/consumer/verdict.ts";
+import { type HandlerOutcome, judge } from "./verdict.ts";
 
 /** What a handler said of one event. */
 export interface Answer {

@@ -1,19 +1,7 @@
 /** What a consumer did: in numbers, in words, as an exit code. */
+import type { ConsumerResult } from "../../core/client/consumer/consumer.ts";
 import { ExitCode } from "../../core/errors.ts";
 import { signalCode } from "../terminal/signals.ts";
-
-/** What was done when the consumer ended. */
-export interface ConsumerResult {
-  done: number;
-  retried: number;
-  dead: number;
-  /** Settled too late: these will come again. */
-  lost: number;
-  /** Why it ended paused. */
-  paused?: string;
-  /** The signal that ended it. */
-  interrupted?: Deno.Signal;
-}
 
 /** What was done, in one line. */
 export function summary(result: ConsumerResult): string {

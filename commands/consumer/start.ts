@@ -1,9 +1,10 @@
 /** From deliveries to a handler's process and what its end means: one event a run, or a batch of them. */
 import type { Clock } from "../../core/clock.ts";
-import { batchEnv, handlerEnv, type RunningHandler, startHandler } from "../handler.ts";
+import type { Delivery } from "../../core/client/consumer/port.ts";
+import type { RunningBatch } from "../../core/client/consumer/work.ts";
+import { batchEnv, handlerEnv, startHandler } from "../handler.ts";
 import { AnswerReader, judgeBatch, toNdjson } from "./batch.ts";
-import type { Delivery } from "./port.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { judge } from "./verdict.ts";
 
 /** What every run has in common. */
 export interface StartOptions {
@@ -16,12 +17,6 @@ export interface StartOptions {
   stderr: (chunk: Uint8Array) => void | Promise<void>;
   say: (text: string) => void;
   clock: Clock;
-}
-
-/** A handler at work on one event or several. */
-export interface RunningBatch extends Pick<RunningHandler, "kill"> {
-  /** One for each delivery, in their order. */
-  readonly verdicts: Promise<Verdict[]>;
 }
 
 /** How a consumer starts a handler. */

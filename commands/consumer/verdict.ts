@@ -9,6 +9,7 @@
  * | exit 126, 127, cannot be started | given back uncounted; the subscription is paused, for no event is to blame |
  * | timed out, any other exit code, any signal | retry |
  */
+import type { Failure, Verdict } from "../../core/client/consumer/verdict.ts";
 
 /** What became of one run of a handler. */
 export type HandlerOutcome =
@@ -24,22 +25,6 @@ export type HandlerOutcome =
     /** The last 8 KiB of its stderr. */
     stderr: string;
   };
-
-/** What is told to the daemon about a failed attempt. */
-export interface Failure {
-  error: string;
-  durationMs: number;
-  exitCode?: number;
-  signal?: string;
-  stderr?: string;
-  dead?: boolean;
-}
-
-/** What to do with the event. */
-export type Verdict =
-  | { kind: "ack" }
-  | { kind: "nack"; failure: Failure }
-  | { kind: "pause"; reason: string };
 
 /** EX_DATAERR of sysexits.h: this event will never work. */
 export const EXIT_DEAD = 65;

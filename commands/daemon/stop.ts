@@ -1,7 +1,7 @@
 /** `evs daemon stop`: ends the daemon and waits until it is really gone. */
 import { TimeoutError } from "../../core/errors.ts";
 import type { Clock } from "../../core/clock.ts";
-import { isGone } from "../consumer/port.ts";
+import { isGone } from "../../core/client/consumer/port.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { runningDaemon } from "./start.ts";

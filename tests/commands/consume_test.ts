@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { noticesFor, subscriptionRequest } from "../../commands/consume.ts";
 import { exitCode, summary } from "../../commands/consumer/result.ts";
-import { readLease } from "../../commands/consumer/open_port.ts";
+import { readLease } from "../../core/client/consumer/open_port.ts";
 import type { SubscriptionInfo } from "../../core/client/protocol.ts";
 import { effectOf } from "../../commands/subscription/seek.ts";
 

@@ -1,7 +1,7 @@
 /** The daemon and the handlers as a consumer sees them, in memory: what a test tells them to do, they do. */
-import { Consumer, type ConsumerOptions } from "../../commands/consumer/consumer.ts";
-import type { RunningBatch } from "../../commands/consumer/start.ts";
-import type { ConsumerPort, Delivery, Leased } from "../../commands/consumer/port.ts";
+import { Consumer, type ConsumerOptions } from "../../core/client/consumer/consumer.ts";
+import type { RunningBatch } from "../../core/client/consumer/work.ts";
+import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/port.ts";
 import { type HandlerOutcome, judge } from "../../commands/consumer/verdict.ts";
 import type { RunningHandler } from "../../commands/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/client/protocol.ts";

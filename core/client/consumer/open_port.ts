@@ -2,10 +2,10 @@
  * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no ack. Leases are bound to
  * the first one's only connection: when the consumer dies, the daemon has its events back at once.
  */
-import { Client } from "../../core/client/client.ts";
-import type { LeaseReply, LeaseRequest, SettleReply } from "../../core/client/protocol.ts";
-import { ConnectionLostError } from "../../core/errors.ts";
-import { splitElements, splitMembers } from "../../core/json.ts";
+import { Client } from "../client.ts";
+import type { LeaseReply, LeaseRequest, SettleReply } from "../protocol.ts";
+import { ConnectionLostError } from "../../errors.ts";
+import { splitElements, splitMembers } from "../../json.ts";
 import { type ConsumerPort, type Delivery, isGone, type Leased } from "./port.ts";
 
 /** Opens the port of one subscription. */

@@ -1,7 +1,14 @@
 /** An event in hand, and how what became of it is told to the daemon. */
-import type { RunningHandler } from "../handler.ts";
 import type { ConsumerPort, Delivery } from "./port.ts";
 import type { Failure, Verdict } from "./verdict.ts";
+
+/** A handler at work on one event or several. */
+export interface RunningBatch {
+  /** One for each delivery, in their order. */
+  readonly verdicts: Promise<Verdict[]>;
+  /** Asks the handler to end; the second time at the latest it must. */
+  kill(signal: Deno.Signal): void;
+}
 
 /** An event in hand: waiting for a slot, running, or judged and not yet settled. */
 export interface Work {
@@ -12,7 +19,7 @@ export interface Work {
   lease: string;
   /** The lease is gone: its connection has broken, or it ran out. */
   stale: boolean;
-  running?: Pick<RunningHandler, "kill">;
+  running?: Pick<RunningBatch, "kill">;
   verdict?: Verdict;
 }
 

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { openFeed } from "../../commands/reading/feed.ts";
-import { Client } from "../../core/client/client.ts";
-import { HttpResponse } from "../../core/client/connection.ts";
-import type { ReadQuery, TopicInfo } from "../../core/client/protocol.ts";
-import type { Clock } from "../../core/clock.ts";
-import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
-import { toWireLine } from "../../core/event.ts";
+import { openFeed } from "../../../core/client/feed.ts";
+import { Client } from "../../../core/client/client.ts";
+import { HttpResponse } from "../../../core/client/connection.ts";
+import type { ReadQuery, TopicInfo } from "../../../core/client/protocol.ts";
+import type { Clock } from "../../../core/clock.ts";
+import { ConnectionLostError, NoDaemonError } from "../../../core/errors.ts";
+import { toWireLine } from "../../../core/event.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

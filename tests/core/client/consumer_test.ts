@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ConnectionLostError } from "../../core/errors.ts";
-import { consumer, exit, FakeDaemon, Handlers, until } from "../helpers/fake_consumer.ts";
+import { ConnectionLostError } from "../../../core/errors.ts";
+import { consumer, exit, FakeDaemon, Handlers, until } from "../../helpers/fake_consumer.ts";
 
 Deno.test("Consumer handles every event once and in order when all succeed", async () => {
   const daemon = new FakeDaemon(5);

@@ -1,20 +1,23 @@
 /**
  * The daemon as the consumer needs it. `open_port.ts` is the real one; tests bring their own.
  */
-import type {
-  LeaseReply,
-  LeaseRequest,
-  NackItem,
-  SettleReply,
-} from "../../core/client/protocol.ts";
-import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
-import type { DeliveryFacts } from "../handler.ts";
+import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../../errors.ts";
+
+/** What an event is known by. */
+export interface EventFacts {
+  topic: string;
+  type: string;
+  id: string;
+  seq: number;
+  key?: string;
+}
 
 /** One event as it was leased: its own bytes, and the facts read from them. */
 export interface Delivery {
   lease: string;
   attempt: number;
-  facts: Omit<DeliveryFacts, "attempt" | "subscription">;
+  facts: EventFacts;
   /** The wire line, without line feed. */
   event: Uint8Array;
   /** The payload's own bytes. */

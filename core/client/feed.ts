@@ -4,11 +4,11 @@
  * When the connection breaks, the feed says so, waits, asks again from behind what it handed on, and goes on: nothing is
  * missed and nothing comes twice. A missing daemon at the first request is an error at once.
  */
-import type { Client } from "../../core/client/client.ts";
-import type { HttpResponse } from "../../core/client/connection.ts";
-import type { ReadQuery } from "../../core/client/protocol.ts";
-import type { Clock } from "../../core/clock.ts";
-import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
+import type { Client } from "./client.ts";
+import type { HttpResponse } from "./connection.ts";
+import type { ReadQuery } from "./protocol.ts";
+import type { Clock } from "../clock.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../errors.ts";
 import { Positions } from "./positions.ts";
 
 const LF = 0x0a;
@@ -115,7 +115,7 @@ async function takeBase(
   positions: Positions,
 ): Promise<void> {
   if (!beginsAtEnd(query.from)) return;
-  const { compilePattern, isPattern } = await import("../../core/topic.ts");
+  const { compilePattern, isPattern } = await import("../topic.ts");
   const patterns = query.topic.filter(isPattern).map(compilePattern);
   for (const topic of await client.topics()) {
     const wanted = query.topic.includes(topic.name) ||

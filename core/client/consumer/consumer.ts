@@ -8,29 +8,12 @@
  *
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
-import { type Clock, systemClock } from "../../core/clock.ts";
-import { type ConsumerPort, type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
-import type { ConsumerResult } from "./result.ts";
-import type { RunningBatch } from "./start.ts";
+import { type Clock, systemClock } from "../../clock.ts";
+import type { ConsumerOptions, ConsumerResult } from "./options.ts";
+import { type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
 import { type Fate, settle, wasCounted, type Work } from "./work.ts";
 
-/** How to consume. */
-export interface ConsumerOptions {
-  port: ConsumerPort;
-  /** Starts the handler for these, and says what its end means for each of them. */
-  start: (deliveries: readonly Delivery[]) => RunningBatch;
-  /** Words for a person. */
-  say: (text: string) => void;
-  /** Handlers that run at the same time. */
-  concurrency: number;
-  /** The most events that one handler is given. */
-  batch?: number;
-  /** Ends when nothing is pending, leased or scheduled. */
-  untilEmpty?: boolean;
-  /** Ends after this many attempts. */
-  max?: number;
-  clock?: Clock;
-}
+export type { ConsumerOptions, ConsumerResult };
 
 /** How long a lease is asked for, ms; it is extended at a third of that. */
 export const LEASE_MS = 30_000;

@@ -1,0 +1,35 @@
+/** What a consumer is given, and what it has done at its end. */
+import type { Clock } from "../../clock.ts";
+import type { ConsumerPort, Delivery } from "./port.ts";
+import type { RunningBatch } from "./work.ts";
+
+/** How to consume. */
+export interface ConsumerOptions {
+  port: ConsumerPort;
+  /** Starts the handler for these, and says what its end means for each of them. */
+  start: (deliveries: readonly Delivery[]) => RunningBatch;
+  /** Words for a person. */
+  say: (text: string) => void;
+  /** Handlers that run at the same time. */
+  concurrency: number;
+  /** The most events that one handler is given. */
+  batch?: number;
+  /** Ends when nothing is pending, leased or scheduled. */
+  untilEmpty?: boolean;
+  /** Ends after this many attempts. */
+  max?: number;
+  clock?: Clock;
+}
+
+/** What was done when the consumer ended. */
+export interface ConsumerResult {
+  done: number;
+  retried: number;
+  dead: number;
+  /** Settled too late: these will come again. */
+  lost: number;
+  /** Why it ended paused. */
+  paused?: string;
+  /** The signal that ended it. */
+  interrupted?: Deno.Signal;
+}
