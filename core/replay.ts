@@ -4,7 +4,7 @@
  */
 import { type Event, type StoredEvent, toEvent, toWireLine } from "./event.ts";
 import { concat } from "./store/bytes.ts";
-import type { JournalStore } from "./store/store.ts";
+import { type JournalStore, PAGE_BYTES } from "./store/store.ts";
 
 /** The events of one topic to read: both ends inclusive. */
 export interface Range {
@@ -87,29 +87,37 @@ function* merged(
     if (cursor.head) live.push(cursor);
   }
   let out: StoredEvent[] = [];
+  let bytes = 0;
   while (live.length > 0) {
     let first = 0;
     for (let i = 1; i < live.length; i++) {
       if (compareEvents(live[i]!.head!, live[first]!.head!) < 0) first = i;
     }
     const cursor = live[first]!;
-    out.push(cursor.take());
-    if (out.length >= PAGE) {
+    const event = cursor.take();
+    out.push(event);
+    bytes += event.payload.length;
+    if (out.length >= PAGE || bytes >= PAGE_BYTES) {
       yield out;
       out = [];
+      bytes = 0;
     }
     if (cursor.head) continue;
     while (!cursor.load()) {
       yield out;
       out = [];
+      bytes = 0;
     }
     if (!cursor.head) live.splice(first, 1);
   }
   yield out;
 }
 
+/** Where an event stands among those of all topics. */
+export type Place = Pick<StoredEvent, "timestamp" | "topic" | "seq">;
+
 /** The order of a merged replay. */
-export function compareEvents(a: StoredEvent, b: StoredEvent): number {
+export function compareEvents(a: Place, b: Place): number {
   return a.timestamp - b.timestamp ||
     (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.seq - b.seq);
 }
@@ -160,20 +168,34 @@ export function* lastOf(
   store: JournalStore,
   query: Selection & { topics: readonly string[]; count: number },
 ): Generator<undefined, Range[], undefined> {
-  const found: StoredEvent[] = [];
+  const selects = query.types !== undefined || query.filter !== undefined;
+  const [only] = query.topics;
+  if (only !== undefined && query.topics.length === 1 && !selects) {
+    const { firstSeq, lastSeq } = store.head(only);
+    return [{ topic: only, from: Math.max(firstSeq, lastSeq - query.count + 1), to: lastSeq }];
+  }
+  const found: Place[] = [];
   for (const topic of query.topics) {
     const { firstSeq, lastSeq } = store.head(topic);
     let left = query.count;
     for (let to = lastSeq; to >= firstSeq && left > 0;) {
       // Without a selection exactly what is wanted is read.
-      const span = query.types || query.filter ? PAGE : Math.min(PAGE, left);
+      const span = selects ? PAGE : Math.min(PAGE, left);
       const from = Math.max(firstSeq, to - span + 1);
-      const page = store.readPage(topic, { from, to, limit: span, types: query.types });
-      const events = select(page.events, query.filter).slice(-left);
-      found.push(...events);
-      left -= events.length;
+      const places: Place[] = [];
+      for (let at = from; at <= to;) {
+        const page = store.readPage(topic, { from: at, to, limit: span, types: query.types });
+        // Only where they stand: the events themselves may be large, and the count is the client's.
+        for (const { timestamp, seq } of select(page.events, query.filter)) {
+          places.push({ timestamp, topic, seq });
+        }
+        at = page.next;
+        yield undefined;
+      }
+      const last = places.slice(-left);
+      for (const place of last) found.push(place);
+      left -= last.length;
       to = from - 1;
-      yield undefined;
     }
   }
   const kept = found.sort(compareEvents).slice(-query.count);

@@ -1,15 +1,16 @@
 /** Events in memory: the default of `new EventBroker()`, the reference that the other stores are tested against. */
 import { type Event, type NewEvent, type StoredEvent, toEvent, toWireLine } from "../event.ts";
 import { decideAppend, type DedupWindow, eventsToSave, selects, sizeOf } from "./append.ts";
-import type {
-  AppendOutcome,
-  AppendRequest,
-  EventQuery,
-  JournalStore,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
+import {
+  type AppendOutcome,
+  type AppendRequest,
+  type EventQuery,
+  type JournalStore,
+  type LinePage,
+  type Page,
+  PAGE_BYTES,
+  type PageQuery,
+  type TopicHead,
 } from "./store.ts";
 import { concat } from "./bytes.ts";
 import { type Clock, systemClock } from "../clock.ts";
@@ -87,7 +88,8 @@ export class MemoryEventStore implements JournalStore {
     const held = this.#topics.get(topic);
     if (!held) return { events: [], next: query.to + 1 };
     const from = Math.max(query.from, held.firstSeq);
-    const end = Math.min(query.to, held.lastSeq, from + query.limit - 1);
+    const most = Math.min(query.to, held.lastSeq, from + query.limit - 1);
+    const end = endByBytes(held, from, most);
     const range = held.events.slice(from - held.firstSeq, Math.max(0, end - held.firstSeq + 1));
     const events = query.types ? range.filter((e) => query.types!.includes(e.type)) : range;
     return { events, next: end >= Math.min(query.to, held.lastSeq) ? query.to + 1 : end + 1 };
@@ -181,4 +183,15 @@ function stored(topic: string, seq: number, event: NewEvent): StoredEvent {
     metadata: event.metadata,
     payload: event.payload.slice(),
   };
+}
+
+/** The last seq of a page that begins at `from` and holds no more than its bytes. */
+function endByBytes(held: MemoryTopic, from: number, end: number): number {
+  if (held.bytes <= PAGE_BYTES) return end;
+  let left = PAGE_BYTES;
+  for (let seq = from; seq <= end; seq++) {
+    left -= sizeOf(held.events[seq - held.firstSeq]!);
+    if (left < 0) return Math.max(from, seq - 1);
+  }
+  return end;
 }

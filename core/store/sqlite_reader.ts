@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { fromWireLine, type StoredEvent } from "../event.ts";
 import { selects, sizeOf } from "./append.ts";
-import type { EventQuery, LinePage, Page, PageQuery } from "./store.ts";
+import { type EventQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "./store.ts";
 import { BLOCK, blockOf, position } from "./sqlite_schema.ts";
 import type { TopicRow } from "./sqlite_topics.ts";
 
@@ -31,7 +31,7 @@ export class SqliteReader {
 
   readPage(topic: string, query: PageQuery): Page {
     const row = this.#topicOf(topic);
-    const range = row && pageRange(row, query);
+    const range = row && this.#pageRange(row, query);
     if (!row || !range) return { events: [], next: query.to + 1 };
     const types = query.types;
     const statement = this.#prepare(
@@ -53,7 +53,8 @@ export class SqliteReader {
 
   readLines(topic: string, query: PageQuery): LinePage {
     const row = this.#topicOf(topic);
-    const range = row && pageRange(row, { ...query, limit: Math.min(query.limit, LINES_AT_ONCE) });
+    const limit = Math.min(query.limit, LINES_AT_ONCE);
+    const range = row && this.#pageRange(row, { ...query, limit });
     if (!row || !range) return { bytes: EMPTY, count: 0, lastSeq: 0, next: query.to + 1 };
     const types = query.types;
     const base = position(row.id, 0);
@@ -99,8 +100,10 @@ export class SqliteReader {
       "SELECT block FROM blocks WHERE topic = ? AND min_id <= ? AND max_id >= ? ORDER BY block",
     ).all(row.id, id, id) as { block: number }[];
     for (const { block } of blocks) {
-      const found = this.#block(topic, block).find((event) => event.id === id);
-      if (found) return found;
+      for (const page of this.#block(row, block)) {
+        const found = page.find((event) => event.id === id);
+        if (found) return found;
+      }
     }
     return undefined;
   }
@@ -115,8 +118,10 @@ export class SqliteReader {
       { block: number }
     >;
     for (const { block } of candidates) {
-      const found = this.#block(topic, block).find((event) => event.timestamp >= timestamp);
-      if (found) return found.seq;
+      for (const page of this.#block(row, block)) {
+        const found = page.find((event) => event.timestamp >= timestamp);
+        if (found) return found.seq;
+      }
     }
     return row.lastSeq + 1;
   }
@@ -134,9 +139,12 @@ export class SqliteReader {
         left -= bytes;
         continue;
       }
-      for (const event of this.#block(topic, block).reverse()) {
-        left -= sizeOf(event);
-        if (left < 0) return event.seq + 1;
+      const sizes = [...this.#block(row, block)].flatMap((page) =>
+        page.map((event) => ({ seq: event.seq, size: sizeOf(event) }))
+      );
+      for (const { seq, size } of sizes.reverse()) {
+        left -= size;
+        if (left < 0) return seq + 1;
       }
       return block * BLOCK + 1;
     }
@@ -150,17 +158,53 @@ export class SqliteReader {
     const types = query.eventTypes?.length ? query.eventTypes : undefined;
     const limit = query.limit || Infinity;
     const found: StoredEvent[] = [];
-    for (let from = row.firstSeq; from <= row.lastSeq && found.length < limit; from += BLOCK) {
-      const { events } = this.readPage(topic, { from, to: row.lastSeq, limit: BLOCK, types });
-      found.push(...events.filter((event) => selects(query, event)));
+    for (let from = row.firstSeq; from <= row.lastSeq && found.length < limit;) {
+      const page = this.readPage(topic, { from, to: row.lastSeq, limit: BLOCK, types });
+      found.push(...page.events.filter((event) => selects(query, event)));
+      from = page.next;
     }
     return found.slice(0, limit);
   }
 
-  /** The events of one block, oldest first. */
-  #block(topic: string, block: number): StoredEvent[] {
-    const from = block * BLOCK + 1;
-    return this.readPage(topic, { from, to: from + BLOCK - 1, limit: BLOCK }).events;
+  /** The events of one block, oldest first, a page at a time. */
+  *#block(row: TopicRow, block: number): Generator<StoredEvent[], void, undefined> {
+    const to = Math.min((block + 1) * BLOCK, row.lastSeq);
+    for (let from = block * BLOCK + 1; from <= to;) {
+      const page = this.readPage(row.name, { from, to, limit: BLOCK });
+      yield page.events;
+      from = page.next;
+    }
+  }
+
+  /** The seqs to look at, and where the page after this one begins. Undefined when there are none. */
+  #pageRange(
+    row: TopicRow,
+    query: PageQuery,
+  ): { from: number; end: number; next: number } | undefined {
+    const from = Math.max(query.from, row.firstSeq);
+    const last = Math.min(query.to, row.lastSeq);
+    if (from > last) return undefined;
+    const end = this.#endByBytes(row, from, Math.min(last, from + query.limit - 1));
+    return { from, end, next: end >= last ? query.to + 1 : end + 1 };
+  }
+
+  /** The last seq of a page that begins at `from` and holds no more than its bytes. */
+  #endByBytes(row: TopicRow, from: number, end: number): number {
+    const { bytes } = this.#prepare(
+      "SELECT ifnull(sum(bytes), 0) AS bytes FROM blocks WHERE topic = ? AND block BETWEEN ? AND ?",
+    ).get(row.id, blockOf(from), blockOf(end)) as { bytes: number };
+    if (bytes <= PAGE_BYTES) return end;
+    const base = position(row.id, 0);
+    // The length of a BLOB stands in the row's header: the lines themselves are not read.
+    const sizes = this.#prepare(
+      "SELECT pos, length(line) AS size FROM log WHERE pos BETWEEN ? AND ? ORDER BY pos",
+    ).iterate(base + from, base + end) as Iterable<{ pos: number; size: number }>;
+    let left = PAGE_BYTES;
+    for (const { pos, size } of sizes) {
+      left -= size;
+      if (left < 0) return Math.max(from, pos - base - 1);
+    }
+    return end;
   }
 
   #prepare(sql: string): StatementSync {
@@ -168,18 +212,6 @@ export class SqliteReader {
     if (!statement) this.#statements.set(sql, statement = this.#database.prepare(sql));
     return statement;
   }
-}
-
-/** The seqs to look at, and where the page after this one begins. Undefined when there are none. */
-function pageRange(
-  row: TopicRow,
-  query: PageQuery,
-): { from: number; end: number; next: number } | undefined {
-  const from = Math.max(query.from, row.firstSeq);
-  const last = Math.min(query.to, row.lastSeq);
-  if (from > last) return undefined;
-  const end = Math.min(last, from + query.limit - 1);
-  return { from, end, next: end >= last ? query.to + 1 : end + 1 };
 }
 
 function typesClause(types: readonly string[] | undefined): string {

@@ -65,13 +65,19 @@ export interface TopicHead {
   bytes: number;
 }
 
+/**
+ * Bytes of payloads and metadata at which a page ends, whatever its limit: a reader costs a page, not a thousand events of
+ * the greatest size (contract row 15). A page always makes progress: its first event may be larger than this.
+ */
+export const PAGE_BYTES = 1024 * 1024;
+
 /** Which page to read. */
 export interface PageQuery {
   /** First seq, inclusive. */
   from: number;
   /** Last seq, inclusive. */
   to: number;
-  /** At most this many events are looked at (not: returned). */
+  /** At most this many events are looked at (not: returned); fewer where they come to more than {@link PAGE_BYTES}. */
   limit: number;
   /** Only these types. */
   types?: readonly string[];
