@@ -26,9 +26,9 @@ import { MemoryState } from "./state/memory.ts";
 import type { State, TopicRecord } from "./state/state.ts";
 import { type Commit, Journal, type PublishStream } from "./store/journal.ts";
 import { MemoryEventStore } from "./store/memory.ts";
+import { eventsOf, type StoreRequest } from "./store/pack.ts";
 import {
   type AppendOutcome,
-  type AppendRequest,
   type EventStore,
   isJournalStore,
   type JournalStore,
@@ -261,7 +261,7 @@ export class EventBroker {
    * Stores events, or only hands them on where the topic is not persistent; makes the topic if it may. Requests of one
    * stream are stored in the order of their calls.
    */
-  append(request: AppendRequest, stream?: PublishStream): Promise<AppendOutcome> {
+  append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#closed) return Promise.reject(closed());
     if (this.#starting) return this.#starting.then(() => this.append(request, stream));
     const record = this.topics.get(request.topic);
@@ -271,7 +271,7 @@ export class EventBroker {
 
   #submit(
     record: TopicRecord,
-    request: AppendRequest,
+    request: StoreRequest,
     stream: PublishStream | undefined,
   ): Promise<AppendOutcome> {
     if (!record.options.persistent) return this.#handOn(request);
@@ -284,9 +284,10 @@ export class EventBroker {
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async #handOn(request: AppendRequest): Promise<AppendOutcome> {
+  async #handOn(request: StoreRequest): Promise<AppendOutcome> {
     refuseExpected(request.expected);
-    const { topic, events } = request;
+    const { topic } = request;
+    const events = eventsOf(request);
     const commit: Commit = { topic, firstSeq: 0, lastSeq: 0, events, ephemeral: true };
     this.#tell(commit);
     this.#locals.handCommit(commit);

@@ -6,8 +6,9 @@
  * again. So a slow reader holds no events in memory and slows nobody, and it misses nothing.
  */
 import type { Commit } from "./store/journal.ts";
+import { concat } from "./store/bytes.ts";
 import type { JournalStore } from "./store/store.ts";
-import type { StoredEvent } from "./event.ts";
+import type { NewEvent, StoredEvent } from "./event.ts";
 import { linesOf, type Render, select, type Selection } from "./replay.ts";
 
 /** Where a tail gets its events from. */
@@ -80,7 +81,7 @@ export class Tail {
       }
     } else if (this.#canTakeAsItIs(commit)) {
       this.#positions.set(commit.topic, commit.lastSeq + 1);
-      this.#answer(sharedLines(commit));
+      this.#answer(sharedLines(commit, this.#source.store));
       return;
     } else {
       this.#dirty.add(commit.topic);
@@ -99,7 +100,7 @@ export class Tail {
   /** What there is to send now. */
   #read(): Uint8Array | undefined {
     for (let commit = this.#ephemeral.shift(); commit; commit = this.#ephemeral.shift()) {
-      const bytes = this.#print(commitEvents(commit));
+      const bytes = this.#print(commitEvents(commit, commit.events ?? []));
       if (bytes.length > 0) return bytes;
     }
     for (const topic of this.#dirty) {
@@ -144,16 +145,28 @@ export class Tail {
 
 const lines = new WeakMap<Commit, Uint8Array>();
 
-/** A commit's wire lines, built once for all tails. */
-function sharedLines(commit: Commit): Uint8Array {
+/** A commit's wire lines, built or read once for all tails. */
+function sharedLines(commit: Commit, store: JournalStore): Uint8Array {
   let bytes = lines.get(commit);
-  if (!bytes) lines.set(commit, bytes = linesOf(commitEvents(commit)));
+  if (!bytes) lines.set(commit, bytes = linesOfCommit(commit, store));
   return bytes;
 }
 
+function linesOfCommit(commit: Commit, store: JournalStore): Uint8Array {
+  if (commit.events) return linesOf(commitEvents(commit, commit.events));
+  const { topic, lastSeq: to } = commit;
+  const pages: Uint8Array[] = [];
+  for (let from = commit.firstSeq; from <= to;) {
+    const page = store.readLines(topic, { from, to, limit: PAGE });
+    pages.push(page.bytes);
+    from = page.next;
+  }
+  return concat(pages);
+}
+
 /** A commit's events as a store would give them back. */
-export function commitEvents(commit: Commit): StoredEvent[] {
-  return commit.events.map((event, i) => ({
+export function commitEvents(commit: Commit, events: readonly NewEvent[]): StoredEvent[] {
+  return events.map((event, i) => ({
     // What is not stored has no number.
     seq: commit.ephemeral ? 0 : commit.firstSeq + i,
     topic: commit.topic,

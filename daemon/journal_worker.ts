@@ -1,6 +1,5 @@
 /** The thread that writes events: a {@link SqliteEventStore} that answers calls. See core/store/worker_store.ts. */
 import { InternalError } from "../core/errors.ts";
-import { unpack } from "../core/store/pack.ts";
 import { SqliteEventStore } from "../core/store/sqlite.ts";
 import { WalSyncer } from "../core/store/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker_store.ts";
@@ -26,7 +25,7 @@ serveCalls((message): StoreAnswer => {
   syncer?.check();
   switch (call.op) {
     case "append": {
-      const requests = call.requests.map(unpack);
+      const { requests } = call;
       const result = store.appendSync(requests);
       syncer?.written();
       return { result, topics: rows(new Set(requests.map((request) => request.topic))) };

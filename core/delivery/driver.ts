@@ -4,7 +4,7 @@
  * for a retry runs while nobody asks.
  */
 import { ClosedError, type EvsError, InternalError } from "../errors.ts";
-import { type Event, toEvent } from "../event.ts";
+import { type Event, type NewEvent, toEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { commitEvents } from "../tail.ts";
@@ -118,7 +118,7 @@ export class SubscriptionDriver {
   committed(commit: Commit): void {
     if (this.#closed) return;
     if (commit.ephemeral) {
-      for (const event of commitEvents(commit)) {
+      for (const event of commitEvents(commit, commit.events ?? [])) {
         if (!this.#wants(event.type)) continue;
         const copy = { ...event, payload: event.payload.slice() };
         if (this.#filter && !this.#filter(toEvent(copy))) continue;
@@ -128,8 +128,12 @@ export class SubscriptionDriver {
       this.addTopic(commit.topic, 1);
       const lane = this.queue.lanes.get(commit.topic)!;
       lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
-      if (this.#waiters.length > 0 && lane.readNext === commit.firstSeq && this.#fits(commit)) {
-        this.#feedCommit(commit);
+      const { events } = commit;
+      if (
+        events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
+        this.#fits(events)
+      ) {
+        this.#feedCommit(commit, events);
       } else {
         this.#behind.add(commit.topic);
       }
@@ -147,16 +151,16 @@ export class SubscriptionDriver {
     return eventTypes.length === 0 || eventTypes.includes(type);
   }
 
-  #fits(commit: Commit): boolean {
+  #fits(events: readonly NewEvent[]): boolean {
     const { shelf } = this.queue;
-    if (!this.#filterReady || shelf.buffered + commit.events.length > WINDOW.events) return false;
+    if (!this.#filterReady || shelf.buffered + events.length > WINDOW.events) return false;
     let bytes = shelf.bufferedBytes;
-    for (const event of commit.events) bytes += event.payload.length;
+    for (const event of events) bytes += event.payload.length;
     return bytes <= WINDOW.bytes;
   }
 
-  #feedCommit(commit: Commit): void {
-    const events = commitEvents(commit)
+  #feedCommit(commit: Commit, stored: readonly NewEvent[]): void {
+    const events = commitEvents(commit, stored)
       .filter(({ type }) => this.#wants(type))
       .map((event) => ({ ...event, payload: event.payload.slice() }))
       .filter((event) => !this.#filter || this.#filter(toEvent(event)));

@@ -192,7 +192,7 @@ export class LocalSubscriptions {
   /** The same for a commit. */
   handCommit(commit: Commit): void {
     if (this.#byDriver.size === 0) return;
-    for (const event of commitEvents(commit)) this.hand(toEvent(event));
+    for (const event of commitEvents(commit, commit.events ?? [])) this.hand(toEvent(event));
   }
 
   /** True while a handler has something to do, or is about to. */

@@ -3,6 +3,7 @@
  * questions and takes the events; so all stores decide alike.
  */
 import type { Event, NewEvent } from "../event.ts";
+import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AppendRequest, EventQuery, Expected } from "./store.ts";
 
 /** For how long a given id is looked up. */
@@ -23,13 +24,13 @@ export interface AppendView {
 }
 
 /** Decides one request and stores what is to be stored. */
-export function decideAppend(request: AppendRequest, view: AppendView): AppendOutcome {
-  const conflict = checkExpected(request, view);
+export function decideAppend(request: StoreRequest, view: AppendView): AppendOutcome {
+  const events = eventsOf(request);
+  const conflict = checkExpected({ ...request, events }, view);
   if (conflict) return conflict;
   const duplicates: { index: number; seq: number }[] = [];
   const first = view.lastSeq + 1;
   let seq = view.lastSeq;
-  const events = request.events;
   for (let index = 0; index < events.length; index++) {
     const event = events[index]!;
     if (event.idGiven) {
@@ -83,8 +84,13 @@ const encoder = new TextEncoder();
 
 /** What an event counts towards `maxBytes`: the bytes of its payload and metadata. */
 export function sizeOf(event: { payload: Uint8Array; metadata: string }): number {
-  const metadata = event.metadata === "{}" ? 2 : encoder.encode(event.metadata).length;
-  return event.payload.length + metadata;
+  return event.payload.length + metadataBytes(event.metadata, 0);
+}
+
+/** The bytes of a metadata column's element. */
+export function metadataBytes(metadata: string | readonly string[], i: number): number {
+  const text = typeof metadata === "string" ? metadata : metadata[i]!;
+  return text === "{}" ? 2 : encoder.encode(text).length;
 }
 
 /** The append that `saveEvent` stands for: the event keeps its id, and its `seq` is assigned anew. */

@@ -8,15 +8,19 @@
  */
 import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
 import type { NewEvent } from "../event.ts";
-import type { AppendOutcome, AppendRequest, JournalStore } from "./store.ts";
+import { countOf, isPacked, payloadBytesOf, type StoreRequest } from "./pack.ts";
+import type { AppendOutcome, JournalStore } from "./store.ts";
 
 /** Events that have just become durable. */
 export interface Commit {
   topic: string;
   firstSeq: number;
   lastSeq: number;
-  /** Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. */
-  events: readonly NewEvent[];
+  /**
+   * Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. Absent where they were published packed and
+   * are no longer at hand: whoever needs them reads them from the store. What is not stored always has them.
+   */
+  events?: readonly NewEvent[];
   /** They were handed on and not stored: the topic is not persistent. */
   ephemeral?: true;
 }
@@ -27,7 +31,7 @@ export interface PublishStream {
 }
 
 interface Waiting {
-  request: AppendRequest;
+  request: StoreRequest;
   stream: PublishStream | undefined;
   resolve: (outcome: AppendOutcome) => void;
   reject: (error: unknown) => void;
@@ -69,7 +73,7 @@ export class Journal {
    * Stores the request; resolves when it is as durable as the store promises. Requests that share a `stream` keep their
    * order even across a failure: after the first that could not be stored no later one is.
    */
-  submit(request: AppendRequest, stream?: PublishStream): Promise<AppendOutcome> {
+  submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, stream, resolve, reject });
@@ -125,11 +129,13 @@ export class Journal {
   #settle(waiting: Waiting, outcome: AppendOutcome): void {
     if (outcome.ok && outcome.count > 0) {
       this.events += outcome.count;
+      const { request } = waiting;
+      const { firstSeq, lastSeq, duplicates } = outcome;
       const commit: Commit = {
-        topic: waiting.request.topic,
-        firstSeq: outcome.firstSeq,
-        lastSeq: outcome.lastSeq,
-        events: withoutDuplicates(waiting.request.events, outcome.duplicates),
+        topic: request.topic,
+        firstSeq,
+        lastSeq,
+        ...(isPacked(request) ? {} : { events: withoutDuplicates(request.events, duplicates) }),
       };
       for (const listener of this.#listeners) listener(commit);
     }
@@ -144,8 +150,8 @@ function takeBatch(waiting: Waiting[]): Waiting[] {
   let n = 0;
   while (n < waiting.length) {
     const request = waiting[n]!.request;
-    for (const event of request.events) bytes += event.payload.length;
-    events += request.events.length;
+    bytes += payloadBytesOf(request);
+    events += countOf(request);
     if (n > 0 && (events > MAX_BATCH_EVENTS || bytes > MAX_BATCH_BYTES)) break;
     n++;
   }

@@ -1,9 +1,9 @@
 /** Events in memory: the default of `new EventBroker()`, the reference that the other stores are tested against. */
 import { type Event, type NewEvent, type StoredEvent, toEvent, toWireLine } from "../event.ts";
 import { decideAppend, type DedupWindow, eventsToSave, selects, sizeOf } from "./append.ts";
+import type { StoreRequest } from "./pack.ts";
 import {
   type AppendOutcome,
-  type AppendRequest,
   type EventQuery,
   type JournalStore,
   type LinePage,
@@ -37,11 +37,11 @@ export class MemoryEventStore implements JournalStore {
     this.#dedupWindow = options.dedupWindow ?? 86_400_000;
   }
 
-  append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
     return Promise.resolve(requests.map((request) => this.#appendOne(request)));
   }
 
-  #appendOne(request: AppendRequest): AppendOutcome {
+  #appendOne(request: StoreRequest): AppendOutcome {
     const topic = this.#topics.get(request.topic) ?? this.#addTopic(request.topic);
     const now = this.#clock.now();
     return decideAppend(request, {

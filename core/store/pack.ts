@@ -1,11 +1,13 @@
 /**
- * Append requests as columns, to cross to the thread that writes.
+ * Append requests as columns: how many events travel together.
  *
- * A structured clone of a thousand small objects costs more than storing them. So a request travels as a few long
- * strings and buffers: ids joined by a line feed (an id has none), payloads end to end in one transferred buffer, and a
- * column that is the same for every event as a single value.
+ * An object for each event costs more than storing it, and a structured clone of a thousand small objects more than both.
+ * So the daemon makes a packed request straight from a publisher's bytes, and others are packed before they cross to the
+ * thread that writes: payloads lie in one buffer that moves without a copy, and a column that is the same for every event
+ * is a single value.
  */
 import type { NewEvent } from "../event.ts";
+import { OWN_ID_BYTES } from "../id.ts";
 import type { AppendRequest, Expected } from "./store.ts";
 
 /** One {@link AppendRequest} as columns. */
@@ -13,27 +15,75 @@ export interface PackedRequest {
   topic: string;
   expected?: Expected;
   count: number;
-  ids: string;
+  /** The ids: ASCII, {@link OWN_ID_BYTES} each, where all are ours; else text, joined by a line feed (an id has none). */
+  ids: Uint8Array | string;
   /** One byte an event: 1 where the publisher gave the id. Absent: none did. */
   given?: Uint8Array;
   types: string | string[];
   timestamps: number | Float64Array;
   versions: string | string[];
-  keys?: (string | undefined)[];
+  /** Absent: none has one. */
+  keys?: string | (string | undefined)[];
   metadata: string | string[];
+  /** Holds the payloads, and may hold what lies between them. It moves with the request: see {@link buffersOf}. */
   payloads: Uint8Array;
-  /** `ends[i]` is where payload i ends in `payloads`. */
-  ends: Uint32Array;
+  /** Payload i is `payloads.subarray(bounds[2 * i], bounds[2 * i + 1])`. */
+  bounds: Uint32Array;
 }
 
-/** The request as columns. Its payloads are copied. */
-export function pack(request: AppendRequest): PackedRequest {
+/** What a store is asked to append. A packed request is used up: its buffers are gone when `append` returns. */
+export type StoreRequest = AppendRequest | PackedRequest;
+
+const decoder = new TextDecoder();
+
+/** True for a request that is columns already. */
+export function isPacked(request: StoreRequest): request is PackedRequest {
+  return !("events" in request);
+}
+
+/** How many events a request has. */
+export function countOf(request: StoreRequest): number {
+  return isPacked(request) ? request.count : request.events.length;
+}
+
+/** True when nothing has to be looked up: every event is stored, in order. */
+export function takesAll(request: PackedRequest): boolean {
+  return request.count > 0 && !request.given && (request.expected ?? "any") === "any";
+}
+
+/** The bytes of its payloads, about: what counts against a bound on memory. */
+export function payloadBytesOf(request: StoreRequest): number {
+  if (isPacked(request)) return request.payloads.length;
+  let bytes = 0;
+  for (const event of request.events) bytes += event.payload.length;
+  return bytes;
+}
+
+/** The request's events, one by one. The payloads of a packed one are views on its buffer. */
+export function eventsOf(request: StoreRequest): readonly NewEvent[] {
+  return isPacked(request) ? unpack(request).events : request.events;
+}
+
+/** What to transfer with a packed request, so that it is not copied. */
+export function buffersOf(request: PackedRequest): ArrayBufferLike[] {
+  const { payloads, bounds, ids } = request;
+  return [payloads.buffer, bounds.buffer, ...(typeof ids === "string" ? [] : [ids.buffer])];
+}
+
+/** The id of event `i`. */
+export function packedId(request: PackedRequest, i: number): string {
+  const { ids } = request;
+  if (typeof ids === "string") return ids.split("\n")[i]!;
+  return decoder.decode(ids.subarray(i * OWN_ID_BYTES, (i + 1) * OWN_ID_BYTES));
+}
+
+/** The request as columns. The payloads of one that is not packed yet are copied. */
+export function pack(request: StoreRequest): PackedRequest {
+  if (isPacked(request)) return request;
   const { events } = request;
   const count = events.length;
-  const ends = new Uint32Array(count);
-  let size = 0;
-  for (let i = 0; i < count; i++) ends[i] = size += events[i]!.payload.length;
-  const payloads = new Uint8Array(size);
+  const bounds = new Uint32Array(count * 2);
+  const payloads = new Uint8Array(payloadBytesOf(request));
   let at = 0;
   let ids = "";
   let anyGiven = false;
@@ -41,7 +91,8 @@ export function pack(request: AppendRequest): PackedRequest {
   for (let i = 0; i < count; i++) {
     const event = events[i]!;
     payloads.set(event.payload, at);
-    at = ends[i]!;
+    bounds[2 * i] = at;
+    bounds[2 * i + 1] = at += event.payload.length;
     ids += i === 0 ? event.id : `\n${event.id}`;
     anyGiven ||= event.idGiven;
     anyKey ||= event.key !== undefined;
@@ -58,35 +109,42 @@ export function pack(request: AppendRequest): PackedRequest {
     ...(anyKey ? { keys: events.map((event) => event.key) } : {}),
     metadata: column(events, (event) => event.metadata),
     payloads,
-    ends,
+    bounds,
   };
 }
 
 /** The request again; its payloads are views on the packed buffer. */
-export function unpack(packed: PackedRequest): AppendRequest {
-  const ids = packed.ids.split("\n");
-  const events: NewEvent[] = new Array(packed.count);
-  let start = 0;
-  for (let i = 0; i < packed.count; i++) {
-    const end = packed.ends[i]!;
-    const key = packed.keys?.[i];
+export function unpack(packed: PackedRequest): Extract<StoreRequest, { events: unknown }> {
+  const { count, given, types, timestamps, versions, keys, metadata, bounds } = packed;
+  const ids = idTexts(packed);
+  const events: NewEvent[] = new Array(count);
+  for (let i = 0; i < count; i++) {
+    const key = typeof keys === "string" ? keys : keys?.[i];
     events[i] = {
       id: ids[i]!,
-      idGiven: packed.given !== undefined && packed.given[i] === 1,
-      type: typeof packed.types === "string" ? packed.types : packed.types[i]!,
-      timestamp: typeof packed.timestamps === "number" ? packed.timestamps : packed.timestamps[i]!,
-      schemaVersion: typeof packed.versions === "string" ? packed.versions : packed.versions[i]!,
+      idGiven: given !== undefined && given[i] === 1,
+      type: typeof types === "string" ? types : types[i]!,
+      timestamp: typeof timestamps === "number" ? timestamps : timestamps[i]!,
+      schemaVersion: typeof versions === "string" ? versions : versions[i]!,
       ...(key === undefined ? {} : { key }),
-      metadata: typeof packed.metadata === "string" ? packed.metadata : packed.metadata[i]!,
-      payload: packed.payloads.subarray(start, end),
+      metadata: typeof metadata === "string" ? metadata : metadata[i]!,
+      payload: packed.payloads.subarray(bounds[2 * i], bounds[2 * i + 1]),
     };
-    start = end;
   }
   return {
     topic: packed.topic,
     events,
     ...(packed.expected === undefined ? {} : { expected: packed.expected }),
   };
+}
+
+function idTexts({ ids, count }: PackedRequest): string[] {
+  if (typeof ids === "string") return ids.split("\n");
+  const text = decoder.decode(ids);
+  return Array.from(
+    { length: count },
+    (_, i) => text.slice(i * OWN_ID_BYTES, (i + 1) * OWN_ID_BYTES),
+  );
 }
 
 function column(events: readonly NewEvent[], of: (event: NewEvent) => string): string | string[] {

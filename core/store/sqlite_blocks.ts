@@ -1,7 +1,9 @@
 /** The sums that `blocks` keeps of each 1,024 seqs, gathered over one append and written once. */
 import type { StatementSync } from "node:sqlite";
 import type { NewEvent } from "../event.ts";
-import { blockOf } from "./sqlite_schema.ts";
+import { metadataBytes } from "./append.ts";
+import { packedId, type PackedRequest } from "./pack.ts";
+import { BLOCK, blockOf } from "./sqlite_schema.ts";
 
 interface Sum {
   events: number;
@@ -48,6 +50,31 @@ export class BlockSums {
     if (sum.maxId === null || event.id > sum.maxId) sum.maxId = event.id;
   }
 
+  /** Adds the events of a packed request whose ids are all ours; returns the bytes that they count. */
+  addPacked(request: PackedRequest, firstSeq: number): number {
+    const { count, bounds, timestamps, metadata } = request;
+    const shared = typeof metadata === "string" ? metadataBytes(metadata, 0) : undefined;
+    let bytes = 0;
+    for (let from = 0; from < count;) {
+      const block = blockOf(firstSeq + from);
+      const to = Math.min(count, (block + 1) * BLOCK - firstSeq + 1);
+      let size = 0;
+      let maxTimestamp = -Infinity;
+      for (let i = from; i < to; i++) {
+        size += bounds[2 * i + 1]! - bounds[2 * i]! + (shared ?? metadataBytes(metadata, i));
+        maxTimestamp = Math.max(
+          maxTimestamp,
+          typeof timestamps === "number" ? timestamps : timestamps[i]!,
+        );
+      }
+      const [minId, maxId] = idRange(request, from, to);
+      this.#sums.set(block, { events: to - from, bytes: size, maxTimestamp, minId, maxId });
+      bytes += size;
+      from = to;
+    }
+    return bytes;
+  }
+
   /** Adds the sums to the table. */
   write(topicId: number, prepare: (sql: string) => StatementSync): void {
     for (const [block, sum] of this.#sums) {
@@ -62,4 +89,16 @@ export class BlockSums {
       );
     }
   }
+}
+
+/** The lowest and the highest id of a part of a packed request. Ids that were made together rise. */
+function idRange(request: PackedRequest, from: number, to: number): [string, string] {
+  if (typeof request.ids !== "string") {
+    return [packedId(request, from), packedId(request, to - 1)];
+  }
+  const ids = request.ids.split("\n").slice(from, to);
+  return [
+    ids.reduce((low, id) => id < low ? id : low),
+    ids.reduce((high, id) => id > high ? id : high),
+  ];
 }

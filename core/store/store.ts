@@ -7,6 +7,7 @@
  * (core/store/journal.ts).
  */
 import type { Event, NewEvent, StoredEvent } from "../event.ts";
+import type { StoreRequest } from "./pack.ts";
 
 /** Which events `getEvents` returns. */
 export interface EventQuery {
@@ -105,8 +106,9 @@ export interface JournalStore extends EventStore {
    * Stores the requests in order, in one transaction with one sync, and resolves when all of it is durable.
    * A request whose expectation fails stores nothing and does not stop the others. Rejects (and stores nothing at all)
    * when the medium refuses: `CannotStoreError` when it may work later, any other error when it must not be trusted.
+   * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts.
    */
-  append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]>;
+  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]>;
   /** Where a topic begins and ends. An unknown topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`. */
   head(topic: string): TopicHead;
   /** The names of topics that have or had events. */

@@ -5,9 +5,9 @@
 import { CannotStoreError, UnsupportedError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { MemoryEventStore } from "./memory.ts";
+import { eventsOf, type StoreRequest } from "./pack.ts";
 import type {
   AppendOutcome,
-  AppendRequest,
   EventQuery,
   EventStore,
   JournalStore,
@@ -30,20 +30,21 @@ export class ThreeMethodStore implements JournalStore {
     this.#store = store;
   }
 
-  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
     const outcomes: AppendOutcome[] = [];
     for (const request of requests) outcomes.push(await this.#appendOne(request));
     return outcomes;
   }
 
-  async #appendOne(request: AppendRequest): Promise<AppendOutcome> {
+  async #appendOne(request: StoreRequest): Promise<AppendOutcome> {
+    const events = eventsOf(request);
     if (request.expected !== undefined && request.expected !== "any") {
       throw new UnsupportedError("a store with three methods cannot check what is expected", {
         hint: "publish without `expected`, or use a store that assigns sequence numbers",
       });
     }
     let seq = this.#recent.head(request.topic).lastSeq;
-    for (const event of request.events) {
+    for (const event of events) {
       const stored: StoredEvent = { ...event, topic: request.topic, seq: ++seq };
       try {
         await this.#store.saveEvent(toEvent(stored));
@@ -56,7 +57,7 @@ export class ThreeMethodStore implements JournalStore {
     if (seq - this.#recent.head(request.topic).firstSeq >= KEPT) {
       await this.#recent.truncate(request.topic, seq - KEPT + 1);
     }
-    const count = request.events.length;
+    const count = events.length;
     return {
       ok: true,
       count,

@@ -6,13 +6,12 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { eventsToSave } from "./append.ts";
-import { pack, type PackedRequest } from "./pack.ts";
+import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 import { type Durability, openEventDatabase } from "./sqlite_schema.ts";
 import type { TopicRow } from "./sqlite_topics.ts";
 import type {
   AppendOutcome,
-  AppendRequest,
   EventQuery,
   JournalStore,
   LinePage,
@@ -70,11 +69,11 @@ export class WorkerEventStore implements JournalStore {
     }
   }
 
-  async append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
+  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
     const packed = requests.map(pack);
     const answer = await this.#worker.call<StoreAnswer>(
       { op: "append", requests: packed } satisfies StoreCall,
-      packed.map((request) => request.payloads.buffer),
+      packed.flatMap(buffersOf),
     );
     this.#learn(answer);
     return answer.result as AppendOutcome[];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EventRefusedError } from "../../core/errors.ts";
-import { assertEventId, IdSource, isEventId, timeOfId } from "../../core/id.ts";
+import { assertEventId, IdSource, isEventId, OWN_ID_BYTES, timeOfId } from "../../core/id.ts";
 
 /** RFC 9562, section 5.7: version 7, variant 10. */
 const UUID7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -60,6 +60,31 @@ Deno.test("IdSource puts the random bytes into the last 62 bits, each byte once"
   assert.equal(filled, 1, "one fill for 256 ids");
   source.next(1);
   assert.equal(filled, 2);
+});
+
+Deno.test("IdSource.bytes goes on where next was, each id above the one before", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(5000), fc.integer({ min: 1, max: 20 })), { maxLength: 5 }),
+      (steps) => {
+        const source = new IdSource();
+        const ids: string[] = [];
+        for (const [count, now] of steps) {
+          const text = new TextDecoder().decode(source.bytes(count, now));
+          assert.equal(text.length, count * OWN_ID_BYTES);
+          for (let i = 0; i < count; i++) {
+            ids.push(
+              text.slice(i * OWN_ID_BYTES, (i + 1) * OWN_ID_BYTES),
+            );
+          }
+          ids.push(source.next(now));
+        }
+        assert.ok(ids.every((id) => timeOfId(id) !== undefined), "every one is a UUIDv7");
+        assert.ok(ids.every((id, i) => i === 0 || id > ids[i - 1]!), "they rise");
+      },
+    ),
+    { numRuns: 20 },
+  );
 });
 
 Deno.test("two IdSources make different ids when their clocks are the same", () => {

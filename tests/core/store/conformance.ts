@@ -1,6 +1,8 @@
 /** What every store with sequence numbers does, as one suite. */
 import assert from "node:assert/strict";
 import type { NewEvent } from "../../../core/event.ts";
+import { unpack } from "../../../core/store/pack.ts";
+import { packedRequest } from "./packed_requests.ts";
 import type { AppendOutcome, JournalStore } from "../../../core/store/store.ts";
 
 const encoder = new TextEncoder();
@@ -59,6 +61,39 @@ export function testJournalStore(name: string, create: () => Promise<StoreUnderT
         await under.dispose();
       }
     });
+
+  test("keeps a packed request's events as it keeps others", async ({ store }) => {
+    const payloads = ["1.0", '"ü€𝄞"', '{"n":9007199254740993}'];
+    const plain = packedRequest(payloads, { keys: "k" });
+    const { events } = unpack(structuredClone(plain));
+    // A store may use a packed request up.
+    const [first] = await store.append([plain]);
+    assert.deepEqual(
+      [stored(first).count, stored(first).firstSeq, stored(first).lastSeq],
+      [3, 1, 3],
+    );
+    await store.append([{ topic: "u", events }]);
+    const [packed, others] = ["t", "u"].map((topic) =>
+      store.readPage(topic, { from: 1, to: 9, limit: 9 }).events
+    );
+    assert.deepEqual(
+      packed!.map(({ line: _, ...event }) => event),
+      others!.map(({ line: _, ...event }) => ({ ...event, topic: "t" })),
+    );
+    assert.deepEqual(packed!.map(({ payload }) => decoder.decode(payload)), payloads);
+    assert.equal(store.head("t").bytes, store.head("u").bytes);
+    assert.equal(store.find("t", packed![1]!.id)?.seq, 2);
+    assert.equal(store.seekTime("t", events[0]!.timestamp), 1);
+  });
+
+  test("looks up what a packed request's publisher named", async ({ store }) => {
+    const given = { ids: "a\nb\na", given: Uint8Array.of(1, 1, 1) };
+    const [first] = await store.append([packedRequest(["1", "2", "3"], given)]);
+    assert.deepEqual(stored(first).duplicates, [{ index: 2, seq: 1 }]);
+    assert.equal(store.head("t").lastSeq, 2);
+    const [second] = await store.append([packedRequest(["4"], { expected: "none" })]);
+    assert.deepEqual(second, { ok: false, expected: "none", actual: 2, subject: "topic" });
+  });
 
   test("numbers events from 1 without a gap when topics are interleaved", async ({ store }) => {
     const [a, b] = await store.append([

@@ -118,7 +118,7 @@ Deno.test("Journal tells listeners only what was stored when some were duplicate
   await journal.submit({ topic: "t", events });
   await journal.submit({ topic: "t", events });
   assert.deepEqual(
-    commits.map(({ firstSeq, lastSeq, events }) => [firstSeq, lastSeq, events.map((e) => e.id)]),
+    commits.map(({ firstSeq, lastSeq, events }) => [firstSeq, lastSeq, events?.map((e) => e.id)]),
     [
       [1, 2, ["a", "b"]],
     ],

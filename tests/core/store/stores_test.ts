@@ -9,6 +9,7 @@ import { SqliteEventStore } from "../../../core/store/sqlite.ts";
 import type { AppendRequest } from "../../../core/store/store.ts";
 import { WorkerEventStore } from "../../../core/store/worker_store.ts";
 import { newEvent, testJournalStore } from "./conformance.ts";
+import { packedRequest } from "./packed_requests.ts";
 
 const script = new URL("../../../daemon/journal_worker.ts", import.meta.url);
 
@@ -53,12 +54,20 @@ Deno.test("WorkerEventStore reads what its worker wrote when opened again", asyn
   const [outcome] = await first.append([{ topic: "t", events }]);
   assert.ok(outcome?.ok && outcome.lastSeq === 50);
   assert.equal(first.head("t").lastSeq, 50);
+  const request = packedRequest(["1.0", "2"]);
+  const [packed] = await first.append([request]);
+  assert.ok(packed?.ok && packed.lastSeq === 52);
+  assert.equal(request.payloads.length, 0, "its bytes moved to the worker");
+  const lines = new TextDecoder().decode(
+    first.readLines("t", { from: 51, to: 52, limit: 9 }).bytes,
+  );
+  assert.match(lines, /"payload":1\.0\}\n.*"payload":2\}\n$/);
   assert.equal(await first.truncate("t", 11), 10);
   assert.equal(first.readPage("t", { from: 1, to: 99, limit: 99 }).events[0]?.seq, 11);
   await first.close();
   const second = await WorkerEventStore.open(path, { script, durability: "interval:5" });
   assert.equal(second.durable, false);
-  assert.deepEqual([second.head("t").firstSeq, second.head("t").lastSeq], [11, 50]);
+  assert.deepEqual([second.head("t").firstSeq, second.head("t").lastSeq], [11, 52]);
   await second.append([{ topic: "t", events: [newEvent()] }]);
   await second.close();
   await Deno.remove(dir, { recursive: true });

@@ -1,0 +1,137 @@
+/**
+ * Wire lines of a packed request, all into one buffer.
+ *
+ * Events that were published together mostly differ in seq, id and payload alone. Their heads are then copies of one
+ * template with those two written over: no string and no object is made for an event. Others get their head from
+ * {@link envelopeHead} like any event. Both write the very same bytes.
+ */
+import { envelopeHead } from "../event.ts";
+import { OWN_ID_BYTES } from "../id.ts";
+import { type PackedRequest, unpack } from "./pack.ts";
+
+/** Lines that lie end to end, each with its line feed. */
+export interface PackedLines {
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Line i ends before `ends[i]`, its line feed included; the next one begins there. */
+  ends: Uint32Array<ArrayBuffer>;
+  /** Bytes of line i before its payload. */
+  heads: Uint32Array<ArrayBuffer>;
+}
+
+const encoder = new TextEncoder();
+const LF = 0x0a;
+const ZERO = 0x30;
+const CLOSING_BRACE = 0x7d;
+/** A UTF-16 unit takes at most so many bytes of UTF-8. */
+const MOST_BYTES = 3;
+const BEFORE_SEQ = '{"seq":'.length;
+const BETWEEN = ',"id":"'.length;
+/** Stands where an id of ours is written over. */
+const ID_PLACE = "0".repeat(OWN_ID_BYTES);
+
+/** The lines of all events of `request`, numbered from `firstSeq`. */
+export function packedLines(request: PackedRequest, firstSeq: number): PackedLines {
+  return isUniform(request) ? templated(request, firstSeq) : oneByOne(request, firstSeq);
+}
+
+/** True when nothing but seq, id and payload differs. */
+function isUniform(request: PackedRequest): request is UniformRequest {
+  const { ids, types, timestamps, versions, keys, metadata } = request;
+  return typeof ids !== "string" && typeof types === "string" && typeof timestamps === "number" &&
+    typeof versions === "string" && (keys === undefined || typeof keys === "string") &&
+    typeof metadata === "string";
+}
+
+type UniformRequest = PackedRequest & {
+  ids: Uint8Array;
+  types: string;
+  timestamps: number;
+  versions: string;
+  keys?: string;
+  metadata: string;
+};
+
+function templated(request: UniformRequest, firstSeq: number): PackedLines {
+  const { count, ids, payloads, bounds } = request;
+  const ends = new Uint32Array(count);
+  const heads = new Uint32Array(count);
+  let template = templateOf(request, firstSeq);
+  let digits = String(firstSeq).length;
+  let limit = 10 ** digits;
+  const longest = template.length + String(firstSeq + count).length - digits;
+  const bytes = new Uint8Array(count * (longest + 2) + payloads.length);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const seq = firstSeq + i;
+    if (seq >= limit) {
+      template = templateOf(request, seq);
+      digits++;
+      limit *= 10;
+    }
+    bytes.set(template, at);
+    writeDecimal(bytes, at + BEFORE_SEQ + digits, seq);
+    const id = at + BEFORE_SEQ + digits + BETWEEN;
+    for (let c = 0, from = i * OWN_ID_BYTES; c < OWN_ID_BYTES; c++) bytes[id + c] = ids[from + c]!;
+    at += heads[i] = template.length;
+    const start = bounds[2 * i]!;
+    const end = bounds[2 * i + 1]!;
+    bytes.set(payloads.subarray(start, end), at);
+    at += end - start;
+    bytes[at++] = CLOSING_BRACE;
+    bytes[at++] = LF;
+    ends[i] = at;
+  }
+  return { bytes: bytes.subarray(0, at), ends, heads };
+}
+
+function templateOf(request: UniformRequest, seq: number): Uint8Array {
+  const { topic, types: type, timestamps: timestamp, keys: key, metadata } = request;
+  return encoder.encode(
+    envelopeHead({
+      seq,
+      id: ID_PLACE,
+      type,
+      topic,
+      timestamp,
+      schemaVersion: request.versions,
+      ...(key === undefined ? {} : { key }),
+      metadata,
+    }),
+  );
+}
+
+/** Writes a number's digits so that they end before `end`. */
+function writeDecimal(bytes: Uint8Array, end: number, value: number): void {
+  // Whole numbers up to 2^31 divide several times faster than larger ones.
+  while (value > 0x7fffffff) {
+    bytes[--end] = ZERO + value % 10;
+    value = Math.floor(value / 10);
+  }
+  let rest = value | 0;
+  while (rest > 0) {
+    const tenth = (rest / 10) | 0;
+    bytes[--end] = ZERO + rest - tenth * 10;
+    rest = tenth;
+  }
+}
+
+function oneByOne(request: PackedRequest, firstSeq: number): PackedLines {
+  const { topic, count } = request;
+  const ends = new Uint32Array(count);
+  const heads = new Uint32Array(count);
+  const { events } = unpack(request);
+  const texts = events.map((event, i) => envelopeHead({ ...event, topic, seq: firstSeq + i }));
+  const room = texts.reduce((sum, text) => sum + text.length * MOST_BYTES + 2, 0);
+  const bytes = new Uint8Array(room + request.payloads.length);
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const { payload } = events[i]!;
+    at += heads[i] = encoder.encodeInto(texts[i]!, bytes.subarray(at)).written;
+    bytes.set(payload, at);
+    at += payload.length;
+    bytes[at++] = CLOSING_BRACE;
+    bytes[at++] = LF;
+    ends[i] = at;
+  }
+  return { bytes: bytes.subarray(0, at), ends, heads };
+}

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { toWireLine } from "../../../core/event.ts";
+import { pack, type PackedRequest, unpack } from "../../../core/store/pack.ts";
+import { packedLines } from "../../../core/store/packed_lines.ts";
+import { packedRequest } from "./packed_requests.ts";
+
+const encoder = new TextEncoder();
+
+function check(request: PackedRequest, firstSeq: number): void {
+  const { bytes, ends, heads } = packedLines(request, firstSeq);
+  let start = 0;
+  unpack(request).events.forEach((event, i) => {
+    const line = bytes.subarray(start, ends[i]);
+    assert.deepEqual(line, toWireLine({ ...event, topic: request.topic, seq: firstSeq + i }));
+    assert.deepEqual(line.subarray(heads[i], line.length - 2), event.payload);
+    start = ends[i]!;
+  });
+  assert.equal(start, bytes.length);
+}
+
+const json = fc.json({ maxDepth: 2 });
+const firstSeq = fc.constantFrom(1, 8, 9, 99_997, 2 ** 31 - 3, 2 ** 36 - 20, 1_000_000_000_000);
+
+Deno.test("packedLines writes what toWireLine writes when only seq, id and payload differ", () => {
+  const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 5 });
+  fc.assert(fc.property(
+    fc.array(json, { minLength: 1, maxLength: 15 }),
+    fc.record({
+      types: name,
+      versions: name,
+      keys: name,
+      metadata: fc.constantFrom("{}", '{"ü":1}'),
+    }),
+    firstSeq,
+    (payloads, fields, seq) => check(packedRequest(payloads, fields), seq),
+  ));
+});
+
+Deno.test("packedLines writes what toWireLine writes when every member differs", () => {
+  const event = fc.record({
+    id: fc.stringMatching(/^[!-~]{1,20}$/),
+    idGiven: fc.boolean(),
+    type: fc.constantFrom("a", "b", "ü"),
+    timestamp: fc.constantFrom(1, 2, 1_800_000_000_000),
+    schemaVersion: fc.constantFrom("1.0", "2.0"),
+    metadata: fc.constantFrom("{}", '{"a":"ü"}'),
+    payload: json.map((text) => encoder.encode(text)),
+  }, { noNullPrototype: true });
+  const keyed = fc.tuple(event, fc.option(fc.string(), { nil: undefined }))
+    .map(([fields, key]) => key === undefined ? fields : { ...fields, key });
+  fc.assert(
+    fc.property(fc.array(keyed, { minLength: 1, maxLength: 15 }), firstSeq, (events, seq) => {
+      check(pack({ topic: "t", events }), seq);
+    }),
+  );
+});
