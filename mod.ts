@@ -12,17 +12,18 @@
  *
  * @module
  */
-import { EventBroker } from "./core/broker.ts";
-
 export { type BrokerOptions, type CreateTopicOptions, EventBroker } from "./core/broker.ts";
 export type { PublishOptions } from "./core/capture.ts";
+export { type Cause, causedBy } from "./core/causation.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
+export { defaultBroker } from "./core/default_broker.ts";
 export type {
   DeadLetterEntry,
   DeadLetterQuery,
   DeadLetterQueue,
 } from "./core/dead_letter/queue.ts";
 export {
+  BrokenHistoryError,
   CannotStoreError,
   ClosedError,
   ConflictError,
@@ -32,7 +33,11 @@ export {
   InvalidSchemaError,
   NonRetryableError,
   NotFoundError,
+  ProjectionError,
+  SnapshotError,
+  UnknownEventTypeError,
   UnsupportedError,
+  VersionConflictError,
 } from "./core/errors.ts";
 export type { Event, NewEvent, StoredEvent } from "./core/event.ts";
 export type { BackoffSpec } from "./core/retry.ts";
@@ -43,7 +48,32 @@ export {
 } from "./core/schema/compatibility/compare.ts";
 export { type CompatibilityLevel } from "./core/schema/compatibility/level.ts";
 export { JsonSchemaRegistry, type SchemaRegistry } from "./core/schema/registry.ts";
-export { type Upcast, Upcasters } from "./core/schema/upcasters.ts";
+export { AggregateRoot, type RecordOptions } from "./core/sourcing/aggregate.ts";
+export { FileSnapshotStore } from "./core/sourcing/file_snapshots.ts";
+export type { SourcingBroker } from "./core/sourcing/history.ts";
+export {
+  Projection,
+  type ProjectionDefinition,
+  type ProjectionOptions,
+} from "./core/sourcing/projection.ts";
+export {
+  FileProjectionStore,
+  MemoryProjectionStore,
+  type ProjectionRecord,
+  type ProjectionStore,
+} from "./core/sourcing/projection_store.ts";
+export {
+  EventSourcedRepository,
+  type RepositoryOptions,
+  type UpdateOptions,
+} from "./core/sourcing/repository.ts";
+export {
+  MemorySnapshotStore,
+  type Snapshot,
+  type SnapshotPolicy,
+  type SnapshotStore,
+} from "./core/sourcing/snapshot.ts";
+export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcaster.ts";
 export { MemoryState } from "./core/state/memory.ts";
 export type { State } from "./core/state/state.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
@@ -51,6 +81,3 @@ export type { EventQuery, EventStore, Expected, JournalStore } from "./core/stor
 export { type Handler, type SubscribeOptions, Subscription } from "./core/subscription.ts";
 export type { TopicOptions } from "./core/topic.ts";
 export { Topic } from "./core/topic_handle.ts";
-
-/** A broker in memory that the whole process shares. */
-export const defaultBroker: EventBroker = new EventBroker();

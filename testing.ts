@@ -17,6 +17,16 @@ import type { PublishOptions } from "./core/capture.ts";
 import type { Event } from "./core/event.ts";
 import type { Handler, SubscribeOptions, Subscription } from "./core/subscription.ts";
 
+export {
+  type AggregateSource,
+  spec,
+  type SpecError,
+  type SpecEvent,
+  type SpecGiven,
+  type SpecOptions,
+  type SpecWhen,
+} from "./core/sourcing/spec.ts";
+
 /** A broker in memory that remembers what was published, and tries failed events again at once. */
 export class TestBroker extends EventBroker {
   readonly #published: Event[] = [];

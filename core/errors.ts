@@ -124,7 +124,7 @@ export class EventRefusedError extends EvsError {
 /** A topic, event, subscription, dead letter or schema that is not there. */
 export class NotFoundError extends EvsError {
   constructor(
-    what: "topic" | "event" | "subscription" | "dead-letter" | "schema" | "route",
+    what: "topic" | "event" | "subscription" | "dead-letter" | "schema" | "route" | "aggregate",
     message: string,
     options: ErrorOptions = {},
   ) {
@@ -140,6 +140,49 @@ export class ConflictError extends EvsError {
       message,
       options,
     );
+  }
+}
+
+/** Somebody else saved the aggregate first: nothing of this save was stored. `details` tells both versions. */
+export class VersionConflictError extends ConflictError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, code: "aggregate/conflict" });
+  }
+}
+
+/** An aggregate met an event of a type that it does not know. The event is stored, and stays. */
+export class UnknownEventTypeError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(
+      { code: "aggregate/unknown-event", status: 422, exit: ExitCode.Refused },
+      message,
+      options,
+    );
+  }
+}
+
+/** What is stored of an aggregate or a projection is not its whole history. */
+export class BrokenHistoryError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(
+      { code: "aggregate/broken-history", status: 409, exit: ExitCode.Conflict },
+      message,
+      options,
+    );
+  }
+}
+
+/** A snapshot cannot be used. It is passed over: the aggregate is built from its events. */
+export class SnapshotError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "snapshot/unusable", status: 500, exit: ExitCode.Bug }, message, options);
+  }
+}
+
+/** A projection's reducer threw: the projection stands before that event. */
+export class ProjectionError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "projection/failed", status: 500, exit: ExitCode.Refused }, message, options);
   }
 }
 

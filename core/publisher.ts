@@ -9,6 +9,7 @@ import {
   splitOptions,
   toJson,
 } from "./capture.ts";
+import { withCause } from "./causation.ts";
 import { ConflictError, UnsupportedError } from "./errors.ts";
 import type { Event, NewEvent } from "./event.ts";
 import { IdSource } from "./id.ts";
@@ -64,7 +65,7 @@ export class Publisher {
       timestamp: split.timestamp ?? now,
       schemaVersion: split.schemaVersion ?? "",
       payload,
-      metadata: split.metadata,
+      metadata: withCause(split.metadata),
       ...(split.key === undefined ? {} : { key: split.key }),
     };
     const turn = this.#turn(topic, type);

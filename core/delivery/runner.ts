@@ -3,6 +3,7 @@
  * does. A handler's error never reaches another handler or the process. One event at a time unless told otherwise; the
  * next one begins while the outcome of the last is on its way to disk.
  */
+import { runBecause, runBecauseNow } from "../causation.ts";
 import { EvsError, NonRetryableError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import type { SubscriptionDriver } from "./driver.ts";
@@ -49,6 +50,8 @@ export class HandlerRunner {
   #woken: (() => void)[] = [];
   #idle: (() => void)[] = [];
   #loop: Promise<void> | undefined;
+  /** The handler may go on after it returned: then the event has to follow it, which costs (core/causation.ts). */
+  #waits = true;
   /** Events that were dropped because the handler was too slow for a topic that stores nothing. */
   dropped = 0;
 
@@ -140,7 +143,7 @@ export class HandlerRunner {
   #handle(lease: Lease): void {
     const { record, entry } = lease;
     const event = record ? JSON.parse(decoder.decode(record.line)) as Event : toEvent(entry.event!);
-    this.#call(event, (failure) => {
+    this.#call(event, runBecause, (failure) => {
       this.#settle(
         lease,
         failure === undefined
@@ -167,7 +170,7 @@ export class HandlerRunner {
 
   #direct(event: Event): void {
     const startedAt = this.#driver.now();
-    this.#call(event, (failure) => {
+    this.#call(event, this.#waits ? runBecause : runBecauseNow, (failure) => {
       if (!failure) return;
       const lease = this.#driver.queue.leaseDirect(storable(event), startedAt, {
         token: newToken(),
@@ -177,18 +180,24 @@ export class HandlerRunner {
     });
   }
 
-  /** Runs the handler; `then` is told what it threw. */
-  #call(event: Event, then: (failure?: { error: unknown }) => void): void {
+  /** Runs the handler by `run`; `then` is told what it threw. */
+  #call(
+    event: Event,
+    run: typeof runBecause,
+    then: (failure?: { error: unknown }) => void,
+  ): void {
     this.#busy++;
     let result: unknown;
     try {
-      result = this.#options.handler(event);
+      result = run(event, this.#options.handler);
     } catch (error) {
       return this.#done(then, { error });
     }
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function") {
+      this.#waits &&= isAsync(this.#options.handler);
       return this.#done(then);
     }
+    this.#waits = true;
     (result as PromiseLike<unknown>).then(
       () => this.#done(then),
       (error) => this.#done(then, { error }),
@@ -262,6 +271,12 @@ export class HandlerRunner {
     if (this.#idle.length === 0 || this.#busy > 0 || this.#settling > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+const AsyncFunction = (async () => {}).constructor;
+
+function isAsync(handler: Handler): boolean {
+  return handler instanceof AsyncFunction;
 }
 
 /** The event as bytes, for its retry or its dead letter. */

@@ -32,8 +32,9 @@ export class Upcasters {
   readonly #steps = new Map<string, Map<string, Step>>();
 
   /**
-   * Adds a step. Throws `InvalidArgumentError` for a second step from the same version, and for one that would lead an
-   * event round in a circle.
+   * Adds a step. Throws `InvalidArgumentError` for a second step from the same version, for one that would lead an event
+   * round in a circle, and for one that is not joined to the steps before it: with a gap between them some readers would
+   * get one last version and some another. So add the steps of a type in order, up or down.
    */
   add(type: string, { from, to }: { from: string; to: string }, change: Upcast): this {
     const steps = this.#steps.get(type) ?? new Map<string, Step>();
@@ -48,6 +49,16 @@ export class Upcasters {
       throw new InvalidArgumentError(`the steps of ${type} from ${from} to ${to} go in a circle`, {
         details: { type, from, to },
       });
+    }
+    const last = lastVersions([...steps, [from, { to }]]);
+    if (last.length > 1) {
+      throw new InvalidArgumentError(
+        `the steps of ${type} have a gap: they would end at ${last.join(" and at ")}`,
+        {
+          hint: "add the steps in order, each where another ends or begins",
+          details: { type, from, to, ends: last },
+        },
+      );
     }
     steps.set(from, { to, change });
     this.#steps.set(type, steps);
@@ -68,4 +79,10 @@ export class Upcasters {
     }
     return current;
   }
+}
+
+/** The versions that steps lead to and none leads on from. */
+function lastVersions(steps: Iterable<[from: string, step: { to: string }]>): string[] {
+  const all = new Map(steps);
+  return [...new Set([...all.values()].map(({ to }) => to))].filter((to) => !all.has(to));
 }

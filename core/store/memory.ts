@@ -6,6 +6,7 @@ import {
   type AppendOutcome,
   type EventQuery,
   type JournalStore,
+  type KeyQuery,
   type LinePage,
   type Page,
   PAGE_BYTES,
@@ -22,6 +23,8 @@ interface MemoryTopic {
   lastSeq: number;
   bytes: number;
   keys: Map<string, number>;
+  /** The seqs of each key that are still there. */
+  seqsOfKey: Map<string, number[]>;
   given: Map<string, { seq: number; receivedAt: number }>;
 }
 
@@ -55,7 +58,12 @@ export class MemoryEventStore implements JournalStore {
         topic.events.push(stored(request.topic, seq, event));
         topic.lastSeq = seq;
         topic.bytes += sizeOf(event);
-        if (event.key !== undefined) topic.keys.set(event.key, seq);
+        if (event.key !== undefined) {
+          topic.keys.set(event.key, seq);
+          const seqs = topic.seqsOfKey.get(event.key);
+          if (seqs) seqs.push(seq);
+          else topic.seqsOfKey.set(event.key, [seq]);
+        }
         if (event.idGiven) topic.given.set(event.id, { seq, receivedAt: now });
       },
     });
@@ -68,6 +76,7 @@ export class MemoryEventStore implements JournalStore {
       lastSeq: 0,
       bytes: 0,
       keys: new Map(),
+      seqsOfKey: new Map(),
       given: new Map(),
     };
     this.#topics.set(name, topic);
@@ -105,6 +114,26 @@ export class MemoryEventStore implements JournalStore {
     };
   }
 
+  readKey(topic: string, { key, from, to, limit }: KeyQuery): Page {
+    const held = this.#topics.get(topic);
+    const seqs = held?.seqsOfKey.get(key) ?? [];
+    let first = 0;
+    for (let end = seqs.length; first < end;) {
+      const middle = (first + end) >> 1;
+      if (seqs[middle]! < from) first = middle + 1;
+      else end = middle;
+    }
+    const events: StoredEvent[] = [];
+    let bytes = 0;
+    for (let i = first; i < seqs.length && seqs[i]! <= to; i++) {
+      if (events.length >= limit || bytes >= PAGE_BYTES) return { events, next: seqs[i]! };
+      const event = held!.events[seqs[i]! - held!.firstSeq]!;
+      bytes += sizeOf(event);
+      events.push(event);
+    }
+    return { events, next: to + 1 };
+  }
+
   find(topic: string, id: string): StoredEvent | undefined {
     return this.#topics.get(topic)?.events.find((event) => event.id === id);
   }
@@ -135,7 +164,14 @@ export class MemoryEventStore implements JournalStore {
       Math.max(0, Math.min(seq, held.lastSeq + 1) - held.firstSeq),
     );
     held.firstSeq += gone.length;
-    for (const event of gone) held.bytes -= sizeOf(event);
+    for (const event of gone) {
+      held.bytes -= sizeOf(event);
+      // The oldest of its key, as those before it went before.
+      if (event.key === undefined) continue;
+      const seqs = held.seqsOfKey.get(event.key)!;
+      seqs.shift();
+      if (seqs.length === 0) held.seqsOfKey.delete(event.key);
+    }
     return Promise.resolve(gone.length);
   }
 

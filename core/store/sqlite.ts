@@ -28,6 +28,7 @@ import type {
   AppendOutcome,
   EventQuery,
   JournalStore,
+  KeyQuery,
   LinePage,
   Page,
   PageQuery,
@@ -174,6 +175,10 @@ export class SqliteEventStore implements JournalStore {
 
   readPage(topic: string, query: PageQuery): Page {
     return this.#reader.readPage(topic, query);
+  }
+
+  readKey(topic: string, query: KeyQuery): Page {
+    return this.#reader.readKey(topic, query);
   }
 
   readLines(topic: string, query: PageQuery): LinePage {

@@ -5,7 +5,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { fromWireLine, type StoredEvent } from "../event.ts";
 import { selects, sizeOf } from "./append.ts";
-import { type EventQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "./store.ts";
+import {
+  type EventQuery,
+  type KeyQuery,
+  type LinePage,
+  type Page,
+  PAGE_BYTES,
+  type PageQuery,
+} from "./store.ts";
 import { BLOCK, blockOf, position } from "./sqlite_schema.ts";
 import type { TopicRow } from "./sqlite_topics.ts";
 
@@ -49,6 +56,29 @@ export class SqliteReader {
       return event;
     });
     return { events, next: range.next };
+  }
+
+  readKey(topic: string, { key, from, to, limit }: KeyQuery): Page {
+    const row = this.#topicOf(topic);
+    if (!row || from > Math.min(to, row.lastSeq)) return { events: [], next: to + 1 };
+    const base = position(row.id, 0);
+    const rows = this.#prepare(
+      "SELECT head, line FROM log WHERE key = ? AND pos BETWEEN ? AND ? ORDER BY pos LIMIT ?",
+    ).iterate(
+      key,
+      base + Math.max(from, row.firstSeq),
+      base + Math.min(to, row.lastSeq),
+      limit,
+    ) as Iterable<LogRow>;
+    const events: StoredEvent[] = [];
+    let bytes = 0;
+    for (const { line, head } of rows) {
+      events.push(fromWireLine(line, head));
+      bytes += line.length;
+      if (bytes >= PAGE_BYTES) break;
+    }
+    const isLast = events.length < limit && bytes < PAGE_BYTES;
+    return { events, next: isLast ? to + 1 : events.at(-1)!.seq + 1 };
   }
 
   readLines(topic: string, query: PageQuery): LinePage {

@@ -84,6 +84,17 @@ export interface PageQuery {
   types?: readonly string[];
 }
 
+/** Which events of one key to read. */
+export interface KeyQuery {
+  key: string;
+  /** First seq, inclusive. */
+  from: number;
+  /** Last seq, inclusive. */
+  to: number;
+  /** At most this many events are returned; fewer where they come to more than {@link PAGE_BYTES}. */
+  limit: number;
+}
+
 /** A page of events. */
 export interface Page {
   events: StoredEvent[];
@@ -117,6 +128,8 @@ export interface JournalStore extends EventStore {
   readPage(topic: string, query: PageQuery): Page;
   /** The same as bytes; faster where no one needs the events themselves. */
   readLines(topic: string, query: PageQuery): LinePage;
+  /** A page of one key's events, oldest first, where the store has an index for it; `readKey` of by_key.ts serves all. */
+  readKey?(topic: string, query: KeyQuery): Page;
   /** The event with this id, if it is there. */
   find(topic: string, id: string): StoredEvent | undefined;
   /** The lowest seq whose timestamp is at or after `timestamp`; `lastSeq + 1` if there is none. */

@@ -14,6 +14,7 @@ import type {
   AppendOutcome,
   EventQuery,
   JournalStore,
+  KeyQuery,
   LinePage,
   Page,
   PageQuery,
@@ -91,6 +92,10 @@ export class WorkerEventStore implements JournalStore {
 
   readPage(topic: string, query: PageQuery): Page {
     return this.#reader.readPage(topic, query);
+  }
+
+  readKey(topic: string, query: KeyQuery): Page {
+    return this.#reader.readKey(topic, query);
   }
 
   readLines(topic: string, query: PageQuery): LinePage {

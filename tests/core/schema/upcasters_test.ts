@@ -14,10 +14,10 @@ const upcasters = () =>
       (payload, event) => ({ ...payload, was: event.schemaVersion }),
     );
 
-const event = (schemaVersion: string, payload: unknown) => ({
+const event = (schemaVersion: string, payload: unknown, type = "user") => ({
   seq: 1,
   id: "i",
-  type: "user",
+  type,
   topic: "users",
   timestamp: 1,
   schemaVersion,
@@ -47,6 +47,24 @@ Deno.test("Upcasters refuse two steps from one version, and a circle", () => {
   for (const from of ["3.0", "4.0"]) {
     const to = from === "3.0" ? "1.0" : "4.0";
     assert.throws(() => upcasters().add("user", { from, to }, (payload) => payload), /in a circle/);
+  }
+});
+
+Deno.test("Upcasters refuse a gap, and take the same steps in order, up or down", () => {
+  const same = (payload: unknown) => payload;
+  const gap = () =>
+    new Upcasters().add("t", { from: "1", to: "2" }, same).add("t", { from: "3", to: "4" }, same);
+  assert.throws(gap, (error) => {
+    assert.ok(error instanceof InvalidArgumentError);
+    assert.match(error.message, /the steps of t have a gap: they would end at 2 and at 4/);
+    return true;
+  });
+  const steps = [["1", "2"], ["2", "3"], ["3", "4"]] as const;
+  for (const order of [steps, steps.toReversed()]) {
+    const up = new Upcasters();
+    for (const [from, to] of order) up.add("t", { from, to }, same);
+    up.add("other", { from: "1", to: "2" }, same);
+    assert.equal(up.upcast(event("1", {}, "t")).schemaVersion, "4");
   }
 });
 

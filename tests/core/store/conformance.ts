@@ -5,6 +5,8 @@ import { unpack } from "../../../core/store/pack.ts";
 import { packedRequest } from "./packed_requests.ts";
 import type { AppendOutcome, JournalStore } from "../../../core/store/store.ts";
 
+import { testKeys } from "./conformance_keys.ts";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -284,6 +286,8 @@ export function testJournalStore(name: string, create: () => Promise<StoreUnderT
     assert.equal(store.find("t", "nobody"), undefined);
     assert.equal(store.find("nowhere", "given"), undefined);
   });
+
+  testKeys(test);
 
   test("seeks the lowest seq at or after a time when timestamps are out of order", async ({ store }) => {
     const at = (timestamp: number) => newEvent({ timestamp });

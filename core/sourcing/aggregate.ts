@@ -1,0 +1,176 @@
+/**
+ * An aggregate: state that is nothing but the sum of its events.
+ *
+ * A command of a subclass decides and calls `recordEvent`; only `applyEvent` changes the state, both when an event is
+ * recorded and when it is read back, so both give the same state. What was recorded waits in the aggregate until a
+ * repository saves it. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
+ * will see.
+ */
+import { assertName, toJson } from "../capture.ts";
+import { systemClock } from "../clock.ts";
+import { UnknownEventTypeError } from "../errors.ts";
+import type { Event } from "../event.ts";
+import { IdSource } from "../id.ts";
+
+/** What a recorded event may carry beside its payload. */
+export interface RecordOptions {
+  /** The version of the payload's schema; default: the highest that is registered. */
+  schemaVersion?: string;
+  metadata?: Record<string, unknown>;
+}
+
+/** What a repository does with an aggregate and nobody else should. */
+export interface AggregateAccess {
+  /** The events that are recorded and not saved, oldest first. Their topic is empty, and `schemaVersion` where none was said. */
+  recorded(aggregate: AggregateRoot<object>): readonly Event[];
+  /** The version without them. */
+  savedVersion(aggregate: AggregateRoot<object>): number;
+  /** The seq of the last event that is saved; 0 before the first. */
+  savedSeq(aggregate: AggregateRoot<object>): number;
+  /** Applies an event that was read. */
+  replay(aggregate: AggregateRoot<object>, event: Event): void;
+  /** Puts a snapshot's state in place. */
+  restore(
+    aggregate: AggregateRoot<object>,
+    snapshot: { state: object; version: number; seq: number },
+  ): void;
+  /** Says that what was recorded is saved, up to this seq. */
+  saved(aggregate: AggregateRoot<object>, seq: number): void;
+}
+
+let friend: AggregateAccess;
+const ids = new IdSource();
+
+/**
+ * The base of an aggregate.
+ *
+ * ```ts
+ * import { AggregateRoot, type Event, EventSourcedRepository } from "@env/env-event-stream";
+ *
+ * class Account extends AggregateRoot<{ balance: number }> {
+ *   constructor(id: string) {
+ *     super(id, { balance: 0 });
+ *   }
+ *   deposit(amount: number): void {
+ *     this.recordEvent("deposited", { amount });
+ *   }
+ *   protected applyEvent(event: Event): void {
+ *     if (event.type === "deposited") this.state.balance += event.payload.amount;
+ *     else this.refuseEvent(event);
+ *   }
+ * }
+ *
+ * const accounts = new EventSourcedRepository<Account>((id) => new Account(id));
+ * await accounts.update("a-1", (account) => account.deposit(5));
+ * console.log((await accounts.getById("a-1"))?.getState().balance); // 5
+ * ```
+ */
+export abstract class AggregateRoot<State extends object> {
+  /** Which one it is; the key of its events. */
+  readonly id: string;
+  /** Changed by `applyEvent` only. */
+  protected state: State;
+  #version = 0;
+  #seq = 0;
+  #recorded: Event[] = [];
+
+  static {
+    friend = {
+      recorded: (aggregate) => aggregate.#recorded,
+      savedVersion: (aggregate) => aggregate.#version - aggregate.#recorded.length,
+      savedSeq: (aggregate) => aggregate.#seq,
+      replay(aggregate, event) {
+        aggregate.applyEvent(event);
+        aggregate.#version++;
+        aggregate.#seq = event.seq ?? aggregate.#seq;
+      },
+      restore(aggregate, { state, version, seq }) {
+        aggregate.state = state;
+        aggregate.#version = version;
+        aggregate.#seq = seq;
+      },
+      saved(aggregate, seq) {
+        aggregate.#recorded = [];
+        aggregate.#seq = seq;
+      },
+    };
+  }
+
+  constructor(id: string, initialState: State) {
+    this.id = assertName(id, "the aggregate's id");
+    // A copy: two aggregates that begin with one object must not share it.
+    this.state = structuredClone(initialState);
+  }
+
+  /** How many events it is the sum of, those that are not saved among them. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** The events that are recorded and not saved. */
+  get uncommittedEvents(): readonly Event[] {
+    return [...this.#recorded];
+  }
+
+  /** A copy of the state. */
+  getState(): State {
+    return structuredClone(this.state);
+  }
+
+  /** Unix ms, the time of what is recorded. A test may override it. */
+  protected now(): number {
+    return systemClock.now();
+  }
+
+  /**
+   * Records that something happened, and applies it. Throws `EventRefusedError` where the payload is not JSON; then, and
+   * when `applyEvent` throws, nothing was recorded.
+   */
+  protected recordEvent(type: string, payload: unknown, options: RecordOptions = {}): void {
+    const now = this.now();
+    const event: Event = {
+      id: ids.next(now),
+      type: assertName(type, "the type"),
+      topic: "",
+      timestamp: now,
+      schemaVersion: options.schemaVersion ?? "",
+      payload: JSON.parse(toJson(payload, "the payload")),
+      metadata: JSON.parse(toJson(options.metadata ?? {}, "the metadata")),
+      key: this.id,
+    };
+    this.applyEvent(event);
+    this.#recorded.push(event);
+    this.#version++;
+  }
+
+  /** Changes the state by one event. Must decide nothing, and must not change the event. */
+  protected abstract applyEvent(event: Event): void;
+
+  /** For the last branch of `applyEvent`: throws `UnknownEventTypeError`, so that no event is passed over in silence. */
+  protected refuseEvent(event: Event): never {
+    throw unknownEvent(this, event);
+  }
+}
+
+/** The error for an event that an aggregate does not know. */
+export function unknownEvent(
+  aggregate: AggregateRoot<object>,
+  event: Event,
+): UnknownEventTypeError {
+  const at = event.seq === undefined ? "" : ` (${event.topic} ${event.seq})`;
+  return new UnknownEventTypeError(
+    `${aggregate.constructor.name} ${aggregate.id} does not know events of type ${event.type}${at}; they are kept`,
+    {
+      hint: "load it with code that knows the type: an older or newer program wrote it",
+      details: {
+        aggregate: aggregate.id,
+        type: event.type,
+        id: event.id,
+        ...(event.seq === undefined ? {} : { topic: event.topic, seq: event.seq }),
+      },
+    },
+  );
+}
+
+/** The door for repositories. */
+export const access: AggregateAccess = friend!;

@@ -1,0 +1,49 @@
+/**
+ * Snapshots in a folder, a file each. A file is put in place by renaming, so that it is the old one or the new one; it is
+ * not synced, because a snapshot that is lost or torn is built anew.
+ */
+import { SnapshotError } from "../errors.ts";
+import type { Snapshot, SnapshotStore } from "./snapshot.ts";
+
+const encoder = new TextEncoder();
+
+/** A {@link SnapshotStore} in a folder, which is made where it is not there. */
+export class FileSnapshotStore implements SnapshotStore {
+  readonly #dir: string;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  async load(topic: string, id: string): Promise<Snapshot | undefined> {
+    try {
+      return JSON.parse(await Deno.readTextFile(await this.#path(topic, id)));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  }
+
+  async save(snapshot: Snapshot): Promise<void> {
+    const path = await this.#path(snapshot.topic, snapshot.id);
+    const fresh = `${path}.${crypto.randomUUID()}`;
+    await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
+    try {
+      await Deno.writeTextFile(fresh, JSON.stringify(snapshot), { mode: 0o600 });
+      await Deno.rename(fresh, path);
+    } catch (cause) {
+      await Deno.remove(fresh).catch(() => {});
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new SnapshotError(`the snapshot of ${snapshot.id} could not be written: ${why}`, {
+        cause,
+        details: { topic: snapshot.topic, id: snapshot.id },
+      });
+    }
+  }
+
+  /** A name of its own for each aggregate, whatever its id has in it. */
+  async #path(topic: string, id: string): Promise<string> {
+    const hash = await crypto.subtle.digest("SHA-256", encoder.encode(`${topic}\n${id}`));
+    return `${this.#dir}/${new Uint8Array(hash).toHex()}.json`;
+  }
+}

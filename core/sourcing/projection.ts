@@ -1,0 +1,299 @@
+/**
+ * Projections: what events add up to, kept up to date.
+ *
+ * A projection reads its topics by seq, from its checkpoint on. State and checkpoint are saved together, so an event that
+ * comes again is not counted again, and what was not saved is read again. It can be brought up to date when asked
+ * (`catchUp`; a repository does so with each save), or follow by itself (`follow`). A rebuild reads everything into a new
+ * state while the old one is still served.
+ */
+import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../errors.ts";
+import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import type { Upcasters } from "../schema/upcasters.ts";
+import { ThreeMethodStore } from "../store/three_method.ts";
+import { assertTopicPattern, compilePattern } from "../topic.ts";
+import type { SourcingBroker } from "./history.ts";
+import {
+  assertProjectionName,
+  MemoryProjectionStore,
+  type ProjectionRecord,
+  type ProjectionStore,
+} from "./projection_store.ts";
+
+/** What a projection is. */
+export interface ProjectionDefinition<S> {
+  /** Its name in the store. */
+  name: string;
+  /** A topic or pattern. Events of one topic come in order; those of several do not come in one order. */
+  topic: string;
+  /** The state before the first event. JSON. */
+  initial: S;
+  /** By event type: the state after the event. What is returned replaces the state; nothing returned: it was changed in place. */
+  // deno-lint-ignore no-explicit-any -- payloads of any type
+  on: Record<string, (state: S, event: Event<any>) => S | void>;
+  /** Change it when the reducers change: it is then rebuilt. Default `1`. */
+  version?: string;
+  /** The reducers get events in the last version that these lead to. */
+  upcast?: Upcasters;
+}
+
+/** Where a projection reads and where it is kept. */
+export interface ProjectionOptions {
+  broker: SourcingBroker;
+  /** Default: in memory. */
+  store?: ProjectionStore;
+  /** Told when following fails. Default: the console. */
+  onError?: (error: unknown, context: string) => void;
+}
+
+interface Snapshot<S> {
+  state: S;
+  checkpoint: Record<string, number>;
+}
+
+/** Events of one read, and of one save. */
+const PAGE = 500;
+
+/**
+ * See the head of this file.
+ *
+ * ```ts
+ * import { EventBroker, Projection } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker();
+ * const revenue = new Projection({
+ *   name: "revenue",
+ *   topic: "orders",
+ *   initial: { total: 0 },
+ *   on: { "order.placed": (state, event) => void (state.total += event.payload.total) },
+ * }, { broker });
+ * await broker.publish("orders", "order.placed", { total: 12 });
+ * await revenue.catchUp();
+ * console.log(revenue.state.total); // 12
+ * ```
+ */
+export class Projection<S extends object> {
+  readonly name: string;
+  readonly #definition: ProjectionDefinition<S>;
+  readonly #version: string;
+  readonly #broker: SourcingBroker;
+  readonly #store: ProjectionStore;
+  readonly #onError: (error: unknown, context: string) => void;
+  readonly #matches: (topic: string) => boolean;
+  /** What is served: only ever replaced, so that a reducer that throws leaves nothing half done. */
+  #now: Snapshot<S>;
+  #loaded: Promise<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #stop: (() => void) | undefined;
+
+  constructor(definition: ProjectionDefinition<S>, options: ProjectionOptions) {
+    if (options.broker.store instanceof ThreeMethodStore) {
+      throw new UnsupportedError(
+        "a store with three methods has no past for a projection to read",
+        {
+          hint:
+            "subscribe, and keep the state yourself; or use a store that assigns sequence numbers",
+        },
+      );
+    }
+    this.#matches = compilePattern(assertTopicPattern(definition.topic));
+    this.name = assertProjectionName(definition.name);
+    this.#definition = definition;
+    this.#version = definition.version ?? "1";
+    this.#broker = options.broker;
+    this.#store = options.store ?? new MemoryProjectionStore();
+    this.#onError = options.onError ?? toConsole;
+    this.#now = this.#initial();
+  }
+
+  /** What the events up to the checkpoint add up to. Do not change it. */
+  get state(): Readonly<S> {
+    return this.#now.state;
+  }
+
+  /** Per topic, the last seq that is in the state. */
+  get checkpoint(): Readonly<Record<string, number>> {
+    return { ...this.#now.checkpoint };
+  }
+
+  /**
+   * Takes in what is stored and not yet in the state. Throws `ProjectionError` where a reducer throws: the state then
+   * stands before that event, and the next call tries it again.
+   */
+  catchUp(): Promise<void> {
+    return this.#inTurn(async () => {
+      await (this.#loaded ??= this.#load().catch((error) => {
+        this.#loaded = undefined;
+        throw error;
+      }));
+      await this.#advance(this.#now, (next) => this.#now = next);
+    });
+  }
+
+  /** Reads everything anew. The old state is served until the new one is whole. */
+  rebuild(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#assertWhole();
+      let fresh = this.#initial();
+      await this.#advance(fresh, (next) => fresh = next, { save: false });
+      await this.#save(fresh);
+      this.#now = fresh;
+      this.#loaded = Promise.resolve();
+    });
+  }
+
+  /** Catches up, and does so by itself whenever something is stored, until `stop` or the end of the `using` block. */
+  async follow(): Promise<AsyncDisposable & { stop(): Promise<void> }> {
+    const failed = (error: unknown) => this.#onError(error, `the projection ${this.name}`);
+    let waiting = false;
+    this.#stop ??= this.#broker.onCommit(({ topic, ephemeral }) => {
+      if (ephemeral || waiting || !this.#matches(topic)) return;
+      waiting = true;
+      // Not while the publisher waits; and many commits are taken in together.
+      queueMicrotask(() => {
+        waiting = false;
+        this.catchUp().catch(failed);
+      });
+    });
+    await this.catchUp();
+    const stop = async () => {
+      this.#stop?.();
+      this.#stop = undefined;
+      await this.#turn;
+    };
+    return { stop, [Symbol.asyncDispose]: stop };
+  }
+
+  #initial(): Snapshot<S> {
+    return { state: structuredClone(this.#definition.initial), checkpoint: {} };
+  }
+
+  async #load(): Promise<void> {
+    const record = await this.#store.load(this.name);
+    if (record && isUsable(record, this.#version, this.#topics())) {
+      this.#now = { state: record.state as S, checkpoint: record.checkpoint };
+    }
+  }
+
+  /** The topics that it reads, and where they end. */
+  #topics(): Map<string, { firstSeq: number; lastSeq: number }> {
+    const { store } = this.#broker;
+    return new Map(
+      store.topics().filter(this.#matches).map((topic) => [topic, store.head(topic)]),
+    );
+  }
+
+  /** A rebuild from less than everything would lose what only the state knows any more. */
+  #assertWhole(): void {
+    for (const [topic, { firstSeq }] of this.#topics()) {
+      if (firstSeq === 1) continue;
+      throw new BrokenHistoryError(
+        `${this.name} cannot be rebuilt: ${topic} begins at seq ${firstSeq}; the state is left as it is`,
+        { details: { projection: this.name, topic, firstSeq } },
+      );
+    }
+  }
+
+  async #advance(
+    from: Snapshot<S>,
+    take: (next: Snapshot<S>) => void,
+    { save = true } = {},
+  ): Promise<void> {
+    let now = from;
+    for (const [topic, { firstSeq, lastSeq }] of this.#topics()) {
+      let at = (now.checkpoint[topic] ?? 0) + 1;
+      if (at < firstSeq && at <= lastSeq) this.#tellMissed(topic, at, firstSeq - 1);
+      while (at <= lastSeq) {
+        const page = this.#broker.store.readPage(topic, { from: at, to: lastSeq, limit: PAGE });
+        at = page.next;
+        const step = this.#reduce(now, topic, page.events);
+        now = step.failure
+          ? step.next
+          : { ...step.next, checkpoint: { ...now.checkpoint, [topic]: Math.min(at - 1, lastSeq) } };
+        take(now);
+        if (save) await this.#save(now);
+        else await new Promise((resolve) => setTimeout(resolve, 0));
+        if (step.failure) throw step.failure;
+      }
+    }
+  }
+
+  /** The state after the events, or after those before the one whose reducer threw. */
+  #reduce(
+    from: Snapshot<S>,
+    topic: string,
+    events: readonly StoredEvent[],
+  ): { next: Snapshot<S>; failure?: ProjectionError } {
+    let state = structuredClone(from.state);
+    for (const [i, stored] of events.entries()) {
+      try {
+        const event = this.#definition.upcast?.upcast(toEvent(stored)) ?? toEvent(stored);
+        const reducer = this.#definition.on[event.type];
+        if (reducer) state = reducer(state, event) ?? state;
+      } catch (cause) {
+        // The reducer may have changed half of it: what came before is taken in again, from a clean copy.
+        const before = i === 0 ? { next: from } : this.#reduce(from, topic, events.slice(0, i));
+        const checkpoint = { ...from.checkpoint, [topic]: stored.seq - 1 };
+        const failure = failed(this.name, stored, cause);
+        return { next: { state: before.next.state, checkpoint }, failure };
+      }
+    }
+    const last = events.at(-1);
+    const checkpoint = last ? { ...from.checkpoint, [topic]: last.seq } : from.checkpoint;
+    return { next: { state, checkpoint } };
+  }
+
+  /** A record that is not saved costs a second reading, and nothing else. */
+  async #save({ state, checkpoint }: Snapshot<S>): Promise<void> {
+    try {
+      await this.#store.save({ name: this.name, version: this.#version, checkpoint, state });
+    } catch (error) {
+      this.#onError(error, `saving the projection ${this.name}`);
+    }
+  }
+
+  #tellMissed(topic: string, from: number, to: number): void {
+    this.#onError(
+      new BrokenHistoryError(
+        `${this.name} missed ${topic} ${from} to ${to}: retention took them first`,
+        { details: { projection: this.name, topic, from, to } },
+      ),
+      `the projection ${this.name}`,
+    );
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+/** False for a record of another version, one that is not whole, and one that is ahead of what is stored. */
+function isUsable(
+  record: ProjectionRecord,
+  version: string,
+  topics: Map<string, { lastSeq: number }>,
+): boolean {
+  const { checkpoint, state } = record;
+  return record.version === version && typeof state === "object" && state !== null &&
+    typeof checkpoint === "object" && checkpoint !== null &&
+    Object.entries(checkpoint).every(([topic, seq]) => seq <= (topics.get(topic)?.lastSeq ?? 0));
+}
+
+function failed(name: string, event: StoredEvent, cause: unknown): ProjectionError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const { topic, seq, type } = event;
+  return new ProjectionError(
+    `${name} cannot take in ${topic} ${seq} (${type}): ${why}; it stands at ${seq - 1}`,
+    {
+      cause,
+      hint: "mend the reducer and start again: nothing before this event is read twice",
+      details: { projection: name, topic, seq, type },
+    },
+  );
+}
+
+function toConsole(error: unknown, context: string): void {
+  // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+  console.error(`env-event-stream: ${context}:`, error);
+}

@@ -1,0 +1,210 @@
+/**
+ * Aggregates, loaded from their events and saved by appending to them.
+ *
+ * A save is one append under the condition that nobody else saved since the aggregate was loaded: all of its events are
+ * stored or none. Everything else that happens around it (a snapshot, a projection) comes after the events are safe, and
+ * its failure is told to `onError`, never to the command.
+ */
+import { defaultBroker } from "../default_broker.ts";
+import { EventBroker } from "../broker.ts";
+import { InvalidArgumentError, NotFoundError, VersionConflictError } from "../errors.ts";
+import type { Event } from "../event.ts";
+import type { Upcasters } from "../schema/upcasters.ts";
+import type { EventStore } from "../store/store.ts";
+import { access, type AggregateRoot, unknownEvent } from "./aggregate.ts";
+import { History, type SourcingBroker } from "./history.ts";
+import { broken, checkPolicy, isDue, judge, type SnapshotPolicy } from "./snapshot.ts";
+
+/** How a repository keeps its aggregates. */
+export interface RepositoryOptions {
+  /** Whose store is used, and whose subscribers hear of what is saved. Default: `defaultBroker`. */
+  broker?: SourcingBroker;
+  /** Instead of `broker`: a store that no broker has. */
+  eventStore?: EventStore;
+  /** Default `aggregates`. Aggregates of two kinds that share ids need two topics. */
+  topic?: string;
+  /** The types that the aggregate knows; an event of another is refused when it is read. Default: `applyEvent` decides. */
+  eventTypes?: readonly string[];
+  /** Old events are read in the last version that these lead to. */
+  upcast?: Upcasters;
+  snapshots?: SnapshotPolicy;
+  /** Brought up to date after each save, before it resolves. */
+  projections?: readonly { catchUp(): Promise<void> }[];
+  /** No other process saves into this store: needed where it has three methods only, and cannot tell. Default false. */
+  singleProcess?: boolean;
+  /** Told of failures that no command is told of. Default: the console. */
+  onError?: (error: unknown, context: string) => void;
+}
+
+/** How often `update` tries, and what it makes. */
+export interface UpdateOptions {
+  /** How often it begins anew when somebody else saved meanwhile. Default 5. */
+  retries?: number;
+  /** Throw `NotFoundError` where there is no such aggregate yet. Default false: it is made. */
+  mustExist?: boolean;
+}
+
+const DEFAULT_TOPIC = "aggregates";
+const RETRIES = 5;
+
+/** See the head of this file; {@link AggregateRoot} has an example. */
+export class EventSourcedRepository<T extends AggregateRoot<object>> {
+  readonly topic: string;
+  readonly #create: (id: string) => T;
+  readonly #options: RepositoryOptions;
+  readonly #history: History;
+  readonly #snapshots: SnapshotPolicy | undefined;
+  /** The versions of the last snapshots, of aggregates that were loaded or saved here. */
+  readonly #snapshotOf = new WeakMap<T, number>();
+
+  constructor(create: (id: string) => T, options: RepositoryOptions = {}) {
+    const { broker, eventStore, topic = DEFAULT_TOPIC, singleProcess = false } = options;
+    if (broker && eventStore) {
+      throw new InvalidArgumentError("a repository has a broker or a store of its own, not both", {
+        hint: "new EventBroker({ eventStore }) makes a broker of the store",
+      });
+    }
+    this.#create = create;
+    this.#options = options;
+    this.topic = topic;
+    const host = broker ?? (eventStore ? new EventBroker({ eventStore }) : defaultBroker);
+    this.#history = new History(host, { topic, singleProcess });
+    this.#snapshots = checkPolicy(options.snapshots);
+  }
+
+  /**
+   * Stores what was recorded, all of it or nothing; does nothing where nothing was. Throws `VersionConflictError` when
+   * somebody else saved the aggregate since it was loaded: load it anew, and decide anew ({@link update} does).
+   */
+  async save(aggregate: T): Promise<void> {
+    const events = access.recorded(aggregate);
+    if (events.length === 0) return;
+    const version = access.savedVersion(aggregate);
+    const outcome = await this.#history.append(aggregate.id, {
+      events: [...events],
+      version,
+      seq: access.savedSeq(aggregate),
+    });
+    if (!outcome.ok) throw conflict(aggregate.id, version, outcome.actualVersion);
+    access.saved(aggregate, outcome.lastSeq);
+    await this.#project();
+    await this.#takeSnapshot(aggregate);
+  }
+
+  /** The aggregate, or undefined where no event of it is stored. */
+  async getById(id: string): Promise<T | undefined> {
+    const aggregate = await this.#begin(id);
+    const after = { version: access.savedVersion(aggregate), seq: access.savedSeq(aggregate) };
+    for await (const stored of this.#history.read(id, after)) {
+      const event = this.#options.upcast?.upcast(stored) ?? stored;
+      this.#assertKnown(aggregate, event);
+      access.replay(aggregate, event);
+    }
+    return aggregate.version > 0 ? aggregate : undefined;
+  }
+
+  /**
+   * Loads the aggregate (or makes it), runs `command` on it, saves it, and resolves with it. When somebody else saved
+   * meanwhile it begins anew, so `command` may run several times and must do nothing but decide.
+   */
+  async update(
+    id: string,
+    command: (aggregate: T) => unknown,
+    { retries = RETRIES, mustExist = false }: UpdateOptions = {},
+  ): Promise<T> {
+    for (let tries = 0;; tries++) {
+      const aggregate = await this.getById(id) ?? this.#make(id, mustExist);
+      await command(aggregate);
+      try {
+        await this.save(aggregate);
+        return aggregate;
+      } catch (error) {
+        if (!(error instanceof VersionConflictError) || tries >= retries) throw error;
+      }
+    }
+  }
+
+  #make(id: string, mustExist: boolean): T {
+    if (!mustExist) return this.#create(id);
+    throw new NotFoundError("aggregate", `there is no aggregate ${id} in ${this.topic}`, {
+      details: { aggregate: id, topic: this.topic },
+    });
+  }
+
+  #assertKnown(aggregate: T, event: Event): void {
+    const known = this.#options.eventTypes;
+    if (known && !known.includes(event.type)) throw unknownEvent(aggregate, event);
+  }
+
+  /** A new aggregate, with the state of its snapshot where there is one to begin with. */
+  async #begin(id: string): Promise<T> {
+    const aggregate = this.#create(id);
+    if (!this.#snapshots) return aggregate;
+    const { store, shape = "1" } = this.#snapshots;
+    try {
+      const snapshot = await store.load(this.topic, id);
+      if (!snapshot) return aggregate;
+      const verdict = judge(snapshot, { shape, lastSeq: this.#history.lastSeq });
+      if (verdict.usable) {
+        access.restore(aggregate, { ...snapshot, state: snapshot.state as object });
+        this.#snapshotOf.set(aggregate, snapshot.version);
+      } else if (verdict.why) {
+        this.#tell(verdict.why, `the snapshot of ${id}`);
+      }
+    } catch (error) {
+      this.#tell(
+        broken({ topic: this.topic, id }, "it cannot be read", error),
+        `the snapshot of ${id}`,
+      );
+    }
+    return aggregate;
+  }
+
+  async #takeSnapshot(aggregate: T): Promise<void> {
+    if (!this.#snapshots) return;
+    const { store, shape = "1" } = this.#snapshots;
+    const { id, version } = aggregate;
+    try {
+      if (!isDue(this.#snapshots, { version, snapshot: this.#snapshotOf.get(aggregate) ?? 0 })) {
+        return;
+      }
+      await store.save({
+        topic: this.topic,
+        id,
+        version,
+        seq: access.savedSeq(aggregate),
+        shape,
+        state: aggregate.getState(),
+      });
+      this.#snapshotOf.set(aggregate, version);
+    } catch (error) {
+      this.#tell(error, `the snapshot of ${id}`);
+    }
+  }
+
+  async #project(): Promise<void> {
+    for (const projection of this.#options.projections ?? []) {
+      try {
+        await projection.catchUp();
+      } catch (error) {
+        this.#tell(error, "a projection");
+      }
+    }
+  }
+
+  #tell(error: unknown, context: string): void {
+    if (this.#options.onError) this.#options.onError(error, context);
+    // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+    else console.error(`env-event-stream: ${context}:`, error);
+  }
+}
+
+function conflict(id: string, expected: number, actual: number): VersionConflictError {
+  return new VersionConflictError(
+    `${id} was saved by somebody else: this save expected version ${expected}, and it is at ${actual}; nothing of it was stored`,
+    {
+      hint: "load it and decide again: repository.update(id, command) does",
+      details: { aggregate: id, expectedVersion: expected, actualVersion: actual },
+    },
+  );
+}

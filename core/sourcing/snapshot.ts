@@ -1,0 +1,104 @@
+/**
+ * Snapshots: an aggregate's state at one version, so that loading it need not begin at its first event.
+ *
+ * A snapshot is a cache and nothing more. One that cannot be read, is of another version of the state's shape, or is
+ * ahead of the events (the store came back from a backup) is passed over, and the aggregate built from its events.
+ */
+import { InvalidArgumentError, SnapshotError } from "../errors.ts";
+
+/** An aggregate's state at one version. */
+export interface Snapshot {
+  topic: string;
+  /** The aggregate's id. */
+  id: string;
+  /** How many events the state is the sum of. */
+  version: number;
+  /** The seq of the last of them. */
+  seq: number;
+  /** Which shape the state has: what the policy said when it was taken. */
+  shape: string;
+  /** JSON. */
+  state: unknown;
+}
+
+/** Where snapshots are kept: the latest of each aggregate. */
+export interface SnapshotStore {
+  load(topic: string, id: string): Promise<Snapshot | undefined>;
+  save(snapshot: Snapshot): Promise<void>;
+}
+
+/** When snapshots are taken, and where they are kept. */
+export interface SnapshotPolicy {
+  store: SnapshotStore;
+  /** After so many events. Default 100. */
+  every?: number;
+  /** Asked instead of `every`, after each save: the version now, and that of the last snapshot (0: none). */
+  when?: (versions: { version: number; snapshot: number }) => boolean;
+  /** Change it when the shape of the state changes: older snapshots are then passed over. Default `1`. */
+  shape?: string;
+}
+
+/** True when it is time for a snapshot. */
+export function isDue(
+  { every = 100, when }: SnapshotPolicy,
+  versions: { version: number; snapshot: number },
+): boolean {
+  return when ? when(versions) : versions.version - versions.snapshot >= every;
+}
+
+/** The policy, or `InvalidArgumentError`. */
+export function checkPolicy(policy: SnapshotPolicy | undefined): SnapshotPolicy | undefined {
+  const every = policy?.every;
+  if (every !== undefined && (!Number.isSafeInteger(every) || every < 1)) {
+    throw new InvalidArgumentError(`every is a whole number of events from 1, not ${every}`, {
+      details: { field: "snapshots.every" },
+    });
+  }
+  return policy;
+}
+
+/** The snapshot if it may be used, else why not. */
+export function judge(
+  snapshot: Snapshot,
+  now: { shape: string; lastSeq: number },
+): { usable: true } | { usable: false; why: SnapshotError | undefined } {
+  // Another shape is nothing that went wrong: the program changed.
+  if (snapshot.shape !== now.shape) return { usable: false, why: undefined };
+  if (snapshot.seq > now.lastSeq) {
+    return {
+      usable: false,
+      why: broken(snapshot, `it is at seq ${snapshot.seq}, and the store ends at ${now.lastSeq}`),
+    };
+  }
+  const sound = Number.isSafeInteger(snapshot.version) && snapshot.version > 0 &&
+    Number.isSafeInteger(snapshot.seq) && snapshot.seq >= 0 &&
+    typeof snapshot.state === "object" && snapshot.state !== null;
+  return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is not whole") };
+}
+
+/** Why a snapshot is passed over. */
+export function broken(
+  { topic, id }: { topic: string; id: string },
+  why: string,
+  cause?: unknown,
+): SnapshotError {
+  return new SnapshotError(`the snapshot of ${id} (${topic}) is passed over: ${why}`, {
+    details: { topic, id },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** Snapshots that last as long as the process. */
+export class MemorySnapshotStore implements SnapshotStore {
+  readonly #snapshots = new Map<string, string>();
+
+  load(topic: string, id: string): Promise<Snapshot | undefined> {
+    const text = this.#snapshots.get(`${topic}\n${id}`);
+    return Promise.resolve(text === undefined ? undefined : JSON.parse(text));
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async save(snapshot: Snapshot): Promise<void> {
+    this.#snapshots.set(`${snapshot.topic}\n${snapshot.id}`, JSON.stringify(snapshot));
+  }
+}

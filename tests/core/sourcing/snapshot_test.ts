@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import {
+  EventBroker,
+  EventSourcedRepository,
+  FileSnapshotStore,
+  InvalidArgumentError,
+  MemoryEventStore,
+  MemorySnapshotStore,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotPolicy,
+  type SnapshotStore,
+} from "../../../mod.ts";
+import type { KeyQuery } from "../../../core/store/store.ts";
+import { Account, errorList } from "./account.ts";
+
+/** Remembers from where it was read. */
+class WatchedStore extends MemoryEventStore {
+  reads: number[] = [];
+  override readKey(topic: string, query: KeyQuery) {
+    this.reads.push(query.from);
+    return super.readKey(topic, query);
+  }
+}
+
+function bench(policy: SnapshotPolicy) {
+  const store = new WatchedStore();
+  const broker = new EventBroker({ eventStore: store });
+  const { told, onError } = errorList();
+  const open = (snapshots: SnapshotPolicy = policy) =>
+    new EventSourcedRepository<Account>((id) => new Account(id), { broker, snapshots, onError });
+  return { store, broker, told, open };
+}
+
+async function deposit(accounts: EventSourcedRepository<Account>, times: number): Promise<void> {
+  for (let n = 0; n < times; n++) await accounts.update("a", (account) => account.deposit(1));
+}
+
+Deno.test("EventSourcedRepository begins at the latest snapshot, taken every N events", async () => {
+  const snapshots = new MemorySnapshotStore();
+  const { store, open, told } = bench({ store: snapshots, every: 4 });
+  await deposit(open(), 10);
+  const snapshot = await snapshots.load("aggregates", "a");
+  assert.deepEqual([snapshot?.version, snapshot?.seq], [8, 8]);
+  store.reads = [];
+  const account = await open().getById("a");
+  assert.deepEqual(store.reads, [9]);
+  assert.deepEqual([account?.version, account?.getState().balance], [10, 10]);
+  assert.equal(told.length, 0);
+});
+
+Deno.test("EventSourcedRepository takes snapshots when the policy's predicate says so", async () => {
+  const snapshots = new MemorySnapshotStore();
+  const { open } = bench({ store: snapshots, when: ({ version }) => version === 3 });
+  await deposit(open(), 5);
+  assert.equal((await snapshots.load("aggregates", "a"))?.version, 3);
+});
+
+Deno.test("EventSourcedRepository passes over a snapshot of another shape, and takes a new one", async () => {
+  const snapshots = new MemorySnapshotStore();
+  const { store, open, told } = bench({ store: snapshots, every: 2 });
+  await deposit(open(), 4);
+  store.reads = [];
+  const next = open({ store: snapshots, every: 2, shape: "2" });
+  assert.equal((await next.getById("a"))?.getState().balance, 4);
+  assert.deepEqual(store.reads, [1]);
+  assert.equal(told.length, 0);
+  await deposit(next, 1);
+  assert.equal((await snapshots.load("aggregates", "a"))?.shape, "2");
+});
+
+Deno.test("EventSourcedRepository passes over a snapshot that is ahead of the store or not whole, and says so", async () => {
+  const snapshots = new MemorySnapshotStore();
+  const { open, told } = bench({ store: snapshots, every: 1 });
+  await deposit(open(), 2);
+  const good = (await snapshots.load("aggregates", "a"))!;
+  const bad: Partial<Snapshot>[] = [{ seq: 99 }, { version: -1 }, { state: null }];
+  for (const change of bad) {
+    await snapshots.save({ ...good, ...change });
+    const account = await open().getById("a");
+    assert.deepEqual([account?.version, account?.getState().balance], [2, 2]);
+    const { error } = told.pop()!;
+    assert.ok(error instanceof SnapshotError);
+    assert.equal(error.code, "snapshot/unusable");
+  }
+});
+
+Deno.test("EventSourcedRepository.save succeeds when the snapshot cannot be written, and says so", async () => {
+  const full: SnapshotStore = {
+    load: () => Promise.reject(new Error("no such disk")),
+    save: () => Promise.reject(new Error("disk full")),
+  };
+  const { open, told, broker } = bench({ store: full, every: 1 });
+  await deposit(open(), 1);
+  assert.equal((await broker.getEventStore().getEvents("aggregates")).length, 1);
+  assert.deepEqual(told.map(({ error }) => (error as Error).message), [
+    "the snapshot of a (aggregates) is passed over: it cannot be read",
+    "disk full",
+  ]);
+});
+
+Deno.test("EventSourcedRepository.save succeeds when the policy's predicate throws, and says so", async () => {
+  const when = () => {
+    throw new Error("no idea");
+  };
+  const { open, told } = bench({ store: new MemorySnapshotStore(), when });
+  await deposit(open(), 1);
+  assert.equal((told[0]?.error as Error).message, "no idea");
+});
+
+Deno.test("EventSourcedRepository refuses a policy that never comes due", () => {
+  const { open } = bench({ store: new MemorySnapshotStore() });
+  for (const every of [0, -1, 1.5, NaN]) {
+    assert.throws(() => open({ store: new MemorySnapshotStore(), every }), InvalidArgumentError);
+  }
+});
+
+Deno.test("FileSnapshotStore keeps snapshots of any id, and one that is torn is passed over", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-snapshots-" });
+  const snapshots = new FileSnapshotStore(`${dir}/new`);
+  const { open, told } = bench({ store: snapshots, every: 1 });
+  for (const id of ["../../etc/passwd", "x".repeat(256), "ü%2e", "a"]) {
+    await open().update(id, (account) => account.deposit(3));
+    const account = await open().getById(id);
+    assert.equal(account?.getState().balance, 3);
+    assert.equal((await snapshots.load("aggregates", id))?.id, id);
+  }
+  const files = [...Deno.readDirSync(`${dir}/new`)].map(({ name }) => name);
+  assert.equal(files.length, 4);
+  assert.equal(told.length, 0);
+  for (const name of files) await Deno.truncate(`${dir}/new/${name}`, 20);
+  assert.equal((await open().getById("a"))?.getState().balance, 3);
+  assert.ok(told[0]?.error instanceof SnapshotError);
+  await Deno.remove(dir, { recursive: true });
+});

@@ -1,0 +1,50 @@
+/** Reading by key, a part of the suite for every store with sequence numbers. */
+import assert from "node:assert/strict";
+import { readKey } from "../../../core/store/by_key.ts";
+import type { JournalStore } from "../../../core/store/store.ts";
+import { newEvent, type StoreUnderTest } from "./conformance.ts";
+
+/** Registers the part through `test`. */
+export function testKeys(
+  test: (title: string, body: (under: StoreUnderTest) => Promise<void>) => void,
+): void {
+  test("reads the events of one key in order, a page at a time", async (under) => {
+    const events = Array.from(
+      { length: 2500 },
+      (_, i) => newEvent(i % 2 ? { key: i % 3 ? "a" : "b" } : {}),
+    );
+    await under.store.append([{ topic: "t", events }, {
+      topic: "u",
+      events: [newEvent({ key: "a" })],
+    }]);
+    const of = (key: string, first: number, last: number) =>
+      events.flatMap((event, i) =>
+        event.key === key && i + 1 >= first && i + 1 <= last ? [i + 1] : []
+      );
+    const read = (store: JournalStore, key: string, range: { from: number; to: number }) => {
+      const got: number[] = [];
+      for (let { from } = range; from <= range.to;) {
+        const page = readKey(store, "t", { key, from, to: range.to, limit: 100 });
+        assert.ok(page.events.length <= 100 && page.next > from);
+        got.push(...page.events.map(({ seq }) => seq));
+        from = page.next;
+      }
+      return got;
+    };
+    assert.deepEqual(read(under.store, "a", { from: 1, to: 1e9 }), of("a", 1, 1e9));
+    assert.deepEqual(read(under.store, "b", { from: 1001, to: 2002 }), of("b", 1001, 2002));
+    assert.deepEqual(read(under.store, "nobody", { from: 1, to: 1e9 }), []);
+    assert.deepEqual(readKey(under.store, "no", { key: "a", from: 1, to: 9, limit: 9 }).events, []);
+    await under.store.truncate("t", 1234);
+    const store = under.reopen ? await under.reopen() : under.store;
+    assert.deepEqual(read(store, "a", { from: 1, to: 1e9 }), of("a", 1234, 1e9));
+    const large = Array.from(
+      { length: 3 },
+      () => newEvent({ key: "large", payload: JSON.stringify("x".repeat(700_000)) }),
+    );
+    await store.append([{ topic: "t", events: large }]);
+    const page = readKey(store, "t", { key: "large", from: 1, to: 1e9, limit: 100 });
+    assert.equal(page.events.length, 2, "a page ends where it is large");
+    assert.deepEqual(read(store, "large", { from: 1, to: 1e9 }), [2501, 2502, 2503]);
+  });
+}
