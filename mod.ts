@@ -22,6 +22,19 @@ export type {
   DeadLetterQuery,
   DeadLetterQueue,
 } from "./core/dead_letter/queue.ts";
+export { type Handler, type HandlerContext, type Middleware } from "./core/delivery/handler.ts";
+export {
+  deadLetterOn,
+  type DeadLetterOptions,
+  dedup,
+  type DedupOptions,
+  reliable,
+  type ReliableOptions,
+  retryOn,
+  type RetryOptions,
+  timeout,
+} from "./core/delivery/middleware.ts";
+export { deadLetter, HandlerOutcome, retry, skip } from "./core/delivery/outcome.ts";
 export {
   BrokenHistoryError,
   CannotStoreError,
@@ -29,10 +42,12 @@ export {
   ConflictError,
   EventRefusedError,
   EvsError,
+  HandlerTimeoutError,
   InvalidArgumentError,
   InvalidSchemaError,
   NonRetryableError,
   NotFoundError,
+  OverflowError,
   ProjectionError,
   SnapshotError,
   UnknownEventTypeError,
@@ -40,6 +55,19 @@ export {
   VersionConflictError,
 } from "./core/errors.ts";
 export type { Event, NewEvent, StoredEvent } from "./core/event.ts";
+export type {
+  EventOf,
+  FreeName,
+  IsAny,
+  Matches,
+  Matching,
+  Message,
+  MessageOf,
+  PayloadOf,
+  TopicName,
+  TopicPattern,
+  TypeName,
+} from "./core/events.ts";
 export type { BackoffSpec } from "./core/retry.ts";
 export {
   type Break,
@@ -47,6 +75,7 @@ export {
   type Comparison,
 } from "./core/schema/compatibility/compare.ts";
 export { type CompatibilityLevel } from "./core/schema/compatibility/level.ts";
+export type { FromSchema } from "./core/schema/from_schema.ts";
 export { JsonSchemaRegistry, type SchemaRegistry } from "./core/schema/registry.ts";
 export { AggregateRoot, type RecordOptions } from "./core/sourcing/aggregate.ts";
 export { FileSnapshotStore } from "./core/sourcing/file_snapshots.ts";
@@ -78,6 +107,26 @@ export { MemoryState } from "./core/state/memory.ts";
 export type { State } from "./core/state/state.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export type { EventQuery, EventStore, Expected, JournalStore } from "./core/store/store.ts";
-export { type Handler, type SubscribeOptions, Subscription } from "./core/subscription.ts";
+export {
+  EventStream,
+  type Overflow,
+  type StreamOptions,
+  type StreamSource,
+} from "./core/stream.ts";
+export {
+  type BatchOptions,
+  type MaybePromise,
+  type Position,
+  type SubscribeOptions,
+  Subscription,
+  type WaitOptions,
+} from "./core/subscription.ts";
 export type { TopicOptions } from "./core/topic.ts";
 export { Topic } from "./core/topic_handle.ts";
+export {
+  type BatchHandler,
+  Broker,
+  type PayloadMap,
+  type PublishBatchOptions,
+  type RegisterSchemaOptions,
+} from "./core/typed_broker.ts";

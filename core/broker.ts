@@ -6,6 +6,7 @@
  * is stored, never when it is handled.
  */
 import { SchemaGate } from "./admission.ts";
+import { type BrokerOptions, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./capture.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { DeadLetterDesk } from "./dead_letter/desk.ts";
@@ -16,14 +17,14 @@ import { LocalSubscriptions } from "./delivery/local.ts";
 import type { SubscriptionDriver } from "./delivery/driver.ts";
 import { SubscriptionManager } from "./delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./delivery/ledgers.ts";
-import { ClosedError, ConflictError } from "./errors.ts";
+import { closedBroker, ConflictError } from "./errors.ts";
 import type { Event, NewEvent } from "./event.ts";
 import { Publisher, refuseExpected } from "./publisher.ts";
 import { Retainer } from "./retainer.ts";
-import type { JsonSchemaRegistry, SchemaRegistry } from "./schema/registry.ts";
+import type { JsonSchemaRegistry } from "./schema/registry.ts";
 import { GuardedState } from "./state/guarded_state.ts";
 import { MemoryState } from "./state/memory.ts";
-import type { State, TopicRecord } from "./state/state.ts";
+import type { TopicRecord } from "./state/state.ts";
 import { type Commit, Journal, type PublishStream } from "./store/journal.ts";
 import { MemoryEventStore } from "./store/memory.ts";
 import { eventsOf, type StoreRequest } from "./store/pack.ts";
@@ -34,41 +35,30 @@ import {
   type JournalStore,
 } from "./store/store.ts";
 import { ThreeMethodStore } from "./store/three_method.ts";
+import { type EventStream, type StreamOptions, Streams } from "./stream.ts";
 import type { Handler, SubscribeOptions, Subscription } from "./subscription.ts";
 import type { TailSource } from "./tail.ts";
-import type { TopicOptions } from "./topic.ts";
+import { TailStream } from "./tail_stream.ts";
 import { TopicCatalog } from "./topic_catalog.ts";
 import { Topic } from "./topic_handle.ts";
+import {
+  Broker,
+  type CreateTopicOptions,
+  type PayloadMap,
+  type PublishBatchOptions,
+  type RegisterSchemaOptions,
+} from "./typed_broker.ts";
+import type { Message, TopicName } from "./events.ts";
 
-/** What a broker is made of. All of it is closed with the broker. */
-export interface BrokerOptions {
-  /** Default: in memory. */
-  eventStore?: EventStore;
-  /** Default: in memory. */
-  state?: State;
-  /** Default: the dead letters in `state`. */
-  deadLetterQueue?: DeadLetterQueue;
-  schemaRegistry?: SchemaRegistry;
-  clock?: Clock;
-  random?: () => number;
-  /** May publishing make a topic? Default true. */
-  autoCreateTopics?: boolean;
-  /** Told of failures that nobody waits for. Default: the console. */
-  onError?: (error: unknown, context: string) => void;
-}
+export type { BrokerOptions, CreateTopicOptions };
 
-/** Options of a topic, as `createTopic` takes them. */
-export type CreateTopicOptions = Partial<TopicOptions> & {
-  /** Checks this topic's payloads instead of the broker's registry. */
-  schemaRegistry?: SchemaRegistry;
-};
-
-/** The broker; see the head of this file. */
-export class EventBroker {
+/** The broker; see the head of this file. `E` maps topics and types to payloads. */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export class EventBroker<E = any> extends Broker<E> {
   readonly topics: TopicCatalog;
   /** The schemas that are kept in the state. */
   readonly schemas: JsonSchemaRegistry;
-  /** Resolves when all that was kept is in force: before, `admission` cannot ask the schemas. */
+  /** Resolves when all that was kept is in force: before, `admit` cannot ask the schemas. */
   readonly ready: Promise<void>;
   readonly journal: Journal;
   /** The store that is read. */
@@ -87,12 +77,16 @@ export class EventBroker {
   readonly #retainer: Retainer;
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #onError: (error: unknown, context: string) => void;
+  protected readonly clock: Clock;
   #starting: Promise<void> | undefined;
   #chain: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
 
+  readonly #streams = new Streams();
+
   constructor(options: BrokerOptions = {}) {
-    const clock = options.clock ?? systemClock;
+    super();
+    const clock = this.clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
     const onError = this.#onError = options.onError ?? toConsole;
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
@@ -142,6 +136,7 @@ export class EventBroker {
       topics: this.topics,
       manager: this.subscriptions,
       onError,
+      graceMs: options.handlerGraceMs ?? 30_000,
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
@@ -190,8 +185,10 @@ export class EventBroker {
     return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
   }
 
-  /** Makes a topic, or gives the one that is there. Throws `ConflictError` where that one has other options. */
-  createTopic(name: string, options: CreateTopicOptions = {}): Topic {
+  createTopic<T extends TopicName<E>>(
+    name: T,
+    options: CreateTopicOptions = {},
+  ): Topic<PayloadMap<E, T>> {
     const { schemaRegistry, ...rest } = options;
     const there = this.topics.get(name);
     if (!there) {
@@ -203,38 +200,66 @@ export class EventBroker {
       });
     }
     if (schemaRegistry) this.gate.use(name, schemaRegistry);
-    return new Topic(name, this);
+    return this.#topic(name);
   }
 
-  /** The topic of that name, if it is there. */
-  getTopic(name: string): Topic | undefined {
-    return this.topics.get(name) ? new Topic(name, this) : undefined;
+  getTopic<T extends TopicName<E>>(name: T): Topic<PayloadMap<E, T>> | undefined {
+    return this.topics.get(name) ? this.#topic(name) : undefined;
   }
 
-  /**
-   * Runs `handler` for the events of a topic or pattern. With a name the subscription is durable and begins at the start;
-   * without one it begins now. A handler that throws is tried again, and at last its event becomes a dead letter.
-   */
-  // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
-  subscribe<T = any>(
+  #topic<M>(name: string): Topic<M> {
+    return new Topic(name, {
+      publish: (type, payload, options) => this.publishEvent(name, { type, payload, options }),
+      subscribe: (handler, options = {}) => this.subscribeHandler(name, handler, options),
+      options: () => this.topics.require(name).options,
+      ready: Promise.resolve(this.topics.pending(name)).then(() => {}),
+    });
+  }
+
+  async registerSchema(
+    type: string,
+    schema: unknown,
+    options: RegisterSchemaOptions = {},
+  ): Promise<{ type: string; version: string; created: boolean }> {
+    const [plan] = await this.gate.register([{ type, schema: JSON.stringify(schema), ...options }]);
+    return { type, version: plan!.record.version, created: plan!.created };
+  }
+
+  protected subscribeHandler(
     topic: string,
-    handler: Handler<T>,
-    options: SubscribeOptions = {},
+    handler: Handler,
+    options: SubscribeOptions,
   ): Subscription {
     this.#assertOpen();
     return this.#locals.subscribe(topic, handler, options);
   }
 
-  /** Publishes an event; resolves with it once it is stored. */
-  publish<T>(
+  protected subscriptionsOn(topic: string): Subscription[] {
+    return this.#locals.on(topic);
+  }
+
+  protected openStream(topic: string, options: StreamOptions): EventStream {
+    this.#assertOpen();
+    const { feed, topics } = this;
+    const source = new TailStream(topic, options, { feed, topics, now: () => this.clock.now() });
+    return this.#streams.add(source, options);
+  }
+
+  protected publishEvent(
     topic: string,
-    type: string,
-    payload: T,
-    options?: PublishOptions,
-  ): Promise<Event<T>> {
+    what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event> {
+    return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publish(topic, what);
+  }
+
+  protected publishEvents(
+    topic: string,
+    messages: readonly Message[],
+    options: PublishBatchOptions,
+  ): Promise<Event[]> {
     return this.#closed
-      ? Promise.reject(closed())
-      : this.#publisher.publish(topic, { type, payload, options });
+      ? Promise.reject(closedBroker())
+      : this.#publisher.publishBatch(topic, messages, options);
   }
 
   #hand(event: Event, captured: () => NewEvent): void {
@@ -250,19 +275,12 @@ export class EventBroker {
     return this.gate.admit(topic, { type, version, payload });
   }
 
-  /** The same for one topic, once its schemas can be asked without waiting. */
-  admission(
-    topic: string,
-  ): (type: string, version: string | undefined, payload: unknown) => string {
-    return (type, version, payload) => this.gate.admit(topic, { type, version, payload });
-  }
-
   /**
    * Stores events, or only hands them on where the topic is not persistent; makes the topic if it may. Requests of one
    * stream are stored in the order of their calls.
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
-    if (this.#closed) return Promise.reject(closed());
+    if (this.#closed) return Promise.reject(closedBroker());
     if (this.#starting) return this.#starting.then(() => this.append(request, stream));
     const record = this.topics.get(request.topic);
     if (record && !this.topics.pending(request.topic)) return this.#submit(record, request, stream);
@@ -362,6 +380,7 @@ export class EventBroker {
   async #close(): Promise<void> {
     await this.#chain;
     await this.journal.idle();
+    this.#streams.close();
     await this.#locals.close();
     await this.subscriptions.close();
     await this.journal.idle();
@@ -369,20 +388,7 @@ export class EventBroker {
     await this.store.close();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
   #assertOpen(): void {
-    if (this.#closed) throw closed();
+    if (this.#closed) throw closedBroker();
   }
-}
-
-function closed(): ClosedError {
-  return new ClosedError("the broker is closed");
-}
-
-function toConsole(error: unknown, context: string): void {
-  // deno-lint-ignore no-console -- the default of a library that was told of nobody else
-  console.error(`env-event-stream: ${context}:`, error);
 }

@@ -287,10 +287,29 @@ export class ClosedError extends EvsError {
   }
 }
 
+/** The error of whoever uses a broker that was closed. */
+export function closedBroker(): ClosedError {
+  return new ClosedError("the broker is closed");
+}
+
 /** Thrown by a handler: this event will never succeed, dead-letter it now. */
 export class NonRetryableError extends EvsError {
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "handler/non-retryable", status: 500, exit: ExitCode.Refused }, message, options);
+  }
+}
+
+/** A handler did not end in time; the attempt failed, and the event is tried again. */
+export class HandlerTimeoutError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "handler/timed-out", status: 504, exit: ExitCode.NotFound }, message, options);
+  }
+}
+
+/** Who reads a stream with `overflow: "fail"` was slower than its events. */
+export class OverflowError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "stream/overflow", status: 503, exit: ExitCode.CannotStore }, message, options);
   }
 }
 

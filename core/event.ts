@@ -8,14 +8,14 @@
 
 /** An event as an application sees it. */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped event's payload can be read without a cast
-export interface Event<T = any> {
+export interface Event<T = any, Type extends string = string, Topic extends string = string> {
   /** The per-topic sequence number, from 1, gap-free. Absent on stores that have none. */
   seq?: number;
   /** UUIDv7 unless the publisher gave one. */
   id: string;
   /** What happened, such as `user.created`. */
-  type: string;
-  topic: string;
+  type: Type;
+  topic: Topic;
   /** Unix ms: the publisher's if given, else the broker's. */
   timestamp: number;
   schemaVersion: string;

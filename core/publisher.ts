@@ -12,8 +12,9 @@ import {
 import { withCause } from "./causation.ts";
 import { ConflictError, UnsupportedError } from "./errors.ts";
 import type { Event, NewEvent } from "./event.ts";
+import type { Message } from "./events.ts";
 import { IdSource } from "./id.ts";
-import type { AppendOutcome, AppendRequest } from "./store/store.ts";
+import type { AppendOutcome, AppendRequest, Expected } from "./store/store.ts";
 
 /** What the broker does for its publisher. */
 export interface PublisherContext {
@@ -53,12 +54,26 @@ export class Publisher {
     topic: string,
     what: { type: string; payload: T; options: PublishOptions | undefined },
   ): Promise<Event<T>> {
-    const { type, payload, options } = what;
-    const split = splitOptions(options);
+    const split = splitOptions(what.options);
     split.signal?.throwIfAborted();
+    const event = this.#event(topic, what, split);
+    const turn = this.#turn(topic, event.type);
+    if (!turn && this.#context.isEphemeral(topic)) return this.#hand(event, split);
+    // Captured now: whatever the caller does to the payload later is not published.
+    const captured = capture(event, split);
+    return turn
+      ? turn.then(() => this.#store(event, captured, split))
+      : this.#store(event, captured, split);
+  }
+
+  #event<T>(
+    topic: string,
+    { type, payload }: { type: string; payload: T },
+    split: SplitOptions,
+  ): Event<T> {
     assertName(type, "the type");
     const now = this.#context.now();
-    const event: Event<T> = {
+    return {
       id: split.id ?? this.#ids.next(now),
       type,
       topic,
@@ -68,13 +83,37 @@ export class Publisher {
       metadata: withCause(split.metadata),
       ...(split.key === undefined ? {} : { key: split.key }),
     };
-    const turn = this.#turn(topic, type);
-    if (!turn && this.#context.isEphemeral(topic)) return this.#hand(event, split);
-    // Captured now: whatever the caller does to the payload later is not published.
-    const captured = capture(event, split);
-    return turn
-      ? turn.then(() => this.#store(event, captured, split))
-      : this.#store(event, captured, split);
+  }
+
+  /** Publishes several values, all or none. */
+  async publishBatch(
+    topic: string,
+    messages: readonly Message[],
+    options: { expected?: Expected; signal?: AbortSignal },
+  ): Promise<Event[]> {
+    options.signal?.throwIfAborted();
+    const all = messages.map((message) => {
+      const split = splitOptions(optionsOf(message));
+      const event = this.#event(topic, message, split);
+      return { event, split, captured: capture(event, split) };
+    });
+    if (all.length === 0) return [];
+    for (const { event } of all) await this.#turn(topic, event.type);
+    options.signal?.throwIfAborted();
+    for (const one of all) this.#admit(one);
+    const { expected } = options;
+    const events = all.map(({ captured }) => captured);
+    const outcome = await this.#context.append({
+      topic,
+      events,
+      ...(expected === undefined ? {} : { expected }),
+    });
+    if (!outcome.ok) throw conflict(topic, outcome);
+    const repeats = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
+    let next = outcome.firstSeq;
+    return all.map(({ event, captured }, index) =>
+      stored(event, captured, repeats.get(index) ?? (next === 0 ? 0 : next++))
+    );
   }
 
   #turn(topic: string, type: string): Promise<void> | undefined {
@@ -94,20 +133,23 @@ export class Publisher {
   }
 
   async #store<T>(event: Event<T>, captured: NewEvent, split: SplitOptions): Promise<Event<T>> {
-    const { admit, append, checks } = this.#context;
-    const { topic, type } = event;
+    const { topic } = event;
     split.signal?.throwIfAborted();
-    const payload = checks(topic, type) ? JSON.parse(decoder.decode(captured.payload)) : undefined;
-    captured.schemaVersion = admit(topic, type, split.schemaVersion, payload);
-    const outcome = await append({
+    this.#admit({ event, captured, split });
+    const outcome = await this.#context.append({
       topic,
       events: [captured],
       ...(split.expected === undefined ? {} : { expected: split.expected }),
     });
     if (!outcome.ok) throw conflict(topic, outcome);
-    const seq = outcome.duplicates[0]?.seq ?? outcome.firstSeq;
-    const stored = { ...event, schemaVersion: captured.schemaVersion };
-    return seq === 0 ? stored : { seq, ...stored };
+    return stored(event, captured, outcome.duplicates[0]?.seq ?? outcome.firstSeq);
+  }
+
+  #admit(one: { event: Event; captured: NewEvent; split: SplitOptions }): void {
+    const { event: { topic, type }, captured, split } = one;
+    const { admit, checks } = this.#context;
+    const payload = checks(topic, type) ? JSON.parse(decoder.decode(captured.payload)) : undefined;
+    captured.schemaVersion = admit(topic, type, split.schemaVersion, payload);
   }
 
   #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {
@@ -119,7 +161,8 @@ export class Publisher {
   }
 }
 
-function capture(event: Event, split: SplitOptions): NewEvent {
+/** The event as bytes. */
+export function capture(event: Event, split: SplitOptions): NewEvent {
   return {
     id: event.id,
     idGiven: split.id !== undefined,
@@ -132,6 +175,17 @@ function capture(event: Event, split: SplitOptions): NewEvent {
   };
 }
 
+/** The event as it was stored; without a seq where none was given. */
+function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): Event<T> {
+  return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
+}
+
+/** A message as the options of a publish. */
+export function optionsOf(message: Message): PublishOptions {
+  const { type: _type, payload: _payload, ...options } = message;
+  return options;
+}
+
 /** Throws where sequence numbers are not kept. */
 export function refuseExpected(expected: AppendRequest["expected"]): void {
   if (expected === undefined || expected === "any") return;
@@ -140,7 +194,8 @@ export function refuseExpected(expected: AppendRequest["expected"]): void {
   });
 }
 
-function conflict(
+/** What a failed expectation is told as. */
+export function conflict(
   topic: string,
   { expected, actual, subject }: Extract<AppendOutcome, { ok: false }>,
 ): ConflictError {

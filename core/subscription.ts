@@ -2,9 +2,25 @@
 import type { Upcasters } from "./schema/upcasters.ts";
 import type { BreakerSpec } from "./delivery/breaker.ts";
 import type { SubscriptionInfo } from "./client/protocol.ts";
-import type { Handler, HandlerRunner } from "./delivery/runner.ts";
+import type { Handler, HandlerContext, Middleware } from "./delivery/handler.ts";
 
-export type { Handler };
+export type { Handler, HandlerContext, Middleware };
+
+/** A value, or what becomes one: at once in this process, over the socket a moment later. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** An event's place: an event that was published, or its topic and seq. */
+export interface Position {
+  topic: string;
+  /** Absent on what is not stored: that has no place. */
+  seq?: number;
+}
+
+/** What waits for a position. */
+export interface WaitOptions {
+  /** Rejects with its reason when it aborts. */
+  signal?: AbortSignal;
+}
 
 /** How `subscribe` treats its events. */
 export interface SubscribeOptions {
@@ -26,8 +42,31 @@ export interface SubscribeOptions {
   from?: string;
   /** Handlers that run at a time. Default 1. */
   concurrency?: number;
+  /** Fails an attempt that takes longer, ms (`HandlerTimeoutError`). Default: none. */
+  timeoutMs?: number;
+  /** Wrapped around the handler; the first is outermost. `reliable()` gives the usual ones. */
+  middleware?: readonly Middleware[];
+  /** Behind a daemon: events that are fetched ahead of the handlers. Default 64. */
+  prefetch?: number;
   /** Unsubscribes when it aborts. */
   signal?: AbortSignal;
+}
+
+/** How `subscribeBatch` gathers events. */
+export interface BatchOptions {
+  /** The most events of a batch. Default 100. */
+  size?: number;
+  /** How long the first event of a batch waits for others, ms. Default 20. */
+  maxWaitMs?: number;
+}
+
+/** What calls the handler. */
+export interface Runner {
+  start(): void;
+  pause(): void;
+  resume(): void;
+  /** Takes no more events; resolves when the handler has ended those that it has. */
+  stop(): Promise<void>;
 }
 
 /** What a {@link Subscription} is made of. */
@@ -35,8 +74,9 @@ export interface SubscriptionParts {
   name: string;
   topic: string;
   /** Resolves with the runner once the subscription is there. */
-  runner: Promise<HandlerRunner>;
-  info(): SubscriptionInfo;
+  runner: Promise<Runner>;
+  info(): MaybePromise<SubscriptionInfo>;
+  whenProcessed(position: Position, options: WaitOptions): Promise<void>;
   /** Called once, when it has stopped. */
   ended(): Promise<void> | void;
 }
@@ -49,7 +89,7 @@ export class Subscription {
   /** Resolves when events can come; rejects where the subscription could not be made. */
   readonly ready: Promise<void>;
   readonly #parts: SubscriptionParts;
-  #runner: HandlerRunner | undefined;
+  #runner: Runner | undefined;
   #paused = false;
   #ended: Promise<void> | undefined;
 
@@ -63,16 +103,11 @@ export class Subscription {
   }
 
   /** Lets the runner begin. */
-  attach(runner: HandlerRunner): void {
+  attach(runner: Runner): void {
     if (this.#runner || this.#ended) return;
     this.#runner = runner;
     if (this.#paused) runner.pause();
     runner.start();
-  }
-
-  /** The handler's runner, once the subscription is there. */
-  get runner(): HandlerRunner | undefined {
-    return this.#runner;
   }
 
   get paused(): boolean {
@@ -92,8 +127,17 @@ export class Subscription {
   }
 
   /** How far it is. */
-  info(): SubscriptionInfo {
+  info(): MaybePromise<SubscriptionInfo> {
     return this.#parts.info();
+  }
+
+  /**
+   * Resolves when every event of the topic up to this one is done or a dead letter. Rejects with `UnsupportedError` for an
+   * event that was not stored, with `InvalidArgumentError` for a topic that is not subscribed to.
+   */
+  async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
+    await this.ready;
+    await this.#parts.whenProcessed(position, options);
   }
 
   /** Ends it; resolves when the handler has ended what it was doing. A named one goes on later where it was. */

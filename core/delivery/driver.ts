@@ -3,26 +3,29 @@
  * at a time. Acks that arrive while a commit is under way go down together in the next one. Nothing is read and no timer
  * for a retry runs while nobody asks.
  */
-import { ClosedError, type EvsError, InternalError } from "../errors.ts";
+import { ClosedError, type EvsError } from "../errors.ts";
 import { type Event, type NewEvent, toEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { commitEvents } from "../tail.ts";
+import { select } from "../replay.ts";
 import { Committer } from "./committer.ts";
-import { type DriverContext, type LeaseWait, newToken, type Waiter } from "./driver_parts.ts";
+import {
+  AGAIN_MS,
+  type DriverContext,
+  FLUSH_MS,
+  type LeaseWait,
+  newToken,
+  noRow,
+  pageLimit,
+  PAGES_A_TURN,
+  type Waiter,
+  WINDOW,
+} from "./driver_parts.ts";
 import type { Lease, Now } from "./entry.ts";
 import { lapse, type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
-
-/** Events and bytes that are read ahead of the consumers. */
-const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
-const PAGE = { events: 500, bytes: 2 * 1024 * 1024 };
-/** Pages that are read before others get their turn. */
-const PAGES_A_TURN = 4;
-/** How long skipped events may wait to be written down, ms. */
-const FLUSH_MS = 1000;
-/** When a commit that nobody waits for is tried again, ms. */
-const AGAIN_MS = 1000;
+import { isProcessed, Watches } from "./watches.ts";
 
 /** One subscription at work; see the head of this file. */
 export class SubscriptionDriver {
@@ -33,7 +36,7 @@ export class SubscriptionDriver {
   #filter: ((event: Event) => boolean) | undefined;
   #filterReady = true;
   #waiters: Waiter[] = [];
-  #idle: (() => void)[] = [];
+  readonly #watches = new Watches();
   readonly #committer: Committer;
   #reading = false;
   #timer: { at: number; cancel(): void } | undefined;
@@ -59,8 +62,7 @@ export class SubscriptionDriver {
   }
 
   now(): Now {
-    const { clock } = this.#context;
-    return { wall: clock.now(), mono: clock.monotonic() };
+    return { wall: this.#context.clock.now(), mono: this.#context.clock.monotonic() };
   }
 
   /** Sets the compiled filter; a promise holds reading back until it is there. */
@@ -233,7 +235,7 @@ export class SubscriptionDriver {
     }
     if (hungry && !this.record.paused && this.#canRead()) this.#readOn();
     this.#arm();
-    if (this.isIdle) { for (const resolve of this.#idle.splice(0)) resolve(); }
+    this.#watches.look();
   }
 
   /** Nothing is handed out from now on; that it is paused becomes durable. */
@@ -263,12 +265,7 @@ export class SubscriptionDriver {
     if (lease.record) return true;
     this.queue.shelf.endLease(lease);
     this.queue.shelf.drop(entry);
-    this.#context.onError(
-      new InternalError(
-        `the retry of ${entry.id} on ${entry.topic} for ${this.record.name} has no row`,
-      ),
-      "delivery",
-    );
+    this.#context.onError(noRow(entry, this.record.name), "delivery");
     return false;
   }
 
@@ -299,16 +296,14 @@ export class SubscriptionDriver {
     const head = store.head(topic);
     this.#look(topic);
     if (lane.readNext > head.lastSeq) return;
-    const mean = Math.max(1, head.bytes / Math.max(1, head.lastSeq - head.firstSeq + 1));
     const { eventTypes } = this.queue.settings;
     const page = store.readPage(topic, {
       from: lane.readNext,
       to: head.lastSeq,
-      limit: Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean))),
+      limit: pageLimit(head),
       ...(eventTypes.length > 0 ? { types: eventTypes } : {}),
     });
-    const filter = this.#filter;
-    const events = filter ? page.events.filter((event) => filter(toEvent(event))) : page.events;
+    const events = select(page.events, this.#filter);
     this.queue.feed(topic, { events, next: Math.min(page.next, head.lastSeq + 1) });
     if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
     this.#flushSoon();
@@ -362,6 +357,13 @@ export class SubscriptionDriver {
     return this.plan(() => planFlush(this.queue));
   }
 
+  /** Resolves when every event of the topic up to `seq` is done or dead; rejects when the subscription ends before. */
+  whenProcessed(topic: string, seq: number, signal?: AbortSignal): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#gone());
+    const holds = () => isProcessed(this.queue, topic, seq);
+    return this.#watches.wait(holds, { signal, endIsFine: false });
+  }
+
   /** True when nothing is pending, leased, scheduled or on its way to disk. */
   get isIdle(): boolean {
     return this.queue.drained && !this.#committer.busy && !this.#reading;
@@ -369,8 +371,8 @@ export class SubscriptionDriver {
 
   /** Resolves when that is so. */
   idle(): Promise<void> {
-    if (this.isIdle || this.#closed) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    if (this.#closed) return Promise.resolve();
+    return this.#watches.wait(() => this.isIdle, { endIsFine: true });
   }
 
   /** Ends the driver: what is on its way to disk gets there, who waits is told. */
@@ -382,7 +384,7 @@ export class SubscriptionDriver {
     this.#closed = true;
     this.#timer?.cancel();
     for (const waiter of [...this.#waiters]) waiter.fail(gone);
-    for (const resolve of this.#idle.splice(0)) resolve();
+    this.#watches.end(gone);
     try {
       await flushed;
     } finally {

@@ -1,9 +1,31 @@
 /** What a driver of deliveries is given, and what is asked of it. */
 import type { Clock } from "../clock.ts";
-import type { JournalStore } from "../store/store.ts";
+import { InternalError } from "../errors.ts";
+import type { JournalStore, TopicHead } from "../store/store.ts";
 import type { Ledger } from "./committer.ts";
 import type { Lease } from "./entry.ts";
 import type { LeaseOrder } from "./queue.ts";
+
+/** Events and bytes that are read ahead of the consumers. */
+export const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
+const PAGE = { events: 500, bytes: 2 * 1024 * 1024 };
+/** Pages that are read before others get their turn. */
+export const PAGES_A_TURN = 4;
+/** How long skipped events may wait to be written down, ms. */
+export const FLUSH_MS = 1000;
+/** When a commit that nobody waits for is tried again, ms. */
+export const AGAIN_MS = 1000;
+
+/** How many events of a topic are read at once: less where they are large. */
+export function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
+  const mean = Math.max(1, bytes / Math.max(1, lastSeq - firstSeq + 1));
+  return Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean)));
+}
+
+/** A retry whose row is gone: a bug of ours. */
+export function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
+  return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);
+}
 
 /** What a driver is given. */
 export interface DriverContext {

@@ -6,16 +6,23 @@ import { parseOffset, resolveOffset } from "../offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
-import { type Handler, type SubscribeOptions, Subscription } from "../subscription.ts";
+import {
+  type Handler,
+  type Position,
+  type SubscribeOptions,
+  Subscription,
+  type WaitOptions,
+} from "../subscription.ts";
 import { commitEvents } from "../tail.ts";
-import { assertTopicPattern } from "../topic.ts";
+import { assertTopicPattern, compilePattern } from "../topic.ts";
 import type { TopicCatalog } from "../topic_catalog.ts";
 import type { Ledger } from "./committer.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { newToken } from "./driver_parts.ts";
 import type { SubscriptionManager } from "./manager.ts";
 import { HandlerRunner } from "./runner.ts";
-import { checkSettings, defaultSettings } from "./settings.ts";
+import { defaultSettings } from "./settings.ts";
+import { handlerOf, seqOf, settingsOf } from "./subscribe_parts.ts";
 
 /** What is needed to run handlers. */
 export interface LocalContext {
@@ -26,6 +33,8 @@ export interface LocalContext {
   manager: SubscriptionManager;
   /** The store has no past to begin in. */
   liveOnly: boolean;
+  /** How long handlers may go on after the end of their subscription, ms. */
+  graceMs: number;
   /** Where an ephemeral subscription keeps its retries. */
   ledger(): Ledger;
   onError(error: unknown, context: string): void;
@@ -34,8 +43,9 @@ export interface LocalContext {
 /** The subscriptions with a handler here. */
 export class LocalSubscriptions {
   readonly #context: LocalContext;
-  readonly #subscriptions = new Set<Subscription>();
-  readonly #byDriver = new Map<SubscriptionDriver, Subscription[]>();
+  /** With its runner, once it is there. */
+  readonly #subscriptions = new Map<Subscription, HandlerRunner | undefined>();
+  readonly #byDriver = new Map<SubscriptionDriver, HandlerRunner[]>();
   readonly #starting = new Set<Promise<unknown>>();
 
   constructor(context: LocalContext) {
@@ -59,7 +69,7 @@ export class LocalSubscriptions {
     const subscription = name === undefined
       ? this.#ephemeral(topic, { handler, options, settings })
       : this.#named(name, topic, { handler, options, settings });
-    this.#subscriptions.add(subscription);
+    if (!this.#subscriptions.has(subscription)) this.#subscriptions.set(subscription, undefined);
     options.signal?.addEventListener("abort", () => {
       subscription.unsubscribe().catch((error) => this.#context.onError(error, "unsubscribe"));
     }, { once: true });
@@ -95,6 +105,7 @@ export class LocalSubscriptions {
       topic,
       runner: Promise.resolve(runner),
       info: () => manager.info(name),
+      whenProcessed: (position, options) => this.#whenProcessed(driver, position, options),
       ended: async () => {
         this.#forget(subscription, driver);
         manager.dropDriver(driver);
@@ -138,6 +149,8 @@ export class LocalSubscriptions {
       topic,
       runner: made,
       info: () => manager.info(name),
+      whenProcessed: (position, options) =>
+        this.#whenProcessed(manager.require(name), position, options),
       ended: () => this.#forget(subscription, driver),
     });
     return subscription;
@@ -147,9 +160,12 @@ export class LocalSubscriptions {
     driver: SubscriptionDriver,
     of: { handler: Handler; options: SubscribeOptions },
   ): HandlerRunner {
-    const { retryDelay, concurrency, upcast } = of.options;
+    const { retryDelay, concurrency } = of.options;
+    const { clock, graceMs } = this.#context;
     return new HandlerRunner(driver, {
-      handler: upcast ? (event) => of.handler(upcast.upcast(event)) : of.handler,
+      handler: handlerOf(of.handler, of.options, clock),
+      clock,
+      graceMs,
       concurrency: Math.max(1, concurrency ?? 1),
       ...(typeof retryDelay === "function" ? { retryDelay } : {}),
       onError: this.#context.onError,
@@ -157,14 +173,39 @@ export class LocalSubscriptions {
   }
 
   #attach(subscription: Subscription, driver: SubscriptionDriver, runner: HandlerRunner): void {
-    this.#byDriver.set(driver, [...this.#byDriver.get(driver) ?? [], subscription]);
+    this.#subscriptions.set(subscription, runner);
+    this.#byDriver.set(driver, [...this.#byDriver.get(driver) ?? [], runner]);
     subscription.attach(runner);
   }
 
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #whenProcessed(
+    driver: SubscriptionDriver,
+    position: Position,
+    { signal }: WaitOptions,
+  ): Promise<void> {
+    const { name, topic } = driver.record;
+    if (!compilePattern(topic)(position.topic)) {
+      throw new InvalidArgumentError(
+        `the subscription ${name} is on ${topic}, not on ${position.topic}`,
+        {
+          details: { subscription: name, topic: position.topic },
+        },
+      );
+    }
+    return driver.whenProcessed(position.topic, seqOf(position), signal);
+  }
+
+  /** The subscriptions on a topic. */
+  on(topic: string): Subscription[] {
+    return [...this.#subscriptions.keys()].filter((one) => compilePattern(one.topic)(topic));
+  }
+
   #forget(subscription: Subscription, driver: SubscriptionDriver | undefined): void {
+    const runner = this.#subscriptions.get(subscription);
     this.#subscriptions.delete(subscription);
     if (!driver) return;
-    const left = (this.#byDriver.get(driver) ?? []).filter((other) => other !== subscription);
+    const left = (this.#byDriver.get(driver) ?? []).filter((other) => other !== runner);
     if (left.length > 0) this.#byDriver.set(driver, left);
     else this.#byDriver.delete(driver);
   }
@@ -184,8 +225,7 @@ export class LocalSubscriptions {
     for (const driver of this.#context.manager.of(event.topic)) {
       const here = this.#byDriver.get(driver);
       if (!here || !driver.wants(event)) continue;
-      const subscription = here.find(({ paused }) => !paused) ?? here[0]!;
-      subscription.runner?.hand(event);
+      (here.find(({ paused }) => !paused) ?? here[0]!).hand(event);
     }
   }
 
@@ -207,36 +247,17 @@ export class LocalSubscriptions {
   }
 
   #active(): HandlerRunner[] {
-    return [...this.#subscriptions]
-      .filter(({ paused }) => !paused)
-      .map(({ runner }) => runner)
-      .filter((runner) => runner !== undefined);
+    return [...this.#subscriptions.values()]
+      .filter((runner) => runner !== undefined)
+      .filter(({ paused }) => !paused);
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#subscriptions].map((subscription) => subscription.unsubscribe()));
+    await Promise.all(
+      [...this.#subscriptions.keys()].map((subscription) => subscription.unsubscribe()),
+    );
   }
 }
 
 /** One without a name cannot be resumed by anybody: it has no breaker. */
 const neverTrips = () => Promise.resolve();
-
-function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {
-  const { retryDelay, maxRetries, eventTypes, where, breaker } = options;
-  if (breaker && options.name === undefined) {
-    throw new InvalidArgumentError("a breaker pauses a subscription that has a name", {
-      details: { field: "breaker" },
-      hint: "give the subscription a name",
-    });
-  }
-  const wait = typeof retryDelay === "number" ? Math.max(0, Math.round(retryDelay)) : undefined;
-  return checkSettings({
-    maxRetries,
-    eventTypes,
-    where,
-    breaker,
-    backoff: wait === undefined
-      ? undefined
-      : { kind: "fixed", base: wait, max: wait, jitter: false },
-  });
-}

@@ -4,25 +4,34 @@
  * next one begins while the outcome of the last is on its way to disk.
  */
 import { runBecause, runBecauseNow } from "../causation.ts";
-import { EvsError, NonRetryableError } from "../errors.ts";
+import type { Clock } from "../clock.ts";
+import { EvsError, HandlerTimeoutError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { newToken } from "./driver_parts.ts";
 import type { Lease } from "./entry.ts";
+import type { Handler, HandlerContext } from "./handler.ts";
+import { type FailedAttempt, failureOfError, failureOfResult, withDelay } from "./outcome.ts";
 import type { Settlement } from "./plan.ts";
 
-/** What is done with an event. A rejection, or a throw, is a failed attempt. */
-// deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
-export type Handler<T = any> = (event: Event<T>) => unknown;
+export type { Handler };
 
 /** How a runner runs. */
 export interface RunnerOptions {
   handler: Handler;
+  clock: Clock;
   /** Events at a time. */
   concurrency: number;
   /** The wait after the failed attempt `attempt` (from 1), ms. Absent: the subscription's backoff. */
   retryDelay?: (attempt: number) => number;
+  /** How long a handler may go on after `stop`, ms; then its event is given back. */
+  graceMs: number;
   onError(error: unknown, context: string): void;
+}
+
+interface Work {
+  work: (event: Event) => unknown;
+  run: typeof runBecause;
 }
 
 /** Events leased at once. */
@@ -42,6 +51,11 @@ export class HandlerRunner {
   readonly #options: RunnerOptions;
   readonly #consumer = `handler-${++lastRunner}`;
   readonly #abort = new AbortController();
+  /** The first attempt of an event that is not stored, for handlers that go on after they returned, and for others. */
+  readonly #waiting: Work;
+  readonly #atOnce: Work;
+  /** Leases whose handlers run. */
+  readonly #held = new Set<string>();
   #mailbox: Event[] = [];
   #at = 0;
   #busy = 0;
@@ -58,6 +72,16 @@ export class HandlerRunner {
   constructor(driver: SubscriptionDriver, options: RunnerOptions) {
     this.#driver = driver;
     this.#options = options;
+    const first = this.#context(1);
+    const work = (event: Event) => options.handler(event, first);
+    this.#waiting = { work, run: runBecause };
+    this.#atOnce = { work, run: runBecauseNow };
+  }
+
+  #context(attempt: number): HandlerContext {
+    const { name } = this.#driver.record;
+    const { maxRetries } = this.#driver.queue.settings;
+    return { subscription: name, attempt, maxRetries, signal: this.#abort.signal };
   }
 
   get paused(): boolean {
@@ -84,9 +108,30 @@ export class HandlerRunner {
     this.#mailbox = [];
     this.#wake();
     await this.#loop;
+    const cancel = this.#options.clock.setTimer(() => this.#abandon(), this.#options.graceMs);
     while (this.#busy > 0 || this.#settling > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
+    cancel();
+  }
+
+  /** A handler does not end: its events are given back, uncounted, and whatever it says later is not heard. */
+  #abandon(): void {
+    if (this.#busy === 0) return;
+    const { graceMs, onError } = this.#options;
+    const { name } = this.#driver.record;
+    this.#driver.queue.release([...this.#held].reverse());
+    this.#held.clear();
+    onError(
+      new HandlerTimeoutError(
+        `${this.#busy} of the handlers of ${name} did not end within ${graceMs} ms of its end; ` +
+          "their events will come again",
+        { details: { subscription: name, running: this.#busy, graceMs } },
+      ),
+      `closing ${name}`,
+    );
+    this.#busy = 0;
+    this.#tell();
   }
 
   /** True when the handler has nothing to do, and nothing is on its way to disk. */
@@ -143,13 +188,18 @@ export class HandlerRunner {
   #handle(lease: Lease): void {
     const { record, entry } = lease;
     const event = record ? JSON.parse(decoder.decode(record.line)) as Event : toEvent(entry.event!);
-    this.#call(event, runBecause, (failure) => {
-      this.#settle(
-        lease,
-        failure === undefined
-          ? { lease: lease.token, ack: true }
-          : this.#failed(lease, failure.error),
-      );
+    this.#held.add(lease.token);
+    const { handler } = this.#options;
+    const context = this.#context(lease.attempt);
+    this.#call(event, { work: (one) => handler(one, context), run: runBecause }, (failure) => {
+      if (!this.#held.delete(lease.token)) return;
+      if (failure === undefined) return this.#settle(lease, { lease: lease.token, ack: true });
+      // While stopping, a failure is the stop's doing: the event comes again, and this attempt does not count.
+      if (this.#abort.signal.aborted && !failure.dead && entry.kind !== "ephemeral") {
+        this.#driver.queue.release([lease.token]);
+        return this.#driver.serve();
+      }
+      this.#settle(lease, this.#failed(lease, failure));
     });
   }
 
@@ -170,42 +220,42 @@ export class HandlerRunner {
 
   #direct(event: Event): void {
     const startedAt = this.#driver.now();
-    this.#call(event, this.#waits ? runBecause : runBecauseNow, (failure) => {
+    this.#call(event, this.#waits ? this.#waiting : this.#atOnce, (failure) => {
       if (!failure) return;
       const lease = this.#driver.queue.leaseDirect(storable(event), startedAt, {
         token: newToken(),
         consumer: this.#consumer,
       });
-      this.#settle(lease, this.#failed(lease, failure.error));
+      this.#settle(lease, this.#failed(lease, failure));
     });
   }
 
-  /** Runs the handler by `run`; `then` is told what it threw. */
+  /** Runs `work` by `run`; `then` is told how it failed. */
   #call(
     event: Event,
-    run: typeof runBecause,
-    then: (failure?: { error: unknown }) => void,
+    { work, run }: Work,
+    then: (failure?: FailedAttempt) => void,
   ): void {
     this.#busy++;
     let result: unknown;
     try {
-      result = run(event, this.#options.handler);
+      result = run(event, work);
     } catch (error) {
-      return this.#done(then, { error });
+      return this.#done(then, failureOfError(error));
     }
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function") {
       this.#waits &&= isAsync(this.#options.handler);
-      return this.#done(then);
+      return this.#done(then, failureOfResult(result));
     }
     this.#waits = true;
     (result as PromiseLike<unknown>).then(
-      () => this.#done(then),
-      (error) => this.#done(then, { error }),
+      (value) => this.#done(then, failureOfResult(value)),
+      (error) => this.#done(then, failureOfError(error)),
     );
   }
 
-  #done(then: (failure?: { error: unknown }) => void, failure?: { error: unknown }): void {
-    this.#busy--;
+  #done(then: (failure?: FailedAttempt) => void, failure: FailedAttempt | undefined): void {
+    if (this.#busy > 0) this.#busy--;
     then(failure);
     this.#next();
     this.#wake();
@@ -224,23 +274,14 @@ export class HandlerRunner {
     }
   }
 
-  #failed(lease: Lease, error: unknown): Settlement {
-    const { retryDelay } = this.#options;
-    const failure: Settlement = {
-      lease: lease.token,
-      ack: false,
-      error: error instanceof Error ? error.message || error.name : String(error),
-      ...(error instanceof Error && error.stack ? { stack: error.stack } : {}),
-      dead: error instanceof NonRetryableError,
-    };
-    if (!retryDelay) return failure;
-    try {
-      const afterMs = Number(retryDelay(lease.attempt));
-      return { ...failure, ...(afterMs >= 0 ? { afterMs } : {}) };
-    } catch (cause) {
-      this.#options.onError(cause, `retryDelay of ${this.#driver.record.name}`);
-      return failure;
-    }
+  #failed(lease: Lease, failure: FailedAttempt): Settlement {
+    const { retryDelay, onError } = this.#options;
+    const delayed = withDelay(failure, {
+      attempt: lease.attempt,
+      retryDelay,
+      onError: (cause) => onError(cause, `retryDelay of ${this.#driver.record.name}`),
+    });
+    return { lease: lease.token, ack: false, ...delayed };
   }
 
   #settle(lease: Lease, settlement: Settlement): void {

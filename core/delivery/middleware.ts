@@ -1,0 +1,150 @@
+/**
+ * Middleware for handlers, and the order that works. From the outside in: `dedup -> dead letter -> retry -> timeout ->
+ * handler`. A repeat is told before anything runs; the dead letter sees what the retry gave up; the retry sees a time-out as
+ * a failure. None of them blocks the queue: a retry is written down and comes back, it does not wait in place.
+ */
+import { type Clock, systemClock } from "../clock.ts";
+import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../errors.ts";
+import type { Event } from "../event.ts";
+import type { Middleware } from "./handler.ts";
+import { deadLetter, HandlerOutcome, messageOf, retry, skip } from "./outcome.ts";
+
+/** The options of {@link dedup}. */
+export interface DedupOptions {
+  /** What makes two events the same. Default: the id, or what it is a mended copy of. */
+  key?: (event: Event) => string;
+  /** How many are remembered, the latest first. Default 10,000. */
+  size?: number;
+}
+
+/** Skips an event that this handler has done already. It remembers in memory: a restart forgets. */
+export function dedup(options: DedupOptions = {}): Middleware {
+  const { key = ({ topic, id }) => `${topic}\n${id}`, size = 10_000 } = options;
+  const done = new Set<string>();
+  return (next) => async (event, context) => {
+    const name = key(event);
+    if (done.has(name)) return skip("done before");
+    const result = await next(event, context);
+    if (result instanceof HandlerOutcome && result.kind !== "skip") return result;
+    done.add(name);
+    for (const oldest of done) {
+      if (done.size <= size) break;
+      done.delete(oldest);
+    }
+    return result;
+  };
+}
+
+/** The options of {@link deadLetterOn}. */
+export interface DeadLetterOptions {
+  /** Which errors end here. Default: all that come so far. */
+  when?: (error: unknown, event: Event) => boolean;
+}
+
+/** Makes a dead letter of what comes out of the handlers inside as an error. */
+export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
+  const { when = () => true } = options;
+  return (next) => async (event, context) => {
+    try {
+      return await next(event, context);
+    } catch (error) {
+      if (!when(error, event)) throw error;
+      return deadLetter(messageOf(error), { cause: error });
+    }
+  };
+}
+
+/** The options of {@link retryOn}. */
+export interface RetryOptions {
+  /** The wait, ms, or what tells it from the attempt that failed (from 1). Default: the subscription's own. */
+  delay?: number | ((attempt: number) => number);
+  /** Which errors may pass with time. Default: all but `NonRetryableError`. */
+  when?: (error: unknown, event: Event) => boolean;
+}
+
+/** Makes a retry of an error, as long as the subscription grants one; then the error goes on outwards. */
+export function retryOn(options: RetryOptions = {}): Middleware {
+  const { delay, when = (error) => !(error instanceof NonRetryableError) } = options;
+  return (next) => async (event, context) => {
+    try {
+      return await next(event, context);
+    } catch (error) {
+      if (context.attempt > context.maxRetries || !when(error, event)) throw error;
+      const afterMs = typeof delay === "function" ? delay(context.attempt) : delay;
+      return retry({ cause: error, ...(afterMs === undefined ? {} : { afterMs }) });
+    }
+  };
+}
+
+/**
+ * Fails an attempt that takes longer than `ms` with `HandlerTimeoutError` (`handler/timed-out`), and aborts its signal. What
+ * the handler still does after that nobody waits for.
+ */
+export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware {
+  if (!(ms > 0)) {
+    throw new InvalidArgumentError(`a time-out is a number of milliseconds above 0, not ${ms}`, {
+      details: { field: "timeoutMs" },
+    });
+  }
+  const clock = options.clock ?? systemClock;
+  return (next) => (event, context) => {
+    const abort = new AbortController();
+    const stop = () => abort.abort(context.signal.reason);
+    if (context.signal.aborted) stop();
+    const result = next(event, { ...context, signal: abort.signal });
+    if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function") return result;
+    context.signal.addEventListener("abort", stop, { once: true });
+    return new Promise((resolve, reject) => {
+      const cancel = clock.setTimer(() => {
+        context.signal.removeEventListener("abort", stop);
+        const error = new HandlerTimeoutError(
+          `the handler of ${context.subscription} did not end within ${ms} ms`,
+          { details: { subscription: context.subscription, id: event.id, timeoutMs: ms } },
+        );
+        reject(error);
+        abort.abort(error);
+      }, ms);
+      const end = (settle: () => void) => {
+        cancel();
+        context.signal.removeEventListener("abort", stop);
+        settle();
+      };
+      (result as PromiseLike<unknown>).then(
+        (value) => end(() => resolve(value)),
+        (error) => end(() => reject(error)),
+      );
+    });
+  };
+}
+
+/** The options of {@link reliable}; false leaves one out. */
+export interface ReliableOptions {
+  dedup?: DedupOptions | false;
+  deadLetter?: DeadLetterOptions | false;
+  retry?: RetryOptions | false;
+  /** Milliseconds; false: no time-out. Default 30,000. */
+  timeout?: number | false;
+  clock?: Clock;
+}
+
+/**
+ * The usual middleware in the order that works (see the head of this file).
+ *
+ * ```ts
+ * import { EventBroker, reliable } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker();
+ * broker.subscribe("mails", async (event, { signal }) => {
+ *   await fetch("http://localhost:8025", { method: "POST", body: event.payload.text, signal });
+ * }, { name: "mailer", middleware: reliable({ timeout: 5000 }) });
+ * ```
+ */
+export function reliable(options: ReliableOptions = {}): Middleware[] {
+  const { timeout: ms = 30_000, clock } = options;
+  return [
+    ...(options.dedup === false ? [] : [dedup(options.dedup)]),
+    ...(options.deadLetter === false ? [] : [deadLetterOn(options.deadLetter)]),
+    ...(options.retry === false ? [] : [retryOn(options.retry)]),
+    ...(ms === false ? [] : [timeout(ms, clock ? { clock } : {})]),
+  ];
+}

@@ -1,0 +1,122 @@
+/**
+ * What a handler may say of an event beside returning (done) and throwing (failed). It returns an outcome:
+ *
+ * ```ts
+ * import { deadLetter, EventBroker, retry, skip } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker();
+ * broker.subscribe("orders", (event) => {
+ *   if (event.payload.test) return skip("a test order");
+ *   if (event.payload.total < 0) return deadLetter("a total below nothing");
+ *   if (Date.now() < event.payload.notBefore) return retry({ afterMs: 5000 });
+ * });
+ * ```
+ */
+import { NonRetryableError } from "../errors.ts";
+
+/** What {@link retry}, {@link deadLetter} and {@link skip} give; a handler returns it. */
+export class HandlerOutcome {
+  readonly kind: "retry" | "dead" | "skip";
+  /** Why, for people. */
+  readonly reason: string;
+  /** Of a retry: the wait, ms; undefined means the subscription's own. */
+  readonly afterMs: number | undefined;
+  /** The error that it was made of. */
+  readonly cause: unknown;
+
+  constructor(
+    kind: "retry" | "dead" | "skip",
+    about: { reason: string; afterMs?: number | undefined; cause?: unknown },
+  ) {
+    this.kind = kind;
+    this.reason = about.reason;
+    this.afterMs = about.afterMs;
+    this.cause = about.cause;
+  }
+}
+
+/** Try again, after `afterMs` or the subscription's own wait. It counts as a failed attempt. */
+export function retry(
+  options: { afterMs?: number; reason?: string; cause?: unknown } = {},
+): HandlerOutcome {
+  const { afterMs, cause } = options;
+  const reason = options.reason ??
+    (cause === undefined ? "the handler asked for a retry" : messageOf(cause));
+  return new HandlerOutcome("retry", {
+    reason,
+    cause,
+    afterMs: afterMs === undefined || !(afterMs >= 0) ? undefined : Math.round(afterMs),
+  });
+}
+
+/** Give up on the event now: it becomes a dead letter with this reason. */
+export function deadLetter(reason: string, options: { cause?: unknown } = {}): HandlerOutcome {
+  return new HandlerOutcome("dead", { reason, ...options });
+}
+
+/** Nothing to do: the event counts as done. */
+export function skip(reason = "skipped by the handler"): HandlerOutcome {
+  return new HandlerOutcome("skip", { reason });
+}
+
+/** A failed attempt, as a runner settles it. */
+export interface FailedAttempt {
+  error: string;
+  stack?: string;
+  /** Dead-letter at once. */
+  dead: boolean;
+  /** Retry after this long instead of the backoff, ms. */
+  afterMs?: number;
+}
+
+/** What a handler's result means; undefined: done. */
+export function failureOfResult(result: unknown): FailedAttempt | undefined {
+  if (!(result instanceof HandlerOutcome) || result.kind === "skip") return undefined;
+  const { kind, reason, afterMs, cause } = result;
+  return {
+    error: reason,
+    ...stackOf(cause),
+    dead: kind === "dead",
+    ...(afterMs === undefined ? {} : { afterMs }),
+  };
+}
+
+/** What a handler's throw means. */
+export function failureOfError(error: unknown): FailedAttempt {
+  return {
+    error: messageOf(error),
+    ...stackOf(error),
+    dead: error instanceof NonRetryableError,
+  };
+}
+
+/** What an error says; whatever was thrown says something. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message || error.name : String(error);
+}
+
+function stackOf(error: unknown): { stack?: string } {
+  return error instanceof Error && error.stack ? { stack: error.stack } : {};
+}
+
+/**
+ * The wait that `retryDelay` tells, where it is a function and the handler named none. A function that throws is reported
+ * and leaves the subscription's own.
+ */
+export function withDelay(
+  failure: FailedAttempt,
+  about: {
+    attempt: number;
+    retryDelay: ((attempt: number) => number) | undefined;
+    onError(error: unknown): void;
+  },
+): FailedAttempt {
+  if (!about.retryDelay || failure.afterMs !== undefined) return failure;
+  try {
+    const afterMs = Number(about.retryDelay(about.attempt));
+    return { ...failure, ...(afterMs >= 0 ? { afterMs } : {}) };
+  } catch (cause) {
+    about.onError(cause);
+    return failure;
+  }
+}

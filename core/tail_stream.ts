@@ -1,0 +1,83 @@
+/** A stream's events from the store of this process: a live tail (core/tail.ts), begun where `from` says. */
+import { type Event } from "./event.ts";
+import { resolveOffset } from "./offset.ts";
+import { offsetFor } from "./delivery/manager_parts.ts";
+import type { StreamOptions, StreamSource } from "./stream.ts";
+import { Tail, type TailSource } from "./tail.ts";
+import { assertTopicPattern, compilePattern } from "./topic.ts";
+import type { TopicCatalog } from "./topic_catalog.ts";
+
+const decoder = new TextDecoder();
+
+/** What a stream is read from. */
+export interface TailStreamContext {
+  feed: TailSource;
+  topics: TopicCatalog;
+  /** Unix ms. */
+  now(): number;
+}
+
+/** See the head of this file. */
+export class TailStream implements StreamSource {
+  readonly opened: Promise<void>;
+  readonly #tail: Tail;
+  #filter: ((event: Event) => boolean) | undefined;
+
+  constructor(topic: string, options: StreamOptions, context: TailStreamContext) {
+    assertTopicPattern(topic);
+    const { feed: { store }, topics, now } = context;
+    const offset = offsetFor(topic, options.from ?? "end");
+    const positions = new Map(
+      topics.match(topic).map((name) => [
+        name,
+        resolveOffset(offset, {
+          head: store.head(name),
+          now: now(),
+          seekTime: (at) => store.seekTime(name, at),
+        }),
+      ]),
+    );
+    const { eventTypes, where } = options;
+    this.#tail = new Tail(context.feed, {
+      matches: compilePattern(topic),
+      positions,
+      ...(eventTypes && eventTypes.length > 0 ? { types: eventTypes } : {}),
+    });
+    this.opened = where === undefined ? Promise.resolve() : this.#compile(where);
+  }
+
+  async #compile(where: string): Promise<void> {
+    const { compileFilter } = await import("./filter.ts");
+    this.#filter = await compileFilter(where);
+  }
+
+  get dropped(): number {
+    return this.#tail.dropped;
+  }
+
+  async pull(): Promise<Event[] | undefined> {
+    await this.opened;
+    for (;;) {
+      const bytes = await this.#tail.next();
+      if (bytes === undefined) return undefined;
+      const events = eventsOf(bytes).filter((event) => !this.#filter || this.#filter(event));
+      if (events.length > 0) return events;
+    }
+  }
+
+  close(): void {
+    this.#tail.close();
+  }
+}
+
+/** The events of whole wire lines, as applications see them. */
+export function eventsOf(lines: Uint8Array): Event[] {
+  return decoder.decode(lines).split("\n").filter((line) => line !== "").map(eventOfLine);
+}
+
+/** What is not stored has no number. */
+export function eventOfLine(line: string): Event {
+  const event = JSON.parse(line) as Event;
+  if (event.seq === 0) delete event.seq;
+  return event;
+}
