@@ -81,8 +81,11 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
       };
       await route.handle(request, reply);
     } catch (error) {
-      if (raw.destroyed && !raw.complete) return; // the client went away in the middle: nobody is left to answer
-      if (asEvsError(error) !== error) host.unexpected(error, `${raw.method} ${raw.url}`);
+      const foreseen = asEvsError(error) === error;
+      // A body that broke off: the client went away, nobody is left to answer. One that we stopped reading (too long,
+      // stalled) looks the same on the request, and is answered.
+      if (!foreseen && raw.destroyed && !raw.complete) return;
+      if (!foreseen) host.unexpected(error, `${raw.method} ${raw.url}`);
       sendError(reply, error);
     }
   }

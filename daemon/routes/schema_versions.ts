@@ -1,7 +1,7 @@
 /** The routes by which schemas come in and are compared. A schema is kept as it came: its body is the request's own. */
 import type http from "node:http";
 import type { SchemaDiff, SchemaInfo } from "../../core/client/schema_protocol.ts";
-import { InvalidArgumentError } from "../../core/errors.ts";
+import { InvalidArgumentError, InvalidSchemaError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 import { changesBetween } from "../../core/schema/compatibility/changes.ts";
 import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
@@ -9,6 +9,7 @@ import {
   COMPATIBILITY_LEVELS,
   type CompatibilityLevel,
 } from "../../core/schema/compatibility/level.ts";
+import { MAX_SCHEMA_BYTES } from "../../core/schema/limits.ts";
 import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { didYouMean } from "../../core/suggest.ts";
@@ -137,6 +138,19 @@ async function compared(
 }
 
 async function readSchema(request: RouteRequest): Promise<string> {
-  const body = await readBody(request, { limit: MAX_SCHEMA_BODY });
-  return new TextDecoder("utf-8", { fatal: true }).decode(body);
+  let body: Uint8Array;
+  try {
+    body = await readBody(request, { limit: MAX_SCHEMA_BODY });
+  } catch (cause) {
+    if (!(cause instanceof InvalidArgumentError)) throw cause;
+    throw new InvalidSchemaError(
+      `the schema has more than ${MAX_SCHEMA_BODY} bytes, and ${MAX_SCHEMA_BYTES} is the most`,
+      { cause, details: { limit: MAX_SCHEMA_BYTES } },
+    );
+  }
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch (cause) {
+    throw new InvalidSchemaError("the schema is not UTF-8", { cause });
+  }
 }

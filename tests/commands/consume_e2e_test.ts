@@ -325,3 +325,16 @@ Deno.test("consume --breaker pauses instead of dead-lettering when a handler is 
   const [after] = await lines(at, ["subscription", "show", "b"]);
   assert.deepEqual([after?.paused, after?.pending, after?.scheduled], [false, 0, 0]);
 });
+
+Deno.test("consume --batch settles a large batch whose handler fails with much to say", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", ...Array.from({ length: 500 }, (_, index) => index));
+  const handler = "cat >/dev/null; yes why | head -c 20000 >&2; exit 3";
+  const consumed = await evs([
+    ...["consume", "t", "--name", "b", "--batch", "500", "--max-retries", "0", "--until-empty"],
+    ...["--", "sh", "-c", handler],
+  ], { at });
+  assert.equal(consumed.code, 6, consumed.stderr.slice(-200));
+  const [info] = await lines(at, ["subscription", "show", "b"]);
+  assert.deepEqual([info?.dead, info?.pending, info?.leased], [500, 0, 0]);
+});

@@ -3,7 +3,7 @@
  * the first one's only connection: when the consumer dies, the daemon has its events back at once.
  */
 import { Client } from "../client.ts";
-import type { LeaseReply, LeaseRequest, SettleReply } from "../protocol.ts";
+import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol.ts";
 import { ConnectionLostError } from "../../errors.ts";
 import { splitElements, splitMembers } from "../../json.ts";
 import { type ConsumerPort, type Delivery, isGone, type Leased } from "./port.ts";
@@ -43,7 +43,17 @@ export function openPort(options: { socket: string; subscription: string }): Con
       }
     },
     ack: (leases) => settle((client) => client.ack(name, { leases })),
-    nack: (deliveries) => settle((client) => client.nack(name, { deliveries })),
+    async nack(deliveries) {
+      const replies: SettleReply[] = [];
+      for (const part of nackParts(deliveries)) {
+        replies.push(await settle((client) => client.nack(name, { deliveries: part })));
+      }
+      return {
+        settled: replies.reduce((sum, { settled }) => sum + settled, 0),
+        lost: replies.flatMap(({ lost }) => lost),
+        outcomes: replies.flatMap(({ outcomes = [] }) => outcomes),
+      };
+    },
     release: (leases) => settle((client) => client.release(name, { leases })),
     extend: (leases, leaseMs) =>
       // While handlers run for hours nothing is leased: this keeps the connection that holds the leases from idling out.
@@ -66,6 +76,28 @@ export function openPort(options: { socket: string; subscription: string }): Con
       settling.close();
     },
   };
+}
+
+/** The most that one request about failures says, in characters of JSON: the daemon takes a mebibyte. */
+const NACK_CHARACTERS = 256 * 1024;
+
+/**
+ * Failures in parts that are small enough for a request: a batch of a thousand, each with what its handler said, is not.
+ * One failure is always less.
+ */
+export function nackParts(deliveries: readonly NackItem[]): NackItem[][] {
+  const parts: NackItem[][] = [];
+  let room = 0;
+  for (const item of deliveries) {
+    const size = JSON.stringify(item).length;
+    if (size > room) {
+      parts.push([]);
+      room = NACK_CHARACTERS;
+    }
+    parts.at(-1)!.push(item);
+    room -= size;
+  }
+  return parts;
 }
 
 /** Reads the answer to a lease; events and payloads stay the bytes that they are. */
