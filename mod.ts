@@ -17,8 +17,11 @@ export type { PublishOptions } from "./core/capture.ts";
 export { type Cause, causedBy } from "./core/causation.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
 export { defaultBroker } from "./core/default_broker.ts";
+export { FileDeadLetterQueue, type FileDeadLetterQueueOptions } from "./core/dead_letter/file.ts";
 export type {
+  DeadLetterDetails,
   DeadLetterEntry,
+  DeadLetterHost,
   DeadLetterQuery,
   DeadLetterQueue,
 } from "./core/dead_letter/queue.ts";

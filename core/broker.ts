@@ -12,7 +12,7 @@ import { type Clock, systemClock } from "./clock.ts";
 import { DeadLetterDesk } from "./dead_letter/desk.ts";
 import { DeadLetterImporter } from "./dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "./dead_letter/queue.ts";
-import { retryForeign } from "./dead_letter/foreign.ts";
+import { type HeldQueue, holdQueue } from "./dead_letter/held.ts";
 import { LocalSubscriptions } from "./delivery/local.ts";
 import type { SubscriptionDriver } from "./delivery/driver.ts";
 import { SubscriptionManager } from "./delivery/manager.ts";
@@ -68,7 +68,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly deadLetterImports: DeadLetterImporter;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
-  readonly #ownQueue: boolean;
+  readonly #held: HeldQueue | undefined;
   readonly #state: GuardedState;
   /** Which payloads may come in: registers and removes the schemas that are kept. */
   readonly gate: SchemaGate;
@@ -115,6 +115,8 @@ export class EventBroker<E = any> extends Broker<E> {
     });
     this.schemas = this.gate.schemas;
     const foreign = options.deadLetterQueue;
+    this.#held = foreign &&
+      holdQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     this.subscriptions = new SubscriptionManager({
       clock,
       random,
@@ -123,11 +125,13 @@ export class EventBroker<E = any> extends Broker<E> {
       onError,
       topics: this.topics,
       compileFilter: async (text) => (await import("./filter.ts")).compileFilter(text),
-      ledger: (name) => new StateLedger(name, state, foreign),
+      ledger: (name) => {
+        this.#held?.subscribed(name);
+        return new StateLedger(name, state, foreign);
+      },
     }, snapshot);
     this.deadLetters = new DeadLetterDesk(state, this.subscriptions);
     this.deadLetterImports = new DeadLetterImporter(state, this.subscriptions);
-    this.#ownQueue = foreign === undefined;
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
     this.#locals = new LocalSubscriptions({
       clock,
@@ -353,9 +357,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** Delivers a dead letter again, whosever queue it lies in; false when there is none of that id. */
   retryDeadLetter(eventId: string): Promise<boolean> {
-    return this.#ownQueue
-      ? this.#queue.retryEvent(eventId)
-      : retryForeign(eventId, this.#queue, this.subscriptions);
+    return this.#held?.retry(eventId) ?? this.#queue.retryEvent(eventId);
   }
 
   /** One pass of retention over all topics: what was removed. */
@@ -384,6 +386,7 @@ export class EventBroker<E = any> extends Broker<E> {
     await this.#locals.close();
     await this.subscriptions.close();
     await this.journal.idle();
+    await this.#queue.close?.();
     await this.#state.close();
     await this.store.close();
   }

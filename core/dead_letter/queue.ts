@@ -24,15 +24,47 @@ export interface DeadLetterQuery {
   limit?: number;
 }
 
-/** Where dead letters go. */
+/** What a queue may know of an event beside its error. */
+export interface DeadLetterDetails {
+  /** How many attempts were made. */
+  attempts?: number;
+}
+
+/** The broker, as the queue that it holds sees it. */
+export interface DeadLetterHost {
+  /** Throws `ConflictError` where the subscription is gone. */
+  assertThere(subscription: string): void;
+  /**
+   * Delivers an entry again, if `isWanted` still says so when its turn comes (a retry that was under way may have been
+   * handled meanwhile); resolves when it is on its way.
+   */
+  redeliver(entry: DeadLetterEntry, isWanted: () => boolean): Promise<void>;
+}
+
+/** Where dead letters go. The last four methods are for queues that deliver again by themselves. */
 export interface DeadLetterQueue {
-  addEvent(event: Event, error: Error, subscriptionName: string): Promise<void>;
+  /** Keeps an event; durable when it resolves. */
+  addEvent(
+    event: Event,
+    error: Error,
+    subscriptionName: string,
+    details?: DeadLetterDetails,
+  ): Promise<void>;
   /** Newest first. */
   // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
   getEvents(options?: any): Promise<DeadLetterEntry[]>;
   /** Delivers the event again; false when there is none. */
   retryEvent(eventId: string): Promise<boolean>;
+  /** Forgets the event; false when there is none. */
   removeEvent(eventId: string): Promise<boolean>;
+  /** The broker that is made with the queue says so. From then on `retryEvent` delivers through it. */
+  attach?(host: DeadLetterHost): void;
+  /** A named subscription is there. */
+  subscribed?(subscription: string): Promise<void>;
+  /** An event was handled that had been tried before: by way of `redeliver`, or of a plain retry. */
+  delivered?(name: { subscription: string; topic: string; id: string }): Promise<void>;
+  /** Called when the broker is closed. */
+  close?(): Promise<void>;
 }
 
 const encoder = new TextEncoder();

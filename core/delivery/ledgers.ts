@@ -23,6 +23,7 @@ export class StateLedger implements Ledger {
     dead: readonly DeadLetterRecord[],
   ): Promise<void> {
     await this.#state.commit(await toQueue(this.#queue, changes, dead));
+    await tellDelivered(this.#queue, changes, dead);
   }
 
   retry(topic: string, id: string): RetryRecord | undefined {
@@ -57,6 +58,7 @@ export class EphemeralLedger implements Ledger {
         this.#retries.delete(`${change.topic}\n${change.id}`);
       }
     }
+    await tellDelivered(this.#queue, changes, dead);
   }
 
   retry(topic: string, id: string): RetryRecord | undefined {
@@ -78,7 +80,23 @@ async function toQueue(
     const error = new Error(record.reason);
     const stack = record.attempts.at(-1)?.stack;
     if (stack !== undefined) error.stack = stack;
-    await queue.addEvent(eventOf(record), error, record.subscription);
+    const attempts = record.attempts.at(-1)?.attempt ?? 1;
+    await queue.addEvent(eventOf(record), error, record.subscription, { attempts });
   }
   return changes.filter(({ op }) => op !== "dead.put");
+}
+
+/** Tells the application's queue which retries were handled: what it had sent again has served. */
+async function tellDelivered(
+  queue: DeadLetterQueue | undefined,
+  changes: readonly StateChange[],
+  dead: readonly DeadLetterRecord[],
+): Promise<void> {
+  if (!queue?.delivered) return;
+  for (const change of changes) {
+    if (change.op !== "retry.remove") continue;
+    const { subscription, topic, id } = change;
+    if (dead.some((record) => record.topic === topic && record.id === id)) continue;
+    await queue.delivered({ subscription, topic, id });
+  }
 }
