@@ -24,7 +24,7 @@ export interface Selection {
 export type Render = (events: readonly StoredEvent[]) => Uint8Array;
 
 /** Events looked at in one step; what one step may cost the others. */
-const PAGE = 1000;
+const PAGE = 1024;
 /** The least that a topic gets when many are merged. */
 const SMALLEST_PAGE = 16;
 

@@ -26,7 +26,7 @@ export interface TailOptions extends Selection {
   render?: Render;
 }
 
-const PAGE = 1000;
+const PAGE = 1024;
 /** Commits of topics that store nothing, kept for a tail that is busy; the oldest are dropped beyond. */
 const EPHEMERAL_KEPT = 64;
 

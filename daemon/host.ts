@@ -4,6 +4,7 @@ import { systemClock } from "../core/clock.ts";
 import { IdSource } from "../core/id.ts";
 import { WorkerState } from "../core/state/worker_state.ts";
 import { MemoryEventStore } from "../core/store/memory.ts";
+import { damageText } from "../core/store/damage.ts";
 import type { JournalStore } from "../core/store/store.ts";
 import { WorkerEventStore } from "../core/store/worker_store.ts";
 import type { Config } from "./config.ts";
@@ -11,6 +12,9 @@ import type { DataDir } from "./data_dir.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { RetentionTimer } from "./retention.ts";
+
+/** How many damaged places the status names. */
+const DAMAGE_NAMED = 5;
 
 /** What the daemon was started with. */
 export interface HostOptions {
@@ -98,6 +102,12 @@ export class Host {
         }`,
       );
     }
+    const lost = (this.broker.store.damage?.() ?? []).filter(({ accepted }) => !accepted);
+    // The first ones by name: a status is read by people.
+    for (const damage of lost.slice(0, DAMAGE_NAMED)) problems.push(damageText(damage));
+    if (lost.length > DAMAGE_NAMED) {
+      problems.push(`and ${lost.length - DAMAGE_NAMED} more: evs doctor`);
+    }
     return problems;
   }
 
@@ -108,12 +118,14 @@ export class Host {
   }
 }
 
-async function openStore({ dataDir, config }: HostOptions): Promise<JournalStore> {
+async function openStore({ dataDir, config, log }: HostOptions): Promise<JournalStore> {
   const { durability, dedupWindow } = config;
   if (config.store === "memory") return new MemoryEventStore({ dedupWindow });
   return await WorkerEventStore.open(dataDir.events, {
     script: new URL("./journal_worker.ts", import.meta.url),
     durability,
     dedupWindow,
+    onDamage: (damage) =>
+      log.logger.error("damage: {text}", { text: damageText(damage), ...damage }),
   });
 }

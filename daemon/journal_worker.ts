@@ -17,7 +17,7 @@ serveCalls((message): StoreAnswer => {
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     syncer = WalSyncer.for(path, durability);
-    return { result: undefined, topics: store.topicRows() };
+    return { result: undefined, topics: store.topicRows(), damage: store.damage() };
   }
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
@@ -30,6 +30,12 @@ serveCalls((message): StoreAnswer => {
       syncer?.written();
       return { result, topics: rows(new Set(requests.map((request) => request.topic))) };
     }
+    case "damaged":
+      store.report(call.found);
+      return { result: undefined, topics: rows([call.found.topic]), damage: store.damage() };
+    case "acceptDamage":
+      store.acceptDamage();
+      return { result: undefined, topics: [], damage: store.damage() };
     case "truncate":
       return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
     case "removeTopic":

@@ -20,9 +20,14 @@ const ROOM = 128 * 1024;
 /** A UTF-16 unit takes at most so many bytes of UTF-8. */
 const MOST_BYTES = 3;
 
+const LINE_FEED = 0x0a;
+
 /** Writes the lines of one topic. */
 export class LineWriter {
   readonly #topic: string;
+  /** Lines that did not fit the buffer, and what was written before each. */
+  #chunks: Uint8Array[] = [];
+  #chunkStart = 0;
   readonly #quoted = { type: remember(), schemaVersion: remember() };
   #buffer = new Uint8Array(ROOM);
   #at = 0;
@@ -34,6 +39,20 @@ export class LineWriter {
   /** The lines so far are no longer needed. */
   reset(): void {
     this.#at = 0;
+    this.#chunkStart = 0;
+    this.#chunks = [];
+  }
+
+  /** All lines since the last reset, in order, each with its line feed. */
+  chunks(): Uint8Array[] {
+    this.#closeChunk();
+    return this.#chunks;
+  }
+
+  #closeChunk(): void {
+    if (this.#at === this.#chunkStart) return;
+    this.#chunks.push(this.#buffer.subarray(this.#chunkStart, this.#at));
+    this.#chunkStart = this.#at;
   }
 
   /** The line of an event; see {@link envelopeHead} of core/event.ts, which this must agree with. */
@@ -47,12 +66,18 @@ export class LineWriter {
         schemaVersion(event.schemaVersion)
       }${key}` +
       `,"metadata":${event.metadata},"payload":`;
-    const room = this.#take(head.length * MOST_BYTES + event.payload.length + 1);
+    const room = this.#take(head.length * MOST_BYTES + event.payload.length + 2);
     const { written } = encoder.encodeInto(head, room);
     room.set(event.payload, written);
     const length = written + event.payload.length + 1;
     room[length - 1] = CLOSING_BRACE;
-    if (room.buffer === this.#buffer.buffer) this.#at += length;
+    room[length] = LINE_FEED;
+    if (room.buffer === this.#buffer.buffer) {
+      this.#at += length + 1;
+    } else {
+      this.#closeChunk();
+      this.#chunks.push(room.subarray(0, length + 1));
+    }
     return { line: room.subarray(0, length), head: written };
   }
 

@@ -4,26 +4,21 @@
  * Synchronous inside: an `append` is one transaction, several rows a statement. The daemon runs this class in a worker
  * (core/store/worker_store.ts), an application may run it where it is.
  */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../clock.ts";
-import { CannotStoreError, InternalError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
-import { decideAppend, type DedupWindow, eventsToSave, sizeOf } from "./append.ts";
-import { LineWriter } from "./line_writer.ts";
-import { BlockSums } from "./sqlite_blocks.ts";
-import { RowWriter } from "./sqlite_rows.ts";
+import { type DedupWindow, eventsToSave } from "./append.ts";
+import { addRange, type Damage, type Found } from "./damage.ts";
+import type { StoreRequest } from "./pack.ts";
+import { SqliteAppender } from "./sqlite_appender.ts";
+import { readBlock, rebuildBlock, writeBlock } from "./sqlite_blocks.ts";
+import { DamageRegister } from "./sqlite_damage.ts";
+import { asStoreError } from "./sqlite_errors.ts";
+import { blockOf, position } from "./sqlite_position.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
-import {
-  BLOCK,
-  blockOf,
-  type Durability,
-  MAX_TOPICS,
-  openEventDatabase,
-  position,
-} from "./sqlite_schema.ts";
-import { loadTopics, type TopicRow } from "./sqlite_topics.ts";
-import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "./pack.ts";
-import { packedLines } from "./packed_lines.ts";
+import { type Durability, openEventDatabase } from "./sqlite_schema.ts";
+import { loadTopics, type TopicRow, writeTopic } from "./sqlite_topics.ts";
+import { type Prepare, statementsOf } from "./statements.ts";
 import type {
   AppendOutcome,
   EventQuery,
@@ -47,20 +42,30 @@ export class SqliteEventStore implements JournalStore {
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
   readonly #dedupWindow: number;
+  readonly #prepare: Prepare;
+  readonly #damage: DamageRegister;
   readonly #topics: Map<string, TopicRow>;
   readonly #reader: SqliteReader;
-  readonly #statements = new Map<string, StatementSync>();
-  readonly #rows: RowWriter;
+  readonly #appender: SqliteAppender;
 
   /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
   constructor(path: string, options: SqliteStoreOptions = {}) {
     this.durable = (options.durability ?? "always") === "always";
-    this.#clock = options.clock ?? systemClock;
-    this.#dedupWindow = options.dedupWindow ?? 86_400_000;
-    this.#database = openEventDatabase(path, options);
-    this.#topics = loadTopics(this.#database);
-    this.#reader = new SqliteReader(this.#database, (name) => this.#topics.get(name));
-    this.#rows = new RowWriter(this.#database);
+    const clock = this.#clock = options.clock ?? systemClock;
+    const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
+    const database = this.#database = openEventDatabase(path, options);
+    const prepare = this.#prepare = statementsOf(database);
+    this.#damage = new DamageRegister(prepare, clock);
+    const found: Found[] = [];
+    const topics = this.#topics = this.#transaction(() =>
+      loadTopics(prepare, (f) => found.push(f))
+    );
+    this.#appender = new SqliteAppender({ database, prepare, topics, clock, dedupWindow });
+    this.#reader = new SqliteReader(database, {
+      topicOf: (name) => topics.get(name),
+      report: (what) => this.report(what),
+    });
+    for (const what of found) this.report(what);
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
@@ -70,11 +75,10 @@ export class SqliteEventStore implements JournalStore {
 
   /** The same, at once: for the worker that waits for nothing else. */
   appendSync(requests: readonly StoreRequest[]): AppendOutcome[] {
-    const touched = new Map<string, TopicRow>();
     const outcomes = this.#transaction(() =>
-      requests.map((request) => this.#appendOne(request, touched))
+      requests.map((request) => this.#appender.append(request))
     );
-    for (const row of touched.values()) this.#topics.set(row.name, row);
+    this.#appender.commit();
     return outcomes;
   }
 
@@ -88,79 +92,23 @@ export class SqliteEventStore implements JournalStore {
     return [...this.#topics.values()];
   }
 
-  #appendOne(request: StoreRequest, touched: Map<string, TopicRow>): AppendOutcome {
-    const topic = touched.get(request.topic) ??
-      { ...this.#topics.get(request.topic) ?? this.#addTopic(request.topic) };
-    touched.set(request.topic, topic);
-    if (isPacked(request) && takesAll(request)) return this.#appendPacked(request, topic);
-    const now = this.#clock.now();
-    const base = position(topic.id, 0);
-    const sums = new BlockSums();
-    const lines = new LineWriter(topic.name);
-    const outcome = decideAppend(request, {
-      lastSeq: topic.lastSeq,
-      lastSeqOfKey: (key) => {
-        const { pos } = this.#prepare(
-          "SELECT max(pos) AS pos FROM log WHERE key = ? AND pos BETWEEN ? AND ?",
-        )
-          .get(key, base, position(topic.id + 1, 0) - 1) as { pos: number | null };
-        return pos === null ? 0 : pos - base;
-      },
-      seqOfGivenId: (id) => {
-        const seen = this.#prepare(
-          "SELECT seq FROM given_ids WHERE topic = ? AND id = ? AND received_at > ?",
-        )
-          .get(topic.id, id, now - this.#dedupWindow) as { seq: number } | undefined;
-        return seen?.seq;
-      },
-      store: (seq, event) => {
-        const { line, head } = lines.write(seq, event);
-        const row = { type: event.type, key: event.key ?? null, head, line };
-        if (this.#rows.add(base + seq, row)) lines.reset();
-        const size = sizeOf(event);
-        sums.add(seq, event, size);
-        topic.bytes += size;
-        if (event.idGiven) {
-          this.#prepare("INSERT OR REPLACE INTO given_ids VALUES (?, ?, ?, ?)").run(
-            topic.id,
-            event.id,
-            seq,
-            now,
-          );
-        }
-      },
-    });
-    this.#rows.flush();
-    if (outcome.ok && outcome.count > 0) topic.lastSeq = outcome.lastSeq;
-    sums.write(topic.id, (sql) => this.#prepare(sql));
-    return outcome;
+  /** What was found damaged so far; see evs doctor. */
+  damage(): readonly Damage[] {
+    return this.#damage.list();
   }
 
-  /** The same where nothing has to be looked up: no object is made for an event. */
-  #appendPacked(request: PackedRequest, topic: TopicRow): AppendOutcome {
-    const firstSeq = topic.lastSeq + 1;
-    const { count } = request;
-    const lines = packedLines(request, firstSeq);
-    this.#rows.addLines(position(topic.id, 0), lines, { ...request, firstSeq });
-    this.#rows.flush();
-    const sums = new BlockSums();
-    topic.bytes += sums.addPacked(request, firstSeq);
-    sums.write(topic.id, (sql) => this.#prepare(sql));
-    topic.lastSeq += count;
-    return { ok: true, count, firstSeq, lastSeq: topic.lastSeq, duplicates: [] };
+  /** Somebody took note of what was found: it no longer degrades the store's health. */
+  acceptDamage(): void {
+    this.#damage.accept();
   }
 
-  #addTopic(name: string): TopicRow {
-    const { n } = this.#prepare("SELECT count(*) AS n FROM topics").get() as { n: number };
-    if (n >= MAX_TOPICS) {
-      throw new CannotStoreError(`the store has ${n} topics, and no room for another`, {
-        code: "store/too-many-topics",
-        hint: "use fewer topics: put what differs into the event's type or key",
-      });
-    }
-    // Inside the append's transaction: a topic that was refused leaves no row.
-    const { lastInsertRowid } = this.#prepare("INSERT INTO topics (name) VALUES (?)").run(name);
-    return { id: Number(lastInsertRowid), name, firstSeq: 1, lastSeq: 0, bytes: 0 };
+  /** Takes in what a read has found, also one on another connection. */
+  report(found: Found): void {
+    if (!this.#damage.add(found) || !found.lost) return;
+    const row = this.#topics.get(found.topic);
+    if (!row) return;
+    const holes = addRange(row.holes ?? [], [found.firstSeq, found.lastSeq]);
+    this.#topics.set(row.name, { ...row, holes });
   }
 
   head(topic: string): TopicHead {
@@ -210,22 +158,21 @@ export class SqliteEventStore implements JournalStore {
     if (to <= row.firstSeq) return 0;
     const base = position(row.id, 0);
     const bytes = this.#transaction(() => {
-      this.#prepare("UPDATE topics SET last_seq = ? WHERE id = ?").run(row.lastSeq, row.id);
+      writeTopic(this.#prepare, row);
       const partial = blockOf(to);
-      const gone = this.#reader.readPage(name, {
-        from: partial * BLOCK + 1,
-        to: to - 1,
-        limit: BLOCK,
-      }).events;
+      const place = { topic: row.id, block: partial };
       this.#prepare("DELETE FROM log WHERE pos >= ? AND pos < ?").run(
         base + row.firstSeq,
         base + to,
       );
       this.#prepare("DELETE FROM blocks WHERE topic = ? AND block < ?").run(row.id, partial);
-      this.#prepare(
-        "UPDATE blocks SET events = events - ?, bytes = bytes - ? WHERE topic = ? AND block = ?",
-      )
-        .run(gone.length, gone.reduce((sum, event) => sum + sizeOf(event), 0), row.id, partial);
+      const block = readBlock(place, this.#prepare);
+      if (block && to > block.last) {
+        this.#prepare("DELETE FROM blocks WHERE topic = ? AND block = ?").run(row.id, partial);
+      } else if (block) {
+        const rest = rebuildBlock(this.#prepare, place);
+        writeBlock({ ...rest ?? block, first: to, last: block.last }, this.#prepare);
+      }
       // A given id outlives its event until it is no longer looked up.
       this.#prepare("DELETE FROM given_ids WHERE topic = ? AND seq < ? AND received_at <= ?")
         .run(row.id, to, this.#clock.now() - this.#dedupWindow);
@@ -235,7 +182,8 @@ export class SqliteEventStore implements JournalStore {
         }).bytes;
     });
     const count = to - row.firstSeq;
-    this.#topics.set(name, { ...row, firstSeq: to, bytes });
+    this.#appender.forget(row.id);
+    this.#topics.set(name, { ...this.#topics.get(name)!, firstSeq: to, bytes });
     return count;
   }
 
@@ -281,7 +229,7 @@ export class SqliteEventStore implements JournalStore {
       this.#database.exec("COMMIT");
       return result;
     } catch (error) {
-      this.#rows.drop();
+      this.#appender?.rollback();
       this.#rollback();
       throw asStoreError(error);
     }
@@ -290,43 +238,5 @@ export class SqliteEventStore implements JournalStore {
   #rollback(): void {
     // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (!statement) this.#statements.set(sql, statement = this.#database.prepare(sql));
-    return statement;
-  }
-}
-
-/** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */
-const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-
-function asStoreError(error: unknown): unknown {
-  const code = (error as { errcode?: number }).errcode;
-  if (code === undefined) return error;
-  const message = (error as Error).message;
-  switch (code & 0xff) {
-    case SQLITE_FULL:
-      return new CannotStoreError(
-        "the disk is full: nothing of this was stored, what was acknowledged is safe",
-        {
-          code: "store/disk-full",
-          cause: error,
-          hint: "make room; publishing works again by itself",
-        },
-      );
-    case SQLITE_BUSY:
-      return new CannotStoreError(`the event database is locked by another program: ${message}`, {
-        code: "store/busy",
-        cause: error,
-        hint: "end the program that writes to events.db, then publish again",
-      });
-    default:
-      return new InternalError(`SQLite failed (${code}): ${message}`, {
-        cause: error,
-        details: { errcode: code },
-      });
   }
 }

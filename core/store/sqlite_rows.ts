@@ -4,13 +4,14 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { PackedLines } from "./packed_lines.ts";
 import type { PackedRequest } from "./pack.ts";
+import { rowSum, typeTag } from "./row_sum.ts";
 
 type Value = string | number | null | Uint8Array;
 
 /** How many rows one statement takes, and how many values a row has. */
 const ROWS = 60;
-const COLUMNS = 5;
-const ROW = "(?,?,?,?,?)";
+const COLUMNS = 6;
+const ROW = "(?,?,?,?,?,?)";
 
 /** Inserts into `log`. */
 export class RowWriter {
@@ -30,7 +31,8 @@ export class RowWriter {
     row: { type: string; key: string | null; head: number; line: Uint8Array },
   ): boolean {
     const { type, key, head, line } = row;
-    this.#waiting.push(pos, type, key, head, line);
+    const sum = rowSum(line, { pos, head, tag: typeTag(type) });
+    this.#waiting.push(pos, type, key, head, sum, line);
     if (this.#waiting.length < ROWS * COLUMNS) return false;
     this.flush();
     return true;

@@ -5,76 +5,12 @@
  * statement. `log.pos` is `topic << 36 | seq`: one integer key, so that an append goes to the end of one B-tree and a read
  * is one range. 2^36 events a topic, 2^17 topics: what a JavaScript number holds exactly. `blocks` sums up each 1,024 seqs
  * of a topic: the sparse index for seeking by time, by bytes and by our own ids. Given ids have a table of their own,
- * because only those are looked up for repeats. People and tools query the view `events`.
+ * because only those are looked up for repeats. People and tools query the view `events`. SQLite has no checksums, so rows
+ * carry ours (row_sum.ts), and every read looks at them.
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../errors.ts";
-
-/** Bits of `pos` that hold the seq. */
-const SEQ_SPAN = 2 ** 36;
-/** The most topics that `pos` has room for. */
-export const MAX_TOPICS = 2 ** 17 - 1;
-/** Seqs summed up in one row of `blocks`. */
-export const BLOCK = 1024;
-
-/** The key of an event. */
-export function position(topicId: number, seq: number): number {
-  return topicId * SEQ_SPAN + seq;
-}
-
-/** The block that a seq is in. */
-export function blockOf(seq: number): number {
-  return Math.floor((seq - 1) / BLOCK);
-}
-
-/** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
-export const FORMAT = 1;
-/** "EVSE": marks the file as ours, in `PRAGMA application_id`. */
-const APPLICATION_ID = 0x45565345;
-
-const MIGRATIONS: readonly string[] = [
-  `
-  CREATE TABLE topics (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    last_seq INTEGER NOT NULL DEFAULT 0   -- a floor: kept where the log no longer shows it
-  );
-  CREATE TABLE log (
-    pos INTEGER PRIMARY KEY,
-    type TEXT NOT NULL,
-    key TEXT,
-    head INTEGER NOT NULL,                -- bytes of the line before the payload
-    line BLOB NOT NULL                    -- as on the wire, without its line feed
-  );
-  CREATE INDEX log_key ON log (key, pos) WHERE key IS NOT NULL;
-  CREATE TABLE blocks (
-    topic INTEGER NOT NULL,
-    block INTEGER NOT NULL,
-    events INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    max_timestamp INTEGER NOT NULL,
-    min_id TEXT,                          -- of the ids that we made
-    max_id TEXT,
-    PRIMARY KEY (topic, block)
-  ) WITHOUT ROWID;
-  CREATE TABLE given_ids (
-    topic INTEGER NOT NULL,
-    id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    received_at INTEGER NOT NULL,
-    PRIMARY KEY (topic, id)
-  ) WITHOUT ROWID;
-  CREATE VIEW events AS
-    SELECT topic, seq, line ->> '$.id' AS id, type, line ->> '$.timestamp' AS timestamp,
-           strftime('%Y-%m-%dT%H:%M:%fZ', (line ->> '$.timestamp') / 1000.0, 'unixepoch') AS time,
-           line ->> '$.schemaVersion' AS schema_version, key, line -> '$.metadata' AS metadata, payload
-    FROM (
-      SELECT t.name AS topic, l.pos - t.id * ${SEQ_SPAN} AS seq, l.type, l.key, CAST(l.line AS TEXT) AS line,
-             CAST(substr(l.line, l.head + 1, length(l.line) - l.head - 1) AS TEXT) AS payload
-      FROM topics t JOIN log l ON l.pos BETWEEN t.id * ${SEQ_SPAN} AND (t.id + 1) * ${SEQ_SPAN} - 1
-    );
-  `,
-];
+import { APPLICATION_ID, FORMAT, migrate, pragma } from "./sqlite_migrations.ts";
 
 /** How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a power cut. */
 export type Durability = "always" | "os" | `interval:${number}`;
@@ -143,18 +79,4 @@ function refuseForeign(database: DatabaseSync, path: string): void {
       { hint: "move it away, or choose another data dir (EVS_DATA_DIR)" },
     );
   }
-}
-
-function migrate(database: DatabaseSync): void {
-  const format = pragma(database, "user_version");
-  for (let next = format; next < FORMAT; next++) {
-    database.exec("BEGIN IMMEDIATE");
-    database.exec(MIGRATIONS[next]!);
-    database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);
-    database.exec("COMMIT");
-  }
-}
-
-function pragma(database: DatabaseSync, name: string): number {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
 }

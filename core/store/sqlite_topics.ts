@@ -1,6 +1,13 @@
-/** What is known of each topic without reading its events: kept in memory, loaded from the database. */
-import type { DatabaseSync } from "node:sqlite";
-import { position } from "./sqlite_schema.ts";
+/**
+ * What is known of each topic without reading its events: kept in memory, loaded from the database. Every row that it is
+ * made from is checked; what can be made again from the log is made again.
+ */
+import { fromWireLine } from "../event.ts";
+import { addRange, type Found, type SeqRanges } from "./damage.ts";
+import { holdsLine, valuesSum } from "./row_sum.ts";
+import { type Block, readBlocks, rebuildBlock, writeBlock } from "./sqlite_blocks.ts";
+import { BLOCK, blockOf, position } from "./sqlite_position.ts";
+import type { Prepare } from "./statements.ts";
 
 /** One topic of the event database. Plain data: it crosses from the writer's thread to the reader's. */
 export interface TopicRow {
@@ -9,32 +16,147 @@ export interface TopicRow {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
+  /** Seqs that are known to be lost. Absent: none. */
+  holes?: SeqRanges;
 }
 
-/** Reads where every topic begins and ends. */
-export function loadTopics(database: DatabaseSync): Map<string, TopicRow> {
-  // One aggregate with both ends would scan the range; two single ones are index look-ups.
-  const low = database.prepare("SELECT min(pos) AS pos FROM log WHERE pos BETWEEN ? AND ?");
-  const high = database.prepare("SELECT max(pos) AS pos FROM log WHERE pos BETWEEN ? AND ?");
-  const rows = database.prepare(
-    `SELECT t.id, t.name, t.last_seq,
-            (SELECT ifnull(sum(bytes), 0) FROM blocks b WHERE b.topic = t.id) AS bytes
-     FROM topics t`,
-  ).all() as { id: number; name: string; last_seq: number; bytes: number }[];
+/** The sum of a row of `topics`. */
+export function topicSum({ id, name, lastSeq }: { id: number; name: string; lastSeq: number }) {
+  return valuesSum(id, name, lastSeq);
+}
+
+interface Stored {
+  id: number;
+  name: string;
+  lastSeq: number;
+}
+
+/** Reads where every topic begins and ends; `report` is told what was found damaged. Writes what it makes again. */
+export function loadTopics(
+  prepare: Prepare,
+  report: (found: Found) => void,
+): Map<string, TopicRow> {
+  const blocks = readBlocks(prepare);
   const topics = new Map<string, TopicRow>();
-  for (const row of rows) {
-    const base = position(row.id, 0);
-    const end = position(row.id + 1, 0) - 1;
-    const first = (low.get(base, end) as { pos: number | null }).pos;
-    const last = (high.get(base, end) as { pos: number | null }).pos;
-    const lastSeq = Math.max(row.last_seq, last === null ? 0 : last - base);
-    topics.set(row.name, {
-      id: row.id,
-      name: row.name,
-      firstSeq: first === null ? lastSeq + 1 : first - base,
-      lastSeq,
-      bytes: row.bytes,
-    });
+  for (const stored of readTopics(prepare, { ids: blocks.keys(), report })) {
+    const row = loadTopic(prepare, { stored, blocks: blocks.get(stored.id) ?? [] });
+    topics.set(row.name, row);
   }
   return topics;
+}
+
+/** The rows of `topics`; a damaged or missing one is made again from the topic's events. */
+function readTopics(
+  prepare: Prepare,
+  { ids, report }: { ids: Iterable<number>; report: (found: Found) => void },
+): Stored[] {
+  const rows = prepare("SELECT id, name, last_seq, sum FROM topics ORDER BY id").all() as {
+    id: number;
+    name: string;
+    last_seq: number;
+    sum: number;
+  }[];
+  const found: Stored[] = [];
+  const known = new Set<number>();
+  const mend = (id: number, fallback: string) => {
+    const name = nameInLog(prepare, id) ?? fallback;
+    const what = "its row in the table of topics was damaged, and was made again from the events";
+    report({ topic: name, firstSeq: 0, lastSeq: 0, what, lost: false });
+    const stored = { id, name, lastSeq: 0 };
+    writeTopic(prepare, stored);
+    found.push(stored);
+  };
+  for (const { id, name, last_seq: lastSeq, sum } of rows) {
+    known.add(id);
+    const stored = { id, name, lastSeq };
+    if (topicSum(stored) === sum) found.push(stored);
+    else mend(id, name);
+  }
+  for (const id of ids) if (!known.has(id)) mend(id, `recovered-${id}`);
+  return found;
+}
+
+/** Writes the row of a topic. */
+export function writeTopic(prepare: Prepare, stored: Stored): void {
+  prepare("INSERT OR REPLACE INTO topics (id, name, last_seq, sum) VALUES (?, ?, ?, ?)")
+    .run(stored.id, stored.name, stored.lastSeq, topicSum(stored));
+}
+
+/** The topic's name as its events say it. */
+function nameInLog(prepare: Prepare, id: number): string | undefined {
+  const rows = prepare("SELECT pos, head, sum, line FROM log WHERE pos BETWEEN ? AND ?")
+    .iterate(position(id, 0), position(id + 1, 0) - 1);
+  for (
+    const row of rows as unknown as Iterable<
+      { pos: number; head: number; sum: number; line: Uint8Array }
+    >
+  ) {
+    if (holdsLine(row.sum, row)) return fromWireLine(row.line, row.head).topic;
+  }
+  return undefined;
+}
+
+function loadTopic(
+  prepare: Prepare,
+  { stored, blocks }: { stored: Stored; blocks: Block[] },
+): TopicRow {
+  const base = position(stored.id, 0);
+  const end = position(stored.id + 1, 0) - 1;
+  // One aggregate with both ends would scan the range; two single ones are index look-ups.
+  const [low, high] = ["min", "max"].map((side) => {
+    const { pos } = prepare(
+      `SELECT ${side}(pos) AS pos FROM log WHERE pos BETWEEN ? AND ?`,
+    ).get(base, end) as { pos: number | null };
+    return pos === null ? undefined : pos - base;
+  });
+  const whole = completed(prepare, { topic: stored.id, blocks, low, high });
+  const [first, last] = [whole[0]?.first, whole.at(-1)?.last];
+  const lastSeq = Math.max(stored.lastSeq, last ?? 0, high ?? 0);
+  const row: TopicRow = {
+    id: stored.id,
+    name: stored.name,
+    firstSeq: first ?? low ?? lastSeq + 1,
+    lastSeq,
+    bytes: whole.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+  const holes = prepare(
+    "SELECT first, last FROM damage WHERE topic = ? AND lost = 1 ORDER BY first",
+  ).all(stored.id) as { first: number; last: number }[];
+  if (holes.length > 0) {
+    row.holes = holes.reduce<SeqRanges>(
+      (ranges, { first, last }) => addRange(ranges, [first, last]),
+      [],
+    );
+  }
+  return row;
+}
+
+/** The blocks without a gap: those whose rows were damaged are made again from the log. */
+function completed(
+  prepare: Prepare,
+  { topic, blocks, low, high }: {
+    topic: number;
+    blocks: Block[];
+    low: number | undefined;
+    high: number | undefined;
+  },
+): Block[] {
+  const from = Math.min(blockOf(low ?? Infinity), blocks[0]?.block ?? Infinity);
+  const to = Math.max(blockOf(high ?? -Infinity), blocks.at(-1)?.block ?? -Infinity);
+  if (to - from + 1 === blocks.length || from > to) return blocks;
+  const there = new Map(blocks.map((block) => [block.block, block]));
+  const whole: Block[] = [];
+  for (let number = from; number <= to; number++) {
+    let block = there.get(number);
+    if (!block) {
+      block = rebuildBlock(prepare, { topic, block: number });
+      if (!block) continue;
+      // Neighbours say where it begins and ends, even where its own rows are gone.
+      if (number > from) block.first = number * BLOCK + 1;
+      if (number < to) block.last = (number + 1) * BLOCK;
+      writeBlock(block, prepare);
+    }
+    whole.push(block);
+  }
+  return whole;
 }

@@ -7,6 +7,7 @@
  * (core/store/journal.ts).
  */
 import type { Event, NewEvent, StoredEvent } from "../event.ts";
+import type { Damage } from "./damage.ts";
 import type { StoreRequest } from "./pack.ts";
 
 /** Which events `getEvents` returns. */
@@ -140,6 +141,10 @@ export interface JournalStore extends EventStore {
   seekBytes(topic: string, maxBytes: number): number;
   /** Removes a topic's events; its last seq stays known. */
   removeTopic(topic: string): Promise<void>;
+  /** What was found damaged so far, where the store keeps checksums. */
+  damage?(): readonly Damage[];
+  /** Somebody took note of it: it no longer degrades the store's health. */
+  acceptDamage?(): void | Promise<void>;
   /** True when an append that resolved survives a power cut. */
   readonly durable: boolean;
   close(): Promise<void>;

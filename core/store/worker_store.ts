@@ -6,6 +6,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { eventsToSave } from "./append.ts";
+import type { Damage, Found } from "./damage.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 import { type Durability, openEventDatabase } from "./sqlite_schema.ts";
@@ -27,12 +28,26 @@ export type StoreCall =
   | { op: "append"; requests: PackedRequest[] }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "removeTopic"; topic: string }
+  | { op: "damaged"; found: Found }
+  | { op: "acceptDamage" }
   | { op: "close" };
 
 /** What it answers: its result, and the topics that it touched. */
 export interface StoreAnswer {
   result: unknown;
   topics: TopicRow[];
+  /** What is known to be damaged, where that may have changed. */
+  damage?: readonly Damage[];
+}
+
+/** How a {@link WorkerEventStore} is opened. */
+export interface WorkerStoreOptions {
+  /** The worker: daemon/journal_worker.ts. */
+  script: URL;
+  durability?: Durability;
+  dedupWindow?: number;
+  /** Told once of each damage, what was known before among it. */
+  onDamage?: (damage: Damage) => void;
 }
 
 /** The store as the daemon uses it; see the head of this file. */
@@ -42,26 +57,37 @@ export class WorkerEventStore implements JournalStore {
   readonly #database: DatabaseSync;
   readonly #topics = new Map<string, TopicRow>();
   readonly #reader: SqliteReader;
+  readonly #onDamage: (damage: Damage) => void;
+  readonly #reported = new Set<string>();
+  #damage: readonly Damage[] = [];
 
-  private constructor(worker: WorkerClient, path: string, durability: Durability) {
+  private constructor(
+    worker: WorkerClient,
+    path: string,
+    { durability, onDamage }: { durability: Durability; onDamage?: (damage: Damage) => void },
+  ) {
+    this.#onDamage = onDamage ?? (() => {});
     this.durable = durability === "always";
     this.#worker = worker;
     this.#database = openEventDatabase(path, { readOnly: true });
-    this.#reader = new SqliteReader(this.#database, (name) => this.#topics.get(name));
+    this.#reader = new SqliteReader(this.#database, {
+      topicOf: (name) => this.#topics.get(name),
+      report: (found) => this.#report(found),
+    });
   }
 
-  /** Starts the worker at `script` (daemon/journal_worker.ts) on the database at `path`. */
-  static async open(
-    path: string,
-    options: { script: URL; durability?: Durability; dedupWindow?: number },
-  ): Promise<WorkerEventStore> {
+  /** Starts the worker on the database at `path`. */
+  static async open(path: string, options: WorkerStoreOptions): Promise<WorkerEventStore> {
     const durability = options.durability ?? "always";
     const worker = new WorkerClient(options.script);
     try {
       const answer = await worker.call<StoreAnswer>(
         { op: "open", path, durability, dedupWindow: options.dedupWindow } satisfies StoreCall,
       );
-      const store = new WorkerEventStore(worker, path, durability);
+      const store = new WorkerEventStore(worker, path, {
+        durability,
+        onDamage: options.onDamage,
+      });
       store.#learn(answer);
       return store;
     } catch (error) {
@@ -148,5 +174,33 @@ export class WorkerEventStore implements JournalStore {
 
   #learn(answer: StoreAnswer): void {
     for (const row of answer.topics) this.#topics.set(row.name, row);
+    if (!answer.damage) return;
+    const known = new Set(this.#damage.map(keyOf));
+    this.#damage = answer.damage;
+    for (const damage of answer.damage) if (!known.has(keyOf(damage))) this.#onDamage(damage);
   }
+
+  /** What was found damaged so far; see evs doctor. */
+  damage(): readonly Damage[] {
+    return this.#damage;
+  }
+
+  /** Somebody took note of what was found: it no longer degrades the store's health. */
+  async acceptDamage(): Promise<void> {
+    this.#learn(await this.#worker.call<StoreAnswer>({ op: "acceptDamage" } satisfies StoreCall));
+  }
+
+  /** What a read here has found goes into the register, which the worker keeps. */
+  #report(found: Found): void {
+    const key = keyOf(found);
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
+      // A worker that died fails the next append, and the daemon with it; this is told again after the restart.
+      .then((answer) => this.#learn(answer), () => this.#reported.delete(key));
+  }
+}
+
+function keyOf({ topic, firstSeq, lastSeq, what }: Found): string {
+  return `${topic}\n${firstSeq}\n${lastSeq}\n${what}`;
 }
