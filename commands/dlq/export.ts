@@ -10,7 +10,7 @@ import { type FilterFlags, filterFlags, idArguments, listQuery, selection } from
 export const exportCommand = verb<FilterFlags, string[]>({
   brief: "Print dead letters whole, for import",
   description:
-    "Prints each dead letter with its event and every attempt as a line of JSON, newest first. The queue stays as it is. Mend the lines and give them to evs dlq import --retry.",
+    "Prints each dead letter with its event and every attempt as a line of JSON, oldest first, so that what is sent again keeps its order. The queue stays as it is. Mend the lines and give them to evs dlq import --retry.",
   examples: [
     ["dlq export > dead.ndjson", "all of them, into a file"],
     [
@@ -52,6 +52,7 @@ async function exportDeadLetters(
     const response = await client.deadLetters({
       ...listQuery(chosen),
       full: "1",
+      oldest: "1",
       limit: 50,
       after,
     });

@@ -1,10 +1,16 @@
 /** `evs dlq retry`: sends dead letters to their subscription again. */
 import type { Client } from "../../core/client/client.ts";
-import type { DeadLetterAction, DeadLetterActionReply } from "../../core/client/protocol.ts";
+import type {
+  DeadLetterAction,
+  DeadLetterActionReply,
+  DeadLetterInfo,
+} from "../../core/client/protocol.ts";
 import type { Clock } from "../../core/clock.ts";
+import { inKeyOrder } from "../../core/dead_letter/order.ts";
 import { RemoteError } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
+import { Progress } from "../terminal/progress.ts";
 import { addReplies, assertFound, countOf } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";
 import {
@@ -62,9 +68,21 @@ async function retryDeadLetters(
   const client = await this.client();
   const { dryRun, to, rate } = flags;
   const settings = { ...(to === undefined ? {} : { to }) };
+  using progress = new Progress({
+    output: this.stderr,
+    enabled: this.stderr.isTerminal && !this.quiet,
+    now: () => this.clock.monotonic(),
+  });
   const reply = rate === undefined || dryRun
     ? await client.retryDeadLetters({ ...chosen, ...settings, dryRun })
-    : await retrySlowly(client, { chosen, settings, rate, clock: this.clock });
+    : await retrySlowly(client, {
+      chosen,
+      settings,
+      rate,
+      clock: this.clock,
+      sent: ({ far, of }) => progress.update(() => `sent again: ${far} of ${of}`),
+    });
+  progress.clear();
   assertFound(reply, ids);
   if (!this.forPeople) this.printJson(reply);
   else if (reply.count === 0) this.print("No dead letters match: nothing to send again.");
@@ -97,23 +115,26 @@ interface SlowOptions {
   settings: Pick<DeadLetterAction, "to">;
   rate: Rate;
   clock: Clock;
+  /** Called behind each chunk: what was sent so far, of how many. */
+  sent: (so: { far: number; of: number }) => void;
 }
 
-/** Sends chunk by chunk. What fails again is newer than the page it was listed on, so it is not met twice. */
+/** Sends chunk by chunk what was there at the start, in key order: what fails again meanwhile is not met twice. */
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
   const { chosen, settings, rate, clock } = options;
   const { size, everyMs } = pace(rate);
-  const replies: DeadLetterActionReply[] = [];
+  const all = chosen.ids ?? await namesInOrder(client, chosen);
+  let sum = addReplies([]);
   let due = clock.monotonic();
-  for await (const page of idPages(client, chosen)) {
-    for (let from = 0; from < page.length; from += size) {
-      await sleepUntil(due, clock);
-      const ids = page.slice(from, from + size);
-      replies.push(await retryChunk(client, { ids, settings, named: chosen.ids !== undefined }));
-      due = Math.max(due + everyMs, clock.monotonic());
-    }
+  for (let from = 0; from < all.length; from += size) {
+    await sleepUntil(due, clock);
+    const ids = all.slice(from, from + size);
+    const reply = await retryChunk(client, { ids, settings, named: chosen.ids !== undefined });
+    sum = addReplies([sum, reply]);
+    options.sent({ far: sum.count, of: all.length });
+    due = Math.max(due + everyMs, clock.monotonic());
   }
-  return addReplies(replies);
+  return sum;
 }
 
 /** Sends one chunk. What somebody else took away since it was listed is left out; what was named must be there. */
@@ -136,15 +157,15 @@ async function retryChunk(
   }
 }
 
-/** The ids that were chosen: those that were named, or page by page those that the filters find. */
-async function* idPages(
-  client: Client,
-  chosen: DeadLetterAction,
-): AsyncGenerator<string[], void, undefined> {
-  if (chosen.ids !== undefined) return yield chosen.ids;
+/** What the filters find, by name, in the order in which it is sent. */
+async function namesInOrder(client: Client, chosen: DeadLetterAction): Promise<string[]> {
+  const found: Pick<DeadLetterInfo, "subscription" | "topic" | "key" | "seq" | "id">[] = [];
   for await (const page of deadLetterPages(client, { chosen, pageSize: 1_000 })) {
-    yield page.map((entry) => `${entry.subscription}:${entry.id}`);
+    for (const { subscription, topic, key, seq, id } of page) {
+      found.push({ subscription, topic, seq, id, ...(key === undefined ? {} : { key }) });
+    }
   }
+  return inKeyOrder(found).map(({ subscription, id }) => `${subscription}:${id}`);
 }
 
 function sleepUntil(due: number, clock: Clock): Promise<void> {

@@ -14,12 +14,24 @@ import { InvalidArgumentError, NotFoundError } from "../errors.ts";
 import { CauseCounter } from "./groups.ts";
 import { chunks, copyOf, type EntryKey, readEntries, refuseGone, removal } from "./entries.ts";
 import { namesDeadLetter } from "./name.ts";
-import type { DeadLetterFilter, DeadLetterRecord, State } from "../state/state.ts";
+import { inKeyOrder } from "./order.ts";
+import type {
+  DeadLetterFilter,
+  DeadLetterPageRequest,
+  DeadLetterRecord,
+  State,
+} from "../state/state.ts";
 
 /** Entries that are looked at before others are served. */
 const PAGE = 500;
 /** Ids that an error names. */
 const NAMED = 10;
+
+/** An entry that an action means, with what its place depends on. */
+interface FoundEntry extends EntryKey {
+  seq: number;
+  key?: string;
+}
 
 /** Where dead letters are seen to; see the head of this file. */
 export class DeadLetterDesk {
@@ -31,10 +43,10 @@ export class DeadLetterDesk {
     this.#subscriptions = subscriptions;
   }
 
-  /** Newest first. */
+  /** Newest first, unless the oldest are asked for. */
   records(
     filter: DeadLetterFilter,
-    page: { limit: number; after?: string },
+    page: DeadLetterPageRequest,
   ): { records: DeadLetterRecord[]; next?: string } {
     return this.#state.deadLetters(filter, page);
   }
@@ -75,7 +87,7 @@ export class DeadLetterDesk {
   /** Delivers entries again, to the subscription that failed or to another. */
   async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
     if (action.to !== undefined) this.#subscriptions.require(action.to);
-    const keys = this.#find(action, {
+    const keys = await this.#find(action, {
       // What was mended is on its way in another shape; by its name it can still be sent as it was.
       passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
     });
@@ -84,10 +96,12 @@ export class DeadLetterDesk {
       refuseGone(this.#subscriptions, { names: Object.keys(bySubscription), done: "retried" });
     }
     if (!action.dryRun) {
-      const targets = Map.groupBy(keys, ({ subscription }) => action.to ?? subscription);
+      const targets = Map.groupBy(
+        inKeyOrder(keys),
+        ({ subscription }) => action.to ?? subscription,
+      );
       for (const [target, entries] of targets) {
-        // The keys are newest first; the oldest is delivered first.
-        for (const chunk of chunks(entries.reverse())) await this.#move(target, chunk);
+        for (const chunk of chunks(entries)) await this.#move(target, chunk);
       }
     }
     return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
@@ -106,7 +120,7 @@ export class DeadLetterDesk {
 
   /** Removes entries for good. */
   async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
-    const keys = this.#find(action);
+    const keys = await this.#find(action);
     if (!action.dryRun) {
       for (const chunk of chunks(keys)) await this.#state.commit(chunk.map(removal));
     }
@@ -117,11 +131,11 @@ export class DeadLetterDesk {
     };
   }
 
-  /** The entries that an action means, newest first. */
-  #find(
+  /** The entries that an action means, newest first. Others are served between one page and the next. */
+  async #find(
     action: DeadLetterAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
-  ): EntryKey[] {
+  ): Promise<FoundEntry[]> {
     const { to: _to, dryRun: _dryRun, all, ...filter } = action;
     const given = Object.values(filter).some((value) => value !== undefined);
     if (!given && !all) {
@@ -130,7 +144,7 @@ export class DeadLetterDesk {
         hint: "--all means every one; evs dlq list shows them",
       });
     }
-    const keys: EntryKey[] = [];
+    const keys: FoundEntry[] = [];
     let after: string | undefined;
     do {
       const page = this.#state.deadLetters(filter, {
@@ -139,10 +153,11 @@ export class DeadLetterDesk {
       });
       for (const record of page.records) {
         if (options.passOver?.(record)) continue;
-        const { subscription, topic, id } = record;
-        keys.push({ subscription, topic, id });
+        const { subscription, topic, id, seq, key } = record;
+        keys.push({ subscription, topic, id, seq, ...(key === undefined ? {} : { key }) });
       }
       after = page.next;
+      if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
     } while (after !== undefined);
     const lacking = (filter.ids ?? []).filter((id) =>
       !keys.some((key) => namesDeadLetter(id, key))

@@ -2,7 +2,12 @@
 import { namesDeadLetter } from "../dead_letter/name.ts";
 import { reasonHolds } from "../dead_letter/reason.ts";
 import { InvalidArgumentError } from "../errors.ts";
-import type { DeadLetterFilter, DeadLetterPage, DeadLetterRecord } from "./state.ts";
+import type {
+  DeadLetterFilter,
+  DeadLetterPage,
+  DeadLetterPageRequest,
+  DeadLetterRecord,
+} from "./state.ts";
 
 /** True when every field that the filter gives matches. */
 export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRecord): boolean {
@@ -15,9 +20,9 @@ export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRec
     (filter.reason === undefined || reasonHolds(entry.reason, filter.reason));
 }
 
-/** The number that `after` stands for: a page holds the entries below it. */
-export function pageStart(after: string | undefined): number {
-  if (after === undefined) return Infinity;
+/** The number that a page begins behind: the newest first, so below it, unless the oldest come first. */
+export function pageStart({ after, oldest }: DeadLetterPageRequest): number {
+  if (after === undefined) return oldest ? 0 : Number.MAX_SAFE_INTEGER;
   const start = Number(after);
   if (/^\d+$/.test(after) && Number.isSafeInteger(start)) return start;
   throw new InvalidArgumentError(

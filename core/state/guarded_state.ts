@@ -6,6 +6,7 @@ import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,
+  DeadLetterPageRequest,
   RetryRecord,
   State,
   StateChange,
@@ -53,7 +54,7 @@ export class GuardedState implements State {
     return this.#state.retry(subscription, topic, id);
   }
 
-  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     return this.#state.deadLetters(filter, page);
   }
 

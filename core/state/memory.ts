@@ -4,6 +4,7 @@ import type {
   CursorRecord,
   DeadLetterFilter,
   DeadLetterPage,
+  DeadLetterPageRequest,
   DeadLetterRecord,
   LevelRecord,
   MissedRecord,
@@ -144,11 +145,14 @@ export class MemoryState implements State {
     return structuredClone(this.#retries.get(keyOf(subscription, topic, id)));
   }
 
-  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
-    const before = pageStart(page.after);
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
+    const start = pageStart(page);
+    const sign = page.oldest ? 1 : -1;
     const rows = [...this.#dead.values()]
-      .filter(({ number, record }) => number < before && matchesDeadLetter(filter, record))
-      .sort((a, b) => b.number - a.number);
+      .filter(({ number, record }) =>
+        sign * (number - start) > 0 && matchesDeadLetter(filter, record)
+      )
+      .sort((a, b) => sign * (a.number - b.number));
     return nextAfter(structuredClone(rows.slice(0, page.limit + 1)), page.limit);
   }
 

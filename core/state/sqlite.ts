@@ -22,6 +22,7 @@ import { statementsOf } from "./sqlite_changes.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,
+  DeadLetterPageRequest,
   LevelRecord,
   RetryRecord,
   State,
@@ -102,13 +103,12 @@ export class SqliteState implements State {
     };
   }
 
-  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
-    const start = pageStart(page.after);
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     const { where, values } = conditionOf(filter);
-    const before = Number.isFinite(start) ? start : Number.MAX_SAFE_INTEGER;
+    const order = page.oldest ? "number > ? ORDER BY number" : "number < ? ORDER BY number DESC";
     const rows = this.#all(
-      `SELECT * FROM dead_letters WHERE ${where} AND number < ? ORDER BY number DESC LIMIT ?`,
-      [...values, before, page.limit + 1],
+      `SELECT * FROM dead_letters WHERE ${where} AND ${order} LIMIT ?`,
+      [...values, pageStart(page), page.limit + 1],
     );
     return nextAfter(
       rows.map((row) => ({ number: row["number"] as number, record: deadLetterOf(row) })),

@@ -176,7 +176,16 @@ export interface DeadLetterFilter {
   since?: number;
 }
 
-/** A place in the list of dead letters, newest first. */
+/** Which part of the list of dead letters. */
+export interface DeadLetterPageRequest {
+  limit: number;
+  /** What the page before said; of the same order. */
+  after?: string;
+  /** The oldest first, instead of the newest. */
+  oldest?: boolean;
+}
+
+/** A part of the list of dead letters. */
 export interface DeadLetterPage {
   records: DeadLetterRecord[];
   /** Pass it back to read on; absent at the end. */
@@ -202,7 +211,7 @@ export interface State {
   /** One durable transaction. Rejects when nothing of it was kept. */
   commit(changes: readonly StateChange[]): Promise<void>;
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
-  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage;
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
   countDeadLetters(filter: DeadLetterFilter): number;
   /** Dead letters per subscription. */
   deadLetterCounts(): Map<string, number>;

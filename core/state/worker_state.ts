@@ -7,6 +7,7 @@ import { SqliteState } from "./sqlite.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,
+  DeadLetterPageRequest,
   RetryRecord,
   State,
   StateChange,
@@ -85,7 +86,7 @@ export class WorkerState implements State {
     return this.#reader.retry(subscription, topic, id);
   }
 
-  deadLetters(filter: DeadLetterFilter, page: { limit: number; after?: string }): DeadLetterPage {
+  deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     return this.#reader.deadLetters(filter, page);
   }
 

@@ -19,12 +19,13 @@ export const deadLetterRoutes: Route[] = [
     method: "GET",
     path: "/v1/dead-letters",
     handle({ host, query }, reply) {
-      const filter = queryFilter(query, ["limit", "after", "full"]);
+      const filter = queryFilter(query, ["limit", "after", "full", "oldest"]);
       const full = wholeOf(query, "full", [0, 1]) === 1;
       const largest = full ? LARGEST_FULL_PAGE : LARGEST_PAGE;
       const limit = wholeOf(query, "limit", [1, largest]) ?? Math.min(DEFAULT_PAGE, largest);
       const after = query.get("after");
-      const page = { limit, ...(after === null ? {} : { after }) };
+      const oldest = wholeOf(query, "oldest", [0, 1]) === 1;
+      const page = { limit, oldest, ...(after === null ? {} : { after }) };
       const { deadLetters } = host.broker;
       const { records, next } = deadLetters.records(filter, page);
       if (next !== undefined) reply.setHeader("evs-next", next);

@@ -150,17 +150,21 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     assert.deepEqual(state.load().retries, []);
   });
 
-  test("lists dead letters newest first, by page", async ({ state }) => {
+  test("lists dead letters newest first or oldest first, by page", async ({ state }) => {
     for (let i = 1; i <= 5; i++) await state.commit([{ op: "dead.put", record: dead(`d${i}`) }]);
-    const ids = [];
-    let after: string | undefined;
-    do {
-      const page = state.deadLetters({}, { limit: 2, ...(after ? { after } : {}) });
-      assert.ok(page.records.length <= 2);
-      ids.push(...page.records.map(({ id }) => id));
-      after = page.next;
-    } while (after !== undefined);
-    assert.deepEqual(ids, ["d5", "d4", "d3", "d2", "d1"]);
+    const list = (oldest: boolean) => {
+      const ids = [];
+      let after: string | undefined;
+      do {
+        const page = state.deadLetters({}, { limit: 2, oldest, ...(after ? { after } : {}) });
+        assert.ok(page.records.length <= 2);
+        ids.push(...page.records.map(({ id }) => id));
+        after = page.next;
+      } while (after !== undefined);
+      return ids;
+    };
+    assert.deepEqual(list(false), ["d5", "d4", "d3", "d2", "d1"]);
+    assert.deepEqual(list(true), ["d1", "d2", "d3", "d4", "d5"]);
     assert.deepEqual(state.deadLetters({ ids: ["d3"] }, { limit: 9 }).records, [dead("d3")]);
   });
 

@@ -1,0 +1,108 @@
+/**
+ * Ten thousand dead letters of five causes, as operators meet them: what handlers really print, with the ids, numbers,
+ * paths and times that differ from event to event.
+ */
+import assert from "node:assert/strict";
+import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { settleAll } from "../helpers/dead_letters.ts";
+import { dose } from "../helpers/dose.ts";
+import { evs, RunningEvs } from "../helpers/evs.ts";
+
+const EVENTS = 10_000;
+const RATE = 100;
+const SENT = dose(300, 2000);
+/** Causes, the most frequent first, each with what it is called and every how many events it strikes. */
+const CAUSES: [cause: string, reason: (n: number) => string][] = [
+  [
+    "exit code 1: curl: (*) Failed to connect to api.example.com port * after * ms: Connection refused",
+    (n) =>
+      `exit code 1: curl: (7) Failed to connect to api.example.com port ${8000 + n % 20} after ${
+        n % 977
+      } ms: Connection refused`,
+  ],
+  [
+    "exit code 65: refused for good: jq: error (at <stdin>:*): Cannot index string with string *",
+    (n) =>
+      `exit code 65: refused for good: jq: error (at <stdin>:${n}): Cannot index string with string "total${n}"`,
+  ],
+  [
+    "exit code 1: ERROR: duplicate key value violates unique constraint * DETAIL: Key (id)=(*) already exists.",
+    (n) =>
+      `exit code 1: ERROR: duplicate key value violates unique constraint "orders_pkey" DETAIL: Key (id)=(${n}) already exists.`,
+  ],
+  [
+    "exit code 2: ENOENT: no such file or directory, open *",
+    (n) => `exit code 2: ENOENT: no such file or directory, open '/var/spool/orders/${n}.json'`,
+  ],
+  ["timed out after * ms", (n) => `timed out after ${30_000 + n % 5} ms`],
+];
+/** 1 of 15 events dies of the last cause, 5 of 15 of the first. */
+const causeOf = (n: number) => [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4][n % 15]!;
+
+async function manyDead(): Promise<TestDaemon> {
+  const at = await startDaemon();
+  const lines = Array.from({ length: EVENTS }, (_, i) => `${i}\n`).join("");
+  await evs(["publish", "orders", "order.placed", "--ndjson"], { at, stdin: lines });
+  const made = await at.http("PUT", "/v1/subscriptions/billing", {
+    topic: "orders",
+    settings: { maxRetries: 0 },
+  });
+  assert.equal(made.status, 201, made.text);
+  await settleAll(at, {
+    subscription: "billing",
+    judge: ({ seq }) => ({
+      error: CAUSES[causeOf(seq)]![1](seq),
+      stderr: `starting order ${seq}\n`.repeat(20),
+    }),
+  });
+  return at;
+}
+
+Deno.test(`dlq groups folds ${EVENTS} dead letters into their five causes within a second`, async () => {
+  await using at = await manyDead();
+  const begun = performance.now();
+  const { code, stdout, stderr } = await evs(["dlq", "groups"], { at });
+  const took = performance.now() - begun;
+  assert.equal(code, 0, stderr);
+  const groups = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const counts = CAUSES.map((_, cause) =>
+    Array.from({ length: EVENTS }, (_, i) => causeOf(i + 1)).filter((one) => one === cause).length
+  );
+  assert.deepEqual(
+    groups.map(({ reason, count }) => [reason, count]),
+    CAUSES.map(([cause], i) => [cause, counts[i]]),
+  );
+  assert.ok(took < 1000, `${took} ms`);
+
+  for (const [i, { reason }] of groups.entries()) {
+    const dry = await evs(["dlq", "retry", "--reason", reason, "--dry-run"], { at });
+    assert.deepEqual(JSON.parse(dry.stdout), {
+      count: counts[i],
+      dryRun: true,
+      bySubscription: { billing: counts[i] },
+    });
+  }
+  assert.equal((await at.http("GET", "/v1/subscriptions/billing")).json.dead, EVENTS);
+  await keepsRate(at);
+});
+
+/** `--rate` is kept within a tenth, as the daemon sees it. */
+async function keepsRate(at: TestDaemon): Promise<void> {
+  const gone: { at: number; count: number }[] = [];
+  const retry = new RunningEvs(
+    ["dlq", "retry", "--reason", "Failed to connect", "--rate", `${RATE}/s`],
+    { at },
+  );
+  let count = 0;
+  while (count < SENT) {
+    const { json } = await at.http("GET", "/v1/subscriptions/billing");
+    if (EVENTS - json.dead === count) continue;
+    count = EVENTS - json.dead;
+    gone.push({ at: performance.now(), count });
+  }
+  retry.child.kill("SIGINT");
+  await retry.end();
+  const [first, last] = [gone[0]!, gone.at(-1)!];
+  const rate = (last.count - first.count) / (last.at - first.at) * 1000;
+  assert.ok(Math.abs(rate - RATE) <= RATE / 10, `${rate} a second`);
+}
