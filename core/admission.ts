@@ -66,6 +66,15 @@ export class SchemaGate {
     return this.#context.topics.get(topic)?.options.schema !== "off" && this.#of(topic).has(type);
   }
 
+  /** The version to record where no payload of this type is looked at; undefined where each one has to be. */
+  unchecked(topic: string, { type, version }: Omit<Candidate, "payload">): string | undefined {
+    const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
+    if (this.checks(topic, type) || (mode === "require" && !this.#of(topic).has(type))) {
+      return undefined;
+    }
+    return this.admit(topic, { type, version, payload: undefined });
+  }
+
   /** Resolves when `admit` can decide on this topic without waiting. */
   ready(topic?: string): Promise<void> {
     return (topic === undefined ? this.#default : this.#of(topic)).ready();

@@ -51,11 +51,18 @@ export class LineReader {
   #skipping = false;
   #ended = false;
 
-  /** `limit`: the longest line in bytes. `firstLine`: the number of the first one. */
-  constructor(sink: LineSink, options: { limit: number; firstLine: number }) {
+  /**
+   * `limit`: the longest line in bytes. `firstLine`: the number of the first one. `skipping`: it begins inside of a line that
+   * was refused for its length.
+   */
+  constructor(
+    sink: LineSink,
+    options: { limit: number; firstLine: number; skipping?: boolean },
+  ) {
     this.#sink = sink;
     this.#limit = options.limit;
     this.#number = options.firstLine;
+    this.#skipping = options.skipping ?? false;
   }
 
   /** True when the sink ended the reading. */

@@ -64,6 +64,11 @@ export function eventsOf(request: StoreRequest): readonly NewEvent[] {
   return isPacked(request) ? unpack(request).events : request.events;
 }
 
+/** The ids of a request's events. */
+export function idsOf(request: StoreRequest): string[] {
+  return isPacked(request) ? idTexts(request) : request.events.map(({ id }) => id);
+}
+
 /** What to transfer with a packed request, so that it is not copied. */
 export function buffersOf(request: PackedRequest): ArrayBufferLike[] {
   const { payloads, bounds, ids } = request;

@@ -1,55 +1,29 @@
 /**
  * `POST /v1/topics/{topic}/events`.
  *
- * NDJSON is taken line by line as it arrives: the lines of a chunk go down together as one append, while the next chunk
- * is read. Requests that follow each other on one connection (pipelined) keep their order: each waits until the one
- * before has handed down its last line. After a stop nothing behind it on that connection is stored.
+ * Requests that follow each other on one connection (pipelined) keep their order: each waits until the one before has
+ * handed down its last line. After a stop nothing behind it on that connection is stored.
  */
 import type http from "node:http";
-import {
-  EventRefusedError,
-  EvsError,
-  InvalidArgumentError,
-  type RefusalCode,
-} from "../../core/errors.ts";
+import { EventRefusedError, InvalidArgumentError, type RefusalCode } from "../../core/errors.ts";
 import type { NewEvent } from "../../core/event.ts";
 import { splitElements } from "../../core/json.ts";
-import type { PublishStream } from "../../core/store/journal.ts";
 import { Intake, type IntakeOptions } from "../intake.ts";
-import { badByteOf, lineFaultError, LineReader } from "../ndjson.ts";
+import { badByteOf } from "../ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
-import { noteGarbage } from "../young_garbage.ts";
+import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishOptions, publishOptions } from "./publish_options.ts";
 import { settled, Tally } from "./publish_tally.ts";
 
 /** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
 const MAX_JSON_BODY = 16 * 1024 * 1024;
-/** What an envelope may add to its payload. */
-const ENVELOPE_ROOM = 64 * 1024;
-/**
- * Bytes handed down and not yet durable, at which a connection is read no further. What is held here lives long enough to be
- * promoted to the old heap, which grows by many times its size before it is collected: more is no faster.
- */
-const MAX_IN_FLIGHT = 256 * 1024;
-
-/** The publishes of one connection. */
-interface ConnectionTurn {
-  /** Resolves when the last publish has handed down all that it will. */
-  last: Promise<void>;
-  stream: PublishStream;
-  stopped: boolean;
-  /** Bytes handed down and not yet durable. */
-  bytes: number;
-  inFlight: Set<Promise<void>>;
-}
 
 const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
 export async function publish(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const options = publishOptions(request.query);
-  const turn = turns.get(request.raw.socket) ??
-    { last: Promise.resolve(), stream: {}, stopped: false, bytes: 0, inFlight: new Set() };
+  const turn = turns.get(request.raw.socket) ?? newTurn();
   turns.set(request.raw.socket, turn);
   const before = turn.last;
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -62,7 +36,12 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
     }
     const type = request.raw.headers["content-type"] ?? "";
     if (/^application\/x-ndjson\b/i.test(type)) {
-      await publishLines(request, reply, { ...options, turn, handedDown: resolve });
+      await publishLines(request, reply, {
+        ...options,
+        turn,
+        intake: intakeFor(request, options),
+        handedDown: resolve,
+      });
     } else await publishJson(request, reply, options);
   } finally {
     resolve();
@@ -76,108 +55,6 @@ function intakeFor(request: RouteRequest, options: IntakeOptions): Intake {
     admit: (type, version, payload) => broker.admit(topic, type, version, payload),
     nextId: (now) => ids.next(now),
     now: () => Date.now(),
-  });
-}
-
-async function publishLines(
-  request: RouteRequest,
-  reply: http.ServerResponse,
-  options: PublishOptions & { turn: ConnectionTurn; handedDown: () => void },
-): Promise<void> {
-  const { host } = request;
-  const topic = request.params["topic"]!;
-  if (options.expected !== undefined) {
-    throw new InvalidArgumentError("expected goes with one event or one array, not with NDJSON", {
-      details: { parameter: "expected" },
-    });
-  }
-  if (options.id !== undefined) {
-    throw new InvalidArgumentError("id goes with one event; for NDJSON use idPrefix", {
-      details: { parameter: "id" },
-    });
-  }
-  const intake = intakeFor(request, options);
-  const tally = new Tally();
-  let events: NewEvent[] = [];
-  const refuse = (line: number, error: EvsError): boolean => {
-    tally.refused.push({ line, ...error.toBody() });
-    host.metrics.refused++;
-    return options.onError === "skip";
-  };
-  const reader = new LineReader({
-    line(number, text, bytes) {
-      tally.lines++;
-      try {
-        events.push(intake.event(number, text, bytes));
-        return true;
-      } catch (error) {
-        if (error instanceof EvsError && error.exit === 4) return refuse(number, error);
-        throw error;
-      }
-    },
-    fault(number, fault) {
-      tally.lines++;
-      return refuse(number, lineFaultError(fault));
-    },
-  }, {
-    limit: host.maxEventBytes + (options.type === undefined ? ENVELOPE_ROOM : 0),
-    firstLine: options.line,
-  });
-
-  const inFlight = new Set<Promise<void>>();
-  const { turn } = options;
-  let failure: unknown;
-  const handDown = (size: number) => {
-    if (events.length === 0) return;
-    const batch = events;
-    events = [];
-    turn.bytes += size;
-    const appended: Promise<void> = host.broker.append(
-      { topic, events: batch },
-      options.turn.stream,
-    )
-      .then((outcome) => tally.add(batch, settled(outcome)))
-      .catch((error) => void (failure ??= error))
-      .finally(() => {
-        turn.bytes -= size;
-        inFlight.delete(appended);
-        turn.inFlight.delete(appended);
-      });
-    inFlight.add(appended);
-    turn.inFlight.add(appended);
-  };
-  for await (const chunk of bodyOf(request)) {
-    reader.push(chunk);
-    handDown(chunk.length);
-    noteGarbage(chunk.length);
-    if (reader.ended || failure !== undefined) break;
-    while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
-  }
-  reader.end();
-  handDown(0);
-  if (reader.ended) options.turn.stopped = true;
-  options.handedDown();
-  await Promise.all(inFlight);
-  answerLines(reply, { tally, failure, stopped: reader.ended, durable: host.broker.store.durable });
-}
-
-function answerLines(
-  reply: http.ServerResponse,
-  result: { tally: Tally; failure: unknown; stopped: boolean; durable: boolean },
-): void {
-  const { tally, failure, stopped, durable } = result;
-  const body = tally.reply(durable);
-  if (failure !== undefined) {
-    if (!(failure instanceof EvsError)) throw failure;
-    reply.shouldKeepAlive = false;
-    return sendJson(reply, failure.status, { ...body, error: failure.toBody() });
-  }
-  if (!stopped) return sendJson(reply, 200, body);
-  const { line, ...error } = body.refused.at(-1)!;
-  reply.shouldKeepAlive = false;
-  sendJson(reply, error.code === "event/too-large" ? 413 : 422, {
-    ...body,
-    error: { ...error, message: `line ${line}: ${error.message}` },
   });
 }
 
@@ -220,7 +97,7 @@ async function publishJson(
       events,
       ...(options.expected === undefined ? {} : { expected: options.expected }),
     });
-    tally.add(events, settled(outcome));
+    tally.add({ count: events.length, ids: events.map(({ id }) => id) }, settled(outcome));
   }
   sendJson(reply, 200, tally.reply(host.broker.store.durable));
 }

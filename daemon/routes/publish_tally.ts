@@ -1,6 +1,5 @@
 /** What a publish has stored, added up over its appends. */
 import { ConflictError } from "../../core/errors.ts";
-import type { NewEvent } from "../../core/event.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
 import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
 
@@ -18,20 +17,29 @@ export class Tally {
   readonly #events: { seq: number; id: string; duplicate?: true }[] = [];
   #listed = true;
 
-  add(events: readonly NewEvent[], outcome: Extract<AppendOutcome, { ok: true }>): void {
+  /** True when one with so many more events is still told one by one: then `add` wants their ids. */
+  lists(more: number): boolean {
+    return this.#listed && this.#events.length + more <= LISTED;
+  }
+
+  /** Adds an append of `count` events. */
+  add(
+    { count, ids }: { count: number; ids: readonly string[] | undefined },
+    outcome: Extract<AppendOutcome, { ok: true }>,
+  ): void {
     this.count += outcome.count;
     this.duplicates += outcome.duplicates.length;
     if (outcome.count > 0) {
       this.firstSeq ||= outcome.firstSeq;
       this.lastSeq = outcome.lastSeq;
     }
-    if (!this.#listed || this.#events.length + events.length > LISTED) {
+    if (!ids || !this.lists(count)) {
       this.#listed = false;
       return;
     }
     const duplicates = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
     let seq = outcome.firstSeq;
-    events.forEach(({ id }, index) => {
+    ids.forEach((id, index) => {
       const first = duplicates.get(index);
       this.#events.push(
         first === undefined ? { seq: seq++, id } : { seq: first, id, duplicate: true },

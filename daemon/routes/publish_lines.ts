@@ -1,0 +1,180 @@
+/**
+ * A publish of NDJSON: lines are taken as they arrive.
+ *
+ * What has come goes down as one append, at once while nothing of this connection is under way, else when that is done or
+ * when enough has come together: group commit begins at the connection. Bare payloads that nobody has to look at go down
+ * packed (daemon/line_packer.ts), others as events.
+ */
+import type http from "node:http";
+import { EvsError, InvalidArgumentError } from "../../core/errors.ts";
+import { countOf, idsOf, payloadBytesOf, type StoreRequest } from "../../core/store/pack.ts";
+import type { PublishStream } from "../../core/store/journal.ts";
+import type { Intake } from "../intake.ts";
+import { LineIntake } from "../line_intake.ts";
+import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
+import { noteGarbage } from "../young_garbage.ts";
+import type { PublishOptions } from "./publish_options.ts";
+import { settled, Tally } from "./publish_tally.ts";
+
+/** What an envelope may add to its payload. */
+const ENVELOPE_ROOM = 64 * 1024;
+/** Bytes of one connection that go down together though others are under way: a commit costs less the more it carries. */
+const ENOUGH = 256 * 1024;
+/** Bytes handed down and not yet durable, at which a connection is read no further. */
+const MAX_IN_FLIGHT = 512 * 1024;
+
+/** The publishes of one connection. */
+export interface ConnectionTurn {
+  /** Resolves when the last publish has handed down all that it will. */
+  last: Promise<void>;
+  stream: PublishStream;
+  stopped: boolean;
+  /** Bytes handed down and not yet durable. */
+  bytes: number;
+  inFlight: Set<Promise<void>>;
+  /** Called when nothing is in flight any more: what came meanwhile waits for no more bytes. */
+  idle: () => void;
+}
+
+/** The turn of a connection that has published nothing yet. */
+export function newTurn(): ConnectionTurn {
+  return {
+    last: Promise.resolve(),
+    stream: {},
+    stopped: false,
+    bytes: 0,
+    inFlight: new Set(),
+    idle: () => {},
+  };
+}
+
+/** A publish as it is asked for, and where it stands among those of its connection. */
+export interface LinesOptions extends PublishOptions {
+  turn: ConnectionTurn;
+  intake: Intake;
+  /** To be called when all of this publish is handed down. */
+  handedDown: () => void;
+}
+
+/** Handles one publish of NDJSON. */
+export async function publishLines(
+  request: RouteRequest,
+  reply: http.ServerResponse,
+  options: LinesOptions,
+): Promise<void> {
+  if (options.expected !== undefined) {
+    throw new InvalidArgumentError("expected goes with one event or one array, not with NDJSON", {
+      details: { parameter: "expected" },
+    });
+  }
+  if (options.id !== undefined) {
+    throw new InvalidArgumentError("id goes with one event; for NDJSON use idPrefix", {
+      details: { parameter: "id" },
+    });
+  }
+  await new LinesPublish(request, options).run(reply);
+}
+
+/** One of them while it runs. */
+class LinesPublish {
+  readonly #request: RouteRequest;
+  readonly #turn: ConnectionTurn;
+  readonly #handedDown: () => void;
+  readonly #tally = new Tally();
+  readonly #lines: LineIntake;
+  readonly #inFlight = new Set<Promise<void>>();
+  #failure: unknown;
+
+  constructor(request: RouteRequest, options: LinesOptions) {
+    const { host } = request;
+    const { turn, handedDown, intake, onError, type, schemaVersion: version } = options;
+    const topic = request.params["topic"]!;
+    this.#request = request;
+    this.#turn = turn;
+    this.#handedDown = handedDown;
+    this.#lines = new LineIntake({
+      topic,
+      options,
+      intake,
+      ids: host.ids,
+      now: () => Date.now(),
+      limit: host.maxEventBytes + (type === undefined ? ENVELOPE_ROOM : 0),
+      firstLine: options.line,
+      unchecked: (type) => host.broker.gate.unchecked(topic, { type, version }),
+      refuse: (line, error) => {
+        this.#tally.refused.push({ line, ...error.toBody() });
+        host.metrics.refused++;
+        return onError === "skip";
+      },
+    });
+  }
+
+  async run(reply: http.ServerResponse): Promise<void> {
+    const turn = this.#turn;
+    const lines = this.#lines;
+    turn.idle = () => this.#handDown();
+    for await (const chunk of bodyOf(this.#request)) {
+      lines.push(chunk);
+      noteGarbage(chunk.length);
+      if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
+      if (lines.ended || this.#failure !== undefined) break;
+      while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
+    }
+    lines.end();
+    this.#handDown();
+    if (lines.ended) turn.stopped = true;
+    this.#handedDown();
+    await Promise.all(this.#inFlight);
+    this.#tally.lines = lines.lines;
+    answerLines(reply, {
+      tally: this.#tally,
+      failure: this.#failure,
+      stopped: lines.ended,
+      durable: this.#request.host.broker.store.durable,
+    });
+  }
+
+  #handDown(): void {
+    for (const request of this.#lines.take()) this.#append(request);
+  }
+
+  #append(request: StoreRequest): void {
+    const turn = this.#turn;
+    const size = payloadBytesOf(request);
+    const count = countOf(request);
+    // Asked for now: a packed request is gone once it is handed down.
+    const ids = this.#tally.lists(count) ? idsOf(request) : undefined;
+    turn.bytes += size;
+    const appended: Promise<void> = this.#request.host.broker.append(request, turn.stream)
+      .then((outcome) => this.#tally.add({ count, ids }, settled(outcome)))
+      .catch((error) => void (this.#failure ??= error))
+      .finally(() => {
+        turn.bytes -= size;
+        this.#inFlight.delete(appended);
+        turn.inFlight.delete(appended);
+        if (turn.inFlight.size === 0) turn.idle();
+      });
+    this.#inFlight.add(appended);
+    turn.inFlight.add(appended);
+  }
+}
+
+function answerLines(
+  reply: http.ServerResponse,
+  result: { tally: Tally; failure: unknown; stopped: boolean; durable: boolean },
+): void {
+  const { tally, failure, stopped, durable } = result;
+  const body = tally.reply(durable);
+  if (failure !== undefined) {
+    if (!(failure instanceof EvsError)) throw failure;
+    reply.shouldKeepAlive = false;
+    return sendJson(reply, failure.status, { ...body, error: failure.toBody() });
+  }
+  if (!stopped) return sendJson(reply, 200, body);
+  const { line, ...error } = body.refused.at(-1)!;
+  reply.shouldKeepAlive = false;
+  sendJson(reply, error.code === "event/too-large" ? 413 : 422, {
+    ...body,
+    error: { ...error, message: `line ${line}: ${error.message}` },
+  });
+}
