@@ -1,0 +1,79 @@
+/**
+ * A PostgreSQL of a test's own: Debian's binaries, a cluster in a temporary folder, a port on the loopback that the kernel
+ * chose. As PostgreSQL refuses to run as root, root runs it as the user `postgres` that the package made.
+ */
+import assert from "node:assert/strict";
+
+/** A server that is there until it is disposed of. */
+export interface PostgresServer extends AsyncDisposable {
+  /** The database of the test, empty at first. */
+  url: string;
+}
+
+const ROOT = "/usr/lib/postgresql";
+
+function binaries(): string {
+  const versions = [...readDir(ROOT)].sort((a, b) => Number(b) - Number(a));
+  assert.ok(versions[0], "PostgreSQL is not here: apt-get install postgresql");
+  return `${ROOT}/${versions[0]}/bin`;
+}
+
+function readDir(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+/** A command as the user that PostgreSQL runs as. */
+function asServer(command: string[]): Deno.Command {
+  const isRoot = Deno.uid() === 0;
+  const [program, ...args] = isRoot
+    ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", ...command]
+    : command;
+  return new Deno.Command(program!, { args, stdout: "piped", stderr: "piped", stdin: "null" });
+}
+
+async function run(command: string[]): Promise<string> {
+  const { success, stdout, stderr } = await asServer(command).output();
+  const decoder = new TextDecoder();
+  assert.ok(success, `${command.join(" ")}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  return port;
+}
+
+/** Starts a server; `pg_ctl` waits until it answers. */
+export async function startPostgres(): Promise<PostgresServer> {
+  const bin = binaries();
+  const dir = (await run(["mktemp", "-d", "/tmp/evs-postgres-XXXXXX"])).trim();
+  const port = freePort();
+  const data = `${dir}/data`;
+  await run([`${bin}/initdb`, "-D", data, "-U", "evs", "-A", "trust", "-N"]);
+  const options = `-k ${dir} -h 127.0.0.1 -p ${port} -c fsync=off`;
+  await run([
+    `${bin}/pg_ctl`,
+    "-D",
+    data,
+    "-l",
+    `${dir}/log`,
+    "-o",
+    options,
+    "-w",
+    "start",
+  ]);
+  return {
+    url: `postgres://evs@127.0.0.1:${port}/postgres`,
+    async [Symbol.asyncDispose]() {
+      await run([`${bin}/pg_ctl`, "-D", data, "-m", "immediate", "-w", "stop"]);
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+}
