@@ -108,6 +108,7 @@ export {
 export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcaster.ts";
 export { MemoryState } from "./core/state/memory.ts";
 export type { State } from "./core/state/state.ts";
+export { FileEventStore, type FileStoreOptions } from "./core/store/file.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export type { EventQuery, EventStore, Expected, JournalStore } from "./core/store/store.ts";
 export {

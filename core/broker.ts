@@ -101,7 +101,7 @@ export class EventBroker<E = any> extends Broker<E> {
       state,
       store,
       clock,
-      storeName: store instanceof MemoryEventStore ? "memory" : "sqlite",
+      storeName: store.kind ?? "none",
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
     });

@@ -5,9 +5,12 @@ import { didYouMean } from "../core/suggest.ts";
 import type { Durability } from "../core/store/sqlite_schema.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
+/** Where events can live. */
+export type StoreKind = "sqlite" | "file" | "memory";
+
 /** Every setting, settled. Sizes in bytes, durations in ms. */
 export interface Config {
-  store: "sqlite" | "memory";
+  store: StoreKind;
   durability: Durability;
   maxEventBytes: number;
   dedupWindow: number;
@@ -34,7 +37,7 @@ export const defaultConfig: Readonly<Config> = {
   alertLag: 0,
 };
 
-const STORES = ["sqlite", "memory"] as const;
+const STORES: readonly StoreKind[] = ["sqlite", "file", "memory"];
 
 type Reader = (value: unknown, key: string) => Partial<Config>;
 

@@ -6,6 +6,8 @@ import { lstat } from "./lock.ts";
 export interface DataDir {
   path: string;
   events: string;
+  /** Of the file store. */
+  eventFolder: string;
   state: string;
   logFolder: string;
 }
@@ -25,6 +27,7 @@ export function prepareFiles(path: string): DataDir {
   const dir = {
     path,
     events: `${path}/events.db`,
+    eventFolder: `${path}/events`,
     state: `${path}/state.db`,
     logFolder: `${path}/log`,
   };
@@ -39,14 +42,29 @@ export function prepareFiles(path: string): DataDir {
     for (const suffix of ["", "-wal", "-shm", "-journal"]) {
       if (lstat(file + suffix)) assertOurs(file + suffix, "file");
     }
-    // SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask.
-    if (!lstat(file)) {
-      Deno.openSync(file, { write: true, createNew: true, mode: 0o600 }).close();
-      Deno.chmodSync(file, 0o600);
-    }
-    tighten(file, 0o600);
+    if (lstat(file)) tighten(file, 0o600);
+  }
+  makeDatabaseFile(dir.state);
+  for (const folder of [dir.eventFolder, ...foldersIn(dir.eventFolder)]) {
+    if (!lstat(folder)) continue;
+    assertOurs(folder, "folder");
+    tighten(folder, 0o700);
   }
   return dir;
+}
+
+/** SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask. */
+export function makeDatabaseFile(path: string): void {
+  if (lstat(path)) return;
+  Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+  Deno.chmodSync(path, 0o600);
+}
+
+function foldersIn(path: string): string[] {
+  if (!lstat(path)?.isDirectory) return [];
+  return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory).map(({ name }) =>
+    `${path}/${name}`
+  );
 }
 
 /** A folder for the owner alone. The mode of `mkdir` is what the umask leaves of it. */

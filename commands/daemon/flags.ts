@@ -5,12 +5,12 @@ import type { Paths } from "../../core/client/paths.ts";
 import type { EvsContext } from "../context.ts";
 import { text } from "../define.ts";
 
-export type LaunchFlags = { store?: "sqlite" | "memory"; durability?: string };
+export type LaunchFlags = { store?: "sqlite" | "file" | "memory"; durability?: string };
 
 export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   store: {
     kind: "enum",
-    values: ["sqlite", "memory"],
+    values: ["sqlite", "file", "memory"],
     brief: "Where events live (sqlite)",
     optional: true,
   },

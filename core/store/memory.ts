@@ -30,6 +30,7 @@ interface MemoryTopic {
 
 /** A {@link JournalStore} that forgets everything when the process ends. */
 export class MemoryEventStore implements JournalStore {
+  readonly kind = "memory";
   readonly durable = false;
   readonly #topics = new Map<string, MemoryTopic>();
   readonly #clock: Clock;

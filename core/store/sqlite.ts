@@ -38,6 +38,7 @@ export interface SqliteStoreOptions extends DedupWindow {
 
 /** A {@link JournalStore} in one SQLite file. */
 export class SqliteEventStore implements JournalStore {
+  readonly kind = "sqlite";
   readonly durable: boolean;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;

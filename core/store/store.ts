@@ -147,6 +147,8 @@ export interface JournalStore extends EventStore {
   acceptDamage?(): void | Promise<void>;
   /** True when an append that resolved survives a power cut. */
   readonly durable: boolean;
+  /** What a topic's `store` is called; absent where it is none of these. */
+  readonly kind?: "sqlite" | "file" | "memory";
   close(): Promise<void>;
 }
 

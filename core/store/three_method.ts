@@ -22,6 +22,8 @@ const KEPT = 100_000;
 
 /** A {@link JournalStore} over three methods; see the head of this file. */
 export class ThreeMethodStore implements JournalStore {
+  /** Where the user keeps them has no name of ours. */
+  readonly kind = undefined;
   readonly durable = true;
   readonly #store: EventStore;
   readonly #recent = new MemoryEventStore({ dedupWindow: 0 });

@@ -52,6 +52,7 @@ export interface WorkerStoreOptions {
 
 /** The store as the daemon uses it; see the head of this file. */
 export class WorkerEventStore implements JournalStore {
+  readonly kind = "sqlite";
   readonly durable: boolean;
   readonly #worker: WorkerClient;
   readonly #database: DatabaseSync;

@@ -108,7 +108,7 @@ Deno.test("readConfig names the key and what it takes when a value is wrong", ()
   const cases: [Record<string, unknown>, RegExp][] = [
     [{ stor: "sqlite" }, /unknown key stor/],
     [{ log: { levle: "info" } }, /unknown key log\.levle/],
-    [{ store: "file" }, /store is sqlite or memory, not "file"/],
+    [{ store: "disk" }, /store is sqlite or file or memory, not "disk"/],
     [{ durability: "sometimes" }, /durability is always, os or interval:DURATION/],
     [{ max_event_bytes: "1B" }, /max_event_bytes is from 1024 to 268435456, not 1/],
     [{ max_event_bytes: "1 elephant" }, /max_event_bytes is a number of bytes/],

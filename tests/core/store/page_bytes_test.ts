@@ -1,6 +1,7 @@
 /** Contract row 15: what one page of a store costs is bounded by bytes, whatever the events weigh. */
 import assert from "node:assert/strict";
 import { lastOf, replay } from "../../../core/replay.ts";
+import { FileEventStore } from "../../../core/store/file.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite.ts";
 import { type JournalStore, PAGE_BYTES } from "../../../core/store/store.ts";
@@ -20,7 +21,12 @@ async function filled(store: JournalStore): Promise<void> {
 
 async function inEach(work: (store: JournalStore) => Promise<void> | void): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "evs-page-" });
-  for (const store of [new MemoryEventStore(), new SqliteEventStore(`${folder}/events.db`)]) {
+  const stores = [
+    new MemoryEventStore(),
+    new SqliteEventStore(`${folder}/events.db`),
+    new FileEventStore(`${folder}/events`),
+  ];
+  for (const store of stores) {
     await filled(store);
     await work(store);
     await store.close();

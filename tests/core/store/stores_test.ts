@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
 import { type Clock, systemClock } from "../../../core/clock.ts";
+import { FileEventStore } from "../../../core/store/file.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { pack, unpack } from "../../../core/store/pack.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite.ts";
@@ -28,6 +29,26 @@ testJournalStore("SqliteEventStore", async () => {
   const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
   const clock = movedClock();
   const open = () => new SqliteEventStore(`${dir}/events.db`, { clock });
+  let store = open();
+  return {
+    store,
+    advance: clock.advance,
+    reopen: async () => {
+      await store.close();
+      return store = open();
+    },
+    dispose: async () => {
+      await store.close();
+      await Deno.remove(dir, { recursive: true });
+    },
+  };
+});
+
+testJournalStore("FileEventStore", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-store-" });
+  const clock = movedClock();
+  // Small segments: the suite goes over the borders of some.
+  const open = () => new FileEventStore(`${dir}/events`, { clock, segments: { maxBytes: 40_000 } });
   let store = open();
   return {
     store,

@@ -1,0 +1,353 @@
+/**
+ * Events in files: per topic one folder of append-only segments in the wire format, so that `jq` and `grep` read them and
+ * an unfiltered replay copies bytes. How they lie is in file/layout.ts, how they are vouched for in file/block.ts, what a
+ * crash may leave in file/recovery.ts.
+ *
+ * The daemon runs this class in a worker (core/store/file_worker_store.ts), an application may run it where it is.
+ */
+import { type Clock, systemClock } from "../clock.ts";
+import { ClosedError, EvsError, InternalError } from "../errors.ts";
+import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import { assertTopicName } from "../topic.ts";
+import { type DedupWindow, eventsToSave } from "./append.ts";
+import type { Damage, Found } from "./damage.ts";
+import { type Disk, systemDisk } from "./file/disk.ts";
+import { asStoreError } from "./file/faults.ts";
+import { type OpenedStore, openStore } from "./file/open_store.ts";
+import { DamageLog } from "./file/damage_log.ts";
+import { FileReader } from "./file/reader.ts";
+import { SegmentCache } from "./file/segment_cache.ts";
+import { type SegmentLimits, TopicWriter, type WriterContext } from "./file/topic_writer.ts";
+import type { TopicChange, TopicView } from "./file/view.ts";
+import type { StoreRequest } from "./pack.ts";
+import type { Durability } from "./sqlite_schema.ts";
+import type {
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "./store.ts";
+
+/** How a {@link FileEventStore} opens its folder. */
+export interface FileStoreOptions extends DedupWindow {
+  /** Default `always`: an append resolves when it survives a power cut. */
+  durability?: Durability;
+  /** When a segment is full: default 128 MiB or a day. */
+  segments?: Partial<SegmentLimits>;
+  clock?: Clock;
+  disk?: Disk;
+  /** Told what was mended at the start and what is damaged, in words. Default: nobody. */
+  onNote?: (note: string) => void;
+  /** Told of events that a read had to leave out, once for each block of them. */
+  onDamage?: (damage: Found) => void;
+}
+
+const DEFAULT_LIMITS: SegmentLimits = { maxBytes: 128 * 1024 * 1024, maxAge: 86_400_000 };
+/** Topics whose files are open. */
+const MOST_OPEN = 256;
+
+/**
+ * A {@link JournalStore} in a folder.
+ *
+ * ```ts
+ * import { EventBroker, FileEventStore } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker({ eventStore: new FileEventStore("./events") });
+ * ```
+ */
+export class FileEventStore implements JournalStore {
+  readonly kind = "file";
+  readonly durable: boolean;
+  readonly #dir: string;
+  readonly #clock: Clock;
+  readonly #interval: number | undefined;
+  readonly #cache: SegmentCache;
+  readonly #reader: FileReader;
+  readonly #context: WriterContext;
+  readonly #damage: DamageLog;
+  readonly #writers = new Map<string, TopicWriter>();
+  /** Topics whose files are open, in the order of their last use. */
+  readonly #open = new Set<TopicWriter>();
+  readonly #unsynced = new Set<TopicWriter>();
+  #cancelSync: (() => void) | undefined;
+  readonly #opened: OpenedStore;
+  #queue: Promise<unknown> = Promise.resolve();
+  #failed: unknown;
+  #closed = false;
+
+  /**
+   * Opens or creates the store in the folder `dir`. Throws `DataDirError` when somebody else has it, when it is of a newer
+   * format or not ours.
+   */
+  constructor(dir: string, options: FileStoreOptions = {}) {
+    const durability = options.durability ?? "always";
+    const disk = options.disk ?? systemDisk;
+    this.durable = durability === "always";
+    this.#interval = durability.startsWith("interval:")
+      ? Number(durability.slice("interval:".length))
+      : undefined;
+    this.#dir = dir;
+    this.#clock = options.clock ?? systemClock;
+    this.#damage = new DamageLog(this.#clock, options.onDamage);
+    this.#cache = new SegmentCache(disk, dir);
+    this.#reader = new FileReader(this.#cache, {
+      viewOf: (name) => this.#writers.get(name)?.view,
+      damage: this.#damage,
+    });
+    this.#context = {
+      disk,
+      dir,
+      reader: this.#reader,
+      cache: this.#cache,
+      limits: { ...DEFAULT_LIMITS, ...options.segments },
+      dedupWindow: options.dedupWindow ?? 86_400_000,
+    };
+    this.#opened = openStore(disk, dir, this.#clock.now());
+    for (const { view, open } of this.#opened.topics) {
+      const writer = new TopicWriter(this.#context, view, open);
+      this.#writers.set(view.name, writer);
+      writer.measure();
+    }
+    for (const note of this.#opened.notes) options.onNote?.(note);
+  }
+
+  /** Where the events are. */
+  get dir(): string {
+    return this.#dir;
+  }
+
+  /** What was mended when it was opened, in words; and what in the folder is not ours. */
+  get found(): { notes: readonly string[]; foreign: readonly string[] } {
+    return this.#opened;
+  }
+
+  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+    return this.#inTurn(async () => (await this.#append(requests)).outcomes);
+  }
+
+  /** The same; tells what has become of the topics, for a reader in another thread. */
+  appendTelling(
+    requests: readonly StoreRequest[],
+  ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
+    return this.#inTurn(() => this.#append(requests));
+  }
+
+  async #append(
+    requests: readonly StoreRequest[],
+  ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
+    const now = this.#clock.now();
+    const touched = new Set<TopicWriter>();
+    let outcomes: AppendOutcome[];
+    let written: TopicWriter[];
+    try {
+      outcomes = requests.map((request) => {
+        const writer = this.#writerOf(request.topic);
+        touched.add(writer);
+        return writer.take(request, now);
+      });
+      written = [...touched].filter((writer) => writer.hasPending);
+      for (const writer of written) this.#use(writer, now);
+      for (const writer of written) writer.write();
+    } catch (error) {
+      this.#takeBack(touched);
+      throw this.#fault(error);
+    }
+    if (this.durable) await this.#sync(written);
+    const changes = written.map((writer) => writer.commit({ synced: this.durable }));
+    if (!this.durable) this.#syncLater(written);
+    return { outcomes, changes };
+  }
+
+  /** Makes the files of a topic ready, and closes those that were not used for long. */
+  #use(writer: TopicWriter, now: number): void {
+    this.#open.delete(writer);
+    this.#open.add(writer);
+    writer.prepare(now);
+    for (const oldest of this.#open) {
+      if (this.#open.size <= MOST_OPEN) break;
+      if (oldest.hasPending) continue;
+      oldest.close();
+      this.#open.delete(oldest);
+    }
+  }
+
+  #takeBack(writers: Iterable<TopicWriter>): void {
+    for (const writer of writers) {
+      try {
+        writer.rollback();
+      } catch (error) {
+        // Something that nobody acknowledged stays at the end: only recovery may go on from there.
+        this.#failed ??= error;
+      }
+    }
+  }
+
+  async #sync(writers: readonly TopicWriter[]): Promise<void> {
+    try {
+      await Promise.all(writers.map((writer) => writer.sync()));
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** `interval`: syncs that long after the first write that is not synced. */
+  #syncLater(writers: readonly TopicWriter[]): void {
+    if (this.#interval === undefined) return;
+    for (const writer of writers) this.#unsynced.add(writer);
+    this.#cancelSync ??= this.#clock.setTimer(() => {
+      this.#cancelSync = undefined;
+      void this.#inTurn(() => this.#syncNow()).catch(() => {
+        // Kept in `#failed`: the next append is told.
+      });
+    }, this.#interval);
+  }
+
+  #syncNow(): void {
+    try {
+      for (const writer of this.#unsynced) writer.flush();
+      this.#unsynced.clear();
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  #fault(error: unknown): unknown {
+    const known = asStoreError(error);
+    if (known instanceof EvsError && this.#failed === undefined) return known;
+    return this.#fail(this.#failed ?? error);
+  }
+
+  /** After this nothing is taken any more (contract row 7). */
+  #fail(error: unknown): InternalError {
+    this.#failed ??= error;
+    const why = error instanceof Error ? error.message : String(error);
+    return new InternalError(`writing to ${this.#dir} failed: ${why}`, { cause: error });
+  }
+
+  /** One thing after the other. */
+  async #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
+    const before = this.#queue;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#queue = promise;
+    await before;
+    try {
+      if (this.#closed) throw new ClosedError(`the store in ${this.#dir} is closed`);
+      if (this.#failed !== undefined) throw this.#fail(this.#failed);
+      return await work();
+    } finally {
+      resolve();
+    }
+  }
+
+  #writerOf(topic: string): TopicWriter {
+    const there = this.#writers.get(topic);
+    if (there) return there;
+    assertTopicName(topic);
+    const view: TopicView = { name: topic, firstSeq: 1, lastSeq: 0, bytes: 0, segments: [] };
+    const writer = new TopicWriter(this.#context, view, undefined);
+    this.#writers.set(topic, writer);
+    return writer;
+  }
+
+  damage(): readonly Damage[] {
+    return this.#damage.list();
+  }
+
+  acceptDamage(): void {
+    this.#damage.accept();
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.view(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  /** All that is known of a topic without reading its events. */
+  view(topic: string): TopicView | undefined {
+    return this.#writers.get(topic)?.view;
+  }
+
+  /** The same of all topics. */
+  views(): TopicView[] {
+    return [...this.#writers.values()].map(({ view }) => view);
+  }
+
+  topics(): string[] {
+    return [...this.#writers.keys()].filter((name) => this.view(name)!.lastSeq > 0);
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  truncate(topic: string, seq: number): Promise<number> {
+    return this.#inTurn(() => {
+      const writer = this.#writers.get(topic);
+      return writer ? this.#change(() => writer.truncate(seq, this.#clock.now())) : 0;
+    });
+  }
+
+  removeTopic(topic: string): Promise<void> {
+    return this.#inTurn(() => {
+      const writer = this.#writers.get(topic);
+      if (writer) this.#change(() => writer.removeAll(this.#clock.now()));
+    });
+  }
+
+  #change<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  /** Syncs what waits, and gives the folder up. A store that failed is left as it is. */
+  async close(): Promise<void> {
+    await this.#queue;
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancelSync?.();
+    try {
+      for (const writer of this.#open) {
+        if (this.#failed === undefined) writer.close();
+        else writer.abandon();
+      }
+    } finally {
+      this.#cache.close();
+      this.#opened.lock.close();
+    }
+  }
+}

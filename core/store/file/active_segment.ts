@@ -1,0 +1,199 @@
+/**
+ * The segment that a topic is appended to: its lines and its index, both open.
+ *
+ * An append writes the lines, then the slots; both are synced before anybody is told. Room for slots is made ahead, so
+ * that a sync has no new length to record and a slot is either whole or zero. What was written and is not to count is
+ * taken back by {@link rollback}.
+ */
+import { concat } from "../bytes.ts";
+import { type Block, encodeBlock, encodeHeader, SLOT, summary } from "./block.ts";
+import { type Disk, type DiskFile, replaceFile, writeFully } from "./disk.ts";
+import { segmentFile } from "./layout.ts";
+import { blocksOfRuns, type Run } from "./run.ts";
+
+/** Room for slots grows by these, bytes. */
+export const ROOM = 4096;
+const MOST_ROOM = 64 * 1024;
+
+/** What is needed to open a segment again. */
+export interface KnownSegment {
+  firstSeq: number;
+  end: number;
+  last: Block | undefined;
+  /** Slots in use, the header among them. */
+  slots: number;
+  syncedEnd: number;
+}
+
+/** See the head of this file. */
+export class ActiveSegment {
+  readonly firstSeq: number;
+  readonly #lines: DiskFile;
+  readonly #index: DiskFile;
+  #room: number;
+  #slots: number;
+  #end: number;
+  #last: Block | undefined;
+  #syncedEnd: number;
+  #pending: { blocks: Block[]; end: number } | undefined;
+
+  private constructor(files: { lines: DiskFile; index: DiskFile }, known: KnownSegment) {
+    this.firstSeq = known.firstSeq;
+    this.#lines = files.lines;
+    this.#index = files.index;
+    this.#room = files.index.size();
+    this.#slots = known.slots;
+    this.#end = known.end;
+    this.#last = known.last;
+    this.#syncedEnd = known.syncedEnd;
+  }
+
+  /** Makes an empty one. The folder is still to be synced. */
+  static create(
+    disk: Disk,
+    folder: string,
+    { firstSeq, now }: { firstSeq: number; now: number },
+  ): ActiveSegment {
+    const index = disk.open(`${folder}/${segmentFile(firstSeq, "index")}`, "create");
+    const room = new Uint8Array(ROOM);
+    room.set(headerSlot(firstSeq, now));
+    let lines: DiskFile | undefined;
+    try {
+      writeFully(index, room, 0);
+      lines = disk.open(`${folder}/${segmentFile(firstSeq, "ndjson")}`, "create");
+    } catch (error) {
+      index.close();
+      disk.remove(`${folder}/${segmentFile(firstSeq, "index")}`);
+      throw error;
+    }
+    const known = { firstSeq, end: 0, last: undefined, slots: 1, syncedEnd: 0 };
+    return new ActiveSegment({ lines, index }, known);
+  }
+
+  /** Opens one that is there. */
+  static open(disk: Disk, folder: string, known: KnownSegment): ActiveSegment {
+    const lines = disk.open(`${folder}/${segmentFile(known.firstSeq, "ndjson")}`, "write");
+    try {
+      const index = disk.open(`${folder}/${segmentFile(known.firstSeq, "index")}`, "write");
+      return new ActiveSegment({ lines, index }, known);
+    } catch (error) {
+      lines.close();
+      throw error;
+    }
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Bytes of slots in use. */
+  get indexEnd(): number {
+    return this.#slots * SLOT;
+  }
+
+  /** Writes an append; it counts when {@link commit} is called. */
+  write(runs: readonly Run[], now: number): void {
+    const blocks = blocksOfRuns(runs, {
+      last: this.#last,
+      end: this.#end,
+      syncedEnd: this.#syncedEnd,
+      now,
+    });
+    const bytes = concat(runs.map((run) => run.bytes));
+    this.#pending = { blocks, end: this.#end + bytes.length };
+    this.#makeRoom((this.#slots + blocks.length) * SLOT);
+    writeFully(this.#lines, bytes, this.#end);
+    writeFully(this.#index, concat(blocks.map(encodeBlock)), this.#slots * SLOT);
+  }
+
+  /** Resolves when all that was written is synced. The two syncs share what the file system does for them. */
+  async sync(): Promise<void> {
+    await Promise.all([this.#index.sync(), this.#lines.sync()]);
+  }
+
+  /** The same; returns when it is. */
+  syncNow(): void {
+    this.#index.syncNow();
+    this.#lines.syncNow();
+  }
+
+  /** What was written counts from now on. `synced`: and it is. Returns its blocks. */
+  commit({ synced }: { synced: boolean }): Block[] {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (!pending) return [];
+    this.#end = pending.end;
+    this.#slots += pending.blocks.length;
+    this.#last = pending.blocks.at(-1) ?? this.#last;
+    if (synced) this.#syncedEnd = this.#end;
+    return pending.blocks;
+  }
+
+  /** All that counts is synced. */
+  synced(end: number): void {
+    this.#syncedEnd = Math.max(this.#syncedEnd, end);
+  }
+
+  /** Takes back what was written and does not count. */
+  rollback(): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (!pending) return;
+    if (this.#lines.size() > this.#end) this.#lines.truncate(this.#end);
+    const from = this.#slots * SLOT;
+    const to = Math.min(this.#room, from + pending.blocks.length * SLOT);
+    writeFully(this.#index, new Uint8Array(to - from), from);
+  }
+
+  /** Says in the index that everything is synced, so that damage is never taken for an unfinished write. */
+  mark(): void {
+    if (!this.#last || this.#last.syncedEnd >= this.#end) return;
+    this.#last = { ...this.#last, syncedEnd: this.#syncedEnd };
+    this.#makeRoom((this.#slots + 1) * SLOT);
+    writeFully(this.#index, encodeBlock(this.#last), this.#slots * SLOT);
+    this.#slots++;
+  }
+
+  /** What is needed to open it again. */
+  known(): KnownSegment {
+    return {
+      firstSeq: this.firstSeq,
+      end: this.#end,
+      last: this.#last,
+      slots: this.#slots,
+      syncedEnd: this.#syncedEnd,
+    };
+  }
+
+  close(): void {
+    this.#lines.close();
+    this.#index.close();
+  }
+
+  #makeRoom(bytes: number): void {
+    while (this.#room < bytes) {
+      const more = Math.min(MOST_ROOM, this.#room);
+      writeFully(this.#index, new Uint8Array(more), this.#room);
+      this.#room += more;
+    }
+  }
+}
+
+function headerSlot(firstSeq: number, now: number): Uint8Array {
+  return encodeHeader({ ...summary([]), firstSeq, createdAt: now, sealed: false });
+}
+
+/** Writes the whole index of a segment anew: with room to go on, or sealed. */
+export function writeIndex(
+  disk: Disk,
+  folder: string,
+  index: { firstSeq: number; blocks: readonly Block[]; sealed: boolean; now: number },
+): void {
+  const { firstSeq, blocks, sealed, now } = index;
+  const header = encodeHeader({ ...summary(blocks), firstSeq, createdAt: now, sealed });
+  const slots = concat([header, ...blocks.map(encodeBlock)]);
+  const room = sealed ? slots.length : Math.ceil(slots.length / ROOM) * ROOM;
+  const bytes = new Uint8Array(room);
+  bytes.set(slots);
+  replaceFile(disk, { folder, name: segmentFile(firstSeq, "index") }, bytes);
+}

@@ -1,0 +1,43 @@
+/** The damage that reads of a file store came upon, each place once. */
+import type { Clock } from "../../clock.ts";
+import type { Damage, Found } from "../damage.ts";
+import type { Block } from "./block.ts";
+
+/** Gathers damage, and tells `onDamage` of each place once. */
+export class DamageLog {
+  readonly #clock: Clock;
+  readonly #onDamage: ((damage: Found) => void) | undefined;
+  readonly #found = new Map<string, Damage>();
+
+  constructor(clock: Clock, onDamage?: (damage: Found) => void) {
+    this.#clock = clock;
+    this.#onDamage = onDamage;
+  }
+
+  /** A block of the segment at `path` cannot be trusted. */
+  add(topic: string, path: string, block: Block): void {
+    const key = `${path}:${block.start}:${block.firstSeq}`;
+    if (this.#found.has(key)) return;
+    const found = damageOf(topic, path, block);
+    this.#found.set(key, { ...found, foundAt: this.#clock.now(), accepted: false });
+    this.#onDamage?.(found);
+  }
+
+  list(): Damage[] {
+    return [...this.#found.values()];
+  }
+
+  /** Somebody took note of all there is. */
+  accept(): void {
+    for (const damage of this.#found.values()) damage.accepted = true;
+  }
+}
+
+/** What is wrong with a block, in words. */
+export function damageOf(topic: string, path: string, block: Block): Found {
+  const { firstSeq, count, start, end } = block;
+  const what = start === end
+    ? `cut out of ${path} from outside, at byte ${start}: their numbers are not used again`
+    : `the checksum does not fit, kept in ${path} at bytes ${start} to ${end}`;
+  return { topic, firstSeq, lastSeq: firstSeq + count - 1, what, lost: true };
+}

@@ -1,0 +1,32 @@
+/** What the system says when it cannot, as errors of ours. */
+import { CannotStoreError } from "../../errors.ts";
+
+/** Linux's numbers (errno(3)): no space, quota used up, too many open files in the process or in all. */
+const NO_SPACE = ["ENOSPC", "EDQUOT"];
+const NO_FILES = ["EMFILE", "ENFILE"];
+
+/**
+ * A `CannotStoreError` where it may work later: nothing of the append was stored. Anything else as it is: after it the
+ * store is not trusted any more.
+ */
+export function asStoreError(error: unknown): unknown {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (NO_SPACE.includes(code as string)) {
+    return new CannotStoreError(
+      "the disk is full: nothing of this was stored, what was acknowledged is safe",
+      {
+        code: "store/disk-full",
+        cause: error,
+        hint: "make room; publishing works again by itself",
+      },
+    );
+  }
+  if (NO_FILES.includes(code as string)) {
+    return new CannotStoreError("no more files can be opened: nothing of this was stored", {
+      code: "store/busy",
+      cause: error,
+      hint: "raise the limit of open files (ulimit -n), then publish again",
+    });
+  }
+  return error;
+}

@@ -1,0 +1,164 @@
+/** Wire lines on bytes: where one ends, where its payload begins, what its first members say. Nothing here does I/O. */
+import { fromWireLine, type StoredEvent } from "../../event.ts";
+import { sizeOf } from "../append.ts";
+import { timeOfId } from "../../id.ts";
+import type { Block } from "./block.ts";
+import { crc32 } from "../checksum.ts";
+
+const LF = 0x0a;
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const [OPEN, CLOSE, OPEN_LIST, CLOSE_LIST] = [0x7b, 0x7d, 0x5b, 0x5d];
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+const SEQ = encoder.encode('{"seq":');
+const METADATA = encoder.encode(',"metadata":');
+const PAYLOAD = encoder.encode(',"payload":');
+const ID = encoder.encode(',"id":');
+const TYPE = encoder.encode(',"type":');
+
+/** Calls `visit` with the bounds of each whole line, its line feed left out. Stops when that returns false. */
+export function eachLine(
+  bytes: Uint8Array,
+  visit: (start: number, end: number) => boolean | void,
+): void {
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(LF, start);
+    if (end < 0 || visit(start, end) === false) return;
+    start = end + 1;
+  }
+}
+
+/** Where line number `n` begins; `bytes.length` when there are not so many. */
+export function offsetOfLine(bytes: Uint8Array, n: number): number {
+  let at = 0;
+  for (; n > 0 && at < bytes.length; n--) {
+    const end = bytes.indexOf(LF, at);
+    if (end < 0) return bytes.length;
+    at = end + 1;
+  }
+  return at;
+}
+
+/** Bytes of a line before its payload; undefined when it is no wire line. */
+export function headLength(line: Uint8Array): number | undefined {
+  const metadata = find(line, METADATA);
+  if (metadata < 0) return undefined;
+  const end = endOfValue(line, metadata + METADATA.length);
+  return end !== undefined && startsWith(line, PAYLOAD, end) ? end + PAYLOAD.length : undefined;
+}
+
+/** The event of a stored line, checked by a checksum before: it is a wire line. */
+export function eventOf(line: Uint8Array): StoredEvent {
+  const head = headLength(line);
+  if (head === undefined) throw new TypeError("not a wire line");
+  const event = fromWireLine(line, head);
+  event.line = line;
+  return event;
+}
+
+/** What decides by its bytes whether a line's type is one of these. */
+export function typeMatcher(types: readonly string[]): (line: Uint8Array) => boolean {
+  const wanted = types.map((type) => encoder.encode(`${JSON.stringify(type)},`));
+  return (line) => {
+    const at = typeOffset(line);
+    return wanted.some((type) => startsWith(line, type, at));
+  };
+}
+
+function typeOffset(line: Uint8Array): number {
+  const id = line.indexOf(COMMA) + ID.length; // the first comma stands behind the seq
+  return endOfString(line, id) + TYPE.length;
+}
+
+/** What decides by its bytes whether a line is that of an id. */
+export function idMatcher(id: string): (line: Uint8Array) => boolean {
+  const wanted = encoder.encode(`,"id":${JSON.stringify(id)},`);
+  return (line) => startsWith(line, wanted, line.indexOf(COMMA));
+}
+
+/** Where the string that begins at `at` ends. */
+function endOfString(line: Uint8Array, at: number): number {
+  for (let i = at + 1; i < line.length; i++) {
+    const byte = line[i];
+    if (byte === BACKSLASH) i++;
+    else if (byte === QUOTE) return i + 1;
+  }
+  return line.length;
+}
+
+/** Where the object or list that begins at `at` ends. */
+function endOfValue(line: Uint8Array, at: number): number | undefined {
+  let depth = 0;
+  for (let i = at; i < line.length; i++) {
+    const byte = line[i];
+    if (byte === QUOTE) i = endOfString(line, i) - 1;
+    else if (byte === OPEN || byte === OPEN_LIST) depth++;
+    else if ((byte === CLOSE || byte === CLOSE_LIST) && --depth === 0) return i + 1;
+  }
+  return undefined;
+}
+
+function startsWith(bytes: Uint8Array, prefix: Uint8Array, at: number): boolean {
+  for (let i = 0; i < prefix.length; i++) if (bytes[at + i] !== prefix[i]) return false;
+  return true;
+}
+
+function find(bytes: Uint8Array, wanted: Uint8Array): number {
+  for (let at = bytes.indexOf(wanted[0]!); at >= 0; at = bytes.indexOf(wanted[0]!, at + 1)) {
+    if (startsWith(bytes, wanted, at)) return at;
+  }
+  return -1;
+}
+
+/** The event of bytes that nothing vouches for; undefined unless they are a wire line of this topic, whole. */
+export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | undefined {
+  if (!startsWith(line, SEQ, 0)) return undefined;
+  try {
+    JSON.parse(decoder.decode(line));
+    const head = headLength(line);
+    const event = head === undefined ? undefined : fromWireLine(line, head);
+    return event?.topic === topic && Number.isSafeInteger(event.seq) ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A block over `bytes`, which are these events' lines, as it is rebuilt where its own record is lost. */
+export function blockOf(
+  bytes: Uint8Array,
+  events: readonly StoredEvent[],
+  at: { start: number; firstSeq: number; syncedEnd: number },
+): Block {
+  let size = 0;
+  let maxTimestamp = -Infinity;
+  let [minIdTime, maxIdTime] = [Infinity, -Infinity];
+  for (const event of events) {
+    size += sizeOf(event);
+    maxTimestamp = Math.max(maxTimestamp, event.timestamp);
+    const time = timeOfId(event.id);
+    if (time === undefined) continue;
+    minIdTime = Math.min(minIdTime, time);
+    maxIdTime = Math.max(maxIdTime, time);
+  }
+  return {
+    start: at.start,
+    end: at.start + bytes.length,
+    firstSeq: at.firstSeq,
+    count: events.length,
+    crc: crc32(bytes),
+    maxTimestamp,
+    size,
+    // Not known any more: an id that is taken for a given one is only looked up in vain.
+    given: true,
+    keyed: true,
+    minIdTime,
+    maxIdTime,
+    storedAt: maxTimestamp,
+    commitStart: at.start,
+    commitEnd: true,
+    syncedEnd: at.syncedEnd,
+    damaged: false,
+  };
+}

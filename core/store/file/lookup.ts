@@ -1,0 +1,165 @@
+/**
+ * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is held in memory, made from
+ * its lines when it is first asked for; of a full one it lies in the table beside it. So what is held does not grow with
+ * the topic.
+ */
+import type { StoredEvent } from "../../event.ts";
+import { type Disk, readWhole, replaceFile } from "./disk.ts";
+import { segmentFile, topicFolder } from "./layout.ts";
+import {
+  decodeTable,
+  encodeTable,
+  type Entry,
+  type LookupTable,
+  makeTable,
+  search,
+} from "./lookup_table.ts";
+import type { FileReader } from "./reader.ts";
+import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
+
+/** Tables of one topic that are held. */
+const MOST_TABLES = 64;
+
+/** What a lookup is made on. */
+export interface LookupContext {
+  disk: Disk;
+  dir: string;
+  reader: FileReader;
+  /** The topic as it is now. */
+  view: () => TopicView;
+}
+
+/** The lookups of one topic. */
+export class TopicLookup {
+  readonly #context: LookupContext;
+  /** Of the open segment; undefined until somebody asks. */
+  #ids: Map<string, { seq: number; at: number }> | undefined;
+  #keys: Map<string, number> | undefined;
+  readonly #tables = new Map<number, LookupTable>();
+
+  constructor(context: LookupContext) {
+    this.#context = context;
+  }
+
+  /** The seq of a given id that was stored after `since` (Unix ms). */
+  seqOfGivenId(id: string, since: number): number | undefined {
+    const { view, reader } = this.#context;
+    const recent = (this.#ids ??= this.#openIds()).get(id);
+    if (recent) return recent.at > since ? recent.seq : undefined;
+    const { name, segments, firstSeq } = view();
+    for (const segment of segments.toReversed()) {
+      if (!segment.sealed || segment.storedAt <= since) continue;
+      for (const seq of search(this.#table(segment).ids, segment.firstSeq, id)) {
+        const blocks = reader.blocks(name, segment);
+        const block = blocks[indexOfSeq(blocks, seq)];
+        if (!block || block.storedAt <= since) continue;
+        // What retention took can no longer be compared.
+        if (seq < firstSeq || this.#event(seq)?.id === id) return seq;
+      }
+    }
+    return undefined;
+  }
+
+  /** The last seq of a key; 0 when it has none that is still there. */
+  lastSeqOfKey(key: string): number {
+    const { segments, firstSeq } = this.#context.view();
+    const recent = (this.#keys ??= this.#openKeys()).get(key);
+    if (recent !== undefined) return recent >= firstSeq ? recent : 0;
+    for (const segment of segments.toReversed()) {
+      if (!segment.sealed) continue;
+      for (const seq of search(this.#table(segment).keys, segment.firstSeq, key)) {
+        if (seq >= firstSeq && this.#event(seq)?.key === key) return seq;
+      }
+    }
+    return 0;
+  }
+
+  /** These given ids and keys have become part of the open segment. */
+  stored(ids: ReadonlyMap<string, number>, keys: ReadonlyMap<string, number>, at: number): void {
+    if (this.#ids) { for (const [id, seq] of ids) this.#ids.set(id, { seq, at }); }
+    if (this.#keys) { for (const [key, seq] of keys) this.#keys.set(key, seq); }
+  }
+
+  /** The open segment is full: writes its table, if it has anything to look up. */
+  seal(segment: SegmentInfo): void {
+    const table = this.#tableOf(segment);
+    this.#ids = this.#keys = undefined;
+    if (table.ids.length + table.keys.length === 0) return;
+    const folder = `${this.#context.dir}/${topicFolder(this.#context.view().name)}`;
+    replaceFile(
+      this.#context.disk,
+      { folder, name: segmentFile(segment.firstSeq, "lookup") },
+      encodeTable(table),
+    );
+  }
+
+  /** Segments are gone, or all of the topic is. */
+  forget(): void {
+    this.#ids = this.#keys = undefined;
+    this.#tables.clear();
+  }
+
+  #openIds(): Map<string, { seq: number; at: number }> {
+    const ids = new Map<string, { seq: number; at: number }>();
+    for (const { event, at } of this.#openEvents("given")) {
+      ids.set(event.id, { seq: event.seq, at });
+    }
+    return ids;
+  }
+
+  #openKeys(): Map<string, number> {
+    const keys = new Map<string, number>();
+    for (const { event } of this.#openEvents("keyed")) {
+      if (event.key !== undefined) keys.set(event.key, event.seq);
+    }
+    return keys;
+  }
+
+  #openEvents(which: "given" | "keyed"): Generator<{ event: StoredEvent; at: number }> | [] {
+    const open = this.#context.view().segments.at(-1);
+    return open && !open.sealed ? this.#events(open, which) : [];
+  }
+
+  *#events(segment: SegmentInfo, which: "given" | "keyed") {
+    const { reader, view } = this.#context;
+    const { name } = view();
+    for (const block of reader.blocks(name, segment)) {
+      if (!block[which]) continue;
+      for (const event of reader.blockEvents(name, segment, block)) {
+        yield { event, at: block.storedAt };
+      }
+    }
+  }
+
+  #tableOf(segment: SegmentInfo): LookupTable {
+    const ids: Entry[] = [];
+    for (const { event } of this.#events(segment, "given")) ids.push([event.id, event.seq]);
+    const keys = new Map<string, number>();
+    for (const { event } of this.#events(segment, "keyed")) {
+      if (event.key !== undefined) keys.set(event.key, event.seq);
+    }
+    return makeTable(segment.firstSeq, ids, [...keys]);
+  }
+
+  #table(segment: SegmentInfo): LookupTable {
+    const { firstSeq } = segment;
+    const held = this.#tables.get(firstSeq);
+    if (held) return held;
+    const { disk, dir, view } = this.#context;
+    const path = `${dir}/${topicFolder(view().name)}/${segmentFile(firstSeq, "lookup")}`;
+    const bytes = readWhole(disk, path);
+    // None is written where there is nothing to look up; one that is lost or damaged is made again from the lines.
+    const table = (bytes && decodeTable(bytes)) ?? this.#tableOf(segment);
+    this.#tables.set(firstSeq, table);
+    for (const oldest of this.#tables.keys()) {
+      if (this.#tables.size <= MOST_TABLES) break;
+      this.#tables.delete(oldest);
+    }
+    return table;
+  }
+
+  #event(seq: number): StoredEvent | undefined {
+    const { reader, view } = this.#context;
+    return reader.readPage(view().name, { from: seq, to: seq, limit: 1 }).events[0];
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * The given ids and the keys of a full segment, as a table that is searched: hashes of 64 bits in order, each with the seq
+ * that it stands for. Who finds one still looks whether the event has that very id or key.
+ */
+import { concat } from "../bytes.ts";
+import { crc32 } from "../checksum.ts";
+
+/** A text and the seq it stands for. */
+export type Entry = readonly [text: string, seq: number];
+
+const MAGIC = 0x4c535645; // "EVSL"
+const FORMAT = 1;
+const HEADER = 32;
+/** Numbers of an entry: both halves of the hash, and the seq less the segment's first. */
+const WIDTH = 3;
+const SPREAD = 2 ** 21;
+
+/** A table, or two: of given ids and of keys. */
+export interface LookupTable {
+  ids: Uint32Array;
+  keys: Uint32Array;
+}
+
+/** The table of these ids and keys. */
+export function makeTable(firstSeq: number, ids: readonly Entry[], keys: readonly Entry[]) {
+  return { ids: column(firstSeq, ids), keys: column(firstSeq, keys) };
+}
+
+function column(firstSeq: number, entries: readonly Entry[]): Uint32Array {
+  const hashes = entries.map(([text]) => hash(text));
+  // Sorted as numbers: the high half of the hash, then the place.
+  const order = Float64Array.from(hashes, ([high], i) => high * SPREAD + i).sort();
+  const table = new Uint32Array(entries.length * WIDTH);
+  order.forEach((value, at) => {
+    const i = value % SPREAD;
+    const [high, low] = hashes[i]!;
+    table.set([high, low, entries[i]![1] - firstSeq], at * WIDTH);
+  });
+  return table;
+}
+
+/** The seqs that a text may stand for, highest first. */
+export function search(table: Uint32Array, firstSeq: number, text: string): number[] {
+  const [high, low] = hash(text);
+  let from = 0;
+  let to = table.length / WIDTH;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (table[middle * WIDTH]! < high) from = middle + 1;
+    else to = middle;
+  }
+  const found: number[] = [];
+  for (let at = from * WIDTH; table[at] === high; at += WIDTH) {
+    if (table[at + 1] === low) found.push(firstSeq + table[at + 2]!);
+  }
+  return found.sort((a, b) => b - a);
+}
+
+/** The table as a file. */
+export function encodeTable({ ids, keys }: LookupTable): Uint8Array {
+  const header = new Uint8Array(HEADER);
+  const body = concat([bytesOf(ids), bytesOf(keys)]);
+  const view = new DataView(header.buffer);
+  [MAGIC, FORMAT, ids.length, keys.length, crc32(body)].forEach((value, i) =>
+    view.setUint32(i * 4, value, true)
+  );
+  return concat([header, body]);
+}
+
+/** The table of a file; undefined when it is not whole. */
+export function decodeTable(bytes: Uint8Array): LookupTable | undefined {
+  if (bytes.length < HEADER) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER);
+  const [magic, format, ids = 0, keys = 0, crc] = [0, 4, 8, 12, 16].map((at) =>
+    view.getUint32(at, true)
+  );
+  const body = bytes.slice(HEADER);
+  if (magic !== MAGIC || format !== FORMAT || body.length !== (ids + keys) * 4) return undefined;
+  if (crc32(body) !== crc) return undefined;
+  const numbers = new Uint32Array(body.buffer);
+  return { ids: numbers.subarray(0, ids), keys: numbers.subarray(ids) };
+}
+
+/** Little-endian, as every machine that Deno runs on is. */
+function bytesOf(numbers: Uint32Array): Uint8Array {
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/** 64 bits: MurmurHash3's rounds (A. Appleby, public domain) with two seeds, over UTF-16 units. */
+function hash(text: string): [high: number, low: number] {
+  return [murmur(text, 0x2545f491), murmur(text, 0x9e3779b9)];
+}
+
+function murmur(text: string, seed: number): number {
+  let h = seed;
+  for (let i = 0; i < text.length; i++) {
+    let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);
+    k = k << 15 | k >>> 17;
+    h ^= Math.imul(k, 0x1b873593);
+    h = h << 13 | h >>> 19;
+    h = Math.imul(h, 5) + 0xe6546b64 | 0;
+  }
+  h ^= text.length;
+  h = Math.imul(h ^ h >>> 16, 0x85ebca6b);
+  h = Math.imul(h ^ h >>> 13, 0xc2b2ae35);
+  return (h ^ h >>> 16) >>> 0;
+}

@@ -1,0 +1,118 @@
+/** Opens the folder of a store: locks it, refuses a newer format, finds the topics. */
+import { DataDirError } from "../../errors.ts";
+import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
+import { CHECKPOINT_FILE, folderTopic, FORMAT, FORMAT_FILE, UNFINISHED } from "./layout.ts";
+import { type OpenedTopic, openTopic } from "./open_topic.ts";
+
+/** A store as it was found. */
+export interface OpenedStore {
+  lock: { close(): void };
+  topics: OpenedTopic[];
+  /** What was mended or is damaged, in words. */
+  notes: string[];
+  /** Paths in the folder that are not ours; they are left alone. */
+  foreign: string[];
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+/** What the file `format` says. */
+const MARK = /^env-event-stream file store, format (\d+)\n/;
+
+/** Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then. */
+export function openStore(disk: Disk, dir: string, now: number): OpenedStore {
+  makeFolders(disk, dir);
+  const lock = disk.lock(dir);
+  if (!lock) {
+    throw new DataDirError("datadir/locked", `another store uses the folder ${dir}`, {
+      hint: "close it, or end the program that has it; or choose another folder",
+    });
+  }
+  try {
+    return { lock, ...openLocked(disk, dir, now) };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+function openLocked(disk: Disk, dir: string, now: number): Omit<OpenedStore, "lock"> {
+  const marked = readFormat(disk, dir);
+  const { topics: folders, foreign } = listStore(disk, dir);
+  if (!marked) {
+    if (folders.length > 0 && foreign.length > 0) refuseForeign(dir);
+    replaceFile(disk, { folder: dir, name: FORMAT_FILE }, encoder.encode(formatText()));
+  }
+  const topics: OpenedTopic[] = [];
+  const notes: string[] = [];
+  for (const { name, folder } of folders) {
+    const opened = openTopic(disk, { name, folder: `${dir}/${folder}` }, now);
+    topics.push(opened);
+    notes.push(...opened.notes.map((note) => `topic ${name}: ${note}`));
+    foreign.push(...opened.foreign.map((file) => `${folder}/${file}`));
+  }
+  removeIfThere(disk, `${dir}/${FORMAT_FILE}${UNFINISHED}`);
+  return { topics, notes, foreign };
+}
+
+function formatText(): string {
+  return `env-event-stream file store, format ${FORMAT}\n` +
+    "Events lie in NAME/*.ndjson, one a line: jq -c .payload NAME/*.ndjson\n";
+}
+
+/** True when the folder is marked as ours; throws when a newer version marked it. */
+export function readFormat(disk: Disk, dir: string): boolean {
+  const bytes = readWhole(disk, `${dir}/${FORMAT_FILE}`);
+  if (!bytes) return false;
+  const format = Number(MARK.exec(decoder.decode(bytes))?.[1]);
+  if (format <= FORMAT) return true;
+  if (Number.isNaN(format)) refuseForeign(dir);
+  throw new DataDirError(
+    "datadir/newer-format",
+    `${dir} has format ${format}, and this version reads up to ${FORMAT}; it was left untouched`,
+    {
+      hint: "use the newer version of evs that wrote it",
+      details: { format, supported: FORMAT },
+    },
+  );
+}
+
+function refuseForeign(dir: string): never {
+  throw new DataDirError(
+    "datadir/unsafe",
+    `${dir} is a folder of something else; it was left untouched`,
+    { hint: "choose another folder for the events" },
+  );
+}
+
+/** The topics' folders, and what is not ours. */
+export function listStore(
+  disk: Disk,
+  dir: string,
+): { topics: { name: string; folder: string }[]; foreign: string[] } {
+  const topics: { name: string; folder: string }[] = [];
+  const foreign: string[] = [];
+  for (const { name, kind } of disk.list(dir)) {
+    const topic = kind === "folder" ? folderTopic(name) : undefined;
+    if (topic !== undefined) topics.push({ name: topic, folder: name });
+    else if (!isOwnFile(name, kind)) foreign.push(name);
+  }
+  return { topics, foreign };
+}
+
+function isOwnFile(name: string, kind: string): boolean {
+  return kind === "file" &&
+    [FORMAT_FILE, CHECKPOINT_FILE].some((own) => name === own || name === own + UNFINISHED);
+}
+
+/** Makes the folder and those above it. */
+function makeFolders(disk: Disk, dir: string): void {
+  const above = dir.slice(0, dir.lastIndexOf("/"));
+  try {
+    disk.makeFolder(dir);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound) || above === "") throw error;
+    makeFolders(disk, above);
+    disk.makeFolder(dir);
+  }
+}

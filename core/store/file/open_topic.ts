@@ -1,0 +1,175 @@
+/** Finds out what a topic's folder holds, and puts in order what a crash left. */
+import { DataDirError } from "../../errors.ts";
+import { decodeSlots, type IndexHeader, SLOT, type Slot, summary } from "./block.ts";
+import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
+import { type Disk, readFully, readWhole, removeIfThere } from "./disk.ts";
+import { HEAD_FILE, parseSegmentFile, segmentFile, UNFINISHED } from "./layout.ts";
+import { recover, type RecoveredSegment } from "./recovery.ts";
+import { readHead } from "./head.ts";
+import type { SegmentInfo, TopicView } from "./view.ts";
+
+/** A topic as it was found. */
+export interface OpenedTopic {
+  view: TopicView;
+  /** The segment to append to, if it is not full. */
+  open: KnownSegment | undefined;
+  /** What was mended or is damaged, in words. */
+  notes: string[];
+  /** Names in the folder that are not ours. */
+  foreign: string[];
+}
+
+/** Where a topic is. */
+export interface TopicPlace {
+  name: string;
+  folder: string;
+}
+
+/** Opens the topic. Throws `DataDirError` when a segment has a newer format: then nothing was touched. */
+export function openTopic(
+  disk: Disk,
+  place: TopicPlace,
+  now: number,
+): OpenedTopic {
+  const { name, folder } = place;
+  const { segments: found, foreign, unfinished } = listTopic(disk, folder);
+  const heads = found.map((seq) => readHeader(disk, `${folder}/${segmentFile(seq, "index")}`));
+  for (const file of unfinished) disk.remove(`${folder}/${file}`);
+  const notes: string[] = [];
+  const head = readHead(disk, folder);
+  if (head.damaged) notes.push(`the file ${folder}/${HEAD_FILE} is damaged: left out`);
+  const segments: SegmentInfo[] = [];
+  let open: KnownSegment | undefined;
+  for (const [i, firstSeq] of found.entries()) {
+    const header = heads[i];
+    if (header?.sealed && header.firstSeq === firstSeq) {
+      segments.push(infoOf(firstSeq, header, true));
+      continue;
+    }
+    const last = i === found.length - 1;
+    const recovered = mend(disk, place, { firstSeq, sealed: !last, now });
+    notes.push(...recovered.notes.map((note) => `${segmentFile(firstSeq, "ndjson")}: ${note}`));
+    segments.push(infoOf(firstSeq, summary(recovered.blocks), !last));
+    if (last) open = recovered.known;
+  }
+  const lastSeq = Math.max(head.lastSeq, segments.at(-1)?.lastSeq ?? 0);
+  const firstSeq = Math.max(head.firstSeq, segments[0]?.firstSeq ?? lastSeq + 1);
+  // Retention was cut short between its word and its deed.
+  while (segments.length > 1 && segments[0]!.lastSeq < firstSeq) {
+    removeSegment(disk, folder, segments.shift()!.firstSeq);
+  }
+  return { view: { name, firstSeq, lastSeq, bytes: 0, segments }, open, notes, foreign };
+}
+
+/** Removes the files of a segment, the lines last: what is left of it is removed at the next start. */
+export function removeSegment(disk: Disk, folder: string, firstSeq: number): void {
+  for (const kind of ["lookup", "index", "ndjson"] as const) {
+    removeIfThere(disk, `${folder}/${segmentFile(firstSeq, kind)}`);
+  }
+}
+
+/** What is in a topic's folder. */
+export function listTopic(
+  disk: Disk,
+  folder: string,
+): { segments: number[]; foreign: string[]; unfinished: string[] } {
+  const segments = new Set<number>();
+  const foreign: string[] = [];
+  const unfinished: string[] = [];
+  for (const { name, kind } of disk.list(folder)) {
+    const segment = parseSegmentFile(name);
+    if (kind === "file" && (segment?.unfinished || name === HEAD_FILE + UNFINISHED)) {
+      unfinished.push(name);
+    } else if (kind !== "file" || !(segment || name === HEAD_FILE)) {
+      foreign.push(name);
+    } else if (segment && segment.kind !== "lookup") {
+      segments.add(segment.seq);
+    }
+  }
+  return { segments: [...segments].sort((a, b) => a - b), foreign, unfinished };
+}
+
+function readHeader(disk: Disk, path: string): IndexHeader | undefined {
+  let bytes: Uint8Array;
+  try {
+    const file = disk.open(path, "read");
+    bytes = readFully(file, new Uint8Array(SLOT), 0);
+    file.close();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const slot = decodeSlots(bytes)[0];
+  refuseNewer(slot, path);
+  return slot?.kind === "header" ? slot.header : undefined;
+}
+
+/** Throws for a record that a newer version wrote. */
+export function refuseNewer(slot: Slot | undefined, path: string): void {
+  if (slot?.kind !== "newer") return;
+  throw new DataDirError(
+    "datadir/newer-format",
+    `${path} has format ${slot.format}, which this version does not read; it was left untouched`,
+    { hint: "use the newer version of evs that wrote it", details: { format: slot.format } },
+  );
+}
+
+function infoOf(
+  firstSeq: number,
+  of: Pick<IndexHeader, Exclude<keyof SegmentInfo, "sealed" | "firstSeq">>,
+  sealed: boolean,
+): SegmentInfo {
+  const { end, size, maxTimestamp, minIdTime, maxIdTime, storedAt } = of;
+  const lastSeq = Math.max(of.lastSeq, firstSeq - 1);
+  return { firstSeq, lastSeq, end, size, maxTimestamp, minIdTime, maxIdTime, storedAt, sealed };
+}
+
+function mend(
+  disk: Disk,
+  { name, folder }: TopicPlace,
+  segment: { firstSeq: number; sealed: boolean; now: number },
+): RecoveredSegment & { known: KnownSegment } {
+  const { firstSeq, sealed, now } = segment;
+  const index = readWhole(disk, `${folder}/${segmentFile(firstSeq, "index")}`) ??
+    new Uint8Array(0);
+  const slots = decodeSlots(index);
+  const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
+  if (!disk.list(folder).some((entry) => entry.name === segmentFile(firstSeq, "ndjson"))) {
+    disk.open(path, "create").close();
+  }
+  const lines = disk.open(path, "write");
+  try {
+    const length = lines.size();
+    const recovered = recover({
+      topic: name,
+      firstSeq,
+      slots,
+      indexWhole: index.length > 0 && index.length % ROOM === 0 && slots[0]?.kind === "header",
+      length,
+      read: (start, end) => readFully(lines, new Uint8Array(end - start), start),
+    });
+    if (length > recovered.end) {
+      lines.truncate(recovered.end);
+      lines.syncNow();
+    }
+    const { blocks, end } = recovered;
+    const synced = (blocks.at(-1)?.syncedEnd ?? 0) >= end;
+    if (recovered.changed || sealed || !synced) {
+      // Nobody reads what a power cut could still take. And from here on anything else is damage.
+      lines.syncNow();
+      const known = blocks.map((block) => ({ ...block, syncedEnd: end }));
+      writeIndex(disk, folder, { firstSeq, blocks: known, sealed, now });
+      return {
+        ...recovered,
+        known: { firstSeq, end, last: known.at(-1), slots: known.length + 1, syncedEnd: end },
+      };
+    }
+    const used = slots.findLastIndex(({ kind }) => kind !== "empty") + 1;
+    return {
+      ...recovered,
+      known: { firstSeq, end, last: blocks.at(-1), slots: used, syncedEnd: end },
+    };
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * Reads of the file store, by page: nothing is held between two pages. Every block is held against its checksum before a
+ * byte of it is handed out; one that does not fit is left out and told to the {@link DamageLog}. An unfiltered page of lines is the
+ * bytes of the segment as they lie there.
+ */
+import type { StoredEvent } from "../../event.ts";
+import { timeOfId } from "../../id.ts";
+import { selects, sizeOf } from "../append.ts";
+import { concat } from "../bytes.ts";
+import { type EventQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "../store.ts";
+import type { Block } from "./block.ts";
+import type { DamageLog } from "./damage_log.ts";
+import { eachLine, eventOf, idMatcher, offsetOfLine, typeMatcher } from "./lines.ts";
+import { vouchesFor } from "./recovery.ts";
+import type { SegmentCache } from "./segment_cache.ts";
+import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
+
+const EMPTY = new Uint8Array(0);
+/** Events looked at in one step by queries over a whole topic. */
+const STEP = 1000;
+
+/** Whole lines, held against their checksums. */
+interface Piece {
+  firstSeq: number;
+  count: number;
+  bytes: Uint8Array;
+}
+
+/** The read half of the file store. */
+export class FileReader {
+  readonly #cache: SegmentCache;
+  readonly #viewOf: (name: string) => TopicView | undefined;
+  readonly #damage: DamageLog;
+  #last: { segment: SegmentInfo; block: Block; bytes: Uint8Array } | undefined;
+
+  constructor(
+    cache: SegmentCache,
+    options: {
+      viewOf: (name: string) => TopicView | undefined;
+      damage: DamageLog;
+    },
+  ) {
+    this.#cache = cache;
+    this.#viewOf = options.viewOf;
+    this.#damage = options.damage;
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    const { pieces, next } = this.#pieces(topic, query);
+    const matches = query.types ? typeMatcher(query.types) : undefined;
+    const parts: Uint8Array[] = [];
+    let count = 0;
+    let lastSeq = 0;
+    for (const piece of pieces) {
+      if (!matches) {
+        parts.push(piece.bytes);
+        count += piece.count;
+        lastSeq = piece.firstSeq + piece.count - 1;
+        continue;
+      }
+      let seq = piece.firstSeq;
+      eachLine(piece.bytes, (start, end) => {
+        const line = piece.bytes.subarray(start, end);
+        if (matches(line)) {
+          parts.push(piece.bytes.subarray(start, end + 1));
+          count++;
+          lastSeq = seq;
+        }
+        seq++;
+      });
+    }
+    return { bytes: parts.length === 0 ? EMPTY : concat(parts), count, lastSeq, next };
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    const { pieces, next } = this.#pieces(topic, query);
+    const matches = query.types ? typeMatcher(query.types) : undefined;
+    const events: StoredEvent[] = [];
+    for (const { bytes } of pieces) {
+      eachLine(bytes, (start, end) => {
+        const line = bytes.subarray(start, end);
+        if (!matches || matches(line)) events.push(eventOf(line));
+      });
+    }
+    return { events, next };
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    const view = this.#viewOf(topic);
+    if (!view) return undefined;
+    const time = timeOfId(id);
+    const isIt = idMatcher(id);
+    for (const segment of view.segments.toReversed()) {
+      for (const block of this.#cache.blocks(topic, segment).toReversed()) {
+        const mayHave = block.given ||
+          (time !== undefined && block.minIdTime <= time && time <= block.maxIdTime);
+        if (!mayHave) continue;
+        const bytes = this.#verified(topic, segment, block);
+        let found: Uint8Array | undefined;
+        eachLine(bytes ?? EMPTY, (start, end) => {
+          const line = bytes!.subarray(start, end);
+          if (isIt(line)) found = line;
+          return !found;
+        });
+        const event = found && eventOf(found);
+        if (event && event.seq >= view.firstSeq) return event;
+      }
+    }
+    return undefined;
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    const view = this.#viewOf(topic);
+    if (!view) return 1;
+    for (const segment of view.segments) {
+      if (segment.maxTimestamp < timestamp) continue;
+      for (const block of this.#cache.blocks(topic, segment)) {
+        if (block.maxTimestamp < timestamp) continue;
+        const found = this.#events(topic, segment, block)
+          .find((event) => event.timestamp >= timestamp && event.seq >= view.firstSeq);
+        if (found) return found.seq;
+      }
+    }
+    return view.lastSeq + 1;
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    const view = this.#viewOf(topic);
+    if (!view || view.bytes <= maxBytes) return view?.firstSeq ?? 1;
+    let left = maxBytes;
+    for (const segment of view.segments.toReversed()) {
+      if (segment.size <= left) {
+        left -= segment.size;
+        continue;
+      }
+      for (const block of this.#cache.blocks(topic, segment).toReversed()) {
+        if (block.size <= left) {
+          left -= block.size;
+          continue;
+        }
+        for (const event of this.#events(topic, segment, block).reverse()) {
+          left -= sizeOf(event);
+          if (left < 0) return event.seq + 1;
+        }
+        return Math.max(view.firstSeq, block.firstSeq);
+      }
+    }
+    return view.firstSeq;
+  }
+
+  /** The seed's query: by time and type, oldest seq first. */
+  getEvents(topic: string, query: EventQuery): StoredEvent[] {
+    const view = this.#viewOf(topic);
+    if (!view) return [];
+    const types = query.eventTypes?.length ? query.eventTypes : undefined;
+    const limit = query.limit || Infinity;
+    const found: StoredEvent[] = [];
+    for (let from = view.firstSeq; from <= view.lastSeq && found.length < limit;) {
+      const page = this.readPage(topic, { from, to: view.lastSeq, limit: STEP, types });
+      for (const event of page.events) if (selects(query, event)) found.push(event);
+      from = page.next;
+    }
+    return found.slice(0, limit);
+  }
+
+  /** Bytes of payloads and metadata of the events from `seq` on. */
+  bytesFrom(view: TopicView, seq: number): number {
+    let bytes = 0;
+    for (const segment of view.segments) {
+      if (segment.lastSeq < seq) continue;
+      if (segment.firstSeq >= seq) {
+        bytes += segment.size;
+        continue;
+      }
+      for (const block of this.#cache.blocks(view.name, segment)) {
+        if (block.firstSeq >= seq) bytes += block.size;
+        else if (block.firstSeq + block.count > seq) {
+          for (const event of this.#events(view.name, segment, block)) {
+            if (event.seq >= seq) bytes += sizeOf(event);
+          }
+        }
+      }
+    }
+    return bytes;
+  }
+
+  /** The events of a block of a topic, oldest first; none when it is damaged. */
+  blockEvents(topic: string, segment: SegmentInfo, block: Block): StoredEvent[] {
+    return this.#events(topic, segment, block);
+  }
+
+  /** The segment's blocks. */
+  blocks(topic: string, segment: SegmentInfo): readonly Block[] {
+    return this.#cache.blocks(topic, segment);
+  }
+
+  #events(topic: string, segment: SegmentInfo, block: Block): StoredEvent[] {
+    const bytes = this.#verified(topic, segment, block);
+    const events: StoredEvent[] = [];
+    if (bytes) {
+      eachLine(bytes, (start, end) => void events.push(eventOf(bytes.subarray(start, end))));
+    }
+    return events;
+  }
+
+  #verified(topic: string, segment: SegmentInfo, block: Block): Uint8Array | undefined {
+    const last = this.#last;
+    if (last?.segment.firstSeq === segment.firstSeq && last.block === block) return last.bytes;
+    const bytes = this.#cache.read(topic, segment.firstSeq, [block.start, block.end]);
+    if (!this.#check(topic, segment, { block, bytes })) return undefined;
+    this.#last = { segment, block, bytes };
+    return bytes;
+  }
+
+  #check(
+    topic: string,
+    segment: SegmentInfo,
+    { block, bytes }: { block: Block; bytes: Uint8Array },
+  ): boolean {
+    if (vouchesFor(block, bytes)) return true;
+    this.#damage.add(topic, this.#cache.path(topic, segment.firstSeq), block);
+    return false;
+  }
+
+  /** The lines of one page, in pieces: between them lie segments' borders and damaged blocks. */
+  #pieces(topic: string, query: PageQuery): { pieces: Piece[]; next: number } {
+    const view = this.#viewOf(topic);
+    const first = Math.max(query.from, view?.firstSeq ?? 1);
+    const last = Math.min(query.to, view?.lastSeq ?? 0);
+    if (!view || first > last) return { pieces: [], next: query.to + 1 };
+    const to = Math.min(last, first + query.limit - 1);
+    const pieces: Piece[] = [];
+    let left = PAGE_BYTES;
+    let from = first;
+    while (from <= to && left > 0) {
+      const at = indexOfSeq(view.segments, from);
+      const segment = view.segments[at];
+      const run = segment ? this.#run(topic, segment, { from, to, maxBytes: left }) : [];
+      const tail = run.at(-1);
+      if (segment && tail) {
+        const bytes = tail.end - run[0]!.start;
+        if (bytes > left && from > first) break;
+        pieces.push(...this.#cut(topic, segment, { run, from, to }));
+        left -= bytes;
+        from = tail.firstSeq + tail.count;
+      } else {
+        // Numbers that no segment has any more.
+        from = view.segments[at + 1]?.firstSeq ?? last + 1;
+      }
+    }
+    from = Math.min(from, to + 1);
+    return { pieces, next: from > last ? query.to + 1 : from };
+  }
+
+  /** The blocks of a segment that hold these events, up to so many bytes, at least one. */
+  #run(
+    topic: string,
+    segment: SegmentInfo,
+    { from, to, maxBytes }: { from: number; to: number; maxBytes: number },
+  ): Block[] {
+    const blocks = this.#cache.blocks(topic, segment);
+    const begin = Math.max(0, indexOfSeq(blocks, from));
+    const first = blocks[begin];
+    if (!first || (begin === blocks.length - 1 && first.firstSeq + first.count <= from)) return [];
+    let end = begin + 1;
+    while (
+      end < blocks.length && blocks[end]!.firstSeq <= to &&
+      blocks[end]!.end - first.start <= maxBytes
+    ) end++;
+    return blocks.slice(begin, end);
+  }
+
+  #cut(
+    topic: string,
+    segment: SegmentInfo,
+    { run, from, to }: { run: Block[]; from: number; to: number },
+  ): Piece[] {
+    const one = run.length === 1 ? this.#verified(topic, segment, run[0]!) : undefined;
+    if (run.length === 1 && !one) return [];
+    const start = run[0]!.start;
+    const all = one ??
+      this.#cache.read(topic, segment.firstSeq, [start, run[run.length - 1]!.end]);
+    const pieces: Piece[] = [];
+    let whole: Block[] = [];
+    const flush = () => {
+      const [first, last] = [whole[0], whole.at(-1)];
+      whole = [];
+      if (!first || !last) return;
+      const bytes = all.subarray(first.start - start, last.end - start);
+      const piece = trim({ firstSeq: first.firstSeq, count: 0, bytes }, {
+        from,
+        to,
+        lastSeq: last.firstSeq + last.count - 1,
+      });
+      if (piece.count > 0) pieces.push(piece);
+    };
+    for (const block of run) {
+      const bytes = all.subarray(block.start - start, block.end - start);
+      if (one || this.#check(topic, segment, { block, bytes })) whole.push(block);
+      else flush();
+    }
+    flush();
+    return pieces;
+  }
+}
+
+/** The lines `from` to `to` of a piece that goes up to `lastSeq`. */
+function trim(
+  { firstSeq, bytes }: Piece,
+  { from, to, lastSeq }: { from: number; to: number; lastSeq: number },
+): Piece {
+  const first = Math.max(from, firstSeq);
+  const last = Math.min(to, lastSeq);
+  if (first > last) return { firstSeq: first, count: 0, bytes: EMPTY };
+  const start = offsetOfLine(bytes, first - firstSeq);
+  const rest = bytes.subarray(start);
+  const lines = last < lastSeq ? rest.subarray(0, offsetOfLine(rest, last - first + 1)) : rest;
+  return { firstSeq: first, count: last - first + 1, bytes: lines };
+}

@@ -1,0 +1,294 @@
+/**
+ * What is to be made of a segment that was not closed in order. Decides only; the writer then cuts and rewrites.
+ *
+ * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So beyond `syncedEnd`, the
+ * length that some slot knows to be synced, whatever is torn was never acknowledged: it is cut off. Torn means: the
+ * segment is too short, a whole sector of it is zero (no wire line has a zero byte), or the next slot was never written
+ * (it is zero). Anything else is damage: it is never cut. A block whose checksum does not fit stays where it is and is
+ * handed to nobody; where slots are damaged or the index is lost, lines are taken that read as this topic's next events;
+ * and where a segment is shorter than what was synced, the numbers that are gone are not used again.
+ */
+import type { StoredEvent } from "../../event.ts";
+import { crc32 } from "../checksum.ts";
+import { type Block, BLOCK_BYTES, type Slot } from "./block.ts";
+import { blockOf, eachLine, suspectEvent } from "./lines.ts";
+
+/** A segment as it was found. */
+export interface FoundSegment {
+  topic: string;
+  firstSeq: number;
+  slots: readonly Slot[];
+  /** The index is as long as it was made: it was not cut. */
+  indexWhole: boolean;
+  /** Bytes of the segment. */
+  length: number;
+  read(start: number, end: number): Uint8Array;
+}
+
+/** What it holds. */
+export interface RecoveredSegment {
+  blocks: Block[];
+  /** Bytes to keep; what is beyond is cut off. */
+  end: number;
+  /** The slots on the disk no longer say what `blocks` says. */
+  changed: boolean;
+  /** What happened, in words. */
+  notes: string[];
+}
+
+/** A block, and what its slot replaced. */
+interface Link {
+  block: Block;
+  prior?: Link;
+}
+
+const SECTOR = 512;
+
+/** True when the bytes are those that the block was written with. */
+export function vouchesFor(block: Block, bytes: Uint8Array): boolean {
+  return !block.damaged && bytes.length === block.end - block.start && crc32(bytes) === block.crc;
+}
+
+/** The blocks that the slots of a sealed or sound index tell, up to `limit` bytes of the segment. */
+export function blocksOf(slots: readonly Slot[], limit = Infinity): Block[] {
+  const blocks: Block[] = [];
+  for (const slot of slots) {
+    if (slot.kind !== "block" || slot.block.end > limit) continue;
+    const last = blocks.at(-1);
+    if (last && replaces(slot.block, last)) blocks[blocks.length - 1] = slot.block;
+    else blocks.push(slot.block);
+  }
+  return blocks;
+}
+
+function replaces(block: Block, last: Block): boolean {
+  return block.start === last.start && block.firstSeq === last.firstSeq && block.end >= last.end;
+}
+
+/** Decides; see the head of this file. */
+export function recover(segment: FoundSegment): RecoveredSegment {
+  return new Recovery(segment).run();
+}
+
+class Recovery {
+  readonly #segment: FoundSegment;
+  readonly #chain: Link[] = [];
+  readonly #notes: string[] = [];
+  #syncedEnd = 0;
+  #changed = false;
+
+  constructor(segment: FoundSegment) {
+    this.#segment = segment;
+  }
+
+  run(): RecoveredSegment {
+    const { length } = this.#segment;
+    this.#link();
+    this.#judge();
+    const last = this.#chain.at(-1);
+    if (last && !last.block.commitEnd && last.block.end > this.#syncedEnd) {
+      this.#cutFrom(last.block.commitStart);
+    }
+    const end = this.#end();
+    if (length > end) {
+      this.#changed = true;
+      this.#notes.push(
+        `cut ${length - end} bytes of an unfinished write, which was never acknowledged`,
+      );
+    }
+    return {
+      blocks: this.#chain.map(({ block }) => block),
+      end,
+      changed: this.#changed,
+      notes: this.#notes,
+    };
+  }
+
+  #end(): number {
+    return this.#chain.at(-1)?.block.end ?? 0;
+  }
+
+  #nextSeq(): number {
+    const last = this.#chain.at(-1)?.block;
+    return last ? last.firstSeq + last.count : this.#segment.firstSeq;
+  }
+
+  /** Puts the slots in a row, and fills the holes between them from the lines. */
+  #link(): void {
+    const { slots, length, indexWhole } = this.#segment;
+    let damaged = 0;
+    let lastIsDamaged = !indexWhole;
+    slots.forEach((slot, i) => {
+      if (slot.kind === "damaged" || (slot.kind !== "header" && i === 0)) damaged++;
+      if (slot.kind === "damaged") lastIsDamaged = true;
+      if (slot.kind !== "block") return;
+      lastIsDamaged = !indexWhole;
+      this.#syncedEnd = Math.max(this.#syncedEnd, slot.block.syncedEnd);
+      this.#add(slot.block);
+    });
+    if (damaged > 0 || !indexWhole) {
+      this.#changed = true;
+      this.#notes.push(
+        slots.length === 0
+          ? "the index was lost: made again from the lines"
+          : `${damaged} records of the index were damaged: made again from the lines`,
+      );
+    }
+    if (lastIsDamaged && this.#end() < length) this.#salvage(this.#end(), length);
+  }
+
+  #add(block: Block): void {
+    const last = this.#chain.at(-1);
+    if (last && replaces(block, last.block)) {
+      this.#chain[this.#chain.length - 1] = { block, prior: last };
+      return;
+    }
+    if (block.start < this.#end() || block.firstSeq < this.#nextSeq()) {
+      this.#notes.push(`a record of the index contradicts the one before it: left out`);
+      this.#changed = true;
+      return;
+    }
+    if (block.start > this.#end() || block.firstSeq > this.#nextSeq()) {
+      this.#changed = true;
+      this.#salvage(this.#end(), block.start, block.firstSeq);
+    }
+    this.#chain.push({ block });
+  }
+
+  /** Checks what may not have been synced, and what is no longer there. */
+  #judge(): void {
+    const { length } = this.#segment;
+    for (let i = 0; i < this.#chain.length; i++) {
+      const { block } = this.#chain[i]!;
+      if (block.end <= this.#syncedEnd && block.end <= length) continue;
+      if (block.start === block.end) continue;
+      const bytes = this.#segment.read(block.start, Math.min(block.end, length));
+      if (vouchesFor(block, bytes)) continue;
+      if (block.end > length && length < this.#syncedEnd) {
+        this.#lose(i);
+        return;
+      }
+      if (block.end > length || hasZeroSector(bytes, block.start)) {
+        this.#cutFrom(block.commitStart);
+        return;
+      }
+      this.#notes.push(
+        `events ${block.firstSeq} to ${
+          block.firstSeq + block.count - 1
+        } are damaged: kept, and not handed out`,
+      );
+    }
+  }
+
+  /** Drops everything from `offset` on. */
+  #cutFrom(offset: number): void {
+    this.#changed = true;
+    this.#notes.push(
+      `took back an unfinished append at byte ${offset}, which was never acknowledged`,
+    );
+    while (this.#chain.length > 0 && this.#chain.at(-1)!.block.start >= offset) this.#chain.pop();
+    const last = this.#chain.at(-1);
+    if (!last || last.block.end <= offset) return;
+    // The block went on across the cut: what its slot said before the append is still there.
+    this.#chain.pop();
+    let link: Link | undefined = last;
+    while (link && link.block.end > offset) link = link.prior;
+    if (link) this.#chain.push(link);
+    if (this.#end() < offset) this.#salvage(this.#end(), offset);
+  }
+
+  /** The segment ends before what was synced: keeps what is whole, and remembers the numbers that are gone. */
+  #lose(from: number): void {
+    const { length, topic } = this.#segment;
+    const nextSeq = this.#nextSeq();
+    const cut = this.#chain.splice(from);
+    let link: Link | undefined = cut[0];
+    while (link && link.block.end > length) link = link.prior;
+    if (link) this.#chain.push(link);
+    if (this.#end() < length) this.#salvage(this.#end(), length);
+    const first = this.#nextSeq();
+    this.#changed = true;
+    this.#notes.push(
+      `the segment was cut from outside: events ${first} to ${nextSeq - 1} of ${topic} are gone`,
+    );
+    if (first < nextSeq) this.#chain.push({ block: this.#gap(first, nextSeq - first) });
+  }
+
+  #gap(firstSeq: number, count: number): Block {
+    const end = this.#end();
+    return {
+      ...blockOf(new Uint8Array(0), [], { start: end, firstSeq, syncedEnd: end }),
+      count,
+      damaged: true,
+    };
+  }
+
+  /**
+   * Takes whole lines that read as the next events of the topic. `before`: the seq that follows the hole. What does not
+   * read so is damaged, but for a piece without an end, at the end, where nothing follows.
+   */
+  #salvage(start: number, end: number, before?: number): void {
+    const bytes = this.#segment.read(start, end);
+    let run: { from: number; to: number; events: StoredEvent[] } | undefined;
+    let bad = -1;
+    const flush = () => {
+      if (!run) return;
+      const lines = bytes.subarray(run.from, run.to);
+      const at = { start: start + run.from, firstSeq: run.events[0]!.seq, syncedEnd: 0 };
+      this.#chain.push({ block: blockOf(lines, run.events, at) });
+      run = undefined;
+    };
+    const damaged = (to: number, seq: number) => {
+      if (bad < 0 && seq <= this.#nextSeq()) return;
+      const firstSeq = this.#nextSeq();
+      const block = this.#gap(firstSeq, Math.max(0, seq - firstSeq));
+      this.#chain.push({ block: { ...block, end: start + to } });
+      this.#notes.push(`events ${firstSeq} to ${seq - 1} are damaged: kept, and not handed out`);
+      bad = -1;
+    };
+    let wholeTo = 0;
+    let badLines = 0;
+    eachLine(bytes, (from, to) => {
+      const event = suspectEvent(bytes.subarray(from, to), this.#segment.topic);
+      const next = run ? run.events.at(-1)!.seq + 1 : this.#nextSeq();
+      wholeTo = to + 1;
+      if (!event || event.seq < next || (before !== undefined && event.seq >= before)) {
+        flush();
+        if (bad < 0) bad = from;
+        badLines++;
+        return;
+      }
+      if (bad >= 0 || event.seq > next) {
+        flush();
+        damaged(from, event.seq);
+        badLines = 0;
+      }
+      run ??= { from, to: from, events: [] };
+      run.events.push(event);
+      run.to = to + 1;
+      if (run.to - run.from >= BLOCK_BYTES) flush();
+    });
+    flush();
+    if (before !== undefined) {
+      if (this.#end() < end || this.#nextSeq() < before) {
+        bad = Math.max(0, bad);
+        damaged(end - start, before);
+      }
+    } else if (bad >= 0) {
+      damaged(wholeTo, this.#nextSeq() + badLines);
+    }
+  }
+}
+
+/** True when a whole sector of the disk was never written. */
+function hasZeroSector(bytes: Uint8Array, position: number): boolean {
+  const first = (SECTOR - position % SECTOR) % SECTOR;
+  for (let at = first; at < bytes.length; at += SECTOR) {
+    const sector = bytes.subarray(at, at + SECTOR);
+    // A piece at the end counts too: the sector goes on behind what was written.
+    if (sector.every((byte) => byte === 0)) return true;
+  }
+  // Lines that all lie before the first border share their sector with older ones.
+  const head = bytes.subarray(0, first);
+  return head.length > 0 && head.every((byte) => byte === 0);
+}

@@ -1,0 +1,197 @@
+/** Lines that are about to be appended, and their division into blocks. */
+import { envelopeHead, type NewEvent } from "../../event.ts";
+import { OWN_ID_BYTES, timeOfId } from "../../id.ts";
+import { metadataBytes, sizeOf } from "../append.ts";
+import { crc32 } from "../checksum.ts";
+import type { PackedRequest } from "../pack.ts";
+import { packedLines } from "../packed_lines.ts";
+import { type Block, BLOCK_BYTES } from "./block.ts";
+
+/** Lines end to end, and what the index needs of each. */
+export interface Run {
+  firstSeq: number;
+  count: number;
+  bytes: Uint8Array;
+  /** Line i ends before `ends[i]`, its line feed included. */
+  ends: ArrayLike<number>;
+  given: boolean;
+  keyed: boolean;
+  timestamp(i: number): number;
+  /** Bytes of payload and metadata. */
+  size(i: number): number;
+  /** The Unix ms in the id; undefined when it is no UUIDv7. */
+  idTime(i: number): number | undefined;
+}
+
+const LF = 0x0a;
+const CLOSING_BRACE = 0x7d;
+/** A UTF-16 unit takes at most so many bytes of UTF-8. */
+const MOST_BYTES = 3;
+/** Appends that are further apart do not share a block: its `storedAt` is that of all of it. */
+const SAME_MOMENT = 1000;
+const encoder = new TextEncoder();
+
+/** The run of a packed request that is stored as it is; see `takesAll` of core/store/pack.ts. */
+export function packedRun(request: PackedRequest, firstSeq: number): Run {
+  const { count, timestamps, metadata, bounds, keys, ids } = request;
+  const { bytes, ends } = packedLines(request, firstSeq);
+  const texts = typeof ids === "string" ? ids.split("\n") : undefined;
+  return {
+    firstSeq,
+    count,
+    bytes,
+    ends,
+    given: false,
+    keyed: keys !== undefined,
+    timestamp: (i) => typeof timestamps === "number" ? timestamps : timestamps[i]!,
+    size: (i) => bounds[2 * i + 1]! - bounds[2 * i]! + metadataBytes(metadata, i),
+    idTime: (i) => texts ? timeOfId(texts[i]!) : timeOfOwnId(ids as Uint8Array, i * OWN_ID_BYTES),
+  };
+}
+
+/** The Unix ms in the UUIDv7 at `at`, which is one. */
+function timeOfOwnId(ids: Uint8Array, at: number): number {
+  let time = 0;
+  // 8 digits, a hyphen, 4 digits.
+  for (let i = at; i < at + 13; i++) {
+    const byte = ids[i]!;
+    if (byte !== 0x2d) time = time * 16 + (byte > 0x39 ? byte - 0x57 : byte - 0x30);
+  }
+  return time;
+}
+
+/** The runs of events that follow each other, one for each stretch of ids that were given or not. */
+export function runsOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Run[] {
+  const runs: Run[] = [];
+  for (let from = 0; from < events.length;) {
+    const given = events[from]!.idGiven;
+    let to = from + 1;
+    while (to < events.length && events[to]!.idGiven === given) to++;
+    runs.push(runOf(topic, firstSeq + from, events.slice(from, to)));
+    from = to;
+  }
+  return runs;
+}
+
+function runOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Run {
+  const heads = events.map((event, i) => envelopeHead({ ...event, topic, seq: firstSeq + i }));
+  let room = 0;
+  for (let i = 0; i < events.length; i++) {
+    room += heads[i]!.length * MOST_BYTES + events[i]!.payload.length + 2;
+  }
+  const bytes = new Uint8Array(room);
+  const ends = new Uint32Array(events.length);
+  let at = 0;
+  events.forEach(({ payload }, i) => {
+    at += encoder.encodeInto(heads[i]!, bytes.subarray(at)).written;
+    bytes.set(payload, at);
+    at += payload.length;
+    bytes[at++] = CLOSING_BRACE;
+    bytes[at++] = LF;
+    ends[i] = at;
+  });
+  return {
+    firstSeq,
+    count: events.length,
+    bytes: bytes.subarray(0, at),
+    ends,
+    given: events[0]!.idGiven,
+    keyed: events.some(({ key }) => key !== undefined),
+    timestamp: (i) => events[i]!.timestamp,
+    size: (i) => sizeOf(events[i]!),
+    idTime: (i) => timeOfId(events[i]!.id),
+  };
+}
+
+/** Where an append begins. */
+export interface AppendPlace {
+  /** The last block of the segment. */
+  last: Block | undefined;
+  /** The segment's length. */
+  end: number;
+  syncedEnd: number;
+  /** Unix ms. */
+  now: number;
+}
+
+/** The blocks that an append makes; the first may be the last of the segment, extended. */
+export function blocksOfRuns(runs: readonly Run[], place: AppendPlace): Block[] {
+  const blocks: Block[] = [];
+  let end = place.end;
+  for (const run of runs) {
+    const before = blocks.at(-1) ?? place.last;
+    const extended = before && mayExtend(before, run, place) ? before : undefined;
+    if (extended && blocks.length > 0) blocks.pop();
+    const made = divide(run, { ...place, end, last: extended });
+    blocks.push(...made);
+    end += run.bytes.length;
+  }
+  const last = blocks.at(-1);
+  if (last) last.commitEnd = true;
+  return blocks;
+}
+
+function mayExtend(block: Block, run: Run, { now }: AppendPlace): boolean {
+  return !block.damaged && block.given === run.given && block.end - block.start < BLOCK_BYTES &&
+    Math.abs(now - block.storedAt) < SAME_MOMENT;
+}
+
+function divide(run: Run, place: AppendPlace): Block[] {
+  const { ends, bytes, given, keyed } = run;
+  const { now: storedAt, syncedEnd } = place;
+  const blocks: Block[] = [];
+  let block: Block | undefined = place.last && { ...place.last };
+  /** Where what is not summed yet begins in the run. */
+  let from = 0;
+  const close = (to: number) => {
+    if (!block) return;
+    block.crc = crc32(bytes.subarray(from, to), block.crc);
+    block.end = place.end + to;
+    block.storedAt = storedAt;
+    block.syncedEnd = syncedEnd;
+    block.commitStart = place.end;
+    block.commitEnd = false;
+    block.keyed ||= keyed;
+    blocks.push(block);
+    block = undefined;
+    from = to;
+  };
+  let start = 0;
+  for (let i = 0; i < run.count; i++) {
+    block ??= empty(place.end + start, run.firstSeq + i, given);
+    const timestamp = run.timestamp(i);
+    const idTime = run.idTime(i);
+    block.count++;
+    block.size += run.size(i);
+    if (timestamp > block.maxTimestamp) block.maxTimestamp = timestamp;
+    if (idTime !== undefined) {
+      if (idTime < block.minIdTime) block.minIdTime = idTime;
+      if (idTime > block.maxIdTime) block.maxIdTime = idTime;
+    }
+    start = ends[i]!;
+    if (place.end + start - block.start >= BLOCK_BYTES) close(start);
+  }
+  close(start);
+  return blocks;
+}
+
+function empty(start: number, firstSeq: number, given: boolean): Block {
+  return {
+    start,
+    end: start,
+    firstSeq,
+    count: 0,
+    crc: 0,
+    maxTimestamp: -Infinity,
+    size: 0,
+    given,
+    keyed: false,
+    minIdTime: Infinity,
+    maxIdTime: -Infinity,
+    storedAt: 0,
+    commitStart: start,
+    commitEnd: false,
+    syncedEnd: 0,
+    damaged: false,
+  };
+}

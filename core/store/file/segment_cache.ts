@@ -1,0 +1,135 @@
+/** The blocks and the open files of segments that are being read: as many as were used last. */
+import { type Block, decodeSlots } from "./block.ts";
+import { type Disk, type DiskFile, readFully, readWhole } from "./disk.ts";
+import { segmentFile, topicFolder } from "./layout.ts";
+import { blocksOf, recover } from "./recovery.ts";
+import type { SegmentInfo } from "./view.ts";
+
+/** Blocks kept: those of some gigabytes of events. */
+const MOST_BLOCKS = 200_000;
+const MOST_FILES = 64;
+
+/** Reads segments; see the head of this file. */
+export class SegmentCache {
+  readonly #disk: Disk;
+  readonly #dir: string;
+  readonly #blocks = new Map<string, Block[]>();
+  #count = 0;
+  readonly #files = new Map<string, DiskFile>();
+
+  constructor(disk: Disk, dir: string) {
+    this.#disk = disk;
+    this.#dir = dir;
+  }
+
+  /** The path of a segment's lines. */
+  path(topic: string, firstSeq: number, kind: "ndjson" | "index" | "lookup" = "ndjson"): string {
+    return `${this.#dir}/${topicFolder(topic)}/${segmentFile(firstSeq, kind)}`;
+  }
+
+  /** The segment's blocks, as far as the segment is known to go. */
+  blocks(topic: string, segment: SegmentInfo): Block[] {
+    const path = this.path(topic, segment.firstSeq);
+    const held = this.#blocks.get(path);
+    if (held) return touch(this.#blocks, path, held);
+    const blocks = this.#load(topic, segment);
+    this.#blocks.set(path, blocks);
+    this.#count += blocks.length;
+    for (const [oldest, old] of this.#blocks) {
+      if (this.#count <= MOST_BLOCKS || oldest === path) break;
+      this.#blocks.delete(oldest);
+      this.#count -= old.length;
+    }
+    return blocks;
+  }
+
+  /** Blocks that have become durable at the end of a segment. */
+  learn(topic: string, firstSeq: number, blocks: readonly Block[]): void {
+    const held = this.#blocks.get(this.path(topic, firstSeq));
+    if (!held) return;
+    for (const block of blocks) {
+      const last = held.at(-1);
+      if (last && block.start === last.start && block.firstSeq === last.firstSeq) {
+        held[held.length - 1] = block;
+      } else if (!last || block.start >= last.end) {
+        held.push(block);
+        this.#count++;
+      }
+    }
+  }
+
+  /** Bytes of a segment; fewer when it ends before. */
+  read(topic: string, firstSeq: number, [start, end]: readonly [number, number]): Uint8Array {
+    try {
+      const file = this.#file(this.path(topic, firstSeq));
+      return readFully(file, new Uint8Array(end - start), start);
+    } catch (error) {
+      // A segment that is gone is like one that was cut: its blocks are damaged.
+      if (error instanceof Deno.errors.NotFound) return new Uint8Array(0);
+      throw error;
+    }
+  }
+
+  /** A segment is gone, or its numbers begin anew. */
+  forget(topic: string, firstSeq: number): void {
+    const path = this.path(topic, firstSeq);
+    this.#count -= this.#blocks.get(path)?.length ?? 0;
+    this.#blocks.delete(path);
+    this.#files.get(path)?.close();
+    this.#files.delete(path);
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.#blocks.clear();
+    this.#count = 0;
+  }
+
+  #file(path: string): DiskFile {
+    const held = this.#files.get(path);
+    if (held) return touch(this.#files, path, held);
+    const file = this.#disk.open(path, "read");
+    this.#files.set(path, file);
+    for (const [oldest, old] of this.#files) {
+      if (this.#files.size <= MOST_FILES) break;
+      old.close();
+      this.#files.delete(oldest);
+    }
+    return file;
+  }
+
+  #load(topic: string, segment: SegmentInfo): Block[] {
+    const index = readWhole(this.#disk, this.path(topic, segment.firstSeq, "index"));
+    const slots = decodeSlots(index ?? new Uint8Array(0));
+    const blocks = blocksOf(slots, segment.end);
+    if (isWhole(blocks, segment)) return blocks;
+    // The index is damaged or lost: what it still says, and what can be read from the lines.
+    return recover({
+      topic,
+      firstSeq: segment.firstSeq,
+      slots,
+      indexWhole: false,
+      length: segment.end,
+      read: (start, end) => this.read(topic, segment.firstSeq, [start, end]),
+    }).blocks;
+  }
+}
+
+function isWhole(blocks: readonly Block[], segment: SegmentInfo): boolean {
+  let end = 0;
+  let next = segment.firstSeq;
+  for (const block of blocks) {
+    if (block.start !== end || block.firstSeq !== next) return false;
+    end = block.end;
+    next += block.count;
+  }
+  return end === segment.end && next === segment.lastSeq + 1;
+}
+
+/** Moves an entry to the end: the last that is dropped. */
+function touch<V>(map: Map<string, V>, key: string, value: V): V {
+  map.delete(key);
+  map.set(key, value);
+  return value;
+}

@@ -1,0 +1,313 @@
+/**
+ * Appends to one topic: decides what is stored (core/store/append.ts), writes it, and makes it count once it is synced.
+ * One append at a time, in three steps that the store takes for all topics together: {@link TopicWriter.take},
+ * {@link TopicWriter.write}, then {@link TopicWriter.commit} or {@link TopicWriter.rollback}.
+ */
+import type { NewEvent } from "../../event.ts";
+import { decideAppend } from "../append.ts";
+import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
+import type { AppendOutcome } from "../store.ts";
+import { ActiveSegment, type KnownSegment, writeIndex } from "./active_segment.ts";
+import { type Block, SLOT } from "./block.ts";
+import type { Disk } from "./disk.ts";
+import { topicFolder } from "./layout.ts";
+import { TopicLookup } from "./lookup.ts";
+import { type Head, writeHead } from "./head.ts";
+import { removeSegment } from "./open_topic.ts";
+import type { FileReader } from "./reader.ts";
+import { packedRun, type Run, runsOf } from "./run.ts";
+import type { SegmentCache } from "./segment_cache.ts";
+import type { SegmentInfo, TopicChange, TopicView } from "./view.ts";
+
+/** When a segment is full. */
+export interface SegmentLimits {
+  /** Bytes. */
+  maxBytes: number;
+  /** Since its first event, ms. */
+  maxAge: number;
+}
+
+/** What all topics of a store share. */
+export interface WriterContext {
+  disk: Disk;
+  dir: string;
+  reader: FileReader;
+  cache: SegmentCache;
+  limits: SegmentLimits;
+  dedupWindow: number;
+}
+
+/** The most bytes of slots in an open segment: what a start reads of it. */
+const MOST_SLOT_BYTES = 16 * 1024 * 1024;
+/** The most events of a segment: what a lookup table counts to. */
+const MOST_EVENTS = 2 ** 20;
+
+interface Pending {
+  runs: Run[];
+  lastSeq: number;
+  ids: Map<string, number>;
+  keys: Map<string, number>;
+  now: number;
+}
+
+/** See the head of this file. */
+export class TopicWriter {
+  view: TopicView;
+  readonly #context: WriterContext;
+  readonly #folder: string;
+  readonly #lookup: TopicLookup;
+  #known: KnownSegment | undefined;
+  #active: ActiveSegment | undefined;
+  #openedAt = 0;
+  #pending: Pending | undefined;
+  /** Something in the folder was made or renamed and is not synced yet. */
+  #folderIsNew = false;
+
+  constructor(context: WriterContext, view: TopicView, open: KnownSegment | undefined) {
+    this.#context = context;
+    this.view = view;
+    this.#known = open;
+    this.#folder = `${context.dir}/${topicFolder(view.name)}`;
+    this.#lookup = new TopicLookup({ ...context, view: () => this.view });
+  }
+
+  /** Counts the bytes of a topic that was just opened. */
+  measure(): void {
+    const bytes = this.#context.reader.bytesFrom(this.view, this.view.firstSeq);
+    this.view = { ...this.view, bytes };
+  }
+
+  /** Decides a request; what it stores waits for {@link write}. */
+  take(request: StoreRequest, now: number): AppendOutcome {
+    const pending: Pending = this.#pending ??= {
+      runs: [],
+      lastSeq: this.view.lastSeq,
+      ids: new Map(),
+      keys: new Map(),
+      now,
+    };
+    if (isPacked(request) && takesAll(request)) return takePacked(request, pending);
+    const since = now - this.#context.dedupWindow;
+    const events: NewEvent[] = [];
+    const outcome = decideAppend(request, {
+      lastSeq: pending.lastSeq,
+      lastSeqOfKey: (key) => pending.keys.get(key) ?? this.#lookup.lastSeqOfKey(key),
+      seqOfGivenId: (id) => pending.ids.get(id) ?? this.#lookup.seqOfGivenId(id, since),
+      store: (seq, event) => {
+        events.push(event);
+        if (event.idGiven) pending.ids.set(event.id, seq);
+        if (event.key !== undefined) pending.keys.set(event.key, seq);
+      },
+    });
+    if (outcome.ok && outcome.count > 0) {
+      pending.runs.push(...runsOf(this.view.name, outcome.firstSeq, events));
+      pending.lastSeq = outcome.lastSeq;
+    }
+    return outcome;
+  }
+
+  /** True when {@link take} took something. */
+  get hasPending(): boolean {
+    return this.#pending !== undefined && this.#pending.runs.length > 0;
+  }
+
+  /** Makes the segment ready that the next append goes to: a full one is closed and a new one made. */
+  prepare(now: number): void {
+    this.#sealIfFull(now);
+    if (this.#active) return;
+    const { disk, dir } = this.#context;
+    if (this.#known) {
+      this.#active = ActiveSegment.open(disk, this.#folder, this.#known);
+      this.#known = undefined;
+      this.#openedAt = now;
+      return;
+    }
+    if (disk.makeFolder(this.#folder)) disk.syncFolder(dir);
+    const firstSeq = this.view.lastSeq + 1;
+    this.#active = ActiveSegment.create(disk, this.#folder, { firstSeq, now });
+    this.#openedAt = now;
+    this.#folderIsNew = true;
+    this.view = { ...this.view, segments: [...this.view.segments, emptySegment(firstSeq)] };
+  }
+
+  /** Writes what was taken. */
+  write(): void {
+    const pending = this.#pending!;
+    this.#active!.write(pending.runs, pending.now);
+  }
+
+  /** Resolves when it is synced, and the file's name with it. */
+  async sync(): Promise<void> {
+    this.#syncFolder();
+    await this.#active!.sync();
+  }
+
+  #syncFolder(): void {
+    if (this.#folderIsNew) this.#context.disk.syncFolder(this.#folder);
+    this.#folderIsNew = false;
+  }
+
+  /** What was written counts. */
+  commit(options: { synced: boolean }): TopicChange {
+    const pending = this.#pending!;
+    this.#pending = undefined;
+    const blocks = this.#active!.commit(options);
+    const { segments, bytes } = this.view;
+    const open = segments.at(-1)!;
+    const grown = grow(open, blocks, pending.lastSeq);
+    this.view = {
+      ...this.view,
+      lastSeq: pending.lastSeq,
+      bytes: bytes + sizeOfRuns(pending.runs),
+      segments: [...segments.slice(0, -1), {
+        ...grown,
+        size: open.size + sizeOfRuns(pending.runs),
+      }],
+    };
+    this.#context.cache.learn(this.view.name, open.firstSeq, blocks);
+    this.#lookup.stored(pending.ids, pending.keys, pending.now);
+    return { view: this.view, blocks };
+  }
+
+  /** What was taken does not count. */
+  rollback(): void {
+    this.#pending = undefined;
+    this.#active?.rollback();
+  }
+
+  /** Removes the events below `seq`; tells how many, and the topic as it is then. */
+  truncate(seq: number, now: number): number {
+    const { firstSeq, lastSeq, segments, name } = this.view;
+    const to = Math.min(seq, lastSeq + 1);
+    if (to <= firstSeq) return 0;
+    const { disk, cache, reader } = this.#context;
+    const kept = segments.filter((segment) => segment.lastSeq >= to);
+    const gone = segments.filter((segment) => segment.lastSeq < to && segment.firstSeq <= lastSeq);
+    writeHead(disk, this.#folder, { firstSeq: to, lastSeq } satisfies Head);
+    this.view = {
+      ...this.view,
+      firstSeq: to,
+      bytes: reader.bytesFrom({ ...this.view, segments: kept }, to),
+      segments: kept,
+    };
+    if (kept.length === 0) {
+      // The name of an empty segment tells the next seq: should the head be lost, no number comes twice.
+      this.#active?.close();
+      this.#active = this.#known = undefined;
+      this.prepare(now);
+      this.#syncFolder();
+    }
+    for (const segment of gone) {
+      cache.forget(name, segment.firstSeq);
+      removeSegment(disk, this.#folder, segment.firstSeq);
+    }
+    return to - firstSeq;
+  }
+
+  /** Removes all events; the last seq stays known. */
+  removeAll(now: number): void {
+    this.truncate(this.view.lastSeq + 1, now);
+    this.#lookup.forget();
+  }
+
+  /** Bytes that may not be synced yet. */
+  get end(): number {
+    return this.#active?.end ?? 0;
+  }
+
+  /** Syncs what was written without; then says so in the index. */
+  flush(): void {
+    const active = this.#active;
+    if (!active) return;
+    this.#syncFolder();
+    active.syncNow();
+    active.synced(active.end);
+  }
+
+  /** Closes its files, all synced and said to be so. */
+  close(): void {
+    const active = this.#active;
+    if (!active) return;
+    this.flush();
+    active.mark();
+    active.syncNow();
+    this.#active = undefined;
+    this.#known = active.known();
+    active.close();
+  }
+
+  /** Closes its files as they are: the store is not trusted any more. */
+  abandon(): void {
+    this.#active?.close();
+    this.#active = undefined;
+  }
+
+  #sealIfFull(now: number): void {
+    const open = this.view.segments.at(-1);
+    if (!open || open.sealed || open.lastSeq < open.firstSeq) return;
+    const { limits, disk, reader } = this.#context;
+    const full = open.end >= limits.maxBytes || now - this.#openedAt >= limits.maxAge ||
+      open.lastSeq - open.firstSeq >= MOST_EVENTS ||
+      (this.#active?.indexEnd ?? (this.#known?.slots ?? 0) * SLOT) >= MOST_SLOT_BYTES;
+    if (!full || !this.#active) return;
+    this.flush();
+    this.#lookup.seal(open);
+    writeIndex(disk, this.#folder, {
+      firstSeq: open.firstSeq,
+      blocks: reader.blocks(this.view.name, open),
+      sealed: true,
+      now,
+    });
+    this.#active.close();
+    this.#active = this.#known = undefined;
+    const segments = [...this.view.segments.slice(0, -1), { ...open, sealed: true }];
+    this.view = { ...this.view, segments };
+  }
+}
+
+/** What needs no look-up is stored as it is: nothing is made for a single event. */
+function takePacked(request: PackedRequest, pending: Pending): AppendOutcome {
+  const { count, keys } = request;
+  const firstSeq = pending.lastSeq + 1;
+  const lastSeq = pending.lastSeq += count;
+  pending.runs.push(packedRun(request, firstSeq));
+  if (typeof keys === "string") pending.keys.set(keys, lastSeq);
+  else keys?.forEach((key, i) => key !== undefined && pending.keys.set(key, firstSeq + i));
+  return { ok: true, count, firstSeq, lastSeq, duplicates: [] };
+}
+
+function emptySegment(firstSeq: number): SegmentInfo {
+  return {
+    firstSeq,
+    lastSeq: firstSeq - 1,
+    end: 0,
+    size: 0,
+    maxTimestamp: -Infinity,
+    minIdTime: Infinity,
+    maxIdTime: -Infinity,
+    storedAt: 0,
+    sealed: false,
+  };
+}
+
+function grow(
+  segment: SegmentInfo,
+  blocks: readonly Block[],
+  lastSeq: number,
+): SegmentInfo {
+  const grown = { ...segment, lastSeq };
+  for (const block of blocks) {
+    grown.end = block.end;
+    grown.maxTimestamp = Math.max(grown.maxTimestamp, block.maxTimestamp);
+    grown.minIdTime = Math.min(grown.minIdTime, block.minIdTime);
+    grown.maxIdTime = Math.max(grown.maxIdTime, block.maxIdTime);
+    grown.storedAt = Math.max(grown.storedAt, block.storedAt);
+  }
+  return grown;
+}
+
+function sizeOfRuns(runs: readonly Run[]): number {
+  let size = 0;
+  for (const run of runs) for (let i = 0; i < run.count; i++) size += run.size(i);
+  return size;
+}

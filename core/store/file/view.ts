@@ -1,0 +1,46 @@
+/** What is known of each topic without reading its events. Plain data: it crosses from the writer's thread to the reader's. */
+import type { Block } from "./block.ts";
+
+/** One segment. */
+export interface SegmentInfo {
+  firstSeq: number;
+  lastSeq: number;
+  /** Bytes. */
+  end: number;
+  /** Bytes of payloads and metadata. */
+  size: number;
+  maxTimestamp: number;
+  minIdTime: number;
+  maxIdTime: number;
+  /** When its latest event was stored, Unix ms. */
+  storedAt: number;
+  sealed: boolean;
+}
+
+/** One topic. */
+export interface TopicView {
+  name: string;
+  firstSeq: number;
+  lastSeq: number;
+  bytes: number;
+  /** Oldest first; only the last may be open. */
+  segments: SegmentInfo[];
+}
+
+/** A topic as it has become, and the blocks of its last segment that are new. */
+export interface TopicChange {
+  view: TopicView;
+  blocks: Block[];
+}
+
+/** The index of the last item that begins at or before `seq`; -1 when all begin behind it. */
+export function indexOfSeq(items: readonly { firstSeq: number }[], seq: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (items[middle]!.firstSeq <= seq) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,195 @@
+/**
+ * A file event store whose writes run in a worker and whose reads run here, from the files: a slow sync stalls no read and
+ * no other connection. What the reads need to know of a topic comes back with every write.
+ */
+import { systemClock } from "../clock.ts";
+import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import { WorkerClient } from "../worker/client.ts";
+import { eventsToSave } from "./append.ts";
+import type { Damage, Found } from "./damage.ts";
+import { systemDisk } from "./file/disk.ts";
+import { DamageLog } from "./file/damage_log.ts";
+import { FileReader } from "./file/reader.ts";
+import { SegmentCache } from "./file/segment_cache.ts";
+import type { TopicChange, TopicView } from "./file/view.ts";
+import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
+import type { Durability } from "./sqlite_schema.ts";
+import type {
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "./store.ts";
+
+/** What the worker is asked. */
+export type FileStoreCall =
+  | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
+  | { op: "append"; requests: PackedRequest[] }
+  | { op: "truncate"; topic: string; seq: number }
+  | { op: "removeTopic"; topic: string }
+  | { op: "close" };
+
+/** What it answers: its result, and what has become of the topics that it touched. */
+export interface FileStoreAnswer {
+  result: unknown;
+  changes: TopicChange[];
+}
+
+/** What the worker found when it opened the folder. */
+export interface FoundInFolder {
+  /** What was mended or is damaged, in words. */
+  notes: string[];
+  /** Paths that are not ours. */
+  foreign: string[];
+}
+
+/** The store as the daemon uses it; see the head of this file. */
+export class FileWorkerEventStore implements JournalStore {
+  readonly kind = "file";
+  readonly durable: boolean;
+  readonly found: FoundInFolder;
+  readonly #worker: WorkerClient;
+  readonly #views = new Map<string, TopicView>();
+  readonly #cache: SegmentCache;
+  readonly #reader: FileReader;
+  readonly #damage: DamageLog;
+
+  private constructor(
+    worker: WorkerClient,
+    options: { dir: string; durability: Durability; onDamage?: (damage: Found) => void },
+    answer: FileStoreAnswer,
+  ) {
+    this.durable = options.durability === "always";
+    this.found = answer.result as FoundInFolder;
+    this.#worker = worker;
+    this.#damage = new DamageLog(systemClock, options.onDamage);
+    this.#cache = new SegmentCache(systemDisk, options.dir);
+    this.#reader = new FileReader(this.#cache, {
+      viewOf: (name) => this.#views.get(name),
+      damage: this.#damage,
+    });
+    this.#learn(answer);
+  }
+
+  /** Starts the worker at `script` (daemon/file_worker.ts) on the folder `dir`. */
+  static async open(
+    dir: string,
+    options: {
+      script: URL;
+      durability?: Durability;
+      dedupWindow?: number;
+      /** Told of events that a read had to leave out, once for each block of them. */
+      onDamage?: (damage: Found) => void;
+    },
+  ): Promise<FileWorkerEventStore> {
+    const { script, durability = "always", dedupWindow } = options;
+    const worker = new WorkerClient(script);
+    try {
+      const answer = await worker.call<FileStoreAnswer>(
+        { op: "open", dir, durability, dedupWindow } satisfies FileStoreCall,
+      );
+      return new FileWorkerEventStore(worker, { ...options, dir, durability }, answer);
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+  }
+
+  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+    const packed = requests.map(pack);
+    const answer = await this.#worker.call<FileStoreAnswer>(
+      { op: "append", requests: packed } satisfies FileStoreCall,
+      packed.flatMap(buffersOf),
+    );
+    this.#learn(answer);
+    return answer.result as AppendOutcome[];
+  }
+
+  damage(): readonly Damage[] {
+    return this.#damage.list();
+  }
+
+  acceptDamage(): void {
+    this.#damage.accept();
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#views.get(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  topics(): string[] {
+    return [...this.#views.values()].filter(({ lastSeq }) => lastSeq > 0).map(({ name }) => name);
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  async truncate(topic: string, seq: number): Promise<number> {
+    const answer = await this.#worker.call<FileStoreAnswer>(
+      { op: "truncate", topic, seq } satisfies FileStoreCall,
+    );
+    this.#learn(answer);
+    return answer.result as number;
+  }
+
+  async removeTopic(topic: string): Promise<void> {
+    this.#learn(
+      await this.#worker.call<FileStoreAnswer>(
+        { op: "removeTopic", topic } satisfies FileStoreCall,
+      ),
+    );
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  async close(): Promise<void> {
+    this.#cache.close();
+    await this.#worker.call({ op: "close" } satisfies FileStoreCall);
+    this.#worker.terminate();
+  }
+
+  #learn({ changes }: FileStoreAnswer): void {
+    for (const { view, blocks } of changes) {
+      const { name } = view;
+      const kept = new Set(view.segments.map(({ firstSeq }) => firstSeq));
+      for (const { firstSeq } of this.#views.get(name)?.segments ?? []) {
+        if (!kept.has(firstSeq)) this.#cache.forget(name, firstSeq);
+      }
+      this.#views.set(name, view);
+      const open = view.segments.at(-1);
+      if (open) this.#cache.learn(name, open.firstSeq, blocks);
+    }
+  }
+}

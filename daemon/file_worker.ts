@@ -1,0 +1,55 @@
+/** The thread that writes events to files: a {@link FileEventStore} that answers calls. See core/store/file_worker_store.ts. */
+import { InternalError } from "../core/errors.ts";
+import { FileEventStore } from "../core/store/file.ts";
+import type { FileStoreAnswer, FileStoreCall } from "../core/store/file_worker_store.ts";
+import { serveCalls } from "../core/worker/server.ts";
+
+let store: FileEventStore | undefined;
+
+serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
+  const call = message as FileStoreCall;
+  if (call.op === "open") {
+    const { dir, durability, dedupWindow } = call;
+    store = new FileEventStore(dir, {
+      durability,
+      ...(dedupWindow === undefined ? {} : { dedupWindow }),
+    });
+    const { notes, foreign } = store.found;
+    return { result: { notes, foreign }, changes: store.views().map(unchanged) };
+  }
+  if (!store) {
+    throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
+  }
+  return answer(store, call);
+});
+
+async function answer(
+  store: FileEventStore,
+  call: Exclude<FileStoreCall, { op: "open" }>,
+): Promise<FileStoreAnswer> {
+  switch (call.op) {
+    case "append": {
+      const { outcomes, changes } = await store.appendTelling(call.requests);
+      return { result: outcomes, changes };
+    }
+    case "truncate": {
+      const result = await store.truncate(call.topic, call.seq);
+      return { result, changes: changesOf(store, call.topic) };
+    }
+    case "removeTopic":
+      await store.removeTopic(call.topic);
+      return { result: undefined, changes: changesOf(store, call.topic) };
+    case "close":
+      await store.close();
+      return { result: undefined, changes: [] };
+  }
+}
+
+function changesOf(store: FileEventStore, topic: string): FileStoreAnswer["changes"] {
+  const view = store.view(topic);
+  return view ? [unchanged(view)] : [];
+}
+
+function unchanged(view: FileStoreAnswer["changes"][number]["view"]) {
+  return { view, blocks: [] };
+}

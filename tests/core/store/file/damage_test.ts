@@ -1,0 +1,184 @@
+/**
+ * Contract row 9 for the file store: a torn tail is cut, damage is never cut and never handed out, and what is intact is
+ * served. On a file system in memory, so that every byte gets its turn.
+ */
+import assert from "node:assert/strict";
+import { EvsError } from "../../../../core/errors.ts";
+import { FileEventStore } from "../../../../core/store/file.ts";
+import { dose } from "../../../helpers/dose.ts";
+import { randomFrom } from "../../../helpers/flip.ts";
+import { MemoryDisk } from "../../../helpers/memory_disk.ts";
+import { newEvent } from "../conformance.ts";
+
+const DIR = "/events";
+const LINES = `${DIR}/t/0000000000000001.ndjson`;
+const INDEX = `${DIR}/t/0000000000000001.index`;
+const decoder = new TextDecoder();
+
+function open(disk: MemoryDisk, maxBytes?: number): FileEventStore {
+  return new FileEventStore(DIR, {
+    disk,
+    ...(maxBytes === undefined ? {} : { segments: { maxBytes } }),
+  });
+}
+
+/** Every line of a topic by its seq, read in every way there is. */
+function linesOf(store: FileEventStore, topic: string): Map<number, string> {
+  const lines = new Map<number, string>();
+  const { lastSeq } = store.head(topic);
+  for (let from = 1; from <= lastSeq;) {
+    const page = store.readLines(topic, { from, to: lastSeq, limit: 40 });
+    for (const line of decoder.decode(page.bytes).split("\n").slice(0, -1)) {
+      lines.set(Number(/^\{"seq":(\d+)/.exec(line)?.[1]), line);
+    }
+    from = page.next;
+  }
+  for (let from = 1; from <= lastSeq;) {
+    const page = store.readPage(topic, { from, to: lastSeq, limit: 33 });
+    for (const { seq, line } of page.events) {
+      assert.equal(decoder.decode(line), lines.get(seq), "both ways of reading agree");
+    }
+    from = page.next;
+  }
+  return lines;
+}
+
+/** What was appended and acknowledged: the seqs of each append, and every line. */
+async function filled(disk: MemoryDisk, options: { close: boolean }) {
+  const store = open(disk);
+  await store.append([{ topic: "t", events: Array.from({ length: 150 }, () => newEvent()) }]);
+  const ends: number[] = [];
+  for (const count of [1, 3, 1]) {
+    await store.append([{ topic: "t", events: Array.from({ length: count }, () => newEvent()) }]);
+    ends.push(disk.bytes(LINES).length);
+  }
+  const lines = linesOf(store, "t");
+  if (options.close) await store.close();
+  return { lines, ends };
+}
+
+for (const close of [true, false]) {
+  const how = close ? "closed" : "killed";
+  Deno.test(`FileEventStore serves what is whole when a ${how} segment is cut at any byte of its last records`, async () => {
+    const whole = new MemoryDisk();
+    const { lines, ends } = await filled(whole, { close });
+    const bytes = whole.bytes(LINES).slice();
+    // The last three events and the appends around them.
+    const from = bytes.length - 5 * 150;
+    for (let length = from; length < bytes.length; length++) {
+      const disk = whole.kill();
+      disk.put(LINES, bytes.subarray(0, length));
+      const store = open(disk);
+      const left = linesOf(store, "t");
+      for (const [seq, line] of left) assert.equal(line, lines.get(seq), `cut at ${length}`);
+      const wholeLines = bytes.subarray(0, length).filter((byte) => byte === 0x0a).length;
+      // What was certainly acknowledged is there as far as it is there at all; an append that may not have been is there
+      // whole or not.
+      const certain = close ? wholeLines : Math.min(wholeLines, 154);
+      assert.ok(left.size >= certain, `cut at ${length}: ${left.size} of ${certain} lines`);
+      assert.ok(store.found.notes.length > 0, "and it is told");
+      const { lastSeq } = store.head("t");
+      const [outcome] = await store.append([{ topic: "t", events: [newEvent()] }]);
+      assert.ok(outcome?.ok);
+      assert.equal(outcome.firstSeq, lastSeq + 1);
+      // A number that somebody may have seen is not used again.
+      if (close || length < ends[1]!) assert.ok(lastSeq >= (close ? 155 : 154), `${lastSeq}`);
+      assert.equal(linesOf(store, "t").size, left.size + 1);
+      await store.close();
+      const again = open(disk);
+      assert.equal(linesOf(again, "t").size, left.size + 1);
+      assert.deepEqual(again.found.notes, [], "once mended it stays mended");
+    }
+  });
+}
+
+/** A store with segments full and open, retention, keys and given ids. */
+async function varied(disk: MemoryDisk): Promise<void> {
+  const store = open(disk, 30_000);
+  for (let n = 0; n < 12; n++) {
+    const events = Array.from(
+      { length: 30 },
+      (_, i) => newEvent(i % 3 === 0 ? { id: `given-${n}-${i}`, key: `k${i}` } : {}),
+    );
+    await store.append([{ topic: "t", events }, { topic: "Other", events: [newEvent()] }]);
+  }
+  await store.truncate("t", 50);
+  await store.close();
+}
+
+Deno.test("FileEventStore hands out no altered event and misses none in silence when a bit flips anywhere", async () => {
+  const sound = new MemoryDisk();
+  await varied(sound);
+  const reference = open(sound.kill());
+  const expected = new Map(["t", "Other"].map((topic) => [topic, linesOf(reference, topic)]));
+  const files = sound.files();
+  const sizes = files.map((path) => sound.bytes(path).length);
+  const total = sizes.reduce((a, b) => a + b, 0);
+  const random = randomFrom(3);
+  const counts = { harmless: 0, named: 0, refused: 0 };
+  for (let round = 0; round < dose(200, 20_000); round++) {
+    const disk = sound.kill();
+    let at = random(total);
+    const file = sizes.findIndex((size) => at < size || (at -= size, false));
+    const bytes = disk.bytes(files[file]!).slice();
+    bytes[at]! ^= 1 << random(8);
+    disk.put(files[file]!, bytes);
+    const where = `${files[file]}, byte ${at}`;
+    let store: FileEventStore;
+    try {
+      store = open(disk);
+    } catch (error) {
+      if (!(error instanceof EvsError)) throw error;
+      counts.refused++;
+      continue;
+    }
+    let missing = 0;
+    for (const [topic, lines] of expected) {
+      const found = linesOf(store, topic);
+      for (const [seq, line] of found) {
+        // Retention may be forgotten, never an event.
+        if (lines.has(seq)) assert.equal(line, lines.get(seq), where);
+        else assert.ok(seq < 50 && topic === "t", `${where}: seq ${seq}`);
+      }
+      for (const seq of lines.keys()) if (!found.has(seq)) missing++;
+    }
+    const told = store.damage().length + store.found.notes.length > 0;
+    assert.ok(
+      told || missing === 0,
+      `${where}: ${missing} events are missing, and nothing is said`,
+    );
+    // One block at most is lost to one bit.
+    assert.ok(missing <= 120, `${where}: ${missing} events are missing`);
+    counts[told ? "named" : "harmless"]++;
+    await store.close();
+  }
+  assert.ok(counts.named > 0 && counts.refused < counts.named, JSON.stringify(counts));
+});
+
+Deno.test("FileEventStore makes a lost index again from the lines", async () => {
+  const disk = new MemoryDisk();
+  const { lines } = await filled(disk, { close: true });
+  disk.remove(INDEX);
+  const store = open(disk);
+  assert.deepEqual(linesOf(store, "t"), lines);
+  assert.match(store.found.notes.join(), /index was lost/);
+  await store.close();
+  assert.deepEqual(open(disk.kill()).found.notes, []);
+});
+
+Deno.test("FileEventStore keeps a damaged block where it is, names it, and goes on behind it", async () => {
+  const disk = new MemoryDisk();
+  const { lines } = await filled(disk, { close: true });
+  const bytes = disk.bytes(LINES).slice();
+  bytes[100]! ^= 4;
+  disk.put(LINES, bytes);
+  const store = open(disk);
+  const left = linesOf(store, "t");
+  const [damage] = store.damage();
+  assert.ok(damage && damage.firstSeq === 1 && damage.lost);
+  assert.match(damage.what, /0000000000000001\.ndjson at bytes 0 to/);
+  assert.equal(left.size, lines.size - damage.lastSeq);
+  await store.append([{ topic: "t", events: [newEvent()] }]);
+  assert.deepEqual(disk.bytes(LINES).subarray(0, bytes.length), bytes, "nothing of it was cut");
+  await store.close();
+});

@@ -1,0 +1,245 @@
+/**
+ * A file system in memory that loses power.
+ *
+ * What was not synced may be there after {@link MemoryDisk.powerCut} or not: of each write any part, cut at the borders of
+ * sectors, of a folder's changes the first so many. What was synced is there. And any call can be made to fail: see
+ * {@link MemoryDisk.onCall}.
+ */
+import type { Disk, DiskEntry, DiskFile } from "../../core/store/file/disk.ts";
+
+const SECTOR = 512;
+
+/** A call to the disk; what `onCall` is told. */
+export interface DiskCall {
+  op: "open" | "create" | "write" | "truncate" | "sync" | "syncFolder" | "rename" | "remove";
+  path: string;
+  /** Bytes to write. */
+  bytes?: number;
+}
+
+/** A file: its bytes, and what was done since its last sync. */
+class Node {
+  bytes = new Uint8Array(0);
+  durable = new Uint8Array(0);
+  unsynced: ({ position: number; bytes: Uint8Array } | { length: number })[] = [];
+
+  sync(): void {
+    this.durable = this.bytes.slice();
+    this.unsynced = [];
+  }
+}
+
+type Entry = Node | "folder";
+/** A folder's change: an entry set or gone. */
+type Change = (entries: Map<string, Entry>) => void;
+
+/** See the head of this file. */
+export class MemoryDisk implements Disk {
+  readonly #entries = new Map<string, Entry>();
+  readonly #durable = new Map<string, Entry>();
+  readonly #changes = new Map<string, Change[]>();
+  readonly #locks = new Set<string>();
+  #off = false;
+  /** Called before each call takes effect: may throw, or tell how many bytes are written. */
+  onCall: ((call: DiskCall) => number | void) | undefined;
+
+  constructor() {
+    this.#entries.set("", "folder");
+    this.#durable.set("", "folder");
+  }
+
+  open(path: string, mode: "read" | "write" | "create"): DiskFile {
+    this.#call({ op: mode === "create" ? "create" : "open", path });
+    const there = this.#entries.get(path);
+    if (mode === "create") {
+      if (there) throw new Deno.errors.AlreadyExists(path);
+      const node = new Node();
+      this.#change(path, (entries) => entries.set(path, node));
+      return this.#file(path, node);
+    }
+    if (!(there instanceof Node)) throw new Deno.errors.NotFound(path);
+    return this.#file(path, there);
+  }
+
+  list(path: string): DiskEntry[] {
+    if (this.#entries.get(path) !== "folder") throw new Deno.errors.NotFound(path);
+    return [...this.#entries]
+      .filter(([name]) => name !== "" && parentOf(name) === path)
+      .map(([name, entry]) => ({
+        name: name.slice(path.length + 1),
+        kind: entry === "folder" ? "folder" : "file",
+      }));
+  }
+
+  makeFolder(path: string): boolean {
+    if (this.#entries.has(path)) return false;
+    if (!this.#entries.has(parentOf(path))) throw new Deno.errors.NotFound(path);
+    this.#change(path, (entries) => entries.set(path, "folder"));
+    return true;
+  }
+
+  rename(from: string, to: string): void {
+    this.#call({ op: "rename", path: to });
+    const entry = this.#entries.get(from);
+    if (!entry) throw new Deno.errors.NotFound(from);
+    this.#change(to, (entries) => {
+      entries.delete(from);
+      entries.set(to, entry);
+    });
+  }
+
+  remove(path: string): void {
+    this.#call({ op: "remove", path });
+    if (!this.#entries.has(path)) throw new Deno.errors.NotFound(path);
+    this.#change(path, (entries) => entries.delete(path));
+  }
+
+  syncFolder(path: string): void {
+    this.#call({ op: "syncFolder", path });
+    for (const change of this.#changes.get(path) ?? []) change(this.#durable);
+    this.#changes.delete(path);
+  }
+
+  lock(path: string): { close(): void } | undefined {
+    if (this.#locks.has(path)) return undefined;
+    this.#locks.add(path);
+    return { close: () => void this.#locks.delete(path) };
+  }
+
+  /** The bytes of a file. */
+  bytes(path: string): Uint8Array {
+    const node = this.#entries.get(path);
+    if (!(node instanceof Node)) throw new Deno.errors.NotFound(path);
+    return node.bytes;
+  }
+
+  /** Puts a file there, or other bytes into it, durably. */
+  put(path: string, bytes: Uint8Array): void {
+    const there = this.#entries.get(path);
+    const node = there instanceof Node ? there : new Node();
+    node.bytes = bytes.slice();
+    node.sync();
+    for (const entries of [this.#entries, this.#durable]) entries.set(path, node);
+  }
+
+  /** Paths of all files. */
+  files(): string[] {
+    return [...this.#entries].filter(([, entry]) => entry instanceof Node).map(([path]) => path);
+  }
+
+  /** The process is killed: all that was written is there, in a disk that is not locked. */
+  kill(): MemoryDisk {
+    this.#off = true;
+    const disk = new MemoryDisk();
+    for (const [path, entry] of this.#entries) disk.#put(path, entry, (node) => node.bytes);
+    return disk;
+  }
+
+  /** The power is cut: what `random` (0 to below 1) leaves. This disk is off from now on. */
+  powerCut(random: () => number): MemoryDisk {
+    this.#off = true;
+    const disk = new MemoryDisk();
+    const entries = new Map(this.#durable);
+    for (const changes of this.#changes.values()) {
+      for (const change of changes.slice(0, Math.floor(random() * (changes.length + 1)))) {
+        change(entries);
+      }
+    }
+    for (const [path, entry] of entries) {
+      if (entries.has(parentOf(path))) disk.#put(path, entry, (node) => survivors(node, random));
+    }
+    return disk;
+  }
+
+  #put(path: string, entry: Entry, bytesOf: (node: Node) => Uint8Array): void {
+    const copy = entry === "folder" ? entry : new Node();
+    if (copy instanceof Node) {
+      copy.bytes = bytesOf(entry as Node).slice();
+      copy.sync();
+    }
+    this.#entries.set(path, copy);
+    this.#durable.set(path, copy);
+  }
+
+  #change(path: string, change: Change): void {
+    change(this.#entries);
+    const folder = parentOf(path);
+    this.#changes.set(folder, [...this.#changes.get(folder) ?? [], change]);
+  }
+
+  #call(call: DiskCall): number | void {
+    if (this.#off) throw new Error("the power is off");
+    return this.onCall?.(call);
+  }
+
+  #file(path: string, node: Node): DiskFile {
+    const sync = () => {
+      this.#call({ op: "sync", path });
+      node.sync();
+    };
+    return {
+      size: () => node.bytes.length,
+      read: (into, position) => {
+        const bytes = node.bytes.subarray(position, position + into.length);
+        into.set(bytes);
+        return bytes.length;
+      },
+      write: (bytes, position) => {
+        const count = this.#call({ op: "write", path, bytes: bytes.length }) ?? bytes.length;
+        const written = bytes.slice(0, count);
+        node.unsynced.push({ position, bytes: written });
+        node.bytes = write(node.bytes, position, written);
+        return count;
+      },
+      truncate: (length) => {
+        this.#call({ op: "truncate", path });
+        node.unsynced.push({ length });
+        node.bytes = resize(node.bytes, length);
+      },
+      sync: () => Promise.try(sync),
+      syncNow: sync,
+      close: () => {},
+    };
+  }
+}
+
+/** A file as a power cut leaves it: of each write that was not synced some sectors, perhaps all, perhaps none. */
+function survivors(node: Node, random: () => number): Uint8Array {
+  let bytes = node.durable;
+  // A third of the time the whole of what came before one point: the ways of a journal that keeps the order.
+  const ordered = random() < 1 / 3 ? Math.floor(random() * (node.unsynced.length + 1)) : undefined;
+  node.unsynced.forEach((change, i) => {
+    if (ordered !== undefined && i > ordered) return;
+    if ("length" in change) {
+      if (ordered !== undefined || random() < 0.5) bytes = resize(bytes, change.length);
+      return;
+    }
+    const { position } = change;
+    if (ordered !== undefined && i < ordered) {
+      bytes = write(bytes, position, change.bytes);
+      return;
+    }
+    for (let at = 0; at < change.bytes.length;) {
+      const next = Math.min(change.bytes.length, at + SECTOR - (position + at) % SECTOR);
+      if (random() < 0.6) bytes = write(bytes, position + at, change.bytes.subarray(at, next));
+      at = next;
+    }
+  });
+  return bytes;
+}
+
+function write(bytes: Uint8Array, position: number, added: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = resize(bytes, Math.max(bytes.length, position + added.length));
+  whole.set(added, position);
+  return whole;
+}
+
+function resize(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const resized = new Uint8Array(length);
+  resized.set(bytes.subarray(0, length));
+  return resized;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
