@@ -7,6 +7,7 @@
  */
 import type { EventFacts } from "../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
+import { inOwnSession, SETSID } from "./consumer/session.ts";
 import { TailBuffer } from "./consumer/tail_buffer.ts";
 import type { HandlerOutcome } from "./consumer/verdict.ts";
 
@@ -42,20 +43,19 @@ export interface RunningHandler {
 
 /** Starts a handler. Never throws: what cannot be started is an outcome. */
 export function startHandler(request: HandlerRequest): RunningHandler {
-  const [program = "", ...args] = request.command;
   const clock = request.clock ?? systemClock;
   const startedAt = clock.monotonic();
   let child: Deno.ChildProcess;
   try {
-    child = new Deno.Command(program, {
-      args,
+    const own = inOwnSession(request.command, { path: request.env["PATH"], setsid: SETSID });
+    child = new Deno.Command(own.program, {
+      args: own.args,
       env: request.env,
       clearEnv: true,
       stdin: "piped",
       stdout: request.stdout === undefined ? "inherit" : "piped",
       stderr: "piped",
-      // A session and process group of its own: see kill() below.
-      detached: true,
+      detached: own.detached,
     }).spawn();
   } catch (error) {
     const outcome: HandlerOutcome = { kind: "cannot-start", reason: spawnReason(error) };
@@ -64,7 +64,8 @@ export function startHandler(request: HandlerRequest): RunningHandler {
 
   let ended = false;
   const kill = (signal: Deno.Signal) => {
-    if (!ended) signalGroup(child.pid, signal);
+    // Just started, it may not have its group yet.
+    if (!ended && !signalGroup(child.pid, signal)) signalTo(child.pid, signal);
   };
   return {
     kill,
@@ -161,12 +162,19 @@ async function settledWithin<T>(
   }
 }
 
-function signalGroup(pid: number, signal: Deno.Signal): void {
+/** Sends a signal to a process and all that it started; tells whether anybody was there. */
+function signalGroup(pid: number, signal: Deno.Signal): boolean {
+  return signalTo(-pid, signal);
+}
+
+function signalTo(pid: number, signal: Deno.Signal): boolean {
   try {
-    Deno.kill(-pid, signal);
+    Deno.kill(pid, signal);
+    return true;
   } catch (error) {
-    // The group has ended meanwhile, which is what was wanted.
-    if (!(error instanceof Deno.errors.NotFound) && !isNoSuchProcess(error)) throw error;
+    // It has ended meanwhile, which is what was wanted.
+    if (error instanceof Deno.errors.NotFound || isNoSuchProcess(error)) return false;
+    throw error;
   }
 }
 

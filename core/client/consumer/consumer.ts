@@ -11,6 +11,7 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
+import { Reserve } from "./reserve.ts";
 import { type Fate, settle, wasCounted, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
@@ -30,6 +31,7 @@ const STOP_GRACE_MS = 5_000;
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #clock: Clock;
+  readonly #reserve: Reserve;
   readonly #works = new Map<string, Work>();
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
   /** Attempts begun. */
@@ -49,6 +51,7 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#reserve = new Reserve(options.concurrency * (options.batch ?? 1));
   }
 
   /** Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair. */
@@ -156,8 +159,10 @@ export class Consumer {
     if (this.#awaitingLeases) return Math.min(MOST_LEASES, room + this.#works.size);
     const waiting = [...this.#works.values()]
       .filter((work) => work.running === undefined && work.verdict === undefined).length;
-    const free = (concurrency - this.#running) * batch - waiting;
-    return Math.max(0, Math.min(MOST_LEASES, free, max - this.#started - waiting));
+    const idle = (concurrency - this.#running) * batch;
+    const ahead = this.#reserve.wanted(Math.max(0, waiting - idle));
+    const lacking = Math.max(0, idle - waiting) + ahead;
+    return Math.max(0, Math.min(MOST_LEASES, lacking, max - this.#started - waiting));
   }
 
   #take(delivery: Delivery): void {
@@ -205,12 +210,14 @@ export class Consumer {
   #begin(works: readonly Work[]): void {
     this.#started += works.length;
     this.#running++;
+    const begun = this.#clock.monotonic();
     const running = this.#options.start(works.map(({ delivery }) => delivery));
     for (const work of works) work.running = running;
     running.verdicts.then((verdicts) => {
       for (const [index, work] of works.entries()) work.verdict = verdicts[index]!;
     }).catch((error) => this.#fail(error)).finally(() => {
       this.#running--;
+      this.#reserve.note(this.#clock.monotonic() - begun);
       this.#settleSoon();
       this.#fillSlots();
       this.#change();

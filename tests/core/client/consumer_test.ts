@@ -194,3 +194,29 @@ Deno.test("Consumer settles with the new lease when the event came again while t
   assert.deepEqual(handlers.started, [1]);
   assert.equal(daemon.leases.size, 0);
 });
+
+Deno.test("Consumer leases ahead when handlers are quick, and gives back what it did not begin", async () => {
+  const daemon = new FakeDaemon(200);
+  const handlers = new Handlers((seq) => seq < 100 ? exit(0) : undefined);
+  const { it } = consumer(daemon, handlers);
+  const run = it.run();
+  await until(() => handlers.running.has(100));
+  const leases = daemon.calls.filter((call) => call.startsWith("lease")).length;
+  assert.ok(leases < 20, `${leases} requests for 100 events`);
+  assert.ok(daemon.leases.size > 1);
+  it.stop("SIGTERM");
+  assert.equal((await run).done, 99);
+  assert.deepEqual(daemon.pending.length, 101);
+  assert.equal(daemon.leases.size, 0);
+});
+
+Deno.test("Consumer leases nothing ahead while a handler takes long", async () => {
+  const daemon = new FakeDaemon(9);
+  const handlers = new Handlers(() => undefined);
+  const { it } = consumer(daemon, handlers, { concurrency: 2 });
+  const run = it.run();
+  await until(() => handlers.running.size === 2);
+  assert.deepEqual([...daemon.leases.values()], [1, 2]);
+  it.stop("SIGTERM");
+  await run;
+});
