@@ -6,6 +6,11 @@ import { WorkerState } from "../core/state/worker_state.ts";
 import { FileWorkerEventStore } from "../core/store/file_worker_store.ts";
 import { MemoryEventStore } from "../core/store/memory.ts";
 import { damageText } from "../core/store/damage.ts";
+import {
+  acceptQuarantine,
+  type QuarantineEntry,
+  readQuarantine,
+} from "../core/store/quarantine.ts";
 import type { JournalStore } from "../core/store/store.ts";
 import { WorkerEventStore } from "../core/store/worker_store.ts";
 import type { Config } from "./config.ts";
@@ -42,6 +47,8 @@ export class Host {
   readonly permissions: readonly string[];
   readonly shutdown: (reason: string) => void;
   readonly retention: RetentionTimer;
+  /** Copies of files that were found damaged. */
+  #quarantine: QuarantineEntry[] = [];
   /** Open connections; the server sets it. */
   connections: () => number = () => 0;
   draining = false;
@@ -58,6 +65,7 @@ export class Host {
       clock: systemClock,
       onError: (error) => this.unexpected(error, "retention"),
     });
+    this.#readQuarantine();
   }
 
   /** Opens the databases and the broker on them. */
@@ -82,6 +90,20 @@ export class Host {
     return host = new Host(broker, options);
   }
 
+  #readQuarantine(): void {
+    this.#quarantine = readQuarantine(`${this.dataDir}/quarantine`);
+    for (const { file, copy, what, accepted } of this.#quarantine) {
+      if (!accepted) this.log.logger.error("damage: {file}: {what}", { file, copy, what });
+    }
+  }
+
+  /** Somebody took note of all damage that is known: it no longer counts as a problem. */
+  async acceptDamage(): Promise<void> {
+    await this.broker.store.acceptDamage?.();
+    acceptQuarantine(`${this.dataDir}/quarantine`);
+    this.#readQuarantine();
+  }
+
   get maxEventBytes(): number {
     return this.config.maxEventBytes;
   }
@@ -103,11 +125,16 @@ export class Host {
         }`,
       );
     }
-    const lost = (this.broker.store.damage?.() ?? []).filter(({ accepted }) => !accepted);
+    const damage = [
+      ...this.#quarantine.filter(({ accepted }) => !accepted).map(({ file, what }) =>
+        `${file}: ${what}`
+      ),
+      ...(this.broker.store.damage?.() ?? []).filter(({ accepted }) => !accepted).map(damageText),
+    ];
     // The first ones by name: a status is read by people.
-    for (const damage of lost.slice(0, DAMAGE_NAMED)) problems.push(damageText(damage));
-    if (lost.length > DAMAGE_NAMED) {
-      problems.push(`and ${lost.length - DAMAGE_NAMED} more: evs doctor`);
+    problems.push(...damage.slice(0, DAMAGE_NAMED));
+    if (damage.length > DAMAGE_NAMED) {
+      problems.push(`and ${damage.length - DAMAGE_NAMED} more: evs doctor`);
     }
     return problems;
   }

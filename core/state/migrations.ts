@@ -4,6 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../errors.ts";
+import { mendWal } from "../store/mend_wal.ts";
 
 /** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
 const APPLICATION_ID = 0x45565353;
@@ -115,6 +116,7 @@ export function openStateDatabase(
   path: string,
   options: { readOnly?: boolean } = {},
 ): DatabaseSync {
+  if (!options.readOnly) mendWal(path);
   const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");

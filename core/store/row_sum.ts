@@ -5,8 +5,9 @@
  * where its payload begins, so that a row that moved fails like one that changed. The 16 bits above are of the type: a read
  * by type asks for both, and so finds a row whose type column changed. A single flipped bit is always found.
  */
-import { crc32 } from "node:zlib";
+import { crc32 } from "./checksum.ts";
 
+const encoder = new TextEncoder();
 const TAG = 2 ** 32;
 const [MULTIPLIER_A, MULTIPLIER_B] = [0x9e3779b1, 0x85ebca77];
 
@@ -53,7 +54,7 @@ export function typeTag(type: string): number {
   let tag = tags.get(type);
   if (tag === undefined) {
     if (tags.size >= MOST_TAGS) tags.clear();
-    tags.set(type, tag = crc32(type) & 0xffff);
+    tags.set(type, tag = crc32(encoder.encode(type)) & 0xffff);
   }
   return tag;
 }
@@ -65,5 +66,5 @@ export function carryCrc(crc: number, bytes: Uint8Array): number {
 
 /** The sum of the values of a small row (`topics`, `blocks`). */
 export function valuesSum(...values: (string | number | null)[]): number {
-  return crc32(JSON.stringify(values));
+  return crc32(encoder.encode(JSON.stringify(values)));
 }

@@ -58,8 +58,9 @@ export class SqliteEventStore implements JournalStore {
     const prepare = this.#prepare = statementsOf(database);
     this.#damage = new DamageRegister(prepare, clock);
     const found: Found[] = [];
+    const report = (what: Found) => found.push(what);
     const topics = this.#topics = this.#transaction(() =>
-      loadTopics(prepare, (f) => found.push(f))
+      loadTopics({ prepare, report, write: true })
     );
     this.#appender = new SqliteAppender({ database, prepare, topics, clock, dedupWindow });
     this.#reader = new SqliteReader(database, {

@@ -10,6 +10,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../errors.ts";
+import { mendWal } from "./mend_wal.ts";
 import { APPLICATION_ID, FORMAT, migrate, pragma } from "./sqlite_migrations.ts";
 
 /** How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a power cut. */
@@ -20,6 +21,7 @@ export function openEventDatabase(
   path: string,
   options: { readOnly?: boolean; durability?: Durability } = {},
 ): DatabaseSync {
+  if (!options.readOnly) mendWal(path);
   const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");

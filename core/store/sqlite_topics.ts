@@ -31,25 +31,28 @@ interface Stored {
   lastSeq: number;
 }
 
-/** Reads where every topic begins and ends; `report` is told what was found damaged. Writes what it makes again. */
-export function loadTopics(
-  prepare: Prepare,
-  report: (found: Found) => void,
-): Map<string, TopicRow> {
-  const blocks = readBlocks(prepare);
+/** How topics are loaded. */
+export interface TopicLoader {
+  prepare: Prepare;
+  /** Told of what was found damaged. */
+  report(found: Found): void;
+  /** False: what is made again is not written (a doctor only looks). */
+  write: boolean;
+}
+
+/** Reads where every topic begins and ends. */
+export function loadTopics(loader: TopicLoader): Map<string, TopicRow> {
+  const blocks = readBlocks(loader.prepare);
   const topics = new Map<string, TopicRow>();
-  for (const stored of readTopics(prepare, { ids: blocks.keys(), report })) {
-    const row = loadTopic(prepare, { stored, blocks: blocks.get(stored.id) ?? [] });
+  for (const stored of readTopics(loader, blocks.keys())) {
+    const row = loadTopic(loader, { stored, blocks: blocks.get(stored.id) ?? [] });
     topics.set(row.name, row);
   }
   return topics;
 }
 
 /** The rows of `topics`; a damaged or missing one is made again from the topic's events. */
-function readTopics(
-  prepare: Prepare,
-  { ids, report }: { ids: Iterable<number>; report: (found: Found) => void },
-): Stored[] {
+function readTopics({ prepare, report, write }: TopicLoader, ids: Iterable<number>): Stored[] {
   const rows = prepare("SELECT id, name, last_seq, sum FROM topics ORDER BY id").all() as {
     id: number;
     name: string;
@@ -60,10 +63,10 @@ function readTopics(
   const known = new Set<number>();
   const mend = (id: number, fallback: string) => {
     const name = nameInLog(prepare, id) ?? fallback;
-    const what = "its row in the table of topics was damaged, and was made again from the events";
+    const what = "its row in the table of topics was damaged, and is made again from the events";
     report({ topic: name, firstSeq: 0, lastSeq: 0, what, lost: false });
     const stored = { id, name, lastSeq: 0 };
-    writeTopic(prepare, stored);
+    if (write) writeTopic(prepare, stored);
     found.push(stored);
   };
   for (const { id, name, last_seq: lastSeq, sum } of rows) {
@@ -97,9 +100,10 @@ function nameInLog(prepare: Prepare, id: number): string | undefined {
 }
 
 function loadTopic(
-  prepare: Prepare,
+  loader: TopicLoader,
   { stored, blocks }: { stored: Stored; blocks: Block[] },
 ): TopicRow {
+  const { prepare } = loader;
   const base = position(stored.id, 0);
   const end = position(stored.id + 1, 0) - 1;
   // One aggregate with both ends would scan the range; two single ones are index look-ups.
@@ -109,7 +113,7 @@ function loadTopic(
     ).get(base, end) as { pos: number | null };
     return pos === null ? undefined : pos - base;
   });
-  const whole = completed(prepare, { topic: stored.id, blocks, low, high });
+  const whole = completed(loader, { topic: stored, blocks, low, high });
   const [first, last] = [whole[0]?.first, whole.at(-1)?.last];
   const lastSeq = Math.max(stored.lastSeq, last ?? 0, high ?? 0);
   const row: TopicRow = {
@@ -133,9 +137,9 @@ function loadTopic(
 
 /** The blocks without a gap: those whose rows were damaged are made again from the log. */
 function completed(
-  prepare: Prepare,
+  { prepare, report, write }: TopicLoader,
   { topic, blocks, low, high }: {
-    topic: number;
+    topic: Stored;
     blocks: Block[];
     low: number | undefined;
     high: number | undefined;
@@ -149,12 +153,15 @@ function completed(
   for (let number = from; number <= to; number++) {
     let block = there.get(number);
     if (!block) {
-      block = rebuildBlock(prepare, { topic, block: number });
+      block = rebuildBlock(prepare, { topic: topic.id, block: number });
       if (!block) continue;
       // Neighbours say where it begins and ends, even where its own rows are gone.
       if (number > from) block.first = number * BLOCK + 1;
       if (number < to) block.last = (number + 1) * BLOCK;
-      writeBlock(block, prepare);
+      const what = "their row in the table of blocks was damaged, and is made again from them";
+      const { first: firstSeq, last: lastSeq } = block;
+      report({ topic: topic.name, firstSeq, lastSeq, what, lost: false });
+      if (write) writeBlock(block, prepare);
     }
     whole.push(block);
   }

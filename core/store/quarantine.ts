@@ -1,0 +1,98 @@
+/**
+ * The folder `quarantine` of a data dir: copies of files that were found damaged, taken before anything in them was mended,
+ * and an index that says what was wrong. Nothing in it is ever removed by us.
+ */
+
+/** What was found, as a line of the index. */
+export interface QuarantineEntry {
+  /** The file that was damaged, by name. */
+  file: string;
+  /** Its copy in the folder, by name. */
+  copy: string;
+  /** What was wrong and what was done, in words. */
+  what: string;
+  /** Unix ms. */
+  foundAt: number;
+  /** True when somebody has taken note of it: `evs doctor --accept`. */
+  accepted: boolean;
+}
+
+const INDEX = "index.ndjson";
+
+/** The quarantine beside a file. */
+export function quarantineBeside(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return `${slash < 0 ? "." : path.slice(0, slash) || "/"}/quarantine`;
+}
+
+/** Copies a file into the quarantine beside it, durably. */
+export function keepCopy(path: string, { what, now }: { what: string; now: number }): void {
+  const folder = quarantineBeside(path);
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = path.slice(path.lastIndexOf("/") + 1);
+  const copy = freeName(folder, `${file}.${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}`);
+  Deno.copyFileSync(path, `${folder}/${copy}`);
+  Deno.chmodSync(`${folder}/${copy}`, 0o600);
+  sync(`${folder}/${copy}`);
+  addLine(folder, { file, copy, what, foundAt: now, accepted: false });
+}
+
+/** What is in the quarantine of a data dir; nothing where there is none. */
+export function readQuarantine(folder: string): QuarantineEntry[] {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(`${folder}/${INDEX}`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+  const entries = new Map<string, QuarantineEntry>();
+  for (const line of text.split("\n")) {
+    // A line that a crash has cut short says nothing: its copy is there all the same.
+    const entry = parse(line);
+    if (entry) entries.set(entry.copy, entry);
+  }
+  return [...entries.values()];
+}
+
+/** Somebody took note of all that is in the quarantine. */
+export function acceptQuarantine(folder: string): void {
+  for (const entry of readQuarantine(folder)) {
+    if (!entry.accepted) addLine(folder, { ...entry, accepted: true });
+  }
+}
+
+function parse(line: string): QuarantineEntry | undefined {
+  try {
+    const value = JSON.parse(line) as Partial<QuarantineEntry> | null;
+    return typeof value?.copy === "string" ? value as QuarantineEntry : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function freeName(folder: string, name: string): string {
+  const taken = new Set([...Deno.readDirSync(folder)].map((entry) => entry.name));
+  let free = name;
+  for (let n = 2; taken.has(free); n++) free = `${name}-${n}`;
+  return free;
+}
+
+function addLine(folder: string, entry: QuarantineEntry): void {
+  Deno.writeTextFileSync(`${folder}/${INDEX}`, `${JSON.stringify(entry)}\n`, {
+    append: true,
+    mode: 0o600,
+  });
+  sync(`${folder}/${INDEX}`);
+  sync(folder);
+}
+
+function sync(path: string): void {
+  const file = Deno.openSync(path, { read: true });
+  try {
+    file.syncSync();
+  } finally {
+    file.close();
+  }
+}
