@@ -16,7 +16,7 @@ export function summary(result: ConsumerResult): string {
 
 /** What a person does next. */
 export function pausedNotice(name: string, reason: string): string {
-  return `paused: ${reason}\nnothing is lost; when it is mended: evs subscription resume ${name}, or start consume again`;
+  return `paused: ${reason}\nnothing is lost; when it is mended, start consume again, or:\n  evs subscription resume ${name}`;
 }
 
 /** How `consume` ends. */

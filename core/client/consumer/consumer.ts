@@ -215,6 +215,8 @@ export class Consumer {
     for (const work of works) work.running = running;
     running.verdicts.then((verdicts) => {
       for (const [index, work] of works.entries()) work.verdict = verdicts[index]!;
+      // What cannot run is not tried on the next event while the pause is on its way.
+      if (verdicts.some(({ kind }) => kind === "pause")) this.#ending = true;
     }).catch((error) => this.#fail(error)).finally(() => {
       this.#running--;
       this.#reserve.note(this.#clock.monotonic() - begun);

@@ -220,3 +220,13 @@ Deno.test("Consumer leases nothing ahead while a handler takes long", async () =
   it.stop("SIGTERM");
   await run;
 });
+
+Deno.test("Consumer begins nothing after a command that cannot be run, however much it has in reserve", async () => {
+  const daemon = new FakeDaemon(300);
+  const handlers = new Handlers((seq) => exit(seq < 100 ? 0 : 127));
+  const { it } = consumer(daemon, handlers);
+  const result = await it.run();
+  assert.match(result.paused ?? "", /exit code 127/);
+  assert.equal(handlers.started.at(-1), 100);
+  assert.deepEqual([daemon.acked.length, daemon.pending.length, daemon.leases.size], [99, 201, 0]);
+});
