@@ -110,7 +110,23 @@ export { MemoryState } from "./core/state/memory.ts";
 export type { State } from "./core/state/state.ts";
 export { FileEventStore, type FileStoreOptions } from "./core/store/file.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
-export type { EventQuery, EventStore, Expected, JournalStore } from "./core/store/store.ts";
+export { type AppendView, decideAppend } from "./core/store/append.ts";
+export type { Damage } from "./core/store/damage.ts";
+export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
+export {
+  type AppendOutcome,
+  type AppendRequest,
+  type EventQuery,
+  type EventStore,
+  type Expected,
+  type JournalStore,
+  type KeyQuery,
+  type LinePage,
+  type Page,
+  PAGE_BYTES,
+  type PageQuery,
+  type TopicHead,
+} from "./core/store/store.ts";
 export {
   EventStream,
   type Overflow,

@@ -20,6 +20,17 @@ import type { Handler, SubscribeOptions, Subscription } from "./core/subscriptio
 import type { PublishBatchOptions } from "./core/typed_broker.ts";
 
 export {
+  type DeadLetterQueueSuite,
+  type QueueCapabilities,
+  testDeadLetterQueue,
+} from "./testing/dead_letter_queue.ts";
+export {
+  type EventStoreSuite,
+  type StoreCapabilities,
+  testEventStore,
+} from "./testing/event_store.ts";
+export type { TestFunction, UnderTest } from "./testing/suite.ts";
+export {
   type AggregateSource,
   spec,
   type SpecError,

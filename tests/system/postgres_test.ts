@@ -2,6 +2,7 @@
 /** The PostgreSQL store that a user writes from the seed document, against a PostgreSQL that is really there. */
 import assert from "node:assert/strict";
 import { EventBroker, EventSourcedRepository, UnsupportedError } from "@env/env-event-stream";
+import { testEventStore } from "@env/env-event-stream/testing";
 import { Account } from "../core/sourcing/account.ts";
 import { PostgresClient } from "../helpers/postgres_client.ts";
 import { startPostgres } from "../helpers/postgres_server.ts";
@@ -16,6 +17,30 @@ async function emptyStore(url: string): Promise<PostgresEventStore & AsyncDispos
   const store = new PostgresEventStore(url);
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
 }
+
+Deno.test("testEventStore takes the PostgreSQL store for what it claims", async (t) => {
+  await using server = await startPostgres();
+  const tests: { name: string; body: () => Promise<void> }[] = [];
+  testEventStore({
+    name: "PostgresEventStore",
+    create: async () => {
+      let store: PostgresEventStore = await emptyStore(server.url);
+      return {
+        store,
+        reopen: async () => {
+          await store.close();
+          return store = new PostgresEventStore(server.url);
+        },
+        dispose: () => store.close(),
+      };
+    },
+    // Its query sorts by time alone: it says nothing of events of one millisecond.
+    capabilities: { durable: true },
+    test: (name, body) => void tests.push({ name, body }),
+  });
+  assert.ok(tests.length >= 10);
+  for (const { name, body } of tests) await t.step(name, body);
+});
 
 Deno.test("Creating a Database-Backed Event Store", async (t) => {
   await using server = await startPostgres();

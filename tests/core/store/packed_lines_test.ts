@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { toWireLine } from "../../../core/event.ts";
 import { pack, type PackedRequest, unpack } from "../../../core/store/pack.ts";
 import { packedLines } from "../../../core/store/packed_lines.ts";
-import { packedRequest } from "./packed_requests.ts";
+import { packedRequest } from "../../../testing/packed_requests.ts";
 
 const encoder = new TextEncoder();
 

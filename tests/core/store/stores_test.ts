@@ -10,7 +10,7 @@ import { SqliteEventStore } from "../../../core/store/sqlite.ts";
 import type { AppendRequest } from "../../../core/store/store.ts";
 import { WorkerEventStore } from "../../../core/store/worker_store.ts";
 import { newEvent, testJournalStore } from "./conformance.ts";
-import { packedRequest } from "./packed_requests.ts";
+import { packedRequest } from "../../../testing/packed_requests.ts";
 
 const script = new URL("../../../daemon/journal_worker.ts", import.meta.url);
 
@@ -23,7 +23,7 @@ testJournalStore("MemoryEventStore", () => {
   const clock = movedClock();
   const store = new MemoryEventStore({ clock });
   return Promise.resolve({ store, advance: clock.advance, dispose: () => store.close() });
-});
+}, { durable: false });
 
 testJournalStore("SqliteEventStore", async () => {
   const dir = await Deno.makeTempDir({ prefix: "evs-store-" });

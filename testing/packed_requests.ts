@@ -1,6 +1,6 @@
 /** Packed requests as the daemon makes them of a publisher's lines. */
-import { IdSource } from "../../../core/id.ts";
-import type { PackedRequest } from "../../../core/store/pack.ts";
+import { IdSource } from "../core/id.ts";
+import type { PackedRequest } from "../core/store/pack.ts";
 
 const encoder = new TextEncoder();
 

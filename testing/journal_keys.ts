@@ -1,13 +1,12 @@
 /** Reading by key, a part of the suite for every store with sequence numbers. */
 import assert from "node:assert/strict";
-import { readKey } from "../../../core/store/by_key.ts";
-import type { JournalStore } from "../../../core/store/store.ts";
-import { newEvent, type StoreUnderTest } from "./conformance.ts";
+import { readKey } from "../core/store/by_key.ts";
+import type { JournalStore } from "../core/store/store.ts";
+import { newEvent } from "./new_event.ts";
+import { again, type Register } from "./suite.ts";
 
 /** Registers the part through `test`. */
-export function testKeys(
-  test: (title: string, body: (under: StoreUnderTest) => Promise<void>) => void,
-): void {
+export function testKeys(test: Register<JournalStore>): void {
   test("reads the events of one key in order, a page at a time", async (under) => {
     const events = Array.from(
       { length: 2500 },
@@ -36,7 +35,7 @@ export function testKeys(
     assert.deepEqual(read(under.store, "nobody", { from: 1, to: 1e9 }), []);
     assert.deepEqual(readKey(under.store, "no", { key: "a", from: 1, to: 9, limit: 9 }).events, []);
     await under.store.truncate("t", 1234);
-    const store = under.reopen ? await under.reopen() : under.store;
+    const store = await again(under);
     assert.deepEqual(read(store, "a", { from: 1, to: 1e9 }), of("a", 1234, 1e9));
     const large = Array.from(
       { length: 3 },

@@ -1,0 +1,175 @@
+/** What a store with sequence numbers does when it writes: numbers, repeats, expectations, removals. */
+import assert from "node:assert/strict";
+import { unpack } from "../core/store/pack.ts";
+import type { JournalStore } from "../core/store/store.ts";
+import { fill, newEvent, seqs, stored } from "./new_event.ts";
+import { packedRequest } from "./packed_requests.ts";
+import { again, type Register } from "./suite.ts";
+
+const decoder = new TextDecoder();
+
+/** Registers this part of the suite. */
+export function testWriting(test: Register<JournalStore>): void {
+  test("numbers events from 1 without a gap when topics are interleaved", async ({ store }) => {
+    const [a, b] = await store.append([
+      { topic: "a", events: [newEvent(), newEvent()] },
+      { topic: "b", events: [newEvent()] },
+    ]);
+    const [c] = await store.append([{ topic: "a", events: [newEvent()] }]);
+    assert.deepEqual([stored(a).firstSeq, stored(a).lastSeq], [1, 2]);
+    assert.equal(stored(b).firstSeq, 1);
+    assert.equal(stored(c).firstSeq, 3);
+    assert.deepEqual(seqs(store, "a"), [1, 2, 3]);
+    assert.deepEqual(store.topics().sort(), ["a", "b"]);
+  });
+
+  test("keeps a packed request's events as it keeps others", async ({ store }) => {
+    const payloads = ["1.0", '"ü€𝄞"', '{"n":9007199254740993}'];
+    const plain = packedRequest(payloads, { keys: "k" });
+    const { events } = unpack(structuredClone(plain));
+    // A store may use a packed request up.
+    const [first] = await store.append([plain]);
+    assert.deepEqual(
+      [stored(first).count, stored(first).firstSeq, stored(first).lastSeq],
+      [3, 1, 3],
+    );
+    await store.append([{ topic: "u", events }]);
+    const [packed, others] = ["t", "u"].map((topic) =>
+      store.readPage(topic, { from: 1, to: 9, limit: 9 }).events
+    );
+    assert.deepEqual(
+      packed!.map(({ line: _, ...event }) => event),
+      others!.map(({ line: _, ...event }) => ({ ...event, topic: "t" })),
+    );
+    assert.deepEqual(packed!.map(({ payload }) => decoder.decode(payload)), payloads);
+    assert.equal(store.head("t").bytes, store.head("u").bytes);
+    assert.equal(store.find("t", packed![1]!.id)?.seq, 2);
+    assert.equal(store.seekTime("t", events[0]!.timestamp), 1);
+  });
+
+  test("looks up what a packed request's publisher named", async ({ store }) => {
+    const given = { ids: "a\nb\na", given: Uint8Array.of(1, 1, 1) };
+    const [first] = await store.append([packedRequest(["1", "2", "3"], given)]);
+    assert.deepEqual(stored(first).duplicates, [{ index: 2, seq: 1 }]);
+    assert.equal(store.head("t").lastSeq, 2);
+    const [second] = await store.append([packedRequest(["4"], { expected: "none" })]);
+    assert.deepEqual(second, { ok: false, expected: "none", actual: 2, subject: "topic" });
+  });
+
+  test("stores a given id once when it comes again, also within one append", async ({ store }) => {
+    const [first] = await store.append([{
+      topic: "t",
+      events: [newEvent({ id: "x" }), newEvent({ id: "x" }), newEvent({ id: "y" })],
+    }]);
+    assert.deepEqual(stored(first).duplicates, [{ index: 1, seq: 1 }]);
+    assert.equal(stored(first).count, 2);
+    const [second] = await store.append([{
+      topic: "t",
+      events: [newEvent({ id: "y" }), newEvent({ id: "z" })],
+    }]);
+    assert.deepEqual(stored(second).duplicates, [{ index: 0, seq: 2 }]);
+    assert.deepEqual([stored(second).firstSeq, stored(second).lastSeq], [3, 3]);
+    const [other] = await store.append([{ topic: "u", events: [newEvent({ id: "x" })] }]);
+    assert.equal(stored(other).count, 1);
+  });
+
+  test("refuses an append when the expectation does not hold, and stores its neighbours", async ({ store }) => {
+    await fill(store, "t", 2);
+    const outcomes = await store.append([
+      { topic: "t", events: [newEvent()], expected: 1 },
+      { topic: "t", events: [newEvent()], expected: 2 },
+      { topic: "t", events: [newEvent()], expected: "none" },
+      { topic: "t", events: [newEvent()], expected: "exists" },
+      { topic: "new", events: [newEvent()], expected: "exists" },
+      { topic: "new", events: [newEvent()], expected: "none" },
+      { topic: "new", events: [newEvent()], expected: 0 },
+    ]);
+    assert.deepEqual(outcomes.map((outcome) => outcome.ok), [
+      false,
+      true,
+      false,
+      true,
+      false,
+      true,
+      false,
+    ]);
+    assert.deepEqual(outcomes[0], { ok: false, expected: 1, actual: 2, subject: "topic" });
+    assert.deepEqual(seqs(store, "t"), [1, 2, 3, 4]);
+  });
+
+  test("compares an expectation with the key's last seq when the event has a key", async ({ store }) => {
+    await store.append([{ topic: "t", events: [newEvent({ key: "a" }), newEvent({ key: "b" })] }]);
+    const outcomes = await store.append([
+      { topic: "t", events: [newEvent({ key: "a" })], expected: 1 },
+      { topic: "t", events: [newEvent({ key: "a" })], expected: 1 },
+      { topic: "t", events: [newEvent({ key: "c" })], expected: "none" },
+      { topic: "t", events: [newEvent({ key: "b" })], expected: 2 },
+    ]);
+    assert.deepEqual(outcomes.map((outcome) => outcome.ok), [true, false, true, true]);
+    assert.deepEqual(outcomes[1], { ok: false, expected: 1, actual: 3, subject: "key" });
+  });
+
+  test("answers a repeat as a duplicate when its expectation held the first time", async ({ store }) => {
+    const request = { topic: "t", events: [newEvent({ id: "once" })], expected: "none" as const };
+    await store.append([request]);
+    const [again] = await store.append([request]);
+    assert.deepEqual(stored(again).duplicates, [{ index: 0, seq: 1 }]);
+  });
+
+  test("goes on after the last seq when a removed topic comes back", async ({ store }) => {
+    await store.append([{ topic: "t", events: [newEvent({ id: "x" }), newEvent()] }]);
+    await store.removeTopic("t");
+    assert.deepEqual(seqs(store, "t"), []);
+    const [again] = await store.append([{ topic: "t", events: [newEvent({ id: "x" })] }]);
+    assert.equal(stored(again).firstSeq, 3);
+  });
+
+  test("removes a prefix and never uses its numbers again when truncated", async (under) => {
+    const { store } = under;
+    await fill(store, "t", 3000);
+    assert.equal(await store.truncate("t", 2001), 2000);
+    assert.deepEqual([store.head("t").firstSeq, store.head("t").lastSeq], [2001, 3000]);
+    assert.equal(seqs(store, "t")[0], 2001);
+    assert.equal(await store.truncate("t", 99_999), 1000);
+    assert.deepEqual(store.head("t"), { firstSeq: 3001, lastSeq: 3000, bytes: 0 });
+    const reopened = await again(under);
+    assert.deepEqual(reopened.head("t"), { firstSeq: 3001, lastSeq: 3000, bytes: 0 });
+    const [next] = await reopened.append([{ topic: "t", events: [newEvent()] }]);
+    assert.equal(stored(next).firstSeq, 3001);
+  });
+}
+
+/** What is looked up for a day only. Needs a clock that can be moved. */
+export function testDedupWindow(test: Register<JournalStore>): void {
+  test("stores a given id again when the dedup window has passed", async ({ store, advance }) => {
+    await store.append([{ topic: "t", events: [newEvent({ id: "x" })] }]);
+    advance!(86_400_001);
+    const [again] = await store.append([{ topic: "t", events: [newEvent({ id: "x" })] }]);
+    assert.equal(stored(again).firstSeq, 2);
+  });
+}
+
+/** What outlives the process. */
+export function testReopening(test: Register<JournalStore>): void {
+  test("knows everything again when opened anew", async (under) => {
+    await fill(under.store, "t", 1200);
+    await under.store.append([{
+      topic: "t",
+      events: [newEvent({ id: "x", key: "k", type: 'q"' })],
+    }]);
+    const before = under.store.head("t");
+    const store = await again(under);
+    assert.deepEqual(store.head("t"), before);
+    const [next] = await store.append([{
+      topic: "t",
+      events: [newEvent({ id: "x" }), newEvent({ key: "k" })],
+    }]);
+    assert.deepEqual(stored(next).duplicates, [{ index: 0, seq: 1201 }]);
+    assert.equal(stored(next).firstSeq, 1202);
+    assert.equal(
+      JSON.parse(decoder.decode(store.readLines("t", { from: 1201, to: 1201, limit: 1 }).bytes))
+        .type,
+      'q"',
+    );
+  });
+}
