@@ -5,6 +5,7 @@
  * are noted. The buffer itself moves to the store. A line that the scanner is not sure of is decoded and parsed like any
  * other, which accepts it after all, or says what is wrong with it. See {@link LineReader} for lines that must be looked at.
  */
+import { takeBuffer } from "../core/buffer_pool.ts";
 import { EventRefusedError, type EvsError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
 import { scanLine, UNSURE } from "../core/json_scan.ts";
@@ -15,8 +16,11 @@ const CR = 0x0d;
 const SPACE = 0x20;
 /** A line of nothing but what JSON calls white space. */
 const BLANK = /^[ \t\r]*$/;
-const FIRST_BUFFER = 256 * 1024;
-const FIRST_LINES = 4096;
+/** A chunk of this size is one of many. */
+const LARGE_CHUNK = 32 * 1024;
+/** Holds what goes down together, and the chunk that fills it up. */
+const LARGE_BUFFER = 640 * 1024;
+const FIRST_LINES = 256;
 
 /** What a packer is told to do. */
 export interface LinePackerOptions {
@@ -40,7 +44,7 @@ export class LinePacker {
   readonly #options: LinePackerOptions;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
-  #buffer = new Uint8Array(FIRST_BUFFER);
+  #buffer = new Uint8Array(0);
   #filled = 0;
   /** Where the line begins that has not ended yet. */
   #start = 0;
@@ -113,8 +117,7 @@ export class LinePacker {
       bounds: this.#bounds.slice(0, 2 * this.#count),
     };
     const rest = this.#buffer.subarray(this.#start, this.#filled);
-    this.#buffer = new Uint8Array(Math.max(FIRST_BUFFER, this.#buffer.length, 2 * rest.length));
-    this.#buffer.set(rest);
+    this.#buffer = rest.slice();
     this.#filled = rest.length;
     this.#start = 0;
     this.#count = 0;
@@ -142,7 +145,10 @@ export class LinePacker {
     }
     const needed = this.#filled + chunk.length;
     if (needed > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(needed, 2 * this.#buffer.length));
+      const least = chunk.length < LARGE_CHUNK ? 2 * this.#buffer.length : LARGE_BUFFER;
+      const larger = takeBuffer(
+        needed > LARGE_BUFFER ? 2 * needed : Math.max(needed, least),
+      );
       larger.set(this.#buffer.subarray(0, this.#filled));
       this.#buffer = larger;
     }

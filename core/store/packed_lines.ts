@@ -29,9 +29,37 @@ const BETWEEN = ',"id":"'.length;
 /** Stands where an id of ours is written over. */
 const ID_PLACE = "0".repeat(OWN_ID_BYTES);
 
+/** Memory for lines that is used again and again: who gives it to {@link packedLines} is done with the lines before. */
+export class LineRoom {
+  #bytes = new Uint8Array(0);
+  #numbers = new Uint32Array(0);
+
+  /** Room for `count` lines of together at most `bytes`. */
+  lines(count: number, bytes: number): PackedLines {
+    if (this.#bytes.length < bytes) this.#bytes = new Uint8Array(bytes);
+    if (this.#numbers.length < 2 * count) this.#numbers = new Uint32Array(2 * count);
+    return {
+      bytes: this.#bytes.subarray(0, bytes),
+      ends: this.#numbers.subarray(0, count),
+      heads: this.#numbers.subarray(count, 2 * count),
+    };
+  }
+}
+
 /** The lines of all events of `request`, numbered from `firstSeq`. */
-export function packedLines(request: PackedRequest, firstSeq: number): PackedLines {
-  return isUniform(request) ? templated(request, firstSeq) : oneByOne(request, firstSeq);
+export function packedLines(
+  request: PackedRequest,
+  firstSeq: number,
+  { room = new LineRoom() }: { room?: LineRoom } = {},
+): PackedLines {
+  return isUniform(request)
+    ? templated(request, { firstSeq, room })
+    : oneByOne(request, { firstSeq, room });
+}
+
+interface Numbering {
+  firstSeq: number;
+  room: LineRoom;
 }
 
 /** True when nothing but seq, id and payload differs. */
@@ -51,15 +79,13 @@ type UniformRequest = PackedRequest & {
   metadata: string;
 };
 
-function templated(request: UniformRequest, firstSeq: number): PackedLines {
+function templated(request: UniformRequest, { firstSeq, room }: Numbering): PackedLines {
   const { count, ids, payloads, bounds } = request;
-  const ends = new Uint32Array(count);
-  const heads = new Uint32Array(count);
   let template = templateOf(request, firstSeq);
   let digits = String(firstSeq).length;
   let limit = 10 ** digits;
   const longest = template.length + String(firstSeq + count).length - digits;
-  const bytes = new Uint8Array(count * (longest + 2) + payloads.length);
+  const { bytes, ends, heads } = room.lines(count, count * (longest + 2) + payloads.length);
   let at = 0;
   for (let i = 0; i < count; i++) {
     const seq = firstSeq + i;
@@ -115,14 +141,12 @@ function writeDecimal(bytes: Uint8Array, end: number, value: number): void {
   }
 }
 
-function oneByOne(request: PackedRequest, firstSeq: number): PackedLines {
+function oneByOne(request: PackedRequest, { firstSeq, room: memory }: Numbering): PackedLines {
   const { topic, count } = request;
-  const ends = new Uint32Array(count);
-  const heads = new Uint32Array(count);
   const { events } = unpack(request);
   const texts = events.map((event, i) => envelopeHead({ ...event, topic, seq: firstSeq + i }));
   const room = texts.reduce((sum, text) => sum + text.length * MOST_BYTES + 2, 0);
-  const bytes = new Uint8Array(room + request.payloads.length);
+  const { bytes, ends, heads } = memory.lines(count, room + request.payloads.length);
   let at = 0;
   for (let i = 0; i < count; i++) {
     const { payload } = events[i]!;

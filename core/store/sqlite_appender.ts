@@ -8,7 +8,7 @@ import { CannotStoreError } from "../errors.ts";
 import { decideAppend, sizeOf } from "./append.ts";
 import { LineWriter } from "./line_writer.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "./pack.ts";
-import { packedLines } from "./packed_lines.ts";
+import { LineRoom, packedLines } from "./packed_lines.ts";
 import { carryCrc } from "./row_sum.ts";
 import {
   addPackedToBlock,
@@ -48,6 +48,7 @@ export class SqliteAppender {
   readonly #context: AppenderContext;
   readonly #prepare: Prepare;
   readonly #rows: RowWriter;
+  readonly #room = new LineRoom();
   /** The last block of each topic that was written to, by topic id. */
   readonly #blocks = new Map<number, Block>();
   readonly #touched = new Map<string, Touched>();
@@ -160,7 +161,7 @@ export class SqliteAppender {
     const { topic } = touched;
     const firstSeq = topic.lastSeq + 1;
     const { count } = request;
-    const lines = packedLines(request, firstSeq);
+    const lines = packedLines(request, firstSeq, { room: this.#room });
     this.#rows.addLines(position(topic.id, 0), lines, { ...request, firstSeq });
     this.#rows.flush();
     for (let from = 0; from < count;) {

@@ -1,4 +1,5 @@
 /** Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts. */
+import { giveBuffer, isReusable } from "../buffer_pool.ts";
 import type { ErrorBody } from "../errors.ts";
 import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
 
@@ -6,14 +7,14 @@ import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
 export interface WorkerCall {
   id: number;
   call: unknown;
+  /** Buffers that come back with the answer. */
+  lent: ArrayBuffer[];
 }
 
 /** Its answer. */
-export type WorkerAnswer = { id: number; ok: true; value: unknown } | {
-  id: number;
-  ok: false;
-  error: ErrorBody;
-};
+export type WorkerAnswer =
+  & { id: number; lent: ArrayBuffer[] }
+  & ({ ok: true; value: unknown } | { ok: false; error: ErrorBody });
 
 /** One worker, and the calls that wait for it. */
 export class WorkerClient {
@@ -30,6 +31,7 @@ export class WorkerClient {
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
+      data.lent.forEach(giveBuffer);
       if (data.ok) waiting?.resolve(data.value);
       else waiting?.reject(reviveError(data.error));
     };
@@ -41,13 +43,17 @@ export class WorkerClient {
     };
   }
 
-  /** Sends the call; `transfer` names buffers that move instead of being copied. */
+  /**
+   * Sends the call; `transfer` names buffers that move instead of being copied. They are gone for the caller; the worker
+   * gives the large ones back to the pool (core/buffer_pool.ts).
+   */
   call<T>(call: unknown, transfer: ArrayBufferLike[] = []): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {
       this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject });
-      this.#worker.postMessage({ id, call } satisfies WorkerCall, transfer as ArrayBuffer[]);
+      const lent = transfer.filter(isReusable);
+      this.#worker.postMessage({ id, call, lent } satisfies WorkerCall, transfer as ArrayBuffer[]);
     });
   }
 

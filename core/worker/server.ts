@@ -1,4 +1,7 @@
-/** Calls to a worker, by number: the side that answers, in the order of their answers. */
+/**
+ * Calls to a worker, by number: the side that answers, in the order of their answers. Large buffers that came with a call
+ * go back with its answer, to be used again.
+ */
 import { EvsError, InternalError } from "../errors.ts";
 import type { WorkerAnswer, WorkerCall } from "./client.ts";
 
@@ -6,29 +9,25 @@ import type { WorkerAnswer, WorkerCall } from "./client.ts";
 export function serveCalls(handle: (call: unknown) => unknown): void {
   const port = self as unknown as {
     onmessage: (event: MessageEvent<WorkerCall>) => void;
-    postMessage(answer: WorkerAnswer): void;
+    postMessage(answer: WorkerAnswer, transfer: ArrayBuffer[]): void;
   };
-  port.onmessage = ({ data: { id, call } }) => {
+  port.onmessage = ({ data: { id, call, lent } }) => {
+    const succeed = (value: unknown) => port.postMessage({ id, ok: true, value, lent }, lent);
+    const fail = (error: unknown) => port.postMessage({ ...failure(id, error), lent }, lent);
     try {
       const value = handle(call);
-      if (value instanceof Promise) {
-        value.then(
-          (value) => port.postMessage({ id, ok: true, value }),
-          (error) => port.postMessage(failure(id, error)),
-        );
-      } else {
-        port.postMessage({ id, ok: true, value });
-      }
+      if (value instanceof Promise) value.then(succeed, fail);
+      else succeed(value);
     } catch (error) {
-      port.postMessage(failure(id, error));
+      fail(error);
     }
   };
 }
 
-function failure(id: number, error: unknown): WorkerAnswer {
+function failure(id: number, error: unknown) {
   const known = error instanceof EvsError ? error : new InternalError(
     error instanceof Error ? `${error.message}\n${error.stack ?? ""}` : String(error),
     { cause: error },
   );
-  return { id, ok: false, error: known.toBody() };
+  return { id, ok: false as const, error: known.toBody() };
 }

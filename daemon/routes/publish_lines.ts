@@ -19,9 +19,9 @@ import { settled, Tally } from "./publish_tally.ts";
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
 /** Bytes of one connection that go down together though others are under way: a commit costs less the more it carries. */
-const ENOUGH = 256 * 1024;
+const ENOUGH = 512 * 1024;
 /** Bytes handed down and not yet durable, at which a connection is read no further. */
-const MAX_IN_FLIGHT = 512 * 1024;
+const MAX_IN_FLIGHT = 768 * 1024;
 
 /** The publishes of one connection. */
 export interface ConnectionTurn {
