@@ -107,12 +107,14 @@ export {
 } from "./core/sourcing/snapshot.ts";
 export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcaster.ts";
 export { MemoryState } from "./core/state/memory.ts";
+export { SqliteState } from "./core/state/sqlite.ts";
 export type { State } from "./core/state/state.ts";
 export { FileEventStore, type FileStoreOptions } from "./core/store/file.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export { type AppendView, decideAppend } from "./core/store/append.ts";
 export type { Damage } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
+export { SqliteEventStore, type SqliteStoreOptions } from "./core/store/sqlite.ts";
 export {
   type AppendOutcome,
   type AppendRequest,

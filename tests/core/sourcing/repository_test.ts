@@ -9,9 +9,11 @@ import {
   EventBroker,
   EventSourcedRepository,
   type EventStore,
+  FileEventStore,
   InvalidArgumentError,
   MemoryEventStore,
   NotFoundError,
+  SqliteEventStore,
   UnknownEventTypeError,
   UnsupportedError,
   Upcasters,
@@ -19,7 +21,6 @@ import {
 } from "../../../mod.ts";
 import type { StoreRequest } from "../../../core/store/pack.ts";
 import type { AppendOutcome, JournalStore } from "../../../core/store/store.ts";
-import { SqliteEventStore } from "../../../core/store/sqlite.ts";
 import { Account } from "./account.ts";
 
 const make = (id: string) => new Account(id);
@@ -38,6 +39,11 @@ const stores: Record<string, () => Promise<{ store: JournalStore; dispose(): Pro
   sqlite: async () => {
     const dir = await Deno.makeTempDir({ prefix: "evs-sourcing-" });
     const store = new SqliteEventStore(`${dir}/events.db`);
+    return { store, dispose: () => Deno.remove(dir, { recursive: true }) };
+  },
+  files: async () => {
+    const dir = await Deno.makeTempDir({ prefix: "evs-sourcing-" });
+    const store = new FileEventStore(`${dir}/events`);
     return { store, dispose: () => Deno.remove(dir, { recursive: true }) };
   },
 };
