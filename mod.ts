@@ -16,6 +16,8 @@ export { type BrokerOptions, type CreateTopicOptions, EventBroker } from "./core
 export type { PublishOptions } from "./core/capture.ts";
 export { type Cause, causedBy } from "./core/causation.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
+export { connect, type ConnectOptions } from "./core/connect.ts";
+export type { RemoteBroker } from "./core/client/remote_broker.ts";
 export { defaultBroker } from "./core/default_broker.ts";
 export { FileDeadLetterQueue, type FileDeadLetterQueueOptions } from "./core/dead_letter/file.ts";
 export type {
@@ -43,11 +45,13 @@ export {
   CannotStoreError,
   ClosedError,
   ConflictError,
+  ConnectionLostError,
   EventRefusedError,
   EvsError,
   HandlerTimeoutError,
   InvalidArgumentError,
   InvalidSchemaError,
+  NoDaemonError,
   NonRetryableError,
   NotFoundError,
   OverflowError,

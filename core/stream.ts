@@ -29,6 +29,23 @@ export interface StreamOptions {
   where?: string;
 }
 
+/** The options, or an `InvalidArgumentError` that names the field. */
+export function checkStreamOptions(options: StreamOptions): StreamOptions {
+  const { overflow = "wait", buffer = 1000 } = options;
+  if (!OVERFLOWS.includes(overflow)) {
+    throw new InvalidArgumentError(
+      `overflow is ${OVERFLOWS.join(", ")}, not ${JSON.stringify(overflow)}`,
+      { details: { field: "overflow" } },
+    );
+  }
+  if (!Number.isSafeInteger(buffer) || buffer < 1) {
+    throw new InvalidArgumentError(`buffer is a whole number from 1, not ${buffer}`, {
+      details: { field: "buffer" },
+    });
+  }
+  return options;
+}
+
 /** Where a stream's events come from. One `pull` at a time. */
 export interface StreamSource {
   /** Resolves when what is published from now on will be seen. */
@@ -58,20 +75,9 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   #failure: { error: unknown } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** `ended` is called once, when it is over. */
+  /** `options` are checked already; `ended` is called once, when it is over. */
   constructor(source: StreamSource, options: StreamOptions, ended: () => void = () => {}) {
     const { overflow = "wait", buffer = 1000, signal } = options;
-    if (!OVERFLOWS.includes(overflow)) {
-      throw new InvalidArgumentError(
-        `overflow is ${OVERFLOWS.join(", ")}, not ${JSON.stringify(overflow)}`,
-        { details: { field: "overflow" } },
-      );
-    }
-    if (!Number.isSafeInteger(buffer) || buffer < 1) {
-      throw new InvalidArgumentError(`buffer is a whole number from 1, not ${buffer}`, {
-        details: { field: "buffer" },
-      });
-    }
     this.#source = source;
     this.#options = { ...options, overflow, buffer };
     this.#ended = ended;

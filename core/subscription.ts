@@ -46,7 +46,7 @@ export interface SubscribeOptions {
   timeoutMs?: number;
   /** Wrapped around the handler; the first is outermost. `reliable()` gives the usual ones. */
   middleware?: readonly Middleware[];
-  /** Behind a daemon: events that are fetched ahead of the handlers. Default 64. */
+  /** Behind a daemon: the most events that are fetched ahead of the handlers. Default: what keeps them busy. */
   prefetch?: number;
   /** Unsubscribes when it aborts. */
   signal?: AbortSignal;

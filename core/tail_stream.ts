@@ -1,13 +1,12 @@
 /** A stream's events from the store of this process: a live tail (core/tail.ts), begun where `from` says. */
-import { type Event } from "./event.ts";
+import type { Event } from "./event.ts";
+import { eventsOfLines } from "./event_lines.ts";
 import { resolveOffset } from "./offset.ts";
 import { offsetFor } from "./delivery/manager_parts.ts";
 import type { StreamOptions, StreamSource } from "./stream.ts";
 import { Tail, type TailSource } from "./tail.ts";
 import { assertTopicPattern, compilePattern } from "./topic.ts";
 import type { TopicCatalog } from "./topic_catalog.ts";
-
-const decoder = new TextDecoder();
 
 /** What a stream is read from. */
 export interface TailStreamContext {
@@ -60,7 +59,7 @@ export class TailStream implements StreamSource {
     for (;;) {
       const bytes = await this.#tail.next();
       if (bytes === undefined) return undefined;
-      const events = eventsOf(bytes).filter((event) => !this.#filter || this.#filter(event));
+      const events = eventsOfLines(bytes).filter((event) => !this.#filter || this.#filter(event));
       if (events.length > 0) return events;
     }
   }
@@ -68,16 +67,4 @@ export class TailStream implements StreamSource {
   close(): void {
     this.#tail.close();
   }
-}
-
-/** The events of whole wire lines, as applications see them. */
-export function eventsOf(lines: Uint8Array): Event[] {
-  return decoder.decode(lines).split("\n").filter((line) => line !== "").map(eventOfLine);
-}
-
-/** What is not stored has no number. */
-export function eventOfLine(line: string): Event {
-  const event = JSON.parse(line) as Event;
-  if (event.seq === 0) delete event.seq;
-  return event;
 }

@@ -22,7 +22,7 @@ import type {
 import type { SchemaRegistry } from "./schema/registry.ts";
 import type { CompatibilityLevel } from "./schema/compatibility/level.ts";
 import type { EventStore, Expected } from "./store/store.ts";
-import type { EventStream, StreamOptions } from "./stream.ts";
+import { checkStreamOptions, type EventStream, type StreamOptions } from "./stream.ts";
 import type {
   BatchOptions,
   MaybePromise,
@@ -216,7 +216,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     options?: StreamOptions & { eventTypes?: Y[] },
   ): EventStream<EventOf<E, Matching<E, P>, Y>>;
   stream(topic: string, options: StreamOptions = {}): EventStream {
-    return this.openStream(topic, options);
+    return this.openStream(topic, checkStreamOptions(options));
   }
 
   /**

@@ -18,6 +18,7 @@ import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { RetentionTimer } from "./retention.ts";
+import { UnnamedSubscriptions } from "./unnamed.ts";
 
 /** How many damaged places the status names. */
 const DAMAGE_NAMED = 5;
@@ -49,6 +50,7 @@ export class Host {
   readonly retention: RetentionTimer;
   /** Copies of files that were found damaged. */
   #quarantine: QuarantineEntry[] = [];
+  readonly unnamed: UnnamedSubscriptions;
   /** Open connections; the server sets it. */
   connections: () => number = () => 0;
   draining = false;
@@ -64,6 +66,12 @@ export class Host {
     this.retention = new RetentionTimer(broker, {
       clock: systemClock,
       onError: (error) => this.unexpected(error, "retention"),
+    });
+    this.unnamed = new UnnamedSubscriptions(broker.subscriptions, {
+      clock: systemClock,
+      removed: (name) =>
+        this.log.logger.info("subscription removed: its client is gone", { subscription: name }),
+      onError: (error) => this.unexpected(error, "subscriptions without a name"),
     });
     this.#readQuarantine();
   }
@@ -142,6 +150,7 @@ export class Host {
   /** Finishes what is under way, then closes the databases. */
   async close(): Promise<void> {
     await this.retention.stop();
+    await this.unnamed.stop();
     await this.broker.close();
   }
 }

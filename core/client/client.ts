@@ -19,6 +19,8 @@ import type {
   LeaseRequest,
   NackRequest,
   PauseRequest,
+  ProcessedReply,
+  ProcessedRequest,
   PublishQuery,
   PublishReply,
   ReadQuery,
@@ -208,6 +210,14 @@ export class Client implements Disposable {
 
   async release(name: string, request: AckRequest): Promise<SettleReply> {
     return await this.call(send("POST", subscriptionPath(name, "release"), request));
+  }
+
+  async processed(
+    name: string,
+    request: ProcessedRequest,
+    options: CallOptions = {},
+  ): Promise<ProcessedReply> {
+    return await this.call(send("POST", subscriptionPath(name, "processed"), request), options);
   }
 
   async extend(name: string, request: ExtendRequest): Promise<SettleReply> {

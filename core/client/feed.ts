@@ -23,6 +23,8 @@ export interface FeedOptions {
   clock: Clock;
   /** Words about breaks. */
   say: (text: string) => void;
+  /** Called once, when the first request is answered: what is published from then on will be seen. */
+  opened?: () => void;
   signal?: AbortSignal;
 }
 
@@ -66,6 +68,7 @@ async function* read(
       options,
     );
     if (!first) say("evs: the daemon is back; going on without a gap");
+    else options.opened?.();
     takeEnd(response, { only, positions, ...options });
     try {
       for await (const block of wholeLines(response)) {

@@ -15,6 +15,9 @@ import type { TopicOptions } from "../topic.ts";
 export const PROTOCOL = 1;
 export const PROTOCOL_HEADER = "evs-protocol";
 
+/** How the names of subscriptions begin that a client made without one: removed when they are left alone. */
+export const UNNAMED = "unnamed-";
+
 /** The body of every answer with a status of 400 or above. */
 export interface ErrorReply {
   error: ErrorBody;
@@ -60,7 +63,7 @@ export interface PublishReply {
   /** Non-empty lines that were looked at. */
   lines: number;
   /** In order; only for at most 100 events. */
-  events?: { seq: number; id: string; duplicate?: true }[];
+  events?: { seq: number; id: string; schemaVersion: string; duplicate?: true }[];
   refused: RefusedLine[];
   error?: ErrorBody;
 }
@@ -144,6 +147,8 @@ export interface LeaseRequest {
   bind?: boolean;
   /** Answer at once, even while waiting, when nothing is pending, leased or scheduled. */
   untilEmpty?: boolean;
+  /** Wait on while the subscription is paused, instead of being told at once. */
+  throughPause?: boolean;
 }
 
 /** One event handed to one consumer. `event` is a wire line's JSON, its payload byte for byte. */
@@ -180,6 +185,7 @@ export interface NackItem {
   exitCode?: number;
   signal?: string;
   stderr?: string;
+  stack?: string;
   /** Dead-letter at once. */
   dead?: boolean;
   /** Retry after this long instead of the backoff, ms. */
@@ -206,6 +212,19 @@ export interface SettleReply {
   lost: string[];
   /** Of a nack: what became of each, in order. */
   outcomes?: ("retry" | "dead" | "lost")[];
+}
+
+/** `POST /v1/subscriptions/{name}/processed`: wait until everything of the topic up to `seq` is done or dead. */
+export interface ProcessedRequest {
+  topic: string;
+  seq: number;
+  /** At most this long, ms. Default 0: only look. */
+  waitMs?: number;
+}
+
+/** What there is to say of that position. */
+export interface ProcessedReply {
+  processed: boolean;
 }
 
 /** `POST /v1/subscriptions/{name}/pause`. `resume` has no body. */

@@ -1,6 +1,6 @@
 /** The subscriptions whose handlers run in this process. */
 import type { Clock } from "../clock.ts";
-import { InvalidArgumentError, UnsupportedError } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import { type Event, toEvent } from "../event.ts";
 import { parseOffset, resolveOffset } from "../offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
@@ -19,6 +19,7 @@ import type { TopicCatalog } from "../topic_catalog.ts";
 import type { Ledger } from "./committer.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { newToken } from "./driver_parts.ts";
+import { assertOn } from "./manager_parts.ts";
 import type { SubscriptionManager } from "./manager.ts";
 import { HandlerRunner } from "./runner.ts";
 import { defaultSettings } from "./settings.ts";
@@ -184,15 +185,8 @@ export class LocalSubscriptions {
     position: Position,
     { signal }: WaitOptions,
   ): Promise<void> {
-    const { name, topic } = driver.record;
-    if (!compilePattern(topic)(position.topic)) {
-      throw new InvalidArgumentError(
-        `the subscription ${name} is on ${topic}, not on ${position.topic}`,
-        {
-          details: { subscription: name, topic: position.topic },
-        },
-      );
-    }
+    assertOn(driver, position.topic);
+    driver.look();
     return driver.whenProcessed(position.topic, seqOf(position), signal);
   }
 

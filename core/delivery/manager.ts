@@ -292,6 +292,7 @@ export class SubscriptionManager {
     }, {
       waitMs,
       untilEmpty: request.untilEmpty ?? false,
+      throughPause: request.throughPause ?? false,
       ...(context.signal ? { signal: context.signal } : {}),
     });
     const { queue, record } = driver;

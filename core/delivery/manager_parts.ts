@@ -2,6 +2,7 @@
 import type {
   LeaseReply,
   LeaseRequest,
+  ProcessedRequest,
   SettleReply,
   SubscriptionInfo,
 } from "../client/protocol.ts";
@@ -13,7 +14,7 @@ import type { State, StateChange, StateSnapshot } from "../state/state.ts";
 import type { TopicCatalog } from "../topic_catalog.ts";
 import type { Ledger } from "./committer.ts";
 import type { JournalStore } from "../store/store.ts";
-import { isPattern } from "../topic.ts";
+import { compilePattern, isPattern } from "../topic.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Outcome } from "./plan.ts";
 import type { QueueStart } from "./queue.ts";
@@ -155,6 +156,35 @@ export function startOf(
     missed: mine(snapshot.missed),
     retries: mine(snapshot.retries),
   };
+}
+
+/** Waits for a position, at most so long; the position must be on a topic that is subscribed to. */
+export async function processedWithin(
+  driver: SubscriptionDriver,
+  { topic, seq, waitMs }: Required<ProcessedRequest>,
+  { clock, signal }: { clock: Clock; signal: AbortSignal },
+): Promise<boolean> {
+  assertOn(driver, topic);
+  driver.look();
+  const over = new AbortController();
+  const cancel = clock.setTimer(() => over.abort(), waitMs);
+  try {
+    await driver.whenProcessed(topic, seq, AbortSignal.any([over.signal, signal]));
+    return true;
+  } catch (error) {
+    if (!over.signal.aborted) throw error;
+    return false;
+  } finally {
+    cancel();
+  }
+}
+
+/** Throws `InvalidArgumentError` for a topic that the subscription is not on. */
+export function assertOn({ record: { name, topic } }: SubscriptionDriver, other: string): void {
+  if (compilePattern(topic)(other)) return;
+  throw new InvalidArgumentError(`the subscription ${name} is on ${topic}, not on ${other}`, {
+    details: { subscription: name, topic: other },
+  });
 }
 
 /** The answer to a settlement. */

@@ -69,7 +69,7 @@ export function batchParts(
   const batch = new Batch(whole, { size, maxWaitMs, clock });
   return {
     handler: (event, context) => batch.add(event, context),
-    options: { ...rest, concurrency: size, prefetch: Math.max(size, rest.prefetch ?? 0) },
+    options: { ...rest, concurrency: size },
   };
 }
 

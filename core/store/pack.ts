@@ -69,6 +69,13 @@ export function idsOf(request: StoreRequest): string[] {
   return isPacked(request) ? idTexts(request) : request.events.map(({ id }) => id);
 }
 
+/** The schema versions of a request's events; one text where it is the same for all. */
+export function versionsOf(request: StoreRequest): string | string[] {
+  return isPacked(request)
+    ? request.versions
+    : request.events.map(({ schemaVersion }) => schemaVersion);
+}
+
 /** What to transfer with a packed request, so that it is not copied. */
 export function buffersOf(request: PackedRequest): ArrayBufferLike[] {
   const { payloads, bounds, ids } = request;

@@ -97,7 +97,11 @@ async function publishJson(
       events,
       ...(options.expected === undefined ? {} : { expected: options.expected }),
     });
-    tally.add({ count: events.length, ids: events.map(({ id }) => id) }, settled(outcome));
+    const [ids, versions] = [
+      events.map(({ id }) => id),
+      events.map(({ schemaVersion }) => schemaVersion),
+    ];
+    tally.add({ count: events.length, ids, versions }, settled(outcome));
   }
   sendJson(reply, 200, tally.reply(host.broker.store.durable));
 }

@@ -7,7 +7,13 @@
  */
 import type http from "node:http";
 import { EvsError, InvalidArgumentError } from "../../core/errors.ts";
-import { countOf, idsOf, payloadBytesOf, type StoreRequest } from "../../core/store/pack.ts";
+import {
+  countOf,
+  idsOf,
+  payloadBytesOf,
+  type StoreRequest,
+  versionsOf,
+} from "../../core/store/pack.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
 import type { Intake } from "../intake.ts";
 import { LineIntake } from "../line_intake.ts";
@@ -144,9 +150,10 @@ class LinesPublish {
     const count = countOf(request);
     // Asked for now: a packed request is gone once it is handed down.
     const ids = this.#tally.lists(count) ? idsOf(request) : undefined;
+    const versions = versionsOf(request);
     turn.bytes += size;
     const appended: Promise<void> = this.#request.host.broker.append(request, turn.stream)
-      .then((outcome) => this.#tally.add({ count, ids }, settled(outcome)))
+      .then((outcome) => this.#tally.add({ count, ids, versions }, settled(outcome)))
       .catch((error) => void (this.#failure ??= error))
       .finally(() => {
         turn.bytes -= size;

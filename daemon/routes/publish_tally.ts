@@ -14,17 +14,21 @@ export class Tally {
   lastSeq = 0;
   lines = 0;
   readonly refused: RefusedLine[] = [];
-  readonly #events: { seq: number; id: string; duplicate?: true }[] = [];
+  readonly #events: NonNullable<PublishReply["events"]> = [];
   #listed = true;
 
-  /** True when one with so many more events is still told one by one: then `add` wants their ids. */
+  /** True when one with so many more events is still told one by one: then `add` wants their ids and versions. */
   lists(more: number): boolean {
     return this.#listed && this.#events.length + more <= LISTED;
   }
 
   /** Adds an append of `count` events. */
   add(
-    { count, ids }: { count: number; ids: readonly string[] | undefined },
+    { count, ids, versions }: {
+      count: number;
+      ids: readonly string[] | undefined;
+      versions: string | readonly string[];
+    },
     outcome: Extract<AppendOutcome, { ok: true }>,
   ): void {
     this.count += outcome.count;
@@ -40,9 +44,12 @@ export class Tally {
     const duplicates = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
     let seq = outcome.firstSeq;
     ids.forEach((id, index) => {
+      const schemaVersion = typeof versions === "string" ? versions : versions[index]!;
       const first = duplicates.get(index);
       this.#events.push(
-        first === undefined ? { seq: seq++, id } : { seq: first, id, duplicate: true },
+        first === undefined
+          ? { seq: seq++, id, schemaVersion }
+          : { seq: first, id, schemaVersion, duplicate: true },
       );
     });
   }

@@ -1,8 +1,10 @@
 /** The routes of subscriptions: settings, and the deliveries to who consumes them. */
 import type http from "node:http";
+import { systemClock } from "../../core/clock.ts";
 import type { NackItem, SubscriptionRequest } from "../../core/client/protocol.ts";
 import { type BreakerSpec, checkBreaker } from "../../core/delivery/breaker.ts";
 import type { Delivery } from "../../core/delivery/manager.ts";
+import { processedWithin } from "../../core/delivery/manager_parts.ts";
 import { type BackoffSpec, checkBackoff } from "../../core/retry.ts";
 import type { SubscriptionSettings } from "../../core/state/state.ts";
 import { Fields } from "../fields.ts";
@@ -38,6 +40,7 @@ export const subscriptionRoutes: Route[] = [
       const { host, params } = request;
       const body = subscriptionRequest(await readJson(request));
       const info = await host.broker.subscriptions.put(params["name"]!, body);
+      host.unnamed.seen(info.name);
       if (info.created) {
         host.log.logger.info("subscription created", {
           subscription: info.name,
@@ -151,6 +154,20 @@ export const subscriptionRoutes: Route[] = [
       );
     },
   },
+  {
+    method: "POST",
+    path: "/v1/subscriptions/{name}/processed",
+    async handle(request, reply) {
+      const fields = new Fields(await readJson(request), ["topic", "seq", "waitMs"]);
+      const driver = request.host.broker.subscriptions.require(request.params["name"]!);
+      const processed = await processedWithin(driver, {
+        topic: fields.required("topic", fields.string("topic")),
+        seq: fields.required("seq", fields.whole("seq", [1, Number.MAX_SAFE_INTEGER])),
+        waitMs: fields.whole("waitMs", [0, LONGEST_WAIT]) ?? 0,
+      }, { clock: systemClock, signal: request.signal });
+      sendJson(reply, 200, { processed });
+    },
+  },
 ];
 
 async function leasesOf(request: RouteRequest): Promise<string[]> {
@@ -199,6 +216,7 @@ function nackItem(body: Record<string, unknown>): NackItem {
     "exitCode",
     "signal",
     "stderr",
+    "stack",
     "dead",
     "afterMs",
   ]);
@@ -210,6 +228,7 @@ function nackItem(body: Record<string, unknown>): NackItem {
       exitCode: fields.whole("exitCode", [0, 255]),
       signal: fields.string("signal"),
       stderr: fields.string("stderr"),
+      stack: fields.string("stack"),
       dead: fields.boolean("dead"),
       afterMs: fields.whole("afterMs", [0, 365 * DAY]),
     }),
@@ -234,7 +253,9 @@ async function lease(request: RouteRequest, reply: http.ServerResponse): Promise
     "waitMs",
     "bind",
     "untilEmpty",
+    "throughPause",
   ]);
+  request.host.unnamed.seen(request.params["name"]!);
   const { deliveries, ...rest } = await request.host.broker.subscriptions.lease(
     request.params["name"]!,
     defined({
@@ -243,6 +264,7 @@ async function lease(request: RouteRequest, reply: http.ServerResponse): Promise
       waitMs: fields.whole("waitMs", [0, LONGEST_WAIT]),
       bind: fields.boolean("bind"),
       untilEmpty: fields.boolean("untilEmpty"),
+      throughPause: fields.boolean("throughPause"),
     }),
     { consumer: request.connection, signal: request.signal },
   );

@@ -202,6 +202,11 @@ Deno.test("openapi.json describes what every route answers", async () => {
   const [first, second, third, fourth] = leased.json.deliveries.map((delivery: { lease: string }) =>
     delivery.lease
   );
+  await call("POST", `${subscription}/processed`, {
+    params: name,
+    body: { topic: "users", seq: 1 },
+    status: 200,
+  });
   await call("POST", `${subscription}/extend`, {
     params: name,
     body: { leases: [first, "never"] },

@@ -9,10 +9,11 @@
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
 import { type Clock, systemClock } from "../../clock.ts";
+import { Hand } from "./hand.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
-import { type Delivery, isEmpty, isGone, type Leased } from "./port.ts";
+import { isEmpty, isGone, type Leased } from "./port.ts";
 import { Reserve } from "./reserve.ts";
-import { type Fate, settle, wasCounted, type Work } from "./work.ts";
+import { type Fate, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
 
@@ -32,7 +33,7 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #clock: Clock;
   readonly #reserve: Reserve;
-  readonly #works = new Map<string, Work>();
+  readonly #works = new Hand();
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
   /** Attempts begun. */
   #started = 0;
@@ -44,6 +45,7 @@ export class Consumer {
   /** After a reconnection, until the first lease reply: judged stale works wait for a new lease. */
   #awaitingLeases = false;
   #failure: { error: unknown } | undefined;
+  #held = false;
   #changed = Promise.withResolvers<void>();
   #cancelExtend = () => {};
   #cancelKill = () => {};
@@ -51,7 +53,7 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#reserve = new Reserve(options.concurrency * (options.batch ?? 1));
+    this.#reserve = new Reserve(options.concurrency * (options.batch ?? 1), options.prefetch);
   }
 
   /** Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair. */
@@ -60,7 +62,7 @@ export class Consumer {
     const leasing = this.#leaseLoop();
     leasing.catch((error) => this.#fail(error));
     try {
-      while (!this.#finished()) await this.#nextChange();
+      while (!this.#finished()) await this.nextChange();
       await this.#settling;
       if (this.#failure !== undefined) throw this.#failure.error;
       await this.#giveBack();
@@ -92,13 +94,47 @@ export class Consumer {
   }
 
   #endHandlers(): void {
+    const { graceMs = STOP_GRACE_MS } = this.#options;
     this.#killAll("SIGTERM");
     this.#cancelKill();
-    this.#cancelKill = this.#clock.setTimer(() => this.#killAll("SIGKILL"), STOP_GRACE_MS);
+    this.#cancelKill = this.#clock.setTimer(() => this.#killAll("SIGKILL"), graceMs);
+  }
+
+  /** Events in hand, until what became of them is confirmed. */
+  get inHand(): number {
+    return this.#works.size;
+  }
+
+  /** Attempts begun. */
+  get started(): number {
+    return this.#started;
+  }
+
+  /** Begins no more events until {@link resume}; those that wait in hand are given back. */
+  pause(): void {
+    this.#held = true;
+    this.#change();
+    this.#giveBackWaiting();
+  }
+
+  resume(): void {
+    this.#held = false;
+    this.#change();
+  }
+
+  #giveBackWaiting(): void {
+    const waiting = this.#works.unbegun();
+    for (const work of waiting) this.#works.drop(work);
+    const leases = waiting.filter((work) => !work.stale).map((work) => work.lease);
+    if (leases.length === 0) return;
+    this.#options.port.release(leases.reverse())
+      .catch((error) => this.#recover(error))
+      .catch((error) => this.#fail(error))
+      .finally(() => this.#change());
   }
 
   #killAll(signal: Deno.Signal): void {
-    for (const work of this.#works.values()) {
+    for (const work of this.#works.all()) {
       if (work.verdict === undefined) work.running?.kill(signal);
     }
   }
@@ -107,13 +143,13 @@ export class Consumer {
     if (this.#running > 0 || !this.#ending) return false;
     if (this.#failure !== undefined || this.#stopping !== undefined) return true;
     // What waits for a slot is given back; what is judged must be settled first.
-    return ![...this.#works.values()].some((work) => work.verdict !== undefined);
+    return !this.#works.all().some((work) => work.verdict !== undefined);
   }
 
   // -- leasing -------------------------------------------------------------------------------------------------------
 
   async #leaseLoop(): Promise<void> {
-    const { port, untilEmpty = false } = this.#options;
+    const { port, untilEmpty = false, throughPause = false } = this.#options;
     while (!this.#ending) {
       if (this.#started >= (this.#options.max ?? Infinity)) {
         this.#ending = true;
@@ -122,7 +158,7 @@ export class Consumer {
       }
       const max = this.#wanted();
       if (max === 0) {
-        await this.#nextChange();
+        await this.nextChange();
         continue;
       }
       let leased: Leased;
@@ -133,16 +169,20 @@ export class Consumer {
           waitMs: this.#awaitingLeases ? 0 : WAIT_MS,
           bind: true,
           untilEmpty,
+          ...(throughPause ? { throughPause } : {}),
         });
       } catch (error) {
         await this.#recover(error);
         continue;
       }
       this.#awaitingLeases = false;
-      for (const delivery of leased.deliveries) this.#take(delivery);
+      for (const delivery of leased.deliveries) {
+        this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" }));
+      }
+      if (this.#held) this.#giveBackWaiting();
       this.#fillSlots();
       this.#settleSoon();
-      if (leased.paused) {
+      if (leased.paused && !throughPause) {
         this.#result.paused ??= leased.pauseReason ?? "it was paused";
         this.#ending = true;
       } else if (untilEmpty && isEmpty(leased) && this.#works.size === 0) {
@@ -155,56 +195,23 @@ export class Consumer {
   /** How many leases to ask for. After a break all in hand are asked for again. */
   #wanted(): number {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
+    if (this.#held) return 0;
     const room = concurrency * batch;
     if (this.#awaitingLeases) return Math.min(MOST_LEASES, room + this.#works.size);
-    const waiting = [...this.#works.values()]
-      .filter((work) => work.running === undefined && work.verdict === undefined).length;
+    const waiting = this.#works.unbegun().length;
     const idle = (concurrency - this.#running) * batch;
     const ahead = this.#reserve.wanted(Math.max(0, waiting - idle));
     const lacking = Math.max(0, idle - waiting) + ahead;
     return Math.max(0, Math.min(MOST_LEASES, lacking, max - this.#started - waiting));
   }
 
-  #take(delivery: Delivery): void {
-    const { topic, seq } = delivery.facts;
-    const key = `${topic}\n${seq}\n${delivery.facts.id}`;
-    const inHand = this.#works.get(key);
-    if (inHand !== undefined && wasCounted(inHand, delivery)) {
-      this.#tell(inHand, { kind: "retry" });
-    } else if (inHand !== undefined) {
-      inHand.lease = delivery.lease;
-      inHand.stale = false;
-      return;
-    }
-    this.#works.set(key, { key, delivery, lease: delivery.lease, stale: false });
-  }
-
   #fillSlots(): void {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
-    while (this.#running < concurrency && !this.#ending && this.#started < max) {
-      const works = this.#waiting(Math.min(batch, max - this.#started));
+    while (!this.#held && this.#running < concurrency && !this.#ending && this.#started < max) {
+      const works = this.#works.next(Math.min(batch, max - this.#started));
       if (works.length === 0) return;
       this.#begin(works);
     }
-  }
-
-  /** The next works that nobody has begun; no id twice, for a handler answers by id. */
-  #waiting(most: number): Work[] {
-    const waiting: Work[] = [];
-    const ids = new Set<string>();
-    for (const work of this.#works.values()) {
-      if (work.running !== undefined || work.verdict !== undefined) continue;
-      // Not begun, and the daemon has it again.
-      if (work.stale) {
-        this.#works.delete(work.key);
-        continue;
-      }
-      const { id } = work.delivery.facts;
-      if (ids.has(id)) continue;
-      ids.add(id);
-      if (waiting.push(work) >= most) break;
-    }
-    return waiting;
   }
 
   #begin(works: readonly Work[]): void {
@@ -242,7 +249,7 @@ export class Consumer {
   }
 
   #judged(): Work[] {
-    return [...this.#works.values()].filter((work) =>
+    return this.#works.all().filter((work) =>
       work.verdict !== undefined && !(work.stale && this.#awaitingLeases)
     );
   }
@@ -271,8 +278,8 @@ export class Consumer {
     const { say } = this.#options;
     const { topic, seq, id } = work.delivery.facts;
     // The event came again meanwhile, for its next attempt: what became of this one was told then.
-    if (this.#works.get(work.key) !== work) return;
-    this.#works.delete(work.key);
+    if (!this.#works.has(work)) return;
+    this.#works.drop(work);
     if (fate.kind === "done") result.done++;
     else if (fate.kind === "retry") result.retried++;
     else if (fate.kind === "dead") {
@@ -294,7 +301,7 @@ export class Consumer {
 
   /** At the end: acks what was done before a stop, gives back the rest. Closing the connection would do it, too. */
   async #giveBack(): Promise<void> {
-    const works = [...this.#works.values()].filter((work) => !work.stale);
+    const works = this.#works.all().filter((work) => !work.stale);
     const done = works.filter((work) => work.verdict?.kind === "ack");
     const rest = works.filter((work) => work.verdict?.kind !== "ack");
     try {
@@ -315,7 +322,7 @@ export class Consumer {
 
   #scheduleExtend(): void {
     this.#cancelExtend = this.#clock.setTimer(() => {
-      const held = [...this.#works.values()].filter((work) => !work.stale);
+      const held = this.#works.all().filter((work) => !work.stale);
       const extended = held.length === 0
         ? Promise.resolve()
         : this.#options.port.extend(held.map((work) => work.lease), LEASE_MS).then((reply) => {
@@ -340,7 +347,7 @@ export class Consumer {
 
   async #reconnect(): Promise<void> {
     const { port, say } = this.#options;
-    for (const work of this.#works.values()) work.stale = true;
+    for (const work of this.#works.all()) work.stale = true;
     this.#awaitingLeases = true;
     say("lost the daemon; waiting for it to come back");
     while (!this.#halted()) {
@@ -361,7 +368,7 @@ export class Consumer {
   async #pause(ms: number): Promise<void> {
     let cancel = () => {};
     const timer = new Promise<void>((resolve) => cancel = this.#clock.setTimer(resolve, ms));
-    await Promise.race([timer, this.#nextChange()]);
+    await Promise.race([timer, this.nextChange()]);
     cancel();
   }
 
@@ -378,7 +385,8 @@ export class Consumer {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  #nextChange(): Promise<void> {
+  /** Resolves when anything has changed. */
+  nextChange(): Promise<void> {
     return this.#changed.promise;
   }
 }

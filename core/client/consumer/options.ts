@@ -18,6 +18,12 @@ export interface ConsumerOptions {
   untilEmpty?: boolean;
   /** Ends after this many attempts. */
   max?: number;
+  /** The most events that are leased ahead of the handlers. Default: as many as keep them busy. */
+  prefetch?: number;
+  /** Waits while the subscription is paused, instead of ending. */
+  throughPause?: boolean;
+  /** How long handlers may go on after the consumer was told to stop, ms. Default 5,000. */
+  graceMs?: number;
   clock?: Clock;
 }
 

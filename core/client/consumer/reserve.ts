@@ -16,9 +16,12 @@ export class Reserve {
   readonly #room: number;
   #meanMs = Infinity;
 
+  readonly #most: number;
+
   /** `room`: the events that can be at work at the same time. */
-  constructor(room: number) {
+  constructor(room: number, most = Math.max(MOST, room)) {
     this.#room = room;
+    this.#most = most;
   }
 
   /** A run has ended. */
@@ -31,7 +34,7 @@ export class Reserve {
   /** How many are to be in reserve. */
   get size(): number {
     const lasting = Math.floor(AHEAD_MS / Math.max(this.#meanMs, 0.01) * this.#room);
-    return Math.min(lasting, Math.max(MOST, this.#room));
+    return Math.min(lasting, this.#most);
   }
 
   /** How many to ask for beside those that can begin at once; several together, so that not each costs a request. */

@@ -1,0 +1,179 @@
+/** What every broker does with what is published. */
+import assert from "node:assert/strict";
+import {
+  ConflictError,
+  type Event,
+  EventRefusedError,
+  InvalidSchemaError,
+  UnsupportedError,
+} from "../../../mod.ts";
+import type { Test } from "./suite.ts";
+
+const refused = (code: string) => (error: unknown) =>
+  error instanceof EventRefusedError && error.code === code;
+
+/** Registers them. */
+export function publishing(test: Test): void {
+  test("hands what was published to a handler, with its seq, version, key and metadata", async ({ broker }) => {
+    const seen: Event[] = [];
+    broker.subscribe("users", (event) => void seen.push(event));
+    const published = await broker.publish("users", "user.created", { n: 1.5, ä: "ö" }, {
+      key: "u1",
+      schemaVersion: "2.0",
+      timestamp: 1_700_000_000_123,
+      correlationId: "c-1",
+      metadata: { traceparent: "t" },
+    });
+    await broker.idle();
+    assert.equal(published.seq, 1);
+    assert.deepEqual(seen, [published]);
+    assert.deepEqual(published.metadata, { traceparent: "t", correlationId: "c-1" });
+    const [stored] = await broker.getEventStore().getEvents("users");
+    assert.deepEqual(stored, published);
+  });
+
+  test("numbers a topic's events in the order of the calls, whoever waits", async ({ broker }) => {
+    const published = await Promise.all(
+      Array.from({ length: 250 }, (_, n) => broker.publish("t", "x", n)),
+    );
+    assert.deepEqual(published.map(({ seq }) => seq), Array.from({ length: 250 }, (_, n) => n + 1));
+    const events = await broker.getEventStore().getEvents("t");
+    assert.deepEqual(
+      events.map(({ payload }) => payload),
+      Array.from({ length: 250 }, (_, n) => n),
+    );
+  });
+
+  test("captures a payload when it is published", async ({ broker }) => {
+    const payload = { n: 1 };
+    const publishing = broker.publish("t", "x", payload);
+    payload.n = 2;
+    await publishing;
+    const [event] = await broker.getEventStore().getEvents("t");
+    assert.deepEqual(event!.payload, { n: 1 });
+  });
+
+  test("refuses what is not JSON, stores nothing of it, and goes on", async ({ broker }) => {
+    const cycle: Record<string, unknown> = {};
+    cycle["self"] = cycle;
+    for (const payload of [undefined, () => 1, 1n, cycle, { f: () => 1 }, Symbol("x")]) {
+      await assert.rejects(broker.publish("t", "x", payload), refused("event/invalid-payload"));
+    }
+    await assert.rejects(broker.publish("t", "", 1), refused("event/invalid-envelope"));
+    await assert.rejects(
+      broker.publish("t", "x", 1, { id: "a b" }),
+      refused("event/invalid-envelope"),
+    );
+    assert.equal((await broker.publish("t", "x", 1)).seq, 1);
+  });
+
+  test("stores a given id once, and answers a repeat with the first seq", async ({ broker }) => {
+    const first = await broker.publish("t", "x", 1, { id: "a" });
+    await broker.publish("t", "x", 2);
+    assert.equal((await broker.publish("t", "x", 3, { id: "a" })).seq, first.seq);
+    assert.equal((await broker.getEventStore().getEvents("t")).length, 2);
+  });
+
+  test("answers a failed expectation with both numbers", async ({ broker }) => {
+    await broker.publish("t", "x", 1, { expected: "none" });
+    await assert.rejects(broker.publish("t", "x", 2, { expected: 7 }), (error) => {
+      assert.ok(error instanceof ConflictError, String(error));
+      assert.deepEqual(
+        [error.code, error.details!["expected"], error.details!["actual"]],
+        ["event/conflict", 7, 1],
+      );
+      return true;
+    });
+    assert.equal((await broker.publish("t", "x", 2, { expected: 1 })).seq, 2);
+  });
+
+  test("publishes a batch whole or not at all", async ({ broker }) => {
+    const messages = Array.from(
+      { length: 150 },
+      (_, n) => ({ type: "x", payload: n, id: `id-${n}` }),
+    );
+    const events = await broker.publishBatch("t", messages, { expected: "none" });
+    assert.deepEqual(events.map(({ seq }) => seq), messages.map((_, n) => n + 1));
+    assert.deepEqual(events.map(({ schemaVersion }) => schemaVersion), messages.map(() => "1.0"));
+    const again = await broker.publishBatch("t", [...messages, { type: "x", payload: 150 }]);
+    assert.deepEqual(again.map(({ seq }) => seq), [...messages.map((_, n) => n + 1), 151]);
+    await assert.rejects(
+      broker.publishBatch("t", [{ type: "x", payload: 1 }, { type: "x", payload: 1n }]),
+      refused("event/invalid-payload"),
+    );
+    await assert.rejects(
+      broker.publishBatch("t", messages.slice(0, 1).map((m) => ({ ...m, id: "new" })), {
+        expected: 3,
+      }),
+      ConflictError,
+    );
+    assert.deepEqual(await broker.publishBatch("t", []), []);
+    assert.equal((await broker.getEventStore().getEvents("t")).length, 151);
+  });
+
+  test("publishes nothing once the signal has aborted", async ({ broker }) => {
+    await assert.rejects(
+      broker.publish("t", "x", 1, { signal: AbortSignal.abort(new Error("no")) }),
+      /no/,
+    );
+    assert.deepEqual(await broker.getEventStore().getEvents("t"), []);
+  });
+
+  test("checks payloads by the schemas that were registered, and tells the version", async ({ broker }) => {
+    const schema = (type: string) => ({
+      type: "object",
+      required: ["n"],
+      properties: { n: { type } },
+    });
+    assert.deepEqual(await broker.registerSchema("x", schema("string"), { version: "1.0" }), {
+      type: "x",
+      version: "1.0",
+      created: true,
+    });
+    await broker.registerSchema("x", schema("number"), { version: "2.0" });
+    assert.equal((await broker.publish("t", "x", { n: 1 })).schemaVersion, "2.0");
+    assert.equal(
+      (await broker.publish("t", "x", { n: "1" }, { schemaVersion: "1.0" })).schemaVersion,
+      "1.0",
+    );
+    await assert.rejects(broker.publish("t", "x", { n: "1" }), (error) => {
+      assert.ok(error instanceof EventRefusedError, String(error));
+      assert.equal(error.code, "event/schema-violation");
+      assert.equal((error.details!["faults"] as { pointer: string }[])[0]!.pointer, "/n");
+      return true;
+    });
+    await assert.rejects(broker.registerSchema("y", { type: "nothing" }), InvalidSchemaError);
+  });
+
+  test("makes a topic with its options, gives the one that is there, and tells one that differs", async ({ broker }) => {
+    const topic = broker.createTopic("limited", { maxEvents: 10 });
+    await topic.ready;
+    assert.equal(topic.options.maxEvents, 10);
+    await broker.createTopic("limited", { maxEvents: 10 }).ready;
+    await assert.rejects(
+      async () => await broker.createTopic("limited", { maxEvents: 11 }).ready,
+      (error) => error instanceof ConflictError && error.code === "topic/exists",
+    );
+    assert.equal((await broker.getTopic("limited"))?.options.maxEvents, 10);
+    assert.equal(await broker.getTopic("nobody"), undefined);
+    const seen: unknown[] = [];
+    topic.subscribe((event) => void seen.push(event.payload));
+    await topic.publish("x", 7);
+    await broker.idle();
+    assert.deepEqual(seen, [7]);
+  });
+
+  test("reaches the handlers that are there now where a topic stores nothing", async ({ broker }) => {
+    const topic = broker.createTopic("m", { persistent: false });
+    await topic.publish("x", "before");
+    const seen: Event[] = [];
+    topic.subscribe((event) => void seen.push(event));
+    const published = await topic.publish("x", "now");
+    await broker.idle();
+    assert.equal(published.seq, undefined);
+    assert.deepEqual(seen, [published]);
+    assert.deepEqual(await broker.getEventStore().getEvents("m"), []);
+    await assert.rejects(topic.publish("x", 1, { expected: "none" }), UnsupportedError);
+    await assert.rejects(broker.whenProcessed(published), UnsupportedError);
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * What every broker does, wherever it lives: the same tests for a broker in memory, on SQLite, and behind a daemon's socket.
+ */
+import type { Broker } from "../../../mod.ts";
+import { delivery } from "./delivery.ts";
+import { lifetime } from "./lifetime.ts";
+import { publishing } from "./publishing.ts";
+
+/** A broker to be tested. */
+export interface Subject extends AsyncDisposable {
+  broker: Broker;
+  /** What `onError` was told. */
+  errors: unknown[];
+  /** Another broker on the same events and state; the first one is closed by then. */
+  reopen(): Promise<Broker>;
+}
+
+/** Registers one test; each gets a subject of its own. */
+export type Test = (what: string, run: (subject: Subject) => Promise<void>) => void;
+
+/** Registers all tests for a broker. */
+export function brokerSuite(options: { name: string; open(): Promise<Subject> }): void {
+  const test: Test = (what, run) =>
+    Deno.test(`${options.name} ${what}`, async () => {
+      await using subject = await options.open();
+      await run(subject);
+    });
+  publishing(test);
+  delivery(test);
+  lifetime(test);
+}
