@@ -4,22 +4,22 @@
  * On a store with sequence numbers the events have the aggregate's id as key, and the store itself compares what is
  * expected. A store with three methods knows neither: there the metadata says whose event it is and the how-manieth,
  * all of the topic is read, and an append is refused unless the application says that no other process writes. Within
- * the process appends to one aggregate then take turns.
+ * the process appends to one aggregate then take turns. Behind a daemon it is as on a store with sequence numbers; what is
+ * read travels over the socket.
  */
-import { toJson } from "../capture.ts";
-import { withCause } from "../causation.ts";
-import { BrokenHistoryError, UnsupportedError } from "../errors.ts";
-import { type Event, type NewEvent, toEvent } from "../event.ts";
+import { BrokenHistoryError, ConflictError, UnsupportedError } from "../errors.ts";
+import { type Event, toEvent } from "../event.ts";
+import type { Message } from "../events.ts";
 import { readKey } from "../store/by_key.ts";
 import type { EventStore, JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/three_method.ts";
-import type { EventBroker } from "../broker.ts";
+import type { Broker } from "../typed_broker.ts";
 
-/** What a repository needs of a broker. */
-export type SourcingBroker = Pick<
-  EventBroker,
-  "append" | "admit" | "gate" | "ready" | "store" | "getEventStore" | "onCommit" | "topics"
->;
+/** What a repository needs of a broker: one of this process, or one behind a daemon. */
+export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {
+  /** The store that is read by seq and by key; a daemon's is elsewhere. */
+  readonly store?: JournalStore;
+};
 
 /** Metadata of an aggregate's events. */
 const ID = "aggregateId";
@@ -27,8 +27,6 @@ const VERSION = "aggregateVersion";
 
 /** Events that are read before others are served. */
 const PAGE = 500;
-
-const encoder = new TextEncoder();
 
 /** What became of an append. */
 export type HistoryOutcome =
@@ -48,6 +46,8 @@ export interface HistoryAppend {
 export class History {
   readonly topic: string;
   readonly #broker: SourcingBroker;
+  /** The store that has sequence numbers and is here. */
+  readonly #journal: JournalStore | undefined;
   /** The store with three methods, if it is one. */
   readonly #plain: EventStore | undefined;
   readonly #singleProcess: boolean;
@@ -58,23 +58,21 @@ export class History {
   ) {
     this.topic = options.topic;
     this.#broker = broker;
-    this.#plain = broker.store instanceof ThreeMethodStore ? broker.getEventStore() : undefined;
+    const isPlain = broker.store instanceof ThreeMethodStore;
+    this.#plain = isPlain ? broker.getEventStore() : undefined;
+    this.#journal = isPlain ? undefined : broker.store;
     this.#singleProcess = options.singleProcess;
   }
 
-  /** The seq of the topic's last event: what a snapshot may not be ahead of. Infinity where that is not known. */
+  /** The seq of the topic's last event: what a snapshot may not be ahead of. Infinity where that is not known here. */
   get lastSeq(): number {
-    return this.#plain ? Infinity : this.#store.head(this.topic).lastSeq;
-  }
-
-  get #store(): JournalStore {
-    return this.#broker.store;
+    return this.#journal?.head(this.topic).lastSeq ?? Infinity;
   }
 
   /** The aggregate's events behind a version, oldest first. Throws `BrokenHistoryError` where one is lacking. */
   async *read(id: string, after: { version: number; seq: number }): AsyncGenerator<Event> {
     let version = after.version;
-    for await (const event of this.#plain ? this.#readPlain(id, version) : this.#read(id, after)) {
+    for await (const event of this.#events(id, after)) {
       const told = event.metadata[VERSION];
       version++;
       // An event that somebody published by hand tells no version: it counts as the next.
@@ -83,19 +81,40 @@ export class History {
     }
   }
 
-  async *#read(id: string, after: { seq: number }): AsyncGenerator<Event> {
-    const { lastSeq: to } = this.#store.head(this.topic);
+  #events(id: string, after: { version: number; seq: number }): AsyncGenerator<Event> {
+    if (this.#plain) return this.#readPlain(this.#plain, { id, ...after });
+    return this.#journal
+      ? this.#readJournal(this.#journal, { id, ...after })
+      : this.#readRemote({ id, ...after });
+  }
+
+  async *#readJournal(
+    store: JournalStore,
+    after: { id: string; seq: number },
+  ): AsyncGenerator<Event> {
+    const { lastSeq: to } = store.head(this.topic);
     for (let from = after.seq + 1; from <= to;) {
-      const page = readKey(this.#store, this.topic, { key: id, from, to, limit: PAGE });
+      const page = readKey(store, this.topic, { key: after.id, from, to, limit: PAGE });
       for (const stored of page.events) yield toEvent(stored);
       from = page.next;
       if (from <= to) await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 
-  async *#readPlain(id: string, version: number): AsyncGenerator<Event> {
+  async *#readRemote({ id, seq }: { id: string; seq: number }): AsyncGenerator<Event> {
+    const store = this.#broker.getEventStore();
+    // The daemon's store takes both as hints, so that less travels.
+    for (const event of await store.getEvents(this.topic, { key: id, fromSeq: seq + 1 })) {
+      if (event.key === id && event.seq! > seq) yield event;
+    }
+  }
+
+  async *#readPlain(
+    store: EventStore,
+    { id, version }: { id: string; version: number },
+  ): AsyncGenerator<Event> {
     const versionOf = (event: Event) => Number(event.metadata?.[VERSION]);
-    const events = await this.#plain!.getEvents(this.topic);
+    const events = await store.getEvents(this.topic);
     yield* events
       .filter((event) => event.metadata?.[ID] === id && versionOf(event) > version)
       // Such a store orders by time, and several events of one command have the same.
@@ -122,33 +141,26 @@ export class History {
   }
 
   async #append(id: string, { events, version, seq }: HistoryAppend): Promise<HistoryOutcome> {
-    await this.#broker.ready;
-    await this.#broker.gate.ready(this.topic);
-    const captured = events.map((event, i): NewEvent => ({
-      id: event.id,
-      idGiven: false,
+    const messages = events.map((event, i): Message => ({
       type: event.type,
-      timestamp: event.timestamp,
-      schemaVersion: this.#broker.admit(
-        this.topic,
-        event.type,
-        event.schemaVersion || undefined,
-        event.payload,
-      ),
+      payload: event.payload,
+      id: event.id,
       key: id,
-      metadata: toJson(
-        { ...withCause(event.metadata), [ID]: id, [VERSION]: version + i + 1 },
-        "the metadata",
-      ),
-      payload: encoder.encode(toJson(event.payload, "the payload")),
+      timestamp: event.timestamp,
+      ...(event.schemaVersion === "" ? {} : { schemaVersion: event.schemaVersion }),
+      metadata: { ...event.metadata, [ID]: id, [VERSION]: version + i + 1 },
     }));
-    const outcome = await this.#broker.append({
-      topic: this.topic,
-      events: captured,
-      ...(this.#plain ? {} : { expected: seq === 0 ? "none" : seq }),
-    });
-    if (outcome.ok) return { ok: true, lastSeq: outcome.lastSeq };
-    return { ok: false, actualVersion: await this.count(id, { version, seq }) };
+    try {
+      const stored = await this.#broker.publishBatch(
+        this.topic,
+        messages,
+        this.#plain ? {} : { expected: seq === 0 ? "none" : seq },
+      );
+      return { ok: true, lastSeq: stored.at(-1)!.seq! };
+    } catch (error) {
+      if (!(error instanceof ConflictError) || error.code !== "event/conflict") throw error;
+      return { ok: false, actualVersion: await this.count(id, { version, seq }) };
+    }
   }
 
   /** How many events there are, counted on from a known version. */

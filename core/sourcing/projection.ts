@@ -11,7 +11,7 @@ import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import { ThreeMethodStore } from "../store/three_method.ts";
 import { assertTopicPattern, compilePattern } from "../topic.ts";
-import type { SourcingBroker } from "./history.ts";
+import type { EventBroker } from "../broker.ts";
 import {
   assertProjectionName,
   MemoryProjectionStore,
@@ -38,7 +38,7 @@ export interface ProjectionDefinition<S> {
 
 /** Where a projection reads and where it is kept. */
 export interface ProjectionOptions {
-  broker: SourcingBroker;
+  broker: Pick<EventBroker, "store" | "onCommit">;
   /** Default: in memory. */
   store?: ProjectionStore;
   /** Told when following fails. Default: the console. */
@@ -75,7 +75,7 @@ export class Projection<S extends object> {
   readonly name: string;
   readonly #definition: ProjectionDefinition<S>;
   readonly #version: string;
-  readonly #broker: SourcingBroker;
+  readonly #broker: ProjectionOptions["broker"];
   readonly #store: ProjectionStore;
   readonly #onError: (error: unknown, context: string) => void;
   readonly #matches: (topic: string) => boolean;

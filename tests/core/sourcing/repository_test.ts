@@ -13,6 +13,7 @@ import {
   InvalidArgumentError,
   MemoryEventStore,
   NotFoundError,
+  type SourcingBroker,
   SqliteEventStore,
   UnknownEventTypeError,
   UnsupportedError,
@@ -295,6 +296,70 @@ Deno.test("EventSourcedRepository on a store with three methods reads, and saves
     .update("a", (a) => a.deposit(1));
   stale.withdraw(10);
   await assert.rejects(alone.save(stale), VersionConflictError);
+});
+
+Deno.test("EventSourcedRepository on a store with three methods that throws on the third call tells what is stored", async () => {
+  class Third extends ThreeMethods {
+    #calls = 0;
+    override saveEvent(event: Event): Promise<void> {
+      if (++this.#calls === 3) return Promise.reject(new Error("connection lost"));
+      return super.saveEvent(event);
+    }
+  }
+  const eventStore = new Third();
+  const accounts = new EventSourcedRepository<Account>(make, { eventStore, singleProcess: true });
+  const account = new Account("a");
+  for (const amount of [1, 2, 4]) account.deposit(amount);
+  await assert.rejects(accounts.save(account), (error) => {
+    assert.ok(error instanceof CannotStoreError);
+    assert.match(error.message, /connection lost/);
+    return true;
+  });
+  await assert.rejects(accounts.save(account), (error) => {
+    assert.ok(error instanceof VersionConflictError);
+    assert.deepEqual([error.details?.["expectedVersion"], error.details?.["actualVersion"]], [
+      0,
+      2,
+    ]);
+    return true;
+  });
+  await accounts.update("a", (fresh) => fresh.deposit(4));
+  assert.equal((await accounts.getById("a"))?.getState().balance, 7);
+});
+
+Deno.test("EventSourcedRepository.save stores nothing twice when it is repeated after an answer that was lost", async () => {
+  await using broker = new EventBroker();
+  let lost = true;
+  const accounts = new EventSourcedRepository<Account>(make, {
+    broker: {
+      store: broker.store,
+      getEventStore: () => broker.getEventStore(),
+      publishBatch: async (...args: Parameters<typeof broker.publishBatch>) => {
+        const stored = await broker.publishBatch(...args);
+        if (!lost) return stored;
+        lost = false;
+        throw new Error("the line went dead");
+      },
+    } as SourcingBroker,
+  });
+  const account = new Account("a");
+  for (const amount of [1, 2]) account.deposit(amount);
+  await assert.rejects(accounts.save(account), /went dead/);
+  await accounts.save(account);
+  assert.equal((await broker.getEventStore().getEvents("aggregates")).length, 2);
+  account.deposit(4);
+  await accounts.save(account);
+  assert.equal((await accounts.getById("a"))?.getState().balance, 7);
+});
+
+Deno.test("EventSourcedRepository takes a broker of typed events", async () => {
+  interface Bank {
+    aggregates: { deposited: { amount: number } };
+  }
+  await using broker = new EventBroker<Bank>();
+  const accounts = new EventSourcedRepository<Account>(make, { broker });
+  await accounts.update("a", (account) => account.deposit(1));
+  assert.equal((await accounts.getById("a"))?.version, 1);
 });
 
 Deno.test("EventSourcedRepository gives back the state that the commands led to, whatever they were", async () => {
