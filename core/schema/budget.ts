@@ -9,6 +9,9 @@ import { EventRefusedError } from "../errors.ts";
 
 /** Others wait for at most a few tens of milliseconds. */
 const MAX_STEPS = 500_000;
+/** What a branch costs beside its keywords, in steps: one that is not taken leaves an error behind, which takes longer. */
+const BRANCH_STEPS = 15;
+const BRANCHING: ReadonlySet<string> = new Set(["anyOf", "oneOf", "not", "if", "contains"]);
 
 /** A budget that refuses the event when it is spent. */
 export class CheckBudget {
@@ -47,12 +50,16 @@ export function countSteps(ajv: Rules, budget: CheckBudget): void {
   const spend = (steps: number) => budget.spend(steps);
   for (const rule of Object.values(ajv.RULES.all)) {
     if (typeof rule !== "object") continue;
-    const definition = rule.definition as { code?: (cxt: KeywordCxt, type?: string) => void };
-    const { code } = definition;
+    const definition = rule.definition as {
+      keyword?: string;
+      code?: (cxt: KeywordCxt, type?: string) => void;
+    };
+    const { code, keyword } = definition;
     if (!code) continue;
+    const perItem = BRANCHING.has(keyword ?? "") ? BRANCH_STEPS : 1;
     definition.code = function (cxt, type) {
       cxt.gen.code(
-        _`${cxt.gen.scopeValue("func", { ref: spend })}(${weightOf(cxt.schema)})`,
+        _`${cxt.gen.scopeValue("func", { ref: spend })}(${perItem * itemsOf(cxt.schema)})`,
       );
       code.call(this, cxt, type);
     };
@@ -60,6 +67,6 @@ export function countSteps(ajv: Rules, budget: CheckBudget): void {
 }
 
 /** How many things a keyword goes through, as far as the schema tells. */
-function weightOf(value: unknown): number {
+function itemsOf(value: unknown): number {
   return typeof value === "object" && value !== null ? Math.max(1, Object.keys(value).length) : 1;
 }

@@ -11,12 +11,19 @@ export function hasUniqueItems(items: readonly unknown[]): boolean {
   return true;
 }
 
-/** One text for all spellings of a JSON value: members in order of their names. */
+/** One text for all spellings of a JSON value: members in order of their names. In loops, for it runs on every item. */
 export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (typeof value === "number") return String(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  const members = Object.keys(value).sort().map((name) =>
-    `${JSON.stringify(name)}:${canonical((value as Record<string, unknown>)[name])}`
-  );
-  return `{${members.join(",")}}`;
+  let text = "";
+  if (Array.isArray(value)) {
+    for (const item of value) text += `,${canonical(item)}`;
+    return `[${text}]`;
+  }
+  const names = Object.keys(value);
+  if (names.length > 1) names.sort();
+  for (const name of names) {
+    text += `,${JSON.stringify(name)}:${canonical((value as Record<string, unknown>)[name])}`;
+  }
+  return `{${text}}`;
 }
