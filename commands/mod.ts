@@ -29,6 +29,7 @@ export const routes: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>
   verb("schema", "./schema/mod.ts", "Register, list and check schemas"),
   verb("daemon", "./daemon/mod.ts", "Start, stop and look after the daemon"),
   verb("status", "./status.ts", "How the daemon is"),
+  verb("doctor", "./doctor.ts", "Check what is stored, and say what to do about damage"),
   verb("check", "./check/mod.ts", "Check dead letters, lag and disk, as Nagios plug-ins do"),
   verb("with", "./with.ts", "Run a command with a private daemon"),
   verb("completions", "./completions.ts", "Completions for bash, zsh and fish"),

@@ -240,7 +240,12 @@ export class CannotStoreError extends EvsError {
 /** The data dir cannot be used: locked by another daemon, a newer format, wrong owner or mode. */
 export class DataDirError extends EvsError {
   constructor(
-    code: "datadir/locked" | "datadir/newer-format" | "datadir/unsafe" | "datadir/damaged",
+    code:
+      | "datadir/locked"
+      | "datadir/newer-format"
+      | "datadir/unsafe"
+      | "datadir/damaged"
+      | "datadir/missing",
     message: string,
     options: ErrorOptions = {},
   ) {

@@ -17,6 +17,7 @@ import type { Config } from "./config.ts";
 import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { recoverTopics } from "./recover.ts";
 import { RetentionTimer } from "./retention.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
@@ -48,6 +49,8 @@ export class Host {
   readonly permissions: readonly string[];
   readonly shutdown: (reason: string) => void;
   readonly retention: RetentionTimer;
+  /** What was made again at the start. */
+  readonly #recovered: string[];
   /** Copies of files that were found damaged. */
   #quarantine: QuarantineEntry[] = [];
   readonly unnamed: UnnamedSubscriptions;
@@ -55,7 +58,7 @@ export class Host {
   connections: () => number = () => 0;
   draining = false;
 
-  private constructor(broker: EventBroker, options: HostOptions) {
+  private constructor(broker: EventBroker, options: HostOptions & { recovered?: string }) {
     this.broker = broker;
     this.config = options.config;
     this.dataDir = options.dataDir.path;
@@ -73,6 +76,7 @@ export class Host {
         this.log.logger.info("subscription removed: its client is gone", { subscription: name }),
       onError: (error) => this.unexpected(error, "subscriptions without a name"),
     });
+    this.#recovered = options.recovered === undefined ? [] : [options.recovered];
     this.#readQuarantine();
   }
 
@@ -95,7 +99,9 @@ export class Host {
     });
     // Schemas are compiled before the first event asks for them.
     await broker.ready;
-    return host = new Host(broker, options);
+    const recovered = await recoverTopics(broker);
+    if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
+    return host = new Host(broker, { ...options, recovered });
   }
 
   #readQuarantine(): void {
@@ -105,11 +111,16 @@ export class Host {
     }
   }
 
-  /** Somebody took note of all damage that is known: it no longer counts as a problem. */
-  async acceptDamage(): Promise<void> {
+  /** Somebody took note of all damage that is known: it no longer counts as a problem. Returns how much that was. */
+  async acceptDamage(): Promise<number> {
+    const isNew = ({ accepted }: { accepted: boolean }) => !accepted;
+    const damage = this.broker.store.damage?.() ?? [];
+    const count = damage.filter(isNew).length + this.#quarantine.filter(isNew).length +
+      this.#recovered.splice(0).length;
     await this.broker.store.acceptDamage?.();
     acceptQuarantine(`${this.dataDir}/quarantine`);
     this.#readQuarantine();
+    return count;
   }
 
   get maxEventBytes(): number {
@@ -134,6 +145,7 @@ export class Host {
       );
     }
     const damage = [
+      ...this.#recovered,
       ...this.#quarantine.filter(({ accepted }) => !accepted).map(({ file, what }) =>
         `${file}: ${what}`
       ),

@@ -170,7 +170,8 @@ function refuseForeign(database: DatabaseSync, path: string): void {
   }
 }
 
-function migrate(database: DatabaseSync): void {
+/** Brings the tables to this version's format, a transaction a step. */
+export function migrate(database: DatabaseSync): void {
   for (let next = pragma(database, "user_version"); next < FORMAT; next++) {
     database.exec("BEGIN IMMEDIATE");
     database.exec(MIGRATIONS[next]!);
@@ -179,6 +180,7 @@ function migrate(database: DatabaseSync): void {
   }
 }
 
-function pragma(database: DatabaseSync, name: string): number {
+/** The value of a pragma that is a number. */
+export function pragma(database: DatabaseSync, name: string): number {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
 }

@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import { systemClock } from "../clock.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
@@ -59,6 +60,8 @@ export class WorkerEventStore implements JournalStore {
   readonly #topics = new Map<string, TopicRow>();
   readonly #reader: SqliteReader;
   readonly #onDamage: (damage: Damage) => void;
+  /** Found here, and not yet answered by the worker. */
+  readonly #pending = new Map<string, Damage>();
   readonly #reported = new Set<string>();
   #damage: readonly Damage[] = [];
 
@@ -183,7 +186,7 @@ export class WorkerEventStore implements JournalStore {
 
   /** What was found damaged so far; see evs doctor. */
   damage(): readonly Damage[] {
-    return this.#damage;
+    return [...this.#damage, ...this.#pending.values()];
   }
 
   /** Somebody took note of what was found: it no longer degrades the store's health. */
@@ -196,9 +199,11 @@ export class WorkerEventStore implements JournalStore {
     const key = keyOf(found);
     if (this.#reported.has(key)) return;
     this.#reported.add(key);
+    this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
     this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
       // A worker that died fails the next append, and the daemon with it; this is told again after the restart.
-      .then((answer) => this.#learn(answer), () => this.#reported.delete(key));
+      .then((answer) => this.#learn(answer), () => this.#reported.delete(key))
+      .then(() => this.#pending.delete(key));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one against the other. */
 import type { Route } from "../router.ts";
+import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
 import { eventRoutes } from "./events.ts";
@@ -18,5 +19,6 @@ export const routes: readonly Route[] = [
   ...deadLetterImportRoutes,
   ...schemaRoutes,
   ...schemaVersionRoutes,
+  ...damageRoutes,
   ...statusRoutes,
 ];

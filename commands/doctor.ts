@@ -1,0 +1,96 @@
+/** `evs doctor`: what is wrong in a data dir, how much is intact, and what to type. */
+import type { Diagnosis } from "../core/doctor/doctor.ts";
+import type { StatusReply } from "../core/client/protocol.ts";
+import { DataDirError, ExitCode, NoDaemonError } from "../core/errors.ts";
+import type { EvsContext } from "./context.ts";
+import { verb } from "./define.ts";
+import { load } from "./lazy.ts";
+import { escapeLines } from "./terminal/escape.ts";
+
+interface DoctorFlags {
+  quick?: boolean;
+  accept?: boolean;
+}
+
+export const route = verb<DoctorFlags, []>({
+  brief: "Check what is stored, and say what to do about damage",
+  description:
+    "Reads everything in the data dir, of a running daemon or a stopped one, and changes nothing: every event is held against its checksum, the databases against themselves and each other. Says what is wrong, where, how much is intact and what to type. Exit code 0 when all is well, 1 when something is damaged.\n\n" +
+    "Damage stays known, and the status degraded, until it is accepted: --accept takes note of all that the running daemon knows of. Nothing is deleted by it.",
+  examples: [
+    ["doctor", "Read everything."],
+    ["doctor --quick", "The structure only, not every event."],
+    ["doctor --json | jq -c 'select(.level == \"damage\")'", "Only what is damaged."],
+    ["doctor --accept", "Take note of the damage that is known."],
+  ],
+  parameters: {
+    flags: {
+      quick: { kind: "boolean", brief: "Do not read every event", optional: true },
+      accept: { kind: "boolean", brief: "Take note of the damage that is known", optional: true },
+    },
+  },
+  async run(this: EvsContext, { quick = false, accept = false }): Promise<void> {
+    const { dataDir } = this.paths;
+    const client = await this.client();
+    if (accept) {
+      const { accepted } = await client.call<{ accepted: number }>({
+        method: "POST",
+        path: "/v1/damage/accept",
+      });
+      await this.printFacts({ accepted }, () => ({ "damage accepted": accepted }));
+      return;
+    }
+    const status = await runningStatus(() => client.status());
+    assertDataDir(dataDir);
+    const { examine } = await load<typeof import("../core/doctor/doctor.ts")>(
+      "../core/doctor/doctor.ts",
+    );
+    const patient = {
+      dataDir,
+      quick,
+      now: this.clock.now(),
+      ...(status
+        ? { status, ask: (path: string) => client.call<unknown>({ method: "GET", path }) }
+        : {}),
+    };
+    let damaged = 0;
+    for await (const diagnosis of examine(patient)) {
+      if (diagnosis.level === "damage") damaged++;
+      if (this.forPeople) this.print(forPeople(this, diagnosis));
+      else this.printJson(diagnosis);
+    }
+    if (damaged === 0) return;
+    this.exitCode = ExitCode.NotFound;
+    this.say(`${damaged} ${damaged === 1 ? "thing is" : "things are"} damaged in ${dataDir}`);
+  },
+});
+
+async function runningStatus(ask: () => Promise<StatusReply>): Promise<StatusReply | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof NoDaemonError) return undefined;
+    throw error;
+  }
+}
+
+function assertDataDir(dataDir: string): void {
+  try {
+    Deno.statSync(dataDir);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new DataDirError("datadir/missing", `there is no data dir ${dataDir}`, {
+      hint: "EVS_DATA_DIR names another one",
+    });
+  }
+}
+
+function forPeople({ paint }: EvsContext, { level, where, what, hint }: Diagnosis): string {
+  const marks = {
+    ok: paint.green("ok     "),
+    warning: paint.yellow("warning"),
+    damage: paint.red("damage "),
+  };
+  const line = `${marks[level]}  ${escapeLines(where)}: ${escapeLines(what)}`;
+  return hint === undefined ? line : `${line}\n         ${paint.dim(`-> ${escapeLines(hint)}`)}`;
+}

@@ -1,0 +1,20 @@
+/** What a running daemon says of itself. */
+import type { Check, Finding } from "../check.ts";
+
+export const running: Check = {
+  name: "running",
+  *look({ status }): Generator<Finding> {
+    if (!status) return;
+    const { pid, version, health, problems } = status;
+    // What is damaged is told by the check that finds it in the files; here only what nobody else can see.
+    if (health === "degraded" && problems.length > 0) {
+      yield {
+        level: "warning",
+        where: "daemon",
+        what: `it says of itself: ${problems.join("; ")}`,
+        hint: "evs daemon logs",
+      };
+    }
+    yield { level: "ok", where: "daemon", what: `version ${version} serves as process ${pid}` };
+  },
+};

@@ -1,0 +1,83 @@
+/** Reads a whole state database and tells what is wrong in it. Nothing is changed. */
+import { schemaFaults, structureFaults } from "../store/sqlite_checks.ts";
+import { FORMAT, migrate, openStateDatabase, pragma } from "./migrations.ts";
+import { SqliteState } from "./sqlite.ts";
+import type { CursorRecord, StateSnapshot } from "./state.ts";
+
+/** What was found. */
+export interface StateVerdict {
+  format: number;
+  topics: number;
+  subscriptions: number;
+  deadLetters: number;
+  cursors: CursorRecord[];
+  /** In words. */
+  faults: string[];
+}
+
+/** Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. */
+export function verifyStateDatabase(
+  path: string,
+  { quick }: { quick: boolean } = { quick: false },
+): StateVerdict {
+  const database = openStateDatabase(path, { readOnly: true });
+  const faults: string[] = [];
+  let format: number;
+  try {
+    format = pragma(database, "user_version");
+    if (format === FORMAT) faults.push(...schemaFaults(database, migrate));
+    if (!quick) faults.push(...structureFaults(database));
+  } finally {
+    database.close();
+  }
+  const empty = { topics: 0, subscriptions: 0, deadLetters: 0, cursors: [] };
+  if (faults.length > 0 || format < FORMAT) return { format, ...empty, faults };
+  const state = new SqliteState(path, { readOnly: true });
+  try {
+    const snapshot: StateSnapshot = state.load();
+    const dead = quick ? { count: state.countDeadLetters({}), faults: [] } : readDeadLetters(state);
+    return {
+      format,
+      topics: snapshot.topics.length,
+      subscriptions: snapshot.subscriptions.length,
+      deadLetters: dead.count,
+      cursors: snapshot.cursors,
+      faults: dead.faults,
+    };
+  } catch (error) {
+    // JSON or a type that is not what was written.
+    if (error instanceof SyntaxError || error instanceof TypeError) {
+      return { format, ...empty, faults: [`a row cannot be read: ${error.message}`] };
+    }
+    throw error;
+  } finally {
+    state.closeSync();
+  }
+}
+
+function readDeadLetters(state: SqliteState): { count: number; faults: string[] } {
+  const faults: string[] = [];
+  let count = 0;
+  let after: string | undefined;
+  do {
+    const page = state.deadLetters({}, { limit: 500, after });
+    for (const { id, topic, line } of page.records) {
+      count++;
+      if (!isLineOf(line, id)) {
+        faults.push(`the event of the dead letter ${id} of ${topic} is damaged`);
+      }
+    }
+    after = page.next;
+  } while (after !== undefined);
+  return { count, faults };
+}
+
+function isLineOf(line: Uint8Array, id: string): boolean {
+  try {
+    const event = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(line));
+    return event.id === id;
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return false;
+    throw error;
+  }
+}

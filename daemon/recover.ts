@@ -1,0 +1,23 @@
+/**
+ * A state database that is gone, or lost its last commits: the topics that have events are made again, with default
+ * options. What only the state knew (subscriptions, retries, dead letters, schemas) cannot be.
+ */
+import type { EventBroker } from "../core/broker.ts";
+
+/** Makes topics that have events and are not in the state. Returns what to tell people; undefined: nothing was missing. */
+export async function recoverTopics(broker: EventBroker): Promise<string | undefined> {
+  const { store, topics } = broker;
+  const isNew = topics.list().length === 0 && broker.subscriptions.list().length === 0;
+  const missing = store.topics().filter((name) => {
+    const { firstSeq, lastSeq } = store.head(name);
+    return lastSeq >= firstSeq && !topics.get(name);
+  });
+  for (const name of missing) await topics.define(name);
+  if (missing.length === 0) return undefined;
+  const made = missing.length === 1
+    ? `the topic ${missing[0]} was made again from its events, with default options`
+    : `${missing.length} topics were made again from their events, with default options`;
+  return isNew
+    ? `the state database was gone: ${made}; subscriptions, retries, dead letters and schemas are lost`
+    : `the state did not know every topic: ${made}`;
+}

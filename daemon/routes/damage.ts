@@ -1,0 +1,13 @@
+/** Damage that was found, and whether somebody has taken note of it. */
+import { type Route, sendJson } from "../router.ts";
+
+/** `evs doctor --accept`. */
+export const damageRoutes: Route[] = [
+  {
+    method: "POST",
+    path: "/v1/damage/accept",
+    async handle({ host }, reply) {
+      sendJson(reply, 200, { accepted: await host.acceptDamage() });
+    },
+  },
+];
