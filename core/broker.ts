@@ -9,6 +9,7 @@ import { SchemaGate } from "./admission.ts";
 import { type BrokerOptions, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./capture.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { CommitListeners } from "./commit_listeners.ts";
 import { DeadLetterDesk } from "./dead_letter/desk.ts";
 import { DeadLetterImporter } from "./dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "./dead_letter/queue.ts";
@@ -75,7 +76,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #publisher: Publisher;
   readonly #locals: LocalSubscriptions;
   readonly #retainer: Retainer;
-  readonly #listeners = new Set<(commit: Commit) => void>();
+  readonly #listeners = new CommitListeners();
   readonly #onError: (error: unknown, context: string) => void;
   protected readonly clock: Clock;
   #starting: Promise<void> | undefined;
@@ -189,10 +190,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
   }
 
-  createTopic<T extends TopicName<E>>(
-    name: T,
-    options: CreateTopicOptions = {},
-  ): Topic<PayloadMap<E, T>> {
+  protected makeTopic(name: string, options: CreateTopicOptions): Topic {
     const { schemaRegistry, ...rest } = options;
     const there = this.topics.get(name);
     if (!there) {
@@ -207,11 +205,17 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#topic(name);
   }
 
-  getTopic<T extends TopicName<E>>(name: T): Topic<PayloadMap<E, T>> | undefined {
+  protected findTopic(name: string): Topic | undefined {
     return this.topics.get(name) ? this.#topic(name) : undefined;
   }
 
-  #topic<M>(name: string): Topic<M> {
+  /** The topic of that name, if it is there. */
+  override getTopic<T extends TopicName<E>>(name: T): Topic<PayloadMap<E, T>> | undefined;
+  override getTopic(name: string): Topic | undefined {
+    return this.findTopic(name);
+  }
+
+  #topic(name: string): Topic {
     return new Topic(name, {
       publish: (type, payload, options) => this.publishEvent(name, { type, payload, options }),
       subscribe: (handler, options = {}) => this.subscribeHandler(name, handler, options),
@@ -332,19 +336,12 @@ export class EventBroker<E = any> extends Broker<E> {
     } catch (error) {
       this.#onError(error, "delivery");
     }
-    for (const listener of this.#listeners) {
-      try {
-        listener(commit);
-      } catch (error) {
-        this.#onError(error, "a live tail");
-      }
-    }
+    this.#listeners.tell(commit, (error) => this.#onError(error, "a live tail"));
   }
 
   /** Calls `listener` for everything that became durable, and what topics that store nothing hand on. Returns "stop". */
   onCommit(listener: (commit: Commit) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   getEventStore(): EventStore {

@@ -62,18 +62,6 @@ export type BatchHandler<T = any> = (events: Event<T>[], context: HandlerContext
 /** A broker; see the head of this file. `E` maps topics and types to payloads; without it everything goes. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export abstract class Broker<E = any> implements AsyncDisposable {
-  /**
-   * Makes a topic, or gives the one that is there. Where that one has other options: `ConflictError`, at once in this
-   * process, by `ready` behind a daemon.
-   */
-  abstract createTopic<T extends TopicName<E>>(
-    name: T,
-    options?: CreateTopicOptions,
-  ): Topic<PayloadMap<E, T>>;
-  /** The topic of that name, if it is there. */
-  abstract getTopic<T extends TopicName<E>>(
-    name: T,
-  ): MaybePromise<Topic<PayloadMap<E, T>> | undefined>;
   /** Registers a JSON Schema for a type, and keeps it; rejects with `InvalidSchemaError` or `ConflictError`. */
   abstract registerSchema(
     type: string,
@@ -92,6 +80,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   abstract close(): Promise<void>;
 
   protected abstract readonly clock: Clock;
+  protected abstract makeTopic(name: string, options: CreateTopicOptions): Topic;
+  protected abstract findTopic(name: string): MaybePromise<Topic | undefined>;
   /** Publishes one event of any kind. */
   protected abstract publishEvent(
     topic: string,
@@ -110,6 +100,26 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   protected abstract openStream(topic: string, options: StreamOptions): EventStream;
   /** The subscriptions of this process on a topic. */
   protected abstract subscriptionsOn(topic: string): Subscription[];
+
+  /**
+   * Makes a topic, or gives the one that is there. Where that one has other options: `ConflictError`, at once in this
+   * process, by `ready` behind a daemon.
+   */
+  createTopic(name: FreeName<E>, options?: CreateTopicOptions): Topic;
+  createTopic<T extends TopicName<E>>(
+    name: T,
+    options?: CreateTopicOptions,
+  ): Topic<PayloadMap<E, T>>;
+  createTopic(name: string, options: CreateTopicOptions = {}): Topic {
+    return this.makeTopic(name, options);
+  }
+
+  /** The topic of that name, if it is there. */
+  getTopic(name: FreeName<E>): MaybePromise<Topic | undefined>;
+  getTopic<T extends TopicName<E>>(name: T): MaybePromise<Topic<PayloadMap<E, T>> | undefined>;
+  getTopic(name: string): MaybePromise<Topic | undefined> {
+    return this.findTopic(name);
+  }
 
   /**
    * Publishes an event; resolves with it once it is stored, never once it is handled. Rejects with `EventRefusedError`,

@@ -11,7 +11,7 @@ import type { Handler } from "../delivery/handler.ts";
 import { handlerOf, seqOf, settingsOf } from "../delivery/subscribe_parts.ts";
 import { closedBroker, InvalidArgumentError, RemoteError, UnsupportedError } from "../errors.ts";
 import type { Event } from "../event.ts";
-import type { Message, TopicName } from "../events.ts";
+import type { Message } from "../events.ts";
 import type { EventStore } from "../store/store.ts";
 import { type EventStream, type StreamOptions, Streams } from "../stream.ts";
 import {
@@ -33,7 +33,6 @@ import { Topic } from "../topic_handle.ts";
 import {
   Broker,
   type CreateTopicOptions,
-  type PayloadMap,
   type PublishBatchOptions,
   type RegisterSchemaOptions,
 } from "../typed_broker.ts";
@@ -91,10 +90,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     });
   }
 
-  createTopic<T extends TopicName<E>>(
-    name: T,
-    options: CreateTopicOptions = {},
-  ): Topic<PayloadMap<E, T>> {
+  protected makeTopic(name: string, options: CreateTopicOptions): Topic {
     this.#assertOpen();
     const { schemaRegistry, ...given } = options;
     if (schemaRegistry) {
@@ -114,7 +110,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return this.#topic(name, { ready, options: () => known });
   }
 
-  async getTopic<T extends TopicName<E>>(name: T): Promise<Topic<PayloadMap<E, T>> | undefined> {
+  protected async findTopic(name: string): Promise<Topic | undefined> {
     this.#assertOpen();
     await Promise.allSettled(this.#starting);
     try {
@@ -126,7 +122,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     }
   }
 
-  #topic<M>(name: string, of: { ready: Promise<void>; options(): TopicOptions }): Topic<M> {
+  #topic(name: string, of: { ready: Promise<void>; options(): TopicOptions }): Topic {
     return new Topic(name, {
       ...of,
       publish: (type, payload, options) => this.publishEvent(name, { type, payload, options }),
