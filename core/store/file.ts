@@ -20,6 +20,7 @@ import { SegmentCache } from "./file/segment_cache.ts";
 import { type SegmentLimits, TopicWriter, type WriterContext } from "./file/topic_writer.ts";
 import type { TopicChange, TopicView } from "./file/view.ts";
 import type { StoreRequest } from "./pack.ts";
+import { LineRooms } from "./packed_lines.ts";
 import type { Durability } from "./sqlite_schema.ts";
 import type {
   AppendOutcome,
@@ -102,6 +103,7 @@ export class FileEventStore implements JournalStore {
       dir,
       reader: this.#reader,
       cache: this.#cache,
+      rooms: new LineRooms(),
       limits: { ...DEFAULT_LIMITS, ...options.segments },
       dedupWindow: options.dedupWindow ?? 86_400_000,
     };
@@ -125,14 +127,20 @@ export class FileEventStore implements JournalStore {
   }
 
   append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
-    return this.#inTurn(async () => (await this.#append(requests)).outcomes);
+    return this.appendTelling(requests).then(({ outcomes }) => outcomes);
   }
 
   /** The same; tells what has become of the topics, for a reader in another thread. */
   appendTelling(
     requests: readonly StoreRequest[],
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
-    return this.#inTurn(() => this.#append(requests));
+    return this.#inTurn(async () => {
+      try {
+        return await this.#append(requests);
+      } finally {
+        this.#context.rooms.reset();
+      }
+    });
   }
 
   async #append(

@@ -24,6 +24,7 @@ const ZERO = 0x30;
 const CLOSING_BRACE = 0x7d;
 /** A UTF-16 unit takes at most so many bytes of UTF-8. */
 const MOST_BYTES = 3;
+const KEPT_ROOMS = 4;
 const BEFORE_SEQ = '{"seq":'.length;
 const BETWEEN = ',"id":"'.length;
 /** Stands where an id of ours is written over. */
@@ -43,6 +44,23 @@ export class LineRoom {
       ends: this.#numbers.subarray(0, count),
       heads: this.#numbers.subarray(count, 2 * count),
     };
+  }
+}
+
+/** Rooms for the requests of one append. */
+export class LineRooms {
+  readonly #rooms: LineRoom[] = [];
+  #used = 0;
+
+  /** One that is not in use. */
+  next(): LineRoom {
+    return this.#rooms[this.#used++] ??= new LineRoom();
+  }
+
+  /** The append is over: none is in use. Those of an append of many requests are not kept. */
+  reset(): void {
+    this.#used = 0;
+    this.#rooms.length = Math.min(this.#rooms.length, KEPT_ROOMS);
   }
 }
 

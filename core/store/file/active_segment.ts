@@ -14,6 +14,8 @@ import { blocksOfRuns, type Run } from "./run.ts";
 /** Room for slots grows by these, bytes. */
 export const ROOM = 4096;
 const MOST_ROOM = 64 * 1024;
+/** A run of this size is written by itself, bytes. */
+const LARGE = 64 * 1024;
 
 /** What is needed to open a segment again. */
 export interface KnownSegment {
@@ -99,10 +101,15 @@ export class ActiveSegment {
       syncedEnd: this.#syncedEnd,
       now,
     });
-    const bytes = concat(runs.map((run) => run.bytes));
-    this.#pending = { blocks, end: this.#end + bytes.length };
+    const pieces = piecesOf(runs);
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    this.#pending = { blocks, end: this.#end + length };
     this.#makeRoom((this.#slots + blocks.length) * SLOT);
-    writeFully(this.#lines, bytes, this.#end);
+    let end = this.#end;
+    for (const piece of pieces) {
+      writeFully(this.#lines, piece, end);
+      end += piece.length;
+    }
     writeFully(this.#index, concat(blocks.map(encodeBlock)), this.#slots * SLOT);
   }
 
@@ -177,6 +184,26 @@ export class ActiveSegment {
       this.#room += more;
     }
   }
+}
+
+/** The bytes of runs: small ones go into one write, large ones are not copied for it. */
+function piecesOf(runs: readonly Run[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let small: Uint8Array[] = [];
+  const join = () => {
+    if (small.length > 0) pieces.push(concat(small));
+    small = [];
+  };
+  for (const { bytes } of runs) {
+    if (bytes.length < LARGE) {
+      small.push(bytes);
+      continue;
+    }
+    join();
+    pieces.push(bytes);
+  }
+  join();
+  return pieces;
 }
 
 function headerSlot(firstSeq: number, now: number): Uint8Array {

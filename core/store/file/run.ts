@@ -4,7 +4,7 @@ import { OWN_ID_BYTES, timeOfId } from "../../id.ts";
 import { metadataBytes, sizeOf } from "../append.ts";
 import { crc32 } from "../checksum.ts";
 import type { PackedRequest } from "../pack.ts";
-import { packedLines } from "../packed_lines.ts";
+import { type LineRoom, packedLines } from "../packed_lines.ts";
 import { type Block, BLOCK_BYTES } from "./block.ts";
 
 /** Lines end to end, and what the index needs of each. */
@@ -16,12 +16,12 @@ export interface Run {
   ends: ArrayLike<number>;
   given: boolean;
   keyed: boolean;
-  timestamp(i: number): number;
-  /** Bytes of payload and metadata. */
-  size(i: number): number;
-  /** The Unix ms in the id; undefined when it is no UUIDv7. */
-  idTime(i: number): number | undefined;
+  /** What lines `from` up to `to`, exclusive, add to the block that they are in. */
+  sum(from: number, to: number): RunSum;
 }
+
+/** What some lines add to their block: see {@link Block}. */
+export type RunSum = Pick<Block, "size" | "maxTimestamp" | "minIdTime" | "maxIdTime">;
 
 const LF = 0x0a;
 const CLOSING_BRACE = 0x7d;
@@ -32,10 +32,13 @@ const SAME_MOMENT = 1000;
 const encoder = new TextEncoder();
 
 /** The run of a packed request that is stored as it is; see `takesAll` of core/store/pack.ts. */
-export function packedRun(request: PackedRequest, firstSeq: number): Run {
-  const { count, timestamps, metadata, bounds, keys, ids } = request;
-  const { bytes, ends } = packedLines(request, firstSeq);
-  const texts = typeof ids === "string" ? ids.split("\n") : undefined;
+export function packedRun(
+  request: PackedRequest,
+  firstSeq: number,
+  { room }: { room: LineRoom },
+): Run {
+  const { count, timestamps, keys } = request;
+  const { bytes, ends } = packedLines(request, firstSeq, { room });
   return {
     firstSeq,
     count,
@@ -43,10 +46,54 @@ export function packedRun(request: PackedRequest, firstSeq: number): Run {
     ends,
     given: false,
     keyed: keys !== undefined,
-    timestamp: (i) => typeof timestamps === "number" ? timestamps : timestamps[i]!,
-    size: (i) => bounds[2 * i + 1]! - bounds[2 * i]! + metadataBytes(metadata, i),
-    idTime: (i) => texts ? timeOfId(texts[i]!) : timeOfOwnId(ids as Uint8Array, i * OWN_ID_BYTES),
+    sum: (from, to) => ({
+      size: sizeOfPacked(request, from, to),
+      maxTimestamp: typeof timestamps === "number" ? timestamps : most(timestamps, from, to),
+      ...idTimes(request, from, to),
+    }),
   };
+}
+
+function sizeOfPacked(
+  { bounds, metadata }: PackedRequest,
+  from: number,
+  to: number,
+): number {
+  let size = 0;
+  for (let i = from; i < to; i++) size += bounds[2 * i + 1]! - bounds[2 * i]!;
+  if (typeof metadata === "string") return size + (to - from) * metadataBytes(metadata, 0);
+  for (let i = from; i < to; i++) size += metadataBytes(metadata, i);
+  return size;
+}
+
+function most(numbers: Float64Array, from: number, to: number): number {
+  let most = -Infinity;
+  for (let i = from; i < to; i++) most = Math.max(most, numbers[i]!);
+  return most;
+}
+
+/** When the ids were made. Those that were made together rise: the first and the last one tell. */
+function idTimes(
+  { ids }: PackedRequest,
+  from: number,
+  to: number,
+): Pick<RunSum, "minIdTime" | "maxIdTime"> {
+  if (typeof ids === "string") return timesOf(ids.split("\n").slice(from, to));
+  return {
+    minIdTime: timeOfOwnId(ids, from * OWN_ID_BYTES),
+    maxIdTime: timeOfOwnId(ids, (to - 1) * OWN_ID_BYTES),
+  };
+}
+
+function timesOf(ids: readonly string[]): Pick<RunSum, "minIdTime" | "maxIdTime"> {
+  let [minIdTime, maxIdTime] = [Infinity, -Infinity];
+  for (const id of ids) {
+    const time = timeOfId(id);
+    if (time === undefined) continue;
+    minIdTime = Math.min(minIdTime, time);
+    maxIdTime = Math.max(maxIdTime, time);
+  }
+  return { minIdTime, maxIdTime };
 }
 
 /** The Unix ms in the UUIDv7 at `at`, which is one. */
@@ -97,9 +144,14 @@ function runOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Ru
     ends,
     given: events[0]!.idGiven,
     keyed: events.some(({ key }) => key !== undefined),
-    timestamp: (i) => events[i]!.timestamp,
-    size: (i) => sizeOf(events[i]!),
-    idTime: (i) => timeOfId(events[i]!.id),
+    sum(from, to) {
+      const part = events.slice(from, to);
+      return {
+        size: part.reduce((size, event) => size + sizeOf(event), 0),
+        maxTimestamp: part.reduce((most, { timestamp }) => Math.max(most, timestamp), -Infinity),
+        ...timesOf(part.map(({ id }) => id)),
+      };
+    },
   };
 }
 
@@ -140,13 +192,21 @@ function divide(run: Run, place: AppendPlace): Block[] {
   const { ends, bytes, given, keyed } = run;
   const { now: storedAt, syncedEnd } = place;
   const blocks: Block[] = [];
-  let block: Block | undefined = place.last && { ...place.last };
-  /** Where what is not summed yet begins in the run. */
-  let from = 0;
-  const close = (to: number) => {
-    if (!block) return;
-    block.crc = crc32(bytes.subarray(from, to), block.crc);
-    block.end = place.end + to;
+  let block = place.last && { ...place.last };
+  /** The line that the block begins or goes on with, and where it begins in the run. */
+  let [first, from] = [0, 0];
+  for (let i = 0; i < run.count; i++) {
+    const end = ends[i]!;
+    block ??= empty(place.end + from, run.firstSeq + i, given);
+    if (place.end + end - block.start < BLOCK_BYTES && i + 1 < run.count) continue;
+    const { size, maxTimestamp, minIdTime, maxIdTime } = run.sum(first, i + 1);
+    block.count += i + 1 - first;
+    block.size += size;
+    block.maxTimestamp = Math.max(block.maxTimestamp, maxTimestamp);
+    block.minIdTime = Math.min(block.minIdTime, minIdTime);
+    block.maxIdTime = Math.max(block.maxIdTime, maxIdTime);
+    block.crc = crc32(bytes.subarray(from, end), block.crc);
+    block.end = place.end + end;
     block.storedAt = storedAt;
     block.syncedEnd = syncedEnd;
     block.commitStart = place.end;
@@ -154,24 +214,8 @@ function divide(run: Run, place: AppendPlace): Block[] {
     block.keyed ||= keyed;
     blocks.push(block);
     block = undefined;
-    from = to;
-  };
-  let start = 0;
-  for (let i = 0; i < run.count; i++) {
-    block ??= empty(place.end + start, run.firstSeq + i, given);
-    const timestamp = run.timestamp(i);
-    const idTime = run.idTime(i);
-    block.count++;
-    block.size += run.size(i);
-    if (timestamp > block.maxTimestamp) block.maxTimestamp = timestamp;
-    if (idTime !== undefined) {
-      if (idTime < block.minIdTime) block.minIdTime = idTime;
-      if (idTime > block.maxIdTime) block.maxIdTime = idTime;
-    }
-    start = ends[i]!;
-    if (place.end + start - block.start >= BLOCK_BYTES) close(start);
+    [first, from] = [i + 1, end];
   }
-  close(start);
   return blocks;
 }
 

@@ -6,6 +6,7 @@
 import type { NewEvent } from "../../event.ts";
 import { decideAppend } from "../append.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
+import type { LineRooms } from "../packed_lines.ts";
 import type { AppendOutcome } from "../store.ts";
 import { ActiveSegment, type KnownSegment, writeIndex } from "./active_segment.ts";
 import { type Block, SLOT } from "./block.ts";
@@ -34,6 +35,8 @@ export interface WriterContext {
   reader: FileReader;
   cache: SegmentCache;
   limits: SegmentLimits;
+  /** Memory for the lines of an append. */
+  rooms: LineRooms;
   dedupWindow: number;
 }
 
@@ -86,7 +89,9 @@ export class TopicWriter {
       keys: new Map(),
       now,
     };
-    if (isPacked(request) && takesAll(request)) return takePacked(request, pending);
+    if (isPacked(request) && takesAll(request)) {
+      return takePacked(request, pending, this.#context);
+    }
     const since = now - this.#context.dedupWindow;
     const events: NewEvent[] = [];
     const outcome = decideAppend(request, {
@@ -155,13 +160,14 @@ export class TopicWriter {
     const { segments, bytes } = this.view;
     const open = segments.at(-1)!;
     const grown = grow(open, blocks, pending.lastSeq);
+    const size = sizeOfRuns(pending.runs);
     this.view = {
       ...this.view,
       lastSeq: pending.lastSeq,
-      bytes: bytes + sizeOfRuns(pending.runs),
+      bytes: bytes + size,
       segments: [...segments.slice(0, -1), {
         ...grown,
-        size: open.size + sizeOfRuns(pending.runs),
+        size: open.size + size,
       }],
     };
     this.#context.cache.learn(this.view.name, open.firstSeq, blocks);
@@ -266,11 +272,15 @@ export class TopicWriter {
 }
 
 /** What needs no look-up is stored as it is: nothing is made for a single event. */
-function takePacked(request: PackedRequest, pending: Pending): AppendOutcome {
+function takePacked(
+  request: PackedRequest,
+  pending: Pending,
+  { rooms }: WriterContext,
+): AppendOutcome {
   const { count, keys } = request;
   const firstSeq = pending.lastSeq + 1;
   const lastSeq = pending.lastSeq += count;
-  pending.runs.push(packedRun(request, firstSeq));
+  pending.runs.push(packedRun(request, firstSeq, { room: rooms.next() }));
   if (typeof keys === "string") pending.keys.set(keys, lastSeq);
   else keys?.forEach((key, i) => key !== undefined && pending.keys.set(key, firstSeq + i));
   return { ok: true, count, firstSeq, lastSeq, duplicates: [] };
@@ -307,7 +317,5 @@ function grow(
 }
 
 function sizeOfRuns(runs: readonly Run[]): number {
-  let size = 0;
-  for (const run of runs) for (let i = 0; i < run.count; i++) size += run.size(i);
-  return size;
+  return runs.reduce((size, run) => size + run.sum(0, run.count).size, 0);
 }
