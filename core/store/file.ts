@@ -108,9 +108,9 @@ export class FileEventStore implements JournalStore {
       dedupWindow: options.dedupWindow ?? 86_400_000,
     };
     this.#opened = openStore(disk, dir, this.#clock.now());
-    for (const { view, open } of this.#opened.topics) {
-      const writer = new TopicWriter(this.#context, view, open);
-      this.#writers.set(view.name, writer);
+    for (const opened of this.#opened.topics) {
+      const writer = new TopicWriter(this.#context, opened);
+      this.#writers.set(opened.view.name, writer);
       writer.measure();
     }
     for (const note of this.#opened.notes) options.onNote?.(note);
@@ -255,7 +255,7 @@ export class FileEventStore implements JournalStore {
     if (there) return there;
     assertTopicName(topic);
     const view: TopicView = { name: topic, firstSeq: 1, lastSeq: 0, bytes: 0, segments: [] };
-    const writer = new TopicWriter(this.#context, view, undefined);
+    const writer = new TopicWriter(this.#context, { view, open: undefined, orphans: [] });
     this.#writers.set(topic, writer);
     return writer;
   }

@@ -1,8 +1,8 @@
 /**
  * A file system in memory that loses power.
  *
- * What was not synced may be there after {@link MemoryDisk.powerCut} or not: of each write any part, cut at the borders of
- * sectors, of a folder's changes the first so many. What was synced is there. And any call can be made to fail: see
+ * What was not synced may be there after {@link MemoryDisk.powerCut} or not: each sector of a file as it was at some moment
+ * since the last sync, of a folder's changes the first so many. What was synced is there. And any call can be made to fail: see
  * {@link MemoryDisk.onCall}.
  */
 import type { Disk, DiskEntry, DiskFile } from "../../core/store/file/disk.ts";
@@ -15,6 +15,8 @@ export interface DiskCall {
   path: string;
   /** Bytes to write. */
   bytes?: number;
+  /** The write makes the file longer. */
+  grows?: boolean;
 }
 
 /** A file: its bytes, and what was done since its last sync. */
@@ -44,8 +46,8 @@ export class MemoryDisk implements Disk {
   onCall: ((call: DiskCall) => number | void) | undefined;
 
   constructor() {
-    this.#entries.set("", "folder");
-    this.#durable.set("", "folder");
+    this.#entries.set("/", "folder");
+    this.#durable.set("/", "folder");
   }
 
   open(path: string, mode: "read" | "write" | "create"): DiskFile {
@@ -64,7 +66,7 @@ export class MemoryDisk implements Disk {
   list(path: string): DiskEntry[] {
     if (this.#entries.get(path) !== "folder") throw new Deno.errors.NotFound(path);
     return [...this.#entries]
-      .filter(([name]) => name !== "" && parentOf(name) === path)
+      .filter(([name]) => name !== "/" && parentOf(name) === path)
       .map(([name, entry]) => ({
         name: name.slice(path.length + 1),
         kind: entry === "folder" ? "folder" : "file",
@@ -146,7 +148,7 @@ export class MemoryDisk implements Disk {
       }
     }
     for (const [path, entry] of entries) {
-      if (entries.has(parentOf(path))) disk.#put(path, entry, (node) => survivors(node, random));
+      if (isReached(path, entries)) disk.#put(path, entry, (node) => survivors(node, random));
     }
     return disk;
   }
@@ -185,7 +187,9 @@ export class MemoryDisk implements Disk {
         return bytes.length;
       },
       write: (bytes, position) => {
-        const count = this.#call({ op: "write", path, bytes: bytes.length }) ?? bytes.length;
+        const grows = position + bytes.length > node.bytes.length;
+        const count = this.#call({ op: "write", path, bytes: bytes.length, grows }) ??
+          bytes.length;
         const written = bytes.slice(0, count);
         node.unsynced.push({ position, bytes: written });
         node.bytes = write(node.bytes, position, written);
@@ -203,28 +207,27 @@ export class MemoryDisk implements Disk {
   }
 }
 
-/** A file as a power cut leaves it: of each write that was not synced some sectors, perhaps all, perhaps none. */
+/**
+ * A file as a power cut leaves it: each sector, and the length, as it was at some moment since the last sync. A third of the
+ * time it is the same moment for all: the way of a file system that keeps the order.
+ */
 function survivors(node: Node, random: () => number): Uint8Array {
-  let bytes = node.durable;
-  // A third of the time the whole of what came before one point: the ways of a journal that keeps the order.
-  const ordered = random() < 1 / 3 ? Math.floor(random() * (node.unsynced.length + 1)) : undefined;
-  node.unsynced.forEach((change, i) => {
-    if (ordered !== undefined && i > ordered) return;
-    if ("length" in change) {
-      if (ordered !== undefined || random() < 0.5) bytes = resize(bytes, change.length);
-      return;
-    }
-    const { position } = change;
-    if (ordered !== undefined && i < ordered) {
-      bytes = write(bytes, position, change.bytes);
-      return;
-    }
-    for (let at = 0; at < change.bytes.length;) {
-      const next = Math.min(change.bytes.length, at + SECTOR - (position + at) % SECTOR);
-      if (random() < 0.6) bytes = write(bytes, position + at, change.bytes.subarray(at, next));
-      at = next;
-    }
-  });
+  const moments = [node.durable];
+  for (const change of node.unsynced) {
+    const before = moments.at(-1)!;
+    moments.push(
+      "length" in change
+        ? resize(before, change.length)
+        : write(before, change.position, change.bytes),
+    );
+  }
+  const any = () => moments[Math.floor(random() * moments.length)]!;
+  if (random() < 1 / 3) return any();
+  const bytes = new Uint8Array(any().length);
+  for (let at = 0; at < bytes.length; at += SECTOR) {
+    const sector = any().subarray(at, at + SECTOR);
+    bytes.set(sector.subarray(0, bytes.length - at), at);
+  }
   return bytes;
 }
 
@@ -241,5 +244,10 @@ function resize(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
 }
 
 function parentOf(path: string): string {
-  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+/** True when the folder is there, and the one that it is in, and so on. */
+function isReached(path: string, entries: ReadonlyMap<string, unknown>): boolean {
+  return entries.has(path) && (path === "/" || isReached(parentOf(path), entries));
 }

@@ -37,7 +37,7 @@ export class ActiveSegment {
   #end: number;
   #last: Block | undefined;
   #syncedEnd: number;
-  #pending: { blocks: Block[]; end: number } | undefined;
+  #pending: { blocks: Block[]; end: number; slotsWritten: boolean } | undefined;
 
   private constructor(files: { lines: DiskFile; index: DiskFile }, known: KnownSegment) {
     this.firstSeq = known.firstSeq;
@@ -103,13 +103,15 @@ export class ActiveSegment {
     });
     const pieces = piecesOf(runs);
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    this.#pending = { blocks, end: this.#end + length };
+    const pending = { blocks, end: this.#end + length, slotsWritten: false };
+    this.#pending = pending;
     this.#makeRoom((this.#slots + blocks.length) * SLOT);
     let end = this.#end;
     for (const piece of pieces) {
       writeFully(this.#lines, piece, end);
       end += piece.length;
     }
+    pending.slotsWritten = true;
     writeFully(this.#index, concat(blocks.map(encodeBlock)), this.#slots * SLOT);
   }
 
@@ -147,6 +149,7 @@ export class ActiveSegment {
     this.#pending = undefined;
     if (!pending) return;
     if (this.#lines.size() > this.#end) this.#lines.truncate(this.#end);
+    if (!pending.slotsWritten) return;
     const from = this.#slots * SLOT;
     const to = Math.min(this.#room, from + pending.blocks.length * SLOT);
     writeFully(this.#index, new Uint8Array(to - from), from);

@@ -129,7 +129,7 @@ export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | und
 export function blockOf(
   bytes: Uint8Array,
   events: readonly StoredEvent[],
-  at: { start: number; firstSeq: number; syncedEnd: number },
+  at: { start: number; firstSeq: number; syncedEnd: number; storedAt: number },
 ): Block {
   let size = 0;
   let maxTimestamp = -Infinity;
@@ -155,7 +155,7 @@ export function blockOf(
     keyed: true,
     minIdTime,
     maxIdTime,
-    storedAt: maxTimestamp,
+    storedAt: at.storedAt,
     commitStart: at.start,
     commitEnd: true,
     syncedEnd: at.syncedEnd,

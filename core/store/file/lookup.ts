@@ -1,10 +1,11 @@
 /**
  * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is held in memory, made from
  * its lines when it is first asked for; of a full one it lies in the table beside it. So what is held does not grow with
- * the topic.
+ * the topic. A given id outlives its event until it is no longer looked up: the table of a segment that retention took
+ * stays so long, and there its hash is all that can be compared.
  */
 import type { StoredEvent } from "../../event.ts";
-import { type Disk, readWhole, replaceFile } from "./disk.ts";
+import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import {
   decodeTable,
@@ -27,6 +28,9 @@ export interface LookupContext {
   reader: FileReader;
   /** The topic as it is now. */
   view: () => TopicView;
+  dedupWindow: number;
+  /** Segments that are gone and left a table. */
+  orphans: readonly number[];
 }
 
 /** The lookups of one topic. */
@@ -36,9 +40,11 @@ export class TopicLookup {
   #ids: Map<string, { seq: number; at: number }> | undefined;
   #keys: Map<string, number> | undefined;
   readonly #tables = new Map<number, LookupTable>();
+  readonly #orphans: Set<number>;
 
   constructor(context: LookupContext) {
     this.#context = context;
+    this.#orphans = new Set(context.orphans);
   }
 
   /** The seq of a given id that was stored after `since` (Unix ms). */
@@ -56,6 +62,11 @@ export class TopicLookup {
         // What retention took can no longer be compared.
         if (seq < firstSeq || this.#event(seq)?.id === id) return seq;
       }
+    }
+    for (const orphan of this.#orphans) {
+      const table = this.#written(orphan);
+      const [seq] = table && table.storedAt > since ? search(table.ids, orphan, id) : [];
+      if (seq !== undefined) return seq;
     }
     return undefined;
   }
@@ -82,7 +93,7 @@ export class TopicLookup {
 
   /** The open segment is full: writes its table, if it has anything to look up. */
   seal(segment: SegmentInfo): void {
-    const table = this.#tableOf(segment);
+    const table = this.#keep(segment.firstSeq, this.#tableOf(segment));
     this.#ids = this.#keys = undefined;
     if (table.ids.length + table.keys.length === 0) return;
     const folder = `${this.#context.dir}/${topicFolder(this.#context.view().name)}`;
@@ -93,10 +104,34 @@ export class TopicLookup {
     );
   }
 
-  /** Segments are gone, or all of the topic is. */
+  /** A segment is about to go; its given ids stay known. Tells whether its table stays. */
+  retire(segment: SegmentInfo, now: number): boolean {
+    const since = now - this.#context.dedupWindow;
+    for (const orphan of this.#orphans) {
+      if ((this.#written(orphan)?.storedAt ?? 0) <= since) this.#drop(orphan);
+    }
+    if (segment.storedAt <= since || this.#table(segment).ids.length === 0) return false;
+    if (!segment.sealed) this.seal(segment);
+    this.#orphans.add(segment.firstSeq);
+    return true;
+  }
+
+  /** All of the topic is gone, and nothing of it is known any more. */
   forget(): void {
     this.#ids = this.#keys = undefined;
+    for (const orphan of this.#orphans) this.#drop(orphan);
     this.#tables.clear();
+  }
+
+  #drop(orphan: number): void {
+    this.#orphans.delete(orphan);
+    this.#tables.delete(orphan);
+    removeIfThere(this.#context.disk, this.#path(orphan));
+  }
+
+  #path(firstSeq: number): string {
+    const { dir, view } = this.#context;
+    return `${dir}/${topicFolder(view().name)}/${segmentFile(firstSeq, "lookup")}`;
   }
 
   #openIds(): Map<string, { seq: number; at: number }> {
@@ -138,18 +173,24 @@ export class TopicLookup {
     for (const { event } of this.#events(segment, "keyed")) {
       if (event.key !== undefined) keys.set(event.key, event.seq);
     }
-    return makeTable(segment.firstSeq, ids, [...keys]);
+    return makeTable(segment, ids, [...keys]);
   }
 
   #table(segment: SegmentInfo): LookupTable {
-    const { firstSeq } = segment;
+    const written = segment.sealed ? this.#written(segment.firstSeq) : undefined;
+    // None is written where there is nothing to look up; one that is lost or damaged is made again from the lines.
+    return written ?? this.#keep(segment.firstSeq, this.#tableOf(segment));
+  }
+
+  #written(firstSeq: number): LookupTable | undefined {
     const held = this.#tables.get(firstSeq);
     if (held) return held;
-    const { disk, dir, view } = this.#context;
-    const path = `${dir}/${topicFolder(view().name)}/${segmentFile(firstSeq, "lookup")}`;
-    const bytes = readWhole(disk, path);
-    // None is written where there is nothing to look up; one that is lost or damaged is made again from the lines.
-    const table = (bytes && decodeTable(bytes)) ?? this.#tableOf(segment);
+    const bytes = readWhole(this.#context.disk, this.#path(firstSeq));
+    const table = bytes && decodeTable(bytes);
+    return table && this.#keep(firstSeq, table);
+  }
+
+  #keep(firstSeq: number, table: LookupTable): LookupTable {
     this.#tables.set(firstSeq, table);
     for (const oldest of this.#tables.keys()) {
       if (this.#tables.size <= MOST_TABLES) break;

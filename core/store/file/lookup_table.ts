@@ -19,11 +19,18 @@ const SPREAD = 2 ** 21;
 export interface LookupTable {
   ids: Uint32Array;
   keys: Uint32Array;
+  /** When the latest event of the segment was stored, Unix ms. */
+  storedAt: number;
 }
 
-/** The table of these ids and keys. */
-export function makeTable(firstSeq: number, ids: readonly Entry[], keys: readonly Entry[]) {
-  return { ids: column(firstSeq, ids), keys: column(firstSeq, keys) };
+/** The table of these ids and keys of a segment. */
+export function makeTable(
+  segment: { firstSeq: number; storedAt: number },
+  ids: readonly Entry[],
+  keys: readonly Entry[],
+): LookupTable {
+  const { firstSeq, storedAt } = segment;
+  return { ids: column(firstSeq, ids), keys: column(firstSeq, keys), storedAt };
 }
 
 function column(firstSeq: number, entries: readonly Entry[]): Uint32Array {
@@ -57,13 +64,14 @@ export function search(table: Uint32Array, firstSeq: number, text: string): numb
 }
 
 /** The table as a file. */
-export function encodeTable({ ids, keys }: LookupTable): Uint8Array {
+export function encodeTable({ ids, keys, storedAt }: LookupTable): Uint8Array {
   const header = new Uint8Array(HEADER);
   const body = concat([bytesOf(ids), bytesOf(keys)]);
   const view = new DataView(header.buffer);
-  [MAGIC, FORMAT, ids.length, keys.length, crc32(body)].forEach((value, i) =>
+  [MAGIC, FORMAT, ids.length, keys.length, crc32(body, storedAt | 0)].forEach((value, i) =>
     view.setUint32(i * 4, value, true)
   );
+  view.setFloat64(24, storedAt, true);
   return concat([header, body]);
 }
 
@@ -76,9 +84,10 @@ export function decodeTable(bytes: Uint8Array): LookupTable | undefined {
   );
   const body = bytes.slice(HEADER);
   if (magic !== MAGIC || format !== FORMAT || body.length !== (ids + keys) * 4) return undefined;
-  if (crc32(body) !== crc) return undefined;
+  if (crc32(body, view.getFloat64(24, true) | 0) !== crc) return undefined;
   const numbers = new Uint32Array(body.buffer);
-  return { ids: numbers.subarray(0, ids), keys: numbers.subarray(ids) };
+  const storedAt = view.getFloat64(24, true);
+  return { ids: numbers.subarray(0, ids), keys: numbers.subarray(ids), storedAt };
 }
 
 /** Little-endian, as every machine that Deno runs on is. */

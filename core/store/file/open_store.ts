@@ -39,6 +39,7 @@ export function openStore(disk: Disk, dir: string, now: number): OpenedStore {
 function openLocked(disk: Disk, dir: string, now: number): Omit<OpenedStore, "lock"> {
   const marked = readFormat(disk, dir);
   const { topics: folders, foreign } = listStore(disk, dir);
+  disk.syncFolder(dir);
   if (!marked) {
     if (folders.length > 0 && foreign.length > 0) refuseForeign(dir);
     replaceFile(disk, { folder: dir, name: FORMAT_FILE }, encoder.encode(formatText()));
@@ -105,14 +106,16 @@ function isOwnFile(name: string, kind: string): boolean {
     [FORMAT_FILE, CHECKPOINT_FILE].some((own) => name === own || name === own + UNFINISHED);
 }
 
-/** Makes the folder and those above it. */
+/** Makes the folder and those above it; they are there after a power cut, too. */
 function makeFolders(disk: Disk, dir: string): void {
-  const above = dir.slice(0, dir.lastIndexOf("/"));
+  const slash = dir.lastIndexOf("/");
+  const above = slash < 0 ? "." : dir.slice(0, Math.max(1, slash));
+  const make = () => disk.makeFolder(dir) && disk.syncFolder(above);
   try {
-    disk.makeFolder(dir);
+    make();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound) || above === "") throw error;
+    if (!(error instanceof Deno.errors.NotFound) || above === dir) throw error;
     makeFolders(disk, above);
-    disk.makeFolder(dir);
+    make();
   }
 }

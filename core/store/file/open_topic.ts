@@ -13,6 +13,8 @@ export interface OpenedTopic {
   view: TopicView;
   /** The segment to append to, if it is not full. */
   open: KnownSegment | undefined;
+  /** First seqs of segments that are gone and left their table of given ids. */
+  orphans: number[];
   /** What was mended or is damaged, in words. */
   notes: string[];
   /** Names in the folder that are not ours. */
@@ -32,7 +34,7 @@ export function openTopic(
   now: number,
 ): OpenedTopic {
   const { name, folder } = place;
-  const { segments: found, foreign, unfinished } = listTopic(disk, folder);
+  const { segments: found, foreign, unfinished, tables } = listTopic(disk, folder);
   const heads = found.map((seq) => readHeader(disk, `${folder}/${segmentFile(seq, "index")}`));
   for (const file of unfinished) disk.remove(`${folder}/${file}`);
   const notes: string[] = [];
@@ -54,16 +56,30 @@ export function openTopic(
   }
   const lastSeq = Math.max(head.lastSeq, segments.at(-1)?.lastSeq ?? 0);
   const firstSeq = Math.max(head.firstSeq, segments[0]?.firstSeq ?? lastSeq + 1);
+  const last = segments.at(-1);
+  if (last && open && last.lastSeq < lastSeq) {
+    // Its lines are lost, their numbers are not given again: what comes goes to a segment of its own.
+    last.sealed = true;
+    open = undefined;
+  }
   // Retention was cut short between its word and its deed.
   while (segments.length > 1 && segments[0]!.lastSeq < firstSeq) {
-    removeSegment(disk, folder, segments.shift()!.firstSeq);
+    removeSegment(disk, folder, segments.shift()!.firstSeq, { keepTable: true });
   }
-  return { view: { name, firstSeq, lastSeq, bytes: 0, segments }, open, notes, foreign };
+  const there = new Set(segments.map((segment) => segment.firstSeq));
+  const orphans = tables.filter((seq) => !there.has(seq));
+  return { view: { name, firstSeq, lastSeq, bytes: 0, segments }, open, orphans, notes, foreign };
 }
 
 /** Removes the files of a segment, the lines last: what is left of it is removed at the next start. */
-export function removeSegment(disk: Disk, folder: string, firstSeq: number): void {
+export function removeSegment(
+  disk: Disk,
+  folder: string,
+  firstSeq: number,
+  { keepTable }: { keepTable: boolean },
+): void {
   for (const kind of ["lookup", "index", "ndjson"] as const) {
+    if (kind === "lookup" && keepTable) continue;
     removeIfThere(disk, `${folder}/${segmentFile(firstSeq, kind)}`);
   }
 }
@@ -72,7 +88,8 @@ export function removeSegment(disk: Disk, folder: string, firstSeq: number): voi
 export function listTopic(
   disk: Disk,
   folder: string,
-): { segments: number[]; foreign: string[]; unfinished: string[] } {
+): { segments: number[]; tables: number[]; foreign: string[]; unfinished: string[] } {
+  const tables: number[] = [];
   const segments = new Set<number>();
   const foreign: string[] = [];
   const unfinished: string[] = [];
@@ -82,11 +99,13 @@ export function listTopic(
       unfinished.push(name);
     } else if (kind !== "file" || !(segment || name === HEAD_FILE)) {
       foreign.push(name);
-    } else if (segment && segment.kind !== "lookup") {
+    } else if (segment?.kind === "lookup") {
+      tables.push(segment.seq);
+    } else if (segment) {
       segments.add(segment.seq);
     }
   }
-  return { segments: [...segments].sort((a, b) => a - b), foreign, unfinished };
+  return { segments: [...segments].sort((a, b) => a - b), tables, foreign, unfinished };
 }
 
 function readHeader(disk: Disk, path: string): IndexHeader | undefined {
@@ -136,6 +155,7 @@ function mend(
   const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
   if (!disk.list(folder).some((entry) => entry.name === segmentFile(firstSeq, "ndjson"))) {
     disk.open(path, "create").close();
+    disk.syncFolder(folder);
   }
   const lines = disk.open(path, "write");
   try {
@@ -146,6 +166,7 @@ function mend(
       slots,
       indexWhole: index.length > 0 && index.length % ROOM === 0 && slots[0]?.kind === "header",
       length,
+      storedAt: now,
       read: (start, end) => readFully(lines, new Uint8Array(end - start), start),
     });
     if (length > recovered.end) {
@@ -164,6 +185,8 @@ function mend(
         known: { firstSeq, end, last: known.at(-1), slots: known.length + 1, syncedEnd: end },
       };
     }
+    // Made, and killed before its name was synced: nothing else will.
+    if (end === 0) disk.syncFolder(folder);
     const used = slots.findLastIndex(({ kind }) => kind !== "empty") + 1;
     return {
       ...recovered,

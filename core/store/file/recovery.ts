@@ -3,7 +3,7 @@
  *
  * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So beyond `syncedEnd`, the
  * length that some slot knows to be synced, whatever is torn was never acknowledged: it is cut off. Torn means: the
- * segment is too short, a whole sector of it is zero (no wire line has a zero byte), or the next slot was never written
+ * segment is too short, a sector of it ends in zeros (no wire line has a zero byte), or the next slot was never written
  * (it is zero). Anything else is damage: it is never cut. A block whose checksum does not fit stays where it is and is
  * handed to nobody; where slots are damaged or the index is lost, lines are taken that read as this topic's next events;
  * and where a segment is shorter than what was synced, the numbers that are gone are not used again.
@@ -22,6 +22,8 @@ export interface FoundSegment {
   indexWhole: boolean;
   /** Bytes of the segment. */
   length: number;
+  /** What stands for the moment of storing where that is lost, Unix ms: late, so that no given id is forgotten. */
+  storedAt: number;
   read(start: number, end: number): Uint8Array;
 }
 
@@ -43,6 +45,7 @@ interface Link {
 }
 
 const SECTOR = 512;
+const LF = 0x0a;
 
 /** True when the bytes are those that the block was written with. */
 export function vouchesFor(block: Block, bytes: Uint8Array): boolean {
@@ -118,14 +121,24 @@ class Recovery {
     const { slots, length, indexWhole } = this.#segment;
     let damaged = 0;
     let lastIsDamaged = !indexWhole;
-    slots.forEach((slot, i) => {
+    for (const slot of slots) {
+      if (slot.kind !== "block") continue;
+      this.#syncedEnd = Math.max(this.#syncedEnd, slot.block.syncedEnd);
+    }
+    let unwritten = false;
+    for (const [i, slot] of slots.entries()) {
+      if (slot.kind === "empty") unwritten = true;
+      // A later sector of the index got to the disk before this one: nothing behind it was acknowledged.
+      if (slot.kind === "block" && unwritten && this.#end() >= this.#syncedEnd) {
+        this.#changed = true;
+        break;
+      }
       if (slot.kind === "damaged" || (slot.kind !== "header" && i === 0)) damaged++;
       if (slot.kind === "damaged") lastIsDamaged = true;
-      if (slot.kind !== "block") return;
+      if (slot.kind !== "block") continue;
       lastIsDamaged = !indexWhole;
-      this.#syncedEnd = Math.max(this.#syncedEnd, slot.block.syncedEnd);
       this.#add(slot.block);
-    });
+    }
     if (damaged > 0 || !indexWhole) {
       this.#changed = true;
       this.#notes.push(
@@ -168,9 +181,11 @@ class Recovery {
         this.#lose(i);
         return;
       }
-      if (block.end > length || hasZeroSector(bytes, block.start)) {
+      if (block.end > length || hasUnwrittenSector(bytes, block.start)) {
         this.#cutFrom(block.commitStart);
-        return;
+        // What the last block was before is not known to be there either.
+        i = Math.max(-1, this.#chain.length - 2);
+        continue;
       }
       this.#notes.push(
         `events ${block.firstSeq} to ${
@@ -217,7 +232,12 @@ class Recovery {
   #gap(firstSeq: number, count: number): Block {
     const end = this.#end();
     return {
-      ...blockOf(new Uint8Array(0), [], { start: end, firstSeq, syncedEnd: end }),
+      ...blockOf(new Uint8Array(0), [], {
+        start: end,
+        firstSeq,
+        syncedEnd: end,
+        storedAt: this.#segment.storedAt,
+      }),
       count,
       damaged: true,
     };
@@ -231,10 +251,11 @@ class Recovery {
     const bytes = this.#segment.read(start, end);
     let run: { from: number; to: number; events: StoredEvent[] } | undefined;
     let bad = -1;
+    const { storedAt } = this.#segment;
     const flush = () => {
       if (!run) return;
       const lines = bytes.subarray(run.from, run.to);
-      const at = { start: start + run.from, firstSeq: run.events[0]!.seq, syncedEnd: 0 };
+      const at = { start: start + run.from, firstSeq: run.events[0]!.seq, syncedEnd: 0, storedAt };
       this.#chain.push({ block: blockOf(lines, run.events, at) });
       run = undefined;
     };
@@ -280,15 +301,16 @@ class Recovery {
   }
 }
 
-/** True when a whole sector of the disk was never written. */
-function hasZeroSector(bytes: Uint8Array, position: number): boolean {
-  const first = (SECTOR - position % SECTOR) % SECTOR;
-  for (let at = first; at < bytes.length; at += SECTOR) {
-    const sector = bytes.subarray(at, at + SECTOR);
-    // A piece at the end counts too: the sector goes on behind what was written.
-    if (sector.every((byte) => byte === 0)) return true;
+/**
+ * True when a sector of the disk holds less than what was written: from some append on it is zero to its end. One flipped
+ * bit makes no such end: neither two zero bytes nor one where a line begins.
+ */
+function hasUnwrittenSector(bytes: Uint8Array, position: number): boolean {
+  for (let start = 0; start < bytes.length;) {
+    const end = Math.min(bytes.length, start + SECTOR - (position + start) % SECTOR);
+    const before = bytes[end - 2];
+    if (bytes[end - 1] === 0 && (end - start === 1 || before === 0 || before === LF)) return true;
+    start = end;
   }
-  // Lines that all lie before the first border share their sector with older ones.
-  const head = bytes.subarray(0, first);
-  return head.length > 0 && head.every((byte) => byte === 0);
+  return false;
 }

@@ -111,6 +111,7 @@ export class SegmentCache {
       slots,
       indexWhole: false,
       length: segment.end,
+      storedAt: segment.storedAt,
       read: (start, end) => this.read(topic, segment.firstSeq, [start, end]),
     }).blocks;
   }

@@ -14,7 +14,7 @@ import type { Disk } from "./disk.ts";
 import { topicFolder } from "./layout.ts";
 import { TopicLookup } from "./lookup.ts";
 import { type Head, writeHead } from "./head.ts";
-import { removeSegment } from "./open_topic.ts";
+import { type OpenedTopic, removeSegment } from "./open_topic.ts";
 import type { FileReader } from "./reader.ts";
 import { packedRun, type Run, runsOf } from "./run.ts";
 import type { SegmentCache } from "./segment_cache.ts";
@@ -66,12 +66,15 @@ export class TopicWriter {
   /** Something in the folder was made or renamed and is not synced yet. */
   #folderIsNew = false;
 
-  constructor(context: WriterContext, view: TopicView, open: KnownSegment | undefined) {
+  constructor(
+    context: WriterContext,
+    { view, open, orphans }: Pick<OpenedTopic, "view" | "open" | "orphans">,
+  ) {
     this.#context = context;
     this.view = view;
     this.#known = open;
     this.#folder = `${context.dir}/${topicFolder(view.name)}`;
-    this.#lookup = new TopicLookup({ ...context, view: () => this.view });
+    this.#lookup = new TopicLookup({ ...context, orphans, view: () => this.view });
   }
 
   /** Counts the bytes of a topic that was just opened. */
@@ -187,8 +190,11 @@ export class TopicWriter {
     const to = Math.min(seq, lastSeq + 1);
     if (to <= firstSeq) return 0;
     const { disk, cache, reader } = this.#context;
-    const kept = segments.filter((segment) => segment.lastSeq >= to);
-    const gone = segments.filter((segment) => segment.lastSeq < to && segment.firstSeq <= lastSeq);
+    // The head is durable, so what it goes by must be.
+    this.flush();
+    const kept = segments.filter((segment) => segment.lastSeq >= to || segment.firstSeq > lastSeq);
+    const gone = segments.filter((segment) => !kept.includes(segment));
+    const tables = new Set(gone.filter((segment) => this.#lookup.retire(segment, now)));
     writeHead(disk, this.#folder, { firstSeq: to, lastSeq } satisfies Head);
     this.view = {
       ...this.view,
@@ -205,7 +211,7 @@ export class TopicWriter {
     }
     for (const segment of gone) {
       cache.forget(name, segment.firstSeq);
-      removeSegment(disk, this.#folder, segment.firstSeq);
+      removeSegment(disk, this.#folder, segment.firstSeq, { keepTable: tables.has(segment) });
     }
     return to - firstSeq;
   }

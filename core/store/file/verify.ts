@@ -1,0 +1,154 @@
+/** Reads all of a file store and tells what is sound and what is not. Changes nothing, so it needs no lock. */
+import { systemClock } from "../../clock.ts";
+import type { Damage, Found } from "../damage.ts";
+import { ROOM } from "./active_segment.ts";
+import { damageOf } from "./damage_log.ts";
+import { decodeSlots, SLOT } from "./block.ts";
+import { type Disk, type DiskFile, readFully, readWhole, systemDisk } from "./disk.ts";
+import { readHead } from "./head.ts";
+import { segmentFile } from "./layout.ts";
+import { listStore, readFormat } from "./open_store.ts";
+import { listTopic, refuseNewer } from "./open_topic.ts";
+import { recover, vouchesFor } from "./recovery.ts";
+
+/** One topic of a store, looked at whole. */
+export interface VerifiedTopic {
+  name: string;
+  firstSeq: number;
+  lastSeq: number;
+  /** Events whose checksums fit. */
+  intact: number;
+  segments: number;
+  /** Bytes of lines that were read. */
+  bytes: number;
+  /** Events that cannot be handed out. */
+  damage: Damage[];
+  /** What the next start will mend, in words: a torn tail, a damaged or lost index. */
+  notes: string[];
+}
+
+/** A store, looked at whole. */
+export interface VerifiedStore {
+  topics: VerifiedTopic[];
+  /** Paths in the folder that are not ours. */
+  foreign: string[];
+}
+
+/** Reads at once. */
+const STEP = 1024 * 1024;
+
+/**
+ * Looks at every byte of the store in `dir`. Throws `DataDirError` for a newer format or a folder that is not a store.
+ *
+ * `ends`: where the segments of a store that is in use end (bytes by path), as its `views()` tell; what is beyond is being
+ * written and is not looked at.
+ */
+export function verifyFileStore(
+  dir: string,
+  options: { disk?: Disk; now?: number; ends?: ReadonlyMap<string, number> } = {},
+): VerifiedStore {
+  const { disk = systemDisk, now = systemClock.now(), ends } = options;
+  readFormat(disk, dir);
+  const { topics, foreign } = listStore(disk, dir);
+  const verified = topics.map(({ name, folder }) => {
+    const listed = listTopic(disk, `${dir}/${folder}`);
+    foreign.push(...listed.foreign.map((file) => `${folder}/${file}`));
+    const place = { name, folder: `${dir}/${folder}`, segments: listed.segments };
+    return verifyTopic(disk, place, { now, ends });
+  });
+  return { topics: verified, foreign };
+}
+
+function verifyTopic(
+  disk: Disk,
+  place: { name: string; folder: string; segments: readonly number[] },
+  { now, ends }: { now: number; ends: ReadonlyMap<string, number> | undefined },
+): VerifiedTopic {
+  const { name, folder, segments } = place;
+  const head = readHead(disk, folder);
+  const topic: VerifiedTopic = {
+    name,
+    firstSeq: Math.max(head.firstSeq, segments[0] ?? head.lastSeq + 1),
+    lastSeq: head.lastSeq,
+    intact: 0,
+    segments: segments.length,
+    bytes: 0,
+    damage: [],
+    notes: head.damaged ? [`${folder}/head is damaged`] : [],
+  };
+  for (const firstSeq of segments) {
+    const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
+    const found = verifySegment(disk, { name, folder, firstSeq }, ends?.get(path));
+    topic.lastSeq = Math.max(topic.lastSeq, found.lastSeq);
+    topic.bytes += found.bytes;
+    topic.notes.push(...found.notes.map((note) => `${path}: ${note}`));
+    for (const [first, last] of found.intact) {
+      topic.intact += Math.max(0, last - Math.max(first, topic.firstSeq) + 1);
+    }
+    for (const damage of found.damage) {
+      if (damage.lastSeq < topic.firstSeq) continue;
+      topic.damage.push({ ...damage, foundAt: now, accepted: false });
+    }
+  }
+  return topic;
+}
+
+function verifySegment(
+  disk: Disk,
+  { name, folder, firstSeq }: { name: string; folder: string; firstSeq: number },
+  end = Infinity,
+) {
+  const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
+  const indexPath = `${folder}/${segmentFile(firstSeq, "index")}`;
+  const index = readWhole(disk, indexPath) ?? new Uint8Array(0);
+  const slots = decodeSlots(index);
+  refuseNewer(slots[0], indexPath);
+  const sealed = slots[0]?.kind === "header" && slots[0].header.sealed;
+  const lines = openIfThere(disk, path);
+  try {
+    const length = Math.min(end, lines?.size() ?? 0);
+    const read = (from: number, to: number) =>
+      lines ? readFully(lines, new Uint8Array(to - from), from) : new Uint8Array(0);
+    const inUse = slots.filter((slot) => slot.kind !== "block" || slot.block.end <= end);
+    const recovered = recover({
+      topic: name,
+      firstSeq,
+      slots: inUse,
+      indexWhole: slots[0]?.kind === "header" && index.length % (sealed ? SLOT : ROOM) === 0,
+      length,
+      storedAt: 0,
+      read,
+    });
+    const intact: [number, number][] = [];
+    const damage: Found[] = [];
+    let chunk = { start: 0, bytes: new Uint8Array(0) };
+    for (const block of recovered.blocks) {
+      if (block.end > chunk.start + chunk.bytes.length) {
+        const start = block.start;
+        chunk = { start, bytes: new Uint8Array(read(start, Math.max(block.end, start + STEP))) };
+      }
+      const bytes = chunk.bytes.subarray(block.start - chunk.start, block.end - chunk.start);
+      if (vouchesFor(block, bytes)) intact.push([block.firstSeq, block.firstSeq + block.count - 1]);
+      else damage.push(damageOf(name, path, block));
+    }
+    const last = recovered.blocks.at(-1);
+    return {
+      intact,
+      damage,
+      notes: recovered.notes,
+      bytes: length,
+      lastSeq: last ? last.firstSeq + last.count - 1 : firstSeq - 1,
+    };
+  } finally {
+    lines?.close();
+  }
+}
+
+function openIfThere(disk: Disk, path: string): DiskFile | undefined {
+  try {
+    return disk.open(path, "read");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
