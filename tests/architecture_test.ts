@@ -101,7 +101,9 @@ Deno.test("the static graph of cli.ts holds only stricli from npm and no node: m
 });
 
 Deno.test("every source file stays under 400 lines", async () => {
-  for (const file of await sourceFiles("core", "daemon", "commands", "testing", "tests")) {
+  for (
+    const file of await sourceFiles("core", "daemon", "commands", "testing", "examples", "tests")
+  ) {
     const lines =
       (await Deno.readTextFile(new URL(`../${file}`, import.meta.url))).split("\n").length;
     assert.ok(lines <= 400, `${file} has ${lines} lines: one idea, or several?`);
@@ -109,7 +111,7 @@ Deno.test("every source file stays under 400 lines", async () => {
 });
 
 Deno.test("every module begins with what it is", async () => {
-  for (const file of await sourceFiles("core", "daemon", "commands", "testing")) {
+  for (const file of await sourceFiles("core", "daemon", "commands", "testing", "examples")) {
     const source = await Deno.readTextFile(new URL(`../${file}`, import.meta.url));
     assert.match(source, /^\/\*\*/, `${file} has no header comment`);
   }

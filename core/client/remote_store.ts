@@ -8,6 +8,14 @@ import { revived } from "./revive.ts";
 
 const decoder = new TextDecoder();
 
+/** What the daemon can leave out, so that it does not travel. */
+export interface RemoteEventQuery extends EventQuery {
+  /** Only this key's events. */
+  key?: string;
+  /** First seq, inclusive. */
+  fromSeq?: number;
+}
+
 /** See the head of this file. */
 export class RemoteEventStore implements EventStore {
   readonly #client: Client;
@@ -23,13 +31,15 @@ export class RemoteEventStore implements EventStore {
     await this.#save(event);
   }
 
-  async getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
-    const { fromTimestamp, toTimestamp, eventTypes, limit } = options;
+  async getEvents(topic: string, options: RemoteEventQuery = {}): Promise<Event[]> {
+    const { fromTimestamp, toTimestamp, eventTypes, limit, key, fromSeq } = options;
     const events: Event[] = [];
     try {
       const response = await this.#client.read({
         topic: [topic],
         ...(eventTypes && eventTypes.length > 0 ? { type: eventTypes } : {}),
+        ...(key === undefined ? {} : { where: `event.key == ${JSON.stringify(key)}` }),
+        ...(fromSeq === undefined ? {} : { from: String(fromSeq) }),
       });
       for await (const line of response.lines()) {
         const event = eventOfLine(decoder.decode(line));
