@@ -32,6 +32,8 @@ export interface HostOptions {
   log: Log;
   /** Begins the drain; the reason goes to the log. */
   shutdown(reason: string): void;
+  /** The same, and the process ends with an error. */
+  fail(reason: string): void;
   /** Deno's permission flags, for the status. */
   permissions: string[];
 }
@@ -48,6 +50,7 @@ export class Host {
   readonly startedAt = Date.now();
   readonly permissions: readonly string[];
   readonly shutdown: (reason: string) => void;
+  readonly #fail: (reason: string) => void;
   readonly retention: RetentionTimer;
   /** What was made again at the start. */
   readonly #recovered: string[];
@@ -66,6 +69,7 @@ export class Host {
     this.log = options.log;
     this.permissions = options.permissions;
     this.shutdown = options.shutdown;
+    this.#fail = options.fail;
     this.retention = new RetentionTimer(broker, {
       clock: systemClock,
       onError: (error) => this.unexpected(error, "retention"),
@@ -131,6 +135,12 @@ export class Host {
   unexpected(error: unknown, context: string): void {
     this.metrics.errors++;
     this.log.logger.error("unexpected error: {context}", { context, error });
+  }
+
+  /** Something after which the daemon is of no use: told like the unexpected, and the process ends with an error. */
+  fatal(error: unknown, reason: string): void {
+    this.unexpected(error, reason);
+    this.#fail(reason);
   }
 
   /** Why the daemon is not well, in words. */

@@ -12,7 +12,7 @@ import { openLog } from "./log.ts";
 import { giveUpPermissions } from "./permissions.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./server.ts";
-import { freeSocketPath, prepareSocketFolder, protectSocket } from "./socket.ts";
+import { freeSocketPath, prepareSocketFolder } from "./socket.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
 const DRAIN_DEADLINE = 4000;
@@ -89,9 +89,9 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     log,
     permissions: grantedPermissions(args),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
+    fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
   const server = await listen(host, routes);
-  protectSocket(socket);
   await giveUpPermissions();
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
   if (untilStdinCloses) {
@@ -99,8 +99,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   }
   // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
   void host.broker.failure.then((error) => {
-    host.unexpected(error, "a store failed");
-    stop.resolve({ reason: "a store failed", code: 1 });
+    host.fatal(error, "a store failed");
   });
   log.logger.info("ready", {
     version: VERSION,

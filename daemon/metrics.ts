@@ -6,6 +6,8 @@ export class Metrics {
   errors = 0;
   refused = 0;
   refusedConnections = 0;
+  /** Times that no descriptor was left to accept a connection with. */
+  descriptorExhaustions = 0;
   /** Followers connected now. */
   tails = 0;
 }

@@ -32,13 +32,15 @@ export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `/v1/topics/{topic}`: a part in braces is a parameter. */
   path: string;
+  /** It begins before the answers in front of it are out, and looks after its order itself. */
+  pipelined?: true;
   handle(request: RouteRequest, reply: http.ServerResponse): Promise<void> | void;
 }
 
 /** The longest body of a request that is one small JSON object. */
 const MAX_REQUEST_BODY = 1024 * 1024;
 /** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
-const BODY_IDLE = 10_000;
+export const BODY_IDLE = 10_000;
 
 /** The routes, found by method and path. */
 export class Router {

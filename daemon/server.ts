@@ -1,10 +1,35 @@
-/** HTTP/1.1 on the Unix socket: limits, protocol numbers, and one signal per connection. */
+/** HTTP/1.1 on the Unix socket: limits, protocol numbers, and one signal per connection. Accepting is acceptor.ts. */
 import http from "node:http";
 import type net from "node:net";
 import { PROTOCOL, PROTOCOL_HEADER } from "../core/client/protocol.ts";
-import { CannotStoreError, EvsError, ProtocolMismatchError } from "../core/errors.ts";
+import { systemClock } from "../core/clock.ts";
+import {
+  CannotStoreError,
+  EvsError,
+  InvalidArgumentError,
+  ProtocolMismatchError,
+} from "../core/errors.ts";
+import { Acceptor } from "./acceptor.ts";
+import {
+  connectionLimit,
+  countDescriptors,
+  descriptorsFor,
+  FIRST_LOOK,
+  freeDescriptors,
+  LONGEST_QUEUE,
+} from "./descriptors.ts";
+import { Connections, MOST_PIPELINED } from "./connections.ts";
 import type { Host } from "./host.ts";
-import { asEvsError, type Route, Router, type RouteRequest, sendError } from "./router.ts";
+import { rawAnswer } from "./raw_answer.ts";
+import { protectSocket } from "./socket.ts";
+import {
+  asEvsError,
+  BODY_IDLE,
+  type Route,
+  Router,
+  type RouteRequest,
+  sendError,
+} from "./router.ts";
 
 /** Headers must be complete within this, ms (contract row 18). */
 const HEADERS_TIMEOUT = 5000;
@@ -14,6 +39,11 @@ const CHECKING_INTERVAL = 1000;
 const MAX_HEADER_BYTES = 256 * 1024;
 /** A connection between two requests is kept: consumers and publishers come back. */
 const KEEP_ALIVE = 10 * 60_000;
+
+/** Descriptors that listening and signals take. */
+const LISTENING = 4;
+/** The most of a body that is passed over when its request was answered without it, bytes. */
+const UNREAD_BODY = 64 * 1024;
 
 /** A daemon's server. */
 export interface Server {
@@ -25,8 +55,10 @@ export interface Server {
 export async function listen(host: Host, routes: readonly Route[]): Promise<Server> {
   const router = new Router(routes);
   const stopping = new AbortController();
-  const connections = new Map<net.Socket, { name: string; closed: AbortController }>();
-  let connected = 0;
+  const connections = new Connections({
+    closed: ({ name }) => host.broker.subscriptions.releaseConsumer(name),
+    refused: () => host.metrics.refusedConnections++,
+  }, { clock: systemClock });
 
   const server = http.createServer({
     headersTimeout: HEADERS_TIMEOUT,
@@ -39,20 +71,6 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
   }, (request, reply) => {
     void answer(request, reply);
   });
-  server.on("connection", (socket: net.Socket) => {
-    if (connections.size >= host.config.maxConnections) {
-      refuseBusy(host, socket);
-      return;
-    }
-    const closed = new AbortController();
-    connections.set(socket, { name: `connection-${++connected}`, closed });
-    socket.on("close", () => {
-      const entry = connections.get(socket);
-      connections.delete(socket);
-      entry?.closed.abort();
-      if (entry) host.broker.subscriptions.releaseConsumer(entry.name);
-    });
-  });
   server.on(
     "clientError",
     (error: NodeJS.ErrnoException, socket: net.Socket) => badRequest(error, socket),
@@ -60,54 +78,99 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
   host.connections = () => connections.size;
 
   async function answer(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
+    const { socket } = raw; // later it may have none
+    const connection = connections.of(socket);
+    if (!connection) return void socket.destroy(); // it closed meanwhile
+    const turn = connection.begin(reply);
+    if (turn === false) return endPipeline(host, socket);
     host.metrics.requests++;
     reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
-    const connection = connections.get(raw.socket);
+    reply.once("close", () => endUnreadBody(raw, socket));
     try {
       checkProtocol(raw);
-      if (stopping.signal.aborted) throw drainingError();
-      const url = new URL(raw.url ?? "/", "http://localhost");
+      if (stopping.signal.aborted) {
+        // Its body is taken in, so that the connection holds and what is pipelined behind it is answered too.
+        await passOver(raw);
+        throw drainingError();
+      }
+      const url = urlOf(raw);
       const { route, params } = router.find(raw.method ?? "GET", url.pathname);
       const request: RouteRequest = {
         params,
         query: url.searchParams,
         raw,
         host,
-        signal: AbortSignal.any([
-          stopping.signal,
-          ...(connection ? [connection.closed.signal] : []),
-        ]),
-        connection: connection?.name ?? "closed",
+        signal: AbortSignal.any([stopping.signal, connection.signal]),
+        connection: connection.name,
       };
+      if (!route.pipelined) await turn;
       await route.handle(request, reply);
     } catch (error) {
-      const foreseen = asEvsError(error) === error;
-      // A body that broke off: the client went away, nobody is left to answer. One that we stopped reading (too long,
-      // stalled) looks the same on the request, and is answered.
-      if (!foreseen && raw.destroyed && !raw.complete) return;
-      if (!foreseen) host.unexpected(error, `${raw.method} ${raw.url}`);
+      if (wentAway(error)) return; // nobody is left to answer
+      if (asEvsError(error) !== error) host.unexpected(error, `${raw.method} ${raw.url}`);
       sendError(reply, error);
     }
   }
 
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(host.socket, () => {
-      server.off("error", reject);
-      resolve();
-    });
+  // It never listens itself (acceptor.ts does). The event begins its look-out for half-open requests; and a server that does
+  // not listen ends each connection after one answer, as one that is closing does.
+  server.emit("listening");
+  Object.defineProperty(server, "listening", { value: true });
+  const acceptor = new Acceptor({
+    socket: host.socket,
+    clock: systemClock,
+    hasDescriptor: () => freeDescriptors(host.dataDir, 1) > 0,
+    protect: () => protectSocket(host.socket),
+    connection: (socket) => connections.admit(socket) && server.emit("connection", socket),
+    recovered: () => {
+      host.metrics.descriptorExhaustions++;
+      host.log.logger.warning("no descriptor was left to accept a connection with; it goes on", {
+        connections: connections.size,
+        maxConnections: connections.limit,
+      });
+    },
+    failed: (error) => host.fatal(error, "the socket cannot be listened at"),
   });
-  server.on("error", (error: Error) => host.unexpected(error, "accepting a connection"));
+  const wanted = host.config.maxConnections;
+  const free = freeDescriptors(host.dataDir, FIRST_LOOK) - LISTENING;
+  const plenty = free >= FIRST_LOOK - LISTENING;
+  connections.limit = plenty ? wanted : connectionLimit(free, wanted);
+  await acceptor.listen(plenty ? LONGEST_QUEUE : free - connections.limit);
+  // What the databases left is for connections. Where that is much it is counted while the daemon serves already.
+  const counted = plenty
+    ? countDescriptors(host.dataDir, descriptorsFor(wanted)).then((more) => {
+      connections.limit = connectionLimit(more + connections.size, wanted);
+    })
+    : Promise.resolve();
+  counted.then(() => {
+    if (connections.limit >= wanted) return;
+    host.log.logger.warning("the limit of open files leaves room for few connections", {
+      maxConnections: connections.limit,
+      wanted,
+    });
+  }).catch((error) => host.unexpected(error, "counting descriptors"));
 
   return {
     async drain(deadline) {
       stopping.abort();
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
-      deadline.addEventListener("abort", () => server.closeAllConnections(), { once: true });
-      await closed;
+      acceptor.close();
+      await connections.drain(deadline);
+      server.close();
     },
   };
+}
+
+/** True for what a body throws when the client has closed in the middle of it. */
+function wentAway(error: unknown): boolean {
+  return ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(
+    (error as { code?: string })?.code ?? "",
+  );
+}
+
+function urlOf(request: http.IncomingMessage): URL {
+  const url = URL.parse(request.url ?? "/", "http://localhost");
+  if (url) return url;
+  throw new InvalidArgumentError(`the request's path is no path: ${JSON.stringify(request.url)}`);
 }
 
 function drainingError(): EvsError {
@@ -129,19 +192,39 @@ function checkProtocol(request: http.IncomingMessage): void {
   );
 }
 
-/** One connection too many: told in words, and not kept. */
-function refuseBusy(host: Host, socket: net.Socket): void {
+/** Somebody asks on and on and takes no answers. */
+function endPipeline(host: Host, socket: net.Socket): void {
+  if (socket.destroyed) return;
   host.metrics.refusedConnections++;
-  const { maxConnections } = host.config;
-  const error = new CannotStoreError(
-    `the daemon has ${maxConnections} connections, and takes no more`,
-    {
-      code: "daemon/busy",
-      hint: "close some, or raise max_connections in the config",
-    },
-  );
-  socket.on("error", () => {}); // it is being closed: how that goes changes nothing
-  socket.end(rawAnswer("503 Service Unavailable", error));
+  host.log.logger.warning("a connection had more than {most} requests under way; it was ended", {
+    most: MOST_PIPELINED,
+  });
+  socket.destroy();
+}
+
+/** Reads what is left of a request, if it is little. */
+function passOver(raw: http.IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let left = UNREAD_BODY;
+    raw.on("data", (chunk: Uint8Array) => {
+      left -= chunk.length;
+      if (left < 0) resolve();
+    });
+    for (const event of ["end", "error", "close"]) raw.once(event, () => resolve());
+  });
+}
+
+/** A request that is answered but has not come whole: what is left of it must be little and come soon (contract row 18). */
+function endUnreadBody(raw: http.IncomingMessage, socket: net.Socket): void {
+  if (raw.complete || socket.destroyed) return;
+  let left = UNREAD_BODY;
+  const timer = setTimeout(() => socket.destroy(), BODY_IDLE);
+  raw.on("data", (chunk: Uint8Array) => {
+    left -= chunk.length;
+    if (left < 0) socket.destroy();
+  });
+  raw.once("end", () => clearTimeout(timer));
+  socket.once("close", () => clearTimeout(timer));
 }
 
 /** What is not HTTP, or not in time, is answered in words where it still can be. */
@@ -164,11 +247,4 @@ function badRequest(error: NodeJS.ErrnoException, socket: net.Socket): void {
     : "this is not HTTP/1.1";
   const kind = { code: "request/invalid", status: Number(status.slice(0, 3)), exit: 2 };
   socket.end(rawAnswer(status, new EvsError(kind, message)));
-}
-
-function rawAnswer(status: string, error: EvsError): string {
-  const body = `${JSON.stringify({ error: error.toBody() })}\n`;
-  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${
-    new TextEncoder().encode(body).length
-  }\r\nconnection: close\r\n\r\n${body}`;
 }

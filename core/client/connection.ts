@@ -5,6 +5,7 @@
  * order of the requests, and each body must be read to its end before the next answer is received.
  */
 import {
+  CannotStoreError,
   ConnectionLostError,
   NoDaemonError,
   ProtocolMismatchError,
@@ -265,6 +266,14 @@ function connectError(error: unknown, socket: string): unknown {
   if (error instanceof Deno.errors.PermissionDenied) {
     return new SocketError("socket/not-ours", `the socket ${socket} belongs to somebody else`, {
       hint: `ls -l ${socket}`,
+      details: { socket },
+      cause: error,
+    });
+  }
+  if (error instanceof Deno.errors.WouldBlock) {
+    return new CannotStoreError("the daemon has more connections waiting than it can take", {
+      code: "daemon/busy",
+      hint: "try again in a moment; evs status shows how many there are",
       details: { socket },
       cause: error,
     });

@@ -120,6 +120,11 @@ function samplesOf(host: Host): Sample[] {
       "Connections over the limit since the start.",
       metrics.refusedConnections,
     ),
+    counter(
+      "descriptors_exhausted_total",
+      "Times that no descriptor was left to accept a connection with, since the start.",
+      metrics.descriptorExhaustions,
+    ),
     gauge("connections", "Open connections.", host.connections()),
     gauge("tails", "Followers.", metrics.tails),
     gauge("topics", "Topics.", totals.topics),

@@ -1,0 +1,61 @@
+/** Contract row 17 on the real process: the daemon outlives a limit of open files that is lower than what comes. */
+import assert from "node:assert/strict";
+import { startDaemon } from "../helpers/daemon.ts";
+import { head, RawConnection } from "../helpers/raw_connection.ts";
+import { needTools } from "../helpers/shell.ts";
+
+const FILES = 64;
+const COUNT = 100;
+
+/** Connects, and asks again where the kernel's queue is full or the socket is being made anew. */
+async function connectBlocking(socket: string): Promise<RawConnection> {
+  for (;;) {
+    try {
+      return await RawConnection.open(socket);
+    } catch (error) {
+      const again = error instanceof Deno.errors.WouldBlock ||
+        error instanceof Deno.errors.ConnectionReset ||
+        error instanceof Deno.errors.ConnectionRefused || error instanceof Deno.errors.NotFound;
+      if (!again) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+}
+
+Deno.test(`the daemon is the same and healthy within a second after ${COUNT} connections with ${FILES} descriptors`, async () => {
+  needTools("prlimit");
+  await using daemon = await startDaemon({ wrapper: ["prlimit", `--nofile=${FILES}`] });
+  await daemon.publish("t", "n", 1);
+  for (let round = 0; round < 3; round++) {
+    const connections = await Promise.all(
+      Array.from({ length: COUNT }, () => connectBlocking(daemon.socket)),
+    );
+    for (const connection of connections) connection.close();
+    const began = performance.now();
+    let health = 0;
+    while (health !== 200) {
+      const connection = await connectBlocking(daemon.socket);
+      await connection.send(head("GET /v1/health")).catch(() => {}); // refused and closed: the answer says it
+      health = await connection.answer().then(({ status }) => status, () => 0);
+      connection.close();
+      const took = performance.now() - began;
+      assert.ok(took < 1000, `not healthy after ${took} ms`);
+    }
+  }
+  const status = await daemon.http("GET", "/v1/status");
+  assert.equal(status.json.pid, daemon.pid);
+  assert.equal((await daemon.publish("t", "n", 2)).lastSeq, 2);
+  const { text } = await daemon.http("GET", "/metrics");
+  assert.match(text, /^evs_connections_refused_total [1-9]/m);
+  const log = await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`);
+  assert.match(log, /leaves room for few connections","maxConnections":[1-9]/);
+  await daemon.stop();
+});
+
+Deno.test("a daemon says why it does not start when no descriptor is left for connections", async () => {
+  needTools("prlimit");
+  await assert.rejects(
+    () => startDaemon({ wrapper: ["prlimit", "--nofile=52"] }),
+    /evs daemon: (the daemon may open \d+ more files, which leaves none for connections\n.*ulimit -n|.*EMFILE|.*Too many open files)/,
+  );
+});

@@ -1,0 +1,105 @@
+/** Contract row 16: what is over the limit is refused before it is buffered, in whatever shape it comes. */
+import assert from "node:assert/strict";
+import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { dose } from "../helpers/dose.ts";
+import { mebibytes, MIB, resetPeak, residentMemory } from "../helpers/measure.ts";
+import { head, RawConnection } from "../helpers/raw_connection.ts";
+import { peakMemory } from "../helpers/shell.ts";
+
+const MOST = dose(100, 1024) * MIB;
+const PIECE = "x".repeat(64 * 1024);
+const CHUNKED = "transfer-encoding: chunked";
+const NDJSON = "content-type: application/x-ndjson";
+const publish = "POST /v1/topics/t/events?type=x";
+
+/** What comes without end, what is said to it, and how many bytes are taken at most. */
+const ENDLESS: { what: string; begin: string; said: RegExp; most: number; chunked: boolean }[] = [
+  {
+    what: "a line",
+    begin: head(publish, NDJSON, CHUNKED),
+    said: /^HTTP\/1\.1 413 [^]*"event\/too-large"/,
+    most: 8 * MIB,
+    chunked: true,
+  },
+  {
+    what: "a JSON body",
+    begin: head(publish, "content-type: application/json", CHUNKED),
+    said: /^HTTP\/1\.1 413 [^]*"event\/too-large"/,
+    most: 32 * MIB,
+    chunked: true,
+  },
+  {
+    what: "a schema",
+    begin: head("PUT /v1/schemas/x", CHUNKED),
+    said: /^HTTP\/1\.1 4\d\d /,
+    most: 8 * MIB,
+    chunked: true,
+  },
+  {
+    what: "a body that nobody asked for",
+    begin: head("GET /v1/health", CHUNKED),
+    said: /^HTTP\/1\.1 200 /,
+    most: 8 * MIB,
+    chunked: true,
+  },
+  {
+    what: "a header",
+    begin: "GET /v1/health HTTP/1.1\r\nx: ",
+    said: /^HTTP\/1\.1 431 /,
+    most: 2 * MIB,
+    chunked: false,
+  },
+  { what: "a path", begin: "GET /", said: /^HTTP\/1\.1 431 /, most: 2 * MIB, chunked: false },
+];
+
+async function sendEndless(
+  daemon: TestDaemon,
+  { begin, chunked }: { begin: string; chunked: boolean },
+): Promise<{ sent: number; text: string }> {
+  const connection = await RawConnection.open(daemon.socket);
+  await connection.send(begin);
+  const text = connection.untilEnd();
+  const piece = chunked ? `${PIECE.length.toString(16)}\r\n${PIECE}\r\n` : PIECE;
+  const sent = await connection.sendOn(new TextEncoder().encode(piece), MOST);
+  const said = await text;
+  connection.close();
+  return { sent, text: said };
+}
+
+for (const endless of ENDLESS) {
+  Deno.test(`${endless.what} without end is refused before it is buffered, and the connection ends`, async () => {
+    await using daemon = await startDaemon();
+    // Warm: the same once, and ordinary work.
+    for (let i = 0; i < 20; i++) await daemon.publish("t", "x", PIECE);
+    await sendEndless(daemon, endless);
+    const before = residentMemory(daemon.pid);
+    resetPeak(daemon.pid);
+    const { sent, text } = await sendEndless(daemon, endless);
+    const grown = peakMemory(daemon.pid)! - before;
+    assert.match(text, endless.said);
+    assert.ok(sent <= endless.most, `${mebibytes(sent)} were taken`);
+    assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
+    assert.equal((await daemon.publish("t", "x", 1)).firstSeq, 21);
+    await daemon.stop();
+  });
+}
+
+Deno.test("a line over the limit is passed over without being kept when the publisher asks to skip, and its neighbours are stored", async () => {
+  await using daemon = await startDaemon();
+  const connection = await RawConnection.open(daemon.socket);
+  await connection.send(head(`${publish}&onError=skip`, NDJSON, CHUNKED) + "2\r\n1\n\r\n");
+  const before = residentMemory(daemon.pid);
+  const piece = new TextEncoder().encode(`${PIECE.length.toString(16)}\r\n${PIECE}\r\n`);
+  assert.equal(await connection.sendOn(piece, MOST), Math.ceil(MOST / piece.length) * piece.length);
+  const grown = residentMemory(daemon.pid) - before;
+  assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
+  await connection.send("3\r\n\n2\n\r\n0\r\n\r\n");
+  const answer = JSON.parse((await connection.answer()).body);
+  assert.equal(answer.count, 2);
+  assert.deepEqual(
+    answer.refused.map(({ line, code }: { line: number; code: string }) => [line, code]),
+    [[2, "event/too-large"]],
+  );
+  connection.close();
+  await daemon.stop();
+});
