@@ -12,8 +12,9 @@ export function walFault(bytes: Uint8Array): string | undefined {
     : undefined;
 }
 
-function faultOf({ frames, readable, flipped, accepted }: WalReport): string | undefined {
-  if (readable >= frames) return undefined;
+function faultOf(report: WalReport): string | undefined {
+  const { frames, readable, flipped, accepted, dropped } = report;
+  if (readable >= frames && dropped === 0) return undefined;
   const parts = [];
   if (flipped.length > 0) {
     const places = flipped.map(({ byte, bit }) => `byte ${byte}, bit ${bit}`);
@@ -23,9 +24,16 @@ function faultOf({ frames, readable, flipped, accepted }: WalReport): string | u
     const which = accepted.length === 1 ? "frame" : "frames";
     parts.push(`${which} ${accepted.join(", ")} not as written`);
   }
-  return `${parts.join(" and ")}; SQLite would have dropped ${
-    frames - readable
-  } of ${frames} frames`;
+  if (readable < frames) {
+    parts.push(`SQLite would have dropped ${frames - readable} of ${frames} frames`);
+  }
+  if (dropped > 0) {
+    parts.push(
+      `frame ${frames} and ${dropped} commits behind it are lost (damaged, or never on the disk ` +
+        "when the power went, where the durability is not always)",
+    );
+  }
+  return parts.join("; ");
 }
 
 /**
@@ -39,13 +47,13 @@ export function mendWal(path: string, { clock }: { clock: Clock } = { clock: sys
   const fault = walFault(bytes);
   if (fault === undefined) return;
   const report = readWal(bytes);
-  const outcome = report === undefined
+  const outcome = report === undefined || report.readable >= report.frames
     ? "nothing could be mended"
     : report.accepted.length === 0
     ? "mended, nothing is lost"
     : "mended; events in a damaged page are named when they are read";
   keepCopy(log, { what: `${fault}; ${outcome}`, now: clock.now() });
-  if (report) replace(log, report.mended);
+  if (report && report.readable < report.frames) replace(log, report.mended);
 }
 
 function readIfThere(path: string): Uint8Array | undefined {

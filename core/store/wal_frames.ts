@@ -6,9 +6,11 @@
  * of a frame is a sum modulo 2^32 and begins with that of the frame before. So each frame can be checked from what the one
  * before it claims, which tells a torn tail (no commit fits behind it) from damage (one does).
  *
- * A single flipped bit is found by what it did to the sums, and turned back. Where it cannot be told which (a high bit of
- * a word leaves few traces) or more is wrong, the frame is taken as it is, and the sums from it on are made again:
- * then SQLite reads the commits behind it too, and what is wrong in the page is found by the rows' own checksums. Pure.
+ * A single flipped bit is found by what it did to the sums, and turned back. Where it cannot be told which of several it
+ * was (a high bit of a word leaves few traces), the frame is taken as it is, and the sums from it on are made again: then
+ * SQLite reads the commits behind it too, and what is wrong in the page is found by the rows' own checksums. Where more is
+ * wrong the log ends there, as it does for SQLite: blocks that a power cut kept from the disk look the same, and a page
+ * made of them would tear holes. Pure.
  */
 
 /** Bytes of the log's header, and of the header of each frame. */
@@ -37,6 +39,8 @@ export interface WalReport {
   flipped: FlippedBit[];
   /** Frames that are not as they were written, and were taken as they are. */
   accepted: number[];
+  /** Commits behind a frame that is damaged beyond that: they are not read. */
+  dropped: number;
   /** Bytes behind the last whole frame that belong to this log and are not whole: a write that was cut short. */
   torn: number;
   /** The log as it should be. */
@@ -103,13 +107,13 @@ class Wal {
     let frame = 0;
     let readable: number | undefined = this.#flipped.length > 0 ? 0 : undefined;
     const accepted: number[] = [];
-    const last = this.#lastCommit();
+    const commits = this.#commits();
+    const last = commits.at(-1) ?? -1;
     for (; frame < this.#count; frame++) {
       const found = this.#checkFrame(frame);
       if (found === "whole") continue;
       const [flip, other] = found;
-      // Neither a single bit nor something with a commit behind it: the end, or a write that was cut short.
-      if (!flip && frame >= last) break;
+      if (!flip) break;
       readable ??= frame;
       if (flip && !other) {
         turnBits(this.#bytes, [flip]);
@@ -120,6 +124,8 @@ class Wal {
       }
     }
     const end = this.#offset(frame);
+    // One commit behind it may be its own, which the crash has cut short before it was acknowledged.
+    const behind = commits.filter((commit) => commit >= frame).length;
     const cut = frame < this.#count ? this.#saltsFit(frame) : end < this.#bytes.length;
     return {
       pageSize: this.#pageSize,
@@ -127,20 +133,22 @@ class Wal {
       readable: readable ?? frame,
       flipped: this.#flipped,
       accepted,
+      dropped: behind > 1 ? behind : 0,
       torn: cut ? this.#bytes.length - end : 0,
       mended: this.#bytes,
     };
   }
 
-  /** The last frame that ends a commit and fits the one before it; -1: there is none. */
-  #lastCommit(): number {
-    for (let frame = this.#count - 1; frame >= 0; frame--) {
+  /** The frames that end a commit and fit the one before them. */
+  #commits(): number[] {
+    const commits: number[] = [];
+    for (let frame = 0; frame < this.#count; frame++) {
       if (this.#word(this.#offset(frame) + 4) === 0 || !this.#saltsFit(frame)) continue;
       const { a, b } = this.#compute(this.#sumBefore(frame), this.#partsOf(frame));
       const at = this.#offset(frame) + 16;
-      if (a === this.#word(at) && b === this.#word(at + 4)) return frame;
+      if (a === this.#word(at) && b === this.#word(at + 4)) commits.push(frame);
     }
-    return -1;
+    return commits;
   }
 
   /** Makes the sums of these frames again, from what they hold. */

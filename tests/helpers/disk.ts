@@ -1,0 +1,61 @@
+/**
+ * A disk of a test's own: a file system in a file, mounted through a loop device, whose power can be cut. Needs root.
+ *
+ * The cut is ext4's own: the ioctl `FS_IOC_GOINGDOWN` with "no log flush" ends the file system at once, what was not synced
+ * stays in memory and is thrown away with it (https://man7.org/linux/man-pages/man2/ioctl_fs.2.html; xfstests does the same).
+ */
+import assert from "node:assert/strict";
+
+/** `_IOR('X', 125, __u32)` and its flag for "do not flush the journal" (include/uapi/linux/fs.h, fs/ext4/ext4.h). */
+const CUT =
+  '$f = pack("L", 2); open(D, "<", $ARGV[0]) or die $!; ioctl(D, 0x8004587d, $f) or die $!';
+
+async function run(program: string, ...args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(program, { args }).output();
+  assert.ok(success, `${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
+
+/** See the head of this file. */
+export class Disk {
+  /** Where it is mounted; empty but for `lost+found`. */
+  readonly path: string;
+  readonly #image: string;
+  #mounted = false;
+
+  private constructor(readonly folder: string) {
+    this.path = `${folder}/disk`;
+    this.#image = `${folder}/disk.img`;
+  }
+
+  /** Makes one of `megabytes`. */
+  static async make(megabytes: number): Promise<Disk> {
+    const disk = new Disk(await Deno.makeTempDir({ prefix: "evs-disk-" }));
+    await Deno.mkdir(disk.path);
+    await run("truncate", "-s", `${megabytes}M`, disk.#image);
+    // Without a share for root: what is free is free for the daemon, too.
+    await run("mkfs.ext4", "-q", "-F", "-m", "0", disk.#image);
+    await disk.mount();
+    return disk;
+  }
+
+  async mount(): Promise<void> {
+    await run("mount", "-o", "loop", this.#image, this.path);
+    this.#mounted = true;
+  }
+
+  /** The power is gone: nothing more reaches the disk. Whoever has files open sees errors. */
+  async cutPower(): Promise<void> {
+    await run("perl", "-e", CUT, this.path);
+  }
+
+  /** Nobody may have files open. */
+  async unmount(): Promise<void> {
+    await run("umount", this.path);
+    this.#mounted = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#mounted) await this.unmount();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
