@@ -76,11 +76,12 @@ export class SqliteState implements State {
     if (this.#failed !== undefined) throw asStateError(this.#failed);
     if (changes.length === 0) return;
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
+      this.#prepare("BEGIN IMMEDIATE").run();
       for (const change of changes) {
         for (const { sql, values } of statementsOf(change)) this.#prepare(sql).run(...values);
       }
-      this.#database.exec("COMMIT");
+      this.#prepare("COMMIT").run();
     } catch (error) {
       // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -181,12 +182,14 @@ function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInpu
 /** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
+/** The shared index of the write-ahead log could not grow: as good as a full disk. */
+const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
 
 function asStateError(error: unknown): unknown {
   const code = (error as { errcode?: number }).errcode;
   if (code === undefined) return error;
   const message = (error as Error).message;
-  switch (code & 0xff) {
+  switch (code === SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : code & 0xff) {
     case SQLITE_FULL:
       return new CannotStoreError("the disk is full: nothing of this was kept", {
         code: "store/disk-full",

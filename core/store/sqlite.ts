@@ -226,9 +226,10 @@ export class SqliteEventStore implements JournalStore {
 
   #transaction<T>(work: () => T): T {
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
+      this.#prepare("BEGIN IMMEDIATE").run();
       const result = work();
-      this.#database.exec("COMMIT");
+      this.#prepare("COMMIT").run();
       return result;
     } catch (error) {
       this.#appender?.rollback();
