@@ -75,6 +75,13 @@ export class SchemaGate {
     return this.admit(topic, { type, version, payload: undefined });
   }
 
+  /** The version of a payload that is neither stored nor looked at; undefined for all others. */
+  quickVersion(topic: string, type: string): string | undefined {
+    const options = this.#context.topics.get(topic)?.options;
+    const isQuick = options?.persistent === false && options.schema === "validate";
+    return isQuick && !this.#of(topic).has(type) ? "1.0" : undefined;
+  }
+
   /** Resolves when `admit` can decide on this topic without waiting. */
   ready(topic?: string): Promise<void> {
     return (topic === undefined ? this.#default : this.#of(topic)).ready();

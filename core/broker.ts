@@ -161,6 +161,11 @@ export class EventBroker<E = any> extends Broker<E> {
       isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
       append: (request) => this.append(request),
       hand: (event, captured) => this.#hand(event, captured),
+      quickVersion: (topic, type) =>
+        this.#starting || this.#listeners.size > 0 || this.#locals.hasOthers(topic)
+          ? undefined
+          : this.gate.quickVersion(topic, type),
+      handHere: (event) => this.#locals.hand(event),
     });
     this.#starting = this.subscriptions.ready;
     this.#starting.then(() => this.#starting = undefined, () => {});

@@ -108,9 +108,9 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   };
 }
 
-/** The event as applications see it: payload and metadata parsed. */
+/** The event as applications see it: payload and metadata parsed; what is not stored has no seq. */
 export function toEvent<T>(stored: StoredEvent): Event<T> {
-  return {
+  const event: Event<T> = {
     seq: stored.seq,
     id: stored.id,
     type: stored.type,
@@ -121,4 +121,6 @@ export function toEvent<T>(stored: StoredEvent): Event<T> {
     metadata: JSON.parse(stored.metadata) as Record<string, unknown>,
     ...(stored.key === undefined ? {} : { key: stored.key }),
   };
+  if (stored.seq === 0) delete event.seq;
+  return event;
 }

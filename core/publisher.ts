@@ -30,6 +30,10 @@ export interface PublisherContext {
   /** True for a topic that is there and stores nothing. */
   isEphemeral(topic: string): boolean;
   append(request: AppendRequest): Promise<AppendOutcome>;
+  /** The version of an event that may take the short way; undefined for all others. */
+  quickVersion(topic: string, type: string): string | undefined;
+  /** Hands on an event of the short way. */
+  handHere(event: Event): void;
   /** Hands on an event that is not stored, by reference; `captured` makes its bytes for those who need them. */
   hand(event: Event, captured: () => NewEvent): void;
 }
@@ -41,6 +45,8 @@ const decoder = new TextDecoder();
 export class Publisher {
   readonly #context: PublisherContext;
   readonly #ids = new IdSource();
+  /** The type that was looked at last, and is one. */
+  #lastType: string | undefined;
   /** The publishes that wait; those that come now go behind them. */
   #line: Promise<void> | undefined;
 
@@ -49,8 +55,41 @@ export class Publisher {
   }
 
   /** Publishes one value. */
+  publish<T>(
+    topic: string,
+    what: { type: string; payload: T; options: PublishOptions | undefined },
+  ): Promise<Event<T>> {
+    try {
+      const event = what.options === undefined ? this.#quick(topic, what) : undefined;
+      return event ? Promise.resolve(event) : this.#publish(topic, what);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The short way of an event that is not stored, has no options, and that only handlers here are told of. */
+  #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
+    const { quickVersion, now, handHere } = this.#context;
+    if (this.#line) return undefined;
+    if (type !== this.#lastType) this.#lastType = assertName(type, "the type");
+    const schemaVersion = quickVersion(topic, type);
+    if (schemaVersion === undefined) return undefined;
+    const timestamp = now();
+    const event: Event<T> = {
+      id: this.#ids.next(timestamp),
+      type,
+      topic,
+      timestamp,
+      schemaVersion,
+      payload,
+      metadata: withCause({}),
+    };
+    handHere(event);
+    return event;
+  }
+
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async publish<T>(
+  async #publish<T>(
     topic: string,
     what: { type: string; payload: T; options: PublishOptions | undefined },
   ): Promise<Event<T>> {

@@ -41,12 +41,22 @@ export interface LocalContext {
   onError(error: unknown, context: string): void;
 }
 
+/** The handlers that a topic's events go to. */
+interface Route {
+  /** The topic's subscriptions; another list when they have changed. */
+  drivers: readonly SubscriptionDriver[];
+  here: readonly { driver: SubscriptionDriver; runners: readonly HandlerRunner[] }[];
+  /** There are subscriptions whose consumers are elsewhere. */
+  others: boolean;
+}
+
 /** The subscriptions with a handler here. */
 export class LocalSubscriptions {
   readonly #context: LocalContext;
   /** With its runner, once it is there. */
   readonly #subscriptions = new Map<Subscription, HandlerRunner | undefined>();
   readonly #byDriver = new Map<SubscriptionDriver, HandlerRunner[]>();
+  readonly #routes = new Map<string, Route>();
   readonly #starting = new Set<Promise<unknown>>();
 
   constructor(context: LocalContext) {
@@ -176,6 +186,7 @@ export class LocalSubscriptions {
   #attach(subscription: Subscription, driver: SubscriptionDriver, runner: HandlerRunner): void {
     this.#subscriptions.set(subscription, runner);
     this.#byDriver.set(driver, [...this.#byDriver.get(driver) ?? [], runner]);
+    this.#routes.clear();
     subscription.attach(runner);
   }
 
@@ -202,11 +213,27 @@ export class LocalSubscriptions {
     const left = (this.#byDriver.get(driver) ?? []).filter((other) => other !== runner);
     if (left.length > 0) this.#byDriver.set(driver, left);
     else this.#byDriver.delete(driver);
+    this.#routes.clear();
   }
 
-  /** True when a topic has subscriptions whose consumers are elsewhere. */
+  /** True when a topic has subscriptions whose consumers are elsewhere, or are not there yet. */
   hasOthers(topic: string): boolean {
-    return this.#context.manager.of(topic).some((driver) => !this.#byDriver.has(driver));
+    return this.#starting.size > 0 || this.#route(topic).others;
+  }
+
+  /** Who gets a topic's events here; worked out anew when subscriptions have come or gone. */
+  #route(topic: string): Route {
+    const drivers = this.#context.manager.of(topic);
+    let route = this.#routes.get(topic);
+    if (route?.drivers !== drivers) {
+      const here = drivers.flatMap((driver) => {
+        const runners = this.#byDriver.get(driver);
+        return runners ? [{ driver, runners }] : [];
+      });
+      route = { drivers, here, others: here.length < drivers.length };
+      this.#routes.set(topic, route);
+    }
+    return route;
   }
 
   /** True when this subscription's events of topics that store nothing go straight to a handler here. */
@@ -216,10 +243,14 @@ export class LocalSubscriptions {
 
   /** Gives an event of a topic that stores nothing to the handlers here. */
   hand(event: Event): void {
-    for (const driver of this.#context.manager.of(event.topic)) {
-      const here = this.#byDriver.get(driver);
-      if (!here || !driver.wants(event)) continue;
-      (here.find(({ paused }) => !paused) ?? here[0]!).hand(event);
+    const { here } = this.#route(event.topic);
+    for (let i = 0; i < here.length; i++) {
+      const { driver, runners } = here[i]!;
+      if (!driver.wants(event)) continue;
+      const runner = runners.length === 1
+        ? runners[0]!
+        : runners.find(({ paused }) => !paused) ?? runners[0]!;
+      runner.hand(event);
     }
   }
 

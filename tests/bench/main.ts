@@ -4,6 +4,7 @@
  */
 import { chart } from "./chart.ts";
 import { consumeAll, runHandlers } from "./consuming.ts";
+import { emitInProcess } from "./emitting.ts";
 import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { prepare, publishFromPipe, publishOnce, replayToFile, type Size } from "./workloads.ts";
@@ -50,6 +51,7 @@ async function measure(bench: Bench): Promise<Result[]> {
     await publishOnce(bench, size),
     await consumeAll(bench, size),
     ...await runHandlers(bench, size),
+    ...await emitInProcess(bench, size),
   ];
 }
 

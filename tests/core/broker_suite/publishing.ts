@@ -167,7 +167,10 @@ export function publishing(test: Test): void {
     const topic = broker.createTopic("m", { persistent: false });
     await topic.publish("x", "before");
     const seen: Event[] = [];
-    topic.subscribe((event) => void seen.push(event));
+    topic.subscribe((event, { attempt }) => {
+      if (attempt === 1) throw new Error("once");
+      seen.push(event);
+    }, { retryDelay: 0 });
     const published = await topic.publish("x", "now");
     await broker.idle();
     assert.equal(published.seq, undefined);

@@ -1,0 +1,73 @@
+/** P9: publishing to handlers in the same process, beside an event emitter. */
+import { type Bench, output, settle } from "./process.ts";
+import type { Result } from "./report.ts";
+import type { Size } from "./workloads.ts";
+
+const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+
+async function run(
+  bench: Bench,
+  contender: "ours" | "emittery",
+  { publishes, subscriptions }: { publishes: number; subscriptions: number },
+): Promise<{ seconds: number; mebibytes: number }> {
+  await settle(bench);
+  const script = `"$EVS_DENO" run --quiet --frozen -A --config ${project}/deno.json ` +
+    `${project}/tests/bench/clients/emit.ts ${contender} ${publishes} ${subscriptions}`;
+  const printed = await output(bench, script);
+  if (printed === undefined) throw new Error(`P9 failed: ${script}`);
+  return JSON.parse(printed);
+}
+
+/** The rates, the cost of more subscriptions, and the memory. */
+export async function emitInProcess(bench: Bench, size: Size): Promise<Result[]> {
+  const [ours, peer] = ["evs, not persistent", "emittery"];
+  const rates: Record<string, number[]> = { [ours]: [], [peer]: [] };
+  const counts = [1000, 10, 1];
+  const handled = new Map(counts.map((count) => [count, [] as number[]]));
+  const weights: Record<"short" | "long", number[]> = { short: [], long: [] };
+  for (let round = 1; round <= size.rounds; round++) {
+    size.say(`P9, round ${round}`);
+    const one = { publishes: size.events, subscriptions: 1 };
+    rates[ours]!.push(size.events / (await run(bench, "ours", one)).seconds);
+    rates[peer]!.push(size.events / (await run(bench, "emittery", one)).seconds);
+    for (const count of counts) {
+      const work = { publishes: Math.ceil(2 * size.events / count), subscriptions: count };
+      const { seconds } = await run(bench, "ours", work);
+      handled.get(count)!.push(work.publishes * count / seconds);
+    }
+    weights.short.push((await run(bench, "ours", one)).mebibytes);
+    weights.long.push(
+      (await run(bench, "ours", { ...one, publishes: 10 * size.events })).mebibytes,
+    );
+  }
+  const named = (count: number) =>
+    `${count.toLocaleString("en")} subscription${count > 1 ? "s" : ""}`;
+  const times = `after ${(10 * size.events).toLocaleString("en")} publishes`;
+  const once = `after ${size.events.toLocaleString("en")} publishes`;
+  return [
+    {
+      id: "P9",
+      title: "awaited publish to one handler in this process",
+      unit: "events/s",
+      lowerIsBetter: false,
+      series: [ours, peer].map((name) => ({ name, rounds: rates[name] })),
+      goals: [{ against: peer, ratio: 3 }],
+    },
+    {
+      id: "P9",
+      title: "handled events, by the subscriptions of the topic",
+      unit: "handled/s",
+      lowerIsBetter: false,
+      series: counts.map((count) => ({ name: named(count), rounds: handled.get(count) })),
+      goals: [{ against: named(1), ratio: 0.9 }, { against: named(10), ratio: 0.9 }],
+    },
+    {
+      id: "P9",
+      title: "memory of the process",
+      unit: "MiB",
+      lowerIsBetter: true,
+      series: [{ name: times, rounds: weights.long }, { name: once, rounds: weights.short }],
+      goals: [{ against: once, ratio: 1.1 }],
+    },
+  ];
+}
