@@ -16,6 +16,8 @@ export { type BrokerOptions, type CreateTopicOptions, EventBroker } from "./core
 export type { PublishOptions } from "./core/capture.ts";
 export { type Cause, causedBy } from "./core/causation.ts";
 export { type Clock, systemClock } from "./core/clock.ts";
+export type { SubscriptionInfo } from "./core/client/protocol.ts";
+export type { BreakerSpec } from "./core/delivery/breaker.ts";
 export { connect, type ConnectOptions } from "./core/connect.ts";
 export type { RemoteBroker } from "./core/client/remote_broker.ts";
 export { defaultBroker } from "./core/default_broker.ts";
@@ -46,8 +48,11 @@ export {
   ClosedError,
   ConflictError,
   ConnectionLostError,
+  type ErrorBody,
+  type ErrorOptions,
   EventRefusedError,
   EvsError,
+  ExitCode,
   HandlerTimeoutError,
   InvalidArgumentError,
   InvalidSchemaError,
@@ -81,9 +86,18 @@ export {
   compareSchemas,
   type Comparison,
 } from "./core/schema/compatibility/compare.ts";
-export { type CompatibilityLevel } from "./core/schema/compatibility/level.ts";
-export type { FromSchema } from "./core/schema/from_schema.ts";
-export { JsonSchemaRegistry, type SchemaRegistry } from "./core/schema/registry.ts";
+export {
+  COMPATIBILITY_LEVELS,
+  type CompatibilityLevel,
+} from "./core/schema/compatibility/level.ts";
+export type { FromSchema, SchemaIntersection, SchemaOwnType } from "./core/schema/from_schema.ts";
+export type { Fault } from "./core/schema/faults.ts";
+export {
+  JsonSchemaRegistry,
+  type SchemaPlan,
+  type SchemaRegistry,
+  type SchemaRequest,
+} from "./core/schema/registry.ts";
 export { AggregateRoot, type RecordOptions } from "./core/sourcing/aggregate.ts";
 export { FileSnapshotStore } from "./core/sourcing/file_snapshots.ts";
 export type { SourcingBroker } from "./core/sourcing/history.ts";
@@ -112,11 +126,20 @@ export {
 export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcaster.ts";
 export { MemoryState } from "./core/state/memory.ts";
 export { SqliteState } from "./core/state/sqlite.ts";
-export type { State } from "./core/state/state.ts";
+export type {
+  LevelRecord,
+  MissedRecord,
+  SchemaRecord,
+  State,
+  SubscriptionSettings,
+} from "./core/state/state.ts";
 export { FileEventStore, type FileStoreOptions } from "./core/store/file.ts";
+export type { SegmentLimits } from "./core/store/file/topic_writer.ts";
+export type { Commit } from "./core/store/journal.ts";
+export type { Durability } from "./core/store/sqlite_schema.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
-export { type AppendView, decideAppend } from "./core/store/append.ts";
-export type { Damage } from "./core/store/damage.ts";
+export { type AppendView, decideAppend, type DedupWindow } from "./core/store/append.ts";
+export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
 export { SqliteEventStore, type SqliteStoreOptions } from "./core/store/sqlite.ts";
 export {
@@ -147,7 +170,7 @@ export {
   Subscription,
   type WaitOptions,
 } from "./core/subscription.ts";
-export type { TopicOptions } from "./core/topic.ts";
+export type { SchemaMode, TopicOptions } from "./core/topic.ts";
 export { Topic } from "./core/topic_handle.ts";
 export {
   type BatchHandler,

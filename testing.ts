@@ -32,6 +32,7 @@ export {
 export type { TestFunction, UnderTest } from "./testing/suite.ts";
 export {
   type AggregateSource,
+  type Settled,
   spec,
   type SpecError,
   type SpecEvent,
@@ -45,10 +46,12 @@ export {
 export class TestBroker<E = any> extends EventBroker<E> {
   readonly #published: Event[] = [];
 
+  /** Makes a broker in memory; retries wait for nothing unless a subscription says otherwise. */
   constructor(options: BrokerOptions = {}) {
     super(options);
   }
 
+  /** @internal */
   protected override async publishEvent(
     topic: string,
     what: { type: string; payload: unknown; options: PublishOptions | undefined },
@@ -58,6 +61,7 @@ export class TestBroker<E = any> extends EventBroker<E> {
     return event;
   }
 
+  /** @internal */
   protected override async publishEvents(
     topic: string,
     messages: readonly Message[],
@@ -68,6 +72,7 @@ export class TestBroker<E = any> extends EventBroker<E> {
     return events;
   }
 
+  /** @internal */
   protected override subscribeHandler(
     topic: string,
     handler: Handler,

@@ -9,17 +9,16 @@ import { SchemaGate } from "./admission.ts";
 import { type BrokerOptions, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./capture.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { CommitListeners } from "./commit_listeners.ts";
+import { CommitFan } from "./commit_fan.ts";
 import { DeadLetterDesk } from "./dead_letter/desk.ts";
 import { DeadLetterImporter } from "./dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "./dead_letter/queue.ts";
 import { type HeldQueue, holdQueue } from "./dead_letter/held.ts";
 import { LocalSubscriptions } from "./delivery/local.ts";
-import type { SubscriptionDriver } from "./delivery/driver.ts";
 import { SubscriptionManager } from "./delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./delivery/ledgers.ts";
 import { closedBroker, ConflictError } from "./errors.ts";
-import type { Event, NewEvent } from "./event.ts";
+import type { Event } from "./event.ts";
 import { Publisher, refuseExpected } from "./publisher.ts";
 import { Retainer } from "./retainer.ts";
 import type { JsonSchemaRegistry } from "./schema/registry.ts";
@@ -28,7 +27,7 @@ import { MemoryState } from "./state/memory.ts";
 import type { TopicRecord } from "./state/state.ts";
 import { type Commit, Journal, type PublishStream } from "./store/journal.ts";
 import { MemoryEventStore } from "./store/memory.ts";
-import { eventsOf, type StoreRequest } from "./store/pack.ts";
+import type { StoreRequest } from "./store/pack.ts";
 import {
   type AppendOutcome,
   type EventStore,
@@ -56,28 +55,37 @@ export type { BrokerOptions, CreateTopicOptions };
 /** The broker; see the head of this file. `E` maps topics and types to payloads. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class EventBroker<E = any> extends Broker<E> {
+  /** @internal */
   readonly topics: TopicCatalog;
   /** The schemas that are kept in the state. */
   readonly schemas: JsonSchemaRegistry;
   /** Resolves when all that was kept is in force: before, `admit` cannot ask the schemas. */
   readonly ready: Promise<void>;
+  /** @internal */
   readonly journal: Journal;
   /** The store that is read. */
   readonly store: JournalStore;
+  /** @internal */
   readonly subscriptions: SubscriptionManager;
+  /** @internal */
   readonly deadLetters: DeadLetterDesk;
+  /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
   readonly #held: HeldQueue | undefined;
   readonly #state: GuardedState;
-  /** Which payloads may come in: registers and removes the schemas that are kept. */
+  /**
+   * Which payloads may come in: registers and removes the schemas that are kept.
+   * @internal
+   */
   readonly gate: SchemaGate;
   readonly #publisher: Publisher;
   readonly #locals: LocalSubscriptions;
   readonly #retainer: Retainer;
-  readonly #listeners = new CommitListeners();
+  readonly #fan: CommitFan;
   readonly #onError: (error: unknown, context: string) => void;
+  /** @internal */
   protected readonly clock: Clock;
   #starting: Promise<void> | undefined;
   #chain: Promise<unknown> | undefined;
@@ -85,6 +93,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   readonly #streams = new Streams();
 
+  /** Makes a broker. Without options it lives in memory. */
   constructor(options: BrokerOptions = {}) {
     super();
     const clock = this.clock = options.clock ?? systemClock;
@@ -145,6 +154,7 @@ export class EventBroker<E = any> extends Broker<E> {
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
+    this.#fan = new CommitFan({ subscriptions: this.subscriptions, locals: this.#locals, onError });
     this.#retainer = new Retainer({
       store,
       topics: this.topics,
@@ -160,9 +170,9 @@ export class EventBroker<E = any> extends Broker<E> {
       admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
       isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
       append: (request) => this.append(request),
-      hand: (event, captured) => this.#hand(event, captured),
+      hand: (event, captured) => this.#fan.hand(event, captured),
       quickVersion: (topic, type) =>
-        this.#starting || this.#listeners.size > 0 || this.#locals.hasOthers(topic)
+        this.#starting || this.#fan.hasOthers(topic)
           ? undefined
           : this.gate.quickVersion(topic, type),
       handHere: (event) => this.#locals.hand(event),
@@ -190,11 +200,15 @@ export class EventBroker<E = any> extends Broker<E> {
     return Promise.race([this.journal.failure, this.#state.failure]);
   }
 
-  /** Where live tails get their events. */
+  /**
+   * Where live tails get their events.
+   * @internal
+   */
   get feed(): TailSource {
     return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
   }
 
+  /** @internal */
   protected makeTopic(name: string, options: CreateTopicOptions): Topic {
     const { schemaRegistry, ...rest } = options;
     const there = this.topics.get(name);
@@ -210,6 +224,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#topic(name);
   }
 
+  /** @internal */
   protected findTopic(name: string): Topic | undefined {
     return this.topics.get(name) ? this.#topic(name) : undefined;
   }
@@ -229,6 +244,7 @@ export class EventBroker<E = any> extends Broker<E> {
     });
   }
 
+  /** Registers a JSON Schema for a type, and keeps it in the state. */
   async registerSchema(
     type: string,
     schema: unknown,
@@ -238,6 +254,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return { type, version: plan!.record.version, created: plan!.created };
   }
 
+  /** @internal */
   protected subscribeHandler(
     topic: string,
     handler: Handler,
@@ -247,10 +264,12 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#locals.subscribe(topic, handler, options);
   }
 
+  /** @internal */
   protected subscriptionsOn(topic: string): Subscription[] {
     return this.#locals.on(topic);
   }
 
+  /** @internal */
   protected openStream(topic: string, options: StreamOptions): EventStream {
     this.#assertOpen();
     const { feed, topics } = this;
@@ -258,6 +277,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#streams.add(source, options);
   }
 
+  /** @internal */
   protected publishEvent(
     topic: string,
     what: { type: string; payload: unknown; options: PublishOptions | undefined },
@@ -265,6 +285,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publish(topic, what);
   }
 
+  /** @internal */
   protected publishEvents(
     topic: string,
     messages: readonly Message[],
@@ -275,14 +296,6 @@ export class EventBroker<E = any> extends Broker<E> {
       : this.#publisher.publishBatch(topic, messages, options);
   }
 
-  #hand(event: Event, captured: () => NewEvent): void {
-    const { topic } = event;
-    if (this.#listeners.size > 0 || this.#locals.hasOthers(topic)) {
-      this.#tell({ topic, firstSeq: 0, lastSeq: 0, events: [captured()], ephemeral: true });
-    }
-    this.#locals.hand(event);
-  }
-
   /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
   admit(topic: string, type: string, version: string | undefined, payload: unknown): string {
     return this.gate.admit(topic, { type, version, payload });
@@ -291,6 +304,7 @@ export class EventBroker<E = any> extends Broker<E> {
   /**
    * Stores events, or only hands them on where the topic is not persistent; makes the topic if it may. Requests of one
    * stream are stored in the order of their calls.
+   * @internal
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#closed) return Promise.reject(closedBroker());
@@ -317,42 +331,25 @@ export class EventBroker<E = any> extends Broker<E> {
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async #handOn(request: StoreRequest): Promise<AppendOutcome> {
     refuseExpected(request.expected);
-    const { topic } = request;
-    const events = eventsOf(request);
-    const commit: Commit = { topic, firstSeq: 0, lastSeq: 0, events, ephemeral: true };
-    this.#tell(commit);
-    this.#locals.handCommit(commit);
-    return { ok: true, count: events.length, firstSeq: 0, lastSeq: 0, duplicates: [] };
+    return this.#fan.handOn(request);
   }
 
   #committed(commit: Commit): void {
-    this.#tell(commit);
+    this.#fan.tell(commit);
     this.#retainer.after(commit);
-  }
-
-  #tell(commit: Commit): void {
-    // A listener that throws must not look like a store that failed.
-    try {
-      // Handlers of this process get what is not stored as it is (LocalSubscriptions.hand), not through their queue.
-      const except = commit.ephemeral
-        ? (driver: SubscriptionDriver) => this.#locals.has(driver)
-        : undefined;
-      this.subscriptions.committed(commit, except);
-    } catch (error) {
-      this.#onError(error, "delivery");
-    }
-    this.#listeners.tell(commit, (error) => this.#onError(error, "a live tail"));
   }
 
   /** Calls `listener` for everything that became durable, and what topics that store nothing hand on. Returns "stop". */
   onCommit(listener: (commit: Commit) => void): () => void {
-    return this.#listeners.add(listener);
+    return this.#fan.add(listener);
   }
 
+  /** The store that the broker was given. */
   getEventStore(): EventStore {
     return this.#eventStore;
   }
 
+  /** The queue that the broker was given, or a view on the dead letters in its state. */
   getDeadLetterQueue(): DeadLetterQueue {
     return this.#queue;
   }

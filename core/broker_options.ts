@@ -13,8 +13,11 @@ export interface BrokerOptions {
   state?: State;
   /** Default: the dead letters in `state`. */
   deadLetterQueue?: DeadLetterQueue;
+  /** Checks payloads. Default: the schemas that are kept in the state. */
   schemaRegistry?: SchemaRegistry;
+  /** Default: the real one. */
   clock?: Clock;
+  /** A number from 0 to below 1, for jitter. Default: `Math.random`. */
   random?: () => number;
   /** May publishing make a topic? Default true. */
   autoCreateTopics?: boolean;

@@ -6,6 +6,7 @@ import type { Expected } from "./store/store.ts";
 
 /** The fourth argument of `publish`: what it knows are options, every other name goes into the metadata. */
 export interface PublishOptions {
+  /** The version of the payload's schema; default: the highest that is registered. */
   schemaVersion?: string;
   /** The idempotency key: the same id again stores nothing. `[!-~]{1,128}`. */
   id?: string;
@@ -17,7 +18,9 @@ export interface PublishOptions {
   expected?: Expected;
   /** Publishes nothing when it has aborted. */
   signal?: AbortSignal;
+  /** What goes along with the payload. */
   metadata?: Record<string, unknown>;
+  /** Goes into the metadata. */
   [name: string]: unknown;
 }
 

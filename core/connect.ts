@@ -12,6 +12,7 @@ export interface ConnectOptions {
   patienceMs?: number;
   /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
   handlerGraceMs?: number;
+  /** Default: the real one. */
   clock?: Clock;
   /** Told of failures that nobody waits for. Default: the console. */
   onError?: (error: unknown, context: string) => void;

@@ -42,9 +42,13 @@ export interface ErrorOptions {
 
 /** An error as it travels over the wire. */
 export interface ErrorBody {
+  /** As in `EvsError`. */
   code: string;
+  /** For people. */
   message: string;
+  /** The next thing to type. */
   hint?: string;
+  /** Facts for machines. */
   details?: Record<string, unknown>;
 }
 
@@ -61,6 +65,7 @@ export class EvsError extends Error {
   /** Facts for machines. */
   readonly details?: Record<string, unknown>;
 
+  /** @internal */
   constructor(
     kind: { code: string; status: number; exit: number },
     message: string,
@@ -88,6 +93,7 @@ export class EvsError extends Error {
 
 /** A name, flag or parameter that does not follow its grammar. */
 export class InvalidArgumentError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
     super(
       { code: options.code ?? "argument/invalid", status: 400, exit: ExitCode.Usage },
@@ -112,6 +118,7 @@ export type RefusalCode =
 
 /** An event was refused: nothing of it was stored. */
 export class EventRefusedError extends EvsError {
+  /** @internal */
   constructor(code: RefusalCode, message: string, options: ErrorOptions = {}) {
     super(
       { code, status: code === "event/too-large" ? 413 : 422, exit: ExitCode.Refused },
@@ -123,6 +130,7 @@ export class EventRefusedError extends EvsError {
 
 /** A topic, event, subscription, dead letter or schema that is not there. */
 export class NotFoundError extends EvsError {
+  /** @internal */
   constructor(
     what: "topic" | "event" | "subscription" | "dead-letter" | "schema" | "route" | "aggregate",
     message: string,
@@ -134,6 +142,7 @@ export class NotFoundError extends EvsError {
 
 /** An expectation about the present state did not hold. */
 export class ConflictError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
     super(
       { code: options.code ?? "event/conflict", status: 409, exit: ExitCode.Conflict },
@@ -145,6 +154,7 @@ export class ConflictError extends EvsError {
 
 /** Somebody else saved the aggregate first: nothing of this save was stored. `details` tells both versions. */
 export class VersionConflictError extends ConflictError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super(message, { ...options, code: "aggregate/conflict" });
   }
@@ -152,6 +162,7 @@ export class VersionConflictError extends ConflictError {
 
 /** An aggregate met an event of a type that it does not know. The event is stored, and stays. */
 export class UnknownEventTypeError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super(
       { code: "aggregate/unknown-event", status: 422, exit: ExitCode.Refused },
@@ -163,6 +174,7 @@ export class UnknownEventTypeError extends EvsError {
 
 /** What is stored of an aggregate or a projection is not its whole history. */
 export class BrokenHistoryError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super(
       { code: "aggregate/broken-history", status: 409, exit: ExitCode.Conflict },
@@ -174,6 +186,7 @@ export class BrokenHistoryError extends EvsError {
 
 /** A snapshot cannot be used. It is passed over: the aggregate is built from its events. */
 export class SnapshotError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "snapshot/unusable", status: 500, exit: ExitCode.Bug }, message, options);
   }
@@ -181,6 +194,7 @@ export class SnapshotError extends EvsError {
 
 /** A projection's reducer threw: the projection stands before that event. */
 export class ProjectionError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "projection/failed", status: 500, exit: ExitCode.Refused }, message, options);
   }
@@ -188,6 +202,7 @@ export class ProjectionError extends EvsError {
 
 /** A schema that cannot be registered: not a schema, too big, remote references, a pattern that is not plain. */
 export class InvalidSchemaError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
     super(
       { code: options.code ?? "schema/invalid", status: 422, exit: ExitCode.Refused },
@@ -199,6 +214,7 @@ export class InvalidSchemaError extends EvsError {
 
 /** Nothing answers at the socket. */
 export class NoDaemonError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "daemon/not-running", status: 503, exit: ExitCode.NoDaemon }, message, options);
   }
@@ -206,6 +222,7 @@ export class NoDaemonError extends EvsError {
 
 /** The daemon went away in the middle; what is unknown is told in `details`. */
 export class ConnectionLostError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super(
       { code: "daemon/connection-lost", status: 503, exit: ExitCode.NoDaemon },
@@ -228,6 +245,7 @@ export class ProtocolMismatchError extends EvsError {
 
 /** The store cannot take events now (disk full, draining, too many connections); nothing was stored. */
 export class CannotStoreError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
     super(
       { code: options.code ?? "store/unavailable", status: 507, exit: ExitCode.CannotStore },
@@ -280,6 +298,7 @@ export class LeaseLostError extends EvsError {
 
 /** A thing that the chosen store or broker cannot do, said in words. */
 export class UnsupportedError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "store/unsupported", status: 501, exit: ExitCode.Usage }, message, options);
   }
@@ -287,6 +306,7 @@ export class UnsupportedError extends EvsError {
 
 /** The broker, topic or subscription was closed or removed while in use. */
 export class ClosedError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "broker/closed", status: 503, exit: ExitCode.NoDaemon }, message, options);
   }
@@ -299,6 +319,7 @@ export function closedBroker(): ClosedError {
 
 /** Thrown by a handler: this event will never succeed, dead-letter it now. */
 export class NonRetryableError extends EvsError {
+  /** The message says why the event will never succeed. */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "handler/non-retryable", status: 500, exit: ExitCode.Refused }, message, options);
   }
@@ -306,6 +327,7 @@ export class NonRetryableError extends EvsError {
 
 /** A handler did not end in time; the attempt failed, and the event is tried again. */
 export class HandlerTimeoutError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "handler/timed-out", status: 504, exit: ExitCode.NotFound }, message, options);
   }
@@ -313,6 +335,7 @@ export class HandlerTimeoutError extends EvsError {
 
 /** Who reads a stream with `overflow: "fail"` was slower than its events. */
 export class OverflowError extends EvsError {
+  /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "stream/overflow", status: 503, exit: ExitCode.CannotStore }, message, options);
   }

@@ -15,11 +15,15 @@ export interface Event<T = any, Type extends string = string, Topic extends stri
   id: string;
   /** What happened, such as `user.created`. */
   type: Type;
+  /** Where it was published. */
   topic: Topic;
   /** Unix ms: the publisher's if given, else the broker's. */
   timestamp: number;
+  /** The version of the payload's schema; `1.0` where there is none. */
   schemaVersion: string;
+  /** What happened, in full. */
   payload: T;
+  /** What goes along with it: `correlationId`, `causationId`, and what the publisher says. */
   metadata: Record<string, unknown>;
   /** Orders and groups events; never compacts. */
   key?: string;
@@ -27,13 +31,17 @@ export interface Event<T = any, Type extends string = string, Topic extends stri
 
 /** An event that was accepted but has no sequence number yet. */
 export interface NewEvent {
+  /** 1 to 128 printable ASCII characters. */
   id: string;
   /** True when the publisher gave the id: then it is looked up for repeats. */
   idGiven: boolean;
+  /** What happened. */
   type: string;
   /** Unix ms. */
   timestamp: number;
+  /** The version of the payload's schema; `1.0` where there is none. */
   schemaVersion: string;
+  /** Orders and groups. */
   key?: string;
   /** The metadata as compact JSON text; `{}` when there is none. */
   metadata: string;
@@ -43,14 +51,23 @@ export interface NewEvent {
 
 /** An event as a store gives it back. */
 export interface StoredEvent {
+  /** The per-topic sequence number, from 1. */
   seq: number;
+  /** Where it was published. */
   topic: string;
+  /** 1 to 128 printable ASCII characters. */
   id: string;
+  /** What happened. */
   type: string;
+  /** Unix ms. */
   timestamp: number;
+  /** The version of the payload's schema; `1.0` where there is none. */
   schemaVersion: string;
+  /** Orders and groups. */
   key?: string;
+  /** The metadata as compact JSON text. */
   metadata: string;
+  /** The payload's own bytes. */
   payload: Uint8Array;
   /** Its wire line without the line feed, where the store has it at hand: it need not be made again. */
   line?: Uint8Array;

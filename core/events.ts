@@ -72,15 +72,19 @@ export type Matches<P extends string, T extends string> = P extends "**" ? true
 /** One event of {@link Broker.publishBatch}. */
 // deno-lint-ignore no-explicit-any -- without a map a payload is of any type
 export interface Message<T = any, Y extends string = string> {
+  /** What happened. */
   type: Y;
+  /** Any JSON value. */
   payload: T;
   /** The idempotency key: the same id again stores nothing. */
   id?: string;
   /** Orders and groups. */
   key?: string;
+  /** The version of the payload's schema; default: the highest that is registered. */
   schemaVersion?: string;
   /** Unix ms. */
   timestamp?: number;
+  /** What goes along with the payload. */
   metadata?: Record<string, unknown>;
 }
 

@@ -7,6 +7,7 @@ import { InvalidArgumentError } from "./errors.ts";
 
 /** `fixed` waits `base`; `linear` waits `base * n`; `exp` waits `base * 2^(n-1)`; all at most `max` (ms). */
 export interface BackoffSpec {
+  /** How the wait grows. */
   kind: "fixed" | "linear" | "exp";
   /** Milliseconds. */
   base: number;

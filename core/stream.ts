@@ -195,10 +195,12 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
     return Promise.resolve({ done: true, value: undefined });
   }
 
+  /** Itself: a stream is read once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** Ends it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }

@@ -11,6 +11,7 @@ export type MaybePromise<T> = T | Promise<T>;
 
 /** An event's place: an event that was published, or its topic and seq. */
 export interface Position {
+  /** The topic. */
   topic: string;
   /** Absent on what is not stored: that has no place. */
   seq?: number;
@@ -83,6 +84,7 @@ export interface SubscriptionParts {
 
 /** A handler at work. */
 export class Subscription {
+  /** Its name; one without a name was given one. */
   readonly name: string;
   /** The topic or pattern. */
   readonly topic: string;
@@ -93,6 +95,7 @@ export class Subscription {
   #paused = false;
   #ended: Promise<void> | undefined;
 
+  /** @internal */
   constructor(parts: SubscriptionParts) {
     this.name = parts.name;
     this.topic = parts.topic;
@@ -102,7 +105,10 @@ export class Subscription {
     this.ready.catch(() => {});
   }
 
-  /** Lets the runner begin. */
+  /**
+   * Lets the runner begin.
+   * @internal
+   */
   attach(runner: Runner): void {
     if (this.#runner || this.#ended) return;
     this.#runner = runner;
@@ -110,6 +116,7 @@ export class Subscription {
     runner.start();
   }
 
+  /** True between `pause` and `resume`. */
   get paused(): boolean {
     return this.#paused;
   }
@@ -152,6 +159,7 @@ export class Subscription {
     await this.#parts.ended();
   }
 
+  /** Unsubscribes. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.unsubscribe();
   }

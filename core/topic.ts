@@ -14,6 +14,7 @@ export interface TopicOptions {
   maxEvents: number;
   /** Bytes of payloads and metadata; 0 means no limit. */
   maxBytes: number;
+  /** What is asked of payloads: nothing (`off`), that they follow the schema where one exists (`validate`), or that one exists too (`require`). */
   schema: SchemaMode;
 }
 

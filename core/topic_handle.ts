@@ -18,11 +18,13 @@ export interface TopicParts {
 /** A topic of a broker. `M` maps its types to payloads. */
 // deno-lint-ignore no-explicit-any -- without a map every type and payload goes
 export class Topic<M = any> {
+  /** The topic's name. */
   readonly name: string;
   /** Resolves when the topic is there for good; rejects where it could not be made. */
   readonly ready: Promise<void>;
   readonly #parts: TopicParts;
 
+  /** @internal */
   constructor(name: string, parts: TopicParts) {
     this.name = name;
     this.ready = parts.ready;
@@ -38,6 +40,7 @@ export class Topic<M = any> {
 
   /** Publishes an event to it; see {@link Broker.publish}. */
   publish<T>(type: FreeName<M>, payload: T, options?: PublishOptions): Promise<Event<T>>;
+  /** The same, checked against the map of events. */
   publish<Y extends TypeName<{ t: M }, "t">>(
     type: Y,
     payload: PayloadOf<{ t: M }, "t", Y>,
@@ -50,9 +53,10 @@ export class Topic<M = any> {
   /** Subscribes to it; see {@link Broker.subscribe}. */
   // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
   subscribe<T = any>(
-    handler: IsFree<M, Handler<T>>,
+    handler: FreeName<M> extends never ? never : Handler<T>,
     options?: SubscribeOptions,
   ): Subscription;
+  /** The same, checked against the map of events. */
   subscribe(
     handler: (event: EventOf<{ t: M }, "t">, context: HandlerContext) => unknown,
     options?: SubscribeOptions,
@@ -65,5 +69,3 @@ export class Topic<M = any> {
     return this.#parts.subscribe(handler, options);
   }
 }
-
-type IsFree<M, T> = FreeName<M> extends never ? never : T;

@@ -44,6 +44,7 @@ export type CreateTopicOptions = Partial<TopicOptions> & {
 export interface PublishBatchOptions {
   /** Compared with the last seq of the first event's key, or of the topic where it has none. */
   expected?: Expected;
+  /** Publishes nothing when it has aborted. */
   signal?: AbortSignal;
 }
 
@@ -79,24 +80,30 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   /** Lets handlers end what they have, stores what is under way, and closes. */
   abstract close(): Promise<void>;
 
+  /** @internal */
   protected abstract readonly clock: Clock;
+  /** @internal */
   protected abstract makeTopic(name: string, options: CreateTopicOptions): Topic;
+  /** @internal */
   protected abstract findTopic(name: string): MaybePromise<Topic | undefined>;
   /** Publishes one event of any kind. */
   protected abstract publishEvent(
     topic: string,
     what: { type: string; payload: unknown; options: PublishOptions | undefined },
   ): Promise<Event>;
+  /** @internal */
   protected abstract publishEvents(
     topic: string,
     messages: readonly Message[],
     options: PublishBatchOptions,
   ): Promise<Event[]>;
+  /** @internal */
   protected abstract subscribeHandler(
     topic: string,
     handler: Handler,
     options: SubscribeOptions,
   ): Subscription;
+  /** @internal */
   protected abstract openStream(topic: string, options: StreamOptions): EventStream;
   /** The subscriptions of this process on a topic. */
   protected abstract subscriptionsOn(topic: string): Subscription[];
@@ -106,6 +113,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
    * process, by `ready` behind a daemon.
    */
   createTopic(name: FreeName<E>, options?: CreateTopicOptions): Topic;
+  /** The same, checked against the map of events. */
   createTopic<T extends TopicName<E>>(
     name: T,
     options?: CreateTopicOptions,
@@ -116,6 +124,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
 
   /** The topic of that name, if it is there. */
   getTopic(name: FreeName<E>): MaybePromise<Topic | undefined>;
+  /** The same, checked against the map of events. */
   getTopic<T extends TopicName<E>>(name: T): MaybePromise<Topic<PayloadMap<E, T>> | undefined>;
   getTopic(name: string): MaybePromise<Topic | undefined> {
     return this.findTopic(name);
@@ -131,6 +140,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     payload: T,
     options?: PublishOptions,
   ): Promise<Event<T>>;
+  /** The same, checked against the map of events. */
   publish<T extends TopicName<E>, Y extends TypeName<E, T>>(
     topic: T,
     type: Y,
@@ -167,6 +177,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     handler: Handler<T>,
     options?: SubscribeOptions,
   ): Subscription;
+  /** The same, checked against the map of events. */
   subscribe<
     P extends TopicPattern<E>,
     Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
@@ -194,6 +205,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     handler: BatchHandler<T>,
     options?: SubscribeOptions & BatchOptions,
   ): Subscription;
+  /** The same, checked against the map of events. */
   subscribeBatch<
     P extends TopicPattern<E>,
     Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
@@ -218,6 +230,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
    */
   // deno-lint-ignore no-explicit-any -- without a map a payload is read without a cast
   stream<T = any>(topic: FreeName<E>, options?: StreamOptions): EventStream<Event<T>>;
+  /** The same, checked against the map of events. */
   stream<
     P extends TopicPattern<E>,
     Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
@@ -238,6 +251,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     await Promise.all(on.map((subscription) => subscription.whenProcessed(position, options)));
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

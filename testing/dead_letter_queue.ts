@@ -21,6 +21,7 @@ export interface DeadLetterQueueSuite {
   name: string;
   /** Makes an empty queue; called for each test. */
   create(): Promise<UnderTest<DeadLetterQueue>>;
+  /** Default: none. */
   capabilities?: QueueCapabilities;
   /** Registers a test. Default: `Deno.test`. */
   test?: TestFunction;

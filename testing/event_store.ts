@@ -30,6 +30,7 @@ export interface EventStoreSuite {
   name: string;
   /** Makes an empty store; called for each test. */
   create(): Promise<UnderTest<EventStore>>;
+  /** Default: none. */
   capabilities?: StoreCapabilities;
   /** Registers a test. Default: `Deno.test`. */
   test?: TestFunction;

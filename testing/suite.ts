@@ -5,6 +5,7 @@ export type TestFunction = (name: string, body: () => Promise<void>) => void;
 
 /** A store under test. */
 export interface UnderTest<Store> {
+  /** The store, empty. */
   store: Store;
   /** Closes the store and opens it again on what it left behind. */
   reopen?(): Promise<Store>;

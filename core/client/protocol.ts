@@ -115,19 +115,29 @@ export interface SubscriptionRequest {
 
 /** `GET /v1/subscriptions/{name}`; the list answers `{subscriptions: SubscriptionInfo[]}`. */
 export interface SubscriptionInfo {
+  /** Its name. */
   name: string;
+  /** The topic or pattern. */
   topic: string;
+  /** How it treats its events. */
   settings: SubscriptionSettings;
+  /** True while nothing is delivered. */
   paused: boolean;
+  /** Who or what paused it. */
   pauseReason?: string;
+  /** Where it is on each topic: the next seq, and how many events behind. */
   cursors: { topic: string; next: number; lastSeq: number; lag: number }[];
   /** Events not yet looked at. */
   pending: number;
+  /** Being handled. */
   leased: number;
   /** Waiting for a retry. */
   scheduled: number;
+  /** Given up. */
   dead: number;
+  /** What retention took before it was seen. */
   missed: Omit<MissedRecord, "subscription">[];
+  /** Unix ms. */
   createdAt: number;
   /** On `PUT`: it was made by this request. */
   created?: boolean;

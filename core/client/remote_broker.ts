@@ -65,8 +65,12 @@ const AGAIN_MS = 100;
 /** See the head of this file. `connect` makes one. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class RemoteBroker<E = any> extends Broker<E> {
-  /** One typed method for each endpoint of the daemon. */
+  /**
+   * One typed method for each endpoint of the daemon.
+   * @internal
+   */
   readonly client: Client;
+  /** @internal */
   protected readonly clock: Clock;
   readonly #options: RemoteBrokerOptions;
   readonly #publisher: RemotePublisher;
@@ -76,6 +80,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   readonly #starting = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
+  /** @internal */
   constructor(options: RemoteBrokerOptions) {
     super();
     const { socket, patienceMs, clock } = options;
@@ -90,6 +95,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     });
   }
 
+  /** @internal */
   protected makeTopic(name: string, options: CreateTopicOptions): Topic {
     this.#assertOpen();
     const { schemaRegistry, ...given } = options;
@@ -110,6 +116,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return this.#topic(name, { ready, options: () => known });
   }
 
+  /** @internal */
   protected async findTopic(name: string): Promise<Topic | undefined> {
     this.#assertOpen();
     await Promise.allSettled(this.#starting);
@@ -130,6 +137,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     });
   }
 
+  /** Registers a JSON Schema for a type with the daemon. */
   async registerSchema(
     type: string,
     schema: unknown,
@@ -142,6 +150,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return { type, version: info.version, created: info.created ?? true };
   }
 
+  /** The daemon's events: what the three methods of a store can say over the socket. */
   getEventStore(): EventStore {
     return new RemoteEventStore(this.client, (event) => {
       const { type, topic, payload, metadata, id, key, schemaVersion, timestamp } = event;
@@ -150,14 +159,17 @@ export class RemoteBroker<E = any> extends Broker<E> {
     });
   }
 
+  /** The daemon's dead letters. */
   getDeadLetterQueue(): DeadLetterQueue {
     return new RemoteDeadLetters(this.client, () => this.clock.now());
   }
 
+  /** Delivers a dead letter again; false when there is none of that id. */
   retryDeadLetter(eventId: string): Promise<boolean> {
     return this.getDeadLetterQueue().retryEvent(eventId);
   }
 
+  /** @internal */
   protected publishEvent(
     topic: string,
     what: { type: string; payload: unknown; options: PublishOptions | undefined },
@@ -165,6 +177,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publish(topic, what);
   }
 
+  /** @internal */
   protected publishEvents(
     topic: string,
     messages: readonly Message[],
@@ -175,6 +188,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       : this.#publisher.publishBatch(topic, messages, options);
   }
 
+  /** @internal */
   protected subscribeHandler(
     topic: string,
     handler: Handler,
@@ -250,6 +264,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     }
   }
 
+  /** @internal */
   protected openStream(topic: string, options: StreamOptions): EventStream {
     this.#assertOpen();
     const { client, clock } = this;
@@ -265,6 +280,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return stream;
   }
 
+  /** @internal */
   protected subscriptionsOn(topic: string): Subscription[] {
     return [...this.#subscriptions.keys()].filter((one) => compilePattern(one.topic)(topic));
   }
@@ -291,6 +307,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     }
   }
 
+  /** Resolves when every handler of this process has done all there is, retries too. */
   async idle(): Promise<void> {
     for (;;) {
       const before = this.#activity();
@@ -311,6 +328,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return this.#runners().reduce((sum, { started }) => sum + started, this.#publisher.count);
   }
 
+  /** Lets handlers end what they have, and closes the connection. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;

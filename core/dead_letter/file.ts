@@ -134,7 +134,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   }
 
   /** A retry was handled: if it came from here, its entry has served. Called by the broker. */
-  async delivered(name: EntryName): Promise<void> {
+  async delivered(name: { subscription: string; topic: string; id: string }): Promise<void> {
     const isOurs = await this.#inTurn(() =>
       Promise.resolve(this.#held.get(keyOf(name))?.retry !== undefined)
     );
@@ -151,6 +151,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     (await log?.catch(() => undefined))?.close();
   }
 
+  /** Closes it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -6,9 +6,11 @@ import type { DeadLetterDesk } from "./desk.ts";
 
 /** An event that a subscription gave up on. */
 export interface DeadLetterEntry {
+  /** The event as it was delivered. */
   event: Event;
   /** The last attempt's error. */
   error: string;
+  /** The subscription that gave it up. */
   subscription: string;
   /** When it was given up, Unix ms. */
   timestamp: number;
@@ -18,7 +20,9 @@ export interface DeadLetterEntry {
 
 /** Which entries `getEvents` returns. */
 export interface DeadLetterQuery {
+  /** Only of this topic. */
   topic?: string;
+  /** Only of this type. */
   eventType?: string;
   /** At most this many; 0 or absent means all. */
   limit?: number;

@@ -6,7 +6,9 @@ import { InvalidArgumentError } from "../errors.ts";
 
 /** When to pause: at this share of failures (above 0, up to 1) among this many of the last attempts. */
 export interface BreakerSpec {
+  /** A share, above 0, up to 1. */
   failing: number;
+  /** How many of the last attempts are looked at. */
   window: number;
 }
 

@@ -3,6 +3,7 @@ import type { Event } from "../event.ts";
 
 /** What a handler is told of the attempt that it is. */
 export interface HandlerContext {
+  /** The subscription's name. */
   readonly subscription: string;
   /** From 1. */
   readonly attempt: number;

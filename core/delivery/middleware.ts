@@ -119,11 +119,15 @@ export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware
 
 /** The options of {@link reliable}; false leaves one out. */
 export interface ReliableOptions {
+  /** Handles an id once; `false` leaves it out. */
   dedup?: DedupOptions | false;
+  /** Which errors give an event up at once; `false` leaves it out. */
   deadLetter?: DeadLetterOptions | false;
+  /** Retries within one attempt; `false` leaves it out. */
   retry?: RetryOptions | false;
   /** Milliseconds; false: no time-out. Default 30,000. */
   timeout?: number | false;
+  /** Default: the real one. */
   clock?: Clock;
 }
 

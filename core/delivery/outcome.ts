@@ -16,6 +16,7 @@ import { NonRetryableError } from "../errors.ts";
 
 /** What {@link retry}, {@link deadLetter} and {@link skip} give; a handler returns it. */
 export class HandlerOutcome {
+  /** What is to become of the event. */
   readonly kind: "retry" | "dead" | "skip";
   /** Why, for people. */
   readonly reason: string;
@@ -24,6 +25,7 @@ export class HandlerOutcome {
   /** The error that it was made of. */
   readonly cause: unknown;
 
+  /** @internal */
   constructor(
     kind: "retry" | "dead" | "skip",
     about: { reason: string; afterMs?: number | undefined; cause?: unknown },

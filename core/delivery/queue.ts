@@ -50,9 +50,9 @@ const OVERHEAD = 256;
 export class DeliveryQueue {
   readonly name: string;
   settings: SubscriptionSettings;
-  readonly lanes = new Map<string, TopicLane>();
-  readonly shelf = new Shelf();
-  readonly breaker = new Breaker();
+  readonly lanes: Map<string, TopicLane> = new Map();
+  readonly shelf: Shelf = new Shelf();
+  readonly breaker: Breaker = new Breaker();
   /** Events of topics that store nothing, dropped because nobody took them in time. */
   dropped = 0;
 

@@ -14,9 +14,9 @@ interface Timed<T> {
 
 /** The events at hand; see the head of this file. */
 export class Shelf {
-  readonly leases = new Map<string, Lease>();
+  readonly leases: Map<string, Lease> = new Map();
   /** Retries by topic and id, leased ones too. */
-  readonly retries = new Map<string, Entry>();
+  readonly retries: Map<string, Entry> = new Map();
   readonly #ready = new Heap<Entry>((entry) => entry.order);
   readonly #groups = new Map<string, KeyGroup>();
   readonly #due = new Heap<Timed<Entry>>(({ at }) => at);

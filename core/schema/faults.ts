@@ -7,6 +7,7 @@ import { escapePointer } from "./limits.ts";
 export interface Fault {
   /** A JSON pointer into the payload (RFC 6901); empty for the payload itself. */
   pointer: string;
+  /** What is wrong there, for people. */
   message: string;
 }
 

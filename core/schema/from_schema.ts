@@ -22,12 +22,13 @@ export type FromSchema<S> = S extends true ? unknown
   : S extends false ? never
   : S extends { const: infer C } ? C
   : S extends { enum: readonly (infer V)[] } ? V
-  : S extends { allOf: readonly (infer A)[] } ? Own<S> & Intersect<A>
-  : S extends { anyOf: readonly (infer A)[] } ? Own<S> & FromSchema<A>
-  : S extends { oneOf: readonly (infer A)[] } ? Own<S> & FromSchema<A>
-  : Own<S>;
+  : S extends { allOf: readonly (infer A)[] } ? SchemaOwnType<S> & SchemaIntersection<A>
+  : S extends { anyOf: readonly (infer A)[] } ? SchemaOwnType<S> & FromSchema<A>
+  : S extends { oneOf: readonly (infer A)[] } ? SchemaOwnType<S> & FromSchema<A>
+  : SchemaOwnType<S>;
 
-type Own<S> = S extends { type: infer T }
+/** @internal */
+export type SchemaOwnType<S> = S extends { type: infer T }
   ? T extends readonly (infer Each)[] ? OfType<Each, S> : OfType<T, S>
   : S extends { properties: object } ? ObjectOf<S>
   : unknown;
@@ -58,5 +59,7 @@ type RequiredOf<S> = S extends { required: readonly (infer R extends string)[] }
 
 type Flat<T> = { [K in keyof T]: T[K] };
 
-type Intersect<U> = (U extends unknown ? (of: FromSchema<U>) => void : never) extends
-  (of: infer I) => void ? I : never;
+/** @internal */
+export type SchemaIntersection<U> =
+  (U extends unknown ? (of: FromSchema<U>) => void : never) extends (of: infer I) => void ? I
+    : never;

@@ -14,6 +14,7 @@ import { compareVersions, nextVersion } from "./version.ts";
 
 /** What a broker asks before it stores an event. An application may write its own. */
 export interface SchemaRegistry {
+  /** Registers a version of a type. What is not a schema is found by `ready`. */
   registerSchema(type: string, schema: unknown, version: string): void;
   /** Compiles what is registered; rejects with `InvalidSchemaError` for what is not a schema. */
   ready(): Promise<void>;
@@ -49,6 +50,7 @@ interface Entry {
 
 /** A schema that somebody wants to register. */
 export interface SchemaRequest {
+  /** The event type. */
   type: string;
   /** The next free one where it is left out; that of the same schema where there is one. */
   version?: string | undefined;
@@ -60,6 +62,7 @@ export interface SchemaRequest {
 
 /** What a request comes to. */
 export interface SchemaPlan {
+  /** The schema as it is or would be kept. */
   record: SchemaRecord;
   /** False when the very same was there. */
   created: boolean;
@@ -67,7 +70,10 @@ export interface SchemaPlan {
   compatibility: CompatibilityLevel;
   /** How it compares with the version before it, where there is one. */
   against?: { version: string } & Comparison;
-  /** Of one that is new. */
+  /**
+   * Of one that is new.
+   * @internal
+   */
   validator?: Validator;
 }
 
@@ -83,6 +89,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   readonly #pending = new Set<Entry>();
   readonly #now: () => number;
 
+  /** Makes an empty registry. `now`: Unix ms, for `registeredAt`. */
   constructor(options: { now?: () => number } = {}) {
     this.#now = options.now ?? Date.now;
   }

@@ -16,6 +16,7 @@ import { IdSource } from "../id.ts";
 export interface RecordOptions {
   /** The version of the payload's schema; default: the highest that is registered. */
   schemaVersion?: string;
+  /** Goes along with the payload. */
   metadata?: Record<string, unknown>;
 }
 
@@ -96,6 +97,7 @@ export abstract class AggregateRoot<State extends object> {
     };
   }
 
+  /** Begins with a copy of `initialState`. */
   constructor(id: string, initialState: State) {
     this.id = assertName(id, "the aggregate's id");
     // A copy: two aggregates that begin with one object must not share it.

@@ -11,10 +11,12 @@ const encoder = new TextEncoder();
 export class FileSnapshotStore implements SnapshotStore {
   readonly #dir: string;
 
+  /** Snapshots in `dir`. */
   constructor(dir: string) {
     this.#dir = dir;
   }
 
+  /** The latest snapshot of an aggregate. */
   async load(topic: string, id: string): Promise<Snapshot | undefined> {
     try {
       return JSON.parse(await Deno.readTextFile(await this.#path(topic, id)));
@@ -24,6 +26,7 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
+  /** Puts a snapshot in the place of the one before it. Throws `SnapshotError`. */
   async save(snapshot: Snapshot): Promise<void> {
     const path = await this.#path(snapshot.topic, snapshot.id);
     const fresh = `${path}.${crypto.randomUUID()}`;

@@ -38,6 +38,7 @@ export interface ProjectionDefinition<S> {
 
 /** Where a projection reads and where it is kept. */
 export interface ProjectionOptions {
+  /** Whose store is read. */
   broker: Pick<EventBroker, "store" | "onCommit">;
   /** Default: in memory. */
   store?: ProjectionStore;
@@ -72,6 +73,7 @@ const PAGE = 500;
  * ```
  */
 export class Projection<S extends object> {
+  /** Its name in the store. */
   readonly name: string;
   readonly #definition: ProjectionDefinition<S>;
   readonly #version: string;
@@ -85,6 +87,7 @@ export class Projection<S extends object> {
   #turn: Promise<unknown> = Promise.resolve();
   #stop: (() => void) | undefined;
 
+  /** Throws `UnsupportedError` where the store has no past, `InvalidArgumentError` for a name or topic that is not one. */
   constructor(definition: ProjectionDefinition<S>, options: ProjectionOptions) {
     if (options.broker.store instanceof ThreeMethodStore) {
       throw new UnsupportedError(

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "../errors.ts";
 
 /** A projection as it is kept. */
 export interface ProjectionRecord {
+  /** The projection's name. */
   name: string;
   /** The projection's own version: a record of another is not used. */
   version: string;
@@ -14,6 +15,7 @@ export interface ProjectionRecord {
 
 /** Keeps the latest record of each projection. */
 export interface ProjectionStore {
+  /** The latest record; undefined where there is none. */
   load(name: string): Promise<ProjectionRecord | undefined>;
   /** State and checkpoint together, or neither. */
   save(record: ProjectionRecord): Promise<void>;
@@ -23,6 +25,7 @@ export interface ProjectionStore {
 export class MemoryProjectionStore implements ProjectionStore {
   readonly #records = new Map<string, string>();
 
+  /** The latest record; undefined where there is none. */
   load(name: string): Promise<ProjectionRecord | undefined> {
     const text = this.#records.get(name);
     return Promise.resolve(text === undefined ? undefined : JSON.parse(text));
@@ -38,10 +41,12 @@ export class MemoryProjectionStore implements ProjectionStore {
 export class FileProjectionStore implements ProjectionStore {
   readonly #dir: string;
 
+  /** Projections in `dir`. */
   constructor(dir: string) {
     this.#dir = dir;
   }
 
+  /** The latest record; undefined where there is none. */
   async load(name: string): Promise<ProjectionRecord | undefined> {
     try {
       return JSON.parse(await Deno.readTextFile(this.#path(name)));

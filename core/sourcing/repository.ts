@@ -27,6 +27,7 @@ export interface RepositoryOptions {
   eventTypes?: readonly string[];
   /** Old events are read in the last version that these lead to. */
   upcast?: Upcasters;
+  /** Default: none are taken. */
   snapshots?: SnapshotPolicy;
   /** Brought up to date after each save, before it resolves. */
   projections?: readonly { catchUp(): Promise<void> }[];
@@ -49,6 +50,7 @@ const RETRIES = 5;
 
 /** See the head of this file; {@link AggregateRoot} has an example. */
 export class EventSourcedRepository<T extends AggregateRoot<object>> {
+  /** Where the events are. */
   readonly topic: string;
   readonly #create: (id: string) => T;
   readonly #options: RepositoryOptions;
@@ -57,6 +59,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   /** The versions of the last snapshots, of aggregates that were loaded or saved here. */
   readonly #snapshotOf = new WeakMap<T, number>();
 
+  /** `create` makes an aggregate without events. */
   constructor(create: (id: string) => T, options: RepositoryOptions = {}) {
     const { broker, eventStore, topic = DEFAULT_TOPIC, singleProcess = false } = options;
     if (broker && eventStore) {

@@ -8,6 +8,7 @@ import { InvalidArgumentError, SnapshotError } from "../errors.ts";
 
 /** An aggregate's state at one version. */
 export interface Snapshot {
+  /** Where the aggregate's events are. */
   topic: string;
   /** The aggregate's id. */
   id: string;
@@ -23,12 +24,15 @@ export interface Snapshot {
 
 /** Where snapshots are kept: the latest of each aggregate. */
 export interface SnapshotStore {
+  /** The latest snapshot of an aggregate; undefined where there is none. */
   load(topic: string, id: string): Promise<Snapshot | undefined>;
+  /** Takes the place of the one before it. */
   save(snapshot: Snapshot): Promise<void>;
 }
 
 /** When snapshots are taken, and where they are kept. */
 export interface SnapshotPolicy {
+  /** Where they are kept. */
   store: SnapshotStore;
   /** After so many events. Default 100. */
   every?: number;
@@ -92,11 +96,13 @@ export function broken(
 export class MemorySnapshotStore implements SnapshotStore {
   readonly #snapshots = new Map<string, string>();
 
+  /** The latest snapshot of an aggregate; undefined where there is none. */
   load(topic: string, id: string): Promise<Snapshot | undefined> {
     const text = this.#snapshots.get(`${topic}\n${id}`);
     return Promise.resolve(text === undefined ? undefined : JSON.parse(text));
   }
 
+  /** Takes the place of the one before it. */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async save(snapshot: Snapshot): Promise<void> {
     this.#snapshots.set(`${snapshot.topic}\n${snapshot.id}`, JSON.stringify(snapshot));

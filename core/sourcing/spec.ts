@@ -26,7 +26,7 @@ export interface SpecOptions {
 }
 
 /** Nothing when the command did not wait, else a promise. */
-type Settled<R> = R extends PromiseLike<unknown> ? Promise<void> : void;
+export type Settled<R> = R extends PromiseLike<unknown> ? Promise<void> : void;
 
 /** A specification whose past is known. */
 export interface SpecGiven<T> {

@@ -36,6 +36,7 @@ export class MemoryState implements State {
   readonly #levels = new Map<string, LevelRecord>();
   #lastDead = 0;
 
+  /** @internal */
   load(): StateSnapshot {
     return structuredClone({
       topics: [...this.#topics.values()],
@@ -53,6 +54,7 @@ export class MemoryState implements State {
     });
   }
 
+  /** @internal */
   commit(changes: readonly StateChange[]): Promise<void> {
     for (const change of changes) this.#apply(change);
     return Promise.resolve();
@@ -141,10 +143,12 @@ export class MemoryState implements State {
     }
   }
 
+  /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
     return structuredClone(this.#retries.get(keyOf(subscription, topic, id)));
   }
 
+  /** @internal */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     const start = pageStart(page);
     const sign = page.oldest ? 1 : -1;
@@ -156,6 +160,7 @@ export class MemoryState implements State {
     return nextAfter(structuredClone(rows.slice(0, page.limit + 1)), page.limit);
   }
 
+  /** @internal */
   countDeadLetters(filter: DeadLetterFilter): number {
     let count = 0;
     for (const { record } of this.#dead.values()) if (matchesDeadLetter(filter, record)) count++;
@@ -170,6 +175,7 @@ export class MemoryState implements State {
     return counts;
   }
 
+  /** @internal */
   close(): Promise<void> {
     return Promise.resolve();
   }

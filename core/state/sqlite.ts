@@ -46,6 +46,7 @@ export class SqliteState implements State {
     );
   }
 
+  /** @internal */
   load(): StateSnapshot {
     return {
       topics: this.#all("SELECT * FROM topics ORDER BY name").map(topicOf),
@@ -66,12 +67,16 @@ export class SqliteState implements State {
     };
   }
 
+  /** @internal */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async commit(changes: readonly StateChange[]): Promise<void> {
     this.commitSync(changes);
   }
 
-  /** The same, at once: for the worker that waits for nothing else. */
+  /**
+   * The same, at once: for the worker that waits for nothing else.
+   * @internal
+   */
   commitSync(changes: readonly StateChange[]): void {
     if (this.#failed !== undefined) throw asStateError(this.#failed);
     if (changes.length === 0) return;
@@ -92,6 +97,7 @@ export class SqliteState implements State {
     }
   }
 
+  /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
     const row = this.#prepare(
       "SELECT * FROM retries WHERE subscription = ? AND topic = ? AND id = ?",
@@ -104,6 +110,7 @@ export class SqliteState implements State {
     };
   }
 
+  /** @internal */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     const { where, values } = conditionOf(filter);
     const order = page.oldest ? "number > ? ORDER BY number" : "number < ? ORDER BY number DESC";
@@ -117,6 +124,7 @@ export class SqliteState implements State {
     );
   }
 
+  /** @internal */
   countDeadLetters(filter: DeadLetterFilter): number {
     const { where, values } = conditionOf(filter);
     const [row] = this.#all(`SELECT count(*) AS n FROM dead_letters WHERE ${where}`, values);
@@ -130,6 +138,7 @@ export class SqliteState implements State {
     return new Map(rows.map((row) => [row["subscription"] as string, row["n"] as number]));
   }
 
+  /** @internal */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async close(): Promise<void> {
     this.closeSync();

@@ -22,6 +22,7 @@ export interface TopicRecord {
 export interface SubscriptionSettings {
   /** Retries after the first attempt. */
   maxRetries: number;
+  /** The wait before each. */
   backoff: BackoffSpec;
   /** Only these types; empty means all. Others count as done. */
   eventTypes: string[];
@@ -57,11 +58,15 @@ export interface CursorRecord {
 
 /** Events that retention took before a subscription saw them. */
 export interface MissedRecord {
+  /** Whose. */
   subscription: string;
+  /** Where. */
   topic: string;
   /** The first and last seq missed so far, and how many in all. */
   from: number;
+  /** The last seq missed so far. */
   to: number;
+  /** How many in all. */
   count: number;
 }
 
@@ -125,16 +130,21 @@ export interface DeadLetterRecord {
 
 /** A registered schema. */
 export interface SchemaRecord {
+  /** The event type. */
   type: string;
+  /** Its version. */
   version: string;
   /** The schema as JSON text, byte for byte as registered. */
   schema: string;
+  /** Unix ms. */
   registeredAt: number;
 }
 
 /** What is asked of new versions of a type's schema; a type that is not there is asked nothing. */
 export interface LevelRecord {
+  /** The event type. */
   type: string;
+  /** What is asked. */
   level: CompatibilityLevel;
 }
 
@@ -207,13 +217,21 @@ export interface StateSnapshot {
 
 /** The state database. */
 export interface State {
+  /** @internal */
   load(): StateSnapshot;
-  /** One durable transaction. Rejects when nothing of it was kept. */
+  /**
+   * One durable transaction. Rejects when nothing of it was kept.
+   * @internal
+   */
   commit(changes: readonly StateChange[]): Promise<void>;
+  /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
+  /** @internal */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
+  /** @internal */
   countDeadLetters(filter: DeadLetterFilter): number;
   /** Dead letters per subscription. */
   deadLetterCounts(): Map<string, number>;
+  /** @internal */
   close(): Promise<void>;
 }

@@ -20,6 +20,7 @@ export interface AppendView {
   lastSeqOfKey(key: string): number;
   /** The seq that a given id got, within the dedup window. Must see what `store` took in this very append. */
   seqOfGivenId(id: string): number | undefined;
+  /** Takes an event; called in order. */
   store(seq: number, event: NewEvent): void;
 }
 

@@ -2,9 +2,11 @@
 
 /** Events of a topic that are not as they were written. */
 export interface Damage {
+  /** Whose events are damaged. */
   topic: string;
   /** The first and the last seq of it. */
   firstSeq: number;
+  /** The last seq of them. */
   lastSeq: number;
   /** What is wrong, in words. */
   what: string;

@@ -38,7 +38,9 @@ export interface FileStoreOptions extends DedupWindow {
   durability?: Durability;
   /** When a segment is full: default 128 MiB or a day. */
   segments?: Partial<SegmentLimits>;
+  /** Default: the real one. */
   clock?: Clock;
+  /** @internal */
   disk?: Disk;
   /** Told what was mended at the start and what is damaged, in words. Default: nobody. */
   onNote?: (note: string) => void;
@@ -130,7 +132,10 @@ export class FileEventStore implements JournalStore {
     return this.appendTelling(requests).then(({ outcomes }) => outcomes);
   }
 
-  /** The same; tells what has become of the topics, for a reader in another thread. */
+  /**
+   * The same; tells what has become of the topics, for a reader in another thread.
+   * @internal
+   */
   appendTelling(
     requests: readonly StoreRequest[],
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
@@ -274,12 +279,18 @@ export class FileEventStore implements JournalStore {
     return { firstSeq, lastSeq, bytes };
   }
 
-  /** All that is known of a topic without reading its events. */
+  /**
+   * All that is known of a topic without reading its events.
+   * @internal
+   */
   view(topic: string): TopicView | undefined {
     return this.#writers.get(topic)?.view;
   }
 
-  /** The same of all topics. */
+  /**
+   * The same of all topics.
+   * @internal
+   */
   views(): TopicView[] {
     return [...this.#writers.values()].map(({ view }) => view);
   }
@@ -330,6 +341,7 @@ export class FileEventStore implements JournalStore {
     }
   }
 
+  /** Stores one event; its `seq` is assigned anew. */
   async saveEvent(event: Event): Promise<void> {
     await this.append([eventsToSave(event)]);
   }

@@ -13,8 +13,11 @@ import type { AppendOutcome, JournalStore } from "./store.ts";
 
 /** Events that have just become durable. */
 export interface Commit {
+  /** Where they went. */
   topic: string;
+  /** The first seq; 0 where none was given. */
   firstSeq: number;
+  /** The last seq; 0 where none was given. */
   lastSeq: number;
   /**
    * Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. Absent where they were published packed and

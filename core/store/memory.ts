@@ -36,6 +36,7 @@ export class MemoryEventStore implements JournalStore {
   readonly #clock: Clock;
   readonly #dedupWindow: number;
 
+  /** Makes an empty store. */
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
     this.#clock = options.clock ?? systemClock;
     this.#dedupWindow = options.dedupWindow ?? 86_400_000;
@@ -184,6 +185,7 @@ export class MemoryEventStore implements JournalStore {
     held.given.clear();
   }
 
+  /** Stores one event; its `seq` is assigned anew. */
   async saveEvent(event: Event): Promise<void> {
     await this.append([eventsToSave(event)]);
   }
@@ -203,6 +205,7 @@ export class MemoryEventStore implements JournalStore {
     return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
   }
 
+  /** Does nothing: there is nothing to close. */
   close(): Promise<void> {
     return Promise.resolve();
   }

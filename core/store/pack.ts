@@ -12,18 +12,25 @@ import type { AppendRequest, Expected } from "./store.ts";
 
 /** One {@link AppendRequest} as columns. */
 export interface PackedRequest {
+  /** Where they go. */
   topic: string;
+  /** As in an append of single events. */
   expected?: Expected;
+  /** How many events there are. */
   count: number;
   /** The ids: ASCII, {@link OWN_ID_BYTES} each, where all are ours; else text, joined by a line feed (an id has none). */
   ids: Uint8Array | string;
   /** One byte an event: 1 where the publisher gave the id. Absent: none did. */
   given?: Uint8Array;
+  /** One for all, or one each. */
   types: string | string[];
+  /** Unix ms, one for all or one each. */
   timestamps: number | Float64Array;
+  /** Schema versions, one for all or one each. */
   versions: string | string[];
   /** Absent: none has one. */
   keys?: string | (string | undefined)[];
+  /** JSON text, one for all or one each. */
   metadata: string | string[];
   /** Holds the payloads, and may hold what lies between them. It moves with the request: see {@link buffersOf}. */
   payloads: Uint8Array;

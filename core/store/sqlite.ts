@@ -32,7 +32,9 @@ import type {
 
 /** How a {@link SqliteEventStore} opens its file. */
 export interface SqliteStoreOptions extends DedupWindow {
+  /** Default `always`: an append resolves when it survives a power cut. */
   durability?: Durability;
+  /** Default: the real one. */
   clock?: Clock;
 }
 
@@ -84,12 +86,18 @@ export class SqliteEventStore implements JournalStore {
     return outcomes;
   }
 
-  /** What is known of a topic; the worker sends it to the thread that reads. */
+  /**
+   * What is known of a topic; the worker sends it to the thread that reads.
+   * @internal
+   */
   topicRow(name: string): TopicRow | undefined {
     return this.#topics.get(name);
   }
 
-  /** All of them. */
+  /**
+   * All of them.
+   * @internal
+   */
   topicRows(): TopicRow[] {
     return [...this.#topics.values()];
   }
@@ -104,7 +112,10 @@ export class SqliteEventStore implements JournalStore {
     this.#damage.accept();
   }
 
-  /** Takes in what a read has found, also one on another connection. */
+  /**
+   * Takes in what a read has found, also one on another connection.
+   * @internal
+   */
   report(found: Found): void {
     if (!this.#damage.add(found) || !found.lost) return;
     const row = this.#topics.get(found.topic);
@@ -202,6 +213,7 @@ export class SqliteEventStore implements JournalStore {
     this.#transaction(() => this.#prepare("DELETE FROM given_ids WHERE topic = ?").run(row.id));
   }
 
+  /** Stores one event; its `seq` is assigned anew. */
   async saveEvent(event: Event): Promise<void> {
     await this.append([eventsToSave(event)]);
   }
@@ -214,6 +226,7 @@ export class SqliteEventStore implements JournalStore {
     return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
   }
 
+  /** Closes the database. */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async close(): Promise<void> {
     this.closeSync();

@@ -16,6 +16,7 @@ export interface EventQuery {
   fromTimestamp?: number;
   /** Unix ms, inclusive. */
   toTimestamp?: number;
+  /** Only these types; empty means all. */
   eventTypes?: string[];
   /** At most this many; 0 or absent means all. */
   limit?: number;
@@ -23,6 +24,7 @@ export interface EventQuery {
 
 /** A store of events, as an application may write its own. */
 export interface EventStore {
+  /** Keeps the event as it is now; durable when it resolves. */
   saveEvent(event: Event): Promise<void>;
   /** Oldest first. */
   // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
@@ -36,7 +38,9 @@ export type Expected = number | "none" | "exists" | "any";
 
 /** Events for one topic that are stored together or not at all. */
 export interface AppendRequest {
+  /** Where they go. */
   topic: string;
+  /** In order. */
   events: readonly NewEvent[];
   /** Checked against the last seq of `events[0].key` if it has one, else of the topic. */
   expected?: Expected;
@@ -87,6 +91,7 @@ export interface PageQuery {
 
 /** Which events of one key to read. */
 export interface KeyQuery {
+  /** Whose events. */
   key: string;
   /** First seq, inclusive. */
   from: number;
@@ -98,6 +103,7 @@ export interface KeyQuery {
 
 /** A page of events. */
 export interface Page {
+  /** Oldest first. */
   events: StoredEvent[];
   /** Read on from here; greater than `to` when the range is done. */
   next: number;
@@ -105,10 +111,13 @@ export interface Page {
 
 /** A page of wire lines, ready to be sent. */
 export interface LinePage {
+  /** The lines, each with its line feed. */
   bytes: Uint8Array;
+  /** How many lines. */
   count: number;
   /** The seq of the last line; 0 when there is none. */
   lastSeq: number;
+  /** Read on from here; greater than `to` when the range is done. */
   next: number;
 }
 
@@ -149,6 +158,7 @@ export interface JournalStore extends EventStore {
   readonly durable: boolean;
   /** What a topic's `store` is called; absent where it is none of these. */
   readonly kind?: "sqlite" | "file" | "memory";
+  /** Stores what is under way, and closes. */
   close(): Promise<void>;
 }
 
