@@ -30,6 +30,8 @@ export const routes: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>
   verb("daemon", "./daemon/mod.ts", "Start, stop and look after the daemon"),
   verb("status", "./status.ts", "How the daemon is"),
   verb("doctor", "./doctor.ts", "Check what is stored, and say what to do about damage"),
+  verb("backup", "./backup.ts", "Put everything that is stored into one file"),
+  verb("restore", "./restore.ts", "Bring back what evs backup has put into a file"),
   verb("check", "./check/mod.ts", "Check dead letters, lag and disk, as Nagios plug-ins do"),
   verb("with", "./with.ts", "Run a command with a private daemon"),
   verb("completions", "./completions.ts", "Completions for bash, zsh and fish"),

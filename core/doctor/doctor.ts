@@ -1,6 +1,7 @@
 /** Looks at a data dir with every check there is, one after the other. */
 import type { Check, Finding, Patient } from "./check.ts";
 import { eventDatabase } from "./checks/event_database.ts";
+import { fileStore } from "./checks/file_store.ts";
 import { quarantine } from "./checks/quarantine.ts";
 import { running } from "./checks/running.ts";
 import { stateDatabase } from "./checks/state_database.ts";
@@ -11,6 +12,7 @@ export const checks: readonly Check[] = [
   running,
   writeAheadLogs,
   eventDatabase,
+  fileStore,
   stateDatabase,
   quarantine,
 ];

@@ -76,6 +76,34 @@ Deno.test("evs doctor names a damaged event, running and stopped, until it is ac
   assert.equal((await daemon.http("GET", "/v1/topics/orders/events/777")).status, 404);
 });
 
+Deno.test("evs doctor names a damaged event of the file store, running and stopped", async () => {
+  await using daemon = await startDaemon({ store: "file" });
+  await daemon.publish(
+    "orders",
+    "placed",
+    ...Array.from({ length: 500 }, (_, n) => ({ n: n + 1000 })),
+  );
+  const well = await doctor(daemon);
+  assert.equal(well.code, 0);
+  assert.match(
+    well.found.find(({ check }) => check === "file-store")!.what,
+    /500 events, all intact/,
+  );
+  await daemon.stop();
+  const folder = `${daemon.dataDir}/events/orders`;
+  const [segment] = [...Deno.readDirSync(folder)].filter(({ name }) => name.endsWith(".ndjson"));
+  damagePayload(`${folder}/${segment!.name}`, '{"n":1100}');
+  for (const state of ["stopped", "running"]) {
+    if (state === "running") await daemon.start();
+    const { code, found } = await doctor(daemon);
+    assert.equal(code, 1, state);
+    const damage = found.find(({ check, level }) => check === "file-store" && level === "damage");
+    assert.match(damage!.what, /topic orders, .*not handed out/);
+    assert.match(damage!.hint!, /evs restore/);
+  }
+  await daemon.stop();
+});
+
 Deno.test("evs doctor names a damaged log of a killed daemon, and the start mends it and keeps a copy", async () => {
   await using daemon = await startDaemon();
   for (let n = 0; n < 20; n++) await daemon.publish("t", "x", n);

@@ -1,0 +1,49 @@
+/** `evs restore`: a data dir out of a backup. */
+import type { EvsContext } from "./context.ts";
+import { text, verb } from "./define.ts";
+import { load } from "./lazy.ts";
+
+export const route = verb<{ force?: boolean }, [string]>({
+  brief: "Bring back what evs backup has put into a file",
+  description:
+    "Unpacks the file beside the data dir, holds every byte against the checksums of its manifest, and only then lets it take the place of the data dir. One that is not empty is not touched without --force, and then it is kept beside. Refused while a daemon runs there.",
+  examples: [
+    ["restore evs.tar", "Into an empty or new data dir."],
+    ["restore evs.tar --force", "Instead of what is there, which is kept beside it."],
+  ],
+  parameters: {
+    flags: {
+      force: {
+        kind: "boolean",
+        brief: "Take the place of a data dir that is not empty; it is kept beside",
+        optional: true,
+      },
+    },
+    positional: {
+      kind: "tuple",
+      parameters: [{ parse: text, brief: "The file that evs backup made", placeholder: "FILE" }],
+    },
+  },
+  async run(this: EvsContext, { force = false }, file): Promise<void> {
+    const { restoreBackup } = await load<typeof import("../core/backup/restore.ts")>(
+      "../core/backup/restore.ts",
+    );
+    const { dataDir } = this.paths;
+    const { manifest, keptAt } = restoreBackup({ file, dataDir, force, now: this.clock.now() });
+    const { topics, events, createdAt } = manifest;
+    const facts = {
+      dataDir,
+      topics,
+      events,
+      createdAt,
+      ...(keptAt === undefined ? {} : { keptAt }),
+    };
+    await this.printFacts(facts, () => ({
+      "data dir": dataDir,
+      topics,
+      events,
+      "backup of": new Date(createdAt).toISOString(),
+      ...(keptAt === undefined ? {} : { "kept before": keptAt }),
+    }));
+  },
+});

@@ -1,0 +1,172 @@
+/**
+ * `evs backup`: one file with everything that a data dir holds, of a running daemon or a stopped one.
+ *
+ * The state is copied first, the events after it: so no cursor, retry or dead letter of the backup speaks of an event that is
+ * not in it. Databases are copied by SQLite's online backup (one snapshot each); of the file store, what only grows is
+ * copied in the order in which a reader trusts it. The copy is looked through before it becomes the backup.
+ */
+import { ConflictError, DataDirError } from "../errors.ts";
+import { verifyStateDatabase } from "../state/verify.ts";
+import { copyDatabase } from "../store/copy_database.ts";
+import { verifyFileStore } from "../store/file/verify.ts";
+import { verifyEventDatabase } from "../store/verify_sqlite.ts";
+import { VERSION } from "../version.ts";
+import { type BackedUpFile, BACKUP_FORMAT, MANIFEST, type Manifest, sha256Of } from "./manifest.ts";
+import { TarWriter } from "./tar.ts";
+
+/** What to back up, and where to. */
+export interface BackupOptions {
+  dataDir: string;
+  /** The file to make. */
+  file: string;
+  /** Replace a file that is there. */
+  force: boolean;
+  /** Unix ms. */
+  now: number;
+}
+
+/** A copy of a file store that is written to meanwhile may have to be made again. */
+const TRIES = 3;
+
+/** Makes a backup; what it holds. */
+export async function makeBackup(options: BackupOptions): Promise<Manifest> {
+  const { dataDir, file, force, now } = options;
+  if (!force && exists(file)) {
+    throw new ConflictError(`${file} is there already; it was left as it is`, {
+      code: "backup/exists",
+      hint: "choose another name, or replace it with --force",
+    });
+  }
+  const staging = `${file}.part-${Deno.pid}`;
+  Deno.mkdirSync(staging, { mode: 0o700 });
+  try {
+    const paths = await copyAll(dataDir, staging);
+    if (paths.length === 0) {
+      throw new DataDirError("datadir/missing", `there is nothing to back up in ${dataDir}`, {
+        hint: "EVS_DATA_DIR names another data dir",
+      });
+    }
+    const files = paths.map((path): BackedUpFile => ({
+      path,
+      size: Deno.statSync(`${staging}/${path}`).size,
+      sha256: sha256Of(`${staging}/${path}`),
+    }));
+    const manifest: Manifest = {
+      format: BACKUP_FORMAT,
+      version: VERSION,
+      createdAt: now,
+      ...lookThrough(staging, now),
+      files,
+    };
+    writeArchive(`${staging}/archive`, staging, manifest);
+    Deno.renameSync(`${staging}/archive`, file);
+    return manifest;
+  } finally {
+    Deno.removeSync(staging, { recursive: true });
+  }
+}
+
+async function copyAll(dataDir: string, staging: string): Promise<string[]> {
+  const paths: string[] = [];
+  for (const name of ["state.db", "events.db"]) {
+    if (!exists(`${dataDir}/${name}`) || Deno.statSync(`${dataDir}/${name}`).size === 0) continue;
+    await copyDatabase(`${dataDir}/${name}`, `${staging}/${name}`);
+    paths.push(name);
+  }
+  if (exists(`${dataDir}/events`)) paths.push(...copyFileStore(dataDir, staging));
+  return paths;
+}
+
+function copyFileStore(dataDir: string, staging: string): string[] {
+  for (let left = TRIES - 1;; left--) {
+    const paths = [...fileStorePaths(`${dataDir}/events`)].map((path) => `events/${path}`);
+    const copied = paths.filter((path) => copyIfThere(`${dataDir}/${path}`, `${staging}/${path}`));
+    if (left === 0 || !copied.includes("events/format")) return copied;
+    // A segment that was finished between two copies: the second time it is at rest.
+    const before = lostIn(`${dataDir}/events`);
+    if (lostIn(`${staging}/events`) <= before) return copied;
+    Deno.removeSync(`${staging}/events`, { recursive: true });
+  }
+}
+
+function lostIn(folder: string): number {
+  return verifyFileStore(folder).topics.reduce((sum, { damage }) => sum + damage.length, 0);
+}
+
+/** What is ours in the folder of a file store, the checksums of lines before the lines: those may only be more. */
+function* fileStorePaths(folder: string): Generator<string> {
+  yield "format";
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (!isDirectory) continue;
+    yield `${name}/head`;
+    const files = [...Deno.readDirSync(`${folder}/${name}`)].map((entry) => entry.name).sort();
+    for (const ending of [".lookup", ".index", ".ndjson"]) {
+      for (const file of files) if (file.endsWith(ending)) yield `${name}/${file}`;
+    }
+  }
+}
+
+/** False when the file is not there: a topic without a head, or a segment that retention took. */
+function copyIfThere(from: string, to: string): boolean {
+  Deno.mkdirSync(to.slice(0, to.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+  try {
+    Deno.copyFileSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** What the copy holds. Throws when it cannot be read: such a backup would be a promise that nobody can keep. */
+function lookThrough(staging: string, now: number): { topics: number; events: number } {
+  let [topics, events] = [0, 0];
+  const refuse = (what: string) => {
+    throw new DataDirError("datadir/damaged", `no backup was made: ${what}`, {
+      hint: "evs doctor says what is wrong",
+    });
+  };
+  if (exists(`${staging}/state.db`)) {
+    for (const fault of verifyStateDatabase(`${staging}/state.db`).faults) {
+      refuse(`state.db: ${fault}`);
+    }
+  }
+  if (exists(`${staging}/events.db`)) {
+    const verdict = verifyEventDatabase(`${staging}/events.db`, { quick: true });
+    for (const fault of verdict.faults) refuse(`events.db: ${fault}`);
+    for (const { firstSeq, lastSeq } of verdict.topics) {
+      topics++;
+      events += lastSeq - firstSeq + 1;
+    }
+  }
+  if (exists(`${staging}/events/format`)) {
+    for (const topic of verifyFileStore(`${staging}/events`, { now }).topics) {
+      topics++;
+      events += topic.lastSeq - topic.firstSeq + 1;
+    }
+  }
+  return { topics, events };
+}
+
+function writeArchive(path: string, staging: string, manifest: Manifest): void {
+  const out = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
+  try {
+    const tar = new TarWriter(out, { modifiedAt: manifest.createdAt });
+    tar.addBytes(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
+    for (const file of manifest.files) tar.addFile(file.path, `${staging}/${file.path}`);
+    tar.finish();
+    out.syncSync();
+  } finally {
+    out.close();
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

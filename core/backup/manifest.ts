@@ -1,0 +1,94 @@
+/** What a backup says of itself: its first file, `manifest.json`. */
+import { createHash } from "node:crypto";
+import { DataDirError } from "../errors.ts";
+
+/** The format of backups that this version writes. */
+export const BACKUP_FORMAT = 1;
+export const MANIFEST = "manifest.json";
+
+/** One file of a backup. */
+export interface BackedUpFile {
+  /** Where it is in a data dir. */
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+/** See the head of this file. */
+export interface Manifest {
+  format: number;
+  /** Of evs. */
+  version: string;
+  /** Unix ms. */
+  createdAt: number;
+  topics: number;
+  events: number;
+  files: BackedUpFile[];
+}
+
+/** Paths that a backup may hold: nothing else is ever written. */
+const PATHS =
+  /^(?:events\.db|state\.db|events\/(?:format|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
+
+/** The manifest in these bytes. Throws `DataDirError` when it is not one, of a newer format, or names a path it may not. */
+export function parseManifest(text: string): Manifest {
+  let manifest: Manifest;
+  try {
+    manifest = JSON.parse(text);
+  } catch (cause) {
+    throw notOurs("its manifest is not JSON", cause);
+  }
+  if (typeof manifest?.format !== "number" || !Array.isArray(manifest.files)) {
+    throw notOurs("it has no manifest of ours");
+  }
+  if (manifest.format > BACKUP_FORMAT) {
+    throw new DataDirError(
+      "datadir/newer-format",
+      `the backup has format ${manifest.format}, and this version reads up to ${BACKUP_FORMAT}`,
+      { hint: "use the newer version of evs that made it" },
+    );
+  }
+  for (const { path } of manifest.files) {
+    const parts = String(path).split("/");
+    if (!PATHS.test(path) || parts.includes("..") || parts.includes(".")) {
+      throw notOurs(`it holds ${JSON.stringify(path)}, which is no file of a data dir`);
+    }
+  }
+  return manifest;
+}
+
+function notOurs(why: string, cause?: unknown): DataDirError {
+  return new DataDirError("datadir/damaged", `this is not a backup of evs: ${why}`, {
+    cause,
+    hint: "choose a file that evs backup made; nothing was changed",
+  });
+}
+
+/** Sums bytes up as they come. */
+export class Sha256 {
+  readonly #hash = createHash("sha256");
+
+  add(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /** In hexadecimal. */
+  get(): string {
+    return this.#hash.digest("hex");
+  }
+}
+
+/** The sum of the file at a path. */
+export function sha256Of(path: string): string {
+  const sum = new Sha256();
+  const file = Deno.openSync(path, { read: true });
+  try {
+    const buffer = new Uint8Array(1024 * 1024);
+    for (let n = file.readSync(buffer); n !== null; n = file.readSync(buffer)) {
+      sum.add(buffer.subarray(0, n));
+    }
+  } finally {
+    file.close();
+  }
+  return sum.get();
+}

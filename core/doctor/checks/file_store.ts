@@ -1,0 +1,59 @@
+/** Every event of the file store, read and held against its checksum. */
+import { damageText } from "../../store/damage.ts";
+import { verifyFileStore } from "../../store/file/verify.ts";
+import type { Check, Finding, Patient } from "../check.ts";
+import { counted, exists } from "../files.ts";
+
+const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";
+
+export const fileStore: Check = {
+  name: "file-store",
+  async *look(patient): AsyncGenerator<Finding> {
+    const { dataDir, quick } = patient;
+    const where = "events";
+    if (quick || !exists(`${dataDir}/${where}`)) return;
+    // Asked first: what a running daemon writes behind these is not looked at.
+    const ends = await endsOf(patient);
+    const { topics, foreign } = verifyFileStore(`${dataDir}/${where}`, { now: patient.now });
+    for (const { name, damage, notes } of topics) {
+      for (const found of damage) {
+        if (ends && found.firstSeq > (ends.get(name) ?? 0)) continue;
+        const { accepted } = found;
+        yield {
+          level: accepted ? "ok" : "damage",
+          where,
+          what: `${damageText(found)}${accepted ? " (accepted)" : ""}`,
+          ...(accepted ? {} : { hint: RESTORE }),
+          details: { ...found },
+        };
+      }
+      // A torn tail is what a crash leaves; while a daemon writes there is always one.
+      for (const what of ends ? [] : notes) {
+        const hint = "evs daemon start mends it";
+        yield { level: "warning", where, what: `topic ${name}: ${what}`, hint };
+      }
+    }
+    for (const path of foreign) {
+      yield { level: "warning", where, what: `${path} is not ours; it is left alone` };
+    }
+    const all = topics.reduce((sum, { firstSeq, lastSeq }) => sum + lastSeq - firstSeq + 1, 0);
+    const lost = topics.reduce(
+      (sum, { damage }) =>
+        sum +
+        damage.filter((found) => found.lost).reduce(
+          (n, { firstSeq, lastSeq }) => n + lastSeq - firstSeq + 1,
+          0,
+        ),
+      0,
+    );
+    const share = lost === 0 ? "all intact" : `${lost} of them lost`;
+    const what = `${counted(topics.length, "topic")}, ${counted(all, "event")}, ${share}`;
+    yield { level: "ok", where, what, details: { topics: topics.length, events: all, lost } };
+  },
+};
+
+async function endsOf({ ask }: Patient): Promise<Map<string, number> | undefined> {
+  if (!ask) return undefined;
+  const { topics } = await ask("/v1/topics") as { topics: { name: string; lastSeq: number }[] };
+  return new Map(topics.map(({ name, lastSeq }) => [name, lastSeq]));
+}
