@@ -8,7 +8,8 @@ import type { Client } from "./client.ts";
 import type { HttpResponse } from "./connection.ts";
 import type { ReadQuery } from "./protocol.ts";
 import type { Clock } from "../clock.ts";
-import { ConnectionLostError, NoDaemonError, RemoteError } from "../errors.ts";
+import { isGone } from "./consumer/port.ts";
+import { ConnectionLostError } from "../errors.ts";
 import { Positions } from "./positions.ts";
 
 const LF = 0x0a;
@@ -175,16 +176,11 @@ async function reopen(
       return await client.read(query, { signal });
     } catch (error) {
       signal?.throwIfAborted();
-      if (!isAway(error)) throw error;
+      // Gone, busy or stopping: it may come back. Another protocol will not go away by waiting.
+      if (!isGone(error)) throw error;
       if (query.follow === undefined && clock.monotonic() - since > PATIENCE_MS) throw error;
     }
   }
-}
-
-/** Gone, busy or draining: it may come back. Another protocol will not go away by waiting. */
-function isAway(error: unknown): boolean {
-  return error instanceof NoDaemonError || error instanceof ConnectionLostError ||
-    (error instanceof RemoteError && error.status === 503);
 }
 
 /** Waits; rejects with the signal's reason when it is aborted. */

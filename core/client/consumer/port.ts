@@ -2,7 +2,7 @@
  * The daemon as the consumer needs it. `open_port.ts` is the real one; tests bring their own.
  */
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol.ts";
-import { ConnectionLostError, NoDaemonError, RemoteError } from "../../errors.ts";
+import { CannotStoreError, ConnectionLostError, NoDaemonError, RemoteError } from "../../errors.ts";
 
 /** What an event is known by. */
 export interface EventFacts {
@@ -43,7 +43,8 @@ export interface ConsumerPort {
 /** True for what ends when the daemon is back: nobody answers, or it is stopping. */
 export function isGone(error: unknown): boolean {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
-    (error instanceof RemoteError && goneCodes.has(error.code));
+    ((error instanceof RemoteError || error instanceof CannotStoreError) &&
+      goneCodes.has(error.code));
 }
 
 const goneCodes: ReadonlySet<string> = new Set(["daemon/stopping", "daemon/busy", "broker/closed"]);

@@ -1,0 +1,150 @@
+/**
+ * `deno task soak --minutes 30`: publishers, a tail, a consumer, retention, schema changes and restarts of the daemon (in
+ * order and by kill -9, in turn), while its memory, descriptors and waits are looked at each second. Draws them, says whether
+ * they are flat, and ends with 1 when they are not or when anything was lost.
+ */
+import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { descriptors, MIB, p99, residentMemory } from "../helpers/measure.ts";
+import { changeOn, consumeOn, Ledger, pause, prepare, publishOn, tailOn } from "./actors.ts";
+import { chart } from "./chart.ts";
+import { findings, type Sample } from "./verdict.ts";
+
+const PUBLISHERS = 4;
+/** Lives of the daemon in one soak. */
+const LIVES = 6;
+/** How long what is left may take to arrive when the publishers have ended, ms. */
+const PATIENCE = 60_000;
+
+/** What a soak is asked for. */
+export interface SoakOptions {
+  minutes: number;
+  store: string;
+  say(text: string): void;
+}
+
+/** What it found. */
+export interface SoakResult {
+  samples: Sample[];
+  ledger: Ledger;
+  restarts: number;
+  missed: number;
+}
+
+/** Runs one soak. */
+export async function soak({ minutes, store, say }: SoakOptions): Promise<SoakResult> {
+  await using daemon = await startDaemon({ store });
+  await prepare(daemon.socket);
+  const ending = new AbortController();
+  const tailing = new AbortController();
+  const ledger = new Ledger(PUBLISHERS);
+  const stage = { socket: daemon.socket, signal: ending.signal, ledger };
+  const all = (seen: number[]) => ledger.acknowledged.every((n, p) => seen[p]! >= n);
+  const publishers = Array.from({ length: PUBLISHERS }, (_, p) => publishOn(stage, p));
+  const tail = tailOn({ ...stage, signal: tailing.signal });
+  const consumer = consumeOn(stage, () => ending.signal.aborted && all(ledger.consumed));
+  const changes = changeOn(stage, Math.min(5000, minutes * 10_000));
+  // Whoever fails ends the soak: nothing of it goes on unseen.
+  const failed = Promise.all([...publishers, tail, consumer, changes]).then(() => {});
+  failed.catch(() => ending.abort());
+
+  const { samples, restarts } = await watch(daemon, {
+    minutes,
+    ledger,
+    say,
+    signal: ending.signal,
+  });
+  ending.abort();
+  await Promise.race([Promise.all([...publishers, changes]), failed]);
+  const began = performance.now();
+  while (!all(ledger.consumed) || !all(ledger.tailed)) {
+    if (performance.now() - began > PATIENCE) {
+      ledger.losses.push(
+        `acknowledged ${ledger.acknowledged}, consumed ${ledger.consumed}, tailed ${ledger.tailed}`,
+      );
+      break;
+    }
+    await pause(50);
+  }
+  tailing.abort();
+  await Promise.race([failed, pause(5000)]);
+  const info = (await daemon.http("GET", "/v1/subscriptions/soak")).json;
+  const missed = info.missed.reduce((sum: number, { count }: { count: number }) => sum + count, 0);
+  await daemon.stop();
+  return { samples, ledger, restarts, missed };
+}
+
+/** Looks each second, and restarts the daemon now and then. */
+async function watch(
+  daemon: TestDaemon,
+  { minutes, ledger, say, signal }: {
+    minutes: number;
+    ledger: Ledger;
+    say(text: string): void;
+    signal: AbortSignal;
+  },
+): Promise<{ samples: Sample[]; restarts: number }> {
+  const samples: Sample[] = [];
+  const [began, seconds] = [performance.now(), minutes * 60];
+  let life = 1;
+  for (let at = 0; at < seconds && !signal.aborted;) {
+    await pause(1000, signal);
+    at = (performance.now() - began) / 1000;
+    const waits = ledger.waits.splice(0);
+    samples.push({
+      at,
+      life,
+      rss: residentMemory(daemon.pid) / MIB,
+      descriptors: descriptors(daemon.pid),
+      p99: waits.length > 0 ? p99(waits) : undefined,
+    });
+    if (at < seconds * life / LIVES || life === LIVES) continue;
+    const how = life % 2 === 1 ? "SIGTERM" : "SIGKILL";
+    say(`${at.toFixed(0)} s: ${ledger.lastSeq} events, ${how}`);
+    await daemon.kill(how);
+    await daemon.start();
+    life++;
+  }
+  return { samples, restarts: life - 1 };
+}
+
+/** The summary's lines, and whether all is well. */
+export function summary(result: SoakResult): { lines: string[]; ok: boolean } {
+  const { samples, ledger, restarts, missed } = result;
+  const found = findings(samples);
+  const lines = [
+    `${samples.at(-1)!.at.toFixed(0)} s, ${restarts} restarts, ${ledger.lastSeq} events followed, ${
+      ledger.acknowledged.reduce((sum, n) => sum + n, 0)
+    } acknowledged, ${ledger.repeats} seen again, ${ledger.deadLettered} dead-lettered, ` +
+    `${ledger.schemaChanges} schema changes, ${ledger.refused} refused`,
+    ...found.map(({ name, unit, early, late, flat }) =>
+      `${name}: ${early.toFixed(1)} ${unit} early, ${late.toFixed(1)} ${unit} late: ${
+        flat ? "flat" : "NOT FLAT"
+      }`
+    ),
+    `lost: ${ledger.losses.length}, missed by retention: ${missed}`,
+    ...ledger.losses.slice(0, 20),
+  ];
+  const ok = ledger.losses.length === 0 && missed === 0 && found.every(({ flat }) => flat);
+  return { lines, ok };
+}
+
+function argument(name: string, otherwise: string): string {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at < 0 ? otherwise : Deno.args[at + 1] ?? otherwise;
+}
+
+if (import.meta.main) {
+  const minutes = Number(argument("minutes", "30"));
+  const store = argument("store", "sqlite");
+  const out = argument("out", "tests/soak/results.svg");
+  const write = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+  const result = await soak({ minutes, store, say: write });
+  const { lines, ok } = summary(result);
+  const command = `deno task soak --minutes ${minutes}${
+    store === "sqlite" ? "" : ` --store ${store}`
+  }`;
+  await Deno.writeTextFile(out, chart(result.samples, command));
+  for (const line of lines) write(line);
+  write(`${ok ? "all is well" : "NOT WELL"}; ${out}`);
+  Deno.exit(ok ? 0 : 1);
+}

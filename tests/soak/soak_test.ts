@@ -1,0 +1,60 @@
+/** A soak of seconds, and what the verdict makes of samples: the half hour itself is `deno task soak`. */
+import assert from "node:assert/strict";
+import { Ledger } from "./actors.ts";
+import { chart } from "./chart.ts";
+import { soak, summary } from "./main.ts";
+import { findings, type Sample } from "./verdict.ts";
+
+for (const store of ["sqlite", "file"]) {
+  Deno.test(`a soak of seconds through restarts loses nothing, repeats little and is drawn (${store})`, async () => {
+    const said: string[] = [];
+    const result = await soak({ minutes: 0.12, store, say: (text) => said.push(text) });
+    const { ledger, samples } = result;
+    assert.deepEqual(ledger.losses, []);
+    assert.ok(result.restarts >= 3, `${result.restarts} restarts`);
+    assert.equal(result.missed, 0);
+    assert.ok(ledger.lastSeq > 500, `${ledger.lastSeq} events`);
+    assert.equal(ledger.lastSeq, ledger.acknowledged.reduce((sum, n) => sum + n, 0));
+    assert.ok(ledger.schemaChanges >= 1);
+    assert.equal(said.length, result.restarts);
+    assert.match(chart(samples, "a < b"), /^<svg [^]*a &lt; b[^]*polyline[^]*<\/svg>\n$/);
+  });
+}
+
+function samplesOf(value: (i: number) => Partial<Sample>): Sample[] {
+  return Array.from(
+    { length: 300 },
+    (_, i) => ({
+      at: i + 1,
+      life: 1 + Math.floor(i / 100),
+      rss: 90,
+      descriptors: 50,
+      p99: 5,
+      ...value(i),
+    }),
+  );
+}
+
+const notFlat = (samples: Sample[]) =>
+  findings(samples).filter(({ flat }) => !flat).map(({ name }) => name);
+
+Deno.test("findings calls samples flat when they only swing, and names what grows", () => {
+  assert.deepEqual(notFlat(samplesOf((i) => ({ rss: 90 + i % 10, p99: 3 + i % 4 }))), []);
+  assert.deepEqual(notFlat(samplesOf((i) => ({ rss: 90 + i / 4 }))), ["memory"]);
+  assert.deepEqual(notFlat(samplesOf((i) => ({ rss: 90 + i % 100 / 2 }))), ["memory in one life"]);
+  assert.deepEqual(notFlat(samplesOf((i) => ({ descriptors: 50 + Math.floor(i / 10) }))), [
+    "descriptors",
+  ]);
+  assert.deepEqual(notFlat(samplesOf((i) => ({ p99: 5 + i / 5 }))), ["publish p99"]);
+});
+
+Deno.test("summary is not well when something was lost or missed", () => {
+  const samples = samplesOf(() => ({}));
+  const result = () => ({ samples, ledger: new Ledger(1), restarts: 2, missed: 0 });
+  assert.equal(summary(result()).ok, true);
+  const lost = result();
+  lost.ledger.see(lost.ledger.consumed, { p: 0, n: 2 }, "the consumer");
+  assert.equal(summary(lost).ok, false);
+  assert.match(summary(lost).lines.join("\n"), /the consumer saw 0-2 behind 0-0/);
+  assert.equal(summary({ ...result(), missed: 3 }).ok, false);
+});

@@ -1,0 +1,87 @@
+/** Whether a soak's samples are flat. Pure. */
+
+/** One look at the daemon. */
+export interface Sample {
+  /** Since the beginning, s. */
+  at: number;
+  /** Which life of the daemon: it rises by one with each restart. */
+  life: number;
+  /** Resident memory, MiB. */
+  rss: number;
+  descriptors: number;
+  /** p99 of the publishes since the sample before, ms; undefined where there was none. */
+  p99: number | undefined;
+}
+
+/** One series, and how much it grew. */
+export interface Finding {
+  name: string;
+  unit: string;
+  early: number;
+  late: number;
+  flat: boolean;
+}
+
+/** Memory may grow by so much in one life, and from the first lives to the last, MiB. */
+const RSS_ROOM = 24;
+const DESCRIPTOR_ROOM = 8;
+/** The last third's p99 against the first's. */
+const P99_FACTOR = 2;
+/** Below this, ms, nothing is said of waits. */
+const P99_FLOOR = 20;
+/** A life's first seconds are not looked at, a quarter of it where it is short: the daemon warms up. */
+const WARM_UP = 5;
+
+/** Compares the last third of the samples with the first, and within each life. */
+export function findings(samples: readonly Sample[]): Finding[] {
+  const lives = new Set(samples.map(({ life }) => life)).size;
+  const warmUp = Math.min(WARM_UP, (samples.at(-1)?.at ?? 0) / lives / 4);
+  const warm = samples.filter(({ at, life }) => at - bornAt(samples, life) >= warmUp);
+  const third = Math.floor(warm.length / 3);
+  const [first, last] = [warm.slice(0, third), warm.slice(-third)];
+  const compare = (
+    name: string,
+    unit: string,
+    value: (sample: Sample) => number | undefined,
+    isFlat: (early: number, late: number) => boolean,
+  ): Finding => {
+    const [early, late] = [middle(first.map(value)), middle(last.map(value))];
+    return { name, unit, early, late, flat: isFlat(early, late) };
+  };
+  return [
+    compare("memory", "MiB", ({ rss }) => rss, (early, late) => late - early < RSS_ROOM),
+    growthInLife(warm),
+    compare(
+      "descriptors",
+      "",
+      ({ descriptors }) => descriptors,
+      (early, late) => late - early < DESCRIPTOR_ROOM,
+    ),
+    compare(
+      "publish p99",
+      "ms",
+      ({ p99 }) => p99,
+      (early, late) => late < Math.max(P99_FLOOR, early * P99_FACTOR),
+    ),
+  ];
+}
+
+/** The longest life: what it weighed early and late in it. */
+function growthInLife(warm: readonly Sample[]): Finding {
+  const lives = Map.groupBy(warm, ({ life }) => life);
+  const longest = [...lives.values()].toSorted((a, b) => b.length - a.length)[0] ?? [];
+  const third = Math.max(1, Math.floor(longest.length / 3));
+  const early = middle(longest.slice(0, third).map(({ rss }) => rss));
+  const late = middle(longest.slice(-third).map(({ rss }) => rss));
+  const name = "memory in one life";
+  return { name, unit: "MiB", early, late, flat: late - early < RSS_ROOM };
+}
+
+function bornAt(samples: readonly Sample[], life: number): number {
+  return samples.find((sample) => sample.life === life)!.at;
+}
+
+function middle(values: readonly (number | undefined)[]): number {
+  const known = values.filter((value) => value !== undefined).toSorted((a, b) => a - b);
+  return known[Math.floor(known.length / 2)] ?? NaN;
+}
