@@ -9,7 +9,7 @@ import { EvsError, HandlerTimeoutError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { eventOfLine } from "../event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
-import { newToken } from "./driver_parts.ts";
+import { AGAIN_MS, newToken } from "./driver_parts.ts";
 import type { Lease, Now } from "./entry.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { type FailedAttempt, failureOfError, failureOfResult, withDelay } from "./outcome.ts";
@@ -328,12 +328,14 @@ export class HandlerRunner {
   #settle(lease: Lease, settlement: Settlement): void {
     this.#settling++;
     this.#driver.settle([settlement]).catch((error) => {
-      // Nothing was kept of it: the event goes back, and will be handled again.
-      this.#driver.queue.release([lease.token]);
-      this.#driver.serve();
-      if (!this.#abort.signal.aborted) {
-        this.#options.onError(error, `an outcome of ${this.#driver.record.name}`);
-      }
+      // Nothing was kept of it: the event goes back, and will be handled again; not at once, for what failed may need time.
+      const giveBack = () => {
+        this.#driver.queue.release([lease.token]);
+        this.#driver.serve();
+      };
+      if (this.#stopped) return giveBack();
+      this.#options.clock.setTimer(giveBack, AGAIN_MS);
+      this.#options.onError(error, `an outcome of ${this.#driver.record.name}`);
     }).finally(() => {
       this.#settling--;
       this.#tell();

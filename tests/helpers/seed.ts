@@ -1,0 +1,22 @@
+/**
+ * A seed for fast-check that reproduces: `EVS_SEED=N deno test …` runs the very same values again. A failure names its seed.
+ */
+import fc from "fast-check";
+
+/** The seed of this run: `EVS_SEED`, or one of chance. */
+export const seed: number = Number(Deno.env.get("EVS_SEED") ?? Math.floor(Math.random() * 2 ** 31));
+
+/** Asserts a property with {@link seed}; `file` is told with what runs it again. */
+export async function assertSeeded<T>(
+  property: fc.IAsyncProperty<T>,
+  options: { numRuns: number; file: string },
+): Promise<void> {
+  try {
+    await fc.assert(property, { seed, numRuns: options.numRuns });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`EVS_SEED=${seed} deno test -A ${options.file} reproduces it:\n${why}`, {
+      cause,
+    });
+  }
+}
