@@ -40,6 +40,7 @@ export const route = verb({
       connections: status.connections,
       tails: status.tails,
       memory: formatBytes(status.memory.rss),
+      permissions: status.permissions.join(" "),
     }));
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },

@@ -34,8 +34,8 @@ export interface HostOptions {
   shutdown(reason: string): void;
   /** The same, and the process ends with an error. */
   fail(reason: string): void;
-  /** Deno's permission flags, for the status. */
-  permissions: string[];
+  /** The permission flags in force, for the status. */
+  permissions: () => string[];
 }
 
 /** What the routes work with. */
@@ -48,7 +48,7 @@ export class Host {
   readonly metrics = new Metrics();
   readonly ids = new IdSource();
   readonly startedAt = Date.now();
-  readonly permissions: readonly string[];
+  readonly permissions: () => string[];
   readonly shutdown: (reason: string) => void;
   readonly #fail: (reason: string) => void;
   readonly retention: RetentionTimer;

@@ -9,10 +9,11 @@ import { prepareDataDir, prepareFiles } from "./data_dir.ts";
 import { Host } from "./host.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
-import { giveUpPermissions } from "./permissions.ts";
+import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./server.ts";
 import { freeSocketPath, prepareSocketFolder } from "./socket.ts";
+import { onUncaught } from "./uncaught.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
 const DRAIN_DEADLINE = 4000;
@@ -87,10 +88,11 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     socket,
     config,
     log,
-    permissions: grantedPermissions(args),
+    permissions: () => permissionsInForce({ dataDir: path, socket, config: configPath }),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
+  onUncaught((error, how) => host.fatal(error, how));
   const server = await listen(host, routes);
   await giveUpPermissions();
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
@@ -148,18 +150,6 @@ function onSignals(stop: (signal: string) => void): void {
 async function stdinClosed(): Promise<void> {
   const buffer = new Uint8Array(64);
   while (await Deno.stdin.read(buffer) !== null);
-}
-
-/** The flags as launch.ts gave them, told in the status; what is in force can only be narrower. */
-function grantedPermissions(args: readonly string[]): string[] {
-  const at = (name: string) => args[args.indexOf(name) + 1] ?? "";
-  const folder = at("--socket").slice(0, at("--socket").lastIndexOf("/"));
-  return [
-    `--allow-net=unix:${at("--socket")}`,
-    `--allow-read=${[at("--data-dir"), folder, at("--config"), "its own source"].join(",")}`,
-    `--allow-write=${[at("--data-dir"), folder].join(",")}`,
-    "--allow-sys=uid",
-  ];
 }
 
 /** The same as a program: what goes wrong is said on standard error. */

@@ -13,3 +13,40 @@ export async function giveUpPermissions(): Promise<void> {
     if (state === "granted") await Deno.permissions.revoke({ name });
   }
 }
+
+/**
+ * The flags in force, as the runtime itself answers for each: what was granted for everything, and of what was granted for a
+ * path whether it holds there.
+ */
+export function permissionsInForce(
+  places: { dataDir: string; socket: string; config: string },
+): string[] {
+  const { dataDir, socket, config } = places;
+  const folder = socket.slice(0, socket.lastIndexOf("/"));
+  const source = decodeURIComponent(new URL("../", import.meta.url).pathname).replace(/\/$/, "");
+  const granted = (descriptor: Deno.PermissionDescriptor) =>
+    Deno.permissions.querySync(descriptor).state === "granted";
+  const paths = (name: "read" | "write", all: string[]) => {
+    if (granted({ name })) return [`--allow-${name}`];
+    const held = [...new Set(all)].filter((path) => granted({ name, path }));
+    return held.length > 0 ? [`--allow-${name}=${held.join(",")}`] : [];
+  };
+  const net = granted({ name: "net" })
+    ? ["--allow-net"]
+    : granted({ name: "net", host: `unix:${socket}` })
+    ? [`--allow-net=unix:${socket}`]
+    : [];
+  const whole = (["run", "ffi", "env", "import"] as const).filter((name) => granted({ name }));
+  const sys = granted({ name: "sys" })
+    ? ["--allow-sys"]
+    : granted({ name: "sys", kind: "uid" })
+    ? ["--allow-sys=uid"]
+    : [];
+  return [
+    ...net,
+    ...paths("read", [dataDir, folder, config, source]),
+    ...paths("write", [dataDir, folder]),
+    ...sys,
+    ...whole.map((name) => `--allow-${name}`),
+  ];
+}

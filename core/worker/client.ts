@@ -40,6 +40,8 @@ export class WorkerClient {
       this.#dead = new InternalError(`a worker of the daemon died: ${event.message}`);
       for (const { reject } of this.#waiting.values()) reject(this.#dead);
       this.#waiting.clear();
+      // Also where nobody waits for an answer: whoever runs the process must know at once (daemon/uncaught.ts).
+      reportError(this.#dead);
     };
   }
 

@@ -89,7 +89,7 @@ function statusOf(host: Host): StatusReply {
     connections: host.connections(),
     tails: metrics.tails,
     memory: { rss: Deno.memoryUsage().rss },
-    permissions: [...host.permissions],
+    permissions: host.permissions(),
   };
 }
 

@@ -1,6 +1,8 @@
 /** What a daemon can still do once it listens, when it was started with every permission, as a compiled binary is. */
 import assert from "node:assert/strict";
-import { daemonCommand } from "../../core/client/launch.ts";
+import { daemonCommand, permissionFlags } from "../../core/client/launch.ts";
+import { startDaemon } from "../helpers/daemon.ts";
+import { evs } from "../helpers/evs.ts";
 
 const module = new URL("../../daemon/permissions.ts", import.meta.url).href;
 const PROBE = `
@@ -62,6 +64,9 @@ Deno.test("a daemon that was started with every permission still serves when it 
     body: '{"type":"object","properties":{"at":{"type":"string","format":"email"}}}',
   });
   assert.ok(schema.ok, await schema.text());
+  const status = await (await fetch("http://evs/v1/status", { client })).json();
+  const flags = status.permissions.map((flag: string) => flag.split("=")[0]);
+  assert.deepEqual(flags, ["--allow-read", "--allow-write", "--allow-sys", "--allow-import"]);
   const refused = await fetch("http://evs/v1/topics/t/events?type=x", {
     client,
     method: "POST",
@@ -73,4 +78,13 @@ Deno.test("a daemon that was started with every permission still serves when it 
   assert.equal((await child.status).code, 0);
   await reader.cancel();
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("evs daemon status lists the permissions that the daemon was started with and no other", async () => {
+  await using daemon = await startDaemon();
+  const { code, stdout } = await evs(["daemon", "status", "--json"], { at: daemon });
+  assert.equal(code, 0);
+  const { permissions } = JSON.parse(stdout);
+  assert.deepEqual(permissions, permissionFlags(daemon).slice(1));
+  assert.ok(permissions.every((flag: string) => !/all$|run/.test(flag)));
 });

@@ -1,0 +1,59 @@
+/** What nobody caught in the daemon is told with its stack, counted, and ends the process with an error. */
+import assert from "node:assert/strict";
+import { startDaemon } from "../helpers/daemon.ts";
+
+/** Code that goes wrong in the daemon when it gets a SIGUSR2. */
+const FAULTS: [what: string, code: string, told: RegExp][] = [
+  [
+    "a timer throws",
+    `Deno.addSignalListener("SIGUSR2", () => setTimeout(() => { throw new Error("planted"); }, 0));`,
+    /nobody caught/,
+  ],
+  [
+    "a rejection is not handled",
+    `Deno.addSignalListener("SIGUSR2", () => void Promise.reject(new Error("planted")));`,
+    /a rejection that nobody caught/,
+  ],
+  [
+    "the writer's thread dies while nothing is asked of it",
+    `const Real = globalThis.Worker;
+     globalThis.Worker = class extends Real {
+       constructor(script, options) {
+         const code = \`import "\${script}";
+           const onmessage = self.onmessage;
+           self.onmessage = (event) => {
+             if (event.data === "fault") setTimeout(() => { throw new Error("planted"); }, 0);
+             else onmessage(event);
+           };\`;
+         super("data:application/javascript," + encodeURIComponent(code), options);
+         Deno.addSignalListener("SIGUSR2", () => this.postMessage("fault"));
+       }
+     };`,
+    /a worker of the daemon died: .*planted/,
+  ],
+];
+
+for (const [what, code, told] of FAULTS) {
+  Deno.test(`the daemon logs it with its stack and ends with an error when ${what}`, async () => {
+    const fault = await Deno.makeTempFile({ suffix: ".js" });
+    await Deno.writeTextFile(fault, code);
+    // The daemon's own command with the fault loaded in front of it: `deno run --quiet …`.
+    const wrapper = [
+      "sh",
+      "-c",
+      `deno=$1; shift 2; exec "$deno" run --preload=${fault} "$@"`,
+      "sh",
+    ];
+    await using daemon = await startDaemon({ wrapper });
+    assert.equal((await daemon.publish("t", "n", 1)).lastSeq, 1);
+    Deno.kill(daemon.pid, "SIGUSR2");
+    const { code: exit } = await daemon.exited();
+    assert.notEqual(exit, 0);
+    const log = (await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`)).trim().split("\n");
+    const entry = log.map((line) => JSON.parse(line)).find(({ level }) => level === "error");
+    assert.match(entry.message, /^unexpected error: /);
+    assert.match(JSON.stringify(entry), told);
+    assert.match(entry.error.stack, /planted/);
+    await Deno.remove(fault);
+  });
+}
