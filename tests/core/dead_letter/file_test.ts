@@ -150,6 +150,28 @@ Deno.test("FileDeadLetterQueue without a broker marks an entry for the next one,
   });
 });
 
+Deno.test("FileDeadLetterQueue that outlived its store does not stand for the new event of the same seq", async () => {
+  await inFolder(async (dir) => {
+    {
+      await using before = new FileDeadLetterQueue(dir);
+      await before.addEvent(event(1, { payload: "old" }), new Error("down"), "s");
+    }
+    const deadLetterQueue = new FileDeadLetterQueue(dir);
+    await using broker = new TestBroker({ deadLetterQueue });
+    const handled: unknown[] = [];
+    const subscription = broker.subscribe("t", ({ payload }) => void handled.push(payload), {
+      name: "s",
+    });
+    await subscription.ready;
+    subscription.pause();
+    assert.equal((await broker.publish("t", "x", "new")).seq, 1);
+    assert.equal(await deadLetterQueue.retryEvent("e1"), true);
+    subscription.resume();
+    await broker.waitForProcessing();
+    assert.deepEqual(handled.sort(), ["new", "old"]);
+  });
+});
+
 Deno.test("FileDeadLetterQueue redelivers what was on its way when the process ended before the handler did", async () => {
   await inFolder(async (dir) => {
     const entered = Promise.withResolvers<void>();
