@@ -94,7 +94,7 @@ Deno.test("docs/configuration.md has every variable that the code names, and no 
 
 Deno.test("links between the pages lead to files that are there", async () => {
   const pages = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/configuration.md"];
-  pages.push("docs/contract.md", "docs/stores.md", "examples/orders/README.md");
+  pages.push("docs/contract.md", "docs/stores.md", "docs/sourcing.md", "examples/orders/README.md");
   for await (const { name } of Deno.readDir(new URL("docs/adr", root))) {
     pages.push(`docs/adr/${name}`);
   }
