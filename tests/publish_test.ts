@@ -24,3 +24,36 @@ Deno.test("deno publish --dry-run finds no slow types", async () => {
   assert.ok(success, told.slice(-4000));
   assert.match(told, /Dry run complete/);
 });
+
+Deno.test("the examples in docstrings compile strictly", async () => {
+  const { imports, compilerOptions } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", root)),
+  );
+  // An example may make something that it does not go on to use, and is given every export of its module.
+  const lenient = { ...compilerOptions, noUnusedLocals: false, noUnusedParameters: false };
+  const absolute = Object.fromEntries(
+    Object.entries(imports as Record<string, string>).map(([name, target]) => [
+      name,
+      target.startsWith("./") ? new URL(target, root).href : target,
+    ]),
+  );
+  const config = await Deno.makeTempFile({ prefix: "evs-doc-", suffix: ".json" });
+  await Deno.writeTextFile(
+    config,
+    JSON.stringify({ imports: absolute, compilerOptions: lenient, nodeModulesDir: "none" }),
+  );
+  const args = ["check", "--doc", "--no-lock", "--config", config];
+  const { success, told } = await deno(...args, "mod.ts", "testing.ts", "core", "testing");
+  assert.ok(success, told.slice(-4000));
+  // The same command finds an example that is wrong.
+  const wrong = await Deno.makeTempFile({ prefix: "evs-doc-", suffix: ".ts" });
+  const example = 'import { EventBroker } from "@env/env-event-stream";\nnew EventBroker(7);';
+  const block = `\`\`\`ts\n${example}\n\`\`\``.replaceAll("\n", "\n * ");
+  await Deno.writeTextFile(wrong, `/**\n * ${block}\n */\nexport const one = 1;\n`);
+  const found = await deno(...args, wrong);
+  assert.ok(
+    !found.success && /not assignable|no properties in common/.test(found.told),
+    found.told,
+  );
+  for (const file of [config, wrong]) await Deno.remove(file);
+});
