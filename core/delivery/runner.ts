@@ -5,8 +5,8 @@
  */
 import { runBecause, runBecauseNow } from "../causation.ts";
 import type { Clock } from "../clock.ts";
-import { EvsError, HandlerTimeoutError } from "../errors.ts";
-import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import { EvsError, HandlerTimeoutError, OverflowError } from "../errors.ts";
+import { type Event, toEvent } from "../event.ts";
 import { eventOfLine } from "../event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS, newToken } from "./driver_parts.ts";
@@ -14,6 +14,7 @@ import type { Lease, Now } from "./entry.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { type FailedAttempt, failureOfError, failureOfResult, withDelay } from "./outcome.ts";
 import type { Settlement } from "./plan.ts";
+import { storable } from "./storable.ts";
 
 export type { Handler };
 
@@ -42,7 +43,6 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 /** Events of topics that store nothing, kept for a handler that is busy; beyond, the oldest are dropped. */
 const MAILBOX = 65_536;
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 let lastRunner = 0;
 
@@ -69,6 +69,8 @@ export class HandlerRunner {
   #waits = true;
   readonly #isAsync: boolean;
   #emptying = false;
+  /** What was dropped when the handler had last caught up; infinite once it is told that more is. */
+  #told = 0;
   /** As the signal says; a look at that costs more than the whole rest of a hand-over. */
   #stopped = false;
   /** Events that were dropped because the handler was too slow for a topic that stores nothing. */
@@ -218,10 +220,24 @@ export class HandlerRunner {
     if (this.#stopped) return;
     if (this.#at >= this.#mailbox.length && this.#mayBegin) return this.#direct(event);
     this.#mailbox.push(event);
-    if (this.#mailbox.length - this.#at > MAILBOX) {
-      this.#at++;
-      this.dropped++;
-    }
+    if (this.#mailbox.length - this.#at > MAILBOX) this.#drop();
+  }
+
+  /** The oldest goes; that it began is told once, until the handler has caught up. */
+  #drop(): void {
+    this.#at++;
+    if (this.dropped++ !== this.#told) return;
+    this.#told = Infinity;
+    const { name } = this.#driver.record;
+    const text = `the handler of ${name} is ${MAILBOX} events behind: the oldest are dropped`;
+    const details = { subscription: name, behind: MAILBOX };
+    this.#options.onError(
+      new OverflowError(text, {
+        details,
+        hint: "make the topic persistent, or the handler faster",
+      }),
+      `the subscription ${name}`,
+    );
   }
 
   get #mayBegin(): boolean {
@@ -307,6 +323,7 @@ export class HandlerRunner {
         if (this.#at >= this.#mailbox.length) {
           this.#mailbox = [];
           this.#at = 0;
+          this.#told = this.dropped;
         }
         this.#direct(event);
       }
@@ -362,28 +379,4 @@ const AsyncFunction = (async () => {}).constructor;
 function isThenable(result: unknown): result is PromiseLike<unknown> {
   return result !== undefined &&
     typeof (result as PromiseLike<unknown> | null)?.then === "function";
-}
-
-/** The event as bytes, for its retry or its dead letter. */
-function storable(event: Event): StoredEvent {
-  return {
-    seq: 0,
-    topic: event.topic,
-    id: event.id,
-    type: event.type,
-    timestamp: event.timestamp,
-    schemaVersion: event.schemaVersion,
-    ...(event.key === undefined ? {} : { key: event.key }),
-    metadata: asJson(event.metadata) ?? "{}",
-    payload: encoder.encode(asJson(event.payload) ?? JSON.stringify(String(event.payload))),
-  };
-}
-
-/** The value as JSON text; undefined where it is none (a function, a cycle): it was never stored, so nobody asked. */
-function asJson(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    return undefined;
-  }
 }

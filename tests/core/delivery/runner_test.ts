@@ -1,6 +1,6 @@
 /** A handler of this process on topics that store nothing: the short way, and what leaves it. */
 import assert from "node:assert/strict";
-import { type Event, EventBroker, JsonSchemaRegistry } from "../../../mod.ts";
+import { type Event, EventBroker, JsonSchemaRegistry, OverflowError } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";
 
 function open(): EventBroker {
@@ -22,6 +22,23 @@ Deno.test("HandlerRunner hands on what waits for a busy handler without deepenin
   gate.resolve();
   await broker.idle();
   assert.equal(handled, 60_000);
+});
+
+Deno.test("HandlerRunner drops the oldest of what a handler is too slow for, and says so once", async () => {
+  const errors: unknown[] = [];
+  await using broker = new EventBroker({ onError: (error) => errors.push(error) });
+  broker.createTopic("m", { persistent: false });
+  const gate = Promise.withResolvers<void>();
+  const seen: number[] = [];
+  broker.subscribe("m", (event) => {
+    if (seen.push(event.payload) === 1) return gate.promise;
+  });
+  for (let n = 0; n < 65_540; n++) await broker.publish("m", "x", n);
+  gate.resolve();
+  await broker.idle();
+  assert.deepEqual([seen.length, seen[0], seen[1], seen.at(-1)], [65_537, 0, 4, 65_539]);
+  assert.equal(errors.length, 1);
+  assert.ok(errors[0] instanceof OverflowError && errors[0].code === "stream/overflow");
 });
 
 Deno.test("EventBroker gives an event of the short way all that others have", async () => {
