@@ -32,6 +32,8 @@ export const routes: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>
   verb("doctor", "./doctor.ts", "Check what is stored, and say what to do about damage"),
   verb("backup", "./backup.ts", "Put everything that is stored into one file"),
   verb("restore", "./restore.ts", "Bring back what evs backup has put into a file"),
+  verb("export", "./export.ts", "Print all events, for evs import"),
+  verb("import", "./import.ts", "Store events that evs export has printed"),
   verb("check", "./check/mod.ts", "Check dead letters, lag and disk, as Nagios plug-ins do"),
   verb("with", "./with.ts", "Run a command with a private daemon"),
   verb("completions", "./completions.ts", "Completions for bash, zsh and fish"),

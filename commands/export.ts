@@ -1,0 +1,43 @@
+/** `evs export`: every event of some topics or all, as lines that `evs import` takes back. */
+import { openFeed } from "../core/client/feed.ts";
+import { compilePattern } from "../core/topic.ts";
+import type { EvsContext } from "./context.ts";
+import { text, verb } from "./define.ts";
+import { overlap } from "./reading/overlap.ts";
+
+export const route = verb<Record<never, never>, string[]>({
+  brief: "Print all events, for evs import",
+  description:
+    "Prints every event as it is stored, a line each, topic after topic; without a TOPIC, all topics. What comes in meanwhile is not waited for. Events only: evs backup also keeps subscriptions, retries, dead letters and schemas.",
+  examples: [
+    ["export > events.ndjson", "All topics."],
+    ["export 'orders.*' | gzip > orders.ndjson.gz", "Those of a pattern."],
+    ["export | ssh other evs import", "To another machine."],
+  ],
+  parameters: {
+    positional: {
+      kind: "array",
+      parameter: { parse: text, brief: "A topic, or a pattern; none: all", placeholder: "TOPIC" },
+    },
+  },
+  async run(this: EvsContext, _flags, ...patterns): Promise<void> {
+    const client = await this.client();
+    const names = (await client.topics()).map(({ name }) => name);
+    const chosen = new Set<string>();
+    for (const pattern of patterns.length === 0 ? ["**"] : patterns) {
+      const matches = compilePattern(pattern);
+      const found = names.filter((name) => matches(name));
+      // A name that is not there is a mistake, which the daemon says in words; a pattern may match nothing.
+      if (found.length === 0 && !pattern.includes("*")) await client.topic(pattern);
+      for (const name of found) chosen.add(name);
+    }
+    for (const topic of names.filter((name) => chosen.has(name))) {
+      const feed = openFeed(client, {
+        query: { topic: [topic] },
+        clock: this.clock,
+        say: (words) => this.say(words),
+      });
+      await overlap(feed.blocks, (block) => this.stdout.write(block));
+    }
+  },
+});
