@@ -360,11 +360,13 @@ export class RemoteBroker<E = any> extends Broker<E> {
   /** A request that may be repeated: again while the daemon is away, for as long as patience lasts. */
   async #again<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { clock, patienceMs } = this.#options;
-    const since = clock.monotonic();
+    // Since when it is away: the request itself may have waited for longer than that.
+    let since: number | undefined;
     for (;;) {
       try {
         return await request();
       } catch (error) {
+        since ??= clock.monotonic();
         if (!isGone(error) || this.#closed || clock.monotonic() - since >= patienceMs) {
           throw revive(error);
         }

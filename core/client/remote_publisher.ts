@@ -227,7 +227,7 @@ export class RemotePublisher {
     const { client, clock, patienceMs } = this.#context;
     const { topic, body, query, contentType } = request;
     const path = `/v1/topics/${segment(topic)}/events`;
-    const since = clock.monotonic();
+    let since: number | undefined;
     for (;;) {
       try {
         const response = await client.fetchAny({ method: "POST", path, query, body, contentType });
@@ -235,6 +235,7 @@ export class RemotePublisher {
         return await response.json<PublishReply>();
       } catch (error) {
         if (!isGone(error)) throw error;
+        since ??= clock.monotonic();
         if (clock.monotonic() - since >= patienceMs) throw unknown(items, { cause: error, topic });
         await delay(clock, Math.min(AGAIN_MS, patienceMs));
       }

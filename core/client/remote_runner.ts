@@ -12,10 +12,11 @@ import type { Runner } from "../subscription.ts";
 import type { Client } from "./client.ts";
 import { Consumer } from "./consumer/consumer.ts";
 import { openPort } from "./consumer/open_port.ts";
-import type { Delivery } from "./consumer/port.ts";
+import { type Delivery, isGone } from "./consumer/port.ts";
 import type { Verdict } from "./consumer/verdict.ts";
 import type { RunningBatch } from "./consumer/work.ts";
 import type { SubscriptionInfo } from "./protocol.ts";
+import { revive } from "./revive.ts";
 
 /** How a runner runs. */
 export interface RemoteRunnerOptions {
@@ -104,9 +105,8 @@ export class RemoteRunner implements Runner {
   async idle(): Promise<boolean> {
     const { client, clock } = this.#options;
     while (!this.#ended && !this.#paused) {
-      if (this.#consumer.inHand === 0) {
-        const { pending, leased, scheduled } = await client.subscription(this.name);
-        if (this.#consumer.inHand === 0 && pending + leased + scheduled === 0) return true;
+      if (this.#consumer.inHand === 0 && await this.#isDrained(client)) {
+        if (this.#consumer.inHand === 0) return true;
       }
       let cancel = () => {};
       const later = new Promise<void>((resolve) => cancel = clock.setTimer(resolve, LOOK_MS));
@@ -114,6 +114,17 @@ export class RemoteRunner implements Runner {
       cancel();
     }
     return false;
+  }
+
+  /** Nothing is left on the subscription. Of a daemon that is away nothing is known: it is asked again. */
+  async #isDrained(client: Client): Promise<boolean> {
+    try {
+      const { pending, leased, scheduled } = await client.subscription(this.name);
+      return pending + leased + scheduled === 0;
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw revive(error);
+    }
   }
 
   #start(delivery: Delivery): RunningBatch {

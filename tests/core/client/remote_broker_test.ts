@@ -1,7 +1,14 @@
 /** The client's broker through what a daemon may do: be killed, be away for good, be paused, lose a subscription. */
 import assert from "node:assert/strict";
-import { connect, ConnectionLostError, type ConnectOptions, NoDaemonError } from "../../../mod.ts";
+import {
+  connect,
+  ConnectionLostError,
+  type ConnectOptions,
+  NoDaemonError,
+  systemClock,
+} from "../../../mod.ts";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
+import { dose } from "../../helpers/dose.ts";
 
 async function open(daemon: TestDaemon, options: ConnectOptions = {}) {
   const notices: string[] = [];
@@ -28,7 +35,8 @@ Deno.test("RemoteBroker publishes once through a kill -9 of the daemon, whatever
   const { broker } = await open(daemon);
   await using _ = broker;
   const published: Promise<unknown>[] = [];
-  for (let n = 0; n < 300; n++) {
+  const rounds = dose(3);
+  for (let n = 0; n < 100 * rounds; n++) {
     published.push(broker.publish("t", "x", n));
     if (n % 10 === 0) await published.at(-1);
     if (n % 100 !== 50) continue;
@@ -38,13 +46,13 @@ Deno.test("RemoteBroker publishes once through a kill -9 of the daemon, whatever
   }
   await Promise.all(published);
   const events = await broker.getEventStore().getEvents("t");
-  assert.equal(events.length, 303);
+  assert.equal(events.length, 101 * rounds);
   const numbers = events.map(({ payload }) => payload).filter((payload) =>
     typeof payload === "number"
   );
   assert.deepEqual(
     numbers,
-    Array.from({ length: 300 }, (_, n) => n),
+    Array.from({ length: 100 * rounds }, (_, n) => n),
     "each once, in the order of the calls",
   );
 });
@@ -92,6 +100,27 @@ Deno.test("RemoteBroker goes on without a gap after a kill -9: handlers, named o
   assert.deepEqual([...new Set(named)].sort((a, b) => a - b), all);
   assert.deepEqual([...new Set(unnamed)].sort((a, b) => a - b), all);
   assert.ok(notices.some((text) => /the daemon is back/.test(text)), notices.join("\n"));
+});
+
+Deno.test("RemoteBroker waits for a position and for idleness through a restart, however long it waited before", async () => {
+  await using daemon = await startDaemon();
+  let passed = 0;
+  const clock = { ...systemClock, monotonic: () => performance.now() + passed };
+  const { broker } = await open(daemon, { clock, patienceMs: 20_000 });
+  await using _ = broker;
+  const gate = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  broker.subscribe("t", () => (begun.resolve(), gate.promise), { name: "s" });
+  const event = await broker.publish("t", "x", 1);
+  await begun.promise;
+  const [processed, idle] = [broker.whenProcessed(event), broker.idle()];
+  // Two questions and their answers later the ones before are with the daemon.
+  for (let turn = 0; turn < 2; turn++) await broker.client.status();
+  passed = 60_000;
+  await daemon.kill("SIGKILL");
+  await daemon.start();
+  gate.resolve();
+  await Promise.all([processed, idle]);
 });
 
 Deno.test("RemoteBroker waits through an operator's pause, and says when its subscription is removed", async () => {
