@@ -28,12 +28,14 @@ export interface AggregateAccess {
   savedVersion(aggregate: AggregateRoot<object>): number;
   /** The seq of the last event that is saved; 0 before the first. */
   savedSeq(aggregate: AggregateRoot<object>): number;
+  /** The id of that event; empty before the first. */
+  savedId(aggregate: AggregateRoot<object>): string;
   /** Applies an event that was read. */
   replay(aggregate: AggregateRoot<object>, event: Event): void;
   /** Puts a snapshot's state in place. */
   restore(
     aggregate: AggregateRoot<object>,
-    snapshot: { state: object; version: number; seq: number },
+    snapshot: { state: object; version: number; seq: number; eventId: string },
   ): void;
   /** Says that what was recorded is saved, up to this seq. */
   saved(aggregate: AggregateRoot<object>, seq: number): void;
@@ -73,6 +75,7 @@ export abstract class AggregateRoot<State extends object> {
   protected state: State;
   #version = 0;
   #seq = 0;
+  #savedId = "";
   #recorded: Event[] = [];
 
   static {
@@ -80,17 +83,21 @@ export abstract class AggregateRoot<State extends object> {
       recorded: (aggregate) => aggregate.#recorded,
       savedVersion: (aggregate) => aggregate.#version - aggregate.#recorded.length,
       savedSeq: (aggregate) => aggregate.#seq,
+      savedId: (aggregate) => aggregate.#savedId,
       replay(aggregate, event) {
         aggregate.applyEvent(event);
         aggregate.#version++;
         aggregate.#seq = event.seq ?? aggregate.#seq;
+        aggregate.#savedId = event.id;
       },
-      restore(aggregate, { state, version, seq }) {
+      restore(aggregate, { state, version, seq, eventId }) {
         aggregate.state = state;
         aggregate.#version = version;
         aggregate.#seq = seq;
+        aggregate.#savedId = eventId;
       },
       saved(aggregate, seq) {
+        aggregate.#savedId = aggregate.#recorded.at(-1)?.id ?? aggregate.#savedId;
         aggregate.#recorded = [];
         aggregate.#seq = seq;
       },

@@ -64,9 +64,16 @@ export class History {
     this.#singleProcess = options.singleProcess;
   }
 
-  /** The seq of the topic's last event: what a snapshot may not be ahead of. Infinity where that is not known here. */
-  get lastSeq(): number {
-    return this.#journal?.head(this.topic).lastSeq ?? Infinity;
+  /** True when the aggregate's event at this seq is this one. What retention took is believed. */
+  async has(id: string, { seq, eventId }: { seq: number; eventId: string }): Promise<boolean> {
+    if (this.#journal) {
+      const { firstSeq } = this.#journal.head(this.topic);
+      const { events } = this.#journal.readPage(this.topic, { from: seq, to: seq, limit: 1 });
+      return seq < firstSeq || events[0]?.id === eventId;
+    }
+    const store = this.#plain ?? this.#broker.getEventStore();
+    const hints = this.#plain ? {} : { key: id, fromSeq: seq, limit: 1 };
+    return (await store.getEvents(this.topic, hints)).some((event) => event.id === eventId);
   }
 
   /** The aggregate's events behind a version, oldest first. Throws `BrokenHistoryError` where one is lacking. */

@@ -147,8 +147,11 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
     try {
       const snapshot = await store.load(this.topic, id);
       if (!snapshot) return aggregate;
-      const verdict = judge(snapshot, { shape, lastSeq: this.#history.lastSeq });
-      if (verdict.usable) {
+      const verdict = judge(snapshot, shape);
+      if (verdict.usable && !await this.#history.has(id, snapshot)) {
+        const why = `the store does not have its event at seq ${snapshot.seq}`;
+        this.#tell(broken(snapshot, why), `the snapshot of ${id}`);
+      } else if (verdict.usable) {
         access.restore(aggregate, { ...snapshot, state: snapshot.state as object });
         this.#snapshotOf.set(aggregate, snapshot.version);
       } else if (verdict.why) {
@@ -176,6 +179,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
         id,
         version,
         seq: access.savedSeq(aggregate),
+        eventId: access.savedId(aggregate),
         shape,
         state: aggregate.getState(),
       });

@@ -1,8 +1,9 @@
 /**
  * Snapshots: an aggregate's state at one version, so that loading it need not begin at its first event.
  *
- * A snapshot is a cache and nothing more. One that cannot be read, is of another version of the state's shape, or is
- * ahead of the events (the store came back from a backup) is passed over, and the aggregate built from its events.
+ * A snapshot is a cache and nothing more. One that cannot be read, is of another version of the state's shape, or is of
+ * events that the store does not have (it came back from a backup, and may have gone on with others since) is passed
+ * over, and the aggregate built from its events.
  */
 import { InvalidArgumentError, SnapshotError } from "../errors.ts";
 
@@ -16,6 +17,8 @@ export interface Snapshot {
   version: number;
   /** The seq of the last of them. */
   seq: number;
+  /** The id of the last of them: what the store has at that seq must be the very same. */
+  eventId: string;
   /** Which shape the state has: what the policy said when it was taken. */
   shape: string;
   /** JSON. */
@@ -64,18 +67,13 @@ export function checkPolicy(policy: SnapshotPolicy | undefined): SnapshotPolicy 
 /** The snapshot if it may be used, else why not. */
 export function judge(
   snapshot: Snapshot,
-  now: { shape: string; lastSeq: number },
+  shape: string,
 ): { usable: true } | { usable: false; why: SnapshotError | undefined } {
   // Another shape is nothing that went wrong: the program changed.
-  if (snapshot.shape !== now.shape) return { usable: false, why: undefined };
-  if (snapshot.seq > now.lastSeq) {
-    return {
-      usable: false,
-      why: broken(snapshot, `it is at seq ${snapshot.seq}, and the store ends at ${now.lastSeq}`),
-    };
-  }
+  if (snapshot.shape !== shape) return { usable: false, why: undefined };
   const sound = Number.isSafeInteger(snapshot.version) && snapshot.version > 0 &&
     Number.isSafeInteger(snapshot.seq) && snapshot.seq >= 0 &&
+    typeof snapshot.eventId === "string" &&
     typeof snapshot.state === "object" && snapshot.state !== null;
   return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is not whole") };
 }

@@ -74,7 +74,14 @@ Deno.test("EventSourcedRepository passes over a snapshot that is ahead of the st
   const { open, told } = bench({ store: snapshots, every: 1 });
   await deposit(open(), 2);
   const good = (await snapshots.load("aggregates", "a"))!;
-  const bad: Partial<Snapshot>[] = [{ seq: 99 }, { version: -1 }, { state: null }];
+  const bad: Partial<Snapshot>[] = [
+    { seq: 99 },
+    { seq: 1 },
+    { eventId: "another" },
+    { version: -1 },
+    { state: null },
+    { eventId: undefined },
+  ];
   for (const change of bad) {
     await snapshots.save({ ...good, ...change });
     const account = await open().getById("a");
@@ -83,6 +90,35 @@ Deno.test("EventSourcedRepository passes over a snapshot that is ahead of the st
     assert.ok(error instanceof SnapshotError);
     assert.equal(error.code, "snapshot/unusable");
   }
+});
+
+Deno.test("EventSourcedRepository passes over a snapshot when its store came back from a backup and went on with other events", async () => {
+  const snapshots = new MemorySnapshotStore();
+  const { open, broker } = bench({ store: snapshots, every: 3 });
+  await deposit(open(), 3);
+  const backup = await broker.getEventStore().getEvents("aggregates", { limit: 2 });
+  const restored = new MemoryEventStore();
+  for (const event of backup) await restored.saveEvent(event);
+  const { told, onError } = errorList();
+  const accounts = new EventSourcedRepository<Account>((id) => new Account(id), {
+    eventStore: restored,
+    snapshots: { store: snapshots, every: 100 },
+    onError,
+  });
+  assert.equal((await accounts.getById("a"))?.getState().balance, 2);
+  for (const amount of [10, 100]) await accounts.update("a", (a) => a.deposit(amount));
+  const account = await accounts.getById("a");
+  assert.deepEqual([account?.version, account?.getState().balance], [4, 112]);
+  assert.ok(told.length >= 2 && told.every(({ error }) => error instanceof SnapshotError));
+});
+
+Deno.test("EventSourcedRepository takes a snapshot whose events retention took", async () => {
+  const { open, broker, told } = bench({ store: new MemorySnapshotStore(), every: 3 });
+  await deposit(open(), 4);
+  await broker.store.truncate("aggregates", 4);
+  const account = await open().getById("a");
+  assert.deepEqual([account?.version, account?.getState().balance], [4, 4]);
+  assert.equal(told.length, 0);
 });
 
 Deno.test("EventSourcedRepository.save succeeds when the snapshot cannot be written, and says so", async () => {
