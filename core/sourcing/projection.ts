@@ -9,6 +9,7 @@
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
+import type { JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/three_method.ts";
 import { assertTopicPattern, compilePattern } from "../topic.ts";
 import type { EventBroker } from "../broker.ts";
@@ -49,6 +50,7 @@ export interface ProjectionOptions {
 interface Snapshot<S> {
   state: S;
   checkpoint: Record<string, number>;
+  eventIds: Record<string, string>;
 }
 
 /** Events of one read, and of one save. */
@@ -167,13 +169,20 @@ export class Projection<S extends object> {
   }
 
   #initial(): Snapshot<S> {
-    return { state: structuredClone(this.#definition.initial), checkpoint: {} };
+    return { state: structuredClone(this.#definition.initial), checkpoint: {}, eventIds: {} };
   }
 
   async #load(): Promise<void> {
-    const record = await this.#store.load(this.name);
-    if (record && isUsable(record, this.#version, this.#topics())) {
-      this.#now = { state: record.state as S, checkpoint: record.checkpoint };
+    let record: ProjectionRecord | undefined;
+    try {
+      record = await this.#store.load(this.name);
+    } catch (error) {
+      // A record is a cache: what cannot be read is built anew.
+      this.#onError(error, `loading the projection ${this.name}`);
+    }
+    if (record && isUsable(record, this.#version, this.#broker.store)) {
+      const { checkpoint, eventIds } = record;
+      this.#now = { state: record.state as S, checkpoint, eventIds };
     }
   }
 
@@ -236,19 +245,19 @@ export class Projection<S extends object> {
         // The reducer may have changed half of it: what came before is taken in again, from a clean copy.
         const before = i === 0 ? { next: from } : this.#reduce(from, topic, events.slice(0, i));
         const checkpoint = { ...from.checkpoint, [topic]: stored.seq - 1 };
-        const failure = failed(this.name, stored, cause);
-        return { next: { state: before.next.state, checkpoint }, failure };
+        return { next: { ...before.next, checkpoint }, failure: failed(this.name, stored, cause) };
       }
     }
     const last = events.at(-1);
-    const checkpoint = last ? { ...from.checkpoint, [topic]: last.seq } : from.checkpoint;
-    return { next: { state, checkpoint } };
+    if (!last) return { next: { ...from, state } };
+    const checkpoint = { ...from.checkpoint, [topic]: last.seq };
+    return { next: { state, checkpoint, eventIds: { ...from.eventIds, [topic]: last.id } } };
   }
 
   /** A record that is not saved costs a second reading, and nothing else. */
-  async #save({ state, checkpoint }: Snapshot<S>): Promise<void> {
+  async #save(now: Snapshot<S>): Promise<void> {
     try {
-      await this.#store.save({ name: this.name, version: this.#version, checkpoint, state });
+      await this.#store.save({ name: this.name, version: this.#version, ...now });
     } catch (error) {
       this.#onError(error, `saving the projection ${this.name}`);
     }
@@ -271,16 +280,24 @@ export class Projection<S extends object> {
   }
 }
 
-/** False for a record of another version, one that is not whole, and one that is ahead of what is stored. */
-function isUsable(
-  record: ProjectionRecord,
-  version: string,
-  topics: Map<string, { lastSeq: number }>,
-): boolean {
-  const { checkpoint, state } = record;
-  return record.version === version && typeof state === "object" && state !== null &&
-    typeof checkpoint === "object" && checkpoint !== null &&
-    Object.entries(checkpoint).every(([topic, seq]) => seq <= (topics.get(topic)?.lastSeq ?? 0));
+/**
+ * False for a record of another version, one that is not whole, and one of events that the store does not have: it came
+ * back from a backup, and may have gone on with others since. What retention took is believed.
+ */
+function isUsable(record: ProjectionRecord, version: string, store: JournalStore): boolean {
+  const { checkpoint, eventIds, state } = record;
+  return record.version === version && isObject(state) && isObject(checkpoint) &&
+    isObject(eventIds) &&
+    Object.entries(checkpoint).every(([topic, seq]) => {
+      const { firstSeq, lastSeq } = store.head(topic);
+      if (seq > lastSeq) return false;
+      const [event] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+      return seq < firstSeq || event === undefined || event.id === eventIds[topic];
+    });
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function failed(name: string, event: StoredEvent, cause: unknown): ProjectionError {

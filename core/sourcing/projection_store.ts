@@ -9,6 +9,8 @@ export interface ProjectionRecord {
   version: string;
   /** Per topic, the last seq that is in the state. */
   checkpoint: Record<string, number>;
+  /** Per topic, the id of that event: what the store has there must be the very same. */
+  eventIds: Record<string, string>;
   /** JSON. */
   state: unknown;
 }

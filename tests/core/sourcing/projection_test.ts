@@ -275,10 +275,11 @@ Deno.test("Projection reads patterns, and old events upcast", async () => {
 Deno.test("Projection begins anew when its record is ahead of the store or not whole", async () => {
   await using broker = new EventBroker();
   await publish(broker, 1);
-  const records: Pick<ProjectionRecord, "checkpoint" | "state">[] = [
-    { checkpoint: { t: 99 }, state: { sum: 50, count: 50 } },
-    { checkpoint: { gone: 3 }, state: { sum: 50, count: 50 } },
-    { checkpoint: { t: 1 }, state: null },
+  const records: Pick<ProjectionRecord, "checkpoint" | "state" | "eventIds">[] = [
+    { checkpoint: { t: 99 }, eventIds: {}, state: { sum: 50, count: 50 } },
+    { checkpoint: { t: 1 }, eventIds: { t: "another" }, state: { sum: 50, count: 50 } },
+    { checkpoint: { gone: 3 }, eventIds: {}, state: { sum: 50, count: 50 } },
+    { checkpoint: { t: 1 }, eventIds: {}, state: null },
   ];
   for (const record of records) {
     const store = new MemoryProjectionStore();
@@ -287,6 +288,24 @@ Deno.test("Projection begins anew when its record is ahead of the store or not w
     await projection.catchUp();
     assert.equal(projection.state.sum, 1);
   }
+});
+
+Deno.test("Projection begins anew, and says so, when its record cannot be read", async () => {
+  await using broker = new EventBroker();
+  await publish(broker, 1, 2);
+  const dir = await Deno.makeTempDir({ prefix: "evs-projection-" });
+  const store = new FileProjectionStore(dir);
+  await new Projection(totals(), { broker, store }).catchUp();
+  await Deno.truncate(`${dir}/totals.json`, 20);
+  const { told, onError } = errorList();
+  const projection = new Projection(totals(), { broker, store, onError });
+  await projection.catchUp();
+  assert.equal(projection.state.sum, 3);
+  assert.deepEqual(told.map(({ context }) => context), ["loading the projection totals"]);
+  const again = new Projection(totals(), { broker, store, onError });
+  await again.catchUp();
+  assert.deepEqual([again.state.sum, told.length], [3, 1]);
+  await Deno.remove(dir, { recursive: true });
 });
 
 Deno.test("Projection refuses a name that is no file's, and a store without a past", async () => {
