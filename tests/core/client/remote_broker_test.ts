@@ -9,6 +9,7 @@ import {
 } from "../../../mod.ts";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
 import { dose } from "../../helpers/dose.ts";
+import { LossyProxy } from "../../helpers/lossy_proxy.ts";
 
 async function open(daemon: TestDaemon, options: ConnectOptions = {}) {
   const notices: string[] = [];
@@ -55,6 +56,23 @@ Deno.test("RemoteBroker publishes once through a kill -9 of the daemon, whatever
     Array.from({ length: 100 * rounds }, (_, n) => n),
     "each once, in the order of the calls",
   );
+});
+
+Deno.test("RemoteBroker stores an event once when the answer to its publish is lost, a batch and an expectation too", async () => {
+  await using daemon = await startDaemon();
+  await using proxy = new LossyProxy(`${daemon.folder}/proxy.sock`, daemon.socket);
+  const broker = await connect({ socket: proxy.socket, onNotice() {} });
+  await using _ = broker;
+  proxy.lose = 2;
+  assert.equal((await broker.publish("t", "x", 1)).seq, 1);
+  proxy.lose = 1;
+  assert.equal((await broker.publish("t", "x", 2, { expected: 1 })).seq, 2);
+  proxy.lose = 1;
+  const batch = [{ type: "x", payload: 3 }, { type: "x", payload: 4 }];
+  assert.deepEqual((await broker.publishBatch("t", batch)).map(({ seq }) => seq), [3, 4]);
+  assert.equal(proxy.lost, 4);
+  const events = await broker.getEventStore().getEvents("t");
+  assert.deepEqual(events.map(({ payload }) => payload), [1, 2, 3, 4]);
 });
 
 Deno.test("RemoteBroker rejects a publish in words when the daemon does not come back", async () => {

@@ -1,0 +1,61 @@
+/** A socket before the daemon's that can lose an answer: the daemon has done what was asked, and nobody is told. */
+
+/** See the head of this file. */
+export class LossyProxy implements AsyncDisposable {
+  readonly socket: string;
+  readonly #target: string;
+  readonly #listener: Deno.UnixListener;
+  readonly #connections = new Set<Deno.UnixConn>();
+  /** Answers that are still to be lost. */
+  lose = 0;
+  lost = 0;
+
+  constructor(socket: string, target: string) {
+    this.socket = socket;
+    this.#target = target;
+    this.#listener = Deno.listen({ transport: "unix", path: socket });
+    this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const client of this.#listener) {
+      const daemon = await Deno.connect({ transport: "unix", path: this.#target });
+      this.#connections.add(client).add(daemon);
+      this.#pass(client, daemon, () => false);
+      this.#pass(daemon, client, () => this.lose > 0);
+    }
+  }
+
+  async #pass(from: Deno.UnixConn, to: Deno.UnixConn, loses: () => boolean): Promise<void> {
+    const buffer = new Uint8Array(64 * 1024);
+    try {
+      for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
+        if (loses()) {
+          this.lose--;
+          this.lost++;
+          break;
+        }
+        for (let at = 0; at < n;) at += await to.write(buffer.subarray(at, n));
+      }
+    } catch (error) {
+      // The other side was closed: then this one is, too.
+      if (
+        !(error instanceof Deno.errors.BadResource || error instanceof Deno.errors.BrokenPipe ||
+          error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.ConnectionReset)
+      ) throw error;
+    } finally {
+      this.#close(from);
+      this.#close(to);
+    }
+  }
+
+  #close(connection: Deno.UnixConn): void {
+    if (this.#connections.delete(connection)) connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const connection of [...this.#connections]) this.#close(connection);
+    return Promise.resolve();
+  }
+}
