@@ -25,13 +25,24 @@ export interface RowRange {
 }
 
 const COLUMNS = "pos, type, head, sum, line";
-/** SQLite's codes for a page that cannot be read (https://sqlite.org/rescode.html). */
-const [SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB] = [10, 11, 26];
+/** SQLite's codes for a file that is damaged, and for one that the disk does not give (https://sqlite.org/rescode.html). */
+const [SQLITE_CORRUPT, SQLITE_NOTADB] = [11, 26];
+const [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ] = [10 | 1 << 8, 10 | 2 << 8];
+/** The same in words: what `exec` throws carries no code. */
+const IN_WORDS =
+  /database disk image is malformed|file is not a database|malformed database schema/;
 
-/** True for an error of SQLite that says that the file is damaged. */
-export function isDamage(error: unknown): boolean {
+/** True for an error of SQLite that says that the file is not as it was written. */
+export function isMalformed(error: unknown): boolean {
+  if (error instanceof Error && IN_WORDS.test(error.message)) return true;
   const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB || code === SQLITE_IOERR;
+  return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
+}
+
+/** True for an error of SQLite that says that a page cannot be read. */
+export function isDamage(error: unknown): boolean {
+  const code = (error as { errcode?: number }).errcode;
+  return isMalformed(error) || code === SQLITE_IOERR_READ || code === SQLITE_IOERR_SHORT_READ;
 }
 
 /** Reads rows; see the head of this file. */

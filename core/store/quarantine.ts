@@ -37,6 +37,28 @@ export function keepCopy(path: string, { what, now }: { what: string; now: numbe
   addLine(folder, { file, copy, what, foundAt: now, accepted: false });
 }
 
+/** Moves files that belong together into the quarantine beside them; the first is the one that was damaged. */
+export function moveAside(
+  paths: readonly string[],
+  { what, now }: { what: string; now: number },
+): void {
+  const [path] = paths;
+  const folder = quarantineBeside(path!);
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = path!.slice(path!.lastIndexOf("/") + 1);
+  const copy = freeName(folder, `${file}.${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}`);
+  // The note first: a crash between the two leaves a note of what is still in its place.
+  addLine(folder, { file, copy, what, foundAt: now, accepted: false });
+  for (const one of paths) {
+    try {
+      Deno.renameSync(one, `${folder}/${copy}${one.slice(path!.length)}`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  sync(folder);
+}
+
 /** What is in the quarantine of a data dir; nothing where there is none. */
 export function readQuarantine(folder: string): QuarantineEntry[] {
   let text: string;

@@ -6,10 +6,13 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../clock.ts";
+import { DataDirError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { type DedupWindow, eventsToSave } from "./append.ts";
+import { isMalformed } from "./checked_rows.ts";
 import { addRange, type Damage, type Found } from "./damage.ts";
 import type { StoreRequest } from "./pack.ts";
+import { salvage } from "./salvage.ts";
 import { SqliteAppender } from "./sqlite_appender.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./sqlite_blocks.ts";
 import { DamageRegister } from "./sqlite_damage.ts";
@@ -56,14 +59,12 @@ export class SqliteEventStore implements JournalStore {
     this.durable = (options.durability ?? "always") === "always";
     const clock = this.#clock = options.clock ?? systemClock;
     const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
-    const database = this.#database = openEventDatabase(path, options);
-    const prepare = this.#prepare = statementsOf(database);
+    const opened = openOrSalvage(path, { ...options, clock });
+    const { database, prepare, topics, found } = opened;
+    this.#database = database;
+    this.#prepare = prepare;
+    this.#topics = topics;
     this.#damage = new DamageRegister(prepare, clock);
-    const found: Found[] = [];
-    const report = (what: Found) => found.push(what);
-    const topics = this.#topics = this.#transaction(() =>
-      loadTopics({ prepare, report, write: true })
-    );
     this.#appender = new SqliteAppender({ database, prepare, topics, clock, dedupWindow });
     this.#reader = new SqliteReader(database, {
       topicOf: (name) => topics.get(name),
@@ -254,5 +255,42 @@ export class SqliteEventStore implements JournalStore {
   #rollback(): void {
     // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+  }
+}
+
+interface Opened {
+  database: DatabaseSync;
+  prepare: Prepare;
+  topics: Map<string, TopicRow>;
+  found: Found[];
+}
+
+/** Opens the database; one that SQLite cannot read any more is made anew from its pages, once. */
+function openOrSalvage(
+  path: string,
+  options: { durability?: Durability; clock: Clock },
+): Opened {
+  try {
+    return openAndLoad(path, options);
+  } catch (error) {
+    const damaged = isMalformed(error) ||
+      error instanceof DataDirError && error.code === "datadir/damaged";
+    if (!damaged || !salvage(path, options)) throw asStoreError(error);
+    return openAndLoad(path, options);
+  }
+}
+
+function openAndLoad(path: string, options: { durability?: Durability }): Opened {
+  const database = openEventDatabase(path, options);
+  try {
+    const prepare = statementsOf(database);
+    const found: Found[] = [];
+    prepare("BEGIN IMMEDIATE").run();
+    const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
+    prepare("COMMIT").run();
+    return { database, prepare, topics, found };
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }

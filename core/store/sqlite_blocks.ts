@@ -127,6 +127,14 @@ function checked(row: BlockRow): Block | undefined {
   return sumOf(block) === sum ? block : undefined;
 }
 
+/** The block of the values of a row, as they lie on a page; undefined when they are not one, as it was written. */
+export function blockOfRecord(values: readonly unknown[]): Block | undefined {
+  if (values.length !== 10) return undefined;
+  const [topic, block, first, last, bytes, max_timestamp, min_id, max_id, crc, sum] = values;
+  const row = { topic, block, first, last, bytes, max_timestamp, min_id, max_id, crc, sum };
+  return checked(row as BlockRow);
+}
+
 /** The row of a block; undefined when it is not there, or not as it was written. */
 export function readBlock(
   place: { topic: number; block: number },

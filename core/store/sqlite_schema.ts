@@ -10,6 +10,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../errors.ts";
+import { isMalformed } from "./checked_rows.ts";
 import { mendWal } from "./mend_wal.ts";
 import { APPLICATION_ID, FORMAT, migrate, pragma } from "./sqlite_migrations.ts";
 
@@ -43,13 +44,8 @@ export function openEventDatabase(
   }
 }
 
-/** SQLite's codes for a file that is not a database, or no longer a sound one (https://sqlite.org/rescode.html). */
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-
 function asDataDirError(error: unknown, path: string): unknown {
-  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return error;
+  if (!isMalformed(error)) return error;
   return new DataDirError(
     "datadir/damaged",
     `${path} cannot be read as a database; it was left untouched`,

@@ -64,6 +64,18 @@ export function turnBits(bytes: Uint8Array, bits: readonly FlippedBit[]): void {
   for (const { byte, bit } of bits) bytes[byte]! ^= 1 << bit;
 }
 
+/** The pages of the frames that are read, in order: a later one of the same page takes its place. */
+export function* framesOf(
+  { mended, pageSize, frames }: WalReport,
+): Generator<{ page: number; data: Uint8Array }, void, undefined> {
+  const view = new DataView(mended.buffer);
+  for (let frame = 0; frame < frames; frame++) {
+    const at = HEADER + frame * (FRAME_HEADER + pageSize);
+    const start = at + FRAME_HEADER;
+    yield { page: view.getUint32(at), data: mended.subarray(start, start + pageSize) };
+  }
+}
+
 class Wal {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
