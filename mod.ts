@@ -136,7 +136,8 @@ export type {
 export { FileEventStore, type FileStoreOptions } from "./core/store/file.ts";
 export type { SegmentLimits } from "./core/store/file/topic_writer.ts";
 export type { Commit } from "./core/store/journal.ts";
-export type { Durability } from "./core/store/sqlite_schema.ts";
+export type { Durability } from "./core/store/durability.ts";
+export type { StoreKind, StoreShelf } from "./core/store/routed_store.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export { type AppendView, decideAppend, type DedupWindow } from "./core/store/append.ts";
 export type { Damage, Found } from "./core/store/damage.ts";

@@ -25,20 +25,17 @@ import type { JsonSchemaRegistry } from "./schema/registry.ts";
 import { GuardedState } from "./state/guarded_state.ts";
 import { MemoryState } from "./state/memory.ts";
 import type { TopicRecord } from "./state/state.ts";
-import { type Commit, Journal, type PublishStream } from "./store/journal.ts";
+import type { Commit, PublishStream } from "./store/journal.ts";
+import { Journals } from "./store/journals.ts";
 import { MemoryEventStore } from "./store/memory.ts";
 import type { StoreRequest } from "./store/pack.ts";
-import {
-  type AppendOutcome,
-  type EventStore,
-  isJournalStore,
-  type JournalStore,
-} from "./store/store.ts";
+import type { AppendOutcome, EventStore, JournalStore } from "./store/store.ts";
 import { ThreeMethodStore } from "./store/three_method.ts";
 import { type EventStream, type StreamOptions, Streams } from "./stream.ts";
 import type { Handler, SubscribeOptions, Subscription } from "./subscription.ts";
 import type { TailSource } from "./tail.ts";
 import { TailStream } from "./tail_stream.ts";
+import { placesOf, type TopicPlaces } from "./topic_places.ts";
 import { TopicCatalog } from "./topic_catalog.ts";
 import { Topic } from "./topic_handle.ts";
 import {
@@ -62,7 +59,7 @@ export class EventBroker<E = any> extends Broker<E> {
   /** Resolves when all that was kept is in force: before, `admit` cannot ask the schemas. */
   readonly ready: Promise<void>;
   /** @internal */
-  readonly journal: Journal;
+  readonly journals: Journals = new Journals();
   /** The store that is read. */
   readonly store: JournalStore;
   /** @internal */
@@ -81,6 +78,7 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   readonly gate: SchemaGate;
   readonly #publisher: Publisher;
+  readonly #places: TopicPlaces;
   readonly #locals: LocalSubscriptions;
   readonly #retainer: Retainer;
   readonly #fan: CommitFan;
@@ -100,18 +98,19 @@ export class EventBroker<E = any> extends Broker<E> {
     const random = options.random ?? Math.random;
     const onError = this.#onError = options.onError ?? toConsole;
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
-    const store = this.store = isJournalStore(this.#eventStore)
-      ? this.#eventStore
-      : new ThreeMethodStore(this.#eventStore);
+    this.#places = placesOf(
+      { eventStore: this.#eventStore, shelf: options.stores },
+      (name) => this.topics.get(name)?.options.store,
+    );
+    const store = this.store = this.#places.store;
     if (store instanceof ThreeMethodStore) this.#chain = Promise.resolve();
     const state = this.#state = new GuardedState(options.state ?? new MemoryState());
     const snapshot = state.load();
-    this.journal = new Journal(store);
     this.topics = new TopicCatalog({
       state,
       store,
       clock,
-      storeName: store.kind ?? "none",
+      places: this.#places,
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
     });
@@ -177,27 +176,30 @@ export class EventBroker<E = any> extends Broker<E> {
           : this.gate.quickVersion(topic, type),
       handHere: (event) => this.#locals.hand(event),
     });
-    this.#starting = this.subscriptions.ready;
+    this.#starting = Promise.all([
+      this.subscriptions.ready,
+      this.#places.openAll(snapshot.topics),
+    ]).then(() => {});
     this.#starting.then(() => this.#starting = undefined, () => {});
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready()]).then(() => {});
     // Whoever waits is told; without schemas nobody has to.
     this.ready.catch(() => {});
-    this.journal.onCommit((commit) => this.#committed(commit));
+    this.journals.onCommit((commit) => this.#committed(commit));
   }
 
-  /** True when what is acknowledged survives a power cut. */
-  get durable(): boolean {
-    return this.store.durable;
+  /** True when what is acknowledged of a topic survives a power cut. */
+  isDurable(topic: string): boolean {
+    return this.#places.isDurable(topic, this.topics.get(topic)?.options);
   }
 
   /** What {@link failure} resolved with; undefined while all is well. */
   get failed(): unknown {
-    return this.journal.failed ?? this.#state.failed;
+    return this.journals.failed ?? this.#state.failed;
   }
 
   /** Resolves with the first error after which the store or the state is not trusted any more: end, and start again. */
   get failure(): Promise<unknown> {
-    return Promise.race([this.journal.failure, this.#state.failure]);
+    return Promise.race([this.journals.failure, this.#state.failure]);
   }
 
   /**
@@ -320,10 +322,11 @@ export class EventBroker<E = any> extends Broker<E> {
     stream: PublishStream | undefined,
   ): Promise<AppendOutcome> {
     if (!record.options.persistent) return this.#handOn(request);
-    if (!this.#chain) return this.journal.submit(request, stream);
+    const target = this.#places.target(record.name, record.options);
+    if (!this.#chain) return this.journals.submit(target, request, stream);
     // A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt.
     refuseExpected(request.expected);
-    const submitted = this.#chain.then(() => this.journal.submit(request, stream));
+    const submitted = this.#chain.then(() => this.journals.submit(target, request, stream));
     this.#chain = submitted.catch(() => {});
     return submitted;
   }
@@ -367,7 +370,7 @@ export class EventBroker<E = any> extends Broker<E> {
   /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
   async idle(): Promise<void> {
     do {
-      await this.journal.idle();
+      await this.journals.idle();
       await this.#locals.idle();
     } while (this.#locals.busy);
   }
@@ -380,11 +383,11 @@ export class EventBroker<E = any> extends Broker<E> {
 
   async #close(): Promise<void> {
     await this.#chain;
-    await this.journal.idle();
+    await this.journals.idle();
     this.#streams.close();
     await this.#locals.close();
     await this.subscriptions.close();
-    await this.journal.idle();
+    await this.journals.idle();
     await this.#queue.close?.();
     await this.#state.close();
     await this.store.close();

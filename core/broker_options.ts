@@ -3,12 +3,15 @@ import type { Clock } from "./clock.ts";
 import type { DeadLetterQueue } from "./dead_letter/queue.ts";
 import type { SchemaRegistry } from "./schema/registry.ts";
 import type { State } from "./state/state.ts";
+import type { StoreShelf } from "./store/routed_store.ts";
 import type { EventStore } from "./store/store.ts";
 
 /** What a broker is made of. All of it is closed with the broker. */
 export interface BrokerOptions {
   /** Default: in memory. */
   eventStore?: EventStore;
+  /** Stores that topics may choose beside it; absent: all topics live in `eventStore`. */
+  stores?: StoreShelf;
   /** Default: in memory. */
   state?: State;
   /** Default: the dead letters in `state`. */

@@ -1,5 +1,7 @@
 /** Topic names, patterns and options. */
 import { InvalidArgumentError } from "./errors.ts";
+import { type Durability, parseDurability } from "./store/durability.ts";
+import type { StoreKind } from "./store/routed_store.ts";
 
 /** What a topic asks of the payloads that come in. */
 export type SchemaMode = "off" | "validate" | "require";
@@ -16,6 +18,10 @@ export interface TopicOptions {
   maxBytes: number;
   /** What is asked of payloads: nothing (`off`), that they follow the schema where one exists (`validate`), or that one exists too (`require`). */
   schema: SchemaMode;
+  /** Where its events live, for good; `default`: where the broker's do. */
+  store: StoreKind | "default";
+  /** When it is acknowledged; `default`: as the broker was told. */
+  durability: Durability | "default";
 }
 
 /** What a topic has that nobody said anything about. */
@@ -25,6 +31,8 @@ export const defaultTopicOptions: Readonly<TopicOptions> = {
   maxEvents: 0,
   maxBytes: 0,
   schema: "validate",
+  store: "default",
+  durability: "default",
 };
 
 const LONGEST = 128;
@@ -122,7 +130,12 @@ export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
     throw new InvalidArgumentError("topic options are a JSON object");
   }
   for (const [field, value] of Object.entries(given)) checkOption(field, value);
-  return given as Partial<TopicOptions>;
+  const options = given as Partial<TopicOptions>;
+  const { durability } = options;
+  // As this is kept and shown: in ms already.
+  const settled = durability === "default" || /^interval:[1-9]\d{0,14}$/.test(durability ?? "");
+  if (durability === undefined || settled) return options;
+  return { ...options, durability: parseDurability(durability) };
 }
 
 function checkOption(field: string, value: unknown): void {
@@ -139,6 +152,12 @@ function optionFault(field: string, value: unknown): string | undefined {
       return value === "off" || value === "validate" || value === "require"
         ? undefined
         : "is off, validate or require";
+    case "store":
+      return ["default", "sqlite", "file", "memory"].includes(value as string)
+        ? undefined
+        : "is sqlite, file or memory";
+    case "durability":
+      return typeof value === "string" ? undefined : "is always, os or interval:DURATION";
     case "retentionPeriod":
     case "maxEvents":
     case "maxBytes":

@@ -7,6 +7,7 @@ import type { Clock } from "./clock.ts";
 import { ConflictError, NotFoundError } from "./errors.ts";
 import type { State, TopicRecord } from "./state/state.ts";
 import type { JournalStore } from "./store/store.ts";
+import type { TopicPlaces } from "./topic_places.ts";
 import { didYouMean } from "./suggest.ts";
 import {
   assertTopicName,
@@ -21,8 +22,7 @@ export interface CatalogContext {
   state: State;
   store: JournalStore;
   clock: Clock;
-  /** What `info` calls the store. */
-  storeName: TopicInfo["store"];
+  places: TopicPlaces;
   /** May publishing make a topic? */
   autoCreate: boolean;
   topics: readonly TopicRecord[];
@@ -38,7 +38,16 @@ export class TopicCatalog {
 
   constructor(context: CatalogContext) {
     this.#context = context;
-    this.#topics = new Map(context.topics.map((record) => [record.name, record]));
+    this.#topics = new Map(context.topics.map((record) => [record.name, this.#settled(record)]));
+  }
+
+  /** A topic's store is settled when it is made: another default later moves nothing. */
+  #settled(record: TopicRecord): TopicRecord {
+    const options = { ...defaultTopicOptions, ...record.options };
+    return {
+      ...record,
+      options: { ...options, store: this.#context.places.settle(record.name, options.store) },
+    };
   }
 
   get(name: string): TopicRecord | undefined {
@@ -73,7 +82,7 @@ export class TopicCatalog {
   ): Promise<{ record: TopicRecord; created: boolean }> {
     const there = await (this.pending(name) ?? this.#topics.get(name));
     if (!there) return { record: await this.define(name, options), created: true };
-    const differs = differences(there.options, checkTopicOptions(defined(options)));
+    const differs = differences(there.options, wanted(options));
     if (differs.length === 0) return { record: there, created: false };
     throw new ConflictError(
       `the topic ${name} is there already, with another ${differs.join(", ")}`,
@@ -87,19 +96,22 @@ export class TopicCatalog {
 
   /** True when the topic that is there has these options. */
   agrees(name: string, options: Partial<TopicOptions>): boolean {
-    return differences(this.require(name).options, checkTopicOptions(defined(options))).length ===
-      0;
+    return differences(this.require(name).options, wanted(options)).length === 0;
   }
 
   /** Makes a topic that is not there; it is in force at once, and durable when the promise resolves. */
   define(name: string, options: Partial<TopicOptions> = {}): Promise<TopicRecord> {
-    const record: TopicRecord = {
+    const { state, clock, places } = this.#context;
+    const record = this.#settled({
       name: assertTopicName(name),
       options: { ...defaultTopicOptions, ...checkTopicOptions(defined(options)) },
-      createdAt: this.#context.clock.now(),
-    };
+      createdAt: clock.now(),
+    });
+    places.check(name, record.options);
     this.#topics.set(name, record);
-    const stored = this.#context.state.commit([{ op: "topic.put", record }]).then(() => record);
+    const commit = () => state.commit([{ op: "topic.put", record }]);
+    const opening = places.open(record.options.store);
+    const stored = (opening ? opening.then(commit) : commit()).then(() => record);
     // First in line behind `stored`: who waits for it goes on before anybody finds it no longer pending. Whoever needs
     // the topic is told of a failure; nobody may need it at all.
     stored.then(() => this.#pending.delete(name), () => {
@@ -137,10 +149,20 @@ export class TopicCatalog {
   async update(name: string, options: Partial<TopicOptions>): Promise<TopicRecord> {
     await this.#pending.get(name);
     const before = this.require(name);
-    const record = {
-      ...before,
-      options: { ...before.options, ...checkTopicOptions(defined(options)) },
-    };
+    const changed = wanted(options);
+    if (changed.store !== undefined && changed.store !== before.options.store) {
+      throw new ConflictError(
+        `topic ${name} lives in the ${before.options.store} store, and stays there`,
+        {
+          code: "topic/store-fixed",
+          hint:
+            `to move it: evs topic create NEW --store ${changed.store}, then evs replay ${name} --into NEW`,
+          details: { topic: name, store: before.options.store },
+        },
+      );
+    }
+    const record = { ...before, options: { ...before.options, ...changed } };
+    this.#context.places.check(name, record.options);
     await this.#context.state.commit([{ op: "topic.put", record }]);
     if (this.#topics.has(name)) this.#topics.set(name, record);
     return record;
@@ -162,7 +184,8 @@ export class TopicCatalog {
     return {
       name,
       ...options,
-      store: options.persistent ? this.#context.storeName : "none",
+      store: options.persistent ? options.store : "none",
+      durability: this.#context.places.durability(options),
       events: Math.max(0, lastSeq - firstSeq + 1),
       bytes,
       firstSeq,
@@ -176,6 +199,12 @@ export class TopicCatalog {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+/** What is asked for; `default` asks for nothing. */
+function wanted(options: Partial<TopicOptions>): Partial<TopicOptions> {
+  const { store, ...rest } = checkTopicOptions(defined(options));
+  return store === undefined || store === "default" ? rest : { ...rest, store };
 }
 
 function defined(options: Partial<TopicOptions>): Partial<TopicOptions> {

@@ -2,11 +2,9 @@
 import { parseBytes, parseDuration } from "../core/duration.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
-import type { Durability } from "../core/store/sqlite_schema.ts";
+import { type Durability, parseDurability } from "../core/store/durability.ts";
+import type { StoreKind } from "../core/store/routed_store.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
-
-/** Where events can live. */
-export type StoreKind = "sqlite" | "file" | "memory";
 
 /** Every setting, settled. Sizes in bytes, durations in ms. */
 export interface Config {
@@ -121,21 +119,6 @@ function* flatten(table: Record<string, unknown>, prefix = ""): Generator<[strin
     if (isTable) yield* flatten(value as Record<string, unknown>, `${prefix}${key}.`);
     else yield [prefix + key, value];
   }
-}
-
-/** `always`, `os`, or `interval:DURATION` (kept in ms). */
-export function parseDurability(value: string): Durability {
-  if (value === "always" || value === "os") return value;
-  if (value.startsWith("interval:")) {
-    const ms = parseDuration(value.slice("interval:".length), "the interval of durability");
-    if (ms >= 1) return `interval:${ms}`;
-  }
-  throw new InvalidArgumentError(
-    `durability is always, os or interval:DURATION, not ${JSON.stringify(value)}`,
-    {
-      hint: "interval:200ms syncs within 200 ms; always syncs before each reply",
-    },
-  );
 }
 
 function text(value: unknown, key: string): string {

@@ -29,7 +29,7 @@ async function answer(
 ): Promise<FileStoreAnswer> {
   switch (call.op) {
     case "append": {
-      const { outcomes, changes } = await store.appendTelling(call.requests);
+      const { outcomes, changes } = await store.appendTelling(call.requests, call.durability);
       return { result: outcomes, changes };
     }
     case "truncate": {

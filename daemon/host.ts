@@ -3,21 +3,18 @@ import { EventBroker } from "../core/broker.ts";
 import { systemClock } from "../core/clock.ts";
 import { IdSource } from "../core/id.ts";
 import { WorkerState } from "../core/state/worker_state.ts";
-import { FileWorkerEventStore } from "../core/store/file_worker_store.ts";
-import { MemoryEventStore } from "../core/store/memory.ts";
 import { damageText } from "../core/store/damage.ts";
 import {
   acceptQuarantine,
   type QuarantineEntry,
   readQuarantine,
 } from "../core/store/quarantine.ts";
-import type { JournalStore } from "../core/store/store.ts";
-import { WorkerEventStore } from "../core/store/worker_store.ts";
 import type { Config } from "./config.ts";
-import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
+import type { DataDir } from "./data_dir.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { recoverTopics } from "./recover.ts";
+import { openShelf } from "./shelf.ts";
 import { RetentionTimer } from "./retention.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
@@ -87,13 +84,14 @@ export class Host {
   /** Opens the databases and the broker on them. */
   static async open(options: HostOptions): Promise<Host> {
     const { dataDir, config, log } = options;
-    const [store, state] = await Promise.all([
-      openStore(options),
+    const [shelf, state] = await Promise.all([
+      openShelf(options),
       WorkerState.open(dataDir.state, { script: new URL("./state_worker.ts", import.meta.url) }),
     ]);
     let host: Host | undefined;
     const broker = new EventBroker({
-      eventStore: store,
+      eventStore: shelf.opened[0]!,
+      stores: shelf,
       state,
       autoCreateTopics: config.autoCreateTopics,
       onError: (error, context) => {
@@ -175,36 +173,4 @@ export class Host {
     await this.unnamed.stop();
     await this.broker.close();
   }
-}
-
-async function openStore({ dataDir, config, log }: HostOptions): Promise<JournalStore> {
-  const { durability, dedupWindow } = config;
-  if (config.store === "memory") return new MemoryEventStore({ dedupWindow });
-  if (config.store === "file") return await openFiles({ dataDir, config, log });
-  makeDatabaseFile(dataDir.events);
-  return await WorkerEventStore.open(dataDir.events, {
-    script: new URL("./journal_worker.ts", import.meta.url),
-    durability,
-    dedupWindow,
-    onDamage: (damage) =>
-      log.logger.error("damage: {text}", { text: damageText(damage), ...damage }),
-  });
-}
-
-async function openFiles(
-  { dataDir, config, log }: Pick<HostOptions, "dataDir" | "config" | "log">,
-): Promise<JournalStore> {
-  const { durability, dedupWindow } = config;
-  const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
-    script: new URL("./file_worker.ts", import.meta.url),
-    durability,
-    dedupWindow,
-    onDamage: (damage) =>
-      log.logger.error("damage: {text}", { text: damageText(damage), ...damage }),
-  });
-  for (const note of store.found.notes) log.logger.warn("recovery: {note}", { note });
-  for (const path of store.found.foreign) {
-    log.logger.warn("not ours, left alone: {path}", { path: `${dataDir.eventFolder}/${path}` });
-  }
-  return store;
 }

@@ -1,12 +1,14 @@
 /** The thread that writes events: a {@link SqliteEventStore} that answers calls. See core/store/worker_store.ts. */
 import { InternalError } from "../core/errors.ts";
+import type { Durability } from "../core/store/durability.ts";
 import { SqliteEventStore } from "../core/store/sqlite.ts";
 import { WalSyncer } from "../core/store/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
 
 let store: SqliteEventStore | undefined;
-let syncer: WalSyncer | undefined;
+const syncers = new Map<Durability, WalSyncer>();
+let opened: { path: string; durability: Durability } | undefined;
 
 serveCalls((message): StoreAnswer => {
   const call = message as StoreCall;
@@ -16,18 +18,18 @@ serveCalls((message): StoreAnswer => {
       durability,
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
-    syncer = WalSyncer.for(path, durability);
+    opened = { path, durability };
     return { result: undefined, topics: store.topicRows(), damage: store.damage() };
   }
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
-  syncer?.check();
+  for (const syncer of syncers.values()) syncer.check();
   switch (call.op) {
     case "append": {
-      const { requests } = call;
-      const result = store.appendSync(requests);
-      syncer?.written();
+      const { requests, durability } = call;
+      const result = store.appendSync(requests, durability);
+      syncerOf(durability)?.written();
       return { result, topics: rows(new Set(requests.map((request) => request.topic))) };
     }
     case "damaged":
@@ -42,11 +44,20 @@ serveCalls((message): StoreAnswer => {
       store.removeTopicSync(call.topic);
       return { result: undefined, topics: rows([call.topic]) };
     case "close":
-      syncer?.close();
+      for (const syncer of syncers.values()) syncer.close();
       store.closeSync();
       return { result: undefined, topics: [] };
   }
 });
+
+/** What syncs the log for an append; nothing but for intervals. */
+function syncerOf(asked: Durability | undefined): WalSyncer | undefined {
+  const { path, durability } = opened!;
+  const key = asked ?? durability;
+  let syncer = syncers.get(key);
+  if (!syncer && (syncer = WalSyncer.for(path, key))) syncers.set(key, syncer);
+  return syncer;
+}
 
 function rows(names: Iterable<string>): StoreAnswer["topics"] {
   return [...names].map((name) => store!.topicRow(name)).filter((row) => row !== undefined);

@@ -4,7 +4,8 @@
  */
 import { EvsError, InvalidArgumentError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { type Config, defaultConfig, loadConfig, parseDurability, parseStore } from "./config.ts";
+import { parseDurability } from "../core/store/durability.ts";
+import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
 import { prepareDataDir, prepareFiles } from "./data_dir.ts";
 import { Host } from "./host.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";

@@ -2,7 +2,9 @@
 import { verb } from "../define.ts";
 import { topicArgument, topicFacts, type TopicFlags, topicFlags, topicRequest } from "./options.ts";
 
-export const create = verb<TopicFlags & { ephemeral?: boolean }, [topic: string]>({
+type CreateFlags = TopicFlags & { ephemeral?: boolean; store?: "sqlite" | "file" | "memory" };
+
+export const create = verb<CreateFlags, [topic: string]>({
   brief: "Create a topic with options",
   description:
     "Creates a topic. One that is there with the same options is left as it is; with others, exit code 3.",
@@ -11,11 +13,21 @@ export const create = verb<TopicFlags & { ephemeral?: boolean }, [topic: string]
       "topic create orders --retention 30d --schema require",
       "A month of orders, each with a schema.",
     ],
+    [
+      "topic create clicks --store file --durability interval:200ms",
+      "A firehose: files that jq reads, synced five times a second.",
+    ],
     ["topic create ticks --ephemeral", "Stores nothing; reaches the subscriptions that are there."],
   ],
   parameters: {
     flags: {
       ...topicFlags,
+      store: {
+        kind: "enum",
+        values: ["sqlite", "file", "memory"],
+        brief: "Where its events live, for good; without it where the daemon's do",
+        optional: true,
+      },
       ephemeral: {
         kind: "boolean",
         brief: "Store nothing: reach only the subscriptions that are there",
@@ -28,6 +40,7 @@ export const create = verb<TopicFlags & { ephemeral?: boolean }, [topic: string]
     const client = await this.client();
     const topic = await client.createTopic(name, {
       ...topicRequest(flags),
+      ...(flags.store === undefined ? {} : { store: flags.store }),
       ...(flags.ephemeral === undefined ? {} : { persistent: !flags.ephemeral }),
     });
     await this.printFacts(topic, topicFacts);

@@ -1,5 +1,6 @@
 /** The options of a topic, as flags and as what is shown. */
 import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/duration.ts";
+import { type Durability, intervalOf, parseDurability } from "../../core/store/durability.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { TopicInfo, TopicRequest } from "../../core/client/protocol.ts";
 import { count, text } from "../define.ts";
@@ -10,6 +11,7 @@ export interface TopicFlags {
   maxEvents?: number;
   maxBytes?: number;
   schema?: "off" | "validate" | "require";
+  durability?: Durability;
 }
 
 export const topicFlags = {
@@ -40,6 +42,13 @@ export const topicFlags = {
     brief: "Check payloads never, where a schema exists, or always",
     optional: true,
   },
+  durability: {
+    kind: "parsed",
+    parse: parseDurability,
+    brief: "When an event is acknowledged: once synced (always), or before (os, interval:200ms)",
+    placeholder: "always|os|interval:D",
+    optional: true,
+  },
 } as const;
 
 export const topicArgument = {
@@ -54,6 +63,7 @@ export function topicRequest(flags: TopicFlags): TopicRequest {
     ...(flags.maxEvents === undefined ? {} : { maxEvents: flags.maxEvents }),
     ...(flags.maxBytes === undefined ? {} : { maxBytes: flags.maxBytes }),
     ...(flags.schema === undefined ? {} : { schema: flags.schema }),
+    ...(flags.durability === undefined ? {} : { durability: flags.durability }),
   };
 }
 
@@ -61,9 +71,14 @@ export function topicRequest(flags: TopicFlags): TopicRequest {
 export function requireChange(request: TopicRequest): TopicRequest {
   if (Object.keys(request).length > 0) return request;
   throw new InvalidArgumentError(
-    "nothing to change: name --retention, --max-events, --max-bytes or --schema",
+    "nothing to change: name --retention, --max-events, --max-bytes, --schema or --durability",
     { code: "argument/usage", hint: "evs topic update --help" },
   );
+}
+
+function durabilityText(durability: TopicInfo["durability"]): string {
+  const ms = durability === "default" ? undefined : intervalOf(durability);
+  return ms === undefined ? durability : `interval:${formatDuration(ms)}`;
 }
 
 /** A topic for people. */
@@ -80,6 +95,7 @@ export function topicFacts(topic: TopicInfo): Record<string, unknown> {
     "max events": topic.maxEvents === 0 ? "no limit" : topic.maxEvents,
     "max bytes": topic.maxBytes === 0 ? "no limit" : formatBytes(topic.maxBytes),
     schema: topic.schema,
+    ...(topic.persistent ? { durability: durabilityText(topic.durability) } : {}),
     created: new Date(topic.createdAt).toISOString(),
   };
 }

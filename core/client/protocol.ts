@@ -86,9 +86,10 @@ export interface ReadQuery {
 }
 
 /** `GET /v1/topics/{topic}`; `GET /v1/topics` answers `{topics: TopicInfo[]}`. */
-export interface TopicInfo extends TopicOptions {
+export interface TopicInfo extends Omit<TopicOptions, "store"> {
   name: string;
-  store: "sqlite" | "memory" | "file" | "none";
+  /** `default`: a store of the application's own. */
+  store: TopicOptions["store"] | "none";
   /** Events that are there now. */
   events: number;
   bytes: number;

@@ -106,6 +106,11 @@ const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE subscriptions ADD COLUMN breaker TEXT;
   `,
+  // Where a topic's events live, and when they are acknowledged.
+  `
+  ALTER TABLE topics ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
+  ALTER TABLE topics ADD COLUMN durability TEXT NOT NULL DEFAULT 'default';
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

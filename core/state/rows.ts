@@ -9,7 +9,7 @@ import type {
   SubscriptionRecord,
   TopicRecord,
 } from "./state.ts";
-import type { SchemaMode } from "../topic.ts";
+import type { SchemaMode, TopicOptions } from "../topic.ts";
 
 /** A row as SQLite gives it. */
 export type Row = Record<string, SQLOutputValue>;
@@ -26,6 +26,8 @@ export function topicOf(row: Row): TopicRecord {
       maxEvents: row["max_events"] as number,
       maxBytes: row["max_bytes"] as number,
       schema: row["schema_mode"] as SchemaMode,
+      store: row["store"] as TopicOptions["store"],
+      durability: row["durability"] as TopicOptions["durability"],
     },
     createdAt: row["created_at"] as number,
   };

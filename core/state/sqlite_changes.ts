@@ -16,7 +16,7 @@ export function statementsOf(change: StateChange): Statement[] {
     case "topic.put": {
       const { name, options, createdAt } = change.record;
       return [{
-        sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?)",
+        sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?,?,?)",
         values: [
           name,
           options.persistent ? 1 : 0,
@@ -25,6 +25,8 @@ export function statementsOf(change: StateChange): Statement[] {
           options.maxBytes,
           options.schema,
           createdAt,
+          options.store,
+          options.durability,
         ],
       }];
     }

@@ -13,6 +13,7 @@ import { type DedupWindow, eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
 import { type Disk, systemDisk } from "./file/disk.ts";
 import { asStoreError } from "./file/faults.ts";
+import { LateSync } from "./file/late_sync.ts";
 import { type OpenedStore, openStore } from "./file/open_store.ts";
 import { DamageLog } from "./file/damage_log.ts";
 import { FileReader } from "./file/reader.ts";
@@ -21,7 +22,7 @@ import { type SegmentLimits, TopicWriter, type WriterContext } from "./file/topi
 import type { TopicChange, TopicView } from "./file/view.ts";
 import type { StoreRequest } from "./pack.ts";
 import { LineRooms } from "./packed_lines.ts";
-import type { Durability } from "./sqlite_schema.ts";
+import { type Durability, intervalOf } from "./durability.ts";
 import type {
   AppendOutcome,
   EventQuery,
@@ -66,7 +67,7 @@ export class FileEventStore implements JournalStore {
   readonly durable: boolean;
   readonly #dir: string;
   readonly #clock: Clock;
-  readonly #interval: number | undefined;
+  readonly #durability: Durability;
   readonly #cache: SegmentCache;
   readonly #reader: FileReader;
   readonly #context: WriterContext;
@@ -74,8 +75,7 @@ export class FileEventStore implements JournalStore {
   readonly #writers = new Map<string, TopicWriter>();
   /** Topics whose files are open, in the order of their last use. */
   readonly #open = new Set<TopicWriter>();
-  readonly #unsynced = new Set<TopicWriter>();
-  #cancelSync: (() => void) | undefined;
+  readonly #late: LateSync;
   readonly #opened: OpenedStore;
   #queue: Promise<unknown> = Promise.resolve();
   #failed: unknown;
@@ -88,12 +88,11 @@ export class FileEventStore implements JournalStore {
   constructor(dir: string, options: FileStoreOptions = {}) {
     const durability = options.durability ?? "always";
     const disk = options.disk ?? systemDisk;
+    this.#durability = durability;
     this.durable = durability === "always";
-    this.#interval = durability.startsWith("interval:")
-      ? Number(durability.slice("interval:".length))
-      : undefined;
     this.#dir = dir;
     this.#clock = options.clock ?? systemClock;
+    this.#late = new LateSync(this.#clock, (writers) => this.#flush(writers));
     this.#damage = new DamageLog(this.#clock, options.onDamage);
     this.#cache = new SegmentCache(disk, dir);
     this.#reader = new FileReader(this.#cache, {
@@ -138,10 +137,11 @@ export class FileEventStore implements JournalStore {
    */
   appendTelling(
     requests: readonly StoreRequest[],
+    durability: Durability = this.#durability,
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
     return this.#inTurn(async () => {
       try {
-        return await this.#append(requests);
+        return await this.#append(requests, durability);
       } finally {
         this.#context.rooms.reset();
       }
@@ -150,6 +150,7 @@ export class FileEventStore implements JournalStore {
 
   async #append(
     requests: readonly StoreRequest[],
+    durability: Durability,
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
     const now = this.#clock.now();
     const touched = new Set<TopicWriter>();
@@ -168,9 +169,11 @@ export class FileEventStore implements JournalStore {
       this.#takeBack(touched);
       throw this.#fault(error);
     }
-    if (this.durable) await this.#sync(written);
-    const changes = written.map((writer) => writer.commit({ synced: this.durable }));
-    if (!this.durable) this.#syncLater(written);
+    const synced = durability === "always";
+    if (synced) await this.#sync(written);
+    const changes = written.map((writer) => writer.commit({ synced }));
+    const interval = intervalOf(durability);
+    if (interval !== undefined) this.#late.add(written, interval);
     return { outcomes, changes };
   }
 
@@ -206,25 +209,16 @@ export class FileEventStore implements JournalStore {
     }
   }
 
-  /** `interval`: syncs that long after the first write that is not synced. */
-  #syncLater(writers: readonly TopicWriter[]): void {
-    if (this.#interval === undefined) return;
-    for (const writer of writers) this.#unsynced.add(writer);
-    this.#cancelSync ??= this.#clock.setTimer(() => {
-      this.#cancelSync = undefined;
-      void this.#inTurn(() => this.#syncNow()).catch(() => {
-        // Kept in `#failed`: the next append is told.
-      });
-    }, this.#interval);
-  }
-
-  #syncNow(): void {
-    try {
-      for (const writer of this.#unsynced) writer.flush();
-      this.#unsynced.clear();
-    } catch (error) {
-      throw this.#fail(error);
-    }
+  #flush(writers: readonly TopicWriter[]): void {
+    void this.#inTurn(() => {
+      try {
+        for (const writer of writers) writer.flush();
+      } catch (error) {
+        throw this.#fail(error);
+      }
+    }).catch(() => {
+      // Kept in `#failed`: the next append is told.
+    });
   }
 
   #fault(error: unknown): unknown {
@@ -359,7 +353,7 @@ export class FileEventStore implements JournalStore {
     await this.#queue;
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelSync?.();
+    this.#late.cancel();
     try {
       for (const writer of this.#open) {
         if (this.#failed === undefined) writer.close();

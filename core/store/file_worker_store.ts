@@ -13,7 +13,7 @@ import { FileReader } from "./file/reader.ts";
 import { SegmentCache } from "./file/segment_cache.ts";
 import type { TopicChange, TopicView } from "./file/view.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
-import type { Durability } from "./sqlite_schema.ts";
+import type { Durability } from "./durability.ts";
 import type {
   AppendOutcome,
   EventQuery,
@@ -27,7 +27,7 @@ import type {
 /** What the worker is asked. */
 export type FileStoreCall =
   | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
-  | { op: "append"; requests: PackedRequest[] }
+  | { op: "append"; requests: PackedRequest[]; durability?: Durability }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "close" };
@@ -98,10 +98,13 @@ export class FileWorkerEventStore implements JournalStore {
     }
   }
 
-  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+  async append(
+    requests: readonly StoreRequest[],
+    { durability }: { durability?: Durability } = {},
+  ): Promise<AppendOutcome[]> {
     const packed = requests.map(pack);
     const answer = await this.#worker.call<FileStoreAnswer>(
-      { op: "append", requests: packed } satisfies FileStoreCall,
+      { op: "append", requests: packed, durability } satisfies FileStoreCall,
       packed.flatMap(buffersOf),
     );
     this.#learn(answer);

@@ -8,6 +8,7 @@
  */
 import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
 import type { NewEvent } from "../event.ts";
+import type { Durability } from "./durability.ts";
 import { countOf, isPacked, payloadBytesOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, JournalStore } from "./store.ts";
 
@@ -48,6 +49,7 @@ const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 /** Group commit: see the head of this file. */
 export class Journal {
   readonly store: JournalStore;
+  readonly #options: { durability?: Durability } | undefined;
   /** Appends that became durable; with `events`, the mean batch. */
   batches = 0;
   /** Events that became durable. */
@@ -58,8 +60,10 @@ export class Journal {
   #failed: unknown;
   #failure = Promise.withResolvers<unknown>();
 
-  constructor(store: JournalStore) {
+  /** `durability`: of all that goes through it; absent: as the store was opened. */
+  constructor(store: JournalStore, options: { durability?: Durability } = {}) {
     this.store = store;
+    this.#options = options.durability === undefined ? undefined : options;
   }
 
   /** The error after which nothing is stored any more; undefined while all is well. */
@@ -102,7 +106,10 @@ export class Journal {
       const batch = this.#storable(takeBatch(this.#waiting));
       if (batch.length === 0) continue;
       try {
-        const outcomes = await this.store.append(batch.map((waiting) => waiting.request));
+        const outcomes = await this.store.append(
+          batch.map((waiting) => waiting.request),
+          this.#options,
+        );
         this.batches++;
         batch.forEach((waiting, i) => this.#settle(waiting, outcomes[i]!));
       } catch (error) {

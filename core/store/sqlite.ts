@@ -19,7 +19,8 @@ import { DamageRegister } from "./sqlite_damage.ts";
 import { asStoreError } from "./sqlite_errors.ts";
 import { blockOf, position } from "./sqlite_position.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
-import { type Durability, openEventDatabase } from "./sqlite_schema.ts";
+import type { Durability } from "./durability.ts";
+import { openEventDatabase, setSynchronous } from "./sqlite_schema.ts";
 import { loadTopics, type TopicRow, writeTopic } from "./sqlite_topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
 import type {
@@ -45,6 +46,9 @@ export interface SqliteStoreOptions extends DedupWindow {
 export class SqliteEventStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;
+  readonly #durability: Durability;
+  /** Whether a commit is synced as the database is set now. */
+  #syncsEach: boolean;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
   readonly #dedupWindow: number;
@@ -56,7 +60,8 @@ export class SqliteEventStore implements JournalStore {
 
   /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
   constructor(path: string, options: SqliteStoreOptions = {}) {
-    this.durable = (options.durability ?? "always") === "always";
+    this.#durability = options.durability ?? "always";
+    this.durable = this.#syncsEach = this.#durability === "always";
     const clock = this.#clock = options.clock ?? systemClock;
     const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
     const opened = openOrSalvage(path, { ...options, clock });
@@ -74,17 +79,28 @@ export class SqliteEventStore implements JournalStore {
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
-    return this.appendSync(requests);
+  async append(
+    requests: readonly StoreRequest[],
+    options: { durability?: Durability } = {},
+  ): Promise<AppendOutcome[]> {
+    return this.appendSync(requests, options.durability);
   }
 
   /** The same, at once: for the worker that waits for nothing else. */
-  appendSync(requests: readonly StoreRequest[]): AppendOutcome[] {
+  appendSync(requests: readonly StoreRequest[], durability?: Durability): AppendOutcome[] {
+    this.#syncEach(durability ?? this.#durability);
     const outcomes = this.#transaction(() =>
       requests.map((request) => this.#appender.append(request))
     );
     this.#appender.commit();
     return outcomes;
+  }
+
+  #syncEach(durability: Durability): void {
+    const each = durability === "always";
+    if (each === this.#syncsEach) return;
+    setSynchronous(this.#database, durability);
+    this.#syncsEach = each;
   }
 
   /**

@@ -9,13 +9,11 @@
  * carry ours (row_sum.ts), and every read looks at them.
  */
 import { DatabaseSync } from "node:sqlite";
+import type { Durability } from "./durability.ts";
 import { DataDirError } from "../errors.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { mendWal } from "./mend_wal.ts";
 import { APPLICATION_ID, FORMAT, migrate, pragma } from "./sqlite_migrations.ts";
-
-/** How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a power cut. */
-export type Durability = "always" | "os" | `interval:${number}`;
 
 /** Opens the database, makes or migrates its tables, and sets how it syncs. */
 export function openEventDatabase(
@@ -29,10 +27,7 @@ export function openEventDatabase(
     refuseForeign(database, path);
     if (options.readOnly) return database;
     database.exec("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL");
-    // FULL syncs the log of every commit; NORMAL leaves that to the operating system.
-    database.exec(
-      `PRAGMA synchronous = ${(options.durability ?? "always") === "always" ? "FULL" : "NORMAL"}`,
-    );
+    setSynchronous(database, options.durability ?? "always");
     database.exec(
       "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -4096",
     );
@@ -42,6 +37,11 @@ export function openEventDatabase(
     database.close();
     throw asDataDirError(error, path);
   }
+}
+
+/** FULL syncs the log of every commit; NORMAL leaves that to the operating system. */
+export function setSynchronous(database: DatabaseSync, durability: Durability): void {
+  database.exec(`PRAGMA synchronous = ${durability === "always" ? "FULL" : "NORMAL"}`);
 }
 
 function asDataDirError(error: unknown, path: string): unknown {

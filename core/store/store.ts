@@ -8,6 +8,7 @@
  */
 import type { Event, NewEvent, StoredEvent } from "../event.ts";
 import type { Damage } from "./damage.ts";
+import type { Durability } from "./durability.ts";
 import type { StoreRequest } from "./pack.ts";
 
 /** Which events `getEvents` returns. */
@@ -127,9 +128,13 @@ export interface JournalStore extends EventStore {
    * Stores the requests in order, in one transaction with one sync, and resolves when all of it is durable.
    * A request whose expectation fails stores nothing and does not stop the others. Rejects (and stores nothing at all)
    * when the medium refuses: `CannotStoreError` when it may work later, any other error when it must not be trusted.
-   * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts.
+   * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts. `durability`: of this append; absent:
+   * as the store was opened. A store whose `kind` is sqlite or file honours it.
    */
-  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]>;
+  append(
+    requests: readonly StoreRequest[],
+    options?: { durability?: Durability },
+  ): Promise<AppendOutcome[]>;
   /** Where a topic begins and ends. An unknown topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`. */
   head(topic: string): TopicHead;
   /** The names of topics that have or had events. */

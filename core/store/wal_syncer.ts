@@ -3,7 +3,7 @@
  * so that a power cut costs a suffix of at most that length.
  */
 import { type Clock, systemClock } from "../clock.ts";
-import type { Durability } from "./sqlite_schema.ts";
+import type { Durability } from "./durability.ts";
 
 /** Syncs a database's write-ahead log by a timer that runs only while something waits for it. */
 export class WalSyncer {

@@ -10,7 +10,8 @@ import { eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
-import { type Durability, openEventDatabase } from "./sqlite_schema.ts";
+import type { Durability } from "./durability.ts";
+import { openEventDatabase } from "./sqlite_schema.ts";
 import type { TopicRow } from "./sqlite_topics.ts";
 import type {
   AppendOutcome,
@@ -26,7 +27,7 @@ import type {
 /** What the worker is asked. */
 export type StoreCall =
   | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
-  | { op: "append"; requests: PackedRequest[] }
+  | { op: "append"; requests: PackedRequest[]; durability?: Durability }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "damaged"; found: Found }
@@ -100,10 +101,13 @@ export class WorkerEventStore implements JournalStore {
     }
   }
 
-  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+  async append(
+    requests: readonly StoreRequest[],
+    { durability }: { durability?: Durability } = {},
+  ): Promise<AppendOutcome[]> {
     const packed = requests.map(pack);
     const answer = await this.#worker.call<StoreAnswer>(
-      { op: "append", requests: packed } satisfies StoreCall,
+      { op: "append", requests: packed, durability } satisfies StoreCall,
       packed.flatMap(buffersOf),
     );
     this.#learn(answer);

@@ -103,7 +103,7 @@ async function publishJson(
     ];
     tally.add({ count: events.length, ids, versions }, settled(outcome));
   }
-  sendJson(reply, 200, tally.reply(host.broker.store.durable));
+  sendJson(reply, 200, tally.reply(host.broker.isDurable(request.params["topic"]!)));
 }
 
 /** All or nothing: every element is looked at, and the first fault refuses the array. */

@@ -136,7 +136,7 @@ class LinesPublish {
       tally: this.#tally,
       failure: this.#failure,
       stopped: lines.ended,
-      durable: this.#request.host.broker.store.durable,
+      durable: this.#request.host.broker.isDurable(this.#request.params["topic"]!),
     });
   }
 

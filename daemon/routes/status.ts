@@ -110,8 +110,8 @@ function samplesOf(host: Host): Sample[] {
     value,
   });
   return [
-    counter("events_stored_total", "Events stored since the start.", broker.journal.events),
-    counter("appends_total", "Appends, one sync each, since the start.", broker.journal.batches),
+    counter("events_stored_total", "Events stored since the start.", broker.journals.events),
+    counter("appends_total", "Appends, one sync each, since the start.", broker.journals.batches),
     counter("events_refused_total", "Events refused since the start.", metrics.refused),
     counter("requests_total", "HTTP requests since the start.", metrics.requests),
     counter("errors_total", "Unexpected errors since the start.", metrics.errors),

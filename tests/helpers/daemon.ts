@@ -29,7 +29,8 @@ export class TestDaemon {
   readonly dataDir: string;
   readonly socket: string;
   readonly config: string;
-  readonly #options: DaemonOptions;
+  /** How it is started; a test may change it between two starts. */
+  readonly options: DaemonOptions;
   #process: Deno.ChildProcess | undefined;
   #exited: Promise<Deno.CommandStatus> | undefined;
   #stderr = "";
@@ -41,7 +42,7 @@ export class TestDaemon {
     this.dataDir = options.dataDir ?? `${folder}/data`;
     this.socket = `${folder}/evs.sock`;
     this.config = `${folder}/config.toml`;
-    this.#options = options;
+    this.options = options;
   }
 
   /** What it said on standard error so far. */
@@ -52,12 +53,12 @@ export class TestDaemon {
   /** Starts it and waits until it serves; fails with what it said when it does not. */
   async start(): Promise<void> {
     const { program, args } = daemonCommand({
-      ...this.#options,
+      ...this.options,
       dataDir: this.dataDir,
       socket: this.socket,
       config: this.config,
     });
-    const [first, ...rest] = [...this.#options.wrapper ?? [], program, ...args];
+    const [first, ...rest] = [...this.options.wrapper ?? [], program, ...args];
     const child = new Deno.Command(first!, {
       args: rest,
       stdin: "null",

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../../core/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
+import { defaultTopicOptions } from "../../../core/topic.ts";
 import { FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
@@ -45,7 +46,7 @@ const topic = (name: string): StateChange => ({
   op: "topic.put",
   record: {
     name,
-    options: { persistent: true, retentionPeriod: 0, maxEvents: 0, maxBytes: 0, schema: "off" },
+    options: { ...defaultTopicOptions, schema: "off", store: "file", durability: "interval:50" },
     createdAt: 1,
   },
 });

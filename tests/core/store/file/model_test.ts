@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { systemClock } from "../../../../core/clock.ts";
 import { CannotStoreError } from "../../../../core/errors.ts";
 import { FileEventStore } from "../../../../core/store/file.ts";
-import type { Durability } from "../../../../core/store/sqlite_schema.ts";
+import type { Durability } from "../../../../core/store/durability.ts";
 import { dose } from "../../../helpers/dose.ts";
 import { randomFrom } from "../../../helpers/flip.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";

@@ -1,0 +1,83 @@
+/**
+ * A journal for each store and each durability of a broker: a topic that waits for syncs delays none that does not, and a
+ * slow store none that lives in another.
+ */
+import { type Commit, Journal, type PublishStream } from "./journal.ts";
+import type { Durability } from "./durability.ts";
+import type { StoreRequest } from "./pack.ts";
+import type { AppendOutcome, JournalStore } from "./store.ts";
+
+/** Where a topic's events go. */
+export interface AppendTarget {
+  store: JournalStore;
+  /** Absent: as the store was opened. */
+  durability?: Durability;
+}
+
+/** See the head of this file. */
+export class Journals {
+  readonly #journals = new Map<JournalStore, Map<Durability | undefined, Journal>>();
+  readonly #listeners = new Set<(commit: Commit) => void>();
+  readonly #failure = Promise.withResolvers<unknown>();
+  #failed: unknown;
+
+  /** The error after which a journal stores nothing any more; undefined while all is well. */
+  get failed(): unknown {
+    return this.#failed;
+  }
+
+  /** Resolves with that error when it happens. */
+  get failure(): Promise<unknown> {
+    return this.#failure.promise;
+  }
+
+  /** Events that became durable. */
+  get events(): number {
+    return this.#all().reduce((sum, journal) => sum + journal.events, 0);
+  }
+
+  /** Appends that became durable. */
+  get batches(): number {
+    return this.#all().reduce((sum, journal) => sum + journal.batches, 0);
+  }
+
+  /** See {@link Journal.submit}. */
+  submit(
+    target: AppendTarget,
+    request: StoreRequest,
+    stream?: PublishStream,
+  ): Promise<AppendOutcome> {
+    return this.#journalOf(target).submit(request, stream);
+  }
+
+  /** Calls `listener` for everything that became durable, before its publisher is answered. */
+  onCommit(listener: (commit: Commit) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Resolves when nothing is in flight. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#all().map((journal) => journal.idle()));
+  }
+
+  #all(): Journal[] {
+    return [...this.#journals.values()].flatMap((journals) => [...journals.values()]);
+  }
+
+  #journalOf({ store, durability }: AppendTarget): Journal {
+    let journals = this.#journals.get(store);
+    if (!journals) this.#journals.set(store, journals = new Map());
+    const there = journals.get(durability);
+    if (there) return there;
+    const journal = new Journal(store, durability === undefined ? {} : { durability });
+    journals.set(durability, journal);
+    journal.onCommit((commit) => {
+      for (const listener of this.#listeners) listener(commit);
+    });
+    void journal.failure.then((error) => {
+      this.#failed ??= error;
+      this.#failure.resolve(error);
+    });
+    return journal;
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * Several stores as one: each topic lives in one of them, for good. Reads go to the topic's store; appends go to the
+ * journals of that store (core/store/journals.ts).
+ */
+import { UnsupportedError } from "../errors.ts";
+import type { Event, StoredEvent } from "../event.ts";
+import { readKey } from "./by_key.ts";
+import type { Damage } from "./damage.ts";
+import type { Durability } from "./durability.ts";
+import { MemoryEventStore } from "./memory.ts";
+import type { StoreRequest } from "./pack.ts";
+import type {
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  KeyQuery,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "./store.ts";
+
+/** Where events can live. */
+export type StoreKind = "sqlite" | "file" | "memory";
+
+/** The stores that a broker may use beside its default. */
+export interface StoreShelf {
+  /** What a topic has that says nothing of its durability. */
+  durability: Durability;
+  /** Those that are open already: every one that has events. The default may be among them. */
+  opened: readonly JournalStore[];
+  /** Opens another. */
+  open(kind: StoreKind): Promise<JournalStore>;
+}
+
+/** See the head of this file. */
+export class RoutedStore implements JournalStore {
+  readonly durable: boolean;
+  readonly #default: JournalStore;
+  readonly #stores = new Map<string, JournalStore>();
+  readonly #opening = new Map<string, Promise<JournalStore>>();
+  readonly #shelf: StoreShelf;
+  readonly #absent = new MemoryEventStore();
+  readonly #kindOf: (topic: string) => string | undefined;
+
+  /** `kindOf`: the kind of store that a topic lives in; undefined for one that is not there. */
+  constructor(
+    store: JournalStore,
+    shelf: StoreShelf,
+    kindOf: (topic: string) => string | undefined,
+  ) {
+    this.#default = store;
+    this.#shelf = shelf;
+    this.#kindOf = kindOf;
+    this.durable = store.durable;
+    for (const opened of [...shelf.opened, store]) {
+      if (opened.kind !== undefined) this.#stores.set(opened.kind, opened);
+    }
+  }
+
+  get kind(): StoreKind | undefined {
+    return this.#default.kind;
+  }
+
+  /** The kind of store that has events of a topic, or had; undefined when none has. */
+  kindWithEvents(topic: string): StoreKind | undefined {
+    for (const store of this.#stores.values()) {
+      if (store.head(topic).lastSeq > 0) return store.kind;
+    }
+    return undefined;
+  }
+
+  /** Resolves when the store of that kind is open. */
+  async open(kind: StoreKind): Promise<void> {
+    if (this.#stores.has(kind)) return;
+    const opening = this.#opening.get(kind) ?? this.#shelf.open(kind);
+    this.#opening.set(kind, opening);
+    try {
+      this.#stores.set(kind, await opening);
+    } finally {
+      this.#opening.delete(kind);
+    }
+  }
+
+  /** The store that a topic lives in. */
+  of(topic: string): JournalStore {
+    const kind = this.#kindOf(topic) ?? "default";
+    // One that is still being opened has nothing to read: all that have events were open from the start.
+    return this.#stores.get(kind) ?? (kind === "default" ? this.#default : this.#absent);
+  }
+
+  append(
+    requests: readonly StoreRequest[],
+    options?: { durability?: Durability },
+  ): Promise<AppendOutcome[]> {
+    const [store, ...others] = new Set(requests.map(({ topic }) => this.of(topic)));
+    if (store && others.length === 0) return store.append(requests, options);
+    // Together or not at all: that only one store can promise.
+    return Promise.reject(new UnsupportedError("one append goes to one store"));
+  }
+
+  head(topic: string): TopicHead {
+    return this.of(topic).head(topic);
+  }
+
+  topics(): string[] {
+    return [...this.#all()].flatMap((store) => store.topics());
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.of(topic).readPage(topic, query);
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.of(topic).readLines(topic, query);
+  }
+
+  readKey(topic: string, query: KeyQuery): Page {
+    return readKey(this.of(topic), topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.of(topic).find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.of(topic).seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.of(topic).seekBytes(topic, maxBytes);
+  }
+
+  truncate(topic: string, seq: number): Promise<number> {
+    return this.of(topic).truncate(topic, seq);
+  }
+
+  removeTopic(topic: string): Promise<void> {
+    return this.of(topic).removeTopic(topic);
+  }
+
+  saveEvent(event: Event): Promise<void> {
+    return this.of(event.topic).saveEvent(event);
+  }
+
+  getEvents(topic: string, options?: EventQuery): Promise<Event[]> {
+    return this.of(topic).getEvents(topic, options);
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.of(topic).deleteEvents(topic, beforeTimestamp);
+  }
+
+  damage(): readonly Damage[] {
+    return [...this.#all()].flatMap((store) => store.damage?.() ?? []);
+  }
+
+  async acceptDamage(): Promise<void> {
+    for (const store of this.#all()) await store.acceptDamage?.();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#opening.values());
+    for (const store of this.#all()) await store.close();
+  }
+
+  #all(): Set<JournalStore> {
+    return new Set([...this.#stores.values(), this.#default]);
+  }
+}
