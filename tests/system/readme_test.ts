@@ -57,7 +57,7 @@ Deno.test("README's demo block ends with 0 and leaves nothing behind", async () 
 });
 
 Deno.test("README's shell blocks print what the README says", async () => {
-  needTools("curl", "jq");
+  needTools("curl", "jq", "sqlite3");
   await using place = await Place.make();
   const shell = blocks.filter(({ language, code }) => language === "sh" && !RUNS_A_TASK.test(code));
   // Blocks name the project's folder as "$PWD"; they run in a folder of their own, so that nothing is left in the tree.
