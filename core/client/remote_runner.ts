@@ -105,12 +105,14 @@ export class RemoteRunner implements Runner {
   async idle(): Promise<boolean> {
     const { client, clock } = this.#options;
     while (!this.#ended && !this.#paused) {
+      // Taken before the daemon is asked: what changes meanwhile is not waited for a second time.
+      const change = this.#consumer.nextChange();
       if (this.#consumer.inHand === 0 && await this.#isDrained(client)) {
         if (this.#consumer.inHand === 0) return true;
       }
       let cancel = () => {};
       const later = new Promise<void>((resolve) => cancel = clock.setTimer(resolve, LOOK_MS));
-      await Promise.race([this.#consumer.nextChange(), later, this.#running]);
+      await Promise.race([change, later, this.#running]);
       cancel();
     }
     return false;
