@@ -24,6 +24,9 @@ export interface RowRange {
   types?: readonly string[] | undefined;
 }
 
+/** What is said of a row that is not there. */
+export const GONE: string = "gone from the database";
+
 const COLUMNS = "pos, type, head, sum, line";
 /** SQLite's codes for a file that is damaged, and for one that the disk does not give (https://sqlite.org/rescode.html). */
 const [SQLITE_CORRUPT, SQLITE_NOTADB] = [11, 26];
@@ -99,7 +102,7 @@ export class CheckedRows {
     };
     for (let seq = from; seq <= end; seq++) {
       if (inRanges(topic.holes, seq)) continue;
-      let what = "gone from the database";
+      let what = GONE;
       try {
         const row = one.get(base + seq) as unknown as LogRow | undefined;
         if (row) {

@@ -133,10 +133,14 @@ export class SqliteEventStore implements JournalStore {
    * Takes in what a read has found, also one on another connection.
    * @internal
    */
-  report(found: Found): void {
-    if (!this.#damage.add(found) || !found.lost) return;
-    const row = this.#topics.get(found.topic);
-    if (!row) return;
+  report(told: Found): void {
+    const row = this.#topics.get(told.topic);
+    // A reader on another thread learns of retention a moment later: what it misses there is gone by right.
+    if (told.lost && row && told.lastSeq < row.firstSeq) return;
+    const found = told.lost && row
+      ? { ...told, firstSeq: Math.max(told.firstSeq, row.firstSeq) }
+      : told;
+    if (!this.#damage.add(found) || !found.lost || !row) return;
     const holes = addRange(row.holes ?? [], [found.firstSeq, found.lastSeq]);
     this.#topics.set(row.name, { ...row, holes });
   }

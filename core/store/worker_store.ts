@@ -7,6 +7,7 @@ import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { systemClock } from "../clock.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { eventsToSave } from "./append.ts";
+import { GONE } from "./checked_rows.ts";
 import type { Damage, Found } from "./damage.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
@@ -203,10 +204,16 @@ export class WorkerEventStore implements JournalStore {
     const key = keyOf(found);
     if (this.#reported.has(key)) return;
     this.#reported.add(key);
-    this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
+    // What is gone may have been taken by retention, which the worker knows better.
+    if (found.what !== GONE) {
+      this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
+    }
     this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
       // A worker that died fails the next append, and the daemon with it; this is told again after the restart.
-      .then((answer) => this.#learn(answer), () => this.#reported.delete(key))
+      .then((answer) => {
+        this.#learn(answer);
+        if (found.what === GONE) this.#reported.delete(key);
+      }, () => this.#reported.delete(key))
       .then(() => this.#pending.delete(key));
   }
 }
