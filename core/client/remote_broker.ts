@@ -144,9 +144,8 @@ export class RemoteBroker<E = any> extends Broker<E> {
     options: RegisterSchemaOptions = {},
   ): Promise<{ type: string; version: string; created: boolean }> {
     this.#assertOpen();
-    const info = await revived(
-      this.client.registerSchema(type, JSON.stringify(schema), options),
-    );
+    const text = JSON.stringify(schema);
+    const info = await this.#again(() => this.client.registerSchema(type, text, options));
     return { type, version: info.version, created: info.created ?? true };
   }
 
@@ -366,11 +365,13 @@ export class RemoteBroker<E = any> extends Broker<E> {
       try {
         return await request();
       } catch (error) {
+        const isFirst = since === undefined;
         since ??= clock.monotonic();
         if (!isGone(error) || this.#closed || clock.monotonic() - since >= patienceMs) {
           throw revive(error);
         }
-        await delay(clock, AGAIN_MS, signal);
+        // An idle connection may just have been closed: the first time it is asked again at once.
+        if (!isFirst) await delay(clock, AGAIN_MS, signal);
       }
     }
   }

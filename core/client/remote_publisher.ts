@@ -235,9 +235,11 @@ export class RemotePublisher {
         return await response.json<PublishReply>();
       } catch (error) {
         if (!isGone(error)) throw error;
+        const isFirst = since === undefined;
         since ??= clock.monotonic();
         if (clock.monotonic() - since >= patienceMs) throw unknown(items, { cause: error, topic });
-        await delay(clock, Math.min(AGAIN_MS, patienceMs));
+        // An idle connection may just have been closed: the first time it is asked again at once.
+        if (!isFirst) await delay(clock, Math.min(AGAIN_MS, patienceMs));
       }
     }
   }

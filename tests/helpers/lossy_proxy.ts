@@ -53,9 +53,14 @@ export class LossyProxy implements AsyncDisposable {
     if (this.#connections.delete(connection)) connection.close();
   }
 
+  /** Ends every connection, as a daemon does with those that are idle. */
+  closeAll(): void {
+    for (const connection of [...this.#connections]) this.#close(connection);
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    for (const connection of [...this.#connections]) this.#close(connection);
+    this.closeAll();
     return Promise.resolve();
   }
 }

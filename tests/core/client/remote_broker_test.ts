@@ -177,3 +177,19 @@ Deno.test("RemoteBroker leaves no subscription without a name behind", async () 
   assert.deepEqual(await other.broker.client.subscriptions(), []);
   await other.broker.close();
 });
+
+Deno.test("RemoteBroker goes on when the daemon has closed the connections that it kept", async () => {
+  await using daemon = await startDaemon();
+  await using proxy = new LossyProxy(`${daemon.folder}/proxy.sock`, daemon.socket);
+  const broker = await connect({ socket: proxy.socket, onNotice() {} });
+  await using _ = broker;
+  await broker.publish("t", "x", 1);
+  proxy.closeAll();
+  assert.equal((await broker.publish("t", "x", 2)).seq, 2);
+  proxy.closeAll();
+  assert.equal((await broker.registerSchema("x", { type: "number" })).created, true);
+  proxy.closeAll();
+  await broker.createTopic("u", { maxEvents: 7 }).ready;
+  proxy.closeAll();
+  assert.equal((await broker.getTopic("u"))?.options.maxEvents, 7);
+});
