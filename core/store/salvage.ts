@@ -20,6 +20,19 @@ const OWN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
 /** Rows that one transaction takes. */
 const AT_ONCE = 10_000;
 
+/** Ends the name of a file beside a database that SQLite could not write to any more. */
+const MARK = "-malformed";
+
+/** The next one who opens this database makes it anew. */
+export function markForSalvage(path: string): void {
+  Deno.writeTextFileSync(`${path}${MARK}`, "", { mode: 0o600 });
+}
+
+/** True when somebody said so. */
+export function isMarked(path: string): boolean {
+  return readIfThere(`${path}${MARK}`) !== undefined;
+}
+
 interface Row {
   pos: number;
   head: number;
@@ -41,7 +54,7 @@ export function salvage(path: string, { clock }: { clock: Clock }): boolean {
   const what =
     `SQLite could not read it any more; ${rows} events were taken out of it, each as it was ` +
     "written, and what is missing between them is named when it is read";
-  moveAside([path, `${path}-wal`, `${path}-shm`], { what, now: clock.now() });
+  moveAside([path, `${path}-wal`, `${path}-shm`, `${path}${MARK}`], { what, now: clock.now() });
   Deno.renameSync(made, path);
   return true;
 }

@@ -12,7 +12,7 @@ import { type DedupWindow, eventsToSave } from "./append.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { addRange, type Damage, type Found } from "./damage.ts";
 import type { StoreRequest } from "./pack.ts";
-import { salvage } from "./salvage.ts";
+import { isMarked, markForSalvage, salvage } from "./salvage.ts";
 import { SqliteAppender } from "./sqlite_appender.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./sqlite_blocks.ts";
 import { DamageRegister } from "./sqlite_damage.ts";
@@ -49,6 +49,7 @@ export class SqliteEventStore implements JournalStore {
   readonly #durability: Durability;
   /** Whether a commit is synced as the database is set now. */
   #syncsEach: boolean;
+  readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #clock: Clock;
   readonly #dedupWindow: number;
@@ -64,6 +65,7 @@ export class SqliteEventStore implements JournalStore {
     this.durable = this.#syncsEach = this.#durability === "always";
     const clock = this.#clock = options.clock ?? systemClock;
     const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
+    this.#path = path;
     const opened = openOrSalvage(path, { ...options, clock });
     const { database, prepare, topics, found } = opened;
     this.#database = database;
@@ -268,6 +270,8 @@ export class SqliteEventStore implements JournalStore {
     } catch (error) {
       this.#appender?.rollback();
       this.#rollback();
+      // A page that only writes need (of an index): the next one who opens the file makes it anew.
+      if (isMalformed(error)) markForSalvage(this.#path);
       throw asStoreError(error);
     }
   }
@@ -291,6 +295,7 @@ function openOrSalvage(
   options: { durability?: Durability; clock: Clock },
 ): Opened {
   try {
+    if (isMarked(path)) salvage(path, options);
     return openAndLoad(path, options);
   } catch (error) {
     const damaged = isMalformed(error) ||
