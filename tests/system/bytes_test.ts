@@ -5,10 +5,12 @@ import { Client } from "../../core/client/client.ts";
 import type { PublishReply } from "../../core/client/protocol.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
+import { STORES } from "../helpers/stores.ts";
 import { evs } from "../helpers/evs.ts";
 import { CORPUS, jsonText } from "../helpers/json_text.ts";
 
-const CASES = dose(1000);
+/** For each store. */
+const CASES = dose(500);
 const encoder = new TextEncoder();
 
 /** The payload of a wire line: what is behind the last member's name. Metadata is `{}` here, so that is the first. */
@@ -49,45 +51,47 @@ async function publishEveryWay(daemon: TestDaemon, payloads: readonly string[]):
   return ["lines", "envelopes", "array"];
 }
 
-Deno.test(`payloads come back byte for byte, ${CASES} of them and the corpus, across restarts`, async () => {
-  await using daemon = await newDaemon();
-  await daemon.start();
-  const seed = Number(Deno.env.get("EVS_SEED") ?? Date.now() % 2 ** 31);
-  const payloads = [...CORPUS, ...fc.sample(jsonText, { numRuns: CASES, seed })];
-  const topics = await publishEveryWay(daemon, payloads);
-  const single = CORPUS.filter((text) => text.length < 10_000);
-  using client = new Client({ socket: daemon.socket });
-  for (const text of single) await client.publish("single", text, { query: { type: "x" } });
+for (const store of STORES) {
+  Deno.test(`payloads come back byte for byte, ${CASES} of them and the corpus, across restarts (${store})`, async () => {
+    await using daemon = await newDaemon({ store });
+    await daemon.start();
+    const seed = Number(Deno.env.get("EVS_SEED") ?? Date.now() % 2 ** 31);
+    const payloads = [...CORPUS, ...fc.sample(jsonText, { numRuns: CASES, seed })];
+    const topics = await publishEveryWay(daemon, payloads);
+    const single = CORPUS.filter((text) => text.length < 10_000);
+    using client = new Client({ socket: daemon.socket });
+    for (const text of single) await client.publish("single", text, { query: { type: "x" } });
 
-  for (const restart of ["none", "SIGTERM", "SIGKILL"] as const) {
-    if (restart !== "none") {
-      await daemon.kill(restart);
-      await daemon.start();
+    for (const restart of ["none", "SIGTERM", "SIGKILL"] as const) {
+      if (restart !== "none") {
+        await daemon.kill(restart);
+        await daemon.start();
+      }
+      for (const topic of topics) {
+        const stored = await storedPayloads(daemon, topic);
+        assert.equal(stored.length, payloads.length);
+        stored.forEach((text, i) =>
+          assert.equal(text, payloads[i], `${topic}, seed ${seed}, after ${restart}`)
+        );
+      }
+      assert.deepEqual(await storedPayloads(daemon, "single"), single);
     }
-    for (const topic of topics) {
-      const stored = await storedPayloads(daemon, topic);
-      assert.equal(stored.length, payloads.length);
-      stored.forEach((text, i) =>
-        assert.equal(text, payloads[i], `${topic}, seed ${seed}, after ${restart}`)
-      );
-    }
-    assert.deepEqual(await storedPayloads(daemon, "single"), single);
-  }
-});
+  });
 
-Deno.test("payloads survive replay | publish --envelope with their ids", async () => {
-  await using daemon = await startDaemon();
-  const payloads = [...CORPUS, ...fc.sample(jsonText, dose(100))];
-  const stdin = `${payloads.join("\n")}\n`;
-  const published = await evs(["publish", "from", "x", "--ndjson"], { at: daemon, stdin });
-  assert.equal(published.code, 0, published.stderr);
-  const lines = await evs(["replay", "from"], { at: daemon });
-  const copied = await evs(["publish", "to", "--envelope"], { at: daemon, stdin: lines.stdout });
-  assert.equal(copied.code, 0, copied.stderr);
-  assert.deepEqual(await storedPayloads(daemon, "to"), payloads);
-  const again = await evs(["replay", "to"], { at: daemon });
-  assert.equal(again.stdout.replaceAll('"topic":"to"', '"topic":"from"'), lines.stdout);
-});
+  Deno.test(`payloads survive replay | publish --envelope with their ids (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    const payloads = [...CORPUS, ...fc.sample(jsonText, dose(100))];
+    const stdin = `${payloads.join("\n")}\n`;
+    const published = await evs(["publish", "from", "x", "--ndjson"], { at: daemon, stdin });
+    assert.equal(published.code, 0, published.stderr);
+    const lines = await evs(["replay", "from"], { at: daemon });
+    const copied = await evs(["publish", "to", "--envelope"], { at: daemon, stdin: lines.stdout });
+    assert.equal(copied.code, 0, copied.stderr);
+    assert.deepEqual(await storedPayloads(daemon, "to"), payloads);
+    const again = await evs(["replay", "to"], { at: daemon });
+    assert.equal(again.stdout.replaceAll('"topic":"to"', '"topic":"from"'), lines.stdout);
+  });
+}
 
 /** What must be refused, and with which code. */
 const REFUSED: [string, Uint8Array][] = [

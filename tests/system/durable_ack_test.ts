@@ -4,11 +4,13 @@ import { Client } from "../../core/client/client.ts";
 import { splitLines } from "../../core/client/connection.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
+import { logFile, STORES } from "../helpers/stores.ts";
 import { needTools } from "../helpers/shell.ts";
 import { SyncTrace } from "../helpers/sync_trace.ts";
 
 const PUBLISHERS = 8;
-const EACH = 125;
+/** Half of it in each store. */
+const EACH = 63;
 
 /** strace of every thread, with the paths of descriptors, the strings whole. */
 function strace(file: string): string[] {
@@ -40,16 +42,17 @@ async function auditTrace(file: string, log: string, markers: Map<number, number
   return trace.audit;
 }
 
-for (let round = 1; round <= dose(1); round++) {
-  Deno.test(`daemon acknowledges only what was synced, ${PUBLISHERS * EACH} times (${round})`, async () => {
+for (let round = 1; round <= dose(1) * STORES.length; round++) {
+  const store = STORES[round % STORES.length]!;
+  Deno.test(`daemon acknowledges only what was synced, ${PUBLISHERS * EACH} times (${store}, ${round})`, async () => {
     needTools("strace");
     const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
     {
-      await using daemon = await startDaemon({ wrapper: strace(file) });
+      await using daemon = await startDaemon({ store, wrapper: strace(file) });
       const markers = await publishMarked(daemon);
       assert.equal(markers.size, PUBLISHERS * EACH);
       await daemon.stop();
-      const audit = await auditTrace(file, `${daemon.dataDir}/events.db-wal`, markers);
+      const audit = await auditTrace(file, logFile(store, daemon.dataDir, "marked"), markers);
       assert.deepEqual(audit.inversions, []);
       assert.equal(audit.acknowledged, PUBLISHERS * EACH, "the trace shows every reply");
       assert.ok(audit.syncs > 0 && audit.syncs <= PUBLISHERS * EACH);
@@ -60,8 +63,8 @@ for (let round = 1; round <= dose(1); round++) {
 }
 
 Deno.test("daemon says durable: false where an acknowledgement does not wait for a sync", async () => {
-  for (const durability of ["os", "interval:20ms"]) {
-    await using daemon = await startDaemon({ durability });
+  for (const [store, durability] of [["sqlite", "os"], ["file", "interval:20ms"], ["file", "os"]]) {
+    await using daemon = await startDaemon({ store, durability });
     using client = new Client({ socket: daemon.socket });
     const reply = await client.publish("t", "1", { query: { type: "n" } });
     assert.equal(reply.durable, false);
@@ -69,17 +72,19 @@ Deno.test("daemon says durable: false where an acknowledgement does not wait for
   }
 });
 
-Deno.test("daemon stores an event once when its publisher repeats the id after no reply", async () => {
-  await using daemon = await startDaemon();
-  const publish = async (payload: string) => {
-    using client = new Client({ socket: daemon.socket });
-    return await client.publish("t", payload, { query: { type: "n", id: "once" } });
-  };
-  const first = await publish("1");
-  await daemon.kill();
-  await daemon.start();
-  const again = await publish("2");
-  assert.deepEqual([first.count, again.count, again.duplicates], [1, 0, 1]);
-  assert.equal(again.firstSeq, first.firstSeq);
-  assert.deepEqual((await daemon.replay("t")).map(({ payload }) => payload), [1]);
-});
+for (const store of STORES) {
+  Deno.test(`daemon stores an event once when its publisher repeats the id after no reply (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    const publish = async (payload: string) => {
+      using client = new Client({ socket: daemon.socket });
+      return await client.publish("t", payload, { query: { type: "n", id: "once" } });
+    };
+    const first = await publish("1");
+    await daemon.kill();
+    await daemon.start();
+    const again = await publish("2");
+    assert.deepEqual([first.count, again.count, again.duplicates], [1, 0, 1]);
+    assert.equal(again.firstSeq, first.firstSeq);
+    assert.deepEqual((await daemon.replay("t")).map(({ payload }) => payload), [1]);
+  });
+}

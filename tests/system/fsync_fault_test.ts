@@ -4,6 +4,7 @@ import { Client } from "../../core/client/client.ts";
 import { splitLines } from "../../core/client/connection.ts";
 import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { logFile, STORES } from "../helpers/stores.ts";
 import { needTools } from "../helpers/shell.ts";
 import { SyncTrace } from "../helpers/sync_trace.ts";
 
@@ -59,16 +60,22 @@ async function auditUpToTheFault(file: string, log: string, markers: Map<number,
   return { faults, ...trace.audit };
 }
 
-for (const when of ["40", "40+"]) {
-  Deno.test(`daemon acknowledges nothing after a sync that failed, and ends with an error (${when})`, async () => {
+const FAULTS = STORES.flatMap((store) => ["40", "40+"].map((when) => ({ store, when })));
+
+for (const { store, when } of FAULTS) {
+  Deno.test(`daemon acknowledges nothing after a sync that failed, and ends with an error (${store}, ${when})`, async () => {
     needTools("strace");
     const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
-    await using daemon = await newDaemon({ wrapper: strace(file, when) });
+    await using daemon = await newDaemon({ store, wrapper: strace(file, when) });
     await daemon.start();
     const acknowledged = await publishUntilGone(daemon);
     const { code, signal } = await daemon.exited();
     assert.ok(code !== 0 && signal === null, `it ended with ${code} ${signal}`);
-    const audit = await auditUpToTheFault(file, `${daemon.dataDir}/events.db-wal`, acknowledged);
+    const audit = await auditUpToTheFault(
+      file,
+      logFile(store, daemon.dataDir, "marked"),
+      acknowledged,
+    );
     assert.ok(audit.faults > 0, "a sync has failed");
     assert.ok(acknowledged.size > 0, "and not before the first acknowledgement");
     assert.deepEqual(audit.inversions, []);
@@ -76,7 +83,7 @@ for (const when of ["40", "40+"]) {
     await Deno.remove(file);
 
     // The next daemon reads the file again: what was acknowledged is there, and publishing goes on.
-    await using again = await newDaemon({ dataDir: daemon.dataDir });
+    await using again = await newDaemon({ store, dataDir: daemon.dataDir });
     await again.start();
     const stored = await again.replay("marked");
     stored.forEach(({ seq }, i) => assert.equal(seq, i + 1));

@@ -1,0 +1,11 @@
+/** The stores that the promises hold for; the floors of docs/contract.md are totals over them. */
+
+/** By the names that `--store` takes. */
+export const STORES = ["sqlite", "file"] as const;
+
+/** The file that an event of a topic is written to first. */
+export function logFile(store: typeof STORES[number], dataDir: string, topic: string): string {
+  return store === "sqlite"
+    ? `${dataDir}/events.db-wal`
+    : `${dataDir}/events/${topic}/0000000000000001.ndjson`;
+}
