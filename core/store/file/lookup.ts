@@ -104,12 +104,17 @@ export class TopicLookup {
     );
   }
 
-  /** A segment is about to go; its given ids stay known. Tells whether its table stays. */
-  retire(segment: SegmentInfo, now: number): boolean {
+  /** Removes the tables of segments that are gone whose ids are no longer looked up. */
+  expire(now: number): void {
     const since = now - this.#context.dedupWindow;
     for (const orphan of this.#orphans) {
       if ((this.#written(orphan)?.storedAt ?? 0) <= since) this.#drop(orphan);
     }
+  }
+
+  /** A segment is about to go; its given ids stay known. Tells whether its table stays. */
+  retire(segment: SegmentInfo, now: number): boolean {
+    const since = now - this.#context.dedupWindow;
     if (segment.storedAt <= since || this.#table(segment).ids.length === 0) return false;
     if (!segment.sealed) this.seal(segment);
     this.#orphans.add(segment.firstSeq);

@@ -194,6 +194,7 @@ export class TopicWriter {
     this.flush();
     const kept = segments.filter((segment) => segment.lastSeq >= to || segment.firstSeq > lastSeq);
     const gone = segments.filter((segment) => !kept.includes(segment));
+    this.#lookup.expire(now);
     const tables = new Set(gone.filter((segment) => this.#lookup.retire(segment, now)));
     writeHead(disk, this.#folder, { firstSeq: to, lastSeq } satisfies Head);
     this.view = {

@@ -3,6 +3,7 @@
  * served. On a file system in memory, so that every byte gets its turn.
  */
 import assert from "node:assert/strict";
+import { systemClock } from "../../../../core/clock.ts";
 import { EvsError } from "../../../../core/errors.ts";
 import { FileEventStore } from "../../../../core/store/file.ts";
 import { dose } from "../../../helpers/dose.ts";
@@ -77,6 +78,7 @@ for (const close of [true, false]) {
       const certain = close ? wholeLines : Math.min(wholeLines, 154);
       assert.ok(left.size >= certain, `cut at ${length}: ${left.size} of ${certain} lines`);
       assert.ok(store.found.notes.length > 0, "and it is told");
+      assert.ok([undefined, 0x0a].includes(disk.bytes(LINES).at(-1)), "no piece of a line is left");
       const { lastSeq } = store.head("t");
       const [outcome] = await store.append([{ topic: "t", events: [newEvent()] }]);
       assert.ok(outcome?.ok);
@@ -180,5 +182,32 @@ Deno.test("FileEventStore keeps a damaged block where it is, names it, and goes 
   assert.equal(left.size, lines.size - damage.lastSeq);
   await store.append([{ topic: "t", events: [newEvent()] }]);
   assert.deepEqual(disk.bytes(LINES).subarray(0, bytes.length), bytes, "nothing of it was cut");
+  await store.close();
+});
+
+Deno.test("FileEventStore knows a given id after retention took its segment, until the window has passed", async () => {
+  const disk = new MemoryDisk();
+  let now = 1_800_000_000_000;
+  const clock = { ...systemClock, now: () => now };
+  const make = () => new FileEventStore(DIR, { disk, clock, segments: { maxBytes: 4000 } });
+  let store = make();
+  for (let n = 0; n < 5; n++) {
+    const events = Array.from({ length: 20 }, (_, i) => newEvent({ id: `given-${n}-${i}` }));
+    await store.append([{ topic: "t", events }]);
+  }
+  await store.truncate("t", 81);
+  for (const opened of ["at once", "opened again"]) {
+    const [again] = await store.append([{ topic: "t", events: [newEvent({ id: "given-0-7" })] }]);
+    assert.ok(again?.ok);
+    assert.deepEqual(again.duplicates, [{ index: 0, seq: 8 }], opened);
+    await store.close();
+    store = make();
+  }
+  now += 86_400_001;
+  const [later] = await store.append([{ topic: "t", events: [newEvent({ id: "given-0-7" })] }]);
+  assert.ok(later?.ok && later.count === 1);
+  await store.truncate("t", 101);
+  const tables = disk.files().filter((path) => path.endsWith(".lookup"));
+  assert.ok(tables.length <= 1, `tables that nobody looks at are removed: ${tables}`);
   await store.close();
 });
