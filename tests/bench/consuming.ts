@@ -1,14 +1,8 @@
 /** P8: consuming with acknowledgements, by one library client; and what runs of a handler cost, against `xargs`. */
-import { Nats, OurDaemon, Redis } from "./contenders.ts";
-import { type Bench, output, seconds, settle } from "./process.ts";
+import { Nats, OurDaemon, Redis, runClient as run } from "./contenders.ts";
+import { type Bench, seconds, settle } from "./process.ts";
 import type { Result } from "./report.ts";
 import { type Size, someOf } from "./workloads.ts";
-
-const clients = decodeURIComponent(new URL("./clients", import.meta.url).pathname);
-
-function run(client: string, ...args: string[]): string {
-  return `"$EVS_DENO" run --quiet -A ${clients}/${client}.ts ${args.join(" ")}`;
-}
 
 /** P8: everything that is stored, read and acknowledged. */
 export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
@@ -22,12 +16,8 @@ export async function consumeAll(bench: Bench, size: Size): Promise<Result> {
   await seconds(daemon.bench, "evs publish bench line --ndjson <lines");
   await using redis = size.redis ? await Redis.start(bench, "everysec") : undefined;
   if (redis) await seconds(redis.bench, 'redis-cli -s "$REDIS" --pipe <commands');
-  const hasNats = await output(bench, "command -v nats-server") !== undefined;
-  if (!hasNats) {
-    size.say("nats-server is not installed (apt-get install nats-server): its row stays empty");
-  }
-  await using nats = hasNats ? await Nats.start(bench) : undefined;
-  if (nats) await seconds(bench, run("nats", String(nats.port), "fill", "lines"));
+  await using nats = size.nats ? await Nats.start(bench) : undefined;
+  if (nats) await seconds(bench, run("nats", String(nats.port), "publish", "lines"));
   for (let round = 1; round <= size.rounds; round++) {
     size.say(`P8, round ${round}`);
     const [name, count] = [`r${round}`, String(size.events)];

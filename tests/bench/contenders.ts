@@ -1,6 +1,13 @@
 /** Who is measured: our daemon, a Redis and a NATS server of the benchmark's own, each in a fresh folder. Both end with their block. */
 import { type Bench, output, seconds } from "./process.ts";
 
+const clients = decodeURIComponent(new URL("./clients", import.meta.url).pathname);
+
+/** The command that runs a peer's client, as a shell takes it. */
+export function runClient(client: string, ...args: (string | number)[]): string {
+  return `"$EVS_DENO" run --quiet -A ${clients}/${client}.ts ${args.join(" ")}`;
+}
+
 /** Our daemon on a fresh data dir; `env` points every `evs` to it. */
 export class OurDaemon {
   readonly bench: Bench;
@@ -98,8 +105,10 @@ export class Nats {
   static async start(bench: Bench): Promise<Nats> {
     const folder = await Deno.makeTempDir({ dir: bench.folder, prefix: "nats-" });
     const port = freePort();
+    const always = await Nats.syncsAlways(bench) ? ", sync_interval: always" : "";
+    await Deno.writeTextFile(`${folder}/conf`, `jetstream { store_dir: "${folder}"${always} }\n`);
     const process = new Deno.Command("nats-server", {
-      args: ["-js", "-sd", folder, "-a", "127.0.0.1", "-p", String(port)],
+      args: ["-c", `${folder}/conf`, "-a", "127.0.0.1", "-p", String(port)],
       stdin: "null",
       stdout: "null",
       stderr: "null",
@@ -112,6 +121,13 @@ export class Nats {
         if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
       }
     }
+  }
+
+  /** True when the server that is installed can sync before it acknowledges; versions before 2.10 cannot. */
+  static async syncsAlways(bench: Bench): Promise<boolean> {
+    const conf = `${bench.folder}/nats-always.conf`;
+    await Deno.writeTextFile(conf, "jetstream { sync_interval: always }\n");
+    return await output(bench, `nats-server -t -c ${conf}`) !== undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -7,7 +7,9 @@ import { consumeAll, runHandlers } from "./consuming.ts";
 import { emitInProcess } from "./emitting.ts";
 import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
-import { prepare, publishFromPipe, publishOnce, replayToFile, type Size } from "./workloads.ts";
+import { publishFromPipe } from "./publishing.ts";
+import { replayToFile } from "./replaying.ts";
+import { prepare, publishOnce, type Size } from "./workloads.ts";
 
 const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 const quick = Deno.args.includes("--quick");
@@ -41,13 +43,17 @@ async function measure(bench: Bench): Promise<Result[]> {
   if (!redis) {
     say("redis-server is not installed (apt-get install redis-server): its rows stay empty");
   }
+  const nats = await output(bench, "command -v nats-server") !== undefined;
+  if (!nats) {
+    say("nats-server is not installed (apt-get install nats-server): its rows stay empty");
+  }
   const size: Size = quick
-    ? { events: 100_000, rounds: 1, starts: 10, redis, say }
-    : { events: 1_000_000, rounds: 3, starts: 20, redis, say };
+    ? { events: 100_000, rounds: 1, starts: 10, redis, nats, say }
+    : { events: 1_000_000, rounds: 3, starts: 20, redis, nats, say };
   await prepare(bench, size);
   return [
-    await publishFromPipe(bench, size),
-    await replayToFile(bench, size),
+    ...await publishFromPipe(bench, size),
+    ...await replayToFile(bench, size),
     await publishOnce(bench, size),
     await consumeAll(bench, size),
     ...await runHandlers(bench, size),

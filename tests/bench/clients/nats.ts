@@ -1,25 +1,64 @@
-/** P8, NATS: fills a stream, or reads it by a pull consumer with explicit acks. `nats.ts PORT fill FILE | NAME COUNT` */
+/**
+ * NATS JetStream: publishes lines in async batches (P3), reads a stream to stdout (P4), or reads it by a pull consumer with
+ * explicit acks (P8). `nats.ts PORT publish FILE|- | PORT replay COUNT | PORT NAME COUNT`
+ */
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 
+/** Publishes whose acknowledgements are waited for together. */
+const BATCH = 1000;
+
 const [port = "", name = "", rest = ""] = Deno.args;
 const connection = await connect({ servers: `127.0.0.1:${port}` });
-if (name === "fill") await fill(rest);
+if (name === "publish") await publish(rest);
+else if (name === "replay") await replay(Number(rest));
 else await consume(Number(rest));
 await connection.drain();
 
-async function fill(file: string): Promise<void> {
+async function publish(file: string): Promise<void> {
   const manager = await jetstreamManager(connection);
   await manager.streams.add({ name: "bench", subjects: ["bench"], storage: StorageType.File });
   const stream = jetstream(connection);
+  const input = file === "-" ? Deno.stdin : await Deno.open(file);
   let waiting: Promise<unknown>[] = [];
-  for (const line of (await Deno.readTextFile(file)).trimEnd().split("\n")) {
+  for await (const line of linesOf(input.readable)) {
     waiting.push(stream.publish("bench", line));
-    if (waiting.length < 1000) continue;
+    if (waiting.length < BATCH) continue;
     await Promise.all(waiting);
     waiting = [];
   }
   await Promise.all(waiting);
+}
+
+async function* linesOf(input: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = new Uint8Array(0);
+  for await (const chunk of input) {
+    const bytes = new Uint8Array(left.length + chunk.length);
+    bytes.set(left);
+    bytes.set(chunk, left.length);
+    let start = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
+      yield bytes.subarray(start, end);
+      start = end + 1;
+    }
+    left = bytes.slice(start);
+  }
+}
+
+async function replay(count: number): Promise<void> {
+  const consumer = await jetstream(connection).consumers.get("bench");
+  const out = Deno.stdout.writable.getWriter();
+  const LINE_FEED = Uint8Array.of(10);
+  let lines: Uint8Array[] = [];
+  let done = 0;
+  for await (const message of await consumer.consume({ max_messages: 1000 })) {
+    lines.push(message.data, LINE_FEED);
+    if (++done % BATCH === 0 || done === count) {
+      await out.write(new Uint8Array(await new Blob(lines as BlobPart[]).arrayBuffer()));
+      lines = [];
+    }
+    if (done === count) break;
+  }
 }
 
 async function consume(count: number): Promise<void> {

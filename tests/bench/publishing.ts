@@ -1,0 +1,71 @@
+/**
+ * P1 to P3: a stream of events from a pipe, acknowledged when it is durable. Both of our stores and the peers run once in
+ * each round, so that what else the machine does meets all of them alike.
+ */
+import { Nats, OurDaemon, Redis, runClient } from "./contenders.ts";
+import { type Bench, seconds, settle } from "./process.ts";
+import type { Result } from "./report.ts";
+import { type Size, someOf } from "./workloads.ts";
+
+const FILE = "evs, file, durable";
+const SQLITE = "evs, sqlite, durable";
+const ALWAYS = "Redis Streams, always";
+const EVERYSEC = "Redis Streams, everysec";
+
+async function publishOurs(bench: Bench, store: "file" | "sqlite"): Promise<number> {
+  await using daemon = await OurDaemon.start(bench, `--store ${store}`);
+  await settle(bench);
+  return await seconds(daemon.bench, "cat lines | evs publish bench line --ndjson");
+}
+
+async function publishRedis(bench: Bench, appendfsync: "always" | "everysec"): Promise<number> {
+  await using redis = await Redis.start(bench, appendfsync);
+  await settle(bench);
+  return await seconds(redis.bench, 'cat commands | redis-cli -s "$REDIS" --pipe');
+}
+
+async function publishNats(bench: Bench): Promise<number> {
+  await using nats = await Nats.start(bench);
+  await settle(bench);
+  return await seconds(bench, `cat lines | ${runClient("nats", nats.port, "publish", "-")}`);
+}
+
+/** P1, P2 and P3, from the same rounds. */
+export async function publishFromPipe(bench: Bench, size: Size): Promise<Result[]> {
+  const nats = `NATS JetStream, async batches, ${
+    await Nats.syncsAlways(bench) ? "sync_interval always" : "synced every 2 minutes"
+  }`;
+  const rates: Record<string, number[]> = {};
+  const take = async (name: string, run: () => Promise<number>) => {
+    (rates[name] ??= []).push(size.events / await run());
+  };
+  for (let round = 1; round <= size.rounds; round++) {
+    size.say(`P1, P2, P3, round ${round}`);
+    await take(FILE, () => publishOurs(bench, "file"));
+    await take(SQLITE, () => publishOurs(bench, "sqlite"));
+    if (size.redis) {
+      await take(ALWAYS, () => publishRedis(bench, "always"));
+      await take(EVERYSEC, () => publishRedis(bench, "everysec"));
+    }
+    if (size.nats) await take(nats, () => publishNats(bench));
+  }
+  const result = (id: string, names: string[], goals: Result["goals"]): Result => ({
+    id,
+    title: "publish from a pipe",
+    unit: "events/s",
+    lowerIsBetter: false,
+    series: names.map((name) => ({ name, rounds: someOf(rates[name]) })),
+    goals,
+  });
+  return [
+    result("P1", [FILE, ALWAYS, EVERYSEC], [
+      { against: ALWAYS, ratio: 5 },
+      { against: EVERYSEC, ratio: 1.5 },
+    ]),
+    result("P2", [SQLITE, ALWAYS, EVERYSEC], [
+      { against: ALWAYS, ratio: 2 },
+      { against: EVERYSEC, ratio: 0.6 },
+    ]),
+    result("P3", [FILE, SQLITE, nats], [{ against: nats, ratio: 10 }]),
+  ];
+}
