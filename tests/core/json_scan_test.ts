@@ -64,6 +64,25 @@ Deno.test("scanLine takes what JSON.parse takes, and nothing else, when a text i
   );
 });
 
+Deno.test("scanLine takes what JSON.parse takes, and nothing else, of all short texts", () => {
+  const alphabet = [...'{}[]",:\\ 01-.e', "é"];
+  const extend = (text: string, left: number): void => {
+    assert.equal(accepts(text), isJson(text), JSON.stringify(text));
+    if (left > 0) { for (const char of alphabet) extend(text + char, left - 1); }
+  };
+  extend("", 4);
+});
+
+Deno.test("scanLine takes what JSON.parse takes of every byte, in a string and after a backslash", () => {
+  for (let code = 0; code < 0x80; code++) {
+    const char = String.fromCharCode(code);
+    if (char === "\n") continue; // ends the line
+    for (const text of [`"${char}"`, `"\\${char}"`, `"\\u00${char}0"`, `["a${char}b"]`]) {
+      assert.equal(accepts(text), isJson(text), JSON.stringify(text));
+    }
+  }
+});
+
 Deno.test("scanLine leaves what nests too deep to who can say where", () => {
   const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
   assert.ok(accepts(nested(MAX_DEPTH)));
