@@ -94,7 +94,7 @@ function crossFaults(prepare: Prepare): string[] {
     `SELECT count(*) AS keys FROM log WHERE json_valid(CAST(line AS TEXT))
      AND key IS NOT CAST(line AS TEXT) ->> '$.key'`,
   ).get() as { keys: number };
-  if (keys > 0) faults.push(`the key column of ${keys} events is not the key of the event`);
+  if (keys > 0) faults.push(`events whose key column is not the key of the event: ${keys}`);
   const { ids } = prepare(
     `SELECT count(*) AS ids FROM given_ids g JOIN log l ON l.pos = g.topic * (1 << 36) + g.seq
      WHERE json_valid(CAST(l.line AS TEXT)) AND CAST(l.line AS TEXT) ->> '$.id' <> g.id`,

@@ -1,13 +1,15 @@
 /**
  * docs/operating.md is what an operator sees: its `sh` blocks run in order, its `console` blocks are typed into a real
- * terminal (tmux) of 80 columns, and the screen is held against the page. A question is answered with "n". Ids, times and durations are folded on both sides.
+ * terminal (tmux) of 80 columns, and the screen is held against the page. What nobody should copy, such as the damage to
+ * a disk, is a comment that begins with `sh` and runs unseen. A question is answered with "n". Ids, times and durations
+ * are folded on both sides.
  * With EVS_WRITE_SCREENS=1 the screens are written into the page instead.
  */
 import assert from "node:assert/strict";
 import { needTools, Place, project } from "../helpers/shell.ts";
 
 const PAGE = `${project}/docs/operating.md`;
-const BLOCK = /^```(\w+)\n([^]*?)^```$/gm;
+const BLOCK = /^(?:```|<!-- )(\w+)\n([^]*?)^(?:```|-->)$/gm;
 const END = "[the command ended with ";
 
 /** Shows a command's screen as a terminal of 80 columns has it. */
@@ -47,6 +49,8 @@ function fold(screen: string): string {
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, "ID")
     .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME")
     .replace(/(?<![\w.:])(?:now|\d+(?:ms|s|m))(?= )/g, "DURATION")
+    .replace(/\bprocess \d+/g, "process PID")
+    .replace(/\b\d+ KiB/g, "SIZE")
     .replace(/ +/g, " ")
     .split("\n").map((line) => line.trimEnd()).join("\n");
 }
@@ -65,7 +69,8 @@ Deno.test("docs/operating.md shows what a terminal of 80 columns shows", async (
     } else if (language === "console") {
       const [typed = "", ...shown] = code.trimEnd().split("\n");
       assert.ok(typed.startsWith("$ "), `line ${line}: a screen begins with what is typed`);
-      const screen = await screenOf(place, typed.slice(2));
+      const screen = (await screenOf(place, typed.slice(2)))
+        .replaceAll(`${place.folder}/home`, "/home/ada");
       screens++;
       assert.ok(screen.split("\n").every((text) => text.length <= 80));
       const fresh = `\`\`\`console\n${typed}\n${screen === "" ? "" : `${screen}\n`}\`\`\``;
