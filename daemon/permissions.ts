@@ -3,6 +3,7 @@
  * never had them; a compiled binary has everything that it was built with, and whoever finds a hole in it then finds no
  * process to start and nobody to talk to. Accepting connections needs no permission any more.
  */
+import { withRealPaths } from "../core/client/paths.ts";
 
 const NEEDLESS = ["run", "ffi", "net", "env"] as const;
 
@@ -28,7 +29,7 @@ export function permissionsInForce(
     Deno.permissions.querySync(descriptor).state === "granted";
   const paths = (name: "read" | "write", all: string[]) => {
     if (granted({ name })) return [`--allow-${name}`];
-    const held = [...new Set(all)].filter((path) => granted({ name, path }));
+    const held = withRealPaths(all).filter((path) => granted({ name, path }));
     return held.length > 0 ? [`--allow-${name}=${held.join(",")}`] : [];
   };
   const net = granted({ name: "net" })

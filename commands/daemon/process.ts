@@ -86,12 +86,15 @@ function readyLine(line: string): { pid: number; socket: string } {
 
 /** Why a daemon did not start, in its own words: what happened, then what to do about it. */
 export function startError(words: string, code: number): EvsError {
-  const known = /^evs daemon: (.*)\n?([^]*)$/.exec(words);
+  // A stack is no advice: what the daemon did not foresee is shown whole.
+  const known = code === ExitCode.Bug ? null : /^evs daemon: (.*)\n?([^]*)$/.exec(words);
   const hint = known?.[2]?.trim() ?? "";
   const message = known?.[1] ?? (words.trim() || "it said nothing");
   return new EvsError(
     { code: "daemon/start-failed", status: 500, exit: code === 0 ? ExitCode.Bug : code },
-    known === null ? `the daemon ended with ${code} before it served: ${message}` : message,
+    known === null
+      ? `the daemon ended with ${code} before it served: ${message.replace(/^evs daemon: /, "")}`
+      : message,
     hint === "" ? {} : { hint },
   );
 }

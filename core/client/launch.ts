@@ -2,7 +2,7 @@
  * How the daemon is started: the one place that knows its exact permissions (contract row 23). No TCP, no subprocess, no
  * FFI, no environment; its own source, the data dir, the socket's folder and the config are all that it can reach.
  */
-import { folderOf } from "./paths.ts";
+import { folderOf, withRealPaths } from "./paths.ts";
 
 /** What a daemon is started with. */
 export interface LaunchOptions {
@@ -34,8 +34,8 @@ export function permissionFlags({ dataDir, socket, config }: LaunchOptions): str
   return [
     "--no-prompt",
     `--allow-net=unix:${escape(socket)}`,
-    `--allow-read=${[dataDir, folder, config, source].map(escape).join(",")}`,
-    `--allow-write=${[dataDir, folder].map(escape).join(",")}`,
+    `--allow-read=${withRealPaths([dataDir, folder, config, source]).map(escape).join(",")}`,
+    `--allow-write=${withRealPaths([dataDir, folder]).map(escape).join(",")}`,
     "--allow-sys=uid",
   ];
 }

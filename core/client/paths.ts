@@ -85,3 +85,23 @@ function absolute(path: string): string {
 export function folderOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
+
+/**
+ * The paths, and behind them the real one of each that leads through a symbolic link, as a home folder often does. Deno holds
+ * a name against a grant as it is written, but what is asked of an open file as it really is; so a daemon needs both.
+ */
+export function withRealPaths(paths: readonly string[]): string[] {
+  return [...new Set([...paths, ...paths.map(realPath)])];
+}
+
+/** What is there of the path without links, the rest as it is. A path that may not be looked at stays as it is. */
+function realPath(path: string): string {
+  for (let there = path;; there = folderOf(there)) {
+    try {
+      const real = Deno.realPathSync(there);
+      return (real === "/" ? "" : real) + path.slice(there === "/" ? 0 : there.length);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || there === "/") return path;
+    }
+  }
+}

@@ -88,3 +88,27 @@ Deno.test("evs daemon status lists the permissions that the daemon was started w
   assert.deepEqual(permissions, permissionFlags(daemon).slice(1));
   assert.ok(permissions.every((flag: string) => !/all$|run/.test(flag)));
 });
+
+Deno.test("a daemon whose places lead through a symbolic link serves, keeps its log and answers where it was asked to", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  await Deno.mkdir(`${folder}/real/home`, { recursive: true });
+  await Deno.symlink(`${folder}/real`, `${folder}/link`);
+  const home = `${folder}/link/home`;
+  const at = { dataDir: `${home}/not/yet`, socket: `${home}/run/evs.sock` };
+  const env = { HOME: home, XDG_CONFIG_HOME: `${home}/config` };
+  for (const store of ["sqlite", "file"]) {
+    const started = await evs(["daemon", "start", "--store", store], { at, env });
+    assert.equal(started.code, 0, started.stderr);
+    const stored = await evs(["publish", store, "n", "1"], { at, env });
+    assert.equal(JSON.parse(stored.stdout).seq, 1, stored.stderr);
+    const status = await evs(["daemon", "status", "--json"], { at, env });
+    const { permissions } = JSON.parse(status.stdout);
+    for (const name of ["read", "write"]) {
+      const flag: string = permissions.find((flag: string) => flag.includes(`allow-${name}`));
+      assert.ok(flag.includes(at.dataDir) && flag.includes(`${folder}/real/home/not/yet`), flag);
+    }
+    assert.equal((await evs(["daemon", "stop"], { at, env })).code, 0);
+  }
+  assert.match(await Deno.readTextFile(`${at.dataDir}/log/daemon.log`), /"ready"/);
+  await Deno.remove(folder, { recursive: true });
+});
