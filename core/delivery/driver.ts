@@ -8,7 +8,6 @@ import { type Event, type NewEvent, toEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { commitEvents } from "../tail.ts";
-import { select } from "../replay.ts";
 import { Committer } from "./committer.ts";
 import {
   AGAIN_MS,
@@ -19,6 +18,7 @@ import {
   noRow,
   pageLimit,
   PAGES_A_TURN,
+  readEvents,
   type Waiter,
   WINDOW,
 } from "./driver_parts.ts";
@@ -297,14 +297,10 @@ export class SubscriptionDriver {
     this.#look(topic);
     if (lane.readNext > head.lastSeq) return;
     const { eventTypes } = this.queue.settings;
-    const page = store.readPage(topic, {
-      from: lane.readNext,
-      to: head.lastSeq,
-      limit: pageLimit(head),
-      ...(eventTypes.length > 0 ? { types: eventTypes } : {}),
-    });
-    const events = select(page.events, this.#filter);
-    this.queue.feed(topic, { events, next: Math.min(page.next, head.lastSeq + 1) });
+    const types = eventTypes.length > 0 ? { types: eventTypes } : {};
+    const query = { from: lane.readNext, to: head.lastSeq, limit: pageLimit(head), ...types };
+    const page = readEvents(store, topic, { query, filter: this.#filter });
+    this.queue.feed(topic, { ...page, next: Math.min(page.next, head.lastSeq + 1) });
     if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
     this.#flushSoon();
   }

@@ -1,14 +1,18 @@
 /** What a driver of deliveries is given, and what is asked of it. */
 import type { Clock } from "../clock.ts";
 import { InternalError } from "../errors.ts";
-import type { JournalStore, TopicHead } from "../store/store.ts";
+import type { Event, StoredEvent } from "../event.ts";
+import { select } from "../replay.ts";
+import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
 import type { Ledger } from "./committer.ts";
 import type { Lease } from "./entry.ts";
 import type { LeaseOrder } from "./queue.ts";
+import { type WireEvent, wireEvents } from "./wire_event.ts";
 
 /** Events and bytes that are read ahead of the consumers. */
 export const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
-const PAGE = { events: 500, bytes: 2 * 1024 * 1024 };
+/** As many as a block of the store has: whole ones are read at once. */
+const PAGE = { events: 1024, bytes: 2 * 1024 * 1024 };
 /** Pages that are read before others get their turn. */
 export const PAGES_A_TURN = 4;
 /** How long skipped events may wait to be written down, ms. */
@@ -20,6 +24,23 @@ export const AGAIN_MS = 1000;
 export function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
   const mean = Math.max(1, bytes / Math.max(1, lastSeq - firstSeq + 1));
   return Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean)));
+}
+
+/**
+ * A page of events: as lines, where the store has those at hand and nobody looks into the events; the way of most
+ * subscriptions.
+ */
+export function readEvents(
+  store: JournalStore,
+  topic: string,
+  { query, filter }: { query: PageQuery; filter: ((event: Event) => boolean) | undefined },
+): { events: (StoredEvent | WireEvent)[]; next: number } {
+  if (filter === undefined && store.keepsLines?.(topic)) {
+    const { bytes, next } = store.readLines(topic, query);
+    return { events: wireEvents(bytes), next };
+  }
+  const page = store.readPage(topic, query);
+  return { events: select(page.events, filter), next: page.next };
 }
 
 /** A retry whose row is gone: a bug of ours. */

@@ -1,7 +1,13 @@
-/** A binary heap: what is least comes first. */
+/**
+ * What is least comes first. Nearly everything comes in order here: what is not less than the last one waits in a line, and
+ * only what is goes into a binary heap beside it.
+ */
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #rank: (item: T) => number;
+  #line: T[] = [];
+  /** The head of the line. */
+  #at = 0;
 
   /** `rank` of an item must not change while it is in the heap. */
   constructor(rank: (item: T) => number) {
@@ -9,14 +15,49 @@ export class Heap<T> {
   }
 
   get size(): number {
-    return this.#items.length;
+    return this.#items.length + this.#line.length - this.#at;
+  }
+
+  /** All of them, in no order. */
+  *[Symbol.iterator](): Generator<T, void, undefined> {
+    yield* this.#items;
+    for (let at = this.#at; at < this.#line.length; at++) yield this.#line[at]!;
   }
 
   peek(): T | undefined {
-    return this.#items[0];
+    return this.#lineIsNext() ? this.#line[this.#at] : this.#items[0];
   }
 
   push(item: T): void {
+    const line = this.#line;
+    if (this.#at === line.length || this.#rank(line[line.length - 1]!) <= this.#rank(item)) {
+      line.push(item);
+    } else {
+      this.#sink(item);
+    }
+  }
+
+  pop(): T | undefined {
+    if (!this.#lineIsNext()) return this.#raise();
+    const item = this.#line[this.#at++];
+    // What was taken is let go: all at once at the end of the line, else when it is most of it.
+    if (this.#at === this.#line.length) {
+      this.#line = [];
+      this.#at = 0;
+    } else if (this.#at >= 1024 && this.#at * 2 >= this.#line.length) {
+      this.#line = this.#line.slice(this.#at);
+      this.#at = 0;
+    }
+    return item;
+  }
+
+  #lineIsNext(): boolean {
+    if (this.#at === this.#line.length) return false;
+    const [least] = this.#items;
+    return least === undefined || this.#rank(this.#line[this.#at]!) <= this.#rank(least);
+  }
+
+  #sink(item: T): void {
     const items = this.#items;
     let at = items.push(item) - 1;
     const rank = this.#rank(item);
@@ -29,7 +70,7 @@ export class Heap<T> {
     items[at] = item;
   }
 
-  pop(): T | undefined {
+  #raise(): T | undefined {
     const items = this.#items;
     const first = items[0];
     const last = items.pop();

@@ -3,7 +3,6 @@
  * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
  * so that nobody else settles them.
  */
-import { toWireLine } from "../event.ts";
 import { splitDeadLetterName } from "../dead_letter/name.ts";
 import { backoffDelay } from "../retry.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
@@ -69,6 +68,7 @@ export function planSettle(
   const dead: DeadLetterRecord[] = [];
   const steps: (() => void)[] = [];
   const leases: Lease[] = [];
+  const done: Lease[] = [];
   const settled = new Map<TopicLane, number[]>();
   const result = items.map((item): Outcome => {
     const lease = queue.shelf.leases.get(item.lease);
@@ -83,7 +83,7 @@ export function planSettle(
     queue.breaker.note(!item.ack, queue.settings.breaker);
     if (item.ack) {
       if (entry.kind === "retry") changes.push(removeRetry(queue, entry), ...removeOriginal(lease));
-      steps.push(() => finish(queue, lease));
+      done.push(lease);
       return "done";
     }
     const attempts = remember(lease.record?.attempts ?? [], attemptOf(item, lease, context.now));
@@ -91,7 +91,7 @@ export function planSettle(
     const event = {
       ...identityOf(queue, entry),
       attempts,
-      line: lease.record?.line ?? toWireLine(entry.event!),
+      line: lease.record?.line ?? entry.copyLine(),
       ...(lease.record?.editedFrom === undefined ? {} : { editedFrom: lease.record.editedFrom }),
     };
     // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again after the pause.
@@ -135,6 +135,7 @@ export function planSettle(
     dead,
     apply() {
       lanes.apply();
+      for (const lease of done) finish(queue, lease);
       for (const step of steps) step();
     },
     rollback() {

@@ -6,7 +6,7 @@
  * {@link Plan} says; only a commit that is durable is applied, so that memory is never ahead of the disk. One plan at a
  * time is under way.
  */
-import { type StoredEvent, toWireLine } from "../event.ts";
+import type { StoredEvent } from "../event.ts";
 import type {
   CursorRecord,
   MissedRecord,
@@ -14,9 +14,10 @@ import type {
   SubscriptionSettings,
 } from "../state/state.ts";
 import { Breaker } from "./breaker.ts";
-import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
+import { Entry, type Lease, type Now, type TopicLane } from "./entry.ts";
 import { SeqSet } from "./seq_set.ts";
 import { Shelf } from "./shelf.ts";
+import type { WireEvent } from "./wire_event.ts";
 
 /** What a queue is made from: its part of a state snapshot. */
 export interface QueueStart {
@@ -43,8 +44,9 @@ export interface LeaseOrder {
 
 /** How many bytes of leased events a subscription holds in memory, all consumers together. */
 const MAX_LEASED_BYTES = 64 * 1024 * 1024;
-/** What an event weighs beside its payload. */
-const OVERHEAD = 256;
+
+/** So many pages of events may be held by the few of each that are still on their way. */
+const PAGES_SHARED = 4;
 
 /** One subscription's deliveries; see the head of this file. */
 export class DeliveryQueue {
@@ -55,6 +57,8 @@ export class DeliveryQueue {
   readonly breaker: Breaker = new Breaker();
   /** Events of topics that store nothing, dropped because nobody took them in time. */
   dropped = 0;
+  /** Pages that were fed. */
+  #pages = 0;
 
   constructor(start: QueueStart, now: Now) {
     this.name = start.name;
@@ -124,7 +128,10 @@ export class DeliveryQueue {
    * Takes in what was read: `events` are those of the seqs from `readNext` up to, not including, `next` that are wanted;
    * the others are skipped and count as done.
    */
-  feed(topic: string, page: { events: readonly StoredEvent[]; next: number }): void {
+  feed(
+    topic: string,
+    page: { events: readonly (StoredEvent | WireEvent)[]; next: number },
+  ): void {
     const lane = this.lanes.get(topic);
     if (!lane || page.next <= lane.readNext) return;
     const wanted = page.events.filter(({ seq }) => seq >= lane.readNext && seq < page.next);
@@ -134,10 +141,14 @@ export class DeliveryQueue {
       lane.settled.addRange(first, last);
       lane.dirty = true;
     }
+    this.#pages++;
     for (const event of wanted) {
       if (lane.settled.has(event.seq) || lane.held.has(event.seq)) continue;
-      this.shelf.addStream(streamEntry("stream", event));
+      const entry = Entry.of("stream", topic, event);
+      entry.page = this.#pages;
+      this.shelf.addStream(entry);
     }
+    if (this.#pages % PAGES_SHARED === 0) this.shelf.ownLines(this.#pages - PAGES_SHARED);
     lane.readNext = page.next;
     lane.lastSeq = Math.max(lane.lastSeq, page.next - 1);
   }
@@ -148,7 +159,7 @@ export class DeliveryQueue {
     if (shelf.bufferedEphemeral >= room.events || shelf.bufferedBytes >= room.bytes) {
       this.dropped++;
     } else {
-      shelf.addStream(streamEntry("ephemeral", event));
+      shelf.addStream(Entry.of("ephemeral", event.topic, event));
     }
   }
 
@@ -188,7 +199,7 @@ export class DeliveryQueue {
    * settled like any other.
    */
   leaseDirect(event: StoredEvent, now: Now, order: { token: string; consumer: string }): Lease {
-    const entry = streamEntry("ephemeral", event);
+    const entry = Entry.of("ephemeral", event.topic, event);
     const lease: Lease = {
       token: order.token,
       entry,
@@ -288,29 +299,7 @@ export class DeliveryQueue {
 
 /** The event of a lease as its wire line, with or without its line feed. */
 export function lineOf({ record, entry }: Lease): Uint8Array {
-  return record?.line ?? entry.event!.line ?? toWireLine(entry.event!);
-}
-
-function streamEntry(kind: "stream" | "ephemeral", event: StoredEvent): Entry {
-  return {
-    kind,
-    topic: event.topic,
-    seq: event.seq,
-    id: event.id,
-    type: event.type,
-    key: event.key,
-    group: undefined,
-    event,
-    size: event.payload.length + event.metadata.length + OVERHEAD,
-    nextAttempt: 1,
-    failures: 0,
-    order: 0,
-    ready: false,
-    due: false,
-    dueMono: 0,
-    lease: undefined,
-    gone: false,
-  };
+  return record?.line ?? entry.line!;
 }
 
 /** A retry as an entry. `size`: of its line, where that is known. */
@@ -319,25 +308,12 @@ export function retryEntry(
   now: Now,
   size = 4096,
 ): Entry {
-  return {
-    kind: "retry",
-    topic: retry.topic,
-    seq: retry.seq,
-    id: retry.id,
-    type: retry.type,
-    key: retry.key,
-    group: undefined,
-    event: undefined,
-    size,
-    nextAttempt: retry.nextAttempt,
-    failures: retry.failures,
-    order: 0,
-    ready: false,
-    due: false,
-    dueMono: now.mono + Math.max(0, retry.dueAt - now.wall),
-    lease: undefined,
-    gone: false,
-  };
+  const { topic, seq, key, id, type } = retry;
+  const entry = Entry.ofRetry({ topic, seq, key, size }, { id, type });
+  entry.nextAttempt = retry.nextAttempt;
+  entry.failures = retry.failures;
+  entry.dueMono = now.mono + Math.max(0, retry.dueAt - now.wall);
+  return entry;
 }
 
 /** The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may hold settled seqs. */

@@ -6,7 +6,7 @@
 import { runBecause, runBecauseNow } from "../causation.ts";
 import type { Clock } from "../clock.ts";
 import { EvsError, HandlerTimeoutError, OverflowError } from "../errors.ts";
-import { type Event, toEvent } from "../event.ts";
+import type { Event } from "../event.ts";
 import { eventOfLine } from "../event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS, newToken } from "./driver_parts.ts";
@@ -196,7 +196,7 @@ export class HandlerRunner {
 
   #handle(lease: Lease): void {
     const { record, entry } = lease;
-    const event = record ? eventOfLine(decoder.decode(record.line)) : toEvent(entry.event!);
+    const event = record ? eventOfLine(decoder.decode(record.line)) : entry.toEvent();
     this.#held.add(lease.token);
     const { handler } = this.#options;
     const context = this.#context(lease.attempt);

@@ -21,7 +21,6 @@ export class Shelf {
   readonly #groups = new Map<string, KeyGroup>();
   readonly #due = new Heap<Timed<Entry>>(({ at }) => at);
   readonly #expiry = new Heap<Timed<Lease>>(({ at }) => at);
-  readonly #stream = new Set<Entry>();
   #order = 0;
   /** Bytes of the events that are not leased, and of those that are. */
   bufferedBytes = 0;
@@ -29,11 +28,8 @@ export class Shelf {
   leasedRetries = 0;
   leasedStream = 0;
   bufferedEphemeral = 0;
-
   /** Stream and ephemeral events that are not leased. */
-  get buffered(): number {
-    return this.#stream.size;
-  }
+  buffered = 0;
 
   /** Retries that are not leased. */
   get scheduled(): number {
@@ -163,17 +159,18 @@ export class Shelf {
 
   /** A leased stream event becomes a retry; call between `endLease` and `schedule`. */
   becomeRetry(entry: Entry): void {
-    entry.kind = "retry";
-    entry.event = undefined;
+    entry.becomeRetry();
     this.retries.set(retryKey(entry.topic, entry.id), entry);
   }
 
   /** The event is settled or skipped: it leaves. Its lease must have ended. */
   drop(entry: Entry): void {
     entry.gone = true;
-    if (this.#stream.has(entry)) this.#unbuffer(entry);
-    const key = retryKey(entry.topic, entry.id);
-    if (this.retries.get(key) === entry) this.retries.delete(key);
+    if (entry.buffered) this.#unbuffer(entry);
+    if (entry.kind === "retry") {
+      const key = retryKey(entry.topic, entry.id);
+      if (this.retries.get(key) === entry) this.retries.delete(key);
+    }
     if (!entry.group) return;
     remove(entry.group.waiting, entry);
     remove(entry.group.scheduled, entry);
@@ -182,17 +179,35 @@ export class Shelf {
 
   /** The stream events of a topic that are not leased. */
   bufferedOf(topic: string): Entry[] {
-    return [...this.#stream].filter((entry) => entry.topic === topic && entry.kind === "stream");
+    return this.#allBuffered().filter((entry) => entry.topic === topic && entry.kind === "stream");
+  }
+
+  /** What was read before page number `page` keeps lines of its own: those pages are free to go. */
+  ownLines(page: number): void {
+    for (const { entry } of this.leases.values()) if (entry.page < page) entry.ownLine();
+    for (const entry of this.#allBuffered()) if (entry.page < page) entry.ownLine();
+  }
+
+  /** Oldest first. What is buffered is ready, or waits behind another of its key. */
+  #allBuffered(): Entry[] {
+    const found = new Set<Entry>();
+    for (const entry of this.#ready) if (entry.buffered) found.add(entry);
+    for (const { waiting } of this.#groups.values()) {
+      for (const entry of waiting) if (entry.buffered) found.add(entry);
+    }
+    return [...found].sort((a, b) => a.order - b.order);
   }
 
   #buffer(entry: Entry): void {
-    this.#stream.add(entry);
+    entry.buffered = true;
+    this.buffered++;
     this.bufferedBytes += entry.size;
     if (entry.kind === "ephemeral") this.bufferedEphemeral++;
   }
 
   #unbuffer(entry: Entry): void {
-    this.#stream.delete(entry);
+    entry.buffered = false;
+    this.buffered--;
     this.bufferedBytes -= entry.size;
     if (entry.kind === "ephemeral") this.bufferedEphemeral--;
   }

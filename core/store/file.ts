@@ -297,6 +297,10 @@ export class FileEventStore implements JournalStore {
     return this.#reader.readPage(topic, query);
   }
 
+  keepsLines(): boolean {
+    return true;
+  }
+
   readLines(topic: string, query: PageQuery): LinePage {
     return this.#reader.readLines(topic, query);
   }

@@ -133,6 +133,10 @@ export class FileWorkerEventStore implements JournalStore {
     return this.#reader.readPage(topic, query);
   }
 
+  keepsLines(): boolean {
+    return true;
+  }
+
   readLines(topic: string, query: PageQuery): LinePage {
     return this.#reader.readLines(topic, query);
   }

@@ -111,6 +111,10 @@ export class RoutedStore implements JournalStore {
     return this.of(topic).readPage(topic, query);
   }
 
+  keepsLines(topic: string): boolean {
+    return this.of(topic).keepsLines?.(topic) ?? false;
+  }
+
   readLines(topic: string, query: PageQuery): LinePage {
     return this.of(topic).readLines(topic, query);
   }

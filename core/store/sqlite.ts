@@ -165,6 +165,10 @@ export class SqliteEventStore implements JournalStore {
     return this.#reader.readKey(topic, query);
   }
 
+  keepsLines(): boolean {
+    return true;
+  }
+
   readLines(topic: string, query: PageQuery): LinePage {
     return this.#reader.readLines(topic, query);
   }

@@ -143,6 +143,8 @@ export interface JournalStore extends EventStore {
   readPage(topic: string, query: PageQuery): Page;
   /** The same as bytes; faster where no one needs the events themselves. */
   readLines(topic: string, query: PageQuery): LinePage;
+  /** True where a topic's events are stored as wire lines: then {@link readLines} costs less than {@link readPage}. */
+  keepsLines?(topic: string): boolean;
   /** A page of one key's events, oldest first, where the store has an index for it; `readKey` of by_key.ts serves all. */
   readKey?(topic: string, query: KeyQuery): Page;
   /** The event with this id, if it is there. */

@@ -133,6 +133,10 @@ export class WorkerEventStore implements JournalStore {
     return this.#reader.readKey(topic, query);
   }
 
+  keepsLines(): boolean {
+    return true;
+  }
+
   readLines(topic: string, query: PageQuery): LinePage {
     return this.#reader.readLines(topic, query);
   }

@@ -276,6 +276,7 @@ const encoder = new TextEncoder();
 const BESIDE = 256;
 const COMMA = 0x2c;
 const BRACE = 0x7d;
+const LF = 0x0a;
 
 /**
  * The answer as bytes: each event's own line stands in it, so that its payload is what was published. Written into one
@@ -288,19 +289,16 @@ export function leaseReply(rest: object, deliveries: readonly Delivery[]): Uint8
   const bytes = new Uint8Array(open.length + lines + 3);
   bytes.set(open);
   let at = open.length;
-  deliveries.forEach(({ lease, attempt, expiresAt, line }, index) => {
+  for (const [index, { lease, attempt, expiresAt, line }] of deliveries.entries()) {
     if (index > 0) bytes[at++] = COMMA;
     const about = `{"lease":"${lease}","attempt":${attempt},"expiresAt":${expiresAt},"event":`;
-    at += encoder.encodeInto(about, bytes.subarray(at, at + BESIDE)).written;
-    const event = withoutLineFeed(line);
-    bytes.set(event, at);
-    at += event.length;
+    // Plain ASCII, and short: quicker than a view of the buffer and a call of the encoder.
+    for (let i = 0; i < about.length; i++) bytes[at++] = about.charCodeAt(i);
+    const end = line[line.length - 1] === LF ? line.length - 1 : line.length;
+    bytes.set(end === line.length ? line : line.subarray(0, end), at);
+    at += end;
     bytes[at++] = BRACE;
-  });
+  }
   at += encoder.encodeInto("]}\n", bytes.subarray(at)).written;
   return bytes.subarray(0, at);
-}
-
-function withoutLineFeed(line: Uint8Array): Uint8Array {
-  return line.at(-1) === 0x0a ? line.subarray(0, -1) : line;
 }

@@ -4,7 +4,9 @@ import type { Lease, Now } from "../../../core/delivery/entry.ts";
 import { planAdopt } from "../../../core/delivery/adopt.ts";
 import { type Plan, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
-import type { StoredEvent } from "../../../core/event.ts";
+import { wireEvents } from "../../../core/delivery/wire_event.ts";
+import { type StoredEvent, toWireLine } from "../../../core/event.ts";
+import { concat } from "../../../core/store/bytes.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { SubscriptionSettings } from "../../../core/state/state.ts";
 
@@ -63,7 +65,9 @@ export class Bench {
   feed(count: number): void {
     const from = this.queue.lanes.get("t")!.readNext;
     const events = this.log.slice(from - 1, from - 1 + count);
-    this.queue.feed("t", { events, next: from + events.length });
+    // Every other page as lines, the way it comes from a store on disk.
+    const lines = from % 2 === 0 ? wireEvents(concat(events.map(toWireLine))) : events;
+    this.queue.feed("t", { events: lines, next: from + events.length });
   }
 
   lease(max: number): void {

@@ -215,3 +215,23 @@ Deno.test("planSeek redoes what was done, keeps retries after the target and ski
   bench.lease(10);
   assert.deepEqual(leased(bench).sort(), [4, 5], "6 is still leased");
 });
+
+Deno.test("DeliveryQueue holds no page of events for the few that stay on their way", () => {
+  const bench = new Bench();
+  const pages = 20;
+  for (let seq = 1; seq <= 1 + 10 * pages; seq++) {
+    bench.publish(seq % 10 === 5 ? `k${seq}` : undefined);
+  }
+  bench.feed(1);
+  bench.lease(1);
+  for (let page = 0; page < pages; page++) {
+    bench.feed(10); // from an even seq on: as lines
+    bench.lease(10);
+    const done = bench.leases.filter(({ entry }) => entry.key === undefined);
+    bench.settle(done.map(({ token }) => ({ lease: token, ack: true })));
+  }
+  const held = bench.leases.map(({ entry }) => entry.line!);
+  assert.equal(held.length, pages);
+  const shared = held.filter((line) => line.buffer.byteLength > line.length + 1);
+  assert.ok(shared.length <= 8, `the pages of ${shared.length} events of ${pages} are held`);
+});

@@ -1,0 +1,130 @@
+/**
+ * An event that is on its way as the wire line that its store has. Most events are handed out, acknowledged and forgotten:
+ * of those only the seq and the key are read, off the bytes; the rest is parsed when somebody asks for it.
+ */
+import type { StoredEvent } from "../event.ts";
+import { eventOf } from "../store/file/lines.ts";
+
+const LF = 0x0a;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+const ZERO = 0x30;
+const NINE = 0x39;
+const K = 0x6b;
+const M = 0x6d;
+/** What stands around the values that are passed over, as every store writes it. */
+const SEQ = '{"seq":'.length;
+const ID = ',"id":'.length;
+const TYPE = ',"type":'.length;
+const TOPIC = ',"topic":'.length;
+const TIMESTAMP = ',"timestamp":'.length;
+const VERSION = ',"schemaVersion":'.length;
+const KEY = ',"key":'.length;
+
+const decoder = new TextDecoder();
+
+/** One line of a page; see the head of this file. */
+export class WireEvent {
+  readonly seq: number;
+  readonly key: string | undefined;
+  #bytes: Uint8Array;
+  #start: number;
+  #end: number;
+  #stored: StoredEvent | undefined;
+
+  /** The line from `start` to `end`, its line feed left out. */
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    const head = scan(bytes, start, end);
+    if (head === undefined) {
+      // As it was written by an older hand: slower, and the same.
+      this.#stored = eventOf(this.line);
+      this.seq = this.#stored.seq;
+      this.key = this.#stored.key;
+    } else {
+      this.seq = head.seq;
+      this.key = head.key;
+    }
+  }
+
+  /** Bytes of the line. */
+  get size(): number {
+    return this.#end - this.#start;
+  }
+
+  /** The line without its line feed: a view. */
+  get line(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.#end);
+  }
+
+  /** A copy of the line, with its line feed. */
+  copy(): Uint8Array {
+    const copy = new Uint8Array(this.size + 1);
+    copy.set(this.line);
+    copy[this.size] = LF;
+    return copy;
+  }
+
+  /** The whole event. */
+  get stored(): StoredEvent {
+    return this.#stored ??= eventOf(this.line);
+  }
+
+  /** Takes its line out of its page, which is free to go then. */
+  own(): void {
+    if (this.#bytes.buffer.byteLength === this.size) return;
+    this.#bytes = this.line.slice();
+    this.#start = 0;
+    this.#end = this.#bytes.length;
+    this.#stored = undefined;
+  }
+}
+
+/** The events of whole wire lines. */
+export function wireEvents(lines: Uint8Array): WireEvent[] {
+  const events: WireEvent[] = [];
+  for (let start = 0; start < lines.length;) {
+    const found = lines.indexOf(LF, start);
+    const end = found < 0 ? lines.length : found;
+    events.push(new WireEvent(lines, start, end));
+    start = end + 1;
+  }
+  return events;
+}
+
+/** The seq and the key of a line; undefined where its members are not those that we write, in their order. */
+function scan(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): { seq: number; key: string | undefined } | undefined {
+  let at = start + SEQ;
+  let seq = 0;
+  for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) seq = seq * 10 + (bytes[at]! - ZERO);
+  at = behindString(bytes, at + ID, end);
+  at = behindString(bytes, at + TYPE, end);
+  at = behindString(bytes, at + TOPIC, end) + TIMESTAMP;
+  while (at < end && bytes[at] !== COMMA) at++;
+  at = behindString(bytes, at + VERSION, end);
+  // The first letter of `key` or `metadata`; anywhere else in a line that is not ours neither stands behind `,"`.
+  if (bytes[at] !== COMMA || bytes[at + 1] !== QUOTE) return undefined;
+  if (bytes[at + 2] === M) return { seq, key: undefined };
+  if (bytes[at + 2] !== K) return undefined;
+  const from = at + KEY;
+  const to = behindString(bytes, from, end);
+  return { seq, key: JSON.parse(decoder.decode(bytes.subarray(from, to))) as string };
+}
+
+/** Where the string that begins at `at` is over; `end` where none does. */
+function behindString(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at] !== QUOTE) return end;
+  for (let i = at + 1; i < end; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) return i + 1;
+    if (byte === BACKSLASH) i++;
+  }
+  return end;
+}
