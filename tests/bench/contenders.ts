@@ -11,21 +11,26 @@ export function runClient(client: string, ...args: (string | number)[]): string 
 /** Our daemon on a fresh data dir; `env` points every `evs` to it. */
 export class OurDaemon {
   readonly bench: Bench;
+  readonly #folder: string;
+  #running = false;
 
-  private constructor(bench: Bench) {
+  private constructor(bench: Bench, folder: string) {
     this.bench = bench;
+    this.#folder = folder;
   }
 
-  static async start(bench: Bench, flags = ""): Promise<OurDaemon> {
+  /** `config`: the text of its config file. */
+  static async start(bench: Bench, flags = "", config = ""): Promise<OurDaemon> {
     const folder = await Deno.makeTempDir({ dir: bench.folder, prefix: "evs-" });
     const env = {
       ...bench.env,
       EVS_DATA_DIR: `${folder}/data`,
       EVS_SOCKET: `${folder}/s`,
-      EVS_CONFIG: `${folder}/none`,
+      EVS_CONFIG: `${folder}/config`,
     };
-    const daemon = new OurDaemon({ folder: bench.folder, env });
-    await seconds(daemon.bench, `evs daemon start ${flags}`);
+    await Deno.writeTextFile(env.EVS_CONFIG, config);
+    const daemon = new OurDaemon({ folder: bench.folder, env }, folder);
+    await daemon.start(flags);
     return daemon;
   }
 
@@ -33,9 +38,26 @@ export class OurDaemon {
     return this.bench.env["EVS_SOCKET"]!;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Starts it again on what it has; returns the seconds it took. */
+  async start(flags: string): Promise<number> {
+    const took = await seconds(this.bench, `evs daemon start ${flags}`);
+    this.#running = true;
+    return took;
+  }
+
+  async stop(): Promise<void> {
     await seconds(this.bench, "evs daemon stop");
-    await Deno.remove(this.socket.slice(0, -2), { recursive: true });
+    this.#running = false;
+  }
+
+  /** Removes all that it has stored. It must be stopped. */
+  async forget(): Promise<void> {
+    await Deno.remove(`${this.#folder}/data`, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#running) await this.stop();
+    await Deno.remove(this.#folder, { recursive: true });
   }
 }
 

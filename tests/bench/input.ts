@@ -12,7 +12,11 @@ export function payload(n: number): string {
 }
 
 /** Writes `count` pieces to a file, a megabyte at a time. */
-async function write(path: string, count: number, piece: (n: number) => string): Promise<void> {
+export async function write(
+  path: string,
+  count: number,
+  piece: (n: number) => string,
+): Promise<void> {
   using file = await Deno.open(path, { write: true, create: true, truncate: true });
   const writer = file.writable.getWriter();
   const encoder = new TextEncoder();

@@ -1,10 +1,15 @@
 /**
  * `deno task bench`: ours and the peers side by side, in one run on one machine. Prints the tables, and writes
- * tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one round, and writes nothing.
+ * tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one round, and `--only P6` some of the
+ * work (several with commas); both write nothing.
  */
 import { chart } from "./chart.ts";
 import { consumeAll, runHandlers } from "./consuming.ts";
 import { emitInProcess } from "./emitting.ts";
+import { readFiltered } from "./filtering.ts";
+import { fanOut, growing } from "./growth.ts";
+import { publishToTail } from "./latency.ts";
+import { publishFromMany } from "./many_clients.ts";
 import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
 import { publishFromPipe } from "./publishing.ts";
@@ -13,6 +18,25 @@ import { prepare, publishOnce, type Size } from "./workloads.ts";
 
 const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 const quick = Deno.args.includes("--quick");
+const only = /--only[ =](\S+)/.exec(Deno.args.join(" "))?.[1]?.toUpperCase().split(",");
+
+/** The works, and the rows that each gives. */
+const WORKS: {
+  ids: string[];
+  run(bench: Bench, size: Size): Promise<Result[]> | Promise<Result>;
+}[] = [
+  { ids: ["P1", "P2", "P3"], run: publishFromPipe },
+  { ids: ["P4"], run: replayToFile },
+  { ids: ["P5"], run: publishOnce },
+  { ids: ["P6"], run: publishToTail },
+  { ids: ["P7"], run: publishFromMany },
+  { ids: ["P8"], run: consumeAll },
+  { ids: ["P8"], run: runHandlers },
+  { ids: ["P9"], run: emitInProcess },
+  { ids: ["P10"], run: growing },
+  { ids: ["P10"], run: fanOut },
+  { ids: ["P11"], run: readFiltered },
+];
 
 function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
@@ -48,17 +72,15 @@ async function measure(bench: Bench): Promise<Result[]> {
     say("nats-server is not installed (apt-get install nats-server): its rows stay empty");
   }
   const size: Size = quick
-    ? { events: 100_000, rounds: 1, starts: 10, redis, nats, say }
-    : { events: 1_000_000, rounds: 3, starts: 20, redis, nats, say };
+    ? { events: 100_000, rounds: 1, starts: 10, quick, redis, nats, say }
+    : { events: 1_000_000, rounds: 3, starts: 20, quick, redis, nats, say };
   await prepare(bench, size);
-  return [
-    ...await publishFromPipe(bench, size),
-    ...await replayToFile(bench, size),
-    await publishOnce(bench, size),
-    await consumeAll(bench, size),
-    ...await runHandlers(bench, size),
-    ...await emitInProcess(bench, size),
-  ];
+  const results: Result[] = [];
+  for (const { ids, run } of WORKS) {
+    const wanted = !only || ids.some((id) => only.includes(id));
+    if (wanted) results.push(...[await run(bench, size)].flat());
+  }
+  return only ? results.filter(({ id }) => only.includes(id)) : results;
 }
 
 /** Notes that people wrote: what a profile showed where a goal is not met. */
@@ -83,7 +105,7 @@ try {
     results.map(table).join("\n")
   }`;
   print(body);
-  if (!quick) {
+  if (!quick && !only) {
     const head = "# Results\n\nWritten by `deno task bench`. Figures do not hold from machine to " +
       "machine; ratios in one run do.\n\n![Results](results.svg)\n\n";
     await Deno.writeTextFile(

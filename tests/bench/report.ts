@@ -18,6 +18,8 @@ export interface Result {
   series: Series[];
   /** Our figure over that of the series of this name: at least (rates) or at most (times) this. */
   goals: { against: string; ratio: number }[];
+  /** Our figure itself: at most this. */
+  most?: number;
 }
 
 /** The middle one of some figures. */
@@ -39,6 +41,13 @@ function ratioOf(result: Result, series: Series): number | undefined {
   return median(ours) / median(series.rounds);
 }
 
+/** The goal of our own figure. */
+function limitOf({ most, series, unit }: Result): string {
+  const ours = series[0]?.rounds;
+  if (most === undefined || ours === undefined) return "";
+  return `at most ${most} ${unit}: ${median(ours) <= most ? "met" : "**short**"}`;
+}
+
 function goalOf(result: Result, series: Series, ratio: number | undefined): string {
   const goal = result.goals.find(({ against }) => against === series.name);
   if (goal === undefined) return "";
@@ -57,7 +66,7 @@ export function table(result: Result): string {
     const spread = `${figure(Math.min(...series.rounds))} to ${figure(Math.max(...series.rounds))}`;
     return `| ${name} | ${figure(median(series.rounds))} | ${spread} | ${
       ratio === undefined ? "" : `${ratio.toFixed(2)}x`
-    } | ${i === 0 ? "" : goalOf(result, series, ratio)} |`;
+    } | ${i === 0 ? limitOf(result) : goalOf(result, series, ratio)} |`;
   });
   return `### ${result.id}: ${result.title}
 

@@ -11,6 +11,8 @@ import type { Result } from "./report.ts";
 export interface Size {
   events: number;
   rounds: number;
+  /** In two minutes altogether. */
+  quick: boolean;
   /** Starts of each program in P5, per round. */
   starts: number;
   /** False: Redis is not installed. */
@@ -20,7 +22,7 @@ export interface Size {
   say: (text: string) => void;
 }
 
-/** The files that P2 and P4 publish from. */
+/** The files that the others publish from. */
 export async function prepare(bench: Bench, size: Size): Promise<void> {
   size.say(`writing ${size.events} payloads`);
   await writeLines(`${bench.folder}/lines`, size.events);

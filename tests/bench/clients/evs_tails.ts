@@ -1,0 +1,39 @@
+/**
+ * P10: publishes to live tails, in requests of a hundred events, until each tail has them all. Prints the seconds.
+ * `evs_tails.ts SOCKET TAILS EVENTS`
+ */
+import { Client } from "../../../core/client/client.ts";
+import { countLines } from "../../../core/client/feed.ts";
+import { payload } from "../input.ts";
+
+const BATCH = 100;
+
+const [socket = "", tails = "0", count = "0"] = Deno.args;
+const events = Number(count);
+const body = Array.from({ length: BATCH }, (_, n) => payload(n)).join("\n");
+using client = new Client({ socket });
+await client.createTopic("bench", {});
+const followers = await Promise.all(
+  Array.from({ length: Number(tails) }, () => client.read({ topic: ["bench"], follow: "1" })),
+);
+const began = performance.now();
+const seen = followers.map(async (follower) => {
+  let lines = 0;
+  for await (const piece of follower.body()) {
+    lines += countLines(piece);
+    if (lines === events) return;
+  }
+  throw new Error("a tail ended");
+});
+for (let n = 0; n < events; n += BATCH) {
+  await (await client.fetch({
+    method: "POST",
+    path: "/v1/topics/bench/events",
+    query: { type: "line" },
+    contentType: "application/x-ndjson",
+    body,
+  })).bytes();
+}
+await Promise.all(seen);
+const seconds = (performance.now() - began) / 1000;
+Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify({ seconds })}\n`));

@@ -1,0 +1,58 @@
+/** P6: from a publish to the tail that sees it, one event at a time; one client with two connections on each side. */
+import { OurDaemon, Redis, runClient } from "./contenders.ts";
+import { type Bench, output, settle } from "./process.ts";
+import type { Result } from "./report.ts";
+import { type Size, someOf } from "./workloads.ts";
+
+/** What is durable when, ours and Redis's word for about the same. */
+const DURABILITIES = [["os", "everysec"], ["always", "always"]] as const;
+
+interface Percentiles {
+  p50: number;
+  p99: number;
+}
+
+async function measure(bench: Bench, script: string): Promise<Percentiles> {
+  await settle(bench);
+  const printed = await output(bench, script);
+  if (printed === undefined) throw new Error(`P6 failed: ${script}`);
+  return JSON.parse(printed);
+}
+
+/** P6: a result for each durability and percentile. */
+export async function publishToTail(bench: Bench, size: Size): Promise<Result[]> {
+  const count = size.quick ? 500 : 3000;
+  const results: Result[] = [];
+  for (const [ours, theirs] of DURABILITIES) {
+    const redisName = `Redis XADD, XREAD BLOCK, ${theirs}`;
+    const names = [`evs, sqlite, ${ours}`, `evs, file, ${ours}`, redisName];
+    const figures: Record<string, Percentiles[]> = {};
+    for (let round = 1; round <= size.rounds; round++) {
+      size.say(`P6, ${ours}, round ${round}`);
+      for (const store of ["sqlite", "file"]) {
+        await using daemon = await OurDaemon.start(bench, `--store ${store} --durability ${ours}`);
+        const script = runClient("evs_latency", '"$EVS_SOCKET"', count);
+        (figures[`evs, ${store}, ${ours}`] ??= []).push(await measure(daemon.bench, script));
+      }
+      if (size.redis) {
+        await using redis = await Redis.start(bench, theirs);
+        const script = runClient("redis_latency", '"$REDIS"', count);
+        (figures[redisName] ??= []).push(await measure(redis.bench, script));
+      }
+    }
+    for (const percentile of ["p50", "p99"] as const) {
+      results.push({
+        id: "P6",
+        title: `publish to tail, durability ${ours}, ${percentile}`,
+        unit: "ms",
+        lowerIsBetter: true,
+        series: names.map((name) => ({
+          name,
+          rounds: someOf(figures[name]?.map((of) => of[percentile])),
+        })),
+        goals: [{ against: redisName, ratio: 1 }],
+      });
+    }
+  }
+  return results;
+}
