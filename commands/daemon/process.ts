@@ -29,9 +29,10 @@ export interface StartOptions {
  */
 export async function startDaemon(options: StartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
-  const { program, args } = daemonCommand(launch);
+  const { program, args, env } = daemonCommand(launch);
   const child = new Deno.Command(program, {
     args,
+    env,
     cwd: "/",
     stdin: launch.untilStdinCloses ? "piped" : "null",
     // Never inherited: `x=$(evs daemon start)` must see the end of its pipe.

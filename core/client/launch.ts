@@ -15,11 +15,15 @@ export interface LaunchOptions {
   untilStdinCloses?: boolean;
 }
 
-/** A program and its arguments, for `Deno.Command`. */
+/** A program, its arguments, and what is added to its environment, for `Deno.Command`. */
 export interface Launch {
   program: string;
   args: string[];
+  env: Record<string, string>;
 }
+
+/** Once a day Deno asks the network whether there is a newer one: a TCP socket in the daemon's process (contract row 22). */
+const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1" };
 
 /**
  * Keeps the daemon small (docs/adr/0008-memory.md): a young generation of 4 MiB in each of its three threads, and the
@@ -55,11 +59,12 @@ export function daemonCommand(options: LaunchOptions): Launch {
   ];
   const program = Deno.execPath();
   // In a compiled binary the permissions are baked in: the daemon gives up what it does not need once it listens.
-  if (Deno.build.standalone) return { program, args: ["__daemon", ...args] };
+  if (Deno.build.standalone) return { program, args: ["__daemon", ...args], env: ENVIRONMENT };
   const main = decodeURIComponent(new URL("../../daemon/main.ts", import.meta.url).pathname);
   return {
     program,
     args: ["run", "--quiet", V8_FLAGS, ...permissionFlags(options), main, ...args],
+    env: ENVIRONMENT,
   };
 }
 

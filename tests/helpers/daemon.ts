@@ -52,7 +52,7 @@ export class TestDaemon {
 
   /** Starts it and waits until it serves; fails with what it said when it does not. */
   async start(): Promise<void> {
-    const { program, args } = daemonCommand({
+    const { program, args, env } = daemonCommand({
       ...this.options,
       dataDir: this.dataDir,
       socket: this.socket,
@@ -61,6 +61,7 @@ export class TestDaemon {
     const [first, ...rest] = [...this.options.wrapper ?? [], program, ...args];
     const child = new Deno.Command(first!, {
       args: rest,
+      env,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -31,7 +31,7 @@ export function evsCommand(args: readonly string[], options: EvsOptions = {}): {
     program: Deno.execPath(),
     options: {
       args: ["run", "--quiet", "--no-prompt", "-A", cli, ...args],
-      env: { NO_COLOR: "1", ...places, ...env },
+      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...places, ...env },
       cwd,
       stdin: options.stdin === undefined ? "null" : "piped",
       stdout: "piped",

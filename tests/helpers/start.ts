@@ -21,11 +21,12 @@ export interface Start {
 
 /** Starts a daemon and waits until it serves or has ended. `wrapper` runs it: `sh -c 'umask 077; exec "$@"' sh`. */
 export async function tryStart(places: Places, wrapper: string[] = []): Promise<Start> {
-  const { program, args } = daemonCommand({ ...places, config: `${places.dataDir}.toml` });
+  const { program, args, env } = daemonCommand({ ...places, config: `${places.dataDir}.toml` });
   const [first, ...rest] = [...wrapper, program, ...args];
   const began = performance.now();
   const child = new Deno.Command(first!, {
     args: rest,
+    env,
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
