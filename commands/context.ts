@@ -9,6 +9,7 @@ import { Client } from "../core/client/client.ts";
 import { type Paths, resolvePaths } from "../core/client/paths.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { load } from "./lazy.ts";
+import { typedAgain } from "./shell_words.ts";
 import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
 import type { TableOptions } from "./terminal/table.ts";
 import { escapeJson, escapeLines } from "./terminal/escape.ts";
@@ -166,7 +167,7 @@ export class EvsContext {
     if (!this.stdin.isTerminal() || !this.stderr.isTerminal) {
       throw new InvalidArgumentError(`${question} There is nobody to ask`, {
         code: "argument/not-confirmed",
-        hint: `evs ${this.argv.join(" ")} --yes`,
+        hint: typedAgain(this.argv, "--yes"),
       });
     }
     this.stderr.writeSync(`${escapeLines(question)} [y/N] `);

@@ -76,11 +76,11 @@ async function runningStatus(ask: () => Promise<StatusReply>): Promise<StatusRep
 
 function assertDataDir(dataDir: string): void {
   try {
-    Deno.statSync(dataDir);
+    Deno.readDirSync(dataDir)[Symbol.iterator]().next();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     throw new DataDirError("datadir/missing", `there is no data dir ${dataDir}`, {
-      hint: "EVS_DATA_DIR names another one",
+      hint: "evs daemon start makes it; EVS_DATA_DIR names another one",
     });
   }
 }

@@ -5,6 +5,7 @@ import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
+import { typedAgain } from "./shell_words.ts";
 
 /** More than any daemon takes; it keeps a wrong file from being read into memory. */
 const LARGEST_BODY = 16 * 1024 * 1024;
@@ -106,9 +107,9 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       },
       expect: {
         kind: "parsed",
-        parse: text,
+        parse: expectation,
         brief: "Store only if this is the last seq of the key or topic",
-        placeholder: "SEQ|none|exists",
+        placeholder: "SEQ|none|exists|any",
         optional: true,
       },
       onError: {
@@ -173,6 +174,11 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
   },
 });
 
+function expectation(input: string): string {
+  if (/^(\d+|none|exists|any)$/.test(input)) return input;
+  throw new SyntaxError("a seq, none, exists or any is needed");
+}
+
 async function publishOne(
   context: EvsContext,
   topic: string,
@@ -181,7 +187,7 @@ async function publishOne(
   const body = await payloadBytes(context, payload);
   const client = await context.client();
   const reply = await client.publish(topic, body, { query }).catch((error) => {
-    throw told(error);
+    throw told(error, payload.startsWith("@") ? undefined : payload);
   });
   if (context.quiet) return;
   context.stdout.writeSync(formatReceipt(topic, { reply, forPeople: context.forPeople }));
@@ -277,10 +283,5 @@ function goOn(context: EvsContext, from: { line: number; idPrefix?: string }): s
     if (word === "--skip") i++;
     else if (!word.startsWith("--skip=")) words.push(word);
   }
-  return `evs ${words.map(quote).join(" ")} --skip ${from.line}`;
-}
-
-/** A word as a shell takes it. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  return typedAgain(words, from.line === 0 ? undefined : `--skip ${from.line}`);
 }

@@ -3,6 +3,7 @@
  * from events and other people's files, so all of it is escaped.
  */
 import { EvsError, ExitCode } from "../core/errors.ts";
+import { osError } from "../core/os_error.ts";
 import type { EvsContext } from "./context.ts";
 import { escapeLines } from "./terminal/escape.ts";
 import { ClosedPipe } from "./terminal/output.ts";
@@ -10,9 +11,11 @@ import { ClosedPipe } from "./terminal/output.ts";
 /** Says what went wrong and returns the exit code for it. A closed pipe is no error. */
 export function reportError(context: EvsContext, error: unknown): number {
   if (error instanceof ClosedPipe) return ExitCode.Ok;
-  if (error instanceof EvsError) {
-    context.stderr.writeSync(formatError(context, error));
-    return error.exit;
+  const known = error instanceof EvsError ? error : osError(error);
+  if (known !== undefined) {
+    context.stderr.writeSync(formatError(context, known));
+    if (context.verbose && known !== error) context.say((error as Error).stack ?? "");
+    return known.exit;
   }
   const message = error instanceof Error ? error.stack ?? error.message : String(error);
   context.stderr.writeSync(

@@ -267,7 +267,8 @@ export class DataDirError extends EvsError {
     message: string,
     options: ErrorOptions = {},
   ) {
-    super({ code, status: 500, exit: ExitCode.CannotStore }, message, options);
+    const exit = code === "datadir/missing" ? ExitCode.NotFound : ExitCode.CannotStore;
+    super({ code, status: 500, exit }, message, options);
   }
 }
 

@@ -3,6 +3,7 @@
  * it serves, and nothing else there, ever. What goes wrong before that is said on standard error.
  */
 import { EvsError, InvalidArgumentError } from "../core/errors.ts";
+import { osError } from "../core/os_error.ts";
 import { VERSION } from "../core/version.ts";
 import { parseDurability } from "../core/store/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
@@ -158,12 +159,12 @@ export async function serve(args: readonly string[]): Promise<number> {
   try {
     return await runDaemon(args);
   } catch (error) {
-    const known = error instanceof EvsError;
-    const text = known
-      ? `evs daemon: ${error.message}\n${error.hint === undefined ? "" : `  ${error.hint}\n`}`
+    const known = error instanceof EvsError ? error : osError(error);
+    const text = known !== undefined
+      ? `evs daemon: ${known.message}\n${known.hint === undefined ? "" : `  ${known.hint}\n`}`
       : `evs daemon: ${error instanceof Error ? error.stack : String(error)}\n`;
     Deno.stderr.writeSync(new TextEncoder().encode(text));
-    return known ? error.exit : 70;
+    return known?.exit ?? 70;
   }
 }
 

@@ -4,6 +4,7 @@ import { EventRefusedError, EvsError, ExitCode, InvalidArgumentError } from "../
 import { parseJson } from "../../core/json.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
+import { typedAgain } from "../shell_words.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
 
@@ -40,7 +41,7 @@ async function editDeadLetter(this: EvsContext, flags: EditFlags, id: string): P
   if (!editor) {
     throw new InvalidArgumentError("no editor is named by $VISUAL or $EDITOR", {
       code: "argument/no-editor",
-      hint: `EDITOR=vi evs ${this.argv.join(" ")}`,
+      hint: `EDITOR=vi ${typedAgain(this.argv)}`,
     });
   }
   const client = await this.client();

@@ -22,7 +22,7 @@ export async function publishPlain(argv: readonly string[]): Promise<void> {
   const { socket } = resolvePaths((name) => Deno.env.get(name));
   const connection = await Connection.open(socket);
   const response = await connection.request(publishRequest(topic, { body, query: { type } }));
-  if (response.status >= 400) throw told(await remoteError(response));
+  if (response.status >= 400) throw told(await remoteError(response), body);
   const output = new Output(Deno.stdout);
   const reply = await response.json<PublishReply>();
   try {

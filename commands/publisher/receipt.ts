@@ -2,6 +2,8 @@
 import { EvsError } from "../../core/errors.ts";
 import type { PublishReply } from "../../core/client/protocol.ts";
 
+const NOTHING_STORED = "; nothing was stored";
+
 /** The receipt, with its line feed. Topics and ids that the daemon took hold nothing that needs an escape. */
 export function formatReceipt(
   topic: string,
@@ -23,10 +25,26 @@ export function formatReceipt(
   }) + "\n";
 }
 
-/** The error of a single publish, with what became of the event: a refused one is not stored. */
-export function told(error: unknown): unknown {
-  if (error instanceof EvsError && error.code.startsWith("event/")) {
-    error.message += "; nothing was stored";
-  }
-  return error;
+/**
+ * The error of a single publish, with what became of the event: a refused one is not stored. `typed` is a payload that stood on
+ * the command line, where a shell takes quotes away.
+ */
+export function told(error: unknown, typed?: string): unknown {
+  if (!(error instanceof EvsError) || !error.code.startsWith("event/")) return error;
+  const message = error.message.endsWith(NOTHING_STORED)
+    ? error.message
+    : error.message + NOTHING_STORED;
+  const { code, status, exit, details, cause } = error;
+  const hint = error.hint ?? (code === "event/invalid-json" ? quotingHint(typed) : undefined);
+  return new EvsError({ code, status, exit }, message, { hint, details, cause });
+}
+
+/** What somebody meant who typed a payload that is no JSON. */
+function quotingHint(typed: string | undefined): string | undefined {
+  if (typed === undefined || typed === "-") return undefined;
+  return /^\s*[[{]/.test(typed)
+    ? `quote JSON for the shell, as in '{"userId":"u1"}'`
+    : /^[^"']{1,60}$/.test(typed)
+    ? `text is JSON in quotes: '${JSON.stringify(typed)}'`
+    : undefined;
 }

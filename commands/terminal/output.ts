@@ -5,6 +5,8 @@
  * ends quietly ({@link ClosedPipe}). Streams are written without blocking the event loop, so that Ctrl-C works even
  * while the reader at the other end of the pipe is asleep.
  */
+import { EvsError, ExitCode } from "../../core/errors.ts";
+import { osWords } from "../../core/os_error.ts";
 
 /** What an {@link Output} writes to; `Deno.stdout` is one. */
 export interface Sink {
@@ -88,7 +90,12 @@ export class Output {
 
   #failed(error: unknown): void {
     if (this.#lossy) return;
-    throw error instanceof Deno.errors.BrokenPipe ? new ClosedPipe() : error;
+    if (error instanceof Deno.errors.BrokenPipe) throw new ClosedPipe();
+    throw new EvsError(
+      { code: "output/failed", status: 500, exit: ExitCode.CannotStore },
+      `standard output cannot be written: ${osWords(error)}`,
+      { cause: error },
+    );
   }
 }
 

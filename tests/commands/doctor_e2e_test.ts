@@ -153,6 +153,6 @@ Deno.test("a lost state database is made again from the events as far as it can 
 Deno.test("evs doctor says where there is no data dir", async () => {
   await using daemon = await newDaemon();
   const { code, stderr } = await doctor(daemon);
-  assert.equal(code, 7);
+  assert.equal(code, 1);
   assert.match(stderr, /there is no data dir/);
 });
