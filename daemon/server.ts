@@ -93,11 +93,11 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
         await passOver(raw);
         throw drainingError();
       }
-      const url = urlOf(raw);
-      const { route, params } = router.find(raw.method ?? "GET", url.pathname);
+      const { path, query } = targetOf(raw);
+      const { route, params } = router.find(raw.method ?? "GET", path);
       const request: RouteRequest = {
         params,
-        query: url.searchParams,
+        query,
         raw,
         host,
         signal: AbortSignal.any([stopping.signal, connection.signal]),
@@ -167,10 +167,20 @@ function wentAway(error: unknown): boolean {
   );
 }
 
-function urlOf(request: http.IncomingMessage): URL {
-  const url = URL.parse(request.url ?? "/", "http://localhost");
-  if (url) return url;
-  throw new InvalidArgumentError(`the request's path is no path: ${JSON.stringify(request.url)}`);
+/**
+ * Path and query of a request, as they were sent. `URL` would take dot segments away, escaped ones too: a topic called `..`
+ * would be another route, instead of a name that is refused (contract row 24).
+ */
+function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: URLSearchParams } {
+  if (url.startsWith("/")) {
+    const at = url.indexOf("?");
+    if (at < 0) return { path: url, query: new URLSearchParams() };
+    return { path: url.slice(0, at), query: new URLSearchParams(url.slice(at)) };
+  }
+  // What is sent to a proxy names the whole address.
+  const whole = URL.parse(url, "http://localhost");
+  if (whole) return { path: whole.pathname, query: whole.searchParams };
+  throw new InvalidArgumentError(`the request's path is no path: ${JSON.stringify(url)}`);
 }
 
 function drainingError(): EvsError {

@@ -72,7 +72,7 @@ export class FileProjectionStore implements ProjectionStore {
   }
 
   #path(name: string): string {
-    return `${this.#dir}/${name}.json`;
+    return `${this.#dir}/${assertProjectionName(name)}.json`;
   }
 }
 
