@@ -43,6 +43,19 @@ export class Disk {
     this.#mounted = true;
   }
 
+  /** Takes all but `left` bytes of it; {@link makeRoom} gives them back. */
+  async fill(left: number): Promise<void> {
+    const { stdout } = await new Deno.Command("stat", { args: ["-f", "-c", "%a %S", this.path] })
+      .output();
+    const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
+    await run("fallocate", "-l", String(blocks! * size! - left), `${this.path}/filler`);
+  }
+
+  /** Takes away what {@link fill} put there. */
+  async makeRoom(): Promise<void> {
+    await Deno.remove(`${this.path}/filler`);
+  }
+
   /** The power is gone: nothing more reaches the disk. Whoever has files open sees errors. */
   async cutPower(): Promise<void> {
     await run("perl", "-e", CUT, this.path);

@@ -5,7 +5,7 @@ import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/
 import { type HandlerOutcome, judge } from "../../commands/consumer/verdict.ts";
 import type { RunningHandler } from "../../commands/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/client/protocol.ts";
-import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
 
 /** A subscription in memory that keeps leases as the daemon does. */
 export class FakeDaemon implements ConsumerPort {
@@ -17,6 +17,8 @@ export class FakeDaemon implements ConsumerPort {
   readonly calls: string[] = [];
   paused: string | undefined;
   up = true;
+  /** Nothing can be written down. */
+  full = false;
   maxRetries = 1;
   attempts = new Map<number, number>();
   #wake = Promise.withResolvers<void>();
@@ -80,6 +82,7 @@ export class FakeDaemon implements ConsumerPort {
 
   #settle(leases: string[], then: (seq: number) => void): Promise<SettleReply> {
     this.#check();
+    if (this.full) throw new CannotStoreError("the disk is full", { code: "store/disk-full" });
     const lost = leases.filter((lease) => !this.leases.has(lease));
     for (const lease of leases) {
       const seq = this.leases.get(lease);

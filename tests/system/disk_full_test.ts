@@ -63,8 +63,7 @@ for (const store of ["sqlite", "file"]) {
     await daemon.start();
     const acknowledged: string[] = [];
     for (let round = 0; round < dose(1); round++) {
-      const filler = `${disk.path}/filler`;
-      await fill(filler, disk.path, 2 * 1024 * 1024);
+      await disk.fill(2 * 1024 * 1024);
       const full = await publishUntilRefused(daemon, round);
       acknowledged.push(...full.acknowledged);
       assert.equal(full.refusal.code, "store/disk-full");
@@ -81,7 +80,7 @@ for (const store of ["sqlite", "file"]) {
       const stored = await daemon.replay("full");
       assert.deepEqual(idsOf(stored, acknowledged), acknowledged);
 
-      await Deno.remove(filler);
+      await disk.makeRoom();
       const took = await untilTaken(daemon, `"room again ${round}"`);
       assert.ok(took < AGAIN_WITHIN, `it took ${Math.round(took)} ms`);
       assert.equal((await daemon.http("GET", "/v1/health")).status, 200);
@@ -133,16 +132,4 @@ Deno.test("writes that find no room are refused, and the next ones are taken: sq
 function idsOf(stored: { id: string }[], expected: string[]): string[] {
   const known = new Set(expected);
   return stored.map(({ id }) => id).filter((id) => known.has(id));
-}
-
-/** Takes all but `left` bytes of a file system. */
-async function fill(path: string, mount: string, left: number): Promise<void> {
-  const { stdout } = await new Deno.Command("stat", { args: ["-f", "-c", "%a %S", mount] })
-    .output();
-  const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
-  const bytes = blocks! * size! - left;
-  const { success, stderr } = await new Deno.Command("fallocate", {
-    args: ["-l", String(bytes), path],
-  }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
 }

@@ -13,6 +13,7 @@ import { Hand } from "./hand.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { isEmpty, isGone, type Leased } from "./port.ts";
 import { Reserve } from "./reserve.ts";
+import { Room, ROOM_MS } from "./room.ts";
 import { type Fate, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
@@ -33,6 +34,7 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #clock: Clock;
   readonly #reserve: Reserve;
+  readonly #room: Room;
   readonly #works = new Hand();
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
   /** Attempts begun. */
@@ -53,6 +55,7 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#room = new Room(options.say);
     this.#reserve = new Reserve(options.concurrency * (options.batch ?? 1), options.prefetch);
   }
 
@@ -195,7 +198,7 @@ export class Consumer {
   /** How many leases to ask for. After a break all in hand are asked for again. */
   #wanted(): number {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
-    if (this.#held) return 0;
+    if (this.#held || this.#room.full) return 0;
     const room = concurrency * batch;
     if (this.#awaitingLeases) return Math.min(MOST_LEASES, room + this.#works.size);
     const waiting = this.#works.unbegun().length;
@@ -207,7 +210,8 @@ export class Consumer {
 
   #fillSlots(): void {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
-    while (!this.#held && this.#running < concurrency && !this.#ending && this.#started < max) {
+    const goesOn = () => !this.#held && !this.#ending && !this.#room.full;
+    while (goesOn() && this.#running < concurrency && this.#started < max) {
       const works = this.#works.next(Math.min(batch, max - this.#started));
       if (works.length === 0) return;
       this.#begin(works);
@@ -267,8 +271,9 @@ export class Consumer {
           nack: () => !this.#halted(),
           tell: (work, fate) => this.#tell(work, fate),
         });
+        if (this.#room.found()) this.#fillSlots();
       } catch (error) {
-        await this.#recover(error);
+        await (this.#room.lacks(error) ? this.#pause(ROOM_MS) : this.#recover(error));
       }
     }
   }

@@ -47,6 +47,12 @@ export function isGone(error: unknown): boolean {
       goneCodes.has(error.code));
 }
 
+/** True when the daemon has no room to write down what became of events: it has once somebody makes some. */
+export function isFull(error: unknown): boolean {
+  return (error instanceof RemoteError || error instanceof CannotStoreError) &&
+    error.code === "store/disk-full";
+}
+
 const goneCodes: ReadonlySet<string> = new Set(["daemon/stopping", "daemon/busy", "broker/closed"]);
 
 /** True when there is nothing left to do on the subscription, for anybody. */

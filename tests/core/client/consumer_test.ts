@@ -82,6 +82,35 @@ Deno.test("Consumer takes a new lease over when the daemon comes back while a ha
   assert.match(said.join("\n"), /the daemon is back/);
 });
 
+Deno.test("Consumer keeps what is done while the daemon's disk is full, begins no more, and goes on by itself", async () => {
+  const daemon = new FakeDaemon(6);
+  daemon.full = true;
+  const handlers = new Handlers(() => exit(0));
+  const { it, said } = consumer(daemon, handlers, { concurrency: 2 });
+  const run = it.run();
+  await until(() => said.some((text) => /disk is full/.test(text)));
+  await until(() => daemon.calls.filter((call) => call.startsWith("ack")).length >= 2);
+  assert.deepEqual(handlers.started, [1, 2], "no more is begun than was under way");
+  daemon.full = false;
+  assert.deepEqual(await run, { done: 6, retried: 0, dead: 0, lost: 0 });
+  assert.deepEqual(daemon.acked.toSorted(), [1, 2, 3, 4, 5, 6]);
+  assert.deepEqual(handlers.started, [1, 2, 3, 4, 5, 6], "each once");
+  assert.deepEqual(said, [
+    "the daemon's disk is full; what was done is settled when there is room",
+    "the daemon's disk has room again; going on",
+  ]);
+});
+
+Deno.test("Consumer stops at once when it is told to while the daemon's disk is full, and says what it could not settle", async () => {
+  const daemon = new FakeDaemon(3);
+  daemon.full = true;
+  const { it, said } = consumer(daemon, new Handlers(() => exit(0)));
+  const run = it.run();
+  await until(() => said.some((text) => /disk is full/.test(text)));
+  it.stop("SIGTERM");
+  await assert.rejects(run, { code: "store/disk-full" });
+});
+
 Deno.test("Consumer says that an event will come again when its lease was lost", async () => {
   const daemon = new FakeDaemon(1);
   const handlers = new Handlers(() => undefined);
