@@ -4,6 +4,7 @@
  */
 import type http from "node:http";
 import {
+  CannotStoreError,
   EventRefusedError,
   EvsError,
   InternalError,
@@ -41,6 +42,8 @@ export interface Route {
 const MAX_REQUEST_BODY = 1024 * 1024;
 /** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
 export const BODY_IDLE = 10_000;
+/** While the daemon stops, a body that has begun may take so long to end, ms (contract row 19). */
+const REST_OF_BODY = 1000;
 
 /** The routes, found by method and path. */
 export class Router {
@@ -159,9 +162,12 @@ export function asEvsError(error: unknown): EvsError {
   });
 }
 
-/** The body as it comes. Throws when it stalls; ends quietly never: a connection that breaks off throws too. */
+/**
+ * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come soon; ends quietly
+ * never: a connection that breaks off throws too.
+ */
 export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array, void, undefined> {
-  const { raw } = request;
+  const { raw, signal } = request;
   const stalled = () =>
     raw.destroy(
       new EventRefusedError(
@@ -169,18 +175,54 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
         `the body stopped for ${BODY_IDLE / 1000} s and was given up`,
       ),
     );
+  const chunks = raw[Symbol.asyncIterator]();
+  let late = false;
+  let wait = newWait();
+  let ending: ReturnType<typeof setTimeout> | undefined;
+  const stopping = () => {
+    ending ??= setTimeout(() => {
+      late = true;
+      wait.reject(drainingError());
+    }, REST_OF_BODY);
+  };
+  if (signal.aborted) stopping();
+  signal.addEventListener("abort", stopping, { once: true });
   let timer = setTimeout(stalled, BODY_IDLE);
   try {
-    for await (const chunk of raw) {
+    for (;;) {
+      chunks.next().then(wait.resolve, wait.reject);
+      const { value, done } = await wait.promise;
       clearTimeout(timer);
-      const { buffer, byteOffset, byteLength } = chunk as Uint8Array;
+      if (done) return;
+      if (late) throw drainingError();
+      wait = newWait();
+      const { buffer, byteOffset, byteLength } = value as Uint8Array;
       // A Node Buffer searches and slices several times slower than the plain array it is a kind of.
       yield new Uint8Array(buffer, byteOffset, byteLength);
       timer = setTimeout(stalled, BODY_IDLE);
     }
   } finally {
     clearTimeout(timer);
+    clearTimeout(ending);
+    signal.removeEventListener("abort", stopping);
+    // When the daemon stops it is left as it is: the answer goes out over the same connection.
+    if (!late) await chunks.return?.();
   }
+}
+
+/** A promise for one piece of a body. That nobody waits for it when it is rejected is no fault. */
+function newWait(): PromiseWithResolvers<IteratorResult<unknown>> {
+  const wait = Promise.withResolvers<IteratorResult<unknown>>();
+  wait.promise.catch(() => {});
+  return wait;
+}
+
+/** What is told to those whose request comes too late, or not to its end. */
+export function drainingError(): EvsError {
+  return new CannotStoreError("the daemon is stopping", {
+    code: "daemon/stopping",
+    hint: "evs daemon start, then send it again",
+  });
 }
 
 /** The body as one JSON object; `{}` where there is none. Throws `InvalidArgumentError` that says where it is wrong. */

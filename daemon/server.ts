@@ -3,12 +3,7 @@ import http from "node:http";
 import type net from "node:net";
 import { PROTOCOL, PROTOCOL_HEADER } from "../core/client/protocol.ts";
 import { systemClock } from "../core/clock.ts";
-import {
-  CannotStoreError,
-  EvsError,
-  InvalidArgumentError,
-  ProtocolMismatchError,
-} from "../core/errors.ts";
+import { EvsError, InvalidArgumentError, ProtocolMismatchError } from "../core/errors.ts";
 import { Acceptor } from "./acceptor.ts";
 import {
   connectionLimit,
@@ -25,6 +20,7 @@ import { protectSocket } from "./socket.ts";
 import {
   asEvsError,
   BODY_IDLE,
+  drainingError,
   type Route,
   Router,
   type RouteRequest,
@@ -181,13 +177,6 @@ function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: U
   const whole = URL.parse(url, "http://localhost");
   if (whole) return { path: whole.pathname, query: whole.searchParams };
   throw new InvalidArgumentError(`the request's path is no path: ${JSON.stringify(url)}`);
-}
-
-function drainingError(): EvsError {
-  return new CannotStoreError("the daemon is stopping", {
-    code: "daemon/stopping",
-    hint: "evs daemon start, then send it again",
-  });
 }
 
 function checkProtocol(request: http.IncomingMessage): void {

@@ -119,14 +119,20 @@ class LinesPublish {
     const turn = this.#turn;
     const lines = this.#lines;
     turn.idle = () => this.#handDown();
-    for await (const chunk of bodyOf(this.#request)) {
-      lines.push(chunk);
-      noteGarbage(chunk.length);
-      if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
-      if (lines.ended || this.#failure !== undefined) break;
-      while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
+    try {
+      for await (const chunk of bodyOf(this.#request)) {
+        lines.push(chunk);
+        noteGarbage(chunk.length);
+        if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
+        if (lines.ended || this.#failure !== undefined) break;
+        while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
+      }
+      lines.end();
+    } catch (error) {
+      // The daemon stops: what has come whole is stored, and the answer says how much that was.
+      if (!(error instanceof EvsError && error.code === "daemon/stopping")) throw error;
+      this.#failure ??= error;
     }
-    lines.end();
     this.#handDown();
     if (lines.ended) turn.stopped = true;
     this.#handedDown();

@@ -1,9 +1,10 @@
-/** Contract row 19: SIGTERM under load. Every request that reached the daemon is answered, and what is answered holds. */
+/** Contract row 19: SIGTERM under load and in the middle of uploads. Every request that reached the daemon is answered, and what is answered holds. */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { until } from "../helpers/evs.ts";
-import { head, RawConnection } from "../helpers/raw_connection.ts";
+import { head, isClosed, RawConnection } from "../helpers/raw_connection.ts";
+import { STORES } from "../helpers/stores.ts";
 
 const ROUNDS = dose(3, 30);
 const PUBLISHERS = 8;
@@ -46,48 +47,140 @@ async function publishOn(daemon: TestDaemon, name: string): Promise<Told> {
   return told;
 }
 
-Deno.test(`SIGTERM under load leaves no reply unknown and ends with 0 within 5 s, ${ROUNDS} times`, async () => {
-  await using daemon = await startDaemon();
-  let before = 0;
-  for (let round = 0; round < ROUNDS; round++) {
-    const publishers = Array.from(
-      { length: PUBLISHERS },
-      (_, i) => publishOn(daemon, `r${round}-p${i}`),
+for (const store of STORES) {
+  Deno.test(`SIGTERM under load leaves no reply unknown and ends with 0 within 5 s, ${ROUNDS} times (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    let before = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const publishers = Array.from(
+        { length: PUBLISHERS },
+        (_, i) => publishOn(daemon, `r${round}-p${i}`),
+      );
+      // A follower and a consumer that waits: their answers end in order too.
+      const tail = await RawConnection.open(daemon.socket);
+      await tail.send(head("GET /v1/topics/t/events?follow=1"));
+      const followed = tail.untilEnd();
+      await daemon.http("PUT", "/v1/subscriptions/s", { topic: "none" });
+      const lease = await RawConnection.open(daemon.socket);
+      const body = '{"waitMs":60000}';
+      await lease.send(
+        head("POST /v1/subscriptions/s/lease", `content-length: ${body.length}`) + body,
+      );
+      const half = await RawConnection.open(daemon.socket);
+      await half.send("GET /v1/hea");
+      await until(async () =>
+        (await daemon.http("GET", "/v1/topics/t")).json?.lastSeq > before + 200
+      );
+      const began = performance.now();
+      const { code } = await daemon.kill("SIGTERM");
+      const took = performance.now() - began;
+      assert.equal(code, 0, daemon.stderr);
+      assert.ok(took < DEADLINE, `it took ${took} ms`);
+      assert.match(await followed, /\r\n0\r\n\r\n$/, "the follower's answer ends in order");
+      assert.equal((await lease.answer()).status, 200);
+      for (const connection of [tail, lease, half]) connection.close();
+      const told = await Promise.all(publishers);
+      assert.deepEqual(told.flatMap(({ unknown }) => unknown), []);
+      assert.ok(told.every(({ stored, refused }) => stored.length > 0 && refused.length > 0));
+
+      await daemon.start();
+      const ids = new Set((await daemon.replay("t")).map(({ id }) => id));
+      for (const { stored, refused } of told) {
+        for (const id of stored) assert.ok(ids.has(id), `${id} was acknowledged and is lost`);
+        for (const id of refused) assert.ok(!ids.has(id), `${id} was refused and is there`);
+      }
+      before = (await daemon.http("GET", "/v1/topics/t")).json.lastSeq;
+    }
+    await daemon.stop();
+  });
+
+  Deno.test(`SIGTERM in the middle of an upload that does not end says how much of it was stored, and that holds (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    const upload = await beginUpload(daemon, "t");
+    const told = upload.answer();
+    let over = false;
+    const sending = (async () => {
+      try {
+        for (let n = 1; !over; n++) await upload.send(chunk(`${n}\n`));
+      } catch (error) {
+        if (!isClosed(error)) throw error;
+      }
+    })();
+    // One that has stopped in the middle of a line, and one that nothing is stored of.
+    const half = await beginUpload(daemon, "half");
+    await half.send(chunk("1\n2\n3"));
+    const array = await RawConnection.open(daemon.socket);
+    await array.send(
+      head("POST /v1/topics/array/events", "content-length: 1000") + '[{"type":"n",',
     );
-    // A follower and a consumer that waits: their answers end in order too.
-    const tail = await RawConnection.open(daemon.socket);
-    await tail.send(head("GET /v1/topics/t/events?follow=1"));
-    const followed = tail.untilEnd();
-    await daemon.http("PUT", "/v1/subscriptions/s", { topic: "none" });
-    const lease = await RawConnection.open(daemon.socket);
-    const body = '{"waitMs":60000}';
-    await lease.send(
-      head("POST /v1/subscriptions/s/lease", `content-length: ${body.length}`) + body,
-    );
-    const half = await RawConnection.open(daemon.socket);
-    await half.send("GET /v1/hea");
-    await until(async () =>
-      (await daemon.http("GET", "/v1/topics/t")).json?.lastSeq > before + 200
-    );
+    const lastSeq = async (topic: string) =>
+      (await daemon.http("GET", `/v1/topics/${topic}`)).json?.lastSeq ?? 0;
+    await until(async () => await lastSeq("t") > 500 && await lastSeq("half") === 2);
     const began = performance.now();
     const { code } = await daemon.kill("SIGTERM");
     const took = performance.now() - began;
+    const { status, body } = await told;
+    over = true;
+    await sending;
     assert.equal(code, 0, daemon.stderr);
     assert.ok(took < DEADLINE, `it took ${took} ms`);
-    assert.match(await followed, /\r\n0\r\n\r\n$/, "the follower's answer ends in order");
-    assert.equal((await lease.answer()).status, 200);
-    for (const connection of [tail, lease, half]) connection.close();
-    const told = await Promise.all(publishers);
-    assert.deepEqual(told.flatMap(({ unknown }) => unknown), []);
-    assert.ok(told.every(({ stored, refused }) => stored.length > 0 && refused.length > 0));
+    const { count, lines, error } = JSON.parse(body);
+    assert.deepEqual([status, error.code], [507, "daemon/stopping"]);
+    assert.equal(lines, count);
+    const other = await half.answer();
+    assert.equal(other.status, 507);
+    assert.equal(JSON.parse(other.body).count, 2);
+    assert.equal((await array.answer()).status, 507);
+    for (const connection of [upload, half, array]) connection.close();
 
     await daemon.start();
-    const ids = new Set((await daemon.replay("t")).map(({ id }) => id));
-    for (const { stored, refused } of told) {
-      for (const id of stored) assert.ok(ids.has(id), `${id} was acknowledged and is lost`);
-      for (const id of refused) assert.ok(!ids.has(id), `${id} was refused and is there`);
-    }
-    before = (await daemon.http("GET", "/v1/topics/t")).json.lastSeq;
+    const payloads = async (topic: string) =>
+      (await daemon.replay(topic)).map(({ payload }) => payload);
+    assert.deepEqual(await payloads("t"), Array.from({ length: count }, (_, i) => i + 1));
+    assert.deepEqual(await payloads("half"), [1, 2]);
+    assert.equal((await daemon.http("GET", "/v1/topics/array/events")).status, 404);
+    await daemon.stop();
+  });
+
+  Deno.test(`SIGTERM lets an upload end that does so soon (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    const upload = await beginUpload(daemon, "t");
+    await upload.send(chunk("1\n"));
+    await until(async () => (await daemon.http("GET", "/v1/topics/t")).json?.lastSeq === 1);
+    const ended = daemon.kill("SIGTERM");
+    await until(async () => !await isThere(daemon.socket));
+    await upload.send(chunk("2\n") + "0\r\n\r\n");
+    const { status, body } = await upload.answer();
+    assert.equal(status, 200, body);
+    assert.equal(JSON.parse(body).count, 2);
+    upload.close();
+    assert.equal((await ended).code, 0);
+  });
+}
+
+/** A publish of lines whose body comes in pieces. */
+async function beginUpload(daemon: TestDaemon, topic: string): Promise<RawConnection> {
+  const connection = await RawConnection.open(daemon.socket);
+  await connection.send(
+    head(
+      `POST /v1/topics/${topic}/events?type=n`,
+      "content-type: application/x-ndjson",
+      "transfer-encoding: chunked",
+    ),
+  );
+  return connection;
+}
+
+function chunk(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
-  await daemon.stop();
-});
+}
