@@ -15,6 +15,8 @@ export type FilterFlags = {
   reason?: string;
   /** ms ago. */
   since?: number;
+  /** ms ago. */
+  before?: number;
 };
 
 export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
@@ -60,6 +62,13 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
     placeholder: "D",
     optional: true,
   },
+  before: {
+    kind: "parsed",
+    parse: (input) => parseDuration(input, "--before"),
+    brief: "Only those that died before this last time, such as 7d",
+    placeholder: "D",
+    optional: true,
+  },
 };
 
 /** Ids on the command line. */
@@ -73,7 +82,7 @@ export function selection(
   flags: FilterFlags & { all?: boolean },
   options: { ids: readonly string[]; now: number },
 ): DeadLetterAction {
-  const { subscription, topic, type, key, reason, since, all } = flags;
+  const { subscription, topic, type, key, reason, since, before, all } = flags;
   return {
     ...(options.ids.length === 0 ? {} : { ids: [...options.ids] }),
     ...(subscription === undefined ? {} : { subscription }),
@@ -82,6 +91,7 @@ export function selection(
     ...(key === undefined ? {} : { key }),
     ...(reason === undefined ? {} : { reason }),
     ...(since === undefined ? {} : { since: options.now - since }),
+    ...(before === undefined ? {} : { before: options.now - before }),
     ...(all === true ? { all } : {}),
   };
 }
@@ -98,6 +108,6 @@ export function assertSelected(chosen: DeadLetterAction, what: string): void {
 export function listQuery(
   chosen: DeadLetterAction,
 ): Record<string, string | number | undefined> {
-  const { subscription, topic, type, key, reason, since } = chosen;
-  return { subscription, topic, type, key, reason, since };
+  const { subscription, topic, type, key, reason, since, before } = chosen;
+  return { subscription, topic, type, key, reason, since, before };
 }

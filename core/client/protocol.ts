@@ -304,8 +304,10 @@ export interface DeadLetterAction {
   type?: string;
   key?: string;
   reason?: string;
-  /** Unix ms. */
+  /** Died at or after this, Unix ms. */
   since?: number;
+  /** Died before this, Unix ms. */
+  before?: number;
   all?: boolean;
   dryRun?: boolean;
   /** Retry only: deliver to this subscription instead of the one that failed. */

@@ -1,5 +1,5 @@
 /**
- * Dead letters: listed, shown, retried, removed. A retry moves an entry from dead to pending in one transaction, with its
+ * Dead letters: listed, shown, retried, removed. A retry moves all that it means from dead to pending in one transaction, with their
  * history and a fresh grant of retries; the subscription that gets it delivers it like any other retry.
  */
 import type {
@@ -8,11 +8,12 @@ import type {
   DeadLetterGroup,
   DeadLetterInfo,
 } from "../client/protocol.ts";
-import { planAdopt } from "../delivery/adopt.ts";
+import { type Adopted, adopted } from "../delivery/adopt.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { InvalidArgumentError, NotFoundError } from "../errors.ts";
 import { CauseCounter } from "./groups.ts";
-import { chunks, copyOf, type EntryKey, readEntries, refuseGone, removal } from "./entries.ts";
+import { copyOf, type EntryKey, refuseGone, removal } from "./entries.ts";
+import { moveDeadLetters } from "./move.ts";
 import { namesDeadLetter } from "./name.ts";
 import { inKeyOrder } from "./order.ts";
 import type {
@@ -26,12 +27,6 @@ import type {
 const PAGE = 500;
 /** Ids that an error names. */
 const NAMED = 10;
-
-/** An entry that an action means, with what its place depends on. */
-interface FoundEntry extends EntryKey {
-  seq: number;
-  key?: string;
-}
 
 /** Where dead letters are seen to; see the head of this file. */
 export class DeadLetterDesk {
@@ -96,33 +91,17 @@ export class DeadLetterDesk {
       refuseGone(this.#subscriptions, { names: Object.keys(bySubscription), done: "retried" });
     }
     if (!action.dryRun) {
-      const targets = Map.groupBy(
-        inKeyOrder(keys),
-        ({ subscription }) => action.to ?? subscription,
-      );
-      for (const [target, entries] of targets) {
-        for (const chunk of chunks(entries)) await this.#move(target, chunk);
-      }
+      const [state, subscriptions] = [this.#state, this.#subscriptions];
+      await moveDeadLetters(inKeyOrder(keys), { state, subscriptions, to: action.to });
     }
     return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
-  }
-
-  async #move(target: string, keys: readonly EntryKey[]): Promise<void> {
-    const driver = this.#subscriptions.require(target);
-    driver.look();
-    await driver.plan(() => {
-      const records = readEntries(this.#state, keys);
-      const plan = planAdopt(driver.queue, records, driver.now());
-      plan.changes.push(...records.map(removal));
-      return plan;
-    });
   }
 
   /** Removes entries for good. */
   async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
     const keys = await this.#find(action);
     if (!action.dryRun) {
-      for (const chunk of chunks(keys)) await this.#state.commit(chunk.map(removal));
+      if (keys.length > 0) await this.#state.commit(keys.map(removal));
     }
     return {
       count: keys.length,
@@ -135,7 +114,7 @@ export class DeadLetterDesk {
   async #find(
     action: DeadLetterAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
-  ): Promise<FoundEntry[]> {
+  ): Promise<Adopted[]> {
     const { to: _to, dryRun: _dryRun, all, ...filter } = action;
     const given = Object.values(filter).some((value) => value !== undefined);
     if (!given && !all) {
@@ -144,7 +123,7 @@ export class DeadLetterDesk {
         hint: "--all means every one; evs dlq list shows them",
       });
     }
-    const keys: FoundEntry[] = [];
+    const keys: Adopted[] = [];
     let after: string | undefined;
     do {
       const page = this.#state.deadLetters(filter, {
@@ -152,9 +131,7 @@ export class DeadLetterDesk {
         ...(after === undefined ? {} : { after }),
       });
       for (const record of page.records) {
-        if (options.passOver?.(record)) continue;
-        const { subscription, topic, id, seq, key } = record;
-        keys.push({ subscription, topic, id, seq, ...(key === undefined ? {} : { key }) });
+        if (!options.passOver?.(record)) keys.push(adopted(record));
       }
       after = page.next;
       if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));

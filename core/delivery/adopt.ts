@@ -1,8 +1,24 @@
 /** How dead letters come back into a queue. */
-import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
-import type { Now, TopicLane } from "./entry.ts";
+import { retryOf } from "../state/dead_letter_page.ts";
+import type { DeadLetterRecord, StateChange } from "../state/state.ts";
+import type { Entry, Now, TopicLane } from "./entry.ts";
 import { cursorPlan, mark, type Plan } from "./plan.ts";
 import { type DeliveryQueue, retryEntry } from "./queue.ts";
+
+/** What of a dead letter its place in a queue depends on. */
+export interface Adopted {
+  /** The subscription that gave up on it. */
+  subscription: string;
+  topic: string;
+  seq: number;
+  id: string;
+  type: string;
+  key?: string;
+  editedFrom?: string;
+  nextAttempt: number;
+  /** Bytes of its event. */
+  size: number;
+}
 
 /**
  * Takes in dead letters as retries that are due now, with their history and a fresh grant of retries. An event that is
@@ -13,47 +29,108 @@ export function planAdopt(
   records: readonly DeadLetterRecord[],
   now: Now,
 ): Plan {
+  const to = { to: queue.name, dueAt: now.wall };
+  return planTake(queue, records.map(adopted), {
+    now,
+    changes: (taken) => taken.map((i) => ({ op: "retry.put", record: retryOf(records[i]!, to) })),
+  });
+}
+
+/** The same for dead letters of the state: they are moved there, and never come into memory. Those not taken are removed. */
+export function planMove(queue: DeliveryQueue, entries: readonly Adopted[], now: Now): Plan {
+  return planTake(queue, entries, { now, changes: (taken) => movesOf(queue, entries, taken, now) });
+}
+
+/** A record's place. */
+export function adopted(record: DeadLetterRecord): Adopted {
+  const { subscription, topic, seq, id, type, key, editedFrom, attempts, line } = record;
+  return {
+    subscription,
+    topic,
+    seq,
+    id,
+    type,
+    ...(key === undefined ? {} : { key }),
+    ...(editedFrom === undefined ? {} : { editedFrom }),
+    nextAttempt: (attempts.at(-1)?.attempt ?? 0) + 1,
+    size: line.length,
+  };
+}
+
+function movesOf(
+  queue: DeliveryQueue,
+  entries: readonly Adopted[],
+  taken: readonly number[],
+  now: Now,
+): StateChange[] {
   const changes: StateChange[] = [];
-  const steps: (() => void)[] = [];
+  const isTaken = new Set(taken);
+  const moves = new Map<string, Extract<StateChange, { op: "dead.retry" }>>();
+  for (const [i, { subscription, topic, id }] of entries.entries()) {
+    if (!isTaken.has(i)) {
+      changes.push({ op: "dead.remove", subscription, topic, id });
+      continue;
+    }
+    const from = `${subscription}\n${topic}`;
+    const move = moves.get(from);
+    if (move) move.ids.push(id);
+    else {
+      const about = { subscription, topic, to: queue.name, dueAt: now.wall };
+      moves.set(from, { op: "dead.retry", ...about, ids: [id] });
+    }
+  }
+  return [...moves.values(), ...changes];
+}
+
+function planTake(
+  queue: DeliveryQueue,
+  entries: readonly Adopted[],
+  options: { now: Now; changes(taken: readonly number[]): StateChange[] },
+): Plan {
+  const { now } = options;
+  const taken: number[] = [];
+  const seen = new Set<string>();
   const settled = new Map<TopicLane, number[]>();
-  for (const record of records) {
-    if (queue.shelf.retryOf(record.topic, record.id)) continue;
-    const lane = queue.lanes.get(record.topic);
-    if (lane?.held.get(record.seq)?.id === record.id) continue;
-    const { reason: _reason, diedAt: _diedAt, editedAs: _editedAs, ...event } = record;
-    const retry: RetryRecord = {
-      ...event,
-      subscription: queue.name,
-      dueAt: now.wall,
-      nextAttempt: (record.attempts.at(-1)?.attempt ?? 0) + 1,
-      failures: 0,
-    };
-    changes.push({ op: "retry.put", record: retry });
+  const buffered = new Map<string, Map<number, Entry>>();
+  const twinOf = (topic: string, seq: number) => {
+    let bySeq = buffered.get(topic);
+    if (!bySeq) {
+      bySeq = new Map(queue.shelf.bufferedOf(topic).map((entry) => [entry.seq, entry]));
+      buffered.set(topic, bySeq);
+    }
+    return bySeq.get(seq);
+  };
+  for (const [i, { topic, seq, id, editedFrom }] of entries.entries()) {
+    const name = `${topic}\n${id}`;
+    if (seen.has(name) || queue.shelf.retryOf(topic, id)) continue;
+    const lane = queue.lanes.get(topic);
+    if (lane?.held.get(seq)?.id === id) continue;
+    seen.add(name);
+    taken.push(i);
     // A mended copy is an event of its own: it does not stand for the one of the topic.
-    const takes = lane !== undefined && record.editedFrom === undefined && record.seq > 0 &&
-      record.seq <= lane.lastSeq &&
-      !lane.settled.has(record.seq);
+    const takes = lane !== undefined && editedFrom === undefined && seq > 0 &&
+      seq <= lane.lastSeq && !lane.settled.has(seq);
     if (takes) {
       // At once, not when it is durable: nobody may lease it from the topic meanwhile.
-      const twin = queue.shelf.bufferedOf(record.topic).find(({ seq }) => seq === record.seq);
+      const twin = twinOf(topic, seq);
       if (twin) queue.shelf.drop(twin);
-      mark(settled, lane, record.seq);
+      mark(settled, lane, seq);
     }
-    steps.push(() => {
-      const entry = retryEntry(retry, now, retry.line.length);
-      entry.due = true;
-      queue.shelf.addRetry(entry);
-    });
   }
   const lanes = cursorPlan(queue, settled);
-  changes.push(...lanes.changes);
   return {
-    changes,
+    changes: [...options.changes(taken), ...lanes.changes],
     result: undefined,
     dead: [],
     apply() {
       lanes.apply();
-      for (const step of steps) step();
+      for (const i of taken) {
+        const entry = entries[i]!;
+        const retry = { ...entry, subscription: queue.name, dueAt: now.wall, failures: 0 };
+        const scheduled = retryEntry(retry, now, entry.size);
+        scheduled.due = true;
+        queue.shelf.addRetry(scheduled);
+      }
     },
     rollback() {
       for (const [lane, seqs] of settled) {

@@ -8,6 +8,8 @@ import type { Outcome, Plan, Settlement } from "./plan.ts";
 
 /** Where a subscription keeps what must last. */
 export interface Ledger {
+  /** True where what is committed is part of the state, and may go down in one transaction with what others commit. */
+  readonly lasts: boolean;
   /** Durable when it resolves; nothing of it is kept when it rejects. `dead`: the dead letters among the changes. */
   commit(changes: readonly StateChange[], dead: readonly DeadLetterRecord[]): Promise<void>;
   retry(topic: string, id: string): RetryRecord | undefined;
@@ -27,6 +29,13 @@ interface Other {
   reject(error: unknown): void;
 }
 
+/** Something that several queues take part in: nothing else of this one is committed meanwhile. */
+interface Hold {
+  kind: "hold";
+  /** Never rejects. */
+  action(): Promise<void>;
+}
+
 /** Deliveries settled in one transaction. */
 const MAX_BATCH = 5000;
 
@@ -35,7 +44,7 @@ export class Committer {
   readonly #ledger: Ledger;
   readonly #settle: (items: readonly Settlement[]) => Plan<Outcome[]>;
   readonly #changed: () => void;
-  readonly #work: (Settle | Other)[] = [];
+  readonly #work: (Settle | Other | Hold)[] = [];
   #working: Promise<void> | undefined;
 
   /** `settle` plans settlements; `changed` is called whenever the queue has changed. */
@@ -79,11 +88,20 @@ export class Committer {
     });
   }
 
+  /** Runs `action` when its turn comes; until it has ended nothing is planned or committed. */
+  hold<T>(action: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#work.push({ kind: "hold", action: () => action().then(resolve, reject) });
+      this.#working ??= this.#run();
+    });
+  }
+
   async #run(): Promise<void> {
     // One turn: what arrives in the same tick shares the first commit.
     await Promise.resolve();
     for (let next = this.#work.shift(); next; next = this.#work.shift()) {
       if (next.kind === "other") await this.#commit(next.make, next);
+      else if (next.kind === "hold") await next.action();
       else await this.#settleBatch([next, ...this.#takeSettles(next.items.length)]);
     }
     this.#working = undefined;

@@ -8,10 +8,11 @@ import { type Event, type NewEvent, toEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { commitEvents } from "../tail.ts";
-import { Committer } from "./committer.ts";
+import { Committer, type Ledger } from "./committer.ts";
 import {
   AGAIN_MS,
   type DriverContext,
+  fitsWindow,
   FLUSH_MS,
   type LeaseWait,
   newToken,
@@ -133,7 +134,7 @@ export class SubscriptionDriver {
       const { events } = commit;
       if (
         events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
-        this.#fits(events)
+        this.#filterReady && fitsWindow(this.queue.shelf, events)
       ) {
         this.#feedCommit(commit, events);
       } else {
@@ -151,14 +152,6 @@ export class SubscriptionDriver {
   #wants(type: string): boolean {
     const { eventTypes } = this.queue.settings;
     return eventTypes.length === 0 || eventTypes.includes(type);
-  }
-
-  #fits(events: readonly NewEvent[]): boolean {
-    const { shelf } = this.queue;
-    if (!this.#filterReady || shelf.buffered + events.length > WINDOW.events) return false;
-    let bytes = shelf.bufferedBytes;
-    for (const event of events) bytes += event.payload.length;
-    return bytes <= WINDOW.bytes;
   }
 
   #feedCommit(commit: Commit, stored: readonly NewEvent[]): void {
@@ -216,6 +209,17 @@ export class SubscriptionDriver {
   plan<T>(make: () => Plan<T>): Promise<T> {
     if (this.#closed) return Promise.reject(this.#gone());
     return this.#committer.plan(make);
+  }
+
+  /** Nothing of the subscription is committed until `action` has ended. Whoever holds several does so by their names. */
+  hold<T>(action: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(this.#gone());
+    return this.#committer.hold(action);
+  }
+
+  /** Where it keeps what must last. */
+  get ledger(): Ledger {
+    return this.#context.ledger;
   }
 
   /** Hands out what can be handed out, and sees to what comes next. Call it after anything has changed. */

@@ -43,6 +43,15 @@ export function readEvents(
   return { events: select(page.events, filter), next: page.next };
 }
 
+/** True when events fit into the window, beside what is there. */
+export function fitsWindow(
+  { buffered, bufferedBytes }: { buffered: number; bufferedBytes: number },
+  events: readonly { payload: Uint8Array }[],
+): boolean {
+  const bytes = events.reduce((sum, { payload }) => sum + payload.length, bufferedBytes);
+  return buffered + events.length <= WINDOW.events && bytes <= WINDOW.bytes;
+}
+
 /** A retry whose row is gone: a bug of ours. */
 export function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
   return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);

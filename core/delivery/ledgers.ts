@@ -1,12 +1,15 @@
 /** Where subscriptions keep what must last: durable ones in the state, ephemeral ones in memory, dead letters in both cases
  * in the state, or in a queue that the application brought. */
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import { readEntries } from "../dead_letter/entries.ts";
 import { eventOf } from "../dead_letter/queue.ts";
+import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
 import type { Ledger } from "./committer.ts";
 
 /** A durable subscription's. */
 export class StateLedger implements Ledger {
+  readonly lasts = true;
   readonly #name: string;
   readonly #state: State;
   readonly #queue: DeadLetterQueue | undefined;
@@ -33,6 +36,7 @@ export class StateLedger implements Ledger {
 
 /** An ephemeral subscription's: only its dead letters outlive it. */
 export class EphemeralLedger implements Ledger {
+  readonly lasts = false;
   readonly #state: State;
   readonly #queue: DeadLetterQueue | undefined;
   readonly #retries = new Map<string, RetryRecord>();
@@ -43,9 +47,10 @@ export class EphemeralLedger implements Ledger {
   }
 
   async commit(
-    changes: readonly StateChange[],
+    given: readonly StateChange[],
     dead: readonly DeadLetterRecord[],
   ): Promise<void> {
+    const changes = given.flatMap((change) => this.#here(change));
     const lasting = changes.filter(({ op }) => op === "dead.put" || op === "dead.remove");
     if (lasting.length > 0) {
       const rest = await toQueue(this.#queue, lasting, dead);
@@ -59,6 +64,17 @@ export class EphemeralLedger implements Ledger {
       }
     }
     await tellDelivered(this.#queue, changes, dead);
+  }
+
+  /** Dead letters that are moved here leave the state. */
+  #here(change: StateChange): StateChange[] {
+    if (change.op !== "dead.retry") return [change];
+    const { subscription, topic, ids } = change;
+    const keys = ids.map((id) => ({ subscription, topic, id }));
+    return readEntries(this.#state, keys).flatMap((record): StateChange[] => [
+      { op: "retry.put", record: retryOf(record, change) },
+      { op: "dead.remove", subscription, topic, id: record.id },
+    ]);
   }
 
   retry(topic: string, id: string): RetryRecord | undefined {

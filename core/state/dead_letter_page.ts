@@ -1,4 +1,6 @@
-/** What both states decide about lists of dead letters: who matches, where a page begins, where the next one does. */
+/**
+ * What both states decide about dead letters: who matches, where a page begins, where the next one does, what retry one becomes.
+ */
 import { namesDeadLetter } from "../dead_letter/name.ts";
 import { reasonHolds } from "../dead_letter/reason.ts";
 import { InvalidArgumentError } from "../errors.ts";
@@ -7,6 +9,7 @@ import type {
   DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
+  RetryRecord,
 } from "./state.ts";
 
 /** True when every field that the filter gives matches. */
@@ -17,7 +20,18 @@ export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRec
     (filter.type === undefined || entry.type === filter.type) &&
     (filter.key === undefined || entry.key === filter.key) &&
     (filter.since === undefined || entry.diedAt >= filter.since) &&
+    (filter.before === undefined || entry.diedAt < filter.before) &&
     (filter.reason === undefined || reasonHolds(entry.reason, filter.reason));
+}
+
+/** A dead letter as the retry that it becomes: due at `dueAt`, for `to`, with its history and a fresh grant of retries. */
+export function retryOf(
+  dead: DeadLetterRecord,
+  { to, dueAt }: { to: string; dueAt: number },
+): RetryRecord {
+  const { reason: _reason, diedAt: _diedAt, editedAs: _editedAs, ...event } = dead;
+  const nextAttempt = (dead.attempts.at(-1)?.attempt ?? 0) + 1;
+  return { ...event, subscription: to, dueAt: Math.round(dueAt), nextAttempt, failures: 0 };
 }
 
 /** The number that a page begins behind: the newest first, so below it, unless the oldest come first. */

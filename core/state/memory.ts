@@ -1,5 +1,5 @@
 /** The state in memory: the default of `new EventBroker()`, the reference that the SQLite one is tested against. */
-import { matchesDeadLetter, nextAfter, pageStart } from "./dead_letter_page.ts";
+import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
   CursorRecord,
   DeadLetterFilter,
@@ -129,6 +129,15 @@ export class MemoryState implements State {
       }
       case "dead.remove":
         this.#dead.delete(retryKey(change));
+        break;
+      case "dead.retry":
+        for (const id of change.ids) {
+          const dead = this.#dead.get(retryKey({ ...change, id }));
+          if (!dead) continue;
+          const record = retryOf(dead.record, change);
+          this.#retries.set(retryKey(record), record);
+          this.#dead.delete(retryKey({ ...change, id }));
+        }
         break;
       case "schema.put":
         this.#schemas.set(keyOf(change.record.type, change.record.version), change.record);

@@ -184,6 +184,7 @@ function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInpu
   add("type = ?", filter.type);
   add("key = ?", filter.key);
   add("died_at >= ?", filter.since);
+  add("died_at < ?", filter.before);
   add("holds(reason, ?)", filter.reason);
   return { where: conditions.join(" AND "), values };
 }

@@ -168,6 +168,18 @@ export type StateChange =
   /** Says of a dead letter that a mended copy of it was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
+  /**
+   * Turns dead letters into retries of the subscription `to`, with their history and a fresh grant of retries, in the order
+   * of the ids. Those that are not there are left out.
+   */
+  | {
+    op: "dead.retry";
+    subscription: string;
+    topic: string;
+    ids: string[];
+    to: string;
+    dueAt: number;
+  }
   | { op: "schema.put"; record: SchemaRecord }
   | { op: "schema.remove"; type: string; version: string }
   | { op: "schema.level"; record: LevelRecord };
@@ -182,8 +194,10 @@ export interface DeadLetterFilter {
   key?: string;
   /** A part of the reason, without regard to case; `*` stands for any text. */
   reason?: string;
-  /** Unix ms, inclusive. */
+  /** Died at or after this, Unix ms. */
   since?: number;
+  /** Died before this, Unix ms. */
+  before?: number;
 }
 
 /** Which part of the list of dead letters. */

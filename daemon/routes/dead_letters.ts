@@ -12,6 +12,8 @@ const LARGEST_PAGE = 1000;
 /** Whole entries hold their events and what handlers said: a page of them has to fit in memory. */
 const LARGEST_FULL_PAGE = 50;
 const FILTERS = ["subscription", "topic", "type", "key", "reason"] as const;
+/** Bounds of the time of death, Unix ms. */
+const TIMES = ["since", "before"] as const;
 
 /** List, group, show, retry, remove. */
 export const deadLetterRoutes: Route[] = [
@@ -86,7 +88,7 @@ function queryFilter(
   query: URLSearchParams,
   others: readonly string[] = [],
 ): DeadLetterFilter {
-  const known = [...FILTERS, "since", ...others];
+  const known = [...FILTERS, ...TIMES, ...others];
   for (const name of query.keys()) {
     if (known.includes(name)) continue;
     throw new InvalidArgumentError(`dead letters have no parameter ${JSON.stringify(name)}`, {
@@ -94,8 +96,11 @@ function queryFilter(
       hint: `they take ${known.join(", ")}`,
     });
   }
-  const since = wholeOf(query, "since", [0, Number.MAX_SAFE_INTEGER]);
-  const filter: DeadLetterFilter = since === undefined ? {} : { since };
+  const filter: DeadLetterFilter = {};
+  for (const name of TIMES) {
+    const value = wholeOf(query, name, [0, Number.MAX_SAFE_INTEGER]);
+    if (value !== undefined) filter[name] = value;
+  }
   for (const name of FILTERS) {
     const value = query.get(name);
     if (value !== null) filter[name] = value;
@@ -121,16 +126,19 @@ function wholeOf(
 }
 
 async function actionOf(request: RouteRequest, { to }: { to: boolean }): Promise<DeadLetterAction> {
-  const known = ["ids", ...FILTERS, "since", "all", "dryRun", ...(to ? ["to"] : [])];
+  const known = ["ids", ...FILTERS, ...TIMES, "all", "dryRun", ...(to ? ["to"] : [])];
   const fields = new Fields(await readJson(request), known);
   const action: DeadLetterAction = {};
   for (const name of [...FILTERS, ...(to ? ["to" as const] : [])] as const) {
     const value = fields.string(name);
     if (value !== undefined) action[name] = value;
   }
-  const [ids, since] = [fields.strings("ids"), fields.whole("since", [0, Number.MAX_SAFE_INTEGER])];
+  for (const name of TIMES) {
+    const value = fields.whole(name, [0, Number.MAX_SAFE_INTEGER]);
+    if (value !== undefined) action[name] = value;
+  }
+  const ids = fields.strings("ids");
   if (ids) action.ids = ids;
-  if (since !== undefined) action.since = since;
   const selects = Object.keys(action).some((name) => name !== "to");
   if (fields.boolean("dryRun")) action.dryRun = true;
   if (fields.boolean("all")) action.all = true;

@@ -71,3 +71,22 @@ Deno.test("dlq shows what failed last when an event failed again", async () => {
     "another cause",
   ]);
 });
+
+Deno.test("dlq means the same age by --before in every command", async () => {
+  await using at = await daemonWithDead();
+  const count = async (args: string[]) => {
+    const { stdout, stderr } = await evs(["dlq", ...args], { at });
+    const lines = stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+    assert.ok(lines.length > 0 || stderr === "", stderr);
+    return lines.length === 1 && lines[0].bySubscription ? lines[0].count : lines.length;
+  };
+  for (const [age, expected] of [["0ms", EVENTS], ["1h", 0]] as const) {
+    assert.equal(await count(["list", "--before", age]), expected);
+    assert.equal(await count(["export", "--before", age]), expected);
+    assert.equal(await count(["retry", "--before", age, "--dry-run"]), expected);
+    assert.equal(await count(["purge", "--before", age, "--dry-run"]), expected);
+    assert.equal(await count(["remove", "--before", age, "--dry-run"]), expected);
+    const { stdout } = await evs(["dlq", "groups", "--before", age, "--json"], { at });
+    assert.equal(stdout.includes("the first cause"), expected > 0, stdout);
+  }
+});

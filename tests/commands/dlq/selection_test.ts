@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { addReplies, assertFound, countOf } from "../../../commands/dlq/outcome.ts";
 import { pace, parseRate } from "../../../commands/dlq/retry.ts";
-import { assertSelected, selection } from "../../../commands/dlq/selection.ts";
+import { assertSelected, listQuery, selection } from "../../../commands/dlq/selection.ts";
 import { describeDeadLetter } from "../../../commands/dlq/show.ts";
 import { palette } from "../../../commands/terminal/colour.ts";
 import { InvalidArgumentError, NotFoundError } from "../../../core/errors.ts";
@@ -13,6 +13,9 @@ Deno.test("selection holds only what was given", () => {
     selection({ topic: "t", since: 1_000, all: true }, { ids: ["a"], now: 5_000 }),
     { ids: ["a"], topic: "t", since: 4_000, all: true },
   );
+  const ages = selection({ since: 3_000, before: 1_000 }, { ids: [], now: 5_000 });
+  assert.deepEqual(ages, { since: 2_000, before: 4_000 });
+  assert.deepEqual(listQuery(ages).before, 4_000);
 });
 
 Deno.test("assertSelected refuses when nothing was selected", () => {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker.ts";
-import { ConflictError, InvalidArgumentError, NotFoundError } from "../../../core/errors.ts";
+import {
+  CannotStoreError,
+  ConflictError,
+  InvalidArgumentError,
+  NotFoundError,
+} from "../../../core/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 
@@ -27,6 +32,12 @@ async function kill(broker: EventBroker, name: string, payloads: number[]): Prom
   return events.map(({ id }) => id);
 }
 
+/** The payloads that a consumer is given. */
+async function payloads(broker: EventBroker, name: string, max = 10): Promise<number[]> {
+  const { deliveries } = await broker.subscriptions.lease(name, { max }, { consumer: "c" });
+  return deliveries.map(({ line }) => JSON.parse(new TextDecoder().decode(line)).payload);
+}
+
 Deno.test("DeadLetterDesk.retry moves dead to pending in one commit, oldest first, with history and fresh retries", async () => {
   const state = new WatchedState();
   await using broker = new EventBroker({ state });
@@ -35,7 +46,7 @@ Deno.test("DeadLetterDesk.retry moves dead to pending in one commit, oldest firs
   const reply = await broker.deadLetters.retry({ all: true });
   assert.deepEqual(reply, { count: 2, dryRun: false, bySubscription: { s: 2 } });
   assert.deepEqual(state.commits.map((changes) => changes.map(({ op }) => op)), [
-    ["retry.put", "retry.put", "dead.remove", "dead.remove"],
+    ["dead.retry"],
   ]);
   const { deliveries } = await broker.subscriptions.lease("s", { max: 10 }, { consumer: "c" });
   assert.deepEqual(
@@ -51,6 +62,107 @@ Deno.test("DeadLetterDesk.retry moves dead to pending in one commit, oldest firs
     2,
     "again",
   ]]);
+});
+
+Deno.test("DeadLetterDesk.retry moves any number of entries of any number of subscriptions in one transaction", async () => {
+  const state = new WatchedState();
+  await using broker = new EventBroker({ state });
+  const numbers = Array.from({ length: 1200 }, (_, n) => n);
+  await kill(broker, "a", numbers);
+  await kill(broker, "b", []);
+  assert.equal(broker.deadLetters.count(), 2400);
+  state.commits = [];
+  await broker.deadLetters.retry({ all: true });
+  assert.equal(state.commits.length, 1, "one transaction");
+  assert.equal(broker.deadLetters.count(), 0);
+  for (const name of ["a", "b"]) {
+    assert.equal(broker.subscriptions.info(name).scheduled, 1200);
+    const seen: number[] = [];
+    while (seen.length < 1200) {
+      const { deliveries } = await broker.subscriptions.lease(name, { max: 500 }, {
+        consumer: "c",
+      });
+      seen.push(
+        ...deliveries.map(({ line }) => JSON.parse(new TextDecoder().decode(line)).payload),
+      );
+      await broker.subscriptions.ack(name, deliveries.map(({ lease }) => lease));
+    }
+    assert.deepEqual(seen, numbers, "the oldest first");
+  }
+});
+
+Deno.test("DeadLetterDesk.retry loses nothing and moves nothing where the commit is refused", async () => {
+  let refuses = false;
+  const state = new class extends MemoryState {
+    override commit(changes: readonly StateChange[]): Promise<void> {
+      return refuses
+        ? Promise.reject(new CannotStoreError("no room", { code: "store/disk-full" }))
+        : super.commit(changes);
+    }
+  }();
+  await using broker = new EventBroker({ state });
+  await kill(broker, "a", [1, 2]);
+  await kill(broker, "b", []);
+  refuses = true;
+  await assert.rejects(broker.deadLetters.retry({ all: true }), CannotStoreError);
+  refuses = false;
+  assert.equal(broker.deadLetters.count(), 4);
+  for (const name of ["a", "b"]) assert.equal(broker.subscriptions.info(name).scheduled, 0);
+  await broker.deadLetters.retry({ all: true });
+  for (const name of ["a", "b"]) assert.equal(broker.subscriptions.info(name).scheduled, 2);
+});
+
+Deno.test("DeadLetterDesk.retry that is refused leaves an event where a seek had brought it", async () => {
+  let refuses = false;
+  const state = new class extends MemoryState {
+    override commit(changes: readonly StateChange[]): Promise<void> {
+      return refuses
+        ? Promise.reject(new CannotStoreError("no room", { code: "store/disk-full" }))
+        : super.commit(changes);
+    }
+  }();
+  await using broker = new EventBroker({ state });
+  await kill(broker, "s", [1, 2]);
+  await broker.subscriptions.seek("s", { to: "start" });
+  refuses = true;
+  await assert.rejects(broker.deadLetters.retry({ all: true }), CannotStoreError);
+  refuses = false;
+  assert.deepEqual(await payloads(broker, "s"), [1, 2]);
+});
+
+Deno.test("DeadLetterDesk.retry sends an entry once when two ask for it at the same time", async () => {
+  await using broker = new EventBroker();
+  await kill(broker, "a", [1, 2]);
+  await broker.subscriptions.put("other", { topic: "elsewhere" });
+  await Promise.all([
+    broker.deadLetters.retry({ all: true }),
+    broker.deadLetters.retry({ subscription: "a" }),
+    broker.deadLetters.retry({ subscription: "a", to: "other" }),
+  ]);
+  assert.equal(broker.deadLetters.count(), 0);
+  const scheduled = ["a", "other"].map((name) => broker.subscriptions.info(name).scheduled);
+  assert.deepEqual(scheduled, [2, 0]);
+  assert.deepEqual([...await payloads(broker, "a"), ...await payloads(broker, "other")], [1, 2]);
+});
+
+Deno.test("DeadLetterDesk.retry sends an event once that two subscriptions gave up on, to a third", async () => {
+  await using broker = new EventBroker();
+  await kill(broker, "a", [1, 2]);
+  await kill(broker, "b", []);
+  await broker.subscriptions.put("other", { topic: "elsewhere" });
+  const { count } = await broker.deadLetters.retry({ all: true, to: "other" });
+  assert.equal(count, 4);
+  assert.deepEqual(await payloads(broker, "other"), [1, 2]);
+  assert.equal(broker.deadLetters.count(), 0);
+});
+
+Deno.test("DeadLetterDesk.retry sends an event once that a consumer is about to get from its topic", async () => {
+  await using broker = new EventBroker();
+  const [, second] = await kill(broker, "s", [1, 2]);
+  await broker.subscriptions.seek("s", { to: "start" });
+  assert.deepEqual(await payloads(broker, "s", 1), [1]);
+  await broker.deadLetters.retry({ ids: [second!] });
+  assert.deepEqual(await payloads(broker, "s"), [2]);
 });
 
 Deno.test("DeadLetterDesk.retry does nothing on a dry run", async () => {

@@ -187,12 +187,41 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     assert.deepEqual(found({ type: "y" }), ["c"]);
     assert.deepEqual(found({ key: "k2" }), ["c"]);
     assert.deepEqual(found({ since: 900 }), ["c"]);
+    assert.deepEqual(found({ before: 900 }), ["b", "a:b"]);
+    assert.deepEqual(found({ since: 500, before: 501, topic: "t" }), ["a:b"]);
+    assert.deepEqual(found({ since: 501, before: 900 }), []);
     assert.deepEqual(found({ reason: "out nö" }), ["a:b"]);
     assert.deepEqual(found({ reason: "%" }), []);
     assert.deepEqual(found({ type: "x", subscription: "s" }), ["a:b"]);
     assert.deepEqual(state.deadLetterCounts(), new Map([["s", 2], ["s2", 1]]));
     await state.commit([{ op: "dead.remove", subscription: "s", topic: "t", id: "c" }]);
     assert.equal(state.countDeadLetters({}), 2);
+  });
+
+  test("moves dead letters to the retries, with their history, those that are there", async (under) => {
+    const attempts = [1, 2, 7].map((attempt) => ({ ...retry("x").attempts[0]!, attempt }));
+    const copy = dead("b", { seq: 4, editedFrom: "s:a", attempts: [] });
+    await under.state.commit([
+      { op: "dead.put", record: dead("a", { attempts, editedAs: "s:b" }) },
+      { op: "dead.put", record: copy },
+      { op: "dead.put", record: dead("c", { topic: "u" }) },
+      { op: "retry.put", record: retry("b", { subscription: "other", failures: 2 }) },
+    ]);
+    const ids = ["gone", "b", "a", "c"];
+    const move = { subscription: "s", topic: "t", ids, to: "other", dueAt: 77.4 };
+    await under.state.commit([{ op: "dead.retry", ...move }]);
+    for (const open of [() => under.state, () => under.reopen()]) {
+      const state = await open();
+      assert.deepEqual(state.deadLetters({}, { limit: 9 }).records.map(({ id }) => id), ["c"]);
+      assert.deepEqual(state.load().retries.map(({ id }) => id), ["b", "a"]);
+      const due = { subscription: "other", dueAt: 77, failures: 0 };
+      assert.deepEqual(
+        state.retry("other", "t", "a"),
+        retry("a", { ...due, attempts, nextAttempt: 8 }),
+      );
+      const mended = { seq: 4, attempts: [], nextAttempt: 1, editedFrom: "s:a" };
+      assert.deepEqual(state.retry("other", "t", "b"), retry("b", { ...due, ...mended }));
+    }
   });
 
   test("keeps one dead letter of an event, as the newest", async ({ state }) => {
