@@ -5,6 +5,8 @@ import type { FileStoreAnswer, FileStoreCall } from "../core/store/file_worker_s
 import { serveCalls } from "../core/worker/server.ts";
 
 let store: FileEventStore | undefined;
+/** Mended since the last answer. */
+let mended: string[] = [];
 
 serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
   const call = message as FileStoreCall;
@@ -12,9 +14,11 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
     const { dir, durability, dedupWindow } = call;
     store = new FileEventStore(dir, {
       durability,
+      onNote: (note) => mended.push(note),
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     const { notes, foreign } = store.found;
+    mended = [];
     return { result: { notes, foreign }, changes: store.views().map(unchanged) };
   }
   if (!store) {
@@ -30,7 +34,9 @@ async function answer(
   switch (call.op) {
     case "append": {
       const { outcomes, changes } = await store.appendTelling(call.requests, call.durability);
-      return { result: outcomes, changes };
+      const notes = mended;
+      mended = [];
+      return { result: outcomes, changes, ...(notes.length === 0 ? {} : { notes }) };
     }
     case "truncate": {
       const result = await store.truncate(call.topic, call.seq);

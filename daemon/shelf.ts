@@ -46,13 +46,15 @@ function openStore(kind: StoreKind, options: ShelfOptions): Promise<JournalStore
 }
 
 async function openFiles({ dataDir, config, log }: ShelfOptions): Promise<JournalStore> {
+  const onNote = (note: string) => log.logger.warn("recovery: {note}", { note });
   const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
     script: new URL("./file_worker.ts", import.meta.url),
     durability: config.durability,
     dedupWindow: config.dedupWindow,
     onDamage: onDamage(log),
+    onNote,
   });
-  for (const note of store.found.notes) log.logger.warn("recovery: {note}", { note });
+  store.found.notes.forEach(onNote);
   for (const path of store.found.foreign) {
     log.logger.warn("not ours, left alone: {path}", { path: `${dataDir.eventFolder}/${path}` });
   }

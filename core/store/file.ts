@@ -43,6 +43,11 @@ export interface FileStoreOptions extends DedupWindow {
   clock?: Clock;
   /** @internal */
   disk?: Disk;
+  /**
+   * With more topics than that, a start takes the checkpoint's word for those that nobody wrote to: default 100.
+   * @internal
+   */
+  lookAtMost?: number;
   /** Told what was mended at the start and what is damaged, in words. Default: nobody. */
   onNote?: (note: string) => void;
   /** Told of events that a read had to leave out, once for each block of them. */
@@ -50,6 +55,8 @@ export interface FileStoreOptions extends DedupWindow {
 }
 
 const DEFAULT_LIMITS: SegmentLimits = { maxBytes: 128 * 1024 * 1024, maxAge: 86_400_000 };
+/** Looking at a topic's folder takes some 0.3 ms. */
+const LOOK_AT_MOST = 100;
 /** Topics whose files are open. */
 const MOST_OPEN = 256;
 
@@ -76,6 +83,7 @@ export class FileEventStore implements JournalStore {
   /** Topics whose files are open, in the order of their last use. */
   readonly #open = new Set<TopicWriter>();
   readonly #late: LateSync;
+  readonly #lookAtMost: number;
   readonly #opened: OpenedStore;
   #queue: Promise<unknown> = Promise.resolve();
   #failed: unknown;
@@ -99,6 +107,9 @@ export class FileEventStore implements JournalStore {
       viewOf: (name) => this.#writers.get(name)?.view,
       damage: this.#damage,
     });
+    const now = this.#clock.now();
+    const lookAtMost = this.#lookAtMost = options.lookAtMost ?? LOOK_AT_MOST;
+    this.#opened = openStore(disk, dir, { now, lookAtMost });
     this.#context = {
       disk,
       dir,
@@ -107,13 +118,19 @@ export class FileEventStore implements JournalStore {
       rooms: new LineRooms(),
       limits: { ...DEFAULT_LIMITS, ...options.segments },
       dedupWindow: options.dedupWindow ?? 86_400_000,
+      checkpoint: this.#opened.checkpoint,
+      onNote: (note) => options.onNote?.(note),
     };
-    this.#opened = openStore(disk, dir, this.#clock.now());
     for (const opened of this.#opened.topics) {
       const writer = new TopicWriter(this.#context, opened);
       this.#writers.set(opened.view.name, writer);
       writer.measure();
     }
+    for (const view of this.#opened.known) {
+      this.#writers.set(view.name, TopicWriter.unseen(this.#context, view));
+    }
+    // Should it be killed, the next start need not look at them again.
+    if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
     for (const note of this.#opened.notes) options.onNote?.(note);
   }
 
@@ -203,7 +220,10 @@ export class FileEventStore implements JournalStore {
 
   async #sync(writers: readonly TopicWriter[]): Promise<void> {
     try {
-      await Promise.all(writers.map((writer) => writer.sync()));
+      await Promise.all([
+        this.#context.checkpoint.sync(),
+        ...writers.map((writer) => writer.sync()),
+      ]);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -212,6 +232,7 @@ export class FileEventStore implements JournalStore {
   #flush(writers: readonly TopicWriter[]): void {
     void this.#inTurn(() => {
       try {
+        this.#context.checkpoint.syncNow();
         for (const writer of writers) writer.flush();
       } catch (error) {
         throw this.#fail(error);
@@ -363,7 +384,10 @@ export class FileEventStore implements JournalStore {
         if (this.#failed === undefined) writer.close();
         else writer.abandon();
       }
+      const many = this.#writers.size > this.#lookAtMost;
+      if (many && this.#failed === undefined) this.#opened.checkpoint.write(this.views());
     } finally {
+      this.#opened.checkpoint.close();
       this.#cache.close();
       this.#opened.lock.close();
     }

@@ -36,6 +36,8 @@ export type FileStoreCall =
 export interface FileStoreAnswer {
   result: unknown;
   changes: TopicChange[];
+  /** What was mended in topics that were not looked at before, in words. */
+  notes?: string[];
 }
 
 /** What the worker found when it opened the folder. */
@@ -56,15 +58,22 @@ export class FileWorkerEventStore implements JournalStore {
   readonly #cache: SegmentCache;
   readonly #reader: FileReader;
   readonly #damage: DamageLog;
+  readonly #onNote: ((note: string) => void) | undefined;
 
   private constructor(
     worker: WorkerClient,
-    options: { dir: string; durability: Durability; onDamage?: (damage: Found) => void },
+    options: {
+      dir: string;
+      durability: Durability;
+      onDamage?: (damage: Found) => void;
+      onNote?: (note: string) => void;
+    },
     answer: FileStoreAnswer,
   ) {
     this.durable = options.durability === "always";
     this.found = answer.result as FoundInFolder;
     this.#worker = worker;
+    this.#onNote = options.onNote;
     this.#damage = new DamageLog(systemClock, options.onDamage);
     this.#cache = new SegmentCache(systemDisk, options.dir);
     this.#reader = new FileReader(this.#cache, {
@@ -83,6 +92,8 @@ export class FileWorkerEventStore implements JournalStore {
       dedupWindow?: number;
       /** Told of events that a read had to leave out, once for each block of them. */
       onDamage?: (damage: Found) => void;
+      /** Told what was mended after the start, in words. */
+      onNote?: (note: string) => void;
     },
   ): Promise<FileWorkerEventStore> {
     const { script, durability = "always", dedupWindow } = options;
@@ -187,7 +198,8 @@ export class FileWorkerEventStore implements JournalStore {
     this.#worker.terminate();
   }
 
-  #learn({ changes }: FileStoreAnswer): void {
+  #learn({ changes, notes = [] }: FileStoreAnswer): void {
+    for (const note of notes) this.#onNote?.(note);
     for (const { view, blocks } of changes) {
       const { name } = view;
       const kept = new Set(view.segments.map(({ firstSeq }) => firstSeq));

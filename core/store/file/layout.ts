@@ -3,7 +3,7 @@
  *
  * ```text
  * DIR/format                     which format this is
- * DIR/checkpoint                 where every topic ends, as of the last stop, and which were written to since
+ * DIR/checkpoint                 of many topics: where each ends, as of the last close, and which were written to since
  * DIR/users/0000000000000001.ndjson   a segment: wire lines, from that seq
  * DIR/users/0000000000000001.index    its index: a checksum for each block of lines
  * DIR/users/0000000000000001.lookup   its given ids and keys, once the segment is full

@@ -2,12 +2,18 @@
 import { DataDirError } from "../../errors.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import { CHECKPOINT_FILE, folderTopic, FORMAT, FORMAT_FILE, UNFINISHED } from "./layout.ts";
+import { Checkpoint } from "./checkpoint.ts";
 import { type OpenedTopic, openTopic } from "./open_topic.ts";
+import type { TopicView } from "./view.ts";
 
 /** A store as it was found. */
 export interface OpenedStore {
   lock: { close(): void };
+  checkpoint: Checkpoint;
+  /** Topics that were looked at. */
   topics: OpenedTopic[];
+  /** Topics of which the checkpoint's word was taken. */
+  known: TopicView[];
   /** What was mended or is damaged, in words. */
   notes: string[];
   /** Paths in the folder that are not ours; they are left alone. */
@@ -19,8 +25,16 @@ const decoder = new TextDecoder();
 /** What the file `format` says. */
 const MARK = /^env-event-stream file store, format (\d+)\n/;
 
+/** How a store is opened. */
+export interface OpenOptions {
+  /** Unix ms. */
+  now: number;
+  /** With more topics than that, those that the checkpoint knows are looked at when they are first written to. */
+  lookAtMost: number;
+}
+
 /** Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then. */
-export function openStore(disk: Disk, dir: string, now: number): OpenedStore {
+export function openStore(disk: Disk, dir: string, options: OpenOptions): OpenedStore {
   makeFolders(disk, dir);
   const lock = disk.lock(dir);
   if (!lock) {
@@ -29,31 +43,47 @@ export function openStore(disk: Disk, dir: string, now: number): OpenedStore {
     });
   }
   try {
-    return { lock, ...openLocked(disk, dir, now) };
+    return { lock, ...openLocked(disk, dir, options) };
   } catch (error) {
     lock.close();
     throw error;
   }
 }
 
-function openLocked(disk: Disk, dir: string, now: number): Omit<OpenedStore, "lock"> {
+function openLocked(
+  disk: Disk,
+  dir: string,
+  { now, lookAtMost }: OpenOptions,
+): Omit<OpenedStore, "lock"> {
   const marked = readFormat(disk, dir);
   const { topics: folders, foreign } = listStore(disk, dir);
+  const few = folders.length <= lookAtMost;
+  // Nobody strikes anything off one that is not read.
+  if (few) removeIfThere(disk, `${dir}/${CHECKPOINT_FILE}`);
   disk.syncFolder(dir);
+  const checkpoint = few ? Checkpoint.empty(disk, dir) : Checkpoint.open(disk, dir);
   if (!marked) {
     if (folders.length > 0 && foreign.length > 0) refuseForeign(dir);
     replaceFile(disk, { folder: dir, name: FORMAT_FILE }, encoder.encode(formatText()));
   }
   const topics: OpenedTopic[] = [];
   const notes: string[] = [];
+  const known: TopicView[] = [];
   for (const { name, folder } of folders) {
-    const opened = openTopic(disk, { name, folder: `${dir}/${folder}` }, now);
+    const view = checkpoint.view(name);
+    if (view) {
+      known.push(view);
+      continue;
+    }
+    const opened = openTopic(disk, { name, folder: `${dir}/${folder}` }, { now });
     topics.push(opened);
     notes.push(...opened.notes.map((note) => `topic ${name}: ${note}`));
     foreign.push(...opened.foreign.map((file) => `${folder}/${file}`));
   }
-  removeIfThere(disk, `${dir}/${FORMAT_FILE}${UNFINISHED}`);
-  return { topics, notes, foreign };
+  for (const name of [FORMAT_FILE, CHECKPOINT_FILE]) {
+    removeIfThere(disk, `${dir}/${name}${UNFINISHED}`);
+  }
+  return { checkpoint, topics, known, notes, foreign };
 }
 
 function formatText(): string {

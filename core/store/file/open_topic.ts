@@ -27,14 +27,17 @@ export interface TopicPlace {
   folder: string;
 }
 
-/** Opens the topic. Throws `DataDirError` when a segment has a newer format: then nothing was touched. */
+/**
+ * Opens the topic. Throws `DataDirError` when a segment has a newer format: then nothing was touched. `floor`: no seq up to
+ * here is given again, whatever is left in the folder.
+ */
 export function openTopic(
   disk: Disk,
   place: TopicPlace,
-  now: number,
+  { now, floor = 0 }: { now: number; floor?: number },
 ): OpenedTopic {
   const { name, folder } = place;
-  const { segments: found, foreign, unfinished, tables } = listTopic(disk, folder);
+  const { segments: found, foreign, unfinished, tables, lines } = listTopic(disk, folder);
   const heads = found.map((seq) => readHeader(disk, `${folder}/${segmentFile(seq, "index")}`));
   for (const file of unfinished) disk.remove(`${folder}/${file}`);
   const notes: string[] = [];
@@ -49,12 +52,13 @@ export function openTopic(
       continue;
     }
     const last = i === found.length - 1;
+    if (!lines.has(firstSeq)) makeEmpty(disk, folder, firstSeq);
     const recovered = mend(disk, place, { firstSeq, sealed: !last, now });
     notes.push(...recovered.notes.map((note) => `${segmentFile(firstSeq, "ndjson")}: ${note}`));
     segments.push(infoOf(firstSeq, summary(recovered.blocks), !last));
     if (last) open = recovered.known;
   }
-  const lastSeq = Math.max(head.lastSeq, segments.at(-1)?.lastSeq ?? 0);
+  const lastSeq = Math.max(floor, head.lastSeq, segments.at(-1)?.lastSeq ?? 0);
   const firstSeq = Math.max(head.firstSeq, segments[0]?.firstSeq ?? lastSeq + 1);
   const last = segments.at(-1);
   if (last && open && last.lastSeq < lastSeq) {
@@ -88,9 +92,17 @@ export function removeSegment(
 export function listTopic(
   disk: Disk,
   folder: string,
-): { segments: number[]; tables: number[]; foreign: string[]; unfinished: string[] } {
+): {
+  segments: number[];
+  /** Segments whose lines are there. */
+  lines: ReadonlySet<number>;
+  tables: number[];
+  foreign: string[];
+  unfinished: string[];
+} {
   const tables: number[] = [];
   const segments = new Set<number>();
+  const lines = new Set<number>();
   const foreign: string[] = [];
   const unfinished: string[] = [];
   for (const { name, kind } of disk.list(folder)) {
@@ -103,9 +115,10 @@ export function listTopic(
       tables.push(segment.seq);
     } else if (segment) {
       segments.add(segment.seq);
+      if (segment.kind === "ndjson") lines.add(segment.seq);
     }
   }
-  return { segments: [...segments].sort((a, b) => a - b), tables, foreign, unfinished };
+  return { segments: [...segments].sort((a, b) => a - b), lines, tables, foreign, unfinished };
 }
 
 function readHeader(disk: Disk, path: string): IndexHeader | undefined {
@@ -143,6 +156,11 @@ function infoOf(
   return { firstSeq, lastSeq, end, size, maxTimestamp, minIdTime, maxIdTime, storedAt, sealed };
 }
 
+function makeEmpty(disk: Disk, folder: string, firstSeq: number): void {
+  disk.open(`${folder}/${segmentFile(firstSeq, "ndjson")}`, "create").close();
+  disk.syncFolder(folder);
+}
+
 function mend(
   disk: Disk,
   { name, folder }: TopicPlace,
@@ -153,10 +171,6 @@ function mend(
     new Uint8Array(0);
   const slots = decodeSlots(index);
   const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
-  if (!disk.list(folder).some((entry) => entry.name === segmentFile(firstSeq, "ndjson"))) {
-    disk.open(path, "create").close();
-    disk.syncFolder(folder);
-  }
   const lines = disk.open(path, "write");
   try {
     const length = lines.size();

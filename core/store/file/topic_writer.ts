@@ -14,7 +14,8 @@ import type { Disk } from "./disk.ts";
 import { topicFolder } from "./layout.ts";
 import { TopicLookup } from "./lookup.ts";
 import { type Head, writeHead } from "./head.ts";
-import { type OpenedTopic, removeSegment } from "./open_topic.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { type OpenedTopic, openTopic, removeSegment } from "./open_topic.ts";
 import type { FileReader } from "./reader.ts";
 import { packedRun, type Run, runsOf } from "./run.ts";
 import type { SegmentCache } from "./segment_cache.ts";
@@ -38,6 +39,9 @@ export interface WriterContext {
   /** Memory for the lines of an append. */
   rooms: LineRooms;
   dedupWindow: number;
+  checkpoint: Checkpoint;
+  /** Told what was mended, in words. */
+  onNote: (note: string) => void;
 }
 
 /** The most bytes of slots in an open segment: what a start reads of it. */
@@ -58,7 +62,9 @@ export class TopicWriter {
   view: TopicView;
   readonly #context: WriterContext;
   readonly #folder: string;
-  readonly #lookup: TopicLookup;
+  #lookup: TopicLookup;
+  /** The checkpoint's word was taken for it. */
+  #unseen = false;
   #known: KnownSegment | undefined;
   #active: ActiveSegment | undefined;
   #openedAt = 0;
@@ -77,6 +83,28 @@ export class TopicWriter {
     this.#lookup = new TopicLookup({ ...context, orphans, view: () => this.view });
   }
 
+  /** A topic of which the checkpoint's word is taken: looked at when it is first written to. */
+  static unseen(context: WriterContext, view: TopicView): TopicWriter {
+    const writer = new TopicWriter(context, { view, open: undefined, orphans: [] });
+    writer.#unseen = true;
+    return writer;
+  }
+
+  /** Looks at what is in the folder, unless that was done. */
+  #look(now: number): void {
+    if (!this.#unseen) return;
+    const { name, lastSeq } = this.view;
+    const place = { name, folder: this.#folder };
+    const opened = openTopic(this.#context.disk, place, { now, floor: lastSeq });
+    this.#unseen = false;
+    this.view = opened.view;
+    this.#known = opened.open;
+    const { orphans } = opened;
+    this.#lookup = new TopicLookup({ ...this.#context, orphans, view: () => this.view });
+    this.measure();
+    for (const note of opened.notes) this.#context.onNote(`topic ${name}: ${note}`);
+  }
+
   /** Counts the bytes of a topic that was just opened. */
   measure(): void {
     const bytes = this.#context.reader.bytesFrom(this.view, this.view.firstSeq);
@@ -85,6 +113,7 @@ export class TopicWriter {
 
   /** Decides a request; what it stores waits for {@link write}. */
   take(request: StoreRequest, now: number): AppendOutcome {
+    this.#look(now);
     const pending: Pending = this.#pending ??= {
       runs: [],
       lastSeq: this.view.lastSeq,
@@ -121,6 +150,7 @@ export class TopicWriter {
 
   /** Makes the segment ready that the next append goes to: a full one is closed and a new one made. */
   prepare(now: number): void {
+    this.#context.checkpoint.strike(this.view.name);
     this.#sealIfFull(now);
     if (this.#active) return;
     const { disk, dir } = this.#context;
@@ -186,10 +216,13 @@ export class TopicWriter {
 
   /** Removes the events below `seq`; tells how many, and the topic as it is then. */
   truncate(seq: number, now: number): number {
+    this.#look(now);
     const { firstSeq, lastSeq, segments, name } = this.view;
     const to = Math.min(seq, lastSeq + 1);
     if (to <= firstSeq) return 0;
-    const { disk, cache, reader } = this.#context;
+    const { disk, cache, reader, checkpoint } = this.#context;
+    checkpoint.strike(name);
+    checkpoint.syncNow();
     // The head is durable, so what it goes by must be.
     this.flush();
     const kept = segments.filter((segment) => segment.lastSeq >= to || segment.firstSeq > lastSeq);
