@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
+import { STORES } from "../helpers/stores.ts";
 
 const COUNT = dose(50, 500);
 /** The promise, ms, and what twelve seconds are counted from: the last byte that was sent. */
@@ -37,39 +38,43 @@ const HALVES: [what: string, sent: string, said: RegExp][] = [
   ["a body that nobody reads", head("GET /v1/health", "content-length: 20"), /^HTTP\/1\.1 200 /],
 ];
 
-Deno.test(`${COUNT} half-open requests are gone within 12 s, and whoever comes meanwhile is served`, async () => {
-  await using daemon = await startDaemon();
-  const opened = await Promise.all(
-    Array.from({ length: COUNT }, async (_, i) => {
-      const [what, sent, said] = HALVES[i % HALVES.length]!;
+for (const store of STORES) {
+  Deno.test(`${COUNT} half-open requests are gone within 12 s, and whoever comes meanwhile is served (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    const opened = await Promise.all(
+      Array.from({ length: COUNT }, async (_, i) => {
+        const [what, sent, said] = HALVES[i % HALVES.length]!;
+        const connection = await RawConnection.open(daemon.socket);
+        await connection.send(sent);
+        return { what, said, connection, sentAt: performance.now() };
+      }),
+    );
+    // A live publisher of small complete requests goes on over one connection, longer than any half-open one.
+    let over = false;
+    let served = 0;
+    const live = (async () => {
       const connection = await RawConnection.open(daemon.socket);
-      await connection.send(sent);
-      return { what, said, connection, sentAt: performance.now() };
-    }),
-  );
-  // A live publisher of small complete requests goes on over one connection, longer than any half-open one.
-  let over = false;
-  let served = 0;
-  const live = (async () => {
-    const connection = await RawConnection.open(daemon.socket);
-    while (!over) {
-      await connection.send(head("POST /v1/topics/live/events?type=n", "content-length: 1") + "1");
-      assert.equal((await connection.answer()).status, 200);
-      served++;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    connection.close();
-  })();
-  await Promise.all(opened.map(async ({ what, said, connection, sentAt }) => {
-    const text = await connection.untilEnd();
-    const took = performance.now() - sentAt;
-    assert.ok(took < DEADLINE, `${what} took ${took} ms`);
-    assert.match(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""), said, what);
-    connection.close();
-  }));
-  over = true;
-  await live;
-  assert.ok(served > 20, `${served} were served`);
-  assert.equal((await daemon.http("GET", "/v1/status")).json.connections, 1);
-  await daemon.stop();
-});
+      while (!over) {
+        await connection.send(
+          head("POST /v1/topics/live/events?type=n", "content-length: 1") + "1",
+        );
+        assert.equal((await connection.answer()).status, 200);
+        served++;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      connection.close();
+    })();
+    await Promise.all(opened.map(async ({ what, said, connection, sentAt }) => {
+      const text = await connection.untilEnd();
+      const took = performance.now() - sentAt;
+      assert.ok(took < DEADLINE, `${what} took ${took} ms`);
+      assert.match(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""), said, what);
+      connection.close();
+    }));
+    over = true;
+    await live;
+    assert.ok(served > 20, `${served} were served`);
+    assert.equal((await daemon.http("GET", "/v1/status")).json.connections, 1);
+    await daemon.stop();
+  });
+}

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { needTools } from "../helpers/shell.ts";
+import { STORES } from "../helpers/stores.ts";
 
 const FILES = 64;
 const COUNT = 100;
@@ -22,35 +23,37 @@ async function connectBlocking(socket: string): Promise<RawConnection> {
   }
 }
 
-Deno.test(`the daemon is the same and healthy within a second after ${COUNT} connections with ${FILES} descriptors`, async () => {
-  needTools("prlimit");
-  await using daemon = await startDaemon({ wrapper: ["prlimit", `--nofile=${FILES}`] });
-  await daemon.publish("t", "n", 1);
-  for (let round = 0; round < 3; round++) {
-    const connections = await Promise.all(
-      Array.from({ length: COUNT }, () => connectBlocking(daemon.socket)),
-    );
-    for (const connection of connections) connection.close();
-    const began = performance.now();
-    let health = 0;
-    while (health !== 200) {
-      const connection = await connectBlocking(daemon.socket);
-      await connection.send(head("GET /v1/health")).catch(() => {}); // refused and closed: the answer says it
-      health = await connection.answer().then(({ status }) => status, () => 0);
-      connection.close();
-      const took = performance.now() - began;
-      assert.ok(took < 1000, `not healthy after ${took} ms`);
+for (const store of STORES) {
+  Deno.test(`the daemon is the same and healthy within a second after ${COUNT} connections with ${FILES} descriptors (${store})`, async () => {
+    needTools("prlimit");
+    await using daemon = await startDaemon({ store, wrapper: ["prlimit", `--nofile=${FILES}`] });
+    await daemon.publish("t", "n", 1);
+    for (let round = 0; round < 3; round++) {
+      const connections = await Promise.all(
+        Array.from({ length: COUNT }, () => connectBlocking(daemon.socket)),
+      );
+      for (const connection of connections) connection.close();
+      const began = performance.now();
+      let health = 0;
+      while (health !== 200) {
+        const connection = await connectBlocking(daemon.socket);
+        await connection.send(head("GET /v1/health")).catch(() => {}); // refused and closed: the answer says it
+        health = await connection.answer().then(({ status }) => status, () => 0);
+        connection.close();
+        const took = performance.now() - began;
+        assert.ok(took < 1000, `not healthy after ${took} ms`);
+      }
     }
-  }
-  const status = await daemon.http("GET", "/v1/status");
-  assert.equal(status.json.pid, daemon.pid);
-  assert.equal((await daemon.publish("t", "n", 2)).lastSeq, 2);
-  const { text } = await daemon.http("GET", "/metrics");
-  assert.match(text, /^evs_connections_refused_total [1-9]/m);
-  const log = await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`);
-  assert.match(log, /leaves room for few connections","maxConnections":[1-9]/);
-  await daemon.stop();
-});
+    const status = await daemon.http("GET", "/v1/status");
+    assert.equal(status.json.pid, daemon.pid);
+    assert.equal((await daemon.publish("t", "n", 2)).lastSeq, 2);
+    const { text } = await daemon.http("GET", "/metrics");
+    assert.match(text, /^evs_connections_refused_total [1-9]/m);
+    const log = await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`);
+    assert.match(log, /leaves room for few connections","maxConnections":[1-9]/);
+    await daemon.stop();
+  });
+}
 
 Deno.test("a daemon says why it does not start when no descriptor is left for connections", async () => {
   needTools("prlimit");

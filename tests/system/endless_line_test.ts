@@ -5,6 +5,7 @@ import { dose } from "../helpers/dose.ts";
 import { mebibytes, MIB, resetPeak, residentMemory } from "../helpers/measure.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { peakMemory } from "../helpers/shell.ts";
+import { STORES } from "../helpers/stores.ts";
 
 const MOST = dose(100, 1024) * MIB;
 const PIECE = "x".repeat(64 * 1024);
@@ -66,9 +67,11 @@ async function sendEndless(
   return { sent, text: said };
 }
 
-for (const endless of ENDLESS) {
-  Deno.test(`${endless.what} without end is refused before it is buffered, and the connection ends`, async () => {
-    await using daemon = await startDaemon();
+for (
+  const [store, endless] of STORES.flatMap((store) => ENDLESS.map((one) => [store, one] as const))
+) {
+  Deno.test(`${endless.what} without end is refused before it is buffered, and the connection ends (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
     // Warm: the same once, and ordinary work.
     for (let i = 0; i < 20; i++) await daemon.publish("t", "x", PIECE);
     await sendEndless(daemon, endless);
@@ -84,22 +87,27 @@ for (const endless of ENDLESS) {
   });
 }
 
-Deno.test("a line over the limit is passed over without being kept when the publisher asks to skip, and its neighbours are stored", async () => {
-  await using daemon = await startDaemon();
-  const connection = await RawConnection.open(daemon.socket);
-  await connection.send(head(`${publish}&onError=skip`, NDJSON, CHUNKED) + "2\r\n1\n\r\n");
-  const before = residentMemory(daemon.pid);
-  const piece = new TextEncoder().encode(`${PIECE.length.toString(16)}\r\n${PIECE}\r\n`);
-  assert.equal(await connection.sendOn(piece, MOST), Math.ceil(MOST / piece.length) * piece.length);
-  const grown = residentMemory(daemon.pid) - before;
-  assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
-  await connection.send("3\r\n\n2\n\r\n0\r\n\r\n");
-  const answer = JSON.parse((await connection.answer()).body);
-  assert.equal(answer.count, 2);
-  assert.deepEqual(
-    answer.refused.map(({ line, code }: { line: number; code: string }) => [line, code]),
-    [[2, "event/too-large"]],
-  );
-  connection.close();
-  await daemon.stop();
-});
+for (const store of STORES) {
+  Deno.test(`a line over the limit is passed over without being kept when the publisher asks to skip, and its neighbours are stored (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    const connection = await RawConnection.open(daemon.socket);
+    await connection.send(head(`${publish}&onError=skip`, NDJSON, CHUNKED) + "2\r\n1\n\r\n");
+    const before = residentMemory(daemon.pid);
+    const piece = new TextEncoder().encode(`${PIECE.length.toString(16)}\r\n${PIECE}\r\n`);
+    assert.equal(
+      await connection.sendOn(piece, MOST),
+      Math.ceil(MOST / piece.length) * piece.length,
+    );
+    const grown = residentMemory(daemon.pid) - before;
+    assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
+    await connection.send("3\r\n\n2\n\r\n0\r\n\r\n");
+    const answer = JSON.parse((await connection.answer()).body);
+    assert.equal(answer.count, 2);
+    assert.deepEqual(
+      answer.refused.map(({ line, code }: { line: number; code: string }) => [line, code]),
+      [[2, "event/too-large"]],
+    );
+    connection.close();
+    await daemon.stop();
+  });
+}

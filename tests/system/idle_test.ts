@@ -6,6 +6,7 @@ import { until } from "../helpers/evs.ts";
 import { mebibytes, MIB, processorTime, residentMemory } from "../helpers/measure.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { needTools } from "../helpers/shell.ts";
+import { STORES } from "../helpers/stores.ts";
 
 /** The promise is 60 s, which the nightly run reaches. */
 const SECONDS = dose(6, 60);
@@ -14,51 +15,55 @@ const LIMIT = 96 * MIB;
 /** Ticks are 10 ms: no fewer can be told apart. */
 const MOST = Math.max(30, SECONDS * 1000 * 0.005);
 
-Deno.test(`an idle daemon takes under 0.5 % of a processor and under ${LIMIT / MIB} MiB over ${SECONDS} s`, async () => {
-  await using daemon = await startDaemon();
-  await daemon.publish("t", "n", 1);
-  await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", from: "end" });
-  await settled(daemon.pid);
-  const before = processorTime(daemon.pid);
-  const began = performance.now();
-  await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000)); // the promise is about time that passes
-  const busy = processorTime(daemon.pid) - before;
-  const took = performance.now() - began;
-  assert.ok(busy <= MOST, `${busy} ms of processor time in ${took} ms`);
-  const memory = residentMemory(daemon.pid);
-  assert.ok(memory < LIMIT, `it takes ${mebibytes(memory)}`);
-  await daemon.stop();
-});
+for (const store of STORES) {
+  Deno.test(`an idle daemon takes under 0.5 % of a processor and under ${LIMIT / MIB} MiB over ${SECONDS} s (${store})`, async () => {
+    await using daemon = await startDaemon({ store });
+    await daemon.publish("t", "n", 1);
+    await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", from: "end" });
+    await settled(daemon.pid);
+    const before = processorTime(daemon.pid);
+    const began = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000)); // the promise is about time that passes
+    const busy = processorTime(daemon.pid) - before;
+    const took = performance.now() - began;
+    assert.ok(busy <= MOST, `${busy} ms of processor time in ${took} ms`);
+    const memory = residentMemory(daemon.pid);
+    assert.ok(memory < LIMIT, `it takes ${mebibytes(memory)}`);
+    await daemon.stop();
+  });
 
-Deno.test("an idle daemon makes no system call but waiting, with a follower and a consumer connected", async () => {
-  needTools("strace");
-  await using daemon = await startDaemon();
-  await daemon.publish("t", "n", 1);
-  await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", from: "end" });
-  const tail = await RawConnection.open(daemon.socket);
-  await tail.send(head("GET /v1/topics/t/events?follow=1"));
-  await tail.until(/\r\n\r\n/);
-  const lease = await RawConnection.open(daemon.socket);
-  const body = '{"waitMs":600000}';
-  await lease.send(head("POST /v1/subscriptions/s/lease", `content-length: ${body.length}`) + body);
-  await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 1);
-  await settled(daemon.pid);
-  const { stderr } = await new Deno.Command("timeout", {
-    args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
-    /^(\[pid +\d+\] )?\w+\(/.test(line) && !/restart_syscall|<unfinished|\bexit\(/.test(line)
-  );
-  // Half-open requests are looked for once a second while there are connections: a few calls each time.
-  assert.ok(
-    calls.length < SECONDS * 40,
-    `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`,
-  );
-  for (const connection of [tail, lease]) connection.close();
-  await daemon.stop();
-});
+  Deno.test(`an idle daemon makes no system call but waiting, with a follower and a consumer connected (${store})`, async () => {
+    needTools("strace");
+    await using daemon = await startDaemon({ store });
+    await daemon.publish("t", "n", 1);
+    await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", from: "end" });
+    const tail = await RawConnection.open(daemon.socket);
+    await tail.send(head("GET /v1/topics/t/events?follow=1"));
+    await tail.until(/\r\n\r\n/);
+    const lease = await RawConnection.open(daemon.socket);
+    const body = '{"waitMs":600000}';
+    await lease.send(
+      head("POST /v1/subscriptions/s/lease", `content-length: ${body.length}`) + body,
+    );
+    await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 1);
+    await settled(daemon.pid);
+    const { stderr } = await new Deno.Command("timeout", {
+      args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+      /^(\[pid +\d+\] )?\w+\(/.test(line) && !/restart_syscall|<unfinished|\bexit\(/.test(line)
+    );
+    // Half-open requests are looked for once a second while there are connections: a few calls each time.
+    assert.ok(
+      calls.length < SECONDS * 40,
+      `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`,
+    );
+    for (const connection of [tail, lease]) connection.close();
+    await daemon.stop();
+  });
+}
 
 /** Waits until a process has come to rest: a second without work, after whatever it did at first. */
 async function settled(pid: number): Promise<void> {
