@@ -70,14 +70,23 @@ function weigh(value: unknown): number {
   return Array.isArray(value) ? value.length >> 3 : 0;
 }
 
+type Replace = (result: unknown) => unknown;
+
+/** A node may have several: `list.map(i, i + 1)` pays for the sum, and as the body of a loop. */
+const replaced = new WeakMap<Node, Replace[]>();
+
 /** Replaces each result of a node. A property with a setter: the node replaces its `evaluate` when it first runs. */
-function onResult(node: Node, replace: (result: unknown) => unknown): void {
+function onResult(node: Node, replace: Replace): void {
+  const more = replaced.get(node);
+  if (more) return void more.push(replace);
+  const all = [replace];
+  replaced.set(node, all);
   let evaluate = node.evaluate;
-  const replaced = function (this: Node, ...parts: unknown[]): unknown {
-    return replace(evaluate.apply(this, parts));
+  const priced = function (this: Node, ...parts: unknown[]): unknown {
+    return all.reduce((result, replace) => replace(result), evaluate.apply(this, parts));
   };
   Object.defineProperty(node, "evaluate", {
-    get: () => replaced,
+    get: () => priced,
     set: (next: Node["evaluate"]) => {
       evaluate = next;
     },

@@ -33,7 +33,7 @@ export function parseBackoff(text: string): BackoffSpec {
   const found = /^(fixed|linear|exp):([^.,]+(?:\.\d[^.,]*)?)(?:\.\.([^,]+))?(,jitter)?$/.exec(text);
   if (!found) {
     throw new InvalidArgumentError(
-      `a backoff is KIND:BASE[..MAX][,jitter], not ${JSON.stringify(text)}`,
+      `a backoff is KIND:BASE[..MAX][,jitter], not ${JSON.stringify(text.slice(0, 80))}`,
       {
         hint: "for example exp:1s..5m,jitter or linear:1s..1m or fixed:100ms",
       },
@@ -44,7 +44,9 @@ export function parseBackoff(text: string): BackoffSpec {
   const max = found[3] === undefined
     ? (kind === "fixed" ? base : Math.max(base, defaultBackoff.max))
     : parseDuration(found[3], "the cap of a backoff");
-  return checkBackoff({ kind, base, max, jitter: found[4] !== undefined });
+  const spec = checkBackoff({ kind, base, max, jitter: found[4] !== undefined });
+  // A fixed wait has no use for a cap; without it the same backoff is written in one way only.
+  return kind === "fixed" ? { ...spec, max: base } : spec;
 }
 
 /** Checks a backoff that came as JSON. */

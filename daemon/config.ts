@@ -72,6 +72,11 @@ export async function loadConfig(path: string): Promise<Partial<Config>> {
     if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
+  return await parseConfig(source, path);
+}
+
+/** Reads the text of a config file; `path` is named in errors. Throws `InvalidArgumentError` (`config/invalid`). */
+export async function parseConfig(source: string, path: string): Promise<Partial<Config>> {
   const { parse, TomlError } = await import("smol-toml");
   try {
     return readConfig(parse(source) as Record<string, unknown>);
@@ -112,32 +117,48 @@ export function readConfig(table: Record<string, unknown>): Partial<Config> {
   return config;
 }
 
-function* flatten(table: Record<string, unknown>, prefix = ""): Generator<[string, unknown]> {
+/** `section.key` of every setting. What lies deeper is no setting; its name says so, however deep it goes. */
+function* flatten(table: Record<string, unknown>): Generator<[string, unknown]> {
   for (const [key, value] of Object.entries(table)) {
-    const isTable = typeof value === "object" && value !== null && !Array.isArray(value) &&
-      !(value instanceof Date);
-    if (isTable) yield* flatten(value as Record<string, unknown>, `${prefix}${key}.`);
-    else yield [prefix + key, value];
+    if (!isTable(value)) {
+      yield [key, value];
+      continue;
+    }
+    for (const [name, inner] of Object.entries(value)) {
+      if (!isTable(inner)) yield [`${key}.${name}`, inner];
+      else for (const deeper of Object.keys(inner)) yield [`${key}.${name}.${deeper}`, undefined];
+    }
   }
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Date);
+}
+
+/** A value in an error: its head, and no more of what is long or deep. */
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return "an array";
+  return isTable(value) ? "a table" : JSON.stringify(value).slice(0, 80);
 }
 
 function text(value: unknown, key: string): string {
   if (typeof value === "string") return value;
-  throw new InvalidArgumentError(`${key} is a string, not ${JSON.stringify(value)}`, {
+  throw new InvalidArgumentError(`${key} is a string, not ${shown(value)}`, {
     details: { key },
   });
 }
 
 function truth(value: unknown, key: string): boolean {
   if (typeof value === "boolean") return value;
-  throw new InvalidArgumentError(`${key} is true or false, not ${JSON.stringify(value)}`, {
+  throw new InvalidArgumentError(`${key} is true or false, not ${shown(value)}`, {
     details: { key },
   });
 }
 
 function whole(value: unknown, key: string): number {
   if (Number.isSafeInteger(value)) return value as number;
-  throw new InvalidArgumentError(`${key} is a whole number, not ${JSON.stringify(value)}`, {
+  throw new InvalidArgumentError(`${key} is a whole number, not ${shown(value)}`, {
     details: { key },
   });
 }
@@ -156,7 +177,7 @@ function within(value: number, key: string, [low, high]: readonly [number, numbe
 function oneOf<T extends string>(value: unknown, key: string, choices: readonly T[]): T {
   if (choices.includes(value as T)) return value as T;
   throw new InvalidArgumentError(
-    `${key} is ${choices.join(" or ")}, not ${JSON.stringify(value)}`,
+    `${key} is ${choices.join(" or ")}, not ${shown(value)}`,
     {
       hint: typeof value === "string" ? didYouMean(value, choices) : undefined,
       details: { key },

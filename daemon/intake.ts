@@ -230,7 +230,7 @@ export function parseExpected(value: string): Expected {
   const seq = Number(value);
   if (/^\d+$/.test(value) && Number.isSafeInteger(seq)) return seq;
   throw new InvalidArgumentError(
-    `expected is a seq, none, exists or any, not ${JSON.stringify(value)}`,
+    `expected is a seq, none, exists or any, not ${JSON.stringify(value.slice(0, 80))}`,
     {
       details: { parameter: "expected" },
     },

@@ -13,7 +13,7 @@ export function parseDurability(value: string): Durability {
     if (ms >= 1) return `interval:${ms}`;
   }
   throw new InvalidArgumentError(
-    `durability is always, os or interval:DURATION, not ${JSON.stringify(value)}`,
+    `durability is always, os or interval:DURATION, not ${JSON.stringify(value.slice(0, 80))}`,
     {
       hint: "interval:200ms syncs within 200 ms; always syncs before each reply",
     },

@@ -112,6 +112,18 @@ Deno.test("compileFilter lets an event match when deciding it would take for eve
   ) assert.equal(await matches(expression, payload), false, `${expression} is decided`);
 });
 
+Deno.test("compileFilter takes a sum as the body of a loop, and counts both", async () => {
+  const payload = { list: [1, 2], many: new Array(100_000).fill(1) };
+  for (
+    const expression of [
+      "payload.list.map(i, i + 1) == [2, 3]",
+      "payload.list.exists(i, i + 1 == 3)",
+      "size(payload.list.map(i, (i + 1) + i)) == 2",
+      "payload.many.map(i, payload.many.map(j, i + j)).size() < 0",
+    ]
+  ) assert.equal(await matches(expression, payload), true, expression);
+});
+
 Deno.test("compileFilter decides each event anew when one before it was too costly", async () => {
   const filter = await compileFilter("payload.l.exists(a, payload.l.exists(b, a + b < 0))");
   assert.equal(filter(event({ l: new Array(5000).fill(1) })), true);

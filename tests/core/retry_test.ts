@@ -138,3 +138,8 @@ Deno.test("checkBackoff takes JSON that is a backoff and names the field when it
     assert.throws(() => checkBackoff(given as unknown as BackoffSpec), InvalidArgumentError);
   }
 });
+
+Deno.test("parseBackoff takes the cap of a fixed wait for nothing said, and refuses one below it", () => {
+  assert.deepEqual(parseBackoff("fixed:1s..5m"), parseBackoff("fixed:1s"));
+  assert.throws(() => parseBackoff("fixed:5m..1s"), InvalidArgumentError);
+});

@@ -144,3 +144,13 @@ Deno.test("the example in docs/configuration.md is a config file that the daemon
   assert.ok(validate(config), JSON.stringify(validate.errors));
   assert.ok(Object.keys(readConfig(config)).length >= 5, "it shows most settings");
 });
+
+Deno.test("readConfig refuses in words what lies deeper than any setting does", () => {
+  let table: Record<string, unknown> = { a: 1 };
+  for (let depth = 0; depth < 20_000; depth++) table = { a: table };
+  assert.throws(() => readConfig(table), { message: "unknown key a.a.a" });
+  assert.throws(() => readConfig({ log: { level: table } }), {
+    message: "unknown key log.level.a",
+  });
+  assert.throws(() => readConfig({ store: [table] }), { message: /not an array$/ });
+});
