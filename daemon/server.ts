@@ -64,6 +64,7 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
     keepAliveTimeout: KEEP_ALIVE,
     maxHeaderSize: MAX_HEADER_BYTES,
     noDelay: false,
+    requireHostHeader: false, // Node would refuse it without a word: checkHost has some
   }, (request, reply) => {
     void answer(request, reply);
   });
@@ -71,6 +72,8 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
     "clientError",
     (error: NodeJS.ErrnoException, socket: net.Socket) => badRequest(error, socket),
   );
+  // Left alone it would be answered without a word.
+  server.on("checkExpectation", (request, reply) => void answer(request, reply));
   host.connections = () => connections.size;
 
   async function answer(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
@@ -83,7 +86,9 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
     reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
     reply.once("close", () => endUnreadBody(raw, socket));
     try {
+      checkHost(raw);
       checkProtocol(raw);
+      checkExpectation(raw);
       if (stopping.signal.aborted) {
         // Its body is taken in, so that the connection holds and what is pipelined behind it is answered too.
         await passOver(raw);
@@ -176,19 +181,39 @@ function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: U
   // What is sent to a proxy names the whole address.
   const whole = URL.parse(url, "http://localhost");
   if (whole) return { path: whole.pathname, query: whole.searchParams };
-  throw new InvalidArgumentError(`the request's path is no path: ${JSON.stringify(url)}`);
+  throw new InvalidArgumentError(`the request's path is no path: ${quoted(url)}`);
+}
+
+/** What somebody sent, in an error: its head. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}
+
+/** RFC 9112, 3.2. */
+function checkHost({ httpVersion, headers }: http.IncomingMessage): void {
+  if (httpVersion !== "1.1" || headers.host !== undefined) return;
+  throw new InvalidArgumentError("a request of HTTP/1.1 has a Host header", {
+    code: "request/invalid",
+  });
 }
 
 function checkProtocol(request: http.IncomingMessage): void {
   const theirs = request.headers[PROTOCOL_HEADER];
   if (theirs === undefined || theirs === String(PROTOCOL)) return;
   throw new ProtocolMismatchError(
-    `the client speaks protocol ${theirs}, this daemon speaks ${PROTOCOL}`,
+    `the client speaks protocol ${quoted(String(theirs))}, this daemon speaks ${PROTOCOL}`,
     {
       details: { client: theirs, daemon: PROTOCOL },
       hint: "use the evs that came with the daemon, or: evs daemon stop && evs daemon start",
     },
   );
+}
+
+/** RFC 9110, 10.1.1: `100-continue` is all that may be expected, and Node has answered that one. */
+function checkExpectation({ headers: { expect } }: http.IncomingMessage): void {
+  if (expect === undefined || /^100-continue$/i.test(expect.trim())) return;
+  const kind = { code: "request/expectation-failed", status: 417, exit: 2 };
+  throw new EvsError(kind, `nothing but 100-continue can be expected, not ${quoted(expect)}`);
 }
 
 /** Somebody asks on and on and takes no answers. */

@@ -171,11 +171,22 @@ const outcome: fc.Arbitrary<HandlerOutcome> = fc.oneof(
   }, { requiredKeys: ["kind", "exitCode", "durationMs", "stderr"] }),
 );
 
+/** What `evs consume --batch` takes for an answer. */
+function isAnswer(line: string): boolean {
+  if (!line.trim().startsWith("{") || encoder.encode(line).length > 64 * 1024) return false;
+  try {
+    const { id, outcome } = JSON.parse(line.trim());
+    return typeof id === "string" && outcome !== undefined;
+  } catch {
+    return false; // the handler's own output
+  }
+}
+
 Deno.test("AnswerReader takes the same answers out of any output in any chunks, passes the rest on, and every event gets a verdict", async () => {
   const run = async (chunks: Uint8Array[]) => {
     let passed = "";
     const said: string[] = [];
-    const stream = new TextDecoder();
+    const stream = new TextDecoder("utf-8", { ignoreBOM: true });
     const reader = new AnswerReader({
       ids: new Set(["a", "b"]),
       pass: (bytes) => void (passed += stream.decode(bytes, { stream: true })),
@@ -195,8 +206,8 @@ Deno.test("AnswerReader takes the same answers out of any output in any chunks, 
         assert.ok(["a", "b"].includes(id) && ["ack", "retry", "dead"].includes(outcome));
         assert.ok(reason === undefined || typeof reason === "string");
       }
-      const kept = text.split("\n").filter((line) => whole.passed.includes(line)).length;
-      assert.ok(kept + whole.answers.length + whole.said.length > 0);
+      const rest = text.split(/(?<=\n)/).filter((line) => !isAnswer(line));
+      assert.equal(whole.passed, rest.join(""), "all but the answers is passed on as it came");
       const deliveries = ["a", "b", "c"].map((id, i) => ({
         facts: { id, topic: "t", type: "x", seq: i + 1 },
       }));

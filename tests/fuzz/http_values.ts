@@ -1,0 +1,310 @@
+/** What requests are filled with: names, query parameters, fields of JSON bodies, lines; sound ones and others. */
+import fc from "fast-check";
+import { CORPUS, jsonText } from "../helpers/json_text.ts";
+import { hostileText, nearly } from "./fuzz.ts";
+
+const encoder = new TextEncoder();
+
+/** Few names, so that requests meet what others made, and what is stored stays little. */
+const POOL: Record<string, string[]> = {
+  topic: ["a", "a.b", "a.c", "Orders", "memory", "filed", "never"],
+  name: ["s1", "s2", "s3", "~fuzz", "never"],
+  type: ["t", "created", "checked", "never"],
+  event: ["1", "2", "999", "given-1", "given-2", "01a20ef5-54ef-7000-9f31-000000000001"],
+  id: ["s1:given-1", "given-1", "01a20ef5-54ef-7000-9f31-000000000001"],
+};
+
+const HOSTILE_NAMES = [
+  ...[
+    "..",
+    ".",
+    "%2e%2e",
+    "../x",
+    "a/b",
+    "a\0b",
+    "a%00",
+    "*",
+    "**",
+    "a.*",
+    "a**",
+    "x".repeat(300),
+    "é",
+    "e\u0301",
+  ],
+  ...["__proto__", "constructor", "\ud800", "a b", "a\nb", "CON", "-", "~", "%", "%zz", "%c3%28"],
+];
+
+export function nameOf(kind: string): fc.Arbitrary<string> {
+  return fc.oneof(
+    { weight: 12, arbitrary: fc.constantFrom(...POOL[kind] ?? POOL["name"]!) },
+    { weight: 1, arbitrary: fc.constantFrom(...HOSTILE_NAMES) },
+  );
+}
+
+/** One of the first most of the time, at times one of the others. */
+function mostly(sound: readonly unknown[], others: readonly unknown[]): fc.Arbitrary<unknown> {
+  return fc.oneof(
+    { weight: 12, arbitrary: fc.constantFrom(...sound) },
+    { weight: 1, arbitrary: fc.constantFrom(...others) },
+  );
+}
+
+const number = mostly([0, 1, 2, 5, 1000], [-1, 1.5, 1e15, 1e16, 1e308, "1", null]);
+const small = fc.constantFrom<unknown>(0, 1, 3, 10);
+const offset = fc.constantFrom(
+  "start",
+  "end",
+  "1",
+  "2",
+  "-3",
+  "-0",
+  "@2026-11-23",
+  "@-1h",
+  "@-0",
+  "@",
+  "999999999999999",
+  "x",
+);
+const where = nearly(fc.constantFrom(
+  ...[
+    "payload.a > 1",
+    "event.type == 't'",
+    "payload.list.exists(i, i + 1 > 2)",
+    "payload.matches('^(a+)+$')",
+  ],
+  ...[
+    "true",
+    "payload",
+    "has(payload.a)",
+    "payload.list.map(i, payload.list.map(j, i + j)).size() < 0",
+  ],
+));
+const pattern = fc.constantFrom("*", "**", "a.*", "**.b", "a", "a.b", "Orders", "never", "a.**.*");
+
+/** Values of query parameters, by name. */
+export const QUERY: Record<string, fc.Arbitrary<string>> = {
+  topic: fc.oneof(nameOf("topic"), pattern),
+  type: nameOf("type"),
+  from: offset,
+  to: offset,
+  where,
+  limit: fc.constantFrom("0", "1", "2", "100", "-1", "x", "9999999999999999"),
+  follow: fc.constantFrom("1", "0", "", "x"),
+  after: fc.constantFrom("a:1", "a.b:0", "x", ":", "a:9999999999999999", "a:1,a.b:2"),
+  key: fc.constantFrom("k", "k2", "", "x".repeat(200)),
+  keyPointer: fc.constantFrom("/a", "/a/b", "", "/", "a", "/~2", "/__proto__"),
+  schemaVersion: fc.constantFrom("1.0", "2.0", "x", ""),
+  metadata: fc.constantFrom('{"a":1}', "{}", "[]", "{", '{"__proto__":1}', "1"),
+  id: fc.constantFrom("given-1", "given-2", "", "a b", "é"),
+  idPrefix: fc.constantFrom("given", "x".repeat(127), ""),
+  line: fc.constantFrom("1", "0", "-1", "9007199254740991", "x"),
+  onError: fc.constantFrom("stop", "skip", "x"),
+  expected: fc.constantFrom("0", "1", "none", "exists", "any", "-1", "x"),
+  full: fc.constantFrom("0", "1", "2"),
+  oldest: fc.constantFrom("0", "1", "x"),
+  since: fc.constantFrom("0", "1", "-1", "1e3"),
+  subscription: nameOf("name"),
+  reason: fc.constantFrom("no", "", "x"),
+  retry: fc.constantFrom("0", "1", "2"),
+  version: fc.constantFrom("1.0", "2.0", "x", ""),
+  dryRun: fc.constantFrom("0", "1"),
+  compatibility: fc.constantFrom("none", "backward", "forward", "full", "x"),
+};
+
+const settings = fc.record({
+  maxRetries: number,
+  backoff: fc.oneof(
+    fc.record({
+      kind: fc.constantFrom("fixed", "exp", "linear", "x"),
+      base: small,
+      max: number,
+      jitter: fc.constantFrom<unknown>(true, false, 1),
+    }, { requiredKeys: [] }),
+    number,
+  ),
+  eventTypes: fc.constantFrom<unknown>(["t"], [], [1], "t"),
+  where,
+  breaker: fc.constantFrom<unknown>(null, {}, { failures: 1, pauseMs: 1 }, { x: 1 }),
+}, { requiredKeys: [] });
+/** Where a lease's token goes that an answer has told: the sender puts one there, and spaces up to this length. */
+export const LEASE = "LEASE".padEnd(24, "_");
+const lease = mostly([LEASE, LEASE, "1"], ["", 1]);
+const schema = fc.constantFrom(
+  ...[
+    "{}",
+    '{"type":"object"}',
+    '{"type":"object","required":["a"]}',
+    "true",
+    "false",
+    "1",
+    "[]",
+    "{",
+    '{"type":"x"}',
+  ],
+  ...[
+    '{"pattern":"^(a+)+$"}',
+    '{"$ref":"#"}',
+    '{"$ref":"file:///etc/passwd"}',
+    '{"allOf":[{"$ref":"#/allOf/0"}]}',
+  ],
+  ...[
+    '{"$defs":{"a":{"$ref":"#/$defs/a"}},"$ref":"#/$defs/a"}',
+    '{"uniqueItems":true}',
+    '{"__proto__":{"type":"x"}}',
+  ],
+);
+
+/** Values of the fields of JSON bodies, by name. */
+const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
+  topic: fc.oneof(nameOf("topic"), pattern),
+  from: offset,
+  to: offset,
+  settings,
+  update: mostly([true, false], [1]),
+  resume: fc.constantFrom<unknown>(true, false),
+  reason: mostly(["tea", "\u202e"], [1]),
+  dryRun: mostly([true, false], ["1"]),
+  leases: fc.array(lease, { maxLength: 3 }),
+  deliveries: fc.array(
+    fc.record({
+      lease,
+      error: mostly(["no", ""], [1]),
+      dead: fc.boolean(),
+      exitCode: number,
+      stderr: hostileText,
+      afterMs: number,
+    }, { requiredKeys: [] }),
+    { maxLength: 3 },
+  ),
+  leaseMs: number,
+  max: number,
+  waitMs: mostly([0, 1, 5], [-1, 600_001, "x"]),
+  bind: fc.boolean(),
+  untilEmpty: fc.boolean(),
+  throughPause: fc.boolean(),
+  seq: number,
+  ids: fc.array(nameOf("id"), { maxLength: 3 }),
+  all: fc.boolean(),
+  since: number,
+  subscription: nameOf("name"),
+  schemas: fc.array(
+    fc.record({
+      type: nameOf("type"),
+      version: fc.constantFrom("1.0", "2.0", "3"),
+      schema,
+      compatibility: QUERY["compatibility"]!,
+    }, { requiredKeys: [] }),
+    { maxLength: 3 },
+  ),
+  persistent: mostly([true, true, false], [0]),
+  retentionPeriod: number,
+  maxEvents: mostly([0, 1, 50], [-1]),
+  maxBytes: number,
+  schema: mostly(["off", "validate", "validate", "require"], ["x"]),
+  store: mostly(["default", "sqlite", "file", "memory"], ["x"]),
+  durability: mostly(["default", "os", "always", "interval:5ms"], ["interval:0", 1]),
+};
+
+/** The fields of a route's JSON body; every route gets one of another now and then. */
+const BODIES: Record<string, string[]> = {
+  "PUT /v1/topics/{topic}": [
+    "persistent",
+    "retentionPeriod",
+    "maxEvents",
+    "maxBytes",
+    "schema",
+    "store",
+    "durability",
+  ],
+  "PATCH /v1/topics/{topic}": ["retentionPeriod", "maxEvents", "maxBytes", "schema", "durability"],
+  "PUT /v1/subscriptions/{name}": ["topic", "from", "settings", "update", "resume"],
+  "POST /v1/subscriptions/{name}/pause": ["reason"],
+  "POST /v1/subscriptions/{name}/seek": ["to", "dryRun"],
+  "POST /v1/subscriptions/{name}/lease": [
+    "max",
+    "leaseMs",
+    "waitMs",
+    "bind",
+    "untilEmpty",
+    "throughPause",
+  ],
+  "POST /v1/subscriptions/{name}/ack": ["leases"],
+  "POST /v1/subscriptions/{name}/release": ["leases"],
+  "POST /v1/subscriptions/{name}/extend": ["leases", "leaseMs"],
+  "POST /v1/subscriptions/{name}/nack": ["deliveries"],
+  "POST /v1/subscriptions/{name}/processed": ["topic", "seq", "waitMs"],
+  "POST /v1/dead-letters/retry": ["ids", "subscription", "topic", "since", "all", "dryRun", "to"],
+  "POST /v1/dead-letters/remove": ["ids", "subscription", "topic", "since", "all", "dryRun"],
+  "POST /v1/schemas": ["schemas", "dryRun"],
+};
+
+function fields(names: readonly string[]): fc.Arbitrary<string> {
+  const model = Object.fromEntries(names.map((name) => [name, FIELDS[name]!]));
+  return fc.record(model, { requiredKeys: [] }).map((body) => JSON.stringify(body));
+}
+
+const payload = fc.oneof(jsonText, fc.constantFrom(...CORPUS.filter((text) => text.length < 500)));
+const envelope = fc.tuple(
+  fc.constantFrom("", '"type":"t",', '"type":"checked",', '"type":1,'),
+  fc.constantFrom(
+    "",
+    '"id":"given-1",',
+    '"key":"k",',
+    '"metadata":{"a":1},',
+    '"timestamp":-1,',
+    '"x":1,',
+    '"type":"t",',
+  ),
+  payload,
+).map(([type, more, value]) => `{${type}${more}"payload":${value}}`);
+const deadLetter = fc.tuple(nameOf("name"), envelope).map(([subscription, event]) =>
+  `{"id":"${subscription}:given-1","subscription":${
+    JSON.stringify(subscription)
+  },"topic":"a","attempts":[],"event":${event}}`
+);
+const lines = (line: fc.Arbitrary<string>) =>
+  fc.array(fc.oneof({ weight: 5, arbitrary: line }, { weight: 1, arbitrary: nearly(line) }), {
+    maxLength: 6,
+  })
+    .map((all) => all.join("\n"));
+
+export function bodyOf(route: string): fc.Arbitrary<Uint8Array> {
+  const own = BODIES[route];
+  const usual = own ? fields(own) : route.endsWith("/events")
+    ? fc.oneof(
+      payload,
+      envelope,
+      lines(payload),
+      lines(envelope),
+      fc.array(envelope).map((all) => `[${all.join()}]`),
+    )
+    : route.endsWith("/import")
+    ? lines(deadLetter)
+    : route.endsWith("/check")
+    ? lines(payload)
+    : /schemas/.test(route)
+    ? schema
+    : fc.constant("");
+  const text = fc.oneof(
+    { weight: 8, arbitrary: usual },
+    { weight: 3, arbitrary: nearly(usual) },
+    { weight: 1, arbitrary: fields(Object.keys(FIELDS)) },
+    { weight: 1, arbitrary: hostileText },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        "",
+        "null",
+        "[]",
+        "{}",
+        '"x"',
+        "[".repeat(5000),
+        '{"a":'.repeat(2000),
+      ),
+    },
+  ).map((text) => encoder.encode(text));
+  return fc.oneof({ weight: 15, arbitrary: text }, {
+    weight: 1,
+    arbitrary: fc.uint8Array({ maxLength: 60 }),
+  });
+}
