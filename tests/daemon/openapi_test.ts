@@ -165,6 +165,18 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: "1",
     status: 409,
   });
+  const kept = { topic: "nothing" };
+  await call("PUT", "/v1/topics/{topic}", {
+    params: kept,
+    body: { persistent: false },
+    status: 201,
+  });
+  await call("POST", events, {
+    params: kept,
+    query: "?type=a&expected=1",
+    body: "1",
+    status: 501,
+  });
   await call("GET", events, { params: topic, query: "?from=1&limit=2", status: 200 });
   await call("GET", "/v1/topics/{topic}/events/{event}", {
     params: { ...topic, event: published.json.events[0].id },

@@ -212,7 +212,11 @@ class Recovery {
     if (this.#end() < offset) this.#salvage(this.#end(), offset);
   }
 
-  /** The segment ends before what was synced: keeps what is whole, and remembers the numbers that are gone. */
+  /**
+   * The segment ends before what was synced: keeps what is whole, and remembers the numbers that are gone. What was cut
+   * ends within a line. One that ends with a line may have lost bytes out of its middle, and then a line that reads well
+   * may be made of two: what no checksum vouches for stays where it is, and is handed to nobody.
+   */
   #lose(from: number): void {
     const { length, topic } = this.#segment;
     const nextSeq = this.#nextSeq();
@@ -220,13 +224,16 @@ class Recovery {
     let link: Link | undefined = cut[0];
     while (link && link.block.end > length) link = link.prior;
     if (link) this.#chain.push(link);
-    if (this.#end() < length) this.#salvage(this.#end(), length);
+    const isCut = this.#end() < length && this.#segment.read(length - 1, length)[0] !== LF;
+    if (isCut) this.#salvage(this.#end(), length);
     const first = this.#nextSeq();
     this.#changed = true;
     this.#notes.push(
       `the segment was cut from outside: events ${first} to ${nextSeq - 1} of ${topic} are gone`,
     );
-    if (first < nextSeq) this.#chain.push({ block: this.#gap(first, nextSeq - first) });
+    if (first === nextSeq) return;
+    const gap = this.#gap(first, nextSeq - first);
+    this.#chain.push({ block: isCut ? gap : { ...gap, end: length } });
   }
 
   #gap(firstSeq: number, count: number): Block {
