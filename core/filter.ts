@@ -8,10 +8,15 @@ import type { RE2JS } from "re2js";
 import { Budget } from "./budget.ts";
 import { InvalidArgumentError } from "./errors.ts";
 import type { Event } from "./event.ts";
+import { fieldsOf } from "./filter_fields.ts";
 import { guard, LINEAR_MATCHES } from "./filter_guard.ts";
 
 /** Decides whether an event is wanted. */
-export type Filter = (event: Event) => boolean;
+export interface Filter {
+  (event: Event): boolean;
+  /** All that it looks at, as paths from the event; absent: it may look at anything. */
+  readonly fields?: readonly (readonly string[])[];
+}
 
 /** The longest expression, in characters. */
 const LONGEST = 4096;
@@ -86,7 +91,7 @@ async function loadEngine(): Promise<Compile> {
     }
     const checked = program.check?.();
     if (checked && !checked.valid) throw asInvalid(checked.error, expression);
-    return (event) => {
+    const decide = (event: Event) => {
       budget = own;
       budget.refill();
       try {
@@ -97,6 +102,8 @@ async function loadEngine(): Promise<Compile> {
         throw error;
       }
     };
+    const fields = fieldsOf(program.ast);
+    return fields ? Object.assign(decide, { fields }) : decide;
   };
 
   function prepare<T>(expression: string, parse: () => T): T {

@@ -93,6 +93,7 @@ function onResult(node: Node, replace: Replace): void {
   });
 }
 
-function isNode(value: unknown): value is Node {
+/** True for a node of a parsed program. */
+export function isNode(value: unknown): value is Node {
   return typeof value === "object" && value !== null && "op" in value && "args" in value;
 }

@@ -2,7 +2,9 @@
  * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then topic, then seq. Nothing
  * is held open between two pages, so a reader may take as long as it likes.
  */
-import { type Event, type StoredEvent, toEvent, toWireLine } from "./event.ts";
+import { type StoredEvent, toEvent, toWireLine } from "./event.ts";
+import type { Filter } from "./filter.ts";
+import { lineFilter } from "./line_filter.ts";
 import { concat } from "./store/bytes.ts";
 import { type JournalStore, PAGE_BYTES } from "./store/store.ts";
 
@@ -16,8 +18,8 @@ export interface Range {
 /** Which of them, and how many. */
 export interface Selection {
   types?: readonly string[];
-  /** Decides on the whole event; the costly way. */
-  filter?: (event: Event) => boolean;
+  /** Decides on what an event says; the costly way. */
+  filter?: Filter;
 }
 
 /** Turns events into what is sent. Absent: wire lines, which a store may build faster by itself. */
@@ -33,10 +35,10 @@ export function* replay(
   store: JournalStore,
   query: Selection & { ranges: readonly Range[]; limit?: number; render?: Render },
 ): Generator<Uint8Array, void, undefined> {
-  const { ranges, filter, render } = query;
+  const { ranges, render } = query;
   const only = ranges[0];
-  if (ranges.length === 1 && only && !filter && !render && query.limit === undefined) {
-    yield* rawLines(store, only, query.types);
+  if (ranges.length === 1 && only && !render && query.limit === undefined) {
+    yield* rawLines(store, only, query);
     return;
   }
   const print = render ?? linesOf;
@@ -64,13 +66,14 @@ export function select(events: StoredEvent[], filter: Selection["filter"]): Stor
 function* rawLines(
   store: JournalStore,
   range: Range,
-  types: readonly string[] | undefined,
+  { types, filter }: Selection,
 ): Generator<Uint8Array, void, undefined> {
+  const keep = filter && lineFilter(filter);
   let from = range.from;
   while (from <= range.to) {
     const page = store.readLines(range.topic, { from, to: range.to, limit: PAGE, types });
     from = page.next;
-    yield page.bytes;
+    yield keep ? keep(page.bytes) : page.bytes;
   }
 }
 

@@ -9,6 +9,7 @@ import type { Commit } from "./store/journal.ts";
 import { concat } from "./store/bytes.ts";
 import type { JournalStore } from "./store/store.ts";
 import type { NewEvent, StoredEvent } from "./event.ts";
+import { lineFilter } from "./line_filter.ts";
 import { linesOf, type Render, select, type Selection } from "./replay.ts";
 
 /** Where a tail gets its events from. */
@@ -37,6 +38,7 @@ export class Tail {
   readonly #positions: Map<string, number>;
   readonly #dirty: Set<string>;
   readonly #stop: () => void;
+  readonly #keep: ((lines: Uint8Array) => Uint8Array) | undefined;
   #ephemeral: Commit[] = [];
   #waiting: ((bytes: Uint8Array | undefined) => void) | undefined;
   #closed = false;
@@ -46,6 +48,7 @@ export class Tail {
   constructor(source: TailSource, options: TailOptions) {
     this.#source = source;
     this.#options = options;
+    this.#keep = options.filter && lineFilter(options.filter);
     this.#positions = new Map(options.positions);
     this.#dirty = new Set(options.positions.keys());
     this.#stop = source.onCommit((commit) => this.#committed(commit));
@@ -112,7 +115,7 @@ export class Tail {
 
   #readTopic(topic: string): Uint8Array | undefined {
     const { store } = this.#source;
-    const { types, filter, render } = this.#options;
+    const { types, render } = this.#options;
     for (;;) {
       const to = store.head(topic).lastSeq;
       const from = this.#positions.get(topic) ?? 1;
@@ -123,12 +126,13 @@ export class Tail {
       const query = { from, to, limit: PAGE, types };
       let bytes: Uint8Array;
       let next: number;
-      if (filter || render) {
+      if (render) {
         const page = store.readPage(topic, query);
         bytes = this.#print(page.events);
         next = page.next;
       } else {
         ({ bytes, next } = store.readLines(topic, query));
+        if (this.#keep) bytes = this.#keep(bytes);
       }
       this.#positions.set(topic, next);
       if (bytes.length > 0) return bytes;
