@@ -20,21 +20,35 @@ export type Route = Command<EvsContext> | RouteMap<EvsContext>;
 type FlagsOf<FLAGS> = Readonly<Partial<Record<keyof FLAGS, unknown>>>;
 type Arguments = readonly unknown[];
 
-/** A command's definition. */
-export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Arguments> {
+/** What `--help` says of a command or a group. */
+export interface RouteDocs {
   /** One line for the list of commands. */
   brief: string;
-  /** What it does, in sentences; for `--help`. */
+  /** What it does, in sentences. */
   description?: string;
   /** Lines to type, without `evs`, each with what it does. */
-  examples: readonly (readonly [command: string, meaning: string])[];
+  examples?: readonly (readonly [command: string, meaning: string])[];
   /** Usage lines without `evs VERB`, where the generated one would be hard to read. */
   usage?: readonly string[];
+}
+
+/** A command's definition. */
+export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Arguments>
+  extends RouteDocs {
+  examples: readonly (readonly [command: string, meaning: string])[];
   parameters: TypedCommandParameters<FLAGS, [...ARGS], EvsContext>;
   run: (this: EvsContext, flags: FLAGS, ...args: ARGS) => void | Promise<void>;
 }
 
-const COMMON_FLAGS = withoutNegation({
+const docs = new WeakMap<object, RouteDocs>();
+
+/** What a command or a group was defined with, for its page of help. */
+export function docsOf(route: Route): RouteDocs {
+  return docs.get(route) ?? { brief: route.brief };
+}
+
+/** The flags that every command has. */
+export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
   json: { kind: "boolean", brief: "JSON, also on a terminal and for errors", optional: true },
   color: {
     kind: "enum",
@@ -55,7 +69,7 @@ export function verb<
 ): Command<EvsContext> {
   const { parameters, run } = options;
   const own = (parameters.flags ?? {}) as Record<string, unknown>;
-  return buildCommand<FLAGS, [...ARGS], EvsContext>({
+  const command = buildCommand<FLAGS, [...ARGS], EvsContext>({
     async func(this: EvsContext, flags: FLAGS, ...args: ARGS): Promise<void> {
       try {
         await run.call(this, flags, ...args);
@@ -70,12 +84,10 @@ export function verb<
       ...parameters,
       flags: Object.assign(Object.create(null), withoutNegation(own), COMMON_FLAGS),
     } as typeof parameters,
-    docs: {
-      brief: options.brief,
-      fullDescription: describe(options),
-      ...(options.usage === undefined ? {} : { customUsage: options.usage }),
-    },
+    docs: { brief: options.brief },
   });
+  docs.set(command, options);
+  return command;
 }
 
 /** Defines a group of commands. */
@@ -84,10 +96,12 @@ export function group(options: {
   description?: string;
   routes: Record<string, Route>;
 }): RouteMap<EvsContext> {
-  return buildRouteMap<string, EvsContext>({
+  const routes = buildRouteMap<string, EvsContext>({
     routes: Object.assign(Object.create(null), options.routes),
-    docs: { brief: options.brief, fullDescription: options.description },
+    docs: { brief: options.brief },
   });
+  docs.set(routes, options);
+  return routes;
 }
 
 /** `--no-X` is offered only where it means something: where the flag says `withNegated: true`. */
@@ -100,17 +114,6 @@ function withoutNegation(flags: Record<string, unknown>): Record<string, unknown
         : flag,
     ]),
   );
-}
-
-function describe(options: {
-  brief: string;
-  description?: string;
-  examples: readonly (readonly [string, string])[];
-}): string {
-  const examples = options.examples.map(([command, meaning]) =>
-    `  evs ${command}\n      ${meaning}`
-  );
-  return [options.description ?? options.brief, "", "EXAMPLES", ...examples].join("\n");
 }
 
 // Parsers for flags and arguments that many commands have.

@@ -18,9 +18,11 @@ interface ExpectFlags extends SelectionFlags {
 export const route = verb<ExpectFlags, [topic: string]>({
   brief: "Wait for events; for CI",
   description:
-    "Waits until N events (1, if not said) that match are there, prints them and exits with 0; with 1 when the time is\n" +
+    "Waits until N events (1, if not said) that match are there, prints them and exits with 0; with 1 when the time is " +
     "over. It counts from the start of the topic unless --from says otherwise, and waits for a topic that is not there yet.",
-  usage: ["TOPIC --timeout D [--count N] [--from OFFSET] [--type T]... [--where EXPR]"],
+  usage: [
+    "TOPIC --timeout DURATION [--count N] [--from OFFSET] [--type TYPE]... [--where EXPRESSION]",
+  ],
   examples: [
     ["expect users --timeout 5s", "At least one event within five seconds."],
     ["expect orders --type order.paid --count 3 --timeout 1m", "Three payments."],
@@ -43,7 +45,7 @@ export const route = verb<ExpectFlags, [topic: string]>({
         kind: "parsed",
         parse: (input: string) => parseDuration(input, "--timeout"),
         brief: "How long to wait, such as 500ms, 30s or 5m",
-        placeholder: "D",
+        placeholder: "DURATION",
       },
       raw: rawFlag,
     },

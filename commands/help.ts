@@ -41,12 +41,14 @@ EXAMPLES
   evs replay users --from @-1h | jq .payload
       The last hour, as NDJSON.
   evs consume users --name mailer -- ./send-mail.sh
-      Run a command for each event; what fails is retried, then kept as a dead letter.
+      A command for each event; what fails is tried again, then a dead letter.
   evs dlq list
       What failed, and why.
 
 EXIT CODES
-  0 done   1 not found or timed out   2 the command line   3 conflict   4 an event was refused
-  5 no daemon   6 partly done   7 cannot store now   70 a bug of evs   130 Ctrl-C
+  0 done                       4 an event was refused   7 cannot store or write
+  1 not found, or timed out    5 no daemon              70 a bug of evs
+  2 the command line is wrong  6 partly done            130 Ctrl-C
+  3 conflict
 `;
 }

@@ -18,6 +18,9 @@ import { formatError, reportError } from "./report.ts";
 import { ExitCode, InternalError, InvalidArgumentError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 
+/** How `evs check` ends when its command line is wrong: 2 would be CRITICAL. */
+const CHECK_UNKNOWN = 3;
+
 /** Runs one command line (what is behind `evs`) and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const context = new EvsContext({ argv, options: readCommonOptions(argv) });
@@ -50,15 +53,26 @@ async function dispatch(context: EvsContext, args: string[]): Promise<number> {
   const lazy = routes.get(word);
   if (lazy === undefined) throw await unknownVerb(word);
   const { route } = await lazy.load();
-  return await runRoute(context, { word, route, args });
+  const { findRoute, helpPage } = await load<typeof import("./help_page.ts")>("./help_page.ts");
+  const end = args.indexOf("--");
+  const words = end < 0 ? args : args.slice(0, end);
+  const found = findRoute({ route, path: [word] }, words.slice(1));
+  const isBare = "getAllEntries" in found.route && found.path.length === words.length;
+  if (isBare || words.includes("--help") || words.includes("-h")) {
+    const { paint, stdout } = context;
+    const columns = Math.max(40, Math.min(stdout.columns ?? 80, 100));
+    stdout.writeSync(helpPage(found, { paint, columns }));
+    return ExitCode.Ok;
+  }
+  return await runRoute(context, { word, route, args, path: found.path });
 }
 
 async function runRoute(
   context: EvsContext,
-  { word, route, args }: { word: string; route: Route; args: string[] },
+  { word, route, args, path }: { word: string; route: Route; args: string[]; path: string[] },
 ): Promise<number> {
   const complain = (message: string, code?: string) =>
-    formatError(context, usageError(message, { args, code })).trimEnd();
+    formatError(context, usageError(message, { path, code })).trimEnd();
   const root = buildRouteMap<string, EvsContext>({
     routes: Object.assign(Object.create(null), { [word]: route }),
     docs: { brief: "evs" },
@@ -73,7 +87,7 @@ async function runRoute(
         weights: { insertion: 1, deletion: 2, substitution: 2, transposition: 1 },
       },
     },
-    documentation: { onlyRequiredInUsageLine: true, disableAnsiColor: !context.paint.enabled },
+    documentation: { disableAnsiColor: !context.paint.enabled },
     localization: {
       text: {
         ...text_en,
@@ -93,7 +107,7 @@ async function runRoute(
   await run(application, args, context);
   const ended = Number(context.process.exitCode ?? 0);
   // stricli's own codes are negative: -4 and -5 are the command line, the others are ours.
-  if (ended === -4 || ended === -5) return ExitCode.Usage;
+  if (ended === -4 || ended === -5) return word === "check" ? CHECK_UNKNOWN : ExitCode.Usage;
   return ended === 0 ? context.exitCode : ExitCode.Bug;
 }
 
@@ -141,12 +155,11 @@ async function unknownVerb(word: string): Promise<InvalidArgumentError> {
 
 function usageError(
   message: string,
-  options: { args: string[]; code?: string },
+  options: { path: readonly string[]; code?: string },
 ): Error & InvalidArgumentError {
-  const verb = options.args[0] ?? "";
   return new InvalidArgumentError(message, {
     code: options.code ?? "argument/usage",
-    hint: `evs ${verb} --help`,
+    hint: ["evs", ...options.path, "--help"].join(" "),
   });
 }
 

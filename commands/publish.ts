@@ -31,8 +31,8 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "PAYLOAD is JSON, @FILE, or - for standard input. On a pipe it prints one line of JSON: what was stored.\n" +
     "With --quiet it prints nothing.",
   usage: [
-    "TOPIC TYPE PAYLOAD [--key K | --key-pointer P] [--meta K=V]... [--id ID] [--schema-version V] [--expect SEQ|none|exists]",
-    "TOPIC TYPE --ndjson [--key K | --key-pointer P] [--meta K=V]... [--id-prefix P] [--on-error stop|skip] [--skip N]",
+    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any]",
+    "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
     "TOPIC --envelope [--on-error stop|skip] [--skip N]",
   ],
   examples: [
@@ -66,21 +66,21 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         kind: "parsed",
         parse: text,
         brief: "What orders and groups it",
-        placeholder: "K",
+        placeholder: "TEXT",
         optional: true,
       },
       keyPointer: {
         kind: "parsed",
         parse: text,
         brief: "JSON pointer to the key in each payload",
-        placeholder: "P",
+        placeholder: "POINTER",
         optional: true,
       },
       meta: {
         kind: "parsed",
         parse: text,
         brief: "Metadata",
-        placeholder: "K=V",
+        placeholder: "NAME=VALUE",
         variadic: true,
         optional: true,
       },
@@ -95,14 +95,14 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         kind: "parsed",
         parse: text,
         brief: "Line n gets the id P-n, so a second run stores nothing twice",
-        placeholder: "P",
+        placeholder: "PREFIX",
         optional: true,
       },
       schemaVersion: {
         kind: "parsed",
         parse: text,
         brief: "The schema's version; default the highest",
-        placeholder: "V",
+        placeholder: "VERSION",
         optional: true,
       },
       expect: {

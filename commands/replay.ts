@@ -24,7 +24,7 @@ export const route = verb<ReplayFlags, string[]>({
     "Prints the events from the beginning, or OFFSET, up to the end as it is now. Several topics are merged by time.\n" +
     "On a pipe each event is one line of JSON; its payload is what was published, byte for byte.",
   usage: [
-    "TOPIC... [--from OFFSET] [--to OFFSET] [--type T]... [--where EXPR] [--limit N] [--speed 1x|10x|max] [--raw]",
+    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--speed 1x|10x|max] [--raw]",
     "TOPIC... --into TOPIC [--dry-run] [the same]",
   ],
   examples: [

@@ -6,7 +6,7 @@ import { verb } from "./define.ts";
 export const route = verb({
   brief: "How the daemon is",
   description:
-    "Shows what the daemon holds and how it is. Exit code 0 when it is well, 1 when its health is degraded, 5 when there\n" +
+    "Shows what the daemon holds and how it is. Exit code 0 when it is well, 1 when its health is degraded, 5 when there " +
     "is none.",
   examples: [
     ["status", "A table on a terminal, one line of JSON on a pipe."],

@@ -19,9 +19,11 @@ interface TailFlags extends SelectionFlags {
 export const route = verb<TailFlags, string[]>({
   brief: "Follow topics as events come in",
   description:
-    "Shows the last 10 events, then those that come. It waits for a topic that is not there yet, and goes on without a\n" +
+    "Shows the last 10 events, then those that come. It waits for a topic that is not there yet, and goes on without a " +
     "gap when the daemon is restarted. On a pipe each event is one line of JSON, which publish --envelope takes back.",
-  usage: ["TOPIC... [-n N | --from OFFSET] [--type T]... [--where EXPR] [--no-follow] [--raw]"],
+  usage: [
+    "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw]",
+  ],
   examples: [
     ["tail users", "The last 10 events and those that come."],
     ["tail 'orders.*' -n 0 --type order.paid", "Payments of all order topics, from now on."],

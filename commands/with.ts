@@ -12,7 +12,7 @@ export const route = verb<LaunchFlags, string[]>({
     ["with -- sh -c 'evs publish t x 1 && evs expect t --timeout 5s'", "a smoke test"],
     ["with --store memory -- ./integration-test.sh", "without a disk"],
   ],
-  usage: ["[--store S] [--durability MODE] -- COMMAND…"],
+  usage: ["[--store sqlite|file|memory] [--durability always|os|interval:DURATION] -- COMMAND…"],
   parameters: {
     flags: launchFlags,
     positional: {

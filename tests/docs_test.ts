@@ -1,6 +1,8 @@
 /** What the pages say of the command line, the config file and the environment is what the code has, no more and no less. */
 import assert from "node:assert/strict";
 import { completionTree } from "../commands/completion/tree.ts";
+import { COMMON_FLAGS } from "../commands/define.ts";
+import { findRoute, type Flag, flagWords, type Found } from "../commands/help_page.ts";
 import { routes } from "../commands/mod.ts";
 
 const root = new URL("../", import.meta.url);
@@ -31,15 +33,19 @@ function flagsIn(text: string): string[] {
   return flags.filter((flag) => !flag.startsWith("--no-"));
 }
 
-const nodes = completionTree(
-  await Promise.all(
-    [...routes].map(async ([name, { brief, load }]) => ({
-      name,
-      brief,
-      target: (await load()).route,
-    })),
-  ),
+const loaded = await Promise.all(
+  [...routes].map(async ([name, { brief, load }]) => ({
+    name,
+    brief,
+    target: (await load()).route,
+  })),
 );
+const nodes = completionTree(loaded);
+
+interface Definition {
+  flags?: Record<string, Flag>;
+  aliases?: Record<string, string>;
+}
 
 Deno.test("docs/configuration.md has every flag of every command, and no other", () => {
   const commands = nodes.filter(({ path, routes }) => path !== "" && routes.length === 0);
@@ -105,5 +111,23 @@ Deno.test("links between the pages lead to files that are there", async () => {
       const target = new URL(link!, new URL(page, root));
       await assert.doesNotReject(Deno.stat(target), `${page} links to ${link}`);
     }
+  }
+});
+
+Deno.test("docs/configuration.md has each flag as its help does, with the value that it takes", () => {
+  const commands = nodes.filter(({ path, routes }) => path !== "" && routes.length === 0);
+  for (const { path } of commands) {
+    const [verb, ...below] = path.split(" ");
+    const top: Found = { route: loaded.find(({ name }) => name === verb)!.target, path: [verb!] };
+    const { route } = findRoute(top, below);
+    const { flags = {}, aliases = {} } = (route as { parameters: Definition }).parameters;
+    const words = Object.entries(flags)
+      .filter(([name]) => !(name in COMMON_FLAGS))
+      .map(([name, flag]) => flagWords(name, flag, aliases));
+    if (words.length === 0) continue;
+    const told = firstCells(section(`### evs ${path}`)).map((cell) =>
+      cell.trim().replaceAll("`", "").replaceAll("\\|", "|").replace(" (repeatable)", "...")
+    );
+    assert.deepEqual(told.sort(), words.sort(), path);
   }
 });

@@ -42,11 +42,11 @@ export function levelOf(value: number, { warn, crit }: Limits, worse: "high" | "
 /** Limits that contradict each other are a mistake in the command line. */
 export function assertLimits({ warn, crit }: Limits, worse: "high" | "low"): void {
   if (worse === "high" ? warn <= crit : warn >= crit) return;
-  throw new InvalidArgumentError(
+  throw new EvsError(
+    { code: "argument/usage", status: 400, exit: LEVELS.indexOf("UNKNOWN") },
     `--warn (${warn}) comes before --crit (${crit}): it is the ${
       worse === "high" ? "lower" : "higher"
     } of the two`,
-    { code: "argument/usage" },
   );
 }
 

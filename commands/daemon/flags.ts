@@ -11,14 +11,14 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   store: {
     kind: "enum",
     values: ["sqlite", "file", "memory"],
-    brief: "Where events live (sqlite)",
+    brief: "Where events live; default sqlite",
     optional: true,
   },
   durability: {
     kind: "parsed",
     parse: text,
     brief: "always (default), interval:D or os",
-    placeholder: "MODE",
+    placeholder: "always|os|interval:DURATION",
     optional: true,
   },
 };

@@ -45,7 +45,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
     kind: "parsed",
     parse: text,
     brief: "Only events with this key",
-    placeholder: "KEY",
+    placeholder: "TEXT",
     optional: true,
   },
   reason: {
@@ -59,7 +59,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
     kind: "parsed",
     parse: (input) => parseDuration(input, "--since"),
     brief: "Only those that died in this last time, such as 1h",
-    placeholder: "D",
+    placeholder: "DURATION",
     optional: true,
   },
   before: {

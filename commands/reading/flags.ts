@@ -20,7 +20,7 @@ export const selectionFlags = {
     kind: "parsed",
     parse: text,
     brief: "Only events of this type",
-    placeholder: "T",
+    placeholder: "TYPE",
     variadic: true,
     optional: true,
   },
@@ -28,7 +28,7 @@ export const selectionFlags = {
     kind: "parsed",
     parse: text,
     brief: "Only events for which this CEL expression over event and payload holds",
-    placeholder: "EXPR",
+    placeholder: "EXPRESSION",
     optional: true,
   },
 } as const;

@@ -25,7 +25,7 @@ export const check = verb<CheckFlags, [string, string?]>({
         kind: "parsed",
         parse: text,
         brief: "This version instead of the latest",
-        placeholder: "V",
+        placeholder: "VERSION",
         optional: true,
       },
     },

@@ -31,8 +31,8 @@ export const register = verb<RegisterFlags, [string, string?]>({
     ["schema register ./schemas --dry-run", "what a folder kept in git would change"],
   ],
   usage: [
-    "TYPE FILE|-  [--version V] [--compat LEVEL] [--dry-run]",
-    "FOLDER  [--compat LEVEL] [--dry-run]",
+    "TYPE FILE|-  [--version VERSION] [--compat none|backward|forward|full] [--dry-run]",
+    "FOLDER  [--compat none|backward|forward|full] [--dry-run]",
   ],
   parameters: {
     flags: {
@@ -40,7 +40,7 @@ export const register = verb<RegisterFlags, [string, string?]>({
         kind: "parsed",
         parse: text,
         brief: "The version; the next one when it is left out",
-        placeholder: "V",
+        placeholder: "VERSION",
         optional: true,
       },
       compat: {

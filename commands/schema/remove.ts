@@ -12,7 +12,7 @@ export const remove = verb<RemoveFlags, [string]>({
   examples: [["schema remove user.created --version 1.0 --yes", "forget version 1.0"]],
   parameters: {
     flags: {
-      version: { kind: "parsed", parse: text, brief: "The version", placeholder: "V" },
+      version: { kind: "parsed", parse: text, brief: "The version", placeholder: "VERSION" },
       yes: { kind: "boolean", brief: "Do not ask", default: false },
     },
     positional: {

@@ -21,7 +21,7 @@ export const show = verb<ShowFlags, [string]>({
         kind: "parsed",
         parse: text,
         brief: "This version instead of the latest",
-        placeholder: "V",
+        placeholder: "VERSION",
         optional: true,
       },
     },

@@ -19,7 +19,7 @@ export const topicFlags = {
     kind: "parsed",
     parse: (input: string) => parseDuration(input, "--retention"),
     brief: "Remove events that are older, such as 7d; 0: never",
-    placeholder: "D",
+    placeholder: "DURATION",
     optional: true,
   },
   maxEvents: {
@@ -33,7 +33,7 @@ export const topicFlags = {
     kind: "parsed",
     parse: (input: string) => parseBytes(input, "--max-bytes"),
     brief: "Keep at most this much, such as 64MiB; 0: no limit",
-    placeholder: "N",
+    placeholder: "SIZE",
     optional: true,
   },
   schema: {
@@ -46,7 +46,7 @@ export const topicFlags = {
     kind: "parsed",
     parse: parseDurability,
     brief: "When an event is acknowledged: once synced (always), or before (os, interval:200ms)",
-    placeholder: "always|os|interval:D",
+    placeholder: "always|os|interval:DURATION",
     optional: true,
   },
 } as const;

@@ -6,7 +6,7 @@ import { topicArgument } from "./options.ts";
 export const remove = verb<{ yes?: boolean }, [topic: string]>({
   brief: "Remove a topic and its events",
   description:
-    "Removes a topic with all its events. Dead letters and scheduled retries keep copies of theirs. Its last seq stays\n" +
+    "Removes a topic with all its events. Dead letters and scheduled retries keep copies of theirs. Its last seq stays " +
     "known: created again, it goes on from there. It asks on a terminal; a script says --yes.",
   examples: [
     ["topic remove orders.test", "Tells how many events there are, and asks."],

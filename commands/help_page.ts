@@ -1,0 +1,185 @@
+/**
+ * `evs VERB --help`: how it is typed, what it does, examples, arguments, flags with the values that they take. Read off
+ * the definition itself, and laid out for the terminal's width.
+ */
+import { COMMON_FLAGS, docsOf, type Route } from "./define.ts";
+import type { Palette } from "./terminal/colour.ts";
+import { pad, width } from "./terminal/table.ts";
+import { hanging, wrapText } from "./terminal/wrap.ts";
+
+/** A flag as stricli knows it; what of it the page needs. */
+export interface Flag {
+  kind: "boolean" | "counter" | "enum" | "parsed";
+  brief: string;
+  optional?: boolean;
+  default?: unknown;
+  values?: readonly string[];
+  placeholder?: string;
+  variadic?: boolean | string;
+  hidden?: boolean;
+  withNegated?: boolean;
+}
+
+interface Parameters {
+  flags?: Record<string, Flag>;
+  aliases?: Record<string, string>;
+  positional?:
+    | { kind: "array"; parameter: Place; minimum?: number }
+    | { kind: "tuple"; parameters: readonly Place[] };
+}
+
+interface Place {
+  brief: string;
+  placeholder?: string;
+  optional?: boolean;
+}
+
+/** Where a word leads to: the command or group, and the words up to it. */
+export interface Found {
+  route: Route;
+  path: string[];
+}
+
+/** Follows words into groups, as far as they name something. */
+export function findRoute(top: Found, words: readonly string[]): Found {
+  let found = top;
+  for (const word of words) {
+    if (!("getAllEntries" in found.route)) return found;
+    const entry = entriesOf(found.route).find(({ name }) => name === word);
+    if (entry === undefined) return found;
+    found = { route: entry.route, path: [...found.path, word] };
+  }
+  return found;
+}
+
+/** The page of help. */
+export function helpPage(
+  { route, path }: Found,
+  { paint, columns }: { paint: Palette; columns: number },
+): string {
+  const { brief, description = brief, examples = [] } = docsOf(route);
+  const parts = [
+    section("USAGE", usageLines({ route, path }).map((line) => hanging(line, { columns, by: 6 }))),
+    [wrapText(description, columns)],
+    section("COMMANDS", isGroup(route) ? rows(entriesOf(route).map(briefly)) : []),
+    section(
+      "EXAMPLES",
+      examples.flatMap((
+        [command, meaning],
+      ) => [`  evs ${command}`, wrapText(`      ${meaning}`, columns)]),
+    ),
+    ...(isGroup(route) ? [] : commandSections(route.parameters as Parameters)),
+  ];
+  return parts.filter((part) => part.length > 0).map((part) => part.join("\n")).join("\n\n") + "\n";
+
+  function section(title: string, lines: readonly string[]): string[] {
+    return lines.length === 0 ? [] : [paint.bold(title), ...lines];
+  }
+
+  function commandSections(parameters: Parameters): string[][] {
+    const own = Object.entries(parameters.flags ?? {})
+      .filter(([name, flag]) => flag.hidden !== true && COMMON_FLAGS[name] !== flag);
+    const common = Object.entries(COMMON_FLAGS as Record<string, Flag>)
+      .map(([name, flag]) => flagWords(name, flag, {}));
+    return [
+      section(
+        "ARGUMENTS",
+        rows(placesOf(parameters).map((place) => [place.placeholder ?? "", place.brief])),
+      ),
+      section(
+        "FLAGS",
+        rows(own.map(([name, flag]) => [
+          flagWords(name, flag, parameters.aliases ?? {}),
+          flagBrief(flag),
+        ])),
+      ),
+      section("ON EVERY COMMAND", [
+        hanging(`  ${[...common, "--help"].join(", ")}`, { columns, by: 2 }),
+      ]),
+    ];
+  }
+
+  function rows(pairs: readonly [name: string, text: string][]): string[] {
+    // One long name does not push all the others to the right.
+    const left = Math.min(26, Math.max(0, ...pairs.map(([name]) => width(name))));
+    return pairs.map(([name, text]) => {
+      const head = `  ${paint.bold(pad(name, { width: left }))}  `;
+      const indent = " ".repeat(left + 4);
+      const body = wrapText(indent + text, columns);
+      return width(name) > left
+        ? `  ${paint.bold(name)}\n${body}`
+        : head + body.slice(indent.length);
+    });
+  }
+}
+
+function briefly({ name, route }: { name: string; route: Route }): [string, string] {
+  return [name, route.brief];
+}
+
+function isGroup(route: Route): route is Extract<Route, { getAllEntries: unknown }> {
+  return "getAllEntries" in route;
+}
+
+function entriesOf(
+  route: Extract<Route, { getAllEntries: unknown }>,
+): { name: string; route: Route }[] {
+  return route.getAllEntries().filter(({ hidden }) => !hidden)
+    .map(({ name, target }) => ({ name: name["convert-camel-to-kebab"], route: target as Route }));
+}
+
+function usageLines({ route, path }: Found): string[] {
+  const typed = ["  evs", ...path].join(" ");
+  if (isGroup(route)) return [`${typed} COMMAND [ARGUMENTS] [FLAGS]`];
+  const own = docsOf(route).usage;
+  if (own !== undefined) return own.map((line) => `${typed} ${line}`);
+  const parameters = route.parameters as Parameters;
+  const places = placesOf(parameters).map(({ placeholder, optional }) =>
+    optional ? `[${placeholder}]` : placeholder
+  );
+  const flags = Object.entries(parameters.flags ?? {})
+    .filter(([name, flag]) => flag.hidden !== true && COMMON_FLAGS[name] !== flag)
+    .sort(([, a], [, b]) => Number(isOptional(a)) - Number(isOptional(b)))
+    .map(([name, flag]) => {
+      const words = flagWords(name, flag, {}).replace(/\.\.\.$/, "");
+      const more = flag.variadic ? "..." : "";
+      return isOptional(flag) ? `[${words}]${more}` : `${words}${more}`;
+    });
+  return [[typed, ...places, ...flags].join(" ")];
+}
+
+function placesOf({ positional }: Parameters): Place[] {
+  if (positional === undefined) return [];
+  if (positional.kind === "tuple") return [...positional.parameters];
+  const { parameter, minimum = 0 } = positional;
+  return [{
+    ...parameter,
+    placeholder: `${parameter.placeholder ?? ""}...`,
+    optional: minimum === 0,
+  }];
+}
+
+/** How a flag is typed: `-n, --lines N`, `--on-error stop|skip`, `--type TYPE...`. */
+export function flagWords(name: string, flag: Flag, aliases: Record<string, string>): string {
+  const letters = Object.entries(aliases).filter(([, target]) => target === name)
+    .map(([letter]) => `-${letter}, `);
+  const value = flag.kind === "enum" ? flag.values!.join("|") : flag.placeholder;
+  const isSwitch = flag.kind === "boolean" || flag.kind === "counter";
+  const negated = isSwitch && flag.withNegated !== false ? `, --no-${kebab(name)}` : "";
+  return `${letters.join("")}--${kebab(name)}${negated}` +
+    (isSwitch ? "" : ` ${value ?? "VALUE"}`) + (flag.variadic ? "..." : "");
+}
+
+function flagBrief(flag: Flag): string {
+  if (!isOptional(flag)) return `${flag.brief}; needed`;
+  const given = typeof flag.default === "string" && flag.default !== "" ? flag.default : undefined;
+  return given === undefined ? flag.brief : `${flag.brief}; default ${given}`;
+}
+
+function isOptional(flag: Flag): boolean {
+  return flag.optional === true || flag.default !== undefined || flag.kind === "counter";
+}
+
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
