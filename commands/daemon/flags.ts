@@ -17,7 +17,7 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   durability: {
     kind: "parsed",
     parse: text,
-    brief: "always (default), interval:D or os",
+    brief: "When an event is acknowledged: once synced (always), or before; default always",
     placeholder: "always|os|interval:DURATION",
     optional: true,
   },

@@ -66,7 +66,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
     kind: "parsed",
     parse: (input) => parseDuration(input, "--before"),
     brief: "Only those that died before this last time, such as 7d",
-    placeholder: "D",
+    placeholder: "DURATION",
     optional: true,
   },
 };
