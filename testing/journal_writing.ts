@@ -109,6 +109,28 @@ export function testWriting(test: Register<JournalStore>): void {
     assert.deepEqual(outcomes[1], { ok: false, expected: 1, actual: 3, subject: "key" });
   });
 
+  test("knows no last seq of a key whose events retention took", async (under) => {
+    const { store } = under;
+    const keyed = (key: string) => ({ topic: "t", events: [newEvent({ key })] });
+    for (const key of ["a", "b", "a", "b"]) await store.append([keyed(key)]);
+    await store.truncate("t", 4);
+    const expectations = async (from: JournalStore) =>
+      await from.append([
+        { ...keyed("a"), expected: 3 },
+        { ...keyed("b"), expected: "none" },
+        { ...keyed("b"), expected: 4 },
+      ]);
+    const [gone, there] = await expectations(store);
+    assert.deepEqual(gone, { ok: false, expected: 3, actual: 0, subject: "key" });
+    assert.deepEqual(there, { ok: false, expected: "none", actual: 4, subject: "key" });
+    await store.truncate("t", 99);
+    const outcomes = await (await again(under)).append([
+      { ...keyed("a"), expected: "none" },
+      { ...keyed("b"), expected: "exists" },
+    ]);
+    assert.deepEqual(outcomes.map(({ ok }) => ok), [true, false]);
+  });
+
   test("answers a repeat as a duplicate when its expectation held the first time", async ({ store }) => {
     const request = { topic: "t", events: [newEvent({ id: "once" })], expected: "none" as const };
     await store.append([request]);

@@ -22,7 +22,6 @@ interface MemoryTopic {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
-  keys: Map<string, number>;
   /** The seqs of each key that are still there. */
   seqsOfKey: Map<string, number[]>;
   given: Map<string, { seq: number; receivedAt: number }>;
@@ -51,7 +50,7 @@ export class MemoryEventStore implements JournalStore {
     const now = this.#clock.now();
     return decideAppend(request, {
       lastSeq: topic.lastSeq,
-      lastSeqOfKey: (key) => topic.keys.get(key) ?? 0,
+      lastSeqOfKey: (key) => topic.seqsOfKey.get(key)?.at(-1) ?? 0,
       seqOfGivenId: (id) => {
         const seen = topic.given.get(id);
         return seen && seen.receivedAt > now - this.#dedupWindow ? seen.seq : undefined;
@@ -61,7 +60,6 @@ export class MemoryEventStore implements JournalStore {
         topic.lastSeq = seq;
         topic.bytes += sizeOf(event);
         if (event.key !== undefined) {
-          topic.keys.set(event.key, seq);
           const seqs = topic.seqsOfKey.get(event.key);
           if (seqs) seqs.push(seq);
           else topic.seqsOfKey.set(event.key, [seq]);
@@ -77,7 +75,6 @@ export class MemoryEventStore implements JournalStore {
       firstSeq: 1,
       lastSeq: 0,
       bytes: 0,
-      keys: new Map(),
       seqsOfKey: new Map(),
       given: new Map(),
     };
@@ -181,7 +178,6 @@ export class MemoryEventStore implements JournalStore {
     const held = this.#topics.get(topic);
     if (!held) return;
     await this.truncate(topic, held.lastSeq + 1);
-    held.keys.clear();
     held.given.clear();
   }
 
