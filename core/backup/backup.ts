@@ -8,6 +8,7 @@
 import { ConflictError, DataDirError } from "../errors.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/copy_database.ts";
+import { ACCEPTED_FILE } from "../store/file/layout.ts";
 import { verifyFileStore } from "../store/file/verify.ts";
 import { verifyEventDatabase } from "../store/verify_sqlite.ts";
 import { VERSION } from "../version.ts";
@@ -96,6 +97,7 @@ function lostIn(folder: string): number {
 /** What is ours in the folder of a file store, the checksums of lines before the lines: those may only be more. */
 function* fileStorePaths(folder: string): Generator<string> {
   yield "format";
+  yield ACCEPTED_FILE;
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     if (!isDirectory) continue;
     yield `${name}/head`;

@@ -11,6 +11,7 @@ import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { assertTopicName } from "../topic.ts";
 import { type DedupWindow, eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
+import { Accepted } from "./file/accepted.ts";
 import { type Disk, systemDisk } from "./file/disk.ts";
 import { asStoreError } from "./file/faults.ts";
 import { LateSync } from "./file/late_sync.ts";
@@ -101,7 +102,7 @@ export class FileEventStore implements JournalStore {
     this.#dir = dir;
     this.#clock = options.clock ?? systemClock;
     this.#late = new LateSync(this.#clock, (writers) => this.#flush(writers));
-    this.#damage = new DamageLog(this.#clock, options.onDamage);
+    this.#damage = new DamageLog(this.#clock, new Accepted(disk, dir), options.onDamage);
     this.#cache = new SegmentCache(disk, dir);
     this.#reader = new FileReader(this.#cache, {
       viewOf: (name) => this.#writers.get(name)?.view,

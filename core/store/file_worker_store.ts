@@ -7,6 +7,7 @@ import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
+import { Accepted } from "./file/accepted.ts";
 import { systemDisk } from "./file/disk.ts";
 import { DamageLog } from "./file/damage_log.ts";
 import { FileReader } from "./file/reader.ts";
@@ -74,7 +75,11 @@ export class FileWorkerEventStore implements JournalStore {
     this.found = answer.result as FoundInFolder;
     this.#worker = worker;
     this.#onNote = options.onNote;
-    this.#damage = new DamageLog(systemClock, options.onDamage);
+    this.#damage = new DamageLog(
+      systemClock,
+      new Accepted(systemDisk, options.dir),
+      options.onDamage,
+    );
     this.#cache = new SegmentCache(systemDisk, options.dir);
     this.#reader = new FileReader(this.#cache, {
       viewOf: (name) => this.#views.get(name),

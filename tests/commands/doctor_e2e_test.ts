@@ -76,7 +76,7 @@ Deno.test("evs doctor names a damaged event, running and stopped, until it is ac
   assert.equal((await daemon.http("GET", "/v1/topics/orders/events/777")).status, 404);
 });
 
-Deno.test("evs doctor names a damaged event of the file store, running and stopped", async () => {
+Deno.test("evs doctor names a damaged event of the file store, running and stopped, until it is accepted", async () => {
   await using daemon = await startDaemon({ store: "file" });
   await daemon.publish(
     "orders",
@@ -101,6 +101,17 @@ Deno.test("evs doctor names a damaged event of the file store, running and stopp
     assert.match(damage!.what, /topic orders, .*not handed out/);
     assert.match(damage!.hint!, /evs restore/);
   }
+  const served = await daemon.replay("orders");
+  assert.equal((await daemon.http("GET", "/v1/health")).status, 503);
+  assert.equal((await doctor(daemon, "--accept")).code, 0);
+  assert.equal((await doctor(daemon)).code, 0);
+
+  // It stays so after a restart, and the events are still not handed out.
+  await daemon.stop();
+  assert.equal((await doctor(daemon)).code, 0);
+  await daemon.start();
+  assert.deepEqual(await daemon.replay("orders"), served);
+  assert.equal((await daemon.http("GET", "/v1/health")).status, 200);
   await daemon.stop();
 });
 

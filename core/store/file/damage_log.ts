@@ -1,16 +1,19 @@
 /** The damage that reads of a file store came upon, each place once. */
 import type { Clock } from "../../clock.ts";
 import type { Damage, Found } from "../damage.ts";
+import type { Accepted } from "./accepted.ts";
 import type { Block } from "./block.ts";
 
 /** Gathers damage, and tells `onDamage` of each place once. */
 export class DamageLog {
   readonly #clock: Clock;
   readonly #onDamage: ((damage: Found) => void) | undefined;
+  readonly #accepted: Accepted;
   readonly #found = new Map<string, Damage>();
 
-  constructor(clock: Clock, onDamage?: (damage: Found) => void) {
+  constructor(clock: Clock, accepted: Accepted, onDamage?: (damage: Found) => void) {
     this.#clock = clock;
+    this.#accepted = accepted;
     this.#onDamage = onDamage;
   }
 
@@ -19,16 +22,18 @@ export class DamageLog {
     const key = `${path}:${block.start}:${block.firstSeq}`;
     if (this.#found.has(key)) return;
     const found = damageOf(topic, path, block);
-    this.#found.set(key, { ...found, foundAt: this.#clock.now(), accepted: false });
-    this.#onDamage?.(found);
+    const accepted = this.#accepted.has(found);
+    this.#found.set(key, { ...found, foundAt: this.#clock.now(), accepted });
+    if (!accepted) this.#onDamage?.(found);
   }
 
   list(): Damage[] {
     return [...this.#found.values()];
   }
 
-  /** Somebody took note of all there is. */
+  /** Somebody took note of all there is; durable when it returns. */
   accept(): void {
+    this.#accepted.add(this.list());
     for (const damage of this.#found.values()) damage.accepted = true;
   }
 }

@@ -1,7 +1,14 @@
 /** Opens the folder of a store: locks it, refuses a newer format, finds the topics. */
 import { DataDirError } from "../../errors.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
-import { CHECKPOINT_FILE, folderTopic, FORMAT, FORMAT_FILE, UNFINISHED } from "./layout.ts";
+import {
+  ACCEPTED_FILE,
+  CHECKPOINT_FILE,
+  folderTopic,
+  FORMAT,
+  FORMAT_FILE,
+  UNFINISHED,
+} from "./layout.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { type OpenedTopic, openTopic } from "./open_topic.ts";
 import type { TopicView } from "./view.ts";
@@ -80,7 +87,7 @@ function openLocked(
     notes.push(...opened.notes.map((note) => `topic ${name}: ${note}`));
     foreign.push(...opened.foreign.map((file) => `${folder}/${file}`));
   }
-  for (const name of [FORMAT_FILE, CHECKPOINT_FILE]) {
+  for (const name of [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE]) {
     removeIfThere(disk, `${dir}/${name}${UNFINISHED}`);
   }
   return { checkpoint, topics, known, notes, foreign };
@@ -133,7 +140,9 @@ export function listStore(
 
 function isOwnFile(name: string, kind: string): boolean {
   return kind === "file" &&
-    [FORMAT_FILE, CHECKPOINT_FILE].some((own) => name === own || name === own + UNFINISHED);
+    [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE].some((own) =>
+      name === own || name === own + UNFINISHED
+    );
 }
 
 /** Makes the folder and those above it; they are there after a power cut, too. */

@@ -2,6 +2,7 @@
 import { systemClock } from "../../clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import { ROOM } from "./active_segment.ts";
+import { Accepted } from "./accepted.ts";
 import { damageOf } from "./damage_log.ts";
 import { decodeSlots, SLOT } from "./block.ts";
 import { type Disk, type DiskFile, readFully, readWhole, systemDisk } from "./disk.ts";
@@ -50,11 +51,12 @@ export function verifyFileStore(
   const { disk = systemDisk, now = systemClock.now(), ends } = options;
   readFormat(disk, dir);
   const { topics, foreign } = listStore(disk, dir);
+  const accepted = new Accepted(disk, dir);
   const verified = topics.map(({ name, folder }) => {
     const listed = listTopic(disk, `${dir}/${folder}`);
     foreign.push(...listed.foreign.map((file) => `${folder}/${file}`));
     const place = { name, folder: `${dir}/${folder}`, segments: listed.segments };
-    return verifyTopic(disk, place, { now, ends });
+    return verifyTopic(disk, place, { now, ends, accepted });
   });
   return { topics: verified, foreign };
 }
@@ -62,7 +64,11 @@ export function verifyFileStore(
 function verifyTopic(
   disk: Disk,
   place: { name: string; folder: string; segments: readonly number[] },
-  { now, ends }: { now: number; ends: ReadonlyMap<string, number> | undefined },
+  { now, ends, accepted }: {
+    now: number;
+    ends: ReadonlyMap<string, number> | undefined;
+    accepted: Accepted;
+  },
 ): VerifiedTopic {
   const { name, folder, segments } = place;
   const head = readHead(disk, folder);
@@ -87,7 +93,7 @@ function verifyTopic(
     }
     for (const damage of found.damage) {
       if (damage.lastSeq < topic.firstSeq) continue;
-      topic.damage.push({ ...damage, foundAt: now, accepted: false });
+      topic.damage.push({ ...damage, foundAt: now, accepted: accepted.has(damage) });
     }
   }
   return topic;
