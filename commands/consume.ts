@@ -8,6 +8,7 @@ import type { BackoffSpec } from "../core/retry.ts";
 import { exitCode, pausedNotice, summary } from "./consumer/result.ts";
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
+import { escapeJson } from "./terminal/escape.ts";
 import { passSignals } from "./terminal/signals.ts";
 
 type ConsumeFlags = {
@@ -203,7 +204,7 @@ async function consume(
   try {
     const result = await consumer.run();
     // stdout belongs to the commands that ran.
-    if (this.json) this.stderr.writeSync(`${JSON.stringify(result)}\n`);
+    if (this.json) this.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
     else this.say(summary(result));
     if (result.paused !== undefined) this.say(pausedNotice(flags.name, result.paused));
     this.exitCode = exitCode(result);

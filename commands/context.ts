@@ -123,6 +123,20 @@ export class EvsContext {
     this.stdout.writeSync((this.stdout.isTerminal ? escapeJson(text) : text) + "\n");
   }
 
+  /** Whole lines of JSON on stdout: the bytes as they came, harmless on a terminal. */
+  async printLines(lines: Uint8Array | string): Promise<void> {
+    if (!this.stdout.isTerminal) return await this.stdout.write(lines);
+    const text = typeof lines === "string" ? lines : new TextDecoder().decode(lines);
+    await this.stdout.write(text.split("\n").map(escapeJson).join("\n"));
+  }
+
+  /** What another process of ours says on its stderr: the bytes as they came, harmless on a terminal. */
+  async passWords(chunk: Uint8Array): Promise<void> {
+    await this.stderr.write(
+      this.stderr.isTerminal ? escapeLines(new TextDecoder().decode(chunk)) : chunk,
+    );
+  }
+
   /** A table on a terminal, NDJSON elsewhere. Columns are named by the keys of `cells`. */
   async printRows<T>(
     rows: readonly T[],

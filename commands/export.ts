@@ -37,7 +37,7 @@ export const route = verb<Record<never, never>, string[]>({
         clock: this.clock,
         say: (words) => this.say(words),
       });
-      await overlap(feed.blocks, (block) => this.stdout.write(block));
+      await overlap(feed.blocks, (block) => this.printLines(block));
     }
   },
 });

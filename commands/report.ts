@@ -5,7 +5,7 @@
 import { EvsError, ExitCode } from "../core/errors.ts";
 import { osError } from "../core/os_error.ts";
 import type { EvsContext } from "./context.ts";
-import { escapeLines } from "./terminal/escape.ts";
+import { escapeJson, escapeLines } from "./terminal/escape.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 
 /** Says what went wrong and returns the exit code for it. A closed pipe is no error. */
@@ -35,7 +35,7 @@ export function formatError(
   context: Pick<EvsContext, "json" | "paintWords">,
   error: EvsError,
 ): string {
-  if (context.json) return JSON.stringify({ error: error.toBody() }) + "\n";
+  if (context.json) return escapeJson(JSON.stringify({ error: error.toBody() })) + "\n";
   const paint = context.paintWords;
   const lines = [`${paint.red("evs:")} ${escapeLines(error.message)}`];
   for (const fault of untoldFaults(error)) {

@@ -31,7 +31,7 @@ async function runWith(this: EvsContext, flags: LaunchFlags, ...command: string[
   const ended = await withDaemon({
     command,
     flags,
-    stderr: (chunk) => this.stderr.write(chunk),
+    stderr: (chunk) => this.passWords(chunk),
     clock: this.clock,
     // A terminal sends Ctrl-C to the command itself: passed on, it would come twice.
     terminal: this.stdin.isTerminal() || this.stdout.isTerminal || this.stderr.isTerminal,

@@ -3,7 +3,6 @@ import { segment } from "../../core/client/client.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
-import { escapeJson } from "../terminal/escape.ts";
 import { readDetails } from "./details.ts";
 import { type FilterFlags, filterFlags, idArguments, listQuery, selection } from "./selection.ts";
 
@@ -40,7 +39,7 @@ async function exportDeadLetters(
       const path = `/v1/dead-letters/${segment(id)}`;
       const response = await client.fetch({ method: "GET", path });
       for (const { text } of readDetails(await response.bytes())) {
-        await printLine(this, text);
+        await this.printLines(`${text}\n`);
       }
     }
     return;
@@ -59,13 +58,9 @@ async function exportDeadLetters(
     for await (const line of response.lines()) {
       if (line.length === 0) continue;
       count++;
-      await printLine(this, decoder.decode(line));
+      await this.printLines(`${decoder.decode(line)}\n`);
     }
     after = response.headers.get("evs-next") || undefined;
   } while (after !== undefined);
   if (count === 0) this.note("no dead letters");
-}
-
-async function printLine({ stdout }: EvsContext, line: string): Promise<void> {
-  await stdout.write(`${stdout.isTerminal ? escapeJson(line) : line}\n`);
 }

@@ -51,7 +51,7 @@ async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void
     more = part.length < page.length;
     shown += part.length;
     if (this.forPeople) rows.push(...part);
-    else await this.stdout.write(part.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    else await this.printLines(part.map((row) => `${JSON.stringify(row)}\n`).join(""));
     if (more) break;
   }
   if (this.forPeople && rows.length > 0) {

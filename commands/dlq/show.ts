@@ -8,7 +8,7 @@ import type { Attempt } from "../../core/state/state.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import type { Palette } from "../terminal/colour.ts";
-import { escapeJson, escapeLines, escapeText } from "../terminal/escape.ts";
+import { escapeLines, escapeText } from "../terminal/escape.ts";
 import { formatFacts, formatTime } from "../terminal/table.ts";
 import { fetchDetails } from "./details.ts";
 
@@ -34,8 +34,7 @@ async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Pr
   const details = await fetchDetails(client, id);
   for (const [index, { text: raw, detail, payload }] of details.entries()) {
     if (!this.forPeople) {
-      const line = this.stdout.isTerminal ? escapeJson(raw) : raw;
-      await this.stdout.write(`${line}\n`);
+      await this.printLines(`${raw}\n`);
       continue;
     }
     if (index > 0) await this.stdout.write("\n");

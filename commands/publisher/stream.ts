@@ -3,6 +3,7 @@ import type { PublishQuery, RefusedLine } from "../../core/client/protocol.ts";
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { formatError } from "../report.ts";
+import { escapeText } from "../terminal/escape.ts";
 import { Progress } from "../terminal/progress.ts";
 import { formatCount, plural } from "../terminal/table.ts";
 import { type NextChunk, publishLines, type Tally } from "./pipeline.ts";
@@ -68,7 +69,7 @@ function receipt(context: EvsContext, topic: string, tally: Tally): void {
     context.printJson({ topic, count, duplicates, firstSeq, lastSeq, lines, refused, durable });
     return;
   }
-  const parts = [`Published ${plural(count, "event")} to ${topic}`];
+  const parts = [`Published ${plural(count, "event")} to ${escapeText(topic)}`];
   if (count > 0) parts.push(`(seq ${firstSeq} to ${lastSeq})`);
   if (duplicates > 0) parts.push(`and found ${plural(duplicates, "duplicate")}`);
   if (refused > 0) parts.push(`; ${plural(refused, "line")} refused`);

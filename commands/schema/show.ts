@@ -39,7 +39,7 @@ export const show = verb<ShowFlags, [string]>({
     });
     const bytes = await response.bytes();
     const body = new TextDecoder().decode(bytes).trim();
-    if (this.json) return await this.stdout.write(`${body}\n`);
+    if (this.json) return await this.printLines(`${body}\n`);
     const schema = splitMembers(body, new TextEncoder().encode(body))
       .find((member) => member.name === "schema")?.text ?? "";
     await this.stdout.write(`${this.stdout.isTerminal ? escapeLines(schema) : schema}\n`);

@@ -1,12 +1,13 @@
 /**
  * Makes text harmless on a terminal: what could move the cursor, change colours, set titles or turn the reading
- * direction is shown as an escape instead (C0, DEL, C1, bidi controls, line separators, lone surrogates). An OSC or CSI
- * sequence begins with one of these, so it is disarmed with its first character.
+ * direction is shown as an escape instead (C0, DEL, C1, bidi controls, line separators, lone surrogates), and so is what
+ * cannot be seen at all but would be copied along (soft hyphens, zero-width spaces, tags; not the joiners of emoji). An
+ * OSC or CSI sequence begins with one of these, so it is disarmed with its first character.
  */
 
 const UNSAFE =
   // deno-lint-ignore no-control-regex -- control characters are what this is about
-  /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+  /[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udc7f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
 /** Text for people: one line, nothing but what can be seen. */
 export function escapeText(text: string): string {
@@ -45,5 +46,6 @@ function escapeCharacter(character: string): string {
 }
 
 function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return character.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { EvsContext } from "../../commands/context.ts";
 import { palette, wantsColour } from "../../commands/terminal/colour.ts";
 import { escapeJson, escapeLines, escapeText } from "../../commands/terminal/escape.ts";
 import { ClosedPipe, Output, type Sink } from "../../commands/terminal/output.ts";
@@ -17,6 +18,26 @@ Deno.test("escapeText shows control characters, bidi controls and OSC instead of
   assert.equal(escapeText("\x9b31m\x7f\u202etxt.exe"), "\\u009b31m\\u007f\\u202etxt.exe");
   assert.equal(escapeText("ünï 日本 👍"), "ünï 日本 👍");
   assert.equal(escapeText("\ud800x"), "\\ud800x");
+});
+
+Deno.test("escapeText shows what cannot be seen, and leaves the joiners of emoji", () => {
+  assert.equal(escapeText("a\u200bb\u00adc\u2063"), "a\\u200bb\\u00adc\\u2063");
+  assert.equal(escapeText("\u{e0041}"), "\\udb40\\udc41");
+  assert.equal(escapeText("👩\u200d🔬"), "👩\u200d🔬");
+});
+
+Deno.test("passWords disarms what another process says on a terminal, and nothing elsewhere", async () => {
+  const words = "\x1b]0;x\x07 \u009b31m\n";
+  for (const terminal of [true, false]) {
+    const sink = new FakeSink(terminal);
+    const context = new EvsContext({
+      argv: [],
+      options: { json: false, color: "never", quiet: false, verbose: false },
+      stderr: sink,
+    });
+    await context.passWords(new TextEncoder().encode(words));
+    assert.equal(sink.text, terminal ? "\\e]0;x\\u0007 \\u009b31m\n" : words);
+  }
 });
 
 Deno.test("escapeText leaves nothing dangerous of any text", () => {
@@ -100,6 +121,11 @@ class FakeSink implements Sink {
   refusals = 0;
   broken = false;
   #decoder = new TextDecoder();
+  #terminal: boolean;
+
+  constructor(terminal = false) {
+    this.#terminal = terminal;
+  }
 
   writeSync(bytes: Uint8Array): number {
     if (this.broken) throw new Deno.errors.BrokenPipe();
@@ -114,7 +140,7 @@ class FakeSink implements Sink {
   }
 
   isTerminal(): boolean {
-    return false;
+    return this.#terminal;
   }
 }
 
