@@ -59,6 +59,10 @@ const PAUSE = 15;
 /** Every so many events is refused by the consumer's handler, for good. */
 const DEAD_EVERY = 997;
 const KEPT_EVENTS = 50_000;
+/** Keys of one publisher: a consumer is given one event of a key at a time. */
+const KEYS = 16;
+/** No publisher is further ahead of the consumer than this, events: how fast a machine is decides nothing. */
+const MOST_AHEAD = KEPT_EVENTS / 16;
 const FILLER = "x".repeat(120);
 
 /** Makes the topic and the subscription. */
@@ -76,15 +80,18 @@ export async function publishOn(stage: Stage, p: number): Promise<void> {
     const events = Array.from({ length: BATCH }, (_, i) => ({
       id: `${p}-${n + i}`,
       type: TYPE,
-      key: String(p),
+      key: `${p}-${(n + i) % KEYS}`,
       payload: { p, n: n + i, filler: FILLER },
     }));
     const began = performance.now();
     // To the end even when the soak is over: what is sent once is sent until it is answered.
     await again(() => client.publish(TOPIC, JSON.stringify(events)));
     stage.ledger.waits.push(performance.now() - began);
-    stage.ledger.acknowledged[p] = n + BATCH - 1;
-    await pause(PAUSE);
+    const { acknowledged, consumed } = stage.ledger;
+    acknowledged[p] = n + BATCH - 1;
+    do await pause(PAUSE); while (
+      acknowledged[p] - consumed[p]! > MOST_AHEAD && !stage.signal.aborted
+    );
   }
 }
 

@@ -41,7 +41,9 @@ export async function soak({ minutes, store, say }: SoakOptions): Promise<SoakRe
   const all = (seen: number[]) => ledger.acknowledged.every((n, p) => seen[p]! >= n);
   const publishers = Array.from({ length: PUBLISHERS }, (_, p) => publishOn(stage, p));
   const tail = tailOn({ ...stage, signal: tailing.signal });
-  const consumer = consumeOn(stage, () => ending.signal.aborted && all(ledger.consumed));
+  // What is acknowledged last is consumed too.
+  let published = false;
+  const consumer = consumeOn(stage, () => published && all(ledger.consumed));
   const changes = changeOn(stage, Math.min(5000, minutes * 10_000));
   // Whoever fails ends the soak: nothing of it goes on unseen.
   const failed = Promise.all([...publishers, tail, consumer, changes]).then(() => {});
@@ -55,6 +57,7 @@ export async function soak({ minutes, store, say }: SoakOptions): Promise<SoakRe
   });
   ending.abort();
   await Promise.race([Promise.all([...publishers, changes]), failed]);
+  published = true;
   const began = performance.now();
   while (!all(ledger.consumed) || !all(ledger.tailed)) {
     if (performance.now() - began > PATIENCE) {
@@ -117,15 +120,17 @@ export function summary(result: SoakResult): { lines: string[]; ok: boolean } {
     } acknowledged, ${ledger.repeats} seen again, ${ledger.deadLettered} dead-lettered, ` +
     `${ledger.schemaChanges} schema changes, ${ledger.refused} refused`,
     ...found.map(({ name, unit, early, late, flat }) =>
-      `${name}: ${early.toFixed(1)} ${unit} early, ${late.toFixed(1)} ${unit} late: ${
-        flat ? "flat" : "NOT FLAT"
-      }`
+      `${name}: ${told(early, unit)} early, ${told(late, unit)} late: ${flat ? "flat" : "NOT FLAT"}`
     ),
     `lost: ${ledger.losses.length}, missed by retention: ${missed}`,
     ...ledger.losses.slice(0, 20),
   ];
   const ok = ledger.losses.length === 0 && missed === 0 && found.every(({ flat }) => flat);
   return { lines, ok };
+}
+
+function told(value: number | undefined, unit: string): string {
+  return value === undefined ? "no samples" : `${value.toFixed(1)} ${unit}`.trimEnd();
 }
 
 function argument(name: string, otherwise: string): string {
@@ -136,7 +141,10 @@ function argument(name: string, otherwise: string): string {
 if (import.meta.main) {
   const minutes = Number(argument("minutes", "30"));
   const store = argument("store", "sqlite");
-  const out = argument("out", "tests/soak/results.svg");
+  const out = argument(
+    "out",
+    `tests/soak/results${store === "sqlite" ? "" : `-${store}`}.svg`,
+  );
   const write = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
   const result = await soak({ minutes, store, say: write });
   const { lines, ok } = summary(result);
@@ -145,6 +153,15 @@ if (import.meta.main) {
   }`;
   await Deno.writeTextFile(out, chart(result.samples, command));
   for (const line of lines) write(line);
-  write(`${ok ? "all is well" : "NOT WELL"}; ${out}`);
+  const curves = findings(result.samples).map(({ name, flat }) =>
+    `${name} ${flat ? "flat" : "NOT FLAT"}`
+  );
+  write(
+    `${command}: ${result.ledger.lastSeq} events, ${result.restarts} restarts, ${
+      curves.join(", ")
+    }, ${result.ledger.losses.length} lost, ${result.missed} missed: ${
+      ok ? "all is well" : "NOT WELL"
+    }; ${out}`,
+  );
   Deno.exit(ok ? 0 : 1);
 }

@@ -48,6 +48,19 @@ Deno.test("findings calls samples flat when they only swing, and names what grow
   assert.deepEqual(notFlat(samplesOf((i) => ({ p99: 5 + i / 5 }))), ["publish p99"]);
 });
 
+Deno.test("findings calls nothing flat that it has no samples of, and says so", () => {
+  const samples = samplesOf(() => ({ p99: undefined }));
+  assert.deepEqual(notFlat(samples), ["publish p99"]);
+  assert.deepEqual(notFlat(samples.slice(0, 1)).includes("descriptors"), true);
+  const result = { samples, ledger: new Ledger(1), restarts: 2, missed: 0 };
+  const { lines, ok } = summary(result);
+  assert.equal(ok, false);
+  assert.ok(
+    lines.includes("publish p99: no samples early, no samples late: NOT FLAT"),
+    lines.join("\n"),
+  );
+});
+
 Deno.test("summary is not well when something was lost or missed", () => {
   const samples = samplesOf(() => ({}));
   const result = () => ({ samples, ledger: new Ledger(1), restarts: 2, missed: 0 });

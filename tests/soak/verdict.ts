@@ -17,8 +17,9 @@ export interface Sample {
 export interface Finding {
   name: string;
   unit: string;
-  early: number;
-  late: number;
+  /** Undefined where there are no samples, which is not flat either. */
+  early: number | undefined;
+  late: number | undefined;
   flat: boolean;
 }
 
@@ -46,7 +47,7 @@ export function findings(samples: readonly Sample[]): Finding[] {
     isFlat: (early: number, late: number) => boolean,
   ): Finding => {
     const [early, late] = [middle(first.map(value)), middle(last.map(value))];
-    return { name, unit, early, late, flat: isFlat(early, late) };
+    return { name, unit, early, late, flat: isKnown(early, late) && isFlat(early!, late!) };
   };
   return [
     compare("memory", "MiB", ({ rss }) => rss, (early, late) => late - early < RSS_ROOM),
@@ -74,14 +75,19 @@ function growthInLife(warm: readonly Sample[]): Finding {
   const early = middle(longest.slice(0, third).map(({ rss }) => rss));
   const late = middle(longest.slice(-third).map(({ rss }) => rss));
   const name = "memory in one life";
-  return { name, unit: "MiB", early, late, flat: late - early < RSS_ROOM };
+  const flat = isKnown(early, late) && late! - early! < RSS_ROOM;
+  return { name, unit: "MiB", early, late, flat };
+}
+
+function isKnown(...values: (number | undefined)[]): boolean {
+  return values.every((value) => value !== undefined);
 }
 
 function bornAt(samples: readonly Sample[], life: number): number {
   return samples.find((sample) => sample.life === life)!.at;
 }
 
-function middle(values: readonly (number | undefined)[]): number {
+function middle(values: readonly (number | undefined)[]): number | undefined {
   const known = values.filter((value) => value !== undefined).toSorted((a, b) => a - b);
-  return known[Math.floor(known.length / 2)] ?? NaN;
+  return known[Math.floor(known.length / 2)];
 }
