@@ -30,8 +30,8 @@ const DESCRIPTOR_ROOM = 8;
 const P99_FACTOR = 2;
 /** Below this, ms, nothing is said of waits. */
 const P99_FLOOR = 20;
-/** A life's first seconds are not looked at, a quarter of it where it is short: the daemon warms up. */
-const WARM_UP = 5;
+/** A life's first minute is not looked at, a quarter of a life where they are short: the runtime's heap finds its size. */
+const WARM_UP = 60;
 
 /** Compares the last third of the samples with the first, and within each life. */
 export function findings(samples: readonly Sample[]): Finding[] {
