@@ -3,7 +3,7 @@ import { openFeed } from "../core/client/feed.ts";
 import { compilePattern } from "../core/topic.ts";
 import type { EvsContext } from "./context.ts";
 import { text, verb } from "./define.ts";
-import { overlap } from "./reading/overlap.ts";
+import { passing } from "./reading/overlap.ts";
 
 export const route = verb<Record<never, never>, string[]>({
   brief: "Print all events, for evs import",
@@ -37,7 +37,7 @@ export const route = verb<Record<never, never>, string[]>({
         clock: this.clock,
         say: (words) => this.say(words),
       });
-      await overlap(feed.blocks, (block) => this.printLines(block));
+      await passing(this.stdout)(feed.blocks, (block) => this.printLines(block));
     }
   },
 });

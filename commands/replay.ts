@@ -4,7 +4,7 @@ import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
-import { overlap } from "./reading/overlap.ts";
+import { passing } from "./reading/overlap.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";
@@ -127,7 +127,7 @@ async function printAll(
     now: () => context.clock.monotonic(),
   });
   let bytes = 0;
-  await overlap(options.blocks, async (block) => {
+  await passing(context.stdout)(options.blocks, async (block) => {
     await print(block);
     bytes += block.length;
     progress.update(() => {

@@ -27,6 +27,8 @@ export type Render = (events: readonly StoredEvent[]) => Uint8Array;
 
 /** Events looked at in one step; what one step may cost the others. */
 const PAGE = 1024;
+/** The same where nothing is looked at: a store hands out its lines as they lie, and their bytes end a page. */
+const PAGE_OF_LINES = 4096;
 /** The least that a topic gets when many are merged. */
 const SMALLEST_PAGE = 16;
 
@@ -69,9 +71,10 @@ function* rawLines(
   { types, filter }: Selection,
 ): Generator<Uint8Array, void, undefined> {
   const keep = filter && lineFilter(filter);
+  const limit = types || filter ? PAGE : PAGE_OF_LINES;
   let from = range.from;
   while (from <= range.to) {
-    const page = store.readLines(range.topic, { from, to: range.to, limit: PAGE, types });
+    const page = store.readLines(range.topic, { from, to: range.to, limit, types });
     from = page.next;
     yield keep ? keep(page.bytes) : page.bytes;
   }

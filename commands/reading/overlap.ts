@@ -26,3 +26,16 @@ export async function overlap(
     await printing;
   }
 }
+
+/** Hands every block to `print`, one after the other: for an output that takes them at once. */
+async function oneByOne(
+  blocks: AsyncIterable<Uint8Array>,
+  print: (block: Uint8Array) => Promise<void>,
+): Promise<void> {
+  for await (const block of blocks) await print(block);
+}
+
+/** How blocks are best handed to an output: what goes to a file need not be copied to be printed meanwhile. */
+export function passing({ isFile }: { isFile: boolean }): typeof overlap {
+  return isFile ? oneByOne : overlap;
+}

@@ -3,7 +3,8 @@
  *
  * A write may take less than it was given: the rest follows. A closed pipe is not an error of ours: `evs tail | head`
  * ends quietly ({@link ClosedPipe}). Streams are written without blocking the event loop, so that Ctrl-C works even
- * while the reader at the other end of the pipe is asleep.
+ * while the reader at the other end of the pipe is asleep. A file has no reader: it is written at once, without the
+ * detour over another thread.
  */
 import { EvsError, ExitCode } from "../../core/errors.ts";
 import { osWords } from "../../core/os_error.ts";
@@ -15,6 +16,8 @@ export interface Sink {
   isTerminal(): boolean;
   /** Characters in a line of the terminal, where that is known. */
   columns?(): number | undefined;
+  /** True for a file: it takes what it is given, and nobody at its other end has to be waited for. */
+  isFile?(): boolean;
 }
 
 /** This process's standard output. */
@@ -30,6 +33,14 @@ export const standardOutput: Sink = {
       return undefined;
     }
   },
+  isFile() {
+    try {
+      return Deno.statSync("/dev/stdout").isFile;
+    } catch {
+      // A system that does not tell: the way that suits everything.
+      return false;
+    }
+  },
 };
 
 /** The reader of our output went away: end quietly, with 0. */
@@ -43,6 +54,7 @@ const encoder = new TextEncoder();
 export class Output {
   #sink: Sink;
   #terminal: boolean | undefined;
+  #file: boolean | undefined;
   /** Standard error: what cannot be written there is let go. */
   #lossy: boolean;
 
@@ -56,6 +68,11 @@ export class Output {
     return this.#terminal ??= this.#sink.isTerminal();
   }
 
+  /** True for a file: what is written to it is there when {@link write} returns. */
+  get isFile(): boolean {
+    return this.#file ??= this.#sink.isFile?.() ?? false;
+  }
+
   /** The width of the terminal; undefined where there is none, or it does not tell. */
   get columns(): number | undefined {
     return this.isTerminal ? this.#sink.columns?.() : undefined;
@@ -63,6 +80,7 @@ export class Output {
 
   /** Writes all of it; waits while the reader is slow. */
   async write(data: Uint8Array | string): Promise<void> {
+    if (this.isFile) return this.writeSync(data);
     let rest = typeof data === "string" ? encoder.encode(data) : data;
     while (rest.length > 0) {
       try {

@@ -38,6 +38,8 @@ const MAX_HEAD = 64 * 1024;
 const MAX_CHUNK_LINE = 1024;
 const FIRST_BUFFER = 64 * 1024;
 const LARGE_BUFFER = 512 * 1024;
+/** Of a body that has more to come so much is handed on at once, bytes. */
+const PIECE = 256 * 1024;
 const LF = 0x0a;
 
 const encoder = new TextEncoder();
@@ -119,11 +121,21 @@ export class MessageReader {
   async *#exactly(length: number): AsyncGenerator<Uint8Array, void, undefined> {
     let left = length;
     while (left > 0) {
-      if (this.#start === this.#end && !(await this.#fill())) throw cutOff();
-      const view = this.#take(left);
+      // Small pieces cost their handling more than their bytes: they are handed on together.
+      while (this.#end - this.#start < Math.min(left, PIECE)) {
+        if (!(await this.#fill())) throw cutOff();
+      }
+      const part = left > this.#end - this.#start ? this.#partOfLine() : 0;
+      const view = this.#take(Math.min(left, this.#end - this.#start - part));
       left -= view.length;
       yield view;
     }
+  }
+
+  /** Bytes behind the last line feed of what is there: they wait for their rest. 0 where there is none. */
+  #partOfLine(): number {
+    const last = this.#buffer.subarray(this.#start, this.#end).lastIndexOf(LF) + 1;
+    return last === 0 ? 0 : this.#end - this.#start - last;
   }
 
   async *#chunks(): AsyncGenerator<Uint8Array, void, undefined> {

@@ -18,8 +18,8 @@ import {
 import { Tail } from "../../core/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/topic.ts";
 import { concat } from "../../core/store/bytes.ts";
+import { LinesReply, turn } from "../lines_reply.ts";
 import type { RouteRequest } from "../router.ts";
-import { noteGarbage } from "../young_garbage.ts";
 
 const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
 /** The most topics, types and positions that one request names. */
@@ -72,7 +72,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     for (const name of query.asked) if (!isPattern(name)) broker.topics.require(name);
   }
   const matches = matcherOf(query.asked);
-  const out = new Output(request, reply);
+  const out = new LinesReply(reply, request.signal);
   const positions = new Map<string, number>();
   const format = query.sse
     ? sseRender(positions, { several: query.asked.length > 1 || query.asked.some(isPattern) })
@@ -95,7 +95,10 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   request.host.metrics.tails += tail ? 1 : 0;
   try {
     for (const { topic, from } of ranges) positions.set(topic, from - 1);
-    out.begin(query.sse, ranges);
+    out.begin({
+      "content-type": query.sse ? "text/event-stream" : "application/x-ndjson",
+      ...(ranges.length === 1 ? { "evs-end-seq": String(ranges[0]!.to) } : {}),
+    });
     const stored = replay(broker.store, {
       ranges,
       ...selectionOf(query),
@@ -120,7 +123,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     request.signal.removeEventListener("abort", stop);
     stop();
   }
-  reply.end();
+  out.end();
 }
 
 /** Lets so many events through a reader that goes from what is stored to what comes. */
@@ -289,11 +292,6 @@ async function lastRanges(
   }
 }
 
-/** Lets everything else that is ready go first. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 const encoder = new TextEncoder();
 
 /** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells where every topic is. */
@@ -315,39 +313,3 @@ function sseRender(positions: Map<string, number>, options: { several: boolean }
 }
 
 const NEWLINE = encoder.encode("\n");
-
-/** A reply that is written as fast as its reader takes it, and no faster. */
-class Output {
-  readonly #request: RouteRequest;
-  readonly #reply: http.ServerResponse;
-
-  constructor(request: RouteRequest, reply: http.ServerResponse) {
-    this.#request = request;
-    this.#reply = reply;
-  }
-
-  begin(sse: boolean, ranges: readonly Range[]): void {
-    const only = ranges.length === 1 ? ranges[0] : undefined;
-    this.#reply.writeHead(200, {
-      "content-type": sse ? "text/event-stream" : "application/x-ndjson",
-      "cache-control": "no-store",
-      ...(only ? { "evs-end-seq": String(only.to) } : {}),
-    });
-    // The headers go out now: a follower learns that it is connected before the first event.
-    this.#reply.flushHeaders();
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    noteGarbage(bytes.length);
-    if (bytes.length === 0 || this.#reply.write(bytes)) return turn();
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        this.#reply.off("drain", done);
-        this.#request.signal.removeEventListener("abort", done);
-        resolve();
-      };
-      this.#reply.once("drain", done);
-      this.#request.signal.addEventListener("abort", done, { once: true });
-    });
-  }
-}

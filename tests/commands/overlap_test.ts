@@ -1,7 +1,7 @@
 /** What overlaps in a replay: order, bytes and errors stay as they were. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { overlap } from "../../commands/reading/overlap.ts";
+import { overlap, passing } from "../../commands/reading/overlap.ts";
 
 /** Blocks as a connection gives them: each is overwritten when the next one is asked for. */
 async function* views(blocks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
@@ -59,4 +59,16 @@ Deno.test("overlap has printed everything before an error of the source", async 
   };
   await assert.rejects(overlap(breaking(), print), /the daemon went away/);
   assert.deepEqual(printed, [1]);
+});
+
+Deno.test("passing prints every block in order, before it is overwritten, to a file and to what must be waited for", async () => {
+  const blocks = [[1, 2], [3], [4, 5, 6]].map((bytes) => Uint8Array.from(bytes));
+  for (const isFile of [true, false]) {
+    const printed: number[] = [];
+    await passing({ isFile })(views(blocks), (block) => {
+      printed.push(...block);
+      return Promise.resolve();
+    });
+    assert.deepEqual(printed, [1, 2, 3, 4, 5, 6]);
+  }
 });

@@ -154,6 +154,30 @@ Deno.test("Output writes all of it when the sink takes less and refuses at first
   assert.equal(sink.text, "first äöü\nsecond\n");
 });
 
+Deno.test("Output has written all of it to a file when write returns", async () => {
+  const sink = new FakeSink();
+  sink.refusals = 1;
+  const file = Object.assign(sink, { isFile: () => true });
+  const written = new Output(file).write("whole\n");
+  assert.equal(sink.text, "whole\n");
+  await written;
+});
+
+Deno.test("standardOutput tells a file from a pipe", async () => {
+  const module = new URL("../../commands/terminal/output.ts", import.meta.url);
+  const code = `import { standardOutput } from ${JSON.stringify(module.href)};
+    Deno.stderr.writeSync(new TextEncoder().encode(String(standardOutput.isFile())));`;
+  const path = await Deno.makeTempFile();
+  const said = async (redirect: string) => {
+    const { stderr } = await new Deno.Command("sh", {
+      args: ["-c", `"$1" eval "$2" ${redirect}`, "sh", Deno.execPath(), code],
+    }).output();
+    return new TextDecoder().decode(stderr);
+  };
+  assert.deepEqual([await said(`>${path}`), await said("| cat")], ["true", "false"]);
+  await Deno.remove(path);
+});
+
 Deno.test("Output throws ClosedPipe when its reader is gone, and a lossy one goes on", async () => {
   const sink = new FakeSink();
   sink.broken = true;

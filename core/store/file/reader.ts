@@ -280,22 +280,21 @@ export class FileReader {
     const start = run[0]!.start;
     const all = one ??
       this.#cache.read(topic, segment.firstSeq, [start, run[run.length - 1]!.end]);
+    const bytesOf = (block: Block) => all.subarray(block.start - start, block.end - start);
     const pieces: Piece[] = [];
     let whole: Block[] = [];
     const flush = () => {
       const [first, last] = [whole[0], whole.at(-1)];
       whole = [];
       if (!first || !last) return;
-      const bytes = all.subarray(first.start - start, last.end - start);
-      const piece = trim({ firstSeq: first.firstSeq, count: 0, bytes }, {
-        from,
-        to,
-        lastSeq: last.firstSeq + last.count - 1,
-      });
-      if (piece.count > 0) pieces.push(piece);
+      const begin = beginIn(first, bytesOf(first), from);
+      const end = endIn(last, bytesOf(last), to);
+      if (begin.seq > end.seq) return;
+      const bytes = all.subarray(first.start - start + begin.at, last.start - start + end.at);
+      pieces.push({ firstSeq: begin.seq, count: end.seq - begin.seq + 1, bytes });
     };
     for (const block of run) {
-      const bytes = all.subarray(block.start - start, block.end - start);
+      const bytes = bytesOf(block);
       if (one || this.#check(topic, segment, { block, bytes })) whole.push(block);
       else flush();
     }
@@ -304,16 +303,15 @@ export class FileReader {
   }
 }
 
-/** The lines `from` to `to` of a piece that goes up to `lastSeq`. */
-function trim(
-  { firstSeq, bytes }: Piece,
-  { from, to, lastSeq }: { from: number; to: number; lastSeq: number },
-): Piece {
-  const first = Math.max(from, firstSeq);
-  const last = Math.min(to, lastSeq);
-  if (first > last) return { firstSeq: first, count: 0, bytes: EMPTY };
-  const start = offsetOfLine(bytes, first - firstSeq);
-  const rest = bytes.subarray(start);
-  const lines = last < lastSeq ? rest.subarray(0, offsetOfLine(rest, last - first + 1)) : rest;
-  return { firstSeq: first, count: last - first + 1, bytes: lines };
+/** Where seq `from` begins in a block that reaches up to it: only the block at a page's border is searched for lines. */
+function beginIn(block: Block, bytes: Uint8Array, from: number): { seq: number; at: number } {
+  if (from <= block.firstSeq) return { seq: block.firstSeq, at: 0 };
+  return { seq: from, at: offsetOfLine(bytes, from - block.firstSeq) };
+}
+
+/** Where seq `to` ends in a block that begins before it. */
+function endIn(block: Block, bytes: Uint8Array, to: number): { seq: number; at: number } {
+  const lastSeq = block.firstSeq + block.count - 1;
+  if (to >= lastSeq) return { seq: lastSeq, at: bytes.length };
+  return { seq: to, at: offsetOfLine(bytes, to - block.firstSeq + 1) };
 }

@@ -93,6 +93,37 @@ Deno.test("MessageReader reads the same messages whatever the pieces they come i
   );
 });
 
+Deno.test("MessageReader ends a body's pieces with lines where more is to come, and hands small ones on together", async () => {
+  const line = `${"x".repeat(990)}\n`;
+  const body = line.repeat(2000);
+  const chunked = `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${
+    body.length.toString(16)
+  }\r\n${body}\r\n0\r\n\r\n`;
+  for (const text of [withLength({ status: 200, body }), chunked]) {
+    const reader = new MessageReader(inPieces(encoder.encode(text), [70_000, 7, 3001]));
+    const head = await reader.head();
+    const pieces: string[] = [];
+    for await (const piece of reader.body(head!)) pieces.push(decoder.decode(piece));
+    assert.equal(pieces.join(""), body);
+    assert.ok(pieces.every((piece) => piece.endsWith("\n")));
+    assert.ok(pieces.length < 15, `${pieces.length} pieces`);
+  }
+});
+
+Deno.test("MessageReader hands on what has no line feed, and no more than a buffer of it at once", async () => {
+  const body = "x".repeat(3_000_000);
+  const reader = new MessageReader(
+    inPieces(encoder.encode(withLength({ status: 200, body })), [65_536]),
+  );
+  const head = await reader.head();
+  let length = 0;
+  for await (const piece of reader.body(head!)) {
+    assert.ok(piece.length <= 512 * 1024, `${piece.length} bytes at once`);
+    length += piece.length;
+  }
+  assert.equal(length, body.length);
+});
+
 Deno.test("MessageReader tells an answer that is cut off from one that never began", async () => {
   const whole = encoder.encode(withLength({ status: 200, body: "hello" }));
   for (let length = 1; length < whole.length; length++) {
