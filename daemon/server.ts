@@ -96,12 +96,16 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
       }
       const { path, query } = targetOf(raw);
       const { route, params } = router.find(raw.method ?? "GET", path);
+      let signal: AbortSignal | undefined;
       const request: RouteRequest = {
         params,
         query,
         raw,
         host,
-        signal: AbortSignal.any([stopping.signal, connection.signal]),
+        // Few ask for it, and it costs more than the rest of them.
+        get signal() {
+          return signal ??= AbortSignal.any([stopping.signal, connection.signal]);
+        },
         connection: connection.name,
       };
       if (!route.pipelined) await turn;

@@ -9,6 +9,7 @@
 import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
 import type { NewEvent } from "../event.ts";
 import type { Durability } from "./durability.ts";
+import { merge, splitOutcomes } from "./merge.ts";
 import { countOf, isPacked, payloadBytesOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, JournalStore } from "./store.ts";
 
@@ -106,10 +107,10 @@ export class Journal {
       const batch = this.#storable(takeBatch(this.#waiting));
       if (batch.length === 0) continue;
       try {
-        const outcomes = await this.store.append(
-          batch.map((waiting) => waiting.request),
-          this.#options,
-        );
+        const requests = batch.map((waiting) => waiting.request);
+        const { requests: merged, spans } = merge(requests);
+        const done = await this.store.append(merged, this.#options);
+        const outcomes = splitOutcomes(done, { requests, spans });
         this.batches++;
         batch.forEach((waiting, i) => this.#settle(waiting, outcomes[i]!));
       } catch (error) {

@@ -18,6 +18,7 @@ import { settled, Tally } from "./publish_tally.ts";
 /** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
 const MAX_JSON_BODY = 16 * 1024 * 1024;
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
@@ -158,7 +159,7 @@ async function readWhole(request: RouteRequest): Promise<Uint8Array> {
 
 function decode(body: Uint8Array): string {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body);
+    return decoder.decode(body);
   } catch (cause) {
     const offset = badByteOf(body);
     throw new EventRefusedError(

@@ -7,12 +7,13 @@ import { newEvent } from "./conformance.ts";
 
 /** A store whose appends wait until they are let go, or are told how to fail. */
 class GatedStore extends MemoryEventStore {
+  /** Events of each append. */
   readonly batches: number[] = [];
   #gates: PromiseWithResolvers<void>[] = [];
   #arrived = Promise.withResolvers<void>();
 
   override async append(requests: readonly AppendRequest[]): Promise<AppendOutcome[]> {
-    this.batches.push(requests.length);
+    this.batches.push(requests.reduce((sum, { events }) => sum + events.length, 0));
     const gate = Promise.withResolvers<void>();
     this.#gates.push(gate);
     this.#arrived.resolve();

@@ -1,0 +1,65 @@
+/**
+ * Requests that share an append, merged: sixty-four publishers of one event each cost about what one of sixty-four does.
+ * Merged are neighbours of one topic that take every event as it comes; nobody can tell from what was stored or answered.
+ */
+import { isPacked, type StoreRequest } from "./pack.ts";
+import type { AppendOutcome, AppendRequest } from "./store.ts";
+
+/** What the store is asked, and how many of the requests each of it stands for. */
+export interface Merged {
+  requests: StoreRequest[];
+  spans: number[];
+}
+
+/** Merges what can be. */
+export function merge(requests: readonly StoreRequest[]): Merged {
+  const merged: StoreRequest[] = [];
+  const spans: number[] = [];
+  for (let i = 0; i < requests.length;) {
+    const first = requests[i]!;
+    let end = i + 1;
+    if (takesEach(first)) {
+      while (end < requests.length && joins(first, requests[end]!)) end++;
+    }
+    if (end === i + 1) merged.push(first);
+    else {
+      const all = requests.slice(i, end) as AppendRequest[];
+      merged.push({ topic: first.topic, events: all.flatMap(({ events }) => events) });
+    }
+    spans.push(end - i);
+    i = end;
+  }
+  return { requests: merged, spans };
+}
+
+/** What became of each request. */
+export function splitOutcomes(
+  outcomes: readonly AppendOutcome[],
+  { requests, spans }: { requests: readonly StoreRequest[]; spans: readonly number[] },
+): AppendOutcome[] {
+  let at = 0;
+  return outcomes.flatMap((outcome, i) => {
+    const span = spans[i]!;
+    const from = at;
+    at += span;
+    // Merged requests take all of their events: none can fail by itself, and none is a repeat.
+    if (span === 1 || !outcome.ok) return new Array<AppendOutcome>(span).fill(outcome);
+    let next = outcome.firstSeq;
+    return requests.slice(from, at).map((request): AppendOutcome => {
+      const count = (request as AppendRequest).events.length;
+      const firstSeq = next;
+      next += count;
+      return { ok: true, count, firstSeq, lastSeq: next - 1, duplicates: [] };
+    });
+  });
+}
+
+function joins(first: StoreRequest, request: StoreRequest): boolean {
+  return request.topic === first.topic && takesEach(request);
+}
+
+/** Nothing has to be looked up for it: every event is stored, in order. */
+function takesEach(request: StoreRequest): boolean {
+  return !isPacked(request) && (request.expected ?? "any") === "any" && request.events.length > 0 &&
+    request.events.every((event) => !event.idGiven);
+}
