@@ -3,6 +3,7 @@ import type { Diagnosis } from "../core/doctor/doctor.ts";
 import type { StatusReply } from "../core/client/protocol.ts";
 import { DataDirError, ExitCode, NoDaemonError } from "../core/errors.ts";
 import type { EvsContext } from "./context.ts";
+import { roomAt } from "./check/disk.ts";
 import { verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { escapeLines } from "./terminal/escape.ts";
@@ -15,12 +16,14 @@ interface DoctorFlags {
 export const route = verb<DoctorFlags, []>({
   brief: "Check what is stored, and say what to do about damage",
   description:
-    "Reads everything in the data dir, of a running daemon or a stopped one, and changes nothing: every event is held against its checksum, the databases against themselves and each other. Says what is wrong, where, how much is intact and what to type. Exit code 0 when all is well, 1 when something is damaged.\n\n" +
+    "Reads everything in the data dir, of a running daemon or a stopped one, and changes nothing: every event is held against its checksum, the databases against themselves and each other. Says what is wrong, where, how much is intact and what to type. Exit code 1 when something is damaged, else 0.\n\n" +
+    "It warns of what is not damage: wrong modes, files that are not ours, a stale socket, a lock whose holder does not answer, times that are to come, a disk that is nearly full, subscriptions that are paused or make no progress, schemas that nobody uses. A warning does not change the exit code.\n\n" +
     "Damage stays known, and the status degraded, until it is accepted: --accept takes note of all that the running daemon knows of. Nothing is deleted by it.",
   examples: [
     ["doctor", "Read everything."],
     ["doctor --quick", "The structure only, not every event."],
     ["doctor --json | jq -c 'select(.level == \"damage\")'", "Only what is damaged."],
+    ["doctor --json | jq -e 'select(.level == \"warning\")'", "Only the warnings, for a script."],
     ["doctor --accept", "Take note of the damage that is known."],
   ],
   parameters: {
@@ -30,7 +33,7 @@ export const route = verb<DoctorFlags, []>({
     },
   },
   async run(this: EvsContext, { quick = false, accept = false }): Promise<void> {
-    const { dataDir } = this.paths;
+    const { dataDir, socket } = this.paths;
     const client = await this.client();
     if (accept) {
       const { accepted } = await client.call<{ accepted: number }>({
@@ -49,6 +52,8 @@ export const route = verb<DoctorFlags, []>({
       dataDir,
       quick,
       now: this.clock.now(),
+      room: () => roomAt(dataDir),
+      socket,
       ...(status
         ? { status, ask: (path: string) => client.call<unknown>({ method: "GET", path }) }
         : {}),

@@ -71,7 +71,8 @@ function amount(room: Room): number {
   return "percent" in room ? room.percent : room.bytes;
 }
 
-async function roomAt(folder: string): Promise<{ free: number; size: number }> {
+/** What is free on the disk of a folder, and how large that is, bytes. */
+export async function roomAt(folder: string): Promise<{ free: number; size: number }> {
   const { statfs } = await import("node:fs/promises");
   try {
     const { bavail, blocks, bsize } = await statfs(folder);

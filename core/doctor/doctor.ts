@@ -1,13 +1,21 @@
 /** Looks at a data dir with every check there is, one after the other. */
-import type { Check, Finding, Patient } from "./check.ts";
+import { Seen } from "../store/seen.ts";
+import type { CaseRecord, Check, Finding, Patient } from "./check.ts";
+import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
+import { foreignFiles } from "./checks/foreign_files.ts";
+import { modes } from "./checks/modes.ts";
 import { quarantine } from "./checks/quarantine.ts";
+import { room } from "./checks/room.ts";
 import { running } from "./checks/running.ts";
+import { schemas } from "./checks/schemas.ts";
+import { socket } from "./checks/socket.ts";
 import { stateDatabase } from "./checks/state_database.ts";
+import { subscriptions } from "./checks/subscriptions.ts";
 import { writeAheadLogs } from "./checks/write_ahead_logs.ts";
 
-/** All checks, in the order of the report. */
+/** All checks, in the order of the report. Those behind the stores' go by what the stores' have read. */
 export const checks: readonly Check[] = [
   running,
   writeAheadLogs,
@@ -15,6 +23,13 @@ export const checks: readonly Check[] = [
   fileStore,
   stateDatabase,
   quarantine,
+  modes,
+  foreignFiles,
+  socket,
+  clock,
+  room,
+  subscriptions,
+  schemas,
 ];
 
 /** A finding with the check that made it. */
@@ -25,9 +40,13 @@ export async function* examine(
   patient: Patient,
   list: readonly Check[] = checks,
 ): AsyncGenerator<Diagnosis, void, undefined> {
+  const record: CaseRecord = { ends: new Map() };
+  if (!patient.quick) record.seen = new Seen({ now: patient.now + CLOCK_SLACK });
   for (const check of list) {
     try {
-      for await (const finding of check.look(patient)) yield { check: check.name, ...finding };
+      for await (const finding of check.look(patient, record)) {
+        yield { check: check.name, ...finding };
+      }
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       const hint = (error as { hint?: string }).hint;

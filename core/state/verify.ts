@@ -13,6 +13,8 @@ export interface StateVerdict {
   cursors: CursorRecord[];
   /** In words. */
   faults: string[];
+  /** All of it but the dead letters, where it could be read. */
+  snapshot?: StateSnapshot;
 }
 
 /** Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. */
@@ -43,6 +45,7 @@ export function verifyStateDatabase(
       deadLetters: dead.count,
       cursors: snapshot.cursors,
       faults: dead.faults,
+      snapshot,
     };
   } catch (error) {
     // JSON or a type that is not what was written.

@@ -6,6 +6,7 @@ import { schemaFaults, structureFaults } from "./sqlite_checks.ts";
 import { readDamage } from "./sqlite_damage.ts";
 import { FORMAT, migrate, pragma } from "./sqlite_migrations.ts";
 import { BLOCK } from "./sqlite_position.ts";
+import type { Seen } from "./seen.ts";
 import { openEventDatabase } from "./sqlite_schema.ts";
 import { loadTopics, type TopicRow } from "./sqlite_topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
@@ -33,10 +34,13 @@ export interface EventVerdict {
   faults: string[];
 }
 
-/** Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. `quick`: not every event. */
+/**
+ * Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. `quick`: not every event. `seen` is
+ * told of each that is read.
+ */
 export function verifyEventDatabase(
   path: string,
-  { quick }: { quick: boolean } = { quick: false },
+  { quick, seen }: { quick: boolean; seen?: Seen } = { quick: false },
 ): EventVerdict {
   const database = openEventDatabase(path, { readOnly: true });
   try {
@@ -44,13 +48,13 @@ export function verifyEventDatabase(
     if (format < FORMAT) {
       return { format, checked: false, topics: [], found: [], known: [], faults: [] };
     }
-    return { format, checked: true, ...verify(database, quick) };
+    return { format, checked: true, ...verify(database, quick, seen) };
   } finally {
     database.close();
   }
 }
 
-function verify(database: DatabaseSync, quick: boolean) {
+function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
   const prepare = statementsOf(database);
   // One snapshot: what a running daemon writes and retention takes meanwhile is not seen.
   prepare("BEGIN").run();
@@ -68,7 +72,7 @@ function verify(database: DatabaseSync, quick: boolean) {
   faults.push(...quick ? [] : structureFaults(database));
   const rows = new CheckedRows(prepare, report);
   const topics = [...loadTopics({ prepare, report, write: false }).values()].map((topic) =>
-    quick ? asTold(topic) : readTopic(rows, topic)
+    quick ? asTold(topic) : readTopic(rows, topic, seen)
   );
   if (!quick && faults.length === 0) faults.push(...crossFaults(prepare));
   return { topics, found, known: readDamage(prepare), faults };
@@ -78,11 +82,13 @@ function asTold({ name, firstSeq, lastSeq }: TopicRow): TopicVerdict {
   return { topic: name, firstSeq, lastSeq, intact: lastSeq - firstSeq + 1 };
 }
 
-function readTopic(rows: CheckedRows, topic: TopicRow): TopicVerdict {
+function readTopic(rows: CheckedRows, topic: TopicRow, seen?: Seen): TopicVerdict {
   let intact = 0;
   for (let from = topic.firstSeq; from <= topic.lastSeq; from += BLOCK) {
     const end = Math.min(topic.lastSeq, from + BLOCK - 1);
-    intact += rows.read(topic, { from, end }).length;
+    const read = rows.read(topic, { from, end });
+    intact += read.length;
+    if (seen) { for (const { line } of read) seen.event(topic.name, line); }
   }
   return { ...asTold(topic), intact };
 }

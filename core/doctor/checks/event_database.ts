@@ -9,10 +9,14 @@ const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept take
 
 export const eventDatabase: Check = {
   name: "event-database",
-  *look({ dataDir, quick }): Generator<Finding> {
+  *look({ dataDir, quick }, { seen, ends }): Generator<Finding> {
     const path = `${dataDir}/${WHERE}`;
     if (!exists(path) || Deno.statSync(path).size === 0) return;
-    const { format, checked, topics, found, known, faults } = verifyEventDatabase(path, { quick });
+    const { format, checked, topics, found, known, faults } = verifyEventDatabase(path, {
+      quick,
+      seen,
+    });
+    for (const { topic, lastSeq } of topics) ends.set(topic, lastSeq);
     if (!checked) {
       yield {
         level: "warning",

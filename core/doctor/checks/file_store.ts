@@ -8,13 +8,17 @@ const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept take
 
 export const fileStore: Check = {
   name: "file-store",
-  async *look(patient): AsyncGenerator<Finding> {
+  async *look(patient, { seen, ends: lastSeqs }): AsyncGenerator<Finding> {
     const { dataDir, quick } = patient;
     const where = "events";
     if (quick || !exists(`${dataDir}/${where}`)) return;
     // Asked first: what a running daemon writes behind these is not looked at.
     const ends = await endsOf(patient);
-    const { topics, foreign } = verifyFileStore(`${dataDir}/${where}`, { now: patient.now });
+    const { topics, foreign } = verifyFileStore(`${dataDir}/${where}`, {
+      now: patient.now,
+      seen,
+    });
+    for (const { name, lastSeq } of topics) lastSeqs.set(name, lastSeq);
     for (const { name, damage, notes } of topics) {
       for (const found of damage) {
         if (ends && found.firstSeq > (ends.get(name) ?? 0)) continue;

@@ -8,7 +8,7 @@ const WHERE = "state.db";
 
 export const stateDatabase: Check = {
   name: "state-database",
-  *look({ dataDir, quick, status }): Generator<Finding> {
+  *look({ dataDir, quick, status }, record): Generator<Finding> {
     const path = `${dataDir}/${WHERE}`;
     const events = `${dataDir}/events.db`;
     if (!exists(path) || Deno.statSync(path).size === 0) {
@@ -22,9 +22,11 @@ export const stateDatabase: Check = {
       };
       return;
     }
-    const { topics, subscriptions, deadLetters, cursors, faults } = verifyStateDatabase(path, {
-      quick,
-    });
+    const { topics, subscriptions, deadLetters, cursors, faults, snapshot } = verifyStateDatabase(
+      path,
+      { quick },
+    );
+    record.state = snapshot;
     for (const what of faults) {
       yield { level: "damage", where: WHERE, what, hint: "evs restore FILE brings back a backup" };
     }

@@ -1,6 +1,7 @@
 /** Reads all of a file store and tells what is sound and what is not. Changes nothing, so it needs no lock. */
 import { systemClock } from "../../clock.ts";
 import type { Damage, Found } from "../damage.ts";
+import type { Seen } from "../seen.ts";
 import { ROOM } from "./active_segment.ts";
 import { Accepted } from "./accepted.ts";
 import { damageOf } from "./damage_log.ts";
@@ -8,6 +9,7 @@ import { decodeSlots, SLOT } from "./block.ts";
 import { type Disk, type DiskFile, readFully, readWhole, systemDisk } from "./disk.ts";
 import { readHead } from "./head.ts";
 import { segmentFile } from "./layout.ts";
+import { eachLine } from "./lines.ts";
 import { listStore, readFormat } from "./open_store.ts";
 import { listTopic, refuseNewer } from "./open_topic.ts";
 import { recover, vouchesFor } from "./recovery.ts";
@@ -46,9 +48,9 @@ const STEP = 1024 * 1024;
  */
 export function verifyFileStore(
   dir: string,
-  options: { disk?: Disk; now?: number; ends?: ReadonlyMap<string, number> } = {},
+  options: { disk?: Disk; now?: number; ends?: ReadonlyMap<string, number>; seen?: Seen } = {},
 ): VerifiedStore {
-  const { disk = systemDisk, now = systemClock.now(), ends } = options;
+  const { disk = systemDisk, now = systemClock.now(), ends, seen } = options;
   readFormat(disk, dir);
   const { topics, foreign } = listStore(disk, dir);
   const accepted = new Accepted(disk, dir);
@@ -56,7 +58,7 @@ export function verifyFileStore(
     const listed = listTopic(disk, `${dir}/${folder}`);
     foreign.push(...listed.foreign.map((file) => `${folder}/${file}`));
     const place = { name, folder: `${dir}/${folder}`, segments: listed.segments };
-    return verifyTopic(disk, place, { now, ends, accepted });
+    return verifyTopic(disk, place, { now, ends, accepted, seen });
   });
   return { topics: verified, foreign };
 }
@@ -64,10 +66,11 @@ export function verifyFileStore(
 function verifyTopic(
   disk: Disk,
   place: { name: string; folder: string; segments: readonly number[] },
-  { now, ends, accepted }: {
+  { now, ends, accepted, seen }: {
     now: number;
     ends: ReadonlyMap<string, number> | undefined;
     accepted: Accepted;
+    seen: Seen | undefined;
   },
 ): VerifiedTopic {
   const { name, folder, segments } = place;
@@ -84,7 +87,7 @@ function verifyTopic(
   };
   for (const firstSeq of segments) {
     const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
-    const found = verifySegment(disk, { name, folder, firstSeq }, ends?.get(path));
+    const found = verifySegment(disk, { name, folder, firstSeq, seen }, ends?.get(path));
     topic.lastSeq = Math.max(topic.lastSeq, found.lastSeq);
     topic.bytes += found.bytes;
     topic.notes.push(...found.notes.map((note) => `${path}: ${note}`));
@@ -101,7 +104,12 @@ function verifyTopic(
 
 function verifySegment(
   disk: Disk,
-  { name, folder, firstSeq }: { name: string; folder: string; firstSeq: number },
+  { name, folder, firstSeq, seen }: {
+    name: string;
+    folder: string;
+    firstSeq: number;
+    seen: Seen | undefined;
+  },
   end = Infinity,
 ) {
   const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
@@ -134,8 +142,11 @@ function verifySegment(
         chunk = { start, bytes: new Uint8Array(read(start, Math.max(block.end, start + STEP))) };
       }
       const bytes = chunk.bytes.subarray(block.start - chunk.start, block.end - chunk.start);
-      if (vouchesFor(block, bytes)) intact.push([block.firstSeq, block.firstSeq + block.count - 1]);
-      else damage.push(damageOf(name, path, block));
+      if (!vouchesFor(block, bytes)) damage.push(damageOf(name, path, block));
+      else {
+        intact.push([block.firstSeq, block.firstSeq + block.count - 1]);
+        if (seen) eachLine(bytes, (start, end) => seen.event(name, bytes.subarray(start, end)));
+      }
     }
     const last = recovered.blocks.at(-1);
     return {

@@ -1,0 +1,64 @@
+/**
+ * Times that are not yet: the clock stood ahead, or was put back since. Order does not care (it goes by seq), but retention
+ * by age, `--from @TIME` and waits for a retry go by the clock.
+ */
+import type { Check, Finding } from "../check.ts";
+import { counted, exists } from "../files.ts";
+
+/** Clocks of machines that are kept in step differ by less, ms. */
+export const CLOCK_SLACK = 60_000;
+
+const HINT =
+  "timedatectl shows whether the clock is kept in step; nothing is lost, order is by seq";
+
+export const clock: Check = {
+  name: "clock",
+  *look({ dataDir, now, status }, { seen, state }): Generator<Finding> {
+    const latest = now + CLOCK_SLACK;
+    const warning = (where: string, what: string): Finding => ({
+      level: "warning",
+      where,
+      what,
+      hint: HINT,
+    });
+    if (seen?.newest && seen.newest.timestamp > latest) {
+      const { topic, seq, timestamp } = seen.newest;
+      yield {
+        ...warning(
+          topic,
+          `${counted(seen.ahead, "event")} ${seen.ahead === 1 ? "is" : "are"} of a time to come, ` +
+            `event ${seq} of ${at(timestamp)} the latest; all are kept and served`,
+        ),
+        details: { topic, seq, timestamp, events: seen.ahead },
+      };
+    }
+    const made = [
+      ...(state?.topics ?? []).map(({ name, createdAt }) => [`the topic ${name}`, createdAt]),
+      ...(state?.subscriptions ?? []).map((one) => [`the subscription ${one.name}`, one.createdAt]),
+      ...(state?.schemas ?? []).map((one) => [
+        `the schema of ${one.type} ${one.version}`,
+        one.registeredAt,
+      ]),
+    ] as [string, number][];
+    for (const [what, time] of made) {
+      if (time > latest) {
+        yield warning("state.db", `${what} was made at ${at(time)}, which is to come`);
+      }
+    }
+    if (status && status.startedAt > latest) {
+      yield warning("daemon", `it started at ${at(status.startedAt)}, which is to come`);
+    }
+    for (const where of ["events.db", "events.db-wal", "events", "state.db", "log/daemon.log"]) {
+      const path = `${dataDir}/${where}`;
+      const time = exists(path) ? Deno.statSync(path).mtime?.getTime() ?? 0 : 0;
+      if (time > latest) yield warning(where, `it was written at ${at(time)}, which is to come`);
+    }
+  },
+};
+
+/** A moment for people, to the second. One that a calendar does not have is shown as the number it is. */
+function at(time: number): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return String(time);
+  return `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}

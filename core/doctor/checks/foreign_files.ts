@@ -1,0 +1,34 @@
+/** What lies in the data dir and is not ours. The file store's own folder is looked at where its events are. */
+import type { Check, Finding } from "../check.ts";
+import { exists } from "../files.ts";
+
+/** Our files, with what SQLite puts beside a database and what a start makes on its way. */
+const OURS = [
+  /^(?:events|state)\.db(?:-wal|-shm|-journal|\.[a-z]+(?:-wal|-shm|-journal)?)?$/,
+  /^(?:events|log|quarantine)$/,
+  /^evs\.sock(?:\.lock)?$/,
+];
+const LOG = /^daemon\.log(?:\.\d+)?$/;
+
+export const foreignFiles: Check = {
+  name: "foreign-files",
+  *look({ dataDir, socket }): Generator<Finding> {
+    const isOurs = (name: string) =>
+      OURS.some((pattern) => pattern.test(name)) ||
+      [socket, `${socket}.lock`].includes(`${dataDir}/${name}`);
+    for (const { name } of Deno.readDirSync(dataDir)) if (!isOurs(name)) yield foreign(name);
+    if (!exists(`${dataDir}/log`) || !Deno.lstatSync(`${dataDir}/log`).isDirectory) return;
+    for (const { name } of Deno.readDirSync(`${dataDir}/log`)) {
+      if (!LOG.test(name)) yield foreign(`log/${name}`);
+    }
+  },
+};
+
+function foreign(where: string): Finding {
+  return {
+    level: "warning",
+    where,
+    what: "it is not ours; it is left alone, and no backup holds it",
+    hint: "look at what it is, and move it out of the data dir",
+  };
+}

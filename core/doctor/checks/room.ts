@@ -1,0 +1,26 @@
+/** The disk of the data dir: whether it is nearly full. */
+import { formatBytes } from "../../duration.ts";
+import type { Check, Finding } from "../check.ts";
+
+/** Less than this share is nearly full, where it is less than {@link PLENTY} too. */
+const SHARE = 0.05;
+/** So much is room enough, however large the disk is, bytes. */
+const PLENTY = 2 * 1024 ** 3;
+
+export const room: Check = {
+  name: "room",
+  async *look({ dataDir, room }): AsyncGenerator<Finding> {
+    const { free, size } = await room();
+    if (free >= size * SHARE || free >= PLENTY) return;
+    yield {
+      level: "warning",
+      where: dataDir,
+      what:
+        `the disk is nearly full: ${formatBytes(free)} of ${formatBytes(size)} are free; what ` +
+        "is stored stays, and publishing is refused where there is no room",
+      hint:
+        "evs topic list shows what is large; evs topic update TOPIC --retention 7d lets go of the old",
+      details: { free, size },
+    };
+  },
+};

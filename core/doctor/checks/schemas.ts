@@ -1,0 +1,23 @@
+/** Schemas of types that no stored event has: a name that was mistyped, or one that is not needed any more. */
+import type { Check, Finding } from "../check.ts";
+
+export const schemas: Check = {
+  name: "schemas",
+  *look(_, { seen, state }): Generator<Finding> {
+    if (!seen || !state) return;
+    const versions = new Map<string, string[]>();
+    for (const { type, version } of state.schemas) {
+      versions.set(type, [...versions.get(type) ?? [], version]);
+    }
+    for (const [type, list] of versions) {
+      if (seen.hasType(type)) continue;
+      yield {
+        level: "warning",
+        where: type,
+        what: `no stored event has this type, and it has a schema (${list.join(", ")})`,
+        hint: `evs schema remove ${type} --version ${list[0]}, if nobody will publish it`,
+        details: { type, versions: list },
+      };
+    }
+  },
+};

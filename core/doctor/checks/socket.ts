@@ -1,0 +1,62 @@
+/**
+ * The socket and the locks of a data dir. Locks are the kernel's and end with their process, so a lock is never stale; what
+ * can be left is a socket that nobody answers at, and what can be wrong is a process that holds the lock and does not answer.
+ * Nothing is locked to find out: Linux lists its locks (proc_locks(5)); elsewhere only the socket is looked at.
+ */
+import type { Check, Finding } from "../check.ts";
+import { exists } from "../files.ts";
+
+export const socket: Check = {
+  name: "socket",
+  *look({ dataDir, socket, status }): Generator<Finding> {
+    if (status) return; // it answers
+    const holder = lockHolder(dataDir);
+    if (holder !== undefined) {
+      yield {
+        level: "warning",
+        where: dataDir,
+        what:
+          `process ${holder} holds the lock of the data dir and does not answer at ${socket}; ` +
+          "what is stored is safe, and no other daemon can start on it",
+        hint:
+          `see what it is (ps -p ${holder}), set EVS_SOCKET to where it listens, or end it: kill ${holder}`,
+        details: { pid: holder },
+      };
+      return;
+    }
+    if (!exists(socket)) return;
+    yield Deno.lstatSync(socket).isSocket
+      ? {
+        level: "warning",
+        where: socket,
+        what:
+          "a stale socket: a daemon left it that did not stop in order; nothing is lost by that",
+        hint: "evs daemon start takes its place",
+      }
+      : {
+        level: "warning",
+        where: socket,
+        what: "it is in the socket's place and is no socket: a daemon refuses to start there",
+        hint: "look at what it is and move it away, or set EVS_SOCKET to another path",
+      };
+  },
+};
+
+/** The process that holds the lock (flock) of a folder; undefined where none does, or nobody tells. */
+function lockHolder(folder: string): number | undefined {
+  if (!exists("/proc/locks")) return undefined;
+  const { ino, dev } = Deno.statSync(folder);
+  for (const line of Deno.readTextFileSync("/proc/locks").split("\n")) {
+    // 1: FLOCK  ADVISORY  WRITE 1234 08:02:5678 0 EOF
+    const [, pid, major, minor, inode] =
+      /FLOCK\s+ADVISORY\s+WRITE\s+(\d+)\s+([0-9a-f]+):([0-9a-f]+):(\d+)/.exec(line) ?? [];
+    if (pid === undefined || Number(inode) !== ino || Number(pid) <= 0) continue;
+    if (device(parseInt(major!, 16), parseInt(minor!, 16)) === dev) return Number(pid);
+  }
+  return undefined;
+}
+
+/** `makedev` of glibc, for numbers of the usual sizes. */
+function device(major: number, minor: number): number {
+  return (minor & 0xff) + major * 256 + (minor >> 8) * 2 ** 20;
+}

@@ -1,0 +1,78 @@
+/**
+ * Subscriptions that stand still: paused ones, and ones that are behind while nobody takes their events. Of a running daemon
+ * as it tells; of a stopped one from its state, where nobody can be at work.
+ */
+import type { SubscriptionInfo } from "../../client/protocol.ts";
+import { compilePattern } from "../../topic.ts";
+import type { CaseRecord, Check, Finding, Patient } from "../check.ts";
+import { counted } from "../files.ts";
+
+/** What is looked at of one. */
+type Standing =
+  & Pick<SubscriptionInfo, "name" | "topic" | "paused" | "pauseReason" | "pending">
+  & { atWork: number; dead?: number };
+
+export const subscriptions: Check = {
+  name: "subscriptions",
+  async *look(patient, record): AsyncGenerator<Finding> {
+    for (const one of await standings(patient, record)) {
+      const behind = `${counted(one.pending, "event")} wait${one.pending === 1 ? "s" : ""} for it`;
+      const about = { level: "warning" as const, where: one.name, details: { ...one } };
+      if (one.paused) {
+        const why = one.pauseReason === undefined ? "" : ` (${one.pauseReason})`;
+        const what = `it is paused${why}; ${behind}, none is lost`;
+        yield { ...about, what, hint: `evs subscription resume ${one.name}` };
+      } else if (one.pending > 0 && one.atWork === 0) {
+        yield {
+          ...about,
+          what: `it makes no progress: ${behind}, and nobody takes them; none is lost`,
+          hint: patient.status
+            ? `evs consume '${one.topic}' --name ${one.name} -- COMMAND`
+            : "evs daemon start, then start its consumer",
+        };
+      }
+    }
+  },
+};
+
+async function standings(
+  { ask }: Patient,
+  { state, ends }: CaseRecord,
+): Promise<Standing[]> {
+  if (ask) {
+    const { subscriptions } = await ask("/v1/subscriptions") as {
+      subscriptions: SubscriptionInfo[];
+    };
+    return subscriptions.map((
+      { name, topic, paused, pauseReason, pending, leased, scheduled, dead },
+    ) => ({
+      name,
+      topic,
+      paused,
+      ...(pauseReason === undefined ? {} : { pauseReason }),
+      pending,
+      atWork: leased + scheduled,
+      dead,
+    }));
+  }
+  return (state?.subscriptions ?? []).map(({ name, topic, paused, pauseReason }) => {
+    const matches = compilePattern(topic);
+    let pending = 0;
+    for (const [at, lastSeq] of ends) {
+      const next = state?.cursors.find((one) => one.subscription === name && one.topic === at)
+        ?.next;
+      // Without a cursor it has not begun there: it will where its settings say.
+      if (next !== undefined && matches(at)) pending += Math.max(0, lastSeq + 1 - next);
+    }
+    const done = state?.done.filter((one) => one.subscription === name).length ?? 0;
+    const scheduled = state?.retries.filter((one) => one.subscription === name).length ?? 0;
+    return {
+      name,
+      topic,
+      paused,
+      ...(pauseReason === undefined ? {} : { pauseReason }),
+      pending: Math.max(0, pending - done),
+      atWork: scheduled,
+    };
+  });
+}
