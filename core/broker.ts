@@ -327,7 +327,7 @@ export class EventBroker<E = any> extends Broker<E> {
     // A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt.
     refuseExpected(request.expected);
     const submitted = this.#chain.then(() => this.journals.submit(target, request, stream));
-    this.#chain = submitted.catch(() => {});
+    this.#chain = submitted.catch(() => {}); // told to whoever submitted it
     return submitted;
   }
 

@@ -164,6 +164,7 @@ export class Publisher {
       for (let wait = waits(); wait; wait = waits()) await wait;
       if (checks(topic, type)) await schemasReady(topic);
     })();
+    // What fails is told to whoever waits for this turn; the next one begins all the same.
     const line: Promise<void> = turn.catch(() => {}).then(() => {
       if (this.#line === line) this.#line = undefined;
     });

@@ -96,7 +96,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   /** The next event. Calls that overlap are answered in their order. */
   next(): Promise<IteratorResult<T, undefined>> {
     const next = this.#turn.then(() => this.#next());
-    this.#turn = next.catch(() => {});
+    this.#turn = next.catch(() => {}); // told to whoever asked for it
     return next;
   }
 

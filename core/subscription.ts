@@ -154,6 +154,7 @@ export class Subscription {
   }
 
   async #end(): Promise<void> {
+    // One that could not begin was told to `ready` and to `onError`: there is nothing to end.
     const runner = this.#runner ?? await this.#parts.runner.catch(() => undefined);
     await runner?.stop();
     await this.#parts.ended();

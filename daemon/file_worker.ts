@@ -15,6 +15,7 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
     store = new FileEventStore(dir, {
       durability,
       onNote: (note) => mended.push(note),
+      onFailure: reportError, // ends this thread, and the daemon with it
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     const { notes, foreign } = store.found;

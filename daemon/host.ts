@@ -88,22 +88,26 @@ export class Host {
       openShelf(options),
       WorkerState.open(dataDir.state, { script: new URL("./state_worker.ts", import.meta.url) }),
     ]);
-    let host: Host | undefined;
+    let early = 0;
+    let tell = (error: unknown, context: string) => {
+      early++;
+      log.logger.error("failed while starting: {context}", { context, error });
+    };
     const broker = new EventBroker({
       eventStore: shelf.opened[0]!,
       stores: shelf,
       state,
       autoCreateTopics: config.autoCreateTopics,
-      onError: (error, context) => {
-        if (host) host.unexpected(error, context);
-        else log.logger.error("failed while starting: {context}", { context, error });
-      },
+      onError: (error, context) => tell(error, context),
     });
     // Schemas are compiled before the first event asks for them.
     await broker.ready;
     const recovered = await recoverTopics(broker);
     if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
-    return host = new Host(broker, { ...options, recovered });
+    const host = new Host(broker, { ...options, recovered });
+    host.metrics.errors += early;
+    tell = (error, context) => host.unexpected(error, context);
+    return host;
   }
 
   #readQuarantine(): void {

@@ -50,12 +50,12 @@ serveCalls((message): StoreAnswer => {
   }
 });
 
-/** What syncs the log for an append; nothing but for intervals. */
+/** What syncs the log for an append; nothing but for intervals. A sync that fails ends this thread, and the daemon with it. */
 function syncerOf(asked: Durability | undefined): WalSyncer | undefined {
   const { path, durability } = opened!;
   const key = asked ?? durability;
   let syncer = syncers.get(key);
-  if (!syncer && (syncer = WalSyncer.for(path, key))) syncers.set(key, syncer);
+  if (!syncer && (syncer = WalSyncer.for(path, key, reportError))) syncers.set(key, syncer);
   return syncer;
 }
 

@@ -25,31 +25,37 @@ export class RotatingFile {
     this.#size = this.#file.statSync().size;
   }
 
-  /** Appends the bytes whole. */
+  /** Appends the bytes whole: where no new file can be made, to the old one, and then throws why. */
   write(bytes: Uint8Array): void {
-    if (this.#size > 0 && this.#size + bytes.length > this.#maxBytes) this.#rotate();
-    // A write may be short, and says so only by its count.
-    for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
-    this.#size += bytes.length;
+    try {
+      if (this.#size > 0 && this.#size + bytes.length > this.#maxBytes) this.#rotate();
+    } finally {
+      // A write may be short, and says so only by its count.
+      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+      this.#size += bytes.length;
+    }
   }
 
   close(): void {
     this.#file.close();
   }
 
-  #open(): Deno.FsFile {
-    const file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
-    Deno.chmodSync(this.#path, 0o600); // the umask may have left less
+  #open(path = this.#path): Deno.FsFile {
+    const file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+    Deno.chmodSync(path, 0o600); // the umask may have left less
     return file;
   }
 
+  /** The new file is there before the old one is let go: a log that cannot be rotated is still written. */
   #rotate(): void {
-    this.#file.close();
+    const fresh = this.#open(`${this.#path}.new`);
     for (let n = KEPT - 1; n >= 1; n--) {
       renameIfThere(`${this.#path}.${n}`, `${this.#path}.${n + 1}`);
     }
     renameIfThere(this.#path, `${this.#path}.1`);
-    this.#file = this.#open();
+    Deno.renameSync(`${this.#path}.new`, this.#path);
+    this.#file.close();
+    this.#file = fresh;
     this.#size = 0;
   }
 }

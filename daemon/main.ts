@@ -118,7 +118,12 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const { reason, code } = await stop.promise;
   log.logger.info("stopping: {reason}", { reason });
   host.draining = true;
-  await drain(server, host);
+  try {
+    await drain(server, host);
+  } catch (error) {
+    host.unexpected(error, "stopping");
+    throw error;
+  }
   log.logger.info("stopped", { reason, code });
   log.close();
   socketLock.release();

@@ -164,6 +164,11 @@ export function asEvsError(error: unknown): EvsError {
   });
 }
 
+/** True for what nobody foresaw, and for our bugs: it is logged with its stack, and counted. */
+export function isUnexpected(error: unknown): boolean {
+  return !(error instanceof EvsError) || error instanceof InternalError;
+}
+
 /**
  * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come soon; ends quietly
  * never: a connection that breaks off throws too.

@@ -18,9 +18,9 @@ import type { Host } from "./host.ts";
 import { rawAnswer } from "./raw_answer.ts";
 import { protectSocket } from "./socket.ts";
 import {
-  asEvsError,
   BODY_IDLE,
   drainingError,
+  isUnexpected,
   type Route,
   Router,
   type RouteRequest,
@@ -112,7 +112,7 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
       await route.handle(request, reply);
     } catch (error) {
       if (wentAway(error)) return; // nobody is left to answer
-      if (asEvsError(error) !== error) host.unexpected(error, `${raw.method} ${raw.url}`);
+      if (isUnexpected(error)) host.unexpected(error, `${raw.method} ${raw.url}`);
       sendError(reply, error);
     }
   }

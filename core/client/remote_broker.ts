@@ -119,7 +119,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   /** @internal */
   protected async findTopic(name: string): Promise<Topic | undefined> {
     this.#assertOpen();
-    await Promise.allSettled(this.#starting);
+    await Promise.allSettled(this.#starting); // whoever starts one is told
     try {
       const known = optionsOf(await this.client.topic(name));
       return this.#topic(name, { ready: Promise.resolve(), options: () => known });

@@ -133,7 +133,7 @@ export class RemoteRunner implements Runner {
     const { clock, handler, retryDelay, onError, graceMs } = this.#options;
     const abort = new AbortController();
     const killed = Promise.withResolvers<never>();
-    killed.promise.catch(() => {});
+    killed.promise.catch(() => {}); // nobody may be racing against it any more
     const event = eventOfLine(decoder.decode(delivery.event));
     const context: HandlerContext = {
       subscription: this.name,

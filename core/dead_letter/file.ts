@@ -148,7 +148,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     const log = this.#log;
     this.#log = undefined;
     this.#held.clear();
-    (await log?.catch(() => undefined))?.close();
+    (await log?.catch(() => undefined))?.close(); // whoever needed it was told why it cannot be opened
   }
 
   /** Closes it. */
@@ -219,7 +219,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   /** One call at a time: what one decides by is there when it writes. */
   #inTurn<T>(work: (log: LogFile) => Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => await work(await this.#open()));
-    this.#turn = result.catch(() => {});
+    this.#turn = result.catch(() => {}); // told to whoever called
     return result;
   }
 

@@ -118,7 +118,7 @@ export class SubscriptionManager {
     const settings = checkSettings(request.settings);
     if (settings.where !== undefined) await this.#context.compileFilter(settings.where);
     for (let making = this.#making.get(name); making; making = this.#making.get(name)) {
-      await making.catch(() => {});
+      await making.catch(() => {}); // whoever makes it is told
     }
     const there = this.#drivers.get(name);
     if (there) return await this.#attach(there, request, settings);

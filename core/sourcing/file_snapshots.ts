@@ -35,7 +35,7 @@ export class FileSnapshotStore implements SnapshotStore {
       await Deno.writeTextFile(fresh, JSON.stringify(snapshot), { mode: 0o600 });
       await Deno.rename(fresh, path);
     } catch (cause) {
-      await Deno.remove(fresh).catch(() => {});
+      await Deno.remove(fresh).catch(() => {}); // it may not even be there; the cause is told below
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new SnapshotError(`the snapshot of ${snapshot.id} could not be written: ${why}`, {
         cause,

@@ -185,7 +185,7 @@ async function inTurn<T>(store: EventStore, name: string, work: () => Promise<T>
   const ofStore = turns.get(store) ?? new Map<string, Promise<unknown>>();
   turns.set(store, ofStore);
   const result = (ofStore.get(name) ?? Promise.resolve()).then(work);
-  const turn = result.catch(() => {});
+  const turn = result.catch(() => {}); // told to whoever called
   ofStore.set(name, turn);
   await turn;
   if (ofStore.get(name) === turn) ofStore.delete(name);

@@ -275,7 +275,7 @@ export class Projection<S extends object> {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
+    this.#turn = result.catch(() => {}); // told to whoever called
     return result;
   }
 }

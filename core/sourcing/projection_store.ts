@@ -66,7 +66,7 @@ export class FileProjectionStore implements ProjectionStore {
       await Deno.writeTextFile(fresh, JSON.stringify(record), { mode: 0o600 });
       await Deno.rename(fresh, path);
     } catch (error) {
-      await Deno.remove(fresh).catch(() => {});
+      await Deno.remove(fresh).catch(() => {}); // it may not even be there; the cause is told below
       throw error;
     }
   }

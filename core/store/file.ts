@@ -53,6 +53,8 @@ export interface FileStoreOptions extends DedupWindow {
   onNote?: (note: string) => void;
   /** Told of events that a read had to leave out, once for each block of them. */
   onDamage?: (damage: Found) => void;
+  /** Told at once of a sync by timer (`interval`) that failed: the next append is told too, and may never come. */
+  onFailure?: (error: unknown) => void;
 }
 
 const DEFAULT_LIMITS: SegmentLimits = { maxBytes: 128 * 1024 * 1024, maxAge: 86_400_000 };
@@ -85,6 +87,7 @@ export class FileEventStore implements JournalStore {
   readonly #open = new Set<TopicWriter>();
   readonly #late: LateSync;
   readonly #lookAtMost: number;
+  readonly #onFailure: FileStoreOptions["onFailure"];
   readonly #opened: OpenedStore;
   #queue: Promise<unknown> = Promise.resolve();
   #failed: unknown;
@@ -101,6 +104,7 @@ export class FileEventStore implements JournalStore {
     this.durable = durability === "always";
     this.#dir = dir;
     this.#clock = options.clock ?? systemClock;
+    this.#onFailure = options.onFailure;
     this.#late = new LateSync(this.#clock, (writers) => this.#flush(writers));
     this.#damage = new DamageLog(this.#clock, new Accepted(disk, dir), options.onDamage);
     this.#cache = new SegmentCache(disk, dir);
@@ -238,9 +242,7 @@ export class FileEventStore implements JournalStore {
       } catch (error) {
         throw this.#fail(error);
       }
-    }).catch(() => {
-      // Kept in `#failed`: the next append is told.
-    });
+    }).catch((error) => this.#onFailure?.(error)); // kept in `#failed`, too: the next append is told
   }
 
   #fault(error: unknown): unknown {

@@ -164,7 +164,7 @@ export class RoutedStore implements JournalStore {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#opening.values());
+    await Promise.allSettled(this.#opening.values()); // whoever opens one is told
     for (const store of this.#all()) await store.close();
   }
 

@@ -10,19 +10,30 @@ export class WalSyncer {
   readonly #path: string;
   readonly #interval: number;
   readonly #clock: Clock;
+  readonly #onFailure: (error: unknown) => void;
   #cancel: (() => void) | undefined;
   #failure: unknown;
 
-  constructor(path: string, options: { interval: number; clock?: Clock }) {
+  /** `onFailure` is told at once, for the next write that would be told may never come. */
+  constructor(
+    path: string,
+    options: { interval: number; clock?: Clock; onFailure: (error: unknown) => void },
+  ) {
     this.#path = `${path}-wal`;
     this.#interval = options.interval;
     this.#clock = options.clock ?? systemClock;
+    this.#onFailure = options.onFailure;
   }
 
   /** The syncer that a durability asks for: none unless it is an interval. */
-  static for(path: string, durability: Durability): WalSyncer | undefined {
+  static for(
+    path: string,
+    durability: Durability,
+    onFailure: (error: unknown) => void,
+  ): WalSyncer | undefined {
     if (!durability.startsWith("interval:")) return undefined;
-    return new WalSyncer(path, { interval: Number(durability.slice("interval:".length)) });
+    const interval = Number(durability.slice("interval:".length));
+    return new WalSyncer(path, { interval, onFailure });
   }
 
   /** Tells that something was written. */
@@ -33,6 +44,7 @@ export class WalSyncer {
         this.#sync();
       } catch (error) {
         this.#failure = error;
+        this.#onFailure(error);
       }
     }, this.#interval);
   }
@@ -42,8 +54,9 @@ export class WalSyncer {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Syncs what waits. */
+  /** Syncs what waits. Throws what a sync failed with. */
   close(): void {
+    this.check();
     this.#cancel?.();
     if (this.#cancel) this.#sync();
     this.#cancel = undefined;

@@ -17,7 +17,7 @@ import {
 import type { PublishStream } from "../../core/store/journal.ts";
 import type { Intake } from "../intake.ts";
 import { LineIntake } from "../line_intake.ts";
-import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
+import { bodyOf, isUnexpected, type RouteRequest, sendJson } from "../router.ts";
 import { noteGarbage } from "../young_garbage.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { settled, Tally } from "./publish_tally.ts";
@@ -138,6 +138,10 @@ class LinesPublish {
     this.#handedDown();
     await Promise.all(this.#inFlight);
     this.#tally.lines = lines.lines;
+    if (this.#failure instanceof EvsError && isUnexpected(this.#failure)) {
+      // It is answered with what was stored before it, so nobody behind this tells of it.
+      this.#request.host.unexpected(this.#failure, "publishing lines");
+    }
     answerLines(reply, {
       tally: this.#tally,
       failure: this.#failure,

@@ -6,7 +6,14 @@ import { parseJson } from "../../core/json.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { LineReader } from "../ndjson.ts";
-import { bodyOf, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
+import {
+  bodyOf,
+  isUnexpected,
+  type Route,
+  type RouteRequest,
+  sendBytes,
+  sendJson,
+} from "../router.ts";
 
 /** List, show, remove, check. */
 export const schemaRoutes: Route[] = [
@@ -97,7 +104,7 @@ async function check(request: RouteRequest, reply: http.ServerResponse): Promise
     try {
       verdicts.push({ line, version, ...judge() });
     } catch (error) {
-      if (!(error instanceof EvsError)) throw error;
+      if (!(error instanceof EvsError) || isUnexpected(error)) throw error;
       verdicts.push({ line, valid: false, version, error: error.toBody() });
     }
     return true;

@@ -8,7 +8,7 @@ const OURS = [
   /^(?:events|log|quarantine)$/,
   /^evs\.sock(?:\.lock)?$/,
 ];
-const LOG = /^daemon\.log(?:\.\d+)?$/;
+const LOG = /^daemon\.log(?:\.(?:\d+|new))?$/;
 
 export const foreignFiles: Check = {
   name: "foreign-files",

@@ -121,7 +121,7 @@ export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | und
     const event = head === undefined ? undefined : fromWireLine(line, head);
     return event?.topic === topic && Number.isSafeInteger(event.seq) ? event : undefined;
   } catch {
-    return undefined;
+    return undefined; // the answer: bytes that nothing vouches for, and that are no line
   }
 }
 

@@ -1,0 +1,127 @@
+/**
+ * Nothing is swallowed: an error that nobody foresaw, and one that is our bug, is logged with its stack, counted, and stays
+ * in its request; a sync by timer that fails is told at once and ends the daemon with an error. By injection.
+ */
+import assert from "node:assert/strict";
+import { systemClock } from "../../core/clock.ts";
+import { InternalError, InvalidArgumentError } from "../../core/errors.ts";
+import { FileEventStore } from "../../core/store/file.ts";
+import { WalSyncer } from "../../core/store/wal_syncer.ts";
+import type { Host } from "../../daemon/host.ts";
+import { Metrics } from "../../daemon/metrics.ts";
+import type { Route } from "../../daemon/router.ts";
+import { listen } from "../../daemon/server.ts";
+import { newEvent } from "../core/store/conformance.ts";
+import { startDaemon } from "../helpers/daemon.ts";
+import { MemoryDisk } from "../helpers/memory_disk.ts";
+import { head, RawConnection } from "../helpers/raw_connection.ts";
+import { inFolder } from "../helpers/start.ts";
+
+/** A host of which only errors are asked. */
+function fakeHost(folder: string, told: [unknown, string][]): Host {
+  const metrics = new Metrics();
+  return {
+    broker: { subscriptions: { releaseConsumer() {} } },
+    config: { maxConnections: 10 },
+    dataDir: folder,
+    socket: `${folder}/evs.sock`,
+    metrics,
+    log: { logger: { warning() {} } },
+    connections: () => 0,
+    unexpected(error: unknown, context: string) {
+      metrics.errors++;
+      told.push([error, context]);
+    },
+  } as unknown as Host;
+}
+
+Deno.test("listen tells of errors that nobody foresaw and of our own bugs, and the next request is served", async () => {
+  await inFolder(async (folder) => {
+    const thrown: Record<string, unknown> = {
+      "/unforeseen": new TypeError("x is not a function"),
+      "/bug": new InternalError("a commit failed without saying why"),
+      "/text": "only words",
+      "/wrong": new InvalidArgumentError("that is your mistake"),
+    };
+    const routes = Object.keys(thrown).map((path): Route => ({
+      method: "GET",
+      path,
+      handle: () => Promise.reject(thrown[path]),
+    }));
+    const told: [unknown, string][] = [];
+    const host = fakeHost(folder, told);
+    const server = await listen(host, routes);
+    const answers: number[] = [];
+    for (const path of Object.keys(thrown)) {
+      const connection = await RawConnection.open(host.socket);
+      await connection.send(head(`GET ${path}`));
+      const { status, body } = await connection.answer();
+      answers.push(status);
+      assert.equal(
+        JSON.parse(body).error.code,
+        status === 400 ? "argument/invalid" : "internal/bug",
+      );
+      connection.close();
+    }
+    assert.deepEqual(answers, [500, 500, 500, 400]);
+    assert.deepEqual(
+      told,
+      ["/unforeseen", "/bug", "/text"].map((path) => [thrown[path], `GET ${path}`]),
+    );
+    assert.equal(host.metrics.errors, 3);
+    await server.drain(AbortSignal.timeout(2000));
+  });
+});
+
+Deno.test("WalSyncer and FileEventStore tell at once of a sync by timer that failed", async () => {
+  const told: unknown[] = [];
+  const due: (() => void)[] = [];
+  const clock = {
+    ...systemClock,
+    setTimer: (run: () => void) => {
+      due.push(run);
+      return () => {};
+    },
+  };
+  const syncer = new WalSyncer("/nowhere/events.db", {
+    interval: 5,
+    clock,
+    onFailure: (error) => told.push(error),
+  });
+  syncer.written();
+  due.pop()!();
+  assert.ok(told[0] instanceof Deno.errors.NotFound);
+  assert.throws(() => syncer.check(), Deno.errors.NotFound);
+  assert.throws(() => syncer.close(), Deno.errors.NotFound, "nobody takes it for synced");
+
+  const disk = new MemoryDisk();
+  const failed = Promise.withResolvers<unknown>();
+  const store = new FileEventStore("/events", {
+    disk,
+    clock,
+    durability: "interval:5",
+    onFailure: failed.resolve,
+  });
+  await store.append([{ topic: "t", events: [newEvent()] }]);
+  disk.onCall = ({ op }) => {
+    if (op === "sync") throw new Error("Input/output error (os error 5)");
+  };
+  due.pop()!();
+  assert.match(String(await failed.promise), /Input\/output error/);
+  await assert.rejects(store.append([{ topic: "t", events: [newEvent()] }]), /Input\/output error/);
+  await store.close();
+});
+
+Deno.test("daemon ends with an error by itself, and logs why, when a sync by timer fails and nobody publishes any more", async () => {
+  await using daemon = await startDaemon({ durability: "interval:1s" });
+  await daemon.publish("t", "x", 1);
+  await Deno.remove(`${daemon.dataDir}/events.db-wal`); // what the sync looks for is gone
+  const { code, signal } = await daemon.exited();
+  assert.ok(code !== 0 && signal === null, `it ended with ${code} ${signal}`);
+  const log = await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`);
+  const errors = log.split("\n").filter((line) => /"level":"error"/.test(line)).map((line) =>
+    JSON.parse(line)
+  );
+  assert.ok(errors.length > 0);
+  assert.match(errors[0].error.stack, /a worker of the daemon died/);
+});
