@@ -17,8 +17,8 @@ export class Budget {
   }
 
   /** A new run begins. */
-  refill(): void {
-    this.#left = this.steps;
+  refill(steps: number = this.steps): void {
+    this.#left = steps;
   }
 
   /** Takes so many steps; false when there are not as many. */

@@ -9,6 +9,8 @@ import { EventRefusedError } from "../errors.ts";
 
 /** Others wait for at most a few tens of milliseconds. */
 const MAX_STEPS = 500_000;
+/** What may be spent on listing every fault of a payload that is refused anyway. */
+export const LISTING_STEPS = 100_000;
 /** What a branch costs beside its keywords, in steps: one that is not taken leaves an error behind, which takes longer. */
 const BRANCH_STEPS = 15;
 const BRANCHING: ReadonlySet<string> = new Set(["anyOf", "oneOf", "not", "if", "contains"]);
@@ -17,8 +19,8 @@ const BRANCHING: ReadonlySet<string> = new Set(["anyOf", "oneOf", "not", "if", "
 export class CheckBudget {
   readonly #budget = new Budget(MAX_STEPS);
 
-  refill(): void {
-    this.#budget.refill();
+  refill(steps: number = MAX_STEPS): void {
+    this.#budget.refill(steps);
   }
 
   /** Throws `EventRefusedError` (`event/schema-too-costly`) where too little is left. */

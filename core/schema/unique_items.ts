@@ -1,29 +1,124 @@
-/** `uniqueItems` by one pass over a set: ajv compares every item with every other. */
+/**
+ * `uniqueItems` by one pass: ajv compares every item with every other. Items are told apart by a number made of them; those
+ * few that have the same number are compared. Where many have it, somebody chose them so, and texts tell them apart.
+ */
+import type { CheckBudget } from "./budget.ts";
 
-/** True when no two items are equal as JSON values. */
-export function hasUniqueItems(items: readonly unknown[]): boolean {
-  const seen = new Set<string>();
+/** More items than this with one number are no chance. */
+const MOST_ALIKE = 8;
+
+/** True when no two items are equal as JSON values. `budget` pays for all that is in them. */
+export function hasUniqueItems(
+  items: readonly unknown[],
+  budget?: Pick<CheckBudget, "spend">,
+): boolean {
+  const byHash = new Map<number, unknown | Bucket>();
   for (const item of items) {
-    const text = canonical(item);
-    if (seen.has(text)) return false;
-    seen.add(text);
+    const hash = hashOf(item, budget);
+    const before = byHash.get(hash);
+    if (before === undefined) byHash.set(hash, item);
+    else if (before instanceof Bucket) {
+      if (!before.add(item)) return false;
+    } else {
+      const bucket = new Bucket(before);
+      byHash.set(hash, bucket);
+      if (!bucket.add(item)) return false;
+    }
   }
   return true;
 }
 
-/** One text for all spellings of a JSON value: members in order of their names. In loops, for it runs on every item. */
+/** Items with one number. */
+class Bucket {
+  readonly #items: unknown[];
+  #texts: Set<string> | undefined;
+
+  constructor(first: unknown) {
+    this.#items = [first];
+  }
+
+  /** False when an equal one is there. */
+  add(item: unknown): boolean {
+    if (!this.#texts && this.#items.length < MOST_ALIKE) {
+      for (const other of this.#items) if (isEqual(other, item)) return false;
+      this.#items.push(item);
+      return true;
+    }
+    this.#texts ??= new Set(this.#items.map(canonical));
+    const text = canonical(item);
+    if (this.#texts.has(text)) return false;
+    this.#texts.add(text);
+    return true;
+  }
+}
+
+const double = new Float64Array(1);
+const halves = new Int32Array(double.buffer);
+
+/** A number that equal values share, whatever the order of their members. */
+function hashOf(value: unknown, budget: Pick<CheckBudget, "spend"> | undefined): number {
+  if (typeof value === "number") {
+    if ((value | 0) === value) return mixed(value | 0, 1);
+    double[0] = value;
+    return mixed(halves[0]! ^ Math.imul(halves[1]!, 0x85ebca6b), 2);
+  }
+  if (typeof value === "string") return hashOfText(value);
+  if (typeof value !== "object" || value === null) {
+    return value === true ? 3 : value === false ? 4 : 5;
+  }
+  if (Array.isArray(value)) {
+    budget?.spend(value.length);
+    let hash = 6;
+    for (const item of value) hash = mixed(hash, hashOf(item, budget));
+    return hash;
+  }
+  let hash = 7;
+  let count = 0;
+  for (const name in value) {
+    count++;
+    // A sum: the same in every order.
+    hash = (hash + mixed(
+      hashOfText(name),
+      hashOf((value as Record<string, unknown>)[name], budget),
+    )) | 0;
+  }
+  budget?.spend(count);
+  return hash;
+}
+
+function hashOfText(text: string): number {
+  let hash = 8;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash, 31) + text.charCodeAt(i) | 0;
+  return mixed(hash, text.length);
+}
+
+function mixed(a: number, b: number): number {
+  let hash = Math.imul(a ^ b >>> 16, 0x85ebca6b) + Math.imul(b, 0x9e3779b1) | 0;
+  hash = Math.imul(hash ^ hash >>> 15, 0x2c1b3c6d);
+  return hash ^ hash >>> 13;
+}
+
+/** As JSON values, both parsed. */
+function isEqual(a: unknown, b: unknown): boolean {
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return Array.isArray(a) && Array.isArray(b) && a.length === b.length &&
+      a.every((item, i) => isEqual(item, b[i]));
+  }
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) =>
+    Object.hasOwn(b, name) &&
+    isEqual((a as Record<string, unknown>)[name], (b as Record<string, unknown>)[name])
+  );
+}
+
+/** One text for all spellings of a JSON value: members in order of their names. */
 export function canonical(value: unknown): string {
   if (typeof value === "number") return String(value);
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  let text = "";
-  if (Array.isArray(value)) {
-    for (const item of value) text += `,${canonical(item)}`;
-    return `[${text}]`;
-  }
-  const names = Object.keys(value);
-  if (names.length > 1) names.sort();
-  for (const name of names) {
-    text += `,${JSON.stringify(name)}:${canonical((value as Record<string, unknown>)[name])}`;
-  }
-  return `{${text}}`;
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const members = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1);
+  return `{${
+    members.map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`).join(",")
+  }}`;
 }

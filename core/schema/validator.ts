@@ -36,17 +36,29 @@ export async function loadCompiler(): Promise<SchemaCompiler> {
 }
 
 async function load(): Promise<SchemaTools> {
-  const [{ Ajv2020 }, { Ajv }, formats, { RE2JS }, { CheckBudget, countSteps }] = await Promise.all(
-    [
-      import("ajv/dist/2020.js"),
-      import("ajv"),
-      import("ajv-formats/dist/formats.js"),
-      import("re2js"),
-      import("./budget.ts"),
-    ],
-  );
+  const [{ Ajv2020 }, { Ajv }, formats, { RE2JS }, { CheckBudget, countSteps, LISTING_STEPS }] =
+    await Promise.all(
+      [
+        import("ajv/dist/2020.js"),
+        import("ajv"),
+        import("ajv-formats/dist/formats.js"),
+        import("re2js"),
+        import("./budget.ts"),
+      ],
+    );
   const definitions = safeFormats(formats.fullFormats as unknown as Record<string, unknown>);
   // Each schema has an ajv of its own: what it names ($id, anchors) never meets another's.
+  const withFormats = <T extends AjvCore>(ajv: T): T => {
+    for (const [name, definition] of Object.entries(definitions)) {
+      ajv.addFormat(name, definition as true);
+    }
+    return ajv;
+  };
+  // The drafts' own schemas are compiled once, not anew with each schema that is held against them.
+  const drafts = {
+    "07": lazily(() => withFormats(new Ajv({ strict: false, logger: false }))),
+    "2020-12": lazily(() => withFormats(new Ajv2020({ strict: false, logger: false }))),
+  };
   const prepare = (schema: unknown, allErrors: boolean, budget: CheckBudget): AjvCore => {
     const size = { left: MAX_PATTERN_SIZE };
     const options = {
@@ -55,6 +67,8 @@ async function load(): Promise<SchemaTools> {
       strict: false,
       validateFormats: true,
       logger: false as const,
+      meta: false,
+      validateSchema: false,
       code: {
         // ajv's own clean-up of its code drops variables that are still read ({contains} below {oneOf} below {if}), and is
         // half of what compiling costs; V8 makes the same of both.
@@ -65,19 +79,18 @@ async function load(): Promise<SchemaTools> {
         ),
       },
     };
-    const ajv = draftOf(schema) === "07" ? new Ajv(options) : new Ajv2020(options);
-    for (const [name, definition] of Object.entries(definitions)) {
-      ajv.addFormat(name, definition as true);
-    }
+    const draft = draftOf(schema);
+    const ajv = withFormats(draft === "07" ? new Ajv(options) : new Ajv2020(options));
     ajv.removeKeyword("uniqueItems");
     ajv.addKeyword({
       keyword: "uniqueItems",
       type: "array",
       schemaType: "boolean",
-      validate: (wanted: boolean, items: unknown[]) => !wanted || hasUniqueItems(items),
+      validate: (wanted: boolean, items: unknown[]) => !wanted || hasUniqueItems(items, budget),
     });
-    if (!ajv.validateSchema(schema as AnySchema)) {
-      throw notASchema(faultsOf(ajv.errors ?? [], schema));
+    const meta = drafts[draft]();
+    if (!meta.validateSchema(schema as AnySchema)) {
+      throw notASchema(faultsOf(meta.errors ?? [], schema));
     }
     countSteps(ajv, budget);
     return ajv;
@@ -94,9 +107,9 @@ async function load(): Promise<SchemaTools> {
       budget.refill();
       if (isValid(payload)) return [];
       const first = faultsOf(isValid.errors ?? [], payload);
-      // Listing every fault is for people: it is compiled when a first payload fails, and may cost what one check may.
+      // Listing every fault is for people: it is compiled when a first payload fails, and may cost little.
       everyFault ??= compiling(() => make(schema, true, budget));
-      budget.refill();
+      budget.refill(LISTING_STEPS);
       try {
         everyFault(payload);
       } catch (error) {
@@ -125,6 +138,11 @@ async function load(): Promise<SchemaTools> {
     return compileSafePattern(pattern, { re2: RE2JS, size: { left: MAX_PATTERN_SIZE }, budget });
   };
   return { compile, compileParts, compilePattern };
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => made ??= make();
 }
 
 function compiling<T>(compile: () => T): T {

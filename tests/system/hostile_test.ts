@@ -50,6 +50,8 @@ const CASES: { type: string; schema: unknown; payload: unknown; put: number; pos
   { type: "doubling", schema: doubling, payload: deep, put: 201, post: 422 },
 ];
 
+const ROUNDS = 10;
+
 const p99 = (times: readonly number[]) =>
   times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]!;
 
@@ -79,31 +81,32 @@ Deno.test("daemon answers hostile schemas and payloads at once, stalls nobody an
   // The first schema loads the compiler, whoever it comes from.
   await daemon.http("PUT", "/v1/schemas/first", { type: "object" });
   await othersWait(daemon, { least: 300, until: () => true });
-  const control = p99(await othersWait(daemon, { least: 1000, until: () => true }));
 
-  let over = false;
-  const attack = (async () => {
-    try {
-      for (const { type, schema, payload, put, post } of CASES) {
+  // Made before: who attacks and who is attacked share a thread here.
+  const bodies = new Map(CASES.map(({ type, payload }) => [type, JSON.stringify(payload)]));
+  const attack = async (round: number) => {
+    for (const { type, schema, put, post } of CASES) {
+      if (round === 0) {
         const registered = await daemon.http("PUT", `/v1/schemas/${type}`, schema);
         assert.equal(registered.status, put, `${type}: ${registered.text}`);
-        for (let round = 0; round < 10; round++) {
-          const answer = await daemon.http(
-            "POST",
-            `/v1/topics/h/events?type=${type}`,
-            JSON.stringify(payload),
-          );
-          assert.equal(answer.status, post, `${type}: ${answer.text.slice(0, 200)}`);
-        }
       }
-    } finally {
-      over = true;
+      const body = bodies.get(type)!;
+      const answer = await daemon.http("POST", `/v1/topics/h/events?type=${type}`, body);
+      assert.equal(answer.status, post, `${type}: ${answer.text.slice(0, 200)}`);
     }
-  })();
-  const waits = await othersWait(daemon, { least: 1000, until: () => over });
-  await attack;
-  const limit = Math.max(50, 2 * control);
-  assert.ok(p99(waits) < limit, `p99 ${p99(waits)} ms, alone ${control} ms`);
+  };
+  // In turns: what else this machine does meets both of them alike.
+  const control: number[] = [];
+  const attacked: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    control.push(...await othersWait(daemon, { least: 100, until: () => true }));
+    let over = false;
+    const attacking = attack(round).finally(() => over = true);
+    attacked.push(...await othersWait(daemon, { least: 100, until: () => over }));
+    await attacking;
+  }
+  const limit = Math.max(50, 2 * p99(control));
+  assert.ok(p99(attacked) < limit, `p99 ${p99(attacked)} ms, alone ${p99(control)} ms`);
 
   // The promise is about a second: one to come to rest, and one that is looked at.
   const { pid } = daemon;

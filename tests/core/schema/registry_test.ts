@@ -284,6 +284,38 @@ Deno.test("hasUniqueItems agrees with comparing every pair", () => {
   }));
 });
 
+Deno.test("hasUniqueItems tells items apart that were chosen to look alike", () => {
+  // Two pairs of letters with one hash, in every combination: 2^10 texts of one length and one number.
+  const alike = Array.from(
+    { length: 1024 },
+    (_, n) => Array.from({ length: 10 }, (_, bit) => n >> bit & 1 ? "Aa" : "BB").join(""),
+  );
+  assert.equal(hasUniqueItems(alike), true);
+  const inside = (text: string): unknown => ({ a: { [text]: [text] }, b: 2 });
+  for (const wrap of [(text: string): unknown => [text], inside]) {
+    assert.equal(hasUniqueItems(alike.map(wrap)), true);
+    assert.equal(hasUniqueItems([...alike, alike[700]!].map(wrap)), false);
+  }
+  assert.equal(hasUniqueItems([{ a: 1, b: [{}, null] }, { b: [{}, null], a: 1.0 }]), false);
+  assert.equal(hasUniqueItems([0, false, null, "", [], {}, "0", [0], { 0: 0 }]), true);
+});
+
+Deno.test("JsonSchemaRegistry refuses a payload when its many items are looked at again and again", async () => {
+  const schema = { allOf: Array.from({ length: 50 }, () => ({ uniqueItems: true })) };
+  const items = Array.from({ length: 30_000 }, (_, i) => ({ i }));
+  await assert.rejects(faults(schema, items), { code: "event/schema-too-costly" });
+  assert.deepEqual(await faults({ uniqueItems: true }, items), []);
+});
+
+Deno.test("JsonSchemaRegistry holds a schema against its draft", async () => {
+  for (const draft of ["http://json-schema.org/draft-07/schema#", undefined]) {
+    const about = draft === undefined ? {} : { $schema: draft };
+    await assert.rejects(faults({ ...about, type: "text" }, 1), /not a JSON Schema/);
+    await assert.rejects(faults({ ...about, minLength: -1 }, 1), /not a JSON Schema/);
+    assert.deepEqual(await faults({ ...about, $id: "https://example.com/s" }, 1), []);
+  }
+});
+
 Deno.test("compareVersions is an order, and nextVersion comes after all", () => {
   const version = fc.array(fc.nat({ max: 20 }), { minLength: 1, maxLength: 3 }).map((parts) =>
     parts.join(".")
