@@ -4,6 +4,7 @@ import { Client } from "../../core/client/client.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { evs, RunningEvs } from "../helpers/evs.ts";
+import { STORES } from "../helpers/stores.ts";
 
 const CONCURRENCY = 4;
 /** Kills of the consumer and of the daemon, in turn. */
@@ -36,86 +37,88 @@ async function publishAll(daemon: TestDaemon): Promise<void> {
   await daemon.publish("work", "job", ...Array.from({ length: EVENTS }, (_, i) => i + 1));
 }
 
-Deno.test(`consume misses nothing through ${KILLS} kills of the consumer and the daemon`, async () => {
-  await using daemon = await newDaemon();
-  await daemon.start();
-  await publishAll(daemon);
-  const file = `${daemon.folder}/handled`;
-  await Deno.writeTextFile(file, "");
-  const options = { at: daemon, env: { HANDLED: file } };
-  let consumer = new RunningEvs(consume([]), options);
-  for (let kill = 0; kill < KILLS; kill++) {
-    await untilHandled(file, 1 + Math.floor(Math.random() * 12));
-    if (kill % 2 === 0) {
-      consumer.child.kill("SIGKILL");
-      await consumer.end();
-      consumer = new RunningEvs(consume([]), options);
-    } else {
-      // The consumer stays, and goes on when the daemon is back.
+for (const store of STORES) {
+  Deno.test(`consume misses nothing through ${KILLS} kills of the consumer and the daemon: ${store}`, async () => {
+    await using daemon = await newDaemon({ store });
+    await daemon.start();
+    await publishAll(daemon);
+    const file = `${daemon.folder}/handled`;
+    await Deno.writeTextFile(file, "");
+    const options = { at: daemon, env: { HANDLED: file } };
+    let consumer = new RunningEvs(consume([]), options);
+    for (let kill = 0; kill < KILLS; kill++) {
+      await untilHandled(file, 1 + Math.floor(Math.random() * 12));
+      if (kill % 2 === 0) {
+        consumer.child.kill("SIGKILL");
+        await consumer.end();
+        consumer = new RunningEvs(consume([]), options);
+      } else {
+        // The consumer stays, and goes on when the daemon is back.
+        await daemon.kill();
+        await daemon.start();
+      }
+    }
+    consumer.child.kill("SIGTERM");
+    await consumer.end();
+    const rest = await evs(consume(["--until-empty"]), options);
+    assert.equal(rest.code, 0, rest.stderr);
+
+    const seqs = await handled(file);
+    const times = new Map<number, number>();
+    for (const seq of seqs) times.set(seq, (times.get(seq) ?? 0) + 1);
+    const missed = Array.from({ length: EVENTS }, (_, i) => i + 1).filter((seq) => !times.has(seq));
+    assert.deepEqual(missed, []);
+    const twice = seqs.length - EVENTS;
+    // The SIGTERM in the end gives back what it interrupts, which may have been noted already.
+    assert.ok(twice <= (KILLS + 1) * CONCURRENCY, `${twice} came twice`);
+  });
+
+  Deno.test(`consume gets every event once when nothing fails: ${store}`, async () => {
+    await using daemon = await startDaemon({ store });
+    await publishAll(daemon);
+    const file = `${daemon.folder}/handled`;
+    const options = { at: daemon, env: { HANDLED: file } };
+    const ran = await evs(consume(["--until-empty"]), options);
+    assert.equal(ran.code, 0, ran.stderr);
+    const seqs = (await handled(file)).sort((a, b) => a - b);
+    assert.deepEqual(seqs, Array.from({ length: EVENTS }, (_, i) => i + 1));
+  });
+
+  Deno.test(`a subscription goes on behind what was acknowledged, also after a kill right behind the ack: ${store}`, async () => {
+    await using daemon = await newDaemon({ store });
+    await daemon.start();
+    await daemon.publish("work", "job", ...Array.from({ length: 20 }, (_, i) => i + 1));
+    for (let round = 0; round < dose(5, 20); round++) {
+      using client = new Client({ socket: daemon.socket });
+      await client.putSubscription("worker", { topic: "work" });
+      const { deliveries } = await client.lease("worker", { max: 1, bind: true });
+      assert.equal((deliveries[0]!.event as { seq: number }).seq, round + 1);
+      await client.ack("worker", { leases: [deliveries[0]!.lease] });
       await daemon.kill();
       await daemon.start();
     }
-  }
-  consumer.child.kill("SIGTERM");
-  await consumer.end();
-  const rest = await evs(consume(["--until-empty"]), options);
-  assert.equal(rest.code, 0, rest.stderr);
+  });
 
-  const seqs = await handled(file);
-  const times = new Map<number, number>();
-  for (const seq of seqs) times.set(seq, (times.get(seq) ?? 0) + 1);
-  const missed = Array.from({ length: EVENTS }, (_, i) => i + 1).filter((seq) => !times.has(seq));
-  assert.deepEqual(missed, []);
-  const twice = seqs.length - EVENTS;
-  // The SIGTERM in the end gives back what it interrupts, which may have been noted already.
-  assert.ok(twice <= (KILLS + 1) * CONCURRENCY, `${twice} came twice`);
-});
-
-Deno.test("consume gets every event once when nothing fails", async () => {
-  await using daemon = await startDaemon();
-  await publishAll(daemon);
-  const file = `${daemon.folder}/handled`;
-  const options = { at: daemon, env: { HANDLED: file } };
-  const ran = await evs(consume(["--until-empty"]), options);
-  assert.equal(ran.code, 0, ran.stderr);
-  const seqs = (await handled(file)).sort((a, b) => a - b);
-  assert.deepEqual(seqs, Array.from({ length: EVENTS }, (_, i) => i + 1));
-});
-
-Deno.test("a subscription goes on behind what was acknowledged, also after a kill right behind the ack", async () => {
-  await using daemon = await newDaemon();
-  await daemon.start();
-  await daemon.publish("work", "job", ...Array.from({ length: 20 }, (_, i) => i + 1));
-  for (let round = 0; round < dose(5, 20); round++) {
+  Deno.test(`what retention took before a subscription saw it is counted as missed: ${store}`, async () => {
+    await using daemon = await startDaemon({ store });
     using client = new Client({ socket: daemon.socket });
-    await client.putSubscription("worker", { topic: "work" });
-    const { deliveries } = await client.lease("worker", { max: 1, bind: true });
-    assert.equal((deliveries[0]!.event as { seq: number }).seq, round + 1);
-    await client.ack("worker", { leases: [deliveries[0]!.lease] });
+    await client.createTopic("short", { maxEvents: 5 });
+    await client.putSubscription("late", { topic: "short" });
+    await daemon.publish("short", "n", ...Array.from({ length: 20 }, (_, i) => i + 1));
+    // Retention runs by itself soon after a limited topic grew.
+    while ((await client.topic("short")).events > 5) await client.status();
+    const { deliveries } = await client.lease("late", { max: 100, bind: true });
+    const seqs = deliveries.map(({ event }) => (event as { seq: number }).seq);
+    assert.deepEqual(seqs, [16, 17, 18, 19, 20]);
+    const missed = [{ topic: "short", from: 1, to: 15, count: 15 }];
+    assert.deepEqual((await client.subscription("late")).missed, missed);
+
+    // It is written down with the first acknowledgement, and a kill does not make it forgotten or counted twice.
+    await client.ack("late", { leases: deliveries.map(({ lease }) => lease) });
     await daemon.kill();
     await daemon.start();
-  }
-});
-
-Deno.test("what retention took before a subscription saw it is counted as missed", async () => {
-  await using daemon = await startDaemon();
-  using client = new Client({ socket: daemon.socket });
-  await client.createTopic("short", { maxEvents: 5 });
-  await client.putSubscription("late", { topic: "short" });
-  await daemon.publish("short", "n", ...Array.from({ length: 20 }, (_, i) => i + 1));
-  // Retention runs by itself soon after a limited topic grew.
-  while ((await client.topic("short")).events > 5) await client.status();
-  const { deliveries } = await client.lease("late", { max: 100, bind: true });
-  const seqs = deliveries.map(({ event }) => (event as { seq: number }).seq);
-  assert.deepEqual(seqs, [16, 17, 18, 19, 20]);
-  const missed = [{ topic: "short", from: 1, to: 15, count: 15 }];
-  assert.deepEqual((await client.subscription("late")).missed, missed);
-
-  // It is written down with the first acknowledgement, and a kill does not make it forgotten or counted twice.
-  await client.ack("late", { leases: deliveries.map(({ lease }) => lease) });
-  await daemon.kill();
-  await daemon.start();
-  using again = new Client({ socket: daemon.socket });
-  const after = await again.subscription("late");
-  assert.deepEqual([after.missed, after.pending], [missed, 0]);
-});
+    using again = new Client({ socket: daemon.socket });
+    const after = await again.subscription("late");
+    assert.deepEqual([after.missed, after.pending], [missed, 0]);
+  });
+}

@@ -85,7 +85,7 @@ Deno.test("SqliteEventStore hands out no altered event and names the damage when
     await reference.close();
     const random = randomFrom(9);
     const counts = { harmless: 0, named: 0, refused: 0 };
-    for (let round = 0; round < dose(80); round++) {
+    for (let round = 0; round < dose(100); round++) {
       const flip = { byte: random(size), bit: random(8) };
       const where = `byte ${flip.byte}, bit ${flip.bit}`;
       await Deno.copyFile(sound, path);
@@ -113,6 +113,6 @@ Deno.test("SqliteEventStore hands out no altered event and names the damage when
         if (name.startsWith("events.db")) await Deno.remove(`${folder}/${name}`);
       }
     }
-    assert.ok(counts.named > dose(8), `flips must hit events: ${JSON.stringify(counts)}`);
+    assert.ok(counts.named > dose(10), `flips must hit events: ${JSON.stringify(counts)}`);
   });
 });

@@ -4,7 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { SqliteEventStore } from "../../../core/store/sqlite.ts";
+import { walFault } from "../../../core/store/mend_wal.ts";
 import { readQuarantine } from "../../../core/store/quarantine.ts";
+import { readWal } from "../../../core/store/wal_frames.ts";
 import { dose } from "../../helpers/dose.ts";
 import { flipBit, randomFrom } from "../../helpers/flip.ts";
 import { inFolder } from "../../helpers/start.ts";
@@ -12,6 +14,8 @@ import { inFolder } from "../../helpers/start.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const EVENTS = 400;
+/** Bytes of a frame: its head and its page. */
+const FRAME = 24 + 16384;
 
 function event(n: number) {
   return {
@@ -26,11 +30,11 @@ function event(n: number) {
 }
 
 /** What a killed process leaves: a database whose log holds all commits. */
-async function makeKilled(folder: string): Promise<void> {
+async function makeKilled(folder: string, count = EVENTS): Promise<void> {
   await Deno.mkdir(`${folder}/live`);
   await Deno.mkdir(`${folder}/killed`);
   const store = new SqliteEventStore(`${folder}/live/events.db`, { durability: "os" });
-  for (let n = 1; n <= EVENTS; n += 10) {
+  for (let n = 1; n <= count; n += 10) {
     const events = Array.from({ length: 10 }, (_, i) => event(n + i));
     await store.append([{ topic: "t", events }]);
   }
@@ -52,7 +56,7 @@ Deno.test("SqliteEventStore loses no commit and names the damage when a bit of i
     const random = randomFrom(7);
     const path = `${folder}/try/events.db`;
     let named = 0;
-    for (let round = 0; round < dose(80); round++) {
+    for (let round = 0; round < dose(100); round++) {
       const frames = (size - 32) / (16384 + 24);
       const inHeader = 32 + random(frames) * (16384 + 24) + random(24);
       const flip = {
@@ -84,7 +88,7 @@ Deno.test("SqliteEventStore loses no commit and names the damage when a bit of i
       await store.close();
       await Deno.remove(`${folder}/try`, { recursive: true });
     }
-    assert.ok(named < dose(80) / 4, `most flips cost nothing: ${named}`);
+    assert.ok(named < dose(100) / 4, `most flips cost nothing: ${named}`);
   });
 });
 
@@ -111,6 +115,26 @@ Deno.test("SqliteEventStore takes a log that was cut at any byte of its last thr
       assert.equal(outcome?.ok && outcome.firstSeq, lastSeq + 1, "and it goes on behind it");
       await store.close();
       await Deno.remove(`${folder}/try`, { recursive: true });
+    }
+  });
+});
+
+Deno.test("a log that was cut at every byte of its last three commits is a torn tail, and nothing in it is mended", async () => {
+  await inFolder(async (folder) => {
+    await makeKilled(folder, 50);
+    const log = await Deno.readFile(`${folder}/killed/events.db-wal`);
+    const view = new DataView(log.buffer);
+    const frames = (log.length - 32) / FRAME;
+    const commits = Array.from({ length: frames }, (_, i) => i + 1)
+      .filter((frame) => view.getUint32(32 + (frame - 1) * FRAME + 4) !== 0);
+    const step = dose(1) >= 10 ? 1 : 97;
+    for (let length = 32 + commits.at(-4)! * FRAME; length < log.length; length += step) {
+      const cut = log.slice(0, length);
+      assert.equal(walFault(cut), undefined, `${length} of ${log.length} bytes`);
+      const report = readWal(cut)!;
+      const whole = Math.floor((length - 32) / FRAME);
+      assert.deepEqual([report.frames, report.readable, report.dropped], [whole, whole, 0]);
+      assert.equal(report.torn, length - 32 - whole * FRAME);
     }
   });
 });
