@@ -6,7 +6,7 @@ import { fromWireLine } from "../event.ts";
 import { addRange, type Found, type SeqRanges } from "./damage.ts";
 import { holdsLine, valuesSum } from "./row_sum.ts";
 import { type Block, readBlocks, rebuildBlock, writeBlock } from "./sqlite_blocks.ts";
-import { BLOCK, blockOf, position } from "./sqlite_position.ts";
+import { BLOCK, blockOf, position, SEQ_SPAN } from "./sqlite_position.ts";
 import type { Prepare } from "./statements.ts";
 
 /** One topic of the event database. Plain data: it crosses from the writer's thread to the reader's. */
@@ -42,13 +42,56 @@ export interface TopicLoader {
 
 /** Reads where every topic begins and ends. */
 export function loadTopics(loader: TopicLoader): Map<string, TopicRow> {
-  const blocks = readBlocks(loader.prepare);
+  const { prepare } = loader;
+  const blocks = readBlocks(prepare);
   const topics = new Map<string, TopicRow>();
-  for (const stored of readTopics(loader, blocks.keys())) {
-    const row = loadTopic(loader, { stored, blocks: blocks.get(stored.id) ?? [] });
-    topics.set(row.name, row);
+  const all = readTopics(loader, blocks.keys());
+  const ends = endsInLog(prepare, all);
+  const holes = readHoles(prepare);
+  for (const stored of all) {
+    const { id } = stored;
+    const row = loadTopic(loader, { stored, blocks: blocks.get(id) ?? [], ...ends.get(id) });
+    const lost = holes.get(id);
+    topics.set(row.name, lost ? { ...row, holes: lost } : row);
   }
   return topics;
+}
+
+/** Where a topic begins and ends in the log; undefined: nowhere. */
+interface LogEnds {
+  low?: number;
+  high?: number;
+}
+
+/** Looked up by one statement: ten thousand topics are many calls otherwise. */
+function endsInLog(prepare: Prepare, topics: readonly Stored[]): Map<number, LogEnds> {
+  // One aggregate with both ends would scan the range; two single ones are index look-ups.
+  const ends = ["min", "max"].map((side) =>
+    `(SELECT ${side}(pos) FROM log WHERE pos BETWEEN id * ${SEQ_SPAN} AND id * ${SEQ_SPAN} + ${
+      SEQ_SPAN - 1
+    })`
+  );
+  const rows = prepare(
+    `SELECT id, ${ends[0]} AS low, ${ends[1]} AS high FROM (SELECT value AS id FROM json_each(?))`,
+  ).all(JSON.stringify(topics.map(({ id }) => id))) as {
+    id: number;
+    low: number | null;
+    high: number | null;
+  }[];
+  const seq = (id: number, pos: number | null) => pos === null ? undefined : pos - position(id, 0);
+  return new Map(rows.map(({ id, low, high }) => [id, { low: seq(id, low), high: seq(id, high) }]));
+}
+
+/** Seqs that are known to be lost, by topic. */
+function readHoles(prepare: Prepare): Map<number, SeqRanges> {
+  const rows = prepare(
+    "SELECT topic, first, last FROM damage WHERE lost = 1 ORDER BY topic, first",
+  ).all() as { topic: number; first: number; last: number }[];
+  const holes = new Map<number, SeqRanges>();
+  for (const { topic, first, last } of rows) {
+    holes.set(topic, addRange(holes.get(topic) ?? [], [first, last]));
+  }
+  return holes;
 }
 
 /** The rows of `topics`; a damaged or missing one is made again from the topic's events. */
@@ -101,38 +144,18 @@ function nameInLog(prepare: Prepare, id: number): string | undefined {
 
 function loadTopic(
   loader: TopicLoader,
-  { stored, blocks }: { stored: Stored; blocks: Block[] },
+  { stored, blocks, low, high }: { stored: Stored; blocks: Block[] } & LogEnds,
 ): TopicRow {
-  const { prepare } = loader;
-  const base = position(stored.id, 0);
-  const end = position(stored.id + 1, 0) - 1;
-  // One aggregate with both ends would scan the range; two single ones are index look-ups.
-  const [low, high] = ["min", "max"].map((side) => {
-    const { pos } = prepare(
-      `SELECT ${side}(pos) AS pos FROM log WHERE pos BETWEEN ? AND ?`,
-    ).get(base, end) as { pos: number | null };
-    return pos === null ? undefined : pos - base;
-  });
   const whole = completed(loader, { topic: stored, blocks, low, high });
   const [first, last] = [whole[0]?.first, whole.at(-1)?.last];
   const lastSeq = Math.max(stored.lastSeq, last ?? 0, high ?? 0);
-  const row: TopicRow = {
+  return {
     id: stored.id,
     name: stored.name,
     firstSeq: first ?? low ?? lastSeq + 1,
     lastSeq,
     bytes: whole.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-  const holes = prepare(
-    "SELECT first, last FROM damage WHERE topic = ? AND lost = 1 ORDER BY first",
-  ).all(stored.id) as { first: number; last: number }[];
-  if (holes.length > 0) {
-    row.holes = holes.reduce<SeqRanges>(
-      (ranges, { first, last }) => addRange(ranges, [first, last]),
-      [],
-    );
-  }
-  return row;
 }
 
 /** The blocks without a gap: those whose rows were damaged are made again from the log. */
@@ -141,8 +164,8 @@ function completed(
   { topic, blocks, low, high }: {
     topic: Stored;
     blocks: Block[];
-    low: number | undefined;
-    high: number | undefined;
+    low?: number | undefined;
+    high?: number | undefined;
   },
 ): Block[] {
   const from = Math.min(blockOf(low ?? Infinity), blocks[0]?.block ?? Infinity);
