@@ -19,7 +19,7 @@ const BLANK = /^[ \t\r]*$/;
 /** A chunk of this size is one of many. */
 const LARGE_CHUNK = 32 * 1024;
 /** Holds what goes down together, and the chunk that fills it up. */
-const LARGE_BUFFER = 640 * 1024;
+const LARGE_BUFFER = 1152 * 1024;
 const FIRST_LINES = 256;
 
 /** What a packer is told to do. */

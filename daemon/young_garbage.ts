@@ -8,7 +8,7 @@
  */
 
 /** Bytes after which a collection is asked for: enough to cost nothing, little beside what a process weighs anyway. */
-const EVERY = 8 * 1024 * 1024;
+const EVERY = 4 * 1024 * 1024;
 
 const collect = (globalThis as { gc?: (options: { type: "minor" }) => void }).gc;
 let passed = 0;

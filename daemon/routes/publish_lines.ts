@@ -25,9 +25,20 @@ import { settled, Tally } from "./publish_tally.ts";
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
 /** Bytes of one connection that go down together though others are under way: a commit costs less the more it carries. */
-const ENOUGH = 512 * 1024;
-/** Bytes handed down and not yet durable, at which a connection is read no further. */
-const MAX_IN_FLIGHT = 768 * 1024;
+const ENOUGH = 1024 * 1024;
+/** Bytes handed down and not yet durable, at which a connection is read no further: enough to go on during a sync. */
+const MAX_IN_FLIGHT = 3 * 1024 * 1024;
+/** The same while many publish at once: what all of them together hold is bounded. */
+const FAIR_SHARE = 768 * 1024;
+const SHARED = 24 * 1024 * 1024;
+
+/** Bytes of all connections, handed down and not yet durable. */
+let allInFlight = 0;
+
+/** True for a connection that has to wait until some of its bytes are durable. */
+export function mustWait(own: number, all: number): boolean {
+  return own > MAX_IN_FLIGHT || (own > FAIR_SHARE && all > SHARED);
+}
 
 /** The publishes of one connection. */
 export interface ConnectionTurn {
@@ -125,7 +136,7 @@ class LinesPublish {
         noteGarbage(chunk.length);
         if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
         if (lines.ended || this.#failure !== undefined) break;
-        while (turn.bytes > MAX_IN_FLIGHT) await Promise.race(turn.inFlight);
+        while (mustWait(turn.bytes, allInFlight)) await Promise.race(turn.inFlight);
       }
       lines.end();
     } catch (error) {
@@ -162,11 +173,13 @@ class LinesPublish {
     const ids = this.#tally.lists(count) ? idsOf(request) : undefined;
     const versions = versionsOf(request);
     turn.bytes += size;
+    allInFlight += size;
     const appended: Promise<void> = this.#request.host.broker.append(request, turn.stream)
       .then((outcome) => this.#tally.add({ count, ids, versions }, settled(outcome)))
       .catch((error) => void (this.#failure ??= error))
       .finally(() => {
         turn.bytes -= size;
+        allInFlight -= size;
         this.#inFlight.delete(appended);
         turn.inFlight.delete(appended);
         if (turn.inFlight.size === 0) turn.idle();
