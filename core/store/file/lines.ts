@@ -58,18 +58,21 @@ export function eventOf(line: Uint8Array): StoredEvent {
   return event;
 }
 
-/** What decides by its bytes whether a line's type is one of these. */
-export function typeMatcher(types: readonly string[]): (line: Uint8Array) => boolean {
+/** What decides by its bytes whether the type of the line that begins at `start` is one of these. */
+export function typeMatcher(
+  types: readonly string[],
+): (bytes: Uint8Array, start: number) => boolean {
   const wanted = types.map((type) => encoder.encode(`${JSON.stringify(type)},`));
-  return (line) => {
-    const at = typeOffset(line);
-    return wanted.some((type) => startsWith(line, type, at));
+  return (bytes, start) => {
+    const at = typeOffset(bytes, start);
+    return wanted.some((type) => startsWith(bytes, type, at));
   };
 }
 
-function typeOffset(line: Uint8Array): number {
-  const id = line.indexOf(COMMA) + ID.length; // the first comma stands behind the seq
-  return endOfString(line, id) + TYPE.length;
+function typeOffset(bytes: Uint8Array, start: number): number {
+  let at = start + SEQ.length;
+  while (at < bytes.length && bytes[at] !== COMMA) at++;
+  return endOfString(bytes, at + ID.length) + TYPE.length;
 }
 
 /** What decides by its bytes whether a line is that of an id. */

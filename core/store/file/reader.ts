@@ -60,8 +60,7 @@ export class FileReader {
       }
       let seq = piece.firstSeq;
       eachLine(piece.bytes, (start, end) => {
-        const line = piece.bytes.subarray(start, end);
-        if (matches(line)) {
+        if (matches(piece.bytes, start)) {
           parts.push(piece.bytes.subarray(start, end + 1));
           count++;
           lastSeq = seq;
@@ -78,8 +77,8 @@ export class FileReader {
     const events: StoredEvent[] = [];
     for (const { bytes } of pieces) {
       eachLine(bytes, (start, end) => {
-        const line = bytes.subarray(start, end);
-        if (!matches || matches(line)) events.push(eventOf(line));
+        if (matches && !matches(bytes, start)) return;
+        events.push(eventOf(bytes.subarray(start, end)));
       });
     }
     return { events, next };
