@@ -112,7 +112,8 @@ export class Journal {
         const done = await this.store.append(merged, this.#options);
         const outcomes = splitOutcomes(done, { requests, spans });
         this.batches++;
-        batch.forEach((waiting, i) => this.#settle(waiting, outcomes[i]!));
+        merged.forEach((request, i) => this.#tell(request, done[i]!));
+        batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
       } catch (error) {
         if (!(error instanceof CannotStoreError)) {
           this.#failed = error;
@@ -137,20 +138,18 @@ export class Journal {
     });
   }
 
-  #settle(waiting: Waiting, outcome: AppendOutcome): void {
-    if (outcome.ok && outcome.count > 0) {
-      this.events += outcome.count;
-      const { request } = waiting;
-      const { firstSeq, lastSeq, duplicates } = outcome;
-      const commit: Commit = {
-        topic: request.topic,
-        firstSeq,
-        lastSeq,
-        ...(isPacked(request) ? {} : { events: withoutDuplicates(request.events, duplicates) }),
-      };
-      for (const listener of this.#listeners) listener(commit);
-    }
-    waiting.resolve(outcome);
+  /** Tells who listens, once of all that was stored as one. */
+  #tell(request: StoreRequest, outcome: AppendOutcome): void {
+    if (!outcome.ok || outcome.count === 0) return;
+    this.events += outcome.count;
+    const { firstSeq, lastSeq, duplicates } = outcome;
+    const commit: Commit = {
+      topic: request.topic,
+      firstSeq,
+      lastSeq,
+      ...(isPacked(request) ? {} : { events: withoutDuplicates(request.events, duplicates) }),
+    };
+    for (const listener of this.#listeners) listener(commit);
   }
 }
 

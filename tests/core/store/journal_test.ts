@@ -51,6 +51,22 @@ Deno.test("Journal sends what waited as one append when the one before is done",
   assert.equal(journal.batches, 2);
 });
 
+Deno.test("Journal tells listeners once of neighbours that were stored together, before any is answered", async () => {
+  const store = new GatedStore();
+  const journal = new Journal(store);
+  const told: (string | number)[] = [];
+  journal.onCommit(({ topic, firstSeq, lastSeq, events }) => {
+    told.push(`${topic} ${firstSeq}-${lastSeq} ${events?.length}`);
+  });
+  const all = ["t", "t", "u", "t"].map((topic, i) =>
+    journal.submit(one(topic)).then(() => told.push(i))
+  );
+  (await store.next()).resolve();
+  await Promise.all(all);
+  assert.deepEqual(told, ["t 1-2 2", "u 1-1 1", "t 3-3 1", 0, 1, 2, 3]);
+  assert.equal(journal.events, 4);
+});
+
 Deno.test("Journal acknowledges nothing before the append is done", async () => {
   const store = new GatedStore();
   const journal = new Journal(store);
