@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { daemonCommand, permissionFlags } from "../../core/client/launch.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
+import { denoDir } from "../helpers/shell.ts";
 
 const module = new URL("../../daemon/permissions.ts", import.meta.url).href;
 const PROBE = `
@@ -43,7 +44,7 @@ Deno.test("giveUpPermissions leaves no process, no network, no library and no en
 Deno.test("a daemon that was started with every permission still serves when it has given them up", async () => {
   const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
   const socket = `${folder}/evs.sock`;
-  const { program, args } = daemonCommand({
+  const { program, args, env } = daemonCommand({
     dataDir: `${folder}/data`,
     socket,
     config: `${folder}/config.toml`,
@@ -54,7 +55,8 @@ Deno.test("a daemon that was started with every permission still serves when it 
     "-A",
     ...args.filter((flag) => !/^(run|--quiet|--allow|--no-prompt)/.test(flag)),
   ];
-  const child = new Deno.Command(program, { args: all, stdout: "piped", stdin: "null" }).spawn();
+  const child = new Deno.Command(program, { args: all, env, stdout: "piped", stdin: "null" })
+    .spawn();
   const reader = child.stdout.getReader();
   await reader.read();
   const client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
@@ -95,7 +97,7 @@ Deno.test("a daemon whose places lead through a symbolic link serves, keeps its 
   await Deno.symlink(`${folder}/real`, `${folder}/link`);
   const home = `${folder}/link/home`;
   const at = { dataDir: `${home}/not/yet`, socket: `${home}/run/evs.sock` };
-  const env = { HOME: home, XDG_CONFIG_HOME: `${home}/config` };
+  const env = { HOME: home, XDG_CONFIG_HOME: `${home}/config`, DENO_DIR: denoDir() };
   for (const store of ["sqlite", "file"]) {
     const started = await evs(["daemon", "start", "--store", store], { at, env });
     assert.equal(started.code, 0, started.stderr);

@@ -17,6 +17,11 @@ export const project = decodeURIComponent(new URL("../..", import.meta.url).path
   "",
 );
 
+/** Where Deno keeps what it has downloaded: a process with a home of its own would download it again. */
+export function denoDir(): string {
+  return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? ""}/.cache/deno`;
+}
+
 /** A folder with its own home, data and temporary files; removed with everything in it. */
 export class Place {
   readonly folder: string;
@@ -30,8 +35,7 @@ export class Place {
       TMPDIR: `${folder}/tmp`,
       XDG_RUNTIME_DIR: `${folder}/run`,
       EVS_DENO: Deno.execPath(),
-      // Where Deno keeps what it has downloaded: a home of its own would download it again.
-      DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? ""}/.cache/deno`,
+      DENO_DIR: denoDir(),
       NO_COLOR: "1",
     };
   }

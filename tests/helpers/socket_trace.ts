@@ -22,6 +22,8 @@ export interface SocketAudit {
 
 interface Process {
   daemon: boolean | "unknown";
+  /** What it was started with. */
+  program: string;
 }
 
 const LINE = /^(\d+)\s+(.*)$/;
@@ -52,13 +54,15 @@ export class SocketTrace {
 
   /** What was found, when the trace is at its end. */
   end(): SocketAudit {
-    for (const thread of [...this.#waiting.keys()]) this.#know(thread, { daemon: "unknown" });
+    for (const thread of [...this.#waiting.keys()]) {
+      this.#know(thread, { daemon: "unknown", program: "unknown" });
+    }
     return this.#audit;
   }
 
   #did(thread: string, text: string): void {
     // The first of all is the command itself.
-    if (this.#threads.size === 0) this.#threads.set(thread, { daemon: false });
+    if (this.#threads.size === 0) this.#threads.set(thread, { daemon: false, program: "" });
     const process = this.#threads.get(thread);
     if (process) return this.#note(thread, process, text);
     const waiting = this.#waiting.get(thread);
@@ -82,13 +86,14 @@ export class SocketTrace {
     } else if (/^execve/.test(call)) {
       if (result !== 0) return;
       process.daemon = DAEMON.test(text);
+      process.program = /\[.*\]/.exec(text)?.[0] ?? text;
       if (process.daemon) this.#audit.daemons++;
     } else if (/^(clone|fork|vfork)/.test(call)) {
       if (!(result > 0)) return;
       this.#know(String(result), text.includes("CLONE_THREAD") ? process : { ...process });
     } else if (call === "socket" && process.daemon !== false) {
       if (/^socket\(AF_(UNIX|LOCAL)\b/.test(text)) this.#audit.unix++;
-      else this.#audit.network.push(`${thread} ${text}`);
+      else this.#audit.network.push(`${text} by ${process.program}`);
     }
   }
 }

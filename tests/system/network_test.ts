@@ -40,7 +40,7 @@ Deno.test("auditSockets finds the TCP socket of a daemon's thread, and not the o
     const { daemons, network } = await auditSockets(log);
     assert.equal(daemons, 1);
     assert.equal(network.length, 1, network.join("\n"));
-    assert.match(network[0]!, /^\d+ socket\(AF_INET6?, SOCK_STREAM/);
+    assert.match(network[0]!, /^socket\(AF_INET6?, SOCK_STREAM.* by \[.*\/daemon\/main\.ts"\]$/);
   });
 });
 
@@ -97,6 +97,8 @@ Deno.test("SocketTrace knows a thread by the call that made it, when that return
   assert.deepEqual(trace.end(), {
     daemons: 1,
     unix: 1,
-    network: ["12 socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 5"],
+    network: [
+      'socket(AF_INET, SOCK_STREAM, IPPROTO_TCP) = 5 by ["deno", "run", "/x/daemon/main.ts"]',
+    ],
   });
 });
