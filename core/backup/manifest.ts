@@ -48,9 +48,10 @@ export function parseManifest(text: string): Manifest {
       { hint: "use the newer version of evs that made it" },
     );
   }
-  for (const { path } of manifest.files) {
-    const parts = String(path).split("/");
-    if (!PATHS.test(path) || parts.includes("..") || parts.includes(".")) {
+  for (const file of manifest.files as unknown[]) {
+    const path = (file as { path?: unknown } | null)?.path;
+    const parts = typeof path === "string" && PATHS.test(path) ? path.split("/") : [".."];
+    if (parts.includes("..") || parts.includes(".")) {
       throw notOurs(`it holds ${JSON.stringify(path)}, which is no file of a data dir`);
     }
   }
