@@ -1,9 +1,12 @@
 /** Which fields of an event a CEL program can see: all others need not be read. */
 import { isNode, type Node } from "./filter_guard.ts";
 
+/** More of them are not looked for one by one: each name of a payload is held against all of them. */
+const MOST = 16;
+
 /**
  * The fields, as paths from the event: `payload.total` is `["payload", "total"]`. Undefined when the program may look at
- * any: it takes the event or the payload as a whole. One too many does no harm, so what is bound to a name of its own
+ * any, because it takes the event as a whole, or at many. One too many does no harm, so what is bound to a name of its own
  * (`exists(payload, …)`) is taken for the payload.
  */
 export function fieldsOf(root: unknown): string[][] | undefined {
@@ -22,7 +25,8 @@ export function fieldsOf(root: unknown): string[][] | undefined {
     else paths.push(path);
   };
   visit(root);
-  return whole ? undefined : paths;
+  const different = [...new Map(paths.map((path) => [JSON.stringify(path), path])).values()];
+  return whole || different.length > MOST ? undefined : different;
 }
 
 /** The names of `a.b.c`; undefined for any other node. */
