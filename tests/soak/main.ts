@@ -7,6 +7,7 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { descriptors, MIB, p99, residentMemory } from "../helpers/measure.ts";
 import { changeOn, consumeOn, Ledger, pause, prepare, publishOn, tailOn } from "./actors.ts";
 import { chart } from "./chart.ts";
+import { SyncProbe } from "./probe.ts";
 import { findings, type Sample } from "./verdict.ts";
 
 const PUBLISHERS = 4;
@@ -87,18 +88,21 @@ async function watch(
   },
 ): Promise<{ samples: Sample[]; restarts: number }> {
   const samples: Sample[] = [];
+  using control = new SyncProbe(`${daemon.folder}/probe`);
   const [began, seconds] = [performance.now(), minutes * 60];
   let life = 1;
   for (let at = 0; at < seconds && !signal.aborted;) {
     await pause(1000, signal);
     at = (performance.now() - began) / 1000;
     const waits = ledger.waits.splice(0);
+    const syncs = await control.look();
     samples.push({
       at,
       life,
       rss: residentMemory(daemon.pid) / MIB,
       descriptors: descriptors(daemon.pid),
       p99: waits.length > 0 ? p99(waits) : undefined,
+      control: p99(syncs),
     });
     // All restarts are in the first half: the last life is long enough to show a leak.
     if (life === LIVES || at < seconds / 2 * life / (LIVES - 1)) continue;

@@ -30,6 +30,7 @@ function samplesOf(value: (i: number) => Partial<Sample>): Sample[] {
       rss: 90,
       descriptors: 50,
       p99: 5,
+      control: 1,
       ...value(i),
     }),
   );
@@ -46,6 +47,9 @@ Deno.test("findings calls samples flat when they only swing, and names what grow
     "descriptors",
   ]);
   assert.deepEqual(notFlat(samplesOf((i) => ({ p99: 5 + i / 5 }))), ["publish p99"]);
+  const slower = (i: number) => ({ p99: 30 + i, control: 1 + i / 30 });
+  assert.deepEqual(notFlat(samplesOf(slower)), [], "the machine has become slower");
+  assert.deepEqual(notFlat(samplesOf((i) => ({ ...slower(i), control: 1 }))), ["publish p99"]);
 });
 
 Deno.test("findings calls nothing flat that it has no samples of, and says so", () => {

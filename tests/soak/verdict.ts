@@ -11,6 +11,8 @@ export interface Sample {
   descriptors: number;
   /** p99 of the publishes since the sample before, ms; undefined where there was none. */
   p99: number | undefined;
+  /** The same of a write and a sync to a file, without any daemon: what the machine takes just then, ms. */
+  control: number | undefined;
 }
 
 /** One series, and how much it grew. */
@@ -26,7 +28,7 @@ export interface Finding {
 /** Memory may grow by so much in one life, and from the first lives to the last, MiB. */
 const RSS_ROOM = 24;
 const DESCRIPTOR_ROOM = 8;
-/** The last third's p99 against the first's. */
+/** The last third's p99 against the first's, and the same against the control where that has become slower itself. */
 const P99_FACTOR = 2;
 /** Below this, ms, nothing is said of waits. */
 const P99_FLOOR = 20;
@@ -40,6 +42,8 @@ export function findings(samples: readonly Sample[]): Finding[] {
   const warm = samples.filter(({ at, life }) => at - bornAt(samples, life) >= warmUp);
   const third = Math.floor(warm.length / 3);
   const [first, last] = [warm.slice(0, third), warm.slice(-third)];
+  const [before, after] = [middle(first.map(control)), middle(last.map(control))];
+  const slower = before === undefined || after === undefined ? 1 : Math.max(1, after / before);
   const compare = (
     name: string,
     unit: string,
@@ -62,7 +66,7 @@ export function findings(samples: readonly Sample[]): Finding[] {
       "publish p99",
       "ms",
       ({ p99 }) => p99,
-      (early, late) => late < Math.max(P99_FLOOR, early * P99_FACTOR),
+      (early, late) => late < Math.max(P99_FLOOR, early * P99_FACTOR * slower),
     ),
   ];
 }
@@ -77,6 +81,10 @@ function growthInLife(warm: readonly Sample[]): Finding {
   const name = "memory in one life";
   const flat = isKnown(early, late) && late! - early! < RSS_ROOM;
   return { name, unit: "MiB", early, late, flat };
+}
+
+function control(sample: Sample): number | undefined {
+  return sample.control;
 }
 
 function isKnown(...values: (number | undefined)[]): boolean {
