@@ -84,6 +84,7 @@ async function registerSchema(
   });
   if (this.forPeople) tell(this, info, flags);
   else this.printJson(info);
+  warn(this, info);
 }
 
 async function registerFolder(
@@ -112,6 +113,7 @@ async function registerFolder(
   const client = await context.client();
   const infos = await client.registerSchemas({ schemas, dryRun: flags.dryRun });
   infos.forEach((info, index) => {
+    warn(context, info);
     if (context.forPeople) tell(context, info, flags);
     else {
       const dryRun = flags.dryRun ? { dryRun: true } : {};
@@ -130,6 +132,13 @@ function tell(context: EvsContext, info: SchemaInfo, { dryRun }: RegisterFlags):
   context.print(
     escapeText(`${type} ${version} ${done}${against && created ? inWords(against) : ""}`),
   );
+}
+
+/** Said to people and scripts alike, on stderr: it is registered, and does not ask what it seems to ask. */
+function warn(context: EvsContext, { type, warnings = [] }: SchemaInfo): void {
+  for (const { pointer, message } of warnings) {
+    context.say(escapeText(`warning: ${type} at ${pointer}: ${message}`));
+  }
 }
 
 function inWords({ version, backward, forward }: NonNullable<SchemaInfo["against"]>): string {

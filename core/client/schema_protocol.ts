@@ -19,6 +19,8 @@ export interface SchemaInfo {
   compatibility?: CompatibilityLevel;
   /** On registering: how it compares with the version before it, where there is one. */
   against?: SchemaComparison & { version: string };
+  /** On registering: what in it has no effect, by JSON pointer: formats that are not known. */
+  warnings?: { pointer: string; message: string }[];
 }
 
 /** Where one version may refuse payloads of another. */

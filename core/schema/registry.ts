@@ -9,7 +9,8 @@ import type { Fault } from "./faults.ts";
 import { breaksAgainst, compareSchemas, type Comparison } from "./compatibility/compare.ts";
 import type { CompatibilityLevel } from "./compatibility/level.ts";
 import { MAX_SCHEMA_BYTES } from "./limits.ts";
-import { loadCompiler, type Validator } from "./validator.ts";
+import { unknownFormats } from "./unknown_formats.ts";
+import { loadCompiler, loadSchemaTools, type Validator } from "./validator.ts";
 import { compareVersions, nextVersion } from "./version.ts";
 
 /** What a broker asks before it stores an event. An application may write its own. */
@@ -70,6 +71,8 @@ export interface SchemaPlan {
   compatibility: CompatibilityLevel;
   /** How it compares with the version before it, where there is one. */
   against?: { version: string } & Comparison;
+  /** What in it has no effect, by JSON pointer: formats that are not known. */
+  warnings?: Fault[];
   /**
    * Of one that is new.
    * @internal
@@ -144,7 +147,10 @@ export class JsonSchemaRegistry implements SchemaRegistry {
       nextVersion(this.versions(type));
     // What is there was checked when it came, and compiling costs others 10 ms.
     const isKnown = this.get(type, version)?.schema === schema;
-    const validator = isKnown ? undefined : (await loadCompiler())(parseSchema(schema));
+    const { compile, formats } = await loadSchemaTools();
+    const parsed = parseSchema(schema);
+    const validator = isKnown ? undefined : compile(parsed);
+    const warnings = unknownFormats(parsed, formats);
     const compatibility = request.compatibility ?? this.level(type);
     this.setLevel(type, compatibility);
     const entry = this.#add(type, version, schema);
@@ -158,6 +164,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
       compatibility,
       ...(validator === undefined ? {} : { validator }),
       ...(against === undefined ? {} : { against }),
+      ...(warnings.length === 0 ? {} : { warnings }),
     };
   }
 

@@ -21,6 +21,8 @@ export interface SchemaTools {
   compileParts: (schema: unknown) => (pointer: string, value: unknown) => boolean;
   /** Compiles a pattern as schemas have them. */
   compilePattern: (pattern: string) => PatternEngine;
+  /** The formats that are checked. */
+  formats: readonly string[];
 }
 
 let loaded: Promise<SchemaTools> | undefined;
@@ -137,7 +139,7 @@ async function load(): Promise<SchemaTools> {
     budget.refill();
     return compileSafePattern(pattern, { re2: RE2JS, size: { left: MAX_PATTERN_SIZE }, budget });
   };
-  return { compile, compileParts, compilePattern };
+  return { compile, compileParts, compilePattern, formats: Object.keys(definitions) };
 }
 
 function lazily<T>(make: () => T): () => T {

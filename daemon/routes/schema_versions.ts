@@ -79,12 +79,13 @@ function log({ host }: RouteRequest, { record: { type, version }, created }: Sch
 }
 
 function planInfo({ host }: RouteRequest, plan: SchemaPlan): SchemaInfo {
-  const { record, created, compatibility, against } = plan;
+  const { record, created, compatibility, against, warnings } = plan;
   return {
     ...infoOf(record, host.broker.schemas.latest(record.type)),
     created,
     compatibility,
     ...(against === undefined ? {} : { against }),
+    ...(warnings === undefined ? {} : { warnings }),
   };
 }
 

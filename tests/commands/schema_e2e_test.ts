@@ -64,3 +64,17 @@ Deno.test("schema register says where a file is wrong and registers nothing", as
   assert.equal(no.code, 4, no.stderr);
   assert.equal((await evs(["schema", "list"], { at })).stdout, "");
 });
+
+Deno.test("schema register warns of formats that nobody checks, on stderr alone", async () => {
+  await using at = await startDaemon();
+  const stdin = '{"properties":{"at":{"format":"datetime"}}}';
+  for (const args of [["--dry-run"], ["--json"]]) {
+    const made = await evs(["schema", "register", "t", "-", ...args], { at, stdin });
+    assert.equal(made.code, 0, made.stderr);
+    assert.match(
+      made.stderr,
+      /warning: t at \/properties\/at\/format: the format "datetime" is not known and not checked; did you mean date-time\?/,
+    );
+    assert.equal(JSON.parse(made.stdout).warnings.length, 1);
+  }
+});

@@ -353,3 +353,32 @@ Deno.test("JsonSchemaRegistry takes a schema that refers to itself as a whole", 
     ]);
   }
 });
+
+Deno.test("JsonSchemaRegistry says which formats of a schema it does not know", async () => {
+  const schema = {
+    properties: {
+      format: { type: "string", format: "datetime" },
+      mail: { format: "email" },
+      data: { default: { format: "nothing" }, enum: [{ format: "nothing" }] },
+      phone: { prefixItems: [{ format: "phone-number" }] },
+    },
+  };
+  const [plan] = await new JsonSchemaRegistry().plan([
+    { type: "t", schema: JSON.stringify(schema) },
+  ]);
+  assert.equal(plan!.created, true);
+  assert.deepEqual(plan!.warnings, [
+    {
+      pointer: "/properties/format/format",
+      message: 'the format "datetime" is not known and not checked; did you mean date-time?',
+    },
+    {
+      pointer: "/properties/phone/prefixItems/0/format",
+      message: 'the format "phone-number" is not known and not checked',
+    },
+  ]);
+  const [fine] = await new JsonSchemaRegistry().plan([
+    { type: "t", schema: '{"format":"date-time"}' },
+  ]);
+  assert.equal(fine!.warnings, undefined);
+});
