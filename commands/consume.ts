@@ -5,7 +5,7 @@ import { parseDuration } from "../core/duration.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { parseBackoff } from "../core/retry.ts";
 import type { BackoffSpec } from "../core/retry.ts";
-import { exitCode, pausedNotice, summary } from "./consumer/result.ts";
+import { deadNotice, exitCode, pausedNotice, summary } from "./consumer/result.ts";
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
 import { escapeJson } from "./terminal/escape.ts";
@@ -206,6 +206,7 @@ async function consume(
     // stdout belongs to the commands that ran.
     if (this.json) this.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
     else this.say(summary(result));
+    if (result.dead > 0 && !this.json) this.say(deadNotice(flags.name));
     if (result.paused !== undefined) this.say(pausedNotice(flags.name, result.paused));
     this.exitCode = exitCode(result);
   } finally {

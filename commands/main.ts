@@ -121,6 +121,8 @@ function scannerMessage(error: ArgumentScannerError): string {
       const reason = exception instanceof Error ? exception.message : String(exception);
       const name = externalFlagNameOrPlaceholder;
       const what = /^[a-z]/.test(name) ? `--${name}` : name;
+      // A reason that names what was given says it all.
+      if (reason.includes(JSON.stringify(input)) && reason.startsWith(what)) return reason;
       return `${what} cannot be ${JSON.stringify(input)}: ${reason}`;
     },
     EnumValidationError: ({ externalFlagName, input, values, message }) =>
@@ -130,7 +132,7 @@ function scannerMessage(error: ArgumentScannerError): string {
     UnsatisfiedFlagError: ({ externalFlagName, nextFlagName }) =>
       `--${externalFlagName} needs a value${
         nextFlagName === undefined ? "" : `; --${nextFlagName} came instead`
-      }`,
+      }${externalFlagName === "version" ? "; the version of evs itself: evs --version" : ""}`,
     UnexpectedPositionalError: ({ expectedCount, input }) =>
       `${JSON.stringify(input)} is one argument too many: ${expectedCount} ${
         expectedCount === 1 ? "is" : "are"

@@ -48,6 +48,8 @@ export function formatError(
   if (error.hint !== undefined) {
     // One line where nothing runs: it is the error that everybody meets first.
     if (error.code === "daemon/not-running") lines[0] += `; start one: ${paint.bold(error.hint)}`;
+    // A question is nothing to type.
+    else if (error.hint.endsWith("?")) lines.push(`  ${escapeLines(error.hint)}`);
     else lines.push(`  ${paint.dim("try:")} ${escapeLines(error.hint)}`);
   }
   return lines.join("\n") + "\n";

@@ -14,7 +14,12 @@ export function summary(result: ConsumerResult): string {
   return parts.join(", ");
 }
 
-/** What a person does next. */
+/** What a person does next about dead letters. */
+export function deadNotice(name: string): string {
+  return `to see what they died of:\n  evs dlq groups --subscription ${name}`;
+}
+
+/** What a person does next about a pause. */
 export function pausedNotice(name: string, reason: string): string {
   return `paused: ${reason}\nnothing is lost; when it is mended, start consume again, or:\n  evs subscription resume ${name}`;
 }

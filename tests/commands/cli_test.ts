@@ -93,6 +93,11 @@ Deno.test("a wrong word is told with the nearest right one and exit code 2", asy
     [["replay", "x", "--into", "x"], /cannot replay x into itself/],
     [["replay", "x", "--speed", "fast"], /a speed is 1x, 10x/],
     [["topic", "update", "x"], /nothing to change/],
+    [["dlq", "list", "--before", "1x"], /^evs: --before is a number with a unit[^\n]*, not "1x"\n/],
+    [
+      ["schema", "show", "x", "--version"],
+      /--version needs a value; the version of evs itself: evs --version\n/,
+    ],
   ];
   for (const [args, pattern] of cases) {
     const { code, stdout, stderr } = await evs(args, none);

@@ -29,7 +29,10 @@ Deno.test("consume leaves one dead letter after three attempts, and dlq shows, r
     { at },
   );
   assert.equal(consumed.code, 6, consumed.stderr);
-  assert.match(consumed.stderr, /1 done, 2 retried, 1 dead/);
+  assert.match(
+    consumed.stderr,
+    /1 done, 2 retried, 1 dead\n.*\n {2}evs dlq groups --subscription /,
+  );
   assert.equal(consumed.stdout, "");
 
   const [dead, ...others] = await lines(at, ["dlq", "list"]);

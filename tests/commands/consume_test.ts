@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { noticesFor, subscriptionRequest } from "../../commands/consume.ts";
-import { exitCode, summary } from "../../commands/consumer/result.ts";
+import { deadNotice, exitCode, summary } from "../../commands/consumer/result.ts";
 import { readLease } from "../../core/client/consumer/open_port.ts";
 import type { SubscriptionInfo } from "../../core/client/protocol.ts";
 import { effectOf } from "../../commands/subscription/seek.ts";
@@ -51,6 +51,10 @@ Deno.test("exitCode is 0, 6 with dead letters, 1 when paused, 130 after Ctrl-C",
     summary({ ...none, done: 2, lost: 1 }),
     "2 done, 0 retried, 0 dead, 1 to come again",
   );
+});
+
+Deno.test("deadNotice says what to type next, for this subscription alone", () => {
+  assert.match(deadNotice("mailer"), /\n {2}evs dlq groups --subscription mailer$/);
 });
 
 Deno.test("readLease keeps the payload's bytes", () => {

@@ -107,3 +107,11 @@ Deno.test("evs publish says how a payload is typed that a shell or a person has 
   const first = await evs(["publish", "t", "n", "--ndjson"], { at: daemon, stdin: "nope\n" });
   assert.match(first.stderr, /mend line 1, then: evs publish t n --ndjson\n$/);
 });
+
+Deno.test("evs asks what was meant without calling it something to type", async () => {
+  await using daemon = await startDaemon();
+  await daemon.http("PUT", "/v1/subscriptions/mailer", { topic: "t" });
+  const { code, stderr } = await evs(["subscription", "resume", "mailr"], { at: daemon });
+  assert.equal(code, 1);
+  assert.match(stderr, /^evs: there is no subscription mailr\n {2}did you mean mailer\?\n$/);
+});
