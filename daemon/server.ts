@@ -16,6 +16,7 @@ import {
 import { Connections, MOST_PIPELINED } from "./connections.ts";
 import type { Host } from "./host.ts";
 import { rawAnswer } from "./raw_answer.ts";
+import { LookOut } from "./look_out.ts";
 import { protectSocket } from "./socket.ts";
 import {
   BODY_IDLE,
@@ -117,16 +118,21 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
     }
   }
 
-  // It never listens itself (acceptor.ts does). The event begins its look-out for half-open requests; and a server that does
-  // not listen ends each connection after one answer, as one that is closing does.
-  server.emit("listening");
+  const lookOut = new LookOut(server);
+  // It never listens itself (acceptor.ts does), and a server that does not listen ends each connection after one answer, as
+  // one that is closing does.
   Object.defineProperty(server, "listening", { value: true });
   const acceptor = new Acceptor({
     socket: host.socket,
     clock: systemClock,
     hasDescriptor: () => freeDescriptors(host.dataDir, 1) > 0,
     protect: () => protectSocket(host.socket),
-    connection: (socket) => connections.admit(socket) && server.emit("connection", socket),
+    connection(socket) {
+      if (!connections.admit(socket)) return;
+      lookOut.begin();
+      server.emit("connection", socket);
+      socket.once("close", () => connections.size === 0 && lookOut.end());
+    },
     recovered: () => {
       host.metrics.descriptorExhaustions++;
       host.log.logger.warning("no descriptor was left to accept a connection with; it goes on", {

@@ -30,7 +30,7 @@ export interface StartOptions {
 export async function startDaemon(options: StartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
   const { program, args, env } = daemonCommand(launch);
-  const child = new Deno.Command(program, {
+  const command = new Deno.Command(program, {
     args,
     env,
     cwd: "/",
@@ -39,7 +39,12 @@ export async function startDaemon(options: StartOptions): Promise<StartedDaemon>
     stdout: "piped",
     stderr: "piped",
     detached: true,
-  }).spawn();
+  });
+  // A socket is born with what the umask leaves: with this one nobody else ever gets in, not even before its mode is set. The
+  // daemon may not do this itself: its flags would have to allow all of --allow-sys.
+  const umask = Deno.umask(0o077);
+  const child = command.spawn();
+  Deno.umask(umask);
   const onAbort = () => child.kill("SIGKILL");
   signal?.addEventListener("abort", onAbort, { once: true });
 

@@ -65,6 +65,24 @@ for (const store of STORES) {
   });
 }
 
+Deno.test("an idle daemon to which nobody is connected makes no system call at all", async () => {
+  needTools("strace");
+  await using daemon = await startDaemon();
+  await settled(daemon.pid);
+  const { stderr } = await new Deno.Command("timeout", {
+    args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  // Each thread waits in one call; the runtime's own threads end when they had nothing to do for ten seconds.
+  const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+    /^(\[pid +\d+\] )?\w+\(/.test(line) &&
+    !/restart_syscall|<unfinished|<detached|\bexit\(/.test(line)
+  );
+  assert.ok(calls.length <= 20, `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`);
+  await daemon.stop();
+});
+
 /** Waits until a process has come to rest: a second without work, after whatever it did at first. */
 async function settled(pid: number): Promise<void> {
   let last = -1;

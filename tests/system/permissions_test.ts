@@ -81,6 +81,17 @@ Deno.test("a socket folder of another owner, or one that others write to, is ref
   });
 });
 
+Deno.test("the daemon's umask is 077 from its first moment when its user's is 000, and a command keeps the user's", async () => {
+  needTools("jq");
+  await using place = await Place.make();
+  const printed = await place.run(`umask 000
+evs daemon start >/dev/null 2>&1
+grep Umask "/proc/$(evs status --json | jq .pid)/status"
+evs daemon stop >/dev/null 2>&1
+evs with -- sh -c umask`);
+  assert.deepEqual(printed.trim().split(/\s+/), ["Umask:", "0077", "0000"]);
+});
+
 /** Prints where the running daemon is, then its command line, a word a line. */
 const LOOK = `evs status --json | jq -c '{pid, socket, dataDir}'
 tr '\\0' '\\n' <"/proc/$(evs status --json | jq .pid)/cmdline"`;
