@@ -185,6 +185,7 @@ export class FileEventStore implements JournalStore {
         return writer.take(request, now);
       });
       written = [...touched].filter((writer) => writer.hasPending);
+      await this.#context.checkpoint.strikeOff(written.map(({ view }) => view.name));
       for (const writer of written) this.#use(writer, now);
       for (const writer of written) writer.write();
     } catch (error) {
@@ -225,10 +226,7 @@ export class FileEventStore implements JournalStore {
 
   async #sync(writers: readonly TopicWriter[]): Promise<void> {
     try {
-      await Promise.all([
-        this.#context.checkpoint.sync(),
-        ...writers.map((writer) => writer.sync()),
-      ]);
+      await Promise.all(writers.map((writer) => writer.sync()));
     } catch (error) {
       throw this.#fail(error);
     }
@@ -237,7 +235,6 @@ export class FileEventStore implements JournalStore {
   #flush(writers: readonly TopicWriter[]): void {
     void this.#inTurn(() => {
       try {
-        this.#context.checkpoint.syncNow();
         for (const writer of writers) writer.flush();
       } catch (error) {
         throw this.#fail(error);

@@ -1,8 +1,8 @@
 /**
  * The file `checkpoint` of a store: where every topic ends, as of the last close, so that a start need not look into every
- * folder. A topic is struck off before it is written to for the first time since, and the stroke is synced with the write,
- * before the acknowledgement: what the file still says of a topic is true. It is only a memory: whatever is not in it, or
- * all of it when it is damaged, is looked at on the disk.
+ * folder. A topic is struck off, and the stroke synced whatever the durability, before it is written to for the first time
+ * since: what the file still says of a topic is true. It is only a memory: whatever is not in it, or all of it when it is
+ * damaged, is looked at on the disk.
  *
  * ```text
  * env-event-stream checkpoint 1 CRC BYTES
@@ -68,14 +68,20 @@ export class Checkpoint {
     this.#views.delete(topic);
   }
 
-  /** Resolves when the strokes are synced. */
-  async sync(): Promise<void> {
+  /** Topics are about to be written to: resolves when the strokes are synced. What it rejects with is the store's end. */
+  async strikeOff(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) this.strike(topic);
     if (!this.#unsynced) return;
-    await this.#file!.sync();
+    try {
+      await this.#file!.sync();
+    } catch (error) {
+      // Also where there was no room: what a sync that failed has dropped, nobody knows (contract row 7).
+      throw new Error("the checkpoint could not be synced", { cause: error });
+    }
     this.#unsynced = false;
   }
 
-  /** The same; returns when they are. */
+  /** Returns when the strokes are synced. */
   syncNow(): void {
     if (!this.#unsynced) return;
     this.#file!.syncNow();

@@ -150,7 +150,6 @@ export class TopicWriter {
 
   /** Makes the segment ready that the next append goes to: a full one is closed and a new one made. */
   prepare(now: number): void {
-    this.#context.checkpoint.strike(this.view.name);
     this.#sealIfFull(now);
     if (this.#active) return;
     const { disk, dir } = this.#context;

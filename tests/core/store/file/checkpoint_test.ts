@@ -164,3 +164,35 @@ Deno.test("FileEventStore drops a checkpoint that it does not read", async () =>
   assert.equal(again.head("a").lastSeq, 6);
   await again.close();
 });
+
+Deno.test("FileEventStore has a topic struck off its checkpoint before anything of it is on the disk", async () => {
+  for (const durability of ["always", "os"] as const) {
+    const disk = await filled();
+    const calls: string[] = [];
+    const store = new FileEventStore(DIR, { disk, lookAtMost: 2, durability });
+    disk.onCall = ({ op, path }) => {
+      if (op === "write" || op === "sync") calls.push(`${op} ${path.split("/").at(-1)}`);
+    };
+    await append(store, "a");
+    const lines = calls.findIndex((call) => call === "write 0000000000000001.ndjson");
+    assert.deepEqual(calls.slice(0, 2), ["write checkpoint", "sync checkpoint"], durability);
+    assert.ok(lines >= 2, calls.join());
+    disk.onCall = undefined;
+    await store.close();
+  }
+});
+
+Deno.test("FileEventStore takes nothing more when its checkpoint could not be synced", async () => {
+  const disk = await filled();
+  const store = open(disk);
+  disk.onCall = ({ op, path }) => {
+    if (op === "sync" && path === CHECKPOINT) throw new Error("EIO");
+  };
+  await assert.rejects(append(store, "a"), /could not be synced/);
+  disk.onCall = undefined;
+  await assert.rejects(append(store, "B"), /could not be synced/);
+  await store.close();
+  const again = open(disk.kill());
+  assert.deepEqual(TOPICS.map((topic) => countOf(again, topic)), [3, 3, 3]);
+  await again.close();
+});
