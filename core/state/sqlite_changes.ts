@@ -124,14 +124,15 @@ export function statementsOf(change: StateChange): Statement[] {
       const asked = [JSON.stringify(ids), subscription, topic];
       return [
         {
-          // By SQL alone: neither events nor attempts pass through a process on their way.
+          // By SQL alone: neither events nor attempts pass through a process on their way. A cross join: the ids come
+          // first; the other way round SQLite reads the whole list again for each dead letter.
           sql: `INSERT OR REPLACE INTO retries
             (subscription, topic, id, seq, key, type, due_at, next_attempt, failures, attempts, line,
              edited_from)
             SELECT ?, topic, dead_letters.id, seq, dead_letters.key, dead_letters.type, ?,
               ifnull(json_extract(attempts, '$[#-1].attempt'), 0) + 1, 0, attempts, line, edited_from
             FROM json_each(?) AS asked
-            JOIN dead_letters ON dead_letters.subscription = ? AND dead_letters.topic = ?
+            CROSS JOIN dead_letters ON dead_letters.subscription = ? AND dead_letters.topic = ?
               AND dead_letters.id = asked.value
             ORDER BY asked.key`,
           values: [to, Math.round(dueAt), ...asked],

@@ -100,3 +100,30 @@ Deno.test("SqliteState reads beside a writer what the writer has committed", () 
     await reader.close();
     await writer.close();
   }));
+
+/** Moves `count` dead letters of one subscription; ms. */
+function moveTakes(path: string, count: number): number {
+  const state = new SqliteState(path);
+  const line = new TextEncoder().encode('{"seq":1}\n');
+  const ids = Array.from({ length: count }, (_, i) => `${count}-${i}`);
+  const about = { subscription: "s", topic: "t" };
+  state.commitSync(ids.map((id) => ({
+    op: "dead.put",
+    record: { ...about, seq: 1, id, type: "n", reason: "no", diedAt: 1, attempts: [], line },
+  })));
+  const start = performance.now();
+  state.commitSync([{ op: "dead.retry", ...about, ids, to: "s", dueAt: 1 }]);
+  const took = performance.now() - start;
+  assert.equal(state.countDeadLetters({}), 0);
+  assert.equal(state.load().retries.length, count);
+  state.closeSync();
+  return took;
+}
+
+Deno.test("SqliteState moves dead letters in a time that grows as they do", () =>
+  inFolder((path) => {
+    // Sixteen times as many: what compares each with each takes 256 times as long.
+    const [few, many] = [500, 8000].map((count) => moveTakes(`${path}-${count}`, count));
+    assert.ok(many! < Math.max(64 * few!, 1000), `${few} ms for 500, ${many} ms for 8000`);
+    return Promise.resolve();
+  }));
