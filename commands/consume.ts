@@ -9,6 +9,7 @@ import { deadNotice, exitCode, pausedNotice, summary } from "./consumer/result.t
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
 import { escapeJson } from "./terminal/escape.ts";
+import { shellWord } from "./shell_words.ts";
 import { passSignals } from "./terminal/signals.ts";
 
 type ConsumeFlags = {
@@ -168,9 +169,17 @@ async function consume(
   topic: string,
   ...command: string[]
 ): Promise<void> {
+  const behind = this.argv.includes("--") ? this.argv.slice(this.argv.indexOf("--") + 1) : [];
+  // What stands behind `--` is the command's: a topic that was forgotten must not be found there.
+  if (behind.length > command.length) {
+    throw new InvalidArgumentError("TOPIC is missing", {
+      code: "argument/usage",
+      hint: `evs consume TOPIC --name ${flags.name} -- ${behind.map(shellWord).join(" ")}`,
+    });
+  }
   if (command.length === 0) {
     throw new InvalidArgumentError("no command to run for each event", {
-      hint: `evs consume ${topic} --name ${flags.name} -- COMMAND`,
+      hint: `evs consume ${shellWord(topic)} --name ${flags.name} -- COMMAND`,
     });
   }
   const client = await this.client();

@@ -123,7 +123,9 @@ function scannerMessage(error: ArgumentScannerError): string {
       const what = /^[a-z]/.test(name) ? `--${name}` : name;
       // A reason that names what was given says it all.
       if (reason.includes(JSON.stringify(input)) && reason.startsWith(what)) return reason;
-      return `${what} cannot be ${JSON.stringify(input)}: ${reason}`;
+      return `${what} cannot be ${JSON.stringify(input)}: ${
+        reason.replace(`, not ${JSON.stringify(input)}`, "")
+      }`;
     },
     EnumValidationError: ({ externalFlagName, input, values, message }) =>
       `--${externalFlagName} is ${values.join(", ")}, not ${JSON.stringify(input)}${

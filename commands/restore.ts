@@ -2,6 +2,7 @@
 import type { EvsContext } from "./context.ts";
 import { text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
+import { formatTime } from "./terminal/table.ts";
 
 export const route = verb<{ force?: boolean }, [string]>({
   brief: "Bring back what evs backup has put into a file",
@@ -42,7 +43,7 @@ export const route = verb<{ force?: boolean }, [string]>({
       "data dir": dataDir,
       topics,
       events,
-      "backup of": new Date(createdAt).toISOString(),
+      "backup of": formatTime(createdAt),
       ...(keptAt === undefined ? {} : { "kept before": keptAt }),
     }));
   },

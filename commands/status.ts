@@ -1,5 +1,6 @@
 /** `evs status`: how the daemon is. */
 import { formatBytes, formatDuration } from "../core/duration.ts";
+import { formatCount } from "./terminal/table.ts";
 import { ExitCode } from "../core/errors.ts";
 import { verb } from "./define.ts";
 
@@ -35,13 +36,23 @@ export const route = verb({
         ? status.subscriptions
         : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
       "waiting for retry": status.scheduled,
-      "dead letters": status.deadLetters,
+      "dead letters": status.deadLetters === 0
+        ? 0
+        : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,
       schemas: status.schemas,
       connections: status.connections,
       tails: status.tails,
       memory: formatBytes(status.memory.rss),
-      permissions: status.permissions.join(" "),
+      permissions: status.permissions.flatMap(byPath),
     }));
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });
+
+/** A flag of several paths is too long for a line. */
+function byPath(flag: string): string[] {
+  const [name, paths] = flag.split(/=(.*)/);
+  return paths === undefined
+    ? [flag]
+    : paths.split(/(?<!,),(?!,)/).map((path) => `${name}=${path}`);
+}

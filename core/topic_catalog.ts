@@ -88,7 +88,9 @@ export class TopicCatalog {
       `the topic ${name} is there already, with another ${differs.join(", ")}`,
       {
         code: "topic/exists",
-        hint: `evs topic update ${name} changes it`,
+        hint: differs.includes("store")
+          ? `a topic's store is fixed: create another topic, then evs replay ${name} --into it`
+          : `evs topic update ${name} changes it`,
         details: { topic: name, differs, options: there.options },
       },
     );

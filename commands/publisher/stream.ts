@@ -52,8 +52,7 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
       hinted.add(hint);
       context.stderr.writeSync(formatError(context, refusedError(told)));
     },
-    onProgress: (now) =>
-      progress.update(() => `${formatCount(now.count)} events to ${options.topic}`),
+    onProgress: (now) => progress.update(() => `${plural(now.count, "event")} to ${options.topic}`),
   });
   progress.clear();
   receipt(context, options.topic, tally);
@@ -70,7 +69,9 @@ function receipt(context: EvsContext, topic: string, tally: Tally): void {
     return;
   }
   const parts = [`Published ${plural(count, "event")} to ${escapeText(topic)}`];
-  if (count > 0) parts.push(`(seq ${firstSeq} to ${lastSeq})`);
+  if (count > 0) {
+    parts.push(firstSeq === lastSeq ? `(seq ${firstSeq})` : `(seq ${firstSeq} to ${lastSeq})`);
+  }
   if (duplicates > 0) parts.push(`and found ${plural(duplicates, "duplicate")}`);
   if (refused > 0) parts.push(`; ${plural(refused, "line")} refused`);
   context.print(parts.join(" ").replace(" ;", ";"));

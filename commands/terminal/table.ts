@@ -78,16 +78,18 @@ export function shorten(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** Names and values, one a line. */
+/** Names and values, one a line; a list has a line for each of its values. */
 export function formatFacts(
   facts: Record<string, unknown>,
   options: { paint: Palette },
 ): string {
   const entries = Object.entries(facts).filter(([, value]) => value !== undefined);
   const longest = Math.max(0, ...entries.map(([name]) => width(name)));
-  return entries.map(([name, value]) =>
-    `${options.paint.dim(pad(name, { width: longest }))}  ${cellText(value)}\n`
-  ).join("");
+  const below = `\n${" ".repeat(longest)}  `;
+  return entries.map(([name, value]) => {
+    const lines = Array.isArray(value) ? value.map(cellText).join(below) : cellText(value);
+    return `${options.paint.dim(pad(name, { width: longest }))}  ${lines}\n`;
+  }).join("");
 }
 
 /** The columns that a text takes: wide East Asian characters and emoji take two, combining marks none. */

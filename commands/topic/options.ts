@@ -4,6 +4,7 @@ import { type Durability, intervalOf, parseDurability } from "../../core/store/d
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { TopicInfo, TopicRequest } from "../../core/client/protocol.ts";
 import { count, text } from "../define.ts";
+import { formatTime } from "../terminal/table.ts";
 
 /** What `create` and `update` take. */
 export interface TopicFlags {
@@ -96,6 +97,6 @@ export function topicFacts(topic: TopicInfo): Record<string, unknown> {
     "max bytes": topic.maxBytes === 0 ? "no limit" : formatBytes(topic.maxBytes),
     schema: topic.schema,
     ...(topic.persistent ? { durability: durabilityText(topic.durability) } : {}),
-    created: new Date(topic.createdAt).toISOString(),
+    created: formatTime(topic.createdAt),
   };
 }

@@ -1,5 +1,5 @@
 /** Where things are: the data dir, the socket and the config file, after the XDG base directory specification. */
-import { SocketError } from "../errors.ts";
+import { InvalidArgumentError, SocketError } from "../errors.ts";
 
 /** The three places that client and daemon must agree on. */
 export interface Paths {
@@ -11,9 +11,18 @@ export interface Paths {
 /** The longest path that the kernel binds: `sun_path` has 108 bytes, one of them a NUL (unix(7)). */
 export const MAX_SOCKET_PATH = 107;
 
-/** Finds the places from the environment. Throws `SocketError` when `EVS_SOCKET` itself is too long. */
+/**
+ * Finds the places from the environment. Throws `SocketError` when `EVS_SOCKET` itself is too long, and
+ * `InvalidArgumentError` where nothing says where the data dir is.
+ */
 export function resolvePaths(env: (name: string) => string | undefined): Paths {
   const set = (name: string) => env(name) || undefined;
+  if (!["HOME", "EVS_DATA_DIR", "XDG_DATA_HOME", "EVS_SOCKET"].some(set)) {
+    throw new InvalidArgumentError("HOME is not set, so nothing says where the data dir is", {
+      code: "datadir/unknown",
+      hint: "set EVS_DATA_DIR, as in: EVS_DATA_DIR=/var/lib/evs evs daemon start",
+    });
+  }
   const home = set("HOME") ?? "/";
   const dataDir = absolute(
     set("EVS_DATA_DIR") ?? `${set("XDG_DATA_HOME") ?? `${home}/.local/share`}/evs`,

@@ -92,6 +92,13 @@ Deno.test("formatTable puts a column below its row and drops others where the te
   assert.equal(fit(18), "AGE  ID\n1m   abcdef0123\n  connect timed o…\n");
 });
 
+Deno.test("formatFacts gives each value of a list a line below the first", () => {
+  assert.equal(
+    formatFacts({ size: 1, flags: ["-a", "\x1b-b"] }, { paint: plain }),
+    "size   1\nflags  -a\n       \\e-b\n",
+  );
+});
+
 Deno.test("formatFacts leaves out what is undefined", () => {
   assert.equal(
     formatFacts({ name: "a", size: undefined, paused: false }, { paint: plain }),

@@ -5,6 +5,9 @@ import { shellWord, typedAgain } from "../../commands/shell_words.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
 
+/** Where Deno keeps what it has downloaded: without a home it would download it again. */
+const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
+
 Deno.test("osError takes the system's words and what was asked of it, and nothing else", () => {
   const error = osError(new Error("No such file or directory (os error 2): mkdir '/x/y'"))!;
   assert.equal(error.message, "mkdir '/x/y': no such file or directory");
@@ -114,4 +117,53 @@ Deno.test("evs asks what was meant without calling it something to type", async 
   const { code, stderr } = await evs(["subscription", "resume", "mailr"], { at: daemon });
   assert.equal(code, 1);
   assert.match(stderr, /^evs: there is no subscription mailr\n {2}did you mean mailer\?\n$/);
+});
+
+Deno.test("evs without a home folder asks where the data dir is, and evs with needs none", async () => {
+  const { program, options } = evsCommand(["status"]);
+  const run = async (args: readonly string[], env: Record<string, string> = {}) => {
+    const keep = { PATH: Deno.env.get("PATH")!, DENO_DIR: denoDir, NO_COLOR: "1", ...env };
+    const { code, stderr } = await new Deno.Command(program, {
+      ...options,
+      args: [...options.args!.slice(0, -1), ...args],
+      env: keep,
+      clearEnv: true,
+    }).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  for (const args of [["status"], ["publish", "t", "n", "1"], ["daemon", "start"]]) {
+    const { code, stderr } = await run(args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /^evs: HOME is not set.*\n {2}try: set EVS_DATA_DIR/);
+  }
+  assert.equal((await run(["with", "--", "true"])).code, 0);
+  assert.equal((await run(["status"], { EVS_DATA_DIR: "/nonexistent" })).code, 5);
+});
+
+Deno.test("evs leads on where a topic, a flag's value or another store was meant otherwise", async () => {
+  await using daemon = await startDaemon();
+  await daemon.publish("t", "n", 1);
+  const cases: [args: string[], said: string, code: number][] = [
+    [
+      ["consume", "--name", "m", "--until-empty", "--", "jq", "-r", ".a b"],
+      "evs: TOPIC is missing\n  try: evs consume TOPIC --name m -- jq -r '.a b'\n",
+      2,
+    ],
+    [
+      ["dlq", "list", "--since", "yesterday"],
+      'evs: --since is a number with a unit, such as 500ms, 30s, 5m, 2h or 7d, not "yesterday"\n' +
+      "  try: evs dlq list --help\n",
+      2,
+    ],
+    [
+      ["topic", "create", "t", "--store", "file"],
+      "evs: the topic t is there already, with another store\n" +
+      "  try: a topic's store is fixed: create another topic, then evs replay t --into it\n",
+      3,
+    ],
+  ];
+  for (const [args, said, code] of cases) {
+    const result = await evs(args, { at: daemon });
+    assert.deepEqual([result.stderr, result.code], [said, code], args.join(" "));
+  }
 });
