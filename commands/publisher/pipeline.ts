@@ -65,6 +65,11 @@ export async function publishLines(
   return await new Pipeline(connection, next, options).run();
 }
 
+/** What `next` rejects with to end early: whole lines that were read are still sent and acknowledged, a half one is not. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+}
+
 class Pipeline {
   #connection: Connection;
   #next: NextChunk;
@@ -105,7 +110,9 @@ class Pipeline {
       else if (this.#inputEnded && this.#idle) break;
       else await this.#change();
     }
-    if (this.#inputFailure !== undefined) throw this.#inputFailure;
+    if (this.#inputFailure !== undefined && !(this.#inputFailure instanceof Interrupted)) {
+      throw this.#inputFailure;
+    }
     return this.#tally;
   }
 
@@ -145,7 +152,8 @@ class Pipeline {
     } catch (error) {
       this.#inputFailure = error;
     }
-    this.#lines.end();
+    // What broke off in the middle of a line is no line.
+    if (this.#inputFailure === undefined) this.#lines.end();
     this.#inputEnded = true;
     this.#notify();
   }

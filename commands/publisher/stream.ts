@@ -6,7 +6,8 @@ import { formatError } from "../report.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { Progress } from "../terminal/progress.ts";
 import { formatCount, plural } from "../terminal/table.ts";
-import { type NextChunk, publishLines, type Tally } from "./pipeline.ts";
+import { passSignals, signalCode } from "../terminal/signals.ts";
+import { Interrupted, type NextChunk, publishLines, type Tally } from "./pipeline.ts";
 
 const READ_SIZE = 256 * 1024;
 
@@ -39,7 +40,8 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
     now: () => context.clock.monotonic(),
   });
   const hinted = new Set<string | undefined>();
-  const tally = await publishLines(connection, options.next, {
+  const interrupt = interruptible(options.next);
+  const tally = await publishLines(connection, interrupt.next, {
     ...options,
     clock: context.clock,
     onRefused(refused) {
@@ -54,11 +56,49 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
     },
     onProgress: (now) => progress.update(() => `${plural(now.count, "event")} to ${options.topic}`),
   });
+  interrupt.forget();
   progress.clear();
   receipt(context, options.topic, tally);
   const error = endOf(tally, options);
   if (error !== undefined) throw error;
   if (tally.refused > 0) context.exitCode = ExitCode.Partly;
+  if (interrupt.signal === undefined) return;
+  context.say(
+    `interrupted; the last acknowledged line is ${tally.acknowledgedLine}\n  to go on: ${
+      options.goOn(tally.acknowledgedLine)
+    }`,
+  );
+  context.exitCode = signalCode(interrupt.signal);
+}
+
+/**
+ * Ctrl-C ends the input: what was read is sent, acknowledged and told. The second one ends at once.
+ */
+function interruptible(next: NextChunk): {
+  next: NextChunk;
+  readonly signal: Deno.Signal | undefined;
+  forget: () => void;
+} {
+  let signal: Deno.Signal | undefined;
+  let stop = (_reason: Error) => {};
+  const forget = passSignals((got) => {
+    if (signal !== undefined) Deno.exit(signalCode(got));
+    signal = got;
+    stop(new Interrupted());
+  });
+  return {
+    forget,
+    get signal() {
+      return signal;
+    },
+    // Not a race against one promise for ever: that would gather a reaction with every chunk.
+    next: () =>
+      new Promise((resolve, reject) => {
+        if (signal !== undefined) return reject(new Interrupted());
+        stop = reject;
+        next().then(resolve, reject);
+      }),
+  };
 }
 
 function receipt(context: EvsContext, topic: string, tally: Tally): void {

@@ -156,3 +156,27 @@ Deno.test("publish --ndjson says how many lines were acknowledged when the daemo
   await writer.close().catch(() => {});
   await at.start();
 });
+
+Deno.test("publish --ndjson that is interrupted sends no half line and tells the last acknowledged one", async () => {
+  await using at = await startDaemon();
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    const running = new RunningEvs(["publish", signal, "x", "--ndjson"], { at, stdin: "" });
+    const writer = running.child.stdin.getWriter();
+    await writer.write(encoder.encode("1\n2\n3\n12"));
+    await until(async () => {
+      const answer = await at.http("GET", `/v1/topics/${signal}/events`);
+      return answer.status === 200 && answer.text.split("\n").length === 4;
+    });
+    running.child.kill(signal);
+    const status = await running.end();
+    assert.equal(status.code, code, running.stderr);
+    assert.equal(JSON.parse(running.stdout).count, 3);
+    assert.equal(
+      running.stderr,
+      "interrupted; the last acknowledged line is 3\n" +
+        `  to go on: evs publish ${signal} x --ndjson --skip 3\n`,
+    );
+    await writer.close().catch(() => {});
+    assert.deepEqual((await at.replay(signal)).map(({ payload }) => payload), [1, 2, 3]);
+  }
+});
