@@ -43,6 +43,12 @@ Deno.test("findings calls samples flat when they only swing, and names what grow
   assert.deepEqual(notFlat(samplesOf((i) => ({ rss: 90 + i % 10, p99: 3 + i % 4 }))), []);
   assert.deepEqual(notFlat(samplesOf((i) => ({ rss: 90 + i / 4 }))), ["memory"]);
   assert.deepEqual(notFlat(samplesOf((i) => ({ rss: 90 + i % 100 / 2 }))), ["memory in one life"]);
+  // Three short lives and a long one, whose heap finds its size late: the same age weighs the same.
+  const late = (i: number) => i < 150 ? { life: 1 + Math.floor(i / 50) } : { life: 4 };
+  const aged = (i: number) => i < 150 ? 90 + i % 50 / 3 : 90 + Math.min(i - 150, 70) / 3;
+  assert.deepEqual(notFlat(samplesOf((i) => ({ ...late(i), rss: aged(i) }))), []);
+  const heavier = (i: number) => aged(i) + (i < 150 ? 0 : 30);
+  assert.deepEqual(notFlat(samplesOf((i) => ({ ...late(i), rss: heavier(i) }))), ["memory"]);
   assert.deepEqual(notFlat(samplesOf((i) => ({ descriptors: 50 + Math.floor(i / 10) }))), [
     "descriptors",
   ]);

@@ -54,7 +54,7 @@ export function findings(samples: readonly Sample[]): Finding[] {
     return { name, unit, early, late, flat: isKnown(early, late) && isFlat(early!, late!) };
   };
   return [
-    compare("memory", "MiB", ({ rss }) => rss, (early, late) => late - early < RSS_ROOM),
+    memoryOfLives(samples, warm),
     growthInLife(warm),
     compare(
       "descriptors",
@@ -69,6 +69,19 @@ export function findings(samples: readonly Sample[]): Finding[] {
       (early, late) => late < Math.max(P99_FLOOR, early * P99_FACTOR * slower),
     ),
   ];
+}
+
+/** From the first lives to the last, each at the age that all of them reach: the heap of a longer life is larger. */
+function memoryOfLives(samples: readonly Sample[], warm: readonly Sample[]): Finding {
+  const age = ({ at, life }: Sample) => at - bornAt(samples, life);
+  const oldest = Map.groupBy(samples, ({ life }) => life).values().map((life) => age(life.at(-1)!));
+  const least = Math.min(...oldest);
+  const peers = warm.filter((sample) => age(sample) <= least);
+  const third = Math.floor(peers.length / 3);
+  const early = middle(peers.slice(0, third).map(({ rss }) => rss));
+  const late = middle(peers.slice(-third).map(({ rss }) => rss));
+  const flat = isKnown(early, late) && late! - early! < RSS_ROOM;
+  return { name: "memory", unit: "MiB", early, late, flat };
 }
 
 /** The longest life: what it weighed early and late in it. */
