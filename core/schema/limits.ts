@@ -138,13 +138,23 @@ function resolve(root: Schema, reference: string): unknown {
   if (!reference.startsWith("#/")) return findAnchor(root, reference.slice(1))?.value;
   let value: unknown = root;
   for (const part of reference.slice(2).split("/")) {
-    const name = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+    const name = decoded(part)?.replaceAll("~1", "/").replaceAll("~0", "~");
+    if (name === undefined) return undefined;
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
       return undefined;
     }
     value = (value as Schema)[name];
   }
   return value;
+}
+
+function decoded(part: string): string | undefined {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return undefined; // a bad percent escape names nothing
+    throw error;
+  }
 }
 
 /** The schema with this anchor, and the JSON pointer to it. */

@@ -115,6 +115,7 @@ const refused: [string, unknown, RegExp][] = [
     /\/properties\/a\/\$ref/,
   ],
   ["refers to nothing", { $ref: "#/$defs/none" }, /not there/],
+  ["refers with a bad escape", { $ref: "#/$defs/%" }, /not there/],
   ["has look-around", { pattern: "^(?=a)b" }, /look-around/],
   ["has a back-reference", { pattern: "(a)\\1" }, /back-reference/],
   ["refers to itself for the same value", {
