@@ -1,12 +1,9 @@
 /**
  * The HTTP server's look-out for half-open requests (contract row 18): a timer, which runs only while somebody is connected.
- * An idle daemon does nothing at all, not even once a second (row 20).
+ * An idle daemon does nothing at all, not even once a second (row 20). The server never listens itself (acceptor.ts): told that
+ * it does it begins its timer, closed it ends it, as often as one likes.
  */
 import type http from "node:http";
-import { clearInterval } from "node:timers";
-
-/** What Node calls its timer; there is no other way to it. Where it is not found it runs on, which costs little. */
-const TIMER = "http.server.connectionsCheckingInterval";
 
 /** See the head of this file. */
 export class LookOut {
@@ -17,7 +14,7 @@ export class LookOut {
     this.#server = server;
   }
 
-  /** Somebody is connected. The server begins its timer when it is told that it listens. */
+  /** Somebody is connected. */
   begin(): void {
     if (this.#running) return;
     this.#running = true;
@@ -27,10 +24,7 @@ export class LookOut {
   /** Nobody is connected any more. */
   end(): void {
     if (!this.#running) return;
-    const name = Object.getOwnPropertySymbols(this.#server)
-      .find(({ description }) => description === TIMER);
-    if (name === undefined) return;
-    clearInterval((this.#server as unknown as Record<symbol, NodeJS.Timeout>)[name]);
     this.#running = false;
+    this.#server.close();
   }
 }

@@ -78,3 +78,21 @@ for (const store of STORES) {
     await daemon.stop();
   });
 }
+
+Deno.test("a half-open request is gone within 12 s when everybody else had left before it came", async () => {
+  await using daemon = await startDaemon();
+  // The look-out ends with the last connection: it must begin anew with the next one.
+  for (let n = 0; n < 3; n++) {
+    const connection = await RawConnection.open(daemon.socket);
+    await connection.send(head("GET /v1/health", "connection: close"));
+    await connection.untilEnd();
+    connection.close();
+  }
+  const half = await RawConnection.open(daemon.socket);
+  await half.send("GET /v1/hea");
+  const deadline = Promise.withResolvers<string>();
+  const timer = setTimeout(() => deadline.resolve("it was never ended"), DEADLINE);
+  assert.match(await Promise.race([half.untilEnd(), deadline.promise]), /^HTTP\/1\.1 408 /);
+  clearTimeout(timer);
+  half.close();
+});

@@ -68,6 +68,10 @@ for (const store of STORES) {
 Deno.test("an idle daemon to which nobody is connected makes no system call at all", async () => {
   needTools("strace");
   await using daemon = await startDaemon();
+  const connection = await RawConnection.open(daemon.socket);
+  await connection.send(head("GET /v1/health", "connection: close"));
+  await connection.untilEnd();
+  connection.close();
   await settled(daemon.pid);
   const { stderr } = await new Deno.Command("timeout", {
     args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
