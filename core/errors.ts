@@ -5,6 +5,7 @@
  * scripts, never reworded), a message for people, `details` for machines, and a `hint`: the next thing to type.
  * The HTTP status and the exit code of a kind are decided here and nowhere else.
  */
+import { clipped, clippedDetails } from "./clipped.ts";
 
 /** Exit codes of the `evs` command, as promised in docs/configuration.md. */
 export const ExitCode = {
@@ -71,13 +72,13 @@ export class EvsError extends Error {
     message: string,
     options: ErrorOptions = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(clipped(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = kind.code;
     this.status = kind.status;
     this.exit = kind.exit;
-    this.hint = options.hint;
-    this.details = options.details;
+    this.hint = options.hint && clipped(options.hint);
+    this.details = options.details && clippedDetails(options.details);
   }
 
   /** The error as JSON for the wire. */

@@ -32,6 +32,8 @@ export interface PipelineOptions {
   clock: Clock;
   /** Called for each refused line, in order. */
   onRefused: (refused: RefusedLine) => void;
+  /** Called with how many more were refused behind those, which the daemon did not list. */
+  onRefusedMore?: (count: number) => void;
   /** Called after each reply. */
   onProgress?: (tally: Readonly<Tally>) => void;
 }
@@ -212,6 +214,10 @@ class Pipeline {
     const refused = reply.refused ?? [];
     tally.refused += refused.length;
     for (const line of refused) this.#options.onRefused(line);
+    if (reply.refusedMore !== undefined) {
+      tally.refused += reply.refusedMore;
+      this.#options.onRefusedMore?.(reply.refusedMore);
+    }
     const last = refused.at(-1);
     if (status < 400) {
       tally.acknowledgedLine = batch.firstLine + batch.lines - 1;

@@ -54,6 +54,10 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
       hinted.add(hint);
       context.stderr.writeSync(formatError(context, refusedError(told)));
     },
+    onRefusedMore(count) {
+      progress.clear();
+      context.say(`${plural(count, "more line")} refused`);
+    },
     onProgress: (now) => progress.update(() => `${plural(now.count, "event")} to ${options.topic}`),
   });
   interrupt.forget();

@@ -64,7 +64,10 @@ export interface PublishReply {
   lines: number;
   /** In order; only for at most 100 events. */
   events?: { seq: number; id: string; schemaVersion: string; duplicate?: true }[];
+  /** In order; the first thousand. */
   refused: RefusedLine[];
+  /** Lines that were refused and are not listed, where there are any. */
+  refusedMore?: number;
   error?: ErrorBody;
 }
 

@@ -119,7 +119,7 @@ class LinesPublish {
       firstLine: options.line,
       unchecked: (type) => host.broker.gate.unchecked(topic, { type, version }),
       refuse: (line, error) => {
-        this.#tally.refused.push({ line, ...error.toBody() });
+        this.#tally.refuse(line, error);
         host.metrics.refused++;
         return onError === "skip";
       },

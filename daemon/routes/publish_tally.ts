@@ -1,10 +1,12 @@
 /** What a publish has stored, added up over its appends. */
-import { ConflictError } from "../../core/errors.ts";
+import { ConflictError, type EvsError } from "../../core/errors.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
 import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
 
 /** Seqs and ids are told one by one up to this many events. */
 const LISTED = 100;
+/** Refused lines are told one by one up to this many: what is told of a line of two bytes takes hundreds. */
+const REFUSED_LISTED = 1000;
 
 /** What has been stored so far, added up. */
 export class Tally {
@@ -13,7 +15,8 @@ export class Tally {
   firstSeq = 0;
   lastSeq = 0;
   lines = 0;
-  readonly refused: RefusedLine[] = [];
+  readonly #refused: RefusedLine[] = [];
+  #refusedMore = 0;
   readonly #events: NonNullable<PublishReply["events"]> = [];
   #listed = true;
 
@@ -54,8 +57,14 @@ export class Tally {
     });
   }
 
+  /** Adds a line that was refused. */
+  refuse(line: number, error: EvsError): void {
+    if (this.#refused.length < REFUSED_LISTED) this.#refused.push({ line, ...error.toBody() });
+    else this.#refusedMore++;
+  }
+
   reply(durable: boolean): PublishReply {
-    const { count, duplicates, lines, refused } = this;
+    const { count, duplicates, lines } = this;
     const only = this.#listed && count === 0 ? this.#events[0] : undefined;
     return {
       count,
@@ -65,7 +74,8 @@ export class Tally {
       durable,
       lines,
       ...(this.#listed ? { events: this.#events } : {}),
-      refused,
+      refused: this.#refused,
+      ...(this.#refusedMore > 0 ? { refusedMore: this.#refusedMore } : {}),
     };
   }
 }
