@@ -36,12 +36,25 @@ export function handlerOf(
   options: Pick<SubscribeOptions, "middleware" | "timeoutMs" | "upcast">,
   clock: Clock,
 ): Handler {
+  assertHandler(handler);
   const { upcast, middleware = [], timeoutMs } = options;
   const innermost: Handler = upcast
     ? (event, context) => handler(upcast.upcast(event), context)
     : handler;
   const all = timeoutMs === undefined ? middleware : [...middleware, timeout(timeoutMs, { clock })];
   return all.length === 0 ? innermost : compose(innermost, all);
+}
+
+/** Without types a missing function would only show when its events are dead letters. */
+function assertHandler(handler: unknown): void {
+  if (typeof handler === "function") return;
+  throw new InvalidArgumentError(`the handler is a function, not ${shown(handler)}`, {
+    details: { field: "handler" },
+  });
+}
+
+function shown(value: unknown): string {
+  return value === null || value === undefined ? String(value) : typeof value;
 }
 
 /** The place of a position; `UnsupportedError` for an event that has none. */
@@ -65,6 +78,7 @@ export function batchParts(
       details: { field: "size" },
     });
   }
+  assertHandler(handler);
   const whole = timeoutMs === undefined ? handler : timed(handler, timeoutMs, clock);
   const batch = new Batch(whole, { size, maxWaitMs, clock });
   return {

@@ -201,3 +201,16 @@ Deno.test("aggregates: an unknown type, two writers at one version, a gap, a sna
   await refused(open("3").getById("a"), BrokenHistoryError, "aggregate/broken-history");
   assert.equal((await broker.getEventStore().getEvents("aggregates")).length, 2);
 });
+
+Deno.test("a handler that is no function: argument/invalid at once, not a dead letter later", async () => {
+  await using broker = new EventBroker();
+  for (const handler of [undefined, null, "handle"]) {
+    const refusal = (error: unknown) => {
+      assert.ok(error instanceof EvsError && error.code === "argument/invalid", `${error}`);
+      assert.match(error.message, /the handler is a function, not (undefined|null|string)/);
+      return true;
+    };
+    assert.throws(() => broker.subscribe("t", handler as never), refusal);
+    assert.throws(() => broker.subscribeBatch("t", handler as never), refusal);
+  }
+});

@@ -143,16 +143,21 @@ export class ActiveSegment {
     this.#syncedEnd = Math.max(this.#syncedEnd, end);
   }
 
-  /** Takes back what was written and does not count. */
+  /**
+   * Takes back what was written and does not count, durably: the system may have written it to the disk meanwhile, and
+   * after a power cut it would stand where later events were.
+   */
   rollback(): void {
     const pending = this.#pending;
     this.#pending = undefined;
     if (!pending) return;
     if (this.#lines.size() > this.#end) this.#lines.truncate(this.#end);
-    if (!pending.slotsWritten) return;
-    const from = this.#slots * SLOT;
-    const to = Math.min(this.#room, from + pending.blocks.length * SLOT);
-    writeFully(this.#index, new Uint8Array(to - from), from);
+    if (pending.slotsWritten) {
+      const from = this.#slots * SLOT;
+      const to = Math.min(this.#room, from + pending.blocks.length * SLOT);
+      writeFully(this.#index, new Uint8Array(to - from), from);
+    }
+    this.syncNow();
   }
 
   /** Says in the index that everything is synced, so that damage is never taken for an unfinished write. */
