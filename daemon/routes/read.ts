@@ -4,7 +4,7 @@
  */
 import type http from "node:http";
 import { InvalidArgumentError, NotFoundError } from "../../core/errors.ts";
-import { type StoredEvent, toWireLine } from "../../core/event.ts";
+import { toWireLine } from "../../core/event.ts";
 import { compileFilter } from "../../core/filter.ts";
 import { type Offset, parseOffset, resolveOffset } from "../../core/offset.ts";
 import {
@@ -17,9 +17,9 @@ import {
 } from "../../core/replay.ts";
 import { Tail } from "../../core/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/topic.ts";
-import { concat } from "../../core/store/bytes.ts";
 import { LinesReply, turn } from "../lines_reply.ts";
 import type { RouteRequest } from "../router.ts";
+import { sseRender } from "../sse.ts";
 
 const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
 /** The most topics, types and positions that one request names. */
@@ -291,25 +291,3 @@ async function lastRanges(
     await turn();
   }
 }
-
-const encoder = new TextEncoder();
-
-/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells where every topic is. */
-function sseRender(positions: Map<string, number>, options: { several: boolean }): Render {
-  return (events: readonly StoredEvent[]) =>
-    concat(events.flatMap((event) => {
-      positions.set(event.topic, event.seq);
-      const id = options.several
-        ? [...positions].filter(([, seq]) => seq > 0).map(([topic, seq]) => `${topic}:${seq}`).join(
-          ",",
-        )
-        : `${event.topic}:${event.seq}`;
-      return [
-        encoder.encode(`id: ${id}\nevent: ${event.type}\ndata: `),
-        toWireLine(event),
-        NEWLINE,
-      ];
-    }));
-}
-
-const NEWLINE = encoder.encode("\n");
