@@ -9,7 +9,7 @@ import { deadNotice, exitCode, pausedNotice, summary } from "./consumer/result.t
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
 import { escapeJson } from "./terminal/escape.ts";
-import { shellWord } from "./shell_words.ts";
+import { shellWord } from "../core/shell_words.ts";
 import { passSignals } from "./terminal/signals.ts";
 
 type ConsumeFlags = {

@@ -9,7 +9,7 @@ import { Client } from "../core/client/client.ts";
 import { type Paths, resolvePaths } from "../core/client/paths.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { load } from "./lazy.ts";
-import { typedAgain } from "./shell_words.ts";
+import { typedAgain } from "../core/shell_words.ts";
 import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
 import type { TableOptions } from "./terminal/table.ts";
 import { escapeJson, escapeLines } from "./terminal/escape.ts";

@@ -5,7 +5,7 @@ import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
-import { typedAgain } from "./shell_words.ts";
+import { typedAgain } from "../core/shell_words.ts";
 
 /** More than any daemon takes; it keeps a wrong file from being read into memory. */
 const LARGEST_BODY = 16 * 1024 * 1024;

@@ -6,6 +6,7 @@ import {
   type SchemaRegistry,
   type SchemaRequest,
 } from "./schema/registry.ts";
+import { shellWord } from "./shell_words.ts";
 import type { LevelRecord, SchemaRecord, State, StateChange } from "./state/state.ts";
 import { didYouMean } from "./suggest.ts";
 import type { TopicCatalog } from "./topic_catalog.ts";
@@ -97,7 +98,7 @@ export class SchemaGate {
       throw new EventRefusedError(
         "event/schema-required",
         `${topic} takes only types with a schema, and ${type} has none`,
-        { hint: `evs schema register ${type} FILE`, details: { topic, type } },
+        { hint: `evs schema register ${shellWord(type)} FILE`, details: { topic, type } },
       );
     }
     const verdict = registry.validate(type, version, payload);
@@ -112,7 +113,7 @@ export class SchemaGate {
         more > 0 ? `; and ${more} more` : ""
       }`,
       {
-        hint: `evs schema show ${type}`,
+        hint: `evs schema show ${shellWord(type)}`,
         details: { type, version: verdict.version, faults: verdict.faults },
       },
     );

@@ -4,7 +4,7 @@ import { EventRefusedError, EvsError, ExitCode, InvalidArgumentError } from "../
 import { parseJson } from "../../core/json.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
-import { typedAgain } from "../shell_words.ts";
+import { shellWord, typedAgain } from "../../core/shell_words.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
 
@@ -86,7 +86,7 @@ function theOne(details: RawDetail[], id: string): RawDetail {
   const names = details.map(({ detail }) => `${detail.subscription}:${detail.id}`);
   throw new InvalidArgumentError(`${details.length} subscriptions gave up on ${id}: which one?`, {
     code: "argument/usage",
-    hint: names.map((name) => `evs dlq edit ${name}`).join(", or "),
+    hint: names.map((name) => `evs dlq edit ${shellWord(name)}`).join(", or "),
   });
 }
 

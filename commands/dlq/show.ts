@@ -4,6 +4,7 @@ import type { SchemaVerdict } from "../../core/client/schema_protocol.ts";
 import { EvsError } from "../../core/errors.ts";
 import type { DeadLetterDetail } from "../../core/client/protocol.ts";
 import { formatDuration } from "../../core/duration.ts";
+import { shellWord } from "../../core/shell_words.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
@@ -81,8 +82,10 @@ export function describeDeadLetter(
     schema: options.schema,
   }, { paint });
   const attempts = detail.attempts.map((attempt) => describeAttempt(attempt, paint));
-  const retry = `evs dlq retry ${detail.subscription}:${detail.id}`;
-  const edit = `evs dlq edit ${detail.subscription}:${detail.id}`;
+  // An id is the publisher's: what it holds must not run in the shell that the line is pasted into.
+  const name = shellWord(`${detail.subscription}:${detail.id}`);
+  const retry = `evs dlq retry ${name}`;
+  const edit = `evs dlq edit ${name}`;
   return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n${
     paint.dim("mend it first:")
   } ${escapeText(edit)}\n`;

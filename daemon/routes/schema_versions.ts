@@ -11,6 +11,7 @@ import {
 } from "../../core/schema/compatibility/level.ts";
 import { MAX_SCHEMA_BYTES } from "../../core/schema/limits.ts";
 import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
+import { shellWord } from "../../core/shell_words.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { didYouMean } from "../../core/suggest.ts";
 import { Fields } from "../fields.ts";
@@ -108,7 +109,7 @@ async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<
   const from = query.get("from") ?? before;
   if (from === undefined) {
     throw new InvalidArgumentError(`${newer.type} has no version before ${newer.version}`, {
-      hint: `evs schema show ${newer.type}`,
+      hint: `evs schema show ${shellWord(newer.type)}`,
     });
   }
   const older = requireSchema(request, from);

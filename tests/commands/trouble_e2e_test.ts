@@ -1,7 +1,7 @@
 /** What goes wrong around evs (disks, folders, full pipes) is told in words, and never as a bug of ours. */
 import assert from "node:assert/strict";
 import { osError } from "../../core/os_error.ts";
-import { shellWord, typedAgain } from "../../commands/shell_words.ts";
+import { shellWord, typedAgain } from "../../core/shell_words.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
 

@@ -1,4 +1,5 @@
 /** Schemas of types that no stored event has: a name that was mistyped, or one that is not needed any more. */
+import { shellWord } from "../../shell_words.ts";
 import type { Check, Finding } from "../check.ts";
 
 export const schemas: Check = {
@@ -15,7 +16,9 @@ export const schemas: Check = {
         level: "warning",
         where: type,
         what: `no stored event has this type, and it has a schema (${list.join(", ")})`,
-        hint: `evs schema remove ${type} --version ${list[0]}, if nobody will publish it`,
+        hint: `evs schema remove ${shellWord(type)} --version ${
+          shellWord(list[0]!)
+        }, if nobody will publish it`,
         details: { type, versions: list },
       };
     }
