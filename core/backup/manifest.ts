@@ -6,6 +6,9 @@ import { DataDirError } from "../errors.ts";
 export const BACKUP_FORMAT = 1;
 export const MANIFEST = "manifest.json";
 
+/** The last moment that JavaScript can name, Unix ms. */
+const LAST_MOMENT = 8.64e15;
+
 /** One file of a backup. */
 export interface BackedUpFile {
   /** Where it is in a data dir. */
@@ -48,12 +51,23 @@ export function parseManifest(text: string): Manifest {
       { hint: "use the newer version of evs that made it" },
     );
   }
+  for (const name of ["format", "createdAt", "topics", "events"] as const) {
+    const value: unknown = manifest[name];
+    const most = name === "createdAt" ? LAST_MOMENT : Number.MAX_SAFE_INTEGER;
+    if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) {
+      continue;
+    }
+    throw notOurs(`${name} in its manifest is no number of ours`);
+  }
+  const seen = new Set<string>();
   for (const file of manifest.files as unknown[]) {
     const path = (file as { path?: unknown } | null)?.path;
     const parts = typeof path === "string" && PATHS.test(path) ? path.split("/") : [".."];
     if (parts.includes("..") || parts.includes(".")) {
       throw notOurs(`it holds ${JSON.stringify(path)}, which is no file of a data dir`);
     }
+    if (seen.has(path as string)) throw notOurs(`it holds ${path} twice`);
+    seen.add(path as string);
   }
   return manifest;
 }

@@ -6,6 +6,9 @@ import { ConflictError, DataDirError } from "../errors.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
 import { readTar, type TarEntry, writeAll } from "./tar.ts";
 
+/** More than a manifest of a million files has, bytes. */
+const LONGEST_MANIFEST = 256 * 1024 * 1024;
+
 /** What to restore, and where to. */
 export interface RestoreOptions {
   file: string;
@@ -37,7 +40,12 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
     }
     const stamp = new Date(now).toISOString().replaceAll(/[-:.]/g, "");
     const staging = `${dataDir}.restoring-${stamp}`;
-    Deno.mkdirSync(staging, { recursive: true, mode: 0o700 });
+    // Made anew: what somebody else put at this place beforehand would be theirs.
+    Deno.mkdirSync(dataDir.slice(0, dataDir.lastIndexOf("/")) || "/", {
+      recursive: true,
+      mode: 0o700,
+    });
+    Deno.mkdirSync(staging, { mode: 0o700 });
     try {
       const manifest = unpack(file, staging);
       const keptAt = `${dataDir}.before-restore-${stamp}`;
@@ -121,6 +129,7 @@ function unpackFile(entry: TarEntry, { path, sha256 }: BackedUpFile, staging: st
 }
 
 function textOf(entry: TarEntry): string {
+  if (entry.size > LONGEST_MANIFEST) throw notWhole("its manifest does not end");
   const decoder = new TextDecoder();
   let text = "";
   for (const piece of entry.content()) text += decoder.decode(piece, { stream: true });

@@ -6,6 +6,8 @@ import { DataDirError } from "../errors.ts";
 
 const BLOCK = 512;
 const CHUNK = 1024 * 1024;
+/** The longest name that is taken in, bytes: a data dir has none that is as long. */
+const LONGEST_NAME = 4096;
 const LONG_NAME = "././@LongLink";
 /** What eleven octal digits hold. */
 const LARGEST_OCTAL = 8 ** 11 - 1;
@@ -125,6 +127,7 @@ export function* readTar(file: Deno.FsFile): Generator<TarEntry, void, undefined
       }
     };
     if (type === "L") {
+      if (size > LONGEST_NAME) throw damaged("a name in it does not end");
       let name = "";
       for (const piece of content()) name += decoder.decode(piece, { stream: true });
       longName = name.replace(/\0.*$/s, "");

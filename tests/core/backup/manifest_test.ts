@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { DataDirError } from "../../../core/errors.ts";
 import { BACKUP_FORMAT, parseManifest } from "../../../core/backup/manifest.ts";
 
+const FACTS = { format: BACKUP_FORMAT, createdAt: 1, topics: 1, events: 1 };
+
 function manifest(...files: unknown[]): string {
-  return JSON.stringify({ format: BACKUP_FORMAT, files });
+  return JSON.stringify({ ...FACTS, files });
 }
 
 Deno.test("parseManifest takes the files of a data dir", () => {
@@ -26,5 +28,25 @@ Deno.test("parseManifest refuses every path that a data dir does not have", () =
       assert.equal(error.code, "datadir/damaged");
       return true;
     }, JSON.stringify(file));
+  }
+});
+
+Deno.test("parseManifest refuses what is told of it later and is no number, and a path that is there twice", () => {
+  const file = { path: "events/format", size: 1, sha256: "" };
+  const bad = [
+    { createdAt: "x" },
+    { createdAt: 1e300 },
+    { createdAt: null },
+    { topics: "\u001b]0;owned\u0007" },
+    { events: -1 },
+    { events: undefined },
+    { format: 0.5 },
+  ].map((odd) => JSON.stringify({ ...FACTS, ...odd, files: [file] }));
+  for (const text of [...bad, manifest(file, file)]) {
+    assert.throws(() => parseManifest(text), (error) => {
+      assert.ok(error instanceof DataDirError, `${text}: ${error}`);
+      assert.equal(error.code, "datadir/damaged");
+      return true;
+    }, text);
   }
 });
