@@ -6,7 +6,7 @@
  * line that a chunk boundary cuts. A line over the limit is refused as soon as it is known to be, and never buffered.
  */
 import { EventRefusedError, type EvsError } from "../core/errors.ts";
-import { concat } from "../core/store/bytes.ts";
+import { Gathered } from "./gathered.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -45,8 +45,7 @@ export class LineReader {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
   /** The beginning of a line whose end has not come yet. */
-  #rest: Uint8Array[] = [];
-  #restLength = 0;
+  readonly #rest = new Gathered();
   /** Inside a line that was refused for its length: all up to its end is passed over. */
   #skipping = false;
   #ended = false;
@@ -76,7 +75,7 @@ export class LineReader {
     const last = chunk.lastIndexOf(LF);
     if (last < 0) return this.#keep(chunk);
     let start = 0;
-    if (this.#skipping || this.#restLength > 0) {
+    if (this.#skipping || this.#rest.length > 0) {
       const end = chunk.indexOf(LF);
       this.#endCutLine(chunk.subarray(0, end));
       start = end + 1;
@@ -87,22 +86,20 @@ export class LineReader {
 
   /** Tells that nothing more comes: a last line without a line feed counts. */
   end(): void {
-    if (!this.#ended && (this.#skipping || this.#restLength > 0)) {
+    if (!this.#ended && (this.#skipping || this.#rest.length > 0)) {
       this.#endCutLine(new Uint8Array(0));
     }
   }
 
   #keep(part: Uint8Array): void {
     if (this.#skipping) return;
-    this.#restLength += part.length;
-    if (this.#restLength > this.#limit) {
-      this.#rest = [];
-      this.#restLength = 0;
+    if (this.#rest.length + part.length > this.#limit) {
+      this.#rest.clear();
       this.#skipping = true;
       this.#fault({ code: "event/too-large", limit: this.#limit });
     } else {
       // A copy: the chunk may be large, and what is kept of it is not.
-      this.#rest.push(part.slice());
+      this.#rest.push(part);
     }
   }
 
@@ -112,10 +109,8 @@ export class LineReader {
       this.#number++;
       return;
     }
-    const line = concat([...this.#rest, end]);
-    this.#rest = [];
-    this.#restLength = 0;
-    this.#oneLine(line);
+    this.#rest.push(end);
+    this.#oneLine(this.#rest.take());
   }
 
   /** Whole lines, the last one's line feed included. */

@@ -14,7 +14,9 @@ import {
 } from "../core/errors.ts";
 import { faultPosition, place } from "../core/json.ts";
 import { nearest } from "../core/suggest.ts";
+import { Gathered } from "./gathered.ts";
 import type { Host } from "./host.ts";
+import { turn } from "./lines_reply.ts";
 
 /** What a route is given. */
 export interface RouteRequest {
@@ -43,6 +45,8 @@ export interface Route {
 const MAX_REQUEST_BODY = 1024 * 1024;
 /** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
 export const BODY_IDLE = 10_000;
+/** After so many pieces of a body everybody else has a turn: a piece may be a byte, and the next one is there already. */
+const PIECES_A_TURN = 64;
 /** While the daemon stops, a body that has begun may take so long to end, ms (contract row 19). */
 const REST_OF_BODY = 1000;
 
@@ -201,6 +205,7 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
   if (signal.aborted) stopping();
   signal.addEventListener("abort", stopping, { once: true });
   let timer = setTimeout(stalled, BODY_IDLE);
+  let pieces = 0;
   try {
     for (;;) {
       chunks.next().then(wait.resolve, wait.reject);
@@ -210,6 +215,7 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
       if (late) throw drainingError();
       wait = newWait();
       yield plainView(value as Uint8Array);
+      if (++pieces % PIECES_A_TURN === 0) await turn();
       timer = setTimeout(stalled, BODY_IDLE);
     }
   } finally {
@@ -269,23 +275,15 @@ export async function readBody(
   request: RouteRequest,
   { limit }: { limit: number },
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const whole = new Gathered();
   for await (const chunk of bodyOf(request)) {
-    length += chunk.length;
-    if (length > limit) {
+    if (whole.length + chunk.length > limit) {
       throw new InvalidArgumentError(`the body is longer than ${limit} bytes`, {
         code: "argument/too-large",
         details: { limit },
       });
     }
-    chunks.push(chunk);
+    whole.push(chunk);
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return whole.take();
 }

@@ -8,6 +8,7 @@ import type http from "node:http";
 import { EventRefusedError, InvalidArgumentError, type RefusalCode } from "../../core/errors.ts";
 import type { NewEvent } from "../../core/event.ts";
 import { splitElements } from "../../core/json.ts";
+import { Gathered } from "../gathered.ts";
 import { Intake, type IntakeOptions } from "../intake.ts";
 import { badByteOf } from "../ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
@@ -132,11 +133,9 @@ function arrayEvents(
 }
 
 async function readWhole(request: RouteRequest): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
+  const whole = new Gathered();
   for await (const chunk of bodyOf(request)) {
-    length += chunk.length;
-    if (length > MAX_JSON_BODY) {
+    if (whole.length + chunk.length > MAX_JSON_BODY) {
       throw new EventRefusedError(
         "event/too-large",
         `the body is longer than ${MAX_JSON_BODY} bytes`,
@@ -146,15 +145,9 @@ async function readWhole(request: RouteRequest): Promise<Uint8Array> {
         },
       );
     }
-    chunks.push(chunk);
+    whole.push(chunk);
   }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return whole.take();
 }
 
 function decode(body: Uint8Array): string {

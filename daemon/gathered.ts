@@ -1,0 +1,39 @@
+/**
+ * Bytes that come in pieces and are wanted whole.
+ *
+ * Copied together as they come: a piece may be one byte, and would be kept as an object of two hundred.
+ */
+export class Gathered {
+  #bytes = new Uint8Array(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Adds a copy of the piece. */
+  push(piece: Uint8Array): void {
+    const length = this.#length + piece.length;
+    if (length > this.#bytes.length) {
+      // The first piece is often the only one.
+      const room = this.#length === 0 ? length : Math.max(length, 2 * this.#bytes.length);
+      const larger = new Uint8Array(room);
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(piece, this.#length);
+    this.#length = length;
+  }
+
+  /** All of it; then it is empty. */
+  take(): Uint8Array<ArrayBuffer> {
+    const whole = this.#bytes.subarray(0, this.#length);
+    this.clear();
+    return whole;
+  }
+
+  clear(): void {
+    this.#bytes = new Uint8Array(0);
+    this.#length = 0;
+  }
+}
