@@ -1,13 +1,14 @@
 /**
  * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is held in memory, made from
  * its lines when it is first asked for; of a full one it lies in the table beside it. So what is held does not grow with
- * the topic. A given id outlives its event until it is no longer looked up: the table of a segment that retention took
+ * the topic. The ids of an open segment are many: all but the latest are held as hashes, an eighth of what texts take. A given id outlives its event until it is no longer looked up: the table of a segment that retention took
  * stays so long, and there its hash is all that can be compared.
  */
 import type { StoredEvent } from "../../event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import {
+  column,
   decodeTable,
   encodeTable,
   type Entry,
@@ -20,6 +21,9 @@ import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
 
 /** Tables of one topic that are held. */
 const MOST_TABLES = 64;
+
+/** The latest given ids of the open segment that are held as they are. */
+const MOST_TEXTS = 16_384;
 
 /** What a lookup is made on. */
 export interface LookupContext {
@@ -36,8 +40,10 @@ export interface LookupContext {
 /** The lookups of one topic. */
 export class TopicLookup {
   readonly #context: LookupContext;
-  /** Of the open segment; undefined until somebody asks. */
+  /** The latest of the open segment; undefined until somebody asks. */
   #ids: Map<string, { seq: number; at: number }> | undefined;
+  /** The earlier ones of the open segment. */
+  #hashed: Uint32Array[] = [];
   #keys: Map<string, number> | undefined;
   readonly #tables = new Map<number, LookupTable>();
   readonly #orphans: Set<number>;
@@ -54,8 +60,9 @@ export class TopicLookup {
     if (recent) return recent.at > since ? recent.seq : undefined;
     const { name, segments, firstSeq } = view();
     for (const segment of segments.toReversed()) {
-      if (!segment.sealed || segment.storedAt <= since) continue;
-      for (const seq of search(this.#table(segment).ids, segment.firstSeq, id)) {
+      if (segment.storedAt <= since) continue;
+      const tables = segment.sealed ? [this.#table(segment).ids] : this.#hashed;
+      for (const seq of tables.flatMap((table) => search(table, segment.firstSeq, id))) {
         const blocks = reader.blocks(name, segment);
         const block = blocks[indexOfSeq(blocks, seq)];
         if (!block || block.storedAt <= since) continue;
@@ -87,14 +94,17 @@ export class TopicLookup {
 
   /** These given ids and keys have become part of the open segment. */
   stored(ids: ReadonlyMap<string, number>, keys: ReadonlyMap<string, number>, at: number): void {
-    if (this.#ids) { for (const [id, seq] of ids) this.#ids.set(id, { seq, at }); }
+    if (this.#ids) {
+      for (const [id, seq] of ids) this.#ids.set(id, { seq, at });
+      this.#hash(this.#ids);
+    }
     if (this.#keys) { for (const [key, seq] of keys) this.#keys.set(key, seq); }
   }
 
   /** The open segment is full: writes its table, if it has anything to look up. */
   seal(segment: SegmentInfo): void {
     const table = this.#keep(segment.firstSeq, this.#tableOf(segment));
-    this.#ids = this.#keys = undefined;
+    this.#let();
     if (table.ids.length + table.keys.length === 0) return;
     const folder = `${this.#context.dir}/${topicFolder(this.#context.view().name)}`;
     replaceFile(
@@ -123,7 +133,7 @@ export class TopicLookup {
 
   /** All of the topic is gone, and nothing of it is known any more. */
   forget(): void {
-    this.#ids = this.#keys = undefined;
+    this.#let();
     for (const orphan of this.#orphans) this.#drop(orphan);
     this.#tables.clear();
   }
@@ -139,12 +149,28 @@ export class TopicLookup {
     return `${dir}/${topicFolder(view().name)}/${segmentFile(firstSeq, "lookup")}`;
   }
 
+  /** Lets go of what is held of the open segment. */
+  #let(): void {
+    this.#ids = this.#keys = undefined;
+    this.#hashed = [];
+  }
+
   #openIds(): Map<string, { seq: number; at: number }> {
     const ids = new Map<string, { seq: number; at: number }>();
     for (const { event, at } of this.#openEvents("given")) {
       ids.set(event.id, { seq: event.seq, at });
+      this.#hash(ids);
     }
     return ids;
+  }
+
+  /** Turns texts into hashes when they are many. */
+  #hash(ids: Map<string, { seq: number; at: number }>): void {
+    const open = this.#context.view().segments.at(-1);
+    if (ids.size < MOST_TEXTS || !open) return;
+    const entries = Array.from(ids, ([id, { seq }]): Entry => [id, seq]);
+    this.#hashed.push(column(open.firstSeq, entries));
+    ids.clear();
   }
 
   #openKeys(): Map<string, number> {

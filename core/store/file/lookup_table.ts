@@ -33,7 +33,8 @@ export function makeTable(
   return { ids: column(firstSeq, ids), keys: column(firstSeq, keys), storedAt };
 }
 
-function column(firstSeq: number, entries: readonly Entry[]): Uint32Array {
+/** The hashes of some texts in order, to {@link search}; fewer than 2^21. */
+export function column(firstSeq: number, entries: readonly Entry[]): Uint32Array {
   const hashes = entries.map(([text]) => hash(text));
   // Sorted as numbers: the high half of the hash, then the place.
   const order = Float64Array.from(hashes, ([high], i) => high * SPREAD + i).sort();
