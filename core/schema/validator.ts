@@ -1,6 +1,7 @@
 /** Schemas compiled by ajv, within our limits. Loaded only when a first schema is there: ajv costs 75 ms. */
 import type { Ajv as AjvCore, AnySchema, ValidateFunction } from "ajv";
 import { EvsError, InternalError, InvalidSchemaError } from "../errors.ts";
+import { orderArrayRules } from "./array_rules.ts";
 import type { CheckBudget } from "./budget.ts";
 import { type Fault, faultsOf } from "./faults.ts";
 import { safeFormats } from "./formats.ts";
@@ -90,6 +91,7 @@ async function load(): Promise<SchemaTools> {
       schemaType: "boolean",
       validate: (wanted: boolean, items: unknown[]) => !wanted || hasUniqueItems(items, budget),
     });
+    orderArrayRules(ajv);
     const meta = drafts[draft]();
     if (!meta.validateSchema(schema as AnySchema)) {
       throw notASchema(faultsOf(meta.errors ?? [], schema));

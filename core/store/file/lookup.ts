@@ -1,8 +1,9 @@
 /**
  * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is held in memory, made from
  * its lines when it is first asked for; of a full one it lies in the table beside it. So what is held does not grow with
- * the topic. The ids of an open segment are many: all but the latest are held as hashes, an eighth of what texts take. A given id outlives its event until it is no longer looked up: the table of a segment that retention took
- * stays so long, and there its hash is all that can be compared.
+ * the topic. The ids of an open segment may be a million: all but the latest are held as hashes, an eighth of what texts
+ * take. A given id outlives its event until it is no longer looked up: the table of a segment that retention took stays so
+ * long, and there its hash is all that can be compared.
  */
 import type { StoredEvent } from "../../event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
