@@ -62,6 +62,9 @@ async function machine(bench: Bench): Promise<string> {
   ].join("; ");
 }
 
+/** The works that failed, with their reasons: they are told with the results, and the run ends with 1. */
+const failed: string[] = [];
+
 async function measure(bench: Bench): Promise<Result[]> {
   const redis = await output(bench, "command -v redis-server") !== undefined;
   if (!redis) {
@@ -78,7 +81,14 @@ async function measure(bench: Bench): Promise<Result[]> {
   const results: Result[] = [];
   for (const { ids, run } of WORKS) {
     const wanted = !only || ids.some((id) => only.includes(id));
-    if (wanted) results.push(...[await run(bench, size)].flat());
+    if (!wanted) continue;
+    try {
+      results.push(...[await run(bench, size)].flat());
+    } catch (error) {
+      // A quarter of an hour of other rows is not lost with one.
+      failed.push(`${ids.join(", ")}: ${error instanceof Error ? error.message : error}`);
+      say(`failed: ${failed.at(-1)}`);
+    }
   }
   return only ? results.filter(({ id }) => only.includes(id)) : results;
 }
@@ -101,7 +111,8 @@ const bench: Bench = {
 try {
   const results = await measure(bench);
   const what = quick ? "100,000 events, 1 round" : "1,000,000 events, 3 rounds, interleaved";
-  const body = `${await machine(bench)}.\n${what}; payloads of 182 bytes.\n\n${
+  const failures = failed.map((failure) => `**Failed in this run**: ${failure}\n\n`).join("");
+  const body = `${await machine(bench)}.\n${what}; payloads of 182 bytes.\n\n${failures}${
     results.map(table).join("\n")
   }`;
   print(body);
@@ -114,6 +125,7 @@ try {
     );
     await Deno.writeTextFile(`${project}/tests/bench/results.svg`, chart(results));
   }
+  if (failed.length > 0) Deno.exitCode = 1;
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
