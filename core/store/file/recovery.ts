@@ -6,7 +6,8 @@
  * segment is too short, a sector of it ends in zeros (no wire line has a zero byte), or the next slot was never written
  * (it is zero). Anything else is damage: it is never cut. A block whose checksum does not fit stays where it is and is
  * handed to nobody; where slots are damaged or the index is lost, lines are taken that read as this topic's next events;
- * and where a segment is shorter than what was synced, the numbers that are gone are not used again.
+ * and where a segment is shorter than what was synced, only what a slot vouches for is taken, and the numbers of
+ * the rest are not used again.
  */
 import type { StoredEvent } from "../../event.ts";
 import { crc32 } from "../checksum.ts";
@@ -79,6 +80,7 @@ class Recovery {
   readonly #notes: string[] = [];
   #syncedEnd = 0;
   #changed = false;
+  #cutFromOutside = false;
 
   constructor(segment: FoundSegment) {
     this.#segment = segment;
@@ -95,9 +97,10 @@ class Recovery {
     const end = this.#end();
     if (length > end) {
       this.#changed = true;
-      this.#notes.push(
-        `cut ${length - end} bytes of an unfinished write, which was never acknowledged`,
-      );
+      const piece = this.#cutFromOutside
+        ? "a line that has lost its end"
+        : "an unfinished write, which was never acknowledged";
+      this.#notes.push(`cut ${length - end} bytes of ${piece}`);
     }
     return {
       blocks: this.#chain.map(({ block }) => block),
@@ -213,27 +216,38 @@ class Recovery {
   }
 
   /**
-   * The segment ends before what was synced: keeps what is whole, and remembers the numbers that are gone. What was cut
-   * ends within a line. One that ends with a line may have lost bytes out of its middle, and then a line that reads well
-   * may be made of two: what no checksum vouches for stays where it is, and is handed to nobody.
+   * The segment ends before what was synced: keeps what a slot vouches for, and remembers the numbers that are gone. Of
+   * the block that is cut an earlier slot may tell a part. The lines behind that are handed to nobody: where a segment
+   * lost its end it may have lost other bytes, too, and then a line that reads well may be made of two. They stay where
+   * they are, all but the piece of a line at the end.
    */
   #lose(from: number): void {
     const { length, topic } = this.#segment;
     const nextSeq = this.#nextSeq();
-    const cut = this.#chain.splice(from);
-    let link: Link | undefined = cut[0];
-    while (link && link.block.end > length) link = link.prior;
+    let link: Link | undefined = this.#chain.splice(from)[0];
+    while (link && !this.#vouched(link.block)) link = link.prior;
     if (link) this.#chain.push(link);
-    const isCut = this.#end() < length && this.#segment.read(length - 1, length)[0] !== LF;
-    if (isCut) this.#salvage(this.#end(), length);
     const first = this.#nextSeq();
+    const start = this.#end();
+    const kept = this.#segment.read(start, length).lastIndexOf(LF) + 1;
     this.#changed = true;
+    this.#cutFromOutside = true;
+    const gone = first < nextSeq
+      ? `events ${first} to ${nextSeq - 1} of ${topic} are`
+      : "no event is";
     this.#notes.push(
-      `the segment was cut from outside: events ${first} to ${nextSeq - 1} of ${topic} are gone`,
+      `the segment was cut from outside: ${gone} gone` +
+        (kept > 0
+          ? `; its last ${kept} bytes stay and are not handed out: no checksum vouches for them`
+          : ""),
     );
-    if (first === nextSeq) return;
     const gap = this.#gap(first, nextSeq - first);
-    this.#chain.push({ block: isCut ? gap : { ...gap, end: length } });
+    this.#chain.push({ block: { ...gap, end: start + kept } });
+  }
+
+  #vouched(block: Block): boolean {
+    return block.end <= this.#segment.length &&
+      vouchesFor(block, this.#segment.read(block.start, block.end));
   }
 
   #gap(firstSeq: number, count: number): Block {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { systemClock } from "../../../../core/clock.ts";
 import { EvsError } from "../../../../core/errors.ts";
 import { FileEventStore } from "../../../../core/store/file.ts";
+import { BLOCK_BYTES } from "../../../../core/store/file/block.ts";
 import { dose } from "../../../helpers/dose.ts";
 import { randomFrom } from "../../../helpers/flip.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
@@ -14,6 +15,7 @@ import { newEvent } from "../conformance.ts";
 const DIR = "/events";
 const LINES = `${DIR}/t/0000000000000001.ndjson`;
 const INDEX = `${DIR}/t/0000000000000001.index`;
+const LF = 0x0a;
 const decoder = new TextDecoder();
 
 function open(disk: MemoryDisk, maxBytes?: number): FileEventStore {
@@ -44,30 +46,17 @@ function linesOf(store: FileEventStore, topic: string): Map<number, string> {
   return lines;
 }
 
-/** What was appended and acknowledged: the seqs of each append, and every line. */
+/** What was appended and acknowledged: where each append ends, and every line. */
 async function filled(disk: MemoryDisk, options: { close: boolean }) {
   const store = open(disk);
-  await store.append([{ topic: "t", events: Array.from({ length: 150 }, () => newEvent()) }]);
   const ends: number[] = [];
-  for (const count of [1, 3, 1]) {
+  for (const count of [150, 1, 3, 1]) {
     await store.append([{ topic: "t", events: Array.from({ length: count }, () => newEvent()) }]);
     ends.push(disk.bytes(LINES).length);
   }
   const lines = linesOf(store, "t");
   if (options.close) await store.close();
   return { lines, ends };
-}
-
-/** How many lines are vouched for where a segment was cut to this length: all, or those of the appends before. */
-function wholesOf(
-  bytes: Uint8Array,
-  { length, ends, lines }: { length: number; ends: number[]; lines: number },
-): number {
-  if (bytes[length - 1] !== 0x0a || ends.includes(length)) return lines;
-  const before = ends.findLast((end) => end < length);
-  return before === undefined
-    ? 0
-    : bytes.subarray(0, before).filter((byte) => byte === 0x0a).length;
 }
 
 for (const close of [true, false]) {
@@ -84,22 +73,19 @@ for (const close of [true, false]) {
       const store = open(disk);
       const left = linesOf(store, "t");
       for (const [seq, line] of left) assert.equal(line, lines.get(seq), `cut at ${length}`);
-      const wholeLines = bytes.subarray(0, length).filter((byte) => byte === 0x0a).length;
-      // What was certainly acknowledged is there as far as it is there at all; an append that may not have been is there
-      // whole or not.
-      // An append that ends with one of its lines before the last may as well have lost bytes out of its middle: nothing of
-      // it is handed out.
-      const whole = wholesOf(bytes, { length, ends, lines: wholeLines });
-      const certain = close ? whole : Math.min(whole, 154);
-      assert.ok(left.size >= certain, `cut at ${length}: ${left.size} of ${certain} lines`);
+      // Every append is there whole or not at all: a part of one may as well have lost bytes out of its middle. Of the last
+      // one of a killed store it is not known whether it was acknowledged.
+      const whole = ends.findLast((end) => end <= length)!;
+      const certain = bytes.subarray(0, whole).filter((byte) => byte === LF).length;
+      assert.equal(left.size, certain, `cut at ${length}`);
       assert.ok(store.found.notes.length > 0, "and it is told");
-      assert.ok([undefined, 0x0a].includes(disk.bytes(LINES).at(-1)), "no piece of a line is left");
+      assert.ok([undefined, LF].includes(disk.bytes(LINES).at(-1)), "no piece of a line is left");
       const { lastSeq } = store.head("t");
       const [outcome] = await store.append([{ topic: "t", events: [newEvent()] }]);
       assert.ok(outcome?.ok);
       assert.equal(outcome.firstSeq, lastSeq + 1);
       // A number that somebody may have seen is not used again.
-      if (close || length < ends[1]!) assert.ok(lastSeq >= (close ? 155 : 154), `${lastSeq}`);
+      if (close || length < ends[2]!) assert.ok(lastSeq >= (close ? 155 : 154), `${lastSeq}`);
       assert.equal(linesOf(store, "t").size, left.size + 1);
       await store.close();
       const again = open(disk);
@@ -247,5 +233,61 @@ Deno.test("FileEventStore hands out no line that lost bytes out of its middle", 
       );
       await store.close();
     }
+  }
+});
+
+for (const close of [true, false]) {
+  const how = close ? "closed" : "killed";
+  Deno.test(`FileEventStore hands out no line that is made of two when a ${how} segment lost a piece of its middle and its end`, async () => {
+    const sound = new MemoryDisk();
+    const { lines, ends } = await filled(sound, { close });
+    const bytes = sound.bytes(LINES).slice();
+    const starts = [0, ...Array.from(bytes, (byte, i) => byte === LF ? i + 1 : 0).filter(Boolean)];
+    for (const n of [150, 151]) {
+      // From somewhere in the line behind the first n to the same place in the next one: what is left reads well.
+      const [first, second] = starts.slice(n, n + 2) as [number, number];
+      assert.ok(ends.includes(first));
+      for (let at = first + 1; at < second; at += 7) {
+        for (const end of [1, 2, 60, 175, 176, 177]) {
+          const joined = [...bytes.subarray(0, at), ...bytes.subarray(at + second - first)];
+          const left = Uint8Array.from(joined).subarray(0, joined.length - end);
+          const disk = sound.kill();
+          disk.put(LINES, left);
+          const where = `${second - first} bytes at ${at}, and the last ${end}`;
+          const store = open(disk);
+          const found = linesOf(store, "t");
+          for (const [seq, line] of found) assert.equal(line, lines.get(seq), where);
+          assert.equal(found.size, n, `${where}: what was appended before is there`);
+          assert.ok(store.found.notes.length > 0, `${where}: is told`);
+          // Nothing but a piece of a line at the end is cut away: somebody can look at the rest.
+          assert.deepEqual(disk.bytes(LINES), left.subarray(0, left.lastIndexOf(LF) + 1), where);
+          const { lastSeq } = store.head("t");
+          const [outcome] = await store.append([{ topic: "t", events: [newEvent()] }]);
+          assert.ok(outcome?.ok && outcome.firstSeq === lastSeq + 1, where);
+          await store.close();
+          const again = open(disk);
+          assert.equal(linesOf(again, "t").size, n + 1, where);
+          assert.deepEqual(again.found.notes, [], "once mended it stays mended");
+        }
+      }
+    }
+  });
+}
+
+Deno.test("FileEventStore loses at most a block and a line where a segment of one large append is cut", async () => {
+  const sound = new MemoryDisk();
+  const store = open(sound);
+  await store.append([{ topic: "t", events: Array.from({ length: 400 }, () => newEvent()) }]);
+  const lines = linesOf(store, "t");
+  await store.close();
+  const bytes = sound.bytes(LINES).slice();
+  const longest = Math.max(...[...lines.values()].map((line) => line.length + 1));
+  for (let length = 0; length < bytes.length; length += 501) {
+    const disk = sound.kill();
+    disk.put(LINES, bytes.subarray(0, length));
+    const left = linesOf(open(disk), "t");
+    for (const [seq, line] of left) assert.equal(line, lines.get(seq), `cut at ${length}`);
+    const kept = [...left.values()].reduce((sum, line) => sum + line.length + 1, 0);
+    assert.ok(kept > length - BLOCK_BYTES - longest, `cut at ${length}: ${kept} bytes`);
   }
 });
