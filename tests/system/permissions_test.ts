@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { permissionFlags } from "../../core/client/launch.ts";
+import { lstat } from "../../daemon/lock.ts";
+import { isAlive } from "../helpers/evs.ts";
 import { needTools, Place } from "../helpers/shell.ts";
 import { end, inFolder, tryStart } from "../helpers/start.ts";
 
@@ -48,6 +50,106 @@ Deno.test("another user gets EACCES at the socket and at every file when the fol
     assert.equal(await end(daemon), 0);
   });
 });
+
+for (const store of ["sqlite", "file"]) {
+  Deno.test(`another user gets EACCES at a backup, while it is made and after, and at what is unpacked from it: ${store}`, async () => {
+    needTools("setpriv", "tar");
+    await using place = await Place.make();
+    const work = `${place.folder}/work`;
+    for (const folder of [place.folder, work]) await Deno.chmod(folder, 0o755);
+    const env = { EVS_DATA_DIR: `${work}/data` };
+    await place.run(
+      `evs daemon start --store ${store} >/dev/null 2>&1
+seq 5000 | evs publish t n --ndjson >/dev/null 2>&1`,
+      env,
+    );
+    const caught = await caughtBackup(place, env);
+    assert.match(await asOther(`ls ${caught.folder}`), /Permission denied/);
+    for (const path of filesBelow(caught.folder)) {
+      assert.match(await asOther(`cat ${path}`), /Permission denied/, path);
+    }
+    Deno.kill(caught.pid, "SIGCONT");
+    assertSuccess(await caught.ended);
+    await place.run(
+      `umask 000
+evs daemon stop >/dev/null 2>&1
+mkdir unpacked
+tar xf all.tar -C unpacked
+evs restore all.tar --force >/dev/null
+EVS_DATA_DIR=${work}/new evs restore all.tar >/dev/null`,
+      env,
+    );
+    const made = filesBelow(work);
+    for (const name of ["all.tar", "unpacked/manifest.json", "data/state.db", "new/state.db"]) {
+      assert.ok(made.includes(`${work}/${name}`), `${name} of ${made}`);
+    }
+    const folders = [...Deno.readDirSync(work)].map(({ name }) => name).filter((name) =>
+      /^(data|new)/.test(name)
+    );
+    assert.equal(folders.length, 3, `the data dirs, and what was there before: ${folders}`);
+    for (const name of folders) {
+      assert.match(await asOther(`ls ${work}/${name}`), /Permission denied/, name);
+    }
+    for (const path of made) {
+      assert.match(await asOther(`cat ${path}`), /Permission denied/, path);
+      assert.match(await asOther(`: >>${path}`), /Permission denied/, path);
+    }
+    // What is open to all is open to them: it is the modes that make the difference.
+    await Deno.writeTextFile(`${work}/open.txt`, "");
+    await Deno.chmod(`${work}/open.txt`, 0o644);
+    assert.equal(await asOther(`cat ${work}/open.txt`), "allowed");
+  });
+}
+
+/** Runs evs backup until it is caught half-way: its folder of copies is there, and it has stopped. */
+async function caughtBackup(
+  place: Place,
+  env: Record<string, string>,
+): Promise<{ pid: number; folder: string; ended: Promise<Deno.CommandOutput> }> {
+  const work = `${place.folder}/work`;
+  for (;;) {
+    const ended = place.command("umask 000; evs backup all.tar --force", env).output();
+    let over = false;
+    void ended.then(() => over = true);
+    while (!over) {
+      const name = [...Deno.readDirSync(work)].find(({ name }) => name.includes(".part-"))?.name;
+      const pid = Number(name?.split("-").at(-1));
+      if (name !== undefined && await stop(pid)) {
+        const folder = `${work}/${name}`;
+        if (filesBelow(folder).length > 0) return { pid, folder, ended };
+        Deno.kill(pid, "SIGCONT");
+      }
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    assertSuccess(await ended);
+  }
+}
+
+function assertSuccess({ code, stderr }: Deno.CommandOutput): void {
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+}
+
+/** Stops a process, and waits until it has; false when it has ended. */
+async function stop(pid: number): Promise<boolean> {
+  try {
+    Deno.kill(pid, "SIGSTOP");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+  for (;;) {
+    if (!await isAlive(pid)) return false;
+    if (/^State:\s+T/m.test(await Deno.readTextFile(`/proc/${pid}/status`))) return true;
+  }
+}
+
+/** Every file below a folder; none where it is gone. */
+function filesBelow(folder: string): string[] {
+  if (!lstat(folder)) return [];
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesBelow(`${folder}/${name}`) : [`${folder}/${name}`]
+  );
+}
 
 Deno.test("a data dir or a file of another owner is refused in words and left as it is", async () => {
   await inFolder(async (folder) => {
