@@ -18,8 +18,7 @@ const OTHERS = 0o077;
 /** Makes the data dir if it is not there, and checks it. What is in it waits for the lock ({@link prepareFiles}). */
 export function prepareDataDir(path: string): void {
   if (!lstat(path)) makeFolder(path);
-  assertOurs(path, "folder");
-  tighten(path, 0o700);
+  tighten(path, assertOurs(path, "folder"), 0o700);
 }
 
 /** Makes what is missing in a data dir, and checks everything of ours in it. Call it with the lock held. */
@@ -35,21 +34,19 @@ export function prepareFiles(path: string): DataDir {
   assertOurs(dir.logFolder, "folder");
   for (const { name } of Deno.readDirSync(dir.logFolder)) {
     if (!name.startsWith("daemon.log")) continue;
-    assertOurs(`${dir.logFolder}/${name}`, "file");
-    tighten(`${dir.logFolder}/${name}`, 0o600);
+    const file = `${dir.logFolder}/${name}`;
+    tighten(file, assertOurs(file, "file"), 0o600);
   }
   for (const file of [dir.events, dir.state]) {
-    for (const suffix of ["", "-wal", "-shm", "-journal"]) {
+    for (const suffix of ["-wal", "-shm", "-journal"]) {
       if (lstat(file + suffix)) assertOurs(file + suffix, "file");
     }
-    if (lstat(file)) tighten(file, 0o600);
+    if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
   }
   makeDatabaseFile(dir.state);
-  for (const folder of [dir.eventFolder, ...foldersIn(dir.eventFolder)]) {
-    if (!lstat(folder)) continue;
-    assertOurs(folder, "folder");
-    tighten(folder, 0o700);
-  }
+  // Ten thousand topics are ten thousand folders: each is looked at once.
+  const folders = lstat(dir.eventFolder) ? [dir.eventFolder, ...foldersIn(dir.eventFolder)] : [];
+  for (const folder of folders) tighten(folder, assertOurs(folder, "folder"), 0o700);
   return dir;
 }
 
@@ -73,7 +70,8 @@ function makeFolder(path: string): void {
   Deno.chmodSync(path, 0o700);
 }
 
-function assertOurs(path: string, kind: "folder" | "file"): void {
+/** Refuses what somebody else could have had a hand in; returns what is there. */
+function assertOurs(path: string, kind: "folder" | "file"): Deno.FileInfo {
   const info = lstat(path)!;
   const fault = info.isSymlink
     ? "is a symbolic link"
@@ -86,7 +84,7 @@ function assertOurs(path: string, kind: "folder" | "file"): void {
     : kind === "file" && (info.nlink ?? 1) > 1
     ? "has a second name (a hard link)"
     : undefined;
-  if (fault === undefined) return;
+  if (fault === undefined) return info;
   throw new DataDirError("datadir/unsafe", `${path} ${fault}; nothing in it was touched`, {
     hint: fault.startsWith("can be written")
       ? `look at what is in it, then: chmod go-w ${path}`
@@ -95,6 +93,6 @@ function assertOurs(path: string, kind: "folder" | "file"): void {
 }
 
 /** Takes away what others may read: made by an older umask, not by an attacker. */
-function tighten(path: string, mode: number): void {
-  if (((Deno.lstatSync(path).mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, mode);
+function tighten(path: string, info: Deno.FileInfo, mode: number): void {
+  if (((info.mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, mode);
 }
