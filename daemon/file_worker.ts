@@ -3,6 +3,7 @@ import { InternalError } from "../core/errors.ts";
 import { FileEventStore } from "../core/store/file.ts";
 import type { FileStoreAnswer, FileStoreCall } from "../core/store/file_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
+import { collectAtRest } from "./old_garbage.ts";
 
 let store: FileEventStore | undefined;
 /** Mended since the last answer. */
@@ -26,7 +27,7 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
   return answer(store, call);
-});
+}, collectAtRest());
 
 async function answer(
   store: FileEventStore,

@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
+import { collectAtRest } from "./old_garbage.ts";
 import { recoverTopics } from "./recover.ts";
 import { openShelf } from "./shelf.ts";
 import { RetentionTimer } from "./retention.ts";
@@ -54,6 +55,8 @@ export class Host {
   /** Copies of files that were found damaged. */
   #quarantine: QuarantineEntry[] = [];
   readonly unnamed: UnnamedSubscriptions;
+  /** Is told of every request. */
+  readonly rest = collectAtRest();
   /** Open connections; the server sets it. */
   connections: () => number = () => 0;
   draining = false;
@@ -79,6 +82,7 @@ export class Host {
     });
     this.#recovered = options.recovered === undefined ? [] : [options.recovered];
     this.#readQuarantine();
+    this.rest.note();
   }
 
   /** Opens the databases and the broker on them. */
@@ -173,6 +177,7 @@ export class Host {
 
   /** Finishes what is under way, then closes the databases. */
   async close(): Promise<void> {
+    this.rest.stop();
     await this.retention.stop();
     await this.unnamed.stop();
     await this.broker.close();

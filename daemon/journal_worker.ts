@@ -5,6 +5,7 @@ import { SqliteEventStore } from "../core/store/sqlite.ts";
 import { WalSyncer } from "../core/store/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
+import { collectAtRest } from "./old_garbage.ts";
 
 let store: SqliteEventStore | undefined;
 const syncers = new Map<Durability, WalSyncer>();
@@ -48,7 +49,7 @@ serveCalls((message): StoreAnswer => {
       store.closeSync();
       return { result: undefined, topics: [] };
   }
-});
+}, collectAtRest());
 
 /** What syncs the log for an append; nothing but for intervals. A sync that fails ends this thread, and the daemon with it. */
 function syncerOf(asked: Durability | undefined): WalSyncer | undefined {

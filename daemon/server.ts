@@ -84,6 +84,7 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
     const turn = connection.begin(reply);
     if (turn === false) return endPipeline(host, socket);
     host.metrics.requests++;
+    host.rest.note();
     reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
     reply.once("close", () => endUnreadBody(raw, socket));
     try {

@@ -27,9 +27,14 @@ const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1" };
 
 /**
  * Keeps the daemon small (docs/adr/0008-memory.md): a young generation of 4 MiB in each of its three threads, and the
- * function that daemon/young_garbage.ts calls. The task `compile` in deno.json gives a binary the same.
+ * function that daemon/young_garbage.ts and daemon/old_garbage.ts call. A thread that ends gives its heap back at once
+ * (docs/adr/0019-idle-memory.md). The task `compile` in deno.json gives a binary the same.
  */
-const V8_FLAGS = "--v8-flags=--expose-gc,--max-semi-space-size=4";
+const V8_FLAGS =
+  "--v8-flags=--expose-gc,--max-semi-space-size=4,--no-memory-pool-share-memory-on-teardown";
+
+/** A cache of compiled code saves no time that could be measured, and its database takes 2 MiB (docs/adr/0019-idle-memory.md). */
+const NO_CODE_CACHE = "--no-code-cache";
 
 /** The Deno permission flags of a daemon with these paths. */
 export function permissionFlags({ dataDir, socket, config }: LaunchOptions): string[] {
@@ -63,7 +68,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
   const main = decodeURIComponent(new URL("../../daemon/main.ts", import.meta.url).pathname);
   return {
     program,
-    args: ["run", "--quiet", V8_FLAGS, ...permissionFlags(options), main, ...args],
+    args: ["run", "--quiet", NO_CODE_CACHE, V8_FLAGS, ...permissionFlags(options), main, ...args],
     env: ENVIRONMENT,
   };
 }

@@ -3,7 +3,7 @@
  * step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs: SQLite cuts TEXT at NUL when it is read.
  */
 import { DatabaseSync } from "node:sqlite";
-import { DataDirError } from "../errors.ts";
+import { DataDirError, InternalError } from "../errors.ts";
 import { mendWal } from "../store/mend_wal.ts";
 
 /** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
@@ -116,21 +116,32 @@ const MIGRATIONS: readonly string[] = [
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
 export const FORMAT = MIGRATIONS.length;
 
-/** Opens the database and makes or migrates its tables. Every commit syncs. */
+/**
+ * Opens the database and makes or migrates its tables. Every commit syncs. `again` is the format with which this process has
+ * opened it before and still reads it: the file is then taken as it is, for nothing may change below a reader. And whoever
+ * closes a file drops the locks that the whole process has on it (fcntl(2)), so nobody but SQLite may touch it either.
+ */
 export function openStateDatabase(
   path: string,
-  options: { readOnly?: boolean } = {},
+  options: { readOnly?: boolean; again?: number } = {},
 ): DatabaseSync {
-  if (!options.readOnly) mendWal(path);
-  const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
+  const { readOnly = false, again } = options;
+  if (again !== undefined && again !== FORMAT) {
+    throw new InternalError(
+      `the daemon reads format ${again} of ${path}, and its program was replaced by one for format ${FORMAT}`,
+      { hint: "start the daemon again" },
+    );
+  }
+  if (!readOnly && again === undefined) mendWal(path);
+  const database = new DatabaseSync(path, { readOnly });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path);
-    if (options.readOnly) return database;
+    if (readOnly) return database;
     database.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
     );
-    migrate(database);
+    if (again === undefined) migrate(database);
     return database;
   } catch (error) {
     database.close();

@@ -36,8 +36,11 @@ export class SqliteState implements State {
   readonly #statements = new Map<string, StatementSync>();
   #failed: unknown;
 
-  /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
-  constructor(path: string, options: { readOnly?: boolean } = {}) {
+  /**
+   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. `again`: see
+   * `openStateDatabase`.
+   */
+  constructor(path: string, options: { readOnly?: boolean; again?: number } = {}) {
     this.#database = openStateDatabase(path, options);
     this.#database.function(
       "holds",

@@ -1,8 +1,15 @@
 /**
  * A SQLite state database whose commits run in a worker and whose reads run here, on a read-only connection: a slow sync
  * of an ack stalls nobody. Commits that arrive while one is under way go down together, as one transaction.
+ *
+ * A worker weighs several MiB, so where nothing was committed for a while it ends; the next commit begins another. The
+ * read-only connection stays, and with it the log and its index: what begins finds all as it was left, and recovers nothing.
  */
+import { type Clock, systemClock } from "../clock.ts";
+import { CannotStoreError } from "../errors.ts";
+import { Rest } from "../rest.ts";
 import { WorkerClient } from "../worker/client.ts";
+import { FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type {
   DeadLetterFilter,
@@ -16,7 +23,7 @@ import type {
 
 /** What the worker is asked. */
 export type StateCall =
-  | { op: "open"; path: string }
+  | { op: "open"; path: string; again?: number }
   | { op: "commit"; changes: StateChange[] }
   | { op: "close" };
 
@@ -26,24 +33,43 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/** How a {@link WorkerState} is opened. */
+export interface WorkerStateOptions {
+  /** The worker: daemon/state_worker.ts. */
+  script: URL;
+  clock?: Clock;
+}
+
 /** The state as the daemon keeps it; see the head of this file. */
 export class WorkerState implements State {
-  readonly #worker: WorkerClient;
+  readonly #script: URL;
+  readonly #path: string;
   readonly #reader: SqliteState;
+  readonly #rest: Rest;
+  /** None while at rest. */
+  #worker: WorkerClient | undefined;
   #waiting: Waiting[] = [];
+  /** Commits under way, or the end of the worker: one after the other, never both. */
   #running: Promise<void> | undefined;
+  #failed = false;
 
-  private constructor(worker: WorkerClient, path: string) {
+  private constructor(worker: WorkerClient, path: string, options: WorkerStateOptions) {
     this.#worker = worker;
+    this.#path = path;
+    this.#script = options.script;
     this.#reader = new SqliteState(path, { readOnly: true });
+    this.#rest = new Rest({
+      clock: options.clock ?? systemClock,
+      rested: () => this.#rested(),
+    });
+    this.#rest.note();
   }
 
-  /** Starts the worker at `script` (daemon/state_worker.ts) on the database at `path`. */
-  static async open(path: string, options: { script: URL }): Promise<WorkerState> {
-    const worker = new WorkerClient(options.script);
+  /** Starts the worker on the database at `path`. */
+  static async open(path: string, options: WorkerStateOptions): Promise<WorkerState> {
+    const worker = await begin(options.script, { op: "open", path });
     try {
-      await worker.call({ op: "open", path } satisfies StateCall);
-      return new WorkerState(worker, path);
+      return new WorkerState(worker, path, options);
     } catch (error) {
       worker.terminate();
       throw error;
@@ -68,6 +94,11 @@ export class WorkerState implements State {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0);
       try {
+        this.#worker ??= await begin(this.#script, {
+          op: "open",
+          path: this.#path,
+          again: FORMAT,
+        });
         await this.#worker.call(
           {
             op: "commit",
@@ -76,10 +107,30 @@ export class WorkerState implements State {
         );
         for (const { resolve } of batch) resolve();
       } catch (error) {
+        if (!(error instanceof CannotStoreError)) this.#failed = true;
         for (const { reject } of batch) reject(error);
       }
     }
     this.#running = undefined;
+    this.#rest.note();
+  }
+
+  #rested(): void {
+    // After a failure the worker stays, and refuses: another would trust a file that nobody has read again.
+    if (this.#running || !this.#worker || this.#failed) return;
+    // Nobody catches what goes wrong here, so that the daemon ends with it (daemon/uncaught.ts).
+    this.#running = this.#end(this.#worker);
+  }
+
+  async #end(worker: WorkerClient): Promise<void> {
+    try {
+      await worker.call({ op: "close" } satisfies StateCall);
+      worker.terminate();
+      this.#worker = undefined;
+    } finally {
+      // What was committed meanwhile begins another; where this one would not end it is asked, and refuses.
+      this.#running = this.#waiting.length > 0 ? this.#run() : undefined;
+    }
   }
 
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
@@ -99,9 +150,32 @@ export class WorkerState implements State {
   }
 
   async close(): Promise<void> {
+    this.#rest.stop();
     while (this.#running) await this.#running;
+    if (!this.#worker) {
+      // A reader leaves the log behind; whoever writes and is the last to close puts it into the database.
+      const writer = new SqliteState(this.#path, { again: FORMAT });
+      await this.#reader.close();
+      writer.closeSync();
+      return;
+    }
     await this.#reader.close();
     await this.#worker.call({ op: "close" } satisfies StateCall);
     this.#worker.terminate();
+  }
+}
+
+/** Starts a worker at `script`, which opens the database. */
+async function begin(
+  script: URL,
+  call: Extract<StateCall, { op: "open" }>,
+): Promise<WorkerClient> {
+  const worker = new WorkerClient(script);
+  try {
+    await worker.call(call);
+    return worker;
+  } catch (error) {
+    worker.terminate();
+    throw error;
   }
 }

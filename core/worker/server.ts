@@ -5,13 +5,20 @@
 import { EvsError, InternalError } from "../errors.ts";
 import type { WorkerAnswer, WorkerCall } from "./client.ts";
 
-/** Answers every call with what `handle` returns, resolves with or throws; one whose answer takes time lets others begin. */
-export function serveCalls(handle: (call: unknown) => unknown): void {
+/**
+ * Answers every call with what `handle` returns, resolves with or throws; one whose answer takes time lets others begin.
+ * `work.note` is told of each.
+ */
+export function serveCalls(
+  handle: (call: unknown) => unknown,
+  work?: { note(): void },
+): void {
   const port = self as unknown as {
     onmessage: (event: MessageEvent<WorkerCall>) => void;
     postMessage(answer: WorkerAnswer, transfer: ArrayBuffer[]): void;
   };
   port.onmessage = ({ data: { id, call, lent } }) => {
+    work?.note();
     const succeed = (value: unknown) => port.postMessage({ id, ok: true, value, lent }, lent);
     const fail = (error: unknown) => port.postMessage({ ...failure(id, error), lent }, lent);
     try {

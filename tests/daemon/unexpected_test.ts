@@ -28,6 +28,7 @@ function fakeHost(folder: string, told: [unknown, string][]): Host {
     metrics,
     log: { logger: { warning() {} } },
     connections: () => 0,
+    rest: { note() {} },
     unexpected(error: unknown, context: string) {
       metrics.errors++;
       told.push([error, context]);

@@ -26,6 +26,20 @@ export function descriptors(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
+/** Threads of the daemon that write: the events', and the state's where there was something to write just now. */
+export function writers(pid: number): number {
+  return [...Deno.readDirSync(`/proc/${pid}/task`)].filter(({ name }) => {
+    try {
+      return Deno.readTextFileSync(`/proc/${pid}/task/${name}/comm`).startsWith("worker-");
+    } catch (error) {
+      // It ended between the two.
+      if (error instanceof Deno.errors.NotFound) return false;
+      if ((error as { code?: string }).code === "ESRCH") return false;
+      throw error;
+    }
+  }).length;
+}
+
 /** The value below which 99 of 100 are. */
 export function p99(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length * 0.99)]!;

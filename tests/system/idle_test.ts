@@ -11,7 +11,9 @@ import { STORES } from "../helpers/stores.ts";
 /** The promise is 60 s, which the nightly run reaches. */
 const SECONDS = dose(6, 60);
 /** Half of it is the runtime's own program text, which all its processes share. */
-const LIMIT = 96 * MIB;
+const LIMIT = 80 * MIB;
+/** Who has nothing to do comes to rest within this, ms. */
+const REST_DEADLINE = 60_000;
 /** Ticks are 10 ms: no fewer can be told apart. */
 const MOST = Math.max(30, SECONDS * 1000 * 0.005);
 
@@ -21,12 +23,16 @@ for (const store of STORES) {
     await daemon.publish("t", "n", 1);
     await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", from: "end" });
     await settled(daemon.pid);
-    const before = processorTime(daemon.pid);
-    const began = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000)); // the promise is about time that passes
-    const busy = processorTime(daemon.pid) - before;
-    const took = performance.now() - began;
-    assert.ok(busy <= MOST, `${busy} ms of processor time in ${took} ms`);
+    await atRest(async () => {
+      const before = processorTime(daemon.pid);
+      const began = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000)); // the promise is about time that passes
+      const busy = processorTime(daemon.pid) - before;
+      const took = performance.now() - began;
+      assert.ok(busy <= MOST, `${busy} ms of processor time in ${took} ms`);
+    });
+    const deadline = AbortSignal.timeout(REST_DEADLINE);
+    await until(() => deadline.aborted || residentMemory(daemon.pid) < LIMIT);
     const memory = residentMemory(daemon.pid);
     assert.ok(memory < LIMIT, `it takes ${mebibytes(memory)}`);
     await daemon.stop();
@@ -47,19 +53,21 @@ for (const store of STORES) {
     );
     await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 1);
     await settled(daemon.pid);
-    const { stderr } = await new Deno.Command("timeout", {
-      args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
-      stdout: "null",
-      stderr: "piped",
-    }).output();
-    const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
-      /^(\[pid +\d+\] )?\w+\(/.test(line) && !/restart_syscall|<unfinished|\bexit\(/.test(line)
-    );
-    // Half-open requests are looked for once a second while there are connections: a few calls each time.
-    assert.ok(
-      calls.length < SECONDS * 40,
-      `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`,
-    );
+    await atRest(async () => {
+      const { stderr } = await new Deno.Command("timeout", {
+        args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
+        stdout: "null",
+        stderr: "piped",
+      }).output();
+      const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+        /^(\[pid +\d+\] )?\w+\(/.test(line) && !/restart_syscall|<unfinished|\bexit\(/.test(line)
+      );
+      // Half-open requests are looked for once a second while there are connections: a few calls each time.
+      assert.ok(
+        calls.length < SECONDS * 40,
+        `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`,
+      );
+    });
     for (const connection of [tail, lease]) connection.close();
     await daemon.stop();
   });
@@ -73,19 +81,35 @@ Deno.test("an idle daemon to which nobody is connected makes no system call at a
   await connection.untilEnd();
   connection.close();
   await settled(daemon.pid);
-  const { stderr } = await new Deno.Command("timeout", {
-    args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  // Each thread waits in one call; the runtime's own threads end when they had nothing to do for ten seconds.
-  const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
-    /^(\[pid +\d+\] )?\w+\(/.test(line) &&
-    !/restart_syscall|<unfinished|<detached|\bexit\(/.test(line)
-  );
-  assert.ok(calls.length <= 20, `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`);
+  await atRest(async () => {
+    const { stderr } = await new Deno.Command("timeout", {
+      args: ["-s", "INT", String(SECONDS), "strace", "-f", "-qq", "-p", String(daemon.pid)],
+      stdout: "null",
+      stderr: "piped",
+    }).output();
+    // Each thread waits in one call; the runtime's own threads end when they had nothing to do for ten seconds.
+    const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
+      /^(\[pid +\d+\] )?\w+\(/.test(line) &&
+      !/restart_syscall|<unfinished|<detached|\bexit\(/.test(line)
+    );
+    assert.ok(calls.length <= 20, `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`);
+  });
   await daemon.stop();
 });
+
+/**
+ * Looks for so long, and again while it was not yet at rest: ten seconds after the last work it gives back memory, and
+ * V8 looks at its heap once more eight seconds later (docs/adr/0019-idle-memory.md). Two of the looks may see that, a third sees nothing.
+ */
+async function atRest(look: () => Promise<void>): Promise<void> {
+  for (let looks = 1;; looks++) {
+    try {
+      return await look();
+    } catch (error) {
+      if (looks === 3) throw error;
+    }
+  }
+}
 
 /** Waits until a process has come to rest: a second without work, after whatever it did at first. */
 async function settled(pid: number): Promise<void> {
