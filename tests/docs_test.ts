@@ -131,3 +131,24 @@ Deno.test("docs/configuration.md has each flag as its help does, with the value 
     assert.deepEqual(told.sort(), words.sort(), path);
   }
 });
+
+/** Pages and sources below a folder. */
+function* texts(folder: URL): Generator<URL, void, undefined> {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (name.startsWith(".") || name === "dist") continue;
+    if (isDirectory) yield* texts(new URL(`${name}/`, folder));
+    else if (/\.(?:md|ts)$/.test(name)) yield new URL(name, folder);
+  }
+}
+
+Deno.test("every task that a page or a comment names is in deno.json", async () => {
+  const { tasks } = JSON.parse(await read("deno.json"));
+  const named = new Set<string>();
+  for (const url of texts(root)) {
+    for (const [, task] of Deno.readTextFileSync(url).matchAll(/\bdeno task ([a-z:]*[a-z])/g)) {
+      named.add(task!);
+    }
+  }
+  assert.ok(named.size > 5);
+  for (const task of named) assert.ok(task in tasks, `deno task ${task}`);
+});
