@@ -177,9 +177,17 @@ Deno.test("curl follows live, as NDJSON and as server-sent events", async () => 
 
   // A browser comes back with the last id that it has seen. What follows ends when the daemon stops.
   const resumed = place.command(
-    `exec ${curl} -H 'accept: text/event-stream' -H 'last-event-id: sse:1' 'http://evs/v1/topics/sse/events?follow=1' | head -1`,
-  ).output();
+    `exec ${curl} -H 'accept: text/event-stream' -H 'last-event-id: sse:1' 'http://evs/v1/topics/sse/events?follow=1'`,
+  ).spawn();
+  const reader = resumed.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  while (!rest.includes("\n")) {
+    const { value, done } = await reader.read();
+    assert.equal(done, false, `it ended with: ${rest}`);
+    rest += value;
+  }
+  assert.equal(rest.split("\n")[0], "id: sse:2");
   await place.run("evs daemon stop");
-  const rest = new TextDecoder().decode((await resumed).stdout);
-  assert.equal(rest, "id: sse:2\n");
+  while (!(await reader.read()).done);
+  await Promise.all([resumed.stderr.cancel(), resumed.status]);
 });
