@@ -2,14 +2,22 @@
 
 /** The longest text in an error, UTF-16 units. */
 export const LONGEST_TEXT = 4096;
+/** The longest text that is kept of what a handler printed, and of a stack, UTF-16 units. */
+export const LONGEST_OUTPUT = 8192;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** The text, or its head. A copy: a slice would hold on to the whole. */
-export function clipped(text: string): string {
-  if (text.length <= LONGEST_TEXT) return text;
-  return `${decoder.decode(encoder.encode(text.slice(0, LONGEST_TEXT - 1)))}…`;
+export function clipped(text: string, longest = LONGEST_TEXT): string {
+  if (text.length <= longest) return text;
+  return `${decoder.decode(encoder.encode(text.slice(0, longest - 1)))}…`;
+}
+
+/** The text, or its end: of what was printed the last lines tell most. A copy, too. */
+export function clippedToEnd(text: string, longest = LONGEST_OUTPUT): string {
+  if (text.length <= longest) return text;
+  return `…${decoder.decode(encoder.encode(text.slice(1 - longest)))}`;
 }
 
 /** The same for each text of an error's details. */

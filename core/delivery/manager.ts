@@ -34,6 +34,7 @@ import {
   type ManagerContext,
   MAX_ANSWER_BYTES,
   offsetFor,
+  pauseReasonOf,
   resolveIn,
   settleReply,
   startOf,
@@ -241,7 +242,7 @@ export class SubscriptionManager {
     await this.#change(driver, ({ pauseReason: _before, ...record }) => ({
       ...record,
       paused: true,
-      ...(reason === undefined ? {} : { pauseReason: reason.replaceAll("\0", "").toWellFormed() }),
+      ...(reason === undefined ? {} : { pauseReason: pauseReasonOf(reason) }),
     }));
     return this.info(name);
   }

@@ -1,4 +1,5 @@
 /** What the manager of subscriptions works out without keeping anything: positions, limits, summaries. */
+import { clipped } from "../clipped.ts";
 import type {
   LeaseReply,
   LeaseRequest,
@@ -205,4 +206,9 @@ function within(
     }`,
     { details: { field: rule.name } },
   );
+}
+
+/** Why somebody paused, as it is kept: clipped, and text that SQLite keeps whole. */
+export function pauseReasonOf(reason: string): string {
+  return clipped(reason).replaceAll("\0", "").toWellFormed();
 }

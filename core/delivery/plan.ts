@@ -3,6 +3,7 @@
  * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
  * so that nobody else settles them.
  */
+import { clipped, clippedToEnd, LONGEST_OUTPUT } from "../clipped.ts";
 import { splitDeadLetterName } from "../dead_letter/name.ts";
 import { backoffDelay } from "../retry.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
@@ -327,9 +328,9 @@ function attemptOf(
     outcome: item.expired ? "expired" : "retry",
     error: asText(item.error),
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(stderr === undefined ? {} : { stderr }),
-    ...(stack === undefined ? {} : { stack }),
+    ...(signal === undefined ? {} : { signal: clipped(signal) }),
+    ...(stderr === undefined ? {} : { stderr: clippedToEnd(stderr) }),
+    ...(stack === undefined ? {} : { stack: clipped(stack, LONGEST_OUTPUT) }),
   };
 }
 
@@ -338,9 +339,9 @@ function remember(before: readonly Attempt[], attempt: Attempt): Attempt[] {
   return [before[0]!, ...before.slice(2 - ATTEMPTS_KEPT), attempt];
 }
 
-/** Text that SQLite keeps whole. */
+/** Text that SQLite keeps whole, clipped: it is kept with each attempt. */
 function asText(text: string): string {
-  return text.toWellFormed().replaceAll("\0", "\u2400");
+  return clipped(text).toWellFormed().replaceAll("\0", "\u2400");
 }
 
 /** The first seq from `from` on that is not in `taken`. */

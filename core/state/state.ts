@@ -78,12 +78,13 @@ export interface Attempt {
   startedAt: number;
   durationMs: number;
   outcome: "retry" | "dead" | "expired";
-  /** What went wrong, for people. */
+  /** What went wrong, for people: its first 4096 characters. */
   error: string;
   exitCode?: number;
   signal?: string;
-  /** The last 8 KiB of the handler's stderr. */
+  /** The end of the handler's stderr: 8192 characters. */
   stderr?: string;
+  /** Its first 8192 characters. */
   stack?: string;
 }
 

@@ -68,7 +68,10 @@ export const subscriptionRoutes: Route[] = [
       const name = params["name"]!;
       const reason = new Fields(await readJson(request), ["reason"]).string("reason");
       const info = await host.broker.subscriptions.pause(name, reason);
-      host.log.logger.warning("subscription paused", { subscription: name, reason });
+      host.log.logger.warning("subscription paused", {
+        subscription: name,
+        reason: info.pauseReason,
+      });
       sendJson(reply, 200, info);
     },
   },
