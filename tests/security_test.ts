@@ -18,6 +18,14 @@ Deno.test("docs/security.md names for each claim a row of the contract, and only
     assert.ok(stops, `${what}: what stops it`);
     assert.ok(row === "-" || rows.includes(row!), `${what}: row ${row}`);
   }
+  // A row without a number is known by the test that it names.
+  const unnumbered = contract.split("\n").filter((line) => line.startsWith("| - |")).join("\n");
+  for (const [what, , row, shown] of claims) {
+    if (row !== "-") continue;
+    for (const [path] of shown!.matchAll(/`tests\/[\w./]+\.ts`/g)) {
+      assert.ok(unnumbered.includes(path), `${what}: a row of the contract names ${path}`);
+    }
+  }
   for (const [, row] of page.matchAll(/\(row (\d+)\)/g)) {
     assert.ok(rows.includes(row!), `row ${row}`);
   }
