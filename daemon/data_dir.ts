@@ -15,21 +15,31 @@ export interface DataDir {
 const OTHERS_WRITE = 0o022;
 const OTHERS = 0o077;
 
+let user: number | null | undefined;
+/** Who this is: asked once. */
+function ownUser(): number | null {
+  return user ??= Deno.uid();
+}
+
 /** Makes the data dir if it is not there, and checks it. What is in it waits for the lock ({@link prepareFiles}). */
 export function prepareDataDir(path: string): void {
   if (!lstat(path)) makeFolder(path);
   tighten(path, assertOurs(path, "folder"), 0o700);
 }
 
-/** Makes what is missing in a data dir, and checks everything of ours in it. Call it with the lock held. */
-export function prepareFiles(path: string): DataDir {
-  const dir = {
+/** Where things are in the data dir at `path`. */
+export function dataDirAt(path: string): DataDir {
+  return {
     path,
     events: `${path}/events.db`,
     eventFolder: `${path}/events`,
     state: `${path}/state.db`,
     logFolder: `${path}/log`,
   };
+}
+
+/** Makes what is missing in a data dir, and checks everything of ours in it. Call it with the lock held. */
+export function prepareFiles(dir: DataDir): void {
   if (!lstat(dir.logFolder)) makeFolder(dir.logFolder);
   assertOurs(dir.logFolder, "folder");
   for (const { name } of Deno.readDirSync(dir.logFolder)) {
@@ -47,7 +57,6 @@ export function prepareFiles(path: string): DataDir {
   // Ten thousand topics are ten thousand folders: each is looked at once.
   const folders = lstat(dir.eventFolder) ? [dir.eventFolder, ...foldersIn(dir.eventFolder)] : [];
   for (const folder of folders) tighten(folder, assertOurs(folder, "folder"), 0o700);
-  return dir;
 }
 
 /** SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask. */
@@ -77,8 +86,8 @@ function assertOurs(path: string, kind: "folder" | "file"): Deno.FileInfo {
     ? "is a symbolic link"
     : (kind === "folder" ? !info.isDirectory : !info.isFile)
     ? `is not a ${kind}`
-    : info.uid !== null && info.uid !== Deno.uid()
-    ? `belongs to the user ${info.uid}, not to ${Deno.uid()}`
+    : info.uid !== null && info.uid !== ownUser()
+    ? `belongs to the user ${info.uid}, not to ${ownUser()}`
     : ((info.mode ?? 0) & OTHERS_WRITE) !== 0
     ? `can be written by others (mode ${((info.mode ?? 0) & 0o777).toString(8)})`
     : kind === "file" && (info.nlink ?? 1) > 1

@@ -21,7 +21,7 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
     });
     const { notes, foreign } = store.found;
     mended = [];
-    return { result: { notes, foreign }, changes: store.views().map(unchanged) };
+    return { result: { notes, foreign }, views: store.views().pack(), changes: [] };
   }
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
@@ -55,9 +55,5 @@ async function answer(
 
 function changesOf(store: FileEventStore, topic: string): FileStoreAnswer["changes"] {
   const view = store.view(topic);
-  return view ? [unchanged(view)] : [];
-}
-
-function unchanged(view: FileStoreAnswer["changes"][number]["view"]) {
-  return { view, blocks: [] };
+  return view ? [{ view, blocks: [] }] : [];
 }

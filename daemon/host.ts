@@ -16,6 +16,7 @@ import { Metrics } from "./metrics.ts";
 import { collectAtRest } from "./old_garbage.ts";
 import { recoverTopics } from "./recover.ts";
 import { openShelf } from "./shelf.ts";
+import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
@@ -28,6 +29,8 @@ export interface HostOptions {
   socket: string;
   config: Config;
   log: Log;
+  /** Those that were begun. */
+  threads: Threads;
   /** Begins the drain; the reason goes to the log. */
   shutdown(reason: string): void;
   /** The same, and the process ends with an error. */
@@ -87,10 +90,13 @@ export class Host {
 
   /** Opens the databases and the broker on them. */
   static async open(options: HostOptions): Promise<Host> {
-    const { dataDir, config, log } = options;
+    const { dataDir, config, log, threads } = options;
     const [shelf, state] = await Promise.all([
       openShelf(options),
-      WorkerState.open(dataDir.state, { script: new URL("./state_worker.ts", import.meta.url) }),
+      WorkerState.open(dataDir.state, {
+        script: SCRIPTS.state,
+        worker: threads.take(SCRIPTS.state),
+      }),
     ]);
     let early = 0;
     let tell = (error: unknown, context: string) => {

@@ -7,14 +7,16 @@ import { osError } from "../core/os_error.ts";
 import { VERSION } from "../core/version.ts";
 import { parseDurability } from "../core/store/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
-import { prepareDataDir, prepareFiles } from "./data_dir.ts";
+import { dataDirAt, prepareDataDir, prepareFiles } from "./data_dir.ts";
 import { Host } from "./host.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./server.ts";
+import { storeKinds } from "./shelf.ts";
 import { freeSocketPath, prepareSocketFolder } from "./socket.ts";
+import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught } from "./uncaught.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
@@ -79,7 +81,13 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const config: Config = { ...defaultConfig, ...await loadConfig(configPath), ...overrides };
   prepareDataDir(path);
   const dataLock = lockDataDir(path);
-  const dataDir = prepareFiles(path);
+  const dataDir = dataDirAt(path);
+  const threads = new Threads();
+  for (const kind of storeKinds(dataDir, config)) {
+    if (kind !== "memory") threads.begin(SCRIPTS[kind]);
+  }
+  threads.begin(SCRIPTS.state);
+  prepareFiles(dataDir);
   prepareSocketFolder(socket);
   const socketLock = lockSocket(socket);
   await freeSocketPath(socket);
@@ -90,6 +98,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     socket,
     config,
     log,
+    threads,
     permissions: () => permissionsInForce({ dataDir: path, socket, config: configPath }),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),

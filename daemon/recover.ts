@@ -7,13 +7,14 @@ import type { EventBroker } from "../core/broker.ts";
 /** Makes topics that have events and are not in the state. Returns what to tell people; undefined: nothing was missing. */
 export async function recoverTopics(broker: EventBroker): Promise<string | undefined> {
   const { store, topics } = broker;
-  const isNew = topics.list().length === 0 && broker.subscriptions.list().length === 0;
   const missing = store.topics().filter((name) => {
+    if (topics.get(name)) return false;
     const { firstSeq, lastSeq } = store.head(name);
-    return lastSeq >= firstSeq && !topics.get(name);
+    return lastSeq >= firstSeq;
   });
-  for (const name of missing) await topics.define(name);
   if (missing.length === 0) return undefined;
+  const isNew = topics.list().length === 0 && broker.subscriptions.list().length === 0;
+  for (const name of missing) await topics.define(name);
   const made = missing.length === 1
     ? `the topic ${missing[0]} was made again from its events, with default options`
     : `${missing.length} topics were made again from their events, with default options`;

@@ -9,22 +9,32 @@ import type { Config } from "./config.ts";
 import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
 import { lstat } from "./lock.ts";
 import type { Log } from "./log.ts";
+import { SCRIPTS, type Threads } from "./threads.ts";
 
 /** What the stores are opened with. */
 export interface ShelfOptions {
   dataDir: DataDir;
   config: Config;
   log: Log;
+  threads: Threads;
+}
+
+/** The kinds of the default store and of every other that may have events. */
+export function storeKinds(
+  dataDir: Pick<DataDir, "events" | "eventFolder">,
+  config: Config,
+): Set<StoreKind> {
+  const kinds = new Set<StoreKind>([config.store]);
+  if (lstat(dataDir.events)) kinds.add("sqlite");
+  if (lstat(dataDir.eventFolder)) kinds.add("file");
+  return kinds;
 }
 
 /** Opens the default store (`opened[0]`) and every other that may have events. */
 export async function openShelf(options: ShelfOptions): Promise<StoreShelf> {
   const { dataDir, config } = options;
-  const kinds = new Set<StoreKind>([config.store]);
-  if (lstat(dataDir.events)) kinds.add("sqlite");
-  if (lstat(dataDir.eventFolder)) kinds.add("file");
   const open = (kind: StoreKind) => openStore(kind, options);
-  const opened = await Promise.all([...kinds].map(open));
+  const opened = await Promise.all([...storeKinds(dataDir, config)].map(open));
   return { durability: config.durability, opened, open };
 }
 
@@ -37,7 +47,8 @@ function openStore(kind: StoreKind, options: ShelfOptions): Promise<JournalStore
     case "sqlite":
       makeDatabaseFile(options.dataDir.events);
       return WorkerEventStore.open(options.dataDir.events, {
-        script: new URL("./journal_worker.ts", import.meta.url),
+        script: SCRIPTS.sqlite,
+        worker: options.threads.take(SCRIPTS.sqlite),
         durability: options.config.durability,
         dedupWindow: options.config.dedupWindow,
         onDamage: onDamage(options.log),
@@ -45,10 +56,11 @@ function openStore(kind: StoreKind, options: ShelfOptions): Promise<JournalStore
   }
 }
 
-async function openFiles({ dataDir, config, log }: ShelfOptions): Promise<JournalStore> {
+async function openFiles({ dataDir, config, log, threads }: ShelfOptions): Promise<JournalStore> {
   const onNote = (note: string) => log.logger.warn("recovery: {note}", { note });
   const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
-    script: new URL("./file_worker.ts", import.meta.url),
+    script: SCRIPTS.file,
+    worker: threads.take(SCRIPTS.file),
     durability: config.durability,
     dedupWindow: config.dedupWindow,
     onDamage: onDamage(log),

@@ -37,6 +37,8 @@ interface Waiting {
 export interface WorkerStateOptions {
   /** The worker: daemon/state_worker.ts. */
   script: URL;
+  /** One that was begun already. */
+  worker?: WorkerClient | undefined;
   clock?: Clock;
 }
 
@@ -52,6 +54,8 @@ export class WorkerState implements State {
   /** Commits under way, or the end of the worker: one after the other, never both. */
   #running: Promise<void> | undefined;
   #failed = false;
+  /** What was kept when it was opened, until somebody asks or something is committed. */
+  #loaded: StateSnapshot | undefined;
 
   private constructor(worker: WorkerClient, path: string, options: WorkerStateOptions) {
     this.#worker = worker;
@@ -67,9 +71,13 @@ export class WorkerState implements State {
 
   /** Starts the worker on the database at `path`. */
   static async open(path: string, options: WorkerStateOptions): Promise<WorkerState> {
-    const worker = await begin(options.script, { op: "open", path });
+    const begun = options.worker ?? new WorkerClient(options.script);
+    const worker = await begin(begun, { op: "open", path });
     try {
-      return new WorkerState(worker, path, options);
+      const state = new WorkerState(worker, path, options);
+      // Now: other stores may still be opening, in other threads.
+      state.#loaded = state.#reader.load();
+      return state;
     } catch (error) {
       worker.terminate();
       throw error;
@@ -77,11 +85,14 @@ export class WorkerState implements State {
   }
 
   load(): StateSnapshot {
-    return this.#reader.load();
+    const loaded = this.#loaded ?? this.#reader.load();
+    this.#loaded = undefined;
+    return loaded;
   }
 
   commit(changes: readonly StateChange[]): Promise<void> {
     if (changes.length === 0) return Promise.resolve();
+    this.#loaded = undefined;
     return new Promise((resolve, reject) => {
       this.#waiting.push({ changes, resolve, reject });
       this.#running ??= this.#run();
@@ -94,7 +105,7 @@ export class WorkerState implements State {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0);
       try {
-        this.#worker ??= await begin(this.#script, {
+        this.#worker ??= await begin(new WorkerClient(this.#script), {
           op: "open",
           path: this.#path,
           again: FORMAT,
@@ -165,12 +176,11 @@ export class WorkerState implements State {
   }
 }
 
-/** Starts a worker at `script`, which opens the database. */
+/** Has the worker open the database. */
 async function begin(
-  script: URL,
+  worker: WorkerClient,
   call: Extract<StateCall, { op: "open" }>,
 ): Promise<WorkerClient> {
-  const worker = new WorkerClient(script);
   try {
     await worker.call(call);
     return worker;

@@ -8,7 +8,6 @@
 import { type Clock, systemClock } from "../clock.ts";
 import { ClosedError, EvsError, InternalError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
-import { assertTopicName } from "../topic.ts";
 import { type DedupWindow, eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
 import { Accepted } from "./file/accepted.ts";
@@ -19,8 +18,10 @@ import { type OpenedStore, openStore } from "./file/open_store.ts";
 import { DamageLog } from "./file/damage_log.ts";
 import { FileReader } from "./file/reader.ts";
 import { SegmentCache } from "./file/segment_cache.ts";
-import { type SegmentLimits, TopicWriter, type WriterContext } from "./file/topic_writer.ts";
+import type { SegmentLimits, TopicWriter, WriterContext } from "./file/topic_writer.ts";
+import { Topics } from "./file/topics.ts";
 import type { TopicChange, TopicView } from "./file/view.ts";
+import type { ViewTable } from "./file/view_table.ts";
 import type { StoreRequest } from "./pack.ts";
 import { LineRooms } from "./packed_lines.ts";
 import { type Durability, intervalOf } from "./durability.ts";
@@ -82,7 +83,7 @@ export class FileEventStore implements JournalStore {
   readonly #reader: FileReader;
   readonly #context: WriterContext;
   readonly #damage: DamageLog;
-  readonly #writers = new Map<string, TopicWriter>();
+  readonly #topics: Topics;
   /** Topics whose files are open, in the order of their last use. */
   readonly #open = new Set<TopicWriter>();
   readonly #late: LateSync;
@@ -109,12 +110,13 @@ export class FileEventStore implements JournalStore {
     this.#damage = new DamageLog(this.#clock, new Accepted(disk, dir), options.onDamage);
     this.#cache = new SegmentCache(disk, dir);
     this.#reader = new FileReader(this.#cache, {
-      viewOf: (name) => this.#writers.get(name)?.view,
+      viewOf: (name) => this.view(name),
       damage: this.#damage,
     });
     const now = this.#clock.now();
     const lookAtMost = this.#lookAtMost = options.lookAtMost ?? LOOK_AT_MOST;
     this.#opened = openStore(disk, dir, { now, lookAtMost });
+    this.#topics = new Topics(this.#opened.known);
     this.#context = {
       disk,
       dir,
@@ -126,14 +128,7 @@ export class FileEventStore implements JournalStore {
       checkpoint: this.#opened.checkpoint,
       onNote: (note) => options.onNote?.(note),
     };
-    for (const opened of this.#opened.topics) {
-      const writer = new TopicWriter(this.#context, opened);
-      this.#writers.set(opened.view.name, writer);
-      writer.measure();
-    }
-    for (const view of this.#opened.known) {
-      this.#writers.set(view.name, TopicWriter.unseen(this.#context, view));
-    }
+    for (const opened of this.#opened.topics) this.#topics.add(this.#context, opened);
     // Should it be killed, the next start need not look at them again.
     if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
     for (const note of this.#opened.notes) options.onNote?.(note);
@@ -180,7 +175,7 @@ export class FileEventStore implements JournalStore {
     let written: TopicWriter[];
     try {
       outcomes = requests.map((request) => {
-        const writer = this.#writerOf(request.topic);
+        const writer = this.#topics.writerOf(this.#context, request.topic);
         touched.add(writer);
         return writer.take(request, now);
       });
@@ -270,16 +265,6 @@ export class FileEventStore implements JournalStore {
     }
   }
 
-  #writerOf(topic: string): TopicWriter {
-    const there = this.#writers.get(topic);
-    if (there) return there;
-    assertTopicName(topic);
-    const view: TopicView = { name: topic, firstSeq: 1, lastSeq: 0, bytes: 0, segments: [] };
-    const writer = new TopicWriter(this.#context, { view, open: undefined, orphans: [] });
-    this.#writers.set(topic, writer);
-    return writer;
-  }
-
   damage(): readonly Damage[] {
     return this.#damage.list();
   }
@@ -289,9 +274,7 @@ export class FileEventStore implements JournalStore {
   }
 
   head(topic: string): TopicHead {
-    const { firstSeq, lastSeq, bytes } = this.view(topic) ??
-      { firstSeq: 1, lastSeq: 0, bytes: 0 };
-    return { firstSeq, lastSeq, bytes };
+    return this.#topics.head(topic);
   }
 
   /**
@@ -299,19 +282,19 @@ export class FileEventStore implements JournalStore {
    * @internal
    */
   view(topic: string): TopicView | undefined {
-    return this.#writers.get(topic)?.view;
+    return this.#topics.view(topic);
   }
 
   /**
    * The same of all topics.
    * @internal
    */
-  views(): TopicView[] {
-    return [...this.#writers.values()].map(({ view }) => view);
+  views(): ViewTable {
+    return this.#topics.views();
   }
 
   topics(): string[] {
-    return [...this.#writers.keys()].filter((name) => this.view(name)!.lastSeq > 0);
+    return [...this.views().names()].filter((name) => this.head(name).lastSeq > 0);
   }
 
   readPage(topic: string, query: PageQuery): Page {
@@ -340,14 +323,14 @@ export class FileEventStore implements JournalStore {
 
   truncate(topic: string, seq: number): Promise<number> {
     return this.#inTurn(() => {
-      const writer = this.#writers.get(topic);
+      const writer = this.#topics.writerOfKnown(this.#context, topic);
       return writer ? this.#change(() => writer.truncate(seq, this.#clock.now())) : 0;
     });
   }
 
   removeTopic(topic: string): Promise<void> {
     return this.#inTurn(() => {
-      const writer = this.#writers.get(topic);
+      const writer = this.#topics.writerOfKnown(this.#context, topic);
       if (writer) this.#change(() => writer.removeAll(this.#clock.now()));
     });
   }
@@ -384,8 +367,9 @@ export class FileEventStore implements JournalStore {
         if (this.#failed === undefined) writer.close();
         else writer.abandon();
       }
-      const many = this.#writers.size > this.#lookAtMost;
-      if (many && this.#failed === undefined) this.#opened.checkpoint.write(this.views());
+      const views = this.views();
+      const many = views.size > this.#lookAtMost;
+      if (many && this.#failed === undefined) this.#opened.checkpoint.write(views);
     } finally {
       this.#opened.checkpoint.close();
       this.#cache.close();

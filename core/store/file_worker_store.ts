@@ -12,7 +12,8 @@ import { systemDisk } from "./file/disk.ts";
 import { DamageLog } from "./file/damage_log.ts";
 import { FileReader } from "./file/reader.ts";
 import { SegmentCache } from "./file/segment_cache.ts";
-import type { TopicChange, TopicView } from "./file/view.ts";
+import type { TopicChange } from "./file/view.ts";
+import { type PackedViews, ViewTable } from "./file/view_table.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
 import type { Durability } from "./durability.ts";
 import type {
@@ -37,6 +38,8 @@ export type FileStoreCall =
 export interface FileStoreAnswer {
   result: unknown;
   changes: TopicChange[];
+  /** All topics, when the store was opened. */
+  views?: PackedViews;
   /** What was mended in topics that were not looked at before, in words. */
   notes?: string[];
 }
@@ -55,7 +58,7 @@ export class FileWorkerEventStore implements JournalStore {
   readonly durable: boolean;
   readonly found: FoundInFolder;
   readonly #worker: WorkerClient;
-  readonly #views = new Map<string, TopicView>();
+  readonly #views: ViewTable;
   readonly #cache: SegmentCache;
   readonly #reader: FileReader;
   readonly #damage: DamageLog;
@@ -73,6 +76,7 @@ export class FileWorkerEventStore implements JournalStore {
   ) {
     this.durable = options.durability === "always";
     this.found = answer.result as FoundInFolder;
+    this.#views = new ViewTable(answer.views);
     this.#worker = worker;
     this.#onNote = options.onNote;
     this.#damage = new DamageLog(
@@ -85,7 +89,6 @@ export class FileWorkerEventStore implements JournalStore {
       viewOf: (name) => this.#views.get(name),
       damage: this.#damage,
     });
-    this.#learn(answer);
   }
 
   /** Starts the worker at `script` (daemon/file_worker.ts) on the folder `dir`. */
@@ -93,6 +96,8 @@ export class FileWorkerEventStore implements JournalStore {
     dir: string,
     options: {
       script: URL;
+      /** One that was begun already. */
+      worker?: WorkerClient | undefined;
       durability?: Durability;
       dedupWindow?: number;
       /** Told of events that a read had to leave out, once for each block of them. */
@@ -102,7 +107,7 @@ export class FileWorkerEventStore implements JournalStore {
     },
   ): Promise<FileWorkerEventStore> {
     const { script, durability = "always", dedupWindow } = options;
-    const worker = new WorkerClient(script);
+    const worker = options.worker ?? new WorkerClient(script);
     try {
       const answer = await worker.call<FileStoreAnswer>(
         { op: "open", dir, durability, dedupWindow } satisfies FileStoreCall,
@@ -136,13 +141,11 @@ export class FileWorkerEventStore implements JournalStore {
   }
 
   head(topic: string): TopicHead {
-    const { firstSeq, lastSeq, bytes } = this.#views.get(topic) ??
-      { firstSeq: 1, lastSeq: 0, bytes: 0 };
-    return { firstSeq, lastSeq, bytes };
+    return this.#views.head(topic) ?? { firstSeq: 1, lastSeq: 0, bytes: 0 };
   }
 
   topics(): string[] {
-    return [...this.#views.values()].filter(({ lastSeq }) => lastSeq > 0).map(({ name }) => name);
+    return [...this.#views.names()].filter((name) => this.#views.head(name)!.lastSeq > 0);
   }
 
   readPage(topic: string, query: PageQuery): Page {
@@ -211,7 +214,7 @@ export class FileWorkerEventStore implements JournalStore {
       for (const { firstSeq } of this.#views.get(name)?.segments ?? []) {
         if (!kept.has(firstSeq)) this.#cache.forget(name, firstSeq);
       }
-      this.#views.set(name, view);
+      this.#views.set(view);
       const open = view.segments.at(-1);
       if (open) this.#cache.learn(name, open.firstSeq, blocks);
     }

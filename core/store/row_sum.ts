@@ -66,5 +66,19 @@ export function carryCrc(crc: number, bytes: Uint8Array): number {
 
 /** The sum of the values of a small row (`topics`, `blocks`). */
 export function valuesSum(...values: (string | number | null)[]): number {
-  return crc32(encoder.encode(JSON.stringify(values)));
+  return crc32(bytesOf(JSON.stringify(values)));
+}
+
+/** Rows are summed one after the other, thousands at a start: an array for each costs more than its sum. */
+const room = new Uint8Array(1024);
+
+/** The text as UTF-8; gone with the next call. */
+function bytesOf(text: string): Uint8Array {
+  if (text.length > room.length) return encoder.encode(text);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return encoder.encode(text);
+    room[i] = code;
+  }
+  return room.subarray(0, text.length);
 }

@@ -122,9 +122,18 @@ export function writeBlock(block: Block, prepare: Prepare): void {
 
 /** The block of a row; undefined when the row is not as it was written. */
 function checked(row: BlockRow): Block | undefined {
-  const { max_timestamp: maxTimestamp, min_id: minId, max_id: maxId, sum, ...rest } = row;
-  const block = { ...rest, maxTimestamp, minId, maxId };
-  return sumOf(block) === sum ? block : undefined;
+  const block: Block = {
+    topic: row.topic,
+    block: row.block,
+    first: row.first,
+    last: row.last,
+    bytes: row.bytes,
+    maxTimestamp: row.max_timestamp,
+    minId: row.min_id,
+    maxId: row.max_id,
+    crc: row.crc,
+  };
+  return sumOf(block) === row.sum ? block : undefined;
 }
 
 /** The block of the values of a row, as they lie on a page; undefined when they are not one, as it was written. */

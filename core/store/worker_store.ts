@@ -47,6 +47,8 @@ export interface StoreAnswer {
 export interface WorkerStoreOptions {
   /** The worker: daemon/journal_worker.ts. */
   script: URL;
+  /** One that was begun already. */
+  worker?: WorkerClient | undefined;
   durability?: Durability;
   dedupWindow?: number;
   /** Told once of each damage, what was known before among it. */
@@ -85,7 +87,7 @@ export class WorkerEventStore implements JournalStore {
   /** Starts the worker on the database at `path`. */
   static async open(path: string, options: WorkerStoreOptions): Promise<WorkerEventStore> {
     const durability = options.durability ?? "always";
-    const worker = new WorkerClient(options.script);
+    const worker = options.worker ?? new WorkerClient(options.script);
     try {
       const answer = await worker.call<StoreAnswer>(
         { op: "open", path, durability, dedupWindow: options.dedupWindow } satisfies StoreCall,

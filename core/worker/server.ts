@@ -7,7 +7,7 @@ import type { WorkerAnswer, WorkerCall } from "./client.ts";
 
 /**
  * Answers every call with what `handle` returns, resolves with or throws; one whose answer takes time lets others begin.
- * `work.note` is told of each.
+ * `work.note` is told of each, once it was begun: the first answer does not wait for what that loads.
  */
 export function serveCalls(
   handle: (call: unknown) => unknown,
@@ -18,7 +18,6 @@ export function serveCalls(
     postMessage(answer: WorkerAnswer, transfer: ArrayBuffer[]): void;
   };
   port.onmessage = ({ data: { id, call, lent } }) => {
-    work?.note();
     const succeed = (value: unknown) => port.postMessage({ id, ok: true, value, lent }, lent);
     const fail = (error: unknown) => port.postMessage({ ...failure(id, error), lent }, lent);
     try {
@@ -28,6 +27,7 @@ export function serveCalls(
     } catch (error) {
       fail(error);
     }
+    work?.note();
   };
 }
 

@@ -5,22 +5,26 @@
  * damaged, is looked at on the disk.
  *
  * ```text
- * env-event-stream checkpoint 1 CRC BYTES
- * [[topic, firstSeq, …], …]           so many bytes of JSON with that checksum
+ * env-event-stream checkpoint 2 CRC BYTES
+ * BYTES of columns with that checksum, then a line feed: how many bytes of names, the names, their numbers
  * CRC topic                           a stroke
  * ```
+ *
+ * The numbers are float64, little-endian as on every processor that Deno runs on.
  */
 import { CannotStoreError } from "../../errors.ts";
 import { crc32 } from "../checksum.ts";
 import { type Disk, type DiskFile, readWhole, replaceFile, writeFully } from "./disk.ts";
 import { asStoreError } from "./faults.ts";
 import { CHECKPOINT_FILE } from "./layout.ts";
-import type { SegmentInfo, TopicView } from "./view.ts";
+import { type PackedViews, ViewTable } from "./view_table.ts";
 
-const HEAD = /^env-event-stream checkpoint 1 ([0-9a-f]{8}) (\d{1,15})\n/;
+const HEAD = /^env-event-stream checkpoint 2 ([0-9a-f]{8}) (\d{1,15})\n/;
 /** Longer than any first line. */
 const HEAD_BYTES = 80;
 const LF = 0x0a;
+/** Of the length of the names. */
+const LENGTH_BYTES = 8;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -28,44 +32,44 @@ const decoder = new TextDecoder();
 export class Checkpoint {
   readonly #disk: Disk;
   readonly #dir: string;
-  /** What the file says of topics that nobody has written to since. */
-  #views: Map<string, TopicView>;
+  /** Topics of which the file tells, and that nobody has written to since. */
+  #topics: Set<string>;
   #end: number;
   #file: DiskFile | undefined;
   #unsynced = false;
 
-  private constructor(disk: Disk, dir: string, read: { views: TopicView[]; end: number }) {
+  private constructor(disk: Disk, dir: string, { topics, end }: {
+    topics: Iterable<string>;
+    end: number;
+  }) {
     this.#disk = disk;
     this.#dir = dir;
-    this.#views = new Map(read.views.map((view) => [view.name, view]));
-    this.#end = read.end;
+    this.#topics = new Set(topics);
+    this.#end = end;
   }
 
-  /** What the folder's checkpoint says; nothing where there is none, or a damaged one. */
-  static open(disk: Disk, dir: string): Checkpoint {
+  /** The folder's checkpoint and what it says; nothing where there is none, or a damaged one. */
+  static open(disk: Disk, dir: string): { checkpoint: Checkpoint; views: ViewTable } {
     const bytes = readWhole(disk, `${dir}/${CHECKPOINT_FILE}`);
-    return new Checkpoint(disk, dir, (bytes && decode(bytes)) ?? { views: [], end: 0 });
+    const views = (bytes && decode(bytes)) ?? new ViewTable();
+    const end = views.size > 0 ? bytes!.length : 0;
+    return { checkpoint: new Checkpoint(disk, dir, { topics: views.names(), end }), views };
   }
 
   /** One that knows nothing: a store that looks at everything. */
   static empty(disk: Disk, dir: string): Checkpoint {
-    return new Checkpoint(disk, dir, { views: [], end: 0 });
-  }
-
-  /** The topic, if nothing was written to it since. */
-  view(topic: string): TopicView | undefined {
-    return this.#views.get(topic);
+    return new Checkpoint(disk, dir, { topics: [], end: 0 });
   }
 
   /** The topic is about to be written to: strikes it off. */
   strike(topic: string): void {
-    if (!this.#views.has(topic)) return;
+    if (!this.#topics.has(topic)) return;
     const line = encoder.encode(`${hex(encoder.encode(topic))} ${topic}\n`);
     this.#file ??= this.#disk.open(`${this.#dir}/${CHECKPOINT_FILE}`, "write");
     this.#unsynced = true;
     writeFully(this.#file, line, this.#end);
     this.#end += line.length;
-    this.#views.delete(topic);
+    this.#topics.delete(topic);
   }
 
   /** Topics are about to be written to: resolves when the strokes are synced. What it rejects with is the store's end. */
@@ -89,9 +93,9 @@ export class Checkpoint {
   }
 
   /** Writes it anew. All that it says must be synced. Where there is no room the one that is there stays as it is. */
-  write(views: readonly TopicView[]): void {
+  write(views: ViewTable): void {
     this.close();
-    const bytes = encode(views);
+    const bytes = encode(views.pack());
     try {
       replaceFile(this.#disk, { folder: this.#dir, name: CHECKPOINT_FILE }, bytes);
     } catch (error) {
@@ -99,7 +103,7 @@ export class Checkpoint {
       if (asStoreError(error) instanceof CannotStoreError) return;
       throw error;
     }
-    this.#views = new Map(views.map((view) => [view.name, view]));
+    this.#topics = new Set(views.names());
     this.#end = bytes.length;
     this.#unsynced = false;
   }
@@ -110,27 +114,13 @@ export class Checkpoint {
   }
 }
 
-function encode(views: readonly TopicView[]): Uint8Array {
-  const rows = views.map(({ name, firstSeq, lastSeq, bytes, segments }) => [
-    name,
-    firstSeq,
-    lastSeq,
-    bytes,
-    ...segments.flatMap((segment) => [
-      segment.firstSeq,
-      segment.lastSeq,
-      segment.end,
-      segment.size,
-      // JSON knows no infinity: it becomes null.
-      segment.maxTimestamp,
-      segment.minIdTime,
-      segment.maxIdTime,
-      segment.storedAt,
-      Number(segment.sealed),
-    ]),
-  ]);
-  const body = encoder.encode(JSON.stringify(rows));
-  const head = encoder.encode(`env-event-stream checkpoint 1 ${hex(body)} ${body.length}\n`);
+function encode({ names, numbers }: PackedViews): Uint8Array {
+  const texts = encoder.encode(names);
+  const body = new Uint8Array(LENGTH_BYTES + texts.length + numbers.byteLength);
+  new DataView(body.buffer).setFloat64(0, texts.length, true);
+  body.set(texts, LENGTH_BYTES);
+  body.set(new Uint8Array(numbers.buffer), LENGTH_BYTES + texts.length);
+  const head = encoder.encode(`env-event-stream checkpoint 2 ${hex(body)} ${body.length}\n`);
   const bytes = new Uint8Array(head.length + body.length + 1);
   bytes.set(head);
   bytes.set(body, head.length);
@@ -138,12 +128,8 @@ function encode(views: readonly TopicView[]): Uint8Array {
   return bytes;
 }
 
-/** Numbers of a segment in a row, behind those of its topic. */
-const WIDTH = 9;
-type Row = [name: string, ...numbers: (number | null)[]];
-
 /** The topics that are not struck off; undefined when any byte is not as it was written. */
-function decode(bytes: Uint8Array): { views: TopicView[]; end: number } | undefined {
+function decode(bytes: Uint8Array): ViewTable | undefined {
   const [head, sum, length] = HEAD.exec(decoder.decode(bytes.subarray(0, HEAD_BYTES))) ?? [];
   if (head === undefined) return undefined;
   const end = head.length + Number(length);
@@ -151,8 +137,14 @@ function decode(bytes: Uint8Array): { views: TopicView[]; end: number } | undefi
   if (bytes[end] !== LF || hex(body) !== sum) return undefined;
   const struck = strokes(bytes.subarray(end + 1));
   if (!struck) return undefined;
-  const rows = JSON.parse(decoder.decode(body)) as Row[];
-  return { views: rows.filter(([name]) => !struck.has(name)).map(viewOf), end: bytes.length };
+  const texts = new DataView(body.buffer, body.byteOffset).getFloat64(0, true);
+  const views = new ViewTable({
+    names: decoder.decode(body.subarray(LENGTH_BYTES, LENGTH_BYTES + texts)),
+    // A copy: numbers lie at multiples of their size.
+    numbers: new Float64Array(body.slice(LENGTH_BYTES + texts).buffer),
+  });
+  for (const topic of struck) views.delete(topic);
+  return views;
 }
 
 /** The topics that were struck off; undefined when one cannot be told. */
@@ -166,24 +158,6 @@ function strokes(bytes: Uint8Array): Set<string> | undefined {
     topics.add(topic);
   }
   return topics;
-}
-
-function viewOf([name, ...numbers]: Row): TopicView {
-  const segments: SegmentInfo[] = [];
-  for (let at = 3; at < numbers.length; at += WIDTH) {
-    segments.push({
-      firstSeq: numbers[at]!,
-      lastSeq: numbers[at + 1]!,
-      end: numbers[at + 2]!,
-      size: numbers[at + 3]!,
-      maxTimestamp: numbers[at + 4] ?? -Infinity,
-      minIdTime: numbers[at + 5] ?? Infinity,
-      maxIdTime: numbers[at + 6] ?? -Infinity,
-      storedAt: numbers[at + 7]!,
-      sealed: numbers[at + 8] === 1,
-    });
-  }
-  return { name, firstSeq: numbers[0]!, lastSeq: numbers[1]!, bytes: numbers[2]!, segments };
 }
 
 function hex(bytes: Uint8Array): string {

@@ -116,7 +116,7 @@ export const systemDisk: Disk = {
     return new SystemFile(file);
   },
   list: (path) =>
-    [...Deno.readDirSync(path)].map(({ name, isFile, isDirectory }) => ({
+    Array.from(Deno.readDirSync(path), ({ name, isFile, isDirectory }) => ({
       name,
       kind: isFile ? "file" : isDirectory ? "folder" : "other",
     })),

@@ -53,8 +53,8 @@ export function folderTopic(folder: string): string | undefined {
   const [, lower = "", cases = ""] =
     /^%?([a-z0-9._-]{1,128})(?:%([0-9a-f]{1,32}))?$/.exec(folder) ?? [];
   if (lower === "") return undefined;
-  let topic = "";
-  for (let i = 0; i < lower.length; i++) {
+  let topic = cases === "" ? lower : "";
+  for (let i = topic.length; i < lower.length; i++) {
     const bits = parseInt(cases[i >> 2] ?? "0", 16);
     topic += bits >> (i & 3) & 1 ? lower[i]!.toUpperCase() : lower[i]!;
   }

@@ -11,7 +11,7 @@ import {
 } from "./layout.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { type OpenedTopic, openTopic } from "./open_topic.ts";
-import type { TopicView } from "./view.ts";
+import { ViewTable } from "./view_table.ts";
 
 /** A store as it was found. */
 export interface OpenedStore {
@@ -20,7 +20,7 @@ export interface OpenedStore {
   /** Topics that were looked at. */
   topics: OpenedTopic[];
   /** Topics of which the checkpoint's word was taken. */
-  known: TopicView[];
+  known: ViewTable;
   /** What was mended or is damaged, in words. */
   notes: string[];
   /** Paths in the folder that are not ours; they are left alone. */
@@ -68,24 +68,26 @@ function openLocked(
   // Nobody strikes anything off one that is not read.
   if (few) removeIfThere(disk, `${dir}/${CHECKPOINT_FILE}`);
   disk.syncFolder(dir);
-  const checkpoint = few ? Checkpoint.empty(disk, dir) : Checkpoint.open(disk, dir);
+  const { checkpoint, views: known } = few
+    ? { checkpoint: Checkpoint.empty(disk, dir), views: new ViewTable() }
+    : Checkpoint.open(disk, dir);
   if (!marked) {
     if (folders.length > 0 && foreign.length > 0) refuseForeign(dir);
     replaceFile(disk, { folder: dir, name: FORMAT_FILE }, encoder.encode(formatText()));
   }
   const topics: OpenedTopic[] = [];
   const notes: string[] = [];
-  const known: TopicView[] = [];
   for (const { name, folder } of folders) {
-    const view = checkpoint.view(name);
-    if (view) {
-      known.push(view);
-      continue;
-    }
+    if (known.has(name)) continue;
     const opened = openTopic(disk, { name, folder: `${dir}/${folder}` }, { now });
     topics.push(opened);
     notes.push(...opened.notes.map((note) => `topic ${name}: ${note}`));
     foreign.push(...opened.foreign.map((file) => `${folder}/${file}`));
+  }
+  // Somebody took the folder away.
+  if (known.size + topics.length > folders.length) {
+    const there = new Set(folders.map(({ name }) => name));
+    for (const name of [...known.names()]) if (!there.has(name)) known.delete(name);
   }
   for (const name of [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE]) {
     removeIfThere(disk, `${dir}/${name}${UNFINISHED}`);

@@ -44,6 +44,17 @@ function topicsIn(path: string): string[] {
   return names;
 }
 
+Deno.test("WorkerState loads what was committed before anybody asked what it kept", async () => {
+  const dir = await Deno.makeTempDir();
+  const state = await WorkerState.open(`${dir}/state.db`, { script });
+  await state.commit([topic("early")]);
+  assert.deepEqual(state.load().topics.map(({ name }) => name), ["early"]);
+  await state.commit([topic("later")]);
+  assert.deepEqual(state.load().topics.map(({ name }) => name), ["early", "later"]);
+  await state.close();
+  await Deno.remove(dir, { recursive: true });
+});
+
 /** Runs `body` with a state, and counts the workers that were begun and ended. */
 async function watching(
   body: (watched: {

@@ -115,6 +115,52 @@ Deno.test("FileEventStore finds on reading what was damaged under its checkpoint
   await store.close();
 });
 
+Deno.test("FileEventStore cuts a torn tail under its checkpoint before it writes behind it", async () => {
+  const disk = await filled();
+  const path = `${DIR}/a/0000000000000001.ndjson`;
+  const sound = disk.bytes(path);
+  // A live copy of the folder that ended in the middle of an append.
+  const torn = new TextEncoder().encode('{"seq":4,"topic":"a","ty');
+  disk.put(path, Uint8Array.from([...sound, ...torn]));
+  const store = open(disk);
+  assert.equal(countOf(store, "a"), 3);
+  assert.equal(await append(store, "a"), 6);
+  assert.equal(countOf(store, "a"), 6);
+  await store.close();
+  const lines = new TextDecoder().decode(disk.bytes(path)).trimEnd().split("\n");
+  assert.deepEqual(lines.map((line) => JSON.parse(line).seq), [1, 2, 3, 4, 5, 6]);
+});
+
+Deno.test("FileEventStore knows no topic of its checkpoint whose folder was taken away", async () => {
+  const disk = await filled();
+  const before = open(disk);
+  await append(before, "d");
+  await before.close();
+  for (const kind of ["ndjson", "index"]) disk.remove(`${DIR}/a/0000000000000001.${kind}`);
+  disk.remove(`${DIR}/a`);
+  const store = open(disk);
+  assert.deepEqual(store.topics().sort(), ["B", "c.d", "d"]);
+  assert.equal(store.head("a").lastSeq, 0);
+  assert.equal(store.view("a"), undefined);
+  await store.close();
+});
+
+Deno.test("FileEventStore keeps in its next checkpoint what nobody asked for and what was changed", async () => {
+  const disk = await filled();
+  const store = open(disk);
+  await append(store, "B");
+  await append(store, "new");
+  await store.close();
+  const lookedAt = new Set<string>();
+  const again = open(disk.powerCut(() => 0), { lookedAt });
+  assert.deepEqual([...lookedAt], []);
+  assert.deepEqual(
+    again.topics().sort().map((topic) => [topic, again.head(topic).lastSeq, countOf(again, topic)]),
+    [["B", 6, 6], ["a", 3, 3], ["c.d", 3, 3], ["new", 3, 3]],
+  );
+  await again.close();
+});
+
 Deno.test("FileEventStore gives no seq again when a segment went away under its checkpoint", async () => {
   const disk = await filled();
   for (const kind of ["ndjson", "index"]) disk.remove(`${DIR}/a/0000000000000001.${kind}`);

@@ -1,0 +1,68 @@
+/**
+ * The topics of a store. Nothing is made for one of which the checkpoint's word is taken until somebody asks to change it:
+ * of ten thousand topics most are only there.
+ */
+import { assertTopicName } from "../../topic.ts";
+import type { TopicHead } from "../store.ts";
+import type { OpenedTopic } from "./open_topic.ts";
+import { TopicWriter, type WriterContext } from "./topic_writer.ts";
+import type { TopicView } from "./view.ts";
+import { ViewTable } from "./view_table.ts";
+
+/** See the head of this file. */
+export class Topics {
+  readonly #writers = new Map<string, TopicWriter>();
+  readonly #unseen: ViewTable;
+
+  /** `unseen`: those of which the checkpoint's word is taken. */
+  constructor(unseen: ViewTable) {
+    this.#unseen = unseen;
+  }
+
+  /** Takes in a topic that was looked at. */
+  add(context: WriterContext, opened: OpenedTopic): void {
+    const writer = new TopicWriter(context, opened);
+    this.#writers.set(opened.view.name, writer);
+    writer.measure();
+  }
+
+  /** The writer of a topic, made if it is not there. Throws `InvalidArgumentError` for what is no topic name. */
+  writerOf(context: WriterContext, topic: string): TopicWriter {
+    const there = this.writerOfKnown(context, topic);
+    if (there) return there;
+    assertTopicName(topic);
+    const view: TopicView = { name: topic, firstSeq: 1, lastSeq: 0, bytes: 0, segments: [] };
+    const writer = new TopicWriter(context, { view, open: undefined, orphans: [] });
+    this.#writers.set(topic, writer);
+    return writer;
+  }
+
+  /** The writer of a topic that is there. */
+  writerOfKnown(context: WriterContext, topic: string): TopicWriter | undefined {
+    const there = this.#writers.get(topic);
+    if (there) return there;
+    const view = this.#unseen.get(topic);
+    if (!view) return undefined;
+    const writer = TopicWriter.unseen(context, view);
+    this.#writers.set(topic, writer);
+    this.#unseen.delete(topic);
+    return writer;
+  }
+
+  view(topic: string): TopicView | undefined {
+    return this.#writers.get(topic)?.view ?? this.#unseen.get(topic);
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#writers.get(topic)?.view ??
+      this.#unseen.head(topic) ?? { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  /** All that is known of all of them. */
+  views(): ViewTable {
+    const views = new ViewTable(this.#unseen.pack());
+    for (const { view } of this.#writers.values()) views.set(view);
+    return views;
+  }
+}

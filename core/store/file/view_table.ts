@@ -1,0 +1,151 @@
+/**
+ * What is known of many topics, as columns: one text of names and one row of numbers. Ten thousand views as objects take
+ * megabytes and cost each thread that makes, copies or collects them tens of milliseconds; as columns they are two values
+ * that cross to another thread, or to the disk, as they are. A view is made when somebody asks for it.
+ */
+import type { TopicHead } from "../store.ts";
+import type { SegmentInfo, TopicView } from "./view.ts";
+
+/** The topics of a store, packed. */
+export interface PackedViews {
+  /** A name a line. No name has a line feed. */
+  names: string;
+  /** Per topic {@link HEAD} numbers, then {@link WIDTH} for each of its segments. */
+  numbers: Float64Array<ArrayBuffer>;
+}
+
+/** Segments, firstSeq, lastSeq, bytes. */
+const HEAD = 4;
+/** Numbers of a segment. */
+const WIDTH = 9;
+
+/** Views by the name of their topic; see the head of this file. */
+export class ViewTable {
+  /** Where a topic's numbers begin, or its view. */
+  readonly #entries = new Map<string, number | TopicView>();
+  readonly #numbers: Float64Array<ArrayBuffer>;
+
+  /** Throws `RangeError` where the columns do not fit each other. */
+  constructor({ names, numbers }: PackedViews = { names: "", numbers: new Float64Array(0) }) {
+    this.#numbers = numbers;
+    let at = 0;
+    for (const name of names === "" ? [] : names.split("\n")) {
+      this.#entries.set(name, at);
+      at += HEAD + WIDTH * numbers[at]!;
+    }
+    if (at !== numbers.length) throw new RangeError("the columns of views do not fit each other");
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  get(name: string): TopicView | undefined {
+    const entry = this.#entries.get(name);
+    if (typeof entry !== "number") return entry;
+    const view = this.#view(name, entry);
+    this.#entries.set(name, view);
+    return view;
+  }
+
+  /** The same of its head alone: no view is made for it. */
+  head(name: string): TopicHead | undefined {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return undefined;
+    if (typeof entry === "number") {
+      const [, firstSeq, lastSeq, bytes] = this.#numbers.subarray(entry, entry + HEAD);
+      return { firstSeq: firstSeq!, lastSeq: lastSeq!, bytes: bytes! };
+    }
+    const { firstSeq, lastSeq, bytes } = entry;
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  set(view: TopicView): void {
+    this.#entries.set(view.name, view);
+  }
+
+  delete(name: string): void {
+    this.#entries.delete(name);
+  }
+
+  /** All of them, packed anew: those that are columns are copied as they are. */
+  pack(): PackedViews {
+    let length = 0;
+    for (const entry of this.#entries.values()) length += HEAD + WIDTH * this.#segments(entry);
+    const numbers = new Float64Array(length);
+    let at = 0;
+    for (const entry of this.#entries.values()) {
+      const width = HEAD + WIDTH * this.#segments(entry);
+      if (typeof entry === "number") {
+        numbers.set(this.#numbers.subarray(entry, entry + width), at);
+      } else {
+        numbers.set(numbersOf(entry), at);
+      }
+      at += width;
+    }
+    return { names: [...this.#entries.keys()].join("\n"), numbers };
+  }
+
+  #segments(entry: number | TopicView): number {
+    return typeof entry === "number" ? this.#numbers[entry]! : entry.segments.length;
+  }
+
+  #view(name: string, start: number): TopicView {
+    const numbers = this.#numbers;
+    const segments: SegmentInfo[] = [];
+    const end = start + HEAD + WIDTH * numbers[start]!;
+    for (let at = start + HEAD; at < end; at += WIDTH) {
+      segments.push({
+        firstSeq: numbers[at]!,
+        lastSeq: numbers[at + 1]!,
+        end: numbers[at + 2]!,
+        size: numbers[at + 3]!,
+        maxTimestamp: numbers[at + 4]!,
+        minIdTime: numbers[at + 5]!,
+        maxIdTime: numbers[at + 6]!,
+        storedAt: numbers[at + 7]!,
+        sealed: numbers[at + 8] === 1,
+      });
+    }
+    return {
+      name,
+      firstSeq: numbers[start + 1]!,
+      lastSeq: numbers[start + 2]!,
+      bytes: numbers[start + 3]!,
+      segments,
+    };
+  }
+}
+
+/** Views, packed. */
+export function packViews(views: Iterable<TopicView>): PackedViews {
+  const table = new ViewTable();
+  for (const view of views) table.set(view);
+  return table.pack();
+}
+
+function numbersOf({ firstSeq, lastSeq, bytes, segments }: TopicView): number[] {
+  const numbers = [segments.length, firstSeq, lastSeq, bytes];
+  for (const segment of segments) {
+    numbers.push(
+      segment.firstSeq,
+      segment.lastSeq,
+      segment.end,
+      segment.size,
+      segment.maxTimestamp,
+      segment.minIdTime,
+      segment.maxIdTime,
+      segment.storedAt,
+      Number(segment.sealed),
+    );
+  }
+  return numbers;
+}
