@@ -124,6 +124,8 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
   const { chosen, settings, rate, clock } = options;
   const { size, everyMs } = pace(rate);
   const all = chosen.ids ?? await namesInOrder(client, chosen);
+  // The daemon says what is wrong with filters that find nothing.
+  if (all.length === 0) await client.retryDeadLetters({ ...chosen, ...settings, dryRun: true });
   let sum = addReplies([]);
   let due = clock.monotonic();
   for (let from = 0; from < all.length; from += size) {

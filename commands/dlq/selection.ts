@@ -100,7 +100,7 @@ export function selection(
 export function assertSelected(chosen: DeadLetterAction, what: string): void {
   if (Object.keys(chosen).length > 0) return;
   throw new InvalidArgumentError(`which dead letters? Give ids, filters, or --all`, {
-    hint: `evs dlq ${what} --all`,
+    hint: `evs dlq ${what} --all --dry-run says how many that is; without --dry-run it is done`,
   });
 }
 

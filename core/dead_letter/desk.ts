@@ -16,6 +16,7 @@ import { copyOf, type EntryKey, refuseGone, removal } from "./entries.ts";
 import { moveDeadLetters } from "./move.ts";
 import { namesDeadLetter } from "./name.ts";
 import { inKeyOrder } from "./order.ts";
+import { didYouMean } from "../suggest.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPageRequest,
@@ -25,7 +26,7 @@ import type {
 
 /** Entries that are looked at before others are served. */
 const PAGE = 500;
-/** Ids that an error names. */
+/** Ids or subscriptions that an error names. */
 const NAMED = 10;
 
 /** Where dead letters are seen to; see the head of this file. */
@@ -86,6 +87,7 @@ export class DeadLetterDesk {
       // What was mended is on its way in another shape; by its name it can still be sent as it was.
       passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
     });
+    this.#assertKnown(action, keys, "retried");
     const bySubscription = countBySubscription(keys);
     if (action.to === undefined) {
       refuseGone(this.#subscriptions, { names: Object.keys(bySubscription), done: "retried" });
@@ -100,6 +102,7 @@ export class DeadLetterDesk {
   /** Removes entries for good. */
   async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
     const keys = await this.#find(action);
+    this.#assertKnown(action, keys, "removed");
     if (!action.dryRun) {
       if (keys.length > 0) await this.#state.commit(keys.map(removal));
     }
@@ -108,6 +111,24 @@ export class DeadLetterDesk {
       dryRun: action.dryRun ?? false,
       bySubscription: countBySubscription(keys),
     };
+  }
+
+  /** That nothing was found is no answer where the subscription was written wrong. */
+  #assertKnown(
+    { subscription }: DeadLetterAction,
+    found: readonly Adopted[],
+    done: string,
+  ): void {
+    if (subscription === undefined || found.length > 0 || this.#subscriptions.has(subscription)) {
+      return;
+    }
+    const failed = this.counts();
+    // It is gone, and its dead letters are there: the other filters have found none of them.
+    if (failed.has(subscription)) return;
+    const known = [
+      ...new Set([...this.#subscriptions.list().map(({ name }) => name), ...failed.keys()]),
+    ].sort();
+    throw unknownSubscription(subscription, { known, done });
   }
 
   /** The entries that an action means, newest first. Others are served between one page and the next. */
@@ -157,8 +178,25 @@ function countBySubscription(keys: readonly EntryKey[]): Record<string, number> 
   return counts;
 }
 
+function unknownSubscription(
+  name: string,
+  { known, done }: { known: readonly string[]; done: string },
+): NotFoundError {
+  const others = known.length === 0 ? "there is none at all" : `there are ${someOf(known)}`;
+  const text = `there is no subscription ${name}: ${others}; nothing was ${done}`;
+  return new NotFoundError("subscription", text, {
+    hint: didYouMean(name, known) ?? "evs dlq groups shows whose dead letters there are",
+    details: { subscription: name, known: known.slice(0, NAMED) },
+  });
+}
+
+/** The first of them, as a text. */
+function someOf(names: readonly string[]): string {
+  return names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ", …" : "");
+}
+
 function missing(ids: readonly string[]): NotFoundError {
-  const named = ids.slice(0, NAMED).join(", ") + (ids.length > NAMED ? ", …" : "");
+  const named = someOf(ids);
   return new NotFoundError("dead-letter", `there is no dead letter ${named}; nothing was done`, {
     hint: "evs dlq list shows them",
     details: { ids: [...ids] },

@@ -1,4 +1,22 @@
-/** What a dead letter is called: `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may. */
+/** What a dead letter is called: `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may. And what it is of. */
+
+/** Which event a retry or a dead letter is of, and whose. */
+export interface FailedEvent {
+  subscription: string;
+  topic: string;
+  seq: number;
+  id: string;
+  type: string;
+  key?: string;
+}
+
+/** Only that of a record, a retry or an event with its subscription; no member `key` where there is no key. */
+export function failedEvent(
+  of: Omit<FailedEvent, "key"> & { key?: string | undefined },
+): FailedEvent {
+  const { subscription, topic, seq, id, type, key } = of;
+  return { subscription, topic, seq, id, type, ...(key === undefined ? {} : { key }) };
+}
 
 /** The name of an entry. */
 export function deadLetterName({ subscription, id }: { subscription: string; id: string }): string {

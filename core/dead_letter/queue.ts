@@ -3,6 +3,7 @@ import type { Event } from "../event.ts";
 import { toWireLine } from "../event.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";
 import type { DeadLetterDesk } from "./desk.ts";
+import { failedEvent } from "./name.ts";
 
 /** An event that a subscription gave up on. */
 export interface DeadLetterEntry {
@@ -157,12 +158,7 @@ export function recordOf(
 ): Omit<DeadLetterRecord, "reason" | "diedAt" | "attempts"> {
   const { seq = 0, id, type, topic, key } = event;
   return {
-    subscription,
-    topic,
-    seq,
-    id,
-    type,
-    ...(key === undefined ? {} : { key }),
+    ...failedEvent({ subscription, topic, seq, id, type, key }),
     line: toWireLine({
       seq,
       id,

@@ -1,4 +1,5 @@
 /** How dead letters come back into a queue. */
+import { type FailedEvent, failedEvent } from "../dead_letter/name.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, StateChange } from "../state/state.ts";
 import type { Entry, Now, TopicLane } from "./entry.ts";
@@ -6,14 +7,7 @@ import { cursorPlan, mark, type Plan } from "./plan.ts";
 import { type DeliveryQueue, retryEntry } from "./queue.ts";
 
 /** What of a dead letter its place in a queue depends on. */
-export interface Adopted {
-  /** The subscription that gave up on it. */
-  subscription: string;
-  topic: string;
-  seq: number;
-  id: string;
-  type: string;
-  key?: string;
+export interface Adopted extends FailedEvent {
   editedFrom?: string;
   nextAttempt: number;
   /** Bytes of its event. */
@@ -43,14 +37,9 @@ export function planMove(queue: DeliveryQueue, entries: readonly Adopted[], now:
 
 /** A record's place. */
 export function adopted(record: DeadLetterRecord): Adopted {
-  const { subscription, topic, seq, id, type, key, editedFrom, attempts, line } = record;
+  const { editedFrom, attempts, line } = record;
   return {
-    subscription,
-    topic,
-    seq,
-    id,
-    type,
-    ...(key === undefined ? {} : { key }),
+    ...failedEvent(record),
     ...(editedFrom === undefined ? {} : { editedFrom }),
     nextAttempt: (attempts.at(-1)?.attempt ?? 0) + 1,
     size: line.length,

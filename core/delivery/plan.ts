@@ -4,7 +4,7 @@
  * so that nobody else settles them.
  */
 import { clipped, clippedToEnd, LONGEST_OUTPUT } from "../clipped.ts";
-import { splitDeadLetterName } from "../dead_letter/name.ts";
+import { type FailedEvent, failedEvent, splitDeadLetterName } from "../dead_letter/name.ts";
 import { backoffDelay } from "../retry.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
 import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
@@ -90,7 +90,7 @@ export function planSettle(
     const attempts = remember(lease.record?.attempts ?? [], attemptOf(item, lease, context.now));
     const failures = entry.failures + 1;
     const event = {
-      ...identityOf(queue, entry),
+      ...failedEventOf(queue, entry),
       attempts,
       line: lease.record?.line ?? entry.copyLine(),
       ...(lease.record?.editedFrom === undefined ? {} : { editedFrom: lease.record.editedFrom }),
@@ -304,15 +304,8 @@ function removeOriginal({ entry: { topic }, record }: Lease): StateChange[] {
   return [{ op: "dead.remove", subscription, topic, id }];
 }
 
-function identityOf(queue: DeliveryQueue, { topic, seq, id, key, type }: Entry) {
-  return {
-    subscription: queue.name,
-    topic,
-    seq,
-    id,
-    ...(key === undefined ? {} : { key }),
-    type,
-  };
+function failedEventOf({ name }: DeliveryQueue, { topic, seq, id, key, type }: Entry): FailedEvent {
+  return failedEvent({ subscription: name, topic, seq, id, key, type });
 }
 
 function attemptOf(

@@ -90,3 +90,44 @@ Deno.test("dlq means the same age by --before in every command", async () => {
     assert.equal(stdout.includes("the first cause"), expected > 0, stdout);
   }
 });
+
+Deno.test("dlq retry, remove and purge of a subscription that is not there name those that are, and do nothing", async () => {
+  await using at = await daemonWithDead();
+  await at.http("PUT", "/v1/subscriptions/mailer", { topic: "t" });
+  for (
+    const args of [
+      ["retry"],
+      ["retry", "--dry-run"],
+      ["retry", "--rate", "10/s"],
+      ["retry", "--reason", "first"],
+      ["remove", "--yes"],
+      ["purge", "--yes"],
+    ]
+  ) {
+    const { code, stdout, stderr } = await evs(
+      ["dlq", ...args, "--subscription", "mailr", "--json"],
+      { at },
+    );
+    assert.equal(code, 1, `${args}: ${stdout}${stderr}`);
+    assert.equal(stdout, "");
+    const { error } = JSON.parse(stderr);
+    assert.equal(error.code, "subscription/not-found", String(args));
+    assert.match(
+      error.message,
+      /^there is no subscription mailr: there are mailer, s; nothing was/,
+    );
+    assert.equal(error.hint, "did you mean mailer?");
+    assert.deepEqual(error.details, { subscription: "mailr", known: ["mailer", "s"] });
+  }
+  const none = await evs(["dlq", "retry", "--subscription", "mailer"], { at });
+  assert.deepEqual([none.code, JSON.parse(none.stdout).count], [0, 0], "it is there, with none");
+  assert.equal((await at.http("DELETE", "/v1/subscriptions/s")).status, 200);
+  const other = ["dlq", "remove", "--subscription", "s", "--reason", "never", "--yes"];
+  const gone = await evs(other, { at });
+  assert.deepEqual(
+    [gone.code, JSON.parse(gone.stdout).count],
+    [0, 0],
+    "its dead letters are there",
+  );
+  assert.equal((await list(at)).length, EVENTS);
+});

@@ -19,7 +19,13 @@ Deno.test("selection holds only what was given", () => {
 });
 
 Deno.test("assertSelected refuses when nothing was selected", () => {
-  assert.throws(() => assertSelected({}, "retry"), InvalidArgumentError);
+  assert.throws(
+    () => assertSelected({}, "retry"),
+    (error) =>
+      error instanceof InvalidArgumentError &&
+      error.hint!.startsWith("evs dlq retry --all --dry-run "),
+    "what only looks is named first",
+  );
   assertSelected({ all: true }, "retry");
   assertSelected({ ids: ["a"] }, "retry");
 });
