@@ -38,7 +38,22 @@ export class TopicCatalog {
 
   constructor(context: CatalogContext) {
     this.#context = context;
-    this.#topics = new Map(context.topics.map((record) => [record.name, this.#settled(record)]));
+    this.#topics = new Map(this.#allSettled(context.topics).map((record) => [record.name, record]));
+  }
+
+  /** Records that share their options share what these are settled to. */
+  #allSettled(records: readonly TopicRecord[]): TopicRecord[] {
+    let before: { given: TopicOptions; settled: TopicOptions } | undefined;
+    return records.map((record) => {
+      if (before?.given === record.options) return { ...record, options: before.settled };
+      const settled = this.#settled(record);
+      const asked = record.options.store ?? defaultTopicOptions.store;
+      // `default` is settled by the topic's name.
+      before = asked === "default"
+        ? undefined
+        : { given: record.options, settled: settled.options };
+      return settled;
+    });
   }
 
   /** A topic's store is settled when it is made: another default later moves nothing. */

@@ -21,7 +21,7 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
     });
     const { notes, foreign } = store.found;
     mended = [];
-    return { result: { notes, foreign }, views: store.views().pack(), changes: [] };
+    return { result: { notes, foreign }, views: store.views(), changes: [] };
   }
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);

@@ -15,7 +15,7 @@ import {
   type Row,
   schemaOf,
   subscriptionOf,
-  topicOf,
+  topicsOf,
   waitingOf,
 } from "./rows.ts";
 import { statementsOf } from "./sqlite_changes.ts";
@@ -52,7 +52,7 @@ export class SqliteState implements State {
   /** @internal */
   load(): StateSnapshot {
     return {
-      topics: this.#all("SELECT * FROM topics ORDER BY name").map(topicOf),
+      topics: topicsOf(this.#all("SELECT * FROM topics ORDER BY name")),
       subscriptions: this.#all("SELECT * FROM subscriptions ORDER BY name").map(subscriptionOf),
       cursors: this.#all("SELECT * FROM cursors").map(cursorOf),
       done: this.#all("SELECT * FROM done ORDER BY subscription, topic, seq") as unknown as {

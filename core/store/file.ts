@@ -21,7 +21,7 @@ import { SegmentCache } from "./file/segment_cache.ts";
 import type { SegmentLimits, TopicWriter, WriterContext } from "./file/topic_writer.ts";
 import { Topics } from "./file/topics.ts";
 import type { TopicChange, TopicView } from "./file/view.ts";
-import type { ViewTable } from "./file/view_table.ts";
+import type { PackedViews } from "./file/view_table.ts";
 import type { StoreRequest } from "./pack.ts";
 import { LineRooms } from "./packed_lines.ts";
 import { type Durability, intervalOf } from "./durability.ts";
@@ -289,12 +289,12 @@ export class FileEventStore implements JournalStore {
    * The same of all topics.
    * @internal
    */
-  views(): ViewTable {
-    return this.#topics.views();
+  views(): PackedViews {
+    return this.#topics.pack();
   }
 
   topics(): string[] {
-    return [...this.views().names()].filter((name) => this.head(name).lastSeq > 0);
+    return this.#topics.names().filter((name) => this.head(name).lastSeq > 0);
   }
 
   readPage(topic: string, query: PageQuery): Page {
@@ -367,9 +367,8 @@ export class FileEventStore implements JournalStore {
         if (this.#failed === undefined) writer.close();
         else writer.abandon();
       }
-      const views = this.views();
-      const many = views.size > this.#lookAtMost;
-      if (many && this.#failed === undefined) this.#opened.checkpoint.write(views);
+      const many = this.#topics.size > this.#lookAtMost;
+      if (many && this.#failed === undefined) this.#opened.checkpoint.write(this.views());
     } finally {
       this.#opened.checkpoint.close();
       this.#cache.close();

@@ -7,7 +7,11 @@ import {
   NotFoundError,
 } from "../../core/errors.ts";
 import { MemoryState } from "../../core/state/memory.ts";
+import { FileEventStore } from "../../core/store/file.ts";
 import { MemoryEventStore } from "../../core/store/memory.ts";
+import { defaultTopicOptions, type TopicOptions } from "../../core/topic.ts";
+import { MemoryDisk } from "../helpers/memory_disk.ts";
+import { newEvent } from "./store/conformance.ts";
 
 Deno.test("TopicCatalog.create makes a topic, agrees to the same again and refuses another", async () => {
   await using broker = new EventBroker();
@@ -45,6 +49,37 @@ Deno.test("TopicCatalog keeps topics and their options across a restart", async 
   assert.deepEqual(second.topics.list().map(({ name }) => name), ["a", "b"]);
   const { retentionPeriod, maxBytes, store } = second.topics.info("a");
   assert.deepEqual([retentionPeriod, maxBytes, store], [5, 9, "memory"]);
+});
+
+Deno.test("TopicCatalog settles each topic in the store that has its events, also where topics share their options", async () => {
+  const file = new FileEventStore("/events", { disk: new MemoryDisk() });
+  await file.append([{ topic: "b", events: [newEvent()] }]);
+  const memory = new MemoryEventStore();
+  const state = new MemoryState();
+  const { store: _store, ...older } = defaultTopicOptions;
+  for (const [n, options] of [defaultTopicOptions, older as TopicOptions].entries()) {
+    await state.commit(["a", "b", "c"].map((name) => ({
+      op: "topic.put",
+      record: { name: n === 0 ? name : `${name}.older`, options, createdAt: 1 },
+    })));
+  }
+  await file.append([{ topic: "b.older", events: [newEvent()] }]);
+  await using broker = new EventBroker({
+    eventStore: memory,
+    stores: { durability: "always", opened: [memory, file], open: () => Promise.reject() },
+    state,
+  });
+  assert.deepEqual(
+    broker.topics.list().map(({ name, options }) => [name, options.store]),
+    [
+      ["a", "memory"],
+      ["a.older", "memory"],
+      ["b", "file"],
+      ["b.older", "file"],
+      ["c", "memory"],
+      ["c.older", "memory"],
+    ],
+  );
 });
 
 Deno.test("TopicCatalog leaves the last seq behind when a topic is removed", async () => {

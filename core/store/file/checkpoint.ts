@@ -17,7 +17,7 @@ import { crc32 } from "../checksum.ts";
 import { type Disk, type DiskFile, readWhole, replaceFile, writeFully } from "./disk.ts";
 import { asStoreError } from "./faults.ts";
 import { CHECKPOINT_FILE } from "./layout.ts";
-import { type PackedViews, ViewTable } from "./view_table.ts";
+import { namesOf, type PackedViews, ViewTable } from "./view_table.ts";
 
 const HEAD = /^env-event-stream checkpoint 2 ([0-9a-f]{8}) (\d{1,15})\n/;
 /** Longer than any first line. */
@@ -93,9 +93,9 @@ export class Checkpoint {
   }
 
   /** Writes it anew. All that it says must be synced. Where there is no room the one that is there stays as it is. */
-  write(views: ViewTable): void {
+  write(views: PackedViews): void {
     this.close();
-    const bytes = encode(views.pack());
+    const bytes = encode(views);
     try {
       replaceFile(this.#disk, { folder: this.#dir, name: CHECKPOINT_FILE }, bytes);
     } catch (error) {
@@ -103,7 +103,7 @@ export class Checkpoint {
       if (asStoreError(error) instanceof CannotStoreError) return;
       throw error;
     }
-    this.#topics = new Set(views.names());
+    this.#topics = new Set(namesOf(views));
     this.#end = bytes.length;
     this.#unsynced = false;
   }

@@ -7,7 +7,7 @@ import type { TopicHead } from "../store.ts";
 import type { OpenedTopic } from "./open_topic.ts";
 import { TopicWriter, type WriterContext } from "./topic_writer.ts";
 import type { TopicView } from "./view.ts";
-import { ViewTable } from "./view_table.ts";
+import type { PackedViews, ViewTable } from "./view_table.ts";
 
 /** See the head of this file. */
 export class Topics {
@@ -59,10 +59,16 @@ export class Topics {
     return { firstSeq, lastSeq, bytes };
   }
 
+  get size(): number {
+    return this.#unseen.size + this.#writers.size;
+  }
+
+  names(): string[] {
+    return [...this.#unseen.names(), ...this.#writers.keys()];
+  }
+
   /** All that is known of all of them. */
-  views(): ViewTable {
-    const views = new ViewTable(this.#unseen.pack());
-    for (const { view } of this.#writers.values()) views.set(view);
-    return views;
+  pack(): PackedViews {
+    return this.#unseen.pack(Array.from(this.#writers.values(), ({ view }) => view));
   }
 }

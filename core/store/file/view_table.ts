@@ -24,12 +24,16 @@ export class ViewTable {
   /** Where a topic's numbers begin, or its view. */
   readonly #entries = new Map<string, number | TopicView>();
   readonly #numbers: Float64Array<ArrayBuffer>;
+  /** What it was made of, while it says the same. */
+  #packed: PackedViews | undefined;
 
   /** Throws `RangeError` where the columns do not fit each other. */
-  constructor({ names, numbers }: PackedViews = { names: "", numbers: new Float64Array(0) }) {
+  constructor(packed: PackedViews = { names: "", numbers: new Float64Array(0) }) {
+    const { numbers } = packed;
+    this.#packed = packed;
     this.#numbers = numbers;
     let at = 0;
-    for (const name of names === "" ? [] : names.split("\n")) {
+    for (const name of namesOf(packed)) {
       this.#entries.set(name, at);
       at += HEAD + WIDTH * numbers[at]!;
     }
@@ -69,29 +73,35 @@ export class ViewTable {
   }
 
   set(view: TopicView): void {
+    this.#packed = undefined;
     this.#entries.set(view.name, view);
   }
 
   delete(name: string): void {
+    this.#packed = undefined;
     this.#entries.delete(name);
   }
 
-  /** All of them, packed anew: those that are columns are copied as they are. */
-  pack(): PackedViews {
-    let length = 0;
-    for (const entry of this.#entries.values()) length += HEAD + WIDTH * this.#segments(entry);
-    const numbers = new Float64Array(length);
+  /** All of them, packed, and `others`, which are of other topics. What is columns already is copied as it is. */
+  pack(others: readonly TopicView[] = []): PackedViews {
+    if (this.#packed && others.length === 0) return this.#packed;
+    const entries = [...this.#entries.values(), ...others];
+    const widths = entries.map((entry) => HEAD + WIDTH * this.#segments(entry));
+    const numbers = new Float64Array(widths.reduce((sum, width) => sum + width, 0));
     let at = 0;
-    for (const entry of this.#entries.values()) {
-      const width = HEAD + WIDTH * this.#segments(entry);
-      if (typeof entry === "number") {
-        numbers.set(this.#numbers.subarray(entry, entry + width), at);
-      } else {
-        numbers.set(numbersOf(entry), at);
-      }
-      at += width;
+    for (const [i, entry] of entries.entries()) {
+      numbers.set(
+        typeof entry === "number"
+          ? this.#numbers.subarray(entry, entry + widths[i]!)
+          : numbersOf(entry),
+        at,
+      );
+      at += widths[i]!;
     }
-    return { names: [...this.#entries.keys()].join("\n"), numbers };
+    return {
+      names: [...this.#entries.keys(), ...others.map(({ name }) => name)].join("\n"),
+      numbers,
+    };
   }
 
   #segments(entry: number | TopicView): number {
@@ -125,11 +135,9 @@ export class ViewTable {
   }
 }
 
-/** Views, packed. */
-export function packViews(views: Iterable<TopicView>): PackedViews {
-  const table = new ViewTable();
-  for (const view of views) table.set(view);
-  return table.pack();
+/** The names of packed views. */
+export function namesOf({ names }: PackedViews): string[] {
+  return names === "" ? [] : names.split("\n");
 }
 
 function numbersOf({ firstSeq, lastSeq, bytes, segments }: TopicView): number[] {

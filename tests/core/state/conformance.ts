@@ -92,6 +92,34 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       }
     });
 
+  test("gives back the options of each topic, whatever those of its neighbours are", async (under) => {
+    // Each differs from the one before it in one thing.
+    const options = [
+      {},
+      {},
+      { persistent: false },
+      {},
+      { retentionPeriod: 5 },
+      {},
+      { maxEvents: 5 },
+      {},
+      { maxBytes: 5 },
+      {},
+      { schema: "off" },
+      {},
+      { store: "file" },
+      { store: "file", durability: "os" },
+    ] as const;
+    const records = options.map((some, n) => ({
+      name: `t${100 + n}`,
+      options: { ...defaultTopicOptions, ...some },
+      createdAt: n,
+    }));
+    await under.state.commit(records.map((record) => ({ op: "topic.put", record })));
+    const state = await under.reopen();
+    assert.deepEqual(state.load().topics, records);
+  });
+
   test("gives back all that was committed, also when it is opened again", async (under) => {
     await under.state.commit(everything);
     for (const open of [() => under.state, () => under.reopen()]) {
