@@ -15,8 +15,12 @@ import type { HandlerOutcome } from "./consumer/verdict.ts";
 export const STDERR_KEPT = 8 * 1024;
 /** How long a handler may go on after SIGTERM, ms. */
 export const KILL_GRACE_MS = 5_000;
-/** How long the rest of its output is waited for when a handler's own child holds it open, ms. */
-const OUTPUT_GRACE_MS = 100;
+/**
+ * The rest of a handler's output is waited for in so many turns of so long, ms, when its own child holds it open. What it said
+ * itself is there by then and takes a turn or two, however seldom this process gets one.
+ */
+const OUTPUT_TURNS = 10;
+const OUTPUT_TURN_MS = 10;
 
 /** What one run needs. */
 export interface HandlerRequest {
@@ -63,14 +67,14 @@ export function startHandler(request: HandlerRequest): RunningHandler {
   }
 
   let ended = false;
+  let cut: Deno.Signal | undefined;
   const kill = (signal: Deno.Signal) => {
+    if (ended) cut ??= signal;
     // Just started, it may not have its group yet.
-    if (!ended && !signalGroup(child.pid, signal)) signalTo(child.pid, signal);
+    else if (!signalGroup(child.pid, signal)) signalTo(child.pid, signal);
   };
-  return {
-    kill,
-    outcome: watch({ child, request, clock, startedAt, kill }, () => ended = true),
-  };
+  const watched = { child, request, clock, startedAt, kill, cut: () => cut };
+  return { kill, outcome: watch(watched, () => ended = true) };
 }
 
 interface Watched {
@@ -79,18 +83,20 @@ interface Watched {
   clock: Clock;
   startedAt: number;
   kill: (signal: Deno.Signal) => void;
+  /** The signal that came behind the handler's end. */
+  cut: () => Deno.Signal | undefined;
 }
 
 async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcome> {
-  const { child, request, clock, startedAt, kill } = watched;
+  const { child, request, clock, startedAt, kill, cut } = watched;
   const tail = new TailBuffer(STDERR_KEPT);
-  const drained = Promise.all([
-    pump(child.stderr, async (chunk) => {
+  const outputs = [
+    new Passing(child.stderr, async (chunk) => {
       tail.push(chunk);
       await request.stderr(chunk);
     }),
-    request.stdout === undefined ? undefined : pump(child.stdout, request.stdout),
-  ]).then(() => undefined, (error: unknown) => ({ error }));
+    ...(request.stdout === undefined ? [] : [new Passing(child.stdout, request.stdout)]),
+  ];
   const stopFeeding = feed(child.stdin, request.input);
 
   let timedOut = false;
@@ -110,12 +116,13 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcom
   // What a timed-out handler started must not outlive it: the next attempt would run beside it.
   if (timedOut) signalGroup(child.pid, "SIGKILL");
   const durationMs = Math.round(clock.monotonic() - startedAt);
-  const broken = await settledWithin(drained, { ms: OUTPUT_GRACE_MS, clock });
-  if (broken !== undefined) throw broken.error;
+  const whole = await passedOn(outputs, { clock, cut: () => cut() !== undefined });
+  // Told to stop while its output was not taken: what it answered there is not known, so nothing is done.
+  const signal = whole ? status.signal : cut() ?? status.signal;
   return {
     kind: "ended",
     exitCode: status.code,
-    ...(status.signal === null ? {} : { signal: status.signal }),
+    ...(signal === null ? {} : { signal }),
     ...(timedOut && timeoutMs !== undefined ? { timedOutAfter: timeoutMs } : {}),
     durationMs,
     stderr: tail.text(),
@@ -138,12 +145,47 @@ function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): () => void 
   };
 }
 
-/** Passes a stream on to `sink`. */
-async function pump(
-  stream: ReadableStream<Uint8Array>,
-  sink: HandlerRequest["stderr"],
-): Promise<void> {
-  for await (const chunk of stream) await sink(chunk);
+/** A stream on its way to who takes it. */
+class Passing {
+  /** Resolves at its end; rejects when it cannot be taken. */
+  readonly end: Promise<void>;
+  /** A piece of it is being taken just now. */
+  busy = false;
+
+  constructor(stream: ReadableStream<Uint8Array>, sink: HandlerRequest["stderr"]) {
+    this.end = this.#pass(stream, sink);
+    this.end.catch(() => {}); // told when the handler has ended
+  }
+
+  async #pass(
+    stream: ReadableStream<Uint8Array>,
+    sink: HandlerRequest["stderr"],
+  ): Promise<void> {
+    for await (const chunk of stream) {
+      this.busy = true;
+      await sink(chunk);
+      this.busy = false;
+    }
+  }
+}
+
+/**
+ * Waits until all that a handler said has been taken. A child of its own that holds its output open is not waited for; whoever is
+ * slow to take it is, until `cut`. Tells whether all that came was taken; throws what went wrong.
+ */
+async function passedOn(
+  outputs: readonly Passing[],
+  { clock, cut }: { clock: Clock; cut: () => boolean },
+): Promise<boolean> {
+  const ends = Promise.all(outputs.map(({ end }) => end))
+    .then(() => ({ error: undefined }), (error: unknown) => ({ error }));
+  for (let turns = 0; turns < OUTPUT_TURNS;) {
+    const over = await settledWithin(ends, { ms: OUTPUT_TURN_MS, clock });
+    if (over?.error !== undefined) throw over.error;
+    if (over !== undefined) return true;
+    if (cut() || !outputs.some(({ busy }) => busy)) turns++;
+  }
+  return outputs.every(({ busy }) => !busy);
 }
 
 /** Waits for a promise, at most `ms`; `undefined` when it took longer. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { handlerEnv, type HandlerRequest, startHandler } from "../../commands/handler.ts";
 import { STDERR_KEPT } from "../../commands/handler.ts";
 import type { HandlerOutcome } from "../../commands/consumer/verdict.ts";
+import { isAlive, until } from "../helpers/evs.ts";
+import { FakeClock } from "../helpers/fake_clock.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
 
@@ -84,13 +86,60 @@ Deno.test("startHandler says why when the command cannot be started", async () =
 });
 
 Deno.test("startHandler ends the whole process group when the time is over", async () => {
-  const { outcome, stderr } = await run("sleep 600 & echo $! >&2; wait", { timeoutMs: 300 });
-  const { timedOutAfter, signal } = ended(outcome);
+  const clock = new FakeClock();
+  const said = Promise.withResolvers<string>();
+  const running = startHandler({
+    command: ["sh", "-c", "sleep 600 & echo $! >&2; wait"],
+    input: new Uint8Array(),
+    env: { PATH },
+    timeoutMs: 300,
+    stderr: (chunk) => said.resolve(new TextDecoder().decode(chunk)),
+    clock,
+  });
+  const pid = Number((await said.promise).trim());
+  assert.ok(pid > 1);
+  await clock.pass(299);
+  assert.ok(await isAlive(pid), "its time is not over");
+  await clock.pass(1);
+  const { timedOutAfter, signal } = ended(await running.outcome);
   assert.equal(timedOutAfter, 300);
   assert.equal(signal, "SIGTERM");
-  const pid = Number(stderr.trim());
-  assert.ok(pid > 1);
-  while (await isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
+  await until(async () => !await isAlive(pid));
+});
+
+/** A taker that is slower than the handler whose output it takes. */
+function slowly(taken: Uint8Array[]): (chunk: Uint8Array) => Promise<void> {
+  return async (chunk) => {
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    taken.push(chunk.slice());
+  };
+}
+
+Deno.test("startHandler takes all that a handler says before it is judged, however slow the taker is", async () => {
+  const [stdout, stderr]: Uint8Array[][] = [[], []];
+  const script = "seq 1 20000; seq 1 20000 >&2; exit 3";
+  const { outcome } = await run(script, { stdout: slowly(stdout!), stderr: slowly(stderr!) });
+  for (const taken of [stdout!, stderr!]) {
+    assert.match(await new Blob(taken as BlobPart[]).text(), /\n20000\n$/);
+  }
+  assert.match(ended(outcome).stderr, /\n20000\n$/);
+});
+
+Deno.test("startHandler calls a handler killed, never done, when it is told to stop and what it says is not taken", async () => {
+  const said = Promise.withResolvers<string>();
+  const running = startHandler({
+    command: ["sh", "-c", "echo $$"],
+    input: new Uint8Array(),
+    env: { PATH },
+    stdout: (chunk) => (said.resolve(new TextDecoder().decode(chunk)), new Promise(() => {})),
+    stderr: () => {},
+  });
+  const pid = Number((await said.promise).trim());
+  await until(async () => !await isAlive(pid));
+  let over = false;
+  running.outcome.then(() => over = true);
+  await until(() => (running.kill("SIGTERM"), over));
+  assert.equal(ended(await running.outcome).signal, "SIGTERM");
 });
 
 Deno.test("startHandler does not wait when a child of the handler holds stderr and stdin open", async () => {
@@ -127,13 +176,3 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
   assert.equal(handlerEnv({}, { ...facts, key: "k" }).EVS_KEY, "k");
   assert.equal("EVS_KEY" in handlerEnv({}, { ...facts, key: "a\0b" }), false);
 });
-
-/** False for a zombie, too. */
-async function isAlive(pid: number): Promise<boolean> {
-  try {
-    return !/^State:\s+Z/m.test(await Deno.readTextFile(`/proc/${pid}/status`));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
