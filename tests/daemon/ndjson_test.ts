@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { badByteOf, type LineFault, LineReader } from "../../daemon/ndjson.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** Text may begin with U+FEFF: a decoder that took it off would not see what the reader hands on. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 interface Seen {
   lines: [number, string][];

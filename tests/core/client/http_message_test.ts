@@ -9,7 +9,8 @@ import {
 import { ConnectionLostError } from "../../../core/errors.ts";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A body may begin with U+FEFF: a decoder that took it off would not show what was read. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Gives bytes in pieces of the given lengths, again and again. */
 function inPieces(bytes: Uint8Array, lengths: readonly number[]): ByteSource {
