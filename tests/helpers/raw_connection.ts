@@ -6,6 +6,8 @@ const decoder = new TextDecoder();
 /** Bytes to the socket and back; see the head of this file. */
 export class RawConnection {
   readonly #conn: Deno.Conn;
+  /** Of its own: what a read cuts a character into belongs to no other connection. */
+  readonly #decoder = new TextDecoder();
   #text = "";
 
   private constructor(conn: Deno.Conn) {
@@ -74,7 +76,7 @@ export class RawConnection {
     try {
       const n = await this.#conn.read(buffer);
       if (n === null) return false;
-      this.#text += decoder.decode(buffer.subarray(0, n), { stream: true });
+      this.#text += this.#decoder.decode(buffer.subarray(0, n), { stream: true });
       return true;
     } catch (error) {
       if (isClosed(error)) return false;
