@@ -3,7 +3,8 @@
  *
  * `overflow` says what happens when the loop is slower than the events. `wait` (the default) asks the source only when the
  * loop asks: what is stored waits in the store, nothing is held and nothing is lost. The others keep up with the events and
- * hold at most `buffer` of them: `drop-oldest`, `drop-newest` count what they drop, `fail` ends with `OverflowError`.
+ * hold at most `buffer` of them: `drop-oldest`, `drop-newest` count what they drop, `fail` drops one and ends with
+ * `OverflowError`.
  */
 import { InvalidArgumentError, OverflowError } from "./errors.ts";
 import type { Event } from "./event.ts";
@@ -154,6 +155,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
       this.#held.push(event);
       return;
     }
+    this.#dropped++;
     if (overflow === "fail") {
       this.#fail(
         new OverflowError(`the reader is ${buffer} events behind ${event.topic}`, {
@@ -163,7 +165,6 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
       );
       return;
     }
-    this.#dropped++;
     if (overflow === "drop-newest") return;
     this.#at++;
     this.#held.push(event);
