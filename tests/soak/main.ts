@@ -12,13 +12,16 @@ import { findings, type Sample } from "./verdict.ts";
 
 const PUBLISHERS = 4;
 /** Lives of the daemon in one soak. */
-const LIVES = 6;
+export const LIVES = 6;
 /** How long what is left may take to arrive when the publishers have ended, ms. */
 const PATIENCE = 60_000;
 
 /** What a soak is asked for. */
 export interface SoakOptions {
+  /** It lasts longer where the machine needs longer for all restarts and for {@link least}. */
   minutes: number;
+  /** Events that are followed at least. Default: none. */
+  least?: number;
   store: string;
   say(text: string): void;
 }
@@ -32,7 +35,7 @@ export interface SoakResult {
 }
 
 /** Runs one soak. */
-export async function soak({ minutes, store, say }: SoakOptions): Promise<SoakResult> {
+export async function soak({ minutes, least = 0, store, say }: SoakOptions): Promise<SoakResult> {
   await using daemon = await startDaemon({ store });
   await prepare(daemon.socket);
   const ending = new AbortController();
@@ -52,6 +55,7 @@ export async function soak({ minutes, store, say }: SoakOptions): Promise<SoakRe
 
   const { samples, restarts } = await watch(daemon, {
     minutes,
+    least,
     ledger,
     say,
     signal: ending.signal,
@@ -80,8 +84,9 @@ export async function soak({ minutes, store, say }: SoakOptions): Promise<SoakRe
 /** Looks each second, and restarts the daemon now and then. */
 async function watch(
   daemon: TestDaemon,
-  { minutes, ledger, say, signal }: {
+  { minutes, least, ledger, say, signal }: {
     minutes: number;
+    least: number;
     ledger: Ledger;
     say(text: string): void;
     signal: AbortSignal;
@@ -91,7 +96,8 @@ async function watch(
   using control = new SyncProbe(`${daemon.folder}/probe`);
   const [began, seconds] = [performance.now(), minutes * 60];
   let life = 1;
-  for (let at = 0; at < seconds && !signal.aborted;) {
+  const isOver = (at: number) => at >= seconds && life === LIVES && ledger.lastSeq >= least;
+  for (let at = 0; !isOver(at) && !signal.aborted;) {
     await pause(1000, signal);
     at = (performance.now() - began) / 1000;
     const waits = ledger.waits.splice(0);
