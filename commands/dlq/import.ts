@@ -66,6 +66,10 @@ async function importDeadLetters(
       refused++;
       this.say(`evs: line ${line + batch.firstLine - 1}: ${message}`);
     }
+    if (reply.refusedMore !== undefined) {
+      refused += reply.refusedMore;
+      this.say(`evs: ${plural(reply.refusedMore, "more line")} refused`);
+    }
   }
   if (refused > 0) this.exitCode = sum.count === 0 ? ExitCode.Refused : ExitCode.Partly;
   if (this.forPeople) this.print(`${inWords(sum, flags)}.`);

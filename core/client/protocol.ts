@@ -329,8 +329,10 @@ export interface DeadLetterImportReply {
   added: number;
   /** Left alone: in the queue already, or with `retry` on their way already. */
   present: number;
-  /** Lines that were not taken. Nothing of them was changed. */
-  refused?: { line: number; code: string; message: string; hint?: string }[];
+  /** Lines that were not taken, the first thousand. Nothing of them was changed. */
+  refused?: RefusedLine[];
+  /** How many more were not taken. */
+  refusedMore?: number;
 }
 
 /** What a dead-letter action did, or would do. */

@@ -1,15 +1,19 @@
 /** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or mended. */
 import { EvsError, InvalidArgumentError } from "../../core/errors.ts";
-import type { DeadLetterImportReply } from "../../core/client/protocol.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/mending.ts";
 import { assertSubscriptionName } from "../../core/topic.ts";
 import { readDeadLetterLine } from "../dead_letter_lines.ts";
 import type { Host } from "../host.ts";
 import { lineFaultError, LineReader } from "../ndjson.ts";
+import { RefusedLines } from "../refused_lines.ts";
 import { bodyOf, type Route, type RouteRequest, sendJson } from "../router.ts";
 
 /** What a line has beside the payload: the envelope, and the attempts with their stderr. */
 const ROOM = 4 * 1024 * 1024;
+/** Every line is looked at before anything is changed, so all of them are in memory: this many entries, */
+const MOST_ENTRIES = 10_000;
+/** and this many bytes of them, or one line where that may be longer. `evs dlq import` sends 64 KiB at a time. */
+const MOST_BYTES = 16 * 1024 * 1024;
 
 export const deadLetterImportRoutes: Route[] = [
   {
@@ -22,8 +26,12 @@ export const deadLetterImportRoutes: Route[] = [
       const result = options.retry
         ? await deadLetterImports.retry(entries, options)
         : await deadLetterImports.add(entries);
-      request.host.log.logger.info("dead letters imported", { ...result, refused: refused.length });
-      sendJson(reply, 200, { ...result, ...(refused.length === 0 ? {} : { refused }) });
+      request.host.log.logger.info("dead letters imported", { ...result, refused: refused.count });
+      sendJson(reply, 200, {
+        ...result,
+        ...(refused.count === 0 ? {} : { refused: refused.listed }),
+        ...(refused.more === 0 ? {} : { refusedMore: refused.more }),
+      });
     },
   },
 ];
@@ -48,39 +56,55 @@ function optionsOf(query: URLSearchParams): { retry: boolean; to?: string } {
 }
 
 /** Every line is looked at before anything is changed. */
-async function readEntries(request: RouteRequest): Promise<{
-  entries: ImportedDeadLetter[];
-  refused: NonNullable<DeadLetterImportReply["refused"]>;
-}> {
+async function readEntries(
+  request: RouteRequest,
+): Promise<{ entries: ImportedDeadLetter[]; refused: RefusedLines }> {
   const { host } = request;
   await host.broker.ready;
+  const longest = host.maxEventBytes + ROOM;
+  const most = Math.max(MOST_BYTES, longest);
   const entries: ImportedDeadLetter[] = [];
-  const refused: NonNullable<DeadLetterImportReply["refused"]> = [];
-  const refuse = (line: number, error: EvsError) => {
-    refused.push({ line, ...error.toBody() });
-    return true;
-  };
+  const refused = new RefusedLines();
+  let bytesOfEntries = 0;
   const reader = new LineReader({
     line(line, text, bytes) {
+      let entry: ImportedDeadLetter;
       try {
         // A copy: the reader's bytes are the chunk's, and the chunk is not ours for long.
-        entries.push(
-          readDeadLetterLine(
-            { line, text, bytes: bytes.slice() },
-            (topic) => intakeOf(host, topic),
-          ),
+        entry = readDeadLetterLine(
+          { line, text, bytes: bytes.slice() },
+          (topic) => intakeOf(host, topic),
         );
-        return true;
       } catch (error) {
-        if (error instanceof EvsError && error.status < 500) return refuse(line, error);
-        throw error;
+        if (!(error instanceof EvsError && error.status < 500)) throw error;
+        refused.add(line, error);
+        return true;
       }
+      entries.push(entry);
+      bytesOfEntries += bytes.length;
+      if (entries.length > MOST_ENTRIES) throw tooMuch(line, MOST_ENTRIES, "dead letters");
+      if (bytesOfEntries > most) throw tooMuch(line, most, "bytes of dead letters");
+      return true;
     },
-    fault: (line, fault) => refuse(line, lineFaultError(fault)),
-  }, { limit: host.maxEventBytes + ROOM, firstLine: 1 });
+    fault(line, fault) {
+      refused.add(line, lineFaultError(fault));
+      return true;
+    },
+  }, { limit: longest, firstLine: 1 });
   for await (const chunk of bodyOf(request)) reader.push(chunk);
   reader.end();
   return { entries, refused };
+}
+
+function tooMuch(line: number, limit: number, what: string): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `with line ${line} these are more than ${limit} ${what}; nothing of them was taken in`,
+    {
+      code: "argument/too-large",
+      details: { line, limit },
+      hint: "send them in parts, as evs dlq import does",
+    },
+  );
 }
 
 function intakeOf({ broker, ids }: Host, topic: string) {

@@ -1,12 +1,11 @@
 /** What a publish has stored, added up over its appends. */
 import { ConflictError, type EvsError } from "../../core/errors.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
-import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
+import type { PublishReply } from "../../core/client/protocol.ts";
+import { RefusedLines } from "../refused_lines.ts";
 
 /** Seqs and ids are told one by one up to this many events. */
 const LISTED = 100;
-/** Refused lines are told one by one up to this many: what is told of a line of two bytes takes hundreds. */
-const REFUSED_LISTED = 1000;
 
 /** What has been stored so far, added up. */
 export class Tally {
@@ -15,8 +14,7 @@ export class Tally {
   firstSeq = 0;
   lastSeq = 0;
   lines = 0;
-  readonly #refused: RefusedLine[] = [];
-  #refusedMore = 0;
+  readonly #refused = new RefusedLines();
   readonly #events: NonNullable<PublishReply["events"]> = [];
   #listed = true;
 
@@ -59,8 +57,7 @@ export class Tally {
 
   /** Adds a line that was refused. */
   refuse(line: number, error: EvsError): void {
-    if (this.#refused.length < REFUSED_LISTED) this.#refused.push({ line, ...error.toBody() });
-    else this.#refusedMore++;
+    this.#refused.add(line, error);
   }
 
   reply(durable: boolean): PublishReply {
@@ -74,8 +71,8 @@ export class Tally {
       durable,
       lines,
       ...(this.#listed ? { events: this.#events } : {}),
-      refused: this.#refused,
-      ...(this.#refusedMore > 0 ? { refusedMore: this.#refusedMore } : {}),
+      refused: this.#refused.listed,
+      ...(this.#refused.more > 0 ? { refusedMore: this.#refused.more } : {}),
     };
   }
 }
