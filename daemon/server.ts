@@ -201,11 +201,20 @@ function quoted(text: string): string {
 }
 
 /** RFC 9112, 3.2. */
-function checkHost({ httpVersion, headers }: http.IncomingMessage): void {
-  if (httpVersion !== "1.1" || headers.host !== undefined) return;
-  throw new InvalidArgumentError("a request of HTTP/1.1 has a Host header", {
-    code: "request/invalid",
-  });
+function checkHost({ httpVersion, rawHeaders }: http.IncomingMessage): void {
+  let hosts = 0;
+  // Of several Node keeps the first and says nothing.
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion !== "1.1")) return;
+  throw new InvalidArgumentError(
+    hosts === 0
+      ? "a request of HTTP/1.1 has a Host header"
+      : `a request has one Host header, not ${hosts}`,
+    { code: "request/invalid" },
+  );
 }
 
 function checkProtocol(request: http.IncomingMessage): void {
@@ -278,8 +287,15 @@ function badRequest(error: NodeJS.ErrnoException, socket: net.Socket): void {
   const message = late
     ? "the headers did not come in time"
     : tooLarge
-    ? "the headers are too long"
+    ? `the request's line and headers are longer than ${MAX_HEADER_BYTES} bytes`
     : "this is not HTTP/1.1";
   const kind = { code: "request/invalid", status: Number(status.slice(0, 3)), exit: 2 };
-  socket.end(rawAnswer(status, new EvsError(kind, message)));
+  const about = tooLarge
+    ? {
+      details: { limit: MAX_HEADER_BYTES },
+      hint:
+        "a Last-Event-ID of that length names very many topics: follow fewer, or use from=@TIME",
+    }
+    : {};
+  socket.end(rawAnswer(status, new EvsError(kind, message, about)));
 }
