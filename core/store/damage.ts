@@ -54,7 +54,7 @@ export function addRange(ranges: SeqRanges, added: readonly [number, number]): S
 
 /** A damage in one sentence. */
 export function damageText({ topic, firstSeq, lastSeq, what, lost }: Found): string {
-  if (lastSeq === 0) return `topic ${topic}: ${what}`;
+  if (lastSeq === 0 || lastSeq < firstSeq) return `topic ${topic}: ${what}`;
   const where = firstSeq === lastSeq ? `event ${firstSeq}` : `events ${firstSeq} to ${lastSeq}`;
   const outcome = lost ? "not handed out" : "handed out whole";
   return `topic ${topic}, ${where}: ${what}; ${outcome}`;

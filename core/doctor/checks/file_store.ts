@@ -21,7 +21,7 @@ export const fileStore: Check = {
     for (const { name, lastSeq } of topics) lastSeqs.set(name, lastSeq);
     for (const { name, damage, notes } of topics) {
       for (const found of damage) {
-        if (ends && found.firstSeq > (ends.get(name) ?? 0)) continue;
+        if (ends && Math.min(found.firstSeq, found.lastSeq) > (ends.get(name) ?? 0)) continue;
         const { accepted } = found;
         yield {
           level: accepted ? "ok" : "damage",

@@ -41,6 +41,10 @@ export class DamageLog {
 /** What is wrong with a block, in words. */
 export function damageOf(topic: string, path: string, block: Block): Found {
   const { firstSeq, count, start, end } = block;
+  if (count === 0) {
+    const what = `bytes ${start} to ${end} of ${path} are no events: kept, and not handed out`;
+    return { topic, firstSeq, lastSeq: firstSeq - 1, what, lost: false };
+  }
   const what = start === end
     ? `cut out of ${path} from outside, at byte ${start}: their numbers are not used again`
     : `the checksum does not fit, kept in ${path} at bytes ${start} to ${end}`;

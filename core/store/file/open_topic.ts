@@ -2,11 +2,13 @@
 import { DataDirError } from "../../errors.ts";
 import { decodeSlots, type IndexHeader, SLOT, type Slot, summary } from "./block.ts";
 import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
-import { type Disk, readFully, readWhole, removeIfThere } from "./disk.ts";
+import { type Disk, readFully, readWhole, removeIfThere, writeFully } from "./disk.ts";
 import { HEAD_FILE, parseSegmentFile, segmentFile, UNFINISHED } from "./layout.ts";
 import { recover, type RecoveredSegment } from "./recovery.ts";
 import { readHead } from "./head.ts";
 import type { SegmentInfo, TopicView } from "./view.ts";
+
+const LINE_FEED = Uint8Array.of(0x0a);
 
 /** A topic as it was found. */
 export interface OpenedTopic {
@@ -187,6 +189,8 @@ function mend(
       lines.truncate(recovered.end);
       lines.syncNow();
     }
+    // What somebody else put there and did not end: the next line begins on a line of its own.
+    if (length < recovered.end) writeFully(lines, LINE_FEED, length);
     const { blocks, end } = recovered;
     const synced = (blocks.at(-1)?.syncedEnd ?? 0) >= end;
     if (recovered.changed || sealed || !synced) {

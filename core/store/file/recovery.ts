@@ -4,15 +4,16 @@
  * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So beyond `syncedEnd`, the
  * length that some slot knows to be synced, whatever is torn was never acknowledged: it is cut off. Torn means: the
  * segment is too short, a sector of it ends in zeros (no wire line has a zero byte), or the next slot was never written
- * (it is zero). Anything else is damage: it is never cut. A block whose checksum does not fit stays where it is and is
- * handed to nobody; where slots are damaged or the index is lost, lines are taken that read as this topic's next events;
- * and where a segment is shorter than what was synced, only what a slot vouches for is taken, and the numbers of
- * the rest are not used again.
+ * (it is zero) and what is there can be an append of ours (surplus.ts). Anything else is damage, or somebody else's: it is
+ * never cut. A block whose checksum does not fit stays where it is and is handed to nobody; where slots are damaged or the
+ * index is lost, lines are taken that read as this topic's next events; and where a segment is shorter than what was
+ * synced, only what a slot vouches for is taken, and the numbers of the rest are not used again.
  */
 import type { StoredEvent } from "../../event.ts";
 import { crc32 } from "../checksum.ts";
 import { type Block, BLOCK_BYTES, type Slot } from "./block.ts";
 import { blockOf, eachLine, suspectEvent } from "./lines.ts";
+import { isUnfinishedAppend } from "./surplus.ts";
 
 /** A segment as it was found. */
 export interface FoundSegment {
@@ -31,7 +32,7 @@ export interface FoundSegment {
 /** What it holds. */
 export interface RecoveredSegment {
   blocks: Block[];
-  /** Bytes to keep; what is beyond is cut off. */
+  /** Bytes to keep; what is beyond is cut off. One more than there are: what stays lacks its line feed. */
   end: number;
   /** The slots on the disk no longer say what `blocks` says. */
   changed: boolean;
@@ -81,6 +82,7 @@ class Recovery {
   #syncedEnd = 0;
   #changed = false;
   #cutFromOutside = false;
+  #tookBack = false;
 
   constructor(segment: FoundSegment) {
     this.#segment = segment;
@@ -94,20 +96,37 @@ class Recovery {
     if (last && !last.block.commitEnd && last.block.end > this.#syncedEnd) {
       this.#cutFrom(last.block.commitStart);
     }
-    const end = this.#end();
-    if (length > end) {
-      this.#changed = true;
-      const piece = this.#cutFromOutside
-        ? "a line that has lost its end"
-        : "an unfinished write, which was never acknowledged";
-      this.#notes.push(`cut ${length - end} bytes of ${piece}`);
-    }
+    if (length > this.#end()) this.#settleSurplus();
     return {
       blocks: this.#chain.map(({ block }) => block),
-      end,
+      end: this.#end(),
       changed: this.#changed,
       notes: this.#notes,
     };
+  }
+
+  /** Cuts what lies behind the last block where that can be ours; anything else stays, as a block without events. */
+  #settleSurplus(): void {
+    const { length, topic } = this.#segment;
+    const start = this.#end();
+    const nextSeq = this.#nextSeq();
+    this.#changed = true;
+    if (this.#cutFromOutside) {
+      this.#notes.push(`cut ${length - start} bytes of a line that has lost its end`);
+      return;
+    }
+    const bytes = this.#segment.read(start, length);
+    if (this.#tookBack || isUnfinishedAppend(bytes, { topic, nextSeq })) {
+      this.#notes.push(
+        `cut ${length - start} bytes of an unfinished write, which was never acknowledged`,
+      );
+      return;
+    }
+    this.#notes.push(
+      `its last ${length - start} bytes are no events of ${topic}: kept, and not handed out`,
+    );
+    const end = bytes.at(-1) === LF ? length : length + 1;
+    this.#chain.push({ block: { ...this.#gap(nextSeq, 0), end } });
   }
 
   #end(): number {
@@ -201,6 +220,7 @@ class Recovery {
   /** Drops everything from `offset` on. */
   #cutFrom(offset: number): void {
     this.#changed = true;
+    this.#tookBack = true;
     this.#notes.push(
       `took back an unfinished append at byte ${offset}, which was never acknowledged`,
     );

@@ -245,6 +245,8 @@ class Run {
 
   #verify(): void {
     assert.deepEqual(this.#store.damage(), []);
+    // Nothing that a crash leaves is taken for somebody else's.
+    assert.doesNotMatch(this.#store.found.notes.join("\n"), /are no events/);
     for (const [name, model] of this.#models) {
       const { firstSeq, lastSeq } = this.#store.head(name);
       assert.ok(
