@@ -27,6 +27,10 @@ export type StateCall =
   | { op: "commit"; changes: StateChange[] }
   | { op: "close" };
 
+/** Why another worker does not begin. It is loaded from the program's source, as it is by then. */
+const REPLACED =
+  "where the program was replaced or removed while the daemon ran, start it again: evs daemon start";
+
 interface Waiting {
   changes: readonly StateChange[];
   resolve(): void;
@@ -105,7 +109,7 @@ export class WorkerState implements State {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0);
       try {
-        this.#worker ??= await begin(new WorkerClient(this.#script), {
+        this.#worker ??= await begin(new WorkerClient(this.#script, { unbegun: REPLACED }), {
           op: "open",
           path: this.#path,
           again: FORMAT,

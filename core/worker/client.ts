@@ -25,10 +25,13 @@ export class WorkerClient {
   >();
   #next = 1;
   #dead: Error | undefined;
+  #answered = false;
 
-  constructor(script: URL) {
+  /** `unbegun`: what is said beside when it dies before its first answer. */
+  constructor(script: URL, { unbegun = "" }: { unbegun?: string } = {}) {
     this.#worker = new Worker(script, { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
+      this.#answered = true;
       const waiting = this.#waiting.get(data.id);
       this.#waiting.delete(data.id);
       data.lent.forEach(giveBuffer);
@@ -37,7 +40,8 @@ export class WorkerClient {
     };
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#dead = new InternalError(`a worker of the daemon died: ${event.message}`);
+      const beside = this.#answered || unbegun === "" ? "" : `; ${unbegun}`;
+      this.#dead = new InternalError(`a worker of the daemon died: ${event.message}${beside}`);
       for (const { reject } of this.#waiting.values()) reject(this.#dead);
       this.#waiting.clear();
       // Also where nobody waits for an answer: whoever runs the process must know at once (daemon/uncaught.ts).

@@ -234,6 +234,33 @@ Deno.test("WorkerState refuses what is committed when no other worker can begin"
     workerThat("if (call.again) fail('internal'); else succeed();"),
   ));
 
+Deno.test("WorkerState says to start the daemon again when its worker's program was replaced meanwhile", async () => {
+  const dir = await Deno.makeTempDir();
+  const program = new URL(`file://${dir}/worker.ts`);
+  await Deno.writeTextFile(program, `import ${JSON.stringify(script.href)};`);
+  const told: unknown[] = [];
+  const listener = (event: ErrorEvent) => {
+    event.preventDefault();
+    told.push(event.error);
+  };
+  globalThis.addEventListener("error", listener);
+  try {
+    await watching(async ({ state, clock, ended }) => {
+      await state.commit([topic("a")]);
+      await clock.pass(REST);
+      await ended(1);
+      await Deno.writeTextFile(program, `throw new Error("of another version");`);
+      await assert.rejects(state.commit([topic("b")]), /replaced or removed .*: evs daemon start/);
+      await until(() => Promise.resolve(told.length > 0));
+      assert.match(String(told[0]), /of another version; where the program was replaced/);
+      await state.close();
+    }, program);
+  } finally {
+    globalThis.removeEventListener("error", listener);
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
 for (
   const [when, code] of [
     ["with a commit under way", 'if (call.op === "commit") throw new Error("boom"); succeed();'],
