@@ -2,6 +2,7 @@
 import { EvsError, ExitCode } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { count, verb } from "../define.ts";
+import { load } from "../lazy.ts";
 import { escapeJson } from "../terminal/escape.ts";
 import { followLog, lastLines, type LogEnd } from "./log_file.ts";
 
@@ -10,7 +11,7 @@ type LogsFlags = { lines: number; follow: boolean };
 export const logs = verb<LogsFlags, []>({
   brief: "Show the daemon's log",
   description:
-    "Prints the end of the daemon's log, one line of JSON for each entry; -f goes on as it grows. The daemon need not run.",
+    "Prints the end of the daemon's log, readable on a terminal, elsewhere and with --json one line of JSON for each entry; -f goes on as it grows. The daemon need not run.",
   examples: [
     ["daemon logs", "the last 50 entries"],
     ["daemon logs -n 500 -f | jq 'select(.level==\"error\")'", "errors as they come"],
@@ -34,17 +35,34 @@ export const logs = verb<LogsFlags, []>({
 async function showLogs(this: EvsContext, flags: LogsFlags): Promise<void> {
   const path = `${this.paths.dataDir}/log/daemon.log`;
   const end = readEnd(path, flags.lines);
-  const decoder = new TextDecoder();
-  // On a terminal what could steer it is escaped; elsewhere the bytes are the log's own.
-  const show = async (chunk: Uint8Array) => {
-    if (!this.stdout.isTerminal) return await this.stdout.write(chunk);
-    const text = decoder.decode(chunk, { stream: true });
-    await this.stdout.write(text.split("\n").map(escapeJson).join("\n"));
-  };
-  await show(end.lines);
+  const show = await shower(this);
+  await show(end.lines, { last: !flags.follow });
   if (!flags.follow) return;
   const { signal } = new AbortController();
   for await (const chunk of followLog(path, { from: end.size, signal })) await show(chunk);
+}
+
+/** Shows a piece of the log. `last`: nothing more comes. */
+type Show = (chunk: Uint8Array, about?: { last: boolean }) => Promise<void>;
+
+/** Readable on a terminal; elsewhere the bytes as they are. */
+async function shower(context: EvsContext): Promise<Show> {
+  if (!context.stdout.isTerminal) return async (chunk) => await context.stdout.write(chunk);
+  const format = context.json ? escapeJson : await entryFormat(context);
+  const decoder = new TextDecoder();
+  let rest = "";
+  return async (chunk, { last } = { last: false }) => {
+    // An entry may come in two pieces.
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    if (last && rest !== "") lines.push(rest);
+    if (lines.length > 0) await context.stdout.write(`${lines.map(format).join("\n")}\n`);
+  };
+}
+
+async function entryFormat({ paint }: EvsContext): Promise<(line: string) => string> {
+  const { formatEntry } = await load<typeof import("./log_entry.ts")>("./daemon/log_entry.ts");
+  return (line) => formatEntry(line, paint);
 }
 
 function readEnd(path: string, lines: number): LogEnd {

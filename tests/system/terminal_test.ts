@@ -120,6 +120,7 @@ Deno.test("no command lets control characters of a stranger through when it show
     ["replay", "t", `--${NAME}`],
     ["replay", "t", "--limit", EVIL],
     ["daemon", "logs"],
+    ["daemon", "logs", "--json"],
   ];
   for (const args of commands) {
     await t.step(`evs ${escapeText(args.join(" "))}`, async () => {
@@ -157,4 +158,20 @@ Deno.test("no command lets control characters of a stranger through when it show
       assert.ok((await onTerminal(daemon, [...verb, "--raw"])).includes(NAME));
     }
   });
+});
+
+Deno.test("evs daemon logs is readable on a terminal, and the log's own bytes elsewhere", async () => {
+  needTools("script");
+  await using daemon = await startDaemon();
+  await daemon.http("PUT", "/v1/topics/t", {});
+  const path = `${daemon.dataDir}/log/daemon.log`;
+  // An entry that is not at its end yet.
+  await Deno.writeTextFile(path, '{"time":"now', { append: true });
+  const shown = await onTerminal(daemon, ["daemon", "logs"]);
+  assert.match(shown, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d info {4}topic created topic=t/m);
+  assert.match(shown, /^\{"time":"now$/m);
+  const [first] = (await onTerminal(daemon, ["daemon", "logs", "--json"])).split("\n");
+  assert.equal(JSON.parse(first!).level, "info");
+  const piped = await evs(["daemon", "logs"], { at: daemon });
+  assert.equal(piped.stdout, await Deno.readTextFile(path));
 });
