@@ -168,12 +168,29 @@ async function stdinClosed(): Promise<void> {
   while (await Deno.stdin.read(buffer) !== null);
 }
 
+/**
+ * `/proc`, `/sys` and `/dev` are for programs with all permissions only, whatever their flags say: a place that was
+ * chosen there is a mistake of whoever chose it. Any other lack of a permission is ours.
+ */
+function outOfReach(error: unknown): EvsError | undefined {
+  if (!(error instanceof Deno.errors.NotCapable)) return undefined;
+  const [, path] = /^Requires all access to "(.*?)"/.exec(error.message) ?? [];
+  return path === undefined ? undefined : new InvalidArgumentError(
+    `${path} lies in a folder of the system itself, which a daemon is kept out of`,
+    {
+      code: "argument/unusable-path",
+      hint: "choose another place with EVS_DATA_DIR, EVS_SOCKET or EVS_CONFIG",
+      cause: error,
+    },
+  );
+}
+
 /** The same as a program: what goes wrong is said on standard error. */
 export async function serve(args: readonly string[]): Promise<number> {
   try {
     return await runDaemon(args);
   } catch (error) {
-    const known = error instanceof EvsError ? error : osError(error);
+    const known = error instanceof EvsError ? error : outOfReach(error) ?? osError(error);
     const text = known !== undefined
       ? `evs daemon: ${known.message}\n${known.hint === undefined ? "" : `  ${known.hint}\n`}`
       : `evs daemon: ${error instanceof Error ? error.stack : String(error)}\n`;

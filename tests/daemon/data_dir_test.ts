@@ -117,3 +117,17 @@ Deno.test("a file of somebody else's is left alone in a data dir when it is none
     assert.equal(Deno.readTextFileSync(`${places.dataDir}/diary.txt`), "mine");
   });
 });
+
+Deno.test("a daemon says what to choose when a place is in a folder of the system itself", async () => {
+  await inFolder(async (folder) => {
+    const good = { dataDir: `${folder}/data`, socket: `${folder}/evs.sock` };
+    for (const places of [{ ...good, dataDir: "/proc/x" }, { ...good, socket: "/sys/x/s" }]) {
+      const { ready, code, stderr } = await tryStart(places);
+      assert.deepEqual([ready, code], [false, 2], stderr);
+      assert.match(
+        stderr,
+        /^evs daemon: \/(proc|sys)\/x\S* lies in .* system .*\n {2}choose .*EVS_DATA_DIR.*\n$/,
+      );
+    }
+  });
+});
