@@ -1,12 +1,13 @@
 /** A whole file, or stdin for `-`, and its lines in parts that a request can carry. */
 import { InvalidArgumentError } from "../core/errors.ts";
+import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 
-/** Reads it all. Throws `InvalidArgumentError` where the file cannot be read. */
+/** Reads it all, but for a byte order mark in front. Throws `InvalidArgumentError` where the file cannot be read. */
 export async function readInput(context: EvsContext, file: string): Promise<Uint8Array> {
-  if (file === "-") return await readAll(context.stdin);
+  if (file === "-") return withoutMark(await readAll(context.stdin));
   try {
-    return await Deno.readFile(file);
+    return withoutMark(await Deno.readFile(file));
   } catch (cause) {
     const reason = cause instanceof Deno.errors.NotFound
       ? "there is no such file"

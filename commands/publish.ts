@@ -1,6 +1,7 @@
 /** `evs publish`: one event, or a stream of them. */
 import type { PublishQuery } from "../core/client/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/errors.ts";
+import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
@@ -194,13 +195,13 @@ async function publishOne(
 }
 
 async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8Array | string> {
-  if (payload === "-") return await readInput(context);
+  if (payload === "-") return withoutMark(await readInput(context));
   if (!payload.startsWith("@")) return payload;
   const path = payload.slice(1);
   try {
     const { size } = await Deno.stat(path);
     if (size > LARGEST_BODY) throw tooLarge(`the file ${path}`);
-    return await Deno.readFile(path);
+    return withoutMark(await Deno.readFile(path));
   } catch (error) {
     if (error instanceof EventRefusedError) throw error;
     const reason = error instanceof Deno.errors.NotFound

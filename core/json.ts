@@ -29,13 +29,19 @@ function syntaxError(text: string, cause: unknown): EventRefusedError {
   const { line, column } = place(text, at);
   const found = at >= text.length
     ? "it ends too early"
+    : text[at] === MARK
+    ? "a byte order mark (U+FEFF), which JSON has not,"
     : `unexpected ${JSON.stringify(charAt(text, at))}`;
   const where = line === 1 ? `column ${column}` : `line ${line}, column ${column}`;
   return new EventRefusedError("event/invalid-json", `not valid JSON: ${found} at ${where}`, {
     cause,
     details: { line, column },
+    ...(text[at] === MARK ? { hint: "save it as UTF-8 without a byte order mark" } : {}),
   });
 }
+
+/** What some editors put in front of UTF-8. */
+const MARK = "\ufeff";
 
 function charAt(text: string, at: number): string {
   return String.fromCodePoint(text.codePointAt(at)!);

@@ -1,6 +1,7 @@
 /** `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said about it. */
 import type { PublishQuery, RefusedLine } from "../../core/client/protocol.ts";
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/errors.ts";
+import { piecesWithoutMark } from "../byte_order_mark.ts";
 import type { EvsContext } from "../context.ts";
 import { formatError } from "../report.ts";
 import { escapeText } from "../terminal/escape.ts";
@@ -21,13 +22,13 @@ export interface StreamOptions {
   goOn: (line: number) => string;
 }
 
-/** Standard input as chunks. */
+/** Standard input as chunks; what an editor put in front of it is left out. */
 export function inputChunks(context: EvsContext): NextChunk {
   const buffer = new Uint8Array(READ_SIZE);
-  return async () => {
+  return piecesWithoutMark(async () => {
     const count = await context.stdin.read(buffer);
     return count === null ? null : buffer.subarray(0, count);
-  };
+  });
 }
 
 /** Publishes the stream, tells what became of it, and sets the exit code. */
