@@ -147,9 +147,9 @@ export class Publisher {
       events,
       ...(expected === undefined ? {} : { expected }),
     });
-    if (!outcome.ok) throw conflict(topic, outcome);
-    const repeats = new Map(outcome.duplicates.map(({ index, seq }) => [index, seq]));
-    let next = outcome.firstSeq;
+    const done = settled(topic, outcome);
+    const repeats = new Map(done.duplicates.map(({ index, seq }) => [index, seq]));
+    let next = done.firstSeq;
     return all.map(({ event, captured }, index) =>
       stored(event, captured, repeats.get(index) ?? (next === 0 ? 0 : next++))
     );
@@ -181,8 +181,8 @@ export class Publisher {
       events: [captured],
       ...(split.expected === undefined ? {} : { expected: split.expected }),
     });
-    if (!outcome.ok) throw conflict(topic, outcome);
-    return stored(event, captured, outcome.duplicates[0]?.seq ?? outcome.firstSeq);
+    const { duplicates, firstSeq } = settled(topic, outcome);
+    return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
   }
 
   #admit(one: { event: Event; captured: NewEvent; split: SplitOptions }): void {
@@ -234,13 +234,21 @@ export function refuseExpected(expected: AppendRequest["expected"]): void {
   });
 }
 
-/** What a failed expectation is told as. */
-export function conflict(
+/** What was stored; throws where an expectation failed. */
+export function settled(
   topic: string,
-  { expected, actual, subject }: Extract<AppendOutcome, { ok: false }>,
-): ConflictError {
-  return new ConflictError(
-    `${topic}: expected the last seq of the ${subject} to be ${expected}, and it is ${actual}`,
-    { details: { topic, expected, actual, subject } },
+  outcome: AppendOutcome,
+): Extract<AppendOutcome, { ok: true }> {
+  if (outcome.ok) return outcome;
+  const { expected, actual, subject } = outcome;
+  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
+  throw new ConflictError(
+    `${topic}: expected ${wanted}, but the ${subject}'s last seq is ${
+      actual === 0 ? "none" : actual
+    }; nothing was stored`,
+    {
+      details: { topic, expected, actual, subject },
+      hint: "read what came in between, then publish with the seq that it has now",
+    },
   );
 }

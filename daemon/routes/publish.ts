@@ -8,13 +8,14 @@ import type http from "node:http";
 import { EventRefusedError, InvalidArgumentError, type RefusalCode } from "../../core/errors.ts";
 import type { NewEvent } from "../../core/event.ts";
 import { splitElements } from "../../core/json.ts";
+import { settled } from "../../core/publisher.ts";
 import { Gathered } from "../gathered.ts";
 import { Intake, type IntakeOptions } from "../intake.ts";
 import { badByteOf } from "../ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishOptions, publishOptions } from "./publish_options.ts";
-import { settled, Tally } from "./publish_tally.ts";
+import { Tally } from "./publish_tally.ts";
 
 /** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
 const MAX_JSON_BODY = 16 * 1024 * 1024;
@@ -103,7 +104,7 @@ async function publishJson(
       events.map(({ id }) => id),
       events.map(({ schemaVersion }) => schemaVersion),
     ];
-    tally.add({ count: events.length, ids, versions }, settled(outcome));
+    tally.add({ count: events.length, ids, versions }, settled(request.params["topic"]!, outcome));
   }
   sendJson(reply, 200, tally.reply(host.broker.isDurable(request.params["topic"]!)));
 }

@@ -7,6 +7,7 @@
  */
 import type http from "node:http";
 import { EvsError, InvalidArgumentError } from "../../core/errors.ts";
+import { settled } from "../../core/publisher.ts";
 import {
   countOf,
   idsOf,
@@ -20,7 +21,7 @@ import { LineIntake } from "../line_intake.ts";
 import { bodyOf, isUnexpected, type RouteRequest, sendJson } from "../router.ts";
 import { noteGarbage } from "../young_garbage.ts";
 import type { PublishOptions } from "./publish_options.ts";
-import { settled, Tally } from "./publish_tally.ts";
+import { Tally } from "./publish_tally.ts";
 
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
@@ -175,7 +176,10 @@ class LinesPublish {
     turn.bytes += size;
     allInFlight += size;
     const appended: Promise<void> = this.#request.host.broker.append(request, turn.stream)
-      .then((outcome) => this.#tally.add({ count, ids, versions }, settled(outcome)))
+      .then((outcome) => {
+        const done = settled(this.#request.params["topic"]!, outcome);
+        this.#tally.add({ count, ids, versions }, done);
+      })
       .catch((error) => void (this.#failure ??= error))
       .finally(() => {
         turn.bytes -= size;

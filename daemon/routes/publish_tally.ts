@@ -1,5 +1,5 @@
 /** What a publish has stored, added up over its appends. */
-import { ConflictError, type EvsError } from "../../core/errors.ts";
+import type { EvsError } from "../../core/errors.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
 import type { PublishReply } from "../../core/client/protocol.ts";
 import { RefusedLines } from "../refused_lines.ts";
@@ -75,20 +75,4 @@ export class Tally {
       ...(this.#refused.more > 0 ? { refusedMore: this.#refused.more } : {}),
     };
   }
-}
-
-/** What was stored, or the conflict as an error. */
-export function settled(outcome: AppendOutcome): Extract<AppendOutcome, { ok: true }> {
-  if (outcome.ok) return outcome;
-  const { expected, actual, subject } = outcome;
-  throw new ConflictError(
-    `expected ${
-      expected === "none" || expected === "exists" ? expected : `seq ${expected}`
-    }, but the ${subject}'s last ` +
-      `seq is ${actual === 0 ? "none" : actual}; nothing was stored`,
-    {
-      details: { expected, actual, subject },
-      hint: "read what came in between, then publish with the seq that it has now",
-    },
-  );
 }

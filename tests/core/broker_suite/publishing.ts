@@ -82,8 +82,19 @@ export function publishing(test: Test): void {
         [error.code, error.details!["expected"], error.details!["actual"]],
         ["event/conflict", 7, 1],
       );
+      // A daemon says it in the same words.
+      assert.equal(
+        error.message,
+        "t: expected seq 7, but the topic's last seq is 1; nothing was stored",
+      );
+      assert.match(error.hint!, /the seq that it has now/);
       return true;
     });
+    const none = broker.publish("t", "x", 2, { expected: "exists", key: "k" });
+    await assert.rejects(
+      none,
+      /^ConflictError: t: expected exists, but the key's last seq is none/,
+    );
     assert.equal((await broker.publish("t", "x", 2, { expected: 1 })).seq, 2);
   });
 
