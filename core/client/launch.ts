@@ -22,8 +22,11 @@ export interface Launch {
   env: Record<string, string>;
 }
 
-/** Once a day Deno asks the network whether there is a newer one: a TCP socket in the daemon's process (contract row 22). */
-const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1" };
+/**
+ * TCP sockets of Deno's own, which no permission keeps it from (contract row 22): once a day it asks whether there is a newer
+ * one, and it sends telemetry where the environment of whoever starts the daemon says so (docs/adr/0020-telemetry.md).
+ */
+const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1", OTEL_DENO: "false" };
 
 /**
  * Keeps the daemon small (docs/adr/0008-memory.md): a young generation of 4 MiB in each of its three threads, and the

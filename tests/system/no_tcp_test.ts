@@ -90,3 +90,28 @@ Deno.test("a daemon that nobody but launch.ts started opens no socket but Unix s
   const families = (await Deno.readTextFile(trace)).matchAll(/ socket\((\w+),/g);
   assert.deepEqual([...new Set([...families].map(([, family]) => family))], ["AF_UNIX"]);
 });
+
+Deno.test("a daemon opens no TCP socket though the environment asks every Deno program for telemetry", async () => {
+  needTools("strace");
+  const folder = await Deno.makeTempDir();
+  const asked = {
+    OTEL_DENO: "true",
+    OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:1",
+    OTEL_METRIC_EXPORT_INTERVAL: "100",
+    OTEL_BSP_SCHEDULE_DELAY: "100",
+  };
+  try {
+    for (const [name, value] of Object.entries(asked)) Deno.env.set(name, value);
+    const wrapper = ["strace", "-f", "-qq", "-e", "trace=network", "-o", `${folder}/trace`];
+    await using daemon = await startDaemon({ wrapper });
+    await daemon.publish("t", "x", 1);
+    await daemon.http("GET", "/v1/status");
+    await daemon.stop();
+    const trace = await Deno.readTextFile(`${folder}/trace`);
+    assert.match(trace, /AF_UNIX/);
+    assert.doesNotMatch(trace, /AF_INET/);
+  } finally {
+    for (const name of Object.keys(asked)) Deno.env.delete(name);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
