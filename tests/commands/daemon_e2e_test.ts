@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
+import { testFolder } from "../helpers/folder.ts";
 
 async function inFolder(work: (at: { socket: string; dataDir: string }) => Promise<void>) {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  const folder = await testFolder("test");
   const at = { socket: `${folder}/evs.sock`, dataDir: `${folder}/data` };
   try {
     await work(at);

@@ -4,6 +4,7 @@ import { osError } from "../../core/os_error.ts";
 import { shellWord, typedAgain } from "../../core/shell_words.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
+import { testFolder } from "../helpers/folder.ts";
 
 /** Where Deno keeps what it has downloaded: without a home it would download it again. */
 const denoDir = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
@@ -30,7 +31,7 @@ Deno.test("typedAgain gives a line that a shell takes as it was typed", () => {
 });
 
 Deno.test("evs says what the operating system refused, without a stack", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  const folder = await testFolder("test");
   const file = `${folder}/file`;
   await Deno.writeTextFile(file, "mine");
   const at = (dataDir: string) => ({ dataDir, socket: `${folder}/evs.sock` });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
+import { testFolder } from "../helpers/folder.ts";
 
 /** A folder that stands in for /tmp, so that what is left behind can be seen. */
 async function inTemporary(work: (env: Record<string, string>, folder: string) => Promise<void>) {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  const folder = await testFolder("test");
   try {
     await work({ TMPDIR: folder, EVS_DENO: Deno.execPath() }, folder);
     assert.deepEqual([...Deno.readDirSync(folder)].map((entry) => entry.name), []);
@@ -64,7 +65,7 @@ Deno.test("with passes signals to its command and cleans up after it", async () 
 });
 
 Deno.test("with takes its daemon along when it is killed", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  const folder = await testFolder("test");
   try {
     const running = new RunningEvs(["with", "--", "sh", "-c", `echo $$; ${wait}`], {
       env: { TMPDIR: folder, EVS_DENO: Deno.execPath() },

@@ -4,6 +4,7 @@ import { daemonCommand, permissionFlags } from "../../core/client/launch.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
 import { denoDir } from "../helpers/shell.ts";
+import { testFolder } from "../helpers/folder.ts";
 
 const module = new URL("../../daemon/permissions.ts", import.meta.url).href;
 const PROBE = `
@@ -42,7 +43,7 @@ Deno.test("giveUpPermissions leaves no process, no network, no library and no en
 });
 
 Deno.test("a daemon that was started with every permission still serves when it has given them up", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  const folder = await testFolder("test");
   const socket = `${folder}/evs.sock`;
   const { program, args, env } = daemonCommand({
     dataDir: `${folder}/data`,
@@ -92,7 +93,7 @@ Deno.test("evs daemon status lists the permissions that the daemon was started w
 });
 
 Deno.test("a daemon whose places lead through a symbolic link serves, keeps its log and answers where it was asked to", async () => {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
+  const folder = await testFolder("test");
   await Deno.mkdir(`${folder}/real/home`, { recursive: true });
   await Deno.symlink(`${folder}/real`, `${folder}/link`);
   const home = `${folder}/link/home`;

@@ -1,6 +1,7 @@
 /** A private daemon for a test: a real process, a real socket, a folder of its own, gone when the test ends. */
 import assert from "node:assert/strict";
 import { daemonCommand } from "../../core/client/launch.ts";
+import { testFolder } from "./folder.ts";
 
 /** How a test wants its daemon. */
 export interface DaemonOptions {
@@ -180,8 +181,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaem
 
 /** A daemon that is not started yet. */
 export async function newDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
-  const folder = await Deno.makeTempDir({ prefix: "evs-test-" });
-  await Deno.chmod(folder, 0o700);
+  const folder = await testFolder("test");
   const daemon = new TestDaemon(folder, options);
   if (options.config !== undefined) await Deno.writeTextFile(daemon.config, options.config);
   return daemon;

@@ -1,5 +1,6 @@
 /** A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind. */
 import assert from "node:assert/strict";
+import { testFolder } from "./folder.ts";
 
 /** A script that hangs is ended after so many seconds (code 124), so that it fails a test instead of stopping the suite. */
 export const DEADLINE = "180";
@@ -42,7 +43,7 @@ export class Place {
 
   /** Makes the folders. */
   static async make(): Promise<Place> {
-    const place = new Place(await Deno.makeTempDir({ prefix: "evs-place-" }));
+    const place = new Place(await testFolder("place"));
     for (const name of ["home", "tmp", "run", "work"]) {
       await Deno.mkdir(`${place.folder}/${name}`, { mode: 0o700 });
     }

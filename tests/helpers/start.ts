@@ -1,5 +1,6 @@
 /** A daemon's start as others see it: what it said, how it ended, and how long that took. */
 import { daemonCommand } from "../../core/client/launch.ts";
+import { testFolder } from "./folder.ts";
 
 /** Where a start is told to be. */
 export interface Places {
@@ -48,7 +49,7 @@ export async function end({ child }: Start, signal: Deno.Signal = "SIGTERM"): Pr
 
 /** Runs a test in a folder of its own, which is then removed. */
 export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "evs-start-" });
+  const folder = await testFolder("start");
   try {
     await work(folder);
   } finally {
