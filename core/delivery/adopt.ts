@@ -3,7 +3,8 @@ import { type FailedEvent, failedEvent } from "../dead_letter/name.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, StateChange } from "../state/state.ts";
 import type { Entry, Now, TopicLane } from "./entry.ts";
-import { cursorPlan, mark, type Plan } from "./plan.ts";
+import { Marks } from "./marks.ts";
+import { cursorPlan, type Plan } from "./plan.ts";
 import { type DeliveryQueue, retryEntry } from "./queue.ts";
 
 /** What of a dead letter its place in a queue depends on. */
@@ -79,21 +80,16 @@ function planTake(
   const { now } = options;
   const taken: number[] = [];
   const seen = new Set<string>();
-  const settled = new Map<TopicLane, number[]>();
-  const buffered = new Map<string, Map<number, Entry>>();
-  const twinOf = (topic: string, seq: number) => {
-    let bySeq = buffered.get(topic);
-    if (!bySeq) {
-      bySeq = new Map(queue.shelf.bufferedOf(topic).map((entry) => [entry.seq, entry]));
-      buffered.set(topic, bySeq);
-    }
-    return bySeq.get(seq);
-  };
+  const settled = new Marks();
+  const heldOf = bySeq((lane) => queue.heldOf(lane));
+  const twinOf = bySeq(({ topic }) =>
+    new Map(queue.shelf.bufferedOf(topic).map((entry) => [entry.seq, entry]))
+  );
   for (const [i, { topic, seq, id, editedFrom }] of entries.entries()) {
     const name = `${topic}\n${id}`;
     if (seen.has(name) || queue.shelf.retryOf(topic, id)) continue;
     const lane = queue.lanes.get(topic);
-    if (lane?.held.get(seq)?.id === id) continue;
+    if (lane && heldOf(lane, seq)?.id === id) continue;
     seen.add(name);
     taken.push(i);
     // A mended copy is an event of its own: it does not stand for the one of the topic.
@@ -101,9 +97,10 @@ function planTake(
       seq <= lane.lastSeq && !lane.settled.has(seq);
     if (takes) {
       // At once, not when it is durable: nobody may lease it from the topic meanwhile.
-      const twin = twinOf(topic, seq);
+      const twin = twinOf(lane, seq);
       if (twin) queue.shelf.drop(twin);
-      mark(settled, lane, seq);
+      settled.add(lane, seq);
+      settled.join();
     }
   }
   const lanes = cursorPlan(queue, settled);
@@ -122,13 +119,20 @@ function planTake(
       }
     },
     rollback() {
-      for (const [lane, seqs] of settled) {
-        for (const seq of seqs) {
-          lane.settled.remove(seq);
-          lane.readNext = Math.min(lane.readNext, seq);
-        }
-      }
+      settled.undo((lane, seq) => lane.readNext = Math.min(lane.readNext, seq));
       queue.rewind();
     },
+  };
+}
+
+/** Looks up entries by lane and seq; `read` gives those of a lane, once. */
+function bySeq(
+  read: (lane: TopicLane) => ReadonlyMap<number, Entry>,
+): (lane: TopicLane, seq: number) => Entry | undefined {
+  const known = new Map<TopicLane, ReadonlyMap<number, Entry>>();
+  return (lane, seq) => {
+    let entries = known.get(lane);
+    if (!entries) known.set(lane, entries = read(lane));
+    return entries.get(seq);
   };
 }

@@ -43,17 +43,22 @@ const MAX_BATCH = 5000;
 export class Committer {
   readonly #ledger: Ledger;
   readonly #settle: (items: readonly Settlement[]) => Plan<Outcome[]>;
+  readonly #begun: () => void;
   readonly #changed: () => void;
   readonly #work: (Settle | Other | Hold)[] = [];
   #working: Promise<void> | undefined;
 
-  /** `settle` plans settlements; `changed` is called whenever the queue has changed. */
+  /**
+   * `settle` plans settlements; `begun` is called when a commit is about to go to disk, `changed` whenever the queue has
+   * changed.
+   */
   constructor(
     ledger: Ledger,
-    on: { settle(items: readonly Settlement[]): Plan<Outcome[]>; changed(): void },
+    on: { settle(items: readonly Settlement[]): Plan<Outcome[]>; begun(): void; changed(): void },
   ) {
     this.#ledger = ledger;
     this.#settle = (items) => on.settle(items);
+    this.#begun = () => on.begun();
     this.#changed = () => on.changed();
   }
 
@@ -144,7 +149,10 @@ export class Committer {
       return;
     }
     try {
-      if (plan.changes.length > 0) await this.#ledger.commit(plan.changes, plan.dead);
+      if (plan.changes.length > 0) {
+        this.#begun();
+        await this.#ledger.commit(plan.changes, plan.dead);
+      }
     } catch (error) {
       plan.rollback();
       then.reject(error ?? new InternalError("a commit failed without saying why"));

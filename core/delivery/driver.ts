@@ -14,18 +14,20 @@ import {
   type DriverContext,
   fitsWindow,
   FLUSH_MS,
+  hasRoom,
   type LeaseWait,
   newToken,
   noRow,
-  pageLimit,
   PAGES_A_TURN,
-  readEvents,
+  readNext,
   type Waiter,
   WINDOW,
 } from "./driver_parts.ts";
-import type { Lease, Now } from "./entry.ts";
+import type { Now } from "./entry.ts";
+import type { Lease } from "./leases.ts";
 import { lapse, type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import { isProcessed, Watches } from "./watches.ts";
 
 /** One subscription at work; see the head of this file. */
@@ -39,6 +41,10 @@ export class SubscriptionDriver {
   #waiters: Waiter[] = [];
   readonly #watches = new Watches();
   readonly #committer: Committer;
+  readonly #ahead = new ReadAhead({
+    lacks: (events) => this.queue.shelf.buffered < events && this.#canRead(),
+    read: () => this.#readPage(),
+  });
   #reading = false;
   #timer: { at: number; cancel(): void } | undefined;
   #flushTimer: (() => void) | undefined;
@@ -58,6 +64,7 @@ export class SubscriptionDriver {
     for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
     this.#committer = new Committer(context.ledger, {
       settle: (items) => planSettle(this.queue, items, { now: this.now(), random: context.random }),
+      begun: () => this.#ahead.begin(),
       changed: () => this.serve(),
     });
   }
@@ -91,8 +98,7 @@ export class SubscriptionDriver {
   }
 
   #look(topic: string): void {
-    const missed = this.queue.look(topic, this.#context.store.head(topic));
-    if (missed > 0) this.#flushSoon();
+    if (this.queue.look(topic, this.#context.store.head(topic)) > 0) this.#flushSoon();
   }
 
   /** Takes a new record over: paused or not, other settings. */
@@ -258,6 +264,7 @@ export class SubscriptionDriver {
       this.#readPage();
     }
     const leases = this.queue.lease(this.now(), { ...order, token: newToken });
+    this.#ahead.took(leases.length);
     return leases.filter((lease) => this.#withRecord(lease));
   }
 
@@ -267,16 +274,14 @@ export class SubscriptionDriver {
     if (entry.kind !== "retry") return true;
     lease.record = this.#context.ledger.retry(entry.topic, entry.id);
     if (lease.record) return true;
-    this.queue.shelf.endLease(lease);
+    this.queue.endLease(lease);
     this.queue.shelf.drop(entry);
     this.#context.onError(noRow(entry, this.record.name), "delivery");
     return false;
   }
 
   #canRead(): boolean {
-    const { shelf } = this.queue;
-    return this.#filterReady && this.#behind.size > 0 && shelf.buffered < WINDOW.events &&
-      shelf.bufferedBytes < WINDOW.bytes;
+    return this.#filterReady && this.#behind.size > 0 && hasRoom(this.queue.shelf);
   }
 
   /** Reads on in later turns, so that a filter that matches little does not stall the process. */
@@ -291,8 +296,8 @@ export class SubscriptionDriver {
 
   #readPage(): void {
     const [topic] = this.#behind;
-    const lane = topic === undefined ? undefined : this.queue.lanes.get(topic);
     if (topic === undefined) return;
+    const lane = this.queue.lanes.get(topic);
     // The topic goes to the end of the line: several are read in turns.
     this.#behind.delete(topic);
     if (!lane) return;
@@ -301,10 +306,7 @@ export class SubscriptionDriver {
     this.#look(topic);
     if (lane.readNext > head.lastSeq) return;
     const { eventTypes } = this.queue.settings;
-    const types = eventTypes.length > 0 ? { types: eventTypes } : {};
-    const query = { from: lane.readNext, to: head.lastSeq, limit: pageLimit(head), ...types };
-    const page = readEvents(store, topic, { query, filter: this.#filter });
-    this.queue.feed(topic, { ...page, next: Math.min(page.next, head.lastSeq + 1) });
+    this.queue.feed(topic, readNext(store, lane, { head, eventTypes, filter: this.#filter }));
     if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
     this.#flushSoon();
   }
@@ -331,10 +333,9 @@ export class SubscriptionDriver {
     const leases = this.queue.shelf.expired(now.mono);
     if (leases.length === 0) return;
     this.settle(leases.map((lease) => lapse(lease, now))).catch((error) => {
-      for (const lease of leases) {
-        lease.expiresMono = this.#context.clock.monotonic() + AGAIN_MS;
-        this.queue.shelf.watch(lease);
-      }
+      const expiry = { at: this.#context.clock.monotonic() + AGAIN_MS };
+      for (const lease of leases) lease.expiry = expiry;
+      this.queue.shelf.watch(leases, expiry);
       this.#arm();
       if (!this.#closed) this.#context.onError(error, `expired leases of ${this.record.name}`);
     });
@@ -379,9 +380,9 @@ export class SubscriptionDriver {
   async close(gone: EvsError = this.#gone()): Promise<void> {
     if (this.#closed) return;
     this.#flushTimer?.();
-    this.#flushTimer = undefined;
     const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
     this.#closed = true;
+    this.#ahead.end();
     this.#timer?.cancel();
     for (const waiter of [...this.#waiters]) waiter.fail(gone);
     this.#watches.end(gone);

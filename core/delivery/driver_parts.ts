@@ -5,7 +5,8 @@ import type { Event, StoredEvent } from "../event.ts";
 import { select } from "../replay.ts";
 import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
 import type { Ledger } from "./committer.ts";
-import type { Lease } from "./entry.ts";
+import type { TopicLane } from "./entry.ts";
+import type { Lease } from "./leases.ts";
 import type { LeaseOrder } from "./queue.ts";
 import { type WireEvent, wireEvents } from "./wire_event.ts";
 
@@ -21,16 +22,33 @@ export const FLUSH_MS = 1000;
 export const AGAIN_MS = 1000;
 
 /** How many events of a topic are read at once: less where they are large. */
-export function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
+function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
   const mean = Math.max(1, bytes / Math.max(1, lastSeq - firstSeq + 1));
   return Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean)));
+}
+
+/** The next page of a topic that somebody's settings and filter let through, of those that are there. */
+export function readNext(
+  store: JournalStore,
+  { topic, readNext: from }: TopicLane,
+  wanted: {
+    head: TopicHead;
+    eventTypes: readonly string[];
+    filter: ((event: Event) => boolean) | undefined;
+  },
+): { events: (StoredEvent | WireEvent)[]; next: number } {
+  const { head, eventTypes, filter } = wanted;
+  const types = eventTypes.length > 0 ? { types: [...eventTypes] } : {};
+  const query = { from, to: head.lastSeq, limit: pageLimit(head), ...types };
+  const page = readEvents(store, topic, { query, filter });
+  return { ...page, next: Math.min(page.next, head.lastSeq + 1) };
 }
 
 /**
  * A page of events: as lines, where the store has those at hand and nobody looks into the events; the way of most
  * subscriptions.
  */
-export function readEvents(
+function readEvents(
   store: JournalStore,
   topic: string,
   { query, filter }: { query: PageQuery; filter: ((event: Event) => boolean) | undefined },
@@ -41,6 +59,13 @@ export function readEvents(
   }
   const page = store.readPage(topic, query);
   return { events: select(page.events, filter), next: page.next };
+}
+
+/** True when more may be read ahead of the consumers, beside what is there. */
+export function hasRoom(
+  { buffered, bufferedBytes }: { buffered: number; bufferedBytes: number },
+): boolean {
+  return buffered < WINDOW.events && bufferedBytes < WINDOW.bytes;
 }
 
 /** True when events fit into the window, beside what is there. */
@@ -95,7 +120,7 @@ const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
 );
 let lastToken = 0;
 
-/** A lease token: never used before, not in an earlier process either. */
+/** A name that was never used before, not in an earlier process either. */
 export function newToken(): string {
   return `${boot}-${(++lastToken).toString(36)}`;
 }

@@ -1,7 +1,7 @@
 /** What a queue holds: events on their way, their keys, their leases. */
 import { type Event, type StoredEvent, toEvent, toWireLine } from "../event.ts";
 import { eventOfLine } from "../event_lines.ts";
-import type { RetryRecord } from "../state/state.ts";
+import type { Lease } from "./leases.ts";
 import type { SeqSet } from "./seq_set.ts";
 import { WireEvent } from "./wire_event.ts";
 
@@ -16,8 +16,9 @@ export interface TopicLane {
   readonly topic: string;
   /** Done, dead, or kept as a retry row: no longer the cursor's business. Its first gap is the cursor. */
   readonly settled: SeqSet;
-  /** Stream events that are leased now, by seq. */
-  readonly held: Map<number, Entry>;
+  /** How many of its stream events are leased now, and the highest seq that ever was. */
+  held: number;
+  heldTo: number;
   /** The next seq to read from the store. */
   readNext: number;
   /** The last seq that is known to be there. */
@@ -162,21 +163,4 @@ export interface KeyGroup {
   scheduled: Entry[];
   /** Stream events, in order. */
   waiting: Entry[];
-}
-
-/** An event in the hands of a consumer. */
-export interface Lease {
-  readonly token: string;
-  readonly entry: Entry;
-  readonly attempt: number;
-  readonly consumer: string;
-  /** Given back when the consumer goes. */
-  readonly bound: boolean;
-  readonly startedAt: number;
-  readonly startedMono: number;
-  expiresMono: number;
-  /** Its outcome is on its way to disk: nobody else may settle it. */
-  settling: boolean;
-  /** The row of a retry, as it was read for this lease. */
-  record: RetryRecord | undefined;
 }

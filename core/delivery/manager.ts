@@ -25,9 +25,8 @@ import { DriverDirectory } from "./directory.ts";
 import { SubscriptionDriver } from "./driver.ts";
 import type { DriverContext } from "./driver_parts.ts";
 import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
-import { lineOf, type QueueStart } from "./queue.ts";
+import type { QueueStart } from "./queue.ts";
 import {
-  type Delivery,
   infoOf,
   leaseLimits,
   type LeaseResult,
@@ -41,7 +40,7 @@ import {
 } from "./manager_parts.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
-export type { Delivery, LeaseResult };
+export type { LeaseResult };
 
 /** The subscriptions of a broker; see the head of this file. */
 export class SubscriptionManager {
@@ -284,7 +283,7 @@ export class SubscriptionManager {
     const driver = this.require(name);
     const { leaseMs, waitMs, max } = leaseLimits(request);
     driver.look();
-    const leases = await driver.lease({
+    const deliveries = await driver.lease({
       max,
       maxBytes: MAX_ANSWER_BYTES,
       leaseMs,
@@ -306,12 +305,7 @@ export class SubscriptionManager {
       leased: queue.leased,
       scheduled: queue.scheduled,
       ...(Number.isFinite(due) ? { nextDueAt: Math.round(now.wall + due - now.mono) } : {}),
-      deliveries: leases.map((lease) => ({
-        lease: lease.token,
-        attempt: lease.attempt,
-        expiresAt: Math.round(lease.startedAt + leaseMs),
-        line: lineOf(lease),
-      })),
+      deliveries,
     };
   }
 

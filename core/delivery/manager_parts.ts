@@ -17,20 +17,12 @@ import type { Ledger } from "./committer.ts";
 import type { JournalStore } from "../store/store.ts";
 import { compilePattern, isPattern } from "../topic.ts";
 import type { SubscriptionDriver } from "./driver.ts";
+import type { Lease } from "./leases.ts";
 import type { Outcome } from "./plan.ts";
 import type { QueueStart } from "./queue.ts";
 
-/** One event handed to one consumer. `line` is its wire line, line feed included. */
-export interface Delivery {
-  lease: string;
-  attempt: number;
-  /** Unix ms. */
-  expiresAt: number;
-  line: Uint8Array;
-}
-
 /** What a lease got. */
-export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
+export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Lease[] };
 
 /** What the manager is given. */
 export interface ManagerContext {

@@ -7,7 +7,9 @@ import { clipped, clippedToEnd, LONGEST_OUTPUT } from "../clipped.ts";
 import { type FailedEvent, failedEvent, splitDeadLetterName } from "../dead_letter/name.ts";
 import { backoffDelay } from "../retry.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
-import type { Entry, Lease, Now, TopicLane } from "./entry.ts";
+import type { Entry, Now } from "./entry.ts";
+import type { Lease } from "./leases.ts";
+import { Marks } from "./marks.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
 /** A transition that is decided and not yet durable. Exactly one of `apply` and `rollback` is called, once. */
@@ -41,10 +43,10 @@ export type Settlement =
   };
 
 /** What the lapse of a lease says: a failed attempt. */
-export function lapse({ token, startedMono }: Lease, now: Now): Settlement {
-  const held = Math.round(now.mono - startedMono);
+export function lapse(lease: Lease, now: Now): Settlement {
+  const held = Math.round(now.mono - lease.grant.startedMono);
   const error = `the lease ran out after ${held} ms without an answer`;
-  return { lease: token, ack: false, expired: true, error };
+  return { lease: lease.token, ack: false, expired: true, error };
 }
 
 /** What became of it. */
@@ -70,7 +72,7 @@ export function planSettle(
   const steps: (() => void)[] = [];
   const leases: Lease[] = [];
   const done: Lease[] = [];
-  const settled = new Map<TopicLane, number[]>();
+  const settled = new Marks();
   const result = items.map((item): Outcome => {
     const lease = queue.shelf.leases.get(item.lease);
     if (!lease || lease.settling) return "lost";
@@ -78,9 +80,7 @@ export function planSettle(
     leases.push(lease);
     const { entry } = lease;
     const lane = entry.kind === "stream" ? queue.lanes.get(entry.topic) : undefined;
-    if (lane) {
-      mark(settled, lane, entry.seq);
-    }
+    if (lane) settled.add(lane, entry.seq);
     queue.breaker.note(!item.ack, queue.settings.breaker);
     if (item.ack) {
       if (entry.kind === "retry") changes.push(removeRetry(queue, entry), ...removeOriginal(lease));
@@ -118,7 +118,7 @@ export function planSettle(
       },
     });
     steps.push(() => {
-      end(queue, lease);
+      queue.endLease(lease);
       if (entry.kind !== "retry") queue.shelf.becomeRetry(entry);
       entry.nextAttempt = nextAttempt;
       entry.failures = failures;
@@ -140,10 +140,10 @@ export function planSettle(
       for (const step of steps) step();
     },
     rollback() {
-      for (const [lane, seqs] of settled) for (const seq of seqs) lane.settled.remove(seq);
+      settled.undo();
       for (const lease of leases) {
         lease.settling = false;
-        queue.shelf.watch(lease);
+        queue.shelf.watch([lease], lease.expiry);
       }
     },
   };
@@ -151,7 +151,7 @@ export function planSettle(
 
 /** Writes down what is settled in memory only: skipped and missed events. */
 export function planFlush(queue: DeliveryQueue): Plan {
-  const lanes = cursorPlan(queue, new Map());
+  const lanes = cursorPlan(queue, new Marks());
   return { ...lanes, result: undefined, dead: [], rollback: () => {} };
 }
 
@@ -204,15 +204,16 @@ export function planSeek(
     );
     steps.push(() => {
       for (const entry of queue.shelf.bufferedOf(topic)) queue.shelf.drop(entry);
-      for (const entry of [...given, ...lane.held.values()]) {
+      for (const entry of [...given, ...queue.heldOf(lane).values()]) {
         if (entry.seq >= to) continue;
-        if (entry.lease) end(queue, entry.lease);
+        if (entry.lease) queue.endLease(entry.lease);
         queue.shelf.drop(entry);
       }
       const missed = lane.missed;
       const fresh = queue.addLane(topic, to, { written: true });
       for (const seq of marks) fresh.settled.add(seq);
-      for (const [seq, entry] of lane.held) fresh.held.set(seq, entry);
+      fresh.held = lane.held;
+      fresh.heldTo = lane.heldTo;
       fresh.writtenNext = next;
       fresh.lastSeq = lastSeq;
       if (missed) fresh.missed = missed;
@@ -230,23 +231,16 @@ export function planSeek(
   };
 }
 
-/** Settles an event in memory, and remembers to write it down. */
-export function mark(settled: Map<TopicLane, number[]>, lane: TopicLane, seq: number): void {
-  lane.settled.add(seq);
-  const seqs = settled.get(lane);
-  if (seqs) seqs.push(seq);
-  else settled.set(lane, [seq]);
-}
-
 /** The cursors as they are to be written: of the lanes just settled in, and of those that are dirty. */
 export function cursorPlan(
   queue: DeliveryQueue,
-  settled: ReadonlyMap<TopicLane, number[]>,
+  settled: Marks,
 ): { changes: StateChange[]; apply(): void } {
   const changes: StateChange[] = [];
   const written: (() => void)[] = [];
+  settled.join();
   for (const lane of queue.lanes.values()) {
-    const fresh = settled.get(lane);
+    const fresh = settled.of(lane);
     if (!fresh && !lane.dirty) continue;
     const { topic, missed } = lane;
     const next = queue.cursorOf(lane);
@@ -282,15 +276,8 @@ export function cursorPlan(
 
 /** The delivery is over: its event leaves the queue. */
 function finish(queue: DeliveryQueue, lease: Lease): void {
-  end(queue, lease);
+  queue.endLease(lease);
   queue.shelf.drop(lease.entry);
-}
-
-function end(queue: DeliveryQueue, lease: Lease): void {
-  const { entry } = lease;
-  queue.shelf.endLease(lease);
-  const held = queue.lanes.get(entry.topic)?.held;
-  if (entry.kind === "stream" && held?.get(entry.seq) === entry) held.delete(entry.seq);
 }
 
 function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {
@@ -316,8 +303,8 @@ function attemptOf(
   const { exitCode, signal, stderr, stack } = item;
   return {
     attempt: lease.attempt,
-    startedAt: lease.startedAt,
-    durationMs: Math.max(0, Math.round(item.durationMs ?? now.mono - lease.startedMono)),
+    startedAt: lease.grant.startedAt,
+    durationMs: Math.max(0, Math.round(item.durationMs ?? now.mono - lease.grant.startedMono)),
     outcome: item.expired ? "expired" : "retry",
     error: asText(item.error),
     ...(exitCode === undefined ? {} : { exitCode }),

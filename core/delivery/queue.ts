@@ -14,7 +14,8 @@ import type {
   SubscriptionSettings,
 } from "../state/state.ts";
 import { Breaker } from "./breaker.ts";
-import { Entry, type Lease, type Now, type TopicLane } from "./entry.ts";
+import { Entry, type Now, type TopicLane } from "./entry.ts";
+import { Grant, Lease } from "./leases.ts";
 import { SeqSet } from "./seq_set.ts";
 import { Shelf } from "./shelf.ts";
 import type { WireEvent } from "./wire_event.ts";
@@ -38,7 +39,7 @@ export interface LeaseOrder {
   leaseMs: number;
   consumer: string;
   bound: boolean;
-  /** Makes a token that was never used. */
+  /** Makes a name that was never used: the tokens begin with it. */
   token(): string;
 }
 
@@ -47,6 +48,8 @@ const MAX_LEASED_BYTES = 64 * 1024 * 1024;
 
 /** So many pages of events may be held by the few of each that are still on their way. */
 const PAGES_SHARED = 4;
+
+const NOTHING_HELD: ReadonlyMap<number, Entry> = new Map();
 
 /** One subscription's deliveries; see the head of this file. */
 export class DeliveryQueue {
@@ -80,7 +83,8 @@ export class DeliveryQueue {
     const lane: TopicLane = {
       topic,
       settled,
-      held: new Map(),
+      held: 0,
+      heldTo: 0,
       readNext: next,
       lastSeq: next - 1,
       writtenNext: options.written ? next : 0,
@@ -108,7 +112,7 @@ export class DeliveryQueue {
     if (lane.readNext > to) return 0;
     lane.readNext = head.firstSeq;
     let count = 0;
-    for (const [first, last] of gaps(lane, from, to, lane.held.keys())) {
+    for (const [first, last] of gaps(lane, from, to, this.heldOf(lane).keys())) {
       const fresh = last - first + 1 - lane.settled.count(first, last);
       if (fresh === 0) continue;
       count += fresh;
@@ -134,16 +138,21 @@ export class DeliveryQueue {
   ): void {
     const lane = this.lanes.get(topic);
     if (!lane || page.next <= lane.readNext) return;
-    const wanted = page.events.filter(({ seq }) => seq >= lane.readNext && seq < page.next);
-    const keep = wanted.map(({ seq }) => seq);
-    if (lane.held.size > 0) keep.push(...lane.held.keys());
-    for (const [first, last] of gaps(lane, lane.readNext, page.next - 1, keep)) {
-      lane.settled.addRange(first, last);
-      lane.dirty = true;
+    const { readNext } = lane;
+    const events = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
+    // Nearly always all of them are wanted and none was read before: then nothing is looked up one by one.
+    const held = lane.heldTo < readNext ? NOTHING_HELD : this.heldOf(lane);
+    const isNew = held.size === 0 && lane.settled.count(readNext, page.next - 1) === 0;
+    if (!isNew || events.length !== page.next - readNext) {
+      const keep = [...events.map(({ seq }) => seq), ...held.keys()];
+      for (const [first, last] of gaps(lane, readNext, page.next - 1, keep)) {
+        lane.settled.addRange(first, last);
+        lane.dirty = true;
+      }
     }
     this.#pages++;
-    for (const event of wanted) {
-      if (lane.settled.has(event.seq) || lane.held.has(event.seq)) continue;
+    for (const event of events) {
+      if (!isNew && (lane.settled.has(event.seq) || held.has(event.seq))) continue;
       const entry = Entry.of("stream", topic, event);
       entry.page = this.#pages;
       this.shelf.addStream(entry);
@@ -167,31 +176,30 @@ export class DeliveryQueue {
   lease(now: Now, order: LeaseOrder): Lease[] {
     const { shelf } = this;
     shelf.wake(now.mono);
-    const leases: Lease[] = [];
+    const expiry = { at: now.mono + order.leaseMs };
+    let grant: Grant | undefined;
     let bytes = 0;
-    while (leases.length < order.max) {
+    for (let count = 0; count < order.max; count++) {
       const entry = shelf.peek();
       if (!entry) break;
       if (shelf.leases.size > 0 && shelf.leasedBytes + entry.size > MAX_LEASED_BYTES) break;
-      if (leases.length > 0 && bytes + entry.size > order.maxBytes) break;
+      if (count > 0 && bytes + entry.size > order.maxBytes) break;
       bytes += entry.size;
-      const lease: Lease = {
-        token: order.token(),
-        entry,
-        attempt: entry.nextAttempt,
+      grant ??= new Grant(order.token(), {
         consumer: order.consumer,
         bound: order.bound,
         startedAt: now.wall,
         startedMono: now.mono,
-        expiresMono: now.mono + order.leaseMs,
-        settling: false,
-        record: undefined,
-      };
-      shelf.lease(lease);
-      if (entry.kind === "stream") this.lanes.get(entry.topic)!.held.set(entry.seq, entry);
-      leases.push(lease);
+      });
+      shelf.lease(new Lease(grant, entry, expiry));
+      if (entry.kind !== "stream") continue;
+      const lane = this.lanes.get(entry.topic)!;
+      lane.held++;
+      if (entry.seq > lane.heldTo) lane.heldTo = entry.seq;
     }
-    return leases;
+    if (grant === undefined) return [];
+    shelf.watch(grant.leases, expiry);
+    return grant.leases.slice() as Lease[];
   }
 
   /**
@@ -200,18 +208,13 @@ export class DeliveryQueue {
    */
   leaseDirect(event: StoredEvent, now: Now, order: { token: string; consumer: string }): Lease {
     const entry = Entry.of("ephemeral", event.topic, event);
-    const lease: Lease = {
-      token: order.token,
-      entry,
-      attempt: 1,
+    const grant = new Grant(order.token, {
       consumer: order.consumer,
       bound: false,
       startedAt: now.wall,
       startedMono: now.mono,
-      expiresMono: Infinity,
-      settling: false,
-      record: undefined,
-    };
+    });
+    const lease = new Lease(grant, entry, { at: Infinity });
     this.shelf.leaseDirect(lease);
     return lease;
   }
@@ -220,17 +223,32 @@ export class DeliveryQueue {
   release(tokens: readonly string[]): { settled: number; lost: string[] } {
     return this.#each(tokens, (lease) => {
       const { entry } = lease;
-      this.shelf.endLease(lease);
-      const lane = this.lanes.get(entry.topic);
-      if (entry.kind === "stream") lane?.held.delete(entry.seq);
+      this.endLease(lease);
       this.shelf.giveBack(entry);
     });
+  }
+
+  /** Takes a lease back; what becomes of the event is said to the shelf next. */
+  endLease(lease: Lease): void {
+    this.shelf.endLease(lease);
+    const { entry } = lease;
+    const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
+    if (lane) lane.held--;
+  }
+
+  /** The stream events of a topic that are leased now, by seq. */
+  heldOf({ topic }: TopicLane): Map<number, Entry> {
+    const held = new Map<number, Entry>();
+    for (const { entry } of this.shelf.leases.values()) {
+      if (entry.kind === "stream" && entry.topic === topic) held.set(entry.seq, entry);
+    }
+    return held;
   }
 
   /** Gives back the bound leases of a consumer that went away. Tells how many. */
   releaseConsumer(consumer: string): number {
     const tokens = [...this.shelf.leases.values()]
-      .filter((lease) => lease.bound && lease.consumer === consumer && !lease.settling)
+      .filter(({ grant, settling }) => grant.bound && grant.consumer === consumer && !settling)
       .map(({ token }) => token);
     return this.release(tokens.reverse()).settled;
   }
@@ -241,10 +259,14 @@ export class DeliveryQueue {
     leaseMs: number,
     now: Now,
   ): { settled: number; lost: string[] } {
-    return this.#each(tokens, (lease) => {
-      lease.expiresMono = now.mono + leaseMs;
-      this.shelf.watch(lease);
+    const expiry = { at: now.mono + leaseMs };
+    const extended: Lease[] = [];
+    const reply = this.#each(tokens, (lease) => {
+      lease.expiry = expiry;
+      extended.push(lease);
     });
+    this.shelf.watch(extended, expiry);
+    return reply;
   }
 
   #each(tokens: readonly string[], action: (lease: Lease) => void) {
@@ -271,7 +293,7 @@ export class DeliveryQueue {
   get pending(): number {
     let pending = this.shelf.bufferedEphemeral;
     for (const lane of this.lanes.values()) {
-      pending += Math.max(0, lane.lastSeq - lane.settled.size - lane.held.size);
+      pending += Math.max(0, lane.lastSeq - lane.settled.size - lane.held);
     }
     return pending;
   }
@@ -295,11 +317,6 @@ export class DeliveryQueue {
     for (const lane of this.lanes.values()) if (lane.dirty) return true;
     return false;
   }
-}
-
-/** The event of a lease as its wire line, with or without its line feed. */
-export function lineOf({ record, entry }: Lease): Uint8Array {
-  return record?.line ?? entry.line!;
 }
 
 /** A retry as an entry. `size`: of its line, where that is known. */

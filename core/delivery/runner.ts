@@ -10,7 +10,8 @@ import type { Event } from "../event.ts";
 import { eventOfLine } from "../event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS, newToken } from "./driver_parts.ts";
-import type { Lease, Now } from "./entry.ts";
+import type { Now } from "./entry.ts";
+import type { Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { type FailedAttempt, failureOfError, failureOfResult, withDelay } from "./outcome.ts";
 import type { Settlement } from "./plan.ts";
@@ -195,20 +196,20 @@ export class HandlerRunner {
   }
 
   #handle(lease: Lease): void {
-    const { record, entry } = lease;
+    const { record, entry, token } = lease;
     const event = record ? eventOfLine(decoder.decode(record.line)) : entry.toEvent();
-    this.#held.add(lease.token);
+    this.#held.add(token);
     const { handler } = this.#options;
     const context = this.#context(lease.attempt);
     this.#call(event, (one) => handler(one, context), (failure) => {
-      if (!this.#held.delete(lease.token)) return;
-      if (failure === undefined) return this.#settle(lease, { lease: lease.token, ack: true });
+      if (!this.#held.delete(token)) return;
+      if (failure === undefined) return this.#settle(token, { lease: token, ack: true });
       // While stopping, a failure is the stop's doing: the event comes again, and this attempt does not count.
       if (this.#abort.signal.aborted && !failure.dead && entry.kind !== "ephemeral") {
-        this.#driver.queue.release([lease.token]);
+        this.#driver.queue.release([token]);
         return this.#driver.serve();
       }
-      this.#settle(lease, this.#failed(lease, failure));
+      this.#settle(token, this.#failed(lease, failure));
     });
   }
 
@@ -276,7 +277,7 @@ export class HandlerRunner {
           consumer: this.#consumer,
         },
       );
-      this.#settle(lease, this.#failed(lease, failure));
+      this.#settle(lease.token, this.#failed(lease, failure));
     }
     this.#free();
   }
@@ -342,12 +343,12 @@ export class HandlerRunner {
     return { lease: lease.token, ack: false, ...delayed };
   }
 
-  #settle(lease: Lease, settlement: Settlement): void {
+  #settle(token: string, settlement: Settlement): void {
     this.#settling++;
     this.#driver.settle([settlement]).catch((error) => {
       // Nothing was kept of it: the event goes back, and will be handled again; not at once, for what failed may need time.
       const giveBack = () => {
-        this.#driver.queue.release([lease.token]);
+        this.#driver.queue.release([token]);
         this.#driver.serve();
       };
       if (this.#stopped) return giveBack();

@@ -4,23 +4,33 @@
  * An event is ready when nothing of its key is leased, no retry of its key waits, and nothing of its key came before it.
  * So events of one key never overtake each other, and other keys go on. Nothing here is durable, nothing reads a clock.
  */
-import type { Entry, KeyGroup, Lease } from "./entry.ts";
+import type { Entry, KeyGroup } from "./entry.ts";
 import { Heap } from "./heap.ts";
+import { type Expiry, type Lease, Leases } from "./leases.ts";
 
-interface Timed<T> {
+/** A retry that waits. */
+interface Timed {
   at: number;
-  item: T;
+  item: Entry;
+}
+
+/** Leases that end together. */
+interface Ending {
+  readonly expiry: Expiry;
+  readonly leases: readonly (Lease | undefined)[];
+  /** Those before it have been settled, extended, or are being settled. */
+  next: number;
 }
 
 /** The events at hand; see the head of this file. */
 export class Shelf {
-  readonly leases: Map<string, Lease> = new Map();
+  readonly leases: Leases = new Leases();
   /** Retries by topic and id, leased ones too. */
   readonly retries: Map<string, Entry> = new Map();
   readonly #ready = new Heap<Entry>((entry) => entry.order);
   readonly #groups = new Map<string, KeyGroup>();
-  readonly #due = new Heap<Timed<Entry>>(({ at }) => at);
-  readonly #expiry = new Heap<Timed<Lease>>(({ at }) => at);
+  readonly #due = new Heap<Timed>(({ at }) => at);
+  readonly #expiry = new Heap<Ending>(({ expiry }) => expiry.at);
   #order = 0;
   /** Bytes of the events that are not leased, and of those that are. */
   bufferedBytes = 0;
@@ -83,23 +93,23 @@ export class Shelf {
   }
 
   get nextExpiryMono(): number {
-    return this.#nextExpiry()?.at ?? Infinity;
+    return this.#nextExpiry()?.expiry.at ?? Infinity;
   }
 
   /** Takes out the leases that have ended and are not being settled. They stay leases until they are settled. */
   expired(mono: number): Lease[] {
     const ended: Lease[] = [];
-    for (let next = this.#nextExpiry(); next && next.at <= mono; next = this.#nextExpiry()) {
+    for (let next = this.#nextExpiry(); next && next.expiry.at <= mono; next = this.#nextExpiry()) {
       this.#expiry.pop();
-      ended.push(next.item);
+      for (const lease of next.leases) if (lease && endsWith(lease, next.expiry)) ended.push(lease);
     }
     return ended;
   }
 
-  /** Looks at this lease again when it ends. */
-  watch(lease: Lease): void {
-    if (Number.isFinite(lease.expiresMono)) {
-      this.#expiry.push({ at: lease.expiresMono, item: lease });
+  /** Looks at these leases again when they end, all at the same time. */
+  watch(leases: readonly (Lease | undefined)[], expiry: Expiry): void {
+    if (leases.length > 0 && Number.isFinite(expiry.at)) {
+      this.#expiry.push({ expiry, leases, next: 0 });
     }
   }
 
@@ -113,7 +123,7 @@ export class Shelf {
     return undefined;
   }
 
-  /** Hands out what `peek` showed. */
+  /** Hands out what `peek` showed. Call `watch` for what was leased together. */
   lease(lease: Lease): void {
     const { entry } = lease;
     this.#ready.pop();
@@ -127,21 +137,20 @@ export class Shelf {
     else this.#unbuffer(entry);
     if (entry.kind === "stream") this.leasedStream++;
     this.leasedBytes += entry.size;
-    this.leases.set(lease.token, lease);
-    this.watch(lease);
+    this.leases.add(lease);
   }
 
   /** Takes in a lease on an event that was never at hand. */
   leaseDirect(lease: Lease): void {
     lease.entry.lease = lease;
     this.leasedBytes += lease.entry.size;
-    this.leases.set(lease.token, lease);
+    this.leases.add(lease);
   }
 
   /** Takes a lease back; what becomes of the event is said next: `giveBack`, `schedule`, `drop`. */
   endLease(lease: Lease): void {
     const { entry } = lease;
-    this.leases.delete(lease.token);
+    this.leases.delete(lease);
     entry.lease = undefined;
     this.leasedBytes -= entry.size;
     if (entry.kind === "retry") this.leasedRetries--;
@@ -184,8 +193,12 @@ export class Shelf {
 
   /** What was read before page number `page` keeps lines of its own: those pages are free to go. */
   ownLines(page: number): void {
-    for (const { entry } of this.leases.values()) if (entry.page < page) entry.ownLine();
-    for (const entry of this.#allBuffered()) if (entry.page < page) entry.ownLine();
+    const own = (entry: Entry) => {
+      if (entry.page < page) entry.ownLine();
+    };
+    for (const { entry } of this.leases.values()) own(entry);
+    for (const entry of this.#ready) own(entry);
+    for (const { waiting } of this.#groups.values()) waiting.forEach(own);
   }
 
   /** Oldest first. What is buffered is ready, or waits behind another of its key. */
@@ -241,7 +254,7 @@ export class Shelf {
     this.#ready.push(entry);
   }
 
-  #nextDue(): Timed<Entry> | undefined {
+  #nextDue(): Timed | undefined {
     for (let next = this.#due.peek(); next; next = this.#due.peek()) {
       const { item: entry, at } = next;
       if (!entry.gone && !entry.due && !entry.lease && entry.dueMono === at) return next;
@@ -250,14 +263,21 @@ export class Shelf {
     return undefined;
   }
 
-  #nextExpiry(): Timed<Lease> | undefined {
+  #nextExpiry(): Ending | undefined {
     for (let next = this.#expiry.peek(); next; next = this.#expiry.peek()) {
-      const { item: lease, at } = next;
-      if (lease.entry.lease === lease && !lease.settling && lease.expiresMono === at) return next;
+      for (; next.next < next.leases.length; next.next++) {
+        const lease = next.leases[next.next];
+        if (lease && endsWith(lease, next.expiry)) return next;
+      }
       this.#expiry.pop();
     }
     return undefined;
   }
+}
+
+/** True when the lease is held by somebody until then. */
+function endsWith(lease: Lease, expiry: Expiry): boolean {
+  return lease.entry.lease === lease && !lease.settling && lease.expiry === expiry;
 }
 
 /** True when nothing keeps the event from being handed out now. */

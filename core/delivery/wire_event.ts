@@ -38,15 +38,20 @@ export class WireEvent {
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;
-    const head = scan(bytes, start, end);
-    if (head === undefined) {
+    let at = start + SEQ;
+    let seq = 0;
+    for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) seq = seq * 10 + (bytes[at]! - ZERO);
+    at = behindVersion(bytes, at, end);
+    // The first letter of `key` or `metadata`; anywhere else in a line that is not ours neither stands behind `,"`.
+    const letter = bytes[at] === COMMA && bytes[at + 1] === QUOTE ? bytes[at + 2] : undefined;
+    if (letter === M || letter === K) {
+      this.seq = seq;
+      this.key = letter === M ? undefined : stringAt(bytes, at + KEY, end);
+    } else {
       // As it was written by an older hand: slower, and the same.
       this.#stored = eventOf(this.line);
       this.seq = this.#stored.seq;
       this.key = this.#stored.key;
-    } else {
-      this.seq = head.seq;
-      this.key = head.key;
     }
   }
 
@@ -95,27 +100,17 @@ export function wireEvents(lines: Uint8Array): WireEvent[] {
   return events;
 }
 
-/** The seq and the key of a line; undefined where its members are not those that we write, in their order. */
-function scan(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-): { seq: number; key: string | undefined } | undefined {
-  let at = start + SEQ;
-  let seq = 0;
-  for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) seq = seq * 10 + (bytes[at]! - ZERO);
-  at = behindString(bytes, at + ID, end);
+/** Where the members before the key are over, from the end of the seq on. */
+function behindVersion(bytes: Uint8Array, from: number, end: number): number {
+  let at = behindString(bytes, from + ID, end);
   at = behindString(bytes, at + TYPE, end);
   at = behindString(bytes, at + TOPIC, end) + TIMESTAMP;
   while (at < end && bytes[at] !== COMMA) at++;
-  at = behindString(bytes, at + VERSION, end);
-  // The first letter of `key` or `metadata`; anywhere else in a line that is not ours neither stands behind `,"`.
-  if (bytes[at] !== COMMA || bytes[at + 1] !== QUOTE) return undefined;
-  if (bytes[at + 2] === M) return { seq, key: undefined };
-  if (bytes[at + 2] !== K) return undefined;
-  const from = at + KEY;
-  const to = behindString(bytes, from, end);
-  return { seq, key: JSON.parse(decoder.decode(bytes.subarray(from, to))) as string };
+  return behindString(bytes, at + VERSION, end);
+}
+
+function stringAt(bytes: Uint8Array, from: number, end: number): string {
+  return JSON.parse(decoder.decode(bytes.subarray(from, behindString(bytes, from, end))));
 }
 
 /** Where the string that begins at `at` is over; `end` where none does. */

@@ -3,11 +3,11 @@ import type http from "node:http";
 import { systemClock } from "../../core/clock.ts";
 import type { NackItem, SubscriptionRequest } from "../../core/client/protocol.ts";
 import { type BreakerSpec, checkBreaker } from "../../core/delivery/breaker.ts";
-import type { Delivery } from "../../core/delivery/manager.ts";
 import { processedWithin } from "../../core/delivery/manager_parts.ts";
 import { type BackoffSpec, checkBackoff } from "../../core/retry.ts";
 import type { SubscriptionSettings } from "../../core/state/state.ts";
 import { Fields } from "../fields.ts";
+import { leaseReply } from "../lease_reply.ts";
 import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
 
 /** A day: the longest that a lease is held or a retry is put off by a request, ms. */
@@ -272,36 +272,4 @@ async function lease(request: RouteRequest, reply: http.ServerResponse): Promise
     { consumer: request.connection, signal: request.signal },
   );
   sendBytes(reply, { status: 200, type: "application/json", bytes: leaseReply(rest, deliveries) });
-}
-
-const encoder = new TextEncoder();
-/** More than what stands beside an event's line takes: a lease's token, two numbers, names. */
-const BESIDE = 256;
-const COMMA = 0x2c;
-const BRACE = 0x7d;
-const LF = 0x0a;
-
-/**
- * The answer as bytes: each event's own line stands in it, so that its payload is what was published. Written into one
- * buffer: a thousand deliveries are one answer.
- */
-export function leaseReply(rest: object, deliveries: readonly Delivery[]): Uint8Array {
-  const head = JSON.stringify(rest).slice(0, -1);
-  const open = encoder.encode(`${head}${head === "{" ? "" : ","}"deliveries":[`);
-  const lines = deliveries.reduce((sum, { line }) => sum + line.length + BESIDE, 0);
-  const bytes = new Uint8Array(open.length + lines + 3);
-  bytes.set(open);
-  let at = open.length;
-  for (const [index, { lease, attempt, expiresAt, line }] of deliveries.entries()) {
-    if (index > 0) bytes[at++] = COMMA;
-    const about = `{"lease":"${lease}","attempt":${attempt},"expiresAt":${expiresAt},"event":`;
-    // Plain ASCII, and short: quicker than a view of the buffer and a call of the encoder.
-    for (let i = 0; i < about.length; i++) bytes[at++] = about.charCodeAt(i);
-    const end = line[line.length - 1] === LF ? line.length - 1 : line.length;
-    bytes.set(end === line.length ? line : line.subarray(0, end), at);
-    at += end;
-    bytes[at++] = BRACE;
-  }
-  at += encoder.encodeInto("]}\n", bytes.subarray(at)).written;
-  return bytes.subarray(0, at);
 }

@@ -26,7 +26,12 @@ async function kill(broker: EventBroker, name: string, payloads: number[]): Prom
     if (deliveries.length === 0) break;
     await broker.subscriptions.nack(
       name,
-      deliveries.map(({ lease }) => ({ lease, error: "exit 1", exitCode: 1, stderr: "boom" })),
+      deliveries.map(({ token }) => ({
+        lease: token,
+        error: "exit 1",
+        exitCode: 1,
+        stderr: "boom",
+      })),
     );
   }
   return events.map(({ id }) => id);
@@ -54,8 +59,8 @@ Deno.test("DeadLetterDesk.retry moves dead to pending in one commit, oldest firs
     [1, 2],
   );
   assert.deepEqual(deliveries.map(({ attempt }) => attempt), [2, 2]);
-  await broker.subscriptions.ack("s", [deliveries[0]!.lease]);
-  await broker.subscriptions.nack("s", [{ lease: deliveries[1]!.lease, error: "again" }]);
+  await broker.subscriptions.ack("s", [deliveries[0]!.token]);
+  await broker.subscriptions.nack("s", [{ lease: deliveries[1]!.token, error: "again" }]);
   assert.equal(broker.deadLetters.count(), 1);
   const [record] = broker.deadLetters.show(`s:${ids[1]}`);
   assert.deepEqual(record!.attempts.map(({ attempt, error }) => [attempt, error]), [[1, "exit 1"], [
@@ -85,7 +90,7 @@ Deno.test("DeadLetterDesk.retry moves any number of entries of any number of sub
       seen.push(
         ...deliveries.map(({ line }) => JSON.parse(new TextDecoder().decode(line)).payload),
       );
-      await broker.subscriptions.ack(name, deliveries.map(({ lease }) => lease));
+      await broker.subscriptions.ack(name, deliveries.map(({ token }) => token));
     }
     assert.deepEqual(seen, numbers, "the oldest first");
   }
@@ -200,7 +205,7 @@ Deno.test("DeadLetterDesk.retry asks for another subscription when the first is 
   assert.equal(broker.deadLetters.count(), 0);
   const { deliveries } = await broker.subscriptions.lease("other", {}, { consumer: "c" });
   assert.equal(deliveries[0]!.attempt, 2);
-  await broker.subscriptions.ack("other", [deliveries[0]!.lease]);
+  await broker.subscriptions.ack("other", [deliveries[0]!.token]);
   assert.equal(broker.subscriptions.info("other").scheduled, 0);
 });
 
@@ -211,7 +216,7 @@ Deno.test("DeadLetterDesk.retry to a subscription that has the event ahead deliv
   await broker.deadLetters.retry({ ids: [id!], to: "other" });
   const { deliveries } = await broker.subscriptions.lease("other", { max: 10 }, { consumer: "c" });
   assert.equal(deliveries.length, 1);
-  await broker.subscriptions.ack("other", [deliveries[0]!.lease]);
+  await broker.subscriptions.ack("other", [deliveries[0]!.token]);
   assert.equal(broker.subscriptions.info("other").pending, 0);
 });
 

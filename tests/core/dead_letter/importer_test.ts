@@ -17,8 +17,8 @@ async function withDead(...payloads: unknown[]): Promise<EventBroker> {
 
 async function lease(broker: EventBroker, name = "s") {
   const { deliveries } = await broker.subscriptions.lease(name, { max: 10 }, { consumer: "c" });
-  return deliveries.map(({ lease, line, attempt }) => ({
-    lease,
+  return deliveries.map(({ token, line, attempt }) => ({
+    lease: token,
     attempt,
     event: JSON.parse(decoder.decode(line)),
   }));

@@ -105,7 +105,7 @@ Deno.test("DeadLetterDesk.groups shows five causes as five groups when there are
     if (deliveries.length === 0) break;
     await broker.subscriptions.nack(
       "s",
-      deliveries.map(({ lease }) => ({ lease, error: causes[n % 5]!(n++) })),
+      deliveries.map(({ token }) => ({ lease: token, error: causes[n % 5]!(n++) })),
     );
   }
   const groups = await broker.deadLetters.groups({});

@@ -21,7 +21,7 @@ Deno.test("SubscriptionManager.nack keeps the head of an error and a stack, and 
   await broker.subscriptions.put("s", { topic: "t", from: "start" });
   const { deliveries } = await broker.subscriptions.lease("s", { max: 1 }, { consumer: "c" });
   await broker.subscriptions.nack("s", [{
-    lease: deliveries[0]!.lease,
+    lease: deliveries[0]!.token,
     error: `error: ${LONG}`,
     signal: `signal: ${LONG}`,
     stderr: `${LONG} the last line`,
@@ -50,7 +50,7 @@ Deno.test("SubscriptionManager.nack keeps what fits as it was said", async () =>
     stderr: "p".repeat(LONGEST_OUTPUT),
     stack: "s".repeat(LONGEST_OUTPUT),
   };
-  await broker.subscriptions.nack("s", [{ lease: deliveries[0]!.lease, ...said, dead: true }]);
+  await broker.subscriptions.nack("s", [{ lease: deliveries[0]!.token, ...said, dead: true }]);
   const { records: [record] } = broker.deadLetters.records({}, { limit: 1 });
   const { error, stderr, stack } = record!.attempts[0]!;
   assert.deepEqual({ error, stderr, stack }, said);

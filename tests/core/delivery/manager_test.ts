@@ -144,7 +144,7 @@ Deno.test("SubscriptionManager.lease answers at once when nothing is left and un
     });
     await settled();
     assert.equal(answered, false, "one is leased");
-    await r.broker.subscriptions.nack("s", [{ lease: delivery!.lease, error: "no" }]);
+    await r.broker.subscriptions.nack("s", [{ lease: delivery!.token, error: "no" }]);
     await settled();
     assert.equal(answered, false, "one is scheduled");
     await r.clock.pass(1000);
@@ -152,7 +152,7 @@ Deno.test("SubscriptionManager.lease answers at once when nothing is left and un
     assert.equal(again!.attempt, 2);
     assert.deepEqual(rest, { paused: false, pending: 0, leased: 1, scheduled: 0 });
     const last = r.lease(1, { waitMs: 60_000, untilEmpty: true });
-    await r.broker.subscriptions.ack("s", [again!.lease]);
+    await r.broker.subscriptions.ack("s", [again!.token]);
     assert.deepEqual((await last).deliveries, []);
   }));
 
@@ -163,13 +163,13 @@ Deno.test("SubscriptionManager commits acks that arrive together as one", () =>
     const { deliveries } = await r.lease(10);
     r.state.commits = [];
     const replies = await Promise.all(
-      deliveries.map(({ lease }) => r.broker.subscriptions.ack("s", [lease])),
+      deliveries.map(({ token }) => r.broker.subscriptions.ack("s", [token])),
     );
     assert.equal(r.state.commits.length, 1);
     assert.deepEqual(replies[0], { settled: 1, lost: [] });
-    assert.deepEqual(await r.broker.subscriptions.ack("s", [deliveries[0]!.lease]), {
+    assert.deepEqual(await r.broker.subscriptions.ack("s", [deliveries[0]!.token]), {
       settled: 0,
-      lost: [deliveries[0]!.lease],
+      lost: [deliveries[0]!.token],
     });
   }));
 
@@ -179,10 +179,10 @@ Deno.test("SubscriptionManager.ack rejects when the state does, and the lease st
     await r.broker.subscriptions.put("s", { topic: "t" });
     const { deliveries: [delivery] } = await r.lease();
     r.state.refuses = true;
-    await assert.rejects(r.broker.subscriptions.ack("s", [delivery!.lease]), CannotStoreError);
+    await assert.rejects(r.broker.subscriptions.ack("s", [delivery!.token]), CannotStoreError);
     assert.equal(r.broker.subscriptions.info("s").leased, 1);
     r.state.refuses = false;
-    assert.equal((await r.broker.subscriptions.ack("s", [delivery!.lease])).settled, 1);
+    assert.equal((await r.broker.subscriptions.ack("s", [delivery!.token])).settled, 1);
   }));
 
 Deno.test("SubscriptionManager tries a lease that ran out again, though the first commit is refused", () =>
@@ -208,13 +208,13 @@ Deno.test("SubscriptionManager runs its timers by monotonic time, whatever the w
     r.clock.jump(86_400_000);
     await r.clock.pass(9000);
     assert.equal(
-      (await r.broker.subscriptions.extend("s", { leases: [first!.lease], leaseMs: 10_000 }))
+      (await r.broker.subscriptions.extend("s", { leases: [first!.token], leaseMs: 10_000 }))
         .settled,
       1,
     );
     r.clock.jump(-2 * 86_400_000);
     await r.clock.pass(9000);
-    await r.broker.subscriptions.nack("s", [{ lease: first!.lease, error: "no" }]);
+    await r.broker.subscriptions.nack("s", [{ lease: first!.token, error: "no" }]);
     r.clock.jump(-86_400_000);
     assert.deepEqual(await r.seqs(), []);
     await r.clock.pass(1000);
@@ -251,9 +251,9 @@ Deno.test("SubscriptionManager goes on after a restart with cursors, marks, retr
     await r.publish(4);
     await r.broker.subscriptions.put("s", { topic: "t", settings: fixed });
     const { deliveries } = await r.lease();
-    await r.broker.subscriptions.ack("s", [deliveries[1]!.lease]);
+    await r.broker.subscriptions.ack("s", [deliveries[1]!.token]);
     await r.broker.subscriptions.nack("s", [{
-      lease: deliveries[2]!.lease,
+      lease: deliveries[2]!.token,
       error: "no",
       exitCode: 1,
     }]);
@@ -287,7 +287,7 @@ Deno.test("SubscriptionManager.seek moves the cursor, and tells what a dry run w
     await r.publish(5);
     await r.broker.subscriptions.put("s", { topic: "t" });
     const { deliveries } = await r.lease(3);
-    await r.broker.subscriptions.ack("s", deliveries.map(({ lease }) => lease));
+    await r.broker.subscriptions.ack("s", deliveries.map(({ token }) => token));
     const dry = await r.broker.subscriptions.seek("s", { to: "2", dryRun: true });
     assert.deepEqual(dry, {
       dryRun: true,
@@ -335,7 +335,7 @@ Deno.test("SubscriptionManager.remove ends those who wait, and the dead letters 
     await r.publish(1);
     await r.broker.subscriptions.put("s", { topic: "t", settings: { maxRetries: 0 } });
     const { deliveries: [delivery] } = await r.lease();
-    await r.broker.subscriptions.nack("s", [{ lease: delivery!.lease, error: "no" }]);
+    await r.broker.subscriptions.nack("s", [{ lease: delivery!.token, error: "no" }]);
     const waiting = assert.rejects(r.lease(1, { waitMs: 1000 }), NotFoundError);
     await r.broker.subscriptions.remove("s");
     await waiting;
@@ -368,9 +368,9 @@ Deno.test("SubscriptionManager keeps nothing more once the state failed for good
     await r.broker.subscriptions.put("s", { topic: "t" });
     const { deliveries: [first, second] } = await r.lease(2);
     r.state.breaks = true;
-    await assert.rejects(r.broker.subscriptions.ack("s", [first!.lease]), /the state failed/);
+    await assert.rejects(r.broker.subscriptions.ack("s", [first!.token]), /the state failed/);
     r.state.breaks = false;
-    await assert.rejects(r.broker.subscriptions.ack("s", [second!.lease]), /the state failed/);
+    await assert.rejects(r.broker.subscriptions.ack("s", [second!.token]), /the state failed/);
     assert.match(String(await r.broker.failure), /fsync/);
     assert.equal(r.state.load().cursors[0]!.next, 1);
   }));

@@ -1,8 +1,9 @@
 /** A delivery queue with the state it is committed to, for tests that let the process die anywhere. */
 import assert from "node:assert/strict";
-import type { Lease, Now } from "../../../core/delivery/entry.ts";
+import type { Now } from "../../../core/delivery/entry.ts";
+import type { Lease } from "../../../core/delivery/leases.ts";
 import { planAdopt } from "../../../core/delivery/adopt.ts";
-import { type Plan, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
+import { type Plan, planSeek, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
 import { wireEvents } from "../../../core/delivery/wire_event.ts";
 import { type StoredEvent, toWireLine } from "../../../core/event.ts";
@@ -175,6 +176,12 @@ export class Bench {
     }
     this.commit(plan);
     this.strictOrder = false;
+  }
+
+  /** Moves the cursor to `to`. */
+  seek(to: number): void {
+    const target = { topic: "t", to, firstSeq: 1, lastSeq: this.log.length };
+    this.commit(planSeek(this.queue, [target]));
   }
 
   /** What is durable, read back, is what the queue holds. */
