@@ -11,6 +11,7 @@ import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { type DedupWindow, eventsToSave } from "./append.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { addRange, type Damage, type Found } from "./damage.ts";
+import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
 import type { StoreRequest } from "./pack.ts";
 import { isMarked, markForSalvage, salvage } from "./salvage.ts";
 import { SqliteAppender } from "./sqlite_appender.ts";
@@ -58,6 +59,7 @@ export class SqliteEventStore implements JournalStore {
   readonly #topics: Map<string, TopicRow>;
   readonly #reader: SqliteReader;
   readonly #appender: SqliteAppender;
+  readonly #sweep = new GivenIdSweep();
 
   /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
   constructor(path: string, options: SqliteStoreOptions = {}) {
@@ -196,6 +198,7 @@ export class SqliteEventStore implements JournalStore {
     if (!row) return 0;
     const to = Math.min(seq, row.lastSeq + 1);
     if (to <= row.firstSeq) return 0;
+    const count = to - row.firstSeq;
     const base = position(row.id, 0);
     const bytes = this.#transaction(() => {
       writeTopic(this.#prepare, row);
@@ -213,15 +216,13 @@ export class SqliteEventStore implements JournalStore {
         const rest = rebuildBlock(this.#prepare, place);
         writeBlock({ ...rest ?? block, first: to, last: block.last }, this.#prepare);
       }
-      // A given id outlives its event until it is no longer looked up.
-      this.#prepare("DELETE FROM given_ids WHERE topic = ? AND seq < ? AND received_at <= ?")
-        .run(row.id, to, this.#clock.now() - this.#dedupWindow);
+      const receivedAt = this.#clock.now() - this.#dedupWindow;
+      this.#sweep.pass(this.#prepare, { topic: row.id, before: to, receivedAt }, looksFor(count));
       return (this.#prepare("SELECT ifnull(sum(bytes), 0) AS bytes FROM blocks WHERE topic = ?")
         .get(row.id) as {
           bytes: number;
         }).bytes;
     });
-    const count = to - row.firstSeq;
     this.#appender.forget(row.id);
     this.#topics.set(name, { ...this.#topics.get(name)!, firstSeq: to, bytes });
     return count;
@@ -238,6 +239,7 @@ export class SqliteEventStore implements JournalStore {
     if (!row) return;
     this.truncateSync(topic, row.lastSeq + 1);
     this.#transaction(() => this.#prepare("DELETE FROM given_ids WHERE topic = ?").run(row.id));
+    this.#sweep.forget(row.id);
   }
 
   /** Stores one event; its `seq` is assigned anew. */
