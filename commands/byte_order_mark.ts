@@ -30,7 +30,11 @@ export function piecesWithoutMark(next: NextPiece): NextPiece {
       const rest = piece.subarray(at);
       if (matched === MARK.length) return rest.length > 0 ? rest : await next();
       if (rest.length === 0) continue;
-      return matched === 0 ? piece : Uint8Array.of(...MARK.subarray(0, matched), ...rest);
+      if (matched === 0) return piece;
+      const whole = new Uint8Array(matched + rest.length);
+      whole.set(MARK.subarray(0, matched));
+      whole.set(rest, matched);
+      return whole;
     }
   };
 }

@@ -37,6 +37,13 @@ Deno.test("piecesWithoutMark leaves out one mark in front, in whatever pieces it
   );
 });
 
+Deno.test("piecesWithoutMark gives back a large piece that only begins like a mark", async () => {
+  const pieces = [Uint8Array.of(0xef), new Uint8Array(256 * 1024).fill(0x31)];
+  const next = piecesWithoutMark(() => Promise.resolve(pieces.shift() ?? null));
+  const first = await next();
+  assert.deepEqual([first!.length, first![0], first![1]], [256 * 1024 + 1, 0xef, 0x31]);
+});
+
 Deno.test("evs leaves out a byte order mark at the start of its input, and names one that stands elsewhere", async () => {
   await using daemon = await startDaemon();
   const run = (args: string[], stdin?: string) =>
