@@ -4,11 +4,11 @@
  */
 import process from "node:process";
 
-const OURS = /^evs-(?:test|start|place)-(\d+)-/;
+const OURS = /^evs-(?:test|start)-(\d+)-/;
 let swept = false;
 
 /** A new folder, for the owner alone; whoever asks for it removes it. */
-export async function testFolder(kind: "test" | "start" | "place"): Promise<string> {
+export async function testFolder(kind: "test" | "start"): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: `evs-${kind}-${Deno.pid}-` });
   await Deno.chmod(folder, 0o700);
   if (!swept) {

@@ -1,6 +1,5 @@
 /** A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind. */
 import assert from "node:assert/strict";
-import { testFolder } from "./folder.ts";
 
 /** A script that hangs is ended after so many seconds (code 124), so that it fails a test instead of stopping the suite. */
 export const DEADLINE = "180";
@@ -43,7 +42,8 @@ export class Place {
 
   /** Makes the folders. */
   static async make(): Promise<Place> {
-    const place = new Place(await testFolder("place"));
+    // No process in its name: screens of 80 columns show the path, and a page has them.
+    const place = new Place(await Deno.makeTempDir({ prefix: "evs-place-" }));
     for (const name of ["home", "tmp", "run", "work"]) {
       await Deno.mkdir(`${place.folder}/${name}`, { mode: 0o700 });
     }
