@@ -31,29 +31,27 @@ export interface CatalogContext {
 /** The topics; see the head of this file. */
 export class TopicCatalog {
   readonly #context: CatalogContext;
-  readonly #topics: Map<string, TopicRecord>;
+  readonly #topics = new Map<string, TopicRecord>();
   /** Topics that are being made: in force at once, and durable when the promise resolves. */
   readonly #pending = new Map<string, Promise<TopicRecord>>();
   readonly #listeners = new Set<(record: TopicRecord) => void>();
 
   constructor(context: CatalogContext) {
     this.#context = context;
-    this.#topics = new Map(this.#allSettled(context.topics).map((record) => [record.name, record]));
-  }
-
-  /** Records that share their options share what these are settled to. */
-  #allSettled(records: readonly TopicRecord[]): TopicRecord[] {
+    // Records that share their options share what these are settled to.
     let before: { given: TopicOptions; settled: TopicOptions } | undefined;
-    return records.map((record) => {
-      if (before?.given === record.options) return { ...record, options: before.settled };
+    for (const record of context.topics) {
+      const { name, options: given, createdAt } = record;
+      if (before?.given === given) {
+        this.#topics.set(name, { name, options: before.settled, createdAt });
+        continue;
+      }
       const settled = this.#settled(record);
-      const asked = record.options.store ?? defaultTopicOptions.store;
+      this.#topics.set(name, settled);
+      const asked = given.store ?? defaultTopicOptions.store;
       // `default` is settled by the topic's name.
-      before = asked === "default"
-        ? undefined
-        : { given: record.options, settled: settled.options };
-      return settled;
-    });
+      before = asked === "default" ? undefined : { given, settled: settled.options };
+    }
   }
 
   /** A topic's store is settled when it is made: another default later moves nothing. */

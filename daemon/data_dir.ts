@@ -38,7 +38,10 @@ export function dataDirAt(path: string): DataDir {
   };
 }
 
-/** Makes what is missing in a data dir, and checks everything of ours in it. Call it with the lock held. */
+/**
+ * Makes what is missing in a data dir, and checks everything of ours in it but the files of the file store
+ * ({@link prepareEventFolder}). Call it with the lock held.
+ */
 export function prepareFiles(dir: DataDir): void {
   if (!lstat(dir.logFolder)) makeFolder(dir.logFolder);
   assertOurs(dir.logFolder, "folder");
@@ -54,8 +57,14 @@ export function prepareFiles(dir: DataDir): void {
     if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
   }
   makeDatabaseFile(dir.state);
-  // Ten thousand topics are ten thousand folders: each is looked at once.
-  const folders = lstat(dir.eventFolder) ? [dir.eventFolder, ...foldersIn(dir.eventFolder)] : [];
+}
+
+/**
+ * Checks the folder of the file store, if it is there, and each topic's. Ten thousand topics are ten thousand folders, so
+ * the thread that opens the store does it, while this one reads the state.
+ */
+export function prepareEventFolder(path: string): void {
+  const folders = lstat(path) ? [path, ...foldersIn(path)] : [];
   for (const folder of folders) tighten(folder, assertOurs(folder, "folder"), 0o700);
 }
 

@@ -3,6 +3,7 @@ import { InternalError } from "../core/errors.ts";
 import { FileEventStore } from "../core/store/file.ts";
 import type { FileStoreAnswer, FileStoreCall } from "../core/store/file_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
+import { prepareEventFolder } from "./data_dir.ts";
 import { collectAtRest } from "./old_garbage.ts";
 
 let store: FileEventStore | undefined;
@@ -13,6 +14,7 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
   const call = message as FileStoreCall;
   if (call.op === "open") {
     const { dir, durability, dedupWindow } = call;
+    prepareEventFolder(dir);
     store = new FileEventStore(dir, {
       durability,
       onNote: (note) => mended.push(note),

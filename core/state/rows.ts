@@ -16,39 +16,46 @@ export type Row = Record<string, SQLOutputValue>;
 
 const decoder = new TextDecoder();
 
-/** The columns of `topics` that are options. */
-const OPTIONS = [
-  "persistent",
-  "retention_period",
-  "max_events",
-  "max_bytes",
-  "schema_mode",
-  "store",
-  "durability",
-];
+/**
+ * All topics. Most of ten thousand have the same options, so those come as one text, and neighbours that have the same
+ * text share what it says: half the time of a row with a column for each.
+ */
+export const SELECT_TOPICS = `
+  SELECT name, created_at, json_array(persistent, retention_period, max_events, max_bytes, schema_mode, store,
+    durability) AS options FROM topics ORDER BY name`;
 
-/** Rows of `topics`. Most of ten thousand topics have the same options: neighbours that do share them. */
+/** Rows of {@link SELECT_TOPICS}. */
 export function topicsOf(rows: readonly Row[]): TopicRecord[] {
-  let before: Row | undefined;
-  let options: TopicOptions | undefined;
+  let text: unknown;
+  let options: TopicOptions;
   return rows.map((row) => {
-    if (!options || !OPTIONS.every((column) => row[column] === before![column])) {
-      options = optionsOf(row);
-      before = row;
+    if (row["options"] !== text) {
+      text = row["options"];
+      options = optionsOf(JSON.parse(text as string));
     }
     return { name: row["name"] as string, options, createdAt: row["created_at"] as number };
   });
 }
 
-function optionsOf(row: Row): TopicOptions {
+function optionsOf(
+  [persistent, retentionPeriod, maxEvents, maxBytes, schema, store, durability]: [
+    number,
+    number,
+    number,
+    number,
+    SchemaMode,
+    TopicOptions["store"],
+    TopicOptions["durability"],
+  ],
+): TopicOptions {
   return {
-    persistent: row["persistent"] === 1,
-    retentionPeriod: row["retention_period"] as number,
-    maxEvents: row["max_events"] as number,
-    maxBytes: row["max_bytes"] as number,
-    schema: row["schema_mode"] as SchemaMode,
-    store: row["store"] as TopicOptions["store"],
-    durability: row["durability"] as TopicOptions["durability"],
+    persistent: persistent === 1,
+    retentionPeriod,
+    maxEvents,
+    maxBytes,
+    schema,
+    store,
+    durability,
   };
 }
 

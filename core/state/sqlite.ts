@@ -14,6 +14,7 @@ import {
   missedOf,
   type Row,
   schemaOf,
+  SELECT_TOPICS,
   subscriptionOf,
   topicsOf,
   waitingOf,
@@ -52,7 +53,7 @@ export class SqliteState implements State {
   /** @internal */
   load(): StateSnapshot {
     return {
-      topics: topicsOf(this.#all("SELECT * FROM topics ORDER BY name")),
+      topics: topicsOf(this.#all(SELECT_TOPICS)),
       subscriptions: this.#all("SELECT * FROM subscriptions ORDER BY name").map(subscriptionOf),
       cursors: this.#all("SELECT * FROM cursors").map(cursorOf),
       done: this.#all("SELECT * FROM done ORDER BY subscription, topic, seq") as unknown as {

@@ -294,7 +294,7 @@ export class FileEventStore implements JournalStore {
   }
 
   topics(): string[] {
-    return this.#topics.names().filter((name) => this.head(name).lastSeq > 0);
+    return this.#topics.used();
   }
 
   readPage(topic: string, query: PageQuery): Page {

@@ -145,7 +145,7 @@ export class FileWorkerEventStore implements JournalStore {
   }
 
   topics(): string[] {
-    return [...this.#views.names()].filter((name) => this.#views.head(name)!.lastSeq > 0);
+    return this.#views.used();
   }
 
   readPage(topic: string, query: PageQuery): Page {

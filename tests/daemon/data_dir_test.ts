@@ -131,3 +131,71 @@ Deno.test("a daemon says what to choose when a place is in a folder of the syste
     }
   });
 });
+
+/** What is wrong with the folders of a file store. */
+const FOLDER_FAULTS: [what: string, make: (events: string) => void, says: RegExp][] = [
+  ["the folder of events is a link", (events) => {
+    Deno.renameSync(events, `${events}.there`);
+    Deno.symlinkSync(`${events}.there`, events);
+  }, /events is a symbolic link/],
+  [
+    "a group can write to the folder of events",
+    (events) => Deno.chmodSync(events, 0o770),
+    /events can be written by others \(mode 770\).*\n.*chmod go-w/,
+  ],
+  [
+    "a group can write to a topic's folder",
+    (events) => Deno.chmodSync(`${events}/t`, 0o770),
+    /events\/t can be written by others \(mode 770\).*\n.*chmod go-w/,
+  ],
+];
+
+Deno.test("a file store is refused in words, and its events untouched, when others could have a hand in its folders", async (t) => {
+  await inFolder(async (folder) => {
+    for (const [i, [what, make, says]] of FOLDER_FAULTS.entries()) {
+      await t.step(what, async () => {
+        const places = { dataDir: `${folder}/${i}/data`, socket: `${folder}/${i}/evs.sock` };
+        Deno.mkdirSync(`${folder}/${i}`);
+        Deno.writeTextFileSync(`${places.dataDir}.toml`, 'store = "file"\n');
+        const first = await tryStart(places);
+        assert.ok(first.ready, first.stderr);
+        const client = Deno.createHttpClient({ proxy: { transport: "unix", path: places.socket } });
+        const reply = await fetch("http://evs/v1/topics/t/events?type=x", {
+          client,
+          method: "POST",
+          body: "1",
+        });
+        assert.equal(reply.status, 200, await reply.text());
+        client.close();
+        assert.equal(await end(first), 0);
+        const events = `${places.dataDir}/events`;
+        // A piece that a start would cut off.
+        const segment = `${events}/t/0000000000000001.ndjson`;
+        Deno.writeTextFileSync(segment, '{"seq":2', { append: true });
+        const before = Deno.readTextFileSync(segment);
+        make(events);
+        const second = await tryStart(places);
+        assert.equal(second.ready, false, what);
+        assert.match(second.stderr, says);
+        assert.equal(Deno.readTextFileSync(segment), before);
+      });
+    }
+  });
+});
+
+Deno.test("a file store's folders that others may read are closed to them at the next start", async () => {
+  await inFolder(async (folder) => {
+    const places = { dataDir: `${folder}/data`, socket: `${folder}/evs.sock` };
+    Deno.writeTextFileSync(`${places.dataDir}.toml`, 'store = "file"\n');
+    const first = await tryStart(places);
+    assert.ok(first.ready, first.stderr);
+    assert.equal(await end(first), 0);
+    const [events, topic] = [`${places.dataDir}/events`, `${places.dataDir}/events/t`];
+    Deno.mkdirSync(topic);
+    for (const path of [events, topic]) Deno.chmodSync(path, 0o755);
+    const second = await tryStart(places);
+    assert.ok(second.ready, second.stderr);
+    assert.equal(await end(second), 0);
+    assert.deepEqual([modeOf(events), modeOf(topic)], ["700", "700"]);
+  });
+});

@@ -63,8 +63,11 @@ export class Topics {
     return this.#unseen.size + this.#writers.size;
   }
 
-  names(): string[] {
-    return [...this.#unseen.names(), ...this.#writers.keys()];
+  /** The names of those that have or had events. */
+  used(): string[] {
+    const used = this.#unseen.used();
+    for (const [name, { view }] of this.#writers) if (view.lastSeq > 0) used.push(name);
+    return used;
   }
 
   /** All that is known of all of them. */

@@ -52,6 +52,16 @@ export class ViewTable {
     return this.#entries.keys();
   }
 
+  /** The names of topics that have or had events. */
+  used(): string[] {
+    const used: string[] = [];
+    for (const [name, entry] of this.#entries) {
+      const lastSeq = typeof entry === "number" ? this.#numbers[entry + 2]! : entry.lastSeq;
+      if (lastSeq > 0) used.push(name);
+    }
+    return used;
+  }
+
   get(name: string): TopicView | undefined {
     const entry = this.#entries.get(name);
     if (typeof entry !== "number") return entry;
