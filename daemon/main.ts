@@ -194,8 +194,17 @@ export async function serve(args: readonly string[]): Promise<number> {
     const text = known !== undefined
       ? `evs daemon: ${known.message}\n${known.hint === undefined ? "" : `  ${known.hint}\n`}`
       : `evs daemon: ${error instanceof Error ? error.stack : String(error)}\n`;
-    Deno.stderr.writeSync(new TextEncoder().encode(text));
+    say(text);
     return known?.exit ?? 70;
+  }
+}
+
+/** The end must not hang on whether it can be told: nobody may read standard error any more. The log has it, where there is one. */
+function say(text: string): void {
+  try {
+    Deno.stderr.writeSync(new TextEncoder().encode(text));
+  } catch {
+    // Whoever would be told of this, too, is the one that is not there; the exit code tells it.
   }
 }
 

@@ -60,3 +60,19 @@ Deno.test("another program that looks into the state of a daemon at rest leaves 
   assert.deepEqual((await client.topics()).map(({ name }) => name).sort(), ["t", "u"]);
   await daemon.stop();
 });
+
+Deno.test("a daemon that cannot end in order ends all the same, with an error, when nobody takes what it says", async () => {
+  // As one that `evs daemon start` left behind: a write to its standard error fails.
+  await using daemon = await startDaemon({
+    wrapper: ["sh", "-c", 'exec "$@" 2>/dev/full', "sh"],
+  });
+  await daemon.publish("t", "n", 1);
+  await atRest(daemon);
+  using log = await Deno.open(`${daemon.dataDir}/log/daemon.log`);
+  await Deno.remove(daemon.dataDir, { recursive: true });
+  assert.equal((await daemon.kill("SIGTERM")).code, 70);
+  assert.match(
+    await new Response(log.readable).text(),
+    /unable to open database file: .*state\.db/,
+  );
+});
