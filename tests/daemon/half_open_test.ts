@@ -54,22 +54,27 @@ for (const store of STORES) {
     // A live publisher of small complete requests goes on over one connection, longer than any half-open one.
     let over = false;
     let served = 0;
+    /** The longest that it waited for an answer, ms: how late everything is on a machine that has other work. */
+    let longest = 0;
     const live = (async () => {
       const connection = await RawConnection.open(daemon.socket);
       while (!over) {
+        const began = performance.now();
         await connection.send(
           head("POST /v1/topics/live/events?type=n", "content-length: 1") + "1",
         );
         assert.equal((await connection.answer()).status, 200);
+        longest = Math.max(longest, performance.now() - began);
         served++;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
       connection.close();
     })();
+    live.catch(() => {}); // told below, behind what may be its cause
     await Promise.all(opened.map(async ({ what, said, connection, sentAt }) => {
       const text = await connection.untilEnd();
       const took = performance.now() - sentAt;
-      assert.ok(took < DEADLINE, `${what} took ${took} ms`);
+      assert.ok(took < DEADLINE + longest, `${what} took ${took} ms, an answer ${longest} ms`);
       assert.match(text.replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, ""), said, what);
       connection.close();
     }));
