@@ -114,6 +114,16 @@ Deno.test("links between the pages lead to files that are there", async () => {
   }
 });
 
+Deno.test("every ADR has a number of its own, the same in its name and its title", async () => {
+  const names = [];
+  for await (const { name } of Deno.readDir(new URL("docs/adr", root))) names.push(name);
+  for (const [i, name] of names.sort().entries()) {
+    const number = Number(/^(\d{4})-[a-z0-9-]+\.md$/.exec(name)?.[1]);
+    assert.equal(number, i + 1, `${name} is number ${i + 1} of them`);
+    assert.ok((await read(`docs/adr/${name}`)).startsWith(`# ${number}. `), `the title of ${name}`);
+  }
+});
+
 Deno.test("docs/configuration.md has each flag as its help does, with the value that it takes", () => {
   const commands = nodes.filter(({ path, routes }) => path !== "" && routes.length === 0);
   for (const { path } of commands) {

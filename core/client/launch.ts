@@ -24,7 +24,7 @@ export interface Launch {
 
 /**
  * TCP sockets of Deno's own, which no permission keeps it from (contract row 22): once a day it asks whether there is a newer
- * one, and it sends telemetry where the environment of whoever starts the daemon says so (docs/adr/0020-telemetry.md).
+ * one, and it sends telemetry where the environment of whoever starts the daemon says so (docs/adr/0021-telemetry.md).
  */
 const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1", OTEL_DENO: "false" };
 
