@@ -117,6 +117,8 @@ export class Leases {
     grant.leases[place] = undefined;
     this.#size--;
     if (--grant.live > 0) return;
+    // Whoever still looks after it, until its time is over, holds no row of empty places.
+    grant.leases.length = 0;
     this.#grants.delete(grant.name);
     if (this.#last?.grant === grant) this.#last = undefined;
   }

@@ -40,6 +40,7 @@ Deno.test("Leases forgets a lease that has ended, and an answer with its last on
   leases.delete(all[0]!);
   leases.delete(all[2]!);
   assert.equal(leases.size, 0);
+  assert.deepEqual(all[0]!.grant.leases, [], "no place is held for what is over");
   assert.equal(leases.get("a.2"), undefined);
   const [again] = handOut(leases, "a", 1);
   assert.equal(leases.get("a.0"), again, "not the one that was remembered");
@@ -67,6 +68,27 @@ Deno.test("DeliveryQueue.extend puts off what was extended, and nothing else", (
   assert.equal(bench.queue.shelf.nextExpiryMono, 1900);
   assert.deepEqual(expired(1899), []);
   assert.deepEqual(expired(1900), [1, 3]);
+});
+
+Deno.test("DeliveryQueue hands out and ends on behind answers that are over while one lease is held", () => {
+  const bench = new Bench();
+  for (let i = 0; i < 31; i++) bench.publish(undefined);
+  bench.feed(31);
+  bench.lease(1);
+  for (let i = 0; i < 3; i++) {
+    bench.now = { wall: bench.now.wall + 10, mono: bench.now.mono + 10 };
+    bench.lease(10);
+    bench.settle(bench.leases.slice(1).map(({ token }) => ({ lease: token, ack: true })));
+  }
+  bench.publish(undefined);
+  bench.feed(1);
+  bench.lease(1);
+  const { shelf } = bench.queue;
+  assert.equal(shelf.nextExpiryMono, 1000);
+  assert.deepEqual(shelf.expired(1029).map(({ entry }) => entry.seq), [1]);
+  assert.equal(shelf.nextExpiryMono, 1030, "of the last one");
+  assert.deepEqual(shelf.expired(1030).map(({ entry }) => entry.seq), [32]);
+  assert.equal(shelf.nextExpiryMono, Infinity);
 });
 
 Deno.test("DeliveryQueue ends none of the leases that are being settled, and all when that was refused", () => {
