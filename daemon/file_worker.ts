@@ -10,7 +10,7 @@ let store: FileEventStore | undefined;
 /** Mended since the last answer. */
 let mended: string[] = [];
 
-serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
+serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
   const call = message as FileStoreCall;
   if (call.op === "open") {
     const { dir, durability, dedupWindow } = call;
@@ -28,16 +28,19 @@ serveCalls((message): FileStoreAnswer | Promise<FileStoreAnswer> => {
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
-  return answer(store, call);
+  return answer(store, call, ready);
 }, collectAtRest());
 
 async function answer(
   store: FileEventStore,
   call: Exclude<FileStoreCall, { op: "open" }>,
+  ready: () => void,
 ): Promise<FileStoreAnswer> {
   switch (call.op) {
     case "append": {
-      const { outcomes, changes } = await store.appendTelling(call.requests, call.durability);
+      const { requests, durability, early } = call;
+      const options = { durability, ...(early ? { onWritten: ready } : {}) };
+      const { outcomes, changes } = await store.appendTelling(requests, options);
       const notes = mended;
       mended = [];
       return { result: outcomes, changes, ...(notes.length === 0 ? {} : { notes }) };

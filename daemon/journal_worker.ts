@@ -2,7 +2,7 @@
 import { InternalError } from "../core/errors.ts";
 import type { Durability } from "../core/store/durability.ts";
 import { SqliteEventStore } from "../core/store/sqlite.ts";
-import { WalSyncer } from "../core/store/wal_syncer.ts";
+import { WalSyncBehind, WalSyncer } from "../core/store/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
 import { collectAtRest } from "./old_garbage.ts";
@@ -10,8 +10,9 @@ import { collectAtRest } from "./old_garbage.ts";
 let store: SqliteEventStore | undefined;
 const syncers = new Map<Durability, WalSyncer>();
 let opened: { path: string; durability: Durability } | undefined;
+let behind: WalSyncBehind | undefined;
 
-serveCalls((message): StoreAnswer => {
+serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   const call = message as StoreCall;
   if (call.op === "open") {
     const { path, durability, dedupWindow } = call;
@@ -20,18 +21,27 @@ serveCalls((message): StoreAnswer => {
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     opened = { path, durability };
+    behind = new WalSyncBehind(path);
     return { result: undefined, topics: store.topicRows(), damage: store.damage() };
   }
-  if (!store) {
+  if (!store || !opened || !behind) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
-  for (const syncer of syncers.values()) syncer.check();
+  for (const syncer of [...syncers.values(), behind]) syncer.check();
   switch (call.op) {
     case "append": {
-      const { requests, durability } = call;
+      const { requests, durability, early } = call;
+      const topics = new Set(requests.map((request) => request.topic));
+      if (early && (durability ?? opened.durability) === "always") {
+        const result = store.appendUnsynced(requests);
+        // As they are now: the next append may be in them when this one is synced.
+        const answer = { result, topics: rows(topics) };
+        ready();
+        return behind.sync().then(() => answer);
+      }
       const result = store.appendSync(requests, durability);
       syncerOf(durability)?.written();
-      return { result, topics: rows(new Set(requests.map((request) => request.topic))) };
+      return { result, topics: rows(topics) };
     }
     case "damaged":
       store.report(call.found);
@@ -45,11 +55,16 @@ serveCalls((message): StoreAnswer => {
       store.removeTopicSync(call.topic);
       return { result: undefined, topics: rows([call.topic]) };
     case "close":
-      for (const syncer of syncers.values()) syncer.close();
-      store.closeSync();
-      return { result: undefined, topics: [] };
+      return close(store, behind);
   }
 }, collectAtRest());
+
+async function close(store: SqliteEventStore, behind: WalSyncBehind): Promise<StoreAnswer> {
+  for (const syncer of syncers.values()) syncer.close();
+  await behind.close();
+  store.closeSync();
+  return { result: undefined, topics: [] };
+}
 
 /** What syncs the log for an append; nothing but for intervals. A sync that fails ends this thread, and the daemon with it. */
 function syncerOf(asked: Durability | undefined): WalSyncer | undefined {

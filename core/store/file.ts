@@ -6,13 +6,11 @@
  * The daemon runs this class in a worker (core/store/file_worker_store.ts), an application may run it where it is.
  */
 import { type Clock, systemClock } from "../clock.ts";
-import { ClosedError, EvsError, InternalError } from "../errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event.ts";
 import { type DedupWindow, eventsToSave } from "./append.ts";
 import type { Damage, Found } from "./damage.ts";
 import { Accepted } from "./file/accepted.ts";
 import { type Disk, systemDisk } from "./file/disk.ts";
-import { asStoreError } from "./file/faults.ts";
 import { LateSync } from "./file/late_sync.ts";
 import { type OpenedStore, openStore } from "./file/open_store.ts";
 import { DamageLog } from "./file/damage_log.ts";
@@ -20,12 +18,14 @@ import { FileReader } from "./file/reader.ts";
 import { SegmentCache } from "./file/segment_cache.ts";
 import type { SegmentLimits, TopicWriter, WriterContext } from "./file/topic_writer.ts";
 import { Topics } from "./file/topics.ts";
+import { Turns } from "./file/turns.ts";
 import type { TopicChange, TopicView } from "./file/view.ts";
 import type { PackedViews } from "./file/view_table.ts";
 import type { StoreRequest } from "./pack.ts";
 import { LineRooms } from "./packed_lines.ts";
 import { type Durability, intervalOf } from "./durability.ts";
 import type {
+  AppendOptions,
   AppendOutcome,
   EventQuery,
   JournalStore,
@@ -90,9 +90,7 @@ export class FileEventStore implements JournalStore {
   readonly #lookAtMost: number;
   readonly #onFailure: FileStoreOptions["onFailure"];
   readonly #opened: OpenedStore;
-  #queue: Promise<unknown> = Promise.resolve();
-  #failed: unknown;
-  #closed = false;
+  readonly #turns: Turns;
 
   /**
    * Opens or creates the store in the folder `dir`. Throws `DataDirError` when somebody else has it, when it is of a newer
@@ -104,6 +102,7 @@ export class FileEventStore implements JournalStore {
     this.#durability = durability;
     this.durable = durability === "always";
     this.#dir = dir;
+    this.#turns = new Turns(dir);
     this.#clock = options.clock ?? systemClock;
     this.#onFailure = options.onFailure;
     this.#late = new LateSync(this.#clock, (writers) => this.#flush(writers));
@@ -149,26 +148,46 @@ export class FileEventStore implements JournalStore {
   }
 
   /**
-   * The same; tells what has become of the topics, for a reader in another thread.
+   * The same; tells what has become of the topics, for a reader in another thread. With `onWritten` what this object reads
+   * has the events before they are synced.
    * @internal
    */
-  appendTelling(
+  async appendTelling(
     requests: readonly StoreRequest[],
-    durability: Durability = this.#durability,
+    { durability = this.#durability, onWritten }: AppendOptions = {},
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
-    return this.#inTurn(async () => {
-      try {
-        return await this.#append(requests, durability);
-      } finally {
-        this.#context.rooms.reset();
-      }
-    });
+    if (durability !== "always" || !onWritten) {
+      return await this.#turns.take(() => this.#append(requests, durability));
+    }
+    const { synced, ...told } = await this.#turns.take(async () => {
+      const { outcomes, written } = await this.#write(requests, { beside: true });
+      const changes = written.map((writer) => writer.commit({ synced: false }));
+      const sync = () => Promise.all(written.map((writer) => writer.syncBeside()));
+      return { outcomes, changes, synced: this.#turns.syncBehind(sync) };
+    }, { beside: true });
+    onWritten();
+    await synced;
+    return told;
   }
 
   async #append(
     requests: readonly StoreRequest[],
     durability: Durability,
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
+    const { outcomes, written } = await this.#write(requests);
+    const synced = durability === "always";
+    if (synced) await this.#turns.sync(() => Promise.all(written.map((writer) => writer.sync())));
+    const changes = written.map((writer) => writer.commit({ synced }));
+    const interval = intervalOf(durability);
+    if (interval !== undefined) this.#late.add(written, interval);
+    return { outcomes, changes };
+  }
+
+  /** Writes what the requests store; takes all of it back when that fails. `beside`: it will be synced beside the next. */
+  async #write(
+    requests: readonly StoreRequest[],
+    { beside = false }: { beside?: boolean } = {},
+  ): Promise<{ outcomes: AppendOutcome[]; written: TopicWriter[] }> {
     const now = this.#clock.now();
     const touched = new Set<TopicWriter>();
     let outcomes: AppendOutcome[];
@@ -180,19 +199,20 @@ export class FileEventStore implements JournalStore {
         return writer.take(request, now);
       });
       written = [...touched].filter((writer) => writer.hasPending);
+      // Files are closed only when no sync of them is under way.
+      const ready = written.every((writer) => this.#open.has(writer) && writer.isReady(now));
+      if (!ready) await this.#turns.synced();
       await this.#context.checkpoint.strikeOff(written.map(({ view }) => view.name));
       for (const writer of written) this.#use(writer, now);
+      if (beside) { for (const writer of written) writer.prepareBeside(); }
       for (const writer of written) writer.write();
     } catch (error) {
       this.#takeBack(touched);
-      throw this.#fault(error);
+      throw this.#turns.fault(error);
+    } finally {
+      this.#context.rooms.reset();
     }
-    const synced = durability === "always";
-    if (synced) await this.#sync(written);
-    const changes = written.map((writer) => writer.commit({ synced }));
-    const interval = intervalOf(durability);
-    if (interval !== undefined) this.#late.add(written, interval);
-    return { outcomes, changes };
+    return { outcomes, written };
   }
 
   /** Makes the files of a topic ready, and closes those that were not used for long. */
@@ -214,55 +234,19 @@ export class FileEventStore implements JournalStore {
         writer.rollback();
       } catch (error) {
         // Something that nobody acknowledged stays at the end: only recovery may go on from there.
-        this.#failed ??= error;
+        this.#turns.fail(error);
       }
-    }
-  }
-
-  async #sync(writers: readonly TopicWriter[]): Promise<void> {
-    try {
-      await Promise.all(writers.map((writer) => writer.sync()));
-    } catch (error) {
-      throw this.#fail(error);
     }
   }
 
   #flush(writers: readonly TopicWriter[]): void {
-    void this.#inTurn(() => {
+    void this.#turns.take(() => {
       try {
         for (const writer of writers) writer.flush();
       } catch (error) {
-        throw this.#fail(error);
+        throw this.#turns.fail(error);
       }
-    }).catch((error) => this.#onFailure?.(error)); // kept in `#failed`, too: the next append is told
-  }
-
-  #fault(error: unknown): unknown {
-    const known = asStoreError(error);
-    if (known instanceof EvsError && this.#failed === undefined) return known;
-    return this.#fail(this.#failed ?? error);
-  }
-
-  /** After this nothing is taken any more (contract row 7). */
-  #fail(error: unknown): InternalError {
-    this.#failed ??= error;
-    const why = error instanceof Error ? error.message : String(error);
-    return new InternalError(`writing to ${this.#dir} failed: ${why}`, { cause: error });
-  }
-
-  /** One thing after the other. */
-  async #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
-    const before = this.#queue;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#queue = promise;
-    await before;
-    try {
-      if (this.#closed) throw new ClosedError(`the store in ${this.#dir} is closed`);
-      if (this.#failed !== undefined) throw this.#fail(this.#failed);
-      return await work();
-    } finally {
-      resolve();
-    }
+    }).catch((error) => this.#onFailure?.(error)); // kept in `#turns`, too: the next append is told
   }
 
   damage(): readonly Damage[] {
@@ -322,14 +306,14 @@ export class FileEventStore implements JournalStore {
   }
 
   truncate(topic: string, seq: number): Promise<number> {
-    return this.#inTurn(() => {
+    return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
       return writer ? this.#change(() => writer.truncate(seq, this.#clock.now())) : 0;
     });
   }
 
   removeTopic(topic: string): Promise<void> {
-    return this.#inTurn(() => {
+    return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
       if (writer) this.#change(() => writer.removeAll(this.#clock.now()));
     });
@@ -339,7 +323,7 @@ export class FileEventStore implements JournalStore {
     try {
       return work();
     } catch (error) {
-      throw this.#fault(error);
+      throw this.#turns.fault(error);
     }
   }
 
@@ -358,17 +342,15 @@ export class FileEventStore implements JournalStore {
 
   /** Syncs what waits, and gives the folder up. A store that failed is left as it is. */
   async close(): Promise<void> {
-    await this.#queue;
-    if (this.#closed) return;
-    this.#closed = true;
+    if (!await this.#turns.close()) return;
     this.#late.cancel();
     try {
       for (const writer of this.#open) {
-        if (this.#failed === undefined) writer.close();
+        if (this.#turns.failed === undefined) writer.close();
         else writer.abandon();
       }
       const many = this.#topics.size > this.#lookAtMost;
-      if (many && this.#failed === undefined) this.#opened.checkpoint.write(this.views());
+      if (many && this.#turns.failed === undefined) this.#opened.checkpoint.write(this.views());
     } finally {
       this.#opened.checkpoint.close();
       this.#cache.close();

@@ -17,6 +17,7 @@ import { type PackedViews, ViewTable } from "./file/view_table.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "./pack.ts";
 import type { Durability } from "./durability.ts";
 import type {
+  AppendOptions,
   AppendOutcome,
   EventQuery,
   JournalStore,
@@ -29,7 +30,7 @@ import type {
 /** What the worker is asked. */
 export type FileStoreCall =
   | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
-  | { op: "append"; requests: PackedRequest[]; durability?: Durability }
+  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "close" };
@@ -121,12 +122,13 @@ export class FileWorkerEventStore implements JournalStore {
 
   async append(
     requests: readonly StoreRequest[],
-    { durability }: { durability?: Durability } = {},
+    { durability, onWritten }: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
     const packed = requests.map(pack);
+    const early = onWritten !== undefined;
     const answer = await this.#worker.call<FileStoreAnswer>(
-      { op: "append", requests: packed, durability } satisfies FileStoreCall,
-      packed.flatMap(buffersOf),
+      { op: "append", requests: packed, durability, early } satisfies FileStoreCall,
+      { transfer: packed.flatMap(buffersOf), onReady: onWritten },
     );
     this.#learn(answer);
     return answer.result as AppendOutcome[];

@@ -2,9 +2,10 @@
  * Group commit over a store.
  *
  * One append is in flight at a time; what arrives meanwhile waits together and goes down as the next one. So a lone
- * publisher pays for one sync, a thousand share one, and nobody waits on a timer. After an append that failed for a
- * reason other than "no room now" nothing is trusted any more: the journal refuses everything that follows
- * (contract row 7).
+ * publisher pays for one sync, a thousand share one, and nobody waits on a timer. While a large one is synced the next is
+ * written already, where the store can do that: the disk and the processor work at once. After an append that failed for
+ * a reason other than "no room now" nothing is trusted any more: the journal refuses everything that follows, and all
+ * that is under way (contract row 7).
  */
 import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
 import type { NewEvent } from "../event.ts";
@@ -47,6 +48,12 @@ const MAX_BATCH_EVENTS = 20_000;
 /** The most payload bytes that one append carries, unless a single request is larger. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
+/**
+ * An append of so many payload bytes lets the next begin during its sync. Below it that would only take from the next what
+ * still arrives, and cost a sync more.
+ */
+const LARGE_BATCH_BYTES = 256 * 1024;
+
 /** Group commit: see the head of this file. */
 export class Journal {
   readonly store: JournalStore;
@@ -57,6 +64,8 @@ export class Journal {
   events = 0;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  /** Called when something arrives. */
+  #arrived: (() => void) | undefined;
   #listeners = new Set<(commit: Commit) => void>();
   #failed: unknown;
   #failure = Promise.withResolvers<unknown>();
@@ -85,6 +94,7 @@ export class Journal {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ request, stream, resolve, reject });
+      this.#arrived?.();
       this.#running ??= this.#run();
     });
   }
@@ -103,29 +113,66 @@ export class Journal {
   async #run(): Promise<void> {
     // One turn of the event loop: requests that arrive in the same tick share the first append.
     await Promise.resolve();
-    while (this.#waiting.length > 0) {
+    /** The append that is written and not settled yet. */
+    let before: Promise<void> | undefined;
+    for (;;) {
       const batch = this.#storable(takeBatch(this.#waiting));
-      if (batch.length === 0) continue;
-      try {
-        const requests = batch.map((waiting) => waiting.request);
-        const { requests: merged, spans } = merge(requests);
-        const done = await this.store.append(merged, this.#options);
-        const outcomes = splitOutcomes(done, { requests, spans });
-        this.batches++;
-        merged.forEach((request, i) => this.#tell(request, done[i]!));
-        batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
-      } catch (error) {
-        if (!(error instanceof CannotStoreError)) {
-          this.#failed = error;
-          this.#failure.resolve(error);
-        }
-        for (const { stream, reject } of batch) {
-          if (stream) stream.failed ??= error;
-          reject(refusal(error));
-        }
-      }
+      if (batch.length > 0) {
+        const { promise: written, resolve } = Promise.withResolvers<void>();
+        const settled = this.#append(batch, { onWritten: resolve, before });
+        // Two at most are under way.
+        await Promise.all([before, Promise.race([written, settled])]);
+        before = settled;
+      } else if (before && await this.#arrivesBefore(before)) continue;
+      else if (this.#waiting.length === 0) break;
+      else before = undefined;
     }
     this.#running = undefined;
+  }
+
+  /** Waits until something arrives or `settled` resolves; true for the former. */
+  async #arrivesBefore(settled: Promise<void>): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<true>();
+    this.#arrived = () => resolve(true);
+    const arrived = await Promise.race([promise, settled.then(() => false)]);
+    this.#arrived = undefined;
+    return arrived;
+  }
+
+  /** Stores a batch and settles its requests, those of the append before it first. Never rejects. */
+  async #append(
+    batch: readonly Waiting[],
+    { onWritten, before }: { onWritten: () => void; before: Promise<void> | undefined },
+  ): Promise<void> {
+    const requests = batch.map((waiting) => waiting.request);
+    const large = requests.reduce((sum, request) => sum + payloadBytesOf(request), 0) >=
+      LARGE_BATCH_BYTES;
+    let isWritten = false;
+    const written = () => {
+      isWritten = true;
+      onWritten();
+    };
+    try {
+      const { requests: merged, spans } = merge(requests);
+      const options = { ...this.#options, ...(large ? { onWritten: written } : {}) };
+      const done = await this.store.append(merged, options).finally(() => before);
+      // What it was written behind is not there: nor is this, whatever the store says.
+      if (this.#failed !== undefined) throw this.#failed;
+      const outcomes = splitOutcomes(done, { requests, spans });
+      this.batches++;
+      merged.forEach((request, i) => this.#tell(request, done[i]!));
+      batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
+    } catch (error) {
+      // The next may stand behind what is written: then it is too late to go on without this.
+      if (isWritten || !(error instanceof CannotStoreError)) {
+        this.#failed ??= error;
+        this.#failure.resolve(this.#failed);
+      }
+      for (const { stream, reject } of batch) {
+        if (stream) stream.failed ??= error;
+        reject(refusal(error));
+      }
+    }
   }
 
   /** Refuses those that must not be stored any more; returns the rest. */

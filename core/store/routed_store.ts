@@ -10,6 +10,7 @@ import type { Durability } from "./durability.ts";
 import { MemoryEventStore } from "./memory.ts";
 import type { StoreRequest } from "./pack.ts";
 import type {
+  AppendOptions,
   AppendOutcome,
   EventQuery,
   JournalStore,
@@ -91,7 +92,7 @@ export class RoutedStore implements JournalStore {
 
   append(
     requests: readonly StoreRequest[],
-    options?: { durability?: Durability },
+    options?: AppendOptions,
   ): Promise<AppendOutcome[]> {
     const [store, ...others] = new Set(requests.map(({ topic }) => this.of(topic)));
     if (store && others.length === 0) return store.append(requests, options);

@@ -25,6 +25,7 @@ import { openEventDatabase, setSynchronous } from "./sqlite_schema.ts";
 import { loadTopics, type TopicRow, writeTopic } from "./sqlite_topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
 import type {
+  AppendOptions,
   AppendOutcome,
   EventQuery,
   JournalStore,
@@ -85,7 +86,7 @@ export class SqliteEventStore implements JournalStore {
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async append(
     requests: readonly StoreRequest[],
-    options: { durability?: Durability } = {},
+    options: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
     return this.appendSync(requests, options.durability);
   }
@@ -98,6 +99,19 @@ export class SqliteEventStore implements JournalStore {
     );
     this.#appender.commit();
     return outcomes;
+  }
+
+  /**
+   * The same without the sync, for who does that while the next append comes. Whatever else is committed is synced as
+   * before.
+   * @internal
+   */
+  appendUnsynced(requests: readonly StoreRequest[]): AppendOutcome[] {
+    try {
+      return this.appendSync(requests, "os");
+    } finally {
+      this.#syncEach(this.#durability);
+    }
   }
 
   #syncEach(durability: Durability): void {

@@ -122,19 +122,27 @@ export interface LinePage {
   next: number;
 }
 
+/** How one append is done. */
+export interface AppendOptions {
+  /** Absent: as the store was opened. A store whose `kind` is sqlite or file honours it. */
+  durability?: Durability;
+  /**
+   * Asks that the next append may come while this one is synced: called, at most once and before the append resolves, when
+   * all of it is written. From then on only the sync can fail, and after that the store takes nothing any more; what is
+   * appended next is stored behind this, and resolves after it. A store that never calls it takes one append at a time.
+   */
+  onWritten?: () => void;
+}
+
 /** A store that assigns sequence numbers and reads by them. */
 export interface JournalStore extends EventStore {
   /**
    * Stores the requests in order, in one transaction with one sync, and resolves when all of it is durable.
    * A request whose expectation fails stores nothing and does not stop the others. Rejects (and stores nothing at all)
    * when the medium refuses: `CannotStoreError` when it may work later, any other error when it must not be trusted.
-   * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts. `durability`: of this append; absent:
-   * as the store was opened. A store whose `kind` is sqlite or file honours it.
+   * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts.
    */
-  append(
-    requests: readonly StoreRequest[],
-    options?: { durability?: Durability },
-  ): Promise<AppendOutcome[]>;
+  append(requests: readonly StoreRequest[], options?: AppendOptions): Promise<AppendOutcome[]>;
   /** Where a topic begins and ends. An unknown topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`. */
   head(topic: string): TopicHead;
   /** The names of topics that have or had events. */

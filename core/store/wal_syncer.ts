@@ -1,6 +1,9 @@
 /**
- * `durability = interval:<ms>`: the write-ahead log is synced that long after the first write that is not yet synced,
- * so that a power cut costs a suffix of at most that length.
+ * Syncs of a write-ahead log that SQLite does not make itself.
+ *
+ * `durability = interval:<ms>`: the log is synced that long after the first write that is not yet synced, so that a power
+ * cut costs a suffix of at most that length ({@link WalSyncer}). And a large append is synced while the next one is made
+ * ({@link WalSyncBehind}).
  */
 import { type Clock, systemClock } from "../clock.ts";
 import type { Durability } from "./durability.ts";
@@ -69,5 +72,51 @@ export class WalSyncer {
     } finally {
       file.close();
     }
+  }
+}
+
+/**
+ * Syncs the log beside the thread that writes to it. One after the other, so that what is acknowledged has nothing before
+ * it that is not synced; after one that failed there is no other (contract row 7).
+ */
+export class WalSyncBehind {
+  readonly #file: Deno.FsFile;
+  #last: Promise<void> = Promise.resolve();
+  #failure: unknown;
+
+  /** `path` is that of the database, which is open. */
+  constructor(path: string) {
+    // Kept open: only who had the file open when a write of it failed is sure to be told by its sync.
+    this.#file = Deno.openSync(`${path}-wal`, { read: true, write: true });
+  }
+
+  /** Resolves when all that is committed now survives a power cut. */
+  sync(): Promise<void> {
+    const before = this.#last;
+    const synced = (async () => {
+      await before;
+      this.check();
+      try {
+        await this.#file.syncData();
+      } catch (error) {
+        this.#failure = error;
+        throw error;
+      }
+    })();
+    // Whoever comes next looks at the failure.
+    this.#last = synced.catch(() => {});
+    return synced;
+  }
+
+  /** Throws what a sync failed with: after it nothing is taken any more. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Waits for the last sync. Throws what one failed with. */
+  async close(): Promise<void> {
+    await this.#last;
+    this.#file.close();
+    this.check();
   }
 }

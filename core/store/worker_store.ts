@@ -15,6 +15,7 @@ import type { Durability } from "./durability.ts";
 import { openEventDatabase } from "./sqlite_schema.ts";
 import type { TopicRow } from "./sqlite_topics.ts";
 import type {
+  AppendOptions,
   AppendOutcome,
   EventQuery,
   JournalStore,
@@ -28,7 +29,7 @@ import type {
 /** What the worker is asked. */
 export type StoreCall =
   | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
-  | { op: "append"; requests: PackedRequest[]; durability?: Durability }
+  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "damaged"; found: Found }
@@ -106,12 +107,13 @@ export class WorkerEventStore implements JournalStore {
 
   async append(
     requests: readonly StoreRequest[],
-    { durability }: { durability?: Durability } = {},
+    { durability, onWritten }: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
     const packed = requests.map(pack);
+    const early = onWritten !== undefined;
     const answer = await this.#worker.call<StoreAnswer>(
-      { op: "append", requests: packed, durability } satisfies StoreCall,
-      packed.flatMap(buffersOf),
+      { op: "append", requests: packed, durability, early } satisfies StoreCall,
+      { transfer: packed.flatMap(buffersOf), onReady: onWritten },
     );
     this.#learn(answer);
     return answer.result as AppendOutcome[];

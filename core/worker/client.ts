@@ -16,12 +16,26 @@ export type WorkerAnswer =
   & { id: number; lent: ArrayBuffer[] }
   & ({ ok: true; value: unknown } | { ok: false; error: ErrorBody });
 
+/** What may come before the answer: the call is so far that the next one may follow. */
+export interface WorkerSign {
+  id: number;
+  ready: true;
+}
+
+/** How a call is sent. */
+export interface CallOptions {
+  /** Buffers that move instead of being copied. */
+  transfer?: ArrayBufferLike[];
+  /** Called when the worker says that the next call may follow, before it answers; never after. */
+  onReady?: () => void;
+}
+
 /** One worker, and the calls that wait for it. */
 export class WorkerClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<
     number,
-    { resolve(value: unknown): void; reject(error: unknown): void }
+    { resolve(value: unknown): void; reject(error: unknown): void; onReady?: () => void }
   >();
   #next = 1;
   #dead: Error | undefined;
@@ -30,9 +44,10 @@ export class WorkerClient {
   /** `unbegun`: what is said beside when it dies before its first answer. */
   constructor(script: URL, { unbegun = "" }: { unbegun?: string } = {}) {
     this.#worker = new Worker(script, { type: "module" });
-    this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer>) => {
+    this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer | WorkerSign>) => {
       this.#answered = true;
       const waiting = this.#waiting.get(data.id);
+      if ("ready" in data) return waiting?.onReady?.();
       this.#waiting.delete(data.id);
       data.lent.forEach(giveBuffer);
       if (data.ok) waiting?.resolve(data.value);
@@ -50,14 +65,14 @@ export class WorkerClient {
   }
 
   /**
-   * Sends the call; `transfer` names buffers that move instead of being copied. They are gone for the caller; the worker
-   * gives the large ones back to the pool (core/buffer_pool.ts).
+   * Sends the call. Buffers that move are gone for the caller; the worker gives the large ones back to the pool
+   * (core/buffer_pool.ts).
    */
-  call<T>(call: unknown, transfer: ArrayBufferLike[] = []): Promise<T> {
+  call<T>(call: unknown, { transfer = [], onReady }: CallOptions = {}): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject });
+      this.#waiting.set(id, { resolve: (value) => resolve(value as T), reject, onReady });
       const lent = transfer.filter(isReusable);
       this.#worker.postMessage({ id, call, lent } satisfies WorkerCall, transfer as ArrayBuffer[]);
     });

@@ -3,25 +3,26 @@
  * go back with its answer, to be used again.
  */
 import { EvsError, InternalError } from "../errors.ts";
-import type { WorkerAnswer, WorkerCall } from "./client.ts";
+import type { WorkerAnswer, WorkerCall, WorkerSign } from "./client.ts";
 
 /**
  * Answers every call with what `handle` returns, resolves with or throws; one whose answer takes time lets others begin.
- * `work.note` is told of each, once it was begun: the first answer does not wait for what that loads.
+ * `ready` tells whoever asked that the next call may follow. `work.note` is told of each, once it was begun: the first answer
+ * does not wait for what that loads.
  */
 export function serveCalls(
-  handle: (call: unknown) => unknown,
+  handle: (call: unknown, ready: () => void) => unknown,
   work?: { note(): void },
 ): void {
   const port = self as unknown as {
     onmessage: (event: MessageEvent<WorkerCall>) => void;
-    postMessage(answer: WorkerAnswer, transfer: ArrayBuffer[]): void;
+    postMessage(answer: WorkerAnswer | WorkerSign, transfer?: ArrayBuffer[]): void;
   };
   port.onmessage = ({ data: { id, call, lent } }) => {
     const succeed = (value: unknown) => port.postMessage({ id, ok: true, value, lent }, lent);
     const fail = (error: unknown) => port.postMessage({ ...failure(id, error), lent }, lent);
     try {
-      const value = handle(call);
+      const value = handle(call, () => port.postMessage({ id, ready: true }));
       if (value instanceof Promise) value.then(succeed, fail);
       else succeed(value);
     } catch (error) {

@@ -27,8 +27,11 @@ import { Tally } from "./publish_tally.ts";
 const ENVELOPE_ROOM = 64 * 1024;
 /** Bytes of one connection that go down together though others are under way: a commit costs less the more it carries. */
 const ENOUGH = 1024 * 1024;
-/** Bytes handed down and not yet durable, at which a connection is read no further: enough to go on during a sync. */
-const MAX_IN_FLIGHT = 3 * 1024 * 1024;
+/**
+ * Bytes handed down and not yet durable, at which a connection is read no further: enough for one append that is synced
+ * and the next one that is written meanwhile.
+ */
+const MAX_IN_FLIGHT = 6 * 1024 * 1024;
 /** The same while many publish at once: what all of them together hold is bounded. */
 const FAIR_SHARE = 768 * 1024;
 const SHARED = 24 * 1024 * 1024;

@@ -24,10 +24,19 @@ class Node {
   bytes = new Uint8Array(0);
   durable = new Uint8Array(0);
   unsynced: ({ position: number; bytes: Uint8Array } | { length: number })[] = [];
+  /** Changes that are durable. */
+  #synced = 0;
 
-  sync(): void {
-    this.durable = this.bytes.slice();
-    this.unsynced = [];
+  /** What a sync that begins now makes durable. */
+  written(): { changes: number; bytes: Uint8Array<ArrayBuffer> } {
+    return { changes: this.#synced + this.unsynced.length, bytes: this.bytes.slice() };
+  }
+
+  sync({ changes, bytes } = this.written()): void {
+    if (changes < this.#synced) return;
+    this.durable = bytes;
+    this.unsynced.splice(0, changes - this.#synced);
+    this.#synced = changes;
   }
 }
 
@@ -44,6 +53,10 @@ export class MemoryDisk implements Disk {
   #off = false;
   /** Called before each call takes effect: may throw, or tell how many bytes are written. */
   onCall: ((call: DiskCall) => number | void) | undefined;
+  /** How long a sync beside writes takes: what is appended next comes in between. */
+  onSyncBeside: (path: string) => Promise<void> = async () => {
+    for (let i = 0; i < 100; i++) await Promise.resolve();
+  };
 
   constructor() {
     this.#entries.set("/", "folder");
@@ -179,6 +192,8 @@ export class MemoryDisk implements Disk {
       this.#call({ op: "sync", path });
       node.sync();
     };
+    let beside = false;
+    let syncing = 0;
     return {
       size: () => node.bytes.length,
       read: (into, position) => {
@@ -201,8 +216,25 @@ export class MemoryDisk implements Disk {
         node.bytes = resize(node.bytes, length);
       },
       sync: () => Promise.try(sync),
+      prepareBeside: () => {
+        if (!beside) this.#call({ op: "open", path });
+        beside = true;
+      },
+      syncBeside: async () => {
+        const written = node.written();
+        syncing++;
+        try {
+          await this.onSyncBeside(path);
+        } finally {
+          syncing--;
+        }
+        this.#call({ op: "sync", path });
+        node.sync(written);
+      },
       syncNow: sync,
-      close: () => {},
+      close: () => {
+        if (syncing > 0) throw new Error(`${path} was closed while it was synced`);
+      },
     };
   }
 }

@@ -17,6 +17,8 @@ export interface SyncAudit {
   syncs: number;
   /** Syncs of the folder. */
   folderSyncs: number;
+  /** Writes to the log that ended while a sync of it was under way. */
+  beside: number;
 }
 
 const MARKER = /mark-(\d{6})-/g;
@@ -35,7 +37,13 @@ export class SyncTrace {
   readonly #synced = new Set<number>();
   readonly #markerOf: (seq: number) => number | undefined;
   #now = 0;
-  readonly #audit: SyncAudit = { acknowledged: 0, inversions: [], syncs: 0, folderSyncs: 0 };
+  readonly #audit: SyncAudit = {
+    acknowledged: 0,
+    inversions: [],
+    syncs: 0,
+    folderSyncs: 0,
+    beside: 0,
+  };
 
   /** `log` is the path of the file that records are written to; `markerOf` tells the marker of a seq. */
   constructor(log: string, markerOf: (seq: number) => number | undefined) {
@@ -83,7 +91,7 @@ export class SyncTrace {
   #ended(name: string, text: string, began: number): void {
     const now = this.#now;
     if (SYNC.has(name)) {
-      if (!/= 0$/.test(text.trimEnd())) return;
+      if (!/= 0(?: \(DELAYED\))?$/.test(text.trimEnd())) return;
       if (text.includes(`<${this.#folder}>`)) this.#audit.folderSyncs++;
       if (!text.includes(`<${this.#log}>`)) return;
       this.#audit.syncs++;
@@ -93,11 +101,18 @@ export class SyncTrace {
         this.#written.delete(marker);
       }
     } else if (text.includes(`<${this.#log}>`)) {
+      if (this.#isSyncing()) this.#audit.beside++;
       for (const [, digits] of text.matchAll(MARKER)) {
         const marker = Number(digits);
         if (!this.#synced.has(marker) && !this.#written.has(marker)) this.#written.set(marker, now);
       }
     }
+  }
+
+  #isSyncing(): boolean {
+    return [...this.#open.values()].some(({ name, text }) =>
+      SYNC.has(name) && text.includes(`<${this.#log}>`)
+    );
   }
 
   /** What was found so far. */

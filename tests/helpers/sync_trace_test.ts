@@ -21,7 +21,21 @@ Deno.test("SyncTrace accepts write, sync, reply", () => {
     inversions: [],
     syncs: 1,
     folderSyncs: 0,
+    beside: 0,
   });
+});
+
+Deno.test("SyncTrace counts a sync that was delayed, and writes beside it", () => {
+  const found = audit(
+    write("000001"),
+    `7 fdatasync(9<${LOG}> <unfinished ...>`,
+    write("000002").replace("7 ", "8 "),
+    "7 <... fdatasync resumed>)     = 0 (DELAYED)",
+    reply(1),
+    reply(2),
+  );
+  assert.deepEqual([found.syncs, found.beside], [1, 1]);
+  assert.deepEqual(found.inversions, ["seq 2 was acknowledged when it was not synced"]);
 });
 
 Deno.test("SyncTrace finds a reply before the sync, and one before the write", () => {

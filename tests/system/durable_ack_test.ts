@@ -11,21 +11,26 @@ import { SyncTrace } from "../helpers/sync_trace.ts";
 const PUBLISHERS = 8;
 /** Half of it in each store. */
 const EACH = 63;
+/** Of events that are large enough for the next append to be written while they are synced. */
+const LARGE = { each: 8, bytes: 270_000 };
 
 /** strace of every thread, with the paths of descriptors, the strings whole. */
-function strace(file: string): string[] {
+function strace(file: string, longest = 32_768): string[] {
   const calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync";
-  return ["strace", "-f", "-y", "-s", "32768", "-o", file, "-e", calls];
+  return ["strace", "-f", "-y", "-s", String(longest), "-o", file, "-e", calls];
 }
 
 /** Publishes one event at a time from several connections; tells which marker got which seq. */
-async function publishMarked(daemon: TestDaemon): Promise<Map<number, number>> {
+async function publishMarked(
+  daemon: TestDaemon,
+  { each, bytes }: { each: number; bytes: number } = { each: EACH, bytes: 0 },
+): Promise<Map<number, number>> {
   const markers = new Map<number, number>();
   await Promise.all(Array.from({ length: PUBLISHERS }, async (_, publisher) => {
     using client = new Client({ socket: daemon.socket });
-    for (let n = 0; n < EACH; n++) {
-      const marker = publisher * EACH + n;
-      const payload = `"mark-${String(marker).padStart(6, "0")}-"`;
+    for (let n = 0; n < each; n++) {
+      const marker = publisher * each + n;
+      const payload = `"mark-${String(marker).padStart(6, "0")}-${"x".repeat(bytes)}"`;
       const reply = await client.publish("marked", payload, { query: { type: "mark" } });
       assert.equal(reply.durable, true);
       markers.set(reply.firstSeq, marker);
@@ -57,6 +62,26 @@ for (let round = 1; round <= dose(1) * STORES.length; round++) {
       assert.equal(audit.acknowledged, PUBLISHERS * EACH, "the trace shows every reply");
       assert.ok(audit.syncs > 0 && audit.syncs <= PUBLISHERS * EACH);
       assert.ok(audit.folderSyncs > 0, "a new file's folder is synced too");
+    }
+    await Deno.remove(file);
+  });
+}
+
+for (const store of STORES) {
+  Deno.test(`daemon acknowledges only what was synced where the next is written meanwhile (${store})`, async () => {
+    needTools("strace");
+    const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
+    {
+      // A slow disk: an acknowledgement that does not wait for it is sure to be early.
+      const slow = ["-e", "inject=fdatasync:delay_enter=10000"];
+      const wrapper = [...strace(file, 2 * PUBLISHERS * LARGE.bytes), ...slow];
+      await using daemon = await startDaemon({ store, wrapper });
+      const markers = await publishMarked(daemon, LARGE);
+      await daemon.stop();
+      const audit = await auditTrace(file, logFile(store, daemon.dataDir, "marked"), markers);
+      assert.deepEqual(audit.inversions, []);
+      assert.equal(audit.acknowledged, PUBLISHERS * LARGE.each, "the trace shows every reply");
+      assert.ok(audit.beside > 0, "an append was written while one was synced");
     }
     await Deno.remove(file);
   });

@@ -9,25 +9,31 @@ import { needTools } from "../helpers/shell.ts";
 import { SyncTrace } from "../helpers/sync_trace.ts";
 
 const PUBLISHERS = 4;
+/** Bytes of an event with which the next append is written while one is synced. */
+const LARGE = 270_000;
 /** Far more than the syncs before the one that fails: a daemon that acknowledges so many goes on regardless. */
 const MOST_ACKNOWLEDGED = 5000;
 
-/** Lets the syncs fail that `when` selects of each thread; only the journal's thread makes so many. */
-function strace(file: string, when: string): string[] {
+/**
+ * Lets the syncs fail that `when` selects of each thread; only the journal's makes so many. Beside the journal's thread the
+ * runtime makes them, with `fdatasync`; SQLite uses `fsync`.
+ */
+function strace(file: string, { when, syncs }: { when: string; syncs: string }): string[] {
   const calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync";
-  const fault = `inject=fsync,fdatasync:error=EIO:when=${when}`;
-  return ["strace", "-f", "-y", "-s", "32768", "-o", file, "-e", calls, "-e", fault];
+  const fault = `inject=${syncs}:error=EIO:when=${when}`;
+  const longest = String(2 * PUBLISHERS * LARGE);
+  return ["strace", "-f", "-y", "-s", longest, "-o", file, "-e", calls, "-e", fault];
 }
 
 /** Publishes, whatever is answered, until the daemon is gone; tells which marker got which seq. */
-async function publishUntilGone(daemon: TestDaemon): Promise<Map<number, number>> {
+async function publishUntilGone(daemon: TestDaemon, fill: string): Promise<Map<number, number>> {
   const acknowledged = new Map<number, number>();
   let marker = 0;
   await Promise.all(Array.from({ length: PUBLISHERS }, async () => {
     using client = new Client({ socket: daemon.socket });
     while (true) {
       const mine = ++marker;
-      const payload = `"mark-${String(mine).padStart(6, "0")}-"`;
+      const payload = `"mark-${String(mine).padStart(6, "0")}-${fill}"`;
       try {
         const reply = await client.publish("marked", payload, { query: { type: "mark" } });
         acknowledged.set(reply.firstSeq, mine);
@@ -60,15 +66,20 @@ async function auditUpToTheFault(file: string, log: string, markers: Map<number,
   return { faults, ...trace.audit };
 }
 
-const FAULTS = STORES.flatMap((store) => ["40", "40+"].map((when) => ({ store, when })));
+const FAULTS = STORES.flatMap((store) => [
+  { store, syncs: "fsync,fdatasync", when: "40", bytes: 0 },
+  { store, syncs: "fsync,fdatasync", when: "40+", bytes: 0 },
+  { store, syncs: "fdatasync", when: "20", bytes: LARGE },
+]);
 
-for (const { store, when } of FAULTS) {
-  Deno.test(`daemon acknowledges nothing after a sync that failed, and ends with an error (${store}, ${when})`, async () => {
+for (const { store, bytes, ...fault } of FAULTS) {
+  Deno.test(`daemon acknowledges nothing after a sync that failed, and ends with an error (${store}, ${fault.when}, ${bytes} bytes)`, async () => {
+    const fill = "x".repeat(bytes);
     needTools("strace");
     const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
-    await using daemon = await newDaemon({ store, wrapper: strace(file, when) });
+    await using daemon = await newDaemon({ store, wrapper: strace(file, fault) });
     await daemon.start();
-    const acknowledged = await publishUntilGone(daemon);
+    const acknowledged = await publishUntilGone(daemon, fill);
     const { code, signal } = await daemon.exited();
     assert.ok(code !== 0 && signal === null, `it ended with ${code} ${signal}`);
     const audit = await auditUpToTheFault(
@@ -88,7 +99,7 @@ for (const { store, when } of FAULTS) {
     const stored = await again.replay("marked");
     stored.forEach(({ seq }, i) => assert.equal(seq, i + 1));
     for (const [seq, marker] of acknowledged) {
-      assert.equal(stored[seq - 1]?.payload, `mark-${String(marker).padStart(6, "0")}-`);
+      assert.equal(stored[seq - 1]?.payload, `mark-${String(marker).padStart(6, "0")}-${fill}`);
     }
     const reply = await again.publish("marked", "mark", "after");
     assert.equal(reply.firstSeq, stored.length + 1);

@@ -10,6 +10,8 @@ import { dose } from "../helpers/dose.ts";
 import { STORES } from "../helpers/stores.ts";
 
 const PUBLISHERS = 8;
+/** One of them sends events that are so large that the next append is written while they are synced. */
+const LARGE = "x".repeat(270_000);
 /** Kills of each store by durability; together a tenth of the floor. */
 const KILLS = { always: dose(5), os: dose(3), "interval:20ms": dose(2) };
 const RUNS = STORES.flatMap((store) =>
@@ -61,8 +63,9 @@ async function send(
   ids: string[],
   ledger: Ledger,
 ): Promise<boolean> {
+  const fill = publisher === 0 ? LARGE : "";
   const body = ids.map((id) =>
-    `{"type":"n","id":"${id}","payload":{"publisher":${publisher},"id":"${id}"}}\n`
+    `{"type":"n","id":"${id}","payload":{"publisher":${publisher},"id":"${id}","fill":"${fill}"}}\n`
   ).join("");
   try {
     const reply = await client.call<{ events: { seq: number; id: string }[] }>({

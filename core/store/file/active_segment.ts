@@ -120,6 +120,19 @@ export class ActiveSegment {
     await Promise.all([this.#index.sync(), this.#lines.sync()]);
   }
 
+  /** Takes what {@link syncBeside} needs. */
+  prepareBeside(): void {
+    this.#index.prepareBeside();
+    this.#lines.prepareBeside();
+  }
+
+  /** Resolves when all that counts now is synced; the next append may be written meanwhile. */
+  async syncBeside(): Promise<void> {
+    const end = this.#end;
+    await Promise.all([this.#index.syncBeside(), this.#lines.syncBeside()]);
+    this.synced(end);
+  }
+
   /** The same; returns when it is. */
   syncNow(): void {
     this.#index.syncNow();

@@ -19,8 +19,12 @@ export interface DiskFile {
   /** Bytes written at `position`; maybe not all. */
   write(bytes: Uint8Array, position: number): number;
   truncate(length: number): void;
-  /** Resolves when what was written survives a power cut. */
+  /** Resolves when what was written survives a power cut. Until then nothing else is done with the file. */
   sync(): Promise<void>;
+  /** Takes what {@link syncBeside} needs: another descriptor. */
+  prepareBeside(): void;
+  /** Like `sync` for what was written before the call, while the file is written to. One at a time. */
+  syncBeside(): Promise<void>;
   /** The same; returns when it does. */
   syncNow(): void;
   close(): void;
@@ -113,7 +117,7 @@ export const systemDisk: Disk = {
       createNew: mode === "create",
       ...(mode === "create" ? { mode: 0o600 } : {}),
     });
-    return new SystemFile(file);
+    return new SystemFile(file, path);
   },
   list: (path) =>
     Array.from(Deno.readDirSync(path), ({ name, isFile, isDirectory }) => ({
@@ -149,11 +153,15 @@ export const systemDisk: Disk = {
 
 class SystemFile implements DiskFile {
   readonly #file: Deno.FsFile;
+  readonly #path: string;
+  /** Opened for {@link syncBeside}: the runtime lets nobody write to a file of which a sync is under way. */
+  #beside: Deno.FsFile | undefined;
   /** Where the kernel's offset is, so that reading on needs no seek. */
   #at = 0;
 
-  constructor(file: Deno.FsFile) {
+  constructor(file: Deno.FsFile, path: string) {
     this.#file = file;
+    this.#path = path;
   }
 
   size(): number {
@@ -186,7 +194,16 @@ class SystemFile implements DiskFile {
     this.#file.syncDataSync();
   }
 
+  prepareBeside(): void {
+    this.#beside ??= Deno.openSync(this.#path, { read: true, write: true });
+  }
+
+  syncBeside(): Promise<void> {
+    return this.#beside!.syncData();
+  }
+
   close(): void {
+    this.#beside?.close();
     this.#file.close();
   }
 

@@ -148,6 +148,11 @@ export class TopicWriter {
     return this.#pending !== undefined && this.#pending.runs.length > 0;
   }
 
+  /** True where {@link prepare} has nothing to do. */
+  isReady(now: number): boolean {
+    return this.#active !== undefined && !this.#isFull(now);
+  }
+
   /** Makes the segment ready that the next append goes to: a full one is closed and a new one made. */
   prepare(now: number): void {
     this.#sealIfFull(now);
@@ -177,6 +182,17 @@ export class TopicWriter {
   async sync(): Promise<void> {
     this.#syncFolder();
     await this.#active!.sync();
+  }
+
+  /** Takes what {@link syncBeside} needs, while nothing is written yet: it may fail. */
+  prepareBeside(): void {
+    this.#active!.prepareBeside();
+  }
+
+  /** Resolves when what counts now is synced. An append may be written meanwhile where the topic {@link isReady}. */
+  async syncBeside(): Promise<void> {
+    this.#syncFolder();
+    await this.#active!.syncBeside();
   }
 
   #syncFolder(): void {
@@ -287,14 +303,19 @@ export class TopicWriter {
     this.#active = undefined;
   }
 
-  #sealIfFull(now: number): void {
+  #isFull(now: number): boolean {
     const open = this.view.segments.at(-1);
-    if (!open || open.sealed || open.lastSeq < open.firstSeq) return;
-    const { limits, disk, reader } = this.#context;
-    const full = open.end >= limits.maxBytes || now - this.#openedAt >= limits.maxAge ||
+    if (!open || open.sealed || open.lastSeq < open.firstSeq) return false;
+    const { limits } = this.#context;
+    return open.end >= limits.maxBytes || now - this.#openedAt >= limits.maxAge ||
       open.lastSeq - open.firstSeq >= MOST_EVENTS ||
       (this.#active?.indexEnd ?? (this.#known?.slots ?? 0) * SLOT) >= MOST_SLOT_BYTES;
-    if (!full || !this.#active) return;
+  }
+
+  #sealIfFull(now: number): void {
+    if (!this.#active || !this.#isFull(now)) return;
+    const open = this.view.segments.at(-1)!;
+    const { disk, reader } = this.#context;
     this.flush();
     this.#lookup.seal(open);
     writeIndex(disk, this.#folder, {

@@ -15,35 +15,40 @@ import { randomFrom } from "../../../helpers/flip.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";
 
+interface Append {
+  kind: "append";
+  topic: string;
+  count: number;
+  given: boolean;
+  repeat: boolean;
+  large: boolean;
+}
+
 type Step =
-  | {
-    kind: "append";
-    topic: string;
-    count: number;
-    given: boolean;
-    repeat: boolean;
-    large: boolean;
-  }
+  | Append
+  | { kind: "pair"; first: Append; second: Append }
   | { kind: "truncate"; topic: string; keep: number }
   | { kind: "remove"; topic: string }
   | { kind: "close" | "kill" | "power" }
   | { kind: "full" | "short"; after: number }
-  | { kind: "crash"; power: boolean; after: number };
+  | { kind: "crash"; power: boolean; after: number; beside: boolean };
 
 const TOPICS = ["a", "B"];
 const topic = fc.constantFrom(...TOPICS);
 const after = fc.integer({ min: 0, max: 12 });
+const append: fc.Arbitrary<Append> = fc.record({
+  kind: fc.constant("append" as const),
+  topic,
+  count: fc.integer({ min: 1, max: 40 }),
+  given: fc.boolean(),
+  repeat: fc.boolean(),
+  large: fc.boolean(),
+});
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: append },
   {
-    weight: 12,
-    arbitrary: fc.record({
-      kind: fc.constant("append" as const),
-      topic,
-      count: fc.integer({ min: 1, max: 40 }),
-      given: fc.boolean(),
-      repeat: fc.boolean(),
-      large: fc.boolean(),
-    }),
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant("pair" as const), first: append, second: append }),
   },
   {
     weight: 1,
@@ -54,7 +59,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("full", "short"), after }) },
   {
     weight: 3,
-    arbitrary: fc.record({ kind: fc.constant("crash" as const), power: fc.boolean(), after }),
+    arbitrary: fc.record({
+      kind: fc.constant("crash" as const),
+      power: fc.boolean(),
+      after: fc.integer({ min: 0, max: 30 }),
+      beside: fc.boolean(),
+    }),
   },
 );
 
@@ -107,6 +117,8 @@ class Run {
     switch (step.kind) {
       case "append":
         return await this.#append(step);
+      case "pair":
+        return await this.#appendBeside([step.first, step.second]);
       case "truncate": {
         const model = this.#models.get(step.topic)!;
         const seq = this.#store.head(step.topic).lastSeq + 1 - step.keep;
@@ -137,7 +149,15 @@ class Run {
     }
   }
 
-  async #append(step: Extract<Step, { kind: "append" }>): Promise<void> {
+  /** Each begins when the one before is written, while that is synced. */
+  async #appendBeside([step, ...rest]: Append[]): Promise<void> {
+    if (!step || this.#down) return;
+    let next: Promise<void> | undefined;
+    await this.#append(step, () => next = this.#appendBeside(rest));
+    await next;
+  }
+
+  async #append(step: Append, onWritten?: () => void): Promise<void> {
     const model = this.#models.get(step.topic)!;
     const events = Array.from({ length: step.count }, (_, i) => {
       const n = ++this.#n;
@@ -148,7 +168,8 @@ class Run {
       });
     });
     for (const { id } of events) model.sent.add(id);
-    const [outcome] = await this.#maybe(this.#store.append([{ topic: step.topic, events }])) ?? [];
+    const appended = this.#store.appendTelling([{ topic: step.topic, events }], { onWritten });
+    const outcome = (await this.#maybe(appended))?.outcomes[0];
     if (!outcome) return;
     assert.ok(outcome.ok);
     for (const { index, seq } of outcome.duplicates) {
@@ -207,17 +228,19 @@ class Run {
   }
 
   /** The machine goes down at the `after`-th call of an append. */
-  async #crash({ power, after }: Extract<Step, { kind: "crash" }>): Promise<void> {
+  async #crash({ power, after, beside }: Extract<Step, { kind: "crash" }>): Promise<void> {
     let left = after;
     this.#disk.onCall = () => {
       if (left-- > 0) return;
       this.#down = true;
       throw new Error("down");
     };
-    for (const name of TOPICS) {
-      const append = { topic: name, count: 25, given: true, repeat: false, large: true };
-      if (!this.#down) await this.#append({ kind: "append", ...append });
-    }
+    const [a, b] = TOPICS as [string, string];
+    const appends = [a, b, a, a, a, b].map((topic): Append => {
+      return { kind: "append", topic, count: 25, given: true, repeat: false, large: true };
+    });
+    if (beside) await this.#appendBeside(appends);
+    for (const append of beside ? [] : appends) if (!this.#down) await this.#append(append);
     this.#down = false;
     this.#restart(power);
   }
