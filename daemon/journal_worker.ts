@@ -28,20 +28,32 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
   for (const syncer of [...syncers.values(), behind]) syncer.check();
+  if (call.op === "close") return close(store, behind);
+  if (call.op === "append" && call.early) {
+    const { requests, durability } = call;
+    if ((durability ?? opened.durability) === "always") {
+      const result = store.appendUnsynced(requests);
+      // As they are now: the next append may be in them when this one is synced.
+      const answer = { result, topics: rows(topicsOf(requests)) };
+      ready();
+      return behind.sync().then(() => answer);
+    }
+  }
+  const answer = answerTo(store, call);
+  // In the order of what was done: who learns of a topic from the answers would go back to what it was before.
+  return behind.busy ? behind.idle().then(() => answer) : answer;
+}, collectAtRest());
+
+function answerTo(
+  store: SqliteEventStore,
+  call: Exclude<StoreCall, { op: "open" | "close" }>,
+): StoreAnswer {
   switch (call.op) {
     case "append": {
-      const { requests, durability, early } = call;
-      const topics = new Set(requests.map((request) => request.topic));
-      if (early && (durability ?? opened.durability) === "always") {
-        const result = store.appendUnsynced(requests);
-        // As they are now: the next append may be in them when this one is synced.
-        const answer = { result, topics: rows(topics) };
-        ready();
-        return behind.sync().then(() => answer);
-      }
+      const { requests, durability } = call;
       const result = store.appendSync(requests, durability);
       syncerOf(durability)?.written();
-      return { result, topics: rows(topics) };
+      return { result, topics: rows(topicsOf(requests)) };
     }
     case "damaged":
       store.report(call.found);
@@ -54,10 +66,8 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     case "removeTopic":
       store.removeTopicSync(call.topic);
       return { result: undefined, topics: rows([call.topic]) };
-    case "close":
-      return close(store, behind);
   }
-}, collectAtRest());
+}
 
 async function close(store: SqliteEventStore, behind: WalSyncBehind): Promise<StoreAnswer> {
   for (const syncer of syncers.values()) syncer.close();
@@ -73,6 +83,10 @@ function syncerOf(asked: Durability | undefined): WalSyncer | undefined {
   let syncer = syncers.get(key);
   if (!syncer && (syncer = WalSyncer.for(path, key, reportError))) syncers.set(key, syncer);
   return syncer;
+}
+
+function topicsOf(requests: readonly { topic: string }[]): Set<string> {
+  return new Set(requests.map(({ topic }) => topic));
 }
 
 function rows(names: Iterable<string>): StoreAnswer["topics"] {

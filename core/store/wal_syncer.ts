@@ -82,6 +82,8 @@ export class WalSyncer {
 export class WalSyncBehind {
   readonly #file: Deno.FsFile;
   #last: Promise<void> = Promise.resolve();
+  /** Syncs that are asked for and not done. */
+  #under = 0;
   #failure: unknown;
 
   /** `path` is that of the database, which is open. */
@@ -93,19 +95,33 @@ export class WalSyncBehind {
   /** Resolves when all that is committed now survives a power cut. */
   sync(): Promise<void> {
     const before = this.#last;
+    this.#under++;
     const synced = (async () => {
-      await before;
-      this.check();
       try {
+        await before;
+        this.check();
         await this.#file.syncData();
       } catch (error) {
-        this.#failure = error;
+        this.#failure ??= error;
         throw error;
+      } finally {
+        this.#under--;
       }
     })();
     // Whoever comes next looks at the failure.
     this.#last = synced.catch(() => {});
     return synced;
+  }
+
+  /** True while one is under way. */
+  get busy(): boolean {
+    return this.#under > 0;
+  }
+
+  /** Resolves when those that were asked for until now are done, and answered. Throws what one failed with. */
+  async idle(): Promise<void> {
+    await this.#last;
+    this.check();
   }
 
   /** Throws what a sync failed with: after it nothing is taken any more. */
