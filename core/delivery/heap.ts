@@ -5,7 +5,7 @@
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #rank: (item: T) => number;
-  #line: T[] = [];
+  #line: (T | undefined)[] = [];
   /** The head of the line. */
   #at = 0;
 
@@ -39,8 +39,9 @@ export class Heap<T> {
 
   pop(): T | undefined {
     if (!this.#lineIsNext()) return this.#raise();
-    const item = this.#line[this.#at++];
-    // What was taken is let go: all at once at the end of the line, else when it is most of it.
+    const item = this.#line[this.#at];
+    // What was taken is let go at once; its place at the end of the line, or when such places are most of it.
+    this.#line[this.#at++] = undefined;
     if (this.#at === this.#line.length) {
       this.#line = [];
       this.#at = 0;

@@ -18,9 +18,14 @@ interface Timed {
 interface Ending {
   readonly expiry: Expiry;
   readonly leases: readonly (Lease | undefined)[];
+  /** How many there were. */
+  readonly count: number;
   /** Those before it have been settled, extended, or are being settled. */
   next: number;
 }
+
+/** So many leases that are over may be looked after, beside as many as are not. */
+const MOST_OVER = 16_384;
 
 /** The events at hand; see the head of this file. */
 export class Shelf {
@@ -30,7 +35,9 @@ export class Shelf {
   readonly #ready = new Heap<Entry>((entry) => entry.order);
   readonly #groups = new Map<string, KeyGroup>();
   readonly #due = new Heap<Timed>(({ at }) => at);
-  readonly #expiry = new Heap<Ending>(({ expiry }) => expiry.at);
+  #expiry = endings();
+  /** How many leases it looks after. */
+  #watched = 0;
   #order = 0;
   /** Bytes of the events that are not leased, and of those that are. */
   bufferedBytes = 0;
@@ -100,7 +107,7 @@ export class Shelf {
   expired(mono: number): Lease[] {
     const ended: Lease[] = [];
     for (let next = this.#nextExpiry(); next && next.expiry.at <= mono; next = this.#nextExpiry()) {
-      this.#expiry.pop();
+      this.#popExpiry();
       for (const lease of next.leases) if (lease && endsWith(lease, next.expiry)) ended.push(lease);
     }
     return ended;
@@ -108,8 +115,41 @@ export class Shelf {
 
   /** Looks at these leases again when they end, all at the same time. */
   watch(leases: readonly (Lease | undefined)[], expiry: Expiry): void {
-    if (leases.length > 0 && Number.isFinite(expiry.at)) {
-      this.#expiry.push({ expiry, leases, next: 0 });
+    if (leases.length === 0 || !Number.isFinite(expiry.at)) return;
+    this.#watch(leases, expiry);
+    if (this.#watched > 2 * this.leases.size + MOST_OVER) this.#unwatchEnded();
+  }
+
+  /** How many leases are looked after, those among them that are over. */
+  get watched(): number {
+    return this.#watched;
+  }
+
+  #watch(leases: readonly (Lease | undefined)[], expiry: Expiry): void {
+    const count = leases.length;
+    this.#expiry.push({ expiry, leases, count, next: 0 });
+    this.#watched += count;
+  }
+
+  #popExpiry(): void {
+    this.#watched -= this.#expiry.pop()!.count;
+  }
+
+  /** One that is held for a day must not hold all that ends later, and the events of it. */
+  #unwatchEnded(): void {
+    const before = this.#expiry;
+    this.#expiry = endings();
+    this.#watched = 0;
+    const seen = new Set<Lease>();
+    for (const { expiry, leases } of before) {
+      const held: Lease[] = [];
+      for (const lease of leases) {
+        // After a commit that was refused it is looked after twice.
+        if (!lease || !endsWith(lease, expiry) || seen.has(lease)) continue;
+        seen.add(lease);
+        held.push(lease);
+      }
+      if (held.length > 0) this.#watch(held, expiry);
     }
   }
 
@@ -269,10 +309,14 @@ export class Shelf {
         const lease = next.leases[next.next];
         if (lease && endsWith(lease, next.expiry)) return next;
       }
-      this.#expiry.pop();
+      this.#popExpiry();
     }
     return undefined;
   }
+}
+
+function endings(): Heap<Ending> {
+  return new Heap(({ expiry }) => expiry.at);
 }
 
 /** True when the lease is held by somebody until then. */

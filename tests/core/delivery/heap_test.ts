@@ -1,5 +1,7 @@
 /** What is least comes first, whatever came in order and what did not. */
 import assert from "node:assert/strict";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { Heap } from "../../../core/delivery/heap.ts";
 
@@ -38,4 +40,18 @@ Deno.test("Heap takes and gives long lines in order", () => {
   assert.equal(heap.pop(), 10);
   for (let n = 3000; n < 5000; n++) assert.equal(heap.pop(), n);
   assert.equal(heap.size, 0);
+});
+
+Deno.test("Heap holds on to nothing that it gave", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const heap = new Heap<{ n: number }>(({ n }) => n);
+  const taken: WeakRef<{ n: number }>[] = [];
+  for (let n = 0; n < 100; n++) heap.push({ n });
+  for (let n = 0; n < 50; n++) taken.push(new WeakRef(heap.pop()!));
+  return new Promise<void>((resolve) => setTimeout(resolve)).then(() => {
+    collect();
+    assert.equal(taken.filter((one) => one.deref() !== undefined).length, 0);
+    assert.equal(heap.size, 50);
+  });
 });

@@ -91,6 +91,35 @@ Deno.test("DeliveryQueue hands out and ends on behind answers that are over whil
   assert.equal(shelf.nextExpiryMono, Infinity);
 });
 
+Deno.test("DeliveryQueue looks after few leases that are over while one is held, and ends on time what is not", () => {
+  const bench = new Bench();
+  const { queue } = bench;
+  const take = (count: number) => {
+    for (let i = 0; i < count; i++) bench.publish(undefined);
+    bench.feed(count);
+    bench.lease(count);
+  };
+  take(1);
+  let refused: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    take(1000);
+    const tokens = bench.leases.slice(-1000).map(({ token }) => token);
+    assert.equal(queue.extend(tokens, 5000, bench.now).settled, 1000);
+    const last = i === 19;
+    bench.settle(tokens.slice(last ? 1 : 0).map((lease) => ({ lease, ack: true })), last);
+    if (last) refused = tokens;
+    else assert.equal(queue.leased, 1);
+    assert.ok(queue.shelf.watched <= 20_000, `${queue.shelf.watched}`);
+  }
+  for (let i = 0; i < 40; i++) {
+    bench.settle(refused.map((lease) => ({ lease, ack: true })), true);
+    assert.ok(queue.shelf.watched <= 20_000, `${queue.shelf.watched}`);
+  }
+  assert.deepEqual(queue.shelf.expired(4999).map(({ entry }) => entry.seq), [1]);
+  const ended = new Set(queue.shelf.expired(5000).map(({ token }) => token));
+  assert.deepEqual([...ended].sort(), refused.sort());
+});
+
 Deno.test("DeliveryQueue ends none of the leases that are being settled, and all when that was refused", () => {
   const bench = new Bench();
   for (let i = 0; i < 3; i++) bench.publish(undefined);
