@@ -113,7 +113,10 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
       if (!route.pipelined) await turn;
       await route.handle(request, reply);
     } catch (error) {
-      if (wentAway(error)) return; // nobody is left to answer
+      // Nobody is left to answer; a wait ends with the signal's own reason then.
+      if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
+        return;
+      }
       if (isUnexpected(error)) host.unexpected(error, `${raw.method} ${raw.url}`);
       sendError(reply, error);
     }

@@ -13,6 +13,7 @@ import type { Route } from "../../daemon/router.ts";
 import { listen } from "../../daemon/server.ts";
 import { newEvent } from "../core/store/conformance.ts";
 import { startDaemon } from "../helpers/daemon.ts";
+import { until } from "../helpers/evs.ts";
 import { MemoryDisk } from "../helpers/memory_disk.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { inFolder } from "../helpers/start.ts";
@@ -111,6 +112,22 @@ Deno.test("WalSyncer and FileEventStore tell at once of a sync by timer that fai
   assert.match(String(await failed.promise), /Input\/output error/);
   await assert.rejects(store.append([{ topic: "t", events: [newEvent()] }]), /Input\/output error/);
   await store.close();
+});
+
+Deno.test("daemon calls nothing unforeseen when a client goes away that waits for a position", async () => {
+  await using daemon = await startDaemon();
+  await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t" });
+  await daemon.publish("t", "x", 1);
+  const body = JSON.stringify({ topic: "t", seq: 1, waitMs: 60_000 });
+  const connection = await RawConnection.open(daemon.socket);
+  await connection.send(
+    head("POST /v1/subscriptions/s/processed", `content-length: ${body.length}`) + body,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 200)); // it has come, or nothing is shown
+  connection.close();
+  await until(async () => (await daemon.http("GET", "/v1/status")).json.connections === 1);
+  assert.match((await daemon.http("GET", "/metrics")).text, /^evs_errors_total 0$/m);
+  await daemon.stop();
 });
 
 Deno.test("daemon ends with an error by itself, and logs why, when a sync by timer fails and nobody publishes any more", async () => {
