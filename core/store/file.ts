@@ -63,6 +63,8 @@ const DEFAULT_LIMITS: SegmentLimits = { maxBytes: 128 * 1024 * 1024, maxAge: 86_
 const LOOK_AT_MOST = 100;
 /** Topics whose files are open. */
 const MOST_OPEN = 256;
+/** Topics of them whose files have a second descriptor, to be synced beside writes. */
+const MOST_BESIDE = 32;
 
 /**
  * A {@link JournalStore} in a folder.
@@ -86,6 +88,8 @@ export class FileEventStore implements JournalStore {
   readonly #topics: Topics;
   /** Topics whose files are open, in the order of their last use. */
   readonly #open = new Set<TopicWriter>();
+  /** Those of them, or that were, that may be synced beside writes. */
+  readonly #beside = new Set<TopicWriter>();
   readonly #late: LateSync;
   readonly #lookAtMost: number;
   readonly #onFailure: FileStoreOptions["onFailure"];
@@ -156,7 +160,8 @@ export class FileEventStore implements JournalStore {
     requests: readonly StoreRequest[],
     { durability = this.#durability, onWritten }: AppendOptions = {},
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
-    if (durability !== "always" || !onWritten) {
+    const topics = new Set(requests.map(({ topic }) => topic)).size;
+    if (durability !== "always" || !onWritten || topics > MOST_BESIDE) {
       return await this.#turns.take(() => this.#append(requests, durability));
     }
     const { synced, ...told } = await this.#turns.take(async () => {
@@ -201,10 +206,13 @@ export class FileEventStore implements JournalStore {
       written = [...touched].filter((writer) => writer.hasPending);
       // Files are closed only when no sync of them is under way.
       const ready = written.every((writer) => this.#open.has(writer) && writer.isReady(now));
-      if (!ready) await this.#turns.synced();
+      const fresh = beside ? written.filter((writer) => !this.#beside.has(writer)) : [];
+      const isFull = this.#beside.size + fresh.length > MOST_BESIDE;
+      if (!ready || isFull) await this.#turns.synced();
+      if (isFull) this.#closeBeside();
       await this.#context.checkpoint.strikeOff(written.map(({ view }) => view.name));
       for (const writer of written) this.#use(writer, now);
-      if (beside) { for (const writer of written) writer.prepareBeside(); }
+      if (beside) this.#prepareBeside(written);
       for (const writer of written) writer.write();
     } catch (error) {
       this.#takeBack(touched);
@@ -213,6 +221,18 @@ export class FileEventStore implements JournalStore {
       this.#context.rooms.reset();
     }
     return { outcomes, written };
+  }
+
+  #prepareBeside(writers: readonly TopicWriter[]): void {
+    for (const writer of writers) {
+      this.#beside.add(writer);
+      writer.prepareBeside();
+    }
+  }
+
+  #closeBeside(): void {
+    for (const writer of this.#beside) writer.closeBeside();
+    this.#beside.clear();
   }
 
   /** Makes the files of a topic ready, and closes those that were not used for long. */

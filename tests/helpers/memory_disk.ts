@@ -220,6 +220,7 @@ export class MemoryDisk implements Disk {
         if (!beside) this.#call({ op: "open", path });
         beside = true;
       },
+      closeBeside: () => void (beside = false),
       syncBeside: async () => {
         const written = node.written();
         syncing++;

@@ -126,6 +126,12 @@ export class ActiveSegment {
     this.#lines.prepareBeside();
   }
 
+  /** Gives it back. No such sync is under way. */
+  closeBeside(): void {
+    this.#index.closeBeside();
+    this.#lines.closeBeside();
+  }
+
   /** Resolves when all that counts now is synced; the next append may be written meanwhile. */
   async syncBeside(): Promise<void> {
     const end = this.#end;

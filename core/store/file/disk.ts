@@ -25,6 +25,8 @@ export interface DiskFile {
   prepareBeside(): void;
   /** Like `sync` for what was written before the call, while the file is written to. One at a time. */
   syncBeside(): Promise<void>;
+  /** Gives back what {@link prepareBeside} took. No such sync is under way. */
+  closeBeside(): void;
   /** The same; returns when it does. */
   syncNow(): void;
   close(): void;
@@ -202,8 +204,13 @@ class SystemFile implements DiskFile {
     return this.#beside!.syncData();
   }
 
-  close(): void {
+  closeBeside(): void {
     this.#beside?.close();
+    this.#beside = undefined;
+  }
+
+  close(): void {
+    this.closeBeside();
     this.#file.close();
   }
 

@@ -189,6 +189,11 @@ export class TopicWriter {
     this.#active!.prepareBeside();
   }
 
+  /** Gives it back. No such sync is under way. */
+  closeBeside(): void {
+    this.#active?.closeBeside();
+  }
+
   /** Resolves when what counts now is synced. An append may be written meanwhile where the topic {@link isReady}. */
   async syncBeside(): Promise<void> {
     this.#syncFolder();

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { decodeSlots } from "../../../../core/store/file/block.ts";
 import { FileEventStore } from "../../../../core/store/file.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
+import { inFolder } from "../../../helpers/start.ts";
 import { newEvent } from "../conformance.ts";
 
 const LINES = "/data/events/t/0000000000000001.ndjson";
@@ -74,6 +75,37 @@ Deno.test("FileEventStore writes an append while the one before is synced, and a
   assert.deepEqual(gated.calls, ["write", "sync 1", "write", "synced 1", "sync 2", "synced 2"]);
   await gated.store.close();
 });
+
+Deno.test("FileEventStore opens few files more for syncs beside writes, however many topics there are", async () => {
+  await inFolder(async (folder) => {
+    const store = new FileEventStore(`${folder}/events`);
+    const begun = openFiles();
+    const append = (topics: number[], beside: boolean) => {
+      const requests = topics.map((n) => ({ topic: `t${n}`, events: [newEvent()] }));
+      return store.appendTelling(requests, beside ? { onWritten: () => {} } : {});
+    };
+    const all = Array.from({ length: 100 }, (_, n) => n);
+    await append(all, true);
+    assert.equal(openFiles() - begun, 200, "too many topics at once to be synced beside");
+    for (let round = 0; round < 2; round++) {
+      const under: Promise<unknown>[] = [];
+      for (let n = 0; n < 100; n += 7) {
+        under.push(append(all.slice(n, n + 7), true));
+        if (under.length > 1) await under.shift();
+        // The syncs under way may have some of the runtime's own.
+        assert.ok(openFiles() - begun < 330, `${openFiles() - begun}`);
+      }
+      await Promise.all(under);
+    }
+    for (const n of all) assert.equal(store.head(`t${n}`).lastSeq, 3);
+    await store.close();
+    assert.ok(openFiles() < begun, "nor is any left open");
+  });
+});
+
+function openFiles(): number {
+  return [...Deno.readDirSync("/proc/self/fd")].length;
+}
 
 Deno.test("FileEventStore acknowledges nothing behind a sync that failed", async () => {
   const gated = new Gated();
