@@ -30,3 +30,16 @@ export function asStoreError(error: unknown): unknown {
   }
   return error;
 }
+
+/** The same where a store is opened: it is made first, and what a crash left is mended. */
+export function asOpenError(error: unknown, dir: string): unknown {
+  const known = asStoreError(error);
+  if (!(known instanceof CannotStoreError)) return error;
+  const [what, hint] = known.code === "store/disk-full"
+    ? ["the disk is full", "make room, then open it again"]
+    : ["no more files can be opened", "raise the limit of open files (ulimit -n)"];
+  return new CannotStoreError(
+    `${what}, and the store in ${dir} cannot be opened; nothing in it is lost`,
+    { code: known.code, cause: error, hint },
+  );
+}

@@ -10,6 +10,7 @@ import {
   UNFINISHED,
 } from "./layout.ts";
 import { Checkpoint } from "./checkpoint.ts";
+import { asOpenError } from "./faults.ts";
 import { type OpenedTopic, openTopic } from "./open_topic.ts";
 import { ViewTable } from "./view_table.ts";
 
@@ -40,7 +41,10 @@ export interface OpenOptions {
   lookAtMost: number;
 }
 
-/** Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then. */
+/**
+ * Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then; or `CannotStoreError` where there is
+ * no room to mend what a crash left: then it can be opened when there is.
+ */
 export function openStore(disk: Disk, dir: string, options: OpenOptions): OpenedStore {
   makeFolders(disk, dir);
   const lock = disk.lock(dir);
@@ -53,7 +57,7 @@ export function openStore(disk: Disk, dir: string, options: OpenOptions): Opened
     return { lock, ...openLocked(disk, dir, options) };
   } catch (error) {
     lock.close();
-    throw error;
+    throw asOpenError(error, dir);
   }
 }
 

@@ -135,7 +135,7 @@ class Run {
       }
       case "close":
         await this.#store.close();
-        this.#store = this.#open();
+        this.#openAgain();
         return this.#verify();
       case "kill":
         return this.#restart(false);
@@ -146,6 +146,17 @@ class Run {
         return this.#fault(step);
       case "crash":
         return await this.#crash(step);
+    }
+  }
+
+  /** Where there is no room to mend what was left, that is said, and there is when the disk has room. */
+  #openAgain(): void {
+    try {
+      this.#store = this.#open();
+    } catch (error) {
+      if (!(error instanceof CannotStoreError)) throw error;
+      this.#disk.onCall = undefined;
+      this.#store = this.#open();
     }
   }
 
