@@ -150,7 +150,8 @@ function scannerMessage(error: ArgumentScannerError): string {
 
 async function unknownVerb(word: string): Promise<InvalidArgumentError> {
   const { nearest } = await load<typeof import("../core/suggest.ts")>("../core/suggest.ts");
-  const near = nearest(word, [...routes.keys()]).map((name) => `\`${name}\``);
+  const words = word === "version" ? ["--version"] : nearest(word, [...routes.keys()]);
+  const near = words.map((name) => `\`${name}\``);
   return new InvalidArgumentError(`\`evs ${word}\` is no command${didYouMean(near)}`, {
     code: "argument/unknown-command",
     hint: "evs --help",

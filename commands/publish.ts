@@ -1,6 +1,7 @@
 /** `evs publish`: one event, or a stream of them. */
 import type { PublishQuery } from "../core/client/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/errors.ts";
+import { osWords } from "../core/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
@@ -206,7 +207,7 @@ async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8
     if (error instanceof EventRefusedError) throw error;
     const reason = error instanceof Deno.errors.NotFound
       ? "is not there"
-      : `cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      : `cannot be read: ${osWords(error)}`;
     throw new InvalidArgumentError(`the file ${path} ${reason}`, {
       code: "argument/unreadable-file",
       details: { path },

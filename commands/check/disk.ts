@@ -1,9 +1,9 @@
 /** `evs check disk`: is there room for more events? */
 import { formatBytes, parseBytes } from "../../core/duration.ts";
-import { CannotStoreError, InvalidArgumentError } from "../../core/errors.ts";
+import { CannotStoreError } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
-import { assertLimits, levelOf, runCheck } from "./report.ts";
+import { assertLimits, levelOf, runCheck, wrongUsage } from "./report.ts";
 
 /** A share of the disk, or bytes. */
 type Room = { percent: number } | { bytes: number };
@@ -33,12 +33,7 @@ export const disk = verb<DiskFlags, []>({
   async run(this: EvsContext, { warn, crit }: DiskFlags): Promise<void> {
     const inPercent = "percent" in warn;
     if (inPercent !== "percent" in crit) {
-      throw new InvalidArgumentError(
-        "--warn and --crit are both shares (10%) or both sizes (5GiB)",
-        {
-          code: "argument/usage",
-        },
-      );
+      throw wrongUsage("--warn and --crit are both shares (10%) or both sizes (5GiB)");
     }
     const limits = { warn: amount(warn), crit: amount(crit) };
     assertLimits(limits, "low");

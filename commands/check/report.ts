@@ -42,11 +42,19 @@ export function levelOf(value: number, { warn, crit }: Limits, worse: "high" | "
 /** Limits that contradict each other are a mistake in the command line. */
 export function assertLimits({ warn, crit }: Limits, worse: "high" | "low"): void {
   if (worse === "high" ? warn <= crit : warn >= crit) return;
-  throw new EvsError(
+  throw wrongUsage(
+    `--warn (${warn}) comes before --crit (${crit})${
+      worse === "high" ? "" : " as what is left falls"
+    }: it is the ${worse === "high" ? "lower" : "higher"} of the two`,
+  );
+}
+
+/** A wrong command line. The 2 of other commands would be read as CRITICAL. */
+export function wrongUsage(message: string, hint = "evs check --help"): EvsError {
+  return new EvsError(
     { code: "argument/usage", status: 400, exit: LEVELS.indexOf("UNKNOWN") },
-    `--warn (${warn}) comes before --crit (${crit}): it is the ${
-      worse === "high" ? "lower" : "higher"
-    } of the two`,
+    message,
+    { hint },
   );
 }
 
@@ -66,7 +74,8 @@ export async function runCheck(context: EvsContext, look: () => Promise<Finding>
     finding = await look();
   } catch (error) {
     // The command line is answered as everywhere; a daemon that is not there is what a check is for.
-    if (!(error instanceof EvsError) || error instanceof InvalidArgumentError) throw error;
+    if (!(error instanceof EvsError)) throw error;
+    if (error instanceof InvalidArgumentError) throw wrongUsage(error.message, error.hint);
     const level = error instanceof NoDaemonError ? "CRITICAL" : "UNKNOWN";
     finding = { level, words: error.message, measures: {} };
   }

@@ -22,6 +22,8 @@ export async function removeChosen(
     }
     reply = await client.removeDeadLetters(chosen);
   }
+  // Where nothing matched, nothing was left to do: the count alone was no dry run.
+  reply = { ...reply, dryRun };
   if (!context.forPeople) context.printJson(reply);
   else if (reply.count === 0) context.print("No dead letters match: nothing to remove.");
   else if (dryRun) context.print(`Would remove: ${countOf(reply)}.`);

@@ -96,9 +96,15 @@ export function selection(
   };
 }
 
-/** Throws when nothing was selected: that everything is meant must be said. */
+/** Throws when nothing was selected, for that everything is meant must be said, or when all and some were. */
 export function assertSelected(chosen: DeadLetterAction, what: string): void {
-  if (Object.keys(chosen).length > 0) return;
+  const given = Object.keys(chosen).length;
+  if (chosen.all && given > 1) {
+    throw new InvalidArgumentError("--all goes without ids and filters", {
+      hint: `leave --all out: the ${chosen.ids ? "ids" : "filters"} say which`,
+    });
+  }
+  if (given > 0) return;
   throw new InvalidArgumentError(`which dead letters? Give ids, filters, or --all`, {
     hint: `evs dlq ${what} --all --dry-run says how many that is; without --dry-run it is done`,
   });

@@ -5,7 +5,8 @@
  * not in it. Databases are copied by SQLite's online backup (one snapshot each); of the file store, what only grows is
  * copied in the order in which a reader trusts it. The copy is looked through before it becomes the backup.
  */
-import { ConflictError, DataDirError } from "../errors.ts";
+import { CannotStoreError, ConflictError, DataDirError } from "../errors.ts";
+import { osWords } from "../os_error.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/copy_database.ts";
 import { ACCEPTED_FILE } from "../store/file/layout.ts";
@@ -39,7 +40,7 @@ export async function makeBackup(options: BackupOptions): Promise<Manifest> {
     });
   }
   const staging = `${file}.part-${Deno.pid}`;
-  Deno.mkdirSync(staging, { mode: 0o700 });
+  makeStaging(staging, file);
   try {
     const paths = await copyAll(dataDir, staging);
     if (paths.length === 0) {
@@ -117,6 +118,23 @@ function copyIfThere(from: string, to: string): boolean {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
+  }
+}
+
+/** The folder beside the backup. What is refused is told of the file that was asked for: nobody knows of this folder. */
+function makeStaging(staging: string, file: string): void {
+  try {
+    Deno.mkdirSync(staging, { mode: 0o700 });
+  } catch (cause) {
+    const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+    const wrongPlace = [NotFound, NotADirectory, PermissionDenied].some((kind) =>
+      cause instanceof kind
+    );
+    throw new CannotStoreError(`cannot write ${file}: ${osWords(cause)}`, {
+      code: "system/refused",
+      ...(wrongPlace ? { hint: "choose a folder that is there and that you may write to" } : {}),
+      cause,
+    });
   }
 }
 

@@ -71,6 +71,13 @@ Deno.test("evs restore leaves everything as it is where a daemon runs, data is t
   const again = await evs(["backup", file], { at: daemon });
   assert.equal(again.code, 3);
   assert.match(again.stderr, /is there already; it was left as it is/);
+  const nowhere = await evs(["backup", `${daemon.folder}/none/backup.tar`], { at: daemon });
+  assert.equal(nowhere.code, 7);
+  assert.equal(
+    nowhere.stderr,
+    `evs: cannot write ${daemon.folder}/none/backup.tar: no such file or directory\n` +
+      "  try: choose a folder that is there and that you may write to\n",
+  );
   await daemon.publish("t", "x", "second");
 
   const running = await evs(["restore", file, "--force"], { at: daemon });

@@ -137,6 +137,10 @@ Deno.test("evs without a home folder asks where the data dir is, and evs with ne
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^evs: HOME is not set.*\n {2}try: set EVS_DATA_DIR/);
   }
+  // As a monitoring system starts it, where a 2 would be CRITICAL.
+  const check = await run(["check", "lag", "--warn", "1", "--crit", "2"]);
+  assert.equal(check.code, 3, check.stderr);
+  assert.match(check.stderr, /^evs: HOME is not set.*\n {2}try: set EVS_DATA_DIR/);
   assert.equal((await run(["with", "--", "true"])).code, 0);
   assert.equal((await run(["status"], { EVS_DATA_DIR: "/nonexistent" })).code, 5);
 });

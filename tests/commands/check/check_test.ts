@@ -69,7 +69,21 @@ Deno.test("evs check ends like a plug-in, and [alert] marks the status and the m
   assert.equal(room.code, 0, room.stdout);
   assert.match(room.stdout, /^OK - .* free at /);
   assert.equal((await check("disk", "--warn", "100%", "--crit", "100%")).code, 2);
-  assert.equal((await check("disk", "--warn", "5%", "--crit", "1GiB")).code, 2);
+  const mixed = await check("disk", "--warn", "5%", "--crit", "1GiB");
+  assert.equal(mixed.code, 3, "a wrong command line is UNKNOWN");
+  assert.match(
+    mixed.stderr,
+    /are both shares \(10%\) or both sizes \(5GiB\)\n {2}try: evs check --help\n/,
+  );
+  const turned = await check("disk", "--warn", "5%", "--crit", "20%");
+  assert.equal(turned.code, 3);
+  assert.match(
+    turned.stderr,
+    /--warn \(5\) comes before --crit \(20\) as what is left falls: it is the higher of the two\n {2}try: evs check --help\n/,
+  );
+  const high = await check("dlq", "--warn", "9", "--crit", "3");
+  assert.equal(high.code, 3);
+  assert.match(high.stderr, /--warn \(9\) comes before --crit \(3\): it is the lower of the two\n/);
   const unknown = await check("dlq", "--warn", "1", "--crit", "3", "--subscription", "nobody");
   assert.deepEqual([unknown.code, unknown.stdout.split(" ")[0]], [3, "UNKNOWN"]);
 

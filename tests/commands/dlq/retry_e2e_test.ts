@@ -91,6 +91,15 @@ Deno.test("dlq means the same age by --before in every command", async () => {
   }
 });
 
+Deno.test("dlq purge calls itself a dry run only when it was asked for one, with nothing to remove too", async () => {
+  await using at = await startDaemon();
+  for (const [args, dryRun] of [[["--yes"], false], [["--dry-run"], true]] as const) {
+    const { code, stdout } = await evs(["dlq", "purge", ...args, "--json"], { at });
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(stdout), { count: 0, dryRun, bySubscription: {} });
+  }
+});
+
 Deno.test("dlq retry, remove and purge of a subscription that is not there name those that are, and do nothing", async () => {
   await using at = await daemonWithDead();
   await at.http("PUT", "/v1/subscriptions/mailer", { topic: "t" });
