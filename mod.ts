@@ -144,6 +144,7 @@ export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
 export { SqliteEventStore, type SqliteStoreOptions } from "./core/store/sqlite.ts";
 export {
+  type AppendOptions,
   type AppendOutcome,
   type AppendRequest,
   type EventQuery,
