@@ -1,6 +1,7 @@
 /** `evs daemon start`: a daemon in the background. */
 import { NoDaemonError } from "../../core/errors.ts";
 import type { StatusReply } from "../../core/client/protocol.ts";
+import { parseDurability } from "../../core/store/durability.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
@@ -24,6 +25,7 @@ async function startInBackground(this: EvsContext, flags: LaunchFlags): Promise<
     const { pid, socket, dataDir } = running;
     if (!this.forPeople) this.printJson({ started: false, pid, socket, dataDir });
     this.say(`the daemon runs already (pid ${pid}) at ${socket}`);
+    for (const words of notTaken(flags, running)) this.say(words);
     return;
   }
   const launch = launchOptions(this.paths, flags);
@@ -31,6 +33,24 @@ async function startInBackground(this: EvsContext, flags: LaunchFlags): Promise<
   child.unref();
   if (!this.forPeople) this.printJson({ started: true, pid, socket, dataDir: launch.dataDir });
   this.say(`the daemon serves (pid ${pid}) at ${socket}; data in ${launch.dataDir}`);
+}
+
+/** Each flag that the daemon which runs already was not started with. Pure. Throws where a durability is none. */
+export function notTaken(
+  { store, durability }: LaunchFlags,
+  running: Pick<StatusReply, "store" | "durability">,
+): string[] {
+  const asked = {
+    store,
+    durability: durability === undefined ? undefined : parseDurability(durability),
+  };
+  return (["store", "durability"] as const)
+    .filter((name) => asked[name] !== undefined && asked[name] !== running[name])
+    .map((name) =>
+      `--${name} ${asked[name]} was not taken over: it runs with ${
+        running[name]
+      }; evs daemon stop ends it`
+    );
 }
 
 /** The daemon that answers at the socket, if one does. */

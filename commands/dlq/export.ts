@@ -4,7 +4,14 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { readDetails } from "./details.ts";
-import { type FilterFlags, filterFlags, idArguments, listQuery, selection } from "./selection.ts";
+import {
+  type FilterFlags,
+  filterFlags,
+  idArguments,
+  listQuery,
+  noneFound,
+  selection,
+} from "./selection.ts";
 
 export const exportCommand = verb<FilterFlags, string[]>({
   brief: "Print dead letters whole, for import",
@@ -62,5 +69,5 @@ async function exportDeadLetters(
     }
     after = response.headers.get("evs-next") || undefined;
   } while (after !== undefined);
-  if (count === 0) this.note("no dead letters");
+  if (count === 0) this.note(noneFound(chosen));
 }

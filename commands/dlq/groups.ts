@@ -2,7 +2,7 @@
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { age } from "../terminal/age.ts";
-import { type FilterFlags, filterFlags, listQuery, selection } from "./selection.ts";
+import { type FilterFlags, filterFlags, listQuery, noneFound, selection } from "./selection.ts";
 
 export const groups = verb<FilterFlags, []>({
   brief: "Count dead letters by cause",
@@ -23,7 +23,8 @@ export const groups = verb<FilterFlags, []>({
 async function groupDeadLetters(this: EvsContext, flags: FilterFlags): Promise<void> {
   const now = this.clock.now();
   const client = await this.client();
-  const found = await client.deadLetterGroups(listQuery(selection(flags, { ids: [], now })));
+  const chosen = selection(flags, { ids: [], now });
+  const found = await client.deadLetterGroups(listQuery(chosen));
   await this.printRows(found, (group) => ({
     count: group.count,
     reason: group.reason,
@@ -32,5 +33,5 @@ async function groupDeadLetters(this: EvsContext, flags: FilterFlags): Promise<v
     subscriptions: group.subscriptions.join(", "),
     example: `${group.example.subscription}:${group.example.id}`,
   }), { below: "reason", drop: ["first", "example"] });
-  if (found.length === 0) this.note("no dead letters");
+  if (found.length === 0) this.note(noneFound(chosen));
 }

@@ -110,6 +110,13 @@ export function assertSelected(chosen: DeadLetterAction, what: string): void {
   });
 }
 
+/** What is said of an empty answer: behind a filter, a mistyped name too, there may be others. */
+export function noneFound(chosen: DeadLetterAction): string {
+  return Object.keys(chosen).length === 0
+    ? "no dead letters"
+    : "no dead letters match; without the filters: evs dlq list";
+}
+
 /** The filters of a selection as the query of the list, which takes no ids. */
 export function listQuery(
   chosen: DeadLetterAction,

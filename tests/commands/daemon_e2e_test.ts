@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { notTaken } from "../../commands/daemon/start.ts";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";
 
@@ -29,6 +30,14 @@ Deno.test("daemon start returns although its output is captured, and stop waits 
       0,
       { started: false, pid, socket, dataDir: at.dataDir },
     ]);
+    assert.equal(again.stderr, `the daemon runs already (pid ${pid}) at ${socket}\n`);
+    const same = ["--store", "sqlite", "--durability", "always"];
+    assert.equal((await evs(["daemon", "start", ...same], { at })).stderr, again.stderr);
+    const other = await evs(["daemon", "start", "--store", "file"], { at });
+    assert.deepEqual([other.code, other.stderr], [
+      0,
+      `${again.stderr}--store file was not taken over: it runs with sqlite; evs daemon stop ends it\n`,
+    ]);
     assert.equal(JSON.parse((await evs(["daemon", "status"], { at })).stdout).pid, pid);
 
     const logs = await evs(["daemon", "logs", "-n", "5"], { at });
@@ -38,6 +47,16 @@ Deno.test("daemon start returns although its output is captured, and stop waits 
     assert.equal(await isAlive(pid), false);
     await assert.rejects(Deno.lstat(at.socket), Deno.errors.NotFound);
   });
+});
+
+Deno.test("notTaken names only what a running daemon was not started with, however it was written", () => {
+  const running = { store: "file", durability: "interval:1000" } as const;
+  assert.deepEqual(notTaken({}, running), []);
+  assert.deepEqual(notTaken({ store: "file", durability: "interval:1s" }, running), []);
+  assert.deepEqual(notTaken({ durability: "os" }, running), [
+    "--durability os was not taken over: it runs with interval:1000; evs daemon stop ends it",
+  ]);
+  assert.throws(() => notTaken({ durability: "often" }, running), /durability is always, os or/);
 });
 
 Deno.test("daemon start says why in the daemon's own words when it cannot", async () => {

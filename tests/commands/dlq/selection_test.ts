@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { addReplies, assertFound, countOf } from "../../../commands/dlq/outcome.ts";
 import { pace, parseRate } from "../../../commands/dlq/retry.ts";
-import { assertSelected, listQuery, selection } from "../../../commands/dlq/selection.ts";
+import {
+  assertSelected,
+  listQuery,
+  noneFound,
+  selection,
+} from "../../../commands/dlq/selection.ts";
 import { describeDeadLetter } from "../../../commands/dlq/show.ts";
 import { palette } from "../../../commands/terminal/colour.ts";
 import { InvalidArgumentError, NotFoundError } from "../../../core/errors.ts";
@@ -16,6 +21,12 @@ Deno.test("selection holds only what was given", () => {
   const ages = selection({ since: 3_000, before: 1_000 }, { ids: [], now: 5_000 });
   assert.deepEqual(ages, { since: 2_000, before: 4_000 });
   assert.deepEqual(listQuery(ages).before, 4_000);
+});
+
+Deno.test("noneFound says that there may be others when there was a filter", () => {
+  assert.equal(noneFound(selection({}, { ids: [], now: 0 })), "no dead letters");
+  const mistyped = selection({ subscription: "mailr" }, { ids: [], now: 0 });
+  assert.equal(noneFound(mistyped), "no dead letters match; without the filters: evs dlq list");
 });
 
 Deno.test("assertSelected refuses when nothing was selected", () => {
