@@ -4,10 +4,9 @@
  * for a retry runs while nobody asks.
  */
 import { ClosedError, type EvsError } from "../errors.ts";
-import { type Event, type NewEvent, toEvent } from "../event.ts";
+import type { Event, NewEvent, StoredEvent } from "../event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
-import { commitEvents } from "../tail.ts";
 import { Committer, type Ledger } from "./committer.ts";
 import {
   AGAIN_MS,
@@ -21,6 +20,8 @@ import {
   PAGES_A_TURN,
   readNext,
   type Waiter,
+  wantedOf,
+  wantsType,
   WINDOW,
 } from "./driver_parts.ts";
 import type { Now } from "./entry.ts";
@@ -44,6 +45,7 @@ export class SubscriptionDriver {
   readonly #ahead = new ReadAhead({
     lacks: (events) => this.queue.shelf.buffered < events && this.#canRead(),
     read: () => this.#readPage(),
+    failed: (error) => this.#readFailed(error),
   });
   #reading = false;
   #timer: { at: number; cancel(): void } | undefined;
@@ -123,26 +125,31 @@ export class SubscriptionDriver {
     this.serve();
   }
 
+  /** Whoever asks next reads it again; who waits already could not be told that it fails. */
+  #readFailed(untold?: unknown): void {
+    if (untold) this.#context.onError(untold, `reading ahead for ${this.record.name}`);
+    if (this.#waiters.length > 0) return;
+    for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+  }
+
   /** Events have been stored, or handed on. */
   committed(commit: Commit): void {
     if (this.#closed) return;
     if (commit.ephemeral) {
-      for (const event of commitEvents(commit, commit.events ?? [])) {
-        if (!this.#wants(event.type)) continue;
-        const copy = { ...event, payload: event.payload.slice() };
-        if (this.#filter && !this.#filter(toEvent(copy))) continue;
-        this.queue.feedEphemeral(copy, WINDOW);
+      for (const event of this.#wantedOf(commit, commit.events ?? [])) {
+        this.queue.feedEphemeral(event, WINDOW);
       }
     } else {
       this.addTopic(commit.topic, 1);
       const lane = this.queue.lanes.get(commit.topic)!;
       lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
-      const { events } = commit;
       if (
-        events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
-        this.#filterReady && fitsWindow(this.queue.shelf, events)
+        commit.events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
+        this.#filterReady && fitsWindow(this.queue.shelf, commit.events)
       ) {
-        this.#feedCommit(commit, events);
+        const wanted = this.#wantedOf(commit, commit.events);
+        this.queue.feed(commit.topic, { events: wanted, next: commit.lastSeq + 1 });
+        this.#flushSoon();
       } else {
         this.#behind.add(commit.topic);
       }
@@ -152,21 +159,11 @@ export class SubscriptionDriver {
 
   /** True when the subscription's settings let the event through. */
   wants(event: Event): boolean {
-    return this.#wants(event.type) && (!this.#filter || this.#filter(event));
+    return wantsType(this.queue.settings, event.type) && (!this.#filter || this.#filter(event));
   }
 
-  #wants(type: string): boolean {
-    const { eventTypes } = this.queue.settings;
-    return eventTypes.length === 0 || eventTypes.includes(type);
-  }
-
-  #feedCommit(commit: Commit, stored: readonly NewEvent[]): void {
-    const events = commitEvents(commit, stored)
-      .filter(({ type }) => this.#wants(type))
-      .map((event) => ({ ...event, payload: event.payload.slice() }))
-      .filter((event) => !this.#filter || this.#filter(toEvent(event)));
-    this.queue.feed(commit.topic, { events, next: commit.lastSeq + 1 });
-    this.#flushSoon();
+  #wantedOf(commit: Commit, stored: readonly NewEvent[]): StoredEvent[] {
+    return wantedOf(commit, stored, { settings: this.queue.settings, filter: this.#filter });
   }
 
   /** Events, as soon as there are some; none when the wait is over. */
@@ -195,7 +192,12 @@ export class SubscriptionDriver {
         },
       };
       this.#waiters.push(waiter);
-      this.serve();
+      try {
+        this.serve();
+      } catch (error) {
+        waiter.fail(error);
+        return this.#readFailed();
+      }
       if (!this.#waiters.includes(waiter)) return;
       if (wait.signal?.aborted) return stop();
       wait.signal?.addEventListener("abort", stop, { once: true });
@@ -207,20 +209,17 @@ export class SubscriptionDriver {
 
   /** Settles deliveries; resolves when that is durable. */
   settle(items: readonly Settlement[]): Promise<Outcome[]> {
-    if (this.#closed) return Promise.reject(this.#gone());
-    return this.#committer.settle(items);
+    return this.#closed ? Promise.reject(this.#gone()) : this.#committer.settle(items);
   }
 
   /** Commits what `make` decides when its turn comes. */
   plan<T>(make: () => Plan<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(this.#gone());
-    return this.#committer.plan(make);
+    return this.#closed ? Promise.reject(this.#gone()) : this.#committer.plan(make);
   }
 
   /** Nothing of the subscription is committed until `action` has ended. Whoever holds several does so by their names. */
   hold<T>(action: () => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(this.#gone());
-    return this.#committer.hold(action);
+    return this.#closed ? Promise.reject(this.#gone()) : this.#committer.hold(action);
   }
 
   /** Where it keeps what must last. */
@@ -305,7 +304,7 @@ export class SubscriptionDriver {
     const head = store.head(topic);
     this.#look(topic);
     if (lane.readNext > head.lastSeq) return;
-    const { eventTypes } = this.queue.settings;
+    const { settings: { eventTypes } } = this.queue;
     this.queue.feed(topic, readNext(store, lane, { head, eventTypes, filter: this.#filter }));
     if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
     this.#flushSoon();

@@ -1,8 +1,10 @@
 /** What a driver of deliveries is given, and what is asked of it. */
 import type { Clock } from "../clock.ts";
 import { InternalError } from "../errors.ts";
-import type { Event, StoredEvent } from "../event.ts";
+import { type Event, type NewEvent, type StoredEvent, toEvent } from "../event.ts";
 import { select } from "../replay.ts";
+import { commitEvents } from "../tail.ts";
+import type { Commit } from "../store/journal.ts";
 import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
 import type { Ledger } from "./committer.ts";
 import type { TopicLane } from "./entry.ts";
@@ -59,6 +61,29 @@ function readEvents(
   }
   const page = store.readPage(topic, query);
   return { events: select(page.events, filter), next: page.next };
+}
+
+/** True when the settings let events of the type through. */
+export function wantsType(
+  { eventTypes }: { eventTypes: readonly string[] },
+  type: string,
+): boolean {
+  return eventTypes.length === 0 || eventTypes.includes(type);
+}
+
+/** Copies of the events of a commit that settings and filter let through. */
+export function wantedOf(
+  commit: Commit,
+  stored: readonly NewEvent[],
+  { settings, filter }: {
+    settings: { eventTypes: readonly string[] };
+    filter: ((event: Event) => boolean) | undefined;
+  },
+): StoredEvent[] {
+  return commitEvents(commit, stored)
+    .filter(({ type }) => wantsType(settings, type))
+    .map((event) => ({ ...event, payload: event.payload.slice() }))
+    .filter((event) => !filter || filter(toEvent(event)));
 }
 
 /** True when more may be read ahead of the consumers, beside what is there. */

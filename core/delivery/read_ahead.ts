@@ -7,13 +7,20 @@
 export class ReadAhead {
   readonly #lacks: (events: number) => boolean;
   readonly #read: () => void;
+  readonly #failed: (error: unknown) => void;
   #taken = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `lacks` tells whether fewer events than this are at hand, and there is room to read more. */
-  constructor(on: { lacks(events: number): boolean; read(): void }) {
+  /**
+   * `lacks` tells whether fewer events than this are at hand, and there is room to read more. `failed` is told what a read
+   * threw, for nobody waits for it: the lease that needs the page will meet it again.
+   */
+  constructor(
+    on: { lacks(events: number): boolean; read(): void; failed(error: unknown): void },
+  ) {
     this.#lacks = (events) => on.lacks(events);
     this.#read = () => on.read();
+    this.#failed = (error) => on.failed(error);
   }
 
   /** So many events were just handed out together: the next lease will be like this one. */
@@ -26,7 +33,11 @@ export class ReadAhead {
     if (this.#timer !== undefined || !this.#lacks(this.#taken)) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      if (this.#lacks(this.#taken)) this.#read();
+      try {
+        if (this.#lacks(this.#taken)) this.#read();
+      } catch (error) {
+        this.#failed(error);
+      }
     }, 0);
   }
 

@@ -8,8 +8,11 @@ import type { PageQuery } from "../../../core/store/store.ts";
 
 class CountingStore extends MemoryEventStore {
   reads = 0;
+  /** What reads fail with. */
+  fault: Error | undefined;
   override readPage(topic: string, query: PageQuery) {
     this.reads++;
+    if (this.fault) throw this.fault;
     return super.readPage(topic, query);
   }
 }
@@ -30,10 +33,14 @@ async function rig(
     broker: EventBroker;
     lease(max: number): Promise<{ tokens: string[]; seqs: number[] }>;
     open(): void;
+    /** Failures that nobody waited for. */
+    told: unknown[];
   }) => Promise<void>,
 ): Promise<void> {
   const [store, state] = [new CountingStore(), new SlowState()];
-  const broker = new EventBroker({ eventStore: store, state });
+  const told: unknown[] = [];
+  const onError = (error: unknown) => void told.push(error);
+  const broker = new EventBroker({ eventStore: store, state, onError });
   const lease = async (max: number) => {
     const { deliveries } = await broker.subscriptions.lease("s", { max }, { consumer: "c" });
     return {
@@ -46,7 +53,7 @@ async function rig(
     await broker.subscriptions.put("s", { topic: "t", from: "start" });
     const { promise, resolve } = Promise.withResolvers<void>();
     state.gate = promise;
-    await body({ store, broker, lease, open: resolve });
+    await body({ store, broker, lease, open: resolve, told });
     resolve();
   } finally {
     await broker.close();
@@ -95,4 +102,19 @@ Deno.test("SubscriptionDriver reads nothing more once it is closed", () =>
     open();
     assert.equal((await acked).settled, 1000);
     await closed;
+  }));
+
+Deno.test("SubscriptionDriver outlives a read that fails, ahead or for a lease, and reads it again", () =>
+  rig(async ({ store, broker, lease, open, told }) => {
+    const first = await lease(1000);
+    const acked = broker.subscriptions.ack("s", first.tokens);
+    store.fault = new Error("too many open files");
+    await turns();
+    assert.deepEqual(told, [store.fault], "nobody waits for what is read ahead");
+    await assert.rejects(lease(1000), store.fault);
+    store.fault = undefined;
+    const second = await lease(1000);
+    assert.deepEqual(second.seqs, Array.from({ length: 1000 }, (_, i) => 1001 + i));
+    open();
+    assert.equal((await acked).settled, 1000);
   }));
