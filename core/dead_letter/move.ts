@@ -47,7 +47,11 @@ async function commitTogether(
     const lasting = moves.filter(({ driver }) => driver.ledger.lasts);
     await state.commit(lasting.flatMap(({ plan }) => plan.changes));
   } catch (error) {
-    for (const { plan } of moves) plan.rollback();
+    for (const { driver, plan } of moves) {
+      plan.rollback();
+      // What was taken out of the way is read again.
+      driver.reread();
+    }
     throw error;
   }
   for (const { driver, plan } of moves) {

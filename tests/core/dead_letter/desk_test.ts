@@ -129,6 +129,9 @@ Deno.test("DeadLetterDesk.retry that is refused leaves an event where a seek had
   await using broker = new EventBroker({ state });
   await kill(broker, "s", [1, 2]);
   await broker.subscriptions.seek("s", { to: "start" });
+  // Now they are read, and at hand.
+  const { deliveries } = await broker.subscriptions.lease("s", { max: 1 }, { consumer: "c" });
+  await broker.subscriptions.release("s", deliveries.map(({ token }) => token));
   refuses = true;
   await assert.rejects(broker.deadLetters.retry({ all: true }), CannotStoreError);
   refuses = false;
