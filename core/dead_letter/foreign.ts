@@ -58,5 +58,11 @@ export async function adopt(
       error: entry.error,
     }],
   };
-  await driver.plan(() => planAdopt(driver.queue, isWanted() ? [record] : [], driver.now()));
+  try {
+    await driver.plan(() => planAdopt(driver.queue, isWanted() ? [record] : [], driver.now()));
+  } catch (error) {
+    // What was taken out of the way is read again.
+    driver.reread();
+    throw error;
+  }
 }
