@@ -120,7 +120,7 @@ export async function isAlive(pid: number): Promise<boolean> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     // The process ended between open and read.
-    if (error instanceof Error && "code" in error && error.code === "ESRCH") return false;
+    if (error instanceof Error && /\(os error 3\)/.test(error.message)) return false;
     throw error;
   }
 }
