@@ -73,7 +73,7 @@ for (const store of STORES) {
     const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
     {
       // A slow disk: an acknowledgement that does not wait for it is sure to be early.
-      const slow = ["-e", "inject=fdatasync:delay_enter=10000"];
+      const slow = ["-e", "inject=fdatasync:delay_enter=100000"];
       const wrapper = [...strace(file, 2 * PUBLISHERS * LARGE.bytes), ...slow];
       await using daemon = await startDaemon({ store, wrapper });
       const markers = await publishMarked(daemon, LARGE);
