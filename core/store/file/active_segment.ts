@@ -25,6 +25,8 @@ export interface KnownSegment {
   /** Slots in use, the header among them. */
   slots: number;
   syncedEnd: number;
+  /** This process wrote the last block, and may extend it. What an earlier one left may have been damaged since. */
+  ours: boolean;
 }
 
 /** See the head of this file. */
@@ -37,6 +39,7 @@ export class ActiveSegment {
   #end: number;
   #last: Block | undefined;
   #syncedEnd: number;
+  #ours: boolean;
   #pending: { blocks: Block[]; end: number; slotsWritten: boolean } | undefined;
 
   private constructor(files: { lines: DiskFile; index: DiskFile }, known: KnownSegment) {
@@ -48,6 +51,7 @@ export class ActiveSegment {
     this.#end = known.end;
     this.#last = known.last;
     this.#syncedEnd = known.syncedEnd;
+    this.#ours = known.ours;
   }
 
   /** Makes an empty one. The folder is still to be synced. */
@@ -68,7 +72,7 @@ export class ActiveSegment {
       disk.remove(`${folder}/${segmentFile(firstSeq, "index")}`);
       throw error;
     }
-    const known = { firstSeq, end: 0, last: undefined, slots: 1, syncedEnd: 0 };
+    const known = { firstSeq, end: 0, last: undefined, slots: 1, syncedEnd: 0, ours: true };
     return new ActiveSegment({ lines, index }, known);
   }
 
@@ -96,7 +100,7 @@ export class ActiveSegment {
   /** Writes an append; it counts when {@link commit} is called. */
   write(runs: readonly Run[], now: number): void {
     const blocks = blocksOfRuns(runs, {
-      last: this.#last,
+      last: this.#ours ? this.#last : undefined,
       end: this.#end,
       syncedEnd: this.#syncedEnd,
       now,
@@ -153,6 +157,7 @@ export class ActiveSegment {
     this.#end = pending.end;
     this.#slots += pending.blocks.length;
     this.#last = pending.blocks.at(-1) ?? this.#last;
+    this.#ours ||= pending.blocks.length > 0;
     if (synced) this.#syncedEnd = this.#end;
     return pending.blocks;
   }
@@ -196,6 +201,7 @@ export class ActiveSegment {
       last: this.#last,
       slots: this.#slots,
       syncedEnd: this.#syncedEnd,
+      ours: this.#ours,
     };
   }
 

@@ -200,7 +200,14 @@ function mend(
       writeIndex(disk, folder, { firstSeq, blocks: known, sealed, now });
       return {
         ...recovered,
-        known: { firstSeq, end, last: known.at(-1), slots: known.length + 1, syncedEnd: end },
+        known: {
+          firstSeq,
+          end,
+          last: known.at(-1),
+          slots: known.length + 1,
+          syncedEnd: end,
+          ours: false,
+        },
       };
     }
     // Made, and killed before its name was synced: nothing else will.
@@ -208,7 +215,7 @@ function mend(
     const used = slots.findLastIndex(({ kind }) => kind !== "empty") + 1;
     return {
       ...recovered,
-      known: { firstSeq, end, last: blocks.at(-1), slots: used, syncedEnd: end },
+      known: { firstSeq, end, last: blocks.at(-1), slots: used, syncedEnd: end, ours: false },
     };
   } finally {
     lines.close();
