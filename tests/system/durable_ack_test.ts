@@ -11,8 +11,11 @@ import { SyncTrace } from "../helpers/sync_trace.ts";
 const PUBLISHERS = 8;
 /** Half of it in each store. */
 const EACH = 63;
-/** Of events that are large enough for the next append to be written while they are synced. */
-const LARGE = { each: 8, bytes: 270_000 };
+/**
+ * Of events that are large enough for the next append to be written while they are synced. Publishers come some ms apart, less
+ * than a sync takes here: all at once they might share each append, and none would be beside another.
+ */
+const LARGE = { each: 8, bytes: 270_000, apart: 20 };
 
 /** strace of every thread, with the paths of descriptors, the strings whole. */
 function strace(file: string, longest = 32_768): string[] {
@@ -23,7 +26,11 @@ function strace(file: string, longest = 32_768): string[] {
 /** Publishes one event at a time from several connections; tells which marker got which seq. */
 async function publishMarked(
   daemon: TestDaemon,
-  { each, bytes }: { each: number; bytes: number } = { each: EACH, bytes: 0 },
+  { each, bytes, apart }: { each: number; bytes: number; apart: number } = {
+    each: EACH,
+    bytes: 0,
+    apart: 0,
+  },
 ): Promise<Map<number, number>> {
   const markers = new Map<number, number>();
   await Promise.all(Array.from({ length: PUBLISHERS }, async (_, publisher) => {
@@ -31,6 +38,7 @@ async function publishMarked(
     for (let n = 0; n < each; n++) {
       const marker = publisher * each + n;
       const payload = `"mark-${String(marker).padStart(6, "0")}-${"x".repeat(bytes)}"`;
+      if (apart > 0) await new Promise((go) => setTimeout(go, publisher * apart));
       const reply = await client.publish("marked", payload, { query: { type: "mark" } });
       assert.equal(reply.durable, true);
       markers.set(reply.firstSeq, marker);
@@ -73,7 +81,7 @@ for (const store of STORES) {
     const file = await Deno.makeTempFile({ prefix: "evs-trace-" });
     {
       // A slow disk: an acknowledgement that does not wait for it is sure to be early.
-      const slow = ["-e", "inject=fdatasync:delay_enter=100000"];
+      const slow = ["-e", "inject=fdatasync:delay_enter=200000"];
       const wrapper = [...strace(file, 2 * PUBLISHERS * LARGE.bytes), ...slow];
       await using daemon = await startDaemon({ store, wrapper });
       const markers = await publishMarked(daemon, LARGE);
