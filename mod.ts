@@ -12,15 +12,19 @@
  *
  * @module
  */
-export { type BrokerOptions, type CreateTopicOptions, EventBroker } from "./core/broker.ts";
-export type { PublishOptions } from "./core/capture.ts";
-export { type Cause, causedBy } from "./core/causation.ts";
-export { type Clock, systemClock } from "./core/clock.ts";
-export type { SubscriptionInfo } from "./core/client/protocol.ts";
-export type { BreakerSpec } from "./core/delivery/breaker.ts";
-export { connect, type ConnectOptions } from "./core/connect.ts";
-export type { RemoteBroker } from "./core/client/remote_broker.ts";
-export { defaultBroker } from "./core/default_broker.ts";
+export {
+  type BrokerOptions,
+  type CreateTopicOptions,
+  EventBroker,
+} from "./core/broker/event_broker.ts";
+export type { PublishOptions } from "./core/broker/publish_options.ts";
+export { type Cause, causedBy } from "./core/event/causation.ts";
+export { type Clock, systemClock } from "./core/base/clock.ts";
+export type { SubscriptionInfo } from "./core/protocol/protocol.ts";
+export type { BreakerSpec } from "./core/event/breaker.ts";
+export { connect, type ConnectOptions } from "./core/client/broker/connect.ts";
+export type { RemoteBroker } from "./core/client/broker/remote_broker.ts";
+export { defaultBroker } from "./core/broker/default_broker.ts";
 export { FileDeadLetterQueue, type FileDeadLetterQueueOptions } from "./core/dead_letter/file.ts";
 export type {
   DeadLetterDetails,
@@ -65,8 +69,8 @@ export {
   UnknownEventTypeError,
   UnsupportedError,
   VersionConflictError,
-} from "./core/errors.ts";
-export type { Event, NewEvent, StoredEvent } from "./core/event.ts";
+} from "./core/base/errors.ts";
+export type { Event, NewEvent, StoredEvent } from "./core/event/event.ts";
 export type {
   EventOf,
   FreeName,
@@ -79,8 +83,8 @@ export type {
   TopicName,
   TopicPattern,
   TypeName,
-} from "./core/events.ts";
-export type { BackoffSpec } from "./core/retry.ts";
+} from "./core/event/event_map.ts";
+export type { BackoffSpec } from "./core/event/backoff.ts";
 export {
   type Break,
   compareSchemas,
@@ -133,16 +137,19 @@ export type {
   State,
   SubscriptionSettings,
 } from "./core/state/state.ts";
-export { FileEventStore, type FileStoreOptions } from "./core/store/file.ts";
+export { FileEventStore, type FileStoreOptions } from "./core/store/file/file_event_store.ts";
 export type { SegmentLimits } from "./core/store/file/topic_writer.ts";
 export type { Commit } from "./core/store/journal.ts";
-export type { Durability } from "./core/store/durability.ts";
+export type { Durability } from "./core/event/durability.ts";
 export type { StoreKind, StoreShelf } from "./core/store/routed_store.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export { type AppendView, decideAppend, type DedupWindow } from "./core/store/append.ts";
 export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
-export { SqliteEventStore, type SqliteStoreOptions } from "./core/store/sqlite.ts";
+export {
+  SqliteEventStore,
+  type SqliteStoreOptions,
+} from "./core/store/sqlite/sqlite_event_store.ts";
 export {
   type AppendOptions,
   type AppendOutcome,
@@ -163,7 +170,7 @@ export {
   type Overflow,
   type StreamOptions,
   type StreamSource,
-} from "./core/stream.ts";
+} from "./core/broker/event_stream.ts";
 export {
   type BatchOptions,
   type MaybePromise,
@@ -171,13 +178,13 @@ export {
   type SubscribeOptions,
   Subscription,
   type WaitOptions,
-} from "./core/subscription.ts";
-export type { SchemaMode, TopicOptions } from "./core/topic.ts";
-export { Topic } from "./core/topic_handle.ts";
+} from "./core/delivery/subscription.ts";
+export type { SchemaMode, TopicOptions } from "./core/event/topic_options.ts";
+export { Topic } from "./core/broker/topic_handle.ts";
 export {
   type BatchHandler,
   Broker,
   type PayloadMap,
   type PublishBatchOptions,
   type RegisterSchemaOptions,
-} from "./core/typed_broker.ts";
+} from "./core/broker/broker.ts";

@@ -12,12 +12,12 @@
  *
  * @module
  */
-import { type BrokerOptions, EventBroker } from "./core/broker.ts";
-import type { PublishOptions } from "./core/capture.ts";
-import type { Event } from "./core/event.ts";
-import type { Message } from "./core/events.ts";
-import type { Handler, SubscribeOptions, Subscription } from "./core/subscription.ts";
-import type { PublishBatchOptions } from "./core/typed_broker.ts";
+import { type BrokerOptions, EventBroker } from "./core/broker/event_broker.ts";
+import type { PublishOptions } from "./core/broker/publish_options.ts";
+import type { Event } from "./core/event/event.ts";
+import type { Message } from "./core/event/event_map.ts";
+import type { Handler, SubscribeOptions, Subscription } from "./core/delivery/subscription.ts";
+import type { PublishBatchOptions } from "./core/broker/broker.ts";
 
 export {
   type DeadLetterQueueSuite,

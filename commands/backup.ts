@@ -1,5 +1,5 @@
 /** `evs backup`: everything that is stored, in one file. */
-import { formatBytes } from "../core/duration.ts";
+import { formatBytes } from "../core/base/units.ts";
 import type { EvsContext } from "./context.ts";
 import { text, verb } from "./define.ts";
 import { load } from "./lazy.ts";

@@ -1,6 +1,6 @@
 /** `evs completions`: scripts for shells, and the names that they ask for. */
 import { buildRouteMap } from "@stricli/core";
-import { InvalidArgumentError, NoDaemonError } from "../core/errors.ts";
+import { InvalidArgumentError, NoDaemonError } from "../core/base/errors.ts";
 import { completionScript, type Shell } from "./completion/scripts.ts";
 import { completionTree, type NameKind, nameKinds } from "./completion/tree.ts";
 import type { EvsContext } from "./context.ts";

@@ -1,15 +1,15 @@
 /** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
-import type { SubscriptionInfo, SubscriptionRequest } from "../core/client/protocol.ts";
-import { type BreakerSpec, parseBreaker } from "../core/delivery/breaker.ts";
-import { parseDuration } from "../core/duration.ts";
-import { InvalidArgumentError } from "../core/errors.ts";
-import { parseBackoff } from "../core/retry.ts";
-import type { BackoffSpec } from "../core/retry.ts";
+import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/protocol.ts";
+import { type BreakerSpec, parseBreaker } from "../core/event/breaker.ts";
+import { parseDuration } from "../core/base/units.ts";
+import { InvalidArgumentError } from "../core/base/errors.ts";
+import { parseBackoff } from "../core/event/backoff.ts";
+import type { BackoffSpec } from "../core/event/backoff.ts";
 import { deadNotice, exitCode, pausedNotice, summary } from "./consumer/result.ts";
 import type { EvsContext } from "./context.ts";
 import { count, positive, text, verb } from "./define.ts";
 import { escapeJson } from "./terminal/escape.ts";
-import { shellWord } from "../core/shell_words.ts";
+import { shellWord } from "../core/base/shell_quote.ts";
 import { passSignals } from "./terminal/signals.ts";
 
 type ConsumeFlags = {
@@ -187,7 +187,7 @@ async function consume(
   for (const line of noticesFor(info, flags)) this.say(line);
 
   const { Consumer } = await import("../core/client/consumer/consumer.ts");
-  const { openPort } = await import("../core/client/consumer/open_port.ts");
+  const { openPort } = await import("../core/client/open_consumer_port.ts");
   const { startEach, startBatch } = await import("./consumer/start.ts");
   const consumer = new Consumer({
     port: openPort({ socket: this.paths.socket, subscription: flags.name }),

@@ -4,12 +4,12 @@
  * stdout carries data, stderr carries words. On a pipe, data is NDJSON; on a terminal it is made for people, and
  * escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode` says how it ends otherwise.
  */
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../core/base/clock.ts";
 import { Client } from "../core/client/client.ts";
-import { type Paths, resolvePaths } from "../core/client/paths.ts";
-import { InvalidArgumentError } from "../core/errors.ts";
+import { type Paths, resolvePaths } from "../core/protocol/paths.ts";
+import { InvalidArgumentError } from "../core/base/errors.ts";
 import { load } from "./lazy.ts";
-import { typedAgain } from "../core/shell_words.ts";
+import { typedAgain } from "../core/base/shell_quote.ts";
 import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
 import type { TableOptions } from "./terminal/table.ts";
 import { escapeJson, escapeLines } from "./terminal/escape.ts";

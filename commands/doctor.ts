@@ -1,7 +1,7 @@
 /** `evs doctor`: what is wrong in a data dir, how much is intact, and what to type. */
 import type { Diagnosis } from "../core/doctor/doctor.ts";
-import type { StatusReply } from "../core/client/protocol.ts";
-import { DataDirError, ExitCode, NoDaemonError } from "../core/errors.ts";
+import type { StatusReply } from "../core/protocol/protocol.ts";
+import { DataDirError, ExitCode, NoDaemonError } from "../core/base/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { roomAt } from "./check/disk.ts";
 import { verb } from "./define.ts";

@@ -1,6 +1,6 @@
 /** `evs expect`: waits for events; for tests and CI. */
-import { formatDuration, parseDuration } from "../core/duration.ts";
-import { TimeoutError } from "../core/errors.ts";
+import { formatDuration, parseDuration } from "../core/base/units.ts";
+import { TimeoutError } from "../core/base/errors.ts";
 import { positive, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { openFeed } from "../core/client/feed.ts";

@@ -1,6 +1,6 @@
 /** `evs export`: every event of some topics or all, as lines that `evs import` takes back. */
 import { openFeed } from "../core/client/feed.ts";
-import { compilePattern } from "../core/topic.ts";
+import { compilePattern } from "../core/event/topic_options.ts";
 import type { EvsContext } from "./context.ts";
 import { text, verb } from "./define.ts";
 import { passing } from "./reading/overlap.ts";

@@ -6,10 +6,10 @@
  * means is decided in consumer/verdict.ts.
  */
 import type { EventFacts } from "../core/client/consumer/port.ts";
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, systemClock } from "../core/base/clock.ts";
 import { inOwnSession, SETSID } from "./consumer/session.ts";
 import { TailBuffer } from "./consumer/tail_buffer.ts";
-import type { HandlerOutcome } from "./consumer/verdict.ts";
+import type { HandlerOutcome } from "./consumer/exit_code.ts";
 
 /** How much of a handler's stderr is kept, bytes. */
 export const STDERR_KEPT = 8 * 1024;

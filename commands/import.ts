@@ -1,5 +1,5 @@
 /** `evs import`: events back into their topics, ids and all, as often as one likes. */
-import { ExitCode } from "../core/errors.ts";
+import { ExitCode } from "../core/base/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { verb } from "./define.ts";
 import { Importer, type ImportTally } from "./importer/importer.ts";

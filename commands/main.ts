@@ -15,8 +15,8 @@ import type { Route } from "./define.ts";
 import { load } from "./lazy.ts";
 import { routes } from "./mod.ts";
 import { formatError, reportError } from "./report.ts";
-import { ExitCode, InternalError, InvalidArgumentError } from "../core/errors.ts";
-import { VERSION } from "../core/version.ts";
+import { ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
+import { VERSION } from "../core/base/version.ts";
 
 /** How `evs check` ends when its command line is wrong: 2 would be CRITICAL. */
 const CHECK_UNKNOWN = 3;
@@ -149,7 +149,9 @@ function scannerMessage(error: ArgumentScannerError): string {
 }
 
 async function unknownVerb(word: string): Promise<InvalidArgumentError> {
-  const { nearest } = await load<typeof import("../core/suggest.ts")>("../core/suggest.ts");
+  const { nearest } = await load<typeof import("../core/base/suggest.ts")>(
+    "../core/base/suggest.ts",
+  );
   const words = word === "version" ? ["--version"] : nearest(word, [...routes.keys()]);
   const near = words.map((name) => `\`${name}\``);
   return new InvalidArgumentError(`\`evs ${word}\` is no command${didYouMean(near)}`, {

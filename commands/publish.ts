@@ -1,13 +1,13 @@
 /** `evs publish`: one event, or a stream of them. */
-import type { PublishQuery } from "../core/client/protocol.ts";
-import { EventRefusedError, InvalidArgumentError } from "../core/errors.ts";
-import { osWords } from "../core/os_error.ts";
+import type { PublishQuery } from "../core/protocol/protocol.ts";
+import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
+import { osWords } from "../core/base/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
-import { typedAgain } from "../core/shell_words.ts";
+import { typedAgain } from "../core/base/shell_quote.ts";
 
 /** More than any daemon takes; it keeps a wrong file from being read into memory. */
 const LARGEST_BODY = 16 * 1024 * 1024;

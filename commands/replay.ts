@@ -1,5 +1,5 @@
 /** `evs replay`: what is stored, to stdout or into another topic. */
-import { InvalidArgumentError } from "../core/errors.ts";
+import { InvalidArgumentError } from "../core/base/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, text, verb } from "./define.ts";
 import { load } from "./lazy.ts";

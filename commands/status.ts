@@ -1,7 +1,7 @@
 /** `evs status`: how the daemon is. */
-import { formatBytes, formatDuration } from "../core/duration.ts";
+import { formatBytes, formatDuration } from "../core/base/units.ts";
 import { formatCount } from "./terminal/table.ts";
-import { ExitCode } from "../core/errors.ts";
+import { ExitCode } from "../core/base/errors.ts";
 import { verb } from "./define.ts";
 
 export const route = verb({

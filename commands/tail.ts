@@ -1,5 +1,5 @@
 /** `evs tail`: the last events, and those that come. */
-import { InvalidArgumentError } from "../core/errors.ts";
+import { InvalidArgumentError } from "../core/base/errors.ts";
 import type { EvsContext } from "./context.ts";
 import { count, verb } from "./define.ts";
 import { load } from "./lazy.ts";

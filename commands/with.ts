@@ -1,5 +1,5 @@
 /** `evs with`: a private daemon for the time of one command. */
-import { ExitCode, InvalidArgumentError } from "../core/errors.ts";
+import { ExitCode, InvalidArgumentError } from "../core/base/errors.ts";
 import { type LaunchFlags, launchFlags } from "./daemon/flags.ts";
 import type { EvsContext } from "./context.ts";
 import { text, verb } from "./define.ts";

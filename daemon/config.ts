@@ -1,8 +1,8 @@
 /** The daemon's settings: command line before config file before default. Each key is in docs/configuration.md. */
-import { parseBytes, parseDuration } from "../core/duration.ts";
-import { InvalidArgumentError } from "../core/errors.ts";
-import { didYouMean } from "../core/suggest.ts";
-import { type Durability, parseDurability } from "../core/store/durability.ts";
+import { parseBytes, parseDuration } from "../core/base/units.ts";
+import { InvalidArgumentError } from "../core/base/errors.ts";
+import { didYouMean } from "../core/base/suggest.ts";
+import { type Durability, parseDurability } from "../core/event/durability.ts";
 import type { StoreKind } from "../core/store/routed_store.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 

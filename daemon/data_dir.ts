@@ -1,5 +1,5 @@
 /** The data dir: made with mode 0700, and refused when somebody else could have had a hand in it (contract row 21). */
-import { DataDirError } from "../core/errors.ts";
+import { DataDirError } from "../core/base/errors.ts";
 import { lstat } from "./lock.ts";
 
 /** Where the files of a data dir are. */

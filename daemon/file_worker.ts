@@ -1,10 +1,10 @@
-/** The thread that writes events to files: a {@link FileEventStore} that answers calls. See core/store/file_worker_store.ts. */
-import { InternalError } from "../core/errors.ts";
-import { FileEventStore } from "../core/store/file.ts";
-import type { FileStoreAnswer, FileStoreCall } from "../core/store/file_worker_store.ts";
+/** The thread that writes events to files: a {@link FileEventStore} that answers calls. See core/store/worker/file_worker_store.ts. */
+import { InternalError } from "../core/base/errors.ts";
+import { FileEventStore } from "../core/store/file/file_event_store.ts";
+import type { FileStoreAnswer, FileStoreCall } from "../core/store/worker/file_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
 import { prepareEventFolder } from "./data_dir.ts";
-import { collectAtRest } from "./old_garbage.ts";
+import { collectAtRest } from "./memory/collect_when_idle.ts";
 
 let store: FileEventStore | undefined;
 /** Mended since the last answer. */

@@ -1,11 +1,11 @@
-/** The thread that writes events: a {@link SqliteEventStore} that answers calls. See core/store/worker_store.ts. */
-import { InternalError } from "../core/errors.ts";
-import type { Durability } from "../core/store/durability.ts";
-import { SqliteEventStore } from "../core/store/sqlite.ts";
-import { WalSyncBehind, WalSyncer } from "../core/store/wal_syncer.ts";
-import type { StoreAnswer, StoreCall } from "../core/store/worker_store.ts";
+/** The thread that writes events: a {@link SqliteEventStore} that answers calls. See core/store/worker/sqlite_worker_store.ts. */
+import { InternalError } from "../core/base/errors.ts";
+import type { Durability } from "../core/event/durability.ts";
+import { SqliteEventStore } from "../core/store/sqlite/sqlite_event_store.ts";
+import { WalSyncBehind, WalSyncer } from "../core/store/sqlite/wal_syncer.ts";
+import type { StoreAnswer, StoreCall } from "../core/store/worker/sqlite_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
-import { collectAtRest } from "./old_garbage.ts";
+import { collectAtRest } from "./memory/collect_when_idle.ts";
 
 let store: SqliteEventStore | undefined;
 const syncers = new Map<Durability, WalSyncer>();

@@ -2,7 +2,7 @@
  * One daemon per data dir, one per socket: kernel locks (flock) that live and die with the process. The data dir is
  * locked itself; a socket cannot be opened as a file, so a file beside it is.
  */
-import { DataDirError, SocketError } from "../core/errors.ts";
+import { DataDirError, SocketError } from "../core/base/errors.ts";
 
 /** A lock that is held until the process ends or `release` is called. */
 export interface HeldLock {

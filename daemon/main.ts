@@ -2,19 +2,19 @@
  * The daemon. Started by core/client/launch.ts with exact permissions; prints one line of JSON on standard output when
  * it serves, and nothing else there, ever. What goes wrong before that is said on standard error.
  */
-import { EvsError, InvalidArgumentError } from "../core/errors.ts";
-import { osError } from "../core/os_error.ts";
-import { VERSION } from "../core/version.ts";
-import { parseDurability } from "../core/store/durability.ts";
+import { EvsError, InvalidArgumentError } from "../core/base/errors.ts";
+import { osError } from "../core/base/os_error.ts";
+import { VERSION } from "../core/base/version.ts";
+import { parseDurability } from "../core/event/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
 import { dataDirAt, prepareDataDir, prepareFiles } from "./data_dir.ts";
-import { Host } from "./host.ts";
+import { Host } from "./services.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
 import { routes } from "./routes/mod.ts";
-import { listen, type Server } from "./server.ts";
-import { storeKinds } from "./shelf.ts";
+import { listen, type Server } from "./http/server.ts";
+import { storeKinds } from "./open_stores.ts";
 import { freeSocketPath, prepareSocketFolder } from "./socket.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught } from "./uncaught.ts";

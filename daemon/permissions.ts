@@ -3,7 +3,7 @@
  * never had them; a compiled binary has everything that it was built with, and whoever finds a hole in it then finds no
  * process to start and nobody to talk to. Accepting connections needs no permission any more.
  */
-import { withRealPaths } from "../core/client/paths.ts";
+import { withRealPaths } from "../core/protocol/paths.ts";
 
 const NEEDLESS = ["run", "ffi", "net", "env"] as const;
 

@@ -1,6 +1,6 @@
 /** The socket's path: made free only under the lock, and only of a socket that nobody answers at (contract row 14). */
-import { assertSocketLength, folderOf } from "../core/client/paths.ts";
-import { SocketError } from "../core/errors.ts";
+import { assertSocketLength, folderOf } from "../core/protocol/paths.ts";
+import { SocketError } from "../core/base/errors.ts";
 import { lstat } from "./lock.ts";
 
 const OTHERS_WRITE = 0o022;

@@ -1,5 +1,5 @@
 /** The thread that writes the state: a {@link SqliteState} that answers calls. See core/state/worker_state.ts. */
-import { InternalError } from "../core/errors.ts";
+import { InternalError } from "../core/base/errors.ts";
 import { SqliteState } from "../core/state/sqlite.ts";
 import type { StateCall } from "../core/state/worker_state.ts";
 import { serveCalls } from "../core/worker/server.ts";

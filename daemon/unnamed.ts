@@ -3,8 +3,8 @@
  * that a restart makes no gap; one that nobody has asked for events in a while belongs to a client that has died, and is
  * removed. Where there are none, no timer runs.
  */
-import type { Clock } from "../core/clock.ts";
-import { UNNAMED } from "../core/client/protocol.ts";
+import type { Clock } from "../core/base/clock.ts";
+import { UNNAMED } from "../core/protocol/protocol.ts";
 
 /** How long one may be left alone, ms. A client that is there asks at least every 30 s. */
 const LEFT_ALONE_MS = 10 * 60_000;

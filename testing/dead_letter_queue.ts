@@ -2,9 +2,9 @@
  * The suite for dead-letter queues: what every queue does that the broker is given, alone and in a broker's hands.
  */
 import assert from "node:assert/strict";
-import { EventBroker } from "../core/broker.ts";
+import { EventBroker } from "../core/broker/event_broker.ts";
 import type { DeadLetterQueue } from "../core/dead_letter/queue.ts";
-import type { Event } from "../core/event.ts";
+import type { Event } from "../core/event/event.ts";
 import { type Register, registerWith, type TestFunction, type UnderTest } from "./suite.ts";
 
 /** What a queue claims to do beyond the four methods. */

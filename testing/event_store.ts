@@ -5,7 +5,7 @@
  * and gets the rest: numbers without gaps, repeated ids, expectations, pages, keys, times, sizes, removals.
  */
 import assert from "node:assert/strict";
-import type { Event } from "../core/event.ts";
+import type { Event } from "../core/event/event.ts";
 import { type EventStore, isJournalStore, type JournalStore } from "../core/store/store.ts";
 import { testKeys } from "./journal_keys.ts";
 import { testReading } from "./journal_reading.ts";

@@ -1,5 +1,5 @@
 /** Events to test with. */
-import type { NewEvent } from "../core/event.ts";
+import type { NewEvent } from "../core/event/event.ts";
 import type { AppendOutcome, JournalStore } from "../core/store/store.ts";
 import assert from "node:assert/strict";
 

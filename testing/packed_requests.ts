@@ -1,5 +1,5 @@
 /** Packed requests as the daemon makes them of a publisher's lines. */
-import { IdSource } from "../core/id.ts";
+import { IdSource } from "../core/event/id.ts";
 import type { PackedRequest } from "../core/store/pack.ts";
 
 const encoder = new TextEncoder();

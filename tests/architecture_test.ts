@@ -33,9 +33,11 @@ async function sourceFiles(...folders: string[]): Promise<string[]> {
   return files.sort();
 }
 
-/** `core/store/sqlite.ts` to what it imports: paths of ours, or specifiers. */
+/** `core/store/sqlite/sqlite_event_store.ts` to what it imports: paths of ours, or specifiers. */
 async function importsOf(path: string): Promise<string[]> {
-  const source = await Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+  const text = await Deno.readTextFile(new URL(`../${path}`, import.meta.url));
+  // Examples in docstrings import, too.
+  const source = text.replace(/^\s*(\/\*\*|\*).*$/gm, "");
   const found = source.matchAll(/\b(?:from|import)(?:\s+|\s*\(\s*)"([^"]+)"/g);
   const base = new URL(`../${path}`, import.meta.url);
   return [...found].map(([, specifier]) => {

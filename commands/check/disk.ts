@@ -1,6 +1,6 @@
 /** `evs check disk`: is there room for more events? */
-import { formatBytes, parseBytes } from "../../core/duration.ts";
-import { CannotStoreError } from "../../core/errors.ts";
+import { formatBytes, parseBytes } from "../../core/base/units.ts";
+import { CannotStoreError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { assertLimits, levelOf, runCheck, wrongUsage } from "./report.ts";

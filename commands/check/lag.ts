@@ -1,5 +1,5 @@
 /** `evs check lag`: does a subscription fall behind? */
-import type { SubscriptionInfo } from "../../core/client/protocol.ts";
+import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { plural } from "../terminal/table.ts";

@@ -2,7 +2,7 @@
  * What a monitoring system reads: one line and an exit code, as Nagios plug-ins have them
  * (https://nagios-plugins.org/doc/guidelines.html): `LEVEL - words | name=value;warn;crit`.
  */
-import { EvsError, InvalidArgumentError, NoDaemonError } from "../../core/errors.ts";
+import { EvsError, InvalidArgumentError, NoDaemonError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { count } from "../define.ts";
 import { escapeText } from "../terminal/escape.ts";

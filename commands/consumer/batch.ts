@@ -4,8 +4,8 @@
  * code speaks for. Anything else on its stdout is its own, and passes through.
  */
 import type { Delivery } from "../../core/client/consumer/port.ts";
-import type { Verdict } from "../../core/client/consumer/verdict.ts";
-import { type HandlerOutcome, judge } from "./verdict.ts";
+import type { Verdict } from "../../core/client/consumer/settlement.ts";
+import { type HandlerOutcome, judge } from "./exit_code.ts";
 
 /** What a handler said of one event. */
 export interface Answer {

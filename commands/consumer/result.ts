@@ -1,6 +1,6 @@
 /** What a consumer did: in numbers, in words, as an exit code. */
 import type { ConsumerResult } from "../../core/client/consumer/consumer.ts";
-import { ExitCode } from "../../core/errors.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 import { signalCode } from "../terminal/signals.ts";
 
 /** What was done, in one line. */

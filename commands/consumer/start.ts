@@ -1,10 +1,10 @@
 /** From deliveries to a handler's process and what its end means: one event a run, or a batch of them. */
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../core/base/clock.ts";
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import { batchEnv, handlerEnv, startHandler } from "../handler.ts";
 import { AnswerReader, judgeBatch, toNdjson } from "./batch.ts";
-import { judge } from "./verdict.ts";
+import { judge } from "./exit_code.ts";
 
 /** What every run has in common. */
 export interface StartOptions {

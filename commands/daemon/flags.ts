@@ -1,7 +1,7 @@
 /** The flags of everything that starts a daemon. */
 import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
-import type { Paths } from "../../core/client/paths.ts";
+import type { Paths } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../context.ts";
 import { text } from "../define.ts";
 

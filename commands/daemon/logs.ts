@@ -1,5 +1,5 @@
 /** `evs daemon logs`: what the daemon wrote down. */
-import { EvsError, ExitCode } from "../../core/errors.ts";
+import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { count, verb } from "../define.ts";
 import { load } from "../lazy.ts";

@@ -4,8 +4,8 @@
  * The daemon holds the other end of a pipe of ours and ends when it closes: even a SIGKILL of this process ends it. It has
  * a session of its own, so that Ctrl-C ends the command first, and the daemon only when the command has gone.
  */
-import type { Clock } from "../../core/clock.ts";
-import { MAX_SOCKET_PATH } from "../../core/client/paths.ts";
+import type { Clock } from "../../core/base/clock.ts";
+import { MAX_SOCKET_PATH } from "../../core/protocol/paths.ts";
 import { passSignals, signalCode, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchOptions } from "./flags.ts";
 import { startDaemon, type StartedDaemon } from "./process.ts";

@@ -3,7 +3,7 @@
  * What it says on stderr before that is why it does not.
  */
 import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
-import { EvsError, ExitCode } from "../../core/errors.ts";
+import { EvsError, ExitCode } from "../../core/base/errors.ts";
 
 /** A daemon that serves. */
 export interface StartedDaemon {

@@ -1,7 +1,7 @@
 /** `evs daemon start`: a daemon in the background. */
-import { NoDaemonError } from "../../core/errors.ts";
-import type { StatusReply } from "../../core/client/protocol.ts";
-import { parseDurability } from "../../core/store/durability.ts";
+import { NoDaemonError } from "../../core/base/errors.ts";
+import type { StatusReply } from "../../core/protocol/protocol.ts";
+import { parseDurability } from "../../core/event/durability.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";

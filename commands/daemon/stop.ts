@@ -1,6 +1,6 @@
 /** `evs daemon stop`: ends the daemon and waits until it is really gone. */
-import { TimeoutError } from "../../core/errors.ts";
-import type { Clock } from "../../core/clock.ts";
+import { TimeoutError } from "../../core/base/errors.ts";
+import type { Clock } from "../../core/base/clock.ts";
 import { isGone } from "../../core/client/consumer/port.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";

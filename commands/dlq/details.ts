@@ -1,7 +1,7 @@
 /** Dead letters with everything that is kept of them, as text: the payload is not parsed and printed again. */
 import { type Client, segment } from "../../core/client/client.ts";
-import type { DeadLetterDetail } from "../../core/client/protocol.ts";
-import { splitElements, splitMembers } from "../../core/json.ts";
+import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
+import { splitElements, splitMembers } from "../../core/json/json.ts";
 
 /** All entries of an event id, or the one of `SUBSCRIPTION:ID`. */
 export async function fetchDetails(client: Client, id: string): Promise<RawDetail[]> {

@@ -1,10 +1,15 @@
 /** `evs dlq edit`: one dead letter's payload in an editor, checked, and delivered again. */
 import type { Client } from "../../core/client/client.ts";
-import { EventRefusedError, EvsError, ExitCode, InvalidArgumentError } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
+import {
+  EventRefusedError,
+  EvsError,
+  ExitCode,
+  InvalidArgumentError,
+} from "../../core/base/errors.ts";
+import { parseJson } from "../../core/json/json.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
-import { shellWord, typedAgain } from "../../core/shell_words.ts";
+import { shellWord, typedAgain } from "../../core/base/shell_quote.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
 

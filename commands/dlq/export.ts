@@ -1,6 +1,6 @@
 /** `evs dlq export`: dead letters whole, as lines that `evs dlq import` takes back. */
 import { segment } from "../../core/client/client.ts";
-import { InvalidArgumentError } from "../../core/errors.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { readDetails } from "./details.ts";

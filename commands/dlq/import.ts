@@ -1,6 +1,6 @@
 /** `evs dlq import`: takes dead letters in that were exported, and with `--retry` delivers them. */
-import type { DeadLetterImportReply } from "../../core/client/protocol.ts";
-import { ExitCode, InvalidArgumentError } from "../../core/errors.ts";
+import type { DeadLetterImportReply } from "../../core/protocol/protocol.ts";
+import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { batches, readInput } from "../input.ts";

@@ -1,5 +1,5 @@
 /** `evs dlq list`: what failed and why, newest first. */
-import type { DeadLetterInfo } from "../../core/client/protocol.ts";
+import type { DeadLetterInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../context.ts";
 import { positive, verb } from "../define.ts";
 import { age } from "../terminal/age.ts";

@@ -1,6 +1,6 @@
 /** What an action on dead letters did, in words. */
-import type { DeadLetterActionReply } from "../../core/client/protocol.ts";
-import { NotFoundError } from "../../core/errors.ts";
+import type { DeadLetterActionReply } from "../../core/protocol/protocol.ts";
+import { NotFoundError } from "../../core/base/errors.ts";
 import { plural } from "../terminal/table.ts";
 
 /** `3 dead letters (mailer 2, billing 1)`. */

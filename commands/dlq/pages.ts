@@ -1,6 +1,6 @@
 /** Dead letters page by page, newest first, however many there are. */
 import type { Client } from "../../core/client/client.ts";
-import type { DeadLetterAction, DeadLetterInfo } from "../../core/client/protocol.ts";
+import type { DeadLetterAction, DeadLetterInfo } from "../../core/protocol/protocol.ts";
 import { listQuery } from "./selection.ts";
 
 /** The header that says where the next page begins. */

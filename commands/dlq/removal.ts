@@ -1,6 +1,6 @@
 /** Taking dead letters away for good: counts, asks, removes. */
-import type { DeadLetterAction } from "../../core/client/protocol.ts";
-import { ExitCode } from "../../core/errors.ts";
+import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { assertFound, countOf } from "./outcome.ts";
 

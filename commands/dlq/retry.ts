@@ -4,10 +4,10 @@ import type {
   DeadLetterAction,
   DeadLetterActionReply,
   DeadLetterInfo,
-} from "../../core/client/protocol.ts";
-import type { Clock } from "../../core/clock.ts";
+} from "../../core/protocol/protocol.ts";
+import type { Clock } from "../../core/base/clock.ts";
 import { inKeyOrder } from "../../core/dead_letter/order.ts";
-import { RemoteError } from "../../core/errors.ts";
+import { RemoteError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { Progress } from "../terminal/progress.ts";

@@ -1,8 +1,8 @@
 /** Which dead letters a command means: ids, filters, or all. */
 import type { FlagParametersForType } from "@stricli/core";
-import type { DeadLetterAction } from "../../core/client/protocol.ts";
-import { parseDuration } from "../../core/duration.ts";
-import { InvalidArgumentError } from "../../core/errors.ts";
+import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
+import { parseDuration } from "../../core/base/units.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text } from "../define.ts";
 

@@ -1,10 +1,10 @@
 /** `evs dlq show`: one event that failed, with every attempt. */
 import type { Client } from "../../core/client/client.ts";
-import type { SchemaVerdict } from "../../core/client/schema_protocol.ts";
-import { EvsError } from "../../core/errors.ts";
-import type { DeadLetterDetail } from "../../core/client/protocol.ts";
-import { formatDuration } from "../../core/duration.ts";
-import { shellWord } from "../../core/shell_words.ts";
+import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
+import { EvsError } from "../../core/base/errors.ts";
+import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
+import { formatDuration } from "../../core/base/units.ts";
+import { shellWord } from "../../core/base/shell_quote.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";

@@ -8,14 +8,14 @@ import type { Client } from "../../core/client/client.ts";
 import { publishRequest } from "../../core/client/client.ts";
 import { splitLines } from "../../core/client/connection.ts";
 import { openFeed } from "../../core/client/feed.ts";
-import type { PublishReply, RefusedLine } from "../../core/client/protocol.ts";
-import type { Clock } from "../../core/clock.ts";
+import type { PublishReply, RefusedLine } from "../../core/protocol/protocol.ts";
+import type { Clock } from "../../core/base/clock.ts";
 import {
   type ErrorBody,
   EventRefusedError,
   type RefusalCode,
   RemoteError,
-} from "../../core/errors.ts";
+} from "../../core/base/errors.ts";
 
 /** A request is sent at this size, bytes, or with so many lines. */
 const [FULL, MOST_LINES] = [1024 * 1024, 1000];

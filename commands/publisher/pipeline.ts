@@ -7,9 +7,14 @@
  */
 import type { Connection } from "../../core/client/connection.ts";
 import { publishRequest } from "../../core/client/client.ts";
-import type { PublishQuery, PublishReply, RefusedLine } from "../../core/client/protocol.ts";
-import type { Clock } from "../../core/clock.ts";
-import { ConnectionLostError, type ErrorBody, EvsError, RemoteError } from "../../core/errors.ts";
+import type { PublishQuery, PublishReply, RefusedLine } from "../../core/protocol/protocol.ts";
+import type { Clock } from "../../core/base/clock.ts";
+import {
+  ConnectionLostError,
+  type ErrorBody,
+  EvsError,
+  RemoteError,
+} from "../../core/base/errors.ts";
 import { type LineBatch, LineBuffer } from "./line_buffer.ts";
 
 /** A request is sent at this size, bytes. */

@@ -5,8 +5,8 @@
  */
 import { Connection } from "../../core/client/connection.ts";
 import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
-import { resolvePaths } from "../../core/client/paths.ts";
-import type { PublishReply } from "../../core/client/protocol.ts";
+import { resolvePaths } from "../../core/protocol/paths.ts";
+import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 import { formatReceipt, told } from "./receipt.ts";
 

@@ -1,6 +1,6 @@
 /** What a single publish prints: a sentence for people, a line of JSON for a pipe. */
-import { EvsError } from "../../core/errors.ts";
-import type { PublishReply } from "../../core/client/protocol.ts";
+import { EvsError } from "../../core/base/errors.ts";
+import type { PublishReply } from "../../core/protocol/protocol.ts";
 
 const NOTHING_STORED = "; nothing was stored";
 

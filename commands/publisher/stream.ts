@@ -1,6 +1,6 @@
 /** `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said about it. */
-import type { PublishQuery, RefusedLine } from "../../core/client/protocol.ts";
-import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/errors.ts";
+import type { PublishQuery, RefusedLine } from "../../core/protocol/protocol.ts";
+import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
 import { piecesWithoutMark } from "../byte_order_mark.ts";
 import type { EvsContext } from "../context.ts";
 import { formatError } from "../report.ts";

@@ -1,6 +1,6 @@
 /** Replays events in the rhythm in which they came, by their timestamps. */
 import { splitLines } from "../../core/client/connection.ts";
-import type { Clock } from "../../core/clock.ts";
+import type { Clock } from "../../core/base/clock.ts";
 import { delay } from "../../core/client/feed.ts";
 
 const decoder = new TextDecoder();

@@ -2,7 +2,7 @@
  * Events on stdout. On a pipe the bytes go through as they came; on a terminal each event is one aligned, escaped line,
  * or with `--json` a line of JSON that is harmless to look at.
  */
-import { parseJson, splitMembers } from "../../core/json.ts";
+import { parseJson, splitMembers } from "../../core/json/json.ts";
 import { splitLines } from "../../core/client/connection.ts";
 import type { EvsContext } from "../context.ts";
 import type { Palette } from "../terminal/colour.ts";

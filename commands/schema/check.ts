@@ -1,6 +1,6 @@
 /** `evs schema check`: would these payloads be taken? */
-import type { SchemaVerdict } from "../../core/client/schema_protocol.ts";
-import { ExitCode } from "../../core/errors.ts";
+import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { escapeText } from "../terminal/escape.ts";

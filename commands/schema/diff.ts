@@ -1,5 +1,5 @@
 /** `evs schema diff`: what changed between two versions, and whom it breaks. */
-import type { SchemaDiff } from "../../core/client/schema_protocol.ts";
+import type { SchemaDiff } from "../../core/protocol/schemas.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { readInput } from "../input.ts";

@@ -1,5 +1,5 @@
 /** A folder of schemas, as a project keeps them in git: which file is which type and version. */
-import { InvalidArgumentError } from "../../core/errors.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { compareVersions } from "../../core/schema/version.ts";
 
 /** One schema's file. */

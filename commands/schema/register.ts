@@ -1,5 +1,5 @@
 /** `evs schema register`. */
-import type { SchemaInfo } from "../../core/client/schema_protocol.ts";
+import type { SchemaInfo } from "../../core/protocol/schemas.ts";
 import {
   COMPATIBILITY_LEVELS,
   type CompatibilityLevel,
@@ -7,8 +7,12 @@ import {
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { readInput } from "../input.ts";
-import { parseJson } from "../../core/json.ts";
-import { EventRefusedError, InvalidArgumentError, InvalidSchemaError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json/json.ts";
+import {
+  EventRefusedError,
+  InvalidArgumentError,
+  InvalidSchemaError,
+} from "../../core/base/errors.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { schemaFiles } from "./folder.ts";
 

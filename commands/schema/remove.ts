@@ -1,5 +1,5 @@
 /** `evs schema remove`. */
-import { ExitCode } from "../../core/errors.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 

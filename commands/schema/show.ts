@@ -1,6 +1,6 @@
 /** `evs schema show`. */
 import { segment } from "../../core/client/client.ts";
-import { splitMembers } from "../../core/json.ts";
+import { splitMembers } from "../../core/json/json.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { escapeLines } from "../terminal/escape.ts";

@@ -1,5 +1,5 @@
 /** `evs subscription remove`. */
-import { ExitCode } from "../../core/errors.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { verb } from "../define.ts";
 import { nameArgument } from "./shared.ts";

@@ -1,6 +1,6 @@
 /** `evs subscription seek`: moves a subscription back or forth. */
-import type { SeekReply } from "../../core/client/protocol.ts";
-import { ExitCode } from "../../core/errors.ts";
+import type { SeekReply } from "../../core/protocol/protocol.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../context.ts";
 import { text, verb } from "../define.ts";
 import { plural } from "../terminal/table.ts";

@@ -1,7 +1,7 @@
 /** What the commands on subscriptions have in common. */
-import type { SubscriptionInfo } from "../../core/client/protocol.ts";
-import { formatBreaker } from "../../core/delivery/breaker.ts";
-import { formatBackoff } from "../../core/retry.ts";
+import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
+import { formatBreaker } from "../../core/event/breaker.ts";
+import { formatBackoff } from "../../core/event/backoff.ts";
 import { text } from "../define.ts";
 import { formatTime } from "../terminal/table.ts";
 

@@ -6,8 +6,8 @@
  * while the reader at the other end of the pipe is asleep. A file has no reader: it is written at once, without the
  * detour over another thread.
  */
-import { EvsError, ExitCode } from "../../core/errors.ts";
-import { osWords } from "../../core/os_error.ts";
+import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { osWords } from "../../core/base/os_error.ts";
 
 /** What an {@link Output} writes to; `Deno.stdout` is one. */
 export interface Sink {

@@ -4,7 +4,7 @@
  */
 import type { Output } from "./output.ts";
 import { escapeText } from "./escape.ts";
-import { ExitCode } from "../../core/errors.ts";
+import { ExitCode } from "../../core/base/errors.ts";
 
 const FIRST_AFTER_MS = 500;
 const EVERY_MS = 200;

@@ -1,5 +1,5 @@
 /** `evs topic list`. */
-import { formatBytes, formatDuration } from "../../core/duration.ts";
+import { formatBytes, formatDuration } from "../../core/base/units.ts";
 import { text, verb } from "../define.ts";
 
 export const list = verb<NonNullable<unknown>, [pattern?: string]>({
@@ -20,7 +20,7 @@ export const list = verb<NonNullable<unknown>, [pattern?: string]>({
     },
   },
   async run(_flags, pattern) {
-    const { compilePattern } = await import("../../core/topic.ts");
+    const { compilePattern } = await import("../../core/event/topic_options.ts");
     const matches = pattern === undefined ? () => true : compilePattern(pattern);
     const client = await this.client();
     const topics = await client.topics();

@@ -1,8 +1,8 @@
 /** The options of a topic, as flags and as what is shown. */
-import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/duration.ts";
-import { type Durability, intervalOf, parseDurability } from "../../core/store/durability.ts";
-import { InvalidArgumentError } from "../../core/errors.ts";
-import type { TopicInfo, TopicRequest } from "../../core/client/protocol.ts";
+import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/base/units.ts";
+import { type Durability, intervalOf, parseDurability } from "../../core/event/durability.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import type { TopicInfo, TopicRequest } from "../../core/protocol/protocol.ts";
 import { count, text } from "../define.ts";
 import { formatTime } from "../terminal/table.ts";
 

@@ -5,14 +5,14 @@
  * not in it. Databases are copied by SQLite's online backup (one snapshot each); of the file store, what only grows is
  * copied in the order in which a reader trusts it. The copy is looked through before it becomes the backup.
  */
-import { CannotStoreError, ConflictError, DataDirError } from "../errors.ts";
-import { osWords } from "../os_error.ts";
+import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
+import { osWords } from "../base/os_error.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
-import { copyDatabase } from "../store/copy_database.ts";
+import { copyDatabase } from "../store/sqlite/copy_database.ts";
 import { ACCEPTED_FILE } from "../store/file/layout.ts";
 import { verifyFileStore } from "../store/file/verify.ts";
-import { verifyEventDatabase } from "../store/verify_sqlite.ts";
-import { VERSION } from "../version.ts";
+import { verifyEventDatabase } from "../store/sqlite/verify.ts";
+import { VERSION } from "../base/version.ts";
 import { type BackedUpFile, BACKUP_FORMAT, MANIFEST, type Manifest, sha256Of } from "./manifest.ts";
 import { TarWriter } from "./tar.ts";
 

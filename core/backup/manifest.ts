@@ -1,6 +1,6 @@
 /** What a backup says of itself: its first file, `manifest.json`. */
 import { createHash } from "node:crypto";
-import { DataDirError } from "../errors.ts";
+import { DataDirError } from "../base/errors.ts";
 
 /** The format of backups that this version writes. */
 export const BACKUP_FORMAT = 1;

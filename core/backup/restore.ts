@@ -2,7 +2,7 @@
  * `evs restore`: a data dir out of a backup. Everything is unpacked beside the data dir and held against its checksums
  * first; only then it takes the place, and what was there before is kept beside it.
  */
-import { ConflictError, DataDirError } from "../errors.ts";
+import { ConflictError, DataDirError } from "../base/errors.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
 import { readTar, type TarEntry, writeAll } from "./tar.ts";
 

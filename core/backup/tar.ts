@@ -2,7 +2,7 @@
  * Tar archives of plain files: the ustar format of POSIX, with GNU's entries for names and sizes that it has no room for.
  * `tar tf FILE` lists what is written here. One file at a time, a block at a time: memory does not grow with the archive.
  */
-import { DataDirError } from "../errors.ts";
+import { DataDirError } from "../base/errors.ts";
 
 const BLOCK = 512;
 const CHUNK = 1024 * 1024;

@@ -4,7 +4,7 @@
  * It connects at the first request and keeps its connections open: a request takes one that is idle or opens another,
  * so a long wait for a lease does not hold up an ack. Answers of 400 and above become {@link RemoteError}.
  */
-import { ConnectionLostError } from "../errors.ts";
+import { ConnectionLostError } from "../base/errors.ts";
 import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
 import { publishRequest, remoteError, segment } from "./endpoint.ts";
 import type {
@@ -32,8 +32,8 @@ import type {
   SubscriptionRequest,
   TopicInfo,
   TopicRequest,
-} from "./protocol.ts";
-import type { SchemaDiff, SchemaInfo, SchemasRequest } from "./schema_protocol.ts";
+} from "../protocol/protocol.ts";
+import type { SchemaDiff, SchemaInfo, SchemasRequest } from "../protocol/schemas.ts";
 import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
 
 export { publishRequest, remoteError, segment } from "./endpoint.ts";

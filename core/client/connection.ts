@@ -10,9 +10,9 @@ import {
   NoDaemonError,
   ProtocolMismatchError,
   SocketError,
-} from "../errors.ts";
+} from "../base/errors.ts";
 import { encodeRequest, type HttpHead, type HttpRequest, MessageReader } from "./http_message.ts";
-import { PROTOCOL, PROTOCOL_HEADER } from "./protocol.ts";
+import { PROTOCOL, PROTOCOL_HEADER } from "../protocol/protocol.ts";
 
 export type { HttpRequest, QueryValue } from "./http_message.ts";
 

@@ -1,9 +1,9 @@
 /**
  * What a single publish needs of the client and no more: it is on the path of every cold start.
  */
-import { type ErrorBody, RemoteError } from "../errors.ts";
+import { type ErrorBody, RemoteError } from "../base/errors.ts";
 import type { HttpRequest, HttpResponse } from "./connection.ts";
-import type { ErrorReply, PublishQuery } from "./protocol.ts";
+import type { ErrorReply, PublishQuery } from "../protocol/protocol.ts";
 
 /** A name as one segment of a path. */
 export function segment(name: string): string {

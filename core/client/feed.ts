@@ -6,10 +6,10 @@
  */
 import type { Client } from "./client.ts";
 import type { HttpResponse } from "./connection.ts";
-import type { ReadQuery } from "./protocol.ts";
-import type { Clock } from "../clock.ts";
+import type { ReadQuery } from "../protocol/protocol.ts";
+import type { Clock } from "../base/clock.ts";
 import { isGone } from "./consumer/port.ts";
-import { ConnectionLostError } from "../errors.ts";
+import { ConnectionLostError } from "../base/errors.ts";
 import { Positions } from "./positions.ts";
 
 const LF = 0x0a;
@@ -119,7 +119,7 @@ async function takeBase(
   positions: Positions,
 ): Promise<void> {
   if (!beginsAtEnd(query.from)) return;
-  const { compilePattern, isPattern } = await import("../topic.ts");
+  const { compilePattern, isPattern } = await import("../event/topic_options.ts");
   const patterns = query.topic.filter(isPattern).map(compilePattern);
   for (const topic of await client.topics()) {
     const wanted = query.topic.includes(topic.name) ||

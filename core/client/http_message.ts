@@ -5,7 +5,7 @@
  * the connection. Reading is linear in the bytes, whatever the pieces they come in; heads and chunk lines are bounded;
  * bodies are handed out as views on the one buffer that the socket was read into.
  */
-import { ConnectionLostError } from "../errors.ts";
+import { ConnectionLostError } from "../base/errors.ts";
 
 /** Where bytes come from; a `Deno.Conn` is one. */
 export interface ByteSource {

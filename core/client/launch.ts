@@ -2,7 +2,7 @@
  * How the daemon is started: the one place that knows its exact permissions (contract row 23). No TCP, no subprocess, no
  * FFI, no environment; its own source, the data dir, the socket's folder and the config are all that it can reach.
  */
-import { folderOf, withRealPaths } from "./paths.ts";
+import { folderOf, withRealPaths } from "../protocol/paths.ts";
 
 /** What a daemon is started with. */
 export interface LaunchOptions {
@@ -30,7 +30,7 @@ const ENVIRONMENT = { DENO_NO_UPDATE_CHECK: "1", OTEL_DENO: "false" };
 
 /**
  * Keeps the daemon small (docs/adr/0008-memory.md): a young generation of 4 MiB in each of its three threads, and the
- * function that daemon/young_garbage.ts and daemon/old_garbage.ts call. A thread that ends gives its heap back at once
+ * function that daemon/memory/scavenge.ts and daemon/memory/collect_when_idle.ts call. A thread that ends gives its heap back at once
  * (docs/adr/0019-idle-memory.md). The task `compile` in deno.json gives a binary the same.
  */
 const V8_FLAGS =

@@ -1,8 +1,8 @@
 /** What all that changes dead letters needs: entries by what identifies them, read, counted off, and missed. */
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import { ConflictError } from "../errors.ts";
+import { ConflictError } from "../base/errors.ts";
 import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";
-import { deadLetterName, splitDeadLetterName } from "./name.ts";
+import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 
 /** One entry, by what identifies it. */
 export interface EntryKey {

@@ -6,8 +6,8 @@
  * for the next one that opens the folder and has the subscription. So no moment of a crash loses an entry: at worst an
  * event that was just handled comes once more.
  */
-import type { Event } from "../event.ts";
-import { DataDirError } from "../errors.ts";
+import type { Event } from "../event/event.ts";
+import { DataDirError } from "../base/errors.ts";
 import { LogFile, type OpenReport, type Place } from "./log_file.ts";
 import type { AddedEntry, EntryName, LogRecord } from "./log_line.ts";
 import type {

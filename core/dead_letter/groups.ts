@@ -1,7 +1,7 @@
 /** Dead letters by cause: a few lines where there are hundreds of entries. */
-import type { DeadLetterGroup } from "../client/protocol.ts";
+import type { DeadLetterGroup } from "../protocol/protocol.ts";
 import type { DeadLetterRecord } from "../state/state.ts";
-import { foldReason } from "./reason.ts";
+import { foldReason } from "../state/reason.ts";
 
 /** Causes that are kept apart; what comes after counts as one. */
 const MOST = 1000;

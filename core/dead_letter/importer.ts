@@ -1,15 +1,15 @@
 /**
  * Takes dead letters in that were exported: into the queue, or to be delivered again. What was mended meanwhile is
- * delivered as a copy, what was not as it was (core/dead_letter/mending.ts).
+ * delivered as a copy, what was not as it was (core/dead_letter/imported.ts).
  */
-import type { DeadLetterImportReply } from "../client/protocol.ts";
+import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import { planAdopt } from "../delivery/adopt.ts";
-import { IdSource } from "../id.ts";
+import { planAdopt } from "../delivery/redeliver.ts";
+import { IdSource } from "../event/id.ts";
 import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";
 import { chunks, copyOf, keyOf, readEntries, refuseGone, removal } from "./entries.ts";
-import { type ImportedDeadLetter, isUnchanged, mendedCopy, recordOfImport } from "./mending.ts";
-import { deadLetterName, splitDeadLetterName } from "./name.ts";
+import { type ImportedDeadLetter, isUnchanged, mendedCopy, recordOfImport } from "./imported.ts";
+import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 
 /** See the head of this file. */
 export class DeadLetterImporter {

@@ -3,8 +3,8 @@
  * cuts a torn tail (nobody was told of it), puts damaged lines into a file of their own (never away), and locks the
  * folder against a second queue. A sync that failed is the end: nothing is trusted after it.
  */
-import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
-import { concat } from "../store/bytes.ts";
+import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
+import { concat } from "../base/bytes.ts";
 import { FORMAT, fromLogLine, type LogRecord, splitLines, toLogLine } from "./log_line.ts";
 
 /** Where a line lies. */

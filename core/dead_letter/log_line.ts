@@ -3,8 +3,8 @@
  * `jq` reads the file and a flipped bit is found. A line says one thing about one entry: it is here, it is to be sent
  * again, it is gone.
  */
-import type { Event } from "../event.ts";
-import { crc32 } from "../store/checksum.ts";
+import type { Event } from "../event/event.ts";
+import { crc32 } from "../base/checksum.ts";
 
 /** What identifies an entry. */
 export interface EntryName {

@@ -2,13 +2,13 @@
  * Dead letters become retries again: all of them in one transaction, however many there are and whoever gets them. Neither
  * events nor attempts come into memory for it; the writer of the state moves them by SQL.
  */
-import { type Adopted, planMove } from "../delivery/adopt.ts";
+import { type Adopted, planMove } from "../delivery/redeliver.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Plan } from "../delivery/plan.ts";
 import type { State } from "../state/state.ts";
 import { keyOf, readEntries } from "./entries.ts";
-import { deadLetterName } from "./name.ts";
+import { deadLetterName } from "../state/dead_letter_name.ts";
 
 /** Entries that are looked for before others are served. */
 const CHUNK = 500;

@@ -1,9 +1,9 @@
 /** A dead-letter queue as an application sees it, and may write its own. */
-import type { Event } from "../event.ts";
-import { toWireLine } from "../event.ts";
+import type { Event } from "../event/event.ts";
+import { toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";
-import type { DeadLetterDesk } from "./desk.ts";
-import { failedEvent } from "./name.ts";
+import type { DeadLetterDesk } from "./dead_letters.ts";
+import { failedEvent } from "../state/dead_letter_name.ts";
 
 /** An event that a subscription gave up on. */
 export interface DeadLetterEntry {

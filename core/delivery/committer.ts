@@ -2,7 +2,7 @@
  * Commits the plans of one queue, one at a time and in order. Settlements that arrive while a commit is under way go down
  * together in the next one: acks that arrive together share one sync.
  */
-import { InternalError } from "../errors.ts";
+import { InternalError } from "../base/errors.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
 

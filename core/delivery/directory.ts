@@ -1,7 +1,7 @@
 /** The drivers of all subscriptions, found by name and by topic. */
-import { NotFoundError } from "../errors.ts";
-import { didYouMean } from "../suggest.ts";
-import { assertSubscriptionName, compilePattern } from "../topic.ts";
+import { NotFoundError } from "../base/errors.ts";
+import { didYouMean } from "../base/suggest.ts";
+import { assertSubscriptionName, compilePattern } from "../event/topic_options.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 
 /** Who delivers what. */

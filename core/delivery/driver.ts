@@ -3,8 +3,8 @@
  * at a time. Acks that arrive while a commit is under way go down together in the next one. Nothing is read and no timer
  * for a retry runs while nobody asks.
  */
-import { ClosedError, type EvsError } from "../errors.ts";
-import type { Event, NewEvent, StoredEvent } from "../event.ts";
+import { ClosedError, type EvsError } from "../base/errors.ts";
+import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import { Committer, type Ledger } from "./committer.ts";
@@ -23,7 +23,7 @@ import {
   wantedOf,
   wantsType,
   WINDOW,
-} from "./driver_parts.ts";
+} from "./driver_context.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import { lapse, type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";

@@ -1,6 +1,6 @@
 /** What a queue holds: events on their way, their keys, their leases. */
-import { type Event, type StoredEvent, toEvent, toWireLine } from "../event.ts";
-import { eventOfLine } from "../event_lines.ts";
+import { type Event, type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
+import { eventOfLine } from "../event/event_lines.ts";
 import type { Lease } from "./leases.ts";
 import type { SeqSet } from "./seq_set.ts";
 import { WireEvent } from "./wire_event.ts";

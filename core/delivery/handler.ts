@@ -1,5 +1,5 @@
 /** A handler: what an application does with an event, and what it is told beside the event. */
-import type { Event } from "../event.ts";
+import type { Event } from "../event/event.ts";
 
 /** What a handler is told of the attempt that it is. */
 export interface HandlerContext {

@@ -11,8 +11,8 @@ import type {
   SettleReply,
   SubscriptionInfo,
   SubscriptionRequest,
-} from "../client/protocol.ts";
-import { ConflictError, NotFoundError } from "../errors.ts";
+} from "../protocol/protocol.ts";
+import { ConflictError, NotFoundError } from "../base/errors.ts";
 import type {
   StateChange,
   StateSnapshot,
@@ -20,10 +20,10 @@ import type {
   SubscriptionSettings,
 } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
-import { assertSubscriptionName, assertTopicPattern } from "../topic.ts";
+import { assertSubscriptionName, assertTopicPattern } from "../event/topic_options.ts";
 import { DriverDirectory } from "./directory.ts";
 import { SubscriptionDriver } from "./driver.ts";
-import type { DriverContext } from "./driver_parts.ts";
+import type { DriverContext } from "./driver_context.ts";
 import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
 import type { QueueStart } from "./queue.ts";
 import {
@@ -37,7 +37,7 @@ import {
   resolveIn,
   settleReply,
   startOf,
-} from "./manager_parts.ts";
+} from "./manager_context.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
 export type { LeaseResult };

@@ -3,9 +3,9 @@
  * handler`. A repeat is told before anything runs; the dead letter sees what the retry gave up; the retry sees a time-out as
  * a failure. None of them blocks the queue: a retry is written down and comes back, it does not wait in place.
  */
-import { type Clock, systemClock } from "../clock.ts";
-import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../errors.ts";
-import type { Event } from "../event.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
 import type { Middleware } from "./handler.ts";
 import { deadLetter, HandlerOutcome, messageOf, retry, skip } from "./outcome.ts";
 

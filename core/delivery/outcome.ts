@@ -12,7 +12,7 @@
  * });
  * ```
  */
-import { NonRetryableError } from "../errors.ts";
+import { NonRetryableError } from "../base/errors.ts";
 
 /** What {@link retry}, {@link deadLetter} and {@link skip} give; a handler returns it. */
 export class HandlerOutcome {

@@ -3,9 +3,9 @@
  * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
  * so that nobody else settles them.
  */
-import { clipped, clippedToEnd, LONGEST_OUTPUT } from "../clipped.ts";
-import { type FailedEvent, failedEvent, splitDeadLetterName } from "../dead_letter/name.ts";
-import { backoffDelay } from "../retry.ts";
+import { clipped, clippedToEnd, LONGEST_OUTPUT } from "../base/truncate.ts";
+import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dead_letter_name.ts";
+import { backoffDelay } from "../event/backoff.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
 import type { Entry, Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";

@@ -6,18 +6,18 @@
  * {@link Plan} says; only a commit that is durable is applied, so that memory is never ahead of the disk. One plan at a
  * time is under way.
  */
-import type { StoredEvent } from "../event.ts";
+import type { StoredEvent } from "../event/event.ts";
 import type {
   CursorRecord,
   MissedRecord,
   RetryRecord,
   SubscriptionSettings,
 } from "../state/state.ts";
-import { Breaker } from "./breaker.ts";
+import { Breaker } from "../event/breaker.ts";
 import { Entry, type Now, type TopicLane } from "./entry.ts";
 import { Grant, Lease } from "./leases.ts";
 import { SeqSet } from "./seq_set.ts";
-import { Shelf } from "./shelf.ts";
+import { Shelf } from "./ready_queue.ts";
 import type { WireEvent } from "./wire_event.ts";
 
 /** What a queue is made from: its part of a state snapshot. */

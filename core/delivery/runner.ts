@@ -3,13 +3,13 @@
  * does. A handler's error never reaches another handler or the process. One event at a time unless told otherwise; the
  * next one begins while the outcome of the last is on its way to disk.
  */
-import { runBecause, runBecauseNow } from "../causation.ts";
-import type { Clock } from "../clock.ts";
-import { EvsError, HandlerTimeoutError, OverflowError } from "../errors.ts";
-import type { Event } from "../event.ts";
-import { eventOfLine } from "../event_lines.ts";
+import { runBecause, runBecauseNow } from "../event/causation.ts";
+import type { Clock } from "../base/clock.ts";
+import { EvsError, HandlerTimeoutError, OverflowError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
+import { eventOfLine } from "../event/event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
-import { AGAIN_MS, newToken } from "./driver_parts.ts";
+import { AGAIN_MS, newToken } from "./driver_context.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
@@ -66,7 +66,7 @@ export class HandlerRunner {
   #woken: (() => void)[] = [];
   #idle: (() => void)[] = [];
   #loop: Promise<void> | undefined;
-  /** The handler may go on after it returned: then the event has to follow it, which costs (core/causation.ts). */
+  /** The handler may go on after it returned: then the event has to follow it, which costs (core/event/causation.ts). */
   #waits = true;
   readonly #isAsync: boolean;
   #emptying = false;

@@ -1,7 +1,7 @@
 /** The settings of a subscription: defaults, checks, differences. */
-import { InvalidArgumentError } from "../errors.ts";
-import { checkBreaker } from "./breaker.ts";
-import { checkBackoff, defaultBackoff } from "../retry.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+import { checkBreaker } from "../event/breaker.ts";
+import { checkBackoff, defaultBackoff } from "../event/backoff.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 
 /** What a subscription has that nobody said anything about. */

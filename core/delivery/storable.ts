@@ -1,5 +1,5 @@
 /** An event that was handed on by reference, as bytes: when its handler has failed, it has to be kept after all. */
-import type { Event, StoredEvent } from "../event.ts";
+import type { Event, StoredEvent } from "../event/event.ts";
 
 const encoder = new TextEncoder();
 

@@ -2,7 +2,7 @@
  * An event that is on its way as the wire line that its store has. Most events are handed out, acknowledged and forgotten:
  * of those only the seq and the key are read, off the bytes; the rest is parsed when somebody asks for it.
  */
-import type { StoredEvent } from "../event.ts";
+import type { StoredEvent } from "../event/event.ts";
 import { eventOf } from "../store/file/lines.ts";
 
 const LF = 0x0a;

@@ -1,6 +1,6 @@
 /** Looks at a data dir with every check there is, one after the other. */
 import { Seen } from "../store/seen.ts";
-import type { CaseRecord, Check, Finding, Patient } from "./check.ts";
+import type { CaseRecord, Check, Finding, Patient } from "./checks/check.ts";
 import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";

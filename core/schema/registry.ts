@@ -2,8 +2,8 @@
  * The schema registry: a type has versions, each one schema. What is registered is compiled when it is first needed, and
  * kept byte for byte.
  */
-import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../errors.ts";
-import { parseJson } from "../json.ts";
+import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../base/errors.ts";
+import { parseJson } from "../json/json.ts";
 import type { LevelRecord, SchemaRecord } from "../state/state.ts";
 import type { Fault } from "./faults.ts";
 import { breaksAgainst, compareSchemas, type Comparison } from "./compatibility/compare.ts";

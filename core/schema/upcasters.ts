@@ -2,8 +2,8 @@
  * Upcasters: old events as readers of today want them. Each step changes a payload from one version of its type to the
  * next; an event goes up the steps from its own version to the last one. What is stored stays as it was.
  */
-import { InvalidArgumentError } from "../errors.ts";
-import type { Event } from "../event.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
 
 /** Makes a payload of the next version. Must not change what it is given. */
 // deno-lint-ignore no-explicit-any -- a step knows what the older version looks like; nobody else does

@@ -6,11 +6,11 @@
  * repository saves it. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
  * will see.
  */
-import { assertName, toJson } from "../capture.ts";
-import { systemClock } from "../clock.ts";
-import { UnknownEventTypeError } from "../errors.ts";
-import type { Event } from "../event.ts";
-import { IdSource } from "../id.ts";
+import { assertName, toJson } from "../broker/publish_options.ts";
+import { systemClock } from "../base/clock.ts";
+import { UnknownEventTypeError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
+import { IdSource } from "../event/id.ts";
 
 /** What a recorded event may carry beside its payload. */
 export interface RecordOptions {

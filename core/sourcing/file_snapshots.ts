@@ -2,7 +2,7 @@
  * Snapshots in a folder, a file each. A file is put in place by renaming, so that it is the old one or the new one; it is
  * not synced, because a snapshot that is lost or torn is built anew.
  */
-import { SnapshotError } from "../errors.ts";
+import { SnapshotError } from "../base/errors.ts";
 import type { Snapshot, SnapshotStore } from "./snapshot.ts";
 
 const encoder = new TextEncoder();

@@ -7,13 +7,13 @@
  * the process appends to one aggregate then take turns. Behind a daemon it is as on a store with sequence numbers; what is
  * read travels over the socket.
  */
-import { BrokenHistoryError, ConflictError, UnsupportedError } from "../errors.ts";
-import { type Event, toEvent } from "../event.ts";
-import type { Message } from "../events.ts";
+import { BrokenHistoryError, ConflictError, UnsupportedError } from "../base/errors.ts";
+import { type Event, toEvent } from "../event/event.ts";
+import type { Message } from "../event/event_map.ts";
 import { readKey } from "../store/by_key.ts";
 import type { EventStore, JournalStore } from "../store/store.ts";
-import { ThreeMethodStore } from "../store/three_method.ts";
-import type { Broker } from "../typed_broker.ts";
+import { ThreeMethodStore } from "../store/basic_store.ts";
+import type { Broker } from "../broker/broker.ts";
 
 /** What a repository needs of a broker: one of this process, or one behind a daemon. */
 export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {

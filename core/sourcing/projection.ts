@@ -6,13 +6,13 @@
  * (`catchUp`; a repository does so with each save), or follow by itself (`follow`). A rebuild reads everything into a new
  * state while the old one is still served.
  */
-import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../errors.ts";
-import { type Event, type StoredEvent, toEvent } from "../event.ts";
+import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
+import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import type { JournalStore } from "../store/store.ts";
-import { ThreeMethodStore } from "../store/three_method.ts";
-import { assertTopicPattern, compilePattern } from "../topic.ts";
-import type { EventBroker } from "../broker.ts";
+import { ThreeMethodStore } from "../store/basic_store.ts";
+import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
+import type { EventBroker } from "../broker/event_broker.ts";
 import {
   assertProjectionName,
   MemoryProjectionStore,

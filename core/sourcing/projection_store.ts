@@ -1,5 +1,5 @@
 /** Where projections are kept: state and checkpoint as one thing, so that no event counts twice and none is left out. */
-import { InvalidArgumentError } from "../errors.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
 
 /** A projection as it is kept. */
 export interface ProjectionRecord {

@@ -5,10 +5,10 @@
  * stored or none. Everything else that happens around it (a snapshot, a projection) comes after the events are safe, and
  * its failure is told to `onError`, never to the command.
  */
-import { defaultBroker } from "../default_broker.ts";
-import { EventBroker } from "../broker.ts";
-import { InvalidArgumentError, NotFoundError, VersionConflictError } from "../errors.ts";
-import type { Event } from "../event.ts";
+import { defaultBroker } from "../broker/default_broker.ts";
+import { EventBroker } from "../broker/event_broker.ts";
+import { InvalidArgumentError, NotFoundError, VersionConflictError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import type { EventStore } from "../store/store.ts";
 import { access, type AggregateRoot, unknownEvent } from "./aggregate.ts";

@@ -5,7 +5,7 @@
  * events that the store does not have (it came back from a backup, and may have gone on with others since) is passed
  * over, and the aggregate built from its events.
  */
-import { InvalidArgumentError, SnapshotError } from "../errors.ts";
+import { InvalidArgumentError, SnapshotError } from "../base/errors.ts";
 
 /** An aggregate's state at one version. */
 export interface Snapshot {

@@ -2,7 +2,7 @@
  * Specifications of aggregates: given what happened, when this is asked, then that happens. No store, no broker.
  */
 import assert from "node:assert/strict";
-import type { Event } from "../event.ts";
+import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import { access, type AggregateRoot } from "./aggregate.ts";
 

@@ -2,7 +2,7 @@
  * Upcasters on the one read path that has no option for them: a store's `getEvents`. Subscriptions, repositories and
  * projections take `upcast` themselves.
  */
-import type { Event } from "../event.ts";
+import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import type { EventStore } from "../store/store.ts";
 

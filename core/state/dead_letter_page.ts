@@ -1,9 +1,9 @@
 /**
  * What both states decide about dead letters: who matches, where a page begins, where the next one does, what retry one becomes.
  */
-import { namesDeadLetter } from "../dead_letter/name.ts";
-import { reasonHolds } from "../dead_letter/reason.ts";
-import { InvalidArgumentError } from "../errors.ts";
+import { namesDeadLetter } from "./dead_letter_name.ts";
+import { reasonHolds } from "./reason.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,

@@ -2,7 +2,7 @@
  * A state that is not trusted any more after a commit failed for a reason other than "no room now": what a failed sync
  * kept is unknown, so everything that follows is refused until the file was opened and read again.
  */
-import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
+import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,

@@ -3,8 +3,8 @@
  * step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs: SQLite cuts TEXT at NUL when it is read.
  */
 import { DatabaseSync } from "node:sqlite";
-import { DataDirError, InternalError } from "../errors.ts";
-import { mendWal } from "../store/mend_wal.ts";
+import { DataDirError, InternalError } from "../base/errors.ts";
+import { mendWal } from "../store/sqlite/salvage/repair_wal.ts";
 
 /** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
 const APPLICATION_ID = 0x45565353;

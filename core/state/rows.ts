@@ -9,7 +9,7 @@ import type {
   SubscriptionRecord,
   TopicRecord,
 } from "./state.ts";
-import type { SchemaMode, TopicOptions } from "../topic.ts";
+import type { SchemaMode, TopicOptions } from "../event/topic_options.ts";
 
 /** A row as SQLite gives it. */
 export type Row = Record<string, SQLOutputValue>;

@@ -2,9 +2,9 @@
  * The state in SQLite. Synchronous inside: a commit is one transaction with one sync. The daemon runs the writer in a
  * worker and reads here through a second, read-only instance (core/state/worker_state.ts).
  */
-import { reasonHolds } from "../dead_letter/reason.ts";
+import { reasonHolds } from "./reason.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { CannotStoreError, InternalError } from "../errors.ts";
+import { CannotStoreError, InternalError } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
 import { openStateDatabase } from "./migrations.ts";
 import {

@@ -5,9 +5,9 @@
  * transaction. "Retry exhausted, dead letter, cursor moves on" is one such list. What is decided is decided elsewhere
  * (core/delivery, core/broker), in memory, from what was loaded.
  */
-import type { TopicOptions } from "../topic.ts";
-import type { BreakerSpec } from "../delivery/breaker.ts";
-import type { BackoffSpec } from "../retry.ts";
+import type { TopicOptions } from "../event/topic_options.ts";
+import type { BreakerSpec } from "../event/breaker.ts";
+import type { BackoffSpec } from "../event/backoff.ts";
 import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
 
 /** A topic as it is kept. */

@@ -1,5 +1,5 @@
 /** Reads a whole state database and tells what is wrong in it. Nothing is changed. */
-import { schemaFaults, structureFaults } from "../store/sqlite_checks.ts";
+import { schemaFaults, structureFaults } from "../store/sqlite/integrity.ts";
 import { FORMAT, migrate, openStateDatabase, pragma } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type { CursorRecord, StateSnapshot } from "./state.ts";

@@ -5,9 +5,9 @@
  * A worker weighs several MiB, so where nothing was committed for a while it ends; the next commit begins another. The
  * read-only connection stays, and with it the log and its index: what begins finds all as it was left, and recovers nothing.
  */
-import { type Clock, systemClock } from "../clock.ts";
-import { CannotStoreError } from "../errors.ts";
-import { Rest } from "../rest.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { CannotStoreError } from "../base/errors.ts";
+import { Rest } from "../base/idle_timer.ts";
 import { WorkerClient } from "../worker/client.ts";
 import { FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";

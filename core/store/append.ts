@@ -2,7 +2,7 @@
  * What an append decides, for every store: expectations, repeated ids, sequence numbers. The store answers three
  * questions and takes the events; so all stores decide alike.
  */
-import type { Event, NewEvent } from "../event.ts";
+import type { Event, NewEvent } from "../event/event.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AppendRequest, EventQuery, Expected } from "./store.ts";
 

@@ -7,9 +7,9 @@
  * a reason other than "no room now" nothing is trusted any more: the journal refuses everything that follows, and all
  * that is under way (contract row 7).
  */
-import { CannotStoreError, EvsError, InternalError } from "../errors.ts";
-import type { NewEvent } from "../event.ts";
-import type { Durability } from "./durability.ts";
+import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
+import type { NewEvent } from "../event/event.ts";
+import type { Durability } from "../event/durability.ts";
 import { merge, splitOutcomes } from "./merge.ts";
 import { countOf, isPacked, payloadBytesOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, JournalStore } from "./store.ts";

@@ -3,7 +3,7 @@
  * slow store none that lives in another.
  */
 import { type Commit, Journal, type PublishStream } from "./journal.ts";
-import type { Durability } from "./durability.ts";
+import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { AppendOutcome, JournalStore } from "./store.ts";
 

@@ -3,7 +3,7 @@
  *
  * What is the same from event to event (type, topic, version) is turned into JSON once.
  */
-import type { NewEvent } from "../event.ts";
+import type { NewEvent } from "../event/event.ts";
 
 /** A line as it is stored: without its line feed. */
 export interface WrittenLine {
@@ -55,7 +55,7 @@ export class LineWriter {
     this.#chunkStart = this.#at;
   }
 
-  /** The line of an event; see {@link envelopeHead} of core/event.ts, which this must agree with. */
+  /** The line of an event; see {@link envelopeHead} of core/event/event.ts, which this must agree with. */
   write(seq: number, event: NewEvent): WrittenLine {
     const { type, schemaVersion } = this.#quoted;
     // An id of ours needs no escape.

@@ -1,5 +1,11 @@
 /** Events in memory: the default of `new EventBroker()`, the reference that the other stores are tested against. */
-import { type Event, type NewEvent, type StoredEvent, toEvent, toWireLine } from "../event.ts";
+import {
+  type Event,
+  type NewEvent,
+  type StoredEvent,
+  toEvent,
+  toWireLine,
+} from "../event/event.ts";
 import { decideAppend, type DedupWindow, eventsToSave, selects, sizeOf } from "./append.ts";
 import type { StoreRequest } from "./pack.ts";
 import {
@@ -13,8 +19,8 @@ import {
   type PageQuery,
   type TopicHead,
 } from "./store.ts";
-import { concat } from "./bytes.ts";
-import { type Clock, systemClock } from "../clock.ts";
+import { concat } from "../base/bytes.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 
 interface MemoryTopic {
   /** `events[i]` has the seq `firstSeq + i`. */

@@ -6,8 +6,8 @@
  * thread that writes: payloads lie in one buffer that moves without a copy, and a column that is the same for every event
  * is a single value.
  */
-import type { NewEvent } from "../event.ts";
-import { OWN_ID_BYTES } from "../id.ts";
+import type { NewEvent } from "../event/event.ts";
+import { OWN_ID_BYTES } from "../event/id.ts";
 import type { AppendRequest, Expected } from "./store.ts";
 
 /** One {@link AppendRequest} as columns. */

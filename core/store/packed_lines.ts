@@ -5,8 +5,8 @@
  * template with those two written over: no string and no object is made for an event. Others get their head from
  * {@link envelopeHead} like any event. Both write the very same bytes.
  */
-import { envelopeHead } from "../event.ts";
-import { OWN_ID_BYTES } from "../id.ts";
+import { envelopeHead } from "../event/event.ts";
+import { OWN_ID_BYTES } from "../event/id.ts";
 import { type PackedRequest, unpack } from "./pack.ts";
 
 /** Lines that lie end to end, each with its line feed. */

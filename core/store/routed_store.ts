@@ -2,11 +2,11 @@
  * Several stores as one: each topic lives in one of them, for good. Reads go to the topic's store; appends go to the
  * journals of that store (core/store/journals.ts).
  */
-import { UnsupportedError } from "../errors.ts";
-import type { Event, StoredEvent } from "../event.ts";
+import { UnsupportedError } from "../base/errors.ts";
+import type { Event, StoredEvent } from "../event/event.ts";
 import { readKey } from "./by_key.ts";
 import type { Damage } from "./damage.ts";
-import type { Durability } from "./durability.ts";
+import type { Durability } from "../event/durability.ts";
 import { MemoryEventStore } from "./memory.ts";
 import type { StoreRequest } from "./pack.ts";
 import type {

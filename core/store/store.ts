@@ -6,9 +6,9 @@
  * decisions and the events are durable together. Who calls `append` one batch at a time gets group commit
  * (core/store/journal.ts).
  */
-import type { Event, NewEvent, StoredEvent } from "../event.ts";
+import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { Damage } from "./damage.ts";
-import type { Durability } from "./durability.ts";
+import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
 
 /** Which events `getEvents` returns. */

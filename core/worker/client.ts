@@ -1,7 +1,7 @@
 /** Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts. */
-import { giveBuffer, isReusable } from "../buffer_pool.ts";
-import type { ErrorBody } from "../errors.ts";
-import { CannotStoreError, DataDirError, InternalError } from "../errors.ts";
+import { giveBuffer, isReusable } from "../base/buffer_pool.ts";
+import type { ErrorBody } from "../base/errors.ts";
+import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
 
 /** A call on its way to a worker. */
 export interface WorkerCall {
@@ -66,7 +66,7 @@ export class WorkerClient {
 
   /**
    * Sends the call. Buffers that move are gone for the caller; the worker gives the large ones back to the pool
-   * (core/buffer_pool.ts).
+   * (core/base/buffer_pool.ts).
    */
   call<T>(call: unknown, { transfer = [], onReady }: CallOptions = {}): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);

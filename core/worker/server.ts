@@ -2,7 +2,7 @@
  * Calls to a worker, by number: the side that answers, in the order of their answers. Large buffers that came with a call
  * go back with its answer, to be used again.
  */
-import { EvsError, InternalError } from "../errors.ts";
+import { EvsError, InternalError } from "../base/errors.ts";
 import type { WorkerAnswer, WorkerCall, WorkerSign } from "./client.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** Damage that was found, and whether somebody has taken note of it. */
-import { type Route, sendJson } from "../router.ts";
+import { type Route, sendJson } from "../http/router.ts";
 
 /** `evs doctor --accept`. */
 export const damageRoutes: Route[] = [

@@ -1,12 +1,12 @@
 /** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or mended. */
-import { EvsError, InvalidArgumentError } from "../../core/errors.ts";
-import type { ImportedDeadLetter } from "../../core/dead_letter/mending.ts";
-import { assertSubscriptionName } from "../../core/topic.ts";
-import { readDeadLetterLine } from "../dead_letter_lines.ts";
-import type { Host } from "../host.ts";
-import { lineFaultError, LineReader } from "../ndjson.ts";
-import { RefusedLines } from "../refused_lines.ts";
-import { bodyOf, type Route, type RouteRequest, sendJson } from "../router.ts";
+import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
+import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
+import { assertSubscriptionName } from "../../core/event/topic_options.ts";
+import { readDeadLetterLine } from "../ingest/decode_dead_letters.ts";
+import type { Host } from "../services.ts";
+import { lineFaultError, LineReader } from "../ingest/ndjson.ts";
+import { RefusedLines } from "../ingest/refused_lines.ts";
+import { bodyOf, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 
 /** What a line has beside the payload: the envelope, and the attempts with their stderr. */
 const ROOM = 4 * 1024 * 1024;

@@ -1,11 +1,11 @@
 /** The routes of dead letters. */
-import { InvalidArgumentError } from "../../core/errors.ts";
-import type { DeadLetterAction } from "../../core/client/protocol.ts";
-import { deadLetterInfo } from "../../core/dead_letter/desk.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
+import { deadLetterInfo } from "../../core/dead_letter/dead_letters.ts";
 import type { DeadLetterFilter, DeadLetterRecord } from "../../core/state/state.ts";
-import { concat } from "../../core/store/bytes.ts";
-import { Fields } from "../fields.ts";
-import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
+import { concat } from "../../core/base/bytes.ts";
+import { Fields } from "../http/fields.ts";
+import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1000;

@@ -1,5 +1,5 @@
 /** The routes of events. */
-import type { Route } from "../router.ts";
+import type { Route } from "../http/router.ts";
 import { publish } from "./publish.ts";
 import { getEvent, readEvents } from "./read.ts";
 

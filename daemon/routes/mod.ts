@@ -1,5 +1,5 @@
 /** Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one against the other. */
-import type { Route } from "../router.ts";
+import type { Route } from "../http/router.ts";
 import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";

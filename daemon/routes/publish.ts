@@ -5,14 +5,18 @@
  * handed down its last line. After a stop nothing behind it on that connection is stored.
  */
 import type http from "node:http";
-import { EventRefusedError, InvalidArgumentError, type RefusalCode } from "../../core/errors.ts";
-import type { NewEvent } from "../../core/event.ts";
-import { splitElements } from "../../core/json.ts";
-import { settled } from "../../core/publisher.ts";
-import { Gathered } from "../gathered.ts";
-import { Intake, type IntakeOptions } from "../intake.ts";
-import { badByteOf } from "../ndjson.ts";
-import { bodyOf, type RouteRequest, sendJson } from "../router.ts";
+import {
+  EventRefusedError,
+  InvalidArgumentError,
+  type RefusalCode,
+} from "../../core/base/errors.ts";
+import type { NewEvent } from "../../core/event/event.ts";
+import { splitElements } from "../../core/json/json.ts";
+import { settled } from "../../core/broker/publisher.ts";
+import { Gathered } from "../http/chunks.ts";
+import { Intake, type IntakeOptions } from "../ingest/decode_event.ts";
+import { badByteOf } from "../ingest/ndjson.ts";
+import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishOptions, publishOptions } from "./publish_options.ts";
 import { Tally } from "./publish_tally.ts";

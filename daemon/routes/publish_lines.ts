@@ -3,11 +3,11 @@
  *
  * What has come goes down as one append, at once while nothing of this connection is under way, else when that is done or
  * when enough has come together: group commit begins at the connection. Bare payloads that nobody has to look at go down
- * packed (daemon/line_packer.ts), others as events.
+ * packed (daemon/ingest/line_packer.ts), others as events.
  */
 import type http from "node:http";
-import { EvsError, InvalidArgumentError } from "../../core/errors.ts";
-import { settled } from "../../core/publisher.ts";
+import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { settled } from "../../core/broker/publisher.ts";
 import {
   countOf,
   idsOf,
@@ -16,10 +16,10 @@ import {
   versionsOf,
 } from "../../core/store/pack.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
-import type { Intake } from "../intake.ts";
-import { LineIntake } from "../line_intake.ts";
-import { bodyOf, isUnexpected, type RouteRequest, sendJson } from "../router.ts";
-import { noteGarbage } from "../young_garbage.ts";
+import type { Intake } from "../ingest/decode_event.ts";
+import { LineIntake } from "../ingest/decode_lines.ts";
+import { bodyOf, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
+import { noteGarbage } from "../memory/scavenge.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { Tally } from "./publish_tally.ts";
 

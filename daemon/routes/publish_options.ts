@@ -1,7 +1,7 @@
 /** What the query of a publish says, checked: an error names the parameter. */
-import { EventRefusedError, InvalidArgumentError } from "../../core/errors.ts";
+import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Expected } from "../../core/store/store.ts";
-import { checkName, type IntakeOptions, parseExpected } from "../intake.ts";
+import { checkName, type IntakeOptions, parseExpected } from "../ingest/decode_event.ts";
 
 /** A publish as it was asked for. */
 export interface PublishOptions extends IntakeOptions {

@@ -1,8 +1,8 @@
 /** What a publish has stored, added up over its appends. */
-import type { EvsError } from "../../core/errors.ts";
+import type { EvsError } from "../../core/base/errors.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
-import type { PublishReply } from "../../core/client/protocol.ts";
-import { RefusedLines } from "../refused_lines.ts";
+import type { PublishReply } from "../../core/protocol/protocol.ts";
+import { RefusedLines } from "../ingest/refused_lines.ts";
 
 /** Seqs and ids are told one by one up to this many events. */
 const LISTED = 100;

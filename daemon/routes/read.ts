@@ -3,10 +3,10 @@
  * as server-sent events where the client asks for them.
  */
 import type http from "node:http";
-import { InvalidArgumentError, NotFoundError } from "../../core/errors.ts";
-import { toWireLine } from "../../core/event.ts";
-import { compileFilter } from "../../core/filter.ts";
-import { type Offset, parseOffset, resolveOffset } from "../../core/offset.ts";
+import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
+import { toWireLine } from "../../core/event/event.ts";
+import { compileFilter } from "../../core/filter/filter.ts";
+import { type Offset, parseOffset, resolveOffset } from "../../core/event/offset.ts";
 import {
   lastOf,
   linesOf,
@@ -14,12 +14,12 @@ import {
   type Render,
   replay,
   type Selection,
-} from "../../core/replay.ts";
-import { Tail } from "../../core/tail.ts";
-import { assertTopicName, compilePattern, isPattern } from "../../core/topic.ts";
-import { LinesReply, turn } from "../lines_reply.ts";
-import type { RouteRequest } from "../router.ts";
-import { sseRender } from "../sse.ts";
+} from "../../core/reading/replay.ts";
+import { Tail } from "../../core/reading/tail.ts";
+import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
+import { LinesReply, turn } from "../http/lines_reply.ts";
+import type { RouteRequest } from "../http/router.ts";
+import { sseRender } from "../http/sse.ts";
 
 const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
 /** The most topics, types and positions that one request names. */

@@ -1,8 +1,8 @@
 /** The routes by which schemas come in and are compared. A schema is kept as it came: its body is the request's own. */
 import type http from "node:http";
-import type { SchemaDiff, SchemaInfo } from "../../core/client/schema_protocol.ts";
-import { InvalidArgumentError, InvalidSchemaError } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
+import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
+import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";
+import { parseJson } from "../../core/json/json.ts";
 import { changesBetween } from "../../core/schema/compatibility/changes.ts";
 import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
 import {
@@ -11,12 +11,12 @@ import {
 } from "../../core/schema/compatibility/level.ts";
 import { MAX_SCHEMA_BYTES } from "../../core/schema/limits.ts";
 import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
-import { shellWord } from "../../core/shell_words.ts";
+import { shellWord } from "../../core/base/shell_quote.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
-import { didYouMean } from "../../core/suggest.ts";
-import { Fields } from "../fields.ts";
-import { checkName } from "../intake.ts";
-import { readBody, readJson, type Route, type RouteRequest, sendJson } from "../router.ts";
+import { didYouMean } from "../../core/base/suggest.ts";
+import { Fields } from "../http/fields.ts";
+import { checkName } from "../ingest/decode_event.ts";
+import { readBody, readJson, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 import { infoOf, requireSchema } from "./schemas.ts";
 
 /** More than a schema may have, so that the registry is who refuses it, in its own words. */

@@ -1,11 +1,11 @@
 /** The routes of schemas that are there: list, show, remove, check payloads. */
 import type http from "node:http";
-import type { SchemaInfo, SchemaVerdict } from "../../core/client/schema_protocol.ts";
-import { EvsError, NotFoundError } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
-import { didYouMean } from "../../core/suggest.ts";
+import type { SchemaInfo, SchemaVerdict } from "../../core/protocol/schemas.ts";
+import { EvsError, NotFoundError } from "../../core/base/errors.ts";
+import { parseJson } from "../../core/json/json.ts";
+import { didYouMean } from "../../core/base/suggest.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
-import { LineReader } from "../ndjson.ts";
+import { LineReader } from "../ingest/ndjson.ts";
 import {
   bodyOf,
   isUnexpected,
@@ -13,7 +13,7 @@ import {
   type RouteRequest,
   sendBytes,
   sendJson,
-} from "../router.ts";
+} from "../http/router.ts";
 
 /** List, show, remove, check. */
 export const schemaRoutes: Route[] = [

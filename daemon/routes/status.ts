@@ -1,10 +1,10 @@
 /** How the daemon is, and how it is told to stop. */
-import { type Alert, PROTOCOL, type StatusReply } from "../../core/client/protocol.ts";
-import { VERSION } from "../../core/version.ts";
+import { type Alert, PROTOCOL, type StatusReply } from "../../core/protocol/protocol.ts";
+import { VERSION } from "../../core/base/version.ts";
 import { alertsOf } from "../alerts.ts";
-import type { Host } from "../host.ts";
+import type { Host } from "../services.ts";
 import { exposition, type Sample } from "../metrics.ts";
-import { type Route, sendBytes, sendJson } from "../router.ts";
+import { type Route, sendBytes, sendJson } from "../http/router.ts";
 
 /** Status, health, metrics, shutdown. */
 export const statusRoutes: Route[] = [

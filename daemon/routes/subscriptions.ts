@@ -1,14 +1,14 @@
 /** The routes of subscriptions: settings, and the deliveries to who consumes them. */
 import type http from "node:http";
-import { systemClock } from "../../core/clock.ts";
-import type { NackItem, SubscriptionRequest } from "../../core/client/protocol.ts";
-import { type BreakerSpec, checkBreaker } from "../../core/delivery/breaker.ts";
-import { processedWithin } from "../../core/delivery/manager_parts.ts";
-import { type BackoffSpec, checkBackoff } from "../../core/retry.ts";
+import { systemClock } from "../../core/base/clock.ts";
+import type { NackItem, SubscriptionRequest } from "../../core/protocol/protocol.ts";
+import { type BreakerSpec, checkBreaker } from "../../core/event/breaker.ts";
+import { processedWithin } from "../../core/delivery/manager_context.ts";
+import { type BackoffSpec, checkBackoff } from "../../core/event/backoff.ts";
 import type { SubscriptionSettings } from "../../core/state/state.ts";
-import { Fields } from "../fields.ts";
-import { leaseReply } from "../lease_reply.ts";
-import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../router.ts";
+import { Fields } from "../http/fields.ts";
+import { leaseReply } from "./lease_reply.ts";
+import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 
 /** A day: the longest that a lease is held or a retry is put off by a request, ms. */
 const DAY = 86_400_000;

@@ -1,6 +1,6 @@
 /** The routes of topics. */
-import { checkTopicOptions } from "../../core/topic.ts";
-import { readJson, type Route, sendJson } from "../router.ts";
+import { checkTopicOptions } from "../../core/event/topic_options.ts";
+import { readJson, type Route, sendJson } from "../http/router.ts";
 
 /** Create, list, show, change, remove. */
 export const topicRoutes: Route[] = [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { routes } from "../../commands/mod.ts";
 import { readCommonOptions, splitArguments } from "../../commands/arguments.ts";
 import { isPlainPublish } from "../../commands/publisher/plain.ts";
-import { VERSION } from "../../core/version.ts";
+import { VERSION } from "../../core/base/version.ts";
 import { evs } from "../helpers/evs.ts";
 
 const none = { at: { socket: "/nonexistent/evs.sock", dataDir: "/nonexistent" } };

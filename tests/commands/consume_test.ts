@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { noticesFor, subscriptionRequest } from "../../commands/consume.ts";
 import { deadNotice, exitCode, summary } from "../../commands/consumer/result.ts";
-import { readLease } from "../../core/client/consumer/open_port.ts";
-import type { SubscriptionInfo } from "../../core/client/protocol.ts";
+import { readLease } from "../../core/client/open_consumer_port.ts";
+import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { effectOf } from "../../commands/subscription/seek.ts";
 
 const flags = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { handlerEnv, type HandlerRequest, startHandler } from "../../commands/handler.ts";
 import { STDERR_KEPT } from "../../commands/handler.ts";
-import type { HandlerOutcome } from "../../commands/consumer/verdict.ts";
+import type { HandlerOutcome } from "../../commands/consumer/exit_code.ts";
 import { isAlive, until } from "../helpers/evs.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 

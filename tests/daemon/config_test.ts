@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { parse } from "smol-toml";
-import { InvalidArgumentError } from "../../core/errors.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { type Config, defaultConfig, loadConfig, readConfig } from "../../daemon/config.ts";
 
 const root = new URL("../../", import.meta.url);

@@ -3,14 +3,14 @@
  * in its request; a sync by timer that fails is told at once and ends the daemon with an error. By injection.
  */
 import assert from "node:assert/strict";
-import { systemClock } from "../../core/clock.ts";
-import { InternalError, InvalidArgumentError } from "../../core/errors.ts";
-import { FileEventStore } from "../../core/store/file.ts";
-import { WalSyncer } from "../../core/store/wal_syncer.ts";
-import type { Host } from "../../daemon/host.ts";
+import { systemClock } from "../../core/base/clock.ts";
+import { InternalError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { FileEventStore } from "../../core/store/file/file_event_store.ts";
+import { WalSyncer } from "../../core/store/sqlite/wal_syncer.ts";
+import type { Host } from "../../daemon/services.ts";
 import { Metrics } from "../../daemon/metrics.ts";
-import type { Route } from "../../daemon/router.ts";
-import { listen } from "../../daemon/server.ts";
+import type { Route } from "../../daemon/http/router.ts";
+import { listen } from "../../daemon/http/server.ts";
 import { newEvent } from "../core/store/conformance.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { until } from "../helpers/evs.ts";

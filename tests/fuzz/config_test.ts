@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { InvalidArgumentError } from "../../core/errors.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { defaultConfig, parseConfig } from "../../daemon/config.ts";
 import { cases, fuzz, hostileText, nearly } from "./fuzz.ts";
 

@@ -6,8 +6,8 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { EvsError } from "../../core/errors.ts";
-import { FileEventStore } from "../../core/store/file.ts";
+import { EvsError } from "../../core/base/errors.ts";
+import { FileEventStore } from "../../core/store/file/file_event_store.ts";
 import { verifyFileStore } from "../../core/store/file/verify.ts";
 import { newEvent } from "../core/store/conformance.ts";
 import { MemoryDisk } from "../helpers/memory_disk.ts";

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { AnswerReader, judgeBatch } from "../../commands/consumer/batch.ts";
-import type { HandlerOutcome } from "../../commands/consumer/verdict.ts";
-import { EventRefusedError } from "../../core/errors.ts";
-import { parseJson, splitElements } from "../../core/json.ts";
-import { type LineFault, LineReader } from "../../daemon/ndjson.ts";
+import type { HandlerOutcome } from "../../commands/consumer/exit_code.ts";
+import { EventRefusedError } from "../../core/base/errors.ts";
+import { parseJson, splitElements } from "../../core/json/json.ts";
+import { type LineFault, LineReader } from "../../daemon/ingest/ndjson.ts";
 import { jsonText } from "../helpers/json_text.ts";
 import { cases, cut, fuzz, hostileText, nearly } from "./fuzz.ts";
 

@@ -4,13 +4,17 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { formatDuration, parseBytes, parseDuration } from "../../core/duration.ts";
-import { InvalidArgumentError } from "../../core/errors.ts";
-import { parseOffset, resolveOffset } from "../../core/offset.ts";
-import { backoffDelay, formatBackoff, parseBackoff } from "../../core/retry.ts";
-import { parseDurability } from "../../core/store/durability.ts";
-import { assertTopicName, assertTopicPattern, compilePattern } from "../../core/topic.ts";
-import { parseExpected } from "../../daemon/intake.ts";
+import { formatDuration, parseBytes, parseDuration } from "../../core/base/units.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { parseOffset, resolveOffset } from "../../core/event/offset.ts";
+import { backoffDelay, formatBackoff, parseBackoff } from "../../core/event/backoff.ts";
+import { parseDurability } from "../../core/event/durability.ts";
+import {
+  assertTopicName,
+  assertTopicPattern,
+  compilePattern,
+} from "../../core/event/topic_options.ts";
+import { parseExpected } from "../../daemon/ingest/decode_event.ts";
 import { cases, fuzz, hostileText, nearly } from "./fuzz.ts";
 
 const file = "parsers_test.ts";

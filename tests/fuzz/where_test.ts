@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { InvalidArgumentError } from "../../core/errors.ts";
-import type { Event } from "../../core/event.ts";
-import { compileFilter, type Filter } from "../../core/filter.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import type { Event } from "../../core/event/event.ts";
+import { compileFilter, type Filter } from "../../core/filter/filter.ts";
 import { cases, fuzz, hostileText, nearly } from "./fuzz.ts";
 
 const file = "where_test.ts";

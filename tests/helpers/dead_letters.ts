@@ -1,6 +1,6 @@
 /** Many dead letters without many processes: over HTTP, as a consumer would make them. */
 import assert from "node:assert/strict";
-import type { NackItem } from "../../core/client/protocol.ts";
+import type { NackItem } from "../../core/protocol/protocol.ts";
 import type { TestDaemon } from "./daemon.ts";
 
 /** What became of an event: done, or failed for good. */

@@ -2,10 +2,10 @@
 import { Consumer, type ConsumerOptions } from "../../core/client/consumer/consumer.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/port.ts";
-import { type HandlerOutcome, judge } from "../../commands/consumer/verdict.ts";
+import { type HandlerOutcome, judge } from "../../commands/consumer/exit_code.ts";
 import type { RunningHandler } from "../../commands/handler.ts";
-import type { LeaseRequest, NackItem, SettleReply } from "../../core/client/protocol.ts";
-import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import type { LeaseRequest, NackItem, SettleReply } from "../../core/protocol/protocol.ts";
+import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 
 /** A subscription in memory that keeps leases as the daemon does. */
 export class FakeDaemon implements ConsumerPort {

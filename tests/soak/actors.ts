@@ -5,8 +5,8 @@
 import { Client } from "../../core/client/client.ts";
 import { isGone } from "../../core/client/consumer/port.ts";
 import { openFeed } from "../../core/client/feed.ts";
-import { systemClock } from "../../core/clock.ts";
-import { EvsError } from "../../core/errors.ts";
+import { systemClock } from "../../core/base/clock.ts";
+import { EvsError } from "../../core/base/errors.ts";
 
 /** What the actors share. */
 export interface Stage {

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
-import { EvsError } from "../../core/errors.ts";
+import { EvsError } from "../../core/base/errors.ts";
 import { connect } from "../../mod.ts";
 import { AttackerProcess, ENDLESS_TOPIC, HALF_OPEN } from "../helpers/attackers.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";

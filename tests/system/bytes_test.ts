@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Client } from "../../core/client/client.ts";
-import type { PublishReply } from "../../core/client/protocol.ts";
+import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { STORES } from "../helpers/stores.ts";

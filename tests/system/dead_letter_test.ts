@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
-import type { DeadLetterDetail, LeaseReply } from "../../core/client/protocol.ts";
-import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import type { DeadLetterDetail, LeaseReply } from "../../core/protocol/protocol.ts";
+import { ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 

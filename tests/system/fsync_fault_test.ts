@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { splitLines } from "../../core/client/connection.ts";
-import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/base/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { logFile, STORES } from "../helpers/stores.ts";
 import { needTools } from "../helpers/shell.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
-import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import { ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { STORES } from "../helpers/stores.ts";

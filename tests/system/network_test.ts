@@ -66,7 +66,7 @@ Deno.test("test:network ends with 1 when no daemon was seen", async () => {
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "-A", `${project}/tests/network/main.ts`],
-      `${project}/tests/core/duration_test.ts`,
+      `${project}/tests/core/base/units_test.ts`,
     ],
   }).output();
   assert.match(new TextDecoder().decode(stdout), /, 0 daemons, .*: NOT WELL\n$/);

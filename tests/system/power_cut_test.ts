@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
-import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/errors.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../../core/base/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { Disk } from "../helpers/disk.ts";
 import { dose } from "../helpers/dose.ts";

@@ -1,7 +1,7 @@
 /** A daemon that was killed at any moment is back within a second, and evs doctor finds nothing wrong with what it left. */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
-import { ConnectionLostError, NoDaemonError } from "../../core/errors.ts";
+import { ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { evs } from "../helpers/evs.ts";

@@ -9,7 +9,7 @@ import {
 } from "../../mod.ts";
 import { testDeadLetterQueue, testEventStore } from "../../testing.ts";
 import { eventsOf, type StoreRequest } from "../../core/store/pack.ts";
-import { SqliteEventStore } from "../../core/store/sqlite.ts";
+import { SqliteEventStore } from "../../core/store/sqlite/sqlite_event_store.ts";
 import type { AppendOutcome, JournalStore } from "../../core/store/store.ts";
 import type { StoreCapabilities } from "../../testing/event_store.ts";
 import type { UnderTest } from "../../testing/suite.ts";

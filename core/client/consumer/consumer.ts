@@ -8,12 +8,12 @@
  *
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
-import { type Clock, systemClock } from "../../clock.ts";
-import { Hand } from "./hand.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { Hand } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { isEmpty, isGone, type Leased } from "./port.ts";
-import { Reserve } from "./reserve.ts";
-import { Room, ROOM_MS } from "./room.ts";
+import { Reserve } from "./prefetch.ts";
+import { Room, ROOM_MS } from "./disk_full_retry.ts";
 import { type Fate, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };

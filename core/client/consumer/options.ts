@@ -1,5 +1,5 @@
 /** What a consumer is given, and what it has done at its end. */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { ConsumerPort, Delivery } from "./port.ts";
 import type { RunningBatch } from "./work.ts";
 

@@ -1,8 +1,13 @@
 /**
- * The daemon as the consumer needs it. `open_port.ts` is the real one; tests bring their own.
+ * The daemon as the consumer needs it. `open_consumer_port.ts` is the real one; tests bring their own.
  */
-import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol.ts";
-import { CannotStoreError, ConnectionLostError, NoDaemonError, RemoteError } from "../../errors.ts";
+import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../../protocol/protocol.ts";
+import {
+  CannotStoreError,
+  ConnectionLostError,
+  NoDaemonError,
+  RemoteError,
+} from "../../base/errors.ts";
 
 /** What an event is known by. */
 export interface EventFacts {

@@ -1,6 +1,6 @@
 /** An event in hand, and how what became of it is told to the daemon. */
 import type { ConsumerPort, Delivery } from "./port.ts";
-import type { Failure, Verdict } from "./verdict.ts";
+import type { Failure, Verdict } from "./settlement.ts";
 
 /** A handler at work on one event or several. */
 export interface RunningBatch {

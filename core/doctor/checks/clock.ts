@@ -2,8 +2,8 @@
  * Times that are not yet: the clock stood ahead, or was put back since. Order does not care (it goes by seq), but retention
  * by age, `--from @TIME` and waits for a retry go by the clock.
  */
-import type { Check, Finding } from "../check.ts";
-import { counted, exists } from "../files.ts";
+import type { Check, Finding } from "./check.ts";
+import { counted, exists } from "./files.ts";
 
 /** Clocks of machines that are kept in step differ by less, ms. */
 export const CLOCK_SLACK = 60_000;

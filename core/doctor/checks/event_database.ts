@@ -1,8 +1,8 @@
 /** Every event of the SQLite store, read and held against its checksum. */
 import { damageText } from "../../store/damage.ts";
-import { verifyEventDatabase } from "../../store/verify_sqlite.ts";
-import type { Check, Finding } from "../check.ts";
-import { counted, exists } from "../files.ts";
+import { verifyEventDatabase } from "../../store/sqlite/verify.ts";
+import type { Check, Finding } from "./check.ts";
+import { counted, exists } from "./files.ts";
 
 const WHERE = "events.db";
 const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";

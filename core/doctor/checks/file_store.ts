@@ -1,8 +1,8 @@
 /** Every event of the file store, read and held against its checksum. */
 import { damageText } from "../../store/damage.ts";
 import { verifyFileStore } from "../../store/file/verify.ts";
-import type { Check, Finding, Patient } from "../check.ts";
-import { counted, exists } from "../files.ts";
+import type { Check, Finding, Patient } from "./check.ts";
+import { counted, exists } from "./files.ts";
 
 const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";
 

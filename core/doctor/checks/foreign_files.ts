@@ -1,6 +1,6 @@
 /** What lies in the data dir and is not ours. The file store's own folder is looked at where its events are. */
-import type { Check, Finding } from "../check.ts";
-import { exists } from "../files.ts";
+import type { Check, Finding } from "./check.ts";
+import { exists } from "./files.ts";
 
 /** Our files, with what SQLite puts beside a database and what a start makes on its way. */
 const OURS = [

@@ -1,6 +1,6 @@
 /** Who else can read, change or swap what is ours (contract row 21). A daemon refuses to start on the worst of it. */
-import type { Check, Finding } from "../check.ts";
-import { exists } from "../files.ts";
+import type { Check, Finding } from "./check.ts";
+import { exists } from "./files.ts";
 
 const PERMISSIONS = 0o777;
 const OTHERS = 0o077;

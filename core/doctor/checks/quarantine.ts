@@ -1,6 +1,6 @@
 /** Copies of files that were found damaged when they were opened. */
 import { readQuarantine } from "../../store/quarantine.ts";
-import type { Check, Finding } from "../check.ts";
+import type { Check, Finding } from "./check.ts";
 
 export const quarantine: Check = {
   name: "quarantine",

@@ -1,6 +1,6 @@
 /** The disk of the data dir: whether it is nearly full. */
-import { formatBytes } from "../../duration.ts";
-import type { Check, Finding } from "../check.ts";
+import { formatBytes } from "../../base/units.ts";
+import type { Check, Finding } from "./check.ts";
 
 /** Less than this share is nearly full, where it is less than {@link PLENTY} too. */
 const SHARE = 0.05;

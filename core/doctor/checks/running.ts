@@ -1,5 +1,5 @@
 /** What a running daemon says of itself. */
-import type { Check, Finding } from "../check.ts";
+import type { Check, Finding } from "./check.ts";
 
 export const running: Check = {
   name: "running",

@@ -1,6 +1,6 @@
 /** Schemas of types that no stored event has: a name that was mistyped, or one that is not needed any more. */
-import { shellWord } from "../../shell_words.ts";
-import type { Check, Finding } from "../check.ts";
+import { shellWord } from "../../base/shell_quote.ts";
+import type { Check, Finding } from "./check.ts";
 
 export const schemas: Check = {
   name: "schemas",

@@ -3,8 +3,8 @@
  * can be left is a socket that nobody answers at, and what can be wrong is a process that holds the lock and does not answer.
  * Nothing is locked to find out: Linux lists its locks (proc_locks(5)); elsewhere only the socket is looked at.
  */
-import type { Check, Finding } from "../check.ts";
-import { exists } from "../files.ts";
+import type { Check, Finding } from "./check.ts";
+import { exists } from "./files.ts";
 
 export const socket: Check = {
   name: "socket",

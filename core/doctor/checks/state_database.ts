@@ -1,8 +1,8 @@
 /** Topics, subscriptions, retries, dead letters and schemas: the state database, and whether it fits the events. */
-import { verifyEventDatabase } from "../../store/verify_sqlite.ts";
+import { verifyEventDatabase } from "../../store/sqlite/verify.ts";
 import { verifyStateDatabase } from "../../state/verify.ts";
-import type { Check, Finding } from "../check.ts";
-import { counted, exists } from "../files.ts";
+import type { Check, Finding } from "./check.ts";
+import { counted, exists } from "./files.ts";
 
 const WHERE = "state.db";
 

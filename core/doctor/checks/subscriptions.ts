@@ -2,10 +2,10 @@
  * Subscriptions that stand still: paused ones, and ones that are behind while nobody takes their events. Of a running daemon
  * as it tells; of a stopped one from its state, where nobody can be at work.
  */
-import type { SubscriptionInfo } from "../../client/protocol.ts";
-import { compilePattern } from "../../topic.ts";
-import type { CaseRecord, Check, Finding, Patient } from "../check.ts";
-import { counted } from "../files.ts";
+import type { SubscriptionInfo } from "../../protocol/protocol.ts";
+import { compilePattern } from "../../event/topic_options.ts";
+import type { CaseRecord, Check, Finding, Patient } from "./check.ts";
+import { counted } from "./files.ts";
 
 /** What is looked at of one. */
 type Standing =

@@ -4,7 +4,7 @@
  * Backward: the new schema takes every payload of the old one (old events can still be read). Forward: the old schema
  * takes every payload of the new one (readers that were not updated go on). Full: both.
  */
-import { EventRefusedError } from "../../errors.ts";
+import { EventRefusedError } from "../../base/errors.ts";
 import { draftOf } from "../limits.ts";
 import { canonical } from "../unique_items.ts";
 import { loadSchemaTools, type SchemaTools } from "../validator.ts";

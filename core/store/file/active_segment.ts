@@ -5,7 +5,7 @@
  * that a sync has no new length to record and a slot is either whole or zero. What was written and is not to count is
  * taken back by {@link rollback}.
  */
-import { concat } from "../bytes.ts";
+import { concat } from "../../base/bytes.ts";
 import { type Block, encodeBlock, encodeHeader, SLOT, summary } from "./block.ts";
 import { type Disk, type DiskFile, replaceFile, writeFully } from "./disk.ts";
 import { segmentFile } from "./layout.ts";

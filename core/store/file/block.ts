@@ -7,7 +7,7 @@
  * says that sequence numbers were lost. Room for slots is made ahead of time and is zero: a slot that was never written
  * can be told from one that was damaged.
  */
-import { crc32 } from "../checksum.ts";
+import { crc32 } from "../../base/checksum.ts";
 import { FORMAT } from "./layout.ts";
 
 /** Bytes of a slot. */

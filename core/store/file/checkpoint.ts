@@ -12,8 +12,8 @@
  *
  * The numbers are float64, little-endian as on every processor that Deno runs on.
  */
-import { CannotStoreError } from "../../errors.ts";
-import { crc32 } from "../checksum.ts";
+import { CannotStoreError } from "../../base/errors.ts";
+import { crc32 } from "../../base/checksum.ts";
 import { type Disk, type DiskFile, readWhole, replaceFile, writeFully } from "./disk.ts";
 import { asStoreError } from "./faults.ts";
 import { CHECKPOINT_FILE } from "./layout.ts";

@@ -1,5 +1,5 @@
 /** The damage that reads of a file store came upon, each place once. */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Accepted } from "./accepted.ts";
 import type { Block } from "./block.ts";

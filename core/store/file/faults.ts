@@ -1,5 +1,5 @@
 /** What the system says when it cannot, as errors of ours. */
-import { CannotStoreError } from "../../errors.ts";
+import { CannotStoreError } from "../../base/errors.ts";
 
 /** Linux's numbers (errno(3)): no space, quota used up, too many open files in the process or in all. */
 const NO_SPACE = ["ENOSPC", "EDQUOT"];

@@ -1,5 +1,5 @@
 /** The file `head` of a topic: what retention or removal took, so that it does not come back and no seq is used again. */
-import { crc32 } from "../checksum.ts";
+import { crc32 } from "../../base/checksum.ts";
 import { type Disk, readWhole, replaceFile } from "./disk.ts";
 import { HEAD_FILE } from "./layout.ts";
 

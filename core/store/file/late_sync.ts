@@ -1,5 +1,5 @@
 /** `durability = interval:<ms>`: what was written is synced that long after the first write that is not synced yet. */
-import type { Clock } from "../../clock.ts";
+import type { Clock } from "../../base/clock.ts";
 import type { TopicWriter } from "./topic_writer.ts";
 
 /** Remembers what is to be synced, and calls `sync` when it is due. */

@@ -15,7 +15,7 @@
  * follow, so that `Users` and `users` are two folders on every file system; a leading dot gets a `%` before it. No valid
  * name has a `%`, so the way back is unambiguous, and nothing but a valid name ever becomes a path (contract row 24).
  */
-import { assertTopicName } from "../../topic.ts";
+import { assertTopicName } from "../../event/topic_options.ts";
 
 /** The format that this version writes. */
 export const FORMAT = 1;

@@ -1,9 +1,9 @@
 /** Wire lines on bytes: where one ends, where its payload begins, what its first members say. Nothing here does I/O. */
-import { fromWireLine, type StoredEvent } from "../../event.ts";
+import { fromWireLine, type StoredEvent } from "../../event/event.ts";
 import { sizeOf } from "../append.ts";
-import { timeOfId } from "../../id.ts";
+import { timeOfId } from "../../event/id.ts";
 import type { Block } from "./block.ts";
-import { crc32 } from "../checksum.ts";
+import { crc32 } from "../../base/checksum.ts";
 
 const LF = 0x0a;
 const COMMA = 0x2c;

@@ -5,7 +5,7 @@
  * take. A given id outlives its event until it is no longer looked up: the table of a segment that retention took stays so
  * long, and there its hash is all that can be compared.
  */
-import type { StoredEvent } from "../../event.ts";
+import type { StoredEvent } from "../../event/event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import {

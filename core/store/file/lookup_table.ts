@@ -2,8 +2,8 @@
  * The given ids and the keys of a full segment, as a table that is searched: hashes of 64 bits in order, each with the seq
  * that it stands for. Who finds one still looks whether the event has that very id or key.
  */
-import { concat } from "../bytes.ts";
-import { crc32 } from "../checksum.ts";
+import { concat } from "../../base/bytes.ts";
+import { crc32 } from "../../base/checksum.ts";
 
 /** A text and the seq it stands for. */
 export type Entry = readonly [text: string, seq: number];

@@ -1,5 +1,5 @@
 /** Opens the folder of a store: locks it, refuses a newer format, finds the topics. */
-import { DataDirError } from "../../errors.ts";
+import { DataDirError } from "../../base/errors.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import {
   ACCEPTED_FILE,

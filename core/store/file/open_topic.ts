@@ -1,5 +1,5 @@
 /** Finds out what a topic's folder holds, and puts in order what a crash left. */
-import { DataDirError } from "../../errors.ts";
+import { DataDirError } from "../../base/errors.ts";
 import { decodeSlots, type IndexHeader, SLOT, type Slot, summary } from "./block.ts";
 import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
 import { type Disk, readFully, readWhole, removeIfThere, writeFully } from "./disk.ts";

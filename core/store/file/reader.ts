@@ -3,10 +3,10 @@
  * byte of it is handed out; one that does not fit is left out and told to the {@link DamageLog}. An unfiltered page of lines is the
  * bytes of the segment as they lie there.
  */
-import type { StoredEvent } from "../../event.ts";
-import { timeOfId } from "../../id.ts";
+import type { StoredEvent } from "../../event/event.ts";
+import { timeOfId } from "../../event/id.ts";
 import { selects, sizeOf } from "../append.ts";
-import { concat } from "../bytes.ts";
+import { concat } from "../../base/bytes.ts";
 import { type EventQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "../store.ts";
 import type { Block } from "./block.ts";
 import type { DamageLog } from "./damage_log.ts";

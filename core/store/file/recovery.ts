@@ -9,8 +9,8 @@
  * index is lost, lines are taken that read as this topic's next events; and where a segment is shorter than what was
  * synced, only what a slot vouches for is taken, and the numbers of the rest are not used again.
  */
-import type { StoredEvent } from "../../event.ts";
-import { crc32 } from "../checksum.ts";
+import type { StoredEvent } from "../../event/event.ts";
+import { crc32 } from "../../base/checksum.ts";
 import { type Block, BLOCK_BYTES, type Slot } from "./block.ts";
 import { blockOf, eachLine, suspectEvent } from "./lines.ts";
 import { isUnfinishedAppend } from "./surplus.ts";

@@ -1,8 +1,8 @@
 /** Lines that are about to be appended, and their division into blocks. */
-import { envelopeHead, type NewEvent } from "../../event.ts";
-import { OWN_ID_BYTES, timeOfId } from "../../id.ts";
+import { envelopeHead, type NewEvent } from "../../event/event.ts";
+import { OWN_ID_BYTES, timeOfId } from "../../event/id.ts";
 import { metadataBytes, sizeOf } from "../append.ts";
-import { crc32 } from "../checksum.ts";
+import { crc32 } from "../../base/checksum.ts";
 import type { PackedRequest } from "../pack.ts";
 import { type LineRoom, packedLines } from "../packed_lines.ts";
 import { type Block, BLOCK_BYTES } from "./block.ts";

@@ -3,7 +3,7 @@
  * One append at a time, in three steps that the store takes for all topics together: {@link TopicWriter.take},
  * {@link TopicWriter.write}, then {@link TopicWriter.commit} or {@link TopicWriter.rollback}.
  */
-import type { NewEvent } from "../../event.ts";
+import type { NewEvent } from "../../event/event.ts";
 import { decideAppend } from "../append.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
 import type { LineRooms } from "../packed_lines.ts";

@@ -2,7 +2,7 @@
  * The topics of a store. Nothing is made for one of which the checkpoint's word is taken until somebody asks to change it:
  * of ten thousand topics most are only there.
  */
-import { assertTopicName } from "../../topic.ts";
+import { assertTopicName } from "../../event/topic_options.ts";
 import type { TopicHead } from "../store.ts";
 import type { OpenedTopic } from "./open_topic.ts";
 import { TopicWriter, type WriterContext } from "./topic_writer.ts";

@@ -5,7 +5,7 @@
  * What was appended may be synced beside the next append, and beside nothing else: whoever closes, removes or cuts finds
  * everything synced. Such syncs follow each other, so that what is acknowledged has nothing before it that is not synced.
  */
-import { ClosedError, EvsError, InternalError } from "../../errors.ts";
+import { ClosedError, EvsError, InternalError } from "../../base/errors.ts";
 import { asStoreError } from "./faults.ts";
 
 /** See the head of this file. */

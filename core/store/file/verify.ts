@@ -1,5 +1,5 @@
 /** Reads all of a file store and tells what is sound and what is not. Changes nothing, so it needs no lock. */
-import { systemClock } from "../../clock.ts";
+import { systemClock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Seen } from "../seen.ts";
 import { ROOM } from "./active_segment.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../../commands/dlq/selection.ts";
 import { describeDeadLetter } from "../../../commands/dlq/show.ts";
 import { palette } from "../../../commands/terminal/colour.ts";
-import { InvalidArgumentError, NotFoundError } from "../../../core/errors.ts";
+import { InvalidArgumentError, NotFoundError } from "../../../core/base/errors.ts";
 
 Deno.test("selection holds only what was given", () => {
   assert.deepEqual(selection({ all: false }, { ids: [], now: 5_000 }), {});

@@ -1,6 +1,6 @@
 /** A backup may come from anybody: its manifest is what decides where `evs restore` writes. */
 import assert from "node:assert/strict";
-import { DataDirError } from "../../../core/errors.ts";
+import { DataDirError } from "../../../core/base/errors.ts";
 import { BACKUP_FORMAT, parseManifest } from "../../../core/backup/manifest.ts";
 
 const FACTS = { format: BACKUP_FORMAT, createdAt: 1, topics: 1, events: 1 };

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { BACKUP_FORMAT, MANIFEST, Sha256 } from "../../../core/backup/manifest.ts";
 import { restoreBackup } from "../../../core/backup/restore.ts";
 import { TarWriter } from "../../../core/backup/tar.ts";
-import { DataDirError } from "../../../core/errors.ts";
+import { DataDirError } from "../../../core/base/errors.ts";
 
 const encoder = new TextEncoder();
 const CONTENT = encoder.encode("1\n");

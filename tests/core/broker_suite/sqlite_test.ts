@@ -1,7 +1,7 @@
 /** The suite for a broker in this process on SQLite files. */
 import { EventBroker } from "../../../mod.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
-import { SqliteEventStore } from "../../../core/store/sqlite.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import { brokerSuite } from "./suite.ts";
 
 brokerSuite({

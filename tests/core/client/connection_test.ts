@@ -6,7 +6,7 @@ import {
   NoDaemonError,
   ProtocolMismatchError,
   RemoteError,
-} from "../../../core/errors.ts";
+} from "../../../core/base/errors.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

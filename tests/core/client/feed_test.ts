@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { openFeed } from "../../../core/client/feed.ts";
 import { Client } from "../../../core/client/client.ts";
 import { HttpResponse } from "../../../core/client/connection.ts";
-import type { ReadQuery, TopicInfo } from "../../../core/client/protocol.ts";
-import type { Clock } from "../../../core/clock.ts";
-import { ConnectionLostError, NoDaemonError } from "../../../core/errors.ts";
-import { toWireLine } from "../../../core/event.ts";
+import type { ReadQuery, TopicInfo } from "../../../core/protocol/protocol.ts";
+import type { Clock } from "../../../core/base/clock.ts";
+import { ConnectionLostError, NoDaemonError } from "../../../core/base/errors.ts";
+import { toWireLine } from "../../../core/event/event.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

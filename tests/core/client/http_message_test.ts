@@ -6,7 +6,7 @@ import {
   encodeRequest,
   MessageReader,
 } from "../../../core/client/http_message.ts";
-import { ConnectionLostError } from "../../../core/errors.ts";
+import { ConnectionLostError } from "../../../core/base/errors.ts";
 
 const encoder = new TextEncoder();
 /** A body may begin with U+FEFF: a decoder that took it off would not show what was read. */

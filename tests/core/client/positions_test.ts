@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Positions, seqAt, topicAt } from "../../../core/client/positions.ts";
-import { toWireLine } from "../../../core/event.ts";
+import { toWireLine } from "../../../core/event/event.ts";
 
 const encoder = new TextEncoder();
 

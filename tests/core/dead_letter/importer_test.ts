@@ -1,7 +1,7 @@
 /** Mended dead letters: delivered once, as copies with the whole history, while what they were made from stays. */
 import assert from "node:assert/strict";
-import { EventBroker } from "../../../core/broker.ts";
-import type { ImportedDeadLetter } from "../../../core/dead_letter/mending.ts";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
+import type { ImportedDeadLetter } from "../../../core/dead_letter/imported.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { EventBroker } from "../../../core/broker.ts";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
 import {
   CannotStoreError,
   ClosedError,
   ConflictError,
   InvalidArgumentError,
   NotFoundError,
-} from "../../../core/errors.ts";
+} from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";

@@ -9,13 +9,13 @@ import {
   timeout,
 } from "../../../core/delivery/middleware.ts";
 import { HandlerOutcome, retry } from "../../../core/delivery/outcome.ts";
-import { batchParts } from "../../../core/delivery/subscribe_parts.ts";
+import { batchParts } from "../../../core/delivery/handler_options.ts";
 import {
   HandlerTimeoutError,
   InvalidArgumentError,
   NonRetryableError,
-} from "../../../core/errors.ts";
-import type { Event } from "../../../core/event.ts";
+} from "../../../core/base/errors.ts";
+import type { Event } from "../../../core/event/event.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
 
 function event(payload: unknown, id = String(payload)): Event {

@@ -14,7 +14,7 @@ import {
   type State,
   type Subscription,
 } from "../../../mod.ts";
-import type { Clock } from "../../../core/clock.ts";
+import type { Clock } from "../../../core/base/clock.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 import type { DeliveryModel, Step } from "./model.ts";
 

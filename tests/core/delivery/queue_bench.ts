@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import type { Now } from "../../../core/delivery/entry.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";
-import { planAdopt } from "../../../core/delivery/adopt.ts";
+import { planAdopt } from "../../../core/delivery/redeliver.ts";
 import { type Plan, planSeek, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
 import { wireEvents } from "../../../core/delivery/wire_event.ts";
-import { type StoredEvent, toWireLine } from "../../../core/event.ts";
-import { concat } from "../../../core/store/bytes.ts";
+import { type StoredEvent, toWireLine } from "../../../core/event/event.ts";
+import { concat } from "../../../core/base/bytes.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { SubscriptionSettings } from "../../../core/state/state.ts";
 

@@ -1,6 +1,6 @@
 /** What is read while outcomes are on their way to disk. */
 import assert from "node:assert/strict";
-import { EventBroker } from "../../../core/broker.ts";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";

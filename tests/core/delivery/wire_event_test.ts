@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type WireEvent, wireEvents } from "../../../core/delivery/wire_event.ts";
-import { type StoredEvent, toWireLine } from "../../../core/event.ts";
-import { concat } from "../../../core/store/bytes.ts";
+import { type StoredEvent, toWireLine } from "../../../core/event/event.ts";
+import { concat } from "../../../core/base/bytes.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -1,7 +1,7 @@
 /** Whatever two schemas say: where a direction is judged compatible, no payload of the one is refused by the other. */
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { InvalidSchemaError } from "../../../core/errors.ts";
+import { InvalidSchemaError } from "../../../core/base/errors.ts";
 import { compareSchemas } from "../../../core/schema/compatibility/compare.ts";
 import { loadCompiler } from "../../../core/schema/validator.ts";
 import { dose } from "../../helpers/dose.ts";

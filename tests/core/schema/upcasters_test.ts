@@ -1,7 +1,7 @@
 /** Events go up the steps of their type, one after the other, and what is stored stays as it was. */
 import assert from "node:assert/strict";
-import { EventBroker } from "../../../core/broker.ts";
-import { InvalidArgumentError } from "../../../core/errors.ts";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { InvalidArgumentError } from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { Upcasters } from "../../../core/schema/upcasters.ts";
 

@@ -7,7 +7,7 @@ import type {
   State,
   StateChange,
 } from "../../../core/state/state.ts";
-import { defaultTopicOptions } from "../../../core/topic.ts";
+import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 
 /** A state to test. `reopen` closes it and opens what it kept. */
 export interface StateUnderTest {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { DataDirError } from "../../../core/errors.ts";
+import { DataDirError } from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
-import { defaultTopicOptions } from "../../../core/topic.ts";
+import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 import { FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";

@@ -1,13 +1,13 @@
 /** The state with its writer in a worker, which ends where nothing is committed and begins again with the next commit. */
 import assert from "node:assert/strict";
-import { CannotStoreError } from "../../../core/errors.ts";
+import { CannotStoreError } from "../../../core/base/errors.ts";
 import type { CompatibilityLevel } from "../../../core/schema/compatibility/level.ts";
-import { REST } from "../../../core/rest.ts";
+import { REST } from "../../../core/base/idle_timer.ts";
 import { FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { WorkerState } from "../../../core/state/worker_state.ts";
-import { defaultTopicOptions } from "../../../core/topic.ts";
+import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
 import { until } from "../../helpers/evs.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 import { testState } from "./conformance.ts";

@@ -1,10 +1,10 @@
 /** Contract row 10: the wall clock may jump; order, sequence and what is found do not care. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { IdSource } from "../../../core/id.ts";
-import { FileEventStore } from "../../../core/store/file.ts";
+import { IdSource } from "../../../core/event/id.ts";
+import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
-import { SqliteEventStore } from "../../../core/store/sqlite.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import type { JournalStore } from "../../../core/store/store.ts";
 import { dose } from "../../helpers/dose.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";

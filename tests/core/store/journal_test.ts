@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CannotStoreError, InternalError } from "../../../core/errors.ts";
+import { CannotStoreError, InternalError } from "../../../core/base/errors.ts";
 import { type Commit, Journal, type PublishStream } from "../../../core/store/journal.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import type { AppendOutcome, AppendRequest } from "../../../core/store/store.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { NewEvent } from "../../../core/event.ts";
+import type { NewEvent } from "../../../core/event/event.ts";
 import { merge, splitOutcomes } from "../../../core/store/merge.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { pack, type StoreRequest } from "../../../core/store/pack.ts";

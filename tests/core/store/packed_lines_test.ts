@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { toWireLine } from "../../../core/event.ts";
+import { toWireLine } from "../../../core/event/event.ts";
 import { pack, type PackedRequest, unpack } from "../../../core/store/pack.ts";
 import { packedLines } from "../../../core/store/packed_lines.ts";
 import { packedRequest } from "../../../testing/packed_requests.ts";

@@ -1,9 +1,9 @@
 /** Contract row 15: what one page of a store costs is bounded by bytes, whatever the events weigh. */
 import assert from "node:assert/strict";
-import { lastOf, replay } from "../../../core/replay.ts";
-import { FileEventStore } from "../../../core/store/file.ts";
+import { lastOf, replay } from "../../../core/reading/replay.ts";
+import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
-import { SqliteEventStore } from "../../../core/store/sqlite.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import { type JournalStore, PAGE_BYTES } from "../../../core/store/store.ts";
 import { newEvent } from "./conformance.ts";
 

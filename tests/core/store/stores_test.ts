@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
-import { type Clock, systemClock } from "../../../core/clock.ts";
-import { FileEventStore } from "../../../core/store/file.ts";
+import { type Clock, systemClock } from "../../../core/base/clock.ts";
+import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { pack, unpack } from "../../../core/store/pack.ts";
-import { SqliteEventStore } from "../../../core/store/sqlite.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
 import type { AppendRequest } from "../../../core/store/store.ts";
-import { WorkerEventStore } from "../../../core/store/worker_store.ts";
+import { WorkerEventStore } from "../../../core/store/worker/sqlite_worker_store.ts";
 import { newEvent, testJournalStore } from "./conformance.ts";
 import { packedRequest } from "../../../testing/packed_requests.ts";
 

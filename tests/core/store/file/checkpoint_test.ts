@@ -3,8 +3,8 @@
  * not say is looked up. (What crashes do to it is in model_test.ts.)
  */
 import assert from "node:assert/strict";
-import { systemClock } from "../../../../core/clock.ts";
-import { FileEventStore } from "../../../../core/store/file.ts";
+import { systemClock } from "../../../../core/base/clock.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";
 

@@ -3,9 +3,9 @@
  * served. On a file system in memory, so that every byte gets its turn.
  */
 import assert from "node:assert/strict";
-import { systemClock } from "../../../../core/clock.ts";
-import { EvsError } from "../../../../core/errors.ts";
-import { FileEventStore } from "../../../../core/store/file.ts";
+import { systemClock } from "../../../../core/base/clock.ts";
+import { EvsError } from "../../../../core/base/errors.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { BLOCK_BYTES } from "../../../../core/store/file/block.ts";
 import { dose } from "../../../helpers/dose.ts";
 import { randomFrom } from "../../../helpers/flip.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { FileEventStore } from "../../../../core/store/file.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { FakeClock } from "../../../helpers/fake_clock.ts";
 import { flipBit } from "../../../helpers/flip.ts";
 import { inFolder } from "../../../helpers/start.ts";

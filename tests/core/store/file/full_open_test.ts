@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CannotStoreError } from "../../../../core/errors.ts";
-import { FileEventStore } from "../../../../core/store/file.ts";
+import { CannotStoreError } from "../../../../core/base/errors.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";
 

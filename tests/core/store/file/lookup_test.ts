@@ -1,6 +1,6 @@
 /** Given ids of a segment that is still open, when they are too many to be held as texts. */
 import assert from "node:assert/strict";
-import { FileEventStore } from "../../../../core/store/file.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";
 

@@ -6,10 +6,10 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { systemClock } from "../../../../core/clock.ts";
-import { CannotStoreError } from "../../../../core/errors.ts";
-import { FileEventStore } from "../../../../core/store/file.ts";
-import type { Durability } from "../../../../core/store/durability.ts";
+import { systemClock } from "../../../../core/base/clock.ts";
+import { CannotStoreError } from "../../../../core/base/errors.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
+import type { Durability } from "../../../../core/event/durability.ts";
 import { dose } from "../../../helpers/dose.ts";
 import { randomFrom } from "../../../helpers/flip.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";

@@ -1,6 +1,6 @@
 /** What `evs doctor` is told of a file store. */
 import assert from "node:assert/strict";
-import { FileEventStore } from "../../../../core/store/file.ts";
+import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { verifyFileStore } from "../../../../core/store/file/verify.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";

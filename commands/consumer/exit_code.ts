@@ -1,0 +1,95 @@
+/**
+ * The exit-code contract of `evs consume`, as a decision: what one run of a handler means for its event.
+ *
+ * | handler | event |
+ * | --- | --- |
+ * | exit 0 | done |
+ * | exit 75 | retry |
+ * | exit 65 | dead letter at once |
+ * | exit 126, 127, cannot be started | given back uncounted; the subscription is paused, for no event is to blame |
+ * | timed out, any other exit code, any signal | retry |
+ */
+import type { Failure, Verdict } from "../../core/client/consumer/settlement.ts";
+
+/** What became of one run of a handler. */
+export type HandlerOutcome =
+  | { kind: "cannot-start"; reason: string }
+  | {
+    kind: "ended";
+    exitCode: number;
+    /** Set when a signal ended it; then `exitCode` says nothing. */
+    signal?: string;
+    /** Set when we ended it because its time was over, ms. */
+    timedOutAfter?: number;
+    durationMs: number;
+    /** The last 8 KiB of its stderr. */
+    stderr: string;
+  };
+
+/** EX_DATAERR of sysexits.h: this event will never work. */
+export const EXIT_DEAD = 65;
+/** EX_TEMPFAIL of sysexits.h: try again. */
+export const EXIT_RETRY = 75;
+
+/** Decides what one run means. Pure. */
+export function judge(outcome: HandlerOutcome, command: readonly string[]): Verdict {
+  const shown = showCommand(command);
+  if (outcome.kind === "cannot-start") {
+    return { kind: "pause", reason: `${shown} cannot be started: ${outcome.reason}` };
+  }
+  const { exitCode, signal, timedOutAfter, durationMs } = outcome;
+  const stderr = outcome.stderr === "" ? {} : { stderr: outcome.stderr };
+  const nack = (failure: Partial<Failure> & { error: string }): Verdict => ({
+    kind: "nack",
+    failure: {
+      durationMs,
+      ...stderr,
+      ...failure,
+      error: withLastWords(failure.error, outcome.stderr),
+    },
+  });
+  if (timedOutAfter !== undefined) {
+    return nack({
+      error: `timed out after ${timedOutAfter} ms`,
+      ...(signal === undefined ? { exitCode } : { signal }),
+    });
+  }
+  if (signal !== undefined) return nack({ error: `killed by ${signal}`, signal });
+  switch (exitCode) {
+    case 0:
+      return { kind: "ack" };
+    case 126:
+      return {
+        kind: "pause",
+        reason: `${shown} ended with exit code 126: a command was found but cannot be run`,
+      };
+    case 127:
+      return {
+        kind: "pause",
+        reason: `${shown} ended with exit code 127: a command was not found`,
+      };
+    case EXIT_DEAD:
+      return nack({ error: "exit code 65: refused for good", exitCode, dead: true });
+    case EXIT_RETRY:
+      return nack({ error: "exit code 75: asked for a retry", exitCode });
+    default:
+      return nack({ error: `exit code ${exitCode}`, exitCode });
+  }
+}
+
+/** The longest part of stderr that a reason repeats, in characters. */
+const LAST_WORDS = 200;
+
+/** What ended the attempt, and the last line of what the handler said: often the only cause that anybody knows. */
+function withLastWords(error: string, stderr: string): string {
+  const last = stderr.trimEnd().split("\n").at(-1)!.trim();
+  return last === "" ? error : `${error}: ${last.slice(0, LAST_WORDS)}`;
+}
+
+/** A command as a shell would take it back, cut to what fits in a sentence. */
+export function showCommand(command: readonly string[]): string {
+  const text = command
+    .map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)
+    .join(" ");
+  return text.length <= 200 ? text : `${text.slice(0, 199)}…`;
+}

@@ -1,0 +1,382 @@
+/**
+ * What can go wrong, once.
+ *
+ * Every error that leaves this project is an {@link EvsError}: a class per kind, a stable `code` (the contract with
+ * scripts, never reworded), a message for people, `details` for machines, and a `hint`: the next thing to type.
+ * The HTTP status and the exit code of a kind are decided here and nowhere else.
+ */
+import { clipped, clippedDetails } from "./truncate.ts";
+
+/** Exit codes of the `evs` command, as promised in docs/configuration.md. */
+export const ExitCode = {
+  /** Done; a closed pipe too. */
+  Ok: 0,
+  /** Not found, timed out, or `consume` ended paused. */
+  NotFound: 1,
+  /** The command line was wrong. */
+  Usage: 2,
+  /** An expectation did not hold, or a name is taken. */
+  Conflict: 3,
+  /** An event was refused: JSON, UTF-8, depth, size or schema. */
+  Refused: 4,
+  /** No daemon, or lost midway. */
+  NoDaemon: 5,
+  /** Partly done, or `consume` dead-lettered something. */
+  Partly: 6,
+  /** Cannot store now: disk full, busy. */
+  CannotStore: 7,
+  /** Our own bug. */
+  Bug: 70,
+  /** Ctrl-C. */
+  Interrupted: 130,
+} as const;
+
+/** What an error may carry beside its message. */
+export interface ErrorOptions {
+  /** The next command to type, or the next thing to try. */
+  hint?: string;
+  /** Facts for machines: the line, the field, both sequence numbers of a conflict. JSON only. */
+  details?: Record<string, unknown>;
+  /** What caused it. */
+  cause?: unknown;
+}
+
+/** An error as it travels over the wire. */
+export interface ErrorBody {
+  /** As in `EvsError`. */
+  code: string;
+  /** For people. */
+  message: string;
+  /** The next thing to type. */
+  hint?: string;
+  /** Facts for machines. */
+  details?: Record<string, unknown>;
+}
+
+/** The base of every error that this project throws. */
+export class EvsError extends Error {
+  /** A stable identifier, `kind/what`, such as `event/invalid-json`. */
+  readonly code: string;
+  /** The HTTP status that the daemon answers with. */
+  readonly status: number;
+  /** The exit code that `evs` ends with. */
+  readonly exit: number;
+  /** The next thing to type. */
+  readonly hint?: string;
+  /** Facts for machines. */
+  readonly details?: Record<string, unknown>;
+
+  /** @internal */
+  constructor(
+    kind: { code: string; status: number; exit: number },
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super(clipped(message), options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = new.target.name;
+    this.code = kind.code;
+    this.status = kind.status;
+    this.exit = kind.exit;
+    this.hint = options.hint && clipped(options.hint);
+    this.details = options.details && clippedDetails(options.details);
+  }
+
+  /** The error as JSON for the wire. */
+  toBody(): ErrorBody {
+    return {
+      code: this.code,
+      message: this.message,
+      ...(this.hint === undefined ? {} : { hint: this.hint }),
+      ...(this.details === undefined ? {} : { details: this.details }),
+    };
+  }
+}
+
+/** A name, flag or parameter that does not follow its grammar. */
+export class InvalidArgumentError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
+    super(
+      { code: options.code ?? "argument/invalid", status: 400, exit: ExitCode.Usage },
+      message,
+      options,
+    );
+  }
+}
+
+/** The codes with which an event's own bytes are refused. */
+export type RefusalCode =
+  | "event/invalid-json"
+  | "event/invalid-utf8"
+  | "event/too-deep"
+  | "event/too-large"
+  | "event/invalid-envelope"
+  | "event/invalid-payload"
+  | "event/schema-violation"
+  | "event/schema-required"
+  | "event/schema-too-costly"
+  | "event/schema-unknown-version";
+
+/** An event was refused: nothing of it was stored. */
+export class EventRefusedError extends EvsError {
+  /** @internal */
+  constructor(code: RefusalCode, message: string, options: ErrorOptions = {}) {
+    super(
+      { code, status: code === "event/too-large" ? 413 : 422, exit: ExitCode.Refused },
+      message,
+      options,
+    );
+  }
+}
+
+/** A topic, event, subscription, dead letter or schema that is not there. */
+export class NotFoundError extends EvsError {
+  /** @internal */
+  constructor(
+    what: "topic" | "event" | "subscription" | "dead-letter" | "schema" | "route" | "aggregate",
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super({ code: `${what}/not-found`, status: 404, exit: ExitCode.NotFound }, message, options);
+  }
+}
+
+/** An expectation about the present state did not hold. */
+export class ConflictError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
+    super(
+      { code: options.code ?? "event/conflict", status: 409, exit: ExitCode.Conflict },
+      message,
+      options,
+    );
+  }
+}
+
+/** Somebody else saved the aggregate first: nothing of this save was stored. `details` tells both versions. */
+export class VersionConflictError extends ConflictError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(message, { ...options, code: "aggregate/conflict" });
+  }
+}
+
+/** An aggregate met an event of a type that it does not know. The event is stored, and stays. */
+export class UnknownEventTypeError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(
+      { code: "aggregate/unknown-event", status: 422, exit: ExitCode.Refused },
+      message,
+      options,
+    );
+  }
+}
+
+/** What is stored of an aggregate or a projection is not its whole history. */
+export class BrokenHistoryError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(
+      { code: "aggregate/broken-history", status: 409, exit: ExitCode.Conflict },
+      message,
+      options,
+    );
+  }
+}
+
+/** A snapshot cannot be used. It is passed over: the aggregate is built from its events. */
+export class SnapshotError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "snapshot/unusable", status: 500, exit: ExitCode.Bug }, message, options);
+  }
+}
+
+/** A projection's reducer threw: the projection stands before that event. */
+export class ProjectionError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "projection/failed", status: 500, exit: ExitCode.Refused }, message, options);
+  }
+}
+
+/** A schema that cannot be registered: not a schema, too big, remote references, a pattern that is not plain. */
+export class InvalidSchemaError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
+    super(
+      { code: options.code ?? "schema/invalid", status: 422, exit: ExitCode.Refused },
+      message,
+      options,
+    );
+  }
+}
+
+/** Nothing answers at the socket. */
+export class NoDaemonError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "daemon/not-running", status: 503, exit: ExitCode.NoDaemon }, message, options);
+  }
+}
+
+/** The daemon went away in the middle; what is unknown is told in `details`. */
+export class ConnectionLostError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(
+      { code: "daemon/connection-lost", status: 503, exit: ExitCode.NoDaemon },
+      message,
+      options,
+    );
+  }
+}
+
+/** Client and daemon speak different protocols. */
+export class ProtocolMismatchError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super(
+      { code: "daemon/protocol-mismatch", status: 426, exit: ExitCode.NoDaemon },
+      message,
+      options,
+    );
+  }
+}
+
+/** The store cannot take events now (disk full, draining, too many connections); nothing was stored. */
+export class CannotStoreError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
+    super(
+      { code: options.code ?? "store/unavailable", status: 507, exit: ExitCode.CannotStore },
+      message,
+      options,
+    );
+  }
+}
+
+/** The data dir cannot be used: locked by another daemon, a newer format, wrong owner or mode. */
+export class DataDirError extends EvsError {
+  constructor(
+    code:
+      | "datadir/locked"
+      | "datadir/newer-format"
+      | "datadir/unsafe"
+      | "datadir/damaged"
+      | "datadir/missing",
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    const exit = code === "datadir/missing" ? ExitCode.NotFound : ExitCode.CannotStore;
+    super({ code, status: 500, exit }, message, options);
+  }
+}
+
+/** The socket cannot be used: in use, too long, not ours. */
+export class SocketError extends EvsError {
+  constructor(
+    code: "socket/in-use" | "socket/too-long" | "socket/not-ours" | "socket/unsafe",
+    message: string,
+    options: ErrorOptions = {},
+  ) {
+    super({ code, status: 500, exit: ExitCode.CannotStore }, message, options);
+  }
+}
+
+/** Something waited for did not happen in time. */
+export class TimeoutError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "wait/timed-out", status: 504, exit: ExitCode.NotFound }, message, options);
+  }
+}
+
+/** A lease that is no longer held: expired, already settled, or never given. */
+export class LeaseLostError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "delivery/lease-lost", status: 409, exit: ExitCode.Conflict }, message, options);
+  }
+}
+
+/** A thing that the chosen store or broker cannot do, said in words. */
+export class UnsupportedError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "store/unsupported", status: 501, exit: ExitCode.Usage }, message, options);
+  }
+}
+
+/** The broker, topic or subscription was closed or removed while in use. */
+export class ClosedError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "broker/closed", status: 503, exit: ExitCode.NoDaemon }, message, options);
+  }
+}
+
+/** The error of whoever uses a broker that was closed. */
+export function closedBroker(): ClosedError {
+  return new ClosedError("the broker is closed");
+}
+
+/** Thrown by a handler: this event will never succeed, dead-letter it now. */
+export class NonRetryableError extends EvsError {
+  /** The message says why the event will never succeed. */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "handler/non-retryable", status: 500, exit: ExitCode.Refused }, message, options);
+  }
+}
+
+/** A handler did not end in time; the attempt failed, and the event is tried again. */
+export class HandlerTimeoutError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "handler/timed-out", status: 504, exit: ExitCode.NotFound }, message, options);
+  }
+}
+
+/** Who reads a stream with `overflow: "fail"` was slower than its events. */
+export class OverflowError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "stream/overflow", status: 503, exit: ExitCode.CannotStore }, message, options);
+  }
+}
+
+/** Our own bug: anything that no other class names. */
+export class InternalError extends EvsError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "internal/bug", status: 500, exit: ExitCode.Bug }, message, options);
+  }
+}
+
+/** An error that the daemon answered with, as the client throws it: same code, message, hint and details. */
+export class RemoteError extends EvsError {
+  constructor(body: ErrorBody, status: number) {
+    super({ code: body.code, status, exit: exitOf(body.code, status) }, body.message, body);
+  }
+}
+
+/** The exit code for an error that came over the wire. */
+function exitOf(code: string, status: number): number {
+  if (code === "internal/bug") return ExitCode.Bug;
+  if (code === "store/unsupported" || code.startsWith("argument/")) return ExitCode.Usage;
+  if (code.startsWith("daemon/") || code === "broker/closed") return ExitCode.NoDaemon;
+  switch (status) {
+    case 400:
+      return ExitCode.Usage;
+    case 404:
+    case 504:
+      return ExitCode.NotFound;
+    case 409:
+      return ExitCode.Conflict;
+    case 413:
+    case 422:
+      return ExitCode.Refused;
+    case 503:
+    case 507:
+      return ExitCode.CannotStore;
+    default:
+      return ExitCode.Bug;
+  }
+}

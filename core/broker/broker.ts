@@ -1,0 +1,262 @@
+/**
+ * What a broker is, wherever it lives: in this process ({@link EventBroker}) or behind a daemon's socket (`connect`). The types
+ * of a map of events are checked here, once; who extends it gets plain names and values.
+ */
+import type { PublishOptions } from "./publish_options.ts";
+import type { Clock } from "../base/clock.ts";
+import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import type { Handler, HandlerContext } from "../delivery/handler.ts";
+import { batchParts } from "../delivery/handler_options.ts";
+import type { Event } from "../event/event.ts";
+import type {
+  EventOf,
+  FreeName,
+  Matching,
+  Message,
+  MessageOf,
+  PayloadOf,
+  TopicName,
+  TopicPattern,
+  TypeName,
+} from "../event/event_map.ts";
+import type { SchemaRegistry } from "../schema/registry.ts";
+import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
+import type { EventStore, Expected } from "../store/store.ts";
+import { checkStreamOptions, type EventStream, type StreamOptions } from "./event_stream.ts";
+import type {
+  BatchOptions,
+  MaybePromise,
+  Position,
+  SubscribeOptions,
+  Subscription,
+  WaitOptions,
+} from "../delivery/subscription.ts";
+import type { TopicOptions } from "../event/topic_options.ts";
+import type { Topic } from "./topic_handle.ts";
+
+/** Options of a topic, as `createTopic` takes them. */
+export type CreateTopicOptions = Partial<TopicOptions> & {
+  /** Checks this topic's payloads instead of the broker's registry. Only in this process. */
+  schemaRegistry?: SchemaRegistry;
+};
+
+/** What `publishBatch` takes beside the events. */
+export interface PublishBatchOptions {
+  /** Compared with the last seq of the first event's key, or of the topic where it has none. */
+  expected?: Expected;
+  /** Publishes nothing when it has aborted. */
+  signal?: AbortSignal;
+}
+
+/** What `registerSchema` takes beside the schema. */
+export interface RegisterSchemaOptions {
+  /** The next free one where it is left out. */
+  version?: string;
+  /** From now on asked of every new version of the type. */
+  compatibility?: CompatibilityLevel;
+}
+
+/** Handles several events at once. What it returns or throws speaks for all; an array of outcomes for each. */
+// deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
+export type BatchHandler<T = any> = (events: Event<T>[], context: HandlerContext) => unknown;
+
+/** A broker; see the head of this file. `E` maps topics and types to payloads; without it everything goes. */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export abstract class Broker<E = any> implements AsyncDisposable {
+  /** Registers a JSON Schema for a type, and keeps it; rejects with `InvalidSchemaError` or `ConflictError`. */
+  abstract registerSchema(
+    type: string,
+    schema: unknown,
+    options?: RegisterSchemaOptions,
+  ): Promise<{ type: string; version: string; created: boolean }>;
+  /** Where the events are. */
+  abstract getEventStore(): EventStore;
+  /** Where events go that a subscription gave up on. */
+  abstract getDeadLetterQueue(): DeadLetterQueue;
+  /** Delivers a dead letter again, whosever queue it lies in; false when there is none of that id. */
+  abstract retryDeadLetter(eventId: string): Promise<boolean>;
+  /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
+  abstract idle(): Promise<void>;
+  /** Lets handlers end what they have, stores what is under way, and closes. */
+  abstract close(): Promise<void>;
+
+  /** @internal */
+  protected abstract readonly clock: Clock;
+  /** @internal */
+  protected abstract makeTopic(name: string, options: CreateTopicOptions): Topic;
+  /** @internal */
+  protected abstract findTopic(name: string): MaybePromise<Topic | undefined>;
+  /** Publishes one event of any kind. */
+  protected abstract publishEvent(
+    topic: string,
+    what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event>;
+  /** @internal */
+  protected abstract publishEvents(
+    topic: string,
+    messages: readonly Message[],
+    options: PublishBatchOptions,
+  ): Promise<Event[]>;
+  /** @internal */
+  protected abstract subscribeHandler(
+    topic: string,
+    handler: Handler,
+    options: SubscribeOptions,
+  ): Subscription;
+  /** @internal */
+  protected abstract openStream(topic: string, options: StreamOptions): EventStream;
+  /** The subscriptions of this process on a topic. */
+  protected abstract subscriptionsOn(topic: string): Subscription[];
+
+  /**
+   * Makes a topic, or gives the one that is there. Where that one has other options: `ConflictError`, at once in this
+   * process, by `ready` behind a daemon.
+   */
+  createTopic(name: FreeName<E>, options?: CreateTopicOptions): Topic;
+  /** The same, checked against the map of events. */
+  createTopic<T extends TopicName<E>>(
+    name: T,
+    options?: CreateTopicOptions,
+  ): Topic<PayloadMap<E, T>>;
+  createTopic(name: string, options: CreateTopicOptions = {}): Topic {
+    return this.makeTopic(name, options);
+  }
+
+  /** The topic of that name, if it is there. */
+  getTopic(name: FreeName<E>): MaybePromise<Topic | undefined>;
+  /** The same, checked against the map of events. */
+  getTopic<T extends TopicName<E>>(name: T): MaybePromise<Topic<PayloadMap<E, T>> | undefined>;
+  getTopic(name: string): MaybePromise<Topic | undefined> {
+    return this.findTopic(name);
+  }
+
+  /**
+   * Publishes an event; resolves with it once it is stored, never once it is handled. Rejects with `EventRefusedError`,
+   * `ConflictError` (`expected`), `CannotStoreError`, `ClosedError`.
+   */
+  publish<T>(
+    topic: FreeName<E>,
+    type: string,
+    payload: T,
+    options?: PublishOptions,
+  ): Promise<Event<T>>;
+  /** The same, checked against the map of events. */
+  publish<T extends TopicName<E>, Y extends TypeName<E, T>>(
+    topic: T,
+    type: Y,
+    payload: PayloadOf<E, T, Y>,
+    options?: PublishOptions,
+  ): Promise<Event<PayloadOf<E, T, Y>, Y, T>>;
+  publish(
+    topic: string,
+    type: string,
+    payload: unknown,
+    options?: PublishOptions,
+  ): Promise<Event> {
+    return this.publishEvent(topic, { type, payload, options });
+  }
+
+  /** Publishes several events to one topic, all or none; resolves with them once they are stored. */
+  publishBatch<T extends TopicName<E>>(
+    topic: T,
+    messages: readonly MessageOf<E, T>[],
+    options: PublishBatchOptions = {},
+  ): Promise<EventOf<E, T>[]> {
+    return this.publishEvents(topic, messages as readonly Message[], options) as Promise<
+      EventOf<E, T>[]
+    >;
+  }
+
+  /**
+   * Runs `handler` for the events of a topic or pattern. With a name the subscription is durable and begins at the start;
+   * without one it begins now. A handler that throws is tried again, and at last its event becomes a dead letter.
+   */
+  // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
+  subscribe<T = any>(
+    topic: FreeName<E>,
+    handler: Handler<T>,
+    options?: SubscribeOptions,
+  ): Subscription;
+  /** The same, checked against the map of events. */
+  subscribe<
+    P extends TopicPattern<E>,
+    Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
+  >(
+    topic: P,
+    handler: (event: EventOf<E, Matching<E, P>, Y>, context: HandlerContext) => unknown,
+    options?: SubscribeOptions & { eventTypes?: Y[] },
+  ): Subscription;
+  subscribe(
+    topic: string,
+    // deno-lint-ignore no-explicit-any -- checked by the signatures above
+    handler: (event: any, context: HandlerContext) => unknown,
+    options: SubscribeOptions = {},
+  ): Subscription {
+    return this.subscribeHandler(topic, handler, options);
+  }
+
+  /**
+   * The same for several events at a time: `handler` gets what has come, at most `size`, at the latest after `maxWaitMs`. It
+   * may return an array of outcomes, one for each event (`undefined`: done).
+   */
+  // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
+  subscribeBatch<T = any>(
+    topic: FreeName<E>,
+    handler: BatchHandler<T>,
+    options?: SubscribeOptions & BatchOptions,
+  ): Subscription;
+  /** The same, checked against the map of events. */
+  subscribeBatch<
+    P extends TopicPattern<E>,
+    Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
+  >(
+    topic: P,
+    handler: (events: EventOf<E, Matching<E, P>, Y>[], context: HandlerContext) => unknown,
+    options?: SubscribeOptions & BatchOptions & { eventTypes?: Y[] },
+  ): Subscription;
+  subscribeBatch(
+    topic: string,
+    // deno-lint-ignore no-explicit-any -- checked by the signatures above
+    handler: (events: any[], context: HandlerContext) => unknown,
+    options: SubscribeOptions & BatchOptions = {},
+  ): Subscription {
+    const parts = batchParts(handler, options, this.clock);
+    return this.subscribeHandler(topic, parts.handler, parts.options);
+  }
+
+  /**
+   * The events of a topic or pattern as they come, for `for await`; no retries and no dead letters. It begins now unless
+   * `from` says otherwise, and ends with its `signal`, the loop, or the broker.
+   */
+  // deno-lint-ignore no-explicit-any -- without a map a payload is read without a cast
+  stream<T = any>(topic: FreeName<E>, options?: StreamOptions): EventStream<Event<T>>;
+  /** The same, checked against the map of events. */
+  stream<
+    P extends TopicPattern<E>,
+    Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
+  >(
+    topic: P,
+    options?: StreamOptions & { eventTypes?: Y[] },
+  ): EventStream<EventOf<E, Matching<E, P>, Y>>;
+  stream(topic: string, options: StreamOptions = {}): EventStream {
+    return this.openStream(topic, checkStreamOptions(options));
+  }
+
+  /**
+   * Resolves when every subscription of this process has done (or given up on) all events of a topic up to this one: an event
+   * that `publish` gave, or its topic and seq.
+   */
+  async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
+    const on = this.subscriptionsOn(position.topic);
+    await Promise.all(on.map((subscription) => subscription.whenProcessed(position, options)));
+  }
+
+  /** Closes it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** The types of one topic, with their payloads. */
+// deno-lint-ignore no-explicit-any -- without a map every type and payload goes
+export type PayloadMap<E, T> = T extends keyof E ? E[T] : any;

@@ -1,0 +1,37 @@
+/** What a broker is made of. */
+import type { Clock } from "../base/clock.ts";
+import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import type { SchemaRegistry } from "../schema/registry.ts";
+import type { State } from "../state/state.ts";
+import type { StoreShelf } from "../store/routed_store.ts";
+import type { EventStore } from "../store/store.ts";
+
+/** What a broker is made of. All of it is closed with the broker. */
+export interface BrokerOptions {
+  /** Default: in memory. */
+  eventStore?: EventStore;
+  /** Stores that topics may choose beside it; absent: all topics live in `eventStore`. */
+  stores?: StoreShelf;
+  /** Default: in memory. */
+  state?: State;
+  /** Default: the dead letters in `state`. */
+  deadLetterQueue?: DeadLetterQueue;
+  /** Checks payloads. Default: the schemas that are kept in the state. */
+  schemaRegistry?: SchemaRegistry;
+  /** Default: the real one. */
+  clock?: Clock;
+  /** A number from 0 to below 1, for jitter. Default: `Math.random`. */
+  random?: () => number;
+  /** May publishing make a topic? Default true. */
+  autoCreateTopics?: boolean;
+  /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
+  handlerGraceMs?: number;
+  /** Told of failures that nobody waits for. Default: the console. */
+  onError?: (error: unknown, context: string) => void;
+}
+
+/** Where failures go that nobody waits for, unless told otherwise. */
+export function toConsole(error: unknown, context: string): void {
+  // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+  console.error(`env-event-stream: ${context}:`, error);
+}

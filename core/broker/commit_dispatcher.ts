@@ -1,0 +1,80 @@
+/**
+ * Where a commit goes: to the queues of subscriptions, to live tails, and, of topics that store nothing, straight to the
+ * handlers of this process. One that throws reaches neither the others nor the publisher.
+ */
+import type { SubscriptionDriver } from "../delivery/driver.ts";
+import type { LocalSubscriptions } from "./local_subscriptions.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import type { Event, NewEvent } from "../event/event.ts";
+import type { Commit } from "../store/journal.ts";
+import { eventsOf, type StoreRequest } from "../store/pack.ts";
+import type { AppendOutcome } from "../store/store.ts";
+
+/** Who is told. */
+export interface CommitFanContext {
+  subscriptions: SubscriptionManager;
+  locals: LocalSubscriptions;
+  onError(error: unknown, context: string): void;
+}
+
+/** See the head of this file. */
+export class CommitFan {
+  readonly #context: CommitFanContext;
+  readonly #tails = new Set<(commit: Commit) => void>();
+
+  constructor(context: CommitFanContext) {
+    this.#context = context;
+  }
+
+  /** Calls `listener` for every commit. Returns "stop". */
+  add(listener: (commit: Commit) => void): () => void {
+    this.#tails.add(listener);
+    return () => this.#tails.delete(listener);
+  }
+
+  /** True when somebody but the handlers of this process wants the events of a topic. */
+  hasOthers(topic: string): boolean {
+    return this.#tails.size > 0 || this.#context.locals.hasOthers(topic);
+  }
+
+  /** Hands on what became durable, or what a topic that stores nothing was given. */
+  tell(commit: Commit): void {
+    const { subscriptions, locals, onError } = this.#context;
+    // A listener that throws must not look like a store that failed.
+    try {
+      // Handlers of this process get what is not stored as it is (LocalSubscriptions.hand), not through their queue.
+      const except = commit.ephemeral
+        ? (driver: SubscriptionDriver) => locals.has(driver)
+        : undefined;
+      subscriptions.committed(commit, except);
+    } catch (error) {
+      onError(error, "delivery");
+    }
+    for (const tail of this.#tails) {
+      try {
+        tail(commit);
+      } catch (error) {
+        onError(error, "a live tail");
+      }
+    }
+  }
+
+  /** Hands on an event that is not stored, by reference; `captured` makes its bytes for those who need them. */
+  hand(event: Event, captured: () => NewEvent): void {
+    const { topic } = event;
+    if (this.hasOthers(topic)) {
+      this.tell({ topic, firstSeq: 0, lastSeq: 0, events: [captured()], ephemeral: true });
+    }
+    this.#context.locals.hand(event);
+  }
+
+  /** The same for a request. */
+  handOn(request: StoreRequest): AppendOutcome {
+    const { topic } = request;
+    const events = eventsOf(request);
+    const commit: Commit = { topic, firstSeq: 0, lastSeq: 0, events, ephemeral: true };
+    this.tell(commit);
+    this.#context.locals.handCommit(commit);
+    return { ok: true, count: events.length, firstSeq: 0, lastSeq: 0, duplicates: [] };
+  }
+}

@@ -1,0 +1,399 @@
+/**
+ * The broker: topics, subscriptions, schemas and dead letters on one event store and one state. It knows no socket and no
+ * terminal; a library's process holds one, and so does the daemon.
+ *
+ * A published event goes down once (schema, journal, store) and up once (deliveries, live tails). `publish` resolves when it
+ * is stored, never when it is handled.
+ */
+import { SchemaGate } from "./schema_gate.ts";
+import { type BrokerOptions, toConsole } from "./broker_options.ts";
+import type { PublishOptions } from "./publish_options.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
+import { CommitFan } from "./commit_dispatcher.ts";
+import { DeadLetterDesk } from "../dead_letter/dead_letters.ts";
+import { DeadLetterImporter } from "../dead_letter/importer.ts";
+import { type DeadLetterQueue, StateDeadLetterQueue } from "../dead_letter/queue.ts";
+import { type HeldQueue, holdQueue } from "../dead_letter/custom_queue.ts";
+import { LocalSubscriptions } from "./local_subscriptions.ts";
+import { SubscriptionManager } from "../delivery/manager.ts";
+import { EphemeralLedger, StateLedger } from "./ledgers.ts";
+import { closedBroker, ConflictError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
+import { Publisher, refuseExpected } from "./publisher.ts";
+import { Retainer } from "./retention.ts";
+import type { JsonSchemaRegistry } from "../schema/registry.ts";
+import { GuardedState } from "../state/guarded_state.ts";
+import { MemoryState } from "../state/memory.ts";
+import type { TopicRecord } from "../state/state.ts";
+import type { Commit, PublishStream } from "../store/journal.ts";
+import { Journals } from "../store/journals.ts";
+import { MemoryEventStore } from "../store/memory.ts";
+import type { StoreRequest } from "../store/pack.ts";
+import type { AppendOutcome, EventStore, JournalStore } from "../store/store.ts";
+import { ThreeMethodStore } from "../store/basic_store.ts";
+import { type EventStream, type StreamOptions, Streams } from "./event_stream.ts";
+import type { Handler, SubscribeOptions, Subscription } from "../delivery/subscription.ts";
+import type { TailSource } from "../reading/tail.ts";
+import { TailStream } from "./tail_stream.ts";
+import { placesOf, type TopicPlaces } from "../topic/stores.ts";
+import { TopicCatalog } from "../topic/catalog.ts";
+import { Topic } from "./topic_handle.ts";
+import {
+  Broker,
+  type CreateTopicOptions,
+  type PayloadMap,
+  type PublishBatchOptions,
+  type RegisterSchemaOptions,
+} from "./broker.ts";
+import type { Message, TopicName } from "../event/event_map.ts";
+
+export type { BrokerOptions, CreateTopicOptions };
+
+/** The broker; see the head of this file. `E` maps topics and types to payloads. */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export class EventBroker<E = any> extends Broker<E> {
+  /** @internal */
+  readonly topics: TopicCatalog;
+  /** The schemas that are kept in the state. */
+  readonly schemas: JsonSchemaRegistry;
+  /** Resolves when all that was kept is in force: before, `admit` cannot ask the schemas. */
+  readonly ready: Promise<void>;
+  /** @internal */
+  readonly journals: Journals = new Journals();
+  /** The store that is read. */
+  readonly store: JournalStore;
+  /** @internal */
+  readonly subscriptions: SubscriptionManager;
+  /** @internal */
+  readonly deadLetters: DeadLetterDesk;
+  /** @internal */
+  readonly deadLetterImports: DeadLetterImporter;
+  readonly #eventStore: EventStore;
+  readonly #queue: DeadLetterQueue;
+  readonly #held: HeldQueue | undefined;
+  readonly #state: GuardedState;
+  /**
+   * Which payloads may come in: registers and removes the schemas that are kept.
+   * @internal
+   */
+  readonly gate: SchemaGate;
+  readonly #publisher: Publisher;
+  readonly #places: TopicPlaces;
+  readonly #locals: LocalSubscriptions;
+  readonly #retainer: Retainer;
+  readonly #fan: CommitFan;
+  readonly #onError: (error: unknown, context: string) => void;
+  /** @internal */
+  protected readonly clock: Clock;
+  #starting: Promise<void> | undefined;
+  #chain: Promise<unknown> | undefined;
+  #closed: Promise<void> | undefined;
+
+  readonly #streams = new Streams();
+
+  /** Makes a broker. Without options it lives in memory. */
+  constructor(options: BrokerOptions = {}) {
+    super();
+    const clock = this.clock = options.clock ?? systemClock;
+    const random = options.random ?? Math.random;
+    const onError = this.#onError = options.onError ?? toConsole;
+    this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
+    this.#places = placesOf(
+      { eventStore: this.#eventStore, shelf: options.stores },
+      (name) => this.topics.get(name)?.options.store,
+    );
+    const store = this.store = this.#places.store;
+    if (store instanceof ThreeMethodStore) this.#chain = Promise.resolve();
+    const state = this.#state = new GuardedState(options.state ?? new MemoryState());
+    const snapshot = state.load();
+    this.topics = new TopicCatalog({
+      state,
+      store,
+      clock,
+      places: this.#places,
+      autoCreate: options.autoCreateTopics ?? true,
+      topics: snapshot.topics,
+    });
+    this.gate = new SchemaGate({
+      state,
+      clock,
+      topics: this.topics,
+      registry: options.schemaRegistry,
+      records: snapshot.schemas,
+      levels: snapshot.levels,
+    });
+    this.schemas = this.gate.schemas;
+    const foreign = options.deadLetterQueue;
+    this.#held = foreign &&
+      holdQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
+    this.subscriptions = new SubscriptionManager({
+      clock,
+      random,
+      store,
+      state,
+      onError,
+      topics: this.topics,
+      compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
+      ledger: (name) => {
+        this.#held?.subscribed(name);
+        return new StateLedger(name, state, foreign);
+      },
+    }, snapshot);
+    this.deadLetters = new DeadLetterDesk(state, this.subscriptions);
+    this.deadLetterImports = new DeadLetterImporter(state, this.subscriptions);
+    this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
+    this.#locals = new LocalSubscriptions({
+      clock,
+      random,
+      store,
+      topics: this.topics,
+      manager: this.subscriptions,
+      onError,
+      graceMs: options.handlerGraceMs ?? 30_000,
+      liveOnly: store instanceof ThreeMethodStore,
+      ledger: () => new EphemeralLedger(state, foreign),
+    });
+    this.#fan = new CommitFan({ subscriptions: this.subscriptions, locals: this.#locals, onError });
+    this.#retainer = new Retainer({
+      store,
+      topics: this.topics,
+      now: () => clock.now(),
+      onError,
+      removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
+    });
+    this.#publisher = new Publisher({
+      now: () => clock.now(),
+      waits: () => this.#starting ?? this.#locals.starting,
+      checks: (topic, type) => this.gate.checks(topic, type),
+      schemasReady: (topic) => this.gate.ready(topic),
+      admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
+      isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
+      append: (request) => this.append(request),
+      hand: (event, captured) => this.#fan.hand(event, captured),
+      quickVersion: (topic, type) =>
+        this.#starting || this.#fan.hasOthers(topic)
+          ? undefined
+          : this.gate.quickVersion(topic, type),
+      handHere: (event) => this.#locals.hand(event),
+    });
+    this.#starting = Promise.all([
+      this.subscriptions.ready,
+      this.#places.openAll(snapshot.topics),
+    ]).then(() => {});
+    this.#starting.then(() => this.#starting = undefined, () => {});
+    this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready()]).then(() => {});
+    // Whoever waits is told; without schemas nobody has to.
+    this.ready.catch(() => {});
+    this.journals.onCommit((commit) => this.#committed(commit));
+  }
+
+  /** True when what is acknowledged of a topic survives a power cut. */
+  isDurable(topic: string): boolean {
+    return this.#places.isDurable(topic, this.topics.get(topic)?.options);
+  }
+
+  /** What {@link failure} resolved with; undefined while all is well. */
+  get failed(): unknown {
+    return this.journals.failed ?? this.#state.failed;
+  }
+
+  /** Resolves with the first error after which the store or the state is not trusted any more: end, and start again. */
+  get failure(): Promise<unknown> {
+    return Promise.race([this.journals.failure, this.#state.failure]);
+  }
+
+  /**
+   * Where live tails get their events.
+   * @internal
+   */
+  get feed(): TailSource {
+    return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
+  }
+
+  /** @internal */
+  protected makeTopic(name: string, options: CreateTopicOptions): Topic {
+    const { schemaRegistry, ...rest } = options;
+    const there = this.topics.get(name);
+    if (!there) {
+      this.topics.define(name, rest).catch((error) => this.#onError(error, `the topic ${name}`));
+    } else if (!this.topics.agrees(name, rest)) {
+      throw new ConflictError(`the topic ${name} is there already, with other options`, {
+        code: "topic/exists",
+        details: { topic: name, options: there.options },
+      });
+    }
+    if (schemaRegistry) this.gate.use(name, schemaRegistry);
+    return this.#topic(name);
+  }
+
+  /** @internal */
+  protected findTopic(name: string): Topic | undefined {
+    return this.topics.get(name) ? this.#topic(name) : undefined;
+  }
+
+  /** The topic of that name, if it is there. */
+  override getTopic<T extends TopicName<E>>(name: T): Topic<PayloadMap<E, T>> | undefined;
+  override getTopic(name: string): Topic | undefined {
+    return this.findTopic(name);
+  }
+
+  #topic(name: string): Topic {
+    return new Topic(name, {
+      publish: (type, payload, options) => this.publishEvent(name, { type, payload, options }),
+      subscribe: (handler, options = {}) => this.subscribeHandler(name, handler, options),
+      options: () => this.topics.require(name).options,
+      ready: Promise.resolve(this.topics.pending(name)).then(() => {}),
+    });
+  }
+
+  /** Registers a JSON Schema for a type, and keeps it in the state. */
+  async registerSchema(
+    type: string,
+    schema: unknown,
+    options: RegisterSchemaOptions = {},
+  ): Promise<{ type: string; version: string; created: boolean }> {
+    const [plan] = await this.gate.register([{ type, schema: JSON.stringify(schema), ...options }]);
+    return { type, version: plan!.record.version, created: plan!.created };
+  }
+
+  /** @internal */
+  protected subscribeHandler(
+    topic: string,
+    handler: Handler,
+    options: SubscribeOptions,
+  ): Subscription {
+    this.#assertOpen();
+    return this.#locals.subscribe(topic, handler, options);
+  }
+
+  /** @internal */
+  protected subscriptionsOn(topic: string): Subscription[] {
+    return this.#locals.on(topic);
+  }
+
+  /** @internal */
+  protected openStream(topic: string, options: StreamOptions): EventStream {
+    this.#assertOpen();
+    const { feed, topics } = this;
+    const source = new TailStream(topic, options, { feed, topics, now: () => this.clock.now() });
+    return this.#streams.add(source, options);
+  }
+
+  /** @internal */
+  protected publishEvent(
+    topic: string,
+    what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event> {
+    return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publish(topic, what);
+  }
+
+  /** @internal */
+  protected publishEvents(
+    topic: string,
+    messages: readonly Message[],
+    options: PublishBatchOptions,
+  ): Promise<Event[]> {
+    return this.#closed
+      ? Promise.reject(closedBroker())
+      : this.#publisher.publishBatch(topic, messages, options);
+  }
+
+  /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
+  admit(topic: string, type: string, version: string | undefined, payload: unknown): string {
+    return this.gate.admit(topic, { type, version, payload });
+  }
+
+  /**
+   * Stores events, or only hands them on where the topic is not persistent; makes the topic if it may. Requests of one
+   * stream are stored in the order of their calls.
+   * @internal
+   */
+  append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
+    if (this.#closed) return Promise.reject(closedBroker());
+    if (this.#starting) return this.#starting.then(() => this.append(request, stream));
+    const record = this.topics.get(request.topic);
+    if (record && !this.topics.pending(request.topic)) return this.#submit(record, request, stream);
+    return this.topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
+  }
+
+  #submit(
+    record: TopicRecord,
+    request: StoreRequest,
+    stream: PublishStream | undefined,
+  ): Promise<AppendOutcome> {
+    if (!record.options.persistent) return this.#handOn(request);
+    const target = this.#places.target(record.name, record.options);
+    if (!this.#chain) return this.journals.submit(target, request, stream);
+    // A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt.
+    refuseExpected(request.expected);
+    const submitted = this.#chain.then(() => this.journals.submit(target, request, stream));
+    this.#chain = submitted.catch(() => {}); // told to whoever submitted it
+    return submitted;
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #handOn(request: StoreRequest): Promise<AppendOutcome> {
+    refuseExpected(request.expected);
+    return this.#fan.handOn(request);
+  }
+
+  #committed(commit: Commit): void {
+    this.#fan.tell(commit);
+    this.#retainer.after(commit);
+  }
+
+  /** Calls `listener` for everything that became durable, and what topics that store nothing hand on. Returns "stop". */
+  onCommit(listener: (commit: Commit) => void): () => void {
+    return this.#fan.add(listener);
+  }
+
+  /** The store that the broker was given. */
+  getEventStore(): EventStore {
+    return this.#eventStore;
+  }
+
+  /** The queue that the broker was given, or a view on the dead letters in its state. */
+  getDeadLetterQueue(): DeadLetterQueue {
+    return this.#queue;
+  }
+
+  /** Delivers a dead letter again, whosever queue it lies in; false when there is none of that id. */
+  retryDeadLetter(eventId: string): Promise<boolean> {
+    return this.#held?.retry(eventId) ?? this.#queue.retryEvent(eventId);
+  }
+
+  /** One pass of retention over all topics: what was removed. */
+  retain(): Promise<{ topic: string; removed: number }[]> {
+    return this.#retainer.all();
+  }
+
+  /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
+  async idle(): Promise<void> {
+    do {
+      await this.journals.idle();
+      await this.#locals.idle();
+    } while (this.#locals.busy);
+  }
+
+  /** Lets handlers end what they have, stores what is under way, and closes the store and the state. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#chain;
+    await this.journals.idle();
+    this.#streams.close();
+    await this.#locals.close();
+    await this.subscriptions.close();
+    await this.journals.idle();
+    await this.#queue.close?.();
+    await this.#state.close();
+    await this.store.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closedBroker();
+  }
+}

@@ -1,0 +1,225 @@
+/**
+ * Events for `for await`. A source gives them page by page when it is asked; an {@link EventStream} hands them on one by one.
+ *
+ * `overflow` says what happens when the loop is slower than the events. `wait` (the default) asks the source only when the
+ * loop asks: what is stored waits in the store, nothing is held and nothing is lost. The others keep up with the events and
+ * hold at most `buffer` of them: `drop-oldest`, `drop-newest` count what they drop, `fail` drops one and ends with
+ * `OverflowError`.
+ */
+import { InvalidArgumentError, OverflowError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
+
+/** What a stream does when its reader is slower than its events. */
+export type Overflow = "wait" | "drop-oldest" | "drop-newest" | "fail";
+
+const OVERFLOWS: readonly string[] = ["wait", "drop-oldest", "drop-newest", "fail"];
+
+/** How a stream is read. */
+export interface StreamOptions {
+  /** Ends the loop when it aborts. */
+  signal?: AbortSignal;
+  /** Default `wait`. */
+  overflow?: Overflow;
+  /** The most events that are held ahead of the loop, where `overflow` is not `wait`. Default 1,000. */
+  buffer?: number;
+  /** Where it begins, as an offset. Default `end`: now. */
+  from?: string;
+  /** Only these types. */
+  eventTypes?: string[];
+  /** A CEL expression; only events that match. */
+  where?: string;
+}
+
+/** The options, or an `InvalidArgumentError` that names the field. */
+export function checkStreamOptions(options: StreamOptions): StreamOptions {
+  const { overflow = "wait", buffer = 1000 } = options;
+  if (!OVERFLOWS.includes(overflow)) {
+    throw new InvalidArgumentError(
+      `overflow is ${OVERFLOWS.join(", ")}, not ${JSON.stringify(overflow)}`,
+      { details: { field: "overflow" } },
+    );
+  }
+  if (!Number.isSafeInteger(buffer) || buffer < 1) {
+    throw new InvalidArgumentError(`buffer is a whole number from 1, not ${buffer}`, {
+      details: { field: "buffer" },
+    });
+  }
+  return options;
+}
+
+/** Where a stream's events come from. One `pull` at a time. */
+export interface StreamSource {
+  /** Resolves when what is published from now on will be seen. */
+  opened: Promise<unknown>;
+  /** The next events, as soon as there are some; undefined at the end. */
+  pull(): Promise<Event[] | undefined>;
+  /** Ends it: a `pull` that waits gets undefined. */
+  close(): void;
+  /** Events that the source itself had to leave out: of topics that store nothing. */
+  readonly dropped: number;
+}
+
+/** Events one by one; see the head of this file. */
+export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDisposable {
+  /** Resolves when what is published from now on will be seen. */
+  readonly ready: Promise<void>;
+  readonly #source: StreamSource;
+  readonly #options: StreamOptions & { buffer: number };
+  readonly #ended: () => void;
+  #held: Event[] = [];
+  #at = 0;
+  #dropped = 0;
+  #pumping = false;
+  #waiting: Promise<void> | undefined;
+  #wake = () => {};
+  #closed = false;
+  #failure: { error: unknown } | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  /** `options` are checked already; `ended` is called once, when it is over. */
+  constructor(source: StreamSource, options: StreamOptions, ended: () => void = () => {}) {
+    const { overflow = "wait", buffer = 1000, signal } = options;
+    this.#source = source;
+    this.#options = { ...options, overflow, buffer };
+    this.#ended = ended;
+    this.ready = source.opened.then(() => {});
+    this.ready.catch((error) => this.#fail(error));
+    if (signal?.aborted) this.return();
+    else signal?.addEventListener("abort", () => this.return(), { once: true });
+    if (overflow !== "wait") this.#pump();
+  }
+
+  /** Events that were left out so far. */
+  get dropped(): number {
+    return this.#dropped + this.#source.dropped;
+  }
+
+  /** The next event. Calls that overlap are answered in their order. */
+  next(): Promise<IteratorResult<T, undefined>> {
+    const next = this.#turn.then(() => this.#next());
+    this.#turn = next.catch(() => {}); // told to whoever asked for it
+    return next;
+  }
+
+  async #next(): Promise<IteratorResult<T, undefined>> {
+    for (;;) {
+      if (this.#at < this.#held.length) {
+        const value = this.#held[this.#at++] as T;
+        if (this.#at === this.#held.length) {
+          this.#held = [];
+          this.#at = 0;
+        }
+        return { done: false, value };
+      }
+      if (this.#failure) {
+        const { error } = this.#failure;
+        this.#failure = undefined;
+        throw error;
+      }
+      if (this.#closed) return { done: true, value: undefined };
+      if (this.#options.overflow === "wait") await this.#pull();
+      else await (this.#waiting ??= new Promise((resolve) => this.#wake = resolve));
+      this.#waiting = undefined;
+    }
+  }
+
+  async #pull(): Promise<void> {
+    try {
+      const events = await this.#source.pull();
+      if (events === undefined) this.#close();
+      else if (!this.#closed) this.#held.push(...events);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      for (let events = await this.#source.pull(); events; events = await this.#source.pull()) {
+        for (const event of events) this.#take(event);
+        if (this.#closed) return;
+        this.#wake();
+      }
+      this.#close();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #take(event: Event): void {
+    if (this.#closed) return;
+    const { buffer, overflow } = this.#options;
+    if (this.#held.length - this.#at < buffer) {
+      this.#held.push(event);
+      return;
+    }
+    this.#dropped++;
+    if (overflow === "fail") {
+      this.#fail(
+        new OverflowError(`the reader is ${buffer} events behind ${event.topic}`, {
+          hint: "read faster, raise `buffer`, or choose another `overflow`",
+          details: { topic: event.topic, buffer },
+        }),
+      );
+      return;
+    }
+    if (overflow === "drop-newest") return;
+    this.#at++;
+    this.#held.push(event);
+    if (this.#at > buffer) {
+      this.#held = this.#held.slice(this.#at);
+      this.#at = 0;
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#closed) return;
+    this.#failure = { error };
+    this.#close();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#source.close();
+    this.#ended();
+    this.#wake();
+  }
+
+  /** Ends it, as leaving the loop does. What is held is dropped. */
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#held = [];
+    this.#at = 0;
+    this.#close();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Itself: a stream is read once. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Ends it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}
+
+/** The streams that are open. */
+export class Streams {
+  readonly #open = new Set<EventStream>();
+
+  /** A stream of this source, until it is over. */
+  add(source: StreamSource, options: StreamOptions): EventStream {
+    const stream: EventStream = new EventStream(source, options, () => this.#open.delete(stream));
+    this.#open.add(stream);
+    return stream;
+  }
+
+  /** Ends all of them. */
+  close(): void {
+    for (const stream of [...this.#open]) stream.return();
+  }
+}

@@ -1,0 +1,118 @@
+/** Where subscriptions keep what must last: durable ones in the state, ephemeral ones in memory, dead letters in both cases
+ * in the state, or in a queue that the application brought. */
+import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import { readEntries } from "../dead_letter/entries.ts";
+import { eventOf } from "../dead_letter/queue.ts";
+import { retryOf } from "../state/dead_letter_page.ts";
+import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
+import type { Ledger } from "../delivery/committer.ts";
+
+/** A durable subscription's. */
+export class StateLedger implements Ledger {
+  readonly lasts = true;
+  readonly #name: string;
+  readonly #state: State;
+  readonly #queue: DeadLetterQueue | undefined;
+
+  /** `queue`: the application's own; absent: dead letters are part of the state. */
+  constructor(name: string, state: State, queue?: DeadLetterQueue) {
+    this.#name = name;
+    this.#state = state;
+    this.#queue = queue;
+  }
+
+  async commit(
+    changes: readonly StateChange[],
+    dead: readonly DeadLetterRecord[],
+  ): Promise<void> {
+    await this.#state.commit(await toQueue(this.#queue, changes, dead));
+    await tellDelivered(this.#queue, changes, dead);
+  }
+
+  retry(topic: string, id: string): RetryRecord | undefined {
+    return this.#state.retry(this.#name, topic, id);
+  }
+}
+
+/** An ephemeral subscription's: only its dead letters outlive it. */
+export class EphemeralLedger implements Ledger {
+  readonly lasts = false;
+  readonly #state: State;
+  readonly #queue: DeadLetterQueue | undefined;
+  readonly #retries = new Map<string, RetryRecord>();
+
+  constructor(state: State, queue?: DeadLetterQueue) {
+    this.#state = state;
+    this.#queue = queue;
+  }
+
+  async commit(
+    given: readonly StateChange[],
+    dead: readonly DeadLetterRecord[],
+  ): Promise<void> {
+    const changes = given.flatMap((change) => this.#here(change));
+    const lasting = changes.filter(({ op }) => op === "dead.put" || op === "dead.remove");
+    if (lasting.length > 0) {
+      const rest = await toQueue(this.#queue, lasting, dead);
+      if (rest.length > 0) await this.#state.commit(rest);
+    }
+    for (const change of changes) {
+      if (change.op === "retry.put") {
+        this.#retries.set(`${change.record.topic}\n${change.record.id}`, change.record);
+      } else if (change.op === "retry.remove") {
+        this.#retries.delete(`${change.topic}\n${change.id}`);
+      }
+    }
+    await tellDelivered(this.#queue, changes, dead);
+  }
+
+  /** Dead letters that are moved here leave the state. */
+  #here(change: StateChange): StateChange[] {
+    if (change.op !== "dead.retry") return [change];
+    const { subscription, topic, ids } = change;
+    const keys = ids.map((id) => ({ subscription, topic, id }));
+    return readEntries(this.#state, keys).flatMap((record): StateChange[] => [
+      { op: "retry.put", record: retryOf(record, change) },
+      { op: "dead.remove", subscription, topic, id: record.id },
+    ]);
+  }
+
+  retry(topic: string, id: string): RetryRecord | undefined {
+    return this.#retries.get(`${topic}\n${id}`);
+  }
+}
+
+/**
+ * Gives the dead letters to the application's queue, where it has one, before anything is committed: should the process die
+ * in between, the event dies once more, and is not lost.
+ */
+async function toQueue(
+  queue: DeadLetterQueue | undefined,
+  changes: readonly StateChange[],
+  dead: readonly DeadLetterRecord[],
+): Promise<readonly StateChange[]> {
+  if (!queue || dead.length === 0) return changes;
+  for (const record of dead) {
+    const error = new Error(record.reason);
+    const stack = record.attempts.at(-1)?.stack;
+    if (stack !== undefined) error.stack = stack;
+    const attempts = record.attempts.at(-1)?.attempt ?? 1;
+    await queue.addEvent(eventOf(record), error, record.subscription, { attempts });
+  }
+  return changes.filter(({ op }) => op !== "dead.put");
+}
+
+/** Tells the application's queue which retries were handled: what it had sent again has served. */
+async function tellDelivered(
+  queue: DeadLetterQueue | undefined,
+  changes: readonly StateChange[],
+  dead: readonly DeadLetterRecord[],
+): Promise<void> {
+  if (!queue?.delivered) return;
+  for (const change of changes) {
+    if (change.op !== "retry.remove") continue;
+    const { subscription, topic, id } = change;
+    if (dead.some((record) => record.topic === topic && record.id === id)) continue;
+    await queue.delivered({ subscription, topic, id });
+  }
+}

@@ -1,0 +1,288 @@
+/** The subscriptions whose handlers run in this process. */
+import type { Clock } from "../base/clock.ts";
+import { UnsupportedError } from "../base/errors.ts";
+import { type Event, toEvent } from "../event/event.ts";
+import { parseOffset, resolveOffset } from "../event/offset.ts";
+import type { SubscriptionSettings } from "../state/state.ts";
+import type { Commit } from "../store/journal.ts";
+import type { JournalStore } from "../store/store.ts";
+import {
+  type Handler,
+  type Position,
+  type SubscribeOptions,
+  Subscription,
+  type WaitOptions,
+} from "../delivery/subscription.ts";
+import { commitEvents } from "../reading/tail.ts";
+import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+import type { Ledger } from "../delivery/committer.ts";
+import type { SubscriptionDriver } from "../delivery/driver.ts";
+import { newToken } from "../delivery/driver_context.ts";
+import { assertOn } from "../delivery/manager_context.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import { HandlerRunner } from "../delivery/runner.ts";
+import { defaultSettings } from "../delivery/settings.ts";
+import { handlerOf, seqOf, settingsOf } from "../delivery/handler_options.ts";
+
+/** What is needed to run handlers. */
+export interface LocalContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  topics: TopicCatalog;
+  manager: SubscriptionManager;
+  /** The store has no past to begin in. */
+  liveOnly: boolean;
+  /** How long handlers may go on after the end of their subscription, ms. */
+  graceMs: number;
+  /** Where an ephemeral subscription keeps its retries. */
+  ledger(): Ledger;
+  onError(error: unknown, context: string): void;
+}
+
+/** The handlers that a topic's events go to. */
+interface Route {
+  /** The topic's subscriptions; another list when they have changed. */
+  drivers: readonly SubscriptionDriver[];
+  here: readonly { driver: SubscriptionDriver; runners: readonly HandlerRunner[] }[];
+  /** There are subscriptions whose consumers are elsewhere. */
+  others: boolean;
+}
+
+/** The subscriptions with a handler here. */
+export class LocalSubscriptions {
+  readonly #context: LocalContext;
+  /** With its runner, once it is there. */
+  readonly #subscriptions = new Map<Subscription, HandlerRunner | undefined>();
+  readonly #byDriver = new Map<SubscriptionDriver, HandlerRunner[]>();
+  readonly #routes = new Map<string, Route>();
+  readonly #starting = new Set<Promise<unknown>>();
+
+  constructor(context: LocalContext) {
+    this.#context = context;
+  }
+
+  /** While named subscriptions are being made: what is published meanwhile waits for them. */
+  get starting(): Promise<unknown> | undefined {
+    return this.#starting.size > 0 ? Promise.allSettled(this.#starting) : undefined;
+  }
+
+  subscribe(topic: string, handler: Handler, options: SubscribeOptions): Subscription {
+    assertTopicPattern(topic);
+    const { from, name } = options;
+    if (this.#context.liveOnly && from !== undefined && from !== "end") {
+      throw new UnsupportedError("a store with three methods has no past to begin in", {
+        hint: "leave `from` out: the subscription begins now",
+      });
+    }
+    const settings = settingsOf(options);
+    const subscription = name === undefined
+      ? this.#ephemeral(topic, { handler, options, settings })
+      : this.#named(name, topic, { handler, options, settings });
+    if (!this.#subscriptions.has(subscription)) this.#subscriptions.set(subscription, undefined);
+    options.signal?.addEventListener("abort", () => {
+      subscription.unsubscribe().catch((error) => this.#context.onError(error, "unsubscribe"));
+    }, { once: true });
+    return subscription;
+  }
+
+  #ephemeral(
+    topic: string,
+    of: { handler: Handler; options: SubscribeOptions; settings: Partial<SubscriptionSettings> },
+  ): Subscription {
+    const { clock, random, store, topics, manager, onError } = this.#context;
+    const name = `unnamed-${newToken()}`;
+    const settings = { ...defaultSettings, ...of.settings };
+    const offset = parseOffset(of.options.from ?? "end");
+    const cursors = topics.match(topic).map((match) => ({
+      subscription: name,
+      topic: match,
+      next: resolveOffset(offset, {
+        head: store.head(match),
+        now: clock.now(),
+        seekTime: (at) => store.seekTime(match, at),
+      }),
+    }));
+    const driver = manager.addDriver(
+      { name, topic, from: "end", settings, paused: false, createdAt: clock.now() },
+      { cursors, done: [], missed: [], retries: [] },
+      { clock, random, store, onError, ledger: this.#context.ledger(), trip: neverTrips },
+    );
+    manager.useFilter(driver);
+    const runner = this.#runner(driver, of);
+    const subscription: Subscription = new Subscription({
+      name,
+      topic,
+      runner: Promise.resolve(runner),
+      info: () => manager.info(name),
+      whenProcessed: (position, options) => this.#whenProcessed(driver, position, options),
+      ended: async () => {
+        this.#forget(subscription, driver);
+        manager.dropDriver(driver);
+        await driver.close();
+      },
+    });
+    this.#attach(subscription, driver, runner);
+    return subscription;
+  }
+
+  #named(
+    name: string,
+    topic: string,
+    of: { handler: Handler; options: SubscribeOptions; settings: Partial<SubscriptionSettings> },
+  ): Subscription {
+    const { manager, onError } = this.#context;
+    let driver: SubscriptionDriver | undefined;
+    const made = manager.put(name, {
+      topic,
+      settings: of.settings,
+      update: true,
+      resume: true,
+      ...(of.options.from === undefined ? {} : { from: of.options.from }),
+    }).then(() => {
+      driver = manager.require(name);
+      const runner = this.#runner(driver, of);
+      this.#attach(subscription, driver, runner);
+      return runner;
+    });
+    this.#starting.add(made);
+    made.then(
+      () => this.#starting.delete(made),
+      (error) => {
+        this.#starting.delete(made);
+        this.#subscriptions.delete(subscription);
+        onError(error, `the subscription ${name}`);
+      },
+    );
+    const subscription: Subscription = new Subscription({
+      name,
+      topic,
+      runner: made,
+      info: () => manager.info(name),
+      whenProcessed: (position, options) =>
+        this.#whenProcessed(manager.require(name), position, options),
+      ended: () => this.#forget(subscription, driver),
+    });
+    return subscription;
+  }
+
+  #runner(
+    driver: SubscriptionDriver,
+    of: { handler: Handler; options: SubscribeOptions },
+  ): HandlerRunner {
+    const { retryDelay, concurrency } = of.options;
+    const { clock, graceMs } = this.#context;
+    return new HandlerRunner(driver, {
+      handler: handlerOf(of.handler, of.options, clock),
+      clock,
+      graceMs,
+      concurrency: Math.max(1, concurrency ?? 1),
+      ...(typeof retryDelay === "function" ? { retryDelay } : {}),
+      onError: this.#context.onError,
+    });
+  }
+
+  #attach(subscription: Subscription, driver: SubscriptionDriver, runner: HandlerRunner): void {
+    this.#subscriptions.set(subscription, runner);
+    this.#byDriver.set(driver, [...this.#byDriver.get(driver) ?? [], runner]);
+    this.#routes.clear();
+    subscription.attach(runner);
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #whenProcessed(
+    driver: SubscriptionDriver,
+    position: Position,
+    { signal }: WaitOptions,
+  ): Promise<void> {
+    assertOn(driver, position.topic);
+    driver.look();
+    return driver.whenProcessed(position.topic, seqOf(position), signal);
+  }
+
+  /** The subscriptions on a topic. */
+  on(topic: string): Subscription[] {
+    return [...this.#subscriptions.keys()].filter((one) => compilePattern(one.topic)(topic));
+  }
+
+  #forget(subscription: Subscription, driver: SubscriptionDriver | undefined): void {
+    const runner = this.#subscriptions.get(subscription);
+    this.#subscriptions.delete(subscription);
+    if (!driver) return;
+    const left = (this.#byDriver.get(driver) ?? []).filter((other) => other !== runner);
+    if (left.length > 0) this.#byDriver.set(driver, left);
+    else this.#byDriver.delete(driver);
+    this.#routes.clear();
+  }
+
+  /** True when a topic has subscriptions whose consumers are elsewhere, or are not there yet. */
+  hasOthers(topic: string): boolean {
+    return this.#starting.size > 0 || this.#route(topic).others;
+  }
+
+  /** Who gets a topic's events here; worked out anew when subscriptions have come or gone. */
+  #route(topic: string): Route {
+    const drivers = this.#context.manager.of(topic);
+    let route = this.#routes.get(topic);
+    if (route?.drivers !== drivers) {
+      const here = drivers.flatMap((driver) => {
+        const runners = this.#byDriver.get(driver);
+        return runners ? [{ driver, runners }] : [];
+      });
+      route = { drivers, here, others: here.length < drivers.length };
+      this.#routes.set(topic, route);
+    }
+    return route;
+  }
+
+  /** True when this subscription's events of topics that store nothing go straight to a handler here. */
+  has(driver: SubscriptionDriver): boolean {
+    return this.#byDriver.has(driver);
+  }
+
+  /** Gives an event of a topic that stores nothing to the handlers here. */
+  hand(event: Event): void {
+    const { here } = this.#route(event.topic);
+    for (let i = 0; i < here.length; i++) {
+      const { driver, runners } = here[i]!;
+      if (!driver.wants(event)) continue;
+      const runner = runners.length === 1
+        ? runners[0]!
+        : runners.find(({ paused }) => !paused) ?? runners[0]!;
+      runner.hand(event);
+    }
+  }
+
+  /** The same for a commit. */
+  handCommit(commit: Commit): void {
+    if (this.#byDriver.size === 0) return;
+    for (const event of commitEvents(commit, commit.events ?? [])) this.hand(toEvent(event));
+  }
+
+  /** True while a handler has something to do, or is about to. */
+  get busy(): boolean {
+    return this.#starting.size > 0 || this.#active().some((runner) => !runner.isIdle);
+  }
+
+  /** Resolves when what is being done now is done; there may be more then. */
+  async idle(): Promise<void> {
+    await this.starting;
+    for (const runner of this.#active()) await runner.idle();
+  }
+
+  #active(): HandlerRunner[] {
+    return [...this.#subscriptions.values()]
+      .filter((runner) => runner !== undefined)
+      .filter(({ paused }) => !paused);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      [...this.#subscriptions.keys()].map((subscription) => subscription.unsubscribe()),
+    );
+  }
+}
+
+/** One without a name cannot be resumed by anybody: it has no breaker. */
+const neverTrips = () => Promise.resolve();

@@ -1,0 +1,111 @@
+/** What `publish` makes of a value: an event whose payload is captured as JSON bytes, or a refusal that says why not. */
+import { EventRefusedError, InvalidArgumentError } from "../base/errors.ts";
+import { assertEventId } from "../event/id.ts";
+import { assertDepth } from "../json/json.ts";
+import type { Expected } from "../store/store.ts";
+
+/** The fourth argument of `publish`: what it knows are options, every other name goes into the metadata. */
+export interface PublishOptions {
+  /** The version of the payload's schema; default: the highest that is registered. */
+  schemaVersion?: string;
+  /** The idempotency key: the same id again stores nothing. `[!-~]{1,128}`. */
+  id?: string;
+  /** Orders and groups. */
+  key?: string;
+  /** Unix ms. */
+  timestamp?: number;
+  /** Compared with the last seq of the key, or of the topic where no key is given. */
+  expected?: Expected;
+  /** Publishes nothing when it has aborted. */
+  signal?: AbortSignal;
+  /** What goes along with the payload. */
+  metadata?: Record<string, unknown>;
+  /** Goes into the metadata. */
+  [name: string]: unknown;
+}
+
+/** The options apart from the metadata. */
+export interface SplitOptions {
+  schemaVersion?: string;
+  id?: string;
+  key?: string;
+  timestamp?: number;
+  expected?: Expected;
+  signal?: AbortSignal;
+  metadata: Record<string, unknown>;
+}
+
+/** Tells options and metadata apart, and checks them. */
+export function splitOptions(options: PublishOptions | undefined): SplitOptions {
+  if (!options) return { metadata: {} };
+  const { schemaVersion, id, key, timestamp, expected, signal, metadata, ...rest } = options;
+  if (id !== undefined) assertEventId(id);
+  if (key !== undefined) assertName(key, "the key");
+  if (schemaVersion !== undefined) assertName(schemaVersion, "the schema version");
+  if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
+    throw new InvalidArgumentError("timestamp is a whole number of milliseconds since 1970", {
+      details: { field: "timestamp" },
+    });
+  }
+  return {
+    schemaVersion,
+    id,
+    key,
+    timestamp,
+    expected,
+    signal,
+    metadata: { ...metadata, ...rest },
+  };
+}
+
+const LONGEST_NAME = 256;
+// deno-lint-ignore no-control-regex -- control characters are exactly what is refused
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/** A type, key or version: not empty, not long, one line, and storable as text. */
+export function assertName(name: string, what: string): string {
+  const fault = typeof name !== "string"
+    ? "is not a string"
+    : name.length === 0
+    ? "is empty"
+    : name.length > LONGEST_NAME
+    ? `has ${name.length} characters, and ${LONGEST_NAME} is the most`
+    : CONTROL.test(name)
+    ? "has a control character"
+    : name.isWellFormed()
+    ? undefined
+    : "has half of a surrogate pair";
+  if (fault === undefined) return name;
+  throw new EventRefusedError("event/invalid-envelope", `${what} ${fault}`);
+}
+
+/** The value as JSON text. Refuses what JSON cannot carry; an absent member stays absent. */
+export function toJson(value: unknown, what: string): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value, refuseUnspeakable);
+  } catch (cause) {
+    if (cause instanceof EventRefusedError) throw cause;
+    const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    throw new EventRefusedError("event/invalid-payload", `${what} is not JSON: ${why}`, { cause });
+  }
+  if (text === undefined) {
+    throw new EventRefusedError(
+      "event/invalid-payload",
+      `${what} is not JSON: it is ${typeof value}`,
+      {
+        hint: "use null where there is nothing to say",
+      },
+    );
+  }
+  assertDepth(text);
+  return text;
+}
+
+function refuseUnspeakable(name: string, value: unknown): unknown {
+  if (typeof value !== "function" && typeof value !== "symbol") return value;
+  throw new EventRefusedError(
+    "event/invalid-payload",
+    `not JSON: ${name === "" ? "the value" : JSON.stringify(name)} is a ${typeof value}`,
+  );
+}

@@ -1,0 +1,254 @@
+/**
+ * From a value to an append: what `publish` does. The payload is captured at once; the schema is asked when it can be, and
+ * publishes of one process keep the order of their calls while they wait for it.
+ */
+import {
+  assertName,
+  type PublishOptions,
+  type SplitOptions,
+  splitOptions,
+  toJson,
+} from "./publish_options.ts";
+import { withCause } from "../event/causation.ts";
+import { ConflictError, UnsupportedError } from "../base/errors.ts";
+import type { Event, NewEvent } from "../event/event.ts";
+import type { Message } from "../event/event_map.ts";
+import { IdSource } from "../event/id.ts";
+import type { AppendOutcome, AppendRequest, Expected } from "../store/store.ts";
+
+/** What the broker does for its publisher. */
+export interface PublisherContext {
+  /** Unix ms. */
+  now(): number;
+  /** What has to be awaited before anything is published; undefined when nothing has. */
+  waits(): Promise<unknown> | undefined;
+  /** True when a payload of this type is looked at. */
+  checks(topic: string, type: string): boolean;
+  /** Resolves when `admit` can decide without waiting. */
+  schemasReady(topic: string): Promise<void>;
+  admit(topic: string, type: string, version: string | undefined, payload: unknown): string;
+  /** True for a topic that is there and stores nothing. */
+  isEphemeral(topic: string): boolean;
+  append(request: AppendRequest): Promise<AppendOutcome>;
+  /** The version of an event that may take the short way; undefined for all others. */
+  quickVersion(topic: string, type: string): string | undefined;
+  /** Hands on an event of the short way. */
+  handHere(event: Event): void;
+  /** Hands on an event that is not stored, by reference; `captured` makes its bytes for those who need them. */
+  hand(event: Event, captured: () => NewEvent): void;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** See the head of this file. */
+export class Publisher {
+  readonly #context: PublisherContext;
+  readonly #ids = new IdSource();
+  /** The type that was looked at last, and is one. */
+  #lastType: string | undefined;
+  /** The publishes that wait; those that come now go behind them. */
+  #line: Promise<void> | undefined;
+
+  constructor(context: PublisherContext) {
+    this.#context = context;
+  }
+
+  /** Publishes one value. */
+  publish<T>(
+    topic: string,
+    what: { type: string; payload: T; options: PublishOptions | undefined },
+  ): Promise<Event<T>> {
+    try {
+      const event = what.options === undefined ? this.#quick(topic, what) : undefined;
+      return event ? Promise.resolve(event) : this.#publish(topic, what);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The short way of an event that is not stored, has no options, and that only handlers here are told of. */
+  #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
+    const { quickVersion, now, handHere } = this.#context;
+    if (this.#line) return undefined;
+    if (type !== this.#lastType) this.#lastType = assertName(type, "the type");
+    const schemaVersion = quickVersion(topic, type);
+    if (schemaVersion === undefined) return undefined;
+    const timestamp = now();
+    const event: Event<T> = {
+      id: this.#ids.next(timestamp),
+      type,
+      topic,
+      timestamp,
+      schemaVersion,
+      payload,
+      metadata: withCause({}),
+    };
+    handHere(event);
+    return event;
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #publish<T>(
+    topic: string,
+    what: { type: string; payload: T; options: PublishOptions | undefined },
+  ): Promise<Event<T>> {
+    const split = splitOptions(what.options);
+    split.signal?.throwIfAborted();
+    const event = this.#event(topic, what, split);
+    const turn = this.#turn(topic, event.type);
+    if (!turn && this.#context.isEphemeral(topic)) return this.#hand(event, split);
+    // Captured now: whatever the caller does to the payload later is not published.
+    const captured = capture(event, split);
+    return turn
+      ? turn.then(() => this.#store(event, captured, split))
+      : this.#store(event, captured, split);
+  }
+
+  #event<T>(
+    topic: string,
+    { type, payload }: { type: string; payload: T },
+    split: SplitOptions,
+  ): Event<T> {
+    assertName(type, "the type");
+    const now = this.#context.now();
+    return {
+      id: split.id ?? this.#ids.next(now),
+      type,
+      topic,
+      timestamp: split.timestamp ?? now,
+      schemaVersion: split.schemaVersion ?? "",
+      payload,
+      metadata: withCause(split.metadata),
+      ...(split.key === undefined ? {} : { key: split.key }),
+    };
+  }
+
+  /** Publishes several values, all or none. */
+  async publishBatch(
+    topic: string,
+    messages: readonly Message[],
+    options: { expected?: Expected; signal?: AbortSignal },
+  ): Promise<Event[]> {
+    options.signal?.throwIfAborted();
+    const all = messages.map((message) => {
+      const split = splitOptions(optionsOf(message));
+      const event = this.#event(topic, message, split);
+      return { event, split, captured: capture(event, split) };
+    });
+    if (all.length === 0) return [];
+    for (const { event } of all) await this.#turn(topic, event.type);
+    options.signal?.throwIfAborted();
+    for (const one of all) this.#admit(one);
+    const { expected } = options;
+    const events = all.map(({ captured }) => captured);
+    const outcome = await this.#context.append({
+      topic,
+      events,
+      ...(expected === undefined ? {} : { expected }),
+    });
+    const done = settled(topic, outcome);
+    const repeats = new Map(done.duplicates.map(({ index, seq }) => [index, seq]));
+    let next = done.firstSeq;
+    return all.map(({ event, captured }, index) =>
+      stored(event, captured, repeats.get(index) ?? (next === 0 ? 0 : next++))
+    );
+  }
+
+  #turn(topic: string, type: string): Promise<void> | undefined {
+    const { waits, checks, schemasReady } = this.#context;
+    if (!this.#line && !waits() && !checks(topic, type)) return undefined;
+    const before = this.#line;
+    const turn = (async () => {
+      await before;
+      for (let wait = waits(); wait; wait = waits()) await wait;
+      if (checks(topic, type)) await schemasReady(topic);
+    })();
+    // What fails is told to whoever waits for this turn; the next one begins all the same.
+    const line: Promise<void> = turn.catch(() => {}).then(() => {
+      if (this.#line === line) this.#line = undefined;
+    });
+    this.#line = line;
+    return turn;
+  }
+
+  async #store<T>(event: Event<T>, captured: NewEvent, split: SplitOptions): Promise<Event<T>> {
+    const { topic } = event;
+    split.signal?.throwIfAborted();
+    this.#admit({ event, captured, split });
+    const outcome = await this.#context.append({
+      topic,
+      events: [captured],
+      ...(split.expected === undefined ? {} : { expected: split.expected }),
+    });
+    const { duplicates, firstSeq } = settled(topic, outcome);
+    return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
+  }
+
+  #admit(one: { event: Event; captured: NewEvent; split: SplitOptions }): void {
+    const { event: { topic, type }, captured, split } = one;
+    const { admit, checks } = this.#context;
+    const payload = checks(topic, type) ? JSON.parse(decoder.decode(captured.payload)) : undefined;
+    captured.schemaVersion = admit(topic, type, split.schemaVersion, payload);
+  }
+
+  #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {
+    refuseExpected(split.expected);
+    const { topic, type, payload } = event;
+    event.schemaVersion = this.#context.admit(topic, type, split.schemaVersion, payload);
+    this.#context.hand(event, () => capture(event, split));
+    return event;
+  }
+}
+
+/** The event as bytes. */
+export function capture(event: Event, split: SplitOptions): NewEvent {
+  return {
+    id: event.id,
+    idGiven: split.id !== undefined,
+    type: event.type,
+    timestamp: event.timestamp,
+    schemaVersion: event.schemaVersion,
+    ...(event.key === undefined ? {} : { key: event.key }),
+    metadata: toJson(event.metadata, "the metadata"),
+    payload: encoder.encode(toJson(event.payload, "the payload")),
+  };
+}
+
+/** The event as it was stored; without a seq where none was given. */
+function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): Event<T> {
+  return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
+}
+
+/** A message as the options of a publish. */
+export function optionsOf(message: Message): PublishOptions {
+  const { type: _type, payload: _payload, ...options } = message;
+  return options;
+}
+
+/** Throws where sequence numbers are not kept. */
+export function refuseExpected(expected: AppendRequest["expected"]): void {
+  if (expected === undefined || expected === "any") return;
+  throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
+    hint: "publish without it, or make the topic persistent",
+  });
+}
+
+/** What was stored; throws where an expectation failed. */
+export function settled(
+  topic: string,
+  outcome: AppendOutcome,
+): Extract<AppendOutcome, { ok: true }> {
+  if (outcome.ok) return outcome;
+  const { expected, actual, subject } = outcome;
+  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
+  throw new ConflictError(
+    `${topic}: expected ${wanted}, but the ${subject}'s last seq is ${
+      actual === 0 ? "none" : actual
+    }; nothing was stored`,
+    {
+      details: { topic, expected, actual, subject },
+      hint: "read what came in between, then publish with the seq that it has now",
+    },
+  );
+}

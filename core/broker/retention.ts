@@ -1,0 +1,70 @@
+/** Removes what a topic's limits no longer let be: by age, number and bytes. A prefix, never anything in the middle. */
+import { isLimited, keepFrom } from "../store/retention_rule.ts";
+import type { TopicRecord } from "../state/state.ts";
+import type { Commit } from "../store/journal.ts";
+import type { JournalStore } from "../store/store.ts";
+import { ThreeMethodStore } from "../store/basic_store.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+
+/** What retention needs. */
+export interface RetainerContext {
+  store: JournalStore;
+  topics: TopicCatalog;
+  /** Unix ms. */
+  now(): number;
+  /** Events of this topic have gone. */
+  removed(topic: string): void;
+  onError(error: unknown, context: string): void;
+}
+
+/** How far a topic may outgrow its number of events before it is cut at once. */
+const SLACK = 1.1;
+
+/** See the head of this file. */
+export class Retainer {
+  readonly #context: RetainerContext;
+
+  constructor(context: RetainerContext) {
+    this.#context = context;
+  }
+
+  /** One pass over all topics: what was removed. */
+  async all(): Promise<{ topic: string; removed: number }[]> {
+    const passes = [];
+    for (const record of this.#context.topics.list()) {
+      const removed = await this.#one(record);
+      if (removed > 0) passes.push({ topic: record.name, removed });
+    }
+    return passes;
+  }
+
+  /** A topic that has outgrown its number of events is cut at once; the host sees to the rest on a timer. */
+  after({ topic, lastSeq }: Commit): void {
+    const { topics, store, onError } = this.#context;
+    const record = topics.get(topic);
+    if (!record || record.options.maxEvents === 0) return;
+    if (lastSeq - store.head(topic).firstSeq < record.options.maxEvents * SLACK) return;
+    this.#one(record).catch((error) => onError(error, `retention of ${topic}`));
+  }
+
+  async #one({ name, options }: TopicRecord): Promise<number> {
+    if (!options.persistent || !isLimited(options)) return 0;
+    const { store } = this.#context;
+    const now = this.#context.now();
+    if (store instanceof ThreeMethodStore && options.retentionPeriod > 0) {
+      return await store.deleteEvents(name, now - options.retentionPeriod);
+    }
+    const head = store.head(name);
+    const keep = keepFrom({
+      options,
+      head,
+      now,
+      seekTime: (at) => store.seekTime(name, at),
+      seekBytes: (bytes) => store.seekBytes(name, bytes),
+    });
+    if (keep <= head.firstSeq) return 0;
+    const removed = await store.truncate(name, keep);
+    this.#context.removed(name);
+    return removed;
+  }
+}

@@ -1,0 +1,182 @@
+/** Which payloads may come in: the schema check of a topic, and the schemas that are kept in the state. */
+import { ConflictError, EventRefusedError, NotFoundError } from "../base/errors.ts";
+import {
+  JsonSchemaRegistry,
+  type SchemaPlan,
+  type SchemaRegistry,
+  type SchemaRequest,
+} from "../schema/registry.ts";
+import { shellWord } from "../base/shell_quote.ts";
+import type { LevelRecord, SchemaRecord, State, StateChange } from "../state/state.ts";
+import { didYouMean } from "../base/suggest.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+
+/** What a gate is given. */
+export interface GateContext {
+  state: State;
+  topics: TopicCatalog;
+  clock: { now(): number };
+  /** The application's own; absent: one that is kept in the state. */
+  registry: SchemaRegistry | undefined;
+  records: readonly SchemaRecord[];
+  levels: readonly LevelRecord[];
+}
+
+/** An event as far as it is checked. */
+export interface Candidate {
+  type: string;
+  /** What the publisher said. */
+  version: string | undefined;
+  /** Parsed. */
+  payload: unknown;
+}
+
+/** Faults that a message names; `details.faults` has them all. */
+const NAMED = 3;
+
+/** Checks payloads; see the head of this file. */
+export class SchemaGate {
+  /** The schemas that are kept in the state. */
+  readonly schemas: JsonSchemaRegistry;
+  readonly #default: SchemaRegistry;
+  #turn: Promise<void> = Promise.resolve();
+  readonly #ofTopic = new Map<string, SchemaRegistry>();
+  readonly #context: GateContext;
+
+  constructor(context: GateContext) {
+    this.#context = context;
+    const { registry, clock, records, levels } = context;
+    this.schemas = registry instanceof JsonSchemaRegistry
+      ? registry
+      : new JsonSchemaRegistry({ now: () => clock.now() });
+    this.schemas.load(records, levels);
+    this.#default = registry ?? this.schemas;
+  }
+
+  /** Checks a topic's payloads by a registry of its own. */
+  use(topic: string, registry: SchemaRegistry): void {
+    this.#ofTopic.set(topic, registry);
+  }
+
+  #of(topic: string): SchemaRegistry {
+    return this.#ofTopic.get(topic) ?? this.#default;
+  }
+
+  /** True when a payload of this type is looked at. */
+  checks(topic: string, type: string): boolean {
+    return this.#context.topics.get(topic)?.options.schema !== "off" && this.#of(topic).has(type);
+  }
+
+  /** The version to record where no payload of this type is looked at; undefined where each one has to be. */
+  unchecked(topic: string, { type, version }: Omit<Candidate, "payload">): string | undefined {
+    const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
+    if (this.checks(topic, type) || (mode === "require" && !this.#of(topic).has(type))) {
+      return undefined;
+    }
+    return this.admit(topic, { type, version, payload: undefined });
+  }
+
+  /** The version of a payload that is neither stored nor looked at; undefined for all others. */
+  quickVersion(topic: string, type: string): string | undefined {
+    const options = this.#context.topics.get(topic)?.options;
+    const isQuick = options?.persistent === false && options.schema === "validate";
+    return isQuick && !this.#of(topic).has(type) ? "1.0" : undefined;
+  }
+
+  /** Resolves when `admit` can decide on this topic without waiting. */
+  ready(topic?: string): Promise<void> {
+    return (topic === undefined ? this.#default : this.#of(topic)).ready();
+  }
+
+  /** The version to record, or `EventRefusedError` with `details.faults`. */
+  admit(topic: string, { type, version, payload }: Candidate): string {
+    const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
+    const registry = this.#of(topic);
+    if (mode === "off") return version ?? this.schemas.latest(type) ?? "1.0";
+    if (!registry.has(type)) {
+      if (mode === "validate") return version ?? "1.0";
+      throw new EventRefusedError(
+        "event/schema-required",
+        `${topic} takes only types with a schema, and ${type} has none`,
+        { hint: `evs schema register ${shellWord(type)} FILE`, details: { topic, type } },
+      );
+    }
+    const verdict = registry.validate(type, version, payload);
+    if (verdict.faults.length === 0) return verdict.version;
+    const named = verdict.faults.slice(0, NAMED).map(({ pointer, message }) =>
+      `${pointer || "the payload"} ${message}`
+    );
+    const more = verdict.faults.length - named.length;
+    throw new EventRefusedError(
+      "event/schema-violation",
+      `the payload does not follow the schema of ${type} ${verdict.version}: ${named.join("; ")}${
+        more > 0 ? `; and ${more} more` : ""
+      }`,
+      {
+        hint: `evs schema show ${shellWord(type)}`,
+        details: { type, version: verdict.version, faults: verdict.faults },
+      },
+    );
+  }
+
+  /**
+   * Registers schemas and keeps them, all or none; durable when it resolves. With `dryRun` it only says what would
+   * happen. One call at a time: what one was compared with is there when it is taken.
+   */
+  register(
+    requests: readonly SchemaRequest[],
+    options: { dryRun?: boolean } = {},
+  ): Promise<SchemaPlan[]> {
+    const turn = this.#turn.then(() => this.#register(requests, options));
+    this.#turn = turn.then(() => {}, () => {});
+    return turn;
+  }
+
+  async #register(
+    requests: readonly SchemaRequest[],
+    { dryRun }: { dryRun?: boolean },
+  ): Promise<SchemaPlan[]> {
+    const plans = await this.schemas.plan(requests);
+    if (dryRun) return plans;
+    const changes = plans.flatMap(({ record, created, compatibility: level }): StateChange[] => [
+      ...created ? [{ op: "schema.put", record } as const] : [],
+      ...level === this.schemas.level(record.type)
+        ? []
+        : [{ op: "schema.level", record: { type: record.type, level } } as const],
+    ]);
+    await this.#context.state.commit(changes);
+    this.schemas.take(plans);
+    return plans;
+  }
+
+  /** Removes a schema; durable when it resolves. */
+  async remove(type: string, version: string): Promise<void> {
+    if (!this.schemas.has(type, version)) {
+      throw new NotFoundError("schema", `${type} has no schema version ${version}`, {
+        hint: didYouMean(type, this.schemas.list().map((record) => record.type)) ??
+          "evs schema list shows what there is",
+        details: { type, version },
+      });
+    }
+    this.#assertNotRequired(type);
+    await this.#context.state.commit([{ op: "schema.remove", type, version }]);
+    this.schemas.remove(type, version);
+  }
+  /** Without its last schema, a topic with `schema: require` would refuse every event of the type. */
+  #assertNotRequired(type: string): void {
+    if (this.schemas.versions(type).length > 1) return;
+    const topics = this.#context.topics.list().filter(({ options }) => options.schema === "require")
+      .map(({ name }) => name);
+    if (topics.length === 0) return;
+    throw new ConflictError(
+      `this is the last schema of ${type}, and ${topics.join(", ")} ${
+        topics.length === 1 ? "takes" : "take"
+      } only types with a schema`,
+      {
+        code: "schema/required",
+        details: { type, topics },
+        hint: `evs topic update ${topics[0]} --schema validate`,
+      },
+    );
+  }
+}

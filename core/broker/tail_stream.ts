@@ -1,0 +1,70 @@
+/** A stream's events from the store of this process: a live tail (core/reading/tail.ts), begun where `from` says. */
+import type { Event } from "../event/event.ts";
+import { eventsOfLines } from "../event/event_lines.ts";
+import { resolveOffset } from "../event/offset.ts";
+import { offsetFor } from "../delivery/manager_context.ts";
+import type { StreamOptions, StreamSource } from "./event_stream.ts";
+import { Tail, type TailSource } from "../reading/tail.ts";
+import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+
+/** What a stream is read from. */
+export interface TailStreamContext {
+  feed: TailSource;
+  topics: TopicCatalog;
+  /** Unix ms. */
+  now(): number;
+}
+
+/** See the head of this file. */
+export class TailStream implements StreamSource {
+  readonly opened: Promise<void>;
+  readonly #tail: Tail;
+  #filter: ((event: Event) => boolean) | undefined;
+
+  constructor(topic: string, options: StreamOptions, context: TailStreamContext) {
+    assertTopicPattern(topic);
+    const { feed: { store }, topics, now } = context;
+    const offset = offsetFor(topic, options.from ?? "end");
+    const positions = new Map(
+      topics.match(topic).map((name) => [
+        name,
+        resolveOffset(offset, {
+          head: store.head(name),
+          now: now(),
+          seekTime: (at) => store.seekTime(name, at),
+        }),
+      ]),
+    );
+    const { eventTypes, where } = options;
+    this.#tail = new Tail(context.feed, {
+      matches: compilePattern(topic),
+      positions,
+      ...(eventTypes && eventTypes.length > 0 ? { types: eventTypes } : {}),
+    });
+    this.opened = where === undefined ? Promise.resolve() : this.#compile(where);
+  }
+
+  async #compile(where: string): Promise<void> {
+    const { compileFilter } = await import("../filter/filter.ts");
+    this.#filter = await compileFilter(where);
+  }
+
+  get dropped(): number {
+    return this.#tail.dropped;
+  }
+
+  async pull(): Promise<Event[] | undefined> {
+    await this.opened;
+    for (;;) {
+      const bytes = await this.#tail.next();
+      if (bytes === undefined) return undefined;
+      const events = eventsOfLines(bytes).filter((event) => !this.#filter || this.#filter(event));
+      if (events.length > 0) return events;
+    }
+  }
+
+  close(): void {
+    this.#tail.close();
+  }
+}

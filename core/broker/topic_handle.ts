@@ -1,0 +1,71 @@
+/** A topic as `createTopic` returns it. */
+import type { PublishOptions } from "./publish_options.ts";
+import type { Handler, HandlerContext } from "../delivery/handler.ts";
+import type { Event } from "../event/event.ts";
+import type { EventOf, FreeName, PayloadOf, TypeName } from "../event/event_map.ts";
+import type { SubscribeOptions, Subscription } from "../delivery/subscription.ts";
+import type { TopicOptions } from "../event/topic_options.ts";
+
+/** What a {@link Topic} is made of. */
+export interface TopicParts {
+  publish(type: string, payload: unknown, options: PublishOptions | undefined): Promise<Event>;
+  subscribe(handler: Handler, options: SubscribeOptions | undefined): Subscription;
+  options(): TopicOptions;
+  /** Resolves when the topic is there for good. */
+  ready: Promise<void>;
+}
+
+/** A topic of a broker. `M` maps its types to payloads. */
+// deno-lint-ignore no-explicit-any -- without a map every type and payload goes
+export class Topic<M = any> {
+  /** The topic's name. */
+  readonly name: string;
+  /** Resolves when the topic is there for good; rejects where it could not be made. */
+  readonly ready: Promise<void>;
+  readonly #parts: TopicParts;
+
+  /** @internal */
+  constructor(name: string, parts: TopicParts) {
+    this.name = name;
+    this.ready = parts.ready;
+    // Whoever awaits `ready` is told; the broker's onError was told already.
+    this.ready.catch(() => {});
+    this.#parts = parts;
+  }
+
+  /** The topic's options. Throws `NotFoundError` when it has been removed. */
+  get options(): TopicOptions {
+    return this.#parts.options();
+  }
+
+  /** Publishes an event to it; see {@link Broker.publish}. */
+  publish<T>(type: FreeName<M>, payload: T, options?: PublishOptions): Promise<Event<T>>;
+  /** The same, checked against the map of events. */
+  publish<Y extends TypeName<{ t: M }, "t">>(
+    type: Y,
+    payload: PayloadOf<{ t: M }, "t", Y>,
+    options?: PublishOptions,
+  ): Promise<Event<PayloadOf<{ t: M }, "t", Y>, Y>>;
+  publish(type: string, payload: unknown, options?: PublishOptions): Promise<Event> {
+    return this.#parts.publish(type, payload, options);
+  }
+
+  /** Subscribes to it; see {@link Broker.subscribe}. */
+  // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
+  subscribe<T = any>(
+    handler: FreeName<M> extends never ? never : Handler<T>,
+    options?: SubscribeOptions,
+  ): Subscription;
+  /** The same, checked against the map of events. */
+  subscribe(
+    handler: (event: EventOf<{ t: M }, "t">, context: HandlerContext) => unknown,
+    options?: SubscribeOptions,
+  ): Subscription;
+  subscribe(
+    // deno-lint-ignore no-explicit-any -- checked by the signatures above
+    handler: (event: any, context: HandlerContext) => unknown,
+    options?: SubscribeOptions,
+  ): Subscription {
+    return this.#parts.subscribe(handler, options);
+  }
+}

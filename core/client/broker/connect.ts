@@ -1,0 +1,54 @@
+/** `connect`: a daemon's broker for an application. What it needs is loaded when it is called. */
+import { toConsole } from "../../broker/broker_options.ts";
+import type { RemoteBroker } from "./remote_broker.ts";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { resolvePaths } from "../../protocol/paths.ts";
+
+/** How to reach a daemon. */
+export interface ConnectOptions {
+  /** The daemon's socket. Default: where `evs` looks for it (`EVS_SOCKET`, the data dir). */
+  socket?: string;
+  /** How long a publish, or the making of a topic or subscription, waits for a daemon that is away, ms. Default 30,000. */
+  patienceMs?: number;
+  /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
+  handlerGraceMs?: number;
+  /** Default: the real one. */
+  clock?: Clock;
+  /** Told of failures that nobody waits for. Default: the console. */
+  onError?: (error: unknown, context: string) => void;
+  /** Told, in words, when the daemon goes away and when it is back. Default: the console. */
+  onNotice?: (text: string) => void;
+}
+
+/**
+ * The broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with `NoDaemonError` when nothing answers
+ * there, with `ProtocolMismatchError` when the daemon is of another time.
+ *
+ * ```ts
+ * import { connect } from "@env/env-event-stream";
+ *
+ * await using broker = await connect({ socket: "/run/user/1000/evs/evs.sock" });
+ * broker.subscribe("orders", (event) => console.log(event.payload), { name: "printer" });
+ * await broker.publish("orders", "order.placed", { total: 7 });
+ * ```
+ */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export async function connect<E = any>(options: ConnectOptions = {}): Promise<RemoteBroker<E>> {
+  const { RemoteBroker } = await import("./remote_broker.ts");
+  const broker = new RemoteBroker<E>({
+    socket: options.socket ?? resolvePaths((name) => Deno.env.get(name)).socket,
+    patienceMs: options.patienceMs ?? 30_000,
+    handlerGraceMs: options.handlerGraceMs ?? 30_000,
+    clock: options.clock ?? systemClock,
+    onError: options.onError ?? toConsole,
+    // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+    onNotice: options.onNotice ?? ((text) => console.warn(`env-event-stream: ${text}`)),
+  });
+  try {
+    await broker.client.status();
+    return broker;
+  } catch (error) {
+    await broker.close();
+    throw error;
+  }
+}

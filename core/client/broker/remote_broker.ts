@@ -1,0 +1,392 @@
+/**
+ * The broker of a daemon, over its socket: the interface of the broker in a process (core/broker/broker.ts). Handlers run here;
+ * topics, cursors, retries and dead letters live there. When the daemon goes away, publishes wait for it, subscriptions and
+ * streams go on where they were; nothing is skipped, and nothing is silent (`onNotice`).
+ */
+import type { PublishOptions } from "../../broker/publish_options.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
+import { newToken } from "../../delivery/driver_context.ts";
+import type { Handler } from "../../delivery/handler.ts";
+import { handlerOf, seqOf, settingsOf } from "../../delivery/handler_options.ts";
+import {
+  closedBroker,
+  InvalidArgumentError,
+  RemoteError,
+  UnsupportedError,
+} from "../../base/errors.ts";
+import type { Event } from "../../event/event.ts";
+import type { Message } from "../../event/event_map.ts";
+import type { EventStore } from "../../store/store.ts";
+import { type EventStream, type StreamOptions, Streams } from "../../broker/event_stream.ts";
+import {
+  type Position,
+  type SubscribeOptions,
+  Subscription,
+  type WaitOptions,
+} from "../../delivery/subscription.ts";
+import {
+  assertSubscriptionName,
+  assertTopicName,
+  assertTopicPattern,
+  checkTopicOptions,
+  compilePattern,
+  defaultTopicOptions,
+  type TopicOptions,
+} from "../../event/topic_options.ts";
+import { Topic } from "../../broker/topic_handle.ts";
+import {
+  Broker,
+  type CreateTopicOptions,
+  type PublishBatchOptions,
+  type RegisterSchemaOptions,
+} from "../../broker/broker.ts";
+import { Client } from "../client.ts";
+import { isGone } from "../consumer/port.ts";
+import { delay } from "../feed.ts";
+import { type TopicInfo, UNNAMED } from "../../protocol/protocol.ts";
+import { RemoteDeadLetters } from "./remote_dead_letters.ts";
+import { RemotePublisher } from "./remote_publisher.ts";
+import { RemoteRunner } from "./remote_runner.ts";
+import { RemoteEventStore } from "./remote_store.ts";
+import { RemoteStream } from "./remote_stream.ts";
+import { revive, revived } from "../decode_error.ts";
+
+/** What a remote broker is made of, all settled. */
+export interface RemoteBrokerOptions {
+  socket: string;
+  patienceMs: number;
+  handlerGraceMs: number;
+  clock: Clock;
+  onError(error: unknown, context: string): void;
+  onNotice(text: string): void;
+}
+
+/** How long one question for a position waits, ms. */
+const WAIT_MS = 30_000;
+/** Between two attempts to reach the daemon, ms. */
+const AGAIN_MS = 100;
+
+/** See the head of this file. `connect` makes one. */
+// deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
+export class RemoteBroker<E = any> extends Broker<E> {
+  /**
+   * One typed method for each endpoint of the daemon.
+   * @internal
+   */
+  readonly client: Client;
+  /** @internal */
+  protected readonly clock: Clock;
+  readonly #options: RemoteBrokerOptions;
+  readonly #publisher: RemotePublisher;
+  readonly #subscriptions = new Map<Subscription, RemoteRunner | undefined>();
+  readonly #streams = new Streams();
+  /** Topics, subscriptions and streams that are being made: what is published meanwhile waits for them. */
+  readonly #starting = new Set<Promise<unknown>>();
+  #closed: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(options: RemoteBrokerOptions) {
+    super();
+    const { socket, patienceMs, clock } = options;
+    this.#options = options;
+    this.clock = clock;
+    this.client = new Client({ socket });
+    this.#publisher = new RemotePublisher({
+      client: this.client,
+      clock,
+      patienceMs,
+      waits: () => this.#starting.size > 0 ? Promise.allSettled(this.#starting) : undefined,
+    });
+  }
+
+  /** @internal */
+  protected makeTopic(name: string, options: CreateTopicOptions): Topic {
+    this.#assertOpen();
+    const { schemaRegistry, ...given } = options;
+    if (schemaRegistry) {
+      throw new UnsupportedError("a daemon has one registry for all its topics", {
+        hint: "registerSchema() keeps a schema there",
+      });
+    }
+    assertTopicName(name);
+    checkTopicOptions(given);
+    let known: TopicOptions = { ...defaultTopicOptions, ...given };
+    const ready = this.#start(
+      this.#again(() => this.client.createTopic(name, given)).then((info) => {
+        known = optionsOf(info);
+      }),
+      `the topic ${name}`,
+    );
+    return this.#topic(name, { ready, options: () => known });
+  }
+
+  /** @internal */
+  protected async findTopic(name: string): Promise<Topic | undefined> {
+    this.#assertOpen();
+    await Promise.allSettled(this.#starting); // whoever starts one is told
+    try {
+      const known = optionsOf(await this.client.topic(name));
+      return this.#topic(name, { ready: Promise.resolve(), options: () => known });
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === "topic/not-found") return undefined;
+      throw revive(error);
+    }
+  }
+
+  #topic(name: string, of: { ready: Promise<void>; options(): TopicOptions }): Topic {
+    return new Topic(name, {
+      ...of,
+      publish: (type, payload, options) => this.publishEvent(name, { type, payload, options }),
+      subscribe: (handler, options = {}) => this.subscribeHandler(name, handler, options),
+    });
+  }
+
+  /** Registers a JSON Schema for a type with the daemon. */
+  async registerSchema(
+    type: string,
+    schema: unknown,
+    options: RegisterSchemaOptions = {},
+  ): Promise<{ type: string; version: string; created: boolean }> {
+    this.#assertOpen();
+    const text = JSON.stringify(schema);
+    const info = await this.#again(() => this.client.registerSchema(type, text, options));
+    return { type, version: info.version, created: info.created ?? true };
+  }
+
+  /** The daemon's events: what the three methods of a store can say over the socket. */
+  getEventStore(): EventStore {
+    return new RemoteEventStore(this.client, (event) => {
+      const { type, topic, payload, metadata, id, key, schemaVersion, timestamp } = event;
+      const options = { metadata, id, key, schemaVersion, timestamp };
+      return this.publishEvent(topic, { type, payload, options });
+    });
+  }
+
+  /** The daemon's dead letters. */
+  getDeadLetterQueue(): DeadLetterQueue {
+    return new RemoteDeadLetters(this.client, () => this.clock.now());
+  }
+
+  /** Delivers a dead letter again; false when there is none of that id. */
+  retryDeadLetter(eventId: string): Promise<boolean> {
+    return this.getDeadLetterQueue().retryEvent(eventId);
+  }
+
+  /** @internal */
+  protected publishEvent(
+    topic: string,
+    what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event> {
+    return this.#closed ? Promise.reject(closedBroker()) : this.#publisher.publish(topic, what);
+  }
+
+  /** @internal */
+  protected publishEvents(
+    topic: string,
+    messages: readonly Message[],
+    options: PublishBatchOptions,
+  ): Promise<Event[]> {
+    return this.#closed
+      ? Promise.reject(closedBroker())
+      : this.#publisher.publishBatch(topic, messages, options);
+  }
+
+  /** @internal */
+  protected subscribeHandler(
+    topic: string,
+    handler: Handler,
+    options: SubscribeOptions,
+  ): Subscription {
+    this.#assertOpen();
+    assertTopicPattern(topic);
+    const name = options.name ?? `${UNNAMED}${newToken()}`;
+    assertSubscriptionName(name);
+    const settings = settingsOf(options);
+    const from = options.from ?? (options.name === undefined ? "end" : undefined);
+    const made = this.#again(() =>
+      this.client.putSubscription(name, {
+        topic,
+        settings,
+        update: true,
+        resume: true,
+        ...(from === undefined ? {} : { from }),
+      })
+    ).then((info) => this.#runner(info, handler, options));
+    const started = this.#start(made, `the subscription ${name}`);
+    const subscription: Subscription = new Subscription({
+      name,
+      topic,
+      runner: started,
+      info: () => revived(this.client.subscription(name)),
+      whenProcessed: (position, wait) => this.#whenProcessed({ name, topic }, position, wait),
+      ended: async () => {
+        this.#subscriptions.delete(subscription);
+        if (options.name === undefined) await this.#remove(name);
+      },
+    });
+    this.#subscriptions.set(subscription, undefined);
+    started.then(
+      (runner) => {
+        if (this.#subscriptions.has(subscription)) this.#subscriptions.set(subscription, runner);
+      },
+      () => this.#subscriptions.delete(subscription),
+    );
+    options.signal?.addEventListener("abort", () => {
+      subscription.unsubscribe().catch((error) => this.#options.onError(error, "unsubscribe"));
+    }, { once: true });
+    return subscription;
+  }
+
+  #runner(
+    info: ConstructorParameters<typeof RemoteRunner>[0],
+    handler: Handler,
+    options: SubscribeOptions,
+  ): RemoteRunner {
+    const { retryDelay, concurrency = 1, prefetch } = options;
+    const { clock, handlerGraceMs, onError, onNotice } = this.#options;
+    return new RemoteRunner(info, {
+      client: this.client,
+      handler: handlerOf(handler, options, clock),
+      retryDelay: typeof retryDelay === "function" ? retryDelay : undefined,
+      concurrency: Math.max(1, concurrency),
+      prefetch: prefetch === undefined ? undefined : Math.max(0, prefetch),
+      graceMs: handlerGraceMs,
+      clock,
+      onError: (error, context) => onError(revive(error), context),
+      say: onNotice,
+    });
+  }
+
+  /** One without a name ends with its handler. A daemon that is away removes it by itself when it is left alone. */
+  async #remove(name: string): Promise<void> {
+    try {
+      await this.client.removeSubscription(name);
+    } catch (error) {
+      const isOver = error instanceof RemoteError && error.code === "subscription/not-found";
+      if (!isOver && !isGone(error)) throw revive(error);
+    }
+  }
+
+  /** @internal */
+  protected openStream(topic: string, options: StreamOptions): EventStream {
+    this.#assertOpen();
+    const { client, clock } = this;
+    const source = new RemoteStream(topic, options, {
+      client,
+      clock,
+      say: (text) => this.#options.onNotice(`${topic}: ${text}`),
+    });
+    const stream = this.#streams.add(source, options);
+    const opened = stream.ready.catch(() => {}); // its reader is told
+    this.#starting.add(opened);
+    opened.then(() => this.#starting.delete(opened));
+    return stream;
+  }
+
+  /** @internal */
+  protected subscriptionsOn(topic: string): Subscription[] {
+    return [...this.#subscriptions.keys()].filter((one) => compilePattern(one.topic)(topic));
+  }
+
+  async #whenProcessed(
+    { name, topic }: { name: string; topic: string },
+    position: Position,
+    { signal }: WaitOptions,
+  ): Promise<void> {
+    if (!compilePattern(topic)(position.topic)) {
+      throw new InvalidArgumentError(
+        `the subscription ${name} is on ${topic}, not on ${position.topic}`,
+        { details: { subscription: name, topic: position.topic } },
+      );
+    }
+    const request = { topic: position.topic, seq: seqOf(position), waitMs: WAIT_MS };
+    for (;;) {
+      signal?.throwIfAborted();
+      const { processed } = await this.#again(
+        () => this.client.processed(name, request, signal ? { signal } : {}),
+        signal,
+      );
+      if (processed) return;
+    }
+  }
+
+  /** Resolves when every handler of this process has done all there is, retries too. */
+  async idle(): Promise<void> {
+    for (;;) {
+      const before = this.#activity();
+      await Promise.allSettled(this.#starting);
+      await this.#publisher.idle();
+      for (const runner of this.#runners()) await runner.idle();
+      await this.#publisher.idle();
+      if (this.#activity() === before && this.#starting.size === 0) return;
+    }
+  }
+
+  #runners(): RemoteRunner[] {
+    return [...this.#subscriptions.values()].filter((runner) => runner !== undefined);
+  }
+
+  /** A number that rises with everything that happens here. */
+  #activity(): number {
+    return this.#runners().reduce((sum, { started }) => sum + started, this.#publisher.count);
+  }
+
+  /** Lets handlers end what they have, and closes the connection. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#streams.close();
+    await this.#publisher.idle();
+    const ending = [...this.#subscriptions.keys()].map((one) => one.unsubscribe());
+    const failed = (await Promise.allSettled(ending)).find(({ status }) => status === "rejected");
+    this.client.close();
+    if (failed) this.#options.onError((failed as PromiseRejectedResult).reason, "closing");
+  }
+
+  /** Keeps publishes back until it is there; a failure is told to whoever waits, and to `onError`. */
+  #start<T>(made: Promise<T>, context: string): Promise<T> {
+    const started = revived(made);
+    this.#starting.add(started);
+    started.then(
+      () => this.#starting.delete(started),
+      (error) => {
+        this.#starting.delete(started);
+        this.#options.onError(error, context);
+      },
+    );
+    return started;
+  }
+
+  /** A request that may be repeated: again while the daemon is away, for as long as patience lasts. */
+  async #again<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { clock, patienceMs } = this.#options;
+    // Since when it is away: the request itself may have waited for longer than that.
+    let since: number | undefined;
+    for (;;) {
+      try {
+        return await request();
+      } catch (error) {
+        const isFirst = since === undefined;
+        since ??= clock.monotonic();
+        if (!isGone(error) || this.#closed || clock.monotonic() - since >= patienceMs) {
+          throw revive(error);
+        }
+        // An idle connection may just have been closed: the first time it is asked again at once.
+        if (!isFirst) await delay(clock, AGAIN_MS, signal);
+      }
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw closedBroker();
+  }
+}
+
+function optionsOf(info: TopicInfo): TopicOptions {
+  const names = Object.keys(defaultTopicOptions) as (keyof TopicOptions)[];
+  return Object.fromEntries(names.map((name) => [name, info[name]])) as unknown as TopicOptions;
+}

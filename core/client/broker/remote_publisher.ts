@@ -1,0 +1,301 @@
+/**
+ * Publishing over the socket. Calls keep their order: one request is under way, and what is published meanwhile goes down
+ * together in the next one, an answer for each event. Every event has an id before it is sent, so a request whose answer was
+ * lost is sent again as it was: what the daemon has stored of it is found by id and stored once.
+ */
+import {
+  type PublishOptions,
+  type SplitOptions,
+  splitOptions,
+} from "../../broker/publish_options.ts";
+import { withCause } from "../../event/causation.ts";
+import type { Clock } from "../../base/clock.ts";
+import { ConnectionLostError } from "../../base/errors.ts";
+import type { Event } from "../../event/event.ts";
+import type { Message } from "../../event/event_map.ts";
+import { IdSource } from "../../event/id.ts";
+import { capture, optionsOf } from "../../broker/publisher.ts";
+import { assertName } from "../../broker/publish_options.ts";
+import { assertTopicName } from "../../event/topic_options.ts";
+import type { Client } from "../client.ts";
+import { isGone } from "../consumer/port.ts";
+import { remoteError, segment } from "../endpoint.ts";
+import { delay } from "../feed.ts";
+import type { PublishReply } from "../../protocol/protocol.ts";
+import { revive, reviveRefusal } from "../decode_error.ts";
+
+/** What publishing needs. */
+export interface RemotePublisherContext {
+  client: Client;
+  clock: Clock;
+  /** How long a publish waits for a daemon that is away, ms. */
+  patienceMs: number;
+  /** What has to be awaited before anything is published; undefined when nothing has. */
+  waits(): Promise<unknown> | undefined;
+}
+
+interface Item {
+  event: Event;
+  /** Its envelope as JSON text. */
+  line: string;
+}
+
+/** One publish, or one batch of `publishBatch`. */
+interface Job {
+  topic: string;
+  items: Item[];
+  /** All or nothing, in one array. */
+  whole: boolean;
+  expected: SplitOptions["expected"];
+  signal: AbortSignal | undefined;
+  resolve(events: Event[]): void;
+  reject(error: unknown): void;
+}
+
+/** Single events that go in one request. */
+const MOST_TOGETHER = 100;
+/** Characters of one request; beyond, the next event waits for another. */
+const MOST_TEXT = 256 * 1024;
+/** Between two attempts to reach the daemon, ms. */
+const AGAIN_MS = 100;
+
+const decoder = new TextDecoder();
+
+/** See the head of this file. */
+export class RemotePublisher {
+  readonly #context: RemotePublisherContext;
+  readonly #ids = new IdSource();
+  readonly #jobs: Job[] = [];
+  #working: Promise<void> | undefined;
+  /** Publishes that were asked for so far. */
+  count = 0;
+
+  constructor(context: RemotePublisherContext) {
+    this.#context = context;
+  }
+
+  /** Publishes one value. */
+  async publish(
+    topic: string,
+    what: { type: string; payload: unknown; options: PublishOptions | undefined },
+  ): Promise<Event> {
+    const split = splitOptions(what.options);
+    split.signal?.throwIfAborted();
+    assertTopicName(topic);
+    const items = [this.#item(topic, what, split)];
+    const { expected, signal } = split;
+    const [event] = await this.#submit({
+      topic,
+      items,
+      whole: expected !== undefined && expected !== "any",
+      expected,
+      signal,
+    });
+    return event!;
+  }
+
+  /** Publishes several values, all or none. */
+  async publishBatch(
+    topic: string,
+    messages: readonly Message[],
+    { expected, signal }: Pick<SplitOptions, "expected" | "signal">,
+  ): Promise<Event[]> {
+    signal?.throwIfAborted();
+    assertTopicName(topic);
+    const items = messages.map((message) =>
+      this.#item(topic, message, splitOptions(optionsOf(message)))
+    );
+    if (items.length === 0) return [];
+    return await this.#submit({ topic, items, whole: true, expected, signal });
+  }
+
+  #item(
+    topic: string,
+    { type, payload }: { type: string; payload: unknown },
+    split: SplitOptions,
+  ): Item {
+    assertName(type, "the type");
+    const now = this.#context.clock.now();
+    const event: Event = {
+      id: split.id ?? this.#ids.next(now),
+      type,
+      topic,
+      timestamp: split.timestamp ?? now,
+      schemaVersion: split.schemaVersion ?? "",
+      payload,
+      metadata: withCause(split.metadata),
+      ...(split.key === undefined ? {} : { key: split.key }),
+    };
+    const { metadata, payload: bytes } = capture(event, split);
+    const { id, timestamp, key } = event;
+    const { schemaVersion } = split;
+    const head = JSON.stringify({ id, type, timestamp, key, schemaVersion }).slice(0, -1);
+    return { event, line: `${head},"metadata":${metadata},"payload":${decoder.decode(bytes)}}` };
+  }
+
+  #submit(job: Omit<Job, "resolve" | "reject">): Promise<Event[]> {
+    this.count++;
+    return new Promise((resolve, reject) => {
+      this.#jobs.push({ ...job, resolve, reject });
+      this.#working ??= this.#work();
+    });
+  }
+
+  /** Resolves when nothing is on its way. */
+  async idle(): Promise<void> {
+    while (this.#working) await this.#working;
+  }
+
+  async #work(): Promise<void> {
+    // What is published in the same turn goes together.
+    await Promise.resolve();
+    while (this.#jobs.length > 0) {
+      for (let wait = this.#context.waits(); wait; wait = this.#context.waits()) await wait;
+      const jobs = this.#take();
+      if (jobs.length === 0) continue;
+      try {
+        if (jobs[0]!.whole) await this.#sendWhole(jobs[0]!);
+        else await this.#sendLines(jobs);
+      } catch (error) {
+        for (const job of jobs) job.reject(revive(error));
+      }
+    }
+    // In the same step as the last look at the jobs: what comes now begins anew.
+    this.#working = undefined;
+  }
+
+  /** The next jobs that can go in one request; those that were aborted meanwhile are told. */
+  #take(): Job[] {
+    const jobs: Job[] = [];
+    let text = 0;
+    while (this.#jobs.length > 0) {
+      const job = this.#jobs[0]!;
+      if (job.signal?.aborted) {
+        this.#jobs.shift();
+        job.reject(job.signal.reason);
+        continue;
+      }
+      const first = jobs[0];
+      if (first && (first.whole || job.whole || job.topic !== first.topic)) break;
+      text += job.items[0]!.line.length;
+      if (first && (jobs.length >= MOST_TOGETHER || text > MOST_TEXT)) break;
+      jobs.push(this.#jobs.shift()!);
+    }
+    return jobs;
+  }
+
+  async #sendWhole(job: Job): Promise<void> {
+    const { topic, items, expected } = job;
+    const body = items.length === 1 ? items[0]!.line : `[${items.map(({ line }) => line)}]`;
+    const reply = await this.#send(items, {
+      topic,
+      body,
+      query: expected === undefined ? {} : { expected: String(expected) },
+      contentType: "application/json",
+    });
+    job.resolve(
+      reply.events ? place(items, reply.events) : await this.#lookUp(topic, items, reply),
+    );
+  }
+
+  async #sendLines(jobs: readonly Job[]): Promise<void> {
+    const { topic } = jobs[0]!;
+    const items = jobs.map((job) => job.items[0]!);
+    const reply = await this.#send(items, {
+      topic,
+      body: items.map(({ line }) => `${line}\n`).join(""),
+      query: { onError: "skip" },
+      contentType: "application/x-ndjson",
+    });
+    const refused = new Map(reply.refused.map((fault) => [fault.line, fault]));
+    const taken = items.filter((_, i) => !refused.has(i + 1));
+    const events = place(taken, reply.events ?? []);
+    let at = 0;
+    for (const [i, job] of jobs.entries()) {
+      const fault = refused.get(i + 1);
+      if (fault) job.reject(reviveRefusal(fault));
+      else job.resolve([events[at++]!]);
+    }
+  }
+
+  /** One request, until it is answered: again as it is while the daemon is away, for as long as patience lasts. */
+  async #send(
+    items: readonly Item[],
+    request: {
+      topic: string;
+      body: string;
+      query: Record<string, string>;
+      contentType: string;
+    },
+  ): Promise<PublishReply> {
+    const { client, clock, patienceMs } = this.#context;
+    const { topic, body, query, contentType } = request;
+    const path = `/v1/topics/${segment(topic)}/events`;
+    let since: number | undefined;
+    for (;;) {
+      try {
+        const response = await client.fetchAny({ method: "POST", path, query, body, contentType });
+        if (response.status >= 400) throw await remoteError(response);
+        return await response.json<PublishReply>();
+      } catch (error) {
+        if (!isGone(error)) throw error;
+        const isFirst = since === undefined;
+        since ??= clock.monotonic();
+        if (clock.monotonic() - since >= patienceMs) throw unknown(items, { cause: error, topic });
+        // An idle connection may just have been closed: the first time it is asked again at once.
+        if (!isFirst) await delay(clock, Math.min(AGAIN_MS, patienceMs));
+      }
+    }
+  }
+
+  /** The seqs of a large array, which the answer does not name one by one. */
+  async #lookUp(topic: string, items: readonly Item[], reply: PublishReply): Promise<Event[]> {
+    const { client } = this.#context;
+    const events: NonNullable<PublishReply["events"]> = [];
+    const found = new Map<string, Event>();
+    if (reply.firstSeq > 0) {
+      const stored = await client.read({
+        topic: [topic],
+        from: String(reply.firstSeq),
+        to: String(reply.lastSeq),
+      });
+      for await (const line of stored.lines()) {
+        const event = JSON.parse(decoder.decode(line)) as Event;
+        found.set(event.id, event);
+      }
+    }
+    for (const { event: { id } } of items) {
+      const event = found.get(id) ??
+        JSON.parse(decoder.decode(await client.event(topic, id))) as Event;
+      events.push({ seq: event.seq!, id, schemaVersion: event.schemaVersion });
+    }
+    return place(items, events);
+  }
+}
+
+/** The events with what the daemon gave them; without a seq where none was given. */
+function place(
+  items: readonly Item[],
+  places: NonNullable<PublishReply["events"]>,
+): Event[] {
+  return items.map(({ event }, i) => {
+    const { seq, schemaVersion } = places[i]!;
+    return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
+  });
+}
+
+function unknown(
+  items: readonly Item[],
+  { cause, topic }: { cause: unknown; topic: string },
+): ConnectionLostError {
+  const ids = items.map(({ event }) => event.id);
+  const what = ids.length === 1 ? `the event ${ids[0]}` : `these ${ids.length} events`;
+  return new ConnectionLostError(
+    `the daemon did not come back: whether ${what} of ${topic} got there is not known`,
+    {
+      cause,
+      hint: "publish again with the same id: what is stored already is not stored twice",
+      details: { topic, ids },
+    },
+  );
+}

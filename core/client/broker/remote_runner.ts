@@ -1,0 +1,182 @@
+/**
+ * Runs a handler of this process on a subscription that lives behind the socket: the consumer's loop (consumer/consumer.ts)
+ * leases and settles, through breaks; the handler is called here, with its outcomes, as in core/delivery/runner.ts.
+ */
+import { runBecause } from "../../event/causation.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Handler, HandlerContext } from "../../delivery/handler.ts";
+import { failureOfError, failureOfResult, withDelay } from "../../delivery/outcome.ts";
+import { HandlerTimeoutError } from "../../base/errors.ts";
+import { eventOfLine } from "../../event/event_lines.ts";
+import type { Runner } from "../../delivery/subscription.ts";
+import type { Client } from "../client.ts";
+import { Consumer } from "../consumer/consumer.ts";
+import { openPort } from "../open_consumer_port.ts";
+import { type Delivery, isGone } from "../consumer/port.ts";
+import type { Verdict } from "../consumer/settlement.ts";
+import type { RunningBatch } from "../consumer/work.ts";
+import type { SubscriptionInfo } from "../../protocol/protocol.ts";
+import { revive } from "../decode_error.ts";
+
+/** How a runner runs. */
+export interface RemoteRunnerOptions {
+  client: Client;
+  handler: Handler;
+  retryDelay: ((attempt: number) => number) | undefined;
+  concurrency: number;
+  prefetch: number | undefined;
+  /** How long handlers may go on after `stop`, ms. */
+  graceMs: number;
+  clock: Clock;
+  onError(error: unknown, context: string): void;
+  /** Words for a person: the daemon is away, the daemon is back. */
+  say(text: string): void;
+}
+
+/** How often it is asked whether others have ended what this process waits for, ms. */
+const LOOK_MS = 200;
+
+const decoder = new TextDecoder();
+
+/** See the head of this file. */
+export class RemoteRunner implements Runner {
+  readonly name: string;
+  readonly #options: RemoteRunnerOptions;
+  readonly #maxRetries: number;
+  readonly #consumer: Consumer;
+  #running: Promise<unknown> | undefined;
+  #ended = false;
+  #paused = false;
+
+  constructor(info: SubscriptionInfo, options: RemoteRunnerOptions) {
+    const { client, clock, say, concurrency, prefetch, graceMs } = options;
+    this.name = info.name;
+    this.#options = options;
+    this.#maxRetries = info.settings.maxRetries;
+    this.#consumer = new Consumer({
+      port: openPort({ socket: client.socket, subscription: info.name }),
+      start: ([delivery]) => this.#start(delivery!),
+      say: (text) => say(`${info.name}: ${text}`),
+      concurrency,
+      ...(prefetch === undefined ? {} : { prefetch }),
+      graceMs,
+      throughPause: true,
+      clock,
+    });
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** It has stopped, or nothing can be delivered to it any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Attempts begun. */
+  get started(): number {
+    return this.#consumer.started;
+  }
+
+  start(): void {
+    this.#running ??= this.#consumer.run()
+      .catch((error) => this.#options.onError(error, `the subscription ${this.name}`))
+      .finally(() => this.#ended = true);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#consumer.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#consumer.resume();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#running) this.#consumer.stop("SIGTERM");
+    await this.#running;
+    this.#ended = true;
+  }
+
+  /** Resolves when nothing is left to do on the subscription; false when it was paused or has ended before. */
+  async idle(): Promise<boolean> {
+    const { client, clock } = this.#options;
+    while (!this.#ended && !this.#paused) {
+      // Taken before the daemon is asked: what changes meanwhile is not waited for a second time.
+      const change = this.#consumer.nextChange();
+      if (this.#consumer.inHand === 0 && await this.#isDrained(client)) {
+        if (this.#consumer.inHand === 0) return true;
+      }
+      let cancel = () => {};
+      const later = new Promise<void>((resolve) => cancel = clock.setTimer(resolve, LOOK_MS));
+      await Promise.race([change, later, this.#running]);
+      cancel();
+    }
+    return false;
+  }
+
+  /** Nothing is left on the subscription. Of a daemon that is away nothing is known: it is asked again. */
+  async #isDrained(client: Client): Promise<boolean> {
+    try {
+      const { pending, leased, scheduled } = await client.subscription(this.name);
+      return pending + leased + scheduled === 0;
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw revive(error);
+    }
+  }
+
+  #start(delivery: Delivery): RunningBatch {
+    const { clock, handler, retryDelay, onError, graceMs } = this.#options;
+    const abort = new AbortController();
+    const killed = Promise.withResolvers<never>();
+    killed.promise.catch(() => {}); // nobody may be racing against it any more
+    const event = eventOfLine(decoder.decode(delivery.event));
+    const context: HandlerContext = {
+      subscription: this.name,
+      attempt: delivery.attempt,
+      maxRetries: this.#maxRetries,
+      signal: abort.signal,
+    };
+    const since = clock.monotonic();
+    const run = async (): Promise<Verdict[]> => {
+      const called = (async () => {
+        try {
+          return failureOfResult(await runBecause(event, (one) => handler(one, context)));
+        } catch (error) {
+          return failureOfError(error);
+        }
+      })();
+      const failed = await Promise.race([called, killed.promise]);
+      if (!failed) return [{ kind: "ack" }];
+      const delayed = withDelay(failed, {
+        attempt: delivery.attempt,
+        retryDelay,
+        onError: (cause) => onError(cause, `retryDelay of ${this.name}`),
+      });
+      const durationMs = Math.max(0, Math.round(clock.monotonic() - since));
+      return [{ kind: "nack", failure: { ...delayed, durationMs } }];
+    };
+    return {
+      verdicts: run().catch((error) => {
+        if (!(error instanceof HandlerTimeoutError)) throw error;
+        onError(error, `closing ${this.name}`);
+        // The consumer is stopping: this is given back, uncounted.
+        return [{ kind: "nack", failure: { error: error.message, durationMs: graceMs } }];
+      }),
+      kill(signal) {
+        abort.abort();
+        if (signal !== "SIGKILL") return;
+        killed.reject(
+          new HandlerTimeoutError(
+            `a handler of ${context.subscription} did not end within ${graceMs} ms of its end; its event will come again`,
+            { details: { subscription: context.subscription, id: event.id, graceMs } },
+          ),
+        );
+      },
+    };
+  }
+}

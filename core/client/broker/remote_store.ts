@@ -1,0 +1,68 @@
+/** The daemon's events as a store: what the seed's three methods can say over the socket. */
+import { RemoteError, UnsupportedError } from "../../base/errors.ts";
+import type { Event } from "../../event/event.ts";
+import { eventOfLine } from "../../event/event_lines.ts";
+import type { EventQuery, EventStore } from "../../store/store.ts";
+import type { Client } from "../client.ts";
+import { revived } from "../decode_error.ts";
+
+const decoder = new TextDecoder();
+
+/** What the daemon can leave out, so that it does not travel. */
+export interface RemoteEventQuery extends EventQuery {
+  /** Only this key's events. */
+  key?: string;
+  /** First seq, inclusive. */
+  fromSeq?: number;
+}
+
+/** See the head of this file. */
+export class RemoteEventStore implements EventStore {
+  readonly #client: Client;
+  readonly #save: (event: Event) => Promise<unknown>;
+
+  /** `save` publishes an event with its own id. */
+  constructor(client: Client, save: (event: Event) => Promise<unknown>) {
+    this.#client = client;
+    this.#save = save;
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.#save(event);
+  }
+
+  async getEvents(topic: string, options: RemoteEventQuery = {}): Promise<Event[]> {
+    const { fromTimestamp, toTimestamp, eventTypes, limit, key, fromSeq } = options;
+    const events: Event[] = [];
+    try {
+      const response = await this.#client.read({
+        topic: [topic],
+        ...(eventTypes && eventTypes.length > 0 ? { type: eventTypes } : {}),
+        ...(key === undefined ? {} : { where: `event.key == ${JSON.stringify(key)}` }),
+        ...(fromSeq === undefined ? {} : { from: String(fromSeq) }),
+      });
+      for await (const line of response.lines()) {
+        const event = eventOfLine(decoder.decode(line));
+        // By each event's own time, as in this process: order is seq, and a time may stand anywhere.
+        if (fromTimestamp !== undefined && event.timestamp < fromTimestamp) continue;
+        if (toTimestamp !== undefined && event.timestamp > toTimestamp) continue;
+        events.push(event);
+        if (limit && events.length >= limit) break;
+      }
+    } catch (error) {
+      if (error instanceof RemoteError && error.code === "topic/not-found") return [];
+      return await revived(Promise.reject(error));
+    }
+    return events;
+  }
+
+  /** What goes is decided by the topic's retention, in the daemon. */
+  deleteEvents(topic: string): Promise<number> {
+    return Promise.reject(
+      new UnsupportedError("events behind a daemon go by their topic's retention", {
+        hint: `evs topic update ${topic} --retention 30d`,
+        details: { topic },
+      }),
+    );
+  }
+}

@@ -1,0 +1,61 @@
+/** A stream's events over the socket: a feed (feed.ts) that goes on without a gap after a break. */
+import type { Clock } from "../../base/clock.ts";
+import type { Event } from "../../event/event.ts";
+import { eventsOfLines } from "../../event/event_lines.ts";
+import type { StreamOptions, StreamSource } from "../../broker/event_stream.ts";
+import { assertTopicPattern } from "../../event/topic_options.ts";
+import type { Client } from "../client.ts";
+import { openFeed } from "../feed.ts";
+import { revive } from "../decode_error.ts";
+
+/** See the head of this file. */
+export class RemoteStream implements StreamSource {
+  readonly opened: Promise<void>;
+  /** The daemon drops nothing of what is stored; of what is not, it does not tell. */
+  readonly dropped = 0;
+  readonly #abort = new AbortController();
+  readonly #blocks: AsyncGenerator<Uint8Array, void, undefined>;
+  /** The first block, asked for at once: the feed begins when it is. */
+  #first: Promise<IteratorResult<Uint8Array, void>> | undefined;
+
+  constructor(
+    topic: string,
+    options: StreamOptions,
+    context: { client: Client; clock: Clock; say(text: string): void },
+  ) {
+    const { eventTypes, where, from } = options;
+    const opened = Promise.withResolvers<void>();
+    this.opened = opened.promise;
+    this.#blocks = openFeed(context.client, {
+      query: {
+        topic: [assertTopicPattern(topic)],
+        follow: "1",
+        from: from ?? "end",
+        ...(eventTypes && eventTypes.length > 0 ? { type: eventTypes } : {}),
+        ...(where === undefined ? {} : { where }),
+      },
+      clock: context.clock,
+      say: context.say,
+      opened: () => opened.resolve(),
+      signal: this.#abort.signal,
+    }).blocks;
+    this.#first = this.#blocks.next();
+    this.#first.catch((error) => opened.reject(revive(error)));
+  }
+
+  async pull(): Promise<Event[] | undefined> {
+    try {
+      const next = this.#first ?? this.#blocks.next();
+      this.#first = undefined;
+      const { done, value } = await next;
+      return done || this.#abort.signal.aborted ? undefined : eventsOfLines(value);
+    } catch (error) {
+      if (this.#abort.signal.aborted) return undefined;
+      throw revive(error);
+    }
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+}

@@ -1,0 +1,65 @@
+/** An answer's error as the class that the broker of this process would have thrown: same code, message, hint and details. */
+import {
+  CannotStoreError,
+  ClosedError,
+  ConflictError,
+  EventRefusedError,
+  EvsError,
+  InvalidArgumentError,
+  InvalidSchemaError,
+  NotFoundError,
+  type RefusalCode,
+  RemoteError,
+  UnsupportedError,
+} from "../base/errors.ts";
+
+/** The error itself where it did not come over the wire, or where its kind is only the daemon's. */
+export function revive(error: unknown): unknown {
+  if (!(error instanceof RemoteError)) return error;
+  const { code, message, hint, details, status } = error;
+  const about = {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+  };
+  const kind = code.split("/")[0]!;
+  if (code.endsWith("/not-found")) {
+    return new NotFoundError(
+      kind as ConstructorParameters<typeof NotFoundError>[0],
+      message,
+      about,
+    );
+  }
+  if (code === "store/unsupported") return new UnsupportedError(message, about);
+  if (code === "broker/closed") return new ClosedError(message, about);
+  if (status === 400) return new InvalidArgumentError(message, { ...about, code });
+  if (status === 409) return new ConflictError(message, { ...about, code });
+  if (status === 507) return new CannotStoreError(message, { ...about, code });
+  if (kind === "event" && (status === 413 || status === 422)) {
+    return new EventRefusedError(code as RefusalCode, message, about);
+  }
+  if (kind === "schema" && status === 422) {
+    return new InvalidSchemaError(message, { ...about, code });
+  }
+  return error;
+}
+
+/** What a line of a publish was refused with. */
+export function reviveRefusal(
+  body: { code: string; message: string; hint?: string; details?: Record<string, unknown> },
+): EvsError {
+  const { code, message, hint, details } = body;
+  return new EventRefusedError(code as RefusalCode, message, {
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+  });
+}
+
+/** Awaits, and throws what {@link revive} makes of a failure. */
+export async function revived<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw revive(error);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no ack. Leases are bound to
+ * the first one's only connection: when the consumer dies, the daemon has its events back at once.
+ */
+import { Client } from "./client.ts";
+import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
+import { ConnectionLostError } from "../base/errors.ts";
+import { splitElements, splitMembers } from "../json/json.ts";
+import { type ConsumerPort, type Delivery, isGone, type Leased } from "./consumer/port.ts";
+
+/** Opens the port of one subscription. */
+export function openPort(options: { socket: string; subscription: string }): ConsumerPort {
+  const { socket, subscription: name } = options;
+  let closed = false;
+  let polling = false;
+  let leasing = new Client({ socket });
+  let settling = new Client({ socket });
+
+  const open = () => {
+    if (closed) throw new ConnectionLostError("the consumer is ending");
+  };
+  /** An idle connection may just have been closed: asks again on a new one, before it counts as lost. */
+  const settle = async (
+    ask: (client: Client) => Promise<SettleReply>,
+  ): Promise<SettleReply> => {
+    open();
+    try {
+      return await ask(settling);
+    } catch (error) {
+      if (!isGone(error) || closed) throw error;
+      return await ask(settling);
+    }
+  };
+
+  return {
+    async lease(request: LeaseRequest): Promise<Leased> {
+      open();
+      polling = true;
+      try {
+        return readLease(await leasing.leaseBytes(name, request));
+      } finally {
+        polling = false;
+      }
+    },
+    ack: (leases) => settle((client) => client.ack(name, { leases })),
+    async nack(deliveries) {
+      const replies: SettleReply[] = [];
+      for (const part of nackParts(deliveries)) {
+        replies.push(await settle((client) => client.nack(name, { deliveries: part })));
+      }
+      return {
+        settled: replies.reduce((sum, { settled }) => sum + settled, 0),
+        lost: replies.flatMap(({ lost }) => lost),
+        outcomes: replies.flatMap(({ outcomes = [] }) => outcomes),
+      };
+    },
+    release: (leases) => settle((client) => client.release(name, { leases })),
+    extend: (leases, leaseMs) =>
+      // While handlers run for hours nothing is leased: this keeps the connection that holds the leases from idling out.
+      settle((client) => (polling ? client : leasing).extend(name, { leases, leaseMs })),
+    async pause(reason: string): Promise<void> {
+      open();
+      await settling.pauseSubscription(name, { reason });
+    },
+    async reconnect(): Promise<void> {
+      open();
+      leasing.close();
+      settling.close();
+      leasing = new Client({ socket });
+      settling = new Client({ socket });
+      await settling.status();
+    },
+    close(): void {
+      closed = true;
+      leasing.close();
+      settling.close();
+    },
+  };
+}
+
+/** The most that one request about failures says, in characters of JSON: the daemon takes a mebibyte. */
+const NACK_CHARACTERS = 256 * 1024;
+
+/**
+ * Failures in parts that are small enough for a request: a batch of a thousand, each with what its handler said, is not.
+ * One failure is always less.
+ */
+export function nackParts(deliveries: readonly NackItem[]): NackItem[][] {
+  const parts: NackItem[][] = [];
+  let room = 0;
+  for (const item of deliveries) {
+    const size = JSON.stringify(item).length;
+    if (size > room) {
+      parts.push([]);
+      room = NACK_CHARACTERS;
+    }
+    parts.at(-1)!.push(item);
+    room -= size;
+  }
+  return parts;
+}
+
+/** Reads the answer to a lease; events and payloads stay the bytes that they are. */
+export function readLease(bytes: Uint8Array): Leased {
+  const text = new TextDecoder().decode(bytes);
+  const reply: Record<string, unknown> = {};
+  let deliveries: Delivery[] = [];
+  for (const member of splitMembers(text, bytes)) {
+    if (member.name === "deliveries") {
+      deliveries = splitElements(member.text, member.bytes)
+        .map((element) => readDelivery(element.text, element.bytes));
+    } else {
+      reply[member.name] = JSON.parse(member.text);
+    }
+  }
+  return { ...reply as unknown as Omit<LeaseReply, "deliveries">, deliveries };
+}
+
+function readDelivery(text: string, bytes: Uint8Array): Delivery {
+  let lease = "";
+  let attempt = 1;
+  let event = new Uint8Array();
+  let payload: Uint8Array = event;
+  const facts: Delivery["facts"] = { topic: "", type: "", id: "", seq: 0 };
+  for (const member of splitMembers(text, bytes)) {
+    if (member.name === "lease") lease = JSON.parse(member.text) as string;
+    else if (member.name === "attempt") attempt = JSON.parse(member.text) as number;
+    else if (member.name === "event") {
+      event = member.bytes.slice();
+      for (const part of splitMembers(member.text, event)) {
+        if (part.name === "payload") payload = part.bytes;
+        else if (factNames.has(part.name)) {
+          Object.assign(facts, { [part.name]: JSON.parse(part.text) as unknown });
+        }
+      }
+    }
+  }
+  return { lease, attempt, facts, event, payload };
+}
+
+const factNames: ReadonlySet<string> = new Set(["topic", "type", "id", "seq", "key"]);

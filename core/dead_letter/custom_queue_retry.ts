@@ -1,0 +1,68 @@
+/** Retrying what lies in a dead-letter queue that the application brought. */
+import { planAdopt } from "../delivery/redeliver.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import { ConflictError } from "../base/errors.ts";
+import type { JournalStore } from "../store/store.ts";
+import { type DeadLetterEntry, type DeadLetterQueue, recordOf } from "./queue.ts";
+
+/** Delivers an entry again to the subscription that failed, then takes it out of the queue. */
+export async function retryForeign(
+  eventId: string,
+  { queue, subscriptions, store }: {
+    queue: DeadLetterQueue;
+    subscriptions: SubscriptionManager;
+    store: JournalStore;
+  },
+): Promise<boolean> {
+  const entries = (await queue.getEvents({})).filter(({ event }) => event.id === eventId);
+  for (const entry of entries) assertThere(entry.subscription, subscriptions);
+  for (const entry of entries) await adopt(entry, { subscriptions, store });
+  return entries.length > 0 && await queue.removeEvent(eventId);
+}
+
+/** Throws `ConflictError` where the subscription is gone. */
+export function assertThere(name: string, subscriptions: SubscriptionManager): void {
+  if (subscriptions.has(name)) return;
+  throw new ConflictError(`the subscription ${name} is gone; nothing was sent again`, {
+    code: "dead-letter/subscription-gone",
+    hint: "make the subscription again, under its name",
+    details: { subscriptions: [name] },
+  });
+}
+
+/** Delivers an entry again, by way of the subscription's retries. */
+export async function adopt(
+  entry: DeadLetterEntry,
+  { subscriptions, store, isWanted = () => true }: {
+    subscriptions: SubscriptionManager;
+    store: JournalStore;
+    isWanted?: () => boolean;
+  },
+): Promise<void> {
+  const driver = subscriptions.require(entry.subscription);
+  driver.look();
+  const { topic, id, seq = 0 } = entry.event;
+  // The queue may have outlived the store: then its seq is somebody else's by now, who must not count as handled.
+  const isKnown = seq > 0 &&
+    store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0]?.id === id;
+  const record = {
+    ...recordOf(entry.event, entry.subscription),
+    seq: isKnown ? seq : 0,
+    reason: entry.error,
+    diedAt: entry.timestamp,
+    attempts: [{
+      attempt: Math.max(1, entry.attempts),
+      startedAt: entry.timestamp,
+      durationMs: 0,
+      outcome: "dead" as const,
+      error: entry.error,
+    }],
+  };
+  try {
+    await driver.plan(() => planAdopt(driver.queue, isWanted() ? [record] : [], driver.now()));
+  } catch (error) {
+    // What was taken out of the way is read again.
+    driver.reread();
+    throw error;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * Dead letters: listed, shown, retried, removed. A retry moves all that it means from dead to pending in one transaction, with their
+ * history and a fresh grant of retries; the subscription that gets it delivers it like any other retry.
+ */
+import type {
+  DeadLetterAction,
+  DeadLetterActionReply,
+  DeadLetterGroup,
+  DeadLetterInfo,
+} from "../protocol/protocol.ts";
+import { type Adopted, adopted } from "../delivery/redeliver.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { CauseCounter } from "./groups.ts";
+import { copyOf, type EntryKey, refuseGone, removal } from "./entries.ts";
+import { moveDeadLetters } from "./move.ts";
+import { namesDeadLetter } from "../state/dead_letter_name.ts";
+import { inKeyOrder } from "./order.ts";
+import { didYouMean } from "../base/suggest.ts";
+import type {
+  DeadLetterFilter,
+  DeadLetterPageRequest,
+  DeadLetterRecord,
+  State,
+} from "../state/state.ts";
+
+/** Entries that are looked at before others are served. */
+const PAGE = 500;
+/** Ids or subscriptions that an error names. */
+const NAMED = 10;
+
+/** Where dead letters are seen to; see the head of this file. */
+export class DeadLetterDesk {
+  readonly #state: State;
+  readonly #subscriptions: SubscriptionManager;
+
+  constructor(state: State, subscriptions: SubscriptionManager) {
+    this.#state = state;
+    this.#subscriptions = subscriptions;
+  }
+
+  /** Newest first, unless the oldest are asked for. */
+  records(
+    filter: DeadLetterFilter,
+    page: DeadLetterPageRequest,
+  ): { records: DeadLetterRecord[]; next?: string } {
+    return this.#state.deadLetters(filter, page);
+  }
+
+  /** By cause, the most frequent first. Others are served between one page and the next. */
+  async groups(filter: DeadLetterFilter): Promise<DeadLetterGroup[]> {
+    const counter = new CauseCounter();
+    let after: string | undefined;
+    do {
+      const page = this.#state.deadLetters(filter, {
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const record of page.records) counter.add(record);
+      after = page.next;
+      if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
+    } while (after !== undefined);
+    return counter.groups();
+  }
+
+  /** How many there are. */
+  count(filter: DeadLetterFilter = {}): number {
+    return this.#state.countDeadLetters(filter);
+  }
+
+  /** All entries of an event id, or the one of `SUBSCRIPTION:ID`; `NotFoundError` when there is none. */
+  show(id: string): DeadLetterRecord[] {
+    const { records } = this.#state.deadLetters({ ids: [id] }, { limit: 1000 });
+    if (records.length === 0) throw missing([id]);
+    return records;
+  }
+
+  /** Per subscription. */
+  counts(): Map<string, number> {
+    return this.#state.deadLetterCounts();
+  }
+
+  /** Delivers entries again, to the subscription that failed or to another. */
+  async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    if (action.to !== undefined) this.#subscriptions.require(action.to);
+    const keys = await this.#find(action, {
+      // What was mended is on its way in another shape; by its name it can still be sent as it was.
+      passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
+    });
+    this.#assertKnown(action, keys, "retried");
+    const bySubscription = countBySubscription(keys);
+    if (action.to === undefined) {
+      refuseGone(this.#subscriptions, { names: Object.keys(bySubscription), done: "retried" });
+    }
+    if (!action.dryRun) {
+      const [state, subscriptions] = [this.#state, this.#subscriptions];
+      await moveDeadLetters(inKeyOrder(keys), { state, subscriptions, to: action.to });
+    }
+    return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
+  }
+
+  /** Removes entries for good. */
+  async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    const keys = await this.#find(action);
+    this.#assertKnown(action, keys, "removed");
+    if (!action.dryRun) {
+      if (keys.length > 0) await this.#state.commit(keys.map(removal));
+    }
+    return {
+      count: keys.length,
+      dryRun: action.dryRun ?? false,
+      bySubscription: countBySubscription(keys),
+    };
+  }
+
+  /** That nothing was found is no answer where the subscription was written wrong. */
+  #assertKnown(
+    { subscription }: DeadLetterAction,
+    found: readonly Adopted[],
+    done: string,
+  ): void {
+    if (subscription === undefined || found.length > 0 || this.#subscriptions.has(subscription)) {
+      return;
+    }
+    const failed = this.counts();
+    // It is gone, and its dead letters are there: the other filters have found none of them.
+    if (failed.has(subscription)) return;
+    const known = [
+      ...new Set([...this.#subscriptions.list().map(({ name }) => name), ...failed.keys()]),
+    ].sort();
+    throw unknownSubscription(subscription, { known, done });
+  }
+
+  /** The entries that an action means, newest first. Others are served between one page and the next. */
+  async #find(
+    action: DeadLetterAction,
+    options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
+  ): Promise<Adopted[]> {
+    const { to: _to, dryRun: _dryRun, all, ...filter } = action;
+    const given = Object.values(filter).some((value) => value !== undefined);
+    if (!given && !all) {
+      throw new InvalidArgumentError("name the dead letters: ids, a filter, or all", {
+        code: "dead-letter/none-named",
+        hint: "--all means every one; evs dlq list shows them",
+      });
+    }
+    const keys: Adopted[] = [];
+    let after: string | undefined;
+    do {
+      const page = this.#state.deadLetters(filter, {
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const record of page.records) {
+        if (!options.passOver?.(record)) keys.push(adopted(record));
+      }
+      after = page.next;
+      if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
+    } while (after !== undefined);
+    const lacking = (filter.ids ?? []).filter((id) =>
+      !keys.some((key) => namesDeadLetter(id, key))
+    );
+    if (lacking.length > 0) throw missing(lacking);
+    return keys;
+  }
+}
+
+/** An entry as a line of the list. */
+export function deadLetterInfo(
+  { line: _line, attempts, ...record }: DeadLetterRecord,
+): DeadLetterInfo {
+  return { ...record, attempts: attempts.length };
+}
+
+function countBySubscription(keys: readonly EntryKey[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { subscription } of keys) counts[subscription] = (counts[subscription] ?? 0) + 1;
+  return counts;
+}
+
+function unknownSubscription(
+  name: string,
+  { known, done }: { known: readonly string[]; done: string },
+): NotFoundError {
+  const others = known.length === 0 ? "there is none at all" : `there are ${someOf(known)}`;
+  const text = `there is no subscription ${name}: ${others}; nothing was ${done}`;
+  return new NotFoundError("subscription", text, {
+    hint: didYouMean(name, known) ?? "evs dlq groups shows whose dead letters there are",
+    details: { subscription: name, known: known.slice(0, NAMED) },
+  });
+}
+
+/** The first of them, as a text. */
+function someOf(names: readonly string[]): string {
+  return names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ", …" : "");
+}
+
+function missing(ids: readonly string[]): NotFoundError {
+  const named = someOf(ids);
+  return new NotFoundError("dead-letter", `there is no dead letter ${named}; nothing was done`, {
+    hint: "evs dlq list shows them",
+    details: { ids: [...ids] },
+  });
+}

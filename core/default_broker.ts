@@ -1,5 +1,0 @@
-/** The broker that a process shares when nobody made another. */
-import { EventBroker } from "./broker.ts";
-
-/** A broker in memory that the whole process shares. */
-export const defaultBroker: EventBroker = new EventBroker();

@@ -1,0 +1,151 @@
+/** What a driver of deliveries is given, and what is asked of it. */
+import type { Clock } from "../base/clock.ts";
+import { InternalError } from "../base/errors.ts";
+import { type Event, type NewEvent, type StoredEvent, toEvent } from "../event/event.ts";
+import { select } from "../reading/replay.ts";
+import { commitEvents } from "../reading/tail.ts";
+import type { Commit } from "../store/journal.ts";
+import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
+import type { Ledger } from "./committer.ts";
+import type { TopicLane } from "./entry.ts";
+import type { Lease } from "./leases.ts";
+import type { LeaseOrder } from "./queue.ts";
+import { type WireEvent, wireEvents } from "./wire_event.ts";
+
+/** Events and bytes that are read ahead of the consumers. */
+export const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
+/** As many as a block of the store has: whole ones are read at once. */
+const PAGE = { events: 1024, bytes: 2 * 1024 * 1024 };
+/** Pages that are read before others get their turn. */
+export const PAGES_A_TURN = 4;
+/** How long skipped events may wait to be written down, ms. */
+export const FLUSH_MS = 1000;
+/** When a commit that nobody waits for is tried again, ms. */
+export const AGAIN_MS = 1000;
+
+/** How many events of a topic are read at once: less where they are large. */
+function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
+  const mean = Math.max(1, bytes / Math.max(1, lastSeq - firstSeq + 1));
+  return Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean)));
+}
+
+/** The next page of a topic that somebody's settings and filter let through, of those that are there. */
+export function readNext(
+  store: JournalStore,
+  { topic, readNext: from }: TopicLane,
+  wanted: {
+    head: TopicHead;
+    eventTypes: readonly string[];
+    filter: ((event: Event) => boolean) | undefined;
+  },
+): { events: (StoredEvent | WireEvent)[]; next: number } {
+  const { head, eventTypes, filter } = wanted;
+  const types = eventTypes.length > 0 ? { types: [...eventTypes] } : {};
+  const query = { from, to: head.lastSeq, limit: pageLimit(head), ...types };
+  const page = readEvents(store, topic, { query, filter });
+  return { ...page, next: Math.min(page.next, head.lastSeq + 1) };
+}
+
+/**
+ * A page of events: as lines, where the store has those at hand and nobody looks into the events; the way of most
+ * subscriptions.
+ */
+function readEvents(
+  store: JournalStore,
+  topic: string,
+  { query, filter }: { query: PageQuery; filter: ((event: Event) => boolean) | undefined },
+): { events: (StoredEvent | WireEvent)[]; next: number } {
+  if (filter === undefined && store.keepsLines?.(topic)) {
+    const { bytes, next } = store.readLines(topic, query);
+    return { events: wireEvents(bytes), next };
+  }
+  const page = store.readPage(topic, query);
+  return { events: select(page.events, filter), next: page.next };
+}
+
+/** True when the settings let events of the type through. */
+export function wantsType(
+  { eventTypes }: { eventTypes: readonly string[] },
+  type: string,
+): boolean {
+  return eventTypes.length === 0 || eventTypes.includes(type);
+}
+
+/** Copies of the events of a commit that settings and filter let through. */
+export function wantedOf(
+  commit: Commit,
+  stored: readonly NewEvent[],
+  { settings, filter }: {
+    settings: { eventTypes: readonly string[] };
+    filter: ((event: Event) => boolean) | undefined;
+  },
+): StoredEvent[] {
+  return commitEvents(commit, stored)
+    .filter(({ type }) => wantsType(settings, type))
+    .map((event) => ({ ...event, payload: event.payload.slice() }))
+    .filter((event) => !filter || filter(toEvent(event)));
+}
+
+/** True when more may be read ahead of the consumers, beside what is there. */
+export function hasRoom(
+  { buffered, bufferedBytes }: { buffered: number; bufferedBytes: number },
+): boolean {
+  return buffered < WINDOW.events && bufferedBytes < WINDOW.bytes;
+}
+
+/** True when events fit into the window, beside what is there. */
+export function fitsWindow(
+  { buffered, bufferedBytes }: { buffered: number; bufferedBytes: number },
+  events: readonly { payload: Uint8Array }[],
+): boolean {
+  const bytes = events.reduce((sum, { payload }) => sum + payload.length, bufferedBytes);
+  return buffered + events.length <= WINDOW.events && bytes <= WINDOW.bytes;
+}
+
+/** A retry whose row is gone: a bug of ours. */
+export function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
+  return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);
+}
+
+/** What a driver is given. */
+export interface DriverContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  ledger: Ledger;
+  /** Pauses the subscription: its breaker has tripped. */
+  trip(reason: string): Promise<unknown>;
+  /** A failure that nobody waits for. */
+  onError(error: unknown, context: string): void;
+}
+
+/** How long and for what a lease waits. */
+export interface LeaseWait {
+  waitMs: number;
+  untilEmpty?: boolean;
+  /** Waits on while the subscription is paused, instead of being told at once. */
+  throughPause?: boolean;
+  signal?: AbortSignal;
+}
+
+/** A lease that waits. */
+export interface Waiter {
+  order: Omit<LeaseOrder, "token">;
+  untilEmpty: boolean;
+  /** False: it only waits for what is there to be read. */
+  waits: boolean;
+  throughPause: boolean;
+  answer(leases: Lease[]): void;
+  fail(error: unknown): void;
+}
+
+const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
+  (text, n) => text + n.toString(36),
+  "",
+);
+let lastToken = 0;
+
+/** A name that was never used before, not in an earlier process either. */
+export function newToken(): string {
+  return `${boot}-${(++lastToken).toString(36)}`;
+}

@@ -1,0 +1,162 @@
+/** What `subscribe` makes of its options, for handlers of this process wherever the broker lives. */
+import type { Clock } from "../base/clock.ts";
+import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
+import type { SubscriptionSettings } from "../state/state.ts";
+import type { BatchOptions, Position, SubscribeOptions } from "./subscription.ts";
+import type { BatchHandler } from "../broker/broker.ts";
+import { compose, type Handler, type HandlerContext } from "./handler.ts";
+import { timeout } from "./middleware.ts";
+import { checkSettings } from "./settings.ts";
+
+/** The settings that are the subscription's own. */
+export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {
+  const { retryDelay, maxRetries, eventTypes, where, breaker } = options;
+  if (breaker && options.name === undefined) {
+    throw new InvalidArgumentError("a breaker pauses a subscription that has a name", {
+      details: { field: "breaker" },
+      hint: "give the subscription a name",
+    });
+  }
+  const wait = typeof retryDelay === "number" ? Math.max(0, Math.round(retryDelay)) : undefined;
+  return checkSettings({
+    maxRetries,
+    eventTypes,
+    where,
+    breaker,
+    backoff: wait === undefined
+      ? undefined
+      : { kind: "fixed", base: wait, max: wait, jitter: false },
+  });
+}
+
+/** The handler with all that is around it: the middleware, the time-out, the upcasters. */
+export function handlerOf(
+  handler: Handler,
+  options: Pick<SubscribeOptions, "middleware" | "timeoutMs" | "upcast">,
+  clock: Clock,
+): Handler {
+  assertHandler(handler);
+  const { upcast, middleware = [], timeoutMs } = options;
+  const innermost: Handler = upcast
+    ? (event, context) => handler(upcast.upcast(event), context)
+    : handler;
+  const all = timeoutMs === undefined ? middleware : [...middleware, timeout(timeoutMs, { clock })];
+  return all.length === 0 ? innermost : compose(innermost, all);
+}
+
+/** Without types a missing function would only show when its events are dead letters. */
+function assertHandler(handler: unknown): void {
+  if (typeof handler === "function") return;
+  throw new InvalidArgumentError(`the handler is a function, not ${shown(handler)}`, {
+    details: { field: "handler" },
+  });
+}
+
+function shown(value: unknown): string {
+  return value === null || value === undefined ? String(value) : typeof value;
+}
+
+/** The place of a position; `UnsupportedError` for an event that has none. */
+export function seqOf({ topic, seq }: Position): number {
+  if (seq !== undefined && Number.isSafeInteger(seq) && seq > 0) return seq;
+  throw new UnsupportedError(`an event of ${topic} that is not stored has no position`, {
+    details: { topic, seq },
+    hint: "wait for idle() instead",
+  });
+}
+
+/** `subscribeBatch` as a subscription for single events: so many at a time, gathered before the handler runs. */
+export function batchParts(
+  handler: BatchHandler,
+  options: SubscribeOptions & BatchOptions,
+  clock: Clock,
+): { handler: Handler; options: SubscribeOptions } {
+  const { size = 100, maxWaitMs = 20, timeoutMs, ...rest } = options;
+  if (!Number.isSafeInteger(size) || size < 1) {
+    throw new InvalidArgumentError(`size is a whole number from 1, not ${size}`, {
+      details: { field: "size" },
+    });
+  }
+  assertHandler(handler);
+  const whole = timeoutMs === undefined ? handler : timed(handler, timeoutMs, clock);
+  const batch = new Batch(whole, { size, maxWaitMs, clock });
+  return {
+    handler: (event, context) => batch.add(event, context),
+    options: { ...rest, concurrency: size },
+  };
+}
+
+function timed(handler: BatchHandler, ms: number, clock: Clock): BatchHandler {
+  const limit = timeout(ms, { clock });
+  return (events, context) => limit((_, inner) => handler(events, inner))(events[0]!, context);
+}
+
+interface Waiting {
+  event: Event;
+  context: HandlerContext;
+  resolve(outcome: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Gathers events; one batch is handled at a time, in the order in which they came. */
+class Batch {
+  readonly #handler: BatchHandler;
+  readonly #options: { size: number; maxWaitMs: number; clock: Clock };
+  #waiting: Waiting[] = [];
+  #cancel: (() => void) | undefined;
+  #due = false;
+  #running = false;
+
+  constructor(
+    handler: BatchHandler,
+    options: { size: number; maxWaitMs: number; clock: Clock },
+  ) {
+    this.#handler = handler;
+    this.#options = options;
+  }
+
+  /** Resolves with what became of this event. */
+  add(event: Event, context: HandlerContext): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ event, context, resolve, reject });
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    const { size, maxWaitMs, clock } = this.#options;
+    if (this.#running || this.#waiting.length === 0) return;
+    if (this.#due || this.#waiting.length >= size) {
+      this.#cancel?.();
+      this.#cancel = undefined;
+      this.#due = false;
+      this.#run(this.#waiting.splice(0, size));
+      return;
+    }
+    this.#cancel ??= clock.setTimer(() => {
+      this.#cancel = undefined;
+      this.#due = true;
+      this.#next();
+    }, maxWaitMs);
+  }
+
+  async #run(batch: readonly Waiting[]): Promise<void> {
+    this.#running = true;
+    try {
+      const result = await this.#handler(batch.map(({ event }) => event), batch[0]!.context);
+      const each = Array.isArray(result);
+      if (each && result.length !== batch.length) {
+        throw new InvalidArgumentError(
+          `the handler gave ${result.length} outcomes for ${batch.length} events`,
+          { hint: "return one outcome for each event in their order, or nothing" },
+        );
+      }
+      for (const [i, { resolve }] of batch.entries()) resolve(each ? result[i] : result);
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+    this.#running = false;
+    this.#next();
+  }
+}

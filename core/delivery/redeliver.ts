@@ -1,0 +1,138 @@
+/** How dead letters come back into a queue. */
+import { type FailedEvent, failedEvent } from "../state/dead_letter_name.ts";
+import { retryOf } from "../state/dead_letter_page.ts";
+import type { DeadLetterRecord, StateChange } from "../state/state.ts";
+import type { Entry, Now, TopicLane } from "./entry.ts";
+import { Marks } from "./marks.ts";
+import { cursorPlan, type Plan } from "./plan.ts";
+import { type DeliveryQueue, retryEntry } from "./queue.ts";
+
+/** What of a dead letter its place in a queue depends on. */
+export interface Adopted extends FailedEvent {
+  editedFrom?: string;
+  nextAttempt: number;
+  /** Bytes of its event. */
+  size: number;
+}
+
+/**
+ * Takes in dead letters as retries that are due now, with their history and a fresh grant of retries. An event that is
+ * on its way here already is not taken in twice.
+ */
+export function planAdopt(
+  queue: DeliveryQueue,
+  records: readonly DeadLetterRecord[],
+  now: Now,
+): Plan {
+  const to = { to: queue.name, dueAt: now.wall };
+  return planTake(queue, records.map(adopted), {
+    now,
+    changes: (taken) => taken.map((i) => ({ op: "retry.put", record: retryOf(records[i]!, to) })),
+  });
+}
+
+/** The same for dead letters of the state: they are moved there, and never come into memory. Those not taken are removed. */
+export function planMove(queue: DeliveryQueue, entries: readonly Adopted[], now: Now): Plan {
+  return planTake(queue, entries, { now, changes: (taken) => movesOf(queue, entries, taken, now) });
+}
+
+/** A record's place. */
+export function adopted(record: DeadLetterRecord): Adopted {
+  const { editedFrom, attempts, line } = record;
+  return {
+    ...failedEvent(record),
+    ...(editedFrom === undefined ? {} : { editedFrom }),
+    nextAttempt: (attempts.at(-1)?.attempt ?? 0) + 1,
+    size: line.length,
+  };
+}
+
+function movesOf(
+  queue: DeliveryQueue,
+  entries: readonly Adopted[],
+  taken: readonly number[],
+  now: Now,
+): StateChange[] {
+  const changes: StateChange[] = [];
+  const isTaken = new Set(taken);
+  const moves = new Map<string, Extract<StateChange, { op: "dead.retry" }>>();
+  for (const [i, { subscription, topic, id }] of entries.entries()) {
+    if (!isTaken.has(i)) {
+      changes.push({ op: "dead.remove", subscription, topic, id });
+      continue;
+    }
+    const from = `${subscription}\n${topic}`;
+    const move = moves.get(from);
+    if (move) move.ids.push(id);
+    else {
+      const about = { subscription, topic, to: queue.name, dueAt: now.wall };
+      moves.set(from, { op: "dead.retry", ...about, ids: [id] });
+    }
+  }
+  return [...moves.values(), ...changes];
+}
+
+function planTake(
+  queue: DeliveryQueue,
+  entries: readonly Adopted[],
+  options: { now: Now; changes(taken: readonly number[]): StateChange[] },
+): Plan {
+  const { now } = options;
+  const taken: number[] = [];
+  const seen = new Set<string>();
+  const settled = new Marks();
+  const heldOf = bySeq((lane) => queue.heldOf(lane));
+  const twinOf = bySeq(({ topic }) =>
+    new Map(queue.shelf.bufferedOf(topic).map((entry) => [entry.seq, entry]))
+  );
+  for (const [i, { topic, seq, id, editedFrom }] of entries.entries()) {
+    const name = `${topic}\n${id}`;
+    if (seen.has(name) || queue.shelf.retryOf(topic, id)) continue;
+    const lane = queue.lanes.get(topic);
+    if (lane && heldOf(lane, seq)?.id === id) continue;
+    seen.add(name);
+    taken.push(i);
+    // A mended copy is an event of its own: it does not stand for the one of the topic.
+    const takes = lane !== undefined && editedFrom === undefined && seq > 0 &&
+      seq <= lane.lastSeq && !lane.settled.has(seq);
+    if (takes) {
+      // At once, not when it is durable: nobody may lease it from the topic meanwhile.
+      const twin = twinOf(lane, seq);
+      if (twin) queue.shelf.drop(twin);
+      settled.add(lane, seq);
+      settled.join();
+    }
+  }
+  const lanes = cursorPlan(queue, settled);
+  return {
+    changes: [...options.changes(taken), ...lanes.changes],
+    result: undefined,
+    dead: [],
+    apply() {
+      lanes.apply();
+      for (const i of taken) {
+        const entry = entries[i]!;
+        const retry = { ...entry, subscription: queue.name, dueAt: now.wall, failures: 0 };
+        const scheduled = retryEntry(retry, now, entry.size);
+        scheduled.due = true;
+        queue.shelf.addRetry(scheduled);
+      }
+    },
+    rollback() {
+      settled.undo((lane, seq) => lane.readNext = Math.min(lane.readNext, seq));
+      queue.rewind();
+    },
+  };
+}
+
+/** Looks up entries by lane and seq; `read` gives those of a lane, once. */
+function bySeq(
+  read: (lane: TopicLane) => ReadonlyMap<number, Entry>,
+): (lane: TopicLane, seq: number) => Entry | undefined {
+  const known = new Map<TopicLane, ReadonlyMap<number, Entry>>();
+  return (lane, seq) => {
+    let entries = known.get(lane);
+    if (!entries) known.set(lane, entries = read(lane));
+    return entries.get(seq);
+  };
+}

@@ -1,0 +1,167 @@
+/** A subscription with a handler in this process, as `subscribe` returns it. */
+import type { Upcasters } from "../schema/upcasters.ts";
+import type { BreakerSpec } from "../event/breaker.ts";
+import type { SubscriptionInfo } from "../protocol/protocol.ts";
+import type { Handler, HandlerContext, Middleware } from "./handler.ts";
+
+export type { Handler, HandlerContext, Middleware };
+
+/** A value, or what becomes one: at once in this process, over the socket a moment later. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/** An event's place: an event that was published, or its topic and seq. */
+export interface Position {
+  /** The topic. */
+  topic: string;
+  /** Absent on what is not stored: that has no place. */
+  seq?: number;
+}
+
+/** What waits for a position. */
+export interface WaitOptions {
+  /** Rejects with its reason when it aborts. */
+  signal?: AbortSignal;
+}
+
+/** How `subscribe` treats its events. */
+export interface SubscribeOptions {
+  /** A durable subscription that goes on where it was. Without one it begins now and ends with the process. */
+  name?: string;
+  /** Only these types. */
+  eventTypes?: string[];
+  /** A CEL expression; events that do not match count as done. */
+  where?: string;
+  /** Retries after the first attempt. Default 3. */
+  maxRetries?: number;
+  /** The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default `exp:1s..5m,jitter`. */
+  retryDelay?: number | ((attempt: number) => number);
+  /** Pauses the subscription when too many of the last attempts fail. Default null: never. */
+  breaker?: BreakerSpec | null;
+  /** The handler gets events in the last version that these lead to. */
+  upcast?: Upcasters;
+  /** Where a new subscription begins, as an offset. Default `start` with a name, else `end`. */
+  from?: string;
+  /** Handlers that run at a time. Default 1. */
+  concurrency?: number;
+  /** Fails an attempt that takes longer, ms (`HandlerTimeoutError`). Default: none. */
+  timeoutMs?: number;
+  /** Wrapped around the handler; the first is outermost. `reliable()` gives the usual ones. */
+  middleware?: readonly Middleware[];
+  /** Behind a daemon: the most events that are fetched ahead of the handlers. Default: what keeps them busy. */
+  prefetch?: number;
+  /** Unsubscribes when it aborts. */
+  signal?: AbortSignal;
+}
+
+/** How `subscribeBatch` gathers events. */
+export interface BatchOptions {
+  /** The most events of a batch. Default 100. */
+  size?: number;
+  /** How long the first event of a batch waits for others, ms. Default 20. */
+  maxWaitMs?: number;
+}
+
+/** What calls the handler. */
+export interface Runner {
+  start(): void;
+  pause(): void;
+  resume(): void;
+  /** Takes no more events; resolves when the handler has ended those that it has. */
+  stop(): Promise<void>;
+}
+
+/** What a {@link Subscription} is made of. */
+export interface SubscriptionParts {
+  name: string;
+  topic: string;
+  /** Resolves with the runner once the subscription is there. */
+  runner: Promise<Runner>;
+  info(): MaybePromise<SubscriptionInfo>;
+  whenProcessed(position: Position, options: WaitOptions): Promise<void>;
+  /** Called once, when it has stopped. */
+  ended(): Promise<void> | void;
+}
+
+/** A handler at work. */
+export class Subscription {
+  /** Its name; one without a name was given one. */
+  readonly name: string;
+  /** The topic or pattern. */
+  readonly topic: string;
+  /** Resolves when events can come; rejects where the subscription could not be made. */
+  readonly ready: Promise<void>;
+  readonly #parts: SubscriptionParts;
+  #runner: Runner | undefined;
+  #paused = false;
+  #ended: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(parts: SubscriptionParts) {
+    this.name = parts.name;
+    this.topic = parts.topic;
+    this.#parts = parts;
+    this.ready = parts.runner.then((runner) => this.attach(runner));
+    // Whoever awaits `ready` is told; the broker's onError was told already.
+    this.ready.catch(() => {});
+  }
+
+  /**
+   * Lets the runner begin.
+   * @internal
+   */
+  attach(runner: Runner): void {
+    if (this.#runner || this.#ended) return;
+    this.#runner = runner;
+    if (this.#paused) runner.pause();
+    runner.start();
+  }
+
+  /** True between `pause` and `resume`. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Stops receiving events; what is being handled is ended. */
+  pause(): void {
+    this.#paused = true;
+    this.#runner?.pause();
+  }
+
+  /** Goes on where `pause` stopped. */
+  resume(): void {
+    this.#paused = false;
+    this.#runner?.resume();
+  }
+
+  /** How far it is. */
+  info(): MaybePromise<SubscriptionInfo> {
+    return this.#parts.info();
+  }
+
+  /**
+   * Resolves when every event of the topic up to this one is done or a dead letter. Rejects with `UnsupportedError` for an
+   * event that was not stored, with `InvalidArgumentError` for a topic that is not subscribed to.
+   */
+  async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
+    await this.ready;
+    await this.#parts.whenProcessed(position, options);
+  }
+
+  /** Ends it; resolves when the handler has ended what it was doing. A named one goes on later where it was. */
+  unsubscribe(): Promise<void> {
+    this.#ended ??= this.#end();
+    return this.#ended;
+  }
+
+  async #end(): Promise<void> {
+    // One that could not begin was told to `ready` and to `onError`: there is nothing to end.
+    const runner = this.#runner ?? await this.#parts.runner.catch(() => undefined);
+    await runner?.stop();
+    await this.#parts.ended();
+  }
+
+  /** Unsubscribes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.unsubscribe();
+  }
+}

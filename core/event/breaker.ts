@@ -1,0 +1,84 @@
+/**
+ * The circuit breaker of a subscription: when too many of its last attempts failed, something is broken that no retry will
+ * mend, and the subscription is paused instead of turning every event into a dead letter.
+ */
+import { InvalidArgumentError } from "../base/errors.ts";
+
+/** When to pause: at this share of failures (above 0, up to 1) among this many of the last attempts. */
+export interface BreakerSpec {
+  /** A share, above 0, up to 1. */
+  failing: number;
+  /** How many of the last attempts are looked at. */
+  window: number;
+}
+
+const LONGEST_WINDOW = 10_000;
+
+/** Watches the attempts of one subscription. What it saw is forgotten with the process: a restart begins anew. */
+export class Breaker {
+  #failed: boolean[] = [];
+  #failures = 0;
+  #announced = false;
+  /** Why it has tripped; undefined while it has not. */
+  tripped: string | undefined;
+
+  /** Counts an attempt. */
+  note(failed: boolean, spec: BreakerSpec | null): void {
+    if (spec === null || this.tripped !== undefined) return;
+    this.#failed.push(failed);
+    if (failed) this.#failures++;
+    while (this.#failed.length > spec.window) if (this.#failed.shift()) this.#failures--;
+    if (this.#failed.length < spec.window) return;
+    if (this.#failures < spec.failing * spec.window) return;
+    this.tripped = `${this.#failures} of the last ${spec.window} attempts failed`;
+  }
+
+  /** Why it has tripped, told once. */
+  announce(): string | undefined {
+    if (this.#announced) return undefined;
+    this.#announced = this.tripped !== undefined;
+    return this.tripped;
+  }
+
+  /** Forgets everything: somebody has looked after it. */
+  reset(): void {
+    this.#failed = [];
+    this.#failures = 0;
+    this.#announced = false;
+    this.tripped = undefined;
+  }
+}
+
+/** Reads `50%/20` (half of the last 20 attempts), or `off`. Throws `InvalidArgumentError`. */
+export function parseBreaker(text: string): BreakerSpec | null {
+  if (text === "off") return null;
+  const parts = /^(\d{1,3}(?:\.\d+)?)%\/(\d{1,5})$/.exec(text);
+  if (!parts) {
+    throw new InvalidArgumentError(`a breaker is PERCENT%/ATTEMPTS or off, not ${text}`, {
+      hint: "80%/50 pauses when 80 % of the last 50 attempts failed",
+    });
+  }
+  return checkBreaker({ failing: Number(parts[1]) / 100, window: Number(parts[2]) });
+}
+
+/** The same as text. */
+export function formatBreaker(spec: BreakerSpec | null): string {
+  return spec === null ? "off" : `${Number((spec.failing * 100).toFixed(4))}%/${spec.window}`;
+}
+
+/** Checks what came from outside. Throws `InvalidArgumentError` that names the field. */
+export function checkBreaker(given: BreakerSpec | null): BreakerSpec | null {
+  if (given === null) return null;
+  const { failing, window } = given;
+  if (!(typeof failing === "number" && failing > 0 && failing <= 1)) {
+    throw refuse("breaker.failing", "is a share above 0 and up to 1 (above 0 % and up to 100 %)");
+  }
+  if (!(Number.isSafeInteger(window) && window >= 1 && window <= LONGEST_WINDOW)) {
+    throw refuse("breaker.window", `is a number of attempts from 1 to ${LONGEST_WINDOW}`);
+  }
+  return { failing, window };
+}
+
+function refuse(field: string, what: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${field} ${what}`, { details: { field } });
+}

@@ -1,0 +1,28 @@
+/** How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a power cut. */
+import { parseDuration } from "../base/units.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+
+/** `always`: synced before the reply; `interval:<ms>`: within so many ms; `os`: when the system sees fit. */
+export type Durability = "always" | "os" | `interval:${number}`;
+
+/** `always`, `os`, or `interval:DURATION` (kept in ms). Throws `InvalidArgumentError`. */
+export function parseDurability(value: string): Durability {
+  if (value === "always" || value === "os") return value;
+  if (value.startsWith("interval:")) {
+    const ms = parseDuration(value.slice("interval:".length), "the interval of durability");
+    if (ms >= 1) return `interval:${ms}`;
+  }
+  throw new InvalidArgumentError(
+    `durability is always, os or interval:DURATION, not ${JSON.stringify(value.slice(0, 80))}`,
+    {
+      hint: "interval:200ms syncs within 200 ms; always syncs before each reply",
+    },
+  );
+}
+
+/** The ms of an interval; undefined for the others. */
+export function intervalOf(durability: Durability): number | undefined {
+  return durability.startsWith("interval:")
+    ? Number(durability.slice("interval:".length))
+    : undefined;
+}

@@ -1,0 +1,131 @@
+/** Event ids: what is one, and UUIDv7s that rise. */
+import { EventRefusedError } from "../base/errors.ts";
+
+const ID = /^[!-~]{1,128}$/;
+
+/** True for 1 to 128 printable ASCII characters without a space. */
+export function isEventId(text: string): boolean {
+  return ID.test(text);
+}
+
+/** The id, or an `EventRefusedError` that says what one is. */
+export function assertEventId(text: string): string {
+  if (isEventId(text)) return text;
+  throw new EventRefusedError(
+    "event/invalid-envelope",
+    `an id is 1 to 128 printable ASCII characters without a space, not ${
+      JSON.stringify(text.slice(0, 140))
+    }`,
+  );
+}
+
+/** The length of an id that we make. */
+export const OWN_ID_BYTES = 36;
+/** Ids made from one random fill. */
+const BATCH = 256;
+const RANDOM_BYTES = 8;
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+const DIGITS = new TextEncoder().encode("0123456789abcdef");
+const DASH = 0x2d;
+/** The most bytes that `crypto.getRandomValues` fills at once. */
+const LARGEST_FILL = 65_536;
+const COUNTER_LIMIT = 2 ** 12;
+
+/**
+ * Makes UUIDv7s (RFC 9562, section 5.7) that rise strictly within this source, also when the clock goes back: 48 bits of
+ * milliseconds, a 12-bit counter (section 6.2, method 1) that begins anew each millisecond, 62 random bits. A counter
+ * that is used up borrows from the next millisecond.
+ */
+export class IdSource {
+  readonly #fill: (bytes: Uint8Array<ArrayBuffer>) => void;
+  readonly #random = new Uint8Array(BATCH * RANDOM_BYTES);
+  #at = BATCH * RANDOM_BYTES;
+  #time = -1;
+  #counter = 0;
+  #prefix = "";
+
+  constructor(options: { fill?: (bytes: Uint8Array<ArrayBuffer>) => void } = {}) {
+    this.#fill = options.fill ?? ((bytes) => crypto.getRandomValues(bytes));
+  }
+
+  /** The next id at `now` (Unix ms). */
+  next(now: number): string {
+    if (now > this.#time) this.#begin(now);
+    else if (++this.#counter >= COUNTER_LIMIT) this.#begin(this.#time + 1);
+    if (this.#at >= this.#random.length) {
+      this.#fill(this.#random);
+      this.#at = 0;
+    }
+    const bytes = this.#random;
+    const at = this.#at;
+    this.#at += RANDOM_BYTES;
+    const counter = this.#counter;
+    return this.#prefix + HEX[0x70 | (counter >> 8)] + HEX[counter & 0xff] + "-" +
+      HEX[0x80 | (bytes[at]! & 0x3f)] + HEX[bytes[at + 1]!] + "-" + HEX[bytes[at + 2]!] +
+      HEX[bytes[at + 3]!] +
+      HEX[bytes[at + 4]!] + HEX[bytes[at + 5]!] + HEX[bytes[at + 6]!] + HEX[bytes[at + 7]!];
+  }
+
+  /** `count` ids as ASCII, end to end: for those who store bytes. One random fill, and no string. */
+  bytes(count: number, now: number): Uint8Array<ArrayBuffer> {
+    const ids = new Uint8Array(count * OWN_ID_BYTES);
+    const random = new Uint8Array(count * RANDOM_BYTES);
+    for (let from = 0; from < random.length; from += LARGEST_FILL) {
+      this.#fill(random.subarray(from, from + LARGEST_FILL));
+    }
+    let shown = -1;
+    for (let i = 0; i < count; i++) {
+      if (now > this.#time) this.#begin(now);
+      else if (++this.#counter >= COUNTER_LIMIT) this.#begin(this.#time + 1);
+      const at = i * OWN_ID_BYTES;
+      if (shown === this.#time) ids.copyWithin(at, at - OWN_ID_BYTES, at);
+      else {
+        for (let c = 0; c < this.#prefix.length; c++) ids[at + c] = this.#prefix.charCodeAt(c);
+        shown = this.#time;
+      }
+      writeTail(ids, { at: at + this.#prefix.length, counter: this.#counter, random, from: i * 8 });
+    }
+    return ids;
+  }
+
+  /** Several at once. */
+  many(count: number, now: number): string[] {
+    return Array.from({ length: count }, () => this.next(now));
+  }
+
+  #begin(time: number): void {
+    this.#time = time;
+    this.#counter = 0;
+    const hex = time.toString(16).padStart(12, "0");
+    this.#prefix = `${hex.slice(0, 8)}-${hex.slice(8)}-`;
+  }
+}
+
+/** What follows the time in an id: version and counter, variant and random bits. */
+function writeTail(
+  ids: Uint8Array,
+  tail: { at: number; counter: number; random: Uint8Array; from: number },
+): void {
+  const { random, from, counter } = tail;
+  let at = writeHex(ids, tail.at, 0x70 | (counter >> 8));
+  at = writeHex(ids, at, counter & 0xff);
+  ids[at++] = DASH;
+  at = writeHex(ids, at, 0x80 | (random[from]! & 0x3f));
+  at = writeHex(ids, at, random[from + 1]!);
+  ids[at++] = DASH;
+  for (let i = 2; i < RANDOM_BYTES; i++) at = writeHex(ids, at, random[from + i]!);
+}
+
+function writeHex(ids: Uint8Array, at: number, byte: number): number {
+  ids[at] = DIGITS[byte >> 4]!;
+  ids[at + 1] = DIGITS[byte & 15]!;
+  return at + 2;
+}
+
+/** The Unix ms in a UUIDv7; undefined for any other id. */
+export function timeOfId(id: string): number | undefined {
+  const found = /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.exec(
+    id,
+  );
+  return found ? parseInt(found[1]! + found[2]!, 16) : undefined;
+}

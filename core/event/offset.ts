@@ -1,0 +1,79 @@
+/** Offsets: where to begin or end, as people write it. */
+import { parseDuration } from "../base/units.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+import type { TopicHead } from "../store/store.ts";
+
+/** A parsed offset. */
+export type Offset =
+  | { kind: "start" }
+  | { kind: "end" }
+  | { kind: "seq"; seq: number }
+  /** The last `count` events. */
+  | { kind: "last"; count: number }
+  /** A moment, Unix ms. */
+  | { kind: "time"; at: number }
+  /** That long before now, ms. */
+  | { kind: "ago"; ms: number };
+
+/** Reads `start`, `end`, a seq, `-N`, `@2026-11-23T10:00:00Z`, `@-1h`. Throws `InvalidArgumentError`. */
+export function parseOffset(text: string): Offset {
+  if (text === "start" || text === "end") return { kind: text };
+  if (/^\d{1,15}$/.test(text)) return { kind: "seq", seq: Number(text) };
+  if (/^-\d{1,15}$/.test(text)) return { kind: "last", count: Number(text.slice(1)) };
+  if (text.startsWith("@-")) return { kind: "ago", ms: parseDuration(text.slice(2), "a time ago") };
+  if (text.startsWith("@")) {
+    const at = parseTime(text.slice(1));
+    if (at !== undefined) return { kind: "time", at };
+  }
+  throw new InvalidArgumentError(`not an offset: ${JSON.stringify(text.slice(0, 80))}`, {
+    details: { offset: text.slice(0, 80) },
+    hint: "an offset is start, end, a seq, -N (the last N), @2026-11-23T10:00:00Z or @-1h",
+  });
+}
+
+/** A date of ISO 8601; without a time zone it is UTC. A bare number is Unix ms. */
+function parseTime(text: string): number | undefined {
+  if (/^\d{12,14}$/.test(text)) return Number(text);
+  if (
+    !/^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text)
+  ) return undefined;
+  // Date.parse makes the 31st of February the 3rd of March.
+  const day = text.slice(0, 10);
+  const midnight = Date.parse(day);
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
+  const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) || !/[T ]/.test(text) ? text : `${text}Z`;
+  const at = Date.parse(zoned.replace(" ", "T"));
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/** What an offset needs to know. */
+export interface OffsetView {
+  head: Pick<TopicHead, "firstSeq" | "lastSeq">;
+  /** The lowest seq whose timestamp is at or after a moment; `lastSeq + 1` if there is none. */
+  seekTime(timestamp: number): number;
+  /** Unix ms. */
+  now: number;
+}
+
+/** The first seq to read. `end` is behind the last. A seq that retention took is moved up to what is there. */
+export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetView): number {
+  switch (offset.kind) {
+    case "start":
+      return head.firstSeq;
+    case "end":
+      return head.lastSeq + 1;
+    case "seq":
+      return Math.max(offset.seq, head.firstSeq);
+    case "last":
+      return Math.max(head.firstSeq, head.lastSeq - offset.count + 1);
+    case "time":
+      return seekTime(offset.at);
+    case "ago":
+      return seekTime(now - offset.ms);
+  }
+}
+
+/** True for an offset that means something on any topic: what a pattern may seek to. */
+export function isTopicless(offset: Offset): boolean {
+  return offset.kind !== "seq" && offset.kind !== "last";
+}

@@ -1,0 +1,172 @@
+/** Topic names, patterns and options. */
+import { InvalidArgumentError } from "../base/errors.ts";
+import { type Durability, parseDurability } from "./durability.ts";
+import type { StoreKind } from "../store/routed_store.ts";
+
+/** What a topic asks of the payloads that come in. */
+export type SchemaMode = "off" | "validate" | "require";
+
+/** A topic's options, every one settled. */
+export interface TopicOptions {
+  /** False: nothing is stored, and only the subscriptions that are there now are reached. */
+  persistent: boolean;
+  /** Milliseconds; 0 means no limit. */
+  retentionPeriod: number;
+  /** 0 means no limit. */
+  maxEvents: number;
+  /** Bytes of payloads and metadata; 0 means no limit. */
+  maxBytes: number;
+  /** What is asked of payloads: nothing (`off`), that they follow the schema where one exists (`validate`), or that one exists too (`require`). */
+  schema: SchemaMode;
+  /** Where its events live, for good; `default`: where the broker's do. */
+  store: StoreKind | "default";
+  /** When it is acknowledged; `default`: as the broker was told. */
+  durability: Durability | "default";
+}
+
+/** What a topic has that nobody said anything about. */
+export const defaultTopicOptions: Readonly<TopicOptions> = {
+  persistent: true,
+  retentionPeriod: 0,
+  maxEvents: 0,
+  maxBytes: 0,
+  schema: "validate",
+  store: "default",
+  durability: "default",
+};
+
+const LONGEST = 128;
+
+/** The name, or an `InvalidArgumentError` (`topic/invalid-name`) that says what is wrong with it. */
+export function assertTopicName(name: string): string {
+  return assertName(name, { what: "topic", code: "topic/invalid-name" });
+}
+
+/** The same rule for the names of subscriptions. */
+export function assertSubscriptionName(name: string): string {
+  return assertName(name, { what: "subscription", code: "subscription/invalid-name" });
+}
+
+function assertName(name: string, kind: { what: string; code: string }): string {
+  const fault = nameFault(name);
+  if (fault === undefined) return name;
+  throw new InvalidArgumentError(`the ${kind.what} name ${quote(name)} ${fault}`, {
+    code: kind.code,
+    hint: "a name is 1 to 128 of A-Z a-z 0-9 . _ -",
+    details: { name },
+  });
+}
+
+function nameFault(name: string): string | undefined {
+  if (name === "") return "is empty";
+  if (name === "." || name === "..") return "is reserved";
+  if (name.length > LONGEST) return `has ${name.length} characters, and ${LONGEST} is the most`;
+  const bad = /[^A-Za-z0-9._-]/u.exec(name);
+  return bad ? `has ${quote(bad[0])} at character ${bad.index + 1}` : undefined;
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > LONGEST ? `${text.slice(0, 40)}…` : text);
+}
+
+/** True for a pattern: a name with `*` (one dot-segment) or `**` (one or more). */
+export function isPattern(text: string): boolean {
+  return text.includes("*");
+}
+
+/** The pattern or name, or an `InvalidArgumentError` (`topic/invalid-pattern`). */
+export function assertTopicPattern(text: string): string {
+  if (!isPattern(text)) return assertTopicName(text);
+  const bad = text.split(".").find((segment) => !/^(?:\*\*?|[A-Za-z0-9_-]+)$/.test(segment));
+  if (bad === undefined && text.length <= LONGEST) return text;
+  throw new InvalidArgumentError(
+    bad === undefined
+      ? `the pattern has ${text.length} characters, and ${LONGEST} is the most`
+      : `the pattern ${quote(text)} has a segment ${quote(bad)}`,
+    {
+      code: "topic/invalid-pattern",
+      hint:
+        "between dots stands a name, * for any one segment, or ** for one or more: orders.*, **.failed",
+      details: { pattern: text },
+    },
+  );
+}
+
+/** What tells whether a topic matches the pattern (a plain name matches itself). */
+export function compilePattern(pattern: string): (topic: string) => boolean {
+  assertTopicPattern(pattern);
+  if (!isPattern(pattern)) return (topic) => topic === pattern;
+  const segments = pattern.split(".");
+  return (topic) => matchSegments(segments, topic.split("."));
+}
+
+/** Greedy with one step back to the last `**`: linear in the topic for each `**`. */
+function matchSegments(pattern: readonly string[], topic: readonly string[]): boolean {
+  let p = 0;
+  let t = 0;
+  let back: { p: number; t: number } | undefined;
+  while (t < topic.length) {
+    const segment = pattern[p];
+    if (segment === "**") {
+      back = { p, t: t + 1 };
+      p++;
+      t++;
+    } else if (segment !== undefined && (segment === "*" || segment === topic[t])) {
+      p++;
+      t++;
+    } else if (back) {
+      p = back.p + 1;
+      t = ++back.t;
+    } else {
+      return false;
+    }
+  }
+  return p === pattern.length;
+}
+
+/** Checks options that came from outside: each field's error names the field. Unknown fields are refused. */
+export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new InvalidArgumentError("topic options are a JSON object");
+  }
+  for (const [field, value] of Object.entries(given)) checkOption(field, value);
+  const options = given as Partial<TopicOptions>;
+  const { durability } = options;
+  // As this is kept and shown: in ms already.
+  const settled = durability === "default" || /^interval:[1-9]\d{0,14}$/.test(durability ?? "");
+  if (durability === undefined || settled) return options;
+  return { ...options, durability: parseDurability(durability) };
+}
+
+function checkOption(field: string, value: unknown): void {
+  const fault = optionFault(field, value);
+  if (fault === undefined) return;
+  throw new InvalidArgumentError(`${field} ${fault}`, { details: { field } });
+}
+
+function optionFault(field: string, value: unknown): string | undefined {
+  switch (field) {
+    case "persistent":
+      return typeof value === "boolean" ? undefined : "is true or false";
+    case "schema":
+      return value === "off" || value === "validate" || value === "require"
+        ? undefined
+        : "is off, validate or require";
+    case "store":
+      return ["default", "sqlite", "file", "memory"].includes(value as string)
+        ? undefined
+        : "is sqlite, file or memory";
+    case "durability":
+      return typeof value === "string" ? undefined : "is always, os or interval:DURATION";
+    case "retentionPeriod":
+    case "maxEvents":
+    case "maxBytes":
+      return Number.isSafeInteger(value) && (value as number) >= 0
+        ? undefined
+        : `is a whole number from 0 (no limit), not ${JSON.stringify(value)}`;
+    default:
+      return `is not an option of a topic: those are ${
+        Object.keys(defaultTopicOptions).join(", ")
+      }`;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * `--where`: CEL (https://cel.dev) over `event` and `payload`. A missing field makes the event not match. JSON has one kind of
+ * number, so ints and doubles mix here; `matches()` runs on a linear-time engine, because strangers write patterns. An event
+ * that would cost more than a bounded number of steps to decide matches: a reader may then see one too many, none is missed.
+ */
+import type { EvaluationError, ParseError } from "@marcbachmann/cel-js";
+import type { RE2JS } from "re2js";
+import { Budget } from "./step_budget.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+import type { Event } from "../event/event.ts";
+import { fieldsOf } from "./fields.ts";
+import { guard, LINEAR_MATCHES } from "./guard.ts";
+
+/** Decides whether an event is wanted. */
+export interface Filter {
+  (event: Event): boolean;
+  /** All that it looks at, as paths from the event; absent: it may look at anything. */
+  readonly fields?: readonly (readonly string[])[];
+}
+
+/** The longest expression, in characters. */
+const LONGEST = 4096;
+/** What an expression may be made of: enough for a person, too little for a bomb. */
+const LIMITS = { maxAstNodes: 500, maxDepth: 64 };
+/** What an event may cost: a loop over a payload of the largest size, but not one inside the other. */
+const MAX_STEPS = 250_000;
+/** The instructions of a pattern's program. */
+const MAX_PATTERN = 10_000;
+const LONGEST_PATTERN = 2000;
+const HINT = `for example: payload.amount > 7 && event.type == "order.created"`;
+
+type Compile = (expression: string) => Filter;
+let engine: Promise<Compile> | undefined;
+
+/** Reads an expression. Throws `InvalidArgumentError` (`filter/invalid`) that says where it is wrong. */
+export async function compileFilter(expression: string): Promise<Filter> {
+  if (expression.length > LONGEST) {
+    throw invalid(`has ${expression.length} characters, and ${LONGEST} is the most`);
+  }
+  engine ??= loadEngine();
+  return (await engine)(expression);
+}
+
+async function loadEngine(): Promise<Compile> {
+  const [
+    { Environment, EvaluationError, ParseError, TypeError: CelTypeError },
+    { RE2JS, RE2JSException },
+  ] = await Promise.all([
+    import("@marcbachmann/cel-js"),
+    import("re2js"),
+  ]);
+  const environment = new Environment({ unlistedVariablesAreDyn: false, limits: LIMITS });
+  environment.registerVariable("event", "dyn").registerVariable("payload", "dyn");
+  mixNumbers(environment);
+  /** Undefined for what is no pattern: a computed one then matches nothing. */
+  const compilePattern = (pattern: string) => {
+    if (pattern.length > LONGEST_PATTERN) return undefined;
+    try {
+      const compiled = RE2JS.compile(pattern);
+      return compiled.programSize() > MAX_PATTERN ? undefined : compiled;
+    } catch (error) {
+      if (error instanceof RE2JSException) return undefined;
+      throw error;
+    }
+  };
+  const patterns = new Map<string, RE2JS | undefined>();
+  /** Of the filter that runs: one at a time. */
+  let budget = new Budget(MAX_STEPS);
+  environment.registerFunction(
+    `string.${LINEAR_MATCHES}(string): bool`,
+    (text: string, pattern: string) => {
+      let compiled = patterns.get(pattern);
+      if (!patterns.has(pattern)) {
+        // A pattern may be computed from each payload: what is kept of them is bounded.
+        if (patterns.size >= 100) patterns.clear();
+        patterns.set(pattern, compiled = compilePattern(pattern));
+      }
+      if (!compiled || !budget.spendOnPattern(compiled.programSize(), text.length)) return false;
+      return compiled.matcher(text).find();
+    },
+  );
+  return (expression) => {
+    const program = prepare(expression, () => environment.parse(expression));
+    const own = new Budget(MAX_STEPS);
+    for (const pattern of guard(program.ast, own)) {
+      if (!compilePattern(pattern)) {
+        throw invalid(`has a pattern that is not one, or too large: ${JSON.stringify(pattern)}`, {
+          expression,
+        });
+      }
+    }
+    const checked = program.check?.();
+    if (checked && !checked.valid) throw asInvalid(checked.error, expression);
+    const decide = (event: Event) => {
+      budget = own;
+      budget.refill();
+      try {
+        return program({ event, payload: event.payload }) === true || budget.isSpent;
+      } catch (error) {
+        if (budget.isSpent) return true;
+        if (error instanceof EvaluationError || error instanceof CelTypeError) return false; // a missing field: no match
+        throw error;
+      }
+    };
+    const fields = fieldsOf(program.ast);
+    return fields ? Object.assign(decide, { fields }) : decide;
+  };
+
+  function prepare<T>(expression: string, parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      if (error instanceof ParseError || error instanceof CelTypeError) {
+        throw asInvalid(error, expression);
+      }
+      throw error;
+    }
+  }
+}
+
+const ARITHMETIC: Record<string, (a: number, b: number) => number> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  "%": (a, b) => a % b,
+};
+
+interface Operators {
+  registerOperator(signature: string, handler: (a: unknown, b: unknown) => unknown): unknown;
+}
+
+/** Numbers of a payload are doubles, numbers in an expression ints: both are numbers to who writes it. */
+function mixNumbers(environment: Operators): void {
+  for (const [operator, apply] of Object.entries(ARITHMETIC)) {
+    for (const signature of [`double ${operator} int`, `int ${operator} double`]) {
+      environment.registerOperator(signature, (a, b) => apply(Number(a), Number(b)));
+    }
+  }
+  environment.registerOperator("double % double", (a, b) => Number(a) % Number(b));
+}
+
+function asInvalid(
+  error: EvaluationError | ParseError | Error | undefined,
+  expression: string,
+): InvalidArgumentError {
+  const message = (error?.message ?? "it does not type-check").replaceAll(
+    LINEAR_MATCHES,
+    "matches",
+  );
+  return invalid(`is not valid: ${message.split("\n")[0]}`, {
+    cause: error,
+    column: columnOf(message),
+    expression,
+  });
+}
+
+/** The library draws a caret below the fault. */
+function columnOf(message: string): number | undefined {
+  const [, source, pointer] = /\n(>\s*\d+ \| ).*\n( *)\^/.exec(message) ?? [];
+  return source === undefined || pointer === undefined
+    ? undefined
+    : pointer.length - source.length + 1;
+}
+
+function invalid(
+  fault: string,
+  about: { cause?: unknown; column?: number | undefined; expression?: string } = {},
+): InvalidArgumentError {
+  const where = about.column === undefined ? "" : ` at column ${about.column}`;
+  return new InvalidArgumentError(`the filter ${fault}${where}`, {
+    code: "filter/invalid",
+    hint: HINT,
+    cause: about.cause,
+    details: {
+      ...(about.expression === undefined ? {} : { expression: about.expression }),
+      ...(about.column === undefined ? {} : { column: about.column }),
+    },
+  });
+}

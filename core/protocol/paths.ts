@@ -1,0 +1,116 @@
+/** Where things are: the data dir, the socket and the config file, after the XDG base directory specification. */
+import { InvalidArgumentError, SocketError } from "../base/errors.ts";
+
+/** The three places that client and daemon must agree on. */
+export interface Paths {
+  dataDir: string;
+  socket: string;
+  config: string;
+}
+
+/** The longest path that the kernel binds: `sun_path` has 108 bytes, one of them a NUL (unix(7)). */
+export const MAX_SOCKET_PATH = 107;
+
+/**
+ * Finds the places from the environment. Throws `SocketError` when `EVS_SOCKET` itself is too long, and
+ * `InvalidArgumentError` where nothing says where the data dir is.
+ */
+export function resolvePaths(env: (name: string) => string | undefined): Paths {
+  const set = (name: string) => env(name) || undefined;
+  if (!["HOME", "EVS_DATA_DIR", "XDG_DATA_HOME", "EVS_SOCKET"].some(set)) {
+    throw new InvalidArgumentError("HOME is not set, so nothing says where the data dir is", {
+      code: "datadir/unknown",
+      hint: "set EVS_DATA_DIR, as in: EVS_DATA_DIR=/var/lib/evs evs daemon start",
+    });
+  }
+  const home = set("HOME") ?? "/";
+  const dataDir = absolute(
+    set("EVS_DATA_DIR") ?? `${set("XDG_DATA_HOME") ?? `${home}/.local/share`}/evs`,
+  );
+  const config = absolute(
+    set("EVS_CONFIG") ?? `${set("XDG_CONFIG_HOME") ?? `${home}/.config`}/evs/config.toml`,
+  );
+  const given = set("EVS_SOCKET");
+  if (given !== undefined) return { dataDir, config, socket: assertSocketLength(absolute(given)) };
+  const runtime = set("XDG_RUNTIME_DIR");
+  // A data dir of one's own has a socket of its own: two of them never meet at one socket.
+  const derived = runtime === undefined || set("EVS_DATA_DIR") !== undefined
+    ? `${dataDir}/evs.sock`
+    : `${absolute(runtime)}/evs/evs.sock`;
+  return {
+    dataDir,
+    config,
+    socket: byteLength(derived) <= MAX_SOCKET_PATH ? derived : shortSocket(derived, set),
+  };
+}
+
+/** The path, or an error in words. */
+export function assertSocketLength(path: string): string {
+  const bytes = byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH) return path;
+  throw new SocketError(
+    "socket/too-long",
+    `the socket path has ${bytes} bytes, and the kernel takes ${MAX_SOCKET_PATH}: ${path}`,
+    {
+      hint: "set EVS_SOCKET to a shorter path, or leave it unset: a short one is then found",
+    },
+  );
+}
+
+/** A path of fixed length that stands for one that is too long, in a folder of this user's own. */
+function shortSocket(path: string, env: (name: string) => string | undefined): string {
+  const runtime = env("XDG_RUNTIME_DIR");
+  const folder = runtime !== undefined && byteLength(runtime) < 60
+    ? `${runtime}/evs`
+    : `/tmp/evs-${Deno.uid()}`;
+  return `${folder}/${fnv1a(path)}.sock`;
+}
+
+/** FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/): a name, not a secret. */
+function fnv1a(text: string): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & 0xffffffffffffffffn;
+  }
+  return hash.toString(16).padStart(16, "0");
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
+function absolute(path: string): string {
+  const whole = path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+  const parts: string[] = [];
+  for (const part of whole.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part === "..") parts.pop();
+    else parts.push(part);
+  }
+  return `/${parts.join("/")}`;
+}
+
+/** The folder that holds a path. */
+export function folderOf(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf("/")));
+}
+
+/**
+ * The paths, and behind them the real one of each that leads through a symbolic link, as a home folder often does. Deno holds
+ * a name against a grant as it is written, but what is asked of an open file as it really is; so a daemon needs both.
+ */
+export function withRealPaths(paths: readonly string[]): string[] {
+  return [...new Set([...paths, ...paths.map(realPath)])];
+}
+
+/** What is there of the path without links, the rest as it is. A path that may not be looked at stays as it is. */
+function realPath(path: string): string {
+  for (let there = path;; there = folderOf(there)) {
+    try {
+      const real = Deno.realPathSync(there);
+      return (real === "/" ? "" : real) + path.slice(there === "/" ? 0 : there.length);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || there === "/") return path;
+    }
+  }
+}

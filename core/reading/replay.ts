@@ -1,0 +1,214 @@
+/**
+ * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then topic, then seq. Nothing
+ * is held open between two pages, so a reader may take as long as it likes.
+ */
+import { type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
+import type { Filter } from "../filter/filter.ts";
+import { lineFilter } from "./line_filter.ts";
+import { concat } from "../base/bytes.ts";
+import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
+
+/** The events of one topic to read: both ends inclusive. */
+export interface Range {
+  topic: string;
+  from: number;
+  to: number;
+}
+
+/** Which of them, and how many. */
+export interface Selection {
+  types?: readonly string[];
+  /** Decides on what an event says; the costly way. */
+  filter?: Filter;
+}
+
+/** Turns events into what is sent. Absent: wire lines, which a store may build faster by itself. */
+export type Render = (events: readonly StoredEvent[]) => Uint8Array;
+
+/** Events looked at in one step; what one step may cost the others. */
+const PAGE = 1024;
+/** The same where nothing is looked at: a store hands out its lines as they lie, and their bytes end a page. */
+const PAGE_OF_LINES = 4096;
+/** The least that a topic gets when many are merged. */
+const SMALLEST_PAGE = 16;
+
+/** Reads the ranges as bytes, a page at a time. */
+export function* replay(
+  store: JournalStore,
+  query: Selection & { ranges: readonly Range[]; limit?: number; render?: Render },
+): Generator<Uint8Array, void, undefined> {
+  const { ranges, render } = query;
+  const only = ranges[0];
+  if (ranges.length === 1 && only && !render && query.limit === undefined) {
+    yield* rawLines(store, only, query);
+    return;
+  }
+  const print = render ?? linesOf;
+  let left = query.limit ?? Infinity;
+  for (const page of merged(store, query)) {
+    if (left <= 0) return;
+    const events = page.slice(0, left);
+    left -= events.length;
+    yield events.length > 0 ? print(events) : EMPTY;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+/** Wire lines of events. */
+export function linesOf(events: readonly StoredEvent[]): Uint8Array {
+  return events.length === 0 ? EMPTY : concat(events.map(toWireLine));
+}
+
+/** Keeps the events that the filter wants. */
+export function select(events: StoredEvent[], filter: Selection["filter"]): StoredEvent[] {
+  return filter ? events.filter((event) => filter(toEvent(event))) : events;
+}
+
+function* rawLines(
+  store: JournalStore,
+  range: Range,
+  { types, filter }: Selection,
+): Generator<Uint8Array, void, undefined> {
+  const keep = filter && lineFilter(filter);
+  const limit = types || filter ? PAGE : PAGE_OF_LINES;
+  let from = range.from;
+  while (from <= range.to) {
+    const page = store.readLines(range.topic, { from, to: range.to, limit, types });
+    from = page.next;
+    yield keep ? keep(page.bytes) : page.bytes;
+  }
+}
+
+/** Pages of events in merged order. A page may be empty: a pause in which others get their turn. */
+function* merged(
+  store: JournalStore,
+  query: Selection & { ranges: readonly Range[] },
+): Generator<StoredEvent[], void, undefined> {
+  const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, query.ranges.length)));
+  const cursors = query.ranges.map((range) => new Cursor(store, range, { ...query, limit }));
+  const live = [];
+  for (const cursor of cursors) {
+    while (!cursor.load()) yield [];
+    if (cursor.head) live.push(cursor);
+  }
+  let out: StoredEvent[] = [];
+  let bytes = 0;
+  while (live.length > 0) {
+    let first = 0;
+    for (let i = 1; i < live.length; i++) {
+      if (compareEvents(live[i]!.head!, live[first]!.head!) < 0) first = i;
+    }
+    const cursor = live[first]!;
+    const event = cursor.take();
+    out.push(event);
+    bytes += event.payload.length;
+    if (out.length >= PAGE || bytes >= PAGE_BYTES) {
+      yield out;
+      out = [];
+      bytes = 0;
+    }
+    if (cursor.head) continue;
+    while (!cursor.load()) {
+      yield out;
+      out = [];
+      bytes = 0;
+    }
+    if (!cursor.head) live.splice(first, 1);
+  }
+  yield out;
+}
+
+/** Where an event stands among those of all topics. */
+export type Place = Pick<StoredEvent, "timestamp" | "topic" | "seq">;
+
+/** The order of a merged replay. */
+export function compareEvents(a: Place, b: Place): number {
+  return a.timestamp - b.timestamp ||
+    (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.seq - b.seq);
+}
+
+/** One topic's place in a merge. */
+class Cursor {
+  readonly #store: JournalStore;
+  readonly #range: Range;
+  readonly #query: Selection & { limit: number };
+  #next: number;
+  #page: StoredEvent[] = [];
+  #at = 0;
+
+  constructor(store: JournalStore, range: Range, query: Selection & { limit: number }) {
+    this.#store = store;
+    this.#range = range;
+    this.#query = query;
+    this.#next = range.from;
+  }
+
+  get head(): StoredEvent | undefined {
+    return this.#page[this.#at];
+  }
+
+  take(): StoredEvent {
+    return this.#page[this.#at++]!;
+  }
+
+  /** Reads one page; false when there may be more but this page had nothing that was asked for. */
+  load(): boolean {
+    if (this.#next > this.#range.to) return true;
+    const { limit, types, filter } = this.#query;
+    const page = this.#store.readPage(this.#range.topic, {
+      from: this.#next,
+      to: this.#range.to,
+      limit,
+      types,
+    });
+    this.#next = page.next;
+    this.#page = select(page.events, filter);
+    this.#at = 0;
+    return this.#page.length > 0 || this.#next > this.#range.to;
+  }
+}
+
+/** The ranges that hold the last `count` events that are selected, counted over all topics together. */
+export function* lastOf(
+  store: JournalStore,
+  query: Selection & { topics: readonly string[]; count: number },
+): Generator<undefined, Range[], undefined> {
+  const selects = query.types !== undefined || query.filter !== undefined;
+  const [only] = query.topics;
+  if (only !== undefined && query.topics.length === 1 && !selects) {
+    const { firstSeq, lastSeq } = store.head(only);
+    return [{ topic: only, from: Math.max(firstSeq, lastSeq - query.count + 1), to: lastSeq }];
+  }
+  const found: Place[] = [];
+  for (const topic of query.topics) {
+    const { firstSeq, lastSeq } = store.head(topic);
+    let left = query.count;
+    for (let to = lastSeq; to >= firstSeq && left > 0;) {
+      // Without a selection exactly what is wanted is read.
+      const span = selects ? PAGE : Math.min(PAGE, left);
+      const from = Math.max(firstSeq, to - span + 1);
+      const places: Place[] = [];
+      for (let at = from; at <= to;) {
+        const page = store.readPage(topic, { from: at, to, limit: span, types: query.types });
+        // Only where they stand: the events themselves may be large, and the count is the client's.
+        for (const { timestamp, seq } of select(page.events, query.filter)) {
+          places.push({ timestamp, topic, seq });
+        }
+        at = page.next;
+        yield undefined;
+      }
+      const last = places.slice(-left);
+      for (const place of last) found.push(place);
+      left -= last.length;
+      to = from - 1;
+    }
+  }
+  const kept = found.sort(compareEvents).slice(-query.count);
+  return query.topics.map((topic) => {
+    const { lastSeq } = store.head(topic);
+    const seqs = kept.filter((event) => event.topic === topic).map((event) => event.seq);
+    const from = seqs.length > 0 ? seqs.reduce((a, b) => Math.min(a, b)) : lastSeq + 1;
+    return { topic, from, to: lastSeq };
+  });
+}

@@ -1,0 +1,125 @@
+/**
+ * A store that a user wrote with three methods, as the broker needs it. Sequence numbers live as long as the process, and
+ * the latest events are kept in memory so that subscriptions can be fed: they are live only.
+ */
+import { CannotStoreError, UnsupportedError } from "../base/errors.ts";
+import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
+import { MemoryEventStore } from "./memory.ts";
+import { eventsOf, type StoreRequest } from "./pack.ts";
+import type {
+  AppendOutcome,
+  EventQuery,
+  EventStore,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "./store.ts";
+
+/** Events of a topic that are kept for subscriptions that are behind; older ones count as missed. */
+const KEPT = 100_000;
+
+/** A {@link JournalStore} over three methods; see the head of this file. */
+export class ThreeMethodStore implements JournalStore {
+  /** Where the user keeps them has no name of ours. */
+  readonly kind = undefined;
+  readonly durable = true;
+  readonly #store: EventStore;
+  readonly #recent = new MemoryEventStore({ dedupWindow: 0 });
+
+  constructor(store: EventStore) {
+    this.#store = store;
+  }
+
+  async append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+    const outcomes: AppendOutcome[] = [];
+    for (const request of requests) outcomes.push(await this.#appendOne(request));
+    return outcomes;
+  }
+
+  async #appendOne(request: StoreRequest): Promise<AppendOutcome> {
+    const events = eventsOf(request);
+    if (request.expected !== undefined && request.expected !== "any") {
+      throw new UnsupportedError("a store with three methods cannot check what is expected", {
+        hint: "publish without `expected`, or use a store that assigns sequence numbers",
+      });
+    }
+    let seq = this.#recent.head(request.topic).lastSeq;
+    for (const event of events) {
+      const stored: StoredEvent = { ...event, topic: request.topic, seq: ++seq };
+      try {
+        await this.#store.saveEvent(toEvent(stored));
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        throw new CannotStoreError(`the event store refused the event: ${why}`, { cause });
+      }
+      await this.#recent.append([{ topic: request.topic, events: [event] }]);
+    }
+    if (seq - this.#recent.head(request.topic).firstSeq >= KEPT) {
+      await this.#recent.truncate(request.topic, seq - KEPT + 1);
+    }
+    const count = events.length;
+    return {
+      ok: true,
+      count,
+      firstSeq: count > 0 ? seq - count + 1 : 0,
+      lastSeq: count > 0 ? seq : 0,
+      duplicates: [],
+    };
+  }
+
+  head(topic: string): TopicHead {
+    return this.#recent.head(topic);
+  }
+
+  topics(): string[] {
+    return this.#recent.topics();
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#recent.readPage(topic, query);
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#recent.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#recent.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#recent.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#recent.seekBytes(topic, maxBytes);
+  }
+
+  truncate(topic: string, seq: number): Promise<number> {
+    return this.#recent.truncate(topic, seq);
+  }
+
+  removeTopic(topic: string): Promise<void> {
+    return this.#recent.removeTopic(topic);
+  }
+
+  saveEvent(event: Event): Promise<void> {
+    return this.#store.saveEvent(event);
+  }
+
+  getEvents(topic: string, options?: EventQuery): Promise<Event[]> {
+    return this.#store.getEvents(topic, options);
+  }
+
+  /** Retention by age reaches the user's store too. */
+  async deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    await this.#recent.deleteEvents(topic, beforeTimestamp);
+    return await this.#store.deleteEvents(topic, beforeTimestamp);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

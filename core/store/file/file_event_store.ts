@@ -1,0 +1,380 @@
+/**
+ * Events in files: per topic one folder of append-only segments in the wire format, so that `jq` and `grep` read them and
+ * an unfiltered replay copies bytes. How they lie is in file/layout.ts, how they are vouched for in file/block.ts, what a
+ * crash may leave in file/recovery.ts.
+ *
+ * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts), an application may run it where it is.
+ */
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
+import { type DedupWindow, eventsToSave } from "../append.ts";
+import type { Damage, Found } from "../damage.ts";
+import { Accepted } from "./accepted.ts";
+import { type Disk, systemDisk } from "./disk.ts";
+import { LateSync } from "./late_sync.ts";
+import { type OpenedStore, openStore } from "./open_store.ts";
+import { DamageLog } from "./damage_log.ts";
+import { FileReader } from "./reader.ts";
+import { SegmentCache } from "./segment_cache.ts";
+import type { SegmentLimits, TopicWriter, WriterContext } from "./topic_writer.ts";
+import { Topics } from "./topics.ts";
+import { Turns } from "./turns.ts";
+import type { TopicChange, TopicView } from "./view.ts";
+import type { PackedViews } from "./view_table.ts";
+import type { StoreRequest } from "../pack.ts";
+import { LineRooms } from "../packed_lines.ts";
+import { type Durability, intervalOf } from "../../event/durability.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "../store.ts";
+
+/** How a {@link FileEventStore} opens its folder. */
+export interface FileStoreOptions extends DedupWindow {
+  /** Default `always`: an append resolves when it survives a power cut. */
+  durability?: Durability;
+  /** When a segment is full: default 128 MiB or a day. */
+  segments?: Partial<SegmentLimits>;
+  /** Default: the real one. */
+  clock?: Clock;
+  /** @internal */
+  disk?: Disk;
+  /**
+   * With more topics than that, a start takes the checkpoint's word for those that nobody wrote to: default 100.
+   * @internal
+   */
+  lookAtMost?: number;
+  /** Told what was mended at the start and what is damaged, in words. Default: nobody. */
+  onNote?: (note: string) => void;
+  /** Told of events that a read had to leave out, once for each block of them. */
+  onDamage?: (damage: Found) => void;
+  /** Told at once of a sync by timer (`interval`) that failed: the next append is told too, and may never come. */
+  onFailure?: (error: unknown) => void;
+}
+
+const DEFAULT_LIMITS: SegmentLimits = { maxBytes: 128 * 1024 * 1024, maxAge: 86_400_000 };
+/** Looking at a topic's folder takes some 0.3 ms. */
+const LOOK_AT_MOST = 100;
+/** Topics whose files are open. */
+const MOST_OPEN = 256;
+/** Topics of them whose files have a second descriptor, to be synced beside writes. */
+const MOST_BESIDE = 32;
+
+/**
+ * A {@link JournalStore} in a folder.
+ *
+ * ```ts
+ * import { EventBroker, FileEventStore } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker({ eventStore: new FileEventStore("./events") });
+ * ```
+ */
+export class FileEventStore implements JournalStore {
+  readonly kind = "file";
+  readonly durable: boolean;
+  readonly #dir: string;
+  readonly #clock: Clock;
+  readonly #durability: Durability;
+  readonly #cache: SegmentCache;
+  readonly #reader: FileReader;
+  readonly #context: WriterContext;
+  readonly #damage: DamageLog;
+  readonly #topics: Topics;
+  /** Topics whose files are open, in the order of their last use. */
+  readonly #open = new Set<TopicWriter>();
+  /** Those of them, or that were, that may be synced beside writes. */
+  readonly #beside = new Set<TopicWriter>();
+  readonly #late: LateSync;
+  readonly #lookAtMost: number;
+  readonly #onFailure: FileStoreOptions["onFailure"];
+  readonly #opened: OpenedStore;
+  readonly #turns: Turns;
+
+  /**
+   * Opens or creates the store in the folder `dir`. Throws `DataDirError` when somebody else has it, when it is of a newer
+   * format or not ours.
+   */
+  constructor(dir: string, options: FileStoreOptions = {}) {
+    const durability = options.durability ?? "always";
+    const disk = options.disk ?? systemDisk;
+    this.#durability = durability;
+    this.durable = durability === "always";
+    this.#dir = dir;
+    this.#turns = new Turns(dir);
+    this.#clock = options.clock ?? systemClock;
+    this.#onFailure = options.onFailure;
+    this.#late = new LateSync(this.#clock, (writers) => this.#flush(writers));
+    this.#damage = new DamageLog(this.#clock, new Accepted(disk, dir), options.onDamage);
+    this.#cache = new SegmentCache(disk, dir);
+    this.#reader = new FileReader(this.#cache, {
+      viewOf: (name) => this.view(name),
+      damage: this.#damage,
+    });
+    const now = this.#clock.now();
+    const lookAtMost = this.#lookAtMost = options.lookAtMost ?? LOOK_AT_MOST;
+    this.#opened = openStore(disk, dir, { now, lookAtMost });
+    this.#topics = new Topics(this.#opened.known);
+    this.#context = {
+      disk,
+      dir,
+      reader: this.#reader,
+      cache: this.#cache,
+      rooms: new LineRooms(),
+      limits: { ...DEFAULT_LIMITS, ...options.segments },
+      dedupWindow: options.dedupWindow ?? 86_400_000,
+      checkpoint: this.#opened.checkpoint,
+      onNote: (note) => options.onNote?.(note),
+    };
+    for (const opened of this.#opened.topics) this.#topics.add(this.#context, opened);
+    // Should it be killed, the next start need not look at them again.
+    if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
+    for (const note of this.#opened.notes) options.onNote?.(note);
+  }
+
+  /** Where the events are. */
+  get dir(): string {
+    return this.#dir;
+  }
+
+  /** What was mended when it was opened, in words; and what in the folder is not ours. */
+  get found(): { notes: readonly string[]; foreign: readonly string[] } {
+    return this.#opened;
+  }
+
+  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
+    return this.appendTelling(requests).then(({ outcomes }) => outcomes);
+  }
+
+  /**
+   * The same; tells what has become of the topics, for a reader in another thread. With `onWritten` what this object reads
+   * has the events before they are synced.
+   * @internal
+   */
+  async appendTelling(
+    requests: readonly StoreRequest[],
+    { durability = this.#durability, onWritten }: AppendOptions = {},
+  ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
+    const topics = new Set(requests.map(({ topic }) => topic)).size;
+    if (durability !== "always" || !onWritten || topics > MOST_BESIDE) {
+      return await this.#turns.take(() => this.#append(requests, durability));
+    }
+    const { synced, ...told } = await this.#turns.take(async () => {
+      const { outcomes, written } = await this.#write(requests, { beside: true });
+      const changes = written.map((writer) => writer.commit({ synced: false }));
+      const sync = () => Promise.all(written.map((writer) => writer.syncBeside()));
+      return { outcomes, changes, synced: this.#turns.syncBehind(sync) };
+    }, { beside: true });
+    onWritten();
+    await synced;
+    return told;
+  }
+
+  async #append(
+    requests: readonly StoreRequest[],
+    durability: Durability,
+  ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
+    const { outcomes, written } = await this.#write(requests);
+    const synced = durability === "always";
+    if (synced) await this.#turns.sync(() => Promise.all(written.map((writer) => writer.sync())));
+    const changes = written.map((writer) => writer.commit({ synced }));
+    const interval = intervalOf(durability);
+    if (interval !== undefined) this.#late.add(written, interval);
+    return { outcomes, changes };
+  }
+
+  /** Writes what the requests store; takes all of it back when that fails. `beside`: it will be synced beside the next. */
+  async #write(
+    requests: readonly StoreRequest[],
+    { beside = false }: { beside?: boolean } = {},
+  ): Promise<{ outcomes: AppendOutcome[]; written: TopicWriter[] }> {
+    const now = this.#clock.now();
+    const touched = new Set<TopicWriter>();
+    let outcomes: AppendOutcome[];
+    let written: TopicWriter[];
+    try {
+      outcomes = requests.map((request) => {
+        const writer = this.#topics.writerOf(this.#context, request.topic);
+        touched.add(writer);
+        return writer.take(request, now);
+      });
+      written = [...touched].filter((writer) => writer.hasPending);
+      // Files are closed only when no sync of them is under way.
+      const ready = written.every((writer) => this.#open.has(writer) && writer.isReady(now));
+      const fresh = beside ? written.filter((writer) => !this.#beside.has(writer)) : [];
+      const isFull = this.#beside.size + fresh.length > MOST_BESIDE;
+      if (!ready || isFull) await this.#turns.synced();
+      if (isFull) this.#closeBeside();
+      await this.#context.checkpoint.strikeOff(written.map(({ view }) => view.name));
+      for (const writer of written) this.#use(writer, now);
+      if (beside) this.#prepareBeside(written);
+      for (const writer of written) writer.write();
+    } catch (error) {
+      this.#takeBack(touched);
+      throw this.#turns.fault(error);
+    } finally {
+      this.#context.rooms.reset();
+    }
+    return { outcomes, written };
+  }
+
+  #prepareBeside(writers: readonly TopicWriter[]): void {
+    for (const writer of writers) {
+      this.#beside.add(writer);
+      writer.prepareBeside();
+    }
+  }
+
+  #closeBeside(): void {
+    for (const writer of this.#beside) writer.closeBeside();
+    this.#beside.clear();
+  }
+
+  /** Makes the files of a topic ready, and closes those that were not used for long. */
+  #use(writer: TopicWriter, now: number): void {
+    this.#open.delete(writer);
+    this.#open.add(writer);
+    writer.prepare(now);
+    for (const oldest of this.#open) {
+      if (this.#open.size <= MOST_OPEN) break;
+      if (oldest.hasPending) continue;
+      oldest.close();
+      this.#open.delete(oldest);
+    }
+  }
+
+  #takeBack(writers: Iterable<TopicWriter>): void {
+    for (const writer of writers) {
+      try {
+        writer.rollback();
+      } catch (error) {
+        // Something that nobody acknowledged stays at the end: only recovery may go on from there.
+        this.#turns.fail(error);
+      }
+    }
+  }
+
+  #flush(writers: readonly TopicWriter[]): void {
+    void this.#turns.take(() => {
+      try {
+        for (const writer of writers) writer.flush();
+      } catch (error) {
+        throw this.#turns.fail(error);
+      }
+    }).catch((error) => this.#onFailure?.(error)); // kept in `#turns`, too: the next append is told
+  }
+
+  damage(): readonly Damage[] {
+    return this.#damage.list();
+  }
+
+  acceptDamage(): void {
+    this.#damage.accept();
+  }
+
+  head(topic: string): TopicHead {
+    return this.#topics.head(topic);
+  }
+
+  /**
+   * All that is known of a topic without reading its events.
+   * @internal
+   */
+  view(topic: string): TopicView | undefined {
+    return this.#topics.view(topic);
+  }
+
+  /**
+   * The same of all topics.
+   * @internal
+   */
+  views(): PackedViews {
+    return this.#topics.pack();
+  }
+
+  topics(): string[] {
+    return this.#topics.used();
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  keepsLines(): boolean {
+    return true;
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  truncate(topic: string, seq: number): Promise<number> {
+    return this.#turns.take(() => {
+      const writer = this.#topics.writerOfKnown(this.#context, topic);
+      return writer ? this.#change(() => writer.truncate(seq, this.#clock.now())) : 0;
+    });
+  }
+
+  removeTopic(topic: string): Promise<void> {
+    return this.#turns.take(() => {
+      const writer = this.#topics.writerOfKnown(this.#context, topic);
+      if (writer) this.#change(() => writer.removeAll(this.#clock.now()));
+    });
+  }
+
+  #change<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw this.#turns.fault(error);
+    }
+  }
+
+  /** Stores one event; its `seq` is assigned anew. */
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  /** Syncs what waits, and gives the folder up. A store that failed is left as it is. */
+  async close(): Promise<void> {
+    if (!await this.#turns.close()) return;
+    this.#late.cancel();
+    try {
+      for (const writer of this.#open) {
+        if (this.#turns.failed === undefined) writer.close();
+        else writer.abandon();
+      }
+      const many = this.#topics.size > this.#lookAtMost;
+      if (many && this.#turns.failed === undefined) this.#opened.checkpoint.write(this.views());
+    } finally {
+      this.#opened.checkpoint.close();
+      this.#cache.close();
+      this.#opened.lock.close();
+    }
+  }
+}

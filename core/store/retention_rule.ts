@@ -1,0 +1,31 @@
+/** Retention: what may go. A prefix of a topic, never anything in the middle. */
+import type { TopicHead } from "./store.ts";
+import type { TopicOptions } from "../event/topic_options.ts";
+
+/** What retention looks at. */
+export interface RetentionView {
+  options: Pick<TopicOptions, "retentionPeriod" | "maxEvents" | "maxBytes">;
+  head: TopicHead;
+  /** Unix ms. */
+  now: number;
+  /** The lowest seq whose timestamp is at or after a moment; `lastSeq + 1` if there is none. */
+  seekTime(timestamp: number): number;
+  /** The lowest seq to keep so that at most this many bytes remain. */
+  seekBytes(maxBytes: number): number;
+}
+
+/** The lowest seq to keep: `head.firstSeq` when nothing may go. */
+export function keepFrom({ options, head, now, seekTime, seekBytes }: RetentionView): number {
+  let keep = head.firstSeq;
+  if (options.maxEvents > 0) keep = Math.max(keep, head.lastSeq - options.maxEvents + 1);
+  if (options.maxBytes > 0 && head.bytes > options.maxBytes) {
+    keep = Math.max(keep, seekBytes(options.maxBytes));
+  }
+  if (options.retentionPeriod > 0) keep = Math.max(keep, seekTime(now - options.retentionPeriod));
+  return Math.min(keep, head.lastSeq + 1);
+}
+
+/** True when a topic is limited at all. */
+export function isLimited(options: RetentionView["options"]): boolean {
+  return options.maxEvents > 0 || options.maxBytes > 0 || options.retentionPeriod > 0;
+}

@@ -1,0 +1,206 @@
+/**
+ * The write half of the SQLite event store: what one transaction of appends puts into the tables. Nothing that it changes
+ * in memory is in force before {@link SqliteAppender.commit}: a transaction that fails leaves everything as it was.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Clock } from "../../base/clock.ts";
+import { CannotStoreError } from "../../base/errors.ts";
+import { decideAppend, sizeOf } from "../append.ts";
+import { LineWriter } from "../line_writer.ts";
+import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
+import { LineRoom, packedLines } from "../packed_lines.ts";
+import { carryCrc } from "./row_checksum.ts";
+import {
+  addPackedToBlock,
+  addToBlock,
+  type Block,
+  emptyBlock,
+  readBlock,
+  rebuildBlock,
+  writeBlock,
+} from "./blocks.ts";
+import { BLOCK, blockOf, MAX_TOPICS, position } from "./position.ts";
+import { RowWriter } from "./rows.ts";
+import { type TopicRow, writeTopic } from "./topics.ts";
+import type { Prepare } from "./statements.ts";
+import type { AppendOutcome } from "../store.ts";
+
+/** What a transaction has changed of a topic. */
+interface Touched {
+  topic: TopicRow;
+  /** The block that the next event goes to. */
+  block: Block;
+}
+
+/** What the appender works with. */
+export interface AppenderContext {
+  database: DatabaseSync;
+  prepare: Prepare;
+  /** The topics that are in force. */
+  topics: Map<string, TopicRow>;
+  clock: Clock;
+  /** Milliseconds. */
+  dedupWindow: number;
+}
+
+/** Appends; see the head of this file. */
+export class SqliteAppender {
+  readonly #context: AppenderContext;
+  readonly #prepare: Prepare;
+  readonly #rows: RowWriter;
+  readonly #room = new LineRoom();
+  /** The last block of each topic that was written to, by topic id. */
+  readonly #blocks = new Map<number, Block>();
+  readonly #touched = new Map<string, Touched>();
+
+  constructor(context: AppenderContext) {
+    this.#context = context;
+    this.#prepare = context.prepare;
+    this.#rows = new RowWriter(context.database);
+  }
+
+  /** Puts one request into the tables; within a transaction. */
+  append(request: StoreRequest): AppendOutcome {
+    const touched = this.#touch(request.topic);
+    return isPacked(request) && takesAll(request)
+      ? this.#appendPacked(request, touched)
+      : this.#appendEvents(request, touched);
+  }
+
+  /** The transaction is committed: what it changed is in force. */
+  commit(): void {
+    for (const { topic, block } of this.#touched.values()) {
+      this.#context.topics.set(topic.name, topic);
+      this.#blocks.set(topic.id, block);
+    }
+    this.#touched.clear();
+  }
+
+  /** The transaction failed. */
+  rollback(): void {
+    this.#rows.drop();
+    this.#touched.clear();
+  }
+
+  /** The blocks of a topic were changed by somebody else. */
+  forget(topicId: number): void {
+    this.#blocks.delete(topicId);
+  }
+
+  #touch(name: string): Touched {
+    let touched = this.#touched.get(name);
+    if (!touched) {
+      const topic = { ...this.#context.topics.get(name) ?? this.#addTopic(name) };
+      touched = { topic, block: this.#nextBlock(topic) };
+      this.#touched.set(name, touched);
+    }
+    return touched;
+  }
+
+  #appendEvents(request: StoreRequest, touched: Touched): AppendOutcome {
+    const { topic } = touched;
+    const { clock, dedupWindow } = this.#context;
+    const now = clock.now();
+    const base = position(topic.id, 0);
+    const lines = new LineWriter(topic.name);
+    const sumUp = () => {
+      for (const chunk of lines.chunks()) touched.block.crc = carryCrc(touched.block.crc, chunk);
+      lines.reset();
+    };
+    const finishBlock = () => {
+      this.#rows.flush();
+      sumUp();
+      writeBlock(touched.block, this.#prepare);
+    };
+    const outcome = decideAppend(request, {
+      lastSeq: topic.lastSeq,
+      lastSeqOfKey: (key) => {
+        const { pos } = this.#prepare(
+          "SELECT max(pos) AS pos FROM log WHERE key = ? AND pos BETWEEN ? AND ?",
+        )
+          .get(key, base, position(topic.id + 1, 0) - 1) as { pos: number | null };
+        return pos === null ? 0 : pos - base;
+      },
+      seqOfGivenId: (id) => {
+        const seen = this.#prepare(
+          "SELECT seq FROM given_ids WHERE topic = ? AND id = ? AND received_at > ?",
+        )
+          .get(topic.id, id, now - dedupWindow) as { seq: number } | undefined;
+        return seen?.seq;
+      },
+      store: (seq, event) => {
+        if (blockOf(seq) !== touched.block.block) {
+          finishBlock();
+          touched.block = emptyBlock(topic.id, seq);
+        }
+        const { line, head } = lines.write(seq, event);
+        const row = { type: event.type, key: event.key ?? null, head, line };
+        if (this.#rows.add(base + seq, row)) sumUp();
+        const size = sizeOf(event);
+        addToBlock(touched.block, event, size);
+        topic.bytes += size;
+        if (event.idGiven) {
+          this.#prepare("INSERT OR REPLACE INTO given_ids VALUES (?, ?, ?, ?)").run(
+            topic.id,
+            event.id,
+            seq,
+            now,
+          );
+        }
+      },
+    });
+    if (outcome.ok && outcome.count > 0) {
+      finishBlock();
+      topic.lastSeq = outcome.lastSeq;
+    }
+    return outcome;
+  }
+
+  /** The same where nothing has to be looked up: no object is made for an event. */
+  #appendPacked(request: PackedRequest, touched: Touched): AppendOutcome {
+    const { topic } = touched;
+    const firstSeq = topic.lastSeq + 1;
+    const { count } = request;
+    const lines = packedLines(request, firstSeq, { room: this.#room });
+    this.#rows.addLines(position(topic.id, 0), lines, { ...request, firstSeq });
+    this.#rows.flush();
+    for (let from = 0; from < count;) {
+      const seq = firstSeq + from;
+      if (blockOf(seq) !== touched.block.block) touched.block = emptyBlock(topic.id, seq);
+      const to = Math.min(count, (touched.block.block + 1) * BLOCK - firstSeq + 1);
+      topic.bytes += addPackedToBlock(touched.block, request, { from, to, lines });
+      writeBlock(touched.block, this.#prepare);
+      from = to;
+    }
+    topic.lastSeq += count;
+    return { ok: true, count, firstSeq, lastSeq: topic.lastSeq, duplicates: [] };
+  }
+
+  #addTopic(name: string): TopicRow {
+    const { n } = this.#prepare("SELECT count(*) AS n FROM topics").get() as { n: number };
+    if (n >= MAX_TOPICS) {
+      throw new CannotStoreError(`the store has ${n} topics, and no room for another`, {
+        code: "store/too-many-topics",
+        hint: "use fewer topics: put what differs into the event's type or key",
+      });
+    }
+    // Inside the append's transaction: a topic that was refused leaves no row.
+    const { id } = this.#prepare("SELECT ifnull(max(id), 0) + 1 AS id FROM topics").get() as {
+      id: number;
+    };
+    writeTopic(this.#prepare, { id, name, lastSeq: 0 });
+    return { id, name, firstSeq: 1, lastSeq: 0, bytes: 0 };
+  }
+
+  /** The block that the topic's next event goes to: a copy. */
+  #nextBlock(topic: TopicRow): Block {
+    const block = blockOf(topic.lastSeq + 1);
+    const known = this.#blocks.get(topic.id);
+    if (known?.block === block) return { ...known };
+    const place = { topic: topic.id, block };
+    const stored = topic.firstSeq <= topic.lastSeq && blockOf(topic.lastSeq) === block
+      ? readBlock(place, this.#prepare) ?? rebuildBlock(this.#prepare, place)
+      : undefined;
+    return stored ?? emptyBlock(topic.id, topic.lastSeq + 1);
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * An event database that SQLite cannot read any more: its rows are taken out of its pages one by one, each held against its
+ * checksum, and put into a new database. The old one is kept in the quarantine as it was.
+ */
+import type { Clock } from "../../base/clock.ts";
+import { fromWireLine } from "../../event/event.ts";
+import { type CarvedRecord, recordsOf } from "./salvage/carve.ts";
+import { moveAside } from "../quarantine.ts";
+import { holdsLine, rowSum, typeTag } from "./row_checksum.ts";
+import { blockOfRecord, rebuildBlocks } from "./blocks.ts";
+import { position, SEQ_SPAN } from "./position.ts";
+import { openEventDatabase } from "./event_database.ts";
+import { writeTopic } from "./topics.ts";
+import { statementsOf } from "./statements.ts";
+import { framesOf, readWal } from "./salvage/wal_frames.ts";
+
+const PAGE_SIZE = 16384;
+/** Ids that we make; others were given, and are looked up for repeats. */
+const OWN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** Rows that one transaction takes. */
+const AT_ONCE = 10_000;
+
+/** Ends the name of a file beside a database that SQLite could not write to any more. */
+const MARK = "-malformed";
+
+/** The next one who opens this database makes it anew. */
+export function markForSalvage(path: string): void {
+  Deno.writeTextFileSync(`${path}${MARK}`, "", { mode: 0o600 });
+}
+
+/** True when somebody said so. */
+export function isMarked(path: string): boolean {
+  return readIfThere(`${path}${MARK}`) !== undefined;
+}
+
+interface Row {
+  pos: number;
+  head: number;
+  line: Uint8Array;
+}
+
+/** Makes the database at `path` anew from what is intact in it. False, and nothing is changed, when nothing of ours is. */
+export function salvage(path: string, { clock }: { clock: Clock }): boolean {
+  const pages = new Pages(path);
+  const made = `${path}.salvaged`;
+  let rows = 0;
+  try {
+    if (pages.rows().next().done) return false;
+    removeIfThere(made);
+    rows = fill(made, pages, clock);
+  } finally {
+    pages.close();
+  }
+  const what =
+    `SQLite could not read it any more; ${rows} events were taken out of it, each as it was ` +
+    "written, and what is missing between them is named when it is read";
+  moveAside([path, `${path}-wal`, `${path}-shm`, `${path}${MARK}`], { what, now: clock.now() });
+  Deno.renameSync(made, path);
+  return true;
+}
+
+function fill(path: string, pages: Pages, clock: Clock): number {
+  Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+  const database = openEventDatabase(path);
+  const prepare = statementsOf(database);
+  const topics = new Map<number, { name: string; lastSeq: number }>();
+  let count = 0;
+  try {
+    prepare("BEGIN").run();
+    for (const { pos, head, line } of pages.rows()) {
+      const event = fromWireLine(line, head);
+      const sum = rowSum(line, { pos, head, tag: typeTag(event.type) });
+      const { changes } = prepare("INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?)")
+        .run(pos, event.type, event.key ?? null, head, sum, line);
+      if (Number(changes) === 0) continue;
+      const id = Math.floor(pos / SEQ_SPAN);
+      if (!topics.has(id)) topics.set(id, { name: event.topic, lastSeq: 0 });
+      if (!OWN_ID.test(event.id)) {
+        prepare("INSERT OR REPLACE INTO given_ids VALUES (?, ?, ?, ?)")
+          .run(id, event.id, pos - position(id, 0), clock.now());
+      }
+      if (++count % AT_ONCE === 0) {
+        prepare("COMMIT").run();
+        prepare("BEGIN").run();
+      }
+    }
+    // Where a topic ended is known even where its last events are gone: their numbers are not used again.
+    for (const { topic, last } of pages.blocks()) {
+      const known = topics.get(topic);
+      if (known) known.lastSeq = Math.max(known.lastSeq, last);
+    }
+    for (const [id, { name, lastSeq }] of topics) writeTopic(prepare, { id, name, lastSeq });
+    rebuildBlocks(prepare);
+    prepare("COMMIT").run();
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  } finally {
+    database.close();
+  }
+  return count;
+}
+
+/** The pages of a database, those of its log before those of the file. */
+class Pages {
+  readonly #file: Deno.FsFile;
+  readonly #fromLog = new Map<number, Uint8Array>();
+  readonly #size: number;
+  readonly #count: number;
+
+  constructor(path: string) {
+    this.#file = Deno.openSync(path, { read: true });
+    const log = readIfThere(`${path}-wal`);
+    const report = log && readWal(log);
+    if (report) { for (const { page, data } of framesOf(report)) this.#fromLog.set(page, data); }
+    this.#size = report?.pageSize ?? PAGE_SIZE;
+    const inFile = Math.ceil(this.#file.statSync().size / this.#size);
+    this.#count = Math.max(inFile, ...this.#fromLog.keys());
+  }
+
+  /** Rows of the log that are as they were written, in the order of the pages. */
+  *rows(): Generator<Row, void, undefined> {
+    for (const { rowid: pos, values } of this.#records()) {
+      const [, , , head, sum, line] = values;
+      const fits = pos !== undefined && values.length === 6 && typeof head === "number" &&
+        typeof sum === "number" && line instanceof Uint8Array;
+      if (fits && holdsLine(sum, { line, pos, head })) yield { pos, head, line };
+    }
+  }
+
+  /** Rows of blocks that are as they were written. */
+  *blocks() {
+    for (const { rowid, values } of this.#records()) {
+      const block = rowid === undefined ? blockOfRecord(values) : undefined;
+      if (block) yield block;
+    }
+  }
+
+  *#records(): Generator<CarvedRecord, void, undefined> {
+    const pageOf = (number: number) => this.#page(number);
+    for (let number = 1; number <= this.#count; number++) {
+      const page = this.#page(number);
+      if (page) yield* recordsOf(page, { number, pageOf });
+    }
+  }
+
+  #page(number: number): Uint8Array | undefined {
+    const known = this.#fromLog.get(number);
+    if (known || number < 1 || number > this.#count) return known;
+    const page = new Uint8Array(this.#size);
+    this.#file.seekSync((number - 1) * this.#size, Deno.SeekMode.Start);
+    for (let at = 0; at < page.length;) {
+      const n = this.#file.readSync(page.subarray(at));
+      if (n === null) break;
+      at += n;
+    }
+    return page;
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}
+
+function readIfThere(path: string): Uint8Array | undefined {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+function removeIfThere(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) {
+    try {
+      Deno.removeSync(path + suffix);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+}

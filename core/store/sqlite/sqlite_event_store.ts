@@ -1,0 +1,341 @@
+/**
+ * Events in SQLite: the default store of the daemon. Query it with any tool that reads SQLite (the view `events`).
+ *
+ * Synchronous inside: an `append` is one transaction, several rows a statement. The daemon runs this class in a worker
+ * (core/store/worker/sqlite_worker_store.ts), an application may run it where it is.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { type Clock, systemClock } from "../../base/clock.ts";
+import { DataDirError } from "../../base/errors.ts";
+import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
+import { type DedupWindow, eventsToSave } from "../append.ts";
+import { isMalformed } from "./checked_rows.ts";
+import { addRange, type Damage, type Found } from "../damage.ts";
+import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
+import type { StoreRequest } from "../pack.ts";
+import { isMarked, markForSalvage, salvage } from "./salvage_database.ts";
+import { SqliteAppender } from "./appender.ts";
+import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
+import { DamageRegister } from "./damage_register.ts";
+import { asStoreError } from "./sqlite_error.ts";
+import { blockOf, position } from "./position.ts";
+import { SqliteReader } from "./reader.ts";
+import type { Durability } from "../../event/durability.ts";
+import { openEventDatabase, setSynchronous } from "./event_database.ts";
+import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
+import { type Prepare, statementsOf } from "./statements.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  KeyQuery,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "../store.ts";
+
+/** How a {@link SqliteEventStore} opens its file. */
+export interface SqliteStoreOptions extends DedupWindow {
+  /** Default `always`: an append resolves when it survives a power cut. */
+  durability?: Durability;
+  /** Default: the real one. */
+  clock?: Clock;
+}
+
+/** A {@link JournalStore} in one SQLite file. */
+export class SqliteEventStore implements JournalStore {
+  readonly kind = "sqlite";
+  readonly durable: boolean;
+  readonly #durability: Durability;
+  /** Whether a commit is synced as the database is set now. */
+  #syncsEach: boolean;
+  readonly #path: string;
+  readonly #database: DatabaseSync;
+  readonly #clock: Clock;
+  readonly #dedupWindow: number;
+  readonly #prepare: Prepare;
+  readonly #damage: DamageRegister;
+  readonly #topics: Map<string, TopicRow>;
+  readonly #reader: SqliteReader;
+  readonly #appender: SqliteAppender;
+  readonly #sweep = new GivenIdSweep();
+
+  /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
+  constructor(path: string, options: SqliteStoreOptions = {}) {
+    this.#durability = options.durability ?? "always";
+    this.durable = this.#syncsEach = this.#durability === "always";
+    const clock = this.#clock = options.clock ?? systemClock;
+    const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
+    this.#path = path;
+    const opened = openOrSalvage(path, { ...options, clock });
+    const { database, prepare, topics, found } = opened;
+    this.#database = database;
+    this.#prepare = prepare;
+    this.#topics = topics;
+    this.#damage = new DamageRegister(prepare, clock);
+    this.#appender = new SqliteAppender({ database, prepare, topics, clock, dedupWindow });
+    this.#reader = new SqliteReader(database, {
+      topicOf: (name) => topics.get(name),
+      report: (what) => this.report(what),
+    });
+    for (const what of found) this.report(what);
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async append(
+    requests: readonly StoreRequest[],
+    options: AppendOptions = {},
+  ): Promise<AppendOutcome[]> {
+    return this.appendSync(requests, options.durability);
+  }
+
+  /** The same, at once: for the worker that waits for nothing else. */
+  appendSync(requests: readonly StoreRequest[], durability?: Durability): AppendOutcome[] {
+    this.#syncEach(durability ?? this.#durability);
+    const outcomes = this.#transaction(() =>
+      requests.map((request) => this.#appender.append(request))
+    );
+    this.#appender.commit();
+    return outcomes;
+  }
+
+  /**
+   * The same without the sync, for who does that while the next append comes. Whatever else is committed is synced as
+   * before.
+   * @internal
+   */
+  appendUnsynced(requests: readonly StoreRequest[]): AppendOutcome[] {
+    try {
+      return this.appendSync(requests, "os");
+    } finally {
+      this.#syncEach(this.#durability);
+    }
+  }
+
+  #syncEach(durability: Durability): void {
+    const each = durability === "always";
+    if (each === this.#syncsEach) return;
+    setSynchronous(this.#database, durability);
+    this.#syncsEach = each;
+  }
+
+  /**
+   * What is known of a topic; the worker sends it to the thread that reads.
+   * @internal
+   */
+  topicRow(name: string): TopicRow | undefined {
+    return this.#topics.get(name);
+  }
+
+  /**
+   * All of them.
+   * @internal
+   */
+  topicRows(): TopicRow[] {
+    return [...this.#topics.values()];
+  }
+
+  /** What was found damaged so far; see evs doctor. */
+  damage(): readonly Damage[] {
+    return this.#damage.list();
+  }
+
+  /** Somebody took note of what was found: it no longer degrades the store's health. */
+  acceptDamage(): void {
+    this.#damage.accept();
+  }
+
+  /**
+   * Takes in what a read has found, also one on another connection.
+   * @internal
+   */
+  report(told: Found): void {
+    const row = this.#topics.get(told.topic);
+    // A reader on another thread learns of retention a moment later: what it misses there is gone by right.
+    if (told.lost && row && told.lastSeq < row.firstSeq) return;
+    const found = told.lost && row
+      ? { ...told, firstSeq: Math.max(told.firstSeq, row.firstSeq) }
+      : told;
+    if (!this.#damage.add(found) || !found.lost || !row) return;
+    const holes = addRange(row.holes ?? [], [found.firstSeq, found.lastSeq]);
+    this.#topics.set(row.name, { ...row, holes });
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  readKey(topic: string, query: KeyQuery): Page {
+    return this.#reader.readKey(topic, query);
+  }
+
+  keepsLines(): boolean {
+    return true;
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async truncate(topic: string, seq: number): Promise<number> {
+    return this.truncateSync(topic, seq);
+  }
+
+  /** The same, at once. */
+  truncateSync(name: string, seq: number): number {
+    const row = this.#topics.get(name);
+    if (!row) return 0;
+    const to = Math.min(seq, row.lastSeq + 1);
+    if (to <= row.firstSeq) return 0;
+    const count = to - row.firstSeq;
+    const base = position(row.id, 0);
+    const bytes = this.#transaction(() => {
+      writeTopic(this.#prepare, row);
+      const partial = blockOf(to);
+      const place = { topic: row.id, block: partial };
+      this.#prepare("DELETE FROM log WHERE pos >= ? AND pos < ?").run(
+        base + row.firstSeq,
+        base + to,
+      );
+      this.#prepare("DELETE FROM blocks WHERE topic = ? AND block < ?").run(row.id, partial);
+      const block = readBlock(place, this.#prepare);
+      if (block && to > block.last) {
+        this.#prepare("DELETE FROM blocks WHERE topic = ? AND block = ?").run(row.id, partial);
+      } else if (block) {
+        const rest = rebuildBlock(this.#prepare, place);
+        writeBlock({ ...rest ?? block, first: to, last: block.last }, this.#prepare);
+      }
+      const receivedAt = this.#clock.now() - this.#dedupWindow;
+      this.#sweep.pass(this.#prepare, { topic: row.id, before: to, receivedAt }, looksFor(count));
+      return (this.#prepare("SELECT ifnull(sum(bytes), 0) AS bytes FROM blocks WHERE topic = ?")
+        .get(row.id) as {
+          bytes: number;
+        }).bytes;
+    });
+    this.#appender.forget(row.id);
+    this.#topics.set(name, { ...this.#topics.get(name)!, firstSeq: to, bytes });
+    return count;
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async removeTopic(topic: string): Promise<void> {
+    this.removeTopicSync(topic);
+  }
+
+  /** The same, at once. */
+  removeTopicSync(topic: string): void {
+    const row = this.#topics.get(topic);
+    if (!row) return;
+    this.truncateSync(topic, row.lastSeq + 1);
+    this.#transaction(() => this.#prepare("DELETE FROM given_ids WHERE topic = ?").run(row.id));
+    this.#sweep.forget(row.id);
+  }
+
+  /** Stores one event; its `seq` is assigned anew. */
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  /** Closes the database. */
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async close(): Promise<void> {
+    this.closeSync();
+  }
+
+  /** The same, at once. */
+  closeSync(): void {
+    this.#database.close();
+  }
+
+  #transaction<T>(work: () => T): T {
+    try {
+      // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
+      this.#prepare("BEGIN IMMEDIATE").run();
+      const result = work();
+      this.#prepare("COMMIT").run();
+      return result;
+    } catch (error) {
+      this.#appender?.rollback();
+      this.#rollback();
+      // A page that only writes need (of an index): the next one who opens the file makes it anew.
+      if (isMalformed(error)) markForSalvage(this.#path);
+      throw asStoreError(error);
+    }
+  }
+
+  #rollback(): void {
+    // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
+    if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+  }
+}
+
+interface Opened {
+  database: DatabaseSync;
+  prepare: Prepare;
+  topics: Map<string, TopicRow>;
+  found: Found[];
+}
+
+/** Opens the database; one that SQLite cannot read any more is made anew from its pages, once. */
+function openOrSalvage(
+  path: string,
+  options: { durability?: Durability; clock: Clock },
+): Opened {
+  try {
+    if (isMarked(path)) salvage(path, options);
+    return openAndLoad(path, options);
+  } catch (error) {
+    const damaged = isMalformed(error) ||
+      error instanceof DataDirError && error.code === "datadir/damaged";
+    if (!damaged || !salvage(path, options)) throw asStoreError(error);
+    return openAndLoad(path, options);
+  }
+}
+
+function openAndLoad(path: string, options: { durability?: Durability }): Opened {
+  const database = openEventDatabase(path, options);
+  try {
+    const prepare = statementsOf(database);
+    const found: Found[] = [];
+    prepare("BEGIN IMMEDIATE").run();
+    const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
+    prepare("COMMIT").run();
+    return { database, prepare, topics, found };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

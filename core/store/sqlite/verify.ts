@@ -1,0 +1,110 @@
+/** Reads a whole event database and tells what is wrong in it. Nothing is changed. */
+import type { DatabaseSync } from "node:sqlite";
+import { CheckedRows } from "./checked_rows.ts";
+import { type Damage, type Found } from "../damage.ts";
+import { schemaFaults, structureFaults } from "./integrity.ts";
+import { readDamage } from "./damage_register.ts";
+import { FORMAT, migrate, pragma } from "./migrations.ts";
+import { BLOCK } from "./position.ts";
+import type { Seen } from "../seen.ts";
+import { openEventDatabase } from "./event_database.ts";
+import { loadTopics, type TopicRow } from "./topics.ts";
+import { type Prepare, statementsOf } from "./statements.ts";
+
+/** What is known of one topic after all of it was read. */
+export interface TopicVerdict {
+  topic: string;
+  firstSeq: number;
+  lastSeq: number;
+  /** Events that are there and as they were written. */
+  intact: number;
+}
+
+/** What was found. */
+export interface EventVerdict {
+  format: number;
+  /** An older format has no checksums yet: it is migrated when a daemon opens it. */
+  checked: boolean;
+  topics: TopicVerdict[];
+  /** Found now. */
+  found: Found[];
+  /** Found before, and marked in the database. */
+  known: Damage[];
+  /** Faults of the database itself, in words. */
+  faults: string[];
+}
+
+/**
+ * Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. `quick`: not every event. `seen` is
+ * told of each that is read.
+ */
+export function verifyEventDatabase(
+  path: string,
+  { quick, seen }: { quick: boolean; seen?: Seen } = { quick: false },
+): EventVerdict {
+  const database = openEventDatabase(path, { readOnly: true });
+  try {
+    const format = pragma(database, "user_version");
+    if (format < FORMAT) {
+      return { format, checked: false, topics: [], found: [], known: [], faults: [] };
+    }
+    return { format, checked: true, ...verify(database, quick, seen) };
+  } finally {
+    database.close();
+  }
+}
+
+function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
+  const prepare = statementsOf(database);
+  // One snapshot: what a running daemon writes and retention takes meanwhile is not seen.
+  prepare("BEGIN").run();
+  const found: Found[] = [];
+  const report = (what: Found) => {
+    const last = found.at(-1);
+    const follows = last && last.topic === what.topic && last.what === what.what &&
+      last.lastSeq + 1 === what.firstSeq;
+    if (follows) last.lastSeq = what.lastSeq;
+    else found.push({ ...what });
+  };
+  // Before anything else: a table that is not ours cannot be read as ours.
+  const faults = schemaFaults(database, migrate);
+  if (faults.length > 0) return { topics: [], found, known: [], faults };
+  faults.push(...quick ? [] : structureFaults(database));
+  const rows = new CheckedRows(prepare, report);
+  const topics = [...loadTopics({ prepare, report, write: false }).values()].map((topic) =>
+    quick ? asTold(topic) : readTopic(rows, topic, seen)
+  );
+  if (!quick && faults.length === 0) faults.push(...crossFaults(prepare));
+  return { topics, found, known: readDamage(prepare), faults };
+}
+
+function asTold({ name, firstSeq, lastSeq }: TopicRow): TopicVerdict {
+  return { topic: name, firstSeq, lastSeq, intact: lastSeq - firstSeq + 1 };
+}
+
+function readTopic(rows: CheckedRows, topic: TopicRow, seen?: Seen): TopicVerdict {
+  let intact = 0;
+  for (let from = topic.firstSeq; from <= topic.lastSeq; from += BLOCK) {
+    const end = Math.min(topic.lastSeq, from + BLOCK - 1);
+    const read = rows.read(topic, { from, end });
+    intact += read.length;
+    if (seen) { for (const { line } of read) seen.event(topic.name, line); }
+  }
+  return { ...asTold(topic), intact };
+}
+
+/** Columns and tables that are derived from the events, held against them. */
+function crossFaults(prepare: Prepare): string[] {
+  const faults: string[] = [];
+  const { keys } = prepare(
+    `SELECT count(*) AS keys FROM log WHERE json_valid(CAST(line AS TEXT))
+     AND key IS NOT CAST(line AS TEXT) ->> '$.key'`,
+  ).get() as { keys: number };
+  if (keys > 0) faults.push(`events whose key column is not the key of the event: ${keys}`);
+  const { ids } = prepare(
+    `SELECT count(*) AS ids FROM given_ids g JOIN log l ON l.pos = g.topic * (1 << 36) + g.seq
+     WHERE json_valid(CAST(l.line AS TEXT)) AND CAST(l.line AS TEXT) ->> '$.id' <> g.id`,
+  ).get() as { ids: number };
+  if (ids > 0) faults.push(`${ids} entries of the index of given ids name another event`);
+  return faults;
+}

@@ -1,0 +1,224 @@
+/**
+ * A file event store whose writes run in a worker and whose reads run here, from the files: a slow sync stalls no read and
+ * no other connection. What the reads need to know of a topic comes back with every write.
+ */
+import { systemClock } from "../../base/clock.ts";
+import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
+import { WorkerClient } from "../../worker/client.ts";
+import { eventsToSave } from "../append.ts";
+import type { Damage, Found } from "../damage.ts";
+import { Accepted } from "../file/accepted.ts";
+import { systemDisk } from "../file/disk.ts";
+import { DamageLog } from "../file/damage_log.ts";
+import { FileReader } from "../file/reader.ts";
+import { SegmentCache } from "../file/segment_cache.ts";
+import type { TopicChange } from "../file/view.ts";
+import { type PackedViews, ViewTable } from "../file/view_table.ts";
+import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
+import type { Durability } from "../../event/durability.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "../store.ts";
+
+/** What the worker is asked. */
+export type FileStoreCall =
+  | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
+  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
+  | { op: "truncate"; topic: string; seq: number }
+  | { op: "removeTopic"; topic: string }
+  | { op: "close" };
+
+/** What it answers: its result, and what has become of the topics that it touched. */
+export interface FileStoreAnswer {
+  result: unknown;
+  changes: TopicChange[];
+  /** All topics, when the store was opened. */
+  views?: PackedViews;
+  /** What was mended in topics that were not looked at before, in words. */
+  notes?: string[];
+}
+
+/** What the worker found when it opened the folder. */
+export interface FoundInFolder {
+  /** What was mended or is damaged, in words. */
+  notes: string[];
+  /** Paths that are not ours. */
+  foreign: string[];
+}
+
+/** The store as the daemon uses it; see the head of this file. */
+export class FileWorkerEventStore implements JournalStore {
+  readonly kind = "file";
+  readonly durable: boolean;
+  readonly found: FoundInFolder;
+  readonly #worker: WorkerClient;
+  readonly #views: ViewTable;
+  readonly #cache: SegmentCache;
+  readonly #reader: FileReader;
+  readonly #damage: DamageLog;
+  readonly #onNote: ((note: string) => void) | undefined;
+
+  private constructor(
+    worker: WorkerClient,
+    options: {
+      dir: string;
+      durability: Durability;
+      onDamage?: (damage: Found) => void;
+      onNote?: (note: string) => void;
+    },
+    answer: FileStoreAnswer,
+  ) {
+    this.durable = options.durability === "always";
+    this.found = answer.result as FoundInFolder;
+    this.#views = new ViewTable(answer.views);
+    this.#worker = worker;
+    this.#onNote = options.onNote;
+    this.#damage = new DamageLog(
+      systemClock,
+      new Accepted(systemDisk, options.dir),
+      options.onDamage,
+    );
+    this.#cache = new SegmentCache(systemDisk, options.dir);
+    this.#reader = new FileReader(this.#cache, {
+      viewOf: (name) => this.#views.get(name),
+      damage: this.#damage,
+    });
+  }
+
+  /** Starts the worker at `script` (daemon/file_worker.ts) on the folder `dir`. */
+  static async open(
+    dir: string,
+    options: {
+      script: URL;
+      /** One that was begun already. */
+      worker?: WorkerClient | undefined;
+      durability?: Durability;
+      dedupWindow?: number;
+      /** Told of events that a read had to leave out, once for each block of them. */
+      onDamage?: (damage: Found) => void;
+      /** Told what was mended after the start, in words. */
+      onNote?: (note: string) => void;
+    },
+  ): Promise<FileWorkerEventStore> {
+    const { script, durability = "always", dedupWindow } = options;
+    const worker = options.worker ?? new WorkerClient(script);
+    try {
+      const answer = await worker.call<FileStoreAnswer>(
+        { op: "open", dir, durability, dedupWindow } satisfies FileStoreCall,
+      );
+      return new FileWorkerEventStore(worker, { ...options, dir, durability }, answer);
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+  }
+
+  async append(
+    requests: readonly StoreRequest[],
+    { durability, onWritten }: AppendOptions = {},
+  ): Promise<AppendOutcome[]> {
+    const packed = requests.map(pack);
+    const early = onWritten !== undefined;
+    const answer = await this.#worker.call<FileStoreAnswer>(
+      { op: "append", requests: packed, durability, early } satisfies FileStoreCall,
+      { transfer: packed.flatMap(buffersOf), onReady: onWritten },
+    );
+    this.#learn(answer);
+    return answer.result as AppendOutcome[];
+  }
+
+  damage(): readonly Damage[] {
+    return this.#damage.list();
+  }
+
+  acceptDamage(): void {
+    this.#damage.accept();
+  }
+
+  head(topic: string): TopicHead {
+    return this.#views.head(topic) ?? { firstSeq: 1, lastSeq: 0, bytes: 0 };
+  }
+
+  topics(): string[] {
+    return this.#views.used();
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  keepsLines(): boolean {
+    return true;
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  async truncate(topic: string, seq: number): Promise<number> {
+    const answer = await this.#worker.call<FileStoreAnswer>(
+      { op: "truncate", topic, seq } satisfies FileStoreCall,
+    );
+    this.#learn(answer);
+    return answer.result as number;
+  }
+
+  async removeTopic(topic: string): Promise<void> {
+    this.#learn(
+      await this.#worker.call<FileStoreAnswer>(
+        { op: "removeTopic", topic } satisfies FileStoreCall,
+      ),
+    );
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  async close(): Promise<void> {
+    this.#cache.close();
+    await this.#worker.call({ op: "close" } satisfies FileStoreCall);
+    this.#worker.terminate();
+  }
+
+  #learn({ changes, notes = [] }: FileStoreAnswer): void {
+    for (const note of notes) this.#onNote?.(note);
+    for (const { view, blocks } of changes) {
+      const { name } = view;
+      const kept = new Set(view.segments.map(({ firstSeq }) => firstSeq));
+      for (const { firstSeq } of this.#views.get(name)?.segments ?? []) {
+        if (!kept.has(firstSeq)) this.#cache.forget(name, firstSeq);
+      }
+      this.#views.set(view);
+      const open = view.segments.at(-1);
+      if (open) this.#cache.learn(name, open.firstSeq, blocks);
+    }
+  }
+}

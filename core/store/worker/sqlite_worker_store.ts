@@ -1,0 +1,231 @@
+/**
+ * A SQLite event store whose writes run in a worker and whose reads run here, on a read-only connection: a slow sync
+ * stalls no read and no other connection. What the reads need to know of a topic comes back with every write.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
+import { systemClock } from "../../base/clock.ts";
+import { WorkerClient } from "../../worker/client.ts";
+import { eventsToSave } from "../append.ts";
+import { GONE } from "../sqlite/checked_rows.ts";
+import type { Damage, Found } from "../damage.ts";
+import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
+import { SqliteReader } from "../sqlite/reader.ts";
+import type { Durability } from "../../event/durability.ts";
+import { openEventDatabase } from "../sqlite/event_database.ts";
+import type { TopicRow } from "../sqlite/topics.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  EventQuery,
+  JournalStore,
+  KeyQuery,
+  LinePage,
+  Page,
+  PageQuery,
+  TopicHead,
+} from "../store.ts";
+
+/** What the worker is asked. */
+export type StoreCall =
+  | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
+  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
+  | { op: "truncate"; topic: string; seq: number }
+  | { op: "removeTopic"; topic: string }
+  | { op: "damaged"; found: Found }
+  | { op: "acceptDamage" }
+  | { op: "close" };
+
+/** What it answers: its result, and the topics that it touched. */
+export interface StoreAnswer {
+  result: unknown;
+  topics: TopicRow[];
+  /** What is known to be damaged, where that may have changed. */
+  damage?: readonly Damage[];
+}
+
+/** How a {@link WorkerEventStore} is opened. */
+export interface WorkerStoreOptions {
+  /** The worker: daemon/journal_worker.ts. */
+  script: URL;
+  /** One that was begun already. */
+  worker?: WorkerClient | undefined;
+  durability?: Durability;
+  dedupWindow?: number;
+  /** Told once of each damage, what was known before among it. */
+  onDamage?: (damage: Damage) => void;
+}
+
+/** The store as the daemon uses it; see the head of this file. */
+export class WorkerEventStore implements JournalStore {
+  readonly kind = "sqlite";
+  readonly durable: boolean;
+  readonly #worker: WorkerClient;
+  readonly #database: DatabaseSync;
+  readonly #topics = new Map<string, TopicRow>();
+  readonly #reader: SqliteReader;
+  readonly #onDamage: (damage: Damage) => void;
+  /** Found here, and not yet answered by the worker. */
+  readonly #pending = new Map<string, Damage>();
+  readonly #reported = new Set<string>();
+  #damage: readonly Damage[] = [];
+
+  private constructor(
+    worker: WorkerClient,
+    path: string,
+    { durability, onDamage }: { durability: Durability; onDamage?: (damage: Damage) => void },
+  ) {
+    this.#onDamage = onDamage ?? (() => {});
+    this.durable = durability === "always";
+    this.#worker = worker;
+    this.#database = openEventDatabase(path, { readOnly: true });
+    this.#reader = new SqliteReader(this.#database, {
+      topicOf: (name) => this.#topics.get(name),
+      report: (found) => this.#report(found),
+    });
+  }
+
+  /** Starts the worker on the database at `path`. */
+  static async open(path: string, options: WorkerStoreOptions): Promise<WorkerEventStore> {
+    const durability = options.durability ?? "always";
+    const worker = options.worker ?? new WorkerClient(options.script);
+    try {
+      const answer = await worker.call<StoreAnswer>(
+        { op: "open", path, durability, dedupWindow: options.dedupWindow } satisfies StoreCall,
+      );
+      const store = new WorkerEventStore(worker, path, {
+        durability,
+        onDamage: options.onDamage,
+      });
+      store.#learn(answer);
+      return store;
+    } catch (error) {
+      worker.terminate();
+      throw error;
+    }
+  }
+
+  async append(
+    requests: readonly StoreRequest[],
+    { durability, onWritten }: AppendOptions = {},
+  ): Promise<AppendOutcome[]> {
+    const packed = requests.map(pack);
+    const early = onWritten !== undefined;
+    const answer = await this.#worker.call<StoreAnswer>(
+      { op: "append", requests: packed, durability, early } satisfies StoreCall,
+      { transfer: packed.flatMap(buffersOf), onReady: onWritten },
+    );
+    this.#learn(answer);
+    return answer.result as AppendOutcome[];
+  }
+
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  readPage(topic: string, query: PageQuery): Page {
+    return this.#reader.readPage(topic, query);
+  }
+
+  readKey(topic: string, query: KeyQuery): Page {
+    return this.#reader.readKey(topic, query);
+  }
+
+  keepsLines(): boolean {
+    return true;
+  }
+
+  readLines(topic: string, query: PageQuery): LinePage {
+    return this.#reader.readLines(topic, query);
+  }
+
+  find(topic: string, id: string): StoredEvent | undefined {
+    return this.#reader.find(topic, id);
+  }
+
+  seekTime(topic: string, timestamp: number): number {
+    return this.#reader.seekTime(topic, timestamp);
+  }
+
+  seekBytes(topic: string, maxBytes: number): number {
+    return this.#reader.seekBytes(topic, maxBytes);
+  }
+
+  async truncate(topic: string, seq: number): Promise<number> {
+    const answer = await this.#worker.call<StoreAnswer>(
+      { op: "truncate", topic, seq } satisfies StoreCall,
+    );
+    this.#learn(answer);
+    return answer.result as number;
+  }
+
+  async removeTopic(topic: string): Promise<void> {
+    this.#learn(
+      await this.#worker.call<StoreAnswer>({ op: "removeTopic", topic } satisfies StoreCall),
+    );
+  }
+
+  async saveEvent(event: Event): Promise<void> {
+    await this.append([eventsToSave(event)]);
+  }
+
+  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
+  }
+
+  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+    await this.#worker.call({ op: "close" } satisfies StoreCall);
+    this.#worker.terminate();
+  }
+
+  #learn(answer: StoreAnswer): void {
+    for (const row of answer.topics) this.#topics.set(row.name, row);
+    if (!answer.damage) return;
+    const known = new Set(this.#damage.map(keyOf));
+    this.#damage = answer.damage;
+    for (const damage of answer.damage) if (!known.has(keyOf(damage))) this.#onDamage(damage);
+  }
+
+  /** What was found damaged so far; see evs doctor. */
+  damage(): readonly Damage[] {
+    return [...this.#damage, ...this.#pending.values()];
+  }
+
+  /** Somebody took note of what was found: it no longer degrades the store's health. */
+  async acceptDamage(): Promise<void> {
+    this.#learn(await this.#worker.call<StoreAnswer>({ op: "acceptDamage" } satisfies StoreCall));
+  }
+
+  /** What a read here has found goes into the register, which the worker keeps. */
+  #report(found: Found): void {
+    const key = keyOf(found);
+    if (this.#reported.has(key)) return;
+    this.#reported.add(key);
+    // What is gone may have been taken by retention, which the worker knows better.
+    if (found.what !== GONE) {
+      this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
+    }
+    this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
+      // A worker that died fails the next append, and the daemon with it; this is told again after the restart.
+      .then((answer) => {
+        this.#learn(answer);
+        if (found.what === GONE) this.#reported.delete(key);
+      }, () => this.#reported.delete(key))
+      .then(() => this.#pending.delete(key));
+  }
+}
+
+function keyOf({ topic, firstSeq, lastSeq, what }: Found): string {
+  return `${topic}\n${firstSeq}\n${lastSeq}\n${what}`;
+}

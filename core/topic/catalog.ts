@@ -1,0 +1,233 @@
+/**
+ * The topics that there are: their names and options, kept in the state. What a topic holds is the store's; a topic that
+ * was removed leaves its last seq behind there, and goes on from it when it is made again.
+ */
+import type { TopicInfo } from "../protocol/protocol.ts";
+import type { Clock } from "../base/clock.ts";
+import { ConflictError, NotFoundError } from "../base/errors.ts";
+import type { State, TopicRecord } from "../state/state.ts";
+import type { JournalStore } from "../store/store.ts";
+import type { TopicPlaces } from "./stores.ts";
+import { didYouMean } from "../base/suggest.ts";
+import {
+  assertTopicName,
+  checkTopicOptions,
+  compilePattern,
+  defaultTopicOptions,
+  type TopicOptions,
+} from "../event/topic_options.ts";
+
+/** What a catalog is given. */
+export interface CatalogContext {
+  state: State;
+  store: JournalStore;
+  clock: Clock;
+  places: TopicPlaces;
+  /** May publishing make a topic? */
+  autoCreate: boolean;
+  topics: readonly TopicRecord[];
+}
+
+/** The topics; see the head of this file. */
+export class TopicCatalog {
+  readonly #context: CatalogContext;
+  readonly #topics = new Map<string, TopicRecord>();
+  /** Topics that are being made: in force at once, and durable when the promise resolves. */
+  readonly #pending = new Map<string, Promise<TopicRecord>>();
+  readonly #listeners = new Set<(record: TopicRecord) => void>();
+
+  constructor(context: CatalogContext) {
+    this.#context = context;
+    // Records that share their options share what these are settled to.
+    let before: { given: TopicOptions; settled: TopicOptions } | undefined;
+    for (const record of context.topics) {
+      const { name, options: given, createdAt } = record;
+      if (before?.given === given) {
+        this.#topics.set(name, { name, options: before.settled, createdAt });
+        continue;
+      }
+      const settled = this.#settled(record);
+      this.#topics.set(name, settled);
+      const asked = given.store ?? defaultTopicOptions.store;
+      // `default` is settled by the topic's name.
+      before = asked === "default" ? undefined : { given, settled: settled.options };
+    }
+  }
+
+  /** A topic's store is settled when it is made: another default later moves nothing. */
+  #settled(record: TopicRecord): TopicRecord {
+    const options = { ...defaultTopicOptions, ...record.options };
+    return {
+      ...record,
+      options: { ...options, store: this.#context.places.settle(record.name, options.store) },
+    };
+  }
+
+  get(name: string): TopicRecord | undefined {
+    return this.#topics.get(name);
+  }
+
+  /** The topic, or `NotFoundError` with the nearest names. */
+  require(name: string): TopicRecord {
+    const record = this.#topics.get(assertTopicName(name));
+    if (record) return record;
+    throw new NotFoundError("topic", `there is no topic ${name}`, {
+      hint: didYouMean(name, this.#topics.keys()) ?? "evs topic list shows the topics",
+      details: { topic: name },
+    });
+  }
+
+  /** All topics, by name. */
+  list(): TopicRecord[] {
+    return [...this.#topics.values()].sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** The names that a topic name or pattern matches. */
+  match(pattern: string): string[] {
+    const matches = compilePattern(pattern);
+    return this.list().map(({ name }) => name).filter(matches);
+  }
+
+  /** Makes a topic; durable when it resolves. One that is there already with other options: `ConflictError`. */
+  async create(
+    name: string,
+    options: Partial<TopicOptions> = {},
+  ): Promise<{ record: TopicRecord; created: boolean }> {
+    const there = await (this.pending(name) ?? this.#topics.get(name));
+    if (!there) return { record: await this.define(name, options), created: true };
+    const differs = differences(there.options, wanted(options));
+    if (differs.length === 0) return { record: there, created: false };
+    throw new ConflictError(
+      `the topic ${name} is there already, with another ${differs.join(", ")}`,
+      {
+        code: "topic/exists",
+        hint: differs.includes("store")
+          ? `a topic's store is fixed: create another topic, then evs replay ${name} --into it`
+          : `evs topic update ${name} changes it`,
+        details: { topic: name, differs, options: there.options },
+      },
+    );
+  }
+
+  /** True when the topic that is there has these options. */
+  agrees(name: string, options: Partial<TopicOptions>): boolean {
+    return differences(this.require(name).options, wanted(options)).length === 0;
+  }
+
+  /** Makes a topic that is not there; it is in force at once, and durable when the promise resolves. */
+  define(name: string, options: Partial<TopicOptions> = {}): Promise<TopicRecord> {
+    const { state, clock, places } = this.#context;
+    const record = this.#settled({
+      name: assertTopicName(name),
+      options: { ...defaultTopicOptions, ...checkTopicOptions(defined(options)) },
+      createdAt: clock.now(),
+    });
+    places.check(name, record.options);
+    this.#topics.set(name, record);
+    const commit = () => state.commit([{ op: "topic.put", record }]);
+    const opening = places.open(record.options.store);
+    const stored = (opening ? opening.then(commit) : commit()).then(() => record);
+    // First in line behind `stored`: who waits for it goes on before anybody finds it no longer pending. Whoever needs
+    // the topic is told of a failure; nobody may need it at all.
+    stored.then(() => this.#pending.delete(name), () => {
+      this.#pending.delete(name);
+      this.#topics.delete(name);
+    });
+    this.#pending.set(name, stored);
+    for (const listener of this.#listeners) listener(record);
+    return stored;
+  }
+
+  /** The topic while it is not yet durable. */
+  pending(name: string): Promise<TopicRecord> | undefined {
+    return this.#pending.get(name);
+  }
+
+  /** The topic, made now if it is not there; `NotFoundError` where publishing may not make topics. */
+  ensure(name: string): Promise<TopicRecord> {
+    const pending = this.#pending.get(name);
+    if (pending) return pending;
+    const record = this.#topics.get(name);
+    if (record) return Promise.resolve(record);
+    if (this.#context.autoCreate) return this.define(name);
+    return Promise.reject(this.#missing(name));
+  }
+
+  #missing(name: string): NotFoundError {
+    return new NotFoundError("topic", `there is no topic ${name}, and publishing makes none here`, {
+      hint: didYouMean(name, this.#topics.keys()) ?? `evs topic create ${name}`,
+      details: { topic: name },
+    });
+  }
+
+  /** Changes options; durable when it resolves. */
+  async update(name: string, options: Partial<TopicOptions>): Promise<TopicRecord> {
+    await this.#pending.get(name);
+    const before = this.require(name);
+    const changed = wanted(options);
+    if (changed.store !== undefined && changed.store !== before.options.store) {
+      throw new ConflictError(
+        `topic ${name} lives in the ${before.options.store} store, and stays there`,
+        {
+          code: "topic/store-fixed",
+          hint:
+            `to move it: evs topic create NEW --store ${changed.store}, then evs replay ${name} --into NEW`,
+          details: { topic: name, store: before.options.store },
+        },
+      );
+    }
+    const record = { ...before, options: { ...before.options, ...changed } };
+    this.#context.places.check(name, record.options);
+    await this.#context.state.commit([{ op: "topic.put", record }]);
+    if (this.#topics.has(name)) this.#topics.set(name, record);
+    return record;
+  }
+
+  /** Removes a topic and its events for good. Dead letters and retries keep their own copies. */
+  async remove(name: string): Promise<void> {
+    await this.#pending.get(name);
+    this.require(name);
+    await this.#context.store.removeTopic(name);
+    await this.#context.state.commit([{ op: "topic.remove", name }]);
+    this.#topics.delete(name);
+  }
+
+  /** What there is to know of a topic. */
+  info(name: string): TopicInfo {
+    const { options, createdAt } = this.require(name);
+    const { firstSeq, lastSeq, bytes } = this.#context.store.head(name);
+    return {
+      name,
+      ...options,
+      store: options.persistent ? options.store : "none",
+      durability: this.#context.places.durability(options),
+      events: Math.max(0, lastSeq - firstSeq + 1),
+      bytes,
+      firstSeq,
+      lastSeq,
+      createdAt,
+    };
+  }
+
+  /** Calls `listener` with every topic that is made. Returns "stop". */
+  onCreate(listener: (record: TopicRecord) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
+
+/** What is asked for; `default` asks for nothing. */
+function wanted(options: Partial<TopicOptions>): Partial<TopicOptions> {
+  const { store, ...rest } = checkTopicOptions(defined(options));
+  return store === undefined || store === "default" ? rest : { ...rest, store };
+}
+
+function defined(options: Partial<TopicOptions>): Partial<TopicOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function differences(have: TopicOptions, want: Partial<TopicOptions>): string[] {
+  return Object.entries(want)
+    .filter(([field, value]) => have[field as keyof TopicOptions] !== value)
+    .map(([field]) => field);
+}

@@ -1,0 +1,82 @@
+/**
+ * An answer of lines, written as fast as its reader takes it, and no faster.
+ *
+ * A large page goes to the socket as it is. The runtime would put a chunk's frame (RFC 9112, 7.1) and its page together
+ * into one buffer first, which costs as much as sending it; so frames are written here, each in a turn of its own: what
+ * is written in one turn is joined. A small page is joined with its frame, so that it is one write.
+ */
+import type http from "node:http";
+import { noteGarbage } from "../memory/scavenge.ts";
+
+/** A page from this size on is not copied, bytes. */
+const LARGE = 32 * 1024;
+
+const encoder = new TextEncoder();
+const CRLF = encoder.encode("\r\n");
+
+/** Lets everything else that is ready go first. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** See the head of this file. */
+export class LinesReply {
+  readonly #reply: http.ServerResponse;
+  readonly #signal: AbortSignal;
+  /** True where the client takes chunks: to one of HTTP/1.0 the connection's end is the end. */
+  #chunked = false;
+
+  /** `signal`: nobody is left to answer. */
+  constructor(reply: http.ServerResponse, signal: AbortSignal) {
+    this.#reply = reply;
+    this.#signal = signal;
+  }
+
+  /** Begins it; the headers go out now: a follower learns that it is connected before the first event. */
+  begin(headers: Record<string, string>): void {
+    this.#reply.writeHead(200, { "cache-control": "no-store", ...headers });
+    this.#reply.flushHeaders();
+    this.#chunked = this.#reply.chunkedEncoding;
+    this.#reply.chunkedEncoding = false;
+  }
+
+  /** Resolves when there is room for more and everybody else had a turn, or when the signal was aborted. */
+  async write(bytes: Uint8Array): Promise<void> {
+    noteGarbage(bytes.length);
+    if (bytes.length === 0) return turn();
+    if (!this.#chunked) return await this.#send(bytes);
+    const size = encoder.encode(`${bytes.length.toString(16)}\r\n`);
+    if (bytes.length < LARGE) return await this.#send(framed(size, bytes));
+    await this.#send(size);
+    await this.#send(bytes);
+    await this.#send(CRLF);
+  }
+
+  /** Ends it. */
+  end(): void {
+    this.#reply.chunkedEncoding = this.#chunked;
+    this.#reply.end();
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    if (this.#signal.aborted) return;
+    if (this.#reply.write(bytes)) return turn();
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.#reply.off("drain", done);
+        this.#signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.#reply.once("drain", done);
+      this.#signal.addEventListener("abort", done, { once: true });
+    });
+  }
+}
+
+function framed(size: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const whole = new Uint8Array(size.length + bytes.length + CRLF.length);
+  whole.set(size);
+  whole.set(bytes, size.length);
+  whole.set(CRLF, size.length + bytes.length);
+  return whole;
+}

@@ -1,0 +1,289 @@
+/**
+ * From a request to its route. A route's error becomes an answer with its code; an error that nobody foresaw is logged
+ * with its stack, counted, and stays in its request.
+ */
+import { Buffer } from "node:buffer";
+import type http from "node:http";
+import {
+  CannotStoreError,
+  EventRefusedError,
+  EvsError,
+  InternalError,
+  InvalidArgumentError,
+  NotFoundError,
+} from "../../core/base/errors.ts";
+import { faultPosition, place } from "../../core/json/json.ts";
+import { nearest } from "../../core/base/suggest.ts";
+import { Gathered } from "./chunks.ts";
+import type { Host } from "../services.ts";
+import { turn } from "./lines_reply.ts";
+
+/** What a route is given. */
+export interface RouteRequest {
+  /** Parts of the path, decoded. */
+  params: Record<string, string>;
+  query: URLSearchParams;
+  raw: http.IncomingMessage;
+  host: Host;
+  /** Aborted when the connection closes or the daemon stops. */
+  signal: AbortSignal;
+  /** Names the connection: leases may be bound to it. */
+  connection: string;
+}
+
+/** One thing that the daemon serves. */
+export interface Route {
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** `/v1/topics/{topic}`: a part in braces is a parameter. */
+  path: string;
+  /** It begins before the answers in front of it are out, and looks after its order itself. */
+  pipelined?: true;
+  handle(request: RouteRequest, reply: http.ServerResponse): Promise<void> | void;
+}
+
+/** The longest body of a request that is one small JSON object. */
+const MAX_REQUEST_BODY = 1024 * 1024;
+/** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
+export const BODY_IDLE = 10_000;
+/** After so many pieces of a body everybody else has a turn: a piece may be a byte, and the next one is there already. */
+const PIECES_A_TURN = 64;
+/** While the daemon stops, a body that has begun may take so long to end, ms (contract row 19). */
+const REST_OF_BODY = 1000;
+
+/** The routes, found by method and path. */
+export class Router {
+  readonly routes: readonly Route[];
+  readonly #compiled: { route: Route; parts: string[] }[];
+
+  constructor(routes: readonly Route[]) {
+    this.routes = routes;
+    this.#compiled = routes.map((route) => ({ route, parts: route.path.split("/") }));
+  }
+
+  /** The route of a request, or an error that names what is near. */
+  find(method: string, path: string): { route: Route; params: Record<string, string> } {
+    const parts = path.split("/").map(decodePart);
+    const allowed: string[] = [];
+    for (const { route, parts: pattern } of this.#compiled) {
+      const params = matchParts(pattern, parts);
+      if (!params) continue;
+      if (route.method === method || (method === "HEAD" && route.method === "GET")) {
+        return { route, params };
+      }
+      allowed.push(route.method);
+    }
+    if (allowed.length > 0) {
+      throw new MethodNotAllowedError(
+        `${path} takes ${allowed.join(", ")}, not ${method}`,
+        allowed,
+      );
+    }
+    const near = nearest(path, this.routes.map((route) => route.path));
+    throw new NotFoundError("route", `nothing is served at ${path}`, {
+      hint: near.length > 0
+        ? `did you mean ${near[0]}?`
+        : "schemas/openapi.json lists what is served",
+    });
+  }
+}
+
+/** The path is served, but not by this method. */
+export class MethodNotAllowedError extends EvsError {
+  readonly allowed: readonly string[];
+
+  constructor(message: string, allowed: readonly string[]) {
+    super({ code: "route/method-not-allowed", status: 405, exit: 2 }, message);
+    this.allowed = allowed;
+  }
+}
+
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw new InvalidArgumentError(`the path has a bad percent escape: ${JSON.stringify(part)}`, {
+      cause,
+    });
+  }
+}
+
+function matchParts(
+  pattern: readonly string[],
+  parts: readonly string[],
+): Record<string, string> | undefined {
+  if (pattern.length !== parts.length) return undefined;
+  const params: Record<string, string> = {};
+  for (let i = 0; i < pattern.length; i++) {
+    const expected = pattern[i]!;
+    const part = parts[i]!;
+    if (expected.startsWith("{")) {
+      if (part === "") return undefined;
+      params[expected.slice(1, -1)] = part;
+    } else if (expected !== part) return undefined;
+  }
+  return params;
+}
+
+/** Answers with JSON on one line. */
+export function sendJson(reply: http.ServerResponse, status: number, body: unknown): void {
+  if (reply.destroyed || reply.writableEnded) return;
+  const text = `${JSON.stringify(body)}\n`;
+  reply.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+  });
+  // As text it goes out with its head, in one piece.
+  reply.end(text);
+}
+
+/** Answers with bytes. */
+export function sendBytes(
+  reply: http.ServerResponse,
+  { status, type, bytes }: { status: number; type: string; bytes: Uint8Array },
+): void {
+  if (reply.destroyed || reply.writableEnded) return;
+  reply.writeHead(status, { "content-type": type, "content-length": bytes.length });
+  reply.end(bytes);
+}
+
+/** Answers with an error; an unforeseen one is told as our bug. Where the answer has begun, the connection is ended. */
+export function sendError(reply: http.ServerResponse, error: unknown): void {
+  const known = asEvsError(error);
+  if (reply.headersSent) {
+    reply.destroy();
+    return;
+  }
+  if (known instanceof MethodNotAllowedError) reply.setHeader("allow", known.allowed.join(", "));
+  // What is left of a refused body is not read: the connection could not be used again.
+  if (!reply.req.complete) reply.shouldKeepAlive = false;
+  sendJson(reply, known.status, { error: known.toBody() });
+}
+
+/** The error, or our bug around it. */
+export function asEvsError(error: unknown): EvsError {
+  if (error instanceof EvsError) return error;
+  return new InternalError("the daemon failed at this request; the log has the details", {
+    cause: error,
+    hint: "evs daemon logs",
+  });
+}
+
+/** True for what nobody foresaw, and for our bugs: it is logged with its stack, and counted. */
+export function isUnexpected(error: unknown): boolean {
+  return !(error instanceof EvsError) || error instanceof InternalError;
+}
+
+/**
+ * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come soon; ends quietly
+ * never: a connection that breaks off throws too.
+ */
+export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  const { raw } = request;
+  if (raw.complete && !raw.destroyed) {
+    // It came along with its head, as small ones do: there is nothing to wait for.
+    for (let piece = raw.read(); piece !== null; piece = raw.read()) yield plainView(piece);
+    return;
+  }
+  const { signal } = request;
+  const stalled = () =>
+    raw.destroy(
+      new EventRefusedError(
+        "event/invalid-payload",
+        `the body stopped for ${BODY_IDLE / 1000} s and was given up`,
+      ),
+    );
+  const chunks = raw[Symbol.asyncIterator]();
+  let late = false;
+  let wait = newWait();
+  let ending: ReturnType<typeof setTimeout> | undefined;
+  const stopping = () => {
+    ending ??= setTimeout(() => {
+      late = true;
+      wait.reject(drainingError());
+    }, REST_OF_BODY);
+  };
+  if (signal.aborted) stopping();
+  signal.addEventListener("abort", stopping, { once: true });
+  let timer = setTimeout(stalled, BODY_IDLE);
+  let pieces = 0;
+  try {
+    for (;;) {
+      chunks.next().then(wait.resolve, wait.reject);
+      const { value, done } = await wait.promise;
+      clearTimeout(timer);
+      if (done) return;
+      if (late) throw drainingError();
+      wait = newWait();
+      yield plainView(value as Uint8Array);
+      if (++pieces % PIECES_A_TURN === 0) await turn();
+      timer = setTimeout(stalled, BODY_IDLE);
+    }
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(ending);
+    signal.removeEventListener("abort", stopping);
+    // When the daemon stops it is left as it is: the answer goes out over the same connection.
+    if (!late) await chunks.return?.();
+  }
+}
+
+/** A promise for one piece of a body. That nobody waits for it when it is rejected is no fault. */
+function newWait(): PromiseWithResolvers<IteratorResult<unknown>> {
+  const wait = Promise.withResolvers<IteratorResult<unknown>>();
+  wait.promise.catch(() => {});
+  return wait;
+}
+
+/** What is told to those whose request comes too late, or not to its end. */
+export function drainingError(): EvsError {
+  return new CannotStoreError("the daemon is stopping", {
+    code: "daemon/stopping",
+    hint: "evs daemon start, then send it again",
+  });
+}
+
+/** A Node Buffer searches and slices several times slower than the plain array it is a kind of. */
+function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+/** The body as one JSON object; `{}` where there is none. Throws `InvalidArgumentError` that says where it is wrong. */
+export async function readJson(
+  request: RouteRequest,
+  { limit }: { limit: number } = { limit: MAX_REQUEST_BODY },
+): Promise<Record<string, unknown>> {
+  const text = new TextDecoder().decode(await readBody(request, { limit }));
+  if (/^[ \t\r\n]*$/.test(text)) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const { line, column } = place(text, faultPosition(text));
+    throw new InvalidArgumentError(`the body is not JSON at line ${line}, column ${column}`, {
+      cause,
+      details: { line, column },
+    });
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new InvalidArgumentError("the body is not a JSON object");
+}
+
+/** The whole body, up to a limit. */
+export async function readBody(
+  request: RouteRequest,
+  { limit }: { limit: number },
+): Promise<Uint8Array> {
+  const whole = new Gathered();
+  for await (const chunk of bodyOf(request)) {
+    if (whole.length + chunk.length > limit) {
+      throw new InvalidArgumentError(`the body is longer than ${limit} bytes`, {
+        code: "argument/too-large",
+        details: { limit },
+      });
+    }
+    whole.push(chunk);
+  }
+  return whole.take();
+}

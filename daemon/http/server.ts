@@ -1,0 +1,304 @@
+/** HTTP/1.1 on the Unix socket: limits, protocol numbers, and one signal per connection. Accepting is acceptor.ts. */
+import http from "node:http";
+import type net from "node:net";
+import { PROTOCOL, PROTOCOL_HEADER } from "../../core/protocol/protocol.ts";
+import { systemClock } from "../../core/base/clock.ts";
+import { EvsError, InvalidArgumentError, ProtocolMismatchError } from "../../core/base/errors.ts";
+import { Acceptor } from "./acceptor.ts";
+import {
+  connectionLimit,
+  countDescriptors,
+  descriptorsFor,
+  FIRST_LOOK,
+  freeDescriptors,
+  LONGEST_QUEUE,
+} from "./descriptors.ts";
+import { Connections, MOST_PIPELINED } from "./connections.ts";
+import type { Host } from "../services.ts";
+import { rawAnswer } from "./raw_response.ts";
+import { LookOut } from "./request_timeouts.ts";
+import { protectSocket } from "../socket.ts";
+import {
+  BODY_IDLE,
+  drainingError,
+  isUnexpected,
+  type Route,
+  Router,
+  type RouteRequest,
+  sendError,
+} from "./router.ts";
+
+/** Headers must be complete within this, ms (contract row 18). */
+const HEADERS_TIMEOUT = 5000;
+/** How often half-open requests are looked for, ms; only while there are connections. */
+const CHECKING_INTERVAL = 1000;
+/** A tail of a pattern that goes on after a break says where it stands in each of its topics: thousands of them fit. */
+const MAX_HEADER_BYTES = 256 * 1024;
+/** A connection between two requests is kept: consumers and publishers come back. */
+const KEEP_ALIVE = 10 * 60_000;
+
+/** Descriptors that listening and signals take. */
+const LISTENING = 4;
+/** The most of a body that is passed over when its request was answered without it, bytes. */
+const UNREAD_BODY = 64 * 1024;
+
+/** A daemon's server. */
+export interface Server {
+  /** Stops accepting, lets what is in flight finish, ends what follows; resolves when no connection is left. */
+  drain(deadline: AbortSignal): Promise<void>;
+}
+
+/** Serves the routes at the socket; resolves when it listens. */
+export async function listen(host: Host, routes: readonly Route[]): Promise<Server> {
+  const router = new Router(routes);
+  const stopping = new AbortController();
+  const connections = new Connections({
+    closed: ({ name }) => host.broker.subscriptions.releaseConsumer(name),
+    refused: () => host.metrics.refusedConnections++,
+  }, { clock: systemClock });
+
+  const server = http.createServer({
+    headersTimeout: HEADERS_TIMEOUT,
+    // An upload may take as long as it flows: the body has an idle limit of its own (router.ts).
+    requestTimeout: 0,
+    connectionsCheckingInterval: CHECKING_INTERVAL,
+    keepAliveTimeout: KEEP_ALIVE,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    noDelay: false,
+    requireHostHeader: false, // Node would refuse it without a word: checkHost has some
+  }, (request, reply) => {
+    void answer(request, reply);
+  });
+  server.on(
+    "clientError",
+    (error: NodeJS.ErrnoException, socket: net.Socket) => badRequest(error, socket),
+  );
+  // Left alone it would be answered without a word.
+  server.on("checkExpectation", (request, reply) => void answer(request, reply));
+  host.connections = () => connections.size;
+
+  async function answer(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
+    const { socket } = raw; // later it may have none
+    const connection = connections.of(socket);
+    if (!connection) return void socket.destroy(); // it closed meanwhile
+    const turn = connection.begin(reply);
+    if (turn === false) return endPipeline(host, socket);
+    host.metrics.requests++;
+    host.rest.note();
+    reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
+    reply.once("close", () => endUnreadBody(raw, socket));
+    try {
+      checkHost(raw);
+      checkProtocol(raw);
+      checkExpectation(raw);
+      if (stopping.signal.aborted) {
+        // Its body is taken in, so that the connection holds and what is pipelined behind it is answered too.
+        await passOver(raw);
+        throw drainingError();
+      }
+      const { path, query } = targetOf(raw);
+      const { route, params } = router.find(raw.method ?? "GET", path);
+      let signal: AbortSignal | undefined;
+      const request: RouteRequest = {
+        params,
+        query,
+        raw,
+        host,
+        // Few ask for it, and it costs more than the rest of them.
+        get signal() {
+          return signal ??= AbortSignal.any([stopping.signal, connection.signal]);
+        },
+        connection: connection.name,
+      };
+      if (!route.pipelined) await turn;
+      await route.handle(request, reply);
+    } catch (error) {
+      // Nobody is left to answer; a wait ends with the signal's own reason then.
+      if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
+        return;
+      }
+      if (isUnexpected(error)) host.unexpected(error, `${raw.method} ${raw.url}`);
+      sendError(reply, error);
+    }
+  }
+
+  const lookOut = new LookOut(server);
+  // It never listens itself (acceptor.ts does), and a server that does not listen ends each connection after one answer, as
+  // one that is closing does.
+  Object.defineProperty(server, "listening", { value: true });
+  const acceptor = new Acceptor({
+    socket: host.socket,
+    clock: systemClock,
+    hasDescriptor: () => freeDescriptors(host.dataDir, 1) > 0,
+    protect: () => protectSocket(host.socket),
+    connection(socket) {
+      if (!connections.admit(socket)) return;
+      lookOut.begin();
+      server.emit("connection", socket);
+      socket.once("close", () => connections.size === 0 && lookOut.end());
+    },
+    recovered: () => {
+      host.metrics.descriptorExhaustions++;
+      host.log.logger.warning("no descriptor was left to accept a connection with; it goes on", {
+        connections: connections.size,
+        maxConnections: connections.limit,
+      });
+    },
+    failed: (error) => host.fatal(error, "the socket cannot be listened at"),
+  });
+  const wanted = host.config.maxConnections;
+  const free = freeDescriptors(host.dataDir, FIRST_LOOK) - LISTENING;
+  const plenty = free >= FIRST_LOOK - LISTENING;
+  connections.limit = plenty ? wanted : connectionLimit(free, wanted);
+  await acceptor.listen(plenty ? LONGEST_QUEUE : free - connections.limit);
+  // What the databases left is for connections. Where that is much it is counted while the daemon serves already.
+  const counted = plenty
+    ? countDescriptors(host.dataDir, descriptorsFor(wanted)).then((more) => {
+      connections.limit = connectionLimit(more + connections.size, wanted);
+    })
+    : Promise.resolve();
+  counted.then(() => {
+    if (connections.limit >= wanted) return;
+    host.log.logger.warning("the limit of open files leaves room for few connections", {
+      maxConnections: connections.limit,
+      wanted,
+    });
+  }).catch((error) => host.unexpected(error, "counting descriptors"));
+
+  return {
+    async drain(deadline) {
+      stopping.abort();
+      acceptor.close();
+      await connections.drain(deadline);
+      server.close();
+    },
+  };
+}
+
+/** True for what a body throws when the client has closed in the middle of it. */
+function wentAway(error: unknown): boolean {
+  return ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(
+    (error as { code?: string })?.code ?? "",
+  );
+}
+
+/**
+ * Path and query of a request, as they were sent. `URL` would take dot segments away, escaped ones too: a topic called `..`
+ * would be another route, instead of a name that is refused (contract row 24).
+ */
+function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: URLSearchParams } {
+  if (url.startsWith("/")) {
+    const at = url.indexOf("?");
+    if (at < 0) return { path: url, query: new URLSearchParams() };
+    return { path: url.slice(0, at), query: new URLSearchParams(url.slice(at)) };
+  }
+  // What is sent to a proxy names the whole address.
+  const whole = URL.parse(url, "http://localhost");
+  if (whole) return { path: whole.pathname, query: whole.searchParams };
+  throw new InvalidArgumentError(`the request's path is no path: ${quoted(url)}`);
+}
+
+/** What somebody sent, in an error: its head. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}
+
+/** RFC 9112, 3.2. */
+function checkHost({ httpVersion, rawHeaders }: http.IncomingMessage): void {
+  let hosts = 0;
+  // Of several Node keeps the first and says nothing.
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!;
+    if (name.length === 4 && name.toLowerCase() === "host") hosts++;
+  }
+  if (hosts === 1 || (hosts === 0 && httpVersion !== "1.1")) return;
+  throw new InvalidArgumentError(
+    hosts === 0
+      ? "a request of HTTP/1.1 has a Host header"
+      : `a request has one Host header, not ${hosts}`,
+    { code: "request/invalid" },
+  );
+}
+
+function checkProtocol(request: http.IncomingMessage): void {
+  const theirs = request.headers[PROTOCOL_HEADER];
+  if (theirs === undefined || theirs === String(PROTOCOL)) return;
+  throw new ProtocolMismatchError(
+    `the client speaks protocol ${quoted(String(theirs))}, this daemon speaks ${PROTOCOL}`,
+    {
+      details: { client: theirs, daemon: PROTOCOL },
+      hint: "use the evs that came with the daemon, or: evs daemon stop && evs daemon start",
+    },
+  );
+}
+
+/** RFC 9110, 10.1.1: `100-continue` is all that may be expected, and Node has answered that one. */
+function checkExpectation({ headers: { expect } }: http.IncomingMessage): void {
+  if (expect === undefined || /^100-continue$/i.test(expect.trim())) return;
+  const kind = { code: "request/expectation-failed", status: 417, exit: 2 };
+  throw new EvsError(kind, `nothing but 100-continue can be expected, not ${quoted(expect)}`);
+}
+
+/** Somebody asks on and on and takes no answers. */
+function endPipeline(host: Host, socket: net.Socket): void {
+  if (socket.destroyed) return;
+  host.metrics.refusedConnections++;
+  host.log.logger.warning("a connection had more than {most} requests under way; it was ended", {
+    most: MOST_PIPELINED,
+  });
+  socket.destroy();
+}
+
+/** Reads what is left of a request, if it is little. */
+function passOver(raw: http.IncomingMessage): Promise<void> {
+  return new Promise((resolve) => {
+    let left = UNREAD_BODY;
+    raw.on("data", (chunk: Uint8Array) => {
+      left -= chunk.length;
+      if (left < 0) resolve();
+    });
+    for (const event of ["end", "error", "close"]) raw.once(event, () => resolve());
+  });
+}
+
+/** A request that is answered but has not come whole: what is left of it must be little and come soon (contract row 18). */
+function endUnreadBody(raw: http.IncomingMessage, socket: net.Socket): void {
+  if (raw.complete || socket.destroyed) return;
+  let left = UNREAD_BODY;
+  const timer = setTimeout(() => socket.destroy(), BODY_IDLE);
+  raw.on("data", (chunk: Uint8Array) => {
+    left -= chunk.length;
+    if (left < 0) socket.destroy();
+  });
+  raw.once("end", () => clearTimeout(timer));
+  socket.once("close", () => clearTimeout(timer));
+}
+
+/** What is not HTTP, or not in time, is answered in words where it still can be. */
+function badRequest(error: NodeJS.ErrnoException, socket: net.Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const late = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const status = late
+    ? "408 Request Timeout"
+    : tooLarge
+    ? "431 Request Header Fields Too Large"
+    : "400 Bad Request";
+  const message = late
+    ? "the headers did not come in time"
+    : tooLarge
+    ? `the request's line and headers are longer than ${MAX_HEADER_BYTES} bytes`
+    : "this is not HTTP/1.1";
+  const kind = { code: "request/invalid", status: Number(status.slice(0, 3)), exit: 2 };
+  const about = tooLarge
+    ? {
+      details: { limit: MAX_HEADER_BYTES },
+      hint:
+        "a Last-Event-ID of that length names very many topics: follow fewer, or use from=@TIME",
+    }
+    : {};
+  socket.end(rawAnswer(status, new EvsError(kind, message, about)));
+}

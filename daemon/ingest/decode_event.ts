@@ -1,0 +1,238 @@
+/**
+ * From a publisher's bytes to an event that can be appended: parsed once to be accepted, checked against its schema, its
+ * payload kept as it came. Pure but for the ids and the clock, which are given.
+ */
+import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import type { NewEvent } from "../../core/event/event.ts";
+import { assertEventId } from "../../core/event/id.ts";
+import { type Member, parseJson, pointerGet, splitMembers } from "../../core/json/json.ts";
+import type { Expected } from "../../core/store/store.ts";
+
+/** What the daemon decides of a payload by its topic and type: the version to record. Throws `EventRefusedError`. */
+export type Admit = (type: string, version: string | undefined, payload: unknown) => string;
+
+/** What a publish says of all its events. */
+export interface IntakeOptions {
+  /** Bodies are bare payloads of this type. Absent: envelopes. */
+  type?: string;
+  key?: string;
+  keyPointer?: string;
+  schemaVersion?: string;
+  /** Compact JSON text of an object. */
+  metadata: string;
+  id?: string;
+  idPrefix?: string;
+}
+
+/** What an intake is given from outside. */
+export interface IntakeContext {
+  admit: Admit;
+  nextId(now: number): string;
+  now(): number;
+}
+
+/** The longest type and key, in characters. */
+const LONGEST_NAME = 256;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+
+/** The members of an envelope; `seq` and `topic` are what `tail` prints and are ignored. */
+const ENVELOPE = [
+  "id",
+  "type",
+  "key",
+  "timestamp",
+  "schemaVersion",
+  "metadata",
+  "payload",
+  "seq",
+  "topic",
+];
+
+/** Makes events of one publish. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #context: IntakeContext;
+
+  constructor(options: IntakeOptions, context: IntakeContext) {
+    this.#options = options;
+    this.#context = context;
+  }
+
+  /** One line (or body, or array element): a payload, or an envelope where no type was given. */
+  event(line: number, text: string, bytes: Uint8Array): NewEvent {
+    return this.#options.type === undefined
+      ? this.#fromEnvelope(line, text, bytes)
+      : this.#fromPayload(this.#options.type, { line, text, bytes });
+  }
+
+  #fromPayload(type: string, source: { line: number; text: string; bytes: Uint8Array }): NewEvent {
+    const { schemaVersion, metadata } = this.#options;
+    const value = parseJson(source.text);
+    const now = this.#context.now();
+    const id = this.#givenId(source.line);
+    const key = this.#keyOf(value);
+    return {
+      id: id ?? this.#context.nextId(now),
+      idGiven: id !== undefined,
+      type,
+      timestamp: now,
+      schemaVersion: this.#context.admit(type, schemaVersion, value),
+      ...(key === undefined ? {} : { key }),
+      metadata,
+      payload: onOneLine(source.bytes),
+    };
+  }
+
+  #fromEnvelope(line: number, text: string, bytes: Uint8Array): NewEvent {
+    const envelope = parseJson(text, { around: 1 });
+    if (typeof envelope !== "object" || envelope === null || Array.isArray(envelope)) {
+      throw invalid("an envelope is a JSON object with a type and a payload", {
+        hint: "for a bare payload, name its type: ?type=TYPE, or evs publish TOPIC TYPE",
+      });
+    }
+    const members = splitMembers(text, bytes);
+    const given = checkEnvelope(envelope as Record<string, unknown>, members);
+    const value = (envelope as Record<string, unknown>)["payload"];
+    const now = this.#context.now();
+    const id = given.id ?? this.#givenId(line);
+    const key = given.key ?? this.#keyOf(value);
+    const version = given.schemaVersion ?? this.#options.schemaVersion;
+    return {
+      id: id ?? this.#context.nextId(now),
+      idGiven: id !== undefined,
+      type: given.type,
+      timestamp: given.timestamp ?? now,
+      schemaVersion: this.#context.admit(given.type, version, value),
+      ...(key === undefined ? {} : { key }),
+      metadata: given.metadata ?? this.#options.metadata,
+      payload: onOneLine(given.payload),
+    };
+  }
+
+  #givenId(line: number): string | undefined {
+    const { id, idPrefix } = this.#options;
+    return id ?? (idPrefix === undefined ? undefined : `${idPrefix}-${line}`);
+  }
+
+  #keyOf(payload: unknown): string | undefined {
+    const { key, keyPointer } = this.#options;
+    if (keyPointer === undefined) return key;
+    const found = pointerGet(payload, keyPointer);
+    if (typeof found === "string") {
+      return checkName(found, `the key at ${keyPointer || "the root"}`);
+    }
+    if (typeof found === "number" || typeof found === "boolean") return String(found);
+    throw invalid(
+      `the key pointer ${keyPointer} finds ${
+        found === undefined ? "nothing" : "no string, number or boolean"
+      }`,
+      { details: { pointer: keyPointer } },
+    );
+  }
+}
+
+interface Envelope {
+  id?: string;
+  type: string;
+  key?: string;
+  timestamp?: number;
+  schemaVersion?: string;
+  metadata?: string;
+  payload: Uint8Array;
+}
+
+function checkEnvelope(envelope: Record<string, unknown>, members: readonly Member[]): Envelope {
+  const seen = new Map<string, Member>();
+  for (const member of members) {
+    if (!ENVELOPE.includes(member.name)) {
+      throw invalid(`an envelope has no member ${JSON.stringify(member.name)}`, {
+        details: { member: member.name },
+        hint: `its members are ${ENVELOPE.slice(0, 7).join(", ")}; put what is yours into metadata`,
+      });
+    }
+    if (seen.has(member.name)) {
+      throw invalid(`the member ${JSON.stringify(member.name)} is there twice`, {
+        details: { member: member.name },
+      });
+    }
+    seen.set(member.name, member);
+  }
+  const payload = seen.get("payload");
+  if (!payload) throw invalid("the envelope has no payload");
+  const { id, type, key, timestamp, schemaVersion } = envelope;
+  if (type === undefined) throw invalid("the envelope has no type");
+  const metadata = seen.get("metadata");
+  if (metadata && !isObject(envelope["metadata"])) throw invalid("metadata is not a JSON object");
+  if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
+    throw invalid("timestamp is not a whole number of milliseconds since 1970");
+  }
+  return {
+    ...(id === undefined ? {} : { id: assertEventId(text(id, "id")) }),
+    type: checkName(text(type, "type"), "the type"),
+    ...(key === undefined ? {} : { key: checkName(text(key, "key"), "the key") }),
+    ...(timestamp === undefined ? {} : { timestamp: timestamp as number }),
+    ...(schemaVersion === undefined
+      ? {}
+      : { schemaVersion: checkName(text(schemaVersion, "schemaVersion"), "the schema version") }),
+    ...(metadata ? { metadata: new TextDecoder().decode(onOneLine(metadata.bytes)) } : {}),
+    payload: payload.bytes,
+  };
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown, name: string): string {
+  if (typeof value !== "string") {
+    throw invalid(`${name} is not a string`, { details: { member: name } });
+  }
+  return value;
+}
+
+// deno-lint-ignore no-control-regex -- control characters are exactly what is refused
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/** A type, key or version: not empty, not long, one line, and storable as text. */
+export function checkName(name: string, what: string): string {
+  if (name.length === 0) throw invalid(`${what} is empty`);
+  if (name.length > LONGEST_NAME) {
+    throw invalid(`${what} has ${name.length} characters, and ${LONGEST_NAME} is the most`);
+  }
+  if (CONTROL.test(name)) throw invalid(`${what} has a control character: ${JSON.stringify(name)}`);
+  if (!name.isWellFormed()) {
+    throw invalid(`${what} has half of a surrogate pair: ${JSON.stringify(name)}`);
+  }
+  return name;
+}
+
+function invalid(
+  message: string,
+  options: { details?: Record<string, unknown>; hint?: string } = {},
+): Error {
+  return new EventRefusedError("event/invalid-envelope", message, options);
+}
+
+/**
+ * One event is one line. Valid JSON has line breaks only between its tokens, where a space means the same; nothing else
+ * of a payload is ever touched.
+ */
+export function onOneLine(bytes: Uint8Array): Uint8Array {
+  if (bytes.indexOf(LF) < 0 && bytes.indexOf(CR) < 0) return bytes;
+  return bytes.map((byte) => byte === LF || byte === CR ? SPACE : byte);
+}
+
+/** `--expect` as it comes over the wire. */
+export function parseExpected(value: string): Expected {
+  if (value === "none" || value === "exists" || value === "any") return value;
+  const seq = Number(value);
+  if (/^\d+$/.test(value) && Number.isSafeInteger(seq)) return seq;
+  throw new InvalidArgumentError(
+    `expected is a seq, none, exists or any, not ${JSON.stringify(value.slice(0, 80))}`,
+    {
+      details: { parameter: "expected" },
+    },
+  );
+}

@@ -1,0 +1,154 @@
+/**
+ * A publisher's lines on their way to the store: packed as long as nobody has to look at a payload, as events otherwise.
+ *
+ * Bare payloads of one type whose schema is not checked need only be JSON. Envelopes, keys taken from a payload, given ids
+ * and checked schemas need each line as text. Which it is can change while lines arrive: a schema is registered.
+ */
+import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
+import type { NewEvent } from "../../core/event/event.ts";
+import type { IdSource } from "../../core/event/id.ts";
+import type { StoreRequest } from "../../core/store/pack.ts";
+import type { Intake, IntakeOptions } from "./decode_event.ts";
+import { LinePacker } from "./line_packer.ts";
+import { lineFaultError, LineReader } from "./ndjson.ts";
+
+/** What an intake of lines is given. */
+export interface LineIntakeContext {
+  topic: string;
+  options: IntakeOptions;
+  intake: Intake;
+  ids: IdSource;
+  now(): number;
+  /** The longest line, bytes. */
+  limit: number;
+  firstLine: number;
+  /** The version to record where payloads of the type need not be looked at; undefined where each has to be. */
+  unchecked(type: string): string | undefined;
+  /** Told of a line that is refused; false ends the reading. */
+  refuse(line: number, error: EvsError): boolean;
+}
+
+/** See the head of this file. */
+export class LineIntake {
+  readonly #context: LineIntakeContext;
+  #packer: LinePacker | undefined;
+  #reader: LineReader | undefined;
+  /** Of what is packed now. */
+  #version = "";
+  #packed: StoreRequest[] = [];
+  #events: NewEvent[] = [];
+  #eventBytes = 0;
+  #looked = 0;
+
+  constructor(context: LineIntakeContext) {
+    this.#context = context;
+    const { limit, firstLine, refuse } = context;
+    if (this.#packable()) this.#packer = new LinePacker({ limit, firstLine, refuse });
+    else this.#reader = this.#readerFrom(firstLine);
+  }
+
+  /** True when a refused line ended the reading. */
+  get ended(): boolean {
+    return (this.#packer ?? this.#reader)!.ended;
+  }
+
+  /** Lines that were looked at: all but blank ones. */
+  get lines(): number {
+    return this.#looked + (this.#packer?.lines ?? 0);
+  }
+
+  /** Bytes that wait to be taken. */
+  get bytes(): number {
+    return this.#eventBytes + (this.#packer?.bytes ?? 0);
+  }
+
+  /** Takes the next bytes. They must not change while what was made of them is in use. */
+  push(chunk: Uint8Array): void {
+    this.#follow();
+    if (this.#packer) return this.#packer.push(chunk);
+    this.#eventBytes += chunk.length;
+    this.#reader!.push(chunk);
+  }
+
+  /** Tells that nothing more comes. */
+  end(): void {
+    this.#follow();
+    (this.#packer ?? this.#reader)!.end();
+  }
+
+  /** What there is to store now, in order. */
+  take(): StoreRequest[] {
+    this.#pack();
+    const requests = this.#packed;
+    this.#packed = [];
+    const { topic } = this.#context;
+    if (this.#events.length > 0) requests.push({ topic, events: this.#events });
+    this.#events = [];
+    this.#eventBytes = 0;
+    return requests;
+  }
+
+  /** The version to record, where lines can be packed. */
+  #packable(): boolean {
+    const { type, keyPointer, id, idPrefix } = this.#context.options;
+    if (type === undefined || (keyPointer ?? id ?? idPrefix) !== undefined) return false;
+    const version = this.#context.unchecked(type);
+    this.#version = version ?? "";
+    return version !== undefined;
+  }
+
+  /** What lines were packed under may not hold for the next ones. */
+  #follow(): void {
+    const packer = this.#packer;
+    if (!packer || packer.ended) return;
+    const before = this.#version;
+    const packable = this.#packable();
+    if (packable && this.#version === before) return;
+    const now = this.#version;
+    this.#version = before;
+    this.#pack();
+    this.#version = now;
+    if (packable) return;
+    this.#looked += packer.lines;
+    this.#packer = undefined;
+    this.#reader = this.#readerFrom(packer.nextLine, packer.skipping);
+    this.#reader.push(packer.takeRest());
+  }
+
+  #pack(): void {
+    const taken = this.#packer?.take();
+    if (!taken) return;
+    const { topic, ids, options } = this.#context;
+    const now = this.#context.now();
+    this.#packed.push({
+      topic,
+      ...taken,
+      ids: ids.bytes(taken.count, now),
+      types: options.type!,
+      timestamps: now,
+      versions: this.#version,
+      ...(options.key === undefined ? {} : { keys: options.key }),
+      metadata: options.metadata,
+    });
+  }
+
+  #readerFrom(firstLine: number, skipping = false): LineReader {
+    const { intake, limit, refuse } = this.#context;
+    return new LineReader({
+      line: (number, text, bytes) => {
+        this.#looked++;
+        try {
+          this.#events.push(intake.event(number, text, bytes));
+          return true;
+        } catch (error) {
+          if (error instanceof EventRefusedError) return refuse(number, error);
+          throw error;
+        }
+      },
+      fault: (number, fault) => {
+        this.#looked++;
+        return refuse(number, lineFaultError(fault));
+      },
+    }, { limit, firstLine, skipping });
+  }
+}

@@ -1,0 +1,78 @@
+/** The event stores of a daemon: the default one, those that have files, and others when a topic asks for one. */
+import { damageText, type Found } from "../core/store/damage.ts";
+import { FileWorkerEventStore } from "../core/store/worker/file_worker_store.ts";
+import { MemoryEventStore } from "../core/store/memory.ts";
+import type { StoreKind, StoreShelf } from "../core/store/routed_store.ts";
+import type { JournalStore } from "../core/store/store.ts";
+import { WorkerEventStore } from "../core/store/worker/sqlite_worker_store.ts";
+import type { Config } from "./config.ts";
+import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
+import { lstat } from "./lock.ts";
+import type { Log } from "./log.ts";
+import { SCRIPTS, type Threads } from "./threads.ts";
+
+/** What the stores are opened with. */
+export interface ShelfOptions {
+  dataDir: DataDir;
+  config: Config;
+  log: Log;
+  threads: Threads;
+}
+
+/** The kinds of the default store and of every other that may have events. */
+export function storeKinds(
+  dataDir: Pick<DataDir, "events" | "eventFolder">,
+  config: Config,
+): Set<StoreKind> {
+  const kinds = new Set<StoreKind>([config.store]);
+  if (lstat(dataDir.events)) kinds.add("sqlite");
+  if (lstat(dataDir.eventFolder)) kinds.add("file");
+  return kinds;
+}
+
+/** Opens the default store (`opened[0]`) and every other that may have events. */
+export async function openShelf(options: ShelfOptions): Promise<StoreShelf> {
+  const { dataDir, config } = options;
+  const open = (kind: StoreKind) => openStore(kind, options);
+  const opened = await Promise.all([...storeKinds(dataDir, config)].map(open));
+  return { durability: config.durability, opened, open };
+}
+
+function openStore(kind: StoreKind, options: ShelfOptions): Promise<JournalStore> {
+  switch (kind) {
+    case "memory":
+      return Promise.resolve(new MemoryEventStore({ dedupWindow: options.config.dedupWindow }));
+    case "file":
+      return openFiles(options);
+    case "sqlite":
+      makeDatabaseFile(options.dataDir.events);
+      return WorkerEventStore.open(options.dataDir.events, {
+        script: SCRIPTS.sqlite,
+        worker: options.threads.take(SCRIPTS.sqlite),
+        durability: options.config.durability,
+        dedupWindow: options.config.dedupWindow,
+        onDamage: onDamage(options.log),
+      });
+  }
+}
+
+async function openFiles({ dataDir, config, log, threads }: ShelfOptions): Promise<JournalStore> {
+  const onNote = (note: string) => log.logger.warn("recovery: {note}", { note });
+  const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
+    script: SCRIPTS.file,
+    worker: threads.take(SCRIPTS.file),
+    durability: config.durability,
+    dedupWindow: config.dedupWindow,
+    onDamage: onDamage(log),
+    onNote,
+  });
+  store.found.notes.forEach(onNote);
+  for (const path of store.found.foreign) {
+    log.logger.warn("not ours, left alone: {path}", { path: `${dataDir.eventFolder}/${path}` });
+  }
+  return store;
+}
+
+function onDamage(log: Log): (damage: Found) => void {
+  return (damage) => log.logger.error("damage: {text}", { text: damageText(damage), ...damage });
+}

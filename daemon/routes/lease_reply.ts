@@ -1,0 +1,76 @@
+/**
+ * The answer to who asks for events, as bytes: each event's own line stands in it, so that its payload is what was
+ * published. Written into one buffer: a thousand deliveries are one answer, and differ in a number and a line.
+ */
+import type { Grant, Lease } from "../../core/delivery/leases.ts";
+
+const encoder = new TextEncoder();
+const ZERO = 0x30;
+const COMMA = 0x2c;
+const BRACE = 0x7d;
+const LF = 0x0a;
+/** More than a comma, a place and a brace take. */
+const AROUND = 20;
+
+/** What stands around the place of a delivery, and is the same for most of an answer. */
+interface Frame {
+  grant: Grant;
+  attempt: number;
+  before: Uint8Array;
+  after: Uint8Array;
+}
+
+/** `rest`: all of the answer but the deliveries. */
+export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Array {
+  const head = JSON.stringify(rest).slice(0, -1);
+  const open = encoder.encode(`${head}${head === "{" ? "" : ","}"deliveries":[`);
+  const lines: Uint8Array[] = [];
+  const frames: Frame[] = [];
+  let size = open.length + 3;
+  let frame: Frame | undefined;
+  for (const lease of deliveries) {
+    if (frame?.grant !== lease.grant || frame.attempt !== lease.attempt) frame = frameOf(lease);
+    const { line } = lease;
+    frames.push(frame);
+    lines.push(line);
+    size += frame.before.length + frame.after.length + line.length + AROUND;
+  }
+  const bytes = new Uint8Array(size);
+  bytes.set(open);
+  let at = open.length;
+  for (const [index, { place }] of deliveries.entries()) {
+    const { before, after } = frames[index]!;
+    const line = lines[index]!;
+    if (index > 0) bytes[at++] = COMMA;
+    bytes.set(before, at);
+    at = putNumber(bytes, at + before.length, place);
+    bytes.set(after, at);
+    at += after.length;
+    const end = line[line.length - 1] === LF ? line.length - 1 : line.length;
+    bytes.set(end === line.length ? line : line.subarray(0, end), at);
+    at += end;
+    bytes[at++] = BRACE;
+  }
+  at += encoder.encodeInto("]}\n", bytes.subarray(at)).written;
+  return bytes.subarray(0, at);
+}
+
+function frameOf({ grant, attempt, expiresAt }: Lease): Frame {
+  return {
+    grant,
+    attempt,
+    before: encoder.encode(`{"lease":"${grant.name}.`),
+    after: encoder.encode(`","attempt":${attempt},"expiresAt":${expiresAt},"event":`),
+  };
+}
+
+function putNumber(bytes: Uint8Array, at: number, number: number): number {
+  let digits = 1;
+  for (let rest = number; rest >= 10; rest = Math.trunc(rest / 10)) digits++;
+  let rest = number;
+  for (let i = at + digits - 1; i >= at; i--) {
+    bytes[i] = ZERO + rest % 10;
+    rest = Math.trunc(rest / 10);
+  }
+  return at + digits;
+}

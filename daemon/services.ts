@@ -1,0 +1,191 @@
+/** A broker with its stores, as the daemon hosts it: opened in order, closed in reverse. */
+import { EventBroker } from "../core/broker/event_broker.ts";
+import { systemClock } from "../core/base/clock.ts";
+import { IdSource } from "../core/event/id.ts";
+import { WorkerState } from "../core/state/worker_state.ts";
+import { damageText } from "../core/store/damage.ts";
+import {
+  acceptQuarantine,
+  type QuarantineEntry,
+  readQuarantine,
+} from "../core/store/quarantine.ts";
+import type { Config } from "./config.ts";
+import type { DataDir } from "./data_dir.ts";
+import type { Log } from "./log.ts";
+import { Metrics } from "./metrics.ts";
+import { collectAtRest } from "./memory/collect_when_idle.ts";
+import { recoverTopics } from "./recover.ts";
+import { openShelf } from "./open_stores.ts";
+import { SCRIPTS, type Threads } from "./threads.ts";
+import { RetentionTimer } from "./retention_timer.ts";
+import { UnnamedSubscriptions } from "./unnamed.ts";
+
+/** How many damaged places the status names. */
+const DAMAGE_NAMED = 5;
+
+/** What the daemon was started with. */
+export interface HostOptions {
+  dataDir: DataDir;
+  socket: string;
+  config: Config;
+  log: Log;
+  /** Those that were begun. */
+  threads: Threads;
+  /** Begins the drain; the reason goes to the log. */
+  shutdown(reason: string): void;
+  /** The same, and the process ends with an error. */
+  fail(reason: string): void;
+  /** The permission flags in force, for the status. */
+  permissions: () => string[];
+}
+
+/** What the routes work with. */
+export class Host {
+  readonly broker: EventBroker;
+  readonly config: Config;
+  readonly dataDir: string;
+  readonly socket: string;
+  readonly log: Log;
+  readonly metrics = new Metrics();
+  readonly ids = new IdSource();
+  readonly startedAt = Date.now();
+  readonly permissions: () => string[];
+  readonly shutdown: (reason: string) => void;
+  readonly #fail: (reason: string) => void;
+  readonly retention: RetentionTimer;
+  /** What was made again at the start. */
+  readonly #recovered: string[];
+  /** Copies of files that were found damaged. */
+  #quarantine: QuarantineEntry[] = [];
+  readonly unnamed: UnnamedSubscriptions;
+  /** Is told of every request. */
+  readonly rest = collectAtRest();
+  /** Open connections; the server sets it. */
+  connections: () => number = () => 0;
+  draining = false;
+
+  private constructor(broker: EventBroker, options: HostOptions & { recovered?: string }) {
+    this.broker = broker;
+    this.config = options.config;
+    this.dataDir = options.dataDir.path;
+    this.socket = options.socket;
+    this.log = options.log;
+    this.permissions = options.permissions;
+    this.shutdown = options.shutdown;
+    this.#fail = options.fail;
+    this.retention = new RetentionTimer(broker, {
+      clock: systemClock,
+      onError: (error) => this.unexpected(error, "retention"),
+    });
+    this.unnamed = new UnnamedSubscriptions(broker.subscriptions, {
+      clock: systemClock,
+      removed: (name) =>
+        this.log.logger.info("subscription removed: its client is gone", { subscription: name }),
+      onError: (error) => this.unexpected(error, "subscriptions without a name"),
+    });
+    this.#recovered = options.recovered === undefined ? [] : [options.recovered];
+    this.#readQuarantine();
+    this.rest.note();
+  }
+
+  /** Opens the databases and the broker on them. */
+  static async open(options: HostOptions): Promise<Host> {
+    const { dataDir, config, log, threads } = options;
+    const [shelf, state] = await Promise.all([
+      openShelf(options),
+      WorkerState.open(dataDir.state, {
+        script: SCRIPTS.state,
+        worker: threads.take(SCRIPTS.state),
+      }),
+    ]);
+    let early = 0;
+    let tell = (error: unknown, context: string) => {
+      early++;
+      log.logger.error("failed while starting: {context}", { context, error });
+    };
+    const broker = new EventBroker({
+      eventStore: shelf.opened[0]!,
+      stores: shelf,
+      state,
+      autoCreateTopics: config.autoCreateTopics,
+      onError: (error, context) => tell(error, context),
+    });
+    // Schemas are compiled before the first event asks for them.
+    await broker.ready;
+    const recovered = await recoverTopics(broker);
+    if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
+    const host = new Host(broker, { ...options, recovered });
+    host.metrics.errors += early;
+    tell = (error, context) => host.unexpected(error, context);
+    return host;
+  }
+
+  #readQuarantine(): void {
+    this.#quarantine = readQuarantine(`${this.dataDir}/quarantine`);
+    for (const { file, copy, what, accepted } of this.#quarantine) {
+      if (!accepted) this.log.logger.error("damage: {file}: {what}", { file, copy, what });
+    }
+  }
+
+  /** Somebody took note of all damage that is known: it no longer counts as a problem. Returns how much that was. */
+  async acceptDamage(): Promise<number> {
+    const isNew = ({ accepted }: { accepted: boolean }) => !accepted;
+    const damage = this.broker.store.damage?.() ?? [];
+    const count = damage.filter(isNew).length + this.#quarantine.filter(isNew).length +
+      this.#recovered.splice(0).length;
+    await this.broker.store.acceptDamage?.();
+    acceptQuarantine(`${this.dataDir}/quarantine`);
+    this.#readQuarantine();
+    return count;
+  }
+
+  get maxEventBytes(): number {
+    return this.config.maxEventBytes;
+  }
+
+  /** Something nobody foresaw: logged with its stack and counted. */
+  unexpected(error: unknown, context: string): void {
+    this.metrics.errors++;
+    this.log.logger.error("unexpected error: {context}", { context, error });
+  }
+
+  /** Something after which the daemon is of no use: told like the unexpected, and the process ends with an error. */
+  fatal(error: unknown, reason: string): void {
+    this.unexpected(error, reason);
+    this.#fail(reason);
+  }
+
+  /** Why the daemon is not well, in words. */
+  problems(): string[] {
+    const problems: string[] = [];
+    const { failed } = this.broker;
+    if (failed !== undefined) {
+      problems.push(
+        `a store failed, so nothing is acknowledged any more: ${
+          failed instanceof Error ? failed.message : String(failed)
+        }`,
+      );
+    }
+    const damage = [
+      ...this.#recovered,
+      ...this.#quarantine.filter(({ accepted }) => !accepted).map(({ file, what }) =>
+        `${file}: ${what}`
+      ),
+      ...(this.broker.store.damage?.() ?? []).filter(({ accepted }) => !accepted).map(damageText),
+    ];
+    // The first ones by name: a status is read by people.
+    problems.push(...damage.slice(0, DAMAGE_NAMED));
+    if (damage.length > DAMAGE_NAMED) {
+      problems.push(`and ${damage.length - DAMAGE_NAMED} more: evs doctor`);
+    }
+    return problems;
+  }
+
+  /** Finishes what is under way, then closes the databases. */
+  async close(): Promise<void> {
+    this.rest.stop();
+    await this.retention.stop();
+    await this.unnamed.stop();
+    await this.broker.close();
+  }
+}

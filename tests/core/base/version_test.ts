@@ -1,0 +1,16 @@
+/** The version: a semantic version that the changelog tells of. That deno.json has the same: tests/commands/cli_test.ts. */
+import assert from "node:assert/strict";
+import { VERSION } from "../../../core/base/version.ts";
+
+const root = new URL("../../", import.meta.url);
+
+Deno.test("VERSION is a semantic version", () => {
+  const part = "(0|[1-9]\\d*)";
+  assert.match(VERSION, new RegExp(`^${part}\\.${part}\\.${part}(-[0-9A-Za-z.-]+)?$`));
+});
+
+Deno.test("VERSION has a heading in CHANGELOG.md", async () => {
+  const changelog = await Deno.readTextFile(new URL("CHANGELOG.md", root));
+  const headings = changelog.split("\n").filter((line) => line.startsWith("## "));
+  assert.ok(headings.some((line) => line.includes(VERSION)), headings.join("; "));
+});

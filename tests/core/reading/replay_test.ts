@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { StoredEvent } from "../../../core/event/event.ts";
+import { compareEvents, lastOf, replay } from "../../../core/reading/replay.ts";
+import { Journal } from "../../../core/store/journal.ts";
+import { MemoryEventStore } from "../../../core/store/memory.ts";
+import { Tail } from "../../../core/reading/tail.ts";
+import { newEvent } from "../store/conformance.ts";
+
+const decoder = new TextDecoder();
+
+function parse(chunks: Iterable<Uint8Array>): { topic: string; seq: number }[] {
+  return [...chunks].map((chunk) => decoder.decode(chunk)).join("").split("\n").filter(Boolean)
+    .map((line) => JSON.parse(line)).map(({ topic, seq }) => ({ topic, seq }));
+}
+
+async function storeOf(
+  events: { topic: string; timestamp: number; type: string }[],
+): Promise<MemoryEventStore> {
+  const store = new MemoryEventStore();
+  for (const { topic, timestamp, type } of events) {
+    await store.append([{ topic, events: [newEvent({ timestamp, type })] }]);
+  }
+  return store;
+}
+
+const someEvents = fc.array(
+  fc.record({
+    topic: fc.constantFrom("a", "b", "c"),
+    timestamp: fc.integer({ min: 1, max: 20 }),
+    type: fc.constantFrom("x", "y"),
+  }),
+  { maxLength: 60 },
+);
+const topics = ["a", "b", "c"];
+
+function all(store: MemoryEventStore): StoredEvent[] {
+  return topics.flatMap((topic) => store.readPage(topic, { from: 1, to: 1e6, limit: 1e6 }).events);
+}
+
+Deno.test("replay of several topics gives every event once, each topic in order of seq", async () => {
+  await fc.assert(
+    fc.asyncProperty(someEvents, fc.option(fc.constantFrom("x", "y")), async (events, type) => {
+      const store = await storeOf(events);
+      const types = type === null ? {} : { types: [type] };
+      const got = parse(
+        replay(store, { ranges: topics.map((topic) => ({ topic, from: 1, to: 1e6 })), ...types }),
+      );
+      const wanted = all(store).filter((event) => type === null || event.type === type);
+      for (const topic of topics) {
+        assert.deepEqual(
+          got.filter((event) => event.topic === topic).map(({ seq }) => seq),
+          wanted.filter((event) => event.topic === topic).map(({ seq }) => seq),
+        );
+      }
+      assert.equal(got.length, wanted.length);
+    }),
+  );
+});
+
+Deno.test("replay merges by timestamp, then topic, when each topic's times rise", async () => {
+  await fc.assert(fc.asyncProperty(someEvents, async (events) => {
+    const store = await storeOf(events.toSorted((a, b) => a.timestamp - b.timestamp));
+    const got = parse(
+      replay(store, { ranges: topics.map((topic) => ({ topic, from: 1, to: 1e6 })) }),
+    );
+    const wanted = all(store).sort(compareEvents).map(({ topic, seq }) => ({ topic, seq }));
+    assert.deepEqual(got, wanted);
+  }));
+});
+
+Deno.test("replay ends at the limit and at the end of the range", async () => {
+  const store = await storeOf(
+    Array.from({ length: 30 }, (_, i) => ({ topic: "a", timestamp: i, type: "x" })),
+  );
+  const ranges = [{ topic: "a", from: 5, to: 20 }];
+  assert.deepEqual(parse(replay(store, { ranges, limit: 3 })).map(({ seq }) => seq), [5, 6, 7]);
+  assert.equal(parse(replay(store, { ranges })).at(-1)?.seq, 20);
+  assert.deepEqual(parse(replay(store, { ranges, limit: 0 })), []);
+});
+
+Deno.test("lastOf finds the last events that are selected, over all topics together", async () => {
+  await fc.assert(
+    fc.asyncProperty(someEvents, fc.integer({ min: 0, max: 12 }), async (events, count) => {
+      const store = await storeOf(events);
+      const steps = lastOf(store, { topics, count, types: ["x"] });
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      const got = parse(replay(store, { ranges: step.value, types: ["x"] }));
+      // What has the same topic as a kept event and a higher seq is in its range too, so compare what must be there.
+      const perTopic = topics.flatMap((topic) =>
+        all(store).filter((e) => e.topic === topic && e.type === "x").slice(-count || Infinity)
+      );
+      const wanted = count === 0 ? [] : perTopic.sort(compareEvents).slice(-count);
+      for (const event of wanted) {
+        assert.ok(got.some(({ topic, seq }) => topic === event.topic && seq === event.seq));
+      }
+    }),
+  );
+});
+
+Deno.test("Tail gives every event once and in order, however its reader is paced", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.oneof(fc.constant("read"), fc.constantFrom("a", "b", "other")), {
+        maxLength: 60,
+      }),
+      fc.boolean(),
+      async (steps, filtered) => {
+        const store = new MemoryEventStore();
+        const journal = new Journal(store);
+        await journal.submit({ topic: "a", events: [newEvent(), newEvent()] });
+        const tail = new Tail({ store, onCommit: (listener) => journal.onCommit(listener) }, {
+          matches: (topic) => topic !== "other",
+          positions: new Map([["a", 2]]),
+          ...(filtered ? { filter: () => true } : {}),
+        });
+        const chunks: Uint8Array[] = [];
+        const sent: Record<string, number> = { a: 2, b: 0, other: 0 };
+        let reading: Promise<void> | undefined;
+        const read = () => {
+          reading ??= tail.next().then((bytes) => {
+            if (bytes) chunks.push(bytes);
+            reading = undefined;
+          });
+        };
+        for (const step of steps) {
+          if (step === "read") read();
+          else {
+            sent[step]!++;
+            await journal.submit({ topic: step, events: [newEvent()] });
+          }
+        }
+        const wanted = sent["a"]! - 1 + sent["b"]!;
+        while (parse(chunks).length < wanted) {
+          read();
+          await reading;
+        }
+        tail.close();
+        const got = parse(chunks);
+        assert.deepEqual(
+          got.filter(({ topic }) => topic === "a").map(({ seq }) => seq),
+          range(2, sent["a"]!),
+        );
+        assert.deepEqual(
+          got.filter(({ topic }) => topic === "b").map(({ seq }) => seq),
+          range(1, sent["b"]!),
+        );
+        assert.equal(got.length, wanted);
+      },
+    ),
+  );
+});
+
+Deno.test("Tail answers undefined when it is closed while waiting", async () => {
+  const store = new MemoryEventStore();
+  const journal = new Journal(store);
+  const tail = new Tail({ store, onCommit: (listener) => journal.onCommit(listener) }, {
+    matches: () => true,
+    positions: new Map(),
+  });
+  const next = tail.next();
+  tail.close();
+  assert.equal(await next, undefined);
+  assert.equal(await tail.next(), undefined);
+});
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => from + i);
+}

@@ -1,0 +1,135 @@
+/** An event database that SQLite itself cannot read: what is intact is served, what is not is named, the old file is kept. */
+import assert from "node:assert/strict";
+import { InternalError } from "../../../../core/base/errors.ts";
+import { readQuarantine } from "../../../../core/store/quarantine.ts";
+import { SqliteEventStore } from "../../../../core/store/sqlite/sqlite_event_store.ts";
+import { dose } from "../../../helpers/dose.ts";
+import { randomFrom } from "../../../helpers/flip.ts";
+import { inFolder } from "../../../helpers/start.ts";
+
+const PAGE = 16384;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function event(n: number) {
+  return {
+    id: n % 5 === 0 ? `given-${n}` : `01a20ef5-54ef-7000-9f31-${String(n).padStart(12, "0")}`,
+    idGiven: n % 5 === 0,
+    type: "t",
+    timestamp: n,
+    schemaVersion: "1.0",
+    ...(n % 3 === 0 ? { key: "k" } : {}),
+    metadata: "{}",
+    // Now and then one that overflows its page.
+    payload: encoder.encode(JSON.stringify("x".repeat(n % 200 === 0 ? 50_000 : n % 90) + n)),
+  };
+}
+
+async function makeDatabase(folder: string, { killed }: { killed: boolean }): Promise<void> {
+  const store = new SqliteEventStore(`${folder}/made.db`, { durability: "os" });
+  for (const topic of ["Alpha", "beta"]) {
+    for (let n = 1; n <= 1200; n += 300) {
+      const events = Array.from({ length: 300 }, (_, i) => event(n + i));
+      await store.append([{ topic, events }]);
+    }
+  }
+  if (!killed) await store.close();
+  for (const suffix of killed ? ["", "-wal"] : [""]) {
+    await Deno.copyFile(`${folder}/made.db${suffix}`, `${folder}/events.db${suffix}`);
+  }
+  if (killed) await store.close();
+}
+
+function spoil(path: string, at: number, length: number): void {
+  const file = Deno.openSync(path, { write: true });
+  file.seekSync(at, Deno.SeekMode.Start);
+  file.writeSync(new Uint8Array(length).fill(0xe7));
+  file.close();
+}
+
+/** Everything that is there, checked against what was published. */
+function read(store: SqliteEventStore): number {
+  let count = 0;
+  for (const topic of store.topics()) {
+    for (let from = 1; from <= 1200;) {
+      const page = store.readPage(topic, { from, to: 1200, limit: 500 });
+      for (const { seq, payload, id } of page.events) {
+        assert.equal(decoder.decode(payload), decoder.decode(event(seq).payload));
+        assert.equal(id, event(seq).id);
+        count++;
+      }
+      from = page.next;
+    }
+  }
+  return count;
+}
+
+for (const killed of [false, true]) {
+  Deno.test(`SqliteEventStore saves every event when the first page is ruined, ${killed ? "killed" : "closed"}`, async () => {
+    await inFolder(async (folder) => {
+      await makeDatabase(folder, { killed });
+      const path = `${folder}/events.db`;
+      if (killed) {
+        // The first page lies in the log, too: the file's header alone is not enough to stop SQLite.
+        const log = await Deno.readFile(`${path}-wal`);
+        assert.ok(log.length > PAGE);
+      }
+      spoil(path, 0, PAGE);
+      const before = await Deno.readFile(path);
+      const store = new SqliteEventStore(path);
+      assert.equal(read(store), 2400);
+      assert.deepEqual(store.topics(), ["Alpha", "beta"]);
+      assert.equal(store.find("beta", "given-100")?.seq, 100);
+      const [outcome] = await store.append([{ topic: "Alpha", events: [event(1), event(5)] }]);
+      assert.ok(outcome?.ok);
+      assert.deepEqual([outcome.firstSeq, outcome.duplicates], [1201, [{ index: 1, seq: 5 }]]);
+      await store.close();
+      const entries = readQuarantine(`${folder}/quarantine`);
+      if (killed && entries.length === 0) return;
+      assert.match(entries[0]!.what, /2400 events were taken out of it/);
+      assert.deepEqual(await Deno.readFile(`${folder}/quarantine/${entries[0]!.copy}`), before);
+    });
+  });
+}
+
+Deno.test("SqliteEventStore hands out what is intact and nothing else when any page of its file is ruined", async () => {
+  await inFolder(async (folder) => {
+    await makeDatabase(folder, { killed: false });
+    const made = await Deno.readFile(`${folder}/events.db`);
+    const random = randomFrom(11);
+    for (let round = 0; round < dose(12); round++) {
+      const trial = `${folder}/${round}`;
+      await Deno.mkdir(trial);
+      const path = `${trial}/events.db`;
+      await Deno.writeFile(path, made);
+      const page = random(made.length / PAGE);
+      spoil(path, page * PAGE, PAGE);
+      const store = new SqliteEventStore(path, { durability: "os" });
+      const count = read(store);
+      assert.ok(count > 2400 - 1000, `page ${page}: ${count} events are left`);
+      const known = store.damage().length + readQuarantine(`${trial}/quarantine`).length;
+      if (count < 2400) {
+        assert.ok(known > 0, `page ${page}: ${2400 - count} are missing in silence`);
+      }
+      const added = { topic: "Alpha", events: [event(1201)] };
+      try {
+        const [outcome] = await store.append([added]);
+        assert.equal(
+          outcome?.ok && outcome.firstSeq,
+          1201,
+          `page ${page}: no number is used twice`,
+        );
+      } catch (error) {
+        // A page that only writes need: nothing was stored, and who opens the file next makes it anew.
+        if (!(error instanceof InternalError)) throw error;
+        assert.match(error.message, /malformed/);
+        const again = new SqliteEventStore(path, { durability: "os" });
+        const [outcome] = await again.append([added]);
+        assert.equal(outcome?.ok && outcome.firstSeq, 1201, `page ${page}: after the salvage`);
+        assert.equal(read(again) >= count, true);
+        await again.close();
+      }
+      await store.close();
+    }
+  });
+});

@@ -1,0 +1,108 @@
+/** Contract rows 15 and 17: how many connections there may be, and what one of them may ask for at once. */
+import assert from "node:assert/strict";
+import { connectionLimit, descriptorsFor } from "../../../daemon/http/descriptors.ts";
+import { startDaemon } from "../../helpers/daemon.ts";
+import { until } from "../../helpers/evs.ts";
+import { mebibytes, MIB, residentMemory } from "../../helpers/measure.ts";
+import { head, RawConnection } from "../../helpers/raw_connection.ts";
+
+Deno.test("a connection too many gets a busy reply and is closed at once, also when it never reads", async () => {
+  await using daemon = await startDaemon({ config: "max_connections = 10\n" });
+  const kept = await Promise.all(
+    Array.from({ length: 10 }, () => RawConnection.open(daemon.socket)),
+  );
+  for (const connection of kept) {
+    await connection.send(head("GET /v1/health"));
+    assert.equal((await connection.answer()).status, 200);
+  }
+  const silent = await Promise.all(
+    Array.from({ length: 50 }, () => RawConnection.open(daemon.socket)),
+  );
+  for (let i = 0; i < 20; i++) {
+    const late = await RawConnection.open(daemon.socket);
+    const text = await late.untilEnd();
+    assert.match(text, /^HTTP\/1\.1 503 .*\r\n[^]*"code":"daemon\/busy"/);
+    late.close();
+  }
+  const [first, ...others] = kept;
+  await first!.send(head("GET /metrics"));
+  const { body } = await first!.answer();
+  assert.match(body, /^evs_connections 10$/m);
+  assert.match(body, /^evs_connections_refused_total 70$/m);
+  first!.close();
+  // There is room again.
+  await until(async () =>
+    (await daemon.http("GET", "/v1/health").catch(() => undefined))?.status === 200
+  );
+  for (const connection of [...others, ...silent]) connection.close();
+});
+
+Deno.test("connectionLimit keeps a reserve, and refuses in words when there is room for none", () => {
+  assert.equal(connectionLimit(20_000, 512), 512);
+  assert.equal(connectionLimit(descriptorsFor(512), 512), 512);
+  assert.equal(connectionLimit(100, 512), 75);
+  assert.equal(connectionLimit(14, 512), 6);
+  assert.throws(() => connectionLimit(8, 512), /may open 8 more files, which leaves none/);
+});
+
+Deno.test("one who pipelines reads and takes no answers costs a page, and slows no one", async () => {
+  await using daemon = await startDaemon();
+  for (let i = 0; i < 20; i++) {
+    await daemon.publish("big", "t", ...Array.from({ length: 10 }, () => "x".repeat(50_000)));
+  }
+  /** The longest wait of somebody else. */
+  const longest = async () => {
+    const waits: number[] = [];
+    while (waits.length < 20) {
+      const began = performance.now();
+      assert.equal((await daemon.http("GET", "/v1/health")).status, 200);
+      waits.push(performance.now() - began);
+    }
+    return Math.max(...waits);
+  };
+  const control = await longest();
+  const before = residentMemory(daemon.pid);
+  const greedy = await RawConnection.open(daemon.socket);
+  await greedy.send(head("GET /v1/topics/big/events").repeat(60));
+  const took = await longest();
+  assert.ok(took < control + 1000, `somebody else waited ${took} ms, and ${control} ms before`);
+  const grown = residentMemory(daemon.pid) - before;
+  assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
+  // Who asks on and on is ended.
+  const piece = new TextEncoder().encode(head("GET /v1/topics/big/events").repeat(100));
+  const sent = await greedy.sendOn(piece, 256 * MIB);
+  assert.ok(sent < 256 * MIB, "it was never ended");
+  greedy.close();
+  const log = await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`);
+  assert.match(log, /more than 64 requests under way/);
+  await daemon.stop();
+});
+
+Deno.test("answers come in order when reads and publishes are pipelined", async () => {
+  await using daemon = await startDaemon();
+  const connection = await RawConnection.open(daemon.socket);
+  const publish = (n: number) =>
+    head("POST /v1/topics/t/events?type=n", "content-length: 1") + String(n);
+  await connection.send(
+    publish(1) + head("GET /v1/topics/t") + publish(2) + publish(3) + head("GET /v1/topics/t"),
+  );
+  const answers = [];
+  for (let i = 0; i < 5; i++) answers.push(JSON.parse((await connection.answer()).body));
+  const [first, topic, second, third, after] = answers;
+  assert.deepEqual([first.firstSeq, second.firstSeq, third.firstSeq], [1, 2, 3]);
+  assert.ok(topic.lastSeq >= 1);
+  assert.equal(after.lastSeq, 3);
+  connection.close();
+});
+
+Deno.test("a request whose path is no path is refused in words", async () => {
+  await using daemon = await startDaemon();
+  for (const path of ["//", "///[", "http://[", "*"]) {
+    const connection = await RawConnection.open(daemon.socket);
+    await connection.send(head(`GET ${path}`));
+    const { status, body } = await connection.answer();
+    assert.ok(status === 400 || status === 404, `${path}: ${status} ${body}`);
+    connection.close();
+  }
+  assert.match((await daemon.http("GET", "/metrics")).text, /^evs_errors_total 0$/m);
+});

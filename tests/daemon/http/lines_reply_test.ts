@@ -1,0 +1,98 @@
+/** What an answer of lines looks like on the wire: chunks are whole when they are sent, whatever the size of a page. */
+import assert from "node:assert/strict";
+import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
+import { until } from "../../helpers/evs.ts";
+import { head, RawConnection } from "../../helpers/raw_connection.ts";
+
+/** Small pages and large ones: a frame goes along with the former. */
+const SIZES = [1, 100, 40_000, 700_000, 20, 900_000, 5, 300_000];
+
+async function publish(daemon: TestDaemon, sizes: readonly number[]): Promise<void> {
+  for (const size of sizes) await daemon.publish("t", "n", "x".repeat(size));
+}
+
+/** The bodies of whole chunks; what is left behind them. Throws where a frame is not as it should be. */
+function chunksOf(text: string): { chunks: string[]; rest: string } {
+  const chunks: string[] = [];
+  let rest = text;
+  for (;;) {
+    const [line, size] = /^([0-9a-f]+)\r\n/.exec(rest) ?? [];
+    if (line === undefined || size === undefined) return { chunks, rest };
+    const end = line.length + parseInt(size, 16);
+    if (rest.length < end + 2) return { chunks, rest };
+    assert.equal(rest.slice(end, end + 2), "\r\n");
+    chunks.push(rest.slice(line.length, end));
+    rest = rest.slice(end + 2);
+  }
+}
+
+/** A connection that is closed, and so fails its test, when what is waited for does not come. */
+async function opened(daemon: TestDaemon): Promise<RawConnection & Disposable> {
+  const connection = await RawConnection.open(daemon.socket);
+  const deadline = setTimeout(() => connection.close(), 20_000);
+  return Object.assign(connection, {
+    [Symbol.dispose]() {
+      clearTimeout(deadline);
+      connection.close();
+    },
+  });
+}
+
+function seqs(lines: string): number[] {
+  return lines.split("\n").filter(Boolean).map((line) => (JSON.parse(line) as { seq: number }).seq);
+}
+
+const ALL = SIZES.map((_, i) => i + 1);
+
+Deno.test("daemon sends a replay in whole chunks, and plainly to a client of HTTP/1.0", async () => {
+  await using daemon = await startDaemon();
+  await publish(daemon, SIZES);
+  using connection = await opened(daemon);
+  await connection.send(head("GET /v1/topics/t/events"));
+  const answer = await connection.until(/\r\n0\r\n\r\n$/);
+  const [header = "", body = ""] = split(answer);
+  assert.match(header, /transfer-encoding: chunked/i);
+  const { chunks, rest } = chunksOf(body);
+  assert.equal(rest, "");
+  assert.equal(chunks.pop(), "");
+  assert.deepEqual(seqs(chunks.join("")), ALL);
+  // The connection goes on.
+  await connection.send(head("GET /v1/topics/t/events/2"));
+  await connection.until(/"seq":2,.*\}\n$/);
+
+  using old = await opened(daemon);
+  await old.send("GET /v1/topics/t/events HTTP/1.0\r\n\r\n");
+  const [oldHeader = "", oldBody = ""] = split(await old.untilEnd());
+  assert.doesNotMatch(oldHeader, /chunked/i);
+  assert.deepEqual(seqs(oldBody), ALL);
+});
+
+Deno.test("daemon ends a follower's chunk when it sends it", async () => {
+  await using daemon = await startDaemon();
+  await publish(daemon, [1]);
+  using connection = await opened(daemon);
+  await connection.send(head("GET /v1/topics/t/events?follow=1"));
+  await connection.until(/\r\n\r\n/);
+  let sent = 1;
+  for (const size of [3, 200_000, 30]) {
+    await publish(daemon, [size]);
+    const text = await connection.until(new RegExp(`"seq":${++sent},.*\\}\\n\\r\\n$`));
+    assert.equal(chunksOf(split(text)[1]!).rest, "");
+  }
+});
+
+Deno.test("daemon is done with readers that went away within a page", async () => {
+  await using daemon = await startDaemon();
+  await publish(daemon, SIZES);
+  for (let n = 0; n < 20; n++) {
+    using connection = await opened(daemon);
+    await connection.send(head("GET /v1/topics/t/events?follow=1&from=start"));
+    await connection.until(n % 2 === 0 ? /\r\n\r\n/ : /"seq":4/);
+  }
+  await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 0);
+});
+
+function split(answer: string): [string, string] {
+  const at = answer.indexOf("\r\n\r\n");
+  return [answer.slice(0, at), answer.slice(at + 4)];
+}

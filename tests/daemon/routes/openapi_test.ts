@@ -1,0 +1,290 @@
+/** schemas/openapi.json describes exactly what the daemon serves: the routes, both ways, and what they answer. */
+import assert from "node:assert/strict";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { routes } from "../../../daemon/routes/mod.ts";
+import { type Answer, startDaemon } from "../../helpers/daemon.ts";
+
+const openapi = JSON.parse(
+  await Deno.readTextFile(new URL("../../schemas/openapi.json", import.meta.url)),
+);
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+ajv.addSchema({ $id: "api", ...openapi });
+
+function operation(method: string, path: string) {
+  return openapi.paths[path]?.[method.toLowerCase()];
+}
+
+/** Holds an answer against what is written of it. */
+function assertDescribed(method: string, path: string, answer: Answer): void {
+  const described = operation(method, path)?.responses;
+  assert.ok(described, `${method} ${path} is described`);
+  const status = String(answer.status);
+  const response = described[status] ?? (answer.status >= 400 ? described["default"] : undefined);
+  assert.ok(response, `${method} ${path}: ${status} is described`);
+  const type = answer.headers.get("content-type")!.split(";")[0]!;
+  const content = response.content[type];
+  assert.ok(content, `${method} ${path}: ${type} is described`);
+  if (type === "text/plain") return;
+  const pointer = `#/paths/${
+    path.replaceAll("~", "~0").replaceAll("/", "~1")
+  }/${method.toLowerCase()}/responses/${described[status] ? status : "default"}/content/${
+    type.replaceAll("/", "~1")
+  }/schema`;
+  const validate = ajv.compile({ $ref: `api${encodeURI(pointer)}` });
+  const values = type === "application/x-ndjson"
+    ? answer.text.split("\n").filter(Boolean).map((line) => JSON.parse(line))
+    : [answer.json];
+  for (const value of values) {
+    assert.ok(
+      validate(value),
+      `${method} ${path}: ${JSON.stringify(validate.errors)} in ${JSON.stringify(value)}`,
+    );
+  }
+}
+
+Deno.test("openapi.json names exactly the routes that are served", () => {
+  const served = routes.map(({ method, path }) => `${method} ${path}`).sort();
+  const described = Object.entries(openapi.paths).flatMap(([path, operations]) =>
+    Object.keys(operations as object).map((method) => `${method.toUpperCase()} ${path}`)
+  ).sort();
+  assert.deepEqual(described, served);
+});
+
+Deno.test("openapi.json describes what every route answers", async () => {
+  await using daemon = await startDaemon();
+  const covered = new Set<string>();
+  const call = async (
+    method: string,
+    path: string,
+    options: {
+      params?: Record<string, string>;
+      query?: string;
+      body?: unknown;
+      type?: string;
+      status: number;
+    },
+  ): Promise<Answer> => {
+    const url =
+      path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(options.params?.[name] ?? "")) +
+      (options.query ?? "");
+    const answer = await daemon.http(
+      method,
+      url,
+      options.body,
+      options.type ? { "content-type": options.type } : {},
+    );
+    assert.equal(answer.status, options.status, `${method} ${url}: ${answer.text}`);
+    assertDescribed(method, path, answer);
+    covered.add(`${method} ${path}`);
+    return answer;
+  };
+  const topic = { topic: "users" };
+  const events = "/v1/topics/{topic}/events";
+  const ndjson = "application/x-ndjson";
+  await call("PUT", "/v1/schemas/{type}", {
+    params: { type: "checked" },
+    body: { type: "object" },
+    status: 201,
+  });
+  await call("PUT", "/v1/schemas/{type}", {
+    params: { type: "checked" },
+    body: { type: "object" },
+    status: 200,
+  });
+  await call("POST", "/v1/schemas", {
+    body: {
+      schemas: [
+        { type: "kept", version: "1.0", schema: '{"type":"object"}' },
+        { type: "kept", schema: "{}", compatibility: "backward" },
+      ],
+    },
+    status: 200,
+  });
+  const one = { type: "kept" };
+  await call("GET", "/v1/schemas/{type}/diff", { params: one, status: 200 });
+  await call("POST", "/v1/schemas/{type}/diff", {
+    params: one,
+    body: { type: "object", required: ["a"] },
+    status: 200,
+  });
+  await call("PUT", "/v1/schemas/{type}", { params: one, body: {}, status: 200 });
+  await call("PUT", "/v1/schemas/{type}", { params: one, body: { type: "number" }, status: 409 });
+  await call("GET", "/v1/schemas", { status: 200 });
+  await call("GET", "/v1/schemas/{type}", { params: { type: "checked" }, status: 200 });
+  await call("GET", "/v1/schemas/{type}", { params: { type: "nobody" }, status: 404 });
+  await call("POST", "/v1/schemas/{type}/check", {
+    params: { type: "checked" },
+    body: "{}\n1\nx\n",
+    status: 200,
+  });
+  await call("PUT", "/v1/topics/{topic}", {
+    params: topic,
+    body: { maxEvents: 1000 },
+    status: 201,
+  });
+  await call("PUT", "/v1/topics/{topic}", {
+    params: topic,
+    body: { maxEvents: 1000 },
+    status: 200,
+  });
+  await call("PUT", "/v1/topics/{topic}", { params: topic, body: { maxEvents: 5 }, status: 409 });
+  await call("PATCH", "/v1/topics/{topic}", {
+    params: topic,
+    body: { retentionPeriod: 0 },
+    status: 200,
+  });
+  const published = await call("POST", events, {
+    params: topic,
+    query: "?type=a&key=k",
+    body: { n: 1 },
+    status: 200,
+  });
+  await call("POST", events, {
+    params: topic,
+    body: [{ type: "a", payload: 1, metadata: { x: 1 } }],
+    status: 200,
+  });
+  await call("POST", events, { params: topic, query: "?type=checked", body: "[1]", status: 422 });
+  await call("POST", events, {
+    params: topic,
+    query: "?type=checked",
+    body: "{}\n1\n",
+    type: ndjson,
+    status: 422,
+  });
+  await call("POST", events, {
+    params: topic,
+    query: "?type=checked&onError=skip",
+    body: "{}\n1\n",
+    type: ndjson,
+    status: 200,
+  });
+  await call("POST", events, {
+    params: topic,
+    query: "?type=a&expected=1",
+    body: "1",
+    status: 409,
+  });
+  const kept = { topic: "nothing" };
+  await call("PUT", "/v1/topics/{topic}", {
+    params: kept,
+    body: { persistent: false },
+    status: 201,
+  });
+  await call("POST", events, {
+    params: kept,
+    query: "?type=a&expected=1",
+    body: "1",
+    status: 501,
+  });
+  await call("GET", events, { params: topic, query: "?from=1&limit=2", status: 200 });
+  await call("GET", "/v1/topics/{topic}/events/{event}", {
+    params: { ...topic, event: published.json.events[0].id },
+    status: 200,
+  });
+  await call("GET", "/v1/topics/{topic}/events/{event}", {
+    params: { ...topic, event: "99" },
+    status: 404,
+  });
+  await call("GET", "/v1/events", { query: "?topic=users&topic=o.*", status: 200 });
+  await call("GET", "/v1/topics", { status: 200 });
+  await call("GET", "/v1/topics/{topic}", { params: topic, status: 200 });
+  const name = { name: "mailer" };
+  const subscription = "/v1/subscriptions/{name}";
+  const settings = { maxRetries: 0, backoff: { kind: "fixed", base: 0, max: 0, jitter: false } };
+  await call("PUT", subscription, {
+    params: name,
+    body: { topic: "users", settings },
+    status: 201,
+  });
+  await call("PUT", subscription, { params: name, body: { topic: "users" }, status: 200 });
+  await call("GET", "/v1/subscriptions", { status: 200 });
+  await call("GET", subscription, { params: name, status: 200 });
+  await call("POST", `${subscription}/pause`, {
+    params: name,
+    body: { reason: "tea" },
+    status: 200,
+  });
+  await call("POST", `${subscription}/resume`, { params: name, status: 200 });
+  const leased = await call("POST", `${subscription}/lease`, {
+    params: name,
+    body: { max: 4 },
+    status: 200,
+  });
+  const [first, second, third, fourth] = leased.json.deliveries.map((delivery: { lease: string }) =>
+    delivery.lease
+  );
+  await call("POST", `${subscription}/processed`, {
+    params: name,
+    body: { topic: "users", seq: 1 },
+    status: 200,
+  });
+  await call("POST", `${subscription}/extend`, {
+    params: name,
+    body: { leases: [first, "never"] },
+    status: 200,
+  });
+  await call("POST", `${subscription}/ack`, {
+    params: name,
+    body: { leases: [first] },
+    status: 200,
+  });
+  const failed = [second, third].map((lease) => ({
+    lease,
+    error: "no",
+    exitCode: 1,
+    stderr: "why",
+    durationMs: 3,
+  }));
+  await call("POST", `${subscription}/nack`, {
+    params: name,
+    body: { deliveries: failed },
+    status: 200,
+  });
+  await call("POST", `${subscription}/release`, {
+    params: name,
+    body: { leases: [fourth] },
+    status: 200,
+  });
+  const dead = await call("GET", "/v1/dead-letters", {
+    query: "?subscription=mailer&limit=1",
+    status: 200,
+  });
+  assert.ok(dead.headers.get("evs-next"));
+  await call("GET", "/v1/dead-letter-groups", { query: "?subscription=s", status: 200 });
+  await call("GET", "/v1/dead-letters/{id}", {
+    params: { id: JSON.parse(dead.text).id },
+    status: 200,
+  });
+  await call("GET", "/v1/dead-letters/{id}", { params: { id: "nobody" }, status: 404 });
+  await call("POST", "/v1/dead-letters/retry", {
+    body: { ids: [JSON.parse(dead.text).id] },
+    status: 200,
+  });
+  const whole = await call("GET", "/v1/dead-letters", { query: "?full=1", status: 200 });
+  await call("POST", "/v1/dead-letters/import", {
+    query: "?retry=1",
+    body: `${whole.text.trim()}\n{}\n`,
+    type: "application/x-ndjson",
+    status: 200,
+  });
+  await call("POST", "/v1/dead-letters/remove", { body: { all: true, dryRun: true }, status: 200 });
+  await call("POST", `${subscription}/seek`, {
+    params: name,
+    body: { to: "start", dryRun: true },
+    status: 200,
+  });
+  await call("DELETE", subscription, { params: name, status: 200 });
+  await call("GET", "/v1/status", { status: 200 });
+  await call("GET", "/v1/health", { status: 200 });
+  await call("GET", "/metrics", { status: 200 });
+  await call("DELETE", "/v1/schemas/{type}", { params: { type: "checked" }, status: 200 });
+  await call("DELETE", "/v1/topics/{topic}", { params: topic, status: 200 });
+  await call("POST", "/v1/damage/accept", { status: 200 });
+  await call("POST", "/v1/shutdown", { status: 202 });
+  assert.equal((await daemon.exited()).code, 0);
+  assert.deepEqual(
+    [...covered].sort(),
+    routes.map(({ method, path }) => `${method} ${path}`).sort(),
+  );
+});
