@@ -88,7 +88,6 @@ export class EventBroker<E = any> extends Broker<E> {
   #starting: Promise<void> | undefined;
   #chain: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
-
   readonly #streams = new Streams();
 
   /** Makes a broker. Without options it lives in memory. */
@@ -165,6 +164,7 @@ export class EventBroker<E = any> extends Broker<E> {
       now: () => clock.now(),
       waits: () => this.#starting ?? this.#locals.starting,
       checks: (topic, type) => this.gate.checks(topic, type),
+      schemasAreReady: (topic) => this.gate.isReady(topic),
       schemasReady: (topic) => this.gate.ready(topic),
       admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
       isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,

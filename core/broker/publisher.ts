@@ -15,17 +15,12 @@ import type { Event, NewEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
 import { IdSource } from "../event/id.ts";
 import type { AppendOutcome, AppendRequest, Expected } from "../store/store.ts";
+import { type PublishConditions, PublishQueue } from "./publish_queue.ts";
 
 /** What the broker does for its publisher. */
-export interface PublisherContext {
+export interface PublisherContext extends PublishConditions {
   /** Unix ms. */
   now(): number;
-  /** What has to be awaited before anything is published; undefined when nothing has. */
-  waits(): Promise<unknown> | undefined;
-  /** True when a payload of this type is looked at. */
-  checks(topic: string, type: string): boolean;
-  /** Resolves when `admit` can decide without waiting. */
-  schemasReady(topic: string): Promise<void>;
   admit(topic: string, type: string, version: string | undefined, payload: unknown): string;
   /** True for a topic that is there and stores nothing. */
   isEphemeral(topic: string): boolean;
@@ -47,11 +42,11 @@ export class Publisher {
   readonly #ids = new IdSource();
   /** The type that was looked at last, and is one. */
   #lastType: string | undefined;
-  /** The publishes that wait; those that come now go behind them. */
-  #line: Promise<void> | undefined;
+  readonly #queue: PublishQueue;
 
   constructor(context: PublisherContext) {
     this.#context = context;
+    this.#queue = new PublishQueue(context);
   }
 
   /** Publishes one value. */
@@ -70,7 +65,7 @@ export class Publisher {
   /** The short way of an event that is not stored, has no options, and that only handlers here are told of. */
   #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
     const { quickVersion, now, handHere } = this.#context;
-    if (this.#line) return undefined;
+    if (this.#queue.isHolding) return undefined;
     if (type !== this.#lastType) this.#lastType = assertName(type, "the type");
     const schemaVersion = quickVersion(topic, type);
     if (schemaVersion === undefined) return undefined;
@@ -96,13 +91,15 @@ export class Publisher {
     const split = splitOptions(what.options);
     split.signal?.throwIfAborted();
     const event = this.#event(topic, what, split);
-    const turn = this.#turn(topic, event.type);
-    if (!turn && this.#context.isEphemeral(topic)) return this.#hand(event, split);
+    const types = [event.type];
+    const isOpen = this.#queue.isOpen(topic, types);
+    const { checks, isEphemeral } = this.#context;
+    // A schema looks at what is stored, so at a captured payload.
+    if (isOpen && isEphemeral(topic) && !checks(topic, event.type)) return this.#hand(event, split);
     // Captured now: whatever the caller does to the payload later is not published.
     const captured = capture(event, split);
-    return turn
-      ? turn.then(() => this.#store(event, captured, split))
-      : this.#store(event, captured, split);
+    const store = () => this.#store(event, captured, split);
+    return isOpen ? store() : this.#queue.add({ topic, types }, store);
   }
 
   #event<T>(
@@ -137,10 +134,23 @@ export class Publisher {
       return { event, split, captured: capture(event, split) };
     });
     if (all.length === 0) return [];
-    for (const { event } of all) await this.#turn(topic, event.type);
-    options.signal?.throwIfAborted();
+    const types = [...new Set(all.map(({ event }) => event.type))];
+    const store = () => this.#storeAll(topic, { all, ...options });
+    return await (this.#queue.isOpen(topic, types)
+      ? store()
+      : this.#queue.add({ topic, types }, store));
+  }
+
+  async #storeAll(
+    topic: string,
+    { all, expected, signal }: {
+      all: readonly { event: Event; split: SplitOptions; captured: NewEvent }[];
+      expected?: Expected;
+      signal?: AbortSignal;
+    },
+  ): Promise<Event[]> {
+    signal?.throwIfAborted();
     for (const one of all) this.#admit(one);
-    const { expected } = options;
     const events = all.map(({ captured }) => captured);
     const outcome = await this.#context.append({
       topic,
@@ -153,23 +163,6 @@ export class Publisher {
     return all.map(({ event, captured }, index) =>
       stored(event, captured, repeats.get(index) ?? (next === 0 ? 0 : next++))
     );
-  }
-
-  #turn(topic: string, type: string): Promise<void> | undefined {
-    const { waits, checks, schemasReady } = this.#context;
-    if (!this.#line && !waits() && !checks(topic, type)) return undefined;
-    const before = this.#line;
-    const turn = (async () => {
-      await before;
-      for (let wait = waits(); wait; wait = waits()) await wait;
-      if (checks(topic, type)) await schemasReady(topic);
-    })();
-    // What fails is told to whoever waits for this turn; the next one begins all the same.
-    const line: Promise<void> = turn.catch(() => {}).then(() => {
-      if (this.#line === line) this.#line = undefined;
-    });
-    this.#line = line;
-    return turn;
   }
 
   async #store<T>(event: Event<T>, captured: NewEvent, split: SplitOptions): Promise<Event<T>> {

@@ -83,6 +83,12 @@ export class SchemaGate {
     return isQuick && !this.#of(topic).has(type) ? "1.0" : undefined;
   }
 
+  /** True when `admit` can decide on this topic at once; a registry of the application's own cannot be asked. */
+  isReady(topic: string): boolean {
+    const registry = this.#of(topic);
+    return registry instanceof JsonSchemaRegistry && registry.isReady;
+  }
+
   /** Resolves when `admit` can decide on this topic without waiting. */
   ready(topic?: string): Promise<void> {
     return (topic === undefined ? this.#default : this.#of(topic)).ready();

@@ -256,8 +256,13 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     for (const { type, level } of levels) this.setLevel(type, level);
   }
 
+  /** True when all that is registered is compiled. */
+  get isReady(): boolean {
+    return this.#pending.size === 0;
+  }
+
   async ready(): Promise<void> {
-    if (this.#pending.size === 0) return;
+    if (this.isReady) return;
     const compile = await loadCompiler();
     for (const entry of this.#pending) {
       entry.validator = compile(parseSchema(entry.record.schema));

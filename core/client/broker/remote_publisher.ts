@@ -1,6 +1,6 @@
 /**
- * Publishing over the socket. Calls keep their order: one request is under way, and what is published meanwhile goes down
- * together in the next one, an answer for each event. Every event has an id before it is sent, so a request whose answer was
+ * Publishing over the socket. One request is under way, and what is published meanwhile goes down together, a request for
+ * each topic, an answer for each event. Calls keep their order on each topic. Every event has an id before it is sent, so a request whose answer was
  * lost is sent again as it was: what the daemon has stored of it is found by id and stored once.
  */
 import {
@@ -65,7 +65,8 @@ const decoder = new TextDecoder();
 export class RemotePublisher {
   readonly #context: RemotePublisherContext;
   readonly #ids = new IdSource();
-  readonly #jobs: Job[] = [];
+  /** What waits, by topic, in the order of the calls. */
+  readonly #jobs = new Map<string, Job[]>();
   #working: Promise<void> | undefined;
   /** Publishes that were asked for so far. */
   count = 0;
@@ -136,7 +137,9 @@ export class RemotePublisher {
   #submit(job: Omit<Job, "resolve" | "reject">): Promise<Event[]> {
     this.count++;
     return new Promise((resolve, reject) => {
-      this.#jobs.push({ ...job, resolve, reject });
+      const waiting = this.#jobs.get(job.topic);
+      if (waiting) waiting.push({ ...job, resolve, reject });
+      else this.#jobs.set(job.topic, [{ ...job, resolve, reject }]);
       this.#working ??= this.#work();
     });
   }
@@ -149,7 +152,7 @@ export class RemotePublisher {
   async #work(): Promise<void> {
     // What is published in the same turn goes together.
     await Promise.resolve();
-    while (this.#jobs.length > 0) {
+    while (this.#jobs.size > 0) {
       for (let wait = this.#context.waits(); wait; wait = this.#context.waits()) await wait;
       const jobs = this.#take();
       if (jobs.length === 0) continue;
@@ -164,23 +167,25 @@ export class RemotePublisher {
     this.#working = undefined;
   }
 
-  /** The next jobs that can go in one request; those that were aborted meanwhile are told. */
+  /** The next jobs that can go in one request; those that were aborted meanwhile are told. Topics take turns. */
   #take(): Job[] {
+    const [topic, waiting] = this.#jobs.entries().next().value!;
+    this.#jobs.delete(topic);
     const jobs: Job[] = [];
     let text = 0;
-    while (this.#jobs.length > 0) {
-      const job = this.#jobs[0]!;
+    let n = 0;
+    for (; n < waiting.length; n++) {
+      const job = waiting[n]!;
       if (job.signal?.aborted) {
-        this.#jobs.shift();
         job.reject(job.signal.reason);
         continue;
       }
-      const first = jobs[0];
-      if (first && (first.whole || job.whole || job.topic !== first.topic)) break;
       text += job.items[0]!.line.length;
-      if (first && (jobs.length >= MOST_TOGETHER || text > MOST_TEXT)) break;
-      jobs.push(this.#jobs.shift()!);
+      const isFull = jobs.length >= MOST_TOGETHER || text > MOST_TEXT;
+      if (jobs.length > 0 && (isFull || job.whole || jobs[0]!.whole)) break;
+      jobs.push(job);
     }
+    if (n < waiting.length) this.#jobs.set(topic, waiting.slice(n));
     return jobs;
   }
 

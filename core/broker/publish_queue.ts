@@ -1,0 +1,90 @@
+/**
+ * Publishes that cannot be stored yet: a subscription is being made, or a schema is not compiled. They keep the order of
+ * their calls. When what the first one waits for is there, all that can go are released in the same step, so that they
+ * share one append: released one by one, each would pay for a sync of its own.
+ */
+
+/** What has to be there before something is published. */
+export interface PublishConditions {
+  /** What has to be awaited before anything is published; undefined when nothing has. */
+  waits(): Promise<unknown> | undefined;
+  /** True when a payload of this type is looked at. */
+  checks(topic: string, type: string): boolean;
+  /** True when `admit` is known to decide on this topic without waiting. */
+  schemasAreReady(topic: string): boolean;
+  /** Resolves when `admit` can decide without waiting. */
+  schemasReady(topic: string): Promise<void>;
+}
+
+/** One call of `publish` or `publishBatch`. */
+interface Waiting {
+  topic: string;
+  types: readonly string[];
+  run(): void;
+  fail(error: unknown): void;
+}
+
+/** Holds publishes back until their conditions are met. */
+export class PublishQueue {
+  readonly #conditions: PublishConditions;
+  #waiting: Waiting[] = [];
+  #isReleasing = false;
+
+  constructor(conditions: PublishConditions) {
+    this.#conditions = conditions;
+  }
+
+  /** True while something waits: what is published now goes behind it. */
+  get isHolding(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  /** True when a publish of these types may go at once. */
+  isOpen(topic: string, types: readonly string[]): boolean {
+    return !this.isHolding && !this.#conditions.waits() && !this.#awaitsSchema({ topic, types });
+  }
+
+  /** Calls `publish` in its turn, and settles as it does; rejects with what its conditions fail with. */
+  add<T>(of: { topic: string; types: readonly string[] }, publish: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ ...of, run: () => resolve(publish()), fail: reject });
+      if (!this.#isReleasing) void this.#release();
+    });
+  }
+
+  #awaitsSchema({ topic, types }: { topic: string; types: readonly string[] }): boolean {
+    const { checks, schemasAreReady } = this.#conditions;
+    return types.some((type) => checks(topic, type)) && !schemasAreReady(topic);
+  }
+
+  /** Never rejects: what fails is told to the publish that waits for it, and the next one is looked at. */
+  async #release(): Promise<void> {
+    const { waits, schemasReady } = this.#conditions;
+    /** Topics whose registry was awaited here: one of an application's own cannot be asked whether it is ready. */
+    const awaited = new Set<string>();
+    this.#isReleasing = true;
+    while (this.isHolding) {
+      const first = this.#waiting[0]!;
+      try {
+        const wait = waits();
+        if (wait) await wait;
+        else if (this.#awaitsSchema(first) && !awaited.has(first.topic)) {
+          await schemasReady(first.topic);
+          awaited.add(first.topic);
+        } else this.#releaseAll(awaited);
+      } catch (error) {
+        this.#waiting.shift()!.fail(error);
+      }
+    }
+    this.#isReleasing = false;
+  }
+
+  /** Runs, in one step, those at the front that have to wait no longer. */
+  #releaseAll(awaited: ReadonlySet<string>): void {
+    const isReady = (waiting: Waiting) =>
+      awaited.has(waiting.topic) || !this.#awaitsSchema(waiting);
+    const stop = this.#waiting.findIndex((waiting) => !isReady(waiting));
+    const released = this.#waiting.splice(0, stop < 0 ? this.#waiting.length : stop);
+    for (const { run } of released) run();
+  }
+}
