@@ -33,7 +33,12 @@ export type {
   DeadLetterQuery,
   DeadLetterQueue,
 } from "./core/dead_letter/queue.ts";
-export { type Handler, type HandlerContext, type Middleware } from "./core/delivery/handler.ts";
+export {
+  type BatchHandler,
+  type Handler,
+  type HandlerContext,
+  type Middleware,
+} from "./core/delivery/handler.ts";
 export {
   deadLetterOn,
   type DeadLetterOptions,
@@ -90,12 +95,9 @@ export {
   compareSchemas,
   type Comparison,
 } from "./core/schema/compatibility/compare.ts";
-export {
-  COMPATIBILITY_LEVELS,
-  type CompatibilityLevel,
-} from "./core/schema/compatibility/level.ts";
+export { COMPATIBILITY_LEVELS, type CompatibilityLevel } from "./core/event/compatibility_level.ts";
 export type { FromSchema, SchemaIntersection, SchemaOwnType } from "./core/schema/from_schema.ts";
-export type { Fault } from "./core/schema/faults.ts";
+export type { Fault } from "./core/schema/validator/faults.ts";
 export {
   JsonSchemaRegistry,
   type SchemaPlan,
@@ -141,7 +143,8 @@ export { FileEventStore, type FileStoreOptions } from "./core/store/file/file_ev
 export type { SegmentLimits } from "./core/store/file/topic_writer.ts";
 export type { Commit } from "./core/store/journal.ts";
 export type { Durability } from "./core/event/durability.ts";
-export type { StoreKind, StoreShelf } from "./core/store/routed_store.ts";
+export type { StoreKind } from "./core/event/topic_options.ts";
+export type { StoreShelf } from "./core/store/routed_store.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export { type AppendView, decideAppend, type DedupWindow } from "./core/store/append.ts";
 export type { Damage, Found } from "./core/store/damage.ts";
@@ -182,7 +185,6 @@ export {
 export type { SchemaMode, TopicOptions } from "./core/event/topic_options.ts";
 export { Topic } from "./core/broker/topic_handle.ts";
 export {
-  type BatchHandler,
   Broker,
   type PayloadMap,
   type PublishBatchOptions,

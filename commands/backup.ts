@@ -1,8 +1,8 @@
 /** `evs backup`: everything that is stored, in one file. */
 import { formatBytes } from "../core/base/units.ts";
-import type { EvsContext } from "./context.ts";
-import { text, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { text, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 
 export const route = verb<{ force?: boolean }, [string]>({
   brief: "Put everything that is stored into one file",

@@ -3,8 +3,8 @@ import { buildRouteMap } from "@stricli/core";
 import { InvalidArgumentError, NoDaemonError } from "../core/base/errors.ts";
 import { completionScript, type Shell } from "./completion/scripts.ts";
 import { completionTree, type NameKind, nameKinds } from "./completion/tree.ts";
-import type { EvsContext } from "./context.ts";
-import { text, verb } from "./define.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { text, verb } from "./cli/define.ts";
 
 const script = (shell: Shell, example: string) =>
   verb<Record<never, never>, []>({

@@ -2,10 +2,10 @@
 import type { Diagnosis } from "../core/doctor/doctor.ts";
 import type { StatusReply } from "../core/protocol/protocol.ts";
 import { DataDirError, ExitCode, NoDaemonError } from "../core/base/errors.ts";
-import type { EvsContext } from "./context.ts";
+import type { EvsContext } from "./cli/context.ts";
 import { roomAt } from "./check/disk.ts";
-import { verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import { verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { escapeLines } from "./terminal/escape.ts";
 
 interface DoctorFlags {

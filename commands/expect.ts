@@ -1,8 +1,8 @@
 /** `evs expect`: waits for events; for tests and CI. */
 import { formatDuration, parseDuration } from "../core/base/units.ts";
 import { TimeoutError } from "../core/base/errors.ts";
-import { positive, text, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import { positive, text, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { openFeed } from "../core/client/feed.ts";
 import { rawFlag, type SelectionFlags, selectionFlags } from "./reading/flags.ts";
 import { plural } from "./terminal/table.ts";

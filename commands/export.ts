@@ -1,8 +1,8 @@
 /** `evs export`: every event of some topics or all, as lines that `evs import` takes back. */
 import { openFeed } from "../core/client/feed.ts";
 import { compilePattern } from "../core/event/topic_options.ts";
-import type { EvsContext } from "./context.ts";
-import { text, verb } from "./define.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { text, verb } from "./cli/define.ts";
 import { passing } from "./reading/overlap.ts";
 
 export const route = verb<Record<never, never>, string[]>({

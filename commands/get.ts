@@ -1,6 +1,6 @@
 /** `evs get`: one event. */
-import { text, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import { text, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { rawFlag } from "./reading/flags.ts";
 
 export const route = verb<{ raw?: boolean }, [topic: string, event: string]>({

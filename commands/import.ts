@@ -1,7 +1,7 @@
 /** `evs import`: events back into their topics, ids and all, as often as one likes. */
 import { ExitCode } from "../core/base/errors.ts";
-import type { EvsContext } from "./context.ts";
-import { verb } from "./define.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { verb } from "./cli/define.ts";
 import { Importer, type ImportTally } from "./importer/importer.ts";
 import { inputChunks } from "./publisher/stream.ts";
 

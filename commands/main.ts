@@ -9,12 +9,12 @@ import {
   run,
   text_en,
 } from "@stricli/core";
-import { readCommonOptions, splitArguments } from "./arguments.ts";
-import { EvsContext } from "./context.ts";
-import type { Route } from "./define.ts";
-import { load } from "./lazy.ts";
+import { readCommonOptions, splitArguments } from "./cli/arguments.ts";
+import { EvsContext } from "./cli/context.ts";
+import type { Route } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { routes } from "./mod.ts";
-import { formatError, reportError } from "./report.ts";
+import { formatError, reportError } from "./cli/report.ts";
 import { ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
 import { VERSION } from "../core/base/version.ts";
 
@@ -46,14 +46,16 @@ async function dispatch(context: EvsContext, args: string[]): Promise<number> {
   if (word === "--help" || word === "-h" || word === "help") {
     const about = word === "help" ? args[1] : undefined;
     if (about !== undefined) return await dispatch(context, [...args.slice(1), "--help"]);
-    const { overview } = await load<typeof import("./help.ts")>("./help.ts");
+    const { overview } = await load<typeof import("./cli/help.ts")>("./cli/help.ts");
     context.stdout.writeSync(overview(routes, { paint: context.paint, version: VERSION }));
     return ExitCode.Ok;
   }
   const lazy = routes.get(word);
   if (lazy === undefined) throw await unknownVerb(word);
   const { route } = await lazy.load();
-  const { findRoute, helpPage } = await load<typeof import("./help_page.ts")>("./help_page.ts");
+  const { findRoute, helpPage } = await load<typeof import("./cli/help_page.ts")>(
+    "./cli/help_page.ts",
+  );
   const end = args.indexOf("--");
   const words = end < 0 ? args : args.slice(0, end);
   const found = findRoute({ route, path: [word] }, words.slice(1));

@@ -2,14 +2,8 @@
  * The one route map: every verb, what it is for, and where its file is. Only the file of the verb that was typed is
  * loaded; it exports its `route`.
  */
-import type { Route } from "./define.ts";
-import { load } from "./lazy.ts";
-
-/** A verb that is known by name only until it is loaded. */
-export interface LazyRoute {
-  brief: string;
-  load: () => Promise<{ route: Route }>;
-}
+import type { LazyRoute } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 
 /** All verbs, in the order of the help. */
 export const routes: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>([

@@ -2,10 +2,10 @@
 import type { PublishQuery } from "../core/protocol/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osWords } from "../core/base/os_error.ts";
-import { withoutMark } from "./byte_order_mark.ts";
-import type { EvsContext } from "./context.ts";
-import { count, text, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import { withoutMark } from "./cli/byte_order_mark.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { count, text, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
 

@@ -1,8 +1,8 @@
 /** `evs replay`: what is stored, to stdout or into another topic. */
 import { InvalidArgumentError } from "../core/base/errors.ts";
-import type { EvsContext } from "./context.ts";
-import { count, text, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { count, text, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
 import { passing } from "./reading/overlap.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";

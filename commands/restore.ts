@@ -1,7 +1,7 @@
 /** `evs restore`: a data dir out of a backup. */
-import type { EvsContext } from "./context.ts";
-import { text, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { text, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { formatTime } from "./terminal/table.ts";
 
 export const route = verb<{ force?: boolean }, [string]>({

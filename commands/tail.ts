@@ -1,8 +1,8 @@
 /** `evs tail`: the last events, and those that come. */
 import { InvalidArgumentError } from "../core/base/errors.ts";
-import type { EvsContext } from "./context.ts";
-import { count, verb } from "./define.ts";
-import { load } from "./lazy.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { count, verb } from "./cli/define.ts";
+import { load } from "./cli/lazy.ts";
 import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";

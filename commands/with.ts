@@ -1,8 +1,8 @@
 /** `evs with`: a private daemon for the time of one command. */
 import { ExitCode, InvalidArgumentError } from "../core/base/errors.ts";
 import { type LaunchFlags, launchFlags } from "./daemon/flags.ts";
-import type { EvsContext } from "./context.ts";
-import { text, verb } from "./define.ts";
+import type { EvsContext } from "./cli/context.ts";
+import { text, verb } from "./cli/define.ts";
 
 export const route = verb<LaunchFlags, string[]>({
   brief: "Run a command with a private daemon",

@@ -3,7 +3,7 @@ import { parseBytes, parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { didYouMean } from "../core/base/suggest.ts";
 import { type Durability, parseDurability } from "../core/event/durability.ts";
-import type { StoreKind } from "../core/store/routed_store.ts";
+import type { StoreKind } from "../core/event/topic_options.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 
 /** Every setting, settled. Sizes in bytes, durations in ms. */

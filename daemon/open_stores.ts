@@ -2,7 +2,8 @@
 import { damageText, type Found } from "../core/store/damage.ts";
 import { FileWorkerEventStore } from "../core/store/worker/file_worker_store.ts";
 import { MemoryEventStore } from "../core/store/memory.ts";
-import type { StoreKind, StoreShelf } from "../core/store/routed_store.ts";
+import type { StoreKind } from "../core/event/topic_options.ts";
+import type { StoreShelf } from "../core/store/routed_store.ts";
 import type { JournalStore } from "../core/store/store.ts";
 import { WorkerEventStore } from "../core/store/worker/sqlite_worker_store.ts";
 import type { Config } from "./config.ts";

@@ -1,8 +1,8 @@
 /** What the pages say of the command line, the config file and the environment is what the code has, no more and no less. */
 import assert from "node:assert/strict";
 import { completionTree } from "../commands/completion/tree.ts";
-import { COMMON_FLAGS } from "../commands/define.ts";
-import { findRoute, type Flag, flagWords, type Found } from "../commands/help_page.ts";
+import { COMMON_FLAGS } from "../commands/cli/define.ts";
+import { findRoute, type Flag, flagWords, type Found } from "../commands/cli/help_page.ts";
 import { routes } from "../commands/mod.ts";
 
 const root = new URL("../", import.meta.url);

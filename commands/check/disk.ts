@@ -1,8 +1,8 @@
 /** `evs check disk`: is there room for more events? */
 import { formatBytes, parseBytes } from "../../core/base/units.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { assertLimits, levelOf, runCheck, wrongUsage } from "./report.ts";
 
 /** A share of the disk, or bytes. */

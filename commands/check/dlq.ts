@@ -1,6 +1,6 @@
 /** `evs check dlq`: are there too many dead letters? */
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
 

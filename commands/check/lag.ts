@@ -1,7 +1,7 @@
 /** `evs check lag`: does a subscription fall behind? */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import {
   assertLimits,

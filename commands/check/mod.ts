@@ -1,5 +1,5 @@
 /** `evs check`: is all well? For monitoring systems. */
-import { group } from "../define.ts";
+import { group } from "../cli/define.ts";
 import { disk } from "./disk.ts";
 import { dlq } from "./dlq.ts";
 import { lag } from "./lag.ts";

@@ -3,8 +3,8 @@
  * (https://nagios-plugins.org/doc/guidelines.html): `LEVEL - words | name=value;warn;crit`.
  */
 import { EvsError, InvalidArgumentError, NoDaemonError } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { count } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { count } from "../cli/define.ts";
 import { escapeText } from "../terminal/escape.ts";
 
 /** The levels by their exit codes; these are not the exit codes of other commands. */

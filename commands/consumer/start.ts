@@ -2,7 +2,7 @@
 import type { Clock } from "../../core/base/clock.ts";
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
-import { batchEnv, handlerEnv, startHandler } from "../handler.ts";
+import { batchEnv, handlerEnv, startHandler } from "./handler.ts";
 import { AnswerReader, judgeBatch, toNdjson } from "./batch.ts";
 import { judge } from "./exit_code.ts";
 

@@ -2,8 +2,8 @@
 import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
-import type { EvsContext } from "../context.ts";
-import { text } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text } from "../cli/define.ts";
 
 export type LaunchFlags = { store?: "sqlite" | "file" | "memory"; durability?: string };
 

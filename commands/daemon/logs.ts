@@ -1,8 +1,8 @@
 /** `evs daemon logs`: what the daemon wrote down. */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { count, verb } from "../define.ts";
-import { load } from "../lazy.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { count, verb } from "../cli/define.ts";
+import { load } from "../cli/lazy.ts";
 import { escapeJson } from "../terminal/escape.ts";
 import { followLog, lastLines, type LogEnd } from "./log_file.ts";
 

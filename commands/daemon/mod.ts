@@ -1,5 +1,5 @@
 /** `evs daemon`: the process that keeps the events. */
-import { group } from "../define.ts";
+import { group } from "../cli/define.ts";
 import { logs } from "./logs.ts";
 import { run } from "./run.ts";
 import { start } from "./start.ts";

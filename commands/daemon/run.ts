@@ -1,6 +1,6 @@
 /** `evs daemon run`: a daemon in the foreground, for service managers and for looking on. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { passSignals, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
 import { startDaemon } from "./process.ts";

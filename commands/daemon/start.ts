@@ -2,8 +2,8 @@
 import { NoDaemonError } from "../../core/base/errors.ts";
 import type { StatusReply } from "../../core/protocol/protocol.ts";
 import { parseDurability } from "../../core/event/durability.ts";
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
 import { startDaemon } from "./process.ts";
 

@@ -1,2 +1,58 @@
-/** `evs daemon status`: the same as `evs status`. */
-export { route as status } from "../status.ts";
+/** `evs status`: how the daemon is. */
+import { formatBytes, formatDuration } from "../../core/base/units.ts";
+import { formatCount } from "../terminal/table.ts";
+import { ExitCode } from "../../core/base/errors.ts";
+import { verb } from "../cli/define.ts";
+
+export const status = verb({
+  brief: "How the daemon is",
+  description:
+    "Shows what the daemon holds and how it is. Exit code 0 when it is well, 1 when its health is degraded, 5 when there " +
+    "is none.",
+  examples: [
+    ["status", "A table on a terminal, one line of JSON on a pipe."],
+    ["status | jq -r .health", "ok, degraded or draining."],
+  ],
+  parameters: { positional: { kind: "tuple", parameters: [] } },
+  async run() {
+    const client = await this.client();
+    const status = await client.status();
+    const uptime = Math.max(1000, Math.floor(status.uptimeMs / 1000) * 1000);
+    await this.printFacts(status, () => ({
+      health: [status.health, ...status.problems].join("; "),
+      ...(status.alerts.length === 0
+        ? {}
+        : { alerts: status.alerts.map(({ message }) => message).join("; ") }),
+      version: status.version,
+      pid: String(status.pid),
+      up: formatDuration(uptime),
+      "data dir": status.dataDir,
+      socket: status.socket,
+      store: `${status.store}, durability ${status.durability}`,
+      topics: status.topics,
+      events: status.events,
+      size: formatBytes(status.bytes),
+      subscriptions: status.pausedSubscriptions === 0
+        ? status.subscriptions
+        : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
+      "waiting for retry": status.scheduled,
+      "dead letters": status.deadLetters === 0
+        ? 0
+        : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,
+      schemas: status.schemas,
+      connections: status.connections,
+      tails: status.tails,
+      memory: formatBytes(status.memory.rss),
+      permissions: status.permissions.flatMap(byPath),
+    }));
+    if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
+  },
+});
+
+/** A flag of several paths is too long for a line. */
+function byPath(flag: string): string[] {
+  const [name, paths] = flag.split(/=(.*)/);
+  return paths === undefined
+    ? [flag]
+    : paths.split(/(?<!,),(?!,)/).map((path) => `${name}=${path}`);
+}

@@ -2,8 +2,8 @@
 import { TimeoutError } from "../../core/base/errors.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { isGone } from "../../core/client/consumer/port.ts";
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { runningDaemon } from "./start.ts";
 
 export const stop = verb<Record<never, never>, []>({

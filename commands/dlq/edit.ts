@@ -7,8 +7,8 @@ import {
   InvalidArgumentError,
 } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/json/json.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { shellWord, typedAgain } from "../../core/base/shell_quote.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { fetchDetails, type RawDetail, withPayload } from "./details.ts";

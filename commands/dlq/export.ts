@@ -1,8 +1,8 @@
 /** `evs dlq export`: dead letters whole, as lines that `evs dlq import` takes back. */
 import { segment } from "../../core/client/client.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { readDetails } from "./details.ts";
 import {
   type FilterFlags,

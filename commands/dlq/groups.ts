@@ -1,6 +1,6 @@
 /** `evs dlq groups`: what the dead letters have in common. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
 import { type FilterFlags, filterFlags, listQuery, noneFound, selection } from "./selection.ts";
 

@@ -1,9 +1,9 @@
 /** `evs dlq import`: takes dead letters in that were exported, and with `--retry` delivers them. */
 import type { DeadLetterImportReply } from "../../core/protocol/protocol.ts";
 import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
-import { batches, readInput } from "../input.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
+import { batches, readInput } from "../cli/input.ts";
 import { plural } from "../terminal/table.ts";
 
 type ImportFlags = { retry: boolean; to?: string };

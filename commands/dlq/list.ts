@@ -1,7 +1,7 @@
 /** `evs dlq list`: what failed and why, newest first. */
 import type { DeadLetterInfo } from "../../core/protocol/protocol.ts";
-import type { EvsContext } from "../context.ts";
-import { positive, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { positive, verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
 import { deadLetterPages } from "./pages.ts";
 import { type FilterFlags, filterFlags, noneFound, selection } from "./selection.ts";

@@ -1,5 +1,5 @@
 /** `evs dlq`: the dead letters. */
-import { group } from "../define.ts";
+import { group } from "../cli/define.ts";
 import { edit } from "./edit.ts";
 import { exportCommand } from "./export.ts";
 import { groups } from "./groups.ts";

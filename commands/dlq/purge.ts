@@ -1,6 +1,6 @@
 /** `evs dlq purge`: empties the queue, or what filters leave of it. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { removalFlags, removeChosen } from "./removal.ts";
 import { type FilterFlags, filterFlags, selection } from "./selection.ts";
 

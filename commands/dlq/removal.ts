@@ -1,7 +1,7 @@
 /** Taking dead letters away for good: counts, asks, removes. */
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { ExitCode } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
+import type { EvsContext } from "../cli/context.ts";
 import { assertFound, countOf } from "./outcome.ts";
 
 /** Removes what was chosen, after a yes. */

@@ -1,6 +1,6 @@
 /** `evs dlq remove`: forgets chosen dead letters. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { removalFlags, removeChosen } from "./removal.ts";
 import {
   assertSelected,

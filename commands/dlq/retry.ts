@@ -8,8 +8,8 @@ import type {
 import type { Clock } from "../../core/base/clock.ts";
 import { inKeyOrder } from "../../core/dead_letter/order.ts";
 import { RemoteError } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { Progress } from "../terminal/progress.ts";
 import { addReplies, assertFound, countOf } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";

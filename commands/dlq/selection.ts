@@ -3,8 +3,8 @@ import type { FlagParametersForType } from "@stricli/core";
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { text } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text } from "../cli/define.ts";
 
 /** The filters that all commands on dead letters share. */
 export type FilterFlags = {

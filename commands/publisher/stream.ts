@@ -1,9 +1,9 @@
 /** `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said about it. */
 import type { PublishQuery, RefusedLine } from "../../core/protocol/protocol.ts";
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
-import { piecesWithoutMark } from "../byte_order_mark.ts";
-import type { EvsContext } from "../context.ts";
-import { formatError } from "../report.ts";
+import { piecesWithoutMark } from "../cli/byte_order_mark.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { formatError } from "../cli/report.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { Progress } from "../terminal/progress.ts";
 import { formatCount, plural } from "../terminal/table.ts";

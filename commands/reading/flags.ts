@@ -1,5 +1,5 @@
 /** Flags that the readers share: which events. */
-import { text } from "../define.ts";
+import { text } from "../cli/define.ts";
 
 /** Which events, of those that are read. */
 export interface SelectionFlags {

@@ -4,7 +4,7 @@
  */
 import { parseJson, splitMembers } from "../../core/json/json.ts";
 import { splitLines } from "../../core/client/connection.ts";
-import type { EvsContext } from "../context.ts";
+import type { EvsContext } from "../cli/context.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeJson, escapeText } from "../terminal/escape.ts";
 import { pad } from "../terminal/table.ts";

@@ -1,10 +1,10 @@
 /** `evs schema check`: would these payloads be taken? */
 import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { ExitCode } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { escapeText } from "../terminal/escape.ts";
-import { batches, readInput, toLines } from "../input.ts";
+import { batches, readInput, toLines } from "../cli/input.ts";
 
 type CheckFlags = { version?: string };
 

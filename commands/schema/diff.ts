@@ -1,8 +1,8 @@
 /** `evs schema diff`: what changed between two versions, and whom it breaks. */
 import type { SchemaDiff } from "../../core/protocol/schemas.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
-import { readInput } from "../input.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
+import { readInput } from "../cli/input.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { checkJson } from "./register.ts";
 

@@ -1,6 +1,6 @@
 /** `evs schema list`. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { formatBytes, formatTime } from "../terminal/table.ts";
 
 export const list = verb<Record<never, never>, []>({

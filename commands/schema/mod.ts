@@ -1,5 +1,5 @@
 /** `evs schema`: what payloads must look like. */
-import { group } from "../define.ts";
+import { group } from "../cli/define.ts";
 import { check } from "./check.ts";
 import { diff } from "./diff.ts";
 import { list } from "./list.ts";

@@ -3,10 +3,10 @@ import type { SchemaInfo } from "../../core/protocol/schemas.ts";
 import {
   COMPATIBILITY_LEVELS,
   type CompatibilityLevel,
-} from "../../core/schema/compatibility/level.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
-import { readInput } from "../input.ts";
+} from "../../core/event/compatibility_level.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
+import { readInput } from "../cli/input.ts";
 import { parseJson } from "../../core/json/json.ts";
 import {
   EventRefusedError,

@@ -1,7 +1,7 @@
 /** `evs schema remove`. */
 import { ExitCode } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 
 type RemoveFlags = { version: string; yes: boolean };
 

@@ -1,8 +1,8 @@
 /** `evs schema show`. */
 import { segment } from "../../core/client/client.ts";
 import { splitMembers } from "../../core/json/json.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { escapeLines } from "../terminal/escape.ts";
 
 type ShowFlags = { version?: string };

@@ -1,6 +1,6 @@
 /** `evs subscription list`. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 
 export const list = verb<Record<never, never>, []>({
   brief: "List subscriptions",

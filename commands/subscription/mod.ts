@@ -1,5 +1,5 @@
 /** `evs subscription`: who consumes what, and how far. */
-import { group } from "../define.ts";
+import { group } from "../cli/define.ts";
 import { list } from "./list.ts";
 import { pause } from "./pause.ts";
 import { remove } from "./remove.ts";

@@ -1,6 +1,6 @@
 /** `evs subscription pause`. */
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
 type PauseFlags = { reason?: string };

@@ -1,7 +1,7 @@
 /** `evs subscription remove`. */
 import { ExitCode } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
 type RemoveFlags = { yes: boolean };

@@ -1,6 +1,6 @@
 /** `evs subscription resume`. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
 export const resume = verb<Record<never, never>, [string]>({

@@ -1,8 +1,8 @@
 /** `evs subscription seek`: moves a subscription back or forth. */
 import type { SeekReply } from "../../core/protocol/protocol.ts";
 import { ExitCode } from "../../core/base/errors.ts";
-import type { EvsContext } from "../context.ts";
-import { text, verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { text, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 
 type SeekFlags = { dryRun: boolean; yes: boolean };

@@ -2,7 +2,7 @@
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { formatBreaker } from "../../core/event/breaker.ts";
 import { formatBackoff } from "../../core/event/backoff.ts";
-import { text } from "../define.ts";
+import { text } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
 /** The name as the only argument. */

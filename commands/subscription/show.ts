@@ -1,6 +1,6 @@
 /** `evs subscription show`. */
-import type { EvsContext } from "../context.ts";
-import { verb } from "../define.ts";
+import type { EvsContext } from "../cli/context.ts";
+import { verb } from "../cli/define.ts";
 import { factsOf, nameArgument } from "./shared.ts";
 
 export const show = verb<Record<never, never>, [string]>({

@@ -1,5 +1,5 @@
 /** `evs topic create`. */
-import { verb } from "../define.ts";
+import { verb } from "../cli/define.ts";
 import { topicArgument, topicFacts, type TopicFlags, topicFlags, topicRequest } from "./options.ts";
 
 type CreateFlags = TopicFlags & { ephemeral?: boolean; store?: "sqlite" | "file" | "memory" };

@@ -1,6 +1,6 @@
 /** `evs topic list`. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
-import { text, verb } from "../define.ts";
+import { text, verb } from "../cli/define.ts";
 
 export const list = verb<NonNullable<unknown>, [pattern?: string]>({
   brief: "List the topics",

@@ -1,5 +1,5 @@
 /** `evs topic`: create, list, show, update, remove. */
-import { group } from "../define.ts";
+import { group } from "../cli/define.ts";
 import { create } from "./create.ts";
 import { list } from "./list.ts";
 import { remove } from "./remove.ts";

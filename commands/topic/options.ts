@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../co
 import { type Durability, intervalOf, parseDurability } from "../../core/event/durability.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { TopicInfo, TopicRequest } from "../../core/protocol/protocol.ts";
-import { count, text } from "../define.ts";
+import { count, text } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
 /** What `create` and `update` take. */

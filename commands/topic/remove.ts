@@ -1,5 +1,5 @@
 /** `evs topic remove`. */
-import { verb } from "../define.ts";
+import { verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import { topicArgument } from "./options.ts";
 

@@ -1,5 +1,5 @@
 /** `evs topic show`. */
-import { verb } from "../define.ts";
+import { verb } from "../cli/define.ts";
 import { topicArgument, topicFacts } from "./options.ts";
 
 export const show = verb<NonNullable<unknown>, [topic: string]>({

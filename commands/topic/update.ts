@@ -1,5 +1,5 @@
 /** `evs topic update`. */
-import { verb } from "../define.ts";
+import { verb } from "../cli/define.ts";
 import {
   requireChange,
   topicArgument,

@@ -5,7 +5,7 @@
 import type { PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
-import type { Handler, HandlerContext } from "../delivery/handler.ts";
+import type { BatchHandler, Handler, HandlerContext } from "../delivery/handler.ts";
 import { batchParts } from "../delivery/handler_options.ts";
 import type { Event } from "../event/event.ts";
 import type {
@@ -20,7 +20,7 @@ import type {
   TypeName,
 } from "../event/event_map.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
-import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
+import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { EventStore, Expected } from "../store/store.ts";
 import { checkStreamOptions, type EventStream, type StreamOptions } from "./event_stream.ts";
 import type {
@@ -55,10 +55,6 @@ export interface RegisterSchemaOptions {
   /** From now on asked of every new version of the type. */
   compatibility?: CompatibilityLevel;
 }
-
-/** Handles several events at once. What it returns or throws speaks for all; an array of outcomes for each. */
-// deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
-export type BatchHandler<T = any> = (events: Event<T>[], context: HandlerContext) => unknown;
 
 /** A broker; see the head of this file. `E` maps topics and types to payloads; without it everything goes. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes

@@ -34,7 +34,7 @@ import type {
   TopicRequest,
 } from "../protocol/protocol.ts";
 import type { SchemaDiff, SchemaInfo, SchemasRequest } from "../protocol/schemas.ts";
-import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
+import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
 export { publishRequest, remoteError, segment } from "./endpoint.ts";
 

@@ -27,3 +27,7 @@ export type Middleware = (next: Handler) => Handler;
 export function compose(handler: Handler, middleware: readonly Middleware[]): Handler {
   return middleware.reduceRight((next, wrap) => wrap(next), handler);
 }
+
+/** Handles several events at once. What it returns or throws speaks for all; an array of outcomes for each. */
+// deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
+export type BatchHandler<T = any> = (events: Event<T>[], context: HandlerContext) => unknown;

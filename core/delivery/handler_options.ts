@@ -4,8 +4,7 @@ import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { BatchOptions, Position, SubscribeOptions } from "./subscription.ts";
-import type { BatchHandler } from "../broker/broker.ts";
-import { compose, type Handler, type HandlerContext } from "./handler.ts";
+import { type BatchHandler, compose, type Handler, type HandlerContext } from "./handler.ts";
 import { timeout } from "./middleware.ts";
 import { checkSettings } from "./settings.ts";
 

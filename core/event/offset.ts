@@ -1,7 +1,7 @@
 /** Offsets: where to begin or end, as people write it. */
 import { parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
-import type { TopicHead } from "../store/store.ts";
+import type { TopicHead } from "./topic_head.ts";
 
 /** A parsed offset. */
 export type Offset =

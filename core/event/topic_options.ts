@@ -1,7 +1,9 @@
 /** Topic names, patterns and options. */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { type Durability, parseDurability } from "./durability.ts";
-import type { StoreKind } from "../store/routed_store.ts";
+
+/** Where events can live. */
+export type StoreKind = "sqlite" | "file" | "memory";
 
 /** What a topic asks of the payloads that come in. */
 export type SchemaMode = "off" | "validate" | "require";

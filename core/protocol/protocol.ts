@@ -5,7 +5,9 @@
  * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are Unix ms, durations ms, sizes bytes.
  */
 import type { ErrorBody } from "../base/errors.ts";
-import type { Attempt, MissedRecord, SubscriptionSettings } from "../state/state.ts";
+import type { Attempt } from "../event/attempt.ts";
+import type { MissedRecord } from "../event/missed.ts";
+import type { SubscriptionSettings } from "../event/subscription_settings.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The wire types of schemas; see protocol.ts. */
 import type { ErrorBody } from "../base/errors.ts";
-import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
+import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
 /** `GET /v1/schemas`: `{schemas: SchemaInfo[]}`; `GET /v1/schemas/{type}?version=` one, with its `schema`. */
 export interface SchemaInfo {

@@ -5,12 +5,12 @@
 import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../base/errors.ts";
 import { parseJson } from "../json/json.ts";
 import type { LevelRecord, SchemaRecord } from "../state/state.ts";
-import type { Fault } from "./faults.ts";
+import type { Fault } from "./validator/faults.ts";
 import { breaksAgainst, compareSchemas, type Comparison } from "./compatibility/compare.ts";
-import type { CompatibilityLevel } from "./compatibility/level.ts";
-import { MAX_SCHEMA_BYTES } from "./limits.ts";
-import { unknownFormats } from "./unknown_formats.ts";
-import { loadCompiler, loadSchemaTools, type Validator } from "./validator.ts";
+import type { CompatibilityLevel } from "../event/compatibility_level.ts";
+import { MAX_SCHEMA_BYTES } from "./validator/limits.ts";
+import { unknownFormats } from "./validator/unknown_formats.ts";
+import { loadCompiler, loadSchemaTools, type Validator } from "./validator/validator.ts";
 import { compareVersions, nextVersion } from "./version.ts";
 
 /** What a broker asks before it stores an event. An application may write its own. */

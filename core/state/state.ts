@@ -5,10 +5,13 @@
  * transaction. "Retry exhausted, dead letter, cursor moves on" is one such list. What is decided is decided elsewhere
  * (core/delivery, core/broker), in memory, from what was loaded.
  */
+import type { Attempt } from "../event/attempt.ts";
+import type { MissedRecord } from "../event/missed.ts";
+import type { SubscriptionSettings } from "../event/subscription_settings.ts";
+
+export type { Attempt, MissedRecord, SubscriptionSettings };
 import type { TopicOptions } from "../event/topic_options.ts";
-import type { BreakerSpec } from "../event/breaker.ts";
-import type { BackoffSpec } from "../event/backoff.ts";
-import type { CompatibilityLevel } from "../schema/compatibility/level.ts";
+import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
 /** A topic as it is kept. */
 export interface TopicRecord {
@@ -16,20 +19,6 @@ export interface TopicRecord {
   options: TopicOptions;
   /** Unix ms. */
   createdAt: number;
-}
-
-/** How a subscription treats its events. Durations in ms. */
-export interface SubscriptionSettings {
-  /** Retries after the first attempt. */
-  maxRetries: number;
-  /** The wait before each. */
-  backoff: BackoffSpec;
-  /** Only these types; empty means all. Others count as done. */
-  eventTypes: string[];
-  /** A CEL expression; events that do not match count as done. Absent: all. */
-  where?: string;
-  /** Pauses the subscription when too many attempts fail; null: it never does. */
-  breaker: BreakerSpec | null;
 }
 
 /** A subscription as it is kept. */
@@ -54,38 +43,6 @@ export interface CursorRecord {
    * an hour of backoff would otherwise keep a mark for every event that was done meanwhile.
    */
   next: number;
-}
-
-/** Events that retention took before a subscription saw them. */
-export interface MissedRecord {
-  /** Whose. */
-  subscription: string;
-  /** Where. */
-  topic: string;
-  /** The first and last seq missed so far, and how many in all. */
-  from: number;
-  /** The last seq missed so far. */
-  to: number;
-  /** How many in all. */
-  count: number;
-}
-
-/** One attempt to deliver an event. */
-export interface Attempt {
-  /** From 1; never reset by a crash. */
-  attempt: number;
-  /** Unix ms. */
-  startedAt: number;
-  durationMs: number;
-  outcome: "retry" | "dead" | "expired";
-  /** What went wrong, for people: its first 4096 characters. */
-  error: string;
-  exitCode?: number;
-  signal?: string;
-  /** The end of the handler's stderr: 8192 characters. */
-  stderr?: string;
-  /** Its first 8192 characters. */
-  stack?: string;
 }
 
 /** An event that waits for its next attempt, with its own copy. */

@@ -2,6 +2,7 @@
  * Several stores as one: each topic lives in one of them, for good. Reads go to the topic's store; appends go to the
  * journals of that store (core/store/journals.ts).
  */
+import type { StoreKind } from "../event/topic_options.ts";
 import { UnsupportedError } from "../base/errors.ts";
 import type { Event, StoredEvent } from "../event/event.ts";
 import { readKey } from "./by_key.ts";
@@ -20,9 +21,6 @@ import type {
   PageQuery,
   TopicHead,
 } from "./store.ts";
-
-/** Where events can live. */
-export type StoreKind = "sqlite" | "file" | "memory";
 
 /** The stores that a broker may use beside its default. */
 export interface StoreShelf {

@@ -6,6 +6,9 @@
  * decisions and the events are durable together. Who calls `append` one batch at a time gets group commit
  * (core/store/journal.ts).
  */
+import type { TopicHead } from "../event/topic_head.ts";
+
+export type { TopicHead };
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { Damage } from "./damage.ts";
 import type { Durability } from "../event/durability.ts";
@@ -61,16 +64,6 @@ export type AppendOutcome =
     duplicates: readonly { index: number; seq: number }[];
   }
   | { ok: false; expected: Expected; actual: number; subject: "topic" | "key" };
-
-/** What a store knows of one topic. */
-export interface TopicHead {
-  /** The lowest seq that is still there; `lastSeq + 1` when none is. */
-  firstSeq: number;
-  /** The last seq ever given; 0 before the first. */
-  lastSeq: number;
-  /** Bytes of payloads and metadata that are there now. */
-  bytes: number;
-}
 
 /**
  * Bytes of payloads and metadata at which a page ends, whatever its limit: a reader costs a page, not a thousand events of

@@ -8,8 +8,8 @@ import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
 import {
   COMPATIBILITY_LEVELS,
   type CompatibilityLevel,
-} from "../../core/schema/compatibility/level.ts";
-import { MAX_SCHEMA_BYTES } from "../../core/schema/limits.ts";
+} from "../../core/event/compatibility_level.ts";
+import { MAX_SCHEMA_BYTES } from "../../core/schema/validator/limits.ts";
 import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
 import { shellWord } from "../../core/base/shell_quote.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";

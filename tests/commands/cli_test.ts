@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { routes } from "../../commands/mod.ts";
-import { readCommonOptions, splitArguments } from "../../commands/arguments.ts";
+import { readCommonOptions, splitArguments } from "../../commands/cli/arguments.ts";
 import { isPlainPublish } from "../../commands/publisher/plain.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { evs } from "../helpers/evs.ts";

@@ -3,7 +3,7 @@ import { Consumer, type ConsumerOptions } from "../../core/client/consumer/consu
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/port.ts";
 import { type HandlerOutcome, judge } from "../../commands/consumer/exit_code.ts";
-import type { RunningHandler } from "../../commands/handler.ts";
+import type { RunningHandler } from "../../commands/consumer/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/protocol/protocol.ts";
 import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 

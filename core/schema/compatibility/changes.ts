@@ -1,6 +1,6 @@
 /** What changed between two JSON documents, by JSON pointer: what people call a diff. */
-import { escapePointer } from "../limits.ts";
-import { canonical } from "../unique_items.ts";
+import { escapePointer } from "../validator/limits.ts";
+import { canonical } from "../validator/unique_items.ts";
 import { isObject } from "./place.ts";
 
 /** One difference. */

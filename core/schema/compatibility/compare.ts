@@ -5,11 +5,11 @@
  * takes every payload of the new one (readers that were not updated go on). Full: both.
  */
 import { EventRefusedError } from "../../base/errors.ts";
-import { draftOf } from "../limits.ts";
-import { canonical } from "../unique_items.ts";
-import { loadSchemaTools, type SchemaTools } from "../validator.ts";
+import { draftOf } from "../validator/limits.ts";
+import { canonical } from "../validator/unique_items.ts";
+import { loadSchemaTools, type SchemaTools } from "../validator/validator.ts";
 import { type Break, Containment } from "./containment.ts";
-import type { CompatibilityLevel } from "./level.ts";
+import type { CompatibilityLevel } from "../../event/compatibility_level.ts";
 import { type JsonSchema, type Place, type SchemaDocument } from "./place.ts";
 
 export type { Break } from "./containment.ts";

@@ -2,8 +2,8 @@
  * A place in a schema: where two schemas are compared, and what is told of it. A {@link SchemaDocument} is a whole
  * schema with what only the validator knows: whether a value fits one part of it, and whether a name fits a pattern.
  */
-import { escapePointer, findAnchor } from "../limits.ts";
-import { canonical } from "../unique_items.ts";
+import { escapePointer, findAnchor } from "../validator/limits.ts";
+import { canonical } from "../validator/unique_items.ts";
 
 /** What a schema is at one place: an object of keywords, or true or false. */
 export type JsonSchema = boolean | Record<string, unknown>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { EvsContext } from "../../../commands/context.ts";
+import { EvsContext } from "../../../commands/cli/context.ts";
 import { palette, wantsColour } from "../../../commands/terminal/colour.ts";
 import { escapeJson, escapeLines, escapeText } from "../../../commands/terminal/escape.ts";
 import { ClosedPipe, Output, type Sink } from "../../../commands/terminal/output.ts";

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import assert from "node:assert/strict";
 import { InvalidSchemaError } from "../../../core/base/errors.ts";
 import { compareSchemas } from "../../../core/schema/compatibility/compare.ts";
-import { loadCompiler } from "../../../core/schema/validator.ts";
+import { loadCompiler } from "../../../core/schema/validator/validator.ts";
 import { dose } from "../../helpers/dose.ts";
 
 const NAMES = ["a", "b", "xa"];

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { JsonSchemaRegistry } from "../../../core/schema/registry.ts";
-import { canonical, hasUniqueItems } from "../../../core/schema/unique_items.ts";
+import { canonical, hasUniqueItems } from "../../../core/schema/validator/unique_items.ts";
 import { compareVersions, nextVersion } from "../../../core/schema/version.ts";
-import { isPlain } from "../../../core/schema/pattern.ts";
+import { isPlain } from "../../../core/schema/validator/pattern.ts";
 
 const user = {
   type: "object",

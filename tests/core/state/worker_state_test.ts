@@ -1,7 +1,7 @@
 /** The state with its writer in a worker, which ends where nothing is committed and begins again with the next commit. */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";
-import type { CompatibilityLevel } from "../../../core/schema/compatibility/level.ts";
+import type { CompatibilityLevel } from "../../../core/event/compatibility_level.ts";
 import { REST } from "../../../core/base/idle_timer.ts";
 import { FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";

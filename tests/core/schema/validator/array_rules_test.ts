@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { loadCompiler } from "../../../core/schema/validator.ts";
+import { loadCompiler } from "../../../../core/schema/validator/validator.ts";
 
 Deno.test("JsonSchemaRegistry checks the rest of an array when it is too short for a list of items", async () => {
   const compile = await loadCompiler();

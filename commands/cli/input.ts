@@ -1,6 +1,6 @@
 /** A whole file, or stdin for `-`, and its lines in parts that a request can carry. */
-import { InvalidArgumentError } from "../core/base/errors.ts";
-import { osWords } from "../core/base/os_error.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { osWords } from "../../core/base/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 

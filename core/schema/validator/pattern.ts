@@ -3,7 +3,7 @@
  * provably plain; then no payload can make a pattern run for ever (contract row 25).
  */
 import type { RE2JS } from "re2js";
-import { InvalidSchemaError } from "../base/errors.ts";
+import { InvalidSchemaError } from "../../base/errors.ts";
 import type { CheckBudget } from "./budget.ts";
 
 /** What ajv needs of a compiled pattern. */

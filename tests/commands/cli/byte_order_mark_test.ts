@@ -1,9 +1,9 @@
 /** Contract row 11: a byte order mark is left out at the very start of an input, and refused in words anywhere else. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { piecesWithoutMark, withoutMark } from "../../commands/byte_order_mark.ts";
-import { startDaemon } from "../helpers/daemon.ts";
-import { evs } from "../helpers/evs.ts";
+import { piecesWithoutMark, withoutMark } from "../../../commands/cli/byte_order_mark.ts";
+import { startDaemon } from "../../helpers/daemon.ts";
+import { evs } from "../../helpers/evs.ts";
 
 const MARK = "\ufeff";
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -1,6 +1,6 @@
 /** Schemas compiled by ajv, within our limits. Loaded only when a first schema is there: ajv costs 75 ms. */
 import type { Ajv as AjvCore, AnySchema, ValidateFunction } from "ajv";
-import { EvsError, InternalError, InvalidSchemaError } from "../base/errors.ts";
+import { EvsError, InternalError, InvalidSchemaError } from "../../base/errors.ts";
 import { orderArrayRules } from "./array_rules.ts";
 import type { CheckBudget } from "./budget.ts";
 import { type Fault, faultsOf } from "./faults.ts";

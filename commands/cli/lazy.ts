@@ -4,7 +4,9 @@
  * the task includes the folder.
  */
 
+const COMMANDS = new URL("../", import.meta.url);
+
 /** The module at `path`, which is relative to the folder `commands`: `load<typeof import("./help.ts")>("./help.ts")`. */
 export async function load<MODULE>(path: string): Promise<MODULE> {
-  return await import(path) as MODULE;
+  return await import(new URL(path, COMMANDS).href) as MODULE;
 }

@@ -2,11 +2,11 @@
  * How an error ends a command: words on stderr (a JSON object with `--json`) and an exit code. Values in messages come
  * from events and other people's files, so all of it is escaped.
  */
-import { EvsError, ExitCode } from "../core/base/errors.ts";
-import { osError } from "../core/base/os_error.ts";
+import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { osError } from "../../core/base/os_error.ts";
 import type { EvsContext } from "./context.ts";
-import { escapeJson, escapeLines } from "./terminal/escape.ts";
-import { ClosedPipe } from "./terminal/output.ts";
+import { escapeJson, escapeLines } from "../terminal/escape.ts";
+import { ClosedPipe } from "../terminal/output.ts";
 
 /** Says what went wrong and returns the exit code for it. A closed pipe is no error. */
 export function reportError(context: EvsContext, error: unknown): number {

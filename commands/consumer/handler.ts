@@ -5,11 +5,11 @@
  * process leads a process group of its own, so that a time-out or Ctrl-C reaches what it started, too. What its end
  * means is decided in consumer/verdict.ts.
  */
-import type { EventFacts } from "../core/client/consumer/port.ts";
-import { type Clock, systemClock } from "../core/base/clock.ts";
-import { inOwnSession, SETSID } from "./consumer/session.ts";
-import { TailBuffer } from "./consumer/tail_buffer.ts";
-import type { HandlerOutcome } from "./consumer/exit_code.ts";
+import type { EventFacts } from "../../core/client/consumer/port.ts";
+import { type Clock, systemClock } from "../../core/base/clock.ts";
+import { inOwnSession, SETSID } from "./session.ts";
+import { TailBuffer } from "./tail_buffer.ts";
+import type { HandlerOutcome } from "./exit_code.ts";
 
 /** How much of a handler's stderr is kept, bytes. */
 export const STDERR_KEPT = 8 * 1024;

@@ -4,8 +4,8 @@
  * steps are counted while it runs: by each keyword, the items it lists, and by each pattern, the text it reads.
  */
 import { _, type KeywordCxt } from "ajv";
-import { Budget } from "../filter/step_budget.ts";
-import { EventRefusedError } from "../base/errors.ts";
+import { Budget } from "../../filter/step_budget.ts";
+import { EventRefusedError } from "../../base/errors.ts";
 
 /** Others wait for at most a few tens of milliseconds. */
 const MAX_STEPS = 500_000;

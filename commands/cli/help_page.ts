@@ -3,9 +3,9 @@
  * the definition itself, and laid out for the terminal's width.
  */
 import { COMMON_FLAGS, docsOf, type Route } from "./define.ts";
-import type { Palette } from "./terminal/colour.ts";
-import { pad, width } from "./terminal/table.ts";
-import { hanging, wrapText } from "./terminal/wrap.ts";
+import type { Palette } from "../terminal/colour.ts";
+import { pad, width } from "../terminal/table.ts";
+import { hanging, wrapText } from "../terminal/wrap.ts";
 
 /** A flag as stricli knows it; what of it the page needs. */
 export interface Flag {

@@ -1,13 +1,13 @@
 /** Pages of help: they fit a terminal, name what is typed, and are where a wrong command line leads. */
 import assert from "node:assert/strict";
-import { completionTree } from "../../commands/completion/tree.ts";
-import { findRoute, helpPage } from "../../commands/help_page.ts";
-import { overview } from "../../commands/help.ts";
-import { routes } from "../../commands/mod.ts";
-import { palette } from "../../commands/terminal/colour.ts";
-import { width } from "../../commands/terminal/table.ts";
-import { hanging, wrapText } from "../../commands/terminal/wrap.ts";
-import { evs } from "../helpers/evs.ts";
+import { completionTree } from "../../../commands/completion/tree.ts";
+import { findRoute, helpPage } from "../../../commands/cli/help_page.ts";
+import { overview } from "../../../commands/cli/help.ts";
+import { routes } from "../../../commands/mod.ts";
+import { palette } from "../../../commands/terminal/colour.ts";
+import { width } from "../../../commands/terminal/table.ts";
+import { hanging, wrapText } from "../../../commands/terminal/wrap.ts";
+import { evs } from "../../helpers/evs.ts";
 
 const paint = palette(false);
 const none = { at: { socket: "/nonexistent/evs.sock", dataDir: "/nonexistent" } };

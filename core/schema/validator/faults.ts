@@ -1,6 +1,6 @@
 /** ajv's errors as sentences for people, each at the JSON pointer of what is wrong. */
 import type { ErrorObject } from "ajv";
-import { pointerGet } from "../json/json.ts";
+import { pointerGet } from "../../json/json.ts";
 import { escapePointer } from "./limits.ts";
 
 /** One fault of a payload. */

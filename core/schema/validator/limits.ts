@@ -2,7 +2,7 @@
  * What a schema may be made of, so that checking a payload stays cheap whatever both of them are: a size, a depth, a
  * number of branches, references that stay inside, and no more than so many checks of one value.
  */
-import { InvalidSchemaError } from "../base/errors.ts";
+import { InvalidSchemaError } from "../../base/errors.ts";
 
 /** The largest schema, in bytes of its text. */
 export const MAX_SCHEMA_BYTES = 256 * 1024;

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { handlerEnv, type HandlerRequest, startHandler } from "../../commands/handler.ts";
-import { STDERR_KEPT } from "../../commands/handler.ts";
-import type { HandlerOutcome } from "../../commands/consumer/exit_code.ts";
-import { isAlive, until } from "../helpers/evs.ts";
-import { FakeClock } from "../helpers/fake_clock.ts";
+import {
+  handlerEnv,
+  type HandlerRequest,
+  startHandler,
+} from "../../../commands/consumer/handler.ts";
+import { STDERR_KEPT } from "../../../commands/consumer/handler.ts";
+import type { HandlerOutcome } from "../../../commands/consumer/exit_code.ts";
+import { isAlive, until } from "../../helpers/evs.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
 

@@ -4,16 +4,16 @@
  * stdout carries data, stderr carries words. On a pipe, data is NDJSON; on a terminal it is made for people, and
  * escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode` says how it ends otherwise.
  */
-import { type Clock, systemClock } from "../core/base/clock.ts";
-import { Client } from "../core/client/client.ts";
-import { type Paths, resolvePaths } from "../core/protocol/paths.ts";
-import { InvalidArgumentError } from "../core/base/errors.ts";
+import { type Clock, systemClock } from "../../core/base/clock.ts";
+import { Client } from "../../core/client/client.ts";
+import { type Paths, resolvePaths } from "../../core/protocol/paths.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { load } from "./lazy.ts";
-import { typedAgain } from "../core/base/shell_quote.ts";
-import { type ColourChoice, type Palette, palette, wantsColour } from "./terminal/colour.ts";
-import type { TableOptions } from "./terminal/table.ts";
-import { escapeJson, escapeLines } from "./terminal/escape.ts";
-import { Output, type Sink, standardOutput } from "./terminal/output.ts";
+import { typedAgain } from "../../core/base/shell_quote.ts";
+import { type ColourChoice, type Palette, palette, wantsColour } from "../terminal/colour.ts";
+import type { TableOptions } from "../terminal/table.ts";
+import { escapeJson, escapeLines } from "../terminal/escape.ts";
+import { Output, type Sink, standardOutput } from "../terminal/output.ts";
 
 /** Where standard input comes from; `Deno.stdin` is one. */
 export interface Input {
@@ -147,7 +147,9 @@ export class EvsContext {
       for (const row of rows) this.printJson(row);
       return;
     }
-    const { formatTable } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
+    const { formatTable } = await load<typeof import("../terminal/table.ts")>(
+      "./terminal/table.ts",
+    );
     await this.stdout.write(
       formatTable(rows.map(cells), { paint: this.paint, columns: this.stdout.columns, ...fit }),
     );
@@ -159,7 +161,9 @@ export class EvsContext {
     facts: (value: T) => Record<string, unknown>,
   ): Promise<void> {
     if (!this.forPeople) return this.printJson(value);
-    const { formatFacts } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
+    const { formatFacts } = await load<typeof import("../terminal/table.ts")>(
+      "./terminal/table.ts",
+    );
     await this.stdout.write(formatFacts(facts(value), { paint: this.paint }));
   }
 

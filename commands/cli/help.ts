@@ -1,7 +1,7 @@
 /** `evs --help`. */
-import type { LazyRoute } from "./mod.ts";
-import type { Palette } from "./terminal/colour.ts";
-import { pad, width } from "./terminal/table.ts";
+import type { LazyRoute } from "./define.ts";
+import type { Palette } from "../terminal/colour.ts";
+import { pad, width } from "../terminal/table.ts";
 
 /** The overview of all commands. */
 export function overview(

@@ -17,6 +17,12 @@ import { reportError } from "./report.ts";
 /** A command or a group of them. */
 export type Route = Command<EvsContext> | RouteMap<EvsContext>;
 
+/** A verb that is known by name only until it is loaded. */
+export interface LazyRoute {
+  brief: string;
+  load: () => Promise<{ route: Route }>;
+}
+
 type FlagsOf<FLAGS> = Readonly<Partial<Record<keyof FLAGS, unknown>>>;
 type Arguments = readonly unknown[];
 

@@ -1,5 +1,5 @@
 /** Formats that a schema names and nobody checks: by the drafts they are notes, and often they are a slip of the pen. */
-import { didYouMean } from "../base/suggest.ts";
+import { didYouMean } from "../../base/suggest.ts";
 import type { Fault } from "./faults.ts";
 import { escapePointer } from "./limits.ts";
 
