@@ -5,6 +5,7 @@
  * scripts, never reworded), a message for people, `details` for machines, and a `hint`: the next thing to type.
  * The HTTP status and the exit code of a kind are decided here and nowhere else.
  */
+import { asCause } from "./thrown.ts";
 import { clipped, clippedDetails } from "./truncate.ts";
 
 /** Exit codes of the `evs` command, as promised in docs/configuration.md. */
@@ -72,7 +73,10 @@ export class EvsError extends Error {
     message: string,
     options: ErrorOptions = {},
   ) {
-    super(clipped(message), options.cause === undefined ? undefined : { cause: options.cause });
+    super(
+      clipped(message),
+      options.cause === undefined ? undefined : { cause: asCause(options.cause) },
+    );
     this.name = new.target.name;
     this.code = kind.code;
     this.status = kind.status;

@@ -1,4 +1,5 @@
 /** What a broker is made of. */
+import { asCause } from "../base/thrown.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
@@ -30,8 +31,22 @@ export interface BrokerOptions {
   onError?: (error: unknown, context: string) => void;
 }
 
+/** The same, but it never throws: who reports a failure has nobody to tell that this fails, too. */
+export function guarded(
+  onError: (error: unknown, context: string) => void,
+): (error: unknown, context: string) => void {
+  return (error, context) => {
+    try {
+      onError(error, context);
+    } catch (failure) {
+      toConsole(error, context);
+      toConsole(failure, "onError");
+    }
+  };
+}
+
 /** Where failures go that nobody waits for, unless told otherwise. */
 export function toConsole(error: unknown, context: string): void {
   // deno-lint-ignore no-console -- the default of a library that was told of nobody else
-  console.error(`env-event-stream: ${context}:`, error);
+  console.error(`env-event-stream: ${context}:`, asCause(error));
 }

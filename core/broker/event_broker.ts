@@ -6,7 +6,7 @@
  * is stored, never when it is handled.
  */
 import { SchemaGate } from "./schema_gate.ts";
-import { type BrokerOptions, toConsole } from "./broker_options.ts";
+import { type BrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { CommitFan } from "./commit_dispatcher.ts";
@@ -95,7 +95,7 @@ export class EventBroker<E = any> extends Broker<E> {
     super();
     const clock = this.clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
-    const onError = this.#onError = options.onError ?? toConsole;
+    const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
     this.#places = placesOf(
       { eventStore: this.#eventStore, shelf: options.stores },

@@ -1,4 +1,5 @@
 /** What `publish` makes of a value: an event whose payload is captured as JSON bytes, or a refusal that says why not. */
+import { isA, thrownText } from "../base/thrown.ts";
 import { EventRefusedError, InvalidArgumentError } from "../base/errors.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertDepth } from "../json/json.ts";
@@ -85,8 +86,8 @@ export function toJson(value: unknown, what: string): string {
   try {
     text = JSON.stringify(value, refuseUnspeakable);
   } catch (cause) {
-    if (cause instanceof EventRefusedError) throw cause;
-    const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    if (isA(cause, EventRefusedError)) throw cause;
+    const why = thrownText(cause).split("\n")[0];
     throw new EventRefusedError("event/invalid-payload", `${what} is not JSON: ${why}`, { cause });
   }
   if (text === undefined) {

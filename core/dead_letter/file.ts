@@ -6,6 +6,7 @@
  * for the next one that opens the folder and has the subscription. So no moment of a crash loses an entry: at worst an
  * event that was just handled comes once more.
  */
+import { thrownStack, thrownText } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { DataDirError } from "../base/errors.ts";
 import { LogFile, type OpenReport, type Place } from "./log_file.ts";
@@ -61,6 +62,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     subscriptionName: string,
     details: DeadLetterDetails = {},
   ): Promise<void> {
+    const stack = thrownStack(error);
     await this.#inTurn(async (log) => {
       const name = { subscription: subscriptionName, topic: event.topic, id: event.id };
       const before = this.#held.get(keyOf(name));
@@ -68,8 +70,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
       const record: AddedEntry = {
         op: "add",
         subscription: subscriptionName,
-        error: error.message,
-        ...(error.stack === undefined ? {} : { stack: error.stack }),
+        error: thrownText(error),
+        ...(stack === undefined ? {} : { stack }),
         timestamp: (this.#options.now ?? Date.now)(),
         attempts,
         event,

@@ -1,4 +1,5 @@
 /** A dead-letter queue as an application sees it, and may write its own. */
+import { thrownStack, thrownText } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";
@@ -90,17 +91,18 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
 
   async addEvent(event: Event, error: Error, subscriptionName: string): Promise<void> {
     const diedAt = this.#now();
+    const stack = thrownStack(error);
     const record = {
       ...recordOf(event, subscriptionName),
-      reason: error.message.toWellFormed().replaceAll("\0", "\u2400"),
+      reason: thrownText(error).toWellFormed().replaceAll("\0", "\u2400"),
       diedAt,
       attempts: [{
         attempt: 1,
         startedAt: diedAt,
         durationMs: 0,
         outcome: "dead" as const,
-        error: error.message,
-        ...(error.stack ? { stack: error.stack } : {}),
+        error: thrownText(error),
+        ...(stack === undefined ? {} : { stack }),
       }],
     };
     await this.#state.commit([{ op: "dead.put", record }]);

@@ -3,11 +3,12 @@
  * handler`. A repeat is told before anything runs; the dead letter sees what the retry gave up; the retry sees a time-out as
  * a failure. None of them blocks the queue: a retry is written down and comes back, it does not wait in place.
  */
+import { isA, thrownText } from "../base/thrown.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Middleware } from "./handler.ts";
-import { deadLetter, HandlerOutcome, messageOf, retry, skip } from "./outcome.ts";
+import { deadLetter, HandlerOutcome, retry, skip } from "./outcome.ts";
 
 /** The options of {@link dedup}. */
 export interface DedupOptions {
@@ -25,7 +26,7 @@ export function dedup(options: DedupOptions = {}): Middleware {
     const name = key(event);
     if (done.has(name)) return skip("done before");
     const result = await next(event, context);
-    if (result instanceof HandlerOutcome && result.kind !== "skip") return result;
+    if (isA(result, HandlerOutcome) && result.kind !== "skip") return result;
     done.add(name);
     for (const oldest of done) {
       if (done.size <= size) break;
@@ -49,7 +50,7 @@ export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
       return await next(event, context);
     } catch (error) {
       if (!when(error, event)) throw error;
-      return deadLetter(messageOf(error), { cause: error });
+      return deadLetter(thrownText(error), { cause: error });
     }
   };
 }
@@ -64,7 +65,7 @@ export interface RetryOptions {
 
 /** Makes a retry of an error, as long as the subscription grants one; then the error goes on outwards. */
 export function retryOn(options: RetryOptions = {}): Middleware {
-  const { delay, when = (error) => !(error instanceof NonRetryableError) } = options;
+  const { delay, when = (error) => !isA(error, NonRetryableError) } = options;
   return (next) => async (event, context) => {
     try {
       return await next(event, context);
@@ -109,7 +110,7 @@ export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware
         context.signal.removeEventListener("abort", stop);
         settle();
       };
-      (result as PromiseLike<unknown>).then(
+      Promise.resolve(result).then(
         (value) => end(() => resolve(value)),
         (error) => end(() => reject(error)),
       );

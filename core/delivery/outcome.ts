@@ -12,7 +12,11 @@
  * });
  * ```
  */
+import { isA, thrownStack, thrownText } from "../base/thrown.ts";
 import { NonRetryableError } from "../base/errors.ts";
+
+/** The longest that one failure puts an event off, ms: a year, as on the wire. */
+const LONGEST_DELAY_MS = 365 * 86_400_000;
 
 /** What {@link retry}, {@link deadLetter} and {@link skip} give; a handler returns it. */
 export class HandlerOutcome {
@@ -43,7 +47,7 @@ export function retry(
 ): HandlerOutcome {
   const { afterMs, cause } = options;
   const reason = options.reason ??
-    (cause === undefined ? "the handler asked for a retry" : messageOf(cause));
+    (cause === undefined ? "the handler asked for a retry" : thrownText(cause));
   return new HandlerOutcome("retry", {
     reason,
     cause,
@@ -71,34 +75,44 @@ export interface FailedAttempt {
   afterMs?: number;
 }
 
-/** What a handler's result means; undefined: done. */
+/** What a handler's result means; undefined: done. Never throws, whatever was returned. */
 export function failureOfResult(result: unknown): FailedAttempt | undefined {
-  if (!(result instanceof HandlerOutcome) || result.kind === "skip") return undefined;
+  try {
+    return failureOfOutcome(result);
+  } catch (error) {
+    return failureOfError(error);
+  }
+}
+
+function failureOfOutcome(result: unknown): FailedAttempt | undefined {
+  if (!isA(result, HandlerOutcome) || result.kind === "skip") return undefined;
   const { kind, reason, afterMs, cause } = result;
   return {
-    error: reason,
+    error: thrownText(reason),
     ...stackOf(cause),
     dead: kind === "dead",
-    ...(afterMs === undefined ? {} : { afterMs }),
+    ...delayOf(afterMs),
   };
 }
 
-/** What a handler's throw means. */
+/** What a handler's throw means. Never throws, whatever was thrown. */
 export function failureOfError(error: unknown): FailedAttempt {
   return {
-    error: messageOf(error),
+    error: thrownText(error),
     ...stackOf(error),
-    dead: error instanceof NonRetryableError,
+    dead: isA(error, NonRetryableError),
   };
-}
-
-/** What an error says; whatever was thrown says something. */
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
 }
 
 function stackOf(error: unknown): { stack?: string } {
-  return error instanceof Error && error.stack ? { stack: error.stack } : {};
+  const stack = thrownStack(error);
+  return stack === undefined ? {} : { stack };
+}
+
+/** A wait as it can be kept: whole milliseconds, at most a year; none where it is not a number from 0. */
+function delayOf(ms: unknown): { afterMs?: number } {
+  if (typeof ms !== "number" || !(ms >= 0)) return {};
+  return { afterMs: Math.min(LONGEST_DELAY_MS, Math.round(ms)) };
 }
 
 /**
@@ -115,8 +129,7 @@ export function withDelay(
 ): FailedAttempt {
   if (!about.retryDelay || failure.afterMs !== undefined) return failure;
   try {
-    const afterMs = Number(about.retryDelay(about.attempt));
-    return { ...failure, ...(afterMs >= 0 ? { afterMs } : {}) };
+    return { ...failure, ...delayOf(Number(about.retryDelay(about.attempt))) };
   } catch (cause) {
     about.onError(cause);
     return failure;

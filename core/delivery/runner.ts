@@ -66,6 +66,8 @@ export class HandlerRunner {
   #woken: (() => void)[] = [];
   #idle: (() => void)[] = [];
   #loop: Promise<void> | undefined;
+  /** Rejects when no more events are taken, because of a bug of ours. */
+  readonly #failed = Promise.withResolvers<never>();
   /** The handler may go on after it returned: then the event has to follow it, which costs (core/event/causation.ts). */
   #waits = true;
   readonly #isAsync: boolean;
@@ -78,6 +80,7 @@ export class HandlerRunner {
   dropped = 0;
 
   constructor(driver: SubscriptionDriver, options: RunnerOptions) {
+    this.#failed.promise.catch(() => {}); // told to onError, and to whoever waits
     this.#driver = driver;
     this.#options = options;
     this.#isAsync = options.handler instanceof AsyncFunction;
@@ -98,7 +101,10 @@ export class HandlerRunner {
   }
 
   start(): void {
-    this.#loop ??= this.#run().catch((error) => this.#options.onError(error, "delivery"));
+    this.#loop ??= this.#run().catch((error) => {
+      this.#failed.reject(error);
+      this.#options.onError(error, "delivery");
+    });
   }
 
   pause(): void {
@@ -150,12 +156,12 @@ export class HandlerRunner {
       this.#driver.isIdle;
   }
 
-  /** Resolves when something may have changed about that. */
+  /** Resolves when something may have changed about that; rejects when nothing will any more. */
   async idle(): Promise<void> {
     if (this.#busy > 0 || this.#settling > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
-    await this.#driver.idle();
+    await Promise.race([this.#driver.idle(), this.#failed.promise]);
   }
 
   async #run(): Promise<void> {
@@ -196,8 +202,13 @@ export class HandlerRunner {
   }
 
   #handle(lease: Lease): void {
-    const { record, entry, token } = lease;
-    const event = record ? eventOfLine(decoder.decode(record.line)) : entry.toEvent();
+    const { entry, token } = lease;
+    let event: Event;
+    try {
+      event = eventOf(lease);
+    } catch (error) {
+      return this.#settle(token, this.#failure(lease, failureOfError(error)));
+    }
     this.#held.add(token);
     const { handler } = this.#options;
     const context = this.#context(lease.attempt);
@@ -209,7 +220,7 @@ export class HandlerRunner {
         this.#driver.queue.release([token]);
         return this.#driver.serve();
       }
-      this.#settle(token, this.#failed(lease, failure));
+      this.#settle(token, this.#failure(lease, failure));
     });
   }
 
@@ -249,18 +260,21 @@ export class HandlerRunner {
     const { work, run } = this.#waits ? this.#waiting : this.#atOnce;
     this.#busy++;
     let result: unknown;
+    let promise: Promise<unknown> | undefined;
     try {
       result = run(event, work);
+      promise = promiseOf(result);
     } catch (error) {
       return this.#ended(event, failureOfError(error));
     }
-    if (!isThenable(result)) {
+    if (!promise) {
       this.#waits &&= this.#isAsync;
       return this.#ended(event, result === undefined ? undefined : failureOfResult(result));
     }
     this.#waits = true;
     const startedAt = this.#driver.now();
-    result.then(
+    thenOf.call(
+      promise,
       (value) => this.#ended(event, failureOfResult(value), startedAt),
       (error) => this.#ended(event, failureOfError(error), startedAt),
     );
@@ -277,7 +291,7 @@ export class HandlerRunner {
           consumer: this.#consumer,
         },
       );
-      this.#settle(lease.token, this.#failed(lease, failure));
+      this.#settle(lease.token, this.#failure(lease, failure));
     }
     this.#free();
   }
@@ -294,13 +308,16 @@ export class HandlerRunner {
       this.#free();
     };
     let result: unknown;
+    let promise: Promise<unknown> | undefined;
     try {
       result = runBecause(event, work);
+      promise = promiseOf(result);
     } catch (error) {
       return done(failureOfError(error));
     }
-    if (!isThenable(result)) return done(failureOfResult(result));
-    result.then(
+    if (!promise) return done(failureOfResult(result));
+    thenOf.call(
+      promise,
       (value) => done(failureOfResult(value)),
       (error) => done(failureOfError(error)),
     );
@@ -333,7 +350,7 @@ export class HandlerRunner {
     }
   }
 
-  #failed(lease: Lease, failure: FailedAttempt): Settlement {
+  #failure(lease: Lease, failure: FailedAttempt): Settlement {
     const { retryDelay, onError } = this.#options;
     const delayed = withDelay(failure, {
       attempt: lease.attempt,
@@ -375,9 +392,18 @@ export class HandlerRunner {
   }
 }
 
+function eventOf({ record, entry }: Lease): Event {
+  return record ? eventOfLine(decoder.decode(record.line)) : entry.toEvent();
+}
+
 const AsyncFunction = (async () => {}).constructor;
 
-function isThenable(result: unknown): result is PromiseLike<unknown> {
-  return result !== undefined &&
-    typeof (result as PromiseLike<unknown> | null)?.then === "function";
+/** What is called on a promise of our own making, whatever somebody hung on it. */
+const { then: thenOf } = Promise.prototype;
+
+/** The promise that a handler returned; undefined where it is none. Throws what its getters throw. */
+function promiseOf(result: unknown): Promise<unknown> | undefined {
+  if (result === undefined) return undefined;
+  const isThenable = typeof (result as PromiseLike<unknown> | null)?.then === "function";
+  return isThenable ? Promise.resolve(result) : undefined;
 }

@@ -2,6 +2,7 @@
  * Snapshots in a folder, a file each. A file is put in place by renaming, so that it is the old one or the new one; it is
  * not synced, because a snapshot that is lost or torn is built anew.
  */
+import { thrownText } from "../base/thrown.ts";
 import { SnapshotError } from "../base/errors.ts";
 import type { Snapshot, SnapshotStore } from "./snapshot.ts";
 
@@ -36,7 +37,7 @@ export class FileSnapshotStore implements SnapshotStore {
       await Deno.rename(fresh, path);
     } catch (cause) {
       await Deno.remove(fresh).catch(() => {}); // it may not even be there; the cause is told below
-      const why = cause instanceof Error ? cause.message : String(cause);
+      const why = thrownText(cause);
       throw new SnapshotError(`the snapshot of ${snapshot.id} could not be written: ${why}`, {
         cause,
         details: { topic: snapshot.topic, id: snapshot.id },

@@ -6,6 +6,7 @@
  * (`catchUp`; a repository does so with each save), or follow by itself (`follow`). A rebuild reads everything into a new
  * state while the old one is still served.
  */
+import { thrownText } from "../base/thrown.ts";
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
@@ -13,6 +14,7 @@ import type { JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { EventBroker } from "../broker/event_broker.ts";
+import { guarded, toConsole } from "../broker/broker_options.ts";
 import {
   assertProjectionName,
   MemoryProjectionStore,
@@ -106,7 +108,7 @@ export class Projection<S extends object> {
     this.#version = definition.version ?? "1";
     this.#broker = options.broker;
     this.#store = options.store ?? new MemoryProjectionStore();
-    this.#onError = options.onError ?? toConsole;
+    this.#onError = guarded(options.onError ?? toConsole);
     this.#now = this.#initial();
   }
 
@@ -301,7 +303,7 @@ function isObject(value: unknown): boolean {
 }
 
 function failed(name: string, event: StoredEvent, cause: unknown): ProjectionError {
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = thrownText(cause);
   const { topic, seq, type } = event;
   return new ProjectionError(
     `${name} cannot take in ${topic} ${seq} (${type}): ${why}; it stands at ${seq - 1}`,
@@ -311,9 +313,4 @@ function failed(name: string, event: StoredEvent, cause: unknown): ProjectionErr
       details: { projection: name, topic, seq, type },
     },
   );
-}
-
-function toConsole(error: unknown, context: string): void {
-  // deno-lint-ignore no-console -- the default of a library that was told of nobody else
-  console.error(`env-event-stream: ${context}:`, error);
 }

@@ -7,6 +7,7 @@
  */
 import { defaultBroker } from "../broker/default_broker.ts";
 import { EventBroker } from "../broker/event_broker.ts";
+import { guarded, toConsole } from "../broker/broker_options.ts";
 import { InvalidArgumentError, NotFoundError, VersionConflictError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
@@ -200,9 +201,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   }
 
   #tell(error: unknown, context: string): void {
-    if (this.#options.onError) this.#options.onError(error, context);
-    // deno-lint-ignore no-console -- the default of a library that was told of nobody else
-    else console.error(`env-event-stream: ${context}:`, error);
+    guarded(this.#options.onError ?? toConsole)(error, context);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Specifications of aggregates: given what happened, when this is asked, then that happens. No store, no broker.
  */
+import { isA, thrownText } from "../base/thrown.ts";
 import assert from "node:assert/strict";
 import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
@@ -147,7 +148,7 @@ function outcome<T extends AggregateRoot<object>, R>(
         if (!failure) throw new assert.AssertionError({ message: "the command threw nothing" });
         assert.ok(
           matches(failure.error, expected),
-          `the command threw something else: ${failure.error}`,
+          `the command threw something else: ${thrownText(failure.error)}`,
         );
         assert.deepEqual(recorded(aggregate, []), [], "what was recorded before the error");
       }),
@@ -173,10 +174,10 @@ function recorded(
 function matches(error: unknown, expected: SpecError | undefined): boolean {
   if (expected === undefined) return true;
   if (expected instanceof RegExp) {
-    return expected.test(error instanceof Error ? error.message : String(error));
+    return expected.test(thrownText(error));
   }
   if (expected.prototype instanceof Error || expected === Error) {
-    return error instanceof (expected as new () => Error);
+    return isA(error, expected as new () => Error);
   }
   return (expected as (error: unknown) => boolean)(error);
 }

@@ -2,6 +2,7 @@
  * A state that is not trusted any more after a commit failed for a reason other than "no room now": what a failed sync
  * kept is unknown, so everything that follows is refused until the file was opened and read again.
  */
+import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type {
   DeadLetterFilter,
@@ -41,7 +42,8 @@ export class GuardedState implements State {
     if (this.#failed !== undefined) throw refusal(this.#failed);
     try {
       await this.#state.commit(changes);
-    } catch (error) {
+    } catch (thrown) {
+      const error = asError(thrown);
       if (!(error instanceof CannotStoreError)) {
         this.#failed ??= error;
         this.#failure.resolve(error);
@@ -73,7 +75,7 @@ export class GuardedState implements State {
 
 function refusal(cause: unknown): EvsError {
   if (cause instanceof EvsError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = thrownText(cause);
   return new InternalError(`the state failed and keeps nothing more: ${why}`, {
     cause,
     hint: "read the log (evs daemon logs), mend the cause, and start the daemon again",

@@ -2,6 +2,7 @@
  * A store that a user wrote with three methods, as the broker needs it. Sequence numbers live as long as the process, and
  * the latest events are kept in memory so that subscriptions can be fed: they are live only.
  */
+import { thrownText } from "../base/thrown.ts";
 import { CannotStoreError, UnsupportedError } from "../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import { MemoryEventStore } from "./memory.ts";
@@ -51,7 +52,7 @@ export class ThreeMethodStore implements JournalStore {
       try {
         await this.#store.saveEvent(toEvent(stored));
       } catch (cause) {
-        const why = cause instanceof Error ? cause.message : String(cause);
+        const why = thrownText(cause);
         throw new CannotStoreError(`the event store refused the event: ${why}`, { cause });
       }
       await this.#recent.append([{ topic: request.topic, events: [event] }]);

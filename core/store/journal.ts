@@ -7,6 +7,7 @@
  * a reason other than "no room now" nothing is trusted any more: the journal refuses everything that follows, and all
  * that is under way (contract row 7).
  */
+import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type { NewEvent } from "../event/event.ts";
 import type { Durability } from "../event/durability.ts";
@@ -162,7 +163,8 @@ export class Journal {
       this.batches++;
       merged.forEach((request, i) => this.#tell(request, done[i]!));
       batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
-    } catch (error) {
+    } catch (thrown) {
+      const error = asError(thrown);
       // The next may stand behind what is written: then it is too late to go on without this.
       if (isWritten || !(error instanceof CannotStoreError)) {
         this.#failed ??= error;
@@ -227,7 +229,7 @@ export function withoutDuplicates(
 
 function refusal(cause: unknown): EvsError {
   if (cause instanceof EvsError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = thrownText(cause);
   return new InternalError(`the event store failed and takes no more events: ${why}`, {
     cause,
     hint: "read the log (evs daemon logs), mend the cause, and start the daemon again",

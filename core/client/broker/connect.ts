@@ -1,5 +1,5 @@
 /** `connect`: a daemon's broker for an application. What it needs is loaded when it is called. */
-import { toConsole } from "../../broker/broker_options.ts";
+import { guarded, toConsole } from "../../broker/broker_options.ts";
 import type { RemoteBroker } from "./remote_broker.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { resolvePaths } from "../../protocol/paths.ts";
@@ -40,7 +40,7 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
     patienceMs: options.patienceMs ?? 30_000,
     handlerGraceMs: options.handlerGraceMs ?? 30_000,
     clock: options.clock ?? systemClock,
-    onError: options.onError ?? toConsole,
+    onError: guarded(options.onError ?? toConsole),
     // deno-lint-ignore no-console -- the default of a library that was told of nobody else
     onNotice: options.onNotice ?? ((text) => console.warn(`env-event-stream: ${text}`)),
   });

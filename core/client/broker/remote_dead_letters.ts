@@ -1,4 +1,5 @@
 /** The daemon's dead letters as an application sees them. */
+import { thrownStack, thrownText } from "../../base/thrown.ts";
 import type { DeadLetterEntry, DeadLetterQuery, DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { RemoteError } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";
@@ -24,20 +25,21 @@ export class RemoteDeadLetters implements DeadLetterQueue {
 
   async addEvent(event: Event, error: Error, subscriptionName: string): Promise<void> {
     const diedAt = this.#now();
+    const stack = thrownStack(error);
     const { topic, seq = 0 } = event;
     const line = JSON.stringify({
       subscription: subscriptionName,
       topic,
       seq,
-      reason: error.message,
+      reason: thrownText(error),
       diedAt,
       attempts: [{
         attempt: 1,
         startedAt: diedAt,
         durationMs: 0,
         outcome: "dead",
-        error: error.message,
-        ...(error.stack ? { stack: error.stack } : {}),
+        error: thrownText(error),
+        ...(stack === undefined ? {} : { stack }),
       }],
       event,
     });

@@ -2,11 +2,12 @@
  * Runs a handler of this process on a subscription that lives behind the socket: the consumer's loop (consumer/consumer.ts)
  * leases and settles, through breaks; the handler is called here, with its outcomes, as in core/delivery/runner.ts.
  */
+import { isA } from "../../base/thrown.ts";
 import { runBecause } from "../../event/causation.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Handler, HandlerContext } from "../../delivery/handler.ts";
 import { failureOfError, failureOfResult, withDelay } from "../../delivery/outcome.ts";
-import { HandlerTimeoutError } from "../../base/errors.ts";
+import { HandlerTimeoutError, RemoteError } from "../../base/errors.ts";
 import { eventOfLine } from "../../event/event_lines.ts";
 import type { Runner } from "../../delivery/subscription.ts";
 import type { Client } from "../client.ts";
@@ -38,6 +39,11 @@ const LOOK_MS = 200;
 
 const decoder = new TextDecoder();
 
+/** The subscription was removed: nothing of it is left to do for anybody. */
+function isRemoved(error: unknown): boolean {
+  return isA(error, RemoteError) && error.code === "subscription/not-found";
+}
+
 /** See the head of this file. */
 export class RemoteRunner implements Runner {
   readonly name: string;
@@ -46,6 +52,8 @@ export class RemoteRunner implements Runner {
   readonly #consumer: Consumer;
   #running: Promise<unknown> | undefined;
   #ended = false;
+  /** Why it has ended, where nobody asked for it. */
+  #failure: { error: unknown } | undefined;
   #paused = false;
 
   constructor(info: SubscriptionInfo, options: RemoteRunnerOptions) {
@@ -81,7 +89,10 @@ export class RemoteRunner implements Runner {
 
   start(): void {
     this.#running ??= this.#consumer.run()
-      .catch((error) => this.#options.onError(error, `the subscription ${this.name}`))
+      .catch((error) => {
+        if (!isRemoved(error)) this.#failure = { error };
+        this.#options.onError(error, `the subscription ${this.name}`);
+      })
       .finally(() => this.#ended = true);
   }
 
@@ -101,7 +112,10 @@ export class RemoteRunner implements Runner {
     this.#ended = true;
   }
 
-  /** Resolves when nothing is left to do on the subscription; false when it was paused or has ended before. */
+  /**
+   * Resolves when nothing is left to do on the subscription; false when it was paused or has ended before. Rejects when it
+   * ended without anybody asking for it: what is left to do will not be done here.
+   */
   async idle(): Promise<boolean> {
     const { client, clock } = this.#options;
     while (!this.#ended && !this.#paused) {
@@ -115,6 +129,7 @@ export class RemoteRunner implements Runner {
       await Promise.race([change, later, this.#running]);
       cancel();
     }
+    if (this.#failure) throw revive(this.#failure.error);
     return false;
   }
 

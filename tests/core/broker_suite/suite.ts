@@ -5,6 +5,7 @@ import type { Broker } from "../../../mod.ts";
 import { delivery } from "./delivery.ts";
 import { lifetime } from "./lifetime.ts";
 import { publishing } from "./publishing.ts";
+import { throwing } from "./throwing.ts";
 
 /** A broker to be tested. */
 export interface Subject extends AsyncDisposable {
@@ -28,4 +29,5 @@ export function brokerSuite(options: { name: string; open(): Promise<Subject> })
   publishing(test);
   delivery(test);
   lifetime(test);
+  throwing(test);
 }

@@ -1,0 +1,130 @@
+/**
+ * What somebody threw, in words. JavaScript lets anything be thrown: an object without a prototype, an error whose getters
+ * throw, a revoked proxy. Nothing here throws or grows without a limit, whatever it is given, so that a failed attempt can
+ * always be written down.
+ */
+import { clipped, LONGEST_OUTPUT, LONGEST_TEXT } from "./truncate.ts";
+
+/** Said of a value that cannot even be looked at. */
+const UNREADABLE = "something was thrown that cannot be read";
+/** Stands for a part that cannot be read. */
+const HIDDEN = '"(cannot be read)"';
+/** How deep and how broad an object is shown, and how much of a text inside of it. */
+const DEPTH = 4;
+const MEMBERS = 20;
+const TEXT = 500;
+
+/** `value instanceof type`; false for a value that refuses to be asked. */
+// deno-lint-ignore no-explicit-any -- any class
+export function isA<T>(value: unknown, type: abstract new (...args: any[]) => T): value is T {
+  return attempt(() => value instanceof type) ?? false;
+}
+
+/** What was thrown, for people: an error's message, an object's own words or its JSON. Never empty. */
+export function thrownText(thrown: unknown): string {
+  return clipped(attempt(() => textOf(thrown)) || UNREADABLE);
+}
+
+/** The stack of an error, if it has one that can be read. */
+export function thrownStack(thrown: unknown): string | undefined {
+  const stack = isA(thrown, Error) ? attempt(() => thrown.stack) : undefined;
+  return typeof stack === "string" && stack !== "" ? clipped(stack, LONGEST_OUTPUT) : undefined;
+}
+
+/** What was thrown as an error that can be asked and printed: itself where it is one. */
+export function asError(thrown: unknown): Error {
+  return attempt(() => isPlainError(thrown) ? thrown : undefined) ?? new Error(thrownText(thrown));
+}
+
+/** What was thrown, to be kept as a cause: itself, where it can be asked and printed. */
+export function asCause(thrown: unknown): unknown {
+  const isPrintable = isA(thrown, Error)
+    ? attempt(() => isPlainError(thrown))
+    : attempt(() => Object.keys(Object(thrown)) !== undefined);
+  return isPrintable ? thrown : asError(thrown);
+}
+
+function isPlainError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && typeof thrown.message === "string" &&
+    typeof thrown.name === "string" && ["string", "undefined"].includes(typeof thrown.stack);
+}
+
+function textOf(thrown: unknown): string {
+  if (thrown === "") return "an empty text was thrown";
+  if (typeof thrown === "function") return `the function ${thrown.name || "without a name"}`;
+  if (typeof thrown !== "object" || thrown === null) return String(thrown);
+  if (isA(thrown, Error)) return textOfError(thrown);
+  const own = attempt(() => ownWords(thrown));
+  if (typeof own === "string" && own !== "") return own;
+  const json = shown(thrown, { depth: DEPTH, left: LONGEST_TEXT });
+  if (json === HIDDEN) return UNREADABLE;
+  return json === "{}" ? "an object that says nothing was thrown" : json;
+}
+
+function textOfError(error: Error): string {
+  const message = attempt<unknown>(() => error.message);
+  if (typeof message === "string" && message !== "") return message;
+  const name = attempt<unknown>(() => error.name);
+  const kind = typeof name === "string" && name !== "" ? name : "an error";
+  if (message === undefined || message === "") return kind;
+  return `${kind}: ${shown(message, { depth: DEPTH, left: LONGEST_TEXT })}`;
+}
+
+/** What an object says of itself; undefined where it has nothing but what all objects say. */
+function ownWords(value: object): unknown {
+  const { toString } = value;
+  const isCommon = toString === Object.prototype.toString || toString === Array.prototype.toString;
+  return typeof toString !== "function" || isCommon ? undefined : toString.call(value);
+}
+
+/** JSON, as far as it can be read, and no deeper or longer than a person reads. */
+function shown(value: unknown, room: { depth: number; left: number }): string {
+  const text = attempt(() => shownValue(value, room)) ?? HIDDEN;
+  room.left -= text.length;
+  return text;
+}
+
+function shownValue(value: unknown, room: { depth: number; left: number }): string {
+  if (typeof value === "string") return JSON.stringify(clipped(value, TEXT));
+  if (typeof value === "bigint") return String(value);
+  if (typeof value === "function") return '"(function)"';
+  if (isA(value, Error)) return JSON.stringify(clipped(textOfError(value), TEXT));
+  if (typeof value !== "object" || value === null) {
+    return JSON.stringify(value) ?? JSON.stringify(clipped(String(value), TEXT));
+  }
+  if (room.depth === 0 || room.left <= 0) return '"…"';
+  if (isA(value, Date)) return JSON.stringify(value);
+  if (isA(value, Set)) return shownValue([...value], room);
+  const entries: Iterable<readonly [unknown, unknown]> = isA(value, Map)
+    ? value
+    : Object.keys(value).slice(0, MEMBERS + 1)
+      .map((name) => [name, member(value, name)]);
+  const isList = Array.isArray(value);
+  const parts: string[] = [];
+  for (const [name, part] of entries) {
+    if (parts.length === MEMBERS || room.left <= 0) {
+      parts.push(isList ? '"…"' : '"…":"…"');
+      break;
+    }
+    const inside = { depth: room.depth - 1, left: room.left };
+    const text = part === HIDDEN ? HIDDEN : shown(part, inside);
+    room.left = inside.left;
+    parts.push(isList ? text : `${JSON.stringify(clipped(String(name), TEXT))}:${text}`);
+  }
+  return isList ? `[${parts.join(",")}]` : `{${parts.join(",")}}`;
+}
+
+function member(value: object, name: string): unknown {
+  const read = attempt(() => ({ part: (value as Record<string, unknown>)[name] }));
+  return read ? read.part : HIDDEN;
+}
+
+/** The value, or undefined where reading it throws. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    // Whatever its getter or proxy throws is as odd as the value itself.
+    return undefined;
+  }
+}
