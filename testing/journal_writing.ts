@@ -109,6 +109,77 @@ export function testWriting(test: Register<JournalStore>): void {
     assert.deepEqual(outcomes[1], { ok: false, expected: 1, actual: 3, subject: "key" });
   });
 
+  test("compares an expectation with every key that the events have, and stores all or none", async ({ store }) => {
+    await store.append([{ topic: "t", events: [newEvent({ key: "b" })] }]);
+    const of = (...keys: (string | undefined)[]) => ({
+      topic: "t",
+      events: keys.map((key) => newEvent(key === undefined ? {} : { key })),
+    });
+    const outcomes = await store.append([
+      { ...of("a", "b"), expected: "none" },
+      { ...of("b", "a"), expected: "none" },
+      { ...of("b", "a"), expected: "exists" },
+      { ...of("a", undefined), expected: "none" },
+      { ...of("b", undefined, "b"), expected: "exists" },
+      { ...of("c", "d", "c"), expected: "none" },
+      { ...of("d", "c"), expected: "exists" },
+      { ...of("d", "d"), expected: 6 },
+    ]);
+    assert.deepEqual(outcomes.map(({ ok }) => ok), [
+      false,
+      false,
+      false,
+      false,
+      true,
+      true,
+      true,
+      false,
+    ]);
+    assert.deepEqual(outcomes[0], {
+      ok: false,
+      expected: "none",
+      actual: 1,
+      subject: "key",
+      key: "b",
+    });
+    assert.deepEqual(outcomes[2], {
+      ok: false,
+      expected: "exists",
+      actual: 0,
+      subject: "key",
+      key: "a",
+    });
+    assert.deepEqual(outcomes[3], { ok: false, expected: "none", actual: 1, subject: "topic" });
+    assert.deepEqual(outcomes[7], { ok: false, expected: 6, actual: 8, subject: "key" });
+    assert.equal(store.head("t").lastSeq, 9);
+  });
+
+  test("refuses a seq that is expected of several keys", async ({ store }) => {
+    await store.append([{ topic: "t", events: [newEvent({ key: "a" })] }]);
+    const [several, one] = await store.append([
+      { topic: "t", events: [newEvent({ key: "a" }), newEvent({ key: "b" })], expected: 1 },
+      { topic: "t", events: [newEvent({ key: "a" }), newEvent({ key: "a" })], expected: 1 },
+    ]);
+    assert.deepEqual(several, { ok: false, expected: 1, actual: 1, subject: "keys" });
+    assert.equal(stored(one).lastSeq, 3);
+  });
+
+  test("looks at given ids before it looks at an expectation", async ({ store }) => {
+    const x = newEvent({ id: "x", key: "a" });
+    const y = newEvent({ id: "y", key: "b" });
+    const both = { topic: "t", events: [x, y], expected: "none" as const };
+    assert.equal(stored((await store.append([both]))[0]).count, 2);
+    const [again, more, own] = await store.append([
+      both,
+      { ...both, events: [x, newEvent({ id: "z", key: "c" })] },
+      { ...both, events: [newEvent({ key: "c" }), y] },
+    ]);
+    assert.deepEqual(stored(again).duplicates, [{ index: 0, seq: 1 }, { index: 1, seq: 2 }]);
+    assert.deepEqual(more, { ok: false, expected: "none", actual: 2, subject: "ids", ids: ["x"] });
+    assert.deepEqual(own, { ok: false, expected: "none", actual: 2, subject: "ids", ids: ["y"] });
+    assert.equal(store.head("t").lastSeq, 2);
+  });
+
   test("knows no last seq of a key whose events retention took", async (under) => {
     const { store } = under;
     const keyed = (key: string) => ({ topic: "t", events: [newEvent({ key })] });

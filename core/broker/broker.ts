@@ -42,7 +42,10 @@ export type CreateTopicOptions = Partial<TopicOptions> & {
 
 /** What `publishBatch` takes beside the events. */
 export interface PublishBatchOptions {
-  /** Compared with the last seq of the first event's key, or of the topic where it has none. */
+  /**
+   * Compared with the last seq of each key that the events have, and of the topic where some have none. A seq goes with
+   * events of one key.
+   */
   expected?: Expected;
   /** Publishes nothing when it has aborted. */
   signal?: AbortSignal;

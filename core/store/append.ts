@@ -53,18 +53,36 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
   };
 }
 
+/**
+ * Whether the expectation holds for every key that the events have, and for the topic where some have none. Events that
+ * are there already come first: all of them are a repeat of what was stored under this very expectation, whose answer
+ * may have been lost on its way; some of them are another request's, and nothing can be said for the rest.
+ */
 function checkExpected(request: AppendRequest, view: AppendView): AppendOutcome | undefined {
-  const expected = request.expected ?? "any";
-  if (expected === "any") return undefined;
-  // A repeat of what was stored under this very expectation is a repeat, not a conflict: the first attempt's answer
-  // may have been lost on its way.
-  if (request.events.every((e) => e.idGiven && view.seqOfGivenId(e.id) !== undefined)) {
-    return undefined;
+  const { events, expected = "any" } = request;
+  if (expected === "any" || events.length === 0) return undefined;
+  const known = events.filter(({ id, idGiven }) => idGiven && view.seqOfGivenId(id) !== undefined);
+  if (known.length === events.length) return undefined;
+  const failed = { ok: false, expected } as const;
+  if (known.length > 0) {
+    return {
+      ...failed,
+      actual: view.lastSeq,
+      subject: "ids",
+      ids: known.map(({ id }) => id),
+    };
   }
-  const key = request.events[0]?.key;
-  const actual = key === undefined ? view.lastSeq : view.lastSeqOfKey(key);
-  if (meets(expected, actual)) return undefined;
-  return { ok: false, expected, actual, subject: key === undefined ? "topic" : "key" };
+  const keys = new Set(events.map(({ key }) => key));
+  if (keys.size > 1 && typeof expected === "number") {
+    return { ...failed, actual: view.lastSeq, subject: "keys" };
+  }
+  for (const key of keys) {
+    const actual = key === undefined ? view.lastSeq : view.lastSeqOfKey(key);
+    if (meets(expected, actual)) continue;
+    if (key === undefined) return { ...failed, actual, subject: "topic" };
+    return { ...failed, actual, subject: "key", ...(keys.size > 1 ? { key } : {}) };
+  }
+  return undefined;
 }
 
 /** True when the last seq is what was expected. */

@@ -37,7 +37,10 @@ export interface EventStore {
   deleteEvents(topic: string, beforeTimestamp: number): Promise<number>;
 }
 
-/** What a publisher expects of the present: the last seq of the key (if one is given) or of the topic. */
+/**
+ * What a publisher expects of the present: the last seq of the key (if one is given) or of the topic. Of several events
+ * it is expected of each key that they have, once, before anything is stored; a seq then goes with one key only.
+ */
 export type Expected = number | "none" | "exists" | "any";
 
 /** Events for one topic that are stored together or not at all. */
@@ -46,7 +49,7 @@ export interface AppendRequest {
   topic: string;
   /** In order. */
   events: readonly NewEvent[];
-  /** Checked against the last seq of `events[0].key` if it has one, else of the topic. */
+  /** Checked against the last seq of each key that the events have, and of the topic where some have none. */
   expected?: Expected;
 }
 
@@ -63,7 +66,22 @@ export type AppendOutcome =
     /** Events that were there already: their index in the request and the seq they first got. Ascending by index. */
     duplicates: readonly { index: number; seq: number }[];
   }
-  | { ok: false; expected: Expected; actual: number; subject: "topic" | "key" };
+  | {
+    /** The expectation fails, or cannot be judged: nothing of the request was stored. */
+    ok: false;
+    expected: Expected;
+    /** The last seq of the subject; of the topic where that is `ids` or `keys`. */
+    actual: number;
+    /**
+     * Whose last seq is another: the topic's, or a key's. `ids`: some of the events are there already and some are not.
+     * `keys`: a seq was expected of several keys.
+     */
+    subject: "topic" | "key" | "ids" | "keys";
+    /** Which key, where the events have several. */
+    key?: string;
+    /** Of the events that are there already. */
+    ids?: readonly string[];
+  };
 
 /**
  * Bytes of payloads and metadata at which a page ends, whatever its limit: a reader costs a page, not a thousand events of

@@ -4,6 +4,7 @@ import {
   ConflictError,
   type Event,
   EventRefusedError,
+  InvalidArgumentError,
   InvalidSchemaError,
   UnsupportedError,
 } from "../../../mod.ts";
@@ -154,6 +155,44 @@ export function publishing(test: Test): void {
       return true;
     });
     await assert.rejects(broker.registerSchema("y", { type: "nothing" }), InvalidSchemaError);
+  });
+
+  test("compares what is expected of a batch with each of its keys", async ({ broker }) => {
+    await broker.publish("t", "x", 1, { key: "b" });
+    const batch = (...keys: string[]) =>
+      keys.map((key) => ({ type: "x", payload: 0, key, id: `${key}-${keys.length}` }));
+    await assert.rejects(
+      broker.publishBatch("t", batch("a", "b"), { expected: "none" }),
+      (error) => {
+        assert.ok(error instanceof ConflictError, String(error));
+        assert.deepEqual(
+          [error.code, error.details!["key"], error.details!["expected"], error.details!["actual"]],
+          ["event/conflict", "b", "none", 1],
+        );
+        assert.equal(
+          error.message,
+          "t: expected none, but the last seq of the key b is 1; nothing was stored",
+        );
+        return true;
+      },
+    );
+    await assert.rejects(broker.publishBatch("t", batch("a", "b"), { expected: 1 }), (error) => {
+      assert.ok(error instanceof InvalidArgumentError, String(error));
+      assert.match(error.message, /seq 1 was expected of events with several keys/);
+      return true;
+    });
+    assert.equal((await broker.publish("t", "x", 2)).seq, 2, "nothing of them was stored");
+    const stored = await broker.publishBatch("t", batch("c", "d"), { expected: "none" });
+    assert.deepEqual(stored.map(({ seq }) => seq), [3, 4]);
+    const again = await broker.publishBatch("t", batch("c", "d"), { expected: "none" });
+    assert.deepEqual(again.map(({ seq }) => seq), [3, 4], "known ids come first");
+    const mixed = [...batch("c", "d"), { type: "x", payload: 0, key: "e" }];
+    await assert.rejects(broker.publishBatch("t", mixed, { expected: "none" }), (error) => {
+      assert.ok(error instanceof ConflictError, String(error));
+      assert.deepEqual(error.details!["ids"], ["c-2", "d-2"]);
+      return true;
+    });
+    assert.equal((await broker.getEventStore().getEvents("t")).length, 4);
   });
 
   test("makes a topic with its options, gives the one that is there, and tells one that differs", async ({ broker }) => {
