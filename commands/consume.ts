@@ -5,11 +5,11 @@ import { parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { parseBackoff } from "../core/event/backoff.ts";
 import type { BackoffSpec } from "../core/event/backoff.ts";
-import { deadNotice, exitCode, pausedNotice, summary } from "./consumer/result.ts";
+import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/result.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, positive, text, verb } from "./cli/define.ts";
 import { escapeJson } from "./terminal/escape.ts";
-import { shellWord } from "../core/base/shell_quote.ts";
+import { shellQuote } from "../core/base/shell_quote.ts";
 import { passSignals } from "./terminal/signals.ts";
 
 type ConsumeFlags = {
@@ -174,12 +174,12 @@ async function consume(
   if (behind.length > command.length) {
     throw new InvalidArgumentError("TOPIC is missing", {
       code: "argument/usage",
-      hint: `evs consume TOPIC --name ${flags.name} -- ${behind.map(shellWord).join(" ")}`,
+      hint: `evs consume TOPIC --name ${flags.name} -- ${behind.map(shellQuote).join(" ")}`,
     });
   }
   if (command.length === 0) {
     throw new InvalidArgumentError("no command to run for each event", {
-      hint: `evs consume ${shellWord(topic)} --name ${flags.name} -- COMMAND`,
+      hint: `evs consume ${shellQuote(topic)} --name ${flags.name} -- COMMAND`,
     });
   }
   const client = await this.client();
@@ -214,7 +214,7 @@ async function consume(
     const result = await consumer.run();
     // stdout belongs to the commands that ran.
     if (this.json) this.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
-    else this.say(summary(result));
+    else this.say(consumeSummary(result));
     if (result.dead > 0 && !this.json) this.say(deadNotice(flags.name));
     if (result.paused !== undefined) this.say(pausedNotice(flags.name, result.paused));
     this.exitCode = exitCode(result);

@@ -11,7 +11,7 @@ import {
 } from "@stricli/core";
 import { readCommonOptions, splitArguments } from "./cli/arguments.ts";
 import { EvsContext } from "./cli/context.ts";
-import type { Route } from "./cli/define.ts";
+import type { CommandRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { routes } from "./mod.ts";
 import { formatError, reportError } from "./cli/report.ts";
@@ -71,7 +71,12 @@ async function dispatch(context: EvsContext, args: string[]): Promise<number> {
 
 async function runRoute(
   context: EvsContext,
-  { word, route, args, path }: { word: string; route: Route; args: string[]; path: string[] },
+  { word, route, args, path }: {
+    word: string;
+    route: CommandRoute;
+    args: string[];
+    path: string[];
+  },
 ): Promise<number> {
   const complain = (message: string, code?: string) =>
     formatError(context, usageError(message, { path, code })).trimEnd();

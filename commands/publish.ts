@@ -1,7 +1,7 @@
 /** `evs publish`: one event, or a stream of them. */
 import type { PublishQuery } from "../core/protocol/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
-import { osWords } from "../core/base/os_error.ts";
+import { osReason } from "../core/base/os_error.ts";
 import { withoutMark } from "./cli/byte_order_mark.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, text, verb } from "./cli/define.ts";
@@ -207,7 +207,7 @@ async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8
     if (error instanceof EventRefusedError) throw error;
     const reason = error instanceof Deno.errors.NotFound
       ? "is not there"
-      : `cannot be read: ${osWords(error)}`;
+      : `cannot be read: ${osReason(error)}`;
     throw new InvalidArgumentError(`the file ${path} ${reason}`, {
       code: "argument/unreadable-file",
       details: { path },

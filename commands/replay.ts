@@ -95,7 +95,7 @@ export const route = verb<ReplayFlags, string[]>({
     const paced = speed === Infinity
       ? feed.blocks
       : (await load<typeof import("./reading/pace.ts")>("./reading/pace.ts"))
-        .pace(feed.blocks, { speed, clock: this.clock });
+        .paceBlocks(feed.blocks, { speed, clock: this.clock });
     if (flags.dryRun) return await countOnly(this, { topics, into: flags.into, blocks: paced });
     if (flags.into !== undefined) return await republish(this, { into: flags.into, blocks: paced });
     await printAll(this, { feed, blocks: paced, raw: flags.raw, topics });

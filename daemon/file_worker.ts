@@ -4,7 +4,7 @@ import { FileEventStore } from "../core/store/file/file_event_store.ts";
 import type { FileStoreAnswer, FileStoreCall } from "../core/store/worker/file_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
 import { prepareEventFolder } from "./data_dir.ts";
-import { collectAtRest } from "./memory/collect_when_idle.ts";
+import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 
 let store: FileEventStore | undefined;
 /** Mended since the last answer. */
@@ -29,7 +29,7 @@ serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
   }
   return answer(store, call, ready);
-}, collectAtRest());
+}, collectWhenIdle());
 
 async function answer(
   store: FileEventStore,

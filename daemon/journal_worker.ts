@@ -5,7 +5,7 @@ import { SqliteEventStore } from "../core/store/sqlite/sqlite_event_store.ts";
 import { WalSyncBehind, WalSyncer } from "../core/store/sqlite/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker/sqlite_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
-import { collectAtRest } from "./memory/collect_when_idle.ts";
+import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 
 let store: SqliteEventStore | undefined;
 const syncers = new Map<Durability, WalSyncer>();
@@ -42,7 +42,7 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   const answer = answerTo(store, call);
   // In the order of what was done: who learns of a topic from the answers would go back to what it was before.
   return behind.busy ? behind.idle().then(() => answer) : answer;
-}, collectAtRest());
+}, collectWhenIdle());
 
 function answerTo(
   store: SqliteEventStore,

@@ -8,7 +8,7 @@ import { VERSION } from "../core/base/version.ts";
 import { parseDurability } from "../core/event/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
 import { dataDirAt, prepareDataDir, prepareFiles } from "./data_dir.ts";
-import { Host } from "./services.ts";
+import { Services } from "./services.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
@@ -93,7 +93,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   await freeSocketPath(socket);
   const log = openLog(dataDir.logFolder, { level: config.logLevel, maxBytes: config.logMaxBytes });
   const stop = Promise.withResolvers<{ reason: string; code: number }>();
-  const host = await Host.open({
+  const host = await Services.open({
     dataDir,
     socket,
     config,
@@ -140,7 +140,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   return code;
 }
 
-async function drain(server: Server, host: Host): Promise<void> {
+async function drain(server: Server, host: Services): Promise<void> {
   // Closing the server removes the socket.
   await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
   await host.close();

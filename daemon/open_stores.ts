@@ -13,7 +13,7 @@ import type { Log } from "./log.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 
 /** What the stores are opened with. */
-export interface ShelfOptions {
+export interface OpenStoresOptions {
   dataDir: DataDir;
   config: Config;
   log: Log;
@@ -32,14 +32,14 @@ export function storeKinds(
 }
 
 /** Opens the default store (`opened[0]`) and every other that may have events. */
-export async function openShelf(options: ShelfOptions): Promise<StoreShelf> {
+export async function openStores(options: OpenStoresOptions): Promise<StoreShelf> {
   const { dataDir, config } = options;
   const open = (kind: StoreKind) => openStore(kind, options);
   const opened = await Promise.all([...storeKinds(dataDir, config)].map(open));
   return { durability: config.durability, opened, open };
 }
 
-function openStore(kind: StoreKind, options: ShelfOptions): Promise<JournalStore> {
+function openStore(kind: StoreKind, options: OpenStoresOptions): Promise<JournalStore> {
   switch (kind) {
     case "memory":
       return Promise.resolve(new MemoryEventStore({ dedupWindow: options.config.dedupWindow }));
@@ -57,7 +57,9 @@ function openStore(kind: StoreKind, options: ShelfOptions): Promise<JournalStore
   }
 }
 
-async function openFiles({ dataDir, config, log, threads }: ShelfOptions): Promise<JournalStore> {
+async function openFiles(
+  { dataDir, config, log, threads }: OpenStoresOptions,
+): Promise<JournalStore> {
   const onNote = (note: string) => log.logger.warn("recovery: {note}", { note });
   const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
     script: SCRIPTS.file,

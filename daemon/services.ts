@@ -13,9 +13,9 @@ import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
-import { collectAtRest } from "./memory/collect_when_idle.ts";
+import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { recoverTopics } from "./recover.ts";
-import { openShelf } from "./open_stores.ts";
+import { openStores } from "./open_stores.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
@@ -24,7 +24,7 @@ import { UnnamedSubscriptions } from "./unnamed.ts";
 const DAMAGE_NAMED = 5;
 
 /** What the daemon was started with. */
-export interface HostOptions {
+export interface ServicesOptions {
   dataDir: DataDir;
   socket: string;
   config: Config;
@@ -40,7 +40,7 @@ export interface HostOptions {
 }
 
 /** What the routes work with. */
-export class Host {
+export class Services {
   readonly broker: EventBroker;
   readonly config: Config;
   readonly dataDir: string;
@@ -59,12 +59,12 @@ export class Host {
   #quarantine: QuarantineEntry[] = [];
   readonly unnamed: UnnamedSubscriptions;
   /** Is told of every request. */
-  readonly rest = collectAtRest();
+  readonly rest = collectWhenIdle();
   /** Open connections; the server sets it. */
   connections: () => number = () => 0;
   draining = false;
 
-  private constructor(broker: EventBroker, options: HostOptions & { recovered?: string }) {
+  private constructor(broker: EventBroker, options: ServicesOptions & { recovered?: string }) {
     this.broker = broker;
     this.config = options.config;
     this.dataDir = options.dataDir.path;
@@ -89,10 +89,10 @@ export class Host {
   }
 
   /** Opens the databases and the broker on them. */
-  static async open(options: HostOptions): Promise<Host> {
+  static async open(options: ServicesOptions): Promise<Services> {
     const { dataDir, config, log, threads } = options;
     const [shelf, state] = await Promise.all([
-      openShelf(options),
+      openStores(options),
       WorkerState.open(dataDir.state, {
         script: SCRIPTS.state,
         worker: threads.take(SCRIPTS.state),
@@ -114,7 +114,7 @@ export class Host {
     await broker.ready;
     const recovered = await recoverTopics(broker);
     if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
-    const host = new Host(broker, { ...options, recovered });
+    const host = new Services(broker, { ...options, recovered });
     host.metrics.errors += early;
     tell = (error, context) => host.unexpected(error, context);
     return host;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { completionTree } from "../commands/completion/tree.ts";
 import { COMMON_FLAGS } from "../commands/cli/define.ts";
-import { findRoute, type Flag, flagWords, type Found } from "../commands/cli/help_page.ts";
+import { findRoute, type Flag, flagWords, type FoundRoute } from "../commands/cli/help_page.ts";
 import { routes } from "../commands/mod.ts";
 
 const root = new URL("../", import.meta.url);
@@ -128,7 +128,10 @@ Deno.test("docs/configuration.md has each flag as its help does, with the value 
   const commands = nodes.filter(({ path, routes }) => path !== "" && routes.length === 0);
   for (const { path } of commands) {
     const [verb, ...below] = path.split(" ");
-    const top: Found = { route: loaded.find(({ name }) => name === verb)!.target, path: [verb!] };
+    const top: FoundRoute = {
+      route: loaded.find(({ name }) => name === verb)!.target,
+      path: [verb!],
+    };
     const { route } = findRoute(top, below);
     const { flags = {}, aliases = {} } = (route as { parameters: Definition }).parameters;
     const words = Object.entries(flags)

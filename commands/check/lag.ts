@@ -5,9 +5,9 @@ import { text, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import {
   assertLimits,
+  type CheckFinding,
+  type CheckLevel,
   countLimits,
-  type Finding,
-  type Level,
   levelOf,
   type Limits,
   runCheck,
@@ -43,16 +43,16 @@ export const lag = verb<LagFlags, []>({
       const infos = subscription === undefined
         ? await client.subscriptions()
         : [await client.subscription(subscription)];
-      return judgeLag(infos, limits);
+      return lagFinding(infos, limits);
     });
   },
 });
 
 /** What subscriptions come to, together. Pure. */
-export function judgeLag(
+export function lagFinding(
   infos: readonly Pick<SubscriptionInfo, "name" | "pending" | "leased" | "scheduled" | "paused">[],
   limits: Limits,
-): Finding {
+): CheckFinding {
   const behind = infos.map((info) => ({
     ...info,
     value: info.pending + info.leased + info.scheduled,
@@ -60,7 +60,7 @@ export function judgeLag(
   const worst = behind[0];
   const paused = infos.filter((info) => info.paused).map(({ name }) => name);
   const level = levelOf(worst?.value ?? 0, limits, "high");
-  const raised: Level = level === "OK" && paused.length > 0 ? "WARNING" : level;
+  const raised: CheckLevel = level === "OK" && paused.length > 0 ? "WARNING" : level;
   const words = worst === undefined
     ? "no subscriptions"
     : `${worst.name} is ${plural(worst.value, "event")} behind`;

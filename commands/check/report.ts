@@ -11,7 +11,7 @@ import { escapeText } from "../terminal/escape.ts";
 export const LEVELS = ["OK", "WARNING", "CRITICAL", "UNKNOWN"] as const;
 
 /** See {@link LEVELS}. */
-export type Level = (typeof LEVELS)[number];
+export type CheckLevel = (typeof LEVELS)[number];
 
 /** Two limits; a check is worse where more is worse (`high`) or where less is (`low`). */
 export interface Limits {
@@ -26,15 +26,15 @@ export const countLimits = {
 } as const;
 
 /** What was found. */
-export interface Finding {
-  level: Level;
+export interface CheckFinding {
+  level: CheckLevel;
   words: string;
   /** What is drawn over time, by name. */
   measures: Record<string, { value: number; unit?: string; limits?: Limits }>;
 }
 
 /** The level of a number. Pure. */
-export function levelOf(value: number, { warn, crit }: Limits, worse: "high" | "low"): Level {
+export function levelOf(value: number, { warn, crit }: Limits, worse: "high" | "low"): CheckLevel {
   const reaches = (limit: number) => worse === "high" ? value >= limit : value <= limit;
   return reaches(crit) ? "CRITICAL" : reaches(warn) ? "WARNING" : "OK";
 }
@@ -59,7 +59,7 @@ export function wrongUsage(message: string, hint = "evs check --help"): EvsError
 }
 
 /** The line. Pure. */
-export function formatFinding({ level, words, measures }: Finding): string {
+export function formatFinding({ level, words, measures }: CheckFinding): string {
   const drawn = Object.entries(measures).map(([name, { value, unit = "", limits }]) =>
     `'${name.replaceAll(/['=]/g, "_")}'=${value}${unit}` +
     (limits === undefined ? "" : `;${limits.warn};${limits.crit}`)
@@ -68,8 +68,11 @@ export function formatFinding({ level, words, measures }: Finding): string {
 }
 
 /** Runs a check: whatever happens, there is a line on stdout and one of the four exit codes. */
-export async function runCheck(context: EvsContext, look: () => Promise<Finding>): Promise<void> {
-  let finding: Finding;
+export async function runCheck(
+  context: EvsContext,
+  look: () => Promise<CheckFinding>,
+): Promise<void> {
+  let finding: CheckFinding;
   try {
     finding = await look();
   } catch (error) {

@@ -15,12 +15,12 @@ import type { EvsContext } from "./context.ts";
 import { reportError } from "./report.ts";
 
 /** A command or a group of them. */
-export type Route = Command<EvsContext> | RouteMap<EvsContext>;
+export type CommandRoute = Command<EvsContext> | RouteMap<EvsContext>;
 
 /** A verb that is known by name only until it is loaded. */
 export interface LazyRoute {
   brief: string;
-  load: () => Promise<{ route: Route }>;
+  load: () => Promise<{ route: CommandRoute }>;
 }
 
 type FlagsOf<FLAGS> = Readonly<Partial<Record<keyof FLAGS, unknown>>>;
@@ -49,7 +49,7 @@ export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Argument
 const docs = new WeakMap<object, RouteDocs>();
 
 /** What a command or a group was defined with, for its page of help. */
-export function docsOf(route: Route): RouteDocs {
+export function docsOf(route: CommandRoute): RouteDocs {
   return docs.get(route) ?? { brief: route.brief };
 }
 
@@ -100,7 +100,7 @@ export function verb<
 export function group(options: {
   brief: string;
   description?: string;
-  routes: Record<string, Route>;
+  routes: Record<string, CommandRoute>;
 }): RouteMap<EvsContext> {
   const routes = buildRouteMap<string, EvsContext>({
     routes: Object.assign(Object.create(null), options.routes),

@@ -2,7 +2,7 @@
  * `evs VERB --help`: how it is typed, what it does, examples, arguments, flags with the values that they take. Read off
  * the definition itself, and laid out for the terminal's width.
  */
-import { COMMON_FLAGS, docsOf, type Route } from "./define.ts";
+import { type CommandRoute, COMMON_FLAGS, docsOf } from "./define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { pad, width } from "../terminal/table.ts";
 import { hanging, wrapText } from "../terminal/wrap.ts";
@@ -35,13 +35,13 @@ interface Place {
 }
 
 /** Where a word leads to: the command or group, and the words up to it. */
-export interface Found {
-  route: Route;
+export interface FoundRoute {
+  route: CommandRoute;
   path: string[];
 }
 
 /** Follows words into groups, as far as they name something. */
-export function findRoute(top: Found, words: readonly string[]): Found {
+export function findRoute(top: FoundRoute, words: readonly string[]): FoundRoute {
   let found = top;
   for (const word of words) {
     if (!("getAllEntries" in found.route)) return found;
@@ -54,7 +54,7 @@ export function findRoute(top: Found, words: readonly string[]): Found {
 
 /** The page of help. */
 export function helpPage(
-  { route, path }: Found,
+  { route, path }: FoundRoute,
   { paint, columns }: { paint: Palette; columns: number },
 ): string {
   const { brief, description = brief, examples = [] } = docsOf(route);
@@ -113,22 +113,25 @@ export function helpPage(
   }
 }
 
-function briefly({ name, route }: { name: string; route: Route }): [string, string] {
+function briefly({ name, route }: { name: string; route: CommandRoute }): [string, string] {
   return [name, route.brief];
 }
 
-function isGroup(route: Route): route is Extract<Route, { getAllEntries: unknown }> {
+function isGroup(route: CommandRoute): route is Extract<CommandRoute, { getAllEntries: unknown }> {
   return "getAllEntries" in route;
 }
 
 function entriesOf(
-  route: Extract<Route, { getAllEntries: unknown }>,
-): { name: string; route: Route }[] {
+  route: Extract<CommandRoute, { getAllEntries: unknown }>,
+): { name: string; route: CommandRoute }[] {
   return route.getAllEntries().filter(({ hidden }) => !hidden)
-    .map(({ name, target }) => ({ name: name["convert-camel-to-kebab"], route: target as Route }));
+    .map(({ name, target }) => ({
+      name: name["convert-camel-to-kebab"],
+      route: target as CommandRoute,
+    }));
 }
 
-function usageLines({ route, path }: Found): string[] {
+function usageLines({ route, path }: FoundRoute): string[] {
   const typed = ["  evs", ...path].join(" ");
   if (isGroup(route)) return [`${typed} COMMAND [ARGUMENTS] [FLAGS]`];
   const own = docsOf(route).usage;

@@ -1,6 +1,6 @@
 /** A whole file, or stdin for `-`, and its lines in parts that a request can carry. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
-import { osWords } from "../../core/base/os_error.ts";
+import { osReason } from "../../core/base/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 
@@ -14,7 +14,7 @@ export async function readInput(context: EvsContext, file: string): Promise<Uint
       ? "there is no such file"
       : cause instanceof Deno.errors.PermissionDenied
       ? "permission denied"
-      : osWords(cause);
+      : osReason(cause);
     throw new InvalidArgumentError(`cannot read ${file}: ${reason}`, {
       code: "argument/unreadable-file",
       cause,

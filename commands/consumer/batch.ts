@@ -4,8 +4,8 @@
  * code speaks for. Anything else on its stdout is its own, and passes through.
  */
 import type { Delivery } from "../../core/client/consumer/port.ts";
-import type { Verdict } from "../../core/client/consumer/settlement.ts";
-import { type HandlerOutcome, judge } from "./exit_code.ts";
+import type { ConsumerSettlement } from "../../core/client/consumer/settlement.ts";
+import { type HandlerRun, settlementOf } from "./exit_code.ts";
 
 /** What a handler said of one event. */
 export interface Answer {
@@ -111,16 +111,16 @@ function parseAnswer(
  * What one run means for each event of its batch, in their order. A handler that cannot run pauses the subscription for
  * all of them, whatever it answered before.
  */
-export function judgeBatch(
-  outcome: HandlerOutcome,
+export function settlementsOf(
+  outcome: HandlerRun,
   about: {
     deliveries: readonly Pick<Delivery, "facts">[];
     answers: ReadonlyMap<string, Answer>;
     command: readonly string[];
   },
-): Verdict[] {
+): ConsumerSettlement[] {
   const { deliveries, answers, command } = about;
-  const forAll = judge(outcome, command);
+  const forAll = settlementOf(outcome, command);
   return deliveries.map(({ facts }) => {
     const answer = answers.get(facts.id);
     if (answer === undefined || forAll.kind === "pause" || outcome.kind !== "ended") return forAll;

@@ -9,10 +9,10 @@
  * | exit 126, 127, cannot be started | given back uncounted; the subscription is paused, for no event is to blame |
  * | timed out, any other exit code, any signal | retry |
  */
-import type { Failure, Verdict } from "../../core/client/consumer/settlement.ts";
+import type { ConsumerSettlement, Failure } from "../../core/client/consumer/settlement.ts";
 
 /** What became of one run of a handler. */
-export type HandlerOutcome =
+export type HandlerRun =
   | { kind: "cannot-start"; reason: string }
   | {
     kind: "ended";
@@ -32,14 +32,14 @@ export const EXIT_DEAD = 65;
 export const EXIT_RETRY = 75;
 
 /** Decides what one run means. Pure. */
-export function judge(outcome: HandlerOutcome, command: readonly string[]): Verdict {
+export function settlementOf(outcome: HandlerRun, command: readonly string[]): ConsumerSettlement {
   const shown = showCommand(command);
   if (outcome.kind === "cannot-start") {
     return { kind: "pause", reason: `${shown} cannot be started: ${outcome.reason}` };
   }
   const { exitCode, signal, timedOutAfter, durationMs } = outcome;
   const stderr = outcome.stderr === "" ? {} : { stderr: outcome.stderr };
-  const nack = (failure: Partial<Failure> & { error: string }): Verdict => ({
+  const nack = (failure: Partial<Failure> & { error: string }): ConsumerSettlement => ({
     kind: "nack",
     failure: {
       durationMs,

@@ -9,7 +9,7 @@ import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { inOwnSession, SETSID } from "./session.ts";
 import { TailBuffer } from "./tail_buffer.ts";
-import type { HandlerOutcome } from "./exit_code.ts";
+import type { HandlerRun } from "./exit_code.ts";
 
 /** How much of a handler's stderr is kept, bytes. */
 export const STDERR_KEPT = 8 * 1024;
@@ -40,7 +40,7 @@ export interface HandlerRequest {
 
 /** A handler that was started, or could not be. */
 export interface RunningHandler {
-  readonly outcome: Promise<HandlerOutcome>;
+  readonly outcome: Promise<HandlerRun>;
   /** Sends a signal to the process and all that it started. After its end it does nothing. */
   kill(signal: Deno.Signal): void;
 }
@@ -62,7 +62,7 @@ export function startHandler(request: HandlerRequest): RunningHandler {
       detached: own.detached,
     }).spawn();
   } catch (error) {
-    const outcome: HandlerOutcome = { kind: "cannot-start", reason: spawnReason(error) };
+    const outcome: HandlerRun = { kind: "cannot-start", reason: spawnReason(error) };
     return { outcome: Promise.resolve(outcome), kill() {} };
   }
 
@@ -87,7 +87,7 @@ interface Watched {
   cut: () => Deno.Signal | undefined;
 }
 
-async function watch(watched: Watched, onEnd: () => void): Promise<HandlerOutcome> {
+async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   const { child, request, clock, startedAt, kill, cut } = watched;
   const tail = new TailBuffer(STDERR_KEPT);
   const outputs = [

@@ -4,7 +4,7 @@ import { ExitCode } from "../../core/base/errors.ts";
 import { signalCode } from "../terminal/signals.ts";
 
 /** What was done, in one line. */
-export function summary(result: ConsumerResult): string {
+export function consumeSummary(result: ConsumerResult): string {
   const parts = [
     `${result.done} done`,
     `${result.retried} retried`,

@@ -7,7 +7,7 @@
  */
 
 /** How a command is started. */
-export interface Start {
+export interface SessionStart {
   program: string;
   args: string[];
   /** Whether Deno has to make the session. */
@@ -24,7 +24,7 @@ export const SETSID = ["/usr/bin/setsid", "/bin/setsid"].find(isProgram);
 export function inOwnSession(
   command: readonly string[],
   { path, setsid }: { path: string | undefined; setsid: string | undefined },
-): Start {
+): SessionStart {
   const [program = "", ...args] = command;
   return setsid !== undefined && isFound(program, path)
     ? { program: setsid, args: ["--", ...command], detached: false }

@@ -3,11 +3,11 @@ import type { Clock } from "../../core/base/clock.ts";
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import { batchEnv, handlerEnv, startHandler } from "./handler.ts";
-import { AnswerReader, judgeBatch, toNdjson } from "./batch.ts";
-import { judge } from "./exit_code.ts";
+import { AnswerReader, settlementsOf, toNdjson } from "./batch.ts";
+import { settlementOf } from "./exit_code.ts";
 
 /** What every run has in common. */
-export interface StartOptions {
+export interface HandlerStartOptions {
   command: readonly string[];
   subscription: string;
   stdin: "payload" | "event";
@@ -20,10 +20,10 @@ export interface StartOptions {
 }
 
 /** How a consumer starts a handler. */
-export type Start = (deliveries: readonly Delivery[]) => RunningBatch;
+export type HandlerStart = (deliveries: readonly Delivery[]) => RunningBatch;
 
 /** One event a run; stdout is the handler's own. */
-export function startEach(options: StartOptions): Start {
+export function startEach(options: HandlerStartOptions): HandlerStart {
   const { command, subscription, stdin, environment, stderr, timeoutMs, clock } = options;
   return (deliveries) => {
     const delivery = deliveries[0]!;
@@ -35,12 +35,12 @@ export function startEach(options: StartOptions): Start {
       stderr,
       clock,
     });
-    return { kill, verdicts: outcome.then((ended) => [judge(ended, command)]) };
+    return { kill, verdicts: outcome.then((ended) => [settlementOf(ended, command)]) };
   };
 }
 
 /** Several events a run, answered for on stdout. */
-export function startBatch(options: StartOptions): Start {
+export function startBatch(options: HandlerStartOptions): HandlerStart {
   const { command, subscription, stdin, environment, stderr, timeoutMs, clock } = options;
   return (deliveries) => {
     const facts = deliveries.map((delivery) => delivery.facts);
@@ -60,7 +60,7 @@ export function startBatch(options: StartOptions): Start {
     });
     const verdicts = outcome.then(async (ended) => {
       await reader.end();
-      return judgeBatch(ended, { deliveries, answers: reader.answers, command });
+      return settlementsOf(ended, { deliveries, answers: reader.answers, command });
     });
     return { kill, verdicts };
   };

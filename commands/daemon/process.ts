@@ -15,7 +15,7 @@ export interface StartedDaemon {
 }
 
 /** What a start needs beside the paths. */
-export interface StartOptions {
+export interface DaemonStartOptions {
   launch: LaunchOptions;
   /** Called with what it says on stderr once it serves. */
   stderr?: (chunk: Uint8Array) => void | Promise<void>;
@@ -27,7 +27,7 @@ export interface StartOptions {
  * Starts a daemon in a session of its own, so that neither Ctrl-C nor the end of a terminal reaches it, and waits until it
  * serves. With `launch.untilStdinCloses` it holds the other end of our pipe. Throws, in the daemon's own words.
  */
-export async function startDaemon(options: StartOptions): Promise<StartedDaemon> {
+export async function startDaemon(options: DaemonStartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
   const { program, args, env } = daemonCommand(launch);
   const command = new Deno.Command(program, {

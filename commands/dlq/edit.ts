@@ -9,7 +9,7 @@ import {
 import { parseJson } from "../../core/json/json.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { text, verb } from "../cli/define.ts";
-import { shellWord, typedAgain } from "../../core/base/shell_quote.ts";
+import { shellQuote, typedAgain } from "../../core/base/shell_quote.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
 
@@ -91,7 +91,7 @@ function theOne(details: RawDetail[], id: string): RawDetail {
   const names = details.map(({ detail }) => `${detail.subscription}:${detail.id}`);
   throw new InvalidArgumentError(`${details.length} subscriptions gave up on ${id}: which one?`, {
     code: "argument/usage",
-    hint: names.map((name) => `evs dlq edit ${shellWord(name)}`).join(", or "),
+    hint: names.map((name) => `evs dlq edit ${shellQuote(name)}`).join(", or "),
   });
 }
 

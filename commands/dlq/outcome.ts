@@ -4,7 +4,7 @@ import { NotFoundError } from "../../core/base/errors.ts";
 import { plural } from "../terminal/table.ts";
 
 /** `3 dead letters (mailer 2, billing 1)`. */
-export function countOf(reply: DeadLetterActionReply): string {
+export function countReply(reply: DeadLetterActionReply): string {
   const parts = Object.entries(reply.bySubscription).map(([name, count]) => `${name} ${count}`);
   const where = parts.length === 0 ? "" : ` (${parts.join(", ")})`;
   return `${plural(reply.count, "dead letter")}${where}`;

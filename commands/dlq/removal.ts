@@ -2,7 +2,7 @@
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { assertFound, countOf } from "./outcome.ts";
+import { assertFound, countReply } from "./outcome.ts";
 
 /** Removes what was chosen, after a yes. */
 export async function removeChosen(
@@ -14,7 +14,7 @@ export async function removeChosen(
   let reply = await client.removeDeadLetters({ ...chosen, dryRun: true });
   assertFound(reply, chosen.ids ?? []);
   if (!dryRun && reply.count > 0) {
-    const question = `Remove ${countOf(reply)} for good?`;
+    const question = `Remove ${countReply(reply)} for good?`;
     if (!await context.confirm(question, { yes })) {
       context.say("nothing was removed");
       context.exitCode = ExitCode.NotFound;
@@ -26,8 +26,8 @@ export async function removeChosen(
   reply = { ...reply, dryRun };
   if (!context.forPeople) context.printJson(reply);
   else if (reply.count === 0) context.print("No dead letters match: nothing to remove.");
-  else if (dryRun) context.print(`Would remove: ${countOf(reply)}.`);
-  else context.print(`Removed: ${countOf(reply)}.`);
+  else if (dryRun) context.print(`Would remove: ${countReply(reply)}.`);
+  else context.print(`Removed: ${countReply(reply)}.`);
 }
 
 /** Flags of everything that removes. */

@@ -11,7 +11,7 @@ import { RemoteError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { text, verb } from "../cli/define.ts";
 import { Progress } from "../terminal/progress.ts";
-import { addReplies, assertFound, countOf } from "./outcome.ts";
+import { addReplies, assertFound, countReply } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";
 import {
   assertSelected,
@@ -86,8 +86,8 @@ async function retryDeadLetters(
   assertFound(reply, ids);
   if (!this.forPeople) this.printJson(reply);
   else if (reply.count === 0) this.print("No dead letters match: nothing to send again.");
-  else if (dryRun) this.print(`Would send again: ${countOf(reply)}.`);
-  else this.print(`Sent again: ${countOf(reply)}.`);
+  else if (dryRun) this.print(`Would send again: ${countReply(reply)}.`);
+  else this.print(`Sent again: ${countReply(reply)}.`);
 }
 
 /** So many in so many ms. */
@@ -105,7 +105,7 @@ export function parseRate(input: string): Rate {
 }
 
 /** How a rate is kept: chunks of `size`, one each `everyMs`; about ten chunks a second where the rate allows. */
-export function pace(rate: Rate): { size: number; everyMs: number } {
+export function paceRetries(rate: Rate): { size: number; everyMs: number } {
   const size = Math.min(1_000, Math.max(1, Math.round(rate.count * 100 / rate.perMs)));
   return { size, everyMs: size * rate.perMs / rate.count };
 }
@@ -122,7 +122,7 @@ interface SlowOptions {
 /** Sends chunk by chunk what was there at the start, in key order: what fails again meanwhile is not met twice. */
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
   const { chosen, settings, rate, clock } = options;
-  const { size, everyMs } = pace(rate);
+  const { size, everyMs } = paceRetries(rate);
   const all = chosen.ids ?? await namesInOrder(client, chosen);
   // The daemon says what is wrong with filters that find nothing.
   if (all.length === 0) await client.retryDeadLetters({ ...chosen, ...settings, dryRun: true });

@@ -4,7 +4,7 @@ import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { EvsError } from "../../core/base/errors.ts";
 import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import { formatDuration } from "../../core/base/units.ts";
-import { shellWord } from "../../core/base/shell_quote.ts";
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { text, verb } from "../cli/define.ts";
@@ -83,7 +83,7 @@ export function describeDeadLetter(
   }, { paint });
   const attempts = detail.attempts.map((attempt) => describeAttempt(attempt, paint));
   // An id is the publisher's: what it holds must not run in the shell that the line is pasted into.
-  const name = shellWord(`${detail.subscription}:${detail.id}`);
+  const name = shellQuote(`${detail.subscription}:${detail.id}`);
   const retry = `evs dlq retry ${name}`;
   const edit = `evs dlq edit ${name}`;
   return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n${

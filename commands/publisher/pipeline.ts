@@ -40,11 +40,11 @@ export interface PipelineOptions {
   /** Called with how many more were refused behind those, which the daemon did not list. */
   onRefusedMore?: (count: number) => void;
   /** Called after each reply. */
-  onProgress?: (tally: Readonly<Tally>) => void;
+  onProgress?: (tally: Readonly<PipelineTally>) => void;
 }
 
 /** What became of the lines. */
-export interface Tally {
+export interface PipelineTally {
   count: number;
   duplicates: number;
   firstSeq: number;
@@ -64,11 +64,11 @@ export interface Tally {
 }
 
 /** Publishes all lines. Never rejects for what the daemon says or for its absence: that is told in the tally. */
-export async function publishLines(
+export async function sendLines(
   connection: Connection,
   next: NextChunk,
   options: PipelineOptions,
-): Promise<Tally> {
+): Promise<PipelineTally> {
   return await new Pipeline(connection, next, options).run();
 }
 
@@ -87,7 +87,7 @@ class Pipeline {
   #since = 0;
   #inputEnded = false;
   #inputFailure: unknown;
-  #tally: Tally;
+  #tally: PipelineTally;
   #wake = Promise.withResolvers<void>();
 
   constructor(connection: Connection, next: NextChunk, options: PipelineOptions) {
@@ -108,7 +108,7 @@ class Pipeline {
     };
   }
 
-  async run(): Promise<Tally> {
+  async run(): Promise<PipelineTally> {
     // Not awaited: after a stop it may wait for an input that never comes.
     void this.#read();
     while (!this.#over) {

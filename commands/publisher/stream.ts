@@ -8,12 +8,12 @@ import { escapeText } from "../terminal/escape.ts";
 import { Progress } from "../terminal/progress.ts";
 import { formatCount, plural } from "../terminal/table.ts";
 import { passSignals, signalCode } from "../terminal/signals.ts";
-import { Interrupted, type NextChunk, publishLines, type Tally } from "./pipeline.ts";
+import { Interrupted, type NextChunk, type PipelineTally, sendLines } from "./pipeline.ts";
 
 const READ_SIZE = 256 * 1024;
 
 /** What to publish where. */
-export interface StreamOptions {
+export interface PublishStreamOptions {
   topic: string;
   query: PublishQuery;
   skip: number;
@@ -32,7 +32,10 @@ export function inputChunks(context: EvsContext): NextChunk {
 }
 
 /** Publishes the stream, tells what became of it, and sets the exit code. */
-export async function publishStream(context: EvsContext, options: StreamOptions): Promise<void> {
+export async function publishStream(
+  context: EvsContext,
+  options: PublishStreamOptions,
+): Promise<void> {
   const client = await context.client();
   const connection = await client.connect();
   using progress = new Progress({
@@ -42,7 +45,7 @@ export async function publishStream(context: EvsContext, options: StreamOptions)
   });
   const hinted = new Set<string | undefined>();
   const interrupt = interruptible(options.next);
-  const tally = await publishLines(connection, interrupt.next, {
+  const tally = await sendLines(connection, interrupt.next, {
     ...options,
     clock: context.clock,
     onRefused(refused) {
@@ -106,7 +109,7 @@ function interruptible(next: NextChunk): {
   };
 }
 
-function receipt(context: EvsContext, topic: string, tally: Tally): void {
+function receipt(context: EvsContext, topic: string, tally: PipelineTally): void {
   if (context.quiet) return;
   const { count, duplicates, firstSeq, lastSeq, lines, refused, durable } = tally;
   if (!context.forPeople) {
@@ -123,7 +126,7 @@ function receipt(context: EvsContext, topic: string, tally: Tally): void {
 }
 
 /** The error with which it ends early, told with what was kept and how to go on. */
-function endOf(tally: Tally, options: StreamOptions): EvsError | undefined {
+function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | undefined {
   const { stoppedAt, failure, acknowledgedLine } = tally;
   if (stoppedAt !== undefined) {
     const kept = tally.count + tally.duplicates;

@@ -6,7 +6,7 @@ import { delay } from "../../core/client/feed.ts";
 const decoder = new TextDecoder();
 
 /** The events one by one; an event `t` ms after the first comes `t / speed` ms after the first. */
-export async function* pace(
+export async function* paceBlocks(
   blocks: AsyncIterable<Uint8Array>,
   options: { speed: number; clock: Clock },
 ): AsyncGenerator<Uint8Array, void, undefined> {

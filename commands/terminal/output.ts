@@ -7,7 +7,7 @@
  * detour over another thread.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
-import { osWords } from "../../core/base/os_error.ts";
+import { osReason } from "../../core/base/os_error.ts";
 
 /** What an {@link Output} writes to; `Deno.stdout` is one. */
 export interface Sink {
@@ -111,7 +111,7 @@ export class Output {
     if (error instanceof Deno.errors.BrokenPipe) throw new ClosedPipe();
     throw new EvsError(
       { code: "output/failed", status: 500, exit: ExitCode.CannotStore },
-      `standard output cannot be written: ${osWords(error)}`,
+      `standard output cannot be written: ${osReason(error)}`,
       { cause: error },
     );
   }

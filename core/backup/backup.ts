@@ -6,7 +6,7 @@
  * copied in the order in which a reader trusts it. The copy is looked through before it becomes the backup.
  */
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
-import { osWords } from "../base/os_error.ts";
+import { osReason } from "../base/os_error.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
 import { ACCEPTED_FILE } from "../store/file/layout.ts";
@@ -130,7 +130,7 @@ function makeStaging(staging: string, file: string): void {
     const wrongPlace = [NotFound, NotADirectory, PermissionDenied].some((kind) =>
       cause instanceof kind
     );
-    throw new CannotStoreError(`cannot write ${file}: ${osWords(cause)}`, {
+    throw new CannotStoreError(`cannot write ${file}: ${osReason(cause)}`, {
       code: "system/refused",
       ...(wrongPlace ? { hint: "choose a folder that is there and that you may write to" } : {}),
       cause,

@@ -6,7 +6,7 @@
  * The HTTP status and the exit code of a kind are decided here and nowhere else.
  */
 import { asCause } from "./thrown.ts";
-import { clipped, clippedDetails } from "./truncate.ts";
+import { truncate, truncateDetails } from "./truncate.ts";
 
 /** Exit codes of the `evs` command, as promised in docs/configuration.md. */
 export const ExitCode = {
@@ -74,15 +74,15 @@ export class EvsError extends Error {
     options: ErrorOptions = {},
   ) {
     super(
-      clipped(message),
+      truncate(message),
       options.cause === undefined ? undefined : { cause: asCause(options.cause) },
     );
     this.name = new.target.name;
     this.code = kind.code;
     this.status = kind.status;
     this.exit = kind.exit;
-    this.hint = options.hint && clipped(options.hint);
-    this.details = options.details && clippedDetails(options.details);
+    this.hint = options.hint && truncate(options.hint);
+    this.details = options.details && truncateDetails(options.details);
   }
 
   /** The error as JSON for the wire. */

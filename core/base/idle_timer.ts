@@ -2,10 +2,10 @@
 import type { Clock } from "./clock.ts";
 
 /** Without work for so long something is at rest, ms. */
-export const REST = 10_000;
+export const IDLE_MS = 10_000;
 
 /** One timer, which runs only from the first piece of work to the rest after the last: who rests does nothing at all. */
-export class Rest {
+export class IdleTimer {
   readonly #clock: Clock;
   readonly #rested: () => void;
   #last = 0;
@@ -21,7 +21,7 @@ export class Rest {
   /** There is work. */
   note(): void {
     this.#last = this.#clock.monotonic();
-    if (!this.#cancel && !this.#stopped) this.#wait(REST);
+    if (!this.#cancel && !this.#stopped) this.#wait(IDLE_MS);
   }
 
   /** Calls back no more. */
@@ -34,7 +34,7 @@ export class Rest {
     this.#cancel = this.#clock.setTimer(() => {
       this.#cancel = undefined;
       // The timer is not set again with each piece of work, of which there may be many thousands a second.
-      const left = Math.ceil(this.#last + REST - this.#clock.monotonic());
+      const left = Math.ceil(this.#last + IDLE_MS - this.#clock.monotonic());
       if (left > 0) this.#wait(left);
       else this.#rested();
     }, ms);

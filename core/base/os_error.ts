@@ -14,13 +14,13 @@ export function osError(error: unknown): EvsError | undefined {
   const [, , asked] = said;
   return new EvsError(
     { code: "system/refused", status: 500, exit: ExitCode.CannotStore },
-    `${asked === undefined ? "" : `${asked}: `}${osWords(error)}`,
+    `${asked === undefined ? "" : `${asked}: `}${osReason(error)}`,
     { cause: error },
   );
 }
 
 /** Only the system's words: "no such file or directory". */
-export function osWords(error: unknown): string {
+export function osReason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const words = SAID.exec(message)?.[1] ?? message;
   return words.charAt(0).toLowerCase() + words.slice(1);

@@ -3,7 +3,7 @@
  * throw, a revoked proxy. Nothing here throws or grows without a limit, whatever it is given, so that a failed attempt can
  * always be written down.
  */
-import { clipped, LONGEST_OUTPUT, LONGEST_TEXT } from "./truncate.ts";
+import { LONGEST_OUTPUT, LONGEST_TEXT, truncate } from "./truncate.ts";
 
 /** Said of a value that cannot even be looked at. */
 const UNREADABLE = "something was thrown that cannot be read";
@@ -22,13 +22,13 @@ export function isA<T>(value: unknown, type: abstract new (...args: any[]) => T)
 
 /** What was thrown, for people: an error's message, an object's own words or its JSON. Never empty. */
 export function thrownText(thrown: unknown): string {
-  return clipped(attempt(() => textOf(thrown)) || UNREADABLE);
+  return truncate(attempt(() => textOf(thrown)) || UNREADABLE);
 }
 
 /** The stack of an error, if it has one that can be read. */
 export function thrownStack(thrown: unknown): string | undefined {
   const stack = isA(thrown, Error) ? attempt(() => thrown.stack) : undefined;
-  return typeof stack === "string" && stack !== "" ? clipped(stack, LONGEST_OUTPUT) : undefined;
+  return typeof stack === "string" && stack !== "" ? truncate(stack, LONGEST_OUTPUT) : undefined;
 }
 
 /** What was thrown as an error that can be asked and printed: itself where it is one. */
@@ -85,12 +85,12 @@ function shown(value: unknown, room: { depth: number; left: number }): string {
 }
 
 function shownValue(value: unknown, room: { depth: number; left: number }): string {
-  if (typeof value === "string") return JSON.stringify(clipped(value, TEXT));
+  if (typeof value === "string") return JSON.stringify(truncate(value, TEXT));
   if (typeof value === "bigint") return String(value);
   if (typeof value === "function") return '"(function)"';
-  if (isA(value, Error)) return JSON.stringify(clipped(textOfError(value), TEXT));
+  if (isA(value, Error)) return JSON.stringify(truncate(textOfError(value), TEXT));
   if (typeof value !== "object" || value === null) {
-    return JSON.stringify(value) ?? JSON.stringify(clipped(String(value), TEXT));
+    return JSON.stringify(value) ?? JSON.stringify(truncate(String(value), TEXT));
   }
   if (room.depth === 0 || room.left <= 0) return '"…"';
   if (isA(value, Date)) return JSON.stringify(value);
@@ -109,7 +109,7 @@ function shownValue(value: unknown, room: { depth: number; left: number }): stri
     const inside = { depth: room.depth - 1, left: room.left };
     const text = part === HIDDEN ? HIDDEN : shown(part, inside);
     room.left = inside.left;
-    parts.push(isList ? text : `${JSON.stringify(clipped(String(name), TEXT))}:${text}`);
+    parts.push(isList ? text : `${JSON.stringify(truncate(String(name), TEXT))}:${text}`);
   }
   return isList ? `[${parts.join(",")}]` : `{${parts.join(",")}}`;
 }

@@ -11,18 +11,18 @@ import { eventsOf, type StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome } from "../store/store.ts";
 
 /** Who is told. */
-export interface CommitFanContext {
+export interface CommitDispatcherContext {
   subscriptions: SubscriptionManager;
   locals: LocalSubscriptions;
   onError(error: unknown, context: string): void;
 }
 
 /** See the head of this file. */
-export class CommitFan {
-  readonly #context: CommitFanContext;
+export class CommitDispatcher {
+  readonly #context: CommitDispatcherContext;
   readonly #tails = new Set<(commit: Commit) => void>();
 
-  constructor(context: CommitFanContext) {
+  constructor(context: CommitDispatcherContext) {
     this.#context = context;
   }
 

@@ -9,18 +9,18 @@ import { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import { CommitFan } from "./commit_dispatcher.ts";
-import { DeadLetterDesk } from "../dead_letter/dead_letters.ts";
+import { CommitDispatcher } from "./commit_dispatcher.ts";
+import { DeadLetters } from "../dead_letter/dead_letters.ts";
 import { DeadLetterImporter } from "../dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "../dead_letter/queue.ts";
-import { type HeldQueue, holdQueue } from "../dead_letter/custom_queue.ts";
+import { attachCustomQueue, type CustomQueue } from "../dead_letter/custom_queue.ts";
 import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker, ConflictError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import { Publisher, refuseExpected } from "./publisher.ts";
-import { Retainer } from "./retention.ts";
+import { Retention } from "./retention.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
@@ -35,7 +35,7 @@ import { type EventStream, type StreamOptions, Streams } from "./event_stream.ts
 import type { Handler, SubscribeOptions, Subscription } from "../delivery/subscription.ts";
 import type { TailSource } from "../reading/tail.ts";
 import { TailStream } from "./tail_stream.ts";
-import { placesOf, type TopicPlaces } from "../topic/stores.ts";
+import { type TopicStores, topicStoresOf } from "../topic/stores.ts";
 import { TopicCatalog } from "../topic/catalog.ts";
 import { Topic } from "./topic_handle.ts";
 import {
@@ -65,12 +65,12 @@ export class EventBroker<E = any> extends Broker<E> {
   /** @internal */
   readonly subscriptions: SubscriptionManager;
   /** @internal */
-  readonly deadLetters: DeadLetterDesk;
+  readonly deadLetters: DeadLetters;
   /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
-  readonly #held: HeldQueue | undefined;
+  readonly #held: CustomQueue | undefined;
   readonly #state: GuardedState;
   /**
    * Which payloads may come in: registers and removes the schemas that are kept.
@@ -78,10 +78,10 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   readonly gate: SchemaGate;
   readonly #publisher: Publisher;
-  readonly #places: TopicPlaces;
+  readonly #places: TopicStores;
   readonly #locals: LocalSubscriptions;
-  readonly #retainer: Retainer;
-  readonly #fan: CommitFan;
+  readonly #retainer: Retention;
+  readonly #fan: CommitDispatcher;
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
@@ -97,7 +97,7 @@ export class EventBroker<E = any> extends Broker<E> {
     const random = options.random ?? Math.random;
     const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
-    this.#places = placesOf(
+    this.#places = topicStoresOf(
       { eventStore: this.#eventStore, shelf: options.stores },
       (name) => this.topics.get(name)?.options.store,
     );
@@ -124,7 +124,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.schemas = this.gate.schemas;
     const foreign = options.deadLetterQueue;
     this.#held = foreign &&
-      holdQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
+      attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     this.subscriptions = new SubscriptionManager({
       clock,
       random,
@@ -138,7 +138,7 @@ export class EventBroker<E = any> extends Broker<E> {
         return new StateLedger(name, state, foreign);
       },
     }, snapshot);
-    this.deadLetters = new DeadLetterDesk(state, this.subscriptions);
+    this.deadLetters = new DeadLetters(state, this.subscriptions);
     this.deadLetterImports = new DeadLetterImporter(state, this.subscriptions);
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
     this.#locals = new LocalSubscriptions({
@@ -152,8 +152,12 @@ export class EventBroker<E = any> extends Broker<E> {
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
-    this.#fan = new CommitFan({ subscriptions: this.subscriptions, locals: this.#locals, onError });
-    this.#retainer = new Retainer({
+    this.#fan = new CommitDispatcher({
+      subscriptions: this.subscriptions,
+      locals: this.#locals,
+      onError,
+    });
+    this.#retainer = new Retention({
       store,
       topics: this.topics,
       now: () => clock.now(),

@@ -2,7 +2,7 @@
  * in the state, or in a queue that the application brought. */
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import { readEntries } from "../dead_letter/entries.ts";
-import { eventOf } from "../dead_letter/queue.ts";
+import { eventOfRecord } from "../dead_letter/queue.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
 import type { Ledger } from "../delivery/committer.ts";
@@ -97,7 +97,7 @@ async function toQueue(
     const stack = record.attempts.at(-1)?.stack;
     if (stack !== undefined) error.stack = stack;
     const attempts = record.attempts.at(-1)?.attempt ?? 1;
-    await queue.addEvent(eventOf(record), error, record.subscription, { attempts });
+    await queue.addEvent(eventOfRecord(record), error, record.subscription, { attempts });
   }
   return changes.filter(({ op }) => op !== "dead.put");
 }

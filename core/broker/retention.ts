@@ -7,7 +7,7 @@ import { ThreeMethodStore } from "../store/basic_store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
 /** What retention needs. */
-export interface RetainerContext {
+export interface RetentionContext {
   store: JournalStore;
   topics: TopicCatalog;
   /** Unix ms. */
@@ -21,10 +21,10 @@ export interface RetainerContext {
 const SLACK = 1.1;
 
 /** See the head of this file. */
-export class Retainer {
-  readonly #context: RetainerContext;
+export class Retention {
+  readonly #context: RetentionContext;
 
-  constructor(context: RetainerContext) {
+  constructor(context: RetentionContext) {
     this.#context = context;
   }
 

@@ -6,7 +6,7 @@ import {
   type SchemaRegistry,
   type SchemaRequest,
 } from "../schema/registry.ts";
-import { shellWord } from "../base/shell_quote.ts";
+import { shellQuote } from "../base/shell_quote.ts";
 import type { LevelRecord, SchemaRecord, State, StateChange } from "../state/state.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -104,7 +104,7 @@ export class SchemaGate {
       throw new EventRefusedError(
         "event/schema-required",
         `${topic} takes only types with a schema, and ${type} has none`,
-        { hint: `evs schema register ${shellWord(type)} FILE`, details: { topic, type } },
+        { hint: `evs schema register ${shellQuote(type)} FILE`, details: { topic, type } },
       );
     }
     const verdict = registry.validate(type, version, payload);
@@ -119,7 +119,7 @@ export class SchemaGate {
         more > 0 ? `; and ${more} more` : ""
       }`,
       {
-        hint: `evs schema show ${shellWord(type)}`,
+        hint: `evs schema show ${shellQuote(type)}`,
         details: { type, version: verdict.version, faults: verdict.faults },
       },
     );

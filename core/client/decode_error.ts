@@ -14,7 +14,7 @@ import {
 } from "../base/errors.ts";
 
 /** The error itself where it did not come over the wire, or where its kind is only the daemon's. */
-export function revive(error: unknown): unknown {
+export function decodeError(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
   const { code, message, hint, details, status } = error;
   const about = {
@@ -45,7 +45,7 @@ export function revive(error: unknown): unknown {
 }
 
 /** What a line of a publish was refused with. */
-export function reviveRefusal(
+export function decodeRefusal(
   body: { code: string; message: string; hint?: string; details?: Record<string, unknown> },
 ): EvsError {
   const { code, message, hint, details } = body;
@@ -55,11 +55,11 @@ export function reviveRefusal(
   });
 }
 
-/** Awaits, and throws what {@link revive} makes of a failure. */
-export async function revived<T>(work: Promise<T>): Promise<T> {
+/** Awaits, and throws what {@link decodeError} makes of a failure. */
+export async function decodingErrors<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw revive(error);
+    throw decodeError(error);
   }
 }

@@ -1,11 +1,11 @@
 /** A queue of the application's own in the hands of a broker: introduced to it, and told which subscriptions are there. */
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { JournalStore } from "../store/store.ts";
-import { adopt, assertThere, retryForeign } from "./custom_queue_retry.ts";
+import { assertThere, redeliver, retryInCustomQueue } from "./custom_queue_retry.ts";
 import type { DeadLetterQueue } from "./queue.ts";
 
 /** What the broker gives. */
-export interface HeldContext {
+export interface CustomQueueContext {
   /** Asked later: the manager is made after the queue is introduced. */
   subscriptions(): SubscriptionManager;
   store: JournalStore;
@@ -13,7 +13,7 @@ export interface HeldContext {
 }
 
 /** A queue that the broker was introduced to. */
-export interface HeldQueue {
+export interface CustomQueue {
   /** Called with each named subscription that is made or found. */
   subscribed(subscription: string): void;
   /** Delivers an event again; false when there is none of that id. */
@@ -21,12 +21,15 @@ export interface HeldQueue {
 }
 
 /** Introduces the broker to the queue. */
-export function holdQueue(queue: DeadLetterQueue, context: HeldContext): HeldQueue {
+export function attachCustomQueue(
+  queue: DeadLetterQueue,
+  context: CustomQueueContext,
+): CustomQueue {
   const { subscriptions, store, onError } = context;
   queue.attach?.({
     assertThere: (name) => assertThere(name, subscriptions()),
     redeliver: (entry, isWanted) =>
-      adopt(entry, { subscriptions: subscriptions(), store, isWanted }),
+      redeliver(entry, { subscriptions: subscriptions(), store, isWanted }),
   });
   return {
     subscribed(name) {
@@ -40,6 +43,6 @@ export function holdQueue(queue: DeadLetterQueue, context: HeldContext): HeldQue
     retry: (eventId) =>
       queue.attach
         ? queue.retryEvent(eventId)
-        : retryForeign(eventId, { queue, subscriptions: subscriptions(), store }),
+        : retryInCustomQueue(eventId, { queue, subscriptions: subscriptions(), store }),
   };
 }

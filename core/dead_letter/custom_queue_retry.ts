@@ -1,12 +1,12 @@
 /** Retrying what lies in a dead-letter queue that the application brought. */
-import { planAdopt } from "../delivery/redeliver.ts";
+import { planRedelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { JournalStore } from "../store/store.ts";
 import { type DeadLetterEntry, type DeadLetterQueue, recordOf } from "./queue.ts";
 
 /** Delivers an entry again to the subscription that failed, then takes it out of the queue. */
-export async function retryForeign(
+export async function retryInCustomQueue(
   eventId: string,
   { queue, subscriptions, store }: {
     queue: DeadLetterQueue;
@@ -16,7 +16,7 @@ export async function retryForeign(
 ): Promise<boolean> {
   const entries = (await queue.getEvents({})).filter(({ event }) => event.id === eventId);
   for (const entry of entries) assertThere(entry.subscription, subscriptions);
-  for (const entry of entries) await adopt(entry, { subscriptions, store });
+  for (const entry of entries) await redeliver(entry, { subscriptions, store });
   return entries.length > 0 && await queue.removeEvent(eventId);
 }
 
@@ -31,7 +31,7 @@ export function assertThere(name: string, subscriptions: SubscriptionManager): v
 }
 
 /** Delivers an entry again, by way of the subscription's retries. */
-export async function adopt(
+export async function redeliver(
   entry: DeadLetterEntry,
   { subscriptions, store, isWanted = () => true }: {
     subscriptions: SubscriptionManager;
@@ -59,7 +59,7 @@ export async function adopt(
     }],
   };
   try {
-    await driver.plan(() => planAdopt(driver.queue, isWanted() ? [record] : [], driver.now()));
+    await driver.plan(() => planRedelivery(driver.queue, isWanted() ? [record] : [], driver.now()));
   } catch (error) {
     // What was taken out of the way is read again.
     driver.reread();

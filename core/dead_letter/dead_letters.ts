@@ -8,7 +8,7 @@ import type {
   DeadLetterGroup,
   DeadLetterInfo,
 } from "../protocol/protocol.ts";
-import { type Adopted, adopted } from "../delivery/redeliver.ts";
+import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { CauseCounter } from "./groups.ts";
@@ -30,7 +30,7 @@ const PAGE = 500;
 const NAMED = 10;
 
 /** Where dead letters are seen to; see the head of this file. */
-export class DeadLetterDesk {
+export class DeadLetters {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;
 
@@ -116,7 +116,7 @@ export class DeadLetterDesk {
   /** That nothing was found is no answer where the subscription was written wrong. */
   #assertKnown(
     { subscription }: DeadLetterAction,
-    found: readonly Adopted[],
+    found: readonly Redelivery[],
     done: string,
   ): void {
     if (subscription === undefined || found.length > 0 || this.#subscriptions.has(subscription)) {
@@ -135,7 +135,7 @@ export class DeadLetterDesk {
   async #find(
     action: DeadLetterAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
-  ): Promise<Adopted[]> {
+  ): Promise<Redelivery[]> {
     const { to: _to, dryRun: _dryRun, all, ...filter } = action;
     const given = Object.values(filter).some((value) => value !== undefined);
     if (!given && !all) {
@@ -144,7 +144,7 @@ export class DeadLetterDesk {
         hint: "--all means every one; evs dlq list shows them",
       });
     }
-    const keys: Adopted[] = [];
+    const keys: Redelivery[] = [];
     let after: string | undefined;
     do {
       const page = this.#state.deadLetters(filter, {
@@ -152,7 +152,7 @@ export class DeadLetterDesk {
         ...(after === undefined ? {} : { after }),
       });
       for (const record of page.records) {
-        if (!options.passOver?.(record)) keys.push(adopted(record));
+        if (!options.passOver?.(record)) keys.push(redeliveryOf(record));
       }
       after = page.next;
       if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));

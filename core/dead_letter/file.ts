@@ -9,7 +9,7 @@
 import { thrownStack, thrownText } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { DataDirError } from "../base/errors.ts";
-import { LogFile, type OpenReport, type Place } from "./log_file.ts";
+import { type LinePosition, LogFile, type OpenReport } from "./log_file.ts";
 import type { AddedEntry, EntryName, LogRecord } from "./log_line.ts";
 import type {
   DeadLetterDetails,
@@ -30,9 +30,9 @@ export interface FileDeadLetterQueueOptions {
 interface Held extends EntryName {
   type: string;
   attempts: number;
-  place: Place;
+  place: LinePosition;
   /** Where it is written that it is to be sent again. */
-  retry?: Place;
+  retry?: LinePosition;
 }
 
 /** The file is written anew when it is this large, and two thirds of its lines say nothing any more. */
@@ -182,14 +182,14 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     });
   }
 
-  async #append(log: LogFile, record: LogRecord): Promise<Place> {
+  async #append(log: LogFile, record: LogRecord): Promise<LinePosition> {
     const place = await log.append(record);
     this.#take(record, place);
     return place;
   }
 
   /** What a line says, in memory. */
-  #take(record: LogRecord, place: Place): void {
+  #take(record: LogRecord, place: LinePosition): void {
     this.#lines++;
     if (record.op === "format") return;
     if (record.op === "add") {

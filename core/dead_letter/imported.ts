@@ -56,7 +56,7 @@ function sorted(value: unknown): string {
  * The copy that is delivered. `first`: the dead letter that all copies come from. `before`: the latest of them that is
  * there, whose attempts the copy carries on.
  */
-export function mendedCopy(
+export function editedCopy(
   entry: ImportedDeadLetter,
   options: { first: string; before: DeadLetterRecord | undefined; id: string },
 ): DeadLetterRecord {

@@ -4,11 +4,11 @@
  */
 import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import { planAdopt } from "../delivery/redeliver.ts";
+import { planRedelivery } from "../delivery/redeliver.ts";
 import { IdSource } from "../event/id.ts";
 import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";
 import { chunks, copyOf, keyOf, readEntries, refuseGone, removal } from "./entries.ts";
-import { type ImportedDeadLetter, isUnchanged, mendedCopy, recordOfImport } from "./imported.ts";
+import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 
 /** See the head of this file. */
@@ -97,13 +97,13 @@ export class DeadLetterImporter {
         }
         reply.mended++;
         const latest = copy?.record ?? before;
-        const mended = mendedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
+        const mended = editedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
         sent.push(mended);
         changes.push(linkOf(mended, target));
         // A copy that failed is replaced by the next; the first one stays until one succeeds.
         if (latest?.editedFrom !== undefined) changes.push(removal(latest));
       }
-      const plan = planAdopt(driver.queue, sent, now);
+      const plan = planRedelivery(driver.queue, sent, now);
       plan.changes.push(...changes);
       return plan;
     });

@@ -5,10 +5,10 @@
  */
 import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
 import { concat } from "../base/bytes.ts";
-import { FORMAT, fromLogLine, type LogRecord, splitLines, toLogLine } from "./log_line.ts";
+import { fromLogLine, LOG_FORMAT, type LogRecord, splitLogLines, toLogLine } from "./log_line.ts";
 
 /** Where a line lies. */
-export interface Place {
+export interface LinePosition {
   offset: number;
   length: number;
 }
@@ -44,7 +44,7 @@ export class LogFile {
   /** Opens or makes it in `dir`, and calls `each` with every sound line. Throws `DataDirError`. */
   static async open(
     dir: string,
-    each: (record: LogRecord, place: Place) => void,
+    each: (record: LogRecord, place: LinePosition) => void,
   ): Promise<{ log: LogFile; report: OpenReport }> {
     await makeFolder(dir);
     const lock = lockFolder(dir);
@@ -52,7 +52,7 @@ export class LogFile {
       const path = `${dir}/${NAME}`;
       await refuseForeign(path);
       const bytes = await readAll(path);
-      const { lines, tail } = splitLines(bytes);
+      const { lines, tail } = splitLogLines(bytes);
       const damaged = lines.filter(({ start, end }) => !fromLogLine(bytes.subarray(start, end)));
       const report = {
         tornBytes: bytes.length - tail,
@@ -68,7 +68,7 @@ export class LogFile {
       const isAsWritten = damaged.length === 0 && report.tornBytes === 0 && sound.length > 0;
       const content = isAsWritten ? bytes : withFormat(bytes, sound);
       if (!isAsWritten) await replace(dir, content);
-      for (const { start, end } of splitLines(content).lines) {
+      for (const { start, end } of splitLogLines(content).lines) {
         const record = fromLogLine(content.subarray(start, end))!;
         each(record, { offset: start, length: end - start });
       }
@@ -86,7 +86,7 @@ export class LogFile {
   }
 
   /** Appends a line; resolves with its place when it is synced. */
-  async append(record: LogRecord): Promise<Place> {
+  async append(record: LogRecord): Promise<LinePosition> {
     if (this.#failed !== undefined) throw this.#failed;
     const offset = this.#end;
     const line = toLogLine(record);
@@ -111,7 +111,7 @@ export class LogFile {
   }
 
   /** What a line says. Throws `DataDirError` where it is not what was written any more. */
-  read({ offset, length }: Place): LogRecord {
+  read({ offset, length }: LinePosition): LogRecord {
     const line = new Uint8Array(length);
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     for (let at = 0; at < length;) {
@@ -145,8 +145,8 @@ export class LogFile {
   }
 
   /** Writes the file anew from these lines; what is said of their places is out of date then. */
-  async rewrite(places: readonly Place[]): Promise<Place[]> {
-    const head = toLogLine({ op: "format", format: FORMAT });
+  async rewrite(places: readonly LinePosition[]): Promise<LinePosition[]> {
+    const head = toLogLine({ op: "format", format: LOG_FORMAT });
     const lines = places.map((place) => toLogLine(this.read(place)));
     const content = concat([head, ...lines]);
     await replace(this.#dir, content);
@@ -199,10 +199,10 @@ function refuseNewer(
 ): void {
   for (const { start, end } of lines.slice(0, 1)) {
     const record = fromLogLine(bytes.subarray(start, end))!;
-    if (record.op !== "format" || record.format <= FORMAT) continue;
+    if (record.op !== "format" || record.format <= LOG_FORMAT) continue;
     throw new DataDirError(
       "datadir/newer-format",
-      `${path} has format ${record.format}, and this version reads up to ${FORMAT}; it was left untouched`,
+      `${path} has format ${record.format}, and this version reads up to ${LOG_FORMAT}; it was left untouched`,
       { hint: "use the newer version that wrote it" },
     );
   }
@@ -225,7 +225,7 @@ function withFormat(
   const [first] = lines;
   const named = first && fromLogLine(bytes.subarray(first.start, first.end))!.op === "format";
   const rest = concatLines(bytes, lines);
-  return named ? rest : concat([toLogLine({ op: "format", format: FORMAT }), rest]);
+  return named ? rest : concat([toLogLine({ op: "format", format: LOG_FORMAT }), rest]);
 }
 
 /** Puts the file in place: the old one or the new one, also after a power cut. */

@@ -33,7 +33,7 @@ export type LogRecord =
   | { op: "remove" } & EntryName;
 
 /** The format that this version writes. */
-export const FORMAT = 1;
+export const LOG_FORMAT = 1;
 
 const HEAD = '{"crc":"';
 const HEX = 8;
@@ -69,7 +69,7 @@ export function fromLogLine(line: Uint8Array): LogRecord | undefined {
 }
 
 /** A file taken apart: where each line begins and ends, and what is left behind the last line feed. */
-export function splitLines(
+export function splitLogLines(
   bytes: Uint8Array,
 ): { lines: { start: number; end: number }[]; tail: number } {
   const lines: { start: number; end: number }[] = [];

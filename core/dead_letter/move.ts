@@ -2,7 +2,7 @@
  * Dead letters become retries again: all of them in one transaction, however many there are and whoever gets them. Neither
  * events nor attempts come into memory for it; the writer of the state moves them by SQL.
  */
-import { type Adopted, planMove } from "../delivery/redeliver.ts";
+import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Plan } from "../delivery/plan.ts";
@@ -15,7 +15,7 @@ const CHUNK = 500;
 
 /** Moves entries, in their order, to `to` or to the subscriptions that failed. What is gone meanwhile is left out. */
 export async function moveDeadLetters(
-  entries: readonly Adopted[],
+  entries: readonly Redelivery[],
   { state, subscriptions, to }: {
     state: State;
     subscriptions: SubscriptionManager;
@@ -33,7 +33,7 @@ export async function moveDeadLetters(
       .map(([name, own]) => {
         const driver = subscriptions.require(name);
         driver.look();
-        return { driver, plan: planMove(driver.queue, own, driver.now()) };
+        return { driver, plan: planRedeliveryFromState(driver.queue, own, driver.now()) };
       });
     await commitTogether(moves, state);
   });
@@ -69,8 +69,8 @@ function holding(
 }
 
 /** Those that nobody has taken away since they were found. */
-async function stillThere(entries: readonly Adopted[], state: State): Promise<Adopted[]> {
-  const there: Adopted[] = [];
+async function stillThere(entries: readonly Redelivery[], state: State): Promise<Redelivery[]> {
+  const there: Redelivery[] = [];
   for (let at = 0; at < entries.length; at += CHUNK) {
     if (at > 0) await new Promise((resolve) => setTimeout(resolve, 0));
     const chunk = entries.slice(at, at + CHUNK);
@@ -85,7 +85,7 @@ async function stillThere(entries: readonly Adopted[], state: State): Promise<Ad
 }
 
 /** Counted, not read: nearly always all of them are. */
-function areThere(entries: readonly Adopted[], state: State): boolean {
+function areThere(entries: readonly Redelivery[], state: State): boolean {
   let count = 0;
   for (const [topic, own] of Map.groupBy(entries, (entry) => entry.topic)) {
     count += state.countDeadLetters({ topic, ids: own.map(deadLetterName) });

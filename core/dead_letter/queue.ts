@@ -3,7 +3,7 @@ import { thrownStack, thrownText } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";
-import type { DeadLetterDesk } from "./dead_letters.ts";
+import type { DeadLetters } from "./dead_letters.ts";
 import { failedEvent } from "../state/dead_letter_name.ts";
 
 /** An event that a subscription gave up on. */
@@ -80,10 +80,10 @@ const PAGE = 500;
 /** The broker's own: a view on the dead letters in its state. */
 export class StateDeadLetterQueue implements DeadLetterQueue {
   readonly #state: State;
-  readonly #desk: DeadLetterDesk;
+  readonly #desk: DeadLetters;
   readonly #now: () => number;
 
-  constructor(state: State, desk: DeadLetterDesk, now: () => number) {
+  constructor(state: State, desk: DeadLetters, now: () => number) {
     this.#state = state;
     this.#desk = desk;
     this.#now = now;
@@ -139,13 +139,13 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
 }
 
 /** The event of a dead letter, as applications see it. */
-export function eventOf(record: { line: Uint8Array }): Event {
+export function eventOfRecord(record: { line: Uint8Array }): Event {
   return JSON.parse(decoder.decode(record.line)) as Event;
 }
 
 function entryOf(record: DeadLetterRecord): DeadLetterEntry {
   return {
-    event: eventOf(record),
+    event: eventOfRecord(record),
     error: record.reason,
     subscription: record.subscription,
     timestamp: record.diedAt,

@@ -26,7 +26,14 @@ import {
 } from "./driver_context.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
-import { lapse, type Outcome, type Plan, planFlush, planSettle, type Settlement } from "./plan.ts";
+import {
+  expirySettlement,
+  type Outcome,
+  type Plan,
+  planFlush,
+  planSettle,
+  type Settlement,
+} from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { isProcessed, Watches } from "./watches.ts";
@@ -331,7 +338,7 @@ export class SubscriptionDriver {
     const now = this.now();
     const leases = this.queue.shelf.expired(now.mono);
     if (leases.length === 0) return;
-    this.settle(leases.map((lease) => lapse(lease, now))).catch((error) => {
+    this.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {
       const expiry = { at: this.#context.clock.monotonic() + AGAIN_MS };
       for (const lease of leases) lease.expiry = expiry;
       this.queue.shelf.watch(leases, expiry);

@@ -27,7 +27,6 @@ import type { DriverContext } from "./driver_context.ts";
 import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
 import type { QueueStart } from "./queue.ts";
 import {
-  infoOf,
   leaseLimits,
   type LeaseResult,
   type ManagerContext,
@@ -37,6 +36,7 @@ import {
   resolveIn,
   settleReply,
   startOf,
+  subscriptionInfoOf,
 } from "./manager_context.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
@@ -210,12 +210,12 @@ export class SubscriptionManager {
   list(): SubscriptionInfo[] {
     const dead = this.#context.state.deadLetterCounts();
     return this.#drivers.all()
-      .map((driver) => infoOf(driver, dead.get(driver.record.name) ?? 0));
+      .map((driver) => subscriptionInfoOf(driver, dead.get(driver.record.name) ?? 0));
   }
 
   info(name: string): SubscriptionInfo {
     const driver = this.require(name);
-    return infoOf(driver, this.#context.state.countDeadLetters({ subscription: name }));
+    return subscriptionInfoOf(driver, this.#context.state.countDeadLetters({ subscription: name }));
   }
 
   /** Removes a subscription: its cursors and retries go, its dead letters stay. */

@@ -1,5 +1,5 @@
 /** What the manager of subscriptions works out without keeping anything: positions, limits, summaries. */
-import { clipped } from "../base/truncate.ts";
+import { truncate } from "../base/truncate.ts";
 import type {
   LeaseReply,
   LeaseRequest,
@@ -76,7 +76,7 @@ export function resolveIn(
 }
 
 /** A subscription as the wire tells it. */
-export function infoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
+export function subscriptionInfoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
   driver.look();
   const { queue, record } = driver;
   const lanes = [...queue.lanes.values()].sort((a, b) => a.topic < b.topic ? -1 : 1);
@@ -202,5 +202,5 @@ function within(
 
 /** Why somebody paused, as it is kept: clipped, and text that SQLite keeps whole. */
 export function pauseReasonOf(reason: string): string {
-  return clipped(reason).replaceAll("\0", "").toWellFormed();
+  return truncate(reason).replaceAll("\0", "").toWellFormed();
 }

@@ -3,7 +3,7 @@
  * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
  * so that nobody else settles them.
  */
-import { clipped, clippedToEnd, LONGEST_OUTPUT } from "../base/truncate.ts";
+import { LONGEST_OUTPUT, truncate, truncateToEnd } from "../base/truncate.ts";
 import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dead_letter_name.ts";
 import { backoffDelay } from "../event/backoff.ts";
 import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
@@ -43,7 +43,7 @@ export type Settlement =
   };
 
 /** What the lapse of a lease says: a failed attempt. */
-export function lapse(lease: Lease, now: Now): Settlement {
+export function expirySettlement(lease: Lease, now: Now): Settlement {
   const held = Math.round(now.mono - lease.grant.startedMono);
   const error = `the lease ran out after ${held} ms without an answer`;
   return { lease: lease.token, ack: false, expired: true, error };
@@ -308,9 +308,9 @@ function attemptOf(
     outcome: item.expired ? "expired" : "retry",
     error: asText(item.error),
     ...(exitCode === undefined ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal: clipped(signal) }),
-    ...(stderr === undefined ? {} : { stderr: clippedToEnd(stderr) }),
-    ...(stack === undefined ? {} : { stack: clipped(stack, LONGEST_OUTPUT) }),
+    ...(signal === undefined ? {} : { signal: truncate(signal) }),
+    ...(stderr === undefined ? {} : { stderr: truncateToEnd(stderr) }),
+    ...(stack === undefined ? {} : { stack: truncate(stack, LONGEST_OUTPUT) }),
   };
 }
 
@@ -321,7 +321,7 @@ function remember(before: readonly Attempt[], attempt: Attempt): Attempt[] {
 
 /** Text that SQLite keeps whole, clipped: it is kept with each attempt. */
 function asText(text: string): string {
-  return clipped(text).toWellFormed().replaceAll("\0", "\u2400");
+  return truncate(text).toWellFormed().replaceAll("\0", "\u2400");
 }
 
 /** The first seq from `from` on that is not in `taken`. */

@@ -17,7 +17,7 @@ import { Breaker } from "../event/breaker.ts";
 import { Entry, type Now, type TopicLane } from "./entry.ts";
 import { Grant, Lease } from "./leases.ts";
 import { SeqSet } from "./seq_set.ts";
-import { Shelf } from "./ready_queue.ts";
+import { ReadyQueue } from "./ready_queue.ts";
 import type { WireEvent } from "./wire_event.ts";
 
 /** What a queue is made from: its part of a state snapshot. */
@@ -56,7 +56,7 @@ export class DeliveryQueue {
   readonly name: string;
   settings: SubscriptionSettings;
   readonly lanes: Map<string, TopicLane> = new Map();
-  readonly shelf: Shelf = new Shelf();
+  readonly shelf: ReadyQueue = new ReadyQueue();
   readonly breaker: Breaker = new Breaker();
   /** Events of topics that store nothing, dropped because nobody took them in time. */
   dropped = 0;

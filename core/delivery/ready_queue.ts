@@ -28,7 +28,7 @@ interface Ending {
 const MOST_OVER = 16_384;
 
 /** The events at hand; see the head of this file. */
-export class Shelf {
+export class ReadyQueue {
   readonly leases: Leases = new Leases();
   /** Retries by topic and id, leased ones too. */
   readonly retries: Map<string, Entry> = new Map();

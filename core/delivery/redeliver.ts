@@ -8,7 +8,7 @@ import { cursorPlan, type Plan } from "./plan.ts";
 import { type DeliveryQueue, retryEntry } from "./queue.ts";
 
 /** What of a dead letter its place in a queue depends on. */
-export interface Adopted extends FailedEvent {
+export interface Redelivery extends FailedEvent {
   editedFrom?: string;
   nextAttempt: number;
   /** Bytes of its event. */
@@ -19,25 +19,29 @@ export interface Adopted extends FailedEvent {
  * Takes in dead letters as retries that are due now, with their history and a fresh grant of retries. An event that is
  * on its way here already is not taken in twice.
  */
-export function planAdopt(
+export function planRedelivery(
   queue: DeliveryQueue,
   records: readonly DeadLetterRecord[],
   now: Now,
 ): Plan {
   const to = { to: queue.name, dueAt: now.wall };
-  return planTake(queue, records.map(adopted), {
+  return planTake(queue, records.map(redeliveryOf), {
     now,
     changes: (taken) => taken.map((i) => ({ op: "retry.put", record: retryOf(records[i]!, to) })),
   });
 }
 
 /** The same for dead letters of the state: they are moved there, and never come into memory. Those not taken are removed. */
-export function planMove(queue: DeliveryQueue, entries: readonly Adopted[], now: Now): Plan {
+export function planRedeliveryFromState(
+  queue: DeliveryQueue,
+  entries: readonly Redelivery[],
+  now: Now,
+): Plan {
   return planTake(queue, entries, { now, changes: (taken) => movesOf(queue, entries, taken, now) });
 }
 
 /** A record's place. */
-export function adopted(record: DeadLetterRecord): Adopted {
+export function redeliveryOf(record: DeadLetterRecord): Redelivery {
   const { editedFrom, attempts, line } = record;
   return {
     ...failedEvent(record),
@@ -49,7 +53,7 @@ export function adopted(record: DeadLetterRecord): Adopted {
 
 function movesOf(
   queue: DeliveryQueue,
-  entries: readonly Adopted[],
+  entries: readonly Redelivery[],
   taken: readonly number[],
   now: Now,
 ): StateChange[] {
@@ -74,7 +78,7 @@ function movesOf(
 
 function planTake(
   queue: DeliveryQueue,
-  entries: readonly Adopted[],
+  entries: readonly Redelivery[],
   options: { now: Now; changes(taken: readonly number[]): StateChange[] },
 ): Plan {
   const { now } = options;

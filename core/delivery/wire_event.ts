@@ -3,7 +3,7 @@
  * of those only the seq and the key are read, off the bytes; the rest is parsed when somebody asks for it.
  */
 import type { StoredEvent } from "../event/event.ts";
-import { eventOf } from "../store/file/lines.ts";
+import { eventOfSlot } from "../store/file/lines.ts";
 
 const LF = 0x0a;
 const QUOTE = 0x22;
@@ -49,7 +49,7 @@ export class WireEvent {
       this.key = letter === M ? undefined : stringAt(bytes, at + KEY, end);
     } else {
       // As it was written by an older hand: slower, and the same.
-      this.#stored = eventOf(this.line);
+      this.#stored = eventOfSlot(this.line);
       this.seq = this.#stored.seq;
       this.key = this.#stored.key;
     }
@@ -75,7 +75,7 @@ export class WireEvent {
 
   /** The whole event. */
   get stored(): StoredEvent {
-    return this.#stored ??= eventOf(this.line);
+    return this.#stored ??= eventOfSlot(this.line);
   }
 
   /** Takes its line out of its page, which is free to go then. */

@@ -1,6 +1,6 @@
 /** Looks at a data dir with every check there is, one after the other. */
 import { Seen } from "../store/seen.ts";
-import type { CaseRecord, Check, Finding, Patient } from "./checks/check.ts";
+import type { Check, CheckContext, CheckResults, Finding } from "./checks/check.ts";
 import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
@@ -37,10 +37,10 @@ export type Diagnosis = Finding & { check: string };
 
 /** Runs the checks; one that fails is a finding itself, and the others go on. */
 export async function* examine(
-  patient: Patient,
+  patient: CheckContext,
   list: readonly Check[] = checks,
 ): AsyncGenerator<Diagnosis, void, undefined> {
-  const record: CaseRecord = { ends: new Map() };
+  const record: CheckResults = { ends: new Map() };
   if (!patient.quick) record.seen = new Seen({ now: patient.now + CLOCK_SLACK });
   for (const check of list) {
     try {

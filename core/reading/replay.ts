@@ -120,10 +120,10 @@ function* merged(
 }
 
 /** Where an event stands among those of all topics. */
-export type Place = Pick<StoredEvent, "timestamp" | "topic" | "seq">;
+export type ReadPosition = Pick<StoredEvent, "timestamp" | "topic" | "seq">;
 
 /** The order of a merged replay. */
-export function compareEvents(a: Place, b: Place): number {
+export function compareEvents(a: ReadPosition, b: ReadPosition): number {
   return a.timestamp - b.timestamp ||
     (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.seq - b.seq);
 }
@@ -180,7 +180,7 @@ export function* lastOf(
     const { firstSeq, lastSeq } = store.head(only);
     return [{ topic: only, from: Math.max(firstSeq, lastSeq - query.count + 1), to: lastSeq }];
   }
-  const found: Place[] = [];
+  const found: ReadPosition[] = [];
   for (const topic of query.topics) {
     const { firstSeq, lastSeq } = store.head(topic);
     let left = query.count;
@@ -188,7 +188,7 @@ export function* lastOf(
       // Without a selection exactly what is wanted is read.
       const span = selects ? PAGE : Math.min(PAGE, left);
       const from = Math.max(firstSeq, to - span + 1);
-      const places: Place[] = [];
+      const places: ReadPosition[] = [];
       for (let at = from; at <= to;) {
         const page = store.readPage(topic, { from: at, to, limit: span, types: query.types });
         // Only where they stand: the events themselves may be large, and the count is the client's.

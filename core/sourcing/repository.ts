@@ -14,7 +14,7 @@ import type { Upcasters } from "../schema/upcasters.ts";
 import type { EventStore } from "../store/store.ts";
 import { access, type AggregateRoot, unknownEvent } from "./aggregate.ts";
 import { History, type SourcingBroker } from "./history.ts";
-import { broken, checkPolicy, isDue, judge, type SnapshotPolicy } from "./snapshot.ts";
+import { broken, checkPolicy, checkSnapshot, isDue, type SnapshotPolicy } from "./snapshot.ts";
 
 /** How a repository keeps its aggregates. */
 export interface RepositoryOptions {
@@ -148,7 +148,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
     try {
       const snapshot = await store.load(this.topic, id);
       if (!snapshot) return aggregate;
-      const verdict = judge(snapshot, shape);
+      const verdict = checkSnapshot(snapshot, shape);
       if (verdict.usable && !await this.#history.has(id, snapshot)) {
         const why = `the store does not have its event at seq ${snapshot.seq}`;
         this.#tell(broken(snapshot, why), `the snapshot of ${id}`);

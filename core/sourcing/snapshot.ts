@@ -65,7 +65,7 @@ export function checkPolicy(policy: SnapshotPolicy | undefined): SnapshotPolicy 
 }
 
 /** The snapshot if it may be used, else why not. */
-export function judge(
+export function checkSnapshot(
   snapshot: Snapshot,
   shape: string,
 ): { usable: true } | { usable: false; why: SnapshotError | undefined } {

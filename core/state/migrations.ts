@@ -4,7 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError, InternalError } from "../base/errors.ts";
-import { mendWal } from "../store/sqlite/salvage/repair_wal.ts";
+import { repairWal } from "../store/sqlite/salvage/repair_wal.ts";
 
 /** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
 const APPLICATION_ID = 0x45565353;
@@ -114,7 +114,7 @@ const MIGRATIONS: readonly string[] = [
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
-export const FORMAT = MIGRATIONS.length;
+export const STATE_FORMAT = MIGRATIONS.length;
 
 /**
  * Opens the database and makes or migrates its tables. Every commit syncs. `again` is the format with which this process has
@@ -126,13 +126,13 @@ export function openStateDatabase(
   options: { readOnly?: boolean; again?: number } = {},
 ): DatabaseSync {
   const { readOnly = false, again } = options;
-  if (again !== undefined && again !== FORMAT) {
+  if (again !== undefined && again !== STATE_FORMAT) {
     throw new InternalError(
-      `the daemon reads format ${again} of ${path}, and its program was replaced by one for format ${FORMAT}`,
+      `the daemon reads format ${again} of ${path}, and its program was replaced by one for format ${STATE_FORMAT}`,
       { hint: "start the daemon again" },
     );
   }
-  if (!readOnly && again === undefined) mendWal(path);
+  if (!readOnly && again === undefined) repairWal(path);
   const database = new DatabaseSync(path, { readOnly });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
@@ -141,7 +141,7 @@ export function openStateDatabase(
     database.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
     );
-    if (again === undefined) migrate(database);
+    if (again === undefined) migrateState(database);
     return database;
   } catch (error) {
     database.close();
@@ -164,15 +164,15 @@ function asDataDirError(error: unknown, path: string): unknown {
 }
 
 function refuseForeign(database: DatabaseSync, path: string): void {
-  const format = pragma(database, "user_version");
-  const application = pragma(database, "application_id");
-  if (format > FORMAT) {
+  const format = statePragma(database, "user_version");
+  const application = statePragma(database, "application_id");
+  if (format > STATE_FORMAT) {
     throw new DataDirError(
       "datadir/newer-format",
-      `${path} has format ${format}, and this version reads up to ${FORMAT}; it was left untouched`,
+      `${path} has format ${format}, and this version reads up to ${STATE_FORMAT}; it was left untouched`,
       {
         hint: "use the newer version of evs that wrote it",
-        details: { format, supported: FORMAT },
+        details: { format, supported: STATE_FORMAT },
       },
     );
   }
@@ -187,8 +187,8 @@ function refuseForeign(database: DatabaseSync, path: string): void {
 }
 
 /** Brings the tables to this version's format, a transaction a step. */
-export function migrate(database: DatabaseSync): void {
-  for (let next = pragma(database, "user_version"); next < FORMAT; next++) {
+export function migrateState(database: DatabaseSync): void {
+  for (let next = statePragma(database, "user_version"); next < STATE_FORMAT; next++) {
     database.exec("BEGIN IMMEDIATE");
     database.exec(MIGRATIONS[next]!);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);
@@ -197,6 +197,6 @@ export function migrate(database: DatabaseSync): void {
 }
 
 /** The value of a pragma that is a number. */
-export function pragma(database: DatabaseSync, name: string): number {
+export function statePragma(database: DatabaseSync, name: string): number {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
 }

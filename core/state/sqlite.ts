@@ -19,7 +19,7 @@ import {
   topicsOf,
   waitingOf,
 } from "./rows.ts";
-import { statementsOf } from "./sqlite_changes.ts";
+import { changeStatements } from "./sqlite_changes.ts";
 import type {
   DeadLetterFilter,
   DeadLetterPage,
@@ -88,7 +88,7 @@ export class SqliteState implements State {
       // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
       this.#prepare("BEGIN IMMEDIATE").run();
       for (const change of changes) {
-        for (const { sql, values } of statementsOf(change)) this.#prepare(sql).run(...values);
+        for (const { sql, values } of changeStatements(change)) this.#prepare(sql).run(...values);
       }
       this.#prepare("COMMIT").run();
     } catch (error) {

@@ -11,7 +11,7 @@ export interface Statement {
 const encoder = new TextEncoder();
 
 /** The statements of one change, in order. */
-export function statementsOf(change: StateChange): Statement[] {
+export function changeStatements(change: StateChange): Statement[] {
   switch (change.op) {
     case "topic.put": {
       const { name, options, createdAt } = change.record;

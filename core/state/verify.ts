@@ -1,6 +1,6 @@
 /** Reads a whole state database and tells what is wrong in it. Nothing is changed. */
 import { schemaFaults, structureFaults } from "../store/sqlite/integrity.ts";
-import { FORMAT, migrate, openStateDatabase, pragma } from "./migrations.ts";
+import { migrateState, openStateDatabase, STATE_FORMAT, statePragma } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type { CursorRecord, StateSnapshot } from "./state.ts";
 
@@ -26,14 +26,14 @@ export function verifyStateDatabase(
   const faults: string[] = [];
   let format: number;
   try {
-    format = pragma(database, "user_version");
-    if (format === FORMAT) faults.push(...schemaFaults(database, migrate));
+    format = statePragma(database, "user_version");
+    if (format === STATE_FORMAT) faults.push(...schemaFaults(database, migrateState));
     if (!quick) faults.push(...structureFaults(database));
   } finally {
     database.close();
   }
   const empty = { topics: 0, subscriptions: 0, deadLetters: 0, cursors: [] };
-  if (faults.length > 0 || format < FORMAT) return { format, ...empty, faults };
+  if (faults.length > 0 || format < STATE_FORMAT) return { format, ...empty, faults };
   const state = new SqliteState(path, { readOnly: true });
   try {
     const snapshot: StateSnapshot = state.load();

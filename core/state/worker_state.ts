@@ -7,9 +7,9 @@
  */
 import { type Clock, systemClock } from "../base/clock.ts";
 import { CannotStoreError } from "../base/errors.ts";
-import { Rest } from "../base/idle_timer.ts";
+import { IdleTimer } from "../base/idle_timer.ts";
 import { WorkerClient } from "../worker/client.ts";
-import { FORMAT } from "./migrations.ts";
+import { STATE_FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type {
   DeadLetterFilter,
@@ -51,7 +51,7 @@ export class WorkerState implements State {
   readonly #script: URL;
   readonly #path: string;
   readonly #reader: SqliteState;
-  readonly #rest: Rest;
+  readonly #rest: IdleTimer;
   /** None while at rest. */
   #worker: WorkerClient | undefined;
   #waiting: Waiting[] = [];
@@ -66,7 +66,7 @@ export class WorkerState implements State {
     this.#path = path;
     this.#script = options.script;
     this.#reader = new SqliteState(path, { readOnly: true });
-    this.#rest = new Rest({
+    this.#rest = new IdleTimer({
       clock: options.clock ?? systemClock,
       rested: () => this.#rested(),
     });
@@ -112,7 +112,7 @@ export class WorkerState implements State {
         this.#worker ??= await begin(new WorkerClient(this.#script, { unbegun: REPLACED }), {
           op: "open",
           path: this.#path,
-          again: FORMAT,
+          again: STATE_FORMAT,
         });
         await this.#worker.call(
           {
@@ -169,7 +169,7 @@ export class WorkerState implements State {
     while (this.#running) await this.#running;
     if (!this.#worker) {
       // A reader leaves the log behind; whoever writes and is the last to close puts it into the database.
-      const writer = new SqliteState(this.#path, { again: FORMAT });
+      const writer = new SqliteState(this.#path, { again: STATE_FORMAT });
       await this.#reader.close();
       writer.closeSync();
       return;

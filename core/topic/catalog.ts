@@ -7,7 +7,7 @@ import type { Clock } from "../base/clock.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
 import type { State, TopicRecord } from "../state/state.ts";
 import type { JournalStore } from "../store/store.ts";
-import type { TopicPlaces } from "./stores.ts";
+import type { TopicStores } from "./stores.ts";
 import { didYouMean } from "../base/suggest.ts";
 import {
   assertTopicName,
@@ -22,7 +22,7 @@ export interface CatalogContext {
   state: State;
   store: JournalStore;
   clock: Clock;
-  places: TopicPlaces;
+  places: TopicStores;
   /** May publishing make a topic? */
   autoCreate: boolean;
   topics: readonly TopicRecord[];

@@ -10,16 +10,16 @@ import type { TopicOptions } from "../event/topic_options.ts";
 type Place = Pick<TopicOptions, "store" | "durability">;
 
 /** The places of a broker: its own store, wrapped where it has three methods only, and those of its shelf. */
-export function placesOf(
+export function topicStoresOf(
   { eventStore, shelf }: { eventStore: EventStore; shelf: StoreShelf | undefined },
   storeOf: (topic: string) => string | undefined,
-): TopicPlaces {
+): TopicStores {
   const own = isJournalStore(eventStore) ? eventStore : new ThreeMethodStore(eventStore);
-  return new TopicPlaces(shelf ? new RoutedStore(own, shelf, storeOf) : own, shelf);
+  return new TopicStores(shelf ? new RoutedStore(own, shelf, storeOf) : own, shelf);
 }
 
 /** The stores of a broker. */
-export class TopicPlaces {
+export class TopicStores {
   /** All of them as one. */
   readonly store: JournalStore;
   readonly #routed: RoutedStore | undefined;

@@ -23,7 +23,7 @@ export interface WorkerSign {
 }
 
 /** How a call is sent. */
-export interface CallOptions {
+export interface WorkerCallOptions {
   /** Buffers that move instead of being copied. */
   transfer?: ArrayBufferLike[];
   /** Called when the worker says that the next call may follow, before it answers; never after. */
@@ -68,7 +68,7 @@ export class WorkerClient {
    * Sends the call. Buffers that move are gone for the caller; the worker gives the large ones back to the pool
    * (core/base/buffer_pool.ts).
    */
-  call<T>(call: unknown, { transfer = [], onReady }: CallOptions = {}): Promise<T> {
+  call<T>(call: unknown, { transfer = [], onReady }: WorkerCallOptions = {}): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {

@@ -3,7 +3,7 @@
  *
  * Copied together as they come: a piece may be one byte, and would be kept as an object of two hundred.
  */
-export class Gathered {
+export class Chunks {
   #bytes = new Uint8Array(0);
   #length = 0;
 

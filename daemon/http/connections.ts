@@ -10,7 +10,7 @@ import type http from "node:http";
 import type net from "node:net";
 import type { Clock } from "../../core/base/clock.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
-import { rawAnswer } from "./raw_response.ts";
+import { rawResponse } from "./raw_response.ts";
 
 /** Requests of one connection that may wait for their answers. The `evs` command sends 8 at once. */
 export const MOST_PIPELINED = 64;
@@ -24,13 +24,13 @@ const GRACE = 100;
 
 /** What the connections tell the daemon. */
 export interface ConnectionEvents {
-  closed(connection: Connection): void;
+  closed(connection: ServerConnection): void;
   /** One too many; it was refused. */
   refused(): void;
 }
 
 /** One connection that was let in. */
-export class Connection {
+export class ServerConnection {
   readonly name: string;
   readonly #socket: net.Socket;
   readonly #closed = new AbortController();
@@ -86,7 +86,7 @@ export class Connections {
   limit = 0;
   readonly #events: ConnectionEvents;
   readonly #clock: Clock;
-  readonly #open = new Map<net.Socket, Connection>();
+  readonly #open = new Map<net.Socket, ServerConnection>();
   #made = 0;
   #refusals = 0;
   #drained: (() => void) | undefined;
@@ -101,7 +101,7 @@ export class Connections {
   }
 
   /** The connection of a socket; undefined for one that was not let in. */
-  of(socket: net.Socket): Connection | undefined {
+  of(socket: net.Socket): ServerConnection | undefined {
     return this.#open.get(socket);
   }
 
@@ -111,7 +111,7 @@ export class Connections {
       this.#refuse(socket);
       return false;
     }
-    const connection: Connection = new Connection(
+    const connection: ServerConnection = new ServerConnection(
       `connection-${++this.#made}`,
       socket,
       () => this.#endIdle(connection),
@@ -137,7 +137,7 @@ export class Connections {
     await promise;
   }
 
-  #endIdle(connection: Connection): void {
+  #endIdle(connection: ServerConnection): void {
     if (!this.#drained || connection.underWay > 0) return;
     this.#clock.setTimer(() => {
       if (connection.underWay === 0) connection.end();
@@ -162,6 +162,6 @@ export class Connections {
       },
     );
     // The descriptor is given back at once: who was refused may keep his end open for ever.
-    socket.end(rawAnswer("503 Service Unavailable", error), () => socket.destroy());
+    socket.end(rawResponse("503 Service Unavailable", error), () => socket.destroy());
   }
 }

@@ -6,7 +6,7 @@
  * is written in one turn is joined. A small page is joined with its frame, so that it is one write.
  */
 import type http from "node:http";
-import { noteGarbage } from "../memory/scavenge.ts";
+import { countGarbage } from "../memory/scavenge.ts";
 
 /** A page from this size on is not copied, bytes. */
 const LARGE = 32 * 1024;
@@ -42,7 +42,7 @@ export class LinesReply {
 
   /** Resolves when there is room for more and everybody else had a turn, or when the signal was aborted. */
   async write(bytes: Uint8Array): Promise<void> {
-    noteGarbage(bytes.length);
+    countGarbage(bytes.length);
     if (bytes.length === 0) return turn();
     if (!this.#chunked) return await this.#send(bytes);
     const size = encoder.encode(`${bytes.length.toString(16)}\r\n`);

@@ -6,7 +6,7 @@
 import type http from "node:http";
 
 /** See the head of this file. */
-export class LookOut {
+export class RequestTimeouts {
   readonly #server: http.Server;
   #running = false;
 

@@ -14,8 +14,8 @@ import {
 } from "../../core/base/errors.ts";
 import { faultPosition, place } from "../../core/json/json.ts";
 import { nearest } from "../../core/base/suggest.ts";
-import { Gathered } from "./chunks.ts";
-import type { Host } from "../services.ts";
+import { Chunks } from "./chunks.ts";
+import type { Services } from "../services.ts";
 import { turn } from "./lines_reply.ts";
 
 /** What a route is given. */
@@ -24,7 +24,7 @@ export interface RouteRequest {
   params: Record<string, string>;
   query: URLSearchParams;
   raw: http.IncomingMessage;
-  host: Host;
+  host: Services;
   /** Aborted when the connection closes or the daemon stops. */
   signal: AbortSignal;
   /** Names the connection: leases may be bound to it. */
@@ -275,7 +275,7 @@ export async function readBody(
   request: RouteRequest,
   { limit }: { limit: number },
 ): Promise<Uint8Array> {
-  const whole = new Gathered();
+  const whole = new Chunks();
   for await (const chunk of bodyOf(request)) {
     if (whole.length + chunk.length > limit) {
       throw new InvalidArgumentError(`the body is longer than ${limit} bytes`, {

@@ -14,9 +14,9 @@ import {
   LONGEST_QUEUE,
 } from "./descriptors.ts";
 import { Connections, MOST_PIPELINED } from "./connections.ts";
-import type { Host } from "../services.ts";
-import { rawAnswer } from "./raw_response.ts";
-import { LookOut } from "./request_timeouts.ts";
+import type { Services } from "../services.ts";
+import { rawResponse } from "./raw_response.ts";
+import { RequestTimeouts } from "./request_timeouts.ts";
 import { protectSocket } from "../socket.ts";
 import {
   BODY_IDLE,
@@ -49,7 +49,7 @@ export interface Server {
 }
 
 /** Serves the routes at the socket; resolves when it listens. */
-export async function listen(host: Host, routes: readonly Route[]): Promise<Server> {
+export async function listen(host: Services, routes: readonly Route[]): Promise<Server> {
   const router = new Router(routes);
   const stopping = new AbortController();
   const connections = new Connections({
@@ -122,7 +122,7 @@ export async function listen(host: Host, routes: readonly Route[]): Promise<Serv
     }
   }
 
-  const lookOut = new LookOut(server);
+  const lookOut = new RequestTimeouts(server);
   // It never listens itself (acceptor.ts does), and a server that does not listen ends each connection after one answer, as
   // one that is closing does.
   Object.defineProperty(server, "listening", { value: true });
@@ -240,7 +240,7 @@ function checkExpectation({ headers: { expect } }: http.IncomingMessage): void {
 }
 
 /** Somebody asks on and on and takes no answers. */
-function endPipeline(host: Host, socket: net.Socket): void {
+function endPipeline(host: Services, socket: net.Socket): void {
   if (socket.destroyed) return;
   host.metrics.refusedConnections++;
   host.log.logger.warning("a connection had more than {most} requests under way; it was ended", {
@@ -300,5 +300,5 @@ function badRequest(error: NodeJS.ErrnoException, socket: net.Socket): void {
         "a Last-Event-ID of that length names very many topics: follow fewer, or use from=@TIME",
     }
     : {};
-  socket.end(rawAnswer(status, new EvsError(kind, message, about)));
+  socket.end(rawResponse(status, new EvsError(kind, message, about)));
 }

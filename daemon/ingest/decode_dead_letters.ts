@@ -4,10 +4,10 @@ import { EventRefusedError } from "../../core/base/errors.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import { assertSubscriptionName, assertTopicName } from "../../core/event/topic_options.ts";
-import { Intake, type IntakeContext } from "./decode_event.ts";
+import { EventDecoder, type EventDecoderContext } from "./decode_event.ts";
 
 /** What a line is read with: how events are checked, by topic. */
-export type IntakeOfTopic = (topic: string) => IntakeContext;
+export type DecoderOfTopic = (topic: string) => EventDecoderContext;
 
 /** An entry holds an event, which holds a payload: two levels around what counts. */
 const AROUND = 2;
@@ -16,7 +16,7 @@ const HINT = "a line is what evs dlq export prints: subscription, topic, event, 
 /** Reads one line. Throws `EventRefusedError`. */
 export function readDeadLetterLine(
   source: { line: number; text: string; bytes: Uint8Array },
-  intakeOf: IntakeOfTopic,
+  intakeOf: DecoderOfTopic,
 ): ImportedDeadLetter {
   const value = parseJson(source.text, { around: AROUND });
   if (!isObject(value)) throw invalid("a dead letter is a JSON object");
@@ -24,7 +24,7 @@ export function readDeadLetterLine(
   const event = splitMembers(source.text, source.bytes).findLast(({ name }) => name === "event");
   if (!event || !isObject(value["event"])) throw invalid("event is not a JSON object");
   if (value["event"]["id"] === undefined) throw invalid("the event has no id");
-  const intake = new Intake({ metadata: "{}" }, intakeOf(topic));
+  const intake = new EventDecoder({ metadata: "{}" }, intakeOf(topic));
   const attempts = readAttempts(value["attempts"] ?? []);
   return {
     subscription: assertSubscriptionName(text(value, "subscription")),

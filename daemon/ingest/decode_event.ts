@@ -12,7 +12,7 @@ import type { Expected } from "../../core/store/store.ts";
 export type Admit = (type: string, version: string | undefined, payload: unknown) => string;
 
 /** What a publish says of all its events. */
-export interface IntakeOptions {
+export interface EventDecoderOptions {
   /** Bodies are bare payloads of this type. Absent: envelopes. */
   type?: string;
   key?: string;
@@ -25,7 +25,7 @@ export interface IntakeOptions {
 }
 
 /** What an intake is given from outside. */
-export interface IntakeContext {
+export interface EventDecoderContext {
   admit: Admit;
   nextId(now: number): string;
   now(): number;
@@ -51,11 +51,11 @@ const ENVELOPE = [
 ];
 
 /** Makes events of one publish. */
-export class Intake {
-  readonly #options: IntakeOptions;
-  readonly #context: IntakeContext;
+export class EventDecoder {
+  readonly #options: EventDecoderOptions;
+  readonly #context: EventDecoderContext;
 
-  constructor(options: IntakeOptions, context: IntakeContext) {
+  constructor(options: EventDecoderOptions, context: EventDecoderContext) {
     this.#options = options;
     this.#context = context;
   }

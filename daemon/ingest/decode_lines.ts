@@ -8,15 +8,15 @@ import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import type { IdSource } from "../../core/event/id.ts";
 import type { StoreRequest } from "../../core/store/pack.ts";
-import type { Intake, IntakeOptions } from "./decode_event.ts";
+import type { EventDecoder, EventDecoderOptions } from "./decode_event.ts";
 import { LinePacker } from "./line_packer.ts";
 import { lineFaultError, LineReader } from "./ndjson.ts";
 
 /** What an intake of lines is given. */
-export interface LineIntakeContext {
+export interface LineDecoderContext {
   topic: string;
-  options: IntakeOptions;
-  intake: Intake;
+  options: EventDecoderOptions;
+  intake: EventDecoder;
   ids: IdSource;
   now(): number;
   /** The longest line, bytes. */
@@ -29,8 +29,8 @@ export interface LineIntakeContext {
 }
 
 /** See the head of this file. */
-export class LineIntake {
-  readonly #context: LineIntakeContext;
+export class LineDecoder {
+  readonly #context: LineDecoderContext;
   #packer: LinePacker | undefined;
   #reader: LineReader | undefined;
   /** Of what is packed now. */
@@ -40,7 +40,7 @@ export class LineIntake {
   #eventBytes = 0;
   #looked = 0;
 
-  constructor(context: LineIntakeContext) {
+  constructor(context: LineDecoderContext) {
     this.#context = context;
     const { limit, firstLine, refuse } = context;
     if (this.#packable()) this.#packer = new LinePacker({ limit, firstLine, refuse });

@@ -6,7 +6,7 @@
  * line that a chunk boundary cuts. A line over the limit is refused as soon as it is known to be, and never buffered.
  */
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
-import { Gathered } from "../http/chunks.ts";
+import { Chunks } from "../http/chunks.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -45,7 +45,7 @@ export class LineReader {
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
   /** The beginning of a line whose end has not come yet. */
-  readonly #rest = new Gathered();
+  readonly #rest = new Chunks();
   /** Inside a line that was refused for its length: all up to its end is passed over. */
   #skipping = false;
   #ended = false;

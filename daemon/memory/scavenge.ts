@@ -14,7 +14,7 @@ const collect = (globalThis as { gc?: (options: { type: "minor" }) => void }).gc
 let passed = 0;
 
 /** Notes that buffers of so many bytes went through this thread and are of no more use. */
-export function noteGarbage(bytes: number): void {
+export function countGarbage(bytes: number): void {
   passed += bytes;
   if (passed < EVERY) return;
   passed = 0;

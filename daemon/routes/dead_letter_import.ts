@@ -3,7 +3,7 @@ import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
 import { assertSubscriptionName } from "../../core/event/topic_options.ts";
 import { readDeadLetterLine } from "../ingest/decode_dead_letters.ts";
-import type { Host } from "../services.ts";
+import type { Services } from "../services.ts";
 import { lineFaultError, LineReader } from "../ingest/ndjson.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
 import { bodyOf, type Route, type RouteRequest, sendJson } from "../http/router.ts";
@@ -107,7 +107,7 @@ function tooMuch(line: number, limit: number, what: string): InvalidArgumentErro
   );
 }
 
-function intakeOf({ broker, ids }: Host, topic: string) {
+function intakeOf({ broker, ids }: Services, topic: string) {
   return {
     admit: (type: string, version: string | undefined, payload: unknown) =>
       broker.admit(topic, type, version, payload),

@@ -13,13 +13,13 @@ import {
 import type { NewEvent } from "../../core/event/event.ts";
 import { splitElements } from "../../core/json/json.ts";
 import { settled } from "../../core/broker/publisher.ts";
-import { Gathered } from "../http/chunks.ts";
-import { Intake, type IntakeOptions } from "../ingest/decode_event.ts";
+import { Chunks } from "../http/chunks.ts";
+import { EventDecoder, type EventDecoderOptions } from "../ingest/decode_event.ts";
 import { badByteOf } from "../ingest/ndjson.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
-import { type PublishOptions, publishOptions } from "./publish_options.ts";
-import { Tally } from "./publish_tally.ts";
+import { type PublishParameters, publishParameters } from "./publish_options.ts";
+import { PublishTally } from "./publish_tally.ts";
 
 /** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
 const MAX_JSON_BODY = 16 * 1024 * 1024;
@@ -29,7 +29,7 @@ const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
 export async function publish(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const options = publishOptions(request.query);
+  const options = publishParameters(request.query);
   const turn = turns.get(request.raw.socket) ?? newTurn();
   turns.set(request.raw.socket, turn);
   const before = turn.last;
@@ -55,10 +55,10 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
   }
 }
 
-function intakeFor(request: RouteRequest, options: IntakeOptions): Intake {
+function intakeFor(request: RouteRequest, options: EventDecoderOptions): EventDecoder {
   const { broker, ids } = request.host;
   const topic = request.params["topic"]!;
-  return new Intake(options, {
+  return new EventDecoder(options, {
     admit: (type, version, payload) => broker.admit(topic, type, version, payload),
     nextId: (now) => ids.next(now),
     now: () => Date.now(),
@@ -68,7 +68,7 @@ function intakeFor(request: RouteRequest, options: IntakeOptions): Intake {
 async function publishJson(
   request: RouteRequest,
   reply: http.ServerResponse,
-  options: PublishOptions,
+  options: PublishParameters,
 ): Promise<void> {
   const { host } = request;
   const body = await readWhole(request);
@@ -76,7 +76,7 @@ async function publishJson(
   const intake = intakeFor(request, options);
   // With a type the body is one bare payload, an array too; without one an array is several envelopes.
   const array = options.type === undefined && /^[ \t\r\n]*\[/.test(text);
-  const tally = new Tally();
+  const tally = new PublishTally();
   const events = array
     ? arrayEvents(intake, { text, body, tally })
     : [intake.event(options.line, text, trimmed(text, body))];
@@ -115,8 +115,8 @@ async function publishJson(
 
 /** All or nothing: every element is looked at, and the first fault refuses the array. */
 function arrayEvents(
-  intake: Intake,
-  source: { text: string; body: Uint8Array; tally: Tally },
+  intake: EventDecoder,
+  source: { text: string; body: Uint8Array; tally: PublishTally },
 ): NewEvent[] {
   return splitElements(source.text, source.body).map(({ text, bytes }, i) => {
     try {
@@ -138,7 +138,7 @@ function arrayEvents(
 }
 
 async function readWhole(request: RouteRequest): Promise<Uint8Array> {
-  const whole = new Gathered();
+  const whole = new Chunks();
   for await (const chunk of bodyOf(request)) {
     if (whole.length + chunk.length > MAX_JSON_BODY) {
       throw new EventRefusedError(

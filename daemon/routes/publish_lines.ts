@@ -16,12 +16,12 @@ import {
   versionsOf,
 } from "../../core/store/pack.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
-import type { Intake } from "../ingest/decode_event.ts";
-import { LineIntake } from "../ingest/decode_lines.ts";
+import type { EventDecoder } from "../ingest/decode_event.ts";
+import { LineDecoder } from "../ingest/decode_lines.ts";
 import { bodyOf, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
-import { noteGarbage } from "../memory/scavenge.ts";
-import type { PublishOptions } from "./publish_options.ts";
-import { Tally } from "./publish_tally.ts";
+import { countGarbage } from "../memory/scavenge.ts";
+import type { PublishParameters } from "./publish_options.ts";
+import { PublishTally } from "./publish_tally.ts";
 
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
@@ -70,9 +70,9 @@ export function newTurn(): ConnectionTurn {
 }
 
 /** A publish as it is asked for, and where it stands among those of its connection. */
-export interface LinesOptions extends PublishOptions {
+export interface LinesOptions extends PublishParameters {
   turn: ConnectionTurn;
-  intake: Intake;
+  intake: EventDecoder;
   /** To be called when all of this publish is handed down. */
   handedDown: () => void;
 }
@@ -101,8 +101,8 @@ class LinesPublish {
   readonly #request: RouteRequest;
   readonly #turn: ConnectionTurn;
   readonly #handedDown: () => void;
-  readonly #tally = new Tally();
-  readonly #lines: LineIntake;
+  readonly #tally = new PublishTally();
+  readonly #lines: LineDecoder;
   readonly #inFlight = new Set<Promise<void>>();
   #failure: unknown;
 
@@ -113,7 +113,7 @@ class LinesPublish {
     this.#request = request;
     this.#turn = turn;
     this.#handedDown = handedDown;
-    this.#lines = new LineIntake({
+    this.#lines = new LineDecoder({
       topic,
       options,
       intake,
@@ -137,7 +137,7 @@ class LinesPublish {
     try {
       for await (const chunk of bodyOf(this.#request)) {
         lines.push(chunk);
-        noteGarbage(chunk.length);
+        countGarbage(chunk.length);
         if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
         if (lines.ended || this.#failure !== undefined) break;
         while (mustWait(turn.bytes, allInFlight)) await Promise.race(turn.inFlight);
@@ -198,7 +198,7 @@ class LinesPublish {
 
 function answerLines(
   reply: http.ServerResponse,
-  result: { tally: Tally; failure: unknown; stopped: boolean; durable: boolean },
+  result: { tally: PublishTally; failure: unknown; stopped: boolean; durable: boolean },
 ): void {
   const { tally, failure, stopped, durable } = result;
   const body = tally.reply(durable);

@@ -1,10 +1,10 @@
 /** What the query of a publish says, checked: an error names the parameter. */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Expected } from "../../core/store/store.ts";
-import { checkName, type IntakeOptions, parseExpected } from "../ingest/decode_event.ts";
+import { checkName, type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 
 /** A publish as it was asked for. */
-export interface PublishOptions extends IntakeOptions {
+export interface PublishParameters extends EventDecoderOptions {
   line: number;
   onError: "stop" | "skip";
   expected: Expected | undefined;
@@ -24,7 +24,7 @@ const PARAMETERS = [
 ];
 
 /** Reads the query. */
-export function publishOptions(query: URLSearchParams): PublishOptions {
+export function publishParameters(query: URLSearchParams): PublishParameters {
   for (const name of query.keys()) {
     if (PARAMETERS.includes(name)) continue;
     throw new InvalidArgumentError(`publish has no parameter ${JSON.stringify(name)}`, {

@@ -8,7 +8,7 @@ import { RefusedLines } from "../ingest/refused_lines.ts";
 const LISTED = 100;
 
 /** What has been stored so far, added up. */
-export class Tally {
+export class PublishTally {
   count = 0;
   duplicates = 0;
   firstSeq = 0;

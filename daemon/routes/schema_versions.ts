@@ -11,13 +11,13 @@ import {
 } from "../../core/event/compatibility_level.ts";
 import { MAX_SCHEMA_BYTES } from "../../core/schema/validator/limits.ts";
 import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
-import { shellWord } from "../../core/base/shell_quote.ts";
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
 import { Fields } from "../http/fields.ts";
 import { checkName } from "../ingest/decode_event.ts";
 import { readBody, readJson, type Route, type RouteRequest, sendJson } from "../http/router.ts";
-import { infoOf, requireSchema } from "./schemas.ts";
+import { requireSchema, schemaInfoOf } from "./schemas.ts";
 
 /** More than a schema may have, so that the registry is who refuses it, in its own words. */
 const MAX_SCHEMA_BODY = 1024 * 1024;
@@ -82,7 +82,7 @@ function log({ host }: RouteRequest, { record: { type, version }, created }: Sch
 function planInfo({ host }: RouteRequest, plan: SchemaPlan): SchemaInfo {
   const { record, created, compatibility, against, warnings } = plan;
   return {
-    ...infoOf(record, host.broker.schemas.latest(record.type)),
+    ...schemaInfoOf(record, host.broker.schemas.latest(record.type)),
     created,
     compatibility,
     ...(against === undefined ? {} : { against }),
@@ -109,7 +109,7 @@ async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<
   const from = query.get("from") ?? before;
   if (from === undefined) {
     throw new InvalidArgumentError(`${newer.type} has no version before ${newer.version}`, {
-      hint: `evs schema show ${shellWord(newer.type)}`,
+      hint: `evs schema show ${shellQuote(newer.type)}`,
     });
   }
   const older = requireSchema(request, from);

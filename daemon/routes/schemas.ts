@@ -24,7 +24,7 @@ export const schemaRoutes: Route[] = [
       const { schemas } = host.broker;
       sendJson(reply, 200, {
         schemas: schemas.list().map((record) => ({
-          ...infoOf(record, schemas.latest(record.type)),
+          ...schemaInfoOf(record, schemas.latest(record.type)),
           compatibility: schemas.level(record.type),
         })),
       });
@@ -35,7 +35,9 @@ export const schemaRoutes: Route[] = [
     path: "/v1/schemas/{type}",
     handle(request, reply) {
       const record = requireSchema(request);
-      const about = JSON.stringify(infoOf(record, request.host.broker.schemas.latest(record.type)))
+      const about = JSON.stringify(
+        schemaInfoOf(record, request.host.broker.schemas.latest(record.type)),
+      )
         .slice(0, -1);
       // The schema stands last and byte for byte, as events' payloads do.
       const bytes = new TextEncoder().encode(`${about},"schema":${record.schema.trim()}}\n`);
@@ -56,7 +58,7 @@ export const schemaRoutes: Route[] = [
 ];
 
 /** What is told of a schema. */
-export function infoOf(
+export function schemaInfoOf(
   { type, version, registeredAt, schema }: SchemaRecord,
   latest: string | undefined,
 ): SchemaInfo {

@@ -2,7 +2,7 @@
 import { type Alert, PROTOCOL, type StatusReply } from "../../core/protocol/protocol.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { alertsOf } from "../alerts.ts";
-import type { Host } from "../services.ts";
+import type { Services } from "../services.ts";
 import { exposition, type Sample } from "../metrics.ts";
 import { type Route, sendBytes, sendJson } from "../http/router.ts";
 
@@ -40,13 +40,13 @@ export const statusRoutes: Route[] = [
   },
 ];
 
-function healthOf(host: Host): Pick<StatusReply, "health" | "problems"> {
+function healthOf(host: Services): Pick<StatusReply, "health" | "problems"> {
   const problems = host.problems();
   return { health: host.draining ? "draining" : problems.length > 0 ? "degraded" : "ok", problems };
 }
 
 function totalsOf(
-  { broker }: Host,
+  { broker }: Services,
 ): { topics: number; events: number; bytes: number; deadLetters: number } {
   let [topics, events, bytes, deadLetters] = [0, 0, 0, 0];
   for (const { name } of broker.topics.list()) {
@@ -59,14 +59,14 @@ function totalsOf(
   return { topics, events, bytes, deadLetters };
 }
 
-function alertsNow({ broker, config }: Host): Alert[] {
+function alertsNow({ broker, config }: Services): Alert[] {
   let deadLetters = 0;
   for (const count of broker.deadLetters.counts().values()) deadLetters += count;
   const subscriptions = config.alertLag > 0 ? broker.subscriptions.list() : [];
   return alertsOf(config, { deadLetters, subscriptions });
 }
 
-function statusOf(host: Host): StatusReply {
+function statusOf(host: Services): StatusReply {
   const { broker, config, metrics } = host;
   const totals = broker.subscriptions.totals();
   return {
@@ -93,7 +93,7 @@ function statusOf(host: Host): StatusReply {
   };
 }
 
-function samplesOf(host: Host): Sample[] {
+function samplesOf(host: Services): Sample[] {
   const { broker, metrics } = host;
   const totals = totalsOf(host);
   const subscriptions = broker.subscriptions.totals();

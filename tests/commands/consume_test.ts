@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { noticesFor, subscriptionRequest } from "../../commands/consume.ts";
-import { deadNotice, exitCode, summary } from "../../commands/consumer/result.ts";
+import { consumeSummary, deadNotice, exitCode } from "../../commands/consumer/result.ts";
 import { readLease } from "../../core/client/open_consumer_port.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { effectOf } from "../../commands/subscription/seek.ts";
@@ -48,7 +48,7 @@ Deno.test("exitCode is 0, 6 with dead letters, 1 when paused, 130 after Ctrl-C",
   assert.equal(exitCode({ ...none, paused: "why", interrupted: "SIGINT" }), 130);
   assert.equal(exitCode({ ...none, interrupted: "SIGTERM" }), 143);
   assert.equal(
-    summary({ ...none, done: 2, lost: 1 }),
+    consumeSummary({ ...none, done: 2, lost: 1 }),
     "2 done, 0 retried, 0 dead, 1 to come again",
   );
 });

@@ -7,7 +7,7 @@ import { systemClock } from "../../core/base/clock.ts";
 import { InternalError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { FileEventStore } from "../../core/store/file/file_event_store.ts";
 import { WalSyncer } from "../../core/store/sqlite/wal_syncer.ts";
-import type { Host } from "../../daemon/services.ts";
+import type { Services } from "../../daemon/services.ts";
 import { Metrics } from "../../daemon/metrics.ts";
 import type { Route } from "../../daemon/http/router.ts";
 import { listen } from "../../daemon/http/server.ts";
@@ -19,7 +19,7 @@ import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { inFolder } from "../helpers/start.ts";
 
 /** A host of which only errors are asked. */
-function fakeHost(folder: string, told: [unknown, string][]): Host {
+function fakeHost(folder: string, told: [unknown, string][]): Services {
   const metrics = new Metrics();
   return {
     broker: { subscriptions: { releaseConsumer() {} } },
@@ -34,7 +34,7 @@ function fakeHost(folder: string, told: [unknown, string][]): Host {
       metrics.errors++;
       told.push([error, context]);
     },
-  } as unknown as Host;
+  } as unknown as Services;
 }
 
 Deno.test("listen tells of errors that nobody foresaw and of our own bugs, and the next request is served", async () => {

@@ -1,6 +1,6 @@
 /** What `evs doctor` warns of, of running and stopped daemons of both stores: no damage, so it ends with 0. */
 import assert from "node:assert/strict";
-import type { Patient } from "../../core/doctor/checks/check.ts";
+import type { CheckContext } from "../../core/doctor/checks/check.ts";
 import { checks, examine } from "../../core/doctor/doctor.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
@@ -176,7 +176,7 @@ Deno.test("evs doctor names a disk that is nearly full, and none that has room i
   const folder = await Deno.makeTempDir({ prefix: "evs-room-" });
   const GIB = 1024 ** 3;
   const at = async (free: number, size: number) => {
-    const patient: Patient = {
+    const patient: CheckContext = {
       dataDir: folder,
       socket: `${folder}/evs.sock`,
       quick: true,

@@ -1,7 +1,7 @@
 /** What goes wrong around evs (disks, folders, full pipes) is told in words, and never as a bug of ours. */
 import assert from "node:assert/strict";
 import { osError } from "../../core/base/os_error.ts";
-import { shellWord, typedAgain } from "../../core/base/shell_quote.ts";
+import { shellQuote, typedAgain } from "../../core/base/shell_quote.ts";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";
@@ -21,7 +21,7 @@ Deno.test("osError takes the system's words and what was asked of it, and nothin
 });
 
 Deno.test("typedAgain gives a line that a shell takes as it was typed", () => {
-  assert.equal(shellWord("it's"), `'it'\\''s'`);
+  assert.equal(shellQuote("it's"), `'it'\\''s'`);
   const typed = ["dlq", "purge", "--reason", "connect to *"];
   assert.equal(typedAgain(typed, "--yes"), "evs dlq purge --reason 'connect to *' --yes");
   assert.equal(

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { AnswerReader, judgeBatch } from "../../commands/consumer/batch.ts";
-import type { HandlerOutcome } from "../../commands/consumer/exit_code.ts";
+import { AnswerReader, settlementsOf } from "../../commands/consumer/batch.ts";
+import type { HandlerRun } from "../../commands/consumer/exit_code.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
 import { parseJson, splitElements } from "../../core/json/json.ts";
 import { type LineFault, LineReader } from "../../daemon/ingest/ndjson.ts";
@@ -159,7 +159,7 @@ const output = fc.array(
   ),
   { maxLength: 6 },
 );
-const outcome: fc.Arbitrary<HandlerOutcome> = fc.oneof(
+const outcome: fc.Arbitrary<HandlerRun> = fc.oneof(
   fc.record({ kind: fc.constant("cannot-start" as const), reason: hostileText }),
   fc.record({
     kind: fc.constant("ended" as const),
@@ -211,7 +211,7 @@ Deno.test("AnswerReader takes the same answers out of any output in any chunks, 
       const deliveries = ["a", "b", "c"].map((id, i) => ({
         facts: { id, topic: "t", type: "x", seq: i + 1 },
       }));
-      const verdicts = judgeBatch(outcome, {
+      const verdicts = settlementsOf(outcome, {
         deliveries,
         answers: new Map(whole.answers),
         command: ["h"],

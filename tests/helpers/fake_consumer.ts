@@ -2,7 +2,7 @@
 import { Consumer, type ConsumerOptions } from "../../core/client/consumer/consumer.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/port.ts";
-import { type HandlerOutcome, judge } from "../../commands/consumer/exit_code.ts";
+import { type HandlerRun, settlementOf } from "../../commands/consumer/exit_code.ts";
 import type { RunningHandler } from "../../commands/consumer/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/protocol/protocol.ts";
 import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
@@ -152,20 +152,22 @@ export class FakeDaemon implements ConsumerPort {
 
 /** Handlers that end when told to. */
 export class Handlers {
-  readonly running = new Map<number, (outcome: HandlerOutcome) => void>();
+  readonly running = new Map<number, (outcome: HandlerRun) => void>();
   readonly started: number[] = [];
   readonly signals: string[] = [];
   most = 0;
-  #decide: (seq: number) => HandlerOutcome | undefined;
+  #decide: (seq: number) => HandlerRun | undefined;
 
-  constructor(decide: (seq: number) => HandlerOutcome | undefined) {
+  constructor(decide: (seq: number) => HandlerRun | undefined) {
     this.#decide = decide;
   }
 
   start = (deliveries: readonly Delivery[]): RunningBatch => {
     const runs = deliveries.map((delivery) => this.#startOne(delivery));
     return {
-      verdicts: Promise.all(runs.map(async ({ outcome }) => judge(await outcome, ["handle"]))),
+      verdicts: Promise.all(
+        runs.map(async ({ outcome }) => settlementOf(await outcome, ["handle"])),
+      ),
       kill: (signal) => runs.forEach((run) => run.kill(signal)),
     };
   };
@@ -173,10 +175,10 @@ export class Handlers {
   #startOne = (delivery: Delivery): RunningHandler => {
     const { seq } = delivery.facts;
     this.started.push(seq);
-    const { promise, resolve } = Promise.withResolvers<HandlerOutcome>();
+    const { promise, resolve } = Promise.withResolvers<HandlerRun>();
     this.running.set(seq, resolve);
     this.most = Math.max(this.most, this.running.size);
-    const end = (outcome: HandlerOutcome) => {
+    const end = (outcome: HandlerRun) => {
       this.running.delete(seq);
       resolve(outcome);
     };
@@ -193,7 +195,7 @@ export class Handlers {
   };
 }
 
-export function exit(exitCode: number): HandlerOutcome & { kind: "ended" } {
+export function exit(exitCode: number): HandlerRun & { kind: "ended" } {
   return { kind: "ended", exitCode, durationMs: 1, stderr: "" };
 }
 

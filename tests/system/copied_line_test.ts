@@ -1,6 +1,6 @@
 /** Contract row 26: a line that evs shows to be copied runs nothing but evs, whatever a stranger put into an id or a type. */
 import assert from "node:assert/strict";
-import { shellWord } from "../../core/base/shell_quote.ts";
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
@@ -23,7 +23,7 @@ async function onTerminal(at: TestDaemon, args: string[]): Promise<string> {
   const { stdout } = await new Deno.Command("script", {
     args: [
       "-qec",
-      `stty cols 400; exec ${[program, ...options.args!].map(shellWord).join(" ")}`,
+      `stty cols 400; exec ${[program, ...options.args!].map(shellQuote).join(" ")}`,
       "/dev/null",
     ],
     env: options.env,

@@ -50,7 +50,7 @@ import { RemotePublisher } from "./remote_publisher.ts";
 import { RemoteRunner } from "./remote_runner.ts";
 import { RemoteEventStore } from "./remote_store.ts";
 import { RemoteStream } from "./remote_stream.ts";
-import { revive, revived } from "../decode_error.ts";
+import { decodeError, decodingErrors } from "../decode_error.ts";
 
 /** What a remote broker is made of, all settled. */
 export interface RemoteBrokerOptions {
@@ -130,7 +130,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       return this.#topic(name, { ready: Promise.resolve(), options: () => known });
     } catch (error) {
       if (error instanceof RemoteError && error.code === "topic/not-found") return undefined;
-      throw revive(error);
+      throw decodeError(error);
     }
   }
 
@@ -218,7 +218,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       name,
       topic,
       runner: started,
-      info: () => revived(this.client.subscription(name)),
+      info: () => decodingErrors(this.client.subscription(name)),
       whenProcessed: (position, wait) => this.#whenProcessed({ name, topic }, position, wait),
       ended: async () => {
         this.#subscriptions.delete(subscription);
@@ -253,7 +253,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       prefetch: prefetch === undefined ? undefined : Math.max(0, prefetch),
       graceMs: handlerGraceMs,
       clock,
-      onError: (error, context) => onError(revive(error), context),
+      onError: (error, context) => onError(decodeError(error), context),
       say: onNotice,
     });
   }
@@ -264,7 +264,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       await this.client.removeSubscription(name);
     } catch (error) {
       const isOver = error instanceof RemoteError && error.code === "subscription/not-found";
-      if (!isOver && !isGone(error)) throw revive(error);
+      if (!isOver && !isGone(error)) throw decodeError(error);
     }
   }
 
@@ -349,7 +349,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
 
   /** Keeps publishes back until it is there; a failure is told to whoever waits, and to `onError`. */
   #start<T>(made: Promise<T>, context: string): Promise<T> {
-    const started = revived(made);
+    const started = decodingErrors(made);
     this.#starting.add(started);
     started.then(
       () => this.#starting.delete(started),
@@ -373,7 +373,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
         const isFirst = since === undefined;
         since ??= clock.monotonic();
         if (!isGone(error) || this.#closed || clock.monotonic() - since >= patienceMs) {
-          throw revive(error);
+          throw decodeError(error);
         }
         // An idle connection may just have been closed: the first time it is asked again at once.
         if (!isFirst) await delay(clock, AGAIN_MS, signal);

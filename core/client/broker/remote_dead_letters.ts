@@ -6,7 +6,7 @@ import type { Event } from "../../event/event.ts";
 import { eventOfLine } from "../../event/event_lines.ts";
 import type { Client } from "../client.ts";
 import type { DeadLetterDetail } from "../../protocol/protocol.ts";
-import { revived } from "../decode_error.ts";
+import { decodingErrors } from "../decode_error.ts";
 
 /** Whole entries of one request: the daemon's limit. */
 const PAGE = 50;
@@ -43,7 +43,7 @@ export class RemoteDeadLetters implements DeadLetterQueue {
       }],
       event,
     });
-    const reply = await revived(
+    const reply = await decodingErrors(
       this.#client.importDeadLetters(encoder.encode(`${line}\n`), { retry: false }),
     );
     const [fault] = reply.refused ?? [];
@@ -55,7 +55,7 @@ export class RemoteDeadLetters implements DeadLetterQueue {
     const entries: DeadLetterEntry[] = [];
     let after: string | undefined;
     do {
-      const page = await revived(this.#client.deadLetters({
+      const page = await decodingErrors(this.#client.deadLetters({
         full: 1,
         limit: Math.min(PAGE, limit - entries.length),
         topic: options.topic,
@@ -85,7 +85,7 @@ async function some(action: Promise<{ count: number }>): Promise<boolean> {
     return (await action).count > 0;
   } catch (error) {
     if (error instanceof RemoteError && error.code === "dead-letter/not-found") return false;
-    return await revived(Promise.reject(error));
+    return await decodingErrors(Promise.reject(error));
   }
 }
 

@@ -22,7 +22,7 @@ import { isGone } from "../consumer/port.ts";
 import { remoteError, segment } from "../endpoint.ts";
 import { delay } from "../feed.ts";
 import type { PublishReply } from "../../protocol/protocol.ts";
-import { revive, reviveRefusal } from "../decode_error.ts";
+import { decodeError, decodeRefusal } from "../decode_error.ts";
 
 /** What publishing needs. */
 export interface RemotePublisherContext {
@@ -160,7 +160,7 @@ export class RemotePublisher {
         if (jobs[0]!.whole) await this.#sendWhole(jobs[0]!);
         else await this.#sendLines(jobs);
       } catch (error) {
-        for (const job of jobs) job.reject(revive(error));
+        for (const job of jobs) job.reject(decodeError(error));
       }
     }
     // In the same step as the last look at the jobs: what comes now begins anew.
@@ -218,7 +218,7 @@ export class RemotePublisher {
     let at = 0;
     for (const [i, job] of jobs.entries()) {
       const fault = refused.get(i + 1);
-      if (fault) job.reject(reviveRefusal(fault));
+      if (fault) job.reject(decodeRefusal(fault));
       else job.resolve([events[at++]!]);
     }
   }

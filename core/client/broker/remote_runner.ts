@@ -14,10 +14,10 @@ import type { Client } from "../client.ts";
 import { Consumer } from "../consumer/consumer.ts";
 import { openPort } from "../open_consumer_port.ts";
 import { type Delivery, isGone } from "../consumer/port.ts";
-import type { Verdict } from "../consumer/settlement.ts";
+import type { ConsumerSettlement } from "../consumer/settlement.ts";
 import type { RunningBatch } from "../consumer/work.ts";
 import type { SubscriptionInfo } from "../../protocol/protocol.ts";
-import { revive } from "../decode_error.ts";
+import { decodeError } from "../decode_error.ts";
 
 /** How a runner runs. */
 export interface RemoteRunnerOptions {
@@ -129,7 +129,7 @@ export class RemoteRunner implements Runner {
       await Promise.race([change, later, this.#running]);
       cancel();
     }
-    if (this.#failure) throw revive(this.#failure.error);
+    if (this.#failure) throw decodeError(this.#failure.error);
     return false;
   }
 
@@ -140,7 +140,7 @@ export class RemoteRunner implements Runner {
       return pending + leased + scheduled === 0;
     } catch (error) {
       if (isGone(error)) return false;
-      throw revive(error);
+      throw decodeError(error);
     }
   }
 
@@ -157,7 +157,7 @@ export class RemoteRunner implements Runner {
       signal: abort.signal,
     };
     const since = clock.monotonic();
-    const run = async (): Promise<Verdict[]> => {
+    const run = async (): Promise<ConsumerSettlement[]> => {
       const called = (async () => {
         try {
           return failureOfResult(await runBecause(event, (one) => handler(one, context)));

@@ -4,7 +4,7 @@ import type { Event } from "../../event/event.ts";
 import { eventOfLine } from "../../event/event_lines.ts";
 import type { EventQuery, EventStore } from "../../store/store.ts";
 import type { Client } from "../client.ts";
-import { revived } from "../decode_error.ts";
+import { decodingErrors } from "../decode_error.ts";
 
 const decoder = new TextDecoder();
 
@@ -51,7 +51,7 @@ export class RemoteEventStore implements EventStore {
       }
     } catch (error) {
       if (error instanceof RemoteError && error.code === "topic/not-found") return [];
-      return await revived(Promise.reject(error));
+      return await decodingErrors(Promise.reject(error));
     }
     return events;
   }

@@ -6,7 +6,7 @@ import type { StreamOptions, StreamSource } from "../../broker/event_stream.ts";
 import { assertTopicPattern } from "../../event/topic_options.ts";
 import type { Client } from "../client.ts";
 import { openFeed } from "../feed.ts";
-import { revive } from "../decode_error.ts";
+import { decodeError } from "../decode_error.ts";
 
 /** See the head of this file. */
 export class RemoteStream implements StreamSource {
@@ -40,7 +40,7 @@ export class RemoteStream implements StreamSource {
       signal: this.#abort.signal,
     }).blocks;
     this.#first = this.#blocks.next();
-    this.#first.catch((error) => opened.reject(revive(error)));
+    this.#first.catch((error) => opened.reject(decodeError(error)));
   }
 
   async pull(): Promise<Event[] | undefined> {
@@ -51,7 +51,7 @@ export class RemoteStream implements StreamSource {
       return done || this.#abort.signal.aborted ? undefined : eventsOfLines(value);
     } catch (error) {
       if (this.#abort.signal.aborted) return undefined;
-      throw revive(error);
+      throw decodeError(error);
     }
   }
 

@@ -9,11 +9,11 @@
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { Hand } from "./in_flight.ts";
+import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { isEmpty, isGone, type Leased } from "./port.ts";
-import { Reserve } from "./prefetch.ts";
-import { Room, ROOM_MS } from "./disk_full_retry.ts";
+import { Prefetch } from "./prefetch.ts";
+import { DISK_FULL_RETRY_MS, DiskFullRetry } from "./disk_full_retry.ts";
 import { type Fate, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
@@ -33,9 +33,9 @@ const STOP_GRACE_MS = 5_000;
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #clock: Clock;
-  readonly #reserve: Reserve;
-  readonly #room: Room;
-  readonly #works = new Hand();
+  readonly #reserve: Prefetch;
+  readonly #room: DiskFullRetry;
+  readonly #works = new InFlight();
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
   /** Attempts begun. */
   #started = 0;
@@ -55,8 +55,8 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#room = new Room(options.say);
-    this.#reserve = new Reserve(options.concurrency * (options.batch ?? 1), options.prefetch);
+    this.#room = new DiskFullRetry(options.say);
+    this.#reserve = new Prefetch(options.concurrency * (options.batch ?? 1), options.prefetch);
   }
 
   /** Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair. */
@@ -273,7 +273,7 @@ export class Consumer {
         });
         if (this.#room.found()) this.#fillSlots();
       } catch (error) {
-        await (this.#room.lacks(error) ? this.#pause(ROOM_MS) : this.#recover(error));
+        await (this.#room.lacks(error) ? this.#pause(DISK_FULL_RETRY_MS) : this.#recover(error));
       }
     }
   }

@@ -2,10 +2,10 @@
 import { isFull } from "./port.ts";
 
 /** Between two attempts to settle while there is none, ms. */
-export const ROOM_MS = 500;
+export const DISK_FULL_RETRY_MS = 500;
 
 /** What a consumer knows of the daemon's disk. While it is full nothing more is begun, and what is judged is kept in hand. */
-export class Room {
+export class DiskFullRetry {
   readonly #say: (text: string) => void;
   #full = false;
 

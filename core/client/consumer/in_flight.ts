@@ -3,7 +3,7 @@ import type { Delivery } from "./port.ts";
 import { wasCounted, type Work } from "./work.ts";
 
 /** See the head of this file. */
-export class Hand {
+export class InFlight {
   readonly #works = new Map<string, Work>();
 
   get size(): number {

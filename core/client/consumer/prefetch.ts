@@ -12,7 +12,7 @@ const WEIGHT = 1 / 8;
 const MOST = 64;
 
 /** Decides how many; see the head of this file. */
-export class Reserve {
+export class Prefetch {
   readonly #room: number;
   #meanMs = Infinity;
 

@@ -15,7 +15,7 @@ export interface Failure {
 }
 
 /** What to do with the event. */
-export type Verdict =
+export type ConsumerSettlement =
   | { kind: "ack" }
   | { kind: "nack"; failure: Failure }
   | { kind: "pause"; reason: string };

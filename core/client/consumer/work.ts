@@ -1,11 +1,11 @@
 /** An event in hand, and how what became of it is told to the daemon. */
 import type { ConsumerPort, Delivery } from "./port.ts";
-import type { Failure, Verdict } from "./settlement.ts";
+import type { ConsumerSettlement, Failure } from "./settlement.ts";
 
 /** A handler at work on one event or several. */
 export interface RunningBatch {
   /** One for each delivery, in their order. */
-  readonly verdicts: Promise<Verdict[]>;
+  readonly verdicts: Promise<ConsumerSettlement[]>;
   /** Asks the handler to end; the second time at the latest it must. */
   kill(signal: Deno.Signal): void;
 }
@@ -20,7 +20,7 @@ export interface Work {
   /** The lease is gone: its connection has broken, or it ran out. */
   stale: boolean;
   running?: Pick<RunningBatch, "kill">;
-  verdict?: Verdict;
+  verdict?: ConsumerSettlement;
 }
 
 /**

@@ -7,11 +7,11 @@ import type { StateSnapshot } from "../../state/state.ts";
 import type { Seen } from "../../store/seen.ts";
 
 /** `damage` makes `evs doctor` end with 1; a `warning` is worth a look; `ok` says what is well. */
-export type Level = "ok" | "warning" | "damage";
+export type FindingLevel = "ok" | "warning" | "damage";
 
 /** Something that a check has found. */
 export interface Finding {
-  level: Level;
+  level: FindingLevel;
   /** The file or the part of the daemon that it is about. */
   where: string;
   /** What is wrong, how much is intact; one sentence. */
@@ -23,7 +23,7 @@ export interface Finding {
 }
 
 /** What is looked at. */
-export interface Patient {
+export interface CheckContext {
   dataDir: string;
   /** Where a daemon of this data dir listens. */
   socket: string;
@@ -40,7 +40,7 @@ export interface Patient {
 }
 
 /** What the checks of the stores have read on their way, for those behind them. */
-export interface CaseRecord {
+export interface CheckResults {
   /** Every event that is whole; absent: they were not read (`quick`). */
   seen?: Seen;
   /** Where each topic ends: its last seq. */
@@ -52,5 +52,5 @@ export interface CaseRecord {
 export interface Check {
   /** Names it in the JSON, in kebab-case. */
   name: string;
-  look(patient: Patient, record: CaseRecord): Iterable<Finding> | AsyncIterable<Finding>;
+  look(patient: CheckContext, record: CheckResults): Iterable<Finding> | AsyncIterable<Finding>;
 }

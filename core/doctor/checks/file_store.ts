@@ -1,7 +1,7 @@
 /** Every event of the file store, read and held against its checksum. */
 import { damageText } from "../../store/damage.ts";
 import { verifyFileStore } from "../../store/file/verify.ts";
-import type { Check, Finding, Patient } from "./check.ts";
+import type { Check, CheckContext, Finding } from "./check.ts";
 import { counted, exists } from "./files.ts";
 
 const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";
@@ -56,7 +56,7 @@ export const fileStore: Check = {
   },
 };
 
-async function endsOf({ ask }: Patient): Promise<Map<string, number> | undefined> {
+async function endsOf({ ask }: CheckContext): Promise<Map<string, number> | undefined> {
   if (!ask) return undefined;
   const { topics } = await ask("/v1/topics") as { topics: { name: string; lastSeq: number }[] };
   return new Map(topics.map(({ name, lastSeq }) => [name, lastSeq]));

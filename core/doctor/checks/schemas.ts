@@ -1,5 +1,5 @@
 /** Schemas of types that no stored event has: a name that was mistyped, or one that is not needed any more. */
-import { shellWord } from "../../base/shell_quote.ts";
+import { shellQuote } from "../../base/shell_quote.ts";
 import type { Check, Finding } from "./check.ts";
 
 export const schemas: Check = {
@@ -16,8 +16,8 @@ export const schemas: Check = {
         level: "warning",
         where: type,
         what: `no stored event has this type, and it has a schema (${list.join(", ")})`,
-        hint: `evs schema remove ${shellWord(type)} --version ${
-          shellWord(list[0]!)
+        hint: `evs schema remove ${shellQuote(type)} --version ${
+          shellQuote(list[0]!)
         }, if nobody will publish it`,
         details: { type, versions: list },
       };

@@ -4,7 +4,7 @@
  */
 import type { SubscriptionInfo } from "../../protocol/protocol.ts";
 import { compilePattern } from "../../event/topic_options.ts";
-import type { CaseRecord, Check, Finding, Patient } from "./check.ts";
+import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
 import { counted } from "./files.ts";
 
 /** What is looked at of one. */
@@ -36,8 +36,8 @@ export const subscriptions: Check = {
 };
 
 async function standings(
-  { ask }: Patient,
-  { state, ends }: CaseRecord,
+  { ask }: CheckContext,
+  { state, ends }: CheckResults,
 ): Promise<Standing[]> {
   if (ask) {
     const { subscriptions } = await ask("/v1/subscriptions") as {

@@ -1,10 +1,14 @@
 /** Arrays: counts, items by place and further ones, and what must be among them. */
 import type { Break, Containment } from "./containment.ts";
-import { below, isSame, keywordOf, numberOf, type Place } from "./place.ts";
+import { below, isSame, keywordOf, numberOf, type SchemaPlace } from "./place.ts";
 import { highest, itemOf, mostItems, prefixAt, restAt, type Writer } from "./writer.ts";
 
 /** What of the reader's keywords for arrays may refuse. */
-export function arrayBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+export function arrayBreaks(
+  containment: Containment,
+  writer: Writer,
+  reader: SchemaPlace,
+): Break[] {
   return [
     ...countBreaks(containment, writer, reader),
     ...itemBreaks(containment, writer, reader),
@@ -13,7 +17,7 @@ export function arrayBreaks(containment: Containment, writer: Writer, reader: Pl
   ];
 }
 
-function countBreaks({ whose }: Containment, writer: Writer, reader: Place): Break[] {
+function countBreaks({ whose }: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const found: Break[] = [];
   const least = numberOf(reader, "minItems");
   if (least !== undefined && least > (highest(writer, "minItems") ?? 0)) {
@@ -41,7 +45,7 @@ function countBreaks({ whose }: Containment, writer: Writer, reader: Place): Bre
   return found;
 }
 
-function itemBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+function itemBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const found: Break[] = [];
   const most = mostItems(writer);
   const prefix = prefixAt(reader);
@@ -54,7 +58,7 @@ function itemBreaks(containment: Containment, writer: Writer, reader: Place): Br
   return found;
 }
 
-function containsBreaks({ whose }: Containment, writer: Writer, reader: Place): Break[] {
+function containsBreaks({ whose }: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const wanted = below(reader, "contains");
   if (wanted === undefined) return [];
   const isKept = writer.some((place) => {
@@ -70,7 +74,7 @@ function containsBreaks({ whose }: Containment, writer: Writer, reader: Place): 
 }
 
 /** What other parts looked at is known only while a payload is read. */
-function unevaluatedBreaks(reader: Place): Break[] {
+function unevaluatedBreaks(reader: SchemaPlace): Break[] {
   const rule = keywordOf(reader, "unevaluatedItems");
   if (rule === undefined || rule === true) return [];
   return [{

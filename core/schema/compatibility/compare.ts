@@ -10,7 +10,7 @@ import { canonical } from "../validator/unique_items.ts";
 import { loadSchemaTools, type SchemaTools } from "../validator/validator.ts";
 import { type Break, Containment } from "./containment.ts";
 import type { CompatibilityLevel } from "../../event/compatibility_level.ts";
-import { type JsonSchema, type Place, type SchemaDocument } from "./place.ts";
+import { type JsonSchema, type SchemaDocument, type SchemaPlace } from "./place.ts";
 
 export type { Break } from "./containment.ts";
 
@@ -55,7 +55,7 @@ export function breaksAgainst(level: CompatibilityLevel, comparison: Comparison)
   ];
 }
 
-function place(document: SchemaDocument): Place {
+function place(document: SchemaDocument): SchemaPlace {
   return { document, pointer: "", schema: document.root };
 }
 

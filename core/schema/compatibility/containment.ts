@@ -18,7 +18,7 @@ import {
   type JsonType,
   keywordOf,
   listBelow,
-  type Place,
+  type SchemaPlace,
   TYPES,
   typesOf,
 } from "./place.ts";
@@ -64,7 +64,7 @@ export class Containment {
   }
 
   /** Where the reader may refuse what the writer allows; none when it takes everything. */
-  compare(writer: Place, reader: Place): Break[] {
+  compare(writer: SchemaPlace, reader: SchemaPlace): Break[] {
     try {
       return this.breaks(conjuncts(writer), reader);
     } catch (error) {
@@ -76,7 +76,7 @@ export class Containment {
   }
 
   /** The same for a part, and what fits all of the writer's places. */
-  breaks(writer: Writer, reader: Place): Break[] {
+  breaks(writer: Writer, reader: SchemaPlace): Break[] {
     const pair = `${writer.map((place) => this.#name(place)).sort()}>${this.#name(reader)}`;
     if (this.#open.has(pair)) return [];
     this.#open.add(pair);
@@ -94,7 +94,7 @@ export class Containment {
     if (this.#steps > MAX_STEPS || ++this.#depth > MAX_DEPTH) throw new TooComplex();
   }
 
-  #name(place: Place): string {
+  #name(place: SchemaPlace): string {
     const object = typeof place.schema === "object" ? place.schema : place.document;
     const number = this.#names.get(object) ?? this.#names.size;
     this.#names.set(object, number);
@@ -102,7 +102,7 @@ export class Containment {
   }
 
   /** The same for the reader's own keywords at one place. */
-  #breaksOfPart(writer: Writer, reader: Place): Break[] {
+  #breaksOfPart(writer: Writer, reader: SchemaPlace): Break[] {
     if (reader.schema === true || writer.some((place) => isSame(place, reader))) return [];
     if (this.isEmpty(writer)) return [];
     if (reader.schema === false) return [this.#refusedWhole(reader)];
@@ -122,7 +122,7 @@ export class Containment {
   }
 
   /** The first place with alternatives, each of them looked at; undefined where there is none. */
-  #breaksOfAlternatives(writer: Writer, reader: Place): Break[] | undefined {
+  #breaksOfAlternatives(writer: Writer, reader: SchemaPlace): Break[] | undefined {
     const choice = choiceOf(writer);
     if (choice === undefined) return undefined;
     this.#enter(writer);
@@ -137,7 +137,7 @@ export class Containment {
     }
   }
 
-  #breaksOfValues(values: readonly unknown[], reader: Place): Break[] {
+  #breaksOfValues(values: readonly unknown[], reader: SchemaPlace): Break[] {
     const refused = values.filter((value) => !reader.document.accepts(reader.pointer, value));
     if (refused.length === 0) return [];
     const keyword = ["const", "enum", "type"].find((name) => keywordOf(reader, name) !== undefined);
@@ -150,7 +150,7 @@ export class Containment {
     }];
   }
 
-  #breaksOfType(writer: Writer, reader: Place, type: JsonType): Break[] {
+  #breaksOfType(writer: Writer, reader: SchemaPlace, type: JsonType): Break[] {
     if (type === "null") return this.#breaksOfValues(fitting(writer, [null]), reader);
     if (type === "boolean") return this.#breaksOfValues(fitting(writer, [true, false]), reader);
     const found = type === "number" && typesOf(reader).whole && !isWhole(writer)
@@ -170,7 +170,7 @@ export class Containment {
     ];
   }
 
-  #otherType(reader: Place, what: string): Break {
+  #otherType(reader: SchemaPlace, what: string): Break {
     const allowed = [keywordOf(reader, "type")].flat().join(" or ");
     return {
       pointer: `${reader.pointer}/type`,
@@ -179,7 +179,7 @@ export class Containment {
   }
 
   /** `anyOf`, `oneOf`, `not`, `if`: keywords about the same value. `allOf` and `$ref` are places of their own. */
-  #breaksOfApplicators(writer: Writer, reader: Place): Break[] {
+  #breaksOfApplicators(writer: Writer, reader: SchemaPlace): Break[] {
     const found: Break[] = [];
     const anyOf = listBelow(reader, "anyOf");
     if (anyOf.length > 0 && !anyOf.some((part) => this.breaks(writer, part).length === 0)) {
@@ -212,7 +212,7 @@ export class Containment {
   }
 
   /** True when the writer's payloads never fit: it says so itself, or the two have nothing in common. */
-  #isForbidden(writer: Writer, not: Place): boolean {
+  #isForbidden(writer: Writer, not: SchemaPlace): boolean {
     if (this.isEmpty([...writer, ...conjuncts(not)])) return true;
     return writer.some((place) => {
       const forbidden = below(place, "not");
@@ -220,7 +220,7 @@ export class Containment {
     });
   }
 
-  #breaksOfCondition(writer: Writer, reader: Place): Break[] {
+  #breaksOfCondition(writer: Writer, reader: SchemaPlace): Break[] {
     const condition = below(reader, "if");
     if (condition === undefined) return [];
     const found: Break[] = [];
@@ -237,7 +237,7 @@ export class Containment {
 
   #noAlternative(
     writer: Writer,
-    about: { reader: Place; keyword: string; parts: Place[] },
+    about: { reader: SchemaPlace; keyword: string; parts: SchemaPlace[] },
   ): Break {
     const tries = about.parts.map((part) => this.breaks(writer, part));
     const closest = tries.filter((found) => found.length > 0)
@@ -252,7 +252,7 @@ export class Containment {
     };
   }
 
-  #refusedWhole(reader: Place): Break {
+  #refusedWhole(reader: SchemaPlace): Break {
     const others = /\/(?:additional|unevaluated)Properties$/.test(reader.pointer);
     const items = /\/(?:items|additionalItems|unevaluatedItems)$/.test(reader.pointer);
     return {
@@ -318,7 +318,7 @@ export class Containment {
   }
 }
 
-type ByType = (containment: Containment, writer: Writer, reader: Place) => Break[];
+type ByType = (containment: Containment, writer: Writer, reader: SchemaPlace) => Break[];
 
 const BY_TYPE: Record<"number" | "string" | "array" | "object", ByType> = {
   number: numberBreaks,
@@ -348,7 +348,9 @@ function fitting(writer: Writer, values: readonly unknown[]): unknown[] {
 }
 
 /** The first place with `anyOf`, `oneOf` or `if`: its alternatives, and all places without it. */
-function choiceOf(writer: Writer): { alternatives: Place[]; rest: Place[] } | undefined {
+function choiceOf(
+  writer: Writer,
+): { alternatives: SchemaPlace[]; rest: SchemaPlace[] } | undefined {
   for (const place of writer) {
     for (const keyword of ["anyOf", "oneOf"]) {
       const alternatives = listBelow(place, keyword);
@@ -363,7 +365,7 @@ function choiceOf(writer: Writer): { alternatives: Place[]; rest: Place[] } | un
 }
 
 /** The place without a keyword that was looked at already; values are still judged by the whole of it. */
-function without(place: Place, keyword: string): Place {
+function without(place: SchemaPlace, keyword: string): SchemaPlace {
   const { [keyword]: _, ...rest } = place.schema as Record<string, unknown>;
   return { ...place, schema: rest };
 }

@@ -1,6 +1,14 @@
 /** Objects: properties, what is required, other names, counts and what depends on what. */
 import type { Break, Containment } from "./containment.ts";
-import { below, conjuncts, isObject, keywordOf, mapBelow, numberOf, type Place } from "./place.ts";
+import {
+  below,
+  conjuncts,
+  isObject,
+  keywordOf,
+  mapBelow,
+  numberOf,
+  type SchemaPlace,
+} from "./place.ts";
 import {
   additionalAt,
   assumption,
@@ -18,7 +26,11 @@ import {
 } from "./writer.ts";
 
 /** What of the reader's keywords for objects may refuse. */
-export function objectBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+export function objectBreaks(
+  containment: Containment,
+  writer: Writer,
+  reader: SchemaPlace,
+): Break[] {
   return [
     ...requiredBreaks(containment, writer, reader),
     ...countBreaks(containment, writer, reader),
@@ -30,7 +42,7 @@ export function objectBreaks(containment: Containment, writer: Writer, reader: P
   ];
 }
 
-function requiredBreaks({ whose }: Containment, writer: Writer, reader: Place): Break[] {
+function requiredBreaks({ whose }: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const names = keywordOf(reader, "required");
   if (!Array.isArray(names)) return [];
   const always = requiredOf(writer);
@@ -42,7 +54,7 @@ function requiredBreaks({ whose }: Containment, writer: Writer, reader: Place): 
   );
 }
 
-function countBreaks({ whose }: Containment, writer: Writer, reader: Place): Break[] {
+function countBreaks({ whose }: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const found: Break[] = [];
   const least = numberOf(reader, "minProperties");
   if (
@@ -68,7 +80,7 @@ function countBreaks({ whose }: Containment, writer: Writer, reader: Place): Bre
 }
 
 /** Every name that one of the two lists. */
-function propertyBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+function propertyBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const names = new Set([...mapBelow(reader, "properties").keys(), ...listedNames(writer)]);
   return [...names].flatMap((name) => {
     const known = propertyOf(writer, name);
@@ -95,7 +107,7 @@ function propertyBreaks(containment: Containment, writer: Writer, reader: Place)
  * Names that neither lists: those that match a pattern and those that match none. A name that matches one of the writer's
  * patterns may match any of the reader's, unless the two are the same text.
  */
-function otherBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+function otherBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const patterns = listedPatterns(writer);
   const classes: { pattern?: string; known: Writer }[] = [
     { known: writer.flatMap((place) => additionalAt(place) ?? []).flatMap(conjuncts) },
@@ -122,7 +134,7 @@ function matching(writer: Writer, pattern: string): Writer {
     .flatMap(conjuncts);
 }
 
-function nameBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+function nameBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const rule = below(reader, "propertyNames");
   if (rule === undefined) return [];
   const names = possibleNames(writer);
@@ -140,7 +152,7 @@ function nameBreaks(containment: Containment, writer: Writer, reader: Place): Br
 }
 
 /** `dependentRequired`, `dependentSchemas` and draft-07's `dependencies`, which is either. */
-function dependencyBreaks(containment: Containment, writer: Writer, reader: Place): Break[] {
+function dependencyBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const found: Break[] = [];
   const always = requiredOf(writer);
   const isNeverThere = (name: string) => containment.isEmpty(propertyOf(writer, name));
@@ -172,7 +184,7 @@ function dependencyBreaks(containment: Containment, writer: Writer, reader: Plac
 }
 
 /** What other parts looked at is known only while a payload is read. */
-function unevaluatedBreaks(reader: Place): Break[] {
+function unevaluatedBreaks(reader: SchemaPlace): Break[] {
   if (keywordOf(reader, "unevaluatedProperties") === undefined) return [];
   if (below(reader, "additionalProperties") !== undefined || !hasApplicators(reader)) return [];
   if (keywordOf(reader, "unevaluatedProperties") === true) return [];

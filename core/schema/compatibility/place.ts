@@ -19,7 +19,7 @@ export interface SchemaDocument {
 }
 
 /** A part of a schema. */
-export interface Place {
+export interface SchemaPlace {
   document: SchemaDocument;
   /** A JSON pointer (RFC 6901) from the root of the document. */
   pointer: string;
@@ -53,10 +53,10 @@ const LATER = new Set([
 
 /** The part below a keyword, by member names and indexes; undefined where there is none. */
 export function below(
-  place: Place,
+  place: SchemaPlace,
   keyword: string,
   ...names: (string | number)[]
-): Place | undefined {
+): SchemaPlace | undefined {
   let schema: unknown = keywordOf(place, keyword);
   let pointer = `${place.pointer}/${escapePointer(keyword)}`;
   for (const name of names) {
@@ -71,16 +71,16 @@ export function below(
 }
 
 /** The parts of a keyword that is a list of schemas. */
-export function listBelow(place: Place, keyword: string): Place[] {
+export function listBelow(place: SchemaPlace, keyword: string): SchemaPlace[] {
   const list = keywordOf(place, keyword);
   if (!Array.isArray(list)) return [];
   return list.map((_, index) => below(place, keyword, index)).filter((part) => part !== undefined);
 }
 
 /** The parts of a keyword that is a map of schemas, by name. */
-export function mapBelow(place: Place, keyword: string): Map<string, Place> {
+export function mapBelow(place: SchemaPlace, keyword: string): Map<string, SchemaPlace> {
   const map = keywordOf(place, keyword);
-  const parts = new Map<string, Place>();
+  const parts = new Map<string, SchemaPlace>();
   for (const name of isObject(map) ? Object.keys(map) : []) {
     const part = below(place, keyword, name);
     if (part !== undefined) parts.set(name, part);
@@ -89,14 +89,14 @@ export function mapBelow(place: Place, keyword: string): Map<string, Place> {
 }
 
 /** A keyword's value; undefined where it is not there. */
-export function keywordOf(place: Place, keyword: string): unknown {
+export function keywordOf(place: SchemaPlace, keyword: string): unknown {
   const { schema, document } = place;
   if (document.draft === "07" && LATER.has(keyword)) return undefined;
   return typeof schema === "object" && Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
 }
 
 /** A keyword's value where it is a number. */
-export function numberOf(place: Place, keyword: string): number | undefined {
+export function numberOf(place: SchemaPlace, keyword: string): number | undefined {
   const value = keywordOf(place, keyword);
   return typeof value === "number" ? value : undefined;
 }
@@ -105,7 +105,7 @@ export function numberOf(place: Place, keyword: string): number | undefined {
  * All that a value at this place has to fit, as places whose own keywords count: the place, what its `$ref` names and the
  * parts of its `allOf`, and theirs. It ends: a schema that refers to itself for the same value is refused (limits.ts).
  */
-export function conjuncts(place: Place): Place[] {
+export function conjuncts(place: SchemaPlace): SchemaPlace[] {
   const target = targetOf(place);
   return [
     place,
@@ -114,11 +114,11 @@ export function conjuncts(place: Place): Place[] {
   ];
 }
 
-function targetOf(place: Place): Place | undefined {
+function targetOf(place: SchemaPlace): SchemaPlace | undefined {
   const reference = keywordOf(place, "$ref");
   if (typeof reference !== "string") return undefined;
   const { document } = place;
-  const root: Place = { document, pointer: "", schema: document.root };
+  const root: SchemaPlace = { document, pointer: "", schema: document.root };
   if (reference === "#") return root;
   if (!reference.startsWith("#/")) {
     const found = findAnchor(document.root, reference.slice(1));
@@ -131,7 +131,7 @@ function targetOf(place: Place): Place | undefined {
 }
 
 /** The types that a place allows by `type` and `nullable`; every one where it says nothing. */
-export function typesOf(place: Place): { types: readonly JsonType[]; whole: boolean } {
+export function typesOf(place: SchemaPlace): { types: readonly JsonType[]; whole: boolean } {
   const named = [keywordOf(place, "type") ?? TYPES].flat() as string[];
   const types = new Set(named.map((name) => name === "integer" ? "number" : name) as JsonType[]);
   if (keywordOf(place, "nullable") === true) types.add("null");
@@ -142,7 +142,7 @@ export function typesOf(place: Place): { types: readonly JsonType[]; whole: bool
 }
 
 /** True when two places ask the same, word for word, and neither refers to anything elsewhere. */
-export function isSame(a: Place, b: Place): boolean {
+export function isSame(a: SchemaPlace, b: SchemaPlace): boolean {
   const text = textOf(a.schema);
   return text === textOf(b.schema) && !/"\$(?:ref|dynamicRef|recursiveRef)":/.test(text);
 }

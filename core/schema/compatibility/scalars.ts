@@ -1,13 +1,13 @@
 /** Numbers and strings: bounds, multiples, lengths, patterns and formats of the reader that the writer does not keep. */
 import type { Break, Containment } from "./containment.ts";
-import { keywordOf, numberOf, type Place } from "./place.ts";
+import { keywordOf, numberOf, type SchemaPlace } from "./place.ts";
 import { boundOf, boundsAt, highest, isTighter, isWhole, lowest, type Writer } from "./writer.ts";
 
 /** What of the reader's keywords for numbers may refuse. */
 export function numberBreaks(
   { whose }: Containment,
   writer: Writer,
-  reader: Place,
+  reader: SchemaPlace,
 ): Break[] {
   const found: Break[] = [];
   for (const side of [1, -1] as const) {
@@ -49,7 +49,7 @@ function isMultiple(writer: Writer, step: number): boolean {
 export function stringBreaks(
   { whose }: Containment,
   writer: Writer,
-  reader: Place,
+  reader: SchemaPlace,
 ): Break[] {
   const found: Break[] = [];
   const least = numberOf(reader, "minLength");
@@ -80,7 +80,7 @@ export function stringBreaks(
 const NUMERIC = new Set(["int32", "int64", "float", "double"]);
 
 function formatBreaks(
-  about: { whose: string; writer: Writer; reader: Place; numeric: boolean },
+  about: { whose: string; writer: Writer; reader: SchemaPlace; numeric: boolean },
 ): Break[] {
   const { whose, writer, reader, numeric } = about;
   const format = keywordOf(reader, "format");

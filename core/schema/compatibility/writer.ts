@@ -12,13 +12,13 @@ import {
   listBelow,
   mapBelow,
   numberOf,
-  type Place,
+  type SchemaPlace,
   TYPES,
   typesOf,
 } from "./place.ts";
 
 /** Places that a value fits, all of them, each for its own keywords. */
-export type Writer = readonly Place[];
+export type Writer = readonly SchemaPlace[];
 
 /** A bound that numbers stay within. */
 export interface Bound {
@@ -27,7 +27,7 @@ export interface Bound {
 }
 
 /** A part that the document does not have, such as "a string". */
-export function assumption(schema: JsonSchema): Place {
+export function assumption(schema: JsonSchema): SchemaPlace {
   return {
     document: { root: schema, draft: "2020-12", accepts: () => true, matches: () => false },
     pointer: "",
@@ -96,7 +96,7 @@ export function boundOf(writer: Writer, side: 1 | -1): Bound | undefined {
 }
 
 /** The bounds of one place, for the lower (1) or upper (-1) side. */
-export function boundsAt(place: Place, side: 1 | -1): (Bound & { keyword: string })[] {
+export function boundsAt(place: SchemaPlace, side: 1 | -1): (Bound & { keyword: string })[] {
   const names = side === 1 ? ["minimum", "exclusiveMinimum"] : ["maximum", "exclusiveMaximum"];
   return names.flatMap((keyword, index) => {
     const value = numberOf(place, keyword);
@@ -130,7 +130,7 @@ export function listedPatterns(writer: Writer): Set<string> {
 }
 
 /** What this place alone asks of the property: its entry, its patterns, else what it says of all others. */
-export function propertyAt(place: Place, name: string): Place[] {
+export function propertyAt(place: SchemaPlace, name: string): SchemaPlace[] {
   const own = below(place, "properties", name);
   const matched = [...mapBelow(place, "patternProperties")]
     .filter(([pattern]) => place.document.matches(pattern, name)).map(([, part]) => part);
@@ -142,13 +142,13 @@ export function propertyAt(place: Place, name: string): Place[] {
 }
 
 /** What this place asks of properties that it does not name. */
-export function additionalAt(place: Place): Place | undefined {
+export function additionalAt(place: SchemaPlace): SchemaPlace | undefined {
   return below(place, "additionalProperties") ??
     (hasApplicators(place) ? undefined : below(place, "unevaluatedProperties"));
 }
 
 /** True where `unevaluated…` would have to know what other parts looked at. */
-export function hasApplicators(place: Place): boolean {
+export function hasApplicators(place: SchemaPlace): boolean {
   return ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"]
     .some((keyword) => keywordOf(place, keyword) !== undefined);
 }
@@ -179,7 +179,7 @@ export function possibleNames(writer: Writer): string[] | undefined {
 }
 
 /** What stands beside a name in `dependentRequired` (or `dependencies`): the names that come with it. */
-export function companionsAt(place: Place, name: string): string[] {
+export function companionsAt(place: SchemaPlace, name: string): string[] {
   return ["dependentRequired", "dependencies"].flatMap((keyword) => {
     const map = keywordOf(place, keyword);
     const names = isObject(map) && Object.hasOwn(map, name) ? map[name] : undefined;
@@ -190,13 +190,13 @@ export function companionsAt(place: Place, name: string): string[] {
 // Arrays.
 
 /** The parts of the first items, each with one of its own: `prefixItems`, or `items` as a list (draft-07). */
-export function prefixAt(place: Place): Place[] {
+export function prefixAt(place: SchemaPlace): SchemaPlace[] {
   const prefix = listBelow(place, "prefixItems");
   return prefix.length > 0 ? prefix : listBelow(place, "items");
 }
 
 /** The part of all further items. */
-export function restAt(place: Place): Place | undefined {
+export function restAt(place: SchemaPlace): SchemaPlace | undefined {
   return Array.isArray(keywordOf(place, "items"))
     ? below(place, "additionalItems")
     : below(place, "items");

@@ -6,7 +6,7 @@
  * taken back by {@link rollback}.
  */
 import { concat } from "../../base/bytes.ts";
-import { type Block, encodeBlock, encodeHeader, SLOT, summary } from "./block.ts";
+import { blockSummary, encodeBlock, encodeHeader, type IndexBlock, SLOT } from "./block.ts";
 import { type Disk, type DiskFile, replaceFile, writeFully } from "./disk.ts";
 import { segmentFile } from "./layout.ts";
 import { blocksOfRuns, type Run } from "./run.ts";
@@ -21,7 +21,7 @@ const LARGE = 64 * 1024;
 export interface KnownSegment {
   firstSeq: number;
   end: number;
-  last: Block | undefined;
+  last: IndexBlock | undefined;
   /** Slots in use, the header among them. */
   slots: number;
   syncedEnd: number;
@@ -37,10 +37,10 @@ export class ActiveSegment {
   #room: number;
   #slots: number;
   #end: number;
-  #last: Block | undefined;
+  #last: IndexBlock | undefined;
   #syncedEnd: number;
   #ours: boolean;
-  #pending: { blocks: Block[]; end: number; slotsWritten: boolean } | undefined;
+  #pending: { blocks: IndexBlock[]; end: number; slotsWritten: boolean } | undefined;
 
   private constructor(files: { lines: DiskFile; index: DiskFile }, known: KnownSegment) {
     this.firstSeq = known.firstSeq;
@@ -150,7 +150,7 @@ export class ActiveSegment {
   }
 
   /** What was written counts from now on. `synced`: and it is. Returns its blocks. */
-  commit({ synced }: { synced: boolean }): Block[] {
+  commit({ synced }: { synced: boolean }): IndexBlock[] {
     const pending = this.#pending;
     this.#pending = undefined;
     if (!pending) return [];
@@ -240,17 +240,17 @@ function piecesOf(runs: readonly Run[]): Uint8Array[] {
 }
 
 function headerSlot(firstSeq: number, now: number): Uint8Array {
-  return encodeHeader({ ...summary([]), firstSeq, createdAt: now, sealed: false });
+  return encodeHeader({ ...blockSummary([]), firstSeq, createdAt: now, sealed: false });
 }
 
 /** Writes the whole index of a segment anew: with room to go on, or sealed. */
 export function writeIndex(
   disk: Disk,
   folder: string,
-  index: { firstSeq: number; blocks: readonly Block[]; sealed: boolean; now: number },
+  index: { firstSeq: number; blocks: readonly IndexBlock[]; sealed: boolean; now: number },
 ): void {
   const { firstSeq, blocks, sealed, now } = index;
-  const header = encodeHeader({ ...summary(blocks), firstSeq, createdAt: now, sealed });
+  const header = encodeHeader({ ...blockSummary(blocks), firstSeq, createdAt: now, sealed });
   const slots = concat([header, ...blocks.map(encodeBlock)]);
   const room = sealed ? slots.length : Math.ceil(slots.length / ROOM) * ROOM;
   const bytes = new Uint8Array(room);

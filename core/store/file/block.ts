@@ -8,7 +8,7 @@
  * can be told from one that was damaged.
  */
 import { crc32 } from "../../base/checksum.ts";
-import { FORMAT } from "./layout.ts";
+import { FILE_STORE_FORMAT } from "./layout.ts";
 
 /** Bytes of a slot. */
 export const SLOT = 128;
@@ -16,7 +16,7 @@ export const SLOT = 128;
 export const BLOCK_BYTES = 16 * 1024;
 
 /** A run of whole lines, and what is known of them. */
-export interface Block {
+export interface IndexBlock {
   /** Where its lines begin and end in the segment. Equal: the numbers were lost. */
   start: number;
   end: number;
@@ -67,7 +67,7 @@ export type Slot =
   | { kind: "damaged" }
   | { kind: "newer"; format: number }
   | { kind: "header"; header: IndexHeader }
-  | { kind: "block"; block: Block };
+  | { kind: "block"; block: IndexBlock };
 
 const MAGIC = 0x49535645; // "EVSI"
 const HEADER = 1;
@@ -81,7 +81,7 @@ const KEYED = 8;
 export function encodeHeader(header: IndexHeader): Uint8Array {
   const { bytes, view } = slot(HEADER);
   view.setUint32(8, MAGIC, true);
-  view.setUint32(12, FORMAT, true);
+  view.setUint32(12, FILE_STORE_FORMAT, true);
   view.setFloat64(16, header.firstSeq, true);
   view.setFloat64(24, header.createdAt, true);
   view.setUint32(32, header.sealed ? 1 : 0, true);
@@ -96,7 +96,7 @@ export function encodeHeader(header: IndexHeader): Uint8Array {
 }
 
 /** A block as a slot. */
-export function encodeBlock(block: Block): Uint8Array {
+export function encodeBlock(block: IndexBlock): Uint8Array {
   const { bytes, view } = slot(BLOCK);
   bytes[5] = (block.given ? GIVEN : 0) | (block.commitEnd ? COMMIT_END : 0) |
     (block.damaged ? DAMAGED : 0) | (block.keyed ? KEYED : 0);
@@ -144,7 +144,7 @@ function decodeSlot(bytes: Uint8Array): Slot {
   const number = (at: number) => view.getFloat64(at, true);
   if (bytes[4] === HEADER && view.getUint32(8, true) === MAGIC) {
     const format = view.getUint32(12, true);
-    if (format > FORMAT) return { kind: "newer", format };
+    if (format > FILE_STORE_FORMAT) return { kind: "newer", format };
     return {
       kind: "header",
       header: {
@@ -187,7 +187,9 @@ function decodeSlot(bytes: Uint8Array): Slot {
 }
 
 /** What a sealed header says of these blocks. */
-export function summary(blocks: readonly Block[]): Omit<IndexHeader, "createdAt" | "sealed"> {
+export function blockSummary(
+  blocks: readonly IndexBlock[],
+): Omit<IndexHeader, "createdAt" | "sealed"> {
   const last = blocks.at(-1);
   const sum = {
     firstSeq: blocks[0]?.firstSeq ?? 0,

@@ -15,7 +15,7 @@
 import { CannotStoreError } from "../../base/errors.ts";
 import { crc32 } from "../../base/checksum.ts";
 import { type Disk, type DiskFile, readWhole, replaceFile, writeFully } from "./disk.ts";
-import { asStoreError } from "./faults.ts";
+import { asFileStoreError } from "./faults.ts";
 import { CHECKPOINT_FILE } from "./layout.ts";
 import { namesOf, type PackedViews, ViewTable } from "./view_table.ts";
 
@@ -100,7 +100,7 @@ export class Checkpoint {
       replaceFile(this.#disk, { folder: this.#dir, name: CHECKPOINT_FILE }, bytes);
     } catch (error) {
       // It says less, and nothing that is wrong.
-      if (asStoreError(error) instanceof CannotStoreError) return;
+      if (asFileStoreError(error) instanceof CannotStoreError) return;
       throw error;
     }
     this.#topics = new Set(namesOf(views));

@@ -2,7 +2,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Accepted } from "./accepted.ts";
-import type { Block } from "./block.ts";
+import type { IndexBlock } from "./block.ts";
 
 /** Gathers damage, and tells `onDamage` of each place once. */
 export class DamageLog {
@@ -18,7 +18,7 @@ export class DamageLog {
   }
 
   /** A block of the segment at `path` cannot be trusted. */
-  add(topic: string, path: string, block: Block): void {
+  add(topic: string, path: string, block: IndexBlock): void {
     const key = `${path}:${block.start}:${block.firstSeq}`;
     if (this.#found.has(key)) return;
     const found = damageOf(topic, path, block);
@@ -39,7 +39,7 @@ export class DamageLog {
 }
 
 /** What is wrong with a block, in words. */
-export function damageOf(topic: string, path: string, block: Block): Found {
+export function damageOf(topic: string, path: string, block: IndexBlock): Found {
   const { firstSeq, count, start, end } = block;
   if (count === 0) {
     const what = `bytes ${start} to ${end} of ${path} are no events: kept, and not handed out`;

@@ -9,7 +9,7 @@ const NO_FILES = ["EMFILE", "ENFILE"];
  * A `CannotStoreError` where it may work later: nothing of the append was stored. Anything else as it is: after it the
  * store is not trusted any more.
  */
-export function asStoreError(error: unknown): unknown {
+export function asFileStoreError(error: unknown): unknown {
   const code = (error as { code?: unknown } | undefined)?.code;
   if (NO_SPACE.includes(code as string)) {
     return new CannotStoreError(
@@ -33,7 +33,7 @@ export function asStoreError(error: unknown): unknown {
 
 /** The same where a store is opened: it is made first, and what a crash left is mended. */
 export function asOpenError(error: unknown, dir: string): unknown {
-  const known = asStoreError(error);
+  const known = asFileStoreError(error);
   if (!(known instanceof CannotStoreError)) return error;
   const [what, hint] = known.code === "store/disk-full"
     ? ["the disk is full", "make room, then open it again"]

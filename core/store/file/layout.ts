@@ -18,7 +18,7 @@
 import { assertTopicName } from "../../event/topic_options.ts";
 
 /** The format that this version writes. */
-export const FORMAT = 1;
+export const FILE_STORE_FORMAT = 1;
 /** Files of a store's folder that are no topics. */
 export const FORMAT_FILE = "format";
 export const CHECKPOINT_FILE = "checkpoint";

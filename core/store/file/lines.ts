@@ -2,7 +2,7 @@
 import { fromWireLine, type StoredEvent } from "../../event/event.ts";
 import { sizeOf } from "../append.ts";
 import { timeOfId } from "../../event/id.ts";
-import type { Block } from "./block.ts";
+import type { IndexBlock } from "./block.ts";
 import { crc32 } from "../../base/checksum.ts";
 
 const LF = 0x0a;
@@ -50,7 +50,7 @@ export function headLength(line: Uint8Array): number | undefined {
 }
 
 /** The event of a stored line, checked by a checksum before: it is a wire line. */
-export function eventOf(line: Uint8Array): StoredEvent {
+export function eventOfSlot(line: Uint8Array): StoredEvent {
   const head = headLength(line);
   if (head === undefined) throw new TypeError("not a wire line");
   const event = fromWireLine(line, head);
@@ -129,11 +129,11 @@ export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | und
 }
 
 /** A block over `bytes`, which are these events' lines, as it is rebuilt where its own record is lost. */
-export function blockOf(
+export function indexBlockOf(
   bytes: Uint8Array,
   events: readonly StoredEvent[],
   at: { start: number; firstSeq: number; syncedEnd: number; storedAt: number },
-): Block {
+): IndexBlock {
   let size = 0;
   let maxTimestamp = -Infinity;
   let [minIdTime, maxIdTime] = [Infinity, -Infinity];

@@ -12,7 +12,7 @@ import {
   column,
   decodeTable,
   encodeTable,
-  type Entry,
+  type LookupEntry,
   type LookupTable,
   makeTable,
   search,
@@ -169,7 +169,7 @@ export class TopicLookup {
   #hash(ids: Map<string, { seq: number; at: number }>): void {
     const open = this.#context.view().segments.at(-1);
     if (ids.size < MOST_TEXTS || !open) return;
-    const entries = Array.from(ids, ([id, { seq }]): Entry => [id, seq]);
+    const entries = Array.from(ids, ([id, { seq }]): LookupEntry => [id, seq]);
     this.#hashed.push(column(open.firstSeq, entries));
     ids.clear();
   }
@@ -199,7 +199,7 @@ export class TopicLookup {
   }
 
   #tableOf(segment: SegmentInfo): LookupTable {
-    const ids: Entry[] = [];
+    const ids: LookupEntry[] = [];
     for (const { event } of this.#events(segment, "given")) ids.push([event.id, event.seq]);
     const keys = new Map<string, number>();
     for (const { event } of this.#events(segment, "keyed")) {

@@ -6,7 +6,7 @@ import { concat } from "../../base/bytes.ts";
 import { crc32 } from "../../base/checksum.ts";
 
 /** A text and the seq it stands for. */
-export type Entry = readonly [text: string, seq: number];
+export type LookupEntry = readonly [text: string, seq: number];
 
 const MAGIC = 0x4c535645; // "EVSL"
 const FORMAT = 1;
@@ -26,15 +26,15 @@ export interface LookupTable {
 /** The table of these ids and keys of a segment. */
 export function makeTable(
   segment: { firstSeq: number; storedAt: number },
-  ids: readonly Entry[],
-  keys: readonly Entry[],
+  ids: readonly LookupEntry[],
+  keys: readonly LookupEntry[],
 ): LookupTable {
   const { firstSeq, storedAt } = segment;
   return { ids: column(firstSeq, ids), keys: column(firstSeq, keys), storedAt };
 }
 
 /** The hashes of some texts in order, to {@link search}; fewer than 2^21. */
-export function column(firstSeq: number, entries: readonly Entry[]): Uint32Array {
+export function column(firstSeq: number, entries: readonly LookupEntry[]): Uint32Array {
   const hashes = entries.map(([text]) => hash(text));
   // Sorted as numbers: the high half of the hash, then the place.
   const order = Float64Array.from(hashes, ([high], i) => high * SPREAD + i).sort();

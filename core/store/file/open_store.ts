@@ -4,8 +4,8 @@ import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import {
   ACCEPTED_FILE,
   CHECKPOINT_FILE,
+  FILE_STORE_FORMAT,
   folderTopic,
-  FORMAT,
   FORMAT_FILE,
   UNFINISHED,
 } from "./layout.ts";
@@ -100,7 +100,7 @@ function openLocked(
 }
 
 function formatText(): string {
-  return `env-event-stream file store, format ${FORMAT}\n` +
+  return `env-event-stream file store, format ${FILE_STORE_FORMAT}\n` +
     "Events lie in NAME/*.ndjson, one a line: jq -c .payload NAME/*.ndjson\n";
 }
 
@@ -109,14 +109,14 @@ export function readFormat(disk: Disk, dir: string): boolean {
   const bytes = readWhole(disk, `${dir}/${FORMAT_FILE}`);
   if (!bytes) return false;
   const format = Number(MARK.exec(decoder.decode(bytes))?.[1]);
-  if (format <= FORMAT) return true;
+  if (format <= FILE_STORE_FORMAT) return true;
   if (Number.isNaN(format)) refuseForeign(dir);
   throw new DataDirError(
     "datadir/newer-format",
-    `${dir} has format ${format}, and this version reads up to ${FORMAT}; it was left untouched`,
+    `${dir} has format ${format}, and this version reads up to ${FILE_STORE_FORMAT}; it was left untouched`,
     {
       hint: "use the newer version of evs that wrote it",
-      details: { format, supported: FORMAT },
+      details: { format, supported: FILE_STORE_FORMAT },
     },
   );
 }

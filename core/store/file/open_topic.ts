@@ -1,6 +1,6 @@
 /** Finds out what a topic's folder holds, and puts in order what a crash left. */
 import { DataDirError } from "../../base/errors.ts";
-import { decodeSlots, type IndexHeader, SLOT, type Slot, summary } from "./block.ts";
+import { blockSummary, decodeSlots, type IndexHeader, SLOT, type Slot } from "./block.ts";
 import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
 import { type Disk, readFully, readWhole, removeIfThere, writeFully } from "./disk.ts";
 import { HEAD_FILE, parseSegmentFile, segmentFile, UNFINISHED } from "./layout.ts";
@@ -57,7 +57,7 @@ export function openTopic(
     if (!lines.has(firstSeq)) makeEmpty(disk, folder, firstSeq);
     const recovered = mend(disk, place, { firstSeq, sealed: !last, now });
     notes.push(...recovered.notes.map((note) => `${segmentFile(firstSeq, "ndjson")}: ${note}`));
-    segments.push(infoOf(firstSeq, summary(recovered.blocks), !last));
+    segments.push(infoOf(firstSeq, blockSummary(recovered.blocks), !last));
     if (last) open = recovered.known;
   }
   const lastSeq = Math.max(floor, head.lastSeq, segments.at(-1)?.lastSeq ?? 0);

@@ -8,9 +8,9 @@ import { timeOfId } from "../../event/id.ts";
 import { selects, sizeOf } from "../append.ts";
 import { concat } from "../../base/bytes.ts";
 import { type EventQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "../store.ts";
-import type { Block } from "./block.ts";
+import type { IndexBlock } from "./block.ts";
 import type { DamageLog } from "./damage_log.ts";
-import { eachLine, eventOf, idMatcher, offsetOfLine, typeMatcher } from "./lines.ts";
+import { eachLine, eventOfSlot, idMatcher, offsetOfLine, typeMatcher } from "./lines.ts";
 import { vouchesFor } from "./recovery.ts";
 import type { SegmentCache } from "./segment_cache.ts";
 import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
@@ -31,7 +31,7 @@ export class FileReader {
   readonly #cache: SegmentCache;
   readonly #viewOf: (name: string) => TopicView | undefined;
   readonly #damage: DamageLog;
-  #last: { segment: SegmentInfo; block: Block; bytes: Uint8Array } | undefined;
+  #last: { segment: SegmentInfo; block: IndexBlock; bytes: Uint8Array } | undefined;
 
   constructor(
     cache: SegmentCache,
@@ -78,7 +78,7 @@ export class FileReader {
     for (const { bytes } of pieces) {
       eachLine(bytes, (start, end) => {
         if (matches && !matches(bytes, start)) return;
-        events.push(eventOf(bytes.subarray(start, end)));
+        events.push(eventOfSlot(bytes.subarray(start, end)));
       });
     }
     return { events, next };
@@ -101,7 +101,7 @@ export class FileReader {
           if (isIt(line)) found = line;
           return !found;
         });
-        const event = found && eventOf(found);
+        const event = found && eventOfSlot(found);
         if (event && event.seq >= view.firstSeq) return event;
       }
     }
@@ -184,25 +184,25 @@ export class FileReader {
   }
 
   /** The events of a block of a topic, oldest first; none when it is damaged. */
-  blockEvents(topic: string, segment: SegmentInfo, block: Block): StoredEvent[] {
+  blockEvents(topic: string, segment: SegmentInfo, block: IndexBlock): StoredEvent[] {
     return this.#events(topic, segment, block);
   }
 
   /** The segment's blocks. */
-  blocks(topic: string, segment: SegmentInfo): readonly Block[] {
+  blocks(topic: string, segment: SegmentInfo): readonly IndexBlock[] {
     return this.#cache.blocks(topic, segment);
   }
 
-  #events(topic: string, segment: SegmentInfo, block: Block): StoredEvent[] {
+  #events(topic: string, segment: SegmentInfo, block: IndexBlock): StoredEvent[] {
     const bytes = this.#verified(topic, segment, block);
     const events: StoredEvent[] = [];
     if (bytes) {
-      eachLine(bytes, (start, end) => void events.push(eventOf(bytes.subarray(start, end))));
+      eachLine(bytes, (start, end) => void events.push(eventOfSlot(bytes.subarray(start, end))));
     }
     return events;
   }
 
-  #verified(topic: string, segment: SegmentInfo, block: Block): Uint8Array | undefined {
+  #verified(topic: string, segment: SegmentInfo, block: IndexBlock): Uint8Array | undefined {
     const last = this.#last;
     if (last?.segment.firstSeq === segment.firstSeq && last.block === block) return last.bytes;
     const bytes = this.#cache.read(topic, segment.firstSeq, [block.start, block.end]);
@@ -214,7 +214,7 @@ export class FileReader {
   #check(
     topic: string,
     segment: SegmentInfo,
-    { block, bytes }: { block: Block; bytes: Uint8Array },
+    { block, bytes }: { block: IndexBlock; bytes: Uint8Array },
   ): boolean {
     if (vouchesFor(block, bytes)) return true;
     this.#damage.add(topic, this.#cache.path(topic, segment.firstSeq), block);
@@ -256,7 +256,7 @@ export class FileReader {
     topic: string,
     segment: SegmentInfo,
     { from, to, maxBytes }: { from: number; to: number; maxBytes: number },
-  ): Block[] {
+  ): IndexBlock[] {
     const blocks = this.#cache.blocks(topic, segment);
     const begin = Math.max(0, indexOfSeq(blocks, from));
     const first = blocks[begin];
@@ -272,16 +272,16 @@ export class FileReader {
   #cut(
     topic: string,
     segment: SegmentInfo,
-    { run, from, to }: { run: Block[]; from: number; to: number },
+    { run, from, to }: { run: IndexBlock[]; from: number; to: number },
   ): Piece[] {
     const one = run.length === 1 ? this.#verified(topic, segment, run[0]!) : undefined;
     if (run.length === 1 && !one) return [];
     const start = run[0]!.start;
     const all = one ??
       this.#cache.read(topic, segment.firstSeq, [start, run[run.length - 1]!.end]);
-    const bytesOf = (block: Block) => all.subarray(block.start - start, block.end - start);
+    const bytesOf = (block: IndexBlock) => all.subarray(block.start - start, block.end - start);
     const pieces: Piece[] = [];
-    let whole: Block[] = [];
+    let whole: IndexBlock[] = [];
     const flush = () => {
       const [first, last] = [whole[0], whole.at(-1)];
       whole = [];
@@ -303,13 +303,13 @@ export class FileReader {
 }
 
 /** Where seq `from` begins in a block that reaches up to it: only the block at a page's border is searched for lines. */
-function beginIn(block: Block, bytes: Uint8Array, from: number): { seq: number; at: number } {
+function beginIn(block: IndexBlock, bytes: Uint8Array, from: number): { seq: number; at: number } {
   if (from <= block.firstSeq) return { seq: block.firstSeq, at: 0 };
   return { seq: from, at: offsetOfLine(bytes, from - block.firstSeq) };
 }
 
 /** Where seq `to` ends in a block that begins before it. */
-function endIn(block: Block, bytes: Uint8Array, to: number): { seq: number; at: number } {
+function endIn(block: IndexBlock, bytes: Uint8Array, to: number): { seq: number; at: number } {
   const lastSeq = block.firstSeq + block.count - 1;
   if (to >= lastSeq) return { seq: lastSeq, at: bytes.length };
   return { seq: to, at: offsetOfLine(bytes, to - block.firstSeq + 1) };

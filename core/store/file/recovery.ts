@@ -11,8 +11,8 @@
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { crc32 } from "../../base/checksum.ts";
-import { type Block, BLOCK_BYTES, type Slot } from "./block.ts";
-import { blockOf, eachLine, suspectEvent } from "./lines.ts";
+import { BLOCK_BYTES, type IndexBlock, type Slot } from "./block.ts";
+import { eachLine, indexBlockOf, suspectEvent } from "./lines.ts";
 import { isUnfinishedAppend } from "./surplus.ts";
 
 /** A segment as it was found. */
@@ -31,7 +31,7 @@ export interface FoundSegment {
 
 /** What it holds. */
 export interface RecoveredSegment {
-  blocks: Block[];
+  blocks: IndexBlock[];
   /** Bytes to keep; what is beyond is cut off. One more than there are: what stays lacks its line feed. */
   end: number;
   /** The slots on the disk no longer say what `blocks` says. */
@@ -42,7 +42,7 @@ export interface RecoveredSegment {
 
 /** A block, and what its slot replaced. */
 interface Link {
-  block: Block;
+  block: IndexBlock;
   prior?: Link;
 }
 
@@ -50,13 +50,13 @@ const SECTOR = 512;
 const LF = 0x0a;
 
 /** True when the bytes are those that the block was written with. */
-export function vouchesFor(block: Block, bytes: Uint8Array): boolean {
+export function vouchesFor(block: IndexBlock, bytes: Uint8Array): boolean {
   return !block.damaged && bytes.length === block.end - block.start && crc32(bytes) === block.crc;
 }
 
 /** The blocks that the slots of a sealed or sound index tell, up to `limit` bytes of the segment. */
-export function blocksOf(slots: readonly Slot[], limit = Infinity): Block[] {
-  const blocks: Block[] = [];
+export function blocksOf(slots: readonly Slot[], limit = Infinity): IndexBlock[] {
+  const blocks: IndexBlock[] = [];
   for (const slot of slots) {
     if (slot.kind !== "block" || slot.block.end > limit) continue;
     const last = blocks.at(-1);
@@ -66,7 +66,7 @@ export function blocksOf(slots: readonly Slot[], limit = Infinity): Block[] {
   return blocks;
 }
 
-function replaces(block: Block, last: Block): boolean {
+function replaces(block: IndexBlock, last: IndexBlock): boolean {
   return block.start === last.start && block.firstSeq === last.firstSeq && block.end >= last.end;
 }
 
@@ -172,7 +172,7 @@ class Recovery {
     if (lastIsDamaged && this.#end() < length) this.#salvage(this.#end(), length);
   }
 
-  #add(block: Block): void {
+  #add(block: IndexBlock): void {
     const last = this.#chain.at(-1);
     if (last && replaces(block, last.block)) {
       this.#chain[this.#chain.length - 1] = { block, prior: last };
@@ -265,15 +265,15 @@ class Recovery {
     this.#chain.push({ block: { ...gap, end: start + kept } });
   }
 
-  #vouched(block: Block): boolean {
+  #vouched(block: IndexBlock): boolean {
     return block.end <= this.#segment.length &&
       vouchesFor(block, this.#segment.read(block.start, block.end));
   }
 
-  #gap(firstSeq: number, count: number): Block {
+  #gap(firstSeq: number, count: number): IndexBlock {
     const end = this.#end();
     return {
-      ...blockOf(new Uint8Array(0), [], {
+      ...indexBlockOf(new Uint8Array(0), [], {
         start: end,
         firstSeq,
         syncedEnd: end,
@@ -297,7 +297,7 @@ class Recovery {
       if (!run) return;
       const lines = bytes.subarray(run.from, run.to);
       const at = { start: start + run.from, firstSeq: run.events[0]!.seq, syncedEnd: 0, storedAt };
-      this.#chain.push({ block: blockOf(lines, run.events, at) });
+      this.#chain.push({ block: indexBlockOf(lines, run.events, at) });
       run = undefined;
     };
     const damaged = (to: number, seq: number) => {

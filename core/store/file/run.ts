@@ -5,7 +5,7 @@ import { metadataBytes, sizeOf } from "../append.ts";
 import { crc32 } from "../../base/checksum.ts";
 import type { PackedRequest } from "../pack.ts";
 import { type LineRoom, packedLines } from "../packed_lines.ts";
-import { type Block, BLOCK_BYTES } from "./block.ts";
+import { BLOCK_BYTES, type IndexBlock } from "./block.ts";
 
 /** Lines end to end, and what the index needs of each. */
 export interface Run {
@@ -20,8 +20,8 @@ export interface Run {
   sum(from: number, to: number): RunSum;
 }
 
-/** What some lines add to their block: see {@link Block}. */
-export type RunSum = Pick<Block, "size" | "maxTimestamp" | "minIdTime" | "maxIdTime">;
+/** What some lines add to their block: see {@link IndexBlock}. */
+export type RunSum = Pick<IndexBlock, "size" | "maxTimestamp" | "minIdTime" | "maxIdTime">;
 
 const LF = 0x0a;
 const CLOSING_BRACE = 0x7d;
@@ -158,7 +158,7 @@ function runOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Ru
 /** Where an append begins. */
 export interface AppendPlace {
   /** The last block of the segment. */
-  last: Block | undefined;
+  last: IndexBlock | undefined;
   /** The segment's length. */
   end: number;
   syncedEnd: number;
@@ -167,8 +167,8 @@ export interface AppendPlace {
 }
 
 /** The blocks that an append makes; the first may be the last of the segment, extended. */
-export function blocksOfRuns(runs: readonly Run[], place: AppendPlace): Block[] {
-  const blocks: Block[] = [];
+export function blocksOfRuns(runs: readonly Run[], place: AppendPlace): IndexBlock[] {
+  const blocks: IndexBlock[] = [];
   let end = place.end;
   for (const run of runs) {
     const before = blocks.at(-1) ?? place.last;
@@ -183,15 +183,15 @@ export function blocksOfRuns(runs: readonly Run[], place: AppendPlace): Block[] 
   return blocks;
 }
 
-function mayExtend(block: Block, run: Run, { now }: AppendPlace): boolean {
+function mayExtend(block: IndexBlock, run: Run, { now }: AppendPlace): boolean {
   return !block.damaged && block.given === run.given && block.end - block.start < BLOCK_BYTES &&
     Math.abs(now - block.storedAt) < SAME_MOMENT;
 }
 
-function divide(run: Run, place: AppendPlace): Block[] {
+function divide(run: Run, place: AppendPlace): IndexBlock[] {
   const { ends, bytes, given, keyed } = run;
   const { now: storedAt, syncedEnd } = place;
-  const blocks: Block[] = [];
+  const blocks: IndexBlock[] = [];
   let block = place.last && { ...place.last };
   /** The line that the block begins or goes on with, and where it begins in the run. */
   let [first, from] = [0, 0];
@@ -219,7 +219,7 @@ function divide(run: Run, place: AppendPlace): Block[] {
   return blocks;
 }
 
-function empty(start: number, firstSeq: number, given: boolean): Block {
+function empty(start: number, firstSeq: number, given: boolean): IndexBlock {
   return {
     start,
     end: start,

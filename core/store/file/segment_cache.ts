@@ -1,5 +1,5 @@
 /** The blocks and the open files of segments that are being read: as many as were used last. */
-import { type Block, decodeSlots } from "./block.ts";
+import { decodeSlots, type IndexBlock } from "./block.ts";
 import { type Disk, type DiskFile, readFully, readWhole } from "./disk.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import { blocksOf, recover } from "./recovery.ts";
@@ -13,7 +13,7 @@ const MOST_FILES = 64;
 export class SegmentCache {
   readonly #disk: Disk;
   readonly #dir: string;
-  readonly #blocks = new Map<string, Block[]>();
+  readonly #blocks = new Map<string, IndexBlock[]>();
   #count = 0;
   readonly #files = new Map<string, DiskFile>();
 
@@ -28,7 +28,7 @@ export class SegmentCache {
   }
 
   /** The segment's blocks, as far as the segment is known to go. */
-  blocks(topic: string, segment: SegmentInfo): Block[] {
+  blocks(topic: string, segment: SegmentInfo): IndexBlock[] {
     const path = this.path(topic, segment.firstSeq);
     const held = this.#blocks.get(path);
     if (held) return touch(this.#blocks, path, held);
@@ -44,7 +44,7 @@ export class SegmentCache {
   }
 
   /** Blocks that have become durable at the end of a segment. */
-  learn(topic: string, firstSeq: number, blocks: readonly Block[]): void {
+  learn(topic: string, firstSeq: number, blocks: readonly IndexBlock[]): void {
     const held = this.#blocks.get(this.path(topic, firstSeq));
     if (!held) return;
     for (const block of blocks) {
@@ -99,7 +99,7 @@ export class SegmentCache {
     return file;
   }
 
-  #load(topic: string, segment: SegmentInfo): Block[] {
+  #load(topic: string, segment: SegmentInfo): IndexBlock[] {
     const index = readWhole(this.#disk, this.path(topic, segment.firstSeq, "index"));
     const slots = decodeSlots(index ?? new Uint8Array(0));
     const blocks = blocksOf(slots, segment.end);
@@ -117,7 +117,7 @@ export class SegmentCache {
   }
 }
 
-function isWhole(blocks: readonly Block[], segment: SegmentInfo): boolean {
+function isWhole(blocks: readonly IndexBlock[], segment: SegmentInfo): boolean {
   let end = 0;
   let next = segment.firstSeq;
   for (const block of blocks) {

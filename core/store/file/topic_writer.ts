@@ -9,7 +9,7 @@ import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pa
 import type { LineRooms } from "../packed_lines.ts";
 import type { AppendOutcome } from "../store.ts";
 import { ActiveSegment, type KnownSegment, writeIndex } from "./active_segment.ts";
-import { type Block, SLOT } from "./block.ts";
+import { type IndexBlock, SLOT } from "./block.ts";
 import type { Disk } from "./disk.ts";
 import { topicFolder } from "./layout.ts";
 import { TopicLookup } from "./lookup.ts";
@@ -367,7 +367,7 @@ function emptySegment(firstSeq: number): SegmentInfo {
 
 function grow(
   segment: SegmentInfo,
-  blocks: readonly Block[],
+  blocks: readonly IndexBlock[],
   lastSeq: number,
 ): SegmentInfo {
   const grown = { ...segment, lastSeq };

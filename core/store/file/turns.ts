@@ -6,7 +6,7 @@
  * everything synced. Such syncs follow each other, so that what is acknowledged has nothing before it that is not synced.
  */
 import { ClosedError, EvsError, InternalError } from "../../base/errors.ts";
-import { asStoreError } from "./faults.ts";
+import { asFileStoreError } from "./faults.ts";
 
 /** See the head of this file. */
 export class Turns {
@@ -91,7 +91,7 @@ export class Turns {
 
   /** What is told of an error: one that may pass, or {@link fail}. */
   fault(error: unknown): unknown {
-    const known = asStoreError(error);
+    const known = asFileStoreError(error);
     if (known instanceof EvsError && this.#failed === undefined) return known;
     return this.fail(this.#failed ?? error);
   }

@@ -1,5 +1,5 @@
 /** What is known of each topic without reading its events. Plain data: it crosses from the writer's thread to the reader's. */
-import type { Block } from "./block.ts";
+import type { IndexBlock } from "./block.ts";
 
 /** One segment. */
 export interface SegmentInfo {
@@ -30,7 +30,7 @@ export interface TopicView {
 /** A topic as it has become, and the blocks of its last segment that are new. */
 export interface TopicChange {
   view: TopicView;
-  blocks: Block[];
+  blocks: IndexBlock[];
 }
 
 /** The index of the last item that begins at or before `seq`; -1 when all begin behind it. */

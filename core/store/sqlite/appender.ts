@@ -13,10 +13,10 @@ import { carryCrc } from "./row_checksum.ts";
 import {
   addPackedToBlock,
   addToBlock,
-  type Block,
   emptyBlock,
   readBlock,
   rebuildBlock,
+  type SeqBlock,
   writeBlock,
 } from "./blocks.ts";
 import { BLOCK, blockOf, MAX_TOPICS, position } from "./position.ts";
@@ -29,7 +29,7 @@ import type { AppendOutcome } from "../store.ts";
 interface Touched {
   topic: TopicRow;
   /** The block that the next event goes to. */
-  block: Block;
+  block: SeqBlock;
 }
 
 /** What the appender works with. */
@@ -50,7 +50,7 @@ export class SqliteAppender {
   readonly #rows: RowWriter;
   readonly #room = new LineRoom();
   /** The last block of each topic that was written to, by topic id. */
-  readonly #blocks = new Map<number, Block>();
+  readonly #blocks = new Map<number, SeqBlock>();
   readonly #touched = new Map<string, Touched>();
 
   constructor(context: AppenderContext) {
@@ -193,7 +193,7 @@ export class SqliteAppender {
   }
 
   /** The block that the topic's next event goes to: a copy. */
-  #nextBlock(topic: TopicRow): Block {
+  #nextBlock(topic: TopicRow): SeqBlock {
     const block = blockOf(topic.lastSeq + 1);
     const known = this.#blocks.get(topic.id);
     if (known?.block === block) return { ...known };

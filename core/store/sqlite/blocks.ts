@@ -11,7 +11,7 @@ import { BLOCK, blockOf, position } from "./position.ts";
 import type { Prepare } from "./statements.ts";
 
 /** One row of `blocks`, without its sum. */
-export interface Block {
+export interface SeqBlock {
   topic: number;
   block: number;
   first: number;
@@ -38,7 +38,7 @@ interface BlockRow {
 }
 
 /** A block that holds nothing yet and begins at `first`. */
-export function emptyBlock(topic: number, first: number): Block {
+export function emptyBlock(topic: number, first: number): SeqBlock {
   return {
     topic,
     block: blockOf(first),
@@ -53,7 +53,7 @@ export function emptyBlock(topic: number, first: number): Block {
 }
 
 /** Counts an event that is the next of the block. Its line is not in `crc` yet. */
-export function addToBlock(block: Block, event: NewEvent, size: number): void {
+export function addToBlock(block: SeqBlock, event: NewEvent, size: number): void {
   block.last++;
   block.bytes += size;
   if (event.timestamp > block.maxTimestamp || block.last === block.first) {
@@ -66,7 +66,7 @@ export function addToBlock(block: Block, event: NewEvent, size: number): void {
 
 /** Counts a part of a packed request whose ids are all ours; returns the bytes that it counts for. */
 export function addPackedToBlock(
-  block: Block,
+  block: SeqBlock,
   request: PackedRequest,
   { from, to, lines }: { from: number; to: number; lines: PackedLines },
 ): number {
@@ -90,7 +90,7 @@ export function addPackedToBlock(
   return size;
 }
 
-function sumOf(block: Block): number {
+function sumOf(block: SeqBlock): number {
   return valuesSum(
     block.topic,
     block.block,
@@ -105,7 +105,7 @@ function sumOf(block: Block): number {
 }
 
 /** Writes the row of a block. */
-export function writeBlock(block: Block, prepare: Prepare): void {
+export function writeBlock(block: SeqBlock, prepare: Prepare): void {
   prepare("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
     block.topic,
     block.block,
@@ -121,8 +121,8 @@ export function writeBlock(block: Block, prepare: Prepare): void {
 }
 
 /** The block of a row; undefined when the row is not as it was written. */
-function checked(row: BlockRow): Block | undefined {
-  const block: Block = {
+function checked(row: BlockRow): SeqBlock | undefined {
+  const block: SeqBlock = {
     topic: row.topic,
     block: row.block,
     first: row.first,
@@ -137,7 +137,7 @@ function checked(row: BlockRow): Block | undefined {
 }
 
 /** The block of the values of a row, as they lie on a page; undefined when they are not one, as it was written. */
-export function blockOfRecord(values: readonly unknown[]): Block | undefined {
+export function blockOfRecord(values: readonly unknown[]): SeqBlock | undefined {
   if (values.length !== 10) return undefined;
   const [topic, block, first, last, bytes, max_timestamp, min_id, max_id, crc, sum] = values;
   const row = { topic, block, first, last, bytes, max_timestamp, min_id, max_id, crc, sum };
@@ -148,15 +148,15 @@ export function blockOfRecord(values: readonly unknown[]): Block | undefined {
 export function readBlock(
   place: { topic: number; block: number },
   prepare: Prepare,
-): Block | undefined {
+): SeqBlock | undefined {
   const row = prepare("SELECT * FROM blocks WHERE topic = ? AND block = ?")
     .get(place.topic, place.block) as unknown as BlockRow | undefined;
   return row && checked(row);
 }
 
 /** All rows that are as they were written, by topic, in order. What is not is left out. */
-export function readBlocks(prepare: Prepare): Map<number, Block[]> {
-  const topics = new Map<number, Block[]>();
+export function readBlocks(prepare: Prepare): Map<number, SeqBlock[]> {
+  const topics = new Map<number, SeqBlock[]>();
   const rows = prepare("SELECT * FROM blocks ORDER BY topic, block").iterate();
   for (const row of rows as unknown as Iterable<BlockRow>) {
     const block = checked(row);
@@ -185,13 +185,13 @@ interface LogRow {
 export function rebuildBlock(
   prepare: Prepare,
   { topic, block: number }: { topic: number; block: number },
-): Block | undefined {
+): SeqBlock | undefined {
   const base = position(topic, 0);
   const given = prepare("SELECT seq FROM given_ids WHERE topic = ? AND id = ?");
   const rows = prepare(
     "SELECT pos, type, head, sum, line FROM log WHERE pos BETWEEN ? AND ? ORDER BY pos",
   ).iterate(base + number * BLOCK + 1, base + (number + 1) * BLOCK) as unknown as Iterable<LogRow>;
-  let block: Block | undefined;
+  let block: SeqBlock | undefined;
   for (const row of rows) {
     const seq = row.pos - base;
     block ??= emptyBlock(topic, seq);

@@ -12,15 +12,15 @@ import { DatabaseSync } from "node:sqlite";
 import type { Durability } from "../../event/durability.ts";
 import { DataDirError } from "../../base/errors.ts";
 import { isMalformed } from "./checked_rows.ts";
-import { mendWal } from "./salvage/repair_wal.ts";
-import { APPLICATION_ID, FORMAT, migrate, pragma } from "./migrations.ts";
+import { repairWal } from "./salvage/repair_wal.ts";
+import { APPLICATION_ID, EVENTS_FORMAT, migrateEvents, pragma } from "./migrations.ts";
 
 /** Opens the database, makes or migrates its tables, and sets how it syncs. */
 export function openEventDatabase(
   path: string,
   options: { readOnly?: boolean; durability?: Durability } = {},
 ): DatabaseSync {
-  if (!options.readOnly) mendWal(path);
+  if (!options.readOnly) repairWal(path);
   const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
@@ -31,7 +31,7 @@ export function openEventDatabase(
     database.exec(
       "PRAGMA wal_autocheckpoint = 2000; PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -4096",
     );
-    migrate(database);
+    migrateEvents(database);
     return database;
   } catch (error) {
     database.close();
@@ -59,13 +59,13 @@ function asDataDirError(error: unknown, path: string): unknown {
 function refuseForeign(database: DatabaseSync, path: string): void {
   const format = pragma(database, "user_version");
   const application = pragma(database, "application_id");
-  if (format > FORMAT) {
+  if (format > EVENTS_FORMAT) {
     throw new DataDirError(
       "datadir/newer-format",
-      `${path} has format ${format}, and this version reads up to ${FORMAT}; it was left untouched`,
+      `${path} has format ${format}, and this version reads up to ${EVENTS_FORMAT}; it was left untouched`,
       {
         hint: "use the newer version of evs that wrote it",
-        details: { format, supported: FORMAT },
+        details: { format, supported: EVENTS_FORMAT },
       },
     );
   }

@@ -114,11 +114,11 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
-export const FORMAT = MIGRATIONS.length;
+export const EVENTS_FORMAT = MIGRATIONS.length;
 
 /** Brings the tables to this version's format, a transaction a step. */
-export function migrate(database: DatabaseSync): void {
-  for (let next = pragma(database, "user_version"); next < FORMAT; next++) {
+export function migrateEvents(database: DatabaseSync): void {
+  for (let next = pragma(database, "user_version"); next < EVENTS_FORMAT; next++) {
     database.exec("BEGIN IMMEDIATE");
     MIGRATIONS[next]!(database);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);

@@ -7,7 +7,7 @@ import { fromWireLine, type StoredEvent } from "../../event/event.ts";
 import { selects, sizeOf } from "../append.ts";
 import type { Found } from "../damage.ts";
 import { carryCrc } from "./row_checksum.ts";
-import { type Block, readBlock } from "./blocks.ts";
+import { readBlock, type SeqBlock } from "./blocks.ts";
 import { BLOCK, blockOf, position } from "./position.ts";
 import { CheckedRows, isDamage, type LogRow } from "./checked_rows.ts";
 import type { TopicRow } from "./topics.ts";
@@ -103,7 +103,7 @@ export class SqliteReader {
   }
 
   /** The lines of a block, checked at once; undefined when they must be looked at one by one. */
-  #wholeBlock(topic: TopicRow, { first, last, crc }: Block): Uint8Array | undefined {
+  #wholeBlock(topic: TopicRow, { first, last, crc }: SeqBlock): Uint8Array | undefined {
     const base = position(topic.id, 0);
     try {
       // One value from SQLite: two thirds faster than a row each.

@@ -8,7 +8,7 @@ const SQLITE_FULL = 13;
 const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
 
 /** The error as one of ours; one that is not of SQLite is returned as it is. */
-export function asStoreError(error: unknown): unknown {
+export function asSqliteStoreError(error: unknown): unknown {
   const code = (error as { errcode?: number }).errcode;
   if (code === undefined) return error;
   const message = (error as Error).message;

@@ -17,7 +17,7 @@ import { isMarked, markForSalvage, salvage } from "./salvage_database.ts";
 import { SqliteAppender } from "./appender.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
 import { DamageRegister } from "./damage_register.ts";
-import { asStoreError } from "./sqlite_error.ts";
+import { asSqliteStoreError } from "./sqlite_error.ts";
 import { blockOf, position } from "./position.ts";
 import { SqliteReader } from "./reader.ts";
 import type { Durability } from "../../event/durability.ts";
@@ -292,7 +292,7 @@ export class SqliteEventStore implements JournalStore {
       this.#rollback();
       // A page that only writes need (of an index): the next one who opens the file makes it anew.
       if (isMalformed(error)) markForSalvage(this.#path);
-      throw asStoreError(error);
+      throw asSqliteStoreError(error);
     }
   }
 
@@ -320,7 +320,7 @@ function openOrSalvage(
   } catch (error) {
     const damaged = isMalformed(error) ||
       error instanceof DataDirError && error.code === "datadir/damaged";
-    if (!damaged || !salvage(path, options)) throw asStoreError(error);
+    if (!damaged || !salvage(path, options)) throw asSqliteStoreError(error);
     return openAndLoad(path, options);
   }
 }

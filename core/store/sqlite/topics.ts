@@ -5,7 +5,7 @@
 import { fromWireLine } from "../../event/event.ts";
 import { addRange, type Found, type SeqRanges } from "../damage.ts";
 import { holdsLine, valuesSum } from "./row_checksum.ts";
-import { type Block, readBlocks, rebuildBlock, writeBlock } from "./blocks.ts";
+import { readBlocks, rebuildBlock, type SeqBlock, writeBlock } from "./blocks.ts";
 import { BLOCK, blockOf, position, SEQ_SPAN } from "./position.ts";
 import type { Prepare } from "./statements.ts";
 
@@ -144,7 +144,7 @@ function nameInLog(prepare: Prepare, id: number): string | undefined {
 
 function loadTopic(
   loader: TopicLoader,
-  { stored, blocks, low, high }: { stored: Stored; blocks: Block[] } & LogEnds,
+  { stored, blocks, low, high }: { stored: Stored; blocks: SeqBlock[] } & LogEnds,
 ): TopicRow {
   const whole = completed(loader, { topic: stored, blocks, low, high });
   const [first, last] = [whole[0]?.first, whole.at(-1)?.last];
@@ -163,16 +163,16 @@ function completed(
   { prepare, report, write }: TopicLoader,
   { topic, blocks, low, high }: {
     topic: Stored;
-    blocks: Block[];
+    blocks: SeqBlock[];
     low?: number | undefined;
     high?: number | undefined;
   },
-): Block[] {
+): SeqBlock[] {
   const from = Math.min(blockOf(low ?? Infinity), blocks[0]?.block ?? Infinity);
   const to = Math.max(blockOf(high ?? -Infinity), blocks.at(-1)?.block ?? -Infinity);
   if (to - from + 1 === blocks.length || from > to) return blocks;
   const there = new Map(blocks.map((block) => [block.block, block]));
-  const whole: Block[] = [];
+  const whole: SeqBlock[] = [];
   for (let number = from; number <= to; number++) {
     let block = there.get(number);
     if (!block) {

@@ -4,7 +4,7 @@ import { CheckedRows } from "./checked_rows.ts";
 import { type Damage, type Found } from "../damage.ts";
 import { schemaFaults, structureFaults } from "./integrity.ts";
 import { readDamage } from "./damage_register.ts";
-import { FORMAT, migrate, pragma } from "./migrations.ts";
+import { EVENTS_FORMAT, migrateEvents, pragma } from "./migrations.ts";
 import { BLOCK } from "./position.ts";
 import type { Seen } from "../seen.ts";
 import { openEventDatabase } from "./event_database.ts";
@@ -45,7 +45,7 @@ export function verifyEventDatabase(
   const database = openEventDatabase(path, { readOnly: true });
   try {
     const format = pragma(database, "user_version");
-    if (format < FORMAT) {
+    if (format < EVENTS_FORMAT) {
       return { format, checked: false, topics: [], found: [], known: [], faults: [] };
     }
     return { format, checked: true, ...verify(database, quick, seen) };
@@ -67,7 +67,7 @@ function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
     else found.push({ ...what });
   };
   // Before anything else: a table that is not ours cannot be read as ours.
-  const faults = schemaFaults(database, migrate);
+  const faults = schemaFaults(database, migrateEvents);
   if (faults.length > 0) return { topics: [], found, known: [], faults };
   faults.push(...quick ? [] : structureFaults(database));
   const rows = new CheckedRows(prepare, report);

@@ -1,7 +1,7 @@
 /** What a monitoring system is told: the line, the exit code, and never anything else. */
 import assert from "node:assert/strict";
 import { formatFinding, levelOf } from "../../../commands/check/report.ts";
-import { judgeLag } from "../../../commands/check/lag.ts";
+import { lagFinding } from "../../../commands/check/lag.ts";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";
 
@@ -37,10 +37,10 @@ Deno.test("formatFinding prints what a plug-in prints", () => {
 Deno.test("judgeLag lets the worst subscription speak and warns of a pause", () => {
   const one = { name: "a", pending: 1, leased: 1, scheduled: 1, paused: false };
   const limits = { warn: 5, crit: 10 };
-  assert.equal(judgeLag([], limits).words, "no subscriptions");
-  assert.equal(judgeLag([one], limits).level, "OK");
-  assert.equal(judgeLag([one, { ...one, name: "b", pending: 9 }], limits).level, "CRITICAL");
-  const paused = judgeLag([{ ...one, paused: true }], limits);
+  assert.equal(lagFinding([], limits).words, "no subscriptions");
+  assert.equal(lagFinding([one], limits).level, "OK");
+  assert.equal(lagFinding([one, { ...one, name: "b", pending: 9 }], limits).level, "CRITICAL");
+  const paused = lagFinding([{ ...one, paused: true }], limits);
   assert.deepEqual([paused.level, paused.words], ["WARNING", "a is 3 events behind; paused: a"]);
 });
 

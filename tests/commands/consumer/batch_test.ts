@@ -4,14 +4,14 @@ import fc from "fast-check";
 import {
   type Answer,
   AnswerReader,
-  judgeBatch,
+  settlementsOf,
   toNdjson,
 } from "../../../commands/consumer/batch.ts";
-import type { HandlerOutcome } from "../../../commands/consumer/exit_code.ts";
+import type { HandlerRun } from "../../../commands/consumer/exit_code.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const ended = (exitCode: number): HandlerOutcome => ({
+const ended = (exitCode: number): HandlerRun => ({
   kind: "ended",
   exitCode,
   durationMs: 7,
@@ -72,8 +72,8 @@ Deno.test("judgeBatch lets the exit code speak for events that were not answered
     ["b", { outcome: "retry", reason: "later" }],
     ["c", { outcome: "dead" }],
   ]);
-  const kinds = (outcome: HandlerOutcome) =>
-    judgeBatch(outcome, { deliveries, answers, command: ["h"] }).map((verdict) =>
+  const kinds = (outcome: HandlerRun) =>
+    settlementsOf(outcome, { deliveries, answers, command: ["h"] }).map((verdict) =>
       verdict.kind === "nack"
         ? `${verdict.failure.dead ? "dead" : "retry"}: ${verdict.failure.error}`
         : verdict.kind
@@ -82,7 +82,7 @@ Deno.test("judgeBatch lets the exit code speak for events that were not answered
   assert.deepEqual(kinds(ended(0)), [...answered, "ack"]);
   assert.deepEqual(kinds(ended(3)), [...answered, "retry: exit code 3"]);
   assert.deepEqual(kinds(ended(65)), [...answered, "dead: exit code 65: refused for good"]);
-  assert.deepEqual(kinds({ ...ended(0), signal: "SIGKILL" } as HandlerOutcome), [
+  assert.deepEqual(kinds({ ...ended(0), signal: "SIGKILL" } as HandlerRun), [
     ...answered,
     "retry: killed by SIGKILL",
   ]);

@@ -1,20 +1,24 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TailBuffer } from "../../../commands/consumer/tail_buffer.ts";
-import { type HandlerOutcome, judge, showCommand } from "../../../commands/consumer/exit_code.ts";
+import {
+  type HandlerRun,
+  settlementOf,
+  showCommand,
+} from "../../../commands/consumer/exit_code.ts";
 
 const command = ["mail", "--to", "o'hara x"];
 
-function ended(facts: Partial<HandlerOutcome & { kind: "ended" }>): HandlerOutcome {
+function ended(facts: Partial<HandlerRun & { kind: "ended" }>): HandlerRun {
   return { kind: "ended", exitCode: 0, durationMs: 5, stderr: "", ...facts };
 }
 
 Deno.test("judge acks when the exit code is 0", () => {
-  assert.deepEqual(judge(ended({}), command), { kind: "ack" });
+  assert.deepEqual(settlementOf(ended({}), command), { kind: "ack" });
 });
 
 Deno.test("judge dead-letters at once when the exit code is 65", () => {
-  const verdict = judge(ended({ exitCode: 65, stderr: "bad\n" }), command);
+  const verdict = settlementOf(ended({ exitCode: 65, stderr: "bad\n" }), command);
   assert.equal(verdict.kind, "nack");
   assert.ok(verdict.kind === "nack" && verdict.failure.dead === true);
   assert.equal(verdict.failure.stderr, "bad\n");
@@ -22,12 +26,12 @@ Deno.test("judge dead-letters at once when the exit code is 65", () => {
 
 Deno.test("judge pauses and blames no event when the command cannot be run", () => {
   for (const exitCode of [126, 127]) {
-    const verdict = judge(ended({ exitCode }), command);
+    const verdict = settlementOf(ended({ exitCode }), command);
     assert.ok(verdict.kind === "pause");
     assert.match(verdict.reason, new RegExp(`exit code ${exitCode}`));
     assert.match(verdict.reason, /mail --to 'o'\\''hara x'/);
   }
-  const verdict = judge({ kind: "cannot-start", reason: "permission denied" }, command);
+  const verdict = settlementOf({ kind: "cannot-start", reason: "permission denied" }, command);
   assert.ok(verdict.kind === "pause" && /permission denied/.test(verdict.reason));
 });
 
@@ -37,7 +41,7 @@ Deno.test("judge retries on every other exit code, signal and time-out, and neve
     fc.option(fc.constantFrom("SIGTERM", "SIGKILL", "SIGSEGV"), { nil: undefined }),
     fc.option(fc.integer({ min: 1, max: 9_999 }), { nil: undefined }),
     (exitCode, signal, timedOutAfter) => {
-      const verdict = judge(ended({ exitCode, signal, timedOutAfter }), command);
+      const verdict = settlementOf(ended({ exitCode, signal, timedOutAfter }), command);
       if (signal !== undefined || timedOutAfter !== undefined) {
         return verdict.kind === "nack" && verdict.failure.dead === undefined;
       }

@@ -5,14 +5,14 @@ import {
   startHandler,
 } from "../../../commands/consumer/handler.ts";
 import { STDERR_KEPT } from "../../../commands/consumer/handler.ts";
-import type { HandlerOutcome } from "../../../commands/consumer/exit_code.ts";
+import type { HandlerRun } from "../../../commands/consumer/exit_code.ts";
 import { isAlive, until } from "../../helpers/evs.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 
 const PATH = Deno.env.get("PATH") ?? "/usr/bin:/bin";
 
 interface Run {
-  outcome: HandlerOutcome;
+  outcome: HandlerRun;
   stderr: string;
 }
 
@@ -29,9 +29,9 @@ async function run(script: string, extra: Partial<HandlerRequest> = {}): Promise
   return { outcome, stderr: await new Blob(chunks as BlobPart[]).text() };
 }
 
-function ended(outcome: HandlerOutcome): HandlerOutcome & { kind: "ended" } {
+function ended(outcome: HandlerRun): HandlerRun & { kind: "ended" } {
   assert.equal(outcome.kind, "ended");
-  return outcome as HandlerOutcome & { kind: "ended" };
+  return outcome as HandlerRun & { kind: "ended" };
 }
 
 Deno.test("startHandler hands over the input byte for byte when the handler reads stdin", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addReplies, assertFound, countOf } from "../../../commands/dlq/outcome.ts";
-import { pace, parseRate } from "../../../commands/dlq/retry.ts";
+import { addReplies, assertFound, countReply } from "../../../commands/dlq/outcome.ts";
+import { paceRetries, parseRate } from "../../../commands/dlq/retry.ts";
 import {
   assertSelected,
   listQuery,
@@ -61,7 +61,7 @@ Deno.test("pace keeps the rate exactly in chunks that the daemon takes", () => {
     fc.integer({ min: 1, max: 999_999_999 }),
     fc.constantFrom(1_000, 60_000, 3_600_000),
     (count, perMs) => {
-      const { size, everyMs } = pace({ count, perMs });
+      const { size, everyMs } = paceRetries({ count, perMs });
       assert.ok(size >= 1 && size <= 1_000);
       const perSecond = size / everyMs * 1_000;
       const wanted = count / perMs * 1_000;
@@ -75,9 +75,9 @@ Deno.test("countOf names every subscription, and addReplies sums up", () => {
     { count: 2, dryRun: false, bySubscription: { mailer: 2 } },
     { count: 2, dryRun: false, bySubscription: { mailer: 1, billing: 1 } },
   ]);
-  assert.equal(countOf(reply), "4 dead letters (mailer 3, billing 1)");
+  assert.equal(countReply(reply), "4 dead letters (mailer 3, billing 1)");
   assert.equal(
-    countOf({ count: 1, dryRun: true, bySubscription: { a: 1 } }),
+    countReply({ count: 1, dryRun: true, bySubscription: { a: 1 } }),
     "1 dead letter (a 1)",
   );
 });

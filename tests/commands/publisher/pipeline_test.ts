@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { publishLines, type Tally } from "../../../commands/publisher/pipeline.ts";
+import { type PipelineTally, sendLines } from "../../../commands/publisher/pipeline.ts";
 import { Connection, type Duplex } from "../../../core/client/connection.ts";
 import type { PublishReply, RefusedLine } from "../../../core/protocol/protocol.ts";
 import type { Clock } from "../../../core/base/clock.ts";
@@ -148,8 +148,8 @@ function publish(
   daemon: FakeDaemon,
   next: () => Promise<Uint8Array | null>,
   options: { onError?: "stop" | "skip"; skip?: number; clock?: Clock; refused?: number[] } = {},
-): Promise<Tally> {
-  return publishLines(new Connection(daemon), next, {
+): Promise<PipelineTally> {
+  return sendLines(new Connection(daemon), next, {
     topic: "t",
     query: { type: "x", onError: options.onError ?? "stop" },
     skip: options.skip ?? 0,

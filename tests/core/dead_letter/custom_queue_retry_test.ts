@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
-import { adopt } from "../../../core/dead_letter/custom_queue_retry.ts";
+import { redeliver } from "../../../core/dead_letter/custom_queue_retry.ts";
 import { CannotStoreError } from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import type { StateChange } from "../../../core/state/state.ts";
@@ -23,7 +23,7 @@ Deno.test("adopt that is refused leaves an event that is at hand to whoever asks
   await subscriptions.release("s", deliveries.map(({ token }) => token));
   refuses = true;
   const entry = { event, error: "no", subscription: "s", timestamp: 1, attempts: 1 };
-  await assert.rejects(adopt(entry, { subscriptions, store }), CannotStoreError);
+  await assert.rejects(redeliver(entry, { subscriptions, store }), CannotStoreError);
   refuses = false;
   const again = await subscriptions.lease("s", { max: 1 }, { consumer: "c" });
   assert.equal(again.deliveries.length, 1);

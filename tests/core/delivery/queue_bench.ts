@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Now } from "../../../core/delivery/entry.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";
-import { planAdopt } from "../../../core/delivery/redeliver.ts";
+import { planRedelivery } from "../../../core/delivery/redeliver.ts";
 import { type Plan, planSeek, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
 import { wireEvents } from "../../../core/delivery/wire_event.ts";
@@ -170,7 +170,7 @@ export class Bench {
   retryDead(): void {
     const { records } = this.state.deadLetters({}, { limit: 2 });
     for (const { seq } of records) this.#explained.add(seq);
-    const plan = planAdopt(this.queue, records, this.now);
+    const plan = planRedelivery(this.queue, records, this.now);
     for (const { subscription, topic, id } of records) {
       plan.changes.push({ op: "dead.remove", subscription, topic, id });
     }

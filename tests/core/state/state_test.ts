@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { defaultTopicOptions } from "../../../core/event/topic_options.ts";
-import { FORMAT } from "../../../core/state/migrations.ts";
+import { STATE_FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { testState } from "./conformance.ts";
@@ -55,7 +55,7 @@ Deno.test("SqliteState refuses a newer format in words and leaves the file alone
   inFolder(async (path) => {
     await new SqliteState(path).close();
     const database = new DatabaseSync(path);
-    database.exec(`PRAGMA user_version = ${FORMAT + 1}`);
+    database.exec(`PRAGMA user_version = ${STATE_FORMAT + 1}`);
     database.close();
     const before = await Deno.readFile(path);
     assert.throws(

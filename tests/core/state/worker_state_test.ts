@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";
 import type { CompatibilityLevel } from "../../../core/event/compatibility_level.ts";
-import { REST } from "../../../core/base/idle_timer.ts";
-import { FORMAT } from "../../../core/state/migrations.ts";
+import { IDLE_MS } from "../../../core/base/idle_timer.ts";
+import { STATE_FORMAT } from "../../../core/state/migrations.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { WorkerState } from "../../../core/state/worker_state.ts";
@@ -96,13 +96,13 @@ async function watching(
 Deno.test("WorkerState ends its worker when nothing was committed for a while and begins another with the next commit", () =>
   watching(async ({ state, path, clock, workers, ended }) => {
     await state.commit([topic("a")]);
-    await clock.pass(REST);
+    await clock.pass(IDLE_MS);
     await ended(1);
     assert.deepEqual(state.load().topics.map(({ name }) => name), ["a"]);
     await state.commit([topic("b")]);
     assert.deepEqual(workers, { begun: 2, ended: 1 });
     assert.deepEqual(state.load().topics.map(({ name }) => name), ["a", "b"]);
-    await clock.pass(REST);
+    await clock.pass(IDLE_MS);
     await ended(2);
     await state.commit([topic("c")]);
     await state.close();
@@ -112,7 +112,7 @@ Deno.test("WorkerState ends its worker when nothing was committed for a while an
 
 Deno.test("WorkerState ends its worker when nothing was ever committed", () =>
   watching(async ({ state, clock, ended }) => {
-    await clock.pass(REST);
+    await clock.pass(IDLE_MS);
     await ended(1);
     await state.close();
   }));
@@ -121,7 +121,7 @@ Deno.test("WorkerState keeps its worker while commits come", () =>
   watching(async ({ state, clock, workers }) => {
     for (let i = 0; i < 10; i++) {
       await state.commit([topic(`t${i}`)]);
-      await clock.pass(REST - 1);
+      await clock.pass(IDLE_MS - 1);
     }
     assert.deepEqual(workers, { begun: 1, ended: 0 });
     await state.close();
@@ -129,7 +129,7 @@ Deno.test("WorkerState keeps its worker while commits come", () =>
 
 Deno.test("WorkerState keeps what is committed while its worker ends, in order", () =>
   watching(async ({ state, path, clock, workers }) => {
-    await clock.pass(REST); // the worker is asked to end
+    await clock.pass(IDLE_MS); // the worker is asked to end
     assert.equal(workers.ended, 0);
     const level = (level: CompatibilityLevel): StateChange => ({
       op: "schema.level",
@@ -148,9 +148,9 @@ Deno.test("WorkerState keeps what is committed while its worker ends, in order",
 for (
   const [when, prepare] of [
     ["while its worker works", () => Promise.resolve()],
-    ["while its worker ends", ({ clock }) => clock.pass(REST)],
+    ["while its worker ends", ({ clock }) => clock.pass(IDLE_MS)],
     ["at rest", async ({ clock, ended }) => {
-      await clock.pass(REST);
+      await clock.pass(IDLE_MS);
       await ended(1);
     }],
   ] as [
@@ -173,7 +173,7 @@ for (
 Deno.test("WorkerState does not mend a log that it reads when it begins another worker", () =>
   watching(async ({ state, path, clock, ended }) => {
     await state.commit([topic("a")]);
-    await clock.pass(REST);
+    await clock.pass(IDLE_MS);
     await ended(1);
     // The checksum of the log's first frame: whoever opens the database afresh mends that, and keeps a copy.
     const log = await Deno.readFile(`${path}-wal`);
@@ -202,7 +202,7 @@ Deno.test("WorkerState begins no other worker when a commit failed for good", ()
   watching(
     async ({ state, clock, workers }) => {
       await assert.rejects(state.commit([topic("a")]), /planted/);
-      await clock.pass(REST);
+      await clock.pass(IDLE_MS);
       await assert.rejects(state.commit([topic("a")]), /planted/);
       assert.deepEqual(workers, { begun: 1, ended: 0 });
       await state.close();
@@ -214,7 +214,7 @@ Deno.test("WorkerState goes on after a commit for which there was no room", () =
   watching(
     async ({ state, clock, workers, ended }) => {
       await assert.rejects(state.commit([topic("a")]), CannotStoreError);
-      await clock.pass(REST);
+      await clock.pass(IDLE_MS);
       await ended(1);
       await assert.rejects(state.commit([topic("a")]), CannotStoreError);
       assert.deepEqual(workers, { begun: 2, ended: 1 });
@@ -226,7 +226,7 @@ Deno.test("WorkerState goes on after a commit for which there was no room", () =
 Deno.test("WorkerState refuses what is committed when no other worker can begin", () =>
   watching(
     async ({ state, clock, ended }) => {
-      await clock.pass(REST);
+      await clock.pass(IDLE_MS);
       await ended(1);
       await assert.rejects(state.commit([topic("a")]), /planted/);
       await state.close();
@@ -247,7 +247,7 @@ Deno.test("WorkerState says to start the daemon again when its worker's program 
   try {
     await watching(async ({ state, clock, ended }) => {
       await state.commit([topic("a")]);
-      await clock.pass(REST);
+      await clock.pass(IDLE_MS);
       await ended(1);
       await Deno.writeTextFile(program, `throw new Error("of another version");`);
       await assert.rejects(state.commit([topic("b")]), /replaced or removed .*: evs daemon start/);
@@ -280,11 +280,11 @@ for (
         if (code.includes('"commit"')) {
           await assert.rejects(state.commit([topic("a")]), /a worker of the daemon died/);
         }
-        await clock.pass(REST);
+        await clock.pass(IDLE_MS);
         await until(() => Promise.resolve(told.length > 0));
         assert.match(String(told[0]), /a worker of the daemon died/);
         await assert.rejects(state.commit([topic("a")]), /a worker of the daemon died/);
-        await clock.pass(REST);
+        await clock.pass(IDLE_MS);
         assert.equal(workers.begun, 1);
         await assert.rejects(state.close(), /a worker of the daemon died/);
       } finally {
@@ -299,7 +299,7 @@ Deno.test("SqliteState refuses to go on with a file that another version of the 
   try {
     const path = `${dir}/state.db`;
     const reader = new SqliteState(path);
-    assert.throws(() => new SqliteState(path, { again: FORMAT - 1 }), /program was replaced/);
+    assert.throws(() => new SqliteState(path, { again: STATE_FORMAT - 1 }), /program was replaced/);
     reader.closeSync();
   } finally {
     await Deno.remove(dir, { recursive: true });

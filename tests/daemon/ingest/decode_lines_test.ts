@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { IdSource } from "../../../core/event/id.ts";
 import { eventsOf, isPacked } from "../../../core/store/pack.ts";
-import { Intake, type IntakeOptions } from "../../../daemon/ingest/decode_event.ts";
-import { LineIntake } from "../../../daemon/ingest/decode_lines.ts";
+import { EventDecoder, type EventDecoderOptions } from "../../../daemon/ingest/decode_event.ts";
+import { LineDecoder } from "../../../daemon/ingest/decode_lines.ts";
 import { dose } from "../../helpers/dose.ts";
 import { CORPUS, jsonText } from "../../helpers/json_text.ts";
 
@@ -25,7 +25,7 @@ interface Run {
   /** The version to record when chunk `n` comes; undefined: payloads have to be looked at. */
   version?: (n: number) => string | undefined;
   stop?: boolean;
-  options?: Partial<IntakeOptions>;
+  options?: Partial<EventDecoderOptions>;
   /** What has come is taken after every chunk with an even number. */
   often?: boolean;
 }
@@ -36,12 +36,12 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
   let chunk = 0;
   const now = () => version?.(chunk) ?? "1.0";
   const intakeOptions = { type: "x", metadata: "{}", ...options };
-  const intake = new Intake(intakeOptions, {
+  const intake = new EventDecoder(intakeOptions, {
     admit: now,
     nextId: (time) => ids.next(time),
     now: () => 1,
   });
-  const lines = new LineIntake({
+  const lines = new LineDecoder({
     topic: "t",
     options: intakeOptions,
     intake,

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { REST } from "../../../core/base/idle_timer.ts";
-import { collectAtRest, GROWN } from "../../../daemon/memory/collect_when_idle.ts";
+import { IDLE_MS } from "../../../core/base/idle_timer.ts";
+import { collectWhenIdle, GROWN } from "../../../daemon/memory/collect_when_idle.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 
 Deno.test("collectAtRest collects at rest what a heap has grown by, and leaves one alone that has hardly grown", async () => {
   const clock = new FakeClock();
   const heap = { bytes: 10 * GROWN, collections: 0 };
-  const rest = collectAtRest({
+  const rest = collectWhenIdle({
     clock,
     heap: {
       size: () => heap.bytes,
@@ -19,7 +19,7 @@ Deno.test("collectAtRest collects at rest what a heap has grown by, and leaves o
   const work = async (grown: number) => {
     heap.bytes += grown;
     rest.note();
-    await clock.pass(REST);
+    await clock.pass(IDLE_MS);
     return heap.collections;
   };
   assert.equal(await work(0), 1);

@@ -40,7 +40,10 @@ function faultOf(report: WalReport): string | undefined {
  * Mends the log of the database at `path`, with a copy kept in the quarantine. Call it before the database is opened, and
  * only where nobody else has it open.
  */
-export function mendWal(path: string, { clock }: { clock: Clock } = { clock: systemClock }): void {
+export function repairWal(
+  path: string,
+  { clock }: { clock: Clock } = { clock: systemClock },
+): void {
   const log = `${path}-wal`;
   const bytes = readIfThere(log);
   if (!bytes) return;

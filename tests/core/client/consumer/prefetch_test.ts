@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Reserve } from "../../../../core/client/consumer/prefetch.ts";
+import { Prefetch } from "../../../../core/client/consumer/prefetch.ts";
 
-function after(room: number, ...durations: number[]): Reserve {
-  const reserve = new Reserve(room);
+function after(room: number, ...durations: number[]): Prefetch {
+  const reserve = new Prefetch(room);
   for (const ms of durations) reserve.note(ms);
   return reserve;
 }
