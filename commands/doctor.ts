@@ -48,7 +48,7 @@ export const route = verb<DoctorFlags, []>({
     const { examine } = await load<typeof import("../core/doctor/doctor.ts")>(
       "../core/doctor/doctor.ts",
     );
-    const patient = {
+    const context = {
       dataDir,
       quick,
       now: this.clock.now(),
@@ -59,7 +59,7 @@ export const route = verb<DoctorFlags, []>({
         : {}),
     };
     let damaged = 0;
-    for await (const diagnosis of examine(patient)) {
+    for await (const diagnosis of examine(context)) {
       if (diagnosis.level === "damage") damaged++;
       if (this.forPeople) this.print(forPeople(this, diagnosis));
       else this.printJson(diagnosis);

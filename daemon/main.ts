@@ -93,7 +93,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   await freeSocketPath(socket);
   const log = openLog(dataDir.logFolder, { level: config.logLevel, maxBytes: config.logMaxBytes });
   const stop = Promise.withResolvers<{ reason: string; code: number }>();
-  const host = await Services.open({
+  const services = await Services.open({
     dataDir,
     socket,
     config,
@@ -103,16 +103,16 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
-  onUncaught((error, how) => host.fatal(error, how));
-  const server = await listen(host, routes);
+  onUncaught((error, how) => services.fatal(error, how));
+  const server = await listen(services, routes);
   await giveUpPermissions();
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
   if (untilStdinCloses) {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
   }
   // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
-  void host.broker.failure.then((error) => {
-    host.fatal(error, "a store failed");
+  void services.broker.failure.then((error) => {
+    services.fatal(error, "a store failed");
   });
   log.logger.info("ready", {
     version: VERSION,
@@ -126,11 +126,11 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
 
   const { reason, code } = await stop.promise;
   log.logger.info("stopping: {reason}", { reason });
-  host.draining = true;
+  services.draining = true;
   try {
-    await drain(server, host);
+    await drain(server, services);
   } catch (error) {
-    host.unexpected(error, "stopping");
+    services.unexpected(error, "stopping");
     throw error;
   }
   log.logger.info("stopped", { reason, code });
@@ -140,10 +140,10 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   return code;
 }
 
-async function drain(server: Server, host: Services): Promise<void> {
+async function drain(server: Server, services: Services): Promise<void> {
   // Closing the server removes the socket.
   await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
-  await host.close();
+  await services.close();
 }
 
 function tellReady(line: unknown): void {

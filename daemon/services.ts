@@ -91,7 +91,7 @@ export class Services {
   /** Opens the databases and the broker on them. */
   static async open(options: ServicesOptions): Promise<Services> {
     const { dataDir, config, log, threads } = options;
-    const [shelf, state] = await Promise.all([
+    const [stores, state] = await Promise.all([
       openStores(options),
       WorkerState.open(dataDir.state, {
         script: SCRIPTS.state,
@@ -104,8 +104,8 @@ export class Services {
       log.logger.error("failed while starting: {context}", { context, error });
     };
     const broker = new EventBroker({
-      eventStore: shelf.opened[0]!,
-      stores: shelf,
+      eventStore: stores.opened[0]!,
+      stores: stores,
       state,
       autoCreateTopics: config.autoCreateTopics,
       onError: (error, context) => tell(error, context),
@@ -114,10 +114,10 @@ export class Services {
     await broker.ready;
     const recovered = await recoverTopics(broker);
     if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
-    const host = new Services(broker, { ...options, recovered });
-    host.metrics.errors += early;
-    tell = (error, context) => host.unexpected(error, context);
-    return host;
+    const services = new Services(broker, { ...options, recovered });
+    services.metrics.errors += early;
+    tell = (error, context) => services.unexpected(error, context);
+    return services;
   }
 
   #readQuarantine(): void {

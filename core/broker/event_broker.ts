@@ -80,8 +80,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #publisher: Publisher;
   readonly #places: TopicStores;
   readonly #locals: LocalSubscriptions;
-  readonly #retainer: Retention;
-  readonly #fan: CommitDispatcher;
+  readonly #retention: Retention;
+  readonly #dispatcher: CommitDispatcher;
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
@@ -98,7 +98,7 @@ export class EventBroker<E = any> extends Broker<E> {
     const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
     this.#places = topicStoresOf(
-      { eventStore: this.#eventStore, shelf: options.stores },
+      { eventStore: this.#eventStore, stores: options.stores },
       (name) => this.topics.get(name)?.options.store,
     );
     const store = this.store = this.#places.store;
@@ -152,12 +152,12 @@ export class EventBroker<E = any> extends Broker<E> {
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
     });
-    this.#fan = new CommitDispatcher({
+    this.#dispatcher = new CommitDispatcher({
       subscriptions: this.subscriptions,
       locals: this.#locals,
       onError,
     });
-    this.#retainer = new Retention({
+    this.#retention = new Retention({
       store,
       topics: this.topics,
       now: () => clock.now(),
@@ -173,9 +173,9 @@ export class EventBroker<E = any> extends Broker<E> {
       admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
       isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
       append: (request) => this.append(request),
-      hand: (event, captured) => this.#fan.hand(event, captured),
+      hand: (event, captured) => this.#dispatcher.hand(event, captured),
       quickVersion: (topic, type) =>
-        this.#starting || this.#fan.hasOthers(topic)
+        this.#starting || this.#dispatcher.hasOthers(topic)
           ? undefined
           : this.gate.quickVersion(topic, type),
       handHere: (event) => this.#locals.hand(event),
@@ -338,17 +338,17 @@ export class EventBroker<E = any> extends Broker<E> {
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async #handOn(request: StoreRequest): Promise<AppendOutcome> {
     refuseExpected(request.expected);
-    return this.#fan.handOn(request);
+    return this.#dispatcher.handOn(request);
   }
 
   #committed(commit: Commit): void {
-    this.#fan.tell(commit);
-    this.#retainer.after(commit);
+    this.#dispatcher.tell(commit);
+    this.#retention.after(commit);
   }
 
   /** Calls `listener` for everything that became durable, and what topics that store nothing hand on. Returns "stop". */
   onCommit(listener: (commit: Commit) => void): () => void {
-    return this.#fan.add(listener);
+    return this.#dispatcher.add(listener);
   }
 
   /** The store that the broker was given. */
@@ -368,7 +368,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** One pass of retention over all topics: what was removed. */
   retain(): Promise<{ topic: string; removed: number }[]> {
-    return this.#retainer.all();
+    return this.#retention.all();
   }
 
   /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */

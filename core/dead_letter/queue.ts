@@ -80,12 +80,12 @@ const PAGE = 500;
 /** The broker's own: a view on the dead letters in its state. */
 export class StateDeadLetterQueue implements DeadLetterQueue {
   readonly #state: State;
-  readonly #desk: DeadLetters;
+  readonly #deadLetters: DeadLetters;
   readonly #now: () => number;
 
-  constructor(state: State, desk: DeadLetters, now: () => number) {
+  constructor(state: State, deadLetters: DeadLetters, now: () => number) {
     this.#state = state;
-    this.#desk = desk;
+    this.#deadLetters = deadLetters;
     this.#now = now;
   }
 
@@ -128,13 +128,13 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
   }
 
   async retryEvent(eventId: string): Promise<boolean> {
-    if (this.#desk.count({ ids: [eventId] }) === 0) return false;
-    return (await this.#desk.retry({ ids: [eventId] })).count > 0;
+    if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
+    return (await this.#deadLetters.retry({ ids: [eventId] })).count > 0;
   }
 
   async removeEvent(eventId: string): Promise<boolean> {
-    if (this.#desk.count({ ids: [eventId] }) === 0) return false;
-    return (await this.#desk.remove({ ids: [eventId] })).count > 0;
+    if (this.#deadLetters.count({ ids: [eventId] }) === 0) return false;
+    return (await this.#deadLetters.remove({ ids: [eventId] })).count > 0;
   }
 }
 

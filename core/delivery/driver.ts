@@ -50,7 +50,7 @@ export class SubscriptionDriver {
   readonly #watches = new Watches();
   readonly #committer: Committer;
   readonly #ahead = new ReadAhead({
-    lacks: (events) => this.queue.shelf.buffered < events && this.#canRead(),
+    lacks: (events) => this.queue.ready.buffered < events && this.#canRead(),
     read: () => this.#readPage(),
     failed: (error) => this.#readFailed(error),
   });
@@ -152,7 +152,7 @@ export class SubscriptionDriver {
       lane.lastSeq = Math.max(lane.lastSeq, commit.lastSeq);
       if (
         commit.events && this.#waiters.length > 0 && lane.readNext === commit.firstSeq &&
-        this.#filterReady && fitsWindow(this.queue.shelf, commit.events)
+        this.#filterReady && fitsWindow(this.queue.ready, commit.events)
       ) {
         const wanted = this.#wantedOf(commit, commit.events);
         this.queue.feed(commit.topic, { events: wanted, next: commit.lastSeq + 1 });
@@ -266,7 +266,7 @@ export class SubscriptionDriver {
 
   #take(order: Omit<LeaseOrder, "token">): Lease[] {
     for (let pages = 0; pages < PAGES_A_TURN; pages++) {
-      if (this.queue.shelf.buffered >= order.max || !this.#canRead()) break;
+      if (this.queue.ready.buffered >= order.max || !this.#canRead()) break;
       this.#readPage();
     }
     const leases = this.queue.lease(this.now(), { ...order, token: newToken });
@@ -281,13 +281,13 @@ export class SubscriptionDriver {
     lease.record = this.#context.ledger.retry(entry.topic, entry.id);
     if (lease.record) return true;
     this.queue.endLease(lease);
-    this.queue.shelf.drop(entry);
+    this.queue.ready.drop(entry);
     this.#context.onError(noRow(entry, this.record.name), "delivery");
     return false;
   }
 
   #canRead(): boolean {
-    return this.#filterReady && this.#behind.size > 0 && hasRoom(this.queue.shelf);
+    return this.#filterReady && this.#behind.size > 0 && hasRoom(this.queue.ready);
   }
 
   /** Reads on in later turns, so that a filter that matches little does not stall the process. */
@@ -319,9 +319,9 @@ export class SubscriptionDriver {
 
   /** Sets the one timer: for the next lease that ends, and, while somebody waits, for the next retry that is due. */
   #arm(): void {
-    const { shelf } = this.queue;
-    const due = this.#waiters.length > 0 && !this.record.paused ? shelf.nextDueMono : Infinity;
-    const at = Math.min(due, shelf.nextExpiryMono);
+    const { ready } = this.queue;
+    const due = this.#waiters.length > 0 && !this.record.paused ? ready.nextDueMono : Infinity;
+    const at = Math.min(due, ready.nextExpiryMono);
     if (this.#timer?.at === at) return;
     this.#timer?.cancel();
     this.#timer = undefined;
@@ -336,12 +336,12 @@ export class SubscriptionDriver {
 
   #expire(): void {
     const now = this.now();
-    const leases = this.queue.shelf.expired(now.mono);
+    const leases = this.queue.ready.expired(now.mono);
     if (leases.length === 0) return;
     this.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {
       const expiry = { at: this.#context.clock.monotonic() + AGAIN_MS };
       for (const lease of leases) lease.expiry = expiry;
-      this.queue.shelf.watch(leases, expiry);
+      this.queue.ready.watch(leases, expiry);
       this.#arm();
       if (!this.#closed) this.#context.onError(error, `expired leases of ${this.record.name}`);
     });

@@ -297,7 +297,7 @@ export class SubscriptionManager {
     });
     const { queue, record } = driver;
     const now = driver.now();
-    const due = queue.shelf.nextDueMono;
+    const due = queue.ready.nextDueMono;
     return {
       paused: record.paused,
       ...(record.pauseReason === undefined ? {} : { pauseReason: record.pauseReason }),

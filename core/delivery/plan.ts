@@ -74,7 +74,7 @@ export function planSettle(
   const done: Lease[] = [];
   const settled = new Marks();
   const result = items.map((item): Outcome => {
-    const lease = queue.shelf.leases.get(item.lease);
+    const lease = queue.ready.leases.get(item.lease);
     if (!lease || lease.settling) return "lost";
     lease.settling = true;
     leases.push(lease);
@@ -119,12 +119,12 @@ export function planSettle(
     });
     steps.push(() => {
       queue.endLease(lease);
-      if (entry.kind !== "retry") queue.shelf.becomeRetry(entry);
+      if (entry.kind !== "retry") queue.ready.becomeRetry(entry);
       entry.nextAttempt = nextAttempt;
       entry.failures = failures;
       entry.due = false;
       entry.dueMono = context.now.mono + wait;
-      queue.shelf.schedule(entry);
+      queue.ready.schedule(entry);
     });
     return "retry";
   });
@@ -143,7 +143,7 @@ export function planSettle(
       settled.undo();
       for (const lease of leases) {
         lease.settling = false;
-        queue.shelf.watch([lease], lease.expiry);
+        queue.ready.watch([lease], lease.expiry);
       }
     },
   };
@@ -180,7 +180,7 @@ export function planSeek(
   for (const target of targets) {
     const { topic, to, lastSeq, firstSeq } = target;
     const lane = queue.lanes.get(topic) ?? queue.addLane(topic, firstSeq, { written: false });
-    const retries = [...queue.shelf.retries.values()].filter((entry) => entry.topic === topic);
+    const retries = [...queue.ready.retries.values()].filter((entry) => entry.topic === topic);
     const kept = retries.filter(({ seq }) => seq >= to);
     const given = retries.filter(({ seq }) => seq < to);
     const marks = kept.map(({ seq }) => seq).filter((seq) => seq <= lastSeq);
@@ -203,11 +203,11 @@ export function planSeek(
       },
     );
     steps.push(() => {
-      for (const entry of queue.shelf.bufferedOf(topic)) queue.shelf.drop(entry);
+      for (const entry of queue.ready.bufferedOf(topic)) queue.ready.drop(entry);
       for (const entry of [...given, ...queue.heldOf(lane).values()]) {
         if (entry.seq >= to) continue;
         if (entry.lease) queue.endLease(entry.lease);
-        queue.shelf.drop(entry);
+        queue.ready.drop(entry);
       }
       const missed = lane.missed;
       const fresh = queue.addLane(topic, to, { written: true });
@@ -217,7 +217,7 @@ export function planSeek(
       fresh.writtenNext = next;
       fresh.lastSeq = lastSeq;
       if (missed) fresh.missed = missed;
-      for (const entry of kept) queue.shelf.makeDue(entry);
+      for (const entry of kept) queue.ready.makeDue(entry);
     });
   }
   return {
@@ -277,7 +277,7 @@ export function cursorPlan(
 /** The delivery is over: its event leaves the queue. */
 function finish(queue: DeliveryQueue, lease: Lease): void {
   queue.endLease(lease);
-  queue.shelf.drop(lease.entry);
+  queue.ready.drop(lease.entry);
 }
 
 function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {

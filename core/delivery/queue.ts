@@ -56,7 +56,7 @@ export class DeliveryQueue {
   readonly name: string;
   settings: SubscriptionSettings;
   readonly lanes: Map<string, TopicLane> = new Map();
-  readonly shelf: ReadyQueue = new ReadyQueue();
+  readonly ready: ReadyQueue = new ReadyQueue();
   readonly breaker: Breaker = new Breaker();
   /** Events of topics that store nothing, dropped because nobody took them in time. */
   dropped = 0;
@@ -72,8 +72,8 @@ export class DeliveryQueue {
       const lane = this.lanes.get(topic);
       if (lane) lane.missed = { from, to, count, written: true };
     }
-    for (const retry of start.retries) this.shelf.addRetry(retryEntry(retry, now));
-    this.shelf.wake(now.mono);
+    for (const retry of start.retries) this.ready.addRetry(retryEntry(retry, now));
+    this.ready.wake(now.mono);
   }
 
   /** Begins on a topic at `next`. `written`: its cursor is on disk already. */
@@ -155,34 +155,34 @@ export class DeliveryQueue {
       if (!isNew && (lane.settled.has(event.seq) || held.has(event.seq))) continue;
       const entry = Entry.of("stream", topic, event);
       entry.page = this.#pages;
-      this.shelf.addStream(entry);
+      this.ready.addStream(entry);
     }
-    if (this.#pages % PAGES_SHARED === 0) this.shelf.ownLines(this.#pages - PAGES_SHARED);
+    if (this.#pages % PAGES_SHARED === 0) this.ready.ownLines(this.#pages - PAGES_SHARED);
     lane.readNext = page.next;
     lane.lastSeq = Math.max(lane.lastSeq, page.next - 1);
   }
 
   /** Takes in an event of a topic that stores nothing, while there is room. */
   feedEphemeral(event: StoredEvent, room: { events: number; bytes: number }): void {
-    const { shelf } = this;
-    if (shelf.bufferedEphemeral >= room.events || shelf.bufferedBytes >= room.bytes) {
+    const { ready } = this;
+    if (ready.bufferedEphemeral >= room.events || ready.bufferedBytes >= room.bytes) {
       this.dropped++;
     } else {
-      shelf.addStream(Entry.of("ephemeral", event.topic, event));
+      ready.addStream(Entry.of("ephemeral", event.topic, event));
     }
   }
 
   /** Hands out events that are ready. */
   lease(now: Now, order: LeaseOrder): Lease[] {
-    const { shelf } = this;
-    shelf.wake(now.mono);
+    const { ready } = this;
+    ready.wake(now.mono);
     const expiry = { at: now.mono + order.leaseMs };
     let grant: Grant | undefined;
     let bytes = 0;
     for (let count = 0; count < order.max; count++) {
-      const entry = shelf.peek();
+      const entry = ready.peek();
       if (!entry) break;
-      if (shelf.leases.size > 0 && shelf.leasedBytes + entry.size > MAX_LEASED_BYTES) break;
+      if (ready.leases.size > 0 && ready.leasedBytes + entry.size > MAX_LEASED_BYTES) break;
       if (count > 0 && bytes + entry.size > order.maxBytes) break;
       bytes += entry.size;
       grant ??= new Grant(order.token(), {
@@ -191,14 +191,14 @@ export class DeliveryQueue {
         startedAt: now.wall,
         startedMono: now.mono,
       });
-      shelf.lease(new Lease(grant, entry, expiry));
+      ready.lease(new Lease(grant, entry, expiry));
       if (entry.kind !== "stream") continue;
       const lane = this.lanes.get(entry.topic)!;
       lane.held++;
       if (entry.seq > lane.heldTo) lane.heldTo = entry.seq;
     }
     if (grant === undefined) return [];
-    shelf.watch(grant.leases, expiry);
+    ready.watch(grant.leases, expiry);
     return grant.leases.slice() as Lease[];
   }
 
@@ -215,7 +215,7 @@ export class DeliveryQueue {
       startedMono: now.mono,
     });
     const lease = new Lease(grant, entry, { at: Infinity });
-    this.shelf.leaseDirect(lease);
+    this.ready.leaseDirect(lease);
     return lease;
   }
 
@@ -224,13 +224,13 @@ export class DeliveryQueue {
     return this.#each(tokens, (lease) => {
       const { entry } = lease;
       this.endLease(lease);
-      this.shelf.giveBack(entry);
+      this.ready.giveBack(entry);
     });
   }
 
-  /** Takes a lease back; what becomes of the event is said to the shelf next. */
+  /** Takes a lease back; what becomes of the event is said to the ready next. */
   endLease(lease: Lease): void {
-    this.shelf.endLease(lease);
+    this.ready.endLease(lease);
     const { entry } = lease;
     const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
     if (lane) lane.held--;
@@ -239,7 +239,7 @@ export class DeliveryQueue {
   /** The stream events of a topic that are leased now, by seq. */
   heldOf({ topic }: TopicLane): Map<number, Entry> {
     const held = new Map<number, Entry>();
-    for (const { entry } of this.shelf.leases.values()) {
+    for (const { entry } of this.ready.leases.values()) {
       if (entry.kind === "stream" && entry.topic === topic) held.set(entry.seq, entry);
     }
     return held;
@@ -247,7 +247,7 @@ export class DeliveryQueue {
 
   /** Gives back the bound leases of a consumer that went away. Tells how many. */
   releaseConsumer(consumer: string): number {
-    const tokens = [...this.shelf.leases.values()]
+    const tokens = [...this.ready.leases.values()]
       .filter(({ grant, settling }) => grant.bound && grant.consumer === consumer && !settling)
       .map(({ token }) => token);
     return this.release(tokens.reverse()).settled;
@@ -265,14 +265,14 @@ export class DeliveryQueue {
       lease.expiry = expiry;
       extended.push(lease);
     });
-    this.shelf.watch(extended, expiry);
+    this.ready.watch(extended, expiry);
     return reply;
   }
 
   #each(tokens: readonly string[], action: (lease: Lease) => void) {
     const lost: string[] = [];
     for (const token of tokens) {
-      const lease = this.shelf.leases.get(token);
+      const lease = this.ready.leases.get(token);
       if (!lease || lease.settling) lost.push(token);
       else action(lease);
     }
@@ -282,16 +282,16 @@ export class DeliveryQueue {
   /** Drops what was read and is not leased, to read it anew: the settings have changed. */
   rewind(): void {
     for (const lane of this.lanes.values()) {
-      for (const entry of this.shelf.bufferedOf(lane.topic)) {
+      for (const entry of this.ready.bufferedOf(lane.topic)) {
         lane.readNext = Math.min(lane.readNext, entry.seq);
-        this.shelf.drop(entry);
+        this.ready.drop(entry);
       }
     }
   }
 
   /** Events that nobody has looked at: not settled, not leased, not scheduled. */
   get pending(): number {
-    let pending = this.shelf.bufferedEphemeral;
+    let pending = this.ready.bufferedEphemeral;
     for (const lane of this.lanes.values()) {
       pending += Math.max(0, lane.lastSeq - lane.settled.size - lane.held);
     }
@@ -299,12 +299,12 @@ export class DeliveryQueue {
   }
 
   get leased(): number {
-    return this.shelf.leases.size;
+    return this.ready.leases.size;
   }
 
   /** Retries that wait, due or not. */
   get scheduled(): number {
-    return this.shelf.scheduled;
+    return this.ready.scheduled;
   }
 
   /** True when there is nothing left to do for anybody. */

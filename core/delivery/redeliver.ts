@@ -87,11 +87,11 @@ function planTake(
   const settled = new Marks();
   const heldOf = bySeq((lane) => queue.heldOf(lane));
   const twinOf = bySeq(({ topic }) =>
-    new Map(queue.shelf.bufferedOf(topic).map((entry) => [entry.seq, entry]))
+    new Map(queue.ready.bufferedOf(topic).map((entry) => [entry.seq, entry]))
   );
   for (const [i, { topic, seq, id, editedFrom }] of entries.entries()) {
     const name = `${topic}\n${id}`;
-    if (seen.has(name) || queue.shelf.retryOf(topic, id)) continue;
+    if (seen.has(name) || queue.ready.retryOf(topic, id)) continue;
     const lane = queue.lanes.get(topic);
     if (lane && heldOf(lane, seq)?.id === id) continue;
     seen.add(name);
@@ -102,7 +102,7 @@ function planTake(
     if (takes) {
       // At once, not when it is durable: nobody may lease it from the topic meanwhile.
       const twin = twinOf(lane, seq);
-      if (twin) queue.shelf.drop(twin);
+      if (twin) queue.ready.drop(twin);
       settled.add(lane, seq);
       settled.join();
     }
@@ -119,7 +119,7 @@ function planTake(
         const retry = { ...entry, subscription: queue.name, dueAt: now.wall, failures: 0 };
         const scheduled = retryEntry(retry, now, entry.size);
         scheduled.due = true;
-        queue.shelf.addRetry(scheduled);
+        queue.ready.addRetry(scheduled);
       }
     },
     rollback() {

@@ -62,7 +62,7 @@ export class Watches {
 export function isProcessed(queue: DeliveryQueue, topic: string, seq: number): boolean {
   const lane = queue.lanes.get(topic);
   if (!lane || queue.cursorOf(lane) <= seq) return false;
-  for (const retry of queue.shelf.retries.values()) {
+  for (const retry of queue.ready.retries.values()) {
     if (retry.topic === topic && retry.seq > 0 && retry.seq <= seq) return false;
   }
   return true;

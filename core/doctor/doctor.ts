@@ -37,14 +37,14 @@ export type Diagnosis = Finding & { check: string };
 
 /** Runs the checks; one that fails is a finding itself, and the others go on. */
 export async function* examine(
-  patient: CheckContext,
+  context: CheckContext,
   list: readonly Check[] = checks,
 ): AsyncGenerator<Diagnosis, void, undefined> {
   const record: CheckResults = { ends: new Map() };
-  if (!patient.quick) record.seen = new Seen({ now: patient.now + CLOCK_SLACK });
+  if (!context.quick) record.seen = new Seen({ now: context.now + CLOCK_SLACK });
   for (const check of list) {
     try {
-      for await (const finding of check.look(patient, record)) {
+      for await (const finding of check.look(context, record)) {
         yield { check: check.name, ...finding };
       }
     } catch (error) {

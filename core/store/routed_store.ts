@@ -38,21 +38,21 @@ export class RoutedStore implements JournalStore {
   readonly #default: JournalStore;
   readonly #stores = new Map<string, JournalStore>();
   readonly #opening = new Map<string, Promise<JournalStore>>();
-  readonly #shelf: StoreShelf;
+  readonly #others: StoreShelf;
   readonly #absent = new MemoryEventStore();
   readonly #kindOf: (topic: string) => string | undefined;
 
   /** `kindOf`: the kind of store that a topic lives in; undefined for one that is not there. */
   constructor(
     store: JournalStore,
-    shelf: StoreShelf,
+    others: StoreShelf,
     kindOf: (topic: string) => string | undefined,
   ) {
     this.#default = store;
-    this.#shelf = shelf;
+    this.#others = others;
     this.#kindOf = kindOf;
     this.durable = store.durable;
-    for (const opened of [...shelf.opened, store]) {
+    for (const opened of [...others.opened, store]) {
       if (opened.kind !== undefined) this.#stores.set(opened.kind, opened);
     }
   }
@@ -72,7 +72,7 @@ export class RoutedStore implements JournalStore {
   /** Resolves when the store of that kind is open. */
   async open(kind: StoreKind): Promise<void> {
     if (this.#stores.has(kind)) return;
-    const opening = this.#opening.get(kind) ?? this.#shelf.open(kind);
+    const opening = this.#opening.get(kind) ?? this.#others.open(kind);
     this.#opening.set(kind, opening);
     try {
       this.#stores.set(kind, await opening);

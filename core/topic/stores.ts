@@ -9,13 +9,13 @@ import type { TopicOptions } from "../event/topic_options.ts";
 
 type Place = Pick<TopicOptions, "store" | "durability">;
 
-/** The places of a broker: its own store, wrapped where it has three methods only, and those of its shelf. */
+/** The places of a broker: its own store, wrapped where it has three methods only, and those of its stores. */
 export function topicStoresOf(
-  { eventStore, shelf }: { eventStore: EventStore; shelf: StoreShelf | undefined },
+  { eventStore, stores }: { eventStore: EventStore; stores: StoreShelf | undefined },
   storeOf: (topic: string) => string | undefined,
 ): TopicStores {
   const own = isJournalStore(eventStore) ? eventStore : new ThreeMethodStore(eventStore);
-  return new TopicStores(shelf ? new RoutedStore(own, shelf, storeOf) : own, shelf);
+  return new TopicStores(stores ? new RoutedStore(own, stores, storeOf) : own, stores);
 }
 
 /** The stores of a broker. */
@@ -26,10 +26,10 @@ export class TopicStores {
   readonly #default: Durability | undefined;
 
   /** `store`: the broker's own, or all of its stores as one. */
-  constructor(store: JournalStore, shelf?: StoreShelf) {
+  constructor(store: JournalStore, stores?: StoreShelf) {
     this.store = store;
     this.#routed = store instanceof RoutedStore ? store : undefined;
-    this.#default = shelf?.durability;
+    this.#default = stores?.durability;
   }
 
   /** The store that a topic lives in, for good: one where it had events before, else as asked for, else the default. */

@@ -24,7 +24,7 @@ export interface RouteRequest {
   params: Record<string, string>;
   query: URLSearchParams;
   raw: http.IncomingMessage;
-  host: Services;
+  services: Services;
   /** Aborted when the connection closes or the daemon stops. */
   signal: AbortSignal;
   /** Names the connection: leases may be bound to it. */

@@ -49,12 +49,12 @@ export interface Server {
 }
 
 /** Serves the routes at the socket; resolves when it listens. */
-export async function listen(host: Services, routes: readonly Route[]): Promise<Server> {
+export async function listen(services: Services, routes: readonly Route[]): Promise<Server> {
   const router = new Router(routes);
   const stopping = new AbortController();
   const connections = new Connections({
-    closed: ({ name }) => host.broker.subscriptions.releaseConsumer(name),
-    refused: () => host.metrics.refusedConnections++,
+    closed: ({ name }) => services.broker.subscriptions.releaseConsumer(name),
+    refused: () => services.metrics.refusedConnections++,
   }, { clock: systemClock });
 
   const server = http.createServer({
@@ -75,16 +75,16 @@ export async function listen(host: Services, routes: readonly Route[]): Promise<
   );
   // Left alone it would be answered without a word.
   server.on("checkExpectation", (request, reply) => void answer(request, reply));
-  host.connections = () => connections.size;
+  services.connections = () => connections.size;
 
   async function answer(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
     const { socket } = raw; // later it may have none
     const connection = connections.of(socket);
     if (!connection) return void socket.destroy(); // it closed meanwhile
     const turn = connection.begin(reply);
-    if (turn === false) return endPipeline(host, socket);
-    host.metrics.requests++;
-    host.rest.note();
+    if (turn === false) return endPipeline(services, socket);
+    services.metrics.requests++;
+    services.rest.note();
     reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
     reply.once("close", () => endUnreadBody(raw, socket));
     try {
@@ -103,7 +103,7 @@ export async function listen(host: Services, routes: readonly Route[]): Promise<
         params,
         query,
         raw,
-        host,
+        services,
         // Few ask for it, and it costs more than the rest of them.
         get signal() {
           return signal ??= AbortSignal.any([stopping.signal, connection.signal]);
@@ -117,53 +117,56 @@ export async function listen(host: Services, routes: readonly Route[]): Promise<
       if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
         return;
       }
-      if (isUnexpected(error)) host.unexpected(error, `${raw.method} ${raw.url}`);
+      if (isUnexpected(error)) services.unexpected(error, `${raw.method} ${raw.url}`);
       sendError(reply, error);
     }
   }
 
-  const lookOut = new RequestTimeouts(server);
+  const timeouts = new RequestTimeouts(server);
   // It never listens itself (acceptor.ts does), and a server that does not listen ends each connection after one answer, as
   // one that is closing does.
   Object.defineProperty(server, "listening", { value: true });
   const acceptor = new Acceptor({
-    socket: host.socket,
+    socket: services.socket,
     clock: systemClock,
-    hasDescriptor: () => freeDescriptors(host.dataDir, 1) > 0,
-    protect: () => protectSocket(host.socket),
+    hasDescriptor: () => freeDescriptors(services.dataDir, 1) > 0,
+    protect: () => protectSocket(services.socket),
     connection(socket) {
       if (!connections.admit(socket)) return;
-      lookOut.begin();
+      timeouts.begin();
       server.emit("connection", socket);
-      socket.once("close", () => connections.size === 0 && lookOut.end());
+      socket.once("close", () => connections.size === 0 && timeouts.end());
     },
     recovered: () => {
-      host.metrics.descriptorExhaustions++;
-      host.log.logger.warning("no descriptor was left to accept a connection with; it goes on", {
-        connections: connections.size,
-        maxConnections: connections.limit,
-      });
+      services.metrics.descriptorExhaustions++;
+      services.log.logger.warning(
+        "no descriptor was left to accept a connection with; it goes on",
+        {
+          connections: connections.size,
+          maxConnections: connections.limit,
+        },
+      );
     },
-    failed: (error) => host.fatal(error, "the socket cannot be listened at"),
+    failed: (error) => services.fatal(error, "the socket cannot be listened at"),
   });
-  const wanted = host.config.maxConnections;
-  const free = freeDescriptors(host.dataDir, FIRST_LOOK) - LISTENING;
+  const wanted = services.config.maxConnections;
+  const free = freeDescriptors(services.dataDir, FIRST_LOOK) - LISTENING;
   const plenty = free >= FIRST_LOOK - LISTENING;
   connections.limit = plenty ? wanted : connectionLimit(free, wanted);
   await acceptor.listen(plenty ? LONGEST_QUEUE : free - connections.limit);
   // What the databases left is for connections. Where that is much it is counted while the daemon serves already.
   const counted = plenty
-    ? countDescriptors(host.dataDir, descriptorsFor(wanted)).then((more) => {
+    ? countDescriptors(services.dataDir, descriptorsFor(wanted)).then((more) => {
       connections.limit = connectionLimit(more + connections.size, wanted);
     })
     : Promise.resolve();
   counted.then(() => {
     if (connections.limit >= wanted) return;
-    host.log.logger.warning("the limit of open files leaves room for few connections", {
+    services.log.logger.warning("the limit of open files leaves room for few connections", {
       maxConnections: connections.limit,
       wanted,
     });
-  }).catch((error) => host.unexpected(error, "counting descriptors"));
+  }).catch((error) => services.unexpected(error, "counting descriptors"));
 
   return {
     async drain(deadline) {
@@ -240,12 +243,15 @@ function checkExpectation({ headers: { expect } }: http.IncomingMessage): void {
 }
 
 /** Somebody asks on and on and takes no answers. */
-function endPipeline(host: Services, socket: net.Socket): void {
+function endPipeline(services: Services, socket: net.Socket): void {
   if (socket.destroyed) return;
-  host.metrics.refusedConnections++;
-  host.log.logger.warning("a connection had more than {most} requests under way; it was ended", {
-    most: MOST_PIPELINED,
-  });
+  services.metrics.refusedConnections++;
+  services.log.logger.warning(
+    "a connection had more than {most} requests under way; it was ended",
+    {
+      most: MOST_PIPELINED,
+    },
+  );
   socket.destroy();
 }
 

@@ -16,7 +16,7 @@ const HINT = "a line is what evs dlq export prints: subscription, topic, event, 
 /** Reads one line. Throws `EventRefusedError`. */
 export function readDeadLetterLine(
   source: { line: number; text: string; bytes: Uint8Array },
-  intakeOf: DecoderOfTopic,
+  decoderOf: DecoderOfTopic,
 ): ImportedDeadLetter {
   const value = parseJson(source.text, { around: AROUND });
   if (!isObject(value)) throw invalid("a dead letter is a JSON object");
@@ -24,7 +24,7 @@ export function readDeadLetterLine(
   const event = splitMembers(source.text, source.bytes).findLast(({ name }) => name === "event");
   if (!event || !isObject(value["event"])) throw invalid("event is not a JSON object");
   if (value["event"]["id"] === undefined) throw invalid("the event has no id");
-  const intake = new EventDecoder({ metadata: "{}" }, intakeOf(topic));
+  const decoder = new EventDecoder({ metadata: "{}" }, decoderOf(topic));
   const attempts = readAttempts(value["attempts"] ?? []);
   return {
     subscription: assertSubscriptionName(text(value, "subscription")),
@@ -33,10 +33,10 @@ export function readDeadLetterLine(
     reason: value["reason"] === undefined
       ? attempts.at(-1)?.error ?? "imported"
       : text(value, "reason"),
-    diedAt: whole(value, "diedAt", intakeOf(topic).now()),
+    diedAt: whole(value, "diedAt", decoderOf(topic).now()),
     attempts,
     ...(value["editedFrom"] === undefined ? {} : { editedFrom: text(value, "editedFrom") }),
-    event: intake.event(source.line, event.text, event.bytes),
+    event: decoder.event(source.line, event.text, event.bytes),
   };
 }
 

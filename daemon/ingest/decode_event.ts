@@ -24,7 +24,7 @@ export interface EventDecoderOptions {
   idPrefix?: string;
 }
 
-/** What an intake is given from outside. */
+/** What an decoder is given from outside. */
 export interface EventDecoderContext {
   admit: Admit;
   nextId(now: number): string;

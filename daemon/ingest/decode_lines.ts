@@ -12,11 +12,11 @@ import type { EventDecoder, EventDecoderOptions } from "./decode_event.ts";
 import { LinePacker } from "./line_packer.ts";
 import { lineFaultError, LineReader } from "./ndjson.ts";
 
-/** What an intake of lines is given. */
+/** What an decoder of lines is given. */
 export interface LineDecoderContext {
   topic: string;
   options: EventDecoderOptions;
-  intake: EventDecoder;
+  decoder: EventDecoder;
   ids: IdSource;
   now(): number;
   /** The longest line, bytes. */
@@ -133,12 +133,12 @@ export class LineDecoder {
   }
 
   #readerFrom(firstLine: number, skipping = false): LineReader {
-    const { intake, limit, refuse } = this.#context;
+    const { decoder, limit, refuse } = this.#context;
     return new LineReader({
       line: (number, text, bytes) => {
         this.#looked++;
         try {
-          this.#events.push(intake.event(number, text, bytes));
+          this.#events.push(decoder.event(number, text, bytes));
           return true;
         } catch (error) {
           if (error instanceof EventRefusedError) return refuse(number, error);

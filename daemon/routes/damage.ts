@@ -6,8 +6,8 @@ export const damageRoutes: Route[] = [
   {
     method: "POST",
     path: "/v1/damage/accept",
-    async handle({ host }, reply) {
-      sendJson(reply, 200, { accepted: await host.acceptDamage() });
+    async handle({ services }, reply) {
+      sendJson(reply, 200, { accepted: await services.acceptDamage() });
     },
   },
 ];

@@ -22,11 +22,14 @@ export const deadLetterImportRoutes: Route[] = [
     async handle(request, reply) {
       const options = optionsOf(request.query);
       const { entries, refused } = await readEntries(request);
-      const { deadLetterImports } = request.host.broker;
+      const { deadLetterImports } = request.services.broker;
       const result = options.retry
         ? await deadLetterImports.retry(entries, options)
         : await deadLetterImports.add(entries);
-      request.host.log.logger.info("dead letters imported", { ...result, refused: refused.count });
+      request.services.log.logger.info("dead letters imported", {
+        ...result,
+        refused: refused.count,
+      });
       sendJson(reply, 200, {
         ...result,
         ...(refused.count === 0 ? {} : { refused: refused.listed }),
@@ -59,9 +62,9 @@ function optionsOf(query: URLSearchParams): { retry: boolean; to?: string } {
 async function readEntries(
   request: RouteRequest,
 ): Promise<{ entries: ImportedDeadLetter[]; refused: RefusedLines }> {
-  const { host } = request;
-  await host.broker.ready;
-  const longest = host.maxEventBytes + ROOM;
+  const { services } = request;
+  await services.broker.ready;
+  const longest = services.maxEventBytes + ROOM;
   const most = Math.max(MOST_BYTES, longest);
   const entries: ImportedDeadLetter[] = [];
   const refused = new RefusedLines();
@@ -73,7 +76,7 @@ async function readEntries(
         // A copy: the reader's bytes are the chunk's, and the chunk is not ours for long.
         entry = readDeadLetterLine(
           { line, text, bytes: bytes.slice() },
-          (topic) => intakeOf(host, topic),
+          (topic) => decoderOf(services, topic),
         );
       } catch (error) {
         if (!(error instanceof EvsError && error.status < 500)) throw error;
@@ -107,7 +110,7 @@ function tooMuch(line: number, limit: number, what: string): InvalidArgumentErro
   );
 }
 
-function intakeOf({ broker, ids }: Services, topic: string) {
+function decoderOf({ broker, ids }: Services, topic: string) {
   return {
     admit: (type: string, version: string | undefined, payload: unknown) =>
       broker.admit(topic, type, version, payload),

@@ -20,7 +20,7 @@ export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letters",
-    handle({ host, query }, reply) {
+    handle({ services, query }, reply) {
       const filter = queryFilter(query, ["limit", "after", "full", "oldest"]);
       const full = wholeOf(query, "full", [0, 1]) === 1;
       const largest = full ? LARGEST_FULL_PAGE : LARGEST_PAGE;
@@ -28,7 +28,7 @@ export const deadLetterRoutes: Route[] = [
       const after = query.get("after");
       const oldest = wholeOf(query, "oldest", [0, 1]) === 1;
       const page = { limit, oldest, ...(after === null ? {} : { after }) };
-      const { deadLetters } = host.broker;
+      const { deadLetters } = services.broker;
       const { records, next } = deadLetters.records(filter, page);
       if (next !== undefined) reply.setHeader("evs-next", next);
       const bytes = concat(full ? records.flatMap(wholeLine) : records.map(shortLine));
@@ -38,15 +38,17 @@ export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letter-groups",
-    async handle({ host, query }, reply) {
-      sendJson(reply, 200, { groups: await host.broker.deadLetters.groups(queryFilter(query)) });
+    async handle({ services, query }, reply) {
+      sendJson(reply, 200, {
+        groups: await services.broker.deadLetters.groups(queryFilter(query)),
+      });
     },
   },
   {
     method: "GET",
     path: "/v1/dead-letters/{id}",
-    handle({ host, params }, reply) {
-      const records = host.broker.deadLetters.show(params["id"]!);
+    handle({ services, params }, reply) {
+      const records = services.broker.deadLetters.show(params["id"]!);
       sendBytes(reply, { status: 200, type: "application/json", bytes: details(records) });
     },
   },
@@ -55,9 +57,9 @@ export const deadLetterRoutes: Route[] = [
     path: "/v1/dead-letters/retry",
     async handle(request, reply) {
       const action = await actionOf(request, { to: true });
-      const result = await request.host.broker.deadLetters.retry(action);
+      const result = await request.services.broker.deadLetters.retry(action);
       if (!result.dryRun) {
-        request.host.log.logger.info("dead letters sent again", {
+        request.services.log.logger.info("dead letters sent again", {
           count: result.count,
           bySubscription: result.bySubscription,
         });
@@ -70,9 +72,9 @@ export const deadLetterRoutes: Route[] = [
     path: "/v1/dead-letters/remove",
     async handle(request, reply) {
       const action = await actionOf(request, { to: false });
-      const result = await request.host.broker.deadLetters.remove(action);
+      const result = await request.services.broker.deadLetters.remove(action);
       if (!result.dryRun) {
-        request.host.log.logger.warning("dead letters removed", {
+        request.services.log.logger.warning("dead letters removed", {
           count: result.count,
           bySubscription: result.bySubscription,
         });

@@ -46,7 +46,7 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
       await publishLines(request, reply, {
         ...options,
         turn,
-        intake: intakeFor(request, options),
+        decoder: decoderFor(request, options),
         handedDown: resolve,
       });
     } else await publishJson(request, reply, options);
@@ -55,8 +55,8 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
   }
 }
 
-function intakeFor(request: RouteRequest, options: EventDecoderOptions): EventDecoder {
-  const { broker, ids } = request.host;
+function decoderFor(request: RouteRequest, options: EventDecoderOptions): EventDecoder {
+  const { broker, ids } = request.services;
   const topic = request.params["topic"]!;
   return new EventDecoder(options, {
     admit: (type, version, payload) => broker.admit(topic, type, version, payload),
@@ -70,26 +70,26 @@ async function publishJson(
   reply: http.ServerResponse,
   options: PublishParameters,
 ): Promise<void> {
-  const { host } = request;
+  const { services } = request;
   const body = await readWhole(request);
   const text = decode(body);
-  const intake = intakeFor(request, options);
+  const decoder = decoderFor(request, options);
   // With a type the body is one bare payload, an array too; without one an array is several envelopes.
   const array = options.type === undefined && /^[ \t\r\n]*\[/.test(text);
   const tally = new PublishTally();
   const events = array
-    ? arrayEvents(intake, { text, body, tally })
-    : [intake.event(options.line, text, trimmed(text, body))];
+    ? arrayEvents(decoder, { text, body, tally })
+    : [decoder.event(options.line, text, trimmed(text, body))];
   tally.lines = events.length;
-  const tooLarge = events.findIndex((event) => event.payload.length > host.maxEventBytes);
+  const tooLarge = events.findIndex((event) => event.payload.length > services.maxEventBytes);
   if (tooLarge >= 0) {
     throw new EventRefusedError(
       "event/too-large",
       `the payload has ${
         events[tooLarge]!.payload.length
-      } bytes, and ${host.maxEventBytes} is the most`,
+      } bytes, and ${services.maxEventBytes} is the most`,
       {
-        details: { element: tooLarge + 1, limit: host.maxEventBytes },
+        details: { element: tooLarge + 1, limit: services.maxEventBytes },
         hint:
           "raise max_event_bytes in the config, or publish a reference to the data instead of the data",
       },
@@ -99,7 +99,7 @@ async function publishJson(
     throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
   }
   if (events.length > 0) {
-    const outcome = await host.broker.append({
+    const outcome = await services.broker.append({
       topic: request.params["topic"]!,
       events,
       ...(options.expected === undefined ? {} : { expected: options.expected }),
@@ -110,17 +110,17 @@ async function publishJson(
     ];
     tally.add({ count: events.length, ids, versions }, settled(request.params["topic"]!, outcome));
   }
-  sendJson(reply, 200, tally.reply(host.broker.isDurable(request.params["topic"]!)));
+  sendJson(reply, 200, tally.reply(services.broker.isDurable(request.params["topic"]!)));
 }
 
 /** All or nothing: every element is looked at, and the first fault refuses the array. */
 function arrayEvents(
-  intake: EventDecoder,
+  decoder: EventDecoder,
   source: { text: string; body: Uint8Array; tally: PublishTally },
 ): NewEvent[] {
   return splitElements(source.text, source.body).map(({ text, bytes }, i) => {
     try {
-      return intake.event(i + 1, text, bytes);
+      return decoder.event(i + 1, text, bytes);
     } catch (error) {
       if (!(error instanceof EventRefusedError)) throw error;
       const { code, message, hint, details } = error.toBody();

@@ -72,7 +72,7 @@ export function newTurn(): ConnectionTurn {
 /** A publish as it is asked for, and where it stands among those of its connection. */
 export interface LinesOptions extends PublishParameters {
   turn: ConnectionTurn;
-  intake: EventDecoder;
+  decoder: EventDecoder;
   /** To be called when all of this publish is handed down. */
   handedDown: () => void;
 }
@@ -107,8 +107,8 @@ class LinesPublish {
   #failure: unknown;
 
   constructor(request: RouteRequest, options: LinesOptions) {
-    const { host } = request;
-    const { turn, handedDown, intake, onError, type, schemaVersion: version } = options;
+    const { services } = request;
+    const { turn, handedDown, decoder, onError, type, schemaVersion: version } = options;
     const topic = request.params["topic"]!;
     this.#request = request;
     this.#turn = turn;
@@ -116,15 +116,15 @@ class LinesPublish {
     this.#lines = new LineDecoder({
       topic,
       options,
-      intake,
-      ids: host.ids,
+      decoder,
+      ids: services.ids,
       now: () => Date.now(),
-      limit: host.maxEventBytes + (type === undefined ? ENVELOPE_ROOM : 0),
+      limit: services.maxEventBytes + (type === undefined ? ENVELOPE_ROOM : 0),
       firstLine: options.line,
-      unchecked: (type) => host.broker.gate.unchecked(topic, { type, version }),
+      unchecked: (type) => services.broker.gate.unchecked(topic, { type, version }),
       refuse: (line, error) => {
         this.#tally.refuse(line, error);
-        host.metrics.refused++;
+        services.metrics.refused++;
         return onError === "skip";
       },
     });
@@ -155,13 +155,13 @@ class LinesPublish {
     this.#tally.lines = lines.lines;
     if (this.#failure instanceof EvsError && isUnexpected(this.#failure)) {
       // It is answered with what was stored before it, so nobody behind this tells of it.
-      this.#request.host.unexpected(this.#failure, "publishing lines");
+      this.#request.services.unexpected(this.#failure, "publishing lines");
     }
     answerLines(reply, {
       tally: this.#tally,
       failure: this.#failure,
       stopped: lines.ended,
-      durable: this.#request.host.broker.isDurable(this.#request.params["topic"]!),
+      durable: this.#request.services.broker.isDurable(this.#request.params["topic"]!),
     });
   }
 
@@ -178,7 +178,7 @@ class LinesPublish {
     const versions = versionsOf(request);
     turn.bytes += size;
     allInFlight += size;
-    const appended: Promise<void> = this.#request.host.broker.append(request, turn.stream)
+    const appended: Promise<void> = this.#request.services.broker.append(request, turn.stream)
       .then((outcome) => {
         const done = settled(this.#request.params["topic"]!, outcome);
         this.#tally.add({ count, ids, versions }, done);

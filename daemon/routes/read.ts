@@ -39,7 +39,7 @@ interface Query extends Selection {
 
 /** One event by its seq or id: `GET /v1/topics/{topic}/events/{event}`. */
 export function getEvent(request: RouteRequest, reply: http.ServerResponse): void {
-  const { broker } = request.host;
+  const { broker } = request.services;
   const topic = request.params["topic"]!;
   const wanted = request.params["event"]!;
   broker.topics.require(topic);
@@ -67,7 +67,7 @@ export function getEvent(request: RouteRequest, reply: http.ServerResponse): voi
 /** Events of one or more topics. */
 export async function readEvents(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const query = await queryOf(request);
-  const { broker } = request.host;
+  const { broker } = request.services;
   if (!query.follow) {
     for (const name of query.asked) if (!isPattern(name)) broker.topics.require(name);
   }
@@ -92,7 +92,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     : undefined;
   const stop = () => tail?.close();
   request.signal.addEventListener("abort", stop, { once: true });
-  request.host.metrics.tails += tail ? 1 : 0;
+  request.services.metrics.tails += tail ? 1 : 0;
   try {
     for (const { topic, from } of ranges) positions.set(topic, from - 1);
     out.begin({
@@ -119,7 +119,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       await out.write(bytes);
     }
   } finally {
-    request.host.metrics.tails -= tail ? 1 : 0;
+    request.services.metrics.tails -= tail ? 1 : 0;
     request.signal.removeEventListener("abort", stop);
     stop();
   }
@@ -241,7 +241,7 @@ async function rangesOf(
   query: Query,
   matches: (topic: string) => boolean,
 ): Promise<Range[]> {
-  const { broker } = request.host;
+  const { broker } = request.services;
   const { store } = broker;
   const topics = broker.topics.list().map(({ name }) => name).filter(matches);
   const from = query.from ?? parseOffset(query.follow ? "end" : "start");
@@ -264,7 +264,7 @@ async function rangesOf(
   });
 }
 
-type Store = RouteRequest["host"]["broker"]["store"];
+type Store = RouteRequest["services"]["broker"]["store"];
 
 function seqOf(store: Store, topic: string, offset: Offset): number {
   return resolveOffset(offset, {
@@ -285,7 +285,7 @@ async function lastRanges(
   query: Query,
   of: { topics: string[]; count: number },
 ): Promise<Range[]> {
-  const steps = lastOf(request.host.broker.store, { ...of, ...selectionOf(query) });
+  const steps = lastOf(request.services.broker.store, { ...of, ...selectionOf(query) });
   for (let step = steps.next();; step = steps.next()) {
     if (step.done) return step.value;
     await turn();

@@ -32,14 +32,14 @@ export const schemaVersionRoutes: Route[] = [
 ];
 
 async function register(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const { host, params, query } = request;
+  const { services, params, query } = request;
   const type = checkName(params["type"]!, "the type");
   const asked = query.get("version");
   const schema = await readSchema(request);
   const version = asked === null ? undefined : checkName(asked, "the version");
   const compatibility = levelOf(query.get("compatibility") ?? undefined);
   const dryRun = query.get("dryRun") === "1";
-  const [plan] = await host.broker.gate.register(
+  const [plan] = await services.broker.gate.register(
     [{ type, version, schema, compatibility }],
     { dryRun },
   );
@@ -67,7 +67,7 @@ async function registerMany(request: RouteRequest, reply: http.ServerResponse): 
       compatibility: levelOf(own.string("compatibility")),
     };
   });
-  const plans = await request.host.broker.gate.register(requests, { dryRun });
+  const plans = await request.services.broker.gate.register(requests, { dryRun });
   if (!dryRun) { for (const plan of plans) log(request, plan); }
   sendJson(reply, 200, {
     schemas: plans.map((plan) => planInfo(request, plan)),
@@ -75,14 +75,14 @@ async function registerMany(request: RouteRequest, reply: http.ServerResponse): 
   });
 }
 
-function log({ host }: RouteRequest, { record: { type, version }, created }: SchemaPlan): void {
-  if (created) host.log.logger.info("schema registered", { type, version });
+function log({ services }: RouteRequest, { record: { type, version }, created }: SchemaPlan): void {
+  if (created) services.log.logger.info("schema registered", { type, version });
 }
 
-function planInfo({ host }: RouteRequest, plan: SchemaPlan): SchemaInfo {
+function planInfo({ services }: RouteRequest, plan: SchemaPlan): SchemaInfo {
   const { record, created, compatibility, against, warnings } = plan;
   return {
-    ...schemaInfoOf(record, host.broker.schemas.latest(record.type)),
+    ...schemaInfoOf(record, services.broker.schemas.latest(record.type)),
     created,
     compatibility,
     ...(against === undefined ? {} : { against }),
@@ -102,8 +102,8 @@ function levelOf(text: string | undefined): CompatibilityLevel | undefined {
 
 /** Two versions: the latest and the one before it, where none are named. */
 async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const { host, params, query } = request;
-  const versions = host.broker.schemas.versions(params["type"]!);
+  const { services, params, query } = request;
+  const versions = services.broker.schemas.versions(params["type"]!);
   const newer = requireSchema(request, query.get("to") ?? undefined);
   const before = versions[versions.indexOf(newer.version) - 1];
   const from = query.get("from") ?? before;

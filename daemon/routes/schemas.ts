@@ -20,8 +20,8 @@ export const schemaRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/schemas",
-    handle({ host }, reply) {
-      const { schemas } = host.broker;
+    handle({ services }, reply) {
+      const { schemas } = services.broker;
       sendJson(reply, 200, {
         schemas: schemas.list().map((record) => ({
           ...schemaInfoOf(record, schemas.latest(record.type)),
@@ -36,7 +36,7 @@ export const schemaRoutes: Route[] = [
     handle(request, reply) {
       const record = requireSchema(request);
       const about = JSON.stringify(
-        schemaInfoOf(record, request.host.broker.schemas.latest(record.type)),
+        schemaInfoOf(record, request.services.broker.schemas.latest(record.type)),
       )
         .slice(0, -1);
       // The schema stands last and byte for byte, as events' payloads do.
@@ -49,8 +49,8 @@ export const schemaRoutes: Route[] = [
     path: "/v1/schemas/{type}",
     async handle(request, reply) {
       const { type, version } = requireSchema(request);
-      await request.host.broker.gate.remove(type, version);
-      request.host.log.logger.info("schema removed", { type, version });
+      await request.services.broker.gate.remove(type, version);
+      request.services.log.logger.info("schema removed", { type, version });
       sendJson(reply, 200, { removed: type, version });
     },
   },
@@ -73,10 +73,10 @@ export function schemaInfoOf(
 
 /** The schema of the path's type; throws `NotFoundError`, with what there is. */
 export function requireSchema(
-  { host, params, query }: RouteRequest,
+  { services, params, query }: RouteRequest,
   version = query.get("version") ?? undefined,
 ): SchemaRecord {
-  const { schemas } = host.broker;
+  const { schemas } = services.broker;
   const type = params["type"]!;
   const record = schemas.get(type, version);
   if (record) return record;
@@ -99,7 +99,7 @@ export function requireSchema(
 
 /** Payloads in, a line each; verdicts out, in their order. Nothing is stored. */
 async function check(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const { host } = request;
+  const { services } = request;
   const { type, version } = requireSchema(request);
   let verdicts: SchemaVerdict[] = [];
   const verdict = (line: number, judge: () => Omit<SchemaVerdict, "line" | "version">) => {
@@ -114,7 +114,7 @@ async function check(request: RouteRequest, reply: http.ServerResponse): Promise
   const reader = new LineReader({
     line: (number, text) =>
       verdict(number, () => {
-        const { faults } = host.broker.schemas.validate(type, version, parseJson(text));
+        const { faults } = services.broker.schemas.validate(type, version, parseJson(text));
         return faults.length === 0 ? { valid: true } : { valid: false, faults };
       }),
     fault: (number, { code }) =>
@@ -125,7 +125,7 @@ async function check(request: RouteRequest, reply: http.ServerResponse): Promise
           message: code === "event/too-large" ? "the line is too long" : "the line is not UTF-8",
         },
       })),
-  }, { limit: host.maxEventBytes, firstLine: 1 });
+  }, { limit: services.maxEventBytes, firstLine: 1 });
   reply.writeHead(200, { "content-type": "application/x-ndjson" });
   const flush = async () => {
     if (verdicts.length === 0) return;

@@ -11,38 +11,41 @@ export const statusRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/status",
-    handle: ({ host }, reply) => sendJson(reply, 200, statusOf(host)),
+    handle: ({ services }, reply) => sendJson(reply, 200, statusOf(services)),
   },
   {
     method: "GET",
     path: "/v1/health",
-    handle({ host }, reply) {
-      const { health, problems } = healthOf(host);
+    handle({ services }, reply) {
+      const { health, problems } = healthOf(services);
       sendJson(reply, health === "ok" ? 200 : 503, { health, problems });
     },
   },
   {
     method: "GET",
     path: "/metrics",
-    handle({ host }, reply) {
-      const bytes = new TextEncoder().encode(exposition(samplesOf(host)));
+    handle({ services }, reply) {
+      const bytes = new TextEncoder().encode(exposition(samplesOf(services)));
       sendBytes(reply, { status: 200, type: "text/plain; version=0.0.4; charset=utf-8", bytes });
     },
   },
   {
     method: "POST",
     path: "/v1/shutdown",
-    handle({ host }, reply) {
+    handle({ services }, reply) {
       reply.shouldKeepAlive = false;
-      reply.once("finish", () => host.shutdown("asked to stop"));
+      reply.once("finish", () => services.shutdown("asked to stop"));
       sendJson(reply, 202, { stopping: true, pid: Deno.pid });
     },
   },
 ];
 
-function healthOf(host: Services): Pick<StatusReply, "health" | "problems"> {
-  const problems = host.problems();
-  return { health: host.draining ? "draining" : problems.length > 0 ? "degraded" : "ok", problems };
+function healthOf(services: Services): Pick<StatusReply, "health" | "problems"> {
+  const problems = services.problems();
+  return {
+    health: services.draining ? "draining" : problems.length > 0 ? "degraded" : "ok",
+    problems,
+  };
 }
 
 function totalsOf(
@@ -66,36 +69,36 @@ function alertsNow({ broker, config }: Services): Alert[] {
   return alertsOf(config, { deadLetters, subscriptions });
 }
 
-function statusOf(host: Services): StatusReply {
-  const { broker, config, metrics } = host;
+function statusOf(services: Services): StatusReply {
+  const { broker, config, metrics } = services;
   const totals = broker.subscriptions.totals();
   return {
     version: VERSION,
     protocol: PROTOCOL,
     pid: Deno.pid,
-    startedAt: host.startedAt,
-    uptimeMs: Date.now() - host.startedAt,
-    dataDir: host.dataDir,
-    socket: host.socket,
+    startedAt: services.startedAt,
+    uptimeMs: Date.now() - services.startedAt,
+    dataDir: services.dataDir,
+    socket: services.socket,
     store: config.store,
     durability: config.durability,
-    ...healthOf(host),
-    alerts: alertsNow(host),
-    ...totalsOf(host),
+    ...healthOf(services),
+    alerts: alertsNow(services),
+    ...totalsOf(services),
     subscriptions: totals.subscriptions,
     pausedSubscriptions: totals.paused,
     scheduled: totals.scheduled,
     schemas: broker.schemas.list().length,
-    connections: host.connections(),
+    connections: services.connections(),
     tails: metrics.tails,
     memory: { rss: Deno.memoryUsage().rss },
-    permissions: host.permissions(),
+    permissions: services.permissions(),
   };
 }
 
-function samplesOf(host: Services): Sample[] {
-  const { broker, metrics } = host;
-  const totals = totalsOf(host);
+function samplesOf(services: Services): Sample[] {
+  const { broker, metrics } = services;
+  const totals = totalsOf(services);
   const subscriptions = broker.subscriptions.totals();
   const counter = (name: string, help: string, value: number): Sample => ({
     name: `evs_${name}`,
@@ -125,7 +128,7 @@ function samplesOf(host: Services): Sample[] {
       "Times that no descriptor was left to accept a connection with, since the start.",
       metrics.descriptorExhaustions,
     ),
-    gauge("connections", "Open connections.", host.connections()),
+    gauge("connections", "Open connections.", services.connections()),
     gauge("tails", "Followers.", metrics.tails),
     gauge("topics", "Topics.", totals.topics),
     gauge("events", "Events that are there now.", totals.events),
@@ -135,8 +138,12 @@ function samplesOf(host: Services): Sample[] {
     gauge("retries_scheduled", "Events that wait for a retry.", subscriptions.scheduled),
     gauge("leases", "Deliveries under way.", subscriptions.leased),
     gauge("dead_letters", "Dead letters.", totals.deadLetters),
-    gauge("alerts", "Limits of [alert] in the config that are reached.", alertsNow(host).length),
-    gauge("uptime_seconds", "Seconds since the start.", (Date.now() - host.startedAt) / 1000),
+    gauge(
+      "alerts",
+      "Limits of [alert] in the config that are reached.",
+      alertsNow(services).length,
+    ),
+    gauge("uptime_seconds", "Seconds since the start.", (Date.now() - services.startedAt) / 1000),
     gauge("resident_memory_bytes", "Resident memory.", Deno.memoryUsage().rss),
   ];
 }

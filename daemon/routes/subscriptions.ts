@@ -22,27 +22,27 @@ export const subscriptionRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/subscriptions",
-    handle({ host }, reply) {
-      sendJson(reply, 200, { subscriptions: host.broker.subscriptions.list() });
+    handle({ services }, reply) {
+      sendJson(reply, 200, { subscriptions: services.broker.subscriptions.list() });
     },
   },
   {
     method: "GET",
     path: "/v1/subscriptions/{name}",
-    handle({ host, params }, reply) {
-      sendJson(reply, 200, host.broker.subscriptions.info(params["name"]!));
+    handle({ services, params }, reply) {
+      sendJson(reply, 200, services.broker.subscriptions.info(params["name"]!));
     },
   },
   {
     method: "PUT",
     path: "/v1/subscriptions/{name}",
     async handle(request, reply) {
-      const { host, params } = request;
+      const { services, params } = request;
       const body = subscriptionRequest(await readJson(request));
-      const info = await host.broker.subscriptions.put(params["name"]!, body);
-      host.unnamed.seen(info.name);
+      const info = await services.broker.subscriptions.put(params["name"]!, body);
+      services.unnamed.seen(info.name);
       if (info.created) {
-        host.log.logger.info("subscription created", {
+        services.log.logger.info("subscription created", {
           subscription: info.name,
           topic: info.topic,
         });
@@ -53,10 +53,10 @@ export const subscriptionRoutes: Route[] = [
   {
     method: "DELETE",
     path: "/v1/subscriptions/{name}",
-    async handle({ host, params }, reply) {
+    async handle({ services, params }, reply) {
       const name = params["name"]!;
-      await host.broker.subscriptions.remove(name);
-      host.log.logger.info("subscription removed", { subscription: name });
+      await services.broker.subscriptions.remove(name);
+      services.log.logger.info("subscription removed", { subscription: name });
       sendJson(reply, 200, { removed: name });
     },
   },
@@ -64,11 +64,11 @@ export const subscriptionRoutes: Route[] = [
     method: "POST",
     path: "/v1/subscriptions/{name}/pause",
     async handle(request, reply) {
-      const { host, params } = request;
+      const { services, params } = request;
       const name = params["name"]!;
       const reason = new Fields(await readJson(request), ["reason"]).string("reason");
-      const info = await host.broker.subscriptions.pause(name, reason);
-      host.log.logger.warning("subscription paused", {
+      const info = await services.broker.subscriptions.pause(name, reason);
+      services.log.logger.warning("subscription paused", {
         subscription: name,
         reason: info.pauseReason,
       });
@@ -78,9 +78,9 @@ export const subscriptionRoutes: Route[] = [
   {
     method: "POST",
     path: "/v1/subscriptions/{name}/resume",
-    async handle({ host, params }, reply) {
-      const info = await host.broker.subscriptions.resume(params["name"]!);
-      host.log.logger.info("subscription resumed", { subscription: info.name });
+    async handle({ services, params }, reply) {
+      const info = await services.broker.subscriptions.resume(params["name"]!);
+      services.log.logger.info("subscription resumed", { subscription: info.name });
       sendJson(reply, 200, info);
     },
   },
@@ -88,13 +88,13 @@ export const subscriptionRoutes: Route[] = [
     method: "POST",
     path: "/v1/subscriptions/{name}/seek",
     async handle(request, reply) {
-      const { host, params } = request;
+      const { services, params } = request;
       const fields = new Fields(await readJson(request), ["to", "dryRun"]);
       const to = fields.required("to", fields.string("to"));
       const dryRun = fields.boolean("dryRun") ?? false;
-      const result = await host.broker.subscriptions.seek(params["name"]!, { to, dryRun });
+      const result = await services.broker.subscriptions.seek(params["name"]!, { to, dryRun });
       if (!dryRun) {
-        host.log.logger.info("subscription moved", {
+        services.log.logger.info("subscription moved", {
           subscription: params["name"],
           to,
           redo: result.redo,
@@ -113,7 +113,7 @@ export const subscriptionRoutes: Route[] = [
       sendJson(
         reply,
         200,
-        await request.host.broker.subscriptions.ack(request.params["name"]!, leases),
+        await request.services.broker.subscriptions.ack(request.params["name"]!, leases),
       );
     },
   },
@@ -125,7 +125,7 @@ export const subscriptionRoutes: Route[] = [
       sendJson(
         reply,
         200,
-        await request.host.broker.subscriptions.release(request.params["name"]!, leases),
+        await request.services.broker.subscriptions.release(request.params["name"]!, leases),
       );
     },
   },
@@ -138,7 +138,7 @@ export const subscriptionRoutes: Route[] = [
       sendJson(
         reply,
         200,
-        await request.host.broker.subscriptions.nack(request.params["name"]!, items),
+        await request.services.broker.subscriptions.nack(request.params["name"]!, items),
       );
     },
   },
@@ -153,7 +153,7 @@ export const subscriptionRoutes: Route[] = [
       sendJson(
         reply,
         200,
-        await request.host.broker.subscriptions.extend(request.params["name"]!, extension),
+        await request.services.broker.subscriptions.extend(request.params["name"]!, extension),
       );
     },
   },
@@ -162,7 +162,7 @@ export const subscriptionRoutes: Route[] = [
     path: "/v1/subscriptions/{name}/processed",
     async handle(request, reply) {
       const fields = new Fields(await readJson(request), ["topic", "seq", "waitMs"]);
-      const driver = request.host.broker.subscriptions.require(request.params["name"]!);
+      const driver = request.services.broker.subscriptions.require(request.params["name"]!);
       const processed = await processedWithin(driver, {
         topic: fields.required("topic", fields.string("topic")),
         seq: fields.required("seq", fields.whole("seq", [1, Number.MAX_SAFE_INTEGER])),
@@ -258,8 +258,8 @@ async function lease(request: RouteRequest, reply: http.ServerResponse): Promise
     "untilEmpty",
     "throughPause",
   ]);
-  request.host.unnamed.seen(request.params["name"]!);
-  const { deliveries, ...rest } = await request.host.broker.subscriptions.lease(
+  request.services.unnamed.seen(request.params["name"]!);
+  const { deliveries, ...rest } = await request.services.broker.subscriptions.lease(
     request.params["name"]!,
     defined({
       max: fields.whole("max", [1, MOST_LEASES]),

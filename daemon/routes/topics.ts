@@ -7,52 +7,52 @@ export const topicRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/topics",
-    handle({ host }, reply) {
-      const { topics } = host.broker;
+    handle({ services }, reply) {
+      const { topics } = services.broker;
       sendJson(reply, 200, { topics: topics.list().map(({ name }) => topics.info(name)) });
     },
   },
   {
     method: "GET",
     path: "/v1/topics/{topic}",
-    handle({ host, params }, reply) {
-      sendJson(reply, 200, host.broker.topics.info(params["topic"]!));
+    handle({ services, params }, reply) {
+      sendJson(reply, 200, services.broker.topics.info(params["topic"]!));
     },
   },
   {
     method: "PUT",
     path: "/v1/topics/{topic}",
     async handle(request, reply) {
-      const { host, params } = request;
+      const { services, params } = request;
       const name = params["topic"]!;
       const options = checkTopicOptions(await readJson(request));
-      const { created } = await host.broker.topics.create(name, options);
-      if (created) host.log.logger.info("topic created", { topic: name, options });
-      host.retention.changed();
-      sendJson(reply, created ? 201 : 200, host.broker.topics.info(name));
+      const { created } = await services.broker.topics.create(name, options);
+      if (created) services.log.logger.info("topic created", { topic: name, options });
+      services.retention.changed();
+      sendJson(reply, created ? 201 : 200, services.broker.topics.info(name));
     },
   },
   {
     method: "PATCH",
     path: "/v1/topics/{topic}",
     async handle(request, reply) {
-      const { host, params } = request;
+      const { services, params } = request;
       const name = params["topic"]!;
       const options = checkTopicOptions(await readJson(request));
-      await host.broker.topics.update(name, options);
-      host.log.logger.info("topic changed", { topic: name, options });
-      host.retention.changed();
-      sendJson(reply, 200, host.broker.topics.info(name));
+      await services.broker.topics.update(name, options);
+      services.log.logger.info("topic changed", { topic: name, options });
+      services.retention.changed();
+      sendJson(reply, 200, services.broker.topics.info(name));
     },
   },
   {
     method: "DELETE",
     path: "/v1/topics/{topic}",
-    async handle({ host, params }, reply) {
+    async handle({ services, params }, reply) {
       const name = params["topic"]!;
-      const { events, lastSeq } = host.broker.topics.info(name);
-      await host.broker.topics.remove(name);
-      host.log.logger.info("topic removed", { topic: name, events, lastSeq });
+      const { events, lastSeq } = services.broker.topics.info(name);
+      await services.broker.topics.remove(name);
+      services.log.logger.info("topic removed", { topic: name, events, lastSeq });
       sendJson(reply, 200, { removed: name, events, lastSeq });
     },
   },

@@ -176,7 +176,7 @@ Deno.test("evs doctor names a disk that is nearly full, and none that has room i
   const folder = await Deno.makeTempDir({ prefix: "evs-room-" });
   const GIB = 1024 ** 3;
   const at = async (free: number, size: number) => {
-    const patient: CheckContext = {
+    const context: CheckContext = {
       dataDir: folder,
       socket: `${folder}/evs.sock`,
       quick: true,
@@ -186,7 +186,7 @@ Deno.test("evs doctor names a disk that is nearly full, and none that has room i
     const found: string[] = [];
     for await (
       const { level, what } of examine(
-        patient,
+        context,
         checks.filter(({ name }) => name === "room"),
       )
     ) {

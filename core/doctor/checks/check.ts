@@ -52,5 +52,5 @@ export interface CheckResults {
 export interface Check {
   /** Names it in the JSON, in kebab-case. */
   name: string;
-  look(patient: CheckContext, record: CheckResults): Iterable<Finding> | AsyncIterable<Finding>;
+  look(context: CheckContext, record: CheckResults): Iterable<Finding> | AsyncIterable<Finding>;
 }

@@ -8,14 +8,14 @@ const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept take
 
 export const fileStore: Check = {
   name: "file-store",
-  async *look(patient, { seen, ends: lastSeqs }): AsyncGenerator<Finding> {
-    const { dataDir, quick } = patient;
+  async *look(context, { seen, ends: lastSeqs }): AsyncGenerator<Finding> {
+    const { dataDir, quick } = context;
     const where = "events";
     if (quick || !exists(`${dataDir}/${where}`)) return;
     // Asked first: what a running daemon writes behind these is not looked at.
-    const ends = await endsOf(patient);
+    const ends = await endsOf(context);
     const { topics, foreign } = verifyFileStore(`${dataDir}/${where}`, {
-      now: patient.now,
+      now: context.now,
       seen,
     });
     for (const { name, lastSeq } of topics) lastSeqs.set(name, lastSeq);

@@ -14,8 +14,8 @@ type Standing =
 
 export const subscriptions: Check = {
   name: "subscriptions",
-  async *look(patient, record): AsyncGenerator<Finding> {
-    for (const one of await standings(patient, record)) {
+  async *look(context, record): AsyncGenerator<Finding> {
+    for (const one of await standings(context, record)) {
       const behind = `${counted(one.pending, "event")} wait${one.pending === 1 ? "s" : ""} for it`;
       const about = { level: "warning" as const, where: one.name, details: { ...one } };
       if (one.paused) {
@@ -26,7 +26,7 @@ export const subscriptions: Check = {
         yield {
           ...about,
           what: `it makes no progress: ${behind}, and nobody takes them; none is lost`,
-          hint: patient.status
+          hint: context.status
             ? `evs consume '${one.topic}' --name ${one.name} -- COMMAND`
             : "evs daemon start, then start its consumer",
         };

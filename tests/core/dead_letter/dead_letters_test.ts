@@ -43,7 +43,7 @@ async function payloads(broker: EventBroker, name: string, max = 10): Promise<nu
   return deliveries.map(({ line }) => JSON.parse(new TextDecoder().decode(line)).payload);
 }
 
-Deno.test("DeadLetterDesk.retry moves dead to pending in one commit, oldest first, with history and fresh retries", async () => {
+Deno.test("DeadLetters.retry moves dead to pending in one commit, oldest first, with history and fresh retries", async () => {
   const state = new WatchedState();
   await using broker = new EventBroker({ state });
   const ids = await kill(broker, "s", [1, 2]);
@@ -69,7 +69,7 @@ Deno.test("DeadLetterDesk.retry moves dead to pending in one commit, oldest firs
   ]]);
 });
 
-Deno.test("DeadLetterDesk.retry moves any number of entries of any number of subscriptions in one transaction", async () => {
+Deno.test("DeadLetters.retry moves any number of entries of any number of subscriptions in one transaction", async () => {
   const state = new WatchedState();
   await using broker = new EventBroker({ state });
   const numbers = Array.from({ length: 1200 }, (_, n) => n);
@@ -96,7 +96,7 @@ Deno.test("DeadLetterDesk.retry moves any number of entries of any number of sub
   }
 });
 
-Deno.test("DeadLetterDesk.retry loses nothing and moves nothing where the commit is refused", async () => {
+Deno.test("DeadLetters.retry loses nothing and moves nothing where the commit is refused", async () => {
   let refuses = false;
   const state = new class extends MemoryState {
     override commit(changes: readonly StateChange[]): Promise<void> {
@@ -117,7 +117,7 @@ Deno.test("DeadLetterDesk.retry loses nothing and moves nothing where the commit
   for (const name of ["a", "b"]) assert.equal(broker.subscriptions.info(name).scheduled, 2);
 });
 
-Deno.test("DeadLetterDesk.retry that is refused leaves an event where a seek had brought it", async () => {
+Deno.test("DeadLetters.retry that is refused leaves an event where a seek had brought it", async () => {
   let refuses = false;
   const state = new class extends MemoryState {
     override commit(changes: readonly StateChange[]): Promise<void> {
@@ -138,7 +138,7 @@ Deno.test("DeadLetterDesk.retry that is refused leaves an event where a seek had
   assert.deepEqual(await payloads(broker, "s"), [1, 2]);
 });
 
-Deno.test("DeadLetterDesk.retry sends an entry once when two ask for it at the same time", async () => {
+Deno.test("DeadLetters.retry sends an entry once when two ask for it at the same time", async () => {
   await using broker = new EventBroker();
   await kill(broker, "a", [1, 2]);
   await broker.subscriptions.put("other", { topic: "elsewhere" });
@@ -153,7 +153,7 @@ Deno.test("DeadLetterDesk.retry sends an entry once when two ask for it at the s
   assert.deepEqual([...await payloads(broker, "a"), ...await payloads(broker, "other")], [1, 2]);
 });
 
-Deno.test("DeadLetterDesk.retry sends an event once that two subscriptions gave up on, to a third", async () => {
+Deno.test("DeadLetters.retry sends an event once that two subscriptions gave up on, to a third", async () => {
   await using broker = new EventBroker();
   await kill(broker, "a", [1, 2]);
   await kill(broker, "b", []);
@@ -164,7 +164,7 @@ Deno.test("DeadLetterDesk.retry sends an event once that two subscriptions gave 
   assert.equal(broker.deadLetters.count(), 0);
 });
 
-Deno.test("DeadLetterDesk.retry sends an event once that a consumer is about to get from its topic", async () => {
+Deno.test("DeadLetters.retry sends an event once that a consumer is about to get from its topic", async () => {
   await using broker = new EventBroker();
   const [, second] = await kill(broker, "s", [1, 2]);
   await broker.subscriptions.seek("s", { to: "start" });
@@ -173,7 +173,7 @@ Deno.test("DeadLetterDesk.retry sends an event once that a consumer is about to 
   assert.deepEqual(await payloads(broker, "s"), [2]);
 });
 
-Deno.test("DeadLetterDesk.retry does nothing on a dry run", async () => {
+Deno.test("DeadLetters.retry does nothing on a dry run", async () => {
   await using broker = new EventBroker();
   await kill(broker, "s", [1, 2]);
   const reply = await broker.deadLetters.retry({ subscription: "s", dryRun: true });
@@ -181,7 +181,7 @@ Deno.test("DeadLetterDesk.retry does nothing on a dry run", async () => {
   assert.equal(broker.deadLetters.count(), 2);
 });
 
-Deno.test("DeadLetterDesk.retry names what is not there, and what has to be said", async () => {
+Deno.test("DeadLetters.retry names what is not there, and what has to be said", async () => {
   await using broker = new EventBroker();
   const [id] = await kill(broker, "s", [1]);
   await assert.rejects(broker.deadLetters.retry({ ids: [id!, "nobody"] }), (error) => {
@@ -194,7 +194,7 @@ Deno.test("DeadLetterDesk.retry names what is not there, and what has to be said
   assert.throws(() => broker.deadLetters.show("nobody"), NotFoundError);
 });
 
-Deno.test("DeadLetterDesk.retry asks for another subscription when the first is gone", async () => {
+Deno.test("DeadLetters.retry asks for another subscription when the first is gone", async () => {
   await using broker = new EventBroker();
   const [id] = await kill(broker, "s", [1]);
   await broker.subscriptions.remove("s");
@@ -212,7 +212,7 @@ Deno.test("DeadLetterDesk.retry asks for another subscription when the first is 
   assert.equal(broker.subscriptions.info("other").scheduled, 0);
 });
 
-Deno.test("DeadLetterDesk.retry to a subscription that has the event ahead delivers it once", async () => {
+Deno.test("DeadLetters.retry to a subscription that has the event ahead delivers it once", async () => {
   await using broker = new EventBroker();
   const [id] = await kill(broker, "s", [1]);
   await broker.subscriptions.put("other", { topic: "t" });
@@ -223,7 +223,7 @@ Deno.test("DeadLetterDesk.retry to a subscription that has the event ahead deliv
   assert.equal(broker.subscriptions.info("other").pending, 0);
 });
 
-Deno.test("DeadLetterDesk.retry delivers an event once when a seek brought it back already", async () => {
+Deno.test("DeadLetters.retry delivers an event once when a seek brought it back already", async () => {
   await using broker = new EventBroker();
   const [id] = await kill(broker, "s", [1]);
   await broker.subscriptions.seek("s", { to: "start" });
@@ -232,7 +232,7 @@ Deno.test("DeadLetterDesk.retry delivers an event once when a seek brought it ba
   assert.equal(deliveries.length, 1);
 });
 
-Deno.test("DeadLetterDesk.remove removes what the filter means", async () => {
+Deno.test("DeadLetters.remove removes what the filter means", async () => {
   await using broker = new EventBroker();
   await kill(broker, "s", [1, 2, 3]);
   const { records: entries } = broker.deadLetters.records({}, { limit: 1 });

@@ -90,7 +90,7 @@ Deno.test("DeadLetterImporter.retry leaves both with all attempts when the copy 
   assert.deepEqual(dead(broker), []);
 });
 
-Deno.test("DeadLetterDesk.retry passes over what was mended, unless it is named", async () => {
+Deno.test("DeadLetters.retry passes over what was mended, unless it is named", async () => {
   await using broker = await withDead(1, 2);
   const [second] = dead(broker);
   await broker.deadLetterImports.retry(exported(broker, 7).slice(0, 1), {});

@@ -62,10 +62,10 @@ Deno.test("DeliveryQueue.extend puts off what was extended, and nothing else", (
     settled: 2,
     lost: ["l9.0"],
   });
-  assert.equal(bench.queue.shelf.nextExpiryMono, 1000);
-  const expired = (mono: number) => bench.queue.shelf.expired(mono).map(({ entry }) => entry.seq);
+  assert.equal(bench.queue.ready.nextExpiryMono, 1000);
+  const expired = (mono: number) => bench.queue.ready.expired(mono).map(({ entry }) => entry.seq);
   assert.deepEqual(expired(1000), [2, 4]);
-  assert.equal(bench.queue.shelf.nextExpiryMono, 1900);
+  assert.equal(bench.queue.ready.nextExpiryMono, 1900);
   assert.deepEqual(expired(1899), []);
   assert.deepEqual(expired(1900), [1, 3]);
 });
@@ -83,12 +83,12 @@ Deno.test("DeliveryQueue hands out and ends on behind answers that are over whil
   bench.publish(undefined);
   bench.feed(1);
   bench.lease(1);
-  const { shelf } = bench.queue;
-  assert.equal(shelf.nextExpiryMono, 1000);
-  assert.deepEqual(shelf.expired(1029).map(({ entry }) => entry.seq), [1]);
-  assert.equal(shelf.nextExpiryMono, 1030, "of the last one");
-  assert.deepEqual(shelf.expired(1030).map(({ entry }) => entry.seq), [32]);
-  assert.equal(shelf.nextExpiryMono, Infinity);
+  const { ready } = bench.queue;
+  assert.equal(ready.nextExpiryMono, 1000);
+  assert.deepEqual(ready.expired(1029).map(({ entry }) => entry.seq), [1]);
+  assert.equal(ready.nextExpiryMono, 1030, "of the last one");
+  assert.deepEqual(ready.expired(1030).map(({ entry }) => entry.seq), [32]);
+  assert.equal(ready.nextExpiryMono, Infinity);
 });
 
 Deno.test("DeliveryQueue looks after few leases that are over while one is held, and ends on time what is not", () => {
@@ -109,14 +109,14 @@ Deno.test("DeliveryQueue looks after few leases that are over while one is held,
     bench.settle(tokens.slice(last ? 1 : 0).map((lease) => ({ lease, ack: true })), last);
     if (last) refused = tokens;
     else assert.equal(queue.leased, 1);
-    assert.ok(queue.shelf.watched <= 20_000, `${queue.shelf.watched}`);
+    assert.ok(queue.ready.watched <= 20_000, `${queue.ready.watched}`);
   }
   for (let i = 0; i < 40; i++) {
     bench.settle(refused.map((lease) => ({ lease, ack: true })), true);
-    assert.ok(queue.shelf.watched <= 20_000, `${queue.shelf.watched}`);
+    assert.ok(queue.ready.watched <= 20_000, `${queue.ready.watched}`);
   }
-  assert.deepEqual(queue.shelf.expired(4999).map(({ entry }) => entry.seq), [1]);
-  const ended = new Set(queue.shelf.expired(5000).map(({ token }) => token));
+  assert.deepEqual(queue.ready.expired(4999).map(({ entry }) => entry.seq), [1]);
+  const ended = new Set(queue.ready.expired(5000).map(({ token }) => token));
   assert.deepEqual([...ended].sort(), refused.sort());
 });
 
@@ -127,10 +127,10 @@ Deno.test("DeliveryQueue ends none of the leases that are being settled, and all
   bench.lease(3);
   const [first, second] = bench.leases;
   first!.settling = second!.settling = true;
-  assert.deepEqual(bench.queue.shelf.expired(1000).map(({ entry }) => entry.seq), [3]);
+  assert.deepEqual(bench.queue.ready.expired(1000).map(({ entry }) => entry.seq), [3]);
   first!.settling = second!.settling = false;
   bench.settle([first!, second!].map(({ token }) => ({ lease: token, ack: true })), true);
-  assert.deepEqual(bench.queue.shelf.expired(1000).map(({ entry }) => entry.seq), [1, 2]);
+  assert.deepEqual(bench.queue.ready.expired(1000).map(({ entry }) => entry.seq), [1, 2]);
 });
 
 Deno.test("DeliveryQueue knows what is held after a seek back over it, and reads none of it twice", () => {

@@ -358,7 +358,7 @@ Deno.test("SubscriptionManager looks ahead a window, not the whole topic", () =>
     await r.publish(3000, { key: "k" });
     await r.broker.subscriptions.put("s", { topic: "t" });
     assert.deepEqual(await r.seqs(10), [1], "one of the key at a time");
-    const { buffered } = r.broker.subscriptions.require("s").queue.shelf;
+    const { buffered } = r.broker.subscriptions.require("s").queue.ready;
     assert.ok(buffered <= 1500, `${buffered} at hand`);
   }));
 

@@ -99,10 +99,10 @@ export class Bench {
   /** Nothing of a key goes while an earlier event of the key is neither done nor dead. */
   #checkOrder(seq: number, key: string | undefined): void {
     if (key === undefined) return;
-    const others = [...this.queue.shelf.leases.values()]
+    const others = [...this.queue.ready.leases.values()]
       .filter(({ entry }) => entry.key === key && entry.seq !== seq);
     assert.deepEqual(others, [], "one event of a key at a time");
-    const retries = [...this.queue.shelf.retries.values()].filter((entry) => entry.key === key);
+    const retries = [...this.queue.ready.retries.values()].filter((entry) => entry.key === key);
     const mine = retries.find((entry) => entry.seq === seq);
     for (const retry of retries) {
       if (retry === mine) continue;
@@ -132,7 +132,7 @@ export class Bench {
       if (plan.result[i] === "done") this.done.push(seq);
       else this.#explained.add(seq);
     });
-    this.leases = this.leases.filter((lease) => this.queue.shelf.leases.has(lease.token));
+    this.leases = this.leases.filter((lease) => this.queue.ready.leases.has(lease.token));
   }
 
   commit(plan: Plan<unknown>, fails = false): boolean {
@@ -146,7 +146,7 @@ export class Bench {
   }
 
   expire(): void {
-    const expired = this.queue.shelf.expired(this.now.mono);
+    const expired = this.queue.ready.expired(this.now.mono);
     this.settle(expired.map((lease) => ({
       lease: lease.token,
       ack: false,
@@ -194,7 +194,7 @@ export class Bench {
       assert.equal(other.settled.has(seq), lane.settled.has(seq), `seq ${seq} is settled`);
     }
     const facts = (queue: DeliveryQueue) =>
-      [...queue.shelf.retries.values()]
+      [...queue.ready.retries.values()]
         .map(({ seq, nextAttempt, failures }) => ({ seq, nextAttempt, failures }))
         .sort((a, b) => a.seq - b.seq);
     assert.deepEqual(facts(fresh), facts(this.queue));
@@ -204,7 +204,7 @@ export class Bench {
   checkPlaces(): void {
     const lane = this.queue.lanes.get("t")!;
     const dead = this.dead();
-    const retries = [...this.queue.shelf.retries.values()].map(({ seq }) => seq);
+    const retries = [...this.queue.ready.retries.values()].map(({ seq }) => seq);
     assert.equal(new Set(this.done).size, this.done.length, "done once");
     for (const { seq } of this.log) {
       const places = [

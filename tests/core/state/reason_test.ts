@@ -87,7 +87,7 @@ Deno.test("foldReason is quick when a reason is long and hostile", () => {
   }
 });
 
-Deno.test("DeadLetterDesk.groups shows five causes as five groups when there are thousands of entries", async () => {
+Deno.test("DeadLetters.groups shows five causes as five groups when there are thousands of entries", async () => {
   await using broker = new EventBroker();
   const causes = [
     (i: number) => `exit code 1: connect to 10.0.0.${i % 256}:5432 refused`,

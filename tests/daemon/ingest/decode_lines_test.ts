@@ -35,16 +35,16 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
   const ids = new IdSource();
   let chunk = 0;
   const now = () => version?.(chunk) ?? "1.0";
-  const intakeOptions = { type: "x", metadata: "{}", ...options };
-  const intake = new EventDecoder(intakeOptions, {
+  const decoderOptions = { type: "x", metadata: "{}", ...options };
+  const eventDecoder = new EventDecoder(decoderOptions, {
     admit: now,
     nextId: (time) => ids.next(time),
     now: () => 1,
   });
   const lines = new LineDecoder({
     topic: "t",
-    options: intakeOptions,
-    intake,
+    options: decoderOptions,
+    decoder: eventDecoder,
     ids,
     now: () => 1,
     limit: LIMIT,
@@ -115,7 +115,7 @@ const upload = fc.record({
   return cut(Uint8Array.from(bytes), cuts);
 });
 
-Deno.test("LineIntake takes and refuses the same lines whether it packs them or not", () => {
+Deno.test("LineDecoder takes and refuses the same lines whether it packs them or not", () => {
   fc.assert(
     fc.property(upload, fc.boolean(), fc.boolean(), (chunks, stop, often) => {
       const one = run(chunks, { version: () => undefined, stop, often });
@@ -128,7 +128,7 @@ Deno.test("LineIntake takes and refuses the same lines whether it packs them or 
   );
 });
 
-Deno.test("LineIntake loses and doubles no line when a schema comes or goes in between", () => {
+Deno.test("LineDecoder loses and doubles no line when a schema comes or goes in between", () => {
   const change = fc.array(fc.constantFrom("1.0", "2.0", undefined), { minLength: 8, maxLength: 8 });
   fc.assert(
     fc.property(upload, change, fc.boolean(), (chunks, versions, often) => {
@@ -143,14 +143,14 @@ Deno.test("LineIntake loses and doubles no line when a schema comes or goes in b
   );
 });
 
-Deno.test("LineIntake records the version that held when a line came", () => {
+Deno.test("LineDecoder records the version that held when a line came", () => {
   const chunks = ["1\n2", "\n3\n", "4\n5\n"].map((text) => encoder.encode(text));
   const { payloads, versions } = run(chunks, { version: (n) => ["1.0", "2.0", "2.0"][n] });
   assert.deepEqual(payloads, ["1", "2", "3", "4", "5"]);
   assert.deepEqual(versions, ["1.0", "2.0", "2.0", "2.0", "2.0"]);
 });
 
-Deno.test("LineIntake packs no line whose id or key must be made from it", () => {
+Deno.test("LineDecoder packs no line whose id or key must be made from it", () => {
   const chunks = [encoder.encode('{"a":"k"}\n')];
   for (const options of [{ idPrefix: "p" }, { keyPointer: "/a" }]) {
     assert.equal(run(chunks, { version: () => "1.0", options }).packed, 0, JSON.stringify(options));
@@ -158,7 +158,7 @@ Deno.test("LineIntake packs no line whose id or key must be made from it", () =>
   assert.equal(run(chunks, { version: () => "1.0", options: { key: "k" } }).packed, 1);
 });
 
-Deno.test("LineIntake holds no more than a line when nothing of what comes is an event", () => {
+Deno.test("LineDecoder holds no more than a line when nothing of what comes is an event", () => {
   const blank = encoder.encode("\n".repeat(100_000));
   const before = Deno.memoryUsage().external;
   const { lines, payloads } = run(Array.from({ length: 400 }, () => blank), {
