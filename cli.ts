@@ -13,13 +13,18 @@ async function run(argv: readonly string[]): Promise<number> {
     );
     return await daemon.serve(argv.slice(1));
   }
-  const loadMain = () => load<typeof import("./commands/main.ts")>("./main.ts");
-  if (!isPlainPublish(argv)) return (await loadMain()).main(argv);
   try {
+    if (!isPlainPublish(argv)) {
+      return await (await load<typeof import("./commands/main.ts")>("./main.ts")).main(argv);
+    }
     await publishPlain(argv);
     return 0;
   } catch (error) {
-    return (await loadMain()).report(argv, error);
+    // What tells an error needs nothing from npm: that may be just what is missing.
+    return (await load<typeof import("./commands/cli/report.ts")>("./cli/report.ts")).report(
+      argv,
+      error,
+    );
   }
 }
 

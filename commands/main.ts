@@ -14,12 +14,9 @@ import { EvsContext } from "./cli/context.ts";
 import type { CommandRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { routes } from "./mod.ts";
-import { formatError, reportError } from "./cli/report.ts";
+import { CHECK_UNKNOWN, formatError, reportError } from "./cli/report.ts";
 import { ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
 import { VERSION } from "../core/base/version.ts";
-
-/** How `evs check` ends when its command line is wrong: 2 would be CRITICAL. */
-const CHECK_UNKNOWN = 3;
 
 /** Runs one command line (what is behind `evs`) and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -29,11 +26,6 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return reportError(context, error);
   }
-}
-
-/** Tells an error that was met before a context was there, and returns the exit code. */
-export function report(argv: readonly string[], error: unknown): number {
-  return reportError(new EvsContext({ argv, options: readCommonOptions(argv) }), error);
 }
 
 async function dispatch(context: EvsContext, args: string[]): Promise<number> {

@@ -3,15 +3,20 @@
  * from events and other people's files, so all of it is escaped.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { missingPackage } from "../../core/base/missing_package.ts";
 import { osError } from "../../core/base/os_error.ts";
-import type { EvsContext } from "./context.ts";
+import { readCommonOptions } from "./arguments.ts";
+import { EvsContext } from "./context.ts";
 import { escapeJson, escapeLines } from "../terminal/escape.ts";
 import { ClosedPipe } from "../terminal/output.ts";
+
+/** How `evs check` ends when it could not look: any other code says something of the daemon. */
+export const CHECK_UNKNOWN = 3;
 
 /** Says what went wrong and returns the exit code for it. A closed pipe is no error. */
 export function reportError(context: EvsContext, error: unknown): number {
   if (error instanceof ClosedPipe) return ExitCode.Ok;
-  const known = error instanceof EvsError ? error : osError(error);
+  const known = error instanceof EvsError ? error : foreignError(error);
   if (known !== undefined) {
     context.stderr.writeSync(formatError(context, known));
     if (context.verbose && known !== error) context.say((error as Error).stack ?? "");
@@ -28,6 +33,17 @@ export function reportError(context: EvsContext, error: unknown): number {
     ),
   );
   return ExitCode.Bug;
+}
+
+/** Tells an error that was met before there was a context, and returns the exit code. */
+export function report(argv: readonly string[], error: unknown): number {
+  const code = reportError(new EvsContext({ argv, options: readCommonOptions(argv) }), error);
+  return argv[0] === "check" ? CHECK_UNKNOWN : code;
+}
+
+/** What the system or the runtime refused, in words. */
+function foreignError(error: unknown): EvsError | undefined {
+  return (error instanceof TypeError ? missingPackage(error.message) : undefined) ?? osError(error);
 }
 
 /** The error as it is shown. */

@@ -4,6 +4,7 @@
  */
 import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { missingPackage } from "../../core/base/missing_package.ts";
 
 /** A daemon that serves. */
 export interface StartedDaemon {
@@ -92,6 +93,8 @@ function readyLine(line: string): { pid: number; socket: string } {
 
 /** Why a daemon did not start, in its own words: what happened, then what to do about it. */
 export function startError(words: string, code: number): EvsError {
+  const offline = missingPackage(words);
+  if (offline !== undefined) return offline;
   // A stack is no advice: what the daemon did not foresee is shown whole.
   const known = code === ExitCode.Bug ? null : /^evs daemon: (.*)\n?([^]*)$/.exec(words);
   const hint = known?.[2]?.trim() ?? "";

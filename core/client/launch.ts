@@ -39,14 +39,19 @@ const V8_FLAGS =
 /** A cache of compiled code saves no time that could be measured, and its database takes 2 MiB (docs/adr/0019-idle-memory.md). */
 const NO_CODE_CACHE = "--no-code-cache";
 
+/** Where this project lies. */
+const SOURCE = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
+
+/** Only what the lock file names, by its checksum; it names nothing that only tests use (docs/adr/0001-dependencies.md). */
+const LOCKED = [`--lock=${SOURCE}/deno.lock`, "--frozen"];
+
 /** The Deno permission flags of a daemon with these paths. */
 export function permissionFlags({ dataDir, socket, config }: LaunchOptions): string[] {
   const folder = folderOf(socket);
-  const source = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
   return [
     "--no-prompt",
     `--allow-net=unix:${escape(socket)}`,
-    `--allow-read=${withRealPaths([dataDir, folder, config, source]).map(escape).join(",")}`,
+    `--allow-read=${withRealPaths([dataDir, folder, config, SOURCE]).map(escape).join(",")}`,
     `--allow-write=${withRealPaths([dataDir, folder]).map(escape).join(",")}`,
     "--allow-sys=uid",
   ];
@@ -68,10 +73,10 @@ export function daemonCommand(options: LaunchOptions): Launch {
   const program = Deno.execPath();
   // In a compiled binary the permissions are baked in: the daemon gives up what it does not need once it listens.
   if (Deno.build.standalone) return { program, args: ["__daemon", ...args], env: ENVIRONMENT };
-  const main = decodeURIComponent(new URL("../../daemon/main.ts", import.meta.url).pathname);
+  const runtime = ["run", "--quiet", ...LOCKED, NO_CODE_CACHE, V8_FLAGS];
   return {
     program,
-    args: ["run", "--quiet", NO_CODE_CACHE, V8_FLAGS, ...permissionFlags(options), main, ...args],
+    args: [...runtime, ...permissionFlags(options), `${SOURCE}/daemon/main.ts`, ...args],
     env: ENVIRONMENT,
   };
 }

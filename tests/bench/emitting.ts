@@ -11,7 +11,8 @@ async function run(
   { publishes, subscriptions }: { publishes: number; subscriptions: number },
 ): Promise<{ seconds: number; mebibytes: number }> {
   await settle(bench);
-  const script = `"$EVS_DENO" run --quiet --frozen -A --config ${project}/deno.json ` +
+  const script =
+    `"$EVS_DENO" run --quiet --frozen --lock ${project}/tests/deno.lock -A --config ${project}/deno.json ` +
     `${project}/tests/bench/clients/emit.ts ${contender} ${publishes} ${subscriptions}`;
   const printed = await output(bench, script);
   if (printed === undefined) throw new Error(`P9 failed: ${script}`);

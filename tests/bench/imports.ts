@@ -32,7 +32,9 @@ async function start(file: string): Promise<number> {
       "run",
       "-A",
       "--quiet",
-      ...(file.endsWith("peer.ts") ? ["--no-lock"] : ["--frozen"]),
+      ...(file.endsWith("peer.ts")
+        ? ["--no-lock"]
+        : ["--frozen", `--lock=${project}/tests/deno.lock`]),
       "--config",
       `${project}/deno.json`,
       file,

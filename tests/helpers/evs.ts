@@ -16,7 +16,9 @@ export interface EvsResult {
   stderr: string;
 }
 
-const cli = decodeURIComponent(new URL("../../cli.ts", import.meta.url).pathname);
+const project = decodeURIComponent(new URL("../..", import.meta.url).pathname);
+/** As `bin/evs` has it. */
+const locked = [`--lock=${project}deno.lock`, "--frozen"];
 
 /** The command that runs `evs`, for `Deno.Command`. */
 export function evsCommand(args: readonly string[], options: EvsOptions = {}): {
@@ -30,7 +32,7 @@ export function evsCommand(args: readonly string[], options: EvsOptions = {}): {
   return {
     program: Deno.execPath(),
     options: {
-      args: ["run", "--quiet", "--no-prompt", "-A", cli, ...args],
+      args: ["run", "--quiet", "--no-prompt", ...locked, "-A", `${project}cli.ts`, ...args],
       env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...places, ...env },
       cwd,
       stdin: options.stdin === undefined ? "null" : "piped",

@@ -49,7 +49,7 @@ Deno.test("test:network ends with 0 and counts the daemons where they make Unix 
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "-A", `${project}/tests/network/main.ts`],
-      `${project}/tests/commands/daemon_e2e_test.ts`,
+      `${project}/tests/e2e/daemon_test.ts`,
       `${project}/tests/system/idle_test.ts`,
     ],
   }).output();

@@ -1,0 +1,33 @@
+/**
+ * The first run of a fresh copy downloads the few packages that `deno.lock` names. Where that fails (no network, a proxy
+ * that refuses) the runtime throws its own error with a stack; a person needs the package and the reason, in one sentence.
+ */
+import { EvsError, ExitCode } from "./errors.ts";
+
+/** How the runtime tells of a package that it could not fetch: the package itself, or what the registry says of it. */
+const FAILED =
+  /Failed caching npm package '([^']+)'|Failed loading \S+ for package "([^"]+)"|Error getting response at \S+ for package "([^"]+)"/;
+
+/** The error in words, or undefined where the text tells of anything else. */
+export function missingPackage(text: string): EvsError | undefined {
+  const found = FAILED.exec(text);
+  if (found === null) return undefined;
+  const name = found[1] ?? found[2] ?? found[3] ?? "";
+  return new EvsError(
+    { code: "runtime/package-missing", status: 503, exit: ExitCode.CannotStore },
+    `${name}, which evs needs, is not on this machine yet and cannot be downloaded (${
+      reasonOf(text)
+    }): connect to the network and type the same again`,
+    { details: { package: name } },
+  );
+}
+
+function reasonOf(text: string): string {
+  if (/error sending request|client error|dns error/i.test(text)) {
+    return "the npm registry does not answer";
+  }
+  const status = /\b(?:Bad response|status code|HTTP status)\D{0,40}(\d{3})\b/i.exec(text)?.[1];
+  return status === undefined
+    ? "the npm registry does not give it"
+    : `the npm registry answers ${status}`;
+}

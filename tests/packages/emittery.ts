@@ -1,0 +1,2 @@
+export * from "npm:emittery@1.2.0";
+export { default } from "npm:emittery@1.2.0";

@@ -1,0 +1,1 @@
+export * from "npm:mongodb@7.8.0";

@@ -1,0 +1,1 @@
+export { default } from "npm:postgres@3.4.9";

@@ -1,0 +1,1 @@
+export * from "npm:@redis/client@6.3.1";
