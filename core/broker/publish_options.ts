@@ -2,6 +2,7 @@
 import { isA, thrownText } from "../base/thrown.ts";
 import { EventRefusedError, InvalidArgumentError } from "../base/errors.ts";
 import { assertEventId } from "../event/id.ts";
+import { assertName } from "../event/name.ts";
 import { assertDepth } from "../json/json.ts";
 import type { Expected } from "../store/store.ts";
 
@@ -57,27 +58,6 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
     signal,
     metadata: { ...metadata, ...rest },
   };
-}
-
-const LONGEST_NAME = 256;
-// deno-lint-ignore no-control-regex -- control characters are exactly what is refused
-const CONTROL = /[\u0000-\u001f\u007f]/;
-
-/** A type, key or version: not empty, not long, one line, and storable as text. */
-export function assertName(name: string, what: string): string {
-  const fault = typeof name !== "string"
-    ? "is not a string"
-    : name.length === 0
-    ? "is empty"
-    : name.length > LONGEST_NAME
-    ? `has ${name.length} characters, and ${LONGEST_NAME} is the most`
-    : CONTROL.test(name)
-    ? "has a control character"
-    : name.isWellFormed()
-    ? undefined
-    : "has half of a surrogate pair";
-  if (fault === undefined) return name;
-  throw new EventRefusedError("event/invalid-envelope", `${what} ${fault}`);
 }
 
 /** The value as JSON text. Refuses what JSON cannot carry; an absent member stays absent. */

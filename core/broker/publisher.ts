@@ -2,18 +2,13 @@
  * From a value to an append: what `publish` does. The payload is captured at once; the schema is asked when it can be, and
  * publishes of one process keep the order of their calls while they wait for it.
  */
-import {
-  assertName,
-  type PublishOptions,
-  type SplitOptions,
-  splitOptions,
-  toJson,
-} from "./publish_options.ts";
+import { type PublishOptions, type SplitOptions, splitOptions, toJson } from "./publish_options.ts";
 import { withCause } from "../event/causation.ts";
 import { ConflictError, InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
 import { IdSource } from "../event/id.ts";
+import { assertName } from "../event/name.ts";
 import type { AppendOutcome, AppendRequest, Expected } from "../store/store.ts";
 import { type PublishConditions, PublishQueue } from "./publish_queue.ts";
 

@@ -11,6 +11,12 @@ import type { Clock } from "../base/clock.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { isTopicless, type Offset, parseOffset, resolveOffset } from "../event/offset.ts";
 import type { Event } from "../event/event.ts";
+import {
+  DEFAULT_LEASE_MS,
+  LONGEST_LEASE_MS,
+  LONGEST_WAIT_MS,
+  MOST_DELIVERIES,
+} from "../event/limits.ts";
 import type { State, StateChange, StateSnapshot } from "../state/state.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Ledger } from "./committer.ts";
@@ -37,13 +43,8 @@ export interface ManagerContext {
   onError(error: unknown, context: string): void;
 }
 
-/** The longest lease and the longest wait for one, ms. */
-const LONGEST_LEASE_MS = 24 * 3_600_000;
-const LONGEST_WAIT_MS = 3_600_000;
-const MAX_DELIVERIES = 1000;
 /** The most bytes of events in one answer; one event is always sent. */
 export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-const DEFAULT_LEASE_MS = 30_000;
 
 /** The offset, refused where it means nothing on a pattern. */
 export function offsetFor(topic: string, text: string): Offset {
@@ -119,7 +120,7 @@ export function leaseLimits(
       least: 0,
       most: LONGEST_WAIT_MS,
     }),
-    max: within(request.max, { name: "max", standard: 1, least: 1, most: MAX_DELIVERIES }),
+    max: within(request.max, { name: "max", standard: 1, least: 1, most: MOST_DELIVERIES }),
   };
 }
 

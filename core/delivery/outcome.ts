@@ -14,9 +14,7 @@
  */
 import { isA, thrownStack, thrownText } from "../base/thrown.ts";
 import { NonRetryableError } from "../base/errors.ts";
-
-/** The longest that one failure puts an event off, ms: a year, as on the wire. */
-const LONGEST_DELAY_MS = 365 * 86_400_000;
+import { LONGEST_DELAY_MS } from "../event/limits.ts";
 
 /** What {@link retry}, {@link deadLetter} and {@link skip} give; a handler returns it. */
 export class HandlerOutcome {

@@ -4,6 +4,7 @@
  */
 import { formatDuration, parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
+import { LONGEST_DELAY_MS } from "./limits.ts";
 
 /** `fixed` waits `base`; `linear` waits `base * n`; `exp` waits `base * 2^(n-1)`; all at most `max` (ms). */
 export interface BackoffSpec {
@@ -24,9 +25,6 @@ export const defaultBackoff: Readonly<BackoffSpec> = {
   max: 300_000,
   jitter: true,
 };
-
-/** The longest wait: a year. */
-const LONGEST = 365 * 86_400_000;
 
 /** Reads `fixed:100ms`, `linear:1s..1m`, `exp:1s..5m,jitter`. Throws `InvalidArgumentError`. */
 export function parseBackoff(text: string): BackoffSpec {
@@ -53,7 +51,7 @@ export function parseBackoff(text: string): BackoffSpec {
 export function checkBackoff(spec: BackoffSpec): BackoffSpec {
   const { kind, base, max, jitter } = spec ?? {};
   const whole = (ms: unknown) =>
-    Number.isSafeInteger(ms) && (ms as number) >= 0 && (ms as number) <= LONGEST;
+    Number.isSafeInteger(ms) && (ms as number) >= 0 && (ms as number) <= LONGEST_DELAY_MS;
   if (
     !["fixed", "linear", "exp"].includes(kind) || !whole(base) || !whole(max) || max < base ||
     typeof jitter !== "boolean"

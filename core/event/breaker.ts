@@ -3,6 +3,7 @@
  * mend, and the subscription is paused instead of turning every event into a dead letter.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { LONGEST_BREAKER_WINDOW } from "./limits.ts";
 
 /** When to pause: at this share of failures (above 0, up to 1) among this many of the last attempts. */
 export interface BreakerSpec {
@@ -11,8 +12,6 @@ export interface BreakerSpec {
   /** How many of the last attempts are looked at. */
   window: number;
 }
-
-const LONGEST_WINDOW = 10_000;
 
 /** Watches the attempts of one subscription. What it saw is forgotten with the process: a restart begins anew. */
 export class Breaker {
@@ -73,8 +72,8 @@ export function checkBreaker(given: BreakerSpec | null): BreakerSpec | null {
   if (!(typeof failing === "number" && failing > 0 && failing <= 1)) {
     throw refuse("breaker.failing", "is a share above 0 and up to 1 (above 0 % and up to 100 %)");
   }
-  if (!(Number.isSafeInteger(window) && window >= 1 && window <= LONGEST_WINDOW)) {
-    throw refuse("breaker.window", `is a number of attempts from 1 to ${LONGEST_WINDOW}`);
+  if (!(Number.isSafeInteger(window) && window >= 1 && window <= LONGEST_BREAKER_WINDOW)) {
+    throw refuse("breaker.window", `is a number of attempts from 1 to ${LONGEST_BREAKER_WINDOW}`);
   }
   return { failing, window };
 }

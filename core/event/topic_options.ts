@@ -1,5 +1,6 @@
 /** Topic names, patterns and options. */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { LONGEST_TOPIC_NAME } from "./limits.ts";
 import { type Durability, parseDurability } from "./durability.ts";
 
 /** Where events can live. */
@@ -37,8 +38,6 @@ export const defaultTopicOptions: Readonly<TopicOptions> = {
   durability: "default",
 };
 
-const LONGEST = 128;
-
 /** The name, or an `InvalidArgumentError` (`topic/invalid-name`) that says what is wrong with it. */
 export function assertTopicName(name: string): string {
   return assertName(name, { what: "topic", code: "topic/invalid-name" });
@@ -62,13 +61,15 @@ function assertName(name: string, kind: { what: string; code: string }): string 
 function nameFault(name: string): string | undefined {
   if (name === "") return "is empty";
   if (name === "." || name === "..") return "is reserved";
-  if (name.length > LONGEST) return `has ${name.length} characters, and ${LONGEST} is the most`;
+  if (name.length > LONGEST_TOPIC_NAME) {
+    return `has ${name.length} characters, and ${LONGEST_TOPIC_NAME} is the most`;
+  }
   const bad = /[^A-Za-z0-9._-]/u.exec(name);
   return bad ? `has ${quote(bad[0])} at character ${bad.index + 1}` : undefined;
 }
 
 function quote(text: string): string {
-  return JSON.stringify(text.length > LONGEST ? `${text.slice(0, 40)}…` : text);
+  return JSON.stringify(text.length > LONGEST_TOPIC_NAME ? `${text.slice(0, 40)}…` : text);
 }
 
 /** True for a pattern: a name with `*` (one dot-segment) or `**` (one or more). */
@@ -80,10 +81,10 @@ export function isPattern(text: string): boolean {
 export function assertTopicPattern(text: string): string {
   if (!isPattern(text)) return assertTopicName(text);
   const bad = text.split(".").find((segment) => !/^(?:\*\*?|[A-Za-z0-9_-]+)$/.test(segment));
-  if (bad === undefined && text.length <= LONGEST) return text;
+  if (bad === undefined && text.length <= LONGEST_TOPIC_NAME) return text;
   throw new InvalidArgumentError(
     bad === undefined
-      ? `the pattern has ${text.length} characters, and ${LONGEST} is the most`
+      ? `the pattern has ${text.length} characters, and ${LONGEST_TOPIC_NAME} is the most`
       : `the pattern ${quote(text)} has a segment ${quote(bad)}`,
     {
       code: "topic/invalid-pattern",

@@ -6,7 +6,8 @@
  * repository saves it. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
  * will see.
  */
-import { assertName, toJson } from "../broker/publish_options.ts";
+import { toJson } from "../broker/publish_options.ts";
+import { assertName } from "../event/name.ts";
 import { systemClock } from "../base/clock.ts";
 import { UnknownEventTypeError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";

@@ -1,4 +1,5 @@
 /** The routes of dead letters. */
+import { LARGEST_FULL_PAGE, LARGEST_PAGE } from "../../core/event/limits.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { deadLetterInfo } from "../../core/dead_letter/dead_letters.ts";
@@ -8,9 +9,6 @@ import { Fields } from "../http/fields.ts";
 import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 
 const DEFAULT_PAGE = 100;
-const LARGEST_PAGE = 1000;
-/** Whole entries hold their events and what handlers said: a page of them has to fit in memory. */
-const LARGEST_FULL_PAGE = 50;
 const FILTERS = ["subscription", "topic", "type", "key", "reason"] as const;
 /** Bounds of the time of death, Unix ms. */
 const TIMES = ["since", "before"] as const;

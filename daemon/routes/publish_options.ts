@@ -1,7 +1,8 @@
 /** What the query of a publish says, checked: an error names the parameter. */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Expected } from "../../core/store/store.ts";
-import { checkName, type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
+import { assertName } from "../../core/event/name.ts";
+import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 
 /** A publish as it was asked for. */
 export interface PublishParameters extends EventDecoderOptions {
@@ -63,7 +64,7 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
 /** A name that the query gives: when it is wrong, it is the request that is wrong, and not an event. */
 function nameOf(value: string, { name, what }: { name: string; what: string }): string {
   try {
-    return checkName(value, what);
+    return assertName(value, what);
   } catch (error) {
     if (!(error instanceof EventRefusedError)) throw error;
     throw new InvalidArgumentError(error.message, { cause: error, details: { parameter: name } });

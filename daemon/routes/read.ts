@@ -4,6 +4,7 @@
  */
 import type http from "node:http";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
+import { MOST_NAMES } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
 import { compileFilter } from "../../core/filter/filter.ts";
 import { type Offset, parseOffset, resolveOffset } from "../../core/event/offset.ts";
@@ -22,8 +23,6 @@ import type { RouteRequest } from "../http/router.ts";
 import { sseRender } from "../http/sse.ts";
 
 const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
-/** The most topics, types and positions that one request names. */
-const MOST_NAMES = 1000;
 
 interface Query extends Selection {
   /** Names and patterns, as they were asked for. */

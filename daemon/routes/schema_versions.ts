@@ -2,6 +2,7 @@
 import type http from "node:http";
 import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
 import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";
+import { assertName } from "../../core/event/name.ts";
 import { parseJson } from "../../core/json/json.ts";
 import { changesBetween } from "../../core/schema/compatibility/changes.ts";
 import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
@@ -15,7 +16,6 @@ import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
 import { Fields } from "../http/fields.ts";
-import { checkName } from "../ingest/decode_event.ts";
 import { readBody, readJson, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 import { requireSchema, schemaInfoOf } from "./schemas.ts";
 
@@ -33,10 +33,10 @@ export const schemaVersionRoutes: Route[] = [
 
 async function register(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const { services, params, query } = request;
-  const type = checkName(params["type"]!, "the type");
+  const type = assertName(params["type"]!, "the type");
   const asked = query.get("version");
   const schema = await readSchema(request);
-  const version = asked === null ? undefined : checkName(asked, "the version");
+  const version = asked === null ? undefined : assertName(asked, "the version");
   const compatibility = levelOf(query.get("compatibility") ?? undefined);
   const dryRun = query.get("dryRun") === "1";
   const [plan] = await services.broker.gate.register(
@@ -61,8 +61,8 @@ async function registerMany(request: RouteRequest, reply: http.ServerResponse): 
     const own = new Fields(one, ["type", "version", "schema", "compatibility"]);
     const version = own.string("version");
     return {
-      type: checkName(own.required("type", own.string("type")), "the type"),
-      version: version === undefined ? undefined : checkName(version, "the version"),
+      type: assertName(own.required("type", own.string("type")), "the type"),
+      version: version === undefined ? undefined : assertName(version, "the version"),
       schema: own.required("schema", own.string("schema")),
       compatibility: levelOf(own.string("compatibility")),
     };

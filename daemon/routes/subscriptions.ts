@@ -6,16 +6,16 @@ import { type BreakerSpec, checkBreaker } from "../../core/event/breaker.ts";
 import { processedWithin } from "../../core/delivery/manager_context.ts";
 import { type BackoffSpec, checkBackoff } from "../../core/event/backoff.ts";
 import type { SubscriptionSettings } from "../../core/state/state.ts";
+import {
+  LONGEST_DELAY_MS,
+  LONGEST_LEASE_MS,
+  LONGEST_WAIT_MS,
+  MOST_DELIVERIES,
+  MOST_RETRIES,
+} from "../../core/event/limits.ts";
 import { Fields } from "../http/fields.ts";
 import { leaseReply } from "./lease_reply.ts";
 import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
-
-/** A day: the longest that a lease is held or a retry is put off by a request, ms. */
-const DAY = 86_400_000;
-/** The longest that a lease request waits for an event, ms. */
-const LONGEST_WAIT = 10 * 60_000;
-const MOST_LEASES = 1000;
-const MOST_RETRIES = 1_000_000;
 
 /** Create or attach, list, show, pause, resume, seek, remove, lease, ack, nack, release, extend. */
 export const subscriptionRoutes: Route[] = [
@@ -148,7 +148,7 @@ export const subscriptionRoutes: Route[] = [
     async handle(request, reply) {
       const fields = new Fields(await readJson(request), ["leases", "leaseMs"]);
       const leases = fields.required("leases", fields.strings("leases"));
-      const leaseMs = fields.whole("leaseMs", [1, DAY]);
+      const leaseMs = fields.whole("leaseMs", [1, LONGEST_LEASE_MS]);
       const extension = { leases, ...(leaseMs === undefined ? {} : { leaseMs }) };
       sendJson(
         reply,
@@ -166,7 +166,7 @@ export const subscriptionRoutes: Route[] = [
       const processed = await processedWithin(driver, {
         topic: fields.required("topic", fields.string("topic")),
         seq: fields.required("seq", fields.whole("seq", [1, Number.MAX_SAFE_INTEGER])),
-        waitMs: fields.whole("waitMs", [0, LONGEST_WAIT]) ?? 0,
+        waitMs: fields.whole("waitMs", [0, LONGEST_WAIT_MS]) ?? 0,
       }, { clock: systemClock, signal: request.signal });
       sendJson(reply, 200, { processed });
     },
@@ -233,7 +233,7 @@ function nackItem(body: Record<string, unknown>): NackItem {
       stderr: fields.string("stderr"),
       stack: fields.string("stack"),
       dead: fields.boolean("dead"),
-      afterMs: fields.whole("afterMs", [0, 365 * DAY]),
+      afterMs: fields.whole("afterMs", [0, LONGEST_DELAY_MS]),
     }),
   };
 }
@@ -262,9 +262,9 @@ async function lease(request: RouteRequest, reply: http.ServerResponse): Promise
   const { deliveries, ...rest } = await request.services.broker.subscriptions.lease(
     request.params["name"]!,
     defined({
-      max: fields.whole("max", [1, MOST_LEASES]),
-      leaseMs: fields.whole("leaseMs", [1, DAY]),
-      waitMs: fields.whole("waitMs", [0, LONGEST_WAIT]),
+      max: fields.whole("max", [1, MOST_DELIVERIES]),
+      leaseMs: fields.whole("leaseMs", [1, LONGEST_LEASE_MS]),
+      waitMs: fields.whole("waitMs", [0, LONGEST_WAIT_MS]),
       bind: fields.boolean("bind"),
       untilEmpty: fields.boolean("untilEmpty"),
       throughPause: fields.boolean("throughPause"),

@@ -15,7 +15,7 @@ import type { Event } from "../../event/event.ts";
 import type { Message } from "../../event/event_map.ts";
 import { IdSource } from "../../event/id.ts";
 import { capture, optionsOf } from "../../broker/publisher.ts";
-import { assertName } from "../../broker/publish_options.ts";
+import { assertName } from "../../event/name.ts";
 import { assertTopicName } from "../../event/topic_options.ts";
 import type { Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";

@@ -9,6 +9,7 @@
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
+import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { isEmpty, isGone, type Leased } from "./port.ts";
@@ -18,12 +19,8 @@ import { type Fate, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
 
-/** How long a lease is asked for, ms; it is extended at a third of that. */
-export const LEASE_MS = 30_000;
 /** How long one request for leases waits, ms. */
 const WAIT_MS = 30_000;
-/** The daemon's limit on one request for leases. */
-const MOST_LEASES = 1_000;
 /** Between two attempts to reach the daemon again, ms. */
 const RECONNECT_MS = 200;
 /** How long handlers may go on after the consumer was told to stop, ms. */
@@ -168,7 +165,7 @@ export class Consumer {
       try {
         leased = await port.lease({
           max,
-          leaseMs: LEASE_MS,
+          leaseMs: DEFAULT_LEASE_MS,
           waitMs: this.#awaitingLeases ? 0 : WAIT_MS,
           bind: true,
           untilEmpty,
@@ -200,12 +197,12 @@ export class Consumer {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
     if (this.#held || this.#room.full) return 0;
     const room = concurrency * batch;
-    if (this.#awaitingLeases) return Math.min(MOST_LEASES, room + this.#works.size);
+    if (this.#awaitingLeases) return Math.min(MOST_DELIVERIES, room + this.#works.size);
     const waiting = this.#works.unbegun().length;
     const idle = (concurrency - this.#running) * batch;
     const ahead = this.#reserve.wanted(Math.max(0, waiting - idle));
     const lacking = Math.max(0, idle - waiting) + ahead;
-    return Math.max(0, Math.min(MOST_LEASES, lacking, max - this.#started - waiting));
+    return Math.max(0, Math.min(MOST_DELIVERIES, lacking, max - this.#started - waiting));
   }
 
   #fillSlots(): void {
@@ -330,16 +327,18 @@ export class Consumer {
       const held = this.#works.all().filter((work) => !work.stale);
       const extended = held.length === 0
         ? Promise.resolve()
-        : this.#options.port.extend(held.map((work) => work.lease), LEASE_MS).then((reply) => {
-          for (const work of held) if (reply.lost.includes(work.lease)) work.stale = true;
-        });
+        : this.#options.port.extend(held.map((work) => work.lease), DEFAULT_LEASE_MS).then(
+          (reply) => {
+            for (const work of held) if (reply.lost.includes(work.lease)) work.stale = true;
+          },
+        );
       extended
         .catch((error) => this.#recover(error))
         .catch((error) => this.#fail(error))
         .finally(() => {
           if (!this.#ending || this.#works.size > 0) this.#scheduleExtend();
         });
-    }, LEASE_MS / 3);
+    }, DEFAULT_LEASE_MS / 3);
   }
 
   /** After a broken connection: waits until the daemon answers again. Throws what is not that. */

@@ -1,0 +1,28 @@
+/** What a type, a key or a schema version may be called. */
+import { EventRefusedError } from "../base/errors.ts";
+import { LONGEST_NAME } from "./limits.ts";
+
+// deno-lint-ignore no-control-regex -- control characters are exactly what is refused
+const CONTROL = /[\u0000-\u001f\u007f]/;
+
+/** The name: not empty, not long, one line, and storable as text. Throws `EventRefusedError`. */
+export function assertName(name: string, what: string): string {
+  const fault = nameFault(name);
+  if (fault === undefined) return name;
+  throw new EventRefusedError("event/invalid-envelope", `${what} ${fault}`);
+}
+
+function nameFault(name: unknown): string | undefined {
+  if (typeof name !== "string") return "is not a string";
+  if (name.length === 0) return "is empty";
+  const length = charactersOf(name);
+  if (length > LONGEST_NAME) return `has ${length} characters, and ${LONGEST_NAME} is the most`;
+  if (CONTROL.test(name)) return `has a control character: ${JSON.stringify(name)}`;
+  if (!name.isWellFormed()) return `has half of a surrogate pair: ${JSON.stringify(name)}`;
+  return undefined;
+}
+
+/** Characters as people and JSON Schema count them: one that takes two code units is one. */
+function charactersOf(text: string): number {
+  return text.length <= LONGEST_NAME ? text.length : [...text].length;
+}
