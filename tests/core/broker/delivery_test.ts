@@ -25,7 +25,7 @@ Deno.test("EventBroker retries a handler, keeps others going, and dead-letters w
   assert.equal(entry!.event.payload, 1);
   const [record] = broker.deadLetters.show(entry!.event.id);
   assert.deepEqual(record!.attempts.map(({ attempt }) => attempt), [1, 2, 3]);
-  assert.match(record!.attempts[0]!.stack!, /broker_delivery_test/);
+  assert.match(record!.attempts[0]!.stack!, /delivery_test/);
 });
 
 Deno.test("EventBroker dead-letters at once what a handler calls hopeless", async () => {

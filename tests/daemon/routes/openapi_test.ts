@@ -5,7 +5,7 @@ import { routes } from "../../../daemon/routes/mod.ts";
 import { type Answer, startDaemon } from "../../helpers/daemon.ts";
 
 const openapi = JSON.parse(
-  await Deno.readTextFile(new URL("../../schemas/openapi.json", import.meta.url)),
+  await Deno.readTextFile(new URL("../../../schemas/openapi.json", import.meta.url)),
 );
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 ajv.addSchema({ $id: "api", ...openapi });
