@@ -1,37 +1,33 @@
 /** docs/contract.md tells the truth about where things are: every file is there, and every test that it quotes. */
 import assert from "node:assert/strict";
+import { contractRows, namedFiles } from "./helpers/contract.ts";
 
 const root = new URL("../", import.meta.url);
-const page = await Deno.readTextFile(new URL("docs/contract.md", root));
-const rows = page.split("\n").filter((line) => /^\| (\d+|-)\s+\| [^-]/.test(line));
+const rows = await contractRows();
 
-/** What each row has in its columns. */
-function columns(row: string): { number: string; source: string; shown: string } {
-  const [number, , source, shown] = row.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim());
-  return { number: number!, source: source!, shown: shown! };
-}
-
-function paths(cell: string): string[] {
-  return [...cell.matchAll(/`([\w./]+\.ts)`/g)].map(([, path]) => path!);
-}
-
-Deno.test("docs/contract.md names only files that are there", async () => {
-  assert.ok(rows.length >= 10);
-  for (const { number, source, shown } of rows.map(columns)) {
-    assert.ok(paths(source).length > 0, `row ${number} names its source`);
-    assert.ok(paths(shown).length > 0, `row ${number} names its test`);
-    for (const path of [...paths(source), ...paths(shown)]) await Deno.stat(new URL(path, root));
+Deno.test("docs/contract.md says of each promise what keeps it and what shows it", async () => {
+  assert.ok(rows.length >= 40, `${rows.length} promises were read`);
+  for (const { title, promise, keptBy, shownBy } of rows) {
+    assert.ok(promise.length > 0, `"${title}" promises something`);
+    assert.ok(namedFiles(keptBy).length > 0, `"${title}" names its source`);
+    assert.ok(namedFiles(shownBy).length > 0, `"${title}" names its test`);
+    for (const path of namedFiles(keptBy + shownBy)) await Deno.stat(new URL(path, root));
   }
 });
 
+Deno.test("docs/contract.md numbers each promise once", () => {
+  const numbers = rows.flatMap(({ number }) => number ?? []);
+  assert.equal(new Set(numbers).size, numbers.length, numbers.join(" "));
+});
+
 Deno.test("docs/contract.md quotes only tests that are there", async () => {
-  for (const { number, shown } of rows.map(columns)) {
+  for (const { title, shownBy } of rows) {
     const sources = await Promise.all(
-      paths(shown).map((path) => Deno.readTextFile(new URL(path, root))),
+      namedFiles(shownBy).map((path) => Deno.readTextFile(new URL(path, root))),
     );
-    const titles = sources.join("\n").split("\n").filter((line) => /Deno\.test\(/.test(line));
-    for (const [, quoted] of shown.matchAll(/"([^"]+)"/g)) {
-      assert.ok(titles.some((title) => title.includes(quoted!)), `row ${number}: "${quoted}"`);
+    const tests = sources.join("\n").split("\n").filter((line) => /Deno\.test\(/.test(line));
+    for (const [, quoted] of shownBy.matchAll(/"([^"]+)"/g)) {
+      assert.ok(tests.some((line) => line.includes(quoted!)), `"${title}": "${quoted}"`);
     }
   }
 });

@@ -1,5 +1,6 @@
 /** docs/security.md claims only what docs/contract.md promises and tests show: every row, file and test that it names is there. */
 import assert from "node:assert/strict";
+import { contractRows } from "./helpers/contract.ts";
 
 const root = new URL("../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, root));
@@ -11,15 +12,16 @@ const claims = page.split("\n").filter((line) => /^\| (?!-)/.test(line))
   .filter(([, , row]) => row !== "row");
 
 Deno.test("docs/security.md names for each claim a row of the contract, and only rows that are there", async () => {
-  const contract = await read("docs/contract.md");
-  const rows = [...contract.matchAll(/^\| (\d+)\s+\|/gm)].map(([, row]) => row!);
+  const contract = await contractRows();
+  const rows = contract.flatMap(({ number }) => number ?? []);
   assert.ok(claims.length > 20 && rows.length > 20);
   for (const [what, stops, row] of claims) {
     assert.ok(stops, `${what}: what stops it`);
     assert.ok(row === "-" || rows.includes(row!), `${what}: row ${row}`);
   }
   // A row without a number is known by the test that it names.
-  const unnumbered = contract.split("\n").filter((line) => line.startsWith("| - |")).join("\n");
+  const unnumbered = contract.filter(({ number }) => number === undefined)
+    .map(({ shownBy }) => shownBy).join("\n");
   for (const [what, , row, shown] of claims) {
     if (row !== "-") continue;
     for (const [path] of shown!.matchAll(/`tests\/[\w./]+\.ts`/g)) {
