@@ -1,5 +1,6 @@
 /** `evs expect`: waits for events; for tests and CI. */
 import { formatDuration, parseDuration } from "../core/base/units.ts";
+import { setPatientTimer } from "../core/base/standstill.ts";
 import { TimeoutError } from "../core/base/errors.ts";
 import { positive, text, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
@@ -57,7 +58,7 @@ export const route = verb<ExpectFlags, [topic: string]>({
   async run(flags, topic) {
     const { count: wanted = 1, timeout } = flags;
     const over = new AbortController();
-    const cancel = this.clock.setTimer(() => over.abort(new Expired()), timeout);
+    const cancel = setPatientTimer(this.clock, () => over.abort(new Expired()), timeout);
     const { eventPrinter } = await load<typeof import("./reading/printer.ts")>(
       "./reading/printer.ts",
     );

@@ -4,6 +4,7 @@
  * removed. Where there are none, no timer runs.
  */
 import type { Clock } from "../core/base/clock.ts";
+import { setPatientTimer } from "../core/base/standstill.ts";
 import { UNNAMED } from "../core/protocol/protocol.ts";
 
 /** How long one may be left alone, ms. A client that is there asks at least every 30 s. */
@@ -49,7 +50,8 @@ export class UnnamedSubscriptions {
 
   #arm(): void {
     if (this.#stopped || this.#cancel || this.#seen.size === 0) return;
-    this.#cancel = this.#options.clock.setTimer(() => {
+    // After a standstill its clients' requests are read first.
+    this.#cancel = setPatientTimer(this.#options.clock, () => {
       this.#cancel = undefined;
       this.#pass = this.#look().catch((error) => this.#options.onError(error));
     }, LOOK_MS);

@@ -7,6 +7,7 @@
  */
 import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
+import { setPatientTimer } from "../../core/base/standstill.ts";
 import { inOwnSession, SETSID } from "./session.ts";
 import { TailBuffer } from "./tail_buffer.ts";
 import type { HandlerRun } from "./exit_code.ts";
@@ -103,7 +104,7 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   const cancels: (() => void)[] = [];
   const { timeoutMs } = request;
   if (timeoutMs !== undefined) {
-    cancels.push(clock.setTimer(() => {
+    cancels.push(setPatientTimer(clock, () => {
       timedOut = true;
       kill("SIGTERM");
       cancels.push(clock.setTimer(() => kill("SIGKILL"), KILL_GRACE_MS));

@@ -36,6 +36,7 @@ import {
 } from "./plan.ts";
 import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
+import { WakeTimer } from "./wake_timer.ts";
 import { isProcessed, Watches } from "./watches.ts";
 
 /** One subscription at work; see the head of this file. */
@@ -55,7 +56,7 @@ export class SubscriptionDriver {
     failed: (error) => this.#readFailed(error),
   });
   #reading = false;
-  #timer: { at: number; cancel(): void } | undefined;
+  readonly #timer: WakeTimer;
   #flushTimer: (() => void) | undefined;
   #closed = false;
 
@@ -66,6 +67,16 @@ export class SubscriptionDriver {
   ) {
     this.record = record;
     this.#context = context;
+    this.#timer = new WakeTimer(context.clock, {
+      woken: (mayExpire) => {
+        if (mayExpire) this.#expire();
+        this.serve();
+      },
+      stood: (ms) => {
+        this.queue.ready.extendAll(ms);
+        this.#arm();
+      },
+    });
     this.queue = new DeliveryQueue(
       { ...start, name: record.name, settings: record.settings },
       this.now(),
@@ -320,18 +331,11 @@ export class SubscriptionDriver {
   /** Sets the one timer: for the next lease that ends, and, while somebody waits, for the next retry that is due. */
   #arm(): void {
     const { ready } = this.queue;
-    const due = this.#waiters.length > 0 && !this.record.paused ? ready.nextDueMono : Infinity;
-    const at = Math.min(due, ready.nextExpiryMono);
-    if (this.#timer?.at === at) return;
-    this.#timer?.cancel();
-    this.#timer = undefined;
-    if (at === Infinity) return;
-    const cancel = this.#context.clock.setTimer(() => {
-      this.#timer = undefined;
-      this.#expire();
-      this.serve();
-    }, Math.max(0, at - this.#context.clock.monotonic()));
-    this.#timer = { at, cancel };
+    const waits = this.#waiters.length > 0 && !this.record.paused;
+    this.#timer.arm({
+      dueMono: waits ? ready.nextDueMono : Infinity,
+      expiryMono: ready.nextExpiryMono,
+    });
   }
 
   #expire(): void {
@@ -389,7 +393,7 @@ export class SubscriptionDriver {
     const flushed = this.queue.dirty ? this.flush() : Promise.resolve();
     this.#closed = true;
     this.#ahead.end();
-    this.#timer?.cancel();
+    this.#timer.cancel();
     for (const waiter of [...this.#waiters]) waiter.fail(gone);
     this.#watches.end(gone);
     try {

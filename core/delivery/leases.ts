@@ -38,7 +38,7 @@ export class Grant {
 
 /** When leases end, by the clock that timers run by, ms; Infinity: never. Shared by those that were made or extended together. */
 export interface Expiry {
-  readonly at: number;
+  at: number;
 }
 
 /** An event in the hands of a consumer. */

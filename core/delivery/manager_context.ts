@@ -8,6 +8,7 @@ import type {
   SubscriptionInfo,
 } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
+import { setPatientTimer } from "../base/standstill.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { isTopicless, type Offset, parseOffset, resolveOffset } from "../event/offset.ts";
 import type { Event } from "../event/event.ts";
@@ -161,7 +162,7 @@ export async function processedWithin(
   assertOn(driver, topic);
   driver.look();
   const over = new AbortController();
-  const cancel = clock.setTimer(() => over.abort(), waitMs);
+  const cancel = setPatientTimer(clock, () => over.abort(), waitMs);
   try {
     await driver.whenProcessed(topic, seq, AbortSignal.any([over.signal, signal]));
     return true;

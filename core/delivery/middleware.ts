@@ -5,6 +5,7 @@
  */
 import { isA, thrownText } from "../base/thrown.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { setPatientTimer } from "../base/standstill.ts";
 import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import type { Middleware } from "./handler.ts";
@@ -96,7 +97,7 @@ export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware
     if (typeof (result as PromiseLike<unknown> | undefined)?.then !== "function") return result;
     context.signal.addEventListener("abort", stop, { once: true });
     return new Promise((resolve, reject) => {
-      const cancel = clock.setTimer(() => {
+      const cancel = setPatientTimer(clock, () => {
         context.signal.removeEventListener("abort", stop);
         const error = new HandlerTimeoutError(
           `the handler of ${context.subscription} did not end within ${ms} ms`,

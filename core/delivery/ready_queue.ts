@@ -120,6 +120,12 @@ export class ReadyQueue {
     if (this.#watched > 2 * this.leases.size + MOST_OVER) this.#unwatchEnded();
   }
 
+  /** All leases end later by so long, ms. */
+  extendAll(ms: number): void {
+    // Several answers may share one. All move alike, so the order stays.
+    for (const expiry of new Set([...this.#expiry].map(({ expiry }) => expiry))) expiry.at += ms;
+  }
+
   /** How many leases are looked after, those among them that are over. */
   get watched(): number {
     return this.#watched;

@@ -13,6 +13,8 @@ import {
   NotFoundError,
 } from "../../core/base/errors.ts";
 import { faultPosition, place } from "../../core/json/json.ts";
+import { setPatientTimer } from "../../core/base/standstill.ts";
+import { systemClock } from "../../core/base/clock.ts";
 import { nearest } from "../../core/base/suggest.ts";
 import { Chunks } from "./chunks.ts";
 import type { Services } from "../services.ts";
@@ -204,22 +206,22 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
   };
   if (signal.aborted) stopping();
   signal.addEventListener("abort", stopping, { once: true });
-  let timer = setTimeout(stalled, BODY_IDLE);
+  let cancelTimer = setPatientTimer(systemClock, stalled, BODY_IDLE);
   let pieces = 0;
   try {
     for (;;) {
       chunks.next().then(wait.resolve, wait.reject);
       const { value, done } = await wait.promise;
-      clearTimeout(timer);
+      cancelTimer();
       if (done) return;
       if (late) throw drainingError();
       wait = newWait();
       yield plainView(value as Uint8Array);
       if (++pieces % PIECES_A_TURN === 0) await turn();
-      timer = setTimeout(stalled, BODY_IDLE);
+      cancelTimer = setPatientTimer(systemClock, stalled, BODY_IDLE);
     }
   } finally {
-    clearTimeout(timer);
+    cancelTimer();
     clearTimeout(ending);
     signal.removeEventListener("abort", stopping);
     // When the daemon stops it is left as it is: the answer goes out over the same connection.

@@ -122,7 +122,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
     }
   }
 
-  const timeouts = new RequestTimeouts(server);
+  const timeouts = new RequestTimeouts(server, { clock: systemClock });
   // It never listens itself (acceptor.ts does), and a server that does not listen ends each connection after one answer, as
   // one that is closing does.
   Object.defineProperty(server, "listening", { value: true });
@@ -298,7 +298,8 @@ function badRequest(error: NodeJS.ErrnoException, socket: net.Socket): void {
     : tooLarge
     ? `the request's line and headers are longer than ${MAX_HEADER_BYTES} bytes`
     : "this is not HTTP/1.1";
-  const kind = { code: "request/invalid", status: Number(status.slice(0, 3)), exit: 2 };
+  const code = late ? "request/timeout" : "request/invalid";
+  const kind = { code, status: Number(status.slice(0, 3)), exit: 2 };
   const about = tooLarge
     ? {
       details: { limit: MAX_HEADER_BYTES },

@@ -41,13 +41,18 @@ export class FakeClock implements Clock {
     for (;;) {
       const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
       if (!next || next.at > end) break;
-      this.#move(next.at);
+      this.#move(Math.max(this.#mono, next.at));
       this.#timers.delete(next);
       next.callback();
       await settled();
     }
     this.#move(end);
     await settled();
+  }
+
+  /** The process stands still: time passes, and what comes due meanwhile fires late, in {@link pass}. */
+  stand(ms: number): void {
+    this.#move(this.#mono + ms);
   }
 
   #move(mono: number): void {

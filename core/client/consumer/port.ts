@@ -58,7 +58,13 @@ export function isFull(error: unknown): boolean {
     error.code === "store/disk-full";
 }
 
-const goneCodes: ReadonlySet<string> = new Set(["daemon/stopping", "daemon/busy", "broker/closed"]);
+const goneCodes: ReadonlySet<string> = new Set([
+  "daemon/stopping",
+  "daemon/busy",
+  "broker/closed",
+  // The daemon stood still in the middle of the request, and then gave it up.
+  "request/timeout",
+]);
 
 /** True when there is nothing left to do on the subscription, for anybody. */
 export function isEmpty(leased: Leased): boolean {

@@ -1,0 +1,81 @@
+/**
+ * The one timer of a subscription: for the next lease that ends and the next retry that is due.
+ *
+ * A lease ends only when what came in before its end has been read. After a standstill of the process
+ * all leases are extended by as long as it stood; a timer that fires a little late looks once more.
+ */
+import type { Clock } from "../base/clock.ts";
+import { standstillOf, type StandstillWatch } from "../base/standstill.ts";
+
+/** A timer that fires later than this looks once more before a lease ends, ms. */
+const LATE_MS = 20;
+/** When it looks again, ms. */
+const CONFIRM_MS = 50;
+
+/** What the timer calls. */
+export interface WakeListener {
+  /** Something is due. `mayExpire`: leases whose time is over may end now. */
+  woken(mayExpire: boolean): void;
+  /** The process stood still for so long, ms: leases are to be extended by it. */
+  stood(ms: number): void;
+}
+
+/** See the head of this file. */
+export class WakeTimer {
+  readonly #clock: Clock;
+  readonly #watch: StandstillWatch;
+  readonly #listener: WakeListener;
+  #timer: { at: number; cancel(): void } | undefined;
+  #hasLeases = false;
+  #release: (() => void) | undefined;
+  #confirmAt = -Infinity;
+
+  constructor(clock: Clock, listener: WakeListener) {
+    this.#clock = clock;
+    this.#watch = standstillOf(clock);
+    this.#listener = listener;
+  }
+
+  /** Sets it for whichever comes first; both are monotonic ms, Infinity is never. */
+  arm({ dueMono, expiryMono }: { dueMono: number; expiryMono: number }): void {
+    this.#hasLeases = expiryMono < Infinity;
+    if (this.#hasLeases) this.#release ??= this.#hold();
+    const at = Math.min(dueMono, Math.max(expiryMono, this.#watch.settledAt, this.#confirmAt));
+    if (this.#timer?.at === at) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (at === Infinity) return;
+    const cancel = this.#clock.setTimer(() => {
+      this.#timer = undefined;
+      this.#wake(at);
+    }, Math.max(0, at - this.#clock.monotonic()));
+    this.#timer = { at, cancel };
+  }
+
+  /** Calls nobody any more. */
+  cancel(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  #wake(at: number): void {
+    this.#watch.check();
+    const now = this.#clock.monotonic();
+    const isLate = now - at > LATE_MS && this.#confirmAt < at;
+    this.#confirmAt = isLate ? now + CONFIRM_MS : -Infinity;
+    this.#listener.woken(!isLate && now >= this.#watch.settledAt);
+  }
+
+  #hold(): () => void {
+    return this.#watch.hold({
+      stood: (ms) => this.#listener.stood(ms),
+      beat: () => {
+        if (this.#hasLeases) return;
+        this.#release?.();
+        this.#release = undefined;
+      },
+    });
+  }
+}
