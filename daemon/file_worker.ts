@@ -1,5 +1,6 @@
 /** The thread that writes events to files: a {@link FileEventStore} that answers calls. See core/store/worker/file_worker_store.ts. */
 import { InternalError } from "../core/base/errors.ts";
+import type { Found } from "../core/store/damage.ts";
 import { FileEventStore } from "../core/store/file/file_event_store.ts";
 import type { FileStoreAnswer, FileStoreCall } from "../core/store/worker/file_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
@@ -9,6 +10,8 @@ import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 let store: FileEventStore | undefined;
 /** Mended since the last answer. */
 let mended: string[] = [];
+/** Found to be gone since the last answer. */
+let lost: Found[] = [];
 
 serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
   const call = message as FileStoreCall;
@@ -18,12 +21,19 @@ serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
     store = new FileEventStore(dir, {
       durability,
       onNote: (note) => mended.push(note),
+      onDamage: (found) => lost.push(found),
       onFailure: reportError, // ends this thread, and the daemon with it
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     const { notes, foreign } = store.found;
     mended = [];
-    return { result: { notes, foreign }, views: store.views(), changes: [] };
+    lost = [];
+    return {
+      result: { notes, foreign },
+      lost: [...store.damage()],
+      views: store.views(),
+      changes: [],
+    };
   }
   if (!store) {
     throw new InternalError(`the event store was asked to ${call.op} before it was opened`);
@@ -43,12 +53,24 @@ async function answer(
       const { outcomes, changes } = await store.appendTelling(requests, options);
       const notes = mended;
       mended = [];
-      return { result: outcomes, changes, ...(notes.length === 0 ? {} : { notes }) };
+      return {
+        result: outcomes,
+        changes,
+        ...(notes.length === 0 ? {} : { notes }),
+        ...(lost.length === 0 ? {} : { lost: lost.splice(0) }),
+      };
     }
     case "truncate": {
       const result = await store.truncate(call.topic, call.seq);
       return { result, changes: changesOf(store, call.topic) };
     }
+    case "raise":
+      await store.raise(call.topic, call.lastSeq);
+      return {
+        result: undefined,
+        changes: changesOf(store, call.topic),
+        lost: lost.splice(0),
+      };
     case "removeTopic":
       await store.removeTopic(call.topic);
       return { result: undefined, changes: changesOf(store, call.topic) };

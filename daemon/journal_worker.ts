@@ -63,6 +63,9 @@ function answerTo(
       return { result: undefined, topics: [], damage: store.damage() };
     case "truncate":
       return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
+    case "raise":
+      store.raiseSync(call.topic, call.lastSeq);
+      return { result: undefined, topics: rows([call.topic]), damage: store.damage() };
     case "removeTopic":
       store.removeTopicSync(call.topic);
       return { result: undefined, topics: rows([call.topic]) };

@@ -154,15 +154,15 @@ function lookThrough(staging: string, now: number): { topics: number; events: nu
   if (exists(`${staging}/events.db`)) {
     const verdict = verifyEventDatabase(`${staging}/events.db`, { quick: true });
     for (const fault of verdict.faults) refuse(`events.db: ${fault}`);
-    for (const { firstSeq, lastSeq } of verdict.topics) {
+    for (const { intact } of verdict.topics) {
       topics++;
-      events += lastSeq - firstSeq + 1;
+      events += intact;
     }
   }
   if (exists(`${staging}/events/format`)) {
     for (const topic of verifyFileStore(`${staging}/events`, { now }).topics) {
       topics++;
-      events += topic.lastSeq - topic.firstSeq + 1;
+      events += topic.intact;
     }
   }
   return { topics, events };

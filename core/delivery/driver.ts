@@ -323,7 +323,13 @@ export class SubscriptionDriver {
     this.#look(topic);
     if (lane.readNext > head.lastSeq) return;
     const { settings: { eventTypes } } = this.queue;
-    this.queue.feed(topic, readNext(store, lane, { head, eventTypes, filter: this.#filter }));
+    const from = lane.readNext;
+    const page = readNext(store, lane, { head, eventTypes, filter: this.#filter });
+    for (const { topic: of, firstSeq, lastSeq, lost } of store.damage?.() ?? []) {
+      if (!lost || of !== topic || firstSeq >= page.next || lastSeq < from) continue;
+      this.queue.lose(topic, Math.max(from, firstSeq), Math.min(page.next - 1, lastSeq));
+    }
+    this.queue.feed(topic, page);
     if (lane.readNext <= head.lastSeq) this.#behind.add(topic);
     this.#flushSoon();
   }

@@ -111,6 +111,16 @@ export class DeliveryQueue {
     const to = head.firstSeq - 1;
     if (lane.readNext > to) return 0;
     lane.readNext = head.firstSeq;
+    return this.#miss(lane, from, to);
+  }
+
+  /** Events that are damaged or gone, and that nobody can be given: counted as missed, and settled. */
+  lose(topic: string, from: number, to: number): void {
+    const lane = this.lanes.get(topic);
+    if (lane) this.#miss(lane, Math.max(from, this.cursorOf(lane)), to);
+  }
+
+  #miss(lane: TopicLane, from: number, to: number): number {
     let count = 0;
     for (const [first, last] of gaps(lane, from, to, this.heldOf(lane).keys())) {
       const fresh = last - first + 1 - lane.settled.count(first, last);

@@ -138,6 +138,10 @@ export class RoutedStore implements JournalStore {
     return this.of(topic).truncate(topic, seq);
   }
 
+  async raise(topic: string, lastSeq: number): Promise<void> {
+    await this.of(topic).raise?.(topic, lastSeq);
+  }
+
   removeTopic(topic: string): Promise<void> {
     return this.of(topic).removeTopic(topic);
   }

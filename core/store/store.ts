@@ -174,6 +174,11 @@ export interface JournalStore extends EventStore {
   truncate(topic: string, seq: number): Promise<number>;
   /** The lowest seq to keep so that at most `maxBytes` remain; for retention. */
   seekBytes(topic: string, maxBytes: number): number;
+  /**
+   * Numbers up to `lastSeq` were given before, though the store knows nothing of it: its files are gone or older. What is
+   * appended next goes behind them. Absent where nothing is kept that could be lost.
+   */
+  raise?(topic: string, lastSeq: number): Promise<void>;
   /** Removes a topic's events; its last seq stays known. */
   removeTopic(topic: string): Promise<void>;
   /** What was found damaged so far, where the store keeps checksums. */

@@ -86,6 +86,11 @@ export class MemoryDisk implements Disk {
       }));
   }
 
+  size(path: string): number | undefined {
+    const there = this.#entries.get(path);
+    return there instanceof Node ? there.bytes.length : undefined;
+  }
+
   makeFolder(path: string): boolean {
     if (this.#entries.has(path)) return false;
     if (!this.#entries.has(parentOf(path))) throw new Deno.errors.NotFound(path);

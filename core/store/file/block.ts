@@ -52,6 +52,8 @@ export interface IndexHeader {
   createdAt: number;
   /** No more blocks come; what follows sums them up. */
   sealed: boolean;
+  /** Some of its numbers were found to be gone: the slots tell which. */
+  lost: boolean;
   lastSeq: number;
   end: number;
   size: number;
@@ -85,6 +87,7 @@ export function encodeHeader(header: IndexHeader): Uint8Array {
   view.setFloat64(16, header.firstSeq, true);
   view.setFloat64(24, header.createdAt, true);
   view.setUint32(32, header.sealed ? 1 : 0, true);
+  view.setUint32(36, header.lost ? 1 : 0, true);
   view.setFloat64(40, header.lastSeq, true);
   view.setFloat64(48, header.end, true);
   view.setFloat64(56, header.size, true);
@@ -151,6 +154,7 @@ function decodeSlot(bytes: Uint8Array): Slot {
         firstSeq: number(16),
         createdAt: number(24),
         sealed: view.getUint32(32, true) === 1,
+        lost: view.getUint32(36, true) === 1,
         lastSeq: number(40),
         end: number(48),
         size: number(56),
@@ -200,8 +204,10 @@ export function blockSummary(
     minIdTime: Infinity,
     maxIdTime: -Infinity,
     storedAt: 0,
+    lost: false,
   };
   for (const block of blocks) {
+    sum.lost ||= block.damaged && block.count > 0;
     sum.size += block.size;
     sum.maxTimestamp = Math.max(sum.maxTimestamp, block.maxTimestamp);
     sum.minIdTime = Math.min(sum.minIdTime, block.minIdTime);

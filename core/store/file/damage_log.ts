@@ -21,7 +21,12 @@ export class DamageLog {
   add(topic: string, path: string, block: IndexBlock): void {
     const key = `${path}:${block.start}:${block.firstSeq}`;
     if (this.#found.has(key)) return;
-    const found = damageOf(topic, path, block);
+    this.tell(damageOf(topic, path, block), key);
+  }
+
+  /** Events are gone, or not as they were written. */
+  tell(found: Found, key = `${found.topic}:${found.firstSeq}:${found.lastSeq}`): void {
+    if (this.#found.has(key)) return;
     const accepted = this.#accepted.has(found);
     this.#found.set(key, { ...found, foundAt: this.#clock.now(), accepted });
     if (!accepted) this.#onDamage?.(found);

@@ -37,6 +37,8 @@ export interface Disk {
   /** Opens a file; `create` makes one that must not be there, for the owner alone. */
   open(path: string, mode: "read" | "write" | "create"): DiskFile;
   list(path: string): DiskEntry[];
+  /** Bytes of a file; undefined when there is none. */
+  size(path: string): number | undefined;
   /** Makes a folder for the owner alone; true when it was not there. */
   makeFolder(path: string): boolean;
   rename(from: string, to: string): void;
@@ -126,6 +128,15 @@ export const systemDisk: Disk = {
       name,
       kind: isFile ? "file" : isDirectory ? "folder" : "other",
     })),
+  size(path) {
+    try {
+      const { isFile, size } = Deno.lstatSync(path);
+      return isFile ? size : undefined;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  },
   makeFolder(path) {
     try {
       Deno.mkdirSync(path, { mode: 0o700 });

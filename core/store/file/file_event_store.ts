@@ -11,6 +11,7 @@ import { type DedupWindow, eventsToSave } from "../append.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "./accepted.ts";
 import { type Disk, systemDisk } from "./disk.ts";
+import { raisedOver } from "./holes.ts";
 import { LateSync } from "./late_sync.ts";
 import { type OpenedStore, openStore } from "./open_store.ts";
 import { DamageLog } from "./damage_log.ts";
@@ -130,11 +131,13 @@ export class FileEventStore implements JournalStore {
       dedupWindow: options.dedupWindow ?? 86_400_000,
       checkpoint: this.#opened.checkpoint,
       onNote: (note) => options.onNote?.(note),
+      onLost: (found) => this.#damage.tell(found),
     };
     for (const opened of this.#opened.topics) this.#topics.add(this.#context, opened);
     // Should it be killed, the next start need not look at them again.
     if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
     for (const note of this.#opened.notes) options.onNote?.(note);
+    for (const found of this.#opened.lost) this.#damage.tell(found);
   }
 
   /** Where the events are. */
@@ -143,7 +146,7 @@ export class FileEventStore implements JournalStore {
   }
 
   /** What was mended when it was opened, in words; and what in the folder is not ours. */
-  get found(): { notes: readonly string[]; foreign: readonly string[] } {
+  get found(): { notes: readonly string[]; lost: readonly Found[]; foreign: readonly string[] } {
     return this.#opened;
   }
 
@@ -329,6 +332,15 @@ export class FileEventStore implements JournalStore {
     return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
       return writer ? this.#change(() => writer.truncate(seq, this.#clock.now())) : 0;
+    });
+  }
+
+  raise(topic: string, lastSeq: number): Promise<void> {
+    return this.#turns.take(() => {
+      const lost = raisedOver(topic, this.head(topic), lastSeq);
+      const writer = this.#topics.writerOf(this.#context, topic);
+      this.#change(() => writer.raise(lastSeq, this.#clock.now()));
+      if (lost) this.#damage.tell(lost);
     });
   }
 

@@ -1,4 +1,7 @@
-/** The file `head` of a topic: what retention or removal took, so that it does not come back and no seq is used again. */
+/**
+ * The file `head` of a topic: what retention or removal took, so that it does not come back and no seq is used again; and
+ * where the newest segment begins, so that one that is gone is missed.
+ */
 import { crc32 } from "../../base/checksum.ts";
 import { type Disk, readWhole, replaceFile } from "./disk.ts";
 import { HEAD_FILE } from "./layout.ts";
@@ -7,6 +10,8 @@ import { HEAD_FILE } from "./layout.ts";
 export interface Head {
   firstSeq: number;
   lastSeq: number;
+  /** The first seq of the newest segment, where there was more than one. */
+  newest?: number;
 }
 
 const encoder = new TextEncoder();
@@ -23,7 +28,8 @@ export function readHead(disk: Disk, folder: string): Head & { damaged: boolean 
 
 /** Writes it; durable when it returns. */
 export function writeHead(disk: Disk, folder: string, head: Head): void {
-  const text = JSON.stringify({ firstSeq: head.firstSeq, lastSeq: head.lastSeq });
+  const { firstSeq, lastSeq, newest } = head;
+  const text = JSON.stringify({ firstSeq, lastSeq, newest });
   replaceFile(disk, { folder, name: HEAD_FILE }, encoder.encode(`${hex(text)} ${text}\n`));
 }
 

@@ -1,5 +1,6 @@
 /** Opens the folder of a store: locks it, refuses a newer format, finds the topics. */
 import { DataDirError } from "../../base/errors.ts";
+import type { Found } from "../damage.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import {
   ACCEPTED_FILE,
@@ -7,6 +8,7 @@ import {
   FILE_STORE_FORMAT,
   folderTopic,
   FORMAT_FILE,
+  topicFolder,
   UNFINISHED,
 } from "./layout.ts";
 import { Checkpoint } from "./checkpoint.ts";
@@ -24,6 +26,8 @@ export interface OpenedStore {
   known: ViewTable;
   /** What was mended or is damaged, in words. */
   notes: string[];
+  /** Events that were found to be gone. */
+  lost: Found[];
   /** Paths in the folder that are not ours; they are left alone. */
   foreign: string[];
 }
@@ -81,22 +85,36 @@ function openLocked(
   }
   const topics: OpenedTopic[] = [];
   const notes: string[] = [];
+  const lost: Found[] = [];
   for (const { name, folder } of folders) {
     if (known.has(name)) continue;
     const opened = openTopic(disk, { name, folder: `${dir}/${folder}` }, { now });
     topics.push(opened);
     notes.push(...opened.notes.map((note) => `topic ${name}: ${note}`));
+    lost.push(...opened.lost);
     foreign.push(...opened.foreign.map((file) => `${folder}/${file}`));
   }
   // Somebody took the folder away.
   if (known.size + topics.length > folders.length) {
     const there = new Set(folders.map(({ name }) => name));
-    for (const name of [...known.names()]) if (!there.has(name)) known.delete(name);
+    for (const name of [...known.names()]) {
+      if (there.has(name)) continue;
+      const { firstSeq, lastSeq } = known.head(name)!;
+      known.delete(name);
+      checkpoint.strike(name);
+      // Its numbers are not given again.
+      const view = { name, firstSeq: lastSeq + 1, lastSeq, bytes: 0, segments: [] };
+      topics.push({ view, open: undefined, orphans: [], notes: [], lost: [], foreign: [] });
+      if (lastSeq < firstSeq) continue;
+      const what = `gone: its folder ${topicFolder(name)} was removed`;
+      lost.push({ topic: name, firstSeq, lastSeq, what, lost: true });
+    }
+    checkpoint.syncNow();
   }
   for (const name of [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE]) {
     removeIfThere(disk, `${dir}/${name}${UNFINISHED}`);
   }
-  return { checkpoint, topics, known, notes, foreign };
+  return { checkpoint, topics, known, notes, lost, foreign };
 }
 
 function formatText(): string {

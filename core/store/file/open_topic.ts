@@ -1,10 +1,19 @@
 /** Finds out what a topic's folder holds, and puts in order what a crash left. */
 import { DataDirError } from "../../base/errors.ts";
-import { blockSummary, decodeSlots, type IndexHeader, SLOT, type Slot } from "./block.ts";
+import {
+  blockSummary,
+  decodeSlots,
+  type IndexBlock,
+  type IndexHeader,
+  SLOT,
+  type Slot,
+} from "./block.ts";
 import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
+import type { Found } from "../damage.ts";
 import { type Disk, readFully, readWhole, removeIfThere, writeFully } from "./disk.ts";
 import { HEAD_FILE, parseSegmentFile, segmentFile, UNFINISHED } from "./layout.ts";
-import { recover, type RecoveredSegment } from "./recovery.ts";
+import { holesOf, lastKnown, lossesIn } from "./holes.ts";
+import { blocksOf, recover, type RecoveredSegment } from "./recovery.ts";
 import { readHead } from "./head.ts";
 import type { SegmentInfo, TopicView } from "./view.ts";
 
@@ -19,6 +28,8 @@ export interface OpenedTopic {
   orphans: number[];
   /** What was mended or is damaged, in words. */
   notes: string[];
+  /** Events that were found to be gone. */
+  lost: Found[];
   /** Names in the folder that are not ours. */
   foreign: string[];
 }
@@ -46,21 +57,28 @@ export function openTopic(
   const head = readHead(disk, folder);
   if (head.damaged) notes.push(`the file ${folder}/${HEAD_FILE} is damaged: left out`);
   const segments: SegmentInfo[] = [];
+  const lost: Found[] = [];
   let open: KnownSegment | undefined;
   for (const [i, firstSeq] of found.entries()) {
     const header = heads[i];
-    if (header?.sealed && header.firstSeq === firstSeq) {
+    const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
+    const sealed = header?.sealed === true && header.firstSeq === firstSeq;
+    // One of another length lost something, or somebody wrote to it.
+    if (sealed && disk.size(path) === header.end) {
       segments.push(infoOf(firstSeq, header, true));
+      if (header.lost) lost.push(...lossesIn(name, path, readBlocks(disk, folder, firstSeq)));
       continue;
     }
     const last = i === found.length - 1;
     if (!lines.has(firstSeq)) makeEmpty(disk, folder, firstSeq);
-    const recovered = mend(disk, place, { firstSeq, sealed: !last, now });
+    const recovered = mend(disk, place, { firstSeq, sealed: sealed || !last, now });
     notes.push(...recovered.notes.map((note) => `${segmentFile(firstSeq, "ndjson")}: ${note}`));
-    segments.push(infoOf(firstSeq, blockSummary(recovered.blocks), !last));
-    if (last) open = recovered.known;
+    lost.push(...lossesIn(name, path, recovered.blocks));
+    segments.push(infoOf(firstSeq, blockSummary(recovered.blocks), sealed || !last));
+    if (last && !sealed) open = recovered.known;
   }
-  const lastSeq = Math.max(floor, head.lastSeq, segments.at(-1)?.lastSeq ?? 0);
+  const lastSeq = Math.max(floor, lastKnown(head, segments));
+  lost.push(...holesOf(name, { head, segments, lastSeq }));
   const firstSeq = Math.max(head.firstSeq, segments[0]?.firstSeq ?? lastSeq + 1);
   const last = segments.at(-1);
   if (last && open && last.lastSeq < lastSeq) {
@@ -74,7 +92,8 @@ export function openTopic(
   }
   const there = new Set(segments.map((segment) => segment.firstSeq));
   const orphans = tables.filter((seq) => !there.has(seq));
-  return { view: { name, firstSeq, lastSeq, bytes: 0, segments }, open, orphans, notes, foreign };
+  const view = { name, firstSeq, lastSeq, bytes: 0, segments };
+  return { view, open, orphans, notes, lost, foreign };
 }
 
 /** Removes the files of a segment, the lines last: what is left of it is removed at the next start. */
@@ -148,6 +167,17 @@ export function refuseNewer(slot: Slot | undefined, path: string): void {
   );
 }
 
+function readBlocks(disk: Disk, folder: string, firstSeq: number): IndexBlock[] {
+  const index = readWhole(disk, `${folder}/${segmentFile(firstSeq, "index")}`);
+  return blocksOf(decodeSlots(index ?? new Uint8Array(0)));
+}
+
+/** True where an index was not cut: it grows by {@link ROOM}, and is as long as its slots when it is sealed. */
+export function isWholeIndex(index: Uint8Array, slots: readonly Slot[]): boolean {
+  const first = slots[0];
+  return first?.kind === "header" && index.length % (first.header.sealed ? SLOT : ROOM) === 0;
+}
+
 function infoOf(
   firstSeq: number,
   of: Pick<IndexHeader, Exclude<keyof SegmentInfo, "sealed" | "firstSeq">>,
@@ -180,7 +210,7 @@ function mend(
       topic: name,
       firstSeq,
       slots,
-      indexWhole: index.length > 0 && index.length % ROOM === 0 && slots[0]?.kind === "header",
+      indexWhole: isWholeIndex(index, slots),
       length,
       storedAt: now,
       read: (start, end) => readFully(lines, new Uint8Array(end - start), start),

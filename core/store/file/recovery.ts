@@ -13,6 +13,7 @@ import type { StoredEvent } from "../../event/event.ts";
 import { crc32 } from "../../base/checksum.ts";
 import { BLOCK_BYTES, type IndexBlock, type Slot } from "./block.ts";
 import { eachLine, indexBlockOf, suspectEvent } from "./lines.ts";
+import { type Link, realign } from "./realign.ts";
 import { isUnfinishedAppend } from "./surplus.ts";
 
 /** A segment as it was found. */
@@ -38,12 +39,6 @@ export interface RecoveredSegment {
   changed: boolean;
   /** What happened, in words. */
   notes: string[];
-}
-
-/** A block, and what its slot replaced. */
-interface Link {
-  block: IndexBlock;
-  prior?: Link;
 }
 
 const SECTOR = 512;
@@ -144,8 +139,10 @@ class Recovery {
     let damaged = 0;
     let lastIsDamaged = !indexWhole;
     for (const slot of slots) {
-      if (slot.kind !== "block") continue;
-      this.#syncedEnd = Math.max(this.#syncedEnd, slot.block.syncedEnd);
+      // A segment is synced before it is sealed.
+      const isSealed = slot.kind === "header" && slot.header.sealed;
+      const known = slot.kind === "block" ? slot.block.syncedEnd : isSealed ? slot.header.end : 0;
+      this.#syncedEnd = Math.max(this.#syncedEnd, known);
     }
     let unwritten = false;
     for (const [i, slot] of slots.entries()) {
@@ -193,16 +190,13 @@ class Recovery {
   /** Checks what may not have been synced, and what is no longer there. */
   #judge(): void {
     const { length } = this.#segment;
+    if (this.#isMoved()) return this.#realign();
     for (let i = 0; i < this.#chain.length; i++) {
       const { block } = this.#chain[i]!;
       if (block.end <= this.#syncedEnd && block.end <= length) continue;
       if (block.start === block.end) continue;
       const bytes = this.#segment.read(block.start, Math.min(block.end, length));
       if (vouchesFor(block, bytes)) continue;
-      if (block.end > length && length < this.#syncedEnd) {
-        this.#lose(i);
-        return;
-      }
       if (block.end > length || hasUnwrittenSector(bytes, block.start)) {
         this.#cutFrom(block.commitStart);
         // What the last block was before is not known to be there either.
@@ -236,38 +230,60 @@ class Recovery {
   }
 
   /**
-   * The segment ends before what was synced: keeps what a slot vouches for, and remembers the numbers that are gone. Of
-   * the block that is cut an earlier slot may tell a part. The lines behind that are handed to nobody: where a segment
-   * lost its end it may have lost other bytes, too, and then a line that reads well may be made of two. They stay where
-   * they are, all but the piece of a line at the end.
+   * True where something else made the segment shorter or longer: it ends before what was synced, or its last block lies
+   * at its end and not where it was written. A torn tail is neither.
    */
-  #lose(from: number): void {
-    const { length, topic } = this.#segment;
-    const nextSeq = this.#nextSeq();
-    let link: Link | undefined = this.#chain.splice(from)[0];
-    while (link && !this.#vouched(link.block)) link = link.prior;
-    if (link) this.#chain.push(link);
-    const first = this.#nextSeq();
-    const start = this.#end();
-    const kept = this.#segment.read(start, length).lastIndexOf(LF) + 1;
-    this.#changed = true;
-    this.#cutFromOutside = true;
-    const gone = first < nextSeq
-      ? `events ${first} to ${nextSeq - 1} of ${topic} are`
-      : "no event is";
-    this.#notes.push(
-      `the segment was cut from outside: ${gone} gone` +
-        (kept > 0
-          ? `; its last ${kept} bytes stay and are not handed out: no checksum vouches for them`
-          : ""),
-    );
-    const gap = this.#gap(first, nextSeq - first);
-    this.#chain.push({ block: { ...gap, end: start + kept } });
+  #isMoved(): boolean {
+    const { length } = this.#segment;
+    if (length < this.#syncedEnd) return true;
+    const last = this.#chain.findLast(({ block }) => block.end > block.start)?.block;
+    if (!last || last.damaged || last.end === length) return false;
+    const start = length - (last.end - last.start);
+    return start >= 0 && start !== last.start && this.#liesAt(last, start) &&
+      !this.#liesAt(last, last.start);
   }
 
-  #vouched(block: IndexBlock): boolean {
-    return block.end <= this.#segment.length &&
-      vouchesFor(block, this.#segment.read(block.start, block.end));
+  /**
+   * Takes the blocks where they lie now, and remembers the numbers that are gone. What no checksum vouches for is handed
+   * to nobody: where a segment lost a line it may have lost other bytes, too, and then a line that reads well may be made
+   * of two. It stays where it is, all but the piece of a line at the end.
+   */
+  #realign(): void {
+    const { length, topic } = this.#segment;
+    const blocks = realign({
+      length,
+      links: this.#chain,
+      read: (start, end) => this.#segment.read(start, end),
+      liesAt: (block, start) => this.#liesAt(block, start),
+      gap: ({ start, end, firstSeq, count }) => ({
+        ...this.#gap(firstSeq, count),
+        start,
+        end,
+        syncedEnd: end,
+      }),
+    });
+    this.#chain.splice(0, Infinity, ...blocks.map((block) => ({ block })));
+    this.#syncedEnd = this.#end();
+    this.#changed = true;
+    this.#cutFromOutside = true;
+    for (const { damaged, firstSeq, count, start, end } of blocks) {
+      if (!damaged) continue;
+      const gone = count > 0
+        ? `events ${firstSeq} to ${firstSeq + count - 1} of ${topic} are`
+        : "no event is";
+      const kept = end > start
+        ? `; ${end - start} bytes stay and are not handed out: no checksum vouches for them`
+        : "";
+      this.#notes.push(`the segment was cut from outside: ${gone} gone${kept}`);
+    }
+  }
+
+  #liesAt(block: IndexBlock, start: number): boolean {
+    const end = start + block.end - block.start;
+    return end <= this.#segment.length && vouchesFor(
+      { ...block, start, end },
+      this.#segment.read(start, end),
+    );
   }
 
   #gap(firstSeq: number, count: number): IndexBlock {

@@ -7,6 +7,7 @@ import type { NewEvent } from "../../event/event.ts";
 import { decideAppend } from "../append.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
 import type { LineRooms } from "../packed_lines.ts";
+import type { Found } from "../damage.ts";
 import type { AppendOutcome } from "../store.ts";
 import { ActiveSegment, type KnownSegment, writeIndex } from "./active_segment.ts";
 import { type IndexBlock, SLOT } from "./block.ts";
@@ -42,6 +43,8 @@ export interface WriterContext {
   checkpoint: Checkpoint;
   /** Told what was mended, in words. */
   onNote: (note: string) => void;
+  /** Told of events that were found to be gone. */
+  onLost: (found: Found) => void;
 }
 
 /** The most bytes of slots in an open segment: what a start reads of it. */
@@ -103,6 +106,7 @@ export class TopicWriter {
     this.#lookup = new TopicLookup({ ...this.#context, orphans, view: () => this.view });
     this.measure();
     for (const note of opened.notes) this.#context.onNote(`topic ${name}: ${note}`);
+    for (const found of opened.lost) this.#context.onLost(found);
   }
 
   /** Counts the bytes of a topic that was just opened. */
@@ -169,7 +173,31 @@ export class TopicWriter {
     this.#active = ActiveSegment.create(disk, this.#folder, { firstSeq, now });
     this.#openedAt = now;
     this.#folderIsNew = true;
+    const isFirst = this.view.segments.length === 0;
     this.view = { ...this.view, segments: [...this.view.segments, emptySegment(firstSeq)] };
+    if (isFirst) return;
+    // Behind it: should a crash come between, a segment that was never there is not missed.
+    this.#syncFolder();
+    const { firstSeq: kept, lastSeq } = this.view;
+    writeHead(disk, this.#folder, { firstSeq: kept, lastSeq, newest: firstSeq });
+  }
+
+  /** Numbers up to `seq` were given, whatever is left of their events: what comes next goes behind them. */
+  raise(seq: number, now: number): void {
+    this.#look(now);
+    const { name, firstSeq, lastSeq, segments } = this.view;
+    if (seq <= lastSeq) return;
+    const { disk, dir, checkpoint } = this.#context;
+    checkpoint.strike(name);
+    checkpoint.syncNow();
+    this.close();
+    this.#known = undefined;
+    const isEmpty = segments.every((segment) => segment.lastSeq < segment.firstSeq);
+    if (disk.makeFolder(this.#folder)) disk.syncFolder(dir);
+    const head: Head = { firstSeq: isEmpty ? seq + 1 : firstSeq, lastSeq: seq };
+    writeHead(disk, this.#folder, head);
+    const sealed = segments.map((segment) => ({ ...segment, sealed: true }));
+    this.view = { ...this.view, ...head, segments: sealed };
   }
 
   /** Writes what was taken. */
@@ -249,7 +277,9 @@ export class TopicWriter {
     const gone = segments.filter((segment) => !kept.includes(segment));
     this.#lookup.expire(now);
     const tables = new Set(gone.filter((segment) => this.#lookup.retire(segment, now)));
-    writeHead(disk, this.#folder, { firstSeq: to, lastSeq } satisfies Head);
+    const newest = kept.at(-1)?.firstSeq;
+    const head: Head = { firstSeq: to, lastSeq, ...(newest === undefined ? {} : { newest }) };
+    writeHead(disk, this.#folder, head);
     this.view = {
       ...this.view,
       firstSeq: to,

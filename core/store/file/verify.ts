@@ -2,16 +2,16 @@
 import { systemClock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Seen } from "../seen.ts";
-import { ROOM } from "./active_segment.ts";
 import { Accepted } from "./accepted.ts";
 import { damageOf } from "./damage_log.ts";
-import { decodeSlots, SLOT } from "./block.ts";
+import { decodeSlots } from "./block.ts";
 import { type Disk, type DiskFile, readFully, readWhole, systemDisk } from "./disk.ts";
 import { readHead } from "./head.ts";
+import { holesOf, lastKnown, type Span } from "./holes.ts";
 import { segmentFile } from "./layout.ts";
 import { eachLine } from "./lines.ts";
 import { listStore, readFormat } from "./open_store.ts";
-import { listTopic, refuseNewer } from "./open_topic.ts";
+import { isWholeIndex, listTopic, refuseNewer } from "./open_topic.ts";
 import { recover, vouchesFor } from "./recovery.ts";
 
 /** One topic of a store, looked at whole. */
@@ -77,7 +77,7 @@ function verifyTopic(
   const head = readHead(disk, folder);
   const topic: VerifiedTopic = {
     name,
-    firstSeq: Math.max(head.firstSeq, segments[0] ?? head.lastSeq + 1),
+    firstSeq: head.firstSeq,
     lastSeq: head.lastSeq,
     intact: 0,
     segments: segments.length,
@@ -85,20 +85,24 @@ function verifyTopic(
     damage: [],
     notes: head.damaged ? [`${folder}/head is damaged`] : [],
   };
+  const spans: Span[] = [];
+  const tell = (damage: Found) =>
+    topic.damage.push({ ...damage, foundAt: now, accepted: accepted.has(damage) });
   for (const firstSeq of segments) {
     const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
     const found = verifySegment(disk, { name, folder, firstSeq, seen }, ends?.get(path));
-    topic.lastSeq = Math.max(topic.lastSeq, found.lastSeq);
+    spans.push({ firstSeq, lastSeq: found.lastSeq });
     topic.bytes += found.bytes;
     topic.notes.push(...found.notes.map((note) => `${path}: ${note}`));
     for (const [first, last] of found.intact) {
       topic.intact += Math.max(0, last - Math.max(first, topic.firstSeq) + 1);
     }
     for (const damage of found.damage) {
-      if (damage.lastSeq < topic.firstSeq) continue;
-      topic.damage.push({ ...damage, foundAt: now, accepted: accepted.has(damage) });
+      if (damage.lastSeq >= topic.firstSeq) tell(damage);
     }
   }
+  const lastSeq = topic.lastSeq = lastKnown(head, spans);
+  holesOf(name, { head, segments: spans, lastSeq }).forEach(tell);
   return topic;
 }
 
@@ -117,7 +121,6 @@ function verifySegment(
   const index = readWhole(disk, indexPath) ?? new Uint8Array(0);
   const slots = decodeSlots(index);
   refuseNewer(slots[0], indexPath);
-  const sealed = slots[0]?.kind === "header" && slots[0].header.sealed;
   const lines = openIfThere(disk, path);
   try {
     const length = Math.min(end, lines?.size() ?? 0);
@@ -128,7 +131,7 @@ function verifySegment(
       topic: name,
       firstSeq,
       slots: inUse,
-      indexWhole: slots[0]?.kind === "header" && index.length % (sealed ? SLOT : ROOM) === 0,
+      indexWhole: isWholeIndex(index, slots),
       length,
       storedAt: 0,
       read,

@@ -90,7 +90,7 @@ export class SqliteAppender {
   #touch(name: string): Touched {
     let touched = this.#touched.get(name);
     if (!touched) {
-      const topic = { ...this.#context.topics.get(name) ?? this.#addTopic(name) };
+      const topic = { ...this.#context.topics.get(name) ?? this.addTopic(name) };
       touched = { topic, block: this.#nextBlock(topic) };
       this.#touched.set(name, touched);
     }
@@ -176,7 +176,8 @@ export class SqliteAppender {
     return { ok: true, count, firstSeq, lastSeq: topic.lastSeq, duplicates: [] };
   }
 
-  #addTopic(name: string): TopicRow {
+  /** Makes the row of a topic; within a transaction. */
+  addTopic(name: string): TopicRow {
     const { n } = this.#prepare("SELECT count(*) AS n FROM topics").get() as { n: number };
     if (n >= MAX_TOPICS) {
       throw new CannotStoreError(`the store has ${n} topics, and no room for another`, {

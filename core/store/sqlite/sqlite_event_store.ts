@@ -243,6 +243,40 @@ export class SqliteEventStore implements JournalStore {
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async raise(topic: string, lastSeq: number): Promise<void> {
+    this.raiseSync(topic, lastSeq);
+  }
+
+  /** The same, at once. */
+  raiseSync(name: string, lastSeq: number): void {
+    const before = this.#topics.get(name);
+    if (before && before.lastSeq >= lastSeq) return;
+    const row = this.#transaction(() => {
+      const row = before ?? this.#appender.addTopic(name);
+      const raised = { ...row, lastSeq, firstSeq: hasEvents(row) ? row.firstSeq : lastSeq + 1 };
+      writeTopic(this.#prepare, raised);
+      const block = hasEvents(row)
+        ? readBlock({ topic: row.id, block: blockOf(row.lastSeq) }, this.#prepare)
+        : undefined;
+      // The next event may belong to the same block: it goes behind what is lost.
+      if (block && blockOf(lastSeq + 1) === block.block) {
+        writeBlock({ ...block, last: lastSeq }, this.#prepare);
+      }
+      return { row, raised };
+    });
+    this.#appender.forget(row.row.id);
+    this.#topics.set(name, row.raised);
+    if (!hasEvents(row.row)) return;
+    this.report({
+      topic: name,
+      firstSeq: row.row.lastSeq + 1,
+      lastSeq,
+      what: "gone: the database is older than what is known of it",
+      lost: true,
+    });
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async removeTopic(topic: string): Promise<void> {
     this.removeTopicSync(topic);
   }
@@ -300,6 +334,10 @@ export class SqliteEventStore implements JournalStore {
     // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
   }
+}
+
+function hasEvents({ firstSeq, lastSeq }: TopicRow): boolean {
+  return firstSeq <= lastSeq;
 }
 
 interface Opened {

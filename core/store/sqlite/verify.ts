@@ -1,7 +1,7 @@
 /** Reads a whole event database and tells what is wrong in it. Nothing is changed. */
 import type { DatabaseSync } from "node:sqlite";
 import { CheckedRows } from "./checked_rows.ts";
-import { type Damage, type Found } from "../damage.ts";
+import { countIn, type Damage, type Found } from "../damage.ts";
 import { schemaFaults, structureFaults } from "./integrity.ts";
 import { readDamage } from "./damage_register.ts";
 import { EVENTS_FORMAT, migrateEvents, pragma } from "./migrations.ts";
@@ -78,8 +78,10 @@ function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
   return { topics, found, known: readDamage(prepare), faults };
 }
 
-function asTold({ name, firstSeq, lastSeq }: TopicRow): TopicVerdict {
-  return { topic: name, firstSeq, lastSeq, intact: lastSeq - firstSeq + 1 };
+/** Without reading them: all but those that are known to be lost. */
+function asTold({ name, firstSeq, lastSeq, holes }: TopicRow): TopicVerdict {
+  const lost = countIn(holes, { from: firstSeq, to: lastSeq });
+  return { topic: name, firstSeq, lastSeq, intact: lastSeq - firstSeq + 1 - lost };
 }
 
 function readTopic(rows: CheckedRows, topic: TopicRow, seen?: Seen): TopicVerdict {

@@ -32,6 +32,7 @@ export type FileStoreCall =
   | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
   | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
   | { op: "truncate"; topic: string; seq: number }
+  | { op: "raise"; topic: string; lastSeq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "close" };
 
@@ -43,6 +44,8 @@ export interface FileStoreAnswer {
   views?: PackedViews;
   /** What was mended in topics that were not looked at before, in words. */
   notes?: string[];
+  /** Events that were found to be damaged or gone. */
+  lost?: Found[];
 }
 
 /** What the worker found when it opened the folder. */
@@ -85,6 +88,7 @@ export class FileWorkerEventStore implements JournalStore {
       new Accepted(systemDisk, options.dir),
       options.onDamage,
     );
+    for (const found of answer.lost ?? []) this.#damage.tell(found);
     this.#cache = new SegmentCache(systemDisk, options.dir);
     this.#reader = new FileReader(this.#cache, {
       viewOf: (name) => this.#views.get(name),
@@ -182,6 +186,14 @@ export class FileWorkerEventStore implements JournalStore {
     return answer.result as number;
   }
 
+  async raise(topic: string, lastSeq: number): Promise<void> {
+    this.#learn(
+      await this.#worker.call<FileStoreAnswer>(
+        { op: "raise", topic, lastSeq } satisfies FileStoreCall,
+      ),
+    );
+  }
+
   async removeTopic(topic: string): Promise<void> {
     this.#learn(
       await this.#worker.call<FileStoreAnswer>(
@@ -208,8 +220,9 @@ export class FileWorkerEventStore implements JournalStore {
     this.#worker.terminate();
   }
 
-  #learn({ changes, notes = [] }: FileStoreAnswer): void {
+  #learn({ changes, notes = [], lost = [] }: FileStoreAnswer): void {
     for (const note of notes) this.#onNote?.(note);
+    for (const found of lost) this.#damage.tell(found);
     for (const { view, blocks } of changes) {
       const { name } = view;
       const kept = new Set(view.segments.map(({ firstSeq }) => firstSeq));

@@ -31,6 +31,7 @@ export type StoreCall =
   | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
   | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
   | { op: "truncate"; topic: string; seq: number }
+  | { op: "raise"; topic: string; lastSeq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "damaged"; found: Found }
   | { op: "acceptDamage" }
@@ -163,6 +164,12 @@ export class WorkerEventStore implements JournalStore {
     );
     this.#learn(answer);
     return answer.result as number;
+  }
+
+  async raise(topic: string, lastSeq: number): Promise<void> {
+    this.#learn(
+      await this.#worker.call<StoreAnswer>({ op: "raise", topic, lastSeq } satisfies StoreCall),
+    );
   }
 
   async removeTopic(topic: string): Promise<void> {

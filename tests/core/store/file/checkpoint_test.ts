@@ -131,7 +131,7 @@ Deno.test("FileEventStore cuts a torn tail under its checkpoint before it writes
   assert.deepEqual(lines.map((line) => JSON.parse(line).seq), [1, 2, 3, 4, 5, 6]);
 });
 
-Deno.test("FileEventStore knows no topic of its checkpoint whose folder was taken away", async () => {
+Deno.test("FileEventStore names the events of a topic of its checkpoint whose folder was taken away", async () => {
   const disk = await filled();
   const before = open(disk);
   await append(before, "d");
@@ -139,9 +139,11 @@ Deno.test("FileEventStore knows no topic of its checkpoint whose folder was take
   for (const kind of ["ndjson", "index"]) disk.remove(`${DIR}/a/0000000000000001.${kind}`);
   disk.remove(`${DIR}/a`);
   const store = open(disk);
-  assert.deepEqual(store.topics().sort(), ["B", "c.d", "d"]);
-  assert.equal(store.head("a").lastSeq, 0);
-  assert.equal(store.view("a"), undefined);
+  assert.deepEqual(store.topics().sort(), ["B", "a", "c.d", "d"]);
+  assert.deepEqual(store.head("a"), { firstSeq: 4, lastSeq: 3, bytes: 0 });
+  const [lost] = store.damage();
+  assert.deepEqual([lost?.topic, lost?.firstSeq, lost?.lastSeq, lost?.lost], ["a", 1, 3, true]);
+  assert.equal(await append(store, "a"), 6, "their numbers are not used again");
   await store.close();
 });
 
