@@ -68,7 +68,12 @@ export class CommitDispatcher {
     this.#context.locals.hand(event);
   }
 
-  /** The same for a request. */
+  /** Hands on an event that only handlers of this process want; see {@link hasOthers}. */
+  handHere(event: Event): void {
+    this.#context.locals.hand(event);
+  }
+
+  /** Hands on a request of events that are not stored. */
   handOn(request: StoreRequest): AppendOutcome {
     const { topic } = request;
     const events = eventsOf(request);

@@ -5,6 +5,8 @@
  * A published event goes down once (schema, journal, store) and up once (deliveries, live tails). `publish` resolves when it
  * is stored, never when it is handled.
  */
+import { EventWriter } from "./event_writer.ts";
+import { Startup } from "./startup.ts";
 import { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
@@ -19,12 +21,11 @@ import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { closedBroker, ConflictError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
-import { Publisher, refuseExpected } from "./publisher.ts";
+import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
-import type { TopicRecord } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { Journals } from "../store/journals.ts";
 import { MemoryEventStore } from "../store/memory.ts";
@@ -77,16 +78,15 @@ export class EventBroker<E = any> extends Broker<E> {
    * @internal
    */
   readonly gate: SchemaGate;
+  readonly #writer: EventWriter;
   readonly #publisher: Publisher;
-  readonly #places: TopicStores;
+  readonly #stores: TopicStores;
   readonly #locals: LocalSubscriptions;
   readonly #retention: Retention;
   readonly #dispatcher: CommitDispatcher;
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
-  #starting: Promise<void> | undefined;
-  #chain: Promise<unknown> | undefined;
   #closed: Promise<void> | undefined;
   readonly #streams = new Streams();
 
@@ -97,19 +97,18 @@ export class EventBroker<E = any> extends Broker<E> {
     const random = options.random ?? Math.random;
     const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
-    this.#places = topicStoresOf(
+    this.#stores = topicStoresOf(
       { eventStore: this.#eventStore, stores: options.stores },
       (name) => this.topics.get(name)?.options.store,
     );
-    const store = this.store = this.#places.store;
-    if (store instanceof ThreeMethodStore) this.#chain = Promise.resolve();
+    const store = this.store = this.#stores.store;
     const state = this.#state = new GuardedState(options.state ?? new MemoryState());
     const snapshot = state.load();
     this.topics = new TopicCatalog({
       state,
       store,
       clock,
-      places: this.#places,
+      places: this.#stores,
       autoCreate: options.autoCreateTopics ?? true,
       topics: snapshot.topics,
     });
@@ -164,27 +163,26 @@ export class EventBroker<E = any> extends Broker<E> {
       onError,
       removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
     });
-    this.#publisher = new Publisher({
-      now: () => clock.now(),
-      waits: () => this.#starting ?? this.#locals.starting,
-      checks: (topic, type) => this.gate.checks(topic, type),
-      schemasAreReady: (topic) => this.gate.isReady(topic),
-      schemasReady: (topic) => this.gate.ready(topic),
-      admit: (topic, type, version, payload) => this.admit(topic, type, version, payload),
-      isEphemeral: (topic) => this.topics.get(topic)?.options.persistent === false,
-      append: (request) => this.append(request),
-      hand: (event, captured) => this.#dispatcher.hand(event, captured),
-      quickVersion: (topic, type) =>
-        this.#starting || this.#dispatcher.hasOthers(topic)
-          ? undefined
-          : this.gate.quickVersion(topic, type),
-      handHere: (event) => this.#locals.hand(event),
+    const startup = new Startup(this.#locals);
+    this.#writer = new EventWriter({
+      topics: this.topics,
+      stores: this.#stores,
+      journals: this.journals,
+      dispatcher: this.#dispatcher,
+      startup,
+      oneAtATime: store instanceof ThreeMethodStore,
     });
-    this.#starting = Promise.all([
-      this.subscriptions.ready,
-      this.#places.openAll(snapshot.topics),
-    ]).then(() => {});
-    this.#starting.then(() => this.#starting = undefined, () => {});
+    this.#publisher = new Publisher({
+      clock,
+      topics: this.topics,
+      gate: this.gate,
+      writer: this.#writer,
+      dispatcher: this.#dispatcher,
+      startup,
+    });
+    startup.begin(
+      Promise.all([this.subscriptions.ready, this.#stores.openAll(snapshot.topics)]),
+    );
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready()]).then(() => {});
     // Whoever waits is told; without schemas nobody has to.
     this.ready.catch(() => {});
@@ -193,7 +191,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** True when what is acknowledged of a topic survives a power cut. */
   isDurable(topic: string): boolean {
-    return this.#places.isDurable(topic, this.topics.get(topic)?.options);
+    return this.#stores.isDurable(topic, this.topics.get(topic)?.options);
   }
 
   /** What {@link failure} resolved with; undefined while all is well. */
@@ -313,32 +311,7 @@ export class EventBroker<E = any> extends Broker<E> {
    * @internal
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
-    if (this.#closed) return Promise.reject(closedBroker());
-    if (this.#starting) return this.#starting.then(() => this.append(request, stream));
-    const record = this.topics.get(request.topic);
-    if (record && !this.topics.pending(request.topic)) return this.#submit(record, request, stream);
-    return this.topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
-  }
-
-  #submit(
-    record: TopicRecord,
-    request: StoreRequest,
-    stream: PublishStream | undefined,
-  ): Promise<AppendOutcome> {
-    if (!record.options.persistent) return this.#handOn(request);
-    const target = this.#places.target(record.name, record.options);
-    if (!this.#chain) return this.journals.submit(target, request, stream);
-    // A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt.
-    refuseExpected(request.expected);
-    const submitted = this.#chain.then(() => this.journals.submit(target, request, stream));
-    this.#chain = submitted.catch(() => {}); // told to whoever submitted it
-    return submitted;
-  }
-
-  // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async #handOn(request: StoreRequest): Promise<AppendOutcome> {
-    refuseExpected(request.expected);
-    return this.#dispatcher.handOn(request);
+    return this.#writer.append(request, stream);
   }
 
   #committed(commit: Commit): void {
@@ -386,7 +359,7 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   async #close(): Promise<void> {
-    await this.#chain;
+    await this.#writer.close();
     await this.journals.idle();
     this.#streams.close();
     await this.#locals.close();

@@ -4,16 +4,13 @@
  * share one append: released one by one, each would pay for a sync of its own.
  */
 
+import type { SchemaGate } from "./schema_gate.ts";
+import type { Startup } from "./startup.ts";
+
 /** What has to be there before something is published. */
 export interface PublishConditions {
-  /** What has to be awaited before anything is published; undefined when nothing has. */
-  waits(): Promise<unknown> | undefined;
-  /** True when a payload of this type is looked at. */
-  checks(topic: string, type: string): boolean;
-  /** True when `admit` is known to decide on this topic without waiting. */
-  schemasAreReady(topic: string): boolean;
-  /** Resolves when `admit` can decide without waiting. */
-  schemasReady(topic: string): Promise<void>;
+  gate: SchemaGate;
+  startup: Startup;
 }
 
 /** One call of `publish` or `publishBatch`. */
@@ -41,7 +38,8 @@ export class PublishQueue {
 
   /** True when a publish of these types may go at once. */
   isOpen(topic: string, types: readonly string[]): boolean {
-    return !this.isHolding && !this.#conditions.waits() && !this.#awaitsSchema({ topic, types });
+    return !this.isHolding && !this.#conditions.startup.pending &&
+      !this.#awaitsSchema({ topic, types });
   }
 
   /** Calls `publish` in its turn, and settles as it does; rejects with what its conditions fail with. */
@@ -53,23 +51,23 @@ export class PublishQueue {
   }
 
   #awaitsSchema({ topic, types }: { topic: string; types: readonly string[] }): boolean {
-    const { checks, schemasAreReady } = this.#conditions;
-    return types.some((type) => checks(topic, type)) && !schemasAreReady(topic);
+    const { gate } = this.#conditions;
+    return types.some((type) => gate.checks(topic, type)) && !gate.isReady(topic);
   }
 
   /** Never rejects: what fails is told to the publish that waits for it, and the next one is looked at. */
   async #release(): Promise<void> {
-    const { waits, schemasReady } = this.#conditions;
+    const { gate, startup } = this.#conditions;
     /** Topics whose registry was awaited here: one of an application's own cannot be asked whether it is ready. */
     const awaited = new Set<string>();
     this.#isReleasing = true;
     while (this.isHolding) {
       const first = this.#waiting[0]!;
       try {
-        const wait = waits();
+        const wait = startup.pending;
         if (wait) await wait;
         else if (this.#awaitsSchema(first) && !awaited.has(first.topic)) {
-          await schemasReady(first.topic);
+          await gate.ready(first.topic);
           awaited.add(first.topic);
         } else this.#releaseAll(awaited);
       } catch (error) {

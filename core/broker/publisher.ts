@@ -4,28 +4,28 @@
  */
 import { type PublishOptions, type SplitOptions, splitOptions, toJson } from "./publish_options.ts";
 import { withCause } from "../event/causation.ts";
-import { ConflictError, InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
 import { IdSource } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
-import type { AppendOutcome, AppendRequest, Expected } from "../store/store.ts";
-import { type PublishConditions, PublishQueue } from "./publish_queue.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Expected } from "../store/store.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+import type { CommitDispatcher } from "./commit_dispatcher.ts";
+import type { EventWriter } from "./event_writer.ts";
+import { assertStored, refuseExpected } from "./expectation.ts";
+import { PublishQueue } from "./publish_queue.ts";
+import type { SchemaGate } from "./schema_gate.ts";
+import type { Startup } from "./startup.ts";
 
-/** What the broker does for its publisher. */
-export interface PublisherContext extends PublishConditions {
-  /** Unix ms. */
-  now(): number;
-  admit(topic: string, type: string, version: string | undefined, payload: unknown): string;
-  /** True for a topic that is there and stores nothing. */
-  isEphemeral(topic: string): boolean;
-  append(request: AppendRequest): Promise<AppendOutcome>;
-  /** The version of an event that may take the short way; undefined for all others. */
-  quickVersion(topic: string, type: string): string | undefined;
-  /** Hands on an event of the short way. */
-  handHere(event: Event): void;
-  /** Hands on an event that is not stored, by reference; `captured` makes its bytes for those who need them. */
-  hand(event: Event, captured: () => NewEvent): void;
+/** What a publisher is given. */
+export interface PublisherContext {
+  clock: Pick<Clock, "now">;
+  topics: TopicCatalog;
+  gate: SchemaGate;
+  writer: EventWriter;
+  dispatcher: CommitDispatcher;
+  startup: Startup;
 }
 
 const encoder = new TextEncoder();
@@ -59,12 +59,12 @@ export class Publisher {
 
   /** The short way of an event that is not stored, has no options, and that only handlers here are told of. */
   #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
-    const { quickVersion, now, handHere } = this.#context;
-    if (this.#queue.isHolding) return undefined;
+    const { clock, gate, dispatcher, startup } = this.#context;
+    if (this.#queue.isHolding || startup.opening || dispatcher.hasOthers(topic)) return undefined;
     if (type !== this.#lastType) this.#lastType = assertName(type, "the type");
-    const schemaVersion = quickVersion(topic, type);
+    const schemaVersion = gate.quickVersion(topic, type);
     if (schemaVersion === undefined) return undefined;
-    const timestamp = now();
+    const timestamp = clock.now();
     const event: Event<T> = {
       id: this.#ids.next(timestamp),
       type,
@@ -74,7 +74,7 @@ export class Publisher {
       payload,
       metadata: withCause({}),
     };
-    handHere(event);
+    dispatcher.handHere(event);
     return event;
   }
 
@@ -88,13 +88,18 @@ export class Publisher {
     const event = this.#event(topic, what, split);
     const types = [event.type];
     const isOpen = this.#queue.isOpen(topic, types);
-    const { checks, isEphemeral } = this.#context;
     // A schema looks at what is stored, so at a captured payload.
-    if (isOpen && isEphemeral(topic) && !checks(topic, event.type)) return this.#hand(event, split);
+    if (isOpen && this.#isHandedOn(topic, event.type)) return this.#hand(event, split);
     // Captured now: whatever the caller does to the payload later is not published.
     const captured = capture(event, split);
     const store = () => this.#store(event, captured, split);
     return isOpen ? store() : this.#queue.add({ topic, types }, store);
+  }
+
+  /** True for an event that is neither stored nor looked at. */
+  #isHandedOn(topic: string, type: string): boolean {
+    const { topics, gate } = this.#context;
+    return topics.get(topic)?.options.persistent === false && !gate.checks(topic, type);
   }
 
   #event<T>(
@@ -103,7 +108,7 @@ export class Publisher {
     split: SplitOptions,
   ): Event<T> {
     assertName(type, "the type");
-    const now = this.#context.now();
+    const now = this.#context.clock.now();
     return {
       id: split.id ?? this.#ids.next(now),
       type,
@@ -147,12 +152,12 @@ export class Publisher {
     signal?.throwIfAborted();
     for (const one of all) this.#admit(one);
     const events = all.map(({ captured }) => captured);
-    const outcome = await this.#context.append({
+    const outcome = await this.#context.writer.append({
       topic,
       events,
       ...(expected === undefined ? {} : { expected }),
     });
-    const done = settled(topic, outcome);
+    const done = assertStored(topic, outcome);
     const repeats = new Map(done.duplicates.map(({ index, seq }) => [index, seq]));
     let next = done.firstSeq;
     return all.map(({ event, captured }, index) =>
@@ -164,27 +169,30 @@ export class Publisher {
     const { topic } = event;
     split.signal?.throwIfAborted();
     this.#admit({ event, captured, split });
-    const outcome = await this.#context.append({
+    const outcome = await this.#context.writer.append({
       topic,
       events: [captured],
       ...(split.expected === undefined ? {} : { expected: split.expected }),
     });
-    const { duplicates, firstSeq } = settled(topic, outcome);
+    const { duplicates, firstSeq } = assertStored(topic, outcome);
     return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
   }
 
   #admit(one: { event: Event; captured: NewEvent; split: SplitOptions }): void {
     const { event: { topic, type }, captured, split } = one;
-    const { admit, checks } = this.#context;
-    const payload = checks(topic, type) ? JSON.parse(decoder.decode(captured.payload)) : undefined;
-    captured.schemaVersion = admit(topic, type, split.schemaVersion, payload);
+    const { gate } = this.#context;
+    const payload = gate.checks(topic, type)
+      ? JSON.parse(decoder.decode(captured.payload))
+      : undefined;
+    captured.schemaVersion = gate.admit(topic, { type, version: split.schemaVersion, payload });
   }
 
   #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {
     refuseExpected(split.expected);
     const { topic, type, payload } = event;
-    event.schemaVersion = this.#context.admit(topic, type, split.schemaVersion, payload);
-    this.#context.hand(event, () => capture(event, split));
+    const { gate, dispatcher } = this.#context;
+    event.schemaVersion = gate.admit(topic, { type, version: split.schemaVersion, payload });
+    dispatcher.hand(event, () => capture(event, split));
     return event;
   }
 }
@@ -212,60 +220,4 @@ function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): E
 export function optionsOf(message: Message): PublishOptions {
   const { type: _type, payload: _payload, ...options } = message;
   return options;
-}
-
-/** Throws where sequence numbers are not kept. */
-export function refuseExpected(expected: AppendRequest["expected"]): void {
-  if (expected === undefined || expected === "any") return;
-  throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
-    hint: "publish without it, or make the topic persistent",
-  });
-}
-
-/** What was stored; throws where an expectation failed. */
-export function settled(
-  topic: string,
-  outcome: AppendOutcome,
-): Extract<AppendOutcome, { ok: true }> {
-  if (outcome.ok) return outcome;
-  throw expectationError(topic, outcome);
-}
-
-/** What is told of an expectation that failed, or that cannot be judged. */
-function expectationError(
-  topic: string,
-  outcome: Extract<AppendOutcome, { ok: false }>,
-): ConflictError | InvalidArgumentError {
-  const { expected, actual, subject, key, ids } = outcome;
-  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
-  if (subject === "keys") {
-    return new InvalidArgumentError(
-      `${topic}: ${wanted} was expected of events with several keys, and a seq is that of one key`,
-      {
-        details: { field: "expected", topic, expected },
-        hint: "publish the events of each key by themselves, or expect none or exists of all keys",
-      },
-    );
-  }
-  if (subject === "ids") {
-    return new ConflictError(
-      `${topic}: expected ${wanted}, but of these events ${ids!.length} ${
-        ids!.length === 1 ? "is" : "are"
-      } stored already, and the others are not; nothing was stored`,
-      {
-        details: { topic, expected, actual, subject, ids },
-        hint: "leave out what is there already, or give the events ids of their own",
-      },
-    );
-  }
-  const whose = key === undefined ? `the ${subject}'s last seq` : `the last seq of the key ${key}`;
-  return new ConflictError(
-    `${topic}: expected ${wanted}, but ${whose} is ${
-      actual === 0 ? "none" : actual
-    }; nothing was stored`,
-    {
-      details: { topic, expected, actual, subject, ...(key === undefined ? {} : { key }) },
-      hint: "read what came in between, then publish with the seq that it has now",
-    },
-  );
 }

@@ -12,7 +12,7 @@ import {
 } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { splitElements } from "../../core/json/json.ts";
-import { settled } from "../../core/broker/publisher.ts";
+import { assertStored } from "../../core/broker/expectation.ts";
 import { Chunks } from "../http/chunks.ts";
 import { EventDecoder, type EventDecoderOptions } from "../ingest/decode_event.ts";
 import { badByteOf } from "../ingest/ndjson.ts";
@@ -108,7 +108,10 @@ async function publishJson(
       events.map(({ id }) => id),
       events.map(({ schemaVersion }) => schemaVersion),
     ];
-    tally.add({ count: events.length, ids, versions }, settled(request.params["topic"]!, outcome));
+    tally.add(
+      { count: events.length, ids, versions },
+      assertStored(request.params["topic"]!, outcome),
+    );
   }
   sendJson(reply, 200, tally.reply(services.broker.isDurable(request.params["topic"]!)));
 }

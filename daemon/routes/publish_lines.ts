@@ -7,7 +7,7 @@
  */
 import type http from "node:http";
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
-import { settled } from "../../core/broker/publisher.ts";
+import { assertStored } from "../../core/broker/expectation.ts";
 import {
   countOf,
   idsOf,
@@ -180,7 +180,7 @@ class LinesPublish {
     allInFlight += size;
     const appended: Promise<void> = this.#request.services.broker.append(request, turn.stream)
       .then((outcome) => {
-        const done = settled(this.#request.params["topic"]!, outcome);
+        const done = assertStored(this.#request.params["topic"]!, outcome);
         this.#tally.add({ count, ids, versions }, done);
       })
       .catch((error) => void (this.#failure ??= error))

@@ -1,0 +1,75 @@
+/**
+ * The way of events into a store: the topic is made if it may be, its journal is found, and what is not persistent is only
+ * handed on.
+ */
+import { closedBroker } from "../base/errors.ts";
+import type { TopicRecord } from "../state/state.ts";
+import type { PublishStream } from "../store/journal.ts";
+import type { Journals } from "../store/journals.ts";
+import type { StoreRequest } from "../store/pack.ts";
+import type { AppendOutcome } from "../store/store.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+import type { TopicStores } from "../topic/stores.ts";
+import type { CommitDispatcher } from "./commit_dispatcher.ts";
+import { refuseExpected } from "./expectation.ts";
+import type { Startup } from "./startup.ts";
+
+/** What a writer is given. */
+export interface EventWriterContext {
+  topics: TopicCatalog;
+  stores: TopicStores;
+  journals: Journals;
+  dispatcher: CommitDispatcher;
+  startup: Startup;
+  /** A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt. */
+  oneAtATime: boolean;
+}
+
+/** Appends events to the journals of their topics. */
+export class EventWriter {
+  readonly #context: EventWriterContext;
+  #chain: Promise<unknown> | undefined;
+  #isClosed = false;
+
+  constructor(context: EventWriterContext) {
+    this.#context = context;
+    if (context.oneAtATime) this.#chain = Promise.resolve();
+  }
+
+  /** Requests of one stream are stored in the order of their calls. */
+  append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
+    if (this.#isClosed) return Promise.reject(closedBroker());
+    const { topics, startup: { opening } } = this.#context;
+    if (opening) return opening.then(() => this.append(request, stream));
+    const record = topics.get(request.topic);
+    if (record && !topics.pending(request.topic)) return this.#submit(record, request, stream);
+    return topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
+  }
+
+  /** Refuses what comes from now on, and resolves when what came before is submitted. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#chain;
+  }
+
+  #submit(
+    record: TopicRecord,
+    request: StoreRequest,
+    stream: PublishStream | undefined,
+  ): Promise<AppendOutcome> {
+    if (!record.options.persistent) return this.#handOn(request);
+    const { stores, journals } = this.#context;
+    const target = stores.target(record.name, record.options);
+    if (!this.#chain) return journals.submit(target, request, stream);
+    refuseExpected(request.expected);
+    const submitted = this.#chain.then(() => journals.submit(target, request, stream));
+    this.#chain = submitted.catch(() => {}); // told to whoever submitted it
+    return submitted;
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #handOn(request: StoreRequest): Promise<AppendOutcome> {
+    refuseExpected(request.expected);
+    return this.#context.dispatcher.handOn(request);
+  }
+}

@@ -1,0 +1,59 @@
+/** What a publisher expected of a topic or a key, where it cannot be judged or did not hold. */
+import { ConflictError, InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
+import type { AppendOutcome, AppendRequest } from "../store/store.ts";
+
+/** Throws where sequence numbers are not kept. */
+export function refuseExpected(expected: AppendRequest["expected"]): void {
+  if (expected === undefined || expected === "any") return;
+  throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
+    hint: "publish without it, or make the topic persistent",
+  });
+}
+
+/** What was stored; throws where an expectation failed. */
+export function assertStored(
+  topic: string,
+  outcome: AppendOutcome,
+): Extract<AppendOutcome, { ok: true }> {
+  if (outcome.ok) return outcome;
+  throw expectationError(topic, outcome);
+}
+
+/** What is told of an expectation that failed, or that cannot be judged. */
+function expectationError(
+  topic: string,
+  outcome: Extract<AppendOutcome, { ok: false }>,
+): ConflictError | InvalidArgumentError {
+  const { expected, actual, subject, key, ids } = outcome;
+  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
+  if (subject === "keys") {
+    return new InvalidArgumentError(
+      `${topic}: ${wanted} was expected of events with several keys, and a seq is that of one key`,
+      {
+        details: { field: "expected", topic, expected },
+        hint: "publish the events of each key by themselves, or expect none or exists of all keys",
+      },
+    );
+  }
+  if (subject === "ids") {
+    return new ConflictError(
+      `${topic}: expected ${wanted}, but of these events ${ids!.length} ${
+        ids!.length === 1 ? "is" : "are"
+      } stored already, and the others are not; nothing was stored`,
+      {
+        details: { topic, expected, actual, subject, ids },
+        hint: "leave out what is there already, or give the events ids of their own",
+      },
+    );
+  }
+  const whose = key === undefined ? `the ${subject}'s last seq` : `the last seq of the key ${key}`;
+  return new ConflictError(
+    `${topic}: expected ${wanted}, but ${whose} is ${
+      actual === 0 ? "none" : actual
+    }; nothing was stored`,
+    {
+      details: { topic, expected, actual, subject, ...(key === undefined ? {} : { key }) },
+      hint: "read what came in between, then publish with the seq that it has now",
+    },
+  );
+}
