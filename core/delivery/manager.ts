@@ -54,6 +54,11 @@ export class SubscriptionManager {
     this.#context = context;
     context.topics.onCreate(({ name }) => this.#topicCreated(name));
     const repairs: StateChange[] = [];
+    const now = context.clock.now();
+    // The clock was put back. Written down, so that the next start does not count the wait anew.
+    if (snapshot.retries.some(({ dueAt, waitMs }) => dueAt > now + waitMs)) {
+      repairs.push({ op: "retry.clamp", now });
+    }
     for (const record of snapshot.subscriptions) {
       const start = startOf(record.name, snapshot, { store: context.store, repairs });
       const driver = this.#add(record, start);

@@ -113,6 +113,7 @@ export function planSettle(
       record: {
         ...event,
         dueAt: Math.round(context.now.wall + wait),
+        waitMs: Math.round(wait),
         nextAttempt,
         failures,
       },

@@ -7,11 +7,12 @@
  * time is under way.
  */
 import type { StoredEvent } from "../event/event.ts";
-import type {
-  CursorRecord,
-  MissedRecord,
-  RetryRecord,
-  SubscriptionSettings,
+import {
+  type CursorRecord,
+  type MissedRecord,
+  type RetryRecord,
+  type SubscriptionSettings,
+  waitLeft,
 } from "../state/state.ts";
 import { Breaker } from "../event/breaker.ts";
 import { Entry, type Now, type TopicLane } from "./entry.ts";
@@ -339,7 +340,7 @@ export function retryEntry(
   const entry = Entry.ofRetry({ topic, seq, key, size }, { id, type });
   entry.nextAttempt = retry.nextAttempt;
   entry.failures = retry.failures;
-  entry.dueMono = now.mono + Math.max(0, retry.dueAt - now.wall);
+  entry.dueMono = now.mono + waitLeft(retry, now.wall);
   return entry;
 }
 

@@ -116,7 +116,13 @@ function planTake(
       lanes.apply();
       for (const i of taken) {
         const entry = entries[i]!;
-        const retry = { ...entry, subscription: queue.name, dueAt: now.wall, failures: 0 };
+        const retry = {
+          ...entry,
+          subscription: queue.name,
+          dueAt: now.wall,
+          waitMs: 0,
+          failures: 0,
+        };
         const scheduled = retryEntry(retry, now, entry.size);
         scheduled.due = true;
         queue.ready.addRetry(scheduled);

@@ -31,7 +31,14 @@ export function retryOf(
 ): RetryRecord {
   const { reason: _reason, diedAt: _diedAt, editedAs: _editedAs, ...event } = dead;
   const nextAttempt = (dead.attempts.at(-1)?.attempt ?? 0) + 1;
-  return { ...event, subscription: to, dueAt: Math.round(dueAt), nextAttempt, failures: 0 };
+  return {
+    ...event,
+    subscription: to,
+    dueAt: Math.round(dueAt),
+    waitMs: 0,
+    nextAttempt,
+    failures: 0,
+  };
 }
 
 /** The number that a page begins behind: the newest first, so below it, unless the oldest come first. */

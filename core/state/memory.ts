@@ -116,6 +116,12 @@ export class MemoryState implements State {
           }
         }
         break;
+      case "retry.clamp":
+        for (const [key, row] of this.#retries) {
+          const dueAt = Math.min(row.dueAt, change.now + row.waitMs);
+          if (dueAt < row.dueAt) this.#retries.set(key, { ...row, dueAt });
+        }
+        break;
       case "dead.put": {
         const key = retryKey(change.record);
         this.#dead.delete(key);

@@ -111,6 +111,12 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE topics ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
   ALTER TABLE topics ADD COLUMN durability TEXT NOT NULL DEFAULT 'default';
   `,
+  // How long a retry waits from when it was set: of older ones, since their last attempt ended.
+  `
+  ALTER TABLE retries ADD COLUMN wait_ms INTEGER NOT NULL DEFAULT 0;
+  UPDATE retries SET wait_ms = max(0, due_at - ifnull(
+    json_extract(attempts, '$[#-1].startedAt') + json_extract(attempts, '$[#-1].durationMs'), due_at));
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

@@ -103,6 +103,7 @@ export function waitingOf(row: Row): Omit<RetryRecord, "line" | "attempts"> {
   return {
     ...eventOf(row),
     dueAt: row["due_at"] as number,
+    waitMs: row["wait_ms"] as number,
     nextAttempt: row["next_attempt"] as number,
     failures: row["failures"] as number,
   };

@@ -63,7 +63,7 @@ export class SqliteState implements State {
       }[],
       missed: this.#all("SELECT * FROM missed").map(missedOf),
       retries: this.#all(
-        `SELECT subscription, topic, id, seq, key, type, due_at, next_attempt, failures
+        `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures
          FROM retries ORDER BY rowid`,
       ).map(waitingOf),
       schemas: this.#all("SELECT * FROM schemas ORDER BY registered_at, rowid").map(schemaOf),

@@ -75,12 +75,13 @@ export function changeStatements(change: StateChange): Statement[] {
       const { record } = change;
       return [{
         sql: `INSERT OR REPLACE INTO retries
-          (subscription, topic, id, seq, key, type, due_at, next_attempt, failures, attempts, line,
-           edited_from)
-          VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`,
+          (subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,
+           line, edited_from)
+          VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
         values: [
           ...eventOf(record),
           Math.round(record.dueAt),
+          Math.round(record.waitMs),
           record.nextAttempt,
           record.failures,
           JSON.stringify(record.attempts),
@@ -93,6 +94,11 @@ export function changeStatements(change: StateChange): Statement[] {
       return [ofEvent("retries", change)];
     case "retry.clear":
       return [ofTopic("retries", change)];
+    case "retry.clamp":
+      return [{
+        sql: "UPDATE retries SET due_at = ?1 + wait_ms WHERE due_at > ?1 + wait_ms",
+        values: [change.now],
+      }];
     case "dead.put": {
       const { record } = change;
       return [{
@@ -127,9 +133,9 @@ export function changeStatements(change: StateChange): Statement[] {
           // By SQL alone: neither events nor attempts pass through a process on their way. A cross join: the ids come
           // first; the other way round SQLite reads the whole list again for each dead letter.
           sql: `INSERT OR REPLACE INTO retries
-            (subscription, topic, id, seq, key, type, due_at, next_attempt, failures, attempts, line,
-             edited_from)
-            SELECT ?, topic, dead_letters.id, seq, dead_letters.key, dead_letters.type, ?,
+            (subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,
+             line, edited_from)
+            SELECT ?, topic, dead_letters.id, seq, dead_letters.key, dead_letters.type, ?, 0,
               ifnull(json_extract(attempts, '$[#-1].attempt'), 0) + 1, 0, attempts, line, edited_from
             FROM json_each(?) AS asked
             CROSS JOIN dead_letters ON dead_letters.subscription = ? AND dead_letters.topic = ?

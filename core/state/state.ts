@@ -53,8 +53,10 @@ export interface RetryRecord {
   id: string;
   key?: string;
   type: string;
-  /** Unix ms. */
+  /** By the clock as it was when this was set, Unix ms. Read it with {@link waitLeft}: clocks are wrong at times. */
   dueAt: number;
+  /** How long it waits from when it was set, ms: no clock puts it off beyond that. */
+  waitMs: number;
   /** The attempt that comes next. */
   nextAttempt: number;
   /** Attempts since the last grant of `maxRetries`: reset to 0 by `dlq retry`, never by a crash. */
@@ -64,6 +66,14 @@ export interface RetryRecord {
   line: Uint8Array;
   /** Of a mended copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the copy succeeds. */
   editedFrom?: string;
+}
+
+/** How long a retry still waits at `now`, ms: what the clock says, and never more than its wait. */
+export function waitLeft(
+  { dueAt, waitMs }: Pick<RetryRecord, "dueAt" | "waitMs">,
+  now: number,
+): number {
+  return Math.min(Math.max(0, dueAt - now), waitMs);
 }
 
 /** An event that a subscription gave up on. */
@@ -122,6 +132,8 @@ export type StateChange =
   | { op: "retry.put"; record: RetryRecord }
   | { op: "retry.remove"; subscription: string; topic: string; id: string }
   | { op: "retry.clear"; subscription: string; topic: string }
+  /** No retry is due later than its wait from `now`: the clock was put back. */
+  | { op: "retry.clamp"; now: number }
   | { op: "dead.put"; record: DeadLetterRecord }
   /** Says of a dead letter that a mended copy of it was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }

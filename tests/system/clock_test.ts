@@ -1,7 +1,8 @@
-/** Contract row 10, for real: a daemon whose wall clock is moved by months while it works. */
+/** Contract rows 10 and 28, for real: a daemon whose wall clock is wrong at its start, or moved while it works. */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
-import { newDaemon } from "../helpers/daemon.ts";
+import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { STORES } from "../helpers/stores.ts";
 
 const DAY = 86_400_000;
 
@@ -15,26 +16,31 @@ async function findLibrary(): Promise<string> {
   return path;
 }
 
-Deno.test("daemon keeps order, seqs, followers and running timers when its clock jumps by months", async () => {
+/** A daemon that is not started yet, and what shifts its wall clock. */
+async function daemonWithClock(
+  store?: string,
+): Promise<{ daemon: TestDaemon; shift: (days: number) => Promise<void> }> {
   const library = await findLibrary();
-  await using daemon = await newDaemon({
-    wrapper: [
-      "env",
-      `LD_PRELOAD=${library}`,
-      "FAKETIME_NO_CACHE=1",
-      "FAKETIME_DONT_FAKE_MONOTONIC=1",
-      "DONT_FAKE_MONOTONIC=1",
-    ],
-  });
+  const daemon = await newDaemon({ store });
   const offset = `${daemon.folder}/offset`;
+  daemon.options.wrapper = [
+    "env",
+    `LD_PRELOAD=${library}`,
+    `FAKETIME_TIMESTAMP_FILE=${offset}`,
+    "FAKETIME_NO_CACHE=1",
+    "FAKETIME_DONT_FAKE_MONOTONIC=1",
+    "DONT_FAKE_MONOTONIC=1",
+  ];
   const shift = (days: number) => Deno.writeTextFile(offset, `${days < 0 ? "" : "+"}${days}d\n`);
   await shift(0);
-  Deno.env.set("FAKETIME_TIMESTAMP_FILE", offset);
-  try {
-    await daemon.start();
-  } finally {
-    Deno.env.delete("FAKETIME_TIMESTAMP_FILE");
-  }
+  return { daemon, shift };
+}
+
+Deno.test("daemon keeps order, seqs, followers and running timers when its clock jumps by months", async () => {
+  const made = await daemonWithClock();
+  const { shift } = made;
+  await using daemon = made.daemon;
+  await daemon.start();
   using client = new Client({ socket: daemon.socket });
   await daemon.http("PUT", "/v1/topics/t", {});
   await daemon.http("PUT", "/v1/subscriptions/s", {
@@ -91,4 +97,68 @@ Deno.test("daemon keeps order, seqs, followers and running timers when its clock
   await daemon.start();
   assert.deepEqual((await daemon.replay("t")).map(({ id }) => id), stored.map(({ id }) => id));
   await daemon.stop();
+});
+
+const BACKOFF = 1500;
+
+/** Fails the first event of a topic once; tells when that was. */
+async function failOnce(daemon: TestDaemon): Promise<number> {
+  using client = new Client({ socket: daemon.socket });
+  await daemon.publish("t", "n", 1);
+  const backoff = { kind: "fixed", base: BACKOFF, max: BACKOFF, jitter: false };
+  await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", settings: { backoff } });
+  const [lease] = (await client.lease("s", { max: 1 })).deliveries;
+  await client.nack("s", { deliveries: [{ lease: lease!.lease, error: "not now" }] });
+  return performance.now();
+}
+
+/** The retry must come within its backoff from `since`, and what a busy machine takes. */
+async function assertRetried(daemon: TestDaemon, since: number, what: string): Promise<void> {
+  using client = new Client({ socket: daemon.socket });
+  const { deliveries } = await client.lease("s", { max: 1, waitMs: 30_000 });
+  const waited = Math.round(performance.now() - since);
+  assert.equal(deliveries.length, 1, `${what}: nothing after ${waited} ms`);
+  assert.equal(deliveries[0]!.attempt, 2);
+  assert.ok(waited < 10 * BACKOFF, `${what}: ${waited} ms`);
+}
+
+const STARTS = [
+  { what: "a day behind from the start on", before: 0, after: -1, signal: "SIGTERM" },
+  { what: "a day behind after a kill", before: 0, after: -1, signal: "SIGKILL" },
+  { what: "a day ahead when it failed", before: 1, after: 0, signal: "SIGKILL" },
+  { what: "a day behind when it failed", before: -1, after: 0, signal: "SIGTERM" },
+  { what: "a day ahead from the start on", before: 0, after: 1, signal: "SIGTERM" },
+] as const;
+
+Deno.test("daemon puts no retry off by a day when its clock is a day off at a start", async () => {
+  for (const { what, before, after, signal } of STARTS) {
+    await Promise.all(STORES.map(async (store) => {
+      const made = await daemonWithClock(store);
+      await using daemon = made.daemon;
+      await made.shift(before);
+      await daemon.start();
+      await failOnce(daemon);
+      await daemon.kill(signal);
+      await made.shift(after);
+      await daemon.start();
+      await assertRetried(daemon, performance.now(), `${what} (${store})`);
+      await daemon.stop();
+    }));
+  }
+});
+
+Deno.test("daemon counts a retry's wait by time that passes when its clock jumps by a day", async () => {
+  for (const days of [1, -1]) {
+    await Promise.all(STORES.map(async (store) => {
+      const made = await daemonWithClock(store);
+      await using daemon = made.daemon;
+      await daemon.start();
+      const failedAt = await failOnce(daemon);
+      await made.shift(days);
+      await assertRetried(daemon, failedAt, `${days} days (${store})`);
+      const waited = performance.now() - failedAt;
+      assert.ok(waited > BACKOFF - 200, `${days} days hastened it to ${Math.round(waited)} ms`);
+      await daemon.stop();
+    }));
+  }
 });

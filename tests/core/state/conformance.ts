@@ -27,6 +27,7 @@ function retry(id: string, more: Partial<RetryRecord> = {}): RetryRecord {
     key: "k",
     type: "x",
     dueAt: 1000,
+    waitMs: 400,
     nextAttempt: 2,
     failures: 1,
     attempts: [{
@@ -44,7 +45,7 @@ function retry(id: string, more: Partial<RetryRecord> = {}): RetryRecord {
 }
 
 function dead(id: string, more: Partial<DeadLetterRecord> = {}): DeadLetterRecord {
-  const { dueAt: _d, nextAttempt: _n, failures: _f, ...event } = retry(id);
+  const { dueAt: _d, waitMs: _w, nextAttempt: _n, failures: _f, ...event } = retry(id);
   return { ...event, reason: "Exit 1: Nö", diedAt: 500, ...more };
 }
 
@@ -242,7 +243,7 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       const state = await open();
       assert.deepEqual(state.deadLetters({}, { limit: 9 }).records.map(({ id }) => id), ["c"]);
       assert.deepEqual(state.load().retries.map(({ id }) => id), ["b", "a"]);
-      const due = { subscription: "other", dueAt: 77, failures: 0 };
+      const due = { subscription: "other", dueAt: 77, waitMs: 0, failures: 0 };
       assert.deepEqual(
         state.retry("other", "t", "a"),
         retry("a", { ...due, attempts, nextAttempt: 8 }),
