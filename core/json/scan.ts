@@ -85,13 +85,7 @@ export function scanLine(bytes: Uint8Array, from: number): number {
         while (kind === PLAIN) kind = IN_STRING[byte = bytes[++at]!]!;
         if (byte === QUOTE) break;
         if (kind === HIGH) high = true;
-        else if (byte !== BACKSLASH) return UNSURE;
-        else {
-          byte = bytes[++at]!;
-          if (byte === LOWER_U) {
-            for (let digit = 0; digit < 4; digit++) if (HEX[bytes[++at]!] !== 1) return UNSURE;
-          } else if (ESCAPED[byte] !== 1) return UNSURE;
-        }
+        else if (byte !== BACKSLASH || (at = escapeEnd(bytes, at + 1)) < 0) return UNSURE;
       }
       at++;
       if (next === NAME || next === NAME_OR_END) {
@@ -123,6 +117,14 @@ export function scanLine(bytes: Uint8Array, from: number): number {
       next = AFTER_VALUE;
     }
   }
+}
+
+/** The last byte of the escape whose backslash stands before `from`. */
+function escapeEnd(bytes: Uint8Array, from: number): number {
+  const byte = bytes[from]!;
+  if (byte !== LOWER_U) return ESCAPED[byte] === 1 ? from : UNSURE;
+  for (let at = from + 1; at <= from + 4; at++) if (HEX[bytes[at]!] !== 1) return UNSURE;
+  return from + 4;
 }
 
 function numberEnd(bytes: Uint8Array, from: number): number {
