@@ -24,7 +24,8 @@ import { assertSubscriptionName, assertTopicPattern } from "../event/topic_optio
 import { DriverDirectory } from "./directory.ts";
 import { SubscriptionDriver } from "./driver.ts";
 import type { DriverContext } from "./driver_context.ts";
-import { type Outcome, planSeek, type SeekTarget, type Settlement } from "./plan.ts";
+import type { Outcome, Settlement } from "./plan.ts";
+import { planSeek, type SeekTarget } from "./seek.ts";
 import type { QueueStart } from "./queue.ts";
 import {
   leaseLimits,

@@ -87,47 +87,11 @@ export function planSettle(
       done.push(lease);
       return "done";
     }
-    const attempts = remember(lease.record?.attempts ?? [], attemptOf(item, lease, context.now));
-    const failures = entry.failures + 1;
-    const event = {
-      ...failedEventOf(queue, entry),
-      attempts,
-      line: lease.record?.line ?? entry.copyLine(),
-      ...(lease.record?.editedFrom === undefined ? {} : { editedFrom: lease.record.editedFrom }),
-    };
-    // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again after the pause.
-    const isSpent = failures > queue.settings.maxRetries && queue.breaker.tripped === undefined;
-    if (item.dead || isSpent) {
-      attempts[attempts.length - 1]!.outcome = item.expired ? "expired" : "dead";
-      if (entry.kind === "retry") changes.push(removeRetry(queue, entry));
-      const record = { ...event, reason: asText(item.error), diedAt: context.now.wall };
-      dead.push(record);
-      changes.push({ op: "dead.put", record });
-      steps.push(() => finish(queue, lease));
-      return "dead";
-    }
-    const wait = item.afterMs ?? backoffDelay(queue.settings.backoff, failures, context.random);
-    const nextAttempt = entry.nextAttempt + 1;
-    changes.push({
-      op: "retry.put",
-      record: {
-        ...event,
-        dueAt: Math.round(context.now.wall + wait),
-        waitMs: Math.round(wait),
-        nextAttempt,
-        failures,
-      },
-    });
-    steps.push(() => {
-      queue.endLease(lease);
-      if (entry.kind !== "retry") queue.ready.becomeRetry(entry);
-      entry.nextAttempt = nextAttempt;
-      entry.failures = failures;
-      entry.due = false;
-      entry.dueMono = context.now.mono + wait;
-      queue.ready.schedule(entry);
-    });
-    return "retry";
+    const failure = planFailure(queue, { item, lease }, context);
+    changes.push(...failure.changes);
+    steps.push(failure.apply);
+    if (failure.dead) dead.push(failure.dead);
+    return failure.dead ? "dead" : "retry";
   });
   const lanes = cursorPlan(queue, settled);
   changes.push(...lanes.changes);
@@ -150,86 +114,86 @@ export function planSettle(
   };
 }
 
+/** A delivery that failed, and what is said of it. */
+interface Failed {
+  item: Extract<Settlement, { ack: false }>;
+  lease: Lease;
+}
+
+/** What becomes of it. */
+interface FailurePlan {
+  changes: StateChange[];
+  /** It is given up on; absent: it is retried. */
+  dead?: DeadLetterRecord;
+  apply(): void;
+}
+
+/** The event is retried, or made a dead letter. */
+function planFailure(
+  queue: DeliveryQueue,
+  { item, lease }: Failed,
+  context: PlanContext,
+): FailurePlan {
+  const { entry, record: retried } = lease;
+  const attempts = remember(retried?.attempts ?? [], attemptOf(item, lease, context.now));
+  const failures = entry.failures + 1;
+  const event = {
+    ...failedEventOf(queue, entry),
+    attempts,
+    line: retried?.line ?? entry.copyLine(),
+    ...(retried?.editedFrom === undefined ? {} : { editedFrom: retried.editedFrom }),
+  };
+  // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again after the pause.
+  const isSpent = failures > queue.settings.maxRetries && queue.breaker.tripped === undefined;
+  if (!item.dead && !isSpent) {
+    const wait = item.afterMs ?? backoffDelay(queue.settings.backoff, failures, context.random);
+    return planRetry(queue, { lease, event, failures, wait }, context.now);
+  }
+  attempts[attempts.length - 1]!.outcome = item.expired ? "expired" : "dead";
+  const dead = { ...event, reason: asText(item.error), diedAt: context.now.wall };
+  const changes: StateChange[] = entry.kind === "retry" ? [removeRetry(queue, entry)] : [];
+  changes.push({ op: "dead.put", record: dead });
+  return { changes, dead, apply: () => finish(queue, lease) };
+}
+
+/** Puts the event off by `wait`. */
+function planRetry(
+  queue: DeliveryQueue,
+  { lease, event, failures, wait }: {
+    lease: Lease;
+    event: FailedEvent & Pick<DeadLetterRecord, "attempts" | "line" | "editedFrom">;
+    failures: number;
+    wait: number;
+  },
+  now: Now,
+): FailurePlan {
+  const { entry } = lease;
+  const nextAttempt = entry.nextAttempt + 1;
+  const record = {
+    ...event,
+    dueAt: Math.round(now.wall + wait),
+    waitMs: Math.round(wait),
+    nextAttempt,
+    failures,
+  };
+  return {
+    changes: [{ op: "retry.put", record }],
+    apply() {
+      queue.endLease(lease);
+      if (entry.kind !== "retry") queue.ready.becomeRetry(entry);
+      entry.nextAttempt = nextAttempt;
+      entry.failures = failures;
+      entry.due = false;
+      entry.dueMono = now.mono + wait;
+      queue.ready.schedule(entry);
+    },
+  };
+}
+
 /** Writes down what is settled in memory only: skipped and missed events. */
 export function planFlush(queue: DeliveryQueue): Plan {
   const lanes = cursorPlan(queue, new Marks());
   return { ...lanes, result: undefined, dead: [], rollback: () => {} };
-}
-
-/** Where a seek puts a topic. */
-export interface SeekTarget {
-  topic: string;
-  /** The next seq to deliver. */
-  to: number;
-  firstSeq: number;
-  lastSeq: number;
-}
-
-/**
- * Moves cursors. Retries behind the target are given up; those at or after it stay and become due now, so that they keep
- * their attempts and come once. What is leased at or after it stays leased; what is leased before it is lost.
- */
-export function planSeek(
-  queue: DeliveryQueue,
-  targets: readonly SeekTarget[],
-): Plan<{ redo: number; skip: number; topics: { topic: string; from: number; to: number }[] }> {
-  const changes: StateChange[] = [];
-  const steps: (() => void)[] = [];
-  const topics = [];
-  let redo = 0;
-  let skip = 0;
-  for (const target of targets) {
-    const { topic, to, lastSeq, firstSeq } = target;
-    const lane = queue.lanes.get(topic) ?? queue.addLane(topic, firstSeq, { written: false });
-    const retries = [...queue.ready.retries.values()].filter((entry) => entry.topic === topic);
-    const kept = retries.filter(({ seq }) => seq >= to);
-    const given = retries.filter(({ seq }) => seq < to);
-    const marks = kept.map(({ seq }) => seq).filter((seq) => seq <= lastSeq);
-    const from = queue.cursorOf(lane);
-    topics.push({ topic, from, to });
-    redo += lane.settled.count(to, lastSeq) -
-      marks.filter((seq) => lane.settled.has(seq)).length;
-    const low = Math.min(firstSeq, to);
-    skip += given.length + (to - low) - lane.settled.count(low, to - 1);
-    const next = nextFree(to, marks);
-    changes.push(
-      { op: "done.clear", subscription: queue.name, topic },
-      ...given.map((entry) => removeRetry(queue, entry)),
-      { op: "cursor.put", record: { subscription: queue.name, topic, next } },
-      {
-        op: "done.put",
-        subscription: queue.name,
-        topic,
-        seqs: marks.filter((seq) => seq > next),
-      },
-    );
-    steps.push(() => {
-      for (const entry of queue.ready.bufferedOf(topic)) queue.ready.drop(entry);
-      for (const entry of [...given, ...queue.heldOf(lane).values()]) {
-        if (entry.seq >= to) continue;
-        if (entry.lease) queue.endLease(entry.lease);
-        queue.ready.drop(entry);
-      }
-      const missed = lane.missed;
-      const fresh = queue.addLane(topic, to, { written: true });
-      for (const seq of marks) fresh.settled.add(seq);
-      fresh.held = lane.held;
-      fresh.heldTo = lane.heldTo;
-      fresh.writtenNext = next;
-      fresh.lastSeq = lastSeq;
-      if (missed) fresh.missed = missed;
-      for (const entry of kept) queue.ready.makeDue(entry);
-    });
-  }
-  return {
-    changes,
-    result: { redo, skip, topics },
-    dead: [],
-    apply() {
-      for (const step of steps) step();
-    },
-    rollback() {},
-  };
 }
 
 /** The cursors as they are to be written: of the lanes just settled in, and of those that are dirty. */
@@ -281,7 +245,8 @@ function finish(queue: DeliveryQueue, lease: Lease): void {
   queue.ready.drop(lease.entry);
 }
 
-function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {
+/** The change that removes the row of a retry. */
+export function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateChange {
   return { op: "retry.remove", subscription: queue.name, topic, id };
 }
 
@@ -323,12 +288,4 @@ function remember(before: readonly Attempt[], attempt: Attempt): Attempt[] {
 /** Text that SQLite keeps whole, clipped: it is kept with each attempt. */
 function asText(text: string): string {
   return truncate(text).toWellFormed().replaceAll("\0", "\u2400");
-}
-
-/** The first seq from `from` on that is not in `taken`. */
-function nextFree(from: number, taken: readonly number[]): number {
-  const set = new Set(taken);
-  let next = from;
-  while (set.has(next)) next++;
-  return next;
 }

@@ -1,7 +1,8 @@
 /** The delivery queue against its rules, through crashes and refused commits. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { planFlush, planSeek, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
+import { planFlush, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
+import { planSeek } from "../../../core/delivery/seek.ts";
 import { Bench } from "./queue_bench.ts";
 
 type Step =
