@@ -10,72 +10,97 @@ import { type ConsumerPort, type Delivery, isGone, type Leased } from "./consume
 
 /** Opens the port of one subscription. */
 export function openPort(options: { socket: string; subscription: string }): ConsumerPort {
-  const { socket, subscription: name } = options;
-  let closed = false;
-  let polling = false;
-  let leasing = new Client({ socket });
-  let settling = new Client({ socket });
+  return new ClientPort(options);
+}
 
-  const open = () => {
-    if (closed) throw new ConnectionLostError("the consumer is ending");
-  };
-  /** An idle connection may just have been closed: asks again on a new one, before it counts as lost. */
-  const settle = async (
-    ask: (client: Client) => Promise<SettleReply>,
-  ): Promise<SettleReply> => {
-    open();
+class ClientPort implements ConsumerPort {
+  readonly #socket: string;
+  readonly #name: string;
+  #closed = false;
+  #polling = false;
+  #leasing: Client;
+  #settling: Client;
+
+  constructor({ socket, subscription }: { socket: string; subscription: string }) {
+    this.#socket = socket;
+    this.#name = subscription;
+    this.#leasing = new Client({ socket });
+    this.#settling = new Client({ socket });
+  }
+
+  async lease(request: LeaseRequest): Promise<Leased> {
+    this.#assertOpen();
+    this.#polling = true;
     try {
-      return await ask(settling);
-    } catch (error) {
-      if (!isGone(error) || closed) throw error;
-      return await ask(settling);
+      return readLease(await this.#leasing.leaseBytes(this.#name, request));
+    } finally {
+      this.#polling = false;
     }
-  };
+  }
 
-  return {
-    async lease(request: LeaseRequest): Promise<Leased> {
-      open();
-      polling = true;
-      try {
-        return readLease(await leasing.leaseBytes(name, request));
-      } finally {
-        polling = false;
-      }
-    },
-    ack: (leases) => settle((client) => client.ack(name, { leases })),
-    async nack(deliveries) {
-      const replies: SettleReply[] = [];
-      for (const part of nackParts(deliveries)) {
-        replies.push(await settle((client) => client.nack(name, { deliveries: part })));
-      }
-      return {
-        settled: replies.reduce((sum, { settled }) => sum + settled, 0),
-        lost: replies.flatMap(({ lost }) => lost),
-        outcomes: replies.flatMap(({ outcomes = [] }) => outcomes),
-      };
-    },
-    release: (leases) => settle((client) => client.release(name, { leases })),
-    extend: (leases, leaseMs) =>
-      // While handlers run for hours nothing is leased: this keeps the connection that holds the leases from idling out.
-      settle((client) => (polling ? client : leasing).extend(name, { leases, leaseMs })),
-    async pause(reason: string): Promise<void> {
-      open();
-      await settling.pauseSubscription(name, { reason });
-    },
-    async reconnect(): Promise<void> {
-      open();
-      leasing.close();
-      settling.close();
-      leasing = new Client({ socket });
-      settling = new Client({ socket });
-      await settling.status();
-    },
-    close(): void {
-      closed = true;
-      leasing.close();
-      settling.close();
-    },
-  };
+  ack(leases: string[]): Promise<SettleReply> {
+    return this.#settle((client) => client.ack(this.#name, { leases }));
+  }
+
+  async nack(deliveries: NackItem[]): Promise<SettleReply> {
+    const replies: SettleReply[] = [];
+    for (const part of nackParts(deliveries)) {
+      replies.push(
+        await this.#settle((client) => client.nack(this.#name, { deliveries: part })),
+      );
+    }
+    return {
+      settled: replies.reduce((sum, { settled }) => sum + settled, 0),
+      lost: replies.flatMap(({ lost }) => lost),
+      outcomes: replies.flatMap(({ outcomes = [] }) => outcomes),
+    };
+  }
+
+  release(leases: string[]): Promise<SettleReply> {
+    return this.#settle((client) => client.release(this.#name, { leases }));
+  }
+
+  extend(leases: string[], leaseMs: number): Promise<SettleReply> {
+    // While handlers run for hours nothing is leased: this keeps the connection that holds the leases from idling out.
+    return this.#settle((client) =>
+      (this.#polling ? client : this.#leasing).extend(this.#name, { leases, leaseMs })
+    );
+  }
+
+  async pause(reason: string): Promise<void> {
+    this.#assertOpen();
+    await this.#settling.pauseSubscription(this.#name, { reason });
+  }
+
+  async reconnect(): Promise<void> {
+    this.#assertOpen();
+    this.#leasing.close();
+    this.#settling.close();
+    this.#leasing = new Client({ socket: this.#socket });
+    this.#settling = new Client({ socket: this.#socket });
+    await this.#settling.status();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#leasing.close();
+    this.#settling.close();
+  }
+
+  /** An idle connection may just have been closed: asks again on a new one, before it counts as lost. */
+  async #settle(ask: (client: Client) => Promise<SettleReply>): Promise<SettleReply> {
+    this.#assertOpen();
+    try {
+      return await ask(this.#settling);
+    } catch (error) {
+      if (!isGone(error) || this.#closed) throw error;
+      return await ask(this.#settling);
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new ConnectionLostError("the consumer is ending");
+  }
 }
 
 /** The most that one request about failures says, in characters of JSON: the daemon takes a mebibyte. */
