@@ -27,6 +27,8 @@ const MAX_STEPS = 250_000;
 /** The instructions of a pattern's program. */
 const MAX_PATTERN = 10_000;
 const LONGEST_PATTERN = 2000;
+/** The patterns that are kept compiled. */
+const MOST_PATTERNS = 100;
 const HINT = `for example: payload.amount > 7 && event.type == "order.created"`;
 
 type Compile = (expression: string) => Filter;
@@ -52,43 +54,40 @@ async function loadEngine(): Promise<Compile> {
   const environment = new Environment({ unlistedVariablesAreDyn: false, limits: LIMITS });
   environment.registerVariable("event", "dyn").registerVariable("payload", "dyn");
   mixNumbers(environment);
-  /** Undefined for what is no pattern: a computed one then matches nothing. */
-  const compilePattern = (pattern: string) => {
-    if (pattern.length > LONGEST_PATTERN) return undefined;
+  const patterns = new Patterns((pattern) => {
     try {
-      const compiled = RE2JS.compile(pattern);
-      return compiled.programSize() > MAX_PATTERN ? undefined : compiled;
+      return RE2JS.compile(pattern);
     } catch (error) {
       if (error instanceof RE2JSException) return undefined;
       throw error;
     }
-  };
-  const patterns = new Map<string, RE2JS | undefined>();
+  });
   /** Of the filter that runs: one at a time. */
   let budget = new Budget(MAX_STEPS);
   environment.registerFunction(
     `string.${LINEAR_MATCHES}(string): bool`,
     (text: string, pattern: string) => {
-      let compiled = patterns.get(pattern);
-      if (!patterns.has(pattern)) {
-        // A pattern may be computed from each payload: what is kept of them is bounded.
-        if (patterns.size >= 100) patterns.clear();
-        patterns.set(pattern, compiled = compilePattern(pattern));
-      }
+      const compiled = patterns.get(pattern);
       if (!compiled || !budget.spendOnPattern(compiled.programSize(), text.length)) return false;
       return compiled.matcher(text).find();
     },
   );
-  return (expression) => {
-    const program = prepare(expression, () => environment.parse(expression));
-    const own = new Budget(MAX_STEPS);
-    for (const pattern of guard(program.ast, own)) {
-      if (!compilePattern(pattern)) {
-        throw invalid(`has a pattern that is not one, or too large: ${JSON.stringify(pattern)}`, {
-          expression,
-        });
+
+  function parse(expression: string) {
+    try {
+      return environment.parse(expression);
+    } catch (error) {
+      if (error instanceof ParseError || error instanceof CelTypeError) {
+        throw asInvalid(error, expression);
       }
+      throw error;
     }
+  }
+
+  return (expression) => {
+    const program = parse(expression);
+    const own = new Budget(MAX_STEPS);
+    assertPatterns(guard(program.ast, own), { patterns, expression });
     const checked = program.check?.();
     if (checked && !checked.valid) throw asInvalid(checked.error, expression);
     const decide = (event: Event) => {
@@ -105,16 +104,46 @@ async function loadEngine(): Promise<Compile> {
     const fields = fieldsOf(program.ast);
     return fields ? Object.assign(decide, { fields }) : decide;
   };
+}
 
-  function prepare<T>(expression: string, parse: () => T): T {
-    try {
-      return parse();
-    } catch (error) {
-      if (error instanceof ParseError || error instanceof CelTypeError) {
-        throw asInvalid(error, expression);
-      }
-      throw error;
-    }
+/** Patterns, compiled once. */
+class Patterns {
+  readonly #compiled = new Map<string, RE2JS | undefined>();
+  readonly #parse: (pattern: string) => RE2JS | undefined;
+
+  /** `parse` gives undefined for what is no pattern. */
+  constructor(parse: (pattern: string) => RE2JS | undefined) {
+    this.#parse = parse;
+  }
+
+  /** Undefined for what is no pattern, or too large: a computed one then matches nothing. */
+  compile(pattern: string): RE2JS | undefined {
+    if (pattern.length > LONGEST_PATTERN) return undefined;
+    const compiled = this.#parse(pattern);
+    return compiled && compiled.programSize() > MAX_PATTERN ? undefined : compiled;
+  }
+
+  /** The same, kept for the next event. */
+  get(pattern: string): RE2JS | undefined {
+    let compiled = this.#compiled.get(pattern);
+    if (compiled || this.#compiled.has(pattern)) return compiled;
+    // A pattern may be computed from each payload: what is kept of them is bounded.
+    if (this.#compiled.size >= MOST_PATTERNS) this.#compiled.clear();
+    this.#compiled.set(pattern, compiled = this.compile(pattern));
+    return compiled;
+  }
+}
+
+/** Refuses an expression with a pattern that is not one. */
+function assertPatterns(
+  wanted: Iterable<string>,
+  { patterns, expression }: { patterns: Patterns; expression: string },
+): void {
+  for (const pattern of wanted) {
+    if (patterns.compile(pattern)) continue;
+    throw invalid(`has a pattern that is not one, or too large: ${JSON.stringify(pattern)}`, {
+      expression,
+    });
   }
 }
 
