@@ -170,75 +170,76 @@ if [[ "\${funcstack[1]}" == _evs ]]; then _evs "$@"; else compdef _evs evs; fi
 `;
 }
 
+/** What fish knows of the words typed so far. */
+const FISH_STATE = `# fish completion for evs. Load it with: evs completions fish | source
+complete -c evs -f
+
+# The verbs typed so far, and how many words stand behind them.
+function __evs_state
+  set -l path ''
+  set -l place 0
+  set -l skip 0
+  for word in (commandline -opc)[2..-1]
+    if test $skip = 1
+      set skip 0
+      continue
+    end
+    if test "$word" = '--'
+      echo "$path|--"
+      return
+    end
+    if string match -q -- '-*' $word
+      contains -- "$path $word" $__evs_valued; and set skip 1
+      continue
+    end
+    if contains -- (string trim -- "$path $word") $__evs_paths
+      set path (string trim -- "$path $word")
+    else
+      set place (math $place + 1)
+    end
+  end
+  echo "$path|$place"
+end
+
+function __evs_at
+  string match -q -- $argv[1] (__evs_state)
+end
+`;
+
 function fish(tree: readonly CompletionNode[]): string {
-  const groups = tree.filter((node) => node.routes.length > 0);
+  const paths = tree.filter((node) => node.path !== "").map((node) => fishQuote(node.path));
+  const valued = tree.flatMap((node) =>
+    node.flags.filter((flag) => flag.value !== undefined)
+      .map((flag) => fishQuote(`${node.path} ${flag.name}`))
+  );
   const lines = [
-    "# fish completion for evs. Load it with: evs completions fish | source",
-    "complete -c evs -f",
+    FISH_STATE,
+    `set -g __evs_paths ${paths.join(" ")}`,
+    `set -g __evs_valued ${valued.join(" ")}`,
     "",
-    "# The verbs typed so far, and how many words stand behind them.",
-    "function __evs_state",
-    "  set -l path ''",
-    "  set -l place 0",
-    "  set -l skip 0",
-    "  for word in (commandline -opc)[2..-1]",
-    "    if test $skip = 1",
-    "      set skip 0",
-    "      continue",
-    "    end",
-    "    if test \"$word\" = '--'",
-    '      echo "$path|--"',
-    "      return",
-    "    end",
-    "    if string match -q -- '-*' $word",
-    '      contains -- "$path $word" $__evs_valued; and set skip 1',
-    "      continue",
-    "    end",
-    '    if contains -- (string trim -- "$path $word") $__evs_paths',
-    '      set path (string trim -- "$path $word")',
-    "    else",
-    "      set place (math $place + 1)",
-    "    end",
-    "  end",
-    '  echo "$path|$place"',
-    "end",
-    "",
-    "function __evs_at",
-    "  string match -q -- $argv[1] (__evs_state)",
-    "end",
-    "",
-    `set -g __evs_paths ${
-      tree.filter((node) => node.path !== "").map((node) => fishQuote(node.path)).join(" ")
-    }`,
-    `set -g __evs_valued ${
-      tree.flatMap((node) =>
-        node.flags.filter((flag) => flag.value !== undefined)
-          .map((flag) => fishQuote(`${node.path} ${flag.name}`))
-      ).join(" ")
-    }`,
-    "",
+    ...tree.flatMap((node) => node.routes.map((route) => fishRoute(node, route))),
+    ...tree.flatMap((node) => [
+      ...node.flags.map((flag) => fishFlag(node, flag)),
+      ...node.positionals.flatMap((value, index) => fishPositional(node, { value, index })),
+    ]),
   ];
-  for (const node of groups) {
-    for (const route of node.routes) {
-      lines.push(
-        `complete -c evs -n ${fishQuote(`__evs_at '${node.path}|0'`)} -a ${route.name} -d ${
-          fishQuote(route.brief)
-        }`,
-      );
-    }
-  }
-  for (const node of tree) {
-    for (const flag of node.flags) lines.push(fishFlag(node, flag));
-    for (const [index, value] of node.positionals.entries()) {
-      const last = node.repeats && index === node.positionals.length - 1;
-      const words = fishWords(value);
-      if (words !== "") {
-        const at = fishQuote(`__evs_at '${node.path}|${last ? "*" : index}'`);
-        lines.push(`complete -c evs -n ${at} ${words}`);
-      }
-    }
-  }
   return `${lines.join("\n")}\n`;
+}
+
+function fishRoute(node: CompletionNode, route: CompletionNode["routes"][number]): string {
+  const at = fishQuote(`__evs_at '${node.path}|0'`);
+  return `complete -c evs -n ${at} -a ${route.name} -d ${fishQuote(route.brief)}`;
+}
+
+function fishPositional(
+  node: CompletionNode,
+  { value, index }: { value: CompletionValue; index: number },
+): string[] {
+  const last = node.repeats && index === node.positionals.length - 1;
+  const words = fishWords(value);
+  if (words === "") return [];
+  const at = fishQuote(`__evs_at '${node.path}|${last ? "*" : index}'`);
+  return [`complete -c evs -n ${at} ${words}`];
 }
 
 function fishFlag(node: CompletionNode, flag: CompletionNode["flags"][number]): string {
