@@ -120,14 +120,18 @@ Deno.test("links between the pages lead to files that are there", async () => {
   }
 });
 
-Deno.test("every ADR has a number of its own, the same in its name and its title", async () => {
+Deno.test("every ADR has a number of its own, a date, a status, and the same three sections", async () => {
   const numbers = new Set<number>();
   for await (const { name } of Deno.readDir(new URL("docs/adr", root))) {
     const number = Number(/^(\d{4})-[a-z0-9-]+\.md$/.exec(name)?.[1]);
     assert.ok(number > 0, `${name} begins with its number`);
     assert.ok(!numbers.has(number), `${name}: its number is taken`);
     numbers.add(number);
-    assert.ok((await read(`docs/adr/${name}`)).startsWith(`# ${number}. `), `the title of ${name}`);
+    const text = await read(`docs/adr/${name}`);
+    assert.ok(text.startsWith(`# ${number}. `), `the title of ${name}`);
+    assert.match(text, /^Date: \d{4}-\d\d-\d\d\. Status: /m, name);
+    const headings = [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
+    assert.deepEqual(headings, ["Context", "Decision", "Consequences"], name);
   }
 });
 
