@@ -10,6 +10,7 @@
  * | timed out, any other exit code, any signal | retry |
  */
 import type { ConsumerSettlement, Failure } from "../../core/client/consumer/settlement.ts";
+import { errorLine } from "./error_line.ts";
 
 /** What became of one run of a handler. */
 export type HandlerRun =
@@ -24,6 +25,8 @@ export type HandlerRun =
     durationMs: number;
     /** The last 8 KiB of its stderr. */
     stderr: string;
+    /** The line of more of it that tells the cause; left out: it is looked for in `stderr`. */
+    said?: string;
   };
 
 /** EX_DATAERR of sysexits.h: this event will never work. */
@@ -45,7 +48,7 @@ export function settlementOf(outcome: HandlerRun, command: readonly string[]): C
       durationMs,
       ...stderr,
       ...failure,
-      error: withLastWords(failure.error, outcome.stderr),
+      error: withErrorLine(failure.error, outcome),
     },
   });
   if (timedOutAfter !== undefined) {
@@ -61,12 +64,18 @@ export function settlementOf(outcome: HandlerRun, command: readonly string[]): C
     case 126:
       return {
         kind: "pause",
-        reason: `${shown} ended with exit code 126: a command was found but cannot be run`,
+        reason: withErrorLine(
+          `${shown} ended with exit code 126: a command was found but cannot be run`,
+          outcome,
+        ),
       };
     case 127:
       return {
         kind: "pause",
-        reason: `${shown} ended with exit code 127: a command was not found`,
+        reason: withErrorLine(
+          `${shown} ended with exit code 127: a command was not found`,
+          outcome,
+        ),
       };
     case EXIT_DEAD:
       return nack({ error: "exit code 65: refused for good", exitCode, dead: true });
@@ -77,13 +86,10 @@ export function settlementOf(outcome: HandlerRun, command: readonly string[]): C
   }
 }
 
-/** The longest part of stderr that a reason repeats, in characters. */
-const LAST_WORDS = 200;
-
-/** What ended the attempt, and the last line of what the handler said: often the only cause that anybody knows. */
-function withLastWords(error: string, stderr: string): string {
-  const last = stderr.trimEnd().split("\n").at(-1)!.trim();
-  return last === "" ? error : `${error}: ${last.slice(0, LAST_WORDS)}`;
+/** What ended the attempt, and what the handler said of it: often the only cause that anybody knows. */
+function withErrorLine(error: string, outcome: HandlerRun & { kind: "ended" }): string {
+  const said = outcome.said ?? errorLine(outcome.stderr);
+  return said === "" ? error : `${error}: ${said}`;
 }
 
 /** A command as a shell would take it back, cut to what fits in a sentence. */

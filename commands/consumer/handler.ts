@@ -8,12 +8,15 @@
 import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { setPatientTimer } from "../../core/base/standstill.ts";
+import { errorLine } from "./error_line.ts";
 import { inOwnSession, SETSID } from "./session.ts";
 import { TailBuffer } from "./tail_buffer.ts";
 import type { HandlerRun } from "./exit_code.ts";
 
 /** How much of a handler's stderr is kept, bytes. */
 export const STDERR_KEPT = 8 * 1024;
+/** How much of it is searched for the cause, bytes: the head of a long stack trace tells it. */
+const STDERR_SEARCHED = 256 * 1024;
 /** How long a handler may go on after SIGTERM, ms. */
 export const KILL_GRACE_MS = 5_000;
 /**
@@ -90,7 +93,7 @@ interface Watched {
 
 async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   const { child, request, clock, startedAt, kill, cut } = watched;
-  const tail = new TailBuffer(STDERR_KEPT);
+  const tail = new TailBuffer(STDERR_SEARCHED);
   const outputs = [
     new Passing(child.stderr, async (chunk) => {
       tail.push(chunk);
@@ -126,7 +129,8 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
     ...(signal === null ? {} : { signal }),
     ...(timedOut && timeoutMs !== undefined ? { timedOutAfter: timeoutMs } : {}),
     durationMs,
-    stderr: tail.text(),
+    stderr: tail.text(STDERR_KEPT),
+    ...(status.success && !timedOut ? {} : { said: errorLine(tail.text()) }),
   };
 }
 

@@ -1,12 +1,17 @@
 /** The end of a stream: keeps the last bytes that were pushed, in memory that never grows. */
 
-/** Holds the last `capacity` bytes of everything pushed. */
+/** Room for what most programs print, bytes. */
+const FIRST_ROOM = 1024;
+
+/** Holds the last `capacity` bytes of everything pushed; takes that much memory only once that much has come. */
 export class TailBuffer {
-  readonly #ring: Uint8Array;
+  readonly #capacity: number;
+  #ring: Uint8Array;
   #written = 0;
 
   constructor(capacity: number) {
-    this.#ring = new Uint8Array(capacity);
+    this.#capacity = capacity;
+    this.#ring = new Uint8Array(Math.min(capacity, FIRST_ROOM));
   }
 
   /** Bytes pushed so far, kept or not. */
@@ -15,6 +20,7 @@ export class TailBuffer {
   }
 
   push(chunk: Uint8Array): void {
+    this.#grow(this.#written + chunk.length);
     const capacity = this.#ring.length;
     const kept = chunk.length > capacity ? chunk.subarray(chunk.length - capacity) : chunk;
     const start = (this.#written + chunk.length - kept.length) % capacity;
@@ -22,6 +28,15 @@ export class TailBuffer {
     this.#ring.set(kept.subarray(0, first), start);
     this.#ring.set(kept.subarray(first), 0);
     this.#written += chunk.length;
+  }
+
+  /** Makes room before anything is written over. */
+  #grow(needed: number): void {
+    const room = this.#ring.length;
+    if (needed <= room || room === this.#capacity) return;
+    const ring = new Uint8Array(Math.min(this.#capacity, Math.max(needed, 2 * room)));
+    ring.set(this.#ring);
+    this.#ring = ring;
   }
 
   /** The kept bytes in the order in which they came. */
@@ -35,10 +50,10 @@ export class TailBuffer {
     return out;
   }
 
-  /** The kept bytes as text; a character that was cut in two at the front is left out. */
-  text(): string {
-    let bytes = this.bytes();
-    if (this.#written > this.#ring.length) {
+  /** The last `most` of the kept bytes as text; a character that was cut in two at the front is left out. */
+  text(most = this.#capacity): string {
+    let bytes = this.bytes().slice(-most);
+    if (this.#written > bytes.length) {
       let skip = 0;
       while (skip < 3 && skip < bytes.length && ((bytes[skip] ?? 0) & 0xc0) === 0x80) skip++;
       bytes = bytes.subarray(skip);

@@ -7,7 +7,7 @@ import { type FilterFlags, filterFlags, listQuery, noneFound, selection } from "
 export const groups = verb<FilterFlags, []>({
   brief: "Count dead letters by cause",
   description:
-    "Puts dead letters together whose reasons differ only in ids, numbers, times, paths and quoted values: each cause with its count, when it was first and last seen, its subscriptions and its latest example. The cause can be given to --reason as it is printed.",
+    "Puts dead letters together whose reasons differ only in what varies from event to event: ids, long numbers, times, addresses, parts of paths. Words and short codes (HTTP 503, KeyError: 'currency') keep causes apart, unless they turn out to be as many as data. Prints each cause with its count, when it was first and last seen, its subscriptions and its latest example. The cause can be given to --reason as it is printed.",
   examples: [
     ["dlq groups", "what went wrong, the most frequent cause first"],
     ["dlq groups --since 1h --subscription mailer", "mailer's last hour"],

@@ -6,6 +6,7 @@ import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import { formatDuration } from "../../core/base/units.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { Attempt } from "../../core/state/state.ts";
+import { stripColours } from "../../core/base/ansi.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { text, verb } from "../cli/define.ts";
 import type { Palette } from "../terminal/colour.ts";
@@ -97,13 +98,16 @@ function describeAttempt(attempt: Attempt, paint: Palette): string {
     : attempt.exitCode !== undefined
     ? `exit ${attempt.exitCode}`
     : attempt.outcome;
-  // An exit code and the last line of stderr, which follow here whole.
+  // An exit code and a line of stderr, which follows here whole.
   const isTold = attempt.stderr !== undefined && attempt.error.startsWith("exit code ");
   const head = `${paint.bold(`attempt ${attempt.attempt}`)}  ${formatTime(attempt.startedAt)}  ${
     formatDuration(attempt.durationMs)
   }  ${paint.red(escapeText(end))}${isTold ? "" : `  ${escapeText(attempt.error)}`}\n`;
   const indent = (words: string) =>
-    escapeLines(words.replace(/\n+$/, "")).split("\n").map((line) => `  ${line}\n`).join("");
+    escapeLines(stripColours(words).replace(/\n+$/, "")).split("\n").map((line) => `  ${line}\n`)
+      .join(
+        "",
+      );
   return head +
     (attempt.stderr === undefined ? "" : indent(attempt.stderr)) +
     (attempt.stack === undefined ? "" : indent(attempt.stack));

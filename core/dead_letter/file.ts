@@ -6,7 +6,7 @@
  * for the next one that opens the folder and has the subscription. So no moment of a crash loses an entry: at worst an
  * event that was just handled comes once more.
  */
-import { thrownStack, thrownText } from "../base/thrown.ts";
+import { thrownReason, thrownStack } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { DataDirError } from "../base/errors.ts";
 import { type LinePosition, LogFile, type OpenReport } from "./log_file.ts";
@@ -70,7 +70,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
       const record: AddedEntry = {
         op: "add",
         subscription: subscriptionName,
-        error: thrownText(error),
+        error: thrownReason(error),
         ...(stack === undefined ? {} : { stack }),
         timestamp: (this.#options.now ?? Date.now)(),
         attempts,

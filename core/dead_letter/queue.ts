@@ -1,5 +1,5 @@
 /** A dead-letter queue as an application sees it, and may write its own. */
-import { thrownStack, thrownText } from "../base/thrown.ts";
+import { thrownReason, thrownStack } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";
@@ -94,14 +94,14 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
     const stack = thrownStack(error);
     const record = {
       ...recordOf(event, subscriptionName),
-      reason: thrownText(error).toWellFormed().replaceAll("\0", "\u2400"),
+      reason: thrownReason(error).toWellFormed().replaceAll("\0", "\u2400"),
       diedAt,
       attempts: [{
         attempt: 1,
         startedAt: diedAt,
         durationMs: 0,
         outcome: "dead" as const,
-        error: thrownText(error),
+        error: thrownReason(error),
         ...(stack === undefined ? {} : { stack }),
       }],
     };

@@ -3,7 +3,7 @@
  * handler`. A repeat is told before anything runs; the dead letter sees what the retry gave up; the retry sees a time-out as
  * a failure. None of them blocks the queue: a retry is written down and comes back, it does not wait in place.
  */
-import { isA, thrownText } from "../base/thrown.ts";
+import { isA, thrownReason } from "../base/thrown.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { setPatientTimer } from "../base/standstill.ts";
 import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../base/errors.ts";
@@ -51,7 +51,7 @@ export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
       return await next(event, context);
     } catch (error) {
       if (!when(error, event)) throw error;
-      return deadLetter(thrownText(error), { cause: error });
+      return deadLetter(thrownReason(error), { cause: error });
     }
   };
 }

@@ -12,7 +12,7 @@
  * });
  * ```
  */
-import { isA, thrownStack, thrownText } from "../base/thrown.ts";
+import { isA, thrownReason, thrownStack, thrownText } from "../base/thrown.ts";
 import { NonRetryableError } from "../base/errors.ts";
 import { LONGEST_DELAY_MS } from "../event/limits.ts";
 
@@ -45,7 +45,7 @@ export function retry(
 ): HandlerOutcome {
   const { afterMs, cause } = options;
   const reason = options.reason ??
-    (cause === undefined ? "the handler asked for a retry" : thrownText(cause));
+    (cause === undefined ? "the handler asked for a retry" : thrownReason(cause));
   return new HandlerOutcome("retry", {
     reason,
     cause,
@@ -96,7 +96,7 @@ function failureOfOutcome(result: unknown): FailedAttempt | undefined {
 /** What a handler's throw means. Never throws, whatever was thrown. */
 export function failureOfError(error: unknown): FailedAttempt {
   return {
-    error: thrownText(error),
+    error: thrownReason(error),
     ...stackOf(error),
     dead: isA(error, NonRetryableError),
   };

@@ -40,3 +40,48 @@ Deno.test("dlq groups names each cause, and dlq retry --reason takes it back", a
   const none = await evs(["dlq", "groups", "--reason", "nothing of the kind"], { at });
   assert.deepEqual([none.code, none.stdout, none.stderr], [0, "", ""]);
 });
+
+Deno.test("dlq groups tells causes apart when handlers die with the traces of real programs", async () => {
+  await using at = await startDaemon();
+  const traces = [
+    "python-http-404",
+    "python-http-503",
+    "python-keyerror",
+    "deno-throw",
+    "java-cause",
+  ];
+  await evs(["publish", "t", "x", "--ndjson"], {
+    at,
+    stdin: traces.map((trace) => `"${trace}"\n`).join("").repeat(2),
+  });
+  const folder = decodeURIComponent(new URL("../fixtures/stderr/", import.meta.url).pathname);
+  const consumed = await evs(
+    [
+      "consume",
+      "t",
+      "--name",
+      "s",
+      "--until-empty",
+      "--max-retries",
+      "0",
+      "--",
+      "sh",
+      "-c",
+      `read -r name; name=\${name#?}; cat "${folder}\${name%?}.txt" >&2; exit 1`,
+    ],
+    { at },
+  );
+  assert.equal(consumed.code, 6, consumed.stderr);
+  const { stdout } = await evs(["dlq", "groups"], { at });
+  const groups = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(groups.map(({ reason, count }) => [reason, count]), [
+    [
+      "exit code 1: Charge$ChargeFailed: order o-* cannot be charged; caused by java.net.ConnectException: Connection refused",
+      2,
+    ],
+    ["exit code 1: KeyError: 'currency'", 2],
+    ["exit code 1: RangeError: the total is below nothing: -*", 2],
+    ["exit code 1: urllib.error.HTTPError: HTTP Error 404: Not Found", 2],
+    ["exit code 1: urllib.error.HTTPError: HTTP Error 503: Service Unavailable", 2],
+  ]);
+});

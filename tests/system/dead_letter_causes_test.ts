@@ -14,7 +14,7 @@ const SENT = dose(300, 2000);
 /** Causes, the most frequent first, each with what it is called and every how many events it strikes. */
 const CAUSES: [cause: string, reason: (n: number) => string][] = [
   [
-    "exit code 1: curl: (*) Failed to connect to api.example.com port * after * ms: Connection refused",
+    "exit code 1: curl: (7) Failed to connect to api.example.com port * after * ms: Connection refused",
     (n) =>
       `exit code 1: curl: (7) Failed to connect to api.example.com port ${8000 + n % 20} after ${
         n % 977
@@ -26,12 +26,12 @@ const CAUSES: [cause: string, reason: (n: number) => string][] = [
       `exit code 65: refused for good: jq: error (at <stdin>:${n}): Cannot index string with string "total${n}"`,
   ],
   [
-    "exit code 1: ERROR: duplicate key value violates unique constraint * DETAIL: Key (id)=(*) already exists.",
+    'exit code 1: ERROR: duplicate key value violates unique constraint "orders_pkey" DETAIL: Key (id)=(*) already exists.',
     (n) =>
       `exit code 1: ERROR: duplicate key value violates unique constraint "orders_pkey" DETAIL: Key (id)=(${n}) already exists.`,
   ],
   [
-    "exit code 2: ENOENT: no such file or directory, open *",
+    "exit code 2: ENOENT: no such file or directory, open '/var/spool/orders/*.json'",
     (n) => `exit code 2: ENOENT: no such file or directory, open '/var/spool/orders/${n}.json'`,
   ],
   ["timed out after * ms", (n) => `timed out after ${30_000 + n % 5} ms`],

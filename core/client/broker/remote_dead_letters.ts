@@ -1,5 +1,5 @@
 /** The daemon's dead letters as an application sees them. */
-import { thrownStack, thrownText } from "../../base/thrown.ts";
+import { thrownReason, thrownStack } from "../../base/thrown.ts";
 import type { DeadLetterEntry, DeadLetterQuery, DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { RemoteError } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";
@@ -31,14 +31,14 @@ export class RemoteDeadLetters implements DeadLetterQueue {
       subscription: subscriptionName,
       topic,
       seq,
-      reason: thrownText(error),
+      reason: thrownReason(error),
       diedAt,
       attempts: [{
         attempt: 1,
         startedAt: diedAt,
         durationMs: 0,
         outcome: "dead",
-        error: thrownText(error),
+        error: thrownReason(error),
         ...(stack === undefined ? {} : { stack }),
       }],
       event,

@@ -61,6 +61,16 @@ Deno.test("startHandler keeps only the end of stderr when there is much of it", 
   assert.ok(stderr.length > 500_000);
 });
 
+Deno.test("startHandler finds the error when the trace below it is longer than what is kept", async () => {
+  const trace = "at com.bank.Charge.deep(Charge.java:6)";
+  const script = `echo "java.lang.StackOverflowError: deep" >&2
+    yes "	${trace}" | head -n 2000 >&2; exit 1`;
+  const { stderr, said } = ended((await run(script)).outcome);
+  assert.equal(stderr.length, STDERR_KEPT);
+  assert.doesNotMatch(stderr, /StackOverflow/);
+  assert.equal(said, "java.lang.StackOverflowError: deep");
+});
+
 Deno.test("startHandler goes by the exit code when the handler closes stdin early", async () => {
   const big = new Uint8Array(4 << 20).fill(0x61);
   for (const [script, code] of [["true", 0], ["head -c 1 >/dev/null", 0], ["exit 9", 9]] as const) {

@@ -99,7 +99,7 @@ Deno.test("describeDeadLetter escapes what an event and a handler wrote", () => 
       outcome: "retry",
       error: "exit code 3",
       exitCode: 3,
-      stderr: "first\n\x1b]0;title\x07second\n",
+      stderr: "first\n\x1b[31m\x1b]0;title\x07second\n",
     }],
   }, { payload: '{"a":"\x1b[31m"}', schema: "none registered", paint: palette(false) });
   assert.ok(!text.includes("\x1b") && !text.includes("\x07"));

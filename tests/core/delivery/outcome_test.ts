@@ -29,6 +29,39 @@ Deno.test("thrownText says something of any value, in bounds", () => {
   }));
 });
 
+Deno.test("failureOfError tells the root of the causes when an error only wraps it", () => {
+  const inner = new TypeError("fetch failed", {
+    cause: new Error("connect ECONNREFUSED 10.0.0.7:443"),
+  });
+  const error = (thrown: unknown) => failureOfError(thrown).error;
+  assert.equal(error(inner), "fetch failed; caused by connect ECONNREFUSED 10.0.0.7:443");
+  assert.equal(
+    error(new Error("cannot charge", { cause: inner })),
+    "cannot charge; caused by connect ECONNREFUSED 10.0.0.7:443",
+  );
+  assert.equal(
+    error(new Error("cannot charge: no route", { cause: new Error("no route") })),
+    "cannot charge: no route",
+  );
+  assert.equal(
+    error(new AggregateError([new Error("A"), new Error("B")], "both failed")),
+    "both failed; caused by A",
+  );
+  assert.equal(error(new Error("x", { cause: "declined" })), "x; caused by declined");
+  assert.equal(error(new Error("\x1b[31mred\x1b[0m")), "red");
+  assert.notEqual(error(new Error("\x1b[31m")), "");
+  assert.equal(failureOfResult(retry({ cause: inner }))?.error, error(inner));
+  const round = new Error("round");
+  round.cause = round;
+  assert.equal(error(round), "round");
+  const odd = Object.defineProperty(new Error("odd"), "cause", {
+    get: () => {
+      throw new Error("no");
+    },
+  });
+  assert.equal(error(odd), "odd");
+});
+
 Deno.test("asError and asCause keep what can be printed, and replace what cannot", () => {
   const error = new Error("whole");
   assert.equal(asError(error), error);
