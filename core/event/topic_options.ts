@@ -1,10 +1,22 @@
 /** Topic names, patterns and options. */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { didYouMean } from "../base/suggest.ts";
 import { LONGEST_TOPIC_NAME } from "./limits.ts";
 import { type Durability, parseDurability } from "./durability.ts";
 
 /** Where events can live. */
 export type StoreKind = "sqlite" | "file" | "memory";
+
+/** What a topic's `store` may be. */
+export const TOPIC_STORES: readonly (StoreKind | "default")[] = [
+  "default",
+  "sqlite",
+  "file",
+  "memory",
+];
+
+/** What a topic's `schema` may be. */
+export const SCHEMA_MODES: readonly SchemaMode[] = ["off", "validate", "require"];
 
 /** What a topic asks of the payloads that come in. */
 export type SchemaMode = "off" | "validate" | "require";
@@ -144,7 +156,14 @@ export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
 function checkOption(field: string, value: unknown): void {
   const fault = optionFault(field, value);
   if (fault === undefined) return;
-  throw new InvalidArgumentError(`${field} ${fault}`, { details: { field } });
+  const known = Object.keys(defaultTopicOptions);
+  const hint = known.includes(field)
+    ? undefined
+    : didYouMean(field, known) ?? `the options are ${known.join(", ")}`;
+  throw new InvalidArgumentError(`${field} ${fault}`, {
+    details: { field },
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 function optionFault(field: string, value: unknown): string | undefined {
@@ -152,11 +171,11 @@ function optionFault(field: string, value: unknown): string | undefined {
     case "persistent":
       return typeof value === "boolean" ? undefined : "is true or false";
     case "schema":
-      return value === "off" || value === "validate" || value === "require"
+      return SCHEMA_MODES.some((mode) => mode === value)
         ? undefined
         : "is off, validate or require";
     case "store":
-      return ["default", "sqlite", "file", "memory"].includes(value as string)
+      return TOPIC_STORES.some((store) => store === value)
         ? undefined
         : "is sqlite, file or memory";
     case "durability":
@@ -168,8 +187,6 @@ function optionFault(field: string, value: unknown): string | undefined {
         ? undefined
         : `is a whole number from 0 (no limit), not ${JSON.stringify(value)}`;
     default:
-      return `is not an option of a topic: those are ${
-        Object.keys(defaultTopicOptions).join(", ")
-      }`;
+      return "is not an option of a topic";
   }
 }

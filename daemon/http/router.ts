@@ -19,6 +19,7 @@ import { nearest } from "../../core/base/suggest.ts";
 import { Chunks } from "./chunks.ts";
 import type { Services } from "../services.ts";
 import { turn } from "./lines_reply.ts";
+import type { ObjectShape, Parameters } from "./shape.ts";
 
 /** What a route is given. */
 export interface RouteRequest {
@@ -33,14 +34,24 @@ export interface RouteRequest {
   connection: string;
 }
 
-/** One thing that the daemon serves. */
+/** One thing that the daemon serves. What it does not take is refused before it is asked. */
 export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `/v1/topics/{topic}`: a part in braces is a parameter. */
   path: string;
+  /** The parameters of its query; absent: it has none. */
+  query?: Parameters;
+  /** What its body is; absent: it takes none. */
+  body?: RouteBody;
   /** It begins before the answers in front of it are out, and looks after its order itself. */
   pipelined?: true;
   handle(request: RouteRequest, reply: http.ServerResponse): Promise<void> | void;
+}
+
+/** A body: one JSON object, or what the route reads in its own way. */
+export interface RouteBody {
+  shape: ObjectShape<unknown> | "raw";
+  required: boolean;
 }
 
 /** The longest body of a request that is one small JSON object. */
@@ -249,13 +260,21 @@ function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** The body as one JSON object; `{}` where there is none. Throws `InvalidArgumentError` that says where it is wrong. */
+/**
+ * The body as one JSON object; `{}` where there is none, and none is required. Throws `InvalidArgumentError` that says
+ * where it is wrong.
+ */
 export async function readJson(
   request: RouteRequest,
-  { limit }: { limit: number } = { limit: MAX_REQUEST_BODY },
+  { limit = MAX_REQUEST_BODY, required = false }: { limit?: number; required?: boolean } = {},
 ): Promise<Record<string, unknown>> {
-  const text = new TextDecoder().decode(await readBody(request, { limit }));
-  if (/^[ \t\r\n]*$/.test(text)) return {};
+  const text = utf8(await readBody(request, { limit }));
+  if (/^[ \t\r\n]*$/.test(text)) {
+    if (!required) return {};
+    throw new InvalidArgumentError("the body is missing: it is a JSON object", {
+      hint: "send {} to say nothing",
+    });
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -270,6 +289,14 @@ export async function readJson(
     return value as Record<string, unknown>;
   }
   throw new InvalidArgumentError("the body is not a JSON object");
+}
+
+function utf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new InvalidArgumentError("the body is not UTF-8", { cause });
+  }
 }
 
 /** The whole body, up to a limit. */

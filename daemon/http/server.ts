@@ -15,6 +15,7 @@ import {
 } from "./descriptors.ts";
 import { Connections, MOST_PIPELINED } from "./connections.ts";
 import type { Services } from "../services.ts";
+import { checkRequest } from "./json_route.ts";
 import { rawResponse } from "./raw_response.ts";
 import { RequestTimeouts } from "./request_timeouts.ts";
 import { protectSocket } from "../socket.ts";
@@ -111,6 +112,8 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
         connection: connection.name,
       };
       if (!route.pipelined) await turn;
+      const checked = checkRequest(route, request);
+      if (checked) await checked;
       await route.handle(request, reply);
     } catch (error) {
       // Nobody is left to answer; a wait ends with the signal's own reason then.

@@ -1,12 +1,13 @@
 /** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or mended. */
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
-import { assertSubscriptionName } from "../../core/event/topic_options.ts";
 import { readDeadLetterLine } from "../ingest/decode_dead_letters.ts";
 import type { Services } from "../services.ts";
 import { lineFaultError, LineReader } from "../ingest/ndjson.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
 import { bodyOf, type Route, type RouteRequest, sendJson } from "../http/router.ts";
+import { flag, flagIn } from "../http/shape.ts";
+import { subscriptionName } from "./shapes.ts";
 
 /** What a line has beside the payload: the envelope, and the attempts with their stderr. */
 const ROOM = 4 * 1024 * 1024;
@@ -19,6 +20,8 @@ export const deadLetterImportRoutes: Route[] = [
   {
     method: "POST",
     path: "/v1/dead-letters/import",
+    query: { retry: flag, to: subscriptionName },
+    body: { shape: "raw", required: true },
     async handle(request, reply) {
       const options = optionsOf(request.query);
       const { entries, refused } = await readEntries(request);
@@ -40,22 +43,15 @@ export const deadLetterImportRoutes: Route[] = [
 ];
 
 function optionsOf(query: URLSearchParams): { retry: boolean; to?: string } {
-  for (const name of query.keys()) {
-    if (["retry", "to"].includes(name)) continue;
-    throw new InvalidArgumentError(`an import has no parameter ${JSON.stringify(name)}`, {
-      details: { parameter: name },
-      hint: "it takes retry and to",
+  const retry = flagIn(query, "retry");
+  const to = query.get("to");
+  if (to !== null && !retry) {
+    throw new InvalidArgumentError("to goes with retry", {
+      details: { parameter: "to" },
+      hint: "add retry=1",
     });
   }
-  const retry = query.get("retry") ?? "0";
-  if (!["0", "1"].includes(retry)) {
-    throw new InvalidArgumentError("retry is 0 or 1", { details: { parameter: "retry" } });
-  }
-  const to = query.get("to");
-  if (to !== null && retry === "0") {
-    throw new InvalidArgumentError("to goes with retry", { details: { parameter: "to" } });
-  }
-  return { retry: retry === "1", ...(to === null ? {} : { to: assertSubscriptionName(to) }) };
+  return { retry, ...(to === null ? {} : { to }) };
 }
 
 /** Every line is looked at before anything is changed. */

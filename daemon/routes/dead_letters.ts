@@ -5,29 +5,43 @@ import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { deadLetterInfo } from "../../core/dead_letter/dead_letters.ts";
 import type { DeadLetterFilter, DeadLetterRecord } from "../../core/state/state.ts";
 import { concat } from "../../core/base/bytes.ts";
-import { Fields } from "../http/fields.ts";
-import { readJson, type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
+import { jsonRoute } from "../http/json_route.ts";
+import { type Route, sendBytes, sendJson } from "../http/router.ts";
+import { flag, flagIn, list, object, text, valueIn, whole } from "../http/shape.ts";
+import { deadLetterFilter, subscriptionName } from "./shapes.ts";
 
 const DEFAULT_PAGE = 100;
-const FILTERS = ["subscription", "topic", "type", "key", "reason"] as const;
-/** Bounds of the time of death, Unix ms. */
-const TIMES = ["since", "before"] as const;
+const page = whole([1, LARGEST_PAGE]);
+
+const selection = {
+  ids: list(text, { what: "ids" }),
+  ...deadLetterFilter,
+  all: flag,
+  dryRun: flag,
+} as const;
+const removeAction = object(selection);
+const retryAction = object({ ...selection, to: subscriptionName });
 
 /** List, group, show, retry, remove. */
 export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letters",
+    query: { ...deadLetterFilter, limit: page, after: text, full: flag, oldest: flag },
     handle({ services, query }, reply) {
-      const filter = queryFilter(query, ["limit", "after", "full", "oldest"]);
-      const full = wholeOf(query, "full", [0, 1]) === 1;
+      const filter = filterIn(query);
+      const full = flagIn(query, "full");
+      // Asked for more than fits, it gives what fits: the header says where the next page begins.
       const largest = full ? LARGEST_FULL_PAGE : LARGEST_PAGE;
-      const limit = wholeOf(query, "limit", [1, largest]) ?? Math.min(DEFAULT_PAGE, largest);
+      const limit = Math.min(
+        valueIn(query, { name: "limit", shape: page }) ?? DEFAULT_PAGE,
+        largest,
+      );
       const after = query.get("after");
-      const oldest = wholeOf(query, "oldest", [0, 1]) === 1;
-      const page = { limit, oldest, ...(after === null ? {} : { after }) };
+      const oldest = flagIn(query, "oldest");
+      const paging = { limit, oldest, ...(after === null ? {} : { after }) };
       const { deadLetters } = services.broker;
-      const { records, next } = deadLetters.records(filter, page);
+      const { records, next } = deadLetters.records(filter, paging);
       if (next !== undefined) reply.setHeader("evs-next", next);
       const bytes = concat(full ? records.flatMap(wholeLine) : records.map(shortLine));
       sendBytes(reply, { status: 200, type: "application/x-ndjson", bytes });
@@ -36,9 +50,10 @@ export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letter-groups",
+    query: deadLetterFilter,
     async handle({ services, query }, reply) {
       sendJson(reply, 200, {
-        groups: await services.broker.deadLetters.groups(queryFilter(query)),
+        groups: await services.broker.deadLetters.groups(filterIn(query)),
       });
     },
   },
@@ -50,11 +65,13 @@ export const deadLetterRoutes: Route[] = [
       sendBytes(reply, { status: 200, type: "application/json", bytes: details(records) });
     },
   },
-  {
+  jsonRoute({
     method: "POST",
     path: "/v1/dead-letters/retry",
-    async handle(request, reply) {
-      const action = await actionOf(request, { to: true });
+    body: retryAction,
+    required: true,
+    async accept(request, { body, reply }) {
+      const action = actionOf(body);
       const result = await request.services.broker.deadLetters.retry(action);
       if (!result.dryRun) {
         request.services.log.logger.info("dead letters sent again", {
@@ -64,12 +81,14 @@ export const deadLetterRoutes: Route[] = [
       }
       sendJson(reply, 200, result);
     },
-  },
-  {
+  }),
+  jsonRoute({
     method: "POST",
     path: "/v1/dead-letters/remove",
-    async handle(request, reply) {
-      const action = await actionOf(request, { to: false });
+    body: removeAction,
+    required: true,
+    async accept(request, { body, reply }) {
+      const action = actionOf(body);
       const result = await request.services.broker.deadLetters.remove(action);
       if (!result.dryRun) {
         request.services.log.logger.warning("dead letters removed", {
@@ -79,78 +98,29 @@ export const deadLetterRoutes: Route[] = [
       }
       sendJson(reply, 200, result);
     },
-  },
+  }),
 ];
 
 const encoder = new TextEncoder();
 
-function queryFilter(
-  query: URLSearchParams,
-  others: readonly string[] = [],
-): DeadLetterFilter {
-  const known = [...FILTERS, ...TIMES, ...others];
-  for (const name of query.keys()) {
-    if (known.includes(name)) continue;
-    throw new InvalidArgumentError(`dead letters have no parameter ${JSON.stringify(name)}`, {
-      details: { parameter: name },
-      hint: `they take ${known.join(", ")}`,
-    });
-  }
-  const filter: DeadLetterFilter = {};
-  for (const name of TIMES) {
-    const value = wholeOf(query, name, [0, Number.MAX_SAFE_INTEGER]);
-    if (value !== undefined) filter[name] = value;
-  }
-  for (const name of FILTERS) {
-    const value = query.get(name);
-    if (value !== null) filter[name] = value;
-  }
-  return filter;
+function filterIn(query: URLSearchParams): DeadLetterFilter {
+  const given = Object.entries(deadLetterFilter).map(([name, shape]) => [
+    name,
+    valueIn<unknown>(query, { name, shape }),
+  ]);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined));
 }
 
-function wholeOf(
-  query: URLSearchParams,
-  name: string,
-  [low, high]: readonly [number, number],
-): number | undefined {
-  const text = query.get(name);
-  if (text === null) return undefined;
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+function actionOf(action: DeadLetterAction): DeadLetterAction {
+  const { to: _to, all = false, dryRun: _dryRun, ...selection } = action;
+  const selects = Object.keys(selection).length > 0;
+  if (selects !== all) return action;
   throw new InvalidArgumentError(
-    `${name} is a whole number from ${low} to ${high}, not ${JSON.stringify(text)}`,
-    {
-      details: { parameter: name },
-    },
+    selects
+      ? "all goes without ids and filters"
+      : "name dead letters by ids or filters, or say all",
+    { hint: "evs dlq list shows them" },
   );
-}
-
-async function actionOf(request: RouteRequest, { to }: { to: boolean }): Promise<DeadLetterAction> {
-  const known = ["ids", ...FILTERS, ...TIMES, "all", "dryRun", ...(to ? ["to"] : [])];
-  const fields = new Fields(await readJson(request), known);
-  const action: DeadLetterAction = {};
-  for (const name of [...FILTERS, ...(to ? ["to" as const] : [])] as const) {
-    const value = fields.string(name);
-    if (value !== undefined) action[name] = value;
-  }
-  for (const name of TIMES) {
-    const value = fields.whole(name, [0, Number.MAX_SAFE_INTEGER]);
-    if (value !== undefined) action[name] = value;
-  }
-  const ids = fields.strings("ids");
-  if (ids) action.ids = ids;
-  const selects = Object.keys(action).some((name) => name !== "to");
-  if (fields.boolean("dryRun")) action.dryRun = true;
-  if (fields.boolean("all")) action.all = true;
-  if (selects === (action.all ?? false)) {
-    throw new InvalidArgumentError(
-      selects
-        ? "all goes without ids and filters"
-        : "name dead letters by ids or filters, or say all",
-      { hint: "evs dlq list shows them" },
-    );
-  }
-  return action;
 }
 
 function shortLine(record: DeadLetterRecord): Uint8Array {
@@ -160,7 +130,7 @@ function shortLine(record: DeadLetterRecord): Uint8Array {
 const LF = encoder.encode("\n");
 
 function wholeLine(record: DeadLetterRecord): Uint8Array[] {
-  return [...whole(record), LF];
+  return [...wholeEntry(record), LF];
 }
 
 /** Every entry with its attempts and its event. */
@@ -168,14 +138,14 @@ function details(records: readonly DeadLetterRecord[]): Uint8Array {
   return concat([
     encoder.encode('{"deadLetters":['),
     ...records.flatMap((record, i) =>
-      i === 0 ? whole(record) : [encoder.encode(","), ...whole(record)]
+      i === 0 ? wholeEntry(record) : [encoder.encode(","), ...wholeEntry(record)]
     ),
     encoder.encode("]}\n"),
   ]);
 }
 
 /** An entry as JSON; the payload of its event stays as it was published. */
-function whole({ line, ...about }: DeadLetterRecord): Uint8Array[] {
+function wholeEntry({ line, ...about }: DeadLetterRecord): Uint8Array[] {
   const head = JSON.stringify(about).slice(0, -1);
   const event = line.at(-1) === 0x0a ? line.subarray(0, -1) : line;
   return [encoder.encode(`${head},"event":`), event, encoder.encode("}")];

@@ -1,12 +1,26 @@
 /** The routes of events. */
 import type { Route } from "../http/router.ts";
 import { publish } from "./publish.ts";
-import { getEvent, readEvents } from "./read.ts";
+import { publishQuery } from "./publish_options.ts";
+import { getEvent, readEvents, readQuery } from "./read.ts";
+import { topicPattern } from "./shapes.ts";
 
 /** Publish, read, follow, and one event. */
 export const eventRoutes: Route[] = [
-  { method: "POST", path: "/v1/topics/{topic}/events", handle: publish, pipelined: true },
-  { method: "GET", path: "/v1/topics/{topic}/events", handle: readEvents },
+  {
+    method: "POST",
+    path: "/v1/topics/{topic}/events",
+    query: publishQuery,
+    body: { shape: "raw", required: true },
+    handle: publish,
+    pipelined: true,
+  },
+  { method: "GET", path: "/v1/topics/{topic}/events", query: readQuery, handle: readEvents },
   { method: "GET", path: "/v1/topics/{topic}/events/{event}", handle: getEvent },
-  { method: "GET", path: "/v1/events", handle: readEvents },
+  {
+    method: "GET",
+    path: "/v1/events",
+    query: { topic: { shape: topicPattern, repeats: true, required: true }, ...readQuery },
+    handle: readEvents,
+  },
 ];

@@ -1,8 +1,9 @@
 /** What the query of a publish says, checked: an error names the parameter. */
-import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Expected } from "../../core/store/store.ts";
-import { assertName } from "../../core/event/name.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
+import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
+import { eventId, expected, keyName, typeName, versionName } from "./shapes.ts";
 
 /** A publish as it was asked for. */
 export interface PublishParameters extends EventDecoderOptions {
@@ -11,88 +12,51 @@ export interface PublishParameters extends EventDecoderOptions {
   expected: Expected | undefined;
 }
 
-const PARAMETERS = [
-  "type",
-  "key",
-  "keyPointer",
-  "schemaVersion",
-  "metadata",
-  "id",
-  "idPrefix",
-  "line",
-  "onError",
-  "expected",
-];
+/** What a publish says of all its events. */
+export const publishQuery: Parameters = {
+  type: typeName,
+  key: keyName,
+  keyPointer: text,
+  schemaVersion: versionName,
+  metadata: checkedText({ contentMediaType: "application/json" }, metadataOf),
+  id: eventId,
+  idPrefix: eventId,
+  line: whole([1, Number.MAX_SAFE_INTEGER]),
+  onError: choice(["stop", "skip"]),
+  expected,
+};
 
-/** Reads the query. */
+/** Reads a query that was checked. */
 export function publishParameters(query: URLSearchParams): PublishParameters {
-  for (const name of query.keys()) {
-    if (PARAMETERS.includes(name)) continue;
-    throw new InvalidArgumentError(`publish has no parameter ${JSON.stringify(name)}`, {
-      details: { parameter: name },
-      hint: `it takes ${PARAMETERS.join(", ")}`,
-    });
-  }
-  const named = (name: string, what: string) => {
+  const given = (name: string) => {
     const value = query.get(name);
-    return value === null ? {} : { [name]: nameOf(value, { name, what }) };
+    return value === null ? {} : { [name]: value };
   };
-  const onError = query.get("onError") ?? "stop";
-  if (onError !== "stop" && onError !== "skip") {
-    throw new InvalidArgumentError(`onError is stop or skip, not ${JSON.stringify(onError)}`);
-  }
-  const line = Number(query.get("line") ?? "1");
-  if (!Number.isSafeInteger(line) || line < 1) {
-    throw new InvalidArgumentError("line is a number from 1");
-  }
-  const keyPointer = query.get("keyPointer");
-  const expected = query.get("expected");
+  const asked = query.get("expected");
   return {
-    ...named("type", "the type"),
-    ...named("key", "the key"),
-    ...named("schemaVersion", "the schema version"),
-    ...given("id", query.get("id")),
-    ...given("idPrefix", query.get("idPrefix")),
-    ...(keyPointer === null ? {} : { keyPointer }),
-    metadata: metadataOf(query.get("metadata")),
-    line,
-    onError,
-    expected: expected === null ? undefined : parseExpected(expected),
+    ...given("type"),
+    ...given("key"),
+    ...given("schemaVersion"),
+    ...given("id"),
+    ...given("idPrefix"),
+    ...given("keyPointer"),
+    metadata: metadataOf(query.get("metadata") ?? "{}"),
+    line: Number(query.get("line") ?? "1"),
+    onError: query.get("onError") === "skip" ? "skip" : "stop",
+    expected: asked === null ? undefined : parseExpected(asked),
   };
 }
 
-/** A name that the query gives: when it is wrong, it is the request that is wrong, and not an event. */
-function nameOf(value: string, { name, what }: { name: string; what: string }): string {
+/** A JSON object as compact text. */
+function metadataOf(text: string): string {
+  let parsed: unknown;
   try {
-    return assertName(value, what);
-  } catch (error) {
-    if (!(error instanceof EventRefusedError)) throw error;
-    throw new InvalidArgumentError(error.message, { cause: error, details: { parameter: name } });
-  }
-}
-
-function given(name: "id" | "idPrefix", value: string | null): Record<string, string> {
-  if (value === null) return {};
-  if (/^[!-~]{1,128}$/.test(value)) return { [name]: value };
-  throw new InvalidArgumentError(`${name} is 1 to 128 printable ASCII characters without a space`, {
-    details: { parameter: name },
-  });
-}
-
-function metadataOf(value: string | null): string {
-  if (value === null) return "{}";
-  try {
-    const parsed: unknown = JSON.parse(value);
-    if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
-      return JSON.stringify(parsed);
-    }
+    parsed = JSON.parse(text);
   } catch (cause) {
-    throw new InvalidArgumentError("metadata is not JSON", {
-      cause,
-      details: { parameter: "metadata" },
-    });
+    throw new InvalidArgumentError("metadata is not JSON", { cause });
   }
-  throw new InvalidArgumentError("metadata is not a JSON object", {
-    details: { parameter: "metadata" },
-  });
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
+    return JSON.stringify(parsed);
+  }
+  throw new InvalidArgumentError("metadata is not a JSON object");
 }

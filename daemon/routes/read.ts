@@ -20,9 +20,20 @@ import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
 import type { RouteRequest } from "../http/router.ts";
+import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { sseRender } from "../http/sse.ts";
+import { offset, position, readLimit, typeName } from "./shapes.ts";
 
-const PARAMETERS = ["topic", "from", "to", "type", "where", "limit", "follow", "after"];
+/** What a reader says of one topic or several. */
+export const readQuery: Parameters = {
+  from: offset,
+  to: offset,
+  type: { shape: typeName, repeats: true },
+  where: text,
+  limit: readLimit,
+  follow: flag,
+  after: { shape: position, repeats: true },
+};
 
 interface Query extends Selection {
   /** Names and patterns, as they were asked for. */
@@ -155,19 +166,7 @@ function selectionOf(query: Query): Selection {
 
 async function queryOf(request: RouteRequest): Promise<Query> {
   const { query, params, raw } = request;
-  for (const name of query.keys()) {
-    if (PARAMETERS.includes(name)) continue;
-    throw new InvalidArgumentError(`reading has no parameter ${JSON.stringify(name)}`, {
-      details: { parameter: name },
-      hint: `it takes ${PARAMETERS.join(", ")}`,
-    });
-  }
   const asked = params["topic"] === undefined ? query.getAll("topic") : [params["topic"]];
-  if (asked.length === 0) {
-    throw new InvalidArgumentError("name a topic: ?topic=NAME", {
-      details: { parameter: "topic" },
-    });
-  }
   if (asked.length > MOST_NAMES) {
     throw new InvalidArgumentError(`at most ${MOST_NAMES} topics at once`);
   }
@@ -176,17 +175,11 @@ async function queryOf(request: RouteRequest): Promise<Query> {
   if (types.length > MOST_NAMES) {
     throw new InvalidArgumentError(`at most ${MOST_NAMES} types at once`);
   }
-  const follow = flag(query.get("follow"));
+  const follow = flagIn(query, "follow");
   const to = query.get("to");
   if (follow && to !== null) {
     throw new InvalidArgumentError("follow has no end: leave out to, or follow", {
       details: { parameter: "to" },
-    });
-  }
-  const limit = query.get("limit");
-  if (limit !== null && !/^\d{1,15}$/.test(limit)) {
-    throw new InvalidArgumentError(`limit is a whole number, not ${JSON.stringify(limit)}`, {
-      details: { parameter: "limit" },
     });
   }
   const where = query.get("where");
@@ -201,19 +194,11 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     to: to === null ? undefined : parseOffset(to),
     ...(types.length > 0 ? { types } : {}),
     ...(where === null ? {} : { filter: await compileFilter(where) }),
-    limit: limit === null ? undefined : Number(limit),
+    limit: valueIn(query, { name: "limit", shape: readLimit }),
     follow,
     after: afterOf(after),
     sse: /\btext\/event-stream\b/.test(raw.headers.accept ?? ""),
   };
-}
-
-function flag(value: string | null): boolean {
-  if (value === null || value === "0" || value === "false") return false;
-  if (value === "1" || value === "true" || value === "") return true;
-  throw new InvalidArgumentError(`follow is 1 or 0, not ${JSON.stringify(value)}`, {
-    details: { parameter: "follow" },
-  });
 }
 
 function afterOf(values: string[]): Map<string, number> {

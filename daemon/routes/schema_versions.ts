@@ -6,18 +6,19 @@ import { assertName } from "../../core/event/name.ts";
 import { parseJson } from "../../core/json/json.ts";
 import { changesBetween } from "../../core/schema/compatibility/changes.ts";
 import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
-import {
-  COMPATIBILITY_LEVELS,
-  type CompatibilityLevel,
-} from "../../core/event/compatibility_level.ts";
 import { MAX_SCHEMA_BYTES } from "../../core/schema/validator/limits.ts";
-import { JsonSchemaRegistry, type SchemaPlan } from "../../core/schema/registry.ts";
+import {
+  JsonSchemaRegistry,
+  type SchemaPlan,
+  type SchemaRequest,
+} from "../../core/schema/registry.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { SchemaRecord } from "../../core/state/state.ts";
-import { didYouMean } from "../../core/base/suggest.ts";
-import { Fields } from "../http/fields.ts";
-import { readBody, readJson, type Route, type RouteRequest, sendJson } from "../http/router.ts";
+import { jsonRoute } from "../http/json_route.ts";
+import { readBody, type Route, type RouteRequest, sendJson } from "../http/router.ts";
+import { flag, flagIn, list, object, text, valueIn } from "../http/shape.ts";
 import { requireSchema, schemaInfoOf } from "./schemas.ts";
+import { compatibility, typeName, versionName } from "./shapes.ts";
 
 /** More than a schema may have, so that the registry is who refuses it, in its own words. */
 const MAX_SCHEMA_BODY = 1024 * 1024;
@@ -25,22 +26,53 @@ const MAX_SCHEMAS_BODY = 16 * 1024 * 1024;
 
 /** Register one, register many, compare. */
 export const schemaVersionRoutes: Route[] = [
-  { method: "PUT", path: "/v1/schemas/{type}", handle: register },
-  { method: "POST", path: "/v1/schemas", handle: registerMany },
-  { method: "GET", path: "/v1/schemas/{type}/diff", handle: diff },
-  { method: "POST", path: "/v1/schemas/{type}/diff", handle: diffWith },
+  {
+    method: "PUT",
+    path: "/v1/schemas/{type}",
+    query: { version: versionName, dryRun: flag, compatibility },
+    body: { shape: "raw", required: true },
+    handle: register,
+  },
+  jsonRoute({
+    method: "POST",
+    path: "/v1/schemas",
+    body: object({
+      schemas: list(
+        object({ type: typeName, version: versionName, schema: text, compatibility }, {
+          required: ["type", "schema"],
+        }),
+        { what: "schemas" },
+      ),
+      dryRun: flag,
+    }, { required: ["schemas"] }),
+    required: true,
+    limit: MAX_SCHEMAS_BODY,
+    accept: registerMany,
+  }),
+  {
+    method: "GET",
+    path: "/v1/schemas/{type}/diff",
+    query: { from: versionName, to: versionName },
+    handle: diff,
+  },
+  {
+    method: "POST",
+    path: "/v1/schemas/{type}/diff",
+    query: { from: versionName },
+    body: { shape: "raw", required: true },
+    handle: diffWith,
+  },
 ];
 
 async function register(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const { services, params, query } = request;
   const type = assertName(params["type"]!, "the type");
-  const asked = query.get("version");
+  const version = query.get("version") ?? undefined;
   const schema = await readSchema(request);
-  const version = asked === null ? undefined : assertName(asked, "the version");
-  const compatibility = levelOf(query.get("compatibility") ?? undefined);
-  const dryRun = query.get("dryRun") === "1";
+  const level = valueIn(query, { name: "compatibility", shape: compatibility });
+  const dryRun = flagIn(query, "dryRun");
   const [plan] = await services.broker.gate.register(
-    [{ type, version, schema, compatibility }],
+    [{ type, version, schema, compatibility: level }],
     { dryRun },
   );
   if (!dryRun) log(request, plan!);
@@ -51,23 +83,14 @@ async function register(request: RouteRequest, reply: http.ServerResponse): Prom
 }
 
 /** A folder of schemas: all of them or none. */
-async function registerMany(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
-  const fields = new Fields(
-    await readJson(request, { limit: MAX_SCHEMAS_BODY }),
-    ["schemas", "dryRun"],
-  );
-  const dryRun = fields.boolean("dryRun") ?? false;
-  const requests = fields.required("schemas", fields.objects("schemas")).map((one) => {
-    const own = new Fields(one, ["type", "version", "schema", "compatibility"]);
-    const version = own.string("version");
-    return {
-      type: assertName(own.required("type", own.string("type")), "the type"),
-      version: version === undefined ? undefined : assertName(version, "the version"),
-      schema: own.required("schema", own.string("schema")),
-      compatibility: levelOf(own.string("compatibility")),
-    };
-  });
-  const plans = await request.services.broker.gate.register(requests, { dryRun });
+async function registerMany(
+  request: RouteRequest,
+  { body: { schemas, dryRun = false }, reply }: {
+    body: { schemas: SchemaRequest[]; dryRun?: boolean };
+    reply: http.ServerResponse;
+  },
+): Promise<void> {
+  const plans = await request.services.broker.gate.register(schemas, { dryRun });
   if (!dryRun) { for (const plan of plans) log(request, plan); }
   sendJson(reply, 200, {
     schemas: plans.map((plan) => planInfo(request, plan)),
@@ -88,16 +111,6 @@ function planInfo({ services }: RouteRequest, plan: SchemaPlan): SchemaInfo {
     ...(against === undefined ? {} : { against }),
     ...(warnings === undefined ? {} : { warnings }),
   };
-}
-
-function levelOf(text: string | undefined): CompatibilityLevel | undefined {
-  if (text === undefined) return undefined;
-  const level = COMPATIBILITY_LEVELS.find((known) => known === text);
-  if (level !== undefined) return level;
-  throw new InvalidArgumentError(`the compatibility is ${COMPATIBILITY_LEVELS.join(", ")}`, {
-    details: { field: "compatibility" },
-    hint: didYouMean(text, COMPATIBILITY_LEVELS) ?? "none asks nothing",
-  });
 }
 
 /** Two versions: the latest and the one before it, where none are named. */

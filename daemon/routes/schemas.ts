@@ -14,6 +14,7 @@ import {
   sendBytes,
   sendJson,
 } from "../http/router.ts";
+import { versionName } from "./shapes.ts";
 
 /** List, show, remove, check. */
 export const schemaRoutes: Route[] = [
@@ -33,6 +34,7 @@ export const schemaRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/schemas/{type}",
+    query: { version: versionName },
     handle(request, reply) {
       const record = requireSchema(request);
       const about = JSON.stringify(
@@ -47,6 +49,7 @@ export const schemaRoutes: Route[] = [
   {
     method: "DELETE",
     path: "/v1/schemas/{type}",
+    query: { version: versionName },
     async handle(request, reply) {
       const { type, version } = requireSchema(request);
       await request.services.broker.gate.remove(type, version);
@@ -54,7 +57,13 @@ export const schemaRoutes: Route[] = [
       sendJson(reply, 200, { removed: type, version });
     },
   },
-  { method: "POST", path: "/v1/schemas/{type}/check", handle: check },
+  {
+    method: "POST",
+    path: "/v1/schemas/{type}/check",
+    query: { version: versionName },
+    body: { shape: "raw", required: true },
+    handle: check,
+  },
 ];
 
 /** What is told of a schema. */

@@ -1,6 +1,23 @@
 /** The routes of topics. */
-import { checkTopicOptions } from "../../core/event/topic_options.ts";
-import { readJson, type Route, sendJson } from "../http/router.ts";
+import { checkTopicOptions, SCHEMA_MODES, TOPIC_STORES } from "../../core/event/topic_options.ts";
+import { jsonRoute } from "../http/json_route.ts";
+import { type Route, sendJson } from "../http/router.ts";
+import { choice, flag, object, whole } from "../http/shape.ts";
+import { durability } from "./shapes.ts";
+
+/** A count, a size or an age; 0 means no limit. */
+const limit = whole([0, Number.MAX_SAFE_INTEGER]);
+
+/** The options of a topic. */
+const topicOptions = object({
+  persistent: flag,
+  retentionPeriod: limit,
+  maxEvents: limit,
+  maxBytes: limit,
+  schema: choice(SCHEMA_MODES),
+  store: choice(TOPIC_STORES),
+  durability,
+});
 
 /** Create, list, show, change, remove. */
 export const topicRoutes: Route[] = [
@@ -19,32 +36,33 @@ export const topicRoutes: Route[] = [
       sendJson(reply, 200, services.broker.topics.info(params["topic"]!));
     },
   },
-  {
+  jsonRoute({
     method: "PUT",
     path: "/v1/topics/{topic}",
-    async handle(request, reply) {
-      const { services, params } = request;
+    body: topicOptions,
+    async accept({ services, params }, { body, reply }) {
       const name = params["topic"]!;
-      const options = checkTopicOptions(await readJson(request));
+      const options = checkTopicOptions(body);
       const { created } = await services.broker.topics.create(name, options);
       if (created) services.log.logger.info("topic created", { topic: name, options });
       services.retention.changed();
       sendJson(reply, created ? 201 : 200, services.broker.topics.info(name));
     },
-  },
-  {
+  }),
+  jsonRoute({
     method: "PATCH",
     path: "/v1/topics/{topic}",
-    async handle(request, reply) {
-      const { services, params } = request;
+    body: topicOptions,
+    required: true,
+    async accept({ services, params }, { body, reply }) {
       const name = params["topic"]!;
-      const options = checkTopicOptions(await readJson(request));
+      const options = checkTopicOptions(body);
       await services.broker.topics.update(name, options);
       services.log.logger.info("topic changed", { topic: name, options });
       services.retention.changed();
       sendJson(reply, 200, services.broker.topics.info(name));
     },
-  },
+  }),
   {
     method: "DELETE",
     path: "/v1/topics/{topic}",

@@ -1,0 +1,49 @@
+/** Requests are checked here by what their route says that it takes. */
+import type http from "node:http";
+import { readJson, type Route, type RouteRequest } from "./router.ts";
+import { checkQuery, object, type ObjectShape, readMembers } from "./shape.ts";
+
+/** A route whose body is one JSON object, read and checked before `accept` is called. */
+export function jsonRoute<T>(
+  { body, required = false, limit, accept, ...route }:
+    & Pick<Route, "method" | "path" | "query">
+    & {
+      body: ObjectShape<T>;
+      required?: boolean;
+      /** The most bytes of it. */
+      limit?: number;
+      accept(
+        request: RouteRequest,
+        answer: { body: T; reply: http.ServerResponse },
+      ): Promise<void> | void;
+    },
+): Route {
+  return {
+    ...route,
+    body: { shape: body, required },
+    async handle(request, reply) {
+      const given = await readJson(request, {
+        required,
+        ...(limit === undefined ? {} : { limit }),
+      });
+      await accept(request, { body: readMembers(body, given), reply });
+    },
+  };
+}
+
+const nothing = object({});
+
+/**
+ * Throws `InvalidArgumentError` for a parameter that the route does not take; where there is a body that it does not take,
+ * the promise rejects with one.
+ */
+export function checkRequest(route: Route, request: RouteRequest): Promise<void> | undefined {
+  checkQuery(route.query ?? {}, request.query);
+  // What a GET brings along means nothing (RFC 9110) and is passed over.
+  if (route.method === "GET" || route.body || !hasBody(request.raw)) return undefined;
+  return readJson(request).then((body) => void readMembers(nothing, body));
+}
+
+function hasBody({ headers }: http.IncomingMessage): boolean {
+  return headers["transfer-encoding"] !== undefined || (headers["content-length"] ?? "0") !== "0";
+}

@@ -1,0 +1,299 @@
+/**
+ * What a route takes, said once: the parameters of its query and the members of its body. Requests are checked by it, and
+ * schemas/openapi.json has the same as JSON Schema (a test holds one against the other).
+ */
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { didYouMean } from "../../core/base/suggest.ts";
+
+/** A JSON Schema, as far as shapes need one. */
+export type JsonSchema = Record<string, unknown>;
+
+/** Where a value stands in a request, for the error that names it. */
+interface Place {
+  kind: "parameter" | "field";
+  name: string;
+}
+
+/** One kind of value. */
+export interface Shape<T> {
+  /** What openapi.json says of it, its descriptions apart. */
+  readonly schema: JsonSchema;
+  /** The value, or an `InvalidArgumentError` that names the place, and what belongs there. */
+  read(value: unknown, place: Place): T;
+  /** The value that a query gives as text; where it is absent, the text is the value. */
+  fromText?(text: string): unknown;
+}
+
+/** What a shape reads. */
+export type ValueOf<S> = S extends Shape<infer T> ? T : never;
+
+/** A parameter of a query. */
+export interface Parameter {
+  shape: Shape<unknown>;
+  /** May be given several times. */
+  repeats?: true;
+  required?: true;
+}
+
+/** The parameters of a query. A shape alone may be left out, and is given once. */
+export type Parameters = Readonly<Record<string, Shape<unknown> | Parameter>>;
+
+function shape<T>(
+  schema: JsonSchema,
+  { what, fits, fromText }: {
+    /** "is …" completes the error. */
+    what: string;
+    fits(value: unknown): boolean;
+    fromText?(text: string): unknown;
+  },
+): Shape<T> {
+  return {
+    schema,
+    read(value, place) {
+      if (fits(value)) return value as T;
+      throw misfit(place, `is ${what}, not ${shown(value)}`);
+    },
+    ...(fromText ? { fromText } : {}),
+  };
+}
+
+/** Any text. */
+export const text: Shape<string> = shape({ type: "string" }, {
+  what: "a string",
+  fits: (value) => typeof value === "string",
+});
+
+/**
+ * Text that a function of ours accepts; what that throws is told as it is, with the place. What the schema's pattern has
+ * no form for is refused, too: the schema says exactly what is taken.
+ */
+export function checkedText<T = string>(
+  schema: JsonSchema & { pattern?: string },
+  check: (value: string, place: string) => T,
+): Shape<T> {
+  const pattern = schema.pattern === undefined ? undefined : new RegExp(schema.pattern, "u");
+  return {
+    schema: { type: "string", ...schema },
+    read(value, place) {
+      const given = text.read(value, place);
+      try {
+        const checked = check(given, place.name);
+        if (!pattern || pattern.test(given)) return checked;
+        throw new Error(`${place.name} does not take the form ${shown(given)}`);
+      } catch (error) {
+        if (!(error instanceof Error)) throw error;
+        const { code, hint } = error as Partial<InvalidArgumentError>;
+        throw new InvalidArgumentError(error.message, {
+          cause: error,
+          // An event is not looked at yet: it is the request that is wrong.
+          ...(code === undefined || code.startsWith("event/") ? {} : { code }),
+          ...(hint === undefined ? {} : { hint }),
+          details: { [place.kind]: place.name },
+        });
+      }
+    },
+  };
+}
+
+/** True or false; in a query 1 and 0 too, and the bare name for true. */
+export const flag: Shape<boolean> = shape({ type: "boolean" }, {
+  what: "true or false",
+  fits: (value) => typeof value === "boolean",
+  fromText: (value) =>
+    ({ "": true, "1": true, true: true, "0": false, false: false })[value] ?? value,
+});
+
+/** A whole number from `low` to `high`, both included. */
+export function whole([low, high]: readonly [number, number]): Shape<number> {
+  return shape({ type: "integer", minimum: low, maximum: high }, {
+    what: `a whole number from ${low} to ${high}`,
+    fits: (value) =>
+      Number.isSafeInteger(value) && (value as number) >= low && (value as number) <= high,
+    fromText: (value) => /^\d{1,16}$/.test(value) ? Number(value) : value,
+  });
+}
+
+/** A share, above 0, up to 1. */
+export const share: Shape<number> = shape({ type: "number", exclusiveMinimum: 0, maximum: 1 }, {
+  what: "a number above 0, up to 1",
+  fits: (value) => typeof value === "number" && value > 0 && value <= 1,
+});
+
+/** One of a few words. */
+export function choice<const T extends string>(words: readonly T[]): Shape<T> {
+  return {
+    schema: { type: "string", enum: words },
+    read(value, place) {
+      const word = words.find((one) => one === value);
+      if (word !== undefined) return word;
+      throw misfit(place, `is ${orList(words)}, not ${shown(value)}`, {
+        hint: typeof value === "string" ? didYouMean(value, words) : undefined,
+      });
+    },
+  };
+}
+
+/** Several values of one kind. */
+export function list<T>(
+  of: Shape<T>,
+  { what, most }: { what: string; most?: number },
+): Shape<T[]> {
+  return {
+    schema: { type: "array", items: of.schema, ...(most === undefined ? {} : { maxItems: most }) },
+    read(value, place) {
+      if (!Array.isArray(value)) throw misfit(place, `is an array of ${what}, not ${shown(value)}`);
+      if (most !== undefined && value.length > most) {
+        throw misfit(place, `has ${value.length} ${what}, and ${most} is the most`);
+      }
+      return value.map((item, i) => of.read(item, { ...place, name: `${place.name}[${i}]` }));
+    },
+  };
+}
+
+/** A value that a function of ours looks at once more: what its members are together. */
+export function refined<T>(of: Shape<T>, check: (value: T) => T): Shape<T> {
+  return { ...of, read: (value, place) => check(of.read(value, place)) };
+}
+
+/** A value that may be `null`. */
+export function nullable<T>(of: Shape<T>): Shape<T | null> {
+  return {
+    schema: { anyOf: [of.schema, { type: "null" }] },
+    read: (value, place) => value === null ? null : of.read(value, place),
+  };
+}
+
+type Members = Readonly<Record<string, Shape<unknown>>>;
+type ReadMembers<M extends Members, R extends keyof M> =
+  & { [K in R]: ValueOf<M[K]> }
+  & { [K in Exclude<keyof M, R>]?: ValueOf<M[K]> };
+
+/** A JSON object with these members and no others. */
+export interface ObjectShape<T> extends Shape<T> {
+  readonly members: Members;
+}
+
+/** A JSON object; members that are not required may be left out. */
+export function object<const M extends Members, const R extends keyof M & string = never>(
+  members: M,
+  { required = [] }: { required?: readonly R[] } = {},
+): ObjectShape<ReadMembers<M, R>> {
+  const names = Object.keys(members);
+  return {
+    members,
+    schema: {
+      type: "object",
+      properties: Object.fromEntries(
+        Object.entries(members).map(([name, { schema }]) => [name, schema]),
+      ),
+      ...(required.length > 0 ? { required } : {}),
+      additionalProperties: false,
+    },
+    read(value, place) {
+      if (!isObject(value)) throw misfit(place, `is a JSON object, not ${shown(value)}`);
+      const within = (name: string): Place => ({
+        kind: "field",
+        name: place.name === "" ? name : `${place.name}.${name}`,
+      });
+      for (const name of Object.keys(value)) {
+        if (Object.hasOwn(members, name)) continue;
+        throw unknownName(within(name), { known: names });
+      }
+      for (const name of required) {
+        if (value[name] !== undefined) continue;
+        throw new InvalidArgumentError(`${within(name).name} is missing`, {
+          details: { field: within(name).name },
+        });
+      }
+      const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+      return Object.fromEntries(
+        entries.map(([name, member]) => [name, members[name]!.read(member, within(name))]),
+      ) as ReadMembers<M, R>;
+    },
+  };
+}
+
+/** Reads a body that is one JSON object. */
+export function readMembers<T>(of: ObjectShape<T>, body: Record<string, unknown>): T {
+  return of.read(body, { kind: "field", name: "" });
+}
+
+/** Throws `InvalidArgumentError` for a parameter that a route does not have, has once, or has otherwise. */
+export function checkQuery(parameters: Parameters, query: URLSearchParams): void {
+  const seen = new Set<string>();
+  for (const [name, given] of query) {
+    const place: Place = { kind: "parameter", name };
+    if (!Object.hasOwn(parameters, name)) {
+      throw unknownName(place, { known: Object.keys(parameters) });
+    }
+    const { shape, repeats } = parameterOf(parameters[name]!);
+    if (seen.has(name) && !repeats) throw misfit(place, "is given twice");
+    seen.add(name);
+    shape.read(shape.fromText ? shape.fromText(given) : given, place);
+  }
+  for (const [name, parameter] of Object.entries(parameters)) {
+    if (!parameterOf(parameter).required || seen.has(name)) continue;
+    throw new InvalidArgumentError(`the parameter ${name} is missing`, {
+      details: { parameter: name },
+    });
+  }
+}
+
+/** A parameter as it is declared, or as a shape stands for it. */
+export function parameterOf(parameter: Shape<unknown> | Parameter): Parameter {
+  return "read" in parameter ? { shape: parameter } : parameter;
+}
+
+/** What a query says of a flag; false where it says nothing. */
+export function flagIn(query: URLSearchParams, name: string): boolean {
+  return valueIn(query, { name, shape: flag }) ?? false;
+}
+
+/** What a query says; undefined where it says nothing. */
+export function valueIn<T>(
+  query: URLSearchParams,
+  { name, shape }: { name: string; shape: Shape<T> },
+): T | undefined {
+  const given = query.get(name);
+  if (given === null) return undefined;
+  return shape.read(shape.fromText ? shape.fromText(given) : given, { kind: "parameter", name });
+}
+
+function unknownName(
+  { kind, name }: Place,
+  { known }: { known: readonly string[] },
+): InvalidArgumentError {
+  const own = name.slice(name.lastIndexOf(".") + 1);
+  const [none, all] = kind === "field"
+    ? ["it takes no fields", "the fields are"]
+    : ["it takes no parameters", "the parameters are"];
+  return new InvalidArgumentError(`there is no ${kind} ${JSON.stringify(name)} here`, {
+    details: { [kind]: name },
+    hint: didYouMean(own, known) ?? (known.length > 0 ? `${all} ${known.join(", ")}` : none),
+  });
+}
+
+function misfit(
+  { kind, name }: Place,
+  fault: string,
+  { hint }: { hint?: string | undefined } = {},
+): InvalidArgumentError {
+  return new InvalidArgumentError(`${name === "" ? "the body" : name} ${fault}`, {
+    details: { [kind]: name },
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function orList(words: readonly string[]): string {
+  if (words.length < 2) return words.join("");
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
+
+function shown(value: unknown): string {
+  const json = JSON.stringify(value);
+  return json.length > 60 ? `${json.slice(0, 60)}…` : json;
+}
