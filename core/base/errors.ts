@@ -119,6 +119,7 @@ export type RefusalCode =
   | "event/schema-violation"
   | "event/schema-required"
   | "event/schema-too-costly"
+  | "event/validator-failed"
   | "event/schema-unknown-version";
 
 /** An event was refused: nothing of it was stored. */

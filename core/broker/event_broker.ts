@@ -301,8 +301,17 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
-  admit(topic: string, type: string, version: string | undefined, payload: unknown): string {
-    return this.gate.admit(topic, { type, version, payload });
+  admit(
+    topic: string,
+    candidate: {
+      type: string;
+      version: string | undefined;
+      payload: unknown;
+      /** The payload as JSON text, where there is one: numbers as they were written. */
+      text?: string | undefined;
+    },
+  ): string {
+    return this.gate.admit(topic, candidate);
   }
 
   /**

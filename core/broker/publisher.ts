@@ -181,10 +181,10 @@ export class Publisher {
   #admit(one: { event: Event; captured: NewEvent; split: SplitOptions }): void {
     const { event: { topic, type }, captured, split } = one;
     const { gate } = this.#context;
-    const payload = gate.checks(topic, type)
-      ? JSON.parse(decoder.decode(captured.payload))
-      : undefined;
-    captured.schemaVersion = gate.admit(topic, { type, version: split.schemaVersion, payload });
+    const version = split.schemaVersion;
+    const text = gate.checks(topic, type) ? decoder.decode(captured.payload) : undefined;
+    const payload = text === undefined ? undefined : JSON.parse(text);
+    captured.schemaVersion = gate.admit(topic, { type, version, payload, text });
   }
 
   #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {

@@ -1,5 +1,6 @@
 /** Which payloads may come in: the schema check of a topic, and the schemas that are kept in the state. */
-import { ConflictError, EventRefusedError, NotFoundError } from "../base/errors.ts";
+import { ConflictError, EventRefusedError, EvsError, NotFoundError } from "../base/errors.ts";
+import { asCause, thrownText } from "../base/thrown.ts";
 import {
   JsonSchemaRegistry,
   type SchemaPlan,
@@ -29,10 +30,30 @@ export interface Candidate {
   version: string | undefined;
   /** Parsed. */
   payload: unknown;
+  /** The payload as JSON text, where there is one: numbers as they were written. */
+  text?: string | undefined;
 }
 
 /** Faults that a message names; `details.faults` has them all. */
 const NAMED = 3;
+
+/** A registry of the application's own may throw anything: then one event is refused, and not what comes with it. */
+function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
+  const { type, version, payload, text } = candidate;
+  try {
+    return registry.validate(type, version, payload, text);
+  } catch (cause) {
+    if (cause instanceof EvsError) throw cause;
+    throw new EventRefusedError(
+      "event/validator-failed",
+      `the schema registry of this application failed on ${type}: ${thrownText(cause)}`,
+      {
+        cause: asCause(cause),
+        hint: "`validate` says what is wrong as `faults`, and throws nothing",
+      },
+    );
+  }
+}
 
 /** Checks payloads; see the head of this file. */
 export class SchemaGate {
@@ -95,7 +116,7 @@ export class SchemaGate {
   }
 
   /** The version to record, or `EventRefusedError` with `details.faults`. */
-  admit(topic: string, { type, version, payload }: Candidate): string {
+  admit(topic: string, { type, version, payload, text }: Candidate): string {
     const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
     const registry = this.#of(topic);
     if (mode === "off") return version ?? this.schemas.latest(type) ?? "1.0";
@@ -107,7 +128,7 @@ export class SchemaGate {
         { hint: `evs schema register ${shellQuote(type)} FILE`, details: { topic, type } },
       );
     }
-    const verdict = registry.validate(type, version, payload);
+    const verdict = verdictOf(registry, { type, version, payload, text });
     if (verdict.faults.length === 0) return verdict.version;
     const named = verdict.faults.slice(0, NAMED).map(({ pointer, message }) =>
       `${pointer || "the payload"} ${message}`

@@ -315,9 +315,14 @@ export class Client implements Disposable {
     { from, to, schema }: { from?: string; to?: string; schema?: Uint8Array },
   ): Promise<SchemaDiff> {
     const path = `/v1/schemas/${segment(type)}/diff`;
-    return schema === undefined
-      ? await this.call({ method: "GET", path, query: { from, to } })
-      : await this.call({ method: "POST", path, query: { from }, body: schema });
+    const response = await this.fetch(
+      schema === undefined
+        ? { method: "GET", path, query: { from, to } }
+        : { method: "POST", path, query: { from }, body: schema },
+    );
+    // Numbers of schemas are shown as they were written.
+    const { parseExact } = await import("../json/exact.ts");
+    return parseExact(await response.text()) as SchemaDiff;
   }
 
   async removeSchema(type: string, version: string): Promise<void> {

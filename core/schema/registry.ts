@@ -3,6 +3,8 @@
  * kept byte for byte.
  */
 import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../base/errors.ts";
+import { mayRound, parseExact } from "../json/exact.ts";
+import { asCause, thrownText } from "../base/thrown.ts";
 import { parseJson } from "../json/json.ts";
 import type { LevelRecord, SchemaRecord } from "../state/state.ts";
 import type { Fault } from "./validator/faults.ts";
@@ -21,11 +23,15 @@ export interface SchemaRegistry {
   ready(): Promise<void>;
   /** True when the type has a schema (of this version). */
   has(type: string, version?: string): boolean;
-  /** The version that is meant and the payload's faults. No schema for the type: `version ?? "1.0"` and no faults. */
+  /**
+   * The version that is meant and the payload's faults. No schema for the type: `version ?? "1.0"` and no faults.
+   * `text`: the payload as JSON text, where there is one; numbers that `JSON.parse` rounds are there as they were written.
+   */
   validate(
     type: string,
     version: string | undefined,
     payload: unknown,
+    text?: string,
   ): { version: string; faults: Fault[] };
   /** Registers a schema given as JSON text, checked whole before it is taken; without a version, the next free one. */
   register(
@@ -321,6 +327,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     type: string,
     version: string | undefined,
     payload: unknown,
+    text?: string,
   ): { version: string; faults: Fault[] } {
     const versions = this.#types.get(type);
     if (!versions) return { version: version ?? UNCHECKED, faults: [] };
@@ -342,8 +349,26 @@ export class JsonSchemaRegistry implements SchemaRegistry {
         hint: "await registry.ready() first",
       });
     }
-    return { version: meant, faults: entry.validator(payload) };
+    const exact = text !== undefined && mayRound(text) ? parseExact(text) : payload;
+    try {
+      return { version: meant, faults: entry.validator(exact) };
+    } catch (cause) {
+      if (cause instanceof EvsError) throw cause;
+      throw validatorFailed(`${type} ${meant}`, cause);
+    }
   }
+}
+
+/** A validator that throws says nothing of the payload: one event is refused, and the bug is named as ours. */
+function validatorFailed(schema: string, cause: unknown): EventRefusedError {
+  return new EventRefusedError(
+    "event/validator-failed",
+    `the schema of ${schema} could not be checked: its validator failed (${thrownText(cause)})`,
+    {
+      cause: asCause(cause),
+      hint: "this is a bug of env-event-stream: please report it, with the schema and the payload",
+    },
+  );
 }
 
 async function compare(older: SchemaRecord, newer: SchemaRecord): Promise<Comparison> {
@@ -386,7 +411,8 @@ function parseSchema(text: string): unknown {
     );
   }
   try {
-    return parseJson(text);
+    parseJson(text);
+    return parseExact(text);
   } catch (error) {
     if (!(error instanceof EventRefusedError)) throw error;
     throw new InvalidSchemaError(`the schema is ${error.message}`, {

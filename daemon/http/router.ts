@@ -186,6 +186,12 @@ export function isUnexpected(error: unknown): boolean {
   return !(error instanceof EvsError) || error instanceof InternalError;
 }
 
+/** True for what has to be in the log: the unexpected, and a validator that failed, which refuses one event alone. */
+export function isLogged(error: unknown): boolean {
+  return isUnexpected(error) ||
+    (error instanceof EvsError && error.code === "event/validator-failed");
+}
+
 /**
  * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come soon; ends quietly
  * never: a connection that breaks off throws too.

@@ -22,7 +22,7 @@ import { protectSocket } from "../socket.ts";
 import {
   BODY_IDLE,
   drainingError,
-  isUnexpected,
+  isLogged,
   type Route,
   Router,
   type RouteRequest,
@@ -120,7 +120,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
       if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
         return;
       }
-      if (isUnexpected(error)) services.unexpected(error, `${raw.method} ${raw.url}`);
+      if (isLogged(error)) services.unexpected(error, `${raw.method} ${raw.url}`);
       sendError(reply, error);
     }
   }

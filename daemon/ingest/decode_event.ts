@@ -3,6 +3,7 @@
  * payload kept as it came. Pure but for the ids and the clock, which are given.
  */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import type { Candidate } from "../../core/broker/schema_gate.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
@@ -10,7 +11,7 @@ import { type Member, parseJson, pointerGet, splitMembers } from "../../core/jso
 import type { Expected } from "../../core/store/store.ts";
 
 /** What the daemon decides of a payload by its topic and type: the version to record. Throws `EventRefusedError`. */
-export type Admit = (type: string, version: string | undefined, payload: unknown) => string;
+export type Admit = (candidate: Candidate) => string;
 
 /** What a publish says of all its events. */
 export interface EventDecoderOptions {
@@ -77,7 +78,12 @@ export class EventDecoder {
       idGiven: id !== undefined,
       type,
       timestamp: now,
-      schemaVersion: this.#context.admit(type, schemaVersion, value),
+      schemaVersion: this.#context.admit({
+        type,
+        version: schemaVersion,
+        payload: value,
+        text: source.text,
+      }),
       ...(key === undefined ? {} : { key }),
       metadata,
       payload: onOneLine(source.bytes),
@@ -103,7 +109,12 @@ export class EventDecoder {
       idGiven: id !== undefined,
       type: given.type,
       timestamp: given.timestamp ?? now,
-      schemaVersion: this.#context.admit(given.type, version, value),
+      schemaVersion: this.#context.admit({
+        type: given.type,
+        version,
+        payload: value,
+        text: given.text,
+      }),
       ...(key === undefined ? {} : { key }),
       metadata: given.metadata ?? this.#options.metadata,
       payload: onOneLine(given.payload),
@@ -140,6 +151,8 @@ interface Envelope {
   schemaVersion?: string;
   metadata?: string;
   payload: Uint8Array;
+  /** The payload's. */
+  text: string;
 }
 
 function checkEnvelope(envelope: Record<string, unknown>, members: readonly Member[]): Envelope {
@@ -177,6 +190,7 @@ function checkEnvelope(envelope: Record<string, unknown>, members: readonly Memb
       : { schemaVersion: assertName(text(schemaVersion, "schemaVersion"), "the schema version") }),
     ...(metadata ? { metadata: new TextDecoder().decode(onOneLine(metadata.bytes)) } : {}),
     payload: payload.bytes,
+    text: payload.text,
   };
 }
 

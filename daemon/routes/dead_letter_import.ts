@@ -1,5 +1,6 @@
 /** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or mended. */
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
+import type { Candidate } from "../../core/broker/schema_gate.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
 import { readDeadLetterLine } from "../ingest/decode_dead_letters.ts";
 import type { Services } from "../services.ts";
@@ -108,8 +109,7 @@ function tooMuch(line: number, limit: number, what: string): InvalidArgumentErro
 
 function decoderOf({ broker, ids }: Services, topic: string) {
   return {
-    admit: (type: string, version: string | undefined, payload: unknown) =>
-      broker.admit(topic, type, version, payload),
+    admit: (candidate: Candidate) => broker.admit(topic, candidate),
     nextId: (now: number) => ids.next(now),
     now: () => Date.now(),
   };

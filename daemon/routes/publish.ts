@@ -59,7 +59,7 @@ function decoderFor(request: RouteRequest, options: EventDecoderOptions): EventD
   const { broker, ids } = request.services;
   const topic = request.params["topic"]!;
   return new EventDecoder(options, {
-    admit: (type, version, payload) => broker.admit(topic, type, version, payload),
+    admit: (candidate) => broker.admit(topic, candidate),
     nextId: (now) => ids.next(now),
     now: () => Date.now(),
   });

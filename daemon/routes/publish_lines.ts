@@ -18,7 +18,7 @@ import {
 import type { PublishStream } from "../../core/store/journal.ts";
 import type { EventDecoder } from "../ingest/decode_event.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
-import { bodyOf, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
+import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
 import { countGarbage } from "../memory/scavenge.ts";
 import type { PublishParameters } from "./publish_options.ts";
 import { PublishTally } from "./publish_tally.ts";
@@ -125,6 +125,7 @@ class LinesPublish {
       refuse: (line, error) => {
         this.#tally.refuse(line, error);
         services.metrics.refused++;
+        if (isLogged(error)) services.unexpected(error, `checking line ${line}`);
         return onError === "skip";
       },
     });

@@ -3,7 +3,7 @@ import type http from "node:http";
 import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
 import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";
 import { assertName } from "../../core/event/name.ts";
-import { parseJson } from "../../core/json/json.ts";
+import { parseExact } from "../../core/json/exact.ts";
 import { changesBetween } from "../../core/schema/compatibility/changes.ts";
 import { compareSchemas } from "../../core/schema/compatibility/compare.ts";
 import { MAX_SCHEMA_BYTES } from "../../core/schema/validator/limits.ts";
@@ -142,7 +142,7 @@ async function compared(
   { type, version: from, schema }: SchemaRecord,
   newer: { to?: string; schema: string },
 ): Promise<SchemaDiff> {
-  const [old, next] = [parseJson(schema), parseJson(newer.schema)];
+  const [old, next] = [parseExact(schema), parseExact(newer.schema)];
   return {
     type,
     from,

@@ -123,7 +123,8 @@ async function check(request: RouteRequest, reply: http.ServerResponse): Promise
   const reader = new LineReader({
     line: (number, text) =>
       verdict(number, () => {
-        const { faults } = services.broker.schemas.validate(type, version, parseJson(text));
+        const payload = parseJson(text);
+        const { faults } = services.broker.schemas.validate(type, version, payload, text);
         return faults.length === 0 ? { valid: true } : { valid: false, faults };
       }),
     fault: (number, { code }) =>

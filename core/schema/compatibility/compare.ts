@@ -39,11 +39,14 @@ export interface Comparison {
 export async function compareSchemas(older: unknown, newer: unknown): Promise<Comparison> {
   if (canonical(older) === canonical(newer)) return { backward: [], forward: [] };
   const tools = await loadSchemaTools();
-  const old = place(documentOf(older as JsonSchema, tools));
-  const next = place(documentOf(newer as JsonSchema, tools));
+  const [old, next] = [documentOf(older, tools), documentOf(newer, tools)];
+  if (old === undefined || next === undefined) {
+    const breaks = [{ pointer: "", message: "mixes drafts, which cannot be compared: breaking" }];
+    return { backward: breaks, forward: breaks };
+  }
   return {
-    backward: new Containment({ whose: "old" }).compare(old, next),
-    forward: new Containment({ whose: "new" }).compare(next, old),
+    backward: new Containment({ whose: "old" }).compare(place(old), place(next)),
+    forward: new Containment({ whose: "new" }).compare(place(next), place(old)),
   };
 }
 
@@ -59,12 +62,23 @@ function place(document: SchemaDocument): SchemaPlace {
   return { document, pointer: "", schema: document.root };
 }
 
-function documentOf(root: JsonSchema, tools: SchemaTools): SchemaDocument {
+/** Undefined where a part is of another draft than the whole. */
+function documentOf(schema: unknown, tools: SchemaTools): SchemaDocument | undefined {
+  const root = schema as JsonSchema;
+  const draft = draftOf(root);
+  const documents = tools.documentsOf(root);
+  if (documents.ownParts().some(({ resource }) => resource.draft !== draft)) return undefined;
   let parts: ReturnType<SchemaTools["compileParts"]> | undefined;
   const patterns = new Map<string, { test(text: string): boolean }>();
   return {
     root,
-    draft: draftOf(root),
+    draft,
+    target(pointer, reference) {
+      const schema = documents.at(pointer)?.schema;
+      if (typeof schema !== "object") return undefined;
+      const target = documents.resolve(documents.partOf(schema), reference);
+      return target?.isOwn ? { pointer: target.pointer, schema: target.schema } : undefined;
+    },
     accepts(pointer, value) {
       parts ??= tools.compileParts(root);
       try {

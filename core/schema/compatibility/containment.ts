@@ -9,6 +9,7 @@
  * The writer is a list of places that a value fits all at once; alternatives are looked at one by one. A pair of places
  * that is being compared already is taken to hold: payloads are finite, so a proof may lean on itself one level down.
  */
+import { compareNumbers } from "../../json/decimal.ts";
 import { arrayBreaks } from "./arrays.ts";
 import { objectBreaks } from "./objects.ts";
 import {
@@ -19,6 +20,7 @@ import {
   keywordOf,
   listBelow,
   type SchemaPlace,
+  targetOf,
   TYPES,
   typesOf,
 } from "./place.ts";
@@ -202,9 +204,11 @@ export class Containment {
         message: `refuses what ${this.whose} payloads may have`,
       });
     }
-    if (keywordOf(reader, "$dynamicRef") !== undefined) {
+    const leadsOut = keywordOf(reader, "$ref") !== undefined && targetOf(reader) === undefined;
+    for (const keyword of ["$dynamicRef", ...leadsOut ? ["$ref"] : []]) {
+      if (keywordOf(reader, keyword) === undefined) continue;
       found.push({
-        pointer: `${reader.pointer}/$dynamicRef`,
+        pointer: `${reader.pointer}/${keyword}`,
         message: "cannot be compared: taken as breaking",
       });
     }
@@ -305,8 +309,9 @@ export class Containment {
       case "number": {
         const low = boundOf(places, 1);
         const high = boundOf(places, -1);
-        return low !== undefined && high !== undefined && (low.value > high.value ||
-          (low.value === high.value && (low.exclusive || high.exclusive)));
+        if (low === undefined || high === undefined) return false;
+        const order = compareNumbers(low.value, high.value);
+        return order > 0 || (order === 0 && (low.exclusive || high.exclusive));
       }
       case "object":
         return crossed("minProperties", "maxProperties") ||

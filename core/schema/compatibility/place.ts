@@ -2,7 +2,8 @@
  * A place in a schema: where two schemas are compared, and what is told of it. A {@link SchemaDocument} is a whole
  * schema with what only the validator knows: whether a value fits one part of it, and whether a name fits a pattern.
  */
-import { escapePointer, findAnchor } from "../validator/limits.ts";
+import { isNumeric, type Numeric } from "../../json/decimal.ts";
+import { escapePointer, isObject } from "../validator/limits.ts";
 import { canonical } from "../validator/unique_items.ts";
 
 /** What a schema is at one place: an object of keywords, or true or false. */
@@ -12,6 +13,8 @@ export type JsonSchema = boolean | Record<string, unknown>;
 export interface SchemaDocument {
   root: JsonSchema;
   draft: "2020-12" | "07";
+  /** Where a reference in the part at the pointer leads; undefined outside of the document. */
+  target(pointer: string, reference: string): Omit<SchemaPlace, "document"> | undefined;
   /** True when the value fits the part at the pointer. */
   accepts(pointer: string, value: unknown): boolean;
   /** True when the text matches the pattern. */
@@ -92,13 +95,22 @@ export function mapBelow(place: SchemaPlace, keyword: string): Map<string, Schem
 export function keywordOf(place: SchemaPlace, keyword: string): unknown {
   const { schema, document } = place;
   if (document.draft === "07" && LATER.has(keyword)) return undefined;
+  // In draft-07 a reference stands alone.
+  const isAlone = document.draft === "07" && typeof schema === "object" &&
+    typeof schema["$ref"] === "string";
+  if (isAlone && keyword !== "$ref") return undefined;
   return typeof schema === "object" && Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
 }
 
-/** A keyword's value where it is a number. */
-export function numberOf(place: SchemaPlace, keyword: string): number | undefined {
+/** A keyword's value where it is a number, as it was written. */
+export function numericAt(place: SchemaPlace, keyword: string): Numeric | undefined {
   const value = keywordOf(place, keyword);
-  return typeof value === "number" ? value : undefined;
+  return isNumeric(value) ? value : undefined;
+}
+
+/** A keyword's value where it is a count. */
+export function numberOf(place: SchemaPlace, keyword: string): number | undefined {
+  return numericAt(place, keyword)?.valueOf();
 }
 
 /**
@@ -114,20 +126,13 @@ export function conjuncts(place: SchemaPlace): SchemaPlace[] {
   ];
 }
 
-function targetOf(place: SchemaPlace): SchemaPlace | undefined {
+/** Where the `$ref` of a place leads; undefined where it has none, or it leads out of the document. */
+export function targetOf(place: SchemaPlace): SchemaPlace | undefined {
+  const { document, pointer } = place;
   const reference = keywordOf(place, "$ref");
   if (typeof reference !== "string") return undefined;
-  const { document } = place;
-  const root: SchemaPlace = { document, pointer: "", schema: document.root };
-  if (reference === "#") return root;
-  if (!reference.startsWith("#/")) {
-    const found = findAnchor(document.root, reference.slice(1));
-    return found && { document, pointer: found.pointer, schema: found.value as JsonSchema };
-  }
-  const names = reference.slice(2).split("/").map((part) =>
-    decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~")
-  );
-  return below(root, names[0]!, ...names.slice(1));
+  const target = document.target(pointer, reference);
+  return target && { document, ...target };
 }
 
 /** The types that a place allows by `type` and `nullable`; every one where it says nothing. */
@@ -156,7 +161,4 @@ function textOf(schema: JsonSchema): string {
   return text;
 }
 
-/** True for a JSON object. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+export { isObject };

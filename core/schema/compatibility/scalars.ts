@@ -1,6 +1,7 @@
 /** Numbers and strings: bounds, multiples, lengths, patterns and formats of the reader that the writer does not keep. */
 import type { Break, Containment } from "./containment.ts";
-import { keywordOf, numberOf, type SchemaPlace } from "./place.ts";
+import { isMultipleOf, type Numeric } from "../../json/decimal.ts";
+import { keywordOf, numberOf, numericAt, type SchemaPlace } from "./place.ts";
 import { boundOf, boundsAt, highest, isTighter, isWhole, lowest, type Writer } from "./writer.ts";
 
 /** What of the reader's keywords for numbers may refuse. */
@@ -25,7 +26,7 @@ export function numberBreaks(
       });
     }
   }
-  const step = numberOf(reader, "multipleOf");
+  const step = numericAt(reader, "multipleOf");
   if (step !== undefined && !isMultiple(writer, step)) {
     found.push({
       pointer: `${reader.pointer}/multipleOf`,
@@ -35,13 +36,12 @@ export function numberBreaks(
   return [...found, ...formatBreaks({ whose, writer, reader, numeric: true })];
 }
 
-/** True when every number is a multiple; only shown for whole ratios, where rounding plays no part. */
-function isMultiple(writer: Writer, step: number): boolean {
-  if (isWhole(writer) && step === 1) return true;
+/** True when every number is a multiple: whole, or of a multiple itself. */
+function isMultiple(writer: Writer, step: Numeric): boolean {
+  if (isWhole(writer) && isMultipleOf(1, step)) return true;
   return writer.some((place) => {
-    const known = numberOf(place, "multipleOf");
-    return known !== undefined && (known === step ||
-      (Number.isInteger(known) && Number.isInteger(step) && known % step === 0));
+    const known = numericAt(place, "multipleOf");
+    return known !== undefined && isMultipleOf(known, step);
   });
 }
 

@@ -2,6 +2,7 @@
  * What the writer's payloads are known to be at one place: the places that they fit, all of them together. Everything here
  * may know too little (a keyword that is left out allows more), never too much: what is contained in more is contained.
  */
+import { compareNumbers, isWholeNumber, type Numeric } from "../../json/decimal.ts";
 import {
   below,
   conjuncts,
@@ -12,6 +13,7 @@ import {
   listBelow,
   mapBelow,
   numberOf,
+  numericAt,
   type SchemaPlace,
   TYPES,
   typesOf,
@@ -22,14 +24,20 @@ export type Writer = readonly SchemaPlace[];
 
 /** A bound that numbers stay within. */
 export interface Bound {
-  value: number;
+  value: Numeric;
   exclusive: boolean;
 }
 
 /** A part that the document does not have, such as "a string". */
 export function assumption(schema: JsonSchema): SchemaPlace {
   return {
-    document: { root: schema, draft: "2020-12", accepts: () => true, matches: () => false },
+    document: {
+      root: schema,
+      draft: "2020-12",
+      target: () => undefined,
+      accepts: () => true,
+      matches: () => false,
+    },
     pointer: "",
     schema,
   };
@@ -43,9 +51,10 @@ export function writerTypes(writer: Writer): JsonType[] {
 
 /** True when every number is a whole one. */
 export function isWhole(writer: Writer): boolean {
-  return writer.some((place) =>
-    typesOf(place).whole || Number.isInteger(numberOf(place, "multipleOf"))
-  );
+  return writer.some((place) => {
+    const step = numericAt(place, "multipleOf");
+    return typesOf(place).whole || (step !== undefined && isWholeNumber(step));
+  });
 }
 
 /** Every value, where `enum` or `const` lists them; undefined where there may be any. */
@@ -99,14 +108,15 @@ export function boundOf(writer: Writer, side: 1 | -1): Bound | undefined {
 export function boundsAt(place: SchemaPlace, side: 1 | -1): (Bound & { keyword: string })[] {
   const names = side === 1 ? ["minimum", "exclusiveMinimum"] : ["maximum", "exclusiveMaximum"];
   return names.flatMap((keyword, index) => {
-    const value = numberOf(place, keyword);
+    const value = numericAt(place, keyword);
     return value === undefined ? [] : [{ keyword, value, exclusive: index === 1 }];
   });
 }
 
 /** True when `a` allows no more than `b` on this side. */
 export function isTighter(a: Bound, b: Bound, side: 1 | -1): boolean {
-  return a.value === b.value ? a.exclusive || !b.exclusive : (a.value - b.value) * side > 0;
+  const order = compareNumbers(a.value, b.value);
+  return order === 0 ? a.exclusive || !b.exclusive : order * side > 0;
 }
 
 // Objects.

@@ -58,17 +58,49 @@ export function countSteps(ajv: Rules, budget: CheckBudget): void {
     };
     const { code, keyword } = definition;
     if (!code) continue;
-    const perItem = BRANCHING.has(keyword ?? "") ? BRANCH_STEPS : 1;
     definition.code = function (cxt, type) {
       cxt.gen.code(
-        _`${cxt.gen.scopeValue("func", { ref: spend })}(${perItem * itemsOf(cxt.schema)})`,
+        _`${cxt.gen.scopeValue("func", { ref: spend })}(${
+          stepsOfKeyword(keyword ?? "", cxt.schema)
+        })`,
       );
       code.call(this, cxt, type);
     };
   }
 }
 
+function stepsOfKeyword(keyword: string, value: unknown): number {
+  return (BRANCHING.has(keyword) ? BRANCH_STEPS : 1) * itemsOf(value);
+}
+
 /** How many things a keyword goes through, as far as the schema tells. */
 function itemsOf(value: unknown): number {
   return typeof value === "object" && value !== null ? Math.max(1, Object.keys(value).length) : 1;
+}
+
+/** Keywords that check nothing themselves. */
+const SILENT: ReadonlySet<string> = new Set([
+  "$anchor",
+  "$comment",
+  "$defs",
+  "$dynamicAnchor",
+  "$id",
+  "$schema",
+  "$vocabulary",
+  "default",
+  "definitions",
+  "deprecated",
+  "description",
+  "examples",
+  "readOnly",
+  "title",
+  "writeOnly",
+]);
+
+/** The steps of all keywords of a schema, as {@link countSteps} counts them. */
+export function stepsOf(schema: Record<string, unknown>): number {
+  return Object.entries(schema).filter(([keyword]) => !SILENT.has(keyword)).reduce(
+    (sum, [keyword, value]) => sum + stepsOfKeyword(keyword, value),
+    0,
+  );
 }

@@ -1,6 +1,7 @@
 /** ajv's errors as sentences for people, each at the JSON pointer of what is wrong. */
-import type { ErrorObject } from "ajv";
+import { isNumeric } from "../../json/decimal.ts";
 import { pointerGet } from "../../json/json.ts";
+import type { Violation } from "./evaluator.ts";
 import { escapePointer } from "./limits.ts";
 
 /** One fault of a payload. */
@@ -11,11 +12,14 @@ export interface Fault {
   message: string;
 }
 
+/** An error of ajv, as far as it is told, or one of our own. */
+export type ReportedError = Omit<Violation, "message"> & { message?: string | undefined };
+
 /** More than this many are not listed. */
 const MOST = 100;
 
 /** The faults of a payload, the same one once. */
-export function faultsOf(errors: readonly ErrorObject[], payload: unknown): Fault[] {
+export function faultsOf(errors: readonly ReportedError[], payload: unknown): Fault[] {
   const faults = new Map<string, Fault>();
   for (const error of errors) {
     if (faults.size >= MOST) break;
@@ -25,7 +29,7 @@ export function faultsOf(errors: readonly ErrorObject[], payload: unknown): Faul
   return [...faults.values()];
 }
 
-function toFault(error: ErrorObject, payload: unknown): Fault {
+function toFault(error: ReportedError, payload: unknown): Fault {
   const { instancePath: pointer, keyword } = error;
   const params = error.params as Record<string, unknown>;
   const inside = (name: unknown) => `${pointer}/${escapePointer(String(name))}`;
@@ -69,6 +73,7 @@ const NAMES: Record<string, string> = {
 
 function nameOf(value: unknown): string {
   if (value === null) return "null";
+  if (isNumeric(value)) return "a number";
   if (Array.isArray(value)) return "an array";
   return typeof value === "boolean" ? String(value) : NAMES[typeof value] ?? "nothing";
 }

@@ -3,6 +3,9 @@
  * theirs is valid anyway, and the kinds of URI, which have no such length, are looked at in one pass.
  */
 
+import { compareNumbers, isWholeNumber, type Numeric, numericOf } from "../../json/decimal.ts";
+import type { Format } from "./evaluator.ts";
+
 type Check = (text: string) => boolean;
 
 /** No valid value of the format is longer. */
@@ -32,12 +35,25 @@ const URIS: Record<string, Check> = {
   url: (text) => /^(?:https?|ftp):\/\//i.test(text) && URL.canParse(text),
 };
 
+/** Whole numbers from `least` to `most`, whatever their form. */
+function wholeBetween(least: string, most: string): unknown {
+  const [low, high] = [numericOf(least), numericOf(most)];
+  const validate = (value: Numeric) =>
+    isWholeNumber(value) && compareNumbers(value, low) >= 0 && compareNumbers(value, high) <= 0;
+  return { type: "number", validate };
+}
+
+const INTEGERS: Record<string, unknown> = {
+  int32: wholeBetween("-2147483648", "2147483647"),
+  int64: wholeBetween("-9223372036854775808", "9223372036854775807"),
+};
+
 /** Makes the definitions of ajv-formats safe for values of any length. */
 export function safeFormats(definitions: Record<string, unknown>): Record<string, unknown> {
   const safe: Record<string, unknown> = {};
   for (const [name, definition] of Object.entries(definitions)) {
     const most = LONGEST[name];
-    if (URIS[name]) safe[name] = URIS[name];
+    if (URIS[name] ?? INTEGERS[name]) safe[name] = URIS[name] ?? INTEGERS[name];
     else if (most === undefined) safe[name] = definition;
     else {
       const check = checkOf(definition);
@@ -51,4 +67,19 @@ function checkOf(definition: unknown): Check {
   if (definition instanceof RegExp) return (text) => definition.test(text);
   if (typeof definition === "function") return definition as Check;
   return checkOf((definition as { validate: unknown }).validate);
+}
+
+/** A definition as the evaluator asks it: numbers may be decimals. */
+export function formatOf(definition: unknown): Format {
+  const isOfNumbers = typeof definition === "object" && definition !== null &&
+    (definition as { type?: unknown }).type === "number";
+  if (!isOfNumbers) {
+    const check = definition === true ? () => true : checkOf(definition);
+    return { type: "string", test: (value) => check(value as string) };
+  }
+  const { validate } = definition as { validate: unknown };
+  return {
+    type: "number",
+    test: (value) => typeof validate !== "function" || validate(value) as boolean,
+  };
 }

@@ -3,6 +3,8 @@
  * number of branches, references that stay inside, and no more than so many checks of one value.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
+import { Decimal } from "../../json/decimal.ts";
+import type { Part, SchemaDocuments } from "./documents.ts";
 
 /** The largest schema, in bytes of its text. */
 export const MAX_SCHEMA_BYTES = 256 * 1024;
@@ -12,6 +14,8 @@ const MAX_BRANCHES = 1000;
 const MAX_OBJECTS = 2000;
 /** Checks of one value at one place, references followed. */
 const MAX_CHECKS = 2000;
+/** References and branches inside each other that lead to checks of one value. */
+const MAX_CHAIN = 200;
 
 /** The drafts that are known by their `$schema`. */
 const DRAFTS: Record<string, "2020-12" | "07"> = {
@@ -21,15 +25,24 @@ const DRAFTS: Record<string, "2020-12" | "07"> = {
 };
 
 /** Keywords that check the same value again. */
-const SAME_PLACE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"];
+const SAME_PLACE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
+/** Those that do so by the name of a member. */
+const SAME_PLACE_BY_NAME = ["dependentSchemas", "dependencies"];
 
-type Schema = Record<string, unknown>;
+/** A schema that is not true or false. */
+export type Schema = Record<string, unknown>;
+
+/** The draft that a `$schema` names; undefined where it names none that is known. */
+export function draftNamed(named: unknown): "2020-12" | "07" | undefined {
+  const uri = typeof named === "string" ? named.replace(/#$/, "") : "";
+  return Object.hasOwn(DRAFTS, uri) ? DRAFTS[uri] : undefined;
+}
 
 /** The draft of a schema, by `$schema`; 2020-12 where none is named. */
 export function draftOf(schema: unknown): "2020-12" | "07" {
   const named = isObject(schema) ? schema["$schema"] : undefined;
   if (named === undefined) return "2020-12";
-  const draft = typeof named === "string" ? DRAFTS[named.replace(/#$/, "")] : undefined;
+  const draft = draftNamed(named);
   if (draft) return draft;
   throw new InvalidSchemaError(`the draft ${JSON.stringify(named)} is not known`, {
     code: "schema/unknown-draft",
@@ -39,7 +52,7 @@ export function draftOf(schema: unknown): "2020-12" | "07" {
 }
 
 /** Checks everything that a text alone can tell. Throws `InvalidSchemaError` that names the place. */
-export function assertWithinLimits(schema: unknown): void {
+export function assertWithinLimits(schema: unknown): asserts schema is Schema | boolean {
   if (typeof schema !== "boolean" && !isObject(schema)) {
     throw new InvalidSchemaError("a schema is a JSON object, true or false");
   }
@@ -53,7 +66,6 @@ export function assertWithinLimits(schema: unknown): void {
       if (++objects > MAX_OBJECTS) {
         throw refuse("", `has more than ${MAX_OBJECTS} objects in it`);
       }
-      assertLocalReference(value, pointer);
       for (const keyword of ["allOf", "anyOf", "oneOf"]) {
         const list = value[keyword];
         if (Array.isArray(list)) branches += list.length;
@@ -67,119 +79,95 @@ export function assertWithinLimits(schema: unknown): void {
     }
   };
   walk(schema, "", 0);
-  if (isObject(schema)) assertChecks(schema);
 }
 
-function assertLocalReference(schema: Schema, pointer: string): void {
-  for (const keyword of ["$ref", "$dynamicRef"]) {
-    const reference = schema[keyword];
-    if (typeof reference === "string" && !reference.startsWith("#")) {
-      throw refuse(
-        `${pointer}/${keyword}`,
-        `refers to ${
-          JSON.stringify(reference)
-        }: only references inside the schema (#…) are followed`,
-      );
-    }
+/**
+ * Follows every reference. Throws for one that leads nowhere, and for a fan-out that doubles at each step: it is found
+ * without being walked.
+ */
+export function assertReferences(documents: SchemaDocuments): void {
+  const counter = new CheckCounter(documents);
+  for (const part of documents.ownParts()) counter.count(part);
+  // References lead to parts that nobody knew before.
+  for (const part of documents.ownParts()) counter.count(part);
+}
+
+class CheckCounter {
+  readonly #documents: SchemaDocuments;
+  readonly #known = new Map<Schema, number>();
+  readonly #open = new Set<Schema>();
+
+  constructor(documents: SchemaDocuments) {
+    this.#documents = documents;
   }
-}
 
-/** Follows references at one place and counts: a fan-out that doubles at each step is found without being walked. */
-function assertChecks(root: Schema): void {
-  const known = new Map<Schema, number>();
-  const open = new Set<Schema>();
-  const checks = (schema: unknown, pointer: string): number => {
-    if (!isObject(schema)) return 1;
-    const before = known.get(schema);
+  /** The checks of one value at this part. */
+  count(part: Part): number {
+    const { schema, pointer } = part;
+    const before = this.#known.get(schema);
     if (before !== undefined) return before;
-    if (open.has(schema)) {
+    if (this.#open.has(schema)) {
       throw refuse(pointer, "refers to itself for the same value: checking it would never end");
     }
-    open.add(schema);
+    this.#open.add(schema);
+    if (this.#open.size > MAX_CHAIN) {
+      throw refuse(pointer, `is more than ${MAX_CHAIN} references deep, too deep to follow`);
+    }
     let sum = 1;
-    const reference = schema["$ref"];
-    if (typeof reference === "string") {
-      const target = resolve(root, reference);
-      if (target === undefined) {
-        throw refuse(`${pointer}/$ref`, `refers to ${reference}, which is not there`);
-      }
-      sum += checks(target, reference.slice(1));
+    for (const keyword of ["$ref", "$dynamicRef"]) sum += this.#countReference(part, keyword);
+    if (part.resource.draft !== "07" || schema["$ref"] === undefined) {
+      for (const value of sameValueParts(schema)) sum += this.#countSchema(value);
     }
-    for (const keyword of SAME_PLACE) {
-      const value = schema[keyword];
-      const parts = Array.isArray(value) || keyword !== "dependentSchemas"
-        ? [value].flat()
-        : Object.values(value ?? {});
-      for (const part of parts) {
-        if (part !== undefined) sum += checks(part, `${pointer}/${keyword}`);
-      }
-    }
-    open.delete(schema);
+    this.#open.delete(schema);
     if (sum > MAX_CHECKS) {
       throw refuse(pointer, `fans out into more than ${MAX_CHECKS} checks of one value`);
     }
-    known.set(schema, sum);
+    this.#known.set(schema, sum);
     return sum;
-  };
-  const visit = (value: unknown, pointer: string): void => {
-    if (Array.isArray(value)) value.forEach((item, i) => visit(item, `${pointer}/${i}`));
-    if (!isObject(value)) return;
-    checks(value, pointer);
-    for (const [name, item] of Object.entries(value)) {
-      visit(item, `${pointer}/${escapePointer(name)}`);
+  }
+
+  #countSchema(value: unknown): number {
+    return isObject(value) ? this.count(this.#documents.partOf(value)) : 1;
+  }
+
+  #countReference(part: Part, keyword: string): number {
+    const reference = part.schema[keyword];
+    if (typeof reference !== "string") return 0;
+    if (keyword === "$dynamicRef" && part.resource.draft === "07") return 0;
+    const target = this.#documents.resolve(part, reference);
+    const at = `${part.pointer}/${keyword}`;
+    if (target === undefined) {
+      throw reference.startsWith("#")
+        ? refuse(at, `refers to ${reference}, which is not there`)
+        : refuse(
+          at,
+          `refers to ${JSON.stringify(reference)}, which is not there: ` +
+            "only references inside the schema are followed, nothing is fetched",
+          "put the other schema into $defs, with the $id that the reference names",
+        );
     }
-  };
-  visit(root, "");
-}
-
-/** The target of `#`, `#/pointer` or `#anchor`. */
-function resolve(root: Schema, reference: string): unknown {
-  if (reference === "#") return root;
-  if (!reference.startsWith("#/")) return findAnchor(root, reference.slice(1))?.value;
-  let value: unknown = root;
-  for (const part of reference.slice(2).split("/")) {
-    const name = decoded(part)?.replaceAll("~1", "/").replaceAll("~0", "~");
-    if (name === undefined) return undefined;
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
-      return undefined;
-    }
-    value = (value as Schema)[name];
-  }
-  return value;
-}
-
-function decoded(part: string): string | undefined {
-  try {
-    return decodeURIComponent(part);
-  } catch (error) {
-    if (error instanceof URIError) return undefined; // a bad percent escape names nothing
-    throw error;
+    if (!isObject(target.schema)) return 1;
+    // Where a dynamic reference leads is known only while a payload is read: a circle ends there.
+    const open = this.#open.has(target.schema);
+    if (keyword === "$dynamicRef" && open) return 1;
+    return this.count(this.#documents.partOf(target.schema));
   }
 }
 
-/** The schema with this anchor, and the JSON pointer to it. */
-export function findAnchor(
-  value: unknown,
-  anchor: string,
-  pointer = "",
-): { value: unknown; pointer: string } | undefined {
-  if (typeof value !== "object" || value === null) return undefined;
-  const schema = value as Schema;
-  if (
-    schema["$anchor"] === anchor || schema["$dynamicAnchor"] === anchor ||
-    schema["$id"] === `#${anchor}`
-  ) return { value, pointer };
-  for (const [name, item] of Object.entries(schema)) {
-    const found = findAnchor(item, anchor, `${pointer}/${escapePointer(name)}`);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+/** The parts that check the same value again. */
+function sameValueParts(schema: Schema): unknown[] {
+  return [
+    ...SAME_PLACE.flatMap((keyword) => schema[keyword] ?? []),
+    ...SAME_PLACE_BY_NAME.flatMap((keyword) => Object.values(schema[keyword] ?? {}))
+      .filter((part) => !Array.isArray(part)),
+  ];
 }
 
-function refuse(pointer: string, fault: string): InvalidSchemaError {
+function refuse(pointer: string, fault: string, hint?: string): InvalidSchemaError {
   return new InvalidSchemaError(`the schema at ${pointer === "" ? "its root" : pointer} ${fault}`, {
     code: "schema/refused",
     details: { pointer },
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 
@@ -188,6 +176,8 @@ export function escapePointer(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
-function isObject(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** True for a JSON object. */
+export function isObject(value: unknown): value is Schema {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    !(value instanceof Decimal);
 }

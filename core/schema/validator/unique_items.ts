@@ -2,6 +2,7 @@
  * `uniqueItems` by one pass: ajv compares every item with every other. Items are told apart by a number made of them; those
  * few that have the same number are compared. Where many have it, somebody chose them so, and texts tell them apart.
  */
+import { Decimal } from "../../json/decimal.ts";
 import type { CheckBudget } from "./budget.ts";
 
 /** More items than this with one number are no chance. */
@@ -44,7 +45,7 @@ class Bucket {
       this.#items.push(item);
       return true;
     }
-    this.#texts ??= new Set(this.#items.map(canonical));
+    this.#texts ??= new Set(this.#items.map((one) => canonical(one)));
     const text = canonical(item);
     if (this.#texts.has(text)) return false;
     this.#texts.add(text);
@@ -71,6 +72,10 @@ function hashOf(value: unknown, budget: Pick<CheckBudget, "spend"> | undefined):
     let hash = 6;
     for (const item of value) hash = mixed(hash, hashOf(item, budget));
     return hash;
+  }
+  if (value instanceof Decimal) {
+    budget?.spend(value.digits.length >> 4);
+    return hashOfText(value.canonical);
   }
   let hash = 7;
   let count = 0;
@@ -105,6 +110,9 @@ function isEqual(a: unknown, b: unknown): boolean {
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length &&
       a.every((item, i) => isEqual(item, b[i]));
   }
+  if (a instanceof Decimal || b instanceof Decimal) {
+    return a instanceof Decimal && b instanceof Decimal && a.canonical === b.canonical;
+  }
   const names = Object.keys(a);
   return names.length === Object.keys(b).length && names.every((name) =>
     Object.hasOwn(b, name) &&
@@ -112,13 +120,22 @@ function isEqual(a: unknown, b: unknown): boolean {
   );
 }
 
-/** One text for all spellings of a JSON value: members in order of their names. */
-export function canonical(value: unknown): string {
-  if (typeof value === "number") return String(value);
+/** One text for all spellings of a JSON value: members in order of their names. `budget` pays for all that is in it. */
+export function canonical(value: unknown, budget?: Pick<CheckBudget, "spend">): string {
+  if (typeof value === "number") return value === 0 ? "0" : String(value);
+  if (typeof value === "string") budget?.spend(value.length >> 6);
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value instanceof Decimal) {
+    budget?.spend(value.digits.length >> 4);
+    return value.canonical;
+  }
+  if (Array.isArray(value)) {
+    budget?.spend(value.length);
+    return `[${value.map((item) => canonical(item, budget)).join(",")}]`;
+  }
   const members = Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1);
+  budget?.spend(members.length);
   return `{${
-    members.map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`).join(",")
+    members.map(([name, item]) => `${JSON.stringify(name)}:${canonical(item, budget)}`).join(",")
   }}`;
 }

@@ -1,15 +1,22 @@
-/** Schemas compiled by ajv, within our limits. Loaded only when a first schema is there: ajv costs 75 ms. */
-import type { Ajv as AjvCore, AnySchema, ValidateFunction } from "ajv";
-import { EvsError, InternalError, InvalidSchemaError } from "../../base/errors.ts";
-import { orderArrayRules } from "./array_rules.ts";
-import type { CheckBudget } from "./budget.ts";
+/** Schemas compiled within our limits. Loaded only when a first schema is there: ajv costs 75 ms. */
+import type { ValidateFunction } from "ajv";
+import {
+  EventRefusedError,
+  EvsError,
+  InternalError,
+  InvalidSchemaError,
+} from "../../base/errors.ts";
+import { hasDecimals } from "../../json/exact.ts";
+import { type AjvClasses, compileWithAjv, isAjvRight, withFormats } from "./ajv.ts";
+import { CheckBudget, LISTING_STEPS } from "./budget.ts";
+import { SchemaDocuments } from "./documents.ts";
+import { Evaluator, type Format } from "./evaluator.ts";
 import { type Fault, faultsOf } from "./faults.ts";
-import { safeFormats } from "./formats.ts";
-import { assertWithinLimits, draftOf } from "./limits.ts";
-import { compileSafePattern, MAX_PATTERN_SIZE, type PatternEngine } from "./pattern.ts";
-import { hasUniqueItems } from "./unique_items.ts";
+import { formatOf, safeFormats } from "./formats.ts";
+import { assertReferences, assertWithinLimits, draftOf, type Schema } from "./limits.ts";
+import { compileSafePattern, MAX_PATTERN_SIZE, type PatternEngine, type Re2 } from "./pattern.ts";
 
-/** Checks a payload: its faults, none when it fits. */
+/** Checks a payload, with decimals for the numbers that a double does not hold: its faults, none when it fits. */
 export type Validator = (payload: unknown) => Fault[];
 
 /** Compiles schemas. */
@@ -20,11 +27,19 @@ export interface SchemaTools {
   compile: SchemaCompiler;
   /** Of a schema that was compiled before: whether a value fits the part at a pointer. */
   compileParts: (schema: unknown) => (pointer: string, value: unknown) => boolean;
+  /** The parts of a schema and what its references mean. */
+  documentsOf: (schema: Schema | boolean) => SchemaDocuments;
   /** Compiles a pattern as schemas have them. */
   compilePattern: (pattern: string) => PatternEngine;
   /** The formats that are checked. */
   formats: readonly string[];
 }
+
+/** The drafts' own schemas. */
+const META = {
+  "2020-12": "https://json-schema.org/draft/2020-12/schema",
+  "07": "http://json-schema.org/draft-07/schema",
+};
 
 let loaded: Promise<SchemaTools> | undefined;
 
@@ -39,114 +54,193 @@ export async function loadCompiler(): Promise<SchemaCompiler> {
 }
 
 async function load(): Promise<SchemaTools> {
-  const [{ Ajv2020 }, { Ajv }, formats, { RE2JS }, { CheckBudget, countSteps, LISTING_STEPS }] =
-    await Promise.all(
-      [
-        import("ajv/dist/2020.js"),
-        import("ajv"),
-        import("ajv-formats/dist/formats.js"),
-        import("re2js"),
-        import("./budget.ts"),
-      ],
-    );
-  const definitions = safeFormats(formats.fullFormats as unknown as Record<string, unknown>);
-  // Each schema has an ajv of its own: what it names ($id, anchors) never meets another's.
-  const withFormats = <T extends AjvCore>(ajv: T): T => {
-    for (const [name, definition] of Object.entries(definitions)) {
-      ajv.addFormat(name, definition as true);
+  const [{ Ajv2020 }, { Ajv }, formats, { RE2JS }] = await Promise.all([
+    import("ajv/dist/2020.js"),
+    import("ajv"),
+    import("ajv-formats/dist/formats.js"),
+    import("re2js"),
+  ]);
+  const classes = { "2020-12": Ajv2020, "07": Ajv } as unknown as AjvClasses;
+  return new Tools({
+    classes,
+    re2: RE2JS,
+    formats: safeFormats(formats.fullFormats as unknown as Record<string, unknown>),
+  }).all();
+}
+
+/** What was loaded. */
+interface Loaded {
+  classes: AjvClasses;
+  re2: Re2;
+  formats: Record<string, unknown>;
+}
+
+class Tools {
+  readonly #loaded: Loaded;
+  /** The drafts' own schemas are compiled once, not anew with each schema that is held against them. */
+  readonly #drafts: { [D in "2020-12" | "07"]: () => InstanceType<AjvClasses[D]> };
+  /** The same for schemas with numbers that a double does not hold. */
+  readonly #metaValidators = {
+    "2020-12": lazily(() => this.#compile({ $ref: META["2020-12"] })),
+    "07": lazily(() => this.#compile({ $ref: META["07"] })),
+  };
+  readonly #checked = new Map<string, Format>();
+
+  constructor(loaded: Loaded) {
+    this.#loaded = loaded;
+    const { classes, formats } = loaded;
+    const make = (draft: "2020-12" | "07") =>
+      lazily(() => withFormats(new classes[draft]({ strict: false, logger: false }), formats));
+    this.#drafts = { "2020-12": make("2020-12"), "07": make("07") };
+    for (const [name, definition] of Object.entries(formats)) {
+      this.#checked.set(name, formatOf(definition));
     }
-    return ajv;
-  };
-  // The drafts' own schemas are compiled once, not anew with each schema that is held against them.
-  const drafts = {
-    "07": lazily(() => withFormats(new Ajv({ strict: false, logger: false }))),
-    "2020-12": lazily(() => withFormats(new Ajv2020({ strict: false, logger: false }))),
-  };
-  const prepare = (schema: unknown, allErrors: boolean, budget: CheckBudget): AjvCore => {
-    const size = { left: MAX_PATTERN_SIZE };
-    const options = {
-      allErrors,
-      // A schema may carry keywords of other tools; a payload is never changed.
-      strict: false,
-      validateFormats: true,
-      logger: false as const,
-      meta: false,
-      validateSchema: false,
-      code: {
-        // ajv's own clean-up of its code drops variables that are still read ({contains} below {oneOf} below {if}), and is
-        // half of what compiling costs; V8 makes the same of both.
-        optimize: false as const,
-        regExp: Object.assign(
-          (pattern: string) => compileSafePattern(pattern, { re2: RE2JS, size, budget }) as RegExp,
-          { code: "" },
-        ),
+  }
+
+  all(): SchemaTools {
+    return {
+      compile: (schema) => this.#compile(schema),
+      compileParts: (schema) => this.#compileParts(schema),
+      documentsOf: (schema) => this.#documentsOf(schema),
+      compilePattern: (pattern) => {
+        const budget = new CheckBudget();
+        budget.refill();
+        return this.#patterns(budget)(pattern);
       },
+      formats: [...this.#checked.keys()],
     };
+  }
+
+  #compile(schema: unknown): Validator {
     const draft = draftOf(schema);
-    const ajv = withFormats(draft === "07" ? new Ajv(options) : new Ajv2020(options));
-    ajv.removeKeyword("uniqueItems");
-    ajv.addKeyword({
-      keyword: "uniqueItems",
-      type: "array",
-      schemaType: "boolean",
-      validate: (wanted: boolean, items: unknown[]) => !wanted || hasUniqueItems(items, budget),
-    });
-    orderArrayRules(ajv);
-    const meta = drafts[draft]();
-    if (!meta.validateSchema(schema as AnySchema)) {
-      throw notASchema(faultsOf(meta.errors ?? [], schema));
-    }
-    countSteps(ajv, budget);
-    return ajv;
-  };
-  const make = (schema: unknown, allErrors: boolean, budget: CheckBudget): ValidateFunction =>
-    prepare(schema, allErrors, budget).compile(schema as AnySchema);
-  const compile: SchemaCompiler = (schema) => {
-    draftOf(schema);
     assertWithinLimits(schema);
     const budget = new CheckBudget();
-    const isValid = compiling(() => make(schema, false, budget));
-    let everyFault: ValidateFunction | undefined;
-    return (payload) => {
+    const documents = compiling(() => this.#documentsOf(schema));
+    this.#assertSchema(schema, draft);
+    assertReferences(documents);
+    const pattern = this.#patterns(budget);
+    // Made in any case: what it refuses, such as a pattern with look-around, ajv may not even look at.
+    const evaluator = compiling(() => this.#evaluator(documents, { budget, pattern }));
+    const ajv = isAjvRight(documents)
+      ? this.#tryAjv(schema, { draft, budget, pattern, allErrors: false })
+      : undefined;
+    const own: Validator = (payload) => {
       budget.refill();
-      if (isValid(payload)) return [];
-      const first = faultsOf(isValid.errors ?? [], payload);
-      // Listing every fault is for people: it is compiled when a first payload fails, and may cost little.
-      everyFault ??= compiling(() => make(schema, true, budget));
+      if (evaluator.fits(payload)) return [];
       budget.refill(LISTING_STEPS);
-      try {
-        everyFault(payload);
-      } catch (error) {
-        if (error instanceof EvsError) return first;
-        throw error;
-      }
-      return faultsOf(everyFault.errors ?? [], payload);
+      return faultsOf(listing(() => evaluator.violations(payload)), payload);
     };
-  };
-  const compileParts: SchemaTools["compileParts"] = (schema) => {
+    if (!ajv) return own;
+    const everyFault = lazily(() =>
+      this.#tryAjv(schema, { draft, budget, pattern: this.#patterns(budget), allErrors: true })
+    );
+    return (payload) => {
+      if (hasDecimals(payload)) return own(payload);
+      budget.refill();
+      try {
+        if (ajv(payload)) return [];
+        const first = ajv.errors ?? [];
+        // Listing every fault is for people: it is compiled when a first payload fails, and may cost little.
+        const every = everyFault();
+        budget.refill(LISTING_STEPS);
+        return faultsOf(listing(() => every && (every(payload), every.errors), first), payload);
+      } catch (error) {
+        if (error instanceof EvsError) throw error;
+        return own(payload); // a fault of ajv's code says nothing of the payload
+      }
+    };
+  }
+
+  #compileParts(schema: unknown): (pointer: string, value: unknown) => boolean {
     if (typeof schema === "boolean") return () => schema;
     const budget = new CheckBudget();
-    const id = "evs:whole";
-    const ajv = prepare(schema, false, budget).addSchema({ ...schema as object, $id: id });
+    const documents = this.#documentsOf(schema as Schema);
+    const evaluator = compiling(() =>
+      this.#evaluator(documents, { budget, pattern: this.#patterns(budget) })
+    );
     return (pointer, value) => {
-      const uri = pointer.split("/").map(encodeURIComponent).join("/");
-      const isValid = compiling(() => ajv.getSchema(pointer === "" ? id : `${id}#${uri}`));
-      if (!isValid) throw new InternalError(`the schema has no part at ${pointer}`);
+      const target = documents.at(pointer);
+      if (!target) throw new InternalError(`the schema has no part at ${pointer}`);
       budget.refill();
-      return isValid(value) as boolean;
+      return evaluator.fits(value, target);
     };
-  };
-  const compilePattern = (pattern: string) => {
-    const budget = new CheckBudget();
-    budget.refill();
-    return compileSafePattern(pattern, { re2: RE2JS, size: { left: MAX_PATTERN_SIZE }, budget });
-  };
-  return { compile, compileParts, compilePattern, formats: Object.keys(definitions) };
+  }
+
+  #evaluator(
+    documents: SchemaDocuments,
+    about: { budget: CheckBudget; pattern: (text: string) => PatternEngine },
+  ): Evaluator {
+    return new Evaluator({
+      documents,
+      ...about,
+      format: (name) => this.#checked.get(name),
+    });
+  }
+
+  #documentsOf(schema: Schema | boolean): SchemaDocuments {
+    return new SchemaDocuments(schema, (uri) => this.#metaSchema(uri));
+  }
+
+  /** One of the drafts' own schemas. */
+  #metaSchema(uri: string): Schema | undefined {
+    for (const draft of ["2020-12", "07"] as const) {
+      if (!uri.includes(`json-schema.org/draft${draft === "07" ? "-07" : "/2020-12"}/`)) continue;
+      return this.#drafts[draft]().getSchema(uri)?.schema as Schema | undefined;
+    }
+    return undefined;
+  }
+
+  #assertSchema(schema: Schema | boolean, draft: "2020-12" | "07"): void {
+    if (hasDecimals(schema)) {
+      const faults = this.#metaValidators[draft]()(schema);
+      if (faults.length > 0) throw notASchema(faults);
+      return;
+    }
+    const meta = this.#drafts[draft]();
+    if (compiling(() => meta.validateSchema(schema))) return;
+    throw notASchema(faultsOf(meta.errors ?? [], schema));
+  }
+
+  /** Undefined where ajv refuses a schema that its own draft allows. */
+  #tryAjv(
+    schema: Schema | boolean,
+    about: Omit<Parameters<typeof compileWithAjv>[2], "formats">,
+  ): ValidateFunction | undefined {
+    const { classes, formats } = this.#loaded;
+    try {
+      return compileWithAjv(classes, schema, { ...about, formats });
+    } catch (error) {
+      if (error instanceof EvsError) throw error;
+      return undefined;
+    }
+  }
+
+  /** Compiles the patterns of one schema, each once. */
+  #patterns(budget: CheckBudget): (pattern: string) => PatternEngine {
+    const { re2 } = this.#loaded;
+    const size = { left: MAX_PATTERN_SIZE };
+    const known = new Map<string, PatternEngine>();
+    return (pattern) => {
+      const engine = known.get(pattern) ?? compileSafePattern(pattern, { re2, size, budget });
+      known.set(pattern, engine);
+      return engine;
+    };
+  }
+}
+
+/** All that is told; what is known already where that would cost too much. */
+function listing<T>(list: () => T[] | null | undefined, known: T[] = []): T[] {
+  try {
+    return list() ?? known;
+  } catch (error) {
+    if (error instanceof EventRefusedError && known.length > 0) return known;
+    throw error;
+  }
 }
 
 function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => made ??= make();
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 function compiling<T>(compile: () => T): T {

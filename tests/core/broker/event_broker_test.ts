@@ -157,9 +157,10 @@ Deno.test("EventBroker keeps registered schemas in the state", async () => {
   await first.close();
   await using second = new EventBroker({ state });
   await second.ready;
-  assert.throws(() => second.admit("t", "x", undefined, "a"), refused("event/schema-violation"));
+  const candidate = { type: "x", version: undefined, payload: "a" };
+  assert.throws(() => second.admit("t", candidate), refused("event/schema-violation"));
   await second.gate.remove("x", "1.0");
-  assert.equal(second.admit("t", "x", undefined, "a"), "1.0");
+  assert.equal(second.admit("t", candidate), "1.0");
   await assert.rejects(second.gate.remove("x", "1.0"), NotFoundError);
 });
 

@@ -148,11 +148,11 @@ const refused: [string, unknown, RegExp][] = [
       Array.from({ length: 20 }, (_, i) => [`(\\d|x){1000}${i}`, {}]),
     ),
   }, /more than 10000 instructions/],
-  ["has references too deep to compile", {
+  ["has references too deep to follow", {
     $defs: Object.fromEntries(
       Array.from({ length: 900 }, (_, i) => [
         `d${i}`,
-        i === 0 ? { type: "string" } : { items: { $ref: `#/$defs/d${i - 1}` } },
+        i === 0 ? { type: "string" } : { allOf: [{ $ref: `#/$defs/d${i - 1}` }] },
       ]),
     ),
     $ref: "#/$defs/d899",

@@ -1,0 +1,159 @@
+/**
+ * JSON with its numbers as they were written. `JSON.parse` rounds what a double does not hold; few texts have such a
+ * number, and a look at the text tells those that may. Only they are read here, a second time.
+ */
+import { isNumeric, Numeric, numericOf } from "./decimal.ts";
+
+/**
+ * What any number has that a double may not hold: 16 digits, with a point somewhere or without, or an exponent of three
+ * digits. Strings may have that too: it costs a second look.
+ */
+const SUSPECT = /[\d.]{16}|(?:^|[\s:,[-])\d[\d.]*[eE][+-]?\d{3}/;
+
+/** True for a valid JSON text that may have a number which `JSON.parse` rounds; never false for one that has. */
+export function mayRound(text: string): boolean {
+  return SUSPECT.test(text);
+}
+
+/** The value of a valid JSON text, with a `Decimal` for each number that a double does not hold. */
+export function parseExact(text: string): unknown {
+  return mayRound(text) ? new ExactParser(text, numericOf).parse() : JSON.parse(text);
+}
+
+/** The same for a whole number beyond 2^53. `1e23` is one that a double holds, and yet is another number than its double. */
+const SUSPECT_WHOLE = /[\d.]{16}|(?:^|[\s:,[-])\d[\d.]*[eE]\+?\d/;
+
+/** The value of a valid JSON text, with a bigint for each whole number beyond 2^53; all other numbers are doubles. */
+export function parseWithBigInts(text: string): unknown {
+  return SUSPECT_WHOLE.test(text) ? new ExactParser(text, wholeOf).parse() : JSON.parse(text);
+}
+
+/** A whole number is written out up to so many digits: beyond that it is a double, as infinity is. */
+const MAX_WHOLE_DIGITS = 400;
+
+/** A bigint for a whole number beyond 2^53, else a double. */
+function wholeOf(text: string): number | bigint {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) || Math.abs(value) < Number.MAX_SAFE_INTEGER) return value;
+  if (/^-?\d+$/.test(text) && text.length <= MAX_WHOLE_DIGITS) return BigInt(text);
+  const [, minus, whole, fraction = "", exponent = "0"] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text)!;
+  const zeros = Number(exponent) - fraction.length;
+  const digits = whole! + fraction;
+  if (Math.abs(zeros) + digits.length > MAX_WHOLE_DIGITS) return value;
+  if (zeros >= 0) return BigInt(minus + digits + "0".repeat(zeros));
+  return /^0*$/.test(digits.slice(zeros)) ? BigInt(minus + digits.slice(0, zeros)) : value;
+}
+
+/** The value as `JSON.parse` gives it: every decimal rounded. The value itself where it has none. */
+export function rounded(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (isNumeric(value)) return value.valueOf();
+  if (Array.isArray(value)) return value.map(rounded);
+  const copy: Record<string, unknown> = {};
+  for (const [name, item] of Object.entries(value)) setOwn(copy, name, rounded(item));
+  return copy;
+}
+
+/** True when a value has a `Decimal` anywhere. */
+export function hasDecimals(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return isNumeric(value) || Object.values(value).some(hasDecimals);
+}
+
+/** `__proto__` is a member like any other. */
+function setOwn(object: Record<string, unknown>, name: string, value: unknown): void {
+  if (name !== "__proto__") object[name] = value;
+  else {
+    Object.defineProperty(object, name, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_ARRAY = 0x5d;
+
+/** Reads a text that `JSON.parse` has accepted. */
+class ExactParser {
+  readonly #text: string;
+  readonly #number: (text: string) => Numeric | bigint;
+  #at = 0;
+
+  constructor(text: string, number: (text: string) => Numeric | bigint) {
+    this.#text = text;
+    this.#number = number;
+  }
+
+  parse(): unknown {
+    const char = this.#next();
+    if (char === QUOTE) return this.#string();
+    if (char === OPEN_OBJECT) return this.#object();
+    if (char === OPEN_ARRAY) return this.#array();
+    const start = this.#at;
+    while (isPartOfScalar(this.#text.charCodeAt(this.#at))) this.#at++;
+    const scalar = this.#text.slice(start, this.#at);
+    if (scalar === "true" || scalar === "false") return scalar === "true";
+    return scalar === "null" ? null : this.#number(scalar);
+  }
+
+  #object(): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    this.#at++;
+    while (this.#next() !== CLOSE_OBJECT) {
+      const name = this.#string();
+      this.#next();
+      this.#at++; // the colon
+      setOwn(object, name, this.parse());
+      if (this.#next() === COMMA) this.#at++;
+    }
+    this.#at++;
+    return object;
+  }
+
+  #array(): unknown[] {
+    const array: unknown[] = [];
+    this.#at++;
+    while (this.#next() !== CLOSE_ARRAY) {
+      array.push(this.parse());
+      if (this.#next() === COMMA) this.#at++;
+    }
+    this.#at++;
+    return array;
+  }
+
+  #string(): string {
+    const text = this.#text;
+    const start = this.#at;
+    let escaped = false;
+    let at = start + 1;
+    for (let char = text.charCodeAt(at); char !== QUOTE; char = text.charCodeAt(++at)) {
+      if (char !== BACKSLASH) continue;
+      escaped = true;
+      at++;
+    }
+    this.#at = at + 1;
+    return escaped ? JSON.parse(text.slice(start, this.#at)) as string : text.slice(start + 1, at);
+  }
+
+  /** Past white space. */
+  #next(): number {
+    let char = this.#text.charCodeAt(this.#at);
+    while (char <= 0x20) char = this.#text.charCodeAt(++this.#at);
+    return char;
+  }
+}
+
+/** Letters, digits, sign and point. */
+function isPartOfScalar(char: number): boolean {
+  return (char >= 0x30 && char <= 0x39) || (char >= 0x61 && char <= 0x7a) || char === 0x2b ||
+    char === 0x2d || char === 0x2e || char === 0x45;
+}

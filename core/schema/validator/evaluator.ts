@@ -1,0 +1,258 @@
+/**
+ * A schema judged to the letter of its draft. ajv is faster and departs from it here and there (ADR 26); what it is not
+ * sure of comes here: `unevaluatedProperties`, `$dynamicRef`, documents in documents, names such as `constructor`, and
+ * every payload with a number that a double does not hold.
+ *
+ * Each subschema becomes a list of checks once, when a value first reaches it. A run carries what changes: the budget,
+ * the dynamic scope, and the list of faults where somebody wants them.
+ */
+import { EventRefusedError } from "../../base/errors.ts";
+import { APPLICATORS } from "./applicators.ts";
+import { ASSERTIONS } from "./assertions.ts";
+import { type CheckBudget, stepsOf } from "./budget.ts";
+import type { Part, Resource, SchemaDocuments, Target } from "./documents.ts";
+import { isObject, type Schema } from "./limits.ts";
+import type { PatternEngine } from "./pattern.ts";
+
+/** One fault as ajv tells it. */
+export interface Violation {
+  instancePath: string;
+  keyword: string;
+  params: Record<string, unknown>;
+  message: string;
+}
+
+/** What of a value was looked at, for `unevaluatedProperties` and `unevaluatedItems`. */
+export interface Seen {
+  names: Set<string> | "all";
+  /** So many items from the first. */
+  items: number;
+  /** And these. */
+  indexes: Set<number>;
+}
+
+/** One value at one place. */
+export interface Subject {
+  value: unknown;
+  /** A JSON pointer into the payload; empty unless faults are listed. */
+  path: string;
+  seen: Seen | undefined;
+}
+
+/** Says whether a subject fits one keyword. */
+export type Check = (subject: Subject, run: Run) => boolean;
+
+/** What keywords are made with. */
+export interface Maker {
+  schema: Schema;
+  draft: Resource["draft"];
+  /** A subschema of this one. */
+  part(schema: unknown): Node;
+  pattern(text: string): PatternEngine;
+  format(name: string): Format | undefined;
+}
+
+/** A format that is checked. */
+export interface Format {
+  type: "string" | "number";
+  test(value: unknown): boolean;
+}
+
+/** Makes the check of a keyword; undefined where it asks nothing. */
+export type Keyword = (value: unknown, maker: Maker) => Check | undefined;
+
+/** A subschema, ready to be asked. */
+export interface Node {
+  fits(subject: Subject, run: Run): boolean;
+  /** True where it takes every value, and looks at nothing. */
+  isAlwaysTrue: boolean;
+}
+
+/** One value that is checked, from the root. */
+export interface Run {
+  budget: CheckBudget;
+  /** The resources that were entered, outermost first. */
+  scope: Resource[];
+  depth: number;
+  /** Absent: the first fault ends the run. */
+  faults: Violation[] | undefined;
+}
+
+/** Checks inside of checks, before the stack is full. */
+const MAX_DEPTH = 1000;
+
+const YES: Node = { fits: () => true, isAlwaysTrue: true };
+const NO: Node = {
+  fits: ({ path }, run) =>
+    report(run, {
+      instancePath: path,
+      keyword: "false schema",
+      params: {},
+      message: "must not be there",
+    }),
+  isAlwaysTrue: false,
+};
+
+/** Adds a fault; false, as what does not fit. */
+export function report(run: Run, violation: Violation): false {
+  run.faults?.push(violation);
+  return false;
+}
+
+/** What an evaluator is made of. */
+export interface EvaluatorOptions {
+  documents: SchemaDocuments;
+  budget: CheckBudget;
+  pattern(text: string): PatternEngine;
+  format(name: string): Format | undefined;
+}
+
+/** Checks values against one schema. */
+export class Evaluator {
+  readonly #options: EvaluatorOptions;
+  readonly #nodes = new Map<Schema, Node>();
+  /** True where something asks what was looked at. */
+  readonly #tracks: boolean;
+
+  constructor(options: EvaluatorOptions) {
+    this.#options = options;
+    this.#tracks = options.documents.ownParts().some(({ schema }) =>
+      schema["unevaluatedProperties"] !== undefined || schema["unevaluatedItems"] !== undefined
+    );
+    // Compiled at once: a pattern that is refused is refused at registration.
+    for (const part of options.documents.ownParts()) this.#node(part);
+  }
+
+  /** True when the value fits. `at`: a part of the schema instead of the whole. */
+  fits(value: unknown, at: Target = this.#root()): boolean {
+    return this.#run(value, at, undefined);
+  }
+
+  /** Everything that is wrong with the value. */
+  violations(value: unknown): Violation[] {
+    const faults: Violation[] = [];
+    this.#run(value, this.#root(), faults);
+    return faults;
+  }
+
+  #root(): Target {
+    const { root } = this.#options.documents;
+    return { schema: root.root, resource: root, pointer: "", isOwn: true };
+  }
+
+  #run(value: unknown, target: Target, faults: Violation[] | undefined): boolean {
+    const { budget } = this.#options;
+    const run: Run = { budget, scope: [target.resource], depth: 0, faults };
+    return this.#nodeOf(target).fits({ value, path: "", seen: undefined }, run);
+  }
+
+  #nodeOf({ schema }: { schema: unknown }): Node {
+    if (typeof schema === "boolean") return schema ? YES : NO;
+    return isObject(schema) ? this.#node(this.#options.documents.partOf(schema)) : YES;
+  }
+
+  #node(part: Part): Node {
+    const { schema, resource } = part;
+    const before = this.#nodes.get(schema);
+    if (before !== undefined) return before;
+    const steps = stepsOf(schema);
+    let checks: Check[] = [];
+    const fits = (subject: Subject, run: Run): boolean => {
+      if (checks.length === 0) return true;
+      run.budget.spend(steps);
+      if (++run.depth > MAX_DEPTH) throw tooDeep();
+      const enters = run.scope.at(-1) !== resource;
+      if (enters) run.scope.push(resource);
+      const seen: Seen | undefined = this.#tracks
+        ? { names: new Set(), items: 0, indexes: new Set() }
+        : undefined;
+      const own = { value: subject.value, path: subject.path, seen };
+      let ok = true;
+      for (const check of checks) {
+        if (check(own, run)) continue;
+        ok = false;
+        if (!run.faults) break;
+      }
+      if (enters) run.scope.pop();
+      run.depth--;
+      if (ok && seen && subject.seen) merge(subject.seen, seen, run.budget);
+      return ok;
+    };
+    const node: Node = { fits, isAlwaysTrue: Object.keys(schema).length === 0 };
+    this.#nodes.set(schema, node);
+    checks = this.#checks(part);
+    return node;
+  }
+
+  #checks(part: Part): Check[] {
+    const { schema, resource } = part;
+    const { pattern, format } = this.#options;
+    const maker: Maker = {
+      schema,
+      draft: resource.draft,
+      part: (inner) => this.#nodeOf({ schema: inner }),
+      pattern,
+      format,
+    };
+    const reference = this.#reference(part);
+    // In draft-07 a reference stands alone: what is beside it says nothing.
+    if (resource.draft === "07" && reference) return [reference];
+    const checks = reference ? [reference] : [];
+    const dynamic = resource.draft === "07" ? undefined : this.#dynamicReference(part);
+    if (dynamic) checks.push(dynamic);
+    for (const [keyword, make] of [...ASSERTIONS, ...APPLICATORS]) {
+      if (!Object.hasOwn(schema, keyword)) continue;
+      const check = make(schema[keyword], maker);
+      if (check) checks.push(check);
+    }
+    return checks;
+  }
+
+  #reference(part: Part): Check | undefined {
+    const reference = part.schema["$ref"];
+    if (typeof reference !== "string") return undefined;
+    return this.#follow(this.#options.documents.resolve(part, reference));
+  }
+
+  #follow(target: Target | undefined): Check {
+    if (target === undefined) throw new Error("a reference leads nowhere"); // refused before
+    let node: Node | undefined;
+    return (subject, run) => (node ??= this.#nodeOf(target)).fits(subject, run);
+  }
+
+  /** The outermost part that is in scope and has the anchor, where the reference leads to such an anchor at all. */
+  #dynamicReference(part: Part): Check | undefined {
+    const reference = part.schema["$dynamicRef"];
+    if (typeof reference !== "string") return undefined;
+    const { documents } = this.#options;
+    const target = documents.resolve(part, reference);
+    const anchor = decodeURIComponent(reference.slice(reference.indexOf("#") + 1));
+    const isDynamic = isObject(target?.schema) && reference.includes("#") &&
+      target.resource.dynamicAnchors.get(anchor) === target.schema;
+    if (!isDynamic) return this.#follow(target);
+    return (subject, run) => {
+      const outermost = run.scope.find(({ dynamicAnchors }) => dynamicAnchors.has(anchor));
+      const schema = outermost?.dynamicAnchors.get(anchor) ?? target.schema;
+      return this.#nodeOf({ schema }).fits(subject, run);
+    };
+  }
+}
+
+function merge(into: Seen, from: Seen, budget: CheckBudget): void {
+  if (from.names === "all") into.names = "all";
+  else if (into.names !== "all") {
+    budget.spend(from.names.size >> 2);
+    for (const name of from.names) into.names.add(name);
+  }
+  into.items = Math.max(into.items, from.items);
+  budget.spend(from.indexes.size >> 2);
+  for (const index of from.indexes) into.indexes.add(index);
+}
+
+function tooDeep(): EventRefusedError {
+  return new EventRefusedError(
+    "event/schema-too-costly",
+    `checking the payload against its schema takes more than ${MAX_DEPTH} checks inside each other`,
+    { hint: "the schema refers to itself again and again for the same value: make it simpler" },
+  );
+}
