@@ -51,84 +51,21 @@ export interface Server {
 
 /** Serves the routes at the socket; resolves when it listens. */
 export async function listen(services: Services, routes: readonly Route[]): Promise<Server> {
-  const router = new Router(routes);
   const stopping = new AbortController();
   const connections = new Connections({
     closed: ({ name }) => services.broker.subscriptions.releaseConsumer(name),
     refused: () => services.metrics.refusedConnections++,
   }, { clock: systemClock });
-
-  const server = http.createServer({
-    headersTimeout: HEADERS_TIMEOUT,
-    // An upload may take as long as it flows: the body has an idle limit of its own (router.ts).
-    requestTimeout: 0,
-    connectionsCheckingInterval: CHECKING_INTERVAL,
-    keepAliveTimeout: KEEP_ALIVE,
-    maxHeaderSize: MAX_HEADER_BYTES,
-    noDelay: false,
-    requireHostHeader: false, // Node would refuse it without a word: checkHost has some
-  }, (request, reply) => {
-    void answer(request, reply);
-  });
-  server.on(
-    "clientError",
-    (error: NodeJS.ErrnoException, socket: net.Socket) => badRequest(error, socket),
-  );
-  // Left alone it would be answered without a word.
-  server.on("checkExpectation", (request, reply) => void answer(request, reply));
   services.connections = () => connections.size;
-
-  async function answer(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
-    const { socket } = raw; // later it may have none
-    const connection = connections.of(socket);
-    if (!connection) return void socket.destroy(); // it closed meanwhile
-    const turn = connection.begin(reply);
-    if (turn === false) return endPipeline(services, socket);
-    services.metrics.requests++;
-    services.rest.note();
-    reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
-    reply.once("close", () => endUnreadBody(raw, socket));
-    try {
-      checkHost(raw);
-      checkProtocol(raw);
-      checkExpectation(raw);
-      if (stopping.signal.aborted) {
-        // Its body is taken in, so that the connection holds and what is pipelined behind it is answered too.
-        await passOver(raw);
-        throw drainingError();
-      }
-      const { path, query } = targetOf(raw);
-      const { route, params } = router.find(raw.method ?? "GET", path);
-      let signal: AbortSignal | undefined;
-      const request: RouteRequest = {
-        params,
-        query,
-        raw,
-        services,
-        // Few ask for it, and it costs more than the rest of them.
-        get signal() {
-          return signal ??= AbortSignal.any([stopping.signal, connection.signal]);
-        },
-        connection: connection.name,
-      };
-      if (!route.pipelined) await turn;
-      const checked = checkRequest(route, request);
-      if (checked) await checked;
-      await route.handle(request, reply);
-    } catch (error) {
-      // Nobody is left to answer; a wait ends with the signal's own reason then.
-      if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
-        return;
-      }
-      if (isLogged(error)) services.unexpected(error, `${raw.method} ${raw.url}`);
-      sendError(reply, error);
-    }
-  }
-
+  const server = createServer(
+    new RequestHandler({
+      services,
+      router: new Router(routes),
+      connections,
+      stopping: stopping.signal,
+    }),
+  );
   const timeouts = new RequestTimeouts(server, { clock: systemClock });
-  // It never listens itself (acceptor.ts does), and a server that does not listen ends each connection after one answer, as
-  // one that is closing does.
-  Object.defineProperty(server, "listening", { value: true });
   const acceptor = new Acceptor({
     socket: services.socket,
     clock: systemClock,
@@ -152,25 +89,11 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
     },
     failed: (error) => services.fatal(error, "the socket cannot be listened at"),
   });
-  const wanted = services.config.maxConnections;
-  const free = freeDescriptors(services.dataDir, FIRST_LOOK) - LISTENING;
-  const plenty = free >= FIRST_LOOK - LISTENING;
-  connections.limit = plenty ? wanted : connectionLimit(free, wanted);
-  await acceptor.listen(plenty ? LONGEST_QUEUE : free - connections.limit);
-  // What the databases left is for connections. Where that is much it is counted while the daemon serves already.
-  const counted = plenty
-    ? countDescriptors(services.dataDir, descriptorsFor(wanted)).then((more) => {
-      connections.limit = connectionLimit(more + connections.size, wanted);
-    })
-    : Promise.resolve();
-  counted.then(() => {
-    if (connections.limit >= wanted) return;
-    services.log.logger.warning("the limit of open files leaves room for few connections", {
-      maxConnections: connections.limit,
-      wanted,
-    });
-  }).catch((error) => services.unexpected(error, "counting descriptors"));
-
+  const descriptors = lookForDescriptors(services);
+  connections.limit = descriptors.limit;
+  await acceptor.listen(descriptors.queue);
+  limitConnections(services, { connections, plenty: descriptors.plenty })
+    .catch((error) => services.unexpected(error, "counting descriptors"));
   return {
     async drain(deadline) {
       stopping.abort();
@@ -179,6 +102,126 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
       server.close();
     },
   };
+}
+
+/** Node's server. It never listens itself: acceptor.ts hands it connections. */
+function createServer(handler: RequestHandler): http.Server {
+  const server = http.createServer({
+    headersTimeout: HEADERS_TIMEOUT,
+    // An upload may take as long as it flows: the body has an idle limit of its own (router.ts).
+    requestTimeout: 0,
+    connectionsCheckingInterval: CHECKING_INTERVAL,
+    keepAliveTimeout: KEEP_ALIVE,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    noDelay: false,
+    requireHostHeader: false, // Node would refuse it without a word: checkHost has some
+  }, (request, reply) => {
+    void handler.handle(request, reply);
+  });
+  server.on(
+    "clientError",
+    (error: NodeJS.ErrnoException, socket: net.Socket) => badRequest(error, socket),
+  );
+  // Left alone it would be answered without a word.
+  server.on("checkExpectation", (request, reply) => void handler.handle(request, reply));
+  // A server that does not listen ends each connection after one answer, as one that is closing does.
+  Object.defineProperty(server, "listening", { value: true });
+  return server;
+}
+
+/** How many connections there may be, and how many may wait to be accepted: what the databases left is for them. */
+function lookForDescriptors(
+  { dataDir, config: { maxConnections: wanted } }: Services,
+): { plenty: boolean; limit: number; queue: number } {
+  const free = freeDescriptors(dataDir, FIRST_LOOK) - LISTENING;
+  const plenty = free >= FIRST_LOOK - LISTENING;
+  if (plenty) return { plenty, limit: wanted, queue: LONGEST_QUEUE };
+  const limit = connectionLimit(free, wanted);
+  return { plenty, limit, queue: free - limit };
+}
+
+/** Where there were plenty of descriptors at the first look, they are counted while the daemon serves already. */
+async function limitConnections(
+  { dataDir, config: { maxConnections: wanted }, log: { logger } }: Services,
+  { connections, plenty }: { connections: Connections; plenty: boolean },
+): Promise<void> {
+  if (plenty) {
+    const free = await countDescriptors(dataDir, descriptorsFor(wanted));
+    connections.limit = connectionLimit(free + connections.size, wanted);
+  }
+  if (connections.limit >= wanted) return;
+  logger.warning("the limit of open files leaves room for few connections", {
+    maxConnections: connections.limit,
+    wanted,
+  });
+}
+
+/** Answers requests: the checks that each passes, its route, and what went wrong in words. */
+class RequestHandler {
+  readonly #context: {
+    services: Services;
+    router: Router;
+    connections: Connections;
+    /** Aborted when the daemon stops. */
+    stopping: AbortSignal;
+  };
+
+  constructor(context: {
+    services: Services;
+    router: Router;
+    connections: Connections;
+    stopping: AbortSignal;
+  }) {
+    this.#context = context;
+  }
+
+  async handle(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
+    const { services, router, connections, stopping } = this.#context;
+    const { socket } = raw; // later it may have none
+    const connection = connections.of(socket);
+    if (!connection) return void socket.destroy(); // it closed meanwhile
+    const turn = connection.begin(reply);
+    if (turn === false) return endPipeline(services, socket);
+    services.metrics.requests++;
+    services.rest.note();
+    reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
+    reply.once("close", () => endUnreadBody(raw, socket));
+    try {
+      checkHost(raw);
+      checkProtocol(raw);
+      checkExpectation(raw);
+      if (stopping.aborted) {
+        // Its body is taken in, so that the connection holds and what is pipelined behind it is answered too.
+        await passOver(raw);
+        throw drainingError();
+      }
+      const { path, query } = targetOf(raw);
+      const { route, params } = router.find(raw.method ?? "GET", path);
+      let signal: AbortSignal | undefined;
+      const request: RouteRequest = {
+        params,
+        query,
+        raw,
+        services,
+        // Few ask for it, and it costs more than the rest of them.
+        get signal() {
+          return signal ??= AbortSignal.any([stopping, connection.signal]);
+        },
+        connection: connection.name,
+      };
+      if (!route.pipelined) await turn;
+      const checked = checkRequest(route, request);
+      if (checked) await checked;
+      await route.handle(request, reply);
+    } catch (error) {
+      // Nobody is left to answer; a wait ends with the signal's own reason then.
+      if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
+        return;
+      }
+      if (isLogged(error)) services.unexpected(error, `${raw.method} ${raw.url}`);
+      sendError(reply, error);
+    }
+  }
 }
 
 /** True for what a body throws when the client has closed in the middle of it. */
