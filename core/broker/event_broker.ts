@@ -124,13 +124,10 @@ export class EventBroker<E = any> extends Broker<E> {
     const foreign = options.deadLetterQueue;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
+    const shared = { clock, random, store, topics: this.topics, onError };
     this.subscriptions = new SubscriptionManager({
-      clock,
-      random,
-      store,
+      ...shared,
       state,
-      onError,
-      topics: this.topics,
       compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
       ledger: (name) => {
         this.#held?.subscribed(name);
@@ -141,12 +138,8 @@ export class EventBroker<E = any> extends Broker<E> {
     this.deadLetterImports = new DeadLetterImporter(state, this.subscriptions);
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
     this.#locals = new LocalSubscriptions({
-      clock,
-      random,
-      store,
-      topics: this.topics,
+      ...shared,
       manager: this.subscriptions,
-      onError,
       graceMs: options.handlerGraceMs ?? 30_000,
       liveOnly: store instanceof ThreeMethodStore,
       ledger: () => new EphemeralLedger(state, foreign),
@@ -157,10 +150,7 @@ export class EventBroker<E = any> extends Broker<E> {
       onError,
     });
     this.#retention = new Retention({
-      store,
-      topics: this.topics,
-      now: () => clock.now(),
-      onError,
+      ...shared,
       removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
     });
     const startup = new Startup(this.#locals);

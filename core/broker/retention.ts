@@ -1,4 +1,5 @@
 /** Removes what a topic's limits no longer let be: by age, number and bytes. A prefix, never anything in the middle. */
+import type { Clock } from "../base/clock.ts";
 import { isLimited, keepFrom } from "../store/retention_rule.ts";
 import type { TopicRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
@@ -8,10 +9,9 @@ import type { TopicCatalog } from "../topic/catalog.ts";
 
 /** What retention needs. */
 export interface RetentionContext {
+  clock: Clock;
   store: JournalStore;
   topics: TopicCatalog;
-  /** Unix ms. */
-  now(): number;
   /** Events of this topic have gone. */
   removed(topic: string): void;
   onError(error: unknown, context: string): void;
@@ -49,8 +49,8 @@ export class Retention {
 
   async #one({ name, options }: TopicRecord): Promise<number> {
     if (!options.persistent || !isLimited(options)) return 0;
-    const { store } = this.#context;
-    const now = this.#context.now();
+    const { store, clock } = this.#context;
+    const now = clock.now();
     if (store instanceof ThreeMethodStore && options.retentionPeriod > 0) {
       return await store.deleteEvents(name, now - options.retentionPeriod);
     }
