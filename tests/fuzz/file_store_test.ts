@@ -142,6 +142,18 @@ function mutated(bytes: Uint8Array, mutation: Mutation): Uint8Array {
   }
 }
 
+/** Retention may be forgotten, an event never be altered. */
+function assertUnaltered(
+  found: ReadonlyMap<string, unknown>,
+  expected: ReadonlyMap<string, unknown>,
+  path: string,
+): void {
+  for (const [place, line] of found) {
+    if (expected.has(place)) assert.equal(line, expected.get(place), `${path}: ${place}`);
+    else assert.match(place, /^t [1-4](?: by page)?$|given-0/, `${path}: ${place} was never there`);
+  }
+}
+
 for (const close of [true, false]) {
   const how = close ? "closed" : "killed";
   Deno.test(`FileEventStore hands out nothing altered and keeps no loss to itself when any file of a ${how} store is mutated`, async () => {
@@ -171,15 +183,7 @@ for (const close of [true, false]) {
           return;
         }
         const found = linesOf(store);
-        for (const [place, line] of found) {
-          // Retention may be forgotten, an event never be altered.
-          if (expected.has(place)) assert.equal(line, expected.get(place), `${path}: ${place}`);
-          else {assert.match(
-              place,
-              /^t [1-4](?: by page)?$|given-0/,
-              `${path}: ${place} was never there`,
-            );}
-        }
+        assertUnaltered(found, expected, path);
         const missing = [...expected.keys()].filter((place) => !found.has(place));
         const told = store.damage().length + store.found.notes.length > 0;
         assert.ok(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { routes } from "../../../daemon/routes/mod.ts";
-import { type Answer, startDaemon } from "../../helpers/daemon.ts";
+import { type Answer, startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
 
 const openapi = JSON.parse(
   await Deno.readTextFile(new URL("../../../schemas/openapi.json", import.meta.url)),
@@ -50,37 +50,40 @@ Deno.test("openapi.json names exactly the routes that are served", () => {
   assert.deepEqual(described, served);
 });
 
-Deno.test("openapi.json describes what every route answers", async () => {
-  await using daemon = await startDaemon();
+interface CallOptions {
+  params?: Record<string, string>;
+  query?: string;
+  body?: unknown;
+  type?: string;
+  status: number;
+}
+
+/** Asks a route, and holds its answer against what is written of it. */
+type Call = (method: string, path: string, options: CallOptions) => Promise<Answer>;
+
+/** Fills a daemon's path in and asks it; `covered` has every route that was asked. */
+function caller(daemon: TestDaemon): { call: Call; covered: Set<string> } {
   const covered = new Set<string>();
-  const call = async (
-    method: string,
-    path: string,
-    options: {
-      params?: Record<string, string>;
-      query?: string;
-      body?: unknown;
-      type?: string;
-      status: number;
-    },
-  ): Promise<Answer> => {
-    const url =
-      path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(options.params?.[name] ?? "")) +
-      (options.query ?? "");
-    const answer = await daemon.http(
-      method,
-      url,
-      options.body,
-      options.type ? { "content-type": options.type } : {},
-    );
-    assert.equal(answer.status, options.status, `${method} ${url}: ${answer.text}`);
+  const call: Call = async (method, path, { params = {}, query = "", body, type, status }) => {
+    const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params[name] ?? ""));
+    const url = filled + query;
+    const headers: Record<string, string> = type ? { "content-type": type } : {};
+    const answer = await daemon.http(method, url, body, headers);
+    assert.equal(answer.status, status, `${method} ${url}: ${answer.text}`);
     assertDescribed(method, path, answer);
     covered.add(`${method} ${path}`);
     return answer;
   };
-  const topic = { topic: "users" };
-  const events = "/v1/topics/{topic}/events";
-  const ndjson = "application/x-ndjson";
+  return { call, covered };
+}
+
+const topic = { topic: "users" };
+const events = "/v1/topics/{topic}/events";
+const name = { name: "mailer" };
+const subscription = "/v1/subscriptions/{name}";
+const ndjson = "application/x-ndjson";
+
+async function callSchemas(call: Call): Promise<void> {
   await call("PUT", "/v1/schemas/{type}", {
     params: { type: "checked" },
     body: { type: "object" },
@@ -117,6 +120,9 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: "{}\n1\nx\n",
     status: 200,
   });
+}
+
+async function callTopics(call: Call): Promise<void> {
   await call("PUT", "/v1/topics/{topic}", {
     params: topic,
     body: { maxEvents: 1000 },
@@ -133,6 +139,11 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: { retentionPeriod: 0 },
     status: 200,
   });
+  await call("GET", "/v1/topics", { status: 200 });
+  await call("GET", "/v1/topics/{topic}", { params: topic, status: 200 });
+}
+
+async function callPublish(call: Call): Promise<Answer> {
   const published = await call("POST", events, {
     params: topic,
     query: "?type=a&key=k",
@@ -177,6 +188,10 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: "1",
     status: 501,
   });
+  return published;
+}
+
+async function callRead(call: Call, published: Answer): Promise<void> {
   await call("GET", events, { params: topic, query: "?from=1&limit=2", status: 200 });
   await call("GET", "/v1/topics/{topic}/events/{event}", {
     params: { ...topic, event: published.json.events[0].id },
@@ -187,10 +202,9 @@ Deno.test("openapi.json describes what every route answers", async () => {
     status: 404,
   });
   await call("GET", "/v1/events", { query: "?topic=users&topic=o.*", status: 200 });
-  await call("GET", "/v1/topics", { status: 200 });
-  await call("GET", "/v1/topics/{topic}", { params: topic, status: 200 });
-  const name = { name: "mailer" };
-  const subscription = "/v1/subscriptions/{name}";
+}
+
+async function callSubscriptions(call: Call): Promise<void> {
   const settings = { maxRetries: 0, backoff: { kind: "fixed", base: 0, max: 0, jitter: false } };
   await call("PUT", subscription, {
     params: name,
@@ -206,6 +220,9 @@ Deno.test("openapi.json describes what every route answers", async () => {
     status: 200,
   });
   await call("POST", `${subscription}/resume`, { params: name, status: 200 });
+}
+
+async function callLeases(call: Call): Promise<void> {
   const leased = await call("POST", `${subscription}/lease`, {
     params: name,
     body: { max: 4 },
@@ -246,6 +263,9 @@ Deno.test("openapi.json describes what every route answers", async () => {
     body: { leases: [fourth] },
     status: 200,
   });
+}
+
+async function callDeadLetters(call: Call): Promise<void> {
   const dead = await call("GET", "/v1/dead-letters", {
     query: "?subscription=mailer&limit=1",
     status: 200,
@@ -269,6 +289,9 @@ Deno.test("openapi.json describes what every route answers", async () => {
     status: 200,
   });
   await call("POST", "/v1/dead-letters/remove", { body: { all: true, dryRun: true }, status: 200 });
+}
+
+async function callTheRest(call: Call): Promise<void> {
   await call("POST", `${subscription}/seek`, {
     params: name,
     body: { to: "start", dryRun: true },
@@ -282,6 +305,18 @@ Deno.test("openapi.json describes what every route answers", async () => {
   await call("DELETE", "/v1/topics/{topic}", { params: topic, status: 200 });
   await call("POST", "/v1/damage/accept", { status: 200 });
   await call("POST", "/v1/shutdown", { status: 202 });
+}
+
+Deno.test("openapi.json describes what every route answers", async () => {
+  await using daemon = await startDaemon();
+  const { call, covered } = caller(daemon);
+  await callSchemas(call);
+  await callTopics(call);
+  await callRead(call, await callPublish(call));
+  await callSubscriptions(call);
+  await callLeases(call);
+  await callDeadLetters(call);
+  await callTheRest(call);
   assert.equal((await daemon.exited()).code, 0);
   assert.deepEqual(
     [...covered].sort(),
