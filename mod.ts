@@ -22,6 +22,7 @@ export { type Cause, causedBy } from "./core/event/causation.ts";
 export { type Clock, systemClock } from "./core/base/clock.ts";
 export type { SubscriptionInfo } from "./core/protocol/protocol.ts";
 export type { BreakerSpec } from "./core/event/breaker.ts";
+export type { PausedBy } from "./core/event/subscription_settings.ts";
 export { connect, type ConnectOptions } from "./core/client/broker/connect.ts";
 export type { RemoteBroker } from "./core/client/broker/remote_broker.ts";
 export { defaultBroker } from "./core/broker/default_broker.ts";

@@ -1,5 +1,6 @@
 /** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/protocol.ts";
+import type { PausedBy } from "../core/event/subscription_settings.ts";
 import { type BreakerSpec, parseBreaker } from "../core/event/breaker.ts";
 import { parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
@@ -21,12 +22,14 @@ type ConsumeFlags = {
   batch?: number;
   timeout?: number;
   maxRetries?: number;
+  maxDeliveries?: number;
   backoff?: BackoffSpec;
   breaker?: BreakerSpec | "off";
   stdin?: "payload" | "event";
   untilEmpty: boolean;
   max?: number;
   update: boolean;
+  resume?: boolean;
 };
 
 export const route = verb<ConsumeFlags, [string, ...string[]]>({
@@ -42,6 +45,7 @@ Its exit code says what becomes of the event:
   any other  try again later; a dead letter when --max-retries are used up
 With --batch it runs once for up to N events, whole events a line each on its stdin; it may answer for each of them by a line on stdout, {"id":"…","outcome":"ack|retry|dead","reason":"…"}, and its exit code speaks for those that it did not answer for.
 Events with the same key are handed out one at a time, in order, through retries too.
+What a person paused stays paused: it says so and waits until somebody resumes it, or until the pause's own end; with --until-empty it ends with 1. What a breaker or a command that cannot be run paused goes on with this start, unless --no-resume is given.
 A topic that is not there yet is waited for. Settings belong to the subscription: another start with other ones says so, and --update takes them over.
 Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
   examples: [
@@ -110,6 +114,13 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
         placeholder: "N",
         optional: true,
       },
+      maxDeliveries: {
+        kind: "parsed",
+        parse: positive,
+        brief: "Deliveries that may end without an answer before it is a dead letter; default 10",
+        placeholder: "N",
+        optional: true,
+      },
       backoff: {
         kind: "parsed",
         parse: parseBackoff,
@@ -148,6 +159,12 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
         kind: "boolean",
         brief: "Take these settings over on a subscription that has others",
         default: false,
+      },
+      resume: {
+        kind: "boolean",
+        brief: "Resume what a breaker or a command that cannot be run paused; the default",
+        withNegated: true,
+        optional: true,
       },
     },
     positional: {
@@ -206,6 +223,7 @@ async function consume(
     concurrency: flags.concurrency,
     batch: flags.batch,
     untilEmpty: flags.untilEmpty,
+    waitsFor: pausesWaitedFor(flags),
     max: flags.max,
     clock: this.clock,
   });
@@ -216,7 +234,7 @@ async function consume(
     if (this.json) this.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
     else this.say(consumeSummary(result));
     if (result.dead > 0 && !this.json) this.say(deadNotice(flags.name));
-    if (result.paused !== undefined) this.say(pausedNotice(flags.name, result.paused));
+    if (result.paused !== undefined) this.say(pausedNotice(flags.name, result));
     this.exitCode = exitCode(result);
   } finally {
     stopPassing();
@@ -230,6 +248,7 @@ export function subscriptionRequest(topic: string, flags: ConsumeFlags): Subscri
     ...(flags.from === undefined ? {} : { from: flags.from }),
     settings: {
       ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
+      ...(flags.maxDeliveries === undefined ? {} : { maxDeliveries: flags.maxDeliveries }),
       ...(flags.backoff === undefined ? {} : { backoff: flags.backoff }),
       ...(flags.type === undefined ? {} : { eventTypes: [...flags.type] }),
       ...(flags.where === undefined ? {} : { where: flags.where }),
@@ -238,12 +257,19 @@ export function subscriptionRequest(topic: string, flags: ConsumeFlags): Subscri
         : { breaker: flags.breaker === "off" ? null : flags.breaker }),
     },
     update: flags.update,
-    resume: true,
+    resume: flags.resume !== false,
   };
+}
+
+/** What a person paused is waited for; with `--no-resume` every pause is, and with `--until-empty` none. */
+function pausesWaitedFor({ untilEmpty, resume = true }: ConsumeFlags): PausedBy[] {
+  if (untilEmpty) return [];
+  return resume ? ["person"] : ["person", "breaker", "command"];
 }
 
 const flagOfSetting: Readonly<Record<string, string>> = {
   maxRetries: "--max-retries",
+  maxDeliveries: "--max-deliveries",
   backoff: "--backoff",
   eventTypes: "--type",
   where: "--where",

@@ -13,6 +13,6 @@ serveCalls((message) => {
     return;
   }
   if (!state) throw new InternalError(`the state was asked to ${call.op} before it was opened`);
-  if (call.op === "commit") state.commitSync(call.changes);
+  if (call.op === "commit") state.commitSync(call.changes, { sync: call.sync });
   else state.closeSync();
 });

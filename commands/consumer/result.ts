@@ -20,8 +20,14 @@ export function deadNotice(name: string): string {
 }
 
 /** What a person does next about a pause. */
-export function pausedNotice(name: string, reason: string): string {
-  return `paused: ${reason}\nnothing is lost; when it is mended, start consume again, or:\n  evs subscription resume ${name}`;
+export function pausedNotice(
+  name: string,
+  { paused, pausedBy }: Pick<ConsumerResult, "paused" | "pausedBy">,
+): string {
+  const next = pausedBy === "person"
+    ? "nothing is lost; to go on"
+    : "nothing is lost; when it is fixed, start consume again, or";
+  return `paused: ${paused}\n${next}:\n  evs subscription resume ${name}`;
 }
 
 /** How `consume` ends. */

@@ -1,15 +1,20 @@
 /** `evs subscription pause`. */
 import type { EvsContext } from "../cli/context.ts";
+import { parseDuration } from "../../core/base/units.ts";
+import { formatTime } from "../terminal/table.ts";
 import { text, verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
-type PauseFlags = { reason?: string };
+type PauseFlags = { reason?: string; for?: number };
 
 export const pause = verb<PauseFlags, [string]>({
   brief: "Stop deliveries to a subscription",
   description:
-    "Stops deliveries until the subscription is resumed; nothing is lost. A running consume finishes what it has and ends with 1.",
-  examples: [['subscription pause mailer --reason "mail server moves"', "pause, and say why"]],
+    "Stops deliveries until the subscription is resumed; nothing is lost. A running consume finishes what it has and waits; with --until-empty it ends with 1. Restarts of consumers and of the daemon change nothing about it.",
+  examples: [
+    ["subscription pause mailer --for 1h", "pause for an hour"],
+    ['subscription pause mailer --reason "mail server moves"', "pause, and say why"],
+  ],
   parameters: {
     flags: {
       reason: {
@@ -19,14 +24,25 @@ export const pause = verb<PauseFlags, [string]>({
         placeholder: "TEXT",
         optional: true,
       },
+      for: {
+        kind: "parsed",
+        parse: (input) => parseDuration(input, "--for"),
+        brief: "End the pause by itself after this long",
+        placeholder: "DURATION",
+        optional: true,
+      },
     },
     positional: nameArgument,
   },
   async run(this: EvsContext, flags: PauseFlags, name: string): Promise<void> {
     const client = await this.client();
-    const { reason } = flags;
-    const info = await client.pauseSubscription(name, reason === undefined ? {} : { reason });
-    if (this.forPeople) this.say(`${name} is paused; go on with: evs subscription resume ${name}`);
-    else this.printJson(info);
+    const { reason, for: forMs } = flags;
+    const info = await client.pauseSubscription(name, {
+      ...(reason === undefined ? {} : { reason }),
+      ...(forMs === undefined ? {} : { forMs: Math.max(1, Math.round(forMs)) }),
+    });
+    if (!this.forPeople) return this.printJson(info);
+    const until = info.pausedUntil === undefined ? "" : ` until ${formatTime(info.pausedUntil)}`;
+    this.say(`${name} is paused${until}; go on with: evs subscription resume ${name}`);
   },
 });

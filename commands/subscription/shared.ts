@@ -11,6 +11,13 @@ export const nameArgument = {
   parameters: [{ parse: text, brief: "The subscription", placeholder: "NAME" }],
 } as const;
 
+function stateOf({ paused, pauseReason, pausedBy, pausedUntil }: SubscriptionInfo): string {
+  if (!paused) return "active";
+  const by = pausedBy === undefined || pausedBy === "person" ? "" : ` by a ${pausedBy}`;
+  const until = pausedUntil === undefined ? "" : ` until ${formatTime(pausedUntil)}`;
+  return `paused${by}${until}: ${pauseReason ?? "no reason given"}`;
+}
+
 /** Everything about a subscription, for people. */
 export function factsOf(info: SubscriptionInfo): Record<string, unknown> {
   const { settings } = info;
@@ -20,13 +27,14 @@ export function factsOf(info: SubscriptionInfo): Record<string, unknown> {
   return {
     name: info.name,
     topic: info.topic,
-    state: info.paused ? `paused: ${info.pauseReason ?? "no reason given"}` : "active",
+    state: stateOf(info),
     pending: info.pending,
     leased: info.leased,
     scheduled: info.scheduled,
     dead: info.dead,
     ...(missed.length === 0 ? {} : { missed: missed.join("; ") }),
     "max retries": settings.maxRetries,
+    "max deliveries": settings.maxDeliveries,
     backoff: formatBackoff(settings.backoff),
     ...(settings.breaker === null ? {} : { breaker: formatBreaker(settings.breaker) }),
     ...(settings.eventTypes.length === 0 ? {} : { types: settings.eventTypes.join(", ") }),

@@ -1,6 +1,8 @@
 /** The subscriptions whose handlers run in this process. */
+import type { SubscriptionInfo } from "../protocol/protocol.ts";
+import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
-import { UnsupportedError } from "../base/errors.ts";
+import { ConflictError, UnsupportedError } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { parseOffset, resolveOffset } from "../event/offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
@@ -140,7 +142,8 @@ export class LocalSubscriptions {
       update: true,
       resume: true,
       ...(of.options.from === undefined ? {} : { from: of.options.from }),
-    }).then(() => {
+    }).then((info) => {
+      if (info.paused) onError(pausedError(info), `the subscription ${name}`);
       driver = manager.require(name);
       const runner = this.#runner(driver, of);
       this.#attach(subscription, driver, runner);
@@ -282,6 +285,14 @@ export class LocalSubscriptions {
       [...this.#subscriptions.keys()].map((subscription) => subscription.unsubscribe()),
     );
   }
+}
+
+/** What a person paused stays so: that nothing comes must not look like nothing being there. */
+function pausedError(info: SubscriptionInfo): ConflictError {
+  return new ConflictError(pausedWords(info), {
+    code: "subscription/paused",
+    details: { subscription: info.name },
+  });
 }
 
 /** One without a name cannot be resumed by anybody: it has no breaker. */

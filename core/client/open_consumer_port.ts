@@ -69,7 +69,7 @@ class ClientPort implements ConsumerPort {
 
   async pause(reason: string): Promise<void> {
     this.#assertOpen();
-    await this.#settling.pauseSubscription(this.#name, { reason });
+    await this.#settling.pauseSubscription(this.#name, { reason, by: "command" });
   }
 
   async reconnect(): Promise<void> {

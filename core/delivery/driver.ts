@@ -386,10 +386,10 @@ export class SubscriptionDriver {
     return this.queue.drained && !this.#committer.busy && !this.#reading;
   }
 
-  /** Resolves when that is so. */
+  /** Resolves when that is so, or when it is paused: then nothing will be done. */
   idle(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    return this.#watches.wait(() => this.isIdle, { endIsFine: true });
+    return this.#watches.wait(() => this.isIdle || this.record.paused, { endIsFine: true });
   }
 
   /** Ends the driver: what is on its way to disk gets there, who waits is told. */

@@ -10,7 +10,7 @@ import { checkSettings } from "./settings.ts";
 
 /** The settings that are the subscription's own. */
 export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {
-  const { retryDelay, maxRetries, eventTypes, where, breaker } = options;
+  const { retryDelay, maxRetries, maxDeliveries, eventTypes, where, breaker } = options;
   if (breaker && options.name === undefined) {
     throw new InvalidArgumentError("a breaker pauses a subscription that has a name", {
       details: { field: "breaker" },
@@ -20,6 +20,7 @@ export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSetti
   const wait = typeof retryDelay === "number" ? Math.max(0, Math.round(retryDelay)) : undefined;
   return checkSettings({
     maxRetries,
+    maxDeliveries,
     eventTypes,
     where,
     breaker,

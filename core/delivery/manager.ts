@@ -6,6 +6,7 @@ import type {
   ExtendRequest,
   LeaseRequest,
   NackItem,
+  PauseRequest,
   SeekReply,
   SeekRequest,
   SettleReply,
@@ -23,21 +24,25 @@ import type { Commit } from "../store/journal.ts";
 import { assertSubscriptionName, assertTopicPattern } from "../event/topic_options.ts";
 import { DriverDirectory } from "./directory.ts";
 import { SubscriptionDriver } from "./driver.ts";
-import type { DriverContext } from "./driver_context.ts";
+import { AGAIN_MS, type DriverContext } from "./driver_context.ts";
 import type { Outcome, Settlement } from "./plan.ts";
 import { planSeek, type SeekTarget } from "./seek.ts";
+import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
 import {
+  isPersons,
   leaseLimits,
   type LeaseResult,
   type ManagerContext,
   MAX_ANSWER_BYTES,
   offsetFor,
+  pauseOf,
   pauseReasonOf,
   resolveIn,
   settleReply,
   startOf,
   subscriptionInfoOf,
+  unpaused,
 } from "./manager_context.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 
@@ -47,12 +52,14 @@ export type { LeaseResult };
 export class SubscriptionManager {
   readonly #context: ManagerContext;
   readonly #drivers = new DriverDirectory();
+  readonly #timedPauses: TimedPauses;
   readonly #making = new Map<string, Promise<unknown>>();
   /** What the store lost (a power cut, without durability) has to be taken out of the cursors before it is refilled. */
   readonly ready: Promise<void>;
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {
     this.#context = context;
+    this.#timedPauses = new TimedPauses(context.clock, (name) => this.#endPause(name));
     context.topics.onCreate(({ name }) => this.#topicCreated(name));
     const repairs: StateChange[] = [];
     const now = context.clock.now();
@@ -66,6 +73,7 @@ export class SubscriptionManager {
       for (const topic of context.topics.match(record.topic)) driver.addTopic(topic, 1);
       driver.look();
       this.useFilter(driver);
+      this.#timedPauses.set(record.name, record.pausedUntil);
     }
     this.ready = repairs.length > 0 ? context.state.commit(repairs) : Promise.resolve();
     this.ready.catch((error) => context.onError(error, "cursors"));
@@ -79,7 +87,7 @@ export class SubscriptionManager {
       store,
       onError,
       ledger: this.#context.ledger(record.name),
-      trip: (reason) => this.pause(record.name, reason),
+      trip: (reason) => this.pause(record.name, { reason, by: "breaker" }),
     });
   }
 
@@ -189,7 +197,9 @@ export class SubscriptionManager {
       }));
       this.useFilter(driver);
     }
-    if (request.resume && driver.record.paused) await this.resume(name);
+    if (request.resume && driver.record.paused && !isPersons(driver.record)) {
+      await this.resume(name);
+    }
     return {
       ...this.info(name),
       created: false,
@@ -227,6 +237,7 @@ export class SubscriptionManager {
   /** Removes a subscription: its cursors and retries go, its dead letters stay. */
   async remove(name: string): Promise<void> {
     const driver = this.require(name);
+    this.#timedPauses.set(name, undefined);
     await driver.plan(() => ({
       changes: [{ op: "subscription.remove", name }],
       result: undefined,
@@ -242,25 +253,45 @@ export class SubscriptionManager {
     );
   }
 
-  async pause(name: string, reason?: string): Promise<SubscriptionInfo> {
+  /** Delivers nothing until `resume`, or for `forMs`. What a person paused stays so, whatever else would pause it. */
+  async pause(
+    name: string,
+    { reason, by = "person", forMs }: PauseRequest = {},
+  ): Promise<SubscriptionInfo> {
     const driver = this.require(name);
-    await this.#change(driver, ({ pauseReason: _before, ...record }) => ({
-      ...record,
-      paused: true,
-      ...(reason === undefined ? {} : { pauseReason: pauseReasonOf(reason) }),
-    }));
+    await this.#change(driver, (before) => {
+      if (by !== "person" && before.paused && isPersons(before)) return before;
+      return {
+        ...unpaused(before),
+        paused: true,
+        pausedBy: by,
+        ...(reason === undefined ? {} : { pauseReason: pauseReasonOf(reason) }),
+        ...(forMs === undefined ? {} : { pausedUntil: this.#context.clock.now() + forMs }),
+      };
+    });
+    this.#timedPauses.set(name, driver.record.pausedUntil);
     return this.info(name);
   }
 
   async resume(name: string): Promise<SubscriptionInfo> {
     const driver = this.require(name);
     if (driver.record.paused) {
-      await this.#change(
-        driver,
-        ({ pauseReason: _before, ...record }) => ({ ...record, paused: false }),
-      );
+      this.#timedPauses.set(name, undefined);
+      await this.#change(driver, unpaused);
     }
     return this.info(name);
+  }
+
+  /** A timed pause is over, if it is still the same. */
+  async #endPause(name: string): Promise<void> {
+    const record = this.#drivers.get(name)?.record;
+    if (!record?.paused || record.pausedUntil === undefined) return;
+    try {
+      await this.resume(name);
+    } catch (error) {
+      this.#context.onError(error, `resuming ${name}`);
+      this.#timedPauses.set(name, this.#context.clock.now() + AGAIN_MS);
+    }
   }
 
   /** Moves the cursors, or tells what that would do. */
@@ -306,7 +337,7 @@ export class SubscriptionManager {
     const due = queue.ready.nextDueMono;
     return {
       paused: record.paused,
-      ...(record.pauseReason === undefined ? {} : { pauseReason: record.pauseReason }),
+      ...pauseOf(record),
       pending: queue.pending,
       leased: queue.leased,
       scheduled: queue.scheduled,
@@ -391,6 +422,7 @@ export class SubscriptionManager {
 
   /** What is on its way to disk gets there; who waits is told. */
   async close(): Promise<void> {
+    this.#timedPauses.close();
     const closing = this.#drivers.clear().map((driver) => driver.close());
     const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
     if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");

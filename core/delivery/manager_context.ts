@@ -18,7 +18,13 @@ import {
   LONGEST_WAIT_MS,
   MOST_DELIVERIES,
 } from "../event/limits.ts";
-import type { State, StateChange, StateSnapshot } from "../state/state.ts";
+import type {
+  PausedBy,
+  State,
+  StateChange,
+  StateSnapshot,
+  SubscriptionRecord,
+} from "../state/state.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Ledger } from "./committer.ts";
 import type { JournalStore } from "../store/store.ts";
@@ -87,7 +93,7 @@ export function subscriptionInfoOf(driver: SubscriptionDriver, dead: number): Su
     topic: record.topic,
     settings: record.settings,
     paused: record.paused,
-    ...(record.pauseReason === undefined ? {} : { pauseReason: record.pauseReason }),
+    ...pauseOf(record),
     cursors: lanes.map((lane) => {
       const next = queue.cursorOf(lane);
       const lag = Math.max(0, lane.lastSeq - next + 1);
@@ -205,4 +211,26 @@ function within(
 /** Why somebody paused, as it is kept: clipped, and text that SQLite keeps whole. */
 export function pauseReasonOf(reason: string): string {
   return truncate(reason).replaceAll("\0", "").toWellFormed();
+}
+
+/** What is told of a pause beside that it is one. */
+export function pauseOf(
+  { paused, pauseReason, pausedBy, pausedUntil }: SubscriptionRecord,
+): { pauseReason?: string; pausedBy?: PausedBy; pausedUntil?: number } {
+  return {
+    ...(pauseReason === undefined ? {} : { pauseReason }),
+    ...(paused ? { pausedBy: pausedBy ?? "person" } : {}),
+    ...(pausedUntil === undefined ? {} : { pausedUntil }),
+  };
+}
+
+/** True for a pause that only a person ends; so is one of before it was kept who paused. */
+export function isPersons({ pausedBy }: SubscriptionRecord): boolean {
+  return pausedBy === undefined || pausedBy === "person";
+}
+
+/** The same subscription, going on. */
+export function unpaused(record: SubscriptionRecord): SubscriptionRecord {
+  const { pauseReason: _reason, pausedBy: _by, pausedUntil: _until, ...rest } = record;
+  return { ...rest, paused: false };
 }

@@ -2,7 +2,8 @@
  * What a handler may say of an event beside returning (done) and throwing (failed). It returns an outcome:
  *
  * ```ts
- * import { deadLetter, EventBroker, retry, skip } from "@env/env-event-stream";
+ * import { LONGEST_DELAY_MS } from "../event/limits.ts";
+import { deadLetter, EventBroker, retry, skip } from "@env/env-event-stream";
  *
  * await using broker = new EventBroker();
  * broker.subscribe("orders", (event) => {

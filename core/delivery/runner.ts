@@ -153,7 +153,7 @@ export class HandlerRunner {
   /** True when the handler has nothing to do, and nothing is on its way to disk. */
   get isIdle(): boolean {
     return this.#busy === 0 && this.#settling === 0 && this.#at >= this.#mailbox.length &&
-      this.#driver.isIdle;
+      (this.#driver.isIdle || this.#driver.record.paused);
   }
 
   /** Resolves when something may have changed about that; rejects when nothing will any more. */

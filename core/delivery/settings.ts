@@ -7,12 +7,13 @@ import type { SubscriptionSettings } from "../state/state.ts";
 /** What a subscription has that nobody said anything about. */
 export const defaultSettings: Readonly<SubscriptionSettings> = {
   maxRetries: 3,
+  maxDeliveries: 10,
   backoff: defaultBackoff,
   eventTypes: [],
   breaker: null,
 };
 
-const FIELDS = ["maxRetries", "backoff", "eventTypes", "where", "breaker"];
+const FIELDS = ["maxRetries", "maxDeliveries", "backoff", "eventTypes", "where", "breaker"];
 
 /** Checks settings that came from outside: each error names the field. Unknown fields are refused. */
 export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
@@ -32,6 +33,10 @@ export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
   const { maxRetries, backoff, eventTypes, where } = settings;
   if (maxRetries !== undefined && !(Number.isSafeInteger(maxRetries) && maxRetries >= 0)) {
     throw refuse("maxRetries", `is a whole number from 0, not ${JSON.stringify(maxRetries)}`);
+  }
+  const { maxDeliveries } = settings;
+  if (maxDeliveries !== undefined && !(Number.isSafeInteger(maxDeliveries) && maxDeliveries >= 1)) {
+    throw refuse("maxDeliveries", `is a whole number from 1, not ${JSON.stringify(maxDeliveries)}`);
   }
   if (backoff !== undefined) checkBackoff(backoff);
   if (

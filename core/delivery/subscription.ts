@@ -33,6 +33,8 @@ export interface SubscribeOptions {
   where?: string;
   /** Retries after the first attempt. Default 3. */
   maxRetries?: number;
+  /** An event whose handler began so many times and never answered (its process ended) is a dead letter. Default 10. */
+  maxDeliveries?: number;
   /** The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default `exp:1s..5m,jitter`. */
   retryDelay?: number | ((attempt: number) => number);
   /** Pauses the subscription when too many of the last attempts fail. Default null: never. */

@@ -19,6 +19,8 @@ export const LONGEST_WAIT_MS = 3_600_000;
 export const MOST_RETRIES = 1_000_000;
 /** The longest wait before a retry, ms: a year. */
 export const LONGEST_DELAY_MS = 365 * 86_400_000;
+/** The longest pause that ends by itself, ms: ten years. */
+export const LONGEST_PAUSE_MS = 10 * LONGEST_DELAY_MS;
 /** The most attempts that a breaker looks at. */
 export const LONGEST_BREAKER_WINDOW = 10_000;
 

@@ -7,7 +7,7 @@
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { MissedRecord } from "../event/missed.ts";
-import type { SubscriptionSettings } from "../event/subscription_settings.ts";
+import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 
 /**
@@ -115,7 +115,7 @@ export interface SubscriptionRequest {
   settings?: Partial<SubscriptionSettings>;
   /** Take `settings` over on a subscription that has others. */
   update?: boolean;
-  /** Resume if it is paused, as starting `consume` again does. */
+  /** Resume what a breaker or a command that cannot be run paused, as starting `consume` again does; never a person's pause. */
   resume?: boolean;
 }
 
@@ -129,8 +129,12 @@ export interface SubscriptionInfo {
   settings: SubscriptionSettings;
   /** True while nothing is delivered. */
   paused: boolean;
-  /** Who or what paused it. */
+  /** Why it is paused. */
   pauseReason?: string;
+  /** Who paused it: what a person paused only a person resumes, or the end of the pause. */
+  pausedBy?: PausedBy;
+  /** When the pause ends by itself, Unix ms. */
+  pausedUntil?: number;
   /** Where it is on each topic: the next seq, and how many events behind. */
   cursors: { topic: string; next: number; lastSeq: number; lag: number }[];
   /** Events not yet looked at. */
@@ -180,6 +184,8 @@ export interface DeliveryReply {
 export interface LeaseReply {
   paused: boolean;
   pauseReason?: string;
+  pausedBy?: PausedBy;
+  pausedUntil?: number;
   pending: number;
   leased: number;
   scheduled: number;
@@ -246,6 +252,10 @@ export interface ProcessedReply {
 /** `POST /v1/subscriptions/{name}/pause`. `resume` has no body. */
 export interface PauseRequest {
   reason?: string;
+  /** Default `person`: then no start of a consumer resumes it. */
+  by?: PausedBy;
+  /** It ends by itself after this long, ms. Default: only when somebody resumes it. */
+  forMs?: number;
 }
 
 /** `POST /v1/subscriptions/{name}/seek`. */

@@ -5,6 +5,7 @@
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type {
+  CommitOptions,
   DeadLetterFilter,
   DeadLetterPage,
   DeadLetterPageRequest,
@@ -38,10 +39,10 @@ export class GuardedState implements State {
     return this.#state.load();
   }
 
-  async commit(changes: readonly StateChange[]): Promise<void> {
+  async commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void> {
     if (this.#failed !== undefined) throw refusal(this.#failed);
     try {
-      await this.#state.commit(changes);
+      await this.#state.commit(changes, options);
     } catch (thrown) {
       const error = asError(thrown);
       if (!(error instanceof CannotStoreError)) {

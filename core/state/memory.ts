@@ -1,6 +1,7 @@
 /** The state in memory: the default of `new EventBroker()`, the reference that the SQLite one is tested against. */
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
+  BegunRecord,
   CursorRecord,
   DeadLetterFilter,
   DeadLetterPage,
@@ -15,6 +16,7 @@ import type {
   StateSnapshot,
   SubscriptionRecord,
   TopicRecord,
+  UnansweredRecord,
 } from "./state.ts";
 
 /** No name has a line feed, so this separates them. */
@@ -30,6 +32,8 @@ export class MemoryState implements State {
   readonly #done = new Map<string, { subscription: string; topic: string; seqs: Set<number> }>();
   readonly #missed = new Map<string, MissedRecord>();
   readonly #retries = new Map<string, RetryRecord>();
+  readonly #unanswered = new Map<string, UnansweredRecord>();
+  readonly #begun = new Map<string, BegunRecord>();
   /** In the order of their arrival; `number` is what a page's `next` names. */
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #schemas = new Map<string, SchemaRecord>();
@@ -49,6 +53,8 @@ export class MemoryState implements State {
       retries: [...this.#retries.values()].map(({ line: _line, attempts: _attempts, ...rest }) =>
         rest
       ),
+      unanswered: [...this.#unanswered.values()],
+      begun: [...this.#begun.values()],
       schemas: [...this.#schemas.values()],
       levels: [...this.#levels.values()],
     });
@@ -73,7 +79,7 @@ export class MemoryState implements State {
         break;
       case "subscription.remove":
         this.#subscriptions.delete(change.name);
-        for (const table of [this.#cursors, this.#done, this.#missed, this.#retries]) {
+        for (const table of this.#ofSubscriptions()) {
           for (const [key, row] of table) {
             if (row.subscription === change.name) table.delete(key);
           }
@@ -122,6 +128,25 @@ export class MemoryState implements State {
           if (dueAt < row.dueAt) this.#retries.set(key, { ...row, dueAt });
         }
         break;
+      case "unanswered.put":
+        this.#unanswered.set(retryKey(change.record), change.record);
+        break;
+      case "unanswered.remove":
+        this.#unanswered.delete(retryKey(change));
+        break;
+      case "unanswered.clear":
+        for (const [key, row] of this.#unanswered) {
+          if (row.subscription === change.subscription && row.topic === change.topic) {
+            this.#unanswered.delete(key);
+          }
+        }
+        break;
+      case "begun.put":
+        this.#begun.set(keyOf(change.record.subscription, change.record.consumer), change.record);
+        break;
+      case "begun.remove":
+        this.#begun.delete(keyOf(change.subscription, change.consumer));
+        break;
       case "dead.put": {
         const key = retryKey(change.record);
         this.#dead.delete(key);
@@ -156,6 +181,18 @@ export class MemoryState implements State {
         else this.#levels.set(change.record.type, change.record);
         break;
     }
+  }
+
+  /** What goes with a subscription. */
+  #ofSubscriptions(): Map<string, { subscription: string }>[] {
+    return [
+      this.#cursors,
+      this.#done,
+      this.#missed,
+      this.#retries,
+      this.#unanswered,
+      this.#begun,
+    ];
   }
 
   /** @internal */

@@ -117,6 +117,26 @@ const MIGRATIONS: readonly string[] = [
   UPDATE retries SET wait_ms = max(0, due_at - ifnull(
     json_extract(attempts, '$[#-1].startedAt') + json_extract(attempts, '$[#-1].durationMs'), due_at));
   `,
+  // Who paused a subscription and until when; events that a handler was given and never answered.
+  `
+  ALTER TABLE subscriptions ADD COLUMN paused_by TEXT;     -- person (also NULL), breaker, command
+  ALTER TABLE subscriptions ADD COLUMN paused_until INTEGER;
+  ALTER TABLE subscriptions ADD COLUMN max_deliveries INTEGER NOT NULL DEFAULT 10;
+  CREATE TABLE unanswered (                -- deliveries that ended without an answer
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (subscription, topic, id)
+  ) WITHOUT ROWID;
+  CREATE TABLE begun (                     -- what a consumer's handlers had when it last began some
+    subscription TEXT NOT NULL,
+    consumer TEXT NOT NULL,
+    events TEXT NOT NULL,                  -- JSON
+    PRIMARY KEY (subscription, consumer)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

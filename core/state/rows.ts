@@ -1,9 +1,11 @@
 /** Rows of the state database as records. */
 import type { SQLOutputValue } from "node:sqlite";
 import type {
+  BegunRecord,
   CursorRecord,
   DeadLetterRecord,
   MissedRecord,
+  PausedBy,
   RetryRecord,
   SchemaRecord,
   SubscriptionRecord,
@@ -69,12 +71,24 @@ export function subscriptionOf(row: Row): SubscriptionRecord {
       maxRetries: row["max_retries"] as number,
       backoff: JSON.parse(row["backoff"] as string),
       eventTypes: JSON.parse(row["event_types"] as string),
+      maxDeliveries: row["max_deliveries"] as number,
       ...(row["filter"] === null ? {} : { where: row["filter"] as string }),
       breaker: row["breaker"] === null ? null : JSON.parse(row["breaker"] as string),
     },
     paused: row["paused"] === 1,
     ...(row["pause_reason"] === null ? {} : { pauseReason: row["pause_reason"] as string }),
+    ...(row["paused_by"] === null ? {} : { pausedBy: row["paused_by"] as PausedBy }),
+    ...(row["paused_until"] === null ? {} : { pausedUntil: row["paused_until"] as number }),
     createdAt: row["created_at"] as number,
+  };
+}
+
+/** A row of `begun`. */
+export function begunOf(row: Row): BegunRecord {
+  return {
+    subscription: row["subscription"] as string,
+    consumer: row["consumer"] as string,
+    events: JSON.parse(row["events"] as string),
   };
 }
 

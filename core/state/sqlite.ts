@@ -8,6 +8,7 @@ import { CannotStoreError, InternalError } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
 import { openStateDatabase } from "./migrations.ts";
 import {
+  begunOf,
   cursorOf,
   deadLetterOf,
   linkOf,
@@ -21,6 +22,7 @@ import {
 } from "./rows.ts";
 import { changeStatements } from "./sqlite_changes.ts";
 import type {
+  CommitOptions,
   DeadLetterFilter,
   DeadLetterPage,
   DeadLetterPageRequest,
@@ -29,6 +31,7 @@ import type {
   State,
   StateChange,
   StateSnapshot,
+  UnansweredRecord,
 } from "./state.ts";
 
 /** A {@link State} in one SQLite file. */
@@ -36,6 +39,8 @@ export class SqliteState implements State {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #failed: unknown;
+  /** As `openStateDatabase` leaves it. */
+  #mode: "FULL" | "NORMAL" = "FULL";
 
   /**
    * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. `again`: see
@@ -66,6 +71,10 @@ export class SqliteState implements State {
         `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures
          FROM retries ORDER BY rowid`,
       ).map(waitingOf),
+      unanswered: this.#all(
+        "SELECT subscription, topic, id, seq, count FROM unanswered",
+      ) as unknown as UnansweredRecord[],
+      begun: this.#all("SELECT * FROM begun").map(begunOf),
       schemas: this.#all("SELECT * FROM schemas ORDER BY registered_at, rowid").map(schemaOf),
       levels: this.#all("SELECT type, level FROM schema_levels") as unknown as LevelRecord[],
     };
@@ -73,18 +82,19 @@ export class SqliteState implements State {
 
   /** @internal */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
-  async commit(changes: readonly StateChange[]): Promise<void> {
-    this.commitSync(changes);
+  async commit(changes: readonly StateChange[], options: CommitOptions = {}): Promise<void> {
+    this.commitSync(changes, options);
   }
 
   /**
    * The same, at once: for the worker that waits for nothing else.
    * @internal
    */
-  commitSync(changes: readonly StateChange[]): void {
+  commitSync(changes: readonly StateChange[], { sync = true }: CommitOptions = {}): void {
     if (this.#failed !== undefined) throw asStateError(this.#failed);
     if (changes.length === 0) return;
     try {
+      this.#synchronous(sync ? "FULL" : "NORMAL");
       // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
       this.#prepare("BEGIN IMMEDIATE").run();
       for (const change of changes) {
@@ -99,6 +109,13 @@ export class SqliteState implements State {
       if (!(known instanceof CannotStoreError)) this.#failed = error;
       throw known;
     }
+  }
+
+  /** In a write-ahead log NORMAL means that a commit does not sync; the next one that does takes it along. */
+  #synchronous(mode: "FULL" | "NORMAL"): void {
+    if (this.#mode === mode) return;
+    this.#database.exec(`PRAGMA synchronous = ${mode}`);
+    this.#mode = mode;
   }
 
   /** @internal */

@@ -37,7 +37,7 @@ export function changeStatements(change: StateChange): Statement[] {
     case "subscription.remove":
       return [
         { sql: "DELETE FROM subscriptions WHERE name = ?", values: [change.name] },
-        ...["cursors", "done", "missed", "retries"].map((table) => ({
+        ...["cursors", "done", "missed", "retries", "unanswered", "begun"].map((table) => ({
           sql: `DELETE FROM ${table} WHERE subscription = ?`,
           values: [change.name],
         })),
@@ -98,6 +98,29 @@ export function changeStatements(change: StateChange): Statement[] {
       return [{
         sql: "UPDATE retries SET due_at = ?1 + wait_ms WHERE due_at > ?1 + wait_ms",
         values: [change.now],
+      }];
+    case "unanswered.put": {
+      const { subscription, topic, id, seq, count } = change.record;
+      return [{
+        sql: "INSERT OR REPLACE INTO unanswered VALUES (?,?,?,?,?)",
+        values: [subscription, topic, id, seq, count],
+      }];
+    }
+    case "unanswered.remove":
+      return [ofEvent("unanswered", change)];
+    case "unanswered.clear":
+      return [ofTopic("unanswered", change)];
+    case "begun.put": {
+      const { subscription, consumer, events } = change.record;
+      return [{
+        sql: "INSERT OR REPLACE INTO begun VALUES (?,?,?)",
+        values: [subscription, consumer, JSON.stringify(events)],
+      }];
+    }
+    case "begun.remove":
+      return [{
+        sql: "DELETE FROM begun WHERE subscription = ? AND consumer = ?",
+        values: [change.subscription, change.consumer],
       }];
     case "dead.put": {
       const { record } = change;
@@ -176,7 +199,7 @@ function putSubscription(
 ): Statement {
   const { settings } = record;
   return {
-    sql: "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    sql: "INSERT OR REPLACE INTO subscriptions VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     values: [
       record.name,
       record.topic,
@@ -189,6 +212,9 @@ function putSubscription(
       record.pauseReason ?? null,
       record.createdAt,
       settings.breaker === null ? null : JSON.stringify(settings.breaker),
+      record.pausedBy ?? null,
+      record.pausedUntil ?? null,
+      settings.maxDeliveries,
     ],
   };
 }

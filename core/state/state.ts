@@ -7,9 +7,9 @@
  */
 import type { Attempt } from "../event/attempt.ts";
 import type { MissedRecord } from "../event/missed.ts";
-import type { SubscriptionSettings } from "../event/subscription_settings.ts";
+import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 
-export type { Attempt, MissedRecord, SubscriptionSettings };
+export type { Attempt, MissedRecord, PausedBy, SubscriptionSettings };
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
@@ -31,7 +31,37 @@ export interface SubscriptionRecord {
   settings: SubscriptionSettings;
   paused: boolean;
   pauseReason?: string;
+  /** Who paused it: what a person paused only a person resumes. */
+  pausedBy?: PausedBy;
+  /** When the pause ends by itself, Unix ms by the wall clock. */
+  pausedUntil?: number;
   createdAt: number;
+}
+
+/** An event whose deliveries ended without an answer so far. */
+export interface UnansweredRecord {
+  subscription: string;
+  topic: string;
+  id: string;
+  seq: number;
+  /** How many did. */
+  count: number;
+}
+
+/** An event that a handler was given: one attempt of it. */
+export interface BegunEvent {
+  topic: string;
+  id: string;
+  seq: number;
+  attempt: number;
+}
+
+/** What the handlers of one consumer had when it last began some. What was answered since may be among it. */
+export interface BegunRecord {
+  subscription: string;
+  /** Names one run of one process. */
+  consumer: string;
+  events: BegunEvent[];
 }
 
 /** How far a subscription is on one topic. */
@@ -134,6 +164,11 @@ export type StateChange =
   | { op: "retry.clear"; subscription: string; topic: string }
   /** No retry is due later than its wait from `now`: the clock was put back. */
   | { op: "retry.clamp"; now: number }
+  | { op: "unanswered.put"; record: UnansweredRecord }
+  | { op: "unanswered.remove"; subscription: string; topic: string; id: string }
+  | { op: "unanswered.clear"; subscription: string; topic: string }
+  | { op: "begun.put"; record: BegunRecord }
+  | { op: "begun.remove"; subscription: string; consumer: string }
   | { op: "dead.put"; record: DeadLetterRecord }
   /** Says of a dead letter that a mended copy of it was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
@@ -195,8 +230,16 @@ export interface StateSnapshot {
   missed: MissedRecord[];
   /** Without `line` and `attempts`: those are read when due. */
   retries: Omit<RetryRecord, "line" | "attempts">[];
+  unanswered: UnansweredRecord[];
+  begun: BegunRecord[];
   schemas: SchemaRecord[];
   levels: LevelRecord[];
+}
+
+/** How changes are kept. */
+export interface CommitOptions {
+  /** False: they survive the end of the process, not a power cut. Default true. */
+  sync?: boolean;
 }
 
 /** The state database. */
@@ -207,7 +250,7 @@ export interface State {
    * One durable transaction. Rejects when nothing of it was kept.
    * @internal
    */
-  commit(changes: readonly StateChange[]): Promise<void>;
+  commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void>;
   /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
   /** @internal */

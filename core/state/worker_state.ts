@@ -12,6 +12,7 @@ import { WorkerClient } from "../worker/client.ts";
 import { STATE_FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type {
+  CommitOptions,
   DeadLetterFilter,
   DeadLetterPage,
   DeadLetterPageRequest,
@@ -24,7 +25,7 @@ import type {
 /** What the worker is asked. */
 export type StateCall =
   | { op: "open"; path: string; again?: number }
-  | { op: "commit"; changes: StateChange[] }
+  | { op: "commit"; changes: StateChange[]; sync: boolean }
   | { op: "close" };
 
 /** Why another worker does not begin. It is loaded from the program's source, as it is by then. */
@@ -32,6 +33,7 @@ const REPLACED =
   "where the program was replaced or removed while the daemon ran, start it again: evs daemon start";
 
 interface Waiting {
+  sync: boolean;
   changes: readonly StateChange[];
   resolve(): void;
   reject(error: unknown): void;
@@ -94,11 +96,11 @@ export class WorkerState implements State {
     return loaded;
   }
 
-  commit(changes: readonly StateChange[]): Promise<void> {
+  commit(changes: readonly StateChange[], { sync = true }: CommitOptions = {}): Promise<void> {
     if (changes.length === 0) return Promise.resolve();
     this.#loaded = undefined;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ changes, resolve, reject });
+      this.#waiting.push({ changes, sync, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -118,6 +120,7 @@ export class WorkerState implements State {
           {
             op: "commit",
             changes: batch.flatMap((waiting) => waiting.changes),
+            sync: batch.some((waiting) => waiting.sync),
           } satisfies StateCall,
         );
         for (const { resolve } of batch) resolve();

@@ -5,6 +5,7 @@ import {
   LONGEST_BREAKER_WINDOW,
   LONGEST_DELAY_MS,
   LONGEST_LEASE_MS,
+  LONGEST_PAUSE_MS,
   LONGEST_WAIT_MS,
   MOST_DELIVERIES,
   MOST_RETRIES,
@@ -43,6 +44,7 @@ const breaker = object({
 /** How a subscription treats its events. Without a breaker nothing pauses it; left out, it stays as it is. */
 const settings = object({
   maxRetries: whole([0, MOST_RETRIES]),
+  maxDeliveries: whole([1, MOST_RETRIES]),
   backoff: refined(backoff, checkBackoff),
   eventTypes: list(typeName, { what: "types" }),
   where: text,
@@ -59,7 +61,11 @@ export const subscriptionRequest = object({
 }, { required: ["topic"] });
 
 /** `…/pause`. */
-export const pauseRequest = object({ reason: text });
+export const pauseRequest = object({
+  reason: text,
+  by: choice(["person", "breaker", "command"]),
+  forMs: whole([1, LONGEST_PAUSE_MS]),
+});
 
 /** `…/seek`. */
 export const seekRequest = object({ to: offset, dryRun: flag }, { required: ["to"] });

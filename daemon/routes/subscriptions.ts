@@ -64,12 +64,14 @@ export const subscriptionRoutes: Route[] = [
     method: "POST",
     path: "/v1/subscriptions/{name}/pause",
     body: pauseRequest,
-    async accept({ services, params }, { body: { reason }, reply }) {
+    async accept({ services, params }, { body, reply }) {
       const name = params["name"]!;
-      const info = await services.broker.subscriptions.pause(name, reason);
+      const info = await services.broker.subscriptions.pause(name, body);
       services.log.logger.warning("subscription paused", {
         subscription: name,
         reason: info.pauseReason,
+        by: info.pausedBy,
+        until: info.pausedUntil,
       });
       sendJson(reply, 200, info);
     },

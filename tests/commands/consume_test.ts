@@ -11,6 +11,7 @@ const flags = {
   stdin: "payload" as const,
   untilEmpty: false,
   update: false,
+  resume: true,
 };
 const none = { done: 0, retried: 0, dead: 0, lost: 0 };
 

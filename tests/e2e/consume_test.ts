@@ -317,6 +317,7 @@ Deno.test("consume --breaker pauses instead of dead-lettering when a handler is 
   const [info] = await lines(at, ["subscription", "show", "b"]);
   assert.deepEqual([info?.paused, info?.settings], [true, {
     maxRetries: 1,
+    maxDeliveries: 10,
     backoff: { kind: "fixed", base: 1, max: 1, jitter: false },
     eventTypes: [],
     breaker: { failing: 1, window: 10 },

@@ -3,6 +3,7 @@
  * topics, cursors, retries and dead letters live there. When the daemon goes away, publishes wait for it, subscriptions and
  * streams go on where they were; nothing is skipped, and nothing is silent (`onNotice`).
  */
+import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
@@ -212,7 +213,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
         resume: true,
         ...(from === undefined ? {} : { from }),
       })
-    ).then((info) => this.#runner(info, handler, options));
+    ).then((info) => {
+      if (info.paused) this.#options.onNotice(pausedWords(info));
+      return this.#runner(info, handler, options);
+    });
     const started = this.#start(made, `the subscription ${name}`);
     const subscription: Subscription = new Subscription({
       name,

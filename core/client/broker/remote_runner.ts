@@ -136,8 +136,9 @@ export class RemoteRunner implements Runner {
   /** Nothing is left on the subscription. Of a daemon that is away nothing is known: it is asked again. */
   async #isDrained(client: Client): Promise<boolean> {
     try {
-      const { pending, leased, scheduled } = await client.subscription(this.name);
-      return pending + leased + scheduled === 0;
+      const info = await client.subscription(this.name);
+      // Paused where it is kept: as with `pause` here, what waits is not waited for.
+      return info.paused ? info.leased === 0 : info.pending + info.leased + info.scheduled === 0;
     } catch (error) {
       if (isGone(error)) return false;
       throw decodeError(error);

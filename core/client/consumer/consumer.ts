@@ -10,6 +10,7 @@
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
+import { pausedWords } from "../../protocol/paused_words.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
 import { isEmpty, isGone, type Leased } from "./port.ts";
@@ -45,6 +46,8 @@ export class Consumer {
   #awaitingLeases = false;
   #failure: { error: unknown } | undefined;
   #held = false;
+  /** It is paused by somebody whose pause is waited through. */
+  #waitsPaused = false;
   #changed = Promise.withResolvers<void>();
   #cancelExtend = () => {};
   #cancelKill = () => {};
@@ -169,7 +172,7 @@ export class Consumer {
           waitMs: this.#awaitingLeases ? 0 : WAIT_MS,
           bind: true,
           untilEmpty,
-          ...(throughPause ? { throughPause } : {}),
+          ...(throughPause || this.#waitsPaused ? { throughPause: true } : {}),
         });
       } catch (error) {
         await this.#recover(error);
@@ -182,14 +185,30 @@ export class Consumer {
       if (this.#held) this.#giveBackWaiting();
       this.#fillSlots();
       this.#settleSoon();
-      if (leased.paused && !throughPause) {
+      if (this.#endsPaused(leased)) {
         this.#result.paused ??= leased.pauseReason ?? "it was paused";
+        this.#result.pausedBy ??= leased.pausedBy;
         this.#ending = true;
       } else if (untilEmpty && isEmpty(leased) && this.#works.size === 0) {
         this.#ending = true;
       }
       this.#change();
     }
+  }
+
+  /** True when it ends because of a pause; one that it waits through is told, and its end too. */
+  #endsPaused(leased: Leased): boolean {
+    const { paused, pausedBy = "person" } = leased;
+    const { throughPause = false, waitsFor = [], say } = this.#options;
+    if (throughPause) return false;
+    if (paused && !waitsFor.includes(pausedBy)) return true;
+    if (paused && !this.#waitsPaused) {
+      say(pausedWords(leased));
+    } else if (!paused && this.#waitsPaused) {
+      say("the subscription was resumed; going on");
+    }
+    this.#waitsPaused = paused;
+    return false;
   }
 
   /** How many leases to ask for. After a break all in hand are asked for again. */

@@ -1,4 +1,5 @@
 /** What a consumer is given, and what it has done at its end. */
+import type { PausedBy } from "../../event/subscription_settings.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ConsumerPort, Delivery } from "./port.ts";
 import type { RunningBatch } from "./work.ts";
@@ -22,6 +23,8 @@ export interface ConsumerOptions {
   prefetch?: number;
   /** Waits while the subscription is paused, instead of ending. */
   throughPause?: boolean;
+  /** Whose pauses it waits through in words, where `throughPause` is not set: then it ends with those of others only. */
+  waitsFor?: readonly PausedBy[];
   /** How long handlers may go on after the consumer was told to stop, ms. Default 5,000. */
   graceMs?: number;
   clock?: Clock;
@@ -36,6 +39,8 @@ export interface ConsumerResult {
   lost: number;
   /** Why it ended paused. */
   paused?: string;
+  /** Who had paused it. */
+  pausedBy?: PausedBy;
   /** The signal that ended it. */
   interrupted?: Deno.Signal;
 }

@@ -236,7 +236,7 @@ Deno.test("SubscriptionManager hands out nothing while paused, and tells the rea
   rig(async (r) => {
     await r.publish(1);
     await r.broker.subscriptions.put("s", { topic: "t" });
-    await r.broker.subscriptions.pause("s", "cannot run");
+    await r.broker.subscriptions.pause("s", { reason: "cannot run", by: "command" });
     const { paused, pauseReason, deliveries } = await r.lease(1, { waitMs: 1000 });
     assert.deepEqual([paused, pauseReason, deliveries], [true, "cannot run", []]);
     await r.broker.close();

@@ -14,6 +14,7 @@ import type { SubscriptionSettings } from "../../../core/state/state.ts";
 
 export const settings: SubscriptionSettings = {
   maxRetries: 2,
+  maxDeliveries: 10,
   backoff: { kind: "fixed", base: 100, max: 100, jitter: false },
   eventTypes: [],
   breaker: null,

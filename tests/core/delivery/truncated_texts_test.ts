@@ -8,10 +8,12 @@ const LONG = "x".repeat(500_000);
 Deno.test("SubscriptionManager.pause keeps the head of a reason that does not end", async () => {
   await using broker = new EventBroker();
   await broker.subscriptions.put("s", { topic: "t" });
-  const { pauseReason } = await broker.subscriptions.pause("s", `why: ${LONG}`);
+  const { pauseReason } = await broker.subscriptions.pause("s", { reason: `why: ${LONG}` });
   assert.equal(pauseReason!.length, LONGEST_TEXT);
   assert.match(pauseReason!, /^why: x+…$/);
-  const short = await broker.subscriptions.pause("s", "y".repeat(LONGEST_TEXT));
+  const short = await broker.subscriptions.pause("s", {
+    reason: "y".repeat(LONGEST_TEXT),
+  });
   assert.equal(short.pauseReason, "y".repeat(LONGEST_TEXT));
 });
 

@@ -65,9 +65,12 @@ const everything: StateChange[] = [
         eventTypes: ["a", "b"],
         where: "payload.n > 1",
         breaker: { failing: 0.5, window: 20 },
+        maxDeliveries: 4,
       },
       paused: true,
       pauseReason: "cannot run",
+      pausedBy: "command",
+      pausedUntil: 5000,
       createdAt: 2,
     },
   },
@@ -78,6 +81,18 @@ const everything: StateChange[] = [
   {
     op: "schema.put",
     record: { type: "x", version: "1.0", schema: '{ "type":"object" }', registeredAt: 3 },
+  },
+  {
+    op: "unanswered.put",
+    record: { subscription: "s", topic: "t", id: "u1", seq: 6, count: 2 },
+  },
+  {
+    op: "begun.put",
+    record: {
+      subscription: "s",
+      consumer: "c",
+      events: [{ topic: "t", id: "u1", seq: 6, attempt: 1 }],
+    },
   },
 ];
 
@@ -141,6 +156,18 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
       }]);
       const { line: _line, attempts: _attempts, ...waiting } = retry("r1");
       assert.deepEqual(snapshot.retries, [waiting]);
+      assert.deepEqual(snapshot.unanswered.map((one) => ({ ...one })), [{
+        subscription: "s",
+        topic: "t",
+        id: "u1",
+        seq: 6,
+        count: 2,
+      }]);
+      assert.deepEqual(snapshot.begun, [{
+        subscription: "s",
+        consumer: "c",
+        events: [{ topic: "t", id: "u1", seq: 6, attempt: 1 }],
+      }]);
       assert.deepEqual(snapshot.schemas, [(everything[6] as { record: unknown }).record]);
       assert.deepEqual(state.retry("s", "t", "r1"), retry("r1"));
       assert.equal(state.retry("s", "t", "r2"), undefined);

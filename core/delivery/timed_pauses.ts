@@ -1,0 +1,43 @@
+/**
+ * Pauses that end by themselves. Their end follows the wall clock, as a person meant it; so it is looked at again while it
+ * waits, once a minute at the latest: a clock that is set right meanwhile moves it.
+ */
+import type { Clock } from "../base/clock.ts";
+
+const LOOK_AGAIN_MS = 60_000;
+
+/** The pauses that wait for their end; see the head of this file. */
+export class TimedPauses {
+  readonly #clock: Clock;
+  readonly #end: (subscription: string) => void;
+  readonly #cancels = new Map<string, () => void>();
+
+  /** `end` is called when the pause of a subscription is over. */
+  constructor(clock: Clock, end: (subscription: string) => void) {
+    this.#clock = clock;
+    this.#end = end;
+  }
+
+  /** The pause of a subscription ends at `until`, Unix ms; undefined: not by itself. */
+  set(subscription: string, until: number | undefined): void {
+    this.#cancels.get(subscription)?.();
+    this.#cancels.delete(subscription);
+    if (until === undefined) return;
+    const left = until - this.#clock.now();
+    const wait = Math.max(0, Math.min(left, LOOK_AGAIN_MS));
+    this.#cancels.set(
+      subscription,
+      this.#clock.setTimer(() => {
+        this.#cancels.delete(subscription);
+        if (this.#clock.now() < until) this.set(subscription, until);
+        else this.#end(subscription);
+      }, wait),
+    );
+  }
+
+  /** Nothing ends by itself any more. */
+  close(): void {
+    for (const cancel of this.#cancels.values()) cancel();
+    this.#cancels.clear();
+  }
+}
