@@ -2,6 +2,7 @@
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
   BegunRecord,
+  ChangeOf,
   CursorRecord,
   DeadLetterFilter,
   DeadLetterPage,
@@ -39,6 +40,117 @@ export class MemoryState implements State {
   readonly #schemas = new Map<string, SchemaRecord>();
   readonly #levels = new Map<string, LevelRecord>();
   #lastDead = 0;
+  /** What each change does. */
+  readonly #apply: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => void } = {
+    "topic.put": (change) => {
+      this.#topics.set(change.record.name, change.record);
+    },
+    "topic.remove": (change) => {
+      this.#topics.delete(change.name);
+    },
+    "subscription.put": (change) => {
+      this.#subscriptions.set(change.record.name, change.record);
+    },
+    "subscription.remove": (change) => {
+      this.#subscriptions.delete(change.name);
+      for (const table of this.#ofSubscriptions()) {
+        for (const [key, row] of table) {
+          if (row.subscription === change.name) table.delete(key);
+        }
+      }
+    },
+    "cursor.put": (change) => {
+      const key = keyOf(change.record.subscription, change.record.topic);
+      this.#cursors.set(key, change.record);
+      const seqs = this.#done.get(key)?.seqs;
+      for (const seq of seqs ?? []) if (seq < change.record.next) seqs!.delete(seq);
+    },
+    "cursor.remove": (change) => {
+      this.#cursors.delete(keyOf(change.subscription, change.topic));
+    },
+    "done.put": (change) => {
+      const { subscription, topic } = change;
+      const key = keyOf(subscription, topic);
+      const marks = this.#done.get(key) ?? { subscription, topic, seqs: new Set() };
+      for (const seq of change.seqs) marks.seqs.add(seq);
+      this.#done.set(key, marks);
+    },
+    "done.clear": (change) => {
+      this.#done.delete(keyOf(change.subscription, change.topic));
+    },
+    "missed.put": (change) => {
+      this.#missed.set(keyOf(change.record.subscription, change.record.topic), change.record);
+    },
+    "retry.put": (change) => {
+      this.#retries.set(retryKey(change.record), change.record);
+    },
+    "retry.remove": (change) => {
+      this.#retries.delete(retryKey(change));
+    },
+    "retry.clear": (change) => {
+      for (const [key, row] of this.#retries) {
+        if (row.subscription === change.subscription && row.topic === change.topic) {
+          this.#retries.delete(key);
+        }
+      }
+    },
+    "retry.clamp": (change) => {
+      for (const [key, row] of this.#retries) {
+        const dueAt = Math.min(row.dueAt, change.now + row.waitMs);
+        if (dueAt < row.dueAt) this.#retries.set(key, { ...row, dueAt });
+      }
+    },
+    "unanswered.put": (change) => {
+      this.#unanswered.set(retryKey(change.record), change.record);
+    },
+    "unanswered.remove": (change) => {
+      this.#unanswered.delete(retryKey(change));
+    },
+    "unanswered.clear": (change) => {
+      for (const [key, row] of this.#unanswered) {
+        if (row.subscription === change.subscription && row.topic === change.topic) {
+          this.#unanswered.delete(key);
+        }
+      }
+    },
+    "begun.put": (change) => {
+      this.#begun.set(keyOf(change.record.subscription, change.record.consumer), change.record);
+    },
+    "begun.remove": (change) => {
+      this.#begun.delete(keyOf(change.subscription, change.consumer));
+    },
+    "dead.put": (change) => {
+      const key = retryKey(change.record);
+      this.#dead.delete(key);
+      this.#dead.set(key, { number: ++this.#lastDead, record: change.record });
+    },
+    "dead.link": (change) => {
+      const entry = this.#dead.get(retryKey(change));
+      if (entry) entry.record = { ...entry.record, editedAs: change.editedAs };
+    },
+    "dead.remove": (change) => {
+      this.#dead.delete(retryKey(change));
+    },
+    "dead.retry": (change) => {
+      for (const id of change.ids) {
+        const dead = this.#dead.get(retryKey({ ...change, id }));
+        if (!dead) continue;
+        const record = retryOf(dead.record, change);
+        this.#retries.set(retryKey(record), record);
+        this.#dead.delete(retryKey({ ...change, id }));
+      }
+    },
+    "schema.put": (change) => {
+      this.#schemas.set(keyOf(change.record.type, change.record.version), change.record);
+    },
+    "schema.remove": (change) => {
+      this.#schemas.delete(keyOf(change.type, change.version));
+    },
+    "schema.level": (change) => {
+      if (change.record.level === "none") this.#levels.delete(change.record.type);
+      else this.#levels.set(change.record.type, change.record);
+    },
+  };
 
   /** @internal */
   load(): StateSnapshot {
@@ -62,125 +174,10 @@ export class MemoryState implements State {
 
   /** @internal */
   commit(changes: readonly StateChange[]): Promise<void> {
-    for (const change of changes) this.#apply(change);
-    return Promise.resolve();
-  }
-
-  #apply(change: StateChange): void {
-    switch (change.op) {
-      case "topic.put":
-        this.#topics.set(change.record.name, change.record);
-        break;
-      case "topic.remove":
-        this.#topics.delete(change.name);
-        break;
-      case "subscription.put":
-        this.#subscriptions.set(change.record.name, change.record);
-        break;
-      case "subscription.remove":
-        this.#subscriptions.delete(change.name);
-        for (const table of this.#ofSubscriptions()) {
-          for (const [key, row] of table) {
-            if (row.subscription === change.name) table.delete(key);
-          }
-        }
-        break;
-      case "cursor.put": {
-        const key = keyOf(change.record.subscription, change.record.topic);
-        this.#cursors.set(key, change.record);
-        const seqs = this.#done.get(key)?.seqs;
-        for (const seq of seqs ?? []) if (seq < change.record.next) seqs!.delete(seq);
-        break;
-      }
-      case "cursor.remove":
-        this.#cursors.delete(keyOf(change.subscription, change.topic));
-        break;
-      case "done.put": {
-        const { subscription, topic } = change;
-        const key = keyOf(subscription, topic);
-        const marks = this.#done.get(key) ?? { subscription, topic, seqs: new Set() };
-        for (const seq of change.seqs) marks.seqs.add(seq);
-        this.#done.set(key, marks);
-        break;
-      }
-      case "done.clear":
-        this.#done.delete(keyOf(change.subscription, change.topic));
-        break;
-      case "missed.put":
-        this.#missed.set(keyOf(change.record.subscription, change.record.topic), change.record);
-        break;
-      case "retry.put":
-        this.#retries.set(retryKey(change.record), change.record);
-        break;
-      case "retry.remove":
-        this.#retries.delete(retryKey(change));
-        break;
-      case "retry.clear":
-        for (const [key, row] of this.#retries) {
-          if (row.subscription === change.subscription && row.topic === change.topic) {
-            this.#retries.delete(key);
-          }
-        }
-        break;
-      case "retry.clamp":
-        for (const [key, row] of this.#retries) {
-          const dueAt = Math.min(row.dueAt, change.now + row.waitMs);
-          if (dueAt < row.dueAt) this.#retries.set(key, { ...row, dueAt });
-        }
-        break;
-      case "unanswered.put":
-        this.#unanswered.set(retryKey(change.record), change.record);
-        break;
-      case "unanswered.remove":
-        this.#unanswered.delete(retryKey(change));
-        break;
-      case "unanswered.clear":
-        for (const [key, row] of this.#unanswered) {
-          if (row.subscription === change.subscription && row.topic === change.topic) {
-            this.#unanswered.delete(key);
-          }
-        }
-        break;
-      case "begun.put":
-        this.#begun.set(keyOf(change.record.subscription, change.record.consumer), change.record);
-        break;
-      case "begun.remove":
-        this.#begun.delete(keyOf(change.subscription, change.consumer));
-        break;
-      case "dead.put": {
-        const key = retryKey(change.record);
-        this.#dead.delete(key);
-        this.#dead.set(key, { number: ++this.#lastDead, record: change.record });
-        break;
-      }
-      case "dead.link": {
-        const entry = this.#dead.get(retryKey(change));
-        if (entry) entry.record = { ...entry.record, editedAs: change.editedAs };
-        break;
-      }
-      case "dead.remove":
-        this.#dead.delete(retryKey(change));
-        break;
-      case "dead.retry":
-        for (const id of change.ids) {
-          const dead = this.#dead.get(retryKey({ ...change, id }));
-          if (!dead) continue;
-          const record = retryOf(dead.record, change);
-          this.#retries.set(retryKey(record), record);
-          this.#dead.delete(retryKey({ ...change, id }));
-        }
-        break;
-      case "schema.put":
-        this.#schemas.set(keyOf(change.record.type, change.record.version), change.record);
-        break;
-      case "schema.remove":
-        this.#schemas.delete(keyOf(change.type, change.version));
-        break;
-      case "schema.level":
-        if (change.record.level === "none") this.#levels.delete(change.record.type);
-        else this.#levels.set(change.record.type, change.record);
-        break;
+    for (const change of changes) {
+      (this.#apply[change.op] as (change: StateChange) => void)(change);
     }
+    return Promise.resolve();
   }
 
   /** What goes with a subscription. */

@@ -189,6 +189,9 @@ export type StateChange =
   | { op: "schema.remove"; type: string; version: string }
   | { op: "schema.level"; record: LevelRecord };
 
+/** The changes of one kind. */
+export type ChangeOf<Op extends StateChange["op"]> = Extract<StateChange, { op: Op }>;
+
 /** Which dead letters. Every given field must match. */
 export interface DeadLetterFilter {
   /** Event ids, or `SUBSCRIPTION:ID`. */
