@@ -3,7 +3,7 @@ import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
-import { type Event, toEvent } from "../event/event.ts";
+import { type Event, toEvent, toFilterEvent } from "../event/event.ts";
 import { parseOffset, resolveOffset } from "../event/offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
@@ -244,12 +244,12 @@ export class LocalSubscriptions {
     return this.#byDriver.has(driver);
   }
 
-  /** Gives an event of a topic that stores nothing to the handlers here. */
-  hand(event: Event): void {
+  /** Gives an event of a topic that stores nothing to the handlers here. `forFilters`: with numbers as they were written. */
+  hand(event: Event, forFilters: Event = event): void {
     const { here } = this.#route(event.topic);
     for (let i = 0; i < here.length; i++) {
       const { driver, runners } = here[i]!;
-      if (!driver.wants(event)) continue;
+      if (!driver.wants(forFilters)) continue;
       const runner = runners.length === 1
         ? runners[0]!
         : runners.find(({ paused }) => !paused) ?? runners[0]!;
@@ -260,7 +260,9 @@ export class LocalSubscriptions {
   /** The same for a commit. */
   handCommit(commit: Commit): void {
     if (this.#byDriver.size === 0) return;
-    for (const event of commitEvents(commit, commit.events ?? [])) this.hand(toEvent(event));
+    for (const event of commitEvents(commit, commit.events ?? [])) {
+      this.hand(toEvent(event), toFilterEvent(event));
+    }
   }
 
   /** True while a handler has something to do, or is about to. */

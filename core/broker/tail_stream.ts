@@ -4,6 +4,7 @@ import { eventsOfLines } from "../event/event_lines.ts";
 import { resolveOffset } from "../event/offset.ts";
 import { offsetFor } from "../delivery/manager_context.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
+import { lineFilter } from "../reading/line_filter.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -20,7 +21,7 @@ export interface TailStreamContext {
 export class TailStream implements StreamSource {
   readonly opened: Promise<void>;
   readonly #tail: Tail;
-  #filter: ((event: Event) => boolean) | undefined;
+  #keep: ((lines: Uint8Array) => Uint8Array) | undefined;
 
   constructor(topic: string, options: StreamOptions, context: TailStreamContext) {
     assertTopicPattern(topic);
@@ -47,7 +48,7 @@ export class TailStream implements StreamSource {
 
   async #compile(where: string): Promise<void> {
     const { compileFilter } = await import("../filter/filter.ts");
-    this.#filter = await compileFilter(where);
+    this.#keep = lineFilter(await compileFilter(where));
   }
 
   get dropped(): number {
@@ -59,7 +60,7 @@ export class TailStream implements StreamSource {
     for (;;) {
       const bytes = await this.#tail.next();
       if (bytes === undefined) return undefined;
-      const events = eventsOfLines(bytes).filter((event) => !this.#filter || this.#filter(event));
+      const events = eventsOfLines(this.#keep ? this.#keep(bytes) : bytes);
       if (events.length > 0) return events;
     }
   }

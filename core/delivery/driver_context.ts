@@ -1,7 +1,7 @@
 /** What a driver of deliveries is given, and what is asked of it. */
 import type { Clock } from "../base/clock.ts";
 import { InternalError } from "../base/errors.ts";
-import { type Event, type NewEvent, type StoredEvent, toEvent } from "../event/event.ts";
+import { type Event, type NewEvent, type StoredEvent, toFilterEvent } from "../event/event.ts";
 import { select } from "../reading/replay.ts";
 import { commitEvents } from "../reading/tail.ts";
 import type { Commit } from "../store/journal.ts";
@@ -83,7 +83,7 @@ export function wantedOf(
   return commitEvents(commit, stored)
     .filter(({ type }) => wantsType(settings, type))
     .map((event) => ({ ...event, payload: event.payload.slice() }))
-    .filter((event) => !filter || filter(toEvent(event)));
+    .filter((event) => !filter || filter(toFilterEvent(event)));
 }
 
 /** True when more may be read ahead of the consumers, beside what is there. */

@@ -5,6 +5,7 @@
  * what stores keep and the wire carries: the payload is the publisher's own bytes, never parsed and printed again, so
  * that `9007199254740993`, `1.0` and duplicate members survive (contract row 11).
  */
+import { parseWithBigInts } from "../json/exact.ts";
 
 /** An event as an application sees it. */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped event's payload can be read without a cast
@@ -127,6 +128,15 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
 
 /** The event as applications see it: payload and metadata parsed; what is not stored has no seq. */
 export function toEvent<T>(stored: StoredEvent): Event<T> {
+  return parsedBy(JSON.parse, stored);
+}
+
+/** The event as filters see it: the same, with a bigint for each whole number beyond 2^53. */
+export function toFilterEvent(stored: StoredEvent): Event {
+  return parsedBy(parseWithBigInts, stored);
+}
+
+function parsedBy<T>(parse: (text: string) => unknown, stored: StoredEvent): Event<T> {
   const event: Event<T> = {
     seq: stored.seq,
     id: stored.id,
@@ -134,8 +144,8 @@ export function toEvent<T>(stored: StoredEvent): Event<T> {
     topic: stored.topic,
     timestamp: stored.timestamp,
     schemaVersion: stored.schemaVersion,
-    payload: JSON.parse(decoder.decode(stored.payload)) as T,
-    metadata: JSON.parse(stored.metadata) as Record<string, unknown>,
+    payload: parse(decoder.decode(stored.payload)) as T,
+    metadata: parse(stored.metadata) as Record<string, unknown>,
     ...(stored.key === undefined ? {} : { key: stored.key }),
   };
   if (stored.seq === 0) delete event.seq;

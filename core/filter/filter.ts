@@ -90,20 +90,41 @@ async function loadEngine(): Promise<Compile> {
     assertPatterns(guard(program.ast, own), { patterns, expression });
     const checked = program.check?.();
     if (checked && !checked.valid) throw asInvalid(checked.error, expression);
-    const decide = (event: Event) => {
+    const decide = (event: Event): boolean => {
       budget = own;
       budget.refill();
       try {
         return program({ event, payload: event.payload }) === true || budget.isSpent;
       } catch (error) {
         if (budget.isSpent) return true;
+        if (needsDoubles(error, event)) return decide(withDoubles(event) as Event);
         if (error instanceof EvaluationError || error instanceof CelTypeError) return false; // a missing field: no match
         throw error;
       }
     };
-    const fields = fieldsOf(program.ast);
-    return fields ? Object.assign(decide, { fields }) : decide;
+    return withFields(decide, fieldsOf(program.ast));
   };
+}
+
+function withFields(decide: (event: Event) => boolean, fields: string[][] | undefined): Filter {
+  return fields ? Object.assign(decide, { fields }) : decide;
+}
+
+/** CEL's whole numbers have 64 bits; for a sum beyond them doubles have room. */
+function needsDoubles(error: unknown, event: Event): boolean {
+  return (error as { code?: unknown } | null)?.code === "numeric_overflow" && hasBigInts(event);
+}
+
+function hasBigInts(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return typeof value === "bigint";
+  return Object.values(value).some(hasBigInts);
+}
+
+function withDoubles(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(withDoubles);
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withDoubles(item)]));
 }
 
 /** Patterns, compiled once. */
@@ -159,11 +180,31 @@ interface Operators {
   registerOperator(signature: string, handler: (a: unknown, b: unknown) => unknown): unknown;
 }
 
-/** Numbers of a payload are doubles, numbers in an expression ints: both are numbers to who writes it. */
+/** The same for whole numbers, however large; a quotient need not be whole. */
+const EXACT: Record<string, (a: bigint, b: bigint) => bigint> = {
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "%": (a, b) => a % b,
+};
+
+/**
+ * Numbers of a payload are doubles (or, beyond 2^53, ints), numbers in an expression ints: all are numbers to who writes
+ * it. What doubles would round is counted in whole numbers.
+ */
 function mixNumbers(environment: Operators): void {
   for (const [operator, apply] of Object.entries(ARITHMETIC)) {
+    const mixed = (a: unknown, b: unknown) => {
+      const [left, right] = [Number(a), Number(b)];
+      const result = apply(left, right);
+      const exact = EXACT[operator];
+      if (exact === undefined || [left, right, result].every(Number.isSafeInteger)) return result;
+      return [left, right, result].every(Number.isInteger)
+        ? exact(BigInt(a as number), BigInt(b as number))
+        : result;
+    };
     for (const signature of [`double ${operator} int`, `int ${operator} double`]) {
-      environment.registerOperator(signature, (a, b) => apply(Number(a), Number(b)));
+      environment.registerOperator(signature, mixed);
     }
   }
   environment.registerOperator("double % double", (a, b) => Number(a) % Number(b));

@@ -49,10 +49,15 @@ export class FieldReader {
   #at = 0;
   /** Met something that only `JSON.parse` can tell: a name with an escape in it. */
   #unsure = false;
+  readonly #parse: (text: string) => unknown;
 
   /** `paths`: `[["payload", "total"]]` is `payload.total`; a path that begins another wants it all. */
-  constructor(paths: readonly (readonly string[])[]) {
+  constructor(
+    paths: readonly (readonly string[])[],
+    options: { parse?: (text: string) => unknown } = {},
+  ) {
     this.#wanted = wantedOf(paths);
+    this.#parse = options.parse ?? JSON.parse;
   }
 
   /**
@@ -120,7 +125,7 @@ export class FieldReader {
       ? shortString(this.#bytes, start + 1, this.#at - 1)
       : wholeNumber(this.#bytes, start, this.#at);
     if (simple !== undefined) return simple;
-    return JSON.parse(decoder.decode(this.#bytes.subarray(start, this.#at)));
+    return this.#parse(decoder.decode(this.#bytes.subarray(start, this.#at)));
   }
 
   /** Goes behind the value that begins here. */

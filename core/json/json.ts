@@ -307,7 +307,42 @@ export function pointerGet(value: unknown, pointer: string): unknown {
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
       return undefined;
     }
+    if (Array.isArray(value) && name === "length") return undefined; // JavaScript's, not JSON's
     value = (value as Record<string, unknown>)[name];
   }
   return value;
+}
+
+/**
+ * The text of what a JSON pointer finds in a valid JSON text: a number as it was written. Of several members with one name
+ * the last counts, as for `JSON.parse`. Undefined where it finds nothing.
+ */
+export function pointerText(text: string, pointer: string): string | undefined {
+  let at = skipSpace(text, 0);
+  for (const raw of pointer === "" ? [] : pointer.slice(1).split("/")) {
+    const found = partAt(text, at, raw.replaceAll("~1", "/").replaceAll("~0", "~"));
+    if (found === undefined) return undefined;
+    at = found;
+  }
+  return text.slice(at, valueEnd(text, at));
+}
+
+/** Where the member or item of that name begins, in the object or array that begins at `at`. */
+function partAt(text: string, at: number, name: string): number | undefined {
+  const isObject = text.charCodeAt(at) === OPEN_OBJECT;
+  if (!isObject && text.charCodeAt(at) !== OPEN_ARRAY) return undefined;
+  const close = isObject ? CLOSE_OBJECT : CLOSE_ARRAY;
+  let found: number | undefined;
+  let next = skipSpace(text, at + 1);
+  for (let index = 0; text.charCodeAt(next) !== close; index++) {
+    let own: string | number = index;
+    if (isObject) {
+      const nameEnd = stringEnd(text, next) + 1;
+      own = JSON.parse(text.slice(next, nameEnd)) as string;
+      next = skipSpace(text, skipSpace(text, nameEnd) + 1); // past the colon
+    }
+    if (String(own) === name) found = next;
+    next = nextItem(text, valueEnd(text, next));
+  }
+  return found;
 }

@@ -2,6 +2,7 @@
 import { concat } from "../base/bytes.ts";
 import type { Event } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
+import { parseWithBigInts } from "../json/exact.ts";
 import { FieldReader } from "../json/fields.ts";
 
 const LF = 0x0a;
@@ -9,14 +10,14 @@ const decoder = new TextDecoder();
 
 /** What keeps the wanted ones of whole lines, as views where they lie together. */
 export function lineFilter(filter: Filter): (lines: Uint8Array) => Uint8Array {
-  const reader = filter.fields && new FieldReader(filter.fields);
+  const reader = filter.fields && new FieldReader(filter.fields, { parse: parseWithBigInts });
   return (lines) => {
     const kept: Uint8Array[] = [];
     let run = -1;
     for (let start = 0; start < lines.length;) {
       const end = lines.indexOf(LF, start);
       const event = reader?.read(lines, start) ??
-        JSON.parse(decoder.decode(lines.subarray(start, end)));
+        parseWithBigInts(decoder.decode(lines.subarray(start, end)));
       if (!filter(event as unknown as Event)) {
         if (run >= 0) kept.push(lines.subarray(run, start));
         run = -1;

@@ -2,7 +2,7 @@
  * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then topic, then seq. Nothing
  * is held open between two pages, so a reader may take as long as it likes.
  */
-import { type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
+import { type StoredEvent, toFilterEvent, toWireLine } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
 import { lineFilter } from "./line_filter.ts";
 import { concat } from "../base/bytes.ts";
@@ -62,7 +62,7 @@ export function linesOf(events: readonly StoredEvent[]): Uint8Array {
 
 /** Keeps the events that the filter wants. */
 export function select(events: StoredEvent[], filter: Selection["filter"]): StoredEvent[] {
-  return filter ? events.filter((event) => filter(toEvent(event))) : events;
+  return filter ? events.filter((event) => filter(toFilterEvent(event))) : events;
 }
 
 function* rawLines(

@@ -7,7 +7,13 @@ import type { Candidate } from "../../core/broker/schema_gate.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
-import { type Member, parseJson, pointerGet, splitMembers } from "../../core/json/json.ts";
+import {
+  type Member,
+  parseJson,
+  pointerGet,
+  pointerText,
+  splitMembers,
+} from "../../core/json/json.ts";
 import type { Expected } from "../../core/store/store.ts";
 
 /** What the daemon decides of a payload by its topic and type: the version to record. Throws `EventRefusedError`. */
@@ -72,7 +78,7 @@ export class EventDecoder {
     const value = parseJson(source.text);
     const now = this.#context.now();
     const id = this.#givenId(source.line);
-    const key = this.#keyOf(value);
+    const key = this.#keyOf(value, source.text);
     return {
       id: id ?? this.#context.nextId(now),
       idGiven: id !== undefined,
@@ -102,7 +108,7 @@ export class EventDecoder {
     const value = (envelope as Record<string, unknown>)["payload"];
     const now = this.#context.now();
     const id = given.id ?? this.#givenId(line);
-    const key = given.key ?? this.#keyOf(value);
+    const key = given.key ?? this.#keyOf(value, given.text);
     const version = given.schemaVersion ?? this.#options.schemaVersion;
     return {
       id: id ?? this.#context.nextId(now),
@@ -126,14 +132,19 @@ export class EventDecoder {
     return id ?? (idPrefix === undefined ? undefined : `${idPrefix}-${line}`);
   }
 
-  #keyOf(payload: unknown): string | undefined {
+  /** `text`: the payload's. */
+  #keyOf(payload: unknown, text: string): string | undefined {
     const { key, keyPointer } = this.#options;
     if (keyPointer === undefined) return key;
     const found = pointerGet(payload, keyPointer);
     if (typeof found === "string") {
       return assertName(found, `the key at ${keyPointer || "the root"}`);
     }
-    if (typeof found === "number" || typeof found === "boolean") return String(found);
+    if (typeof found === "number") {
+      // The digits as they were written: `JSON.parse` rounds.
+      return assertName(pointerText(text, keyPointer)!, `the key at ${keyPointer || "the root"}`);
+    }
+    if (typeof found === "boolean") return String(found);
     throw invalid(
       `the key pointer ${keyPointer} finds ${
         found === undefined ? "nothing" : "no string, number or boolean"

@@ -1,5 +1,7 @@
 /** What the query of a publish says, checked: an error names the parameter. */
-import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { parseExact } from "../../core/json/exact.ts";
+import { parseJson } from "../../core/json/json.ts";
 import type { Expected } from "../../core/store/store.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
@@ -47,14 +49,17 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
   };
 }
 
-/** A JSON object as compact text. */
+/** A JSON object as compact text, its numbers as they were written. */
 function metadataOf(text: string): string {
-  let parsed: unknown;
   try {
-    parsed = JSON.parse(text);
+    parseJson(text);
   } catch (cause) {
-    throw new InvalidArgumentError("metadata is not JSON", { cause });
+    throw new InvalidArgumentError(
+      `metadata is ${cause instanceof EventRefusedError ? cause.message : "not JSON"}`,
+      { cause },
+    );
   }
+  const parsed = parseExact(text);
   if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
     return JSON.stringify(parsed);
   }
