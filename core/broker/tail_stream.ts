@@ -2,7 +2,7 @@
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
 import { resolveOffset } from "../event/offset.ts";
-import { offsetFor } from "../delivery/manager_context.ts";
+import { offsetFor } from "../delivery/start_offset.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
 import { lineFilter } from "../reading/line_filter.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";

@@ -6,6 +6,9 @@ import { InternalError } from "../base/errors.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
 
+/** When a commit that nobody waits for is tried again, ms. */
+export const AGAIN_MS = 1000;
+
 /** Where a subscription keeps what must last. */
 export interface Ledger {
   /** True where what is committed is part of the state, and may go down in one transaction with what others commit. */

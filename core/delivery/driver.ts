@@ -3,27 +3,22 @@
  * at a time. Acks that arrive while a commit is under way go down together in the next one. Nothing is read and no timer
  * for a retry runs while nobody asks.
  */
-import { ClosedError, type EvsError } from "../base/errors.ts";
+import { ClosedError, type EvsError, InternalError } from "../base/errors.ts";
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
-import { Committer, type Ledger } from "./committer.ts";
+import { AGAIN_MS, Committer, type Ledger } from "./committer.ts";
+import type { LeaseWait, Waiter } from "./lease_wait.ts";
 import {
-  AGAIN_MS,
-  type DriverContext,
   fitsWindow,
-  FLUSH_MS,
   hasRoom,
-  type LeaseWait,
-  newToken,
-  noRow,
   PAGES_A_TURN,
   readNext,
-  type Waiter,
   wantedOf,
   wantsType,
   WINDOW,
-} from "./driver_context.ts";
+} from "./read_window.ts";
+import { newToken } from "./tokens.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import {
@@ -38,6 +33,23 @@ import { DeliveryQueue, type LeaseOrder, type QueueStart } from "./queue.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import { WakeTimer } from "./wake_timer.ts";
 import { isProcessed, Watches } from "./watches.ts";
+import type { Clock } from "../base/clock.ts";
+import type { JournalStore } from "../store/store.ts";
+
+/** How long skipped events may wait to be written down, ms. */
+const FLUSH_MS = 1000;
+
+/** What a driver is given. */
+export interface DriverContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  ledger: Ledger;
+  /** Pauses the subscription: its breaker has tripped. */
+  trip(reason: string): Promise<unknown>;
+  /** A failure that nobody waits for. */
+  onError(error: unknown, context: string): void;
+}
 
 /** One subscription at work; see the head of this file. */
 export class SubscriptionDriver {
@@ -412,4 +424,9 @@ export class SubscriptionDriver {
   #gone(): ClosedError {
     return new ClosedError(`the subscription ${this.record.name} is closed`);
   }
+}
+
+/** A retry whose row is gone: a bug of ours. */
+function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
+  return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);
 }

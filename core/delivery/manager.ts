@@ -4,6 +4,7 @@
  */
 import type {
   ExtendRequest,
+  LeaseReply,
   LeaseRequest,
   NackItem,
   PauseRequest,
@@ -15,6 +16,7 @@ import type {
 } from "../protocol/protocol.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
 import type {
+  State,
   StateChange,
   StateSnapshot,
   SubscriptionRecord,
@@ -23,30 +25,39 @@ import type {
 import type { Commit } from "../store/journal.ts";
 import { assertSubscriptionName, assertTopicPattern } from "../event/topic_options.ts";
 import { DriverDirectory } from "./directory.ts";
-import { SubscriptionDriver } from "./driver.ts";
-import { AGAIN_MS, type DriverContext } from "./driver_context.ts";
+import { type DriverContext, SubscriptionDriver } from "./driver.ts";
+import { AGAIN_MS, type Ledger } from "./committer.ts";
 import type { Outcome, Settlement } from "./plan.ts";
 import { planSeek, type SeekTarget } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
-import {
-  isPersons,
-  leaseLimits,
-  type LeaseResult,
-  type ManagerContext,
-  MAX_ANSWER_BYTES,
-  offsetFor,
-  pauseOf,
-  pauseReasonOf,
-  resolveIn,
-  settleReply,
-  startOf,
-  subscriptionInfoOf,
-  unpaused,
-} from "./manager_context.ts";
+import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
+import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
+import { startOf } from "./queue_start.ts";
+import { offsetFor, resolveIn } from "./start_offset.ts";
+import { subscriptionInfoOf } from "./subscription_info.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Event } from "../event/event.ts";
+import type { JournalStore } from "../store/store.ts";
+import type { Lease } from "./leases.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
 
-export type { LeaseResult };
+/** What a lease got. */
+export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Lease[] };
+
+/** What the manager is given. */
+export interface ManagerContext {
+  clock: Clock;
+  random: () => number;
+  store: JournalStore;
+  state: State;
+  topics: TopicCatalog;
+  compileFilter(expression: string): Promise<(event: Event) => boolean>;
+  /** Where a subscription keeps what must last. */
+  ledger(name: string): Ledger;
+  onError(error: unknown, context: string): void;
+}
 
 /** The subscriptions of a broker; see the head of this file. */
 export class SubscriptionManager {
@@ -427,4 +438,10 @@ export class SubscriptionManager {
     const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
     if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");
   }
+}
+
+/** The answer to a settlement. */
+function settleReply(leases: readonly string[], outcomes: readonly Outcome[]): SettleReply {
+  const lost = leases.filter((_, i) => outcomes[i] === "lost");
+  return { settled: leases.length - lost.length, lost };
 }

@@ -9,7 +9,8 @@ import { EvsError, HandlerTimeoutError, OverflowError } from "../base/errors.ts"
 import type { Event } from "../event/event.ts";
 import { eventOfLine } from "../event/event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
-import { AGAIN_MS, newToken } from "./driver_context.ts";
+import { AGAIN_MS } from "./committer.ts";
+import { newToken } from "./tokens.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";

@@ -1,7 +1,7 @@
 /** The routes of subscriptions: settings, and the deliveries to who consumes them. */
 import type http from "node:http";
 import { systemClock } from "../../core/base/clock.ts";
-import { processedWithin } from "../../core/delivery/manager_context.ts";
+import { processedWithin } from "../../core/delivery/processed.ts";
 import type { LeaseRequest } from "../../core/protocol/protocol.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";

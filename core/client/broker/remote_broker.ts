@@ -7,7 +7,7 @@ import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
-import { newToken } from "../../delivery/driver_context.ts";
+import { newToken } from "../../delivery/tokens.ts";
 import type { Handler } from "../../delivery/handler.ts";
 import { handlerOf, seqOf, settingsOf } from "../../delivery/handler_options.ts";
 import {

@@ -1,15 +1,10 @@
-/** What a driver of deliveries is given, and what is asked of it. */
-import type { Clock } from "../base/clock.ts";
-import { InternalError } from "../base/errors.ts";
+/** The window of events that are read ahead of the consumers, and the pages that fill it. */
 import { type Event, type NewEvent, type StoredEvent, toFilterEvent } from "../event/event.ts";
 import { select } from "../reading/replay.ts";
 import { commitEvents } from "../reading/tail.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
-import type { Ledger } from "./committer.ts";
 import type { TopicLane } from "./entry.ts";
-import type { Lease } from "./leases.ts";
-import type { LeaseOrder } from "./queue.ts";
 import { type WireEvent, wireEvents } from "./wire_event.ts";
 
 /** Events and bytes that are read ahead of the consumers. */
@@ -18,10 +13,6 @@ export const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
 const PAGE = { events: 1024, bytes: 2 * 1024 * 1024 };
 /** Pages that are read before others get their turn. */
 export const PAGES_A_TURN = 4;
-/** How long skipped events may wait to be written down, ms. */
-export const FLUSH_MS = 1000;
-/** When a commit that nobody waits for is tried again, ms. */
-export const AGAIN_MS = 1000;
 
 /** How many events of a topic are read at once: less where they are large. */
 function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
@@ -100,52 +91,4 @@ export function fitsWindow(
 ): boolean {
   const bytes = events.reduce((sum, { payload }) => sum + payload.length, bufferedBytes);
   return buffered + events.length <= WINDOW.events && bytes <= WINDOW.bytes;
-}
-
-/** A retry whose row is gone: a bug of ours. */
-export function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
-  return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);
-}
-
-/** What a driver is given. */
-export interface DriverContext {
-  clock: Clock;
-  random: () => number;
-  store: JournalStore;
-  ledger: Ledger;
-  /** Pauses the subscription: its breaker has tripped. */
-  trip(reason: string): Promise<unknown>;
-  /** A failure that nobody waits for. */
-  onError(error: unknown, context: string): void;
-}
-
-/** How long and for what a lease waits. */
-export interface LeaseWait {
-  waitMs: number;
-  untilEmpty?: boolean;
-  /** Waits on while the subscription is paused, instead of being told at once. */
-  throughPause?: boolean;
-  signal?: AbortSignal;
-}
-
-/** A lease that waits. */
-export interface Waiter {
-  order: Omit<LeaseOrder, "token">;
-  untilEmpty: boolean;
-  /** False: it only waits for what is there to be read. */
-  waits: boolean;
-  throughPause: boolean;
-  answer(leases: Lease[]): void;
-  fail(error: unknown): void;
-}
-
-const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
-  (text, n) => text + n.toString(36),
-  "",
-);
-let lastToken = 0;
-
-/** A name that was never used before, not in an earlier process either. */
-export function newToken(): string {
-  return `${boot}-${(++lastToken).toString(36)}`;
 }

@@ -1,0 +1,32 @@
+/** What the state kept of a subscription, as its queue takes it up. */
+import type { JournalStore } from "../store/store.ts";
+import type { StateChange, StateSnapshot } from "../state/state.ts";
+import type { QueueStart } from "./queue.ts";
+
+/** A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it. */
+export function startOf(
+  name: string,
+  snapshot: StateSnapshot,
+  on: { store: JournalStore; repairs: StateChange[] },
+): Omit<QueueStart, "name" | "settings"> {
+  const mine = <T extends { subscription: string }>(rows: readonly T[]) =>
+    rows.filter(({ subscription }) => subscription === name);
+  const ends = new Map<string, number>();
+  const cursors = mine(snapshot.cursors).map((cursor) => {
+    const { lastSeq } = on.store.head(cursor.topic);
+    ends.set(cursor.topic, lastSeq);
+    if (cursor.next <= lastSeq + 1) return cursor;
+    const record = { ...cursor, next: lastSeq + 1 };
+    on.repairs.push(
+      { op: "done.clear", subscription: name, topic: cursor.topic },
+      { op: "cursor.put", record },
+    );
+    return record;
+  });
+  return {
+    cursors,
+    done: mine(snapshot.done).filter(({ topic, seq }) => seq <= (ends.get(topic) ?? Infinity)),
+    missed: mine(snapshot.missed),
+    retries: mine(snapshot.retries),
+  };
+}

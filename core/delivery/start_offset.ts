@@ -1,0 +1,36 @@
+/** Where a subscription starts on a topic, or is sought to. */
+import type { Clock } from "../base/clock.ts";
+import type { JournalStore } from "../store/store.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+import { isTopicless, type Offset, parseOffset, resolveOffset } from "../event/offset.ts";
+import { isPattern } from "../event/topic_options.ts";
+
+/** The offset, refused where it means nothing on a pattern. */
+export function offsetFor(topic: string, text: string): Offset {
+  const offset = parseOffset(text);
+  if (isPattern(topic) && !isTopicless(offset)) {
+    throw new InvalidArgumentError(
+      `${text} means nothing on a pattern: each topic has numbers of its own`,
+      {
+        hint: "use start, end, @2026-11-23T10:00:00Z or @-1h",
+        details: { offset: text, topic },
+      },
+    );
+  }
+  return offset;
+}
+
+/** The seq that an offset means on a topic as it is now: one that is there, or the one behind the last. */
+export function resolveIn(
+  { store, clock }: { store: JournalStore; clock: Clock },
+  topic: string,
+  offset: Offset,
+): number {
+  const head = store.head(topic);
+  const seq = resolveOffset(offset, {
+    head,
+    now: clock.now(),
+    seekTime: (at) => store.seekTime(topic, at),
+  });
+  return Math.min(Math.max(seq, head.firstSeq, 1), head.lastSeq + 1);
+}
