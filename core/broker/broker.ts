@@ -2,7 +2,7 @@
  * What a broker is, wherever it lives: in this process ({@link EventBroker}) or behind a daemon's socket (`connect`). The types
  * of a map of events are checked here, once; who extends it gets plain names and values.
  */
-import type { PublishOptions } from "./publish_options.ts";
+import { checkExpected, type PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { BatchHandler, Handler, HandlerContext } from "../delivery/handler.ts";
@@ -20,7 +20,7 @@ import type {
   TypeName,
 } from "../event/event_map.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
-import type { CompatibilityLevel } from "../event/compatibility_level.ts";
+import { COMPATIBILITY_LEVELS, type CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { EventStore, Expected } from "../store/store.ts";
 import { checkStreamOptions, type EventStream, type StreamOptions } from "./event_stream.ts";
 import type {
@@ -31,6 +31,10 @@ import type {
   Subscription,
   WaitOptions,
 } from "../delivery/subscription.ts";
+import { WAIT_OPTIONS } from "../delivery/option_names.ts";
+import { InvalidArgumentError } from "../base/errors.ts";
+import { namesOf, refuseUnknown } from "../base/options.ts";
+import { assertName } from "../event/name.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { Topic } from "./topic_handle.ts";
 
@@ -57,6 +61,49 @@ export interface RegisterSchemaOptions {
   version?: string;
   /** From now on asked of every new version of the type. */
   compatibility?: CompatibilityLevel;
+}
+
+const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
+  persistent: true,
+  retentionPeriod: true,
+  maxEvents: true,
+  maxBytes: true,
+  schema: true,
+  store: true,
+  durability: true,
+  schemaRegistry: true,
+});
+const BATCH_OPTIONS = namesOf<PublishBatchOptions>({ expected: true, signal: true });
+const SCHEMA_OPTIONS = namesOf<RegisterSchemaOptions>({ version: true, compatibility: true });
+
+/** The options of `registerSchema`; throws where they, or the type, are none. */
+export function checkSchemaOptions(
+  type: string,
+  options: RegisterSchemaOptions,
+): RegisterSchemaOptions {
+  refuseUnknown(options, { of: "registerSchema", known: SCHEMA_OPTIONS });
+  assertName(type, "the type");
+  const { version, compatibility } = options;
+  if (version !== undefined) assertName(version, "the version");
+  if (compatibility === undefined || COMPATIBILITY_LEVELS.includes(compatibility)) return options;
+  throw new InvalidArgumentError(
+    `compatibility is ${COMPATIBILITY_LEVELS.join(", ")}, not ${JSON.stringify(compatibility)}`,
+    { details: { field: "compatibility" } },
+  );
+}
+
+function checkBatch(messages: readonly Message[], options: PublishBatchOptions): void {
+  refuseUnknown(options, { of: "publishBatch", known: BATCH_OPTIONS });
+  checkExpected(options.expected);
+  for (const message of messages) {
+    const given = new Map(Object.entries(message));
+    const field = BATCH_OPTIONS.find((name) => given.get(name) !== undefined);
+    if (field === undefined) continue;
+    throw new InvalidArgumentError(`${field} is that of all events of a batch, not of one`, {
+      details: { field },
+      hint: `publishBatch(topic, events, { ${field} })`,
+    });
+  }
 }
 
 /** A broker; see the head of this file. `E` maps topics and types to payloads; without it everything goes. */
@@ -118,6 +165,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     options?: CreateTopicOptions,
   ): Topic<PayloadMap<E, T>>;
   createTopic(name: string, options: CreateTopicOptions = {}): Topic {
+    refuseUnknown(options, { of: "createTopic", known: TOPIC_OPTIONS });
     return this.makeTopic(name, options);
   }
 
@@ -161,6 +209,11 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     messages: readonly MessageOf<E, T>[],
     options: PublishBatchOptions = {},
   ): Promise<EventOf<E, T>[]> {
+    try {
+      checkBatch(messages as readonly Message[], options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     return this.publishEvents(topic, messages as readonly Message[], options) as Promise<
       EventOf<E, T>[]
     >;
@@ -246,6 +299,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
    * that `publish` gave, or its topic and seq.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
+    refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
     const on = this.subscriptionsOn(position.topic);
     await Promise.all(on.map((subscription) => subscription.whenProcessed(position, options)));
   }

@@ -1,6 +1,7 @@
 /** What a broker is made of. */
 import { asCause } from "../base/thrown.ts";
 import type { Clock } from "../base/clock.ts";
+import { namesOf, refuseUnknown } from "../base/options.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
 import type { State } from "../state/state.ts";
@@ -29,6 +30,24 @@ export interface BrokerOptions {
   handlerGraceMs?: number;
   /** Told of failures that nobody waits for. Default: the console. */
   onError?: (error: unknown, context: string) => void;
+}
+
+const BROKER_OPTIONS = namesOf<BrokerOptions>({
+  eventStore: true,
+  stores: true,
+  state: true,
+  deadLetterQueue: true,
+  schemaRegistry: true,
+  clock: true,
+  random: true,
+  autoCreateTopics: true,
+  handlerGraceMs: true,
+  onError: true,
+});
+
+/** The options, or an `InvalidArgumentError` that names the one that a broker does not have. */
+export function checkBrokerOptions(options: BrokerOptions): BrokerOptions {
+  return refuseUnknown(options, { of: "EventBroker", known: BROKER_OPTIONS });
 }
 
 /** The same, but it never throws: who reports a failure has nobody to tell that this fails, too. */

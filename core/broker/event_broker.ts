@@ -8,7 +8,7 @@
 import { EventWriter } from "./event_writer.ts";
 import { Startup } from "./startup.ts";
 import { SchemaGate } from "./schema_gate.ts";
-import { type BrokerOptions, guarded, toConsole } from "./broker_options.ts";
+import { type BrokerOptions, checkBrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { CommitDispatcher } from "./commit_dispatcher.ts";
@@ -41,6 +41,7 @@ import { TopicCatalog } from "../topic/catalog.ts";
 import { Topic } from "./topic_handle.ts";
 import {
   Broker,
+  checkSchemaOptions,
   type CreateTopicOptions,
   type PayloadMap,
   type PublishBatchOptions,
@@ -93,7 +94,7 @@ export class EventBroker<E = any> extends Broker<E> {
   /** Makes a broker. Without options it lives in memory. */
   constructor(options: BrokerOptions = {}) {
     super();
-    const clock = this.clock = options.clock ?? systemClock;
+    const clock = this.clock = checkBrokerOptions(options).clock ?? systemClock;
     const random = options.random ?? Math.random;
     const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
@@ -244,7 +245,8 @@ export class EventBroker<E = any> extends Broker<E> {
     schema: unknown,
     options: RegisterSchemaOptions = {},
   ): Promise<{ type: string; version: string; created: boolean }> {
-    const [plan] = await this.gate.register([{ type, schema: JSON.stringify(schema), ...options }]);
+    const asked = checkSchemaOptions(type, options);
+    const [plan] = await this.gate.register([{ type, schema: JSON.stringify(schema), ...asked }]);
     return { type, version: plan!.record.version, created: plan!.created };
   }
 

@@ -7,6 +7,7 @@
  * `OverflowError`.
  */
 import { InvalidArgumentError, OverflowError } from "../base/errors.ts";
+import { namesOf, refuseUnknown } from "../base/options.ts";
 import type { Event } from "../event/event.ts";
 
 /** What a stream does when its reader is slower than its events. */
@@ -30,8 +31,18 @@ export interface StreamOptions {
   where?: string;
 }
 
+const STREAM_OPTIONS = namesOf<StreamOptions>({
+  signal: true,
+  overflow: true,
+  buffer: true,
+  from: true,
+  eventTypes: true,
+  where: true,
+});
+
 /** The options, or an `InvalidArgumentError` that names the field. */
 export function checkStreamOptions(options: StreamOptions): StreamOptions {
+  refuseUnknown(options, { of: "stream", known: STREAM_OPTIONS });
   const { overflow = "wait", buffer = 1000 } = options;
   if (!OVERFLOWS.includes(overflow)) {
     throw new InvalidArgumentError(

@@ -4,9 +4,14 @@ import { EventRefusedError, InvalidArgumentError } from "../base/errors.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
 import { assertDepth } from "../json/json.ts";
+import { refuseSlip, refuseUnbuilt } from "./reserved_names.ts";
 import type { Expected } from "../store/store.ts";
 
-/** The fourth argument of `publish`: what it knows are options, every other name goes into the metadata. */
+/**
+ * The fourth argument of `publish`: what it knows are options, every other name goes into the metadata. A name that can only
+ * be a misspelt option is refused, and so are `schedule` and `ttlMs`, which are kept for later; inside `metadata` every name
+ * goes.
+ */
 export interface PublishOptions {
   /** The version of the payload's schema; default: the highest that is registered. */
   schemaVersion?: string;
@@ -40,7 +45,20 @@ export interface SplitOptions {
 /** Tells options and metadata apart, and checks them. */
 export function splitOptions(options: PublishOptions | undefined): SplitOptions {
   if (!options) return { metadata: {} };
-  const { schemaVersion, id, key, timestamp, expected, signal, metadata, ...rest } = options;
+  const {
+    schemaVersion,
+    id,
+    key,
+    timestamp,
+    expected,
+    signal,
+    metadata,
+    schedule,
+    ttlMs,
+    ...rest
+  } = options;
+  refuseUnbuilt({ schedule, ttlMs });
+  for (const name in rest) refuseSlip(name);
   if (id !== undefined) assertEventId(id);
   if (key !== undefined) assertName(key, "the key");
   if (schemaVersion !== undefined) assertName(schemaVersion, "the schema version");
@@ -49,15 +67,30 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
       details: { field: "timestamp" },
     });
   }
+  if (metadata !== undefined && (typeof metadata !== "object" || Array.isArray(metadata))) {
+    throw new InvalidArgumentError("metadata is an object", { details: { field: "metadata" } });
+  }
   return {
     schemaVersion,
     id,
     key,
     timestamp,
-    expected,
+    expected: checkExpected(expected),
     signal,
     metadata: { ...metadata, ...rest },
   };
+}
+
+const EXPECTED: readonly unknown[] = [undefined, "none", "exists", "any"];
+
+/** What is expected, or an `InvalidArgumentError` that says what can be. */
+export function checkExpected(expected: Expected | undefined): Expected | undefined {
+  const isSeq = Number.isSafeInteger(expected) && (expected as number) >= 0;
+  if (isSeq || EXPECTED.includes(expected)) return expected;
+  const given = typeof expected === "string" ? JSON.stringify(expected) : String(expected);
+  throw new InvalidArgumentError(`expected is a seq, "none", "exists" or "any", not ${given}`, {
+    details: { field: "expected" },
+  });
 }
 
 /** The value as JSON text. Refuses what JSON cannot carry; an absent member stays absent. */

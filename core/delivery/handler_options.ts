@@ -5,11 +5,14 @@ import type { Event } from "../event/event.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { BatchOptions, Position, SubscribeOptions } from "./subscription.ts";
 import { type BatchHandler, compose, type Handler, type HandlerContext } from "./handler.ts";
+import { refuseUnknown } from "../base/options.ts";
+import { BATCH_OPTIONS, SUBSCRIBE_OPTIONS } from "./option_names.ts";
 import { timeout } from "./middleware.ts";
 import { checkSettings } from "./settings.ts";
 
 /** The settings that are the subscription's own. */
 export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {
+  refuseUnknown(options, { of: "subscribe", known: SUBSCRIBE_OPTIONS });
   const { retryDelay, maxRetries, maxDeliveries, eventTypes, where, breaker } = options;
   if (breaker && options.name === undefined) {
     throw new InvalidArgumentError("a breaker pauses a subscription that has a name", {
@@ -72,6 +75,7 @@ export function batchParts(
   options: SubscribeOptions & BatchOptions,
   clock: Clock,
 ): { handler: Handler; options: SubscribeOptions } {
+  refuseUnknown(options, { of: "subscribeBatch", known: BATCH_OPTIONS });
   const { size = 100, maxWaitMs = 20, timeoutMs, ...rest } = options;
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new InvalidArgumentError(`size is a whole number from 1, not ${size}`, {

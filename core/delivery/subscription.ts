@@ -1,7 +1,9 @@
 /** A subscription with a handler in this process, as `subscribe` returns it. */
 import type { Upcasters } from "../schema/upcasters.ts";
+import { refuseUnknown } from "../base/options.ts";
 import type { BreakerSpec } from "../event/breaker.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
+import { WAIT_OPTIONS } from "./option_names.ts";
 import type { Handler, HandlerContext, Middleware } from "./handler.ts";
 
 export type { Handler, HandlerContext, Middleware };
@@ -145,6 +147,7 @@ export class Subscription {
    * event that was not stored, with `InvalidArgumentError` for a topic that is not subscribed to.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
+    refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
     await this.ready;
     await this.#parts.whenProcessed(position, options);
   }

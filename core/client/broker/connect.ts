@@ -2,6 +2,7 @@
 import { guarded, toConsole } from "../../broker/broker_options.ts";
 import type { RemoteBroker } from "./remote_broker.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
+import { namesOf, refuseUnknown } from "../../base/options.ts";
 import { resolvePaths } from "../../protocol/paths.ts";
 
 /** How to reach a daemon. */
@@ -20,6 +21,15 @@ export interface ConnectOptions {
   onNotice?: (text: string) => void;
 }
 
+const CONNECT_OPTIONS = namesOf<ConnectOptions>({
+  socket: true,
+  patienceMs: true,
+  handlerGraceMs: true,
+  clock: true,
+  onError: true,
+  onNotice: true,
+});
+
 /**
  * The broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with `NoDaemonError` when nothing answers
  * there, with `ProtocolMismatchError` when the daemon is of another time.
@@ -34,6 +44,7 @@ export interface ConnectOptions {
  */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export async function connect<E = any>(options: ConnectOptions = {}): Promise<RemoteBroker<E>> {
+  refuseUnknown(options, { of: "connect", known: CONNECT_OPTIONS });
   const { RemoteBroker } = await import("./remote_broker.ts");
   const broker = new RemoteBroker<E>({
     socket: options.socket ?? resolvePaths((name) => Deno.env.get(name)).socket,

@@ -38,6 +38,7 @@ import {
 import { Topic } from "../../broker/topic_handle.ts";
 import {
   Broker,
+  checkSchemaOptions,
   type CreateTopicOptions,
   type PublishBatchOptions,
   type RegisterSchemaOptions,
@@ -150,8 +151,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
     options: RegisterSchemaOptions = {},
   ): Promise<{ type: string; version: string; created: boolean }> {
     this.#assertOpen();
+    const asked = checkSchemaOptions(type, options);
     const text = JSON.stringify(schema);
-    const info = await this.#again(() => this.client.registerSchema(type, text, options));
+    const info = await this.#again(() => this.client.registerSchema(type, text, asked));
     return { type, version: info.version, created: info.created ?? true };
   }
 

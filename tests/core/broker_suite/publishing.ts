@@ -1,6 +1,7 @@
 /** What every broker does with what is published. */
 import assert from "node:assert/strict";
 import {
+  type Broker,
   ConflictError,
   type Event,
   EventRefusedError,
@@ -12,6 +13,73 @@ import type { Test } from "./suite.ts";
 
 const refused = (code: string) => (error: unknown) =>
   error instanceof EventRefusedError && error.code === code;
+
+/** Calls with a misspelt option: what it names, the option, and what is said of it. */
+const SLIPS: [what: string, call: (broker: Broker) => unknown, field: string, hint: RegExp][] = [
+  [
+    "subscribe",
+    (broker) => broker.subscribe("t", () => {}, { nmae: "s" } as never),
+    "nmae",
+    /did you mean name\?/,
+  ],
+  [
+    "subscribeBatch",
+    (broker) => broker.subscribeBatch("t", () => {}, { maxWaitMS: 1 } as never),
+    "maxWaitMS",
+    /maxWaitMs/,
+  ],
+  ["stream", (broker) => broker.stream("t", { bufer: 3 } as never), "bufer", /buffer/],
+  [
+    "createTopic",
+    (broker) => broker.createTopic("t", { maxEvent: 3 } as never),
+    "maxEvent",
+    /maxEvents/,
+  ],
+  [
+    "registerSchema",
+    (broker) => broker.registerSchema("y", {}, { versoin: "2.0" } as never),
+    "versoin",
+    /version/,
+  ],
+  [
+    "registerSchema",
+    (broker) => broker.registerSchema("y", {}, { compatibility: "ful" } as never),
+    "compatibility",
+    /^$/,
+  ],
+  [
+    "publishBatch",
+    (broker) => broker.publishBatch("t", [{ type: "x", payload: 1 }], { expcted: 7 } as never),
+    "expcted",
+    /expected/,
+  ],
+  [
+    "publishBatch",
+    (broker) =>
+      broker.publishBatch("t", [{ type: "x", payload: 1 }], { expected: "nonne" as never }),
+    "expected",
+    /^$/,
+  ],
+  [
+    "publishBatch",
+    (broker) => broker.publishBatch("t", [{ type: "x", payload: 1, expected: 7 } as never]),
+    "expected",
+    /publishBatch\(topic, events, \{ expected \}\)/,
+  ],
+  [
+    "publishBatch",
+    (broker) => broker.publishBatch("t", [{ type: "x", payload: 1, tiemstamp: 7 } as never]),
+    "tiemstamp",
+    /timestamp/,
+  ],
+  ["publish", (broker) => broker.publish("t", "x", 1, { expcted: 7 }), "expcted", /expected/],
+  [
+    "whenProcessed",
+    (broker) => broker.whenProcessed({ topic: "t", seq: 1 }, { signl: 1 } as never),
+    "signl",
+    /signal/,
+  ],
+];
 
 /** Registers them. */
 export function publishing(test: Test): void {
@@ -193,6 +261,19 @@ export function publishing(test: Test): void {
       return true;
     });
     assert.equal((await broker.getEventStore().getEvents("t")).length, 4);
+  });
+
+  test("refuses options that nobody reads, and says which is meant", async ({ broker }) => {
+    for (const [what, call, field, hint] of SLIPS) {
+      await assert.rejects(async () => await call(broker), (error) => {
+        assert.ok(error instanceof InvalidArgumentError, `${what}: ${error}`);
+        assert.equal(error.details!["field"], field, what);
+        assert.match(error.hint ?? "", hint, what);
+        return true;
+      });
+    }
+    assert.equal((await broker.publish("t", "x", 1)).seq, 1, "nothing was stored");
+    await broker.registerSchema("y", {});
   });
 
   test("makes a topic with its options, gives the one that is there, and tells one that differs", async ({ broker }) => {

@@ -1,0 +1,30 @@
+/** The options of `subscribe` and its like, by name: others are refused. */
+import { namesOf } from "../base/options.ts";
+import type { BatchOptions, SubscribeOptions, WaitOptions } from "./subscription.ts";
+
+/** Of `subscribe`. */
+export const SUBSCRIBE_OPTIONS: readonly string[] = namesOf<SubscribeOptions>({
+  name: true,
+  eventTypes: true,
+  where: true,
+  maxRetries: true,
+  maxDeliveries: true,
+  retryDelay: true,
+  breaker: true,
+  upcast: true,
+  from: true,
+  concurrency: true,
+  timeoutMs: true,
+  middleware: true,
+  prefetch: true,
+  signal: true,
+});
+
+/** Of `subscribeBatch`. */
+export const BATCH_OPTIONS: readonly string[] = [
+  ...SUBSCRIBE_OPTIONS,
+  ...namesOf<BatchOptions>({ size: true, maxWaitMs: true }),
+];
+
+/** Of `whenProcessed`. */
+export const WAIT_OPTIONS: readonly string[] = namesOf<WaitOptions>({ signal: true });
