@@ -1,9 +1,9 @@
 /**
- * An aggregate: state that is nothing but the sum of its events.
+ * An aggregate: state derived from nothing but its events.
  *
  * A command of a subclass decides and calls `recordEvent`; only `applyEvent` changes the state, both when an event is
- * recorded and when it is read back, so both give the same state. What was recorded waits in the aggregate until a
- * repository saves it. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
+ * recorded and when it is read back, so both give the same state. Recorded events wait in the aggregate until a
+ * repository saves them. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
  * will see.
  */
 import { toJson } from "../broker/publish_options.ts";
@@ -15,30 +15,30 @@ import { IdSource } from "../event/id.ts";
 
 /** What a recorded event may carry beside its payload. */
 export interface RecordOptions {
-  /** The version of the payload's schema; default: the highest that is registered. */
+  /** The version of the payload's schema; default: the highest registered one. */
   schemaVersion?: string;
-  /** Goes along with the payload. */
+  /** Stored with the payload. */
   metadata?: Record<string, unknown>;
 }
 
-/** What a repository does with an aggregate and nobody else should. */
+/** What only a repository may do with an aggregate. */
 export interface AggregateAccess {
-  /** The events that are recorded and not saved, oldest first. Their topic is empty, and `schemaVersion` where none was said. */
+  /** Recorded events that are not saved yet, oldest first. Their topic is empty, as is a `schemaVersion` that nobody gave. */
   recorded(aggregate: AggregateRoot<object>): readonly Event[];
-  /** The version without them. */
+  /** The version before them. */
   savedVersion(aggregate: AggregateRoot<object>): number;
-  /** The seq of the last event that is saved; 0 before the first. */
+  /** The seq of the last saved event; 0 before the first. */
   savedSeq(aggregate: AggregateRoot<object>): number;
   /** The id of that event; empty before the first. */
   savedId(aggregate: AggregateRoot<object>): string;
-  /** Applies an event that was read. */
+  /** Applies a stored event. */
   replay(aggregate: AggregateRoot<object>, event: Event): void;
   /** Puts a snapshot's state in place. */
   restore(
     aggregate: AggregateRoot<object>,
     snapshot: { state: object; version: number; seq: number; eventId: string },
   ): void;
-  /** Says that what was recorded is saved, up to this seq. */
+  /** Marks what was recorded as saved, up to this seq. */
   saved(aggregate: AggregateRoot<object>, seq: number): void;
 }
 
@@ -70,7 +70,7 @@ const ids = new IdSource();
  * ```
  */
 export abstract class AggregateRoot<State extends object> {
-  /** Which one it is; the key of its events. */
+  /** Identifies the aggregate; the key of its events. */
   readonly id: string;
   /** Changed by `applyEvent` only. */
   protected state: State;
@@ -105,19 +105,19 @@ export abstract class AggregateRoot<State extends object> {
     };
   }
 
-  /** Begins with a copy of `initialState`. */
+  /** Starts from a copy of `initialState`. */
   constructor(id: string, initialState: State) {
     this.id = assertName(id, "the aggregate's id");
-    // A copy: two aggregates that begin with one object must not share it.
+    // A copy: two aggregates made from the same object must not share it.
     this.state = structuredClone(initialState);
   }
 
-  /** How many events it is the sum of, those that are not saved among them. */
+  /** The number of its events, unsaved ones included. */
   get version(): number {
     return this.#version;
   }
 
-  /** The events that are recorded and not saved. */
+  /** The recorded events that are not saved yet. */
   get uncommittedEvents(): readonly Event[] {
     return [...this.#recorded];
   }
@@ -127,7 +127,7 @@ export abstract class AggregateRoot<State extends object> {
     return structuredClone(this.state);
   }
 
-  /** Unix ms, the time of what is recorded. A test may override it. */
+  /** The timestamp of recorded events, Unix ms. A test may override it. */
   protected now(): number {
     return systemClock.now();
   }
@@ -153,10 +153,10 @@ export abstract class AggregateRoot<State extends object> {
     this.#version++;
   }
 
-  /** Changes the state by one event. Must decide nothing, and must not change the event. */
+  /** Applies one event to the state. It must not decide anything and must not change the event. */
   protected abstract applyEvent(event: Event): void;
 
-  /** For the last branch of `applyEvent`: throws `UnknownEventTypeError`, so that no event is passed over in silence. */
+  /** For the last branch of `applyEvent`: throws `UnknownEventTypeError`, so that no event is skipped silently. */
   protected refuseEvent(event: Event): never {
     throw unknownEvent(this, event);
   }
@@ -182,5 +182,5 @@ export function unknownEvent(
   );
 }
 
-/** The door for repositories. */
+/** Access for repositories. */
 export const access: AggregateAccess = friend!;

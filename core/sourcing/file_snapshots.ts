@@ -1,6 +1,6 @@
 /**
- * Snapshots in a folder, a file each. A file is put in place by renaming, so that it is the old one or the new one; it is
- * not synced, because a snapshot that is lost or torn is built anew.
+ * Snapshots in a folder, one file each. Files are replaced by rename, so a reader sees the old one or the new one. They
+ * are not synced, because a lost or torn snapshot is rebuilt.
  */
 import { thrownText } from "../base/thrown.ts";
 import { SnapshotError } from "../base/errors.ts";
@@ -8,7 +8,7 @@ import type { Snapshot, SnapshotStore } from "./snapshot.ts";
 
 const encoder = new TextEncoder();
 
-/** A {@link SnapshotStore} in a folder, which is made where it is not there. */
+/** A {@link SnapshotStore} in a folder, which is created if missing. */
 export class FileSnapshotStore implements SnapshotStore {
   readonly #dir: string;
 
@@ -27,7 +27,7 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
-  /** Puts a snapshot in the place of the one before it. Throws `SnapshotError`. */
+  /** Replaces the previous snapshot. Throws `SnapshotError`. */
   async save(snapshot: Snapshot): Promise<void> {
     const path = await this.#path(snapshot.topic, snapshot.id);
     const fresh = `${path}.${crypto.randomUUID()}`;
@@ -45,7 +45,7 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
-  /** A name of its own for each aggregate, whatever its id has in it. */
+  /** A distinct file name for each aggregate, whatever characters its id has. */
   async #path(topic: string, id: string): Promise<string> {
     const hash = await crypto.subtle.digest("SHA-256", encoder.encode(`${topic}\n${id}`));
     return `${this.#dir}/${new Uint8Array(hash).toHex()}.json`;

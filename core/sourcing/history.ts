@@ -1,11 +1,11 @@
 /**
- * The events of one aggregate, where they are kept: read, and appended under the condition that nobody else did.
+ * The stored events of one aggregate: read them, and append more if nobody else has meanwhile.
  *
- * On a store with sequence numbers the events have the aggregate's id as key, and the store itself compares what is
- * expected. A store with three methods knows neither: there the metadata says whose event it is and the how-manieth,
- * all of the topic is read, and an append is refused unless the application says that no other process writes. Within
- * the process appends to one aggregate then take turns. Behind a daemon it is as on a store with sequence numbers; what is
- * read travels over the socket.
+ * On a store with sequence numbers the events have the aggregate's id as their key, and the store itself checks the
+ * expectation. A store with three methods has neither: there the metadata says which aggregate an event belongs to and
+ * which version it made, the whole topic is read, and an append is refused unless the application guarantees that no other
+ * process writes; appends to one aggregate then take turns within the process. Behind a daemon it works as on a store with
+ * sequence numbers, and what is read travels over the socket.
  */
 import { BrokenHistoryError, ConflictError, UnsupportedError } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
@@ -15,9 +15,9 @@ import type { EventStore, JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
 import type { Broker } from "../broker/broker.ts";
 
-/** What a repository needs of a broker: one of this process, or one behind a daemon. */
+/** What a repository needs of a broker, in this process or behind a daemon. */
 export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {
-  /** The store that is read by seq and by key; a daemon's is elsewhere. */
+  /** The store to read by seq and by key; absent behind a daemon. */
   readonly store?: JournalStore;
 };
 
@@ -25,7 +25,7 @@ export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {
 const ID = "aggregateId";
 const VERSION = "aggregateVersion";
 
-/** Events that are read before others are served. */
+/** Events to read before other work gets its turn. */
 const PAGE = 500;
 
 /** What became of an append. */
@@ -33,20 +33,20 @@ export type HistoryOutcome =
   | { ok: true; lastSeq: number }
   | { ok: false; actualVersion: number };
 
-/** What is appended, and to what. */
+/** What to append, and to which history. */
 export interface HistoryAppend {
   events: readonly Event[];
-  /** How many events there are if nobody else appended. */
+  /** The number of events if nobody else has appended. */
   version: number;
   /** The seq of the last of them; 0 where there is none. */
   seq: number;
 }
 
-/** See the head of this file. */
+/** Reads and appends the events of one aggregate. */
 export class History {
   readonly topic: string;
   readonly #broker: SourcingBroker;
-  /** The store that has sequence numbers and is here. */
+  /** The local store with sequence numbers. */
   readonly #journal: JournalStore | undefined;
   /** The store with three methods, if it is one. */
   readonly #plain: EventStore | undefined;
@@ -64,7 +64,7 @@ export class History {
     this.#singleProcess = options.singleProcess;
   }
 
-  /** True when the aggregate's event at this seq is this one. What retention took is believed. */
+  /** True if this is the aggregate's event at this seq. An event that retention deleted is taken on trust. */
   async has(id: string, { seq, eventId }: { seq: number; eventId: string }): Promise<boolean> {
     if (this.#journal) {
       const { firstSeq } = this.#journal.head(this.topic);
@@ -76,13 +76,13 @@ export class History {
     return (await store.getEvents(this.topic, hints)).some((event) => event.id === eventId);
   }
 
-  /** The aggregate's events behind a version, oldest first. Throws `BrokenHistoryError` where one is lacking. */
+  /** The aggregate's events after a version, oldest first. Throws `BrokenHistoryError` if one is missing. */
   async *read(id: string, after: { version: number; seq: number }): AsyncGenerator<Event> {
     let version = after.version;
     for await (const event of this.#events(id, after)) {
       const told = event.metadata[VERSION];
       version++;
-      // An event that somebody published by hand tells no version: it counts as the next.
+      // An event published by hand carries no version: it counts as the next.
       if (typeof told === "number" && told !== version) throw broken(this.topic, event, version);
       yield event;
     }
@@ -110,7 +110,7 @@ export class History {
 
   async *#readRemote({ id, seq }: { id: string; seq: number }): AsyncGenerator<Event> {
     const store = this.#broker.getEventStore();
-    // The daemon's store takes both as hints, so that less travels.
+    // The daemon's store takes both as hints, so that less is sent.
     for (const event of await store.getEvents(this.topic, { key: id, fromSeq: seq + 1 })) {
       if (event.key === id && event.seq! > seq) yield event;
     }
@@ -124,7 +124,7 @@ export class History {
     const events = await store.getEvents(this.topic);
     yield* events
       .filter((event) => event.metadata?.[ID] === id && versionOf(event) > version)
-      // Such a store orders by time, and several events of one command have the same.
+      // Such a store orders by time, and the events of one command share a timestamp.
       .sort((a, b) => versionOf(a) - versionOf(b));
   }
 
@@ -170,7 +170,7 @@ export class History {
     }
   }
 
-  /** How many events there are, counted on from a known version. */
+  /** The number of events, counted from a known version. */
   async count(id: string, after: { version: number; seq: number }): Promise<number> {
     let { version } = after;
     for await (const _ of this.read(id, after)) version++;
@@ -180,7 +180,7 @@ export class History {
 
 const turns = new WeakMap<EventStore, Map<string, Promise<unknown>>>();
 
-/** Calls `work` when those before it on the same aggregate of the same store have ended. */
+/** Calls `work` after earlier work on the same aggregate of the same store has ended. */
 async function inTurn<T>(store: EventStore, name: string, work: () => Promise<T>): Promise<T> {
   const ofStore = turns.get(store) ?? new Map<string, Promise<unknown>>();
   turns.set(store, ofStore);

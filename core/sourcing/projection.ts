@@ -1,8 +1,8 @@
 /**
- * Projections: what events add up to, kept up to date.
+ * Projections: state built from events, kept up to date.
  *
- * A projection reads its topics by seq, from its checkpoint on. State and checkpoint are saved together, so an event that
- * comes again is not counted again, and what was not saved is read again. It can be brought up to date when asked
+ * A projection reads its topics by seq, from its checkpoint on. State and checkpoint are saved together, so no event counts
+ * twice, and what was not saved is read again. It can be brought up to date when asked
  * (`catchUp`; a repository does so with each save), or follow by itself (`follow`). A rebuild reads everything into a new
  * state while the old one is still served.
  */
@@ -35,17 +35,17 @@ export interface ProjectionDefinition<S> {
   on: Record<string, (state: S, event: Event<any>) => S | void>;
   /** Change it when the reducers change: it is then rebuilt. Default `1`. */
   version?: string;
-  /** The reducers get events in the last version that these lead to. */
+  /** Upcasts events before the reducers see them. */
   upcast?: Upcasters;
 }
 
-/** Where a projection reads and where it is kept. */
+/** What a projection reads, and where it is kept. */
 export interface ProjectionOptions {
-  /** Whose store is read. */
+  /** The broker whose store is read. */
   broker: Pick<EventBroker, "store" | "onCommit">;
   /** Default: in memory. */
   store?: ProjectionStore;
-  /** Told when following fails. Default: the console. */
+  /** Called when following fails. Default: logs to the console. */
   onError?: (error: unknown, context: string) => void;
 }
 
@@ -55,11 +55,11 @@ interface Snapshot<S> {
   eventIds: Record<string, string>;
 }
 
-/** Events of one read, and of one save. */
+/** Events per read, and per save. */
 const PAGE = 500;
 
 /**
- * See the head of this file.
+ * State built from the events of one or more topics.
  *
  * ```ts
  * import { EventBroker, Projection } from "@env/env-event-stream";
@@ -85,7 +85,7 @@ export class Projection<S extends object> {
   readonly #store: ProjectionStore;
   readonly #onError: (error: unknown, context: string) => void;
   readonly #matches: (topic: string) => boolean;
-  /** What is served: only ever replaced, so that a reducer that throws leaves nothing half done. */
+  /** Only ever replaced as a whole, so that a reducer that throws leaves nothing half done. */
   #now: Snapshot<S>;
   #loaded: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
@@ -112,19 +112,19 @@ export class Projection<S extends object> {
     this.#now = this.#initial();
   }
 
-  /** What the events up to the checkpoint add up to. Do not change it. */
+  /** The state after the events up to the checkpoint. Do not modify it. */
   get state(): Readonly<S> {
     return this.#now.state;
   }
 
-  /** Per topic, the last seq that is in the state. */
+  /** The last seq in the state, by topic. */
   get checkpoint(): Readonly<Record<string, number>> {
     return { ...this.#now.checkpoint };
   }
 
   /**
-   * Takes in what is stored and not yet in the state. Throws `ProjectionError` where a reducer throws: the state then
-   * stands before that event, and the next call tries it again.
+   * Applies stored events that are not in the state yet. Throws `ProjectionError` if a reducer throws: the state then stops
+   * before that event, and the next call tries it again.
    */
   catchUp(): Promise<void> {
     return this.#inTurn(async () => {
@@ -136,7 +136,7 @@ export class Projection<S extends object> {
     });
   }
 
-  /** Reads everything anew. The old state is served until the new one is whole. */
+  /** Rebuilds from the first event. The old state is served until the new one is complete. */
   rebuild(): Promise<void> {
     return this.#inTurn(async () => {
       this.#assertWhole();
@@ -148,14 +148,14 @@ export class Projection<S extends object> {
     });
   }
 
-  /** Catches up, and does so by itself whenever something is stored, until `stop` or the end of the `using` block. */
+  /** Catches up now and whenever something is stored, until `stop` or the end of the `using` block. */
   async follow(): Promise<AsyncDisposable & { stop(): Promise<void> }> {
     const failed = (error: unknown) => this.#onError(error, `the projection ${this.name}`);
     let waiting = false;
     this.#stop ??= this.#broker.onCommit(({ topic, ephemeral }) => {
       if (ephemeral || waiting || !this.#matches(topic)) return;
       waiting = true;
-      // Not while the publisher waits; and many commits are taken in together.
+      // Not while the publisher waits; this also batches commits.
       queueMicrotask(() => {
         waiting = false;
         this.catchUp().catch(failed);
@@ -179,7 +179,7 @@ export class Projection<S extends object> {
     try {
       record = await this.#store.load(this.name);
     } catch (error) {
-      // A record is a cache: what cannot be read is built anew.
+      // A record is a cache: one that cannot be read is rebuilt.
       this.#onError(error, `loading the projection ${this.name}`);
     }
     if (record && isUsable(record, this.#version, this.#broker.store)) {
@@ -188,7 +188,7 @@ export class Projection<S extends object> {
     }
   }
 
-  /** The topics that it reads, and where they end. */
+  /** The topics it reads, and where they end. */
   #topics(): Map<string, { firstSeq: number; lastSeq: number }> {
     const { store } = this.#broker;
     return new Map(
@@ -196,7 +196,7 @@ export class Projection<S extends object> {
     );
   }
 
-  /** A rebuild from less than everything would lose what only the state knows any more. */
+  /** A rebuild from an incomplete topic would lose what only the state still knows. */
   #assertWhole(): void {
     for (const [topic, { firstSeq }] of this.#topics()) {
       if (firstSeq === 1) continue;
@@ -244,7 +244,7 @@ export class Projection<S extends object> {
         const reducer = this.#definition.on[event.type];
         if (reducer) state = reducer(state, event) ?? state;
       } catch (cause) {
-        // The reducer may have changed half of it: what came before is taken in again, from a clean copy.
+        // The reducer may have half-changed it: earlier events are applied again, to a clean copy.
         const before = i === 0 ? { next: from } : this.#reduce(from, topic, events.slice(0, i));
         const checkpoint = { ...from.checkpoint, [topic]: stored.seq - 1 };
         return { next: { ...before.next, checkpoint }, failure: failed(this.name, stored, cause) };
@@ -256,7 +256,7 @@ export class Projection<S extends object> {
     return { next: { state, checkpoint, eventIds: { ...from.eventIds, [topic]: last.id } } };
   }
 
-  /** A record that is not saved costs a second reading, and nothing else. */
+  /** A record that could not be saved only costs another read. */
   async #save(now: Snapshot<S>): Promise<void> {
     try {
       await this.#store.save({ name: this.name, version: this.#version, ...now });
@@ -284,7 +284,7 @@ export class Projection<S extends object> {
 
 /**
  * False for a record of another version, one that is not whole, and one of events that the store does not have: it came
- * back from a backup, and may have gone on with others since. What retention took is believed.
+ * back from a backup, and may have gone on with others since. Events that retention deleted are taken on trust.
  */
 function isUsable(record: ProjectionRecord, version: string, store: JournalStore): boolean {
   const { checkpoint, eventIds, state } = record;

@@ -1,15 +1,15 @@
-/** Where projections are kept: state and checkpoint as one thing, so that no event counts twice and none is left out. */
+/** Where projections are kept: state and checkpoint as one record, so that no event counts twice and none is left out. */
 import { InvalidArgumentError } from "../base/errors.ts";
 
-/** A projection as it is kept. */
+/** A stored projection. */
 export interface ProjectionRecord {
   /** The projection's name. */
   name: string;
-  /** The projection's own version: a record of another is not used. */
+  /** The projection's version: a record of another version is not used. */
   version: string;
-  /** Per topic, the last seq that is in the state. */
+  /** The last seq in the state, by topic. */
   checkpoint: Record<string, number>;
-  /** Per topic, the id of that event: what the store has there must be the very same. */
+  /** The id of that event, by topic: the store must have the same event there. */
   eventIds: Record<string, string>;
   /** JSON. */
   state: unknown;
@@ -17,17 +17,17 @@ export interface ProjectionRecord {
 
 /** Keeps the latest record of each projection. */
 export interface ProjectionStore {
-  /** The latest record; undefined where there is none. */
+  /** The latest record; undefined if there is none. */
   load(name: string): Promise<ProjectionRecord | undefined>;
-  /** State and checkpoint together, or neither. */
+  /** Saves state and checkpoint together, or neither. */
   save(record: ProjectionRecord): Promise<void>;
 }
 
-/** Projections that last as long as the process. */
+/** Projections kept in memory, for the life of the process. */
 export class MemoryProjectionStore implements ProjectionStore {
   readonly #records = new Map<string, string>();
 
-  /** The latest record; undefined where there is none. */
+  /** The latest record; undefined if there is none. */
   load(name: string): Promise<ProjectionRecord | undefined> {
     const text = this.#records.get(name);
     return Promise.resolve(text === undefined ? undefined : JSON.parse(text));
@@ -39,7 +39,7 @@ export class MemoryProjectionStore implements ProjectionStore {
   }
 }
 
-/** Projections in a folder, a file each, replaced by renaming. Not synced: after a power cut some events are read again. */
+/** Projections in a folder, one file each, replaced by rename. Not synced: after a power cut some events are read again. */
 export class FileProjectionStore implements ProjectionStore {
   readonly #dir: string;
 
@@ -48,7 +48,7 @@ export class FileProjectionStore implements ProjectionStore {
     this.#dir = dir;
   }
 
-  /** The latest record; undefined where there is none. */
+  /** The latest record; undefined if there is none. */
   async load(name: string): Promise<ProjectionRecord | undefined> {
     try {
       return JSON.parse(await Deno.readTextFile(this.#path(name)));
@@ -76,7 +76,7 @@ export class FileProjectionStore implements ProjectionStore {
   }
 }
 
-/** A projection's name, fit for a file; `InvalidArgumentError` where it is not. */
+/** Returns the name if it can be a file name; throws `InvalidArgumentError` otherwise. */
 export function assertProjectionName(name: string): string {
   if (/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(name)) return name;
   throw new InvalidArgumentError(`the projection's name ${JSON.stringify(name)} is not one`, {

@@ -1,9 +1,9 @@
 /**
  * Aggregates, loaded from their events and saved by appending to them.
  *
- * A save is one append under the condition that nobody else saved since the aggregate was loaded: all of its events are
- * stored or none. Everything else that happens around it (a snapshot, a projection) comes after the events are safe, and
- * its failure is told to `onError`, never to the command.
+ * A save is one append, on the condition that nobody else has saved since the aggregate was loaded: all of its events are
+ * stored, or none. Snapshots and projections come after the events are safe; their failures go to `onError`, never to the
+ * command.
  */
 import { defaultBroker } from "../broker/default_broker.ts";
 import { EventBroker } from "../broker/event_broker.ts";
@@ -18,38 +18,38 @@ import { broken, checkPolicy, checkSnapshot, isDue, type SnapshotPolicy } from "
 
 /** How a repository keeps its aggregates. */
 export interface RepositoryOptions {
-  /** Whose store is used, and whose subscribers hear of what is saved. Default: `defaultBroker`. */
+  /** The broker whose store is used and whose subscribers get what is saved. Default: `defaultBroker`. */
   broker?: SourcingBroker;
-  /** Instead of `broker`: a store that no broker has. */
+  /** Instead of `broker`: a store without a broker. */
   eventStore?: EventStore;
   /** Default `aggregates`. Aggregates of two kinds that share ids need two topics. */
   topic?: string;
-  /** The types that the aggregate knows; an event of another is refused when it is read. Default: `applyEvent` decides. */
+  /** The types that the aggregate knows; an event of another type fails the load. Default: `applyEvent` decides. */
   eventTypes?: readonly string[];
-  /** Old events are read in the last version that these lead to. */
+  /** Upcasts old events when they are read. */
   upcast?: Upcasters;
-  /** Default: none are taken. */
+  /** Default: no snapshots. */
   snapshots?: SnapshotPolicy;
   /** Brought up to date after each save, before it resolves. */
   projections?: readonly { catchUp(): Promise<void> }[];
-  /** No other process saves into this store: needed where it has three methods only, and cannot tell. Default false. */
+  /** Guarantees that no other process saves to this store: required for a store with three methods, which cannot tell. Default false. */
   singleProcess?: boolean;
-  /** Told of failures that no command is told of. Default: the console. */
+  /** Called with failures that no command sees. Default: logs to the console. */
   onError?: (error: unknown, context: string) => void;
 }
 
-/** How often `update` tries, and what it makes. */
+/** How `update` retries, and whether it creates. */
 export interface UpdateOptions {
-  /** How often it begins anew when somebody else saved meanwhile. Default 5. */
+  /** Retries when somebody else saved meanwhile. Default 5. */
   retries?: number;
-  /** Throw `NotFoundError` where there is no such aggregate yet. Default false: it is made. */
+  /** Throw `NotFoundError` if the aggregate does not exist. Default false: create it. */
   mustExist?: boolean;
 }
 
 const DEFAULT_TOPIC = "aggregates";
 const RETRIES = 5;
 
-/** See the head of this file; {@link AggregateRoot} has an example. */
+/** Loads and saves aggregates; {@link AggregateRoot} has an example. */
 export class EventSourcedRepository<T extends AggregateRoot<object>> {
   /** Where the events are. */
   readonly topic: string;
@@ -57,10 +57,10 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   readonly #options: RepositoryOptions;
   readonly #history: History;
   readonly #snapshots: SnapshotPolicy | undefined;
-  /** The versions of the last snapshots, of aggregates that were loaded or saved here. */
+  /** The versions of the last snapshots of aggregates loaded or saved here. */
   readonly #snapshotOf = new WeakMap<T, number>();
 
-  /** `create` makes an aggregate without events. */
+  /** `create` returns an aggregate without events. */
   constructor(create: (id: string) => T, options: RepositoryOptions = {}) {
     const { broker, eventStore, topic = DEFAULT_TOPIC, singleProcess = false } = options;
     if (broker && eventStore) {
@@ -77,8 +77,8 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   }
 
   /**
-   * Stores what was recorded, all of it or nothing; does nothing where nothing was. Throws `VersionConflictError` when
-   * somebody else saved the aggregate since it was loaded: load it anew, and decide anew ({@link update} does).
+   * Stores the recorded events, all or none; does nothing if there are none. Throws `VersionConflictError` if somebody else
+   * saved the aggregate since it was loaded: load it again and decide again, as {@link update} does.
    */
   async save(aggregate: T): Promise<void> {
     const events = access.recorded(aggregate);
@@ -95,7 +95,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
     await this.#takeSnapshot(aggregate);
   }
 
-  /** The aggregate, or undefined where no event of it is stored. */
+  /** The aggregate, or undefined if it has no stored event. */
   async getById(id: string): Promise<T | undefined> {
     const aggregate = await this.#begin(id);
     const after = { version: access.savedVersion(aggregate), seq: access.savedSeq(aggregate) };
@@ -108,8 +108,8 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   }
 
   /**
-   * Loads the aggregate (or makes it), runs `command` on it, saves it, and resolves with it. When somebody else saved
-   * meanwhile it begins anew, so `command` may run several times and must do nothing but decide.
+   * Loads the aggregate (or creates it), runs `command` on it, saves it, and resolves with it. If somebody else saved
+   * meanwhile it starts over, so `command` may run several times and must have no side effects.
    */
   async update(
     id: string,
@@ -140,7 +140,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
     if (known && !known.includes(event.type)) throw unknownEvent(aggregate, event);
   }
 
-  /** A new aggregate, with the state of its snapshot where there is one to begin with. */
+  /** A new aggregate, starting from its snapshot if there is one. */
   async #begin(id: string): Promise<T> {
     const aggregate = this.#create(id);
     if (!this.#snapshots) return aggregate;

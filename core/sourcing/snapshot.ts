@@ -1,9 +1,9 @@
 /**
  * Snapshots: an aggregate's state at one version, so that loading it need not begin at its first event.
  *
- * A snapshot is a cache and nothing more. One that cannot be read, is of another version of the state's shape, or is of
- * events that the store does not have (it came back from a backup, and may have gone on with others since) is passed
- * over, and the aggregate built from its events.
+ * A snapshot is a cache and nothing more. One that cannot be read, has another version of the state's shape, or refers to
+ * events that the store does not have (the store was restored from a backup and may have continued with others) is ignored,
+ * and the aggregate is rebuilt from its events.
  */
 import { InvalidArgumentError, SnapshotError } from "../base/errors.ts";
 
@@ -13,23 +13,23 @@ export interface Snapshot {
   topic: string;
   /** The aggregate's id. */
   id: string;
-  /** How many events the state is the sum of. */
+  /** The number of events in the state. */
   version: number;
   /** The seq of the last of them. */
   seq: number;
-  /** The id of the last of them: what the store has at that seq must be the very same. */
+  /** The id of the last of them: the store must have the same event at that seq. */
   eventId: string;
-  /** Which shape the state has: what the policy said when it was taken. */
+  /** The version of the state's shape, from the policy in force when it was taken. */
   shape: string;
   /** JSON. */
   state: unknown;
 }
 
-/** Where snapshots are kept: the latest of each aggregate. */
+/** Keeps the latest snapshot of each aggregate. */
 export interface SnapshotStore {
-  /** The latest snapshot of an aggregate; undefined where there is none. */
+  /** The latest snapshot of an aggregate; undefined if there is none. */
   load(topic: string, id: string): Promise<Snapshot | undefined>;
-  /** Takes the place of the one before it. */
+  /** Replaces the previous snapshot. */
   save(snapshot: Snapshot): Promise<void>;
 }
 
@@ -37,15 +37,15 @@ export interface SnapshotStore {
 export interface SnapshotPolicy {
   /** Where they are kept. */
   store: SnapshotStore;
-  /** After so many events. Default 100. */
+  /** Take one after this many events. Default 100. */
   every?: number;
-  /** Asked instead of `every`, after each save: the version now, and that of the last snapshot (0: none). */
+  /** Called instead of `every`, after each save, with the current version and that of the last snapshot (0: none). */
   when?: (versions: { version: number; snapshot: number }) => boolean;
-  /** Change it when the shape of the state changes: older snapshots are then passed over. Default `1`. */
+  /** Change it when the shape of the state changes: older snapshots are then ignored. Default `1`. */
   shape?: string;
 }
 
-/** True when it is time for a snapshot. */
+/** True if a snapshot is due. */
 export function isDue(
   { every = 100, when }: SnapshotPolicy,
   versions: { version: number; snapshot: number },
@@ -53,7 +53,7 @@ export function isDue(
   return when ? when(versions) : versions.version - versions.snapshot >= every;
 }
 
-/** The policy, or `InvalidArgumentError`. */
+/** Returns the policy, or throws `InvalidArgumentError`. */
 export function checkPolicy(policy: SnapshotPolicy | undefined): SnapshotPolicy | undefined {
   const every = policy?.every;
   if (every !== undefined && (!Number.isSafeInteger(every) || every < 1)) {
@@ -64,12 +64,12 @@ export function checkPolicy(policy: SnapshotPolicy | undefined): SnapshotPolicy 
   return policy;
 }
 
-/** The snapshot if it may be used, else why not. */
+/** The snapshot if it is usable, otherwise why not. */
 export function checkSnapshot(
   snapshot: Snapshot,
   shape: string,
 ): { usable: true } | { usable: false; why: SnapshotError | undefined } {
-  // Another shape is nothing that went wrong: the program changed.
+  // Another shape is not an error: the program changed.
   if (snapshot.shape !== shape) return { usable: false, why: undefined };
   const sound = Number.isSafeInteger(snapshot.version) && snapshot.version > 0 &&
     Number.isSafeInteger(snapshot.seq) && snapshot.seq >= 0 &&
@@ -78,7 +78,7 @@ export function checkSnapshot(
   return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is not whole") };
 }
 
-/** Why a snapshot is passed over. */
+/** Why a snapshot is ignored. */
 export function broken(
   { topic, id }: { topic: string; id: string },
   why: string,
@@ -90,17 +90,17 @@ export function broken(
   });
 }
 
-/** Snapshots that last as long as the process. */
+/** Snapshots kept in memory, for the life of the process. */
 export class MemorySnapshotStore implements SnapshotStore {
   readonly #snapshots = new Map<string, string>();
 
-  /** The latest snapshot of an aggregate; undefined where there is none. */
+  /** The latest snapshot of an aggregate; undefined if there is none. */
   load(topic: string, id: string): Promise<Snapshot | undefined> {
     const text = this.#snapshots.get(`${topic}\n${id}`);
     return Promise.resolve(text === undefined ? undefined : JSON.parse(text));
   }
 
-  /** Takes the place of the one before it. */
+  /** Replaces the previous snapshot. */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async save(snapshot: Snapshot): Promise<void> {
     this.#snapshots.set(`${snapshot.topic}\n${snapshot.id}`, JSON.stringify(snapshot));

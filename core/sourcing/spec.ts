@@ -1,5 +1,5 @@
 /**
- * Specifications of aggregates: given what happened, when this is asked, then that happens. No store, no broker.
+ * Specifications of aggregates: given these events, when this command runs, then these events follow. No store, no broker.
  */
 import { isA, thrownText } from "../base/thrown.ts";
 import assert from "node:assert/strict";
@@ -7,41 +7,41 @@ import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import { access, type AggregateRoot } from "./aggregate.ts";
 
-/** An event of a specification: what is left out has no say. */
+/** An event of a specification: members left out are not compared. */
 export type SpecEvent = Pick<Event, "type"> & Partial<Event>;
 
 /** What makes the aggregate: its class, or a function of the id. */
 export type AggregateSource<T> = (new (id: string) => T) | ((id: string) => T);
 
-/** What an error is compared with: its class, its message, or a function that looks at it. */
+/** What an error is compared with: its class, its message, or a predicate. */
 export type SpecError =
   // deno-lint-ignore no-explicit-any -- error classes have constructors of any kind
   (new (...args: any[]) => Error) | RegExp | ((error: unknown) => boolean);
 
-/** How the aggregate is made and its past read. */
+/** How the aggregate is created and its past is read. */
 export interface SpecOptions {
   /** Default `spec`. */
   id?: string;
-  /** The past is read in the last version that these lead to. */
+  /** Upcasts the events of the past. */
   upcast?: Upcasters;
 }
 
-/** Nothing when the command did not wait, else a promise. */
+/** Nothing for a synchronous command, otherwise a promise. */
 export type Settled<R> = R extends PromiseLike<unknown> ? Promise<void> : void;
 
 /** A specification whose past is known. */
 export interface SpecGiven<T> {
-  /** Runs a command, which may return a promise; then the verdict is a promise too. */
+  /** Runs a command. If it returns a promise, every check returns one too. */
   when<R>(command: (aggregate: T) => R): SpecWhen<R>;
 }
 
-/** A specification whose command has run: what is claimed of it. Each claim throws an `AssertionError` where it is wrong. */
+/** A specification whose command has run. Each check throws an `AssertionError` if it fails. */
 export interface SpecWhen<R> {
   /** Exactly these events were recorded. Members that an expected event does not have are not compared. */
   then(expected: readonly SpecEvent[]): Settled<R>;
-  /** The command threw such an error, and nothing was recorded. */
+  /** The command threw this error, and nothing was recorded. */
   throws(expected?: SpecError): Settled<R>;
-  /** The command threw nothing, and left this state. */
+  /** The command did not throw, and left this state. */
   // deno-lint-ignore no-explicit-any -- an aggregate's state is known to its class only
   state(expected: any): Settled<R>;
 }
@@ -89,7 +89,7 @@ function make<T>(source: AggregateSource<T>, id: string): T {
   return isClass(source) ? new source(id) : source(id);
 }
 
-/** A class cannot be called, and its own source says that it is one. */
+/** A class cannot be called without `new`; its source text tells that it is one. */
 function isClass<T>(source: AggregateSource<T>): source is new (id: string) => T {
   return /^class\b/.test(Function.prototype.toString.call(source));
 }
@@ -134,7 +134,7 @@ function outcome<T extends AggregateRoot<object>, R>(
   };
   return {
     then(expected) {
-      // Somebody awaits `when(…)` itself: JavaScript takes anything with a `then` for a promise.
+      // Somebody awaited `when(…)` itself: JavaScript treats anything with a `then` as a promise.
       if (typeof expected === "function") {
         throw new assert.AssertionError({ message: "say what is expected: .then([...])" });
       }
@@ -160,7 +160,7 @@ function outcome<T extends AggregateRoot<object>, R>(
   };
 }
 
-/** What was recorded, as far as it was spoken of: type and payload where nothing was. */
+/** The recorded events, reduced to the members that the expectation has; type and payload if it has none. */
 function recorded(
   aggregate: AggregateRoot<object>,
   expected: readonly SpecEvent[],

@@ -1,5 +1,5 @@
 /**
- * Upcasters on the one read path that has no option for them: a store's `getEvents`. Subscriptions, repositories and
+ * Upcasters for the one read path without an option for them: a store's `getEvents`. Subscriptions, repositories and
  * projections take `upcast` themselves.
  */
 import type { Event } from "../event/event.ts";
@@ -9,7 +9,7 @@ import type { EventStore } from "../store/store.ts";
 export { type Upcast, Upcasters } from "../schema/upcasters.ts";
 
 /**
- * The store, with old events in the last version that the steps lead to. What is stored stays as it was.
+ * A view of the store that upcasts old events as they are read. What is stored does not change.
  *
  * ```ts
  * import { MemoryEventStore, Upcasters, withUpcasts } from "@env/env-event-stream";
