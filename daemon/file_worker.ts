@@ -60,6 +60,8 @@ async function answer(
         ...(lost.length === 0 ? {} : { lost: lost.splice(0) }),
       };
     }
+    case "seekAge":
+      return { result: await store.seekAge(call.topic, call.age), changes: [] };
     case "truncate": {
       const result = await store.truncate(call.topic, call.seq);
       return { result, changes: changesOf(store, call.topic) };

@@ -61,6 +61,8 @@ function answerTo(
     case "acceptDamage":
       store.acceptDamage();
       return { result: undefined, topics: [], damage: store.damage() };
+    case "seekAge":
+      return { result: store.seekAgeSync(call.topic, call.age), topics: [] };
     case "truncate":
       return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
     case "raise":

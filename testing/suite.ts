@@ -9,7 +9,7 @@ export interface UnderTest<Store> {
   store: Store;
   /** Closes the store and opens it again on what it left behind. */
   reopen?(): Promise<Store>;
-  /** Moves the clock that the store was given, ms. */
+  /** Lets time pass by the clock that the store was given, its monotonic time too, ms. */
   advance?(ms: number): void;
   /** Closes it, and leaves nothing behind. */
   dispose?(): Promise<void>;

@@ -19,7 +19,7 @@ export const topicFlags = {
   retention: {
     kind: "parsed",
     parse: (input: string) => parseDuration(input, "--retention"),
-    brief: "Remove events that are older, such as 7d; 0: never",
+    brief: "Remove events stored longer ago, such as 7d; 0: never",
     placeholder: "DURATION",
     optional: true,
   },

@@ -9,7 +9,7 @@ import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts
 import { osReason } from "../base/os_error.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
-import { ACCEPTED_FILE } from "../store/file/layout.ts";
+import { ACCEPTED_FILE, SKEW_FILE } from "../store/file/layout.ts";
 import { verifyFileStore } from "../store/file/verify.ts";
 import { verifyEventDatabase } from "../store/sqlite/verify.ts";
 import { VERSION } from "../base/version.ts";
@@ -99,6 +99,7 @@ function lostIn(folder: string): number {
 function* fileStorePaths(folder: string): Generator<string> {
   yield "format";
   yield ACCEPTED_FILE;
+  yield SKEW_FILE;
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {
     if (!isDirectory) continue;
     yield `${name}/head`;

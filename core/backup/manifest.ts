@@ -31,7 +31,7 @@ export interface Manifest {
 
 /** Paths that a backup may hold: nothing else is ever written. */
 const PATHS =
-  /^(?:events\.db|state\.db|events\/(?:format|%accepted|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
+  /^(?:events\.db|state\.db|events\/(?:format|%accepted|%skew|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
 
 /** The manifest in these bytes. Throws `DataDirError` when it is not one, of a newer format, or names a path it may not. */
 export function parseManifest(text: string): Manifest {

@@ -103,7 +103,7 @@ export class LocalSubscriptions {
       next: resolveOffset(offset, {
         head: store.head(match),
         now: clock.now(),
-        seekTime: (at) => store.seekTime(match, at),
+        seekTime: (at, latest) => store.seekTime(match, at, latest),
       }),
     }));
     const driver = manager.addDriver(

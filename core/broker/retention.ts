@@ -55,11 +55,11 @@ export class Retention {
       return await store.deleteEvents(name, now - options.retentionPeriod);
     }
     const head = store.head(name);
+    const byAge = await seekAge(store, { name, options }, now);
     const keep = keepFrom({
       options,
       head,
-      now,
-      seekTime: (at) => store.seekTime(name, at),
+      seekAge: () => byAge,
       seekBytes: (bytes) => store.seekBytes(name, bytes),
     });
     if (keep <= head.firstSeq) return 0;
@@ -67,4 +67,15 @@ export class Retention {
     this.#context.removed(name);
     return removed;
   }
+}
+
+/** The lowest seq that a topic's limit of age lets be. */
+async function seekAge(
+  store: JournalStore,
+  { name, options: { retentionPeriod } }: Pick<TopicRecord, "name" | "options">,
+  now: number,
+): Promise<number> {
+  if (retentionPeriod === 0) return 0;
+  return await store.seekAge?.(name, retentionPeriod) ??
+    store.seekTime(name, now - retentionPeriod);
 }

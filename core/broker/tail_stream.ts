@@ -33,7 +33,7 @@ export class TailStream implements StreamSource {
         resolveOffset(offset, {
           head: store.head(name),
           now: now(),
-          seekTime: (at) => store.seekTime(name, at),
+          seekTime: (at, latest) => store.seekTime(name, at, latest),
         }),
       ]),
     );

@@ -30,7 +30,7 @@ export function resolveIn(
   const seq = resolveOffset(offset, {
     head,
     now: clock.now(),
-    seekTime: (at) => store.seekTime(topic, at),
+    seekTime: (at, latest) => store.seekTime(topic, at, latest),
   });
   return Math.min(Math.max(seq, head.firstSeq, 1), head.lastSeq + 1);
 }

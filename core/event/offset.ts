@@ -46,11 +46,14 @@ function parseTime(text: string): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
+/** A timestamp that is further ahead of the clock is no moment: somebody sent microseconds. A day, ms. */
+const AHEAD_MS = 86_400_000;
+
 /** What an offset needs to know. */
 export interface OffsetView {
   head: Pick<TopicHead, "firstSeq" | "lastSeq">;
-  /** The lowest seq whose timestamp is at or after a moment; `lastSeq + 1` if there is none. */
-  seekTime(timestamp: number): number;
+  /** The lowest seq whose timestamp is at or after a moment, and not after `latest`; `lastSeq + 1` if there is none. */
+  seekTime(timestamp: number, latest: number): number;
   /** Unix ms. */
   now: number;
 }
@@ -67,9 +70,9 @@ export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetVie
     case "last":
       return Math.max(head.firstSeq, head.lastSeq - offset.count + 1);
     case "time":
-      return seekTime(offset.at);
+      return seekTime(offset.at, now + AHEAD_MS);
     case "ago":
-      return seekTime(now - offset.ms);
+      return seekTime(now - offset.ms, now + AHEAD_MS);
   }
 }
 

@@ -90,8 +90,8 @@ export class ThreeMethodStore implements JournalStore {
     return this.#recent.find(topic, id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
-    return this.#recent.seekTime(topic, timestamp);
+  seekTime(topic: string, timestamp: number, latest?: number): number {
+    return this.#recent.seekTime(topic, timestamp, latest);
   }
 
   seekBytes(topic: string, maxBytes: number): number {

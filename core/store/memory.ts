@@ -21,6 +21,8 @@ import {
 } from "./store.ts";
 import { concat } from "../base/bytes.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { AgeClock } from "./age_clock.ts";
+import { type AgeMark, beginsStretch, MOST_MARKS, seekMarks, thinMarks } from "./age_marks.ts";
 
 interface MemoryTopic {
   /** `events[i]` has the seq `firstSeq + i`. */
@@ -31,6 +33,9 @@ interface MemoryTopic {
   /** The seqs of each key that are still there. */
   seqsOfKey: Map<string, number[]>;
   given: Map<string, { seq: number; receivedAt: number }>;
+  marks: AgeMark[];
+  /** When its last event was stored. */
+  lastAt: number;
 }
 
 /** A {@link JournalStore} that forgets everything when the process ends. */
@@ -38,12 +43,13 @@ export class MemoryEventStore implements JournalStore {
   readonly kind = "memory";
   readonly durable = false;
   readonly #topics = new Map<string, MemoryTopic>();
-  readonly #clock: Clock;
+  readonly #age: AgeClock;
   readonly #dedupWindow: number;
 
   /** Makes an empty store. */
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
-    this.#clock = options.clock ?? systemClock;
+    const start = { skew: 0, newest: 0, save: () => {} };
+    this.#age = new AgeClock(options.clock ?? systemClock, start);
     this.#dedupWindow = options.dedupWindow ?? 86_400_000;
   }
 
@@ -53,8 +59,8 @@ export class MemoryEventStore implements JournalStore {
 
   #appendOne(request: StoreRequest): AppendOutcome {
     const topic = this.#topics.get(request.topic) ?? this.#addTopic(request.topic);
-    const now = this.#clock.now();
-    return decideAppend(request, {
+    const now = this.#age.now();
+    const outcome = decideAppend(request, {
       lastSeq: topic.lastSeq,
       lastSeqOfKey: (key) => topic.seqsOfKey.get(key)?.at(-1) ?? 0,
       seqOfGivenId: (id) => {
@@ -73,6 +79,8 @@ export class MemoryEventStore implements JournalStore {
         if (event.idGiven) topic.given.set(event.id, { seq, receivedAt: now });
       },
     });
+    if (outcome.ok && outcome.count > 0) markAge(topic, outcome.firstSeq, now);
+    return outcome;
   }
 
   #addTopic(name: string): MemoryTopic {
@@ -83,6 +91,8 @@ export class MemoryEventStore implements JournalStore {
       bytes: 0,
       seqsOfKey: new Map(),
       given: new Map(),
+      marks: [],
+      lastAt: 0,
     };
     this.#topics.set(name, topic);
     return topic;
@@ -143,10 +153,19 @@ export class MemoryEventStore implements JournalStore {
     return this.#topics.get(topic)?.events.find((event) => event.id === id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
+  seekAge(topic: string, age: number): Promise<number> {
+    const held = this.#topics.get(topic);
+    return Promise.resolve(
+      held ? seekMarks(held.marks, { ...held, since: this.#age.now() - age }) : 1,
+    );
+  }
+
+  seekTime(topic: string, timestamp: number, latest = Infinity): number {
     const held = this.#topics.get(topic);
     if (!held) return 1;
-    const index = held.events.findIndex((event) => event.timestamp >= timestamp);
+    const index = held.events.findIndex((event) =>
+      event.timestamp >= timestamp && event.timestamp <= latest
+    );
     return index < 0 ? held.lastSeq + 1 : held.firstSeq + index;
   }
 
@@ -169,6 +188,8 @@ export class MemoryEventStore implements JournalStore {
       Math.max(0, Math.min(seq, held.lastSeq + 1) - held.firstSeq),
     );
     held.firstSeq += gone.length;
+    const covering = held.marks.findLastIndex((mark) => mark.seq <= held.firstSeq);
+    held.marks.splice(0, Math.max(0, covering));
     for (const event of gone) {
       held.bytes -= sizeOf(event);
       // The oldest of its key, as those before it went before.
@@ -211,6 +232,15 @@ export class MemoryEventStore implements JournalStore {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Notes when events from `seq` on were stored. */
+function markAge(topic: MemoryTopic, seq: number, now: number): void {
+  if (beginsStretch(topic.marks.at(-1)?.at, now)) {
+    topic.marks.push({ seq, at: now });
+    if (topic.marks.length > MOST_MARKS) topic.marks = thinMarks(topic.marks, now);
+  }
+  topic.lastAt = now;
 }
 
 function stored(topic: string, seq: number, event: NewEvent): StoredEvent {

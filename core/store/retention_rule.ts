@@ -6,22 +6,20 @@ import type { TopicOptions } from "../event/topic_options.ts";
 export interface RetentionView {
   options: Pick<TopicOptions, "retentionPeriod" | "maxEvents" | "maxBytes">;
   head: TopicHead;
-  /** Unix ms. */
-  now: number;
-  /** The lowest seq whose timestamp is at or after a moment; `lastSeq + 1` if there is none. */
-  seekTime(timestamp: number): number;
+  /** The lowest seq that may have been stored less than so long ago, ms; `lastSeq + 1` if there is none. */
+  seekAge(age: number): number;
   /** The lowest seq to keep so that at most this many bytes remain. */
   seekBytes(maxBytes: number): number;
 }
 
 /** The lowest seq to keep: `head.firstSeq` when nothing may go. */
-export function keepFrom({ options, head, now, seekTime, seekBytes }: RetentionView): number {
+export function keepFrom({ options, head, seekAge, seekBytes }: RetentionView): number {
   let keep = head.firstSeq;
   if (options.maxEvents > 0) keep = Math.max(keep, head.lastSeq - options.maxEvents + 1);
   if (options.maxBytes > 0 && head.bytes > options.maxBytes) {
     keep = Math.max(keep, seekBytes(options.maxBytes));
   }
-  if (options.retentionPeriod > 0) keep = Math.max(keep, seekTime(now - options.retentionPeriod));
+  if (options.retentionPeriod > 0) keep = Math.max(keep, seekAge(options.retentionPeriod));
   return Math.min(keep, head.lastSeq + 1);
 }
 

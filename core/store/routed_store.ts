@@ -126,8 +126,12 @@ export class RoutedStore implements JournalStore {
     return this.of(topic).find(topic, id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
-    return this.of(topic).seekTime(topic, timestamp);
+  seekTime(topic: string, timestamp: number, latest?: number): number {
+    return this.of(topic).seekTime(topic, timestamp, latest);
+  }
+
+  async seekAge(topic: string, age: number): Promise<number | undefined> {
+    return await this.of(topic).seekAge?.(topic, age);
   }
 
   seekBytes(topic: string, maxBytes: number): number {

@@ -168,8 +168,17 @@ export interface JournalStore extends EventStore {
   readKey?(topic: string, query: KeyQuery): Page;
   /** The event with this id, if it is there. */
   find(topic: string, id: string): StoredEvent | undefined;
-  /** The lowest seq whose timestamp is at or after `timestamp`; `lastSeq + 1` if there is none. */
-  seekTime(topic: string, timestamp: number): number;
+  /**
+   * The lowest seq whose timestamp is at or after `timestamp`, and not after `latest`; `lastSeq + 1` if there is
+   * none. Absent, `latest` is no limit.
+   */
+  seekTime(topic: string, timestamp: number, latest?: number): number;
+  /**
+   * The lowest seq that may have been stored less than `age` ms ago, whatever its timestamp says and however the
+   * clock was set meanwhile; `lastSeq + 1` if there is none. Undefined, or absent: the store does not know, and
+   * retention goes by timestamps.
+   */
+  seekAge?(topic: string, age: number): Promise<number | undefined>;
   /** Removes the events below `seq` for good and tells how many. The numbers are never used again. */
   truncate(topic: string, seq: number): Promise<number>;
   /** The lowest seq to keep so that at most `maxBytes` remain; for retention. */

@@ -253,7 +253,7 @@ type Store = RouteRequest["services"]["broker"]["store"];
 function seqOf(store: Store, topic: string, offset: Offset): number {
   return resolveOffset(offset, {
     head: store.head(topic),
-    seekTime: (timestamp) => store.seekTime(topic, timestamp),
+    seekTime: (timestamp, latest) => store.seekTime(topic, timestamp, latest),
     now: Date.now(),
   });
 }

@@ -10,6 +10,8 @@ import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
 import { type DedupWindow, eventsToSave } from "../append.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "./accepted.ts";
+import type { AgeClock } from "../age_clock.ts";
+import { openAgeClock, readSkew } from "./age_clock_file.ts";
 import { type Disk, systemDisk } from "./disk.ts";
 import { raisedOver } from "./holes.ts";
 import { LateSync } from "./late_sync.ts";
@@ -21,7 +23,7 @@ import type { SegmentLimits, TopicWriter, WriterContext } from "./topic_writer.t
 import { Topics } from "./topics.ts";
 import { Turns } from "./turns.ts";
 import type { TopicChange, TopicView } from "./view.ts";
-import type { PackedViews } from "./view_table.ts";
+import { newestIn, type PackedViews } from "./view_table.ts";
 import type { StoreRequest } from "../pack.ts";
 import { LineRooms } from "../packed_lines.ts";
 import { type Durability, intervalOf } from "../../event/durability.ts";
@@ -81,6 +83,7 @@ export class FileEventStore implements JournalStore {
   readonly durable: boolean;
   readonly #dir: string;
   readonly #clock: Clock;
+  readonly #age: AgeClock;
   readonly #durability: Durability;
   readonly #cache: SegmentCache;
   readonly #reader: FileReader;
@@ -117,7 +120,7 @@ export class FileEventStore implements JournalStore {
       viewOf: (name) => this.view(name),
       damage: this.#damage,
     });
-    const now = this.#clock.now();
+    const now = this.#clock.now() + readSkew(disk, dir);
     const lookAtMost = this.#lookAtMost = options.lookAtMost ?? LOOK_AT_MOST;
     this.#opened = openStore(disk, dir, { now, lookAtMost });
     this.#topics = new Topics(this.#opened.known);
@@ -134,6 +137,8 @@ export class FileEventStore implements JournalStore {
       onLost: (found) => this.#damage.tell(found),
     };
     for (const opened of this.#opened.topics) this.#topics.add(this.#context, opened);
+    const newest = newestIn(this.views());
+    this.#age = openAgeClock(disk, dir, { clock: this.#clock, newest });
     // Should it be killed, the next start need not look at them again.
     if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
     for (const note of this.#opened.notes) options.onNote?.(note);
@@ -196,7 +201,7 @@ export class FileEventStore implements JournalStore {
     requests: readonly StoreRequest[],
     { beside = false }: { beside?: boolean } = {},
   ): Promise<{ outcomes: AppendOutcome[]; written: TopicWriter[] }> {
-    const now = this.#clock.now();
+    const now = this.#age.now();
     const touched = new Set<TopicWriter>();
     let outcomes: AppendOutcome[];
     let written: TopicWriter[];
@@ -320,8 +325,13 @@ export class FileEventStore implements JournalStore {
     return this.#reader.find(topic, id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
-    return this.#reader.seekTime(topic, timestamp);
+  seekTime(topic: string, timestamp: number, latest?: number): number {
+    return this.#reader.seekTime(topic, timestamp, latest);
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async seekAge(topic: string, age: number): Promise<number> {
+    return this.#reader.seekStored(topic, this.#age.now() - age);
   }
 
   seekBytes(topic: string, maxBytes: number): number {
@@ -331,7 +341,7 @@ export class FileEventStore implements JournalStore {
   truncate(topic: string, seq: number): Promise<number> {
     return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
-      return writer ? this.#change(() => writer.truncate(seq, this.#clock.now())) : 0;
+      return writer ? this.#change(() => writer.truncate(seq, this.#age.now())) : 0;
     });
   }
 
@@ -339,7 +349,7 @@ export class FileEventStore implements JournalStore {
     return this.#turns.take(() => {
       const lost = raisedOver(topic, this.head(topic), lastSeq);
       const writer = this.#topics.writerOf(this.#context, topic);
-      this.#change(() => writer.raise(lastSeq, this.#clock.now()));
+      this.#change(() => writer.raise(lastSeq, this.#age.now()));
       if (lost) this.#damage.tell(lost);
     });
   }
@@ -347,7 +357,7 @@ export class FileEventStore implements JournalStore {
   removeTopic(topic: string): Promise<void> {
     return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
-      if (writer) this.#change(() => writer.removeAll(this.#clock.now()));
+      if (writer) this.#change(() => writer.removeAll(this.#age.now()));
     });
   }
 

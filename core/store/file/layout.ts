@@ -5,6 +5,7 @@
  * DIR/format                     which format this is
  * DIR/checkpoint                 of many topics: where each ends, as of the last close, and which were written to since
  * DIR/%accepted                  damage that somebody took note of
+ * DIR/%skew                      by how much the times in the indexes differ from the wall clock
  * DIR/users/0000000000000001.ndjson   a segment: wire lines, from that seq
  * DIR/users/0000000000000001.index    its index: a checksum for each block of lines
  * DIR/users/0000000000000001.lookup   its given ids and keys, once the segment is full
@@ -24,6 +25,7 @@ export const FORMAT_FILE = "format";
 export const CHECKPOINT_FILE = "checkpoint";
 /** With a character that no topic has: stores were made before there was this file. */
 export const ACCEPTED_FILE = "%accepted";
+export const SKEW_FILE = "%skew";
 /** What a topic's folder keeps of events that are gone. */
 export const HEAD_FILE = "head";
 /** Something half-written that a crash left; it is made again. */

@@ -8,6 +8,7 @@ import {
   FILE_STORE_FORMAT,
   folderTopic,
   FORMAT_FILE,
+  SKEW_FILE,
   topicFolder,
   UNFINISHED,
 } from "./layout.ts";
@@ -111,7 +112,7 @@ function openLocked(
     }
     checkpoint.syncNow();
   }
-  for (const name of [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE]) {
+  for (const name of OWN_FILES) {
     removeIfThere(disk, `${dir}/${name}${UNFINISHED}`);
   }
   return { checkpoint, topics, known, notes, lost, foreign };
@@ -162,11 +163,11 @@ export function listStore(
   return { topics, foreign };
 }
 
+const OWN_FILES = [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE, SKEW_FILE];
+
 function isOwnFile(name: string, kind: string): boolean {
   return kind === "file" &&
-    [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE].some((own) =>
-      name === own || name === own + UNFINISHED
-    );
+    OWN_FILES.some((own) => name === own || name === own + UNFINISHED);
 }
 
 /** Makes the folder and those above it; they are there after a power cut, too. */

@@ -108,7 +108,19 @@ export class FileReader {
     return undefined;
   }
 
-  seekTime(topic: string, timestamp: number): number {
+  /** The lowest seq that may have been stored at or after `since`; `lastSeq + 1` if there is none. */
+  seekStored(topic: string, since: number): number {
+    const view = this.#viewOf(topic);
+    if (!view) return 1;
+    for (const segment of view.segments) {
+      if (segment.storedAt < since) continue;
+      const block = this.#cache.blocks(topic, segment).find(({ storedAt }) => storedAt >= since);
+      if (block) return Math.max(view.firstSeq, block.firstSeq);
+    }
+    return view.lastSeq + 1;
+  }
+
+  seekTime(topic: string, timestamp: number, latest = Infinity): number {
     const view = this.#viewOf(topic);
     if (!view) return 1;
     for (const segment of view.segments) {
@@ -116,7 +128,9 @@ export class FileReader {
       for (const block of this.#cache.blocks(topic, segment)) {
         if (block.maxTimestamp < timestamp) continue;
         const found = this.#events(topic, segment, block)
-          .find((event) => event.timestamp >= timestamp && event.seq >= view.firstSeq);
+          .find((event) =>
+            event.timestamp >= timestamp && event.timestamp <= latest && event.seq >= view.firstSeq
+          );
         if (found) return found.seq;
       }
     }

@@ -145,6 +145,16 @@ export class ViewTable {
   }
 }
 
+/** When the last event of all was stored, Unix ms; 0 when there is none. */
+export function newestIn({ numbers }: PackedViews): number {
+  let newest = 0;
+  for (let at = 0; at < numbers.length;) {
+    const end = at + HEAD + WIDTH * numbers[at]!;
+    for (at += HEAD; at < end; at += WIDTH) newest = Math.max(newest, numbers[at + 7]!);
+  }
+  return newest;
+}
+
 /** The names of packed views. */
 export function namesOf({ names }: PackedViews): string[] {
   return names === "" ? [] : names.split("\n");

@@ -3,7 +3,6 @@
  * in memory is in force before {@link SqliteAppender.commit}: a transaction that fails leaves everything as it was.
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { Clock } from "../../base/clock.ts";
 import { CannotStoreError } from "../../base/errors.ts";
 import { decideAppend, sizeOf } from "../append.ts";
 import { LineWriter } from "../line_writer.ts";
@@ -20,6 +19,7 @@ import {
   writeBlock,
 } from "./blocks.ts";
 import { BLOCK, blockOf, MAX_TOPICS, position } from "./position.ts";
+import type { SqliteAges } from "./ages.ts";
 import { RowWriter } from "./rows.ts";
 import { type TopicRow, writeTopic } from "./topics.ts";
 import type { Prepare } from "./statements.ts";
@@ -38,7 +38,7 @@ export interface AppenderContext {
   prepare: Prepare;
   /** The topics that are in force. */
   topics: Map<string, TopicRow>;
-  clock: Clock;
+  ages: SqliteAges;
   /** Milliseconds. */
   dedupWindow: number;
 }
@@ -74,10 +74,12 @@ export class SqliteAppender {
       this.#blocks.set(topic.id, block);
     }
     this.#touched.clear();
+    this.#context.ages.commit();
   }
 
   /** The transaction failed. */
   rollback(): void {
+    this.#context.ages.rollback();
     this.#rows.drop();
     this.#touched.clear();
   }
@@ -99,8 +101,8 @@ export class SqliteAppender {
 
   #appendEvents(request: StoreRequest, touched: Touched): AppendOutcome {
     const { topic } = touched;
-    const { clock, dedupWindow } = this.#context;
-    const now = clock.now();
+    const { ages, dedupWindow } = this.#context;
+    const now = ages.now();
     const base = position(topic.id, 0);
     const lines = new LineWriter(topic.name);
     const sumUp = () => {
@@ -150,6 +152,7 @@ export class SqliteAppender {
       },
     });
     if (outcome.ok && outcome.count > 0) {
+      ages.note(topic, outcome.firstSeq, now);
       finishBlock();
       topic.lastSeq = outcome.lastSeq;
     }
@@ -161,6 +164,8 @@ export class SqliteAppender {
     const { topic } = touched;
     const firstSeq = topic.lastSeq + 1;
     const { count } = request;
+    const { ages } = this.#context;
+    ages.note(topic, firstSeq, ages.now());
     const lines = packedLines(request, firstSeq, { room: this.#room });
     this.#rows.addLines(position(topic.id, 0), lines, { ...request, firstSeq });
     this.#rows.flush();

@@ -111,6 +111,22 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
     `);
     rebuildBlocks(statementsOf(database));
   },
+  // When events were stored. Of topics that have none it is estimated from their blocks (ages.ts).
+  (database) =>
+    database.exec(`
+  CREATE TABLE ages (                     -- events from seq on were stored about then
+    topic INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    sum INTEGER NOT NULL,                 -- checksum of this row
+    PRIMARY KEY (topic, seq)
+  ) WITHOUT ROWID;
+  CREATE TABLE age_clock (                -- one row: by how much "at" differs from the wall clock, ms
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    skew INTEGER NOT NULL,
+    sum INTEGER NOT NULL
+  );
+    `),
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */

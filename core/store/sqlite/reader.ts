@@ -146,7 +146,7 @@ export class SqliteReader {
     return undefined;
   }
 
-  seekTime(topic: string, timestamp: number): number {
+  seekTime(topic: string, timestamp: number, latest = Infinity): number {
     const row = this.#topicOf(topic);
     if (!row) return 1;
     const blocks = this.#prepare(
@@ -157,7 +157,9 @@ export class SqliteReader {
     >;
     for (const { block } of candidates) {
       for (const page of this.#block(row, block)) {
-        const found = page.find((event) => event.timestamp >= timestamp);
+        const found = page.find((event) =>
+          event.timestamp >= timestamp && event.timestamp <= latest
+        );
         if (found) return found.seq;
       }
     }

@@ -14,6 +14,7 @@ import { addRange, type Damage, type Found } from "../damage.ts";
 import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
 import type { StoreRequest } from "../pack.ts";
 import { isMarked, markForSalvage, salvage } from "./salvage_database.ts";
+import { SqliteAges } from "./ages.ts";
 import { SqliteAppender } from "./appender.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
 import { DamageRegister } from "./damage_register.ts";
@@ -53,20 +54,20 @@ export class SqliteEventStore implements JournalStore {
   #syncsEach: boolean;
   readonly #path: string;
   readonly #database: DatabaseSync;
-  readonly #clock: Clock;
   readonly #dedupWindow: number;
   readonly #prepare: Prepare;
   readonly #damage: DamageRegister;
   readonly #topics: Map<string, TopicRow>;
   readonly #reader: SqliteReader;
   readonly #appender: SqliteAppender;
+  readonly #ages: SqliteAges;
   readonly #sweep = new GivenIdSweep();
 
   /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
   constructor(path: string, options: SqliteStoreOptions = {}) {
     this.#durability = options.durability ?? "always";
     this.durable = this.#syncsEach = this.#durability === "always";
-    const clock = this.#clock = options.clock ?? systemClock;
+    const clock = options.clock ?? systemClock;
     const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
     this.#path = path;
     const opened = openOrSalvage(path, { ...options, clock });
@@ -75,7 +76,14 @@ export class SqliteEventStore implements JournalStore {
     this.#prepare = prepare;
     this.#topics = topics;
     this.#damage = new DamageRegister(prepare, clock);
-    this.#appender = new SqliteAppender({ database, prepare, topics, clock, dedupWindow });
+    this.#ages = opened.ages;
+    this.#appender = new SqliteAppender({
+      database,
+      prepare,
+      topics,
+      ages: this.#ages,
+      dedupWindow,
+    });
     this.#reader = new SqliteReader(database, {
       topicOf: (name) => topics.get(name),
       report: (what) => this.report(what),
@@ -94,6 +102,7 @@ export class SqliteEventStore implements JournalStore {
   /** The same, at once: for the worker that waits for nothing else. */
   appendSync(requests: readonly StoreRequest[], durability?: Durability): AppendOutcome[] {
     this.#syncEach(durability ?? this.#durability);
+    this.#ages.now();
     const outcomes = this.#transaction(() =>
       requests.map((request) => this.#appender.append(request))
     );
@@ -193,8 +202,23 @@ export class SqliteEventStore implements JournalStore {
     return this.#reader.find(topic, id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
-    return this.#reader.seekTime(topic, timestamp);
+  seekTime(topic: string, timestamp: number, latest?: number): number {
+    return this.#reader.seekTime(topic, timestamp, latest);
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async seekAge(topic: string, age: number): Promise<number> {
+    return this.seekAgeSync(topic, age);
+  }
+
+  /** The same, at once. */
+  seekAgeSync(topic: string, age: number): number {
+    const row = this.#topics.get(topic);
+    if (!row) return 1;
+    // It may write: what is estimated of older formats, and a step of the clock.
+    const seq = this.#transaction(() => this.#ages.seek(row, age));
+    this.#ages.commit();
+    return seq;
   }
 
   seekBytes(topic: string, maxBytes: number): number {
@@ -230,7 +254,8 @@ export class SqliteEventStore implements JournalStore {
         const rest = rebuildBlock(this.#prepare, place);
         writeBlock({ ...rest ?? block, first: to, last: block.last }, this.#prepare);
       }
-      const receivedAt = this.#clock.now() - this.#dedupWindow;
+      this.#ages.truncate(row.id, to);
+      const receivedAt = this.#ages.now() - this.#dedupWindow;
       this.#sweep.pass(this.#prepare, { topic: row.id, before: to, receivedAt }, looksFor(count));
       return (this.#prepare("SELECT ifnull(sum(bytes), 0) AS bytes FROM blocks WHERE topic = ?")
         .get(row.id) as {
@@ -341,6 +366,7 @@ function hasEvents({ firstSeq, lastSeq }: TopicRow): boolean {
 }
 
 interface Opened {
+  ages: SqliteAges;
   database: DatabaseSync;
   prepare: Prepare;
   topics: Map<string, TopicRow>;
@@ -363,7 +389,7 @@ function openOrSalvage(
   }
 }
 
-function openAndLoad(path: string, options: { durability?: Durability }): Opened {
+function openAndLoad(path: string, options: { durability?: Durability; clock: Clock }): Opened {
   const database = openEventDatabase(path, options);
   try {
     const prepare = statementsOf(database);
@@ -371,7 +397,7 @@ function openAndLoad(path: string, options: { durability?: Durability }): Opened
     prepare("BEGIN IMMEDIATE").run();
     const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
     prepare("COMMIT").run();
-    return { database, prepare, topics, found };
+    return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };
   } catch (error) {
     database.close();
     throw error;

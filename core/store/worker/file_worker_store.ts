@@ -31,6 +31,7 @@ import type {
 export type FileStoreCall =
   | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
   | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
+  | { op: "seekAge"; topic: string; age: number }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "raise"; topic: string; lastSeq: number }
   | { op: "removeTopic"; topic: string }
@@ -170,8 +171,15 @@ export class FileWorkerEventStore implements JournalStore {
     return this.#reader.find(topic, id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
-    return this.#reader.seekTime(topic, timestamp);
+  async seekAge(topic: string, age: number): Promise<number> {
+    const answer = await this.#worker.call<FileStoreAnswer>(
+      { op: "seekAge", topic, age } satisfies FileStoreCall,
+    );
+    return answer.result as number;
+  }
+
+  seekTime(topic: string, timestamp: number, latest?: number): number {
+    return this.#reader.seekTime(topic, timestamp, latest);
   }
 
   seekBytes(topic: string, maxBytes: number): number {

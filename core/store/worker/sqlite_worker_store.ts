@@ -30,6 +30,7 @@ import type {
 export type StoreCall =
   | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
   | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
+  | { op: "seekAge"; topic: string; age: number }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "raise"; topic: string; lastSeq: number }
   | { op: "removeTopic"; topic: string }
@@ -150,8 +151,15 @@ export class WorkerEventStore implements JournalStore {
     return this.#reader.find(topic, id);
   }
 
-  seekTime(topic: string, timestamp: number): number {
-    return this.#reader.seekTime(topic, timestamp);
+  async seekAge(topic: string, age: number): Promise<number> {
+    const answer = await this.#worker.call<StoreAnswer>(
+      { op: "seekAge", topic, age } satisfies StoreCall,
+    );
+    return answer.result as number;
+  }
+
+  seekTime(topic: string, timestamp: number, latest?: number): number {
+    return this.#reader.seekTime(topic, timestamp, latest);
   }
 
   seekBytes(topic: string, maxBytes: number): number {

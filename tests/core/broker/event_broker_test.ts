@@ -1,6 +1,6 @@
 /** The broker as an application sees it: publishing, topics, schemas, retention, closing. */
 import assert from "node:assert/strict";
-import { type Event, EventBroker, JsonSchemaRegistry, systemClock } from "../../../mod.ts";
+import { type Event, EventBroker, JsonSchemaRegistry } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";
 import {
   ClosedError,
@@ -10,6 +10,7 @@ import {
   UnsupportedError,
 } from "../../../core/base/errors.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
+import { FakeClock } from "../../helpers/fake_clock.ts";
 
 function refused(code: string) {
   return (error: unknown) => error instanceof EventRefusedError && error.code === code;
@@ -194,10 +195,14 @@ Deno.test("EventBroker refuses to make topics where it may not, with the nearest
 });
 
 Deno.test("EventBroker removes by count, bytes and age, and counts what a subscription missed", async () => {
-  await using broker = new EventBroker({ clock: { ...systemClock, now: () => 5000 } });
+  const clock = new FakeClock();
+  await using broker = new EventBroker({ clock });
   await broker.subscriptions.put("s", { topic: "t" });
   broker.createTopic("t", { maxEvents: 3 });
-  for (let i = 0; i < 4; i++) await broker.publish("t", "x", i, { timestamp: 1000 + i });
+  for (let i = 0; i < 4; i++) {
+    await broker.publish("t", "x", i);
+    await clock.pass(1000);
+  }
   await broker.retain();
   assert.equal(broker.store.head("t").firstSeq, 2);
   assert.deepEqual(broker.subscriptions.info("s").missed, [{
@@ -206,7 +211,7 @@ Deno.test("EventBroker removes by count, bytes and age, and counts what a subscr
     to: 1,
     count: 1,
   }]);
-  await broker.topics.update("t", { maxEvents: 0, retentionPeriod: 5000 - 1003 });
+  await broker.topics.update("t", { maxEvents: 0, retentionPeriod: 1000 });
   assert.deepEqual(await broker.retain(), [{ topic: "t", removed: 2 }]);
   await broker.topics.update("t", { retentionPeriod: 0, maxBytes: 1 });
   assert.deepEqual(await broker.retain(), [{ topic: "t", removed: 1 }]);

@@ -42,9 +42,9 @@ function view({ firstSeq, events }: { firstSeq: number; events: Kept[] }, option
   const lastSeq = firstSeq + events.length - 1;
   return {
     options,
-    now: NOW,
     head: { firstSeq, lastSeq, bytes: sum(events) },
-    seekTime: (at: number) => events.find(({ timestamp }) => timestamp >= at)?.seq ?? lastSeq + 1,
+    seekAge: (age: number) =>
+      events.find(({ timestamp }) => timestamp >= NOW - age)?.seq ?? lastSeq + 1,
     seekBytes(most: number) {
       let from = events.length;
       while (from > 0 && sum(events.slice(from - 1)) <= most) from--;
@@ -98,7 +98,7 @@ Deno.test("keepFrom keeps everything when no limit is set, and asks the store no
   const never = () => assert.fail("there is nothing to seek");
   fc.assert(fc.property(topic, (given) => {
     assert.equal(isLimited(NONE), false);
-    const asked = { ...view(given, NONE), seekTime: never, seekBytes: never };
+    const asked = { ...view(given, NONE), seekAge: never, seekBytes: never };
     assert.equal(keepFrom(asked), given.firstSeq);
   }));
 });
@@ -125,7 +125,7 @@ Deno.test("keepFrom stops behind the last event when everything is too old or to
   assert.equal(keepFrom(view(given, { ...NONE, retentionPeriod: 10 })), 6);
   assert.equal(keepFrom(view(given, { ...NONE, maxBytes: 10 })), 6);
   assert.equal(keepFrom(view({ firstSeq: 6, events: [] }, { ...NONE, maxEvents: 1 })), 6);
-  const far = { ...view(given, { ...NONE, retentionPeriod: 10 }), seekTime: () => 99 };
+  const far = { ...view(given, { ...NONE, retentionPeriod: 10 }), seekAge: () => 99 };
   assert.equal(keepFrom(far), 6, "a store that looks too far takes nothing that is not there");
 });
 

@@ -16,7 +16,12 @@ const script = new URL("../../../daemon/journal_worker.ts", import.meta.url);
 
 function movedClock(): Clock & { advance(ms: number): void } {
   let now = 1_800_000_000_000;
-  return { ...systemClock, now: () => now, advance: (ms) => void (now += ms) };
+  return {
+    ...systemClock,
+    now: () => now,
+    monotonic: () => now,
+    advance: (ms) => void (now += ms),
+  };
 }
 
 testJournalStore("MemoryEventStore", () => {

@@ -189,7 +189,7 @@ Deno.test("FileEventStore keeps a damaged block where it is, names it, and goes 
 Deno.test("FileEventStore knows a given id after retention took its segment, until the window has passed", async () => {
   const disk = new MemoryDisk();
   let now = 1_800_000_000_000;
-  const clock = { ...systemClock, now: () => now };
+  const clock = { ...systemClock, now: () => now, monotonic: () => now };
   const make = () => new FileEventStore(DIR, { disk, clock, segments: { maxBytes: 4000 } });
   let store = make();
   for (let n = 0; n < 5; n++) {

@@ -1,0 +1,41 @@
+/**
+ * The file `%skew` of a store: by how much the times in its indexes differ from the wall clock (core/store/age_clock.ts),
+ * since that made a step. There is none while it never did. One that is not as it was written counts for nothing.
+ */
+import { crc32 } from "../../base/checksum.ts";
+import type { Clock } from "../../base/clock.ts";
+import { AgeClock } from "../age_clock.ts";
+import { type Disk, readWhole, replaceFile } from "./disk.ts";
+import { SKEW_FILE } from "./layout.ts";
+
+/** The age clock of the store in `dir`, whose latest time is `newest`. */
+export function openAgeClock(
+  disk: Disk,
+  dir: string,
+  { clock, newest }: { clock: Clock; newest: number },
+): AgeClock {
+  return new AgeClock(clock, {
+    skew: readSkew(disk, dir),
+    newest,
+    save(skew) {
+      const text = String(skew);
+      const bytes = encoder.encode(`${sumOf(text)} ${text}\n`);
+      replaceFile(disk, { folder: dir, name: SKEW_FILE }, bytes);
+    },
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** What is kept of it; 0 where nothing is. */
+export function readSkew(disk: Disk, dir: string): number {
+  const text = new TextDecoder().decode(
+    readWhole(disk, `${dir}/${SKEW_FILE}`) ?? new Uint8Array(0),
+  );
+  const [, sum, skew] = /^([0-9a-f]{8}) (-?\d{1,15})\n$/.exec(text) ?? [];
+  return skew !== undefined && sum === sumOf(skew) ? Number(skew) : 0;
+}
+
+function sumOf(text: string): string {
+  return crc32(encoder.encode(text)).toString(16).padStart(8, "0");
+}
