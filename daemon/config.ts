@@ -5,6 +5,7 @@ import { didYouMean } from "../core/base/suggest.ts";
 import { type Durability, parseDurability } from "../core/event/durability.ts";
 import type { StoreKind } from "../core/event/topic_options.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
+import { isJsonObject } from "../core/json/json_object.ts";
 
 /** Every setting, settled. Sizes in bytes, durations in ms. */
 export interface Config {
@@ -132,8 +133,7 @@ function* flatten(table: Record<string, unknown>): Generator<[string, unknown]> 
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Date);
+  return isJsonObject(value) && !(value instanceof Date);
 }
 
 /** A value in an error: its head, and no more of what is long or deep. */

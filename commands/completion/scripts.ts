@@ -4,6 +4,7 @@
  *
  * Names are matched by string comparison only: `compgen -W` and its like would expand `$(…)` in a name.
  */
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { CompletionNode, CompletionValue } from "./tree.ts";
 
 /** The shells that there are scripts for. */
@@ -28,30 +29,32 @@ function code(value: CompletionValue): string {
   return value.kind === "words" ? `=${value.words.join(" ")}` : value.kind;
 }
 
-function quote(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
 /** The tables that bash and zsh share: `case` functions over `PATH`, `PATH FLAG` and `PATH|NUMBER`. */
 function posixTables(tree: readonly CompletionNode[]): string {
   const groups = tree.filter((node) => node.routes.length > 0);
   const routes = groups.map((node) =>
-    `    ${quote(node.path)}) echo ${quote(node.routes.map((route) => route.name).join(" "))} ;;`
+    `    ${shellQuote(node.path)}) echo ${
+      shellQuote(node.routes.map((route) => route.name).join(" "))
+    } ;;`
   );
   const flags = tree.map((node) =>
-    `    ${quote(node.path)}) echo ${quote(node.flags.map((flag) => flag.name).join(" "))} ;;`
+    `    ${shellQuote(node.path)}) echo ${
+      shellQuote(node.flags.map((flag) => flag.name).join(" "))
+    } ;;`
   );
   const values = tree.flatMap((node) =>
     node.flags.flatMap((flag) =>
-      flag.value === undefined
-        ? []
-        : [`    ${quote(`${node.path} ${flag.name}`)}) echo ${quote(code(flag.value))} ;;`]
+      flag.value === undefined ? [] : [
+        `    ${shellQuote(`${node.path} ${flag.name}`)}) echo ${shellQuote(code(flag.value))} ;;`,
+      ]
     )
   );
   const places = tree.flatMap((node) =>
     node.positionals.map((value, index) => {
       const last = node.repeats && index === node.positionals.length - 1;
-      return `    ${quote(`${node.path}|`)}${last ? "*" : index}) echo ${quote(code(value))} ;;`;
+      return `    ${shellQuote(`${node.path}|`)}${last ? "*" : index}) echo ${
+        shellQuote(code(value))
+      } ;;`;
     })
   );
   return [

@@ -1,7 +1,8 @@
 /** `evs schema list`. */
+import { formatBytes } from "../../core/base/units.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
-import { formatBytes, formatTime } from "../terminal/table.ts";
+import { formatTime } from "../terminal/table.ts";
 
 export const list = verb<Record<never, never>, []>({
   brief: "List schemas",

@@ -9,6 +9,7 @@
 import { type NewEvent, toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord } from "../state/state.ts";
 import { splitDeadLetterName } from "../state/dead_letter_name.ts";
+import { canonicalJson } from "../json/json_object.ts";
 
 /** An entry as it came in: what `dlq export` printed, or what somebody made of it. */
 export interface ImportedDeadLetter extends Omit<DeadLetterRecord, "line" | "type" | "key" | "id"> {
@@ -37,19 +38,9 @@ export function isUnchanged(before: DeadLetterRecord, now: DeadLetterRecord): bo
   }
   const [a, b] = [before, now].map(({ line }) => {
     const { schemaVersion: _version, ...event } = JSON.parse(decoder.decode(line));
-    return sorted(event);
+    return canonicalJson(event);
   });
   return a === b;
-}
-
-function sorted(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_name, part) =>
-      typeof part === "object" && part !== null && !Array.isArray(part)
-        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
-        : part,
-  );
 }
 
 /**

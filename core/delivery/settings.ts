@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "../base/errors.ts";
 import { checkBreaker } from "../event/breaker.ts";
 import { checkBackoff, defaultBackoff } from "../event/backoff.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
+import { canonicalJson } from "../json/json_object.ts";
 
 /** What a subscription has that nobody said anything about. */
 export const defaultSettings: Readonly<SubscriptionSettings> = {
@@ -63,15 +64,5 @@ export function differingSettings(
 }
 
 function same(a: unknown, b: unknown): boolean {
-  return canonical(a) === canonical(b);
-}
-
-function canonical(value: unknown): string {
-  return JSON.stringify(
-    value,
-    (_, part) =>
-      typeof part === "object" && part !== null && !Array.isArray(part)
-        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
-        : part,
-  ) ?? "";
+  return canonicalJson(a) === canonicalJson(b);
 }

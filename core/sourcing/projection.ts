@@ -21,6 +21,7 @@ import {
   type ProjectionRecord,
   type ProjectionStore,
 } from "./projection_store.ts";
+import { isJsonObject } from "../json/json_object.ts";
 
 /** What a projection is. */
 export interface ProjectionDefinition<S> {
@@ -288,18 +289,14 @@ export class Projection<S extends object> {
  */
 function isUsable(record: ProjectionRecord, version: string, store: JournalStore): boolean {
   const { checkpoint, eventIds, state } = record;
-  return record.version === version && isObject(state) && isObject(checkpoint) &&
-    isObject(eventIds) &&
+  return record.version === version && typeof state === "object" && state !== null &&
+    isJsonObject(checkpoint) && isJsonObject(eventIds) &&
     Object.entries(checkpoint).every(([topic, seq]) => {
       const { firstSeq, lastSeq } = store.head(topic);
       if (seq > lastSeq) return false;
       const [event] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
       return seq < firstSeq || event === undefined || event.id === eventIds[topic];
     });
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 function failed(name: string, event: StoredEvent, cause: unknown): ProjectionError {

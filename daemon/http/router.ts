@@ -20,6 +20,7 @@ import { Chunks } from "./chunks.ts";
 import type { Services } from "../services.ts";
 import { turn } from "./lines_reply.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
+import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** What a route is given. */
 export interface RouteRequest {
@@ -291,9 +292,7 @@ export async function readJson(
       details: { line, column },
     });
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    return value as Record<string, unknown>;
-  }
+  if (isJsonObject(value)) return value;
   throw new InvalidArgumentError("the body is not a JSON object");
 }
 

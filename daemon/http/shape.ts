@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
+import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** A JSON Schema, as far as shapes need one. */
 export type JsonSchema = Record<string, unknown>;
@@ -190,7 +191,7 @@ export function object<const M extends Members, const R extends keyof M & string
       additionalProperties: false,
     },
     read(value, place) {
-      if (!isObject(value)) throw misfit(place, `is a JSON object, not ${shown(value)}`);
+      if (!isJsonObject(value)) throw misfit(place, `is a JSON object, not ${shown(value)}`);
       const within = (name: string): Place => ({
         kind: "field",
         name: place.name === "" ? name : `${place.name}.${name}`,
@@ -282,10 +283,6 @@ function misfit(
     details: { [kind]: name },
     ...(hint === undefined ? {} : { hint }),
   });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function orList(words: readonly string[]): string {

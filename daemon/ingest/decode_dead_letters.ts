@@ -5,6 +5,7 @@ import { parseJson, splitMembers } from "../../core/json/json.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import { assertSubscriptionName, assertTopicName } from "../../core/event/topic_options.ts";
 import { EventDecoder, type EventDecoderContext } from "./decode_event.ts";
+import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** What a line is read with: how events are checked, by topic. */
 export type DecoderOfTopic = (topic: string) => EventDecoderContext;
@@ -19,10 +20,10 @@ export function readDeadLetterLine(
   decoderOf: DecoderOfTopic,
 ): ImportedDeadLetter {
   const value = parseJson(source.text, { around: AROUND });
-  if (!isObject(value)) throw invalid("a dead letter is a JSON object");
+  if (!isJsonObject(value)) throw invalid("a dead letter is a JSON object");
   const topic = assertTopicName(text(value, "topic"));
   const event = splitMembers(source.text, source.bytes).findLast(({ name }) => name === "event");
-  if (!event || !isObject(value["event"])) throw invalid("event is not a JSON object");
+  if (!event || !isJsonObject(value["event"])) throw invalid("event is not a JSON object");
   if (value["event"]["id"] === undefined) throw invalid("the event has no id");
   const decoder = new EventDecoder({ metadata: "{}" }, decoderOf(topic));
   const attempts = readAttempts(value["attempts"] ?? []);
@@ -46,7 +47,7 @@ function readAttempts(value: unknown): Attempt[] {
   if (!Array.isArray(value)) throw invalid("attempts is not an array");
   return value.map((given, i): Attempt => {
     const what = `attempts[${i}]`;
-    if (!isObject(given)) throw invalid(`${what} is not a JSON object`);
+    if (!isJsonObject(given)) throw invalid(`${what} is not a JSON object`);
     const outcome = given["outcome"];
     if (typeof outcome !== "string" || !OUTCOMES.includes(outcome)) {
       throw invalid(`${what}.outcome is one of ${OUTCOMES.join(", ")}`);
@@ -81,10 +82,6 @@ function whole(
   const found = value[name] ?? otherwise;
   if (Number.isSafeInteger(found) && (found as number) >= 0) return found as number;
   throw invalid(`${within === undefined ? name : `${within}.${name}`} is not a whole number`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function invalid(message: string): EventRefusedError {

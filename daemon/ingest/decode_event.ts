@@ -15,6 +15,7 @@ import {
   splitMembers,
 } from "../../core/json/json.ts";
 import type { Expected } from "../../core/store/store.ts";
+import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** What the daemon decides of a payload by its topic and type: the version to record. Throws `EventRefusedError`. */
 export type Admit = (candidate: Candidate) => string;
@@ -187,7 +188,9 @@ function checkEnvelope(envelope: Record<string, unknown>, members: readonly Memb
   const { id, type, key, timestamp, schemaVersion } = envelope;
   if (type === undefined) throw invalid("the envelope has no type");
   const metadata = seen.get("metadata");
-  if (metadata && !isObject(envelope["metadata"])) throw invalid("metadata is not a JSON object");
+  if (metadata && !isJsonObject(envelope["metadata"])) {
+    throw invalid("metadata is not a JSON object");
+  }
   if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
     throw invalid("timestamp is not a whole number of milliseconds since 1970");
   }
@@ -203,10 +206,6 @@ function checkEnvelope(envelope: Record<string, unknown>, members: readonly Memb
     payload: payload.bytes,
     text: payload.text,
   };
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function text(value: unknown, name: string): string {

@@ -6,6 +6,7 @@ import type { Expected } from "../../core/store/store.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
 import { eventId, expected, keyName, typeName, versionName } from "./shapes.ts";
+import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** A publish as it was asked for. */
 export interface PublishParameters extends EventDecoderOptions {
@@ -60,8 +61,6 @@ function metadataOf(text: string): string {
     );
   }
   const parsed = parseExact(text);
-  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) {
-    return JSON.stringify(parsed);
-  }
+  if (isJsonObject(parsed)) return JSON.stringify(parsed);
   throw new InvalidArgumentError("metadata is not a JSON object");
 }

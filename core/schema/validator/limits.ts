@@ -3,8 +3,8 @@
  * number of branches, references that stay inside, and no more than so many checks of one value.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
-import { Decimal } from "../../json/decimal.ts";
 import type { Part, SchemaDocuments } from "./documents.ts";
+import { isJsonObject } from "../../json/json_object.ts";
 
 /** The largest schema, in bytes of its text. */
 export const MAX_SCHEMA_BYTES = 256 * 1024;
@@ -178,6 +178,5 @@ export function escapePointer(name: string): string {
 
 /** True for a JSON object. */
 export function isObject(value: unknown): value is Schema {
-  return typeof value === "object" && value !== null && !Array.isArray(value) &&
-    !(value instanceof Decimal);
+  return isJsonObject(value);
 }
