@@ -1,5 +1,6 @@
 /** The data dir: made with mode 0700, and refused when somebody else could have had a hand in it (contract row 21). */
 import { DataDirError } from "../core/base/errors.ts";
+import { WATERMARKS_FILE } from "../core/data_dir/watermarks.ts";
 import { lstat } from "./lock.ts";
 
 /** Where the files of a data dir are. */
@@ -39,7 +40,7 @@ export function dataDirAt(path: string): DataDir {
 }
 
 /**
- * Makes what is missing in a data dir, and checks everything of ours in it but the files of the file store
+ * Makes the folder of the log, and checks everything of ours in a data dir but the files of the file store
  * ({@link prepareEventFolder}). Call it with the lock held.
  */
 export function prepareFiles(dir: DataDir): void {
@@ -56,7 +57,11 @@ export function prepareFiles(dir: DataDir): void {
     }
     if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
   }
-  makeDatabaseFile(dir.state);
+  const quarantine = `${dir.path}/quarantine`;
+  if (lstat(quarantine)) assertOurs(quarantine, "folder");
+  for (const file of [`${quarantine}/index.ndjson`, `${dir.path}/${WATERMARKS_FILE}`]) {
+    if (lstat(file)) assertOurs(file, "file");
+  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { osError } from "../core/base/os_error.ts";
 import { VERSION } from "../core/base/version.ts";
 import { parseDurability } from "../core/event/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
-import { dataDirAt, prepareDataDir, prepareFiles } from "./data_dir.ts";
+import { dataDirAt, prepareDataDir } from "./data_dir.ts";
 import { Services } from "./services.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
@@ -18,6 +18,7 @@ import { storeKinds } from "./open_stores.ts";
 import { freeSocketPath, prepareSocketFolder } from "./socket.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught } from "./uncaught.ts";
+import { findDataDir } from "./whole.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
 const DRAIN_DEADLINE = 4000;
@@ -82,12 +83,12 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   prepareDataDir(path);
   const dataLock = lockDataDir(path);
   const dataDir = dataDirAt(path);
+  const found = findDataDir(dataDir);
   const threads = new Threads();
-  for (const kind of storeKinds(dataDir, config)) {
+  for (const kind of storeKinds(dataDir, config, found.marks?.files)) {
     if (kind !== "memory") threads.begin(SCRIPTS[kind]);
   }
   threads.begin(SCRIPTS.state);
-  prepareFiles(dataDir);
   prepareSocketFolder(socket);
   const socketLock = lockSocket(socket);
   await freeSocketPath(socket);
@@ -98,6 +99,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     socket,
     config,
     log,
+    found,
     threads,
     permissions: () => permissionsInForce({ dataDir: path, socket, config: configPath }),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),

@@ -11,6 +11,7 @@ import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
 import { lstat } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
+import type { FoundDataDir } from "./whole.ts";
 
 /** What the stores are opened with. */
 export interface OpenStoresOptions {
@@ -18,16 +19,20 @@ export interface OpenStoresOptions {
   config: Config;
   log: Log;
   threads: Threads;
+  /** What was there before anything was opened. */
+  found: FoundDataDir;
 }
 
 /** The kinds of the default store and of every other that may have events. */
 export function storeKinds(
   dataDir: Pick<DataDir, "events" | "eventFolder">,
   config: Config,
+  known: readonly string[] = [],
 ): Set<StoreKind> {
   const kinds = new Set<StoreKind>([config.store]);
-  if (lstat(dataDir.events)) kinds.add("sqlite");
-  if (lstat(dataDir.eventFolder)) kinds.add("file");
+  // One that was there and is gone has numbers that are not given again.
+  if (lstat(dataDir.events) || known.includes("events.db")) kinds.add("sqlite");
+  if (lstat(dataDir.eventFolder) || known.includes("events")) kinds.add("file");
   return kinds;
 }
 
@@ -35,7 +40,9 @@ export function storeKinds(
 export async function openStores(options: OpenStoresOptions): Promise<StoreShelf> {
   const { dataDir, config } = options;
   const open = (kind: StoreKind) => openStore(kind, options);
-  const opened = await Promise.all([...storeKinds(dataDir, config)].map(open));
+  const opened = await Promise.all(
+    [...storeKinds(dataDir, config, options.found.marks?.files)].map(open),
+  );
   return { durability: config.durability, opened, open };
 }
 

@@ -18,6 +18,7 @@ import { recoverTopics } from "./recover.ts";
 import { openStores } from "./open_stores.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
+import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
 /** How many damaged places the status names. */
@@ -29,6 +30,8 @@ export interface ServicesOptions {
   socket: string;
   config: Config;
   log: Log;
+  /** What was there before anything was opened. */
+  found: FoundDataDir;
   /** Those that were begun. */
   threads: Threads;
   /** Begins the drain; the reason goes to the log. */
@@ -52,11 +55,13 @@ export class Services {
   readonly permissions: () => string[];
   readonly shutdown: (reason: string) => void;
   readonly #fail: (reason: string) => void;
+  readonly #whole: WholeDataDir;
   readonly retention: RetentionTimer;
   /** What was made again at the start. */
   readonly #recovered: string[];
   /** Copies of files that were found damaged. */
   #quarantine: QuarantineEntry[] = [];
+  #toldTakenAway = false;
   readonly unnamed: UnnamedSubscriptions;
   /** Is told of every request. */
   readonly rest = collectWhenIdle();
@@ -64,8 +69,12 @@ export class Services {
   connections: () => number = () => 0;
   draining = false;
 
-  private constructor(broker: EventBroker, options: ServicesOptions & { recovered?: string }) {
+  private constructor(
+    broker: EventBroker,
+    options: ServicesOptions & { whole: WholeDataDir; recovered?: string },
+  ) {
     this.broker = broker;
+    this.#whole = options.whole;
     this.config = options.config;
     this.dataDir = options.dataDir.path;
     this.socket = options.socket;
@@ -108,13 +117,23 @@ export class Services {
       stores: stores,
       state,
       autoCreateTopics: config.autoCreateTopics,
+      knownEnds: Array.from(
+        options.found.marks?.ends ?? [],
+        ([topic, lastSeq]) => ({ topic, lastSeq }),
+      ),
       onError: (error, context) => tell(error, context),
     });
     // Schemas are compiled before the first event asks for them.
     await broker.ready;
     const recovered = await recoverTopics(broker);
     if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
-    const services = new Services(broker, { ...options, recovered });
+    const whole = await keepWhole(options.found, {
+      dataDir,
+      broker,
+      state,
+      onError: (error) => tell(error, "what the data dir holds could not be written down"),
+    });
+    const services = new Services(broker, { ...options, whole, recovered });
     services.metrics.errors += early;
     tell = (error, context) => services.unexpected(error, context);
     return services;
@@ -166,6 +185,12 @@ export class Services {
         }`,
       );
     }
+    const takenAway = this.#whole.takenAway();
+    if (takenAway.length > 0 && !this.#toldTakenAway) {
+      this.#toldTakenAway = true;
+      this.log.logger.error("damage: {what}", { what: takenAway.join("; ") });
+    }
+    problems.push(...takenAway);
     const damage = [
       ...this.#recovered,
       ...this.#quarantine.filter(({ accepted }) => !accepted).map(({ file, what }) =>
@@ -186,6 +211,6 @@ export class Services {
     this.rest.stop();
     await this.retention.stop();
     await this.unnamed.stop();
-    await this.broker.close();
+    await this.#whole.close();
   }
 }

@@ -16,6 +16,7 @@ const FLOORS = [
   "store/file",
   "store/worker",
   "state",
+  "data_dir",
   "reading",
   "schema/validator",
   "schema/compatibility",

@@ -3,6 +3,7 @@
  * first; only then it takes the place, and what was there before is kept beside it.
  */
 import { ConflictError, DataDirError } from "../base/errors.ts";
+import { writeWatermarks } from "../data_dir/watermarks.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
 import { readTar, type TarEntry, writeAll } from "./tar.ts";
 
@@ -48,6 +49,7 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
     Deno.mkdirSync(staging, { mode: 0o700 });
     try {
       const manifest = unpack(file, staging);
+      writeWatermarks(staging, { phase: "restored", generation: 0, files: [], ends: new Map() });
       const keptAt = `${dataDir}.before-restore-${stamp}`;
       if (taken) Deno.renameSync(dataDir, keptAt);
       else if (lock) Deno.removeSync(dataDir);

@@ -269,7 +269,8 @@ export class DataDirError extends EvsError {
       | "datadir/newer-format"
       | "datadir/unsafe"
       | "datadir/damaged"
-      | "datadir/missing",
+      | "datadir/missing"
+      | "datadir/events-gone",
     message: string,
     options: ErrorOptions = {},
   ) {

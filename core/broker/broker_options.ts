@@ -4,7 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import { namesOf, refuseUnknown } from "../base/options.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
-import type { State } from "../state/state.ts";
+import type { State, TopicEndRecord } from "../state/state.ts";
 import type { StoreShelf } from "../store/routed_store.ts";
 import type { EventStore } from "../store/store.ts";
 
@@ -28,6 +28,11 @@ export interface BrokerOptions {
   autoCreateTopics?: boolean;
   /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
   handlerGraceMs?: number;
+  /**
+   * Where topics ended for all that somebody else knows: no lower number is given again.
+   * @internal
+   */
+  knownEnds?: Iterable<TopicEndRecord>;
   /** Told of failures that nobody waits for. Default: the console. */
   onError?: (error: unknown, context: string) => void;
 }
@@ -42,6 +47,7 @@ const BROKER_OPTIONS = namesOf<BrokerOptions>({
   random: true,
   autoCreateTopics: true,
   handlerGraceMs: true,
+  knownEnds: true,
   onError: true,
 });
 

@@ -19,13 +19,15 @@ import { attachCustomQueue, type CustomQueue } from "../dead_letter/custom_queue
 import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
-import { closedBroker, ConflictError } from "../base/errors.ts";
+import { endChanges, keepsNumbers, knownEnds, type LostEnd, lostEndsIn } from "./known_ends.ts";
+import { CannotStoreError, closedBroker, ConflictError, DataDirError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
+import type { StateChange, TopicEndRecord } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { Journals } from "../store/journals.ts";
 import { MemoryEventStore } from "../store/memory.ts";
@@ -49,6 +51,9 @@ import {
 } from "./broker.ts";
 import type { Message, TopicName } from "../event/event_map.ts";
 
+/** How many topics are named that lost what came last. */
+const LOST_NAMED = 20;
+
 export type { BrokerOptions, CreateTopicOptions };
 
 /** The broker; see the head of this file. `E` maps topics and types to payloads. */
@@ -58,6 +63,16 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly topics: TopicCatalog;
   /** The schemas that are kept in the state. */
   readonly schemas: JsonSchemaRegistry;
+  /**
+   * Events that are remembered and that the store does not have: it is older than the state, or lost what came last.
+   * @internal
+   */
+  readonly lostEnds: readonly LostEnd[];
+  /**
+   * Closed, and where topics ended was written down.
+   * @internal
+   */
+  endsWritten = false;
   /** Resolves when all that was kept is in force: before, `admit` cannot ask the schemas. */
   readonly ready: Promise<void>;
   /** @internal */
@@ -88,6 +103,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
+  /** What the state said of where topics end. */
+  readonly #endsBefore: readonly TopicEndRecord[];
   #closed: Promise<void> | undefined;
   readonly #streams = new Streams();
 
@@ -126,8 +143,11 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     const shared = { clock, random, store, topics: this.topics, onError };
+    this.#endsBefore = snapshot.ends ?? [];
+    this.lostEnds = lostEndsIn(store, knownEnds(snapshot, options.knownEnds));
     this.subscriptions = new SubscriptionManager({
       ...shared,
+      floors: new Map(this.lostEnds.map(({ topic, lastSeq }) => [topic, lastSeq])),
       state,
       compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
       ledger: (name) => {
@@ -171,10 +191,11 @@ export class EventBroker<E = any> extends Broker<E> {
       dispatcher: this.#dispatcher,
       startup,
     });
-    startup.begin(
-      Promise.all([this.subscriptions.ready, this.#stores.openAll(snapshot.topics)]),
-    );
-    this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready()]).then(() => {});
+    const opening = this.#stores.openAll(snapshot.topics);
+    const opened = this.lostEnds.length === 0 ? opening : opening.then(() => this.#raise());
+    startup.begin(Promise.all([this.subscriptions.ready, opened]));
+    this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
+      .then(() => {});
     // Whoever waits is told; without schemas nobody has to.
     this.ready.catch(() => {});
     this.journals.onCommit((commit) => this.#committed(commit));
@@ -367,8 +388,40 @@ export class EventBroker<E = any> extends Broker<E> {
     await this.subscriptions.close();
     await this.journals.idle();
     await this.#queue.close?.();
-    await this.#state.close();
-    await this.store.close();
+    const changes = this.failed === undefined ? this.#lastChanges() : [];
+    try {
+      await this.store.close();
+      // Behind it: what the state says of the store is synced there.
+      if (changes.length > 0) await this.#state.commit(changes);
+      this.endsWritten = changes.length > 0;
+    } catch (error) {
+      if (!(error instanceof CannotStoreError)) throw error;
+      this.#onError(error, "closing: where topics end was not written down");
+    } finally {
+      await this.#state.close();
+    }
+  }
+
+  /** What the state keeps of the stores, so that a start can hold them against it. */
+  #lastChanges(): StateChange[] {
+    const { store } = this;
+    const ends = store.topics().filter((topic) => keepsNumbers(store, topic)).map((topic) => ({
+      topic,
+      lastSeq: store.head(topic).lastSeq,
+    }));
+    return [...endChanges(ends, this.#endsBefore), { op: "generation.next" }];
+  }
+
+  /** What came last is gone: its numbers are not given again. */
+  async #raise(): Promise<void> {
+    for (const { topic, lastSeq } of this.lostEnds) {
+      await this.store.raise?.(topic, lastSeq);
+      for (const driver of this.subscriptions.of(topic)) driver.look();
+    }
+    for (const { topic, firstSeq, lastSeq } of this.lostEnds.slice(0, LOST_NAMED)) {
+      const what = `events ${firstSeq} to ${lastSeq} of ${topic} are gone from the event store`;
+      this.#onError(new DataDirError("datadir/events-gone", what), "what is stored");
+    }
   }
 
   #assertOpen(): void {

@@ -53,6 +53,8 @@ export interface ManagerContext {
   store: JournalStore;
   state: State;
   topics: TopicCatalog;
+  /** The last seqs of topics that are remembered where their stores have lost them. */
+  floors?: ReadonlyMap<string, number>;
   compileFilter(expression: string): Promise<(event: Event) => boolean>;
   /** Where a subscription keeps what must last. */
   ledger(name: string): Ledger;
@@ -79,7 +81,7 @@ export class SubscriptionManager {
       repairs.push({ op: "retry.clamp", now });
     }
     for (const record of snapshot.subscriptions) {
-      const start = startOf(record.name, snapshot, { store: context.store, repairs });
+      const start = startOf(record.name, snapshot, { ...context, repairs });
       const driver = this.#add(record, start);
       for (const topic of context.topics.match(record.topic)) driver.addTopic(topic, 1);
       driver.look();

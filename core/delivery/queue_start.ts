@@ -7,13 +7,20 @@ import type { QueueStart } from "./queue.ts";
 export function startOf(
   name: string,
   snapshot: StateSnapshot,
-  on: { store: JournalStore; repairs: StateChange[] },
+  on: {
+    store: JournalStore;
+    floors?: ReadonlyMap<string, number>;
+    repairs: StateChange[];
+  },
 ): Omit<QueueStart, "name" | "settings"> {
   const mine = <T extends { subscription: string }>(rows: readonly T[]) =>
     rows.filter(({ subscription }) => subscription === name);
   const ends = new Map<string, number>();
   const cursors = mine(snapshot.cursors).map((cursor) => {
-    const { lastSeq } = on.store.head(cursor.topic);
+    const lastSeq = Math.max(
+      on.store.head(cursor.topic).lastSeq,
+      on.floors?.get(cursor.topic) ?? 0,
+    );
     ends.set(cursor.topic, lastSeq);
     if (cursor.next <= lastSeq + 1) return cursor;
     const record = { ...cursor, next: lastSeq + 1 };

@@ -39,6 +39,8 @@ export class MemoryState implements State {
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #schemas = new Map<string, SchemaRecord>();
   readonly #levels = new Map<string, LevelRecord>();
+  readonly #ends = new Map<string, number>();
+  #generation = 0;
   #lastDead = 0;
   /** What each change does. */
   readonly #apply: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => void } = {
@@ -150,6 +152,12 @@ export class MemoryState implements State {
       if (change.record.level === "none") this.#levels.delete(change.record.type);
       else this.#levels.set(change.record.type, change.record);
     },
+    "end.put": (change) => {
+      this.#ends.set(change.record.topic, change.record.lastSeq);
+    },
+    "generation.next": () => {
+      this.#generation++;
+    },
   };
 
   /** @internal */
@@ -169,6 +177,8 @@ export class MemoryState implements State {
       begun: [...this.#begun.values()],
       schemas: [...this.#schemas.values()],
       levels: [...this.#levels.values()],
+      ends: Array.from(this.#ends, ([topic, lastSeq]) => ({ topic, lastSeq })),
+      generation: this.#generation,
     });
   }
 

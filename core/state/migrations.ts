@@ -4,6 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError, InternalError } from "../base/errors.ts";
+import { openReadOnly } from "../store/sqlite/read_only.ts";
 import { repairWal } from "../store/sqlite/salvage/repair_wal.ts";
 
 /** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
@@ -137,6 +138,17 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (subscription, consumer)
   ) WITHOUT ROWID;
   `,
+  // Where each topic ended when the state was last closed, and how often it was opened and closed.
+  `
+  CREATE TABLE topic_ends (
+    topic TEXT PRIMARY KEY,
+    last_seq INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  CREATE TABLE generation (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    value INTEGER NOT NULL
+  );
+  `,
 ];
 
 /** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
@@ -149,7 +161,7 @@ export const STATE_FORMAT = MIGRATIONS.length;
  */
 export function openStateDatabase(
   path: string,
-  options: { readOnly?: boolean; again?: number } = {},
+  options: { readOnly?: boolean; asFound?: boolean; again?: number } = {},
 ): DatabaseSync {
   const { readOnly = false, again } = options;
   if (again !== undefined && again !== STATE_FORMAT) {
@@ -159,7 +171,7 @@ export function openStateDatabase(
     );
   }
   if (!readOnly && again === undefined) repairWal(path);
-  const database = new DatabaseSync(path, { readOnly });
+  const database = options.asFound ? openReadOnly(path) : new DatabaseSync(path, { readOnly });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path);

@@ -31,6 +31,7 @@ import type {
   State,
   StateChange,
   StateSnapshot,
+  TopicEndRecord,
   UnansweredRecord,
 } from "./state.ts";
 
@@ -46,7 +47,10 @@ export class SqliteState implements State {
    * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. `again`: see
    * `openStateDatabase`.
    */
-  constructor(path: string, options: { readOnly?: boolean; again?: number } = {}) {
+  constructor(
+    path: string,
+    options: { readOnly?: boolean; asFound?: boolean; again?: number } = {},
+  ) {
     this.#database = openStateDatabase(path, options);
     this.#database.function(
       "holds",
@@ -77,6 +81,10 @@ export class SqliteState implements State {
       begun: this.#all("SELECT * FROM begun").map(begunOf),
       schemas: this.#all("SELECT * FROM schemas ORDER BY registered_at, rowid").map(schemaOf),
       levels: this.#all("SELECT type, level FROM schema_levels") as unknown as LevelRecord[],
+      ends: this.#all(
+        "SELECT topic, last_seq AS lastSeq FROM topic_ends",
+      ) as unknown as TopicEndRecord[],
+      generation: (this.#all("SELECT value FROM generation")[0]?.["value"] ?? 0) as number,
     };
   }
 

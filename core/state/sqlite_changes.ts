@@ -179,6 +179,13 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       ? [{ sql: "DELETE FROM schema_levels WHERE type = ?", values: [type] }]
       : [{ sql: "INSERT OR REPLACE INTO schema_levels VALUES (?,?)", values: [type, level] }];
   },
+  "end.put": ({ record: { topic, lastSeq } }) => [
+    { sql: "INSERT OR REPLACE INTO topic_ends VALUES (?,?)", values: [topic, lastSeq] },
+  ],
+  "generation.next": () => [{
+    sql: "INSERT INTO generation VALUES (1, 1) ON CONFLICT DO UPDATE SET value = value + 1",
+    values: [],
+  }],
 };
 
 function putSubscription(

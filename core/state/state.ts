@@ -146,6 +146,14 @@ export interface LevelRecord {
   level: CompatibilityLevel;
 }
 
+/** Where a topic ended: no lower number of its is given again, whatever becomes of the store. */
+export interface TopicEndRecord {
+  /** Which topic. */
+  topic: string;
+  /** The last seq that was given. */
+  lastSeq: number;
+}
+
 /** One change; a list of them is one transaction. */
 export type StateChange =
   | { op: "topic.put"; record: TopicRecord }
@@ -187,7 +195,10 @@ export type StateChange =
   }
   | { op: "schema.put"; record: SchemaRecord }
   | { op: "schema.remove"; type: string; version: string }
-  | { op: "schema.level"; record: LevelRecord };
+  | { op: "schema.level"; record: LevelRecord }
+  | { op: "end.put"; record: TopicEndRecord }
+  /** The state is used from here on, or was until here: a copy that was made before is an older one. */
+  | { op: "generation.next" };
 
 /** The changes of one kind. */
 export type ChangeOf<Op extends StateChange["op"]> = Extract<StateChange, { op: Op }>;
@@ -237,6 +248,10 @@ export interface StateSnapshot {
   begun: BegunRecord[];
   schemas: SchemaRecord[];
   levels: LevelRecord[];
+  /** Where topics ended when the state was last closed. */
+  ends: TopicEndRecord[];
+  /** How often it was opened and closed; 0: never, or by a version that did not count. */
+  generation: number;
 }
 
 /** How changes are kept. */

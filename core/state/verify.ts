@@ -22,7 +22,7 @@ export function verifyStateDatabase(
   path: string,
   { quick }: { quick: boolean } = { quick: false },
 ): StateVerdict {
-  const database = openStateDatabase(path, { readOnly: true });
+  const database = openStateDatabase(path, { readOnly: true, asFound: true });
   const faults: string[] = [];
   let format: number;
   try {
@@ -34,7 +34,7 @@ export function verifyStateDatabase(
   }
   const empty = { topics: 0, subscriptions: 0, deadLetters: 0, cursors: [] };
   if (faults.length > 0 || format < STATE_FORMAT) return { format, ...empty, faults };
-  const state = new SqliteState(path, { readOnly: true });
+  const state = new SqliteState(path, { readOnly: true, asFound: true });
   try {
     const snapshot: StateSnapshot = state.load();
     const dead = quick ? { count: state.countDeadLetters({}), faults: [] } : readDeadLetters(state);

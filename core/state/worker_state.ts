@@ -60,6 +60,7 @@ export class WorkerState implements State {
   /** Commits under way, or the end of the worker: one after the other, never both. */
   #running: Promise<void> | undefined;
   #failed = false;
+  #generation = 0;
   /** What was kept when it was opened, until somebody asks or something is committed. */
   #loaded: StateSnapshot | undefined;
 
@@ -83,11 +84,17 @@ export class WorkerState implements State {
       const state = new WorkerState(worker, path, options);
       // Now: other stores may still be opening, in other threads.
       state.#loaded = state.#reader.load();
+      state.#generation = state.#loaded.generation;
       return state;
     } catch (error) {
       worker.terminate();
       throw error;
     }
+  }
+
+  /** What the state counted when it was opened. */
+  get generation(): number {
+    return this.#generation;
   }
 
   load(): StateSnapshot {

@@ -15,6 +15,8 @@ export interface QuarantineEntry {
   foundAt: number;
   /** True when somebody has taken note of it: `evs doctor --accept`. */
   accepted: boolean;
+  /** There is no copy: the file, or something in it, was gone. */
+  gone?: boolean;
 }
 
 const INDEX = "index.ndjson";
@@ -35,6 +37,27 @@ export function keepCopy(path: string, { what, now }: { what: string; now: numbe
   Deno.chmodSync(`${folder}/${copy}`, 0o600);
   sync(`${folder}/${copy}`);
   addLine(folder, { file, copy, what, foundAt: now, accepted: false });
+}
+
+/** Takes note of something that is gone, so that it stays known; what was noted before is not noted twice. */
+export function noteLoss(
+  folder: string,
+  { file, what, now }: { file: string; what: string; now: number },
+): void {
+  const known = readQuarantine(folder);
+  if (
+    known.some((entry) =>
+      entry.gone && !entry.accepted && entry.file === file && entry.what === what
+    )
+  ) {
+    return;
+  }
+  Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const taken = new Set(known.map(({ copy }) => copy));
+  const name = `${file}.gone-${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}`;
+  let copy = name;
+  for (let n = 2; taken.has(copy); n++) copy = `${name}-${n}`;
+  addLine(folder, { file, copy, what, foundAt: now, accepted: false, gone: true });
 }
 
 /** Moves files that belong together into the quarantine beside them; the first is the one that was damaged. */

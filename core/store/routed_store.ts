@@ -146,6 +146,11 @@ export class RoutedStore implements JournalStore {
     await this.of(topic).raise?.(topic, lastSeq);
   }
 
+  keepsNumbers(topic: string): boolean {
+    const store = this.of(topic);
+    return store.keepsNumbers?.(topic) ?? store.raise !== undefined;
+  }
+
   removeTopic(topic: string): Promise<void> {
     return this.of(topic).removeTopic(topic);
   }

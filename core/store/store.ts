@@ -188,6 +188,8 @@ export interface JournalStore extends EventStore {
    * appended next goes behind them. Absent where nothing is kept that could be lost.
    */
   raise?(topic: string, lastSeq: number): Promise<void>;
+  /** True where {@link raise} keeps the numbers of this topic. Absent: where there is a `raise`. */
+  keepsNumbers?(topic: string): boolean;
   /** Removes a topic's events; its last seq stays known. */
   removeTopic(topic: string): Promise<void>;
   /** What was found damaged so far, where the store keeps checksums. */

@@ -5,7 +5,7 @@ import { exists } from "./files.ts";
 /** Our files, with what SQLite puts beside a database and what a start makes on its way. */
 const OURS = [
   /^(?:events|state)\.db(?:-wal|-shm|-journal|\.[a-z]+(?:-wal|-shm|-journal)?)?$/,
-  /^(?:events|log|quarantine)$/,
+  /^(?:events|log|quarantine|watermarks(?:\.new)?)$/,
   /^evs\.sock(?:\.lock)?$/,
 ];
 const LOG = /^daemon\.log(?:\.(?:\d+|new))?$/;

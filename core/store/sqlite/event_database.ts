@@ -11,17 +11,23 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Durability } from "../../event/durability.ts";
 import { DataDirError } from "../../base/errors.ts";
+import { openReadOnly } from "./read_only.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { repairWal } from "./salvage/repair_wal.ts";
 import { APPLICATION_ID, EVENTS_FORMAT, migrateEvents, pragma } from "./migrations.ts";
 
-/** Opens the database, makes or migrates its tables, and sets how it syncs. */
+/**
+ * Opens the database, makes or migrates its tables, and sets how it syncs. `asFound`, with `readOnly`: nothing is made
+ * beside it, either.
+ */
 export function openEventDatabase(
   path: string,
-  options: { readOnly?: boolean; durability?: Durability } = {},
+  options: { readOnly?: boolean; asFound?: boolean; durability?: Durability } = {},
 ): DatabaseSync {
   if (!options.readOnly) repairWal(path);
-  const database = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
+  const database = options.asFound
+    ? openReadOnly(path)
+    : new DatabaseSync(path, { readOnly: options.readOnly ?? false });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path);

@@ -42,7 +42,7 @@ export function verifyEventDatabase(
   path: string,
   { quick, seen }: { quick: boolean; seen?: Seen } = { quick: false },
 ): EventVerdict {
-  const database = openEventDatabase(path, { readOnly: true });
+  const database = openEventDatabase(path, { readOnly: true, asFound: true });
   try {
     const format = pragma(database, "user_version");
     if (format < EVENTS_FORMAT) {

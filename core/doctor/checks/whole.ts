@@ -1,0 +1,101 @@
+/**
+ * The data dir as a whole: what was there when it was last used, held against what is there now; and the stores against
+ * what the state remembers of them.
+ */
+import { knownEnds, lostEnds } from "../../broker/known_ends.ts";
+import {
+  DATABASES,
+  type MissingFile,
+  missingFiles,
+  olderState,
+} from "../../data_dir/missing_files.ts";
+import { readWatermarks, type Watermarks } from "../../data_dir/watermarks.ts";
+import type { StateSnapshot } from "../../state/state.ts";
+import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
+import { exists } from "./files.ts";
+
+const RESTORE = "evs restore FILE brings back a backup; evs daemon start goes on with what is left";
+
+export const whole: Check = {
+  name: "whole",
+  *look(context, record): Generator<Finding> {
+    const { dataDir, status } = context;
+    const marks = readWatermarks(dataDir);
+    const damage = ({ file, what }: MissingFile): Finding => ({
+      level: "damage",
+      where: file,
+      what,
+      hint: RESTORE,
+    });
+    if (status) {
+      yield* takenAway(dataDir, marks).map(damage);
+      return;
+    }
+    const missing = missingFiles(marks, (name) => changedAt(`${dataDir}/${name}`));
+    // That one is told by the check of the state.
+    const told = exists(`${dataDir}/events.db`) ? "state.db" : undefined;
+    yield* missing.filter(({ file }) => file !== told).map(damage);
+    const older = record.state && olderState(marks, record.state.generation);
+    if (older) yield damage(older);
+    yield* endsOf(context, record, marks).map(damage);
+  },
+};
+
+/** Topics that end before what is remembered of them. */
+function endsOf(
+  { dataDir, quick }: CheckContext,
+  { ends, state }: CheckResults,
+  marks: Watermarks | undefined,
+): MissingFile[] {
+  const known = Array.from(marks?.ends ?? [], ([topic, lastSeq]) => ({ topic, lastSeq }));
+  const nothing = { cursors: [], done: [], missed: [], ends: [] };
+  const last = knownEnds(state ? durableOf(state, dataDir, marks) : nothing, known);
+  const lost = lostEnds(last, (topic) => {
+    const lastSeq = ends.get(topic);
+    // Without reading every event the file store is not looked at.
+    if (lastSeq === undefined && quick) return undefined;
+    return { firstSeq: 1, lastSeq: lastSeq ?? 0, bytes: 0 };
+  });
+  const kinds = new Map(state?.topics.map(({ name, options }) => [name, options.store]));
+  return lost.map(({ topic, firstSeq, lastSeq }) => ({
+    file: kinds.get(topic) === "file" ? "events" : "events.db",
+    what: `events ${firstSeq} to ${lastSeq} of ${topic} are gone: they are remembered, and the ` +
+      `store ends at ${firstSeq - 1}`,
+  }));
+}
+
+/** What a state remembers of topics whose events are kept: those in memory begin anew with each start. */
+function durableOf(
+  { topics, cursors, done, missed, ends }: StateSnapshot,
+  dataDir: string,
+  marks: Watermarks | undefined,
+): Pick<StateSnapshot, "cursors" | "done" | "missed" | "ends"> {
+  const isThere = ["events.db", "events"].some((name) =>
+    exists(`${dataDir}/${name}`) || marks?.files.includes(name)
+  );
+  const kept = new Set(
+    topics.filter(({ options: { persistent, store } }) =>
+      persistent && store !== "memory" && (store !== "default" || isThere)
+    ).map(({ name }) => name),
+  );
+  const isKept = ({ topic }: { topic: string }) => kept.has(topic);
+  return {
+    cursors: cursors.filter(isKept),
+    done: done.filter(isKept),
+    missed: missed.filter(isKept),
+    ends,
+  };
+}
+
+/** What a running daemon has open and nobody can find any more. */
+function takenAway(dataDir: string, marks: Watermarks | undefined): MissingFile[] {
+  if (marks?.phase !== "open") return [];
+  return marks.files
+    .flatMap((name) => DATABASES.includes(name) ? [name, `${name}-wal`] : [name])
+    .filter((name) => !exists(`${dataDir}/${name}`))
+    .map((file) => ({ file, what: "it was taken away below the running daemon" }));
+}
+
+function changedAt(path: string): number | undefined {
+  return exists(path) ? Deno.lstatSync(path).mtime?.getTime() ?? 0 : undefined;
+}

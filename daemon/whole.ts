@@ -1,0 +1,150 @@
+/**
+ * The data dir as a whole: a start holds what is there against what was there, and says what is gone. What the daemon knows
+ * is kept beside the databases while it runs (core/data_dir/watermarks.ts).
+ */
+import { systemClock } from "../core/base/clock.ts";
+import type { EventBroker } from "../core/broker/event_broker.ts";
+import { keepsNumbers } from "../core/broker/known_ends.ts";
+import {
+  DATABASES,
+  type MissingFile,
+  missingFiles,
+  olderState,
+} from "../core/data_dir/missing_files.ts";
+import {
+  readWatermarks,
+  WatermarkKeeper,
+  type Watermarks,
+  writeWatermarks,
+} from "../core/data_dir/watermarks.ts";
+import type { WorkerState } from "../core/state/worker_state.ts";
+import { moveAside, noteLoss } from "../core/store/quarantine.ts";
+import { type DataDir, makeDatabaseFile, prepareFiles } from "./data_dir.ts";
+import { lstat } from "./lock.ts";
+
+/** What was found before anything was opened: opening makes files anew. */
+export interface FoundDataDir {
+  marks: Watermarks | undefined;
+  missing: MissingFile[];
+}
+
+/** How many topics one note names. */
+const TOPICS_NAMED = 5;
+
+/**
+ * Checks and prepares a data dir that nobody else has, and tells what was there. A log whose database is gone is kept:
+ * SQLite would delete it.
+ */
+export function findDataDir(dataDir: DataDir): FoundDataDir {
+  prepareFiles(dataDir);
+  const { path } = dataDir;
+  const marks = readWatermarks(path);
+  const missing = missingFiles(marks, (name) => lstat(`${path}/${name}`)?.mtime?.getTime());
+  for (const { file } of missing) {
+    if (!DATABASES.includes(file) || !lstat(`${path}/${file}-wal`)) continue;
+    const what = `its database ${file} was gone; it is kept, and not used`;
+    moveAside([`${path}/${file}-wal`], { what, now: systemClock.now() });
+  }
+  makeDatabaseFile(dataDir.state);
+  return { marks, missing };
+}
+
+/** Takes note of what is gone, and begins to keep what there is. Call it when the broker is ready. */
+export async function keepWhole(
+  found: FoundDataDir,
+  { dataDir, broker, state, onError }: {
+    dataDir: DataDir;
+    broker: EventBroker;
+    state: WorkerState;
+    onError: (error: unknown) => void;
+  },
+): Promise<WholeDataDir> {
+  const { marks, missing } = found;
+  const older = missing.some(({ file }) => file === "state.db")
+    ? undefined
+    : olderState(marks, state.generation);
+  for (const loss of [...missing, ...older ? [older] : [], ...lostTopics(broker)]) {
+    noteLoss(`${dataDir.path}/quarantine`, { ...loss, now: systemClock.now() });
+  }
+  // Before the state counts for the first time: one that did has marks beside it, whenever the daemon is killed.
+  if (!marks && state.generation === 0) {
+    writeWatermarks(dataDir.path, { phase: "open", generation: 0, files: [], ends: new Map() });
+  }
+  await state.commit([{ op: "generation.next" }]);
+  const keeper = new WatermarkKeeper(dataDir.path, {
+    clock: systemClock,
+    generation: state.generation + 1,
+    ends: [...marks?.ends ?? [], ...endsOf(broker, (topic) => broker.isDurable(topic))],
+    files: () => [...DATABASES, "events"].filter((name) => lstat(`${dataDir.path}/${name}`)),
+    onError,
+  });
+  broker.onCommit(({ topic, lastSeq, ephemeral }) => {
+    if (!ephemeral && broker.isDurable(topic)) keeper.note(topic, lastSeq);
+  });
+  return new WholeDataDir(dataDir.path, broker, keeper);
+}
+
+/** What a daemon keeps of its data dir while it runs. */
+export class WholeDataDir {
+  readonly #path: string;
+  readonly #broker: EventBroker;
+  readonly #keeper: WatermarkKeeper;
+
+  /** `keeper` keeps the marks of the data dir at `path`. */
+  constructor(path: string, broker: EventBroker, keeper: WatermarkKeeper) {
+    this.#path = path;
+    this.#broker = broker;
+    this.#keeper = keeper;
+  }
+
+  /** Files that the daemon has open and that have no name any more, in words. */
+  takenAway(): string[] {
+    if (!lstat(this.#path)) return [`the data dir ${this.#path} was taken away`];
+    const files = this.#keeper.files.flatMap((name) =>
+      DATABASES.includes(name) ? [name, `${name}-wal`] : [name]
+    );
+    return files.filter((name) => !lstat(`${this.#path}/${name}`)).map((name) =>
+      `${name} was taken away below the running daemon`
+    );
+  }
+
+  /** Closes the broker, and says behind it that all is closed. */
+  async close(): Promise<void> {
+    const there = lstat(this.#path) !== undefined;
+    const ends = endsOf(this.#broker, () => true);
+    if (there) this.#keeper.closing();
+    await this.#broker.close();
+    if (there) this.#keeper.closed(ends, { counted: this.#broker.endsWritten });
+  }
+}
+
+function endsOf(
+  { store }: EventBroker,
+  which: (topic: string) => boolean,
+): [topic: string, lastSeq: number][] {
+  return store.topics()
+    .filter((topic) => keepsNumbers(store, topic) && which(topic))
+    .map((topic) => [topic, store.head(topic).lastSeq]);
+}
+
+/** Topics of which nothing is left, by the file that they were in. What is missing of others their store tells. */
+function lostTopics({ lostEnds, store, topics }: EventBroker): MissingFile[] {
+  const byFile = new Map<string, string[]>();
+  for (const { topic, firstSeq, lastSeq } of lostEnds) {
+    const head = store.head(topic);
+    if (head.firstSeq <= lastSeq) continue;
+    const kind = topics.get(topic)?.options.store;
+    const file = (kind ?? store.kind) === "file" ? "events" : "events.db";
+    const named = byFile.get(file) ?? [];
+    byFile.set(file, named);
+    named.push(`${firstSeq} to ${lastSeq} of ${topic}`);
+  }
+  return Array.from(byFile, ([file, named]) => {
+    const more = named.length - TOPICS_NAMED;
+    const list = [
+      ...named.slice(0, TOPICS_NAMED),
+      ...(more > 0 ? [`those of ${more} more topics`] : []),
+    ].join(", ");
+    return { file, what: `events ${list} are gone; new ones get numbers behind them` };
+  });
+}

@@ -1,0 +1,119 @@
+/**
+ * A broker whose event store is gone, or older than its state: it says so, gives no number again, goes on behind the highest
+ * that anything remembers, and still delivers what comes.
+ */
+import assert from "node:assert/strict";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { SqliteState } from "../../../core/state/sqlite.ts";
+import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
+import type { JournalStore } from "../../../core/store/store.ts";
+import { testFolder } from "../../helpers/folder.ts";
+
+interface Opened {
+  broker: EventBroker;
+  told: string[];
+}
+
+function open(folder: string, kind: "sqlite" | "file"): Opened {
+  const eventStore: JournalStore = kind === "sqlite"
+    ? new SqliteEventStore(`${folder}/events.db`)
+    : new FileEventStore(`${folder}/events`);
+  const told: string[] = [];
+  const broker = new EventBroker({
+    eventStore,
+    state: new SqliteState(`${folder}/state.db`),
+    onError: (error) => void told.push(error instanceof Error ? error.message : String(error)),
+  });
+  return { broker, told };
+}
+
+async function removeEvents(folder: string): Promise<void> {
+  for (const { name } of [...Deno.readDirSync(folder)]) {
+    if (name.startsWith("events")) await Deno.remove(`${folder}/${name}`, { recursive: true });
+  }
+}
+
+async function copyEvents(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for (const { name, isDirectory } of [...Deno.readDirSync(from)]) {
+    if (!name.startsWith("events") && !/events/.test(from)) continue;
+    if (isDirectory) await copyEvents(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+async function publish(broker: EventBroker, count: number): Promise<number[]> {
+  const events = [];
+  for (let n = 0; n < count; n++) events.push(await broker.publish("orders", "placed", n));
+  return events.map(({ seq }) => seq!);
+}
+
+for (const kind of ["sqlite", "file"] as const) {
+  Deno.test(`EventBroker gives no number again when its ${kind} store is gone, and says what is lost`, async () => {
+    const folder = await testFolder("test");
+    try {
+      let { broker } = open(folder, kind);
+      const seen: unknown[] = [];
+      const subscribe = () =>
+        broker.getTopic("orders")!.subscribe((event) => void seen.push(event.seq), { name: "s" });
+      broker.createTopic("orders");
+      subscribe();
+      await publish(broker, 4);
+      await broker.idle();
+      await broker.close();
+      await removeEvents(folder);
+
+      let told: string[];
+      ({ broker, told } = open(folder, kind));
+      await broker.ready;
+      assert.deepEqual(told, ["events 1 to 4 of orders are gone from the event store"]);
+      assert.deepEqual(broker.store.head("orders"), { firstSeq: 5, lastSeq: 4, bytes: 0 });
+      subscribe();
+      assert.deepEqual(await publish(broker, 2), [5, 6]);
+      await broker.idle();
+      assert.deepEqual(seen, [1, 2, 3, 4, 5, 6], "what comes is delivered, nothing twice");
+      await broker.close();
+
+      // It stays so, and is no news.
+      ({ broker, told } = open(folder, kind));
+      await broker.ready;
+      assert.deepEqual(told, []);
+      assert.deepEqual(await publish(broker, 1), [7]);
+      await broker.close();
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+
+  Deno.test(`EventBroker names what is missing when an older ${kind} store was put in place`, async () => {
+    const folder = await testFolder("test");
+    try {
+      let { broker } = open(folder, kind);
+      await publish(broker, 3);
+      await broker.close();
+      await copyEvents(folder, `${folder}/copy`);
+      ({ broker } = open(folder, kind));
+      await publish(broker, 5);
+      await broker.close();
+      await removeEvents(folder);
+      await copyEvents(`${folder}/copy`, folder);
+
+      const opened = open(folder, kind);
+      ({ broker } = opened);
+      await broker.ready;
+      assert.match(opened.told.join(), /events 4 to 8 of orders are gone/);
+      assert.deepEqual(await publish(broker, 1), [9]);
+      const page = broker.store.readPage("orders", { from: 1, to: 9, limit: 20 });
+      assert.deepEqual(page.events.map(({ seq }) => seq), [1, 2, 3, 9]);
+      const damage = broker.store.damage?.() ?? [];
+      assert.deepEqual(
+        damage.filter(({ lost }) => lost).map(({ firstSeq, lastSeq }) => [firstSeq, lastSeq]),
+        [[4, 8]],
+      );
+      await broker.close();
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
