@@ -1,2 +1,2 @@
 /** `evs status`: the same as `evs daemon status`. */
-export { status as route } from "./daemon/status.ts";
+export { route } from "./daemon/status.ts";

@@ -9,7 +9,7 @@ import { assertLimits, levelOf, runCheck, wrongUsage } from "./report.ts";
 type Room = { percent: number } | { bytes: number };
 type DiskFlags = { warn: Room; crit: Room };
 
-export const disk = verb<DiskFlags, []>({
+export const route = verb<DiskFlags, []>({
   brief: "Check how much room the disk of the data dir has",
   description:
     "Looks at what is free on the file system of the data dir, with or without a daemon. Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING when no more than --warn is free, 2 CRITICAL when no more than --crit is, 3 UNKNOWN. Limits are a share (10%) or a size (5GiB), both of one kind.",

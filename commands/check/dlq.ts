@@ -6,7 +6,7 @@ import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./rep
 
 type DlqFlags = Limits & { subscription?: string };
 
-export const dlq = verb<DlqFlags, []>({
+export const route = verb<DlqFlags, []>({
   brief: "Check how many dead letters there are",
   description:
     "Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING from --warn dead letters on, 2 CRITICAL from --crit on or where there is no daemon, 3 UNKNOWN.",

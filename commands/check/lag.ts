@@ -15,7 +15,7 @@ import {
 
 type LagFlags = Limits & { subscription?: string };
 
-export const lag = verb<LagFlags, []>({
+export const route = verb<LagFlags, []>({
   brief: "Check how far subscriptions are behind",
   description:
     "Looks at the events that a subscription has not settled yet, scheduled retries included; the worst subscription speaks for all. One that is paused is at least a WARNING. Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING, 2 CRITICAL, also where there is no daemon, 3 UNKNOWN.",

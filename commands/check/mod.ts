@@ -1,8 +1,8 @@
 /** `evs check`: is all well? For monitoring systems. */
 import { group } from "../cli/define.ts";
-import { disk } from "./disk.ts";
-import { dlq } from "./dlq.ts";
-import { lag } from "./lag.ts";
+import { route as disk } from "./disk.ts";
+import { route as dlq } from "./dlq.ts";
+import { route as lag } from "./lag.ts";
 
 export const route = group({
   brief: "Check dead letters, lag and disk, as Nagios plug-ins do",

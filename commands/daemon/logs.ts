@@ -8,7 +8,7 @@ import { followLog, lastLines, type LogEnd } from "./log_file.ts";
 
 type LogsFlags = { lines: number; follow: boolean };
 
-export const logs = verb<LogsFlags, []>({
+export const route = verb<LogsFlags, []>({
   brief: "Show the daemon's log",
   description:
     "Prints the end of the daemon's log, readable on a terminal, elsewhere and with --json one line of JSON for each entry; -f goes on as it grows. The daemon need not run.",

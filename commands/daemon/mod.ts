@@ -1,10 +1,10 @@
 /** `evs daemon`: the process that keeps the events. */
 import { group } from "../cli/define.ts";
-import { logs } from "./logs.ts";
-import { run } from "./run.ts";
-import { start } from "./start.ts";
-import { status } from "./status.ts";
-import { stop } from "./stop.ts";
+import { route as logs } from "./logs.ts";
+import { route as run } from "./run.ts";
+import { route as start } from "./start.ts";
+import { route as status } from "./status.ts";
+import { route as stop } from "./stop.ts";
 
 export const route = group({
   brief: "Start, stop and look after the daemon",

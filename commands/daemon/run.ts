@@ -5,7 +5,7 @@ import { passSignals, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
 import { startDaemon } from "./process.ts";
 
-export const run = verb<LaunchFlags, []>({
+export const route = verb<LaunchFlags, []>({
   brief: "Run the daemon in the foreground",
   description:
     "Runs the daemon until it is told to end: Ctrl-C and SIGTERM let it finish what it has in hand. Ends with the daemon's own exit code, and takes it along when it is killed.",

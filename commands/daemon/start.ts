@@ -7,7 +7,7 @@ import { verb } from "../cli/define.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
 import { startDaemon } from "./process.ts";
 
-export const start = verb<LaunchFlags, []>({
+export const route = verb<LaunchFlags, []>({
   brief: "Start the daemon in the background",
   description:
     "Starts the daemon and comes back when it serves. One that runs already is left alone, and that is no error.",

@@ -4,7 +4,7 @@ import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import { verb } from "../cli/define.ts";
 
-export const status = verb({
+export const route = verb({
   brief: "How the daemon is",
   description:
     "Shows what the daemon holds and how it is. Exit code 0 when it is well, 1 when its health is degraded, 5 when there " +

@@ -6,7 +6,7 @@ import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { runningDaemon } from "./start.ts";
 
-export const stop = verb<Record<never, never>, []>({
+export const route = verb<Record<never, never>, []>({
   brief: "Stop the daemon",
   description:
     "Lets the daemon finish what it has in hand, and comes back when it is gone. Where none runs, that is no error.",

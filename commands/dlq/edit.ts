@@ -15,7 +15,7 @@ import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
 
 type EditFlags = { to?: string };
 
-export const edit = verb<EditFlags, [string]>({
+export const route = verb<EditFlags, [string]>({
   brief: "Mend a dead letter in your editor and deliver it again",
   description:
     "Opens the payload in $VISUAL or $EDITOR. What you save is checked, by the schema of its type too, and delivered to the subscription that failed, as a copy with an id of its own and metadata.originalEventId; the topic stays as it is. The dead letter stays, linked, until the copy succeeds. What is refused opens again with the reason on top; save it unchanged, or empty, to give up.",

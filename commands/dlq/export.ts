@@ -13,7 +13,7 @@ import {
   selection,
 } from "./selection.ts";
 
-export const exportCommand = verb<FilterFlags, string[]>({
+export const route = verb<FilterFlags, string[]>({
   brief: "Print dead letters whole, for import",
   description:
     "Prints each dead letter with its event and every attempt as a line of JSON, oldest first, so that what is sent again keeps its order. The queue stays as it is. Mend the lines and give them to evs dlq import --retry.",

@@ -4,7 +4,7 @@ import { verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
 import { type FilterFlags, filterFlags, listQuery, noneFound, selection } from "./selection.ts";
 
-export const groups = verb<FilterFlags, []>({
+export const route = verb<FilterFlags, []>({
   brief: "Count dead letters by cause",
   description:
     "Puts dead letters together whose reasons differ only in what varies from event to event: ids, long numbers, times, addresses, parts of paths. Words and short codes (HTTP 503, KeyError: 'currency') keep causes apart, unless they turn out to be as many as data. Prints each cause with its count, when it was first and last seen, its subscriptions and its latest example. The cause can be given to --reason as it is printed.",

@@ -8,7 +8,7 @@ import { plural } from "../terminal/table.ts";
 
 type ImportFlags = { retry: boolean; to?: string };
 
-export const importCommand = verb<ImportFlags, [string?]>({
+export const route = verb<ImportFlags, [string?]>({
   brief: "Take exported dead letters in, and deliver them again",
   description:
     "Takes lines that evs dlq export printed, from a file or stdin. Without --retry they go into the queue; what is there already is left alone. With --retry they are delivered to the subscription that failed: what was changed as a copy with an id of its own and metadata.originalEventId, the entry that it was made from stays until the copy succeeds; what was not changed, as it was. Ends with 6 when some lines were refused, with 4 when all were.",

@@ -8,7 +8,7 @@ import { type FilterFlags, filterFlags, noneFound, selection } from "./selection
 
 type ListFlags = FilterFlags & { limit?: number };
 
-export const list = verb<ListFlags, []>({
+export const route = verb<ListFlags, []>({
   brief: "List dead letters, newest first",
   description:
     "Lists the events that a subscription gave up on, newest first: a table on a terminal, NDJSON elsewhere.",

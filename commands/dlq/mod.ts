@@ -1,14 +1,14 @@
 /** `evs dlq`: the dead letters. */
 import { group } from "../cli/define.ts";
-import { edit } from "./edit.ts";
-import { exportCommand } from "./export.ts";
-import { groups } from "./groups.ts";
-import { importCommand } from "./import.ts";
-import { list } from "./list.ts";
-import { purge } from "./purge.ts";
-import { remove } from "./remove.ts";
-import { retry } from "./retry.ts";
-import { show } from "./show.ts";
+import { route as edit } from "./edit.ts";
+import { route as exportCommand } from "./export.ts";
+import { route as groups } from "./groups.ts";
+import { route as importCommand } from "./import.ts";
+import { route as list } from "./list.ts";
+import { route as purge } from "./purge.ts";
+import { route as remove } from "./remove.ts";
+import { route as retry } from "./retry.ts";
+import { route as show } from "./show.ts";
 
 export const route = group({
   brief: "Look at, mend, retry and remove dead letters",

@@ -6,7 +6,7 @@ import { type FilterFlags, filterFlags, selection } from "./selection.ts";
 
 type PurgeFlags = FilterFlags & { dryRun: boolean; yes: boolean };
 
-export const purge = verb<PurgeFlags, []>({
+export const route = verb<PurgeFlags, []>({
   brief: "Remove all dead letters, or all that match",
   description:
     "Removes every dead letter, or every one that matches the filters, for good; the events themselves stay in their topics. Asks first; in a script --yes is needed.",

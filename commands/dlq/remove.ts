@@ -12,7 +12,7 @@ import {
 
 type RemoveFlags = FilterFlags & { all: boolean; dryRun: boolean; yes: boolean };
 
-export const remove = verb<RemoveFlags, string[]>({
+export const route = verb<RemoveFlags, string[]>({
   brief: "Remove dead letters by id or filter",
   description:
     "Removes dead letters for good; the events themselves stay in their topics. Asks first; in a script --yes is needed.",

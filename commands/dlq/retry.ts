@@ -23,7 +23,7 @@ import {
 
 type RetryFlags = FilterFlags & { all: boolean; dryRun: boolean; to?: string; rate?: Rate };
 
-export const retry = verb<RetryFlags, string[]>({
+export const route = verb<RetryFlags, string[]>({
   brief: "Deliver dead letters again",
   description:
     "Gives dead letters back to the subscription that failed, with fresh retries; their history stays. What succeeds leaves the queue, what fails comes back to it.",

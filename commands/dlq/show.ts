@@ -14,7 +14,7 @@ import { escapeLines, escapeText } from "../terminal/escape.ts";
 import { formatFacts, formatTime } from "../terminal/table.ts";
 import { fetchDetails } from "./details.ts";
 
-export const show = verb<Record<never, never>, [string]>({
+export const route = verb<Record<never, never>, [string]>({
   brief: "Show a dead letter with all its attempts",
   description:
     "Shows the event and each attempt: when, how long, how it ended, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one.",

@@ -8,7 +8,7 @@ import { batches, readInput, toLines } from "../cli/input.ts";
 
 type CheckFlags = { version?: string };
 
-export const check = verb<CheckFlags, [string, string?]>({
+export const route = verb<CheckFlags, [string, string?]>({
   brief: "Check payloads without publishing them",
   description:
     "Checks payloads of TYPE from a file or stdin: one JSON value, or one a line. Names each fault by JSON pointer; nothing is stored. Ends with 4 when one would be refused.",

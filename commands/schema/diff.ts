@@ -8,7 +8,7 @@ import { checkJson } from "./register.ts";
 
 type DiffFlags = { with?: string };
 
-export const diff = verb<DiffFlags, [string, string?, string?]>({
+export const route = verb<DiffFlags, [string, string?, string?]>({
   brief: "Compare two versions of a schema",
   description:
     "Shows what changed between two versions, by JSON pointer, and what breaks: backward, where the new version may refuse old payloads; forward, where the old version may refuse new ones. Without versions the last two are compared; --with compares a file that is not registered yet.",

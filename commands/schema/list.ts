@@ -4,7 +4,7 @@ import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
-export const list = verb<Record<never, never>, []>({
+export const route = verb<Record<never, never>, []>({
   brief: "List schemas",
   description: "Lists every version of every schema: a table on a terminal, NDJSON elsewhere.",
   examples: [["schema list", "which types are checked"]],

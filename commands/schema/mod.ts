@@ -1,11 +1,11 @@
 /** `evs schema`: what payloads must look like. */
 import { group } from "../cli/define.ts";
-import { check } from "./check.ts";
-import { diff } from "./diff.ts";
-import { list } from "./list.ts";
-import { register } from "./register.ts";
-import { remove } from "./remove.ts";
-import { show } from "./show.ts";
+import { route as check } from "./check.ts";
+import { route as diff } from "./diff.ts";
+import { route as list } from "./list.ts";
+import { route as register } from "./register.ts";
+import { route as remove } from "./remove.ts";
+import { route as show } from "./show.ts";
 
 export const route = group({
   brief: "Register, list, compare and check schemas",

@@ -18,7 +18,7 @@ import { schemaFiles } from "./folder.ts";
 
 type RegisterFlags = { version?: string; compat?: CompatibilityLevel; dryRun: boolean };
 
-export const register = verb<RegisterFlags, [string, string?]>({
+export const route = verb<RegisterFlags, [string, string?]>({
   brief: "Register schemas for event types",
   description:
     "Registers a JSON Schema (2020-12, or draft-07 by its $schema) for events of TYPE. The same schema again changes nothing; another one under a version that is there is a conflict. With --compat, a version that breaks with the one before it is refused, with each reason by JSON pointer; that is asked of the type's later versions too. A folder is registered whole or not at all: TYPE.json, TYPE@VERSION.json or TYPE/VERSION.json are its schemas.",

@@ -5,7 +5,7 @@ import { text, verb } from "../cli/define.ts";
 
 type RemoveFlags = { version: string; yes: boolean };
 
-export const remove = verb<RemoveFlags, [string]>({
+export const route = verb<RemoveFlags, [string]>({
   brief: "Remove one version of a schema",
   description:
     "Removes one version; events that were checked against it stay as they are. Asks first; in a script --yes is needed.",

@@ -7,7 +7,7 @@ import { escapeLines } from "../terminal/escape.ts";
 
 type ShowFlags = { version?: string };
 
-export const show = verb<ShowFlags, [string]>({
+export const route = verb<ShowFlags, [string]>({
   brief: "Show a schema",
   description:
     "Prints the schema as it was registered: of the latest version, or of the one that is asked for. With --json everything that is known of it.",

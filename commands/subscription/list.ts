@@ -2,7 +2,7 @@
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 
-export const list = verb<Record<never, never>, []>({
+export const route = verb<Record<never, never>, []>({
   brief: "List subscriptions",
   description: "Lists subscriptions and how far each is: a table on a terminal, NDJSON elsewhere.",
   examples: [

@@ -1,11 +1,11 @@
 /** `evs subscription`: who consumes what, and how far. */
 import { group } from "../cli/define.ts";
-import { list } from "./list.ts";
-import { pause } from "./pause.ts";
-import { remove } from "./remove.ts";
-import { resume } from "./resume.ts";
-import { seek } from "./seek.ts";
-import { show } from "./show.ts";
+import { route as list } from "./list.ts";
+import { route as pause } from "./pause.ts";
+import { route as remove } from "./remove.ts";
+import { route as resume } from "./resume.ts";
+import { route as seek } from "./seek.ts";
+import { route as show } from "./show.ts";
 
 export const route = group({
   brief: "List, pause, resume, seek and remove subscriptions",

@@ -7,7 +7,7 @@ import { nameArgument } from "./shared.ts";
 
 type PauseFlags = { reason?: string; for?: number };
 
-export const pause = verb<PauseFlags, [string]>({
+export const route = verb<PauseFlags, [string]>({
   brief: "Stop deliveries to a subscription",
   description:
     "Stops deliveries until the subscription is resumed; nothing is lost. A running consume finishes what it has and waits; with --until-empty it ends with 1. Restarts of consumers and of the daemon change nothing about it.",

@@ -6,7 +6,7 @@ import { nameArgument } from "./shared.ts";
 
 type RemoveFlags = { yes: boolean };
 
-export const remove = verb<RemoveFlags, [string]>({
+export const route = verb<RemoveFlags, [string]>({
   brief: "Remove a subscription",
   description:
     "Forgets how far a subscription is, and its scheduled retries; its dead letters stay. Asks first; in a script --yes is needed.",

@@ -3,7 +3,7 @@ import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
-export const resume = verb<Record<never, never>, [string]>({
+export const route = verb<Record<never, never>, [string]>({
   brief: "Go on with a paused subscription",
   description: "Lets a paused subscription go on where it stopped.",
   examples: [["subscription resume mailer", "deliver again"]],

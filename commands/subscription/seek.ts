@@ -7,7 +7,7 @@ import { plural } from "../terminal/table.ts";
 
 type SeekFlags = { dryRun: boolean; yes: boolean };
 
-export const seek = verb<SeekFlags, [string, string]>({
+export const route = verb<SeekFlags, [string, string]>({
   brief: "Move a subscription to another place",
   description:
     "Moves a subscription to an offset: back, and events are delivered again; forth, and events are never delivered. Says how many, and asks; in a script --yes is needed.",

@@ -3,7 +3,7 @@ import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { factsOf, nameArgument } from "./shared.ts";
 
-export const show = verb<Record<never, never>, [string]>({
+export const route = verb<Record<never, never>, [string]>({
   brief: "Show a subscription",
   description: "Shows a subscription: how far it is on each topic, what waits, its settings.",
   examples: [["subscription show mailer", "everything about mailer"]],

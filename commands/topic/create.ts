@@ -4,7 +4,7 @@ import { topicArgument, topicFacts, type TopicFlags, topicFlags, topicRequest } 
 
 type CreateFlags = TopicFlags & { ephemeral?: boolean; store?: "sqlite" | "file" | "memory" };
 
-export const create = verb<CreateFlags, [topic: string]>({
+export const route = verb<CreateFlags, [topic: string]>({
   brief: "Create a topic with options",
   description:
     "Creates a topic. One that is there with the same options is left as it is; with others, exit code 3.",

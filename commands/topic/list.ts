@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
 import { text, verb } from "../cli/define.ts";
 
-export const list = verb<NonNullable<unknown>, [pattern?: string]>({
+export const route = verb<NonNullable<unknown>, [pattern?: string]>({
   brief: "List the topics",
   examples: [
     ["topic list", "All topics, a line of JSON each on a pipe."],

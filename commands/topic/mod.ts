@@ -1,10 +1,10 @@
 /** `evs topic`: create, list, show, update, remove. */
 import { group } from "../cli/define.ts";
-import { create } from "./create.ts";
-import { list } from "./list.ts";
-import { remove } from "./remove.ts";
-import { show } from "./show.ts";
-import { update } from "./update.ts";
+import { route as create } from "./create.ts";
+import { route as list } from "./list.ts";
+import { route as remove } from "./remove.ts";
+import { route as show } from "./show.ts";
+import { route as update } from "./update.ts";
 
 export const route = group({
   brief: "Create, list, change and remove topics",

@@ -3,7 +3,7 @@ import { verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import { topicArgument } from "./options.ts";
 
-export const remove = verb<{ yes?: boolean }, [topic: string]>({
+export const route = verb<{ yes?: boolean }, [topic: string]>({
   brief: "Remove a topic and its events",
   description:
     "Removes a topic with all its events. Dead letters and scheduled retries keep copies of theirs. Its last seq stays " +

@@ -2,7 +2,7 @@
 import { verb } from "../cli/define.ts";
 import { topicArgument, topicFacts } from "./options.ts";
 
-export const show = verb<NonNullable<unknown>, [topic: string]>({
+export const route = verb<NonNullable<unknown>, [topic: string]>({
   brief: "Show a topic",
   examples: [
     ["topic show orders", "Its options and what it holds."],

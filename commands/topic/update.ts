@@ -9,7 +9,7 @@ import {
   topicRequest,
 } from "./options.ts";
 
-export const update = verb<TopicFlags, [topic: string]>({
+export const route = verb<TopicFlags, [topic: string]>({
   brief: "Change a topic's options",
   examples: [
     ["topic update orders --max-events 100000", "Keep the last hundred thousand."],
