@@ -18,6 +18,7 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     const { path, durability, dedupWindow } = call;
     store = new SqliteEventStore(path, {
       durability,
+      lock: false,
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     opened = { path, durability };

@@ -9,7 +9,7 @@ let state: SqliteState | undefined;
 serveCalls((message) => {
   const call = message as StateCall;
   if (call.op === "open") {
-    state = new SqliteState(call.path, { again: call.again });
+    state = new SqliteState(call.path, { again: call.again, lock: false });
     return;
   }
   if (!state) throw new InternalError(`the state was asked to ${call.op} before it was opened`);

@@ -7,6 +7,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { CannotStoreError, InternalError } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
 import { openStateDatabase } from "./migrations.ts";
+import { type DatabaseLock, lockDatabase, openLocked } from "../store/sqlite/database_lock.ts";
 import {
   begunOf,
   cursorOf,
@@ -38,20 +39,24 @@ import type {
 /** A {@link State} in one SQLite file. */
 export class SqliteState implements State {
   readonly #database: DatabaseSync;
+  readonly #lock: DatabaseLock | undefined;
   readonly #statements = new Map<string, StatementSync>();
   #failed: unknown;
   /** As `openStateDatabase` leaves it. */
   #mode: "FULL" | "NORMAL" = "FULL";
 
   /**
-   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. `again`: see
-   * `openStateDatabase`.
+   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer format, or in use.
+   * `again`: see `openStateDatabase`. `lock: false`: somebody has locked what the file lies in.
    */
   constructor(
     path: string,
-    options: { readOnly?: boolean; asFound?: boolean; again?: number } = {},
+    options: { readOnly?: boolean; asFound?: boolean; again?: number; lock?: false } = {},
   ) {
-    this.#database = openStateDatabase(path, options);
+    const { readOnly, again, lock } = options;
+    const isOwn = !readOnly && again === undefined && lock !== false;
+    this.#lock = isOwn ? lockDatabase(path) : undefined;
+    this.#database = openLocked(this.#lock, () => openStateDatabase(path, options));
     this.#database.function(
       "holds",
       { deterministic: true },
@@ -176,6 +181,7 @@ export class SqliteState implements State {
   /** The same, at once. */
   closeSync(): void {
     this.#database.close();
+    this.#lock?.release();
   }
 
   #all(sql: string, values: SQLInputValue[] = []): Row[] {

@@ -179,7 +179,7 @@ export class WorkerState implements State {
     while (this.#running) await this.#running;
     if (!this.#worker) {
       // A reader leaves the log behind; whoever writes and is the last to close puts it into the database.
-      const writer = new SqliteState(this.#path, { again: STATE_FORMAT });
+      const writer = new SqliteState(this.#path, { again: STATE_FORMAT, lock: false });
       await this.#reader.close();
       writer.closeSync();
       return;

@@ -10,6 +10,7 @@ import { DataDirError } from "../../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
 import { type DedupWindow, eventsToSave } from "../append.ts";
 import { isMalformed } from "./checked_rows.ts";
+import { type DatabaseLock, lockDatabase, openLocked } from "./database_lock.ts";
 import { addRange, type Damage, type Found } from "../damage.ts";
 import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
 import type { StoreRequest } from "../pack.ts";
@@ -43,6 +44,11 @@ export interface SqliteStoreOptions extends DedupWindow {
   durability?: Durability;
   /** Default: the real one. */
   clock?: Clock;
+  /**
+   * False: somebody has locked what the file lies in.
+   * @internal
+   */
+  lock?: false;
 }
 
 /** A {@link JournalStore} in one SQLite file. */
@@ -62,15 +68,17 @@ export class SqliteEventStore implements JournalStore {
   readonly #appender: SqliteAppender;
   readonly #ages: SqliteAges;
   readonly #sweep = new GivenIdSweep();
+  readonly #lock: DatabaseLock | undefined;
 
-  /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours or of a newer format. */
+  /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer format, or in use. */
   constructor(path: string, options: SqliteStoreOptions = {}) {
     this.#durability = options.durability ?? "always";
     this.durable = this.#syncsEach = this.#durability === "always";
     const clock = options.clock ?? systemClock;
     const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
     this.#path = path;
-    const opened = openOrSalvage(path, { ...options, clock });
+    this.#lock = options.lock === false ? undefined : lockDatabase(path);
+    const opened = openLocked(this.#lock, () => openOrSalvage(path, { ...options, clock }));
     const { database, prepare, topics, found } = opened;
     this.#database = database;
     this.#prepare = prepare;
@@ -337,6 +345,7 @@ export class SqliteEventStore implements JournalStore {
   /** The same, at once. */
   closeSync(): void {
     this.#database.close();
+    this.#lock?.release();
   }
 
   #transaction<T>(work: () => T): T {
