@@ -37,7 +37,11 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
       // As they are now: the next append may be in them when this one is synced.
       const answer = { result, topics: rows(topicsOf(requests)) };
       ready();
-      return behind.sync().then(() => answer);
+      const current = store;
+      return behind.sync().then(() => {
+        current.assertNamed();
+        return answer;
+      });
     }
   }
   const answer = answerTo(store, call);
@@ -53,6 +57,7 @@ function answerTo(
     case "append": {
       const { requests, durability } = call;
       const result = store.appendSync(requests, durability);
+      store.assertNamed();
       syncerOf(durability)?.written();
       return { result, topics: rows(topicsOf(requests)) };
     }

@@ -270,6 +270,7 @@ export class DataDirError extends EvsError {
       | "datadir/unsafe"
       | "datadir/damaged"
       | "datadir/missing"
+      | "datadir/taken-away"
       | "datadir/events-gone",
     message: string,
     options: ErrorOptions = {},

@@ -20,7 +20,7 @@ import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { endChanges, keepsNumbers, knownEnds, type LostEnd, lostEndsIn } from "./known_ends.ts";
-import { CannotStoreError, closedBroker, ConflictError, DataDirError } from "../base/errors.ts";
+import { closedBroker, ConflictError, DataDirError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
@@ -392,13 +392,20 @@ export class EventBroker<E = any> extends Broker<E> {
     try {
       await this.store.close();
       // Behind it: what the state says of the store is synced there.
-      if (changes.length > 0) await this.#state.commit(changes);
-      this.endsWritten = changes.length > 0;
-    } catch (error) {
-      if (!(error instanceof CannotStoreError)) throw error;
-      this.#onError(error, "closing: where topics end was not written down");
+      await this.#keepEnds(changes);
     } finally {
       await this.#state.close();
+    }
+  }
+
+  /** Nothing that was acknowledged hangs on it: where it fails, the next start knows less. */
+  async #keepEnds(changes: readonly StateChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    try {
+      await this.#state.commit(changes);
+      this.endsWritten = true;
+    } catch (error) {
+      this.#onError(error, "closing: where topics end was not written down");
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import { reasonHolds } from "./reason.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { NamedFiles } from "../base/named_files.ts";
 import { CannotStoreError, InternalError } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
 import { openStateDatabase } from "./migrations.ts";
@@ -40,6 +41,7 @@ import type {
 export class SqliteState implements State {
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseLock | undefined;
+  readonly #named: NamedFiles;
   readonly #statements = new Map<string, StatementSync>();
   #failed: unknown;
   /** As `openStateDatabase` leaves it. */
@@ -57,6 +59,7 @@ export class SqliteState implements State {
     const isOwn = !readOnly && again === undefined && lock !== false;
     this.#lock = isOwn ? lockDatabase(path) : undefined;
     this.#database = openLocked(this.#lock, () => openStateDatabase(path, options));
+    this.#named = new NamedFiles([path, `${path}-wal`]);
     this.#database.function(
       "holds",
       { deterministic: true },
@@ -97,6 +100,7 @@ export class SqliteState implements State {
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async commit(changes: readonly StateChange[], options: CommitOptions = {}): Promise<void> {
     this.commitSync(changes, options);
+    if (options.sync !== false) this.#named.check();
   }
 
   /**

@@ -6,6 +6,7 @@
  * read-only connection stays, and with it the log and its index: what begins finds all as it was left, and recovers nothing.
  */
 import { type Clock, systemClock } from "../base/clock.ts";
+import { NamedFiles } from "../base/named_files.ts";
 import { CannotStoreError } from "../base/errors.ts";
 import { IdleTimer } from "../base/idle_timer.ts";
 import { WorkerClient } from "../worker/client.ts";
@@ -59,6 +60,8 @@ export class WorkerState implements State {
   #waiting: Waiting[] = [];
   /** Commits under way, or the end of the worker: one after the other, never both. */
   #running: Promise<void> | undefined;
+  /** Made when all of it is there. */
+  readonly #named: NamedFiles;
   #failed = false;
   #generation = 0;
   /** What was kept when it was opened, until somebody asks or something is committed. */
@@ -69,6 +72,7 @@ export class WorkerState implements State {
     this.#path = path;
     this.#script = options.script;
     this.#reader = new SqliteState(path, { readOnly: true });
+    this.#named = new NamedFiles([path, `${path}-wal`]);
     this.#rest = new IdleTimer({
       clock: options.clock ?? systemClock,
       rested: () => this.#rested(),
@@ -117,7 +121,10 @@ export class WorkerState implements State {
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0);
+      const sync = batch.some((waiting) => waiting.sync);
       try {
+        // A worker that begins would make what is gone anew.
+        if (!this.#worker) this.#named.check();
         this.#worker ??= await begin(new WorkerClient(this.#script, { unbegun: REPLACED }), {
           op: "open",
           path: this.#path,
@@ -127,9 +134,10 @@ export class WorkerState implements State {
           {
             op: "commit",
             changes: batch.flatMap((waiting) => waiting.changes),
-            sync: batch.some((waiting) => waiting.sync),
+            sync,
           } satisfies StateCall,
         );
+        if (sync) this.#named.check();
         for (const { resolve } of batch) resolve();
       } catch (error) {
         if (!(error instanceof CannotStoreError)) this.#failed = true;

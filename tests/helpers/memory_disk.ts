@@ -220,6 +220,7 @@ export class MemoryDisk implements Disk {
         node.unsynced.push({ length });
         node.bytes = resize(node.bytes, length);
       },
+      hasName: () => this.#entries.get(path) === node,
       sync: () => Promise.try(sync),
       prepareBeside: () => {
         if (!beside) this.#call({ op: "open", path });

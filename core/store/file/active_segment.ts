@@ -5,6 +5,7 @@
  * that a sync has no new length to record and a slot is either whole or zero. What was written and is not to count is
  * taken back by {@link rollback}.
  */
+import { takenAway } from "../../base/named_files.ts";
 import { concat } from "../../base/bytes.ts";
 import { blockSummary, encodeBlock, encodeHeader, type IndexBlock, SLOT } from "./block.ts";
 import { type Disk, type DiskFile, replaceFile, writeFully } from "./disk.ts";
@@ -32,6 +33,7 @@ export interface KnownSegment {
 /** See the head of this file. */
 export class ActiveSegment {
   readonly firstSeq: number;
+  readonly #path: string;
   readonly #lines: DiskFile;
   readonly #index: DiskFile;
   #room: number;
@@ -42,8 +44,12 @@ export class ActiveSegment {
   #ours: boolean;
   #pending: { blocks: IndexBlock[]; end: number; slotsWritten: boolean } | undefined;
 
-  private constructor(files: { lines: DiskFile; index: DiskFile }, known: KnownSegment) {
+  private constructor(
+    files: { folder: string; lines: DiskFile; index: DiskFile },
+    known: KnownSegment,
+  ) {
     this.firstSeq = known.firstSeq;
+    this.#path = `${files.folder}/${segmentFile(known.firstSeq, "ndjson")}`;
     this.#lines = files.lines;
     this.#index = files.index;
     this.#room = files.index.size();
@@ -73,7 +79,7 @@ export class ActiveSegment {
       throw error;
     }
     const known = { firstSeq, end: 0, last: undefined, slots: 1, syncedEnd: 0, ours: true };
-    return new ActiveSegment({ lines, index }, known);
+    return new ActiveSegment({ folder, lines, index }, known);
   }
 
   /** Opens one that is there. */
@@ -81,11 +87,16 @@ export class ActiveSegment {
     const lines = disk.open(`${folder}/${segmentFile(known.firstSeq, "ndjson")}`, "write");
     try {
       const index = disk.open(`${folder}/${segmentFile(known.firstSeq, "index")}`, "write");
-      return new ActiveSegment({ lines, index }, known);
+      return new ActiveSegment({ folder, lines, index }, known);
     } catch (error) {
       lines.close();
       throw error;
     }
+  }
+
+  /** Throws `DataDirError` where what is stored here has no name any more: nobody would find it. */
+  assertNamed(): void {
+    if (!this.#lines.hasName() || !this.#index.hasName()) throw takenAway(this.#path);
   }
 
   get end(): number {

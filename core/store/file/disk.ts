@@ -19,6 +19,8 @@ export interface DiskFile {
   /** Bytes written at `position`; maybe not all. */
   write(bytes: Uint8Array, position: number): number;
   truncate(length: number): void;
+  /** False where the file was removed, or another one took its place. */
+  hasName(): boolean;
   /** Resolves when what was written survives a power cut. Until then nothing else is done with the file. */
   sync(): Promise<void>;
   /** Takes what {@link syncBeside} needs: another descriptor. */
@@ -197,6 +199,10 @@ class SystemFile implements DiskFile {
 
   truncate(length: number): void {
     this.#file.truncateSync(length);
+  }
+
+  hasName(): boolean {
+    return (this.#file.statSync().nlink ?? 1) > 0;
   }
 
   sync(): Promise<void> {

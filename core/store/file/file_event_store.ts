@@ -189,7 +189,12 @@ export class FileEventStore implements JournalStore {
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
     const { outcomes, written } = await this.#write(requests);
     const synced = durability === "always";
-    if (synced) await this.#turns.sync(() => Promise.all(written.map((writer) => writer.sync())));
+    await this.#turns.sync(() =>
+      Promise.all(written.map(async (writer) => {
+        if (synced) await writer.sync();
+        else writer.assertNamed();
+      }))
+    );
     const changes = written.map((writer) => writer.commit({ synced }));
     const interval = intervalOf(durability);
     if (interval !== undefined) this.#late.add(written, interval);

@@ -210,6 +210,7 @@ export class TopicWriter {
   async sync(): Promise<void> {
     this.#syncFolder();
     await this.#active!.sync();
+    this.assertNamed();
   }
 
   /** Takes what {@link syncBeside} needs, while nothing is written yet: it may fail. */
@@ -226,6 +227,12 @@ export class TopicWriter {
   async syncBeside(): Promise<void> {
     this.#syncFolder();
     await this.#active!.syncBeside();
+    this.assertNamed();
+  }
+
+  /** Throws where what was written would not be found again. */
+  assertNamed(): void {
+    this.#active!.assertNamed();
   }
 
   #syncFolder(): void {

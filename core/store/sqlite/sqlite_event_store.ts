@@ -6,6 +6,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
+import { NamedFiles } from "../../base/named_files.ts";
 import { DataDirError } from "../../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
 import { type DedupWindow, eventsToSave } from "../append.ts";
@@ -59,6 +60,7 @@ export class SqliteEventStore implements JournalStore {
   /** Whether a commit is synced as the database is set now. */
   #syncsEach: boolean;
   readonly #path: string;
+  readonly #named: NamedFiles;
   readonly #database: DatabaseSync;
   readonly #dedupWindow: number;
   readonly #prepare: Prepare;
@@ -97,6 +99,7 @@ export class SqliteEventStore implements JournalStore {
       report: (what) => this.report(what),
     });
     for (const what of found) this.report(what);
+    this.#named = new NamedFiles([path, `${path}-wal`]);
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
@@ -104,7 +107,17 @@ export class SqliteEventStore implements JournalStore {
     requests: readonly StoreRequest[],
     options: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
-    return this.appendSync(requests, options.durability);
+    const outcomes = this.appendSync(requests, options.durability);
+    this.assertNamed();
+    return outcomes;
+  }
+
+  /**
+   * Throws `DataDirError` where the database or its log was removed: what is stored now would be lost.
+   * @internal
+   */
+  assertNamed(): void {
+    this.#named.check();
   }
 
   /** The same, at once: for the worker that waits for nothing else. */
