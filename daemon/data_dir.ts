@@ -11,6 +11,8 @@ export interface DataDir {
   eventFolder: string;
   state: string;
   logFolder: string;
+  /** Room kept in reserve. */
+  reserve: string;
 }
 
 const OTHERS_WRITE = 0o022;
@@ -36,6 +38,7 @@ export function dataDirAt(path: string): DataDir {
     eventFolder: `${path}/events`,
     state: `${path}/state.db`,
     logFolder: `${path}/log`,
+    reserve: `${path}/reserve`,
   };
 }
 
@@ -57,6 +60,7 @@ export function prepareFiles(dir: DataDir): void {
     }
     if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
   }
+  if (lstat(dir.reserve)) tighten(dir.reserve, assertOurs(dir.reserve, "file"), 0o600);
   const quarantine = `${dir.path}/quarantine`;
   if (lstat(quarantine)) assertOurs(quarantine, "folder");
   for (const file of [`${quarantine}/index.ndjson`, `${dir.path}/${WATERMARKS_FILE}`]) {

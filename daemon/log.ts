@@ -2,6 +2,7 @@
  * The daemon's log: one JSON object a line in `<data dir>/log/daemon.log`, rotated by size. LogTape does the levels and the
  * properties; the sink is ours, because LogTape's own file sink syncs at every flush.
  */
+import { isNoSpace } from "./reserve.ts";
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 
 /** Old files kept beside the current one. */
@@ -15,12 +16,15 @@ export type LogLevel = typeof LOG_LEVELS[number];
 export class RotatingFile {
   readonly #path: string;
   readonly #maxBytes: number;
+  readonly #spare: () => boolean;
   #file: Deno.FsFile;
   #size: number;
 
-  constructor(path: string, options: { maxBytes: number }) {
+  /** `spare`: makes room on a full disk for a line, if it can. */
+  constructor(path: string, options: { maxBytes: number; spare?: (() => boolean) | undefined }) {
     this.#path = path;
     this.#maxBytes = options.maxBytes;
+    this.#spare = options.spare ?? (() => false);
     this.#file = this.#open();
     this.#size = this.#file.statSync().size;
   }
@@ -31,13 +35,22 @@ export class RotatingFile {
       if (this.#size > 0 && this.#size + bytes.length > this.#maxBytes) this.#rotate();
     } finally {
       // A write may be short, and says so only by its count.
-      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+      for (let at = 0; at < bytes.length;) at += this.#writeSome(bytes.subarray(at));
       this.#size += bytes.length;
     }
   }
 
   close(): void {
     this.#file.close();
+  }
+
+  #writeSome(bytes: Uint8Array): number {
+    try {
+      return this.#file.writeSync(bytes);
+    } catch (error) {
+      if (!isNoSpace(error) || !this.#spare()) throw error;
+      return this.#file.writeSync(bytes);
+    }
   }
 
   #open(path = this.#path): Deno.FsFile {
@@ -74,15 +87,26 @@ export interface Log {
   close(): void;
 }
 
+/** How a log is opened. */
+export interface LogOptions {
+  logLevel: LogLevel;
+  logMaxBytes: number;
+  /** Makes room on a full disk for a line, if it can. */
+  spare?: () => boolean;
+}
+
 /** Opens the log in a folder. */
-export function openLog(folder: string, options: { level: LogLevel; maxBytes: number }): Log {
-  const file = new RotatingFile(`${folder}/daemon.log`, options);
+export function openLog(
+  folder: string,
+  { logLevel, logMaxBytes, spare }: LogOptions,
+): Log {
+  const file = new RotatingFile(`${folder}/daemon.log`, { maxBytes: logMaxBytes, spare });
   const encoder = new TextEncoder();
   configureSync({
     reset: true,
     sinks: { file: (record) => file.write(encoder.encode(logLine(record))) },
     loggers: [
-      { category: "evs", sinks: ["file"], lowestLevel: options.level },
+      { category: "evs", sinks: ["file"], lowestLevel: logLevel },
       { category: ["logtape", "meta"], sinks: ["file"], lowestLevel: "warning" },
     ],
   });

@@ -12,6 +12,7 @@ import { Services } from "./services.ts";
 import { lockDataDir, lockSocket } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
+import { Reserve } from "./reserve.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./http/server.ts";
 import { storeKinds } from "./open_stores.ts";
@@ -92,7 +93,9 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   prepareSocketFolder(socket);
   const socketLock = lockSocket(socket);
   await freeSocketPath(socket);
-  const log = openLog(dataDir.logFolder, { level: config.logLevel, maxBytes: config.logMaxBytes });
+  // A private daemon's data is gone with it.
+  const reserve = untilStdinCloses ? undefined : new Reserve(dataDir.reserve, { size: 0 });
+  const log = openLog(dataDir.logFolder, { ...config, spare: () => reserve?.spare() ?? false });
   const stop = Promise.withResolvers<{ reason: string; code: number }>();
   const services = await Services.open({
     dataDir,
@@ -101,6 +104,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     log,
     found,
     threads,
+    reserve,
     permissions: () => permissionsInForce({ dataDir: path, socket, config: configPath }),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
@@ -129,12 +133,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const { reason, code } = await stop.promise;
   log.logger.info("stopping: {reason}", { reason });
   services.draining = true;
-  try {
-    await drain(server, services);
-  } catch (error) {
-    services.unexpected(error, "stopping");
-    throw error;
-  }
+  await drain(server, services);
   log.logger.info("stopped", { reason, code });
   log.close();
   socketLock.release();
@@ -143,9 +142,14 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
 }
 
 async function drain(server: Server, services: Services): Promise<void> {
-  // Closing the server removes the socket.
-  await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
-  await services.close();
+  try {
+    // Closing the server removes the socket.
+    await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
+    await services.close();
+  } catch (error) {
+    services.unexpected(error, "stopping");
+    throw error;
+  }
 }
 
 function tellReady(line: unknown): void {

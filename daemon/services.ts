@@ -11,11 +11,13 @@ import {
 } from "../core/store/quarantine.ts";
 import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
+import { DiskSpace } from "./disk_space.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { recoverTopics } from "./recover.ts";
 import { openStores } from "./open_stores.ts";
+import { Reserve, reserveSize } from "./reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
 import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
@@ -40,6 +42,8 @@ export interface ServicesOptions {
   fail(reason: string): void;
   /** The permission flags in force, for the status. */
   permissions: () => string[];
+  /** Room kept for a full disk; left out: none is. */
+  reserve?: Reserve | undefined;
 }
 
 /** What the routes work with. */
@@ -63,6 +67,7 @@ export class Services {
   #quarantine: QuarantineEntry[] = [];
   #toldTakenAway = false;
   readonly unnamed: UnnamedSubscriptions;
+  readonly disk: DiskSpace;
   /** Is told of every request. */
   readonly rest = collectWhenIdle();
   /** Open connections; the server sets it. */
@@ -82,7 +87,13 @@ export class Services {
     this.permissions = options.permissions;
     this.shutdown = options.shutdown;
     this.#fail = options.fail;
-    this.retention = new RetentionTimer(broker, {
+    this.disk = diskSpaceOf(broker, options);
+    const retained = {
+      topics: broker.topics,
+      onCommit: (listener: (commit: { topic: string }) => void) => broker.onCommit(listener),
+      retain: () => this.disk.makeRoom(() => broker.retain()),
+    };
+    this.retention = new RetentionTimer(retained, {
       clock: systemClock,
       onError: (error) => this.unexpected(error, "retention"),
     });
@@ -162,8 +173,9 @@ export class Services {
     return this.config.maxEventBytes;
   }
 
-  /** Something nobody foresaw: logged with its stack and counted. */
+  /** Something nobody foresaw: logged with its stack and counted. A full disk is foreseen. */
   unexpected(error: unknown, context: string): void {
+    if (this.disk.note(error)) return;
     this.metrics.errors++;
     this.log.logger.error("unexpected error: {context}", { context, error });
   }
@@ -176,7 +188,8 @@ export class Services {
 
   /** Why the daemon is not well, in words. */
   problems(): string[] {
-    const problems: string[] = [];
+    const full = this.disk.problem();
+    const problems: string[] = full === undefined ? [] : [full];
     const { failed } = this.broker;
     if (failed !== undefined) {
       problems.push(
@@ -209,8 +222,30 @@ export class Services {
   /** Finishes what is under way, then closes the databases. */
   async close(): Promise<void> {
     this.rest.stop();
+    this.disk.stop();
     await this.retention.stop();
     await this.unnamed.stop();
     await this.#whole.close();
   }
+}
+
+function diskSpaceOf(
+  broker: EventBroker,
+  { dataDir, log, reserve }: ServicesOptions,
+): DiskSpace {
+  const probe = reserve ?? new Reserve(dataDir.reserve, { size: 0 });
+  return new DiskSpace({
+    reserve,
+    reserveSize: () => reserveSize(dataDir.events),
+    hasRoom: () => probe.hasRoom(),
+    clock: systemClock,
+    onStored: (listener) => broker.onCommit(listener),
+    log: {
+      began: (error) =>
+        log.logger.error("the disk is full: what needs room is refused until there is some", {
+          error,
+        }),
+      ended: (facts) => log.logger.info("the disk has room again", facts),
+    },
+  });
 }

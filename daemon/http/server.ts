@@ -219,6 +219,7 @@ class RequestHandler {
         return;
       }
       if (isLogged(error)) services.unexpected(error, `${raw.method} ${raw.url}`);
+      else services.disk.note(error);
       sendError(reply, error);
     }
   }

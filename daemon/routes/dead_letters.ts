@@ -89,7 +89,8 @@ export const deadLetterRoutes: Route[] = [
     required: true,
     async accept(request, { body, reply }) {
       const action = actionOf(body);
-      const result = await request.services.broker.deadLetters.remove(action);
+      const { broker, disk } = request.services;
+      const result = await disk.makeRoom(() => broker.deadLetters.remove(action));
       if (!result.dryRun) {
         request.services.log.logger.warning("dead letters removed", {
           count: result.count,

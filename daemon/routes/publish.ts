@@ -99,6 +99,7 @@ async function publishJson(
     throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
   }
   if (events.length > 0) {
+    services.disk.admit();
     const outcome = await services.broker.append({
       topic: request.params["topic"]!,
       events,

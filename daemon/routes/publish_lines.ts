@@ -179,12 +179,16 @@ class LinesPublish {
     const versions = versionsOf(request);
     turn.bytes += size;
     allInFlight += size;
-    const appended: Promise<void> = this.#request.services.broker.append(request, turn.stream)
+    const { broker, disk } = this.#request.services;
+    const appended: Promise<void> = disk.admitted(() => broker.append(request, turn.stream))
       .then((outcome) => {
         const done = assertStored(this.#request.params["topic"]!, outcome);
         this.#tally.add({ count, ids, versions }, done);
       })
-      .catch((error) => void (this.#failure ??= error))
+      .catch((error) => {
+        disk.note(error);
+        this.#failure ??= error;
+      })
       .finally(() => {
         turn.bytes -= size;
         allInFlight -= size;

@@ -52,7 +52,8 @@ export const schemaRoutes: Route[] = [
     query: { version: versionName },
     async handle(request, reply) {
       const { type, version } = requireSchema(request);
-      await request.services.broker.gate.remove(type, version);
+      const { broker, disk } = request.services;
+      await disk.makeRoom(() => broker.gate.remove(type, version));
       request.services.log.logger.info("schema removed", { type, version });
       sendJson(reply, 200, { removed: type, version });
     },

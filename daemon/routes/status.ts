@@ -117,6 +117,12 @@ function samplesOf(services: Services): Sample[] {
     counter("appends_total", "Appends, one sync each, since the start.", broker.journals.batches),
     counter("events_refused_total", "Events refused since the start.", metrics.refused),
     counter("requests_total", "HTTP requests since the start.", metrics.requests),
+    counter(
+      "disk_full_refusals_total",
+      "Times that a full disk refused something, since the start.",
+      services.disk.refusals,
+    ),
+    gauge("disk_full", "1 while the disk is full.", services.disk.full ? 1 : 0),
     counter("errors_total", "Unexpected errors since the start.", metrics.errors),
     counter(
       "connections_refused_total",

@@ -55,7 +55,7 @@ export const subscriptionRoutes: Route[] = [
     path: "/v1/subscriptions/{name}",
     async handle({ services, params }, reply) {
       const name = params["name"]!;
-      await services.broker.subscriptions.remove(name);
+      await services.disk.makeRoom(() => services.broker.subscriptions.remove(name));
       services.log.logger.info("subscription removed", { subscription: name });
       sendJson(reply, 200, { removed: name });
     },

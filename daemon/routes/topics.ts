@@ -57,7 +57,7 @@ export const topicRoutes: Route[] = [
     async accept({ services, params }, { body, reply }) {
       const name = params["topic"]!;
       const options = checkTopicOptions(body);
-      await services.broker.topics.update(name, options);
+      await services.disk.makeRoom(() => services.broker.topics.update(name, options));
       services.log.logger.info("topic changed", { topic: name, options });
       services.retention.changed();
       sendJson(reply, 200, services.broker.topics.info(name));
@@ -69,7 +69,7 @@ export const topicRoutes: Route[] = [
     async handle({ services, params }, reply) {
       const name = params["topic"]!;
       const { events, lastSeq } = services.broker.topics.info(name);
-      await services.broker.topics.remove(name);
+      await services.disk.makeRoom(() => services.broker.topics.remove(name));
       services.log.logger.info("topic removed", { topic: name, events, lastSeq });
       sendJson(reply, 200, { removed: name, events, lastSeq });
     },

@@ -6,6 +6,7 @@ import { exists } from "./files.ts";
 const OURS = [
   /^(?:events|state)\.db(?:-wal|-shm|-journal|\.[a-z]+(?:-wal|-shm|-journal)?)?$/,
   /^(?:events|log|quarantine|watermarks(?:\.new)?)$/,
+  /^reserve(?:\.probe)?$/,
   /^evs\.sock(?:\.lock)?$/,
 ];
 const LOG = /^daemon\.log(?:\.(?:\d+|new))?$/;

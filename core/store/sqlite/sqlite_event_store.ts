@@ -24,6 +24,7 @@ import { asSqliteStoreError } from "./sqlite_error.ts";
 import { blockOf, position } from "./position.ts";
 import { SqliteReader } from "./reader.ts";
 import type { Durability } from "../../event/durability.ts";
+import { atOnceOrInSteps } from "./small_steps.ts";
 import { openEventDatabase, setSynchronous } from "./event_database.ts";
 import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
@@ -257,6 +258,20 @@ export class SqliteEventStore implements JournalStore {
     if (!row) return 0;
     const to = Math.min(seq, row.lastSeq + 1);
     if (to <= row.firstSeq) return 0;
+    atOnceOrInSteps(this.#database, {
+      atOnce: () => this.#cut(name, to),
+      step: (rows) => {
+        const next = this.#topics.get(name)!.firstSeq + rows;
+        this.#cut(name, Math.min(next, to));
+        return next < to;
+      },
+    });
+    return to - row.firstSeq;
+  }
+
+  /** Deletes the events below `to`, of which there are some, in one transaction. */
+  #cut(name: string, to: number): void {
+    const row = this.#topics.get(name)!;
     const count = to - row.firstSeq;
     const base = position(row.id, 0);
     const bytes = this.#transaction(() => {
@@ -285,7 +300,6 @@ export class SqliteEventStore implements JournalStore {
     });
     this.#appender.forget(row.id);
     this.#topics.set(name, { ...this.#topics.get(name)!, firstSeq: to, bytes });
-    return count;
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
@@ -332,7 +346,13 @@ export class SqliteEventStore implements JournalStore {
     const row = this.#topics.get(topic);
     if (!row) return;
     this.truncateSync(topic, row.lastSeq + 1);
-    this.#transaction(() => this.#prepare("DELETE FROM given_ids WHERE topic = ?").run(row.id));
+    const all = "DELETE FROM given_ids WHERE topic = ?";
+    const some = `${all} AND id IN (SELECT id FROM given_ids WHERE topic = ? LIMIT ?)`;
+    atOnceOrInSteps(this.#database, {
+      atOnce: () => this.#transaction(() => void this.#prepare(all).run(row.id)),
+      step: (rows) =>
+        this.#transaction(() => this.#prepare(some).run(row.id, row.id, rows).changes) === rows,
+    });
     this.#sweep.forget(row.id);
   }
 
