@@ -159,6 +159,7 @@ export {
   type AppendOutcome,
   type AppendRequest,
   type EventQuery,
+  type EventReader,
   type EventStore,
   type Expected,
   type JournalStore,

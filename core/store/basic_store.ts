@@ -5,24 +5,17 @@
 import { thrownText } from "../base/thrown.ts";
 import { CannotStoreError, UnsupportedError } from "../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
+import { ForwardingStore } from "./forwarding_store.ts";
 import { MemoryEventStore } from "./memory.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
-import type {
-  AppendOutcome,
-  EventQuery,
-  EventStore,
-  JournalStore,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
-} from "./store.ts";
+import type { EventReader } from "./reader.ts";
+import type { AppendOutcome, EventQuery, EventStore, JournalStore } from "./store.ts";
 
 /** Events of a topic that are kept for subscriptions that are behind; older ones count as missed. */
 const KEPT = 100_000;
 
 /** A {@link JournalStore} over three methods; see the head of this file. */
-export class ThreeMethodStore implements JournalStore {
+export class ThreeMethodStore extends ForwardingStore implements JournalStore {
   /** Where the user keeps them has no name of ours. */
   readonly kind = undefined;
   readonly durable = true;
@@ -30,6 +23,7 @@ export class ThreeMethodStore implements JournalStore {
   readonly #recent = new MemoryEventStore({ dedupWindow: 0 });
 
   constructor(store: EventStore) {
+    super();
     this.#store = store;
   }
 
@@ -70,32 +64,12 @@ export class ThreeMethodStore implements JournalStore {
     };
   }
 
-  head(topic: string): TopicHead {
-    return this.#recent.head(topic);
+  protected readerOf(): EventReader {
+    return this.#recent;
   }
 
   topics(): string[] {
     return this.#recent.topics();
-  }
-
-  readPage(topic: string, query: PageQuery): Page {
-    return this.#recent.readPage(topic, query);
-  }
-
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.#recent.readLines(topic, query);
-  }
-
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.#recent.find(topic, id);
-  }
-
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.#recent.seekTime(topic, timestamp, latest);
-  }
-
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.#recent.seekBytes(topic, maxBytes);
   }
 
   truncate(topic: string, seq: number): Promise<number> {
@@ -106,7 +80,7 @@ export class ThreeMethodStore implements JournalStore {
     return this.#recent.removeTopic(topic);
   }
 
-  saveEvent(event: Event): Promise<void> {
+  override saveEvent(event: Event): Promise<void> {
     return this.#store.saveEvent(event);
   }
 
@@ -115,7 +89,7 @@ export class ThreeMethodStore implements JournalStore {
   }
 
   /** Retention by age reaches the user's store too. */
-  async deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+  override async deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
     await this.#recent.deleteEvents(topic, beforeTimestamp);
     return await this.#store.deleteEvents(topic, beforeTimestamp);
   }

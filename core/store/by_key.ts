@@ -1,12 +1,13 @@
 /** The events of one key, from any store with sequence numbers: by its index where it has one, else by looking at all. */
 import { sizeOf } from "./append.ts";
-import { type JournalStore, type KeyQuery, type Page, PAGE_BYTES } from "./store.ts";
+import type { EventReader } from "./reader.ts";
+import { type KeyQuery, type Page, PAGE_BYTES } from "./store.ts";
 
 /** Events that are looked at before others are served. */
 const PAGE = 1000;
 
 /** A page of a key's events, oldest first. */
-export function readKey(store: JournalStore, topic: string, query: KeyQuery): Page {
+export function readKey(store: EventReader, topic: string, query: KeyQuery): Page {
   if (store.readKey) return store.readKey(topic, query);
   const { key, to, limit } = query;
   const events: Page["events"] = [];

@@ -4,23 +4,14 @@
  */
 import type { StoreKind } from "../event/topic_options.ts";
 import { UnsupportedError } from "../base/errors.ts";
-import type { Event, StoredEvent } from "../event/event.ts";
-import { readKey } from "./by_key.ts";
+import type { Event } from "../event/event.ts";
 import type { Damage } from "./damage.ts";
 import type { Durability } from "../event/durability.ts";
+import { ForwardingStore } from "./forwarding_store.ts";
 import { MemoryEventStore } from "./memory.ts";
 import type { StoreRequest } from "./pack.ts";
-import type {
-  AppendOptions,
-  AppendOutcome,
-  EventQuery,
-  JournalStore,
-  KeyQuery,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
-} from "./store.ts";
+import type { EventReader } from "./reader.ts";
+import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "./store.ts";
 
 /** The stores that a broker may use beside its default. */
 export interface StoreShelf {
@@ -33,7 +24,7 @@ export interface StoreShelf {
 }
 
 /** See the head of this file. */
-export class RoutedStore implements JournalStore {
+export class RoutedStore extends ForwardingStore implements JournalStore {
   readonly durable: boolean;
   readonly #default: JournalStore;
   readonly #stores = new Map<string, JournalStore>();
@@ -48,6 +39,7 @@ export class RoutedStore implements JournalStore {
     others: StoreShelf,
     kindOf: (topic: string) => string | undefined,
   ) {
+    super();
     this.#default = store;
     this.#others = others;
     this.#kindOf = kindOf;
@@ -98,44 +90,16 @@ export class RoutedStore implements JournalStore {
     return Promise.reject(new UnsupportedError("one append goes to one store"));
   }
 
-  head(topic: string): TopicHead {
-    return this.of(topic).head(topic);
+  protected readerOf(topic: string): EventReader {
+    return this.of(topic);
   }
 
   topics(): string[] {
     return [...this.#all()].flatMap((store) => store.topics());
   }
 
-  readPage(topic: string, query: PageQuery): Page {
-    return this.of(topic).readPage(topic, query);
-  }
-
-  keepsLines(topic: string): boolean {
-    return this.of(topic).keepsLines?.(topic) ?? false;
-  }
-
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.of(topic).readLines(topic, query);
-  }
-
-  readKey(topic: string, query: KeyQuery): Page {
-    return readKey(this.of(topic), topic, query);
-  }
-
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.of(topic).find(topic, id);
-  }
-
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.of(topic).seekTime(topic, timestamp, latest);
-  }
-
   async seekAge(topic: string, age: number): Promise<number | undefined> {
     return await this.of(topic).seekAge?.(topic, age);
-  }
-
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.of(topic).seekBytes(topic, maxBytes);
   }
 
   truncate(topic: string, seq: number): Promise<number> {
@@ -155,7 +119,7 @@ export class RoutedStore implements JournalStore {
     return this.of(topic).removeTopic(topic);
   }
 
-  saveEvent(event: Event): Promise<void> {
+  override saveEvent(event: Event): Promise<void> {
     return this.of(event.topic).saveEvent(event);
   }
 
@@ -163,7 +127,7 @@ export class RoutedStore implements JournalStore {
     return this.of(topic).getEvents(topic, options);
   }
 
-  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
+  override deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
     return this.of(topic).deleteEvents(topic, beforeTimestamp);
   }
 

@@ -8,11 +8,12 @@
  */
 import type { TopicHead } from "../event/topic_head.ts";
 
-export type { TopicHead };
+export type { EventReader, TopicHead };
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { Damage } from "./damage.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
+import type { EventReader } from "./reader.ts";
 
 /** Which events `getEvents` returns. */
 export interface EventQuery {
@@ -146,7 +147,7 @@ export interface AppendOptions {
 }
 
 /** A store that assigns sequence numbers and reads by them. */
-export interface JournalStore extends EventStore {
+export interface JournalStore extends EventStore, EventReader {
   /**
    * Stores the requests in order, in one transaction with one sync, and resolves when all of it is durable.
    * A request whose expectation fails stores nothing and does not stop the others. Rejects (and stores nothing at all)
@@ -154,25 +155,6 @@ export interface JournalStore extends EventStore {
    * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts.
    */
   append(requests: readonly StoreRequest[], options?: AppendOptions): Promise<AppendOutcome[]>;
-  /** Where a topic begins and ends. An unknown topic: `{firstSeq: 1, lastSeq: 0, bytes: 0}`. */
-  head(topic: string): TopicHead;
-  /** The names of topics that have or had events. */
-  topics(): string[];
-  /** Reads a page without holding anything open. */
-  readPage(topic: string, query: PageQuery): Page;
-  /** The same as bytes; faster where no one needs the events themselves. */
-  readLines(topic: string, query: PageQuery): LinePage;
-  /** True where a topic's events are stored as wire lines: then {@link readLines} costs less than {@link readPage}. */
-  keepsLines?(topic: string): boolean;
-  /** A page of one key's events, oldest first, where the store has an index for it; `readKey` of by_key.ts serves all. */
-  readKey?(topic: string, query: KeyQuery): Page;
-  /** The event with this id, if it is there. */
-  find(topic: string, id: string): StoredEvent | undefined;
-  /**
-   * The lowest seq whose timestamp is at or after `timestamp`, and not after `latest`; `lastSeq + 1` if there is
-   * none. Absent, `latest` is no limit.
-   */
-  seekTime(topic: string, timestamp: number, latest?: number): number;
   /**
    * The lowest seq that may have been stored less than `age` ms ago, whatever its timestamp says and however the
    * clock was set meanwhile; `lastSeq + 1` if there is none. Undefined, or absent: the store does not know, and
@@ -181,8 +163,6 @@ export interface JournalStore extends EventStore {
   seekAge?(topic: string, age: number): Promise<number | undefined>;
   /** Removes the events below `seq` for good and tells how many. The numbers are never used again. */
   truncate(topic: string, seq: number): Promise<number>;
-  /** The lowest seq to keep so that at most `maxBytes` remain; for retention. */
-  seekBytes(topic: string, maxBytes: number): number;
   /**
    * Numbers up to `lastSeq` were given before, though the store knows nothing of it: its files are gone or older. What is
    * appended next goes behind them. Absent where nothing is kept that could be lost.

@@ -6,8 +6,8 @@
  * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts), an application may run it where it is.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
-import { type DedupWindow, eventsToSave } from "../append.ts";
+import { type Event, toEvent } from "../../event/event.ts";
+import type { DedupWindow } from "../append.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "./accepted.ts";
 import type { AgeClock } from "../age_clock.ts";
@@ -27,16 +27,9 @@ import { newestIn, type PackedViews } from "./view_table.ts";
 import type { StoreRequest } from "../pack.ts";
 import { LineRooms } from "../packed_lines.ts";
 import { type Durability, intervalOf } from "../../event/durability.ts";
-import type {
-  AppendOptions,
-  AppendOutcome,
-  EventQuery,
-  JournalStore,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
-} from "../store.ts";
+import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
+import { ForwardingStore } from "../forwarding_store.ts";
+import type { EventReader } from "../reader.ts";
 
 /** How a {@link FileEventStore} opens its folder. */
 export interface FileStoreOptions extends DedupWindow {
@@ -78,7 +71,7 @@ const MOST_BESIDE = 32;
  * await using broker = new EventBroker({ eventStore: new FileEventStore("./events") });
  * ```
  */
-export class FileEventStore implements JournalStore {
+export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "file";
   readonly durable: boolean;
   readonly #dir: string;
@@ -105,6 +98,7 @@ export class FileEventStore implements JournalStore {
    * format or not ours.
    */
   constructor(dir: string, options: FileStoreOptions = {}) {
+    super();
     const durability = options.durability ?? "always";
     const disk = options.disk ?? systemDisk;
     this.#durability = durability;
@@ -116,14 +110,11 @@ export class FileEventStore implements JournalStore {
     this.#late = new LateSync(this.#clock, (writers) => this.#flush(writers));
     this.#damage = new DamageLog(this.#clock, new Accepted(disk, dir), options.onDamage);
     this.#cache = new SegmentCache(disk, dir);
-    this.#reader = new FileReader(this.#cache, {
-      viewOf: (name) => this.view(name),
-      damage: this.#damage,
-    });
     const now = this.#clock.now() + readSkew(disk, dir);
     const lookAtMost = this.#lookAtMost = options.lookAtMost ?? LOOK_AT_MOST;
     this.#opened = openStore(disk, dir, { now, lookAtMost });
     this.#topics = new Topics(this.#opened.known);
+    this.#reader = new FileReader(this.#cache, { topics: this.#topics, damage: this.#damage });
     this.#context = {
       disk,
       dir,
@@ -290,16 +281,12 @@ export class FileEventStore implements JournalStore {
     this.#damage.accept();
   }
 
-  head(topic: string): TopicHead {
-    return this.#topics.head(topic);
-  }
-
   /**
    * All that is known of a topic without reading its events.
    * @internal
    */
   view(topic: string): TopicView | undefined {
-    return this.#topics.view(topic);
+    return this.#topics.get(topic);
   }
 
   /**
@@ -310,37 +297,18 @@ export class FileEventStore implements JournalStore {
     return this.#topics.pack();
   }
 
+  /** @internal */
+  protected readerOf(): EventReader {
+    return this.#reader;
+  }
+
   topics(): string[] {
-    return this.#topics.used();
-  }
-
-  readPage(topic: string, query: PageQuery): Page {
-    return this.#reader.readPage(topic, query);
-  }
-
-  keepsLines(): boolean {
-    return true;
-  }
-
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.#reader.readLines(topic, query);
-  }
-
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.#reader.find(topic, id);
-  }
-
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.#reader.seekTime(topic, timestamp, latest);
+    return this.#reader.topics();
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async seekAge(topic: string, age: number): Promise<number> {
     return this.#reader.seekStored(topic, this.#age.now() - age);
-  }
-
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.#reader.seekBytes(topic, maxBytes);
   }
 
   truncate(topic: string, seq: number): Promise<number> {
@@ -374,17 +342,8 @@ export class FileEventStore implements JournalStore {
     }
   }
 
-  /** Stores one event; its `seq` is assigned anew. */
-  async saveEvent(event: Event): Promise<void> {
-    await this.append([eventsToSave(event)]);
-  }
-
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
-  }
-
-  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
-    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
   }
 
   /** Syncs what waits, and gives the folder up. A store that failed is left as it is. */

@@ -7,7 +7,15 @@ import type { StoredEvent } from "../../event/event.ts";
 import { timeOfId } from "../../event/id.ts";
 import { selects, sizeOf } from "../append.ts";
 import { concat } from "../../base/bytes.ts";
-import { type EventQuery, type LinePage, type Page, PAGE_BYTES, type PageQuery } from "../store.ts";
+import {
+  type EventQuery,
+  type LinePage,
+  type Page,
+  PAGE_BYTES,
+  type PageQuery,
+  type TopicHead,
+} from "../store.ts";
+import type { EventReader } from "../reader.ts";
 import type { IndexBlock } from "./block.ts";
 import type { DamageLog } from "./damage_log.ts";
 import { eachLine, eventOfSlot, idMatcher, offsetOfLine, typeMatcher } from "./lines.ts";
@@ -26,23 +34,43 @@ interface Piece {
   bytes: Uint8Array;
 }
 
+/** What is known of topics without reading their events. */
+export interface KnownTopics {
+  get(name: string): TopicView | undefined;
+  head(name: string): TopicHead | undefined;
+  /** The names of those that have or had events. */
+  used(): string[];
+}
+
 /** The read half of the file store. */
-export class FileReader {
+export class FileReader implements EventReader {
   readonly #cache: SegmentCache;
-  readonly #viewOf: (name: string) => TopicView | undefined;
+  readonly #topics: KnownTopics;
   readonly #damage: DamageLog;
   #last: { segment: SegmentInfo; block: IndexBlock; bytes: Uint8Array } | undefined;
 
   constructor(
     cache: SegmentCache,
     options: {
-      viewOf: (name: string) => TopicView | undefined;
+      topics: KnownTopics;
       damage: DamageLog;
     },
   ) {
     this.#cache = cache;
-    this.#viewOf = options.viewOf;
+    this.#topics = options.topics;
     this.#damage = options.damage;
+  }
+
+  head(topic: string): TopicHead {
+    return this.#topics.head(topic) ?? { firstSeq: 1, lastSeq: 0, bytes: 0 };
+  }
+
+  topics(): string[] {
+    return this.#topics.used();
+  }
+
+  keepsLines(): boolean {
+    return true;
   }
 
   readLines(topic: string, query: PageQuery): LinePage {
@@ -85,7 +113,7 @@ export class FileReader {
   }
 
   find(topic: string, id: string): StoredEvent | undefined {
-    const view = this.#viewOf(topic);
+    const view = this.#topics.get(topic);
     if (!view) return undefined;
     const time = timeOfId(id);
     const isIt = idMatcher(id);
@@ -110,7 +138,7 @@ export class FileReader {
 
   /** The lowest seq that may have been stored at or after `since`; `lastSeq + 1` if there is none. */
   seekStored(topic: string, since: number): number {
-    const view = this.#viewOf(topic);
+    const view = this.#topics.get(topic);
     if (!view) return 1;
     for (const segment of view.segments) {
       if (segment.storedAt < since) continue;
@@ -121,7 +149,7 @@ export class FileReader {
   }
 
   seekTime(topic: string, timestamp: number, latest = Infinity): number {
-    const view = this.#viewOf(topic);
+    const view = this.#topics.get(topic);
     if (!view) return 1;
     for (const segment of view.segments) {
       if (segment.maxTimestamp < timestamp) continue;
@@ -138,7 +166,7 @@ export class FileReader {
   }
 
   seekBytes(topic: string, maxBytes: number): number {
-    const view = this.#viewOf(topic);
+    const view = this.#topics.get(topic);
     if (!view || view.bytes <= maxBytes) return view?.firstSeq ?? 1;
     let left = maxBytes;
     for (const segment of view.segments.toReversed()) {
@@ -163,7 +191,7 @@ export class FileReader {
 
   /** The seed's query: by time and type, oldest seq first. */
   getEvents(topic: string, query: EventQuery): StoredEvent[] {
-    const view = this.#viewOf(topic);
+    const view = this.#topics.get(topic);
     if (!view) return [];
     const types = query.eventTypes?.length ? query.eventTypes : undefined;
     const limit = query.limit || Infinity;
@@ -237,7 +265,7 @@ export class FileReader {
 
   /** The lines of one page, in pieces: between them lie segments' borders and damaged blocks. */
   #pieces(topic: string, query: PageQuery): { pieces: Piece[]; next: number } {
-    const view = this.#viewOf(topic);
+    const view = this.#topics.get(topic);
     const first = Math.max(query.from, view?.firstSeq ?? 1);
     const last = Math.min(query.to, view?.lastSeq ?? 0);
     if (!view || first > last) return { pieces: [], next: query.to + 1 };

@@ -49,7 +49,7 @@ export class Topics {
     return writer;
   }
 
-  view(topic: string): TopicView | undefined {
+  get(topic: string): TopicView | undefined {
     return this.#writers.get(topic)?.view ?? this.#unseen.get(topic);
   }
 

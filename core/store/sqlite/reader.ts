@@ -19,33 +19,49 @@ import {
   type Page,
   PAGE_BYTES,
   type PageQuery,
+  type TopicHead,
 } from "../store.ts";
+import type { EventReader } from "../reader.ts";
 
 const EMPTY = new Uint8Array(0);
 const LINE_FEED = 0x0a;
 
-/** Where a reader learns of topics, and whom it tells of damage. */
+/** What a reader knows of topics, and whom it tells of damage. */
 export interface ReaderContext {
-  topicOf(name: string): TopicRow | undefined;
+  topics: ReadonlyMap<string, TopicRow>;
   report(found: Found): void;
 }
 
 /** The read half of the SQLite event store. */
-export class SqliteReader {
-  readonly #topicOf: (name: string) => TopicRow | undefined;
+export class SqliteReader implements EventReader {
+  readonly #topics: ReadonlyMap<string, TopicRow>;
   readonly #report: (found: Found) => void;
   readonly #prepare: Prepare;
   readonly #rows: CheckedRows;
 
   constructor(database: DatabaseSync, context: ReaderContext) {
-    this.#topicOf = context.topicOf;
+    this.#topics = context.topics;
     this.#report = context.report;
     this.#prepare = statementsOf(database);
     this.#rows = new CheckedRows(this.#prepare, context.report);
   }
 
+  head(topic: string): TopicHead {
+    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
+      { firstSeq: 1, lastSeq: 0, bytes: 0 };
+    return { firstSeq, lastSeq, bytes };
+  }
+
+  topics(): string[] {
+    return [...this.#topics.keys()];
+  }
+
+  keepsLines(): boolean {
+    return true;
+  }
+
   readPage(topic: string, query: PageQuery): Page {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     const range = row && this.#pageRange(row, query);
     if (!row || !range) return { events: [], next: query.to + 1 };
     const rows = this.#rows.read(row, { ...range, types: query.types });
@@ -58,7 +74,7 @@ export class SqliteReader {
   }
 
   readKey(topic: string, { key, from, to, limit }: KeyQuery): Page {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     if (!row || from > Math.min(to, row.lastSeq)) return { events: [], next: to + 1 };
     const base = position(row.id, 0);
     const rows = this.#prepare(
@@ -83,7 +99,7 @@ export class SqliteReader {
   }
 
   readLines(topic: string, query: PageQuery): LinePage {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     if (!row) return { bytes: EMPTY, count: 0, lastSeq: 0, next: query.to + 1 };
     const block = blockOf(Math.max(query.from, row.firstSeq));
     const known = readBlock({ topic: row.id, block }, this.#prepare);
@@ -119,7 +135,7 @@ export class SqliteReader {
   }
 
   find(topic: string, id: string): StoredEvent | undefined {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     if (!row) return undefined;
     const given = this.#prepare("SELECT seq FROM given_ids WHERE topic = ? AND id = ?").get(
       row.id,
@@ -147,7 +163,7 @@ export class SqliteReader {
   }
 
   seekTime(topic: string, timestamp: number, latest = Infinity): number {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     if (!row) return 1;
     const blocks = this.#prepare(
       "SELECT block FROM blocks WHERE topic = ? AND block >= ? AND max_timestamp >= ? ORDER BY block",
@@ -167,7 +183,7 @@ export class SqliteReader {
   }
 
   seekBytes(topic: string, maxBytes: number): number {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     if (!row || row.bytes <= maxBytes) return row?.firstSeq ?? 1;
     let left = maxBytes;
     const blocks = this.#prepare(
@@ -193,7 +209,7 @@ export class SqliteReader {
 
   /** The seed's query: by time and type, oldest seq first. */
   getEvents(topic: string, query: EventQuery): StoredEvent[] {
-    const row = this.#topicOf(topic);
+    const row = this.#topics.get(topic);
     if (!row) return [];
     const types = query.eventTypes?.length ? query.eventTypes : undefined;
     const limit = query.limit || Infinity;

@@ -8,8 +8,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { NamedFiles } from "../../base/named_files.ts";
 import { DataDirError } from "../../base/errors.ts";
-import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
-import { type DedupWindow, eventsToSave } from "../append.ts";
+import { type Event, toEvent } from "../../event/event.ts";
+import type { DedupWindow } from "../append.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "./database_lock.ts";
 import { addRange, type Damage, type Found } from "../damage.ts";
@@ -28,17 +28,9 @@ import { atOnceOrInSteps } from "./small_steps.ts";
 import { openEventDatabase, setSynchronous } from "./event_database.ts";
 import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
-import type {
-  AppendOptions,
-  AppendOutcome,
-  EventQuery,
-  JournalStore,
-  KeyQuery,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
-} from "../store.ts";
+import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
+import { ForwardingStore } from "../forwarding_store.ts";
+import type { EventReader } from "../reader.ts";
 
 /** How a {@link SqliteEventStore} opens its file. */
 export interface SqliteStoreOptions extends DedupWindow {
@@ -54,7 +46,7 @@ export interface SqliteStoreOptions extends DedupWindow {
 }
 
 /** A {@link JournalStore} in one SQLite file. */
-export class SqliteEventStore implements JournalStore {
+export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;
   readonly #durability: Durability;
@@ -75,6 +67,7 @@ export class SqliteEventStore implements JournalStore {
 
   /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer format, or in use. */
   constructor(path: string, options: SqliteStoreOptions = {}) {
+    super();
     this.#durability = options.durability ?? "always";
     this.durable = this.#syncsEach = this.#durability === "always";
     const clock = options.clock ?? systemClock;
@@ -96,7 +89,7 @@ export class SqliteEventStore implements JournalStore {
       dedupWindow,
     });
     this.#reader = new SqliteReader(database, {
-      topicOf: (name) => topics.get(name),
+      topics,
       report: (what) => this.report(what),
     });
     for (const what of found) this.report(what);
@@ -194,38 +187,13 @@ export class SqliteEventStore implements JournalStore {
     this.#topics.set(row.name, { ...row, holes });
   }
 
-  head(topic: string): TopicHead {
-    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
-      { firstSeq: 1, lastSeq: 0, bytes: 0 };
-    return { firstSeq, lastSeq, bytes };
+  /** @internal */
+  protected readerOf(): EventReader {
+    return this.#reader;
   }
 
   topics(): string[] {
-    return [...this.#topics.keys()];
-  }
-
-  readPage(topic: string, query: PageQuery): Page {
-    return this.#reader.readPage(topic, query);
-  }
-
-  readKey(topic: string, query: KeyQuery): Page {
-    return this.#reader.readKey(topic, query);
-  }
-
-  keepsLines(): boolean {
-    return true;
-  }
-
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.#reader.readLines(topic, query);
-  }
-
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.#reader.find(topic, id);
-  }
-
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.#reader.seekTime(topic, timestamp, latest);
+    return this.#reader.topics();
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
@@ -241,10 +209,6 @@ export class SqliteEventStore implements JournalStore {
     const seq = this.#transaction(() => this.#ages.seek(row, age));
     this.#ages.commit();
     return seq;
-  }
-
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.#reader.seekBytes(topic, maxBytes);
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
@@ -356,17 +320,8 @@ export class SqliteEventStore implements JournalStore {
     this.#sweep.forget(row.id);
   }
 
-  /** Stores one event; its `seq` is assigned anew. */
-  async saveEvent(event: Event): Promise<void> {
-    await this.append([eventsToSave(event)]);
-  }
-
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
-  }
-
-  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
-    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
   }
 
   /** Closes the database. */

@@ -3,9 +3,8 @@
  * no other connection. What the reads need to know of a topic comes back with every write.
  */
 import { systemClock } from "../../base/clock.ts";
-import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
+import { type Event, toEvent } from "../../event/event.ts";
 import { WorkerClient } from "../../worker/client.ts";
-import { eventsToSave } from "../append.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "../file/accepted.ts";
 import { systemDisk } from "../file/disk.ts";
@@ -16,16 +15,9 @@ import type { TopicChange } from "../file/view.ts";
 import { type PackedViews, ViewTable } from "../file/view_table.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
 import type { Durability } from "../../event/durability.ts";
-import type {
-  AppendOptions,
-  AppendOutcome,
-  EventQuery,
-  JournalStore,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
-} from "../store.ts";
+import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
+import { ForwardingStore } from "../forwarding_store.ts";
+import type { EventReader } from "../reader.ts";
 
 /** What the worker is asked. */
 export type FileStoreCall =
@@ -58,7 +50,7 @@ export interface FoundInFolder {
 }
 
 /** The store as the daemon uses it; see the head of this file. */
-export class FileWorkerEventStore implements JournalStore {
+export class FileWorkerEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "file";
   readonly durable: boolean;
   readonly found: FoundInFolder;
@@ -79,6 +71,7 @@ export class FileWorkerEventStore implements JournalStore {
     },
     answer: FileStoreAnswer,
   ) {
+    super();
     this.durable = options.durability === "always";
     this.found = answer.result as FoundInFolder;
     this.#views = new ViewTable(answer.views);
@@ -92,7 +85,7 @@ export class FileWorkerEventStore implements JournalStore {
     for (const found of answer.lost ?? []) this.#damage.tell(found);
     this.#cache = new SegmentCache(systemDisk, options.dir);
     this.#reader = new FileReader(this.#cache, {
-      viewOf: (name) => this.#views.get(name),
+      topics: this.#views,
       damage: this.#damage,
     });
   }
@@ -147,28 +140,12 @@ export class FileWorkerEventStore implements JournalStore {
     this.#damage.accept();
   }
 
-  head(topic: string): TopicHead {
-    return this.#views.head(topic) ?? { firstSeq: 1, lastSeq: 0, bytes: 0 };
+  protected readerOf(): EventReader {
+    return this.#reader;
   }
 
   topics(): string[] {
-    return this.#views.used();
-  }
-
-  readPage(topic: string, query: PageQuery): Page {
-    return this.#reader.readPage(topic, query);
-  }
-
-  keepsLines(): boolean {
-    return true;
-  }
-
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.#reader.readLines(topic, query);
-  }
-
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.#reader.find(topic, id);
+    return this.#reader.topics();
   }
 
   async seekAge(topic: string, age: number): Promise<number> {
@@ -176,14 +153,6 @@ export class FileWorkerEventStore implements JournalStore {
       { op: "seekAge", topic, age } satisfies FileStoreCall,
     );
     return answer.result as number;
-  }
-
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.#reader.seekTime(topic, timestamp, latest);
-  }
-
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.#reader.seekBytes(topic, maxBytes);
   }
 
   async truncate(topic: string, seq: number): Promise<number> {
@@ -210,16 +179,8 @@ export class FileWorkerEventStore implements JournalStore {
     );
   }
 
-  async saveEvent(event: Event): Promise<void> {
-    await this.append([eventsToSave(event)]);
-  }
-
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
-  }
-
-  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
-    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
   }
 
   async close(): Promise<void> {

@@ -3,10 +3,9 @@
  * stalls no read and no other connection. What the reads need to know of a topic comes back with every write.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { type Event, type StoredEvent, toEvent } from "../../event/event.ts";
+import { type Event, toEvent } from "../../event/event.ts";
 import { systemClock } from "../../base/clock.ts";
 import { WorkerClient } from "../../worker/client.ts";
-import { eventsToSave } from "../append.ts";
 import { GONE } from "../sqlite/checked_rows.ts";
 import type { Damage, Found } from "../damage.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
@@ -14,17 +13,9 @@ import { SqliteReader } from "../sqlite/reader.ts";
 import type { Durability } from "../../event/durability.ts";
 import { openEventDatabase } from "../sqlite/event_database.ts";
 import type { TopicRow } from "../sqlite/topics.ts";
-import type {
-  AppendOptions,
-  AppendOutcome,
-  EventQuery,
-  JournalStore,
-  KeyQuery,
-  LinePage,
-  Page,
-  PageQuery,
-  TopicHead,
-} from "../store.ts";
+import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
+import { ForwardingStore } from "../forwarding_store.ts";
+import type { EventReader } from "../reader.ts";
 
 /** What the worker is asked. */
 export type StoreCall =
@@ -59,7 +50,7 @@ export interface WorkerStoreOptions {
 }
 
 /** The store as the daemon uses it; see the head of this file. */
-export class WorkerEventStore implements JournalStore {
+export class WorkerEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;
   readonly #worker: WorkerClient;
@@ -77,12 +68,13 @@ export class WorkerEventStore implements JournalStore {
     path: string,
     { durability, onDamage }: { durability: Durability; onDamage?: (damage: Damage) => void },
   ) {
+    super();
     this.#onDamage = onDamage ?? (() => {});
     this.durable = durability === "always";
     this.#worker = worker;
     this.#database = openEventDatabase(path, { readOnly: true });
     this.#reader = new SqliteReader(this.#database, {
-      topicOf: (name) => this.#topics.get(name),
+      topics: this.#topics,
       report: (found) => this.#report(found),
     });
   }
@@ -121,34 +113,12 @@ export class WorkerEventStore implements JournalStore {
     return answer.result as AppendOutcome[];
   }
 
-  head(topic: string): TopicHead {
-    const { firstSeq, lastSeq, bytes } = this.#topics.get(topic) ??
-      { firstSeq: 1, lastSeq: 0, bytes: 0 };
-    return { firstSeq, lastSeq, bytes };
+  protected readerOf(): EventReader {
+    return this.#reader;
   }
 
   topics(): string[] {
-    return [...this.#topics.keys()];
-  }
-
-  readPage(topic: string, query: PageQuery): Page {
-    return this.#reader.readPage(topic, query);
-  }
-
-  readKey(topic: string, query: KeyQuery): Page {
-    return this.#reader.readKey(topic, query);
-  }
-
-  keepsLines(): boolean {
-    return true;
-  }
-
-  readLines(topic: string, query: PageQuery): LinePage {
-    return this.#reader.readLines(topic, query);
-  }
-
-  find(topic: string, id: string): StoredEvent | undefined {
-    return this.#reader.find(topic, id);
+    return this.#reader.topics();
   }
 
   async seekAge(topic: string, age: number): Promise<number> {
@@ -156,14 +126,6 @@ export class WorkerEventStore implements JournalStore {
       { op: "seekAge", topic, age } satisfies StoreCall,
     );
     return answer.result as number;
-  }
-
-  seekTime(topic: string, timestamp: number, latest?: number): number {
-    return this.#reader.seekTime(topic, timestamp, latest);
-  }
-
-  seekBytes(topic: string, maxBytes: number): number {
-    return this.#reader.seekBytes(topic, maxBytes);
   }
 
   async truncate(topic: string, seq: number): Promise<number> {
@@ -186,16 +148,8 @@ export class WorkerEventStore implements JournalStore {
     );
   }
 
-  async saveEvent(event: Event): Promise<void> {
-    await this.append([eventsToSave(event)]);
-  }
-
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
-  }
-
-  deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
-    return this.truncate(topic, this.seekTime(topic, beforeTimestamp));
   }
 
   async close(): Promise<void> {
