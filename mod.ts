@@ -78,6 +78,7 @@ export {
 } from "./core/base/errors.ts";
 export type { Event, NewEvent, StoredEvent } from "./core/event/event.ts";
 export type {
+  Delivered,
   EventOf,
   FreeName,
   IsAny,

@@ -5,6 +5,7 @@
  * A published event goes down once (schema, journal, store) and up once (deliveries, live tails). `publish` resolves when it
  * is stored, never when it is handled.
  */
+import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
 import { Startup } from "./startup.ts";
 import { SchemaGate } from "./schema_gate.ts";
@@ -267,7 +268,7 @@ export class EventBroker<E = any> extends Broker<E> {
     options: RegisterSchemaOptions = {},
   ): Promise<{ type: string; version: string; created: boolean }> {
     const asked = checkSchemaOptions(type, options);
-    const [plan] = await this.gate.register([{ type, schema: JSON.stringify(schema), ...asked }]);
+    const [plan] = await this.gate.register([{ type, schema: schemaToJson(schema), ...asked }]);
     return { type, version: plan!.record.version, created: plan!.created };
   }
 

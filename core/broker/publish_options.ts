@@ -1,9 +1,7 @@
-/** What `publish` makes of a value: an event whose payload is captured as JSON bytes, or a refusal that says why not. */
-import { isA, thrownText } from "../base/thrown.ts";
-import { EventRefusedError, InvalidArgumentError } from "../base/errors.ts";
+/** What `publish` makes of a value: the options apart from the metadata, checked. */
+import { InvalidArgumentError } from "../base/errors.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
-import { assertDepth } from "../json/json.ts";
 import { refuseSlip, refuseUnbuilt } from "./reserved_names.ts";
 import type { Expected } from "../store/store.ts";
 
@@ -91,35 +89,4 @@ export function checkExpected(expected: Expected | undefined): Expected | undefi
   throw new InvalidArgumentError(`expected is a seq, "none", "exists" or "any", not ${given}`, {
     details: { field: "expected" },
   });
-}
-
-/** The value as JSON text. Refuses what JSON cannot carry; an absent member stays absent. */
-export function toJson(value: unknown, what: string): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value, refuseUnspeakable);
-  } catch (cause) {
-    if (isA(cause, EventRefusedError)) throw cause;
-    const why = thrownText(cause).split("\n")[0];
-    throw new EventRefusedError("event/invalid-payload", `${what} is not JSON: ${why}`, { cause });
-  }
-  if (text === undefined) {
-    throw new EventRefusedError(
-      "event/invalid-payload",
-      `${what} is not JSON: it is ${typeof value}`,
-      {
-        hint: "use null where there is nothing to say",
-      },
-    );
-  }
-  assertDepth(text);
-  return text;
-}
-
-function refuseUnspeakable(name: string, value: unknown): unknown {
-  if (typeof value !== "function" && typeof value !== "symbol") return value;
-  throw new EventRefusedError(
-    "event/invalid-payload",
-    `not JSON: ${name === "" ? "the value" : JSON.stringify(name)} is a ${typeof value}`,
-  );
 }

@@ -2,7 +2,8 @@
  * From a value to an append: what `publish` does. The payload is captured at once; the schema is asked when it can be, and
  * publishes of one process keep the order of their calls while they wait for it.
  */
-import { type PublishOptions, type SplitOptions, splitOptions, toJson } from "./publish_options.ts";
+import { type PublishOptions, type SplitOptions, splitOptions } from "./publish_options.ts";
+import { isPlainJson, toJson } from "../json/to_json.ts";
 import { withCause } from "../event/causation.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
@@ -71,7 +72,7 @@ export class Publisher {
       topic,
       timestamp,
       schemaVersion,
-      payload,
+      payload: asDelivered(payload),
       metadata: withCause({}),
     };
     dispatcher.handHere(event);
@@ -189,12 +190,19 @@ export class Publisher {
 
   #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {
     refuseExpected(split.expected);
+    event.payload = asDelivered(event.payload);
+    event.metadata = asDelivered(event.metadata, "the metadata");
     const { topic, type, payload } = event;
     const { gate, dispatcher } = this.#context;
     event.schemaVersion = gate.admit(topic, { type, version: split.schemaVersion, payload });
     dispatcher.hand(event, () => capture(event, split));
     return event;
   }
+}
+
+/** What is not stored passes by reference, but for what JSON says otherwise: a `Date` is its text on every topic. */
+function asDelivered<T>(value: T, what = "the payload"): T {
+  return isPlainJson(value) ? value : JSON.parse(toJson(value, what));
 }
 
 /** The event as bytes. */

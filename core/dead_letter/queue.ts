@@ -1,4 +1,5 @@
 /** A dead-letter queue as an application sees it, and may write its own. */
+import { toJson } from "../json/to_json.ts";
 import { thrownReason, thrownStack } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
 import { toWireLine } from "../event/event.ts";
@@ -169,8 +170,8 @@ export function recordOf(
       timestamp: event.timestamp,
       schemaVersion: event.schemaVersion,
       ...(key === undefined ? {} : { key }),
-      metadata: JSON.stringify(event.metadata ?? {}),
-      payload: encoder.encode(JSON.stringify(event.payload)),
+      metadata: toJson(event.metadata ?? {}, "the metadata"),
+      payload: encoder.encode(toJson(event.payload, "the payload")),
     }),
   };
 }

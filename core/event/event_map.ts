@@ -42,10 +42,21 @@ export type PayloadOf<E, T, Y> = IsAny<E> extends true
   : T extends keyof E ? Y extends keyof E[T] ? E[T][Y] : never
   : never;
 
+/**
+ * A payload as it is delivered: what JSON makes of it. A `Date` is its ISO string, an object with `toJSON` is what that
+ * returns.
+ */
+export type Delivered<T> = IsAny<T> extends true ? T
+  : unknown extends T ? T
+  : T extends { toJSON(...args: never[]): infer J } ? Delivered<J>
+  : T extends string | number | boolean | null | undefined ? T
+  : T extends object ? { [K in keyof T]: Delivered<T[K]> }
+  : T;
+
 /** The events of a topic, or of several: a union, one for each type. */
 export type EventOf<E, T, Y = string> = IsAny<E> extends true ? Event
   : T extends keyof E & string ? {
-      [K in keyof E[T] & string]: K extends Y ? Event<E[T][K], K, T> : never;
+      [K in keyof E[T] & string]: K extends Y ? Event<Delivered<E[T][K]>, K, T> : never;
     }[keyof E[T] & string]
   : never;
 

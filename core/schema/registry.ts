@@ -6,6 +6,7 @@ import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "
 import { mayRound, parseExact } from "../json/exact.ts";
 import { asCause, thrownText } from "../base/thrown.ts";
 import { parseJson } from "../json/json.ts";
+import { schemaToJson } from "../json/to_json.ts";
 import type { LevelRecord, SchemaRecord } from "../state/state.ts";
 import type { Fault } from "./validator/faults.ts";
 import { breaksAgainst, compareSchemas, type Comparison } from "./compatibility/compare.ts";
@@ -108,7 +109,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
    * again changes nothing; another one under the same version throws `ConflictError`.
    */
   registerSchema(type: string, schema: unknown, version: string): void {
-    this.#add(type, version, JSON.stringify(schema));
+    this.#add(type, version, schemaToJson(schema));
   }
 
   /**

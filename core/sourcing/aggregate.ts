@@ -6,7 +6,7 @@
  * repository saves them. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
  * will see.
  */
-import { toJson } from "../broker/publish_options.ts";
+import { toJson } from "../json/to_json.ts";
 import { assertName } from "../event/name.ts";
 import { systemClock } from "../base/clock.ts";
 import { UnknownEventTypeError } from "../base/errors.ts";

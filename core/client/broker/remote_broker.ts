@@ -3,6 +3,7 @@
  * topics, cursors, retries and dead letters live there. When the daemon goes away, publishes wait for it, subscriptions and
  * streams go on where they were; nothing is skipped, and nothing is silent (`onNotice`).
  */
+import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -152,7 +153,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   ): Promise<{ type: string; version: string; created: boolean }> {
     this.#assertOpen();
     const asked = checkSchemaOptions(type, options);
-    const text = JSON.stringify(schema);
+    const text = schemaToJson(schema);
     const info = await this.#again(() => this.client.registerSchema(type, text, asked));
     return { type, version: info.version, created: info.created ?? true };
   }

@@ -96,9 +96,10 @@ Deno.test("EventBroker keeps nothing of a topic that is not persistent, and hand
   const seen: Event[] = [];
   await broker.publish("metrics", "m", { before: true });
   topic.subscribe((event) => void seen.push(event));
-  const payload = { f: () => 1 };
+  const payload = { n: 1 };
   await topic.publish("m", payload);
   assert.equal(seen[0]!.payload, payload);
+  await assert.rejects(topic.publish("m", { f: () => 1 }), refused("event/invalid-payload"));
   assert.equal(seen.length, 1);
   assert.equal(broker.store.head("metrics").lastSeq, 0);
   await assert.rejects(topic.publish("m", 1, { expected: "none" }), UnsupportedError);

@@ -136,6 +136,43 @@ export function publishing(test: Test): void {
     assert.equal((await broker.publish("t", "x", 1)).seq, 1);
   });
 
+  test("refuses by name and place what JSON says otherwise, also where nothing is stored", async ({ broker }) => {
+    broker.createTopic("passing", { persistent: false });
+    for (const topic of ["t", "passing"]) {
+      for (
+        const [part, words] of [
+          [new Map(), /\/part\/0 is a Map/],
+          [NaN, /\/part\/0 is NaN/],
+          [new Date(NaN), /\/part\/0 is an invalid Date/],
+          [undefined, /\/part\/0 is undefined/],
+          [new Uint8Array(1), /\/part\/0 is a Uint8Array/],
+        ] as const
+      ) {
+        const payload = { part: [part] };
+        const refusal = { code: "event/invalid-payload", message: words };
+        await assert.rejects(broker.publish(topic, "x", payload), refusal);
+        await assert.rejects(broker.publish(topic, "x", payload, { key: "k" }), refusal);
+        await assert.rejects(broker.publish(topic, "x", 1, { metadata: payload }), refusal);
+        await assert.rejects(broker.publishBatch(topic, [{ type: "x", payload }]), refusal);
+      }
+    }
+  });
+
+  test("delivers a Date as its ISO string, also where nothing is stored", async ({ broker }) => {
+    broker.createTopic("passing", { persistent: false });
+    const at = new Date("2026-11-29T01:02:03Z");
+    const seen: unknown[] = [];
+    for (const topic of ["t", "passing"]) {
+      const subscription = broker.subscribe(topic, ({ payload }) => void seen.push(payload));
+      await subscription.ready;
+      await broker.publish(topic, "x", { at });
+      await broker.publish(topic, "x", { at }, { metadata: { at } });
+      await broker.idle();
+    }
+    const text = { at: "2026-11-29T01:02:03.000Z" };
+    assert.deepEqual(seen, [text, text, text, text]);
+  });
+
   test("stores a given id once, and answers a repeat with the first seq", async ({ broker }) => {
     const first = await broker.publish("t", "x", 1, { id: "a" });
     await broker.publish("t", "x", 2);

@@ -1,0 +1,183 @@
+/**
+ * Values as JSON text, and nothing else: what JSON cannot say is refused by name and place, after `toJSON` had its turn. A
+ * `Map` that silently became `{}` would be an event that never was.
+ *
+ * Most values are plain: objects and arrays of texts, finite numbers, booleans and null. They are looked through and printed
+ * by the runtime. All others are printed with a look at each part.
+ */
+import { EventRefusedError, InvalidSchemaError } from "../base/errors.ts";
+import { isA, thrownText } from "../base/thrown.ts";
+import { assertDepth, MAX_DEPTH } from "./json.ts";
+
+/** True for a value that JSON says as it is. Looks no deeper than JSON may nest. */
+export function isPlainJson(value: unknown, depth = 0): boolean {
+  if (typeof value !== "object" || value === null) {
+    return typeof value === "number"
+      ? Number.isFinite(value)
+      : typeof value === "string" || typeof value === "boolean" || value === null;
+  }
+  // Asking for the prototype takes several times as long as all the rest.
+  if (value.constructor !== Object) {
+    if (Array.isArray(value)) return depth <= MAX_DEPTH && isPlainArray(value, depth);
+    if (!isPlainObject(value)) return false;
+  }
+  if (depth > MAX_DEPTH) return false;
+  // A method such as `toJSON`, its own or inherited, is met here too.
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
+    // What is most common is decided at once; a member that is absent stays absent.
+    if (typeof member === "string" || member === undefined) continue;
+    if (typeof member === "number" ? member - member !== 0 : !isPlainJson(member, depth + 1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+function isPlainObject(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || prototype === Object.prototype;
+}
+
+function isPlainArray(items: readonly unknown[], depth: number): boolean {
+  for (let at = 0; at < items.length; at++) {
+    if (!isPlainJson(items[at], depth + 1)) return false;
+  }
+  return true;
+}
+
+/** The value as JSON text. Throws `EventRefusedError` (`event/invalid-payload`) for what JSON cannot say. */
+export function toJson(value: unknown, what: string): string {
+  let text: string | undefined;
+  try {
+    text = isPlainJson(value) ? JSON.stringify(value) : printed(value, what);
+  } catch (cause) {
+    if (isA(cause, EventRefusedError)) throw cause;
+    const why = thrownText(cause).split("\n")[0];
+    throw new EventRefusedError("event/invalid-payload", `${what} is not JSON: ${why}`, { cause });
+  }
+  if (text === undefined) throw refused(what, { pointer: "", found: "undefined" });
+  assertDepth(text);
+  return text;
+}
+
+/** A schema as JSON text. Throws `InvalidSchemaError` for what JSON cannot say. */
+export function schemaToJson(schema: unknown): string {
+  try {
+    return toJson(schema, "the schema");
+  } catch (error) {
+    if (!isA(error, EventRefusedError)) throw error;
+    const { message, hint, details } = error;
+    throw new InvalidSchemaError(message, { cause: error, hint, details });
+  }
+}
+
+function printed(value: unknown, what: string): string | undefined {
+  const pointers = new WeakMap<object, string>();
+  /** What is being printed, outermost first. */
+  const open: object[] = [];
+  return JSON.stringify(value, function (this: object, name: string, after: unknown): unknown {
+    const pointer = (pointers.get(this) ?? "") + (pointers.has(this) ? `/${escaped(name)}` : "");
+    while (open.length > 0 && open.at(-1) !== this) open.pop();
+    const before = (this as Record<string, unknown>)[name];
+    const found = unspeakable(after, { before, isItem: Array.isArray(this) });
+    if (found !== undefined) throw refused(what, { pointer, found });
+    if (typeof after === "object" && after !== null) {
+      if (open.includes(after)) throw refused(what, { pointer, found: "a part of itself" });
+      if (open.length > MAX_DEPTH) {
+        throw new EventRefusedError("event/too-deep", `nested deeper than ${MAX_DEPTH}`, {
+          details: { pointer, limit: MAX_DEPTH },
+          hint: "flatten the payload, or put the inner part into a string",
+        });
+      }
+      pointers.set(after, pointer);
+      open.push(after);
+    }
+    return after;
+  });
+}
+
+/** What a part is that JSON cannot say; undefined where it can. `before`: ahead of `toJSON`. */
+function unspeakable(
+  after: unknown,
+  { before, isItem }: { before: unknown; isItem: boolean },
+): string | undefined {
+  switch (typeof after) {
+    case "function":
+    case "symbol":
+    case "bigint":
+      return `a ${typeof after}`;
+    case "undefined":
+      return isItem ? "undefined" : undefined;
+    case "number":
+      return Number.isFinite(after) ? undefined : String(after);
+    case "object":
+      break;
+    default:
+      return undefined;
+  }
+  if (after === null) return isA(before, Date) ? "an invalid Date" : undefined;
+  return nameOfObject(after);
+}
+
+/** What JSON makes something else of, though it looks like an object. */
+const OBJECTS: [type: abstract new (...args: never[]) => unknown, name: string][] = [
+  [Map, "a Map"],
+  [Set, "a Set"],
+  [WeakMap, "a WeakMap"],
+  [WeakSet, "a WeakSet"],
+  [RegExp, "a RegExp"],
+  [Error, "an Error"],
+  [Promise, "a Promise"],
+  [ArrayBuffer, "an ArrayBuffer"],
+];
+
+function nameOfObject(value: object): string | undefined {
+  if (Array.isArray(value)) return undefined;
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return undefined;
+  const known = OBJECTS.find(([type]) => isA(value, type));
+  if (known) return known[1];
+  if (ArrayBuffer.isView(value)) return `a ${tagOf(value)}`;
+  // A boxed number or text is printed as what is in it.
+  if (isA(value, Number)) return Number.isFinite(Number(value)) ? undefined : String(value);
+  if (isA(value, String) || isA(value, Boolean)) return undefined;
+  if (["BigInt", "Symbol"].includes(tagOf(value))) return `a ${tagOf(value).toLowerCase()}`;
+  // Things of the runtime keep what they hold out of sight: JSON would say {}.
+  const tag = tagOf(value);
+  return tag !== "Object" && Object.keys(value).length === 0 ? `a ${tag}` : undefined;
+}
+
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+const HINTS: Record<string, string> = {
+  "a Map": "say it as an object or an array: Object.fromEntries(map), [...map]",
+  "a Set": "say it as an array: [...set]",
+  "an Error": "say what of it matters: { message: error.message }",
+  "a RegExp": "say its source: pattern.source",
+  "a bigint": "say it as a string, or as a number where it is small enough",
+  "undefined": "use null where there is nothing to say",
+  "a part of itself": "a payload is a tree: leave out what leads back",
+};
+
+function refused(
+  what: string,
+  { pointer, found }: { pointer: string; found: string },
+): EventRefusedError {
+  const isBytes = /^an? .*(?:Array|ArrayBuffer|DataView)$/.test(found);
+  return new EventRefusedError(
+    "event/invalid-payload",
+    `${what} is not JSON: ${pointer === "" ? "it" : pointer} is ${found}`,
+    {
+      details: { pointer },
+      hint: HINTS[found] ??
+        (isBytes ? "say it as an array of numbers or as base64 text" : "JSON cannot say that"),
+    },
+  );
+}
+
+function escaped(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
