@@ -126,7 +126,9 @@ Deno.test("every source file stays under 500 lines", async () => {
 });
 
 Deno.test("every module begins with what it is", async () => {
-  for (const file of await sourceFiles("core", "daemon", "commands", "testing", "examples")) {
+  for (
+    const file of await sourceFiles("core", "daemon", "commands", "testing", "examples", "tests")
+  ) {
     const source = await Deno.readTextFile(new URL(`../${file}`, import.meta.url));
     assert.match(source, /^\/\*\*/, `${file} has no header comment`);
   }

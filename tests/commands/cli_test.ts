@@ -1,3 +1,4 @@
+/** The `evs` command line as a whole: routing, flags, help and errors. */
 import assert from "node:assert/strict";
 import { routes } from "../../commands/mod.ts";
 import { readCommonOptions, splitArguments } from "../../commands/cli/arguments.ts";

@@ -1,3 +1,4 @@
+/** The flags of `evs consume` and the notices about its settings. */
 import assert from "node:assert/strict";
 import { noticesFor, subscriptionRequest } from "../../commands/consume.ts";
 import { consumeSummary, deadNotice, exitCode } from "../../commands/consumer/result.ts";

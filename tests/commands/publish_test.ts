@@ -1,3 +1,4 @@
+/** The flags of `evs publish` and how its input is read. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand, RunningEvs, until } from "../helpers/evs.ts";

@@ -1,3 +1,4 @@
+/** Printing events with `evs tail` and `evs replay`. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand, RunningEvs, until } from "../helpers/evs.ts";

@@ -1,3 +1,4 @@
+/** `evs consume` with real handlers against a real daemon. */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";

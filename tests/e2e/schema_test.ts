@@ -1,3 +1,4 @@
+/** `evs schema` against a real daemon. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

@@ -1,3 +1,4 @@
+/** Temporary folders of tests are removed. */
 import assert from "node:assert/strict";
 import { removeLeftBehind, testFolder } from "./folder.ts";
 

@@ -1,3 +1,4 @@
+/** The promised snippets about handlers, retries and dead letters. */
 // deno-lint-ignore-file require-await -- the snippets are as users were shown them
 /** The seed document's ways of handling many events, failing ones, and events in tests. */
 import assert from "node:assert/strict";

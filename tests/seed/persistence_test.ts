@@ -1,3 +1,4 @@
+/** The promised snippets about persistence. */
 // deno-lint-ignore-file no-console -- the snippet is as users were shown it
 /** The seed document's file store: events of yesterday, read back. */
 import assert from "node:assert/strict";

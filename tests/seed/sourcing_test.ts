@@ -1,3 +1,4 @@
+/** The promised snippets about event sourcing. */
 // deno-lint-ignore-file no-console -- the snippet is as users were shown it
 /** The seed document's aggregate and its repository. */
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+/** The promised snippets that a reader meets first. */
 // deno-lint-ignore-file require-await no-console -- the snippets are as users were shown them
 /** The first steps of the seed document, as they stand there. */
 import assert from "node:assert/strict";

@@ -1,3 +1,4 @@
+/** Reading JSON values and lines from stdin and arguments. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { batches, toLines } from "../../../commands/cli/input.ts";

@@ -1,3 +1,4 @@
+/** Completion scripts and what they offer, in a real shell. */
 import assert from "node:assert/strict";
 import { buildCommand, buildRouteMap } from "@stricli/core";
 import { completionScript, shells } from "../../../commands/completion/scripts.ts";

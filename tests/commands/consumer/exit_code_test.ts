@@ -1,3 +1,4 @@
+/** What each exit code of a handler means for its event. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { TailBuffer } from "../../../commands/consumer/tail_buffer.ts";

@@ -1,3 +1,4 @@
+/** Starting a handler in a session of its own. */
 import assert from "node:assert/strict";
 import { inOwnSession } from "../../../commands/consumer/session.ts";
 

@@ -1,3 +1,4 @@
+/** A line of the daemon's log as a person reads it. */
 import assert from "node:assert/strict";
 import { formatEntry } from "../../../commands/daemon/log_entry.ts";
 import { palette } from "../../../commands/terminal/colour.ts";

@@ -1,3 +1,4 @@
+/** Reading the end of the daemon's log, and following it through rotation. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { followLog, lastLines } from "../../../commands/daemon/log_file.ts";

@@ -1,3 +1,4 @@
+/** Starting a daemon: what is told when it does not come up. */
 import assert from "node:assert/strict";
 import { startError } from "../../../commands/daemon/process.ts";
 

@@ -1,3 +1,4 @@
+/** Which dead letters the arguments and filters of `evs dlq` select. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { addReplies, assertFound, countReply } from "../../../commands/dlq/outcome.ts";

@@ -1,3 +1,4 @@
+/** Sending pipelined requests and accounting for their answers. */
 import assert from "node:assert/strict";
 import { type PipelineTally, sendLines } from "../../../commands/publisher/pipeline.ts";
 import { Connection, type Duplex } from "../../../core/client/connection.ts";

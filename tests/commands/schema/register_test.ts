@@ -1,3 +1,4 @@
+/** Reading and checking a schema file before it is registered. */
 import assert from "node:assert/strict";
 import { checkJson } from "../../../commands/schema/register.ts";
 

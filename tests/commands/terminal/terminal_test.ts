@@ -1,3 +1,4 @@
+/** Tables, sizes, escapes and colours on a terminal. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EvsContext } from "../../../commands/cli/context.ts";

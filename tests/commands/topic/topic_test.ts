@@ -1,3 +1,4 @@
+/** The options of `evs topic` and how a topic is shown. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";

@@ -1,3 +1,4 @@
+/** The idle timer calls back once after the last piece of work. */
 import assert from "node:assert/strict";
 import { IDLE_MS, IdleTimer } from "../../../core/base/idle_timer.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";

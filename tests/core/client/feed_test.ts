@@ -1,3 +1,4 @@
+/** Reading events across restarts of the daemon, without a gap or a repeat. */
 import assert from "node:assert/strict";
 import { openFeed } from "../../../core/client/feed.ts";
 import { Client } from "../../../core/client/client.ts";

@@ -1,3 +1,4 @@
+/** HTTP messages, written and parsed byte by byte. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

@@ -1,3 +1,4 @@
+/** Lease replies and settlements on the wire. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { nackParts } from "../../../core/client/open_consumer_port.ts";

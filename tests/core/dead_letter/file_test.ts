@@ -1,3 +1,4 @@
+/** The dead-letter queue in a file: crashes, torn lines, two processes. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

@@ -1,3 +1,4 @@
+/** Subscriptions: created, listed, leased from, paused, sought and removed. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import {

@@ -1,3 +1,4 @@
+/** Settled sequence numbers, joined into ranges and undone. */
 import assert from "node:assert/strict";
 import { Marks } from "../../../core/delivery/marks.ts";
 import { Bench } from "./queue_bench.ts";

@@ -1,3 +1,4 @@
+/** Events published by a handler name their cause. */
 import assert from "node:assert/strict";
 import { causedBy, type Event, EventBroker, EventSourcedRepository } from "../../../mod.ts";
 import { Account } from "../sourcing/account.ts";

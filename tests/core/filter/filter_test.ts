@@ -1,3 +1,4 @@
+/** `--where` expressions: what matches, what is refused, what it may cost. */
 import assert from "node:assert/strict";
 import { compileFilter } from "../../../core/filter/filter.ts";
 import type { Event } from "../../../core/event/event.ts";

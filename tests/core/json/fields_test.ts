@@ -1,3 +1,4 @@
+/** Reading a few members of a JSON object on bytes, compared with `JSON.parse`. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { FieldReader } from "../../../core/json/fields.ts";

@@ -1,3 +1,4 @@
+/** Filtering wire lines without parsing them. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { compileFilter } from "../../../core/filter/filter.ts";

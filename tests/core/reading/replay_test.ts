@@ -1,3 +1,4 @@
+/** Replaying one topic by seq, and several merged by time. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { StoredEvent } from "../../../core/event/event.ts";

@@ -1,3 +1,4 @@
+/** Registering schemas and checking payloads against them. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { JsonSchemaRegistry } from "../../../core/schema/registry.ts";

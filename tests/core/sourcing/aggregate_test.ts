@@ -1,3 +1,4 @@
+/** Aggregates record events and rebuild their state from them. */
 import assert from "node:assert/strict";
 import { AggregateRoot, EventRefusedError, UnknownEventTypeError } from "../../../mod.ts";
 import { Account } from "./account.ts";

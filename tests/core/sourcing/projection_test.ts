@@ -1,3 +1,4 @@
+/** Projections catch up, follow, rebuild and survive failures. */
 import assert from "node:assert/strict";
 import {
   BrokenHistoryError,

@@ -1,3 +1,4 @@
+/** Repositories load, save and detect conflicts on every kind of store. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

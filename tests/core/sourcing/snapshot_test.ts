@@ -1,3 +1,4 @@
+/** Snapshots speed up loading and are never trusted. */
 import assert from "node:assert/strict";
 import {
   EventBroker,

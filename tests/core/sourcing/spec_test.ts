@@ -1,3 +1,4 @@
+/** Specifications of aggregates pass and fail as they should. */
 import assert from "node:assert/strict";
 import { Upcasters } from "../../../mod.ts";
 import { spec } from "../../../testing.ts";

@@ -1,3 +1,4 @@
+/** Naming a dead letter by its subscription and event. */
 import assert from "node:assert/strict";
 import { failedEvent } from "../../../core/state/dead_letter_name.ts";
 

@@ -1,3 +1,4 @@
+/** Every state keeps the same promises: memory, SQLite and the worker. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../../core/base/errors.ts";

@@ -1,3 +1,4 @@
+/** Group commit: order, sharing, refusals and failures. */
 import assert from "node:assert/strict";
 import { CannotStoreError, InternalError } from "../../../core/base/errors.ts";
 import { type Commit, Journal, type PublishStream } from "../../../core/store/journal.ts";

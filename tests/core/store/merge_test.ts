@@ -1,3 +1,4 @@
+/** Requests merged into one append, and their outcomes split again. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { NewEvent } from "../../../core/event/event.ts";

@@ -1,3 +1,4 @@
+/** Wire lines of packed requests, byte for byte. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { toWireLine } from "../../../core/event/event.ts";

@@ -1,3 +1,4 @@
+/** The catalog of topics: created, updated and removed. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import {

@@ -1,3 +1,4 @@
+/** Finding lines in bytes, whatever pieces they arrive in. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { badByteOf, type LineFault, LineReader } from "../../../daemon/ingest/ndjson.ts";

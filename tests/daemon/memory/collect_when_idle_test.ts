@@ -1,3 +1,4 @@
+/** A thread collects garbage once it is idle. */
 import assert from "node:assert/strict";
 import { IDLE_MS } from "../../../core/base/idle_timer.ts";
 import { collectWhenIdle, GROWN } from "../../../daemon/memory/collect_when_idle.ts";

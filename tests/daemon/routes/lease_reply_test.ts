@@ -1,3 +1,4 @@
+/** Lease replies carry the stored bytes of each event. */
 import assert from "node:assert/strict";
 import { Entry } from "../../../core/delivery/entry.ts";
 import { Grant, Lease } from "../../../core/delivery/leases.ts";

@@ -1,3 +1,4 @@
+/** The consumer's loop against a daemon that breaks, fills up and lies. */
 import assert from "node:assert/strict";
 import { ConnectionLostError } from "../../../../core/base/errors.ts";
 import { consumer, exit, FakeDaemon, Handlers, until } from "../../../helpers/fake_consumer.ts";

@@ -1,3 +1,4 @@
+/** How many events are leased ahead of the handlers. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Prefetch } from "../../../../core/client/consumer/prefetch.ts";

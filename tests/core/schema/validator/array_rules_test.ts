@@ -1,3 +1,4 @@
+/** The order in which the keywords of an array are checked. */
 import assert from "node:assert/strict";
 import { loadCompiler } from "../../../../core/schema/validator/validator.ts";
 

@@ -1,3 +1,4 @@
+/** Events stored after a damaged block are not lost with it. */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { FakeClock } from "../../../helpers/fake_clock.ts";

@@ -1,3 +1,4 @@
+/** Opening a file store that has to be repaired on a full disk. */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../../core/base/errors.ts";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";

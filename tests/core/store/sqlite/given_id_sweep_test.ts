@@ -1,3 +1,4 @@
+/** Forgetting given ids after the dedup window, a few at a time. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";

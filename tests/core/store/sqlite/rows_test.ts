@@ -1,3 +1,4 @@
+/** Inserting many rows with one statement, all or none. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { SqliteEventStore } from "../../../../core/store/sqlite/sqlite_event_store.ts";

@@ -1,3 +1,4 @@
+/** Syncing the write-ahead log outside of SQLite. */
 import assert from "node:assert/strict";
 import { WalSyncBehind } from "../../../../core/store/sqlite/wal_syncer.ts";
 import { inFolder } from "../../../helpers/start.ts";
