@@ -3,6 +3,7 @@ import type { Diagnosis } from "../core/doctor/doctor.ts";
 import type { StatusReply } from "../core/protocol/protocol.ts";
 import { DataDirError, ExitCode, NoDaemonError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
+import { findCutRestore } from "../core/data_dir/cut_restore.ts";
 import { roomAt } from "./check/disk.ts";
 import { verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
@@ -84,6 +85,15 @@ function assertDataDir(dataDir: string): void {
     Deno.readDirSync(dataDir)[Symbol.iterator]().next();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const cut = findCutRestore(dataDir);
+    if (cut) {
+      const next = cut.way === "finish" ? "finishes it" : "takes it back";
+      throw new DataDirError(
+        "datadir/missing",
+        `there is no data dir ${dataDir}: a restore of it was cut short`,
+        { hint: `evs daemon start ${next}, and says where everything is` },
+      );
+    }
     throw new DataDirError("datadir/missing", `there is no data dir ${dataDir}`, {
       hint: "evs daemon start makes it; EVS_DATA_DIR names another one",
     });

@@ -4,6 +4,7 @@
  */
 import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
 
 /** A daemon that serves. */
@@ -20,6 +21,8 @@ export interface DaemonStartOptions {
   launch: LaunchOptions;
   /** Called with what it says on stderr once it serves. */
   stderr?: (chunk: Uint8Array) => void | Promise<void>;
+  /** Told what was done before the start, in words. */
+  say?: (text: string) => void;
   /** Ends the start: the daemon is killed and the promise rejects with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -30,6 +33,9 @@ export interface DaemonStartOptions {
  */
 export async function startDaemon(options: DaemonStartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
+  // The daemon itself sees nothing beside its data dir.
+  const settled = settleRestore(launch.dataDir);
+  if (settled !== undefined) options.say?.(settled);
   const { program, args, env } = daemonCommand(launch);
   const command = new Deno.Command(program, {
     args,

@@ -22,6 +22,7 @@ async function runInForeground(this: EvsContext, flags: LaunchFlags): Promise<vo
     const launch = { ...launchOptions(this.paths, flags), untilStdinCloses: true };
     const { child, drained, pid, socket } = await startDaemon({
       launch,
+      say: (text) => this.say(text),
       stderr: (chunk) => this.passWords(chunk),
     });
     // It has a session of its own: each signal reaches it once, through here.

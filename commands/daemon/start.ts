@@ -29,7 +29,7 @@ async function startInBackground(this: EvsContext, flags: LaunchFlags): Promise<
     return;
   }
   const launch = launchOptions(this.paths, flags);
-  const { child, pid, socket } = await startDaemon({ launch });
+  const { child, pid, socket } = await startDaemon({ launch, say: (text) => this.say(text) });
   child.unref();
   if (!this.forPeople) this.printJson({ started: true, pid, socket, dataDir: launch.dataDir });
   this.say(`the daemon serves (pid ${pid}) at ${socket}; data in ${launch.dataDir}`);

@@ -7,6 +7,7 @@
  */
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
+import { settleRestore } from "../data_dir/cut_restore.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
 import { ACCEPTED_FILE, SKEW_FILE } from "../store/file/layout.ts";
@@ -33,6 +34,7 @@ const TRIES = 3;
 /** Makes a backup; what it holds. */
 export async function makeBackup(options: BackupOptions): Promise<Manifest> {
   const { dataDir, file, force, now } = options;
+  settleRestore(dataDir);
   if (!force && exists(file)) {
     throw new ConflictError(`${file} is there already; it was left as it is`, {
       code: "backup/exists",

@@ -3,6 +3,7 @@
  * first; only then it takes the place, and what was there before is kept beside it.
  */
 import { ConflictError, DataDirError } from "../base/errors.ts";
+import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { writeWatermarks } from "../data_dir/watermarks.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
 import { readTar, type TarEntry, writeAll } from "./tar.ts";
@@ -29,6 +30,7 @@ export interface Restored {
 
 /** Restores; see the head of this file. Throws, and changes nothing, where a daemon runs or the backup is not whole. */
 export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Restored {
+  settleRestore(dataDir);
   const lock = lockIfThere(dataDir);
   try {
     const taken = lock !== undefined && [...Deno.readDirSync(dataDir)].length > 0;
@@ -39,30 +41,55 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
           `evs restore ${file} --force takes its place and keeps it beside; EVS_DATA_DIR chooses another`,
       });
     }
-    const stamp = new Date(now).toISOString().replaceAll(/[-:.]/g, "");
-    const staging = `${dataDir}.restoring-${stamp}`;
+    const { staging, keptAt } = restorePaths(dataDir, now);
     // Made anew: what somebody else put at this place beforehand would be theirs.
-    Deno.mkdirSync(dataDir.slice(0, dataDir.lastIndexOf("/")) || "/", {
-      recursive: true,
-      mode: 0o700,
-    });
+    Deno.mkdirSync(parentOf(dataDir), { recursive: true, mode: 0o700 });
     Deno.mkdirSync(staging, { mode: 0o700 });
+    // Nobody starts on it, or finishes it, while this goes on.
+    const stagingLock = Deno.openSync(staging, { read: true });
     try {
+      stagingLock.tryLockSync(true);
       const manifest = unpack(file, staging);
+      syncFolders(staging);
+      // What has this file is complete: a start finishes it (core/data_dir/cut_restore.ts).
       writeWatermarks(staging, { phase: "restored", generation: 0, files: [], ends: new Map() });
-      const keptAt = `${dataDir}.before-restore-${stamp}`;
-      if (taken) Deno.renameSync(dataDir, keptAt);
-      else if (lock) Deno.removeSync(dataDir);
-      Deno.renameSync(staging, dataDir);
-      syncFolder(dataDir.slice(0, dataDir.lastIndexOf("/")) || "/");
+      syncFolder(parentOf(dataDir));
+      takePlace(staging, dataDir, { keptAt, before: taken ? "kept" : lock ? "empty" : "none" });
       return { manifest, ...(taken ? { keptAt } : {}) };
     } catch (error) {
       if (exists(staging)) Deno.removeSync(staging, { recursive: true });
       throw error;
+    } finally {
+      stagingLock.close();
     }
   } finally {
     lock?.close();
   }
+}
+
+/** The two renames, and back where the second is refused. */
+function takePlace(
+  staging: string,
+  dataDir: string,
+  { keptAt, before }: { keptAt: string; before: "kept" | "empty" | "none" },
+): void {
+  if (before === "kept") Deno.renameSync(dataDir, keptAt);
+  else if (before === "empty") Deno.removeSync(dataDir);
+  try {
+    Deno.renameSync(staging, dataDir);
+  } catch (error) {
+    if (before === "kept") Deno.renameSync(keptAt, dataDir);
+    throw error;
+  }
+  syncFolder(parentOf(dataDir));
+}
+
+/** The folder and those in it: their entries survive a power cut. */
+function syncFolders(path: string): void {
+  for (const { name, isDirectory } of Deno.readDirSync(path)) {
+    if (isDirectory) syncFolders(`${path}/${name}`);
+  }
+  syncFolder(path);
 }
 
 /** The data dir, locked as a daemon locks it; undefined when there is none. */
@@ -142,15 +169,6 @@ function notWhole(why: string): DataDirError {
   return new DataDirError("datadir/damaged", `this is not a whole backup: ${why}`, {
     hint: "choose another backup; nothing was changed",
   });
-}
-
-function syncFolder(path: string): void {
-  const folder = Deno.openSync(path, { read: true });
-  try {
-    folder.syncSync();
-  } finally {
-    folder.close();
-  }
 }
 
 function exists(path: string): boolean {

@@ -9,6 +9,7 @@ import {
   missingFiles,
   olderState,
 } from "../../data_dir/missing_files.ts";
+import { leftovers } from "../../data_dir/cut_restore.ts";
 import { readWatermarks, type Watermarks } from "../../data_dir/watermarks.ts";
 import type { StateSnapshot } from "../../state/state.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
@@ -21,6 +22,10 @@ export const whole: Check = {
   *look(context, record): Generator<Finding> {
     const { dataDir, status } = context;
     const marks = readWatermarks(dataDir);
+    for (const where of leftovers(dataDir)) {
+      const what = "an evs restore that was cut short left it; the data dir is not touched by that";
+      yield { level: "warning", where, what, hint: `rm -r '${where}', and restore again` };
+    }
     const damage = ({ file, what }: MissingFile): Finding => ({
       level: "damage",
       where: file,
