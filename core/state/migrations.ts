@@ -3,9 +3,10 @@
  * step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs: SQLite cuts TEXT at NUL when it is read.
  */
 import { DatabaseSync } from "node:sqlite";
-import { DataDirError, InternalError } from "../base/errors.ts";
+import { InternalError } from "../base/errors.ts";
 import { openReadOnly } from "../store/sqlite/read_only.ts";
 import { repairWal } from "../store/sqlite/salvage/repair_wal.ts";
+import { asDataDirError, pragma, refuseForeign } from "../store/sqlite/own_database.ts";
 
 /** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
 const APPLICATION_ID = 0x45565353;
@@ -174,7 +175,7 @@ export function openStateDatabase(
   const database = options.asFound ? openReadOnly(path) : new DatabaseSync(path, { readOnly });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
-    refuseForeign(database, path);
+    refuseForeign(database, path, { application: APPLICATION_ID, format: STATE_FORMAT });
     if (readOnly) return database;
     database.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216",
@@ -187,54 +188,12 @@ export function openStateDatabase(
   }
 }
 
-/** SQLite's codes for a file that is not a database, or no longer a sound one (https://sqlite.org/rescode.html). */
-const SQLITE_CORRUPT = 11;
-const SQLITE_NOTADB = 26;
-
-function asDataDirError(error: unknown, path: string): unknown {
-  const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
-  if (code !== SQLITE_CORRUPT && code !== SQLITE_NOTADB) return error;
-  return new DataDirError(
-    "datadir/damaged",
-    `${path} cannot be read as a database; it was left untouched`,
-    { cause: error, hint: "keep a copy of it, then move it away or bring back a backup" },
-  );
-}
-
-function refuseForeign(database: DatabaseSync, path: string): void {
-  const format = statePragma(database, "user_version");
-  const application = statePragma(database, "application_id");
-  if (format > STATE_FORMAT) {
-    throw new DataDirError(
-      "datadir/newer-format",
-      `${path} has format ${format}, and this version reads up to ${STATE_FORMAT}; it was left untouched`,
-      {
-        hint: "use the newer version of evs that wrote it",
-        details: { format, supported: STATE_FORMAT },
-      },
-    );
-  }
-  const tables = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
-  if (application !== APPLICATION_ID && (application !== 0 || tables.n > 0)) {
-    throw new DataDirError(
-      "datadir/unsafe",
-      `${path} is a SQLite database of something else; it was left untouched`,
-      { hint: "move it away, or choose another data dir (EVS_DATA_DIR)" },
-    );
-  }
-}
-
 /** Brings the tables to this version's format, a transaction a step. */
 export function migrateState(database: DatabaseSync): void {
-  for (let next = statePragma(database, "user_version"); next < STATE_FORMAT; next++) {
+  for (let next = pragma(database, "user_version"); next < STATE_FORMAT; next++) {
     database.exec("BEGIN IMMEDIATE");
     database.exec(MIGRATIONS[next]!);
     database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${next + 1}`);
     database.exec("COMMIT");
   }
-}
-
-/** The value of a pragma that is a number. */
-export function statePragma(database: DatabaseSync, name: string): number {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
 }

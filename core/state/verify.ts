@@ -1,6 +1,7 @@
 /** Reads a whole state database and tells what is wrong in it. Nothing is changed. */
 import { schemaFaults, structureFaults } from "../store/sqlite/integrity.ts";
-import { migrateState, openStateDatabase, STATE_FORMAT, statePragma } from "./migrations.ts";
+import { migrateState, openStateDatabase, STATE_FORMAT } from "./migrations.ts";
+import { pragma } from "../store/sqlite/own_database.ts";
 import { SqliteState } from "./sqlite.ts";
 import type { CursorRecord, StateSnapshot } from "./state.ts";
 
@@ -26,7 +27,7 @@ export function verifyStateDatabase(
   const faults: string[] = [];
   let format: number;
   try {
-    format = statePragma(database, "user_version");
+    format = pragma(database, "user_version");
     if (format === STATE_FORMAT) faults.push(...schemaFaults(database, migrateState));
     if (!quick) faults.push(...structureFaults(database));
   } finally {

@@ -10,11 +10,10 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import type { Durability } from "../../event/durability.ts";
-import { DataDirError } from "../../base/errors.ts";
 import { openReadOnly } from "./read_only.ts";
-import { isMalformed } from "./checked_rows.ts";
 import { repairWal } from "./salvage/repair_wal.ts";
-import { APPLICATION_ID, EVENTS_FORMAT, migrateEvents, pragma } from "./migrations.ts";
+import { APPLICATION_ID, EVENTS_FORMAT, migrateEvents } from "./migrations.ts";
+import { asDataDirError, refuseForeign } from "./own_database.ts";
 
 /**
  * Opens the database, makes or migrates its tables, and sets how it syncs. `asFound`, with `readOnly`: nothing is made
@@ -30,7 +29,7 @@ export function openEventDatabase(
     : new DatabaseSync(path, { readOnly: options.readOnly ?? false });
   try {
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
-    refuseForeign(database, path);
+    refuseForeign(database, path, { application: APPLICATION_ID, format: EVENTS_FORMAT });
     if (options.readOnly) return database;
     database.exec("PRAGMA page_size = 16384; PRAGMA journal_mode = WAL");
     setSynchronous(database, options.durability ?? "always");
@@ -48,39 +47,4 @@ export function openEventDatabase(
 /** FULL syncs the log of every commit; NORMAL leaves that to the operating system. */
 export function setSynchronous(database: DatabaseSync, durability: Durability): void {
   database.exec(`PRAGMA synchronous = ${durability === "always" ? "FULL" : "NORMAL"}`);
-}
-
-function asDataDirError(error: unknown, path: string): unknown {
-  if (!isMalformed(error)) return error;
-  return new DataDirError(
-    "datadir/damaged",
-    `${path} cannot be read as a database; it was left untouched`,
-    {
-      cause: error,
-      hint: "keep a copy of it, then move it away or bring back a backup",
-    },
-  );
-}
-
-function refuseForeign(database: DatabaseSync, path: string): void {
-  const format = pragma(database, "user_version");
-  const application = pragma(database, "application_id");
-  if (format > EVENTS_FORMAT) {
-    throw new DataDirError(
-      "datadir/newer-format",
-      `${path} has format ${format}, and this version reads up to ${EVENTS_FORMAT}; it was left untouched`,
-      {
-        hint: "use the newer version of evs that wrote it",
-        details: { format, supported: EVENTS_FORMAT },
-      },
-    );
-  }
-  const tables = database.prepare("SELECT count(*) AS n FROM sqlite_schema").get() as { n: number };
-  if (application !== APPLICATION_ID && (application !== 0 || tables.n > 0)) {
-    throw new DataDirError(
-      "datadir/unsafe",
-      `${path} is a SQLite database of something else; it was left untouched`,
-      { hint: "move it away, or choose another data dir (EVS_DATA_DIR)" },
-    );
-  }
 }

@@ -7,6 +7,7 @@ import { rowSum, typeTag, valuesSum } from "./row_checksum.ts";
 import { rebuildBlocks } from "./blocks.ts";
 import { SEQ_SPAN } from "./position.ts";
 import { statementsOf } from "./statements.ts";
+import { pragma } from "./own_database.ts";
 
 /** "EVSE": marks the file as ours, in `PRAGMA application_id`. */
 export const APPLICATION_ID = 0x45565345;
@@ -158,9 +159,4 @@ function defineSums(database: DatabaseSync): void {
     { deterministic: true, varargs: true },
     (...values) => valuesSum(...values as (string | number | null)[]),
   );
-}
-
-/** The value of a pragma that is a number. */
-export function pragma(database: DatabaseSync, name: string): number {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() as Record<string, number>)[0]!;
 }
