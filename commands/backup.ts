@@ -1,6 +1,7 @@
 /** `evs backup`: everything that is stored, in one file. */
 import { formatBytes } from "../core/base/units.ts";
 import type { EvsContext } from "./cli/context.ts";
+import { CannotStoreError, InvalidArgumentError } from "../core/base/errors.ts";
 import { text, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 
@@ -11,6 +12,7 @@ export const route = verb<{ force?: boolean }, [string]>({
   examples: [
     ["backup evs.tar", "Everything, while the daemon serves."],
     ["backup /mnt/nightly.tar --force", "Replace the one of yesterday."],
+    ["backup - | ssh other 'cat > evs.tar'", "To another machine."],
   ],
   parameters: {
     flags: {
@@ -18,7 +20,11 @@ export const route = verb<{ force?: boolean }, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "The file to make", placeholder: "FILE" }],
+      parameters: [{
+        parse: text,
+        brief: "The file to make; -: standard output",
+        placeholder: "FILE",
+      }],
     },
   },
   async run(this: EvsContext, { force = false }, file): Promise<void> {
@@ -26,9 +32,25 @@ export const route = verb<{ force?: boolean }, [string]>({
       "../core/backup/backup.ts",
     );
     const { dataDir } = this.paths;
-    const manifest = await makeBackup({ dataDir, file, force, now: this.clock.now() });
+    const toStdout = file === "-";
+    if (toStdout && this.stdout.isTerminal) {
+      throw new InvalidArgumentError("a backup is no text: a terminal cannot take it", {
+        code: "argument/usage",
+        hint: "evs backup - | ssh other 'cat > evs.tar'",
+      });
+    }
+    const manifest = await makeBackup({
+      dataDir,
+      file: toStdout ? { out: standardOutput, folder: temporaryFolder() } : file,
+      force,
+      now: this.clock.now(),
+    });
     const bytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
     const { topics, events } = manifest;
+    if (toStdout) {
+      this.note(`${topics} topics, ${events} events, ${formatBytes(bytes)}`);
+      return;
+    }
     await this.printFacts({ file, topics, events, bytes }, () => ({
       file,
       topics,
@@ -37,3 +59,26 @@ export const route = verb<{ force?: boolean }, [string]>({
     }));
   },
 });
+
+/** Where what a backup is made of lies while it goes to standard output. */
+function temporaryFolder(): string {
+  return (Deno.env.get("TMPDIR") || "/tmp").replace(/(.)\/+$/, "$1");
+}
+
+/** A reader that goes away has no whole backup: that is no quiet end. */
+const standardOutput = {
+  writeSync(bytes: Uint8Array): number {
+    try {
+      return Deno.stdout.writeSync(bytes);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.BrokenPipe)) throw cause;
+      throw new CannotStoreError(
+        "whoever reads standard output went away: it has no whole backup",
+        {
+          code: "system/refused",
+          cause,
+        },
+      );
+    }
+  },
+};

@@ -11,6 +11,7 @@ export const route = verb<{ force?: boolean }, [string]>({
   examples: [
     ["restore evs.tar", "Into an empty or new data dir."],
     ["restore evs.tar --force", "Instead of what is there, which is kept beside it."],
+    ["restore - < evs.tar", "From a pipe or a file."],
   ],
   parameters: {
     flags: {
@@ -22,7 +23,11 @@ export const route = verb<{ force?: boolean }, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "The file that evs backup made", placeholder: "FILE" }],
+      parameters: [{
+        parse: text,
+        brief: "The file that evs backup made; -: standard input",
+        placeholder: "FILE",
+      }],
     },
   },
   async run(this: EvsContext, { force = false }, file): Promise<void> {
@@ -30,7 +35,13 @@ export const route = verb<{ force?: boolean }, [string]>({
       "../core/backup/restore.ts",
     );
     const { dataDir } = this.paths;
-    const { manifest, keptAt } = restoreBackup({ file, dataDir, force, now: this.clock.now() });
+    const source = file === "-" ? Deno.stdin : file;
+    const { manifest, keptAt } = restoreBackup({
+      file: source,
+      dataDir,
+      force,
+      now: this.clock.now(),
+    });
     const { topics, events, createdAt } = manifest;
     const facts = {
       dataDir,

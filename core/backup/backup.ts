@@ -8,6 +8,8 @@
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
 import { settleRestore } from "../data_dir/cut_restore.ts";
+import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging.ts";
+import { folderOf } from "../protocol/paths.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
 import { ACCEPTED_FILE, SKEW_FILE } from "../store/file/layout.ts";
@@ -15,13 +17,13 @@ import { verifyFileStore } from "../store/file/verify.ts";
 import { verifyEventDatabase } from "../store/sqlite/verify.ts";
 import { VERSION } from "../base/version.ts";
 import { type BackedUpFile, BACKUP_FORMAT, MANIFEST, type Manifest, sha256Of } from "./manifest.ts";
-import { TarWriter } from "./tar.ts";
+import { type ByteSink, TarWriter } from "./tar.ts";
 
 /** What to back up, and where to. */
 export interface BackupOptions {
   dataDir: string;
-  /** The file to make. */
-  file: string;
+  /** The file to make; or where the archive is written to, and a folder for what it is made of. */
+  file: string | { out: ByteSink; folder: string };
   /** Replace a file that is there. */
   force: boolean;
   /** Unix ms. */
@@ -31,43 +33,68 @@ export interface BackupOptions {
 /** A copy of a file store that is written to meanwhile may have to be made again. */
 const TRIES = 3;
 
-/** Makes a backup; what it holds. */
+/** Makes a backup; what it holds. A full disk is told as such, and nothing is left of a backup that could not be made. */
 export async function makeBackup(options: BackupOptions): Promise<Manifest> {
-  const { dataDir, file, force, now } = options;
+  const { dataDir, file, force } = options;
   settleRestore(dataDir);
-  if (!force && exists(file)) {
+  if (typeof file === "string" && !force && exists(file)) {
     throw new ConflictError(`${file} is there already; it was left as it is`, {
       code: "backup/exists",
       hint: "choose another name, or replace it with --force",
     });
   }
-  const staging = `${file}.part-${Deno.pid}`;
-  makeStaging(staging, file);
+  const name = typeof file === "string" ? file : `${file.folder}/evs-backup`;
+  removeLeftBehind(name.includes("/") ? folderOf(name) : ".");
   try {
-    const paths = await copyAll(dataDir, staging);
-    if (paths.length === 0) {
-      throw new DataDirError("datadir/missing", `there is nothing to back up in ${dataDir}`, {
-        hint: "EVS_DATA_DIR names another data dir",
-      });
-    }
-    const files = paths.map((path): BackedUpFile => ({
-      path,
-      size: Deno.statSync(`${staging}/${path}`).size,
-      sha256: sha256Of(`${staging}/${path}`),
-    }));
-    const manifest: Manifest = {
-      format: BACKUP_FORMAT,
-      version: VERSION,
-      createdAt: now,
-      ...lookThrough(staging, now),
-      files,
-    };
-    writeArchive(`${staging}/archive`, staging, manifest);
-    Deno.renameSync(`${staging}/archive`, file);
-    return manifest;
-  } finally {
-    Deno.removeSync(staging, { recursive: true });
+    using staging = stagingFor(name);
+    return await backUp(staging.path, options);
+  } catch (error) {
+    throw asBackupError(error, typeof file === "string" ? file : file.folder);
   }
+}
+
+async function backUp(
+  staging: string,
+  { dataDir, file, now }: BackupOptions,
+): Promise<Manifest> {
+  const paths = await copyAll(dataDir, staging);
+  if (paths.length === 0) {
+    throw new DataDirError("datadir/missing", `there is nothing to back up in ${dataDir}`, {
+      hint: "EVS_DATA_DIR names another data dir",
+    });
+  }
+  const files = paths.map((path): BackedUpFile => ({
+    path,
+    size: Deno.statSync(`${staging}/${path}`).size,
+    sha256: sha256Of(`${staging}/${path}`),
+  }));
+  const manifest: Manifest = {
+    format: BACKUP_FORMAT,
+    version: VERSION,
+    createdAt: now,
+    ...lookThrough(staging, now),
+    files,
+  };
+  if (typeof file === "string") {
+    using out = Deno.openSync(`${staging}/archive`, { write: true, createNew: true, mode: 0o600 });
+    writeArchive(out, staging, manifest);
+    out.syncSync();
+    Deno.renameSync(`${staging}/archive`, file);
+  } else writeArchive(file.out, staging, manifest);
+  return manifest;
+}
+
+/** A full disk, as the system says it and as we do. */
+const NO_SPACE: readonly unknown[] = ["ENOSPC", "EDQUOT", "store/disk-full"];
+
+function asBackupError(error: unknown, place: string): unknown {
+  if (!NO_SPACE.includes((error as { code?: unknown }).code)) return error;
+  return new CannotStoreError(`no backup was made: the disk of ${place} is full`, {
+    code: "store/disk-full",
+    cause: error,
+    hint:
+      "it needs room for two copies of what is stored; evs backup - writes the backup to standard output",
+  });
 }
 
 async function copyAll(dataDir: string, staging: string): Promise<string[]> {
@@ -125,10 +152,11 @@ function copyIfThere(from: string, to: string): boolean {
 }
 
 /** The folder beside the backup. What is refused is told of the file that was asked for: nobody knows of this folder. */
-function makeStaging(staging: string, file: string): void {
+function stagingFor(file: string): Staging {
   try {
-    Deno.mkdirSync(staging, { mode: 0o700 });
+    return makeStaging(file);
   } catch (cause) {
+    if (NO_SPACE.includes((cause as { code?: unknown }).code)) throw cause;
     const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
     const wrongPlace = [NotFound, NotADirectory, PermissionDenied].some((kind) =>
       cause instanceof kind
@@ -171,17 +199,11 @@ function lookThrough(staging: string, now: number): { topics: number; events: nu
   return { topics, events };
 }
 
-function writeArchive(path: string, staging: string, manifest: Manifest): void {
-  const out = Deno.openSync(path, { write: true, createNew: true, mode: 0o600 });
-  try {
-    const tar = new TarWriter(out, { modifiedAt: manifest.createdAt });
-    tar.addBytes(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
-    for (const file of manifest.files) tar.addFile(file.path, `${staging}/${file.path}`);
-    tar.finish();
-    out.syncSync();
-  } finally {
-    out.close();
-  }
+function writeArchive(out: ByteSink, staging: string, manifest: Manifest): void {
+  const tar = new TarWriter(out, { modifiedAt: manifest.createdAt });
+  tar.addBytes(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
+  for (const file of manifest.files) tar.addFile(file.path, `${staging}/${file.path}`);
+  tar.finish();
 }
 
 function exists(path: string): boolean {

@@ -6,14 +6,15 @@ import { ConflictError, DataDirError } from "../base/errors.ts";
 import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { writeWatermarks } from "../data_dir/watermarks.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
-import { readTar, type TarEntry, writeAll } from "./tar.ts";
+import { type ByteSource, readTar, type TarEntry, writeAll } from "./tar.ts";
 
 /** More than a manifest of a million files has, bytes. */
 const LONGEST_MANIFEST = 256 * 1024 * 1024;
 
 /** What to restore, and where to. */
 export interface RestoreOptions {
-  file: string;
+  /** The backup: a file, or where it comes from. */
+  file: string | ByteSource;
   dataDir: string;
   /** Take the place of a data dir that is not empty. */
   force: boolean;
@@ -37,8 +38,9 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
     if (taken && !force) {
       throw new ConflictError(`the data dir ${dataDir} is not empty; it was left as it is`, {
         code: "datadir/not-empty",
-        hint:
-          `evs restore ${file} --force takes its place and keeps it beside; EVS_DATA_DIR chooses another`,
+        hint: `evs restore ${
+          typeof file === "string" ? file : "-"
+        } --force takes its place and keeps it beside; EVS_DATA_DIR chooses another`,
       });
     }
     const { staging, keptAt } = restorePaths(dataDir, now);
@@ -103,31 +105,32 @@ function lockIfThere(dataDir: string): Deno.FsFile | undefined {
   });
 }
 
-function unpack(file: string, staging: string): Manifest {
-  const archive = openArchive(file);
-  try {
-    let manifest: Manifest | undefined;
-    let expected: BackedUpFile[] = [];
-    for (const entry of readTar(archive)) {
-      if (!manifest) {
-        if (entry.name !== MANIFEST) throw notWhole(`it begins with ${JSON.stringify(entry.name)}`);
-        manifest = parseManifest(textOf(entry));
-        expected = [...manifest.files];
-        continue;
-      }
-      const next = expected.shift();
-      if (!next || next.path !== entry.name || next.size !== entry.size) {
-        throw notWhole(`${JSON.stringify(entry.name)} is not what the manifest says`);
-      }
-      unpackFile(entry, next, staging);
+function unpack(file: string | ByteSource, staging: string): Manifest {
+  if (typeof file !== "string") return unpackFrom(file, staging);
+  using archive = openArchive(file);
+  return unpackFrom(archive, staging);
+}
+
+function unpackFrom(archive: ByteSource, staging: string): Manifest {
+  let manifest: Manifest | undefined;
+  let expected: BackedUpFile[] = [];
+  for (const entry of readTar(archive)) {
+    if (!manifest) {
+      if (entry.name !== MANIFEST) throw notWhole(`it begins with ${JSON.stringify(entry.name)}`);
+      manifest = parseManifest(textOf(entry));
+      expected = [...manifest.files];
+      continue;
     }
-    if (!manifest || expected.length > 0) {
-      throw notWhole(`${expected[0]?.path ?? "its manifest"} is missing`);
+    const next = expected.shift();
+    if (!next || next.path !== entry.name || next.size !== entry.size) {
+      throw notWhole(`${JSON.stringify(entry.name)} is not what the manifest says`);
     }
-    return manifest;
-  } finally {
-    archive.close();
+    unpackFile(entry, next, staging);
   }
+  if (!manifest || expected.length > 0) {
+    throw notWhole(`${expected[0]?.path ?? "its manifest"} is missing`);
+  }
+  return manifest;
 }
 
 function openArchive(file: string): Deno.FsFile {

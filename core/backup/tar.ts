@@ -15,12 +15,22 @@ const LARGEST_OCTAL = 8 ** 11 - 1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Takes bytes: a file, or standard output. */
+export interface ByteSink {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** Gives bytes: a file, or standard input. */
+export interface ByteSource {
+  readSync(into: Uint8Array): number | null;
+}
+
 /** Writes an archive. */
 export class TarWriter {
-  readonly #out: Deno.FsFile;
+  readonly #out: ByteSink;
   readonly #modifiedAt: number;
 
-  constructor(out: Deno.FsFile, options: { modifiedAt: number }) {
+  constructor(out: ByteSink, options: { modifiedAt: number }) {
     this.#out = out;
     this.#modifiedAt = Math.floor(options.modifiedAt / 1000);
   }
@@ -108,7 +118,7 @@ export interface TarEntry {
 }
 
 /** Reads an archive from its beginning. Throws `DataDirError` where it is not one, or ends too soon. */
-export function* readTar(file: Deno.FsFile): Generator<TarEntry, void, undefined> {
+export function* readTar(file: ByteSource): Generator<TarEntry, void, undefined> {
   let longName: string | undefined;
   while (true) {
     const block = readBlock(file);
@@ -160,7 +170,7 @@ function hasItsSum(block: Uint8Array): boolean {
   return sum === claimed;
 }
 
-function readBlock(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
+function readBlock(file: ByteSource): Uint8Array<ArrayBuffer> {
   const block = new Uint8Array(BLOCK);
   for (let at = 0; at < BLOCK;) {
     const n = file.readSync(block.subarray(at));
@@ -170,8 +180,13 @@ function readBlock(file: Deno.FsFile): Uint8Array<ArrayBuffer> {
   return block;
 }
 
-function skip(file: Deno.FsFile, bytes: number): void {
-  if (bytes > 0) file.seekSync(bytes, Deno.SeekMode.Current);
+function skip(file: ByteSource, bytes: number): void {
+  const passed = new Uint8Array(BLOCK);
+  for (let left = bytes; left > 0;) {
+    const n = file.readSync(passed.subarray(0, left));
+    if (n === null) throw damaged("it ends too soon");
+    left -= n;
+  }
 }
 
 function damaged(what: string): DataDirError {
@@ -181,6 +196,6 @@ function damaged(what: string): DataDirError {
 }
 
 /** Writes all of it: a write may take less than it was given. */
-export function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
+export function writeAll(file: ByteSink, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }

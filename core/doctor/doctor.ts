@@ -5,6 +5,7 @@ import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
 import { foreignFiles } from "./checks/foreign_files.ts";
+import { leftBehindFolders } from "./checks/left_behind.ts";
 import { modes } from "./checks/modes.ts";
 import { quarantine } from "./checks/quarantine.ts";
 import { room } from "./checks/room.ts";
@@ -27,6 +28,7 @@ export const checks: readonly Check[] = [
   quarantine,
   modes,
   foreignFiles,
+  leftBehindFolders,
   socket,
   clock,
   room,

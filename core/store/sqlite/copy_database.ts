@@ -1,16 +1,29 @@
 /** A consistent copy of a database that may be in use: SQLite's own online backup, one snapshot, page by page. */
 import { backup } from "node:sqlite";
+import { CannotStoreError } from "../../base/errors.ts";
 import { openReadOnly } from "./read_only.ts";
 
 /** Every page in one step: a database that is written to meanwhile would begin anew at each step. */
 const ALL_PAGES = 0x7fffffff;
+
+/** SQLite's words for a full disk: what `backup` throws carries no code. */
+const FULL = "database or disk is full";
+
+function asCopyError(cause: Error, path: string): CannotStoreError {
+  return new CannotStoreError(`${path} could not be copied: ${cause.message}`, {
+    code: cause.message === FULL ? "store/disk-full" : "system/refused",
+    cause,
+  });
+}
 
 /** Copies the database at `path` to a new file at `to`. */
 export async function copyDatabase(path: string, to: string): Promise<void> {
   const database = openReadOnly(path);
   try {
     database.exec("PRAGMA busy_timeout = 5000");
-    await backup(database, to, { rate: ALL_PAGES });
+    await backup(database, to, { rate: ALL_PAGES }).catch((cause) => {
+      throw asCopyError(cause, path);
+    });
   } finally {
     database.close();
   }

@@ -1,0 +1,20 @@
+/** What a killed backup left beside the data dir or in it: a copy of the data that nobody knows of. */
+import { folderOf } from "../../protocol/paths.ts";
+import { leftBehind } from "../../data_dir/staging.ts";
+import type { Check, Finding } from "./check.ts";
+
+export const leftBehindFolders: Check = {
+  name: "left-behind",
+  *look({ dataDir }): Generator<Finding> {
+    for (const folder of [folderOf(dataDir), dataDir]) {
+      for (const path of leftBehind(folder)) {
+        yield {
+          level: "warning",
+          where: path,
+          what: "a backup that was killed left it behind",
+          hint: "the next evs backup into that folder removes it; or remove it yourself",
+        };
+      }
+    }
+  },
+};
