@@ -18,7 +18,7 @@ export interface UnnamedSource {
   remove(name: string): Promise<void>;
 }
 
-/** See the head of this file. */
+/** Removes unnamed subscriptions whose clients are gone. */
 export class UnnamedSubscriptions {
   readonly #source: UnnamedSource;
   readonly #options: {

@@ -48,7 +48,7 @@ interface Batch {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** See the head of this file. */
+/** Sends exported events to their topics. */
 export class Importer {
   readonly #client: Client;
   readonly #options: ImportOptions;

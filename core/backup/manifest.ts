@@ -17,7 +17,7 @@ export interface BackedUpFile {
   sha256: string;
 }
 
-/** See the head of this file. */
+/** What a backup says about itself. */
 export interface Manifest {
   format: number;
   /** Of evs. */

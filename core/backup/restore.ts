@@ -29,7 +29,7 @@ export interface Restored {
   keptAt?: string;
 }
 
-/** Restores; see the head of this file. Throws, and changes nothing, where a daemon runs or the backup is not whole. */
+/** Restores a backup. Throws, and changes nothing, if a daemon runs or the backup is incomplete. */
 export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Restored {
   settleRestore(dataDir);
   const lock = lockIfThere(dataDir);

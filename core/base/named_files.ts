@@ -11,7 +11,7 @@ interface Named {
   ino: number | null;
 }
 
-/** Remembers which files stand behind paths; see the head of this file. */
+/** Remembers which files stand behind paths. */
 export class NamedFiles {
   readonly #files: Named[] = [];
 

@@ -106,7 +106,7 @@ function checkBatch(messages: readonly Message[], options: PublishBatchOptions):
   }
 }
 
-/** A broker; see the head of this file. `E` maps topics and types to payloads; without it everything goes. */
+/** A broker. `E` maps topics and types to payloads; without it anything goes. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export abstract class Broker<E = any> implements AsyncDisposable {
   /** Registers a JSON Schema for a type, and keeps it; rejects with `InvalidSchemaError` or `ConflictError`. */

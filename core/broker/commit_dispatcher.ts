@@ -17,7 +17,7 @@ export interface CommitDispatcherContext {
   onError(error: unknown, context: string): void;
 }
 
-/** See the head of this file. */
+/** Hands commits to subscriptions, live tails and local handlers. */
 export class CommitDispatcher {
   readonly #context: CommitDispatcherContext;
   readonly #tails = new Set<(commit: Commit) => void>();

@@ -57,7 +57,7 @@ const LOST_NAMED = 20;
 
 export type { BrokerOptions, CreateTopicOptions };
 
-/** The broker; see the head of this file. `E` maps topics and types to payloads. */
+/** The broker of this process. `E` maps topics and types to payloads. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class EventBroker<E = any> extends Broker<E> {
   /** @internal */

@@ -70,7 +70,7 @@ export interface StreamSource {
   readonly dropped: number;
 }
 
-/** Events one by one; see the head of this file. */
+/** Events one by one, for `for await`. */
 export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDisposable {
   /** Resolves when what is published from now on will be seen. */
   readonly ready: Promise<void>;

@@ -32,7 +32,7 @@ export interface PublisherContext {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** See the head of this file. */
+/** Captures values and appends them as events. */
 export class Publisher {
   readonly #context: PublisherContext;
   readonly #ids = new IdSource();

@@ -20,7 +20,7 @@ export interface RetentionContext {
 /** How far a topic may outgrow its number of events before it is cut at once. */
 const SLACK = 1.1;
 
-/** See the head of this file. */
+/** Applies the limits of topics. */
 export class Retention {
   readonly #context: RetentionContext;
 

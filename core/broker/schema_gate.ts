@@ -55,7 +55,7 @@ function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
   }
 }
 
-/** Checks payloads; see the head of this file. */
+/** Checks payloads before they are stored. */
 export class SchemaGate {
   /** The schemas that are kept in the state. */
   readonly schemas: JsonSchemaRegistry;

@@ -17,7 +17,7 @@ export interface TailStreamContext {
   now(): number;
 }
 
-/** See the head of this file. */
+/** Feeds a stream from a live tail. */
 export class TailStream implements StreamSource {
   readonly opened: Promise<void>;
   readonly #tail: Tail;

@@ -29,7 +29,7 @@ const PAGE = 500;
 /** Ids or subscriptions that an error names. */
 const NAMED = 10;
 
-/** Where dead letters are seen to; see the head of this file. */
+/** Lists, shows, retries and removes dead letters. */
 export class DeadLetters {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;

@@ -38,7 +38,7 @@ interface Held extends EntryName {
 /** The file is written anew when it is this large, and two thirds of its lines say nothing any more. */
 const WORTH_REWRITING = 1024 * 1024;
 
-/** See the head of this file. */
+/** Dead letters in a folder. */
 export class FileDeadLetterQueue implements DeadLetterQueue {
   readonly #dir: string;
   readonly #options: FileDeadLetterQueueOptions;

@@ -11,7 +11,7 @@ import { chunks, copyOf, keyOf, readEntries, refuseGone, removal } from "./entri
 import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 
-/** See the head of this file. */
+/** Imports exported dead letters. */
 export class DeadLetterImporter {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;

@@ -26,7 +26,7 @@ const NAME = "dead_letters.ndjson";
 const DAMAGED = "damaged.ndjson";
 const FRESH = "dead_letters.new";
 
-/** See the head of this file. */
+/** The append-only file of a dead-letter queue. */
 export class LogFile {
   readonly #dir: string;
   readonly #lock: Deno.FsFile;

@@ -42,7 +42,7 @@ interface Hold {
 /** Deliveries settled in one transaction. */
 const MAX_BATCH = 5000;
 
-/** One queue's way to disk; see the head of this file. */
+/** Commits the plans of one queue, in order. */
 export class Committer {
   readonly #ledger: Ledger;
   readonly #settle: (items: readonly Settlement[]) => Plan<Outcome[]>;

@@ -51,7 +51,7 @@ export interface DriverContext {
   onError(error: unknown, context: string): void;
 }
 
-/** One subscription at work; see the head of this file. */
+/** Drives one subscription. */
 export class SubscriptionDriver {
   record: SubscriptionRecord;
   readonly queue: DeliveryQueue;

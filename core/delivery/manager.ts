@@ -61,7 +61,7 @@ export interface ManagerContext {
   onError(error: unknown, context: string): void;
 }
 
-/** The subscriptions of a broker; see the head of this file. */
+/** The subscriptions of a broker. */
 export class SubscriptionManager {
   readonly #context: ManagerContext;
   readonly #drivers = new DriverDirectory();

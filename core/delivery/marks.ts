@@ -4,7 +4,7 @@
  */
 import type { TopicLane } from "./entry.ts";
 
-/** See the head of this file. */
+/** Sequence numbers settled in memory that a plan will write. */
 export class Marks {
   readonly #seqs = new Map<TopicLane, number[]>();
   /** The row at hand: not yet in its lane's set. */

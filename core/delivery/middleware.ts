@@ -134,7 +134,7 @@ export interface ReliableOptions {
 }
 
 /**
- * The usual middleware in the order that works (see the head of this file).
+ * The usual middleware, in the order that works.
  *
  * ```ts
  * import { EventBroker, reliable } from "@env/env-event-stream";

@@ -52,7 +52,7 @@ const PAGES_SHARED = 4;
 
 const NOTHING_HELD: ReadonlyMap<number, Entry> = new Map();
 
-/** One subscription's deliveries; see the head of this file. */
+/** The delivery queue of one subscription. */
 export class DeliveryQueue {
   readonly name: string;
   settings: SubscriptionSettings;

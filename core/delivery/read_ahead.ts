@@ -3,7 +3,7 @@
  * with what it was given: the page that its next lease will need is read then, so that it need not wait for it.
  */
 
-/** See the head of this file. */
+/** Reads the next page while a commit is under way. */
 export class ReadAhead {
   readonly #lacks: (events: number) => boolean;
   readonly #read: () => void;

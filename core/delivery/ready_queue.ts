@@ -27,7 +27,7 @@ interface Ending {
 /** So many leases that are over may be looked after, beside as many as are not. */
 const MOST_OVER = 16_384;
 
-/** The events at hand; see the head of this file. */
+/** The buffered events of one subscription, and which may be next. */
 export class ReadyQueue {
   readonly leases: Leases = new Leases();
   /** Retries by topic and id, leased ones too. */

@@ -48,7 +48,7 @@ const MAILBOX = 65_536;
 const decoder = new TextDecoder();
 let lastRunner = 0;
 
-/** One handler at work; see the head of this file. */
+/** Runs one handler. */
 export class HandlerRunner {
   readonly #driver: SubscriptionDriver;
   readonly #options: RunnerOptions;

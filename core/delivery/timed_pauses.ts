@@ -6,7 +6,7 @@ import type { Clock } from "../base/clock.ts";
 
 const LOOK_AGAIN_MS = 60_000;
 
-/** The pauses that wait for their end; see the head of this file. */
+/** Pauses that end by themselves. */
 export class TimedPauses {
   readonly #clock: Clock;
   readonly #end: (subscription: string) => void;

@@ -20,7 +20,7 @@ export interface WakeListener {
   stood(ms: number): void;
 }
 
-/** See the head of this file. */
+/** One timer for everything that is due next. */
 export class WakeTimer {
   readonly #clock: Clock;
   readonly #watch: StandstillWatch;

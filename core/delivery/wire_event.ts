@@ -24,7 +24,7 @@ const KEY = ',"key":'.length;
 
 const decoder = new TextDecoder();
 
-/** One line of a page; see the head of this file. */
+/** One event as a wire line, parsed only if somebody looks inside. */
 export class WireEvent {
   readonly seq: number;
   readonly key: string | undefined;

@@ -15,7 +15,7 @@ import type {
   StateSnapshot,
 } from "./state.ts";
 
-/** See the head of this file. */
+/** A state that refuses everything after its first failure. */
 export class GuardedState implements State {
   readonly #state: State;
   readonly #failure = Promise.withResolvers<unknown>();

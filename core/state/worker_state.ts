@@ -49,7 +49,7 @@ export interface WorkerStateOptions {
   clock?: Clock;
 }
 
-/** The state as the daemon keeps it; see the head of this file. */
+/** The state with its writer in a worker thread. */
 export class WorkerState implements State {
   readonly #script: URL;
   readonly #path: string;

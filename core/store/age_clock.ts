@@ -17,7 +17,7 @@ export interface AgeClockStart {
   save(skew: number): void;
 }
 
-/** See the head of this file. */
+/** Tells how long ago events were stored. */
 export class AgeClock {
   readonly #clock: Clock;
   readonly #save: (skew: number) => void;

@@ -14,7 +14,7 @@ import type { AppendOutcome, EventQuery, EventStore, JournalStore } from "./stor
 /** Events of a topic that are kept for subscriptions that are behind; older ones count as missed. */
 const KEPT = 100_000;
 
-/** A {@link JournalStore} over three methods; see the head of this file. */
+/** A {@link JournalStore} over three methods. */
 export class ThreeMethodStore extends ForwardingStore implements JournalStore {
   /** Where the user keeps them has no name of ours. */
   readonly kind = undefined;

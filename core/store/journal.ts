@@ -55,7 +55,7 @@ const MAX_BATCH_BYTES = 16 * 1024 * 1024;
  */
 const LARGE_BATCH_BYTES = 256 * 1024;
 
-/** Group commit: see the head of this file. */
+/** Group commit over one store. */
 export class Journal {
   readonly store: JournalStore;
   readonly #options: { durability?: Durability } | undefined;

@@ -14,7 +14,7 @@ export interface AppendTarget {
   durability?: Durability;
 }
 
-/** See the head of this file. */
+/** The journals of a broker, one for each store and durability. */
 export class Journals {
   readonly #journals = new Map<JournalStore, Map<Durability | undefined, Journal>>();
   readonly #listeners = new Set<(commit: Commit) => void>();

@@ -23,7 +23,7 @@ export interface StoreShelf {
   open(kind: StoreKind): Promise<JournalStore>;
 }
 
-/** See the head of this file. */
+/** Several stores as one, routed by topic. */
 export class RoutedStore extends ForwardingStore implements JournalStore {
   readonly durable: boolean;
   readonly #default: JournalStore;

@@ -7,7 +7,7 @@ const HEAD =
 /** More than the names in front of a timestamp take. */
 const LONGEST_HEAD = 2048;
 
-/** See the head of this file. */
+/** Collects facts about events while they are read for another reason. */
 export class Seen {
   readonly #decoder = new TextDecoder();
   readonly #types = new Set<string>();

@@ -28,7 +28,7 @@ export interface CatalogContext {
   topics: readonly TopicRecord[];
 }
 
-/** The topics; see the head of this file. */
+/** The topics and their options. */
 export class TopicCatalog {
   readonly #context: CatalogContext;
   readonly #topics = new Map<string, TopicRecord>();

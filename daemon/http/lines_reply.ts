@@ -19,7 +19,7 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** See the head of this file. */
+/** Sends lines as fast as the reader takes them. */
 export class LinesReply {
   readonly #reply: http.ServerResponse;
   readonly #signal: AbortSignal;

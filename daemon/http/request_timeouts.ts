@@ -9,7 +9,7 @@ import { standstillOf, type StandstillWatch } from "../../core/base/standstill.t
 
 const NEVER = Number.MAX_SAFE_INTEGER;
 
-/** See the head of this file. */
+/** Ends half-open requests. */
 export class RequestTimeouts {
   readonly #server: http.Server;
   readonly #clock: Clock;

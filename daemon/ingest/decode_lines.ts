@@ -28,7 +28,7 @@ export interface LineDecoderContext {
   refuse(line: number, error: EvsError): boolean;
 }
 
-/** See the head of this file. */
+/** Turns lines into append requests. */
 export class LineDecoder {
   readonly #context: LineDecoderContext;
   #packer: LinePacker | undefined;

@@ -39,7 +39,7 @@ export interface PackedPayloads {
   bounds: Uint32Array<ArrayBuffer>;
 }
 
-/** Packs a stream of bytes; see the head of this file. */
+/** Packs bare payloads without making objects. */
 export class LinePacker {
   readonly #options: LinePackerOptions;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

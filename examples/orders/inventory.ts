@@ -32,7 +32,7 @@ function wordAsNumber({ quantity }: Line): number {
   return WORDS.indexOf(String(quantity));
 }
 
-/** See the head of this file. */
+/** Reserves stock for every order. */
 export class Inventory {
   readonly stock: EventSourcedRepository<Stock>;
   readonly #orders: EventSourcedRepository<Order>;

@@ -9,7 +9,7 @@ export interface OrderState {
   reason?: string;
 }
 
-/** See the head of this file. */
+/** One order. */
 export class Order extends AggregateRoot<OrderState> {
   constructor(id: string) {
     super(id, { status: "new" });

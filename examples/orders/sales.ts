@@ -2,7 +2,7 @@
 import type { Broker, Subscription } from "@env/env-event-stream";
 import type { Shop } from "./events.ts";
 
-/** See the head of this file. */
+/** Counts what was sold. */
 export class Sales {
   readonly #sold = new Map<string, number>();
   /** The last event that is in it: one that comes twice counts once. */

@@ -5,7 +5,7 @@ import { Inventory } from "./inventory.ts";
 import { Order, type OrderState } from "./order.ts";
 import { Sales } from "./sales.ts";
 
-/** See the head of this file. */
+/** The application. */
 export class OrderService {
   readonly inventory: Inventory;
   readonly sales = new Sales();

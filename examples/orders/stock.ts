@@ -13,7 +13,7 @@ export class OutOfStock extends Error {
   override name = "OutOfStock";
 }
 
-/** See the head of this file. */
+/** The stock of one product. */
 export class Stock extends AggregateRoot<StockState> {
   constructor(product: string) {
     super(product, { free: 0, reserved: {} });

@@ -15,7 +15,7 @@ async function run(program: string, ...args: string[]): Promise<void> {
   assert.ok(success, `${program} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
 }
 
-/** See the head of this file. */
+/** A small file system on a loop device. */
 export class Disk {
   /** Where it is mounted; empty but for `lost+found`. */
   readonly path: string;

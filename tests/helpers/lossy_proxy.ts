@@ -1,6 +1,6 @@
 /** A socket before the daemon's that can lose an answer: the daemon has done what was asked, and nobody is told. */
 
-/** See the head of this file. */
+/** A proxy that drops connections and answers. */
 export class LossyProxy implements AsyncDisposable {
   readonly socket: string;
   readonly #target: string;

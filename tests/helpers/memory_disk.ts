@@ -44,7 +44,7 @@ type Entry = Node | "folder";
 /** A folder's change: an entry set or gone. */
 type Change = (entries: Map<string, Entry>) => void;
 
-/** See the head of this file. */
+/** A disk in memory that can lose power. */
 export class MemoryDisk implements Disk {
   readonly #entries = new Map<string, Entry>();
   readonly #durable = new Map<string, Entry>();

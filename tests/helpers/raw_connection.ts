@@ -3,7 +3,7 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Bytes to the socket and back; see the head of this file. */
+/** Sends bytes to a socket and reads what comes back. */
 export class RawConnection {
   readonly #conn: Deno.Conn;
   /** Of its own: what a read cuts a character into belongs to no other connection. */

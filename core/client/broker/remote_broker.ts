@@ -70,7 +70,7 @@ const WAIT_MS = 30_000;
 /** Between two attempts to reach the daemon, ms. */
 const AGAIN_MS = 100;
 
-/** See the head of this file. `connect` makes one. */
+/** A daemon's broker. `connect` makes one. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class RemoteBroker<E = any> extends Broker<E> {
   /**

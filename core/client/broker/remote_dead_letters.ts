@@ -13,7 +13,7 @@ const PAGE = 50;
 
 const encoder = new TextEncoder();
 
-/** See the head of this file. */
+/** The dead letters of a daemon. */
 export class RemoteDeadLetters implements DeadLetterQueue {
   readonly #client: Client;
   readonly #now: () => number;

@@ -61,7 +61,7 @@ const AGAIN_MS = 100;
 
 const decoder = new TextDecoder();
 
-/** See the head of this file. */
+/** Publishes over the socket, in the order of the calls. */
 export class RemotePublisher {
   readonly #context: RemotePublisherContext;
   readonly #ids = new IdSource();

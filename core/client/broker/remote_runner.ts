@@ -44,7 +44,7 @@ function isRemoved(error: unknown): boolean {
   return isA(error, RemoteError) && error.code === "subscription/not-found";
 }
 
-/** See the head of this file. */
+/** Runs a local handler on a subscription of the daemon. */
 export class RemoteRunner implements Runner {
   readonly name: string;
   readonly #options: RemoteRunnerOptions;

@@ -16,7 +16,7 @@ export interface RemoteEventQuery extends EventQuery {
   fromSeq?: number;
 }
 
-/** See the head of this file. */
+/** Reads the events of a daemon. */
 export class RemoteEventStore implements EventStore {
   readonly #client: Client;
   readonly #save: (event: Event) => Promise<unknown>;

@@ -8,7 +8,7 @@ import type { Client } from "../client.ts";
 import { openFeed } from "../feed.ts";
 import { decodeError } from "../decode_error.ts";
 
-/** See the head of this file. */
+/** Feeds a stream from a daemon. */
 export class RemoteStream implements StreamSource {
   readonly opened: Promise<void>;
   /** The daemon drops nothing of what is stored; of what is not, it does not tell. */

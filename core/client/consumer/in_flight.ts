@@ -2,7 +2,7 @@
 import type { Delivery } from "./port.ts";
 import { wasCounted, type Work } from "./work.ts";
 
-/** See the head of this file. */
+/** The events that a consumer holds. */
 export class InFlight {
   readonly #works = new Map<string, Work>();
 

@@ -11,7 +11,7 @@ const WEIGHT = 1 / 8;
 /** The most that is leased ahead, where one handler is not given more. */
 const MOST = 64;
 
-/** Decides how many; see the head of this file. */
+/** Decides how many events to lease ahead. */
 export class Prefetch {
   readonly #room: number;
   #meanMs = Infinity;

@@ -30,7 +30,7 @@ export interface KnownSegment {
   ours: boolean;
 }
 
-/** See the head of this file. */
+/** The segment that a topic is appended to. */
 export class ActiveSegment {
   readonly firstSeq: number;
   readonly #path: string;

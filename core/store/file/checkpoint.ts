@@ -28,7 +28,7 @@ const LENGTH_BYTES = 8;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** See the head of this file. */
+/** Where every topic ended at the last close. */
 export class Checkpoint {
   readonly #disk: Disk;
   readonly #dir: string;

@@ -65,7 +65,7 @@ function replaces(block: IndexBlock, last: IndexBlock): boolean {
   return block.start === last.start && block.firstSeq === last.firstSeq && block.end >= last.end;
 }
 
-/** Decides; see the head of this file. */
+/** Decides what to keep of a segment. */
 export function recover(segment: FoundSegment): RecoveredSegment {
   return new Recovery(segment).run();
 }

@@ -9,7 +9,7 @@ import type { SegmentInfo } from "./view.ts";
 const MOST_BLOCKS = 200_000;
 const MOST_FILES = 64;
 
-/** Reads segments; see the head of this file. */
+/** Opens segments and keeps the recently used ones. */
 export class SegmentCache {
   readonly #disk: Disk;
   readonly #dir: string;

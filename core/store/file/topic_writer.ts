@@ -60,7 +60,7 @@ interface Pending {
   now: number;
 }
 
-/** See the head of this file. */
+/** Appends to one topic. */
 export class TopicWriter {
   view: TopicView;
   readonly #context: WriterContext;

@@ -9,7 +9,7 @@ import { TopicWriter, type WriterContext } from "./topic_writer.ts";
 import type { TopicView } from "./view.ts";
 import type { PackedViews, ViewTable } from "./view_table.ts";
 
-/** See the head of this file. */
+/** The topics of a file store. */
 export class Topics {
   readonly #writers = new Map<string, TopicWriter>();
   readonly #unseen: ViewTable;

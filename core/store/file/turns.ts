@@ -8,7 +8,7 @@
 import { ClosedError, EvsError, InternalError } from "../../base/errors.ts";
 import { asFileStoreError } from "./faults.ts";
 
-/** See the head of this file. */
+/** Runs the store's operations one after another. */
 export class Turns {
   readonly #dir: string;
   #last: Promise<unknown> = Promise.resolve();

@@ -19,7 +19,7 @@ const HEAD = 4;
 /** Numbers of a segment. */
 const WIDTH = 9;
 
-/** Views by the name of their topic; see the head of this file. */
+/** What is known of each topic, by name, stored as columns. */
 export class ViewTable {
   /** Where a topic's numbers begin, or its view. */
   readonly #entries = new Map<string, number | TopicView>();

@@ -20,7 +20,7 @@ interface Known {
   lastAt: number | undefined;
 }
 
-/** See the head of this file. */
+/** Remembers when events were stored. */
 export class SqliteAges {
   readonly #prepare: Prepare;
   readonly #clock: AgeClock;

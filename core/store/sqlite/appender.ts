@@ -43,7 +43,7 @@ export interface AppenderContext {
   dedupWindow: number;
 }
 
-/** Appends; see the head of this file. */
+/** Writes appends into the tables. */
 export class SqliteAppender {
   readonly #context: AppenderContext;
   readonly #prepare: Prepare;

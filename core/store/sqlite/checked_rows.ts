@@ -48,7 +48,7 @@ export function isDamage(error: unknown): boolean {
   return isMalformed(error) || code === SQLITE_IOERR_READ || code === SQLITE_IOERR_SHORT_READ;
 }
 
-/** Reads rows; see the head of this file. */
+/** Reads rows and verifies their checksums. */
 export class CheckedRows {
   readonly #prepare: Prepare;
   readonly #report: (found: Found) => void;

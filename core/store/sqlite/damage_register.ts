@@ -16,7 +16,7 @@ interface DamageRow {
   accepted: number;
 }
 
-/** Remembers damage; see the head of this file. */
+/** Remembers damage across restarts. */
 export class DamageRegister {
   readonly #prepare: Prepare;
   readonly #clock: Clock;

@@ -25,7 +25,7 @@ export function looksFor(events: number): number {
   return Math.max(LEAST_LOOKS, events * LOOKS_PER_EVENT);
 }
 
-/** Where the sweep of each topic has come to; see the head of this file. */
+/** Forgets given ids that are no longer looked up. */
 export class GivenIdSweep {
   /** The last id that was looked at, by topic id. Absent: the next pass begins with the first; no id is empty. */
   readonly #last = new Map<number, string>();

@@ -49,7 +49,7 @@ export interface FoundInFolder {
   foreign: string[];
 }
 
-/** The store as the daemon uses it; see the head of this file. */
+/** A file store with its writer in a worker thread. */
 export class FileWorkerEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "file";
   readonly durable: boolean;

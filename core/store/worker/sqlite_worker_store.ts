@@ -49,7 +49,7 @@ export interface WorkerStoreOptions {
   onDamage?: (damage: Damage) => void;
 }
 
-/** The store as the daemon uses it; see the head of this file. */
+/** A SQLite store with its writer in a worker thread. */
 export class WorkerEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;

@@ -32,7 +32,7 @@ export interface Tracked {
   revived: boolean;
 }
 
-/** See the head of this file. */
+/** What delivery promises, as a small model. */
 export class DeliveryModel {
   readonly setup: Setup;
   readonly events: Tracked[] = [];

@@ -25,7 +25,7 @@ interface Life {
   alive: boolean;
 }
 
-/** See the head of this file. */
+/** The broker that is compared with the model. */
 export class Subject {
   readonly clock = new FakeClock();
   readonly errors: unknown[] = [];
