@@ -206,6 +206,8 @@ async function consume(
   const { Consumer } = await import("../core/client/consumer/consumer.ts");
   const { openPort } = await import("../core/client/open_consumer_port.ts");
   const { startEach, startBatch } = await import("./consumer/start.ts");
+  const { HandlerGuard, HANDLER_LINGER_MS } = await import("./consumer/handler_guard.ts");
+  const guard = HandlerGuard.begin(this.clock);
   const consumer = new Consumer({
     port: openPort({ socket: this.paths.socket, subscription: flags.name }),
     start: (flags.batch === undefined ? startEach : startBatch)({
@@ -217,8 +219,10 @@ async function consume(
       stdout: (chunk) => this.stdout.write(chunk),
       stderr: (chunk) => this.stderr.write(chunk),
       say: (line) => this.say(line),
+      guard,
       clock: this.clock,
     }),
+    lingerMs: HANDLER_LINGER_MS,
     say: (line) => this.say(line),
     concurrency: flags.concurrency,
     batch: flags.batch,
@@ -237,6 +241,7 @@ async function consume(
     if (result.paused !== undefined) this.say(pausedNotice(flags.name, result));
     this.exitCode = exitCode(result);
   } finally {
+    await guard.close();
     stopPassing();
   }
 }

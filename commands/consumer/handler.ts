@@ -9,6 +9,7 @@ import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { setPatientTimer } from "../../core/base/standstill.ts";
 import { errorLine } from "./error_line.ts";
+import type { HandlerGuard } from "./handler_guard.ts";
 import { inOwnSession, SETSID } from "./session.ts";
 import { TailBuffer } from "./tail_buffer.ts";
 import type { HandlerRun } from "./exit_code.ts";
@@ -39,6 +40,8 @@ export interface HandlerRequest {
   stderr: (chunk: Uint8Array) => void | Promise<void>;
   /** Takes its stdout; left out, that passes through untouched. */
   stdout?: (chunk: Uint8Array) => void | Promise<void>;
+  /** Ends it should this process be killed. */
+  guard?: HandlerGuard;
   clock?: Clock;
 }
 
@@ -54,6 +57,7 @@ export function startHandler(request: HandlerRequest): RunningHandler {
   const clock = request.clock ?? systemClock;
   const startedAt = clock.monotonic();
   let child: Deno.ChildProcess;
+  request.guard?.prepare();
   try {
     const own = inOwnSession(request.command, { path: request.env["PATH"], setsid: SETSID });
     child = new Deno.Command(own.program, {
@@ -70,6 +74,7 @@ export function startHandler(request: HandlerRequest): RunningHandler {
     return { outcome: Promise.resolve(outcome), kill() {} };
   }
 
+  const forget = request.guard?.watch(child.pid);
   let ended = false;
   let cut: Deno.Signal | undefined;
   const kill = (signal: Deno.Signal) => {
@@ -78,7 +83,11 @@ export function startHandler(request: HandlerRequest): RunningHandler {
     else if (!signalGroup(child.pid, signal)) signalTo(child.pid, signal);
   };
   const watched = { child, request, clock, startedAt, kill, cut: () => cut };
-  return { kill, outcome: watch(watched, () => ended = true) };
+  const onEnd = () => {
+    ended = true;
+    forget?.();
+  };
+  return { kill, outcome: watch(watched, onEnd) };
 }
 
 interface Watched {

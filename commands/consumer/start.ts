@@ -3,6 +3,7 @@ import type { Clock } from "../../core/base/clock.ts";
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import { batchEnv, handlerEnv, startHandler } from "./handler.ts";
+import type { HandlerGuard } from "./handler_guard.ts";
 import { AnswerReader, settlementsOf, toNdjson } from "./batch.ts";
 import { settlementOf } from "./exit_code.ts";
 
@@ -16,6 +17,7 @@ export interface HandlerStartOptions {
   stdout: (chunk: Uint8Array) => void | Promise<void>;
   stderr: (chunk: Uint8Array) => void | Promise<void>;
   say: (text: string) => void;
+  guard: HandlerGuard;
   clock: Clock;
 }
 
@@ -24,7 +26,7 @@ export type HandlerStart = (deliveries: readonly Delivery[]) => RunningBatch;
 
 /** One event a run; stdout is the handler's own. */
 export function startEach(options: HandlerStartOptions): HandlerStart {
-  const { command, subscription, stdin, environment, stderr, timeoutMs, clock } = options;
+  const { command, subscription, stdin, environment, stderr, timeoutMs, guard, clock } = options;
   return (deliveries) => {
     const delivery = deliveries[0]!;
     const { outcome, kill } = startHandler({
@@ -33,6 +35,7 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
       env: handlerEnv(environment, { ...delivery.facts, attempt: delivery.attempt, subscription }),
       timeoutMs,
       stderr,
+      guard,
       clock,
     });
     return { kill, verdicts: outcome.then((ended) => [settlementOf(ended, command)]) };
@@ -41,7 +44,7 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
 
 /** Several events a run, answered for on stdout. */
 export function startBatch(options: HandlerStartOptions): HandlerStart {
-  const { command, subscription, stdin, environment, stderr, timeoutMs, clock } = options;
+  const { command, subscription, stdin, environment, stderr, timeoutMs, guard, clock } = options;
   return (deliveries) => {
     const facts = deliveries.map((delivery) => delivery.facts);
     const reader = new AnswerReader({
@@ -56,6 +59,7 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
       timeoutMs,
       stdout: (chunk) => reader.push(chunk),
       stderr,
+      guard,
       clock,
     });
     const verdicts = outcome.then(async (ended) => {

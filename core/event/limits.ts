@@ -15,6 +15,8 @@ export const DEFAULT_LEASE_MS = 30_000;
 export const LONGEST_LEASE_MS = 24 * 3_600_000;
 /** The longest that a request waits for an event, ms. */
 export const LONGEST_WAIT_MS = 3_600_000;
+/** The longest that leases are kept for a connection that has closed, ms. */
+export const LONGEST_LINGER_MS = 60_000;
 /** The most retries of a subscription. */
 export const MOST_RETRIES = 1_000_000;
 /** The longest wait before a retry, ms: a year. */

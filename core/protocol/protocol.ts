@@ -165,6 +165,8 @@ export interface LeaseRequest {
   waitMs?: number;
   /** Give the leases back (uncounted) when this connection closes. */
   bind?: boolean;
+  /** With `bind`: give them back this long after it has closed, ms. Default 0, at most 60,000. */
+  lingerMs?: number;
   /** Answer at once, even while waiting, when nothing is pending, leased or scheduled. */
   untilEmpty?: boolean;
   /** Wait on while the subscription is paused, instead of being told at once. */

@@ -35,6 +35,8 @@ export class ServerConnection {
   readonly #socket: net.Socket;
   readonly #closed = new AbortController();
   readonly #idle: () => void;
+  /** How long the leases that are bound to it are kept once it has closed, ms. */
+  lingerMs = 0;
   /** Requests whose answer is not out yet. */
   underWay = 0;
   #waiting: (() => void)[] = [];

@@ -33,6 +33,8 @@ export interface RouteRequest {
   signal: AbortSignal;
   /** Names the connection: leases may be bound to it. */
   connection: string;
+  /** What is leased on this connection is kept for so long once it has closed, ms. */
+  keepLeasesFor(ms: number): void;
 }
 
 /** One thing that the daemon serves. What it does not take is refused before it is asked. */

@@ -13,6 +13,7 @@ import {
   freeDescriptors,
   LONGEST_QUEUE,
 } from "./descriptors.ts";
+import { DepartedConsumers } from "./departed_consumers.ts";
 import { Connections, MOST_PIPELINED } from "./connections.ts";
 import type { Services } from "../services.ts";
 import { checkRequest } from "./json_route.ts";
@@ -52,8 +53,12 @@ export interface Server {
 /** Serves the routes at the socket; resolves when it listens. */
 export async function listen(services: Services, routes: readonly Route[]): Promise<Server> {
   const stopping = new AbortController();
+  const departed = new DepartedConsumers({
+    clock: systemClock,
+    release: (name) => services.broker.subscriptions.releaseConsumer(name),
+  });
   const connections = new Connections({
-    closed: ({ name }) => services.broker.subscriptions.releaseConsumer(name),
+    closed: (connection) => departed.left(connection),
     refused: () => services.metrics.refusedConnections++,
   }, { clock: systemClock });
   services.connections = () => connections.size;
@@ -99,6 +104,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
       stopping.abort();
       acceptor.close();
       await connections.drain(deadline);
+      departed.stop();
       server.close();
     },
   };
@@ -208,6 +214,7 @@ class RequestHandler {
           return signal ??= AbortSignal.any([stopping, connection.signal]);
         },
         connection: connection.name,
+        keepLeasesFor: (ms) => void (connection.lingerMs = ms),
       };
       if (!route.pipelined) await turn;
       const checked = checkRequest(route, request);

@@ -5,6 +5,7 @@ import {
   LONGEST_BREAKER_WINDOW,
   LONGEST_DELAY_MS,
   LONGEST_LEASE_MS,
+  LONGEST_LINGER_MS,
   LONGEST_PAUSE_MS,
   LONGEST_WAIT_MS,
   MOST_DELIVERIES,
@@ -76,6 +77,7 @@ export const leaseRequest = object({
   leaseMs,
   waitMs,
   bind: flag,
+  lingerMs: whole([0, LONGEST_LINGER_MS]),
   untilEmpty: flag,
   throughPause: flag,
 });

@@ -168,6 +168,7 @@ async function lease(
   const { services, params, connection } = request;
   const name = params["name"]!;
   services.unnamed.seen(name);
+  request.keepLeasesFor(body.lingerMs ?? 0);
   const { deliveries, ...rest } = await services.broker.subscriptions.lease(name, body, {
     consumer: connection,
     signal: request.signal,

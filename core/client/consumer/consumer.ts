@@ -152,7 +152,7 @@ export class Consumer {
   // -- leasing -------------------------------------------------------------------------------------------------------
 
   async #leaseLoop(): Promise<void> {
-    const { port, untilEmpty = false, throughPause = false } = this.#options;
+    const { port, untilEmpty = false, throughPause = false, lingerMs } = this.#options;
     while (!this.#ending) {
       if (this.#started >= (this.#options.max ?? Infinity)) {
         this.#ending = true;
@@ -171,6 +171,7 @@ export class Consumer {
           leaseMs: DEFAULT_LEASE_MS,
           waitMs: this.#awaitingLeases ? 0 : WAIT_MS,
           bind: true,
+          ...(lingerMs === undefined ? {} : { lingerMs }),
           untilEmpty,
           ...(throughPause || this.#waitsPaused ? { throughPause: true } : {}),
         });

@@ -25,6 +25,8 @@ export interface ConsumerOptions {
   throughPause?: boolean;
   /** Whose pauses it waits through in words, where `throughPause` is not set: then it ends with those of others only. */
   waitsFor?: readonly PausedBy[];
+  /** How long the daemon keeps the leases of a consumer that goes away without a word, ms. Default 0. */
+  lingerMs?: number;
   /** How long handlers may go on after the consumer was told to stop, ms. Default 5,000. */
   graceMs?: number;
   clock?: Clock;

@@ -1,0 +1,124 @@
+/**
+ * Ends handlers whose consumer was killed. No code of a killed process runs, so a small shell stands beside it: it is told
+ * which handlers run, and when its stdin ends without a word it ends those, with all that they started. One for a
+ * consumer, not one for a handler: a handler costs a line in a pipe.
+ *
+ * The daemon keeps the events of a consumer that went away for {@link HANDLER_LINGER_MS}, longer than that takes, so that
+ * none of them is delivered again beside a handler that still runs.
+ */
+import { type Clock, systemClock } from "../../core/base/clock.ts";
+import { inOwnSession, SETSID } from "./session.ts";
+
+/** How long the daemon keeps the leases of a consumer that went away, ms. */
+export const HANDLER_LINGER_MS = 3000;
+
+const SHELL = "/bin/sh";
+/** What ended is told together with what begins next; where nothing does, after this long, ms. */
+const FLUSH_MS = 20;
+
+/**
+ * Reads lines `BEGUN ENDED`, process ids or 0. A handler leads a process group of its own; just started, it may have none
+ * yet. They have half a second to end by themselves.
+ */
+const SCRIPT = `trap '' HUP INT QUIT TERM
+live=' '
+while read -r begun ended; do
+  case $live in *" $ended "*) live="\${live%% $ended *} \${live#* $ended }" ;; esac
+  [ "$begun" = 0 ] || live="$live$begun "
+done
+for pid in $live; do kill -s TERM -- "-$pid" || kill -s TERM "$pid"; done
+[ "$live" = ' ' ] || sleep 0.5 || sleep 1
+for pid in $live; do kill -s KILL -- "-$pid"; done
+`;
+
+const encoder = new TextEncoder();
+
+/** See the head of this file. */
+export class HandlerGuard {
+  readonly #clock: Clock;
+  readonly #live = new Set<number>();
+  #ended: number[] = [];
+  #shell: { child: Deno.ChildProcess; writer: WritableStreamDefaultWriter<Uint8Array> } | undefined;
+  #cancelFlush: (() => void) | undefined;
+
+  constructor({ clock = systemClock }: { clock?: Clock } = {}) {
+    this.#clock = clock;
+  }
+
+  /** One that is ready before the first handler begins. */
+  static begin(clock: Clock): HandlerGuard {
+    const guard = new HandlerGuard({ clock });
+    guard.prepare();
+    return guard;
+  }
+
+  /** Call it before a handler begins: it is told of at once then. */
+  prepare(): void {
+    this.#shell ??= this.#start();
+  }
+
+  /** A handler runs. Returns what is to be called when it has ended. */
+  watch(pid: number): () => void {
+    this.#live.add(pid);
+    if (this.#shell) this.#write(`${pid} ${this.#ended.shift() ?? 0}\n`);
+    return () => {
+      if (!this.#live.delete(pid)) return;
+      this.#ended.push(pid);
+      this.#cancelFlush ??= this.#clock.setTimer(() => this.#flush(), FLUSH_MS);
+    };
+  }
+
+  /** The consumer ends in order, and so did its handlers. */
+  async close(): Promise<void> {
+    this.#flush();
+    const shell = this.#shell;
+    this.#shell = undefined;
+    if (!shell) return;
+    await shell.writer.close().catch(() => {}); // it was killed, which its status would say
+    await shell.child.status;
+  }
+
+  #start() {
+    try {
+      // Whoever kills the consumer's group does not mean this.
+      const own = inOwnSession([SHELL, "-c", SCRIPT], { path: undefined, setsid: SETSID });
+      const child = new Deno.Command(own.program, {
+        args: own.args,
+        stdin: "piped",
+        stdout: "null",
+        stderr: "null",
+        detached: own.detached,
+      }).spawn();
+      child.unref();
+      const shell = { child, writer: child.stdin.getWriter() };
+      // Somebody killed it: the next handler begins another, which is told of all that run.
+      child.status.then(() => {
+        if (this.#shell === shell) this.#shell = undefined;
+      });
+      this.#ended = [];
+      for (const pid of this.#live) void shell.writer.write(line(`${pid} 0\n`)).catch(() => {});
+      return shell;
+    } catch (error) {
+      // Without a shell handlers run as before: they outlive a consumer that is killed.
+      if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  #flush(): void {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    const ended = this.#ended.splice(0);
+    if (this.#shell && ended.length > 0) this.#write(ended.map((pid) => `0 ${pid}\n`).join(""));
+  }
+
+  #write(text: string): void {
+    this.#shell!.writer.write(line(text)).catch(() => {}); // it was killed: its status says so
+  }
+}
+
+function line(text: string): Uint8Array {
+  return encoder.encode(text);
+}
