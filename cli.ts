@@ -14,11 +14,8 @@ async function run(argv: readonly string[]): Promise<number> {
     return await daemon.serve(argv.slice(1));
   }
   try {
-    if (!isPlainPublish(argv)) {
-      return await (await load<typeof import("./commands/main.ts")>("./main.ts")).main(argv);
-    }
-    await publishPlain(argv);
-    return 0;
+    if (isPlainPublish(argv) && await publishPlain(argv)) return 0;
+    return await (await load<typeof import("./commands/main.ts")>("./main.ts")).main(argv);
   } catch (error) {
     // What tells an error needs nothing from npm: that may be just what is missing.
     return (await load<typeof import("./commands/cli/report.ts")>("./cli/report.ts")).report(

@@ -68,6 +68,7 @@ export {
   InvalidSchemaError,
   NoDaemonError,
   NonRetryableError,
+  NotAnsweringError,
   NotFoundError,
   OverflowError,
   ProjectionError,

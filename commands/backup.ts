@@ -27,6 +27,7 @@ export const route = verb<{ force?: boolean }, [string]>({
       }],
     },
   },
+  needsDaemon: false,
   async run(this: EvsContext, { force = false }, file): Promise<void> {
     const { makeBackup } = await load<typeof import("../core/backup/backup.ts")>(
       "../core/backup/backup.ts",

@@ -13,6 +13,7 @@ const script = (shell: Shell, example: string) =>
       "Prints a script that completes verbs, flags, and the names of topics, subscriptions and schemas that the running daemon knows.",
     examples: [[`completions ${shell}`, `load it with: ${example}`]],
     parameters: {},
+    needsDaemon: false,
     async run(this: EvsContext): Promise<void> {
       const { routes } = await import("./mod.ts");
       const entries = await Promise.all(

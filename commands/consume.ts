@@ -209,7 +209,7 @@ async function consume(
   const { HandlerGuard, HANDLER_LINGER_MS } = await import("./consumer/handler_guard.ts");
   const guard = HandlerGuard.begin(this.clock);
   const consumer = new Consumer({
-    port: openPort({ socket: this.paths.socket, subscription: flags.name }),
+    port: openPort({ socket: this.address({ watch: false }), subscription: flags.name }),
     start: (flags.batch === undefined ? startEach : startBatch)({
       command,
       subscription: flags.name,

@@ -30,6 +30,7 @@ export const route = verb<{ force?: boolean }, [string]>({
       }],
     },
   },
+  needsDaemon: false,
   async run(this: EvsContext, { force = false }, file): Promise<void> {
     const { restoreBackup } = await load<typeof import("../core/backup/restore.ts")>(
       "../core/backup/restore.ts",

@@ -20,6 +20,7 @@ export const route = verb<LaunchFlags, string[]>({
       parameter: { parse: text, brief: "The command and its arguments", placeholder: "COMMAND" },
     },
   },
+  needsDaemon: false,
   run: runWith,
 });
 

@@ -9,6 +9,10 @@ export interface HeldLock {
   release(): void;
 }
 
+/** Whoever looks whether there is a lock holds one for an instant: it is no daemon, and soon gone, ms. */
+const LOOKERS_MS = 100;
+const LOOK_AGAIN_MS = 5;
+
 /** Locks the data dir, or says in words that another daemon has it. */
 export function lockDataDir(dataDir: string): HeldLock {
   const lock = tryLock(Deno.openSync(dataDir, { read: true }));
@@ -17,6 +21,16 @@ export function lockDataDir(dataDir: string): HeldLock {
     hint:
       "evs daemon status shows it; evs daemon stop ends it; EVS_DATA_DIR chooses another data dir",
   });
+}
+
+/** The same for a daemon that takes over from another: waits until that has let go. `waiting` is called if it does. */
+export async function takeOverDataDir(dataDir: string, waiting: () => void): Promise<HeldLock> {
+  const file = Deno.openSync(dataDir, { read: true });
+  if (!file.tryLockSync(true)) {
+    waiting();
+    await file.lock(true);
+  }
+  return { release: () => file.close() };
 }
 
 /** Locks the socket's path, or says in words that another daemon has it. */
@@ -36,7 +50,10 @@ export function lockSocket(socket: string): HeldLock {
 }
 
 function tryLock(file: Deno.FsFile): HeldLock | undefined {
-  if (file.tryLockSync(true)) return { release: () => file.close() };
+  for (let waited = 0; waited < LOOKERS_MS; waited += LOOK_AGAIN_MS) {
+    if (file.tryLockSync(true)) return { release: () => file.close() };
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_AGAIN_MS);
+  }
   file.close();
   return undefined;
 }

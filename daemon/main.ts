@@ -7,16 +7,18 @@ import { osError } from "../core/base/os_error.ts";
 import { VERSION } from "../core/base/version.ts";
 import { parseDurability } from "../core/event/durability.ts";
 import { type Config, defaultConfig, loadConfig, parseStore } from "./config.ts";
+import { type Holder } from "../core/protocol/holder.ts";
+import { withdraw } from "./announcement.ts";
 import { dataDirAt, prepareDataDir } from "./data_dir.ts";
 import { Services } from "./services.ts";
-import { lockDataDir, lockSocket } from "./lock.ts";
+import { type HeldLock, lockDataDir, takeOverDataDir } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
 import { Reserve } from "./reserve.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./http/server.ts";
 import { storeKinds } from "./open_stores.ts";
-import { freeSocketPath, prepareSocketFolder } from "./socket.ts";
+import { SocketKeeper } from "./socket_keeper.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught } from "./uncaught.ts";
 import { findDataDir } from "./whole.ts";
@@ -29,24 +31,27 @@ interface Arguments {
   socket: string;
   config: string;
   overrides: Partial<Config>;
+  /** As they were given, for the one who starts it again. */
+  given: Pick<Holder, "store" | "durability">;
   untilStdinCloses: boolean;
+  /** Waits for the daemon that has the data dir, and takes its place. */
+  takeOver: boolean;
 }
+
+const OPTIONS = ["--data-dir", "--socket", "--config", "--store", "--durability"];
 
 /** Reads the command line of the daemon; see core/client/launch.ts, which writes it. */
 export function parseArguments(args: readonly string[]): Arguments {
   const values = new Map<string, string>();
-  let untilStdinCloses = false;
+  const switches = new Set<string>();
   for (let i = 0; i < args.length; i++) {
     const name = args[i]!;
-    if (name === "--until-stdin-closes") {
-      untilStdinCloses = true;
+    if (name === "--until-stdin-closes" || name === "--take-over") {
+      switches.add(name);
       continue;
     }
     const value = args[++i];
-    if (
-      !["--data-dir", "--socket", "--config", "--store", "--durability"].includes(name) ||
-      value === undefined
-    ) {
+    if (!OPTIONS.includes(name) || value === undefined) {
       throw new InvalidArgumentError(`the daemon does not take ${name}`, {
         hint: "start it with: evs daemon run",
       });
@@ -67,35 +72,38 @@ export function parseArguments(args: readonly string[]): Arguments {
     dataDir: need("--data-dir"),
     socket: need("--socket"),
     config: need("--config"),
+    given: {
+      ...(store === undefined ? {} : { store }),
+      ...(durability === undefined ? {} : { durability }),
+    },
     overrides: {
       ...(store === undefined ? {} : { store: parseStore(store) }),
       ...(durability === undefined ? {} : { durability: parseDurability(durability) }),
     },
-    untilStdinCloses,
+    untilStdinCloses: switches.has("--until-stdin-closes"),
+    takeOver: switches.has("--take-over"),
   };
 }
 
 /** Runs the daemon until it is told to stop; resolves with the exit code. */
 export async function runDaemon(args: readonly string[]): Promise<number> {
-  const { dataDir: path, socket, config: configPath, overrides, untilStdinCloses } = parseArguments(
-    args,
-  );
-  const config: Config = { ...defaultConfig, ...await loadConfig(configPath), ...overrides };
+  const asked = parseArguments(args);
+  // Caught before anybody can be told of this process: it comes from those who do not find its socket.
+  let lookAfterSocket = () => {};
+  Deno.addSignalListener("SIGHUP", () => lookAfterSocket());
+  const { dataDir: path, socket } = asked;
+  const config = await configOf(asked);
   prepareDataDir(path);
-  const dataLock = lockDataDir(path);
+  const dataLock = await holdDataDir(asked);
   const dataDir = dataDirAt(path);
   const found = findDataDir(dataDir);
-  const threads = new Threads();
-  for (const kind of storeKinds(dataDir, config, found.marks?.files)) {
-    if (kind !== "memory") threads.begin(SCRIPTS[kind]);
-  }
-  threads.begin(SCRIPTS.state);
-  prepareSocketFolder(socket);
-  const socketLock = lockSocket(socket);
-  await freeSocketPath(socket);
+  const threads = beginThreads(storeKinds(dataDir, config, found.marks?.files));
   // A private daemon's data is gone with it.
-  const reserve = untilStdinCloses ? undefined : new Reserve(dataDir.reserve, { size: 0 });
+  const reserve = asked.untilStdinCloses ? undefined : new Reserve(dataDir.reserve, { size: 0 });
   const log = openLog(dataDir.logFolder, { ...config, spare: () => reserve?.spare() ?? false });
+  const holder = holderOf(asked);
+  const keeper = new SocketKeeper({ holder, log });
+  await keeper.take();
   const stop = Promise.withResolvers<{ reason: string; code: number }>();
   const services = await Services.open({
     dataDir,
@@ -105,43 +113,61 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     found,
     threads,
     reserve,
-    permissions: () => permissionsInForce({ dataDir: path, socket, config: configPath }),
+    permissions: () => permissionsInForce(asked),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
   onUncaught((error, how) => services.fatal(error, how));
   const server = await listen(services, routes);
+  keeper.listening();
   await giveUpPermissions();
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
-  if (untilStdinCloses) {
+  lookAfterSocket = () => void keeper.lookAfter(() => server.listenAnew());
+  if (asked.untilStdinCloses) {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
   }
   // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
   void services.broker.failure.then((error) => {
     services.fatal(error, "a store failed");
   });
-  log.logger.info("ready", {
-    version: VERSION,
-    pid: Deno.pid,
-    socket,
-    dataDir: path,
-    store: config.store,
-    durability: config.durability,
-  });
-  tellReady({ ready: true, pid: Deno.pid, socket });
+  const { store, durability } = config;
+  const where = { pid: Deno.pid, socket, dataDir: path };
+  log.logger.info("ready", { version: VERSION, ...where, store, durability });
+  tell({ ready: true, pid: Deno.pid, socket });
 
   const { reason, code } = await stop.promise;
   log.logger.info("stopping: {reason}", { reason });
-  services.draining = true;
+  keeper.stop();
   await drain(server, services);
   log.logger.info("stopped", { reason, code });
   log.close();
-  socketLock.release();
+  withdraw(holder);
+  keeper.release();
   dataLock.release();
   return code;
 }
 
+async function configOf({ config, overrides }: Arguments): Promise<Config> {
+  return { ...defaultConfig, ...await loadConfig(config), ...overrides };
+}
+
+async function holdDataDir({ dataDir, takeOver }: Arguments): Promise<HeldLock> {
+  if (!takeOver) return lockDataDir(dataDir);
+  return await takeOverDataDir(dataDir, () => tell({ waiting: true, pid: Deno.pid }));
+}
+
+/** The threads load their code while the files are looked at. */
+function beginThreads(kinds: ReturnType<typeof storeKinds>): Threads {
+  const threads = new Threads();
+  for (const kind of kinds) {
+    if (kind !== "memory") threads.begin(SCRIPTS[kind]);
+  }
+  threads.begin(SCRIPTS.state);
+  return threads;
+}
+
 async function drain(server: Server, services: Services): Promise<void> {
+  services.draining = true;
   try {
     // Closing the server removes the socket.
     await server.drain(AbortSignal.timeout(DRAIN_DEADLINE));
@@ -152,7 +178,14 @@ async function drain(server: Server, services: Services): Promise<void> {
   }
 }
 
-function tellReady(line: unknown): void {
+function holderOf(
+  { dataDir, socket, config, given, untilStdinCloses }: Arguments,
+): Holder {
+  const foreground = untilStdinCloses ? { foreground: true } : {};
+  return { pid: Deno.pid, socket, dataDir, config, ...given, ...foreground };
+}
+
+function tell(line: unknown): void {
   const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }

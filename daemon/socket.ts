@@ -71,3 +71,25 @@ export function protectSocket(socket: string): void {
     },
   );
 }
+
+/** Takes our own socket away, if it is still there. */
+export function removeSocket(socket: string): void {
+  try {
+    Deno.removeSync(socket);
+  } catch {
+    // Somebody has removed it, or its folder: that is what was wanted.
+  }
+}
+
+/**
+ * What is at a path, as one word: numbers of inodes are given out again, so it tells a socket from anything else. Undefined
+ * where nothing is, or where nothing can be: a folder on the way may be gone as well.
+ */
+export function identityAt(path: string): string | undefined {
+  try {
+    const { dev, ino, isSocket } = Deno.lstatSync(path);
+    return `${dev}:${ino}:${isSocket ? "socket" : "file"}`;
+  } catch {
+    return undefined;
+  }
+}

@@ -30,6 +30,7 @@ export const route = verb<DiskFlags, []>({
       },
     },
   },
+  needsDaemon: false,
   async run(this: EvsContext, { warn, crit }: DiskFlags): Promise<void> {
     const inPercent = "percent" in warn;
     if (inPercent !== "percent" in crit) {

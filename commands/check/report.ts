@@ -2,7 +2,12 @@
  * What a monitoring system reads: one line and an exit code, as Nagios plug-ins have them
  * (https://nagios-plugins.org/doc/guidelines.html): `LEVEL - words | name=value;warn;crit`.
  */
-import { EvsError, InvalidArgumentError, NoDaemonError } from "../../core/base/errors.ts";
+import {
+  EvsError,
+  InvalidArgumentError,
+  NoDaemonError,
+  NotAnsweringError,
+} from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { count } from "../cli/define.ts";
 import { escapeText } from "../terminal/escape.ts";
@@ -79,7 +84,9 @@ export async function runCheck(
     // The command line is answered as everywhere; a daemon that is not there is what a check is for.
     if (!(error instanceof EvsError)) throw error;
     if (error instanceof InvalidArgumentError) throw wrongUsage(error.message, error.hint);
-    const level = error instanceof NoDaemonError ? "CRITICAL" : "UNKNOWN";
+    const level = error instanceof NoDaemonError || error instanceof NotAnsweringError
+      ? "CRITICAL"
+      : "UNKNOWN";
     finding = { level, words: error.message, measures: {} };
   }
   context.exitCode = LEVELS.indexOf(finding.level);

@@ -1,4 +1,6 @@
 /** The command line before stricli sees it: the flags that all commands share, and spellings that it does not know. */
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { parseDuration } from "../../core/base/units.ts";
 import type { CommonOptions } from "./context.ts";
 
 /** The common flags, wherever they stand before `--`. */
@@ -9,10 +11,27 @@ export function readCommonOptions(argv: readonly string[]): CommonOptions {
     if (word === "--json") options.json = true;
     if (word === "--quiet") options.quiet = true;
     if (word === "--verbose") options.verbose = true;
+    const wait = word === "--wait" ? argv[index + 1] : /^--wait=(.*)$/.exec(word)?.[1];
+    if (wait !== undefined) options.waitMs = readWait(wait);
     const color = word === "--color" ? argv[index + 1] : /^--color=(.*)$/.exec(word)?.[1];
     if (color === "always" || color === "never" || color === "auto") options.color = color;
   }
   return options;
+}
+
+/** The value of `--wait`, ms. Throws for what is no duration. */
+export function waitTime(text: string): number {
+  return parseDuration(text, "--wait");
+}
+
+/** The same; what is no duration is told by whoever takes the command line apart. */
+function readWait(text: string): number {
+  try {
+    return waitTime(text);
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) return 0;
+    throw error;
+  }
 }
 
 /** `-n5` becomes `-n 5`, and `--flag=` with an empty value or one of several lines becomes two words. */

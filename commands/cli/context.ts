@@ -6,6 +6,7 @@
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Client } from "../../core/client/client.ts";
+import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import { type Paths, resolvePaths } from "../../core/protocol/paths.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { load } from "./lazy.ts";
@@ -30,6 +31,8 @@ export interface CommonOptions {
   quiet: boolean;
   /** More words. */
   verbose: boolean;
+  /** How long a daemon is waited for that is not there, ms; not at all by default. */
+  waitMs?: number;
 }
 
 /** The outside world, injected. */
@@ -52,6 +55,8 @@ export class EvsContext {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  /** How long a daemon is waited for that is not there, ms. */
+  readonly waitMs: number;
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
@@ -75,6 +80,7 @@ export class EvsContext {
     this.json = options.options.json;
     this.quiet = options.options.quiet;
     this.verbose = options.options.verbose;
+    this.waitMs = options.options.waitMs ?? 0;
     this.#color = options.options.color;
     this.stdin = options.stdin ?? Deno.stdin;
     this.stdout = new Output(options.stdout ?? standardOutput);
@@ -109,7 +115,12 @@ export class EvsContext {
 
   /** The daemon. Connects at the first request; a missing daemon is an error of that request. */
   client(): Promise<Client> {
-    return Promise.resolve(this.#client ??= new Client({ socket: this.paths.socket }));
+    return Promise.resolve(this.#client ??= new Client({ socket: this.address({ watch: true }) }));
+  }
+
+  /** Where the daemon is looked for. Without `watch` it may be silent for as long as it likes once it is connected to. */
+  address({ watch }: { watch: boolean }): DaemonAddress {
+    return new DaemonAddress({ paths: this.paths, clock: this.clock, waitMs: this.waitMs, watch });
   }
 
   /** One line of text for people on stdout; values in it must have been escaped. */

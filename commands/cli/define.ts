@@ -11,6 +11,7 @@ import {
   type RouteMap,
   type TypedCommandParameters,
 } from "@stricli/core";
+import { waitTime } from "./arguments.ts";
 import type { EvsContext } from "./context.ts";
 import { reportError } from "./report.ts";
 
@@ -43,6 +44,8 @@ export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Argument
   extends RouteDocs {
   examples: readonly (readonly [command: string, meaning: string])[];
   parameters: TypedCommandParameters<FLAGS, [...ARGS], EvsContext>;
+  /** False where no daemon is asked, so that there is none to wait for. */
+  needsDaemon?: boolean;
   run: (this: EvsContext, flags: FLAGS, ...args: ARGS) => void | Promise<void>;
 }
 
@@ -53,7 +56,7 @@ export function docsOf(route: CommandRoute): RouteDocs {
   return docs.get(route) ?? { brief: route.brief };
 }
 
-/** The flags that every command has. */
+/** The flags that every command has; `wait` is only on those that ask a daemon. */
 export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
   json: { kind: "boolean", brief: "JSON, also on a terminal and for errors", optional: true },
   color: {
@@ -64,6 +67,13 @@ export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
   },
   quiet: { kind: "boolean", brief: "No words on stderr but errors", optional: true },
   verbose: { kind: "boolean", brief: "More words on stderr", optional: true },
+  wait: {
+    kind: "parsed",
+    parse: waitTime,
+    brief: "Wait so long for a daemon that is not there yet",
+    placeholder: "DURATION",
+    optional: true,
+  },
 });
 
 /** Defines a command. */
@@ -88,12 +98,17 @@ export function verb<
     // No prototype: `--constructor` is an unknown flag like any other.
     parameters: {
       ...parameters,
-      flags: Object.assign(Object.create(null), withoutNegation(own), COMMON_FLAGS),
+      flags: Object.assign(Object.create(null), withoutNegation(own), commonFlags(options)),
     } as typeof parameters,
     docs: { brief: options.brief },
   });
   docs.set(command, options);
   return command;
+}
+
+function commonFlags({ needsDaemon = true }: { needsDaemon?: boolean }): Record<string, unknown> {
+  const { wait, ...everywhere } = COMMON_FLAGS;
+  return needsDaemon ? { ...everywhere, wait } : everywhere;
 }
 
 /** Defines a group of commands. */

@@ -27,6 +27,7 @@ FLAGS
   --help     of evs or of any command, with examples
   --version  the version
   --json     on every command: JSON, also on a terminal and for errors
+  --wait DURATION  on every command that asks the daemon: wait so long for it
   --color auto|always|never, --quiet, --verbose
 
 EXAMPLES

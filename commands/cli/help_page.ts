@@ -78,8 +78,11 @@ export function helpPage(
 
   function commandSections(parameters: Parameters): string[][] {
     const own = Object.entries(parameters.flags ?? {})
-      .filter(([name, flag]) => flag.hidden !== true && COMMON_FLAGS[name] !== flag);
+      .filter(([name, flag]) =>
+        flag.hidden !== true && (COMMON_FLAGS[name] !== flag || name === "wait")
+      );
     const common = Object.entries(COMMON_FLAGS as Record<string, Flag>)
+      .filter(([name]) => name !== "wait")
       .map(([name, flag]) => flagWords(name, flag, {}));
     return [
       section(

@@ -29,6 +29,7 @@ export const route = verb<LogsFlags, []>({
     },
     aliases: { n: "lines", f: "follow" },
   },
+  needsDaemon: false,
   run: showLogs,
 });
 

@@ -1,6 +1,7 @@
 /** `evs daemon`: the process that keeps the events. */
 import { group } from "../cli/define.ts";
 import { route as logs } from "./logs.ts";
+import { route as restart } from "./restart.ts";
 import { route as run } from "./run.ts";
 import { route as start } from "./start.ts";
 import { route as status } from "./status.ts";
@@ -10,5 +11,5 @@ export const route = group({
   brief: "Start, stop and look after the daemon",
   description:
     "The daemon keeps the events of one user in one data dir and answers at one Unix socket. EVS_DATA_DIR and EVS_SOCKET choose others.",
-  routes: { run, start, stop, status, logs },
+  routes: { run, start, stop, restart, status, logs },
 });

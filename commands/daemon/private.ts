@@ -5,7 +5,7 @@
  * a session of its own, so that Ctrl-C ends the command first, and the daemon only when the command has gone.
  */
 import type { Clock } from "../../core/base/clock.ts";
-import { MAX_SOCKET_PATH } from "../../core/protocol/paths.ts";
+import { MAX_SOCKET_PATH, type Paths } from "../../core/protocol/paths.ts";
 import { passSignals, signalCode, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchOptions } from "./flags.ts";
 import { startDaemon, type StartedDaemon } from "./process.ts";
@@ -46,7 +46,12 @@ export async function withDaemon(options: PrivateOptions): Promise<PrivateResult
     const dataDir = `${folder}/data`;
     await Deno.mkdir(dataDir, { mode: 0o700 });
     // Nobody's configuration: there is no such file.
-    const paths = { dataDir, socket: `${folder}/evs.sock`, config: `${folder}/config.toml` };
+    const paths: Paths = {
+      dataDir,
+      socket: `${folder}/evs.sock`,
+      config: `${folder}/config.toml`,
+      chosen: "socket",
+    };
     const launch = {
       ...launchOptions(paths, options.flags),
       untilStdinCloses: true,

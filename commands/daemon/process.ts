@@ -19,6 +19,8 @@ export interface StartedDaemon {
 /** What a start needs beside the paths. */
 export interface DaemonStartOptions {
   launch: LaunchOptions;
+  /** Called when it waits for the daemon whose place it takes. */
+  waiting?: () => Promise<void>;
   /** Called with what it says on stderr once it serves. */
   stderr?: (chunk: Uint8Array) => void | Promise<void>;
   /** Told what was done before the start, in words. */
@@ -64,37 +66,57 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
     }
   })();
   try {
-    const line = await firstLine(child.stdout);
-    signal?.throwIfAborted();
-    if (line !== undefined) {
+    for await (const line of linesOf(child.stdout)) {
+      signal?.throwIfAborted();
+      if (line.waiting) {
+        await options.waiting?.();
+        continue;
+      }
       serving = true;
       for (const chunk of words) await options.stderr?.(chunk);
-      return { child, drained, ...readyLine(line) };
+      return { child, drained, pid: line.pid, socket: line.socket };
     }
+    signal?.throwIfAborted();
     const status = await child.status;
     await drained;
     throw startError(await new Blob(words as BlobPart[]).text(), status.code);
+  } catch (error) {
+    // Nobody waits for it any more.
+    if (!serving) end(child);
+    throw error;
   } finally {
     signal?.removeEventListener("abort", onAbort);
   }
 }
 
-/** The first line of a stream, `undefined` when it ends before. The stream is let go. */
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
-  const decoder = new TextDecoder();
-  let text = "";
-  // Leaving the loop cancels the stream.
-  for await (const chunk of stream) {
-    text += decoder.decode(chunk, { stream: true });
-    const end = text.indexOf("\n");
-    if (end >= 0) return text.slice(0, end);
+function end(child: Deno.ChildProcess): void {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    // It has ended by itself.
+    if (!(error instanceof TypeError)) throw error;
   }
-  return undefined;
 }
 
-function readyLine(line: string): { pid: number; socket: string } {
-  const { pid, socket } = JSON.parse(line) as { pid: number; socket: string };
-  return { pid, socket };
+/** What a daemon prints: that it waits, then that it serves. */
+interface DaemonLine {
+  waiting?: boolean;
+  pid: number;
+  socket: string;
+}
+
+/** The lines of a stream. Whoever leaves the loop lets the stream go. */
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<DaemonLine> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of stream) {
+    text += decoder.decode(chunk, { stream: true });
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+      const line = text.slice(0, end);
+      text = text.slice(end + 1);
+      yield JSON.parse(line) as DaemonLine;
+    }
+  }
 }
 
 /** Why a daemon did not start, in its own words: what happened, then what to do about it. */

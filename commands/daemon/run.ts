@@ -11,6 +11,7 @@ export const route = verb<LaunchFlags, []>({
     "Runs the daemon until it is told to end: Ctrl-C and SIGTERM let it finish what it has in hand. Ends with the daemon's own exit code, and takes it along when it is killed.",
   examples: [["daemon run", "for systemd, containers, or a terminal of its own"]],
   parameters: { flags: launchFlags },
+  needsDaemon: false,
   run: runInForeground,
 });
 

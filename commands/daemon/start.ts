@@ -1,38 +1,61 @@
 /** `evs daemon start`: a daemon in the background. */
-import { NoDaemonError } from "../../core/base/errors.ts";
+import { holding } from "../../core/client/daemon_process.ts";
+import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { StatusReply } from "../../core/protocol/protocol.ts";
 import { parseDurability } from "../../core/event/durability.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
-import { startDaemon } from "./process.ts";
+import { startDaemon, type StartedDaemon } from "./process.ts";
+import { ownPaths, runningDaemon } from "./running.ts";
+
+/** How often it is tried again when somebody else was first. */
+const ATTEMPTS = 3;
 
 export const route = verb<LaunchFlags, []>({
   brief: "Start the daemon in the background",
   description:
-    "Starts the daemon and comes back when it serves. One that runs already is left alone, and that is no error.",
+    "Starts the daemon and comes back when it serves. One that runs already is left alone, and that is no error; one that is stopping is waited for.",
   examples: [
     ["daemon start", "start it"],
     ["daemon start --durability interval:50ms", "faster, and a power cut may cost the last 50 ms"],
   ],
   parameters: { flags: launchFlags },
+  needsDaemon: false,
   run: startInBackground,
 });
 
 async function startInBackground(this: EvsContext, flags: LaunchFlags): Promise<void> {
-  const running = await runningDaemon(this);
-  if (running !== undefined) {
-    const { pid, socket, dataDir } = running;
+  const launch = launchOptions(this.paths, flags);
+  const started = await startOrFind(this, launch);
+  if ("running" in started) {
+    const { pid, socket, dataDir } = started.running;
     if (!this.forPeople) this.printJson({ started: false, pid, socket, dataDir });
     this.say(`the daemon runs already (pid ${pid}) at ${socket}`);
-    for (const words of notTaken(flags, running)) this.say(words);
+    for (const words of notTaken(flags, started.running)) this.say(words);
     return;
   }
-  const launch = launchOptions(this.paths, flags);
-  const { child, pid, socket } = await startDaemon({ launch, say: (text) => this.say(text) });
+  const { child, pid, socket } = started;
   child.unref();
   if (!this.forPeople) this.printJson({ started: true, pid, socket, dataDir: launch.dataDir });
   this.say(`the daemon serves (pid ${pid}) at ${socket}; data in ${launch.dataDir}`);
+}
+
+/** Starts a daemon where none runs. One that is stopping is waited for. */
+export async function startOrFind(
+  context: EvsContext,
+  launch: LaunchOptions,
+): Promise<StartedDaemon | { running: StatusReply }> {
+  for (let attempt = 1;; attempt++) {
+    const running = await runningDaemon(context);
+    if (running !== undefined) return { running };
+    try {
+      return await startDaemon({ launch, say: (text) => context.say(text) });
+    } catch (error) {
+      // Somebody else may have been first: then theirs serves in a moment.
+      if (attempt === ATTEMPTS || holding(ownPaths(context)) === undefined) throw error;
+    }
+  }
 }
 
 /** Each flag that the daemon which runs already was not started with. Pure. Throws where a durability is none. */
@@ -51,14 +74,4 @@ export function notTaken(
         running[name]
       }; evs daemon stop ends it`
     );
-}
-
-/** The daemon that answers at the socket, if one does. */
-export async function runningDaemon(context: EvsContext): Promise<StatusReply | undefined> {
-  try {
-    return await (await context.client()).status();
-  } catch (error) {
-    if (error instanceof NoDaemonError) return undefined;
-    throw error;
-  }
 }

@@ -3,7 +3,8 @@
  * is done with the few modules that a request takes; a start costs half of what the whole command line tool costs.
  * Anything that is not plain, and any error, goes the common way.
  */
-import { Connection } from "../../core/client/connection.ts";
+import { systemClock } from "../../core/base/clock.ts";
+import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
 import { resolvePaths } from "../../core/protocol/paths.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
@@ -16,13 +17,19 @@ export function isPlainPublish(argv: readonly string[]): boolean {
     argv.every((word) => !word.startsWith("-")) && !argv[3]?.startsWith("@");
 }
 
-/** Publishes one event and prints its receipt. */
-export async function publishPlain(argv: readonly string[]): Promise<void> {
+/** Publishes one event and prints its receipt. False where that has to be done the common way, after all. */
+export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const [, topic = "", type, body = ""] = argv;
-  const { socket } = resolvePaths((name) => Deno.env.get(name));
-  const connection = await Connection.open(socket);
+  const paths = resolvePaths((name) => Deno.env.get(name));
+  const address = new DaemonAddress({ paths, clock: systemClock, watch: true });
+  const connection = await address.connect();
   const response = await connection.request(publishRequest(topic, { body, query: { type } }));
-  if (response.status >= 400) throw told(await remoteError(response), body);
+  if (response.status >= 400) {
+    const error = await remoteError(response);
+    // The daemon is being replaced: the common way knows how to ask its successor.
+    if (error.code === "daemon/stopping") return false;
+    throw told(error, body);
+  }
   const output = new Output(Deno.stdout);
   const reply = await response.json<PublishReply>();
   try {
@@ -30,4 +37,5 @@ export async function publishPlain(argv: readonly string[]): Promise<void> {
   } catch (error) {
     if (!(error instanceof ClosedPipe)) throw error;
   }
+  return true;
 }

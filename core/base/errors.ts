@@ -226,6 +226,14 @@ export class NoDaemonError extends EvsError {
   }
 }
 
+/** A daemon is there and does not answer: it is stopped, starts, stops, or hangs. */
+export class NotAnsweringError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "daemon/not-answering", status: 503, exit: ExitCode.NoDaemon }, message, options);
+  }
+}
+
 /** The daemon went away in the middle; what is unknown is told in `details`. */
 export class ConnectionLostError extends EvsError {
   /** @internal */

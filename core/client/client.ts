@@ -4,7 +4,7 @@
  * It connects at the first request and keeps its connections open: a request takes one that is idle or opens another,
  * so a long wait for a lease does not hold up an ack. Answers of 400 and above become {@link RemoteError}.
  */
-import { ConnectionLostError } from "../base/errors.ts";
+import { ConnectionLostError, NoDaemonError, RemoteError } from "../base/errors.ts";
 import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
 import { publishRequest, remoteError, segment } from "./endpoint.ts";
 import type {
@@ -44,15 +44,35 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** Where a daemon is looked for. */
+export interface Address {
+  /** As far as is known. */
+  readonly socket: string;
+  /** Throws `NoDaemonError` where none is found. */
+  connect(): Promise<Connection>;
+  /** A daemon that stops may have a successor, which is waited for there. */
+  readonly succeeded?: boolean;
+}
+
 /** A client of one daemon. Close it when done. */
 export class Client implements Disposable {
-  readonly socket: string;
+  /** Where the daemon is looked for. */
+  readonly address: Address;
   #connections = new Set<Connection>();
   /** Those that somebody has for himself. */
   #lent = new Set<Connection>();
 
-  constructor(options: { socket: string }) {
-    this.socket = options.socket;
+  /** `socket`: its path, or where to look for it each time. */
+  constructor(options: { socket: string | Address }) {
+    const { socket } = options;
+    this.address = typeof socket === "string"
+      ? { socket, connect: () => Connection.open(socket) }
+      : socket;
+  }
+
+  /** Where the daemon answers, as far as is known. */
+  get socket(): string {
+    return this.address.socket;
   }
 
   // Requests of any kind.
@@ -60,8 +80,25 @@ export class Client implements Disposable {
   /** A request whose answer is read by the caller, to its end. Throws for a status of 400 and above. */
   async fetch(request: HttpRequest, options: CallOptions = {}): Promise<HttpResponse> {
     const response = await this.fetchAny(request, options);
-    if (response.status >= 400) throw await remoteError(response);
-    return response;
+    if (response.status < 400) return response;
+    const error = await remoteError(response);
+    if (!this.address.succeeded || !isUntouched(error)) throw error;
+    const second = await this.#askSuccessor(request, { ...options, error });
+    if (second.status >= 400) throw await remoteError(second);
+    return second;
+  }
+
+  /** Who is told that the daemon is stopping asks its successor. Without one, that it is stopping is the answer. */
+  async #askSuccessor(
+    request: HttpRequest,
+    { error, ...options }: CallOptions & { error: RemoteError },
+  ): Promise<HttpResponse> {
+    this.close();
+    try {
+      return await this.fetchAny(request, options);
+    } catch (second) {
+      throw second instanceof NoDaemonError ? error : second;
+    }
   }
 
   /** The same, whatever the status. */
@@ -91,7 +128,7 @@ export class Client implements Disposable {
 
   async #open(into: Set<Connection>): Promise<Connection> {
     for (const connection of into) if (connection.closed) into.delete(connection);
-    const connection = await Connection.open(this.socket);
+    const connection = await this.address.connect();
     into.add(connection);
     return connection;
   }
@@ -120,7 +157,9 @@ export class Client implements Disposable {
 
   /** Reads or follows; the answer's lines are events. */
   async read(query: ReadQuery, options: CallOptions = {}): Promise<HttpResponse> {
-    return await this.fetch({ method: "GET", path: "/v1/events", query: { ...query } }, options);
+    const patient = query.follow !== undefined;
+    const request = { method: "GET", path: "/v1/events", query: { ...query }, patient };
+    return await this.fetch(request, options);
   }
 
   /** One event's wire line, by seq or id. */
@@ -350,6 +389,12 @@ export class Client implements Disposable {
   async status(options: CallOptions = {}): Promise<StatusReply> {
     return await this.call(get("/v1/status"), options);
   }
+}
+
+/** True where a daemon that is stopping has carried out nothing of a request. */
+export function isUntouched(error: unknown): boolean {
+  return error instanceof RemoteError && error.code === "daemon/stopping" &&
+    error.details === undefined;
 }
 
 function get(path: string): HttpRequest {

@@ -8,6 +8,7 @@ import {
   CannotStoreError,
   ConnectionLostError,
   NoDaemonError,
+  NotAnsweringError,
   ProtocolMismatchError,
   SocketError,
 } from "../base/errors.ts";
@@ -21,6 +22,8 @@ export interface Duplex {
   read(buffer: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
+  /** Where silence is watched: whether it is to be expected now. */
+  patient?: boolean;
 }
 
 const LF = 0x0a;
@@ -131,10 +134,13 @@ export class Connection {
     this.#reader = new MessageReader(conn);
   }
 
-  /** Connects. Throws `NoDaemonError` when nothing answers there. */
-  static async open(socket: string): Promise<Connection> {
+  /** Connects. Throws `NoDaemonError` when nothing answers there. `watch` makes more of the socket. */
+  static async open(
+    socket: string,
+    watch: (conn: Duplex) => Duplex = (conn) => conn,
+  ): Promise<Connection> {
     try {
-      return new Connection(await Deno.connect({ transport: "unix", path: socket }));
+      return new Connection(watch(await Deno.connect({ transport: "unix", path: socket })));
     } catch (error) {
       throw connectError(error, socket);
     }
@@ -165,11 +171,12 @@ export class Connection {
   async send(request: HttpRequest): Promise<void> {
     if (this.#closed) throw lost();
     this.#outstanding++;
+    this.#conn.patient = false;
     try {
       for (const bytes of encodeRequest(request, String(PROTOCOL))) await this.#write(bytes);
     } catch (error) {
       // An answer that explains it (too large, draining) may be waiting to be read: the connection stays.
-      throw lost(error);
+      throw this.#reason(error);
     }
   }
 
@@ -180,7 +187,7 @@ export class Connection {
       head = await this.#reader.head();
     } catch (error) {
       this.close();
-      throw error instanceof ConnectionLostError ? error : lost(error);
+      throw this.#reason(error);
     }
     if (head === undefined) {
       this.close();
@@ -206,10 +213,21 @@ export class Connection {
       failed = error;
     }
     try {
-      return await this.receive();
+      const response = await this.receive();
+      if (request.patient) this.#conn.patient = true;
+      return response;
     } catch (error) {
       throw failed ?? error;
     }
+  }
+
+  /** Why a read or write failed, as whoever asked is told it. */
+  #reason(error: unknown): unknown {
+    if (error instanceof NotAnsweringError) {
+      this.close();
+      return error;
+    }
+    return error instanceof ConnectionLostError ? error : lost(error);
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -224,7 +242,7 @@ export class Connection {
       yield* this.#reader.body(head);
       complete = true;
     } catch (error) {
-      throw error instanceof ConnectionLostError ? error : lost(error);
+      throw this.#reason(error);
     } finally {
       this.#outstanding--;
       if (!complete || head.headers.get("connection")?.toLowerCase() === "close") this.close();

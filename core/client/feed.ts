@@ -9,7 +9,7 @@ import type { HttpResponse } from "./connection.ts";
 import type { ReadQuery } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
 import { isGone } from "./consumer/port.ts";
-import { ConnectionLostError } from "../base/errors.ts";
+import { ConnectionLostError, NotAnsweringError } from "../base/errors.ts";
 import { Positions } from "./positions.ts";
 
 const LF = 0x0a;
@@ -178,7 +178,10 @@ async function reopen(
       signal?.throwIfAborted();
       // Gone, busy or stopping: it may come back. Another protocol will not go away by waiting.
       if (!isGone(error)) throw error;
-      if (query.follow === undefined && clock.monotonic() - since > PATIENCE_MS) throw error;
+      if (query.follow !== undefined) continue;
+      if (error instanceof NotAnsweringError || clock.monotonic() - since > PATIENCE_MS) {
+        throw error;
+      }
     }
   }
 }

@@ -23,6 +23,8 @@ export interface HttpRequest {
   body?: Uint8Array | string;
   /** Default `application/json` where there is a body. */
   contentType?: string;
+  /** Once the answer has begun, silence says nothing: it goes on when there is more. */
+  patient?: boolean;
 }
 
 /** What a query parameter may be. */

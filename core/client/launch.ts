@@ -11,6 +11,8 @@ export interface LaunchOptions {
   config: string;
   store?: string;
   durability?: string;
+  /** It waits for the daemon that has the data dir, and takes its place. */
+  takeOver?: boolean;
   /** The daemon ends when its standard input does: for one that must not outlive who started it. */
   untilStdinCloses?: boolean;
 }
@@ -68,6 +70,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
     options.config,
     ...(options.store === undefined ? [] : ["--store", options.store]),
     ...(options.durability === undefined ? [] : ["--durability", options.durability]),
+    ...(options.takeOver ? ["--take-over"] : []),
     ...(options.untilStdinCloses ? ["--until-stdin-closes"] : []),
   ];
   const program = Deno.execPath();

@@ -2,26 +2,28 @@
  * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no ack. Leases are bound to
  * the first one's only connection: when the consumer dies, the daemon has its events back at once.
  */
-import { Client } from "./client.ts";
+import { type Address, Client } from "./client.ts";
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
 import { ConnectionLostError } from "../base/errors.ts";
 import { splitElements, splitMembers } from "../json/json.ts";
 import { type ConsumerPort, type Delivery, isGone, type Leased } from "./consumer/port.ts";
 
 /** Opens the port of one subscription. */
-export function openPort(options: { socket: string; subscription: string }): ConsumerPort {
+export function openPort(
+  options: { socket: string | Address; subscription: string },
+): ConsumerPort {
   return new ClientPort(options);
 }
 
 class ClientPort implements ConsumerPort {
-  readonly #socket: string;
+  readonly #socket: string | Address;
   readonly #name: string;
   #closed = false;
   #polling = false;
   #leasing: Client;
   #settling: Client;
 
-  constructor({ socket, subscription }: { socket: string; subscription: string }) {
+  constructor({ socket, subscription }: { socket: string | Address; subscription: string }) {
     this.#socket = socket;
     this.#name = subscription;
     this.#leasing = new Client({ socket });

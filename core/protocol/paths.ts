@@ -4,9 +4,15 @@ import { InvalidArgumentError, SocketError } from "../base/errors.ts";
 /** The three places that client and daemon must agree on. */
 export interface Paths {
   dataDir: string;
+  /** Where a daemon that is started here listens. One that runs already may answer elsewhere (core/client/daemon_address.ts). */
   socket: string;
   config: string;
+  /** What was chosen by whoever asks; a socket that was chosen is the only one that is meant. */
+  chosen: "socket" | "data-dir" | "nothing";
 }
+
+/** Where a daemon listens that a package runs for everybody on this machine. */
+export const SYSTEM_SOCKET = "/run/evs/evs.sock";
 
 /** The longest path that the kernel binds: `sun_path` has 108 bytes, one of them a NUL (unix(7)). */
 export const MAX_SOCKET_PATH = 107;
@@ -31,16 +37,20 @@ export function resolvePaths(env: (name: string) => string | undefined): Paths {
     set("EVS_CONFIG") ?? `${set("XDG_CONFIG_HOME") ?? `${home}/.config`}/evs/config.toml`,
   );
   const given = set("EVS_SOCKET");
-  if (given !== undefined) return { dataDir, config, socket: assertSocketLength(absolute(given)) };
+  if (given !== undefined) {
+    return { dataDir, config, socket: assertSocketLength(absolute(given)), chosen: "socket" };
+  }
   const runtime = set("XDG_RUNTIME_DIR");
+  const chosen = set("EVS_DATA_DIR") === undefined ? "nothing" : "data-dir";
   // A data dir of one's own has a socket of its own: two of them never meet at one socket.
-  const derived = runtime === undefined || set("EVS_DATA_DIR") !== undefined
+  const derived = runtime === undefined || chosen === "data-dir"
     ? `${dataDir}/evs.sock`
     : `${absolute(runtime)}/evs/evs.sock`;
   return {
     dataDir,
     config,
     socket: byteLength(derived) <= MAX_SOCKET_PATH ? derived : shortSocket(derived, set),
+    chosen,
   };
 }
 

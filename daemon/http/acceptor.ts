@@ -9,10 +9,13 @@
 import net from "node:net";
 import type { Clock } from "../../core/base/clock.ts";
 import { LONGEST_QUEUE } from "./descriptors.ts";
+import { identityAt } from "../socket.ts";
 
 const SHORTEST_QUEUE = 4;
 /** After so long it is looked again whether a descriptor is free, ms; only while there is none. */
 const LOOK_AGAIN = 20;
+/** After so long without anybody the queue is empty, ms. */
+const LAST_LOOK = 5;
 
 /** What an acceptor is given. */
 export interface AcceptorOptions {
@@ -22,6 +25,8 @@ export interface AcceptorOptions {
   hasDescriptor(): boolean;
   /** Makes the new socket file the owner's alone. */
   protect(): void;
+  /** Takes the socket file away. */
+  remove(): void;
   connection(socket: net.Socket): void;
   /** Accepting met the limit and was begun anew. */
   recovered(): void;
@@ -36,6 +41,8 @@ export class Acceptor {
   #queue = SHORTEST_QUEUE;
   #cancel: (() => void) | undefined;
   #closed = false;
+  #accepted = 0;
+  #file: string | undefined;
 
   constructor(options: AcceptorOptions) {
     this.#options = options;
@@ -53,11 +60,39 @@ export class Acceptor {
     this.#again();
   }
 
-  /** Stops listening; the socket file is gone. */
-  close(): void {
+  /** Listens anew where the socket's file is gone. Who is connected stays connected. */
+  async anew(): Promise<void> {
+    if (this.#closed) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#leave();
+    await this.#open();
+  }
+
+  /**
+   * Stops listening; the socket file is gone. Who has got into the queue by then is still let in, to be told that the daemon
+   * is stopping: nobody is left to guess whether his request was carried out.
+   */
+  async close(): Promise<void> {
     this.#closed = true;
     this.#cancel?.();
-    this.#server?.close();
+    if (this.#isOurs()) this.#options.remove();
+    for (let accepted = -1; accepted !== this.#accepted;) {
+      accepted = this.#accepted;
+      await new Promise<void>((resolve) => void this.#options.clock.setTimer(resolve, LAST_LOOK));
+    }
+    this.#leave();
+  }
+
+  /** True while the file at its path is the one that listening made, or none. */
+  #isOurs(): boolean {
+    const there = identityAt(this.#options.socket);
+    return there === undefined || there === this.#file;
+  }
+
+  /** Closing takes the file at the path away, whose ever it is by now: then it is only left, until the process ends. */
+  #leave(): void {
+    if (this.#isOurs()) this.#server?.close();
   }
 
   #again(): void {
@@ -75,6 +110,7 @@ export class Acceptor {
   async #open(): Promise<void> {
     const { socket: path, connection, protect, failed } = this.#options;
     const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      this.#accepted++;
       connection(socket);
       this.check();
     });
@@ -88,5 +124,6 @@ export class Acceptor {
       });
     });
     protect();
+    this.#file = identityAt(path);
   }
 }

@@ -19,7 +19,7 @@ import type { Services } from "../services.ts";
 import { checkRequest } from "./json_route.ts";
 import { rawResponse } from "./raw_response.ts";
 import { RequestTimeouts } from "./request_timeouts.ts";
-import { protectSocket } from "../socket.ts";
+import { protectSocket, removeSocket } from "../socket.ts";
 import {
   BODY_IDLE,
   drainingError,
@@ -48,6 +48,8 @@ const UNREAD_BODY = 64 * 1024;
 export interface Server {
   /** Stops accepting, lets what is in flight finish, ends what follows; resolves when no connection is left. */
   drain(deadline: AbortSignal): Promise<void>;
+  /** Listens anew where the socket's file is gone. */
+  listenAnew(): Promise<void>;
 }
 
 /** Serves the routes at the socket; resolves when it listens. */
@@ -76,6 +78,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
     clock: systemClock,
     hasDescriptor: () => freeDescriptors(services.dataDir, 1) > 0,
     protect: () => protectSocket(services.socket),
+    remove: () => removeSocket(services.socket),
     connection(socket) {
       if (!connections.admit(socket)) return;
       timeouts.begin();
@@ -100,9 +103,10 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
   limitConnections(services, { connections, plenty: descriptors.plenty })
     .catch((error) => services.unexpected(error, "counting descriptors"));
   return {
+    listenAnew: () => acceptor.anew(),
     async drain(deadline) {
       stopping.abort();
-      acceptor.close();
+      await acceptor.close();
       await connections.drain(deadline);
       departed.stop();
       server.close();

@@ -3,7 +3,9 @@ import { guarded, toConsole } from "../../broker/broker_options.ts";
 import type { RemoteBroker } from "./remote_broker.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { namesOf, refuseUnknown } from "../../base/options.ts";
-import { resolvePaths } from "../../protocol/paths.ts";
+import { folderOf, type Paths, resolvePaths } from "../../protocol/paths.ts";
+import { Client } from "../client.ts";
+import { DaemonAddress } from "../daemon_address.ts";
 
 /** How to reach a daemon. */
 export interface ConnectOptions {
@@ -46,8 +48,14 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
 export async function connect<E = any>(options: ConnectOptions = {}): Promise<RemoteBroker<E>> {
   refuseUnknown(options, { of: "connect", known: CONNECT_OPTIONS });
   const { RemoteBroker } = await import("./remote_broker.ts");
-  const broker = new RemoteBroker<E>({
-    socket: options.socket ?? resolvePaths((name) => Deno.env.get(name)).socket,
+  const paths = pathsOf(options.socket);
+  // A daemon that does not answer is told of at once; later on one may stand still, and goes on.
+  using first = new Client({
+    socket: new DaemonAddress({ paths, clock: systemClock, watch: true }),
+  });
+  await first.status();
+  return new RemoteBroker<E>({
+    socket: new DaemonAddress({ paths, clock: systemClock, watch: false }),
     patienceMs: options.patienceMs ?? 30_000,
     handlerGraceMs: options.handlerGraceMs ?? 30_000,
     clock: options.clock ?? systemClock,
@@ -55,11 +63,10 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
     // deno-lint-ignore no-console -- the default of a library that was told of nobody else
     onNotice: options.onNotice ?? ((text) => console.warn(`env-event-stream: ${text}`)),
   });
-  try {
-    await broker.client.status();
-    return broker;
-  } catch (error) {
-    await broker.close();
-    throw error;
-  }
+}
+
+/** A socket that is named is the only one that is meant; else what the environment leads to. */
+function pathsOf(socket: string | undefined): Paths {
+  if (socket === undefined) return resolvePaths((name) => Deno.env.get(name));
+  return { socket, dataDir: folderOf(socket), config: "", chosen: "socket" };
 }

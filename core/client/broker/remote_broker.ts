@@ -44,7 +44,7 @@ import {
   type PublishBatchOptions,
   type RegisterSchemaOptions,
 } from "../../broker/broker.ts";
-import { Client } from "../client.ts";
+import { type Address, Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
 import { delay } from "../feed.ts";
 import { type TopicInfo, UNNAMED } from "../../protocol/protocol.ts";
@@ -57,7 +57,7 @@ import { decodeError, decodingErrors } from "../decode_error.ts";
 
 /** What a remote broker is made of, all settled. */
 export interface RemoteBrokerOptions {
-  socket: string;
+  socket: Address;
   patienceMs: number;
   handlerGraceMs: number;
   clock: Clock;

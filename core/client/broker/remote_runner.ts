@@ -62,7 +62,7 @@ export class RemoteRunner implements Runner {
     this.#options = options;
     this.#maxRetries = info.settings.maxRetries;
     this.#consumer = new Consumer({
-      port: openPort({ socket: client.socket, subscription: info.name }),
+      port: openPort({ socket: client.address, subscription: info.name }),
       start: ([delivery]) => this.#start(delivery!),
       say: (text) => say(`${info.name}: ${text}`),
       concurrency,

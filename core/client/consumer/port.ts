@@ -6,6 +6,7 @@ import {
   CannotStoreError,
   ConnectionLostError,
   NoDaemonError,
+  NotAnsweringError,
   RemoteError,
 } from "../../base/errors.ts";
 
@@ -48,6 +49,7 @@ export interface ConsumerPort {
 /** True for what ends when the daemon is back: nobody answers, or it is stopping. */
 export function isGone(error: unknown): boolean {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
+    error instanceof NotAnsweringError ||
     ((error instanceof RemoteError || error instanceof CannotStoreError) &&
       goneCodes.has(error.code));
 }

@@ -8,6 +8,7 @@ const OURS = [
   /^(?:events|log|quarantine|watermarks(?:\.new)?)$/,
   /^reserve(?:\.probe)?$/,
   /^evs\.sock(?:\.lock)?$/,
+  /^daemon\.json(?:\.new)?$/,
 ];
 const LOG = /^daemon\.log(?:\.(?:\d+|new))?$/;
 

@@ -1,0 +1,129 @@
+/**
+ * The daemon that runs on the data dir, for the commands that start and end daemons. They mean this data dir, or the socket
+ * that was named, and never the system's own daemon.
+ */
+import type { Clock } from "../../core/base/clock.ts";
+import { NoDaemonError, NotAnsweringError, RemoteError } from "../../core/base/errors.ts";
+import { Client } from "../../core/client/client.ts";
+import { isGone } from "../../core/client/consumer/port.ts";
+import { DaemonAddress } from "../../core/client/daemon_address.ts";
+import {
+  hasOpen,
+  type Holding,
+  holding,
+  isLocked,
+  isStopped,
+  notAnswering,
+} from "../../core/client/daemon_process.ts";
+import type { Paths } from "../../core/protocol/paths.ts";
+import type { StatusReply } from "../../core/protocol/protocol.ts";
+import type { EvsContext } from "../cli/context.ts";
+
+/** A daemon drains within 5 s; after this it hangs, ms. */
+const DRAIN_MS = 10_000;
+const POLL_MS = 10;
+
+/** The paths of a context, without the system's own place. */
+export function ownPaths({ paths }: EvsContext): Paths {
+  return paths.chosen === "nothing" ? { ...paths, chosen: "data-dir" } : paths;
+}
+
+/** A client of what runs there. Dispose of it. */
+export function ownClient(context: EvsContext): Client {
+  const paths = ownPaths(context);
+  return new Client({ socket: new DaemonAddress({ paths, clock: context.clock, watch: true }) });
+}
+
+/** The daemon's own words, or undefined where none runs. One that is stopping is waited for. */
+export async function runningDaemon(context: EvsContext): Promise<StatusReply | undefined> {
+  const { clock } = context;
+  const until = clock.monotonic() + DRAIN_MS;
+  for (;;) {
+    using client = ownClient(context);
+    try {
+      const status = await client.status();
+      // Somebody may be stopping it just now: then it soon says so.
+      await pause(clock, POLL_MS * 5);
+      await client.status();
+      return status;
+    } catch (error) {
+      if (error instanceof NoDaemonError) return undefined;
+      if (!isGone(error) || isStopped(holding(ownPaths(context)))) throw error;
+      // It is starting or stopping: which of them shows in a moment.
+      if (error instanceof RemoteError || clock.monotonic() < until) await pause(clock, POLL_MS);
+      else throw error;
+    }
+  }
+}
+
+/** What is ended: a process where it is known, else whoever answers. */
+export interface Ending {
+  held: Holding | undefined;
+  pid: number;
+  dataDir: string;
+}
+
+/** Whom a stop means; undefined where no daemon runs. */
+export async function daemonToEnd(context: EvsContext): Promise<Ending | undefined> {
+  const held = holding(ownPaths(context));
+  if (held?.holder !== undefined) {
+    return { held, pid: held.holder.pid, dataDir: held.holder.dataDir };
+  }
+  const status = await runningDaemon(context);
+  return status && { held: holding(ownPaths(context)), pid: status.pid, dataDir: status.dataDir };
+}
+
+/** Asks a daemon to end, over its socket or by a signal; comes back when it has heard it. */
+export async function askToEnd(context: EvsContext, { held, pid }: Ending): Promise<void> {
+  const known = held?.holder !== undefined;
+  if (known && isStopped(held)) {
+    // It will act on it as soon as it goes on.
+    terminate(pid);
+    throw notAnswering(held, ownPaths(context));
+  }
+  context.note(`asking the daemon (pid ${pid}) to stop`);
+  using client = ownClient(context);
+  try {
+    await (await client.fetch({ method: "POST", path: "/v1/shutdown" })).bytes();
+  } catch (error) {
+    // It may be gone before it has answered, or be stopping already; whether it ends, is looked at afterwards.
+    if (!isGone(error)) throw error;
+    if (known) terminate(pid);
+    if (error instanceof NotAnsweringError) {
+      await pause(context.clock, POLL_MS * 30);
+      if (!known || hasOpen(pid, held.holder!.dataDir)) throw error;
+    }
+  }
+}
+
+/** Waits until the kernel has taken the lock on the data dir back: then all of it is on disk. */
+export async function untilEnded(
+  context: EvsContext,
+  { held, pid, dataDir }: Ending,
+): Promise<void> {
+  const { clock } = context;
+  const until = clock.monotonic() + DRAIN_MS;
+  // Another one may have the lock by then: where the process is known, it is the process that counts.
+  const runs = held?.holder === undefined ? () => isLocked(dataDir) : () => hasOpen(pid, dataDir);
+  while (runs()) {
+    if (clock.monotonic() > until) {
+      throw new NotAnsweringError(`the daemon (pid ${pid}) has not ended within 10 s`, {
+        hint: `evs daemon logs -n 20; kill -9 ${pid} loses nothing that was acknowledged`,
+        details: { pid, dataDir },
+      });
+    }
+    await pause(clock, POLL_MS);
+  }
+}
+
+function terminate(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGTERM");
+  } catch {
+    // It has ended meanwhile, or belongs to somebody else: what follows tells.
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(resolve, ms));
+}

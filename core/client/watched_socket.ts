@@ -1,0 +1,99 @@
+/**
+ * A socket whose silence is looked into: a read or write that makes no progress for a second is no fault by itself, since
+ * long work takes its time. So the daemon is asked on another connection whether it is alive, again and again; where it
+ * does not answer that either, whoever waits is told.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Duplex } from "./connection.ts";
+
+/** Silence for so long makes it ask, ms. */
+export const QUIET_MS = 1000;
+
+/** How a socket is watched. */
+export interface WatchOptions {
+  clock: Clock;
+  /** Asks whether the daemon is alive: undefined if it is, else why it is believed not to be. */
+  inquire(): Promise<Error | undefined>;
+}
+
+/** See the head of the file. */
+export class WatchedSocket implements Duplex {
+  readonly #conn: Duplex;
+  readonly #options: WatchOptions;
+  #pending = 0;
+  /** When something last moved, monotonic ms. */
+  #since = 0;
+  #cancel: (() => void) | undefined;
+  #fault: Error | undefined;
+  #patient = false;
+  #closed = false;
+
+  constructor(conn: Duplex, options: WatchOptions) {
+    this.#conn = conn;
+    this.#options = options;
+  }
+
+  read(buffer: Uint8Array): Promise<number | null> {
+    return this.#watch(this.#conn.read(buffer));
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#watch(this.#conn.write(bytes));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cancel?.();
+    this.#conn.close();
+  }
+
+  /** While it is set, silence is what is to be expected, as where nobody publishes to what is followed. */
+  set patient(value: boolean) {
+    this.#patient = value;
+    if (!value) return;
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #watch<T>(work: Promise<T>): Promise<T> {
+    this.#pending++;
+    this.#since = this.#options.clock.monotonic();
+    if (this.#cancel === undefined && !this.#patient) this.#wait(QUIET_MS);
+    return work.then((value) => {
+      this.#moved();
+      return value;
+    }, (error) => {
+      this.#moved();
+      throw this.#fault ?? error;
+    });
+  }
+
+  #moved(): void {
+    this.#pending--;
+    this.#since = this.#options.clock.monotonic();
+  }
+
+  /** One timer for all reads and writes: it is not set anew with each of them. */
+  #wait(ms: number): void {
+    this.#cancel = this.#options.clock.setTimer(() => {
+      this.#cancel = undefined;
+      if (this.#pending === 0 || this.#closed) return;
+      const left = Math.ceil(this.#since + QUIET_MS - this.#options.clock.monotonic());
+      if (left > 0) this.#wait(left);
+      else void this.#inquire();
+    }, ms);
+  }
+
+  async #inquire(): Promise<void> {
+    // Holds the timer's place: nobody asks twice at a time.
+    this.#cancel = () => {};
+    const since = this.#since;
+    const fault = await this.#options.inquire();
+    this.#cancel = undefined;
+    if (this.#closed || this.#patient || this.#pending === 0) return;
+    if (fault === undefined || this.#since !== since) return this.#wait(QUIET_MS);
+    this.#fault = fault;
+    this.close();
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Keeps the daemon reachable when its socket's file goes away while it runs: somebody removed it, or a runtime folder
+ * vanished at logout. Nobody watches the folder, which would cost a wake-up for everything that happens in it: whoever does
+ * not find the socket sends SIGHUP (core/client/daemon_process.ts), and only then is it looked at.
+ */
+import { type Holder, socketLockFile } from "../core/protocol/holder.ts";
+import { announce } from "./announcement.ts";
+import { type HeldLock, lockSocket } from "./lock.ts";
+import type { Log } from "./log.ts";
+import { freeSocketPath, identityAt, prepareSocketFolder } from "./socket.ts";
+
+/** What a keeper is given. */
+export interface SocketKeeperOptions {
+  holder: Holder;
+  log: Log;
+}
+
+/** The daemon's socket: its lock, its file, and who is told of it. */
+export class SocketKeeper {
+  readonly #options: SocketKeeperOptions;
+  #lock: HeldLock | undefined;
+  #lockFile: string | undefined;
+  #file: string | undefined;
+  #looking: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: SocketKeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Where it listens. */
+  get socket(): string {
+    return this.#options.holder.socket;
+  }
+
+  /** Locks the socket's path, makes it free, and tells who is going to listen there. */
+  async take(): Promise<void> {
+    const { socket } = this;
+    prepareSocketFolder(socket);
+    if (this.#lock === undefined || identityAt(socketLockFile(socket)) !== this.#lockFile) {
+      const lock = lockSocket(socket);
+      this.#lock?.release();
+      this.#lock = lock;
+      this.#lockFile = identityAt(socketLockFile(socket));
+    }
+    await freeSocketPath(socket);
+    this.#announce();
+  }
+
+  /** It listens now: what is at the path is ours. */
+  listening(): void {
+    this.#file = identityAt(this.socket);
+  }
+
+  /** Makes the socket anew if it is gone. `listen` listens at `socket`, which is free then. */
+  lookAfter(listen: () => Promise<void>): Promise<void> {
+    return this.#looking ??= this.#lookAfter(listen).finally(() => this.#looking = undefined);
+  }
+
+  /** The daemon is stopping: a socket that is gone stays gone. */
+  stop(): void {
+    this.#closed = true;
+  }
+
+  /** Lets go of the path; the data dir has a lock of its own. */
+  release(): void {
+    this.#lock?.release();
+  }
+
+  async #lookAfter(listen: () => Promise<void>): Promise<void> {
+    const { log, holder: { socket } } = this.#options;
+    if (this.#closed || (this.#file !== undefined && identityAt(socket) === this.#file)) return;
+    try {
+      await this.take();
+      // It may have begun to stop meanwhile: then nobody is to find it.
+      if (this.#closed) return;
+      await listen();
+      this.listening();
+      log.logger.warning("the socket was gone and was made anew", { socket });
+    } catch (error) {
+      log.logger.error("the socket is gone and could not be made anew", { socket, error });
+    }
+  }
+
+  /** A full disk keeps nobody from serving. */
+  #announce(): void {
+    try {
+      announce(this.#options.holder);
+    } catch (error) {
+      this.#options.log.logger.warning(
+        "cannot write down where the daemon answers: it is found by its environment only",
+        { error },
+      );
+    }
+  }
+}

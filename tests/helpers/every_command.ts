@@ -1,0 +1,106 @@
+/**
+ * A command line for every command there is. The list of commands comes from the route map, so that one that is new has to
+ * be given a line here before its tests pass.
+ */
+import assert from "node:assert/strict";
+import { completionTree } from "../../commands/completion/tree.ts";
+import { routes } from "../../commands/mod.ts";
+
+/** One command as it is typed. */
+export interface CommandLine {
+  path: string;
+  args: string[];
+  stdin?: string;
+  /** It asks a daemon, and is of no use without. */
+  asks: boolean;
+}
+
+/** What a command needs beside its name; `file` is a path in a folder of the test. */
+type Rest = (file: string) => { args?: string[]; stdin?: string; asks?: false };
+
+const NOTHING: Rest = () => ({});
+const LOCAL: Rest = () => ({ asks: false });
+
+const REST: Record<string, Rest> = {
+  "publish": () => ({ args: ["t", "n", "--ndjson"], stdin: "1\n2\n" }),
+  "get": () => ({ args: ["t", "1"] }),
+  "tail": () => ({ args: ["t", "--no-follow"] }),
+  "replay": () => ({ args: ["t"] }),
+  "expect": () => ({ args: ["t", "--timeout", "1m"] }),
+  "consume": () => ({ args: ["t", "--name", "one", "--until-empty", "--", "true"] }),
+  "dlq list": NOTHING,
+  "dlq groups": NOTHING,
+  "dlq show": () => ({ args: ["some-id"] }),
+  "dlq retry": () => ({ args: ["--all"] }),
+  "dlq edit": () => ({ args: ["one:some-id"] }),
+  "dlq export": NOTHING,
+  "dlq import": () => ({
+    args: ["-"],
+    stdin: '{"subscription":"one","event":{"type":"n","payload":1}}\n',
+  }),
+  "dlq remove": () => ({ args: ["--all", "--yes"] }),
+  "dlq purge": () => ({ args: ["--yes"] }),
+  "topic create": () => ({ args: ["made"] }),
+  "topic list": NOTHING,
+  "topic show": () => ({ args: ["t"] }),
+  "topic update": () => ({ args: ["t", "--max-events", "1000"] }),
+  "topic remove": () => ({ args: ["made", "--yes"] }),
+  "subscription list": NOTHING,
+  "subscription show": () => ({ args: ["one"] }),
+  "subscription pause": () => ({ args: ["one"] }),
+  "subscription resume": () => ({ args: ["one"] }),
+  "subscription seek": () => ({ args: ["one", "end"] }),
+  "subscription remove": () => ({ args: ["one", "--yes"] }),
+  "schema register": () => ({ args: ["n", "-"], stdin: '{"type":"integer"}' }),
+  "schema list": NOTHING,
+  "schema show": () => ({ args: ["n"] }),
+  "schema check": () => ({ args: ["n"], stdin: "1\n" }),
+  "schema diff": () => ({ args: ["n", "-"], stdin: '{"type":"integer"}' }),
+  "schema remove": () => ({ args: ["n", "--version", "1.0", "--yes"] }),
+  "daemon run": LOCAL,
+  "daemon start": NOTHING,
+  "daemon stop": NOTHING,
+  "daemon restart": NOTHING,
+  "daemon status": NOTHING,
+  "daemon logs": LOCAL,
+  "status": NOTHING,
+  "doctor": NOTHING,
+  "backup": (file) => ({ args: [file], asks: false }),
+  "restore": (file) => ({ args: [file], asks: false }),
+  "export": NOTHING,
+  "import": () => ({
+    stdin:
+      '{"topic":"t","seq":9,"id":"i9","type":"n","timestamp":1,"schemaVersion":"1.0","metadata":{},"payload":9}\n',
+  }),
+  "check dlq": () => ({ args: ["--warn", "1", "--crit", "2"] }),
+  "check lag": () => ({ args: ["--warn", "1000", "--crit", "2000"] }),
+  "check disk": () => ({ args: ["--warn", "2%", "--crit", "1%"], asks: false }),
+  "with": () => ({ args: ["--", "true"], asks: false }),
+  "completions bash": LOCAL,
+  "completions zsh": LOCAL,
+  "completions fish": LOCAL,
+};
+
+/** Every command, in the order of the help. Throws for one that has no line here. */
+export async function everyCommand(file: string): Promise<CommandLine[]> {
+  const entries = await Promise.all(
+    [...routes].map(async ([name, { brief, load }]) => ({
+      name,
+      brief,
+      target: (await load()).route,
+    })),
+  );
+  const paths = completionTree(entries).filter(({ routes }) => routes.length === 0)
+    .map(({ path }) => path);
+  assert.deepEqual(paths.filter((path) => !(path in REST)), [], "commands without a line here");
+  assert.deepEqual(Object.keys(REST).filter((path) => !paths.includes(path)), [], "lines too many");
+  return paths.map((path) => {
+    const { args = [], stdin, asks = true } = REST[path]!(file);
+    return {
+      path,
+      args: [...path.split(" "), ...args],
+      asks,
+      ...(stdin === undefined ? {} : { stdin }),
+    };
+  });
+}
