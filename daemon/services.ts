@@ -128,6 +128,7 @@ export class Services {
       stores: stores,
       state,
       autoCreateTopics: config.autoCreateTopics,
+      maxEventBytes: config.maxEventBytes,
       knownEnds: Array.from(
         options.found.marks?.ends ?? [],
         ([topic, lastSeq]) => ({ topic, lastSeq }),

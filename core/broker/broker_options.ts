@@ -26,6 +26,8 @@ export interface BrokerOptions {
   random?: () => number;
   /** May publishing make a topic? Default true. */
   autoCreateTopics?: boolean;
+  /** The largest event that is published: payload, metadata, type, key and id, bytes. Default 1 MiB. */
+  maxEventBytes?: number;
   /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
   handlerGraceMs?: number;
   /**
@@ -47,6 +49,7 @@ const BROKER_OPTIONS = namesOf<BrokerOptions>({
   random: true,
   autoCreateTopics: true,
   handlerGraceMs: true,
+  maxEventBytes: true,
   knownEnds: true,
   onError: true,
 });

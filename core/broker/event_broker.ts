@@ -5,6 +5,7 @@
  * A published event goes down once (schema, journal, store) and up once (deliveries, live tails). `publish` resolves when it
  * is stored, never when it is handled.
  */
+import { MAX_EVENT_BYTES } from "../event/limits.ts";
 import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
 import { Startup } from "./startup.ts";
@@ -191,6 +192,7 @@ export class EventBroker<E = any> extends Broker<E> {
       writer: this.#writer,
       dispatcher: this.#dispatcher,
       startup,
+      maxEventBytes: options.maxEventBytes ?? MAX_EVENT_BYTES,
     });
     const opening = this.#stores.openAll(snapshot.topics);
     const opened = this.lostEnds.length === 0 ? opening : opening.then(() => this.#raise());

@@ -2,8 +2,9 @@
  * From a value to an append: what `publish` does. The payload is captured at once; the schema is asked when it can be, and
  * publishes of one process keep the order of their calls while they wait for it.
  */
+import { assertEventSize } from "../event/event_size.ts";
 import { type PublishOptions, type SplitOptions, splitOptions } from "./publish_options.ts";
-import { isPlainJson, toJson } from "../json/to_json.ts";
+import { plainWeight, toJson } from "../json/to_json.ts";
 import { withCause } from "../event/causation.ts";
 import type { Event, NewEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
@@ -27,6 +28,8 @@ export interface PublisherContext {
   writer: EventWriter;
   dispatcher: CommitDispatcher;
   startup: Startup;
+  /** The largest event, bytes. */
+  maxEventBytes: number;
 }
 
 const encoder = new TextEncoder();
@@ -72,7 +75,7 @@ export class Publisher {
       topic,
       timestamp,
       schemaVersion,
-      payload: asDelivered(payload),
+      payload: this.#asDelivered(payload, type),
       metadata: withCause({}),
     };
     dispatcher.handHere(event);
@@ -92,9 +95,37 @@ export class Publisher {
     // A schema looks at what is stored, so at a captured payload.
     if (isOpen && this.#isHandedOn(topic, event.type)) return this.#hand(event, split);
     // Captured now: whatever the caller does to the payload later is not published.
-    const captured = capture(event, split);
+    const captured = this.#capture(event, split);
     const store = () => this.#store(event, captured, split);
     return isOpen ? store() : this.#queue.add({ topic, types }, store);
+  }
+
+  #capture(event: Event, split: SplitOptions): NewEvent {
+    const captured = capture(event, split);
+    assertEventSize({ ...captured, id: split.id }, this.#context.maxEventBytes);
+    return captured;
+  }
+
+  /**
+   * What is not stored passes by reference, but for what JSON says otherwise: a `Date` is its text on every topic. Its size
+   * is looked at where it may be too large.
+   */
+  #asDelivered<T>(payload: T, type: string): T {
+    const { maxEventBytes } = this.#context;
+    const weight = plainWeight(payload);
+    if (weight >= 0 && weight < maxEventBytes / 2) return payload;
+    const text = toJson(payload, "the payload");
+    assertEventSize({ type, metadata: "{}", payload: encoder.encode(text) }, maxEventBytes);
+    return weight >= 0 ? payload : JSON.parse(text);
+  }
+
+  /** Of an event that is handed on with options: metadata and names count too. */
+  #assertSize({ type, key, metadata, payload }: Event, { id }: SplitOptions): void {
+    const { maxEventBytes } = this.#context;
+    const text = JSON.stringify(metadata);
+    if (plainWeight(payload) + 3 * text.length < maxEventBytes / 2) return;
+    const bytes = encoder.encode(JSON.stringify(payload));
+    assertEventSize({ type, key, id, metadata: text, payload: bytes }, maxEventBytes);
   }
 
   /** True for an event that is neither stored nor looked at. */
@@ -132,7 +163,7 @@ export class Publisher {
     const all = messages.map((message) => {
       const split = splitOptions(optionsOf(message));
       const event = this.#event(topic, message, split);
-      return { event, split, captured: capture(event, split) };
+      return { event, split, captured: this.#capture(event, split) };
     });
     if (all.length === 0) return [];
     const types = [...new Set(all.map(({ event }) => event.type))];
@@ -190,19 +221,17 @@ export class Publisher {
 
   #hand<T>(event: Event<T>, split: SplitOptions): Event<T> {
     refuseExpected(split.expected);
-    event.payload = asDelivered(event.payload);
-    event.metadata = asDelivered(event.metadata, "the metadata");
+    event.payload = this.#asDelivered(event.payload, event.type);
+    if (plainWeight(event.metadata) < 0) {
+      event.metadata = JSON.parse(toJson(event.metadata, "the metadata"));
+    }
+    this.#assertSize(event, split);
     const { topic, type, payload } = event;
     const { gate, dispatcher } = this.#context;
     event.schemaVersion = gate.admit(topic, { type, version: split.schemaVersion, payload });
     dispatcher.hand(event, () => capture(event, split));
     return event;
   }
-}
-
-/** What is not stored passes by reference, but for what JSON says otherwise: a `Date` is its text on every topic. */
-function asDelivered<T>(value: T, what = "the payload"): T {
-  return isPlainJson(value) ? value : JSON.parse(toJson(value, what));
 }
 
 /** The event as bytes. */

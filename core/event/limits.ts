@@ -4,6 +4,8 @@
 export const LONGEST_TOPIC_NAME = 128;
 /** The longest type, key and schema version, in characters. */
 export const LONGEST_NAME = 256;
+/** The largest event where nobody says otherwise, bytes. */
+export const MAX_EVENT_BYTES = 1024 * 1024;
 /** The longest id. */
 export const LONGEST_ID = 128;
 

@@ -9,41 +9,60 @@ import { EventRefusedError, InvalidSchemaError } from "../base/errors.ts";
 import { isA, thrownText } from "../base/thrown.ts";
 import { assertDepth, MAX_DEPTH } from "./json.ts";
 
+/** What a number, a word or the signs around a part weigh at most. */
+const PART = 25;
+/** What a character takes at most, where it is escaped. */
+const CHARACTER = 6;
+
 /** True for a value that JSON says as it is. Looks no deeper than JSON may nest. */
-export function isPlainJson(value: unknown, depth = 0): boolean {
-  if (typeof value !== "object" || value === null) {
-    return typeof value === "number"
-      ? Number.isFinite(value)
-      : typeof value === "string" || typeof value === "boolean" || value === null;
-  }
+export function isPlainJson(value: unknown): boolean {
+  return plainWeight(value) >= 0;
+}
+
+/** The bytes that a value takes at most as JSON, where JSON says it as it is; negative where it does not. */
+export function plainWeight(value: unknown, depth = 0): number {
+  if (typeof value !== "object" || value === null) return weightOfScalar(value);
   // Asking for the prototype takes several times as long as all the rest.
   if (value.constructor !== Object) {
-    if (Array.isArray(value)) return depth <= MAX_DEPTH && isPlainArray(value, depth);
-    if (!isPlainObject(value)) return false;
+    if (Array.isArray(value)) return depth > MAX_DEPTH ? NOT_PLAIN : weightOfItems(value, depth);
+    if (!isPlainObject(value)) return NOT_PLAIN;
   }
-  if (depth > MAX_DEPTH) return false;
+  if (depth > MAX_DEPTH) return NOT_PLAIN;
+  let sum = PART;
   // A method such as `toJSON`, its own or inherited, is met here too.
   for (const name in value) {
     const member = (value as Record<string, unknown>)[name];
-    // What is most common is decided at once; a member that is absent stays absent.
-    if (typeof member === "string" || member === undefined) continue;
-    if (typeof member === "number" ? member - member !== 0 : !isPlainJson(member, depth + 1)) {
-      return false;
-    }
+    if (member === undefined) continue; // what is absent stays absent
+    const weight = typeof member === "object"
+      ? plainWeight(member, depth + 1)
+      : weightOfScalar(member);
+    if (weight < 0) return NOT_PLAIN;
+    sum += CHARACTER * name.length + weight;
   }
-  return true;
+  return sum;
+}
+
+const NOT_PLAIN = -1;
+
+function weightOfScalar(value: unknown): number {
+  if (typeof value === "string") return PART + CHARACTER * value.length;
+  if (typeof value === "number") return Number.isFinite(value) ? PART : NOT_PLAIN;
+  return typeof value === "boolean" || value === null ? PART : NOT_PLAIN;
+}
+
+function weightOfItems(items: readonly unknown[], depth: number): number {
+  let sum = PART;
+  for (let at = 0; at < items.length; at++) {
+    const weight = plainWeight(items[at], depth + 1);
+    if (weight < 0) return NOT_PLAIN;
+    sum += weight;
+  }
+  return sum;
 }
 
 function isPlainObject(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || prototype === Object.prototype;
-}
-
-function isPlainArray(items: readonly unknown[], depth: number): boolean {
-  for (let at = 0; at < items.length; at++) {
-    if (!isPlainJson(items[at], depth + 1)) return false;
-  }
-  return true;
 }
 
 /** The value as JSON text. Throws `EventRefusedError` (`event/invalid-payload`) for what JSON cannot say. */

@@ -4,6 +4,7 @@
  */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
+import { assertEventSize } from "../../core/event/event_size.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
@@ -38,6 +39,8 @@ export interface EventDecoderContext {
   admit: Admit;
   nextId(now: number): string;
   now(): number;
+  /** The largest event, bytes. */
+  maxEventBytes: number;
 }
 
 const LF = 0x0a;
@@ -80,6 +83,8 @@ export class EventDecoder {
     const now = this.#context.now();
     const id = this.#givenId(source.line);
     const key = this.#keyOf(value, source.text);
+    const payload = onOneLine(source.bytes);
+    assertEventSize({ type, key, id, metadata, payload }, this.#context.maxEventBytes);
     return {
       id: id ?? this.#context.nextId(now),
       idGiven: id !== undefined,
@@ -93,7 +98,7 @@ export class EventDecoder {
       }),
       ...(key === undefined ? {} : { key }),
       metadata,
-      payload: onOneLine(source.bytes),
+      payload,
     };
   }
 
@@ -111,6 +116,9 @@ export class EventDecoder {
     const id = given.id ?? this.#givenId(line);
     const key = given.key ?? this.#keyOf(value, given.text);
     const version = given.schemaVersion ?? this.#options.schemaVersion;
+    const metadata = given.metadata ?? this.#options.metadata;
+    const payload = onOneLine(given.payload);
+    assertEventSize({ type: given.type, key, id, metadata, payload }, this.#context.maxEventBytes);
     return {
       id: id ?? this.#context.nextId(now),
       idGiven: id !== undefined,
@@ -123,8 +131,8 @@ export class EventDecoder {
         text: given.text,
       }),
       ...(key === undefined ? {} : { key }),
-      metadata: given.metadata ?? this.#options.metadata,
-      payload: onOneLine(given.payload),
+      metadata,
+      payload,
     };
   }
 

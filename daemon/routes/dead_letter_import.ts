@@ -107,8 +107,9 @@ function tooMuch(line: number, limit: number, what: string): InvalidArgumentErro
   );
 }
 
-function decoderOf({ broker, ids }: Services, topic: string) {
+function decoderOf({ broker, ids, maxEventBytes }: Services, topic: string) {
   return {
+    maxEventBytes,
     admit: (candidate: Candidate) => broker.admit(topic, candidate),
     nextId: (now: number) => ids.next(now),
     now: () => Date.now(),

@@ -62,6 +62,7 @@ function decoderFor(request: RouteRequest, options: EventDecoderOptions): EventD
     admit: (candidate) => broker.admit(topic, candidate),
     nextId: (now) => ids.next(now),
     now: () => Date.now(),
+    maxEventBytes: request.services.maxEventBytes,
   });
 }
 
@@ -81,20 +82,6 @@ async function publishJson(
     ? arrayEvents(decoder, { text, body, tally })
     : [decoder.event(options.line, text, trimmed(text, body))];
   tally.lines = events.length;
-  const tooLarge = events.findIndex((event) => event.payload.length > services.maxEventBytes);
-  if (tooLarge >= 0) {
-    throw new EventRefusedError(
-      "event/too-large",
-      `the payload has ${
-        events[tooLarge]!.payload.length
-      } bytes, and ${services.maxEventBytes} is the most`,
-      {
-        details: { element: tooLarge + 1, limit: services.maxEventBytes },
-        hint:
-          "raise max_event_bytes in the config, or publish a reference to the data instead of the data",
-      },
-    );
-  }
   if (options.id !== undefined && events.length !== 1) {
     throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
   }

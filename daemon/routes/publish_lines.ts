@@ -6,6 +6,7 @@
  * packed (daemon/ingest/line_packer.ts), others as events.
  */
 import type http from "node:http";
+import { eventBytes } from "../../core/event/event_size.ts";
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import {
@@ -77,6 +78,12 @@ export interface LinesOptions extends PublishParameters {
   handedDown: () => void;
 }
 
+/** The longest line: what goes along with each payload counts too, and an envelope has room for its own words. */
+function lineLimit(most: number, { type, key, metadata }: LinesOptions): number {
+  if (type === undefined) return most + ENVELOPE_ROOM;
+  return Math.max(0, most - eventBytes({ type, key, metadata, payload: 0 }));
+}
+
 /** Handles one publish of NDJSON. */
 export async function publishLines(
   request: RouteRequest,
@@ -108,7 +115,7 @@ class LinesPublish {
 
   constructor(request: RouteRequest, options: LinesOptions) {
     const { services } = request;
-    const { turn, handedDown, decoder, onError, type, schemaVersion: version } = options;
+    const { turn, handedDown, decoder, onError, schemaVersion: version } = options;
     const topic = request.params["topic"]!;
     this.#request = request;
     this.#turn = turn;
@@ -119,7 +126,7 @@ class LinesPublish {
       decoder,
       ids: services.ids,
       now: () => Date.now(),
-      limit: services.maxEventBytes + (type === undefined ? ENVELOPE_ROOM : 0),
+      limit: lineLimit(services.maxEventBytes, options),
       firstLine: options.line,
       unchecked: (type) => services.broker.gate.unchecked(topic, { type, version }),
       refuse: (line, error) => {

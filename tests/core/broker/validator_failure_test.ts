@@ -57,6 +57,7 @@ Deno.test("LineDecoder refuses a line by its number when its validator throws, a
       admit: (candidate) => broker.admit("t", candidate),
       nextId: (now) => ids.next(now),
       now: () => 1,
+      maxEventBytes: 1000,
     }),
     ids,
     now: () => 1,

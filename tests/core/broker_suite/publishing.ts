@@ -173,6 +173,27 @@ export function publishing(test: Test): void {
     assert.deepEqual(seen, [text, text, text, text]);
   });
 
+  test("refuses an event over a mebibyte, its metadata and names counted, and takes one of it", async ({ broker }) => {
+    broker.createTopic("passing", { persistent: false });
+    const most = 1024 * 1024;
+    const text = (bytes: number) => "x".repeat(bytes);
+    const tooLarge = refused("event/too-large");
+    for (const topic of ["t", "passing"]) {
+      // Two quotes, the type and an id of 36 characters count too.
+      await broker.publish(topic, "x", text(most - 39));
+      await assert.rejects(broker.publish(topic, "x", text(most - 38)), tooLarge);
+      await assert.rejects(broker.publish(topic, "x", [text(most / 4), text(most)]), tooLarge);
+      await assert.rejects(broker.publish(topic, "x", "é".repeat(most / 2)), tooLarge);
+      const half = { metadata: { m: text(most / 2) } };
+      await broker.publish(topic, "x", text(most / 4), half);
+      await assert.rejects(broker.publish(topic, "x", text(most / 2), half), tooLarge);
+      const batch = [{ type: "x", payload: 1 }, { type: "x", payload: text(most / 2), ...half }];
+      await assert.rejects(broker.publishBatch(topic, batch), tooLarge);
+    }
+    const stored = await broker.getEventStore().getEvents("t");
+    assert.equal(stored.length, 2);
+  });
+
   test("stores a given id once, and answers a repeat with the first seq", async ({ broker }) => {
     const first = await broker.publish("t", "x", 1, { id: "a" });
     await broker.publish("t", "x", 2);

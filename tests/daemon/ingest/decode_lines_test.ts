@@ -40,6 +40,7 @@ function run(chunks: readonly Uint8Array[], { version, stop, options, often }: R
     admit: now,
     nextId: (time) => ids.next(time),
     now: () => 1,
+    maxEventBytes: LIMIT,
   });
   const lines = new LineDecoder({
     topic: "t",

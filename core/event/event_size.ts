@@ -1,0 +1,55 @@
+/**
+ * How large an event may be, in process as behind a daemon: its payload, its metadata, and what its publisher named it
+ * (type, key and id) count together.
+ */
+import { EventRefusedError } from "../base/errors.ts";
+import { OWN_ID_BYTES } from "./id.ts";
+
+/** What counts of an event. */
+export interface Sized {
+  type: string;
+  key?: string | undefined;
+  /** Absent: one of ours, which all have one length. */
+  id?: string | undefined;
+  /** Compact JSON text; `{}` where there is none, which counts nothing. */
+  metadata: string;
+  /** Its bytes, or how many there are. */
+  payload: Uint8Array | number;
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes of an event that count. */
+export function eventBytes({ type, key, id, metadata, payload }: Sized): number {
+  const names = [type, key, id, metadata === "{}" ? undefined : metadata];
+  const payloadBytes = typeof payload === "number" ? payload : payload.length;
+  return names.reduce(
+    (sum: number, text) => sum + (text === undefined ? 0 : bytesOf(text)),
+    payloadBytes + (id === undefined ? OWN_ID_BYTES : 0),
+  );
+}
+
+function bytesOf(text: string): number {
+  return encoder.encode(text).length;
+}
+
+/** Throws `EventRefusedError` (`event/too-large`) for more than the limit. */
+export function assertEventSize(event: Sized, limit: number): void {
+  const { payload, metadata } = event;
+  const payloadBytes = typeof payload === "number" ? payload : payload.length;
+  // Names have a length of their own; only what comes near the limit is counted.
+  if (payloadBytes + 3 * metadata.length < limit - MOST_OF_NAMES) return;
+  const bytes = eventBytes(event);
+  if (bytes <= limit) return;
+  throw new EventRefusedError(
+    "event/too-large",
+    `the event has ${bytes} bytes, ${payloadBytes} of them its payload, and ${limit} is the most`,
+    { details: { bytes, limit }, hint: TOO_LARGE_HINT },
+  );
+}
+
+/** Three names, each of at most 256 characters of up to three bytes. */
+const MOST_OF_NAMES = 3 * 256 * 3;
+
+const TOO_LARGE_HINT = "publish a reference to the data instead of the data, or raise the limit: " +
+  "max_event_bytes in the daemon's config, maxEventBytes of an EventBroker";
