@@ -8,8 +8,8 @@ import { prepareEventFolder } from "./data_dir.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 
 let store: FileEventStore | undefined;
-/** Mended since the last answer. */
-let mended: string[] = [];
+/** Repaired since the last answer. */
+let repaired: string[] = [];
 /** Found to be gone since the last answer. */
 let lost: Found[] = [];
 
@@ -20,13 +20,13 @@ serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
     prepareEventFolder(dir);
     store = new FileEventStore(dir, {
       durability,
-      onNote: (note) => mended.push(note),
+      onNote: (note) => repaired.push(note),
       onDamage: (found) => lost.push(found),
       onFailure: reportError, // ends this thread, and the daemon with it
       ...(dedupWindow === undefined ? {} : { dedupWindow }),
     });
     const { notes, foreign } = store.found;
-    mended = [];
+    repaired = [];
     lost = [];
     return {
       result: { notes, foreign },
@@ -51,8 +51,8 @@ async function answer(
       const { requests, durability, early } = call;
       const options = { durability, ...(early ? { onWritten: ready } : {}) };
       const { outcomes, changes } = await store.appendTelling(requests, options);
-      const notes = mended;
-      mended = [];
+      const notes = repaired;
+      repaired = [];
       return {
         result: outcomes,
         changes,

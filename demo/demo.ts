@@ -87,11 +87,11 @@ const steps: Step[] = [
     shows: /attempts/,
   },
   {
-    say: "The ticket system is mended. Send them again: the subscription that failed gets them.",
+    say: "The ticket system is fixed. Send them again: the subscription that failed gets them.",
     command: "evs dlq retry --all",
   },
   {
-    say: "The same consumer, with the mended handler.",
+    say: "The same consumer, with the fixed handler.",
     command: `${consume} sh demo/ticket.sh 500`,
   },
   { say: "The queue is empty.", command: "evs dlq list" },

@@ -16,11 +16,11 @@ import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
 type EditFlags = { to?: string };
 
 export const route = verb<EditFlags, [string]>({
-  brief: "Mend a dead letter in your editor and deliver it again",
+  brief: "Fix a dead letter in your editor and deliver it again",
   description:
     "Opens the payload in $VISUAL or $EDITOR. What you save is checked, by the schema of its type too, and delivered to the subscription that failed, as a copy with an id of its own and metadata.originalEventId; the topic stays as it is. The dead letter stays, linked, until the copy succeeds. What is refused opens again with the reason on top; save it unchanged, or empty, to give up.",
   examples: [
-    ["dlq edit mailer:0199d3a5-…", "mend one event and send it again"],
+    ["dlq edit mailer:0199d3a5-…", "fix one event and send it again"],
     ["dlq edit 0199d3a5-… --to mailer2", "deliver it to another subscription"],
   ],
   parameters: {
@@ -79,7 +79,7 @@ async function editDeadLetter(this: EvsContext, flags: EditFlags, id: string): P
       shown = `${reasonLines(refusal.message)}${payload}\n`;
     }
     const name = `${raw.detail.subscription}:${raw.detail.id}`;
-    if (this.forPeople) this.print(`Sent again, mended: ${escapeText(name)}.`);
+    if (this.forPeople) this.print(`Sent again, edited: ${escapeText(name)}.`);
     else this.printJson({ mended: name, ...(flags.to === undefined ? {} : { to: flags.to }) });
   } finally {
     if (!kept) await Deno.remove(file);
@@ -95,7 +95,7 @@ function theOne(details: RawDetail[], id: string): RawDetail {
   });
 }
 
-/** Sends the mended event; what was refused, and why. */
+/** Sends the edited event; what was refused, and why. */
 async function send(
   client: Client,
   { raw, payload, to }: { raw: RawDetail; payload: string; to: string | undefined },
@@ -113,7 +113,7 @@ async function send(
   const [refused] = reply.refused ?? [];
   if (refused) return refused;
   if (reply.present > 0) {
-    return { code: "dead-letter/pending", message: "a mended copy of it is on its way already" };
+    return { code: "dead-letter/pending", message: "a edited copy of it is on its way already" };
   }
   return undefined;
 }

@@ -21,7 +21,7 @@ export const route = verb<FilterFlags, string[]>({
     ["dlq export > dead.ndjson", "all of them, into a file"],
     [
       "dlq export --type order.placed | jq -c '.event.payload.total |= tonumber' | evs dlq import --retry",
-      "mend what is wrong with a type, and send it again",
+      "fix what is wrong with a type, and send it again",
     ],
   ],
   parameters: { flags: { ...filterFlags }, positional: idArguments },

@@ -16,7 +16,7 @@ export const route = verb<ImportFlags, [string?]>({
     ["dlq import dead.ndjson", "back into the queue"],
     [
       "dlq export | jq -c '.event.payload.total |= tonumber' | evs dlq import --retry",
-      "mend all payloads in one pipe, and send them again",
+      "fix all payloads in one pipe, and send them again",
     ],
   ],
   parameters: {
@@ -80,6 +80,6 @@ function inWords(sum: DeadLetterImportReply, { retry }: ImportFlags): string {
   const { mended, unchanged, added, present } = sum;
   const there = present === 0 ? "" : `; ${present} left alone, ${retry ? "on their way" : "there"}`;
   return retry
-    ? `Sent again: ${plural(mended + unchanged, "dead letter")} (${mended} mended)${there}`
+    ? `Sent again: ${plural(mended + unchanged, "dead letter")} (${mended} edited)${there}`
     : `Put into the queue: ${plural(added, "dead letter")}${there}`;
 }

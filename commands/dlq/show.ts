@@ -88,7 +88,7 @@ export function describeDeadLetter(
   const retry = `evs dlq retry ${name}`;
   const edit = `evs dlq edit ${name}`;
   return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n${
-    paint.dim("mend it first:")
+    paint.dim("fix it first:")
   } ${escapeText(edit)}\n`;
 }
 

@@ -117,7 +117,7 @@ export class Importer {
       code as RefusalCode,
       `line ${line}: ${message}; of the lines before it ${count} were stored, ${duplicates} were there`,
       {
-        hint: `${hint === undefined ? "mend the line" : hint}, then the same import again: ` +
+        hint: `${hint === undefined ? "fix the line" : hint}, then the same import again: ` +
           "what is stored is not stored twice",
         details: { line },
       },

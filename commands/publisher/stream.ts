@@ -137,7 +137,7 @@ function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | 
         "events before it was",
         "events before it were",
       ),
-      hint: `mend line ${stoppedAt.line}, then: ${options.goOn(stoppedAt.line - 1)}`,
+      hint: `fix line ${stoppedAt.line}, then: ${options.goOn(stoppedAt.line - 1)}`,
       details: { acknowledgedLine, count: tally.count },
     });
   }

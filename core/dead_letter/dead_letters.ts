@@ -84,7 +84,7 @@ export class DeadLetters {
   async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
     if (action.to !== undefined) this.#subscriptions.require(action.to);
     const keys = await this.#find(action, {
-      // What was mended is on its way in another shape; by its name it can still be sent as it was.
+      // What was edited is on its way in another shape; by its name it can still be sent as it was.
       passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
     });
     this.#assertKnown(action, keys, "retried");

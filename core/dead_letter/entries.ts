@@ -42,7 +42,7 @@ export function removal({ subscription, topic, id }: EntryKey): StateChange {
   return { op: "dead.remove", subscription, topic, id };
 }
 
-/** The mended copy of a dead letter, if there is one: on its way, or dead in its turn. */
+/** The edited copy of a dead letter, if there is one: on its way, or dead in its turn. */
 export function copyOf(
   state: State,
   { topic, editedAs }: DeadLetterRecord,

@@ -1,10 +1,10 @@
 /**
- * Dead letters that come back from outside: as they were exported, or mended. Pure: what is there and what came in decide
+ * Dead letters that come back from outside: as they were exported, or edited. Pure: what is there and what came in decide
  * what is done; the desk does it.
  *
- * A mended event is delivered to its subscription as a copy with an id of its own and `originalEventId` in its metadata;
+ * An edited event is delivered to its subscription as a copy with an id of its own and `originalEventId` in its metadata;
  * nothing is appended to the topic. The dead letter that it was made from stays, linked, until a copy succeeds. A copy that
- * fails is a dead letter with the attempts of both; mending it again replaces it, and the first one stays.
+ * fails is a dead letter with the attempts of both; editing it again replaces it, and the first one stays.
  */
 import { type NewEvent, toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord } from "../state/state.ts";

@@ -1,5 +1,5 @@
 /**
- * Takes dead letters in that were exported: into the queue, or to be delivered again. What was mended meanwhile is
+ * Takes dead letters in that were exported: into the queue, or to be delivered again. What was edited meanwhile is
  * delivered as a copy, what was not as it was (core/dead_letter/imported.ts).
  */
 import type { DeadLetterImportReply } from "../protocol/protocol.ts";
@@ -97,9 +97,9 @@ export class DeadLetterImporter {
         }
         reply.mended++;
         const latest = copy?.record ?? before;
-        const mended = editedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
-        sent.push(mended);
-        changes.push(linkOf(mended, target));
+        const edited = editedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
+        sent.push(edited);
+        changes.push(linkOf(edited, target));
         // A copy that failed is replaced by the next; the first one stays until one succeeds.
         if (latest?.editedFrom !== undefined) changes.push(removal(latest));
       }

@@ -13,7 +13,7 @@ import { deadLetter, HandlerOutcome, retry, skip } from "./outcome.ts";
 
 /** The options of {@link dedup}. */
 export interface DedupOptions {
-  /** What makes two events the same. Default: the id, or what it is a mended copy of. */
+  /** What makes two events the same. Default: the id, or what it is a edited copy of. */
   key?: (event: Event) => string;
   /** How many are remembered, the latest first. Default 10,000. */
   size?: number;

@@ -250,7 +250,7 @@ export function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateCh
   return { op: "retry.remove", subscription: queue.name, topic, id };
 }
 
-/** A mended copy that succeeds takes the dead letter with it that it was made from. */
+/** A edited copy that succeeds takes the dead letter with it that it was made from. */
 function removeOriginal({ entry: { topic }, record }: Lease): StateChange[] {
   if (record?.editedFrom === undefined) return [];
   const { subscription, id } = splitDeadLetterName(record.editedFrom);

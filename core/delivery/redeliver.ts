@@ -96,7 +96,7 @@ function planTake(
     if (lane && heldOf(lane, seq)?.id === id) continue;
     seen.add(name);
     taken.push(i);
-    // A mended copy is an event of its own: it does not stand for the one of the topic.
+    // A edited copy is an event of its own: it does not stand for the one of the topic.
     const takes = lane !== undefined && editedFrom === undefined && seq > 0 &&
       seq <= lane.lastSeq && !lane.settled.has(seq);
     if (takes) {

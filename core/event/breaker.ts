@@ -1,6 +1,6 @@
 /**
  * The circuit breaker of a subscription: when too many of its last attempts failed, something is broken that no retry will
- * mend, and the subscription is paused instead of turning every event into a dead letter.
+ * fix, and the subscription is paused instead of turning every event into a dead letter.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { LONGEST_BREAKER_WINDOW } from "./limits.ts";

@@ -288,9 +288,9 @@ export interface DeadLetterInfo {
   reason: string;
   diedAt: number;
   attempts: number;
-  /** Of a mended copy: what it was made from, `SUBSCRIPTION:ID`; that goes when this one succeeds. */
+  /** Of a edited copy: what it was made from, `SUBSCRIPTION:ID`; that goes when this one succeeds. */
   editedFrom?: string;
-  /** A mended copy of it was sent, `SUBSCRIPTION:ID`. */
+  /** A edited copy of it was sent, `SUBSCRIPTION:ID`. */
   editedAs?: string;
 }
 

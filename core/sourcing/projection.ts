@@ -306,7 +306,7 @@ function failed(name: string, event: StoredEvent, cause: unknown): ProjectionErr
     `${name} cannot take in ${topic} ${seq} (${type}): ${why}; it stands at ${seq - 1}`,
     {
       cause,
-      hint: "mend the reducer and start again: nothing before this event is read twice",
+      hint: "fix the reducer and start again: nothing before this event is read twice",
       details: { projection: name, topic, seq, type },
     },
   );

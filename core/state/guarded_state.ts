@@ -79,6 +79,6 @@ function refusal(cause: unknown): EvsError {
   const why = thrownText(cause);
   return new InternalError(`the state failed and keeps nothing more: ${why}`, {
     cause,
-    hint: "read the log (evs daemon logs), mend the cause, and start the daemon again",
+    hint: "read the log (evs daemon logs), fix the cause, and start the daemon again",
   });
 }

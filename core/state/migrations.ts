@@ -91,7 +91,7 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (type, version)
   );
   `,
-  // Mended copies of dead letters (evs dlq edit, evs dlq import --retry).
+  // Edited copies of dead letters (evs dlq edit, evs dlq import --retry).
   `
   ALTER TABLE retries ADD COLUMN edited_from TEXT;
   ALTER TABLE dead_letters ADD COLUMN edited_from TEXT;

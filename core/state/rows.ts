@@ -136,7 +136,7 @@ export function deadLetterOf(row: Row): DeadLetterRecord {
   };
 }
 
-/** What a row was mended from, if it was. */
+/** What a row was edited from, if it was. */
 export function linkOf(row: Row): { editedFrom?: string } {
   return row["edited_from"] === null ? {} : { editedFrom: row["edited_from"] as string };
 }

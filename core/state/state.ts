@@ -94,7 +94,7 @@ export interface RetryRecord {
   attempts: Attempt[];
   /** The event's wire line, so that retention cannot take it. */
   line: Uint8Array;
-  /** Of a mended copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the copy succeeds. */
+  /** Of a edited copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the copy succeeds. */
   editedFrom?: string;
 }
 
@@ -122,7 +122,7 @@ export interface DeadLetterRecord {
   line: Uint8Array;
   /** As in {@link RetryRecord}. */
   editedFrom?: string;
-  /** A mended copy of it was sent, `SUBSCRIPTION:ID`: until that succeeds, this one stays. */
+  /** A edited copy of it was sent, `SUBSCRIPTION:ID`: until that succeeds, this one stays. */
   editedAs?: string;
 }
 
@@ -178,7 +178,7 @@ export type StateChange =
   | { op: "begun.put"; record: BegunRecord }
   | { op: "begun.remove"; subscription: string; consumer: string }
   | { op: "dead.put"; record: DeadLetterRecord }
-  /** Says of a dead letter that a mended copy of it was sent. */
+  /** Says of a dead letter that a edited copy of it was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
   /**

@@ -232,6 +232,6 @@ function refusal(cause: unknown): EvsError {
   const why = thrownText(cause);
   return new InternalError(`the event store failed and takes no more events: ${why}`, {
     cause,
-    hint: "read the log (evs daemon logs), mend the cause, and start the daemon again",
+    hint: "read the log (evs daemon logs), fix the cause, and start the daemon again",
   });
 }

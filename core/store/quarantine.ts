@@ -1,5 +1,5 @@
 /**
- * The folder `quarantine` of a data dir: copies of files that were found damaged, taken before anything in them was mended,
+ * The folder `quarantine` of a data dir: copies of files that were found damaged, taken before anything in them was repaired,
  * and an index that says what was wrong. Nothing in it is ever removed by us.
  */
 

@@ -1,4 +1,4 @@
-/** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or mended. */
+/** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or edited. */
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";

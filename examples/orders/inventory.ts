@@ -24,7 +24,7 @@ export const strictLine: ReadLine = (line) => {
 
 const WORDS = ["zero", "one", "two", "three", "four", "five"];
 
-/** The mended reader: takes the words of the old till as well. */
+/** The fixed reader: takes the words of the old till as well. */
 export const tolerantLine: ReadLine = (line) =>
   strictLine({ ...line, quantity: Math.max(Number(line.quantity) || 0, wordAsNumber(line)) });
 
@@ -62,7 +62,7 @@ export class Inventory {
   }
 
   /** Uses another reader from now on: what a new release would do. */
-  mend(readLine: ReadLine): void {
+  replaceReader(readLine: ReadLine): void {
     this.#readLine = readLine;
   }
 

@@ -55,8 +55,8 @@ export async function day(
     if (event.id === poison.id) print(`dead letter of ${subscription}: ${error} (${attempts} try)`);
   }
 
-  print("the reader is mended, and the dead letter sent again");
-  shop.inventory.mend(tolerantLine);
+  print("the reader is fixed, and the dead letter sent again");
+  shop.inventory.replaceReader(tolerantLine);
   await broker.retryDeadLetter(poison.id);
   await broker.idle();
   await show("till");

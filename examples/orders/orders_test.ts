@@ -27,7 +27,7 @@ Deno.test("Stock puts aside what is there, once for each order", () => {
   spec(Stock).given([received, reserved]).when((stock) => stock.reserve("b", 2)).throws(OutOfStock);
 });
 
-Deno.test("strictLine refuses what the mended reader takes", () => {
+Deno.test("strictLine refuses what the fixed reader takes", () => {
   const word = { product: "book", quantity: "two" } as unknown as Line;
   assert.throws(() => strictLine(word), /"two" is not a quantity/);
   assert.equal(tolerantLine(word).quantity, 2);
@@ -49,7 +49,7 @@ Deno.test("OrderService confirms what is in stock and rejects the rest", async (
   await assert.rejects(shop.place("a", line), /placed already/);
 });
 
-Deno.test("OrderService keeps an order that it cannot read until it is mended", async () => {
+Deno.test("OrderService keeps an order that it cannot read until it is fixed", async () => {
   await using broker = new TestBroker<Shop>();
   const shop = new OrderService(broker);
   await shop.start();
@@ -62,7 +62,7 @@ Deno.test("OrderService keeps an order that it cannot read until it is mended", 
   assert.equal((await shop.order("till"))?.status, "placed");
   const dead = await broker.getDeadLetterQueue().getEvents();
   assert.deepEqual(dead.map(({ event, attempts }) => [event.id, attempts]), [[id, 1]]);
-  shop.inventory.mend(tolerantLine);
+  shop.inventory.replaceReader(tolerantLine);
   await broker.retryDeadLetter(id);
   await broker.waitForProcessing();
   assert.equal((await shop.order("till"))?.status, "confirmed");

@@ -83,7 +83,7 @@ Deno.test("publish --ndjson stops at a refused line, tells what was kept and how
   });
   assert.equal(code, 4, stderr);
   assert.match(stderr, /^evs: line 3: .*; 2 events before it were stored, nothing behind it\n/);
-  assert.match(stderr, /mend line 3, then: evs publish t x --ndjson --skip 2\n$/);
+  assert.match(stderr, /fix line 3, then: evs publish t x --ndjson --skip 2\n$/);
   assert.equal(JSON.parse(stdout).count, 2);
   assert.deepEqual((await at.replay("t")).map(({ payload }) => payload), [1, 2]);
   const rest = await evs(["publish", "t", "x", "--ndjson", "--skip", "2"], {

@@ -56,11 +56,11 @@ Deno.test("consume leaves one dead letter after three attempts, and dlq shows, r
   assert.deepEqual(dry, [{ count: 1, dryRun: true, bySubscription: { mailer: 1 } }]);
   const retried = await lines(at, ["dlq", "retry", "--all", "--rate", "100/s"]);
   assert.equal(retried[0]?.count, 1);
-  const mended = await evs(
+  const fixed = await evs(
     ["consume", "users", "--name", "mailer", "--until-empty", "--", "true"],
     { at },
   );
-  assert.equal(mended.code, 0, mended.stderr);
+  assert.equal(fixed.code, 0, fixed.stderr);
   assert.deepEqual(await lines(at, ["dlq", "list"]), []);
 });
 
@@ -320,8 +320,8 @@ Deno.test("consume --breaker pauses instead of dead-lettering when a handler is 
   }]);
   // Events that failed for good before it tripped are dead letters; ten attempts leave at most five of those.
   assert.ok(Number(info?.dead) <= 5);
-  const mended = await consume("true");
-  assert.equal(mended.code, 0, mended.stderr);
+  const fixed = await consume("true");
+  assert.equal(fixed.code, 0, fixed.stderr);
   const [after] = await lines(at, ["subscription", "show", "b"]);
   assert.deepEqual([after?.paused, after?.pending, after?.scheduled], [false, 0, 0]);
 });

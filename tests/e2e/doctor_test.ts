@@ -115,7 +115,7 @@ Deno.test("evs doctor names a damaged event of the file store, running and stopp
   await daemon.stop();
 });
 
-Deno.test("evs doctor names a damaged log of a killed daemon, and the start mends it and keeps a copy", async () => {
+Deno.test("evs doctor names a damaged log of a killed daemon, and the start repairs it and keeps a copy", async () => {
   await using daemon = await startDaemon();
   for (let n = 0; n < 20; n++) await daemon.publish("t", "x", n);
   await daemon.kill("SIGKILL");
@@ -133,9 +133,11 @@ Deno.test("evs doctor names a damaged log of a killed daemon, and the start mend
     (await daemon.http("GET", "/v1/status")).json.problems.join(),
     /events\.db-wal: flipped bits/,
   );
-  const mended = await doctor(daemon);
-  assert.equal(mended.code, 1, "until somebody takes note");
-  assert.ok(mended.found.some(({ check, level }) => check === "quarantine" && level === "damage"));
+  const repaired = await doctor(daemon);
+  assert.equal(repaired.code, 1, "until somebody takes note");
+  assert.ok(
+    repaired.found.some(({ check, level }) => check === "quarantine" && level === "damage"),
+  );
   assert.equal((await doctor(daemon, "--accept")).code, 0);
   assert.equal((await doctor(daemon)).code, 0);
   await daemon.stop();

@@ -109,7 +109,7 @@ Deno.test("evs publish says how a payload is typed that a shell or a person has 
   assert.equal(late.code, 3);
   assert.match(late.stderr, /^[^\n]*last seq is 1; nothing was stored\n/);
   const first = await evs(["publish", "t", "n", "--ndjson"], { at: daemon, stdin: "nope\n" });
-  assert.match(first.stderr, /mend line 1, then: evs publish t n --ndjson\n$/);
+  assert.match(first.stderr, /fix line 1, then: evs publish t n --ndjson\n$/);
 });
 
 Deno.test("evs asks what was meant without calling it something to type", async () => {

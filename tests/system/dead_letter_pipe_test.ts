@@ -1,4 +1,4 @@
-/** `evs dlq export | jq … | evs dlq import --retry`: a thousand dead letters mended in one real pipe. */
+/** `evs dlq export | jq … | evs dlq import --retry`: a thousand dead letters fixed in one real pipe. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";
@@ -6,10 +6,10 @@ import { evs } from "../helpers/evs.ts";
 import { needTools, project } from "../helpers/shell.ts";
 
 const EVENTS = 1000;
-/** What the pipe does not mend. */
+/** What the pipe does not fix. */
 const WORSE = 5;
 
-Deno.test("one pipe mends a thousand dead letters, and those that fail again have old and new attempts", async () => {
+Deno.test("one pipe fixes a thousand dead letters, and those that fail again have old and new attempts", async () => {
   needTools("jq");
   await using at = await startDaemon();
   const lines = Array.from({ length: EVENTS }, (_, i) => `{"total":"${i + 1}"}\n`).join("");

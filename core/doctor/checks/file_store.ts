@@ -33,7 +33,7 @@ export const fileStore: Check = {
       }
       // A torn tail is what a crash leaves; while a daemon writes there is always one.
       for (const what of ends ? [] : notes) {
-        const hint = "evs daemon start mends it";
+        const hint = "evs daemon start repairs it";
         yield { level: "warning", where, what: `topic ${name}: ${what}`, hint };
       }
     }

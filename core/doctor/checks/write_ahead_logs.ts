@@ -13,7 +13,7 @@ export const writeAheadLogs: Check = {
       if (!exists(path)) continue;
       const what = walFault(Deno.readFileSync(path));
       if (what === undefined) continue;
-      const hint = "evs daemon start mends it, and keeps a copy in the folder quarantine";
+      const hint = "evs daemon start repairs it, and keeps a copy in the folder quarantine";
       yield { level: "damage", where, what, hint };
     }
   },

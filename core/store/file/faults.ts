@@ -31,7 +31,7 @@ export function asFileStoreError(error: unknown): unknown {
   return error;
 }
 
-/** The same where a store is opened: it is made first, and what a crash left is mended. */
+/** The same where a store is opened: it is made first, and what a crash left is repaired. */
 export function asOpenError(error: unknown, dir: string): unknown {
   const known = asFileStoreError(error);
   if (!(known instanceof CannotStoreError)) return error;

@@ -46,7 +46,7 @@ export interface FileStoreOptions extends DedupWindow {
    * @internal
    */
   lookAtMost?: number;
-  /** Told what was mended at the start and what is damaged, in words. Default: nobody. */
+  /** Told what was repaired at the start and what is damaged, in words. Default: nobody. */
   onNote?: (note: string) => void;
   /** Told of events that a read had to leave out, once for each block of them. */
   onDamage?: (damage: Found) => void;
@@ -141,7 +141,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     return this.#dir;
   }
 
-  /** What was mended when it was opened, in words; and what in the folder is not ours. */
+  /** What was repaired when it was opened, in words; and what in the folder is not ours. */
   get found(): { notes: readonly string[]; lost: readonly Found[]; foreign: readonly string[] } {
     return this.#opened;
   }

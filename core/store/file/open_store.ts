@@ -25,7 +25,7 @@ export interface OpenedStore {
   topics: OpenedTopic[];
   /** Topics of which the checkpoint's word was taken. */
   known: ViewTable;
-  /** What was mended or is damaged, in words. */
+  /** What was repaired or is damaged, in words. */
   notes: string[];
   /** Events that were found to be gone. */
   lost: Found[];
@@ -48,7 +48,7 @@ export interface OpenOptions {
 
 /**
  * Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then; or `CannotStoreError` where there is
- * no room to mend what a crash left: then it can be opened when there is.
+ * no room to repair what a crash left: then it can be opened when there is.
  */
 export function openStore(disk: Disk, dir: string, options: OpenOptions): OpenedStore {
   makeFolders(disk, dir);

@@ -26,7 +26,7 @@ export interface OpenedTopic {
   open: KnownSegment | undefined;
   /** First seqs of segments that are gone and left their table of given ids. */
   orphans: number[];
-  /** What was mended or is damaged, in words. */
+  /** What was repaired or is damaged, in words. */
   notes: string[];
   /** Events that were found to be gone. */
   lost: Found[];
@@ -71,7 +71,7 @@ export function openTopic(
     }
     const last = i === found.length - 1;
     if (!lines.has(firstSeq)) makeEmpty(disk, folder, firstSeq);
-    const recovered = mend(disk, place, { firstSeq, sealed: sealed || !last, now });
+    const recovered = repair(disk, place, { firstSeq, sealed: sealed || !last, now });
     notes.push(...recovered.notes.map((note) => `${segmentFile(firstSeq, "ndjson")}: ${note}`));
     lost.push(...lossesIn(name, path, recovered.blocks));
     segments.push(infoOf(firstSeq, blockSummary(recovered.blocks), sealed || !last));
@@ -193,7 +193,7 @@ function makeEmpty(disk: Disk, folder: string, firstSeq: number): void {
   disk.syncFolder(folder);
 }
 
-function mend(
+function repair(
   disk: Disk,
   { name, folder }: TopicPlace,
   segment: { firstSeq: number; sealed: boolean; now: number },

@@ -41,7 +41,7 @@ export interface WriterContext {
   rooms: LineRooms;
   dedupWindow: number;
   checkpoint: Checkpoint;
-  /** Told what was mended, in words. */
+  /** Told what was repaired, in words. */
   onNote: (note: string) => void;
   /** Told of events that were found to be gone. */
   onLost: (found: Found) => void;

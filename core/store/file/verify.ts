@@ -26,7 +26,7 @@ export interface VerifiedTopic {
   bytes: number;
   /** Events that cannot be handed out. */
   damage: Damage[];
-  /** What the next start will mend, in words: a torn tail, a damaged or lost index. */
+  /** What the next start will repair, in words: a torn tail, a damaged or lost index. */
   notes: string[];
 }
 

@@ -123,7 +123,7 @@ export class CheckedRows {
     return rows;
   }
 
-  /** True when the row may be handed out. Says so when it is not as it was written; mends its type from its line. */
+  /** True when the row may be handed out. Says so when it is not as it was written; repairs its type from its line. */
   holds(topic: TopicRow, row: LogRow): boolean {
     const seq = row.pos - position(topic.id, 0);
     if (inRanges(topic.holes, seq)) return false;

@@ -104,7 +104,7 @@ function readTopics({ prepare, report, write }: TopicLoader, ids: Iterable<numbe
   }[];
   const found: Stored[] = [];
   const known = new Set<number>();
-  const mend = (id: number, fallback: string) => {
+  const repair = (id: number, fallback: string) => {
     const name = nameInLog(prepare, id) ?? fallback;
     const what = "its row in the table of topics was damaged, and is made again from the events";
     report({ topic: name, firstSeq: 0, lastSeq: 0, what, lost: false });
@@ -116,9 +116,9 @@ function readTopics({ prepare, report, write }: TopicLoader, ids: Iterable<numbe
     known.add(id);
     const stored = { id, name, lastSeq };
     if (topicSum(stored) === sum) found.push(stored);
-    else mend(id, name);
+    else repair(id, name);
   }
-  for (const id of ids) if (!known.has(id)) mend(id, `recovered-${id}`);
+  for (const id of ids) if (!known.has(id)) repair(id, `recovered-${id}`);
   return found;
 }
 

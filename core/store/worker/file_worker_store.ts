@@ -35,7 +35,7 @@ export interface FileStoreAnswer {
   changes: TopicChange[];
   /** All topics, when the store was opened. */
   views?: PackedViews;
-  /** What was mended in topics that were not looked at before, in words. */
+  /** What was repaired in topics that were not looked at before, in words. */
   notes?: string[];
   /** Events that were found to be damaged or gone. */
   lost?: Found[];
@@ -43,7 +43,7 @@ export interface FileStoreAnswer {
 
 /** What the worker found when it opened the folder. */
 export interface FoundInFolder {
-  /** What was mended or is damaged, in words. */
+  /** What was repaired or is damaged, in words. */
   notes: string[];
   /** Paths that are not ours. */
   foreign: string[];
@@ -101,7 +101,7 @@ export class FileWorkerEventStore extends ForwardingStore implements JournalStor
       dedupWindow?: number;
       /** Told of events that a read had to leave out, once for each block of them. */
       onDamage?: (damage: Found) => void;
-      /** Told what was mended after the start, in words. */
+      /** Told what was repaired after the start, in words. */
       onNote?: (note: string) => void;
     },
   ): Promise<FileWorkerEventStore> {

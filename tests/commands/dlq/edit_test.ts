@@ -1,4 +1,4 @@
-/** `evs dlq edit`, `export` and `import`: what failed is mended by hand or in a pipe, and sent again. */
+/** `evs dlq edit`, `export` and `import`: what failed is fixed by hand or in a pipe, and sent again. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { compact, forEditing, reasonLines, withoutReason } from "../../../commands/dlq/edit.ts";
@@ -47,7 +47,7 @@ async function settleAll(
   }
 }
 
-Deno.test("dlq edit mends one event, which is delivered as a copy, and takes the dead letter along", async () => {
+Deno.test("dlq edit fixes one event, which is delivered as a copy, and takes the dead letter along", async () => {
   await using at = await startDaemon();
   await at.publish("t", "x", { total: "2" });
   assert.equal((await consume(at)).code, 6);
@@ -103,7 +103,7 @@ Deno.test("dlq edit sends nothing when nothing was changed, the text is wrong, o
   assert.deepEqual(await list(at), [entry]);
 });
 
-Deno.test("dlq export and import mend a thousand in one pipe, and what fails again has old and new attempts", async () => {
+Deno.test("dlq export and import fix a thousand in one pipe, and what fails again has old and new attempts", async () => {
   await using at = await startDaemon();
   const lines = Array.from({ length: 1000 }, (_, i) => `{"total":"${i}"}\n`).join("");
   await evs(["publish", "t", "x", "--ndjson"], { at, stdin: lines });

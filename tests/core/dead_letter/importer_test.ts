@@ -1,4 +1,4 @@
-/** Mended dead letters: delivered once, as copies with the whole history, while what they were made from stays. */
+/** Edited dead letters: delivered once, as copies with the whole history, while what they were made from stays. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import type { ImportedDeadLetter } from "../../../core/dead_letter/imported.ts";
@@ -50,7 +50,7 @@ function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] 
 
 const dead = (broker: EventBroker) => broker.deadLetters.records({}, { limit: 100 }).records;
 
-Deno.test("DeadLetterImporter.retry delivers a mended copy with an id of its own, and success takes the first one along", async () => {
+Deno.test("DeadLetterImporter.retry delivers a edited copy with an id of its own, and success takes the first one along", async () => {
   await using broker = await withDead({ n: "1" });
   const [first] = dead(broker);
   const reply = await broker.deadLetterImports.retry(exported(broker, { n: 1 }), {});
@@ -100,7 +100,7 @@ Deno.test("DeadLetters.retry passes over what was mended, unless it is named", a
   assert.equal(named.count, 1);
   await fail(broker);
   const again = await broker.deadLetters.retry({ all: true });
-  assert.equal(again.count, 2, "the copy and the one that nobody mended");
+  assert.equal(again.count, 2, "the copy and the one that nobody edited");
   const payloads: unknown[] = [];
   for (let taken = await lease(broker); taken.length > 0; taken = await lease(broker)) {
     payloads.push(...taken.map(({ event }) => event.payload));

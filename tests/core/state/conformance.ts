@@ -275,8 +275,8 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
         state.retry("other", "t", "a"),
         retry("a", { ...due, attempts, nextAttempt: 8 }),
       );
-      const mended = { seq: 4, attempts: [], nextAttempt: 1, editedFrom: "s:a" };
-      assert.deepEqual(state.retry("other", "t", "b"), retry("b", { ...due, ...mended }));
+      const edited = { seq: 4, attempts: [], nextAttempt: 1, editedFrom: "s:a" };
+      assert.deepEqual(state.retry("other", "t", "b"), retry("b", { ...due, ...edited }));
     }
   });
 

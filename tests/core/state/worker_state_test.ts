@@ -170,12 +170,12 @@ for (
     }));
 }
 
-Deno.test("WorkerState does not mend a log that it reads when it begins another worker", () =>
+Deno.test("WorkerState does not repair a log that it reads when it begins another worker", () =>
   watching(async ({ state, path, clock, ended }) => {
     await state.commit([topic("a")]);
     await clock.pass(IDLE_MS);
     await ended(1);
-    // The checksum of the log's first frame: whoever opens the database afresh mends that, and keeps a copy.
+    // The checksum of the log's first frame: whoever opens the database afresh repairs that, and keeps a copy.
     const log = await Deno.readFile(`${path}-wal`);
     log[32 + 16]! ^= 1;
     await Deno.writeFile(`${path}-wal`, log);

@@ -1,4 +1,4 @@
-/** Looks through a database's write-ahead log before SQLite opens it, and mends what SQLite would drop without a word. */
+/** Looks through a database's write-ahead log before SQLite opens it, and repairs what SQLite would drop without a word. */
 import { type Clock, systemClock } from "../../../base/clock.ts";
 import { keepCopy } from "../../quarantine.ts";
 import { readWal, type WalReport } from "./wal_frames.ts";
@@ -37,7 +37,7 @@ function faultOf(report: WalReport): string | undefined {
 }
 
 /**
- * Mends the log of the database at `path`, with a copy kept in the quarantine. Call it before the database is opened, and
+ * Repairs the log of the database at `path`, with a copy kept in the quarantine. Call it before the database is opened, and
  * only where nobody else has it open.
  */
 export function repairWal(
@@ -51,12 +51,12 @@ export function repairWal(
   if (fault === undefined) return;
   const report = readWal(bytes);
   const outcome = report === undefined || report.readable >= report.frames
-    ? "nothing could be mended"
+    ? "nothing could be repaired"
     : report.accepted.length === 0
-    ? "mended, nothing is lost"
-    : "mended; events in a damaged page are named when they are read";
+    ? "repaired, nothing is lost"
+    : "repaired; events in a damaged page are named when they are read";
   keepCopy(log, { what: `${fault}; ${outcome}`, now: clock.now() });
-  if (report && report.readable < report.frames) replace(log, report.mended);
+  if (report && report.readable < report.frames) replace(log, report.repaired);
 }
 
 function readIfThere(path: string): Uint8Array | undefined {
@@ -68,7 +68,7 @@ function readIfThere(path: string): Uint8Array | undefined {
   }
 }
 
-/** In place: a crash in the middle leaves a log that is mended in part, and the copy. */
+/** In place: a crash in the middle leaves a log that is repaired in part, and the copy. */
 function replace(path: string, bytes: Uint8Array): void {
   const file = Deno.openSync(path, { write: true });
   try {

@@ -31,7 +31,7 @@ export interface FlippedBit {
 /** What a log holds. */
 export interface WalReport {
   pageSize: number;
-  /** Frames that SQLite will read of the mended log. */
+  /** Frames that SQLite will read of the repaired log. */
   frames: number;
   /** Frames that it would have read of the log as it was. */
   readable: number;
@@ -44,7 +44,7 @@ export interface WalReport {
   /** Bytes behind the last whole frame that belong to this log and are not whole: a write that was cut short. */
   torn: number;
   /** The log as it should be. */
-  mended: Uint8Array<ArrayBuffer>;
+  repaired: Uint8Array<ArrayBuffer>;
 }
 
 interface Sum {
@@ -66,13 +66,13 @@ export function turnBits(bytes: Uint8Array, bits: readonly FlippedBit[]): void {
 
 /** The pages of the frames that are read, in order: a later one of the same page takes its place. */
 export function* framesOf(
-  { mended, pageSize, frames }: WalReport,
+  { repaired, pageSize, frames }: WalReport,
 ): Generator<{ page: number; data: Uint8Array }, void, undefined> {
-  const view = new DataView(mended.buffer);
+  const view = new DataView(repaired.buffer);
   for (let frame = 0; frame < frames; frame++) {
     const at = HEADER + frame * (FRAME_HEADER + pageSize);
     const start = at + FRAME_HEADER;
-    yield { page: view.getUint32(at), data: mended.subarray(start, start + pageSize) };
+    yield { page: view.getUint32(at), data: repaired.subarray(start, start + pageSize) };
   }
 }
 
@@ -83,7 +83,7 @@ class Wal {
   #little = true;
   #pageSize = 0;
 
-  /** Works on a copy, which is mended as it goes. */
+  /** Works on a copy, which is repaired as it goes. */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes.slice();
     this.#view = new DataView(this.#bytes.buffer);
@@ -108,11 +108,11 @@ class Wal {
   }
 
   /** Several bits may account for a wrong sum of the header: the right one leaves one that fits the first frame. */
-  #headerFits(magic: number, mended: boolean): boolean {
+  #headerFits(magic: number, repaired: boolean): boolean {
     const pageSize = this.#pageSize = this.#word(8);
     const known = this.#word(0) === magic && this.#word(4) === VERSION && pageSize >= 512 &&
       pageSize <= 65536 && (pageSize & (pageSize - 1)) === 0;
-    return known && (!mended || this.#count === 0 || this.#checkFrame(0) === "whole");
+    return known && (!repaired || this.#count === 0 || this.#checkFrame(0) === "whole");
   }
 
   readFrames(): WalReport {
@@ -147,7 +147,7 @@ class Wal {
       accepted,
       dropped: behind > 1 ? behind : 0,
       torn: cut ? this.#bytes.length - end : 0,
-      mended: this.#bytes,
+      repaired: this.#bytes,
     };
   }
 

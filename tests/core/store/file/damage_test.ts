@@ -90,7 +90,7 @@ for (const close of [true, false]) {
       await store.close();
       const again = open(disk);
       assert.equal(linesOf(again, "t").size, left.size + 1);
-      assert.deepEqual(again.found.notes, [], "once mended it stays mended");
+      assert.deepEqual(again.found.notes, [], "once repaired it stays repaired");
     }
   });
 }
@@ -267,7 +267,7 @@ for (const close of [true, false]) {
           await store.close();
           const again = open(disk);
           assert.equal(linesOf(again, "t").size, n + 1, where);
-          assert.deepEqual(again.found.notes, [], "once mended it stays mended");
+          assert.deepEqual(again.found.notes, [], "once repaired it stays repaired");
         }
       }
     }

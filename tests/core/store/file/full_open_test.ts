@@ -38,8 +38,8 @@ async function refusedToOpen(writes: number): Promise<boolean> {
   return refused;
 }
 
-Deno.test("FileEventStore says when there is no room to mend what a refused removal left, and opens when there is", async () => {
+Deno.test("FileEventStore says when there is no room to repair what a refused removal left, and opens when there is", async () => {
   const refused = await Promise.all([0, 1, 2, 3, 4].map(refusedToOpen));
-  assert.ok(refused.includes(true), "one of them leaves something to mend");
+  assert.ok(refused.includes(true), "one of them leaves something to repair");
   assert.ok(refused.includes(false), "and one does not");
 });

@@ -149,7 +149,7 @@ class Run {
     }
   }
 
-  /** Where there is no room to mend what was left, that is said, and there is when the disk has room. */
+  /** Where there is no room to repair what was left, that is said, and there is when the disk has room. */
   #openAgain(): void {
     try {
       this.#store = this.#open();

@@ -85,7 +85,7 @@ for (const close of [true, false]) {
       await store.close();
       const again = open(disk);
       assert.deepEqual(seqsOf(again), upTo(7), what);
-      assert.deepEqual(again.found.notes, [], `${what}: once mended it stays mended`);
+      assert.deepEqual(again.found.notes, [], `${what}: once repaired it stays repaired`);
       await again.close();
     }
   });

@@ -119,7 +119,7 @@ Deno.test("SqliteEventStore takes a log that was cut at any byte of its last thr
   });
 });
 
-Deno.test("a log that was cut at every byte of its last three commits is a torn tail, and nothing in it is mended", async () => {
+Deno.test("a log that was cut at every byte of its last three commits is a torn tail, and nothing in it is repaired", async () => {
   await inFolder(async (folder) => {
     await makeKilled(folder, 50);
     const log = await Deno.readFile(`${folder}/killed/events.db-wal`);

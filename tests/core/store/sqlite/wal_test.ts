@@ -30,7 +30,7 @@ function framesOf(wal: Uint8Array): number {
 }
 
 function summary(wal: Uint8Array) {
-  const { mended: _mended, pageSize: _pageSize, ...rest } = readWal(wal)!;
+  const { repaired: _repaired, pageSize: _pageSize, ...rest } = readWal(wal)!;
   return rest;
 }
 
@@ -45,7 +45,7 @@ Deno.test("readWal finds nothing when the log is as SQLite wrote it", async () =
       dropped: 0,
       torn: 0,
     });
-    assert.deepEqual(readWal(wal)!.mended, wal);
+    assert.deepEqual(readWal(wal)!.repaired, wal);
   });
 });
 
@@ -67,11 +67,11 @@ Deno.test("readWal turns the bit back, or takes the frame as it is, when any one
       if (report.flipped.length > 0) {
         turned++;
         assert.deepEqual(report.flipped, [flip]);
-        assert.deepEqual(report.mended, wal);
+        assert.deepEqual(report.repaired, wal);
       } else {
         // The sums are modulo 2^32: a high bit leaves fewer traces than there are words that it may have been in.
         assert.deepEqual(report.accepted, [Math.floor((byte - 32) / FRAME)]);
-        assert.equal(summary(report.mended).readable, framesOf(wal), "SQLite reads all of it");
+        assert.equal(summary(report.repaired).readable, framesOf(wal), "SQLite reads all of it");
       }
     }
     assert.ok(turned > dose(400) / 2, `most bits are turned back: ${turned}`);
@@ -91,7 +91,7 @@ Deno.test("readWal tells damage with commits behind it from a torn tail when mor
         frames: frame,
       });
       assert.ok(dropped > 1, `${dropped} commits behind frame ${frame}`);
-      assert.deepEqual(readWal(damaged)!.mended, damaged, "nothing is made up");
+      assert.deepEqual(readWal(damaged)!.repaired, damaged, "nothing is made up");
     }
     const tail = wal.slice();
     tail.fill(0xa5, 32 + last * FRAME + 100, 32 + last * FRAME + 200);
