@@ -6,7 +6,7 @@
 
 const COMMANDS = new URL("../", import.meta.url);
 
-/** The module at `path`, which is relative to the folder `commands`: `load<typeof import("./help.ts")>("./help.ts")`. */
+/** The module at `path`, which is relative to the folder `commands`: `load<typeof import("./cli/help.ts")>("./cli/help.ts")`. */
 export async function load<MODULE>(path: string): Promise<MODULE> {
   return await import(new URL(path, COMMANDS).href) as MODULE;
 }

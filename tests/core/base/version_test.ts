@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { VERSION } from "../../../core/base/version.ts";
 
-const root = new URL("../../", import.meta.url);
+const root = new URL("../../../", import.meta.url);
 
 Deno.test("VERSION is a semantic version", () => {
   const part = "(0|[1-9]\\d*)";
