@@ -97,7 +97,7 @@ async function runRoute(
           ),
         exceptionWhileParsingArguments: (error) =>
           error instanceof ArgumentScannerError
-            ? complain(scannerMessage(error))
+            ? complain(scannerMessage(error, args.join(" ")))
             : formatError(context, bug(error)).trimEnd(),
         exceptionWhileLoadingCommandFunction: (error) => formatError(context, bug(error)).trimEnd(),
       },
@@ -110,8 +110,8 @@ async function runRoute(
   return ended === 0 ? context.exitCode : ExitCode.Bug;
 }
 
-/** What is wrong with the flags and arguments, in our words. */
-function scannerMessage(error: ArgumentScannerError): string {
+/** What is wrong with the flags and arguments that were typed, in our words. */
+function scannerMessage(error: ArgumentScannerError, typed: string): string {
   return formatMessageForArgumentScannerError(error, {
     FlagNotFoundError: ({ input, corrections }) =>
       `there is no flag --${input}${didYouMean(corrections.map((name) => `--${name}`))}`,
@@ -131,8 +131,12 @@ function scannerMessage(error: ArgumentScannerError): string {
         /, did you mean .*$/.exec(message)?.[0]?.replace(",", ";") ?? ""
       }`,
     UnsatisfiedFlagError: ({ externalFlagName, nextFlagName }) =>
-      `--${externalFlagName} needs a value${
-        nextFlagName === undefined ? "" : `; --${nextFlagName} came instead`
+      `--${externalFlagName} ${
+        nextFlagName !== undefined
+          ? `needs a value; --${nextFlagName} came instead`
+          : typed.includes(`--${externalFlagName}`)
+          ? "needs a value"
+          : "is missing"
       }${externalFlagName === "version" ? "; the version of evs itself: evs --version" : ""}`,
     UnexpectedPositionalError: ({ expectedCount, input }) =>
       `${JSON.stringify(input)} is one argument too many: ${expectedCount} ${

@@ -64,10 +64,23 @@ const KEYS: Record<string, Reader> = {
   }),
 };
 
+/** More than anybody writes, bytes. */
+const LONGEST_CONFIG = 1024 * 1024;
+
 /** Reads the config file; one that is not there says nothing. */
 export async function loadConfig(path: string): Promise<Partial<Config>> {
   let source: string;
   try {
+    const { isFile, size } = await Deno.stat(path);
+    // A pipe is waited at for ever, and a device may have no end.
+    if (path !== "/dev/null" && (!isFile || size > LONGEST_CONFIG)) {
+      throw new InvalidArgumentError(
+        isFile
+          ? `${path} has ${size} bytes: a config file has ${LONGEST_CONFIG} at most`
+          : `${path} is not a plain file, so it is no config file`,
+        { code: "config/invalid", hint: "EVS_CONFIG names the config file" },
+      );
+    }
     source = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return {};

@@ -3,7 +3,7 @@
  * never had them; a compiled binary has everything that it was built with, and whoever finds a hole in it then finds no
  * process to start and nobody to talk to. Accepting connections needs no permission any more.
  */
-import { withRealPaths } from "../core/protocol/paths.ts";
+import { folderOf, withRealPaths } from "../core/protocol/paths.ts";
 
 const NEEDLESS = ["run", "ffi", "net", "env"] as const;
 
@@ -23,7 +23,7 @@ export function permissionsInForce(
   places: { dataDir: string; socket: string; config: string },
 ): string[] {
   const { dataDir, socket, config } = places;
-  const folder = socket.slice(0, socket.lastIndexOf("/"));
+  const folder = folderOf(socket);
   const source = decodeURIComponent(new URL("../", import.meta.url).pathname).replace(/\/$/, "");
   const granted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";

@@ -7,7 +7,7 @@
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Client } from "../../core/client/client.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
-import { type Paths, resolvePaths } from "../../core/protocol/paths.ts";
+import { environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { load } from "./lazy.ts";
 import { typedAgain } from "../../core/base/shell_quote.ts";
@@ -85,7 +85,7 @@ export class EvsContext {
     this.stdin = options.stdin ?? Deno.stdin;
     this.stdout = new Output(options.stdout ?? standardOutput);
     this.stderr = new Output(options.stderr ?? Deno.stderr, { lossy: true });
-    this.env = options.env ?? ((name) => Deno.env.get(name));
+    this.env = options.env ?? environment;
     this.clock = options.clock ?? systemClock;
     this.process = {
       stdout: { write: (text) => this.stdout.writeSync(text) },

@@ -85,7 +85,7 @@ _evs_add() {
 _evs_complete() {
   case "$1" in
     topics | subscriptions | schemas) _evs_add "$2" < <(evs completions names "$1" 2>/dev/null) ;;
-    =*) _evs_add "$2" < <(tr ' ' '\\n' <<<"\${1#=}") ;;
+    '='*) _evs_add "$2" < <(tr ' ' '\\n' <<<"\${1#=}") ;;
     files) _evs_add "$2" < <(compgen -f -- "$2"); compopt -o filenames 2>/dev/null ;;
     commands) _evs_add "$2" < <(compgen -c -- "$2") ;;
   esac
@@ -134,7 +134,7 @@ ${posixTables(tree)}
 _evs_complete() {
   case "$1" in
     topics | subscriptions | schemas) compadd -- "\${(@f)$(evs completions names "$1" 2>/dev/null)}" ;;
-    =*) compadd -- "\${(@s: :)1#=}" ;;
+    '='*) compadd -- "\${(@s: :)1#=}" ;;
     files) _files ;;
     commands) _command_names -e ;;
   esac

@@ -88,7 +88,9 @@ export async function withDaemon(options: PrivateOptions): Promise<PrivateResult
 function temporaryFolder(): string {
   const folder = Deno.env.get("TMPDIR") || "/tmp";
   const room = MAX_SOCKET_PATH - "/evs-with-0123456789abcdef/evs.sock".length;
-  return new TextEncoder().encode(folder).length <= room ? folder : "/tmp";
+  const fits = new TextEncoder().encode(folder).length <= room;
+  // A daemon's permissions cannot name a path with a comma.
+  return fits && !folder.includes(",") ? folder : "/tmp";
 }
 
 interface CommandOptions {

@@ -6,7 +6,7 @@
 import { systemClock } from "../../core/base/clock.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
-import { resolvePaths } from "../../core/protocol/paths.ts";
+import { environment, resolvePaths } from "../../core/protocol/paths.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 import { formatReceipt, told } from "./receipt.ts";
@@ -20,7 +20,7 @@ export function isPlainPublish(argv: readonly string[]): boolean {
 /** Publishes one event and prints its receipt. False where that has to be done the common way, after all. */
 export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const [, topic = "", type, body = ""] = argv;
-  const paths = resolvePaths((name) => Deno.env.get(name));
+  const paths = resolvePaths(environment);
   const address = new DaemonAddress({ paths, clock: systemClock, watch: true });
   const connection = await address.connect();
   const response = await connection.request(publishRequest(topic, { body, query: { type } }));

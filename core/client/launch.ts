@@ -2,6 +2,7 @@
  * How the daemon is started: the one place that knows its exact permissions (contract row 23). No TCP, no subprocess, no
  * FFI, no environment; its own source, the data dir, the socket's folder and the config are all that it can reach.
  */
+import { InvalidArgumentError } from "../base/errors.ts";
 import { folderOf, withRealPaths } from "../protocol/paths.ts";
 
 /** What a daemon is started with. */
@@ -52,9 +53,9 @@ export function permissionFlags({ dataDir, socket, config }: LaunchOptions): str
   const folder = folderOf(socket);
   return [
     "--no-prompt",
-    `--allow-net=unix:${escape(socket)}`,
-    `--allow-read=${withRealPaths([dataDir, folder, config, SOURCE]).map(escape).join(",")}`,
-    `--allow-write=${withRealPaths([dataDir, folder]).map(escape).join(",")}`,
+    `--allow-net=unix:${assertNoComma(socket)}`,
+    `--allow-read=${withRealPaths([dataDir, folder, config, SOURCE]).map(assertNoComma).join(",")}`,
+    `--allow-write=${withRealPaths([dataDir, folder]).map(assertNoComma).join(",")}`,
     "--allow-sys=uid",
   ];
 }
@@ -84,7 +85,17 @@ export function daemonCommand(options: LaunchOptions): Launch {
   };
 }
 
-/** A comma separates paths in a permission flag; one that belongs to a path is doubled. */
-function escape(path: string): string {
-  return path.replaceAll(",", ",,");
+/** A comma separates paths in a permission flag, and nothing escapes it. */
+function assertNoComma(path: string): string {
+  if (!path.includes(",")) return path;
+  const ours = path === SOURCE || path === withRealPaths([SOURCE])[1];
+  throw new InvalidArgumentError(
+    `${path} has a comma in it, and a daemon's permissions cannot name such a path`,
+    {
+      code: "argument/unusable-path",
+      hint: ours
+        ? "move evs to a folder without a comma"
+        : "choose another place with EVS_DATA_DIR, EVS_SOCKET or EVS_CONFIG",
+    },
+  );
 }

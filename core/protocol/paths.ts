@@ -30,9 +30,9 @@ export function resolvePaths(env: (name: string) => string | undefined): Paths {
     });
   }
   const home = set("HOME") ?? "/";
-  const dataDir = absolute(
+  const dataDir = assertDataDirLength(absolute(
     set("EVS_DATA_DIR") ?? `${set("XDG_DATA_HOME") ?? `${home}/.local/share`}/evs`,
-  );
+  ));
   const config = absolute(
     set("EVS_CONFIG") ?? `${set("XDG_CONFIG_HOME") ?? `${home}/.config`}/evs/config.toml`,
   );
@@ -52,6 +52,34 @@ export function resolvePaths(env: (name: string) => string | undefined): Paths {
     socket: byteLength(derived) <= MAX_SOCKET_PATH ? derived : shortSocket(derived, set),
     chosen,
   };
+}
+
+/** SQLite opens nothing longer, with what it puts beside a database, bytes. */
+const MAX_DATA_DIR = 480;
+
+function assertDataDirLength(path: string): string {
+  const bytes = byteLength(path);
+  if (bytes <= MAX_DATA_DIR) return path;
+  throw new InvalidArgumentError(
+    `the path of the data dir has ${bytes} bytes, and SQLite takes ${MAX_DATA_DIR}: ${
+      path.slice(0, 60)
+    }…`,
+    { code: "argument/unusable-path", hint: "choose a shorter one with EVS_DATA_DIR" },
+  );
+}
+
+/** A variable of this process's environment, or an error in words where it is not text. */
+export function environment(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.InvalidData)) throw cause;
+    throw new InvalidArgumentError(`${name} is not UTF-8, so it cannot be used`, {
+      code: "argument/unusable-path",
+      hint: `set ${name} to a path in UTF-8`,
+      cause,
+    });
+  }
 }
 
 /** The path, or an error in words. */

@@ -3,7 +3,7 @@ import { guarded, toConsole } from "../../broker/broker_options.ts";
 import type { RemoteBroker } from "./remote_broker.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { namesOf, refuseUnknown } from "../../base/options.ts";
-import { folderOf, type Paths, resolvePaths } from "../../protocol/paths.ts";
+import { environment, folderOf, type Paths, resolvePaths } from "../../protocol/paths.ts";
 import { Client } from "../client.ts";
 import { DaemonAddress } from "../daemon_address.ts";
 
@@ -67,6 +67,6 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
 
 /** A socket that is named is the only one that is meant; else what the environment leads to. */
 function pathsOf(socket: string | undefined): Paths {
-  if (socket === undefined) return resolvePaths((name) => Deno.env.get(name));
+  if (socket === undefined) return resolvePaths(environment);
   return { socket, dataDir: folderOf(socket), config: "", chosen: "socket" };
 }
