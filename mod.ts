@@ -178,6 +178,7 @@ export {
   type StreamOptions,
   type StreamSource,
 } from "./core/broker/event_stream.ts";
+export type { Missed } from "./core/reading/missed.ts";
 export {
   type BatchOptions,
   type MaybePromise,

@@ -4,6 +4,7 @@ import { setPatientTimer } from "../core/base/standstill.ts";
 import { TimeoutError } from "../core/base/errors.ts";
 import { positive, text, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
+import { missedText } from "../core/reading/missed.ts";
 import { openFeed } from "../core/client/feed.ts";
 import { rawFlag, type SelectionFlags, selectionFlags } from "./reading/flags.ts";
 import { plural } from "./terminal/table.ts";
@@ -75,6 +76,7 @@ export const route = verb<ExpectFlags, [topic: string]>({
         },
         clock: this.clock,
         say: (words) => this.say(words),
+        onMissed: (missed) => this.say(`evs: ${missedText(missed)}`),
         signal: over.signal,
       });
       for await (const block of feed.blocks) {

@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
+import { missedText } from "../core/reading/missed.ts";
 import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
@@ -76,6 +77,7 @@ export const route = verb<TailFlags, string[]>({
       },
       clock: this.clock,
       say: (text) => this.say(text),
+      onMissed: (missed) => this.say(`evs: ${missedText(missed)}`),
       signal: await closedPipeSignal(this),
     });
     for await (const block of feed.blocks) await print(block);

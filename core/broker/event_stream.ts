@@ -9,6 +9,7 @@
 import { InvalidArgumentError, OverflowError } from "../base/errors.ts";
 import { namesOf, refuseUnknown } from "../base/options.ts";
 import type { Event } from "../event/event.ts";
+import { type Missed, missedText } from "../reading/missed.ts";
 
 /** What a stream does when its reader is slower than its events. */
 export type Overflow = "wait" | "drop-oldest" | "drop-newest" | "fail";
@@ -29,6 +30,8 @@ export interface StreamOptions {
   eventTypes?: string[];
   /** A CEL expression; only events that match. */
   where?: string;
+  /** Told of events that retention deleted before the loop came to them. With `overflow: "fail"` the stream ends instead. */
+  onMissed?: (missed: Missed) => void;
 }
 
 const STREAM_OPTIONS = namesOf<StreamOptions>({
@@ -38,6 +41,7 @@ const STREAM_OPTIONS = namesOf<StreamOptions>({
   from: true,
   eventTypes: true,
   where: true,
+  onMissed: true,
 });
 
 /** The options, or an `InvalidArgumentError` that names the field. */
@@ -66,6 +70,8 @@ export interface StreamSource {
   pull(): Promise<Event[] | undefined>;
   /** Ends it: a `pull` that waits gets undefined. */
   close(): void;
+  /** Whoever is to be told of what was deleted before it was read. */
+  onMissed?: (missed: Missed) => void;
   /** Events that the source itself had to leave out: of topics that store nothing. */
   readonly dropped: number;
 }
@@ -80,6 +86,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   #held: Event[] = [];
   #at = 0;
   #dropped = 0;
+  #missed = 0;
   #pumping = false;
   #waiting: Promise<void> | undefined;
   #wake = () => {};
@@ -91,6 +98,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   constructor(source: StreamSource, options: StreamOptions, ended: () => void = () => {}) {
     const { overflow = "wait", buffer = 1000, signal } = options;
     this.#source = source;
+    source.onMissed = (missed) => this.#miss(missed);
     this.#options = { ...options, overflow, buffer };
     this.#ended = ended;
     this.ready = source.opened.then(() => {});
@@ -103,6 +111,30 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   /** Events that were left out so far. */
   get dropped(): number {
     return this.#dropped + this.#source.dropped;
+  }
+
+  /** Events that retention deleted before they were read, so far. */
+  get missed(): number {
+    return this.#missed;
+  }
+
+  #miss(missed: Missed): void {
+    if (this.#closed) return;
+    this.#missed += missed.count;
+    if (this.#options.overflow === "fail") {
+      this.#fail(
+        new OverflowError(missedText(missed), {
+          hint: "read faster, keep events longer, or choose another `overflow`",
+          details: { ...missed },
+        }),
+      );
+      return;
+    }
+    try {
+      this.#options.onMissed?.(missed);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   /** The next event. Calls that overlap are answered in their order. */

@@ -5,6 +5,7 @@ import { resolveOffset } from "../event/offset.ts";
 import { offsetFor } from "../delivery/start_offset.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
 import { lineFilter } from "../reading/line_filter.ts";
+import type { Missed } from "../reading/missed.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -21,6 +22,7 @@ export interface TailStreamContext {
 export class TailStream implements StreamSource {
   readonly opened: Promise<void>;
   readonly #tail: Tail;
+  onMissed?: (missed: Missed) => void;
   #keep: ((lines: Uint8Array) => Uint8Array) | undefined;
 
   constructor(topic: string, options: StreamOptions, context: TailStreamContext) {
@@ -41,6 +43,7 @@ export class TailStream implements StreamSource {
     this.#tail = new Tail(context.feed, {
       matches: compilePattern(topic),
       positions,
+      onMissed: (missed) => this.onMissed?.(missed),
       ...(eventTypes && eventTypes.length > 0 ? { types: eventTypes } : {}),
     });
     this.opened = where === undefined ? Promise.resolve() : this.#compile(where);

@@ -10,6 +10,7 @@ import type { ReadQuery } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
 import { isGone } from "./consumer/port.ts";
 import { ConnectionLostError, NotAnsweringError } from "../base/errors.ts";
+import { type Missed, partNotices } from "../reading/missed.ts";
 import { Positions } from "./positions.ts";
 
 const LF = 0x0a;
@@ -24,6 +25,8 @@ export interface FeedOptions {
   clock: Clock;
   /** Words about breaks. */
   say: (text: string) => void;
+  /** Told of events that retention deleted before they came, where the feed follows. */
+  onMissed?: (missed: Missed) => void;
   /** Called once, when the first request is answered: what is published from then on will be seen. */
   opened?: () => void;
   signal?: AbortSignal;
@@ -54,8 +57,9 @@ async function* read(
   client: Client,
   options: ReadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { query, say } = options;
-  const follow = query.follow !== undefined;
+  const { say } = options;
+  const follow = options.query.follow !== undefined;
+  const query = follow ? { ...options.query, missed: "1" } : options.query;
   const only = query.topic.length === 1 && !/\*/.test(query.topic[0] ?? "")
     ? query.topic[0]
     : undefined;
@@ -72,10 +76,16 @@ async function* read(
     else options.opened?.();
     takeEnd(response, { only, positions, ...options });
     try {
-      for await (const block of wholeLines(response)) {
-        yield block;
-        positions.note(block);
-        if (left !== undefined) left -= countLines(block);
+      for await (const lines of wholeLines(response)) {
+        for (const block of partNotices(lines)) {
+          if (!(block instanceof Uint8Array)) {
+            options.onMissed?.(block);
+            continue;
+          }
+          yield block;
+          positions.note(block);
+          if (left !== undefined) left -= countLines(block);
+        }
       }
       if (!follow) return;
     } catch (error) {

@@ -86,6 +86,8 @@ export interface ReadQuery {
   limit?: number;
   /** `1`: stay and send what comes. */
   follow?: string;
+  /** `1`, with `follow`: a line that begins with RS (0x1e) tells of events that were deleted before they were read. */
+  missed?: string;
   /** `TOPIC:SEQ`: read that topic from behind SEQ, whatever `from` says. How a tail goes on after a break. */
   after?: string[];
 }

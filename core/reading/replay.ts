@@ -4,6 +4,7 @@
  */
 import { type StoredEvent, toFilterEvent, toWireLine } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
+import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { concat } from "../base/bytes.ts";
 import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
@@ -32,10 +33,16 @@ const PAGE_OF_LINES = 4096;
 /** The least that a topic gets when many are merged. */
 const SMALLEST_PAGE = 16;
 
+interface Reading extends Selection {
+  ranges: readonly Range[];
+  /** Told of events that were deleted before they were read. */
+  onMissed?: (missed: Missed) => void;
+}
+
 /** Reads the ranges as bytes, a page at a time. */
 export function* replay(
   store: JournalStore,
-  query: Selection & { ranges: readonly Range[]; limit?: number; render?: Render },
+  query: Reading & { limit?: number; render?: Render },
 ): Generator<Uint8Array, void, undefined> {
   const { ranges, render } = query;
   const only = ranges[0];
@@ -65,15 +72,30 @@ export function select(events: StoredEvent[], filter: Selection["filter"]): Stor
   return filter ? events.filter((event) => filter(toFilterEvent(event))) : events;
 }
 
+/** Where to go on: behind what is gone, which is told. What is gone at the end of the range is passed over, too. */
+function pastMissed(
+  store: JournalStore,
+  { topic, from, to }: Range,
+  onMissed: Reading["onMissed"],
+): number {
+  const missed = onMissed && missedOf(topic, from, store.head(topic));
+  if (!missed) return from;
+  const last = Math.min(missed.to, to);
+  onMissed({ topic, from, to: last, count: last - from + 1 });
+  return last + 1;
+}
+
 function* rawLines(
   store: JournalStore,
   range: Range,
-  { types, filter }: Selection,
+  { types, filter, onMissed }: Reading,
 ): Generator<Uint8Array, void, undefined> {
   const keep = filter && lineFilter(filter);
   const limit = types || filter ? PAGE : PAGE_OF_LINES;
   let from = range.from;
   while (from <= range.to) {
+    from = pastMissed(store, { ...range, from }, onMissed);
+    if (from > range.to) return;
     const page = store.readLines(range.topic, { from, to: range.to, limit, types });
     from = page.next;
     yield keep ? keep(page.bytes) : page.bytes;
@@ -83,7 +105,7 @@ function* rawLines(
 /** Pages of events in merged order. A page may be empty: a pause in which others get their turn. */
 function* merged(
   store: JournalStore,
-  query: Selection & { ranges: readonly Range[] },
+  query: Reading,
 ): Generator<StoredEvent[], void, undefined> {
   const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, query.ranges.length)));
   const cursors = query.ranges.map((range) => new Cursor(store, range, { ...query, limit }));
@@ -132,12 +154,16 @@ export function compareEvents(a: ReadPosition, b: ReadPosition): number {
 class Cursor {
   readonly #store: JournalStore;
   readonly #range: Range;
-  readonly #query: Selection & { limit: number };
+  readonly #query: Omit<Reading, "ranges"> & { limit: number };
   #next: number;
   #page: StoredEvent[] = [];
   #at = 0;
 
-  constructor(store: JournalStore, range: Range, query: Selection & { limit: number }) {
+  constructor(
+    store: JournalStore,
+    range: Range,
+    query: Omit<Reading, "ranges"> & { limit: number },
+  ) {
     this.#store = store;
     this.#range = range;
     this.#query = query;
@@ -155,7 +181,9 @@ class Cursor {
   /** Reads one page; false when there may be more but this page had nothing that was asked for. */
   load(): boolean {
     if (this.#next > this.#range.to) return true;
-    const { limit, types, filter } = this.#query;
+    const { limit, types, filter, onMissed } = this.#query;
+    this.#next = pastMissed(this.#store, { ...this.#range, from: this.#next }, onMissed);
+    if (this.#next > this.#range.to) return true;
     const page = this.#store.readPage(this.#range.topic, {
       from: this.#next,
       to: this.#range.to,

@@ -9,6 +9,7 @@ import type { Commit } from "../store/journal.ts";
 import { concat } from "../base/bytes.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { NewEvent, StoredEvent } from "../event/event.ts";
+import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { linesOf, type Render, select, type Selection } from "./replay.ts";
 
@@ -25,8 +26,12 @@ export interface TailOptions extends Selection {
   /** Where to begin on the topics that are there: the first seq wanted. A topic that comes later begins at 1. */
   positions: Map<string, number>;
   render?: Render;
+  /** Told of events that were deleted before this reader came to them, ahead of what `next` gives then. */
+  onMissed?: (missed: Missed) => void;
 }
 
+/** Told instead of events. */
+const NOTHING = new Uint8Array(0);
 const PAGE = 1024;
 /** Commits of topics that store nothing, kept for a tail that is busy; the oldest are dropped beyond. */
 const EPHEMERAL_KEPT = 64;
@@ -54,7 +59,7 @@ export class Tail {
     this.#stop = source.onCommit((commit) => this.#committed(commit));
   }
 
-  /** The next bytes to send; waits for some. Undefined once closed. One call at a time. */
+  /** The next bytes to send; waits for some. None where something was missed. Undefined once closed. One call at a time. */
   next(): Promise<Uint8Array | undefined> {
     const bytes = this.#closed ? undefined : this.#read();
     if (bytes || this.#closed) return Promise.resolve(bytes);
@@ -117,8 +122,15 @@ export class Tail {
     const { store } = this.#source;
     const { types, render } = this.#options;
     for (;;) {
-      const to = store.head(topic).lastSeq;
-      const from = this.#positions.get(topic) ?? 1;
+      const head = store.head(topic);
+      const to = head.lastSeq;
+      const from = this.#positions.get(topic) ?? head.firstSeq;
+      const missed = missedOf(topic, from, head);
+      if (missed) {
+        this.#positions.set(topic, head.firstSeq);
+        this.#options.onMissed?.(missed);
+        return NOTHING;
+      }
       if (from > to) {
         this.#dirty.delete(topic);
         return undefined;

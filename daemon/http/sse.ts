@@ -1,5 +1,6 @@
 /** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells where every topic is. */
 import { type StoredEvent, toWireLine } from "../../core/event/event.ts";
+import type { Missed } from "../../core/reading/missed.ts";
 import type { Render } from "../../core/reading/replay.ts";
 import { concat } from "../../core/base/bytes.ts";
 
@@ -40,4 +41,9 @@ export function sseRender(
       }
       return [encoder.encode(head), line, NEWLINE];
     }));
+}
+
+/** An event of a name of its own: who does not listen for it is not told. It has no id, for it is no place to go on from. */
+export function missedSse(missed: Missed): Uint8Array {
+  return encoder.encode(`event: missed\ndata: ${JSON.stringify(missed)}\n\n`);
 }

@@ -16,12 +16,13 @@ import {
   replay,
   type Selection,
 } from "../../core/reading/replay.ts";
+import { type Missed, missedLine } from "../../core/reading/missed.ts";
 import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
 import type { RouteRequest } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
-import { sseRender } from "../http/sse.ts";
+import { missedSse, sseRender } from "../http/sse.ts";
 import { offset, position, readLimit, typeName } from "./shapes.ts";
 
 /** What a reader says of one topic or several. */
@@ -32,6 +33,7 @@ export const readQuery: Parameters = {
   where: text,
   limit: readLimit,
   follow: flag,
+  missed: flag,
   after: { shape: position, repeats: true },
 };
 
@@ -42,6 +44,8 @@ interface Query extends Selection {
   to: Offset | undefined;
   limit: number | undefined;
   follow: boolean;
+  /** Notices of what was missed are wanted. */
+  missed: boolean;
   /** Topic to the seq behind which to read. */
   after: Map<string, number>;
   sse: boolean;
@@ -92,12 +96,15 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     : undefined;
   const render = limited ? limited.render : format;
   const ranges = await rangesOf(request, query, matches);
+  const notices = new Notices(query);
+  const onMissed = (missed: Missed) => notices.add(missed);
   const tail = query.follow
     ? new Tail(broker, {
       matches,
       positions: new Map(ranges.map(({ topic, to }) => [topic, to + 1])),
       ...selectionOf(query),
       ...(render ? { render } : {}),
+      onMissed,
     })
     : undefined;
   const stop = () => tail?.close();
@@ -114,6 +121,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       ...selectionOf(query),
       ...(query.limit === undefined ? {} : { limit: query.limit }),
       ...(render ? { render } : {}),
+      ...(query.follow ? { onMissed } : {}),
     });
     for (const bytes of stored) {
       if (request.signal.aborted) {
@@ -121,11 +129,14 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
         reply.destroy();
         return;
       }
+      await notices.write(out);
       await out.write(bytes);
     }
+    await notices.write(out);
     while (tail && !limited?.reached && !request.signal.aborted) {
       const bytes = await tail.next();
       if (!bytes) break;
+      await notices.write(out);
       await out.write(bytes);
     }
   } finally {
@@ -134,6 +145,24 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     stop();
   }
   out.end();
+}
+
+/** What a follower missed, on its way: nobody who did not ask for it finds it among events. */
+class Notices {
+  readonly #line: ((missed: Missed) => Uint8Array) | undefined;
+  #waiting: Missed[] = [];
+
+  constructor({ sse, missed }: Query) {
+    this.#line = sse ? missedSse : missed ? missedLine : undefined;
+  }
+
+  add(missed: Missed): void {
+    if (this.#line !== undefined) this.#waiting.push(missed);
+  }
+
+  async write(out: LinesReply): Promise<void> {
+    for (const missed of this.#waiting.splice(0)) await out.write(this.#line!(missed));
+  }
 }
 
 /** Lets so many events through a reader that goes from what is stored to what comes. */
@@ -196,6 +225,7 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     ...(where === null ? {} : { filter: await compileFilter(where) }),
     limit: valueIn(query, { name: "limit", shape: readLimit }),
     follow,
+    missed: flagIn(query, "missed"),
     after: afterOf(after),
     sse: /\btext\/event-stream\b/.test(raw.headers.accept ?? ""),
   };

@@ -4,6 +4,7 @@ import type { Event } from "../../event/event.ts";
 import { eventsOfLines } from "../../event/event_lines.ts";
 import type { StreamOptions, StreamSource } from "../../broker/event_stream.ts";
 import { assertTopicPattern } from "../../event/topic_options.ts";
+import type { Missed } from "../../reading/missed.ts";
 import type { Client } from "../client.ts";
 import { openFeed } from "../feed.ts";
 import { decodeError } from "../decode_error.ts";
@@ -14,6 +15,7 @@ export class RemoteStream implements StreamSource {
   /** The daemon drops nothing of what is stored; of what is not, it does not tell. */
   readonly dropped = 0;
   readonly #abort = new AbortController();
+  onMissed?: (missed: Missed) => void;
   readonly #blocks: AsyncGenerator<Uint8Array, void, undefined>;
   /** The first block, asked for at once: the feed begins when it is. */
   #first: Promise<IteratorResult<Uint8Array, void>> | undefined;
@@ -36,6 +38,7 @@ export class RemoteStream implements StreamSource {
       },
       clock: context.clock,
       say: context.say,
+      onMissed: (missed) => this.onMissed?.(missed),
       opened: () => opened.resolve(),
       signal: this.#abort.signal,
     }).blocks;
