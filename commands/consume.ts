@@ -12,6 +12,7 @@ import { count, positive, text, verb } from "./cli/define.ts";
 import { escapeJson } from "./terminal/escape.ts";
 import { shellQuote } from "../core/base/shell_quote.ts";
 import { passSignals } from "./terminal/signals.ts";
+import { localOffset } from "./terminal/local_time.ts";
 
 type ConsumeFlags = {
   name: string;
@@ -66,7 +67,7 @@ Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
       name: { kind: "parsed", parse: text, brief: "The subscription", placeholder: "NAME" },
       from: {
         kind: "parsed",
-        parse: text,
+        parse: localOffset,
         brief: "Where a new subscription begins: start (default), end, a seq, -N, @time",
         placeholder: "OFFSET",
         optional: true,

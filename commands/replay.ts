@@ -8,6 +8,7 @@ import { passing } from "./reading/overlap.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";
+import { localOffset } from "./terminal/local_time.ts";
 
 interface ReplayFlags extends SelectionFlags {
   to?: string;
@@ -41,7 +42,7 @@ export const route = verb<ReplayFlags, string[]>({
       ...selectionFlags,
       to: {
         kind: "parsed",
-        parse: text,
+        parse: localOffset,
         brief: "Where to end: a seq is included, a time is not",
         placeholder: "OFFSET",
         optional: true,

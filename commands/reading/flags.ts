@@ -1,5 +1,6 @@
 /** Flags that the readers share: which events. */
 import { text } from "../cli/define.ts";
+import { localOffset } from "../terminal/local_time.ts";
 
 /** Which events, of those that are read. */
 export interface SelectionFlags {
@@ -11,8 +12,8 @@ export interface SelectionFlags {
 export const selectionFlags = {
   from: {
     kind: "parsed",
-    parse: text,
-    brief: "Where to begin: start, end, a seq, -N (the last N), @2026-11-23T10:00:00Z, @-1h",
+    parse: localOffset,
+    brief: "Where to begin: start, end, a seq, -N (the last N), @2026-11-23T10:00:00, @-1h",
     placeholder: "OFFSET",
     optional: true,
   },

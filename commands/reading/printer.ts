@@ -2,6 +2,7 @@
  * Events on stdout. On a pipe the bytes go through as they came; on a terminal each event is one aligned, escaped line,
  * or with `--json` a line of JSON that is harmless to look at.
  */
+import { formatLocalTime } from "../terminal/local_time.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";
 import { splitLines } from "../../core/client/connection.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -54,7 +55,7 @@ export class EventFormatter {
     const { seq, timestamp, topic, type, key } = event;
     const paint = this.#paint;
     const columns = [
-      paint.dim(clockTime(Number(timestamp))),
+      paint.dim(formatLocalTime(Number(timestamp), { ms: true })),
       paint.bold(this.#cell("seq", String(seq), true)),
       ...(this.#topics ? [paint.blue(this.#cell("topic", String(topic)))] : []),
       paint.cyan(this.#cell("type", String(type))),
@@ -71,23 +72,13 @@ export class EventFormatter {
   }
 }
 
-/** The local time of day, to the millisecond; the date too when it is not of today. */
-function clockTime(timestamp: number): string {
-  const date = new Date(timestamp);
-  if (Number.isNaN(date.getTime())) return String(timestamp);
-  const fill = (value: number, digits = 2) => String(value).padStart(digits, "0");
-  const day = `${date.getFullYear()}-${fill(date.getMonth() + 1)}-${fill(date.getDate())}`;
-  return `${day} ${fill(date.getHours())}:${fill(date.getMinutes())}:${fill(date.getSeconds())}.` +
-    fill(date.getMilliseconds(), 3);
-}
-
 /** One event as names and values, its payload as it was published. */
 export function eventFacts(line: Uint8Array): Record<string, unknown> {
   const text = decoder.decode(line).trimEnd();
   const facts: Record<string, unknown> = {};
   for (const { name, bytes } of splitMembers(text, line.subarray(0, line.lastIndexOf(0x7d) + 1))) {
     const value = decoder.decode(bytes);
-    if (name === "timestamp") facts["time"] = clockTime(Number(value));
+    if (name === "timestamp") facts["time"] = formatLocalTime(Number(value), { ms: true });
     else if (name === "payload" || name === "metadata") facts[name] = value;
     else facts[name] = String(parseJson(value));
   }

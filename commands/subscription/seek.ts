@@ -4,6 +4,7 @@ import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { text, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
+import { localOffset } from "../terminal/local_time.ts";
 
 type SeekFlags = { dryRun: boolean; yes: boolean };
 
@@ -25,7 +26,7 @@ export const route = verb<SeekFlags, [string, string]>({
       kind: "tuple",
       parameters: [
         { parse: text, brief: "The subscription", placeholder: "NAME" },
-        { parse: text, brief: "start, end, a seq, -N, @time", placeholder: "OFFSET" },
+        { parse: localOffset, brief: "start, end, a seq, -N, @time", placeholder: "OFFSET" },
       ],
     },
   },

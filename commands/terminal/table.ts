@@ -1,4 +1,5 @@
 /** Tables and lists of facts for a terminal. Pure: text in, text out; every value is escaped here. */
+import { formatLocalTime } from "./local_time.ts";
 import type { Palette } from "./colour.ts";
 import { escapeText } from "./escape.ts";
 
@@ -118,13 +119,9 @@ export function plural(value: number, noun: string): string {
   return `${formatCount(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** Unix ms as local date and time, to the second. */
+/** Unix ms as local date and time with its offset, to the second. */
 export function formatTime(timestamp: number): string {
-  const date = new Date(timestamp);
-  if (Number.isNaN(date.getTime())) return String(timestamp);
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ` +
-    `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return formatLocalTime(timestamp);
 }
 
 function cellText(value: unknown): string {

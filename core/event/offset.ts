@@ -31,19 +31,29 @@ export function parseOffset(text: string): Offset {
   });
 }
 
-/** A date of ISO 8601; without a time zone it is UTC. A bare number is Unix ms. */
+const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?$/;
+
+/** A date and time of ISO 8601 with its zone; what has none means another moment to everybody. A bare number is Unix ms. */
 function parseTime(text: string): number | undefined {
   if (/^\d{12,14}$/.test(text)) return Number(text);
-  if (
-    !/^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?$/.test(text)
-  ) return undefined;
+  const [, day, zone] = TIME.exec(text) ?? [];
+  if (day === undefined || (zone !== undefined && text.length < day.length + 6)) return undefined;
   // Date.parse makes the 31st of February the 3rd of March.
-  const day = text.slice(0, 10);
   const midnight = Date.parse(day);
   if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
-  const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) || !/[T ]/.test(text) ? text : `${text}Z`;
-  const at = Date.parse(zoned.replace(" ", "T"));
-  return Number.isNaN(at) ? undefined : at;
+  if (zone === undefined && isTimeOfDay(text.slice(day.length + 1))) {
+    throw new InvalidArgumentError(`the time has no zone: ${JSON.stringify(`@${text}`)}`, {
+      details: { offset: `@${text}` },
+      hint: `@${text.length === day.length ? `${text}T00:00` : text}Z is in UTC; or give +01:00`,
+    });
+  }
+  const at = Date.parse(text.replace(" ", "T"));
+  return zone === undefined || Number.isNaN(at) ? undefined : at;
+}
+
+/** True for an hour and minute that a day has, or for none. */
+function isTimeOfDay(text: string): boolean {
+  return text === "" || !Number.isNaN(Date.parse(`2000-01-01T${text}Z`));
 }
 
 /** A timestamp that is further ahead of the clock is no moment: somebody sent microseconds. A day, ms. */

@@ -59,20 +59,36 @@ Deno.test("parseOffset reads back what was written", () => {
   fc.assert(fc.property(offset, (given) => assert.deepEqual(parseOffset(written(given)), given)));
 });
 
-Deno.test("parseOffset takes dates with and without a time, a zone, a fraction", () => {
+Deno.test("parseOffset takes times with a zone, with and without seconds and a fraction", () => {
   const cases: [string, string][] = [
-    ["@2026-11-23", "2026-11-23T00:00:00.000Z"],
-    ["@2026-11-23T10:05", "2026-11-23T10:05:00.000Z"],
-    ["@2026-11-23 10:05:07", "2026-11-23T10:05:07.000Z"],
-    ["@2026-11-23T10:05:07.25", "2026-11-23T10:05:07.250Z"],
+    ["@2026-11-23T10:05Z", "2026-11-23T10:05:00.000Z"],
+    ["@2026-11-23 10:05:07Z", "2026-11-23T10:05:07.000Z"],
+    ["@2026-11-23T10:05:07.25Z", "2026-11-23T10:05:07.250Z"],
     ["@2026-11-23T10:05:07.123456789Z", "2026-11-23T10:05:07.123Z"],
     ["@2026-11-23T10:05:07+01:00", "2026-11-23T09:05:07.000Z"],
     ["@2026-11-23T10:05:07-0130", "2026-11-23T11:35:07.000Z"],
-    ["@2024-02-29", "2024-02-29T00:00:00.000Z"],
+    ["@2024-02-29T00:00Z", "2024-02-29T00:00:00.000Z"],
     ["@1790000000000", new Date(1790000000000).toISOString()],
   ];
   for (const [text, iso] of cases) {
     assert.deepEqual(parseOffset(text), { kind: "time", at: Date.parse(iso) }, text);
+  }
+});
+
+Deno.test("parseOffset refuses a time without a zone, and says how to give one", () => {
+  const hints = {
+    "@2026-11-23": "@2026-11-23T00:00Z",
+    "@2026-11-23T10:05": "@2026-11-23T10:05Z",
+    "@2026-11-23 10:05:07.25": "@2026-11-23 10:05:07.25Z",
+  };
+  for (const [text, hint] of Object.entries(hints)) {
+    assert.throws(() => parseOffset(text), (error) => {
+      assert.ok(error instanceof InvalidArgumentError);
+      assert.match(error.message, /has no zone/);
+      assert.ok(error.hint?.startsWith(`${hint} is in UTC`), error.hint);
+      return true;
+    });
+    parseOffset(hint);
   }
 });
 
@@ -81,7 +97,7 @@ Deno.test("parseOffset refuses a day that the calendar does not have", () => {
     year: fc.integer({ min: 1970, max: 2100 }),
     month: fc.integer({ min: 1, max: 12 }),
     day: fc.integer({ min: 1, max: 31 }),
-    time: fc.constantFrom("", "T10:00", "T23:59:59Z", " 00:00:00+02:00"),
+    time: fc.constantFrom("T10:00Z", "T23:59:59Z", " 00:00:00+02:00"),
   });
   fc.assert(fc.property(day, ({ year, month, day, time }) => {
     const two = (part: number) => String(part).padStart(2, "0");
