@@ -1,4 +1,5 @@
 /** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
+import { showCommand } from "./consumer/exit_code.ts";
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/protocol.ts";
 import type { PausedBy } from "../core/event/subscription_settings.ts";
 import { type BreakerSpec, parseBreaker } from "../core/event/breaker.ts";
@@ -37,7 +38,7 @@ export const route = verb<ConsumeFlags, [string, ...string[]]>({
   brief: "Run a command for each event",
   description:
     `Runs COMMAND, without a shell, once for each event of TOPIC (or of a pattern), and remembers under NAME how far it came.
-The event's payload is on its stdin; EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_SUBSCRIPTION and EVS_KEY are in its environment.
+The event's payload is on its stdin; EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_DELIVERY, EVS_SUBSCRIPTION and EVS_KEY are in its environment.
 Its exit code says what becomes of the event:
   0          done
   75         try again later
@@ -210,7 +211,11 @@ async function consume(
   const { HandlerGuard, HANDLER_LINGER_MS } = await import("./consumer/handler_guard.ts");
   const guard = HandlerGuard.begin(this.clock);
   const consumer = new Consumer({
-    port: openPort({ socket: this.address({ watch: false }), subscription: flags.name }),
+    port: openPort({
+      socket: this.address({ watch: false }),
+      subscription: flags.name,
+      command: showCommand(command),
+    }),
     start: (flags.batch === undefined ? startEach : startBatch)({
       command,
       subscription: flags.name,

@@ -250,7 +250,9 @@ export function batchEnv(
   batch: { subscription: string; facts: readonly Pick<DeliveryFacts, "topic" | "type">[] },
 ): Record<string, string> {
   const env = { ...base };
-  for (const name of ["EVS_ID", "EVS_SEQ", "EVS_ATTEMPT", "EVS_KEY"]) delete env[name];
+  for (const name of ["EVS_ID", "EVS_SEQ", "EVS_ATTEMPT", "EVS_DELIVERY", "EVS_KEY"]) {
+    delete env[name];
+  }
   const common = (name: "topic" | "type") => {
     const [first, ...rest] = new Set(batch.facts.map((facts) => facts[name]));
     return rest.length === 0 ? first : undefined;
@@ -266,6 +268,7 @@ export function batchEnv(
 /** The facts of a delivery that a handler finds in its environment. */
 export interface DeliveryFacts extends EventFacts {
   attempt: number;
+  delivery: number;
   subscription: string;
 }
 
@@ -287,6 +290,7 @@ export function handlerEnv(
     EVS_ID: facts.id,
     EVS_SEQ: String(facts.seq),
     EVS_ATTEMPT: String(facts.attempt),
+    EVS_DELIVERY: String(facts.delivery),
     EVS_SUBSCRIPTION: facts.subscription,
     EVS_KEY: facts.key,
   });

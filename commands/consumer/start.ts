@@ -32,7 +32,12 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
     const { outcome, kill } = startHandler({
       command,
       input: toNdjson([delivery[stdin]]),
-      env: handlerEnv(environment, { ...delivery.facts, attempt: delivery.attempt, subscription }),
+      env: handlerEnv(environment, {
+        ...delivery.facts,
+        attempt: delivery.attempt,
+        delivery: delivery.delivery,
+        subscription,
+      }),
       timeoutMs,
       stderr,
       guard,

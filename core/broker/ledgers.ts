@@ -29,6 +29,11 @@ export class StateLedger implements Ledger {
     await tellDelivered(this.#queue, changes, dead);
   }
 
+  get note(): Ledger["note"] {
+    if (this.#state.forgets) return undefined;
+    return (changes) => this.#state.commit(changes, { sync: false });
+  }
+
   retry(topic: string, id: string): RetryRecord | undefined {
     return this.#state.retry(this.#name, topic, id);
   }

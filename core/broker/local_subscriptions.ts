@@ -1,4 +1,5 @@
 /** The subscriptions whose handlers run in this process. */
+import { OWN_PROCESS } from "../delivery/unanswered.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
@@ -180,6 +181,7 @@ export class LocalSubscriptions {
       handler: handlerOf(of.handler, of.options, clock),
       clock,
       graceMs,
+      load: this.#context.manager.loadOf(OWN_PROCESS),
       concurrency: Math.max(1, concurrency ?? 1),
       ...(typeof retryDelay === "function" ? { retryDelay } : {}),
       onError: this.#context.onError,

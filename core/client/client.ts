@@ -9,6 +9,7 @@ import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts
 import { publishRequest, remoteError, segment } from "./endpoint.ts";
 import type {
   AckRequest,
+  BeginRequest,
   DeadLetterAction,
   DeadLetterActionReply,
   DeadLetterDetail,
@@ -239,6 +240,10 @@ export class Client implements Disposable {
     return await response.bytes();
   }
 
+  async begin(name: string, request: BeginRequest): Promise<SettleReply> {
+    return await this.call(beginRequest(name, request));
+  }
+
   async ack(name: string, request: AckRequest): Promise<SettleReply> {
     return await this.call(send("POST", subscriptionPath(name, "ack"), request));
   }
@@ -403,6 +408,11 @@ function get(path: string): HttpRequest {
 
 function send(method: string, path: string, body: unknown): HttpRequest {
   return { method, path, body: JSON.stringify(body) };
+}
+
+/** The request that says that handlers begin with these leases. */
+export function beginRequest(name: string, request: BeginRequest): HttpRequest {
+  return send("POST", subscriptionPath(name, "begin"), request);
 }
 
 function subscriptionPath(name: string, verb?: string): string {

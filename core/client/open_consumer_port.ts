@@ -2,30 +2,55 @@
  * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no ack. Leases are bound to
  * the first one's only connection: when the consumer dies, the daemon has its events back at once.
  */
-import { type Address, Client } from "./client.ts";
-import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
+import { type Address, beginRequest, Client } from "./client.ts";
+import type { Connection } from "./connection.ts";
+import { consumerFacts } from "./consumer_facts.ts";
+import type {
+  ConsumerRequest,
+  LeaseReply,
+  LeaseRequest,
+  NackItem,
+  SettleReply,
+} from "../protocol/protocol.ts";
 import { ConnectionLostError } from "../base/errors.ts";
 import { splitElements, splitMembers } from "../json/json.ts";
-import { type ConsumerPort, type Delivery, isGone, type Leased } from "./consumer/port.ts";
+import {
+  type BeginOptions,
+  type ConsumerPort,
+  type Delivery,
+  isGone,
+  type Leased,
+} from "./consumer/port.ts";
+
+/** What a port is made of. */
+export interface ConsumerPortOptions {
+  socket: string | Address;
+  subscription: string;
+  /** What is run for each event, for people. */
+  command: string;
+}
 
 /** Opens the port of one subscription. */
-export function openPort(
-  options: { socket: string | Address; subscription: string },
-): ConsumerPort {
+export function openPort(options: ConsumerPortOptions): ConsumerPort {
   return new ClientPort(options);
 }
 
 class ClientPort implements ConsumerPort {
   readonly #socket: string | Address;
   readonly #name: string;
+  readonly #consumer: ConsumerRequest;
+  /** For what is said without waiting for an answer, in order. */
+  #telling: Promise<Connection> | undefined;
+  #told: Promise<unknown> = Promise.resolve();
   #closed = false;
   #polling = false;
   #leasing: Client;
   #settling: Client;
 
-  constructor({ socket, subscription }: { socket: string | Address; subscription: string }) {
+  constructor({ socket, subscription, command }: ConsumerPortOptions) {
     this.#socket = socket;
     this.#name = subscription;
+    this.#consumer = consumerFacts(command);
     this.#leasing = new Client({ socket });
     this.#settling = new Client({ socket });
   }
@@ -34,10 +59,32 @@ class ClientPort implements ConsumerPort {
     this.#assertOpen();
     this.#polling = true;
     try {
-      return readLease(await this.#leasing.leaseBytes(this.#name, request));
+      return readLease(
+        await this.#leasing.leaseBytes(this.#name, { ...request, consumer: this.#consumer }),
+      );
     } finally {
       this.#polling = false;
     }
+  }
+
+  async begin(
+    leases: string[],
+    { soon, kept, ended }: BeginOptions,
+  ): Promise<void> {
+    this.#assertOpen();
+    const request = { leases, ...(soon ? { soon } : {}), ...(ended.length > 0 ? { ended } : {}) };
+    if (kept) {
+      await this.#settle((client) => client.begin(this.#name, request));
+      return;
+    }
+    const connection = await (this.#telling ??= this.#settling.connect());
+    await connection.send(beginRequest(this.#name, request));
+    this.#told = this.#told.then(async () => {
+      await (await connection.receive()).bytes();
+    }).catch(() => {
+      // The connection is gone; so are the leases, or the next request says why not.
+      this.#telling = undefined;
+    });
   }
 
   ack(leases: string[]): Promise<SettleReply> {
@@ -78,6 +125,7 @@ class ClientPort implements ConsumerPort {
     this.#assertOpen();
     this.#leasing.close();
     this.#settling.close();
+    this.#telling = undefined;
     this.#leasing = new Client({ socket: this.#socket });
     this.#settling = new Client({ socket: this.#socket });
     await this.#settling.status();
@@ -146,12 +194,14 @@ export function readLease(bytes: Uint8Array): Leased {
 function readDelivery(text: string, bytes: Uint8Array): Delivery {
   let lease = "";
   let attempt = 1;
+  let which: number | undefined;
   let event = new Uint8Array();
   let payload: Uint8Array = event;
   const facts: Delivery["facts"] = { topic: "", type: "", id: "", seq: 0 };
   for (const member of splitMembers(text, bytes)) {
     if (member.name === "lease") lease = JSON.parse(member.text) as string;
     else if (member.name === "attempt") attempt = JSON.parse(member.text) as number;
+    else if (member.name === "delivery") which = JSON.parse(member.text) as number;
     else if (member.name === "event") {
       event = member.bytes.slice();
       for (const part of splitMembers(member.text, event)) {
@@ -162,7 +212,15 @@ function readDelivery(text: string, bytes: Uint8Array): Delivery {
       }
     }
   }
-  return { lease, attempt, facts, event, payload };
+  return {
+    lease,
+    attempt,
+    delivery: which ?? 1,
+    isSuspect: which !== undefined,
+    facts,
+    event,
+    payload,
+  };
 }
 
 const factNames: ReadonlySet<string> = new Set(["topic", "type", "id", "seq", "key"]);

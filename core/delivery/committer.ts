@@ -15,6 +15,8 @@ export interface Ledger {
   readonly lasts: boolean;
   /** Durable when it resolves; nothing of it is kept when it rejects. `dead`: the dead letters among the changes. */
   commit(changes: readonly StateChange[], dead: readonly DeadLetterRecord[]): Promise<void>;
+  /** Kept when it resolves, through the end of the process, not through a power cut. Absent where nothing outlives that. */
+  note?(changes: readonly StateChange[]): Promise<void>;
   retry(topic: string, id: string): RetryRecord | undefined;
 }
 

@@ -7,6 +7,7 @@ import { ClosedError, type EvsError, InternalError } from "../base/errors.ts";
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
 import type { SubscriptionRecord } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
+import { BegunDeliveries } from "./begun_deliveries.ts";
 import { AGAIN_MS, Committer, type Ledger } from "./committer.ts";
 import type { LeaseWait, Waiter } from "./lease_wait.ts";
 import {
@@ -68,6 +69,8 @@ export class SubscriptionDriver {
     failed: (error) => this.#readFailed(error),
   });
   #reading = false;
+  /** What handlers have begun with, and what becomes of it when nobody answers. */
+  readonly begun: BegunDeliveries;
   readonly #timer: WakeTimer;
   #flushTimer: (() => void) | undefined;
   #closed = false;
@@ -94,6 +97,10 @@ export class SubscriptionDriver {
       this.now(),
     );
     for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
+    this.begun = new BegunDeliveries(this, {
+      ...context,
+      withRecord: (lease) => this.#withRecord(lease),
+    });
     this.#committer = new Committer(context.ledger, {
       settle: (items) => planSettle(this.queue, items, { now: this.now(), random: context.random }),
       begun: () => this.#ahead.begin(),
@@ -199,6 +206,7 @@ export class SubscriptionDriver {
   /** Events, as soon as there are some; none when the wait is over. */
   lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
     if (this.#closed) return Promise.reject(this.#gone());
+    if (order.instance !== undefined) this.queue.counts.cameBack(order.instance);
     return new Promise((resolve, reject) => {
       let cancelTimer: (() => void) | undefined;
       const stop = () => waiter.answer([]);
@@ -239,6 +247,7 @@ export class SubscriptionDriver {
 
   /** Settles deliveries; resolves when that is durable. */
   settle(items: readonly Settlement[]): Promise<Outcome[]> {
+    if (this.queue.counts.hasBegun) this.queue.answer(items.map(({ lease }) => lease));
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.settle(items);
   }
 
@@ -294,7 +303,14 @@ export class SubscriptionDriver {
     }
     const leases = this.queue.lease(this.now(), { ...order, token: newToken });
     this.#ahead.took(leases.length);
-    return leases.filter((lease) => this.#withRecord(lease));
+    const recounts = this.queue.counts.takeRecounts(this.record.name);
+    if (recounts.length > 0) this.begun.note(recounts);
+    return leases.filter((lease) => this.#withRecord(lease) && !this.begun.givenUp([lease]));
+  }
+
+  /** Gives leases back, uncounted; see `DeliveryQueue.release`. */
+  release(tokens: readonly string[]): { settled: number; lost: string[] } {
+    return this.begun.release(tokens);
   }
 
   /** Reads the row of a retry. */
@@ -402,6 +418,11 @@ export class SubscriptionDriver {
   idle(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     return this.#watches.wait(() => this.isIdle || this.record.paused, { endIsFine: true });
+  }
+
+  /** True once it has ended. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Ends the driver: what is on its way to disk gets there, who waits is told. */

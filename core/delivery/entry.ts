@@ -57,6 +57,10 @@ export class Entry {
   due = false;
   dueMono = 0;
   lease: Lease | undefined = undefined;
+  /** How many of its deliveries ended without an answer; 0: perhaps one. Undefined: none. */
+  unanswered: number | undefined = undefined;
+  /** Who had the last of them, and how many there were before: it may come back and go on. */
+  holder: { instance: string; before: number | undefined } | undefined = undefined;
   /** It left the queue; what still points at it must look away. */
   gone = false;
   #names: { id: string; type: string } | undefined;

@@ -7,6 +7,8 @@ export interface HandlerContext {
   readonly subscription: string;
   /** From 1. */
   readonly attempt: number;
+  /** Which delivery it is, from 1: those before ended without an answer, because a process or a connection did. */
+  readonly delivery: number;
   /** How many retries the subscription grants after the first attempt. */
   readonly maxRetries: number;
   /** Aborts when the subscription ends, and when the attempt's time is over. */

@@ -4,6 +4,7 @@
  * text, no place in a map and no time of their own until somebody asks.
  */
 import type { RetryRecord } from "../state/state.ts";
+import type { ProcessLoad } from "./process_load.ts";
 import type { Entry } from "./entry.ts";
 
 const ZERO = 0x30;
@@ -15,6 +16,10 @@ export class Grant {
   /** Never used before. */
   readonly name: string;
   readonly consumer: string;
+  /** Names one run of the consumer's process, whatever connection it has. */
+  readonly instance: string;
+  /** What that process has in hand. */
+  readonly load: ProcessLoad | undefined;
   /** Given back when the consumer goes. */
   readonly bound: boolean;
   readonly startedAt: number;
@@ -26,10 +31,19 @@ export class Grant {
 
   constructor(
     name: string,
-    about: { consumer: string; bound: boolean; startedAt: number; startedMono: number },
+    about: {
+      consumer: string;
+      instance?: string | undefined;
+      load?: ProcessLoad | undefined;
+      bound: boolean;
+      startedAt: number;
+      startedMono: number;
+    },
   ) {
     this.name = name;
     this.consumer = about.consumer;
+    this.instance = about.instance ?? about.consumer;
+    this.load = about.load;
     this.bound = about.bound;
     this.startedAt = about.startedAt;
     this.startedMono = about.startedMono;
@@ -50,6 +64,8 @@ export class Lease {
   expiry: Expiry;
   /** Its outcome is on its way to disk: nobody else may settle it. */
   settling = false;
+  /** Its handler has begun, or will soon, together with others; or it has ended, and its answer is on its way. */
+  begun: "soon" | "now" | "answered" | undefined = undefined;
   /** The row of a retry, as it was read for this lease. */
   record: RetryRecord | undefined = undefined;
 
@@ -66,6 +82,21 @@ export class Lease {
   /** Names it; never used before, not in an earlier process either. */
   get token(): string {
     return `${this.grant.name}.${this.place}`;
+  }
+
+  /** Which delivery of the event it is, from 1: those before ended without an answer. */
+  get delivery(): number {
+    return (this.entry.unanswered ?? 0) + 1;
+  }
+
+  /** True when its handler may have begun, and has not answered. */
+  get isOpen(): boolean {
+    return this.begun === "soon" || this.begun === "now";
+  }
+
+  /** True while somebody has it and no outcome is on its way to disk. */
+  get isHeld(): boolean {
+    return this.entry.lease === this && !this.settling;
   }
 
   /** When it ends, Unix ms, as was told when it was made. */

@@ -3,6 +3,9 @@
  * caller is told has happened is durable by then.
  */
 import type {
+  BeginRequest,
+  ConsumerFacts,
+  ConsumerRequest,
   ExtendRequest,
   LeaseReply,
   LeaseRequest,
@@ -31,6 +34,7 @@ import type { Outcome, Settlement } from "./plan.ts";
 import { planSeek, type SeekTarget } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
+import { ProcessLoad, processOf } from "./process_load.ts";
 import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
 import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
 import { startOf } from "./queue_start.ts";
@@ -66,6 +70,9 @@ export class SubscriptionManager {
   readonly #context: ManagerContext;
   readonly #drivers = new DriverDirectory();
   readonly #timedPauses: TimedPauses;
+  readonly #loads = new Map<string, ProcessLoad>();
+  /** Who is behind a connection. */
+  readonly #consumers = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
   /** What the store lost (a power cut, without durability) has to be taken out of the cursors before it is refilled. */
   readonly ready: Promise<void>;
@@ -333,11 +340,14 @@ export class SubscriptionManager {
     const driver = this.require(name);
     const { leaseMs, waitMs, max } = leaseLimits(request);
     driver.look();
+    this.#noteConsumer(context.consumer, request.consumer);
     const deliveries = await driver.lease({
       max,
       maxBytes: MAX_ANSWER_BYTES,
       leaseMs,
       consumer: context.consumer,
+      instance: request.consumer && `consumer:${request.consumer.id}`,
+      load: this.loadOf(processOf(request.consumer) ?? context.consumer),
       bound: request.bind ?? false,
     }, {
       waitMs,
@@ -359,6 +369,12 @@ export class SubscriptionManager {
     };
   }
 
+  #noteConsumer(connection: string, facts: ConsumerRequest | undefined): void {
+    const before = this.#consumers.get(connection);
+    const connectedAt = before?.connectedAt ?? this.#context.clock.now();
+    this.#consumers.set(connection, { ...before, ...facts, connectedAt });
+  }
+
   async ack(name: string, leases: string[]): Promise<SettleReply> {
     const outcomes = await this.#settle(
       name,
@@ -378,15 +394,29 @@ export class SubscriptionManager {
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async #settle(name: string, items: Settlement[]): Promise<Outcome[]> {
-    return this.require(name).settle(items);
+    const driver = this.require(name);
+    const lease = driver.queue.ready.leases.get(items[0]?.lease ?? "");
+    const facts = lease && this.#consumers.get(lease.grant.consumer);
+    if (facts) facts.lastAckAt = this.#context.clock.now();
+    return driver.settle(items);
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async release(name: string, leases: string[]): Promise<SettleReply> {
     const driver = this.require(name);
-    const reply = driver.queue.release(leases);
-    driver.serve();
-    return reply;
+    return driver.release(leases);
+  }
+
+  /** Handlers have begun with these leases, or will soon; that is kept when it resolves. */
+  begin(
+    name: string,
+    { leases, soon = false, ended = [] }: BeginRequest,
+    { consumer }: { consumer: string },
+  ): Promise<SettleReply> {
+    const driver = this.require(name);
+    const instance = driver.queue.ready.leases.get(leases[0] ?? "")?.grant.instance ?? consumer;
+    driver.queue.answer(ended);
+    return driver.begun.begin(leases, { soon, instance });
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
@@ -398,11 +428,23 @@ export class SubscriptionManager {
     return reply;
   }
 
-  /** The consumer's connection closed: its bound leases go back, uncounted. */
-  releaseConsumer(consumer: string): void {
-    for (const driver of this.#drivers.all()) {
-      if (driver.queue.releaseConsumer(consumer) > 0) driver.serve();
+  /** The consumer's connection closed: its bound leases go back; see `BegunDeliveries.releaseConsumer`. */
+  releaseConsumer(consumer: string, { isOrdered = false }: { isOrdered?: boolean } = {}): void {
+    for (const driver of this.#drivers.all()) driver.begun.releaseConsumer(consumer, { isOrdered });
+    this.#consumers.delete(consumer);
+  }
+
+  /** What the process of a consumer has in hand. */
+  loadOf(process: string): ProcessLoad {
+    let load = this.#loads.get(process);
+    if (!load) {
+      for (const [known, { leased }] of this.#loads) if (leased === 0) this.#loads.delete(known);
+      load = new ProcessLoad(() => {
+        for (const driver of this.#drivers.all()) driver.serve();
+      });
+      this.#loads.set(process, load);
     }
+    return load;
   }
 
   /** Events have been stored, or handed on. */

@@ -3,6 +3,8 @@
  * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
  * so that nobody else settles them.
  */
+import { answeredChange } from "./unanswered.ts";
+import { newToken } from "./tokens.ts";
 import { LONGEST_OUTPUT, truncate, truncateToEnd } from "../base/truncate.ts";
 import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dead_letter_name.ts";
 import { backoffDelay } from "../event/backoff.ts";
@@ -74,11 +76,16 @@ export function planSettle(
   const done: Lease[] = [];
   const settled = new Marks();
   const result = items.map((item): Outcome => {
-    const lease = queue.ready.leases.get(item.lease);
+    const lease = queue.ready.leases.get(item.lease) ?? lateLease(queue, item.lease, context.now);
     if (!lease || lease.settling) return "lost";
     lease.settling = true;
     leases.push(lease);
     const { entry } = lease;
+    if (entry.unanswered !== undefined) {
+      changes.push(answeredChange(queue.name, entry));
+      // Before anything that changes what the event is.
+      steps.push(() => queue.counts.answered(entry));
+    }
     const lane = entry.kind === "stream" ? queue.lanes.get(entry.topic) : undefined;
     if (lane) settled.add(lane, entry.seq);
     queue.breaker.note(!item.ack, queue.settings.breaker);
@@ -101,8 +108,8 @@ export function planSettle(
     dead,
     apply() {
       lanes.apply();
-      for (const lease of done) finish(queue, lease);
       for (const step of steps) step();
+      for (const lease of done) finish(queue, lease);
     },
     rollback() {
       settled.undo();
@@ -112,6 +119,12 @@ export function planSettle(
       }
     },
   };
+}
+
+/** A consumer that lost its connection has come back and answers: its event, whoever may have it now. */
+function lateLease(queue: DeliveryQueue, token: string, now: Now): Lease | undefined {
+  const lost = queue.returned.take(token);
+  return lost && queue.leaseLate(lost.entry, now, newToken());
 }
 
 /** A delivery that failed, and what is said of it. */

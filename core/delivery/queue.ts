@@ -12,13 +12,17 @@ import {
   type MissedRecord,
   type RetryRecord,
   type SubscriptionSettings,
+  type UnansweredRecord,
   waitLeft,
 } from "../state/state.ts";
 import { Breaker } from "../event/breaker.ts";
 import { Entry, type Now, type TopicLane } from "./entry.ts";
 import { Grant, Lease } from "./leases.ts";
+import type { ProcessLoad } from "./process_load.ts";
 import { SeqSet } from "./seq_set.ts";
 import { ReadyQueue } from "./ready_queue.ts";
+import { DeliveryCounts } from "./delivery_counts.ts";
+import { ALONE_AFTER, type OpenDelivery, ReturnedLeases } from "./unanswered.ts";
 import type { WireEvent } from "./wire_event.ts";
 
 /** What a queue is made from: its part of a state snapshot. */
@@ -29,6 +33,9 @@ export interface QueueStart {
   done: readonly { topic: string; seq: number }[];
   missed: readonly MissedRecord[];
   retries: readonly Omit<RetryRecord, "line" | "attempts">[];
+  unanswered?: readonly UnansweredRecord[];
+  /** What other processes had begun when the one before this ended. */
+  open?: readonly OpenDelivery[];
 }
 
 /** What a lease asks for. */
@@ -39,6 +46,10 @@ export interface LeaseOrder {
   /** Infinity: it never expires. */
   leaseMs: number;
   consumer: string;
+  /** Names one run of the consumer's process; default: the consumer. */
+  instance?: string | undefined;
+  /** What that process has in hand. */
+  load?: ProcessLoad | undefined;
   bound: boolean;
   /** Makes a name that was never used: the tokens begin with it. */
   token(): string;
@@ -59,6 +70,8 @@ export class DeliveryQueue {
   readonly lanes: Map<string, TopicLane> = new Map();
   readonly ready: ReadyQueue = new ReadyQueue();
   readonly breaker: Breaker = new Breaker();
+  readonly returned: ReturnedLeases = new ReturnedLeases();
+  readonly counts: DeliveryCounts;
   /** Events of topics that store nothing, dropped because nobody took them in time. */
   dropped = 0;
   /** Pages that were fed. */
@@ -73,7 +86,12 @@ export class DeliveryQueue {
       const lane = this.lanes.get(topic);
       if (lane) lane.missed = { from, to, count, written: true };
     }
-    for (const retry of start.retries) this.ready.addRetry(retryEntry(retry, now));
+    this.counts = new DeliveryCounts(start);
+    for (const retry of start.retries) {
+      const entry = retryEntry(retry, now);
+      this.counts.recall(entry);
+      this.ready.addRetry(entry);
+    }
     this.ready.wake(now.mono);
   }
 
@@ -166,6 +184,7 @@ export class DeliveryQueue {
       if (!isNew && (lane.settled.has(event.seq) || held.has(event.seq))) continue;
       const entry = Entry.of("stream", topic, event);
       entry.page = this.#pages;
+      this.counts.recall(entry);
       this.ready.addStream(entry);
     }
     if (this.#pages % PAGES_SHARED === 0) this.ready.ownLines(this.#pages - PAGES_SHARED);
@@ -195,14 +214,20 @@ export class DeliveryQueue {
       if (!entry) break;
       if (ready.leases.size > 0 && ready.leasedBytes + entry.size > MAX_LEASED_BYTES) break;
       if (count > 0 && bytes + entry.size > order.maxBytes) break;
+      const alone = (entry.unanswered ?? 0) >= ALONE_AFTER;
+      if (order.load && !order.load.mayTake({ alone })) break;
       bytes += entry.size;
       grant ??= new Grant(order.token(), {
         consumer: order.consumer,
+        instance: order.instance,
+        load: order.load,
         bound: order.bound,
         startedAt: now.wall,
         startedMono: now.mono,
       });
+      this.counts.leased(entry, grant.instance);
       ready.lease(new Lease(grant, entry, expiry));
+      order.load?.took({ alone });
       if (entry.kind !== "stream") continue;
       const lane = this.lanes.get(entry.topic)!;
       lane.held++;
@@ -242,6 +267,8 @@ export class DeliveryQueue {
   /** Takes a lease back; what becomes of the event is said to the ready next. */
   endLease(lease: Lease): void {
     this.ready.endLease(lease);
+    lease.grant.load?.ended();
+    if (lease.begun) this.counts.ended(lease);
     const { entry } = lease;
     const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
     if (lane) lane.held--;
@@ -256,11 +283,57 @@ export class DeliveryQueue {
     return held;
   }
 
+  /** Handlers have begun, or will soon. Tells which leases are not held, and which of those were given back unasked. */
+  begin(tokens: readonly string[], begun: "soon" | "now"): { lost: string[]; late: Lease[] } {
+    const late: Lease[] = [];
+    const { lost } = this.#each(tokens, (lease) => {
+      if (lease.entry.kind === "ephemeral") return;
+      lease.begun = begun;
+      this.counts.begun(lease);
+    });
+    for (const token of lost) {
+      const lease = this.returned.get(token);
+      if (lease && lease.begun === undefined) late.push(lease);
+    }
+    return { lost, late };
+  }
+
+  /** Handlers have ended with these: what they answered is on its way. */
+  answer(tokens: readonly string[]): void {
+    for (const token of tokens) {
+      const lease = this.ready.leases.get(token);
+      if (lease?.begun) lease.begun = "answered";
+    }
+  }
+
+  /** The bound leases of a consumer that nobody has settled. */
+  boundTo(consumer: string): Lease[] {
+    return [...this.ready.leases.values()]
+      .filter(({ grant, settling }) => grant.bound && grant.consumer === consumer && !settling);
+  }
+
+  /** Takes an event that nobody has, for an answer that came late. Undefined when an outcome is on its way to disk. */
+  leaseLate(entry: Entry, now: Now, token: string): Lease | undefined {
+    if (entry.lease) return entry.lease.settling ? undefined : entry.lease;
+    const grant = new Grant(token, {
+      consumer: "late",
+      bound: false,
+      startedAt: now.wall,
+      startedMono: now.mono,
+    });
+    const lease = new Lease(grant, entry, { at: Infinity });
+    this.ready.leaseOut(lease);
+    const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
+    if (lane) {
+      lane.held++;
+      lane.heldTo = Math.max(lane.heldTo, entry.seq);
+    }
+    return lease;
+  }
+
   /** Gives back the bound leases of a consumer that went away. Tells how many. */
   releaseConsumer(consumer: string): number {
-    const tokens = [...this.ready.leases.values()]
-      .filter(({ grant, settling }) => grant.bound && grant.consumer === consumer && !settling)
-      .map(({ token }) => token);
+    const tokens = this.boundTo(consumer).map(({ token }) => token);
     return this.release(tokens.reverse()).settled;
   }
 

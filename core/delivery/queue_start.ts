@@ -2,6 +2,7 @@
 import type { JournalStore } from "../store/store.ts";
 import type { StateChange, StateSnapshot } from "../state/state.ts";
 import type { QueueStart } from "./queue.ts";
+import { countsAtStart, openDeliveries, OWN_PROCESS } from "./unanswered.ts";
 
 /** A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it. */
 export function startOf(
@@ -30,10 +31,22 @@ export function startOf(
     );
     return record;
   });
+  const retries = mine(snapshot.retries);
+  const begun = mine(snapshot.begun);
+  const open = openDeliveries(begun, { cursors, done: mine(snapshot.done), retries });
+  const counts = countsAtStart(name, { unanswered: mine(snapshot.unanswered), open });
+  on.repairs.push(
+    ...counts.changes,
+    ...begun.filter(({ consumer }) =>
+      consumer.startsWith(OWN_PROCESS) || !open.some((one) => one.consumer === consumer)
+    ).map(({ consumer }): StateChange => ({ op: "begun.remove", subscription: name, consumer })),
+  );
   return {
     cursors,
+    unanswered: counts.unanswered,
+    open: open.filter(({ consumer }) => !consumer.startsWith(OWN_PROCESS)),
     done: mine(snapshot.done).filter(({ topic, seq }) => seq <= (ends.get(topic) ?? Infinity)),
     missed: mine(snapshot.missed),
-    retries: mine(snapshot.retries),
+    retries,
   };
 }

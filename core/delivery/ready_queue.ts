@@ -186,6 +186,22 @@ export class ReadyQueue {
     this.leases.add(lease);
   }
 
+  /** Hands out an event that is at hand, whatever its place. */
+  leaseOut(lease: Lease): void {
+    const { entry } = lease;
+    // What is still among the ready looks away from what is leased.
+    entry.lease = lease;
+    if (entry.group) {
+      remove(entry.kind === "retry" ? entry.group.scheduled : entry.group.waiting, entry);
+      entry.group.leased ??= entry;
+    }
+    if (entry.kind === "retry") this.leasedRetries++;
+    else if (entry.buffered) this.#unbuffer(entry);
+    if (entry.kind === "stream") this.leasedStream++;
+    this.leasedBytes += entry.size;
+    this.leases.add(lease);
+  }
+
   /** Takes in a lease on an event that was never at hand. */
   leaseDirect(lease: Lease): void {
     lease.entry.lease = lease;
@@ -201,7 +217,7 @@ export class ReadyQueue {
     this.leasedBytes -= entry.size;
     if (entry.kind === "retry") this.leasedRetries--;
     if (entry.kind === "stream") this.leasedStream--;
-    if (entry.group) entry.group.leased = undefined;
+    if (entry.group?.leased === entry) entry.group.leased = undefined;
   }
 
   /** The event goes back to its place. */

@@ -12,10 +12,13 @@ import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { newToken } from "./tokens.ts";
 import type { Now } from "./entry.ts";
+import { BeginAhead } from "./begin_ahead.ts";
 import type { Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
 import { type FailedAttempt, failureOfError, failureOfResult, withDelay } from "./outcome.ts";
 import type { Settlement } from "./plan.ts";
+import type { ProcessLoad } from "./process_load.ts";
+import { OWN_PROCESS } from "./unanswered.ts";
 import { storable } from "./storable.ts";
 
 export type { Handler };
@@ -30,6 +33,8 @@ export interface RunnerOptions {
   retryDelay?: (attempt: number) => number;
   /** How long a handler may go on after `stop`, ms; then its event is given back. */
   graceMs: number;
+  /** What this process has in hand, with all its subscriptions. */
+  load?: ProcessLoad;
   onError(error: unknown, context: string): void;
 }
 
@@ -53,6 +58,12 @@ export class HandlerRunner {
   readonly #driver: SubscriptionDriver;
   readonly #options: RunnerOptions;
   readonly #consumer = `handler-${++lastRunner}`;
+  /** Never the same in another run of the process. */
+  readonly #instance = `${OWN_PROCESS}${newToken()}`;
+  readonly #begin: BeginAhead | undefined;
+  /** Leases of this batch from here on are not marked as begun yet. */
+  #marked = 0;
+  #wasBusy = false;
   readonly #abort = new AbortController();
   /** The first attempt of an event that is not stored, for handlers that go on after they returned, and for others. */
   readonly #waiting: Work;
@@ -84,6 +95,7 @@ export class HandlerRunner {
     this.#failed.promise.catch(() => {}); // told to onError, and to whoever waits
     this.#driver = driver;
     this.#options = options;
+    if (driver.ledger.note) this.#begin = new BeginAhead();
     this.#isAsync = options.handler instanceof AsyncFunction;
     const first = this.#context(1);
     const work = (event: Event) => options.handler(event, first);
@@ -91,10 +103,10 @@ export class HandlerRunner {
     this.#atOnce = { work, run: runBecauseNow };
   }
 
-  #context(attempt: number): HandlerContext {
+  #context(attempt: number, delivery = 1): HandlerContext {
     const { name } = this.#driver.record;
     const { maxRetries } = this.#driver.queue.settings;
-    return { subscription: name, attempt, maxRetries, signal: this.#abort.signal };
+    return { subscription: name, attempt, delivery, maxRetries, signal: this.#abort.signal };
   }
 
   get paused(): boolean {
@@ -130,6 +142,17 @@ export class HandlerRunner {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
     cancel();
+    await this.#noteEnd();
+  }
+
+  /** Nothing is begun any more: the next start has nothing to count. */
+  async #noteEnd(): Promise<void> {
+    if (!this.#begin || this.#driver.closed) return;
+    try {
+      await this.#driver.begun.noteBegun(this.#instance);
+    } catch (error) {
+      this.#options.onError(error, `the deliveries of ${this.#driver.record.name}`);
+    }
   }
 
   /** A handler does not end: its events are given back, uncounted, and whatever it says later is not heard. */
@@ -137,7 +160,7 @@ export class HandlerRunner {
     if (this.#busy === 0) return;
     const { graceMs, onError } = this.#options;
     const { name } = this.#driver.record;
-    this.#driver.queue.release([...this.#held].reverse());
+    this.#driver.release([...this.#held].reverse());
     this.#held.clear();
     onError(
       new HandlerTimeoutError(
@@ -174,15 +197,39 @@ export class HandlerRunner {
       }
       const leases = await this.#lease();
       if (!leases) return;
+      this.#marked = 0;
       for (const [i, lease] of leases.entries()) {
         while (this.#busy >= this.#options.concurrency && !signal.aborted) await this.#change();
+        if (this.#begin && i >= this.#marked && !signal.aborted && !this.#paused) {
+          await this.#markBegun(leases, i);
+        }
         if (signal.aborted || this.#paused) {
-          this.#driver.queue.release(leases.slice(i).map(({ token }) => token).reverse());
-          this.#driver.serve();
+          this.#driver.release(leases.slice(i).map(({ token }) => token).reverse());
           break;
         }
         this.#handle(lease);
       }
+    }
+  }
+
+  /** Writes down that handlers begin, with those of the next moment where they take no longer. */
+  async #markBegun(leases: readonly Lease[], from: number): Promise<void> {
+    const { clock, onError } = this.#options;
+    const count = this.#begin!.next(clock.monotonic(), { busy: this.#wasBusy });
+    // What has ended a process is marked by itself, so that it is known.
+    const odd = leases.findIndex(({ entry }, i) => i >= from && entry.unanswered !== undefined);
+    const to = odd < 0 ? from + count : odd === from ? from + 1 : Math.min(odd, from + count);
+    const marked = leases.slice(from, to).filter((lease) => lease.isHeld);
+    this.#marked = Math.min(to, leases.length);
+    this.#wasBusy = this.#marked < leases.length || leases.length === BATCH;
+    // They begin one after another: where the first ends the process, the others have not begun.
+    const soon = marked.length > 1;
+    const tokens = marked.map(({ token }) => token);
+    try {
+      await this.#driver.begun.begin(tokens, { soon, instance: this.#instance });
+    } catch (error) {
+      // The handler runs all the same: what is not written down costs a count, and no event.
+      onError(error, `the deliveries of ${this.#driver.record.name}`);
     }
   }
 
@@ -193,6 +240,8 @@ export class HandlerRunner {
         maxBytes: BATCH_BYTES,
         leaseMs: Infinity,
         consumer: this.#consumer,
+        instance: this.#instance,
+        load: this.#options.load,
         bound: true,
       }, { waitMs: Infinity, throughPause: true, signal: this.#abort.signal });
     } catch (error) {
@@ -212,14 +261,14 @@ export class HandlerRunner {
     }
     this.#held.add(token);
     const { handler } = this.#options;
-    const context = this.#context(lease.attempt);
+    const context = this.#context(lease.attempt, lease.delivery);
     this.#call(event, (one) => handler(one, context), (failure) => {
       if (!this.#held.delete(token)) return;
       if (failure === undefined) return this.#settle(token, { lease: token, ack: true });
       // While stopping, a failure is the stop's doing: the event comes again, and this attempt does not count.
       if (this.#abort.signal.aborted && !failure.dead && entry.kind !== "ephemeral") {
-        this.#driver.queue.release([token]);
-        return this.#driver.serve();
+        this.#driver.release([token]);
+        return;
       }
       this.#settle(token, this.#failure(lease, failure));
     });
@@ -366,8 +415,7 @@ export class HandlerRunner {
     this.#driver.settle([settlement]).catch((error) => {
       // Nothing was kept of it: the event goes back, and will be handled again; not at once, for what failed may need time.
       const giveBack = () => {
-        this.#driver.queue.release([token]);
-        this.#driver.serve();
+        this.#driver.release([token]);
       };
       if (this.#stopped) return giveBack();
       this.#options.clock.setTimer(giveBack, AGAIN_MS);

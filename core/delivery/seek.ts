@@ -78,11 +78,13 @@ function planTopicSeek(queue: DeliveryQueue, target: SeekTarget): TopicSeek {
     skip,
     changes: [
       { op: "done.clear", subscription, topic },
+      { op: "unanswered.clear", subscription, topic },
       ...given.map((entry) => removeRetry(queue, entry)),
       { op: "cursor.put", record: { subscription, topic, next } },
       { op: "done.put", subscription, topic, seqs: marks.filter((seq) => seq > next) },
     ],
     apply() {
+      queue.counts.clear(topic);
       for (const entry of queue.ready.bufferedOf(topic)) queue.ready.drop(entry);
       for (const entry of [...given, ...queue.heldOf(lane).values()]) {
         if (entry.seq >= to) continue;

@@ -173,12 +173,45 @@ export interface LeaseRequest {
   untilEmpty?: boolean;
   /** Wait on while the subscription is paused, instead of being told at once. */
   throughPause?: boolean;
+  /** Who asks; see there. */
+  consumer?: ConsumerRequest;
+}
+
+/** Who consumes: shown to people, and how a consumer that lost its connection is known again. */
+export interface ConsumerRequest {
+  /** Names this run of this consumer, whatever connection it has. */
+  id: string;
+  pid?: number;
+  host?: string;
+  /** What it runs. */
+  command?: string;
+}
+
+/** A consumer as it is shown. */
+export interface ConsumerFacts extends Partial<ConsumerRequest> {
+  /** Unix ms. */
+  connectedAt: number;
+  /** When it last acknowledged something, Unix ms. */
+  lastAckAt?: number;
+}
+
+/**
+ * `POST /v1/subscriptions/{name}/begin`: handlers begin with these leases. When the connection that they are bound to is gone
+ * before they are answered, that is a delivery that ended without an answer.
+ */
+export interface BeginRequest extends AckRequest {
+  /** They begin one after another, soon: which of them had begun will not be known. */
+  soon?: boolean;
+  /** Leases whose handlers have ended since; what they answered follows. */
+  ended?: string[];
 }
 
 /** One event handed to one consumer. `event` is a wire line's JSON, its payload byte for byte. */
 export interface DeliveryReply {
   lease: string;
   attempt: number;
+  /** Which delivery it is, where earlier ones ended without an answer, or 1 where one may have; absent: the first. */
+  delivery?: number;
   /** Unix ms. */
   expiresAt: number;
   event: unknown;

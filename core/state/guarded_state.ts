@@ -35,6 +35,10 @@ export class GuardedState implements State {
     return this.#failed;
   }
 
+  get forgets(): boolean {
+    return this.#state.forgets ?? false;
+  }
+
   load(): StateSnapshot {
     return this.#state.load();
   }

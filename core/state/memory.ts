@@ -27,6 +27,7 @@ function keyOf(...parts: string[]): string {
 
 /** A {@link State} that forgets everything when the process ends. */
 export class MemoryState implements State {
+  readonly forgets = true;
   readonly #topics = new Map<string, TopicRecord>();
   readonly #subscriptions = new Map<string, SubscriptionRecord>();
   readonly #cursors = new Map<string, CursorRecord>();

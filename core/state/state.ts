@@ -42,18 +42,22 @@ export interface SubscriptionRecord {
 export interface UnansweredRecord {
   subscription: string;
   topic: string;
+  /** As in {@link BegunEvent}. */
   id: string;
   seq: number;
-  /** How many did. */
+  /** How many did; 0 where it may have been one. */
   count: number;
 }
 
 /** An event that a handler was given: one attempt of it. */
 export interface BegunEvent {
   topic: string;
+  /** Of a retry its id, else a space and its seq. */
   id: string;
   seq: number;
   attempt: number;
+  /** It was marked with others ahead of its turn: it may not have begun. */
+  soon?: boolean;
 }
 
 /** What the handlers of one consumer had when it last began some. What was answered since may be among it. */
@@ -262,6 +266,8 @@ export interface CommitOptions {
 
 /** The state database. */
 export interface State {
+  /** True when nothing of it outlives the process. */
+  readonly forgets?: boolean;
   /** @internal */
   load(): StateSnapshot;
   /**

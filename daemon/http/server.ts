@@ -57,7 +57,8 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
   const stopping = new AbortController();
   const departed = new DepartedConsumers({
     clock: systemClock,
-    release: (name) => services.broker.subscriptions.releaseConsumer(name),
+    release: (name) =>
+      services.broker.subscriptions.releaseConsumer(name, { isOrdered: stopping.signal.aborted }),
   });
   const connections = new Connections({
     closed: (connection) => departed.left(connection),

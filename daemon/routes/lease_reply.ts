@@ -16,6 +16,8 @@ const AROUND = 20;
 interface Frame {
   grant: Grant;
   attempt: number;
+  /** How many deliveries ended without an answer. */
+  unanswered: number | undefined;
   before: Uint8Array;
   after: Uint8Array;
 }
@@ -29,7 +31,10 @@ export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Arr
   let size = open.length + 3;
   let frame: Frame | undefined;
   for (const lease of deliveries) {
-    if (frame?.grant !== lease.grant || frame.attempt !== lease.attempt) frame = frameOf(lease);
+    if (
+      frame?.grant !== lease.grant || frame.attempt !== lease.attempt ||
+      frame.unanswered !== lease.entry.unanswered
+    ) frame = frameOf(lease);
     const { line } = lease;
     frames.push(frame);
     lines.push(line);
@@ -55,12 +60,14 @@ export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Arr
   return bytes.subarray(0, at);
 }
 
-function frameOf({ grant, attempt, expiresAt }: Lease): Frame {
+function frameOf({ grant, attempt, delivery, expiresAt, entry }: Lease): Frame {
+  const which = entry.unanswered === undefined ? "" : `,"delivery":${delivery}`;
   return {
     grant,
     attempt,
+    unanswered: entry.unanswered,
     before: encoder.encode(`{"lease":"${grant.name}.`),
-    after: encoder.encode(`","attempt":${attempt},"expiresAt":${expiresAt},"event":`),
+    after: encoder.encode(`","attempt":${attempt}${which},"expiresAt":${expiresAt},"event":`),
   };
 }
 

@@ -80,7 +80,16 @@ export const leaseRequest = object({
   lingerMs: whole([0, LONGEST_LINGER_MS]),
   untilEmpty: flag,
   throughPause: flag,
+  consumer: object({
+    id: text,
+    pid: whole([1, Number.MAX_SAFE_INTEGER]),
+    host: text,
+    command: text,
+  }, { required: ["id"] }),
 });
+
+/** `…/begin`. */
+export const beginRequest = object({ leases, soon: flag, ended: leases }, { required: ["leases"] });
 
 /** `…/ack` and `…/release`. */
 export const leasesRequest = object({ leases }, { required: ["leases"] });

@@ -7,6 +7,7 @@ import { jsonRoute } from "../http/json_route.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 import { leaseReply } from "./lease_reply.ts";
 import {
+  beginRequest,
   extendRequest,
   leaseRequest,
   leasesRequest,
@@ -108,6 +109,20 @@ export const subscriptionRoutes: Route[] = [
     path: "/v1/subscriptions/{name}/lease",
     body: leaseRequest,
     accept: lease,
+  }),
+  jsonRoute({
+    method: "POST",
+    path: "/v1/subscriptions/{name}/begin",
+    body: beginRequest,
+    required: true,
+    async accept({ services, params, connection }, { body, reply }) {
+      const { subscriptions } = services.broker;
+      sendJson(
+        reply,
+        200,
+        await subscriptions.begin(params["name"]!, body, { consumer: connection }),
+      );
+    },
   }),
   jsonRoute({
     method: "POST",

@@ -14,6 +14,7 @@ export class FakeDaemon implements ConsumerPort {
   readonly acked: number[] = [];
   readonly dead: number[] = [];
   readonly released: number[] = [];
+  readonly begun: number[] = [];
   readonly calls: string[] = [];
   paused: string | undefined;
   up = true;
@@ -77,7 +78,15 @@ export class FakeDaemon implements ConsumerPort {
     const attempt = (this.attempts.get(seq) ?? 0) + 1;
     const bytes = new TextEncoder().encode(String(seq));
     const facts = { topic: "t", type: "x", id: `id-${seq}`, seq };
-    return { lease, attempt, facts, event: bytes, payload: bytes };
+    return {
+      lease,
+      attempt,
+      delivery: 1,
+      isSuspect: false,
+      facts,
+      event: bytes,
+      payload: bytes,
+    };
   }
 
   #settle(leases: string[], then: (seq: number) => void): Promise<SettleReply> {
@@ -92,6 +101,12 @@ export class FakeDaemon implements ConsumerPort {
     }
     this.wake();
     return Promise.resolve({ settled: leases.length - lost.length, lost });
+  }
+
+  // deno-lint-ignore require-await -- a rejection, not a throw, as the real one
+  async begin(leases: string[]): Promise<void> {
+    this.#check();
+    for (const lease of leases) this.begun.push(this.leases.get(lease)!);
   }
 
   // deno-lint-ignore require-await -- a rejection, not a throw, as the real one

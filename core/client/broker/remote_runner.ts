@@ -2,6 +2,7 @@
  * Runs a handler of this process on a subscription that lives behind the socket: the consumer's loop (consumer/consumer.ts)
  * leases and settles, through breaks; the handler is called here, with its outcomes, as in core/delivery/runner.ts.
  */
+import { mainModule } from "../consumer_facts.ts";
 import { isA } from "../../base/thrown.ts";
 import { runBecause } from "../../event/causation.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -62,13 +63,14 @@ export class RemoteRunner implements Runner {
     this.#options = options;
     this.#maxRetries = info.settings.maxRetries;
     this.#consumer = new Consumer({
-      port: openPort({ socket: client.address, subscription: info.name }),
+      port: openPort({ socket: client.address, subscription: info.name, command: mainModule() }),
       start: ([delivery]) => this.#start(delivery!),
       say: (text) => say(`${info.name}: ${text}`),
       concurrency,
       ...(prefetch === undefined ? {} : { prefetch }),
       graceMs,
       throughPause: true,
+      marks: "ahead",
       clock,
     });
   }
@@ -154,6 +156,7 @@ export class RemoteRunner implements Runner {
     const context: HandlerContext = {
       subscription: this.name,
       attempt: delivery.attempt,
+      delivery: delivery.delivery,
       maxRetries: this.#maxRetries,
       signal: abort.signal,
     };

@@ -11,9 +11,10 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
+import { BeginAhead } from "../../delivery/begin_ahead.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
-import { isEmpty, isGone, type Leased } from "./port.ts";
+import { isEmpty, isFull, isGone, type Leased } from "./port.ts";
 import { Prefetch } from "./prefetch.ts";
 import { DISK_FULL_RETRY_MS, DiskFullRetry } from "./disk_full_retry.ts";
 import { type Fate, settle, type Work } from "./work.ts";
@@ -45,6 +46,8 @@ export class Consumer {
   /** After a reconnection, until the first lease reply: judged stale works wait for a new lease. */
   #awaitingLeases = false;
   #failure: { error: unknown } | undefined;
+  readonly #begins = new BeginAhead();
+  #marking = false;
   #held = false;
   /** It is paused by somebody whose pause is waited through. */
   #waitsPaused = false;
@@ -180,9 +183,10 @@ export class Consumer {
         continue;
       }
       this.#awaitingLeases = false;
-      for (const delivery of leased.deliveries) {
-        this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" }));
-      }
+      const renewed = leased.deliveries.flatMap((delivery) =>
+        this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" })) ?? []
+      );
+      this.#markAgain(renewed);
       if (this.#held) this.#giveBackWaiting();
       this.#fillSlots();
       this.#settleSoon();
@@ -231,8 +235,64 @@ export class Consumer {
     while (goesOn() && this.#running < concurrency && this.#started < max) {
       const works = this.#works.next(Math.min(batch, max - this.#started));
       if (works.length === 0) return;
-      this.#begin(works);
+      const unmarked = works.findIndex(({ marked }) => !marked);
+      if (unmarked === 0) return this.#mark();
+      this.#begin(unmarked < 0 ? works : works.slice(0, unmarked));
     }
+  }
+
+  /** Says that handlers begin with the next works; they do when that is on its way, or kept. */
+  #mark(): void {
+    if (this.#marking) return;
+    const { concurrency, batch = 1, max = Infinity, marks = "each" } = this.#options;
+    const free = (concurrency - this.#running) * batch;
+    const ahead = marks === "ahead"
+      ? this.#begins.next(this.#clock.monotonic(), { busy: this.#works.unbegun().length > free })
+      : 0;
+    const next = this.#works.next(Math.min(Math.max(free, ahead), max - this.#started));
+    // What has ended a process is marked by itself, so that it is known.
+    const odd = next.findIndex(({ delivery }) => delivery.isSuspect);
+    const works = odd < 0 ? next : next.slice(0, Math.max(1, odd));
+    this.#marking = true;
+    // Handlers in this process begin one after another: where the first ends it, the others have not begun.
+    const soon = marks === "ahead" && works.length > 1;
+    this.#tellBegun(works, { soon, kept: marks === "ahead" })
+      .then(() => {
+        for (const work of works) work.marked = true;
+      })
+      .catch((error) => this.#recover(error))
+      .catch((error) => this.#fail(error))
+      .finally(() => {
+        this.#marking = false;
+        this.#fillSlots();
+        this.#change();
+      });
+  }
+
+  async #tellBegun(
+    works: readonly Work[],
+    options: { soon: boolean; kept: boolean },
+  ): Promise<void> {
+    const over = this.#works.all().filter((work) =>
+      work.marked && !work.over && work.verdict !== undefined && !work.stale
+    );
+    const ended = over.map(({ lease }) => lease);
+    try {
+      await this.#options.port.begin(works.map(({ lease }) => lease), { ...options, ended });
+      for (const work of over) work.over = true;
+    } catch (error) {
+      // Without room it is not written down: that costs a count, and no event.
+      if (!isFull(error)) throw error;
+    }
+  }
+
+  /** After a break: handlers that go on have other leases now. */
+  #markAgain(renewed: readonly Work[]): void {
+    const running = renewed.filter((work) => work.running && work.verdict === undefined);
+    if (running.length === 0) return;
+    this.#tellBegun(running, { soon: false, kept: false })
+      .catch((error) => this.#recover(error))
+      .catch((error) => this.#fail(error));
   }
 
   #begin(works: readonly Work[]): void {

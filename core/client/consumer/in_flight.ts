@@ -33,9 +33,9 @@ export class InFlight {
 
   /**
    * Takes a delivery in; one that is in hand already takes the new lease over. `counted` is told of a work whose failure was
-   * written down before its answer was lost: the delivery is its next attempt.
+   * written down before its answer was lost: the delivery is its next attempt. Returns the work that has taken a lease over.
    */
-  take(delivery: Delivery, counted: (work: Work) => void): void {
+  take(delivery: Delivery, counted: (work: Work) => void): Work | undefined {
     const { topic, seq, id } = delivery.facts;
     const key = `${topic}\n${seq}\n${id}`;
     const inHand = this.#works.get(key);
@@ -44,9 +44,11 @@ export class InFlight {
     } else if (inHand !== undefined) {
       inHand.lease = delivery.lease;
       inHand.stale = false;
-      return;
+      inHand.marked = false;
+      return inHand;
     }
     this.#works.set(key, { key, delivery, lease: delivery.lease, stale: false });
+    return undefined;
   }
 
   /** The next works that nobody has begun; no id twice, for a handler answers by id. */

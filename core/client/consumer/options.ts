@@ -27,6 +27,11 @@ export interface ConsumerOptions {
   waitsFor?: readonly PausedBy[];
   /** How long the daemon keeps the leases of a consumer that goes away without a word, ms. Default 0. */
   lingerMs?: number;
+  /**
+   * When it is said that handlers begin: `each` time, or `ahead` for those of the next moment together, where handlers
+   * take no longer. Default `each`.
+   */
+  marks?: "each" | "ahead";
   /** How long handlers may go on after the consumer was told to stop, ms. Default 5,000. */
   graceMs?: number;
   clock?: Clock;

@@ -23,6 +23,10 @@ export interface EventFacts {
 export interface Delivery {
   lease: string;
   attempt: number;
+  /** From 1; those before ended without an answer. */
+  delivery: number;
+  /** An earlier one ended without an answer, or may have: it is marked as begun by itself. */
+  isSuspect: boolean;
   facts: EventFacts;
   /** The wire line, without line feed. */
   event: Uint8Array;
@@ -33,9 +37,22 @@ export interface Delivery {
 /** The answer to a lease. */
 export type Leased = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
 
+/** How it is said that handlers begin. */
+export interface BeginOptions {
+  soon: boolean;
+  kept: boolean;
+  /** Leases whose handlers have ended, and whose answers follow. */
+  ended: string[];
+}
+
 /** The daemon as the consumer needs it. Everything may throw {@link ConnectionLostError}. */
 export interface ConsumerPort {
   lease(request: LeaseRequest): Promise<Leased>;
+  /**
+   * Says that handlers begin with these leases. `soon`: one after another, and it is kept when it resolves; otherwise they
+   * begin now, and it resolves when that is on its way: what is lost then shows at the next request.
+   */
+  begin(leases: string[], options: BeginOptions): Promise<void>;
   ack(leases: string[]): Promise<SettleReply>;
   nack(deliveries: NackItem[]): Promise<SettleReply>;
   release(leases: string[]): Promise<SettleReply>;

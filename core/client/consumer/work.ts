@@ -19,6 +19,10 @@ export interface Work {
   lease: string;
   /** The lease is gone: its connection has broken, or it ran out. */
   stale: boolean;
+  /** It was said that its handler begins. */
+  marked?: boolean;
+  /** And that it has ended. */
+  over?: boolean;
   running?: Pick<RunningBatch, "kill">;
   verdict?: ConsumerSettlement;
 }

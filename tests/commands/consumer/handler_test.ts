@@ -176,7 +176,15 @@ Deno.test("kill does nothing when the handler has ended", async () => {
 });
 
 Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () => {
-  const facts = { topic: "t", type: "x", id: "i", seq: 7, attempt: 2, subscription: "s" };
+  const facts = {
+    topic: "t",
+    type: "x",
+    id: "i",
+    seq: 7,
+    attempt: 2,
+    delivery: 3,
+    subscription: "s",
+  };
   const env = handlerEnv({ HOME: "/h", EVS_KEY: "outer", EVS_SOCKET: "/s" }, facts);
   assert.deepEqual(env, {
     HOME: "/h",
@@ -186,6 +194,7 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
     EVS_ID: "i",
     EVS_SEQ: "7",
     EVS_ATTEMPT: "2",
+    EVS_DELIVERY: "3",
     EVS_SUBSCRIPTION: "s",
   });
   assert.equal(handlerEnv({}, { ...facts, key: "k" }).EVS_KEY, "k");

@@ -23,7 +23,7 @@ function event(payload: unknown, id = String(payload)): Event {
 }
 
 function context(attempt: number, signal = new AbortController().signal): HandlerContext {
-  return { subscription: "s", attempt, maxRetries: 2, signal };
+  return { subscription: "s", attempt, delivery: 1, maxRetries: 2, signal };
 }
 
 async function kindOf(result: unknown): Promise<string> {

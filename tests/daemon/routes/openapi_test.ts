@@ -236,6 +236,11 @@ async function callLeases(call: Call): Promise<void> {
     body: { topic: "users", seq: 1 },
     status: 200,
   });
+  await call("POST", `${subscription}/begin`, {
+    params: name,
+    body: { leases: [first, "never"] },
+    status: 200,
+  });
   await call("POST", `${subscription}/extend`, {
     params: name,
     body: { leases: [first, "never"] },

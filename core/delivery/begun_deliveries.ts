@@ -1,0 +1,153 @@
+/**
+ * What handlers of one subscription have begun with: written down before they run, and counted when whoever runs them is gone
+ * without an answer. The rules are those of core/delivery/unanswered.ts.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { StateChange } from "../state/state.ts";
+import { AGAIN_MS, type Ledger } from "./committer.ts";
+import type { SubscriptionDriver } from "./driver.ts";
+import type { Lease } from "./leases.ts";
+import type { Settlement } from "./plan.ts";
+import { newToken } from "./tokens.ts";
+import { countAfter, endedWords, planUnanswered, unansweredChange } from "./unanswered.ts";
+
+/** What is needed beside the driver. */
+export interface BegunContext {
+  clock: Clock;
+  ledger: Ledger;
+  /** Reads the row of a retry; false where there is none, and the lease is over. */
+  withRecord(lease: Lease): boolean;
+  onError(error: unknown, context: string): void;
+}
+
+/** See the head of this file. */
+export class BegunDeliveries {
+  readonly #driver: SubscriptionDriver;
+  readonly #context: BegunContext;
+
+  constructor(driver: SubscriptionDriver, context: BegunContext) {
+    this.#driver = driver;
+    this.#context = context;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#driver.closed) return;
+    this.#context.onError(error, `the deliveries of ${this.#driver.record.name}`);
+  }
+
+  /** Handlers have begun with these, or will soon, together with others; that is kept when it resolves. */
+  async begin(
+    tokens: readonly string[],
+    { soon, instance }: { soon: boolean; instance: string },
+  ): Promise<{ settled: number; lost: string[] }> {
+    const { lost, late } = this.#driver.queue.begin(tokens, soon ? "soon" : "now");
+    // Its connection was gone before this was read.
+    if (late.length > 0) this.#lateBegun(late, soon);
+    await this.noteBegun(instance);
+    return { settled: tokens.length - lost.length, lost };
+  }
+
+  #lateBegun(leases: readonly Lease[], soon: boolean): void {
+    this.note(leases.map((lease) => {
+      const { entry, grant } = lease;
+      lease.begun = soon ? "soon" : "now";
+      const count = countAfter(entry.unanswered, { soon });
+      this.#driver.queue.counts.count(entry, count, { holder: grant.instance });
+      return unansweredChange(this.#driver.record.name, entry, count);
+    }));
+    this.#giveUpSpent();
+  }
+
+  /** Writes down what the handlers of an instance have begun. */
+  async noteBegun(instance: string): Promise<void> {
+    const { ledger } = this.#context;
+    // A consumer without a name cannot be known again.
+    if (!ledger.note || !instance.includes(":")) return;
+    const events = this.#driver.queue.counts.begunBy(instance);
+    const subscription = this.#driver.record.name;
+    const change: StateChange = events.length > 0
+      ? { op: "begun.put", record: { subscription, consumer: instance, events } }
+      : { op: "begun.remove", subscription, consumer: instance };
+    await ledger.note([change]);
+  }
+
+  /** For what nobody waits for. What is not kept costs a count, and no event. */
+  note(changes: readonly StateChange[]): void {
+    this.#context.ledger.note?.(changes)
+      .catch((error) => this.#failed(error));
+  }
+
+  /** Gives leases back, uncounted; see `DeliveryQueue.release`. */
+  release(tokens: readonly string[]): { settled: number; lost: string[] } {
+    const instances = new Set(
+      tokens.map((token) => this.#driver.queue.ready.leases.get(token))
+        .filter((lease) => lease?.begun !== undefined).map((lease) => lease!.grant.instance),
+    );
+    const reply = this.#driver.queue.release(tokens);
+    for (const instance of instances) {
+      this.noteBegun(instance)
+        .catch((error) => this.#failed(error));
+    }
+    this.#driver.serve();
+    return reply;
+  }
+
+  /**
+   * A consumer's connection is gone: its bound leases go back. Where a handler had begun, that delivery has ended without an
+   * answer; `isOrdered`: it is the daemon that ends, and nothing is counted.
+   */
+  releaseConsumer(consumer: string, { isOrdered }: { isOrdered: boolean }): void {
+    const leases = this.#driver.queue.boundTo(consumer);
+    if (leases.length === 0 || this.#driver.closed) return;
+    const begun = isOrdered ? [] : leases.filter((lease) => lease.isOpen);
+    const others = leases.filter((lease) => !begun.includes(lease));
+    // That one of them begins may be on its way, on another connection.
+    if (!isOrdered) { for (const lease of others) this.#driver.queue.returned.add(lease); }
+    this.#driver.queue.release(others.map(({ token }) => token).reverse());
+    if (begun.length > 0) {
+      this.#driver.plan(() => planUnanswered(this.#driver.queue, begun))
+        .catch((error) => {
+          this.#driver.queue.release(begun.map(({ token }) => token).reverse());
+          this.#failed(error);
+        })
+        .finally(() => this.#giveUpSpent());
+    }
+    this.#driver.serve();
+  }
+
+  /** Those of `leases` that ended too often without an answer become dead letters. True when there is one. */
+  givenUp(leases: readonly Lease[]): boolean {
+    const { maxDeliveries } = this.#driver.queue.settings;
+    const spent = leases.filter(({ entry }) => (entry.unanswered ?? 0) >= maxDeliveries);
+    if (spent.length === 0) return false;
+    this.#driver.settle(spent.map(({ token, entry }): Settlement => ({
+      lease: token,
+      ack: false,
+      dead: true,
+      error: endedWords(entry.unanswered!),
+      durationMs: 0,
+    }))).catch((error) => {
+      if (this.#driver.closed) return;
+      this.#context.onError(error, `dead letters of ${this.#driver.record.name}`);
+      const again = () => {
+        this.#driver.queue.release(spent.map(({ token }) => token).reverse());
+        this.#driver.serve();
+      };
+      this.#context.clock.setTimer(again, AGAIN_MS);
+    });
+    return true;
+  }
+
+  /** Makes dead letters of events that ended too often without an answer, whether or not anybody asks for more. */
+  #giveUpSpent(): void {
+    if (this.#driver.closed) return;
+    const { maxDeliveries } = this.#driver.queue.settings;
+    const now = this.#driver.now();
+    for (const entry of this.#driver.queue.counts.spent(maxDeliveries)) {
+      if (entry.gone || entry.lease) continue;
+      const lease = this.#driver.queue.leaseLate(entry, now, newToken());
+      if (lease && this.#context.withRecord(lease)) this.givenUp([lease]);
+    }
+    this.#driver.serve();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * How often the events of one subscription were delivered without an answer, and what its consumers have begun; the rules are
+ * those of core/delivery/unanswered.ts. Nothing here is durable: who changes something writes down what it is told.
+ */
+import type { BegunEvent, StateChange, UnansweredRecord } from "../state/state.ts";
+import type { Entry } from "./entry.ts";
+import type { Lease } from "./leases.ts";
+import {
+  answeredChange,
+  countAfter,
+  nameOf,
+  type OpenDelivery,
+  unansweredChange,
+} from "./unanswered.ts";
+
+/** See the head of this file. */
+export class DeliveryCounts {
+  readonly #counts = new Map<string, number>();
+  readonly #counted = new Set<Entry>();
+  /** What other processes had begun when the one before this ended. */
+  readonly #open = new Map<string, OpenDelivery>();
+  /** Counts that changed when events were leased, and are not written down yet. */
+  #recounted: Entry[] = [];
+  /** Consumers whose open deliveries are others than were written down. */
+  readonly #touched = new Set<string>();
+  /** Counted because somebody else has the event now: whoever had it may only have been slow to come back. */
+  #presumed: { instance: string; entry: Entry; before: number | undefined }[] = [];
+  /** Leases whose handlers have begun, by the consumer's instance. */
+  readonly #begun = new Map<string, Set<Lease>>();
+
+  constructor(
+    start: { unanswered?: readonly UnansweredRecord[]; open?: readonly OpenDelivery[] },
+  ) {
+    for (const { topic, id, count } of start.unanswered ?? []) {
+      this.#counts.set(`${topic}\n${id}`, count);
+    }
+    for (const open of start.open ?? []) this.#open.set(`${open.topic}\n${open.id}`, open);
+  }
+
+  /** Tells an event that was just read what is known of it. */
+  recall(entry: Entry): void {
+    if (this.#counts.size > 0) entry.unanswered = this.#counts.get(keyOf(entry));
+  }
+
+  /** Sets how many deliveries of an event ended without an answer. */
+  count(entry: Entry, count: number, { holder }: { holder?: string } = {}): void {
+    if (holder !== undefined) entry.holder = { instance: holder, before: entry.unanswered };
+    entry.unanswered = count;
+    this.#counted.add(entry);
+    this.#counts.set(keyOf(entry), count);
+  }
+
+  /** Events that ended so often without an answer, of those that were counted in this process. */
+  spent(most: number): Entry[] {
+    return [...this.#counted].filter((entry) => (entry.unanswered ?? 0) >= most);
+  }
+
+  /** Somebody has answered for the event. */
+  answered(entry: Entry): void {
+    this.#counts.delete(keyOf(entry));
+    this.#counted.delete(entry);
+    entry.unanswered = undefined;
+    entry.holder = undefined;
+  }
+
+  /** Nothing is known of the events of a topic any more. */
+  clear(topic: string): void {
+    for (const known of [this.#counts, this.#open]) {
+      for (const key of known.keys()) if (key.startsWith(`${topic}\n`)) known.delete(key);
+    }
+  }
+
+  /** An event is leased: whoever had it last goes on with it, or somebody else has it now, and the last delivery has ended. */
+  leased(entry: Entry, instance: string): void {
+    if (!entry.holder && this.#open.size === 0) return;
+    const open = this.#open.get(keyOf(entry));
+    if (open) {
+      this.#open.delete(keyOf(entry));
+      this.#touched.add(open.consumer);
+    }
+    const before = entry.unanswered;
+    if (open && open.consumer !== instance) {
+      entry.unanswered = countAfter(before, open);
+      this.#presumed.push({ instance: open.consumer, entry, before });
+    } else if (entry.holder?.instance === instance) {
+      entry.unanswered = entry.holder.before;
+    }
+    entry.holder = undefined;
+    if (entry.unanswered === before) return;
+    if (entry.unanswered === undefined) this.#counts.delete(keyOf(entry));
+    else this.#counts.set(keyOf(entry), entry.unanswered);
+    this.#recounted.push(entry);
+  }
+
+  /** A consumer is there again after a restart of the broker: what it had begun goes on. */
+  cameBack(instance: string): void {
+    if (this.#presumed.length === 0) return;
+    const mine = this.#presumed.filter((one) => one.instance === instance);
+    this.#presumed = this.#presumed.filter((one) => one.instance !== instance);
+    for (const { entry, before } of mine) {
+      if (entry.gone || entry.unanswered === undefined) continue;
+      entry.unanswered = before;
+      if (before === undefined) this.#counts.delete(keyOf(entry));
+      else this.#counts.set(keyOf(entry), before);
+      this.#recounted.push(entry);
+    }
+  }
+
+  /** What has to be written down of that. */
+  takeRecounts(subscription: string): StateChange[] {
+    if (this.#recounted.length === 0 && this.#touched.size === 0) return [];
+    const counts = this.#recounted.splice(0).map((entry) =>
+      entry.unanswered === undefined
+        ? answeredChange(subscription, entry)
+        : unansweredChange(subscription, entry, entry.unanswered)
+    );
+    const rows = [...this.#touched].map((consumer) => this.#openRow(subscription, consumer));
+    this.#touched.clear();
+    return [...counts, ...rows];
+  }
+
+  /** What is still open of what a consumer had begun. */
+  #openRow(subscription: string, consumer: string): StateChange {
+    const events = [...this.#open.values()].filter((open) => open.consumer === consumer)
+      .map(({ topic, id, seq, attempt, soon }) => ({
+        topic,
+        id,
+        seq,
+        attempt,
+        ...(soon ? { soon } : {}),
+      }));
+    return events.length > 0
+      ? { op: "begun.put", record: { subscription, consumer, events } }
+      : { op: "begun.remove", subscription, consumer };
+  }
+
+  /** The handler of a lease has begun, or will soon. */
+  begun(lease: Lease): void {
+    const { instance } = lease.grant;
+    const all = this.#begun.get(instance);
+    if (all) all.add(lease);
+    else this.#begun.set(instance, new Set([lease]));
+  }
+
+  /** A lease that had begun is over. */
+  ended(lease: Lease): void {
+    const { instance } = lease.grant;
+    const all = this.#begun.get(instance);
+    if (all?.delete(lease) && all.size === 0) this.#begun.delete(instance);
+  }
+
+  /** True when handlers have begun. */
+  get hasBegun(): boolean {
+    return this.#begun.size > 0;
+  }
+
+  /** What the handlers of an instance have begun, to be written down. */
+  begunBy(instance: string): BegunEvent[] {
+    const open = [...this.#begun.get(instance) ?? []].filter(({ isOpen }) => isOpen);
+    return open.map(({ entry, attempt, begun }) => ({
+      topic: entry.topic,
+      id: nameOf(entry),
+      seq: entry.seq,
+      attempt,
+      ...(begun === "soon" ? { soon: true } : {}),
+    }));
+  }
+}
+
+function keyOf(entry: Entry): string {
+  return `${entry.topic}\n${nameOf(entry)}`;
+}
