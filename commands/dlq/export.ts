@@ -9,7 +9,7 @@ import {
   filterFlags,
   idArguments,
   listQuery,
-  noneFound,
+  sayNoneFound,
   selection,
 } from "./selection.ts";
 
@@ -69,5 +69,5 @@ async function exportDeadLetters(
     }
     after = response.headers.get("evs-next") || undefined;
   } while (after !== undefined);
-  if (count === 0) this.note(noneFound(chosen));
+  if (count === 0) await sayNoneFound(this, { client, chosen });
 }

@@ -2,7 +2,7 @@
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
-import { type FilterFlags, filterFlags, listQuery, noneFound, selection } from "./selection.ts";
+import { type FilterFlags, filterFlags, listQuery, sayNoneFound, selection } from "./selection.ts";
 
 export const route = verb<FilterFlags, []>({
   brief: "Count dead letters by cause",
@@ -33,5 +33,5 @@ async function groupDeadLetters(this: EvsContext, flags: FilterFlags): Promise<v
     subscriptions: group.subscriptions.join(", "),
     example: `${group.example.subscription}:${group.example.id}`,
   }), { below: "reason", drop: ["first", "example"] });
-  if (found.length === 0) this.note(noneFound(chosen));
+  if (found.length === 0) await sayNoneFound(this, { client, chosen });
 }

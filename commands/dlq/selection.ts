@@ -1,4 +1,6 @@
 /** Which dead letters a command means: ids, filters, or all. */
+import { didYouMean } from "../../core/base/suggest.ts";
+import type { Client } from "../../core/client/client.ts";
 import type { FlagParametersForType } from "@stricli/core";
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { parseDuration } from "../../core/base/units.ts";
@@ -115,6 +117,25 @@ export function noneFound(chosen: DeadLetterAction): string {
   return Object.keys(chosen).length === 0
     ? "no dead letters"
     : "no dead letters match; without the filters: evs dlq list";
+}
+
+/** Says so; a name of a subscription that is not there is told as such, also where nobody reads along. */
+export async function sayNoneFound(
+  context: EvsContext,
+  { client, chosen }: { client: Client; chosen: DeadLetterAction },
+): Promise<void> {
+  const { subscription } = chosen;
+  if (subscription !== undefined) {
+    const names = (await client.subscriptions()).map(({ name }) => name);
+    if (!names.includes(subscription)) {
+      const near = didYouMean(subscription, names);
+      context.say(
+        `evs: there is no subscription ${subscription}${near === undefined ? "" : `\n  ${near}`}`,
+      );
+      return;
+    }
+  }
+  context.note(noneFound(chosen));
 }
 
 /** The filters of a selection as the query of the list, which takes no ids. */

@@ -85,3 +85,15 @@ Deno.test("dlq groups tells causes apart when handlers die with the traces of re
     ["exit code 1: urllib.error.HTTPError: HTTP Error 503: Service Unavailable", 2],
   ]);
 });
+
+Deno.test("dlq list, groups and export name the nearest subscription when there is none of that name", async () => {
+  await using at = await startDaemon();
+  await at.http("PUT", "/v1/subscriptions/billing", { topic: "t" });
+  for (const verb of ["list", "groups", "export"]) {
+    const mistyped = await evs(["dlq", verb, "--subscription", "biling"], { at });
+    assert.deepEqual([mistyped.code, mistyped.stdout], [0, ""], verb);
+    assert.match(mistyped.stderr, /there is no subscription biling\n.*billing/, verb);
+    const empty = await evs(["dlq", verb, "--subscription", "billing"], { at });
+    assert.deepEqual([empty.code, empty.stdout, empty.stderr], [0, "", ""], verb);
+  }
+});
