@@ -81,7 +81,7 @@ Deno.test("a wrong word is told with the nearest right one and exit code 2", asy
     [["publish", "t", "x", "--ndjson", "--skip", "few"], /--skip cannot be "few": a whole number/],
     [["tail"], /TOPIC is missing/],
     [["get", "t", "1", "2"], /"2" is one argument too many: 2 are taken/],
-    [["expect", "t"], /--timeout needs a value/],
+    [["expect", "t"], /--timeout is missing/],
     [["expect", "t", "--timeout", "5"], /did you mean 5s|a number with a unit/],
     [["publish", "t", "x"], /a PAYLOAD is needed/],
     [["publish", "t"], /a TYPE is needed/],
