@@ -1,5 +1,6 @@
 /** `evs tail`: the last events, and those that come. */
-import { InvalidArgumentError } from "../core/base/errors.ts";
+import { InvalidArgumentError, RemoteError } from "../core/base/errors.ts";
+import type { Client } from "../core/client/client.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
@@ -67,7 +68,9 @@ export const route = verb<TailFlags, string[]>({
       raw: flags.raw,
       topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
     });
-    const feed = openFeed(await this.client(), {
+    const client = await this.client();
+    if (flags.follow !== false) await tellAbsent(this, { client, topics });
+    const feed = openFeed(client, {
       query: {
         topic: topics,
         from: flags.from ?? (lines === 0 ? "end" : `-${lines}`),
@@ -83,6 +86,22 @@ export const route = verb<TailFlags, string[]>({
     for await (const block of feed.blocks) await print(block);
   },
 });
+
+/** Waiting in silence for a topic that is misspelt looks like waiting for events. */
+async function tellAbsent(
+  context: EvsContext,
+  { client, topics }: { client: Client; topics: readonly string[] },
+): Promise<void> {
+  for (const topic of topics) {
+    if (topic.includes("*")) continue;
+    try {
+      await client.topic(topic);
+    } catch (error) {
+      if (!(error instanceof RemoteError) || error.code !== "topic/not-found") throw error;
+      context.say(`topic ${topic} is not there yet; its events will be shown when it is`);
+    }
+  }
+}
 
 /** Aborted when the reader of our output has gone away. */
 async function closedPipeSignal(context: EvsContext): Promise<AbortSignal | undefined> {

@@ -87,6 +87,7 @@ _evs_complete() {
     topics | subscriptions | schemas) _evs_add "$2" < <(evs completions names "$1" 2>/dev/null) ;;
     '='*) _evs_add "$2" < <(tr ' ' '\\n' <<<"\${1#=}") ;;
     files) _evs_add "$2" < <(compgen -f -- "$2"); compopt -o filenames 2>/dev/null ;;
+    payload) [[ $2 == @* ]] && _evs_add "$2" < <(compgen -P @ -f -- "\${2#@}") ;;
     commands) _evs_add "$2" < <(compgen -c -- "$2") ;;
   esac
   return 0
@@ -136,6 +137,7 @@ _evs_complete() {
     topics | subscriptions | schemas) compadd -- "\${(@f)$(evs completions names "$1" 2>/dev/null)}" ;;
     '='*) compadd -- "\${(@s: :)1#=}" ;;
     files) _files ;;
+    payload) compset -P @ && _files ;;
     commands) _command_names -e ;;
   esac
 }
@@ -262,6 +264,7 @@ function fishWords(value: CompletionValue): string {
       return "-F";
     case "commands":
       return "-a '(__fish_complete_command)'";
+    case "payload":
     case "any":
       return "";
   }

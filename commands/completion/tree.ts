@@ -11,6 +11,8 @@ export type CompletionValue =
   | { kind: "names"; of: NameKind }
   | { kind: "words"; words: readonly string[] }
   | { kind: "files" }
+  /** A file behind an @, or anything. */
+  | { kind: "payload" }
   | { kind: "commands" }
   | { kind: "any" };
 
@@ -130,9 +132,15 @@ function flagValue(
       if (known !== undefined) return { kind: "names", of: known };
       if (place.name === "name" && place.path === "consume") return subscriptions;
       if (place.name === "to" && place.path.startsWith("dlq")) return subscriptions;
+      if (isOffset(place)) return { kind: "words", words: ["start", "end", "-10", "@-1h"] };
       return place.name === "config" ? { kind: "files" } : { kind: "any" };
     }
   }
+}
+
+/** `--from` of a schema is a version, and `--to` of dead letters a subscription. */
+function isOffset({ name, path }: { name: string; path: string }): boolean {
+  return (name === "from" || name === "to") && !path.startsWith("schema");
 }
 
 const subscriptions: CompletionValue = { kind: "names", of: "subscriptions" };
@@ -153,6 +161,7 @@ function placeValue(placeholder: string, path: string): CompletionValue {
   }
   if (word === "type") return { kind: "names", of: "schemas" };
   if (word.startsWith("file")) return { kind: "files" };
+  if (word === "payload") return { kind: "payload" };
   if (word.startsWith("command")) return { kind: "commands" };
   if (word === "shell") return { kind: "words", words: ["bash", "zsh", "fish"] };
   return { kind: "any" };

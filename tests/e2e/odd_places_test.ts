@@ -97,3 +97,24 @@ Deno.test("a flag that is needed is said to be missing when it is not there at a
   assert.equal(bare.code, 2);
   assert.match(bare.stderr, /^evs: --name needs a value\n/);
 });
+
+Deno.test("evs tail says that it waits for a topic when there is none of that name", async () => {
+  await using place = await Place.make();
+  await place.run("evs daemon start >/dev/null 2>&1; evs publish there n 1 >/dev/null");
+  const { stderr } = await place.sh("timeout 3 evs tail nosuch there >/dev/null");
+  assert.equal(stderr, "topic nosuch is not there yet; its events will be shown when it is\n");
+  await place.run("evs daemon stop >/dev/null 2>&1");
+});
+
+Deno.test("bash offers files behind an @ and offsets behind --from", async () => {
+  await using place = await Place.make();
+  const { stdout, stderr } = await place.sh(`: >order.json
+cat >tab.bash <<'END'
+source <(evs completions bash)
+tab() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _evs; echo "\${COMPREPLY[*]}"; }
+tab evs publish t n @or
+tab evs replay t --from ''
+END
+bash tab.bash`);
+  assert.equal(stdout, "@order.json\nstart end -10 @-1h\n", stderr);
+});
