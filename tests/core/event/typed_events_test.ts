@@ -225,3 +225,21 @@ Deno.test("FromSchema gives the type of what a schema takes", () => {
     2,
   ]);
 });
+
+Deno.test("a delivered payload is typed as JSON says it: a Date is a text", async () => {
+  interface Dated {
+    orders: { "order.placed": { at: Date; lines: { due: Date | null; n: number }[] } };
+  }
+  await using broker = new EventBroker<Dated>();
+  const seen: string[] = [];
+  broker.subscribe("orders", (event) => {
+    const { at, lines } = event.payload;
+    seen.push(at.slice(0, 10), lines[0]!.due?.slice(0, 4) ?? "none");
+    // @ts-expect-error -- it is no Date any more
+    assert.equal(at.getTime, undefined);
+  });
+  const at = new Date("2026-11-29T00:00:00Z");
+  await broker.publish("orders", "order.placed", { at, lines: [{ due: at, n: 1 }] });
+  await broker.idle();
+  assert.deepEqual(seen, ["2026-11-29", "2026"]);
+});
