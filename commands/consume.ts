@@ -49,7 +49,7 @@ With --batch it runs once for up to N events, whole events a line each on its st
 Events with the same key are handed out one at a time, in order, through retries too.
 What a person paused stays paused: it says so and waits until somebody resumes it, or until the pause's own end; with --until-empty it ends with 1. What a breaker or a command that cannot be run paused goes on with this start, unless --no-resume is given.
 A topic that is not there yet is waited for. Settings belong to the subscription: another start with other ones says so, and --update takes them over.
-Ends with 0; 6 when it made dead letters; 1 when it ended paused.`,
+Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when it made dead letters; 1 when it ended paused.`,
   examples: [
     ["consume users --name mailer -- ./send-mail.sh", "run a script for each event, for ever"],
     [

@@ -32,6 +32,8 @@ export function pausedNotice(
 
 /** How `consume` ends. */
 export function exitCode(result: ConsumerResult): number {
+  // Asked to stop in order, it has given its events back: to a service manager that is no failure.
+  if (result.interrupted === "SIGTERM") return ExitCode.Ok;
   if (result.interrupted !== undefined) return signalCode(result.interrupted);
   if (result.paused !== undefined) return ExitCode.NotFound;
   return result.dead > 0 ? ExitCode.Partly : ExitCode.Ok;

@@ -48,6 +48,7 @@ Deno.test("exitCode is 0, 6 with dead letters, 1 when paused, 130 after Ctrl-C",
   assert.equal(exitCode({ ...none, dead: 1 }), 6);
   assert.equal(exitCode({ ...none, dead: 1, paused: "why" }), 1);
   assert.equal(exitCode({ ...none, paused: "why", interrupted: "SIGINT" }), 130);
+  assert.equal(exitCode({ ...none, dead: 1, interrupted: "SIGTERM" }), 0);
   assert.equal(exitCode({ ...none, interrupted: "SIGTERM" }), 143);
   assert.equal(
     consumeSummary({ ...none, done: 2, lost: 1 }),
