@@ -18,8 +18,8 @@ import { MemoryDisk } from "../helpers/memory_disk.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { inFolder } from "../helpers/start.ts";
 
-/** A host of which only errors are asked. */
-function fakeHost(folder: string, told: [unknown, string][]): Services {
+/** Services of which only errors are asked. */
+function fakeServices(folder: string, told: [unknown, string][]): Services {
   const metrics = new Metrics();
   return {
     broker: { subscriptions: { releaseConsumer() {} } },
@@ -30,6 +30,7 @@ function fakeHost(folder: string, told: [unknown, string][]): Services {
     log: { logger: { warning() {} } },
     connections: () => 0,
     rest: { note() {} },
+    disk: { note() {} },
     unexpected(error: unknown, context: string) {
       metrics.errors++;
       told.push([error, context]);
@@ -51,7 +52,7 @@ Deno.test("listen tells of errors that nobody foresaw and of our own bugs, and t
       handle: () => Promise.reject(thrown[path]),
     }));
     const told: [unknown, string][] = [];
-    const host = fakeHost(folder, told);
+    const host = fakeServices(folder, told);
     const server = await listen(host, routes);
     const answers: number[] = [];
     for (const path of Object.keys(thrown)) {
