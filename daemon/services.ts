@@ -21,6 +21,7 @@ import { Reserve, reserveSize } from "./reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
 import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
+import { SummedLog } from "./summed_log.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
 /** How many damaged places the status names. */
@@ -68,6 +69,8 @@ export class Services {
   #toldTakenAway = false;
   readonly unnamed: UnnamedSubscriptions;
   readonly disk: DiskSpace;
+  /** Dead letters that were sent again, by subscription; a rate makes a request of each. */
+  readonly sentAgain: SummedLog;
   /** Is told of every request. */
   readonly rest = collectWhenIdle();
   /** Open connections; the server sets it. */
@@ -87,6 +90,13 @@ export class Services {
     this.permissions = options.permissions;
     this.shutdown = options.shutdown;
     this.#fail = options.fail;
+    this.sentAgain = new SummedLog({
+      clock: systemClock,
+      tell: (bySubscription) => {
+        const count = Object.values(bySubscription).reduce((sum, one) => sum + one, 0);
+        this.log.logger.info("dead letters sent again", { count, bySubscription });
+      },
+    });
     this.disk = diskSpaceOf(broker, options);
     const retained = {
       topics: broker.topics,
@@ -224,6 +234,7 @@ export class Services {
   async close(): Promise<void> {
     this.rest.stop();
     this.disk.stop();
+    this.sentAgain.flush();
     await this.retention.stop();
     await this.unnamed.stop();
     await this.#whole.close();

@@ -74,10 +74,7 @@ export const deadLetterRoutes: Route[] = [
       const action = actionOf(body);
       const result = await request.services.broker.deadLetters.retry(action);
       if (!result.dryRun) {
-        request.services.log.logger.info("dead letters sent again", {
-          count: result.count,
-          bySubscription: result.bySubscription,
-        });
+        request.services.sentAgain.add(result.bySubscription);
       }
       sendJson(reply, 200, result);
     },
