@@ -64,6 +64,12 @@ export class ServerConnection {
     return first ? DONE : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /** Resolves when the answers to all that was asked so far are out. */
+  answered(): Promise<void> {
+    if (this.underWay === 0) return DONE;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Ends it; what was written before goes out first. */
   end(): void {
     this.#socket.end(() => this.#socket.destroy());

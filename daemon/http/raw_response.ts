@@ -2,9 +2,13 @@
 import type { EvsError } from "../../core/base/errors.ts";
 
 /** The answer with which a connection is closed. `status`: `503 Service Unavailable`. */
-export function rawResponse(status: string, error: EvsError): string {
+export function rawResponse(
+  status: string,
+  error: EvsError,
+  { headers = "" }: { headers?: string } = {},
+): string {
   const body = `${JSON.stringify({ error: error.toBody() })}\n`;
   return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${
     new TextEncoder().encode(body).length
-  }\r\nconnection: close\r\n\r\n${body}`;
+  }\r\n${headers}connection: close\r\n\r\n${body}`;
 }

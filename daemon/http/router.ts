@@ -73,16 +73,19 @@ export class Router {
 
   constructor(routes: readonly Route[]) {
     this.routes = routes;
-    this.#compiled = routes.map((route) => ({ route, parts: route.path.split("/") }));
+    // As OpenAPI has it: a path that is written out goes before one with a parameter in its place.
+    this.#compiled = routes.map((route) => ({ route, parts: route.path.split("/") }))
+      .sort((a, b) => parametersOf(a.parts) - parametersOf(b.parts));
   }
 
   /** The route of a request, or an error that names what is near. */
   find(method: string, path: string): { route: Route; params: Record<string, string> } {
     const parts = path.split("/").map(decodePart);
     const allowed: string[] = [];
+    let served: string | undefined;
     for (const { route, parts: pattern } of this.#compiled) {
       const params = matchParts(pattern, parts);
-      if (!params) continue;
+      if (!params || route.path !== (served ??= route.path)) continue;
       if (route.method === method || (method === "HEAD" && route.method === "GET")) {
         return { route, params };
       }
@@ -107,10 +110,14 @@ export class Router {
 export class MethodNotAllowedError extends EvsError {
   readonly allowed: readonly string[];
 
-  constructor(message: string, allowed: readonly string[]) {
-    super({ code: "route/method-not-allowed", status: 405, exit: 2 }, message);
+  constructor(message: string, allowed: readonly string[], options: { hint?: string } = {}) {
+    super({ code: "route/method-not-allowed", status: 405, exit: 2 }, message, options);
     this.allowed = allowed;
   }
+}
+
+function parametersOf(parts: readonly string[]): number {
+  return parts.filter((part) => part.startsWith("{")).length;
 }
 
 function decodePart(part: string): string {

@@ -24,12 +24,15 @@ import {
   BODY_IDLE,
   drainingError,
   isLogged,
+  MethodNotAllowedError,
   type Route,
   Router,
   type RouteRequest,
   sendError,
 } from "./router.ts";
 
+/** The methods of what is served. */
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 /** Headers must be complete within this, ms (contract row 18). */
 const HEADERS_TIMEOUT = 5000;
 /** How often half-open requests are looked for, ms; only while there are connections. */
@@ -72,6 +75,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
       connections,
       stopping: stopping.signal,
     }),
+    connections,
   );
   const timeouts = new RequestTimeouts(server, { clock: systemClock });
   const acceptor = new Acceptor({
@@ -116,7 +120,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
 }
 
 /** Node's server. It never listens itself: acceptor.ts hands it connections. */
-function createServer(handler: RequestHandler): http.Server {
+function createServer(handler: RequestHandler, connections: Connections): http.Server {
   const server = http.createServer({
     headersTimeout: HEADERS_TIMEOUT,
     // An upload may take as long as it flows: the body has an idle limit of its own (router.ts).
@@ -135,6 +139,8 @@ function createServer(handler: RequestHandler): http.Server {
   );
   // Left alone it would be answered without a word.
   server.on("checkExpectation", (request, reply) => void handler.handle(request, reply));
+  // Left alone it would be closed without a word.
+  server.on("connect", (_, socket) => void refuseTunnel(socket as net.Socket, connections));
   // A server that does not listen ends each connection after one answer, as one that is closing does.
   Object.defineProperty(server, "listening", { value: true });
   return server;
@@ -235,6 +241,21 @@ class RequestHandler {
       sendError(reply, error);
     }
   }
+}
+
+/** Answers `CONNECT`, behind what was asked before, and ends the connection: what follows is no HTTP. */
+async function refuseTunnel(socket: net.Socket, connections: Connections): Promise<void> {
+  const connection = connections.of(socket);
+  if (!connection) return void socket.destroy(); // it closed meanwhile
+  socket.on("error", () => socket.destroy());
+  await connection.answered();
+  const error = new MethodNotAllowedError("CONNECT is for proxies, and this is none", METHODS, {
+    hint: "schemas/openapi.json lists what is served",
+  });
+  const answer = rawResponse("405 Method Not Allowed", error, {
+    headers: `allow: ${METHODS.join(", ")}\r\n`,
+  });
+  socket.end(answer, () => socket.destroy());
 }
 
 /** True for what a body throws when the client has closed in the middle of it. */

@@ -3,6 +3,7 @@
  * schemas/openapi.json has the same as JSON Schema (a test holds one against the other).
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { MOST_NAMES } from "../../core/event/limits.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
@@ -96,12 +97,13 @@ export function checkedText<T = string>(
   };
 }
 
+const FLAGS = new Map([["", true], ["1", true], ["true", true], ["0", false], ["false", false]]);
+
 /** True or false; in a query 1 and 0 too, and the bare name for true. */
 export const flag: Shape<boolean> = shape({ type: "boolean" }, {
   what: "true or false",
   fits: (value) => typeof value === "boolean",
-  fromText: (value) =>
-    ({ "": true, "1": true, true: true, "0": false, false: false })[value] ?? value,
+  fromText: (value) => FLAGS.get(value) ?? value,
 });
 
 /** A whole number from `low` to `high`, both included. */
@@ -152,8 +154,20 @@ export function list<T>(
 }
 
 /** A value that a function of ours looks at once more: what its members are together. */
-export function refined<T>(of: Shape<T>, check: (value: T) => T): Shape<T> {
-  return { ...of, read: (value, place) => check(of.read(value, place)) };
+export function refined<S extends Shape<unknown>>(
+  of: S,
+  check: (value: ValueOf<S>) => unknown,
+  schema: JsonSchema = {},
+): S {
+  return {
+    ...of,
+    schema: { ...of.schema, ...schema },
+    read(value, place) {
+      const read = of.read(value, place) as ValueOf<S>;
+      check(read);
+      return read;
+    },
+  };
 }
 
 /** A value that may be `null`. */
@@ -221,15 +235,17 @@ export function readMembers<T>(of: ObjectShape<T>, body: Record<string, unknown>
 
 /** Throws `InvalidArgumentError` for a parameter that a route does not have, has once, or has otherwise. */
 export function checkQuery(parameters: Parameters, query: URLSearchParams): void {
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   for (const [name, given] of query) {
     const place: Place = { kind: "parameter", name };
     if (!Object.hasOwn(parameters, name)) {
       throw unknownName(place, { known: Object.keys(parameters) });
     }
     const { shape, repeats } = parameterOf(parameters[name]!);
-    if (seen.has(name) && !repeats) throw misfit(place, "is given twice");
-    seen.add(name);
+    const times = (seen.get(name) ?? 0) + 1;
+    if (times > 1 && !repeats) throw misfit(place, "is given twice");
+    if (times > MOST_NAMES) throw misfit(place, `is given more than ${MOST_NAMES} times`);
+    seen.set(name, times);
     shape.read(shape.fromText ? shape.fromText(given) : given, place);
   }
   for (const [name, parameter] of Object.entries(parameters)) {
@@ -243,6 +259,16 @@ export function checkQuery(parameters: Parameters, query: URLSearchParams): void
 /** A parameter as it is declared, or as a shape stands for it. */
 export function parameterOf(parameter: Shape<unknown> | Parameter): Parameter {
   return "read" in parameter ? { shape: parameter } : parameter;
+}
+
+/** What openapi.json says of a parameter: a query has text for everything. */
+export function parameterSchema(parameter: Shape<unknown> | Parameter): JsonSchema {
+  const { shape: { schema }, repeats, required } = parameterOf(parameter);
+  const one = schema["type"] === "boolean"
+    ? { type: "string", enum: ["true", "false", "1", "0", ""] }
+    : schema;
+  if (!repeats) return one;
+  return { type: "array", items: one, maxItems: MOST_NAMES, ...(required ? { minItems: 1 } : {}) };
 }
 
 /** What a query says of a flag; false where it says nothing. */

@@ -7,11 +7,13 @@ import type { DeadLetterFilter, DeadLetterRecord } from "../../core/state/state.
 import { concat } from "../../core/base/bytes.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendBytes, sendJson } from "../http/router.ts";
-import { flag, flagIn, list, object, text, valueIn, whole } from "../http/shape.ts";
+import { flag, flagIn, list, object, refined, text, valueIn, whole } from "../http/shape.ts";
 import { deadLetterFilter, subscriptionName } from "./shapes.ts";
 
 const DEFAULT_PAGE = 100;
 const page = whole([1, LARGEST_PAGE]);
+/** What the page before said by its header. */
+const pageStart = whole([0, Number.MAX_SAFE_INTEGER]);
 
 const selection = {
   ids: list(text, { what: "ids" }),
@@ -19,15 +21,36 @@ const selection = {
   all: flag,
   dryRun: flag,
 } as const;
-const removeAction = object(selection);
-const retryAction = object({ ...selection, to: subscriptionName });
+const SELECTS = ["ids", ...Object.keys(deadLetterFilter)];
+const selects = { anyOf: SELECTS.map((name) => ({ required: [name] })) };
+/** Either all, or some. */
+const ALL_OR_SOME = {
+  if: { properties: { all: { const: true } }, required: ["all"] },
+  then: { not: selects },
+  else: selects,
+};
+const removeAction = refined(object(selection), checkSelection, ALL_OR_SOME);
+const retryAction = refined(
+  object({ ...selection, to: subscriptionName }),
+  checkSelection,
+  ALL_OR_SOME,
+);
+
+function checkSelection(action: DeadLetterAction): void {
+  const isSome = SELECTS.some((name) => Object.hasOwn(action, name));
+  if (isSome !== (action.all ?? false)) return;
+  throw new InvalidArgumentError(
+    isSome ? "all goes without ids and filters" : "name dead letters by ids or filters, or say all",
+    { hint: "evs dlq list shows them" },
+  );
+}
 
 /** List, group, show, retry, remove. */
 export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letters",
-    query: { ...deadLetterFilter, limit: page, after: text, full: flag, oldest: flag },
+    query: { ...deadLetterFilter, limit: page, after: pageStart, full: flag, oldest: flag },
     handle({ services, query }, reply) {
       const filter = filterIn(query);
       const full = flagIn(query, "full");
@@ -71,8 +94,7 @@ export const deadLetterRoutes: Route[] = [
     body: retryAction,
     required: true,
     async accept(request, { body, reply }) {
-      const action = actionOf(body);
-      const result = await request.services.broker.deadLetters.retry(action);
+      const result = await request.services.broker.deadLetters.retry(body);
       if (!result.dryRun) {
         request.services.sentAgain.add(result.bySubscription);
       }
@@ -85,9 +107,8 @@ export const deadLetterRoutes: Route[] = [
     body: removeAction,
     required: true,
     async accept(request, { body, reply }) {
-      const action = actionOf(body);
       const { broker, disk } = request.services;
-      const result = await disk.makeRoom(() => broker.deadLetters.remove(action));
+      const result = await disk.makeRoom(() => broker.deadLetters.remove(body));
       if (!result.dryRun) {
         request.services.log.logger.warning("dead letters removed", {
           count: result.count,
@@ -107,18 +128,6 @@ function filterIn(query: URLSearchParams): DeadLetterFilter {
     valueIn<unknown>(query, { name, shape }),
   ]);
   return Object.fromEntries(given.filter(([, value]) => value !== undefined));
-}
-
-function actionOf(action: DeadLetterAction): DeadLetterAction {
-  const { to: _to, all = false, dryRun: _dryRun, ...selection } = action;
-  const selects = Object.keys(selection).length > 0;
-  if (selects !== all) return action;
-  throw new InvalidArgumentError(
-    selects
-      ? "all goes without ids and filters"
-      : "name dead letters by ids or filters, or say all",
-    { hint: "evs dlq list shows them" },
-  );
 }
 
 function shortLine(record: DeadLetterRecord): Uint8Array {

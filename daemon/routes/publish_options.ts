@@ -21,7 +21,10 @@ export const publishQuery: Parameters = {
   key: keyName,
   keyPointer: text,
   schemaVersion: versionName,
-  metadata: checkedText({ contentMediaType: "application/json" }, metadataOf),
+  metadata: checkedText({
+    contentMediaType: "application/json",
+    contentSchema: { type: "object" },
+  }, metadataOf),
   id: eventId,
   idPrefix: eventId,
   line: whole([1, Number.MAX_SAFE_INTEGER]),

@@ -13,8 +13,10 @@ import {
 import { parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type JsonSchema, text, whole } from "../http/shape.ts";
 
-const TOPIC_NAME: JsonSchema = {
-  pattern: `^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,${LONGEST_TOPIC_NAME}}$`,
+/** Not `.` and not `..`, said without looking ahead: tools that make values of a pattern cannot. */
+const TOPIC_NAME: JsonSchema & { pattern: string } = {
+  pattern: "^(\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3}[A-Za-z0-9._-]*)$",
+  maxLength: LONGEST_TOPIC_NAME,
 };
 
 /** A topic's name. */
@@ -24,7 +26,7 @@ export const subscriptionName = checkedText(TOPIC_NAME, assertSubscriptionName);
 /** A topic's name, or a pattern with `*` and `**`. */
 export const topicPattern = checkedText({
   anyOf: [TOPIC_NAME, {
-    pattern: "^(?=[^*]*\\*)(\\*\\*?|[A-Za-z0-9_-]+)(\\.(\\*\\*?|[A-Za-z0-9_-]+))*$",
+    pattern: "^(\\*\\*?|[A-Za-z0-9_-]+)(\\.(\\*\\*?|[A-Za-z0-9_-]+))*$",
     maxLength: LONGEST_TOPIC_NAME,
   }],
 }, assertTopicPattern);

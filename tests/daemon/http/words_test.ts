@@ -1,5 +1,6 @@
 /** What Node would refuse without a word is refused by the daemon in words. */
 import assert from "node:assert/strict";
+import { routes } from "../../../daemon/routes/mod.ts";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { head, RawConnection } from "../../helpers/raw_connection.ts";
 
@@ -22,4 +23,34 @@ Deno.test("daemon says what is wrong when a request expects something, has no ho
     connection.close();
   }
   assert.equal((await daemon.http("GET", "/v1/health")).status, 200);
+});
+
+Deno.test("daemon answers CONNECT behind what was asked before it, and ends that connection", async () => {
+  await using daemon = await startDaemon();
+  const connection = await RawConnection.open(daemon.socket);
+  const publish = head("POST /v1/topics/t/events?type=x", "content-length: 1") + "1";
+  await connection.send(`${publish}CONNECT evs:1 HTTP/1.1\r\nhost: evs:1\r\n\r\n${publish}`);
+  assert.equal((await connection.answer()).status, 200);
+  const { status, body } = await connection.answer();
+  assert.equal(status, 405);
+  const { error } = JSON.parse(body);
+  assert.equal(error.code, "route/method-not-allowed");
+  assert.match(error.message, /CONNECT/);
+  assert.equal(await connection.untilEnd(), "", "and nothing of what came behind it");
+  connection.close();
+  assert.equal((await daemon.replay("t")).length, 1);
+});
+
+Deno.test("a 405 names the methods that the path is described with", async () => {
+  await using daemon = await startDaemon();
+  const paths = Map.groupBy(routes, ({ path }) => path);
+  for (const [path, served] of paths) {
+    const methods = served.map(({ method }) => method);
+    for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const) {
+      if (methods.some((one) => one === method)) continue;
+      const answer = await daemon.http(method, path.replace(/\{\w+\}/g, "x"));
+      assert.equal(answer.status, 405, `${method} ${path}`);
+      assert.deepEqual(answer.headers.get("allow")!.split(", ").sort(), [...methods].sort(), path);
+    }
+  }
 });
