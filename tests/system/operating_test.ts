@@ -47,7 +47,7 @@ async function screenOf(place: Place, command: string): Promise<string> {
 function fold(screen: string): string {
   return screen
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, "ID")
-    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME")
+    .replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d/g, "TIME")
     .replace(/(?<![\w.:])(?:now|\d+(?:ms|s|m))(?= )/g, "DURATION")
     .replace(/\bprocess \d+/g, "process PID")
     .replace(/\b\d+ KiB/g, "SIZE")

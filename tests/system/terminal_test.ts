@@ -168,7 +168,10 @@ Deno.test("evs daemon logs is readable on a terminal, and the log's own bytes el
   // An entry that is not at its end yet.
   await Deno.writeTextFile(path, '{"time":"now', { append: true });
   const shown = await onTerminal(daemon, ["daemon", "logs"]);
-  assert.match(shown, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d info {4}topic created topic=t/m);
+  assert.match(
+    shown,
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d info {4}topic created topic=t/m,
+  );
   assert.match(shown, /^\{"time":"now$/m);
   const [first] = (await onTerminal(daemon, ["daemon", "logs", "--json"])).split("\n");
   assert.equal(JSON.parse(first!).level, "info");
