@@ -202,6 +202,11 @@ function onSignals(stop: (signal: string) => void): void {
   }
 }
 
+/** A write beyond `ulimit -f` is refused like one on a full disk; unheard, its signal ends the process without a word. */
+function surviveFileSizeLimit(): void {
+  Deno.addSignalListener("SIGXFSZ", () => {});
+}
+
 async function stdinClosed(): Promise<void> {
   const buffer = new Uint8Array(64);
   while (await Deno.stdin.read(buffer) !== null);
@@ -227,6 +232,7 @@ function outOfReach(error: unknown): EvsError | undefined {
 /** The same as a program: what goes wrong is said on standard error. */
 export async function serve(args: readonly string[]): Promise<number> {
   try {
+    surviveFileSizeLimit();
     return await runDaemon(args);
   } catch (error) {
     const known = error instanceof EvsError ? error : outOfReach(error) ?? osError(error);

@@ -100,7 +100,9 @@ export function reserveSize(path: string): number {
 /** True for what the system says when a disk, or a user's share of it, is full. */
 export function isNoSpace(error: unknown): boolean {
   const code = (error as { code?: unknown } | null | undefined)?.code;
-  return code === "ENOSPC" || code === "EDQUOT";
+  // EFBIG has no code: a limit on the size of files (ulimit -f).
+  const isTooLarge = error instanceof Error && /\(os error 27\)/.test(error.message);
+  return code === "ENOSPC" || code === "EDQUOT" || isTooLarge;
 }
 
 function removeIfThere(path: string): void {

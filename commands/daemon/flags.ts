@@ -5,7 +5,11 @@ import type { Paths } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { text } from "../cli/define.ts";
 
-export type LaunchFlags = { store?: "sqlite" | "file" | "memory"; durability?: string };
+export type LaunchFlags = {
+  store?: "sqlite" | "file" | "memory";
+  durability?: string;
+  force?: boolean;
+};
 
 export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   store: {
@@ -21,14 +25,20 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
     placeholder: "always|os|interval:DURATION",
     optional: true,
   },
+  force: {
+    kind: "boolean",
+    brief: "Start on a network file system, too",
+    optional: true,
+  },
 };
 
 /** Paths and flags together. */
 export function launchOptions(paths: Paths, flags: LaunchFlags): LaunchOptions {
-  const { store, durability } = flags;
+  const { store, durability, force } = flags;
   return {
     ...paths,
     ...(store === undefined ? {} : { store }),
     ...(durability === undefined ? {} : { durability }),
+    ...(force === undefined ? {} : { force }),
   };
 }

@@ -4,6 +4,8 @@
  */
 import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { checkFileSystem, fileSizeLimit } from "../../core/data_dir/file_system.ts";
+import { formatBytes } from "../../core/base/units.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
 
@@ -38,6 +40,7 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
   // The daemon itself sees nothing beside its data dir.
   const settled = settleRestore(launch.dataDir);
   if (settled !== undefined) options.say?.(settled);
+  for (const words of surroundings(launch)) options.say?.(words);
   const { program, args, env } = daemonCommand(launch);
   const command = new Deno.Command(program, {
     args,
@@ -86,6 +89,40 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
     throw error;
   } finally {
     signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** What to tell of where the daemon will run. Throws where it should not. */
+function surroundings({ dataDir, force = false }: LaunchOptions): string[] {
+  const mountinfo = textOf("/proc/self/mountinfo");
+  const words = checkFileSystem(realPath(dataDir), { mountinfo, force });
+  const limit = fileSizeLimit(textOf("/proc/self/limits"));
+  return [
+    ...(words === undefined ? [] : [words]),
+    ...(limit === undefined ? [] : [
+      `no file may grow beyond ${formatBytes(limit)} (ulimit -f): nothing is stored beyond that`,
+    ]),
+  ];
+}
+
+/** Empty where there is none: not every system has it. */
+function textOf(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) return "";
+    throw error;
+  }
+}
+
+/** The path without links, as far as it is there. */
+function realPath(path: string): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch (error) {
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    if (!(error instanceof Deno.errors.NotFound) || parent === "") return path;
+    return `${realPath(parent)}${path.slice(parent.length)}`;
   }
 }
 

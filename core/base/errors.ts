@@ -279,6 +279,7 @@ export class DataDirError extends EvsError {
       | "datadir/damaged"
       | "datadir/missing"
       | "datadir/taken-away"
+      | "datadir/unreadable"
       | "datadir/events-gone",
     message: string,
     options: ErrorOptions = {},

@@ -14,6 +14,8 @@ export interface LaunchOptions {
   durability?: string;
   /** It waits for the daemon that has the data dir, and takes its place. */
   takeOver?: boolean;
+  /** Also on a network file system. */
+  force?: boolean;
   /** The daemon ends when its standard input does: for one that must not outlive who started it. */
   untilStdinCloses?: boolean;
 }

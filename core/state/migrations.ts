@@ -4,6 +4,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import { InternalError } from "../base/errors.ts";
+import { asUnreadable } from "../store/sqlite/sqlite_error.ts";
 import { openReadOnly } from "../store/sqlite/read_only.ts";
 import { repairWal } from "../store/sqlite/salvage/repair_wal.ts";
 import { asDataDirError, pragma, refuseForeign } from "../store/sqlite/own_database.ts";
@@ -171,9 +172,10 @@ export function openStateDatabase(
       { hint: "start the daemon again" },
     );
   }
-  if (!readOnly && again === undefined) repairWal(path);
-  const database = options.asFound ? openReadOnly(path) : new DatabaseSync(path, { readOnly });
+  let database: DatabaseSync | undefined;
   try {
+    if (!readOnly && again === undefined) repairWal(path);
+    database = options.asFound ? openReadOnly(path) : new DatabaseSync(path, { readOnly });
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path, { application: APPLICATION_ID, format: STATE_FORMAT });
     if (readOnly) return database;
@@ -183,8 +185,8 @@ export function openStateDatabase(
     if (again === undefined) migrateState(database);
     return database;
   } catch (error) {
-    database.close();
-    throw asDataDirError(error, path);
+    database?.close();
+    throw asUnreadable(error, path) ?? asDataDirError(error, path);
   }
 }
 

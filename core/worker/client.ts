@@ -84,11 +84,18 @@ export class WorkerClient {
   }
 }
 
+const DATA_DIR_CODES = [
+  "datadir/newer-format",
+  "datadir/unsafe",
+  "datadir/damaged",
+  "datadir/taken-away",
+  "datadir/unreadable",
+] as const;
+
 /** Errors lose their class on the way between threads; the code tells which it was. */
 function reviveError({ code, message, hint }: ErrorBody): Error {
   if (code.startsWith("store/")) return new CannotStoreError(message, { code, hint });
-  if (code === "datadir/newer-format" || code === "datadir/unsafe" || code === "datadir/damaged") {
-    return new DataDirError(code, message, { hint });
-  }
+  const known = DATA_DIR_CODES.find((one) => one === code);
+  if (known !== undefined) return new DataDirError(known, message, { hint });
   return new InternalError(message, { hint });
 }

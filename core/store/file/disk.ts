@@ -5,6 +5,8 @@
  * sync that an append waits for is a promise, so that several go on at once; the rare ones are waited for in place.
  */
 
+import { DataDirError } from "../../base/errors.ts";
+
 /** What there is in a folder. */
 export interface DiskEntry {
   name: string;
@@ -117,6 +119,8 @@ export function removeIfThere(disk: Disk, path: string): void {
 /** The file system of this machine. */
 export const systemDisk: Disk = {
   open(path, mode) {
+    // What somebody else made there is neither read nor written through (contract row 21).
+    if (isLink(path)) throw linked(path);
     const file = Deno.openSync(path, {
       read: true,
       write: mode !== "read",
@@ -165,6 +169,24 @@ export const systemDisk: Disk = {
     return undefined;
   },
 };
+
+function isLink(path: string): boolean {
+  try {
+    return Deno.lstatSync(path).isSymlink;
+  } catch (error) {
+    // Opening it says so, or makes it.
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function linked(path: string): DataDirError {
+  return new DataDirError(
+    "datadir/unsafe",
+    `${path} is a symbolic link; nothing was read or written through it`,
+    { hint: "put the file itself in its place, or move the link away" },
+  );
+}
 
 class SystemFile implements DiskFile {
   readonly #file: Deno.FsFile;

@@ -5,6 +5,9 @@ import { CannotStoreError } from "../../base/errors.ts";
 const NO_SPACE = ["ENOSPC", "EDQUOT"];
 const NO_FILES = ["EMFILE", "ENFILE"];
 
+/** The file would be larger than a process may make it. */
+const TOO_LARGE = /\(os error 27\)/; // EFBIG: the runtime gives it no code
+
 /**
  * A `CannotStoreError` where it may work later: nothing of the append was stored. Anything else as it is: after it the
  * store is not trusted any more.
@@ -18,6 +21,16 @@ export function asFileStoreError(error: unknown): unknown {
         code: "store/disk-full",
         cause: error,
         hint: "make room; publishing works again by itself",
+      },
+    );
+  }
+  if (error instanceof Error && TOO_LARGE.test(error.message)) {
+    return new CannotStoreError(
+      "a file may not grow any further (ulimit -f): nothing of this was stored",
+      {
+        code: "store/file-size-limit",
+        cause: error,
+        hint: "start the daemon without a limit on the size of files (ulimit -f unlimited)",
       },
     );
   }

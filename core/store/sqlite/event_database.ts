@@ -10,6 +10,7 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import type { Durability } from "../../event/durability.ts";
+import { asUnreadable } from "./sqlite_error.ts";
 import { openReadOnly } from "./read_only.ts";
 import { repairWal } from "./salvage/repair_wal.ts";
 import { APPLICATION_ID, EVENTS_FORMAT, migrateEvents } from "./migrations.ts";
@@ -23,11 +24,12 @@ export function openEventDatabase(
   path: string,
   options: { readOnly?: boolean; asFound?: boolean; durability?: Durability } = {},
 ): DatabaseSync {
-  if (!options.readOnly) repairWal(path);
-  const database = options.asFound
-    ? openReadOnly(path)
-    : new DatabaseSync(path, { readOnly: options.readOnly ?? false });
+  let database: DatabaseSync | undefined;
   try {
+    if (!options.readOnly) repairWal(path);
+    database = options.asFound
+      ? openReadOnly(path)
+      : new DatabaseSync(path, { readOnly: options.readOnly ?? false });
     database.exec("PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF");
     refuseForeign(database, path, { application: APPLICATION_ID, format: EVENTS_FORMAT });
     if (options.readOnly) return database;
@@ -39,8 +41,8 @@ export function openEventDatabase(
     migrateEvents(database);
     return database;
   } catch (error) {
-    database.close();
-    throw asDataDirError(error, path);
+    database?.close();
+    throw asUnreadable(error, path) ?? asDataDirError(error, path);
   }
 }
 

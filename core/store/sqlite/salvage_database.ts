@@ -28,6 +28,11 @@ export function markForSalvage(path: string): void {
   Deno.writeTextFileSync(`${path}${MARK}`, "", { mode: 0o600 });
 }
 
+/** It was looked through, and nothing is wrong with it. */
+export function unmark(path: string): void {
+  removeFile(`${path}${MARK}`);
+}
+
 /** True when somebody said so. */
 export function isMarked(path: string): boolean {
   return readIfThere(`${path}${MARK}`) !== undefined;
@@ -170,11 +175,13 @@ function readIfThere(path: string): Uint8Array | undefined {
 }
 
 function removeIfThere(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) {
-    try {
-      Deno.removeSync(path + suffix);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+  for (const suffix of ["", "-wal", "-shm"]) removeFile(path + suffix);
+}
+
+function removeFile(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

@@ -1,11 +1,33 @@
 /** What SQLite's errors mean to who publishes. */
-import { CannotStoreError, InternalError } from "../../base/errors.ts";
+import { CannotStoreError, DataDirError, InternalError } from "../../base/errors.ts";
 
 /** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
 /** The shared index of the write-ahead log could not grow: as good as a full disk. */
 const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
+
+/** SQLite's codes where the machine refused, whatever is in the file. */
+const [SQLITE_NOMEM, SQLITE_IOERR] = [7, 10];
+/** The same in words: what `exec` and opening throw may carry no code, and the system's own (EIO, ENOMEM) has none of these. */
+const REFUSED = /disk I\/O error|out of memory|\(os error (?:5|12)\)/;
+
+/** A database that could not be opened for the machine's sake: nothing is wrong with it for all we know. */
+export function asUnreadable(error: unknown, path: string): DataDirError | undefined {
+  const code = (error as { errcode?: number }).errcode ?? 0;
+  if (code === SQLITE_IOERR_SHMSIZE || !(error instanceof Error)) return undefined;
+  const isRefused = [SQLITE_NOMEM, SQLITE_IOERR].includes(code & 0xff) ||
+    code === 0 && REFUSED.test(error.message);
+  if (!isRefused) return undefined;
+  return new DataDirError(
+    "datadir/unreadable",
+    `${path} could not be read: ${error.message}; it was left untouched`,
+    {
+      cause: error,
+      hint: "look at the disk and the memory of this machine (dmesg), then start again",
+    },
+  );
+}
 
 /** The error as one of ours; one that is not of SQLite is returned as it is. */
 export function asSqliteStoreError(error: unknown): unknown {

@@ -15,12 +15,13 @@ import { type DatabaseLock, lockDatabase, openLocked } from "./database_lock.ts"
 import { addRange, type Damage, type Found } from "../damage.ts";
 import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
 import type { StoreRequest } from "../pack.ts";
-import { isMarked, markForSalvage, salvage } from "./salvage_database.ts";
+import { structureFaults } from "./integrity.ts";
+import { isMarked, markForSalvage, salvage, unmark } from "./salvage_database.ts";
 import { SqliteAges } from "./ages.ts";
 import { SqliteAppender } from "./appender.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
 import { DamageRegister } from "./damage_register.ts";
-import { asSqliteStoreError } from "./sqlite_error.ts";
+import { asSqliteStoreError, asUnreadable } from "./sqlite_error.ts";
 import { blockOf, position } from "./position.ts";
 import { SqliteReader } from "./reader.ts";
 import type { Durability } from "../../event/durability.ts";
@@ -376,14 +377,36 @@ function openOrSalvage(
   options: { durability?: Durability; clock: Clock },
 ): Opened {
   try {
-    if (isMarked(path)) salvage(path, options);
-    return openAndLoad(path, options);
+    return openSound(path, options);
   } catch (error) {
-    const damaged = isMalformed(error) ||
-      error instanceof DataDirError && error.code === "datadir/damaged";
-    if (!damaged || !salvage(path, options)) throw asSqliteStoreError(error);
+    if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error);
+  }
+  // Once is not enough: a read that failed may have been the machine's fault, and a sound database stays as it is.
+  try {
+    return openSound(path, options);
+  } catch (error) {
+    if (!isDamaged(error) || !salvage(path, options)) {
+      throw asUnreadable(error, path) ?? asSqliteStoreError(error);
+    }
     return openAndLoad(path, options);
   }
+}
+
+function isDamaged(error: unknown): boolean {
+  return isMalformed(error) || error instanceof DataDirError && error.code === "datadir/damaged";
+}
+
+/** Opens it; one that could not be written to is looked through first. */
+function openSound(path: string, options: { durability?: Durability; clock: Clock }): Opened {
+  const opened = openAndLoad(path, options);
+  if (!isMarked(path)) return opened;
+  const [fault] = structureFaults(opened.database);
+  if (fault === undefined) {
+    unmark(path);
+    return opened;
+  }
+  opened.database.close();
+  throw new DataDirError("datadir/damaged", `${path} cannot be written to: ${fault}`);
 }
 
 function openAndLoad(path: string, options: { durability?: Durability; clock: Clock }): Opened {
@@ -393,6 +416,8 @@ function openAndLoad(path: string, options: { durability?: Durability; clock: Cl
     const found: Found[] = [];
     prepare("BEGIN IMMEDIATE").run();
     const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
+    // SQLite takes everything back where a read fails for the machine's sake, also where somebody caught the error.
+    if (!database.isTransaction) throw asUnreadable(new Error("disk I/O error"), path);
     prepare("COMMIT").run();
     return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };
   } catch (error) {
