@@ -61,8 +61,7 @@ const ZONE = "(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])";
 
 /** Where to begin or end. */
 export const offset = checkedText({
-  pattern:
-    `^(start|end|-?[0-9]{1,15}|@-${DURATION}|@[0-9]{12,14}|@(${DAY})([T ]${TIME}${ZONE}?)?)$`,
+  pattern: `^(start|end|-?[0-9]{1,15}|@-${DURATION}|@[0-9]{12,14}|@(${DAY})[T ]${TIME}${ZONE})$`,
 }, (value) => {
   parseOffset(value);
   return value;
