@@ -2,7 +2,7 @@
 import { formatBytes } from "../core/base/units.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { CannotStoreError, InvalidArgumentError } from "../core/base/errors.ts";
-import { text, verb } from "./cli/define.ts";
+import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 
 export const route = verb<{ force?: boolean }, [string]>({
@@ -21,7 +21,7 @@ export const route = verb<{ force?: boolean }, [string]>({
     positional: {
       kind: "tuple",
       parameters: [{
-        parse: text,
+        parse: plainText,
         brief: "The file to make; -: standard output",
         placeholder: "FILE",
       }],

@@ -4,7 +4,7 @@ import { InvalidArgumentError, NoDaemonError } from "../core/base/errors.ts";
 import { completionScript, type Shell } from "./completion/scripts.ts";
 import { completionTree, type NameKind, nameKinds } from "./completion/tree.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { text, verb } from "./cli/define.ts";
+import { plainText, verb } from "./cli/define.ts";
 
 const script = (shell: Shell, example: string) =>
   verb<Record<never, never>, []>({
@@ -15,9 +15,9 @@ const script = (shell: Shell, example: string) =>
     parameters: {},
     needsDaemon: false,
     async run(this: EvsContext): Promise<void> {
-      const { routes } = await import("./mod.ts");
+      const { verbs } = await import("./mod.ts");
       const entries = await Promise.all(
-        [...routes].map(async ([name, { brief, load }]) => ({
+        [...verbs].map(async ([name, { brief, load }]) => ({
           name,
           brief,
           target: (await load()).route,
@@ -34,7 +34,7 @@ const names = verb<Record<never, never>, [string]>({
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: nameKinds.join(", "), placeholder: "KIND" }],
+      parameters: [{ parse: plainText, brief: nameKinds.join(", "), placeholder: "KIND" }],
     },
   },
   async run(this: EvsContext, _flags: unknown, kind: string): Promise<void> {

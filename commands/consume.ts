@@ -9,7 +9,7 @@ import { parseBackoff } from "../core/event/backoff.ts";
 import type { BackoffSpec } from "../core/event/backoff.ts";
 import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/result.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, positive, text, verb } from "./cli/define.ts";
+import { count, plainText, positive, verb } from "./cli/define.ts";
 import { escapeJson } from "./terminal/escape.ts";
 import { shellQuote } from "../core/base/shell_quote.ts";
 import { passSignals } from "./terminal/signals.ts";
@@ -65,7 +65,7 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
   usage: ["TOPIC --name NAME [--concurrency N] [--timeout DURATION] [--until-empty] … -- COMMAND…"],
   parameters: {
     flags: {
-      name: { kind: "parsed", parse: text, brief: "The subscription", placeholder: "NAME" },
+      name: { kind: "parsed", parse: plainText, brief: "The subscription", placeholder: "NAME" },
       from: {
         kind: "parsed",
         parse: localOffset,
@@ -75,7 +75,7 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
       },
       type: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Only events of this type",
         placeholder: "TYPE",
         variadic: true,
@@ -83,7 +83,7 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
       },
       where: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Only events for which this CEL expression is true",
         placeholder: "EXPRESSION",
         optional: true,
@@ -172,7 +172,7 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
     positional: {
       kind: "array",
       parameter: {
-        parse: text,
+        parse: plainText,
         brief: "A topic or a pattern, then the command",
         placeholder: "TOPIC",
       },
@@ -202,7 +202,7 @@ async function consume(
     });
   }
   const client = await this.client();
-  const info = await client.putSubscription(flags.name, subscriptionRequest(topic, flags));
+  const info = await client.putSubscription(flags.name, requestedSubscription(topic, flags));
   for (const line of noticesFor(info, flags)) this.say(line);
 
   const { Consumer } = await import("../core/client/consumer/consumer.ts");
@@ -253,7 +253,7 @@ async function consume(
 }
 
 /** What is asked for: only the settings that were given, so that others stay as they are. */
-export function subscriptionRequest(topic: string, flags: ConsumeFlags): SubscriptionRequest {
+export function requestedSubscription(topic: string, flags: ConsumeFlags): SubscriptionRequest {
   return {
     topic,
     ...(flags.from === undefined ? {} : { from: flags.from }),

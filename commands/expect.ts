@@ -2,7 +2,7 @@
 import { formatDuration, parseDuration } from "../core/base/units.ts";
 import { setPatientTimer } from "../core/base/standstill.ts";
 import { TimeoutError } from "../core/base/errors.ts";
-import { positive, text, verb } from "./cli/define.ts";
+import { plainText, positive, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { missedText } from "../core/reading/missed.ts";
 import { openFeed } from "../core/client/feed.ts";
@@ -53,7 +53,7 @@ export const route = verb<ExpectFlags, [topic: string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "The topic, or a pattern", placeholder: "TOPIC" }],
+      parameters: [{ parse: plainText, brief: "The topic, or a pattern", placeholder: "TOPIC" }],
     },
   },
   async run(flags, topic) {

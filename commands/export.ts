@@ -2,7 +2,7 @@
 import { openFeed } from "../core/client/feed.ts";
 import { compilePattern } from "../core/event/topic_options.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { text, verb } from "./cli/define.ts";
+import { plainText, verb } from "./cli/define.ts";
 import { passing } from "./reading/overlap.ts";
 
 export const route = verb<Record<never, never>, string[]>({
@@ -17,7 +17,11 @@ export const route = verb<Record<never, never>, string[]>({
   parameters: {
     positional: {
       kind: "array",
-      parameter: { parse: text, brief: "A topic, or a pattern; none: all", placeholder: "TOPIC" },
+      parameter: {
+        parse: plainText,
+        brief: "A topic, or a pattern; none: all",
+        placeholder: "TOPIC",
+      },
     },
   },
   async run(this: EvsContext, _flags, ...patterns): Promise<void> {

@@ -1,5 +1,5 @@
 /** `evs get`: one event. */
-import { text, verb } from "./cli/define.ts";
+import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { rawFlag } from "./reading/flags.ts";
 
@@ -15,8 +15,8 @@ export const route = verb<{ raw?: boolean }, [topic: string, event: string]>({
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The topic", placeholder: "TOPIC" },
-        { parse: text, brief: "A seq or an id", placeholder: "SEQ|ID" },
+        { parse: plainText, brief: "The topic", placeholder: "TOPIC" },
+        { parse: plainText, brief: "A seq or an id", placeholder: "SEQ|ID" },
       ],
     },
   },

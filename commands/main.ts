@@ -13,7 +13,7 @@ import { readCommonOptions, splitArguments } from "./cli/arguments.ts";
 import { EvsContext } from "./cli/context.ts";
 import type { CommandRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
-import { routes } from "./mod.ts";
+import { verbs } from "./mod.ts";
 import { CHECK_UNKNOWN, formatError, reportError } from "./cli/report.ts";
 import { ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
 import { VERSION } from "../core/base/version.ts";
@@ -39,10 +39,10 @@ async function dispatch(context: EvsContext, args: string[]): Promise<number> {
     const about = word === "help" ? args[1] : undefined;
     if (about !== undefined) return await dispatch(context, [...args.slice(1), "--help"]);
     const { overview } = await load<typeof import("./cli/help.ts")>("./cli/help.ts");
-    context.stdout.writeSync(overview(routes, { paint: context.paint, version: VERSION }));
+    context.stdout.writeSync(overview(verbs, { paint: context.paint, version: VERSION }));
     return ExitCode.Ok;
   }
-  const lazy = routes.get(word);
+  const lazy = verbs.get(word);
   if (lazy === undefined) throw await unknownVerb(word);
   const { route } = await lazy.load();
   const { findRoute, helpPage } = await load<typeof import("./cli/help_page.ts")>(
@@ -155,7 +155,7 @@ async function unknownVerb(word: string): Promise<InvalidArgumentError> {
   const { nearest } = await load<typeof import("../core/base/suggest.ts")>(
     "../core/base/suggest.ts",
   );
-  const words = word === "version" ? ["--version"] : nearest(word, [...routes.keys()]);
+  const words = word === "version" ? ["--version"] : nearest(word, [...verbs.keys()]);
   const near = words.map((name) => `\`${name}\``);
   return new InvalidArgumentError(`\`evs ${word}\` is no command${didYouMean(near)}`, {
     code: "argument/unknown-command",

@@ -6,7 +6,7 @@ import type { LazyRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 
 /** All verbs, in the order of the help. */
-export const routes: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>([
+export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>([
   verb("publish", "./publish.ts", "Publish events to a topic"),
   verb("get", "./get.ts", "Print one event"),
   verb("tail", "./tail.ts", "Follow topics as events come in"),

@@ -4,7 +4,7 @@ import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts"
 import { osReason } from "../core/base/os_error.ts";
 import { withoutMark } from "./cli/byte_order_mark.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, text, verb } from "./cli/define.ts";
+import { count, plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
@@ -66,21 +66,21 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       },
       key: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "What orders and groups it",
         placeholder: "TEXT",
         optional: true,
       },
       keyPointer: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "JSON pointer to the key in each payload",
         placeholder: "POINTER",
         optional: true,
       },
       meta: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Metadata",
         placeholder: "NAME=VALUE",
         variadic: true,
@@ -88,21 +88,21 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       },
       id: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "The event's id, looked up for repeats",
         placeholder: "ID",
         optional: true,
       },
       idPrefix: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Line n gets the id P-n, so a second run stores nothing twice",
         placeholder: "PREFIX",
         optional: true,
       },
       schemaVersion: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "The schema's version; default the highest",
         placeholder: "VERSION",
         optional: true,
@@ -131,15 +131,15 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The topic; it is created if need be", placeholder: "TOPIC" },
+        { parse: plainText, brief: "The topic; it is created if need be", placeholder: "TOPIC" },
         {
-          parse: text,
+          parse: plainText,
           brief: "What happened, such as user.created",
           placeholder: "TYPE",
           optional: true,
         },
         {
-          parse: text,
+          parse: plainText,
           brief: "JSON, @FILE, or - for standard input",
           placeholder: "PAYLOAD",
           optional: true,

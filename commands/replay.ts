@@ -1,7 +1,7 @@
 /** `evs replay`: what is stored, to stdout or into another topic. */
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, text, verb } from "./cli/define.ts";
+import { count, plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
 import { passing } from "./reading/overlap.ts";
@@ -63,7 +63,7 @@ export const route = verb<ReplayFlags, string[]>({
       },
       into: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Publish them to this topic, ids and all, instead of printing them",
         placeholder: "TOPIC",
         optional: true,

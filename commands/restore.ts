@@ -1,6 +1,6 @@
 /** `evs restore`: a data dir out of a backup. */
 import type { EvsContext } from "./cli/context.ts";
-import { text, verb } from "./cli/define.ts";
+import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { formatTime } from "./terminal/table.ts";
 
@@ -24,7 +24,7 @@ export const route = verb<{ force?: boolean }, [string]>({
     positional: {
       kind: "tuple",
       parameters: [{
-        parse: text,
+        parse: plainText,
         brief: "The file that evs backup made; -: standard input",
         placeholder: "FILE",
       }],

@@ -2,7 +2,7 @@
 import { ExitCode, InvalidArgumentError } from "../core/base/errors.ts";
 import { type LaunchFlags, launchFlags } from "./daemon/flags.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { text, verb } from "./cli/define.ts";
+import { plainText, verb } from "./cli/define.ts";
 
 export const route = verb<LaunchFlags, string[]>({
   brief: "Run a command with a private daemon",
@@ -17,7 +17,11 @@ export const route = verb<LaunchFlags, string[]>({
     flags: launchFlags,
     positional: {
       kind: "array",
-      parameter: { parse: text, brief: "The command and its arguments", placeholder: "COMMAND" },
+      parameter: {
+        parse: plainText,
+        brief: "The command and its arguments",
+        placeholder: "COMMAND",
+      },
     },
   },
   needsDaemon: false,

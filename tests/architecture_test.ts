@@ -133,3 +133,33 @@ Deno.test("every module begins with what it is", async () => {
     assert.match(source, /^\/\*\*/, `${file} has no header comment`);
   }
 });
+
+/** Exported by every verb's file: the folder says which. */
+const ONE_PER_FILE = ["route"];
+
+Deno.test("no exported name has two meanings", async () => {
+  const declared = new Map<string, string>();
+  for (const file of await sourceFiles("core", "daemon", "commands", "testing")) {
+    const source = await Deno.readTextFile(new URL(`../${file}`, import.meta.url));
+    for (const name of declaredNames(source)) {
+      if (ONE_PER_FILE.includes(name)) continue;
+      const other = declared.get(name);
+      assert.ok(other === undefined, `${file} and ${other} both export ${name}`);
+      declared.set(name, file);
+    }
+  }
+  assert.ok(declared.size > 500, "the sources were read");
+});
+
+/** What a module declares and exports; an interface of the same name as a class beside it is one thing. */
+function declaredNames(source: string): Set<string> {
+  const declaration =
+    /^export (?:abstract |async |default )*(?:function\*?|class|interface|type|const|let|enum) (\w+)/gm;
+  return new Set(Array.from(source.matchAll(declaration), ([, name]) => name!));
+}
+
+Deno.test("every file is named for what it does, not for what it was cut from", async () => {
+  for (const file of await sourceFiles("core", "daemon", "commands", "testing", "tests")) {
+    assert.doesNotMatch(file, /_parts\.ts$/);
+  }
+});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { completionTree } from "../commands/completion/tree.ts";
 import { COMMON_FLAGS } from "../commands/cli/define.ts";
 import { findRoute, type Flag, flagWords, type FoundRoute } from "../commands/cli/help_page.ts";
-import { routes } from "../commands/mod.ts";
+import { verbs } from "../commands/mod.ts";
 
 const root = new URL("../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, root));
@@ -34,7 +34,7 @@ function flagsIn(text: string): string[] {
 }
 
 const loaded = await Promise.all(
-  [...routes].map(async ([name, { brief, load }]) => ({
+  [...verbs].map(async ([name, { brief, load }]) => ({
     name,
     brief,
     target: (await load()).route,

@@ -1,6 +1,6 @@
 /** `evs check dlq`: are there too many dead letters? */
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
 
@@ -19,7 +19,7 @@ export const route = verb<DlqFlags, []>({
       ...countLimits,
       subscription: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Only those of this subscription",
         placeholder: "NAME",
         optional: true,

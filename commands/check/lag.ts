@@ -1,7 +1,7 @@
 /** `evs check lag`: does a subscription fall behind? */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import {
   assertLimits,
@@ -28,7 +28,7 @@ export const route = verb<LagFlags, []>({
       ...countLimits,
       subscription: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Only this subscription",
         placeholder: "NAME",
         optional: true,

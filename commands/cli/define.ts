@@ -139,8 +139,8 @@ function withoutNegation(flags: Record<string, unknown>): Record<string, unknown
 
 // Parsers for flags and arguments that many commands have.
 
-/** Any text. */
-export const text = (input: string): string => input;
+/** Any text, as it was typed. */
+export const plainText = (input: string): string => input;
 
 /** A whole number of at least 0. */
 export function count(input: string): number {

@@ -3,7 +3,7 @@ import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text } from "../cli/define.ts";
+import { plainText } from "../cli/define.ts";
 
 export type LaunchFlags = {
   store?: "sqlite" | "file" | "memory";
@@ -20,7 +20,7 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   },
   durability: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "When an event is acknowledged: once synced (always), or before; default always",
     placeholder: "always|os|interval:DURATION",
     optional: true,

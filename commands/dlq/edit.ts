@@ -8,7 +8,7 @@ import {
 } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/json/json.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { shellQuote, typedAgain } from "../../core/base/shell_quote.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
@@ -27,7 +27,7 @@ export const route = verb<EditFlags, [string]>({
     flags: {
       to: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Deliver to this subscription instead of the one that failed",
         placeholder: "NAME",
         optional: true,
@@ -35,7 +35,11 @@ export const route = verb<EditFlags, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" }],
+      parameters: [{
+        parse: plainText,
+        brief: "An event id, or SUBSCRIPTION:ID",
+        placeholder: "ID",
+      }],
     },
   },
   run: editDeadLetter,

@@ -2,7 +2,7 @@
 import type { DeadLetterImportReply } from "../../core/protocol/protocol.ts";
 import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { batches, readInput } from "../cli/input.ts";
 import { plural } from "../terminal/table.ts";
 
@@ -24,7 +24,7 @@ export const route = verb<ImportFlags, [string?]>({
       retry: { kind: "boolean", brief: "Deliver them again at once", default: false },
       to: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Deliver to this subscription instead of the one that failed",
         placeholder: "NAME",
         optional: true,
@@ -33,7 +33,7 @@ export const route = verb<ImportFlags, [string?]>({
     positional: {
       kind: "tuple",
       parameters: [{
-        parse: text,
+        parse: plainText,
         brief: "A file, or - for stdin",
         placeholder: "FILE",
         optional: true,

@@ -9,7 +9,7 @@ import type { Clock } from "../../core/base/clock.ts";
 import { inKeyOrder } from "../../core/dead_letter/order.ts";
 import { RemoteError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { Progress } from "../terminal/progress.ts";
 import { addReplies, assertFound, countReply } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";
@@ -40,7 +40,7 @@ export const route = verb<RetryFlags, string[]>({
       dryRun: { kind: "boolean", brief: "Only say what would be done", default: false },
       to: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Deliver to this subscription instead of the one that failed",
         placeholder: "NAME",
         optional: true,

@@ -6,7 +6,7 @@ import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text } from "../cli/define.ts";
+import { plainText } from "../cli/define.ts";
 
 /** The filters that all commands on dead letters share. */
 export type FilterFlags = {
@@ -24,35 +24,35 @@ export type FilterFlags = {
 export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
   subscription: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only those of this subscription",
     placeholder: "NAME",
     optional: true,
   },
   topic: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only those of this topic",
     placeholder: "TOPIC",
     optional: true,
   },
   type: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only events of this type",
     placeholder: "TYPE",
     optional: true,
   },
   key: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only events with this key",
     placeholder: "TEXT",
     optional: true,
   },
   reason: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only those whose reason holds this text; * is any text",
     placeholder: "TEXT",
     optional: true,
@@ -76,7 +76,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
 /** Ids on the command line. */
 export const idArguments = {
   kind: "array",
-  parameter: { parse: text, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" },
+  parameter: { parse: plainText, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" },
 } as const;
 
 /** The selection as the daemon takes it. */

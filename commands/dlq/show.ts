@@ -8,7 +8,7 @@ import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import { stripColours } from "../../core/base/ansi.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeLines, escapeText } from "../terminal/escape.ts";
 import { formatFacts, formatTime } from "../terminal/table.ts";
@@ -25,7 +25,11 @@ export const route = verb<Record<never, never>, [string]>({
   parameters: {
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" }],
+      parameters: [{
+        parse: plainText,
+        brief: "An event id, or SUBSCRIPTION:ID",
+        placeholder: "ID",
+      }],
     },
   },
   run: showDeadLetter,

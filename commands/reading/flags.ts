@@ -1,5 +1,5 @@
 /** Flags that the readers share: which events. */
-import { text } from "../cli/define.ts";
+import { plainText } from "../cli/define.ts";
 import { localOffset } from "../terminal/local_time.ts";
 
 /** Which events, of those that are read. */
@@ -19,7 +19,7 @@ export const selectionFlags = {
   },
   type: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only events of this type",
     placeholder: "TYPE",
     variadic: true,
@@ -27,7 +27,7 @@ export const selectionFlags = {
   },
   where: {
     kind: "parsed",
-    parse: text,
+    parse: plainText,
     brief: "Only events for which this CEL expression over event and payload holds",
     placeholder: "EXPRESSION",
     optional: true,
@@ -43,7 +43,7 @@ export const rawFlag = {
 export const topicsArgument = {
   kind: "array",
   parameter: {
-    parse: text,
+    parse: plainText,
     brief: "A topic, or a pattern: * is one segment between dots, ** any rest",
     placeholder: "TOPIC",
   },

@@ -2,7 +2,7 @@
 import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { batches, readInput, toLines } from "../cli/input.ts";
 
@@ -23,7 +23,7 @@ export const route = verb<CheckFlags, [string, string?]>({
     flags: {
       version: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "This version instead of the latest",
         placeholder: "VERSION",
         optional: true,
@@ -32,8 +32,8 @@ export const route = verb<CheckFlags, [string, string?]>({
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The event type", placeholder: "TYPE" },
-        { parse: text, brief: "A file, or - for stdin", placeholder: "FILE", optional: true },
+        { parse: plainText, brief: "The event type", placeholder: "TYPE" },
+        { parse: plainText, brief: "A file, or - for stdin", placeholder: "FILE", optional: true },
       ],
     },
   },

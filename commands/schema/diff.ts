@@ -1,7 +1,7 @@
 /** `evs schema diff`: what changed between two versions, and whom it breaks. */
 import type { SchemaDiff } from "../../core/protocol/schemas.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { readInput } from "../cli/input.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { checkJson } from "./register.ts";
@@ -21,7 +21,7 @@ export const route = verb<DiffFlags, [string, string?, string?]>({
     flags: {
       with: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Compare with this file, or - for stdin, instead of a version",
         placeholder: "FILE",
         optional: true,
@@ -30,9 +30,9 @@ export const route = verb<DiffFlags, [string, string?, string?]>({
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The event type", placeholder: "TYPE" },
-        { parse: text, brief: "The old version", placeholder: "OLD", optional: true },
-        { parse: text, brief: "The new version", placeholder: "NEW", optional: true },
+        { parse: plainText, brief: "The event type", placeholder: "TYPE" },
+        { parse: plainText, brief: "The old version", placeholder: "OLD", optional: true },
+        { parse: plainText, brief: "The new version", placeholder: "NEW", optional: true },
       ],
     },
   },

@@ -5,7 +5,7 @@ import {
   type CompatibilityLevel,
 } from "../../core/event/compatibility_level.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { readInput } from "../cli/input.ts";
 import { parseJson } from "../../core/json/json.ts";
 import {
@@ -42,7 +42,7 @@ export const route = verb<RegisterFlags, [string, string?]>({
     flags: {
       version: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "The version; the next one when it is left out",
         placeholder: "VERSION",
         optional: true,
@@ -58,9 +58,9 @@ export const route = verb<RegisterFlags, [string, string?]>({
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The event type, or a folder", placeholder: "TYPE" },
+        { parse: plainText, brief: "The event type, or a folder", placeholder: "TYPE" },
         {
-          parse: text,
+          parse: plainText,
           brief: "A file with a JSON Schema, or - for stdin",
           placeholder: "FILE",
           optional: true,

@@ -1,7 +1,7 @@
 /** `evs schema remove`. */
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 
 type RemoveFlags = { version: string; yes: boolean };
 
@@ -12,12 +12,12 @@ export const route = verb<RemoveFlags, [string]>({
   examples: [["schema remove user.created --version 1.0 --yes", "forget version 1.0"]],
   parameters: {
     flags: {
-      version: { kind: "parsed", parse: text, brief: "The version", placeholder: "VERSION" },
+      version: { kind: "parsed", parse: plainText, brief: "The version", placeholder: "VERSION" },
       yes: { kind: "boolean", brief: "Do not ask", default: false },
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "The event type", placeholder: "TYPE" }],
+      parameters: [{ parse: plainText, brief: "The event type", placeholder: "TYPE" }],
     },
   },
   async run(this: EvsContext, flags: RemoveFlags, type: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { segment } from "../../core/client/client.ts";
 import { splitMembers } from "../../core/json/json.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { escapeLines } from "../terminal/escape.ts";
 
 type ShowFlags = { version?: string };
@@ -19,7 +19,7 @@ export const route = verb<ShowFlags, [string]>({
     flags: {
       version: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "This version instead of the latest",
         placeholder: "VERSION",
         optional: true,
@@ -27,7 +27,7 @@ export const route = verb<ShowFlags, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: text, brief: "The event type", placeholder: "TYPE" }],
+      parameters: [{ parse: plainText, brief: "The event type", placeholder: "TYPE" }],
     },
   },
   async run(this: EvsContext, flags: ShowFlags, type: string): Promise<void> {

@@ -2,7 +2,7 @@
 import type { EvsContext } from "../cli/context.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import { formatTime } from "../terminal/table.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
 type PauseFlags = { reason?: string; for?: number };
@@ -19,7 +19,7 @@ export const route = verb<PauseFlags, [string]>({
     flags: {
       reason: {
         kind: "parsed",
-        parse: text,
+        parse: plainText,
         brief: "Why; shown to whoever looks",
         placeholder: "TEXT",
         optional: true,

@@ -2,7 +2,7 @@
 import type { SeekReply } from "../../core/protocol/protocol.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import { localOffset } from "../terminal/local_time.ts";
 
@@ -25,7 +25,7 @@ export const route = verb<SeekFlags, [string, string]>({
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: text, brief: "The subscription", placeholder: "NAME" },
+        { parse: plainText, brief: "The subscription", placeholder: "NAME" },
         { parse: localOffset, brief: "start, end, a seq, -N, @time", placeholder: "OFFSET" },
       ],
     },

@@ -2,13 +2,13 @@
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { formatBreaker } from "../../core/event/breaker.ts";
 import { formatBackoff } from "../../core/event/backoff.ts";
-import { text } from "../cli/define.ts";
+import { plainText } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
 /** The name as the only argument. */
 export const nameArgument = {
   kind: "tuple",
-  parameters: [{ parse: text, brief: "The subscription", placeholder: "NAME" }],
+  parameters: [{ parse: plainText, brief: "The subscription", placeholder: "NAME" }],
 } as const;
 
 function stateOf({ paused, pauseReason, pausedBy, pausedUntil }: SubscriptionInfo): string {

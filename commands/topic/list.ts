@@ -1,6 +1,6 @@
 /** `evs topic list`. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
-import { text, verb } from "../cli/define.ts";
+import { plainText, verb } from "../cli/define.ts";
 
 export const route = verb<NonNullable<unknown>, [pattern?: string]>({
   brief: "List the topics",
@@ -12,7 +12,7 @@ export const route = verb<NonNullable<unknown>, [pattern?: string]>({
     positional: {
       kind: "tuple",
       parameters: [{
-        parse: text,
+        parse: plainText,
         brief: "Only topics that match",
         placeholder: "PATTERN",
         optional: true,

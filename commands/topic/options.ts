@@ -3,7 +3,7 @@ import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../co
 import { type Durability, intervalOf, parseDurability } from "../../core/event/durability.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { TopicInfo, TopicRequest } from "../../core/protocol/protocol.ts";
-import { count, text } from "../cli/define.ts";
+import { count, plainText } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
 /** What `create` and `update` take. */
@@ -54,7 +54,7 @@ export const topicFlags = {
 
 export const topicArgument = {
   kind: "tuple",
-  parameters: [{ parse: text, brief: "The topic", placeholder: "TOPIC" }],
+  parameters: [{ parse: plainText, brief: "The topic", placeholder: "TOPIC" }],
 } as const;
 
 /** The flags that were given, as the daemon takes them. */

@@ -6,7 +6,7 @@ import { ConflictError, DataDirError } from "../base/errors.ts";
 import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { writeWatermarks } from "../data_dir/watermarks.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
-import { type ByteSource, readTar, type TarEntry, writeAll } from "./tar.ts";
+import { type ArchiveSource, readTar, type TarEntry, writeAll } from "./tar.ts";
 
 /** More than a manifest of a million files has, bytes. */
 const LONGEST_MANIFEST = 256 * 1024 * 1024;
@@ -14,7 +14,7 @@ const LONGEST_MANIFEST = 256 * 1024 * 1024;
 /** What to restore, and where to. */
 export interface RestoreOptions {
   /** The backup: a file, or where it comes from. */
-  file: string | ByteSource;
+  file: string | ArchiveSource;
   dataDir: string;
   /** Take the place of a data dir that is not empty. */
   force: boolean;
@@ -105,13 +105,13 @@ function lockIfThere(dataDir: string): Deno.FsFile | undefined {
   });
 }
 
-function unpack(file: string | ByteSource, staging: string): Manifest {
+function unpack(file: string | ArchiveSource, staging: string): Manifest {
   if (typeof file !== "string") return unpackFrom(file, staging);
   using archive = openArchive(file);
   return unpackFrom(archive, staging);
 }
 
-function unpackFrom(archive: ByteSource, staging: string): Manifest {
+function unpackFrom(archive: ArchiveSource, staging: string): Manifest {
   let manifest: Manifest | undefined;
   let expected: BackedUpFile[] = [];
   for (const entry of readTar(archive)) {

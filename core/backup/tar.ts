@@ -21,7 +21,7 @@ export interface ByteSink {
 }
 
 /** Gives bytes: a file, or standard input. */
-export interface ByteSource {
+export interface ArchiveSource {
   readSync(into: Uint8Array): number | null;
 }
 
@@ -118,7 +118,7 @@ export interface TarEntry {
 }
 
 /** Reads an archive from its beginning. Throws `DataDirError` where it is not one, or ends too soon. */
-export function* readTar(file: ByteSource): Generator<TarEntry, void, undefined> {
+export function* readTar(file: ArchiveSource): Generator<TarEntry, void, undefined> {
   let longName: string | undefined;
   while (true) {
     const block = readBlock(file);
@@ -170,7 +170,7 @@ function hasItsSum(block: Uint8Array): boolean {
   return sum === claimed;
 }
 
-function readBlock(file: ByteSource): Uint8Array<ArrayBuffer> {
+function readBlock(file: ArchiveSource): Uint8Array<ArrayBuffer> {
   const block = new Uint8Array(BLOCK);
   for (let at = 0; at < BLOCK;) {
     const n = file.readSync(block.subarray(at));
@@ -180,7 +180,7 @@ function readBlock(file: ByteSource): Uint8Array<ArrayBuffer> {
   return block;
 }
 
-function skip(file: ByteSource, bytes: number): void {
+function skip(file: ArchiveSource, bytes: number): void {
   const passed = new Uint8Array(BLOCK);
   for (let left = bytes; left > 0;) {
     const n = file.readSync(passed.subarray(0, left));

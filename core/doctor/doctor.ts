@@ -14,7 +14,7 @@ import { schemas } from "./checks/schemas.ts";
 import { socket } from "./checks/socket.ts";
 import { stateDatabase } from "./checks/state_database.ts";
 import { subscriptions } from "./checks/subscriptions.ts";
-import { whole } from "./checks/whole.ts";
+import { wholeDataDir } from "./checks/whole.ts";
 import { writeAheadLogs } from "./checks/write_ahead_logs.ts";
 
 /** All checks, in the order of the report. Those behind the stores' go by what the stores' have read. */
@@ -24,7 +24,7 @@ export const checks: readonly Check[] = [
   eventDatabase,
   fileStore,
   stateDatabase,
-  whole,
+  wholeDataDir,
   quarantine,
   modes,
   foreignFiles,

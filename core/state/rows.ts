@@ -102,7 +102,7 @@ export function cursorOf(row: Row): CursorRecord {
 }
 
 /** A row of `missed`. */
-export function missedOf(row: Row): MissedRecord {
+export function missedRecordOf(row: Row): MissedRecord {
   return {
     subscription: row["subscription"] as string,
     topic: row["topic"] as string,

@@ -14,7 +14,7 @@ import {
   cursorOf,
   deadLetterOf,
   linkOf,
-  missedOf,
+  missedRecordOf,
   type Row,
   schemaOf,
   SELECT_TOPICS,
@@ -78,7 +78,7 @@ export class SqliteState implements State {
         topic: string;
         seq: number;
       }[],
-      missed: this.#all("SELECT * FROM missed").map(missedOf),
+      missed: this.#all("SELECT * FROM missed").map(missedRecordOf),
       retries: this.#all(
         `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures
          FROM retries ORDER BY rowid`,

@@ -8,7 +8,7 @@ import { didYouMean } from "../../core/base/suggest.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** A JSON Schema, as far as shapes need one. */
-export type JsonSchema = Record<string, unknown>;
+export type ShapeSchema = Record<string, unknown>;
 
 /** Where a value stands in a request, for the error that names it. */
 interface Place {
@@ -19,7 +19,7 @@ interface Place {
 /** One kind of value. */
 export interface Shape<T> {
   /** What openapi.json says of it, its descriptions apart. */
-  readonly schema: JsonSchema;
+  readonly schema: ShapeSchema;
   /** The value, or an `InvalidArgumentError` that names the place, and what belongs there. */
   read(value: unknown, place: Place): T;
   /** The value that a query gives as text; where it is absent, the text is the value. */
@@ -41,7 +41,7 @@ export interface Parameter {
 export type Parameters = Readonly<Record<string, Shape<unknown> | Parameter>>;
 
 function shape<T>(
-  schema: JsonSchema,
+  schema: ShapeSchema,
   { what, fits, fromText }: {
     /** "is …" completes the error. */
     what: string;
@@ -70,7 +70,7 @@ export const text: Shape<string> = shape({ type: "string" }, {
  * no form for is refused, too: the schema says exactly what is taken.
  */
 export function checkedText<T = string>(
-  schema: JsonSchema & { pattern?: string },
+  schema: ShapeSchema & { pattern?: string },
   check: (value: string, place: string) => T,
 ): Shape<T> {
   const pattern = schema.pattern === undefined ? undefined : new RegExp(schema.pattern, "u");
@@ -157,7 +157,7 @@ export function list<T>(
 export function refined<S extends Shape<unknown>>(
   of: S,
   check: (value: ValueOf<S>) => unknown,
-  schema: JsonSchema = {},
+  schema: ShapeSchema = {},
 ): S {
   return {
     ...of,
@@ -262,7 +262,7 @@ export function parameterOf(parameter: Shape<unknown> | Parameter): Parameter {
 }
 
 /** What openapi.json says of a parameter: a query has text for everything. */
-export function parameterSchema(parameter: Shape<unknown> | Parameter): JsonSchema {
+export function parameterSchema(parameter: Shape<unknown> | Parameter): ShapeSchema {
   const { shape: { schema }, repeats, required } = parameterOf(parameter);
   const one = schema["type"] === "boolean"
     ? { type: "string", enum: ["true", "false", "1", "0", ""] }

@@ -23,7 +23,7 @@ import { LinesReply, turn } from "../http/lines_reply.ts";
 import type { RouteRequest } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { missedSse, sseRender } from "../http/sse.ts";
-import { offset, position, readLimit, typeName } from "./shapes.ts";
+import { offset, readLimit, topicPosition, typeName } from "./shapes.ts";
 
 /** What a reader says of one topic or several. */
 export const readQuery: Parameters = {
@@ -34,7 +34,7 @@ export const readQuery: Parameters = {
   limit: readLimit,
   follow: flag,
   missed: flag,
-  after: { shape: position, repeats: true },
+  after: { shape: topicPosition, repeats: true },
 };
 
 interface Query extends Selection {

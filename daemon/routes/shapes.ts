@@ -11,10 +11,10 @@ import {
   assertTopicPattern,
 } from "../../core/event/topic_options.ts";
 import { parseExpected } from "../ingest/decode_event.ts";
-import { checkedText, choice, type JsonSchema, text, whole } from "../http/shape.ts";
+import { checkedText, choice, type ShapeSchema, text, whole } from "../http/shape.ts";
 
 /** Not `.` and not `..`, said without looking ahead: tools that make values of a pattern cannot. */
-const TOPIC_NAME: JsonSchema & { pattern: string } = {
+const TOPIC_NAME: ShapeSchema & { pattern: string } = {
   pattern: "^(\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3}[A-Za-z0-9._-]*)$",
   maxLength: LONGEST_TOPIC_NAME,
 };
@@ -31,7 +31,7 @@ export const topicPattern = checkedText({
   }],
 }, assertTopicPattern);
 
-const NAME: JsonSchema = {
+const NAME: ShapeSchema = {
   minLength: 1,
   maxLength: LONGEST_NAME,
   pattern: "^[^\\u0000-\\u001f\\u007f]*$",
@@ -68,7 +68,7 @@ export const offset = checkedText({
 });
 
 /** A topic, and the seq that was read last. */
-export const position = checkedText({
+export const topicPosition = checkedText({
   pattern: `^[A-Za-z0-9._-]{1,${LONGEST_TOPIC_NAME}}:[0-9]{1,15}$`,
 }, (value) => value);
 

@@ -89,7 +89,7 @@ export const leaseRequest = object({
 });
 
 /** `…/begin`. */
-export const beginRequest = object({ leases, soon: flag, ended: leases }, { required: ["leases"] });
+export const beginBody = object({ leases, soon: flag, ended: leases }, { required: ["leases"] });
 
 /** `…/ack` and `…/release`. */
 export const leasesRequest = object({ leases }, { required: ["leases"] });

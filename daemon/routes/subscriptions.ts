@@ -7,7 +7,7 @@ import { jsonRoute } from "../http/json_route.ts";
 import { type Route, type RouteRequest, sendBytes, sendJson } from "../http/router.ts";
 import { leaseReply } from "./lease_reply.ts";
 import {
-  beginRequest,
+  beginBody,
   extendRequest,
   leaseRequest,
   leasesRequest,
@@ -113,7 +113,7 @@ export const subscriptionRoutes: Route[] = [
   jsonRoute({
     method: "POST",
     path: "/v1/subscriptions/{name}/begin",
-    body: beginRequest,
+    body: beginBody,
     required: true,
     async accept({ services, params, connection }, { body, reply }) {
       const { subscriptions } = services.broker;

@@ -1,6 +1,6 @@
 /** The `evs` command line as a whole: routing, flags, help and errors. */
 import assert from "node:assert/strict";
-import { routes } from "../../commands/mod.ts";
+import { verbs } from "../../commands/mod.ts";
 import { readCommonOptions, splitArguments } from "../../commands/cli/arguments.ts";
 import { isPlainPublish } from "../../commands/publisher/plain.ts";
 import { VERSION } from "../../core/base/version.ts";
@@ -55,13 +55,13 @@ Deno.test("isPlainPublish is true for three plain words only", () => {
 Deno.test("evs --help names every verb", async () => {
   const { code, stdout } = await evs(["--help"]);
   assert.equal(code, 0);
-  for (const [name, { brief }] of routes) {
+  for (const [name, { brief }] of verbs) {
     assert.match(stdout, new RegExp(`^  ${name} +${brief}$`, "m"));
   }
 });
 
 Deno.test("every verb has help with examples, and help VERB is the same", async () => {
-  for (const name of routes.keys()) {
+  for (const name of verbs.keys()) {
     const { code, stdout, stderr } = await evs([name, "--help"]);
     assert.equal(code, 0, `${name}: ${stderr}`);
     assert.match(stdout, /EXAMPLES|COMMANDS/, name);

@@ -1,6 +1,6 @@
 /** The flags of `evs consume` and the notices about its settings. */
 import assert from "node:assert/strict";
-import { noticesFor, subscriptionRequest } from "../../commands/consume.ts";
+import { noticesFor, requestedSubscription } from "../../commands/consume.ts";
 import { consumeSummary, deadNotice, exitCode } from "../../commands/consumer/result.ts";
 import { readLease } from "../../core/client/open_consumer_port.ts";
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
@@ -17,14 +17,14 @@ const flags = {
 const none = { done: 0, retried: 0, dead: 0, lost: 0 };
 
 Deno.test("subscriptionRequest asks only for the settings that were given", () => {
-  assert.deepEqual(subscriptionRequest("t", flags), {
+  assert.deepEqual(requestedSubscription("t", flags), {
     topic: "t",
     settings: {},
     update: false,
     resume: true,
   });
   assert.deepEqual(
-    subscriptionRequest("t", { ...flags, maxRetries: 0, type: ["a"], from: "end", update: true }),
+    requestedSubscription("t", { ...flags, maxRetries: 0, type: ["a"], from: "end", update: true }),
     {
       topic: "t",
       from: "end",

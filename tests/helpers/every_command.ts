@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { completionTree } from "../../commands/completion/tree.ts";
-import { routes } from "../../commands/mod.ts";
+import { verbs } from "../../commands/mod.ts";
 
 /** One command as it is typed. */
 export interface CommandLine {
@@ -84,7 +84,7 @@ const REST: Record<string, Rest> = {
 /** Every command, in the order of the help. Throws for one that has no line here. */
 export async function everyCommand(file: string): Promise<CommandLine[]> {
   const entries = await Promise.all(
-    [...routes].map(async ([name, { brief, load }]) => ({
+    [...verbs].map(async ([name, { brief, load }]) => ({
       name,
       brief,
       target: (await load()).route,

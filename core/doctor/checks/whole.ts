@@ -17,7 +17,7 @@ import { exists } from "./files.ts";
 
 const RESTORE = "evs restore FILE brings back a backup; evs daemon start goes on with what is left";
 
-export const whole: Check = {
+export const wholeDataDir: Check = {
   name: "whole",
   *look(context, record): Generator<Finding> {
     const { dataDir, status } = context;

@@ -8,7 +8,7 @@ import { hasDecimals } from "../../json/exact.ts";
 import { orderArrayRules } from "./array_rules.ts";
 import type { CheckBudget } from "./budget.ts";
 import { countSteps } from "./budget.ts";
-import type { Draft, Part, SchemaDocuments } from "./documents.ts";
+import type { Draft, SchemaDocuments, SchemaPart } from "./documents.ts";
 import { isObject, type Schema } from "./limits.ts";
 import type { PatternEngine } from "./pattern.ts";
 import { hasUniqueItems } from "./unique_items.ts";
@@ -122,7 +122,7 @@ export function isAjvRight(documents: SchemaDocuments): boolean {
     documents.ownParts().every((part) => isRightAt(part));
 }
 
-function isRightAt({ schema, pointer, resource }: Part): boolean {
+function isRightAt({ schema, pointer, resource }: SchemaPart): boolean {
   if (Object.keys(schema).some((keyword) => DEPARTS.has(keyword))) return false;
   if (typeof schema["$id"] === "string" && pointer !== "") return false;
   const reference = schema["$ref"];

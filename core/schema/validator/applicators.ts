@@ -1,18 +1,18 @@
 /** Keywords of JSON Schema that apply subschemas: to the same value, to its properties, to its items. */
 import {
-  type Check,
+  addFault,
+  type Evaluation,
   type Keyword,
+  type KeywordCheck,
   type Maker,
-  type Node,
-  report,
-  type Run,
+  type SchemaNode,
   type Subject,
 } from "./evaluator.ts";
 import { escapePointer, isObject, type Schema } from "./limits.ts";
 import type { Numeric } from "../../json/decimal.ts";
 
 /** Asks without listing faults. */
-function quietly(node: Node, subject: Subject, run: Run): boolean {
+function quietly(node: SchemaNode, subject: Subject, run: Evaluation): boolean {
   const { faults } = run;
   run.faults = undefined;
   const ok = node.fits(subject, run);
@@ -21,7 +21,7 @@ function quietly(node: Node, subject: Subject, run: Run): boolean {
 }
 
 /** The subject of a member or an item. */
-function below({ value, path }: Subject, name: string | number, run: Run): Subject {
+function below({ value, path }: Subject, name: string | number, run: Evaluation): Subject {
   return {
     value: (value as Record<string | number, unknown>)[name],
     path: run.faults ? `${path}/${escapePointer(String(name))}` : "",
@@ -29,13 +29,13 @@ function below({ value, path }: Subject, name: string | number, run: Run): Subje
   };
 }
 
-function parts(list: unknown, maker: Maker): Node[] {
+function parts(list: unknown, maker: Maker): SchemaNode[] {
   return (list as unknown[]).map((item) => maker.part(item));
 }
 
 // The same value.
 
-function allOf(list: unknown, maker: Maker): Check {
+function allOf(list: unknown, maker: Maker): KeywordCheck {
   const nodes = parts(list, maker);
   return (subject, run) => {
     let ok = true;
@@ -65,16 +65,16 @@ function choice(keyword: "anyOf" | "oneOf"): Keyword {
       }
       if (fitting > 0 && run.faults) run.faults.length = before;
       if (keyword === "anyOf" ? fitting > 0 : fitting === 1) return true;
-      return report(run, { instancePath: subject.path, keyword, params: {}, message });
+      return addFault(run, { instancePath: subject.path, keyword, params: {}, message });
     };
   };
 }
 
-function not(schema: unknown, maker: Maker): Check {
+function not(schema: unknown, maker: Maker): KeywordCheck {
   const node = maker.part(schema);
   return (subject, run) =>
     !quietly(node, { ...subject, seen: undefined }, run) ||
-    report(run, {
+    addFault(run, {
       instancePath: subject.path,
       keyword: "not",
       params: {},
@@ -82,7 +82,7 @@ function not(schema: unknown, maker: Maker): Check {
     });
 }
 
-function condition(schema: unknown, maker: Maker): Check {
+function condition(schema: unknown, maker: Maker): KeywordCheck {
   const test = maker.part(schema);
   const branches = ["then", "else"].map((keyword) =>
     Object.hasOwn(maker.schema, keyword) ? maker.part(maker.schema[keyword]) : undefined
@@ -92,7 +92,7 @@ function condition(schema: unknown, maker: Maker): Check {
     const branch = branches[holds ? 0 : 1];
     if (!branch || branch.fits(subject, run)) return true;
     const failingKeyword = holds ? "then" : "else";
-    return report(run, {
+    return addFault(run, {
       instancePath: subject.path,
       keyword: "if",
       params: { failingKeyword },
@@ -101,7 +101,7 @@ function condition(schema: unknown, maker: Maker): Check {
   };
 }
 
-function dependentSchemas(map: unknown, maker: Maker): Check {
+function dependentSchemas(map: unknown, maker: Maker): KeywordCheck {
   const nodes = Object.entries(map as Schema)
     .filter(([, value]) => !Array.isArray(value))
     .map(([name, schema]) => ({ name, node: maker.part(schema) }));
@@ -124,7 +124,7 @@ function see(subject: Subject, name: string): void {
   if (seen && seen.names !== "all") seen.names.add(name);
 }
 
-function properties(map: unknown, maker: Maker): Check {
+function properties(map: unknown, maker: Maker): KeywordCheck {
   const nodes = Object.entries(map as Schema).map(([name, schema]) => ({
     name,
     node: maker.part(schema),
@@ -144,7 +144,7 @@ function properties(map: unknown, maker: Maker): Check {
   };
 }
 
-function patternProperties(map: unknown, maker: Maker): Check {
+function patternProperties(map: unknown, maker: Maker): KeywordCheck {
   const nodes = Object.entries(map as Schema).map(([pattern, schema]) => ({
     engine: maker.pattern(pattern),
     node: maker.part(schema),
@@ -168,7 +168,7 @@ function patternProperties(map: unknown, maker: Maker): Check {
   };
 }
 
-function additionalProperties(schema: unknown, maker: Maker): Check {
+function additionalProperties(schema: unknown, maker: Maker): KeywordCheck {
   const node = maker.part(schema);
   const { properties: listed, patternProperties: patterns } = maker.schema;
   const known = new Set(isObject(listed) ? Object.keys(listed) : []);
@@ -180,7 +180,7 @@ function additionalProperties(schema: unknown, maker: Maker): Check {
   });
 }
 
-function unevaluatedProperties(schema: unknown, maker: Maker): Check {
+function unevaluatedProperties(schema: unknown, maker: Maker): KeywordCheck {
   return othersCheck("unevaluatedProperties", {
     schema,
     node: maker.part(schema),
@@ -193,10 +193,10 @@ function othersCheck(
   keyword: "additionalProperties" | "unevaluatedProperties",
   about: {
     schema: unknown;
-    node: Node;
+    node: SchemaNode;
     isKnown: (name: string, subject: Subject) => boolean;
   },
-): Check {
+): KeywordCheck {
   const { schema, node, isKnown } = about;
   const param = keyword === "additionalProperties" ? "additionalProperty" : "unevaluatedProperty";
   return (subject, run) => {
@@ -208,7 +208,7 @@ function othersCheck(
     for (const name of names) {
       if (isKnown(name, subject)) continue;
       const fits = schema === false
-        ? report(run, {
+        ? addFault(run, {
           instancePath: path,
           keyword,
           params: { [param]: name },
@@ -224,7 +224,7 @@ function othersCheck(
   };
 }
 
-function propertyNames(schema: unknown, maker: Maker): Check {
+function propertyNames(schema: unknown, maker: Maker): KeywordCheck {
   const node = maker.part(schema);
   return (subject, run) => {
     const { value, path } = subject;
@@ -232,7 +232,7 @@ function propertyNames(schema: unknown, maker: Maker): Check {
     let ok = true;
     for (const name of Object.keys(value)) {
       if (quietly(node, { value: name, path, seen: undefined }, run)) continue;
-      ok = report(run, {
+      ok = addFault(run, {
         instancePath: path,
         keyword: "propertyNames",
         params: { propertyName: name },
@@ -248,8 +248,8 @@ function propertyNames(schema: unknown, maker: Maker): Check {
 
 function itemsFrom(
   start: (subject: Subject) => number,
-  about: { keyword: string; schema: unknown; node: Node },
-): Check {
+  about: { keyword: string; schema: unknown; node: SchemaNode },
+): KeywordCheck {
   const { keyword, schema, node } = about;
   const skipsSeen = keyword === "unevaluatedItems";
   return (subject, run) => {
@@ -261,7 +261,7 @@ function itemsFrom(
       if (skipsSeen && seen?.indexes.has(index)) continue;
       if (node.isAlwaysTrue) break;
       const fits = schema === false
-        ? report(run, {
+        ? addFault(run, {
           instancePath: path,
           keyword,
           params: { limit: first },
@@ -278,7 +278,7 @@ function itemsFrom(
   };
 }
 
-function prefix(list: unknown, maker: Maker): Check {
+function prefix(list: unknown, maker: Maker): KeywordCheck {
   const nodes = parts(list, maker);
   return (subject, run) => {
     const { value, seen } = subject;
@@ -294,7 +294,7 @@ function prefix(list: unknown, maker: Maker): Check {
   };
 }
 
-function items(schema: unknown, maker: Maker): Check {
+function items(schema: unknown, maker: Maker): KeywordCheck {
   if (Array.isArray(schema)) return prefix(schema, maker);
   const before = maker.draft === "07" ? undefined : maker.schema["prefixItems"];
   const first = Array.isArray(before) ? before.length : 0;
@@ -302,14 +302,14 @@ function items(schema: unknown, maker: Maker): Check {
 }
 
 /** Of draft-07, where `items` is a list. */
-function additionalItems(schema: unknown, maker: Maker): Check | undefined {
+function additionalItems(schema: unknown, maker: Maker): KeywordCheck | undefined {
   const { items: list } = maker.schema;
   if (maker.draft !== "07" || !Array.isArray(list)) return undefined;
   const { length } = list;
   return itemsFrom(() => length, { keyword: "additionalItems", schema, node: maker.part(schema) });
 }
 
-function unevaluatedItems(schema: unknown, maker: Maker): Check {
+function unevaluatedItems(schema: unknown, maker: Maker): KeywordCheck {
   return itemsFrom(({ seen }) => seen?.items ?? 0, {
     keyword: "unevaluatedItems",
     schema,
@@ -317,7 +317,7 @@ function unevaluatedItems(schema: unknown, maker: Maker): Check {
   });
 }
 
-function contains(schema: unknown, maker: Maker): Check {
+function contains(schema: unknown, maker: Maker): KeywordCheck {
   const node = maker.part(schema);
   const { minContains, maxContains } = maker.draft === "07" ? {} as Schema : maker.schema;
   const least = minContains === undefined ? 1 : (minContains as Numeric).valueOf();
@@ -337,7 +337,7 @@ function contains(schema: unknown, maker: Maker): Check {
       else if (found >= least && most === Infinity) break;
     }
     if (found >= least && found <= most) return true;
-    return report(run, {
+    return addFault(run, {
       instancePath: path,
       keyword: "contains",
       params: { minContains: least, maxContains: most },

@@ -7,7 +7,13 @@ import {
   isWholeNumber,
   type Numeric,
 } from "../../json/decimal.ts";
-import { type Check, type Keyword, report, type Run, type Subject } from "./evaluator.ts";
+import {
+  addFault,
+  type Evaluation,
+  type Keyword,
+  type KeywordCheck,
+  type Subject,
+} from "./evaluator.ts";
 import { isObject } from "./limits.ts";
 import { canonical, hasUniqueItems } from "./unique_items.ts";
 
@@ -15,14 +21,14 @@ import { canonical, hasUniqueItems } from "./unique_items.ts";
 function assertion(
   keyword: string,
   about: {
-    fits: (value: unknown, run: Run) => boolean;
+    fits: (value: unknown, run: Evaluation) => boolean;
     message: string;
     params?: Record<string, unknown>;
   },
-): Check {
+): KeywordCheck {
   const { fits, message, params = {} } = about;
   return ({ value, path }: Subject, run) =>
-    fits(value, run) || report(run, { instancePath: path, keyword, params, message });
+    fits(value, run) || addFault(run, { instancePath: path, keyword, params, message });
 }
 
 const IS_TYPE: Record<string, (value: unknown) => boolean> = {
@@ -35,7 +41,7 @@ const IS_TYPE: Record<string, (value: unknown) => boolean> = {
   object: isObject,
 };
 
-function type(named: unknown, { schema }: { schema: Record<string, unknown> }): Check {
+function type(named: unknown, { schema }: { schema: Record<string, unknown> }): KeywordCheck {
   const names = [named].flat() as string[];
   // OpenAPI's way to say it, as ajv has it.
   const types = schema["nullable"] === true ? [...names, "null"] : names;
@@ -97,7 +103,7 @@ function isContainer(value: unknown): boolean {
   return Array.isArray(value) || isObject(value);
 }
 
-function oneOfValues(keyword: "enum" | "const", values: unknown[]): Check {
+function oneOfValues(keyword: "enum" | "const", values: unknown[]): KeywordCheck {
   const texts = new Set(values.map((value) => canonical(value)));
   const areScalars = !values.some(isContainer);
   const params = keyword === "enum" ? { allowedValues: values } : { allowedValue: values[0] };
@@ -109,7 +115,7 @@ function oneOfValues(keyword: "enum" | "const", values: unknown[]): Check {
   });
 }
 
-function pattern(text: unknown, maker: Parameters<Keyword>[1]): Check {
+function pattern(text: unknown, maker: Parameters<Keyword>[1]): KeywordCheck {
   const engine = maker.pattern(text as string);
   return assertion("pattern", {
     fits: (value) => typeof value !== "string" || engine.test(value),
@@ -118,7 +124,7 @@ function pattern(text: unknown, maker: Parameters<Keyword>[1]): Check {
   });
 }
 
-function format(name: unknown, maker: Parameters<Keyword>[1]): Check | undefined {
+function format(name: unknown, maker: Parameters<Keyword>[1]): KeywordCheck | undefined {
   const known = maker.format(String(name));
   if (known === undefined) return undefined;
   const applies = known.type === "number"
@@ -131,7 +137,7 @@ function format(name: unknown, maker: Parameters<Keyword>[1]): Check | undefined
   });
 }
 
-function required(names: unknown): Check {
+function required(names: unknown): KeywordCheck {
   return ({ value, path }, run) => {
     if (!isObject(value)) return true;
     let ok = true;
@@ -144,8 +150,8 @@ function required(names: unknown): Check {
   };
 }
 
-function missing(name: string, { path, run }: { path: string; run: Run }): false {
-  return report(run, {
+function missing(name: string, { path, run }: { path: string; run: Evaluation }): false {
+  return addFault(run, {
     instancePath: path,
     keyword: "required",
     params: { missingProperty: name },
@@ -153,7 +159,7 @@ function missing(name: string, { path, run }: { path: string; run: Run }): false
   });
 }
 
-function dependentRequired(map: unknown): Check {
+function dependentRequired(map: unknown): KeywordCheck {
   const entries = Object.entries(map as Record<string, unknown>)
     .filter((entry): entry is [string, string[]] => Array.isArray(entry[1]));
   return ({ value, path }, run) => {

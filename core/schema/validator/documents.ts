@@ -21,7 +21,7 @@ export interface Resource {
 }
 
 /** A subschema, and where it stands. */
-export interface Part {
+export interface SchemaPart {
   schema: Schema;
   /** A JSON pointer from the root of its document. */
   pointer: string;
@@ -74,7 +74,7 @@ export class SchemaDocuments {
   readonly root: Resource;
   readonly #meta: (uri: string) => Schema | undefined;
   readonly #resources = new Map<string, Resource>();
-  readonly #parts = new Map<Schema, Part>();
+  readonly #parts = new Map<Schema, SchemaPart>();
 
   /** `meta`: the meta-schemas of the drafts, by URI. */
   constructor(schema: Schema | boolean, meta: (uri: string) => Schema | undefined) {
@@ -83,19 +83,19 @@ export class SchemaDocuments {
   }
 
   /** Every subschema of the document itself. */
-  ownParts(): Part[] {
+  ownParts(): SchemaPart[] {
     return [...this.#parts.values()].filter(({ isOwn }) => isOwn);
   }
 
   /** A subschema as it was found. */
-  partOf(schema: Schema): Part {
+  partOf(schema: Schema): SchemaPart {
     const part = this.#parts.get(schema);
     if (part === undefined) throw new Error("not a part of this schema");
     return part;
   }
 
   /** Where a reference in a part leads; undefined where nothing of that name is here. */
-  resolve(part: Part, reference: string): Target | undefined {
+  resolve(part: SchemaPart, reference: string): Target | undefined {
     const uri = resolveUri(reference, part.resource.uri);
     if (uri === undefined) return undefined;
     const [absolute, fragment] = splitFragment(uri);

@@ -10,7 +10,7 @@ import { EventRefusedError } from "../../base/errors.ts";
 import { APPLICATORS } from "./applicators.ts";
 import { ASSERTIONS } from "./assertions.ts";
 import { type CheckBudget, stepsOf } from "./budget.ts";
-import type { Part, Resource, SchemaDocuments, Target } from "./documents.ts";
+import type { Resource, SchemaDocuments, SchemaPart, Target } from "./documents.ts";
 import { isObject, type Schema } from "./limits.ts";
 import type { PatternEngine } from "./pattern.ts";
 
@@ -23,7 +23,7 @@ export interface Violation {
 }
 
 /** What of a value was looked at, for `unevaluatedProperties` and `unevaluatedItems`. */
-export interface Seen {
+export interface Evaluated {
   names: Set<string> | "all";
   /** So many items from the first. */
   items: number;
@@ -36,18 +36,18 @@ export interface Subject {
   value: unknown;
   /** A JSON pointer into the payload; empty unless faults are listed. */
   path: string;
-  seen: Seen | undefined;
+  seen: Evaluated | undefined;
 }
 
 /** Says whether a subject fits one keyword. */
-export type Check = (subject: Subject, run: Run) => boolean;
+export type KeywordCheck = (subject: Subject, run: Evaluation) => boolean;
 
 /** What keywords are made with. */
 export interface Maker {
   schema: Schema;
   draft: Resource["draft"];
   /** A subschema of this one. */
-  part(schema: unknown): Node;
+  part(schema: unknown): SchemaNode;
   pattern(text: string): PatternEngine;
   format(name: string): Format | undefined;
 }
@@ -59,17 +59,17 @@ export interface Format {
 }
 
 /** Makes the check of a keyword; undefined where it asks nothing. */
-export type Keyword = (value: unknown, maker: Maker) => Check | undefined;
+export type Keyword = (value: unknown, maker: Maker) => KeywordCheck | undefined;
 
 /** A subschema, ready to be asked. */
-export interface Node {
-  fits(subject: Subject, run: Run): boolean;
+export interface SchemaNode {
+  fits(subject: Subject, run: Evaluation): boolean;
   /** True where it takes every value, and looks at nothing. */
   isAlwaysTrue: boolean;
 }
 
 /** One value that is checked, from the root. */
-export interface Run {
+export interface Evaluation {
   budget: CheckBudget;
   /** The resources that were entered, outermost first. */
   scope: Resource[];
@@ -81,10 +81,10 @@ export interface Run {
 /** Checks inside of checks, before the stack is full. */
 const MAX_DEPTH = 1000;
 
-const YES: Node = { fits: () => true, isAlwaysTrue: true };
-const NO: Node = {
+const YES: SchemaNode = { fits: () => true, isAlwaysTrue: true };
+const NO: SchemaNode = {
   fits: ({ path }, run) =>
-    report(run, {
+    addFault(run, {
       instancePath: path,
       keyword: "false schema",
       params: {},
@@ -94,7 +94,7 @@ const NO: Node = {
 };
 
 /** Adds a fault; false, as what does not fit. */
-export function report(run: Run, violation: Violation): false {
+export function addFault(run: Evaluation, violation: Violation): false {
   run.faults?.push(violation);
   return false;
 }
@@ -110,7 +110,7 @@ export interface EvaluatorOptions {
 /** Checks values against one schema. */
 export class Evaluator {
   readonly #options: EvaluatorOptions;
-  readonly #nodes = new Map<Schema, Node>();
+  readonly #nodes = new Map<Schema, SchemaNode>();
   /** True where something asks what was looked at. */
   readonly #tracks: boolean;
 
@@ -142,28 +142,28 @@ export class Evaluator {
 
   #run(value: unknown, target: Target, faults: Violation[] | undefined): boolean {
     const { budget } = this.#options;
-    const run: Run = { budget, scope: [target.resource], depth: 0, faults };
+    const run: Evaluation = { budget, scope: [target.resource], depth: 0, faults };
     return this.#nodeOf(target).fits({ value, path: "", seen: undefined }, run);
   }
 
-  #nodeOf({ schema }: { schema: unknown }): Node {
+  #nodeOf({ schema }: { schema: unknown }): SchemaNode {
     if (typeof schema === "boolean") return schema ? YES : NO;
     return isObject(schema) ? this.#node(this.#options.documents.partOf(schema)) : YES;
   }
 
-  #node(part: Part): Node {
+  #node(part: SchemaPart): SchemaNode {
     const { schema, resource } = part;
     const before = this.#nodes.get(schema);
     if (before !== undefined) return before;
     const steps = stepsOf(schema);
-    let checks: Check[] = [];
-    const fits = (subject: Subject, run: Run): boolean => {
+    let checks: KeywordCheck[] = [];
+    const fits = (subject: Subject, run: Evaluation): boolean => {
       if (checks.length === 0) return true;
       run.budget.spend(steps);
       if (++run.depth > MAX_DEPTH) throw tooDeep();
       const enters = run.scope.at(-1) !== resource;
       if (enters) run.scope.push(resource);
-      const seen: Seen | undefined = this.#tracks
+      const seen: Evaluated | undefined = this.#tracks
         ? { names: new Set(), items: 0, indexes: new Set() }
         : undefined;
       const own = { value: subject.value, path: subject.path, seen };
@@ -178,13 +178,13 @@ export class Evaluator {
       if (ok && seen && subject.seen) merge(subject.seen, seen, run.budget);
       return ok;
     };
-    const node: Node = { fits, isAlwaysTrue: Object.keys(schema).length === 0 };
+    const node: SchemaNode = { fits, isAlwaysTrue: Object.keys(schema).length === 0 };
     this.#nodes.set(schema, node);
     checks = this.#checks(part);
     return node;
   }
 
-  #checks(part: Part): Check[] {
+  #checks(part: SchemaPart): KeywordCheck[] {
     const { schema, resource } = part;
     const { pattern, format } = this.#options;
     const maker: Maker = {
@@ -208,20 +208,20 @@ export class Evaluator {
     return checks;
   }
 
-  #reference(part: Part): Check | undefined {
+  #reference(part: SchemaPart): KeywordCheck | undefined {
     const reference = part.schema["$ref"];
     if (typeof reference !== "string") return undefined;
     return this.#follow(this.#options.documents.resolve(part, reference));
   }
 
-  #follow(target: Target | undefined): Check {
+  #follow(target: Target | undefined): KeywordCheck {
     if (target === undefined) throw new Error("a reference leads nowhere"); // refused before
-    let node: Node | undefined;
+    let node: SchemaNode | undefined;
     return (subject, run) => (node ??= this.#nodeOf(target)).fits(subject, run);
   }
 
   /** The outermost part that is in scope and has the anchor, where the reference leads to such an anchor at all. */
-  #dynamicReference(part: Part): Check | undefined {
+  #dynamicReference(part: SchemaPart): KeywordCheck | undefined {
     const reference = part.schema["$dynamicRef"];
     if (typeof reference !== "string") return undefined;
     const { documents } = this.#options;
@@ -238,7 +238,7 @@ export class Evaluator {
   }
 }
 
-function merge(into: Seen, from: Seen, budget: CheckBudget): void {
+function merge(into: Evaluated, from: Evaluated, budget: CheckBudget): void {
   if (from.names === "all") into.names = "all";
   else if (into.names !== "all") {
     budget.spend(from.names.size >> 2);

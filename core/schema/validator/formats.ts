@@ -6,7 +6,7 @@
 import { compareNumbers, isWholeNumber, type Numeric, numericOf } from "../../json/decimal.ts";
 import type { Format } from "./evaluator.ts";
 
-type Check = (text: string) => boolean;
+type KeywordCheck = (text: string) => boolean;
 
 /** No valid value of the format is longer. */
 const LONGEST: Record<string, number> = {
@@ -28,7 +28,7 @@ const URI_CHARACTERS = /^(?:[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})
 const TEMPLATE_CHARACTERS = /^(?:[^\u0000-\u0020"'<>\\^`{|}%]|%[0-9A-Fa-f]{2}|\{[^{}]+\})*$/;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+\-.]*:/;
 
-const URIS: Record<string, Check> = {
+const URIS: Record<string, KeywordCheck> = {
   uri: (text) => SCHEME.test(text) && URI_CHARACTERS.test(text),
   "uri-reference": (text) => URI_CHARACTERS.test(text),
   "uri-template": (text) => TEMPLATE_CHARACTERS.test(text),
@@ -63,9 +63,9 @@ export function safeFormats(definitions: Record<string, unknown>): Record<string
   return safe;
 }
 
-function checkOf(definition: unknown): Check {
+function checkOf(definition: unknown): KeywordCheck {
   if (definition instanceof RegExp) return (text) => definition.test(text);
-  if (typeof definition === "function") return definition as Check;
+  if (typeof definition === "function") return definition as KeywordCheck;
   return checkOf((definition as { validate: unknown }).validate);
 }
 

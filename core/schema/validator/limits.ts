@@ -3,7 +3,7 @@
  * number of branches, references that stay inside, and no more than so many checks of one value.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
-import type { Part, SchemaDocuments } from "./documents.ts";
+import type { SchemaDocuments, SchemaPart } from "./documents.ts";
 import { isJsonObject } from "../../json/json_object.ts";
 
 /** The largest schema, in bytes of its text. */
@@ -102,7 +102,7 @@ class CheckCounter {
   }
 
   /** The checks of one value at this part. */
-  count(part: Part): number {
+  count(part: SchemaPart): number {
     const { schema, pointer } = part;
     const before = this.#known.get(schema);
     if (before !== undefined) return before;
@@ -130,7 +130,7 @@ class CheckCounter {
     return isObject(value) ? this.count(this.#documents.partOf(value)) : 1;
   }
 
-  #countReference(part: Part, keyword: string): number {
+  #countReference(part: SchemaPart, keyword: string): number {
     const reference = part.schema[keyword];
     if (typeof reference !== "string") return 0;
     if (keyword === "$dynamicRef" && part.resource.draft === "07") return 0;

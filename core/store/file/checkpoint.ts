@@ -17,7 +17,7 @@ import { crc32 } from "../../base/checksum.ts";
 import { type Disk, type DiskFile, readWhole, replaceFile, writeFully } from "./disk.ts";
 import { asFileStoreError } from "./faults.ts";
 import { CHECKPOINT_FILE } from "./layout.ts";
-import { namesOf, type PackedViews, ViewTable } from "./view_table.ts";
+import { type PackedViews, topicNames, ViewTable } from "./view_table.ts";
 
 const HEAD = /^env-event-stream checkpoint 2 ([0-9a-f]{8}) (\d{1,15})\n/;
 /** Longer than any first line. */
@@ -103,7 +103,7 @@ export class Checkpoint {
       if (asFileStoreError(error) instanceof CannotStoreError) return;
       throw error;
     }
-    this.#topics = new Set(namesOf(views));
+    this.#topics = new Set(topicNames(views));
     this.#end = bytes.length;
     this.#unsynced = false;
   }

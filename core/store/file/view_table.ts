@@ -33,7 +33,7 @@ export class ViewTable {
     this.#packed = packed;
     this.#numbers = numbers;
     let at = 0;
-    for (const name of namesOf(packed)) {
+    for (const name of topicNames(packed)) {
       this.#entries.set(name, at);
       at += HEAD + WIDTH * numbers[at]!;
     }
@@ -156,7 +156,7 @@ export function newestIn({ numbers }: PackedViews): number {
 }
 
 /** The names of packed views. */
-export function namesOf({ names }: PackedViews): string[] {
+export function topicNames({ names }: PackedViews): string[] {
   return names === "" ? [] : names.split("\n");
 }
 

@@ -10,7 +10,7 @@ import { asSqliteStoreError } from "./sqlite_error.ts";
 const [FIRST, SMALLEST, LARGEST] = [1024, 16, 65_536];
 
 /** True for what ends once there is room. */
-export function isDiskFull(error: unknown): boolean {
+function isDiskFull(error: unknown): boolean {
   return error instanceof CannotStoreError && error.code === "store/disk-full";
 }
 

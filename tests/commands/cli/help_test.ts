@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { completionTree } from "../../../commands/completion/tree.ts";
 import { findRoute, helpPage } from "../../../commands/cli/help_page.ts";
 import { overview } from "../../../commands/cli/help.ts";
-import { routes } from "../../../commands/mod.ts";
+import { verbs } from "../../../commands/mod.ts";
 import { palette } from "../../../commands/terminal/colour.ts";
 import { width } from "../../../commands/terminal/table.ts";
 import { hanging, wrapText } from "../../../commands/terminal/wrap.ts";
@@ -12,7 +12,7 @@ import { evs } from "../../helpers/evs.ts";
 const paint = palette(false);
 const none = { at: { socket: "/nonexistent/evs.sock", dataDir: "/nonexistent" } };
 const loaded = await Promise.all(
-  [...routes].map(async ([name, { brief, load }]) => ({
+  [...verbs].map(async ([name, { brief, load }]) => ({
     name,
     brief,
     target: (await load()).route,
@@ -33,7 +33,7 @@ Deno.test("every page of help fits 80 columns, but for lines that are to be copi
   for (
     const { path, page } of [...pages(80), {
       path: "",
-      page: overview(routes, { paint, version: "1" }),
+      page: overview(verbs, { paint, version: "1" }),
     }]
   ) {
     for (const line of page.split("\n")) {
