@@ -75,7 +75,9 @@ export class Output {
 
   /** The width of the terminal; undefined where there is none, or it does not tell. */
   get columns(): number | undefined {
-    return this.isTerminal ? this.#sink.columns?.() : undefined;
+    if (!this.isTerminal) return undefined;
+    // A terminal that was never told its size, as `docker exec -t` makes them, says 0.
+    return this.#sink.columns?.() || undefined;
   }
 
   /** Writes all of it; waits while the reader is slow. */

@@ -21,7 +21,9 @@ export function formatTable(
 ): string {
   const first = rows[0];
   if (first === undefined) return "";
-  const { columns = Infinity, below } = options;
+  // A terminal that says 0 does not know its width.
+  const columns = options.columns || Infinity;
+  const { below } = options;
   const drop = [...options.drop ?? []];
   let names = Object.keys(first);
   if (below === undefined || isFitting(rows, names, columns)) {
@@ -49,6 +51,8 @@ function columnWidth(rows: readonly Record<string, unknown>[], name: string): nu
 }
 
 const GAP = "  ";
+/** A text is never cut below this, however narrow the terminal: a few letters tell more than `…`. */
+const SHORTEST = 16;
 
 function layOut(
   rows: readonly Record<string, unknown>[],
@@ -60,10 +64,11 @@ function layOut(
   const line = (cells: readonly string[]) =>
     cells.map((cell, column) => pad(cell, { width: widths[column] ?? 0, right: right[column] }))
       .join(GAP).trimEnd();
+  const room = Math.max(SHORTEST, columns - GAP.length);
   const lines = [paint.bold(line(names.map((name) => name.toUpperCase())))];
   for (const row of rows) {
     lines.push(line(names.map((name) => cellText(row[name]))));
-    if (below !== undefined) lines.push(GAP + shorten(cellText(row[below]), columns - GAP.length));
+    if (below !== undefined) lines.push(GAP + shorten(cellText(row[below]), room));
   }
   return lines.join("\n") + "\n";
 }

@@ -93,6 +93,50 @@ Deno.test("formatTable puts a column below its row and drops others where the te
   assert.equal(fit(18), "AGE  ID\n1m   abcdef0123\n  connect timed o…\n");
 });
 
+Deno.test("formatTable leaves no column without text when the terminal is narrow or tells no width", () => {
+  const cell = fc.string({ unit: "grapheme", minLength: 1, maxLength: 60 });
+  fc.assert(
+    fc.property(
+      fc.record({ age: cell, topic: cell, id: cell, reason: cell }),
+      fc.oneof(fc.integer({ min: 0, max: 45 }), fc.constantFrom(20, 30, 40, 80)),
+      (row, columns) => {
+        const table = formatTable([row], {
+          paint: plain,
+          columns,
+          below: "reason",
+          drop: ["topic"],
+        });
+        const [head, cells, below] = table.split("\n");
+        // What identifies the row stands there whole, to be copied.
+        for (const name of ["age", "id"] as const) {
+          assert.ok(head!.includes(name.toUpperCase()), table);
+          assert.ok(cells!.includes(escapeText(row[name]).trimEnd()), table);
+        }
+        if (head!.includes("REASON")) return;
+        const told = below!.slice(2);
+        const whole = escapeText(row.reason);
+        assert.ok(told === whole || width(told) > 14 && told.endsWith("…"), table);
+        assert.ok(width(below!) <= Math.max(columns, 18), table);
+      },
+    ),
+  );
+  const rows = [{ age: "1m", id: "abcdef0123", reason: "connect timed out after 3 s" }];
+  const fit = (columns?: number) =>
+    formatTable(rows, {
+      paint: plain,
+      below: "reason",
+      ...(columns === undefined ? {} : { columns }),
+    });
+  assert.equal(fit(0), fit());
+});
+
+Deno.test("Output.columns is not known when a terminal says 0", () => {
+  for (const [said, columns] of [[0, undefined], [undefined, undefined], [40, 40]] as const) {
+    const sink: Sink = Object.assign(new FakeSink(true), { columns: () => said });
+    assert.equal(new Output(sink).columns, columns);
+  }
+});
+
 Deno.test("formatFacts gives each value of a list a line below the first", () => {
   assert.equal(
     formatFacts({ size: 1, flags: ["-a", "\x1b-b"] }, { paint: plain }),
