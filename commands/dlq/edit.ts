@@ -136,7 +136,7 @@ export function compact(text: string): string {
 
 /** The reason as lines that are not sent. */
 export function reasonLines(reason: string): string {
-  return `${reason}\nMend it below, or leave it as it is to give up.`
+  return `${reason}\nEdit it below, or leave it as it is to give up.`
     .split("\n").map((line) => `# ${escapeText(line)}\n`).join("");
 }
 

@@ -1,6 +1,7 @@
 /**
- * Every block of the README runs. Shell blocks run in order in one shell with a home of its own; a `text` block is what the
- * shell block before it prints. The two blocks that run this very suite are held against deno.json and .ci/run instead.
+ * Every block of the README and of docs/shell.md runs. Shell blocks run in order in one shell with a
+ * home of its own; a `text` block is what the shell block before it prints. The blocks that run
+ * tasks are compared with deno.json and .ci/run, and what follows a topic runs beside the others.
  */
 import assert from "node:assert/strict";
 import { needTools, Place, project } from "../helpers/shell.ts";
@@ -21,6 +22,9 @@ function blocksOf(markdown: string): Block[] {
 }
 
 const blocks = blocksOf(await Deno.readTextFile(`${project}/README.md`));
+const shellGuide = blocksOf(await Deno.readTextFile(`${project}/docs/shell.md`));
+/** Typed in a second terminal, where it follows for ever. */
+const FOLLOWS = /^evs tail (\w+)\n$/;
 const RUNS_A_TASK = /^npx -y deno@[\d.]+ task (\w+)\n$/;
 
 Deno.test("README has only blocks that can be run or compared", () => {
@@ -56,27 +60,48 @@ Deno.test("README's demo block ends with 0 and leaves nothing behind", async () 
   await Deno.remove(temporary, { recursive: true });
 });
 
-Deno.test("README's shell blocks print what the README says", async () => {
-  needTools("curl", "jq", "sqlite3");
-  await using place = await Place.make();
-  const shell = blocks.filter(({ language, code }) => language === "sh" && !RUNS_A_TASK.test(code));
-  // Blocks name the project's folder as "$PWD"; they run in a folder of their own, so that nothing is left in the tree.
+/** A block as the test runs it: "$PWD" is the project's folder, and what follows runs in the background. */
+function runnable(code: string): string {
+  const [, topic] = FOLLOWS.exec(code) ?? [];
+  if (topic) return `evs tail ${topic} >followed.ndjson & follower=$!\n`;
+  return code.replaceAll('"$PWD/bin:$PATH"', `"${project}/bin:$PATH"`);
+}
+
+/** Runs a page's shell blocks in one shell and compares what each prints with the text block behind it. */
+async function assertPrinted(place: Place, page: readonly Block[], end = ""): Promise<void> {
+  const shell = page.filter(({ language, code }) => language === "sh" && !RUNS_A_TASK.test(code));
+  // They run in a folder of their own, so that nothing is left in the tree.
   const said = await place.run(
-    shell.map(({ code, line }) =>
-      `echo "@@@ ${line}"\n${code.replaceAll('"$PWD/bin:$PATH"', `"${project}/bin:$PATH"`)}`
-    ).join(""),
+    shell.map(({ code, line }) => `echo "@@@ ${line}"\n${runnable(code)}`).join("") + end,
   );
   const printed = new Map(
     said.split(/^@@@ /m).slice(1).map((
       part,
     ) => [Number(part.slice(0, part.indexOf("\n"))), part.slice(part.indexOf("\n") + 1)]),
   );
-  blocks.forEach(({ language, code, line }, i) => {
+  page.forEach(({ language, code, line }, i) => {
     if (language !== "text") return;
-    const before = blocks[i - 1]!;
+    const before = page[i - 1]!;
     assert.equal(before.language, "sh", `the text block at line ${line} follows a shell block`);
     assert.equal(printed.get(before.line), code, `the output of the block at line ${before.line}`);
   });
+}
+
+Deno.test("README's shell blocks print what the README says", async () => {
+  needTools("jq");
+  await using place = await Place.make();
+  // A follower waits for its daemon to come back, so it has to be ended.
+  await assertPrinted(place, blocks, 'kill "$follower"\n');
+  const followed = await Deno.readTextFile(`${place.folder}/work/followed.ndjson`);
+  const names = followed.trim().split("\n").map((line) => JSON.parse(line).payload.username);
+  assert.deepEqual(names, ["first", "second", "third"], "the second terminal shows each event");
+  assert.deepEqual(place.processes(), [], "the last block stops the daemon");
+});
+
+Deno.test("docs/shell.md prints what it says", async () => {
+  needTools("curl", "jq", "sqlite3");
+  await using place = await Place.make();
+  await assertPrinted(place, shellGuide);
   assert.deepEqual(place.processes(), [], "the last block stops the daemon");
 });
 
