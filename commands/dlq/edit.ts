@@ -9,11 +9,15 @@ import {
 import { parseJson } from "../../core/json/json.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
-import { shellQuote, typedAgain } from "../../core/base/shell_quote.ts";
+import { typedAgain } from "../../core/base/shell_quote.ts";
 import { escapeText } from "../terminal/escape.ts";
-import { fetchDetails, type RawDetail, withPayload } from "./details.ts";
+import { argumentsFor, fetchDetails, type RawDetail, withPayload } from "./details.ts";
+import { topicFlag } from "./selection.ts";
 
-type EditFlags = { to?: string };
+type EditFlags = { to?: string; topic?: string };
+
+/** Dead letters of the same name that an error tells. */
+const NAMED = 10;
 
 export const route = verb<EditFlags, [string]>({
   brief: "Fix a dead letter in your editor and deliver it again",
@@ -25,6 +29,7 @@ export const route = verb<EditFlags, [string]>({
   ],
   parameters: {
     flags: {
+      ...topicFlag,
       to: {
         kind: "parsed",
         parse: plainText,
@@ -54,7 +59,7 @@ async function editDeadLetter(this: EvsContext, flags: EditFlags, id: string): P
     });
   }
   const client = await this.client();
-  const raw = theOne(await fetchDetails(client, id), id);
+  const raw = theOne(await fetchDetails(client, { id, topic: flags.topic }), id);
   const file = await Deno.makeTempFile({ prefix: "evs-edit-", suffix: ".json" });
   let kept = false;
   try {
@@ -92,11 +97,19 @@ async function editDeadLetter(this: EvsContext, flags: EditFlags, id: string): P
 
 function theOne(details: RawDetail[], id: string): RawDetail {
   if (details.length === 1) return details[0]!;
-  const names = details.map(({ detail }) => `${detail.subscription}:${detail.id}`);
-  throw new InvalidArgumentError(`${details.length} subscriptions gave up on ${id}: which one?`, {
-    code: "argument/usage",
-    hint: names.map((name) => `evs dlq edit ${shellQuote(name)}`).join(", or "),
-  });
+  const told = details.slice(0, NAMED);
+  const more = details.length > told.length ? ", …" : "";
+  const names = told.map(({ detail: { subscription, id, topic } }) =>
+    `${subscription}:${id} of topic ${topic}`
+  );
+  throw new InvalidArgumentError(
+    `${details.length} dead letters are meant by ${id}: ${names.join(", ")}${more}; which one?`,
+    {
+      code: "argument/usage",
+      hint: told.map(({ detail }) => `evs dlq edit ${argumentsFor(detail, { among: details })}`)
+        .join(", or ") + more,
+    },
+  );
 }
 
 /** Sends the edited event; what was refused, and why. */

@@ -1,9 +1,8 @@
 /** `evs dlq export`: dead letters whole, as lines that `evs dlq import` takes back. */
-import { segment } from "../../core/client/client.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
-import { readDetails } from "./details.ts";
+import { fetchDetails } from "./details.ts";
 import {
   type FilterFlags,
   filterFlags,
@@ -35,17 +34,16 @@ async function exportDeadLetters(
 ): Promise<void> {
   const client = await this.client();
   const chosen = selection(flags, { ids: [], now: this.clock.now() });
-  if (ids.length > 0 && Object.keys(chosen).length > 0) {
-    throw new InvalidArgumentError("ids and filters exclude each other", {
+  const { topic, ...others } = chosen;
+  if (ids.length > 0 && Object.keys(others).length > 0) {
+    throw new InvalidArgumentError("ids and filters other than --topic exclude each other", {
       code: "argument/usage",
       hint: "evs dlq export --help",
     });
   }
   if (ids.length > 0) {
     for (const id of ids) {
-      const path = `/v1/dead-letters/${segment(id)}`;
-      const response = await client.fetch({ method: "GET", path });
-      for (const { text } of readDetails(await response.bytes())) {
+      for (const { text } of await fetchDetails(client, { id, topic })) {
         await this.printLines(`${text}\n`);
       }
     }

@@ -29,6 +29,7 @@ export const route = verb<RetryFlags, string[]>({
     "Gives dead letters back to the subscription that failed, with fresh retries; their history stays. What succeeds leaves the queue, what fails comes back to it.",
   examples: [
     ["dlq retry 0199d3a5-…", "this event, for every subscription that gave up on it"],
+    ["dlq retry mailer:o-17 --topic orders", "where events of several topics have the id o-17"],
     ["dlq retry --subscription mailer --reason timeout", "what mailer gave up on for that reason"],
     ["dlq retry --all --rate 10/s", "everything, ten a second"],
     ["dlq retry --all --dry-run", "only say what would be sent"],
@@ -123,7 +124,8 @@ interface SlowOptions {
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
   const { chosen, settings, rate, clock } = options;
   const { size, everyMs } = paceRetries(rate);
-  const all = chosen.ids ?? await namesInOrder(client, chosen);
+  const { ids: named, all: _all, ...filters } = chosen;
+  const all = [...new Set(named ?? await namesInOrder(client, chosen))];
   // The daemon says what is wrong with filters that find nothing.
   if (all.length === 0) await client.retryDeadLetters({ ...chosen, ...settings, dryRun: true });
   let sum = addReplies([]);
@@ -131,7 +133,10 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
   for (let from = 0; from < all.length; from += size) {
     await sleepUntil(due, clock);
     const ids = all.slice(from, from + size);
-    const reply = await retryChunk(client, { ids, settings, named: chosen.ids !== undefined });
+    const reply = await retryChunk(client, {
+      action: { ...filters, ...settings, ids },
+      named: named !== undefined,
+    });
     sum = addReplies([sum, reply]);
     options.sent({ far: sum.count, of: all.length });
     due = Math.max(due + everyMs, clock.monotonic());
@@ -142,11 +147,11 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
 /** Sends one chunk. What somebody else took away since it was listed is left out; what was named must be there. */
 async function retryChunk(
   client: Client,
-  options: { ids: string[]; settings: Pick<DeadLetterAction, "to">; named: boolean },
+  { action, named }: { action: DeadLetterAction & { ids: string[] }; named: boolean },
 ): Promise<DeadLetterActionReply> {
-  const { ids, settings, named } = options;
+  const { ids } = action;
   try {
-    return await client.retryDeadLetters({ ids, ...settings });
+    return await client.retryDeadLetters(action);
   } catch (error) {
     const gone = error instanceof RemoteError && error.code === "dead-letter/not-found"
       ? error.details?.["ids"]
@@ -155,7 +160,7 @@ async function retryChunk(
     const left = ids.filter((id) => !gone.includes(id));
     if (left.length === 0) return { count: 0, dryRun: false, bySubscription: {} };
     if (left.length === ids.length) throw error;
-    return await retryChunk(client, { ...options, ids: left });
+    return await retryChunk(client, { action: { ...action, ids: left }, named });
   }
 }
 

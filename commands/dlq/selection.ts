@@ -73,6 +73,17 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
   },
 };
 
+/** Beside an id, for the commands that take no other filter. */
+export const topicFlag: FlagParametersForType<{ topic?: string }, EvsContext> = {
+  topic: {
+    kind: "parsed",
+    parse: plainText,
+    brief: "The topic, where events of several have this id",
+    placeholder: "TOPIC",
+    optional: true,
+  },
+};
+
 /** Ids on the command line. */
 export const idArguments = {
   kind: "array",

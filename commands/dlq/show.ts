@@ -4,7 +4,6 @@ import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { EvsError } from "../../core/base/errors.ts";
 import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import { formatDuration } from "../../core/base/units.ts";
-import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { Attempt } from "../../core/state/state.ts";
 import { stripColours } from "../../core/base/ansi.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -12,17 +11,22 @@ import { plainText, verb } from "../cli/define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeLines, escapeText } from "../terminal/escape.ts";
 import { formatFacts, formatTime } from "../terminal/table.ts";
-import { fetchDetails } from "./details.ts";
+import { argumentsFor, fetchDetails } from "./details.ts";
+import { topicFlag } from "./selection.ts";
 
-export const route = verb<Record<never, never>, [string]>({
+type ShowFlags = { topic?: string };
+
+export const route = verb<ShowFlags, [string]>({
   brief: "Show a dead letter with all its attempts",
   description:
-    "Shows the event and each attempt: when, how long, how it ended, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one.",
+    "Shows the event and each attempt: when, how long, how it ended, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one. Where events of several topics have the id, --topic narrows it.",
   examples: [
     ["dlq show 0199d3a5-…", "what became of this event"],
     ["dlq show mailer:0199d3a5-… --json", "the same as JSON, the payload byte for byte"],
+    ["dlq show mailer:o-17 --topic orders", "where other topics have an event o-17, too"],
   ],
   parameters: {
+    flags: { ...topicFlag },
     positional: {
       kind: "tuple",
       parameters: [{
@@ -35,9 +39,9 @@ export const route = verb<Record<never, never>, [string]>({
   run: showDeadLetter,
 });
 
-async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Promise<void> {
+async function showDeadLetter(this: EvsContext, flags: ShowFlags, id: string): Promise<void> {
   const client = await this.client();
-  const details = await fetchDetails(client, id);
+  const details = await fetchDetails(client, { id, topic: flags.topic });
   for (const [index, { text: raw, detail, payload }] of details.entries()) {
     if (!this.forPeople) {
       await this.printLines(`${raw}\n`);
@@ -45,7 +49,9 @@ async function showDeadLetter(this: EvsContext, _flags: unknown, id: string): Pr
     }
     if (index > 0) await this.stdout.write("\n");
     const schema = await schemaVerdict(client, detail.type, payload);
-    await this.stdout.write(describeDeadLetter(detail, { payload, schema, paint: this.paint }));
+    const name = argumentsFor(detail, { among: details, isNarrowed: flags.topic !== undefined });
+    const { paint } = this;
+    await this.stdout.write(describeDeadLetter(detail, { payload, schema, name, paint }));
   }
 }
 
@@ -67,12 +73,12 @@ async function schemaVerdict(client: Client, type: string, payload: string): Pro
   return "none registered";
 }
 
-/** A dead letter for people. `schema`: what that says of the payload. */
+/** A dead letter for people. `schema`: what that says of the payload; `name`: what is typed to mean it. */
 export function describeDeadLetter(
   detail: DeadLetterDetail,
-  options: { payload: string; schema: string; paint: Palette },
+  options: { payload: string; schema: string; name?: string; paint: Palette },
 ): string {
-  const { paint } = options;
+  const { paint, name = argumentsFor(detail, { among: [] }) } = options;
   const facts = formatFacts({
     event: `${detail.topic} ${detail.seq}`,
     id: detail.id,
@@ -87,8 +93,6 @@ export function describeDeadLetter(
     schema: options.schema,
   }, { paint });
   const attempts = detail.attempts.map((attempt) => describeAttempt(attempt, paint));
-  // An id is the publisher's: what it holds must not run in the shell that the line is pasted into.
-  const name = shellQuote(`${detail.subscription}:${detail.id}`);
   const retry = `evs dlq retry ${name}`;
   const edit = `evs dlq edit ${name}`;
   return `${facts}\n${attempts.join("")}\n${paint.dim("send it again:")} ${escapeText(retry)}\n${

@@ -68,10 +68,14 @@ export class DeadLetters {
     return this.#state.countDeadLetters(filter);
   }
 
-  /** All entries of an event id, or the one of `SUBSCRIPTION:ID`; `NotFoundError` when there is none. */
-  show(id: string): DeadLetterRecord[] {
-    const { records } = this.#state.deadLetters({ ids: [id] }, { limit: 1000 });
-    if (records.length === 0) throw missing([id]);
+  /**
+   * All entries of an event id or of `SUBSCRIPTION:ID`, of one topic where it is given: several topics may have events of
+   * the same id. `NotFoundError` when there is none.
+   */
+  show(id: string, topic?: string): DeadLetterRecord[] {
+    const filter = { ids: [id], ...(topic === undefined ? {} : { topic }) };
+    const { records } = this.#state.deadLetters(filter, { limit: 1000 });
+    if (records.length === 0) throw missing([id], topic);
     return records;
   }
 
@@ -160,7 +164,7 @@ export class DeadLetters {
     const lacking = (filter.ids ?? []).filter((id) =>
       !keys.some((key) => namesDeadLetter(id, key))
     );
-    if (lacking.length > 0) throw missing(lacking);
+    if (lacking.length > 0) throw missing(lacking, filter.topic);
     return keys;
   }
 }
@@ -195,8 +199,8 @@ function someOf(names: readonly string[]): string {
   return names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ", …" : "");
 }
 
-function missing(ids: readonly string[]): NotFoundError {
-  const named = someOf(ids);
+function missing(ids: readonly string[], topic: string | undefined): NotFoundError {
+  const named = topic === undefined ? someOf(ids) : `${someOf(ids)} of topic ${topic}`;
   return new NotFoundError("dead-letter", `there is no dead letter ${named}; nothing was done`, {
     hint: "evs dlq list shows them",
     details: { ids: [...ids] },

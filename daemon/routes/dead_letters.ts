@@ -83,8 +83,10 @@ export const deadLetterRoutes: Route[] = [
   {
     method: "GET",
     path: "/v1/dead-letters/{id}",
-    handle({ services, params }, reply) {
-      const records = services.broker.deadLetters.show(params["id"]!);
+    query: { topic: deadLetterFilter.topic },
+    handle({ services, params, query }, reply) {
+      const topic = query.get("topic") ?? undefined;
+      const records = services.broker.deadLetters.show(params["id"]!, topic);
       sendBytes(reply, { status: 200, type: "application/json", bytes: details(records) });
     },
   },
