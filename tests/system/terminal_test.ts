@@ -93,7 +93,6 @@ Deno.test("no command lets control characters of a stranger through when it show
     ["export", "t"],
     ["dlq", "list"],
     ["dlq", "list", "--json"],
-    ["dlq", "groups", "--json"],
     ["dlq", "show", dead],
     ["dlq", "show", dead, "--json"],
     ["dlq", "show", NAME],
@@ -138,6 +137,7 @@ Deno.test("no command lets control characters of a stranger through when it show
     ["doctor"],
     ["topic", "list"],
     ["dlq", "groups"],
+    ["dlq", "groups", "--json"],
     ["replay", "t", "--where", `"${EVIL}`],
     ["publish", "t", "x", `{"${EVIL}`],
   ];
