@@ -18,6 +18,7 @@ import { DeadLetters } from "../dead_letter/dead_letters.ts";
 import { DeadLetterImporter } from "../dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "../dead_letter/queue.ts";
 import { attachCustomQueue, type CustomQueue } from "../dead_letter/custom_queue.ts";
+import { CLOSE, IDLE, refuseInHandler } from "../delivery/waits_for_itself.ts";
 import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
@@ -371,6 +372,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
   async idle(): Promise<void> {
+    refuseInHandler(this.#locals.runners, IDLE);
     do {
       await this.journals.idle();
       await this.#locals.idle();
@@ -379,6 +381,11 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** Lets handlers end what they have, stores what is under way, and closes the store and the state. */
   close(): Promise<void> {
+    try {
+      refuseInHandler(this.#locals.runners, CLOSE);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#closed ??= this.#close();
     return this.#closed;
   }

@@ -118,6 +118,8 @@ export class LocalSubscriptions {
       name,
       topic,
       runner: Promise.resolve(runner),
+      clock,
+      onError,
       info: () => manager.info(name),
       whenProcessed: (position, options) => this.#whenProcessed(driver, position, options),
       ended: async () => {
@@ -135,7 +137,7 @@ export class LocalSubscriptions {
     topic: string,
     of: { handler: Handler; options: SubscribeOptions; settings: Partial<SubscriptionSettings> },
   ): Subscription {
-    const { manager, onError } = this.#context;
+    const { clock, manager, onError } = this.#context;
     let driver: SubscriptionDriver | undefined;
     const made = manager.put(name, {
       topic,
@@ -163,7 +165,9 @@ export class LocalSubscriptions {
       name,
       topic,
       runner: made,
-      info: () => manager.info(name),
+      clock,
+      onError,
+      info: () => driver ? manager.info(name) : made.then(() => manager.info(name)),
       whenProcessed: (position, options) =>
         this.#whenProcessed(manager.require(name), position, options),
       ended: () => this.#forget(subscription, driver),
@@ -276,6 +280,11 @@ export class LocalSubscriptions {
   async idle(): Promise<void> {
     await this.starting;
     for (const runner of this.#active()) await runner.idle();
+  }
+
+  /** All that run here, or are about to end. */
+  get runners(): Iterable<HandlerRunner | undefined> {
+    return this.#subscriptions.values();
   }
 
   #active(): HandlerRunner[] {

@@ -1,6 +1,7 @@
 /** What `subscribe` makes of its options, for handlers of this process wherever the broker lives. */
 import type { Clock } from "../base/clock.ts";
 import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
+import { currentCall, HandlerCall, runBecause } from "../event/causation.ts";
 import type { Event } from "../event/event.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { BatchOptions, Position, SubscribeOptions } from "./subscription.ts";
@@ -99,6 +100,7 @@ function timed(handler: BatchHandler, ms: number, clock: Clock): BatchHandler {
 interface Waiting {
   event: Event;
   context: HandlerContext;
+  call: HandlerCall | undefined;
   resolve(outcome: unknown): void;
   reject(error: unknown): void;
 }
@@ -123,7 +125,7 @@ class Batch {
   /** Resolves with what became of this event. */
   add(event: Event, context: HandlerContext): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ event, context, resolve, reject });
+      this.#waiting.push({ event, context, call: currentCall(), resolve, reject });
       this.#next();
     });
   }
@@ -145,10 +147,23 @@ class Batch {
     }, maxWaitMs);
   }
 
+  /** As one call that handles all of them: it may begin in the timer, or behind the end, of another batch. */
+  async #call(batch: readonly Waiting[]): Promise<unknown> {
+    const [{ context, call, event: first }, ...rest] = batch as [Waiting, ...Waiting[]];
+    const events: [Event, ...Event[]] = [first, ...rest.map(({ event }) => event)];
+    if (!call) return await this.#handler(events, context);
+    const whole = new HandlerCall(call.whose, events, { alone: true });
+    try {
+      return await runBecause(whole, () => this.#handler(events, context));
+    } finally {
+      whole.running = false;
+    }
+  }
+
   async #run(batch: readonly Waiting[]): Promise<void> {
     this.#running = true;
     try {
-      const result = await this.#handler(batch.map(({ event }) => event), batch[0]!.context);
+      const result = await this.#call(batch);
       const each = Array.isArray(result);
       if (each && result.length !== batch.length) {
         throw new InvalidArgumentError(

@@ -3,7 +3,7 @@
  * does. A handler's error never reaches another handler or the process. One event at a time unless told otherwise; the
  * next one begins while the outcome of the last is on its way to disk.
  */
-import { runBecause, runBecauseNow } from "../event/causation.ts";
+import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
 import { EvsError, HandlerTimeoutError, OverflowError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
@@ -38,11 +38,6 @@ export interface RunnerOptions {
   onError(error: unknown, context: string): void;
 }
 
-interface Work {
-  work: (event: Event) => unknown;
-  run: typeof runBecause;
-}
-
 /** Events leased at once. */
 const BATCH = 64;
 /** Bytes of events leased at once. */
@@ -65,9 +60,8 @@ export class HandlerRunner {
   #marked = 0;
   #wasBusy = false;
   readonly #abort = new AbortController();
-  /** The first attempt of an event that is not stored, for handlers that go on after they returned, and for others. */
-  readonly #waiting: Work;
-  readonly #atOnce: Work;
+  /** The first attempt of an event that is not stored. */
+  readonly #work: (event: Event) => unknown;
   /** Leases whose handlers run. */
   readonly #held = new Set<string>();
   #mailbox: Event[] = [];
@@ -98,9 +92,11 @@ export class HandlerRunner {
     if (driver.ledger.note) this.#begin = new BeginAhead();
     this.#isAsync = options.handler instanceof AsyncFunction;
     const first = this.#context(1);
-    const work = (event: Event) => options.handler(event, first);
-    this.#waiting = { work, run: runBecause };
-    this.#atOnce = { work, run: runBecauseNow };
+    this.#work = (event) => options.handler(event, first);
+  }
+
+  #begins(event: Event): HandlerCall {
+    return new HandlerCall(this, [event], { alone: this.#options.concurrency === 1 });
   }
 
   #context(attempt: number, delivery = 1): HandlerContext {
@@ -307,26 +303,32 @@ export class HandlerRunner {
   }
 
   #direct(event: Event): void {
-    const { work, run } = this.#waits ? this.#waiting : this.#atOnce;
+    const call = this.#waits ? this.#begins(event) : undefined;
     this.#busy++;
     let result: unknown;
     let promise: Promise<unknown> | undefined;
     try {
-      result = run(event, work);
+      result = call ? runBecause(call, this.#work) : runBecauseNow(this, event, this.#work);
       promise = promiseOf(result);
     } catch (error) {
+      if (call) call.running = false;
       return this.#ended(event, failureOfError(error));
     }
     if (!promise) {
+      if (call) call.running = false;
       this.#waits &&= this.#isAsync;
       return this.#ended(event, result === undefined ? undefined : failureOfResult(result));
     }
     this.#waits = true;
     const startedAt = this.#driver.now();
+    const ended = (failure: FailedAttempt | undefined) => {
+      if (call) call.running = false;
+      this.#ended(event, failure, startedAt);
+    };
     thenOf.call(
       promise,
-      (value) => this.#ended(event, failureOfResult(value), startedAt),
-      (error) => this.#ended(event, failureOfError(error), startedAt),
+      (value) => ended(failureOfResult(value)),
+      (error) => ended(failureOfError(error)),
     );
   }
 
@@ -353,14 +355,16 @@ export class HandlerRunner {
     then: (failure?: FailedAttempt) => void,
   ): void {
     this.#busy++;
+    const call = this.#begins(event);
     const done = (failure?: FailedAttempt) => {
+      call.running = false;
       then(failure);
       this.#free();
     };
     let result: unknown;
     let promise: Promise<unknown> | undefined;
     try {
-      result = runBecause(event, work);
+      result = runBecause(call, work);
       promise = promiseOf(result);
     } catch (error) {
       return done(failureOfError(error));

@@ -3,6 +3,8 @@ import type { Upcasters } from "../schema/upcasters.ts";
 import { refuseUnknown } from "../base/options.ts";
 import type { BreakerSpec } from "../event/breaker.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
+import type { Clock } from "../base/clock.ts";
+import { ownCall, refuseOwnEvent, waitBesideCall } from "./waits_for_itself.ts";
 import { WAIT_OPTIONS } from "./option_names.ts";
 import type { Handler, HandlerContext, Middleware } from "./handler.ts";
 
@@ -84,6 +86,9 @@ export interface SubscriptionParts {
   whenProcessed(position: Position, options: WaitOptions): Promise<void>;
   /** Called once, when it has stopped. */
   ended(): Promise<void> | void;
+  /** Told what nobody waits for. */
+  onError(error: unknown, context: string): void;
+  clock: Clock;
 }
 
 /** A handler at work. */
@@ -98,6 +103,8 @@ export class Subscription {
   #runner: Runner | undefined;
   #paused = false;
   #ended: Promise<void> | undefined;
+  /** Its end was asked for by a handler that does not wait for it. */
+  #told = false;
 
   /** @internal */
   constructor(parts: SubscriptionParts) {
@@ -137,25 +144,43 @@ export class Subscription {
     this.#runner?.resume();
   }
 
-  /** How far it is. */
+  /** How far it is. While it is being made, and when it is gone, a promise; it never throws by itself. */
   info(): MaybePromise<SubscriptionInfo> {
-    return this.#parts.info();
+    try {
+      return this.#parts.info();
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /**
    * Resolves when every event of the topic up to this one is done or a dead letter. Rejects with `UnsupportedError` for an
-   * event that was not stored, with `InvalidArgumentError` for a topic that is not subscribed to.
+   * event that was not stored, with `InvalidArgumentError` for a topic that is not subscribed to, and with `ConflictError`
+   * (`handler/waits-for-itself`) in a handler of its own that this waits for.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
+    const call = ownCall(this.#runner);
     await this.ready;
-    await this.#parts.whenProcessed(position, options);
+    if (!call) return await this.#parts.whenProcessed(position, options);
+    refuseOwnEvent(call, position);
+    await waitBesideCall(call, {
+      clock: this.#parts.clock,
+      signal: options.signal,
+      wait: (waiting) => this.#parts.whenProcessed(position, waiting),
+    });
   }
 
-  /** Ends it; resolves when the handler has ended what it was doing. A named one goes on later where it was. */
+  /**
+   * Ends it; resolves when the handler has ended what it was doing. A named one goes on later where it was. In its own
+   * handler it resolves at once, and ends when that handler has returned.
+   */
   unsubscribe(): Promise<void> {
     this.#ended ??= this.#end();
-    return this.#ended;
+    if (!ownCall(this.#runner)) return this.#ended;
+    if (!this.#told) this.#ended.catch((error) => this.#parts.onError(error, "unsubscribe"));
+    this.#told = true;
+    return Promise.resolve();
   }
 
   async #end(): Promise<void> {

@@ -11,34 +11,66 @@ import type { Event } from "./event.ts";
 /** As much of an event as causes others. */
 export type Cause = Pick<Event, "id" | "metadata">;
 
-const storage = new AsyncLocalStorage<Cause>();
-/** The event of a handler that is running right now, on the way that costs nothing: {@link runBecauseNow}. */
-let running: Cause | undefined;
+/** One call of a handler: what it handles, and whose handler it is. */
+export class HandlerCall {
+  /** Runs the handlers of one subscription: `whose === runner` tells a subscription's own call. */
+  readonly whose: object;
+  /** The event that it handles; the first of a batch. */
+  readonly event: Event;
+  /** All that it handles. */
+  readonly events: readonly Event[];
+  /** Nothing else of its subscription is handled before it ends. */
+  readonly alone: boolean;
+  /** False once it has ended: timers and loops that it began keep it as their context. */
+  running = true;
+
+  constructor(whose: object, events: readonly [Event, ...Event[]], { alone }: { alone: boolean }) {
+    this.whose = whose;
+    this.event = events[0];
+    this.events = events;
+    this.alone = alone;
+  }
+}
+
+const storage = new AsyncLocalStorage<HandlerCall>();
+/** A handler that is running right now, on the way that costs nothing: {@link runBecauseNow}. */
+let running: Event | undefined;
+let runningFor: object | undefined;
 
 /** The event that is being handled where this is called; undefined outside of handlers. */
 export function currentCause(): Cause | undefined {
-  return running ?? storage.getStore();
+  return running ?? storage.getStore()?.event;
+}
+
+/** The handler's call that this is part of; undefined outside of handlers, and when that handler has ended. */
+export function currentCall(): HandlerCall | undefined {
+  if (running && runningFor) return new HandlerCall(runningFor, [running], { alone: true });
+  const call = storage.getStore();
+  return call?.running ? call : undefined;
 }
 
 /** Calls `work(event)`; the event is the cause until the promise that it returns has settled. */
-export function runBecause<T>(event: Event, work: (event: Event) => T): T {
+export function runBecause<T>(call: HandlerCall, work: (event: Event) => T): T {
   const before = running;
   running = undefined;
   try {
-    return storage.run(event, work, event);
+    return storage.run(call, work, call.event);
   } finally {
     running = before;
   }
 }
 
 /** The same at a hundredth of the price, for work that does not wait: the event is the cause until `work` returns. */
-export function runBecauseNow<T>(event: Event, work: (event: Event) => T): T {
+export function runBecauseNow<T>(whose: object, event: Event, work: (event: Event) => T): T {
   const before = running;
+  const beforeFor = runningFor;
   running = event;
+  runningFor = whose;
   try {
     return work(event);
   } finally {
     running = before;
+    runningFor = beforeFor;
   }
 }
 

@@ -10,6 +10,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { newToken } from "../../delivery/tokens.ts";
 import type { Handler } from "../../delivery/handler.ts";
+import { CLOSE, IDLE, refuseInHandler } from "../../delivery/waits_for_itself.ts";
 import { handlerOf, seqOf, settingsOf } from "../../delivery/handler_options.ts";
 import {
   closedBroker,
@@ -225,7 +226,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
       name,
       topic,
       runner: started,
-      info: () => decodingErrors(this.client.subscription(name)),
+      clock: this.clock,
+      onError: this.#options.onError,
+      info: () => started.then(() => decodingErrors(this.client.subscription(name))),
       whenProcessed: (position, wait) => this.#whenProcessed({ name, topic }, position, wait),
       ended: async () => {
         this.#subscriptions.delete(subscription);
@@ -320,6 +323,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
 
   /** Resolves when every handler of this process has done all there is, retries too. */
   async idle(): Promise<void> {
+    refuseInHandler(this.#subscriptions.values(), IDLE);
     for (;;) {
       const before = this.#activity();
       await Promise.allSettled(this.#starting);
@@ -341,6 +345,11 @@ export class RemoteBroker<E = any> extends Broker<E> {
 
   /** Lets handlers end what they have, and closes the connection. */
   close(): Promise<void> {
+    try {
+      refuseInHandler(this.#subscriptions.values(), CLOSE);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     this.#closed ??= this.#close();
     return this.#closed;
   }

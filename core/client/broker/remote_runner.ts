@@ -4,7 +4,7 @@
  */
 import { mainModule } from "../consumer_facts.ts";
 import { isA } from "../../base/thrown.ts";
-import { runBecause } from "../../event/causation.ts";
+import { HandlerCall, runBecause } from "../../event/causation.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { Handler, HandlerContext } from "../../delivery/handler.ts";
 import { failureOfError, failureOfResult, withDelay } from "../../delivery/outcome.ts";
@@ -161,12 +161,15 @@ export class RemoteRunner implements Runner {
       signal: abort.signal,
     };
     const since = clock.monotonic();
+    const call = new HandlerCall(this, [event], { alone: this.#options.concurrency === 1 });
     const run = async (): Promise<ConsumerSettlement[]> => {
       const called = (async () => {
         try {
-          return failureOfResult(await runBecause(event, (one) => handler(one, context)));
+          return failureOfResult(await runBecause(call, (one) => handler(one, context)));
         } catch (error) {
           return failureOfError(error);
+        } finally {
+          call.running = false;
         }
       })();
       const failed = await Promise.race([called, killed.promise]);

@@ -6,6 +6,7 @@ import { delivery } from "./delivery.ts";
 import { lifetime } from "./lifetime.ts";
 import { publishing } from "./publishing.ts";
 import { throwing } from "./throwing.ts";
+import { waiting } from "./waiting.ts";
 
 /** A broker to be tested. */
 export interface Subject extends AsyncDisposable {
@@ -30,4 +31,5 @@ export function brokerSuite(options: { name: string; open(): Promise<Subject> })
   delivery(test);
   lifetime(test);
   throwing(test);
+  waiting(test);
 }
