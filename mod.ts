@@ -20,6 +20,12 @@ export {
 export type { PublishOptions } from "./core/broker/publish_options.ts";
 export { type Cause, causedBy } from "./core/event/causation.ts";
 export { type Clock, systemClock } from "./core/base/clock.ts";
+export type {
+  ConsumerFacts,
+  ConsumerRequest,
+  InFlightInfo,
+  RetryInfo,
+} from "./core/protocol/in_flight.ts";
 export type { SubscriptionInfo } from "./core/protocol/protocol.ts";
 export type { BreakerSpec } from "./core/event/breaker.ts";
 export type { PausedBy } from "./core/event/subscription_settings.ts";

@@ -2,6 +2,7 @@
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { formatBreaker } from "../../core/event/breaker.ts";
 import { formatBackoff } from "../../core/event/backoff.ts";
+import { inFlightFacts } from "./in_flight.ts";
 import { plainText } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
@@ -19,7 +20,7 @@ function stateOf({ paused, pauseReason, pausedBy, pausedUntil }: SubscriptionInf
 }
 
 /** Everything about a subscription, for people. */
-export function factsOf(info: SubscriptionInfo): Record<string, unknown> {
+export function factsOf(info: SubscriptionInfo, now: number): Record<string, unknown> {
   const { settings } = info;
   const missed = info.missed.map((gap) =>
     `${gap.count} of ${gap.topic} (${gap.from} to ${gap.to}): retention took them first`
@@ -32,6 +33,7 @@ export function factsOf(info: SubscriptionInfo): Record<string, unknown> {
     leased: info.leased,
     scheduled: info.scheduled,
     dead: info.dead,
+    ...inFlightFacts(info, now),
     ...(missed.length === 0 ? {} : { missed: missed.join("; ") }),
     "max retries": settings.maxRetries,
     "max deliveries": settings.maxDeliveries,

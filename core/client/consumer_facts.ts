@@ -1,6 +1,6 @@
 /** Who this process is, for people who look at what a subscription has in hand. */
 import { truncate } from "../base/truncate.ts";
-import type { ConsumerRequest } from "../protocol/protocol.ts";
+import type { ConsumerRequest } from "../protocol/in_flight.ts";
 
 /** The longest part of a command that is shown. */
 const LONGEST_COMMAND = 200;

@@ -3,15 +3,10 @@
  * the first one's only connection: when the consumer dies, the daemon has its events back at once.
  */
 import { type Address, beginRequest, Client } from "./client.ts";
+import type { ConsumerRequest } from "../protocol/in_flight.ts";
 import type { Connection } from "./connection.ts";
 import { consumerFacts } from "./consumer_facts.ts";
-import type {
-  ConsumerRequest,
-  LeaseReply,
-  LeaseRequest,
-  NackItem,
-  SettleReply,
-} from "../protocol/protocol.ts";
+import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../protocol/protocol.ts";
 import { ConnectionLostError } from "../base/errors.ts";
 import { splitElements, splitMembers } from "../json/json.ts";
 import {

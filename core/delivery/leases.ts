@@ -24,6 +24,8 @@ export class Grant {
   readonly bound: boolean;
   readonly startedAt: number;
   readonly startedMono: number;
+  /** How long its leases were asked for, ms; Infinity: they do not end. */
+  readonly leaseMs: number;
   /** By place; what has ended is gone. */
   readonly leases: (Lease | undefined)[] = [];
   /** How many have not ended. */
@@ -38,6 +40,7 @@ export class Grant {
       bound: boolean;
       startedAt: number;
       startedMono: number;
+      leaseMs?: number;
     },
   ) {
     this.name = name;
@@ -47,6 +50,7 @@ export class Grant {
     this.bound = about.bound;
     this.startedAt = about.startedAt;
     this.startedMono = about.startedMono;
+    this.leaseMs = about.leaseMs ?? Infinity;
   }
 }
 

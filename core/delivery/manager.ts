@@ -4,8 +4,6 @@
  */
 import type {
   BeginRequest,
-  ConsumerFacts,
-  ConsumerRequest,
   ExtendRequest,
   LeaseReply,
   LeaseRequest,
@@ -17,6 +15,7 @@ import type {
   SubscriptionInfo,
   SubscriptionRequest,
 } from "../protocol/protocol.ts";
+import type { ConsumerFacts, ConsumerRequest } from "../protocol/in_flight.ts";
 import { ConflictError, NotFoundError } from "../base/errors.ts";
 import type {
   State,
@@ -39,6 +38,7 @@ import { leaseLimits, MAX_ANSWER_BYTES } from "./lease_limits.ts";
 import { isPersons, pauseOf, pauseReasonOf, unpaused } from "./pause.ts";
 import { startOf } from "./queue_start.ts";
 import { offsetFor, resolveIn } from "./start_offset.ts";
+import { inFlightOf } from "./in_flight_info.ts";
 import { subscriptionInfoOf } from "./subscription_info.ts";
 import { checkSettings, defaultSettings, differingSettings } from "./settings.ts";
 import type { Clock } from "../base/clock.ts";
@@ -251,7 +251,8 @@ export class SubscriptionManager {
 
   info(name: string): SubscriptionInfo {
     const driver = this.require(name);
-    return subscriptionInfoOf(driver, this.#context.state.countDeadLetters({ subscription: name }));
+    const dead = this.#context.state.countDeadLetters({ subscription: name });
+    return { ...subscriptionInfoOf(driver, dead), ...inFlightOf(driver, this.#consumers) };
   }
 
   /** Removes a subscription: its cursors and retries go, its dead letters stay. */

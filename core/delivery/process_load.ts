@@ -3,7 +3,7 @@
  * alone: what it had is answered first, and nothing more is given to it until that event is.
  */
 
-import type { ConsumerRequest } from "../protocol/protocol.ts";
+import type { ConsumerRequest } from "../protocol/in_flight.ts";
 
 /** See the head of this file. */
 export class ProcessLoad {

@@ -224,6 +224,7 @@ export class DeliveryQueue {
         bound: order.bound,
         startedAt: now.wall,
         startedMono: now.mono,
+        leaseMs: order.leaseMs,
       });
       this.counts.leased(entry, grant.instance);
       ready.lease(new Lease(grant, entry, expiry));

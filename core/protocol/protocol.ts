@@ -4,6 +4,7 @@
  *
  * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are Unix ms, durations ms, sizes bytes.
  */
+import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { MissedRecord } from "../event/missed.ts";
@@ -149,6 +150,10 @@ export interface SubscriptionInfo {
   dead: number;
   /** What retention took before it was seen. */
   missed: Omit<MissedRecord, "subscription">[];
+  /** What consumers have in hand, longest first, at most 100; `leased` has the total. Not in a list. */
+  inFlight?: InFlightInfo[];
+  /** The retries that are due next, at most 10; `scheduled` has the total. Not in a list. */
+  retries?: RetryInfo[];
   /** Unix ms. */
   createdAt: number;
   /** On `PUT`: it was made by this request. */
@@ -175,24 +180,6 @@ export interface LeaseRequest {
   throughPause?: boolean;
   /** Who asks; see there. */
   consumer?: ConsumerRequest;
-}
-
-/** Who consumes: shown to people, and how a consumer that lost its connection is known again. */
-export interface ConsumerRequest {
-  /** Names this run of this consumer, whatever connection it has. */
-  id: string;
-  pid?: number;
-  host?: string;
-  /** What it runs. */
-  command?: string;
-}
-
-/** A consumer as it is shown. */
-export interface ConsumerFacts extends Partial<ConsumerRequest> {
-  /** Unix ms. */
-  connectedAt: number;
-  /** When it last acknowledged something, Unix ms. */
-  lastAckAt?: number;
 }
 
 /**

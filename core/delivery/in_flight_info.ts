@@ -1,0 +1,76 @@
+/** What a subscription has in flight, as the wire tells it. */
+import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
+import type { SubscriptionDriver } from "./driver.ts";
+import type { Entry, Now } from "./entry.ts";
+import type { Lease } from "./leases.ts";
+import { OWN_PROCESS } from "./unanswered.ts";
+
+/** So many of each are shown. */
+const MOST_LEASES = 100;
+const MOST_RETRIES = 10;
+
+/** The oldest leases, and the retries that are due next. `consumers`: who is behind a connection. */
+export function inFlightOf(
+  driver: SubscriptionDriver,
+  consumers: ReadonlyMap<string, ConsumerFacts>,
+): { inFlight: InFlightInfo[]; retries: RetryInfo[] } {
+  const inFlight: InFlightInfo[] = [];
+  // They come in the order in which they were handed out.
+  for (const lease of driver.queue.ready.leases.values()) {
+    if (inFlight.length === MOST_LEASES) break;
+    inFlight.push(leaseInfo(lease, consumers));
+  }
+  const now = driver.now();
+  const retries = waitingRetries(driver).slice(0, MOST_RETRIES);
+  return { inFlight, retries: retries.map((entry) => retryInfo(entry, now)) };
+}
+
+function leaseInfo(lease: Lease, consumers: ReadonlyMap<string, ConsumerFacts>): InFlightInfo {
+  const { entry, grant } = lease;
+  const consumer = grant.instance.startsWith(OWN_PROCESS)
+    ? { pid: Deno.pid }
+    : consumers.get(grant.consumer);
+  return {
+    topic: entry.topic,
+    seq: entry.seq,
+    id: entry.id,
+    type: entry.type,
+    attempt: lease.attempt,
+    delivery: lease.delivery,
+    unanswered: entry.unanswered ?? 0,
+    since: grant.startedAt,
+    ...(Number.isFinite(lease.expiry.at)
+      ? { leaseMs: grant.leaseMs, expiresAt: lease.expiresAt }
+      : {}),
+    ...(lease.isOpen ? { begun: true as const } : {}),
+    ...(consumer === undefined ? {} : { consumer: { ...consumer } }),
+  };
+}
+
+/** The retries that nobody has in hand, those that are due first in front. */
+export function waitingRetries({ queue }: SubscriptionDriver): Entry[] {
+  return [...queue.ready.retries.values()].filter(({ lease }) => lease === undefined)
+    .sort(compareDue);
+}
+
+/** By when they are due, then by topic and id. */
+function compareDue(a: Entry, b: Entry): number {
+  if (a.dueMono !== b.dueMono) return a.dueMono - b.dueMono;
+  return placeOf(a) < placeOf(b) ? -1 : 1;
+}
+
+function placeOf({ topic, id }: Entry): string {
+  return `${topic}/${id}`;
+}
+
+/** A retry as the wire tells it. */
+export function retryInfo(entry: Entry, now: Now): RetryInfo {
+  return {
+    topic: entry.topic,
+    seq: entry.seq,
+    id: entry.id,
+    type: entry.type,
+    attempt: entry.nextAttempt,
+    dueAt: Math.round(now.wall + entry.dueMono - now.mono),
+  };
+}
