@@ -155,7 +155,8 @@ export type { Durability } from "./core/event/durability.ts";
 export type { StoreKind } from "./core/event/topic_options.ts";
 export type { StoreShelf } from "./core/store/routed_store.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
-export { type AppendView, decideAppend, type DedupWindow } from "./core/store/append.ts";
+export { type AppendView, decideAppend } from "./core/store/append.ts";
+export type { DedupWindow, GivenIds } from "./core/store/dedup.ts";
 export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
 export {

@@ -3,23 +3,16 @@
  * questions and takes the events; so all stores decide alike.
  */
 import type { Event, NewEvent } from "../event/event.ts";
+import { type GivenIds, seqOfRepeat } from "./dedup.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AppendRequest, EventQuery, Expected } from "./store.ts";
 
-/** For how long a given id is looked up. */
-export interface DedupWindow {
-  /** Milliseconds; default 24 h. */
-  dedupWindow?: number;
-}
-
 /** What a store tells about one topic while it appends. */
-export interface AppendView {
+export interface AppendView extends GivenIds {
   /** The last seq given on the topic. */
   lastSeq: number;
   /** The last seq of a key; 0 when it has none. */
   lastSeqOfKey(key: string): number;
-  /** The seq that a given id got, within the dedup window. Must see what `store` took in this very append. */
-  seqOfGivenId(id: string): number | undefined;
   /** Takes an event; called in order. */
   store(seq: number, event: NewEvent): void;
 }
@@ -34,12 +27,10 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
   let seq = view.lastSeq;
   for (let index = 0; index < events.length; index++) {
     const event = events[index]!;
-    if (event.idGiven) {
-      const seen = view.seqOfGivenId(event.id);
-      if (seen !== undefined) {
-        duplicates.push({ index, seq: seen });
-        continue;
-      }
+    const seen = seqOfRepeat(event, view);
+    if (seen !== undefined) {
+      duplicates.push({ index, seq: seen });
+      continue;
     }
     view.store(++seq, event);
   }

@@ -6,7 +6,8 @@ import {
   toEvent,
   toWireLine,
 } from "../event/event.ts";
-import { decideAppend, type DedupWindow, eventsToSave, selects, sizeOf } from "./append.ts";
+import { decideAppend, eventsToSave, selects, sizeOf } from "./append.ts";
+import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "./dedup.ts";
 import type { StoreRequest } from "./pack.ts";
 import {
   type AppendOutcome,
@@ -50,7 +51,7 @@ export class MemoryEventStore implements JournalStore {
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
     const start = { skew: 0, newest: 0, save: () => {} };
     this.#age = new AgeClock(options.clock ?? systemClock, start);
-    this.#dedupWindow = options.dedupWindow ?? 86_400_000;
+    this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
   }
 
   append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {

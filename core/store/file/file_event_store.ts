@@ -7,7 +7,7 @@
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Event, toEvent } from "../../event/event.ts";
-import type { DedupWindow } from "../append.ts";
+import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "../dedup.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "./accepted.ts";
 import type { AgeClock } from "../age_clock.ts";
@@ -122,7 +122,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       cache: this.#cache,
       rooms: new LineRooms(),
       limits: { ...DEFAULT_LIMITS, ...options.segments },
-      dedupWindow: options.dedupWindow ?? 86_400_000,
+      dedupWindow: options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS,
       checkpoint: this.#opened.checkpoint,
       onNote: (note) => options.onNote?.(note),
       onLost: (found) => this.#damage.tell(found),

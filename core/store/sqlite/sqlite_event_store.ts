@@ -9,7 +9,7 @@ import { type Clock, systemClock } from "../../base/clock.ts";
 import { NamedFiles } from "../../base/named_files.ts";
 import { DataDirError } from "../../base/errors.ts";
 import { type Event, toEvent } from "../../event/event.ts";
-import type { DedupWindow } from "../append.ts";
+import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "../dedup.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "./database_lock.ts";
 import { addRange, type Damage, type Found } from "../damage.ts";
@@ -72,7 +72,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.#durability = options.durability ?? "always";
     this.durable = this.#syncsEach = this.#durability === "always";
     const clock = options.clock ?? systemClock;
-    const dedupWindow = this.#dedupWindow = options.dedupWindow ?? 86_400_000;
+    const dedupWindow = this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
     this.#path = path;
     this.#lock = options.lock === false ? undefined : lockDatabase(path);
     const opened = openLocked(this.#lock, () => openOrSalvage(path, { ...options, clock }));
