@@ -2,17 +2,33 @@
 
 const FIXTURES = new URL("../fixtures/", import.meta.url);
 
-/** Puts the databases of a fixture into a folder. */
+/** Puts what a fixture keeps of a data dir, everything that is packed there, into a folder. */
 export async function unpackFixture(name: string, folder: string): Promise<void> {
-  for (const file of ["events.db", "state.db"]) {
-    const packed = await Deno.open(new URL(`${name}/${file}.gz`, FIXTURES));
-    const out = await Deno.open(`${folder}/${file}`, { write: true, createNew: true, mode: 0o600 });
-    await packed.readable.pipeThrough(new DecompressionStream("gzip")).pipeTo(out.writable);
-    await Deno.chmod(`${folder}/${file}`, 0o600);
+  await unpack(new URL(`${name}/`, FIXTURES), folder);
+}
+
+async function unpack(from: URL, folder: string): Promise<void> {
+  for (const entry of Deno.readDirSync(from)) {
+    const path = `${folder}/${entry.name.replace(/\.gz$/, "")}`;
+    if (entry.isDirectory) {
+      await Deno.mkdir(path, { mode: 0o700 });
+      await unpack(new URL(`${entry.name}/`, from), path);
+    } else if (entry.name.endsWith(".gz")) {
+      const packed = await Deno.open(new URL(entry.name, from));
+      const out = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
+      await packed.readable.pipeThrough(new DecompressionStream("gzip")).pipeTo(out.writable);
+      await Deno.chmod(path, 0o600);
+    }
   }
 }
 
 /** A text file of a fixture. */
 export function fixtureText(name: string, file: string): string {
   return Deno.readTextFileSync(new URL(`${name}/${file}`, FIXTURES));
+}
+
+/** The lines of a fixture's NDJSON file. */
+// deno-lint-ignore no-explicit-any
+export function fixtureLines(name: string, file: string): any[] {
+  return fixtureText(name, file).trim().split("\n").map((line) => JSON.parse(line));
 }

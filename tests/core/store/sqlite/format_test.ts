@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../../../core/base/errors.ts";
 import { SqliteState } from "../../../../core/state/sqlite.ts";
 import { SqliteEventStore } from "../../../../core/store/sqlite/sqlite_event_store.ts";
-import { fixtureText, unpackFixture } from "../../../helpers/fixture.ts";
+import { fixtureLines, fixtureText, unpackFixture } from "../../../helpers/fixture.ts";
 import { inFolder } from "../../../helpers/start.ts";
 
 const decoder = new TextDecoder();
@@ -25,53 +25,51 @@ async function sha256(text: string): Promise<string> {
   return new Uint8Array(digest).toHex();
 }
 
-Deno.test("SqliteEventStore reads every byte of format 1 when it has brought it to its own", async () => {
-  await inFolder(async (folder) => {
-    await unpackFixture("format-1", folder);
-    for (const opened of ["migrated", "opened again"]) {
-      const store = new SqliteEventStore(`${folder}/events.db`);
-      assert.deepEqual(store.topics().sort(), ["numbers", "orders", "short"], opened);
-      assert.equal(linesOf(store, "orders"), fixtureText("format-1", "orders.ndjson"));
-      assert.equal(linesOf(store, "short"), fixtureText("format-1", "short.ndjson"));
-      const digest = fixtureText("format-1", "numbers.sha256").trim();
-      assert.equal(await sha256(linesOf(store, "numbers")), digest);
-      const topics = fixtureText("format-1", "topics.ndjson").trim().split("\n");
-      for (const line of topics) {
-        const { name, firstSeq, lastSeq, bytes } = JSON.parse(line);
-        assert.deepEqual(store.head(name), { firstSeq, lastSeq, bytes });
+/** Each fixture of the event database, and a time soon after it was made. */
+const FIXTURES = { "format-1": 1_795_547_290_000, "format-2": 1_795_919_000_000 };
+
+for (const [fixture, madeAt] of Object.entries(FIXTURES)) {
+  Deno.test(`SqliteEventStore reads every byte of ${fixture} when it has brought it to its own format`, async () => {
+    await inFolder(async (folder) => {
+      await unpackFixture(fixture, folder);
+      for (const opened of ["migrated", "opened again"]) {
+        const store = new SqliteEventStore(`${folder}/events.db`);
+        assert.deepEqual(store.topics().sort(), ["numbers", "orders", "short"], opened);
+        assert.equal(linesOf(store, "orders"), fixtureText(fixture, "orders.ndjson"));
+        assert.equal(linesOf(store, "short"), fixtureText(fixture, "short.ndjson"));
+        const digest = fixtureText(fixture, "numbers.sha256").trim();
+        assert.equal(await sha256(linesOf(store, "numbers")), digest);
+        for (const { name, firstSeq, lastSeq, bytes } of fixtureLines(fixture, "topics.ndjson")) {
+          assert.deepEqual(store.head(name), { firstSeq, lastSeq, bytes });
+        }
+        assert.deepEqual(store.damage(), []);
+        await store.close();
       }
-      assert.deepEqual(store.damage(), []);
+    });
+  });
+
+  Deno.test(`SqliteEventStore goes on where ${fixture} ended: seqs, given ids, keys and positions in time`, async () => {
+    await inFolder(async (folder) => {
+      await unpackFixture(fixture, folder);
+      const clock = { now: () => madeAt, monotonic: () => 0, setTimer: () => () => {} };
+      const store = new SqliteEventStore(`${folder}/events.db`, { clock });
+      const orders = fixtureLines(fixture, "orders.ndjson");
+      const given = orders.find(({ id }) => id === "given-1");
+      assert.equal(store.find("orders", "given-1")?.seq, given.seq);
+      assert.equal(store.find("orders", orders[6].id)?.seq, 7);
+      assert.equal(store.seekTime("orders", orders[9].timestamp) <= 10, true);
+      const [outcome] = await store.append([{
+        topic: "orders",
+        events: [event("given-1", true), event("made", false)],
+      }]);
+      assert.ok(outcome?.ok);
+      assert.deepEqual(outcome.duplicates, [{ index: 0, seq: given.seq }]);
+      assert.equal(outcome.firstSeq, orders.length + 1);
+      assert.equal(await store.truncate("numbers", 2000), 1999);
+      assert.equal(store.readPage("numbers", { from: 1, to: 1e9, limit: 1 }).events[0]?.seq, 2000);
       await store.close();
-    }
+    });
   });
-});
-
-Deno.test("SqliteEventStore goes on where format 1 ended: seqs, given ids, keys and positions in time", async () => {
-  await inFolder(async (folder) => {
-    await unpackFixture("format-1", folder);
-    const store = new SqliteEventStore(`${folder}/events.db`, { clock: clockOfTheFixture() });
-    const orders = fixtureText("format-1", "orders.ndjson").trim().split("\n").map((line) =>
-      JSON.parse(line)
-    );
-    const given = orders.find(({ id }) => id === "given-1");
-    assert.equal(store.find("orders", "given-1")?.seq, given.seq);
-    assert.equal(store.find("orders", orders[6].id)?.seq, 7);
-    assert.equal(store.seekTime("orders", orders[9].timestamp) <= 10, true);
-    const [outcome] = await store.append([{
-      topic: "orders",
-      events: [event("given-1", true), event("made", false)],
-    }]);
-    assert.ok(outcome?.ok);
-    assert.deepEqual(outcome.duplicates, [{ index: 0, seq: given.seq }]);
-    assert.equal(outcome.firstSeq, orders.length + 1);
-    assert.equal(await store.truncate("numbers", 2000), 1999);
-    assert.equal(store.readPage("numbers", { from: 1, to: 1e9, limit: 1 }).events[0]?.seq, 2000);
-    await store.close();
-  });
-});
-
-function clockOfTheFixture() {
-  return { now: () => 1_795_547_290_000, monotonic: () => 0, setTimer: () => () => {} };
 }
 
 function event(id: string, idGiven: boolean) {
@@ -121,5 +119,33 @@ Deno.test("SqliteState reads format 4 as it was left", async () => {
     assert.equal(dead?.id, kept.id);
     assert.equal(dead?.reason, kept.reason);
     await state.close();
+  });
+});
+
+Deno.test("SqliteState reads format 5 as it was left", async () => {
+  await inFolder(async (folder) => {
+    await unpackFixture("format-2", folder);
+    for (const opened of ["migrated", "opened again"]) {
+      const state = new SqliteState(`${folder}/state.db`);
+      const { topics, subscriptions, retries, schemas } = state.load();
+      assert.deepEqual(topics.map(({ name }) => name), ["numbers", "orders", "short"], opened);
+      assert.deepEqual(
+        subscriptions.map(({ name, paused, pauseReason }) => [name, paused, pauseReason]),
+        [["halted", true, "mail server moves"], ["later", false, undefined], [
+          "mailer",
+          false,
+          undefined,
+        ]],
+      );
+      assert.deepEqual(retries.map(({ seq, failures }) => [seq, failures]), [[1, 1], [2, 1], [
+        3,
+        1,
+      ]]);
+      assert.deepEqual(schemas.map(({ type }) => type), ["order.placed"]);
+      const [dead] = state.deadLetters({}, { limit: 10 }).records;
+      const [kept] = fixtureLines("format-2", "dead_letters.ndjson");
+      assert.deepEqual([dead?.id, dead?.reason], [kept.id, kept.reason]);
+      await state.close();
+    }
   });
 });
