@@ -8,6 +8,7 @@ import { InvalidArgumentError } from "../core/base/errors.ts";
 import { parseBackoff } from "../core/event/backoff.ts";
 import type { BackoffSpec } from "../core/event/backoff.ts";
 import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/result.ts";
+import type { OutputReader } from "./consumer/output_reader.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, positive, verb } from "./cli/define.ts";
 import { escapeJson } from "./terminal/escape.ts";
@@ -49,6 +50,7 @@ With --batch it runs once for up to N events, whole events a line each on its st
 Events with the same key are handed out one at a time, in order, through retries too.
 What a person paused stays paused: it says so and waits until somebody resumes it, or until the pause's own end; with --until-empty it ends with 1. What a breaker or a command that cannot be run paused goes on with this start, unless --no-resume is given.
 A topic that is not there yet is waited for. Settings belong to the subscription: another start with other ones says so, and --update takes them over.
+When nobody reads its stdout any more, as behind | head -1, a command that fails has failed no event: it goes back, uncounted, and consume ends with 0.
 Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when it made dead letters; 1 when it ended paused.`,
   examples: [
     ["consume users --name mailer -- ./send-mail.sh", "run a script for each event, for ever"],
@@ -210,7 +212,7 @@ async function consume(
   const { startEach, startBatch } = await import("./consumer/start.ts");
   const { HandlerGuard, HANDLER_LINGER_MS } = await import("./consumer/handler_guard.ts");
   const guard = HandlerGuard.begin(this.clock);
-  const consumer = new Consumer({
+  const consumer: InstanceType<typeof Consumer> = new Consumer({
     port: openPort({
       socket: this.address({ watch: false }),
       subscription: flags.name,
@@ -222,7 +224,7 @@ async function consume(
       stdin: flags.stdin ?? (flags.batch === undefined ? "payload" : "event"),
       timeoutMs: flags.timeout || undefined, // 0 is no time-out
       environment: Deno.env.toObject(),
-      stdout: (chunk) => this.stdout.write(chunk),
+      reader: await outputReader(this, () => consumer.stopOnce("SIGPIPE")),
       stderr: (chunk) => this.stderr.write(chunk),
       say: (line) => this.say(line),
       guard,
@@ -250,6 +252,20 @@ async function consume(
     await guard.close();
     stopPassing();
   }
+}
+
+/** Who reads what the commands write; `stop` gives back what is in hand when nobody does any more. */
+async function outputReader(context: EvsContext, stop: () => void): Promise<OutputReader> {
+  const { OutputReader } = await import("./consumer/output_reader.ts");
+  const { isReaderGone } = await import("./terminal/reader_gone.ts");
+  return new OutputReader({
+    write: (chunk) => context.stdout.write(chunk),
+    isGone: isReaderGone,
+    onGone() {
+      context.say("nobody reads the output any more: events in hand go back, uncounted");
+      stop();
+    },
+  });
 }
 
 /** What is asked for: only the settings that were given, so that others stay as they are. */

@@ -34,6 +34,8 @@ export function pausedNotice(
 export function exitCode(result: ConsumerResult): number {
   // Asked to stop in order, it has given its events back: to a service manager that is no failure.
   if (result.interrupted === "SIGTERM") return ExitCode.Ok;
+  // A closed pipe is no error, here as everywhere.
+  if (result.interrupted === "SIGPIPE") return ExitCode.Ok;
   if (result.interrupted !== undefined) return signalCode(result.interrupted);
   if (result.paused !== undefined) return ExitCode.NotFound;
   return result.dead > 0 ? ExitCode.Partly : ExitCode.Ok;

@@ -5,7 +5,8 @@ import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import { batchEnv, handlerEnv, startHandler } from "./handler.ts";
 import type { HandlerGuard } from "./handler_guard.ts";
 import { AnswerReader, settlementsOf, toNdjson } from "./batch.ts";
-import { settlementOf } from "./exit_code.ts";
+import type { OutputReader } from "./output_reader.ts";
+import { type HandlerRun, settlementOf } from "./exit_code.ts";
 
 /** What every run has in common. */
 export interface HandlerStartOptions {
@@ -14,7 +15,8 @@ export interface HandlerStartOptions {
   stdin: "payload" | "event";
   timeoutMs: number | undefined;
   environment: Record<string, string>;
-  stdout: (chunk: Uint8Array) => void | Promise<void>;
+  /** Who reads what handlers write on stdout. */
+  reader: OutputReader;
   stderr: (chunk: Uint8Array) => void | Promise<void>;
   say: (text: string) => void;
   guard: HandlerGuard;
@@ -43,7 +45,12 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
       guard,
       clock,
     });
-    return { kill, verdicts: outcome.then((ended) => [settlementOf(ended, command)]) };
+    const verdicts = outcome.then(async (ended) => {
+      const settlements = [settlementOf(ended, command)];
+      await options.reader.look(ended, settlements);
+      return settlements;
+    });
+    return { kill, verdicts };
   };
 }
 
@@ -52,9 +59,12 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
   const { command, subscription, stdin, environment, stderr, timeoutMs, guard, clock } = options;
   return (deliveries) => {
     const facts = deliveries.map((delivery) => delivery.facts);
+    let untaken = false;
     const reader = new AnswerReader({
       ids: new Set(facts.map(({ id }) => id)),
-      pass: options.stdout,
+      pass: async (chunk) => {
+        if (!await options.reader.write(chunk)) untaken = true;
+      },
       say: options.say,
     });
     const { outcome, kill } = startHandler({
@@ -69,7 +79,13 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
     });
     const verdicts = outcome.then(async (ended) => {
       await reader.end();
-      return settlementsOf(ended, { deliveries, answers: reader.answers, command });
+      // What it wrote was not taken, as if it had met the closed pipe itself: only its answers count.
+      const run: HandlerRun = untaken && ended.kind === "ended"
+        ? { ...ended, signal: "SIGPIPE" }
+        : ended;
+      const settlements = settlementsOf(run, { deliveries, answers: reader.answers, command });
+      await options.reader.look(run, settlements);
+      return settlements;
     });
     return { kill, verdicts };
   };

@@ -15,14 +15,33 @@ const LIBRARIES = { linux: "libc.so.6", darwin: "libSystem.dylib" } as Record<st
 
 /** Resolves when nobody can read our output any more; never, where that cannot be known. Waits without any work. */
 export async function readerGone(): Promise<void> {
-  const poll = openPoll();
-  if (poll === undefined) return await new Promise(() => {});
+  const wait = openPoll();
+  if (wait === undefined) return await new Promise(() => {});
+  const request = pollRequest();
+  while (true) {
+    const count = await wait(new Uint8Array(request.buffer), 1n, FOREVER);
+    if (count > 0 && isHungUp(request)) return;
+  }
+}
+
+/** True when nobody can read our output any more; undefined where that cannot be known. */
+export async function isReaderGone(): Promise<boolean | undefined> {
+  poll ??= openPoll();
+  if (poll === undefined) return undefined;
+  const request = pollRequest();
+  return await poll(new Uint8Array(request.buffer), 1n, 0) > 0 && isHungUp(request);
+}
+
+let poll: Poll | undefined;
+
+function pollRequest(): DataView<ArrayBuffer> {
   const request = new DataView(new ArrayBuffer(POLLFD_BYTES));
   request.setInt32(0, STDOUT, true);
-  while (true) {
-    const count = await poll(new Uint8Array(request.buffer), 1n, FOREVER);
-    if (count > 0 && (request.getInt16(6, true) & (POLLERR | POLLHUP)) !== 0) return;
-  }
+  return request;
+}
+
+function isHungUp(request: DataView): boolean {
+  return (request.getInt16(6, true) & (POLLERR | POLLHUP)) !== 0;
 }
 
 type Poll = (fds: BufferSource, count: bigint, timeoutMs: number) => Promise<number>;

@@ -50,6 +50,7 @@ Deno.test("exitCode is 0, also after SIGTERM, 6 with dead letters, 1 when paused
   assert.equal(exitCode({ ...none, paused: "why", interrupted: "SIGINT" }), 130);
   assert.equal(exitCode({ ...none, dead: 1, interrupted: "SIGTERM" }), 0);
   assert.equal(exitCode({ ...none, interrupted: "SIGTERM" }), 0);
+  assert.equal(exitCode({ ...none, dead: 1, interrupted: "SIGPIPE" }), 0);
   assert.equal(
     consumeSummary({ ...none, done: 2, lost: 1 }),
     "2 done, 0 retried, 0 dead, 1 to come again",

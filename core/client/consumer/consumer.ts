@@ -99,6 +99,11 @@ export class Consumer {
     this.#change();
   }
 
+  /** Stops, unless that has begun: it never hurries handlers that are ending. */
+  stopOnce(signal: Deno.Signal): void {
+    if (this.#stopping === undefined) this.stop(signal);
+  }
+
   #endHandlers(): void {
     const { graceMs = STOP_GRACE_MS } = this.#options;
     this.#killAll("SIGTERM");
