@@ -16,7 +16,7 @@ import type { TopicCatalog } from "../topic/catalog.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { assertStored, refuseExpected } from "./expectation.ts";
-import { PublishQueue } from "./publish_queue.ts";
+import { HeldPublishes } from "./held_publishes.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
 
@@ -41,11 +41,11 @@ export class Publisher {
   readonly #ids = new IdSource();
   /** The type that was looked at last, and is one. */
   #lastType: string | undefined;
-  readonly #queue: PublishQueue;
+  readonly #held: HeldPublishes;
 
   constructor(context: PublisherContext) {
     this.#context = context;
-    this.#queue = new PublishQueue(context);
+    this.#held = new HeldPublishes(context);
   }
 
   /** Publishes one value. */
@@ -64,7 +64,7 @@ export class Publisher {
   /** The short way of an event that is not stored, has no options, and that only handlers here are told of. */
   #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
     const { clock, gate, dispatcher, startup } = this.#context;
-    if (this.#queue.isHolding || startup.opening || dispatcher.hasOthers(topic)) return undefined;
+    if (this.#held.isHolding || startup.opening || dispatcher.hasOthers(topic)) return undefined;
     if (type !== this.#lastType) this.#lastType = assertName(type, "the type");
     const schemaVersion = gate.quickVersion(topic, type);
     if (schemaVersion === undefined) return undefined;
@@ -91,13 +91,13 @@ export class Publisher {
     split.signal?.throwIfAborted();
     const event = this.#event(topic, what, split);
     const types = [event.type];
-    const isOpen = this.#queue.isOpen(topic, types);
+    const isOpen = this.#held.isOpen(topic, types);
     // A schema looks at what is stored, so at a captured payload.
     if (isOpen && this.#isHandedOn(topic, event.type)) return this.#hand(event, split);
     // Captured now: whatever the caller does to the payload later is not published.
     const captured = this.#capture(event, split);
     const store = () => this.#store(event, captured, split);
-    return isOpen ? store() : this.#queue.add({ topic, types }, store);
+    return isOpen ? store() : this.#held.add({ topic, types }, store);
   }
 
   #capture(event: Event, split: SplitOptions): NewEvent {
@@ -168,9 +168,9 @@ export class Publisher {
     if (all.length === 0) return [];
     const types = [...new Set(all.map(({ event }) => event.type))];
     const store = () => this.#storeAll(topic, { all, ...options });
-    return await (this.#queue.isOpen(topic, types)
+    return await (this.#held.isOpen(topic, types)
       ? store()
-      : this.#queue.add({ topic, types }, store));
+      : this.#held.add({ topic, types }, store));
   }
 
   async #storeAll(

@@ -22,7 +22,7 @@ interface Waiting {
 }
 
 /** Holds publishes back until their conditions are met. */
-export class PublishQueue {
+export class HeldPublishes {
   readonly #conditions: PublishConditions;
   #waiting: Waiting[] = [];
   #isReleasing = false;
