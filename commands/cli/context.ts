@@ -16,6 +16,9 @@ import type { TableOptions } from "../terminal/table.ts";
 import { escapeJson, escapeLines } from "../terminal/escape.ts";
 import { Output, type Sink, standardOutput } from "../terminal/output.ts";
 
+/** So long a stream waits for a daemon that went away, where nothing else is asked for. */
+const RECONNECT_MS = 60_000;
+
 /** Where standard input comes from; `Deno.stdin` is one. */
 export interface Input {
   read(buffer: Uint8Array): Promise<number | null>;
@@ -57,6 +60,8 @@ export class EvsContext {
   readonly verbose: boolean;
   /** How long a daemon is waited for that is not there, ms. */
   readonly waitMs: number;
+  /** How long a daemon is waited for that goes away in the middle of a stream. */
+  readonly reconnectMs: number;
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
@@ -81,6 +86,7 @@ export class EvsContext {
     this.quiet = options.options.quiet;
     this.verbose = options.options.verbose;
     this.waitMs = options.options.waitMs ?? 0;
+    this.reconnectMs = options.options.waitMs ?? RECONNECT_MS;
     this.#color = options.options.color;
     this.stdin = options.stdin ?? Deno.stdin;
     this.stdout = new Output(options.stdout ?? standardOutput);

@@ -3,7 +3,8 @@
  *
  * Three things go on at once: the input is read into a {@link LineBuffer}; whole lines are sent, at once while nothing is
  * under way, else when 1 MiB has come together or the first of them has waited for 5 ms; replies are matched in the order
- * of the requests. What is under way is bounded, so a slow daemon slows the input and memory stays flat.
+ * of the requests. What is under way is bounded, so a slow daemon slows the input and memory stays flat. It is kept until
+ * it is answered: should the daemon go away, what it had not stored is sent to the next one.
  */
 import type { Connection } from "../../core/client/connection.ts";
 import { publishRequest } from "../../core/client/client.ts";
@@ -13,12 +14,15 @@ import {
   ConnectionLostError,
   type ErrorBody,
   EvsError,
+  NotAnsweringError,
   RemoteError,
 } from "../../core/base/errors.ts";
 import { type LineBatch, LineBuffer } from "./line_buffer.ts";
+import { allHaveIds, behindFilled, countFilled } from "./lines_left.ts";
+import { isAway, type Recovery, type StoredRange } from "./recovery.ts";
 
-/** A request is sent at this size, bytes. */
-const FULL = 1024 * 1024;
+/** A request is sent at this size, bytes: with a chunk behind it, it still fits into a buffer of the daemon's. */
+const FULL = 896 * 1024;
 /** Lines wait at most this long for others, ms. */
 const LONGEST_WAIT_MS = 5;
 const MOST_REQUESTS = 8;
@@ -35,6 +39,8 @@ export interface PipelineOptions {
   /** Lines to pass over at the beginning. */
   skip: number;
   clock: Clock;
+  /** How to go on when the daemon goes away. Absent: that is the end. */
+  recovery?: Recovery;
   /** Called for each refused line, in order. */
   onRefused: (refused: RefusedLine) => void;
   /** Called with how many more were refused behind those, which the daemon did not list. */
@@ -77,12 +83,21 @@ export class Interrupted extends Error {
   override name = "Interrupted";
 }
 
+/** A request that is not answered. */
+interface Sent extends LineBatch {
+  /** By which it is found again; none where each line has an id. */
+  tag?: string;
+}
+
 class Pipeline {
   #connection: Connection;
   #next: NextChunk;
   #options: PipelineOptions;
   #lines: LineBuffer;
-  #underWay: Omit<LineBatch, "body">[] = [];
+  #underWay: Sent[] = [];
+  /** Why the connection cannot be used any more; another one may be had. */
+  #lost: EvsError | undefined;
+  #receiving = Promise.resolve();
   /** When the oldest line that waits came, monotonic ms. */
   #since = 0;
   #inputEnded = false;
@@ -112,7 +127,8 @@ class Pipeline {
     // Not awaited: after a stop it may wait for an input that never comes.
     void this.#read();
     while (!this.#over) {
-      if (this.#due) await this.#send();
+      if (this.#lost) await this.#recover(this.#lost);
+      else if (this.#due) await this.#send();
       else if (this.#lines.tooLong && this.#underWay.length === 0) this.#refuseHere();
       else if (this.#inputEnded && this.#idle) break;
       else await this.#change();
@@ -168,22 +184,33 @@ class Pipeline {
   async #send(): Promise<void> {
     const batch = this.#lines.take();
     if (batch === undefined) return;
-    const { body, ...lines } = batch;
-    this.#underWay.push(lines);
+    const tag = this.#newTag();
+    const sent = tag === undefined ? batch : { ...batch, tag };
+    this.#underWay.push(sent);
     this.#tally.sentLine = batch.firstLine + batch.lines - 1;
-    if (this.#underWay.length === 1) void this.#receive();
+    if (this.#underWay.length === 1) this.#receiving = this.#receive();
     this.#notify();
+    await this.#transmit(sent);
+  }
+
+  /** Lines whose ids the daemon makes are told from others by their request's tag. */
+  #newTag(): string | undefined {
+    const { recovery, query: { type, idPrefix } } = this.#options;
+    return type === undefined || idPrefix !== undefined ? undefined : recovery?.newTag();
+  }
+
+  async #transmit({ body, firstLine, tag }: Sent): Promise<void> {
+    const { topic, query } = this.#options;
     try {
-      await this.#connection.send(publishRequest(this.#options.topic, {
+      await this.#connection.send(publishRequest(topic, {
         body,
-        query: { ...this.#options.query, line: batch.firstLine },
+        query: { ...query, line: firstLine, batch: tag },
         contentType: "application/x-ndjson",
       }));
-      this.#lines.recycle(body);
     } catch (error) {
       // The daemon may have said why before it closed: the replies tell, and if there are none, they tell that.
-      if (this.#connection.closed) this.#fail(error);
-      while (!this.#over) await this.#changed();
+      if (this.#connection.closed) this.#lose(error);
+      while (!this.#over && !this.#lost) await this.#changed();
     }
   }
 
@@ -193,15 +220,79 @@ class Pipeline {
       while (this.#underWay.length > 0) {
         const response = await this.#connection.receive();
         const reply = await response.json<Partial<PublishReply> & { error?: ErrorBody }>();
+        if (this.#options.recovery && reply.error?.code === "daemon/stopping") {
+          throw new RemoteError(reply.error, response.status);
+        }
         this.#settle(reply, response.status);
         if (this.#over) break;
-        this.#underWay.shift();
+        const sent = this.#underWay.shift();
+        if (sent) this.#lines.recycle(sent.body);
         this.#notify();
       }
     } catch (error) {
-      this.#fail(error);
+      this.#lose(error);
     }
     this.#notify();
+  }
+
+  /** Goes on with the next daemon: what the old one stored is settled, the rest is sent again, in order. */
+  async #recover(lost: EvsError): Promise<void> {
+    const { recovery, query } = this.#options;
+    this.#connection.close();
+    await this.#receiving;
+    try {
+      const connection = await recovery?.connect();
+      const tags = this.#underWay.flatMap(({ tag }) => tag ?? []);
+      const stored = connection && await recovery?.stored(tags);
+      const isUnknown = ({ tag, body }: Sent) =>
+        tag === undefined && query.idPrefix === undefined && !allHaveIds(body);
+      if (!connection || !stored || this.#underWay.some(isUnknown)) {
+        this.#tally.failure = lost;
+        return;
+      }
+      this.#connection = connection;
+      this.#lost = undefined;
+      this.#underWay = this.#underWay.flatMap((sent) => {
+        const range = stored.get(sent.tag ?? "");
+        return range ? this.#takeStored(sent, range) : sent;
+      });
+    } catch (error) {
+      // Gone again: the next turn waits for yet another one.
+      if (!isAway(error)) throw error;
+      return;
+    }
+    const again = [...this.#underWay];
+    if (again.length > 0) this.#receiving = this.#receive();
+    for (const sent of again) if (!this.#over && !this.#lost) await this.#transmit(sent);
+  }
+
+  /** Counts a request that was stored and whose answer was lost; returns what is left of it. */
+  #takeStored(sent: Sent, { firstSeq, lastSeq }: StoredRange): Sent[] {
+    const tally = this.#tally;
+    const count = lastSeq - firstSeq + 1;
+    const refused = countFilled(sent.body) - count;
+    tally.count += count;
+    tally.firstSeq ||= firstSeq;
+    tally.lastSeq = lastSeq;
+    this.#options.recovery?.acknowledged(lastSeq);
+    if (refused > 0 && this.#options.query.onError !== "skip") {
+      // It stopped at the line behind those: sent again from there, it is refused again, and says why.
+      tally.lines += count;
+      const left = behindFilled(sent.body, count);
+      tally.acknowledgedLine = sent.firstLine + left.lines - 1;
+      const tag = this.#newTag();
+      return [{
+        body: left.body,
+        firstLine: sent.firstLine + left.lines,
+        lines: sent.lines - left.lines,
+        ...(tag === undefined ? {} : { tag }),
+      }];
+    }
+    tally.lines += count + refused;
+    tally.refused += refused;
+    if (refused > 0) this.#options.onRefusedMore?.(refused);
+    tally.acknowledgedLine = sent.firstLine + sent.lines - 1;
+    return [];
   }
 
   #settle(reply: Partial<PublishReply> & { error?: ErrorBody }, status: number): void {
@@ -214,6 +305,7 @@ class Pipeline {
     if (reply.count !== undefined && reply.count > 0) {
       tally.firstSeq ||= reply.firstSeq ?? 0;
       tally.lastSeq = reply.lastSeq ?? 0;
+      this.#options.recovery?.acknowledged(tally.lastSeq);
     }
     if (reply.durable === false) tally.durable = false;
     const refused = reply.refused ?? [];
@@ -263,11 +355,16 @@ class Pipeline {
     }
   }
 
-  #fail(error: unknown): void {
-    if (this.#over) return;
-    this.#tally.failure = error instanceof EvsError
+  /** The connection failed: that is the end, unless another daemon may take its place. */
+  #lose(error: unknown): void {
+    if (this.#over || this.#lost) return;
+    const lost = error instanceof EvsError
       ? error
       : new ConnectionLostError("the daemon went away", { cause: error });
+    const mayReturn = isAway(lost) && !(lost instanceof NotAnsweringError);
+    if (this.#options.recovery && mayReturn) this.#lost = lost;
+    else this.#tally.failure = lost;
+    this.#notify();
   }
 
   // Waiting: whoever changes something wakes whoever waits for a change.

@@ -9,6 +9,7 @@ import { Progress } from "../terminal/progress.ts";
 import { formatCount, plural } from "../terminal/table.ts";
 import { passSignals, signalCode } from "../terminal/signals.ts";
 import { Interrupted, type NextChunk, type PipelineTally, sendLines } from "./pipeline.ts";
+import { Recovery } from "./recovery.ts";
 
 const READ_SIZE = 256 * 1024;
 
@@ -36,18 +37,29 @@ export async function publishStream(
   context: EvsContext,
   options: PublishStreamOptions,
 ): Promise<void> {
-  const client = await context.client();
-  const connection = await client.connect();
+  const { clock } = context;
+  let hasEnough = () => false;
+  const recovery = new Recovery({
+    client: await context.client(),
+    topic: options.topic,
+    clock,
+    limitMs: context.reconnectMs,
+    interrupted: () => hasEnough(),
+    say: (text) => context.say(text),
+  });
+  const connection = await recovery.begin();
   using progress = new Progress({
     output: context.stderr,
     enabled: context.stderr.isTerminal && !context.quiet,
-    now: () => context.clock.monotonic(),
+    now: () => clock.monotonic(),
   });
   const hinted = new Set<string | undefined>();
   const interrupt = interruptible(options.next);
+  hasEnough = () => interrupt.signal !== undefined;
   const tally = await sendLines(connection, interrupt.next, {
     ...options,
-    clock: context.clock,
+    clock,
+    recovery,
     onRefused(refused) {
       // The one that stops everything is told with what was kept.
       if (options.query.onError !== "skip") return;

@@ -44,6 +44,8 @@ export interface PublishQuery {
   line?: number;
   /** NDJSON: what a refused line does to those behind it. Default `stop`. */
   onError?: "stop" | "skip";
+  /** NDJSON of bare payloads without ids: stored as a whole or not at all; its first and its last id end with this. */
+  batch?: string;
   /** A seq, `none`, `exists` or `any`. One event or one array only. */
   expected?: string;
 }

@@ -7,7 +7,7 @@
  */
 import type http from "node:http";
 import { eventBytes } from "../../core/event/event_size.ts";
-import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import {
   countOf,
@@ -22,6 +22,7 @@ import { LineDecoder } from "../ingest/decode_lines.ts";
 import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
 import { countGarbage } from "../memory/scavenge.ts";
 import type { PublishParameters } from "./publish_options.ts";
+import { oneRequest, tagged } from "./publish_batch.ts";
 import { PublishTally } from "./publish_tally.ts";
 
 /** What an envelope may add to its payload. */
@@ -36,6 +37,9 @@ const MAX_IN_FLIGHT = 6 * 1024 * 1024;
 /** The same while many publish at once: what all of them together hold is bounded. */
 const FAIR_SHARE = 768 * 1024;
 const SHARED = 24 * 1024 * 1024;
+
+/** The largest request that is stored as a whole, bytes: it is held until its end. */
+const LARGEST_BATCH = 32 * 1024 * 1024;
 
 /** Bytes of all connections, handed down and not yet durable. */
 let allInFlight = 0;
@@ -100,6 +104,13 @@ export async function publishLines(
       details: { parameter: "id" },
     });
   }
+  if (
+    options.batch !== undefined && (options.type === undefined || options.idPrefix !== undefined)
+  ) {
+    throw new InvalidArgumentError("batch goes with a type and without ids of one's own", {
+      details: { parameter: "batch" },
+    });
+  }
   await new LinesPublish(request, options).run(reply);
 }
 
@@ -111,6 +122,7 @@ class LinesPublish {
   readonly #tally = new PublishTally();
   readonly #lines: LineDecoder;
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #batch: string | undefined;
   #failure: unknown;
 
   constructor(request: RouteRequest, options: LinesOptions) {
@@ -118,6 +130,7 @@ class LinesPublish {
     const { turn, handedDown, decoder, onError, schemaVersion: version } = options;
     const topic = request.params["topic"]!;
     this.#request = request;
+    this.#batch = options.batch;
     this.#turn = turn;
     this.#handedDown = handedDown;
     this.#lines = new LineDecoder({
@@ -141,22 +154,30 @@ class LinesPublish {
   async run(reply: http.ServerResponse): Promise<void> {
     const turn = this.#turn;
     const lines = this.#lines;
-    turn.idle = () => this.#handDown();
+    turn.idle = () => {
+      if (this.#batch === undefined) this.#handDown();
+    };
+    let isWhole = false;
     try {
       for await (const chunk of bodyOf(this.#request)) {
         lines.push(chunk);
         countGarbage(chunk.length);
-        if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
+        if (this.#batch !== undefined) this.#assertHoldable();
+        else if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
         if (lines.ended || this.#failure !== undefined) break;
         while (mustWait(turn.bytes, allInFlight)) await Promise.race(turn.inFlight);
       }
       lines.end();
+      isWhole = true;
     } catch (error) {
       // The daemon stops: what has come whole is stored, and the answer says how much that was.
       if (!(error instanceof EvsError && error.code === "daemon/stopping")) throw error;
       this.#failure ??= error;
     }
-    this.#handDown();
+    if (this.#batch === undefined) this.#handDown();
+    else if (isWhole && this.#failure === undefined) this.#handDownBatch(this.#batch);
+    // What comes behind a batch that is not stored must not be stored before it.
+    else turn.stopped = true;
     if (lines.ended) turn.stopped = true;
     this.#handedDown();
     await Promise.all(this.#inFlight);
@@ -175,6 +196,21 @@ class LinesPublish {
 
   #handDown(): void {
     for (const request of this.#lines.take()) this.#append(request);
+  }
+
+  /** All of it at once: it is stored as a whole or not at all. */
+  #handDownBatch(tag: string): void {
+    const request = oneRequest(this.#lines.take());
+    if (request !== undefined) this.#append(tagged(request, tag));
+  }
+
+  #assertHoldable(): void {
+    if (this.#lines.bytes <= LARGEST_BATCH) return;
+    this.#failure ??= new EventRefusedError(
+      "event/too-large",
+      `the batch is longer than ${LARGEST_BATCH} bytes`,
+      { details: { limit: LARGEST_BATCH }, hint: "send smaller batches" },
+    );
   }
 
   #append(request: StoreRequest): void {

@@ -5,7 +5,7 @@ import { parseJson } from "../../core/json/json.ts";
 import type { Expected } from "../../core/store/store.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
-import { eventId, expected, keyName, typeName, versionName } from "./shapes.ts";
+import { batchTag, eventId, expected, keyName, typeName, versionName } from "./shapes.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** A publish as it was asked for. */
@@ -13,6 +13,8 @@ export interface PublishParameters extends EventDecoderOptions {
   line: number;
   onError: "stop" | "skip";
   expected: Expected | undefined;
+  /** The tag of a request that is stored as a whole or not at all: core/event/batch_tag.ts. */
+  batch?: string;
 }
 
 /** What a publish says of all its events. */
@@ -30,6 +32,7 @@ export const publishQuery: Parameters = {
   line: whole([1, Number.MAX_SAFE_INTEGER]),
   onError: choice(["stop", "skip"]),
   expected,
+  batch: batchTag,
 };
 
 /** Reads a query that was checked. */
@@ -46,6 +49,7 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     ...given("id"),
     ...given("idPrefix"),
     ...given("keyPointer"),
+    ...given("batch"),
     metadata: metadataOf(query.get("metadata") ?? "{}"),
     line: Number(query.get("line") ?? "1"),
     onError: query.get("onError") === "skip" ? "skip" : "stop",

@@ -1,6 +1,7 @@
 /** Values that several routes take: names, ids, offsets, expectations, filters of dead letters. */
 import { COMPATIBILITY_LEVELS } from "../../core/event/compatibility_level.ts";
 import { parseDurability } from "../../core/event/durability.ts";
+import { isBatchTag } from "../../core/event/batch_tag.ts";
 import { isEventId } from "../../core/event/id.ts";
 import { LONGEST_ID, LONGEST_NAME, LONGEST_TOPIC_NAME } from "../../core/event/limits.ts";
 import { assertName } from "../../core/event/name.ts";
@@ -49,6 +50,14 @@ export const versionName = named("the version");
 export const eventId = checkedText({ pattern: `^[!-~]{1,${LONGEST_ID}}$` }, (value, place) => {
   if (isEventId(value)) return value;
   throw new Error(`${place} is 1 to ${LONGEST_ID} printable ASCII characters without a space`);
+});
+
+/** The tag of a batch. */
+export const batchTag = checkedText({
+  pattern: "^[89ab][0-9a-f]{3}-[0-9a-f]{12}$",
+}, (value, place) => {
+  if (isBatchTag(value)) return value;
+  throw new Error(`${place} is what a UUID ends with: 4 and 12 hexadecimal digits`);
 });
 
 const DURATION = "([0-9]{1,9}(\\.[0-9]{1,3})?(ms|s|m|h|d|w)){1,5}";

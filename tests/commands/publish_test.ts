@@ -141,7 +141,8 @@ Deno.test("publish --ndjson delivers a line of a stream that goes on, before its
 
 Deno.test("publish --ndjson says how many lines were acknowledged when the daemon is killed", async () => {
   await using at = await startDaemon();
-  const running = new RunningEvs(["publish", "t", "x", "--ndjson"], { at, stdin: "" });
+  const argv = ["publish", "t", "x", "--ndjson", "--wait", "100ms"];
+  const running = new RunningEvs(argv, { at, stdin: "" });
   const writer = running.child.stdin.getWriter();
   await writer.write(encoder.encode("1\n2\n3\n"));
   await until(async () => {
@@ -153,7 +154,7 @@ Deno.test("publish --ndjson says how many lines were acknowledged when the daemo
   const status = await running.end();
   assert.equal(status.code, 5, running.stderr);
   assert.match(running.stderr, /the daemon went away: 3 lines acknowledged/);
-  assert.match(running.stderr, /try: evs publish t x --ndjson --skip 3\n/);
+  assert.match(running.stderr, /try: evs publish t x --ndjson --wait 100ms --skip 3\n/);
   await writer.close().catch(() => {});
   await at.start();
 });

@@ -9,6 +9,10 @@ export class LossyProxy implements AsyncDisposable {
   /** Answers that are still to be lost. */
   lose = 0;
   lost = 0;
+  /** Which answers can be lost: those with this in them. */
+  which = /(?:)/;
+  /** Done before a connection is closed whose answer is lost. */
+  beforeClose: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(socket: string, target: string) {
     this.socket = socket;
@@ -19,19 +23,40 @@ export class LossyProxy implements AsyncDisposable {
 
   async #accept(): Promise<void> {
     for await (const client of this.#listener) {
-      const daemon = await Deno.connect({ transport: "unix", path: this.#target });
+      const daemon = await this.#connect();
+      if (daemon === undefined) {
+        client.close();
+        continue;
+      }
       this.#connections.add(client).add(daemon);
       this.#pass(client, daemon, () => false);
-      this.#pass(daemon, client, () => this.lose > 0);
+      this.#pass(daemon, client, (text) => this.lose > 0 && this.which.test(text));
     }
   }
 
-  async #pass(from: Deno.UnixConn, to: Deno.UnixConn, loses: () => boolean): Promise<void> {
+  async #connect(): Promise<Deno.UnixConn | undefined> {
+    try {
+      return await Deno.connect({ transport: "unix", path: this.#target });
+    } catch (error) {
+      const isAway = error instanceof Deno.errors.ConnectionRefused ||
+        error instanceof Deno.errors.NotFound;
+      if (isAway) return undefined;
+      throw error;
+    }
+  }
+
+  async #pass(
+    from: Deno.UnixConn,
+    to: Deno.UnixConn,
+    loses: (text: string) => boolean,
+  ): Promise<void> {
     const buffer = new Uint8Array(64 * 1024);
+    const decoder = new TextDecoder();
     try {
       for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
-        if (loses()) {
+        if (loses(decoder.decode(buffer.subarray(0, n)))) {
           this.lose--;
+          await this.beforeClose();
           this.lost++;
           break;
         }

@@ -1,0 +1,56 @@
+/** What of a body that was stored in part is left, and what its lines hold. */
+const LF = 0x0a;
+
+/** How many lines are not blank: those that the daemon looks at. */
+export function countFilled(body: Uint8Array): number {
+  let count = 0;
+  for (const line of linesOf(body)) if (!isBlank(line.bytes)) count++;
+  return count;
+}
+
+/** What stands behind the first `count` lines that are not blank, and how many lines stand before it. */
+export function behindFilled(
+  body: Uint8Array,
+  count: number,
+): { body: Uint8Array; lines: number } {
+  let [left, lines, end] = [count, 0, 0];
+  for (const line of linesOf(body)) {
+    if (left === 0) break;
+    if (!isBlank(line.bytes)) left--;
+    lines++;
+    end = line.end;
+  }
+  return { body: body.subarray(end), lines };
+}
+
+/** True where each line is an envelope with an id: sending them again stores nothing twice. */
+export function allHaveIds(body: Uint8Array): boolean {
+  const decoder = new TextDecoder();
+  for (const line of linesOf(body)) {
+    if (!isBlank(line.bytes) && !hasId(decoder.decode(line.bytes))) return false;
+  }
+  return true;
+}
+
+function hasId(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && "id" in value;
+  } catch {
+    return true; // not JSON: it is refused each time, and never stored
+  }
+}
+
+function* linesOf(body: Uint8Array): Generator<{ bytes: Uint8Array; end: number }> {
+  for (let start = 0; start < body.length;) {
+    const at = body.indexOf(LF, start);
+    const end = at < 0 ? body.length : at + 1;
+    yield { bytes: body.subarray(start, at < 0 ? end : at), end };
+    start = end;
+  }
+}
+
+/** Nothing but what JSON calls white space. */
+function isBlank(line: Uint8Array): boolean {
+  return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
+}
