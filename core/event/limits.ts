@@ -28,8 +28,10 @@ export const LONGEST_PAUSE_MS = 10 * LONGEST_DELAY_MS;
 /** The most attempts that a breaker looks at. */
 export const LONGEST_BREAKER_WINDOW = 10_000;
 
-/** The most topics, types and positions that one request names. */
+/** The most topics and types that one request names. */
 export const MOST_NAMES = 1000;
+/** The most positions that a follower of a pattern comes back with: one for each topic it has seen. */
+export const MOST_POSITIONS = 100_000;
 /** The most dead letters of one page. */
 export const LARGEST_PAGE = 1000;
 /** The most of one page with their events and what handlers said: it has to fit in memory. */

@@ -34,6 +34,8 @@ export interface Parameter {
   shape: Shape<unknown>;
   /** May be given several times. */
   repeats?: true;
+  /** How often it may be given, if it repeats; default {@link MOST_NAMES}. */
+  most?: number;
   required?: true;
 }
 
@@ -241,10 +243,10 @@ export function checkQuery(parameters: Parameters, query: URLSearchParams): void
     if (!Object.hasOwn(parameters, name)) {
       throw unknownName(place, { known: Object.keys(parameters) });
     }
-    const { shape, repeats } = parameterOf(parameters[name]!);
+    const { shape, repeats, most = MOST_NAMES } = parameterOf(parameters[name]!);
     const times = (seen.get(name) ?? 0) + 1;
     if (times > 1 && !repeats) throw misfit(place, "is given twice");
-    if (times > MOST_NAMES) throw misfit(place, `is given more than ${MOST_NAMES} times`);
+    if (times > most) throw misfit(place, `is given more than ${most} times`);
     seen.set(name, times);
     shape.read(shape.fromText ? shape.fromText(given) : given, place);
   }
@@ -263,12 +265,12 @@ export function parameterOf(parameter: Shape<unknown> | Parameter): Parameter {
 
 /** What openapi.json says of a parameter: a query has text for everything. */
 export function parameterSchema(parameter: Shape<unknown> | Parameter): ShapeSchema {
-  const { shape: { schema }, repeats, required } = parameterOf(parameter);
+  const { shape: { schema }, repeats, most = MOST_NAMES, required } = parameterOf(parameter);
   const one = schema["type"] === "boolean"
     ? { type: "string", enum: ["true", "false", "1", "0", ""] }
     : schema;
   if (!repeats) return one;
-  return { type: "array", items: one, maxItems: MOST_NAMES, ...(required ? { minItems: 1 } : {}) };
+  return { type: "array", items: one, maxItems: most, ...(required ? { minItems: 1 } : {}) };
 }
 
 /** What a query says of a flag; false where it says nothing. */

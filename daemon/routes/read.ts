@@ -4,7 +4,7 @@
  */
 import type http from "node:http";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
-import { MOST_NAMES } from "../../core/event/limits.ts";
+import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
 import { compileFilter } from "../../core/filter/filter.ts";
 import { type Offset, parseOffset, resolveOffset } from "../../core/event/offset.ts";
@@ -34,7 +34,7 @@ export const readQuery: Parameters = {
   limit: readLimit,
   follow: flag,
   missed: flag,
-  after: { shape: topicPosition, repeats: true },
+  after: { shape: topicPosition, repeats: true, most: MOST_POSITIONS },
 };
 
 interface Query extends Selection {

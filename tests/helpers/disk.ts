@@ -45,10 +45,19 @@ export class Disk {
 
   /** Takes all but `left` bytes of it; {@link makeRoom} gives them back. */
   async fill(left: number): Promise<void> {
-    const { stdout } = await new Deno.Command("stat", { args: ["-f", "-c", "%a %S", this.path] })
-      .output();
-    const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
-    await run("fallocate", "-l", String(blocks! * size! - left), `${this.path}/filler`);
+    // A daemon on the disk may write meanwhile, so that what was free a moment ago is not.
+    for (let tries = 1;; tries++) {
+      const { stdout } = await new Deno.Command("stat", {
+        args: ["-f", "-c", "%a %S", this.path],
+      }).output();
+      const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
+      const bytes = String(blocks! * size! - left);
+      try {
+        return await run("fallocate", "-l", bytes, `${this.path}/filler`);
+      } catch (error) {
+        if (tries === 20) throw error;
+      }
+    }
   }
 
   /** Takes away what {@link fill} put there. */
