@@ -4,7 +4,7 @@
  */
 import { CannotStoreError, EvsError } from "../core/base/errors.ts";
 import type { Clock } from "../core/base/clock.ts";
-import { isNoSpace, type Reserve } from "./reserve.ts";
+import { isNoSpace, type SpaceReserve } from "./space_reserve.ts";
 
 /** How often is looked for room while the disk is full, ms. */
 const LOOK_EVERY = 1000;
@@ -18,7 +18,7 @@ const RESERVE_EVERY = 600_000;
 /** What it needs. */
 export interface DiskSpaceOptions {
   /** Left out: none is kept. */
-  reserve?: Reserve | undefined;
+  reserve?: SpaceReserve | undefined;
   /** What the reserve should have now, bytes. */
   reserveSize(): number;
   /** Tries to take up some room for a moment. */

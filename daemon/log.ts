@@ -2,7 +2,7 @@
  * The daemon's log: one JSON object a line in `<data dir>/log/daemon.log`, rotated by size. LogTape does the levels and the
  * properties; the sink is ours, because LogTape's own file sink syncs at every flush.
  */
-import { isNoSpace } from "./reserve.ts";
+import { isNoSpace } from "./space_reserve.ts";
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 
 /** Old files kept beside the current one. */

@@ -14,7 +14,7 @@ import { Services } from "./services.ts";
 import { type HeldLock, lockDataDir, takeOverDataDir } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
-import { Reserve } from "./reserve.ts";
+import { SpaceReserve } from "./space_reserve.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./http/server.ts";
 import { storeKinds } from "./open_stores.ts";
@@ -99,7 +99,9 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const found = findDataDir(dataDir);
   const threads = beginThreads(storeKinds(dataDir, config, found.marks?.files));
   // A private daemon's data is gone with it.
-  const reserve = asked.untilStdinCloses ? undefined : new Reserve(dataDir.reserve, { size: 0 });
+  const reserve = asked.untilStdinCloses
+    ? undefined
+    : new SpaceReserve(dataDir.reserve, { size: 0 });
   const log = openLog(dataDir.logFolder, { ...config, spare: () => reserve?.spare() ?? false });
   const holder = holderOf(asked);
   const keeper = new SocketKeeper({ holder, log });

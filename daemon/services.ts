@@ -17,7 +17,7 @@ import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { recoverTopics } from "./recover.ts";
 import { openStores } from "./open_stores.ts";
-import { Reserve, reserveSize } from "./reserve.ts";
+import { reserveSize, SpaceReserve } from "./space_reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
 import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
@@ -44,7 +44,7 @@ export interface ServicesOptions {
   /** The permission flags in force, for the status. */
   permissions: () => string[];
   /** Room kept for a full disk; left out: none is. */
-  reserve?: Reserve | undefined;
+  reserve?: SpaceReserve | undefined;
 }
 
 /** What the routes work with. */
@@ -245,7 +245,7 @@ function diskSpaceOf(
   broker: EventBroker,
   { dataDir, log, reserve }: ServicesOptions,
 ): DiskSpace {
-  const probe = reserve ?? new Reserve(dataDir.reserve, { size: 0 });
+  const probe = reserve ?? new SpaceReserve(dataDir.reserve, { size: 0 });
   return new DiskSpace({
     reserve,
     reserveSize: () => reserveSize(dataDir.events),

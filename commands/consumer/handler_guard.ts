@@ -33,7 +33,7 @@ for pid in $live; do kill -s KILL -- "-$pid"; done
 
 const encoder = new TextEncoder();
 
-/** See the head of this file. */
+/** Ends the handlers of this consumer if it is killed. */
 export class HandlerGuard {
   readonly #clock: Clock;
   readonly #live = new Set<number>();

@@ -1,4 +1,4 @@
-/** Removes what a topic's limits no longer let be: by age, number and bytes. A prefix, never anything in the middle. */
+/** Deletes the oldest events beyond a topic's age, count or size limit, never anything in the middle. */
 import type { Clock } from "../base/clock.ts";
 import { isLimited, keepFrom } from "../store/retention_rule.ts";
 import type { TopicRecord } from "../state/state.ts";

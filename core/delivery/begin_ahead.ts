@@ -9,7 +9,7 @@ const AHEAD_MS = 5;
 /** The most that is marked at once. */
 const MOST = 256;
 
-/** Decides how many; see the head of this file. */
+/** Decides how many deliveries are marked as begun ahead of their handlers. */
 export class BeginAhead {
   #count = 1;
   #since: number | undefined;

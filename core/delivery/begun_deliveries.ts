@@ -20,7 +20,7 @@ export interface BegunContext {
   onError(error: unknown, context: string): void;
 }
 
-/** See the head of this file. */
+/** Remembers which deliveries have begun and were not answered. */
 export class BegunDeliveries {
   readonly #driver: SubscriptionDriver;
   readonly #context: BegunContext;

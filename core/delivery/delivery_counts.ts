@@ -13,7 +13,7 @@ import {
   unansweredChange,
 } from "./unanswered.ts";
 
-/** See the head of this file. */
+/** Counts the deliveries of an event that ended without an answer. */
 export class DeliveryCounts {
   readonly #counts = new Map<string, number>();
   readonly #counted = new Set<Entry>();

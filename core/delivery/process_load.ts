@@ -5,7 +5,7 @@
 
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
 
-/** See the head of this file. */
+/** The events that one process holds, and whether it must be given one alone. */
 export class ProcessLoad {
   /** Leases that it holds. */
   leased = 0;

@@ -24,7 +24,7 @@ interface Ending {
   next: number;
 }
 
-/** So many leases that are over may be looked after, beside as many as are not. */
+/** Expired leases kept for late acknowledgements, besides as many live ones. */
 const MOST_OVER = 16_384;
 
 /** The buffered events of one subscription, and which may be next. */

@@ -8,7 +8,7 @@ import { foreignFiles } from "./checks/foreign_files.ts";
 import { leftBehindFolders } from "./checks/left_behind.ts";
 import { modes } from "./checks/modes.ts";
 import { quarantine } from "./checks/quarantine.ts";
-import { room } from "./checks/room.ts";
+import { diskSpace } from "./checks/disk_space.ts";
 import { running } from "./checks/running.ts";
 import { schemas } from "./checks/schemas.ts";
 import { socket } from "./checks/socket.ts";
@@ -31,7 +31,7 @@ export const checks: readonly Check[] = [
   leftBehindFolders,
   socket,
   clock,
-  room,
+  diskSpace,
   subscriptions,
   schemas,
 ];

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../../core/base/clock.ts";
 
-/** See the head of this file. */
+/** Keeps the leases of a consumer for a moment after its connection has ended. */
 export class DepartedConsumers {
   readonly #clock: Clock;
   readonly #release: (consumer: string) => void;

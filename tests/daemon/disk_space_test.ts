@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../core/base/errors.ts";
 import { DiskSpace } from "../../daemon/disk_space.ts";
-import { Reserve } from "../../daemon/reserve.ts";
+import { SpaceReserve } from "../../daemon/space_reserve.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";
 
 const refusal = () => new CannotStoreError("the disk is full", { code: "store/disk-full" });
@@ -12,7 +12,7 @@ function tempFolder(): { path: string } & Disposable {
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-function space(reserve?: Reserve) {
+function space(reserve?: SpaceReserve) {
   const clock = new FakeClock();
   const log: string[] = [];
   let store = () => {};
@@ -67,7 +67,7 @@ Deno.test("DiskSpace recovers when nobody stores anything and there is room agai
 
 Deno.test("DiskSpace.makeRoom gives the reserve back once, and lets nothing be stored meanwhile", async () => {
   using folder = tempFolder();
-  const reserve = new Reserve(`${folder.path}/reserve`, { size: 0 });
+  const reserve = new SpaceReserve(`${folder.path}/reserve`, { size: 0 });
   const { disk, clock, stored } = space(reserve);
   await clock.pass(0);
   assert.equal(reserve.held, 128 * 1024);
@@ -91,9 +91,9 @@ Deno.test("DiskSpace.makeRoom gives the reserve back once, and lets nothing be s
   assert.equal(clock.timers, 0);
 });
 
-Deno.test("Reserve gives pieces for the log and keeps half for what needs it more", () => {
+Deno.test("SpaceReserve gives pieces for the log and keeps half for what needs it more", () => {
   using folder = tempFolder();
-  const reserve = new Reserve(`${folder.path}/reserve`, { size: 256 * 1024 });
+  const reserve = new SpaceReserve(`${folder.path}/reserve`, { size: 256 * 1024 });
   assert.equal(reserve.release(), false);
   assert.equal(reserve.spare(), false);
   assert.equal(reserve.make(), true);

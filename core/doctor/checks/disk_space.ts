@@ -7,7 +7,7 @@ const SHARE = 0.05;
 /** So much is room enough, however large the disk is, bytes. */
 const PLENTY = 2 * 1024 ** 3;
 
-export const room: Check = {
+export const diskSpace: Check = {
   name: "room",
   async *look({ dataDir, room }): AsyncGenerator<Finding> {
     const { free, size } = await room();

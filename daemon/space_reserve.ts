@@ -9,7 +9,7 @@ const PIECE = 64 * 1024;
 const PROBE = 1024 * 1024;
 
 /** A file that only takes up room. */
-export class Reserve {
+export class SpaceReserve {
   readonly #path: string;
   /** What it should have, bytes. */
   size: number;
