@@ -39,7 +39,7 @@ export function compileSafePattern(
   }
   if (isPlain(pattern)) return new RegExp(pattern, "u");
   const compiled = compileLinear(pattern, about);
-  const instructions = compiled.programSize();
+  const instructions = Math.max(compiled.programSize(), sizeAsWritten(pattern, about.re2));
   spendSize(size, { instructions, pattern });
   return {
     test: (text) => {
@@ -48,6 +48,18 @@ export function compileSafePattern(
     },
     toString: () => `re2:${pattern}`,
   };
+}
+
+/**
+ * Instructions of the pattern as it was written, with its groups and classes. Its translation has
+ * fewer, and each of them takes longer.
+ */
+function sizeAsWritten(pattern: string, re2: Re2): number {
+  try {
+    return re2.compile(re2.translateRegExp(pattern)).programSize();
+  } catch {
+    return 0; // what RE2 reads only in its translation
+  }
 }
 
 function compileLinear(
