@@ -359,6 +359,8 @@ export class SubscriptionManager {
     const { queue, record } = driver;
     const now = driver.now();
     const due = queue.ready.nextDueMono;
+    // Who went away meanwhile is told nothing: the next one is.
+    const missed = context.signal?.aborted ? [] : queue.takeMissed();
     return {
       paused: record.paused,
       ...pauseOf(record),
@@ -366,6 +368,7 @@ export class SubscriptionManager {
       leased: queue.leased,
       scheduled: queue.scheduled,
       ...(Number.isFinite(due) ? { nextDueAt: Math.round(now.wall + due - now.mono) } : {}),
+      ...(missed.length > 0 ? { missed } : {}),
       deliveries,
     };
   }

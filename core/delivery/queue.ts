@@ -7,6 +7,7 @@
  * time is under way.
  */
 import type { StoredEvent } from "../event/event.ts";
+import type { Missed } from "../reading/missed.ts";
 import {
   type CursorRecord,
   type MissedRecord,
@@ -61,6 +62,7 @@ const MAX_LEASED_BYTES = 64 * 1024 * 1024;
 /** So many pages of events may be held by the few of each that are still on their way. */
 const PAGES_SHARED = 4;
 
+const NOTHING_MISSED: readonly Missed[] = [];
 const NOTHING_HELD: ReadonlyMap<number, Entry> = new Map();
 
 /** The delivery queue of one subscription. */
@@ -76,6 +78,8 @@ export class DeliveryQueue {
   dropped = 0;
   /** Pages that were fed. */
   #pages = 0;
+  /** What retention deleted before it was delivered, and no consumer was told of yet, by topic. */
+  readonly #untold = new Map<string, Missed>();
 
   constructor(start: QueueStart, now: Now) {
     this.name = start.name;
@@ -130,7 +134,24 @@ export class DeliveryQueue {
     const to = head.firstSeq - 1;
     if (lane.readNext > to) return 0;
     lane.readNext = head.firstSeq;
-    return this.#miss(lane, from, to);
+    const missed = this.#miss(lane, from, to);
+    if (missed === undefined) return 0;
+    const before = this.#untold.get(topic);
+    this.#untold.set(topic, {
+      topic,
+      from: before?.from ?? missed.from,
+      to: missed.to,
+      count: (before?.count ?? 0) + missed.count,
+    });
+    return missed.count;
+  }
+
+  /** What was missed since this was asked last, for whoever consumes. */
+  takeMissed(): readonly Missed[] {
+    if (this.#untold.size === 0) return NOTHING_MISSED;
+    const missed = [...this.#untold.values()];
+    this.#untold.clear();
+    return missed;
   }
 
   /** Events that are damaged or gone, and that nobody can be given: counted as missed, and settled. */
@@ -139,12 +160,18 @@ export class DeliveryQueue {
     if (lane) this.#miss(lane, Math.max(from, this.cursorOf(lane)), to);
   }
 
-  #miss(lane: TopicLane, from: number, to: number): number {
-    let count = 0;
+  #miss(lane: TopicLane, from: number, to: number): Missed | undefined {
+    let missed: Missed | undefined;
     for (const [first, last] of gaps(lane, from, to, this.heldOf(lane).keys())) {
       const fresh = last - first + 1 - lane.settled.count(first, last);
       if (fresh === 0) continue;
-      count += fresh;
+      const { topic } = lane;
+      missed = {
+        topic,
+        from: missed?.from ?? first,
+        to: last,
+        count: (missed?.count ?? 0) + fresh,
+      };
       lane.missed = {
         from: lane.missed?.from ?? first,
         to: last,
@@ -154,7 +181,7 @@ export class DeliveryQueue {
       lane.settled.addRange(first, last);
       lane.dirty = true;
     }
-    return count;
+    return missed;
   }
 
   /**

@@ -12,6 +12,7 @@ import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { newToken } from "./tokens.ts";
 import type { Now } from "./entry.ts";
+import { type Missed, missedText } from "../reading/missed.ts";
 import { BeginAhead } from "./begin_ahead.ts";
 import type { Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
@@ -231,7 +232,7 @@ export class HandlerRunner {
 
   async #lease(): Promise<Lease[] | undefined> {
     try {
-      return await this.#driver.lease({
+      const leases = await this.#driver.lease({
         max: BATCH,
         maxBytes: BATCH_BYTES,
         leaseMs: Infinity,
@@ -240,11 +241,23 @@ export class HandlerRunner {
         load: this.#options.load,
         bound: true,
       }, { waitMs: Infinity, throughPause: true, signal: this.#abort.signal });
+      for (const missed of this.#driver.queue.takeMissed()) this.#tellMissed(missed);
+      return leases;
     } catch (error) {
       // The subscription was closed or removed.
       if (error instanceof EvsError) return undefined;
       throw error;
     }
+  }
+
+  #tellMissed(missed: Missed): void {
+    const { name } = this.#driver.record;
+    this.#options.onError(
+      new OverflowError(`${name} ${missedText(missed)}`, {
+        details: { subscription: name, ...missed },
+      }),
+      `the subscription ${name}`,
+    );
   }
 
   #handle(lease: Lease): void {

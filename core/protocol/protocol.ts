@@ -217,6 +217,8 @@ export interface LeaseReply {
   scheduled: number;
   /** When the next scheduled retry is due, Unix ms. */
   nextDueAt?: number;
+  /** What retention deleted before it was delivered, since a consumer was told last; only where there is something. */
+  missed?: readonly Omit<MissedRecord, "subscription">[];
   deliveries: DeliveryReply[];
 }
 

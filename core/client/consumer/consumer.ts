@@ -11,6 +11,7 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
+import { missedText } from "../../reading/missed.ts";
 import { BeginAhead } from "../../delivery/begin_ahead.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
@@ -188,6 +189,7 @@ export class Consumer {
         continue;
       }
       this.#awaitingLeases = false;
+      for (const missed of leased.missed ?? []) this.#options.say(missedText(missed));
       const renewed = leased.deliveries.flatMap((delivery) =>
         this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" })) ?? []
       );
