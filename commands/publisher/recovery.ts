@@ -58,7 +58,8 @@ export class Recovery {
       this.#seen = (await this.#head(connection)).lastSeq;
       return connection;
     } catch (error) {
-      if (!isAway(error)) throw error;
+      // One that stands still is told of at once, as by every command: nothing is under way that could go on.
+      if (!isAway(error) || error instanceof NotAnsweringError) throw error;
       const other = await this.connect();
       if (other === undefined) throw error;
       this.#seen = (await this.#head(other)).lastSeq;
