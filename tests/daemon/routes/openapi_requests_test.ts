@@ -106,8 +106,9 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
           where === "path"
             ? fc.oneof(
               fc.constantFrom(...THERE[one.name] ?? ["x"]),
-              // What a subscription has done can be asked of its own topic only.
-              path.endsWith("/processed") ? fc.constant("s") : allowed(one.schema),
+              // What a subscription has done can be asked of its own topic only, and one on a pattern
+              // cannot seek to a seq.
+              /\/(processed|seek)$/.test(path) ? fc.constant("s") : allowed(one.schema),
             )
             : settled(one.name, one.schema),
         ]),
