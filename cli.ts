@@ -1,6 +1,6 @@
 /**
- * The `evs` command. Its start is on everybody's path, so what it imports statically is small: a plain publish needs no
- * more than this, everything else is loaded when it is typed.
+ * The `evs` command. Its start is on everybody's path, so what it imports statically is small: a
+ * plain publish needs no more than this, everything else is loaded when it is typed.
  */
 import { load } from "./commands/cli/lazy.ts";
 import { isPlainPublish, publishPlain } from "./commands/publisher/plain.ts";

@@ -81,7 +81,10 @@ export class TestBroker<E = any> extends EventBroker<E> {
     return super.subscribeHandler(topic, handler, { retryDelay: 0, ...options });
   }
 
-  /** Resolves when every handler has done all there is, and all that this made it publish, retries too. */
+  /**
+   * Resolves when every handler has done all there is, and all that this made it publish, retries
+   * too.
+   */
   waitForProcessing(): Promise<void> {
     return this.idle();
   }

@@ -27,7 +27,10 @@ const script = (shell: Shell, example: string) =>
     },
   });
 
-/** What the scripts ask: one name a line. Silent where no daemon answers: nobody wants words while typing. */
+/**
+ * What the scripts ask: one name a line. Silent where no daemon answers: nobody wants words while
+ * typing.
+ */
 const names = verb<Record<never, never>, [string]>({
   brief: "Names that the running daemon knows",
   examples: [["completions names topics", "every topic, one a line"]],

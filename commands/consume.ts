@@ -1,4 +1,7 @@
-/** `evs consume`: runs a command for each event of a subscription; its exit code says what becomes of the event. */
+/**
+ * `evs consume`: runs a command for each event of a subscription; its exit code says what becomes
+ * of the event.
+ */
 import { showCommand } from "./consumer/exit_code.ts";
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/protocol.ts";
 import type { PausedBy } from "../core/event/subscription_settings.ts";
@@ -254,7 +257,9 @@ async function consume(
   }
 }
 
-/** Who reads what the commands write; `stop` gives back what is in hand when nobody does any more. */
+/**
+ * Who reads what the commands write; `stop` gives back what is in hand when nobody does any more.
+ */
 async function outputReader(context: EvsContext, stop: () => void): Promise<OutputReader> {
   const { OutputReader } = await import("./consumer/output_reader.ts");
   const { isReaderGone } = await import("./terminal/reader_gone.ts");
@@ -288,7 +293,10 @@ export function requestedSubscription(topic: string, flags: ConsumeFlags): Subsc
   };
 }
 
-/** What a person paused is waited for; with `--no-resume` every pause is, and with `--until-empty` none. */
+/**
+ * What a person paused is waited for; with `--no-resume` every pause is, and with `--until-empty`
+ * none.
+ */
 function pausesWaitedFor({ untilEmpty, resume = true }: ConsumeFlags): PausedBy[] {
   if (untilEmpty) return [];
   return resume ? ["person"] : ["person", "breaker", "command"];

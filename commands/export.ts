@@ -31,7 +31,8 @@ export const route = verb<Record<never, never>, string[]>({
     for (const pattern of patterns.length === 0 ? ["**"] : patterns) {
       const matches = compilePattern(pattern);
       const found = names.filter((name) => matches(name));
-      // A name that is not there is a mistake, which the daemon says in words; a pattern may match nothing.
+      // A name that is not there is a mistake, which the daemon says in words; a pattern may match
+      // nothing.
       if (found.length === 0 && !pattern.includes("*")) await client.topic(pattern);
       for (const name of found) chosen.add(name);
     }

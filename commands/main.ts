@@ -1,5 +1,6 @@
 /**
- * One command line: finds the verb, loads only its file, lets stricli take the words apart, and runs it.
+ * One command line: finds the verb, loads only its file, lets stricli take the words apart, and
+ * runs it.
  */
 import {
   ArgumentScannerError,

@@ -1,6 +1,6 @@
 /**
- * The one route map: every verb, what it is for, and where its file is. Only the file of the verb that was typed is
- * loaded; it exports its `route`.
+ * The one route map: every verb, what it is for, and where its file is. Only the file of the verb
+ * that was typed is loaded; it exports its `route`.
  */
 import type { LazyRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";

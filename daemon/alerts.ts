@@ -1,4 +1,7 @@
-/** What `[alert]` in the config asks to be told of. Nothing is run: the status and the metrics are marked. Pure. */
+/**
+ * What `[alert]` in the config asks to be told of. Nothing is run: the status and the metrics are
+ * marked. Pure.
+ */
 import type { Alert, SubscriptionInfo } from "../core/protocol/protocol.ts";
 
 /** From which number on there is an alert; 0: never. */

@@ -1,4 +1,7 @@
-/** The daemon's settings: command line before config file before default. Each key is in docs/configuration.md. */
+/**
+ * The daemon's settings: command line before config file before default. Each key is in
+ * docs/configuration.md.
+ */
 import { parseBytes, parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { didYouMean } from "../core/base/suggest.ts";
@@ -89,7 +92,10 @@ export async function loadConfig(path: string): Promise<Partial<Config>> {
   return await parseConfig(source, path);
 }
 
-/** Reads the text of a config file; `path` is named in errors. Throws `InvalidArgumentError` (`config/invalid`). */
+/**
+ * Reads the text of a config file; `path` is named in errors. Throws `InvalidArgumentError`
+ * (`config/invalid`).
+ */
 export async function parseConfig(source: string, path: string): Promise<Partial<Config>> {
   const { parse, TomlError } = await import("smol-toml");
   try {
@@ -115,7 +121,10 @@ export async function parseConfig(source: string, path: string): Promise<Partial
   }
 }
 
-/** Checks a parsed config file. Unknown keys are refused: a setting that is not in force must not look as if it were. */
+/**
+ * Checks a parsed config file. Unknown keys are refused: a setting that is not in force must not
+ * look as if it were.
+ */
 export function readConfig(table: Record<string, unknown>): Partial<Config> {
   const config: Partial<Config> = {};
   for (const [key, value] of flatten(table)) {
@@ -131,7 +140,10 @@ export function readConfig(table: Record<string, unknown>): Partial<Config> {
   return config;
 }
 
-/** `section.key` of every setting. What lies deeper is no setting; its name says so, however deep it goes. */
+/**
+ * `section.key` of every setting. What lies deeper is no setting; its name says so, however deep it
+ * goes.
+ */
 function* flatten(table: Record<string, unknown>): Generator<[string, unknown]> {
   for (const [key, value] of Object.entries(table)) {
     if (!isTable(value)) {

@@ -1,4 +1,7 @@
-/** The data dir: made with mode 0700, and refused when somebody else could have had a hand in it (contract row 21). */
+/**
+ * The data dir: made with mode 0700, and refused when somebody else could have had a hand in it
+ * (contract row 21).
+ */
 import { DataDirError } from "../core/base/errors.ts";
 import { WATERMARKS_FILE } from "../core/data_dir/watermarks.ts";
 import { lstat } from "./lock.ts";
@@ -24,7 +27,10 @@ function ownUser(): number | null {
   return user ??= Deno.uid();
 }
 
-/** Makes the data dir if it is not there, and checks it. What is in it waits for the lock ({@link prepareFiles}). */
+/**
+ * Makes the data dir if it is not there, and checks it. What is in it waits for the lock ({@link
+ * prepareFiles}).
+ */
 export function prepareDataDir(path: string): void {
   if (!lstat(path)) makeFolder(path);
   tighten(path, assertOurs(path, "folder"), 0o700);
@@ -43,8 +49,8 @@ export function dataDirAt(path: string): DataDir {
 }
 
 /**
- * Makes the folder of the log, and checks everything of ours in a data dir but the files of the file store
- * ({@link prepareEventFolder}). Call it with the lock held.
+ * Makes the folder of the log, and checks everything of ours in a data dir but the files of the
+ * file store ({@link prepareEventFolder}). Call it with the lock held.
  */
 export function prepareFiles(dir: DataDir): void {
   if (!lstat(dir.logFolder)) makeFolder(dir.logFolder);
@@ -69,15 +75,17 @@ export function prepareFiles(dir: DataDir): void {
 }
 
 /**
- * Checks the folder of the file store, if it is there, and each topic's. Ten thousand topics are ten thousand folders, so
- * the thread that opens the store does it, while this one reads the state.
+ * Checks the folder of the file store, if it is there, and each topic's. Ten thousand topics are
+ * ten thousand folders, so the thread that opens the store does it, while this one reads the state.
  */
 export function prepareEventFolder(path: string): void {
   const folders = lstat(path) ? [path, ...foldersIn(path)] : [];
   for (const folder of folders) tighten(folder, assertOurs(folder, "folder"), 0o700);
 }
 
-/** SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask. */
+/**
+ * SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask.
+ */
 export function makeDatabaseFile(path: string): void {
   if (lstat(path)) return;
   Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();

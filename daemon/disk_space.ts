@@ -1,6 +1,7 @@
 /**
- * Whether the disk has room: begins with a refusal, ends with the first thing that is stored again, or, where nobody stores
- * anything, once the reserve could be made or a look finds room. A log tells of the beginning and the end, not of each refusal.
+ * Whether the disk has room: begins with a refusal, ends with the first thing that is stored again,
+ * or, where nobody stores anything, once the reserve could be made or a look finds room. A log
+ * tells of the beginning and the end, not of each refusal.
  */
 import { CannotStoreError, EvsError } from "../core/base/errors.ts";
 import type { Clock } from "../core/base/clock.ts";
@@ -8,11 +9,17 @@ import { isNoSpace, type SpaceReserve } from "./space_reserve.ts";
 
 /** How often is looked for room while the disk is full, ms. */
 const LOOK_EVERY = 1000;
-/** A full disk that stores something now and then is told of as one: quiet for so long, it is over, ms. */
+/**
+ * A full disk that stores something now and then is told of as one: quiet for so long, it is over,
+ * ms.
+ */
 const QUIET = 10_000;
 /** After so long the reserve follows what has been written, ms. */
 const RESERVE_AFTER = 5000;
-/** Tried again so often where there is no room for it, ms: trying takes what room there is for a moment. */
+/**
+ * Tried again so often where there is no room for it, ms: trying takes what room there is for a
+ * moment.
+ */
 const RESERVE_EVERY = 600_000;
 
 /** What it needs. */
@@ -119,7 +126,10 @@ export class DiskSpace {
     return work();
   }
 
-  /** Does what takes something away. Where it finds no room for that, it is done again with the reserve's. */
+  /**
+   * Does what takes something away. Where it finds no room for that, it is done again with the
+   * reserve's.
+   */
   async makeRoom<T>(work: () => Promise<T>): Promise<T> {
     try {
       const result = await work();

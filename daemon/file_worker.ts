@@ -1,4 +1,7 @@
-/** The thread that writes events to files: a {@link FileEventStore} that answers calls. See core/store/worker/file_worker_store.ts. */
+/**
+ * The thread that writes events to files: a {@link FileEventStore} that answers calls. See
+ * core/store/worker/file_worker_store.ts.
+ */
 import { InternalError } from "../core/base/errors.ts";
 import type { Found } from "../core/store/damage.ts";
 import { FileEventStore } from "../core/store/file/file_event_store.ts";

@@ -1,4 +1,7 @@
-/** The thread that writes events: a {@link SqliteEventStore} that answers calls. See core/store/worker/sqlite_worker_store.ts. */
+/**
+ * The thread that writes events: a {@link SqliteEventStore} that answers calls. See
+ * core/store/worker/sqlite_worker_store.ts.
+ */
 import { InternalError } from "../core/base/errors.ts";
 import type { Durability } from "../core/event/durability.ts";
 import { SqliteEventStore } from "../core/store/sqlite/sqlite_event_store.ts";
@@ -45,7 +48,8 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     }
   }
   const answer = answerTo(store, call);
-  // In the order of what was done: who learns of a topic from the answers would go back to what it was before.
+  // In the order of what was done: who learns of a topic from the answers would go back to what it
+  // was before.
   return behind.busy ? behind.idle().then(() => answer) : answer;
 }, collectWhenIdle());
 
@@ -87,7 +91,10 @@ async function close(store: SqliteEventStore, behind: WalSyncBehind): Promise<St
   return { result: undefined, topics: [] };
 }
 
-/** What syncs the log for an append; nothing but for intervals. A sync that fails ends this thread, and the daemon with it. */
+/**
+ * What syncs the log for an append; nothing but for intervals. A sync that fails ends this thread,
+ * and the daemon with it.
+ */
 function syncerOf(asked: Durability | undefined): WalSyncer | undefined {
   const { path, durability } = opened!;
   const key = asked ?? durability;

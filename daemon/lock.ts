@@ -1,6 +1,6 @@
 /**
- * One daemon per data dir, one per socket: kernel locks (flock) that live and die with the process. The data dir is
- * locked itself; a socket cannot be opened as a file, so a file beside it is.
+ * One daemon per data dir, one per socket: kernel locks (flock) that live and die with the process.
+ * The data dir is locked itself; a socket cannot be opened as a file, so a file beside it is.
  */
 import { DataDirError, SocketError } from "../core/base/errors.ts";
 
@@ -9,7 +9,10 @@ export interface HeldLock {
   release(): void;
 }
 
-/** Whoever looks whether there is a lock holds one for an instant: it is no daemon, and soon gone, ms. */
+/**
+ * Whoever looks whether there is a lock holds one for an instant: it is no daemon, and soon gone,
+ * ms.
+ */
 const LOOKERS_MS = 100;
 const LOOK_AGAIN_MS = 5;
 
@@ -23,7 +26,10 @@ export function lockDataDir(dataDir: string): HeldLock {
   });
 }
 
-/** The same for a daemon that takes over from another: waits until that has let go. `waiting` is called if it does. */
+/**
+ * The same for a daemon that takes over from another: waits until that has let go. `waiting` is
+ * called if it does.
+ */
 export async function takeOverDataDir(dataDir: string, waiting: () => void): Promise<HeldLock> {
   const file = Deno.openSync(dataDir, { read: true });
   if (!file.tryLockSync(true)) {

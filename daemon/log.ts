@@ -1,6 +1,7 @@
 /**
- * The daemon's log: one JSON object a line in `<data dir>/log/daemon.log`, rotated by size. LogTape does the levels and the
- * properties; the sink is ours, because LogTape's own file sink syncs at every flush.
+ * The daemon's log: one JSON object a line in `<data dir>/log/daemon.log`, rotated by size. LogTape
+ * does the levels and the properties; the sink is ours, because LogTape's own file sink syncs at
+ * every flush.
  */
 import { isNoSpace } from "./space_reserve.ts";
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
@@ -12,7 +13,9 @@ const KEPT = 3;
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** A file that is written to until it is too long, then renamed: `.1` is the newest of the old ones. */
+/**
+ * A file that is written to until it is too long, then renamed: `.1` is the newest of the old ones.
+ */
 export class RotatingFile {
   readonly #path: string;
   readonly #maxBytes: number;
@@ -29,7 +32,9 @@ export class RotatingFile {
     this.#size = this.#file.statSync().size;
   }
 
-  /** Appends the bytes whole: where no new file can be made, to the old one, and then throws why. */
+  /**
+   * Appends the bytes whole: where no new file can be made, to the old one, and then throws why.
+   */
   write(bytes: Uint8Array): void {
     try {
       if (this.#size > 0 && this.#size + bytes.length > this.#maxBytes) this.#rotate();
@@ -59,7 +64,10 @@ export class RotatingFile {
     return file;
   }
 
-  /** The new file is there before the old one is let go: a log that cannot be rotated is still written. */
+  /**
+   * The new file is there before the old one is let go: a log that cannot be rotated is still
+   * written.
+   */
   #rotate(): void {
     const fresh = this.#open(`${this.#path}.new`);
     for (let n = KEPT - 1; n >= 1; n--) {

@@ -1,6 +1,7 @@
 /**
- * The daemon. Started by core/client/launch.ts with exact permissions; prints one line of JSON on standard output when
- * it serves, and nothing else there, ever. What goes wrong before that is said on standard error.
+ * The daemon. Started by core/client/launch.ts with exact permissions; prints one line of JSON on
+ * standard output when it serves, and nothing else there, ever. What goes wrong before that is said
+ * on standard error.
  */
 import { EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";
@@ -88,7 +89,7 @@ export function parseArguments(args: readonly string[]): Arguments {
 /** Runs the daemon until it is told to stop; resolves with the exit code. */
 export async function runDaemon(args: readonly string[]): Promise<number> {
   const asked = parseArguments(args);
-  // Caught before anybody can be told of this process: it comes from those who do not find its socket.
+  // Caught from the start: whoever does not find the socket sends it.
   let lookAfterSocket = () => {};
   Deno.addSignalListener("SIGHUP", () => lookAfterSocket());
   const { dataDir: path, socket } = asked;
@@ -129,9 +130,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
   }
   // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
-  void services.broker.failure.then((error) => {
-    services.fatal(error, "a store failed");
-  });
+  void services.broker.failure.then((error) => services.fatal(error, "a store failed"));
   const { store, durability } = config;
   const where = { pid: Deno.pid, socket, dataDir: path };
   log.logger.info("ready", { version: VERSION, ...where, store, durability });
@@ -192,7 +191,10 @@ function tell(line: unknown): void {
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }
 
-/** The first SIGTERM or SIGINT drains, the second ends at once: what was acknowledged is durable either way. */
+/**
+ * The first SIGTERM or SIGINT drains, the second ends at once: what was acknowledged is durable
+ * either way.
+ */
 function onSignals(stop: (signal: string) => void): void {
   let asked = false;
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -204,7 +206,10 @@ function onSignals(stop: (signal: string) => void): void {
   }
 }
 
-/** A write beyond `ulimit -f` is refused like one on a full disk; unheard, its signal ends the process without a word. */
+/**
+ * A write beyond `ulimit -f` is refused like one on a full disk; unheard, its signal ends the
+ * process without a word.
+ */
 function surviveFileSizeLimit(): void {
   Deno.addSignalListener("SIGXFSZ", () => {});
 }
@@ -215,8 +220,9 @@ async function stdinClosed(): Promise<void> {
 }
 
 /**
- * `/proc`, `/sys` and `/dev` are for programs with all permissions only, whatever their flags say: a place that was
- * chosen there is a mistake of whoever chose it. Any other lack of a permission is ours.
+ * `/proc`, `/sys` and `/dev` are for programs with all permissions only, whatever their flags say:
+ * a place that was chosen there is a mistake of whoever chose it. Any other lack of a permission is
+ * ours.
  */
 function outOfReach(error: unknown): EvsError | undefined {
   if (!(error instanceof Deno.errors.NotCapable)) return undefined;
@@ -246,7 +252,10 @@ export async function serve(args: readonly string[]): Promise<number> {
   }
 }
 
-/** The end must not hang on whether it can be told: nobody may read standard error any more. The log has it, where there is one. */
+/**
+ * The end must not hang on whether it can be told: nobody may read standard error any more. The log
+ * has it, where there is one.
+ */
 function say(text: string): void {
   try {
     Deno.stderr.writeSync(new TextEncoder().encode(text));

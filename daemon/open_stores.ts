@@ -1,4 +1,7 @@
-/** The event stores of a daemon: the default one, those that have files, and others when a topic asks for one. */
+/**
+ * The event stores of a daemon: the default one, those that have files, and others when a topic
+ * asks for one.
+ */
 import { damageText, type Found } from "../core/store/damage.ts";
 import { FileWorkerEventStore } from "../core/store/worker/file_worker_store.ts";
 import { MemoryEventStore } from "../core/store/memory.ts";

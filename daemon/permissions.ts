@@ -1,7 +1,8 @@
 /**
- * Permissions that a daemon gives up once it listens. Where it was started with exact flags (core/client/launch.ts) it
- * never had them; a compiled binary has everything that it was built with, and whoever finds a hole in it then finds no
- * process to start and nobody to talk to. Accepting connections needs no permission any more.
+ * Permissions that a daemon gives up once it listens. Where it was started with exact flags
+ * (core/client/launch.ts) it never had them; a compiled binary has everything that it was built
+ * with, and whoever finds a hole in it then finds no process to start and nobody to talk to.
+ * Accepting connections needs no permission any more.
  */
 import { folderOf, withRealPaths } from "../core/protocol/paths.ts";
 
@@ -16,8 +17,8 @@ export async function giveUpPermissions(): Promise<void> {
 }
 
 /**
- * The flags in force, as the runtime itself answers for each: what was granted for everything, and of what was granted for a
- * path whether it holds there.
+ * The flags in force, as the runtime itself answers for each: what was granted for everything, and
+ * of what was granted for a path whether it holds there.
  */
 export function permissionsInForce(
   places: { dataDir: string; socket: string; config: string },

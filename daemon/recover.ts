@@ -1,10 +1,14 @@
 /**
- * A state database that is gone, or lost its last commits: the topics that have events are made again, with default
- * options. What only the state knew (subscriptions, retries, dead letters, schemas) cannot be.
+ * A state database that is gone, or lost its last commits: the topics that have events are made
+ * again, with default options. What only the state knew (subscriptions, retries, dead letters,
+ * schemas) cannot be.
  */
 import type { EventBroker } from "../core/broker/event_broker.ts";
 
-/** Makes topics that have events and are not in the state. Returns what to tell people; undefined: nothing was missing. */
+/**
+ * Makes topics that have events and are not in the state. Returns what to tell people; undefined:
+ * nothing was missing.
+ */
 export async function recoverTopics(broker: EventBroker): Promise<string | undefined> {
   const { store, topics } = broker;
   const missing = store.topics().filter((name) => {

@@ -1,6 +1,6 @@
 /**
- * When retention runs: soon after a limited topic grew, and for limits of age as often as a tenth of the shortest one. Where
- * no topic is limited no timer runs: idle costs nothing.
+ * When retention runs: soon after a limited topic grew, and for limits of age as often as a tenth
+ * of the shortest one. Where no topic is limited no timer runs: idle costs nothing.
  */
 import type { Clock } from "../core/base/clock.ts";
 import { isLimited } from "../core/store/retention_rule.ts";

@@ -168,7 +168,10 @@ export class Services {
     }
   }
 
-  /** Somebody took note of all damage that is known: it no longer counts as a problem. Returns how much that was. */
+  /**
+   * Somebody took note of all damage that is known: it no longer counts as a problem. Returns how
+   * much that was.
+   */
   async acceptDamage(): Promise<number> {
     const isNew = ({ accepted }: { accepted: boolean }) => !accepted;
     const damage = this.broker.store.damage?.() ?? [];
@@ -191,7 +194,10 @@ export class Services {
     this.log.logger.error("unexpected error: {context}", { context, error });
   }
 
-  /** Something after which the daemon is of no use: told like the unexpected, and the process ends with an error. */
+  /**
+   * Something after which the daemon is of no use: told like the unexpected, and the process ends
+   * with an error.
+   */
   fatal(error: unknown, reason: string): void {
     this.unexpected(error, reason);
     this.#fail(reason);

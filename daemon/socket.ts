@@ -1,4 +1,7 @@
-/** The socket's path: made free only under the lock, and only of a socket that nobody answers at (contract row 14). */
+/**
+ * The socket's path: made free only under the lock, and only of a socket that nobody answers at
+ * (contract row 14).
+ */
 import { assertSocketLength, folderOf } from "../core/protocol/paths.ts";
 import { SocketError } from "../core/base/errors.ts";
 import { lstat } from "./lock.ts";
@@ -6,7 +9,10 @@ import { lstat } from "./lock.ts";
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
-/** Makes the socket's folder (0700) if it is not there; refuses one in which others could swap the socket. */
+/**
+ * Makes the socket's folder (0700) if it is not there; refuses one in which others could swap the
+ * socket.
+ */
 export function prepareSocketFolder(socket: string): void {
   assertSocketLength(socket);
   const folder = folderOf(socket);
@@ -25,7 +31,10 @@ export function prepareSocketFolder(socket: string): void {
   }
 }
 
-/** Removes a stale socket. Anything else that is there is left alone, in words. Call it with the lock held. */
+/**
+ * Removes a stale socket. Anything else that is there is left alone, in words. Call it with the
+ * lock held.
+ */
 export async function freeSocketPath(socket: string): Promise<void> {
   const info = lstat(socket);
   if (!info) return;
@@ -82,8 +91,9 @@ export function removeSocket(socket: string): void {
 }
 
 /**
- * What is at a path, as one word: numbers of inodes are given out again, so it tells a socket from anything else. Undefined
- * where nothing is, or where nothing can be: a folder on the way may be gone as well.
+ * What is at a path, as one word: numbers of inodes are given out again, so it tells a socket from
+ * anything else. Undefined where nothing is, or where nothing can be: a folder on the way may be
+ * gone as well.
  */
 export function identityAt(path: string): string | undefined {
   try {

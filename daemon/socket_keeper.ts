@@ -1,7 +1,8 @@
 /**
- * Keeps the daemon reachable when its socket's file goes away while it runs: somebody removed it, or a runtime folder
- * vanished at logout. Nobody watches the folder, which would cost a wake-up for everything that happens in it: whoever does
- * not find the socket sends SIGHUP (core/client/daemon_process.ts), and only then is it looked at.
+ * Keeps the daemon reachable when its socket's file goes away while it runs: somebody removed it,
+ * or a runtime folder vanished at logout. Nobody watches the folder, which would cost a wake-up for
+ * everything that happens in it: whoever does not find the socket sends SIGHUP
+ * (core/client/daemon_process.ts), and only then is it looked at.
  */
 import { type Holder, socketLockFile } from "../core/protocol/holder.ts";
 import { announce } from "./announcement.ts";

@@ -1,6 +1,7 @@
 /**
- * Room kept in reserve, so that a full disk can be made less full (docs/adr/0029-full-disk.md): a file of random bytes in the
- * data dir. It is given back to the disk when taking something away finds no room, and made again when there is some.
+ * Room kept in reserve, so that a full disk can be made less full (docs/adr/0029-full-disk.md): a
+ * file of random bytes in the data dir. It is given back to the disk when taking something away
+ * finds no room, and made again when there is some.
  */
 
 /** Written at a time, bytes. Random: a file system may compress. */
@@ -29,7 +30,10 @@ export class SpaceReserve {
     }
   }
 
-  /** Makes it as large as it should be; false where the disk has no room for that, and then it is as it was. */
+  /**
+   * Makes it as large as it should be; false where the disk has no room for that, and then it is as
+   * it was.
+   */
   make(): boolean {
     const before = this.held;
     if (before >= this.size) return true;
@@ -85,8 +89,8 @@ export class SpaceReserve {
 const [LEAST, MOST] = [4, 36].map((mebibytes) => mebibytes * 1024 * 1024) as [number, number];
 
 /**
- * What should be kept beside the event database at `path`: its log has to go into it before it is written over, and the
- * database may have to grow for that.
+ * What should be kept beside the event database at `path`: its log has to go into it before it is
+ * written over, and the database may have to grow for that.
  */
 export function reserveSize(path: string): number {
   try {

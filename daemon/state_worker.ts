@@ -1,4 +1,7 @@
-/** The thread that writes the state: a {@link SqliteState} that answers calls. See core/state/worker_state.ts. */
+/**
+ * The thread that writes the state: a {@link SqliteState} that answers calls. See
+ * core/state/worker_state.ts.
+ */
 import { InternalError } from "../core/base/errors.ts";
 import { SqliteState } from "../core/state/sqlite.ts";
 import type { StateCall } from "../core/state/worker_state.ts";

@@ -1,4 +1,7 @@
-/** One line of the log for what happens many times: the first time at once, then what came together in ten seconds. */
+/**
+ * One line of the log for what happens many times: the first time at once, then what came together
+ * in ten seconds.
+ */
 import type { Clock } from "../core/base/clock.ts";
 
 /** For so long what comes is gathered, ms. */

@@ -1,4 +1,7 @@
-/** The threads that write. Each is begun before it is needed: its code loads while this one looks at the data dir. */
+/**
+ * The threads that write. Each is begun before it is needed: its code loads while this one looks at
+ * the data dir.
+ */
 import { WorkerClient } from "../core/worker/client.ts";
 
 /** The programs of the threads. */

@@ -1,6 +1,7 @@
 /**
- * Errors that nobody caught: thrown in a timer or an event, a promise that nobody waits for, a worker that died. After one
- * of them nothing is known of the state of the process: it is told, and ends.
+ * Errors that nobody caught: thrown in a timer or an event, a promise that nobody waits for, a
+ * worker that died. After one of them nothing is known of the state of the process: it is told, and
+ * ends.
  */
 
 /** Calls `tell` with each, instead of the runtime's own words and its end on the spot. */

@@ -1,7 +1,7 @@
 /**
- * Subscriptions that a library's client made without a name (`unnamed-…`). The daemon keeps them as it keeps the others, so
- * that a restart makes no gap; one that nobody has asked for events in a while belongs to a client that has died, and is
- * removed. Where there are none, no timer runs.
+ * Subscriptions that a library's client made without a name (`unnamed-…`). The daemon keeps them as
+ * it keeps the others, so that a restart makes no gap; one that nobody has asked for events in a
+ * while belongs to a client that has died, and is removed. Where there are none, no timer runs.
  */
 import type { Clock } from "../core/base/clock.ts";
 import { setPatientTimer } from "../core/base/standstill.ts";

@@ -1,6 +1,7 @@
 /**
- * The data dir as a whole: a start holds what is there against what was there, and says what is gone. What the daemon knows
- * is kept beside the databases while it runs (core/data_dir/watermarks.ts).
+ * The data dir as a whole: a start holds what is there against what was there, and says what is
+ * gone. What the daemon knows is kept beside the databases while it runs
+ * (core/data_dir/watermarks.ts).
  */
 import { systemClock } from "../core/base/clock.ts";
 import type { EventBroker } from "../core/broker/event_broker.ts";
@@ -32,8 +33,8 @@ export interface FoundDataDir {
 const TOPICS_NAMED = 5;
 
 /**
- * Checks and prepares a data dir that nobody else has, and tells what was there. A log whose database is gone is kept:
- * SQLite would delete it.
+ * Checks and prepares a data dir that nobody else has, and tells what was there. A log whose
+ * database is gone is kept: SQLite would delete it.
  */
 export function findDataDir(dataDir: DataDir): FoundDataDir {
   prepareFiles(dataDir);
@@ -49,7 +50,9 @@ export function findDataDir(dataDir: DataDir): FoundDataDir {
   return { marks, missing };
 }
 
-/** Takes note of what is gone, and begins to keep what there is. Call it when the broker is ready. */
+/**
+ * Takes note of what is gone, and begins to keep what there is. Call it when the broker is ready.
+ */
 export async function keepWhole(
   found: FoundDataDir,
   { dataDir, broker, state, onError }: {
@@ -66,7 +69,8 @@ export async function keepWhole(
   for (const loss of [...missing, ...older ? [older] : [], ...lostTopics(broker)]) {
     noteLoss(`${dataDir.path}/quarantine`, { ...loss, now: systemClock.now() });
   }
-  // Before the state counts for the first time: one that did has marks beside it, whenever the daemon is killed.
+  // Before the state counts for the first time: one that did has marks beside it, whenever the
+  // daemon is killed.
   if (!marks && state.generation === 0) {
     writeWatermarks(dataDir.path, { phase: "open", generation: 0, files: [], ends: new Map() });
   }
@@ -127,7 +131,10 @@ function endsOf(
     .map((topic) => [topic, store.head(topic).lastSeq]);
 }
 
-/** Topics of which nothing is left, by the file that they were in. What is missing of others their store tells. */
+/**
+ * Topics of which nothing is left, by the file that they were in. What is missing of others their
+ * store tells.
+ */
 function lostTopics({ lostEnds, store, topics }: EventBroker): MissingFile[] {
   const byFile = new Map<string, string[]>();
   for (const { topic, firstSeq, lastSeq } of lostEnds) {

@@ -1,4 +1,7 @@
-/** Prints the newest commits of this repository as NDJSON; where there is no history, the project's own files instead. */
+/**
+ * Prints the newest commits of this repository as NDJSON; where there is no history, the project's
+ * own files instead.
+ */
 
 /** One line of the demo's input. */
 export interface Commit {
@@ -10,7 +13,10 @@ export interface Commit {
 const MOST = 40;
 const FEWEST = 5;
 
-/** The history of the repository in `folder`, oldest first; undefined where git or the history is missing. */
+/**
+ * The history of the repository in `folder`, oldest first; undefined where git or the history is
+ * missing.
+ */
 function history(folder: string): Commit[] | undefined {
   try {
     const { success, stdout } = new Deno.Command("git", {

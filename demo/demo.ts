@@ -1,6 +1,7 @@
 /**
- * `deno task demo`: the whole main job on a private daemon, on input that exists on any machine. Each command is printed
- * before its output; a command that does not end as it should ends the demo with 1. Nothing is left behind.
+ * `deno task demo`: the whole main job on a private daemon, on input that exists on any machine.
+ * Each command is printed before its output; a command that does not end as it should ends the demo
+ * with 1. Nothing is left behind.
  */
 import { commits } from "./commits.ts";
 

@@ -1,5 +1,6 @@
 /**
- * The suite for dead-letter queues: what every queue does that the broker is given, alone and in a broker's hands.
+ * The suite for dead-letter queues: what every queue does that the broker is given, alone and in a
+ * broker's hands.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../core/broker/event_broker.ts";
@@ -9,9 +10,14 @@ import { type Register, registerWith, type TestFunction, type UnderTest } from "
 
 /** What a queue claims to do beyond the four methods. */
 export interface QueueCapabilities {
-  /** What was added is there when it is opened again. `create` has to give `reopen`. Default false. */
+  /**
+   * What was added is there when it is opened again. `create` has to give `reopen`. Default false.
+   */
   durable?: boolean;
-  /** It keeps an event once for each subscription that gave it up, however often that was. Default false. */
+  /**
+   * It keeps an event once for each subscription that gave it up, however often that was. Default
+   * false.
+   */
   unique?: boolean;
 }
 

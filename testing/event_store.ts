@@ -1,8 +1,10 @@
 /**
- * The suite for event stores: what every store does that the broker is given, and more where a store claims more.
+ * The suite for event stores: what every store does that the broker is given, and more where a
+ * store claims more.
  *
- * The first part needs the three methods alone. A store that assigns sequence numbers (`JournalStore`) claims `sequences`
- * and gets the rest: numbers without gaps, repeated ids, expectations, pages, keys, times, sizes, removals.
+ * The first part needs the three methods alone. A store that assigns sequence numbers
+ * (`JournalStore`) claims `sequences` and gets the rest: numbers without gaps, repeated ids,
+ * expectations, pages, keys, times, sizes, removals.
  */
 import assert from "node:assert/strict";
 import type { Event } from "../core/event/event.ts";
@@ -16,11 +18,19 @@ import { type Register, registerWith, type TestFunction, type UnderTest } from "
 export interface StoreCapabilities {
   /** It assigns sequence numbers: it is a `JournalStore`. Default false. */
   sequences?: boolean;
-  /** What was saved is there when it is opened again. `create` has to give `reopen`. Default false. */
+  /**
+   * What was saved is there when it is opened again. `create` has to give `reopen`. Default false.
+   */
   durable?: boolean;
-  /** It forgets given ids after a day by the clock that it was given. `create` has to give `advance`. Default false. */
+  /**
+   * It forgets given ids after a day by the clock that it was given. `create` has to give
+   * `advance`. Default false.
+   */
   dedupWindow?: boolean;
-  /** It keeps events of one millisecond in the order in which they were saved. Always so with `sequences`. Default false. */
+  /**
+   * It keeps events of one millisecond in the order in which they were saved. Always so with
+   * `sequences`. Default false.
+   */
   stableOrder?: boolean;
 }
 

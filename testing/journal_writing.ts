@@ -1,4 +1,6 @@
-/** What a store with sequence numbers does when it writes: numbers, repeats, expectations, removals. */
+/**
+ * What a store with sequence numbers does when it writes: numbers, repeats, expectations, removals.
+ */
 import assert from "node:assert/strict";
 import { unpack } from "../core/store/pack.ts";
 import type { JournalStore } from "../core/store/store.ts";

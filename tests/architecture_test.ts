@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { importsOf, sourceFiles, staticGraph } from "./helpers/source.ts";
 
-/** The folders of `core/` from the ground up: each imports only what stands before it. Type imports count. */
+/**
+ * The folders of `core/` from the ground up: each imports only what stands before it. Type imports
+ * count.
+ */
 const FLOORS = [
   "base",
   "json",
@@ -151,7 +154,10 @@ Deno.test("no exported name has two meanings", async () => {
   assert.ok(declared.size > 500, "the sources were read");
 });
 
-/** What a module declares and exports; an interface of the same name as a class beside it is one thing. */
+/**
+ * What a module declares and exports; an interface of the same name as a class beside it is one
+ * thing.
+ */
 function declaredNames(source: string): Set<string> {
   const declaration =
     /^export (?:abstract |async |default )*(?:function\*?|class|interface|type|const|let|enum) (\w+)/gm;

@@ -1,6 +1,7 @@
 /**
- * One binary: what `deno task compile` embeds is everything that is loaded while it runs. The binary itself is built and
- * run only where DENORT_BIN names Deno's runtime, because `deno compile` downloads that.
+ * One binary: what `deno task compile` embeds is everything that is loaded while it runs. The
+ * binary itself is built and run only where DENORT_BIN names Deno's runtime, because `deno compile`
+ * downloads that.
  */
 import assert from "node:assert/strict";
 import { daemonCommand } from "../core/client/launch.ts";

@@ -1,4 +1,7 @@
-/** docs/contract.md tells the truth about where things are: every file is there, and every test that it quotes. */
+/**
+ * docs/contract.md tells the truth about where things are: every file is there, and every test that
+ * it quotes.
+ */
 import assert from "node:assert/strict";
 import { contractRows, namedFiles } from "./helpers/contract.ts";
 

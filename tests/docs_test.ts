@@ -1,4 +1,7 @@
-/** What the pages say of the command line, the config file and the environment is what the code has, no more and no less. */
+/**
+ * What the pages say of the command line, the config file and the environment is what the code has,
+ * no more and no less.
+ */
 import assert from "node:assert/strict";
 import { completionTree } from "../commands/completion/tree.ts";
 import { COMMON_FLAGS } from "../commands/cli/define.ts";

@@ -1,4 +1,7 @@
-/** The guides for applications are programs: their blocks are written down as they stand, checked strictly, and run. */
+/**
+ * The guides for applications are programs: their blocks are written down as they stand, checked
+ * strictly, and run.
+ */
 import assert from "node:assert/strict";
 
 const root = new URL("../", import.meta.url);

@@ -1,4 +1,7 @@
-/** The blocks of docs/library.md are programs: each type-checks and runs, one of them against a daemon. */
+/**
+ * The blocks of docs/library.md are programs: each type-checks and runs, one of them against a
+ * daemon.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "./helpers/daemon.ts";
 

@@ -1,4 +1,7 @@
-/** docs/security.md claims only what docs/contract.md promises and tests show: every row, file and test that it names is there. */
+/**
+ * docs/security.md claims only what docs/contract.md promises and tests show: every row, file and
+ * test that it names is there.
+ */
 import assert from "node:assert/strict";
 import { contractRows } from "./helpers/contract.ts";
 

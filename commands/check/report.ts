@@ -81,7 +81,8 @@ export async function runCheck(
   try {
     finding = await look();
   } catch (error) {
-    // The command line is answered as everywhere; a daemon that is not there is what a check is for.
+    // The command line is answered as everywhere; a daemon that is not there is what a check is
+    // for.
     if (!(error instanceof EvsError)) throw error;
     if (error instanceof InvalidArgumentError) throw wrongUsage(error.message, error.hint);
     const level = error instanceof NoDaemonError || error instanceof NotAnsweringError

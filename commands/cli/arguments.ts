@@ -1,4 +1,7 @@
-/** The command line before stricli sees it: the flags that all commands share, and spellings that it does not know. */
+/**
+ * The command line before stricli sees it: the flags that all commands share, and spellings that it
+ * does not know.
+ */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import type { CommonOptions } from "./context.ts";
@@ -34,7 +37,10 @@ function readWait(text: string): number {
   }
 }
 
-/** `-n5` becomes `-n 5`, and `--flag=` with an empty value or one of several lines becomes two words. */
+/**
+ * `-n5` becomes `-n 5`, and `--flag=` with an empty value or one of several lines becomes two
+ * words.
+ */
 export function splitArguments(argv: readonly string[]): string[] {
   const words: string[] = [];
   for (const [index, word] of argv.entries()) {

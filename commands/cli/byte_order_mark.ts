@@ -1,6 +1,7 @@
 /**
- * The byte order mark that some editors put in front of UTF-8. JSON has none (RFC 8259, 8.1), so the daemon refuses it in
- * words wherever it stands; at the very start of a file or of standard input it can only be the editor's, and is left out.
+ * The byte order mark that some editors put in front of UTF-8. JSON has none (RFC 8259, 8.1), so
+ * the daemon refuses it in words wherever it stands; at the very start of a file or of standard
+ * input it can only be the editor's, and is left out.
  */
 
 const MARK = Uint8Array.of(0xef, 0xbb, 0xbf);

@@ -1,8 +1,10 @@
 /**
- * What every command gets as `this`: where to write, what was asked for on all commands alike, the way to the daemon.
+ * What every command gets as `this`: where to write, what was asked for on all commands alike, the
+ * way to the daemon.
  *
- * stdout carries data, stderr carries words. On a pipe, data is NDJSON; on a terminal it is made for people, and
- * escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode` says how it ends otherwise.
+ * stdout carries data, stderr carries words. On a pipe, data is NDJSON; on a terminal it is made
+ * for people, and escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode`
+ * says how it ends otherwise.
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Client } from "../../core/client/client.ts";
@@ -124,7 +126,10 @@ export class EvsContext {
     return Promise.resolve(this.#client ??= new Client({ socket: this.address({ watch: true }) }));
   }
 
-  /** Where the daemon is looked for. Without `watch` it may be silent for as long as it likes once it is connected to. */
+  /**
+   * Where the daemon is looked for. Without `watch` it may be silent for as long as it likes once
+   * it is connected to.
+   */
   address({ watch }: { watch: boolean }): DaemonAddress {
     return new DaemonAddress({ paths: this.paths, clock: this.clock, waitMs: this.waitMs, watch });
   }
@@ -147,7 +152,10 @@ export class EvsContext {
     await this.stdout.write(text.split("\n").map(escapeJson).join("\n"));
   }
 
-  /** What another process of ours says on its stderr: the bytes as they came, harmless on a terminal. */
+  /**
+   * What another process of ours says on its stderr: the bytes as they came, harmless on a
+   * terminal.
+   */
   async passWords(chunk: Uint8Array): Promise<void> {
     await this.stderr.write(
       this.stderr.isTerminal ? escapeLines(new TextDecoder().decode(chunk)) : chunk,
@@ -195,7 +203,8 @@ export class EvsContext {
   }
 
   /**
-   * Asks before something is lost. True with `yes`; asks on a terminal; in a script without `yes` it is an error.
+   * Asks before something is lost. True with `yes`; asks on a terminal; in a script without `yes`
+   * it is an error.
    */
   async confirm(question: string, options: { yes: boolean }): Promise<boolean> {
     if (options.yes) return true;

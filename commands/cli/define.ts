@@ -1,8 +1,9 @@
 /**
  * How commands are defined: stricli's builders with what all of ours share.
  *
- * `verb` adds the common flags (read beforehand by cli.ts, so a command need not look at them), the examples in the
- * help, and turns what the command throws into words on stderr and an exit code. `group` puts verbs below a noun.
+ * `verb` adds the common flags (read beforehand by cli.ts, so a command need not look at them), the
+ * examples in the help, and turns what the command throws into words on stderr and an exit code.
+ * `group` puts verbs below a noun.
  */
 import {
   buildCommand,

@@ -1,6 +1,6 @@
 /**
- * `evs VERB --help`: how it is typed, what it does, examples, arguments, flags with the values that they take. Read off
- * the definition itself, and laid out for the terminal's width.
+ * `evs VERB --help`: how it is typed, what it does, examples, arguments, flags with the values that
+ * they take. Read off the definition itself, and laid out for the terminal's width.
  */
 import { type CommandRoute, COMMON_FLAGS, docsOf } from "./define.ts";
 import type { Palette } from "../terminal/colour.ts";

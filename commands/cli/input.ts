@@ -4,7 +4,10 @@ import { osReason } from "../../core/base/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 
-/** Reads it all, but for a byte order mark in front. Throws `InvalidArgumentError` where the file cannot be read. */
+/**
+ * Reads it all, but for a byte order mark in front. Throws `InvalidArgumentError` where the file
+ * cannot be read.
+ */
 export async function readInput(context: EvsContext, file: string): Promise<Uint8Array> {
   if (file === "-") return withoutMark(await readAll(context.stdin));
   try {
@@ -49,7 +52,9 @@ export function toLines(bytes: Uint8Array): Uint8Array {
   return bytes.map((byte) => byte === 0x0a || byte === 0x0d ? 0x20 : byte);
 }
 
-/** Small enough for a socket's buffer: verdicts are read only after the whole request is written. */
+/**
+ * Small enough for a socket's buffer: verdicts are read only after the whole request is written.
+ */
 const BATCH = 64 * 1024;
 
 /** Whole lines, about 64 KiB a request. */

@@ -1,6 +1,6 @@
 /**
- * How an error ends a command: words on stderr (a JSON object with `--json`) and an exit code. Values in messages come
- * from events and other people's files, so all of it is escaped.
+ * How an error ends a command: words on stderr (a JSON object with `--json`) and an exit code.
+ * Values in messages come from events and other people's files, so all of it is escaped.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";

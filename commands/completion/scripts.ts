@@ -1,8 +1,9 @@
 /**
- * The completion scripts. Verbs and flags stand in the script; names are asked of the running daemon by
- * `evs completions names KIND`, which says nothing when there is none.
+ * The completion scripts. Verbs and flags stand in the script; names are asked of the running
+ * daemon by `evs completions names KIND`, which says nothing when there is none.
  *
- * Names are matched by string comparison only: `compgen -W` and its like would expand `$(…)` in a name.
+ * Names are matched by string comparison only: `compgen -W` and its like would expand `$(…)` in a
+ * name.
  */
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { CompletionNode, CompletionValue } from "./tree.ts";
@@ -29,7 +30,9 @@ function code(value: CompletionValue): string {
   return value.kind === "words" ? `=${value.words.join(" ")}` : value.kind;
 }
 
-/** The tables that bash and zsh share: `case` functions over `PATH`, `PATH FLAG` and `PATH|NUMBER`. */
+/**
+ * The tables that bash and zsh share: `case` functions over `PATH`, `PATH FLAG` and `PATH|NUMBER`.
+ */
 function posixTables(tree: readonly CompletionNode[]): string {
   const groups = tree.filter((node) => node.routes.length > 0);
   const routes = groups.map((node) =>

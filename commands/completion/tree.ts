@@ -1,8 +1,10 @@
 /**
- * What a shell can complete, read off the route map itself, so that no verb and no flag can be forgotten.
+ * What a shell can complete, read off the route map itself, so that no verb and no flag can be
+ * forgotten.
  *
- * Each command or group is a {@link CompletionNode} under its path (`topic create`). A {@link CompletionValue} says what may
- * stand in a place: names that the running daemon knows, fixed words, files, commands.
+ * Each command or group is a {@link CompletionNode} under its path (`topic create`). A {@link
+ * CompletionValue} says what may stand in a place: names that the running daemon knows, fixed
+ * words, files, commands.
  */
 import type { Command, CommandContext, RouteMap } from "@stricli/core";
 

@@ -1,7 +1,8 @@
 /**
- * `--batch N`: one run of the handler for several events. It reads them as NDJSON on its stdin and may answer for each of
- * them, a line on stdout: `{"id":"…","outcome":"ack|retry|dead","reason":"…"}`. What it does not answer for, its exit
- * code speaks for. Anything else on its stdout is its own, and passes through.
+ * `--batch N`: one run of the handler for several events. It reads them as NDJSON on its stdin and
+ * may answer for each of them, a line on stdout:
+ * `{"id":"…","outcome":"ack|retry|dead","reason":"…"}`. What it does not answer for, its exit code
+ * speaks for. Anything else on its stdout is its own, and passes through.
  */
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { ConsumerSettlement } from "../../core/client/consumer/settlement.ts";
@@ -108,8 +109,8 @@ function parseAnswer(
 }
 
 /**
- * What one run means for each event of its batch, in their order. A handler that cannot run pauses the subscription for
- * all of them, whatever it answered before.
+ * What one run means for each event of its batch, in their order. A handler that cannot run pauses
+ * the subscription for all of them, whatever it answered before.
  */
 export function settlementsOf(
   outcome: HandlerRun,
@@ -142,7 +143,10 @@ export function settlementsOf(
   });
 }
 
-/** Lines with line feeds, in one piece: written in two, the output of handlers that run side by side would mix. */
+/**
+ * Lines with line feeds, in one piece: written in two, the output of handlers that run side by side
+ * would mix.
+ */
 export function toNdjson(lines: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(lines.reduce((sum, line) => sum + line.length + 1, 0));
   let at = 0;

@@ -1,8 +1,9 @@
 /**
- * Why a program failed, in one line: the part of its stderr that a person would quote. An exception or a panic counts more
- * than words that call themselves an error, those more than other words, and of what counts the same the last one is taken;
- * frames, quoted source and the remarks of wrappers are passed over. The root of a chain of causes is told, too. Pure, and linear
- * in time whatever was printed.
+ * Why a program failed, in one line: the part of its stderr that a person would quote. An exception
+ * or a panic counts more than words that call themselves an error, those more than other words, and
+ * of what counts the same the last one is taken; frames, quoted source and the remarks of wrappers
+ * are passed over. The root of a chain of causes is told, too. Pure, and linear in time whatever
+ * was printed.
  */
 import { stripAnsi } from "../../core/base/ansi.ts";
 import { type LineKind, lineKind, Rank } from "./line_kind.ts";
@@ -173,7 +174,8 @@ class ErrorReader {
     const isInside = before?.rank === Rank.Exception && !before.framed;
     if (rank < Rank.Exception) {
       if (rank >= (before?.rank ?? 0)) this.#report(rank, text);
-      // The next lines of a message are no head of a trace, and what is indented belongs to another line.
+      // The next lines of a message are no head of a trace, and what is indented belongs to another
+      // line.
       if (rank > Rank.Aside && !isInside && !/^\s/.test(text)) this.#above = text;
       return;
     }

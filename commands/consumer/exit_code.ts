@@ -1,5 +1,6 @@
 /**
- * The exit-code contract of `evs consume`, as a decision: what one run of a handler means for its event.
+ * The exit-code contract of `evs consume`, as a decision: what one run of a handler means for its
+ * event.
  *
  * | handler | event |
  * | --- | --- |
@@ -86,7 +87,9 @@ export function settlementOf(outcome: HandlerRun, command: readonly string[]): C
   }
 }
 
-/** What ended the attempt, and what the handler said of it: often the only cause that anybody knows. */
+/**
+ * What ended the attempt, and what the handler said of it: often the only cause that anybody knows.
+ */
 function withErrorLine(error: string, outcome: HandlerRun & { kind: "ended" }): string {
   const said = outcome.said ?? errorLine(outcome.stderr);
   return said === "" ? error : `${error}: ${said}`;

@@ -1,9 +1,9 @@
 /**
  * Runs one handler process for one delivery.
  *
- * No shell. The input goes to stdin, stdout passes through untouched, stderr passes through and its end is kept. The
- * process leads a process group of its own, so that a time-out or Ctrl-C reaches what it started, too. What its end
- * means is decided in consumer/verdict.ts.
+ * No shell. The input goes to stdin, stdout passes through untouched, stderr passes through and its
+ * end is kept. The process leads a process group of its own, so that a time-out or Ctrl-C reaches
+ * what it started, too. What its end means is decided in consumer/verdict.ts.
  */
 import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
@@ -21,8 +21,9 @@ const STDERR_SEARCHED = 256 * 1024;
 /** How long a handler may go on after SIGTERM, ms. */
 export const KILL_GRACE_MS = 5_000;
 /**
- * The rest of a handler's output is waited for in so many turns of so long, ms, when its own child holds it open. What it said
- * itself is there by then and takes a turn or two, however seldom this process gets one.
+ * The rest of a handler's output is waited for in so many turns of so long, ms, when its own child
+ * holds it open. What it said itself is there by then and takes a turn or two, however seldom this
+ * process gets one.
  */
 const OUTPUT_TURNS = 10;
 const OUTPUT_TURN_MS = 10;
@@ -130,7 +131,8 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   if (timedOut) signalGroup(child.pid, "SIGKILL");
   const durationMs = Math.round(clock.monotonic() - startedAt);
   const whole = await passedOn(outputs, { clock, cut: () => cut() !== undefined });
-  // Told to stop while its output was not taken: what it answered there is not known, so nothing is done.
+  // Told to stop while its output was not taken: what it answered there is not known, so nothing is
+  // done.
   const signal = whole ? status.signal : cut() ?? status.signal;
   return {
     kind: "ended",
@@ -150,8 +152,8 @@ function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): () => void 
     await writer.write(input);
     await writer.close();
   })();
-  // A handler need not read its stdin: one that closes it early (`true`, `head -c 1`) breaks the pipe here, and its
-  // exit code alone says how it went.
+  // A handler need not read its stdin: one that closes it early (`true`, `head -c 1`) breaks the
+  // pipe here, and its exit code alone says how it went.
   writing.catch(() => {});
   return () => {
     // Where a child of the handler holds the pipe open, the write would wait for ever.
@@ -184,8 +186,9 @@ class Passing {
 }
 
 /**
- * Waits until all that a handler said has been taken. A child of its own that holds its output open is not waited for; whoever is
- * slow to take it is, until `cut`. Tells whether all that came was taken; throws what went wrong.
+ * Waits until all that a handler said has been taken. A child of its own that holds its output open
+ * is not waited for; whoever is slow to take it is, until `cut`. Tells whether all that came was
+ * taken; throws what went wrong.
  */
 async function passedOn(
   outputs: readonly Passing[],
@@ -276,8 +279,9 @@ export interface DeliveryFacts extends EventFacts {
 const LONGEST_VARIABLE = 100_000;
 
 /**
- * A handler's environment: the caller's, with the delivery's facts. Facts that the kernel cannot carry (a NUL, over
- * 100 kB) are left out, for the event on stdin has them all; facts of an outer delivery never shine through.
+ * A handler's environment: the caller's, with the delivery's facts. Facts that the kernel cannot
+ * carry (a NUL, over 100 kB) are left out, for the event on stdin has them all; facts of an outer
+ * delivery never shine through.
  */
 export function handlerEnv(
   base: Record<string, string>,

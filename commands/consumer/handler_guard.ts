@@ -1,10 +1,11 @@
 /**
- * Ends handlers whose consumer was killed. No code of a killed process runs, so a small shell stands beside it: it is told
- * which handlers run, and when its stdin ends without a word it ends those, with all that they started. One for a
- * consumer, not one for a handler: a handler costs a line in a pipe.
+ * Ends handlers whose consumer was killed. No code of a killed process runs, so a small shell
+ * stands beside it: it is told which handlers run, and when its stdin ends without a word it ends
+ * those, with all that they started. One for a consumer, not one for a handler: a handler costs a
+ * line in a pipe.
  *
- * The daemon keeps the events of a consumer that went away for {@link HANDLER_LINGER_MS}, longer than that takes, so that
- * none of them is delivered again beside a handler that still runs.
+ * The daemon keeps the events of a consumer that went away for {@link HANDLER_LINGER_MS}, longer
+ * than that takes, so that none of them is delivered again beside a handler that still runs.
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { inOwnSession, SETSID } from "./session.ts";
@@ -17,8 +18,8 @@ const SHELL = "/bin/sh";
 const FLUSH_MS = 20;
 
 /**
- * Reads lines `BEGUN ENDED`, process ids or 0. A handler leads a process group of its own; just started, it may have none
- * yet. They have half a second to end by themselves.
+ * Reads lines `BEGUN ENDED`, process ids or 0. A handler leads a process group of its own; just
+ * started, it may have none yet. They have half a second to end by themselves.
  */
 const SCRIPT = `trap '' HUP INT QUIT TERM
 live=' '

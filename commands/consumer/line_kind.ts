@@ -1,7 +1,7 @@
 /**
- * What one line of a program's stderr is: the error itself, its cause, a frame of a stack trace, or other words. Knows the
- * shapes that Node, Deno, Python, Go, Java, Rust, Ruby, Perl, shells and curl print. Pure; the order of lines is looked at in
- * error_line.ts.
+ * What one line of a program's stderr is: the error itself, its cause, a frame of a stack trace, or
+ * other words. Knows the shapes that Node, Deno, Python, Go, Java, Rust, Ruby, Perl, shells and
+ * curl print. Pure; the order of lines is looked at in error_line.ts.
  */
 
 /** How well a line tells why a program failed; of two alike the later one counts. */
@@ -90,7 +90,10 @@ const ASIDES = [
 const TIME =
   /^[[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)?[\])]?[ :|-]+(?=\S)/;
 
-/** Tells what a line is; it has no terminal sequences and no line feed, and is not longer than a line is read. */
+/**
+ * Tells what a line is; it has no terminal sequences and no line feed, and is not longer than a
+ * line is read.
+ */
 export function lineKind(line: string): LineKind {
   if (/^[\s{}[\](),;]*$/.test(line)) return { kind: "blank" };
   if (/^\s*[~^][\s~^]*$/.test(line)) return { kind: "carets" };

@@ -1,6 +1,6 @@
 /**
- * Whoever reads the handlers' output: `evs consume … -- cat | head -1`. When it has gone, a handler that fails because of
- * that has failed no event.
+ * Whoever reads the handlers' output: `evs consume … -- cat | head -1`. When it has gone, a handler
+ * that fails because of that has failed no event.
  */
 import { ClosedPipe } from "../terminal/output.ts";
 import type { ConsumerSettlement } from "../../core/client/consumer/settlement.ts";
@@ -25,7 +25,10 @@ export class OutputReader {
     this.#options = options;
   }
 
-  /** Passes output on; what nobody reads is let go, so that its handler can end. Tells whether it was taken. */
+  /**
+   * Passes output on; what nobody reads is let go, so that its handler can end. Tells whether it
+   * was taken.
+   */
   async write(chunk: Uint8Array): Promise<boolean> {
     if (this.#gone) return false;
     try {
@@ -38,7 +41,10 @@ export class OutputReader {
     }
   }
 
-  /** Looks for the reader where an attempt has failed: without one the consumer ends before it is counted. */
+  /**
+   * Looks for the reader where an attempt has failed: without one the consumer ends before it is
+   * counted.
+   */
   async look(run: HandlerRun, settlements: readonly ConsumerSettlement[]): Promise<void> {
     if (this.#gone || !settlements.some(({ kind }) => kind === "nack")) return;
     const killed = run.kind === "ended" && run.signal === "SIGPIPE";

@@ -1,9 +1,10 @@
 /**
- * A session and process group of its own for a handler, so that a signal reaches all that it started and Ctrl-C does not.
+ * A session and process group of its own for a handler, so that a signal reaches all that it
+ * started and Ctrl-C does not.
  *
- * Deno can do that by itself (`detached`), but then it has to fork, and the kernel copies the page tables of a whole
- * runtime: that takes as long as four handlers that do nothing. `setsid` from util-linux is started without a fork, and
- * turns into the handler.
+ * Deno can do that by itself (`detached`), but then it has to fork, and the kernel copies the page
+ * tables of a whole runtime: that takes as long as four handlers that do nothing. `setsid` from
+ * util-linux is started without a fork, and turns into the handler.
  */
 
 /** How a command is started. */
@@ -18,8 +19,8 @@ export interface SessionStart {
 export const SETSID = ["/usr/bin/setsid", "/bin/setsid"].find(isProgram);
 
 /**
- * The same command in a session of its own. One that is not there is left as it is, so that starting it says what is
- * wrong with it, and not what is wrong with `setsid`.
+ * The same command in a session of its own. One that is not there is left as it is, so that
+ * starting it says what is wrong with it, and not what is wrong with `setsid`.
  */
 export function inOwnSession(
   command: readonly string[],

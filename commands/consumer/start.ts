@@ -1,4 +1,7 @@
-/** From deliveries to a handler's process and what its end means: one event a run, or a batch of them. */
+/**
+ * From deliveries to a handler's process and what its end means: one event a run, or a batch of
+ * them.
+ */
 import type { Clock } from "../../core/base/clock.ts";
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
@@ -79,7 +82,8 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
     });
     const verdicts = outcome.then(async (ended) => {
       await reader.end();
-      // What it wrote was not taken, as if it had met the closed pipe itself: only its answers count.
+      // What it wrote was not taken, as if it had met the closed pipe itself: only its answers
+      // count.
       const run: HandlerRun = untaken && ended.kind === "ended"
         ? { ...ended, signal: "SIGPIPE" }
         : ended;

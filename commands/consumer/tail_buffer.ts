@@ -3,7 +3,10 @@
 /** Room for what most programs print, bytes. */
 const FIRST_ROOM = 1024;
 
-/** Holds the last `capacity` bytes of everything pushed; takes that much memory only once that much has come. */
+/**
+ * Holds the last `capacity` bytes of everything pushed; takes that much memory only once that much
+ * has come.
+ */
 export class TailBuffer {
   readonly #capacity: number;
   #ring: Uint8Array;
@@ -50,7 +53,10 @@ export class TailBuffer {
     return out;
   }
 
-  /** The last `most` of the kept bytes as text; a character that was cut in two at the front is left out. */
+  /**
+   * The last `most` of the kept bytes as text; a character that was cut in two at the front is left
+   * out.
+   */
   text(most = this.#capacity): string {
     let bytes = this.bytes().slice(-most);
     if (this.#written > bytes.length) {

@@ -1,4 +1,7 @@
-/** An entry of the daemon's log, for a person: time, level, message, then its fields; a stack below it. */
+/**
+ * An entry of the daemon's log, for a person: time, level, message, then its fields; a stack below
+ * it.
+ */
 import type { Palette } from "../terminal/colour.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { formatTime } from "../terminal/table.ts";
@@ -50,7 +53,10 @@ function levelText(level: string, paint: Palette): string {
   return level === "debug" ? paint.dim(padded) : padded;
 }
 
-/** A value in one piece: quoted where it has spaces. An error is its message; its stack goes to `stacks`. */
+/**
+ * A value in one piece: quoted where it has spaces. An error is its message; its stack goes to
+ * `stacks`.
+ */
 function valueText(value: unknown, stacks: string[]): string {
   if (typeof value === "string") {
     return /^[^\s"=]+$/.test(value) ? escapeText(value) : quoted(value);

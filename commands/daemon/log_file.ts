@@ -9,7 +9,10 @@ export interface LogEnd {
   size: number;
 }
 
-/** The last `count` lines of a file, with their line feeds. Reads only as much of its end as that takes. */
+/**
+ * The last `count` lines of a file, with their line feeds. Reads only as much of its end as that
+ * takes.
+ */
 export function lastLines(path: string, count: number): LogEnd {
   const file = Deno.openSync(path, { read: true });
   try {
@@ -60,7 +63,10 @@ function readAt(file: Deno.FsFile, range: { at: number; length: number }): Uint8
   return buffer.subarray(0, filled);
 }
 
-/** What is written to a log behind `from`. When the file is rotated away, it goes on with the new one. */
+/**
+ * What is written to a log behind `from`. When the file is rotated away, it goes on with the new
+ * one.
+ */
 export async function* followLog(
   path: string,
   options: { from: number; signal: AbortSignal },

@@ -1,8 +1,9 @@
 /**
  * A daemon for the time of one command, and nothing left behind.
  *
- * The daemon holds the other end of a pipe of ours and ends when it closes: even a SIGKILL of this process ends it. It has
- * a session of its own, so that Ctrl-C ends the command first, and the daemon only when the command has gone.
+ * The daemon holds the other end of a pipe of ours and ends when it closes: even a SIGKILL of this
+ * process ends it. It has a session of its own, so that Ctrl-C ends the command first, and the
+ * daemon only when the command has gone.
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { MAX_SOCKET_PATH, type Paths } from "../../core/protocol/paths.ts";

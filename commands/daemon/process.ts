@@ -1,6 +1,6 @@
 /**
- * Starting a daemon and knowing that it serves: it prints one line of JSON on stdout when it does, and nothing else ever.
- * What it says on stderr before that is why it does not.
+ * Starting a daemon and knowing that it serves: it prints one line of JSON on stdout when it does,
+ * and nothing else ever. What it says on stderr before that is why it does not.
  */
 import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
@@ -32,8 +32,9 @@ export interface DaemonStartOptions {
 }
 
 /**
- * Starts a daemon in a session of its own, so that neither Ctrl-C nor the end of a terminal reaches it, and waits until it
- * serves. With `launch.untilStdinCloses` it holds the other end of our pipe. Throws, in the daemon's own words.
+ * Starts a daemon in a session of its own, so that neither Ctrl-C nor the end of a terminal reaches
+ * it, and waits until it serves. With `launch.untilStdinCloses` it holds the other end of our pipe.
+ * Throws, in the daemon's own words.
  */
 export async function startDaemon(options: DaemonStartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
@@ -52,8 +53,9 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
     stderr: "piped",
     detached: true,
   });
-  // A socket is born with what the umask leaves: with this one nobody else ever gets in, not even before its mode is set. The
-  // daemon may not do this itself: its flags would have to allow all of --allow-sys.
+  // A socket is born with what the umask leaves: with this one nobody else ever gets in, not even
+  // before its mode is set. The daemon may not do this itself: its flags would have to allow all of
+  // --allow-sys.
   const umask = Deno.umask(0o077);
   const child = command.spawn();
   Deno.umask(umask);

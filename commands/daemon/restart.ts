@@ -66,7 +66,8 @@ function relaunch(
     );
   }
   const { dataDir, store, durability } = holder;
-  // Where the folder of its socket is gone for good, as a runtime folder after logout, there is another place for it.
+  // Where the folder of its socket is gone for good, as a runtime folder after logout, there is
+  // another place for it.
   const stays = context.paths.chosen !== "socket" && isFolder(folderOf(holder.socket));
   const socket = stays ? holder.socket : context.paths.socket;
   const config = context.env("EVS_CONFIG") ? context.paths.config : holder.config;

@@ -1,6 +1,6 @@
 /**
- * The daemon that runs on the data dir, for the commands that start and end daemons. They mean this data dir, or the socket
- * that was named, and never the system's own daemon.
+ * The daemon that runs on the data dir, for the commands that start and end daemons. They mean this
+ * data dir, or the socket that was named, and never the system's own daemon.
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { NoDaemonError, NotAnsweringError, RemoteError } from "../../core/base/errors.ts";
@@ -86,7 +86,8 @@ export async function askToEnd(context: EvsContext, { held, pid }: Ending): Prom
   try {
     await (await client.fetch({ method: "POST", path: "/v1/shutdown" })).bytes();
   } catch (error) {
-    // It may be gone before it has answered, or be stopping already; whether it ends, is looked at afterwards.
+    // It may be gone before it has answered, or be stopping already; whether it ends, is looked at
+    // afterwards.
     if (!isGone(error)) throw error;
     if (known) terminate(pid);
     if (error instanceof NotAnsweringError) {
@@ -103,7 +104,8 @@ export async function untilEnded(
 ): Promise<void> {
   const { clock } = context;
   const until = clock.monotonic() + DRAIN_MS;
-  // Another one may have the lock by then: where the process is known, it is the process that counts.
+  // Another one may have the lock by then: where the process is known, it is the process that
+  // counts.
   const runs = held?.holder === undefined ? () => isLocked(dataDir) : () => hasOpen(pid, dataDir);
   while (runs()) {
     if (clock.monotonic() > until) {

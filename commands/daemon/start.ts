@@ -58,7 +58,10 @@ export async function startOrFind(
   }
 }
 
-/** Each flag that the daemon which runs already was not started with. Pure. Throws where a durability is none. */
+/**
+ * Each flag that the daemon which runs already was not started with. Pure. Throws where a
+ * durability is none.
+ */
 export function notTaken(
   { store, durability }: LaunchFlags,
   running: Pick<StatusReply, "store" | "durability">,

@@ -1,4 +1,7 @@
-/** Dead letters with everything that is kept of them, as text: the payload is not parsed and printed again. */
+/**
+ * Dead letters with everything that is kept of them, as text: the payload is not parsed and printed
+ * again.
+ */
 import { type Client, segment } from "../../core/client/client.ts";
 import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
@@ -18,9 +21,10 @@ export async function fetchDetails(
 }
 
 /**
- * What is typed to mean one of these entries: `SUBSCRIPTION:ID`, and its topic where another entry has the same name (ids
- * are told apart within a topic only), or may have: `isNarrowed` says that only one topic was asked for. For a shell: what
- * an id holds is the publisher's, and must not run in the one that it is pasted into.
+ * What is typed to mean one of these entries: `SUBSCRIPTION:ID`, and its topic where another entry
+ * has the same name (ids are told apart within a topic only), or may have: `isNarrowed` says that
+ * only one topic was asked for. For a shell: what an id holds is the publisher's, and must not run
+ * in the one that it is pasted into.
  */
 export function argumentsFor(
   { subscription, topic, id }: DeadLetterDetail,

@@ -105,7 +105,10 @@ export function parseRate(input: string): Rate {
   return { count: Number(found[1]), perMs };
 }
 
-/** How a rate is kept: chunks of `size`, one each `everyMs`; about ten chunks a second where the rate allows. */
+/**
+ * How a rate is kept: chunks of `size`, one each `everyMs`; about ten chunks a second where the
+ * rate allows.
+ */
 export function paceRetries(rate: Rate): { size: number; everyMs: number } {
   const size = Math.min(1_000, Math.max(1, Math.round(rate.count * 100 / rate.perMs)));
   return { size, everyMs: size * rate.perMs / rate.count };
@@ -120,7 +123,10 @@ interface SlowOptions {
   sent: (so: { far: number; of: number }) => void;
 }
 
-/** Sends chunk by chunk what was there at the start, in key order: what fails again meanwhile is not met twice. */
+/**
+ * Sends chunk by chunk what was there at the start, in key order: what fails again meanwhile is not
+ * met twice.
+ */
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
   const { chosen, settings, rate, clock } = options;
   const { size, everyMs } = paceRetries(rate);
@@ -144,7 +150,10 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
   return sum;
 }
 
-/** Sends one chunk. What somebody else took away since it was listed is left out; what was named must be there. */
+/**
+ * Sends one chunk. What somebody else took away since it was listed is left out; what was named
+ * must be there.
+ */
 async function retryChunk(
   client: Client,
   { action, named }: { action: DeadLetterAction & { ids: string[] }; named: boolean },

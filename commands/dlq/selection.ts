@@ -109,7 +109,10 @@ export function selection(
   };
 }
 
-/** Throws when nothing was selected, for that everything is meant must be said, or when all and some were. */
+/**
+ * Throws when nothing was selected, for that everything is meant must be said, or when all and some
+ * were.
+ */
 export function assertSelected(chosen: DeadLetterAction, what: string): void {
   const given = Object.keys(chosen).length;
   if (chosen.all && given > 1) {
@@ -130,7 +133,10 @@ export function noneFound(chosen: DeadLetterAction): string {
     : "no dead letters match; without the filters: evs dlq list";
 }
 
-/** Says so; a name of a subscription that is not there is told as such, also where nobody reads along. */
+/**
+ * Says so; a name of a subscription that is not there is told as such, also where nobody reads
+ * along.
+ */
 export async function sayNoneFound(
   context: EvsContext,
   { client, chosen }: { client: Client; chosen: DeadLetterAction },

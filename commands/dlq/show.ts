@@ -73,7 +73,10 @@ async function schemaVerdict(client: Client, type: string, payload: string): Pro
   return "none registered";
 }
 
-/** A dead letter for people. `schema`: what that says of the payload; `name`: what is typed to mean it. */
+/**
+ * A dead letter for people. `schema`: what that says of the payload; `name`: what is typed to mean
+ * it.
+ */
 export function describeDeadLetter(
   detail: DeadLetterDetail,
   options: { payload: string; schema: string; name?: string; paint: Palette },

@@ -1,8 +1,9 @@
 /**
  * Puts exported events back into their topics.
  *
- * Lines of one topic travel together, in their order. The daemon knows a repeated id for a day; for an import that is run
- * again later, the ids that a topic has already are read once, before the first of its lines is sent.
+ * Lines of one topic travel together, in their order. The daemon knows a repeated id for a day; for
+ * an import that is run again later, the ids that a topic has already are read once, before the
+ * first of its lines is sent.
  */
 import type { Client } from "../../core/client/client.ts";
 import { publishRequest } from "../../core/client/client.ts";

@@ -1,9 +1,9 @@
 /**
  * Gathers whole lines into request bodies, without looking at what is in them.
  *
- * Bytes go in as they are read; `take` gives all whole lines so far as one body. A line is found only by its line feed,
- * so a million of them cost little more than copying them. A line over the limit is not kept: it is passed over up to
- * its end, and told by its number.
+ * Bytes go in as they are read; `take` gives all whole lines so far as one body. A line is found
+ * only by its line feed, so a million of them cost little more than copying them. A line over the
+ * limit is not kept: it is passed over up to its end, and told by its number.
  */
 
 const LF = 0x0a;
@@ -50,7 +50,10 @@ export class LineBuffer {
     return this.#nextLine;
   }
 
-  /** True when {@link nextLine} was passed over for its length. What was ready before it must be taken first. */
+  /**
+   * True when {@link nextLine} was passed over for its length. What was ready before it must be
+   * taken first.
+   */
   get tooLong(): boolean {
     return this.#tooLong && this.#ready === 0;
   }

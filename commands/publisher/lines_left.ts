@@ -8,7 +8,10 @@ export function countFilled(body: Uint8Array): number {
   return count;
 }
 
-/** What stands behind the first `count` lines that are not blank, and how many lines stand before it. */
+/**
+ * What stands behind the first `count` lines that are not blank, and how many lines stand before
+ * it.
+ */
 export function behindFilled(
   body: Uint8Array,
   count: number,

@@ -1,10 +1,11 @@
 /**
  * A stream of lines as a row of complete requests on one connection.
  *
- * Three things go on at once: the input is read into a {@link LineBuffer}; whole lines are sent, at once while nothing is
- * under way, else when 1 MiB has come together or the first of them has waited for 5 ms; replies are matched in the order
- * of the requests. What is under way is bounded, so a slow daemon slows the input and memory stays flat. It is kept until
- * it is answered: should the daemon go away, what it had not stored is sent to the next one.
+ * Three things go on at once: the input is read into a {@link LineBuffer}; whole lines are sent, at
+ * once while nothing is under way, else when 1 MiB has come together or the first of them has
+ * waited for 5 ms; replies are matched in the order of the requests. What is under way is bounded,
+ * so a slow daemon slows the input and memory stays flat. It is kept until it is answered: should
+ * the daemon go away, what it had not stored is sent to the next one.
  */
 import type { Connection } from "../../core/client/connection.ts";
 import { publishRequest } from "../../core/client/client.ts";
@@ -21,12 +22,18 @@ import { type LineBatch, LineBuffer } from "./line_buffer.ts";
 import { allHaveIds, behindFilled, countFilled } from "./lines_left.ts";
 import { isAway, type Recovery, type StoredRange } from "./recovery.ts";
 
-/** A request is sent at this size, bytes: with a chunk behind it, it still fits into a buffer of the daemon's. */
+/**
+ * A request is sent at this size, bytes: with a chunk behind it, it still fits into a buffer of the
+ * daemon's.
+ */
 const FULL = 896 * 1024;
 /** Lines wait at most this long for others, ms. */
 const LONGEST_WAIT_MS = 5;
 const MOST_REQUESTS = 8;
-/** The longest line that is sent, bytes. What the daemon takes is its own decision; this bounds our memory. */
+/**
+ * The longest line that is sent, bytes. What the daemon takes is its own decision; this bounds our
+ * memory.
+ */
 export const LONGEST_LINE = 16 * 1024 * 1024;
 
 /** The next piece of the input, valid until the next call; null at its end. */
@@ -69,7 +76,10 @@ export interface PipelineTally {
   failure?: EvsError;
 }
 
-/** Publishes all lines. Never rejects for what the daemon says or for its absence: that is told in the tally. */
+/**
+ * Publishes all lines. Never rejects for what the daemon says or for its absence: that is told in
+ * the tally.
+ */
 export async function sendLines(
   connection: Connection,
   next: NextChunk,
@@ -78,7 +88,10 @@ export async function sendLines(
   return await new Pipeline(connection, next, options).run();
 }
 
-/** What `next` rejects with to end early: whole lines that were read are still sent and acknowledged, a half one is not. */
+/**
+ * What `next` rejects with to end early: whole lines that were read are still sent and
+ * acknowledged, a half one is not.
+ */
 export class Interrupted extends Error {
   override name = "Interrupted";
 }
@@ -208,7 +221,8 @@ class Pipeline {
         contentType: "application/x-ndjson",
       }));
     } catch (error) {
-      // The daemon may have said why before it closed: the replies tell, and if there are none, they tell that.
+      // The daemon may have said why before it closed: the replies tell, and if there are none,
+      // they tell that.
       if (this.#connection.closed) this.#lose(error);
       while (!this.#over && !this.#lost) await this.#changed();
     }
@@ -235,7 +249,10 @@ class Pipeline {
     this.#notify();
   }
 
-  /** Goes on with the next daemon: what the old one stored is settled, the rest is sent again, in order. */
+  /**
+   * Goes on with the next daemon: what the old one stored is settled, the rest is sent again, in
+   * order.
+   */
   async #recover(lost: EvsError): Promise<void> {
     const { recovery, query } = this.#options;
     this.#connection.close();
@@ -276,7 +293,8 @@ class Pipeline {
     tally.lastSeq = lastSeq;
     this.#options.recovery?.acknowledged(lastSeq);
     if (refused > 0 && this.#options.query.onError !== "skip") {
-      // It stopped at the line behind those: sent again from there, it is refused again, and says why.
+      // It stopped at the line behind those: sent again from there, it is refused again, and says
+      // why.
       tally.lines += count;
       const left = behindFilled(sent.body, count);
       tally.acknowledgedLine = sent.firstLine + left.lines - 1;

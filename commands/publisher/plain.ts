@@ -1,7 +1,8 @@
 /**
- * `evs publish TOPIC TYPE PAYLOAD` with nothing else: the command line that scripts run most. It needs no parser, so it
- * is done with the few modules that a request takes; a start costs half of what the whole command line tool costs.
- * Anything that is not plain, and any error, goes the common way.
+ * `evs publish TOPIC TYPE PAYLOAD` with nothing else: the command line that scripts run most. It
+ * needs no parser, so it is done with the few modules that a request takes; a start costs half of
+ * what the whole command line tool costs. Anything that is not plain, and any error, goes the
+ * common way.
  */
 import { systemClock } from "../../core/base/clock.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
@@ -17,7 +18,10 @@ export function isPlainPublish(argv: readonly string[]): boolean {
     argv.every((word) => !word.startsWith("-")) && !argv[3]?.startsWith("@");
 }
 
-/** Publishes one event and prints its receipt. False where that has to be done the common way, after all. */
+/**
+ * Publishes one event and prints its receipt. False where that has to be done the common way, after
+ * all.
+ */
 export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const [, topic = "", type, body = ""] = argv;
   const paths = resolvePaths(environment);

@@ -4,7 +4,10 @@ import type { PublishReply } from "../../core/protocol/protocol.ts";
 
 const NOTHING_STORED = "; nothing was stored";
 
-/** The receipt, with its line feed. Topics and ids that the daemon took hold nothing that needs an escape. */
+/**
+ * The receipt, with its line feed. Topics and ids that the daemon took hold nothing that needs an
+ * escape.
+ */
 export function formatReceipt(
   topic: string,
   options: { reply: PublishReply; forPeople: boolean },
@@ -26,8 +29,8 @@ export function formatReceipt(
 }
 
 /**
- * The error of a single publish, with what became of the event: a refused one is not stored. `typed` is a payload that stood on
- * the command line, where a shell takes quotes away.
+ * The error of a single publish, with what became of the event: a refused one is not stored.
+ * `typed` is a payload that stood on the command line, where a shell takes quotes away.
  */
 export function told(error: unknown, typed?: string): unknown {
   if (!(error instanceof EvsError) || !error.code.startsWith("event/")) return error;

@@ -1,6 +1,6 @@
 /**
- * What a stream of lines does when its daemon goes away: it waits for another one, and finds out which of its requests the
- * old one had stored. See docs/adr/0030-publishing-through-a-restart.md.
+ * What a stream of lines does when its daemon goes away: it waits for another one, and finds out
+ * which of its requests the old one had stored. See docs/adr/0030-publishing-through-a-restart.md.
  */
 import type { Clock } from "../../core/base/clock.ts";
 import {
@@ -58,7 +58,8 @@ export class Recovery {
       this.#seen = (await this.#head(connection)).lastSeq;
       return connection;
     } catch (error) {
-      // One that stands still is told of at once, as by every command: nothing is under way that could go on.
+      // One that stands still is told of at once, as by every command: nothing is under way that
+      // could go on.
       if (!isAway(error) || error instanceof NotAnsweringError) throw error;
       const other = await this.connect();
       if (other === undefined) throw error;
@@ -77,7 +78,10 @@ export class Recovery {
     this.#seen = seq;
   }
 
-  /** Waits for another daemon; undefined when none came in time, or the old one is still there and well. */
+  /**
+   * Waits for another daemon; undefined when none came in time, or the old one is still there and
+   * well.
+   */
   async connect(): Promise<Connection | undefined> {
     const { client, clock, limitMs, interrupted, say } = this.#options;
     const since = clock.monotonic();
@@ -103,7 +107,10 @@ export class Recovery {
     }
   }
 
-  /** Which of the tagged requests are stored. Undefined where that cannot be told any more: events were deleted. */
+  /**
+   * Which of the tagged requests are stored. Undefined where that cannot be told any more: events
+   * were deleted.
+   */
   async stored(tags: readonly string[]): Promise<Map<string, StoredRange> | undefined> {
     const found = new Map<string, StoredRange>();
     if (tags.length === 0) return found;

@@ -1,4 +1,7 @@
-/** `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said about it. */
+/**
+ * `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said
+ * about it.
+ */
 import type { PublishQuery, RefusedLine } from "../../core/protocol/protocol.ts";
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
 import { piecesWithoutMark } from "../cli/byte_order_mark.ts";

@@ -1,9 +1,12 @@
 /**
- * Prints one block while the next one is on its way: the daemon does not wait until the disk or the pipe behind us has
- * taken what it sent. Two buffers in turn, so that memory stays constant.
+ * Prints one block while the next one is on its way: the daemon does not wait until the disk or the
+ * pipe behind us has taken what it sent. Two buffers in turn, so that memory stays constant.
  */
 
-/** Hands every block to `print`, in order, at most one at a time. Blocks are valid until the next is asked for. */
+/**
+ * Hands every block to `print`, in order, at most one at a time. Blocks are valid until the next is
+ * asked for.
+ */
 export async function overlap(
   blocks: AsyncIterable<Uint8Array>,
   print: (block: Uint8Array) => Promise<void>,
@@ -35,7 +38,10 @@ async function oneByOne(
   for await (const block of blocks) await print(block);
 }
 
-/** How blocks are best handed to an output: what goes to a file need not be copied to be printed meanwhile. */
+/**
+ * How blocks are best handed to an output: what goes to a file need not be copied to be printed
+ * meanwhile.
+ */
 export function passing({ isFile }: { isFile: boolean }): typeof overlap {
   return isFile ? oneByOne : overlap;
 }

@@ -1,6 +1,6 @@
 /**
- * Events on stdout. On a pipe the bytes go through as they came; on a terminal each event is one aligned, escaped line,
- * or with `--json` a line of JSON that is harmless to look at.
+ * Events on stdout. On a pipe the bytes go through as they came; on a terminal each event is one
+ * aligned, escaped line, or with `--json` a line of JSON that is harmless to look at.
  */
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";

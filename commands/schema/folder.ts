@@ -10,8 +10,9 @@ export interface SchemaFile {
 }
 
 /**
- * `TYPE.json`, `TYPE@VERSION.json` and `TYPE/VERSION.json`, by type, the oldest version first, so that each is compared
- * with the one before it. Anything else that ends in `.json` is an error: a schema that is not registered is not checked.
+ * `TYPE.json`, `TYPE@VERSION.json` and `TYPE/VERSION.json`, by type, the oldest version first, so
+ * that each is compared with the one before it. Anything else that ends in `.json` is an error: a
+ * schema that is not registered is not checked.
  */
 export async function schemaFiles(folder: string): Promise<SchemaFile[]> {
   const found: SchemaFile[] = [];

@@ -138,7 +138,10 @@ function tell(context: EvsContext, info: SchemaInfo, { dryRun }: RegisterFlags):
   );
 }
 
-/** Said to people and scripts alike, on stderr: it is registered, and does not ask what it seems to ask. */
+/**
+ * Said to people and scripts alike, on stderr: it is registered, and does not ask what it seems to
+ * ask.
+ */
 function warn(context: EvsContext, { type, warnings = [] }: SchemaInfo): void {
   for (const { pointer, message } of warnings) {
     context.say(escapeText(`warning: ${type} at ${pointer}: ${message}`));

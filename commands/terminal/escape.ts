@@ -1,8 +1,9 @@
 /**
- * Makes text harmless on a terminal: what could move the cursor, change colours, set titles or turn the reading
- * direction is shown as an escape instead (C0, DEL, C1, bidi controls, line separators, lone surrogates), and so is what
- * cannot be seen at all but would be copied along (soft hyphens, zero-width spaces, tags; not the joiners of emoji). An
- * OSC or CSI sequence begins with one of these, so it is disarmed with its first character.
+ * Makes text harmless on a terminal: what could move the cursor, change colours, set titles or turn
+ * the reading direction is shown as an escape instead (C0, DEL, C1, bidi controls, line separators,
+ * lone surrogates), and so is what cannot be seen at all but would be copied along (soft hyphens,
+ * zero-width spaces, tags; not the joiners of emoji). An OSC or CSI sequence begins with one of
+ * these, so it is disarmed with its first character.
  */
 
 const UNSAFE =
@@ -22,7 +23,10 @@ export function escapeLines(text: string): string {
   );
 }
 
-/** One line of JSON for a terminal: still the same JSON. Outside of strings only spaces can be meant. */
+/**
+ * One line of JSON for a terminal: still the same JSON. Outside of strings only spaces can be
+ * meant.
+ */
 export function escapeJson(json: string): string {
   return json.replace(UNSAFE, (character) => {
     if (character === "\t" || character === "\r" || character === "\n") return " ";

@@ -1,12 +1,16 @@
-/** Times as people see and write them: by the clock on their wall, with the offset where it is shown. */
+/**
+ * Times as people see and write them: by the clock on their wall, with the offset where it is
+ * shown.
+ */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 
 /** `@2026-11-23` with a time of day or without, and no zone. */
 const ZONELESS = /^@(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?$/;
 
 /**
- * An offset as it was typed; a time in it without a zone is local, as it is shown. A date alone is local midnight, an hour
- * that comes twice is the earlier one. Throws `InvalidArgumentError` for one that the clocks pass over.
+ * An offset as it was typed; a time in it without a zone is local, as it is shown. A date alone is
+ * local midnight, an hour that comes twice is the earlier one. Throws `InvalidArgumentError` for
+ * one that the clocks pass over.
  */
 export function localOffset(text: string): string {
   const found = ZONELESS.exec(text);
@@ -34,7 +38,10 @@ export function localOffset(text: string): string {
   return `@${date.toISOString()}`;
 }
 
-/** Unix ms as local date and time with its offset: `2026-11-23 10:00:00+01:00`. With `ms`, to the millisecond. */
+/**
+ * Unix ms as local date and time with its offset: `2026-11-23 10:00:00+01:00`. With `ms`, to the
+ * millisecond.
+ */
 export function formatLocalTime(timestamp: number, { ms = false }: { ms?: boolean } = {}): string {
   const date = new Date(timestamp);
   if (Number.isNaN(date.getTime())) return String(timestamp);

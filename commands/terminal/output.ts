@@ -1,10 +1,10 @@
 /**
  * Standard output and standard error, written whole.
  *
- * A write may take less than it was given: the rest follows. A closed pipe is not an error of ours: `evs tail | head`
- * ends quietly ({@link ClosedPipe}). Streams are written without blocking the event loop, so that Ctrl-C works even
- * while the reader at the other end of the pipe is asleep. A file has no reader: it is written at once, without the
- * detour over another thread.
+ * A write may take less than it was given: the rest follows. A closed pipe is not an error of ours:
+ * `evs tail | head` ends quietly ({@link ClosedPipe}). Streams are written without blocking the
+ * event loop, so that Ctrl-C works even while the reader at the other end of the pipe is asleep. A
+ * file has no reader: it is written at once, without the detour over another thread.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import { osReason } from "../../core/base/os_error.ts";
@@ -16,7 +16,9 @@ export interface Sink {
   isTerminal(): boolean;
   /** Characters in a line of the terminal, where that is known. */
   columns?(): number | undefined;
-  /** True for a file: it takes what it is given, and nobody at its other end has to be waited for. */
+  /**
+   * True for a file: it takes what it is given, and nobody at its other end has to be waited for.
+   */
   isFile?(): boolean;
 }
 

@@ -1,6 +1,7 @@
 /**
- * A progress line on a terminal's stderr for long work. It appears only when the work takes long, is drawn at most five
- * times a second, and is gone before anything else is written; Ctrl-C leaves a clean line behind.
+ * A progress line on a terminal's stderr for long work. It appears only when the work takes long,
+ * is drawn at most five times a second, and is gone before anything else is written; Ctrl-C leaves
+ * a clean line behind.
  */
 import type { Output } from "./output.ts";
 import { escapeText } from "./escape.ts";

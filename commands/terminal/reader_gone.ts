@@ -1,7 +1,8 @@
 /**
- * Knows when the reader of our standard output has gone away, without writing: `evs tail users | head -3` must end when
- * `head` does, not at the next event. Deno has no `poll`, so the C library is asked; where that is not possible (no
- * permission, another C library), the next write finds out.
+ * Knows when the reader of our standard output has gone away, without writing: `evs tail users |
+ * head -3` must end when `head` does, not at the next event. Deno has no `poll`, so the C library
+ * is asked; where that is not possible (no permission, another C library), the next write finds
+ * out.
  */
 
 const POLLERR = 0x08;
@@ -13,7 +14,10 @@ const FOREVER = -1;
 
 const LIBRARIES = { linux: "libc.so.6", darwin: "libSystem.dylib" } as Record<string, string>;
 
-/** Resolves when nobody can read our output any more; never, where that cannot be known. Waits without any work. */
+/**
+ * Resolves when nobody can read our output any more; never, where that cannot be known. Waits
+ * without any work.
+ */
 export async function readerGone(): Promise<void> {
   const wait = openPoll();
   if (wait === undefined) return await new Promise(() => {});

@@ -1,4 +1,6 @@
-/** Tables and lists of facts for a terminal. Pure: text in, text out; every value is escaped here. */
+/**
+ * Tables and lists of facts for a terminal. Pure: text in, text out; every value is escaped here.
+ */
 import { formatLocalTime } from "./local_time.ts";
 import type { Palette } from "./colour.ts";
 import { escapeText } from "./escape.ts";
@@ -51,7 +53,9 @@ function columnWidth(rows: readonly Record<string, unknown>[], name: string): nu
 }
 
 const GAP = "  ";
-/** A text is never cut below this, however narrow the terminal: a few letters tell more than `…`. */
+/**
+ * A text is never cut below this, however narrow the terminal: a few letters tell more than `…`.
+ */
 const SHORTEST = 16;
 
 function layOut(
@@ -98,7 +102,10 @@ export function formatFacts(
   }).join("");
 }
 
-/** The columns that a text takes: wide East Asian characters and emoji take two, combining marks none. */
+/**
+ * The columns that a text takes: wide East Asian characters and emoji take two, combining marks
+ * none.
+ */
 export function width(text: string): number {
   let columns = 0;
   for (const character of text) {

@@ -2,8 +2,8 @@
 import { width } from "./table.ts";
 
 /**
- * Prose. Its own line breaks stay; a line that is too long goes on below itself, at its own indent, or below its last column
- * where it has columns (two spaces or more between words).
+ * Prose. Its own line breaks stay; a line that is too long goes on below itself, at its own indent,
+ * or below its last column where it has columns (two spaces or more between words).
  */
 export function wrapText(text: string, columns: number): string {
   return text.split("\n").map((line) => {
@@ -17,7 +17,10 @@ export function wrapText(text: string, columns: number): string {
   }).join("\n");
 }
 
-/** A usage line: what stands in brackets stays together, and what does not fit goes on below, further in. */
+/**
+ * A usage line: what stands in brackets stays together, and what does not fit goes on below,
+ * further in.
+ */
 export function hanging(line: string, { columns, by }: { columns: number; by: number }): string {
   const indent = /^ */.exec(line)![0];
   const words = line.trim().match(/\[[^\]]*\](?:\.\.\.)?|--?[a-z-]+ [^-\s[]\S*|\S+/g) ?? [];

@@ -1,9 +1,11 @@
 /**
- * `evs backup`: one file with everything that a data dir holds, of a running daemon or a stopped one.
+ * `evs backup`: one file with everything that a data dir holds, of a running daemon or a stopped
+ * one.
  *
- * The state is copied first, the events after it: so no cursor, retry or dead letter of the backup speaks of an event that is
- * not in it. Databases are copied by SQLite's online backup (one snapshot each); of the file store, what only grows is
- * copied in the order in which a reader trusts it. The copy is looked through before it becomes the backup.
+ * The state is copied first, the events after it: so no cursor, retry or dead letter of the backup
+ * speaks of an event that is not in it. Databases are copied by SQLite's online backup (one
+ * snapshot each); of the file store, what only grows is copied in the order in which a reader
+ * trusts it. The copy is looked through before it becomes the backup.
  */
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
@@ -33,7 +35,10 @@ export interface BackupOptions {
 /** A copy of a file store that is written to meanwhile may have to be made again. */
 const TRIES = 3;
 
-/** Makes a backup; what it holds. A full disk is told as such, and nothing is left of a backup that could not be made. */
+/**
+ * Makes a backup; what it holds. A full disk is told as such, and nothing is left of a backup that
+ * could not be made.
+ */
 export async function makeBackup(options: BackupOptions): Promise<Manifest> {
   const { dataDir, file, force } = options;
   settleRestore(dataDir);
@@ -124,7 +129,10 @@ function lostIn(folder: string): number {
   return verifyFileStore(folder).topics.reduce((sum, { damage }) => sum + damage.length, 0);
 }
 
-/** What is ours in the folder of a file store, the checksums of lines before the lines: those may only be more. */
+/**
+ * What is ours in the folder of a file store, the checksums of lines before the lines: those may
+ * only be more.
+ */
 function* fileStorePaths(folder: string): Generator<string> {
   yield "format";
   yield ACCEPTED_FILE;
@@ -151,7 +159,10 @@ function copyIfThere(from: string, to: string): boolean {
   }
 }
 
-/** The folder beside the backup. What is refused is told of the file that was asked for: nobody knows of this folder. */
+/**
+ * The folder beside the backup. What is refused is told of the file that was asked for: nobody
+ * knows of this folder.
+ */
 function stagingFor(file: string): Staging {
   try {
     return makeStaging(file);
@@ -169,7 +180,10 @@ function stagingFor(file: string): Staging {
   }
 }
 
-/** What the copy holds. Throws when it cannot be read: such a backup would be a promise that nobody can keep. */
+/**
+ * What the copy holds. Throws when it cannot be read: such a backup would be a promise that nobody
+ * can keep.
+ */
 function lookThrough(staging: string, now: number): { topics: number; events: number } {
   let [topics, events] = [0, 0];
   const refuse = (what: string) => {

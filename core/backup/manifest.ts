@@ -33,7 +33,10 @@ export interface Manifest {
 const PATHS =
   /^(?:events\.db|state\.db|events\/(?:format|%accepted|%skew|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
 
-/** The manifest in these bytes. Throws `DataDirError` when it is not one, of a newer format, or names a path it may not. */
+/**
+ * The manifest in these bytes. Throws `DataDirError` when it is not one, of a newer format, or
+ * names a path it may not.
+ */
 export function parseManifest(text: string): Manifest {
   let manifest: Manifest;
   try {

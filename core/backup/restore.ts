@@ -1,6 +1,7 @@
 /**
- * `evs restore`: a data dir out of a backup. Everything is unpacked beside the data dir and held against its checksums
- * first; only then it takes the place, and what was there before is kept beside it.
+ * `evs restore`: a data dir out of a backup. Everything is unpacked beside the data dir and held
+ * against its checksums first; only then it takes the place, and what was there before is kept
+ * beside it.
  */
 import { ConflictError, DataDirError } from "../base/errors.ts";
 import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";

@@ -1,6 +1,7 @@
 /**
- * Tar archives of plain files: the ustar format of POSIX, with GNU's entries for names and sizes that it has no room for.
- * `tar tf FILE` lists what is written here. One file at a time, a block at a time: memory does not grow with the archive.
+ * Tar archives of plain files: the ustar format of POSIX, with GNU's entries for names and sizes
+ * that it has no room for. `tar tf FILE` lists what is written here. One file at a time, a block at
+ * a time: memory does not grow with the archive.
  */
 import { DataDirError } from "../base/errors.ts";
 
@@ -117,7 +118,9 @@ export interface TarEntry {
   content(): Generator<Uint8Array, void, undefined>;
 }
 
-/** Reads an archive from its beginning. Throws `DataDirError` where it is not one, or ends too soon. */
+/**
+ * Reads an archive from its beginning. Throws `DataDirError` where it is not one, or ends too soon.
+ */
 export function* readTar(file: ArchiveSource): Generator<TarEntry, void, undefined> {
   let longName: string | undefined;
   while (true) {

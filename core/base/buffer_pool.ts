@@ -1,9 +1,10 @@
 /**
  * Large buffers that are used again.
  *
- * A fresh buffer of half a megabyte costs the kernel more than filling it: its pages are mapped, cleared and given back. So
- * those that crossed to a worker come back with its answer (core/worker), and the next batch of a publisher goes into
- * one of them. What a buffer held before is still in it: whoever takes one uses only what it has written itself.
+ * A fresh buffer of half a megabyte costs the kernel more than filling it: its pages are mapped,
+ * cleared and given back. So those that crossed to a worker come back with its answer
+ * (core/worker), and the next batch of a publisher goes into one of them. What a buffer held before
+ * is still in it: whoever takes one uses only what it has written itself.
  */
 
 /** Smaller ones are cheap to make. */

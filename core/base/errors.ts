@@ -1,9 +1,10 @@
 /**
  * What can go wrong, once.
  *
- * Every error that leaves this project is an {@link EvsError}: a class per kind, a stable `code` (the contract with
- * scripts, never reworded), a message for people, `details` for machines, and a `hint`: the next thing to type.
- * The HTTP status and the exit code of a kind are decided here and nowhere else.
+ * Every error that leaves this project is an {@link EvsError}: a class per kind, a stable `code`
+ * (the contract with scripts, never reworded), a message for people, `details` for machines, and a
+ * `hint`: the next thing to type. The HTTP status and the exit code of a kind are decided here and
+ * nowhere else.
  */
 import { asCause } from "./thrown.ts";
 import { truncate, truncateDetails } from "./truncate.ts";
@@ -158,7 +159,10 @@ export class ConflictError extends EvsError {
   }
 }
 
-/** Somebody else saved the aggregate first: nothing of this save was stored. `details` tells both versions. */
+/**
+ * Somebody else saved the aggregate first: nothing of this save was stored. `details` tells both
+ * versions.
+ */
 export class VersionConflictError extends ConflictError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -206,7 +210,10 @@ export class ProjectionError extends EvsError {
   }
 }
 
-/** A schema that cannot be registered: not a schema, too big, remote references, a pattern that is not plain. */
+/**
+ * A schema that cannot be registered: not a schema, too big, remote references, a pattern that is
+ * not plain.
+ */
 export class InvalidSchemaError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
@@ -257,7 +264,9 @@ export class ProtocolMismatchError extends EvsError {
   }
 }
 
-/** The store cannot take events now (disk full, draining, too many connections); nothing was stored. */
+/**
+ * The store cannot take events now (disk full, draining, too many connections); nothing was stored.
+ */
 export class CannotStoreError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
@@ -366,7 +375,10 @@ export class InternalError extends EvsError {
   }
 }
 
-/** An error that the daemon answered with, as the client throws it: same code, message, hint and details. */
+/**
+ * An error that the daemon answered with, as the client throws it: same code, message, hint and
+ * details.
+ */
 export class RemoteError extends EvsError {
   constructor(body: ErrorBody, status: number) {
     super({ code: body.code, status, exit: exitOf(body.code, status) }, body.message, body);

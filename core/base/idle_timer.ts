@@ -1,10 +1,16 @@
-/** When work has come to rest: told of each piece of it, this calls back once when none came for a while. */
+/**
+ * When work has come to rest: told of each piece of it, this calls back once when none came for a
+ * while.
+ */
 import type { Clock } from "./clock.ts";
 
 /** Without work for so long something is at rest, ms. */
 export const IDLE_MS = 10_000;
 
-/** One timer, which runs only from the first piece of work to the rest after the last: who rests does nothing at all. */
+/**
+ * One timer, which runs only from the first piece of work to the rest after the last: who rests
+ * does nothing at all.
+ */
 export class IdleTimer {
   readonly #clock: Clock;
   readonly #rested: () => void;
@@ -33,7 +39,8 @@ export class IdleTimer {
   #wait(ms: number): void {
     this.#cancel = this.#clock.setTimer(() => {
       this.#cancel = undefined;
-      // The timer is not set again with each piece of work, of which there may be many thousands a second.
+      // The timer is not set again with each piece of work, of which there may be many thousands a
+      // second.
       const left = Math.ceil(this.#last + IDLE_MS - this.#clock.monotonic());
       if (left > 0) this.#wait(left);
       else this.#rested();

@@ -1,10 +1,14 @@
 /**
- * The first run of a fresh copy downloads the few packages that `deno.lock` names. Where that fails (no network, a proxy
- * that refuses) the runtime throws its own error with a stack; a person needs the package and the reason, in one sentence.
+ * The first run of a fresh copy downloads the few packages that `deno.lock` names. Where that fails
+ * (no network, a proxy that refuses) the runtime throws its own error with a stack; a person needs
+ * the package and the reason, in one sentence.
  */
 import { EvsError, ExitCode } from "./errors.ts";
 
-/** How the runtime tells of a package that it could not fetch: the package itself, or what the registry says of it. */
+/**
+ * How the runtime tells of a package that it could not fetch: the package itself, or what the
+ * registry says of it.
+ */
 const FAILED =
   /Failed caching npm package '([^']+)'|Failed loading \S+ for package "([^"]+)"|Error getting response at \S+ for package "([^"]+)"/;
 

@@ -1,7 +1,7 @@
 /**
- * Files that are written to must still be found under their names. A data dir that was removed below a running process
- * takes everything as before, and loses it when the process ends: so before something is acknowledged, the files that it
- * stands for are looked for.
+ * Files that are written to must still be found under their names. A data dir that was removed
+ * below a running process takes everything as before, and loses it when the process ends: so before
+ * something is acknowledged, the files that it stands for are looked for.
  */
 import { DataDirError } from "./errors.ts";
 

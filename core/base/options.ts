@@ -2,7 +2,10 @@
 import { InvalidArgumentError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";
 
-/** The names of an interface's members. The argument lists them all, and the compiler says when one is missing. */
+/**
+ * The names of an interface's members. The argument lists them all, and the compiler says when one
+ * is missing.
+ */
 export function namesOf<T>(members: Record<keyof Required<T>, true>): readonly string[] {
   return Object.keys(members);
 }

@@ -1,6 +1,7 @@
 /**
- * What the operating system refused (a folder that is not there, a file in the place of a folder, a full disk, a lack of
- * rights) is no bug of ours: it is told in its own words, with what was asked of it, and without a stack.
+ * What the operating system refused (a folder that is not there, a file in the place of a folder, a
+ * full disk, a lack of rights) is no bug of ours: it is told in its own words, with what was asked
+ * of it, and without a stack.
  */
 import { EvsError, ExitCode } from "./errors.ts";
 

@@ -1,4 +1,7 @@
-/** A command line that a person copies into a shell must be the one that is meant: `*`, spaces and quotes stay what they are. */
+/**
+ * A command line that a person copies into a shell must be the one that is meant: `*`, spaces and
+ * quotes stay what they are.
+ */
 
 /** A word as a shell takes it. */
 export function shellQuote(word: string): string {

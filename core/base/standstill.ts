@@ -1,8 +1,9 @@
 /**
  * Standstills of this process: SIGSTOP, a suspended laptop, a stalled virtual machine.
  *
- * After one, the runtime fires the timers that came due before it reads what came in meanwhile. A timer
- * that gives somebody up must therefore not be believed at once: the answer may be in the socket already.
+ * After one, the runtime fires the timers that came due before it reads what came in meanwhile. A
+ * timer that gives somebody up must therefore not be believed at once: the answer may be in the
+ * socket already.
  */
 import type { Clock } from "./clock.ts";
 
@@ -21,7 +22,10 @@ export interface StandstillListener {
   beat?(): void;
 }
 
-/** Tells how long the process stood still. It looks only while {@link hold} is in force: idle costs nothing. */
+/**
+ * Tells how long the process stood still. It looks only while {@link hold} is in force: idle costs
+ * nothing.
+ */
 export class StandstillWatch {
   readonly #clock: Clock;
   readonly #listeners = new Set<StandstillListener>();
@@ -46,7 +50,9 @@ export class StandstillWatch {
     };
   }
 
-  /** Call it in a timer that gives somebody up, before it does: tells the listeners of a standstill. */
+  /**
+   * Call it in a timer that gives somebody up, before it does: tells the listeners of a standstill.
+   */
   check(): void {
     if (this.#listeners.size === 0) return;
     const now = this.#clock.monotonic();
@@ -57,7 +63,10 @@ export class StandstillWatch {
     for (const { stood: told } of [...this.#listeners]) told?.(stood);
   }
 
-  /** Until then nobody is given up, monotonic ms: what came in during the last standstill is being read. */
+  /**
+   * Until then nobody is given up, monotonic ms: what came in during the last standstill is being
+   * read.
+   */
   get settledAt(): number {
     return this.#settledAt;
   }
@@ -81,8 +90,8 @@ export function standstillOf(clock: Clock): StandstillWatch {
 }
 
 /**
- * A timer that gives somebody up. When it fires late the process stood still, so it waits again, for as
- * long as it was late: what came in meanwhile is read first. Returns what cancels it.
+ * A timer that gives somebody up. When it fires late the process stood still, so it waits again,
+ * for as long as it was late: what came in meanwhile is read first. Returns what cancels it.
  */
 export function setPatientTimer(clock: Clock, callback: () => void, ms: number): () => void {
   let cancel = () => {};

@@ -1,6 +1,8 @@
 /** "Did you mean": the names nearest to a wrong word. */
 
-/** The candidates nearest to `word`, best first, at most `most`; none that is too far to be meant. */
+/**
+ * The candidates nearest to `word`, best first, at most `most`; none that is too far to be meant.
+ */
 export function nearest(word: string, candidates: Iterable<string>, most = 3): string[] {
   const wanted = word.toLowerCase();
   const limit = Math.max(1, Math.floor(wanted.length / 3));
@@ -16,7 +18,10 @@ export function nearest(word: string, candidates: Iterable<string>, most = 3): s
   return scored.slice(0, most).map(({ name }) => name);
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) from `a` to `b`. */
+/**
+ * Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) from `a`
+ * to `b`.
+ */
 export function editDistance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 16) return Math.abs(a.length - b.length);
   let before: number[] = [];

@@ -1,7 +1,7 @@
 /**
- * What somebody threw, in words. JavaScript lets anything be thrown: an object without a prototype, an error whose getters
- * throw, a revoked proxy. Nothing here throws or grows without a limit, whatever it is given, so that a failed attempt can
- * always be written down.
+ * What somebody threw, in words. JavaScript lets anything be thrown: an object without a prototype,
+ * an error whose getters throw, a revoked proxy. Nothing here throws or grows without a limit,
+ * whatever it is given, so that a failed attempt can always be written down.
  */
 import { stripAnsi } from "./ansi.ts";
 import { LONGEST_OUTPUT, LONGEST_TEXT, truncate } from "./truncate.ts";
@@ -23,7 +23,9 @@ export function isA<T>(value: unknown, type: abstract new (...args: any[]) => T)
   return attempt(() => value instanceof type) ?? false;
 }
 
-/** What was thrown, for people: an error's message, an object's own words or its JSON. Never empty. */
+/**
+ * What was thrown, for people: an error's message, an object's own words or its JSON. Never empty.
+ */
 export function thrownText(thrown: unknown): string {
   return truncate(attempt(() => textOf(thrown)) || UNREADABLE);
 }

@@ -1,4 +1,7 @@
-/** What others made up, in the words of an error: its head. An error is told, logged and kept; a payload may be a mebibyte. */
+/**
+ * What others made up, in the words of an error: its head. An error is told, logged and kept; a
+ * payload may be a mebibyte.
+ */
 
 /** The longest text in an error, UTF-16 units. */
 export const LONGEST_TEXT = 4096;

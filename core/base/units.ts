@@ -10,7 +10,9 @@ const UNITS: Record<string, number> = {
   w: 604_800_000,
 };
 
-/** Milliseconds of `500ms`, `30s`, `5m`, `2h`, `7d`, `1h30m` or `0`. Throws `InvalidArgumentError`. */
+/**
+ * Milliseconds of `500ms`, `30s`, `5m`, `2h`, `7d`, `1h30m` or `0`. Throws `InvalidArgumentError`.
+ */
 export function parseDuration(text: string, what = "a duration"): number {
   if (text === "0") return 0;
   let total = 0;

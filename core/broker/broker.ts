@@ -1,6 +1,7 @@
 /**
- * What a broker is, wherever it lives: in this process ({@link EventBroker}) or behind a daemon's socket (`connect`). The types
- * of a map of events are checked here, once; who extends it gets plain names and values.
+ * What a broker is, wherever it lives: in this process ({@link EventBroker}) or behind a daemon's
+ * socket (`connect`). The types of a map of events are checked here, once; who extends it gets
+ * plain names and values.
  */
 import { checkExpected, type PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
@@ -47,8 +48,8 @@ export type CreateTopicOptions = Partial<TopicOptions> & {
 /** What `publishBatch` takes beside the events. */
 export interface PublishBatchOptions {
   /**
-   * Compared with the last seq of each key that the events have, and of the topic where some have none. A seq goes with
-   * events of one key.
+   * Compared with the last seq of each key that the events have, and of the topic where some have
+   * none. A seq goes with events of one key.
    */
   expected?: Expected;
   /** Publishes nothing when it has aborted. */
@@ -109,7 +110,10 @@ function checkBatch(messages: readonly Message[], options: PublishBatchOptions):
 /** A broker. `E` maps topics and types to payloads; without it anything goes. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export abstract class Broker<E = any> implements AsyncDisposable {
-  /** Registers a JSON Schema for a type, and keeps it; rejects with `InvalidSchemaError` or `ConflictError`. */
+  /**
+   * Registers a JSON Schema for a type, and keeps it; rejects with `InvalidSchemaError` or
+   * `ConflictError`.
+   */
   abstract registerSchema(
     type: string,
     schema: unknown,
@@ -119,9 +123,14 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   abstract getEventStore(): EventStore;
   /** Where events go that a subscription gave up on. */
   abstract getDeadLetterQueue(): DeadLetterQueue;
-  /** Delivers a dead letter again, whosever queue it lies in; false when there is none of that id. */
+  /**
+   * Delivers a dead letter again, whosever queue it lies in; false when there is none of that id.
+   */
   abstract retryDeadLetter(eventId: string): Promise<boolean>;
-  /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
+  /**
+   * Resolves when every handler of this process has done all there is, retries too. Paused ones do
+   * not count.
+   */
   abstract idle(): Promise<void>;
   /** Lets handlers end what they have, stores what is under way, and closes. */
   abstract close(): Promise<void>;
@@ -155,8 +164,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   protected abstract subscriptionsOn(topic: string): Subscription[];
 
   /**
-   * Makes a topic, or gives the one that is there. Where that one has other options: `ConflictError`, at once in this
-   * process, by `ready` behind a daemon.
+   * Makes a topic, or gives the one that is there. Where that one has other options:
+   * `ConflictError`, at once in this process, by `ready` behind a daemon.
    */
   createTopic(name: FreeName<E>, options?: CreateTopicOptions): Topic;
   /** The same, checked against the map of events. */
@@ -178,8 +187,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * Publishes an event; resolves with it once it is stored, never once it is handled. Rejects with `EventRefusedError`,
-   * `ConflictError` (`expected`), `CannotStoreError`, `ClosedError`.
+   * Publishes an event; resolves with it once it is stored, never once it is handled. Rejects with
+   * `EventRefusedError`, `ConflictError` (`expected`), `CannotStoreError`, `ClosedError`.
    */
   publish<T>(
     topic: FreeName<E>,
@@ -203,7 +212,9 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     return this.publishEvent(topic, { type, payload, options });
   }
 
-  /** Publishes several events to one topic, all or none; resolves with them once they are stored. */
+  /**
+   * Publishes several events to one topic, all or none; resolves with them once they are stored.
+   */
   publishBatch<T extends TopicName<E>>(
     topic: T,
     messages: readonly MessageOf<E, T>[],
@@ -220,8 +231,9 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * Runs `handler` for the events of a topic or pattern. With a name the subscription is durable and begins at the start;
-   * without one it begins now. A handler that throws is tried again, and at last its event becomes a dead letter.
+   * Runs `handler` for the events of a topic or pattern. With a name the subscription is durable
+   * and begins at the start; without one it begins now. A handler that throws is tried again, and
+   * at last its event becomes a dead letter.
    */
   // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
   subscribe<T = any>(
@@ -248,8 +260,9 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * The same for several events at a time: `handler` gets what has come, at most `size`, at the latest after `maxWaitMs`. It
-   * may return an array of outcomes, one for each event (`undefined`: done).
+   * The same for several events at a time: `handler` gets what has come, at most `size`, at the
+   * latest after `maxWaitMs`. It may return an array of outcomes, one for each event (`undefined`:
+   * done).
    */
   // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
   subscribeBatch<T = any>(
@@ -277,8 +290,9 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * The events of a topic or pattern as they come, for `for await`; no retries and no dead letters. It begins now unless
-   * `from` says otherwise, and ends with its `signal`, the loop, or the broker.
+   * The events of a topic or pattern as they come, for `for await`; no retries and no dead letters.
+   * It begins now unless `from` says otherwise, and ends with its `signal`, the loop, or the
+   * broker.
    */
   // deno-lint-ignore no-explicit-any -- without a map a payload is read without a cast
   stream<T = any>(topic: FreeName<E>, options?: StreamOptions): EventStream<Event<T>>;
@@ -295,8 +309,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * Resolves when every subscription of this process has done (or given up on) all events of a topic up to this one: an event
-   * that `publish` gave, or its topic and seq.
+   * Resolves when every subscription of this process has done (or given up on) all events of a
+   * topic up to this one: an event that `publish` gave, or its topic and seq.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });

@@ -26,7 +26,9 @@ export interface BrokerOptions {
   random?: () => number;
   /** May publishing make a topic? Default true. */
   autoCreateTopics?: boolean;
-  /** The largest event that is published: payload, metadata, type, key and id, bytes. Default 1 MiB. */
+  /**
+   * The largest event that is published: payload, metadata, type, key and id, bytes. Default 1 MiB.
+   */
   maxEventBytes?: number;
   /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
   handlerGraceMs?: number;

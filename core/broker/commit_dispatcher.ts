@@ -1,6 +1,7 @@
 /**
- * Where a commit goes: to the queues of subscriptions, to live tails, and, of topics that store nothing, straight to the
- * handlers of this process. One that throws reaches neither the others nor the publisher.
+ * Where a commit goes: to the queues of subscriptions, to live tails, and, of topics that store
+ * nothing, straight to the handlers of this process. One that throws reaches neither the others nor
+ * the publisher.
  */
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { LocalSubscriptions } from "./local_subscriptions.ts";
@@ -42,7 +43,8 @@ export class CommitDispatcher {
     const { subscriptions, locals, onError } = this.#context;
     // A listener that throws must not look like a store that failed.
     try {
-      // Handlers of this process get what is not stored as it is (LocalSubscriptions.hand), not through their queue.
+      // Handlers of this process get what is not stored as it is (LocalSubscriptions.hand), not
+      // through their queue.
       const except = commit.ephemeral
         ? (driver: SubscriptionDriver) => locals.has(driver)
         : undefined;
@@ -59,7 +61,10 @@ export class CommitDispatcher {
     }
   }
 
-  /** Hands on an event that is not stored, by reference; `captured` makes its bytes for those who need them. */
+  /**
+   * Hands on an event that is not stored, by reference; `captured` makes its bytes for those who
+   * need them.
+   */
   hand(event: Event, captured: () => NewEvent): void {
     const { topic } = event;
     if (this.hasOthers(topic)) {

@@ -1,9 +1,9 @@
 /**
- * The broker: topics, subscriptions, schemas and dead letters on one event store and one state. It knows no socket and no
- * terminal; a library's process holds one, and so does the daemon.
+ * The broker: topics, subscriptions, schemas and dead letters on one event store and one state. It
+ * knows no socket and no terminal; a library's process holds one, and so does the daemon.
  *
- * A published event goes down once (schema, journal, store) and up once (deliveries, live tails). `publish` resolves when it
- * is stored, never when it is handled.
+ * A published event goes down once (schema, journal, store) and up once (deliveries, live tails).
+ * `publish` resolves when it is stored, never when it is handled.
  */
 import { MAX_EVENT_BYTES } from "../event/limits.ts";
 import { schemaToJson } from "../json/to_json.ts";
@@ -67,7 +67,8 @@ export class EventBroker<E = any> extends Broker<E> {
   /** The schemas that are kept in the state. */
   readonly schemas: JsonSchemaRegistry;
   /**
-   * Events that are remembered and that the store does not have: it is older than the state, or lost what came last.
+   * Events that are remembered and that the store does not have: it is older than the state, or
+   * lost what came last.
    * @internal
    */
   readonly lostEnds: readonly LostEnd[];
@@ -215,7 +216,10 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.journals.failed ?? this.#state.failed;
   }
 
-  /** Resolves with the first error after which the store or the state is not trusted any more: end, and start again. */
+  /**
+   * Resolves with the first error after which the store or the state is not trusted any more: end,
+   * and start again.
+   */
   get failure(): Promise<unknown> {
     return Promise.race([this.journals.failure, this.#state.failure]);
   }
@@ -317,7 +321,9 @@ export class EventBroker<E = any> extends Broker<E> {
       : this.#publisher.publishBatch(topic, messages, options);
   }
 
-  /** Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`. */
+  /**
+   * Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`.
+   */
   admit(
     topic: string,
     candidate: {
@@ -332,8 +338,8 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /**
-   * Stores events, or only hands them on where the topic is not persistent; makes the topic if it may. Requests of one
-   * stream are stored in the order of their calls.
+   * Stores events, or only hands them on where the topic is not persistent; makes the topic if it
+   * may. Requests of one stream are stored in the order of their calls.
    * @internal
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
@@ -345,7 +351,10 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#retention.after(commit);
   }
 
-  /** Calls `listener` for everything that became durable, and what topics that store nothing hand on. Returns "stop". */
+  /**
+   * Calls `listener` for everything that became durable, and what topics that store nothing hand
+   * on. Returns "stop".
+   */
   onCommit(listener: (commit: Commit) => void): () => void {
     return this.#dispatcher.add(listener);
   }
@@ -360,7 +369,9 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#queue;
   }
 
-  /** Delivers a dead letter again, whosever queue it lies in; false when there is none of that id. */
+  /**
+   * Delivers a dead letter again, whosever queue it lies in; false when there is none of that id.
+   */
   retryDeadLetter(eventId: string): Promise<boolean> {
     return this.#held?.retry(eventId) ?? this.#queue.retryEvent(eventId);
   }
@@ -370,7 +381,10 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#retention.all();
   }
 
-  /** Resolves when every handler of this process has done all there is, retries too. Paused ones do not count. */
+  /**
+   * Resolves when every handler of this process has done all there is, retries too. Paused ones do
+   * not count.
+   */
   async idle(): Promise<void> {
     refuseInHandler(this.#locals.runners, IDLE);
     do {
@@ -379,7 +393,9 @@ export class EventBroker<E = any> extends Broker<E> {
     } while (this.#locals.busy);
   }
 
-  /** Lets handlers end what they have, stores what is under way, and closes the store and the state. */
+  /**
+   * Lets handlers end what they have, stores what is under way, and closes the store and the state.
+   */
   close(): Promise<void> {
     try {
       refuseInHandler(this.#locals.runners, CLOSE);

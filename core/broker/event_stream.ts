@@ -1,9 +1,11 @@
 /**
- * Events for `for await`. A source gives them page by page when it is asked; an {@link EventStream} hands them on one by one.
+ * Events for `for await`. A source gives them page by page when it is asked; an {@link EventStream}
+ * hands them on one by one.
  *
- * `overflow` says what happens when the loop is slower than the events. `wait` (the default) asks the source only when the
- * loop asks: what is stored waits in the store, nothing is held and nothing is lost. The others keep up with the events and
- * hold at most `buffer` of them: `drop-oldest`, `drop-newest` count what they drop, `fail` drops one and ends with
+ * `overflow` says what happens when the loop is slower than the events. `wait` (the default) asks
+ * the source only when the loop asks: what is stored waits in the store, nothing is held and
+ * nothing is lost. The others keep up with the events and hold at most `buffer` of them:
+ * `drop-oldest`, `drop-newest` count what they drop, `fail` drops one and ends with
  * `OverflowError`.
  */
 import { InvalidArgumentError, OverflowError } from "../base/errors.ts";
@@ -22,7 +24,9 @@ export interface StreamOptions {
   signal?: AbortSignal;
   /** Default `wait`. */
   overflow?: Overflow;
-  /** The most events that are held ahead of the loop, where `overflow` is not `wait`. Default 1,000. */
+  /**
+   * The most events that are held ahead of the loop, where `overflow` is not `wait`. Default 1,000.
+   */
   buffer?: number;
   /** Where it begins, as an offset. Default `end`: now. */
   from?: string;
@@ -30,7 +34,10 @@ export interface StreamOptions {
   eventTypes?: string[];
   /** A CEL expression; only events that match. */
   where?: string;
-  /** Told of events that retention deleted before the loop came to them. With `overflow: "fail"` the stream ends instead. */
+  /**
+   * Told of events that retention deleted before the loop came to them. With `overflow: "fail"` the
+   * stream ends instead.
+   */
   onMissed?: (missed: Missed) => void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The way of events into a store: the topic is made if it may be, its journal is found, and what is not persistent is only
- * handed on.
+ * The way of events into a store: the topic is made if it may be, its journal is found, and what is
+ * not persistent is only handed on.
  */
 import { closedBroker } from "../base/errors.ts";
 import type { TopicRecord } from "../state/state.ts";
@@ -21,7 +21,10 @@ export interface EventWriterContext {
   journals: Journals;
   dispatcher: CommitDispatcher;
   startup: Startup;
-  /** A store with three methods may fail in the middle: one request at a time, so that only its own is in doubt. */
+  /**
+   * A store with three methods may fail in the middle: one request at a time, so that only its own
+   * is in doubt.
+   */
   oneAtATime: boolean;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Publishes that cannot be stored yet: a subscription is being made, or a schema is not compiled. They keep the order of
- * their calls. When what the first one waits for is there, all that can go are released in the same step, so that they
- * share one append: released one by one, each would pay for a sync of its own.
+ * Publishes that cannot be stored yet: a subscription is being made, or a schema is not compiled.
+ * They keep the order of their calls. When what the first one waits for is there, all that can go
+ * are released in the same step, so that they share one append: released one by one, each would pay
+ * for a sync of its own.
  */
 
 import type { SchemaGate } from "./schema_gate.ts";
@@ -42,7 +43,10 @@ export class HeldPublishes {
       !this.#awaitsSchema({ topic, types });
   }
 
-  /** Calls `publish` in its turn, and settles as it does; rejects with what its conditions fail with. */
+  /**
+   * Calls `publish` in its turn, and settles as it does; rejects with what its conditions fail
+   * with.
+   */
   add<T>(of: { topic: string; types: readonly string[] }, publish: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...of, run: () => resolve(publish()), fail: reject });
@@ -55,10 +59,16 @@ export class HeldPublishes {
     return types.some((type) => gate.checks(topic, type)) && !gate.isReady(topic);
   }
 
-  /** Never rejects: what fails is told to the publish that waits for it, and the next one is looked at. */
+  /**
+   * Never rejects: what fails is told to the publish that waits for it, and the next one is looked
+   * at.
+   */
   async #release(): Promise<void> {
     const { gate, startup } = this.#conditions;
-    /** Topics whose registry was awaited here: one of an application's own cannot be asked whether it is ready. */
+    /**
+     * Topics whose registry was awaited here: one of an application's own cannot be asked whether
+     * it is ready.
+     */
     const awaited = new Set<string>();
     this.#isReleasing = true;
     while (this.isHolding) {

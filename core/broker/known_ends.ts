@@ -1,6 +1,7 @@
 /**
- * The stores held against all that remembers them: where a subscription stands, and where a topic ended when the state was
- * last closed, its store cannot end before. A store that does is older, was made anew, or lost what came last. Decides only.
+ * The stores held against all that remembers them: where a subscription stands, and where a topic
+ * ended when the state was last closed, its store cannot end before. A store that does is older,
+ * was made anew, or lost what came last. Decides only.
  */
 import type { StateChange, StateSnapshot, TopicEndRecord } from "../state/state.ts";
 import type { JournalStore, TopicHead } from "../store/store.ts";
@@ -24,7 +25,8 @@ export function knownEnds(
   const add = (topic: string, seq: number) => {
     if (seq > (last.get(topic) ?? 0)) last.set(topic, seq);
   };
-  // Retries and dead letters are not asked: those that were imported have numbers of another daemon.
+  // Retries and dead letters are not asked: those that were imported have numbers of another
+  // daemon.
   for (const { topic, next } of cursors) add(topic, next - 1);
   for (const { topic, seq } of done) add(topic, seq);
   for (const { topic, to } of missed) add(topic, to);

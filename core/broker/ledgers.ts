@@ -88,8 +88,8 @@ export class EphemeralLedger implements Ledger {
 }
 
 /**
- * Gives the dead letters to the application's queue, where it has one, before anything is committed: should the process die
- * in between, the event dies once more, and is not lost.
+ * Gives the dead letters to the application's queue, where it has one, before anything is
+ * committed: should the process die in between, the event dies once more, and is not lost.
  */
 async function toQueue(
   queue: DeadLetterQueue | undefined,

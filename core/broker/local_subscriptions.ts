@@ -245,12 +245,18 @@ export class LocalSubscriptions {
     return route;
   }
 
-  /** True when this subscription's events of topics that store nothing go straight to a handler here. */
+  /**
+   * True when this subscription's events of topics that store nothing go straight to a handler
+   * here.
+   */
   has(driver: SubscriptionDriver): boolean {
     return this.#byDriver.has(driver);
   }
 
-  /** Gives an event of a topic that stores nothing to the handlers here. `forFilters`: with numbers as they were written. */
+  /**
+   * Gives an event of a topic that stores nothing to the handlers here. `forFilters`: with numbers
+   * as they were written.
+   */
   hand(event: Event, forFilters: Event = event): void {
     const { here } = this.#route(event.topic);
     for (let i = 0; i < here.length; i++) {

@@ -6,9 +6,9 @@ import { refuseSlip, refuseUnbuilt } from "./reserved_names.ts";
 import type { Expected } from "../store/store.ts";
 
 /**
- * The fourth argument of `publish`: what it knows are options, every other name goes into the metadata. A name that can only
- * be a misspelt option is refused, and so are `schedule` and `ttlMs`, which are kept for later; inside `metadata` every name
- * goes.
+ * The fourth argument of `publish`: what it knows are options, every other name goes into the
+ * metadata. A name that can only be a misspelt option is refused, and so are `schedule` and
+ * `ttlMs`, which are kept for later; inside `metadata` every name goes.
  */
 export interface PublishOptions {
   /** The version of the payload's schema; default: the highest that is registered. */

@@ -1,6 +1,7 @@
 /**
- * From a value to an append: what `publish` does. The payload is captured at once; the schema is asked when it can be, and
- * publishes of one process keep the order of their calls while they wait for it.
+ * From a value to an append: what `publish` does. The payload is captured at once; the schema is
+ * asked when it can be, and publishes of one process keep the order of their calls while they wait
+ * for it.
  */
 import { assertEventSize } from "../event/event_size.ts";
 import { type PublishOptions, type SplitOptions, splitOptions } from "./publish_options.ts";
@@ -61,7 +62,10 @@ export class Publisher {
     }
   }
 
-  /** The short way of an event that is not stored, has no options, and that only handlers here are told of. */
+  /**
+   * The short way of an event that is not stored, has no options, and that only handlers here are
+   * told of.
+   */
   #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
     const { clock, gate, dispatcher, startup } = this.#context;
     if (this.#held.isHolding || startup.opening || dispatcher.hasOthers(topic)) return undefined;
@@ -107,8 +111,8 @@ export class Publisher {
   }
 
   /**
-   * What is not stored passes by reference, but for what JSON says otherwise: a `Date` is its text on every topic. Its size
-   * is looked at where it may be too large.
+   * What is not stored passes by reference, but for what JSON says otherwise: a `Date` is its text
+   * on every topic. Its size is looked at where it may be too large.
    */
   #asDelivered<T>(payload: T, type: string): T {
     const { maxEventBytes } = this.#context;

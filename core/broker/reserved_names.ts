@@ -1,6 +1,6 @@
 /**
- * The fourth argument of `publish` holds options and metadata. A name that can only be a misspelt option is refused: as
- * metadata it would be stored, and what it asks for would be lost in silence.
+ * The fourth argument of `publish` holds options and metadata. A name that can only be a misspelt
+ * option is refused: as metadata it would be stored, and what it asks for would be lost in silence.
  */
 import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import { editDistance } from "../base/suggest.ts";
@@ -52,7 +52,10 @@ export function isSlip(name: string, option: string): boolean {
   return editDistance(given, meant) <= most;
 }
 
-/** Throws for options that are reserved and not there yet: what they ask for would be lost in silence. */
+/**
+ * Throws for options that are reserved and not there yet: what they ask for would be lost in
+ * silence.
+ */
 export function refuseUnbuilt(options: { schedule?: unknown; ttlMs?: unknown }): void {
   for (const name of ["schedule", "ttlMs"] as const) {
     if (options[name] === undefined) continue;

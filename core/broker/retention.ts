@@ -1,4 +1,7 @@
-/** Deletes the oldest events beyond a topic's age, count or size limit, never anything in the middle. */
+/**
+ * Deletes the oldest events beyond a topic's age, count or size limit, never anything in the
+ * middle.
+ */
 import type { Clock } from "../base/clock.ts";
 import { isLimited, keepFrom } from "../store/retention_rule.ts";
 import type { TopicRecord } from "../state/state.ts";
@@ -38,7 +41,10 @@ export class Retention {
     return passes;
   }
 
-  /** A topic that has outgrown its number of events is cut at once; the host sees to the rest on a timer. */
+  /**
+   * A topic that has outgrown its number of events is cut at once; the host sees to the rest on a
+   * timer.
+   */
   after({ topic, lastSeq }: Commit): void {
     const { topics, store, onError } = this.#context;
     const record = topics.get(topic);

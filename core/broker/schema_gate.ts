@@ -1,4 +1,7 @@
-/** Which payloads may come in: the schema check of a topic, and the schemas that are kept in the state. */
+/**
+ * Which payloads may come in: the schema check of a topic, and the schemas that are kept in the
+ * state.
+ */
 import { ConflictError, EventRefusedError, EvsError, NotFoundError } from "../base/errors.ts";
 import { asCause, thrownText } from "../base/thrown.ts";
 import {
@@ -37,7 +40,10 @@ export interface Candidate {
 /** Faults that a message names; `details.faults` has them all. */
 const NAMED = 3;
 
-/** A registry of the application's own may throw anything: then one event is refused, and not what comes with it. */
+/**
+ * A registry of the application's own may throw anything: then one event is refused, and not what
+ * comes with it.
+ */
 function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
   const { type, version, payload, text } = candidate;
   try {
@@ -88,7 +94,10 @@ export class SchemaGate {
     return this.#context.topics.get(topic)?.options.schema !== "off" && this.#of(topic).has(type);
   }
 
-  /** The version to record where no payload of this type is looked at; undefined where each one has to be. */
+  /**
+   * The version to record where no payload of this type is looked at; undefined where each one has
+   * to be.
+   */
   unchecked(topic: string, { type, version }: Omit<Candidate, "payload">): string | undefined {
     const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
     if (this.checks(topic, type) || (mode === "require" && !this.#of(topic).has(type))) {
@@ -104,7 +113,10 @@ export class SchemaGate {
     return isQuick && !this.#of(topic).has(type) ? "1.0" : undefined;
   }
 
-  /** True when `admit` can decide on this topic at once; a registry of the application's own cannot be asked. */
+  /**
+   * True when `admit` can decide on this topic at once; a registry of the application's own cannot
+   * be asked.
+   */
   isReady(topic: string): boolean {
     const registry = this.#of(topic);
     return registry instanceof JsonSchemaRegistry && registry.isReady;
@@ -147,8 +159,9 @@ export class SchemaGate {
   }
 
   /**
-   * Registers schemas and keeps them, all or none; durable when it resolves. With `dryRun` it only says what would
-   * happen. One call at a time: what one was compared with is there when it is taken.
+   * Registers schemas and keeps them, all or none; durable when it resolves. With `dryRun` it only
+   * says what would happen. One call at a time: what one was compared with is there when it is
+   * taken.
    */
   register(
     requests: readonly SchemaRequest[],
@@ -189,7 +202,9 @@ export class SchemaGate {
     await this.#context.state.commit([{ op: "schema.remove", type, version }]);
     this.schemas.remove(type, version);
   }
-  /** Without its last schema, a topic with `schema: require` would refuse every event of the type. */
+  /**
+   * Without its last schema, a topic with `schema: require` would refuse every event of the type.
+   */
   #assertNotRequired(type: string): void {
     if (this.schemas.versions(type).length > 1) return;
     const topics = this.#context.topics.list().filter(({ options }) => options.schema === "require")

@@ -1,4 +1,7 @@
-/** What a broker still waits for when it is young: stores that open, subscriptions that are loaded or being made. */
+/**
+ * What a broker still waits for when it is young: stores that open, subscriptions that are loaded
+ * or being made.
+ */
 import type { LocalSubscriptions } from "./local_subscriptions.ts";
 
 /** Tells publishers whether they have to wait, and for what. */
@@ -10,7 +13,10 @@ export class Startup {
     this.#locals = locals;
   }
 
-  /** Holds back every append until `work` is done. Where it fails, each of them fails with its error. */
+  /**
+   * Holds back every append until `work` is done. Where it fails, each of them fails with its
+   * error.
+   */
   begin(work: Promise<unknown>): void {
     const opening = this.#opening = work.then(() => {});
     opening.then(() => this.#opening = undefined, () => {});
@@ -21,7 +27,9 @@ export class Startup {
     return this.#opening;
   }
 
-  /** What a publish has to wait for: a subscription that was asked for before it must get its event. */
+  /**
+   * What a publish has to wait for: a subscription that was asked for before it must get its event.
+   */
   get pending(): Promise<unknown> | undefined {
     return this.#opening ?? this.#locals.starting;
   }

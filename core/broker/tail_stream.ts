@@ -1,4 +1,7 @@
-/** A stream's events from the store of this process: a live tail (core/reading/tail.ts), begun where `from` says. */
+/**
+ * A stream's events from the store of this process: a live tail (core/reading/tail.ts), begun where
+ * `from` says.
+ */
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
 import { resolveOffset } from "../event/offset.ts";

@@ -1,8 +1,9 @@
 /**
  * The daemon as an object: one typed method per endpoint of protocol.ts.
  *
- * It connects at the first request and keeps its connections open: a request takes one that is idle or opens another,
- * so a long wait for a lease does not hold up an ack. Answers of 400 and above become {@link RemoteError}.
+ * It connects at the first request and keeps its connections open: a request takes one that is idle
+ * or opens another, so a long wait for a lease does not hold up an ack. Answers of 400 and above
+ * become {@link RemoteError}.
  */
 import { ConnectionLostError, NoDaemonError, RemoteError } from "../base/errors.ts";
 import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
@@ -78,7 +79,9 @@ export class Client implements Disposable {
 
   // Requests of any kind.
 
-  /** A request whose answer is read by the caller, to its end. Throws for a status of 400 and above. */
+  /**
+   * A request whose answer is read by the caller, to its end. Throws for a status of 400 and above.
+   */
   async fetch(request: HttpRequest, options: CallOptions = {}): Promise<HttpResponse> {
     const response = await this.fetchAny(request, options);
     if (response.status < 400) return response;
@@ -89,7 +92,10 @@ export class Client implements Disposable {
     return second;
   }
 
-  /** Who is told that the daemon is stopping asks its successor. Without one, that it is stopping is the answer. */
+  /**
+   * Who is told that the daemon is stopping asks its successor. Without one, that it is stopping is
+   * the answer.
+   */
   async #askSuccessor(
     request: HttpRequest,
     { error, ...options }: CallOptions & { error: RemoteError },
@@ -109,7 +115,8 @@ export class Client implements Disposable {
       try {
         return await connection.request(request, options);
       } catch (error) {
-        // The daemon may have closed an idle connection just now. What only reads can be asked again.
+        // The daemon may have closed an idle connection just now. What only reads can be asked
+        // again.
         if (!(error instanceof ConnectionLostError) || request.method !== "GET") throw error;
       }
     }
@@ -332,7 +339,9 @@ export class Client implements Disposable {
     });
   }
 
-  /** Registers a schema, given as the bytes of a JSON Schema. With `dryRun` it is only looked at. */
+  /**
+   * Registers a schema, given as the bytes of a JSON Schema. With `dryRun` it is only looked at.
+   */
   async registerSchema(
     type: string,
     schema: Uint8Array | string,

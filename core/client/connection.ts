@@ -1,8 +1,10 @@
 /**
- * One connection to the daemon: HTTP/1.1 over a plain Unix socket, keep-alive, requests in a row if one likes.
+ * One connection to the daemon: HTTP/1.1 over a plain Unix socket, keep-alive, requests in a row if
+ * one likes.
  *
- * `request` is one question and its answer. `send` and `receive` are the halves of a pipeline: answers come in the
- * order of the requests, and each body must be read to its end before the next answer is received.
+ * `request` is one question and its answer. `send` and `receive` are the halves of a pipeline:
+ * answers come in the order of the requests, and each body must be read to its end before the next
+ * answer is received.
  */
 import {
   CannotStoreError,
@@ -77,13 +79,18 @@ export class HttpResponse {
     }
   }
 
-  /** The body's lines without their line feeds; a last line without one counts. Views, as in {@link body}. */
+  /**
+   * The body's lines without their line feeds; a last line without one counts. Views, as in {@link
+   * body}.
+   */
   lines(): AsyncGenerator<Uint8Array, void, undefined> {
     return splitLines(this.#body);
   }
 }
 
-/** Splits pieces into lines without their line feeds. Views on the pieces where a line lies in one. */
+/**
+ * Splits pieces into lines without their line feeds. Views on the pieces where a line lies in one.
+ */
 export async function* splitLines(
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -134,7 +141,9 @@ export class Connection {
     this.#reader = new MessageReader(conn);
   }
 
-  /** Connects. Throws `NoDaemonError` when nothing answers there. `watch` makes more of the socket. */
+  /**
+   * Connects. Throws `NoDaemonError` when nothing answers there. `watch` makes more of the socket.
+   */
   static async open(
     socket: string,
     watch: (conn: Duplex) => Duplex = (conn) => conn,
@@ -146,7 +155,10 @@ export class Connection {
     }
   }
 
-  /** One request, one answer. With a signal, an abort closes the connection and rejects with its reason. */
+  /**
+   * One request, one answer. With a signal, an abort closes the connection and rejects with its
+   * reason.
+   */
   async request(
     request: HttpRequest,
     options: { signal?: AbortSignal } = {},
@@ -175,7 +187,8 @@ export class Connection {
     try {
       for (const bytes of encodeRequest(request, String(PROTOCOL))) await this.#write(bytes);
     } catch (error) {
-      // An answer that explains it (too large, draining) may be waiting to be read: the connection stays.
+      // An answer that explains it (too large, draining) may be waiting to be read: the connection
+      // stays.
       throw this.#reason(error);
     }
   }
@@ -235,7 +248,10 @@ export class Connection {
     while (rest.length > 0) rest = rest.subarray(await this.#conn.write(rest));
   }
 
-  /** The body; once it was read, the connection is free again, and if it was left, the connection is closed. */
+  /**
+   * The body; once it was read, the connection is free again, and if it was left, the connection is
+   * closed.
+   */
   async *#settling(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
     let complete = false;
     try {

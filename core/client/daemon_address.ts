@@ -1,8 +1,9 @@
 /**
- * One way to find the daemon, for every command and for the library: the socket that its data dir's lock names, then the
- * one that the environment leads to, then the system's own place. A daemon that is there and has no socket (it was removed,
- * or it is just starting, stopping or being replaced) is waited for, and asked to make it anew; one that does not answer is
- * said not to. The reasons are in docs/adr/0028-finding-the-daemon.md.
+ * One way to find the daemon, for every command and for the library: the socket that its data dir's
+ * lock names, then the one that the environment leads to, then the system's own place. A daemon
+ * that is there and has no socket (it was removed, or it is just starting, stopping or being
+ * replaced) is waited for, and asked to make it anew; one that does not answer is said not to. The
+ * reasons are in docs/adr/0028-finding-the-daemon.md.
  */
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError, NoDaemonError } from "../base/errors.ts";

@@ -1,12 +1,15 @@
 /**
- * The daemon as a process, for when nobody answers at its socket: whether one holds the data dir, whether it is stopped,
- * and a nudge to make its socket anew. Nothing here is on the way of a request that is answered.
+ * The daemon as a process, for when nobody answers at its socket: whether one holds the data dir,
+ * whether it is stopped, and a nudge to make its socket anew. Nothing here is on the way of a
+ * request that is answered.
  */
 import { NotAnsweringError } from "../base/errors.ts";
 import { type Holder, holderFile, readHolder, socketLockFile } from "../protocol/holder.ts";
 import type { Paths } from "../protocol/paths.ts";
 
-/** Who holds a data dir. Without a holder it is locked by somebody of whom nothing more is known. */
+/**
+ * Who holds a data dir. Without a holder it is locked by somebody of whom nothing more is known.
+ */
 export interface Holding {
   holder?: Holder;
   /** As the kernel has it: `T` is stopped. */
@@ -28,7 +31,10 @@ export function holding(paths: Paths): Holding | undefined {
   return isLocked(locked) ? {} : undefined;
 }
 
-/** True while somebody holds the lock on a file or folder. A shared lock for an instant: two of these never meet. */
+/**
+ * True while somebody holds the lock on a file or folder. A shared lock for an instant: two of
+ * these never meet.
+ */
 export function isLocked(path: string): boolean {
   let file: Deno.FsFile;
   try {
@@ -45,8 +51,9 @@ export function isLocked(path: string): boolean {
 }
 
 /**
- * Asks a daemon to look after its socket, which is made anew if it is gone. The signal goes to nobody else: the process has
- * the data dir open, and a daemon catches it before it tells who it is.
+ * Asks a daemon to look after its socket, which is made anew if it is gone. The signal goes to
+ * nobody else: the process has the data dir open, and a daemon catches it before it tells who it
+ * is.
  */
 export function nudge({ pid, dataDir }: Holder): void {
   if (!hasOpen(pid, dataDir)) return;

@@ -1,4 +1,7 @@
-/** An answer's error as the class that the broker of this process would have thrown: same code, message, hint and details. */
+/**
+ * An answer's error as the class that the broker of this process would have thrown: same code,
+ * message, hint and details.
+ */
 import {
   CannotStoreError,
   ClosedError,

@@ -1,8 +1,9 @@
 /**
  * Events as blocks of whole lines, straight from the socket, across restarts of the daemon.
  *
- * When the connection breaks, the feed says so, waits, asks again from behind what it handed on, and goes on: nothing is
- * missed and nothing comes twice. A missing daemon at the first request is an error at once.
+ * When the connection breaks, the feed says so, waits, asks again from behind what it handed on,
+ * and goes on: nothing is missed and nothing comes twice. A missing daemon at the first request is
+ * an error at once.
  */
 import type { Client } from "./client.ts";
 import type { HttpResponse } from "./connection.ts";
@@ -27,7 +28,9 @@ export interface FeedOptions {
   say: (text: string) => void;
   /** Told of events that retention deleted before they came, where the feed follows. */
   onMissed?: (missed: Missed) => void;
-  /** Called once, when the first request is answered: what is published from then on will be seen. */
+  /**
+   * Called once, when the first request is answered: what is published from then on will be seen.
+   */
   opened?: () => void;
   signal?: AbortSignal;
 }
@@ -122,7 +125,10 @@ async function* wholeLines(response: HttpResponse): AsyncGenerator<Uint8Array, v
   }
 }
 
-/** Of several topics that are followed from their end: where each stands, so that a break before its first event is no gap. */
+/**
+ * Of several topics that are followed from their end: where each stands, so that a break before its
+ * first event is no gap.
+ */
 async function takeBase(
   client: Client,
   query: ReadQuery & { topic: string[] },

@@ -1,9 +1,10 @@
 /**
  * HTTP/1.1 messages on bytes: how a request is written and how an answer is read.
  *
- * Only what our own daemon needs, so it is small and quick to load: answers with a length, in chunks or to the end of
- * the connection. Reading is linear in the bytes, whatever the pieces they come in; heads and chunk lines are bounded;
- * bodies are handed out as views on the one buffer that the socket was read into.
+ * Only what our own daemon needs, so it is small and quick to load: answers with a length, in
+ * chunks or to the end of the connection. Reading is linear in the bytes, whatever the pieces they
+ * come in; heads and chunk lines are bounded; bodies are handed out as views on the one buffer that
+ * the socket was read into.
  */
 import { ConnectionLostError } from "../base/errors.ts";
 
@@ -134,7 +135,10 @@ export class MessageReader {
     }
   }
 
-  /** Bytes behind the last line feed of what is there: they wait for their rest. 0 where there is none. */
+  /**
+   * Bytes behind the last line feed of what is there: they wait for their rest. 0 where there is
+   * none.
+   */
   #partOfLine(): number {
     const last = this.#buffer.subarray(this.#start, this.#end).lastIndexOf(LF) + 1;
     return last === 0 ? 0 : this.#end - this.#start - last;

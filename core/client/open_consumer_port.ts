@@ -1,6 +1,7 @@
 /**
- * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no ack. Leases are bound to
- * the first one's only connection: when the consumer dies, the daemon has its events back at once.
+ * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no
+ * ack. Leases are bound to the first one's only connection: when the consumer dies, the daemon has
+ * its events back at once.
  */
 import { type Address, beginRequest, Client } from "./client.ts";
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
@@ -105,7 +106,8 @@ class ClientPort implements ConsumerPort {
   }
 
   extend(leases: string[], leaseMs: number): Promise<SettleReply> {
-    // While handlers run for hours nothing is leased: this keeps the connection that holds the leases from idling out.
+    // While handlers run for hours nothing is leased: this keeps the connection that holds the
+    // leases from idling out.
     return this.#settle((client) =>
       (this.#polling ? client : this.#leasing).extend(this.#name, { leases, leaseMs })
     );
@@ -132,7 +134,10 @@ class ClientPort implements ConsumerPort {
     this.#settling.close();
   }
 
-  /** An idle connection may just have been closed: asks again on a new one, before it counts as lost. */
+  /**
+   * An idle connection may just have been closed: asks again on a new one, before it counts as
+   * lost.
+   */
   async #settle(ask: (client: Client) => Promise<SettleReply>): Promise<SettleReply> {
     this.#assertOpen();
     try {
@@ -148,12 +153,15 @@ class ClientPort implements ConsumerPort {
   }
 }
 
-/** The most that one request about failures says, in characters of JSON: the daemon takes a mebibyte. */
+/**
+ * The most that one request about failures says, in characters of JSON: the daemon takes a
+ * mebibyte.
+ */
 const NACK_CHARACTERS = 256 * 1024;
 
 /**
- * Failures in parts that are small enough for a request: a batch of a thousand, each with what its handler said, is not.
- * One failure is always less.
+ * Failures in parts that are small enough for a request: a batch of a thousand, each with what its
+ * handler said, is not. One failure is always less.
  */
 export function nackParts(deliveries: readonly NackItem[]): NackItem[][] {
   const parts: NackItem[][] = [];

@@ -1,6 +1,7 @@
 /**
- * How far a reader is: topic to the last seq that was handed on, taken from the head of each wire line without parsing
- * the rest (`{"seq":7,"id":"…","type":"…","topic":"…",…`). It is what lets a reader go on without a gap after a break.
+ * How far a reader is: topic to the last seq that was handed on, taken from the head of each wire
+ * line without parsing the rest (`{"seq":7,"id":"…","type":"…","topic":"…",…`). It is what lets a
+ * reader go on without a gap after a break.
  */
 
 const LF = 0x0a;
@@ -63,7 +64,9 @@ export function seqAt(block: Uint8Array, at: number): number {
   }
 }
 
-/** The topic of the wire line at `at`: the third string behind `seq`. Topic names need no escapes. */
+/**
+ * The topic of the wire line at `at`: the third string behind `seq`. Topic names need no escapes.
+ */
 export function topicAt(block: Uint8Array, at: number): string {
   let i = block.indexOf(QUOTE, at + SEQ_AT);
   // "id" value, "type" value, "topic": five strings to pass.

@@ -1,7 +1,8 @@
 /**
- * A socket whose silence is looked into: a read or write that makes no progress for a second is no fault by itself, since
- * long work takes its time. So the daemon is asked on another connection whether it is alive, again and again; where it
- * does not answer that either, whoever waits is told.
+ * A socket whose silence is looked into: a read or write that makes no progress for a second is no
+ * fault by itself, since long work takes its time. So the daemon is asked on another connection
+ * whether it is alive, again and again; where it does not answer that either, whoever waits is
+ * told.
  */
 import type { Clock } from "../base/clock.ts";
 import type { Duplex } from "./connection.ts";
@@ -48,7 +49,10 @@ export class WatchedSocket implements Duplex {
     this.#conn.close();
   }
 
-  /** While it is set, silence is what is to be expected, as where nobody publishes to what is followed. */
+  /**
+   * While it is set, silence is what is to be expected, as where nobody publishes to what is
+   * followed.
+   */
   set patient(value: boolean) {
     this.#patient = value;
     if (!value) return;

@@ -22,7 +22,10 @@ export function restorePaths(dataDir: string, now: number): { staging: string; k
 
 /** What a restore left that was cut short. */
 export interface CutRestore {
-  /** `finish`: what it unpacked is complete, and takes its place. `take back`: the data dir of before does. */
+  /**
+   * `finish`: what it unpacked is complete, and takes its place. `take back`: the data dir of
+   * before does.
+   */
   way: "finish" | "take back";
   /** The folder that becomes the data dir. */
   from: string;
@@ -50,8 +53,8 @@ export function findCutRestore(dataDir: string): CutRestore | undefined {
 }
 
 /**
- * Finishes a restore that was cut short, or takes it back: what was done, in words; undefined where there was none. Throws
- * `DataDirError` while a restore is under way.
+ * Finishes a restore that was cut short, or takes it back: what was done, in words; undefined where
+ * there was none. Throws `DataDirError` while a restore is under way.
  */
 export function settleRestore(dataDir: string): string | undefined {
   const cut = findCutRestore(dataDir);

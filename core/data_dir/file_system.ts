@@ -1,6 +1,7 @@
 /**
- * Which file system a data dir is on. Locks and syncs of a network file system do not promise what ours build on, and what
- * is in the upper layer of an overlay goes with the container. Decides on the text of `/proc/self/mountinfo` (proc(5)).
+ * Which file system a data dir is on. Locks and syncs of a network file system do not promise what
+ * ours build on, and what is in the upper layer of an overlay goes with the container. Decides on
+ * the text of `/proc/self/mountinfo` (proc(5)).
  */
 import { DataDirError } from "../base/errors.ts";
 
@@ -46,8 +47,8 @@ export function fileSystemOf(path: string, mountinfo: string): string | undefine
 }
 
 /**
- * What to tell of a data dir's file system, in words; undefined: nothing. Throws `DataDirError` for a network file system
- * unless `force`.
+ * What to tell of a data dir's file system, in words; undefined: nothing. Throws `DataDirError` for
+ * a network file system unless `force`.
  */
 export function checkFileSystem(
   dataDir: string,

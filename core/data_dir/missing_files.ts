@@ -1,8 +1,14 @@
-/** Files of a data dir that were there when it was last used, and are gone. Decides only; the answers about files come in. */
+/**
+ * Files of a data dir that were there when it was last used, and are gone. Decides only; the
+ * answers about files come in.
+ */
 import type { Watermarks } from "./watermarks.ts";
 import { WATERMARKS_FILE } from "./watermarks.ts";
 
-/** What is asked of the files of a data dir: when one was last changed, Unix ms; undefined when it is not there. */
+/**
+ * What is asked of the files of a data dir: when one was last changed, Unix ms; undefined when it
+ * is not there.
+ */
 export type ChangedAt = (name: string) => number | undefined;
 
 /** A file that is gone, and what that means. */
@@ -22,7 +28,10 @@ const MEANING: Record<string, string> = {
   "state.db": "it is gone: subscriptions, retries, dead letters and schemas are lost",
 };
 
-/** Files that the marks name and that are gone. `generation`: the state's own count, where it can be read. */
+/**
+ * Files that the marks name and that are gone. `generation`: the state's own count, where it can be
+ * read.
+ */
 export function missingFiles(marks: Watermarks | undefined, changedAt: ChangedAt): MissingFile[] {
   if (!marks) return [];
   const missing: MissingFile[] = [];
@@ -35,7 +44,8 @@ export function missingFiles(marks: Watermarks | undefined, changedAt: ChangedAt
     const changed = changedAt(database);
     const log = `${database}-wal`;
     if (!marks.files.includes(database) || changed === undefined) continue;
-    // Another program that opened the database may have put its log into it: then the database was changed since.
+    // Another program that opened the database may have put its log into it: then the database was
+    // changed since.
     if (changedAt(log) !== undefined || changed > marks.writtenAt) continue;
     const what = "it is gone, and the daemon was killed: what was in it and not yet in " +
       `${database} is lost`;

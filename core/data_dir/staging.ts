@@ -1,6 +1,7 @@
 /**
- * The folder in which a backup is put together: `NAME.part-PID` beside what it becomes, locked while somebody works on it. What
- * a killed backup leaves behind is known by its name, its content and a lock that nobody holds, and the next backup removes it.
+ * The folder in which a backup is put together: `NAME.part-PID` beside what it becomes, locked
+ * while somebody works on it. What a killed backup leaves behind is known by its name, its content
+ * and a lock that nobody holds, and the next backup removes it.
  */
 
 /** Ours by its name. */
@@ -13,7 +14,10 @@ export interface Staging extends Disposable {
   readonly path: string;
 }
 
-/** Makes `NAME.part-PID`, for the owner alone; it is removed when it is disposed of. Throws what the system says. */
+/**
+ * Makes `NAME.part-PID`, for the owner alone; it is removed when it is disposed of. Throws what the
+ * system says.
+ */
 export function makeStaging(name: string): Staging {
   const path = `${name}.part-${Deno.pid}`;
   Deno.mkdirSync(path, { mode: 0o700 });

@@ -1,8 +1,9 @@
 /**
- * The file `watermarks` of a data dir: what the databases and files beside it held when it was last written, so that a start
- * misses what is gone. It is a lower bound, never ahead of what is durable: a topic is written down after its events were
- * acknowledged as durable, at most a second later, and nothing of that is synced; so a power cut may take the last
- * second of it. It is synced when the daemon starts and ends.
+ * The file `watermarks` of a data dir: what the databases and files beside it held when it was last
+ * written, so that a start misses what is gone. It is a lower bound, never ahead of what is
+ * durable: a topic is written down after its events were acknowledged as durable, at most a second
+ * later, and nothing of that is synced; so a power cut may take the last second of it. It is synced
+ * when the daemon starts and ends.
  *
  * ```text
  * CRC {"format":1,"phase":"open","generation":7,"files":["events.db","state.db"]}
@@ -18,8 +19,8 @@ import type { Clock } from "../base/clock.ts";
 export const WATERMARKS_FILE = "watermarks";
 
 /**
- * `open`: a daemon has the data dir, or was killed. `closing`: it was ending. `closed`: it ended in order. `restored`:
- * evs restore made the data dir, and nothing is known of it yet.
+ * `open`: a daemon has the data dir, or was killed. `closing`: it was ending. `closed`: it ended in
+ * order. `restored`: evs restore made the data dir, and nothing is known of it yet.
  */
 export type Phase = "open" | "closing" | "closed" | "restored";
 
@@ -43,7 +44,10 @@ const MOST_GROWTH = 1024 * 1024;
 const FORMAT = 1;
 const encoder = new TextEncoder();
 
-/** What the file in a data dir says; undefined where there is none, or one whose first line is damaged. */
+/**
+ * What the file in a data dir says; undefined where there is none, or one whose first line is
+ * damaged.
+ */
 export function readWatermarks(dataDir: string): Watermarks | undefined {
   const path = `${dataDir}/${WATERMARKS_FILE}`;
   let text: string;
@@ -158,8 +162,8 @@ export class WatermarkKeeper {
   }
 
   /**
-   * It ended in order. `ends`: of all topics, also those that are not synced at once; `counted`: the state counted that it
-   * was closed.
+   * It ended in order. `ends`: of all topics, also those that are not synced at once; `counted`:
+   * the state counted that it was closed.
    */
   closed(
     ends: Iterable<readonly [topic: string, lastSeq: number]>,

@@ -1,4 +1,7 @@
-/** A queue of the application's own in the hands of a broker: introduced to it, and told which subscriptions are there. */
+/**
+ * A queue of the application's own in the hands of a broker: introduced to it, and told which
+ * subscriptions are there.
+ */
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { JournalStore } from "../store/store.ts";
 import { assertThere, redeliver, retryInCustomQueue } from "./custom_queue_retry.ts";

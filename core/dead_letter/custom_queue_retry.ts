@@ -42,7 +42,8 @@ export async function redeliver(
   const driver = subscriptions.require(entry.subscription);
   driver.look();
   const { topic, id, seq = 0 } = entry.event;
-  // The queue may have outlived the store: then its seq is somebody else's by now, who must not count as handled.
+  // The queue may have outlived the store: then its seq is somebody else's by now, who must not
+  // count as handled.
   const isKnown = seq > 0 &&
     store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0]?.id === id;
   const record = {

@@ -1,6 +1,7 @@
 /**
- * Dead letters: listed, shown, retried, removed. A retry moves all that it means from dead to pending in one transaction, with their
- * history and a fresh grant of retries; the subscription that gets it delivers it like any other retry.
+ * Dead letters: listed, shown, retried, removed. A retry moves all that it means from dead to
+ * pending in one transaction, with their history and a fresh grant of retries; the subscription
+ * that gets it delivers it like any other retry.
  */
 import type {
   DeadLetterAction,
@@ -69,8 +70,8 @@ export class DeadLetters {
   }
 
   /**
-   * All entries of an event id or of `SUBSCRIPTION:ID`, of one topic where it is given: several topics may have events of
-   * the same id. `NotFoundError` when there is none.
+   * All entries of an event id or of `SUBSCRIPTION:ID`, of one topic where it is given: several
+   * topics may have events of the same id. `NotFoundError` when there is none.
    */
   show(id: string, topic?: string): DeadLetterRecord[] {
     const filter = { ids: [id], ...(topic === undefined ? {} : { topic }) };
@@ -135,7 +136,10 @@ export class DeadLetters {
     throw unknownSubscription(subscription, { known, done });
   }
 
-  /** The entries that an action means, newest first. Others are served between one page and the next. */
+  /**
+   * The entries that an action means, newest first. Others are served between one page and the
+   * next.
+   */
   async #find(
     action: DeadLetterAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},

@@ -1,4 +1,7 @@
-/** What all that changes dead letters needs: entries by what identifies them, read, counted off, and missed. */
+/**
+ * What all that changes dead letters needs: entries by what identifies them, read, counted off, and
+ * missed.
+ */
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";

@@ -1,10 +1,12 @@
 /**
- * Dead letters in a folder, without a daemon: one file that `jq` reads, synced before an event counts as given up.
+ * Dead letters in a folder, without a daemon: one file that `jq` reads, synced before an event
+ * counts as given up.
  *
- * An entry is here until the event was handled. `retryEvent` writes down that it is to be sent again; the broker that
- * holds the queue delivers it and takes the entry away only when the handler succeeded. Without a broker the mark waits
- * for the next one that opens the folder and has the subscription. So no moment of a crash loses an entry: at worst an
- * event that was just handled comes once more.
+ * An entry is here until the event was handled. `retryEvent` writes down that it is to be sent
+ * again; the broker that holds the queue delivers it and takes the entry away only when the handler
+ * succeeded. Without a broker the mark waits for the next one that opens the folder and has the
+ * subscription. So no moment of a crash loses an entry: at worst an event that was just handled
+ * comes once more.
  */
 import { thrownReason, thrownStack } from "../base/thrown.ts";
 import type { Event } from "../event/event.ts";
@@ -35,7 +37,9 @@ interface Held extends EntryName {
   retry?: LinePosition;
 }
 
-/** The file is written anew when it is this large, and two thirds of its lines say nothing any more. */
+/**
+ * The file is written anew when it is this large, and two thirds of its lines say nothing any more.
+ */
 const WORTH_REWRITING = 1024 * 1024;
 
 /** Dead letters in a folder. */
@@ -49,13 +53,19 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   #lines = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** A queue in `dir`, which is made and locked when the queue is first used. Throws nothing; the first use may. */
+  /**
+   * A queue in `dir`, which is made and locked when the queue is first used. Throws nothing; the
+   * first use may.
+   */
   constructor(dir: string, options: FileDeadLetterQueueOptions = {}) {
     this.#dir = dir;
     this.#options = options;
   }
 
-  /** Keeps an event; durable when it resolves. The same event of the same subscription is kept once, as it was last. */
+  /**
+   * Keeps an event; durable when it resolves. The same event of the same subscription is kept once,
+   * as it was last.
+   */
   async addEvent(
     event: Event,
     error: Error,
@@ -93,8 +103,9 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   }
 
   /**
-   * Sends an event again to every subscription that gave it up: through the broker that holds the queue, or, where none
-   * does, through the next one. False when there is none of that id. Throws `ConflictError` where a subscription is gone.
+   * Sends an event again to every subscription that gave it up: through the broker that holds the
+   * queue, or, where none does, through the next one. False when there is none of that id. Throws
+   * `ConflictError` where a subscription is gone.
    */
   async retryEvent(eventId: string): Promise<boolean> {
     const names = await this.#named(eventId);
@@ -111,7 +122,9 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     return names.length > 0;
   }
 
-  /** Forgets an event, of every subscription that gave it up. False when there is none of that id. */
+  /**
+   * Forgets an event, of every subscription that gave it up. False when there is none of that id.
+   */
   async removeEvent(eventId: string): Promise<boolean> {
     const names = await this.#named(eventId);
     for (const name of names) await this.#remove(name);

@@ -7,7 +7,10 @@ import { foldReason, foldReasonWholly } from "../state/reason.ts";
 const MOST = 1000;
 /** What the rest is called. */
 const REST = "*";
-/** So many causes that differ in a word or a code may stand beside each other; more of them are data: names, short ids. */
+/**
+ * So many causes that differ in a word or a code may stand beside each other; more of them are
+ * data: names, short ids.
+ */
 const MOST_ALIKE = 20;
 
 type Group = DeadLetterGroup & { in: Set<string> };
@@ -15,7 +18,10 @@ type Group = DeadLetterGroup & { in: Set<string> };
 /** Counts entries by what their reasons have in common. */
 export class CauseCounter {
   readonly #groups = new Map<string, Group>();
-  /** The groups that are alike but for a word or a code; undefined: too many, they are one group of that name. */
+  /**
+   * The groups that are alike but for a word or a code; undefined: too many, they are one group of
+   * that name.
+   */
   readonly #alike = new Map<string, Set<string> | undefined>();
 
   /** Counts one entry. */

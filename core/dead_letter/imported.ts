@@ -1,10 +1,11 @@
 /**
- * Dead letters that come back from outside: as they were exported, or edited. Pure: what is there and what came in decide
- * what is done; the desk does it.
+ * Dead letters that come back from outside: as they were exported, or edited. Pure: what is there
+ * and what came in decide what is done; the desk does it.
  *
- * An edited event is delivered to its subscription as a copy with an id of its own and `originalEventId` in its metadata;
- * nothing is appended to the topic. The dead letter that it was made from stays, linked, until a copy succeeds. A copy that
- * fails is a dead letter with the attempts of both; editing it again replaces it, and the first one stays.
+ * An edited event is delivered to its subscription as a copy with an id of its own and
+ * `originalEventId` in its metadata; nothing is appended to the topic. The dead letter that it was
+ * made from stays, linked, until a copy succeeds. A copy that fails is a dead letter with the
+ * attempts of both; editing it again replaces it, and the first one stays.
  */
 import { type NewEvent, toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord } from "../state/state.ts";
@@ -44,8 +45,8 @@ export function isUnchanged(before: DeadLetterRecord, now: DeadLetterRecord): bo
 }
 
 /**
- * The copy that is delivered. `first`: the dead letter that all copies come from. `before`: the latest of them that is
- * there, whose attempts the copy carries on.
+ * The copy that is delivered. `first`: the dead letter that all copies come from. `before`: the
+ * latest of them that is there, whose attempts the copy carries on.
  */
 export function editedCopy(
   entry: ImportedDeadLetter,

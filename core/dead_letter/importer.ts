@@ -1,6 +1,6 @@
 /**
- * Takes dead letters in that were exported: into the queue, or to be delivered again. What was edited meanwhile is
- * delivered as a copy, what was not as it was (core/dead_letter/imported.ts).
+ * Takes dead letters in that were exported: into the queue, or to be delivered again. What was
+ * edited meanwhile is delivered as a copy, what was not as it was (core/dead_letter/imported.ts).
  */
 import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
@@ -62,7 +62,10 @@ export class DeadLetterImporter {
     return record && copyOf(this.#state, record);
   }
 
-  /** One transaction. What is decided is decided in the driver's turn, where nobody else changes what is there. */
+  /**
+   * One transaction. What is decided is decided in the driver's turn, where nobody else changes
+   * what is there.
+   */
   async #deliver(
     target: string,
     entries: readonly ImportedDeadLetter[],

@@ -1,7 +1,8 @@
 /**
- * The file of a dead-letter queue: a line is appended and synced before anybody is told; one call at a time. Opening it
- * cuts a torn tail (nobody was told of it), puts damaged lines into a file of their own (never away), and locks the
- * folder against a second queue. A sync that failed is the end: nothing is trusted after it.
+ * The file of a dead-letter queue: a line is appended and synced before anybody is told; one call
+ * at a time. Opening it cuts a torn tail (nobody was told of it), puts damaged lines into a file of
+ * their own (never away), and locks the folder against a second queue. A sync that failed is the
+ * end: nothing is trusted after it.
  */
 import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
 import { concat } from "../base/bytes.ts";

@@ -1,7 +1,7 @@
 /**
- * A line of the dead-letter file: one JSON object whose first member is the checksum of everything behind it, so that
- * `jq` reads the file and a flipped bit is found. A line says one thing about one entry: it is here, it is to be sent
- * again, it is gone.
+ * A line of the dead-letter file: one JSON object whose first member is the checksum of everything
+ * behind it, so that `jq` reads the file and a flipped bit is found. A line says one thing about
+ * one entry: it is here, it is to be sent again, it is gone.
  */
 import type { Event } from "../event/event.ts";
 import { crc32 } from "../base/checksum.ts";
@@ -68,7 +68,9 @@ export function fromLogLine(line: Uint8Array): LogRecord | undefined {
   }
 }
 
-/** A file taken apart: where each line begins and ends, and what is left behind the last line feed. */
+/**
+ * A file taken apart: where each line begins and ends, and what is left behind the last line feed.
+ */
 export function splitLogLines(
   bytes: Uint8Array,
 ): { lines: { start: number; end: number }[]; tail: number } {

@@ -1,6 +1,7 @@
 /**
- * Dead letters become retries again: all of them in one transaction, however many there are and whoever gets them. Neither
- * events nor attempts come into memory for it; the writer of the state moves them by SQL.
+ * Dead letters become retries again: all of them in one transaction, however many there are and
+ * whoever gets them. Neither events nor attempts come into memory for it; the writer of the state
+ * moves them by SQL.
  */
 import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
@@ -13,7 +14,10 @@ import { deadLetterName } from "../state/dead_letter_name.ts";
 /** Entries that are looked for before others are served. */
 const CHUNK = 500;
 
-/** Moves entries, in their order, to `to` or to the subscriptions that failed. What is gone meanwhile is left out. */
+/**
+ * Moves entries, in their order, to `to` or to the subscriptions that failed. What is gone
+ * meanwhile is left out.
+ */
 export async function moveDeadLetters(
   entries: readonly Redelivery[],
   { state, subscriptions, to }: {

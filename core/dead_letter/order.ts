@@ -9,8 +9,9 @@ interface Placed {
 }
 
 /**
- * Entries that came newest first, as they are to be sent: the oldest first, and those of one key by seq, whichever of them
- * died first. One that was sent alone and died again stands behind those that came after it.
+ * Entries that came newest first, as they are to be sent: the oldest first, and those of one key by
+ * seq, whichever of them died first. One that was sent alone and died again stands behind those
+ * that came after it.
  */
 export function inKeyOrder<T extends Placed>(newestFirst: readonly T[]): T[] {
   const ordered = newestFirst.toReversed();

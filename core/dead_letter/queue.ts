@@ -42,8 +42,8 @@ export interface DeadLetterHost {
   /** Throws `ConflictError` where the subscription is gone. */
   assertThere(subscription: string): void;
   /**
-   * Delivers an entry again, if `isWanted` still says so when its turn comes (a retry that was under way may have been
-   * handled meanwhile); resolves when it is on its way.
+   * Delivers an entry again, if `isWanted` still says so when its turn comes (a retry that was
+   * under way may have been handled meanwhile); resolves when it is on its way.
    */
   redeliver(entry: DeadLetterEntry, isWanted: () => boolean): Promise<void>;
 }
@@ -64,11 +64,15 @@ export interface DeadLetterQueue {
   retryEvent(eventId: string): Promise<boolean>;
   /** Forgets the event; false when there is none. */
   removeEvent(eventId: string): Promise<boolean>;
-  /** The broker that is made with the queue says so. From then on `retryEvent` delivers through it. */
+  /**
+   * The broker that is made with the queue says so. From then on `retryEvent` delivers through it.
+   */
   attach?(host: DeadLetterHost): void;
   /** A named subscription is there. */
   subscribed?(subscription: string): Promise<void>;
-  /** An event was handled that had been tried before: by way of `redeliver`, or of a plain retry. */
+  /**
+   * An event was handled that had been tried before: by way of `redeliver`, or of a plain retry.
+   */
   delivered?(name: { subscription: string; topic: string; id: string }): Promise<void>;
   /** Called when the broker is closed. */
   close?(): Promise<void>;

@@ -1,7 +1,8 @@
 /**
- * How many deliveries are marked as begun at once. Before a handler runs, that it begins is written down; where handlers
- * take a moment, the mark is made for those of the next moment together, so that it costs each of them next to nothing.
- * Where handlers take longer, each has a mark of its own, and it is exact.
+ * How many deliveries are marked as begun at once. Before a handler runs, that it begins is written
+ * down; where handlers take a moment, the mark is made for those of the next moment together, so
+ * that it costs each of them next to nothing. Where handlers take longer, each has a mark of its
+ * own, and it is exact.
  */
 
 /** What is marked at once lasts about this long, ms. */
@@ -15,8 +16,8 @@ export class BeginAhead {
   #since: number | undefined;
 
   /**
-   * The next mark is made at `mono`, when all those of the last have begun: for how many. `busy`: whether handlers were at
-   * work all the time, so that what has passed tells how long they take.
+   * The next mark is made at `mono`, when all those of the last have begun: for how many. `busy`:
+   * whether handlers were at work all the time, so that what has passed tells how long they take.
    */
   next(mono: number, { busy }: { busy: boolean }): number {
     const passed = this.#since === undefined || !busy ? Infinity : mono - this.#since;

@@ -1,6 +1,6 @@
 /**
- * What handlers of one subscription have begun with: written down before they run, and counted when whoever runs them is gone
- * without an answer. The rules are those of core/delivery/unanswered.ts.
+ * What handlers of one subscription have begun with: written down before they run, and counted when
+ * whoever runs them is gone without an answer. The rules are those of core/delivery/unanswered.ts.
  */
 import type { Clock } from "../base/clock.ts";
 import type { StateChange } from "../state/state.ts";
@@ -35,7 +35,10 @@ export class BegunDeliveries {
     this.#context.onError(error, `the deliveries of ${this.#driver.record.name}`);
   }
 
-  /** Handlers have begun with these, or will soon, together with others; that is kept when it resolves. */
+  /**
+   * Handlers have begun with these, or will soon, together with others; that is kept when it
+   * resolves.
+   */
   async begin(
     tokens: readonly string[],
     { soon, instance }: { soon: boolean; instance: string },
@@ -93,8 +96,9 @@ export class BegunDeliveries {
   }
 
   /**
-   * A consumer's connection is gone: its bound leases go back. Where a handler had begun, that delivery has ended without an
-   * answer; `isOrdered`: it is the daemon that ends, and nothing is counted.
+   * A consumer's connection is gone: its bound leases go back. Where a handler had begun, that
+   * delivery has ended without an answer; `isOrdered`: it is the daemon that ends, and nothing is
+   * counted.
    */
   releaseConsumer(consumer: string, { isOrdered }: { isOrdered: boolean }): void {
     const leases = this.#driver.queue.boundTo(consumer);
@@ -115,7 +119,10 @@ export class BegunDeliveries {
     this.#driver.serve();
   }
 
-  /** Those of `leases` that ended too often without an answer become dead letters. True when there is one. */
+  /**
+   * Those of `leases` that ended too often without an answer become dead letters. True when there
+   * is one.
+   */
   givenUp(leases: readonly Lease[]): boolean {
     const { maxDeliveries } = this.#driver.queue.settings;
     const spent = leases.filter(({ entry }) => (entry.unanswered ?? 0) >= maxDeliveries);
@@ -138,7 +145,10 @@ export class BegunDeliveries {
     return true;
   }
 
-  /** Makes dead letters of events that ended too often without an answer, whether or not anybody asks for more. */
+  /**
+   * Makes dead letters of events that ended too often without an answer, whether or not anybody
+   * asks for more.
+   */
   #giveUpSpent(): void {
     if (this.#driver.closed) return;
     const { maxDeliveries } = this.#driver.queue.settings;

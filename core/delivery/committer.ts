@@ -1,6 +1,6 @@
 /**
- * Commits the plans of one queue, one at a time and in order. Settlements that arrive while a commit is under way go down
- * together in the next one: acks that arrive together share one sync.
+ * Commits the plans of one queue, one at a time and in order. Settlements that arrive while a
+ * commit is under way go down together in the next one: acks that arrive together share one sync.
  */
 import { InternalError } from "../base/errors.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
@@ -11,11 +11,20 @@ export const AGAIN_MS = 1000;
 
 /** Where a subscription keeps what must last. */
 export interface Ledger {
-  /** True where what is committed is part of the state, and may go down in one transaction with what others commit. */
+  /**
+   * True where what is committed is part of the state, and may go down in one transaction with what
+   * others commit.
+   */
   readonly lasts: boolean;
-  /** Durable when it resolves; nothing of it is kept when it rejects. `dead`: the dead letters among the changes. */
+  /**
+   * Durable when it resolves; nothing of it is kept when it rejects. `dead`: the dead letters among
+   * the changes.
+   */
   commit(changes: readonly StateChange[], dead: readonly DeadLetterRecord[]): Promise<void>;
-  /** Kept when it resolves, through the end of the process, not through a power cut. Absent where nothing outlives that. */
+  /**
+   * Kept when it resolves, through the end of the process, not through a power cut. Absent where
+   * nothing outlives that.
+   */
   note?(changes: readonly StateChange[]): Promise<void>;
   retry(topic: string, id: string): RetryRecord | undefined;
 }
@@ -54,8 +63,8 @@ export class Committer {
   #working: Promise<void> | undefined;
 
   /**
-   * `settle` plans settlements; `begun` is called when a commit is about to go to disk, `changed` whenever the queue has
-   * changed.
+   * `settle` plans settlements; `begun` is called when a commit is about to go to disk, `changed`
+   * whenever the queue has changed.
    */
   constructor(
     ledger: Ledger,

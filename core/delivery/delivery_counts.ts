@@ -1,6 +1,7 @@
 /**
- * How often the events of one subscription were delivered without an answer, and what its consumers have begun; the rules are
- * those of core/delivery/unanswered.ts. Nothing here is durable: who changes something writes down what it is told.
+ * How often the events of one subscription were delivered without an answer, and what its consumers
+ * have begun; the rules are those of core/delivery/unanswered.ts. Nothing here is durable: who
+ * changes something writes down what it is told.
  */
 import type { BegunEvent, StateChange, UnansweredRecord } from "../state/state.ts";
 import type { Entry } from "./entry.ts";
@@ -23,7 +24,10 @@ export class DeliveryCounts {
   #recounted: Entry[] = [];
   /** Consumers whose open deliveries are others than were written down. */
   readonly #touched = new Set<string>();
-  /** Counted because somebody else has the event now: whoever had it may only have been slow to come back. */
+  /**
+   * Counted because somebody else has the event now: whoever had it may only have been slow to come
+   * back.
+   */
   #presumed: { instance: string; entry: Entry; before: number | undefined }[] = [];
   /** Leases whose handlers have begun, by the consumer's instance. */
   readonly #begun = new Map<string, Set<Lease>>();
@@ -70,7 +74,10 @@ export class DeliveryCounts {
     }
   }
 
-  /** An event is leased: whoever had it last goes on with it, or somebody else has it now, and the last delivery has ended. */
+  /**
+   * An event is leased: whoever had it last goes on with it, or somebody else has it now, and the
+   * last delivery has ended.
+   */
   leased(entry: Entry, instance: string): void {
     if (!entry.holder && this.#open.size === 0) return;
     const open = this.#open.get(keyOf(entry));

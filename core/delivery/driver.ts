@@ -1,7 +1,7 @@
 /**
- * Drives one {@link DeliveryQueue}: reads pages for it while somebody waits, lets its timers run, and commits its plans one
- * at a time. Acks that arrive while a commit is under way go down together in the next one. Nothing is read and no timer
- * for a retry runs while nobody asks.
+ * Drives one {@link DeliveryQueue}: reads pages for it while somebody waits, lets its timers run,
+ * and commits its plans one at a time. Acks that arrive while a commit is under way go down
+ * together in the next one. Nothing is read and no timer for a retry runs while nobody asks.
  */
 import { ClosedError, type EvsError, InternalError } from "../base/errors.ts";
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
@@ -256,7 +256,10 @@ export class SubscriptionDriver {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.plan(make);
   }
 
-  /** Nothing of the subscription is committed until `action` has ended. Whoever holds several does so by their names. */
+  /**
+   * Nothing of the subscription is committed until `action` has ended. Whoever holds several does
+   * so by their names.
+   */
   hold<T>(action: () => Promise<T>): Promise<T> {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.hold(action);
   }
@@ -266,7 +269,10 @@ export class SubscriptionDriver {
     return this.#context.ledger;
   }
 
-  /** Hands out what can be handed out, and sees to what comes next. Call it after anything has changed. */
+  /**
+   * Hands out what can be handed out, and sees to what comes next. Call it after anything has
+   * changed.
+   */
   serve(): void {
     if (this.#closed) return;
     let hungry = false;
@@ -362,7 +368,10 @@ export class SubscriptionDriver {
     this.#flushSoon();
   }
 
-  /** Sets the one timer: for the next lease that ends, and, while somebody waits, for the next retry that is due. */
+  /**
+   * Sets the one timer: for the next lease that ends, and, while somebody waits, for the next retry
+   * that is due.
+   */
   #arm(): void {
     const { ready } = this.queue;
     const waits = this.#waiters.length > 0 && !this.record.paused;
@@ -402,7 +411,10 @@ export class SubscriptionDriver {
     return this.plan(() => planFlush(this.queue));
   }
 
-  /** Resolves when every event of the topic up to `seq` is done or dead; rejects when the subscription ends before. */
+  /**
+   * Resolves when every event of the topic up to `seq` is done or dead; rejects when the
+   * subscription ends before.
+   */
   whenProcessed(topic: string, seq: number, signal?: AbortSignal): Promise<void> {
     if (this.#closed) return Promise.reject(this.#gone());
     const holds = () => isProcessed(this.queue, topic, seq);

@@ -14,7 +14,10 @@ export interface Now {
 /** A topic as one subscription sees it. */
 export interface TopicLane {
   readonly topic: string;
-  /** Done, dead, or kept as a retry row: no longer the cursor's business. Its first gap is the cursor. */
+  /**
+   * Done, dead, or kept as a retry row: no longer the cursor's business. Its first gap is the
+   * cursor.
+   */
   readonly settled: SeqSet;
   /** How many of its stream events are leased now, and the highest seq that ever was. */
   held: number;
@@ -31,8 +34,8 @@ export interface TopicLane {
 }
 
 /**
- * `stream`: read from the topic, settled by the cursor. `retry`: has a row of its own. `ephemeral`: of a topic that stores
- * nothing.
+ * `stream`: read from the topic, settled by the cursor. `retry`: has a row of its own. `ephemeral`:
+ * of a topic that stores nothing.
  */
 export type EntryKind = "stream" | "retry" | "ephemeral";
 

@@ -7,7 +7,10 @@ export interface HandlerContext {
   readonly subscription: string;
   /** From 1. */
   readonly attempt: number;
-  /** Which delivery it is, from 1: those before ended without an answer, because a process or a connection did. */
+  /**
+   * Which delivery it is, from 1: those before ended without an answer, because a process or a
+   * connection did.
+   */
   readonly delivery: number;
   /** How many retries the subscription grants after the first attempt. */
   readonly maxRetries: number;
@@ -16,8 +19,8 @@ export interface HandlerContext {
 }
 
 /**
- * What is done with an event. Returning means done; a rejection or a throw is a failed attempt; `retry`, `deadLetter` and
- * `skip` make an outcome to return.
+ * What is done with an event. Returning means done; a rejection or a throw is a failed attempt;
+ * `retry`, `deadLetter` and `skip` make an outcome to return.
  */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
 export type Handler<T = any> = (event: Event<T>, context: HandlerContext) => unknown;
@@ -30,6 +33,9 @@ export function compose(handler: Handler, middleware: readonly Middleware[]): Ha
   return middleware.reduceRight((next, wrap) => wrap(next), handler);
 }
 
-/** Handles several events at once. What it returns or throws speaks for all; an array of outcomes for each. */
+/**
+ * Handles several events at once. What it returns or throws speaks for all; an array of outcomes
+ * for each.
+ */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
 export type BatchHandler<T = any> = (events: Event<T>[], context: HandlerContext) => unknown;

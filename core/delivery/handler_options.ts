@@ -1,4 +1,6 @@
-/** What `subscribe` makes of its options, for handlers of this process wherever the broker lives. */
+/**
+ * What `subscribe` makes of its options, for handlers of this process wherever the broker lives.
+ */
 import type { Clock } from "../base/clock.ts";
 import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import { currentCall, HandlerCall, runBecause } from "../event/causation.ts";
@@ -70,7 +72,10 @@ export function seqOf({ topic, seq }: Position): number {
   });
 }
 
-/** `subscribeBatch` as a subscription for single events: so many at a time, gathered before the handler runs. */
+/**
+ * `subscribeBatch` as a subscription for single events: so many at a time, gathered before the
+ * handler runs.
+ */
 export function batchParts(
   handler: BatchHandler,
   options: SubscribeOptions & BatchOptions,
@@ -147,7 +152,10 @@ class Batch {
     }, maxWaitMs);
   }
 
-  /** As one call that handles all of them: it may begin in the timer, or behind the end, of another batch. */
+  /**
+   * As one call that handles all of them: it may begin in the timer, or behind the end, of another
+   * batch.
+   */
   async #call(batch: readonly Waiting[]): Promise<unknown> {
     const [{ context, call, event: first }, ...rest] = batch as [Waiting, ...Waiting[]];
     const events: [Event, ...Event[]] = [first, ...rest.map(({ event }) => event)];

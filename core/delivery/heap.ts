@@ -1,6 +1,6 @@
 /**
- * What is least comes first. Nearly everything comes in order here: what is not less than the last one waits in a line, and
- * only what is goes into a binary heap beside it.
+ * What is least comes first. Nearly everything comes in order here: what is not less than the last
+ * one waits in a line, and only what is goes into a binary heap beside it.
  */
 export class Heap<T> {
   readonly #items: T[] = [];
@@ -40,7 +40,8 @@ export class Heap<T> {
   pop(): T | undefined {
     if (!this.#lineIsNext()) return this.#raise();
     const item = this.#line[this.#at];
-    // What was taken is let go at once; its place at the end of the line, or when such places are most of it.
+    // What was taken is let go at once; its place at the end of the line, or when such places are
+    // most of it.
     this.#line[this.#at++] = undefined;
     if (this.#at === this.#line.length) {
       this.#line = [];

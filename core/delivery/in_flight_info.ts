@@ -9,7 +9,9 @@ import { OWN_PROCESS } from "./unanswered.ts";
 const MOST_LEASES = 100;
 const MOST_RETRIES = 10;
 
-/** The oldest leases, and the retries that are due next. `consumers`: who is behind a connection. */
+/**
+ * The oldest leases, and the retries that are due next. `consumers`: who is behind a connection.
+ */
 export function inFlightOf(
   driver: SubscriptionDriver,
   consumers: ReadonlyMap<string, ConsumerFacts>,

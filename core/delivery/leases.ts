@@ -1,7 +1,8 @@
 /**
- * What is in the hands of consumers. Events are handed out by the answer: a {@link Grant} is what the leases of one answer
- * have in common, and holds them by their place in it. A token names both, `GRANT.PLACE`, so that a thousand leases need no
- * text, no place in a map and no time of their own until somebody asks.
+ * What is in the hands of consumers. Events are handed out by the answer: a {@link Grant} is what
+ * the leases of one answer have in common, and holds them by their place in it. A token names both,
+ * `GRANT.PLACE`, so that a thousand leases need no text, no place in a map and no time of their own
+ * until somebody asks.
  */
 import type { RetryRecord } from "../state/state.ts";
 import type { ProcessLoad } from "./process_load.ts";
@@ -54,7 +55,10 @@ export class Grant {
   }
 }
 
-/** When leases end, by the clock that timers run by, ms; Infinity: never. Shared by those that were made or extended together. */
+/**
+ * When leases end, by the clock that timers run by, ms; Infinity: never. Shared by those that were
+ * made or extended together.
+ */
 export interface Expiry {
   at: number;
 }
@@ -68,7 +72,10 @@ export class Lease {
   expiry: Expiry;
   /** Its outcome is on its way to disk: nobody else may settle it. */
   settling = false;
-  /** Its handler has begun, or will soon, together with others; or it has ended, and its answer is on its way. */
+  /**
+   * Its handler has begun, or will soon, together with others; or it has ended, and its answer is
+   * on its way.
+   */
   begun: "soon" | "now" | "answered" | undefined = undefined;
   /** The row of a retry, as it was read for this lease. */
   record: RetryRecord | undefined = undefined;
@@ -166,7 +173,10 @@ export class Leases {
   }
 }
 
-/** The number that begins at `from`; -1 where none does, or it is written in another way than we write it. */
+/**
+ * The number that begins at `from`; -1 where none does, or it is written in another way than we
+ * write it.
+ */
 function placeIn(token: string, from: number): number {
   const digits = token.length - from;
   if (digits < 1 || digits > MOST_DIGITS) return -1;

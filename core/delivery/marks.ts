@@ -1,6 +1,6 @@
 /**
- * The seqs that a plan settles in memory, and will write down. What is settled in a row, as most acknowledgements are, is
- * taken in as a range.
+ * The seqs that a plan settles in memory, and will write down. What is settled in a row, as most
+ * acknowledgements are, is taken in as a range.
  */
 import type { TopicLane } from "./entry.ts";
 

@@ -1,7 +1,8 @@
 /**
- * Middleware for handlers, and the order that works. From the outside in: `dedup -> dead letter -> retry -> timeout ->
- * handler`. A repeat is told before anything runs; the dead letter sees what the retry gave up; the retry sees a time-out as
- * a failure. None of them blocks the queue: a retry is written down and comes back, it does not wait in place.
+ * Middleware for handlers, and the order that works. From the outside in: `dedup -> dead letter ->
+ * retry -> timeout -> handler`. A repeat is told before anything runs; the dead letter sees what
+ * the retry gave up; the retry sees a time-out as a failure. None of them blocks the queue: a retry
+ * is written down and comes back, it does not wait in place.
  */
 import { isA, thrownReason } from "../base/thrown.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
@@ -58,13 +59,19 @@ export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
 
 /** The options of {@link retryOn}. */
 export interface RetryOptions {
-  /** The wait, ms, or what tells it from the attempt that failed (from 1). Default: the subscription's own. */
+  /**
+   * The wait, ms, or what tells it from the attempt that failed (from 1). Default: the
+   * subscription's own.
+   */
   delay?: number | ((attempt: number) => number);
   /** Which errors may pass with time. Default: all but `NonRetryableError`. */
   when?: (error: unknown, event: Event) => boolean;
 }
 
-/** Makes a retry of an error, as long as the subscription grants one; then the error goes on outwards. */
+/**
+ * Makes a retry of an error, as long as the subscription grants one; then the error goes on
+ * outwards.
+ */
 export function retryOn(options: RetryOptions = {}): Middleware {
   const { delay, when = (error) => !isA(error, NonRetryableError) } = options;
   return (next) => async (event, context) => {
@@ -79,8 +86,8 @@ export function retryOn(options: RetryOptions = {}): Middleware {
 }
 
 /**
- * Fails an attempt that takes longer than `ms` with `HandlerTimeoutError` (`handler/timed-out`), and aborts its signal. What
- * the handler still does after that nobody waits for.
+ * Fails an attempt that takes longer than `ms` with `HandlerTimeoutError` (`handler/timed-out`),
+ * and aborts its signal. What the handler still does after that nobody waits for.
  */
 export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware {
   if (!(ms > 0)) {

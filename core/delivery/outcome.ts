@@ -108,15 +108,18 @@ function stackOf(error: unknown): { stack?: string } {
   return stack === undefined ? {} : { stack };
 }
 
-/** A wait as it can be kept: whole milliseconds, at most a year; none where it is not a number from 0. */
+/**
+ * A wait as it can be kept: whole milliseconds, at most a year; none where it is not a number from
+ * 0.
+ */
 function delayOf(ms: unknown): { afterMs?: number } {
   if (typeof ms !== "number" || !(ms >= 0)) return {};
   return { afterMs: Math.min(LONGEST_DELAY_MS, Math.round(ms)) };
 }
 
 /**
- * The wait that `retryDelay` tells, where it is a function and the handler named none. A function that throws is reported
- * and leaves the subscription's own.
+ * The wait that `retryDelay` tells, where it is a function and the handler named none. A function
+ * that throws is reported and leaves the subscription's own.
  */
 export function withDelay(
   failure: FailedAttempt,

@@ -1,7 +1,7 @@
 /**
- * What changes a queue for good. Each function here decides from memory and gives back a {@link Plan}: the changes to
- * commit, and what to do once they are durable, or were refused. Between the two the leases that it settles are marked,
- * so that nobody else settles them.
+ * What changes a queue for good. Each function here decides from memory and gives back a {@link
+ * Plan}: the changes to commit, and what to do once they are durable, or were refused. Between the
+ * two the leases that it settles are marked, so that nobody else settles them.
  */
 import { answeredChange } from "./unanswered.ts";
 import { newToken } from "./tokens.ts";
@@ -14,7 +14,10 @@ import type { Lease } from "./leases.ts";
 import { Marks } from "./marks.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
-/** A transition that is decided and not yet durable. Exactly one of `apply` and `rollback` is called, once. */
+/**
+ * A transition that is decided and not yet durable. Exactly one of `apply` and `rollback` is
+ * called, once.
+ */
 export interface Plan<T = void> {
   changes: StateChange[];
   result: T;
@@ -121,7 +124,10 @@ export function planSettle(
   };
 }
 
-/** A consumer that lost its connection has come back and answers: its event, whoever may have it now. */
+/**
+ * A consumer that lost its connection has come back and answers: its event, whoever may have it
+ * now.
+ */
 function lateLease(queue: DeliveryQueue, token: string, now: Now): Lease | undefined {
   const lost = queue.returned.take(token);
   return lost && queue.leaseLate(lost.entry, now, newToken());
@@ -156,7 +162,8 @@ function planFailure(
     line: retried?.line ?? entry.copyLine(),
     ...(retried?.editedFrom === undefined ? {} : { editedFrom: retried.editedFrom }),
   };
-  // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again after the pause.
+  // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again
+  // after the pause.
   const isSpent = failures > queue.settings.maxRetries && queue.breaker.tripped === undefined;
   if (!item.dead && !isSpent) {
     const wait = item.afterMs ?? backoffDelay(queue.settings.backoff, failures, context.random);
@@ -209,7 +216,9 @@ export function planFlush(queue: DeliveryQueue): Plan {
   return { ...lanes, result: undefined, dead: [], rollback: () => {} };
 }
 
-/** The cursors as they are to be written: of the lanes just settled in, and of those that are dirty. */
+/**
+ * The cursors as they are to be written: of the lanes just settled in, and of those that are dirty.
+ */
 export function cursorPlan(
   queue: DeliveryQueue,
   settled: Marks,
@@ -229,7 +238,8 @@ export function cursorPlan(
     if (marks.length > 0) {
       changes.push({ op: "done.put", subscription: queue.name, topic, seqs: marks });
     }
-    // What was missed is written once the cursor is behind it: until then a restart would count it again.
+    // What was missed is written once the cursor is behind it: until then a restart would count it
+    // again.
     const tellsMissed = missed && !missed.written && missed.to < next;
     if (tellsMissed) {
       const { from, to, count } = missed;

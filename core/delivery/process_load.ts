@@ -1,6 +1,7 @@
 /**
- * What one process has in hand, over all its subscriptions. An event that has ended its process twice is delivered to it
- * alone: what it had is answered first, and nothing more is given to it until that event is.
+ * What one process has in hand, over all its subscriptions. An event that has ended its process
+ * twice is delivered to it alone: what it had is answered first, and nothing more is given to it
+ * until that event is.
  */
 
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
@@ -42,7 +43,10 @@ export class ProcessLoad {
   }
 }
 
-/** Names the process of a consumer, where it says which: one that has several subscriptions is one all the same. */
+/**
+ * Names the process of a consumer, where it says which: one that has several subscriptions is one
+ * all the same.
+ */
 export function processOf(consumer: ConsumerRequest | undefined): string | undefined {
   if (consumer?.pid === undefined) return consumer?.id;
   return `${consumer.host ?? ""} ${consumer.pid}`;

@@ -1,10 +1,10 @@
 /**
  * The delivery of one subscription: a state machine without I/O, without a clock, without promises.
  *
- * Of each topic it keeps what is settled (a set whose first gap is the cursor), of each event at hand whether it is ready,
- * waiting, leased. Who drives it (core/delivery/driver.ts) feeds it pages, hands out its leases, and commits what a
- * {@link Plan} says; only a commit that is durable is applied, so that memory is never ahead of the disk. One plan at a
- * time is under way.
+ * Of each topic it keeps what is settled (a set whose first gap is the cursor), of each event at
+ * hand whether it is ready, waiting, leased. Who drives it (core/delivery/driver.ts) feeds it
+ * pages, hands out its leases, and commits what a {@link Plan} says; only a commit that is durable
+ * is applied, so that memory is never ahead of the disk. One plan at a time is under way.
  */
 import type { StoredEvent } from "../event/event.ts";
 import type { Missed } from "../reading/missed.ts";
@@ -123,8 +123,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * What the store has now. Events that are gone before they were read are missed: counted, and settled. Returns how
-   * many that were.
+   * What the store has now. Events that are gone before they were read are missed: counted, and
+   * settled. Returns how many that were.
    */
   look(topic: string, head: { firstSeq: number; lastSeq: number }): number {
     const lane = this.lanes.get(topic);
@@ -154,7 +154,9 @@ export class DeliveryQueue {
     return missed;
   }
 
-  /** Events that are damaged or gone, and that nobody can be given: counted as missed, and settled. */
+  /**
+   * Events that are damaged or gone, and that nobody can be given: counted as missed, and settled.
+   */
   lose(topic: string, from: number, to: number): void {
     const lane = this.lanes.get(topic);
     if (lane) this.#miss(lane, Math.max(from, this.cursorOf(lane)), to);
@@ -185,8 +187,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * Takes in what was read: `events` are those of the seqs from `readNext` up to, not including, `next` that are wanted;
-   * the others are skipped and count as done.
+   * Takes in what was read: `events` are those of the seqs from `readNext` up to, not including,
+   * `next` that are wanted; the others are skipped and count as done.
    */
   feed(
     topic: string,
@@ -196,7 +198,8 @@ export class DeliveryQueue {
     if (!lane || page.next <= lane.readNext) return;
     const { readNext } = lane;
     const events = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
-    // Nearly always all of them are wanted and none was read before: then nothing is looked up one by one.
+    // Nearly always all of them are wanted and none was read before: then nothing is looked up one
+    // by one.
     const held = lane.heldTo < readNext ? NOTHING_HELD : this.heldOf(lane);
     const isNew = held.size === 0 && lane.settled.count(readNext, page.next - 1) === 0;
     if (!isNew || events.length !== page.next - readNext) {
@@ -267,8 +270,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * An event that a handler was given directly, of a topic that stores nothing: leased from nowhere, so that it can be
-   * settled like any other.
+   * An event that a handler was given directly, of a topic that stores nothing: leased from
+   * nowhere, so that it can be settled like any other.
    */
   leaseDirect(event: StoredEvent, now: Now, order: { token: string; consumer: string }): Lease {
     const entry = Entry.of("ephemeral", event.topic, event);
@@ -283,7 +286,10 @@ export class DeliveryQueue {
     return lease;
   }
 
-  /** Gives leases back, uncounted: the events are ready again, in their old places. Tells which were not held. */
+  /**
+   * Gives leases back, uncounted: the events are ready again, in their old places. Tells which were
+   * not held.
+   */
   release(tokens: readonly string[]): { settled: number; lost: string[] } {
     return this.#each(tokens, (lease) => {
       const { entry } = lease;
@@ -311,7 +317,10 @@ export class DeliveryQueue {
     return held;
   }
 
-  /** Handlers have begun, or will soon. Tells which leases are not held, and which of those were given back unasked. */
+  /**
+   * Handlers have begun, or will soon. Tells which leases are not held, and which of those were
+   * given back unasked.
+   */
   begin(tokens: readonly string[], begun: "soon" | "now"): { lost: string[]; late: Lease[] } {
     const late: Lease[] = [];
     const { lost } = this.#each(tokens, (lease) => {
@@ -340,7 +349,10 @@ export class DeliveryQueue {
       .filter(({ grant, settling }) => grant.bound && grant.consumer === consumer && !settling);
   }
 
-  /** Takes an event that nobody has, for an answer that came late. Undefined when an outcome is on its way to disk. */
+  /**
+   * Takes an event that nobody has, for an answer that came late. Undefined when an outcome is on
+   * its way to disk.
+   */
   leaseLate(entry: Entry, now: Now, token: string): Lease | undefined {
     if (entry.lease) return entry.lease.settling ? undefined : entry.lease;
     const grant = new Grant(token, {
@@ -445,7 +457,10 @@ export function retryEntry(
   return entry;
 }
 
-/** The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may hold settled seqs. */
+/**
+ * The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may hold settled
+ * seqs.
+ */
 function* gaps(
   lane: TopicLane,
   from: number,

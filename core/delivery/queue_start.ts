@@ -4,7 +4,9 @@ import type { StateChange, StateSnapshot } from "../state/state.ts";
 import type { QueueStart } from "./queue.ts";
 import { countsAtStart, openDeliveries, OWN_PROCESS } from "./unanswered.ts";
 
-/** A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it. */
+/**
+ * A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it.
+ */
 export function startOf(
   name: string,
   snapshot: StateSnapshot,

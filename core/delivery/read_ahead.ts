@@ -1,6 +1,7 @@
 /**
- * While outcomes are on their way to disk the thread of a consumer's deliveries has nothing to do, and the consumer is busy
- * with what it was given: the page that its next lease will need is read then, so that it need not wait for it.
+ * While outcomes are on their way to disk the thread of a consumer's deliveries has nothing to do,
+ * and the consumer is busy with what it was given: the page that its next lease will need is read
+ * then, so that it need not wait for it.
  */
 
 /** Reads the next page while a commit is under way. */
@@ -12,8 +13,9 @@ export class ReadAhead {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * `lacks` tells whether fewer events than this are at hand, and there is room to read more. `failed` is told what a read
-   * threw, for nobody waits for it: the lease that needs the page will meet it again.
+   * `lacks` tells whether fewer events than this are at hand, and there is room to read more.
+   * `failed` is told what a read threw, for nobody waits for it: the lease that needs the page will
+   * meet it again.
    */
   constructor(
     on: { lacks(events: number): boolean; read(): void; failed(error: unknown): void },

@@ -20,7 +20,10 @@ function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
   return Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean)));
 }
 
-/** The next page of a topic that somebody's settings and filter let through, of those that are there. */
+/**
+ * The next page of a topic that somebody's settings and filter let through, of those that are
+ * there.
+ */
 export function readNext(
   store: JournalStore,
   { topic, readNext: from }: TopicLane,
@@ -38,8 +41,8 @@ export function readNext(
 }
 
 /**
- * A page of events: as lines, where the store has those at hand and nobody looks into the events; the way of most
- * subscriptions.
+ * A page of events: as lines, where the store has those at hand and nobody looks into the events;
+ * the way of most subscriptions.
  */
 function readEvents(
   store: JournalStore,

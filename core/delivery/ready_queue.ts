@@ -1,8 +1,9 @@
 /**
  * The events that one subscription has at hand, and who may be next.
  *
- * An event is ready when nothing of its key is leased, no retry of its key waits, and nothing of its key came before it.
- * So events of one key never overtake each other, and other keys go on. Nothing here is durable, nothing reads a clock.
+ * An event is ready when nothing of its key is leased, no retry of its key waits, and nothing of
+ * its key came before it. So events of one key never overtake each other, and other keys go on.
+ * Nothing here is durable, nothing reads a clock.
  */
 import type { Entry, KeyGroup } from "./entry.ts";
 import { Heap } from "./heap.ts";
@@ -103,7 +104,10 @@ export class ReadyQueue {
     return this.#nextExpiry()?.expiry.at ?? Infinity;
   }
 
-  /** Takes out the leases that have ended and are not being settled. They stay leases until they are settled. */
+  /**
+   * Takes out the leases that have ended and are not being settled. They stay leases until they are
+   * settled.
+   */
   expired(mono: number): Lease[] {
     const ended: Lease[] = [];
     for (let next = this.#nextExpiry(); next && next.expiry.at <= mono; next = this.#nextExpiry()) {

@@ -16,8 +16,8 @@ export interface Redelivery extends FailedEvent {
 }
 
 /**
- * Takes in dead letters as retries that are due now, with their history and a fresh grant of retries. An event that is
- * on its way here already is not taken in twice.
+ * Takes in dead letters as retries that are due now, with their history and a fresh grant of
+ * retries. An event that is on its way here already is not taken in twice.
  */
 export function planRedelivery(
   queue: DeliveryQueue,
@@ -31,7 +31,10 @@ export function planRedelivery(
   });
 }
 
-/** The same for dead letters of the state: they are moved there, and never come into memory. Those not taken are removed. */
+/**
+ * The same for dead letters of the state: they are moved there, and never come into memory. Those
+ * not taken are removed.
+ */
 export function planRedeliveryFromState(
   queue: DeliveryQueue,
   entries: readonly Redelivery[],

@@ -1,7 +1,8 @@
 /**
- * Runs a handler of this process on a subscription: leases events from its driver, and settles each by what the handler
- * does. A handler's error never reaches another handler or the process. One event at a time unless told otherwise; the
- * next one begins while the outcome of the last is on its way to disk.
+ * Runs a handler of this process on a subscription: leases events from its driver, and settles each
+ * by what the handler does. A handler's error never reaches another handler or the process. One
+ * event at a time unless told otherwise; the next one begins while the outcome of the last is on
+ * its way to disk.
  */
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
@@ -30,7 +31,9 @@ export interface RunnerOptions {
   clock: Clock;
   /** Events at a time. */
   concurrency: number;
-  /** The wait after the failed attempt `attempt` (from 1), ms. Absent: the subscription's backoff. */
+  /**
+   * The wait after the failed attempt `attempt` (from 1), ms. Absent: the subscription's backoff.
+   */
   retryDelay?: (attempt: number) => number;
   /** How long a handler may go on after `stop`, ms; then its event is given back. */
   graceMs: number;
@@ -43,7 +46,10 @@ export interface RunnerOptions {
 const BATCH = 64;
 /** Bytes of events leased at once. */
 const BATCH_BYTES = 4 * 1024 * 1024;
-/** Events of topics that store nothing, kept for a handler that is busy; beyond, the oldest are dropped. */
+/**
+ * Events of topics that store nothing, kept for a handler that is busy; beyond, the oldest are
+ * dropped.
+ */
 const MAILBOX = 65_536;
 
 const decoder = new TextDecoder();
@@ -75,11 +81,16 @@ export class HandlerRunner {
   #loop: Promise<void> | undefined;
   /** Rejects when no more events are taken, because of a bug of ours. */
   readonly #failed = Promise.withResolvers<never>();
-  /** The handler may go on after it returned: then the event has to follow it, which costs (core/event/causation.ts). */
+  /**
+   * The handler may go on after it returned: then the event has to follow it, which costs
+   * (core/event/causation.ts).
+   */
   #waits = true;
   readonly #isAsync: boolean;
   #emptying = false;
-  /** What was dropped when the handler had last caught up; infinite once it is told that more is. */
+  /**
+   * What was dropped when the handler had last caught up; infinite once it is told that more is.
+   */
   #told = 0;
   /** As the signal says; a look at that costs more than the whole rest of a hand-over. */
   #stopped = false;
@@ -152,7 +163,10 @@ export class HandlerRunner {
     }
   }
 
-  /** A handler does not end: its events are given back, uncounted, and whatever it says later is not heard. */
+  /**
+   * A handler does not end: its events are given back, uncounted, and whatever it says later is not
+   * heard.
+   */
   #abandon(): void {
     if (this.#busy === 0) return;
     const { graceMs, onError } = this.#options;
@@ -274,7 +288,8 @@ export class HandlerRunner {
     this.#call(event, (one) => handler(one, context), (failure) => {
       if (!this.#held.delete(token)) return;
       if (failure === undefined) return this.#settle(token, { lease: token, ack: true });
-      // While stopping, a failure is the stop's doing: the event comes again, and this attempt does not count.
+      // While stopping, a failure is the stop's doing: the event comes again, and this attempt does
+      // not count.
       if (this.#abort.signal.aborted && !failure.dead && entry.kind !== "ephemeral") {
         this.#driver.release([token]);
         return;
@@ -284,8 +299,9 @@ export class HandlerRunner {
   }
 
   /**
-   * Gives the handler an event of a topic that stores nothing: at once if it can be, with no copy made. This is the way that
-   * P9 measures: for a handler that returns at once it makes no promise, no closure and no look at the clock.
+   * Gives the handler an event of a topic that stores nothing: at once if it can be, with no copy
+   * made. This is the way that P9 measures: for a handler that returns at once it makes no promise,
+   * no closure and no look at the clock.
    */
   hand(event: Event): void {
     if (this.#stopped) return;
@@ -398,7 +414,10 @@ export class HandlerRunner {
     if (this.#idle.length > 0) this.#tell();
   }
 
-  /** Goes on with what waits in the mailbox; in a loop, for a handler that returns at once calls this again. */
+  /**
+   * Goes on with what waits in the mailbox; in a loop, for a handler that returns at once calls
+   * this again.
+   */
   #next(): void {
     if (this.#emptying) return;
     this.#emptying = true;
@@ -430,7 +449,8 @@ export class HandlerRunner {
   #settle(token: string, settlement: Settlement): void {
     this.#settling++;
     this.#driver.settle([settlement]).catch((error) => {
-      // Nothing was kept of it: the event goes back, and will be handled again; not at once, for what failed may need time.
+      // Nothing was kept of it: the event goes back, and will be handled again; not at once, for
+      // what failed may need time.
       const giveBack = () => {
         this.#driver.release([token]);
       };
@@ -467,7 +487,9 @@ const AsyncFunction = (async () => {}).constructor;
 /** What is called on a promise of our own making, whatever somebody hung on it. */
 const { then: thenOf } = Promise.prototype;
 
-/** The promise that a handler returned; undefined where it is none. Throws what its getters throw. */
+/**
+ * The promise that a handler returned; undefined where it is none. Throws what its getters throw.
+ */
 function promiseOf(result: unknown): Promise<unknown> | undefined {
   if (result === undefined) return undefined;
   const isThenable = typeof (result as PromiseLike<unknown> | null)?.then === "function";

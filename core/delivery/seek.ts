@@ -12,7 +12,10 @@ export interface SeekTarget {
   lastSeq: number;
 }
 
-/** What a seek does: how many events come again, how many are passed over, and from where to where it goes. */
+/**
+ * What a seek does: how many events come again, how many are passed over, and from where to where
+ * it goes.
+ */
 export interface SeekSummary {
   redo: number;
   skip: number;
@@ -20,8 +23,9 @@ export interface SeekSummary {
 }
 
 /**
- * Moves cursors. Retries behind the target are given up; those at or after it stay and become due now, so that they keep
- * their attempts and come once. What is leased at or after it stays leased; what is leased before it is lost.
+ * Moves cursors. Retries behind the target are given up; those at or after it stay and become due
+ * now, so that they keep their attempts and come once. What is leased at or after it stays leased;
+ * what is leased before it is lost.
  */
 export function planSeek(
   queue: DeliveryQueue,

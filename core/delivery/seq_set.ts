@@ -1,6 +1,6 @@
 /**
- * A set of sequence numbers as ranges: what is settled of a topic is nearly one range, however long the topic is, with a
- * gap for each event that is still on its way.
+ * A set of sequence numbers as ranges: what is settled of a topic is nearly one range, however long
+ * the topic is, with a gap for each event that is still on its way.
  */
 export class SeqSet {
   /** Range i is `#starts[i]` to `#ends[i]`, both inclusive; ascending, never touching. */

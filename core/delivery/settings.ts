@@ -16,7 +16,9 @@ export const defaultSettings: Readonly<SubscriptionSettings> = {
 
 const FIELDS = ["maxRetries", "maxDeliveries", "backoff", "eventTypes", "where", "breaker"];
 
-/** Checks settings that came from outside: each error names the field. Unknown fields are refused. */
+/**
+ * Checks settings that came from outside: each error names the field. Unknown fields are refused.
+ */
 export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
   if (given === undefined) return {};
   if (typeof given !== "object" || given === null || Array.isArray(given)) {

@@ -20,7 +20,10 @@ export function offsetFor(topic: string, text: string): Offset {
   return offset;
 }
 
-/** The seq that an offset means on a topic as it is now: one that is there, or the one behind the last. */
+/**
+ * The seq that an offset means on a topic as it is now: one that is there, or the one behind the
+ * last.
+ */
 export function resolveIn(
   { store, clock }: { store: JournalStore; clock: Clock },
   topic: string,

@@ -1,4 +1,7 @@
-/** An event that was handed on by reference, as bytes: when its handler has failed, it has to be kept after all. */
+/**
+ * An event that was handed on by reference, as bytes: when its handler has failed, it has to be
+ * kept after all.
+ */
 import type { Event, StoredEvent } from "../event/event.ts";
 
 const encoder = new TextEncoder();
@@ -18,7 +21,10 @@ export function storable(event: Event): StoredEvent {
   };
 }
 
-/** The value as JSON text; undefined where it is none (a function, a cycle): it was never stored, so nobody asked. */
+/**
+ * The value as JSON text; undefined where it is none (a function, a cycle): it was never stored, so
+ * nobody asked.
+ */
 function asJson(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);

@@ -29,7 +29,10 @@ export interface WaitOptions {
 
 /** How `subscribe` treats its events. */
 export interface SubscribeOptions {
-  /** A durable subscription that goes on where it was. Without one it begins now and ends with the process. */
+  /**
+   * A durable subscription that goes on where it was. Without one it begins now and ends with the
+   * process.
+   */
   name?: string;
   /** Only these types. */
   eventTypes?: string[];
@@ -37,9 +40,15 @@ export interface SubscribeOptions {
   where?: string;
   /** Retries after the first attempt. Default 3. */
   maxRetries?: number;
-  /** An event whose handler began so many times and never answered (its process ended) is a dead letter. Default 10. */
+  /**
+   * An event whose handler began so many times and never answered (its process ended) is a dead
+   * letter. Default 10.
+   */
   maxDeliveries?: number;
-  /** The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default `exp:1s..5m,jitter`. */
+  /**
+   * The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default
+   * `exp:1s..5m,jitter`.
+   */
   retryDelay?: number | ((attempt: number) => number);
   /** Pauses the subscription when too many of the last attempts fail. Default null: never. */
   breaker?: BreakerSpec | null;
@@ -53,7 +62,10 @@ export interface SubscribeOptions {
   timeoutMs?: number;
   /** Wrapped around the handler; the first is outermost. `reliable()` gives the usual ones. */
   middleware?: readonly Middleware[];
-  /** Behind a daemon: the most events that are fetched ahead of the handlers. Default: what keeps them busy. */
+  /**
+   * Behind a daemon: the most events that are fetched ahead of the handlers. Default: what keeps
+   * them busy.
+   */
   prefetch?: number;
   /** Unsubscribes when it aborts. */
   signal?: AbortSignal;
@@ -144,7 +156,10 @@ export class Subscription {
     this.#runner?.resume();
   }
 
-  /** How far it is. While it is being made, and when it is gone, a promise; it never throws by itself. */
+  /**
+   * How far it is. While it is being made, and when it is gone, a promise; it never throws by
+   * itself.
+   */
   info(): MaybePromise<SubscriptionInfo> {
     try {
       return this.#parts.info();
@@ -154,9 +169,10 @@ export class Subscription {
   }
 
   /**
-   * Resolves when every event of the topic up to this one is done or a dead letter. Rejects with `UnsupportedError` for an
-   * event that was not stored, with `InvalidArgumentError` for a topic that is not subscribed to, and with `ConflictError`
-   * (`handler/waits-for-itself`) in a handler of its own that this waits for.
+   * Resolves when every event of the topic up to this one is done or a dead letter. Rejects with
+   * `UnsupportedError` for an event that was not stored, with `InvalidArgumentError` for a topic
+   * that is not subscribed to, and with `ConflictError` (`handler/waits-for-itself`) in a handler
+   * of its own that this waits for.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
@@ -172,8 +188,8 @@ export class Subscription {
   }
 
   /**
-   * Ends it; resolves when the handler has ended what it was doing. A named one goes on later where it was. In its own
-   * handler it resolves at once, and ends when that handler has returned.
+   * Ends it; resolves when the handler has ended what it was doing. A named one goes on later where
+   * it was. In its own handler it resolves at once, and ends when that handler has returned.
    */
   unsubscribe(): Promise<void> {
     this.#ended ??= this.#end();

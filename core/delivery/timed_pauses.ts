@@ -1,6 +1,7 @@
 /**
- * Pauses that end by themselves. Their end follows the wall clock, as a person meant it; so it is looked at again while it
- * waits, once a minute at the latest: a clock that is set right meanwhile moves it.
+ * Pauses that end by themselves. Their end follows the wall clock, as a person meant it; so it is
+ * looked at again while it waits, once a minute at the latest: a clock that is set right meanwhile
+ * moves it.
  */
 import type { Clock } from "../base/clock.ts";
 

@@ -1,10 +1,12 @@
 /**
- * Deliveries that ended without an answer: a handler began, and its process or its connection was gone before it said
- * anything. How many of an event did is kept, apart from its attempts, until somebody answers for it.
+ * Deliveries that ended without an answer: a handler began, and its process or its connection was
+ * gone before it said anything. How many of an event did is kept, apart from its attempts, until
+ * somebody answers for it.
  *
- * Of deliveries that were marked together ahead of their turn it is not known which had begun. None of them is counted
- * then; they are suspects (a count of 0), each is marked by itself the next time, and one that ends so again is counted for
- * both. After {@link ALONE_AFTER} such ends an event is delivered alone.
+ * Of deliveries that were marked together ahead of their turn it is not known which had begun. None
+ * of them is counted then; they are suspects (a count of 0), each is marked by itself the next
+ * time, and one that ends so again is counted for both. After {@link ALONE_AFTER} such ends an
+ * event is delivered alone.
  */
 import type { BegunRecord, StateChange, StateSnapshot, UnansweredRecord } from "../state/state.ts";
 import type { Entry } from "./entry.ts";
@@ -123,7 +125,8 @@ export function countsAtStart(
 ): { unanswered: UnansweredRecord[]; changes: StateChange[] } {
   const counts = new Map(unanswered.map((row) => [`${row.topic}\n${row.id}`, row]));
   const changes: StateChange[] = [];
-  // What this process had begun before it was started again has ended; of others it is not known yet.
+  // What this process had begun before it was started again has ended; of others it is not known
+  // yet.
   for (const { topic, id, seq, soon, consumer } of open) {
     if (!consumer.startsWith(OWN_PROCESS)) continue;
     const key = `${topic}\n${id}`;
@@ -138,7 +141,9 @@ export function countsAtStart(
 /** How many leases that a consumer lost are remembered, in case it comes back and answers. */
 const MOST_RETURNED = 4096;
 
-/** Leases that ended with their consumer's connection; what is said of one of them later is taken. */
+/**
+ * Leases that ended with their consumer's connection; what is said of one of them later is taken.
+ */
 export class ReturnedLeases {
   readonly #leases = new Map<string, Lease>();
 

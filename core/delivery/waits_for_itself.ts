@@ -5,7 +5,10 @@ import { setPatientTimer } from "../base/standstill.ts";
 import { currentCall, type HandlerCall } from "../event/causation.ts";
 import type { Position, WaitOptions } from "./subscription.ts";
 
-/** How long a handler waits for other events of its own subscription while that handles no other, ms. */
+/**
+ * How long a handler waits for other events of its own subscription while that handles no other,
+ * ms.
+ */
 const OTHERS_MS = 1_000;
 
 /** The running handler of `runner` that this is called in; undefined elsewhere. */
@@ -24,7 +27,10 @@ export function refuseInHandler(
   for (const runner of runners) if (runner === call.whose) throw waitsForItself(call, about);
 }
 
-/** Throws the same where a handler waits for an event that it is handling itself, or for a later one of the topic. */
+/**
+ * Throws the same where a handler waits for an event that it is handling itself, or for a later one
+ * of the topic.
+ */
 export function refuseOwnEvent(call: HandlerCall, { topic, seq }: Position): void {
   if (seq === undefined) return;
   const isAhead = call.events.some((event) =>
@@ -34,8 +40,8 @@ export function refuseOwnEvent(call: HandlerCall, { topic, seq }: Position): voi
 }
 
 /**
- * Waits for another event of the handler's own subscription. Where that handles nothing beside this call, only what was
- * done before and is on its way to disk can still become processed.
+ * Waits for another event of the handler's own subscription. Where that handles nothing beside this
+ * call, only what was done before and is on its way to disk can still become processed.
  */
 export async function waitBesideCall(
   call: HandlerCall,

@@ -1,8 +1,9 @@
 /**
  * The one timer of a subscription: for the next lease that ends and the next retry that is due.
  *
- * A lease ends only when what came in before its end has been read. After a standstill of the process
- * all leases are extended by as long as it stood; a timer that fires a little late looks once more.
+ * A lease ends only when what came in before its end has been read. After a standstill of the
+ * process all leases are extended by as long as it stood; a timer that fires a little late looks
+ * once more.
  */
 import type { Clock } from "../base/clock.ts";
 import { standstillOf, type StandstillWatch } from "../base/standstill.ts";

@@ -1,4 +1,6 @@
-/** Who waits for something to become true of a queue: that it is idle, that it is past a position. */
+/**
+ * Who waits for something to become true of a queue: that it is idle, that it is past a position.
+ */
 import type { DeliveryQueue } from "./queue.ts";
 
 interface Watch {
@@ -13,7 +15,10 @@ interface Watch {
 export class Watches {
   readonly #all = new Set<Watch>();
 
-  /** Resolves when `holds` does, and where `endIsFine` at the end too; rejects with the signal's reason. */
+  /**
+   * Resolves when `holds` does, and where `endIsFine` at the end too; rejects with the signal's
+   * reason.
+   */
   wait(
     holds: () => boolean,
     options: { signal?: AbortSignal | undefined; endIsFine: boolean },
@@ -58,7 +63,10 @@ export class Watches {
   }
 }
 
-/** True when every event of the topic up to `seq` is done or dead: the cursor is past it, and no retry of it waits. */
+/**
+ * True when every event of the topic up to `seq` is done or dead: the cursor is past it, and no
+ * retry of it waits.
+ */
 export function isProcessed(queue: DeliveryQueue, topic: string, seq: number): boolean {
   const lane = queue.lanes.get(topic);
   if (!lane || queue.cursorOf(lane) <= seq) return false;

@@ -1,6 +1,7 @@
 /**
- * An event that is on its way as the wire line that its store has. Most events are handed out, acknowledged and forgotten:
- * of those only the seq and the key are read, off the bytes; the rest is parsed when somebody asks for it.
+ * An event that is on its way as the wire line that its store has. Most events are handed out,
+ * acknowledged and forgotten: of those only the seq and the key are read, off the bytes; the rest
+ * is parsed when somebody asks for it.
  */
 import type { StoredEvent } from "../event/event.ts";
 import { eventOfSlot } from "../store/file/lines.ts";
@@ -42,7 +43,8 @@ export class WireEvent {
     let seq = 0;
     for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) seq = seq * 10 + (bytes[at]! - ZERO);
     at = behindVersion(bytes, at, end);
-    // The first letter of `key` or `metadata`; anywhere else in a line that is not ours neither stands behind `,"`.
+    // The first letter of `key` or `metadata`; anywhere else in a line that is not ours neither
+    // stands behind `,"`.
     const letter = bytes[at] === COMMA && bytes[at + 1] === QUOTE ? bytes[at + 2] : undefined;
     if (letter === M || letter === K) {
       this.seq = seq;

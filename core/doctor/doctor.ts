@@ -17,7 +17,10 @@ import { subscriptions } from "./checks/subscriptions.ts";
 import { wholeDataDir } from "./checks/whole.ts";
 import { writeAheadLogs } from "./checks/write_ahead_logs.ts";
 
-/** All checks, in the order of the report. Those behind the stores' go by what the stores' have read. */
+/**
+ * All checks, in the order of the report. Those behind the stores' go by what the stores' have
+ * read.
+ */
 export const checks: readonly Check[] = [
   running,
   writeAheadLogs,

@@ -1,12 +1,16 @@
 /**
- * Backoff: how long a failed event waits before its next attempt. Full jitter as in "Exponential Backoff And Jitter"
- * (Marc Brooker, AWS Architecture Blog, 2015): a random wait between nothing and the computed one.
+ * Backoff: how long a failed event waits before its next attempt. Full jitter as in "Exponential
+ * Backoff And Jitter" (Marc Brooker, AWS Architecture Blog, 2015): a random wait between nothing
+ * and the computed one.
  */
 import { formatDuration, parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { LONGEST_DELAY_MS } from "./limits.ts";
 
-/** `fixed` waits `base`; `linear` waits `base * n`; `exp` waits `base * 2^(n-1)`; all at most `max` (ms). */
+/**
+ * `fixed` waits `base`; `linear` waits `base * n`; `exp` waits `base * 2^(n-1)`; all at most `max`
+ * (ms).
+ */
 export interface BackoffSpec {
   /** How the wait grows. */
   kind: "fixed" | "linear" | "exp";

@@ -1,6 +1,6 @@
 /**
- * A batch's tag: the random part of the id of its first and of its last event. Whoever sent a batch and heard no answer
- * finds by it whether the batch was stored, and from which seq to which.
+ * A batch's tag: the random part of the id of its first and of its last event. Whoever sent a batch
+ * and heard no answer finds by it whether the batch was stored, and from which seq to which.
  */
 const TAG = /^[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 /** What stands before it in a UUIDv7: the time and the counter. */

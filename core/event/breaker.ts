@@ -1,11 +1,14 @@
 /**
- * The circuit breaker of a subscription: when too many of its last attempts failed, something is broken that no retry will
- * fix, and the subscription is paused instead of turning every event into a dead letter.
+ * The circuit breaker of a subscription: when too many of its last attempts failed, something is
+ * broken that no retry will fix, and the subscription is paused instead of turning every event into
+ * a dead letter.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { LONGEST_BREAKER_WINDOW } from "./limits.ts";
 
-/** When to pause: at this share of failures (above 0, up to 1) among this many of the last attempts. */
+/**
+ * When to pause: at this share of failures (above 0, up to 1) among this many of the last attempts.
+ */
 export interface BreakerSpec {
   /** A share, above 0, up to 1. */
   failing: number;
@@ -13,7 +16,10 @@ export interface BreakerSpec {
   window: number;
 }
 
-/** Watches the attempts of one subscription. What it saw is forgotten with the process: a restart begins anew. */
+/**
+ * Watches the attempts of one subscription. What it saw is forgotten with the process: a restart
+ * begins anew.
+ */
 export class Breaker {
   #failed: boolean[] = [];
   #failures = 0;

@@ -1,9 +1,10 @@
 /**
  * What an event was published because of.
  *
- * While a handler runs, the event that it handles is known here, across every `await`: what it publishes gets
- * `causationId` (that event's id) and `correlationId` (that event's, or its id where it has none) by itself. The event
- * follows the asynchronous call, so two handlers that run at a time do not see each other's (docs/adr: causation).
+ * While a handler runs, the event that it handles is known here, across every `await`: what it
+ * publishes gets `causationId` (that event's id) and `correlationId` (that event's, or its id where
+ * it has none) by itself. The event follows the asynchronous call, so two handlers that run at a
+ * time do not see each other's (docs/adr: causation).
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "./event.ts";
@@ -42,7 +43,10 @@ export function currentCause(): Cause | undefined {
   return running ?? storage.getStore()?.event;
 }
 
-/** The handler's call that this is part of; undefined outside of handlers, and when that handler has ended. */
+/**
+ * The handler's call that this is part of; undefined outside of handlers, and when that handler has
+ * ended.
+ */
 export function currentCall(): HandlerCall | undefined {
   if (running && runningFor) return new HandlerCall(runningFor, [running], { alone: true });
   const call = storage.getStore();
@@ -60,7 +64,10 @@ export function runBecause<T>(call: HandlerCall, work: (event: Event) => T): T {
   }
 }
 
-/** The same at a hundredth of the price, for work that does not wait: the event is the cause until `work` returns. */
+/**
+ * The same at a hundredth of the price, for work that does not wait: the event is the cause until
+ * `work` returns.
+ */
 export function runBecauseNow<T>(whose: object, event: Event, work: (event: Event) => T): T {
   const before = running;
   const beforeFor = runningFor;
@@ -75,7 +82,8 @@ export function runBecauseNow<T>(whose: object, event: Event, work: (event: Even
 }
 
 /**
- * The metadata that says what an event was published because of, for work that outlives its handler.
+ * The metadata that says what an event was published because of, for work that outlives its
+ * handler.
  *
  * ```ts
  * import { causedBy, EventBroker } from "@env/env-event-stream";
@@ -94,7 +102,10 @@ export function causedBy(event: Cause): { causationId: string; correlationId: st
   };
 }
 
-/** The metadata of something that is published here and now: what was given, and the cause where none was given. */
+/**
+ * The metadata of something that is published here and now: what was given, and the cause where
+ * none was given.
+ */
 export function withCause(metadata: Record<string, unknown>): Record<string, unknown> {
   const cause = currentCause();
   return cause ? { ...causedBy(cause), ...metadata } : metadata;

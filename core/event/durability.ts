@@ -1,8 +1,14 @@
-/** How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a power cut. */
+/**
+ * How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a
+ * power cut.
+ */
 import { parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 
-/** `always`: synced before the reply; `interval:<ms>`: within so many ms; `os`: when the system sees fit. */
+/**
+ * `always`: synced before the reply; `interval:<ms>`: within so many ms; `os`: when the system sees
+ * fit.
+ */
 export type Durability = "always" | "os" | `interval:${number}`;
 
 /** `always`, `os`, or `interval:DURATION` (kept in ms). Throws `InvalidArgumentError`. */

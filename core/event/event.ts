@@ -1,9 +1,10 @@
 /**
  * The event and its envelope.
  *
- * Two shapes of one thing. An {@link Event} is what applications see: the payload is a value. A {@link StoredEvent} is
- * what stores keep and the wire carries: the payload is the publisher's own bytes, never parsed and printed again, so
- * that `9007199254740993`, `1.0` and duplicate members survive (contract row 11).
+ * Two shapes of one thing. An {@link Event} is what applications see: the payload is a value. A
+ * {@link StoredEvent} is what stores keep and the wire carries: the payload is the publisher's own
+ * bytes, never parsed and printed again, so that `9007199254740993`, `1.0` and duplicate members
+ * survive (contract row 11).
  */
 import { parseWithBigInts } from "../json/exact.ts";
 
@@ -46,7 +47,10 @@ export interface NewEvent {
   key?: string;
   /** The metadata as compact JSON text; `{}` when there is none. */
   metadata: string;
-  /** The payload's own bytes: one JSON value, valid UTF-8, no line feed. May be a view on a larger buffer. */
+  /**
+   * The payload's own bytes: one JSON value, valid UTF-8, no line feed. May be a view on a larger
+   * buffer.
+   */
   payload: Uint8Array;
 }
 
@@ -70,7 +74,9 @@ export interface StoredEvent {
   metadata: string;
   /** The payload's own bytes. */
   payload: Uint8Array;
-  /** Its wire line without the line feed, where the store has it at hand: it need not be made again. */
+  /**
+   * Its wire line without the line feed, where the store has it at hand: it need not be made again.
+   */
   line?: Uint8Array;
 }
 
@@ -103,8 +109,9 @@ const BEFORE_METADATA = ',"metadata":';
 const BEFORE_PAYLOAD = ',"payload":';
 
 /**
- * The event of a wire line: the way back from {@link toWireLine}. `head`: the bytes before the payload. Whatever stands
- * behind the payload's closing brace (a line feed) must have been taken away.
+ * The event of a wire line: the way back from {@link toWireLine}. `head`: the bytes before the
+ * payload. Whatever stands behind the payload's closing brace (a line feed) must have been taken
+ * away.
  */
 export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   const text = decoder.decode(line.subarray(0, head));

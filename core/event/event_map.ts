@@ -43,8 +43,8 @@ export type PayloadOf<E, T, Y> = IsAny<E> extends true
   : never;
 
 /**
- * A payload as it is delivered: what JSON makes of it. A `Date` is its ISO string, an object with `toJSON` is what that
- * returns.
+ * A payload as it is delivered: what JSON makes of it. A `Date` is its ISO string, an object with
+ * `toJSON` is what that returns.
  */
 export type Delivered<T> = IsAny<T> extends true ? T
   : unknown extends T ? T

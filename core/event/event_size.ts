@@ -1,6 +1,6 @@
 /**
- * How large an event may be, in process as behind a daemon: its payload, its metadata, and what its publisher named it
- * (type, key and id) count together.
+ * How large an event may be, in process as behind a daemon: its payload, its metadata, and what its
+ * publisher named it (type, key and id) count together.
  */
 import { EventRefusedError } from "../base/errors.ts";
 import { OWN_ID_BYTES } from "./id.ts";

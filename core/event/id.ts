@@ -32,9 +32,9 @@ const LARGEST_FILL = 65_536;
 const COUNTER_LIMIT = 2 ** 12;
 
 /**
- * Makes UUIDv7s (RFC 9562, section 5.7) that rise strictly within this source, also when the clock goes back: 48 bits of
- * milliseconds, a 12-bit counter (section 6.2, method 1) that begins anew each millisecond, 62 random bits. A counter
- * that is used up borrows from the next millisecond.
+ * Makes UUIDv7s (RFC 9562, section 5.7) that rise strictly within this source, also when the clock
+ * goes back: 48 bits of milliseconds, a 12-bit counter (section 6.2, method 1) that begins anew
+ * each millisecond, 62 random bits. A counter that is used up borrows from the next millisecond.
  */
 export class IdSource {
   readonly #fill: (bytes: Uint8Array<ArrayBuffer>) => void;
@@ -66,7 +66,9 @@ export class IdSource {
       HEX[bytes[at + 4]!] + HEX[bytes[at + 5]!] + HEX[bytes[at + 6]!] + HEX[bytes[at + 7]!];
   }
 
-  /** `count` ids as ASCII, end to end: for those who store bytes. One random fill, and no string. */
+  /**
+   * `count` ids as ASCII, end to end: for those who store bytes. One random fill, and no string.
+   */
   bytes(count: number, now: number): Uint8Array<ArrayBuffer> {
     const ids = new Uint8Array(count * OWN_ID_BYTES);
     const random = new Uint8Array(count * RANDOM_BYTES);

@@ -1,4 +1,7 @@
-/** The limits of what is published, asked and stored: broker, routes, client and schemas/openapi.json share them. */
+/**
+ * The limits of what is published, asked and stored: broker, routes, client and
+ * schemas/openapi.json share them.
+ */
 
 /** The longest name of a topic or subscription, and the longest pattern of topics. */
 export const LONGEST_TOPIC_NAME = 128;
@@ -30,7 +33,9 @@ export const LONGEST_BREAKER_WINDOW = 10_000;
 
 /** The most topics and types that one request names. */
 export const MOST_NAMES = 1000;
-/** The most positions that a follower of a pattern comes back with: one for each topic it has seen. */
+/**
+ * The most positions that a follower of a pattern comes back with: one for each topic it has seen.
+ */
 export const MOST_POSITIONS = 100_000;
 /** The most dead letters of one page. */
 export const LARGEST_PAGE = 1000;

@@ -15,7 +15,10 @@ export type Offset =
   /** That long before now, ms. */
   | { kind: "ago"; ms: number };
 
-/** Reads `start`, `end`, a seq, `-N`, `@2026-11-23T10:00:00Z`, `@-1h`. Throws `InvalidArgumentError`. */
+/**
+ * Reads `start`, `end`, a seq, `-N`, `@2026-11-23T10:00:00Z`, `@-1h`. Throws
+ * `InvalidArgumentError`.
+ */
 export function parseOffset(text: string): Offset {
   if (text === "start" || text === "end") return { kind: text };
   if (/^\d{1,15}$/.test(text)) return { kind: "seq", seq: Number(text) };
@@ -33,7 +36,10 @@ export function parseOffset(text: string): Offset {
 
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?$/;
 
-/** A date and time of ISO 8601 with its zone; what has none means another moment to everybody. A bare number is Unix ms. */
+/**
+ * A date and time of ISO 8601 with its zone; what has none means another moment to everybody. A
+ * bare number is Unix ms.
+ */
 function parseTime(text: string): number | undefined {
   if (/^\d{12,14}$/.test(text)) return Number(text);
   const [, day, zone] = TIME.exec(text) ?? [];
@@ -56,19 +62,28 @@ function isTimeOfDay(text: string): boolean {
   return text === "" || !Number.isNaN(Date.parse(`2000-01-01T${text}Z`));
 }
 
-/** A timestamp that is further ahead of the clock is no moment: somebody sent microseconds. A day, ms. */
+/**
+ * A timestamp that is further ahead of the clock is no moment: somebody sent microseconds. A day,
+ * ms.
+ */
 const AHEAD_MS = 86_400_000;
 
 /** What an offset needs to know. */
 export interface OffsetView {
   head: Pick<TopicHead, "firstSeq" | "lastSeq">;
-  /** The lowest seq whose timestamp is at or after a moment, and not after `latest`; `lastSeq + 1` if there is none. */
+  /**
+   * The lowest seq whose timestamp is at or after a moment, and not after `latest`; `lastSeq + 1`
+   * if there is none.
+   */
   seekTime(timestamp: number, latest: number): number;
   /** Unix ms. */
   now: number;
 }
 
-/** The first seq to read. `end` is behind the last. A seq that retention took is moved up to what is there. */
+/**
+ * The first seq to read. `end` is behind the last. A seq that retention took is moved up to what is
+ * there.
+ */
 export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetView): number {
   switch (offset.kind) {
     case "start":

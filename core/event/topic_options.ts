@@ -31,7 +31,10 @@ export interface TopicOptions {
   maxEvents: number;
   /** Bytes of payloads and metadata; 0 means no limit. */
   maxBytes: number;
-  /** What is asked of payloads: nothing (`off`), that they follow the schema where one exists (`validate`), or that one exists too (`require`). */
+  /**
+   * What is asked of payloads: nothing (`off`), that they follow the schema where one exists
+   * (`validate`), or that one exists too (`require`).
+   */
   schema: SchemaMode;
   /** Where its events live, for good; `default`: where the broker's do. */
   store: StoreKind | "default";
@@ -50,7 +53,9 @@ export const defaultTopicOptions: Readonly<TopicOptions> = {
   durability: "default",
 };
 
-/** The name, or an `InvalidArgumentError` (`topic/invalid-name`) that says what is wrong with it. */
+/**
+ * The name, or an `InvalidArgumentError` (`topic/invalid-name`) that says what is wrong with it.
+ */
 export function assertTopicName(name: string): string {
   return assertName(name, { what: "topic", code: "topic/invalid-name" });
 }
@@ -139,7 +144,10 @@ function matchSegments(pattern: readonly string[], topic: readonly string[]): bo
   return p === pattern.length;
 }
 
-/** Checks options that came from outside: each field's error names the field. Unknown fields are refused. */
+/**
+ * Checks options that came from outside: each field's error names the field. Unknown fields are
+ * refused.
+ */
 export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new InvalidArgumentError("topic options are a JSON object");

@@ -1,13 +1,15 @@
 /** Which fields of an event a CEL program can see: all others need not be read. */
 import { isNode, type Node } from "./guard.ts";
 
-/** More of them are not looked for one by one: each name of a payload is held against all of them. */
+/**
+ * More of them are not looked for one by one: each name of a payload is held against all of them.
+ */
 const MOST = 16;
 
 /**
- * The fields, as paths from the event: `payload.total` is `["payload", "total"]`. Undefined when the program may look at
- * any, because it takes the event as a whole, or at many. One too many does no harm, so what is bound to a name of its own
- * (`exists(payload, …)`) is taken for the payload.
+ * The fields, as paths from the event: `payload.total` is `["payload", "total"]`. Undefined when
+ * the program may look at any, because it takes the event as a whole, or at many. One too many does
+ * no harm, so what is bound to a name of its own (`exists(payload, …)`) is taken for the payload.
  */
 export function fieldsOf(root: unknown): string[][] | undefined {
   const paths: string[][] = [];

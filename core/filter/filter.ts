@@ -1,7 +1,8 @@
 /**
- * `--where`: CEL (https://cel.dev) over `event` and `payload`. A missing field makes the event not match. JSON has one kind of
- * number, so ints and doubles mix here; `matches()` runs on a linear-time engine, because strangers write patterns. An event
- * that would cost more than a bounded number of steps to decide matches: a reader may then see one too many, none is missed.
+ * `--where`: CEL (https://cel.dev) over `event` and `payload`. A missing field makes the event not
+ * match. JSON has one kind of number, so ints and doubles mix here; `matches()` runs on a
+ * linear-time engine, because strangers write patterns. An event that would cost more than a
+ * bounded number of steps to decide matches: a reader may then see one too many, none is missed.
  */
 import type { EvaluationError, ParseError } from "@marcbachmann/cel-js";
 import type { RE2JS } from "re2js";
@@ -22,7 +23,9 @@ export interface Filter {
 const LONGEST = 4096;
 /** What an expression may be made of: enough for a person, too little for a bomb. */
 const LIMITS = { maxAstNodes: 500, maxDepth: 64 };
-/** What an event may cost: a loop over a payload of the largest size, but not one inside the other. */
+/**
+ * What an event may cost: a loop over a payload of the largest size, but not one inside the other.
+ */
 const MAX_STEPS = 250_000;
 /** The instructions of a pattern's program. */
 const MAX_PATTERN = 10_000;
@@ -34,7 +37,10 @@ const HINT = `for example: payload.amount > 7 && event.type == "order.created"`;
 type Compile = (expression: string) => Filter;
 let engine: Promise<Compile> | undefined;
 
-/** Reads an expression. Throws `InvalidArgumentError` (`filter/invalid`) that says where it is wrong. */
+/**
+ * Reads an expression. Throws `InvalidArgumentError` (`filter/invalid`) that says where it is
+ * wrong.
+ */
 export async function compileFilter(expression: string): Promise<Filter> {
   if (expression.length > LONGEST) {
     throw invalid(`has ${expression.length} characters, and ${LONGEST} is the most`);
@@ -189,8 +195,8 @@ const EXACT: Record<string, (a: bigint, b: bigint) => bigint> = {
 };
 
 /**
- * Numbers of a payload are doubles (or, beyond 2^53, ints), numbers in an expression ints: all are numbers to who writes
- * it. What doubles would round is counted in whole numbers.
+ * Numbers of a payload are doubles (or, beyond 2^53, ints), numbers in an expression ints: all are
+ * numbers to who writes it. What doubles would round is counted in whole numbers.
  */
 function mixNumbers(environment: Operators): void {
   for (const [operator, apply] of Object.entries(ARITHMETIC)) {

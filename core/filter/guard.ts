@@ -1,9 +1,10 @@
 /**
- * What makes a CEL program safe to run on payloads that strangers write: `matches()` on a linear-time engine, and a budget
- * of steps. Both are put into the parsed program, where no comment, raw string or space of the text can hide anything.
+ * What makes a CEL program safe to run on payloads that strangers write: `matches()` on a
+ * linear-time engine, and a budget of steps. Both are put into the parsed program, where no
+ * comment, raw string or space of the text can hide anything.
  *
- * The program's nodes are the library's own (`op`, `args`); a macro's expansion holds the same nodes as the call that was
- * written, so that a change of one is a change of both.
+ * The program's nodes are the library's own (`op`, `args`); a macro's expansion holds the same
+ * nodes as the call that was written, so that a change of one is a change of both.
  */
 import type { Budget } from "./step_budget.ts";
 
@@ -14,12 +15,15 @@ export interface Node {
   evaluate(...parts: unknown[]): unknown;
 }
 
-/** The name of the `matches` that is ours. As long as the library's, so that positions in messages stay true. */
+/**
+ * The name of the `matches` that is ours. As long as the library's, so that positions in messages
+ * stay true.
+ */
 export const LINEAR_MATCHES = "matchRe";
 
 /**
- * Calls that run their arguments once for each element, with the answer that ends the loop: `all` and `exists` go on after
- * an error, so that throwing would not end them.
+ * Calls that run their arguments once for each element, with the answer that ends the loop: `all`
+ * and `exists` go on after an error, so that throwing would not end them.
  */
 const LOOPS = new Map([
   ["all", false],
@@ -75,7 +79,10 @@ type Replace = (result: unknown) => unknown;
 /** A node may have several: `list.map(i, i + 1)` pays for the sum, and as the body of a loop. */
 const replaced = new WeakMap<Node, Replace[]>();
 
-/** Replaces each result of a node. A property with a setter: the node replaces its `evaluate` when it first runs. */
+/**
+ * Replaces each result of a node. A property with a setter: the node replaces its `evaluate` when
+ * it first runs.
+ */
 function onResult(node: Node, replace: Replace): void {
   const more = replaced.get(node);
   if (more) return void more.push(replace);

@@ -1,9 +1,12 @@
 /**
- * What one run of somebody's rule over somebody's payload may cost, in steps that are counted and not timed: the same input
- * gives the same answer on any machine.
+ * What one run of somebody's rule over somebody's payload may cost, in steps that are counted and
+ * not timed: the same input gives the same answer on any machine.
  */
 
-/** Instructions of a pattern's program times characters of the text that take as long as one step, 20 to 50 ns. */
+/**
+ * Instructions of a pattern's program times characters of the text that take as long as one step,
+ * 20 to 50 ns.
+ */
 const PATTERN_WORK = 16;
 
 /** The steps that are left of one run. */

@@ -1,9 +1,10 @@
 /**
- * Numbers as they were written. A double holds 15 digits for certain; a number of JSON may have any number of them.
+ * Numbers as they were written. A double holds 15 digits for certain; a number of JSON may have any
+ * number of them.
  *
- * A number whose double prints the same value again is a plain `number` everywhere. All others are {@link Decimal}s:
- * a plain number and a decimal are therefore never equal. Every operation takes time in proportion to the digits that
- * were written, whatever the exponent says.
+ * A number whose double prints the same value again is a plain `number` everywhere. All others are
+ * {@link Decimal}s: a plain number and a decimal are therefore never equal. Every operation takes
+ * time in proportion to the digits that were written, whatever the exponent says.
  */
 
 /** A number of JSON: plain where a double says what was written. */
@@ -119,7 +120,9 @@ export function isWholeNumber(value: Numeric): boolean {
   return typeof value === "number" ? Number.isInteger(value) : value.isWhole;
 }
 
-/** True when `value` divided by `step` is whole, in decimal arithmetic: 19.99 is a multiple of 0.01. */
+/**
+ * True when `value` divided by `step` is whole, in decimal arithmetic: 19.99 is a multiple of 0.01.
+ */
 export function isMultipleOf(value: Numeric, step: Numeric): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(step)) {
     return (value as number) % (step as number) === 0;

@@ -1,6 +1,7 @@
 /**
- * JSON with its numbers as they were written. `JSON.parse` rounds what a double does not hold; few texts have such a
- * number, and a look at the text tells those that may. Only they are read here, a second time.
+ * JSON with its numbers as they were written. `JSON.parse` rounds what a double does not hold; few
+ * texts have such a number, and a look at the text tells those that may. Only they are read here, a
+ * second time.
  */
 import { isNumeric, Numeric, numericOf } from "./decimal.ts";
 
@@ -20,9 +21,9 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 
 /**
- * True for a text with 16 digits (and points) in a row, or with an exponent of at least so many digits: any number that a
- * double may not hold has one of them. Strings may, too: it costs a second look. A loop takes half the time of a regular
- * expression.
+ * True for a text with 16 digits (and points) in a row, or with an exponent of at least so many
+ * digits: any number that a double may not hold has one of them. Strings may, too: it costs a
+ * second look. A loop takes half the time of a regular expression.
  */
 function hasSuspect(text: string, exponentDigits: number): boolean {
   let run = 0;
@@ -54,7 +55,10 @@ function hasDigits(text: string, from: number, count: number): boolean {
   return at === end;
 }
 
-/** True for a valid JSON text that may have a number which `JSON.parse` rounds; never false for one that has. */
+/**
+ * True for a valid JSON text that may have a number which `JSON.parse` rounds; never false for one
+ * that has.
+ */
 export function mayRound(text: string): boolean {
   return hasSuspect(text, 3);
 }
@@ -64,13 +68,18 @@ export function parseExact(text: string): unknown {
   return mayRound(text) ? new ExactParser(text, numericOf).parse() : JSON.parse(text);
 }
 
-/** The value of a valid JSON text, with a bigint for each whole number beyond 2^53; all other numbers are doubles. */
+/**
+ * The value of a valid JSON text, with a bigint for each whole number beyond 2^53; all other
+ * numbers are doubles.
+ */
 export function parseWithBigInts(text: string): unknown {
   // `1e23` is one that a double holds, and yet it is another number than its double.
   return hasSuspect(text, 1) ? new ExactParser(text, wholeOf).parse() : JSON.parse(text);
 }
 
-/** A whole number is written out up to so many digits: beyond that it is a double, as infinity is. */
+/**
+ * A whole number is written out up to so many digits: beyond that it is a double, as infinity is.
+ */
 const MAX_WHOLE_DIGITS = 400;
 
 /** A bigint for a whole number beyond 2^53, else a double. */
@@ -87,7 +96,9 @@ function wholeOf(text: string): number | bigint {
   return /^0*$/.test(digits.slice(zeros)) ? BigInt(minus + digits.slice(0, zeros)) : value;
 }
 
-/** The value as `JSON.parse` gives it: every decimal rounded. The value itself where it has none. */
+/**
+ * The value as `JSON.parse` gives it: every decimal rounded. The value itself where it has none.
+ */
 export function rounded(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (isNumeric(value)) return value.valueOf();

@@ -1,8 +1,9 @@
 /**
- * A few members of a JSON object, read on bytes: what stands around them is passed over, and nothing of it is decoded or
- * built. What comes out is what `JSON.parse` gives for these members (tests/core/json/fields_test.ts holds one against
- * the other), the last of several with one name among it. The bytes must be known to be JSON and end with a line feed, and
- * the outer object's names must differ: a wire line (core/event/event.ts).
+ * A few members of a JSON object, read on bytes: what stands around them is passed over, and
+ * nothing of it is decoded or built. What comes out is what `JSON.parse` gives for these members
+ * (tests/core/json/fields_test.ts holds one against the other), the last of several with one name
+ * among it. The bytes must be known to be JSON and end with a line feed, and the outer object's
+ * names must differ: a wire line (core/event/event.ts).
  */
 
 const LF = 0x0a;
@@ -19,7 +20,9 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Digits that are read as a whole number without asking `JSON.parse`: fewer than a double holds. */
+/**
+ * Digits that are read as a whole number without asking `JSON.parse`: fewer than a double holds.
+ */
 const MOST_DIGITS = 15;
 
 /** Strings up to so many bytes are put together here: less than what asking a decoder costs. */
@@ -51,7 +54,9 @@ export class FieldReader {
   #unsure = false;
   readonly #parse: (text: string) => unknown;
 
-  /** `paths`: `[["payload", "total"]]` is `payload.total`; a path that begins another wants it all. */
+  /**
+   * `paths`: `[["payload", "total"]]` is `payload.total`; a path that begins another wants it all.
+   */
   constructor(
     paths: readonly (readonly string[])[],
     options: { parse?: (text: string) => unknown } = {},
@@ -61,14 +66,15 @@ export class FieldReader {
   }
 
   /**
-   * The object that begins at `from`, with only the members that are wanted and there. Undefined where the bytes must be
-   * parsed instead.
+   * The object that begins at `from`, with only the members that are wanted and there. Undefined
+   * where the bytes must be parsed instead.
    */
   read(bytes: Uint8Array, from: number): Record<string, unknown> | undefined {
     this.#bytes = bytes;
     this.#at = from;
     this.#unsure = bytes[from] !== OPEN_OBJECT;
-    // The outer object is ours: no two members of it have one name, and none behind the last that is wanted matters.
+    // The outer object is ours: no two members of it have one name, and none behind the last that
+    // is wanted matters.
     const found = this.#unsure ? undefined : this.#object(this.#wanted, this.#wanted.length);
     return this.#unsure ? undefined : found;
   }
@@ -193,7 +199,10 @@ function memberOf(
   return undefined;
 }
 
-/** A number without a point or an exponent, short enough to be exact; undefined for all else, `-0` too. */
+/**
+ * A number without a point or an exponent, short enough to be exact; undefined for all else, `-0`
+ * too.
+ */
 function wholeNumber(bytes: Uint8Array, start: number, end: number): number | undefined {
   const negative = bytes[start] === MINUS;
   const first = negative ? start + 1 : start;

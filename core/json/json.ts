@@ -1,8 +1,8 @@
 /**
  * JSON as it came: accepted or refused, and cut apart without being printed again.
  *
- * `JSON.parse` decides what is valid. What it cannot tell is said here: where a fault is (line, column), how deep a value
- * nests, and which bytes a member of an object is.
+ * `JSON.parse` decides what is valid. What it cannot tell is said here: where a fault is (line,
+ * column), how deep a value nests, and which bytes a member of an object is.
  */
 import { EventRefusedError } from "../base/errors.ts";
 
@@ -10,8 +10,8 @@ import { EventRefusedError } from "../base/errors.ts";
 export const MAX_DEPTH = 64;
 
 /**
- * Parses a JSON text that nests at most {@link MAX_DEPTH} deep. Throws `EventRefusedError` that says where it is wrong.
- * `around`: levels that do not count, 1 for an envelope around a payload.
+ * Parses a JSON text that nests at most {@link MAX_DEPTH} deep. Throws `EventRefusedError` that
+ * says where it is wrong. `around`: levels that do not count, 1 for an envelope around a payload.
  */
 export function parseJson(text: string, options: { around?: number } = {}): unknown {
   let value: unknown;
@@ -59,8 +59,9 @@ export function place(text: string, at: number): { line: number; column: number 
 }
 
 /**
- * Refuses a valid JSON text that nests deeper than {@link MAX_DEPTH}. Few texts have that many brackets at all, and
- * counting them is a native search: only those are looked at character by character.
+ * Refuses a valid JSON text that nests deeper than {@link MAX_DEPTH}. Few texts have that many
+ * brackets at all, and counting them is a native search: only those are looked at character by
+ * character.
  */
 export function assertDepth(text: string, options: { around?: number } = {}): void {
   const most = MAX_DEPTH + (options.around ?? 0);
@@ -122,7 +123,9 @@ export interface Member extends Part {
   name: string;
 }
 
-/** The members of a valid JSON object, in order, duplicates included. `bytes` is `text` in UTF-8. */
+/**
+ * The members of a valid JSON object, in order, duplicates included. `bytes` is `text` in UTF-8.
+ */
 export function splitMembers(text: string, bytes: Uint8Array): Member[] {
   const toByte = byteOffsets(text, bytes);
   const members: Member[] = [];
@@ -212,8 +215,8 @@ function valueEnd(text: string, at: number): number {
 }
 
 /**
- * Where a text that is not valid JSON goes wrong: the length of the text when it ends too early. V8's own messages name
- * a position only sometimes, and change.
+ * Where a text that is not valid JSON goes wrong: the length of the text when it ends too early.
+ * V8's own messages name a position only sometimes, and change.
  */
 export function faultPosition(text: string): number {
   return new Scanner(text).firstFault();
@@ -268,7 +271,10 @@ class Scanner {
     }
   }
 
-  /** Passes a string; false, standing on the fault, where it has one. A loop: a regular expression's stack overflows. */
+  /**
+   * Passes a string; false, standing on the fault, where it has one. A loop: a regular expression's
+   * stack overflows.
+   */
   #string(): boolean {
     const text = this.#text;
     for (let at = this.#at + 1;;) {
@@ -298,7 +304,10 @@ function escapeWidth(text: string, at: number): number {
   return /^\\u[0-9a-fA-F]{4}$/.test(text.slice(at, at + 6)) ? 6 : 0;
 }
 
-/** What a JSON pointer (RFC 6901) finds in a value; undefined where it finds nothing. Throws nothing. */
+/**
+ * What a JSON pointer (RFC 6901) finds in a value; undefined where it finds nothing. Throws
+ * nothing.
+ */
 export function pointerGet(value: unknown, pointer: string): unknown {
   if (pointer === "") return value;
   if (!pointer.startsWith("/")) return undefined;
@@ -314,8 +323,9 @@ export function pointerGet(value: unknown, pointer: string): unknown {
 }
 
 /**
- * The text of what a JSON pointer finds in a valid JSON text: a number as it was written. Of several members with one name
- * the last counts, as for `JSON.parse`. Undefined where it finds nothing.
+ * The text of what a JSON pointer finds in a valid JSON text: a number as it was written. Of
+ * several members with one name the last counts, as for `JSON.parse`. Undefined where it finds
+ * nothing.
  */
 export function pointerText(text: string, pointer: string): string | undefined {
   let at = skipSpace(text, 0);

@@ -7,7 +7,9 @@ export function isJsonObject(value: unknown): value is Record<string, unknown> {
     !(value instanceof Decimal);
 }
 
-/** JSON with the members of each object in order of their names: the same text for the same value. */
+/**
+ * JSON with the members of each object in order of their names: the same text for the same value.
+ */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(
     value,

@@ -1,9 +1,10 @@
 /**
  * JSON accepted on bytes: what a hot path asks before it asks `JSON.parse`.
  *
- * A line that is JSON is passed over in one go, with nothing decoded and nothing built: several times faster than parsing
- * it to throw the value away. It says yes only to what `JSON.parse` takes (tests/core/json/scan_test.ts holds one
- * against the other); where it is not sure it says no, and the caller asks `JSON.parse`, which also says what is wrong.
+ * A line that is JSON is passed over in one go, with nothing decoded and nothing built: several
+ * times faster than parsing it to throw the value away. It says yes only to what `JSON.parse` takes
+ * (tests/core/json/scan_test.ts holds one against the other); where it is not sure it says no, and
+ * the caller asks `JSON.parse`, which also says what is wrong.
  */
 import { MAX_DEPTH } from "./json.ts";
 
@@ -55,10 +56,10 @@ const AFTER_VALUE = 4;
 const open = new Uint8Array(MAX_DEPTH + 1);
 
 /**
- * Where the JSON value that begins at `from` and ends its line ends: the index of its line feed, or of the carriage
- * return before it. Negative and below {@link UNSURE} (`~end`) where it holds bytes above ASCII, which must still be shown
- * to be UTF-8; {@link UNSURE} where it is no JSON, nests too deep, is empty, or has a carriage return elsewhere.
- * A line feed must follow somewhere in `bytes`.
+ * Where the JSON value that begins at `from` and ends its line ends: the index of its line feed, or
+ * of the carriage return before it. Negative and below {@link UNSURE} (`~end`) where it holds bytes
+ * above ASCII, which must still be shown to be UTF-8; {@link UNSURE} where it is no JSON, nests too
+ * deep, is empty, or has a carriage return elsewhere. A line feed must follow somewhere in `bytes`.
  */
 export function scanLine(bytes: Uint8Array, from: number): number {
   let at = from;

@@ -1,9 +1,9 @@
 /**
- * Values as JSON text, and nothing else: what JSON cannot say is refused by name and place, after `toJSON` had its turn. A
- * `Map` that silently became `{}` would be an event that never was.
+ * Values as JSON text, and nothing else: what JSON cannot say is refused by name and place, after
+ * `toJSON` had its turn. A `Map` that silently became `{}` would be an event that never was.
  *
- * Most values are plain: objects and arrays of texts, finite numbers, booleans and null. They are looked through and printed
- * by the runtime. All others are printed with a look at each part.
+ * Most values are plain: objects and arrays of texts, finite numbers, booleans and null. They are
+ * looked through and printed by the runtime. All others are printed with a look at each part.
  */
 import { EventRefusedError, InvalidSchemaError } from "../base/errors.ts";
 import { isA, thrownText } from "../base/thrown.ts";
@@ -19,7 +19,10 @@ export function isPlainJson(value: unknown): boolean {
   return plainWeight(value) >= 0;
 }
 
-/** The bytes that a value takes at most as JSON, where JSON says it as it is; negative where it does not. */
+/**
+ * The bytes that a value takes at most as JSON, where JSON says it as it is; negative where it does
+ * not.
+ */
 export function plainWeight(value: unknown, depth = 0): number {
   if (typeof value !== "object" || value === null) return weightOfScalar(value);
   // Asking for the prototype takes several times as long as all the rest.
@@ -65,7 +68,10 @@ function isPlainObject(value: object): boolean {
   return prototype === null || prototype === Object.prototype;
 }
 
-/** The value as JSON text. Throws `EventRefusedError` (`event/invalid-payload`) for what JSON cannot say. */
+/**
+ * The value as JSON text. Throws `EventRefusedError` (`event/invalid-payload`) for what JSON cannot
+ * say.
+ */
 export function toJson(value: unknown, what: string): string {
   let text: string | undefined;
   try {

@@ -1,7 +1,7 @@
 /**
- * Who holds a data dir. A kernel lock has no words, so its holder writes some beside it: where it answers, and as which
- * process. They are true while the lock is held; what a killed daemon left is told apart by asking whether that process
- * has the data dir open.
+ * Who holds a data dir. A kernel lock has no words, so its holder writes some beside it: where it
+ * answers, and as which process. They are true while the lock is held; what a killed daemon left is
+ * told apart by asking whether that process has the data dir open.
  */
 
 /** What a daemon says of itself. */
@@ -14,7 +14,10 @@ export interface Holder {
   /** As its command line had it; what only the config file said is not here. */
   store?: string;
   durability?: string;
-  /** It belongs to a process that waits for its end (`evs daemon run`, a service manager, `evs with`). */
+  /**
+   * It belongs to a process that waits for its end (`evs daemon run`, a service manager, `evs
+   * with`).
+   */
   foreground?: boolean;
 }
 
@@ -31,7 +34,10 @@ export function socketLockFile(socket: string): string {
   return `${socket}.lock`;
 }
 
-/** Reads what a holder wrote; undefined where there is nothing of the kind, or nothing that this user may read. */
+/**
+ * Reads what a holder wrote; undefined where there is nothing of the kind, or nothing that this
+ * user may read.
+ */
 export function readHolder(path: string): Holder | undefined {
   let text: string;
   try {

@@ -42,7 +42,10 @@ export interface InFlightInfo {
   leaseMs?: number;
   /** When the lease ends unless it is extended, Unix ms; absent: never. */
   expiresAt?: number;
-  /** Its handler has begun, or is about to. Absent: it waits at its consumer, or the consumer does not say. */
+  /**
+   * Its handler has begun, or is about to. Absent: it waits at its consumer, or the consumer does
+   * not say.
+   */
   begun?: true;
   /** Who has it, as far as that is known. */
   consumer?: Partial<ConsumerFacts>;

@@ -1,10 +1,16 @@
-/** Where things are: the data dir, the socket and the config file, after the XDG base directory specification. */
+/**
+ * Where things are: the data dir, the socket and the config file, after the XDG base directory
+ * specification.
+ */
 import { InvalidArgumentError, SocketError } from "../base/errors.ts";
 
 /** The three places that client and daemon must agree on. */
 export interface Paths {
   dataDir: string;
-  /** Where a daemon that is started here listens. One that runs already may answer elsewhere (core/client/daemon_address.ts). */
+  /**
+   * Where a daemon that is started here listens. One that runs already may answer elsewhere
+   * (core/client/daemon_address.ts).
+   */
   socket: string;
   config: string;
   /** What was chosen by whoever asks; a socket that was chosen is the only one that is meant. */
@@ -14,12 +20,14 @@ export interface Paths {
 /** Where a daemon listens that a package runs for everybody on this machine. */
 export const SYSTEM_SOCKET = "/run/evs/evs.sock";
 
-/** The longest path that the kernel binds: `sun_path` has 108 bytes, one of them a NUL (unix(7)). */
+/**
+ * The longest path that the kernel binds: `sun_path` has 108 bytes, one of them a NUL (unix(7)).
+ */
 export const MAX_SOCKET_PATH = 107;
 
 /**
- * Finds the places from the environment. Throws `SocketError` when `EVS_SOCKET` itself is too long, and
- * `InvalidArgumentError` where nothing says where the data dir is.
+ * Finds the places from the environment. Throws `SocketError` when `EVS_SOCKET` itself is too long,
+ * and `InvalidArgumentError` where nothing says where the data dir is.
  */
 export function resolvePaths(env: (name: string) => string | undefined): Paths {
   const set = (name: string) => env(name) || undefined;
@@ -134,14 +142,18 @@ export function folderOf(path: string): string {
 }
 
 /**
- * The paths, and behind them the real one of each that leads through a symbolic link, as a home folder often does. Deno holds
- * a name against a grant as it is written, but what is asked of an open file as it really is; so a daemon needs both.
+ * The paths, and behind them the real one of each that leads through a symbolic link, as a home
+ * folder often does. Deno holds a name against a grant as it is written, but what is asked of an
+ * open file as it really is; so a daemon needs both.
  */
 export function withRealPaths(paths: readonly string[]): string[] {
   return [...new Set([...paths, ...paths.map(realPath)])];
 }
 
-/** What is there of the path without links, the rest as it is. A path that may not be looked at stays as it is. */
+/**
+ * What is there of the path without links, the rest as it is. A path that may not be looked at
+ * stays as it is.
+ */
 function realPath(path: string): string {
   for (let there = path;; there = folderOf(there)) {
     try {

@@ -1,8 +1,9 @@
 /**
- * The wire types, once. The daemon's routes produce them, the client and the commands consume them, and
- * schemas/openapi.json describes them (a test holds one against the other).
+ * The wire types, once. The daemon's routes produce them, the client and the commands consume them,
+ * and schemas/openapi.json describes them (a test holds one against the other).
  *
- * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are Unix ms, durations ms, sizes bytes.
+ * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are Unix ms, durations ms, sizes
+ * bytes.
  */
 import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
@@ -12,13 +13,17 @@ import type { PausedBy, SubscriptionSettings } from "../event/subscription_setti
 import type { TopicOptions } from "../event/topic_options.ts";
 
 /**
- * The number that client and daemon compare (never their versions): it rises when one could misunderstand the other.
- * Sent by both as the header {@link PROTOCOL_HEADER}; a request without it (curl) is taken as this protocol.
+ * The number that client and daemon compare (never their versions): it rises when one could
+ * misunderstand the other. Sent by both as the header {@link PROTOCOL_HEADER}; a request without it
+ * (curl) is taken as this protocol.
  */
 export const PROTOCOL = 1;
 export const PROTOCOL_HEADER = "evs-protocol";
 
-/** How the names of subscriptions begin that a client made without one: removed when they are left alone. */
+/**
+ * How the names of subscriptions begin that a client made without one: removed when they are left
+ * alone.
+ */
 export const UNNAMED = "unnamed-";
 
 /** The body of every answer with a status of 400 or above. */
@@ -44,7 +49,10 @@ export interface PublishQuery {
   line?: number;
   /** NDJSON: what a refused line does to those behind it. Default `stop`. */
   onError?: "stop" | "skip";
-  /** NDJSON of bare payloads without ids: stored as a whole or not at all; its first and its last id end with this. */
+  /**
+   * NDJSON of bare payloads without ids: stored as a whole or not at all; its first and its last id
+   * end with this.
+   */
   batch?: string;
   /** A seq, `none`, `exists` or `any`. One event or one array only. */
   expected?: string;
@@ -55,7 +63,10 @@ export interface RefusedLine extends ErrorBody {
   line: number;
 }
 
-/** What a publish did. NDJSON with `onError=stop` and a refused line answers 422 with this body and `error`. */
+/**
+ * What a publish did. NDJSON with `onError=stop` and a refused line answers 422 with this body and
+ * `error`.
+ */
 export interface PublishReply {
   /** Events stored, less duplicates. */
   count: number;
@@ -76,12 +87,18 @@ export interface PublishReply {
   error?: ErrorBody;
 }
 
-/** `GET /v1/topics/{topic}/events`, and `GET /v1/events?topic=…` with one or more topics or patterns. */
+/**
+ * `GET /v1/topics/{topic}/events`, and `GET /v1/events?topic=…` with one or more topics or
+ * patterns.
+ */
 export interface ReadQuery {
   topic?: string[];
   /** An offset: `start`, `end`, a seq, `-N`, `@time`. Default `start`; with `follow`, `end`. */
   from?: string;
-  /** An offset. A seq is inclusive; `@time` is not; `end` (default) is the end as it is now. Not with `follow`. */
+  /**
+   * An offset. A seq is inclusive; `@time` is not; `end` (default) is the end as it is now. Not
+   * with `follow`.
+   */
   to?: string;
   type?: string[];
   /** CEL. */
@@ -89,9 +106,15 @@ export interface ReadQuery {
   limit?: number;
   /** `1`: stay and send what comes. */
   follow?: string;
-  /** `1`, with `follow`: a line that begins with RS (0x1e) tells of events that were deleted before they were read. */
+  /**
+   * `1`, with `follow`: a line that begins with RS (0x1e) tells of events that were deleted before
+   * they were read.
+   */
   missed?: string;
-  /** `TOPIC:SEQ`: read that topic from behind SEQ, whatever `from` says. How a tail goes on after a break. */
+  /**
+   * `TOPIC:SEQ`: read that topic from behind SEQ, whatever `from` says. How a tail goes on after a
+   * break.
+   */
   after?: string[];
 }
 
@@ -108,7 +131,9 @@ export interface TopicInfo extends Omit<TopicOptions, "store"> {
   createdAt: number;
 }
 
-/** `PUT /v1/topics/{topic}` (create; 409 if it is there with other options) and `PATCH` (change). */
+/**
+ * `PUT /v1/topics/{topic}` (create; 409 if it is there with other options) and `PATCH` (change).
+ */
 export type TopicRequest = Partial<TopicOptions>;
 
 /** `PUT /v1/subscriptions/{name}`: create, or attach to one that is there. */
@@ -120,7 +145,10 @@ export interface SubscriptionRequest {
   settings?: Partial<SubscriptionSettings>;
   /** Take `settings` over on a subscription that has others. */
   update?: boolean;
-  /** Resume what a breaker or a command that cannot be run paused, as starting `consume` again does; never a person's pause. */
+  /**
+   * Resume what a breaker or a command that cannot be run paused, as starting `consume` again does;
+   * never a person's pause.
+   */
   resume?: boolean;
 }
 
@@ -152,7 +180,9 @@ export interface SubscriptionInfo {
   dead: number;
   /** What retention took before it was seen. */
   missed: Omit<MissedRecord, "subscription">[];
-  /** What consumers have in hand, longest first, at most 100; `leased` has the total. Not in a list. */
+  /**
+   * What consumers have in hand, longest first, at most 100; `leased` has the total. Not in a list.
+   */
   inFlight?: InFlightInfo[];
   /** The retries that are due next, at most 10; `scheduled` has the total. Not in a list. */
   retries?: RetryInfo[];
@@ -185,8 +215,9 @@ export interface LeaseRequest {
 }
 
 /**
- * `POST /v1/subscriptions/{name}/begin`: handlers begin with these leases. When the connection that they are bound to is gone
- * before they are answered, that is a delivery that ended without an answer.
+ * `POST /v1/subscriptions/{name}/begin`: handlers begin with these leases. When the connection that
+ * they are bound to is gone before they are answered, that is a delivery that ended without an
+ * answer.
  */
 export interface BeginRequest extends AckRequest {
   /** They begin one after another, soon: which of them had begun will not be known. */
@@ -199,7 +230,10 @@ export interface BeginRequest extends AckRequest {
 export interface DeliveryReply {
   lease: string;
   attempt: number;
-  /** Which delivery it is, where earlier ones ended without an answer, or 1 where one may have; absent: the first. */
+  /**
+   * Which delivery it is, where earlier ones ended without an answer, or 1 where one may have;
+   * absent: the first.
+   */
   delivery?: number;
   /** Unix ms. */
   expiresAt: number;
@@ -217,12 +251,18 @@ export interface LeaseReply {
   scheduled: number;
   /** When the next scheduled retry is due, Unix ms. */
   nextDueAt?: number;
-  /** What retention deleted before it was delivered, since a consumer was told last; only where there is something. */
+  /**
+   * What retention deleted before it was delivered, since a consumer was told last; only where
+   * there is something.
+   */
   missed?: readonly Omit<MissedRecord, "subscription">[];
   deliveries: DeliveryReply[];
 }
 
-/** `POST /v1/subscriptions/{name}/ack`: all are settled in one transaction; those not held are named in `lost`. */
+/**
+ * `POST /v1/subscriptions/{name}/ack`: all are settled in one transaction; those not held are named
+ * in `lost`.
+ */
 export interface AckRequest {
   leases: string[];
 }
@@ -264,7 +304,10 @@ export interface SettleReply {
   outcomes?: ("retry" | "dead" | "lost")[];
 }
 
-/** `POST /v1/subscriptions/{name}/processed`: wait until everything of the topic up to `seq` is done or dead. */
+/**
+ * `POST /v1/subscriptions/{name}/processed`: wait until everything of the topic up to `seq` is done
+ * or dead.
+ */
 export interface ProcessedRequest {
   topic: string;
   seq: number;
@@ -303,7 +346,9 @@ export interface SeekReply {
   skip: number;
 }
 
-/** `GET /v1/dead-letters`: NDJSON, newest first, `?limit=` and `?after=` by the header `evs-next`. */
+/**
+ * `GET /v1/dead-letters`: NDJSON, newest first, `?limit=` and `?after=` by the header `evs-next`.
+ */
 export interface DeadLetterInfo {
   subscription: string;
   topic: string;
@@ -314,13 +359,18 @@ export interface DeadLetterInfo {
   reason: string;
   diedAt: number;
   attempts: number;
-  /** Of a edited copy: what it was made from, `SUBSCRIPTION:ID`; that goes when this one succeeds. */
+  /**
+   * Of a edited copy: what it was made from, `SUBSCRIPTION:ID`; that goes when this one succeeds.
+   */
   editedFrom?: string;
   /** A edited copy of it was sent, `SUBSCRIPTION:ID`. */
   editedAs?: string;
 }
 
-/** `GET /v1/dead-letter-groups`, with the filters of the list: `{groups: DeadLetterGroup[]}`, the largest first. */
+/**
+ * `GET /v1/dead-letter-groups`, with the filters of the list: `{groups: DeadLetterGroup[]}`, the
+ * largest first.
+ */
 export interface DeadLetterGroup {
   /** What the reasons have in common; `*` where they differ. A filter `reason` finds them by it. */
   reason: string;
@@ -357,7 +407,10 @@ export interface DeadLetterAction {
   to?: string;
 }
 
-/** `POST /v1/dead-letters/import?retry=1&to=`: NDJSON of `DeadLetterDetail`, as `GET /v1/dead-letters?full=1` gives it. */
+/**
+ * `POST /v1/dead-letters/import?retry=1&to=`: NDJSON of `DeadLetterDetail`, as `GET
+ * /v1/dead-letters?full=1` gives it.
+ */
 export interface DeadLetterImportReply {
   /** Entries that were taken. */
   count: number;

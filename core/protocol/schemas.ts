@@ -2,7 +2,10 @@
 import type { ErrorBody } from "../base/errors.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
-/** `GET /v1/schemas`: `{schemas: SchemaInfo[]}`; `GET /v1/schemas/{type}?version=` one, with its `schema`. */
+/**
+ * `GET /v1/schemas`: `{schemas: SchemaInfo[]}`; `GET /v1/schemas/{type}?version=` one, with its
+ * `schema`.
+ */
 export interface SchemaInfo {
   type: string;
   version: string;
@@ -31,7 +34,10 @@ export interface SchemaComparison {
   forward: { pointer: string; message: string }[];
 }
 
-/** `POST /v1/schemas`: all of them or none, in their order. Answers `{schemas: SchemaInfo[], dryRun?}`. */
+/**
+ * `POST /v1/schemas`: all of them or none, in their order. Answers `{schemas: SchemaInfo[],
+ * dryRun?}`.
+ */
 export interface SchemasRequest {
   schemas: {
     type: string;
@@ -43,7 +49,10 @@ export interface SchemasRequest {
   dryRun?: boolean;
 }
 
-/** `GET /v1/schemas/{type}/diff?from=&to=`; `POST` with a schema as the body compares it with `from`. */
+/**
+ * `GET /v1/schemas/{type}/diff?from=&to=`; `POST` with a schema as the body compares it with
+ * `from`.
+ */
 export interface SchemaDiff extends SchemaComparison {
   type: string;
   from: string;

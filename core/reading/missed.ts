@@ -13,7 +13,10 @@ export interface Missed {
   count: number;
 }
 
-/** What is gone between where a reader stands (the next seq that it wants) and where its topic begins now. */
+/**
+ * What is gone between where a reader stands (the next seq that it wants) and where its topic
+ * begins now.
+ */
 export function missedOf(topic: string, next: number, head: TopicHead): Missed | undefined {
   if (next >= head.firstSeq) return undefined;
   return { topic, from: next, to: head.firstSeq - 1, count: head.firstSeq - next };

@@ -1,6 +1,7 @@
 /**
- * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then topic, then seq. Nothing
- * is held open between two pages, so a reader may take as long as it likes.
+ * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then
+ * topic, then seq. Nothing is held open between two pages, so a reader may take as long as it
+ * likes.
  */
 import { type StoredEvent, toFilterEvent, toWireLine } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
@@ -28,7 +29,10 @@ export type Render = (events: readonly StoredEvent[]) => Uint8Array;
 
 /** Events looked at in one step; what one step may cost the others. */
 const PAGE = 1024;
-/** The same where nothing is looked at: a store hands out its lines as they lie, and their bytes end a page. */
+/**
+ * The same where nothing is looked at: a store hands out its lines as they lie, and their bytes end
+ * a page.
+ */
 const PAGE_OF_LINES = 4096;
 /** The least that a topic gets when many are merged. */
 const SMALLEST_PAGE = 16;
@@ -72,7 +76,10 @@ export function select(events: StoredEvent[], filter: Selection["filter"]): Stor
   return filter ? events.filter((event) => filter(toFilterEvent(event))) : events;
 }
 
-/** Where to go on: behind what is gone, which is told. What is gone at the end of the range is passed over, too. */
+/**
+ * Where to go on: behind what is gone, which is told. What is gone at the end of the range is
+ * passed over, too.
+ */
 function pastMissed(
   store: JournalStore,
   { topic, from, to }: Range,
@@ -197,7 +204,9 @@ class Cursor {
   }
 }
 
-/** The ranges that hold the last `count` events that are selected, counted over all topics together. */
+/**
+ * The ranges that hold the last `count` events that are selected, counted over all topics together.
+ */
 export function* lastOf(
   store: JournalStore,
   query: Selection & { topics: readonly string[]; count: number },

@@ -1,9 +1,10 @@
 /**
  * Following topics live.
  *
- * A tail that keeps up is handed each commit as it happens: the lines are built once, however many tails there are. A
- * tail that is still busy with what it got is only told that a topic has more, and reads that from the store when it asks
- * again. So a slow reader holds no events in memory and slows nobody, and it misses nothing.
+ * A tail that keeps up is handed each commit as it happens: the lines are built once, however many
+ * tails there are. A tail that is still busy with what it got is only told that a topic has more,
+ * and reads that from the store when it asks again. So a slow reader holds no events in memory and
+ * slows nobody, and it misses nothing.
  */
 import type { Commit } from "../store/journal.ts";
 import { concat } from "../base/bytes.ts";
@@ -23,17 +24,26 @@ export interface TailSource {
 export interface TailOptions extends Selection {
   /** True for the topics to follow, those to come among them. */
   matches(topic: string): boolean;
-  /** Where to begin on the topics that are there: the first seq wanted. A topic that comes later begins at 1. */
+  /**
+   * Where to begin on the topics that are there: the first seq wanted. A topic that comes later
+   * begins at 1.
+   */
   positions: Map<string, number>;
   render?: Render;
-  /** Told of events that were deleted before this reader came to them, ahead of what `next` gives then. */
+  /**
+   * Told of events that were deleted before this reader came to them, ahead of what `next` gives
+   * then.
+   */
   onMissed?: (missed: Missed) => void;
 }
 
 /** Told instead of events. */
 const NOTHING = new Uint8Array(0);
 const PAGE = 1024;
-/** Commits of topics that store nothing, kept for a tail that is busy; the oldest are dropped beyond. */
+/**
+ * Commits of topics that store nothing, kept for a tail that is busy; the oldest are dropped
+ * beyond.
+ */
 const EPHEMERAL_KEPT = 64;
 
 /** One follower. Ask {@link next} again and again, and {@link close} it. */
@@ -59,7 +69,10 @@ export class Tail {
     this.#stop = source.onCommit((commit) => this.#committed(commit));
   }
 
-  /** The next bytes to send; waits for some. None where something was missed. Undefined once closed. One call at a time. */
+  /**
+   * The next bytes to send; waits for some. None where something was missed. Undefined once closed.
+   * One call at a time.
+   */
   next(): Promise<Uint8Array | undefined> {
     const bytes = this.#closed ? undefined : this.#read();
     if (bytes || this.#closed) return Promise.resolve(bytes);

@@ -1,6 +1,6 @@
 /**
- * The schema registry: a type has versions, each one schema. What is registered is compiled when it is first needed, and
- * kept byte for byte.
+ * The schema registry: a type has versions, each one schema. What is registered is compiled when it
+ * is first needed, and kept byte for byte.
  */
 import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../base/errors.ts";
 import { mayRound, parseExact } from "../json/exact.ts";
@@ -25,8 +25,9 @@ export interface SchemaRegistry {
   /** True when the type has a schema (of this version). */
   has(type: string, version?: string): boolean;
   /**
-   * The version that is meant and the payload's faults. No schema for the type: `version ?? "1.0"` and no faults.
-   * `text`: the payload as JSON text, where there is one; numbers that `JSON.parse` rounds are there as they were written.
+   * The version that is meant and the payload's faults. No schema for the type: `version ?? "1.0"`
+   * and no faults. `text`: the payload as JSON text, where there is one; numbers that `JSON.parse`
+   * rounds are there as they were written.
    */
   validate(
     type: string,
@@ -34,7 +35,10 @@ export interface SchemaRegistry {
     payload: unknown,
     text?: string,
   ): { version: string; faults: Fault[] };
-  /** Registers a schema given as JSON text, checked whole before it is taken; without a version, the next free one. */
+  /**
+   * Registers a schema given as JSON text, checked whole before it is taken; without a version, the
+   * next free one.
+   */
   register(
     type: string,
     options: { version?: string | undefined; schema: string },
@@ -105,16 +109,17 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   }
 
   /**
-   * Registers a schema at once and compiles it at the latest when a payload of its type is published. The same schema
-   * again changes nothing; another one under the same version throws `ConflictError`.
+   * Registers a schema at once and compiles it at the latest when a payload of its type is
+   * published. The same schema again changes nothing; another one under the same version throws
+   * `ConflictError`.
    */
   registerSchema(type: string, schema: unknown, version: string): void {
     this.#add(type, version, schemaToJson(schema));
   }
 
   /**
-   * Registers a schema given as JSON text, checked whole before it is taken. Without a version it gets the next free
-   * one. Throws `InvalidSchemaError` or `ConflictError`.
+   * Registers a schema given as JSON text, checked whole before it is taken. Without a version it
+   * gets the next free one. Throws `InvalidSchemaError` or `ConflictError`.
    */
   async register(
     type: string,
@@ -127,8 +132,8 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   }
 
   /**
-   * What registering these, one after the other, comes to, and its first error (`details.type` says whose); nothing is
-   * taken. A later one may build on an earlier one.
+   * What registering these, one after the other, comes to, and its first error (`details.type` says
+   * whose); nothing is taken. A later one may build on an earlier one.
    */
   async plan(requests: readonly SchemaRequest[]): Promise<SchemaPlan[]> {
     const draft = new JsonSchemaRegistry({ now: this.#now });
@@ -175,7 +180,9 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     };
   }
 
-  /** Events of every version lie in a topic side by side: what comes between two has to fit both. */
+  /**
+   * Events of every version lie in a topic side by side: what comes between two has to fit both.
+   */
   async #compareWithNeighbours(
     record: SchemaRecord,
     { level }: { level: CompatibilityLevel },
@@ -360,7 +367,10 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   }
 }
 
-/** A validator that throws says nothing of the payload: one event is refused, and the bug is named as ours. */
+/**
+ * A validator that throws says nothing of the payload: one event is refused, and the bug is named
+ * as ours.
+ */
 function validatorFailed(schema: string, cause: unknown): EventRefusedError {
   return new EventRefusedError(
     "event/validator-failed",

@@ -1,6 +1,7 @@
 /**
- * Upcasters: old events as readers of today want them. Each step changes a payload from one version of its type to the
- * next; an event goes up the steps from its own version to the last one. What is stored stays as it was.
+ * Upcasters: old events as readers of today want them. Each step changes a payload from one version
+ * of its type to the next; an event goes up the steps from its own version to the last one. What is
+ * stored stays as it was.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
@@ -32,9 +33,10 @@ export class Upcasters {
   readonly #steps = new Map<string, Map<string, Step>>();
 
   /**
-   * Adds a step. Throws `InvalidArgumentError` for a second step from the same version, for one that would lead an event
-   * round in a circle, and for one that is not joined to the steps before it: with a gap between them some readers would
-   * get one last version and some another. So add the steps of a type in order, up or down.
+   * Adds a step. Throws `InvalidArgumentError` for a second step from the same version, for one
+   * that would lead an event round in a circle, and for one that is not joined to the steps before
+   * it: with a gap between them some readers would get one last version and some another. So add
+   * the steps of a type in order, up or down.
    */
   add(type: string, { from, to }: { from: string; to: string }, change: Upcast): this {
     const steps = this.#steps.get(type) ?? new Map<string, Step>();

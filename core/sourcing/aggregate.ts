@@ -1,10 +1,10 @@
 /**
  * An aggregate: state derived from nothing but its events.
  *
- * A command of a subclass decides and calls `recordEvent`; only `applyEvent` changes the state, both when an event is
- * recorded and when it is read back, so both give the same state. Recorded events wait in the aggregate until a
- * repository saves them. The payload is captured as JSON when it is recorded: `applyEvent` sees exactly what a later reader
- * will see.
+ * A command of a subclass decides and calls `recordEvent`; only `applyEvent` changes the state,
+ * both when an event is recorded and when it is read back, so both give the same state. Recorded
+ * events wait in the aggregate until a repository saves them. The payload is captured as JSON when
+ * it is recorded: `applyEvent` sees exactly what a later reader will see.
  */
 import { toJson } from "../json/to_json.ts";
 import { assertName } from "../event/name.ts";
@@ -23,7 +23,10 @@ export interface RecordOptions {
 
 /** What only a repository may do with an aggregate. */
 export interface AggregateAccess {
-  /** Recorded events that are not saved yet, oldest first. Their topic is empty, as is a `schemaVersion` that nobody gave. */
+  /**
+   * Recorded events that are not saved yet, oldest first. Their topic is empty, as is a
+   * `schemaVersion` that nobody gave.
+   */
   recorded(aggregate: AggregateRoot<object>): readonly Event[];
   /** The version before them. */
   savedVersion(aggregate: AggregateRoot<object>): number;
@@ -133,8 +136,8 @@ export abstract class AggregateRoot<State extends object> {
   }
 
   /**
-   * Records that something happened, and applies it. Throws `EventRefusedError` where the payload is not JSON; then, and
-   * when `applyEvent` throws, nothing was recorded.
+   * Records that something happened, and applies it. Throws `EventRefusedError` where the payload
+   * is not JSON; then, and when `applyEvent` throws, nothing was recorded.
    */
   protected recordEvent(type: string, payload: unknown, options: RecordOptions = {}): void {
     const now = this.now();
@@ -156,7 +159,10 @@ export abstract class AggregateRoot<State extends object> {
   /** Applies one event to the state. It must not decide anything and must not change the event. */
   protected abstract applyEvent(event: Event): void;
 
-  /** For the last branch of `applyEvent`: throws `UnknownEventTypeError`, so that no event is skipped silently. */
+  /**
+   * For the last branch of `applyEvent`: throws `UnknownEventTypeError`, so that no event is
+   * skipped silently.
+   */
   protected refuseEvent(event: Event): never {
     throw unknownEvent(this, event);
   }

@@ -1,6 +1,6 @@
 /**
- * Snapshots in a folder, one file each. Files are replaced by rename, so a reader sees the old one or the new one. They
- * are not synced, because a lost or torn snapshot is rebuilt.
+ * Snapshots in a folder, one file each. Files are replaced by rename, so a reader sees the old one
+ * or the new one. They are not synced, because a lost or torn snapshot is rebuilt.
  */
 import { thrownText } from "../base/thrown.ts";
 import { SnapshotError } from "../base/errors.ts";

@@ -1,10 +1,11 @@
 /**
  * The stored events of one aggregate: read them, and append more if nobody else has meanwhile.
  *
- * On a store with sequence numbers the events have the aggregate's id as their key, and the store itself checks the
- * expectation. A store with three methods has neither: there the metadata says which aggregate an event belongs to and
- * which version it made, the whole topic is read, and an append is refused unless the application guarantees that no other
- * process writes; appends to one aggregate then take turns within the process. Behind a daemon it works as on a store with
+ * On a store with sequence numbers the events have the aggregate's id as their key, and the store
+ * itself checks the expectation. A store with three methods has neither: there the metadata says
+ * which aggregate an event belongs to and which version it made, the whole topic is read, and an
+ * append is refused unless the application guarantees that no other process writes; appends to one
+ * aggregate then take turns within the process. Behind a daemon it works as on a store with
  * sequence numbers, and what is read travels over the socket.
  */
 import { BrokenHistoryError, ConflictError, UnsupportedError } from "../base/errors.ts";
@@ -64,7 +65,10 @@ export class History {
     this.#singleProcess = options.singleProcess;
   }
 
-  /** True if this is the aggregate's event at this seq. An event that retention deleted is taken on trust. */
+  /**
+   * True if this is the aggregate's event at this seq. An event that retention deleted is taken on
+   * trust.
+   */
   async has(id: string, { seq, eventId }: { seq: number; eventId: string }): Promise<boolean> {
     if (this.#journal) {
       const { firstSeq } = this.#journal.head(this.topic);
@@ -76,7 +80,10 @@ export class History {
     return (await store.getEvents(this.topic, hints)).some((event) => event.id === eventId);
   }
 
-  /** The aggregate's events after a version, oldest first. Throws `BrokenHistoryError` if one is missing. */
+  /**
+   * The aggregate's events after a version, oldest first. Throws `BrokenHistoryError` if one is
+   * missing.
+   */
   async *read(id: string, after: { version: number; seq: number }): AsyncGenerator<Event> {
     let version = after.version;
     for await (const event of this.#events(id, after)) {

@@ -1,10 +1,10 @@
 /**
  * Projections: state built from events, kept up to date.
  *
- * A projection reads its topics by seq, from its checkpoint on. State and checkpoint are saved together, so no event counts
- * twice, and what was not saved is read again. It can be brought up to date when asked
- * (`catchUp`; a repository does so with each save), or follow by itself (`follow`). A rebuild reads everything into a new
- * state while the old one is still served.
+ * A projection reads its topics by seq, from its checkpoint on. State and checkpoint are saved
+ * together, so no event counts twice, and what was not saved is read again. It can be brought up to
+ * date when asked (`catchUp`; a repository does so with each save), or follow by itself (`follow`).
+ * A rebuild reads everything into a new state while the old one is still served.
  */
 import { thrownText } from "../base/thrown.ts";
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
@@ -27,11 +27,17 @@ import { isJsonObject } from "../json/json_object.ts";
 export interface ProjectionDefinition<S> {
   /** Its name in the store. */
   name: string;
-  /** A topic or pattern. Events of one topic come in order; those of several do not come in one order. */
+  /**
+   * A topic or pattern. Events of one topic come in order; those of several do not come in one
+   * order.
+   */
   topic: string;
   /** The state before the first event. JSON. */
   initial: S;
-  /** By event type: the state after the event. What is returned replaces the state; nothing returned: it was changed in place. */
+  /**
+   * By event type: the state after the event. What is returned replaces the state; nothing
+   * returned: it was changed in place.
+   */
   // deno-lint-ignore no-explicit-any -- payloads of any type
   on: Record<string, (state: S, event: Event<any>) => S | void>;
   /** Change it when the reducers change: it is then rebuilt. Default `1`. */
@@ -92,7 +98,10 @@ export class Projection<S extends object> {
   #turn: Promise<unknown> = Promise.resolve();
   #stop: (() => void) | undefined;
 
-  /** Throws `UnsupportedError` where the store has no past, `InvalidArgumentError` for a name or topic that is not one. */
+  /**
+   * Throws `UnsupportedError` where the store has no past, `InvalidArgumentError` for a name or
+   * topic that is not one.
+   */
   constructor(definition: ProjectionDefinition<S>, options: ProjectionOptions) {
     if (options.broker.store instanceof ThreeMethodStore) {
       throw new UnsupportedError(
@@ -124,8 +133,8 @@ export class Projection<S extends object> {
   }
 
   /**
-   * Applies stored events that are not in the state yet. Throws `ProjectionError` if a reducer throws: the state then stops
-   * before that event, and the next call tries it again.
+   * Applies stored events that are not in the state yet. Throws `ProjectionError` if a reducer
+   * throws: the state then stops before that event, and the next call tries it again.
    */
   catchUp(): Promise<void> {
     return this.#inTurn(async () => {
@@ -149,7 +158,9 @@ export class Projection<S extends object> {
     });
   }
 
-  /** Catches up now and whenever something is stored, until `stop` or the end of the `using` block. */
+  /**
+   * Catches up now and whenever something is stored, until `stop` or the end of the `using` block.
+   */
   async follow(): Promise<AsyncDisposable & { stop(): Promise<void> }> {
     const failed = (error: unknown) => this.#onError(error, `the projection ${this.name}`);
     let waiting = false;
@@ -284,8 +295,9 @@ export class Projection<S extends object> {
 }
 
 /**
- * False for a record of another version, one that is not whole, and one of events that the store does not have: it came
- * back from a backup, and may have gone on with others since. Events that retention deleted are taken on trust.
+ * False for a record of another version, one that is not whole, and one of events that the store
+ * does not have: it came back from a backup, and may have gone on with others since. Events that
+ * retention deleted are taken on trust.
  */
 function isUsable(record: ProjectionRecord, version: string, store: JournalStore): boolean {
   const { checkpoint, eventIds, state } = record;

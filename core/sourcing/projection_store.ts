@@ -1,4 +1,7 @@
-/** Where projections are kept: state and checkpoint as one record, so that no event counts twice and none is left out. */
+/**
+ * Where projections are kept: state and checkpoint as one record, so that no event counts twice and
+ * none is left out.
+ */
 import { InvalidArgumentError } from "../base/errors.ts";
 
 /** A stored projection. */
@@ -39,7 +42,10 @@ export class MemoryProjectionStore implements ProjectionStore {
   }
 }
 
-/** Projections in a folder, one file each, replaced by rename. Not synced: after a power cut some events are read again. */
+/**
+ * Projections in a folder, one file each, replaced by rename. Not synced: after a power cut some
+ * events are read again.
+ */
 export class FileProjectionStore implements ProjectionStore {
   readonly #dir: string;
 

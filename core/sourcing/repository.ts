@@ -1,9 +1,9 @@
 /**
  * Aggregates, loaded from their events and saved by appending to them.
  *
- * A save is one append, on the condition that nobody else has saved since the aggregate was loaded: all of its events are
- * stored, or none. Snapshots and projections come after the events are safe; their failures go to `onError`, never to the
- * command.
+ * A save is one append, on the condition that nobody else has saved since the aggregate was loaded:
+ * all of its events are stored, or none. Snapshots and projections come after the events are safe;
+ * their failures go to `onError`, never to the command.
  */
 import { defaultBroker } from "../broker/default_broker.ts";
 import { EventBroker } from "../broker/event_broker.ts";
@@ -18,13 +18,19 @@ import { broken, checkPolicy, checkSnapshot, isDue, type SnapshotPolicy } from "
 
 /** How a repository keeps its aggregates. */
 export interface RepositoryOptions {
-  /** The broker whose store is used and whose subscribers get what is saved. Default: `defaultBroker`. */
+  /**
+   * The broker whose store is used and whose subscribers get what is saved. Default:
+   * `defaultBroker`.
+   */
   broker?: SourcingBroker;
   /** Instead of `broker`: a store without a broker. */
   eventStore?: EventStore;
   /** Default `aggregates`. Aggregates of two kinds that share ids need two topics. */
   topic?: string;
-  /** The types that the aggregate knows; an event of another type fails the load. Default: `applyEvent` decides. */
+  /**
+   * The types that the aggregate knows; an event of another type fails the load. Default:
+   * `applyEvent` decides.
+   */
   eventTypes?: readonly string[];
   /** Upcasts old events when they are read. */
   upcast?: Upcasters;
@@ -32,7 +38,10 @@ export interface RepositoryOptions {
   snapshots?: SnapshotPolicy;
   /** Brought up to date after each save, before it resolves. */
   projections?: readonly { catchUp(): Promise<void> }[];
-  /** Guarantees that no other process saves to this store: required for a store with three methods, which cannot tell. Default false. */
+  /**
+   * Guarantees that no other process saves to this store: required for a store with three methods,
+   * which cannot tell. Default false.
+   */
   singleProcess?: boolean;
   /** Called with failures that no command sees. Default: logs to the console. */
   onError?: (error: unknown, context: string) => void;
@@ -77,8 +86,9 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   }
 
   /**
-   * Stores the recorded events, all or none; does nothing if there are none. Throws `VersionConflictError` if somebody else
-   * saved the aggregate since it was loaded: load it again and decide again, as {@link update} does.
+   * Stores the recorded events, all or none; does nothing if there are none. Throws
+   * `VersionConflictError` if somebody else saved the aggregate since it was loaded: load it again
+   * and decide again, as {@link update} does.
    */
   async save(aggregate: T): Promise<void> {
     const events = access.recorded(aggregate);
@@ -108,8 +118,9 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   }
 
   /**
-   * Loads the aggregate (or creates it), runs `command` on it, saves it, and resolves with it. If somebody else saved
-   * meanwhile it starts over, so `command` may run several times and must have no side effects.
+   * Loads the aggregate (or creates it), runs `command` on it, saves it, and resolves with it. If
+   * somebody else saved meanwhile it starts over, so `command` may run several times and must have
+   * no side effects.
    */
   async update(
     id: string,

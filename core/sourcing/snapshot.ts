@@ -1,9 +1,11 @@
 /**
- * Snapshots: an aggregate's state at one version, so that loading it need not begin at its first event.
+ * Snapshots: an aggregate's state at one version, so that loading it need not begin at its first
+ * event.
  *
- * A snapshot is a cache and nothing more. One that cannot be read, has another version of the state's shape, or refers to
- * events that the store does not have (the store was restored from a backup and may have continued with others) is ignored,
- * and the aggregate is rebuilt from its events.
+ * A snapshot is a cache and nothing more. One that cannot be read, has another version of the
+ * state's shape, or refers to events that the store does not have (the store was restored from a
+ * backup and may have continued with others) is ignored, and the aggregate is rebuilt from its
+ * events.
  */
 import { InvalidArgumentError, SnapshotError } from "../base/errors.ts";
 
@@ -39,9 +41,14 @@ export interface SnapshotPolicy {
   store: SnapshotStore;
   /** Take one after this many events. Default 100. */
   every?: number;
-  /** Called instead of `every`, after each save, with the current version and that of the last snapshot (0: none). */
+  /**
+   * Called instead of `every`, after each save, with the current version and that of the last
+   * snapshot (0: none).
+   */
   when?: (versions: { version: number; snapshot: number }) => boolean;
-  /** Change it when the shape of the state changes: older snapshots are then ignored. Default `1`. */
+  /**
+   * Change it when the shape of the state changes: older snapshots are then ignored. Default `1`.
+   */
   shape?: string;
 }
 

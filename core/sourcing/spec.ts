@@ -1,5 +1,6 @@
 /**
- * Specifications of aggregates: given these events, when this command runs, then these events follow. No store, no broker.
+ * Specifications of aggregates: given these events, when this command runs, then these events
+ * follow. No store, no broker.
  */
 import { isA, thrownText } from "../base/thrown.ts";
 import assert from "node:assert/strict";
@@ -37,7 +38,10 @@ export interface SpecGiven<T> {
 
 /** A specification whose command has run. Each check throws an `AssertionError` if it fails. */
 export interface SpecWhen<R> {
-  /** Exactly these events were recorded. Members that an expected event does not have are not compared. */
+  /**
+   * Exactly these events were recorded. Members that an expected event does not have are not
+   * compared.
+   */
   then(expected: readonly SpecEvent[]): Settled<R>;
   /** The command threw this error, and nothing was recorded. */
   throws(expected?: SpecError): Settled<R>;
@@ -160,7 +164,10 @@ function outcome<T extends AggregateRoot<object>, R>(
   };
 }
 
-/** The recorded events, reduced to the members that the expectation has; type and payload if it has none. */
+/**
+ * The recorded events, reduced to the members that the expectation has; type and payload if it has
+ * none.
+ */
 function recorded(
   aggregate: AggregateRoot<object>,
   expected: readonly SpecEvent[],

@@ -1,4 +1,7 @@
-/** What a dead letter is called: `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may. And what it is of. */
+/**
+ * What a dead letter is called: `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may.
+ * And what it is of.
+ */
 
 /** Which event a retry or a dead letter is of, and whose. */
 export interface FailedEvent {
@@ -10,7 +13,10 @@ export interface FailedEvent {
   key?: string;
 }
 
-/** Only that of a record, a retry or an event with its subscription; no member `key` where there is no key. */
+/**
+ * Only that of a record, a retry or an event with its subscription; no member `key` where there is
+ * no key.
+ */
 export function failedEvent(
   of: Omit<FailedEvent, "key"> & { key?: string | undefined },
 ): FailedEvent {

@@ -1,5 +1,6 @@
 /**
- * What both states decide about dead letters: who matches, where a page begins, where the next one does, what retry one becomes.
+ * What both states decide about dead letters: who matches, where a page begins, where the next one
+ * does, what retry one becomes.
  */
 import { namesDeadLetter } from "./dead_letter_name.ts";
 import { reasonHolds } from "./reason.ts";
@@ -24,7 +25,10 @@ export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRec
     (filter.reason === undefined || reasonHolds(entry.reason, filter.reason));
 }
 
-/** A dead letter as the retry that it becomes: due at `dueAt`, for `to`, with its history and a fresh grant of retries. */
+/**
+ * A dead letter as the retry that it becomes: due at `dueAt`, for `to`, with its history and a
+ * fresh grant of retries.
+ */
 export function retryOf(
   dead: DeadLetterRecord,
   { to, dueAt }: { to: string; dueAt: number },
@@ -41,7 +45,10 @@ export function retryOf(
   };
 }
 
-/** The number that a page begins behind: the newest first, so below it, unless the oldest come first. */
+/**
+ * The number that a page begins behind: the newest first, so below it, unless the oldest come
+ * first.
+ */
 export function pageStart({ after, oldest }: DeadLetterPageRequest): number {
   if (after === undefined) return oldest ? 0 : Number.MAX_SAFE_INTEGER;
   const start = Number(after);

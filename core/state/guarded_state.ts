@@ -1,6 +1,7 @@
 /**
- * A state that is not trusted any more after a commit failed for a reason other than "no room now": what a failed sync
- * kept is unknown, so everything that follows is refused until the file was opened and read again.
+ * A state that is not trusted any more after a commit failed for a reason other than "no room now":
+ * what a failed sync kept is unknown, so everything that follows is refused until the file was
+ * opened and read again.
  */
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";

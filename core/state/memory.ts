@@ -1,4 +1,7 @@
-/** The state in memory: the default of `new EventBroker()`, the reference that the SQLite one is tested against. */
+/**
+ * The state in memory: the default of `new EventBroker()`, the reference that the SQLite one is
+ * tested against.
+ */
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
   BegunRecord,

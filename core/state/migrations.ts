@@ -1,6 +1,7 @@
 /**
- * How the state lies in SQLite, version by version. A step is never changed once it was released: a new format is a new
- * step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs: SQLite cuts TEXT at NUL when it is read.
+ * How the state lies in SQLite, version by version. A step is never changed once it was released: a
+ * new format is a new step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs:
+ * SQLite cuts TEXT at NUL when it is read.
  */
 import { DatabaseSync } from "node:sqlite";
 import { InternalError } from "../base/errors.ts";
@@ -153,13 +154,17 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
+/**
+ * The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer
+ * ones refused.
+ */
 export const STATE_FORMAT = MIGRATIONS.length;
 
 /**
- * Opens the database and makes or migrates its tables. Every commit syncs. `again` is the format with which this process has
- * opened it before and still reads it: the file is then taken as it is, for nothing may change below a reader. And whoever
- * closes a file drops the locks that the whole process has on it (fcntl(2)), so nobody but SQLite may touch it either.
+ * Opens the database and makes or migrates its tables. Every commit syncs. `again` is the format
+ * with which this process has opened it before and still reads it: the file is then taken as it is,
+ * for nothing may change below a reader. And whoever closes a file drops the locks that the whole
+ * process has on it (fcntl(2)), so nobody but SQLite may touch it either.
  */
 export function openStateDatabase(
   path: string,

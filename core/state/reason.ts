@@ -1,14 +1,17 @@
 /**
- * Reasons of dead letters, as causes. What differs from event to event (ids, long numbers, times, addresses, what varies in
- * a path) is folded to `*`, so that a thousand reasons of one cause read the same; what tells causes apart (words, also
- * quoted ones, and short codes: HTTP 503, `[Errno 111]`, E11000) stays. A `*` in a filter stands for any text, so that
- * what a group is called is what finds its members.
+ * Reasons of dead letters, as causes. What differs from event to event (ids, long numbers, times,
+ * addresses, what varies in a path) is folded to `*`, so that a thousand reasons of one cause read
+ * the same; what tells causes apart (words, also quoted ones, and short codes: HTTP 503, `[Errno
+ * 111]`, E11000) stays. A `*` in a filter stands for any text, so that what a group is called is
+ * what finds its members.
  */
 
 /** A shape of text, and what it becomes; left out: `*`. */
 type Fold = readonly [shape: RegExp, by?: (found: string, at: number, reason: string) => string];
 
-/** Quoted, as programs and people quote; Ruby opens with a backtick and closes with an apostrophe. */
+/**
+ * Quoted, as programs and people quote; Ruby opens with a backtick and closes with an apostrophe.
+ */
 const QUOTED = /"[^"]*"|(?<!\w)'[^']*'(?!\w)|`[^`']*['`]/g;
 const URL = /\b[a-z][a-z0-9+.-]*:\/\/[^\s,;)\]}>"'`]+/gi;
 const MAIL = /\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+/g;
@@ -69,7 +72,10 @@ function fold(reason: string, folds: readonly Fold[]): string {
   return text.replace(/\*(?:\s*\*)+/g, "*").replace(/\s+/g, " ").trim();
 }
 
-/** A quoted word stays: the field or the method that is missing. What else is quoted is data, but for a path or a URL. */
+/**
+ * A quoted word stays: the field or the method that is missing. What else is quoted is data, but
+ * for a path or a URL.
+ */
 function foldQuoted(quoted: string): string {
   const inside = quoted.slice(1, -1);
   if (/^[A-Za-z_$][\w$.:-]{0,39}$/.test(inside) && !/\d/.test(inside)) return quoted;

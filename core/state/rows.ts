@@ -19,8 +19,8 @@ export type Row = Record<string, SQLOutputValue>;
 const decoder = new TextDecoder();
 
 /**
- * All topics. Most of ten thousand have the same options, so those come as one text, and neighbours that have the same
- * text share what it says: half the time of a row with a column for each.
+ * All topics. Most of ten thousand have the same options, so those come as one text, and neighbours
+ * that have the same text share what it says: half the time of a row with a column for each.
  */
 export const SELECT_TOPICS = `
   SELECT name, created_at, json_array(persistent, retention_period, max_events, max_bytes, schema_mode, store,

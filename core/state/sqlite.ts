@@ -1,6 +1,7 @@
 /**
- * The state in SQLite. Synchronous inside: a commit is one transaction with one sync. The daemon runs the writer in a
- * worker and reads here through a second, read-only instance (core/state/worker_state.ts).
+ * The state in SQLite. Synchronous inside: a commit is one transaction with one sync. The daemon
+ * runs the writer in a worker and reads here through a second, read-only instance
+ * (core/state/worker_state.ts).
  */
 import { reasonHolds } from "./reason.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
@@ -48,8 +49,9 @@ export class SqliteState implements State {
   #mode: "FULL" | "NORMAL" = "FULL";
 
   /**
-   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer format, or in use.
-   * `again`: see `openStateDatabase`. `lock: false`: somebody has locked what the file lies in.
+   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer
+   * format, or in use. `again`: see `openStateDatabase`. `lock: false`: somebody has locked what
+   * the file lies in.
    */
   constructor(
     path: string,
@@ -119,16 +121,21 @@ export class SqliteState implements State {
       }
       this.#prepare("COMMIT").run();
     } catch (error) {
-      // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
+      // SQLite rolls back by itself after some errors (a full disk among them); then there is
+      // nothing left to do.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       const known = asStateError(error);
-      // A sync that failed may have kept anything: nothing is trusted until the file was opened and read again.
+      // A sync that failed may have kept anything: nothing is trusted until the file was opened and
+      // read again.
       if (!(known instanceof CannotStoreError)) this.#failed = error;
       throw known;
     }
   }
 
-  /** In a write-ahead log NORMAL means that a commit does not sync; the next one that does takes it along. */
+  /**
+   * In a write-ahead log NORMAL means that a commit does not sync; the next one that does takes it
+   * along.
+   */
   #synchronous(mode: "FULL" | "NORMAL"): void {
     if (this.#mode === mode) return;
     this.#database.exec(`PRAGMA synchronous = ${mode}`);
@@ -199,7 +206,9 @@ export class SqliteState implements State {
   }
 }
 
-/** The filter as SQL. Asked ids narrow by the index first; then `SUBSCRIPTION:ID` is compared whole. */
+/**
+ * The filter as SQL. Asked ids narrow by the index first; then `SUBSCRIPTION:ID` is compared whole.
+ */
 function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInputValue[] } {
   const conditions = ["1"];
   const values: SQLInputValue[] = [];

@@ -142,8 +142,9 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
     const asked = [JSON.stringify(ids), subscription, topic];
     return [
       {
-        // By SQL alone: neither events nor attempts pass through a process on their way. A cross join: the ids come
-        // first; the other way round SQLite reads the whole list again for each dead letter.
+        // By SQL alone: neither events nor attempts pass through a process on their way. A cross
+        // join: the ids come first; the other way round SQLite reads the whole list again for each
+        // dead letter.
         sql: `INSERT OR REPLACE INTO retries
             (subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,
              line, edited_from)

@@ -1,9 +1,10 @@
 /**
- * The second plane: everything that is not an event. Topics, subscriptions, cursors, retries, dead letters, schemas.
+ * The second plane: everything that is not an event. Topics, subscriptions, cursors, retries, dead
+ * letters, schemas.
  *
- * A {@link State} is small on purpose: it loads what is there, and it commits a list of changes in one durable
- * transaction. "Retry exhausted, dead letter, cursor moves on" is one such list. What is decided is decided elsewhere
- * (core/delivery, core/broker), in memory, from what was loaded.
+ * A {@link State} is small on purpose: it loads what is there, and it commits a list of changes in
+ * one durable transaction. "Retry exhausted, dead letter, cursor moves on" is one such list. What
+ * is decided is decided elsewhere (core/delivery, core/broker), in memory, from what was loaded.
  */
 import type { Attempt } from "../event/attempt.ts";
 import type { MissedRecord } from "../event/missed.ts";
@@ -60,7 +61,10 @@ export interface BegunEvent {
   soon?: boolean;
 }
 
-/** What the handlers of one consumer had when it last began some. What was answered since may be among it. */
+/**
+ * What the handlers of one consumer had when it last began some. What was answered since may be
+ * among it.
+ */
 export interface BegunRecord {
   subscription: string;
   /** Names one run of one process. */
@@ -73,8 +77,9 @@ export interface CursorRecord {
   subscription: string;
   topic: string;
   /**
-   * The first seq that is neither done nor dead nor kept as a retry row of its own. Retries do not hold the cursor back:
-   * an hour of backoff would otherwise keep a mark for every event that was done meanwhile.
+   * The first seq that is neither done nor dead nor kept as a retry row of its own. Retries do not
+   * hold the cursor back: an hour of backoff would otherwise keep a mark for every event that was
+   * done meanwhile.
    */
   next: number;
 }
@@ -87,7 +92,10 @@ export interface RetryRecord {
   id: string;
   key?: string;
   type: string;
-  /** By the clock as it was when this was set, Unix ms. Read it with {@link waitLeft}: clocks are wrong at times. */
+  /**
+   * By the clock as it was when this was set, Unix ms. Read it with {@link waitLeft}: clocks are
+   * wrong at times.
+   */
   dueAt: number;
   /** How long it waits from when it was set, ms: no clock puts it off beyond that. */
   waitMs: number;
@@ -98,7 +106,10 @@ export interface RetryRecord {
   attempts: Attempt[];
   /** The event's wire line, so that retention cannot take it. */
   line: Uint8Array;
-  /** Of a edited copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the copy succeeds. */
+  /**
+   * Of a edited copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the
+   * copy succeeds.
+   */
   editedFrom?: string;
 }
 
@@ -186,8 +197,8 @@ export type StateChange =
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
   /**
-   * Turns dead letters into retries of the subscription `to`, with their history and a fresh grant of retries, in the order
-   * of the ids. Those that are not there are left out.
+   * Turns dead letters into retries of the subscription `to`, with their history and a fresh grant
+   * of retries, in the order of the ids. Those that are not there are left out.
    */
   | {
     op: "dead.retry";
@@ -201,7 +212,9 @@ export type StateChange =
   | { op: "schema.remove"; type: string; version: string }
   | { op: "schema.level"; record: LevelRecord }
   | { op: "end.put"; record: TopicEndRecord }
-  /** The state is used from here on, or was until here: a copy that was made before is an older one. */
+  /**
+   * The state is used from here on, or was until here: a copy that was made before is an older one.
+   */
   | { op: "generation.next" };
 
 /** The changes of one kind. */

@@ -1,9 +1,11 @@
 /**
- * A SQLite state database whose commits run in a worker and whose reads run here, on a read-only connection: a slow sync
- * of an ack stalls nobody. Commits that arrive while one is under way go down together, as one transaction.
+ * A SQLite state database whose commits run in a worker and whose reads run here, on a read-only
+ * connection: a slow sync of an ack stalls nobody. Commits that arrive while one is under way go
+ * down together, as one transaction.
  *
- * A worker weighs several MiB, so where nothing was committed for a while it ends; the next commit begins another. The
- * read-only connection stays, and with it the log and its index: what begins finds all as it was left, and recovers nothing.
+ * A worker weighs several MiB, so where nothing was committed for a while it ends; the next commit
+ * begins another. The read-only connection stays, and with it the log and its index: what begins
+ * finds all as it was left, and recovers nothing.
  */
 import { type Clock, systemClock } from "../base/clock.ts";
 import { NamedFiles } from "../base/named_files.ts";
@@ -149,7 +151,8 @@ export class WorkerState implements State {
   }
 
   #rested(): void {
-    // After a failure the worker stays, and refuses: another would trust a file that nobody has read again.
+    // After a failure the worker stays, and refuses: another would trust a file that nobody has
+    // read again.
     if (this.#running || !this.#worker || this.#failed) return;
     // Nobody catches what goes wrong here, so that the daemon ends with it (daemon/uncaught.ts).
     this.#running = this.#end(this.#worker);
@@ -161,7 +164,8 @@ export class WorkerState implements State {
       worker.terminate();
       this.#worker = undefined;
     } finally {
-      // What was committed meanwhile begins another; where this one would not end it is asked, and refuses.
+      // What was committed meanwhile begins another; where this one would not end it is asked, and
+      // refuses.
       this.#running = this.#waiting.length > 0 ? this.#run() : undefined;
     }
   }
@@ -186,7 +190,8 @@ export class WorkerState implements State {
     this.#rest.stop();
     while (this.#running) await this.#running;
     if (!this.#worker) {
-      // A reader leaves the log behind; whoever writes and is the last to close puts it into the database.
+      // A reader leaves the log behind; whoever writes and is the last to close puts it into the
+      // database.
       const writer = new SqliteState(this.#path, { again: STATE_FORMAT, lock: false });
       await this.#reader.close();
       writer.closeSync();

@@ -1,10 +1,13 @@
 /**
- * The clock by which events age: the wall clock without its steps. Marks that were made with it never
- * have to be moved; what is kept is by how much it differs from the wall clock.
+ * The clock by which events age: the wall clock without its steps. Marks that were made with it
+ * never have to be moved; what is kept is by how much it differs from the wall clock.
  */
 import type { Clock } from "../base/clock.ts";
 
-/** A wall clock that is kept in step drifts by less than this, ms and a share of the time that passes. */
+/**
+ * A wall clock that is kept in step drifts by less than this, ms and a share of the time that
+ * passes.
+ */
 const [STEP_MS, DRIFT] = [1000, 0.001];
 
 /** What an {@link AgeClock} goes on from. */

@@ -1,9 +1,11 @@
 /**
- * When events were stored: sparse marks, each the first seq of a short stretch of time. The older they
- * are, the fewer are kept, so that a topic has some hundreds at most, however long it lives.
+ * When events were stored: sparse marks, each the first seq of a short stretch of time. The older
+ * they are, the fewer are kept, so that a topic has some hundreds at most, however long it lives.
  */
 
-/** Events from `seq` up to the next mark were stored within {@link SPACING_MS} of `at`, or before. */
+/**
+ * Events from `seq` up to the next mark were stored within {@link SPACING_MS} of `at`, or before.
+ */
 export interface AgeMark {
   seq: number;
   /** Unix ms, by an age clock. */
@@ -22,12 +24,16 @@ export function beginsStretch(last: number | undefined, now: number): boolean {
   return last === undefined || now >= last + SPACING_MS;
 }
 
-/** Fewer marks: neighbours become one where that is little beside their age. Nothing seems older than it is. */
+/**
+ * Fewer marks: neighbours become one where that is little beside their age. Nothing seems older
+ * than it is.
+ */
 export function thinMarks(marks: readonly AgeMark[], now: number): AgeMark[] {
   const kept: AgeMark[] = [];
   for (const mark of marks) {
     const last = kept.at(-1);
-    // The stretch of the last began behind the one before it: that is known however often marks were joined.
+    // The stretch of the last began behind the one before it: that is known however often marks
+    // were joined.
     const before = kept.at(-2);
     if (last && before && mark.at - before.at <= (now - mark.at) * SHARE) last.at = mark.at;
     else kept.push({ ...mark });
@@ -36,8 +42,8 @@ export function thinMarks(marks: readonly AgeMark[], now: number): AgeMark[] {
 }
 
 /**
- * The lowest seq that may have been stored at or after `since`; `lastSeq + 1` when none was. `lastAt`: when
- * the last event was stored, where that is known.
+ * The lowest seq that may have been stored at or after `since`; `lastSeq + 1` when none was.
+ * `lastAt`: when the last event was stored, where that is known.
  */
 export function seekMarks(
   marks: readonly AgeMark[],

@@ -1,6 +1,6 @@
 /**
- * What an append decides, for every store: expectations, repeated ids, sequence numbers. The store answers three
- * questions and takes the events; so all stores decide alike.
+ * What an append decides, for every store: expectations, repeated ids, sequence numbers. The store
+ * answers three questions and takes the events; so all stores decide alike.
  */
 import type { Event, NewEvent } from "../event/event.ts";
 import { type GivenIds, seqOfRepeat } from "./dedup.ts";
@@ -45,9 +45,10 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
 }
 
 /**
- * Whether the expectation holds for every key that the events have, and for the topic where some have none. Events that
- * are there already come first: all of them are a repeat of what was stored under this very expectation, whose answer
- * may have been lost on its way; some of them are another request's, and nothing can be said for the rest.
+ * Whether the expectation holds for every key that the events have, and for the topic where some
+ * have none. Events that are there already come first: all of them are a repeat of what was stored
+ * under this very expectation, whose answer may have been lost on its way; some of them are another
+ * request's, and nothing can be said for the rest.
  */
 function checkExpected(request: AppendRequest, view: AppendView): AppendOutcome | undefined {
   const { events, expected = "any" } = request;
@@ -103,7 +104,9 @@ export function metadataBytes(metadata: string | readonly string[], i: number): 
   return text === "{}" ? 2 : encoder.encode(text).length;
 }
 
-/** The append that `saveEvent` stands for: the event keeps its id, and its `seq` is assigned anew. */
+/**
+ * The append that `saveEvent` stands for: the event keeps its id, and its `seq` is assigned anew.
+ */
 export function eventsToSave(event: Event): AppendRequest {
   return {
     topic: event.topic,

@@ -1,6 +1,7 @@
 /**
- * A store that a user wrote with three methods, as the broker needs it. Sequence numbers live as long as the process, and
- * the latest events are kept in memory so that subscriptions can be fed: they are live only.
+ * A store that a user wrote with three methods, as the broker needs it. Sequence numbers live as
+ * long as the process, and the latest events are kept in memory so that subscriptions can be fed:
+ * they are live only.
  */
 import { thrownText } from "../base/thrown.ts";
 import { CannotStoreError, UnsupportedError } from "../base/errors.ts";
@@ -11,7 +12,9 @@ import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { EventReader } from "./reader.ts";
 import type { AppendOutcome, EventQuery, EventStore, JournalStore } from "./store.ts";
 
-/** Events of a topic that are kept for subscriptions that are behind; older ones count as missed. */
+/**
+ * Events of a topic that are kept for subscriptions that are behind; older ones count as missed.
+ */
 const KEPT = 100_000;
 
 /** A {@link JournalStore} over three methods. */

@@ -1,4 +1,7 @@
-/** The events of one key, from any store with sequence numbers: by its index where it has one, else by looking at all. */
+/**
+ * The events of one key, from any store with sequence numbers: by its index where it has one, else
+ * by looking at all.
+ */
 import { sizeOf } from "./append.ts";
 import type { EventReader } from "./reader.ts";
 import { type KeyQuery, type Page, PAGE_BYTES } from "./store.ts";

@@ -10,7 +10,9 @@ export interface Damage {
   lastSeq: number;
   /** What is wrong, in words. */
   what: string;
-  /** True when these events cannot be handed out; false when only something beside them was damaged. */
+  /**
+   * True when these events cannot be handed out; false when only something beside them was damaged.
+   */
   lost: boolean;
   /** Unix ms. */
   foundAt: number;

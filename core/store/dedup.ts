@@ -16,7 +16,9 @@ export interface DedupWindow {
 
 /** A store's index of given ids. */
 export interface GivenIds {
-  /** The seq that a given id got, within the dedup window. Must see what this very append stored. */
+  /**
+   * The seq that a given id got, within the dedup window. Must see what this very append stored.
+   */
   seqOfGivenId(id: string): number | undefined;
 }
 

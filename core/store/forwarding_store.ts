@@ -1,4 +1,7 @@
-/** A store whose reads go to an {@link EventReader}: each of our stores writes in its own way, and all forward alike. */
+/**
+ * A store whose reads go to an {@link EventReader}: each of our stores writes in its own way, and
+ * all forward alike.
+ */
 import type { Event, StoredEvent } from "../event/event.ts";
 import type { TopicHead } from "../event/topic_head.ts";
 import { eventsToSave } from "./append.ts";

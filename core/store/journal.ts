@@ -1,11 +1,12 @@
 /**
  * Group commit over a store.
  *
- * One append is in flight at a time; what arrives meanwhile waits together and goes down as the next one. So a lone
- * publisher pays for one sync, a thousand share one, and nobody waits on a timer. While a large one is synced the next is
- * written already, where the store can do that: the disk and the processor work at once. After an append that failed for
- * a reason other than "no room now" nothing is trusted any more: the journal refuses everything that follows, and all
- * that is under way (contract row 7).
+ * One append is in flight at a time; what arrives meanwhile waits together and goes down as the
+ * next one. So a lone publisher pays for one sync, a thousand share one, and nobody waits on a
+ * timer. While a large one is synced the next is written already, where the store can do that: the
+ * disk and the processor work at once. After an append that failed for a reason other than "no room
+ * now" nothing is trusted any more: the journal refuses everything that follows, and all that is
+ * under way (contract row 7).
  */
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
@@ -24,15 +25,19 @@ export interface Commit {
   /** The last seq; 0 where none was given. */
   lastSeq: number;
   /**
-   * Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. Absent where they were published packed and
-   * are no longer at hand: whoever needs them reads them from the store. What is not stored always has them.
+   * Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. Absent where they
+   * were published packed and are no longer at hand: whoever needs them reads them from the store.
+   * What is not stored always has them.
    */
   events?: readonly NewEvent[];
   /** They were handed on and not stored: the topic is not persistent. */
   ephemeral?: true;
 }
 
-/** Requests of one publisher, in order: when one cannot be stored, those behind it are not stored either. */
+/**
+ * Requests of one publisher, in order: when one cannot be stored, those behind it are not stored
+ * either.
+ */
 export interface PublishStream {
   failed?: unknown;
 }
@@ -50,8 +55,8 @@ const MAX_BATCH_EVENTS = 20_000;
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
 /**
- * An append of so many payload bytes lets the next begin during its sync. Below it that would only take from the next what
- * still arrives, and cost a sync more.
+ * An append of so many payload bytes lets the next begin during its sync. Below it that would only
+ * take from the next what still arrives, and cost a sync more.
  */
 const LARGE_BATCH_BYTES = 256 * 1024;
 
@@ -88,8 +93,9 @@ export class Journal {
   }
 
   /**
-   * Stores the request; resolves when it is as durable as the store promises. Requests that share a `stream` keep their
-   * order even across a failure: after the first that could not be stored no later one is.
+   * Stores the request; resolves when it is as durable as the store promises. Requests that share a
+   * `stream` keep their order even across a failure: after the first that could not be stored no
+   * later one is.
    */
   submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
@@ -100,7 +106,10 @@ export class Journal {
     });
   }
 
-  /** Calls `listener` for everything that became durable, before its publisher is answered. Returns "stop". */
+  /**
+   * Calls `listener` for everything that became durable, before its publisher is answered. Returns
+   * "stop".
+   */
   onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -140,7 +149,9 @@ export class Journal {
     return arrived;
   }
 
-  /** Stores a batch and settles its requests, those of the append before it first. Never rejects. */
+  /**
+   * Stores a batch and settles its requests, those of the append before it first. Never rejects.
+   */
   async #append(
     batch: readonly Waiting[],
     { onWritten, before }: { onWritten: () => void; before: Promise<void> | undefined },

@@ -1,6 +1,6 @@
 /**
- * A journal for each store and each durability of a broker: a topic that waits for syncs delays none that does not, and a
- * slow store none that lives in another.
+ * A journal for each store and each durability of a broker: a topic that waits for syncs delays
+ * none that does not, and a slow store none that lives in another.
  */
 import { type Commit, Journal, type PublishStream } from "./journal.ts";
 import type { Durability } from "../event/durability.ts";

@@ -15,7 +15,9 @@ export interface WrittenLine {
 
 const encoder = new TextEncoder();
 const CLOSING_BRACE = 0x7d;
-/** Room for some hundred lines of a usual size; a line that does not fit gets a buffer of its own. */
+/**
+ * Room for some hundred lines of a usual size; a line that does not fit gets a buffer of its own.
+ */
 const ROOM = 128 * 1024;
 /** A UTF-16 unit takes at most so many bytes of UTF-8. */
 const MOST_BYTES = 3;
@@ -55,7 +57,10 @@ export class LineWriter {
     this.#chunkStart = this.#at;
   }
 
-  /** The line of an event; see {@link envelopeHead} of core/event/event.ts, which this must agree with. */
+  /**
+   * The line of an event; see {@link envelopeHead} of core/event/event.ts, which this must agree
+   * with.
+   */
   write(seq: number, event: NewEvent): WrittenLine {
     const { type, schemaVersion } = this.#quoted;
     // An id of ours needs no escape.

@@ -1,4 +1,7 @@
-/** Events in memory: the default of `new EventBroker()`, the reference that the other stores are tested against. */
+/**
+ * Events in memory: the default of `new EventBroker()`, the reference that the other stores are
+ * tested against.
+ */
 import {
   type Event,
   type NewEvent,

@@ -1,6 +1,7 @@
 /**
- * Requests that share an append, merged: sixty-four publishers of one event each cost about what one of sixty-four does.
- * Merged are neighbours of one topic that take every event as it comes; nobody can tell from what was stored or answered.
+ * Requests that share an append, merged: sixty-four publishers of one event each cost about what
+ * one of sixty-four does. Merged are neighbours of one topic that take every event as it comes;
+ * nobody can tell from what was stored or answered.
  */
 import { isPacked, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AppendRequest } from "./store.ts";

@@ -1,10 +1,10 @@
 /**
  * Append requests as columns: how many events travel together.
  *
- * An object for each event costs more than storing it, and a structured clone of a thousand small objects more than both.
- * So the daemon makes a packed request straight from a publisher's bytes, and others are packed before they cross to the
- * thread that writes: payloads lie in one buffer that moves without a copy, and a column that is the same for every event
- * is a single value.
+ * An object for each event costs more than storing it, and a structured clone of a thousand small
+ * objects more than both. So the daemon makes a packed request straight from a publisher's bytes,
+ * and others are packed before they cross to the thread that writes: payloads lie in one buffer
+ * that moves without a copy, and a column that is the same for every event is a single value.
  */
 import type { NewEvent } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
@@ -18,7 +18,10 @@ export interface PackedRequest {
   expected?: Expected;
   /** How many events there are. */
   count: number;
-  /** The ids: ASCII, {@link OWN_ID_BYTES} each, where all are ours; else text, joined by a line feed (an id has none). */
+  /**
+   * The ids: ASCII, {@link OWN_ID_BYTES} each, where all are ours; else text, joined by a line feed
+   * (an id has none).
+   */
   ids: Uint8Array | string;
   /** One byte an event: 1 where the publisher gave the id. Absent: none did. */
   given?: Uint8Array;
@@ -32,13 +35,19 @@ export interface PackedRequest {
   keys?: string | (string | undefined)[];
   /** JSON text, one for all or one each. */
   metadata: string | string[];
-  /** Holds the payloads, and may hold what lies between them. It moves with the request: see {@link buffersOf}. */
+  /**
+   * Holds the payloads, and may hold what lies between them. It moves with the request: see {@link
+   * buffersOf}.
+   */
   payloads: Uint8Array;
   /** Payload i is `payloads.subarray(bounds[2 * i], bounds[2 * i + 1])`. */
   bounds: Uint32Array;
 }
 
-/** What a store is asked to append. A packed request is used up: its buffers are gone when `append` returns. */
+/**
+ * What a store is asked to append. A packed request is used up: its buffers are gone when `append`
+ * returns.
+ */
 export type StoreRequest = AppendRequest | PackedRequest;
 
 const decoder = new TextDecoder();

@@ -1,9 +1,10 @@
 /**
  * Wire lines of a packed request, all into one buffer.
  *
- * Events that were published together mostly differ in seq, id and payload alone. Their heads are then copies of one
- * template with those two written over: no string and no object is made for an event. Others get their head from
- * {@link envelopeHead} like any event. Both write the very same bytes.
+ * Events that were published together mostly differ in seq, id and payload alone. Their heads are
+ * then copies of one template with those two written over: no string and no object is made for an
+ * event. Others get their head from {@link envelopeHead} like any event. Both write the very same
+ * bytes.
  */
 import { envelopeHead } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
@@ -30,7 +31,10 @@ const BETWEEN = ',"id":"'.length;
 /** Stands where an id of ours is written over. */
 const ID_PLACE = "0".repeat(OWN_ID_BYTES);
 
-/** Memory for lines that is used again and again: who gives it to {@link packedLines} is done with the lines before. */
+/**
+ * Memory for lines that is used again and again: who gives it to {@link packedLines} is done with
+ * the lines before.
+ */
 export class LineRoom {
   #bytes = new Uint8Array(0);
   #numbers = new Uint32Array(0);

@@ -1,6 +1,7 @@
 /**
- * The folder `quarantine` of a data dir: copies of files that were found damaged, taken before anything in them was repaired,
- * and an index that says what was wrong. Nothing in it is ever removed by us.
+ * The folder `quarantine` of a data dir: copies of files that were found damaged, taken before
+ * anything in them was repaired, and an index that says what was wrong. Nothing in it is ever
+ * removed by us.
  */
 
 /** What was found, as a line of the index. */
@@ -39,7 +40,10 @@ export function keepCopy(path: string, { what, now }: { what: string; now: numbe
   addLine(folder, { file, copy, what, foundAt: now, accepted: false });
 }
 
-/** Takes note of something that is gone, so that it stays known; what was noted before is not noted twice. */
+/**
+ * Takes note of something that is gone, so that it stays known; what was noted before is not noted
+ * twice.
+ */
 export function noteLoss(
   folder: string,
   { file, what, now }: { file: string; what: string; now: number },
@@ -60,7 +64,10 @@ export function noteLoss(
   addLine(folder, { file, copy, what, foundAt: now, accepted: false, gone: true });
 }
 
-/** Moves files that belong together into the quarantine beside them; the first is the one that was damaged. */
+/**
+ * Moves files that belong together into the quarantine beside them; the first is the one that was
+ * damaged.
+ */
 export function moveAside(
   paths: readonly string[],
   { what, now }: { what: string; now: number },

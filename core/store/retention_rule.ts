@@ -6,7 +6,10 @@ import type { TopicOptions } from "../event/topic_options.ts";
 export interface RetentionView {
   options: Pick<TopicOptions, "retentionPeriod" | "maxEvents" | "maxBytes">;
   head: TopicHead;
-  /** The lowest seq that may have been stored less than so long ago, ms; `lastSeq + 1` if there is none. */
+  /**
+   * The lowest seq that may have been stored less than so long ago, ms; `lastSeq + 1` if there is
+   * none.
+   */
   seekAge(age: number): number;
   /** The lowest seq to keep so that at most this many bytes remain. */
   seekBytes(maxBytes: number): number;

@@ -1,6 +1,6 @@
 /**
- * Several stores as one: each topic lives in one of them, for good. Reads go to the topic's store; appends go to the
- * journals of that store (core/store/journals.ts).
+ * Several stores as one: each topic lives in one of them, for good. Reads go to the topic's store;
+ * appends go to the journals of that store (core/store/journals.ts).
  */
 import type { StoreKind } from "../event/topic_options.ts";
 import { UnsupportedError } from "../base/errors.ts";
@@ -76,7 +76,8 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   /** The store that a topic lives in. */
   of(topic: string): JournalStore {
     const kind = this.#kindOf(topic) ?? "default";
-    // One that is still being opened has nothing to read: all that have events were open from the start.
+    // One that is still being opened has nothing to read: all that have events were open from the
+    // start.
     return this.#stores.get(kind) ?? (kind === "default" ? this.#default : this.#absent);
   }
 

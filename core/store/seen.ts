@@ -1,6 +1,6 @@
 /**
- * What somebody notices who reads every event anyway: which types there are, and which event claims to be the newest. From
- * the first bytes of a wire line, which both stores keep.
+ * What somebody notices who reads every event anyway: which types there are, and which event claims
+ * to be the newest. From the first bytes of a wire line, which both stores keep.
  */
 const HEAD =
   /^\{"seq":(\d+),"id":"(?:[^"\\]|\\.)*","type":("(?:[^"\\]|\\.)*"),"topic":"[^"]*","timestamp":(-?\d+)/;

@@ -1,10 +1,10 @@
 /**
  * What a store of events is.
  *
- * {@link EventStore} is what a user must write: three methods. {@link JournalStore} is what our own stores are: the
- * store assigns sequence numbers, looks up repeated ids and checks expectations inside one append, so that those
- * decisions and the events are durable together. Who calls `append` one batch at a time gets group commit
- * (core/store/journal.ts).
+ * {@link EventStore} is what a user must write: three methods. {@link JournalStore} is what our own
+ * stores are: the store assigns sequence numbers, looks up repeated ids and checks expectations
+ * inside one append, so that those decisions and the events are durable together. Who calls
+ * `append` one batch at a time gets group commit (core/store/journal.ts).
  */
 import type { TopicHead } from "../event/topic_head.ts";
 
@@ -39,8 +39,9 @@ export interface EventStore {
 }
 
 /**
- * What a publisher expects of the present: the last seq of the key (if one is given) or of the topic. Of several events
- * it is expected of each key that they have, once, before anything is stored; a seq then goes with one key only.
+ * What a publisher expects of the present: the last seq of the key (if one is given) or of the
+ * topic. Of several events it is expected of each key that they have, once, before anything is
+ * stored; a seq then goes with one key only.
  */
 export type Expected = number | "none" | "exists" | "any";
 
@@ -50,7 +51,10 @@ export interface AppendRequest {
   topic: string;
   /** In order. */
   events: readonly NewEvent[];
-  /** Checked against the last seq of each key that the events have, and of the topic where some have none. */
+  /**
+   * Checked against the last seq of each key that the events have, and of the topic where some have
+   * none.
+   */
   expected?: Expected;
 }
 
@@ -64,7 +68,10 @@ export type AppendOutcome =
     firstSeq: number;
     /** The last seq stored; 0 when nothing was. */
     lastSeq: number;
-    /** Events that were there already: their index in the request and the seq they first got. Ascending by index. */
+    /**
+     * Events that were there already: their index in the request and the seq they first got.
+     * Ascending by index.
+     */
     duplicates: readonly { index: number; seq: number }[];
   }
   | {
@@ -74,8 +81,8 @@ export type AppendOutcome =
     /** The last seq of the subject; of the topic where that is `ids` or `keys`. */
     actual: number;
     /**
-     * Whose last seq is another: the topic's, or a key's. `ids`: some of the events are there already and some are not.
-     * `keys`: a seq was expected of several keys.
+     * Whose last seq is another: the topic's, or a key's. `ids`: some of the events are there
+     * already and some are not. `keys`: a seq was expected of several keys.
      */
     subject: "topic" | "key" | "ids" | "keys";
     /** Which key, where the events have several. */
@@ -85,8 +92,9 @@ export type AppendOutcome =
   };
 
 /**
- * Bytes of payloads and metadata at which a page ends, whatever its limit: a reader costs a page, not a thousand events of
- * the greatest size (contract row 15). A page always makes progress: its first event may be larger than this.
+ * Bytes of payloads and metadata at which a page ends, whatever its limit: a reader costs a page,
+ * not a thousand events of the greatest size (contract row 15). A page always makes progress: its
+ * first event may be larger than this.
  */
 export const PAGE_BYTES = 1024 * 1024;
 
@@ -96,7 +104,10 @@ export interface PageQuery {
   from: number;
   /** Last seq, inclusive. */
   to: number;
-  /** At most this many events are looked at (not: returned); fewer where they come to more than {@link PAGE_BYTES}. */
+  /**
+   * At most this many events are looked at (not: returned); fewer where they come to more than
+   * {@link PAGE_BYTES}.
+   */
   limit: number;
   /** Only these types. */
   types?: readonly string[];
@@ -110,7 +121,9 @@ export interface KeyQuery {
   from: number;
   /** Last seq, inclusive. */
   to: number;
-  /** At most this many events are returned; fewer where they come to more than {@link PAGE_BYTES}. */
+  /**
+   * At most this many events are returned; fewer where they come to more than {@link PAGE_BYTES}.
+   */
   limit: number;
 }
 
@@ -139,9 +152,10 @@ export interface AppendOptions {
   /** Absent: as the store was opened. A store whose `kind` is sqlite or file honours it. */
   durability?: Durability;
   /**
-   * Asks that the next append may come while this one is synced: called, at most once and before the append resolves, when
-   * all of it is written. From then on only the sync can fail, and after that the store takes nothing any more; what is
-   * appended next is stored behind this, and resolves after it. A store that never calls it takes one append at a time.
+   * Asks that the next append may come while this one is synced: called, at most once and before
+   * the append resolves, when all of it is written. From then on only the sync can fail, and after
+   * that the store takes nothing any more; what is appended next is stored behind this, and
+   * resolves after it. A store that never calls it takes one append at a time.
    */
   onWritten?: () => void;
 }
@@ -149,23 +163,27 @@ export interface AppendOptions {
 /** A store that assigns sequence numbers and reads by them. */
 export interface JournalStore extends EventStore, EventReader {
   /**
-   * Stores the requests in order, in one transaction with one sync, and resolves when all of it is durable.
-   * A request whose expectation fails stores nothing and does not stop the others. Rejects (and stores nothing at all)
-   * when the medium refuses: `CannotStoreError` when it may work later, any other error when it must not be trusted.
-   * A store that wants events one by one asks {@link eventsOf} of core/store/pack.ts.
+   * Stores the requests in order, in one transaction with one sync, and resolves when all of it is
+   * durable. A request whose expectation fails stores nothing and does not stop the others. Rejects
+   * (and stores nothing at all) when the medium refuses: `CannotStoreError` when it may work later,
+   * any other error when it must not be trusted. A store that wants events one by one asks {@link
+   * eventsOf} of core/store/pack.ts.
    */
   append(requests: readonly StoreRequest[], options?: AppendOptions): Promise<AppendOutcome[]>;
   /**
-   * The lowest seq that may have been stored less than `age` ms ago, whatever its timestamp says and however the
-   * clock was set meanwhile; `lastSeq + 1` if there is none. Undefined, or absent: the store does not know, and
-   * retention goes by timestamps.
+   * The lowest seq that may have been stored less than `age` ms ago, whatever its timestamp says
+   * and however the clock was set meanwhile; `lastSeq + 1` if there is none. Undefined, or absent:
+   * the store does not know, and retention goes by timestamps.
    */
   seekAge?(topic: string, age: number): Promise<number | undefined>;
-  /** Removes the events below `seq` for good and tells how many. The numbers are never used again. */
+  /**
+   * Removes the events below `seq` for good and tells how many. The numbers are never used again.
+   */
   truncate(topic: string, seq: number): Promise<number>;
   /**
-   * Numbers up to `lastSeq` were given before, though the store knows nothing of it: its files are gone or older. What is
-   * appended next goes behind them. Absent where nothing is kept that could be lost.
+   * Numbers up to `lastSeq` were given before, though the store knows nothing of it: its files are
+   * gone or older. What is appended next goes behind them. Absent where nothing is kept that could
+   * be lost.
    */
   raise?(topic: string, lastSeq: number): Promise<void>;
   /** True where {@link raise} keeps the numbers of this topic. Absent: where there is a `raise`. */

@@ -1,6 +1,7 @@
 /**
- * The topics that there are: their names and options, kept in the state. What a topic holds is the store's; a topic that
- * was removed leaves its last seq behind there, and goes on from it when it is made again.
+ * The topics that there are: their names and options, kept in the state. What a topic holds is the
+ * store's; a topic that was removed leaves its last seq behind there, and goes on from it when it
+ * is made again.
  */
 import type { TopicInfo } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
@@ -88,7 +89,10 @@ export class TopicCatalog {
     return this.list().map(({ name }) => name).filter(matches);
   }
 
-  /** Makes a topic; durable when it resolves. One that is there already with other options: `ConflictError`. */
+  /**
+   * Makes a topic; durable when it resolves. One that is there already with other options:
+   * `ConflictError`.
+   */
   async create(
     name: string,
     options: Partial<TopicOptions> = {},
@@ -114,7 +118,9 @@ export class TopicCatalog {
     return differences(this.require(name).options, wanted(options)).length === 0;
   }
 
-  /** Makes a topic that is not there; it is in force at once, and durable when the promise resolves. */
+  /**
+   * Makes a topic that is not there; it is in force at once, and durable when the promise resolves.
+   */
   define(name: string, options: Partial<TopicOptions> = {}): Promise<TopicRecord> {
     const { state, clock, places } = this.#context;
     const record = this.#settled({
@@ -127,8 +133,8 @@ export class TopicCatalog {
     const commit = () => state.commit([{ op: "topic.put", record }]);
     const opening = places.open(record.options.store);
     const stored = (opening ? opening.then(commit) : commit()).then(() => record);
-    // First in line behind `stored`: who waits for it goes on before anybody finds it no longer pending. Whoever needs
-    // the topic is told of a failure; nobody may need it at all.
+    // First in line behind `stored`: who waits for it goes on before anybody finds it no longer
+    // pending. Whoever needs the topic is told of a failure; nobody may need it at all.
     stored.then(() => this.#pending.delete(name), () => {
       this.#pending.delete(name);
       this.#topics.delete(name);
@@ -143,7 +149,9 @@ export class TopicCatalog {
     return this.#pending.get(name);
   }
 
-  /** The topic, made now if it is not there; `NotFoundError` where publishing may not make topics. */
+  /**
+   * The topic, made now if it is not there; `NotFoundError` where publishing may not make topics.
+   */
   ensure(name: string): Promise<TopicRecord> {
     const pending = this.#pending.get(name);
     if (pending) return pending;

@@ -1,4 +1,7 @@
-/** Where topics live and when they are acknowledged: what of their options the broker's stores can keep. */
+/**
+ * Where topics live and when they are acknowledged: what of their options the broker's stores can
+ * keep.
+ */
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
 import type { Durability } from "../event/durability.ts";
 import type { AppendTarget } from "../store/journals.ts";
@@ -9,7 +12,10 @@ import type { TopicOptions } from "../event/topic_options.ts";
 
 type Place = Pick<TopicOptions, "store" | "durability">;
 
-/** The places of a broker: its own store, wrapped where it has three methods only, and those of its stores. */
+/**
+ * The places of a broker: its own store, wrapped where it has three methods only, and those of its
+ * stores.
+ */
 export function topicStoresOf(
   { eventStore, stores }: { eventStore: EventStore; stores: StoreShelf | undefined },
   storeOf: (topic: string) => string | undefined,
@@ -32,13 +38,19 @@ export class TopicStores {
     this.#default = stores?.durability;
   }
 
-  /** The store that a topic lives in, for good: one where it had events before, else as asked for, else the default. */
+  /**
+   * The store that a topic lives in, for good: one where it had events before, else as asked for,
+   * else the default.
+   */
   settle(name: string, asked: TopicOptions["store"]): TopicOptions["store"] {
     if (asked !== "default") return asked;
     return this.#routed?.kindWithEvents(name) ?? this.store.kind ?? "default";
   }
 
-  /** Throws for what cannot be kept: `UnsupportedError`, `ConflictError` where the topic's numbers are elsewhere. */
+  /**
+   * Throws for what cannot be kept: `UnsupportedError`, `ConflictError` where the topic's numbers
+   * are elsewhere.
+   */
   check(name: string, { store, durability }: Place): void {
     const own = this.store.kind;
     if (store !== "default" && store !== own && !this.#routed) {

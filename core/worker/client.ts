@@ -1,4 +1,6 @@
-/** Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts. */
+/**
+ * Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts.
+ */
 import { giveBuffer, isReusable } from "../base/buffer_pool.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
@@ -59,14 +61,15 @@ export class WorkerClient {
       this.#dead = new InternalError(`a worker of the daemon died: ${event.message}${beside}`);
       for (const { reject } of this.#waiting.values()) reject(this.#dead);
       this.#waiting.clear();
-      // Also where nobody waits for an answer: whoever runs the process must know at once (daemon/uncaught.ts).
+      // Also where nobody waits for an answer: whoever runs the process must know at once
+      // (daemon/uncaught.ts).
       reportError(this.#dead);
     };
   }
 
   /**
-   * Sends the call. Buffers that move are gone for the caller; the worker gives the large ones back to the pool
-   * (core/base/buffer_pool.ts).
+   * Sends the call. Buffers that move are gone for the caller; the worker gives the large ones back
+   * to the pool (core/base/buffer_pool.ts).
    */
   call<T>(call: unknown, { transfer = [], onReady }: WorkerCallOptions = {}): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);

@@ -1,14 +1,14 @@
 /**
- * Calls to a worker, by number: the side that answers, in the order of their answers. Large buffers that came with a call
- * go back with its answer, to be used again.
+ * Calls to a worker, by number: the side that answers, in the order of their answers. Large buffers
+ * that came with a call go back with its answer, to be used again.
  */
 import { EvsError, InternalError } from "../base/errors.ts";
 import type { WorkerAnswer, WorkerCall, WorkerSign } from "./client.ts";
 
 /**
- * Answers every call with what `handle` returns, resolves with or throws; one whose answer takes time lets others begin.
- * `ready` tells whoever asked that the next call may follow. `work.note` is told of each, once it was begun: the first answer
- * does not wait for what that loads.
+ * Answers every call with what `handle` returns, resolves with or throws; one whose answer takes
+ * time lets others begin. `ready` tells whoever asked that the next call may follow. `work.note` is
+ * told of each, once it was begun: the first answer does not wait for what that loads.
  */
 export function serveCalls(
   handle: (call: unknown, ready: () => void) => unknown,

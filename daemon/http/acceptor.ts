@@ -1,10 +1,11 @@
 /**
  * The listening socket.
  *
- * The runtime accepts in bursts, before any code of ours runs, and stops accepting for good when one of them meets the
- * descriptor limit (contract row 17). So the burst is kept below what is left: the kernel's queue is only as long as
- * there is room. Where the limit was met all the same, the socket is made anew as soon as a descriptor is free: who was
- * connected stays connected, who waited in the old queue is told by the kernel and asks again.
+ * The runtime accepts in bursts, before any code of ours runs, and stops accepting for good when
+ * one of them meets the descriptor limit (contract row 17). So the burst is kept below what is
+ * left: the kernel's queue is only as long as there is room. Where the limit was met all the same,
+ * the socket is made anew as soon as a descriptor is free: who was connected stays connected, who
+ * waited in the old queue is told by the kernel and asks again.
  */
 import net from "node:net";
 import type { Clock } from "../../core/base/clock.ts";
@@ -54,7 +55,10 @@ export class Acceptor {
     await this.#open();
   }
 
-  /** Looks whether the limit was met. Call it with each new connection: a burst that meets it ends with one. */
+  /**
+   * Looks whether the limit was met. Call it with each new connection: a burst that meets it ends
+   * with one.
+   */
   check(): void {
     if (this.#cancel || this.#closed || this.#options.hasDescriptor()) return;
     this.#again();
@@ -70,8 +74,9 @@ export class Acceptor {
   }
 
   /**
-   * Stops listening; the socket file is gone. Who has got into the queue by then is still let in, to be told that the daemon
-   * is stopping: nobody is left to guess whether his request was carried out.
+   * Stops listening; the socket file is gone. Who has got into the queue by then is still let in,
+   * to be told that the daemon is stopping: nobody is left to guess whether his request was carried
+   * out.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -90,7 +95,10 @@ export class Acceptor {
     return there === undefined || there === this.#file;
   }
 
-  /** Closing takes the file at the path away, whose ever it is by now: then it is only left, until the process ends. */
+  /**
+   * Closing takes the file at the path away, whose ever it is by now: then it is only left, until
+   * the process ends.
+   */
   #leave(): void {
     if (this.#isOurs()) this.#server?.close();
   }

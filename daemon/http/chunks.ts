@@ -1,7 +1,8 @@
 /**
  * Bytes that come in pieces and are wanted whole.
  *
- * Copied together as they come: a piece may be one byte, and would be kept as an object of two hundred.
+ * Copied together as they come: a piece may be one byte, and would be kept as an object of two
+ * hundred.
  */
 export class Chunks {
   #bytes = new Uint8Array(0);

@@ -1,10 +1,11 @@
 /**
  * Connections, and what each may ask at once.
  *
- * There are at most so many; one more is told so in words and closed at once, also when the other side never reads. On one
- * connection answers go out in the order of the requests, so a request that is not a publish begins when the answer before
- * it is out: one that pipelines reads without taking the answers costs one page, not one page each. The runtime cannot
- * stop reading a connection: one that has too many requests under way is ended (contract row 15).
+ * There are at most so many; one more is told so in words and closed at once, also when the other
+ * side never reads. On one connection answers go out in the order of the requests, so a request
+ * that is not a publish begins when the answer before it is out: one that pipelines reads without
+ * taking the answers costs one page, not one page each. The runtime cannot stop reading a
+ * connection: one that has too many requests under way is ended (contract row 15).
  */
 import type http from "node:http";
 import type net from "node:net";
@@ -12,13 +13,18 @@ import type { Clock } from "../../core/base/clock.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
 import { rawResponse } from "./raw_response.ts";
 
-/** Requests of one connection that may wait for their answers. The `evs` command sends 8 at once. */
+/**
+ * Requests of one connection that may wait for their answers. The `evs` command sends 8 at once.
+ */
 export const MOST_PIPELINED = 64;
-/** Refused connections that may be open at once, while they are being told. Any more are closed without a word. */
+/**
+ * Refused connections that may be open at once, while they are being told. Any more are closed
+ * without a word.
+ */
 const MOST_REFUSALS = 64;
 /**
- * While the daemon stops, a connection is kept for so long behind its last answer, ms: a request that was on its way is
- * told that it was not stored, instead of nothing (contract row 19).
+ * While the daemon stops, a connection is kept for so long behind its last answer, ms: a request
+ * that was on its way is told that it was not stored, instead of nothing (contract row 19).
  */
 const GRACE = 100;
 
@@ -52,7 +58,9 @@ export class ServerConnection {
     return this.#closed.signal;
   }
 
-  /** Notes a request; resolves when the answers before it are out. False: it has too many under way. */
+  /**
+   * Notes a request; resolves when the answers before it are out. False: it has too many under way.
+   */
   begin(reply: http.ServerResponse): Promise<void> | false {
     if (this.underWay >= MOST_PIPELINED) return false;
     const first = this.underWay++ === 0;
@@ -134,7 +142,10 @@ export class Connections {
     return true;
   }
 
-  /** Ends each connection when its last answer is out; at the deadline all of them. Resolves when none is left. */
+  /**
+   * Ends each connection when its last answer is out; at the deadline all of them. Resolves when
+   * none is left.
+   */
   async drain(deadline: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#drained = resolve;

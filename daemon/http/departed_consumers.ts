@@ -1,6 +1,7 @@
 /**
- * Consumers whose connection has closed. Their leases go back at once, or after as long as they asked for: a command that
- * was killed asks that its handlers have ended before their events are delivered anew.
+ * Consumers whose connection has closed. Their leases go back at once, or after as long as they
+ * asked for: a command that was killed asks that its handlers have ended before their events are
+ * delivered anew.
  */
 import type { Clock } from "../../core/base/clock.ts";
 

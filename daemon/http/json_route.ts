@@ -34,8 +34,8 @@ export function jsonRoute<T>(
 const nothing = object({});
 
 /**
- * Throws `InvalidArgumentError` for a parameter that the route does not take; where there is a body that it does not take,
- * the promise rejects with one.
+ * Throws `InvalidArgumentError` for a parameter that the route does not take; where there is a body
+ * that it does not take, the promise rejects with one.
  */
 export function checkRequest(route: Route, request: RouteRequest): Promise<void> | undefined {
   checkQuery(route.query ?? {}, request.query);

@@ -1,9 +1,10 @@
 /**
  * An answer of lines, written as fast as its reader takes it, and no faster.
  *
- * A large page goes to the socket as it is. The runtime would put a chunk's frame (RFC 9112, 7.1) and its page together
- * into one buffer first, which costs as much as sending it; so frames are written here, each in a turn of its own: what
- * is written in one turn is joined. A small page is joined with its frame, so that it is one write.
+ * A large page goes to the socket as it is. The runtime would put a chunk's frame (RFC 9112, 7.1)
+ * and its page together into one buffer first, which costs as much as sending it; so frames are
+ * written here, each in a turn of its own: what is written in one turn is joined. A small page is
+ * joined with its frame, so that it is one write.
  */
 import type http from "node:http";
 import { countGarbage } from "../memory/scavenge.ts";
@@ -32,7 +33,10 @@ export class LinesReply {
     this.#signal = signal;
   }
 
-  /** Begins it; the headers go out now: a follower learns that it is connected before the first event. */
+  /**
+   * Begins it; the headers go out now: a follower learns that it is connected before the first
+   * event.
+   */
   begin(headers: Record<string, string>): void {
     this.#reply.writeHead(200, { "cache-control": "no-store", ...headers });
     this.#reply.flushHeaders();
@@ -40,7 +44,10 @@ export class LinesReply {
     this.#reply.chunkedEncoding = false;
   }
 
-  /** Resolves when there is room for more and everybody else had a turn, or when the signal was aborted. */
+  /**
+   * Resolves when there is room for more and everybody else had a turn, or when the signal was
+   * aborted.
+   */
   async write(bytes: Uint8Array): Promise<void> {
     countGarbage(bytes.length);
     if (bytes.length === 0) return turn();

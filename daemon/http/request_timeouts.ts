@@ -1,7 +1,8 @@
 /**
- * The HTTP server's look-out for half-open requests (contract row 18): a timer, which runs only while somebody is connected.
- * An idle daemon does nothing at all, not even once a second (row 20). The server never listens itself (acceptor.ts): told that
- * it does it begins its timer, closed it ends it, as often as one likes.
+ * The HTTP server's look-out for half-open requests (contract row 18): a timer, which runs only
+ * while somebody is connected. An idle daemon does nothing at all, not even once a second (row 20).
+ * The server never listens itself (acceptor.ts): told that it does it begins its timer, closed it
+ * ends it, as often as one likes.
  */
 import type http from "node:http";
 import type { Clock } from "../../core/base/clock.ts";

@@ -1,6 +1,6 @@
 /**
- * From a request to its route. A route's error becomes an answer with its code; an error that nobody foresaw is logged
- * with its stack, counted, and stays in its request.
+ * From a request to its route. A route's error becomes an answer with its code; an error that
+ * nobody foresaw is logged with its stack, counted, and stays in its request.
  */
 import { Buffer } from "node:buffer";
 import type http from "node:http";
@@ -61,7 +61,10 @@ export interface RouteBody {
 const MAX_REQUEST_BODY = 1024 * 1024;
 /** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
 export const BODY_IDLE = 10_000;
-/** After so many pieces of a body everybody else has a turn: a piece may be a byte, and the next one is there already. */
+/**
+ * After so many pieces of a body everybody else has a turn: a piece may be a byte, and the next one
+ * is there already.
+ */
 const PIECES_A_TURN = 64;
 /** While the daemon stops, a body that has begun may take so long to end, ms (contract row 19). */
 const REST_OF_BODY = 1000;
@@ -169,7 +172,10 @@ export function sendBytes(
   reply.end(bytes);
 }
 
-/** Answers with an error; an unforeseen one is told as our bug. Where the answer has begun, the connection is ended. */
+/**
+ * Answers with an error; an unforeseen one is told as our bug. Where the answer has begun, the
+ * connection is ended.
+ */
 export function sendError(reply: http.ServerResponse, error: unknown): void {
   const known = asEvsError(error);
   if (reply.headersSent) {
@@ -196,15 +202,18 @@ export function isUnexpected(error: unknown): boolean {
   return !(error instanceof EvsError) || error instanceof InternalError;
 }
 
-/** True for what has to be in the log: the unexpected, and a validator that failed, which refuses one event alone. */
+/**
+ * True for what has to be in the log: the unexpected, and a validator that failed, which refuses
+ * one event alone.
+ */
 export function isLogged(error: unknown): boolean {
   return isUnexpected(error) ||
     (error instanceof EvsError && error.code === "event/validator-failed");
 }
 
 /**
- * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come soon; ends quietly
- * never: a connection that breaks off throws too.
+ * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come
+ * soon; ends quietly never: a connection that breaks off throws too.
  */
 export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array, void, undefined> {
   const { raw } = request;
@@ -277,8 +286,8 @@ function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
 }
 
 /**
- * The body as one JSON object; `{}` where there is none, and none is required. Throws `InvalidArgumentError` that says
- * where it is wrong.
+ * The body as one JSON object; `{}` where there is none, and none is required. Throws
+ * `InvalidArgumentError` that says where it is wrong.
  */
 export async function readJson(
   request: RouteRequest,

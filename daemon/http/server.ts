@@ -1,4 +1,7 @@
-/** HTTP/1.1 on the Unix socket: limits, protocol numbers, and one signal per connection. Accepting is acceptor.ts. */
+/**
+ * HTTP/1.1 on the Unix socket: limits, protocol numbers, and one signal per connection. Accepting
+ * is acceptor.ts.
+ */
 import http from "node:http";
 import type net from "node:net";
 import { PROTOCOL, PROTOCOL_HEADER } from "../../core/protocol/protocol.ts";
@@ -37,7 +40,10 @@ const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 const HEADERS_TIMEOUT = 5000;
 /** How often half-open requests are looked for, ms; only while there are connections. */
 const CHECKING_INTERVAL = 1000;
-/** A tail of a pattern that goes on after a break says where it stands in each of its topics: thousands of them fit. */
+/**
+ * A tail of a pattern that goes on after a break says where it stands in each of its topics:
+ * thousands of them fit.
+ */
 const MAX_HEADER_BYTES = 256 * 1024;
 /** A connection between two requests is kept: consumers and publishers come back. */
 const KEEP_ALIVE = 10 * 60_000;
@@ -49,7 +55,10 @@ const UNREAD_BODY = 64 * 1024;
 
 /** A daemon's server. */
 export interface Server {
-  /** Stops accepting, lets what is in flight finish, ends what follows; resolves when no connection is left. */
+  /**
+   * Stops accepting, lets what is in flight finish, ends what follows; resolves when no connection
+   * is left.
+   */
   drain(deadline: AbortSignal): Promise<void>;
   /** Listens anew where the socket's file is gone. */
   listenAnew(): Promise<void>;
@@ -141,12 +150,16 @@ function createServer(handler: RequestHandler, connections: Connections): http.S
   server.on("checkExpectation", (request, reply) => void handler.handle(request, reply));
   // Left alone it would be closed without a word.
   server.on("connect", (_, socket) => void refuseTunnel(socket as net.Socket, connections));
-  // A server that does not listen ends each connection after one answer, as one that is closing does.
+  // A server that does not listen ends each connection after one answer, as one that is closing
+  // does.
   Object.defineProperty(server, "listening", { value: true });
   return server;
 }
 
-/** How many connections there may be, and how many may wait to be accepted: what the databases left is for them. */
+/**
+ * How many connections there may be, and how many may wait to be accepted: what the databases left
+ * is for them.
+ */
 function lookForDescriptors(
   { dataDir, config: { maxConnections: wanted } }: Services,
 ): { plenty: boolean; limit: number; queue: number } {
@@ -157,7 +170,10 @@ function lookForDescriptors(
   return { plenty, limit, queue: free - limit };
 }
 
-/** Where there were plenty of descriptors at the first look, they are counted while the daemon serves already. */
+/**
+ * Where there were plenty of descriptors at the first look, they are counted while the daemon
+ * serves already.
+ */
 async function limitConnections(
   { dataDir, config: { maxConnections: wanted }, log: { logger } }: Services,
   { connections, plenty }: { connections: Connections; plenty: boolean },
@@ -208,7 +224,8 @@ class RequestHandler {
       checkProtocol(raw);
       checkExpectation(raw);
       if (stopping.aborted) {
-        // Its body is taken in, so that the connection holds and what is pipelined behind it is answered too.
+        // Its body is taken in, so that the connection holds and what is pipelined behind it is
+        // answered too.
         await passOver(raw);
         throw drainingError();
       }
@@ -243,7 +260,10 @@ class RequestHandler {
   }
 }
 
-/** Answers `CONNECT`, behind what was asked before, and ends the connection: what follows is no HTTP. */
+/**
+ * Answers `CONNECT`, behind what was asked before, and ends the connection: what follows is no
+ * HTTP.
+ */
 async function refuseTunnel(socket: net.Socket, connections: Connections): Promise<void> {
   const connection = connections.of(socket);
   if (!connection) return void socket.destroy(); // it closed meanwhile
@@ -266,8 +286,9 @@ function wentAway(error: unknown): boolean {
 }
 
 /**
- * Path and query of a request, as they were sent. `URL` would take dot segments away, escaped ones too: a topic called `..`
- * would be another route, instead of a name that is refused (contract row 24).
+ * Path and query of a request, as they were sent. `URL` would take dot segments away, escaped ones
+ * too: a topic called `..` would be another route, instead of a name that is refused (contract row
+ * 24).
  */
 function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: URLSearchParams } {
   if (url.startsWith("/")) {
@@ -347,7 +368,10 @@ function passOver(raw: http.IncomingMessage): Promise<void> {
   });
 }
 
-/** A request that is answered but has not come whole: what is left of it must be little and come soon (contract row 18). */
+/**
+ * A request that is answered but has not come whole: what is left of it must be little and come
+ * soon (contract row 18).
+ */
 function endUnreadBody(raw: http.IncomingMessage, socket: net.Socket): void {
   if (raw.complete || socket.destroyed) return;
   let left = UNREAD_BODY;

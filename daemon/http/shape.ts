@@ -1,6 +1,7 @@
 /**
- * What a route takes, said once: the parameters of its query and the members of its body. Requests are checked by it, and
- * schemas/openapi.json has the same as JSON Schema (a test holds one against the other).
+ * What a route takes, said once: the parameters of its query and the members of its body. Requests
+ * are checked by it, and schemas/openapi.json has the same as JSON Schema (a test holds one against
+ * the other).
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { MOST_NAMES } from "../../core/event/limits.ts";
@@ -68,8 +69,8 @@ export const text: Shape<string> = shape({ type: "string" }, {
 });
 
 /**
- * Text that a function of ours accepts; what that throws is told as it is, with the place. What the schema's pattern has
- * no form for is refused, too: the schema says exactly what is taken.
+ * Text that a function of ours accepts; what that throws is told as it is, with the place. What the
+ * schema's pattern has no form for is refused, too: the schema says exactly what is taken.
  */
 export function checkedText<T = string>(
   schema: ShapeSchema & { pattern?: string },
@@ -235,7 +236,10 @@ export function readMembers<T>(of: ObjectShape<T>, body: Record<string, unknown>
   return of.read(body, { kind: "field", name: "" });
 }
 
-/** Throws `InvalidArgumentError` for a parameter that a route does not have, has once, or has otherwise. */
+/**
+ * Throws `InvalidArgumentError` for a parameter that a route does not have, has once, or has
+ * otherwise.
+ */
 export function checkQuery(parameters: Parameters, query: URLSearchParams): void {
   const seen = new Map<string, number>();
   for (const [name, given] of query) {

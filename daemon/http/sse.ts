@@ -1,4 +1,7 @@
-/** Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells where every topic is. */
+/**
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells
+ * where every topic is.
+ */
 import { type StoredEvent, toWireLine } from "../../core/event/event.ts";
 import type { Missed } from "../../core/reading/missed.ts";
 import type { Render } from "../../core/reading/replay.ts";
@@ -13,8 +16,9 @@ const NEWLINE = encoder.encode("\n");
 /**
  * Events as server-sent events. `positions` is kept: topic to the seq that went out last.
  *
- * The id of a reader of thousands of topics is longer than a page of events, and each event would carry it. So a long one
- * comes only when what went out since the last one is as long as it: after a break what was behind it comes again.
+ * The id of a reader of thousands of topics is longer than a page of events, and each event would
+ * carry it. So a long one comes only when what went out since the last one is as long as it: after
+ * a break what was behind it comes again.
  */
 export function sseRender(
   positions: Map<string, number>,
@@ -43,7 +47,10 @@ export function sseRender(
     }));
 }
 
-/** An event of a name of its own: who does not listen for it is not told. It has no id, for it is no place to go on from. */
+/**
+ * An event of a name of its own: who does not listen for it is not told. It has no id, for it is no
+ * place to go on from.
+ */
 export function missedSse(missed: Missed): Uint8Array {
   return encoder.encode(`event: missed\ndata: ${JSON.stringify(missed)}\n\n`);
 }

@@ -1,4 +1,7 @@
-/** Lines of `evs dlq export`, as they came or as somebody made them: each an entry, or a fault that says what is wrong. */
+/**
+ * Lines of `evs dlq export`, as they came or as somebody made them: each an entry, or a fault that
+ * says what is wrong.
+ */
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";

@@ -1,6 +1,7 @@
 /**
- * From a publisher's bytes to an event that can be appended: parsed once to be accepted, checked against its schema, its
- * payload kept as it came. Pure but for the ids and the clock, which are given.
+ * From a publisher's bytes to an event that can be appended: parsed once to be accepted, checked
+ * against its schema, its payload kept as it came. Pure but for the ids and the clock, which are
+ * given.
  */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
@@ -18,7 +19,10 @@ import {
 import type { Expected } from "../../core/store/store.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
-/** What the daemon decides of a payload by its topic and type: the version to record. Throws `EventRefusedError`. */
+/**
+ * What the daemon decides of a payload by its topic and type: the version to record. Throws
+ * `EventRefusedError`.
+ */
 export type Admit = (candidate: Candidate) => string;
 
 /** What a publish says of all its events. */
@@ -231,8 +235,8 @@ function invalid(
 }
 
 /**
- * One event is one line. Valid JSON has line breaks only between its tokens, where a space means the same; nothing else
- * of a payload is ever touched.
+ * One event is one line. Valid JSON has line breaks only between its tokens, where a space means
+ * the same; nothing else of a payload is ever touched.
  */
 export function onOneLine(bytes: Uint8Array): Uint8Array {
   if (bytes.indexOf(LF) < 0 && bytes.indexOf(CR) < 0) return bytes;

@@ -1,8 +1,10 @@
 /**
- * A publisher's lines on their way to the store: packed as long as nobody has to look at a payload, as events otherwise.
+ * A publisher's lines on their way to the store: packed as long as nobody has to look at a payload,
+ * as events otherwise.
  *
- * Bare payloads of one type whose schema is not checked need only be JSON. Envelopes, keys taken from a payload, given ids
- * and checked schemas need each line as text. Which it is can change while lines arrive: a schema is registered.
+ * Bare payloads of one type whose schema is not checked need only be JSON. Envelopes, keys taken
+ * from a payload, given ids and checked schemas need each line as text. Which it is can change
+ * while lines arrive: a schema is registered.
  */
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
@@ -22,7 +24,10 @@ export interface LineDecoderContext {
   /** The longest line, bytes. */
   limit: number;
   firstLine: number;
-  /** The version to record where payloads of the type need not be looked at; undefined where each has to be. */
+  /**
+   * The version to record where payloads of the type need not be looked at; undefined where each
+   * has to be.
+   */
   unchecked(type: string): string | undefined;
   /** Told of a line that is refused; false ends the reading. */
   refuse(line: number, error: EvsError): boolean;

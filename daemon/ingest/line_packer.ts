@@ -1,9 +1,10 @@
 /**
  * Lines of bare payloads, packed as they come: no object and no string is made for an event.
  *
- * What arrives is put into one buffer; lines are accepted in it where they lie (core/json/scan.ts), and only their bounds
- * are noted. The buffer itself moves to the store. A line that the scanner is not sure of is decoded and parsed like any
- * other, which accepts it after all, or says what is wrong with it. See {@link LineReader} for lines that must be looked at.
+ * What arrives is put into one buffer; lines are accepted in it where they lie (core/json/scan.ts),
+ * and only their bounds are noted. The buffer itself moves to the store. A line that the scanner is
+ * not sure of is decoded and parsed like any other, which accepts it after all, or says what is
+ * wrong with it. See {@link LineReader} for lines that must be looked at.
  */
 import { takeBuffer } from "../../core/base/buffer_pool.ts";
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
@@ -124,7 +125,9 @@ export class LinePacker {
     return taken;
   }
 
-  /** The bytes of the line that has not ended; they are taken out. For who goes on in another way. */
+  /**
+   * The bytes of the line that has not ended; they are taken out. For who goes on in another way.
+   */
   takeRest(): Uint8Array {
     const rest = this.#buffer.slice(this.#start, this.#filled);
     this.#filled = this.#start;
@@ -216,7 +219,8 @@ export class LinePacker {
       if (!(error instanceof EventRefusedError)) throw error;
       return this.#refuse(error);
     }
-    // One event is one line: within JSON a carriage return stands between tokens, where a space means the same.
+    // One event is one line: within JSON a carriage return stands between tokens, where a space
+    // means the same.
     for (let at = start; at < end; at++) if (buffer[at] === CR) buffer[at] = SPACE;
     this.#accept(start, end);
   }

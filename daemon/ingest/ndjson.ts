@@ -1,9 +1,10 @@
 /**
  * Lines found on bytes.
  *
- * A chunk is decoded once, not line by line: where it is plain ASCII (the same number of characters as bytes, so the same
- * offsets) a line's text is a slice of the chunk's. A line's bytes are a view on the chunk: nothing is copied but the
- * line that a chunk boundary cuts. A line over the limit is refused as soon as it is known to be, and never buffered.
+ * A chunk is decoded once, not line by line: where it is plain ASCII (the same number of characters
+ * as bytes, so the same offsets) a line's text is a slice of the chunk's. A line's bytes are a view
+ * on the chunk: nothing is copied but the line that a chunk boundary cuts. A line over the limit is
+ * refused as soon as it is known to be, and never buffered.
  */
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import { Chunks } from "../http/chunks.ts";
@@ -31,7 +32,10 @@ export function lineFaultError(fault: LineFault): EvsError {
     });
 }
 
-/** What a reader of lines is told. Each returns false to end the reading: nothing that follows is looked at. */
+/**
+ * What a reader of lines is told. Each returns false to end the reading: nothing that follows is
+ * looked at.
+ */
 export interface LineSink {
   /** A line that is not blank, without its line feed; `number` counts blank lines too. */
   line(number: number, text: string, bytes: Uint8Array): boolean;
@@ -51,8 +55,8 @@ export class LineReader {
   #ended = false;
 
   /**
-   * `limit`: the longest line in bytes. `firstLine`: the number of the first one. `skipping`: it begins inside of a line that
-   * was refused for its length.
+   * `limit`: the longest line in bytes. `firstLine`: the number of the first one. `skipping`: it
+   * begins inside of a line that was refused for its length.
    */
   constructor(
     sink: LineSink,
@@ -167,7 +171,10 @@ export class LineReader {
   }
 }
 
-/** The offset of the first byte that is not part of valid UTF-8; the length where a last character is cut off. */
+/**
+ * The offset of the first byte that is not part of valid UTF-8; the length where a last character
+ * is cut off.
+ */
 export function badByteOf(bytes: Uint8Array): number {
   let low = 0;
   let high = bytes.length;

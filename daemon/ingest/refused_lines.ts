@@ -1,4 +1,7 @@
-/** Refused lines, told one by one up to a number: what is told of a line of two bytes takes hundreds (contract row 16). */
+/**
+ * Refused lines, told one by one up to a number: what is told of a line of two bytes takes hundreds
+ * (contract row 16).
+ */
 import type { RefusedLine } from "../../core/protocol/protocol.ts";
 import type { EvsError } from "../../core/base/errors.ts";
 

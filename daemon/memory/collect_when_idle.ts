@@ -1,7 +1,8 @@
 /**
- * What a thread keeps from work that is done: code that was compiled once, pages of the heap that are half empty. V8 gives
- * that back when it needs room, and at rest it needs none. core/client/launch.ts starts the daemon with the flag that makes
- * the collection possible; without it the process is larger, and nothing else changes (docs/adr/0019-idle-memory.md).
+ * What a thread keeps from work that is done: code that was compiled once, pages of the heap that
+ * are half empty. V8 gives that back when it needs room, and at rest it needs none.
+ * core/client/launch.ts starts the daemon with the flag that makes the collection possible; without
+ * it the process is larger, and nothing else changes (docs/adr/0019-idle-memory.md).
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { IdleTimer } from "../../core/base/idle_timer.ts";

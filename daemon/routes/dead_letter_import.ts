@@ -12,9 +12,15 @@ import { subscriptionName } from "./shapes.ts";
 
 /** What a line has beside the payload: the envelope, and the attempts with their stderr. */
 const ROOM = 4 * 1024 * 1024;
-/** Every line is looked at before anything is changed, so all of them are in memory: this many entries, */
+/**
+ * Every line is looked at before anything is changed, so all of them are in memory: this many
+ * entries,
+ */
 const MOST_ENTRIES = 10_000;
-/** and this many bytes of them, or one line where that may be longer. `evs dlq import` sends 64 KiB at a time. */
+/**
+ * and this many bytes of them, or one line where that may be longer. `evs dlq import` sends 64 KiB
+ * at a time.
+ */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 export const deadLetterImportRoutes: Route[] = [

@@ -1,6 +1,7 @@
 /**
- * The answer to who asks for events, as bytes: each event's own line stands in it, so that its payload is what was
- * published. Written into one buffer: a thousand deliveries are one answer, and differ in a number and a line.
+ * The answer to who asks for events, as bytes: each event's own line stands in it, so that its
+ * payload is what was published. Written into one buffer: a thousand deliveries are one answer, and
+ * differ in a number and a line.
  */
 import type { Grant, Lease } from "../../core/delivery/leases.ts";
 

@@ -1,4 +1,7 @@
-/** Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one against the other. */
+/**
+ * Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one
+ * against the other.
+ */
 import type { Route } from "../http/router.ts";
 import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";

@@ -1,8 +1,9 @@
 /**
  * `POST /v1/topics/{topic}/events`.
  *
- * Requests that follow each other on one connection (pipelined) keep their order: each waits until the one before has
- * handed down its last line. After a stop nothing behind it on that connection is stored.
+ * Requests that follow each other on one connection (pipelined) keep their order: each waits until
+ * the one before has handed down its last line. After a stop nothing behind it on that connection
+ * is stored.
  */
 import type http from "node:http";
 import {
@@ -75,7 +76,8 @@ async function publishJson(
   const body = await readWhole(request);
   const text = decode(body);
   const decoder = decoderFor(request, options);
-  // With a type the body is one bare payload, an array too; without one an array is several envelopes.
+  // With a type the body is one bare payload, an array too; without one an array is several
+  // envelopes.
   const array = options.type === undefined && /^[ \t\r\n]*\[/.test(text);
   const tally = new PublishTally();
   const events = array

@@ -1,9 +1,10 @@
 /**
  * A publish of NDJSON: lines are taken as they arrive.
  *
- * What has come goes down as one append, at once while nothing of this connection is under way, else when that is done or
- * when enough has come together: group commit begins at the connection. Bare payloads that nobody has to look at go down
- * packed (daemon/ingest/line_packer.ts), others as events.
+ * What has come goes down as one append, at once while nothing of this connection is under way,
+ * else when that is done or when enough has come together: group commit begins at the connection.
+ * Bare payloads that nobody has to look at go down packed (daemon/ingest/line_packer.ts), others as
+ * events.
  */
 import type http from "node:http";
 import { eventBytes } from "../../core/event/event_size.ts";
@@ -27,11 +28,14 @@ import { PublishTally } from "./publish_tally.ts";
 
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
-/** Bytes of one connection that go down together though others are under way: a commit costs less the more it carries. */
+/**
+ * Bytes of one connection that go down together though others are under way: a commit costs less
+ * the more it carries.
+ */
 const ENOUGH = 1024 * 1024;
 /**
- * Bytes handed down and not yet durable, at which a connection is read no further: enough for one append that is synced
- * and the next one that is written meanwhile.
+ * Bytes handed down and not yet durable, at which a connection is read no further: enough for one
+ * append that is synced and the next one that is written meanwhile.
  */
 const MAX_IN_FLIGHT = 6 * 1024 * 1024;
 /** The same while many publish at once: what all of them together hold is bounded. */
@@ -82,7 +86,10 @@ export interface LinesOptions extends PublishParameters {
   handedDown: () => void;
 }
 
-/** The longest line: what goes along with each payload counts too, and an envelope has room for its own words. */
+/**
+ * The longest line: what goes along with each payload counts too, and an envelope has room for its
+ * own words.
+ */
 function lineLimit(most: number, { type, key, metadata }: LinesOptions): number {
   if (type === undefined) return most + ENVELOPE_ROOM;
   return Math.max(0, most - eventBytes({ type, key, metadata, payload: 0 }));

@@ -18,7 +18,10 @@ export class PublishTally {
   readonly #events: NonNullable<PublishReply["events"]> = [];
   #listed = true;
 
-  /** True when one with so many more events is still told one by one: then `add` wants their ids and versions. */
+  /**
+   * True when one with so many more events is still told one by one: then `add` wants their ids and
+   * versions.
+   */
   lists(more: number): boolean {
     return this.#listed && this.#events.length + more <= LISTED;
   }

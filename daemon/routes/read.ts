@@ -1,6 +1,6 @@
 /**
- * `GET /v1/topics/{topic}/events` and `GET /v1/events?topic=…`: what is stored, and with `follow` what comes; as NDJSON, or
- * as server-sent events where the client asks for them.
+ * `GET /v1/topics/{topic}/events` and `GET /v1/events?topic=…`: what is stored, and with `follow`
+ * what comes; as NDJSON, or as server-sent events where the client asks for them.
  */
 import type http from "node:http";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";

@@ -1,4 +1,7 @@
-/** The routes by which schemas come in and are compared. A schema is kept as it came: its body is the request's own. */
+/**
+ * The routes by which schemas come in and are compared. A schema is kept as it came: its body is
+ * the request's own.
+ */
 import type http from "node:http";
 import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
 import { InvalidArgumentError, InvalidSchemaError } from "../../core/base/errors.ts";

@@ -42,7 +42,10 @@ const breaker = object({
   window: whole([1, LONGEST_BREAKER_WINDOW]),
 }, { required: ["failing", "window"] });
 
-/** How a subscription treats its events. Without a breaker nothing pauses it; left out, it stays as it is. */
+/**
+ * How a subscription treats its events. Without a breaker nothing pauses it; left out, it stays as
+ * it is.
+ */
 const settings = object({
   maxRetries: whole([0, MOST_RETRIES]),
   maxDeliveries: whole([1, MOST_RETRIES]),

@@ -1,6 +1,6 @@
 /**
- * Draws docs/images/terminal.svg: a session of `evs` in a real terminal (tmux), as a person sees it.
- * `deno task docs:images`; needs tmux.
+ * Draws docs/images/terminal.svg: a session of `evs` in a real terminal (tmux), as a person sees
+ * it. `deno task docs:images`; needs tmux.
  */
 const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 const COLUMNS = 108;

@@ -1,6 +1,6 @@
 /**
- * The inventory: puts goods aside for each order that is placed, and says so to the order. It may be interrupted anywhere and
- * begin again: each step does nothing the second time.
+ * The inventory: puts goods aside for each order that is placed, and says so to the order. It may
+ * be interrupted anywhere and begin again: each step does nothing the second time.
  */
 import {
   type Broker,
@@ -16,7 +16,10 @@ import { OutOfStock, Stock } from "./stock.ts";
 /** Reads the line of an order. Throws where it is not one. */
 export type ReadLine = (payload: Line) => Line;
 
-/** Takes what the types promise, and nothing else: what is not a number will not become one by trying again. */
+/**
+ * Takes what the types promise, and nothing else: what is not a number will not become one by
+ * trying again.
+ */
 export const strictLine: ReadLine = (line) => {
   if (Number.isSafeInteger(line.quantity) && line.quantity > 0) return line;
   throw new NonRetryableError(`${JSON.stringify(line.quantity)} is not a quantity`);

@@ -1,6 +1,7 @@
 /**
- * A day in the shop. Without a flag everything is in this process, in memory; with `--daemon` the events, the retries and the
- * dead letters are with the daemon that `evs daemon start` starts. The program is the same, and so is what it prints.
+ * A day in the shop. Without a flag everything is in this process, in memory; with `--daemon` the
+ * events, the retries and the dead letters are with the daemon that `evs daemon start` starts. The
+ * program is the same, and so is what it prints.
  *
  * ```sh
  * deno run -A examples/orders/main.ts

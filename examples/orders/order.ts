@@ -20,7 +20,10 @@ export class Order extends AggregateRoot<OrderState> {
     this.recordEvent("order.placed", line);
   }
 
-  /** Says that the goods are put aside. Again is no matter: the one who says so may have been interrupted. */
+  /**
+   * Says that the goods are put aside. Again is no matter: the one who says so may have been
+   * interrupted.
+   */
   confirm(line: Line): void {
     if (this.state.status === "placed") this.recordEvent("order.confirmed", line);
   }

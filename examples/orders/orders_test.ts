@@ -1,4 +1,7 @@
-/** How an application like this is tested: its aggregates alone, then the whole of it on a broker in memory. */
+/**
+ * How an application like this is tested: its aggregates alone, then the whole of it on a broker in
+ * memory.
+ */
 import assert from "node:assert/strict";
 import { spec, TestBroker } from "@env/env-event-stream/testing";
 import type { Line, Shop } from "./events.ts";

@@ -1,4 +1,7 @@
-/** The shop as a whole: takes orders in, and shows what became of them. It does not know where its broker is. */
+/**
+ * The shop as a whole: takes orders in, and shows what became of them. It does not know where its
+ * broker is.
+ */
 import { type Broker, EventSourcedRepository } from "@env/env-event-stream";
 import type { Line, Shop } from "./events.ts";
 import { Inventory } from "./inventory.ts";

@@ -1,4 +1,7 @@
-/** P8: consuming with acknowledgements, by one library client; and what runs of a handler cost, against `xargs`. */
+/**
+ * P8: consuming with acknowledgements, by one library client; and what runs of a handler cost,
+ * against `xargs`.
+ */
 import { Nats, OurDaemon, Redis, runClient as run } from "./contenders.ts";
 import { type Bench, seconds, settle } from "./process.ts";
 import type { Result } from "./report.ts";

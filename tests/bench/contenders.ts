@@ -1,4 +1,7 @@
-/** Who is measured: our daemon, a Redis and a NATS server of the benchmark's own, each in a fresh folder. Both end with their block. */
+/**
+ * Who is measured: our daemon, a Redis and a NATS server of the benchmark's own, each in a fresh
+ * folder. Both end with their block.
+ */
 import { type Bench, output, seconds } from "./process.ts";
 
 const clients = decodeURIComponent(new URL("./clients", import.meta.url).pathname);
@@ -145,7 +148,10 @@ export class Nats {
     }
   }
 
-  /** True when the server that is installed can sync before it acknowledges; versions before 2.10 cannot. */
+  /**
+   * True when the server that is installed can sync before it acknowledges; versions before 2.10
+   * cannot.
+   */
   static async syncsAlways(bench: Bench): Promise<boolean> {
     const conf = `${bench.folder}/nats-always.conf`;
     await Deno.writeTextFile(conf, "jetstream { sync_interval: always }\n");

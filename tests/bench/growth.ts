@@ -1,6 +1,6 @@
 /**
- * P10: what more stored events, more topics and more live tails cost, ours beside ours. In each round each daemon starts
- * anew, so that all are equally cold.
+ * P10: what more stored events, more topics and more live tails cost, ours beside ours. In each
+ * round each daemon starts anew, so that all are equally cold.
  */
 import { OurDaemon, runClient } from "./contenders.ts";
 import { type Bench, milliseconds, output, seconds, settle } from "./process.ts";
@@ -147,7 +147,8 @@ export async function fanOut(bench: Bench, size: Size): Promise<Result> {
     for (const tails of counts) {
       await using daemon = await OurDaemon.start(bench, "", "max_connections = 2000\n");
       await settle(bench);
-      // The same number of events handed out, in whole requests of a hundred; a single tail gets a tenth of it.
+      // The same number of events handed out, in whole requests of a hundred; a single tail gets a
+      // tenth of it.
       const events = Math.max(100, handed / Math.max(tails, 10));
       const script = runClient("evs_tails", '"$EVS_SOCKET"', tails, events);
       const printed = await output(daemon.bench, script);

@@ -1,9 +1,12 @@
 /**
- * What an import costs at start: `deno run -A tests/bench/imports.ts`. Whole processes, interleaved, medians. The figures
- * of docs/adr/0001-dependencies.md come from here.
+ * What an import costs at start: `deno run -A tests/bench/imports.ts`. Whole processes,
+ * interleaved, medians. The figures of docs/adr/0001-dependencies.md come from here.
  */
 const ROUNDS = 15;
-/** Label to specifier. Those with a version are not dependencies of ours, but what we might have taken. */
+/**
+ * Label to specifier. Those with a version are not dependencies of ours, but what we might have
+ * taken.
+ */
 const IMPORTS: [label: string, specifier: string | undefined][] = [
   ["nothing", undefined],
   ["@stricli/core", "@stricli/core"],

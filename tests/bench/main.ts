@@ -1,7 +1,7 @@
 /**
- * `deno task bench`: ours and the peers side by side, in one run on one machine. Prints the tables, and writes
- * tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one round, and `--only P6` some of the
- * work (several with commas); both write nothing.
+ * `deno task bench`: ours and the peers side by side, in one run on one machine. Prints the tables,
+ * and writes tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one
+ * round, and `--only P6` some of the work (several with commas); both write nothing.
  */
 import { chart } from "./chart.ts";
 import { consumeAll, runHandlers } from "./consuming.ts";
@@ -62,7 +62,10 @@ async function machine(bench: Bench): Promise<string> {
   ].join("; ");
 }
 
-/** The works that failed, with their reasons: they are told with the results, and the run ends with 1. */
+/**
+ * The works that failed, with their reasons: they are told with the results, and the run ends with
+ * 1.
+ */
 const failed: string[] = [];
 
 async function measure(bench: Bench): Promise<Result[]> {

@@ -7,7 +7,10 @@ export interface Bench {
   env: Record<string, string>;
 }
 
-/** Runs a shell script to its end; returns the seconds it took. Throws what it said when it does not end with 0. */
+/**
+ * Runs a shell script to its end; returns the seconds it took. Throws what it said when it does not
+ * end with 0.
+ */
 export async function seconds(bench: Bench, script: string): Promise<number> {
   const began = performance.now();
   const { code, stderr } = await new Deno.Command("sh", {
@@ -57,7 +60,10 @@ export async function milliseconds(bench: Bench, command: readonly string[]): Pr
   return took;
 }
 
-/** Everything that was written is on the disk: what one contender left to the kernel is not paid for by the next. */
+/**
+ * Everything that was written is on the disk: what one contender left to the kernel is not paid for
+ * by the next.
+ */
 export async function settle(bench: Bench): Promise<void> {
   await seconds(bench, "sync");
 }

@@ -96,7 +96,8 @@ Deno.test("readConfig and config.schema.json take the same values", () => {
     fc.property(fc.constantFrom(...keys, "stor", "log.levle"), value, (key, setting) => {
       const config = table(key, setting);
       const size = /bytes$/.test(key) && typeof setting === "string";
-      // A schema cannot compare a size that is text with its limits, and TOML has no empty table of a setting.
+      // A schema cannot compare a size that is text with its limits, and TOML has no empty table of
+      // a setting.
       fc.pre(!size && JSON.stringify(setting) !== "{}");
       assert.equal(accepts(config), validate(config), JSON.stringify(config));
     }),

@@ -1,4 +1,7 @@
-/** Contract row 21: the data dir is its owner's alone, whatever the umask, and nothing that others could have touched is used. */
+/**
+ * Contract row 21: the data dir is its owner's alone, whatever the umask, and nothing that others
+ * could have touched is used.
+ */
 import assert from "node:assert/strict";
 import { end, inFolder, modeOf, tryStart } from "../helpers/start.ts";
 

@@ -1,4 +1,7 @@
-/** What the daemon knows of the room on its disk: when it is full, what the log says of it, and the room kept in reserve. */
+/**
+ * What the daemon knows of the room on its disk: when it is full, what the log says of it, and the
+ * room kept in reserve.
+ */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../core/base/errors.ts";
 import { DiskSpace } from "../../daemon/disk_space.ts";

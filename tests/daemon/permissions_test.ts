@@ -1,4 +1,7 @@
-/** What a daemon can still do once it listens, when it was started with every permission, as a compiled binary is. */
+/**
+ * What a daemon can still do once it listens, when it was started with every permission, as a
+ * compiled binary is.
+ */
 import assert from "node:assert/strict";
 import { daemonCommand, permissionFlags } from "../../core/client/launch.ts";
 import { startDaemon } from "../helpers/daemon.ts";

@@ -1,4 +1,7 @@
-/** A publisher's order: requests that follow each other on one connection are stored in that order, whatever each takes. */
+/**
+ * A publisher's order: requests that follow each other on one connection are stored in that order,
+ * whatever each takes.
+ */
 import assert from "node:assert/strict";
 import { Connection } from "../../core/client/connection.ts";
 import { startDaemon } from "../helpers/daemon.ts";
@@ -12,7 +15,8 @@ function lines(count: number, text: string): Uint8Array {
 Deno.test("publish keeps the order of pipelined requests when the first one is large and the others small", async () => {
   await using daemon = await startDaemon();
   const connection = await Connection.open(daemon.socket);
-  // More than a connection may have in flight, so that the first request waits in the middle of its body.
+  // More than a connection may have in flight, so that the first request waits in the middle of its
+  // body.
   const bodies = [lines(1000, "x".repeat(1000)), lines(1, "second"), lines(300, "y".repeat(1000))];
   bodies.push(lines(1, "fourth"));
   for (const body of bodies) {

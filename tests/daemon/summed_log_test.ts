@@ -1,4 +1,7 @@
-/** A log that tells of many small things together: `evs dlq retry --rate` sends one dead letter a request. */
+/**
+ * A log that tells of many small things together: `evs dlq retry --rate` sends one dead letter a
+ * request.
+ */
 import assert from "node:assert/strict";
 import { type Counts, SummedLog } from "../../daemon/summed_log.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";

@@ -1,4 +1,7 @@
-/** What nobody caught in the daemon is told with its stack, counted, and ends the process with an error. */
+/**
+ * What nobody caught in the daemon is told with its stack, counted, and ends the process with an
+ * error.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 

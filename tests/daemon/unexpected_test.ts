@@ -1,6 +1,7 @@
 /**
- * Nothing is swallowed: an error that nobody foresaw, and one that is our bug, is logged with its stack, counted, and stays
- * in its request; a sync by timer that fails is told at once and ends the daemon with an error. By injection.
+ * Nothing is swallowed: an error that nobody foresaw, and one that is our bug, is logged with its
+ * stack, counted, and stays in its request; a sync by timer that fails is told at once and ends the
+ * daemon with an error. By injection.
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../core/base/clock.ts";
@@ -135,7 +136,8 @@ Deno.test("daemon ends with an error by itself, and logs why, when a sync by tim
   await using daemon = await startDaemon({ durability: "interval:1s" });
   await daemon.publish("t", "x", 1);
   await Deno.remove(`${daemon.dataDir}/events.db-wal`); // what the sync looks for is gone
-  // Once more, for the first one may have been synced before. No sync of it can succeed; it may have failed already.
+  // Once more, for the first one may have been synced before. No sync of it can succeed; it may
+  // have failed already.
   await daemon.http("POST", "/v1/topics/t/events?type=x", "2").catch(() => {});
   const { code, signal } = await daemon.exited();
   assert.ok(code !== 0 && signal === null, `it ended with ${code} ${signal}`);

@@ -1,9 +1,15 @@
-/** A reader that goes away (`evs consume … -- cat | head -1`) costs no attempt, makes no dead letter, and is no error. */
+/**
+ * A reader that goes away (`evs consume … -- cat | head -1`) costs no attempt, makes no dead
+ * letter, and is no error.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
 
-/** Reads a line, closes its end of the pipe, and then says so: what is written after that meets a closed pipe. */
+/**
+ * Reads a line, closes its end of the pipe, and then says so: what is written after that meets a
+ * closed pipe.
+ */
 const READER = `head -n 1; exec <&-; : >"$GONE"`;
 const WAIT = `until [ -e "$GONE" ]; do sleep 0.01; done`;
 /** Passes the first event on at once, the others when the reader has gone. */

@@ -1,4 +1,7 @@
-/** Who consumes is told what retention deleted before it was delivered: the lease reply, evs consume, the library. */
+/**
+ * Who consumes is told what retention deleted before it was delivered: the lease reply, evs
+ * consume, the library.
+ */
 import assert from "node:assert/strict";
 import { connect, EventBroker } from "../../mod.ts";
 import { OverflowError } from "../../core/base/errors.ts";

@@ -318,7 +318,8 @@ Deno.test("consume --breaker pauses instead of dead-lettering when a handler is 
     eventTypes: [],
     breaker: { failing: 1, window: 10 },
   }]);
-  // Events that failed for good before it tripped are dead letters; ten attempts leave at most five of those.
+  // Events that failed for good before it tripped are dead letters; ten attempts leave at most five
+  // of those.
   assert.ok(Number(info?.dead) <= 5);
   const fixed = await consume("true");
   assert.equal(fixed.code, 0, fixed.stderr);

@@ -1,4 +1,6 @@
-/** evs doctor on a running and a stopped data dir: what is wrong, how much is intact, what to type. */
+/**
+ * evs doctor on a running and a stopped data dir: what is wrong, how much is intact, what to type.
+ */
 import assert from "node:assert/strict";
 import { flipBit } from "../helpers/flip.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";

@@ -1,4 +1,7 @@
-/** What `evs doctor` warns of, of running and stopped daemons of both stores: no damage, so it ends with 0. */
+/**
+ * What `evs doctor` warns of, of running and stopped daemons of both stores: no damage, so it ends
+ * with 0.
+ */
 import assert from "node:assert/strict";
 import type { CheckContext } from "../../core/doctor/checks/check.ts";
 import { checks, examine } from "../../core/doctor/doctor.ts";

@@ -1,4 +1,7 @@
-/** A whole number beyond 2^53 from a publisher's input to its key, every filter and a handler's environment. */
+/**
+ * A whole number beyond 2^53 from a publisher's input to its key, every filter and a handler's
+ * environment.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

@@ -1,4 +1,7 @@
-/** Contract row 31: clients find the daemon whatever their environment, and a socket that was removed is made anew. */
+/**
+ * Contract row 31: clients find the daemon whatever their environment, and a socket that was
+ * removed is made anew.
+ */
 import assert from "node:assert/strict";
 import { connect } from "../../core/client/broker/connect.ts";
 import { type CommandLine, everyCommand } from "../helpers/every_command.ts";

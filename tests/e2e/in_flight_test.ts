@@ -1,4 +1,7 @@
-/** What a subscription has in flight is shown: who holds which event since when, and which retries wait. */
+/**
+ * What a subscription has in flight is shown: who holds which event since when, and which retries
+ * wait.
+ */
 import assert from "node:assert/strict";
 import { factsOf } from "../../commands/subscription/shared.ts";
 import { connect, EventBroker, type Subscription, type SubscriptionInfo } from "../../mod.ts";

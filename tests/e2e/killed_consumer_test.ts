@@ -10,7 +10,10 @@ interface Run {
   beside: number[];
 }
 
-/** A handler that notes who runs beside it, in a file of the daemon's folder, and then goes on with `rest`. */
+/**
+ * A handler that notes who runs beside it, in a file of the daemon's folder, and then goes on with
+ * `rest`.
+ */
 function noting(daemon: TestDaemon, rest: string): string[] {
   const script =
     `for pid in $(cat pids 2>/dev/null); do kill -0 $pid 2>/dev/null && b="$b $pid"; done

@@ -1,4 +1,7 @@
-/** The time that a terminal shows can be given back: to `--from`, `--to` and `seek`, with its offset or as local time. */
+/**
+ * The time that a terminal shows can be given back: to `--from`, `--to` and `seek`, with its offset
+ * or as local time.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

@@ -1,4 +1,7 @@
-/** A segment of the file store that is gone, as an operator meets it: status, health, doctor, backup, replay, a subscription. */
+/**
+ * A segment of the file store that is gone, as an operator meets it: status, health, doctor,
+ * backup, replay, a subscription.
+ */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../core/store/file/file_event_store.ts";
 import { newEvent } from "../core/store/conformance.ts";
@@ -7,7 +10,10 @@ import { evs } from "../helpers/evs.ts";
 
 const EVENTS = 330;
 
-/** A data dir with three full segments and an open one: small ones, as a store of the library makes them. */
+/**
+ * A data dir with three full segments and an open one: small ones, as a store of the library makes
+ * them.
+ */
 async function filled(daemon: TestDaemon): Promise<void> {
   await daemon.publish("t", "x", 0);
   await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t" });

@@ -1,4 +1,6 @@
-/** Contract row 31: a daemon that does not answer is said not to, by every command, within seconds. */
+/**
+ * Contract row 31: a daemon that does not answer is said not to, by every command, within seconds.
+ */
 import assert from "node:assert/strict";
 import { connect } from "../../core/client/broker/connect.ts";
 import { NotAnsweringError } from "../../core/base/errors.ts";
@@ -7,7 +9,10 @@ import { type CommandLine, everyCommand } from "../helpers/every_command.ts";
 import { evs, type EvsResult, RunningEvs } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";
 
-/** What is promised, ms, behind the runtime's own start, which is measured beside it: the machine may be busy. */
+/**
+ * What is promised, ms, behind the runtime's own start, which is measured beside it: the machine
+ * may be busy.
+ */
 const DEADLINE = 6000;
 /** So many commands wait beside each other: a wait costs nothing, their starts do. */
 const BESIDE = 12;

@@ -1,4 +1,7 @@
-/** Paths that nobody expects: what can serve does, and for what cannot there is one sentence and no stack. */
+/**
+ * Paths that nobody expects: what can serve does, and for what cannot there is one sentence and no
+ * stack.
+ */
 import assert from "node:assert/strict";
 import { Place } from "../helpers/shell.ts";
 

@@ -1,4 +1,7 @@
-/** A person's pause on the command line: kept through restarts of consumer and daemon, told, and ended by itself. */
+/**
+ * A person's pause on the command line: kept through restarts of consumer and daemon, told, and
+ * ended by itself.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, RunningEvs, until } from "../helpers/evs.ts";

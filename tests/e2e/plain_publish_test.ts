@@ -1,4 +1,7 @@
-/** The short way of `evs publish TOPIC TYPE PAYLOAD` says what the usual one says (docs/adr/0006-start-up.md). */
+/**
+ * The short way of `evs publish TOPIC TYPE PAYLOAD` says what the usual one says
+ * (docs/adr/0006-start-up.md).
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs, type EvsResult } from "../helpers/evs.ts";

@@ -1,4 +1,7 @@
-/** A stream that is published while its daemon is stopped, killed and started: each line is stored once, in order. */
+/**
+ * A stream that is published while its daemon is stopped, killed and started: each line is stored
+ * once, in order.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, type EvsResult, RunningEvs, until } from "../helpers/evs.ts";
@@ -14,7 +17,10 @@ async function stored(at: TestDaemon): Promise<number> {
   return status === 200 ? json.lastSeq : 0;
 }
 
-/** Publishes pieces all the while; ends the daemon in the midst of them, again and again. Tells how many lines there were. */
+/**
+ * Publishes pieces all the while; ends the daemon in the midst of them, again and again. Tells how
+ * many lines there were.
+ */
 async function publishThrough(
   at: TestDaemon,
   running: RunningEvs,
@@ -77,7 +83,10 @@ for (const store of STORES) {
 
 let proxies = 0;
 
-/** Publishes lines; the answers to the first requests are lost, and the daemon is killed and started at those moments. */
+/**
+ * Publishes lines; the answers to the first requests are lost, and the daemon is killed and started
+ * at those moments.
+ */
 async function withLostAnswers(
   at: TestDaemon,
   argv: readonly string[],

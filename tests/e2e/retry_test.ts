@@ -1,4 +1,7 @@
-/** `evs dlq retry` with a consumer at work: in which order it sends, and what is known of what fails again. */
+/**
+ * `evs dlq retry` with a consumer at work: in which order it sends, and what is known of what fails
+ * again.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";

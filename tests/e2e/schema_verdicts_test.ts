@@ -1,4 +1,7 @@
-/** Schemas as a publisher meets them: every line gets its verdict, and numbers are judged as they were written. */
+/**
+ * Schemas as a publisher meets them: every line gets its verdict, and numbers are judged as they
+ * were written.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

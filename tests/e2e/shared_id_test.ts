@@ -1,4 +1,7 @@
-/** Events of several topics may have the same id: --topic beside an id says which dead letter is meant. */
+/**
+ * Events of several topics may have the same id: --topic beside an id says which dead letter is
+ * meant.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";

@@ -1,4 +1,7 @@
-/** Who follows a topic is told what retention deleted before it came: evs tail, NDJSON and SSE over HTTP, both brokers' streams. */
+/**
+ * Who follows a topic is told what retention deleted before it came: evs tail, NDJSON and SSE over
+ * HTTP, both brokers' streams.
+ */
 import assert from "node:assert/strict";
 import { EventStream, type StreamSource } from "../../core/broker/event_stream.ts";
 import { connect, EventBroker, type Missed } from "../../mod.ts";

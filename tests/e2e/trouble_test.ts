@@ -1,4 +1,7 @@
-/** What goes wrong around evs (disks, folders, full pipes) is told in words, and never as a bug of ours. */
+/**
+ * What goes wrong around evs (disks, folders, full pipes) is told in words, and never as a bug of
+ * ours.
+ */
 import assert from "node:assert/strict";
 import { osError } from "../../core/base/os_error.ts";
 import { shellQuote, typedAgain } from "../../core/base/shell_quote.ts";

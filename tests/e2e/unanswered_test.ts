@@ -1,4 +1,7 @@
-/** Handlers that never answer, because their process ends: counted, delivered alone, and dead letters in the end. */
+/**
+ * Handlers that never answer, because their process ends: counted, delivered alone, and dead
+ * letters in the end.
+ */
 import assert from "node:assert/strict";
 import {
   connect,

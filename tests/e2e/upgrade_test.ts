@@ -1,4 +1,7 @@
-/** Contract row 12: the daemon starts on the data dir of an older version, says nothing of damage, and gives everything back. */
+/**
+ * Contract row 12: the daemon starts on the data dir of an older version, says nothing of damage,
+ * and gives everything back.
+ */
 import assert from "node:assert/strict";
 import { fixtureLines, fixtureText, unpackFixture } from "../helpers/fixture.ts";
 import { Place } from "../helpers/shell.ts";

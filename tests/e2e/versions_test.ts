@@ -1,4 +1,7 @@
-/** Versions of a schema from the command line: what may follow what, what changed, and a folder applied whole. */
+/**
+ * Versions of a schema from the command line: what may follow what, what changed, and a folder
+ * applied whole.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

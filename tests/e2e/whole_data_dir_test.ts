@@ -1,7 +1,7 @@
 /**
- * Contract row 27: each file and folder of a data dir taken away, one at a time, from one that was stopped and one that was
- * killed, in both stores. Whatever is missing then is told by the log, the status, the health and evs doctor, before the
- * start and after it; and no number is used again.
+ * Contract row 27: each file and folder of a data dir taken away, one at a time, from one that was
+ * stopped and one that was killed, in both stores. Whatever is missing then is told by the log, the
+ * status, the health and evs doctor, before the start and after it; and no number is used again.
  */
 import assert from "node:assert/strict";
 import { readWatermarks } from "../../core/data_dir/watermarks.ts";
@@ -40,7 +40,10 @@ async function held(daemon: TestDaemon): Promise<Held> {
   };
 }
 
-/** Two topics, a schema, a subscription that has done some and gave one up, retention that took a few. */
+/**
+ * Two topics, a schema, a subscription that has done some and gave one up, retention that took a
+ * few.
+ */
 async function fill(daemon: TestDaemon): Promise<void> {
   await daemon.http("PUT", "/v1/schemas/placed?version=1.0", { type: "object" });
   for (let n = 0; n < 40; n++) await daemon.publish("orders", "placed", { n });

@@ -1,6 +1,6 @@
 /**
- * The config file: any text is read as settings that are in force, or refused in words that name the file. A daemon never
- * starts with a setting that it does not understand.
+ * The config file: any text is read as settings that are in force, or refused in words that name
+ * the file. A daemon never starts with a setting that it does not understand.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,8 +1,9 @@
 /**
- * The file store's reader over files that something else has written to: up to three damages of any kind to any one file of
- * the store. It opens or refuses in words; what it hands out is, byte for byte, what was appended under that seq; what is
- * missing is told; and it takes new events behind what it kept. One file: lines whose own checksums are damaged with them
- * have nothing that speaks for or against them.
+ * The file store's reader over files that something else has written to: up to three damages of any
+ * kind to any one file of the store. It opens or refuses in words; what it hands out is, byte for
+ * byte, what was appended under that seq; what is missing is told; and it takes new events behind
+ * what it kept. One file: lines whose own checksums are damaged with them have nothing that speaks
+ * for or against them.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

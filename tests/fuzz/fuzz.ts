@@ -1,8 +1,10 @@
 /**
- * What every fuzzer here shares: how many cases, a seed that reproduces them, and the texts that break parsers.
+ * What every fuzzer here shares: how many cases, a seed that reproduces them, and the texts that
+ * break parsers.
  *
- * A case is made from the seed and its own number alone, so that a failure names one line to type: `EVS_SEED=N deno test …`
- * runs the very same cases again. Shrinking is fast-check's where nothing is kept from case to case.
+ * A case is made from the seed and its own number alone, so that a failure names one line to type:
+ * `EVS_SEED=N deno test …` runs the very same cases again. Shrinking is fast-check's where nothing
+ * is kept from case to case.
  */
 import fc from "fast-check";
 import { seed } from "../helpers/seed.ts";
@@ -19,7 +21,10 @@ export function cases(inSuite: number): number {
     : Math.max(1, Math.round(inSuite * factor));
 }
 
-/** Runs a property over so many cases; a failure says what runs it again. `file`: the test's, below tests/fuzz. */
+/**
+ * Runs a property over so many cases; a failure says what runs it again. `file`: the test's, below
+ * tests/fuzz.
+ */
 export async function fuzz<T>(
   property: fc.IAsyncProperty<T> | fc.IProperty<T>,
   { numRuns, file }: { numRuns: number; file: string },
@@ -41,7 +46,10 @@ export function reproducible(cause: unknown, file: string): Error {
   return new Error(`${again} reproduces it:\n${why}`, { cause });
 }
 
-/** Characters that parsers forget: controls, bidi, other scripts' digits, lone surrogates, what quotes and escapes. */
+/**
+ * Characters that parsers forget: controls, bidi, other scripts' digits, lone surrogates, what
+ * quotes and escapes.
+ */
 export const hostileCharacter: fc.Arbitrary<string> = fc.constantFrom(
   ...["\0", "\x01", "\x1b", "\x7f", "\x85", "\n", "\r", "\t", " ", "\u00a0", "\u2028", "\ufeff"],
   ...[

@@ -1,7 +1,8 @@
 /**
- * Every route of a real daemon, by requests that it was made for, near to them, and far from them. None of them is left
- * without an answer, none gets an answer that schemas/openapi.json does not have, none is an error that nobody foresaw; and
- * after all of them the process is the one that was started, well, and no larger.
+ * Every route of a real daemon, by requests that it was made for, near to them, and far from them.
+ * None of them is left without an answer, none gets an answer that schemas/openapi.json does not
+ * have, none is an error that nobody foresaw; and after all of them the process is the one that was
+ * started, well, and no larger.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -79,7 +80,8 @@ class Fuzzer {
       if (request.whole) throw new Error("the daemon closed without an answer");
       return undefined;
     }
-    // What only asks for another protocol besides is whole, too: it may be told of a 5xx that is written.
+    // What only asks for another protocol besides is whole, too: it may be told of a 5xx that is
+    // written.
     if (request.whole || head.status >= 500) assertDocumented(request, head);
     if (request.endless && head.status === 200) return head;
     const hasBody = request.method !== "HEAD";
@@ -209,7 +211,10 @@ for (const store of STORES) {
   });
 }
 
-/** Resident memory, and descriptors but for the files of the file store's topics, of which it keeps so many open. */
+/**
+ * Resident memory, and descriptors but for the files of the file store's topics, of which it keeps
+ * so many open.
+ */
 function measured({ pid, dataDir }: TestDaemon): { memory: number; descriptors: number } {
   const paths = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
     linkOf(`/proc/${pid}/fd/${name}`)
@@ -227,7 +232,10 @@ function linkOf(path: string): string {
   }
 }
 
-/** Connections go, their descriptors with them; memory stays about where it was when the daemon was warm. */
+/**
+ * Connections go, their descriptors with them; memory stays about where it was when the daemon was
+ * warm.
+ */
 async function assertNoLeak(daemon: TestDaemon, warm: ReturnType<typeof measured>): Promise<void> {
   const deadline = performance.now() + DEADLINE;
   while (await metric(daemon, "evs_connections") > 1 || await metric(daemon, "evs_tails") > 0) {

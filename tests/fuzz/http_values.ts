@@ -1,4 +1,7 @@
-/** What requests are filled with: names, query parameters, fields of JSON bodies, lines; sound ones and others. */
+/**
+ * What requests are filled with: names, query parameters, fields of JSON bodies, lines; sound ones
+ * and others.
+ */
 import fc from "fast-check";
 import { CORPUS, jsonText } from "../helpers/json_text.ts";
 import { hostileText, nearly } from "./fuzz.ts";
@@ -126,7 +129,10 @@ const settings = fc.record({
   where,
   breaker: fc.constantFrom<unknown>(null, {}, { failures: 1, pauseMs: 1 }, { x: 1 }),
 }, { requiredKeys: [] });
-/** Where a lease's token goes that an answer has told: the sender puts one there, and spaces up to this length. */
+/**
+ * Where a lease's token goes that an answer has told: the sender puts one there, and spaces up to
+ * this length.
+ */
 export const LEASE = "LEASE".padEnd(24, "_");
 const lease = mostly([LEASE, LEASE, "1"], ["", 1]);
 const schema = fc.constantFrom(
@@ -242,8 +248,8 @@ const BODIES: Record<string, string[]> = {
 };
 
 /**
- * Bodies that are taken as they are. Fields by chance hardly ever make a subscription, and without one most of its routes only
- * ever say that it is not there.
+ * Bodies that are taken as they are. Fields by chance hardly ever make a subscription, and without
+ * one most of its routes only ever say that it is not there.
  */
 const SOUND: Record<string, string[]> = {
   "PUT /v1/subscriptions/{name}": [
@@ -328,7 +334,10 @@ export function bodyOf(route: string): fc.Arbitrary<Uint8Array> {
   });
 }
 
-/** An edit may make a number longer: what asks the daemon to wait for minutes is answered in minutes, as it should be. */
+/**
+ * An edit may make a number longer: what asks the daemon to wait for minutes is answered in
+ * minutes, as it should be.
+ */
 function withoutLongWait(text: string): string {
   return text.replaceAll(
     /("waitMs":\s*)([-+\d.eE]+)/g,

@@ -1,6 +1,7 @@
 /**
- * The readers of lines: the daemon's NDJSON reader, the one that cuts a JSON array apart, and `evs consume --batch`'s reader
- * of answers. Any bytes, cut into any chunks, and each held against the same rule written without a thought for speed.
+ * The readers of lines: the daemon's NDJSON reader, the one that cuts a JSON array apart, and `evs
+ * consume --batch`'s reader of answers. Any bytes, cut into any chunks, and each held against the
+ * same rule written without a thought for speed.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

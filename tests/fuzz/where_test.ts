@@ -1,6 +1,7 @@
 /**
- * `--where`: expressions that strangers send to the daemon, over payloads that other strangers sent. An expression is
- * refused in words or decides every event with true or false; it throws nothing, and no one event takes for ever.
+ * `--where`: expressions that strangers send to the daemon, over payloads that other strangers
+ * sent. An expression is refused in words or decides every event with true or false; it throws
+ * nothing, and no one event takes for ever.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -10,7 +11,10 @@ import { compileFilter, type Filter } from "../../core/filter/filter.ts";
 import { cases, fuzz, hostileText, nearly } from "./fuzz.ts";
 
 const file = "where_test.ts";
-/** An expression on an event of this size may cost a bounded number of steps: this is far more time than they take, ms. */
+/**
+ * An expression on an event of this size may cost a bounded number of steps: this is far more time
+ * than they take, ms.
+ */
 const FOR_EVER = 5000;
 
 const atom = fc.constantFrom(

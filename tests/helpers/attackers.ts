@@ -1,7 +1,8 @@
 /**
- * Those who wish a daemon ill, in a process of their own so that whoever measures is not slowed by them: endless lines,
- * half-open requests, a schema and payloads that blow up a backtracking regular expression. They go on until standard input
- * closes, then print what they did as one line of JSON: `deno run -A attackers.ts SOCKET`.
+ * Those who wish a daemon ill, in a process of their own so that whoever measures is not slowed by
+ * them: endless lines, half-open requests, a schema and payloads that blow up a backtracking
+ * regular expression. They go on until standard input closes, then print what they did as one line
+ * of JSON: `deno run -A attackers.ts SOCKET`.
  */
 import assert from "node:assert/strict";
 import { until } from "./evs.ts";
@@ -40,8 +41,9 @@ const HALVES = [
   LINES + "5\r\n12",
 ];
 /**
- * Between two pieces of a line that is passed over, two lines that are refused and two payloads, ms: what is measured is what
- * the daemon does about them, not how a machine of few processors is shared.
+ * Between two pieces of a line that is passed over, two lines that are refused and two payloads,
+ * ms: what is measured is what the daemon does about them, not how a machine of few processors is
+ * shared.
  */
 const PAUSE = 10;
 /** Half-open requests end within 12 s; a process of attackers waits no longer for that, ms. */
@@ -95,7 +97,8 @@ class Attackers {
   async #endlessLines(): Promise<void> {
     while (!this.#over) {
       const connection = await this.#connect();
-      // Handled from the first: when all is over the connection is closed below it, while this still sends.
+      // Handled from the first: when all is over the connection is closed below it, while this
+      // still sends.
       const said = connection.untilEnd().catch((error) => this.#over ? "" : Promise.reject(error));
       said.catch(() => {}); // it is awaited behind what is sent
       try {
@@ -174,7 +177,10 @@ export class AttackerProcess {
     this.#output = this.#child.output();
   }
 
-  /** Ends them; what they did. Fails with what they say when something went against them that must not. */
+  /**
+   * Ends them; what they did. Fails with what they say when something went against them that must
+   * not.
+   */
   async end(): Promise<Attacks> {
     await this.#child.stdin.close();
     const { code, stdout, stderr } = await this.#output;

@@ -1,4 +1,7 @@
-/** A private daemon for a test: a real process, a real socket, a folder of its own, gone when the test ends. */
+/**
+ * A private daemon for a test: a real process, a real socket, a folder of its own, gone when the
+ * test ends.
+ */
 import assert from "node:assert/strict";
 import { daemonCommand } from "../../core/client/launch.ts";
 import { testFolder } from "./folder.ts";

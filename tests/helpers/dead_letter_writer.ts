@@ -1,6 +1,7 @@
 /**
- * A process that adds dead letters to a FileDeadLetterQueue: `dead_letter_writer.ts DIR FIRST COUNT`. It says of each that it
- * is kept, in the form that sync_trace.ts knows, or with which code it was refused.
+ * A process that adds dead letters to a FileDeadLetterQueue: `dead_letter_writer.ts DIR FIRST
+ * COUNT`. It says of each that it is kept, in the form that sync_trace.ts knows, or with which code
+ * it was refused.
  */
 import { EvsError, FileDeadLetterQueue } from "../../mod.ts";
 

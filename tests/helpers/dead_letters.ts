@@ -6,7 +6,10 @@ import type { TestDaemon } from "./daemon.ts";
 /** What became of an event: done, or failed for good. */
 export type Judge = (event: { seq: number; payload: unknown }) => Omit<NackItem, "lease"> | "done";
 
-/** Leases all that there is for a subscription and settles it. Events of one key come one after the other. */
+/**
+ * Leases all that there is for a subscription and settles it. Events of one key come one after the
+ * other.
+ */
 export async function settleAll(
   at: TestDaemon,
   { subscription, judge }: { subscription: string; judge: Judge },

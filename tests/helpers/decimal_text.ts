@@ -1,4 +1,7 @@
-/** Numbers as JSON may write them, and what they are in arithmetic without a limit: fractions of big whole numbers. */
+/**
+ * Numbers as JSON may write them, and what they are in arithmetic without a limit: fractions of big
+ * whole numbers.
+ */
 import fc from "fast-check";
 
 /** A fraction; the divisor is above 0. */

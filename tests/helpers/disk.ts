@@ -1,12 +1,17 @@
 /**
- * A disk of a test's own: a file system in a file, mounted through a loop device, whose power can be cut. Needs root.
+ * A disk of a test's own: a file system in a file, mounted through a loop device, whose power can
+ * be cut. Needs root.
  *
- * The cut is ext4's own: the ioctl `FS_IOC_GOINGDOWN` with "no log flush" ends the file system at once, what was not synced
- * stays in memory and is thrown away with it (https://man7.org/linux/man-pages/man2/ioctl_fs.2.html; xfstests does the same).
+ * The cut is ext4's own: the ioctl `FS_IOC_GOINGDOWN` with "no log flush" ends the file system at
+ * once, what was not synced stays in memory and is thrown away with it
+ * (https://man7.org/linux/man-pages/man2/ioctl_fs.2.html; xfstests does the same).
  */
 import assert from "node:assert/strict";
 
-/** `_IOR('X', 125, __u32)` and its flag for "do not flush the journal" (include/uapi/linux/fs.h, fs/ext4/ext4.h). */
+/**
+ * `_IOR('X', 125, __u32)` and its flag for "do not flush the journal" (include/uapi/linux/fs.h,
+ * fs/ext4/ext4.h).
+ */
 const CUT =
   '$f = pack("L", 2); open(D, "<", $ARGV[0]) or die $!; ioctl(D, 0x8004587d, $f) or die $!';
 

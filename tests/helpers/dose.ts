@@ -1,6 +1,6 @@
 /**
- * How much of a loop a run does. The suite does a tenth of the floors in docs/contract.md; `deno task test:nightly`
- * sets EVS_DOSE=10 and reaches them.
+ * How much of a loop a run does. The suite does a tenth of the floors in docs/contract.md; `deno
+ * task test:nightly` sets EVS_DOSE=10 and reaches them.
  */
 
 /** `inSuite` times EVS_DOSE, at most `most`. */

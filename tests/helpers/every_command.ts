@@ -1,6 +1,6 @@
 /**
- * A command line for every command there is. The list of commands comes from the route map, so that one that is new has to
- * be given a line here before its tests pass.
+ * A command line for every command there is. The list of commands comes from the route map, so that
+ * one that is new has to be given a line here before its tests pass.
  */
 import assert from "node:assert/strict";
 import { completionTree } from "../../commands/completion/tree.ts";

@@ -1,4 +1,7 @@
-/** Runs the `evs` command as a user does: a process of its own, against a test's daemon or against none. */
+/**
+ * Runs the `evs` command as a user does: a process of its own, against a test's daemon or against
+ * none.
+ */
 
 /** How one command is run. */
 export interface EvsOptions {

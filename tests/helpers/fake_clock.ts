@@ -50,7 +50,10 @@ export class FakeClock implements Clock {
     await settled();
   }
 
-  /** The process stands still: time passes, and what comes due meanwhile fires late, in {@link pass}. */
+  /**
+   * The process stands still: time passes, and what comes due meanwhile fires late, in {@link
+   * pass}.
+   */
   stand(ms: number): void {
     this.#move(this.#mono + ms);
   }

@@ -1,4 +1,7 @@
-/** The daemon and the handlers as a consumer sees them, in memory: what a test tells them to do, they do. */
+/**
+ * The daemon and the handlers as a consumer sees them, in memory: what a test tells them to do,
+ * they do.
+ */
 import { Consumer, type ConsumerOptions } from "../../core/client/consumer/consumer.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/port.ts";

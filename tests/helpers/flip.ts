@@ -1,6 +1,9 @@
 /** Damage, made on purpose. */
 
-/** Numbers from 0 up to but not including `below`, the same for the same seed (a linear congruential generator). */
+/**
+ * Numbers from 0 up to but not including `below`, the same for the same seed (a linear congruential
+ * generator).
+ */
 export function randomFrom(seed: number): (below: number) => number {
   let state = BigInt(seed);
   return (below) => {

@@ -1,6 +1,6 @@
 /**
- * Folders of tests. Each is named for the process that it is for, so that what a killed run left behind is removed by the
- * next one.
+ * Folders of tests. Each is named for the process that it is for, so that what a killed run left
+ * behind is removed by the next one.
  */
 import process from "node:process";
 

@@ -1,4 +1,7 @@
-/** JSON as text: what a publisher may send, in all the spellings that a parser and a printer would not give back. */
+/**
+ * JSON as text: what a publisher may send, in all the spellings that a parser and a printer would
+ * not give back.
+ */
 import fc from "fast-check";
 
 /** Texts that have broken somebody: each is valid JSON and must come back byte for byte. */

@@ -1,4 +1,7 @@
-/** A socket before the daemon's that can lose an answer: the daemon has done what was asked, and nobody is told. */
+/**
+ * A socket before the daemon's that can lose an answer: the daemon has done what was asked, and
+ * nobody is told.
+ */
 
 /** A proxy that drops connections and answers. */
 export class LossyProxy implements AsyncDisposable {

@@ -5,7 +5,9 @@ export function residentMemory(pid: number): number {
   return kilobytes(pid, "VmRSS") * 1024;
 }
 
-/** Begins a new peak (proc_pid_clear_refs(5)); read it with `peakMemory` of tests/helpers/shell.ts. */
+/**
+ * Begins a new peak (proc_pid_clear_refs(5)); read it with `peakMemory` of tests/helpers/shell.ts.
+ */
 export function resetPeak(pid: number): void {
   Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
 }
@@ -15,7 +17,10 @@ function kilobytes(pid: number, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
 }
 
-/** Processor time so far, ms: user and system (proc_pid_stat(5), fields 14 and 15, in ticks of 10 ms). */
+/**
+ * Processor time so far, ms: user and system (proc_pid_stat(5), fields 14 and 15, in ticks of 10
+ * ms).
+ */
 export function processorTime(pid: number): number {
   const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
   return (Number(fields[11]) + Number(fields[12])) * 10;
@@ -26,7 +31,10 @@ export function descriptors(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
-/** Threads of the daemon that write: the events', and the state's where there was something to write just now. */
+/**
+ * Threads of the daemon that write: the events', and the state's where there was something to write
+ * just now.
+ */
 export function writers(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/task`)].filter(({ name }) => {
     try {

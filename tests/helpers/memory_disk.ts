@@ -1,9 +1,9 @@
 /**
  * A file system in memory that loses power.
  *
- * What was not synced may be there after {@link MemoryDisk.powerCut} or not: each sector of a file as it was at some moment
- * since the last sync, of a folder's changes the first so many. What was synced is there. And any call can be made to fail: see
- * {@link MemoryDisk.onCall}.
+ * What was not synced may be there after {@link MemoryDisk.powerCut} or not: each sector of a file
+ * as it was at some moment since the last sync, of a folder's changes the first so many. What was
+ * synced is there. And any call can be made to fail: see {@link MemoryDisk.onCall}.
  */
 import type { Disk, DiskEntry, DiskFile } from "../../core/store/file/disk.ts";
 
@@ -247,8 +247,9 @@ export class MemoryDisk implements Disk {
 }
 
 /**
- * A file as a power cut leaves it: each sector, and the length, as it was at some moment since the last sync. A third of the
- * time it is the same moment for all: the way of a file system that keeps the order.
+ * A file as a power cut leaves it: each sector, and the length, as it was at some moment since the
+ * last sync. A third of the time it is the same moment for all: the way of a file system that keeps
+ * the order.
  */
 function survivors(node: Node, random: () => number): Uint8Array {
   const moments = [node.durable];

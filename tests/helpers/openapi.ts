@@ -1,4 +1,7 @@
-/** schemas/openapi.json as a client has it: what it allows, what it forbids, and whether an answer is as described. */
+/**
+ * schemas/openapi.json as a client has it: what it allows, what it forbids, and whether an answer
+ * is as described.
+ */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 

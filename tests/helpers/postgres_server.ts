@@ -1,6 +1,7 @@
 /**
- * A PostgreSQL of a test's own: Debian's binaries, a cluster in a temporary folder, a port on the loopback that the kernel
- * chose. As PostgreSQL refuses to run as root, root runs it as the user `postgres` that the package made.
+ * A PostgreSQL of a test's own: Debian's binaries, a cluster in a temporary folder, a port on the
+ * loopback that the kernel chose. As PostgreSQL refuses to run as root, root runs it as the user
+ * `postgres` that the package made.
  */
 import assert from "node:assert/strict";
 

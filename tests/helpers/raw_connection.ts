@@ -1,4 +1,7 @@
-/** A connection to the daemon that sends whatever bytes a test likes, and reads as little as it likes. */
+/**
+ * A connection to the daemon that sends whatever bytes a test likes, and reads as little as it
+ * likes.
+ */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

@@ -1,5 +1,6 @@
 /**
- * A seed for fast-check that reproduces: `EVS_SEED=N deno test …` runs the very same values again. A failure names its seed.
+ * A seed for fast-check that reproduces: `EVS_SEED=N deno test …` runs the very same values again.
+ * A failure names its seed.
  */
 import fc from "fast-check";
 

@@ -1,7 +1,12 @@
-/** A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind. */
+/**
+ * A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind.
+ */
 import assert from "node:assert/strict";
 
-/** A script that hangs is ended after so many seconds (code 124), so that it fails a test instead of stopping the suite. */
+/**
+ * A script that hangs is ended after so many seconds (code 124), so that it fails a test instead of
+ * stopping the suite.
+ */
 export const DEADLINE = "180";
 
 /** How a script ended. */
@@ -17,7 +22,10 @@ export const project = decodeURIComponent(new URL("../..", import.meta.url).path
   "",
 );
 
-/** Where Deno keeps what it has downloaded: a process with a home of its own would download it again. */
+/**
+ * Where Deno keeps what it has downloaded: a process with a home of its own would download it
+ * again.
+ */
 export function denoDir(): string {
   return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? ""}/.cache/deno`;
 }
@@ -77,7 +85,9 @@ export class Place {
     return stdout;
   }
 
-  /** Processes that name this folder on their command line or in their environment, but for our own. */
+  /**
+   * Processes that name this folder on their command line or in their environment, but for our own.
+   */
   processes(): { pid: number; command: string }[] {
     return processesNaming(this.folder);
   }

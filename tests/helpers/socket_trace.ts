@@ -1,11 +1,16 @@
 /**
- * Reads what `strace -f` prints of a whole suite, and knows which sockets the daemons among its processes made.
+ * Reads what `strace -f` prints of a whole suite, and knows which sockets the daemons among its
+ * processes made.
  *
- * A daemon is a process that was started with the daemon's own program. Its threads are followed by the calls that make
- * threads; a thread's first lines may come before the call that made it has returned, and wait until then.
+ * A daemon is a process that was started with the daemon's own program. Its threads are followed by
+ * the calls that make threads; a thread's first lines may come before the call that made it has
+ * returned, and wait until then.
  */
 
-/** The options of strace for such a trace; add `-o FILE` and the command. Only these calls stop a thread. */
+/**
+ * The options of strace for such a trace; add `-o FILE` and the command. Only these calls stop a
+ * thread.
+ */
 export const TRACE: readonly string[] = [
   ...["-f", "--seccomp-bpf", "-qqq", "-s", "400", "-e", "signal=none", "-e"],
   "trace=execve,execveat,clone,clone3,fork,vfork,socket,bind,connect,listen",

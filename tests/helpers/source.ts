@@ -25,7 +25,10 @@ export async function sourceFiles(...folders: string[]): Promise<string[]> {
   return files.sort();
 }
 
-/** What a file imports, types and `import()` included: paths from the root for our own, specifiers for others. */
+/**
+ * What a file imports, types and `import()` included: paths from the root for our own, specifiers
+ * for others.
+ */
 export async function importsOf(path: string): Promise<string[]> {
   const text = await Deno.readTextFile(new URL(path, root));
   // Examples in docstrings import, too.

@@ -20,7 +20,10 @@ export interface Start {
   took: number;
 }
 
-/** Starts a daemon and waits until it serves or has ended. `wrapper` runs it: `sh -c 'umask 077; exec "$@"' sh`. */
+/**
+ * Starts a daemon and waits until it serves or has ended. `wrapper` runs it: `sh -c 'umask 077;
+ * exec "$@"' sh`.
+ */
 export async function tryStart(places: Places, wrapper: string[] = []): Promise<Start> {
   const { program, args, env } = daemonCommand({ ...places, config: `${places.dataDir}.toml` });
   const [first, ...rest] = [...wrapper, program, ...args];

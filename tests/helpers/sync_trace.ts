@@ -1,10 +1,11 @@
 /**
- * Reads what `strace -f -y` prints of a daemon, and knows for each record whether it was synced before it was
- * acknowledged (contract row 1).
+ * Reads what `strace -f -y` prints of a daemon, and knows for each record whether it was synced
+ * before it was acknowledged (contract row 1).
  *
- * A record is known by a marker in its payload, an acknowledgement by the `firstSeq` and `lastSeq` of the reply. Lines are
- * in the order in which the kernel stopped the threads, so a call that began after another ended really followed it. A
- * call that is cut in two by another thread's line counts as begun at the first half and ended at the second.
+ * A record is known by a marker in its payload, an acknowledgement by the `firstSeq` and `lastSeq`
+ * of the reply. Lines are in the order in which the kernel stopped the threads, so a call that
+ * began after another ended really followed it. A call that is cut in two by another thread's line
+ * counts as begun at the first half and ended at the second.
  */
 
 /** What was found. */
@@ -45,7 +46,10 @@ export class SyncTrace {
     beside: 0,
   };
 
-  /** `log` is the path of the file that records are written to; `markerOf` tells the marker of a seq. */
+  /**
+   * `log` is the path of the file that records are written to; `markerOf` tells the marker of a
+   * seq.
+   */
   constructor(log: string, markerOf: (seq: number) => number | undefined) {
     this.#log = log;
     this.#folder = log.slice(0, log.lastIndexOf("/"));

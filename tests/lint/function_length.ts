@@ -1,9 +1,9 @@
 /**
  * A lint rule of this project: a function has at most 60 lines.
  *
- * Texts and tables do not count: a template, an object or a list of several lines in which nothing runs counts as one line.
- * A function that is handed to `test`, `Deno.test`, `t.step` or `it` counts for itself, and not with the function that
- * registers it.
+ * Texts and tables do not count: a template, an object or a list of several lines in which nothing
+ * runs counts as one line. A function that is handed to `test`, `Deno.test`, `t.step` or `it`
+ * counts for itself, and not with the function that registers it.
  */
 
 /** The most lines of a function. */
@@ -29,7 +29,10 @@ interface Frame {
 
 const REGISTERING = new Set(["test", "it", "step"]);
 
-/** True for the last part of `test(…)`, `Deno.test(…)`, `t.step(…)`, `it(…)`, and for `fn` in `Deno.test({ fn })`. */
+/**
+ * True for the last part of `test(…)`, `Deno.test(…)`, `t.step(…)`, `it(…)`, and for `fn` in
+ * `Deno.test({ fn })`.
+ */
 function isTestBody(node: FunctionNode): boolean {
   let parent: Deno.lint.Node = node.parent;
   if (parent.type === "Property" && parent.parent.type === "ObjectExpression") {

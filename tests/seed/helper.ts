@@ -1,6 +1,8 @@
 /** What the promised snippets leave undeclared. */
 // deno-lint-ignore-file no-console -- the snippets print
-/** What the seed's snippets need around them: a place of their own, and an eye on what they print. */
+/**
+ * What the seed's snippets need around them: a place of their own, and an eye on what they print.
+ */
 
 /** Runs `work` in an empty folder, which is the current one meanwhile. */
 export async function inFolder(work: () => Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 /**
- * The seed document's MongoDB dead-letter queue. Not against a MongoDB, for there is none here (see mongo_collection.ts):
- * against a collection in memory with the driver's interface, which the compiler compares with the driver's own.
+ * The seed document's MongoDB dead-letter queue. Not against a MongoDB, for there is none here (see
+ * mongo_collection.ts): against a collection in memory with the driver's interface, which the
+ * compiler compares with the driver's own.
  */
 import assert from "node:assert/strict";
 import type { Collection } from "mongodb";
@@ -8,7 +9,10 @@ import { TestBroker } from "https://deno.land/x/env_event_stream/testing.ts";
 import type { MongoCollection } from "./mongo_collection.ts";
 import { MongoDeadLetterQueue } from "./mongo_dead_letter_queue.ts";
 
-/** The driver's collection fits where ours does: a line that compiles, or the stand-in has drifted away. */
+/**
+ * The driver's collection fits where ours does: a line that compiles, or the stand-in has drifted
+ * away.
+ */
 const asOurs: (collection: Collection) => MongoCollection = (collection) => collection;
 
 Deno.test("Creating a Database-Backed Dead Letter Queue", async () => {

@@ -1,4 +1,7 @@
-/** The PostgreSQL store of the seed document, as a user would write it from there; run by tests/system/postgres_test.ts. */
+/**
+ * The PostgreSQL store of the seed document, as a user would write it from there; run by
+ * tests/system/postgres_test.ts.
+ */
 import type { Event, EventQuery, EventStore } from "https://deno.land/x/env_event_stream/mod.ts";
 import { PostgresClient } from "../helpers/postgres_client.ts";
 

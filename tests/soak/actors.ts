@@ -1,6 +1,7 @@
 /**
- * Who works on the daemon during a soak: publishers, a tail, a consumer, somebody who changes schemas. Each goes on across
- * restarts as the real clients do, checks what it gets as it comes, and keeps only numbers: memory of ours stays flat too.
+ * Who works on the daemon during a soak: publishers, a tail, a consumer, somebody who changes
+ * schemas. Each goes on across restarts as the real clients do, checks what it gets as it comes,
+ * and keeps only numbers: memory of ours stays flat too.
  */
 import { Client } from "../../core/client/client.ts";
 import { isGone } from "../../core/client/consumer/port.ts";
@@ -61,7 +62,10 @@ const DEAD_EVERY = 997;
 const KEPT_EVENTS = 50_000;
 /** Keys of one publisher: a consumer is given one event of a key at a time. */
 const KEYS = 16;
-/** No publisher is further ahead of the consumer than this, events: how fast a machine is decides nothing. */
+/**
+ * No publisher is further ahead of the consumer than this, events: how fast a machine is decides
+ * nothing.
+ */
 const MOST_AHEAD = KEPT_EVENTS / 16;
 const FILLER = "x".repeat(120);
 
@@ -122,7 +126,10 @@ export async function tailOn(stage: Stage): Promise<void> {
   }
 }
 
-/** Consumes: acknowledges, and dead-letters now and then. Goes on behind the end until all is consumed. */
+/**
+ * Consumes: acknowledges, and dead-letters now and then. Goes on behind the end until all is
+ * consumed.
+ */
 export async function consumeOn(stage: Stage, done: () => boolean): Promise<void> {
   using client = new Client({ socket: stage.socket });
   const { ledger } = stage;
@@ -146,7 +153,10 @@ export async function consumeOn(stage: Stage, done: () => boolean): Promise<void
   }
 }
 
-/** Registers a new version, publishes what it refuses, takes the version before away, empties the dead letters. */
+/**
+ * Registers a new version, publishes what it refuses, takes the version before away, empties the
+ * dead letters.
+ */
 export async function changeOn(stage: Stage, everyMs: number): Promise<void> {
   using client = new Client({ socket: stage.socket });
   for (let version = 2; !stage.signal.aborted; version++) {

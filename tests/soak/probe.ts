@@ -1,4 +1,7 @@
-/** What the machine takes for a small write that lasts, without any daemon: the control of a soak's waits. */
+/**
+ * What the machine takes for a small write that lasts, without any daemon: the control of a soak's
+ * waits.
+ */
 
 const LOOKS = 10;
 const BYTES = new Uint8Array(4096);

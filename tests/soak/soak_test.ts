@@ -1,4 +1,7 @@
-/** A soak of seconds, and what the verdict makes of samples: the half hour itself is `deno task soak`. */
+/**
+ * A soak of seconds, and what the verdict makes of samples: the half hour itself is `deno task
+ * soak`.
+ */
 import assert from "node:assert/strict";
 import { Ledger } from "./actors.ts";
 import { chart } from "./chart.ts";

@@ -11,7 +11,10 @@ export interface Sample {
   descriptors: number;
   /** p99 of the publishes since the sample before, ms; undefined where there was none. */
   p99: number | undefined;
-  /** The same of a write and a sync to a file, without any daemon: what the machine takes just then, ms. */
+  /**
+   * The same of a write and a sync to a file, without any daemon: what the machine takes just then,
+   * ms.
+   */
   control: number | undefined;
 }
 
@@ -28,11 +31,17 @@ export interface Finding {
 /** Memory may grow by so much in one life, and from the first lives to the last, MiB. */
 const RSS_ROOM = 24;
 const DESCRIPTOR_ROOM = 8;
-/** The last third's p99 against the first's, and the same against the control where that has become slower itself. */
+/**
+ * The last third's p99 against the first's, and the same against the control where that has become
+ * slower itself.
+ */
 const P99_FACTOR = 2;
 /** Below this, ms, nothing is said of waits. */
 const P99_FLOOR = 20;
-/** A life's first minute is not looked at, a quarter of a life where they are short: the runtime's heap finds its size. */
+/**
+ * A life's first minute is not looked at, a quarter of a life where they are short: the runtime's
+ * heap finds its size.
+ */
 const WARM_UP = 60;
 
 /** Compares the last third of the samples with the first, and within each life. */
@@ -71,7 +80,10 @@ export function findings(samples: readonly Sample[]): Finding[] {
   ];
 }
 
-/** From the first lives to the last, each at the age that all of them reach: the heap of a longer life is larger. */
+/**
+ * From the first lives to the last, each at the age that all of them reach: the heap of a longer
+ * life is larger.
+ */
 function memoryOfLives(samples: readonly Sample[], warm: readonly Sample[]): Finding {
   const age = ({ at, life }: Sample) => at - bornAt(samples, life);
   const oldest = Map.groupBy(samples, ({ life }) => life).values().map((life) => age(life.at(-1)!));

@@ -1,7 +1,8 @@
 /**
- * Everything at once: endless lines, readers that have stopped, half-open requests, a regular expression that blows up, and a
- * disk that fills, while a normal publisher and a normal consumer go on. Measured against the same work without any of it
- * (contract rows 8, 15, 16, 18 and 25 together).
+ * Everything at once: endless lines, readers that have stopped, half-open requests, a regular
+ * expression that blows up, and a disk that fills, while a normal publisher and a normal consumer
+ * go on. Measured against the same work without any of it (contract rows 8, 15, 16, 18 and 25
+ * together).
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
@@ -33,7 +34,9 @@ const DEADLINE = 60_000 + EVENTS * 100;
 /** The contract's deadline for publishing to work again, ms. */
 const AGAIN_WITHIN = 2000;
 
-/** Publishers of single events who keep what was acknowledged, and ask again where the disk is full. */
+/**
+ * Publishers of single events who keep what was acknowledged, and ask again where the disk is full.
+ */
 class NormalPublishers {
   readonly acknowledged: string[] = [];
   /** How long each took, ms, but for those of the time when the disk was full. */
@@ -85,7 +88,10 @@ function isFull(error: unknown): boolean {
   return error instanceof EvsError && error.code === "store/disk-full";
 }
 
-/** Publishes large events, each request again until it is stored. `at` is called before the request with that number. */
+/**
+ * Publishes large events, each request again until it is stored. `at` is called before the request
+ * with that number.
+ */
 async function firehose(
   socket: string,
   at: (request: number) => Promise<void> | void,
@@ -124,7 +130,9 @@ interface Run {
   big: string[];
 }
 
-/** The work: the firehose, the normal publisher, and the normal consumer, who must get everything. */
+/**
+ * The work: the firehose, the normal publisher, and the normal consumer, who must get everything.
+ */
 async function work(
   daemon: TestDaemon,
   at: (request: number, publishers: NormalPublishers) => Promise<void> | void,

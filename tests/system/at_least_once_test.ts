@@ -1,4 +1,7 @@
-/** Contract row 5: a named subscription misses nothing, whatever is killed, and without a fault nothing comes twice. */
+/**
+ * Contract row 5: a named subscription misses nothing, whatever is killed, and without a fault
+ * nothing comes twice.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
@@ -37,7 +40,10 @@ async function publishAll(daemon: TestDaemon): Promise<void> {
   await daemon.publish("work", "job", ...Array.from({ length: EVENTS }, (_, i) => i + 1));
 }
 
-/** How many events the subscription is through with, once nobody has one in hand or the consumer that lives has. */
+/**
+ * How many events the subscription is through with, once nobody has one in hand or the consumer
+ * that lives has.
+ */
 async function settled(daemon: TestDaemon, options: { alone: boolean }): Promise<number> {
   using client = new Client({ socket: daemon.socket });
   for (;;) {
@@ -56,7 +62,8 @@ for (const store of STORES) {
     await Deno.writeTextFile(file, "");
     const options = { at: daemon, env: { HANDLED: file } };
     let consumer = new RunningEvs(consume([]), options);
-    // What was handled, and not yet acknowledged, when something was killed: that much may come twice.
+    // What was handled, and not yet acknowledged, when something was killed: that much may come
+    // twice.
     let inHand = 0;
     for (let kill = 0; kill < KILLS; kill++) {
       await untilHandled(file, 1 + Math.floor(Math.random() * 12));
@@ -85,7 +92,8 @@ for (const store of STORES) {
     const missed = Array.from({ length: EVENTS }, (_, i) => i + 1).filter((seq) => !times.has(seq));
     assert.deepEqual(missed, []);
     const twice = seqs.length - EVENTS;
-    // Handlers outlive their consumer for a moment, and the SIGTERM in the end gives back what it interrupts.
+    // Handlers outlive their consumer for a moment, and the SIGTERM in the end gives back what it
+    // interrupts.
     const most = inHand + (KILLS + 1) * CONCURRENCY;
     assert.ok(twice <= most, `${twice} came twice, and ${inHand} were in hand at the kills`);
   });
@@ -130,7 +138,8 @@ for (const store of STORES) {
     const missed = [{ topic: "short", from: 1, to: 15, count: 15 }];
     assert.deepEqual((await client.subscription("late")).missed, missed);
 
-    // It is written down with the first acknowledgement, and a kill does not make it forgotten or counted twice.
+    // It is written down with the first acknowledgement, and a kill does not make it forgotten or
+    // counted twice.
     await client.ack("late", { leases: deliveries.map(({ lease }) => lease) });
     await daemon.kill();
     await daemon.start();

@@ -1,4 +1,7 @@
-/** What a daemon promises holds also when it was at rest, where the thread that writes its state has ended. */
+/**
+ * What a daemon promises holds also when it was at rest, where the thread that writes its state has
+ * ended.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

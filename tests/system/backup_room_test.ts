@@ -1,4 +1,7 @@
-/** evs backup and what else writes a copy: on a full disk, killed on the way, and to standard output. */
+/**
+ * evs backup and what else writes a copy: on a full disk, killed on the way, and to standard
+ * output.
+ */
 import assert from "node:assert/strict";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { Disk } from "../helpers/disk.ts";

@@ -1,4 +1,7 @@
-/** Contract row 11: bytes in are bytes out, across a restart; what is not JSON is refused with its line. */
+/**
+ * Contract row 11: bytes in are bytes out, across a restart; what is not JSON is refused with its
+ * line.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Client } from "../../core/client/client.ts";
@@ -13,7 +16,10 @@ import { CORPUS, jsonText } from "../helpers/json_text.ts";
 const CASES = dose(500);
 const encoder = new TextEncoder();
 
-/** The payload of a wire line: what is behind the last member's name. Metadata is `{}` here, so that is the first. */
+/**
+ * The payload of a wire line: what is behind the last member's name. Metadata is `{}` here, so that
+ * is the first.
+ */
 function payloadOf(line: string): string {
   const mark = '"metadata":{},"payload":';
   return line.slice(line.indexOf(mark) + mark.length, -1);

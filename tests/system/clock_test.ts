@@ -1,4 +1,7 @@
-/** Contract rows 10 and 28, for real: a daemon whose wall clock is wrong at its start, or moved while it works. */
+/**
+ * Contract rows 10 and 28, for real: a daemon whose wall clock is wrong at its start, or moved
+ * while it works.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
@@ -6,7 +9,10 @@ import { STORES } from "../helpers/stores.ts";
 
 const DAY = 86_400_000;
 
-/** Debian's faketime (https://github.com/wolfcw/libfaketime): the wall clock of a process is that of the file's offset. */
+/**
+ * Debian's faketime (https://github.com/wolfcw/libfaketime): the wall clock of a process is that of
+ * the file's offset.
+ */
 async function findLibrary(): Promise<string> {
   const { stdout } = await new Deno.Command("sh", {
     args: ["-c", "ls /usr/lib/*/faketime/libfaketimeMT.so.1"],

@@ -1,6 +1,6 @@
 /**
- * Ten thousand dead letters of five causes, as operators meet them: what handlers really print, with the ids, numbers,
- * paths and times that differ from event to event.
+ * Ten thousand dead letters of five causes, as operators meet them: what handlers really print,
+ * with the ids, numbers, paths and times that differ from event to event.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
@@ -11,7 +11,10 @@ import { evs, RunningEvs } from "../helpers/evs.ts";
 const EVENTS = 10_000;
 const RATE = 100;
 const SENT = dose(300, 2000);
-/** Causes, the most frequent first, each with what it is called and every how many events it strikes. */
+/**
+ * Causes, the most frequent first, each with what it is called and every how many events it
+ * strikes.
+ */
 const CAUSES: [cause: string, reason: (n: number) => string][] = [
   [
     "exit code 1: curl: (7) Failed to connect to api.example.com port * after * ms: Connection refused",

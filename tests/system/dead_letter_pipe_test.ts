@@ -1,4 +1,6 @@
-/** `evs dlq export | jq … | evs dlq import --retry`: a thousand dead letters fixed in one real pipe. */
+/**
+ * `evs dlq export | jq … | evs dlq import --retry`: a thousand dead letters fixed in one real pipe.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 6: an event is in exactly one of done, pending, dead; attempts are never reset by a crash; retrying a dead
- * letter never loses it. A handler that always fails, in a loop of kills.
+ * Contract row 6: an event is in exactly one of done, pending, dead; attempts are never reset by a
+ * crash; retrying a dead letter never loses it. A handler that always fails, in a loop of kills.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
@@ -155,7 +155,8 @@ Deno.test(`every event ends dead with all its attempts, through ${KILLS} kills`,
   const dead = await allDead(client);
   assert.equal(new Set(dead.map(({ seq }) => seq)).size, EVENTS);
   for (const { attempts } of dead) {
-    // What was under way at a kill is either counted or comes again: the numbers rise without a gap.
+    // What was under way at a kill is either counted or comes again: the numbers rise without a
+    // gap.
     assert.deepEqual(attempts.map(({ attempt }) => attempt), [1, 2, 3]);
     assert.equal(attempts.at(-1)!.outcome, "dead");
   }

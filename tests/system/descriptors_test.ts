@@ -1,4 +1,7 @@
-/** Contract row 17 on the real process: the daemon outlives a limit of open files that is lower than what comes. */
+/**
+ * Contract row 17 on the real process: the daemon outlives a limit of open files that is lower than
+ * what comes.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";

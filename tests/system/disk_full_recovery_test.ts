@@ -1,4 +1,7 @@
-/** A full disk is told of, and can be made less full: what takes something away works, in both stores, and health recovers. */
+/**
+ * A full disk is told of, and can be made less full: what takes something away works, in both
+ * stores, and health recovers.
+ */
 import assert from "node:assert/strict";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { Disk } from "../helpers/disk.ts";

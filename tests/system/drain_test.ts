@@ -1,4 +1,7 @@
-/** Contract row 19: SIGTERM under load and in the middle of uploads. Every request that reached the daemon is answered, and what is answered holds. */
+/**
+ * Contract row 19: SIGTERM under load and in the middle of uploads. Every request that reached the
+ * daemon is answered, and what is answered holds.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";

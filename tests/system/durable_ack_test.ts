@@ -12,8 +12,9 @@ const PUBLISHERS = 8;
 /** Half of it in each store. */
 const EACH = 63;
 /**
- * Of events that are large enough for the next append to be written while they are synced. Publishers come some ms apart, less
- * than a sync takes here: all at once they might share each append, and none would be beside another.
+ * Of events that are large enough for the next append to be written while they are synced.
+ * Publishers come some ms apart, less than a sync takes here: all at once they might share each
+ * append, and none would be beside another.
  */
 const LARGE = { each: 8, bytes: 270_000, apart: 20 };
 

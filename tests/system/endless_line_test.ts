@@ -1,4 +1,7 @@
-/** Contract row 16: what is over the limit is refused before it is buffered, in whatever shape it comes. */
+/**
+ * Contract row 16: what is over the limit is refused before it is buffered, in whatever shape it
+ * comes.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";

@@ -1,4 +1,7 @@
-/** Contract row 7: the first failed sync stops acknowledging and ends the daemon with an error; recovery reads the file. */
+/**
+ * Contract row 7: the first failed sync stops acknowledging and ends the daemon with an error;
+ * recovery reads the file.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { splitLines } from "../../core/client/connection.ts";
@@ -11,12 +14,15 @@ import { SyncTrace } from "../helpers/sync_trace.ts";
 const PUBLISHERS = 4;
 /** Bytes of an event with which the next append is written while one is synced. */
 const LARGE = 270_000;
-/** Far more than the syncs before the one that fails: a daemon that acknowledges so many goes on regardless. */
+/**
+ * Far more than the syncs before the one that fails: a daemon that acknowledges so many goes on
+ * regardless.
+ */
 const MOST_ACKNOWLEDGED = 5000;
 
 /**
- * Lets the syncs fail that `when` selects of each thread; only the journal's makes so many. Beside the journal's thread the
- * runtime makes them, with `fdatasync`; SQLite uses `fsync`.
+ * Lets the syncs fail that `when` selects of each thread; only the journal's makes so many. Beside
+ * the journal's thread the runtime makes them, with `fdatasync`; SQLite uses `fsync`.
  */
 function strace(file: string, { when, syncs }: { when: string; syncs: string }): string[] {
   const calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync";
@@ -51,7 +57,9 @@ async function publishUntilGone(daemon: TestDaemon, fill: string): Promise<Map<n
   return acknowledged;
 }
 
-/** A sync that succeeds after one that failed proves nothing: the kernel may have dropped the pages. */
+/**
+ * A sync that succeeds after one that failed proves nothing: the kernel may have dropped the pages.
+ */
 async function auditUpToTheFault(file: string, log: string, markers: Map<number, number>) {
   const trace = new SyncTrace(log, (seq) => markers.get(seq));
   const decoder = new TextDecoder();

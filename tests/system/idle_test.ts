@@ -1,4 +1,7 @@
-/** Contract row 20: a daemon that has nothing to do does nothing: no polling, whatever is connected and waits. */
+/**
+ * Contract row 20: a daemon that has nothing to do does nothing: no polling, whatever is connected
+ * and waits.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
@@ -62,7 +65,8 @@ for (const store of STORES) {
       const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
         /^(\[pid +\d+\] )?\w+\(/.test(line) && !/restart_syscall|<unfinished|\bexit\(/.test(line)
       );
-      // Half-open requests are looked for once a second while there are connections: a few calls each time.
+      // Half-open requests are looked for once a second while there are connections: a few calls
+      // each time.
       assert.ok(
         calls.length < SECONDS * 40,
         `${calls.length} calls:\n${calls.slice(0, 40).join("\n")}`,
@@ -87,7 +91,8 @@ Deno.test("an idle daemon to which nobody is connected makes no system call at a
       stdout: "null",
       stderr: "piped",
     }).output();
-    // Each thread waits in one call; the runtime's own threads end when they had nothing to do for ten seconds.
+    // Each thread waits in one call; the runtime's own threads end when they had nothing to do for
+    // ten seconds.
     const calls = new TextDecoder().decode(stderr).split("\n").filter((line) =>
       /^(\[pid +\d+\] )?\w+\(/.test(line) &&
       !/restart_syscall|<unfinished|<detached|\bexit\(/.test(line)
@@ -98,8 +103,9 @@ Deno.test("an idle daemon to which nobody is connected makes no system call at a
 });
 
 /**
- * Looks for so long, and again while it was not yet at rest: ten seconds after the last work it gives back memory, and
- * V8 looks at its heap once more eight seconds later (docs/adr/0019-idle-memory.md). Two of the looks may see that, a third sees nothing.
+ * Looks for so long, and again while it was not yet at rest: ten seconds after the last work it
+ * gives back memory, and V8 looks at its heap once more eight seconds later
+ * (docs/adr/0019-idle-memory.md). Two of the looks may see that, a third sees nothing.
  */
 async function atRest(look: () => Promise<void>): Promise<void> {
   for (let looks = 1;; looks++) {
@@ -111,7 +117,9 @@ async function atRest(look: () => Promise<void>): Promise<void> {
   }
 }
 
-/** Waits until a process has come to rest: a second without work, after whatever it did at first. */
+/**
+ * Waits until a process has come to rest: a second without work, after whatever it did at first.
+ */
 async function settled(pid: number): Promise<void> {
   let last = -1;
   await until(async () => {

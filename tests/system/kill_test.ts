@@ -1,6 +1,7 @@
 /**
- * Contract rows 2 and 4: SIGKILL at any moment loses no acknowledged event and invents none, under every durability; seq
- * is gap-free, strictly rising and never reused; each publisher's order is kept.
+ * Contract rows 2 and 4: SIGKILL at any moment loses no acknowledged event and invents none, under
+ * every durability; seq is gap-free, strictly rising and never reused; each publisher's order is
+ * kept.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
@@ -10,7 +11,9 @@ import { dose } from "../helpers/dose.ts";
 import { STORES } from "../helpers/stores.ts";
 
 const PUBLISHERS = 8;
-/** One of them sends events that are so large that the next append is written while they are synced. */
+/**
+ * One of them sends events that are so large that the next append is written while they are synced.
+ */
 const LARGE = "x".repeat(270_000);
 /** Kills of each store by durability; together a tenth of the floor. */
 const KILLS = { always: dose(5), os: dose(3), "interval:20ms": dose(2) };
@@ -178,7 +181,8 @@ for (const store of STORES) {
       await daemon.start();
       times.push(performance.now() - began);
     }
-    // A deadline that the contract states. The median: other work on the machine is not what is measured.
+    // A deadline that the contract states. The median: other work on the machine is not what is
+    // measured.
     assert.ok(times.sort((a, b) => a - b)[1]! < 1000, `ready after ${times.map(Math.round)} ms`);
     const status = (await daemon.http("GET", "/v1/status")).json;
     assert.equal(status.events, 100_000);

@@ -1,4 +1,7 @@
-/** The main job as a user writes it: from `sh`, with `bin` on PATH and only `jq` beside it; and with `curl` alone. */
+/**
+ * The main job as a user writes it: from `sh`, with `bin` on PATH and only `jq` beside it; and with
+ * `curl` alone.
+ */
 import assert from "node:assert/strict";
 import { needTools, Place } from "../helpers/shell.ts";
 
@@ -175,7 +178,8 @@ Deno.test("curl follows live, as NDJSON and as server-sent events", async () => 
   await place.run("evs publish lines seen 3 && evs publish lines seen 4");
   assert.equal(new TextDecoder().decode((await limited).stdout), "1\n2\n3\n");
 
-  // A browser comes back with the last id that it has seen. What follows ends when the daemon stops.
+  // A browser comes back with the last id that it has seen. What follows ends when the daemon
+  // stops.
   const resumed = place.command(
     `exec ${curl} -H 'accept: text/event-stream' -H 'last-event-id: sse:1' 'http://evs/v1/topics/sse/events?follow=1'`,
   ).spawn();

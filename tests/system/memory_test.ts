@@ -1,4 +1,7 @@
-/** Streams need constant memory: publishing from a pipe and replaying, on the client's side and on the daemon's. */
+/**
+ * Streams need constant memory: publishing from a pipe and replaying, on the client's side and on
+ * the daemon's.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
@@ -13,12 +16,16 @@ const GENERATOR =
     "x".repeat(165)
   }" }`;
 
-/** Runs `evs` to its end between two ends of pipes; tells its highest memory and how much it printed. */
+/**
+ * Runs `evs` to its end between two ends of pipes; tells its highest memory and how much it
+ * printed.
+ */
 async function measured(daemon: TestDaemon, args: string[], input?: ReadableStream<Uint8Array>) {
   const command = evsCommand(args, { at: daemon, ...(input ? { stdin: "" } : {}) });
   const child = new Deno.Command(command.program, command.options).spawn();
   let peak = 0;
-  // The high-water mark only rises: the last look before the end misses no more than the last moment.
+  // The high-water mark only rises: the last look before the end misses no more than the last
+  // moment.
   const look = setInterval(() => peak = Math.max(peak, peakMemory(child.pid) ?? 0), 20);
   const fed = input?.pipeTo(child.stdin);
   let lines = 0;

@@ -1,6 +1,7 @@
 /**
- * Contract row 24: a name that a stranger chose is stored or refused, and never is a path. Every way in is tried with names
- * that file systems take for something else; then everything that lies around the data dir is looked at.
+ * Contract row 24: a name that a stranger chose is stored or refused, and never is a path. Every
+ * way in is tried with names that file systems take for something else; then everything that lies
+ * around the data dir is looked at.
  */
 import assert from "node:assert/strict";
 import {
@@ -45,7 +46,9 @@ const REFUSED = [
   "users%1",
   "\ud800",
 ];
-/** Allowed, and for some file system a device, a flag, a file of ours, or the same name as another. */
+/**
+ * Allowed, and for some file system a device, a flag, a file of ours, or the same name as another.
+ */
 const ALLOWED = [
   "con",
   "NUL.txt",
@@ -92,7 +95,10 @@ const OURS =
   /^(events\.db|state\.db)(-wal|-shm)?$|^log(\/daemon\.log)?$|^events(\/(format|checkpoint))?$/;
 const TOPIC_FILE = /^events\/([^/]+)(?:\/(?:\d{16}\.(?:ndjson|index|lookup)|head))?$/;
 
-/** Holds a data dir to what is documented: our own files, and a folder for each topic, each another one in any case. */
+/**
+ * Holds a data dir to what is documented: our own files, and a folder for each topic, each another
+ * one in any case.
+ */
 function assertOnlyOurs(dataDir: string, topics: readonly string[]): void {
   const folders = new Set<string>();
   for (const path of everything(dataDir)) {
@@ -140,7 +146,8 @@ async function overHttp(daemon: TestDaemon): Promise<void> {
     const made = await daemon.http("PUT", `/v1/subscriptions/${part}`, { topic: name });
     assert.equal(made.status, 201, made.text);
   }
-  // The names of schemas, types, ids and keys are data: what is taken lies in a database or a line, nowhere else.
+  // The names of schemas, types, ids and keys are data: what is taken lies in a database or a line,
+  // nowhere else.
   for (const name of [...REFUSED, ...ALLOWED]) {
     const part = name.isWellFormed() ? encodeURIComponent(name) : "%ED%A0%80";
     const schema = await rawRequest(daemon, {

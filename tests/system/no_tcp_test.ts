@@ -1,6 +1,7 @@
 /**
- * Contract row 22: whatever `evs` and its daemon do, no socket of theirs is an internet socket. The kernel is the witness:
- * every process of a whole session is traced, from the first `evs daemon start` to the last `evs daemon stop`.
+ * Contract row 22: whatever `evs` and its daemon do, no socket of theirs is an internet socket. The
+ * kernel is the witness: every process of a whole session is traced, from the first `evs daemon
+ * start` to the last `evs daemon stop`.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
@@ -47,7 +48,8 @@ wait
 `;
 
 /**
- * Deno's cache without its note of when it last asked for a newer version: it believes that a day is over, and would ask.
+ * Deno's cache without its note of when it last asked for a newer version: it believes that a day
+ * is over, and would ask.
  */
 async function forgetfulCache(place: Place): Promise<string> {
   const cache = place.env.DENO_DIR!;

@@ -1,8 +1,8 @@
 /**
- * docs/operating.md is what an operator sees: its `sh` blocks run in order, its `console` blocks are typed into a real
- * terminal (tmux) of 80 columns, and the screen is held against the page. What nobody should copy, such as the damage to
- * a disk, is a comment that begins with `sh` and runs unseen. A question is answered with "n". Ids, times and durations
- * are folded on both sides.
+ * docs/operating.md is what an operator sees: its `sh` blocks run in order, its `console` blocks
+ * are typed into a real terminal (tmux) of 80 columns, and the screen is held against the page.
+ * What nobody should copy, such as the damage to a disk, is a comment that begins with `sh` and
+ * runs unseen. A question is answered with "n". Ids, times and durations are folded on both sides.
  * With EVS_WRITE_SCREENS=1 the screens are written into the page instead.
  */
 import assert from "node:assert/strict";

@@ -1,7 +1,7 @@
 /**
- * Consumers at their worst: handlers that fail, refuse and hang, keys whose order counts, and `kill -9` of the consumer
- * and the daemon in turn. In the end every event is done or dead, never both; attempts were never reset; and no event of
- * a key ever overtook another.
+ * Consumers at their worst: handlers that fail, refuse and hang, keys whose order counts, and `kill
+ * -9` of the consumer and the daemon in turn. In the end every event is done or dead, never both;
+ * attempts were never reset; and no event of a key ever overtook another.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
@@ -15,8 +15,8 @@ const KEYS = 40;
 const MAX_RETRIES = 4;
 
 /**
- * One in 50 is refused for good, one in 500 hangs once, a third of the other attempts fails, drawn from the event and the
- * attempt. What begins and what ends well is noted, each in one write.
+ * One in 50 is refused for good, one in 500 hangs once, a third of the other attempts fails, drawn
+ * from the event and the attempt. What begins and what ends well is noted, each in one write.
  */
 const HANDLER = `
 s=$EVS_SEQ a=$EVS_ATTEMPT
@@ -116,7 +116,10 @@ Deno.test(`consume leaves every event done or dead, in key order, through ${KILL
   assertInOrder(notes);
 });
 
-/** A handler that outlived its consumer may note its begin late; the same attempt was noted by another, then. */
+/**
+ * A handler that outlived its consumer may note its begin late; the same attempt was noted by
+ * another, then.
+ */
 function assertInOrder(notes: readonly Note[]): void {
   const begun = new Map<string, Set<string>>();
   const last = new Map<string, { seq: number; attempt: number }>();

@@ -1,13 +1,17 @@
 /**
- * Contract row 23: what is stored goes into the data dir and nowhere else. SQLite's temporary files pass by the permissions
- * of the runtime: one held copies of pages, and so of payloads, in /var/tmp.
+ * Contract row 23: what is stored goes into the data dir and nowhere else. SQLite's temporary files
+ * pass by the permissions of the runtime: one held copies of pages, and so of payloads, in
+ * /var/tmp.
  */
 import assert from "node:assert/strict";
 import { newDaemon } from "../helpers/daemon.ts";
 import { needTools } from "../helpers/shell.ts";
 import { STORES } from "../helpers/stores.ts";
 
-/** Short ones, of which a mebibyte makes more lines than SQLite's cache has room for: then it looks for room elsewhere. */
+/**
+ * Short ones, of which a mebibyte makes more lines than SQLite's cache has room for: then it looks
+ * for room elsewhere.
+ */
 const EVENTS = 30_000;
 const ROUNDS = 3;
 

@@ -1,6 +1,6 @@
 /**
- * Contract rows 21 and 23, as root sees them: another user does not get in and may not have had a hand in it, and the
- * daemon itself can do no more than its flags say.
+ * Contract rows 21 and 23, as root sees them: another user does not get in and may not have had a
+ * hand in it, and the daemon itself can do no more than its flags say.
  */
 import assert from "node:assert/strict";
 import { permissionFlags } from "../../core/client/launch.ts";
@@ -101,7 +101,9 @@ EVS_DATA_DIR=${work}/new evs restore all.tar >/dev/null`,
   });
 }
 
-/** Runs evs backup until it is caught half-way: its folder of copies is there, and it has stopped. */
+/**
+ * Runs evs backup until it is caught half-way: its folder of copies is there, and it has stopped.
+ */
 async function caughtBackup(
   place: Place,
   env: Record<string, string>,

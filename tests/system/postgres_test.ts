@@ -1,6 +1,9 @@
 /** A PostgreSQL store that a user would write, against a real server. */
 // deno-lint-ignore-file require-await -- the snippet is as users were shown it
-/** The PostgreSQL store that a user writes from the seed document, against a PostgreSQL that is really there. */
+/**
+ * The PostgreSQL store that a user writes from the seed document, against a PostgreSQL that is
+ * really there.
+ */
 import assert from "node:assert/strict";
 import { EventBroker, EventSourcedRepository, UnsupportedError } from "@env/env-event-stream";
 import { testEventStore } from "@env/env-event-stream/testing";

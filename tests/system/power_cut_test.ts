@@ -1,7 +1,7 @@
 /**
- * Contract row 3: the power goes while eight publish and one consumes. `always` loses nothing that was acknowledged,
- * `interval` only a suffix of about that length, never a hole; topics, schemas, subscriptions and consumer acks that were
- * confirmed are there.
+ * Contract row 3: the power goes while eight publish and one consumes. `always` loses nothing that
+ * was acknowledged, `interval` only a suffix of about that length, never a hole; topics, schemas,
+ * subscriptions and consumer acks that were confirmed are there.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
@@ -13,9 +13,15 @@ import { evs } from "../helpers/evs.ts";
 import { needTools } from "../helpers/shell.ts";
 
 const PUBLISHERS = 8;
-/** One of them sends now and then an event that is so large that the next append is written while it is synced. */
+/**
+ * One of them sends now and then an event that is so large that the next append is written while it
+ * is synced.
+ */
 const LARGE = " ".repeat(270_000);
-/** How much longer than the interval a timer may take on a busy machine, ms; and how long a cut waits, so that this tells. */
+/**
+ * How much longer than the interval a timer may take on a busy machine, ms; and how long a cut
+ * waits, so that this tells.
+ */
 const [SLACK, AT_LEAST] = [500, 1200];
 
 interface Setup {

@@ -1,6 +1,6 @@
 /**
- * Every block of the README and of docs/shell.md runs. Shell blocks run in order in one shell with a
- * home of its own; a `text` block is what the shell block before it prints. The blocks that run
+ * Every block of the README and of docs/shell.md runs. Shell blocks run in order in one shell with
+ * a home of its own; a `text` block is what the shell block before it prints. The blocks that run
  * tasks are compared with deno.json and .ci/run, and what follows a topic runs beside the others.
  */
 import assert from "node:assert/strict";
@@ -60,14 +60,20 @@ Deno.test("README's demo block ends with 0 and leaves nothing behind", async () 
   await Deno.remove(temporary, { recursive: true });
 });
 
-/** A block as the test runs it: "$PWD" is the project's folder, and what follows runs in the background. */
+/**
+ * A block as the test runs it: "$PWD" is the project's folder, and what follows runs in the
+ * background.
+ */
 function runnable(code: string): string {
   const [, topic] = FOLLOWS.exec(code) ?? [];
   if (topic) return `evs tail ${topic} >followed.ndjson & follower=$!\n`;
   return code.replaceAll('"$PWD/bin:$PATH"', `"${project}/bin:$PATH"`);
 }
 
-/** Runs a page's shell blocks in one shell and compares what each prints with the text block behind it. */
+/**
+ * Runs a page's shell blocks in one shell and compares what each prints with the text block behind
+ * it.
+ */
 async function assertPrinted(place: Place, page: readonly Block[], end = ""): Promise<void> {
   const shell = page.filter(({ language, code }) => language === "sh" && !RUNS_A_TASK.test(code));
   // They run in a folder of their own, so that nothing is left in the tree.

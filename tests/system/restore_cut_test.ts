@@ -1,7 +1,8 @@
 /**
- * Contract row 27: `evs restore --force` is killed at each of its renames, or anywhere on its way, and the power may go with
- * it. The next start finishes the restore or takes it back, in words; the data dir is the old one or the new one, whole, and
- * never an empty one. Needs root, strace and a file system of its own.
+ * Contract row 27: `evs restore --force` is killed at each of its renames, or anywhere on its way,
+ * and the power may go with it. The next start finishes the restore or takes it back, in words; the
+ * data dir is the old one or the new one, whole, and never an empty one. Needs root, strace and a
+ * file system of its own.
  */
 import assert from "node:assert/strict";
 import { leftovers } from "../../core/data_dir/cut_restore.ts";

@@ -1,4 +1,7 @@
-/** Contract row 15: a reader that has stopped costs bounded memory, slows nobody, and misses nothing when it goes on. */
+/**
+ * Contract row 15: a reader that has stopped costs bounded memory, slows nobody, and misses nothing
+ * when it goes on.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
@@ -18,7 +21,10 @@ interface Run {
   waits: number[];
 }
 
-/** Publishes all that is to be published, while somebody else publishes small events and takes the time. */
+/**
+ * Publishes all that is to be published, while somebody else publishes small events and takes the
+ * time.
+ */
 async function load(daemon: TestDaemon): Promise<Run> {
   resetPeak(daemon.pid);
   let over = false;

@@ -1,4 +1,7 @@
-/** Contract row 28: a standstill of the daemon or of a client ends no consumer, and kills no event that was handled. */
+/**
+ * Contract row 28: a standstill of the daemon or of a client ends no consumer, and kills no event
+ * that was handled.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { connect } from "../../mod.ts";

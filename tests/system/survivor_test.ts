@@ -1,4 +1,7 @@
-/** A daemon that was killed at any moment is back within a second, and evs doctor finds nothing wrong with what it left. */
+/**
+ * A daemon that was killed at any moment is back within a second, and evs doctor finds nothing
+ * wrong with what it left.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";

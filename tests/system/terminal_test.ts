@@ -1,6 +1,6 @@
 /**
- * Contract row 26: on a real terminal (a pty that `script` makes) no command lets through what a stranger wrote into a
- * payload, a type, a key, a schema or a handler's words, except for `--raw`.
+ * Contract row 26: on a real terminal (a pty that `script` makes) no command lets through what a
+ * stranger wrote into a payload, a type, a key, a schema or a handler's words, except for `--raw`.
  */
 import assert from "node:assert/strict";
 import { escapeText } from "../../commands/terminal/escape.ts";
@@ -8,7 +8,10 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
 import { needTools } from "../helpers/shell.ts";
 
-/** What JSON takes as it stands and a terminal obeys: DEL, C1 (CSI, OSC), bidi, line separators, what cannot be seen. */
+/**
+ * What JSON takes as it stands and a terminal obeys: DEL, C1 (CSI, OSC), bidi, line separators,
+ * what cannot be seen.
+ */
 const EVIL = "A\x7f\x9b31m\x9d0;owned\x9c\u202egpj.exe\u2066\u200f\u2028B";
 /** The same with C0, which only words and escapes in JSON can have. */
 const WORST = `${EVIL}\x1b]0;owned\x07\x1b[2J\x1b[31m\x08\r`;
@@ -20,7 +23,9 @@ const DANGEROUS = /[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u
 /** How the C1 in the texts above looks when it was escaped. */
 const ESCAPED = /\\u009b31m/;
 
-/** What a command shows on a terminal of 400 columns: both its streams, as the terminal gets them. */
+/**
+ * What a command shows on a terminal of 400 columns: both its streams, as the terminal gets them.
+ */
 async function onTerminal(daemon: TestDaemon, args: string[]): Promise<string> {
   const { program, options } = evsCommand(args, { at: daemon });
   const words = [program, ...options.args!].map((word) => `'${word.replaceAll("'", "'\\''")}'`);
@@ -34,7 +39,8 @@ async function onTerminal(daemon: TestDaemon, args: string[]): Promise<string> {
   const text = await new Response(child.stdout).text();
   await child.status;
   await child.stdin.close().catch(() => {}); // `script` has ended
-  // The line discipline's own: line feeds. And a line of progress, which long work takes away again.
+  // The line discipline's own: line feeds. And a line of progress, which long work takes away
+  // again.
   return text.replaceAll("\r\n", "\n").replaceAll("\r\x1b[K", "");
 }
 

@@ -1,4 +1,7 @@
-/** Contract row 15: a body in chunks of a byte costs bounded memory, and nobody else waits until it is over. */
+/**
+ * Contract row 15: a body in chunks of a byte costs bounded memory, and nobody else waits until it
+ * is over.
+ */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
@@ -14,7 +17,9 @@ function peakOf(pid: number): number {
   return Number(kib) * 1024;
 }
 
-/** Publishes one JSON string of very many chunks; how often somebody else was answered meanwhile. */
+/**
+ * Publishes one JSON string of very many chunks; how often somebody else was answered meanwhile.
+ */
 async function publishInBytes(
   daemon: TestDaemon,
   options: { contentType: string; pieces: number },

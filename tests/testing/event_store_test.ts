@@ -118,7 +118,9 @@ class Broken extends MemoryEventStore {
   }
 }
 
-/** Loses order: the events of an append are stored the other way round, and those of a moment too. */
+/**
+ * Loses order: the events of an append are stored the other way round, and those of a moment too.
+ */
 class LosesOrder extends Broken {
   protected override change(requests: readonly StoreRequest[]): StoreRequest[] {
     return requests.map(({ topic, expected, ...request }) => ({

@@ -11,7 +11,10 @@ import { DaemonAddress } from "../daemon_address.ts";
 export interface ConnectOptions {
   /** The daemon's socket. Default: where `evs` looks for it (`EVS_SOCKET`, the data dir). */
   socket?: string;
-  /** How long a publish, or the making of a topic or subscription, waits for a daemon that is away, ms. Default 30,000. */
+  /**
+   * How long a publish, or the making of a topic or subscription, waits for a daemon that is away,
+   * ms. Default 30,000.
+   */
   patienceMs?: number;
   /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
   handlerGraceMs?: number;
@@ -33,8 +36,9 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
 });
 
 /**
- * The broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with `NoDaemonError` when nothing answers
- * there, with `ProtocolMismatchError` when the daemon is of another time.
+ * The broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with
+ * `NoDaemonError` when nothing answers there, with `ProtocolMismatchError` when the daemon is of
+ * another time.
  *
  * ```ts
  * import { connect } from "@env/env-event-stream";

@@ -1,7 +1,8 @@
 /**
- * The broker of a daemon, over its socket: the interface of the broker in a process (core/broker/broker.ts). Handlers run here;
- * topics, cursors, retries and dead letters live there. When the daemon goes away, publishes wait for it, subscriptions and
- * streams go on where they were; nothing is skipped, and nothing is silent (`onNotice`).
+ * The broker of a daemon, over its socket: the interface of the broker in a process
+ * (core/broker/broker.ts). Handlers run here; topics, cursors, retries and dead letters live there.
+ * When the daemon goes away, publishes wait for it, subscriptions and streams go on where they
+ * were; nothing is skipped, and nothing is silent (`onNotice`).
  */
 import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
@@ -85,7 +86,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
   readonly #publisher: RemotePublisher;
   readonly #subscriptions = new Map<Subscription, RemoteRunner | undefined>();
   readonly #streams = new Streams();
-  /** Topics, subscriptions and streams that are being made: what is published meanwhile waits for them. */
+  /**
+   * Topics, subscriptions and streams that are being made: what is published meanwhile waits for
+   * them.
+   */
   readonly #starting = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
@@ -268,7 +272,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
     });
   }
 
-  /** One without a name ends with its handler. A daemon that is away removes it by itself when it is left alone. */
+  /**
+   * One without a name ends with its handler. A daemon that is away removes it by itself when it is
+   * left alone.
+   */
   async #remove(name: string): Promise<void> {
     try {
       await this.client.removeSubscription(name);
@@ -363,7 +370,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
     if (failed) this.#options.onError((failed as PromiseRejectedResult).reason, "closing");
   }
 
-  /** Keeps publishes back until it is there; a failure is told to whoever waits, and to `onError`. */
+  /**
+   * Keeps publishes back until it is there; a failure is told to whoever waits, and to `onError`.
+   */
   #start<T>(made: Promise<T>, context: string): Promise<T> {
     const started = decodingErrors(made);
     this.#starting.add(started);
@@ -377,7 +386,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return started;
   }
 
-  /** A request that may be repeated: again while the daemon is away, for as long as patience lasts. */
+  /**
+   * A request that may be repeated: again while the daemon is away, for as long as patience lasts.
+   */
   async #again<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { clock, patienceMs } = this.#options;
     // Since when it is away: the request itself may have waited for longer than that.

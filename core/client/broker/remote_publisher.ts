@@ -1,7 +1,8 @@
 /**
- * Publishing over the socket. One request is under way, and what is published meanwhile goes down together, a request for
- * each topic, an answer for each event. Calls keep their order on each topic. Every event has an id before it is sent, so a request whose answer was
- * lost is sent again as it was: what the daemon has stored of it is found by id and stored once.
+ * Publishing over the socket. One request is under way, and what is published meanwhile goes down
+ * together, a request for each topic, an answer for each event. Calls keep their order on each
+ * topic. Every event has an id before it is sent, so a request whose answer was lost is sent again
+ * as it was: what the daemon has stored of it is found by id and stored once.
  */
 import {
   type PublishOptions,
@@ -167,7 +168,10 @@ export class RemotePublisher {
     this.#working = undefined;
   }
 
-  /** The next jobs that can go in one request; those that were aborted meanwhile are told. Topics take turns. */
+  /**
+   * The next jobs that can go in one request; those that were aborted meanwhile are told. Topics
+   * take turns.
+   */
   #take(): Job[] {
     const [topic, waiting] = this.#jobs.entries().next().value!;
     this.#jobs.delete(topic);
@@ -223,7 +227,10 @@ export class RemotePublisher {
     }
   }
 
-  /** One request, until it is answered: again as it is while the daemon is away, for as long as patience lasts. */
+  /**
+   * One request, until it is answered: again as it is while the daemon is away, for as long as
+   * patience lasts.
+   */
   async #send(
     items: readonly Item[],
     request: {

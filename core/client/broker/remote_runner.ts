@@ -1,6 +1,7 @@
 /**
- * Runs a handler of this process on a subscription that lives behind the socket: the consumer's loop (consumer/consumer.ts)
- * leases and settles, through breaks; the handler is called here, with its outcomes, as in core/delivery/runner.ts.
+ * Runs a handler of this process on a subscription that lives behind the socket: the consumer's
+ * loop (consumer/consumer.ts) leases and settles, through breaks; the handler is called here, with
+ * its outcomes, as in core/delivery/runner.ts.
  */
 import { mainModule } from "../consumer_facts.ts";
 import { isA } from "../../base/thrown.ts";
@@ -115,8 +116,9 @@ export class RemoteRunner implements Runner {
   }
 
   /**
-   * Resolves when nothing is left to do on the subscription; false when it was paused or has ended before. Rejects when it
-   * ended without anybody asking for it: what is left to do will not be done here.
+   * Resolves when nothing is left to do on the subscription; false when it was paused or has ended
+   * before. Rejects when it ended without anybody asking for it: what is left to do will not be
+   * done here.
    */
   async idle(): Promise<boolean> {
     const { client, clock } = this.#options;
@@ -135,7 +137,10 @@ export class RemoteRunner implements Runner {
     return false;
   }
 
-  /** Nothing is left on the subscription. Of a daemon that is away nothing is known: it is asked again. */
+  /**
+   * Nothing is left on the subscription. Of a daemon that is away nothing is known: it is asked
+   * again.
+   */
   async #isDrained(client: Client): Promise<boolean> {
     try {
       const info = await client.subscription(this.name);

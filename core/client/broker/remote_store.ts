@@ -43,7 +43,8 @@ export class RemoteEventStore implements EventStore {
       });
       for await (const line of response.lines()) {
         const event = eventOfLine(decoder.decode(line));
-        // By each event's own time, as in this process: order is seq, and a time may stand anywhere.
+        // By each event's own time, as in this process: order is seq, and a time may stand
+        // anywhere.
         if (fromTimestamp !== undefined && event.timestamp < fromTimestamp) continue;
         if (toTimestamp !== undefined && event.timestamp > toTimestamp) continue;
         events.push(event);

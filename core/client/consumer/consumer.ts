@@ -1,10 +1,10 @@
 /**
  * The consumer's loop: leases events, runs a handler for each, settles what became of them.
  *
- * A {@link Work} is an event in hand: waiting for a slot, running, or judged and not yet settled. It leaves only when
- * the daemon has confirmed what became of it. Leases are bound to the connection: when it breaks, they are stale and
- * the daemon hands the same events out again. A work that is still in hand then takes over the new lease instead of
- * running twice.
+ * A {@link Work} is an event in hand: waiting for a slot, running, or judged and not yet settled.
+ * It leaves only when the daemon has confirmed what became of it. Leases are bound to the
+ * connection: when it breaks, they are stale and the daemon hands the same events out again. A work
+ * that is still in hand then takes over the new lease instead of running twice.
  *
  * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
  */
@@ -63,7 +63,9 @@ export class Consumer {
     this.#reserve = new Prefetch(options.concurrency * (options.batch ?? 1), options.prefetch);
   }
 
-  /** Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair. */
+  /**
+   * Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair.
+   */
   async run(): Promise<ConsumerResult> {
     this.#scheduleExtend();
     const leasing = this.#leaseLoop();
@@ -82,8 +84,8 @@ export class Consumer {
   }
 
   /**
-   * Stops. The first time handlers get SIGTERM (SIGKILL after 5 s), unsettled events are given back and `run` returns;
-   * the second time handlers get SIGKILL.
+   * Stops. The first time handlers get SIGTERM (SIGKILL after 5 s), unsettled events are given back
+   * and `run` returns; the second time handlers get SIGKILL.
    */
   stop(signal: Deno.Signal): void {
     const again = this.#stopping !== undefined;
@@ -158,7 +160,8 @@ export class Consumer {
     return !this.#works.all().some((work) => work.verdict !== undefined);
   }
 
-  // -- leasing -------------------------------------------------------------------------------------------------------
+  // -- leasing
+  // -------------------------------------------------------------------------------------------------------
 
   async #leaseLoop(): Promise<void> {
     const { port, untilEmpty = false, throughPause = false, lingerMs } = this.#options;
@@ -261,7 +264,8 @@ export class Consumer {
     const odd = next.findIndex(({ delivery }) => delivery.isSuspect);
     const works = odd < 0 ? next : next.slice(0, Math.max(1, odd));
     this.#marking = true;
-    // Handlers in this process begin one after another: where the first ends it, the others have not begun.
+    // Handlers in this process begin one after another: where the first ends it, the others have
+    // not begun.
     const soon = marks === "ahead" && works.length > 1;
     this.#tellBegun(works, { soon, kept: marks === "ahead" })
       .then(() => {
@@ -321,7 +325,8 @@ export class Consumer {
     });
   }
 
-  // -- settling ------------------------------------------------------------------------------------------------------
+  // -- settling
+  // ------------------------------------------------------------------------------------------------------
 
   /** Settles all that is judged; what is judged meanwhile goes together in the next round. */
   #settleSoon(): void {
@@ -388,7 +393,10 @@ export class Consumer {
     return this.#stopping !== undefined || this.#failure !== undefined;
   }
 
-  /** At the end: acks what was done before a stop, gives back the rest. Closing the connection would do it, too. */
+  /**
+   * At the end: acks what was done before a stop, gives back the rest. Closing the connection would
+   * do it, too.
+   */
   async #giveBack(): Promise<void> {
     const works = this.#works.all().filter((work) => !work.stale);
     const done = works.filter((work) => work.verdict?.kind === "ack");
@@ -407,7 +415,8 @@ export class Consumer {
     this.#works.clear();
   }
 
-  // -- leases and connections ----------------------------------------------------------------------------------------
+  // -- leases and connections
+  // ----------------------------------------------------------------------------------------
 
   #scheduleExtend(): void {
     this.#cancelExtend = this.#clock.setTimer(() => {

@@ -1,10 +1,15 @@
-/** Whether the daemon has room to write down what became of events: a full disk is no reason to end. */
+/**
+ * Whether the daemon has room to write down what became of events: a full disk is no reason to end.
+ */
 import { isFull } from "./port.ts";
 
 /** Between two attempts to settle while there is none, ms. */
 export const DISK_FULL_RETRY_MS = 500;
 
-/** What a consumer knows of the daemon's disk. While it is full nothing more is begun, and what is judged is kept in hand. */
+/**
+ * What a consumer knows of the daemon's disk. While it is full nothing more is begun, and what is
+ * judged is kept in hand.
+ */
 export class DiskFullRetry {
   readonly #say: (text: string) => void;
   #full = false;

@@ -32,8 +32,9 @@ export class InFlight {
   }
 
   /**
-   * Takes a delivery in; one that is in hand already takes the new lease over. `counted` is told of a work whose failure was
-   * written down before its answer was lost: the delivery is its next attempt. Returns the work that has taken a lease over.
+   * Takes a delivery in; one that is in hand already takes the new lease over. `counted` is told of
+   * a work whose failure was written down before its answer was lost: the delivery is its next
+   * attempt. Returns the work that has taken a lease over.
    */
   take(delivery: Delivery, counted: (work: Work) => void): Work | undefined {
     const { topic, seq, id } = delivery.facts;

@@ -23,13 +23,19 @@ export interface ConsumerOptions {
   prefetch?: number;
   /** Waits while the subscription is paused, instead of ending. */
   throughPause?: boolean;
-  /** Whose pauses it waits through in words, where `throughPause` is not set: then it ends with those of others only. */
+  /**
+   * Whose pauses it waits through in words, where `throughPause` is not set: then it ends with
+   * those of others only.
+   */
   waitsFor?: readonly PausedBy[];
-  /** How long the daemon keeps the leases of a consumer that goes away without a word, ms. Default 0. */
+  /**
+   * How long the daemon keeps the leases of a consumer that goes away without a word, ms. Default
+   * 0.
+   */
   lingerMs?: number;
   /**
-   * When it is said that handlers begin: `each` time, or `ahead` for those of the next moment together, where handlers
-   * take no longer. Default `each`.
+   * When it is said that handlers begin: `each` time, or `ahead` for those of the next moment
+   * together, where handlers take no longer. Default `each`.
    */
   marks?: "each" | "ahead";
   /** How long handlers may go on after the consumer was told to stop, ms. Default 5,000. */

@@ -1,5 +1,6 @@
 /**
- * The daemon as the consumer needs it. `open_consumer_port.ts` is the real one; tests bring their own.
+ * The daemon as the consumer needs it. `open_consumer_port.ts` is the real one; tests bring their
+ * own.
  */
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../../protocol/protocol.ts";
 import {
@@ -49,8 +50,9 @@ export interface BeginOptions {
 export interface ConsumerPort {
   lease(request: LeaseRequest): Promise<Leased>;
   /**
-   * Says that handlers begin with these leases. `soon`: one after another, and it is kept when it resolves; otherwise they
-   * begin now, and it resolves when that is on its way: what is lost then shows at the next request.
+   * Says that handlers begin with these leases. `soon`: one after another, and it is kept when it
+   * resolves; otherwise they begin now, and it resolves when that is on its way: what is lost then
+   * shows at the next request.
    */
   begin(leases: string[], options: BeginOptions): Promise<void>;
   ack(leases: string[]): Promise<SettleReply>;
@@ -71,7 +73,10 @@ export function isGone(error: unknown): boolean {
       goneCodes.has(error.code));
 }
 
-/** True when the daemon has no room to write down what became of events: it has once somebody makes some. */
+/**
+ * True when the daemon has no room to write down what became of events: it has once somebody makes
+ * some.
+ */
 export function isFull(error: unknown): boolean {
   return (error instanceof RemoteError || error instanceof CannotStoreError) &&
     error.code === "store/disk-full";

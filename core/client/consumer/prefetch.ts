@@ -1,7 +1,7 @@
 /**
- * How many events a consumer leases ahead of its handlers. Where handlers take a moment, as many as keep them busy for
- * the next moment, so that none waits for the daemon; where they take long, none, so that others who share the
- * subscription are not kept from them.
+ * How many events a consumer leases ahead of its handlers. Where handlers take a moment, as many as
+ * keep them busy for the next moment, so that none waits for the daemon; where they take long,
+ * none, so that others who share the subscription are not kept from them.
  */
 
 /** What is leased ahead lasts about this long, ms. */
@@ -37,7 +37,10 @@ export class Prefetch {
     return Math.min(lasting, this.#most);
   }
 
-  /** How many to ask for beside those that can begin at once; several together, so that not each costs a request. */
+  /**
+   * How many to ask for beside those that can begin at once; several together, so that not each
+   * costs a request.
+   */
   wanted(waiting: number): number {
     const { size } = this;
     return waiting > size / 2 ? 0 : size - waiting;

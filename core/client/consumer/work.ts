@@ -28,8 +28,8 @@ export interface Work {
 }
 
 /**
- * True when the event comes for its next attempt: the failure of the last one was written down, and only the answer was
- * lost. Settling the new lease with it would count an attempt that never ran.
+ * True when the event comes for its next attempt: the failure of the last one was written down, and
+ * only the answer was lost. Settling the new lease with it would count an attempt that never ran.
  */
 export function wasCounted(work: Work, delivery: Delivery): boolean {
   return work.verdict?.kind === "nack" && delivery.attempt > work.delivery.attempt;

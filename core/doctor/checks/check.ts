@@ -1,6 +1,7 @@
 /**
- * What a check of `evs doctor` is: it looks at a data dir, changes nothing, and says what it found. A check is one object in
- * the list of doctor.ts; it can yield any number of findings, and should say how much is well, too.
+ * What a check of `evs doctor` is: it looks at a data dir, changes nothing, and says what it found.
+ * A check is one object in the list of doctor.ts; it can yield any number of findings, and should
+ * say how much is well, too.
  */
 import type { StatusReply } from "../../protocol/protocol.ts";
 import type { StateSnapshot } from "../../state/state.ts";
@@ -27,7 +28,9 @@ export interface CheckContext {
   dataDir: string;
   /** Where a daemon of this data dir listens. */
   socket: string;
-  /** What the running daemon says of itself; absent: none runs, and nobody else has the files open. */
+  /**
+   * What the running daemon says of itself; absent: none runs, and nobody else has the files open.
+   */
   status?: StatusReply;
   /** A GET request to the running daemon, its reply as JSON. Absent: none runs. */
   ask?(path: string): Promise<unknown>;

@@ -1,6 +1,6 @@
 /**
- * Times that are not yet: the clock stood ahead, or was put back since. Order does not care (it goes by seq), but retention
- * by age, `--from @TIME` and waits for a retry go by the clock.
+ * Times that are not yet: the clock stood ahead, or was put back since. Order does not care (it
+ * goes by seq), but retention by age, `--from @TIME` and waits for a retry go by the clock.
  */
 import type { Check, Finding } from "./check.ts";
 import { counted, exists } from "./files.ts";
@@ -56,7 +56,10 @@ export const clock: Check = {
   },
 };
 
-/** A moment for people, to the second. One that a calendar does not have is shown as the number it is. */
+/**
+ * A moment for people, to the second. One that a calendar does not have is shown as the number it
+ * is.
+ */
 function at(time: number): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return String(time);

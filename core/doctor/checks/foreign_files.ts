@@ -1,4 +1,7 @@
-/** What lies in the data dir and is not ours. The file store's own folder is looked at where its events are. */
+/**
+ * What lies in the data dir and is not ours. The file store's own folder is looked at where its
+ * events are.
+ */
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";
 

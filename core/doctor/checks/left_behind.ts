@@ -1,4 +1,6 @@
-/** What a killed backup left beside the data dir or in it: a copy of the data that nobody knows of. */
+/**
+ * What a killed backup left beside the data dir or in it: a copy of the data that nobody knows of.
+ */
 import { folderOf } from "../../protocol/paths.ts";
 import { leftBehind } from "../../data_dir/staging.ts";
 import type { Check, Finding } from "./check.ts";

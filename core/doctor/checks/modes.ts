@@ -1,4 +1,7 @@
-/** Who else can read, change or swap what is ours (contract row 21). A daemon refuses to start on the worst of it. */
+/**
+ * Who else can read, change or swap what is ours (contract row 21). A daemon refuses to start on
+ * the worst of it.
+ */
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";
 

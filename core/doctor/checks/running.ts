@@ -6,7 +6,8 @@ export const running: Check = {
   *look({ status }): Generator<Finding> {
     if (!status) return;
     const { pid, version, health, problems } = status;
-    // What is damaged is told by the check that finds it in the files; here only what nobody else can see.
+    // What is damaged is told by the check that finds it in the files; here only what nobody else
+    // can see.
     if (health === "degraded" && problems.length > 0) {
       yield {
         level: "warning",

@@ -1,7 +1,8 @@
 /**
- * The socket and the locks of a data dir. Locks are the kernel's and end with their process, so a lock is never stale; what
- * can be left is a socket that nobody answers at, and what can be wrong is a process that holds the lock and does not answer.
- * Nothing is locked to find out: Linux lists its locks (proc_locks(5)); elsewhere only the socket is looked at.
+ * The socket and the locks of a data dir. Locks are the kernel's and end with their process, so a
+ * lock is never stale; what can be left is a socket that nobody answers at, and what can be wrong
+ * is a process that holds the lock and does not answer. Nothing is locked to find out: Linux lists
+ * its locks (proc_locks(5)); elsewhere only the socket is looked at.
  */
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";
@@ -42,7 +43,9 @@ export const socket: Check = {
   },
 };
 
-/** The process that holds the lock (flock) of a folder; undefined where none does, or nobody tells. */
+/**
+ * The process that holds the lock (flock) of a folder; undefined where none does, or nobody tells.
+ */
 function lockHolder(folder: string): number | undefined {
   if (!exists("/proc/locks")) return undefined;
   const { ino, dev } = Deno.statSync(folder);

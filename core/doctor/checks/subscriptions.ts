@@ -1,6 +1,7 @@
 /**
- * Subscriptions that stand still: paused ones, and ones that are behind while nobody takes their events. Of a running daemon
- * as it tells; of a stopped one from its state, where nobody can be at work.
+ * Subscriptions that stand still: paused ones, and ones that are behind while nobody takes their
+ * events. Of a running daemon as it tells; of a stopped one from its state, where nobody can be at
+ * work.
  */
 import type { SubscriptionInfo } from "../../protocol/protocol.ts";
 import { compilePattern } from "../../event/topic_options.ts";

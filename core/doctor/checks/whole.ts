@@ -1,6 +1,6 @@
 /**
- * The data dir as a whole: what was there when it was last used, held against what is there now; and the stores against
- * what the state remembers of them.
+ * The data dir as a whole: what was there when it was last used, held against what is there now;
+ * and the stores against what the state remembers of them.
  */
 import { knownEnds, lostEnds } from "../../broker/known_ends.ts";
 import {
@@ -69,7 +69,10 @@ function endsOf(
   }));
 }
 
-/** What a state remembers of topics whose events are kept: those in memory begin anew with each start. */
+/**
+ * What a state remembers of topics whose events are kept: those in memory begin anew with each
+ * start.
+ */
 function durableOf(
   { topics, cursors, done, missed, ends }: StateSnapshot,
   dataDir: string,

@@ -1,4 +1,7 @@
-/** SQLite's logs of a data dir that no daemon has open: what SQLite would drop of them without a word. */
+/**
+ * SQLite's logs of a data dir that no daemon has open: what SQLite would drop of them without a
+ * word.
+ */
 import { walFault } from "../../store/sqlite/salvage/repair_wal.ts";
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";

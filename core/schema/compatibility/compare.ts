@@ -1,8 +1,9 @@
 /**
  * Two versions of a schema: may a reader of the one meet payloads of the other that it refuses?
  *
- * Backward: the new schema takes every payload of the old one (old events can still be read). Forward: the old schema
- * takes every payload of the new one (readers that were not updated go on). Full: both.
+ * Backward: the new schema takes every payload of the old one (old events can still be read).
+ * Forward: the old schema takes every payload of the new one (readers that were not updated go on).
+ * Full: both.
  */
 import { EventRefusedError } from "../../base/errors.ts";
 import { draftOf } from "../validator/limits.ts";

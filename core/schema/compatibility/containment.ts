@@ -1,13 +1,15 @@
 /**
  * Is every payload that one schema allows (the writer's) allowed by another (the reader's)?
  *
- * The answer is careful: "yes" is proved, keyword by keyword and type by type; where a proof is not found it is a
- * {@link Break}, with the JSON pointer of the reader's keyword that may refuse. Schema containment is a hard problem in
- * general; that a walk over the keywords which only ever claims what it can prove is enough for the changes people
- * make is the approach of Habib et al., "Finding Data Compatibility Bugs with JSON Subschema Checks" (ISSTA 2021).
+ * The answer is careful: "yes" is proved, keyword by keyword and type by type; where a proof is not
+ * found it is a {@link Break}, with the JSON pointer of the reader's keyword that may refuse.
+ * Schema containment is a hard problem in general; that a walk over the keywords which only ever
+ * claims what it can prove is enough for the changes people make is the approach of Habib et al.,
+ * "Finding Data Compatibility Bugs with JSON Subschema Checks" (ISSTA 2021).
  *
- * The writer is a list of places that a value fits all at once; alternatives are looked at one by one. A pair of places
- * that is being compared already is taken to hold: payloads are finite, so a proof may lean on itself one level down.
+ * The writer is a list of places that a value fits all at once; alternatives are looked at one by
+ * one. A pair of places that is being compared already is taken to hold: payloads are finite, so a
+ * proof may lean on itself one level down.
  */
 import { compareNumbers } from "../../json/decimal.ts";
 import { arrayBreaks } from "./arrays.ts";
@@ -180,7 +182,10 @@ export class Containment {
     };
   }
 
-  /** `anyOf`, `oneOf`, `not`, `if`: keywords about the same value. `allOf` and `$ref` are places of their own. */
+  /**
+   * `anyOf`, `oneOf`, `not`, `if`: keywords about the same value. `allOf` and `$ref` are places of
+   * their own.
+   */
   #breaksOfApplicators(writer: Writer, reader: SchemaPlace): Break[] {
     const found: Break[] = [];
     const anyOf = listBelow(reader, "anyOf");
@@ -215,7 +220,10 @@ export class Containment {
     return [...found, ...this.#breaksOfCondition(writer, reader)];
   }
 
-  /** True when the writer's payloads never fit: it says so itself, or the two have nothing in common. */
+  /**
+   * True when the writer's payloads never fit: it says so itself, or the two have nothing in
+   * common.
+   */
   #isForbidden(writer: Writer, not: SchemaPlace): boolean {
     if (this.isEmpty([...writer, ...conjuncts(not)])) return true;
     return writer.some((place) => {
@@ -369,7 +377,10 @@ function choiceOf(
   return undefined;
 }
 
-/** The place without a keyword that was looked at already; values are still judged by the whole of it. */
+/**
+ * The place without a keyword that was looked at already; values are still judged by the whole of
+ * it.
+ */
 function without(place: SchemaPlace, keyword: string): SchemaPlace {
   const { [keyword]: _, ...rest } = place.schema as Record<string, unknown>;
   return { ...place, schema: rest };

@@ -104,8 +104,9 @@ function propertyBreaks(containment: Containment, writer: Writer, reader: Schema
 }
 
 /**
- * Names that neither lists: those that match a pattern and those that match none. A name that matches one of the writer's
- * patterns may match any of the reader's, unless the two are the same text.
+ * Names that neither lists: those that match a pattern and those that match none. A name that
+ * matches one of the writer's patterns may match any of the reader's, unless the two are the same
+ * text.
  */
 function otherBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const patterns = listedPatterns(writer);
@@ -118,7 +119,8 @@ function otherBreaks(containment: Containment, writer: Writer, reader: SchemaPla
   const found: Break[] = [];
   for (const { pattern, known } of classes) {
     for (const [name, part] of wanted) {
-      // A name of this pattern fits what the writer says of the same pattern; one of no pattern does not match it.
+      // A name of this pattern fits what the writer says of the same pattern; one of no pattern
+      // does not match it.
       if (patterns.has(name) && name !== pattern) continue;
       found.push(...containment.breaks(known, part));
     }

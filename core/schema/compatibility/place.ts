@@ -1,6 +1,7 @@
 /**
- * A place in a schema: where two schemas are compared, and what is told of it. A {@link SchemaDocument} is a whole
- * schema with what only the validator knows: whether a value fits one part of it, and whether a name fits a pattern.
+ * A place in a schema: where two schemas are compared, and what is told of it. A {@link
+ * SchemaDocument} is a whole schema with what only the validator knows: whether a value fits one
+ * part of it, and whether a name fits a pattern.
  */
 import { isNumeric, type Numeric } from "../../json/decimal.ts";
 import { escapePointer, isObject } from "../validator/limits.ts";
@@ -114,8 +115,9 @@ export function numberOf(place: SchemaPlace, keyword: string): number | undefine
 }
 
 /**
- * All that a value at this place has to fit, as places whose own keywords count: the place, what its `$ref` names and the
- * parts of its `allOf`, and theirs. It ends: a schema that refers to itself for the same value is refused (limits.ts).
+ * All that a value at this place has to fit, as places whose own keywords count: the place, what
+ * its `$ref` names and the parts of its `allOf`, and theirs. It ends: a schema that refers to
+ * itself for the same value is refused (limits.ts).
  */
 export function conjuncts(place: SchemaPlace): SchemaPlace[] {
   const target = targetOf(place);
@@ -126,7 +128,9 @@ export function conjuncts(place: SchemaPlace): SchemaPlace[] {
   ];
 }
 
-/** Where the `$ref` of a place leads; undefined where it has none, or it leads out of the document. */
+/**
+ * Where the `$ref` of a place leads; undefined where it has none, or it leads out of the document.
+ */
 export function targetOf(place: SchemaPlace): SchemaPlace | undefined {
   const { document, pointer } = place;
   const reference = keywordOf(place, "$ref");

@@ -1,4 +1,7 @@
-/** Numbers and strings: bounds, multiples, lengths, patterns and formats of the reader that the writer does not keep. */
+/**
+ * Numbers and strings: bounds, multiples, lengths, patterns and formats of the reader that the
+ * writer does not keep.
+ */
 import type { Break, Containment } from "./containment.ts";
 import { isMultipleOf, type Numeric } from "../../json/decimal.ts";
 import { keywordOf, numberOf, numericAt, type SchemaPlace } from "./place.ts";

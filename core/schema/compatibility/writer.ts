@@ -1,6 +1,7 @@
 /**
- * What the writer's payloads are known to be at one place: the places that they fit, all of them together. Everything here
- * may know too little (a keyword that is left out allows more), never too much: what is contained in more is contained.
+ * What the writer's payloads are known to be at one place: the places that they fit, all of them
+ * together. Everything here may know too little (a keyword that is left out allows more), never too
+ * much: what is contained in more is contained.
  */
 import { compareNumbers, isWholeNumber, type Numeric } from "../../json/decimal.ts";
 import {
@@ -139,7 +140,10 @@ export function listedPatterns(writer: Writer): Set<string> {
   return new Set(writer.flatMap((place) => [...mapBelow(place, "patternProperties").keys()]));
 }
 
-/** What this place alone asks of the property: its entry, its patterns, else what it says of all others. */
+/**
+ * What this place alone asks of the property: its entry, its patterns, else what it says of all
+ * others.
+ */
 export function propertyAt(place: SchemaPlace, name: string): SchemaPlace[] {
   const own = below(place, "properties", name);
   const matched = [...mapBelow(place, "patternProperties")]
@@ -188,7 +192,10 @@ export function possibleNames(writer: Writer): string[] | undefined {
   );
 }
 
-/** What stands beside a name in `dependentRequired` (or `dependencies`): the names that come with it. */
+/**
+ * What stands beside a name in `dependentRequired` (or `dependencies`): the names that come with
+ * it.
+ */
 export function companionsAt(place: SchemaPlace, name: string): string[] {
   return ["dependentRequired", "dependencies"].flatMap((keyword) => {
     const map = keywordOf(place, keyword);
@@ -199,7 +206,10 @@ export function companionsAt(place: SchemaPlace, name: string): string[] {
 
 // Arrays.
 
-/** The parts of the first items, each with one of its own: `prefixItems`, or `items` as a list (draft-07). */
+/**
+ * The parts of the first items, each with one of its own: `prefixItems`, or `items` as a list
+ * (draft-07).
+ */
 export function prefixAt(place: SchemaPlace): SchemaPlace[] {
   const prefix = listBelow(place, "prefixItems");
   return prefix.length > 0 ? prefix : listBelow(place, "items");

@@ -1,6 +1,7 @@
 /**
- * ajv, as far as it is right. It makes a function of a schema, which is several times faster than to walk it, and keeps
- * to the specification but for a few kinds of schemas; those are told apart here and judged by the evaluator (ADR 26).
+ * ajv, as far as it is right. It makes a function of a schema, which is several times faster than
+ * to walk it, and keeps to the specification but for a few kinds of schemas; those are told apart
+ * here and judged by the evaluator (ADR 26).
  */
 import type { Ajv as AjvCore, AnySchema, ValidateFunction } from "ajv";
 import { isMultipleOf } from "../../json/decimal.ts";
@@ -46,15 +47,16 @@ export function compileWithAjv(
       meta: false,
       validateSchema: false,
       code: {
-        // ajv's own clean-up of its code drops variables that are still read ({contains} below {oneOf} below {if}), and is
-        // half of what compiling costs; V8 makes the same of both.
+        // ajv's own clean-up of its code drops variables that are still read ({contains} below
+        // {oneOf} below {if}), and is half of what compiling costs; V8 makes the same of both.
         optimize: false,
         regExp: Object.assign((text: string) => pattern(text) as RegExp, { code: "" }),
       },
     }),
     formats,
   );
-  // What was looked at is noted for `unevaluated…` alone, in code that fails where branches differ (seen in ajv 8.20.0).
+  // What was looked at is noted for `unevaluated…` alone, in code that fails where branches differ
+  // (seen in ajv 8.20.0).
   ajv.opts.unevaluated = false;
   replaceKeywords(ajv, budget);
   orderArrayRules(ajv);

@@ -1,4 +1,7 @@
-/** Keywords of JSON Schema that apply subschemas: to the same value, to its properties, to its items. */
+/**
+ * Keywords of JSON Schema that apply subschemas: to the same value, to its properties, to its
+ * items.
+ */
 import {
   addFault,
   type Evaluation,

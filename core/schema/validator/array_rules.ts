@@ -1,10 +1,11 @@
 /**
  * The order in which ajv checks the keywords of an array.
  *
- * For `prefixItems` (`items` with a list in draft-07) ajv's code says whether it went well only where the array is long
- * enough, and reads it in any case: with `[]`, what comes behind it in that group was passed over (seen in ajv 8.20.0 with
- * `contains`). So it comes last. Only what counts the items that are left comes behind it: of an array that is too short
- * for the first of the list, none are.
+ * For `prefixItems` (`items` with a list in draft-07) ajv's code says whether it went well only
+ * where the array is long enough, and reads it in any case: with `[]`, what comes behind it in that
+ * group was passed over (seen in ajv 8.20.0 with `contains`). So it comes last. Only what counts
+ * the items that are left comes behind it: of an array that is too short for the first of the list,
+ * none are.
  */
 
 /** What of an ajv is changed here. */

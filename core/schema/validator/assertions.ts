@@ -1,4 +1,7 @@
-/** Keywords of JSON Schema that look at a value alone: types, numbers, strings, counts, and what must be there. */
+/**
+ * Keywords of JSON Schema that look at a value alone: types, numbers, strings, counts, and what
+ * must be there.
+ */
 import {
   compareNumbers,
   Decimal,

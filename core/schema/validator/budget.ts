@@ -1,7 +1,8 @@
 /**
- * What checking one payload may cost (contract row 25). A schema of a few lines can ask for 2^60 checks: two branches that
- * both refer to their parent, and a payload as deep as they like. No look at the schema alone finds every such pair, so the
- * steps are counted while it runs: by each keyword, the items it lists, and by each pattern, the text it reads.
+ * What checking one payload may cost (contract row 25). A schema of a few lines can ask for 2^60
+ * checks: two branches that both refer to their parent, and a payload as deep as they like. No look
+ * at the schema alone finds every such pair, so the steps are counted while it runs: by each
+ * keyword, the items it lists, and by each pattern, the text it reads.
  */
 import { _, type KeywordCxt } from "ajv";
 import { Budget } from "../../filter/step_budget.ts";
@@ -11,7 +12,10 @@ import { EventRefusedError } from "../../base/errors.ts";
 const MAX_STEPS = 500_000;
 /** What may be spent on listing every fault of a payload that is refused anyway. */
 export const LISTING_STEPS = 100_000;
-/** What a branch costs beside its keywords, in steps: one that is not taken leaves an error behind, which takes longer. */
+/**
+ * What a branch costs beside its keywords, in steps: one that is not taken leaves an error behind,
+ * which takes longer.
+ */
 const BRANCH_STEPS = 15;
 const BRANCHING: ReadonlySet<string> = new Set(["anyOf", "oneOf", "not", "if", "contains"]);
 
@@ -47,7 +51,10 @@ interface Rules {
   RULES: { all: Record<string, { definition: unknown } | boolean | undefined> };
 }
 
-/** Makes every keyword of this ajv pay before it runs. Its rules are copies of its own, not those of all. */
+/**
+ * Makes every keyword of this ajv pay before it runs. Its rules are copies of its own, not those of
+ * all.
+ */
 export function countSteps(ajv: Rules, budget: CheckBudget): void {
   const spend = (steps: number) => budget.spend(steps);
   for (const rule of Object.values(ajv.RULES.all)) {

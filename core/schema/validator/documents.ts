@@ -1,7 +1,8 @@
 /**
- * What the parts of a schema are called: each subschema with its place, and what `$id`, `$anchor` and `$dynamicAnchor` name
- * (JSON Schema 2020-12, sections 8.2 and 9). A reference is followed inside the schema, into documents that are bundled
- * with it, and to the drafts' own meta-schemas; nothing is ever fetched.
+ * What the parts of a schema are called: each subschema with its place, and what `$id`, `$anchor`
+ * and `$dynamicAnchor` name (JSON Schema 2020-12, sections 8.2 and 9). A reference is followed
+ * inside the schema, into documents that are bundled with it, and to the drafts' own meta-schemas;
+ * nothing is ever fetched.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
 import { draftNamed, escapePointer, isObject, type Schema } from "./limits.ts";
@@ -148,7 +149,10 @@ export class SchemaDocuments {
     return outermost;
   }
 
-  /** Walks the places where schemas stand: a `$ref` below `const`, `enum` or an unknown keyword is data. */
+  /**
+   * Walks the places where schemas stand: a `$ref` below `const`, `enum` or an unknown keyword is
+   * data.
+   */
   #walk(schema: Schema, place: { resource: Resource; pointer: string; isOwn: boolean }): void {
     if (this.#parts.has(schema)) return;
     const { pointer, isOwn } = place;

@@ -1,10 +1,11 @@
 /**
- * A schema judged to the letter of its draft. ajv is faster and departs from it here and there (ADR 26); what it is not
- * sure of comes here: `unevaluatedProperties`, `$dynamicRef`, documents in documents, names such as `constructor`, and
- * every payload with a number that a double does not hold.
+ * A schema judged to the letter of its draft. ajv is faster and departs from it here and there (ADR
+ * 26); what it is not sure of comes here: `unevaluatedProperties`, `$dynamicRef`, documents in
+ * documents, names such as `constructor`, and every payload with a number that a double does not
+ * hold.
  *
- * Each subschema becomes a list of checks once, when a value first reaches it. A run carries what changes: the budget,
- * the dynamic scope, and the list of faults where somebody wants them.
+ * Each subschema becomes a list of checks once, when a value first reaches it. A run carries what
+ * changes: the budget, the dynamic scope, and the list of faults where somebody wants them.
  */
 import { EventRefusedError } from "../../base/errors.ts";
 import { APPLICATORS } from "./applicators.ts";
@@ -220,7 +221,10 @@ export class Evaluator {
     return (subject, run) => (node ??= this.#nodeOf(target)).fits(subject, run);
   }
 
-  /** The outermost part that is in scope and has the anchor, where the reference leads to such an anchor at all. */
+  /**
+   * The outermost part that is in scope and has the anchor, where the reference leads to such an
+   * anchor at all.
+   */
   #dynamicReference(part: SchemaPart): KeywordCheck | undefined {
     const reference = part.schema["$dynamicRef"];
     if (typeof reference !== "string") return undefined;

@@ -1,6 +1,7 @@
 /**
- * Formats of strings. ajv-formats brings the definitions; those that backtrack are given a length beyond which no value of
- * theirs is valid anyway, and the kinds of URI, which have no such length, are looked at in one pass.
+ * Formats of strings. ajv-formats brings the definitions; those that backtrack are given a length
+ * beyond which no value of theirs is valid anyway, and the kinds of URI, which have no such length,
+ * are looked at in one pass.
  */
 
 import { compareNumbers, isWholeNumber, type Numeric, numericOf } from "../../json/decimal.ts";

@@ -1,6 +1,7 @@
 /**
- * What a schema may be made of, so that checking a payload stays cheap whatever both of them are: a size, a depth, a
- * number of branches, references that stay inside, and no more than so many checks of one value.
+ * What a schema may be made of, so that checking a payload stays cheap whatever both of them are: a
+ * size, a depth, a number of branches, references that stay inside, and no more than so many checks
+ * of one value.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
 import type { SchemaDocuments, SchemaPart } from "./documents.ts";
@@ -51,7 +52,9 @@ export function draftOf(schema: unknown): "2020-12" | "07" {
   });
 }
 
-/** Checks everything that a text alone can tell. Throws `InvalidSchemaError` that names the place. */
+/**
+ * Checks everything that a text alone can tell. Throws `InvalidSchemaError` that names the place.
+ */
 export function assertWithinLimits(schema: unknown): asserts schema is Schema | boolean {
   if (typeof schema !== "boolean" && !isObject(schema)) {
     throw new InvalidSchemaError("a schema is a JSON object, true or false");
@@ -82,8 +85,8 @@ export function assertWithinLimits(schema: unknown): asserts schema is Schema | 
 }
 
 /**
- * Follows every reference. Throws for one that leads nowhere, and for a fan-out that doubles at each step: it is found
- * without being walked.
+ * Follows every reference. Throws for one that leads nowhere, and for a fan-out that doubles at
+ * each step: it is found without being walked.
  */
 export function assertReferences(documents: SchemaDocuments): void {
   const counter = new CheckCounter(documents);

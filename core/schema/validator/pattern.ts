@@ -1,6 +1,7 @@
 /**
- * Patterns that strangers write. They run on RE2 (time linear in the input), with V8's engine only where a pattern is
- * provably plain; then no payload can make a pattern run for ever (contract row 25).
+ * Patterns that strangers write. They run on RE2 (time linear in the input), with V8's engine only
+ * where a pattern is provably plain; then no payload can make a pattern run for ever (contract row
+ * 25).
  */
 import type { RE2JS } from "re2js";
 import { InvalidSchemaError } from "../../base/errors.ts";
@@ -18,12 +19,20 @@ export interface PatternEngine {
 export type Re2 = typeof RE2JS;
 
 const LONGEST = 2000;
-/** Instructions of all patterns of a schema together: `x{1000}` makes a thousand of five characters. */
+/**
+ * Instructions of all patterns of a schema together: `x{1000}` makes a thousand of five characters.
+ */
 export const MAX_PATTERN_SIZE = 10_000;
-/** What a Unicode property costs of it: its code points are looked up in all of Unicode, which takes milliseconds. */
+/**
+ * What a Unicode property costs of it: its code points are looked up in all of Unicode, which takes
+ * milliseconds.
+ */
 const PROPERTY_SIZE = 250;
 
-/** Compiles a pattern of JSON Schema (ECMA-262, flag `u`). Throws `InvalidSchemaError` for what RE2 does not run. */
+/**
+ * Compiles a pattern of JSON Schema (ECMA-262, flag `u`). Throws `InvalidSchemaError` for what RE2
+ * does not run.
+ */
 export function compileSafePattern(
   pattern: string,
   about: { re2: Re2; size: { left: number }; budget: Pick<CheckBudget, "spendOnPattern"> },
@@ -124,8 +133,9 @@ const ATOM = String
 const FIXED = String.raw`(?:\{\d{1,5}\})?`;
 const VARIABLE = String.raw`(?:[*+?]|\{\d{1,5},\d{0,5}\})`;
 /**
- * `^`, atoms of one character each, at most one of them repeated a variable number of times, `$`. Behind that one no atom
- * is counted: `^a*a{999}b` reads 999 characters again for each of a long text.
+ * `^`, atoms of one character each, at most one of them repeated a variable number of times, `$`.
+ * Behind that one no atom is counted: `^a*a{999}b` reads 999 characters again for each of a long
+ * text.
  */
 const PLAIN = new RegExp(
   `^\\^(?:${ATOM}${FIXED})*(?:${ATOM}${VARIABLE}${ATOM}*)?\\$?$`,
@@ -133,9 +143,9 @@ const PLAIN = new RegExp(
 );
 
 /**
- * True for a pattern that V8 cannot be slow on: anchored, no groups, no alternatives, and at most one repetition of
- * variable length. There is then one place to begin and one number to choose: at most quadratic in a short tail, and
- * linear where the tail has a fixed length, which it has.
+ * True for a pattern that V8 cannot be slow on: anchored, no groups, no alternatives, and at most
+ * one repetition of variable length. There is then one place to begin and one number to choose: at
+ * most quadratic in a short tail, and linear where the tail has a fixed length, which it has.
  */
 export function isPlain(pattern: string): boolean {
   return pattern.length <= 200 && PLAIN.test(pattern);

@@ -1,7 +1,8 @@
 /**
- * Patterns of ECMA-262 (flag `u`) in RE2's words. The two differ in what `.`, `\s` and `$` mean, in the names of Unicode
- * properties, and in how often something may be repeated; everything that RE2 knows by another meaning is written out as
- * code points. Capturing groups capture nothing here: a pattern is only tested.
+ * Patterns of ECMA-262 (flag `u`) in RE2's words. The two differ in what `.`, `\s` and `$` mean, in
+ * the names of Unicode properties, and in how often something may be repeated; everything that RE2
+ * knows by another meaning is written out as code points. Capturing groups capture nothing here: a
+ * pattern is only tested.
  */
 
 /** Why a pattern is refused, and what to do about it. */
@@ -211,7 +212,10 @@ function complement(ranges: readonly Range[]): Range[] {
   return rest;
 }
 
-/** The atom with its quantifier: more repetitions than RE2 takes at once are put one behind the other. */
+/**
+ * The atom with its quantifier: more repetitions than RE2 takes at once are put one behind the
+ * other.
+ */
 function repeated(atom: string, quantifier: string): string {
   const [, low, comma, high] = /^\{(\d+)(,?)(\d*)\}/.exec(quantifier) ?? [];
   if (low === undefined) return atom + quantifier;
@@ -247,7 +251,10 @@ function add(ranges: Range[], [first, last]: Range): void {
 
 const known = new Map<string, readonly Range[]>();
 
-/** The code points of a Unicode property, as V8 knows it. Looking through all of Unicode takes 20 ms, once. */
+/**
+ * The code points of a Unicode property, as V8 knows it. Looking through all of Unicode takes 20
+ * ms, once.
+ */
 function propertyRanges(name: string): readonly Range[] {
   const before = known.get(name);
   if (before !== undefined) return before;
@@ -269,7 +276,9 @@ function propertyRanges(name: string): readonly Range[] {
   return found;
 }
 
-/** Parts of Unicode in which no code point has a property that another has not: one stands for all. */
+/**
+ * Parts of Unicode in which no code point has a property that another has not: one stands for all.
+ */
 const UNIFORM: readonly Range[] = [
   [0xd800, 0xdfff], // surrogates
   // Planes that nothing is assigned in; each ends with two noncharacters.

@@ -1,6 +1,7 @@
 /**
- * `uniqueItems` by one pass: ajv compares every item with every other. Items are told apart by a number made of them; those
- * few that have the same number are compared. Where many have it, somebody chose them so, and texts tell them apart.
+ * `uniqueItems` by one pass: ajv compares every item with every other. Items are told apart by a
+ * number made of them; those few that have the same number are compared. Where many have it,
+ * somebody chose them so, and texts tell them apart.
  */
 import { Decimal } from "../../json/decimal.ts";
 import type { CheckBudget } from "./budget.ts";
@@ -120,7 +121,10 @@ function isEqual(a: unknown, b: unknown): boolean {
   );
 }
 
-/** One text for all spellings of a JSON value: members in order of their names. `budget` pays for all that is in it. */
+/**
+ * One text for all spellings of a JSON value: members in order of their names. `budget` pays for
+ * all that is in it.
+ */
 export function canonical(value: unknown, budget?: Pick<CheckBudget, "spend">): string {
   if (typeof value === "number") return value === 0 ? "0" : String(value);
   if (typeof value === "string") budget?.spend(value.length >> 6);

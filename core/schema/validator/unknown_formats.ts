@@ -1,4 +1,7 @@
-/** Formats that a schema names and nobody checks: by the drafts they are notes, and often they are a slip of the pen. */
+/**
+ * Formats that a schema names and nobody checks: by the drafts they are notes, and often they are a
+ * slip of the pen.
+ */
 import { didYouMean } from "../../base/suggest.ts";
 import type { Fault } from "./faults.ts";
 import { escapePointer } from "./limits.ts";
@@ -8,7 +11,10 @@ const DATA: ReadonlySet<string> = new Set(["const", "default", "enum", "example"
 /** More than this many are not told. */
 const MOST = 20;
 
-/** What is to be said of the formats of a schema that are not among the known ones, each at its JSON pointer. */
+/**
+ * What is to be said of the formats of a schema that are not among the known ones, each at its JSON
+ * pointer.
+ */
 export function unknownFormats(schema: unknown, known: Iterable<string>): Fault[] {
   const names = new Set(known);
   const found: Fault[] = [];

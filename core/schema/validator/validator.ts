@@ -1,4 +1,6 @@
-/** Schemas compiled within our limits. Loaded only when a first schema is there: ajv costs 75 ms. */
+/**
+ * Schemas compiled within our limits. Loaded only when a first schema is there: ajv costs 75 ms.
+ */
 import type { ValidateFunction } from "ajv";
 import {
   EventRefusedError,
@@ -16,7 +18,10 @@ import { formatOf, safeFormats } from "./formats.ts";
 import { assertReferences, assertWithinLimits, draftOf, type Schema } from "./limits.ts";
 import { compileSafePattern, MAX_PATTERN_SIZE, type PatternEngine, type Re2 } from "./pattern.ts";
 
-/** Checks a payload, with decimals for the numbers that a double does not hold: its faults, none when it fits. */
+/**
+ * Checks a payload, with decimals for the numbers that a double does not hold: its faults, none
+ * when it fits.
+ */
 export type Validator = (payload: unknown) => Fault[];
 
 /** Compiles schemas. */
@@ -77,7 +82,9 @@ interface Loaded {
 
 class Tools {
   readonly #loaded: Loaded;
-  /** The drafts' own schemas are compiled once, not anew with each schema that is held against them. */
+  /**
+   * The drafts' own schemas are compiled once, not anew with each schema that is held against them.
+   */
   readonly #drafts: { [D in "2020-12" | "07"]: () => InstanceType<AjvClasses[D]> };
   /** The same for schemas with numbers that a double does not hold. */
   readonly #metaValidators = {
@@ -119,7 +126,8 @@ class Tools {
     this.#assertSchema(schema, draft);
     assertReferences(documents);
     const pattern = this.#patterns(budget);
-    // Made in any case: what it refuses, such as a pattern with look-around, ajv may not even look at.
+    // Made in any case: what it refuses, such as a pattern with look-around, ajv may not even look
+    // at.
     const evaluator = compiling(() => this.#evaluator(documents, { budget, pattern }));
     const ajv = isAjvRight(documents)
       ? this.#tryAjv(schema, { draft, budget, pattern, allErrors: false })
@@ -140,7 +148,8 @@ class Tools {
       try {
         if (ajv(payload)) return [];
         const first = ajv.errors ?? [];
-        // Listing every fault is for people: it is compiled when a first payload fails, and may cost little.
+        // Listing every fault is for people: it is compiled when a first payload fails, and may
+        // cost little.
         const every = everyFault();
         budget.refill(LISTING_STEPS);
         return faultsOf(listing(() => every && (every(payload), every.errors), first), payload);

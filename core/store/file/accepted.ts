@@ -1,6 +1,7 @@
 /**
- * The file `%accepted` of a store: damage that somebody took note of (`evs doctor --accept`), a line each, so that it does
- * not count as new after a restart. A line that is not as it was written is left out: then its damage is told again.
+ * The file `%accepted` of a store: damage that somebody took note of (`evs doctor --accept`), a
+ * line each, so that it does not count as new after a restart. A line that is not as it was written
+ * is left out: then its damage is told again.
  */
 import { crc32 } from "../../base/checksum.ts";
 import type { Found } from "../damage.ts";

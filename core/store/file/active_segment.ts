@@ -1,9 +1,9 @@
 /**
  * The segment that a topic is appended to: its lines and its index, both open.
  *
- * An append writes the lines, then the slots; both are synced before anybody is told. Room for slots is made ahead, so
- * that a sync has no new length to record and a slot is either whole or zero. What was written and is not to count is
- * taken back by {@link rollback}.
+ * An append writes the lines, then the slots; both are synced before anybody is told. Room for
+ * slots is made ahead, so that a sync has no new length to record and a slot is either whole or
+ * zero. What was written and is not to count is taken back by {@link rollback}.
  */
 import { takenAway } from "../../base/named_files.ts";
 import { concat } from "../../base/bytes.ts";
@@ -26,7 +26,10 @@ export interface KnownSegment {
   /** Slots in use, the header among them. */
   slots: number;
   syncedEnd: number;
-  /** This process wrote the last block, and may extend it. What an earlier one left may have been damaged since. */
+  /**
+   * This process wrote the last block, and may extend it. What an earlier one left may have been
+   * damaged since.
+   */
   ours: boolean;
 }
 
@@ -130,7 +133,10 @@ export class ActiveSegment {
     writeFully(this.#index, concat(blocks.map(encodeBlock)), this.#slots * SLOT);
   }
 
-  /** Resolves when all that was written is synced. The two syncs share what the file system does for them. */
+  /**
+   * Resolves when all that was written is synced. The two syncs share what the file system does for
+   * them.
+   */
   async sync(): Promise<void> {
     await Promise.all([this.#index.sync(), this.#lines.sync()]);
   }
@@ -179,8 +185,8 @@ export class ActiveSegment {
   }
 
   /**
-   * Takes back what was written and does not count, durably: the system may have written it to the disk meanwhile, and
-   * after a power cut it would stand where later events were.
+   * Takes back what was written and does not count, durably: the system may have written it to the
+   * disk meanwhile, and after a power cut it would stand where later events were.
    */
   rollback(): void {
     const pending = this.#pending;
@@ -195,7 +201,10 @@ export class ActiveSegment {
     this.syncNow();
   }
 
-  /** Says in the index that everything is synced, so that damage is never taken for an unfinished write. */
+  /**
+   * Says in the index that everything is synced, so that damage is never taken for an unfinished
+   * write.
+   */
   mark(): void {
     if (!this.#last || this.#last.syncedEnd >= this.#end) return;
     this.#last = { ...this.#last, syncedEnd: this.#syncedEnd };

@@ -1,6 +1,7 @@
 /**
- * The file `%skew` of a store: by how much the times in its indexes differ from the wall clock (core/store/age_clock.ts),
- * since that made a step. There is none while it never did. One that is not as it was written counts for nothing.
+ * The file `%skew` of a store: by how much the times in its indexes differ from the wall clock
+ * (core/store/age_clock.ts), since that made a step. There is none while it never did. One that is
+ * not as it was written counts for nothing.
  */
 import { crc32 } from "../../base/checksum.ts";
 import type { Clock } from "../../base/clock.ts";

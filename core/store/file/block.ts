@@ -1,11 +1,12 @@
 /**
- * The records of a segment's index: one slot of 128 bytes each, so that none straddles a disk sector, and each with a
- * checksum of its own.
+ * The records of a segment's index: one slot of 128 bytes each, so that none straddles a disk
+ * sector, and each with a checksum of its own.
  *
- * The first slot is the header. A block slot vouches for a run of whole lines. Small appends extend the last block: a
- * slot with the same start as the one before it replaces it, and the one before stays as it was on the disk. A gap slot
- * says that sequence numbers were lost. Room for slots is made ahead of time and is zero: a slot that was never written
- * can be told from one that was damaged.
+ * The first slot is the header. A block slot vouches for a run of whole lines. Small appends extend
+ * the last block: a slot with the same start as the one before it replaces it, and the one before
+ * stays as it was on the disk. A gap slot says that sequence numbers were lost. Room for slots is
+ * made ahead of time and is zero: a slot that was never written can be told from one that was
+ * damaged.
  */
 import { crc32 } from "../../base/checksum.ts";
 import { FILE_STORE_FORMAT } from "./layout.ts";

@@ -72,14 +72,18 @@ export class Checkpoint {
     this.#topics.delete(topic);
   }
 
-  /** Topics are about to be written to: resolves when the strokes are synced. What it rejects with is the store's end. */
+  /**
+   * Topics are about to be written to: resolves when the strokes are synced. What it rejects with
+   * is the store's end.
+   */
   async strikeOff(topics: readonly string[]): Promise<void> {
     for (const topic of topics) this.strike(topic);
     if (!this.#unsynced) return;
     try {
       await this.#file!.sync();
     } catch (error) {
-      // Also where there was no room: what a sync that failed has dropped, nobody knows (contract row 7).
+      // Also where there was no room: what a sync that failed has dropped, nobody knows (contract
+      // row 7).
       throw new Error("the checkpoint could not be synced", { cause: error });
     }
     this.#unsynced = false;
@@ -92,7 +96,10 @@ export class Checkpoint {
     this.#unsynced = false;
   }
 
-  /** Writes it anew. All that it says must be synced. Where there is no room the one that is there stays as it is. */
+  /**
+   * Writes it anew. All that it says must be synced. Where there is no room the one that is there
+   * stays as it is.
+   */
   write(views: PackedViews): void {
     this.close();
     const bytes = encode(views);

@@ -1,8 +1,10 @@
 /**
- * The few things that the file store asks of a file system, so that a test can put one under it that loses power.
+ * The few things that the file store asks of a file system, so that a test can put one under it
+ * that loses power.
  *
- * Reads and writes may be short, as those of the kernel are; {@link readFully} and {@link writeFully} complete them. A
- * sync that an append waits for is a promise, so that several go on at once; the rare ones are waited for in place.
+ * Reads and writes may be short, as those of the kernel are; {@link readFully} and {@link
+ * writeFully} complete them. A sync that an append waits for is a promise, so that several go on at
+ * once; the rare ones are waited for in place.
  */
 
 import { DataDirError } from "../../base/errors.ts";
@@ -23,11 +25,16 @@ export interface DiskFile {
   truncate(length: number): void;
   /** False where the file was removed, or another one took its place. */
   hasName(): boolean;
-  /** Resolves when what was written survives a power cut. Until then nothing else is done with the file. */
+  /**
+   * Resolves when what was written survives a power cut. Until then nothing else is done with the
+   * file.
+   */
   sync(): Promise<void>;
   /** Takes what {@link syncBeside} needs: another descriptor. */
   prepareBeside(): void;
-  /** Like `sync` for what was written before the call, while the file is written to. One at a time. */
+  /**
+   * Like `sync` for what was written before the call, while the file is written to. One at a time.
+   */
   syncBeside(): Promise<void>;
   /** Gives back what {@link prepareBeside} took. No such sync is under way. */
   closeBeside(): void;
@@ -36,7 +43,10 @@ export interface DiskFile {
   close(): void;
 }
 
-/** A file system. Throws `Deno.errors.NotFound` for what is not there, the system's own error for the rest. */
+/**
+ * A file system. Throws `Deno.errors.NotFound` for what is not there, the system's own error for
+ * the rest.
+ */
 export interface Disk {
   /** Opens a file; `create` makes one that must not be there, for the owner alone. */
   open(path: string, mode: "read" | "write" | "create"): DiskFile;
@@ -191,7 +201,10 @@ function linked(path: string): DataDirError {
 class SystemFile implements DiskFile {
   readonly #file: Deno.FsFile;
   readonly #path: string;
-  /** Opened for {@link syncBeside}: the runtime lets nobody write to a file of which a sync is under way. */
+  /**
+   * Opened for {@link syncBeside}: the runtime lets nobody write to a file of which a sync is under
+   * way.
+   */
   #beside: Deno.FsFile | undefined;
   /** Where the kernel's offset is, so that reading on needs no seek. */
   #at = 0;

@@ -1,7 +1,10 @@
 /** What the system says when it cannot, as errors of ours. */
 import { CannotStoreError } from "../../base/errors.ts";
 
-/** Linux's numbers (errno(3)): no space, quota used up, too many open files in the process or in all. */
+/**
+ * Linux's numbers (errno(3)): no space, quota used up, too many open files in the process or in
+ * all.
+ */
 const NO_SPACE = ["ENOSPC", "EDQUOT"];
 const NO_FILES = ["EMFILE", "ENFILE"];
 
@@ -9,8 +12,8 @@ const NO_FILES = ["EMFILE", "ENFILE"];
 const TOO_LARGE = /\(os error 27\)/; // EFBIG: the runtime gives it no code
 
 /**
- * A `CannotStoreError` where it may work later: nothing of the append was stored. Anything else as it is: after it the
- * store is not trusted any more.
+ * A `CannotStoreError` where it may work later: nothing of the append was stored. Anything else as
+ * it is: after it the store is not trusted any more.
  */
 export function asFileStoreError(error: unknown): unknown {
   const code = (error as { code?: unknown } | undefined)?.code;

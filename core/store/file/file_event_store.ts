@@ -1,9 +1,10 @@
 /**
- * Events in files: per topic one folder of append-only segments in the wire format, so that `jq` and `grep` read them and
- * an unfiltered replay copies bytes. How they lie is in file/layout.ts, how they are vouched for in file/block.ts, what a
- * crash may leave in file/recovery.ts.
+ * Events in files: per topic one folder of append-only segments in the wire format, so that `jq`
+ * and `grep` read them and an unfiltered replay copies bytes. How they lie is in file/layout.ts,
+ * how they are vouched for in file/block.ts, what a crash may leave in file/recovery.ts.
  *
- * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts), an application may run it where it is.
+ * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts), an application
+ * may run it where it is.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Event, toEvent } from "../../event/event.ts";
@@ -42,7 +43,8 @@ export interface FileStoreOptions extends DedupWindow {
   /** @internal */
   disk?: Disk;
   /**
-   * With more topics than that, a start takes the checkpoint's word for those that nobody wrote to: default 100.
+   * With more topics than that, a start takes the checkpoint's word for those that nobody wrote to:
+   * default 100.
    * @internal
    */
   lookAtMost?: number;
@@ -50,7 +52,10 @@ export interface FileStoreOptions extends DedupWindow {
   onNote?: (note: string) => void;
   /** Told of events that a read had to leave out, once for each block of them. */
   onDamage?: (damage: Found) => void;
-  /** Told at once of a sync by timer (`interval`) that failed: the next append is told too, and may never come. */
+  /**
+   * Told at once of a sync by timer (`interval`) that failed: the next append is told too, and may
+   * never come.
+   */
   onFailure?: (error: unknown) => void;
 }
 
@@ -94,8 +99,8 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly #turns: Turns;
 
   /**
-   * Opens or creates the store in the folder `dir`. Throws `DataDirError` when somebody else has it, when it is of a newer
-   * format or not ours.
+   * Opens or creates the store in the folder `dir`. Throws `DataDirError` when somebody else has
+   * it, when it is of a newer format or not ours.
    */
   constructor(dir: string, options: FileStoreOptions = {}) {
     super();
@@ -151,8 +156,8 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * The same; tells what has become of the topics, for a reader in another thread. With `onWritten` what this object reads
-   * has the events before they are synced.
+   * The same; tells what has become of the topics, for a reader in another thread. With `onWritten`
+   * what this object reads has the events before they are synced.
    * @internal
    */
   async appendTelling(
@@ -192,7 +197,10 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     return { outcomes, changes };
   }
 
-  /** Writes what the requests store; takes all of it back when that fails. `beside`: it will be synced beside the next. */
+  /**
+   * Writes what the requests store; takes all of it back when that fails. `beside`: it will be
+   * synced beside the next.
+   */
   async #write(
     requests: readonly StoreRequest[],
     { beside = false }: { beside?: boolean } = {},

@@ -1,6 +1,6 @@
 /**
- * The file `head` of a topic: what retention or removal took, so that it does not come back and no seq is used again; and
- * where the newest segment begins, so that one that is gone is missed.
+ * The file `head` of a topic: what retention or removal took, so that it does not come back and no
+ * seq is used again; and where the newest segment begins, so that one that is gone is missed.
  */
 import { crc32 } from "../../base/checksum.ts";
 import { type Disk, readWhole, replaceFile } from "./disk.ts";

@@ -1,7 +1,7 @@
 /**
- * Events of a topic whose files are gone as a whole. Segments follow each other without a gap, what retention took stands
- * in the topic's head, and so does where the newest segment begins: so a segment that is missing is known by its
- * neighbours. Decides only.
+ * Events of a topic whose files are gone as a whole. Segments follow each other without a gap, what
+ * retention took stands in the topic's head, and so does where the newest segment begins: so a
+ * segment that is missing is known by its neighbours. Decides only.
  */
 import type { Found } from "../damage.ts";
 import type { TopicHead } from "../store.ts";

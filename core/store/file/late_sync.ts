@@ -1,4 +1,7 @@
-/** `durability = interval:<ms>`: what was written is synced that long after the first write that is not synced yet. */
+/**
+ * `durability = interval:<ms>`: what was written is synced that long after the first write that is
+ * not synced yet.
+ */
 import type { Clock } from "../../base/clock.ts";
 import type { TopicWriter } from "./topic_writer.ts";
 

@@ -1,4 +1,7 @@
-/** Wire lines on bytes: where one ends, where its payload begins, what its first members say. Nothing here does I/O. */
+/**
+ * Wire lines on bytes: where one ends, where its payload begins, what its first members say.
+ * Nothing here does I/O.
+ */
 import { fromWireLine, type StoredEvent } from "../../event/event.ts";
 import { sizeOf } from "../append.ts";
 import { timeOfId } from "../../event/id.ts";
@@ -18,7 +21,10 @@ const PAYLOAD = encoder.encode(',"payload":');
 const ID = encoder.encode(',"id":');
 const TYPE = encoder.encode(',"type":');
 
-/** Calls `visit` with the bounds of each whole line, its line feed left out. Stops when that returns false. */
+/**
+ * Calls `visit` with the bounds of each whole line, its line feed left out. Stops when that returns
+ * false.
+ */
 export function eachLine(
   bytes: Uint8Array,
   visit: (start: number, end: number) => boolean | void,
@@ -58,7 +64,9 @@ export function eventOfSlot(line: Uint8Array): StoredEvent {
   return event;
 }
 
-/** What decides by its bytes whether the type of the line that begins at `start` is one of these. */
+/**
+ * What decides by its bytes whether the type of the line that begins at `start` is one of these.
+ */
 export function typeMatcher(
   types: readonly string[],
 ): (bytes: Uint8Array, start: number) => boolean {
@@ -115,7 +123,10 @@ function find(bytes: Uint8Array, wanted: Uint8Array): number {
   return -1;
 }
 
-/** The event of bytes that nothing vouches for; undefined unless they are a wire line of this topic, whole. */
+/**
+ * The event of bytes that nothing vouches for; undefined unless they are a wire line of this topic,
+ * whole.
+ */
 export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | undefined {
   if (!startsWith(line, SEQ, 0)) return undefined;
   try {
@@ -128,7 +139,10 @@ export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | und
   }
 }
 
-/** A block over `bytes`, which are these events' lines, as it is rebuilt where its own record is lost. */
+/**
+ * A block over `bytes`, which are these events' lines, as it is rebuilt where its own record is
+ * lost.
+ */
 export function indexBlockOf(
   bytes: Uint8Array,
   events: readonly StoredEvent[],

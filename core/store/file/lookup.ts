@@ -1,9 +1,10 @@
 /**
- * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is held in memory, made from
- * its lines when it is first asked for; of a full one it lies in the table beside it. So what is held does not grow with
- * the topic. The ids of an open segment may be a million: all but the latest are held as hashes, an eighth of what texts
- * take. A given id outlives its event until it is no longer looked up: the table of a segment that retention took stays so
- * long, and there its hash is all that can be compared.
+ * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is
+ * held in memory, made from its lines when it is first asked for; of a full one it lies in the
+ * table beside it. So what is held does not grow with the topic. The ids of an open segment may be
+ * a million: all but the latest are held as hashes, an eighth of what texts take. A given id
+ * outlives its event until it is no longer looked up: the table of a segment that retention took
+ * stays so long, and there its hash is all that can be compared.
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
@@ -210,7 +211,8 @@ export class TopicLookup {
 
   #table(segment: SegmentInfo): LookupTable {
     const written = segment.sealed ? this.#written(segment.firstSeq) : undefined;
-    // None is written where there is nothing to look up; one that is lost or damaged is made again from the lines.
+    // None is written where there is nothing to look up; one that is lost or damaged is made again
+    // from the lines.
     return written ?? this.#keep(segment.firstSeq, this.#tableOf(segment));
   }
 

@@ -1,6 +1,7 @@
 /**
- * The given ids and the keys of a full segment, as a table that is searched: hashes of 64 bits in order, each with the seq
- * that it stands for. Who finds one still looks whether the event has that very id or key.
+ * The given ids and the keys of a full segment, as a table that is searched: hashes of 64 bits in
+ * order, each with the seq that it stands for. Who finds one still looks whether the event has that
+ * very id or key.
  */
 import { concat } from "../../base/bytes.ts";
 import { crc32 } from "../../base/checksum.ts";

@@ -42,13 +42,17 @@ const MARK = /^env-event-stream file store, format (\d+)\n/;
 export interface OpenOptions {
   /** Unix ms. */
   now: number;
-  /** With more topics than that, those that the checkpoint knows are looked at when they are first written to. */
+  /**
+   * With more topics than that, those that the checkpoint knows are looked at when they are first
+   * written to.
+   */
   lookAtMost: number;
 }
 
 /**
- * Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then; or `CannotStoreError` where there is
- * no room to repair what a crash left: then it can be opened when there is.
+ * Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then; or
+ * `CannotStoreError` where there is no room to repair what a crash left: then it can be opened when
+ * there is.
  */
 export function openStore(disk: Disk, dir: string, options: OpenOptions): OpenedStore {
   makeFolders(disk, dir);

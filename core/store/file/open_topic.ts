@@ -41,8 +41,8 @@ export interface TopicPlace {
 }
 
 /**
- * Opens the topic. Throws `DataDirError` when a segment has a newer format: then nothing was touched. `floor`: no seq up to
- * here is given again, whatever is left in the folder.
+ * Opens the topic. Throws `DataDirError` when a segment has a newer format: then nothing was
+ * touched. `floor`: no seq up to here is given again, whatever is left in the folder.
  */
 export function openTopic(
   disk: Disk,
@@ -82,7 +82,8 @@ export function openTopic(
   const firstSeq = Math.max(head.firstSeq, segments[0]?.firstSeq ?? lastSeq + 1);
   const last = segments.at(-1);
   if (last && open && last.lastSeq < lastSeq) {
-    // Its lines are lost, their numbers are not given again: what comes goes to a segment of its own.
+    // Its lines are lost, their numbers are not given again: what comes goes to a segment of its
+    // own.
     last.sealed = true;
     open = undefined;
   }
@@ -96,7 +97,9 @@ export function openTopic(
   return { view, open, orphans, notes, lost, foreign };
 }
 
-/** Removes the files of a segment, the lines last: what is left of it is removed at the next start. */
+/**
+ * Removes the files of a segment, the lines last: what is left of it is removed at the next start.
+ */
 export function removeSegment(
   disk: Disk,
   folder: string,
@@ -172,7 +175,10 @@ function readBlocks(disk: Disk, folder: string, firstSeq: number): IndexBlock[] 
   return blocksOf(decodeSlots(index ?? new Uint8Array(0)));
 }
 
-/** True where an index was not cut: it grows by {@link ROOM}, and is as long as its slots when it is sealed. */
+/**
+ * True where an index was not cut: it grows by {@link ROOM}, and is as long as its slots when it is
+ * sealed.
+ */
 export function isWholeIndex(index: Uint8Array, slots: readonly Slot[]): boolean {
   const first = slots[0];
   return first?.kind === "header" && index.length % (first.header.sealed ? SLOT : ROOM) === 0;

@@ -1,7 +1,7 @@
 /**
- * Reads of the file store, by page: nothing is held between two pages. Every block is held against its checksum before a
- * byte of it is handed out; one that does not fit is left out and told to the {@link DamageLog}. An unfiltered page of lines is the
- * bytes of the segment as they lie there.
+ * Reads of the file store, by page: nothing is held between two pages. Every block is held against
+ * its checksum before a byte of it is handed out; one that does not fit is left out and told to the
+ * {@link DamageLog}. An unfiltered page of lines is the bytes of the segment as they lie there.
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { timeOfId } from "../../event/id.ts";
@@ -136,7 +136,9 @@ export class FileReader implements EventReader {
     return undefined;
   }
 
-  /** The lowest seq that may have been stored at or after `since`; `lastSeq + 1` if there is none. */
+  /**
+   * The lowest seq that may have been stored at or after `since`; `lastSeq + 1` if there is none.
+   */
   seekStored(topic: string, since: number): number {
     const view = this.#topics.get(topic);
     if (!view) return 1;
@@ -344,7 +346,10 @@ export class FileReader implements EventReader {
   }
 }
 
-/** Where seq `from` begins in a block that reaches up to it: only the block at a page's border is searched for lines. */
+/**
+ * Where seq `from` begins in a block that reaches up to it: only the block at a page's border is
+ * searched for lines.
+ */
 function beginIn(block: IndexBlock, bytes: Uint8Array, from: number): { seq: number; at: number } {
   if (from <= block.firstSeq) return { seq: block.firstSeq, at: 0 };
   return { seq: from, at: offsetOfLine(bytes, from - block.firstSeq) };

@@ -1,7 +1,8 @@
 /**
- * A segment that something else made shorter or longer in its middle: a line deleted in an editor, a piece cut out or put
- * in. Every block behind that place is intact and lies elsewhere. Each is looked for where its first line begins, and
- * counts only where its checksum fits; so nothing that is read is taken on its looks. Nothing here does I/O but `read`.
+ * A segment that something else made shorter or longer in its middle: a line deleted in an editor,
+ * a piece cut out or put in. Every block behind that place is intact and lies elsewhere. Each is
+ * looked for where its first line begins, and counts only where its checksum fits; so nothing that
+ * is read is taken on its looks. Nothing here does I/O but `read`.
  */
 import type { IndexBlock } from "./block.ts";
 
@@ -19,7 +20,9 @@ export interface MovedSegment {
   read(start: number, end: number): Uint8Array;
   /** True when a block's lines lie at this place. */
   liesAt(block: IndexBlock, start: number): boolean;
-  /** A block without lines: `count` numbers that are gone, and the bytes that nothing vouches for. */
+  /**
+   * A block without lines: `count` numbers that are gone, and the bytes that nothing vouches for.
+   */
   gap(at: { start: number; end: number; firstSeq: number; count: number }): IndexBlock;
 }
 
@@ -27,7 +30,10 @@ const LF = 0x0a;
 const [ZERO, NINE] = [0x30, 0x39];
 const SEQ = new TextEncoder().encode('{"seq":');
 
-/** The blocks where they lie now, with gaps between them: from the first byte to the last whole line. */
+/**
+ * The blocks where they lie now, with gaps between them: from the first byte to the last whole
+ * line.
+ */
 export function realign(segment: MovedSegment): IndexBlock[] {
   const { links, length, liesAt, gap } = segment;
   const starts = lineStarts(segment);
@@ -62,7 +68,9 @@ export function realign(segment: MovedSegment): IndexBlock[] {
   return placed;
 }
 
-/** Where a block may lie: where the one before it ends, and behind that where its first line begins. */
+/**
+ * Where a block may lie: where the one before it ends, and behind that where its first line begins.
+ */
 function candidates(
   block: IndexBlock,
   from: number,

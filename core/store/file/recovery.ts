@@ -1,13 +1,16 @@
 /**
- * What is to be made of a segment that was not closed in order. Decides only; the writer then cuts and rewrites.
+ * What is to be made of a segment that was not closed in order. Decides only; the writer then cuts
+ * and rewrites.
  *
- * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So beyond `syncedEnd`, the
- * length that some slot knows to be synced, whatever is torn was never acknowledged: it is cut off. Torn means: the
- * segment is too short, a sector of it ends in zeros (no wire line has a zero byte), or the next slot was never written
- * (it is zero) and what is there can be an append of ours (surplus.ts). Anything else is damage, or somebody else's: it is
- * never cut. A block whose checksum does not fit stays where it is and is handed to nobody; where slots are damaged or the
- * index is lost, lines are taken that read as this topic's next events; and where a segment is shorter than what was
- * synced, only what a slot vouches for is taken, and the numbers of the rest are not used again.
+ * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So beyond
+ * `syncedEnd`, the length that some slot knows to be synced, whatever is torn was never
+ * acknowledged: it is cut off. Torn means: the segment is too short, a sector of it ends in zeros
+ * (no wire line has a zero byte), or the next slot was never written (it is zero) and what is there
+ * can be an append of ours (surplus.ts). Anything else is damage, or somebody else's: it is never
+ * cut. A block whose checksum does not fit stays where it is and is handed to nobody; where slots
+ * are damaged or the index is lost, lines are taken that read as this topic's next events; and
+ * where a segment is shorter than what was synced, only what a slot vouches for is taken, and the
+ * numbers of the rest are not used again.
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { crc32 } from "../../base/checksum.ts";
@@ -25,7 +28,10 @@ export interface FoundSegment {
   indexWhole: boolean;
   /** Bytes of the segment. */
   length: number;
-  /** What stands for the moment of storing where that is lost, Unix ms: late, so that no given id is forgotten. */
+  /**
+   * What stands for the moment of storing where that is lost, Unix ms: late, so that no given id is
+   * forgotten.
+   */
   storedAt: number;
   read(start: number, end: number): Uint8Array;
 }
@@ -33,7 +39,10 @@ export interface FoundSegment {
 /** What it holds. */
 export interface RecoveredSegment {
   blocks: IndexBlock[];
-  /** Bytes to keep; what is beyond is cut off. One more than there are: what stays lacks its line feed. */
+  /**
+   * Bytes to keep; what is beyond is cut off. One more than there are: what stays lacks its line
+   * feed.
+   */
   end: number;
   /** The slots on the disk no longer say what `blocks` says. */
   changed: boolean;
@@ -49,7 +58,9 @@ export function vouchesFor(block: IndexBlock, bytes: Uint8Array): boolean {
   return !block.damaged && bytes.length === block.end - block.start && crc32(bytes) === block.crc;
 }
 
-/** The blocks that the slots of a sealed or sound index tell, up to `limit` bytes of the segment. */
+/**
+ * The blocks that the slots of a sealed or sound index tell, up to `limit` bytes of the segment.
+ */
 export function blocksOf(slots: readonly Slot[], limit = Infinity): IndexBlock[] {
   const blocks: IndexBlock[] = [];
   for (const slot of slots) {
@@ -100,7 +111,10 @@ class Recovery {
     };
   }
 
-  /** Cuts what lies behind the last block where that can be ours; anything else stays, as a block without events. */
+  /**
+   * Cuts what lies behind the last block where that can be ours; anything else stays, as a block
+   * without events.
+   */
   #settleSurplus(): void {
     const { length, topic } = this.#segment;
     const start = this.#end();
@@ -147,7 +161,8 @@ class Recovery {
     let unwritten = false;
     for (const [i, slot] of slots.entries()) {
       if (slot.kind === "empty") unwritten = true;
-      // A later sector of the index got to the disk before this one: nothing behind it was acknowledged.
+      // A later sector of the index got to the disk before this one: nothing behind it was
+      // acknowledged.
       if (slot.kind === "block" && unwritten && this.#end() >= this.#syncedEnd) {
         this.#changed = true;
         break;
@@ -230,8 +245,8 @@ class Recovery {
   }
 
   /**
-   * True where something else made the segment shorter or longer: it ends before what was synced, or its last block lies
-   * at its end and not where it was written. A torn tail is neither.
+   * True where something else made the segment shorter or longer: it ends before what was synced,
+   * or its last block lies at its end and not where it was written. A torn tail is neither.
    */
   #isMoved(): boolean {
     const { length } = this.#segment;
@@ -244,9 +259,10 @@ class Recovery {
   }
 
   /**
-   * Takes the blocks where they lie now, and remembers the numbers that are gone. What no checksum vouches for is handed
-   * to nobody: where a segment lost a line it may have lost other bytes, too, and then a line that reads well may be made
-   * of two. It stays where it is, all but the piece of a line at the end.
+   * Takes the blocks where they lie now, and remembers the numbers that are gone. What no checksum
+   * vouches for is handed to nobody: where a segment lost a line it may have lost other bytes, too,
+   * and then a line that reads well may be made of two. It stays where it is, all but the piece of
+   * a line at the end.
    */
   #realign(): void {
     const { length, topic } = this.#segment;
@@ -301,8 +317,9 @@ class Recovery {
   }
 
   /**
-   * Takes whole lines that read as the next events of the topic. `before`: the seq that follows the hole. What does not
-   * read so is damaged, but for a piece without an end, at the end, where nothing follows.
+   * Takes whole lines that read as the next events of the topic. `before`: the seq that follows the
+   * hole. What does not read so is damaged, but for a piece without an end, at the end, where
+   * nothing follows.
    */
   #salvage(start: number, end: number, before?: number): void {
     const bytes = this.#segment.read(start, end);
@@ -359,8 +376,9 @@ class Recovery {
 }
 
 /**
- * True when a sector of the disk holds less than what was written: from some append on it is zero to its end. One flipped
- * bit makes no such end: neither two zero bytes nor one where a line begins.
+ * True when a sector of the disk holds less than what was written: from some append on it is zero
+ * to its end. One flipped bit makes no such end: neither two zero bytes nor one where a line
+ * begins.
  */
 function hasUnwrittenSector(bytes: Uint8Array, position: number): boolean {
   for (let start = 0; start < bytes.length;) {

@@ -107,7 +107,9 @@ function timeOfOwnId(ids: Uint8Array, at: number): number {
   return time;
 }
 
-/** The runs of events that follow each other, one for each stretch of ids that were given or not. */
+/**
+ * The runs of events that follow each other, one for each stretch of ids that were given or not.
+ */
 export function runsOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Run[] {
   const runs: Run[] = [];
   for (let from = 0; from < events.length;) {

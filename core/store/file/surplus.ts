@@ -1,7 +1,8 @@
 /**
- * What lies in a segment behind all that its index tells of. An append that a crash cut short looks like one: the topic's
- * next events, a line each, the last one maybe in part; after a power cut with sectors that were never written, which are
- * zero. It was never acknowledged. Whatever looks different was put there by somebody else.
+ * What lies in a segment behind all that its index tells of. An append that a crash cut short looks
+ * like one: the topic's next events, a line each, the last one maybe in part; after a power cut
+ * with sectors that were never written, which are zero. It was never acknowledged. Whatever looks
+ * different was put there by somebody else.
  */
 import { eachLine, suspectEvent } from "./lines.ts";
 

@@ -1,7 +1,8 @@
 /**
- * Appends to one topic: decides what is stored (core/store/append.ts), writes it, and makes it count once it is synced.
- * One append at a time, in three steps that the store takes for all topics together: {@link TopicWriter.take},
- * {@link TopicWriter.write}, then {@link TopicWriter.commit} or {@link TopicWriter.rollback}.
+ * Appends to one topic: decides what is stored (core/store/append.ts), writes it, and makes it
+ * count once it is synced. One append at a time, in three steps that the store takes for all topics
+ * together: {@link TopicWriter.take}, {@link TopicWriter.write}, then {@link TopicWriter.commit} or
+ * {@link TopicWriter.rollback}.
  */
 import type { NewEvent } from "../../event/event.ts";
 import { decideAppend } from "../append.ts";
@@ -157,7 +158,9 @@ export class TopicWriter {
     return this.#active !== undefined && !this.#isFull(now);
   }
 
-  /** Makes the segment ready that the next append goes to: a full one is closed and a new one made. */
+  /**
+   * Makes the segment ready that the next append goes to: a full one is closed and a new one made.
+   */
   prepare(now: number): void {
     this.#sealIfFull(now);
     if (this.#active) return;
@@ -182,7 +185,10 @@ export class TopicWriter {
     writeHead(disk, this.#folder, { firstSeq: kept, lastSeq, newest: firstSeq });
   }
 
-  /** Numbers up to `seq` were given, whatever is left of their events: what comes next goes behind them. */
+  /**
+   * Numbers up to `seq` were given, whatever is left of their events: what comes next goes behind
+   * them.
+   */
   raise(seq: number, now: number): void {
     this.#look(now);
     const { name, firstSeq, lastSeq, segments } = this.view;
@@ -223,7 +229,10 @@ export class TopicWriter {
     this.#active?.closeBeside();
   }
 
-  /** Resolves when what counts now is synced. An append may be written meanwhile where the topic {@link isReady}. */
+  /**
+   * Resolves when what counts now is synced. An append may be written meanwhile where the topic
+   * {@link isReady}.
+   */
   async syncBeside(): Promise<void> {
     this.#syncFolder();
     await this.#active!.syncBeside();
@@ -294,7 +303,8 @@ export class TopicWriter {
       segments: kept,
     };
     if (kept.length === 0) {
-      // The name of an empty segment tells the next seq: should the head be lost, no number comes twice.
+      // The name of an empty segment tells the next seq: should the head be lost, no number comes
+      // twice.
       this.#active?.close();
       this.#active = this.#known = undefined;
       this.prepare(now);

@@ -1,6 +1,6 @@
 /**
- * The topics of a store. Nothing is made for one of which the checkpoint's word is taken until somebody asks to change it:
- * of ten thousand topics most are only there.
+ * The topics of a store. Nothing is made for one of which the checkpoint's word is taken until
+ * somebody asks to change it: of ten thousand topics most are only there.
  */
 import { assertTopicName } from "../../event/topic_options.ts";
 import type { TopicHead } from "../store.ts";
@@ -26,7 +26,10 @@ export class Topics {
     writer.measure();
   }
 
-  /** The writer of a topic, made if it is not there. Throws `InvalidArgumentError` for what is no topic name. */
+  /**
+   * The writer of a topic, made if it is not there. Throws `InvalidArgumentError` for what is no
+   * topic name.
+   */
   writerOf(context: WriterContext, topic: string): TopicWriter {
     const there = this.writerOfKnown(context, topic);
     if (there) return there;

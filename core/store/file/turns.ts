@@ -1,9 +1,10 @@
 /**
- * What a store does, one thing after the other, and what has failed: after a failure nothing is done any more (contract
- * row 7).
+ * What a store does, one thing after the other, and what has failed: after a failure nothing is
+ * done any more (contract row 7).
  *
- * What was appended may be synced beside the next append, and beside nothing else: whoever closes, removes or cuts finds
- * everything synced. Such syncs follow each other, so that what is acknowledged has nothing before it that is not synced.
+ * What was appended may be synced beside the next append, and beside nothing else: whoever closes,
+ * removes or cuts finds everything synced. Such syncs follow each other, so that what is
+ * acknowledged has nothing before it that is not synced.
  */
 import { ClosedError, EvsError, InternalError } from "../../base/errors.ts";
 import { asFileStoreError } from "./faults.ts";
@@ -32,7 +33,10 @@ export class Turns {
     if (this.#failed !== undefined) throw this.fail(this.#failed);
   }
 
-  /** Does it when all before is done. `beside`: the sync of what was appended before may still be under way. */
+  /**
+   * Does it when all before is done. `beside`: the sync of what was appended before may still be
+   * under way.
+   */
   async take<T>(
     work: () => T | Promise<T>,
     { beside = false }: { beside?: boolean } = {},
@@ -59,7 +63,10 @@ export class Turns {
     return this.#closed = true;
   }
 
-  /** Begins the sync when the one before it has ended. Rejects when anything has failed until it is done. */
+  /**
+   * Begins the sync when the one before it has ended. Rejects when anything has failed until it is
+   * done.
+   */
   syncBehind(sync: () => Promise<unknown>): Promise<void> {
     const before = this.#syncing;
     const synced = (async () => {

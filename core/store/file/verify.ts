@@ -1,4 +1,7 @@
-/** Reads all of a file store and tells what is sound and what is not. Changes nothing, so it needs no lock. */
+/**
+ * Reads all of a file store and tells what is sound and what is not. Changes nothing, so it needs
+ * no lock.
+ */
 import { systemClock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Seen } from "../seen.ts";
@@ -41,10 +44,11 @@ export interface VerifiedStore {
 const STEP = 1024 * 1024;
 
 /**
- * Looks at every byte of the store in `dir`. Throws `DataDirError` for a newer format or a folder that is not a store.
+ * Looks at every byte of the store in `dir`. Throws `DataDirError` for a newer format or a folder
+ * that is not a store.
  *
- * `ends`: where the segments of a store that is in use end (bytes by path), as its `views()` tell; what is beyond is being
- * written and is not looked at.
+ * `ends`: where the segments of a store that is in use end (bytes by path), as its `views()` tell;
+ * what is beyond is being written and is not looked at.
  */
 export function verifyFileStore(
   dir: string,

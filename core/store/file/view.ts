@@ -1,4 +1,7 @@
-/** What is known of each topic without reading its events. Plain data: it crosses from the writer's thread to the reader's. */
+/**
+ * What is known of each topic without reading its events. Plain data: it crosses from the writer's
+ * thread to the reader's.
+ */
 import type { IndexBlock } from "./block.ts";
 
 /** One segment. */

@@ -1,7 +1,8 @@
 /**
- * What is known of many topics, as columns: one text of names and one row of numbers. Ten thousand views as objects take
- * megabytes and cost each thread that makes, copies or collects them tens of milliseconds; as columns they are two values
- * that cross to another thread, or to the disk, as they are. A view is made when somebody asks for it.
+ * What is known of many topics, as columns: one text of names and one row of numbers. Ten thousand
+ * views as objects take megabytes and cost each thread that makes, copies or collects them tens of
+ * milliseconds; as columns they are two values that cross to another thread, or to the disk, as
+ * they are. A view is made when somebody asks for it.
  */
 import type { TopicHead } from "../store.ts";
 import type { SegmentInfo, TopicView } from "./view.ts";
@@ -92,7 +93,10 @@ export class ViewTable {
     this.#entries.delete(name);
   }
 
-  /** All of them, packed, and `others`, which are of other topics. What is columns already is copied as it is. */
+  /**
+   * All of them, packed, and `others`, which are of other topics. What is columns already is copied
+   * as it is.
+   */
   pack(others: readonly TopicView[] = []): PackedViews {
     if (this.#packed && others.length === 0) return this.#packed;
     const entries = [...this.#entries.values(), ...others];

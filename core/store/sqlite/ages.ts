@@ -1,6 +1,6 @@
 /**
- * When events were stored, in the tables `ages` and `age_clock`: a row for each stretch of time in which a topic got some,
- * written in the transaction that stores them. See core/store/age_marks.ts.
+ * When events were stored, in the tables `ages` and `age_clock`: a row for each stretch of time in
+ * which a topic got some, written in the transaction that stores them. See core/store/age_marks.ts.
  */
 import type { Clock } from "../../base/clock.ts";
 import { timeOfId } from "../../event/id.ts";
@@ -44,7 +44,10 @@ export class SqliteAges {
     });
   }
 
-  /** Unix ms, without the steps of the wall clock. Call it outside of transactions first: it may write. */
+  /**
+   * Unix ms, without the steps of the wall clock. Call it outside of transactions first: it may
+   * write.
+   */
   now(): number {
     return this.#clock.now();
   }
@@ -72,7 +75,10 @@ export class SqliteAges {
     this.#touched.clear();
   }
 
-  /** The lowest seq of a topic that may have been stored less than `age` ms ago; within a transaction. */
+  /**
+   * The lowest seq of a topic that may have been stored less than `age` ms ago; within a
+   * transaction.
+   */
   seek(topic: TopicRow, age: number): number {
     const now = this.now();
     const { lastAt } = this.#known(topic, now);
@@ -104,7 +110,10 @@ export class SqliteAges {
     return known;
   }
 
-  /** Of a database of an older format, or one that was salvaged: a block is as old as the youngest id that we made in it. */
+  /**
+   * Of a database of an older format, or one that was salvaged: a block is as old as the youngest
+   * id that we made in it.
+   */
   #estimate({ id, firstSeq }: TopicRow, now: number): AgeMark[] {
     const blocks = this.#prepare(
       "SELECT first, max_timestamp AS latest, max_id AS maxId FROM blocks WHERE topic = ? ORDER BY block",

@@ -1,6 +1,7 @@
 /**
- * The write half of the SQLite event store: what one transaction of appends puts into the tables. Nothing that it changes
- * in memory is in force before {@link SqliteAppender.commit}: a transaction that fails leaves everything as it was.
+ * The write half of the SQLite event store: what one transaction of appends puts into the tables.
+ * Nothing that it changes in memory is in force before {@link SqliteAppender.commit}: a transaction
+ * that fails leaves everything as it was.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * What `blocks` keeps of each 1,024 seqs of a topic: where they begin and end, sums for seeking, and the CRC-32 of all
- * their lines, so that a read of a whole block is checked at once.
+ * What `blocks` keeps of each 1,024 seqs of a topic: where they begin and end, sums for seeking,
+ * and the CRC-32 of all their lines, so that a read of a whole block is checked at once.
  */
 import { fromWireLine, type NewEvent } from "../../event/event.ts";
 import { metadataBytes, sizeOf } from "../append.ts";
@@ -64,7 +64,9 @@ export function addToBlock(block: SeqBlock, event: NewEvent, size: number): void
   if (block.maxId === null || event.id > block.maxId) block.maxId = event.id;
 }
 
-/** Counts a part of a packed request whose ids are all ours; returns the bytes that it counts for. */
+/**
+ * Counts a part of a packed request whose ids are all ours; returns the bytes that it counts for.
+ */
 export function addPackedToBlock(
   block: SeqBlock,
   request: PackedRequest,
@@ -136,7 +138,10 @@ function checked(row: BlockRow): SeqBlock | undefined {
   return sumOf(block) === row.sum ? block : undefined;
 }
 
-/** The block of the values of a row, as they lie on a page; undefined when they are not one, as it was written. */
+/**
+ * The block of the values of a row, as they lie on a page; undefined when they are not one, as it
+ * was written.
+ */
 export function blockOfRecord(values: readonly unknown[]): SeqBlock | undefined {
   if (values.length !== 10) return undefined;
   const [topic, block, first, last, bytes, max_timestamp, min_id, max_id, crc, sum] = values;
@@ -179,8 +184,8 @@ interface LogRow {
 }
 
 /**
- * Makes one block again from the log; undefined when the log has nothing of it. A damaged row counts for nothing: its
- * bytes must not get into a checksum that vouches for them.
+ * Makes one block again from the log; undefined when the log has nothing of it. A damaged row
+ * counts for nothing: its bytes must not get into a checksum that vouches for them.
  */
 export function rebuildBlock(
   prepare: Prepare,
@@ -224,7 +229,9 @@ export function rebuildBlocks(prepare: Prepare): void {
   }
 }
 
-/** The lowest and the highest id of a part of a packed request. Ids that were made together rise. */
+/**
+ * The lowest and the highest id of a part of a packed request. Ids that were made together rise.
+ */
 function idRange(request: PackedRequest, from: number, to: number): [string, string] {
   if (typeof request.ids !== "string") {
     return [packedId(request, from), packedId(request, to - 1)];

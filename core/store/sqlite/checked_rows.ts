@@ -1,6 +1,7 @@
 /**
- * Rows of the log, checked as they are read. A row that is missing, cannot be read or is not as it was written is left out
- * and reported; the rest is returned. Where SQLite itself gives up on a page, the rows are asked for one by one.
+ * Rows of the log, checked as they are read. A row that is missing, cannot be read or is not as it
+ * was written is left out and reported; the rest is returned. Where SQLite itself gives up on a
+ * page, the rows are asked for one by one.
  */
 import { countIn, type Found, inRanges } from "../damage.ts";
 import { holdsLine, rowSum, tagOfSum, typeTag } from "./row_checksum.ts";
@@ -28,7 +29,10 @@ export interface RowRange {
 export const GONE: string = "gone from the database";
 
 const COLUMNS = "pos, type, head, sum, line";
-/** SQLite's codes for a file that is damaged, and for one that the disk does not give (https://sqlite.org/rescode.html). */
+/**
+ * SQLite's codes for a file that is damaged, and for one that the disk does not give
+ * (https://sqlite.org/rescode.html).
+ */
 const [SQLITE_CORRUPT, SQLITE_NOTADB] = [11, 26];
 const [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ] = [10 | 1 << 8, 10 | 2 << 8];
 /** The same in words: what `exec` throws carries no code. */
@@ -123,7 +127,10 @@ export class CheckedRows {
     return rows;
   }
 
-  /** True when the row may be handed out. Says so when it is not as it was written; repairs its type from its line. */
+  /**
+   * True when the row may be handed out. Says so when it is not as it was written; repairs its type
+   * from its line.
+   */
   holds(topic: TopicRow, row: LogRow): boolean {
     const seq = row.pos - position(topic.id, 0);
     if (inRanges(topic.holes, seq)) return false;

@@ -1,9 +1,14 @@
-/** A consistent copy of a database that may be in use: SQLite's own online backup, one snapshot, page by page. */
+/**
+ * A consistent copy of a database that may be in use: SQLite's own online backup, one snapshot,
+ * page by page.
+ */
 import { backup } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
 import { openReadOnly } from "./read_only.ts";
 
-/** Every page in one step: a database that is written to meanwhile would begin anew at each step. */
+/**
+ * Every page in one step: a database that is written to meanwhile would begin anew at each step.
+ */
 const ALL_PAGES = 0x7fffffff;
 
 /** SQLite's words for a full disk: what `backup` throws carries no code. */

@@ -1,6 +1,6 @@
 /**
- * The register of what was found damaged, in the event database itself, so that a restart does not forget it. The rows
- * stay where they are: they are marked, never deleted.
+ * The register of what was found damaged, in the event database itself, so that a restart does not
+ * forget it. The rows stay where they are: they are marked, never deleted.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
@@ -63,7 +63,10 @@ export class DamageRegister {
     this.#damage = this.#damage.map((known) => ({ ...known, accepted: true }));
   }
 
-  /** A disk that is full must not turn a read into an error: then the register knows it until the process ends. */
+  /**
+   * A disk that is full must not turn a read into an error: then the register knows it until the
+   * process ends.
+   */
   #write(replaced: readonly Damage[]): void {
     try {
       for (const { topic, firstSeq, lastSeq, what } of replaced) {

@@ -1,9 +1,11 @@
 /**
- * One writer for a database: a broker keeps in memory what it wrote, so a second one would give out the same numbers.
+ * One writer for a database: a broker keeps in memory what it wrote, so a second one would give out
+ * the same numbers.
  *
- * SQLite's own locks are held for a transaction only, and a process cannot see those of its own other connections. So a
- * file beside the database is locked (flock) for as long as it is open. The database itself is not: closing it would let
- * go of SQLite's locks, too. The file names the process that has it, and is removed with the lock.
+ * SQLite's own locks are held for a transaction only, and a process cannot see those of its own
+ * other connections. So a file beside the database is locked (flock) for as long as it is open. The
+ * database itself is not: closing it would let go of SQLite's locks, too. The file names the
+ * process that has it, and is removed with the lock.
  */
 import { DataDirError } from "../../base/errors.ts";
 
@@ -26,7 +28,8 @@ export function lockDatabase(path: string): DatabaseLock {
       file.close();
       throw lockedError(path, holder);
     }
-    // Whoever had it may have removed it between the two calls: then this is no longer the file that others lock.
+    // Whoever had it may have removed it between the two calls: then this is no longer the file
+    // that others lock.
     if (!isAt(file, beside)) {
       file.close();
       continue;

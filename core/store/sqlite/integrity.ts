@@ -1,4 +1,7 @@
-/** What SQLite itself says of a database of ours: its own structure, and whether its tables are the ones that we make. */
+/**
+ * What SQLite itself says of a database of ours: its own structure, and whether its tables are the
+ * ones that we make.
+ */
 import { DatabaseSync } from "node:sqlite";
 
 /** The most faults that are told of one database. */

@@ -1,6 +1,7 @@
 /**
- * The formats of the event database, step by step. A step is never changed once it was released: a new format is a new
- * step, and tests/fixtures keeps a database of every old one. Times are Unix ms.
+ * The formats of the event database, step by step. A step is never changed once it was released: a
+ * new format is a new step, and tests/fixtures keeps a database of every old one. Times are Unix
+ * ms.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { rowSum, typeTag, valuesSum } from "./row_checksum.ts";
@@ -130,7 +131,10 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
     `),
 ];
 
-/** The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer ones refused. */
+/**
+ * The format that this version writes, in `PRAGMA user_version`. Older ones are migrated, newer
+ * ones refused.
+ */
 export const EVENTS_FORMAT = MIGRATIONS.length;
 
 /** Brings the tables to this version's format, a transaction a step. */

@@ -1,4 +1,7 @@
-/** Tells our own databases from others, and damaged or newer ones from those that this version reads. */
+/**
+ * Tells our own databases from others, and damaged or newer ones from those that this version
+ * reads.
+ */
 import type { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../base/errors.ts";
 import { isMalformed } from "./checked_rows.ts";
@@ -16,7 +19,10 @@ export function pragma(database: DatabaseSync, name: string): number {
   return Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0] as number;
 }
 
-/** Throws `DataDirError` for a database of something else, and for one of a newer format. An empty one is ours. */
+/**
+ * Throws `DataDirError` for a database of something else, and for one of a newer format. An empty
+ * one is ours.
+ */
 export function refuseForeign(database: DatabaseSync, path: string, kind: DatabaseKind): void {
   const format = pragma(database, "user_version");
   const application = pragma(database, "application_id");
@@ -40,7 +46,10 @@ export function refuseForeign(database: DatabaseSync, path: string, kind: Databa
   }
 }
 
-/** What SQLite throws at a file that is no database, or no longer a sound one, in words; other errors as they are. */
+/**
+ * What SQLite throws at a file that is no database, or no longer a sound one, in words; other
+ * errors as they are.
+ */
 export function asDataDirError(error: unknown, path: string): unknown {
   if (!isMalformed(error)) return error;
   return new DataDirError(

@@ -2,8 +2,9 @@
 import { DatabaseSync } from "node:sqlite";
 
 /**
- * The database at `path`, read-only. A log that is not there is not made: whoever starts next would take it for the one
- * that is missing. Without a log nobody writes to the database, so it is read as it is.
+ * The database at `path`, read-only. A log that is not there is not made: whoever starts next would
+ * take it for the one that is missing. Without a log nobody writes to the database, so it is read
+ * as it is.
  */
 export function openReadOnly(path: string): DatabaseSync {
   if (exists(`${path}-wal`)) return new DatabaseSync(path, { readOnly: true });

@@ -1,6 +1,6 @@
 /**
- * Reads of the event database, by page: nothing is held open between two pages, so that a slow client never keeps a
- * read transaction (and so the write-ahead log) alive.
+ * Reads of the event database, by page: nothing is held open between two pages, so that a slow
+ * client never keeps a read transaction (and so the write-ahead log) alive.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { fromWireLine, type StoredEvent } from "../../event/event.ts";
@@ -149,7 +149,8 @@ export class SqliteReader implements EventReader {
       const what = "the index of given ids names the wrong event";
       this.#report({ topic, firstSeq: event.seq, lastSeq: event.seq, what, lost: false });
     }
-    // Ours rise with the seq, but for those that were made in one moment and stored in another: a few blocks at most.
+    // Ours rise with the seq, but for those that were made in one moment and stored in another: a
+    // few blocks at most.
     const blocks = this.#prepare(
       "SELECT block FROM blocks WHERE topic = ? AND min_id <= ? AND max_id >= ? ORDER BY block",
     ).all(row.id, id, id) as { block: number }[];
@@ -232,7 +233,9 @@ export class SqliteReader implements EventReader {
     }
   }
 
-  /** The seqs to look at, and where the page after this one begins. Undefined when there are none. */
+  /**
+   * The seqs to look at, and where the page after this one begins. Undefined when there are none.
+   */
   #pageRange(
     row: TopicRow,
     query: PageQuery,

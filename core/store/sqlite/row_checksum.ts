@@ -1,9 +1,11 @@
 /**
- * Checksums of the rows of the event database: SQLite has none, so a flipped bit in a page would be handed out as an event.
+ * Checksums of the rows of the event database: SQLite has none, so a flipped bit in a page would be
+ * handed out as an event.
  *
- * The sum of a row of `log` is one integer. Its low 32 bits are the CRC-32 of the wire line, begun with where the row is and
- * where its payload begins, so that a row that moved fails like one that changed. The 16 bits above are of the type: a read
- * by type asks for both, and so finds a row whose type column changed. A single flipped bit is always found.
+ * The sum of a row of `log` is one integer. Its low 32 bits are the CRC-32 of the wire line, begun
+ * with where the row is and where its payload begins, so that a row that moved fails like one that
+ * changed. The 16 bits above are of the type: a read by type asks for both, and so finds a row
+ * whose type column changed. A single flipped bit is always found.
  */
 import { crc32 } from "../../base/checksum.ts";
 
@@ -38,7 +40,8 @@ export function tagOfSum(sum: number): number {
   return Math.floor(sum / TAG);
 }
 
-// Inside of this file only, on the path of every event: an options object would cost more than the sum.
+// Inside of this file only, on the path of every event: an options object would cost more than the
+// sum.
 function lineSum(line: Uint8Array, pos: number, head: number): number {
   const high = Math.floor(pos / TAG);
   const seed = Math.imul(pos | 0, MULTIPLIER_A) ^ Math.imul(high ^ (head << 17), MULTIPLIER_B);
@@ -69,7 +72,10 @@ export function valuesSum(...values: (string | number | null)[]): number {
   return crc32(bytesOf(JSON.stringify(values)));
 }
 
-/** Rows are summed one after the other, thousands at a start: an array for each costs more than its sum. */
+/**
+ * Rows are summed one after the other, thousands at a start: an array for each costs more than its
+ * sum.
+ */
 const room = new Uint8Array(1024);
 
 /** The text as UTF-8; gone with the next call. */

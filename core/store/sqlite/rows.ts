@@ -1,9 +1,11 @@
 /**
- * Rows of `log`, many a statement: one row costs SQLite a microsecond, one statement of its own another.
+ * Rows of `log`, many a statement: one row costs SQLite a microsecond, one statement of its own
+ * another.
  *
- * A row that is in the way ends the whole transaction (`OR ROLLBACK`), which is what becomes of it anyway. To take back a
- * single statement of many rows SQLite would keep a copy of each page that it changes, and where its cache is full write
- * all of them to a temporary file as well, outside of the data dir.
+ * A row that is in the way ends the whole transaction (`OR ROLLBACK`), which is what becomes of it
+ * anyway. To take back a single statement of many rows SQLite would keep a copy of each page that
+ * it changes, and where its cache is full write all of them to a temporary file as well, outside of
+ * the data dir.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { PackedLines } from "../packed_lines.ts";
@@ -31,7 +33,10 @@ export class RowWriter {
     );
   }
 
-  /** Adds a row; returns true when all rows so far are in the table, and their lines may be forgotten. */
+  /**
+   * Adds a row; returns true when all rows so far are in the table, and their lines may be
+   * forgotten.
+   */
   add(
     pos: number,
     row: { type: string; key: string | null; head: number; line: Uint8Array },

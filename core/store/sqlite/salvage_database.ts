@@ -1,6 +1,7 @@
 /**
- * An event database that SQLite cannot read any more: its rows are taken out of its pages one by one, each held against its
- * checksum, and put into a new database. The old one is kept in the quarantine as it was.
+ * An event database that SQLite cannot read any more: its rows are taken out of its pages one by
+ * one, each held against its checksum, and put into a new database. The old one is kept in the
+ * quarantine as it was.
  */
 import type { Clock } from "../../base/clock.ts";
 import { fromWireLine } from "../../event/event.ts";
@@ -44,7 +45,10 @@ interface Row {
   line: Uint8Array;
 }
 
-/** Makes the database at `path` anew from what is intact in it. False, and nothing is changed, when nothing of ours is. */
+/**
+ * Makes the database at `path` anew from what is intact in it. False, and nothing is changed, when
+ * nothing of ours is.
+ */
 export function salvage(path: string, { clock }: { clock: Clock }): boolean {
   const pages = new Pages(path);
   const made = `${path}.salvaged`;
@@ -89,7 +93,8 @@ function fill(path: string, pages: Pages, clock: Clock): number {
         prepare("BEGIN").run();
       }
     }
-    // Where a topic ended is known even where its last events are gone: their numbers are not used again.
+    // Where a topic ended is known even where its last events are gone: their numbers are not used
+    // again.
     for (const { topic, last } of pages.blocks()) {
       const known = topics.get(topic);
       if (known) known.lastSeq = Math.max(known.lastSeq, last);

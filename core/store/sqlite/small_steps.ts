@@ -1,6 +1,7 @@
 /**
- * Deleting on a full disk. A transaction writes each page that it touches to the log, so that taking away many events needs as
- * much room as they take. In steps, with the log begun anew after each, it needs the room of one step, and that the log has.
+ * Deleting on a full disk. A transaction writes each page that it touches to the log, so that
+ * taking away many events needs as much room as they take. In steps, with the log begun anew after
+ * each, it needs the room of one step, and that the log has.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
@@ -15,8 +16,8 @@ function isDiskFull(error: unknown): boolean {
 }
 
 /**
- * Does it at once; where the disk has no room for that, a number of rows at a time until `step` returns false. What was done
- * before a step throws is done.
+ * Does it at once; where the disk has no room for that, a number of rows at a time until `step`
+ * returns false. What was done before a step throws is done.
  */
 export function atOnceOrInSteps(
   database: DatabaseSync,

@@ -9,10 +9,16 @@ const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
 
 /** SQLite's codes where the machine refused, whatever is in the file. */
 const [SQLITE_NOMEM, SQLITE_IOERR] = [7, 10];
-/** The same in words: what `exec` and opening throw may carry no code, and the system's own (EIO, ENOMEM) has none of these. */
+/**
+ * The same in words: what `exec` and opening throw may carry no code, and the system's own (EIO,
+ * ENOMEM) has none of these.
+ */
 const REFUSED = /disk I\/O error|out of memory|\(os error (?:5|12)\)/;
 
-/** A database that could not be opened for the machine's sake: nothing is wrong with it for all we know. */
+/**
+ * A database that could not be opened for the machine's sake: nothing is wrong with it for all we
+ * know.
+ */
 export function asUnreadable(error: unknown, path: string): DataDirError | undefined {
   const code = (error as { errcode?: number }).errcode ?? 0;
   if (code === SQLITE_IOERR_SHMSIZE || !(error instanceof Error)) return undefined;

@@ -1,8 +1,10 @@
 /**
- * Events in SQLite: the default store of the daemon. Query it with any tool that reads SQLite (the view `events`).
+ * Events in SQLite: the default store of the daemon. Query it with any tool that reads SQLite (the
+ * view `events`).
  *
- * Synchronous inside: an `append` is one transaction, several rows a statement. The daemon runs this class in a worker
- * (core/store/worker/sqlite_worker_store.ts), an application may run it where it is.
+ * Synchronous inside: an `append` is one transaction, several rows a statement. The daemon runs
+ * this class in a worker (core/store/worker/sqlite_worker_store.ts), an application may run it
+ * where it is.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -66,7 +68,10 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly #sweep = new GivenIdSweep();
   readonly #lock: DatabaseLock | undefined;
 
-  /** Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer format, or in use. */
+  /**
+   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer
+   * format, or in use.
+   */
   constructor(path: string, options: SqliteStoreOptions = {}) {
     super();
     this.#durability = options.durability ?? "always";
@@ -108,7 +113,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * Throws `DataDirError` where the database or its log was removed: what is stored now would be lost.
+   * Throws `DataDirError` where the database or its log was removed: what is stored now would be
+   * lost.
    * @internal
    */
   assertNamed(): void {
@@ -127,8 +133,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * The same without the sync, for who does that while the next append comes. Whatever else is committed is synced as
-   * before.
+   * The same without the sync, for who does that while the next append comes. Whatever else is
+   * committed is synced as before.
    * @internal
    */
   appendUnsynced(requests: readonly StoreRequest[]): AppendOutcome[] {
@@ -178,7 +184,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
    */
   report(told: Found): void {
     const row = this.#topics.get(told.topic);
-    // A reader on another thread learns of retention a moment later: what it misses there is gone by right.
+    // A reader on another thread learns of retention a moment later: what it misses there is gone
+    // by right.
     if (told.lost && row && told.lastSeq < row.firstSeq) return;
     const found = told.lost && row
       ? { ...told, firstSeq: Math.max(told.firstSeq, row.firstSeq) }
@@ -354,7 +361,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   #rollback(): void {
-    // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing left to do.
+    // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing
+    // left to do.
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
   }
 }
@@ -381,7 +389,8 @@ function openOrSalvage(
   } catch (error) {
     if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error);
   }
-  // Once is not enough: a read that failed may have been the machine's fault, and a sound database stays as it is.
+  // Once is not enough: a read that failed may have been the machine's fault, and a sound database
+  // stays as it is.
   try {
     return openSound(path, options);
   } catch (error) {
@@ -416,7 +425,8 @@ function openAndLoad(path: string, options: { durability?: Durability; clock: Cl
     const found: Found[] = [];
     prepare("BEGIN IMMEDIATE").run();
     const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
-    // SQLite takes everything back where a read fails for the machine's sake, also where somebody caught the error.
+    // SQLite takes everything back where a read fails for the machine's sake, also where somebody
+    // caught the error.
     if (!database.isTransaction) throw asUnreadable(new Error("disk I/O error"), path);
     prepare("COMMIT").run();
     return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };

@@ -1,6 +1,6 @@
 /**
- * What is known of each topic without reading its events: kept in memory, loaded from the database. Every row that it is
- * made from is checked; what can be made again from the log is made again.
+ * What is known of each topic without reading its events: kept in memory, loaded from the database.
+ * Every row that it is made from is checked; what can be made again from the log is made again.
  */
 import { fromWireLine } from "../../event/event.ts";
 import { addRange, type Found, type SeqRanges } from "../damage.ts";
@@ -9,7 +9,9 @@ import { readBlocks, rebuildBlock, type SeqBlock, writeBlock } from "./blocks.ts
 import { BLOCK, blockOf, position, SEQ_SPAN } from "./position.ts";
 import type { Prepare } from "./statements.ts";
 
-/** One topic of the event database. Plain data: it crosses from the writer's thread to the reader's. */
+/**
+ * One topic of the event database. Plain data: it crosses from the writer's thread to the reader's.
+ */
 export interface TopicRow {
   id: number;
   name: string;

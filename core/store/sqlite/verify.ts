@@ -36,8 +36,8 @@ export interface EventVerdict {
 }
 
 /**
- * Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. `quick`: not every event. `seen` is
- * told of each that is read.
+ * Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. `quick`:
+ * not every event. `seen` is told of each that is read.
  */
 export function verifyEventDatabase(
   path: string,

@@ -1,9 +1,9 @@
 /**
  * Syncs of a write-ahead log that SQLite does not make itself.
  *
- * `durability = interval:<ms>`: the log is synced that long after the first write that is not yet synced, so that a power
- * cut costs a suffix of at most that length ({@link WalSyncer}). And a large append is synced while the next one is made
- * ({@link WalSyncBehind}).
+ * `durability = interval:<ms>`: the log is synced that long after the first write that is not yet
+ * synced, so that a power cut costs a suffix of at most that length ({@link WalSyncer}). And a
+ * large append is synced while the next one is made ({@link WalSyncBehind}).
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Durability } from "../../event/durability.ts";
@@ -76,8 +76,9 @@ export class WalSyncer {
 }
 
 /**
- * Syncs the log beside the thread that writes to it. One after the other, so that what is acknowledged has nothing before
- * it that is not synced; after one that failed there is no other (contract row 7).
+ * Syncs the log beside the thread that writes to it. One after the other, so that what is
+ * acknowledged has nothing before it that is not synced; after one that failed there is no other
+ * (contract row 7).
  */
 export class WalSyncBehind {
   readonly #file: Deno.FsFile;
@@ -88,7 +89,8 @@ export class WalSyncBehind {
 
   /** `path` is that of the database, which is open. */
   constructor(path: string) {
-    // Kept open: only who had the file open when a write of it failed is sure to be told by its sync.
+    // Kept open: only who had the file open when a write of it failed is sure to be told by its
+    // sync.
     this.#file = Deno.openSync(`${path}-wal`, { read: true, write: true });
   }
 
@@ -118,7 +120,10 @@ export class WalSyncBehind {
     return this.#under > 0;
   }
 
-  /** Resolves when those that were asked for until now are done, and answered. Throws what one failed with. */
+  /**
+   * Resolves when those that were asked for until now are done, and answered. Throws what one
+   * failed with.
+   */
   async idle(): Promise<void> {
     await this.#last;
     this.check();

@@ -1,6 +1,7 @@
 /**
- * A file event store whose writes run in a worker and whose reads run here, from the files: a slow sync stalls no read and
- * no other connection. What the reads need to know of a topic comes back with every write.
+ * A file event store whose writes run in a worker and whose reads run here, from the files: a slow
+ * sync stalls no read and no other connection. What the reads need to know of a topic comes back
+ * with every write.
  */
 import { systemClock } from "../../base/clock.ts";
 import { type Event, toEvent } from "../../event/event.ts";

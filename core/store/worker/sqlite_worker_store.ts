@@ -1,6 +1,7 @@
 /**
- * A SQLite event store whose writes run in a worker and whose reads run here, on a read-only connection: a slow sync
- * stalls no read and no other connection. What the reads need to know of a topic comes back with every write.
+ * A SQLite event store whose writes run in a worker and whose reads run here, on a read-only
+ * connection: a slow sync stalls no read and no other connection. What the reads need to know of a
+ * topic comes back with every write.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type Event, toEvent } from "../../event/event.ts";
@@ -186,7 +187,8 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
       this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
     }
     this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
-      // A worker that died fails the next append, and the daemon with it; this is told again after the restart.
+      // A worker that died fails the next append, and the daemon with it; this is told again after
+      // the restart.
       .then((answer) => {
         this.#learn(answer);
         if (found.what === GONE) this.#reported.delete(key);

@@ -1,6 +1,7 @@
 /**
  * P9: awaits one publish after the other to handlers in this process, and counts what they handled.
- * `emit.ts ours|emittery COUNT SUBSCRIPTIONS`: prints the seconds that it took and what the process weighs, MiB.
+ * `emit.ts ours|emittery COUNT SUBSCRIPTIONS`: prints the seconds that it took and what the process
+ * weighs, MiB.
  */
 import Emittery from "emittery";
 import { EventBroker } from "../../../mod.ts";

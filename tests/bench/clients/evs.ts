@@ -1,4 +1,7 @@
-/** P8, ours: leases a thousand at a time, acknowledges them while the next ones are read. `evs.ts SOCKET NAME COUNT` */
+/**
+ * P8, ours: leases a thousand at a time, acknowledges them while the next ones are read. `evs.ts
+ * SOCKET NAME COUNT`
+ */
 import { Client } from "../../../core/client/client.ts";
 
 const [socket = "", name = "", count = "0"] = Deno.args;

@@ -1,4 +1,7 @@
-/** P6, ours: publishes one event at a time, each when the tail has seen the one before. `evs_latency.ts SOCKET COUNT` */
+/**
+ * P6, ours: publishes one event at a time, each when the tail has seen the one before.
+ * `evs_latency.ts SOCKET COUNT`
+ */
 import { Client } from "../../../core/client/client.ts";
 import { payload } from "../input.ts";
 import { printPercentiles } from "./percentiles.ts";

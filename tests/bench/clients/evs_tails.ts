@@ -1,6 +1,6 @@
 /**
- * P10: publishes to live tails, in requests of a hundred events, until each tail has them all. Prints the seconds.
- * `evs_tails.ts SOCKET TAILS EVENTS`
+ * P10: publishes to live tails, in requests of a hundred events, until each tail has them all.
+ * Prints the seconds. `evs_tails.ts SOCKET TAILS EVENTS`
  */
 import { Client } from "../../../core/client/client.ts";
 import { countLines } from "../../../core/client/feed.ts";

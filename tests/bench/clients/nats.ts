@@ -1,6 +1,7 @@
 /**
- * NATS JetStream: publishes lines in async batches (P3), reads a stream to stdout (P4), or reads it by a pull consumer with
- * explicit acks (P8). `nats.ts PORT publish FILE|- | PORT replay COUNT | PORT NAME COUNT`
+ * NATS JetStream: publishes lines in async batches (P3), reads a stream to stdout (P4), or reads it
+ * by a pull consumer with explicit acks (P8). `nats.ts PORT publish FILE|- | PORT replay COUNT |
+ * PORT NAME COUNT`
  */
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";

@@ -1,4 +1,7 @@
-/** P8, Redis: XREADGROUP a thousand at a time, XACK while the next ones are read. `redis.ts SOCKET NAME COUNT` */
+/**
+ * P8, Redis: XREADGROUP a thousand at a time, XACK while the next ones are read. `redis.ts SOCKET
+ * NAME COUNT`
+ */
 import { createClient } from "@redis/client";
 
 const [path = "", name = "", count = "0"] = Deno.args;

@@ -1,4 +1,7 @@
-/** Contract row 11: a byte order mark is left out at the very start of an input, and refused in words anywhere else. */
+/**
+ * Contract row 11: a byte order mark is left out at the very start of an input, and refused in
+ * words anywhere else.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { piecesWithoutMark, withoutMark } from "../../../commands/cli/byte_order_mark.ts";

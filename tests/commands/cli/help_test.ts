@@ -1,4 +1,6 @@
-/** Pages of help: they fit a terminal, name what is typed, and are where a wrong command line leads. */
+/**
+ * Pages of help: they fit a terminal, name what is typed, and are where a wrong command line leads.
+ */
 import assert from "node:assert/strict";
 import { completionTree } from "../../../commands/completion/tree.ts";
 import { findRoute, helpPage } from "../../../commands/cli/help_page.ts";

@@ -50,7 +50,10 @@ const tree = completionTree([
   { name: "schema", brief: "Schemas", target: schema },
 ]);
 
-/** What bash proposes for a line whose last word is being typed. `names` stands in for the running daemon. */
+/**
+ * What bash proposes for a line whose last word is being typed. `names` stands in for the running
+ * daemon.
+ */
 async function bash(line: string, names: readonly string[] = []): Promise<string[]> {
   const script = `
 ${completionScript("bash", tree)}

@@ -1,4 +1,6 @@
-/** What a handler of a batch says, in whatever pieces it comes, and what that means for each event. */
+/**
+ * What a handler of a batch says, in whatever pieces it comes, and what that means for each event.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

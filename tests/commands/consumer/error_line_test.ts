@@ -5,7 +5,9 @@ import { errorLine } from "../../../commands/consumer/error_line.ts";
 import { settlementOf } from "../../../commands/consumer/exit_code.ts";
 
 const FIXTURES = new URL("../../fixtures/stderr/", import.meta.url);
-/** What the programs of tests/fixtures/stderr/make.sh print, and what a person would quote of it. */
+/**
+ * What the programs of tests/fixtures/stderr/make.sh print, and what a person would quote of it.
+ */
 const QUOTED: Record<string, string> = {
   "bash-need": "need.sh: line 1: BANK_URL: is not set",
   "bash-trace": "cat: /srv/prices/2026-11.json: No such file or directory",

@@ -1,4 +1,6 @@
-/** `evs dlq edit`, `export` and `import`: what failed is fixed by hand or in a pipe, and sent again. */
+/**
+ * `evs dlq edit`, `export` and `import`: what failed is fixed by hand or in a pipe, and sent again.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { compact, forEditing, reasonLines, withoutReason } from "../../../commands/dlq/edit.ts";

@@ -14,7 +14,10 @@ interface Seen {
   lines: string[];
 }
 
-/** A daemon that stores lines, refuses those with "bad" in them, and may die or hold its answers back. */
+/**
+ * A daemon that stores lines, refuses those with "bad" in them, and may die or hold its answers
+ * back.
+ */
 class FakeDaemon implements Duplex {
   readonly seen: Seen[] = [];
   /** Closes after so many answers. */

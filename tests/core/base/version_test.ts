@@ -1,4 +1,7 @@
-/** The version: a semantic version that the changelog tells of. That deno.json has the same: tests/commands/cli_test.ts. */
+/**
+ * The version: a semantic version that the changelog tells of. That deno.json has the same:
+ * tests/commands/cli_test.ts.
+ */
 import assert from "node:assert/strict";
 import { VERSION } from "../../../core/base/version.ts";
 

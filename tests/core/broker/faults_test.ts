@@ -1,4 +1,7 @@
-/** What goes wrong around a broker in this process: each has its error and its code, and nothing is lost. */
+/**
+ * What goes wrong around a broker in this process: each has its error and its code, and nothing is
+ * lost.
+ */
 import assert from "node:assert/strict";
 import {
   CannotStoreError,

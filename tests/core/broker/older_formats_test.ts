@@ -1,4 +1,7 @@
-/** Contract row 12: deliveries go on where an older version left them: pauses, retries, dead letters, schemas. */
+/**
+ * Contract row 12: deliveries go on where an older version left them: pauses, retries, dead
+ * letters, schemas.
+ */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";

@@ -1,4 +1,7 @@
-/** What is published without waiting shares appends, and so syncs, whatever the first of it has to wait for. */
+/**
+ * What is published without waiting shares appends, and so syncs, whatever the first of it has to
+ * wait for.
+ */
 import assert from "node:assert/strict";
 import {
   EventBroker,

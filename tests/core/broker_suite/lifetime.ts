@@ -187,7 +187,8 @@ export function lifetime(test: Test): void {
 
   test("lets handlers publish, and is idle when all that follows is done", async ({ broker }) => {
     const seen: number[] = [];
-    // The first and the last take their time: then nothing but one handler is at work, first on a, at last on b.
+    // The first and the last take their time: then nothing but one handler is at work, first on a,
+    // at last on b.
     const aWhile = async () => {
       for (let n = 0; n < 20; n++) await broker.getEventStore().getEvents("a");
     };

@@ -1,5 +1,6 @@
 /**
- * What every broker does, wherever it lives: the same tests for a broker in memory, on SQLite, and behind a daemon's socket.
+ * What every broker does, wherever it lives: the same tests for a broker in memory, on SQLite, and
+ * behind a daemon's socket.
  */
 import type { Broker } from "../../../mod.ts";
 import { delivery } from "./delivery.ts";

@@ -1,4 +1,7 @@
-/** Whatever a handler throws or returns is one failed attempt, with words for a person, and the next event comes. */
+/**
+ * Whatever a handler throws or returns is one failed attempt, with words for a person, and the next
+ * event comes.
+ */
 import assert from "node:assert/strict";
 import { deadLetter, type Event, retry } from "../../../mod.ts";
 import type { Test } from "./suite.ts";

@@ -185,7 +185,8 @@ Deno.test("Client asks again when the daemon closed an idle connection, for read
   await withServer((request) => {
     requests++;
     if (request.startsWith("GET /v1/first")) return json("1");
-    // The second request on the first connection is cut off, the one on a new connection is answered.
+    // The second request on the first connection is cut off, the one on a new connection is
+    // answered.
     return requests === 2 || request.startsWith("POST") ? undefined : json("2");
   }, async (client) => {
     assert.equal(await client.call({ method: "GET", path: "/v1/first" }), 1);

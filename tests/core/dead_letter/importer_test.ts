@@ -1,4 +1,7 @@
-/** Edited dead letters: delivered once, as copies with the whole history, while what they were made from stays. */
+/**
+ * Edited dead letters: delivered once, as copies with the whole history, while what they were made
+ * from stays.
+ */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import type { ImportedDeadLetter } from "../../../core/dead_letter/imported.ts";
@@ -31,7 +34,9 @@ async function fail(broker: EventBroker, error = "bad"): Promise<void> {
   }
 }
 
-/** The dead letters as an export gives them, newest first, with another payload where one is given. */
+/**
+ * The dead letters as an export gives them, newest first, with another payload where one is given.
+ */
 function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] {
   return broker.deadLetters.records({}, { limit: 100 }).records.map((record) => {
     const { line, id: _id, type: _type, key: _key, editedAs: _as, ...about } = record;

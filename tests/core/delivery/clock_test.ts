@@ -1,4 +1,6 @@
-/** Retries through wall clocks that are wrong: at a start, while it runs, for good. Contract row 28. */
+/**
+ * Retries through wall clocks that are wrong: at a start, while it runs, for good. Contract row 28.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

@@ -1,6 +1,7 @@
 /**
- * What delivery to one subscription promises, as a model that looks on: it is told of every attempt as it begins and ends,
- * and says at once what should not have happened. It knows nothing of leases, batches and commits.
+ * What delivery to one subscription promises, as a model that looks on: it is told of every attempt
+ * as it begins and ends, and says at once what should not have happened. It knows nothing of
+ * leases, batches and commits.
  */
 
 /** What a handler does in one attempt. */
@@ -28,7 +29,9 @@ export interface Tracked {
   /** Monotonic ms, while waiting. */
   dueAt: number;
   begun: boolean;
-  /** It was dead once and sent again: then it is behind events of its key that went on meanwhile. */
+  /**
+   * It was dead once and sent again: then it is behind events of its key that went on meanwhile.
+   */
   revived: boolean;
 }
 

@@ -1,6 +1,7 @@
 /**
- * The real thing beside the model: a broker in memory whose handlers do what their event's script says and tell the model.
- * It can be closed and opened again, or die at any moment: then nothing of it reaches the state or the handlers any more.
+ * The real thing beside the model: a broker in memory whose handlers do what their event's script
+ * says and tell the model. It can be closed and opened again, or die at any moment: then nothing of
+ * it reaches the state or the handlers any more.
  */
 import {
   deadLetter,

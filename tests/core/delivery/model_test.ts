@@ -1,4 +1,7 @@
-/** Random lives of a subscription, held against the model: order, retries, pauses, aborts, restarts and crashes. */
+/**
+ * Random lives of a subscription, held against the model: order, retries, pauses, aborts, restarts
+ * and crashes.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { dose } from "../../helpers/dose.ts";
@@ -9,7 +12,10 @@ import { Subject, TIMEOUT_MS } from "./model_subject.ts";
 
 type Command = fc.AsyncCommand<DeliveryModel, Subject>;
 
-/** A command that runs, lets everything that follows at once happen, and shows what was not as it should be. */
+/**
+ * A command that runs, lets everything that follows at once happen, and shows what was not as it
+ * should be.
+ */
 function command(
   name: string,
   run: (model: DeliveryModel, subject: Subject) => void | Promise<void>,

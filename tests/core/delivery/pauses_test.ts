@@ -1,4 +1,7 @@
-/** Who may end a pause: a person's own lasts until `resume` or its end, whatever restarts in between. */
+/**
+ * Who may end a pause: a person's own lasts until `resume` or its end, whatever restarts in
+ * between.
+ */
 import assert from "node:assert/strict";
 import { connect, EventBroker, EvsError, MemoryEventStore, MemoryState } from "../../../mod.ts";
 import { startDaemon } from "../../helpers/daemon.ts";

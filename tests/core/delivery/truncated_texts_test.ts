@@ -1,4 +1,7 @@
-/** What a client says of a pause or of a failed attempt is kept, told and logged: in few words, whatever it sends. */
+/**
+ * What a client says of a pause or of a failed attempt is kept, told and logged: in few words,
+ * whatever it sends.
+ */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { LONGEST_OUTPUT, LONGEST_TEXT } from "../../../core/base/truncate.ts";

@@ -1,4 +1,7 @@
-/** Event ids: what is one, and UUIDv7s that have their shape, tell their time, rise and never come twice. */
+/**
+ * Event ids: what is one, and UUIDv7s that have their shape, tell their time, rise and never come
+ * twice.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EventRefusedError } from "../../../core/base/errors.ts";

@@ -1,4 +1,7 @@
-/** Events that a map gives their types: what compiles, what does not, and that it runs. `deno check` holds the comments. */
+/**
+ * Events that a map gives their types: what compiles, what does not, and that it runs. `deno check`
+ * holds the comments.
+ */
 import assert from "node:assert/strict";
 import {
   type Broker,

@@ -1,4 +1,7 @@
-/** Numbers as they were written: read, compared and divided as arithmetic without a limit does it (contract row 30). */
+/**
+ * Numbers as they were written: read, compared and divided as arithmetic without a limit does it
+ * (contract row 30).
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

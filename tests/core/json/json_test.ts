@@ -1,4 +1,7 @@
-/** JSON as it came: cut apart without being printed again, and faults found at their place, whatever the text. */
+/**
+ * JSON as it came: cut apart without being printed again, and faults found at their place, whatever
+ * the text.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
@@ -19,7 +22,10 @@ const printed = fc.tuple(fc.jsonValue({ maxDepth: 5 }), fc.constantFrom("", " ",
     text: space + JSON.stringify(value, null, space.trimStart() === "" ? space.length : 0) + space,
   }));
 
-/** Arrays and objects of whole numbers and plain strings: in these, any character that does not fit is a fault by itself. */
+/**
+ * Arrays and objects of whole numbers and plain strings: in these, any character that does not fit
+ * is a fault by itself.
+ */
 const plainText = fc.letrec((tie) => ({
   value: fc.oneof(
     { maxDepth: 4 },

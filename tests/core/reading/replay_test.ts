@@ -88,7 +88,8 @@ Deno.test("lastOf finds the last events that are selected, over all topics toget
       let step = steps.next();
       while (!step.done) step = steps.next();
       const got = parse(replay(store, { ranges: step.value, types: ["x"] }));
-      // What has the same topic as a kept event and a higher seq is in its range too, so compare what must be there.
+      // What has the same topic as a kept event and a higher seq is in its range too, so compare
+      // what must be there.
       const perTopic = topics.flatMap((topic) =>
         all(store).filter((e) => e.topic === topic && e.type === "x").slice(-count || Infinity)
       );

@@ -1,4 +1,7 @@
-/** Whatever two schemas say: where a direction is judged compatible, no payload of the one is refused by the other. */
+/**
+ * Whatever two schemas say: where a direction is judged compatible, no payload of the one is
+ * refused by the other.
+ */
 import fc from "fast-check";
 import assert from "node:assert/strict";
 import { InvalidSchemaError } from "../../../core/base/errors.ts";
@@ -129,7 +132,8 @@ Deno.test("compareSchemas calls nothing compatible when a payload would be refus
           next = compile(newer);
         } catch (error) {
           if (!(error instanceof InvalidSchemaError)) throw error;
-          // Not a schema that could be registered: a reference to itself, or a keyword out of place.
+          // Not a schema that could be registered: a reference to itself, or a keyword out of
+          // place.
           fc.pre(false);
           return;
         }
@@ -149,6 +153,7 @@ Deno.test("compareSchemas calls nothing compatible when a payload would be refus
     ),
     { numRuns: dose(100) },
   );
-  // The test means something only where many pairs were judged compatible and many payloads were tried.
+  // The test means something only where many pairs were judged compatible and many payloads were
+  // tried.
   assert.ok(seen.judged > 20 && seen.payloads > 20, JSON.stringify(seen));
 });

@@ -287,7 +287,8 @@ Deno.test("hasUniqueItems agrees with comparing every pair", () => {
 });
 
 Deno.test("hasUniqueItems tells items apart that were chosen to look alike", () => {
-  // Two pairs of letters with one hash, in every combination: 2^10 texts of one length and one number.
+  // Two pairs of letters with one hash, in every combination: 2^10 texts of one length and one
+  // number.
   const alike = Array.from(
     { length: 1024 },
     (_, n) => Array.from({ length: 10 }, (_, bit) => n >> bit & 1 ? "Aa" : "BB").join(""),

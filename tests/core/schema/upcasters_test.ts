@@ -1,4 +1,6 @@
-/** Events go up the steps of their type, one after the other, and what is stored stays as it was. */
+/**
+ * Events go up the steps of their type, one after the other, and what is stored stays as it was.
+ */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { InvalidArgumentError } from "../../../core/base/errors.ts";

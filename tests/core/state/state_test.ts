@@ -123,7 +123,8 @@ function moveTakes(path: string, count: number): number {
 
 Deno.test("SqliteState moves dead letters in a time that grows as they do", () =>
   inFolder((path) => {
-    // Sixteen times as many: what compares each with each takes 256 times as long. The best of some: a sync may take any time.
+    // Sixteen times as many: what compares each with each takes 256 times as long. The best of
+    // some: a sync may take any time.
     const [few, many] = [500, 8000].map((count) =>
       Math.min(...[1, 2, 3, 4].map((run) => moveTakes(`${path}-${count}-${run}`, count)))
     );

@@ -1,4 +1,7 @@
-/** The state with its writer in a worker, which ends where nothing is committed and begins again with the next commit. */
+/**
+ * The state with its writer in a worker, which ends where nothing is committed and begins again
+ * with the next commit.
+ */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";
 import type { CompatibilityLevel } from "../../../core/event/compatibility_level.ts";
@@ -175,7 +178,8 @@ Deno.test("WorkerState does not repair a log that it reads when it begins anothe
     await state.commit([topic("a")]);
     await clock.pass(IDLE_MS);
     await ended(1);
-    // The checksum of the log's first frame: whoever opens the database afresh repairs that, and keeps a copy.
+    // The checksum of the log's first frame: whoever opens the database afresh repairs that, and
+    // keeps a copy.
     const log = await Deno.readFile(`${path}-wal`);
     log[32 + 16]! ^= 1;
     await Deno.writeFile(`${path}-wal`, log);

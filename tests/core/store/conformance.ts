@@ -8,7 +8,10 @@ export { newEvent } from "../../../testing/new_event.ts";
 /** A store under test, and the clock that it was given. */
 export type StoreUnderTest = UnderTest<JournalStore> & { advance(ms: number): void };
 
-/** Registers the suite for the store that `create` makes; one that can be opened again is one that claims to be durable. */
+/**
+ * Registers the suite for the store that `create` makes; one that can be opened again is one that
+ * claims to be durable.
+ */
 export function testJournalStore(
   name: string,
   create: () => Promise<StoreUnderTest>,

@@ -1,4 +1,6 @@
-/** Contract row 15: what one page of a store costs is bounded by bytes, whatever the events weigh. */
+/**
+ * Contract row 15: what one page of a store costs is bounded by bytes, whatever the events weigh.
+ */
 import assert from "node:assert/strict";
 import { lastOf, replay } from "../../../core/reading/replay.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";

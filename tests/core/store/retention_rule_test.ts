@@ -1,4 +1,7 @@
-/** Retention against a model that looks at every event: what may go is a prefix, no more than the limits ask, no less. */
+/**
+ * Retention against a model that looks at every event: what may go is a prefix, no more than the
+ * limits ask, no less.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isLimited, keepFrom, type RetentionView } from "../../../core/store/retention_rule.ts";

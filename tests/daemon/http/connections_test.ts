@@ -1,4 +1,7 @@
-/** Contract rows 15 and 17: how many connections there may be, and what one of them may ask for at once. */
+/**
+ * Contract rows 15 and 17: how many connections there may be, and what one of them may ask for at
+ * once.
+ */
 import assert from "node:assert/strict";
 import { connectionLimit, descriptorsFor } from "../../../daemon/http/descriptors.ts";
 import { startDaemon } from "../../helpers/daemon.ts";

@@ -10,7 +10,10 @@ const COUNT = dose(50, 500);
 /** The promise, ms, and what twelve seconds are counted from: the last byte that was sent. */
 const DEADLINE = 12_000;
 
-/** Ways to leave a request half done: what is sent, and what the daemon says before it ends the connection. */
+/**
+ * Ways to leave a request half done: what is sent, and what the daemon says before it ends the
+ * connection.
+ */
 const HALVES: [what: string, sent: string, said: RegExp][] = [
   ["nothing at all", "", /^HTTP\/1\.1 408 /],
   ["half a request line", "GET /v1/hea", /^HTTP\/1\.1 408 /],
@@ -51,10 +54,14 @@ for (const store of STORES) {
         return { what, said, connection, sentAt: performance.now() };
       }),
     );
-    // A live publisher of small complete requests goes on over one connection, longer than any half-open one.
+    // A live publisher of small complete requests goes on over one connection, longer than any
+    // half-open one.
     let over = false;
     let served = 0;
-    /** The longest that it waited for an answer, ms: how late everything is on a machine that has other work. */
+    /**
+     * The longest that it waited for an answer, ms: how late everything is on a machine that has
+     * other work.
+     */
     let longest = 0;
     const live = (async () => {
       const connection = await RawConnection.open(daemon.socket);

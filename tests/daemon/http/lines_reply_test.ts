@@ -1,4 +1,7 @@
-/** What an answer of lines looks like on the wire: chunks are whole when they are sent, whatever the size of a page. */
+/**
+ * What an answer of lines looks like on the wire: chunks are whole when they are sent, whatever the
+ * size of a page.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
 import { until } from "../../helpers/evs.ts";
@@ -11,7 +14,10 @@ async function publish(daemon: TestDaemon, sizes: readonly number[]): Promise<vo
   for (const size of sizes) await daemon.publish("t", "n", "x".repeat(size));
 }
 
-/** The bodies of whole chunks; what is left behind them. Throws where a frame is not as it should be. */
+/**
+ * The bodies of whole chunks; what is left behind them. Throws where a frame is not as it should
+ * be.
+ */
 function chunksOf(text: string): { chunks: string[]; rest: string } {
   const chunks: string[] = [];
   let rest = text;

@@ -1,4 +1,6 @@
-/** A body that is refused before it was read to its end gets its answer, and its connection ends. */
+/**
+ * A body that is refused before it was read to its end gets its answer, and its connection ends.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { until } from "../../helpers/evs.ts";

@@ -4,7 +4,9 @@ import fc from "fast-check";
 import { badByteOf, type LineFault, LineReader } from "../../../daemon/ingest/ndjson.ts";
 
 const encoder = new TextEncoder();
-/** Text may begin with U+FEFF: a decoder that took it off would not see what the reader hands on. */
+/**
+ * Text may begin with U+FEFF: a decoder that took it off would not see what the reader hands on.
+ */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 interface Seen {

@@ -1,4 +1,7 @@
-/** Contract row 16: an import of dead letters is looked at whole before anything is changed, so it has an end. */
+/**
+ * Contract row 16: an import of dead letters is looked at whole before anything is changed, so it
+ * has an end.
+ */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";

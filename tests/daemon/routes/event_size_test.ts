@@ -1,4 +1,7 @@
-/** The size limit counts all that a publisher sends of an event: payload, metadata, type, key and id. */
+/**
+ * The size limit counts all that a publisher sends of an event: payload, metadata, type, key and
+ * id.
+ */
 import assert from "node:assert/strict";
 import { startDaemon } from "../../helpers/daemon.ts";
 

@@ -1,4 +1,7 @@
-/** What the document allows is taken, and what it forbids is refused: a client that knows nothing else holds the server to it. */
+/**
+ * What the document allows is taken, and what it forbids is refused: a client that knows nothing
+ * else holds the server to it.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parameterSchema } from "../../../daemon/http/shape.ts";
@@ -106,8 +109,8 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
           where === "path"
             ? fc.oneof(
               fc.constantFrom(...THERE[one.name] ?? ["x"]),
-              // What a subscription has done can be asked of its own topic only, and one on a pattern
-              // cannot seek to a seq.
+              // What a subscription has done can be asked of its own topic only, and one on a
+              // pattern cannot seek to a seq.
               /\/(processed|seek)$/.test(path) ? fc.constant("s") : allowed(one.schema),
             )
             : settled(one.name, one.schema),
@@ -236,7 +239,9 @@ async function holdToForbidden(
   assert.equal(faultsOf(described.responses["4XX"], answer), undefined, what);
 }
 
-/** Requests with one thing wrong: a parameter that is not there, a value that does not fit, a field. */
+/**
+ * Requests with one thing wrong: a parameter that is not there, a value that does not fit, a field.
+ */
 function forbiddenOf(
   { method, path, described }: Operation,
 ): fc.Arbitrary<{ url: string; body: unknown }>[] {

@@ -1,4 +1,7 @@
-/** schemas/openapi.json describes exactly what the daemon serves: the routes, both ways, and what they answer. */
+/**
+ * schemas/openapi.json describes exactly what the daemon serves: the routes, both ways, and what
+ * they answer.
+ */
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { routes } from "../../../daemon/routes/mod.ts";

@@ -1,8 +1,10 @@
 /**
- * Rows out of the pages of a database that SQLite itself cannot read any more: https://sqlite.org/fileformat2.html#b_tree_pages
+ * Rows out of the pages of a database that SQLite itself cannot read any more:
+ * https://sqlite.org/fileformat2.html#b_tree_pages
  *
- * Every leaf page says by itself where its cells are, so what holds the pages together (the first page, the inner ones) is
- * not needed. Whether a row is one of ours, and as it was written, is for the caller to say: rows carry checksums. Pure.
+ * Every leaf page says by itself where its cells are, so what holds the pages together (the first
+ * page, the inner ones) is not needed. Whether a row is one of ours, and as it was written, is for
+ * the caller to say: rows carry checksums. Pure.
  */
 
 /** A value of a record. */
@@ -19,7 +21,10 @@ const INDEX_LEAF = 10;
 const INDEX_INNER = 2;
 const decoder = new TextDecoder();
 
-/** The records of a page; `pageOf` gives other pages, for what overflows. Cells that make no sense are passed over. */
+/**
+ * The records of a page; `pageOf` gives other pages, for what overflows. Cells that make no sense
+ * are passed over.
+ */
 export function* recordsOf(
   page: Uint8Array,
   options: { number: number; pageOf: (number: number) => Uint8Array | undefined },

@@ -1,9 +1,15 @@
-/** Looks through a database's write-ahead log before SQLite opens it, and repairs what SQLite would drop without a word. */
+/**
+ * Looks through a database's write-ahead log before SQLite opens it, and repairs what SQLite would
+ * drop without a word.
+ */
 import { type Clock, systemClock } from "../../../base/clock.ts";
 import { keepCopy } from "../../quarantine.ts";
 import { readWal, type WalReport } from "./wal_frames.ts";
 
-/** What is wrong with a log, in words; undefined: nothing, or only a tail that a crash has cut short. */
+/**
+ * What is wrong with a log, in words; undefined: nothing, or only a tail that a crash has cut
+ * short.
+ */
 export function walFault(bytes: Uint8Array): string | undefined {
   const report = readWal(bytes);
   if (report) return faultOf(report);
@@ -37,8 +43,8 @@ function faultOf(report: WalReport): string | undefined {
 }
 
 /**
- * Repairs the log of the database at `path`, with a copy kept in the quarantine. Call it before the database is opened, and
- * only where nobody else has it open.
+ * Repairs the log of the database at `path`, with a copy kept in the quarantine. Call it before the
+ * database is opened, and only where nobody else has it open.
  */
 export function repairWal(
   path: string,

@@ -1,16 +1,19 @@
 /**
- * SQLite's write-ahead log, looked through frame by frame: https://sqlite.org/fileformat2.html#the_write_ahead_log
+ * SQLite's write-ahead log, looked through frame by frame:
+ * https://sqlite.org/fileformat2.html#the_write_ahead_log
  *
- * SQLite reads a log up to the first frame whose checksum does not match, and drops the rest without a word: that is right
- * for a torn tail, and wrong for a bit that flipped in the middle, which then takes every later commit with it. The checksum
- * of a frame is a sum modulo 2^32 and begins with that of the frame before. So each frame can be checked from what the one
- * before it claims, which tells a torn tail (no commit fits behind it) from damage (one does).
+ * SQLite reads a log up to the first frame whose checksum does not match, and drops the rest
+ * without a word: that is right for a torn tail, and wrong for a bit that flipped in the middle,
+ * which then takes every later commit with it. The checksum of a frame is a sum modulo 2^32 and
+ * begins with that of the frame before. So each frame can be checked from what the one before it
+ * claims, which tells a torn tail (no commit fits behind it) from damage (one does).
  *
- * A single flipped bit is found by what it did to the sums, and turned back. Where it cannot be told which of several it
- * was (a high bit of a word leaves few traces), the frame is taken as it is, and the sums from it on are made again: then
- * SQLite reads the commits behind it too, and what is wrong in the page is found by the rows' own checksums. Where more is
- * wrong the log ends there, as it does for SQLite: blocks that a power cut kept from the disk look the same, and a page
- * made of them would tear holes. Pure.
+ * A single flipped bit is found by what it did to the sums, and turned back. Where it cannot be
+ * told which of several it was (a high bit of a word leaves few traces), the frame is taken as it
+ * is, and the sums from it on are made again: then SQLite reads the commits behind it too, and what
+ * is wrong in the page is found by the rows' own checksums. Where more is wrong the log ends there,
+ * as it does for SQLite: blocks that a power cut kept from the disk look the same, and a page made
+ * of them would tear holes. Pure.
  */
 
 /** Bytes of the log's header, and of the header of each frame. */
@@ -41,7 +44,10 @@ export interface WalReport {
   accepted: number[];
   /** Commits behind a frame that is damaged beyond that: they are not read. */
   dropped: number;
-  /** Bytes behind the last whole frame that belong to this log and are not whole: a write that was cut short. */
+  /**
+   * Bytes behind the last whole frame that belong to this log and are not whole: a write that was
+   * cut short.
+   */
   torn: number;
   /** The log as it should be. */
   repaired: Uint8Array<ArrayBuffer>;
@@ -64,7 +70,9 @@ export function turnBits(bytes: Uint8Array, bits: readonly FlippedBit[]): void {
   for (const { byte, bit } of bits) bytes[byte]! ^= 1 << bit;
 }
 
-/** The pages of the frames that are read, in order: a later one of the same page takes its place. */
+/**
+ * The pages of the frames that are read, in order: a later one of the same page takes its place.
+ */
 export function* framesOf(
   { repaired, pageSize, frames }: WalReport,
 ): Generator<{ page: number; data: Uint8Array }, void, undefined> {
@@ -107,7 +115,10 @@ class Wal {
     return false;
   }
 
-  /** Several bits may account for a wrong sum of the header: the right one leaves one that fits the first frame. */
+  /**
+   * Several bits may account for a wrong sum of the header: the right one leaves one that fits the
+   * first frame.
+   */
   #headerFits(magic: number, repaired: boolean): boolean {
     const pageSize = this.#pageSize = this.#word(8);
     const known = this.#word(0) === magic && this.#word(4) === VERSION && pageSize >= 512 &&
@@ -136,7 +147,8 @@ class Wal {
       }
     }
     const end = this.#offset(frame);
-    // One commit behind it may be its own, which the crash has cut short before it was acknowledged.
+    // One commit behind it may be its own, which the crash has cut short before it was
+    // acknowledged.
     const behind = commits.filter((commit) => commit >= frame).length;
     const cut = frame < this.#count ? this.#saltsFit(frame) : end < this.#bytes.length;
     return {
@@ -201,7 +213,10 @@ class Wal {
     return this.#word(at) === this.#word(16) && this.#word(at + 4) === this.#word(20);
   }
 
-  /** What is wrong with a frame: nothing, or the bits any of which accounts for it; none does: an empty list. */
+  /**
+   * What is wrong with a frame: nothing, or the bits any of which accounts for it; none does: an
+   * empty list.
+   */
   #checkFrame(frame: number): "whole" | FlippedBit[] {
     const at = this.#offset(frame);
     const found = this.#check(this.#sumBefore(frame), this.#partsOf(frame), at + 16);
@@ -240,9 +255,10 @@ class Wal {
   }
 
   /**
-   * The bits the flip of any of which accounts for a difference of the sums. What is added to a word adds a multiple of it to both
-   * sums, and each later pair of words turns (a, b) into (a + b, a + 2b): so from the last word to the first, the multiples
-   * are known, and every bit can be tried.
+   * The bits the flip of any of which accounts for a difference of the sums. What is added to a
+   * word adds a multiple of it to both sums, and each later pair of words turns (a, b) into (a + b,
+   * a + 2b): so from the last word to the first, the multiples are known, and every bit can be
+   * tried.
    */
   #flippedIn(parts: { at: number; length: number }[], difference: Sum): FlippedBit[] {
     const found: FlippedBit[] = [];
@@ -269,7 +285,10 @@ class Wal {
   }
 }
 
-/** The index of the only bit that is set in two words (0 to 63); undefined when it is not exactly one. */
+/**
+ * The index of the only bit that is set in two words (0 to 63); undefined when it is not exactly
+ * one.
+ */
 function singleBit(high: number, low: number): number | undefined {
   if ((high === 0) === (low === 0)) return undefined;
   const word = (high || low) >>> 0;

@@ -1,4 +1,7 @@
-/** The client's broker through what a daemon may do: be killed, be away for good, be paused, lose a subscription. */
+/**
+ * The client's broker through what a daemon may do: be killed, be away for good, be paused, lose a
+ * subscription.
+ */
 import assert from "node:assert/strict";
 import {
   connect,

@@ -4,7 +4,10 @@ import { connect, type Event } from "../../../../mod.ts";
 import { startDaemon } from "../../../helpers/daemon.ts";
 
 const BURST = 1000;
-/** Appends that a burst may take: a request carries a hundred events. One by one it would take {@link BURST}. */
+/**
+ * Appends that a burst may take: a request carries a hundred events. One by one it would take
+ * {@link BURST}.
+ */
 const FEW = 40;
 
 async function appendsOf(daemon: Awaited<ReturnType<typeof startDaemon>>): Promise<number> {

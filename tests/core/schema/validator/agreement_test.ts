@@ -1,4 +1,7 @@
-/** ajv and our evaluator: the same verdict wherever ajv is asked at all, and exact arithmetic behind every bound. */
+/**
+ * ajv and our evaluator: the same verdict wherever ajv is asked at all, and exact arithmetic behind
+ * every bound.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseExact } from "../../../../core/json/exact.ts";

@@ -1,4 +1,7 @@
-/** Patterns mean on the linear-time engine what they mean in JavaScript, and stay cheap whatever they say. */
+/**
+ * Patterns mean on the linear-time engine what they mean in JavaScript, and stay cheap whatever
+ * they say.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RE2JS } from "re2js";

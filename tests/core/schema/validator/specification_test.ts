@@ -1,4 +1,7 @@
-/** What a schema means is what its draft says, also where ajv departs from it; and every accepted schema judges every payload. */
+/**
+ * What a schema means is what its draft says, also where ajv departs from it; and every accepted
+ * schema judges every payload.
+ */
 import assert from "node:assert/strict";
 import { InvalidSchemaError } from "../../../../core/base/errors.ts";
 import { parseExact } from "../../../../core/json/exact.ts";

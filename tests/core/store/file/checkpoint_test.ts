@@ -1,6 +1,6 @@
 /**
- * A store of many topics starts from its checkpoint: what it says of a topic is true, whatever happened since; what it does
- * not say is looked up. (What crashes do to it is in model_test.ts.)
+ * A store of many topics starts from its checkpoint: what it says of a topic is true, whatever
+ * happened since; what it does not say is looked up. (What crashes do to it is in model_test.ts.)
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../../core/base/clock.ts";
@@ -97,7 +97,8 @@ Deno.test("FileEventStore looks at everything when any byte of its checkpoint is
       copy.put(CHECKPOINT, bytes);
       const store = open(copy);
       const heads = TOPICS.map((topic) => store.head(topic).lastSeq);
-      // Cut before the stroke it would be an old checkpoint: no file system does that to what was synced.
+      // Cut before the stroke it would be an old checkpoint: no file system does that to what was
+      // synced.
       if (bytes.length === sound.length || sound[at - 1] !== 0x0a) {
         assert.deepEqual(heads, [6, 3, 3], `at byte ${at}`);
       }

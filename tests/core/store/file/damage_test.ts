@@ -1,6 +1,6 @@
 /**
- * Contract row 9 for the file store: a torn tail is cut, damage is never cut and never handed out, and what is intact is
- * served. On a file system in memory, so that every byte gets its turn.
+ * Contract row 9 for the file store: a torn tail is cut, damage is never cut and never handed out,
+ * and what is intact is served. On a file system in memory, so that every byte gets its turn.
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../../core/base/clock.ts";
@@ -73,8 +73,8 @@ for (const close of [true, false]) {
       const store = open(disk);
       const left = linesOf(store, "t");
       for (const [seq, line] of left) assert.equal(line, lines.get(seq), `cut at ${length}`);
-      // Every append is there whole or not at all: a part of one may as well have lost bytes out of its middle. Of the last
-      // one of a killed store it is not known whether it was acknowledged.
+      // Every append is there whole or not at all: a part of one may as well have lost bytes out of
+      // its middle. Of the last one of a killed store it is not known whether it was acknowledged.
       const whole = ends.findLast((end) => end <= length)!;
       const certain = bytes.subarray(0, whole).filter((byte) => byte === LF).length;
       assert.equal(left.size, certain, `cut at ${length}`);
@@ -217,7 +217,8 @@ Deno.test("FileEventStore hands out no line that lost bytes out of its middle", 
   const sound = new MemoryDisk();
   const { lines } = await filled(sound, { close: true });
   const bytes = sound.bytes(LINES).slice();
-  // Of the last append's three lines: a digit of one, and a piece that goes over a line's end, which leaves a line that reads well.
+  // Of the last append's three lines: a digit of one, and a piece that goes over a line's end,
+  // which leaves a line that reads well.
   const last = bytes.length - 3 * 160;
   for (let at = last; at < bytes.length; at += 5) {
     for (const count of [1, 2, 172, 173, 174, 175]) {
@@ -244,7 +245,8 @@ for (const close of [true, false]) {
     const bytes = sound.bytes(LINES).slice();
     const starts = [0, ...Array.from(bytes, (byte, i) => byte === LF ? i + 1 : 0).filter(Boolean)];
     for (const n of [150, 151]) {
-      // From somewhere in the line behind the first n to the same place in the next one: what is left reads well.
+      // From somewhere in the line behind the first n to the same place in the next one: what is
+      // left reads well.
       const [first, second] = starts.slice(n, n + 2) as [number, number];
       assert.ok(ends.includes(first));
       for (let at = first + 1; at < second; at += 7) {

@@ -5,7 +5,10 @@ import { FileEventStore } from "../../../../core/store/file/file_event_store.ts"
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";
 import { newEvent } from "../conformance.ts";
 
-/** Takes a topic away with room for `writes` writes, and opens the store again: whether that was refused. */
+/**
+ * Takes a topic away with room for `writes` writes, and opens the store again: whether that was
+ * refused.
+ */
 async function refusedToOpen(writes: number): Promise<boolean> {
   const disk = new MemoryDisk();
   const open = () => new FileEventStore("/data/events", { disk, durability: "always" });

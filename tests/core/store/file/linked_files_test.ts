@@ -1,4 +1,6 @@
-/** Contract row 21 inside the file store: no file of it is read or written through a symbolic link. */
+/**
+ * Contract row 21 inside the file store: no file of it is read or written through a symbolic link.
+ */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { newEvent } from "../conformance.ts";

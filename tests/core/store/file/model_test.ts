@@ -1,8 +1,8 @@
 /**
- * Contract rows 2, 3 and 8 for the file store, against a model: whatever is appended, removed, killed, cut off from power
- * or refused room, what was acknowledged is there, nothing is there that was not sent, numbers have no gap and do not come
- * twice. On a file system in memory that keeps of what was not synced any part. A failure prints its seed; `EVS_SEED`
- * runs that one again.
+ * Contract rows 2, 3 and 8 for the file store, against a model: whatever is appended, removed,
+ * killed, cut off from power or refused room, what was acknowledged is there, nothing is there that
+ * was not sent, numbers have no gap and do not come twice. On a file system in memory that keeps of
+ * what was not synced any part. A failure prints its seed; `EVS_SEED` runs that one again.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -149,7 +149,10 @@ class Run {
     }
   }
 
-  /** Where there is no room to repair what was left, that is said, and there is when the disk has room. */
+  /**
+   * Where there is no room to repair what was left, that is said, and there is when the disk has
+   * room.
+   */
   #openAgain(): void {
     try {
       this.#store = this.#open();
@@ -223,7 +226,9 @@ class Run {
 
   #down = false;
 
-  /** From the `after`-th write on there is no room, or a write comes to a few bytes, for a while. */
+  /**
+   * From the `after`-th write on there is no room, or a write comes to a few bytes, for a while.
+   */
   #fault(step: Extract<Step, { kind: "full" | "short" }>): void {
     let left = step.after;
     let lasting = 6;

@@ -1,4 +1,7 @@
-/** Contract row 9: of what lies behind the last event only an append that was cut short is cut away; all else stays. */
+/**
+ * Contract row 9: of what lies behind the last event only an append that was cut short is cut away;
+ * all else stays.
+ */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { isUnfinishedAppend } from "../../../../core/store/file/surplus.ts";

@@ -1,4 +1,7 @@
-/** Views of many topics as columns: whatever was put in comes out, before and after they crossed to another thread. */
+/**
+ * Views of many topics as columns: whatever was put in comes out, before and after they crossed to
+ * another thread.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { TopicView } from "../../../../core/store/file/view.ts";

@@ -1,4 +1,7 @@
-/** Damage to each kind of row, done behind the store's back: it is named, and what can be handed out is. */
+/**
+ * Damage to each kind of row, done behind the store's back: it is named, and what can be handed out
+ * is.
+ */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { EventBroker } from "../../../../core/broker/event_broker.ts";

@@ -1,4 +1,7 @@
-/** Contract row 12: every older format of the event database is read, a newer one is refused and left as it is. */
+/**
+ * Contract row 12: every older format of the event database is read, a newer one is refused and
+ * left as it is.
+ */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../../../core/base/errors.ts";

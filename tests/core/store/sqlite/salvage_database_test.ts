@@ -1,4 +1,7 @@
-/** An event database that SQLite itself cannot read: what is intact is served, what is not is named, the old file is kept. */
+/**
+ * An event database that SQLite itself cannot read: what is intact is served, what is not is named,
+ * the old file is kept.
+ */
 import assert from "node:assert/strict";
 import { InternalError } from "../../../../core/base/errors.ts";
 import { readQuarantine } from "../../../../core/store/quarantine.ts";
@@ -70,7 +73,8 @@ for (const killed of [false, true]) {
       await makeDatabase(folder, { killed });
       const path = `${folder}/events.db`;
       if (killed) {
-        // The first page lies in the log, too: the file's header alone is not enough to stop SQLite.
+        // The first page lies in the log, too: the file's header alone is not enough to stop
+        // SQLite.
         const log = await Deno.readFile(`${path}-wal`);
         assert.ok(log.length > PAGE);
       }
@@ -120,7 +124,8 @@ Deno.test("SqliteEventStore hands out what is intact and nothing else when any p
           `page ${page}: no number is used twice`,
         );
       } catch (error) {
-        // A page that only writes need: nothing was stored, and who opens the file next makes it anew.
+        // A page that only writes need: nothing was stored, and who opens the file next makes it
+        // anew.
         if (!(error instanceof InternalError)) throw error;
         assert.match(error.message, /malformed/);
         const again = new SqliteEventStore(path, { durability: "os" });

@@ -69,7 +69,8 @@ Deno.test("readWal turns the bit back, or takes the frame as it is, when any one
         assert.deepEqual(report.flipped, [flip]);
         assert.deepEqual(report.repaired, wal);
       } else {
-        // The sums are modulo 2^32: a high bit leaves fewer traces than there are words that it may have been in.
+        // The sums are modulo 2^32: a high bit leaves fewer traces than there are words that it may
+        // have been in.
         assert.deepEqual(report.accepted, [Math.floor((byte - 32) / FRAME)]);
         assert.equal(summary(report.repaired).readable, framesOf(wal), "SQLite reads all of it");
       }

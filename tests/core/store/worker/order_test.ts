@@ -1,4 +1,7 @@
-/** What a store whose writes run in a worker knows of its topics while an append is synced beside others. */
+/**
+ * What a store whose writes run in a worker knows of its topics while an append is synced beside
+ * others.
+ */
 import assert from "node:assert/strict";
 import { FileWorkerEventStore } from "../../../../core/store/worker/file_worker_store.ts";
 import type { JournalStore } from "../../../../core/store/store.ts";
