@@ -54,8 +54,9 @@ Deno.test("evs says what the operating system refused, without a stack", async (
     env: { EVS_CONFIG: folder },
   });
   assert.deepEqual([config.code, config.stderr], [
-    7,
-    `evs: readfile '${folder}': is a directory\n`,
+    2,
+    `evs: ${folder} is not a plain file, so it is no config file\n` +
+    "  try: EVS_CONFIG names the config file\n",
   ]);
   assert.equal(await Deno.readTextFile(file), "mine");
   const missing = await evs(["doctor"], { at: at(`${folder}/none`) });
