@@ -8,6 +8,7 @@
 import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
+import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
@@ -390,17 +391,7 @@ export interface DeadLetterDetail extends Omit<DeadLetterInfo, "attempts"> {
 }
 
 /** `POST /v1/dead-letters/retry` and `/remove`. Without ids and filters, `all` must be true. */
-export interface DeadLetterAction {
-  ids?: string[];
-  subscription?: string;
-  topic?: string;
-  type?: string;
-  key?: string;
-  reason?: string;
-  /** Died at or after this, Unix ms. */
-  since?: number;
-  /** Died before this, Unix ms. */
-  before?: number;
+export interface DeadLetterAction extends DeadLetterFilter {
   all?: boolean;
   dryRun?: boolean;
   /** Retry only: deliver to this subscription instead of the one that failed. */

@@ -7,10 +7,11 @@
  * is decided is decided elsewhere (core/delivery, core/broker), in memory, from what was loaded.
  */
 import type { Attempt } from "../event/attempt.ts";
+import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 
-export type { Attempt, MissedRecord, PausedBy, SubscriptionSettings };
+export type { Attempt, DeadLetterFilter, MissedRecord, PausedBy, SubscriptionSettings };
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
@@ -219,22 +220,6 @@ export type StateChange =
 
 /** The changes of one kind. */
 export type ChangeOf<Op extends StateChange["op"]> = Extract<StateChange, { op: Op }>;
-
-/** Which dead letters. Every given field must match. */
-export interface DeadLetterFilter {
-  /** Event ids, or `SUBSCRIPTION:ID`. */
-  ids?: string[];
-  subscription?: string;
-  topic?: string;
-  type?: string;
-  key?: string;
-  /** A part of the reason, without regard to case; `*` stands for any text. */
-  reason?: string;
-  /** Died at or after this, Unix ms. */
-  since?: number;
-  /** Died before this, Unix ms. */
-  before?: number;
-}
 
 /** Which part of the list of dead letters. */
 export interface DeadLetterPageRequest {
