@@ -1,9 +1,9 @@
 /**
- * What a handler may say of an event beside returning (done) and throwing (failed). It returns an outcome:
+ * What a handler may say of an event besides returning (done) and throwing (failed): it returns
+ * an outcome.
  *
  * ```ts
- * import { LONGEST_DELAY_MS } from "../event/limits.ts";
-import { deadLetter, EventBroker, retry, skip } from "@env/env-event-stream";
+ * import { deadLetter, EventBroker, retry, skip } from "@env/env-event-stream";
  *
  * await using broker = new EventBroker();
  * broker.subscribe("orders", (event) => {

@@ -61,7 +61,8 @@ Deno.test("Topics", async () => {
   await userTopic.publish("user.created", { timestamped: "now" });
   await broker.retain();
   const kept = await broker.getEventStore().getEvents("users");
-  assert.deepEqual(kept.map(({ payload }) => payload.timestamped), ["now"]);
+  // Age counts from when an event was stored, whatever its publisher's clock said.
+  assert.deepEqual(kept.map(({ payload }) => payload.timestamped), ["long ago", "now"]);
 });
 
 Deno.test("Subscriptions", async () => {
