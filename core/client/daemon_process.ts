@@ -64,9 +64,12 @@ export function nudge({ pid, dataDir }: Holder): void {
   }
 }
 
-/** True where the process that holds it stands still (SIGSTOP, a debugger). */
+/**
+ * True if the process that holds it is stopped (SIGSTOP). One that is traced stops for moments
+ * only.
+ */
 export function isStopped(held: Holding | undefined): boolean {
-  return held?.state === "T" || held?.state === "t";
+  return held?.state === "T";
 }
 
 /** The error of somebody who waited for an answer, with what is known of the daemon. */
