@@ -50,18 +50,16 @@ export class Disk {
 
   /** Takes all but `left` bytes of it; {@link makeRoom} gives them back. */
   async fill(left: number): Promise<void> {
-    // A daemon on the disk may write meanwhile, so that what was free a moment ago is not.
-    for (let tries = 1;; tries++) {
-      const { stdout } = await new Deno.Command("stat", {
-        args: ["-f", "-c", "%a %S", this.path],
-      }).output();
-      const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
-      const bytes = String(blocks! * size! - left);
-      try {
-        return await run("fallocate", "-l", bytes, `${this.path}/filler`);
-      } catch (error) {
-        if (tries === 20) throw error;
-      }
+    const { stdout } = await new Deno.Command("stat", { args: ["-f", "-c", "%a %S", this.path] })
+      .output();
+    const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
+    const filler = `${this.path}/filler`;
+    try {
+      await run("fallocate", "-l", String(blocks! * size! - left), filler);
+    } catch {
+      // A daemon wrote to the disk meanwhile: the filler has all that was left, and gives some back.
+      const allocated = (await Deno.stat(filler)).blocks! * 512;
+      await Deno.truncate(filler, Math.max(0, allocated - left));
     }
   }
 
