@@ -25,8 +25,8 @@ async function metric(daemon: TestDaemon, name: string): Promise<number> {
 async function untilRefused(daemon: TestDaemon, topic: string): Promise<void> {
   for (let n = 0;; n++) {
     assert.ok(n < 20_000, "the disk must be full by now");
-    // Large, for the log of SQLite is written over from its start and takes megabytes of small ones.
-    const payload = JSON.stringify("x".repeat(30_000));
+    // Large ones first, for SQLite's log is written over from its start and takes many megabytes.
+    const payload = JSON.stringify("x".repeat(30_000 >> Math.min(6, n >> 10)));
     const { status, json } = await daemon.http(
       "POST",
       `/v1/topics/${topic}/events?type=n`,
