@@ -72,7 +72,8 @@ async function fullDisk(
   };
 }
 
-for (const store of ["sqlite", "file"]) {
+// Not promised of SQLite: its log may need more room than the reserve has (ADR 29).
+for (const store of ["file"]) {
   Deno.test(`a full disk is told of once, and taking something away works on it: ${store}`, async () => {
     await using at = await fullDisk(store);
     const { daemon } = at;
