@@ -10,6 +10,8 @@ const LF = 0x0a;
 const FIRST_SIZE = 256 * 1024;
 /** Buffers up to this size are used again. */
 const SPARE_SIZE = 2 * 1024 * 1024;
+/** So many of them are kept: as many as may come back from requests that were under way at once. */
+const MOST_SPARES = 8;
 
 /** Whole lines, ready to be sent. */
 export interface LineBatch {
@@ -32,7 +34,8 @@ export class LineBuffer {
   #discarding = false;
   #ended = false;
   #tooLong = false;
-  #spare: Uint8Array<ArrayBuffer> | undefined;
+  /** The last one back is the first used again: its memory is still in the processor's cache. */
+  #spares: Uint8Array<ArrayBuffer>[] = [];
 
   /** `limit`: the longest line, bytes. `skip`: lines to pass over at the beginning. */
   constructor(options: { limit: number; skip?: number }) {
@@ -72,9 +75,10 @@ export class LineBuffer {
   /** Gives a body back that is needed no more, so that its memory is used again. */
   recycle(body: Uint8Array): void {
     const { buffer } = body;
-    if (buffer instanceof ArrayBuffer && buffer.byteLength <= SPARE_SIZE) {
-      this.#spare = new Uint8Array(buffer);
-    }
+    if (
+      buffer instanceof ArrayBuffer && buffer.byteLength <= SPARE_SIZE &&
+      this.#spares.length < MOST_SPARES
+    ) this.#spares.push(new Uint8Array(buffer));
   }
 
   /** Adds bytes; they are copied. */
@@ -110,8 +114,7 @@ export class LineBuffer {
     if (this.#ready === 0) return undefined;
     const body = this.#buffer.subarray(0, this.#ready);
     const rest = this.#buffer.subarray(this.#ready, this.#filled);
-    const spare = this.#spare;
-    this.#spare = undefined;
+    const spare = this.#spares.pop();
     this.#buffer = spare !== undefined && spare.length > rest.length
       ? spare
       : new Uint8Array(Math.max(FIRST_SIZE, rest.length * 2));

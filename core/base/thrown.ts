@@ -3,19 +3,16 @@
  * an error whose getters throw, a revoked proxy. Nothing here throws or grows without a limit,
  * whatever it is given, so that a failed attempt can always be written down.
  */
-import { stripAnsi } from "./ansi.ts";
 import { LONGEST_OUTPUT, LONGEST_TEXT, truncate } from "./truncate.ts";
 
 /** Said of a value that cannot even be looked at. */
-const UNREADABLE = "something was thrown that cannot be read";
+export const UNREADABLE = "something was thrown that cannot be read";
 /** Stands for a part that cannot be read. */
 const HIDDEN = '"(cannot be read)"';
 /** How deep and how broad an object is shown, and how much of a text inside of it. */
 const DEPTH = 4;
 const MEMBERS = 20;
 const TEXT = 500;
-/** How far a chain of causes is followed. */
-const CAUSES = 10;
 
 /** `value instanceof type`; false for a value that refuses to be asked. */
 // deno-lint-ignore no-explicit-any -- any class
@@ -28,29 +25,6 @@ export function isA<T>(value: unknown, type: abstract new (...args: any[]) => T)
  */
 export function thrownText(thrown: unknown): string {
   return truncate(attempt(() => textOf(thrown)) || UNREADABLE);
-}
-
-/** Why a handler failed: what was thrown, and the root of its causes where that says more. */
-export function thrownReason(thrown: unknown): string {
-  const said = thrownText(thrown);
-  const root = rootCause(thrown);
-  const why = root === undefined ? "" : thrownText(root);
-  const whole = said.includes(why) ? said : truncate(`${said}; caused by ${why}`);
-  return stripAnsi(whole) || UNREADABLE;
-}
-
-/** The last of a chain of causes, or the first error that an `AggregateError` holds. */
-function rootCause(thrown: unknown): unknown {
-  let found: unknown;
-  let error = thrown;
-  for (let depth = 0; depth < CAUSES && isA(error, Error); depth++) {
-    const inner = error;
-    const cause = attempt(() => inner.cause) ??
-      attempt(() => inner instanceof AggregateError ? inner.errors[0] : undefined);
-    if (cause === undefined || cause === null) break;
-    found = error = cause;
-  }
-  return found;
 }
 
 /** The stack of an error, if it has one that can be read. */
@@ -148,7 +122,7 @@ function member(value: object, name: string): unknown {
 }
 
 /** The value, or undefined where reading it throws. */
-function attempt<T>(read: () => T): T | undefined {
+export function attempt<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {

@@ -80,7 +80,8 @@ async function* read(
     takeEnd(response, { only, positions, ...options });
     try {
       for await (const lines of wholeLines(response)) {
-        for (const block of partNotices(lines)) {
+        // Only those who follow asked for notices: looking for them takes a fifth of a replay's time.
+        for (const block of follow ? partNotices(lines) : [lines]) {
           if (!(block instanceof Uint8Array)) {
             options.onMissed?.(block);
             continue;

@@ -4,7 +4,7 @@
  * whether it is alive, again and again; where it does not answer that either, whoever waits is
  * told.
  */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, setBackgroundTimer } from "../base/clock.ts";
 import type { Duplex } from "./connection.ts";
 
 /** Silence for so long makes it ask, ms. */
@@ -80,7 +80,8 @@ export class WatchedSocket implements Duplex {
 
   /** One timer for all reads and writes: it is not set anew with each of them. */
   #wait(ms: number): void {
-    this.#cancel = this.#options.clock.setTimer(() => {
+    // A read or write keeps the process alive while it waits; the timer need not.
+    this.#cancel = setBackgroundTimer(this.#options.clock, () => {
       this.#cancel = undefined;
       if (this.#pending === 0 || this.#closed) return;
       const left = Math.ceil(this.#since + QUIET_MS - this.#options.clock.monotonic());

@@ -8,7 +8,8 @@
  * subscription. So no moment of a crash loses an entry: at worst an event that was just handled
  * comes once more.
  */
-import { thrownReason, thrownStack } from "../base/thrown.ts";
+import { thrownStack } from "../base/thrown.ts";
+import { thrownReason } from "../base/thrown_reason.ts";
 import type { Event } from "../event/event.ts";
 import { DataDirError } from "../base/errors.ts";
 import { type LinePosition, LogFile, type OpenReport } from "./log_file.ts";

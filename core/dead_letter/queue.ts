@@ -1,6 +1,7 @@
 /** A dead-letter queue as an application sees it, and may write its own. */
 import { toJson } from "../json/to_json.ts";
-import { thrownReason, thrownStack } from "../base/thrown.ts";
+import { thrownStack } from "../base/thrown.ts";
+import { thrownReason } from "../base/thrown_reason.ts";
 import type { Event } from "../event/event.ts";
 import { toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";

@@ -4,7 +4,8 @@
  * the retry gave up; the retry sees a time-out as a failure. None of them blocks the queue: a retry
  * is written down and comes back, it does not wait in place.
  */
-import { isA, thrownReason } from "../base/thrown.ts";
+import { isA } from "../base/thrown.ts";
+import { thrownReason } from "../base/thrown_reason.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { setPatientTimer } from "../base/standstill.ts";
 import { HandlerTimeoutError, InvalidArgumentError, NonRetryableError } from "../base/errors.ts";

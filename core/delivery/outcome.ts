@@ -13,7 +13,8 @@
  * });
  * ```
  */
-import { isA, thrownReason, thrownStack, thrownText } from "../base/thrown.ts";
+import { isA, thrownStack, thrownText } from "../base/thrown.ts";
+import { thrownReason } from "../base/thrown_reason.ts";
 import { NonRetryableError } from "../base/errors.ts";
 import { LONGEST_DELAY_MS } from "../event/limits.ts";
 

@@ -1,5 +1,6 @@
 /** The daemon's dead letters as an application sees them. */
-import { thrownReason, thrownStack } from "../../base/thrown.ts";
+import { thrownStack } from "../../base/thrown.ts";
+import { thrownReason } from "../../base/thrown_reason.ts";
 import type { DeadLetterEntry, DeadLetterQuery, DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { RemoteError } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";

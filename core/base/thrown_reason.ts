@@ -1,0 +1,32 @@
+/**
+ * Why a handler failed, from what it threw. Apart from `thrown.ts`, which every start of `evs` loads.
+ */
+import { stripAnsi } from "./ansi.ts";
+import { attempt, isA, thrownText, UNREADABLE } from "./thrown.ts";
+import { truncate } from "./truncate.ts";
+
+/** How far a chain of causes is followed. */
+const CAUSES = 10;
+
+/** Why a handler failed: what was thrown, and the root of its causes where that says more. */
+export function thrownReason(thrown: unknown): string {
+  const said = thrownText(thrown);
+  const root = rootCause(thrown);
+  const why = root === undefined ? "" : thrownText(root);
+  const whole = said.includes(why) ? said : truncate(`${said}; caused by ${why}`);
+  return stripAnsi(whole) || UNREADABLE;
+}
+
+/** The last of a chain of causes, or the first error that an `AggregateError` holds. */
+function rootCause(thrown: unknown): unknown {
+  let found: unknown;
+  let error = thrown;
+  for (let depth = 0; depth < CAUSES && isA(error, Error); depth++) {
+    const inner = error;
+    const cause = attempt(() => inner.cause) ??
+      attempt(() => inner instanceof AggregateError ? inner.errors[0] : undefined);
+    if (cause === undefined || cause === null) break;
+    found = error = cause;
+  }
+  return found;
+}
