@@ -1,8 +1,10 @@
 /**
  * `deno task bench`: ours and the peers side by side, in one run on one machine. Prints the tables,
  * and writes tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one
- * round, and `--only P6` some of the work (several with commas); both write nothing.
+ * round, and `--only P6` some of the work (several with commas); both write nothing. `--against DIR`
+ * compares this checkout with another one, without peers.
  */
+import { against } from "./against.ts";
 import { chart } from "./chart.ts";
 import { consumeAll, runHandlers } from "./consuming.ts";
 import { emitInProcess } from "./emitting.ts";
@@ -18,6 +20,7 @@ import { prepare, publishOnce, type Size } from "./workloads.ts";
 
 const project = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
 const quick = Deno.args.includes("--quick");
+const other = /--against[ =](\S+)/.exec(Deno.args.join(" "))?.[1];
 const only = /--only[ =](\S+)/.exec(Deno.args.join(" "))?.[1]?.toUpperCase().split(",");
 
 /** The works, and the rows that each gives. */
@@ -69,22 +72,29 @@ async function machine(bench: Bench): Promise<string> {
 const failed: string[] = [];
 
 async function measure(bench: Bench): Promise<Result[]> {
-  const redis = await output(bench, "command -v redis-server") !== undefined;
-  if (!redis) {
+  const redis = !other && await output(bench, "command -v redis-server") !== undefined;
+  if (!redis && !other) {
     say("redis-server is not installed (apt-get install redis-server): its rows stay empty");
   }
-  const nats = await output(bench, "command -v nats-server") !== undefined;
-  if (!nats) {
+  const nats = !other && await output(bench, "command -v nats-server") !== undefined;
+  if (!nats && !other) {
     say("nats-server is not installed (apt-get install nats-server): its rows stay empty");
   }
   const size: Size = quick
     ? { events: 100_000, rounds: 1, starts: 10, quick, redis, nats, say }
     : { events: 1_000_000, rounds: 3, starts: 20, quick, redis, nats, say };
   await prepare(bench, size);
+  const wanted = (id: string) => !only || only.includes(id);
+  if (other) {
+    const rounds = quick ? 1 : 7;
+    return await against([project, await Deno.realPath(other)], bench, {
+      size: { ...size, rounds },
+      wanted,
+    });
+  }
   const results: Result[] = [];
   for (const { ids, run } of WORKS) {
-    const wanted = !only || ids.some((id) => only.includes(id));
-    if (!wanted) continue;
+    if (!ids.some(wanted)) continue;
     try {
       results.push(...[await run(bench, size)].flat());
     } catch (error) {
@@ -113,13 +123,14 @@ const bench: Bench = {
 };
 try {
   const results = await measure(bench);
-  const what = quick ? "100,000 events, 1 round" : "1,000,000 events, 3 rounds, interleaved";
+  const rounds = quick ? "1 round" : `${other ? 7 : 3} rounds, interleaved`;
+  const what = `${quick ? "100,000" : "1,000,000"} events, ${rounds}`;
   const failures = failed.map((failure) => `**Failed in this run**: ${failure}\n\n`).join("");
   const body = `${await machine(bench)}.\n${what}; payloads of 182 bytes.\n\n${failures}${
     results.map(table).join("\n")
   }`;
   print(body);
-  if (!quick && !only) {
+  if (!quick && !only && !other) {
     const head = "# Results\n\nWritten by `deno task bench`. Figures do not hold from machine to " +
       "machine; ratios in one run do.\n\n![Results](results.svg)\n\n";
     await Deno.writeTextFile(

@@ -1,5 +1,5 @@
 /** The client that the seed's store calls: `query(sql, params)` over the driver `postgres`. */
-import postgres from "postgres";
+import postgres from "../packages/postgres.ts";
 
 /** What a query gave back. */
 export interface QueryResult {

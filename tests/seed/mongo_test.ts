@@ -4,7 +4,7 @@
  * compiler compares with the driver's own.
  */
 import assert from "node:assert/strict";
-import type { Collection } from "mongodb";
+import type { Collection } from "../packages/mongodb.ts";
 import { TestBroker } from "https://deno.land/x/env_event_stream/testing.ts";
 import type { MongoCollection } from "./mongo_collection.ts";
 import { MongoDeadLetterQueue } from "./mongo_dead_letter_queue.ts";

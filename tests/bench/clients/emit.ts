@@ -3,7 +3,7 @@
  * `emit.ts ours|emittery COUNT SUBSCRIPTIONS`: prints the seconds that it took and what the process
  * weighs, MiB.
  */
-import Emittery from "emittery";
+import Emittery from "../../packages/emittery.ts";
 import { EventBroker } from "../../../mod.ts";
 
 const [contender = "", count = "0", subscriptions = "1"] = Deno.args;

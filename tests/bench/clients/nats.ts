@@ -3,8 +3,13 @@
  * by a pull consumer with explicit acks (P8). `nats.ts PORT publish FILE|- | PORT replay COUNT |
  * PORT NAME COUNT`
  */
-import { AckPolicy, jetstream, jetstreamManager, StorageType } from "@nats-io/jetstream";
-import { connect } from "@nats-io/transport-node";
+import {
+  AckPolicy,
+  jetstream,
+  jetstreamManager,
+  StorageType,
+} from "../../packages/nats_jetstream.ts";
+import { connect } from "../../packages/nats_transport.ts";
 
 /** Publishes whose acknowledgements are waited for together. */
 const BATCH = 1000;

@@ -2,7 +2,7 @@
  * P8, Redis: XREADGROUP a thousand at a time, XACK while the next ones are read. `redis.ts SOCKET
  * NAME COUNT`
  */
-import { createClient } from "@redis/client";
+import { createClient } from "../../packages/redis.ts";
 
 const [path = "", name = "", count = "0"] = Deno.args;
 const client = createClient({ socket: { path, tls: false } });

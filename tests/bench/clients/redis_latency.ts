@@ -2,7 +2,7 @@
  * P6, Redis: XADD, one at a time, each when XREAD BLOCK has seen the one before. `redis_latency.ts
  * SOCKET COUNT`
  */
-import { createClient } from "@redis/client";
+import { createClient } from "../../packages/redis.ts";
 import { payload } from "../input.ts";
 import { printPercentiles } from "./percentiles.ts";
 
