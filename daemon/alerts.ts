@@ -1,16 +1,16 @@
 /**
- * What `[alert]` in the config asks to be told of. Nothing is run: the status and the metrics are
- * marked. Pure.
+ * The thresholds in `[alert]` of the config. Nothing is run; the status and the metrics show the
+ * alerts. Pure.
  */
 import type { Alert, SubscriptionInfo } from "../core/protocol/protocol.ts";
 
-/** From which number on there is an alert; 0: never. */
+/** The number from which there is an alert; 0: never. */
 export interface AlertLimits {
   alertDeadLetters: number;
   alertLag: number;
 }
 
-/** The alerts of the moment. */
+/** The current alerts. */
 export function alertsOf(
   limits: AlertLimits,
   now: {

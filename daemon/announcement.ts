@@ -1,26 +1,25 @@
 /**
- * What a daemon writes beside its locks, so that clients find it whatever their environment: its
- * process and its socket, in the data dir for those who know that, and in the socket's lock for
- * those who know this.
+ * What a daemon writes beside its locks (its process and its socket), so that clients find it
+ * whatever their environment: in the data dir for clients that know the data dir, and in the
+ * socket's lock file for clients that know the socket.
  */
 import { type Holder, holderFile, readHolder, socketLockFile } from "../core/protocol/holder.ts";
 
-/** Tells who holds the data dir and the socket. Call it with both locks held. */
+/** Announces who holds the data dir and the socket. Call it while holding both locks. */
 export function announce(holder: Holder): void {
   const text = `${JSON.stringify(holder)}\n`;
   const path = holderFile(holder.dataDir);
   const fresh = `${path}.new`;
   remove(fresh);
-  // Renamed into place: nobody reads half of it, and a link that somebody put there is replaced,
+  // Renamed into place, so that nobody reads half of it, and a link placed there is replaced,
   // not followed.
   Deno.writeTextFileSync(fresh, text, { createNew: true, mode: 0o600 });
   Deno.renameSync(fresh, path);
-  // This one is locked as a file, so it stays the file that it is. lockSocket has looked at what it
-  // is.
+  // This file carries the lock, so it is written in place. lockSocket has checked what it is.
   Deno.writeTextFileSync(socketLockFile(holder.socket), text, { create: false });
 }
 
-/** Takes it back. Call it with the locks still held. */
+/** Withdraws the announcement. Call it while still holding the locks. */
 export function withdraw({ pid, dataDir }: Holder): void {
   if (readHolder(holderFile(dataDir))?.pid === pid) remove(holderFile(dataDir));
 }

@@ -1,6 +1,6 @@
 /**
- * The daemon's settings: command line before config file before default. Each key is in
- * docs/configuration.md.
+ * The daemon's settings. The command line overrides the config file, which overrides the defaults.
+ * Each key is documented in docs/configuration.md.
  */
 import { parseBytes, parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
@@ -10,7 +10,7 @@ import type { StoreKind } from "../core/event/topic_options.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import { isJsonObject } from "../core/json/json_object.ts";
 
-/** Every setting, settled. Sizes in bytes, durations in ms. */
+/** Every setting, resolved. Sizes in bytes, durations in ms. */
 export interface Config {
   store: StoreKind;
   durability: Durability;
@@ -25,7 +25,7 @@ export interface Config {
   alertLag: number;
 }
 
-/** What holds where nothing is said. */
+/** The defaults. */
 export const defaultConfig: Readonly<Config> = {
   store: "sqlite",
   durability: "always",
@@ -67,15 +67,15 @@ const KEYS: Record<string, Reader> = {
   }),
 };
 
-/** More than anybody writes, bytes. */
+/** Longer than any real config file, bytes. */
 const LONGEST_CONFIG = 1024 * 1024;
 
-/** Reads the config file; one that is not there says nothing. */
+/** Reads the config file; a missing file is empty. */
 export async function loadConfig(path: string): Promise<Partial<Config>> {
   let source: string;
   try {
     const { isFile, size } = await Deno.stat(path);
-    // A pipe is waited at for ever, and a device may have no end.
+    // Reading a pipe could block forever, and a device may have no end.
     if (path !== "/dev/null" && (!isFile || size > LONGEST_CONFIG)) {
       throw new InvalidArgumentError(
         isFile
@@ -122,8 +122,8 @@ export async function parseConfig(source: string, path: string): Promise<Partial
 }
 
 /**
- * Checks a parsed config file. Unknown keys are refused: a setting that is not in force must not
- * look as if it were.
+ * Checks a parsed config file. Unknown keys are refused, so that a misspelt setting is not silently
+ * ignored.
  */
 export function readConfig(table: Record<string, unknown>): Partial<Config> {
   const config: Partial<Config> = {};
@@ -141,8 +141,8 @@ export function readConfig(table: Record<string, unknown>): Partial<Config> {
 }
 
 /**
- * `section.key` of every setting. What lies deeper is no setting; its name says so, however deep it
- * goes.
+ * `section.key` of every setting. Anything nested deeper is not a setting, but its name says so, at
+ * any depth.
  */
 function* flatten(table: Record<string, unknown>): Generator<[string, unknown]> {
   for (const [key, value] of Object.entries(table)) {
@@ -161,7 +161,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
   return isJsonObject(value) && !(value instanceof Date);
 }
 
-/** A value in an error: its head, and no more of what is long or deep. */
+/** A value as errors show it, shortened if it is long or deep. */
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   return isTable(value) ? "a table" : JSON.stringify(value).slice(0, 80);
@@ -214,7 +214,7 @@ function firstLine(message: string): string {
   return message.split("\n")[0]!;
 }
 
-/** The store by its name, from the command line. */
+/** Parses the name of a store from the command line. */
 export function parseStore(value: string): Config["store"] {
   return oneOf(value, "store", STORES);
 }

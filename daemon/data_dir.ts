@@ -1,5 +1,5 @@
 /**
- * The data dir: made with mode 0700, and refused when somebody else could have had a hand in it
+ * The data dir: created with mode 0700, and refused if somebody else could have tampered with it
  * (contract row 21).
  */
 import { DataDirError } from "../core/base/errors.ts";
@@ -14,7 +14,7 @@ export interface DataDir {
   eventFolder: string;
   state: string;
   logFolder: string;
-  /** Room kept in reserve. */
+  /** The space kept in reserve. */
   reserve: string;
 }
 
@@ -22,21 +22,21 @@ const OTHERS_WRITE = 0o022;
 const OTHERS = 0o077;
 
 let user: number | null | undefined;
-/** Who this is: asked once. */
+/** The user id of this process, asked once. */
 function ownUser(): number | null {
   return user ??= Deno.uid();
 }
 
 /**
- * Makes the data dir if it is not there, and checks it. What is in it waits for the lock ({@link
- * prepareFiles}).
+ * Creates the data dir if it does not exist, and checks it. Its contents are checked once it is
+ * locked ({@link prepareFiles}).
  */
 export function prepareDataDir(path: string): void {
   if (!lstat(path)) makeFolder(path);
   tighten(path, assertOurs(path, "folder"), 0o700);
 }
 
-/** Where things are in the data dir at `path`. */
+/** The paths of the data dir at `path`. */
 export function dataDirAt(path: string): DataDir {
   return {
     path,
@@ -49,8 +49,8 @@ export function dataDirAt(path: string): DataDir {
 }
 
 /**
- * Makes the folder of the log, and checks everything of ours in a data dir but the files of the
- * file store ({@link prepareEventFolder}). Call it with the lock held.
+ * Creates the log folder, and checks all our files in a data dir except those of the file store
+ * ({@link prepareEventFolder}). Call it while holding the lock.
  */
 export function prepareFiles(dir: DataDir): void {
   if (!lstat(dir.logFolder)) makeFolder(dir.logFolder);
@@ -75,8 +75,9 @@ export function prepareFiles(dir: DataDir): void {
 }
 
 /**
- * Checks the folder of the file store, if it is there, and each topic's. Ten thousand topics are
- * ten thousand folders, so the thread that opens the store does it, while this one reads the state.
+ * Checks the folder of the file store, if it exists, and each topic's folder. With ten thousand
+ * topics that takes a while, so the thread that opens the store does it while the main thread reads
+ * the state.
  */
 export function prepareEventFolder(path: string): void {
   const folders = lstat(path) ? [path, ...foldersIn(path)] : [];
@@ -84,7 +85,8 @@ export function prepareEventFolder(path: string): void {
 }
 
 /**
- * SQLite gives its side files the mode of the database: made here, it is 0600 whatever the umask.
+ * SQLite gives its side files the mode of the database, so creating it here makes them 0600
+ * whatever the umask.
  */
 export function makeDatabaseFile(path: string): void {
   if (lstat(path)) return;
@@ -99,13 +101,13 @@ function foldersIn(path: string): string[] {
   );
 }
 
-/** A folder for the owner alone. The mode of `mkdir` is what the umask leaves of it. */
+/** Creates a folder for the owner alone. `mkdir` alone would be subject to the umask. */
 function makeFolder(path: string): void {
   Deno.mkdirSync(path, { recursive: true, mode: 0o700 });
   Deno.chmodSync(path, 0o700);
 }
 
-/** Refuses what somebody else could have had a hand in; returns what is there. */
+/** Refuses a file or folder that somebody else could have tampered with; returns its stat. */
 function assertOurs(path: string, kind: "folder" | "file"): Deno.FileInfo {
   const info = lstat(path)!;
   const fault = info.isSymlink
@@ -127,7 +129,7 @@ function assertOurs(path: string, kind: "folder" | "file"): Deno.FileInfo {
   });
 }
 
-/** Takes away what others may read: made by an older umask, not by an attacker. */
+/** Removes read access of others: a leftover of an older umask, not an attack. */
 function tighten(path: string, info: Deno.FileInfo, mode: number): void {
   if (((info.mode ?? 0) & OTHERS) !== 0) Deno.chmodSync(path, mode);
 }

@@ -1,37 +1,36 @@
 /**
- * Whether the disk has room: begins with a refusal, ends with the first thing that is stored again,
- * or, where nobody stores anything, once the reserve could be made or a look finds room. A log
- * tells of the beginning and the end, not of each refusal.
+ * Tracks whether the disk is full. That begins with a refusal and ends when something is stored
+ * again or, if nobody stores anything, when the reserve could be recreated or a check finds space.
+ * The log gets a line for the beginning and the end, not for each refusal.
  */
 import { CannotStoreError, EvsError } from "../core/base/errors.ts";
 import type { Clock } from "../core/base/clock.ts";
 import { isNoSpace, type SpaceReserve } from "./space_reserve.ts";
 
-/** How often is looked for room while the disk is full, ms. */
+/** How often to check for space while the disk is full, ms. */
 const LOOK_EVERY = 1000;
 /**
- * A full disk that stores something now and then is told of as one: quiet for so long, it is over,
- * ms.
+ * A nearly full disk still stores something now and then. The episode ends after this long without
+ * a refusal, ms.
  */
 const QUIET = 10_000;
-/** After so long the reserve follows what has been written, ms. */
+/** Delay before the reserve follows the size of what was written, ms. */
 const RESERVE_AFTER = 5000;
 /**
- * Tried again so often where there is no room for it, ms: trying takes what room there is for a
- * moment.
+ * How often to retry when the reserve does not fit, ms: each try briefly takes the remaining space.
  */
 const RESERVE_EVERY = 600_000;
 
-/** What it needs. */
+/** What {@link DiskSpace} needs. */
 export interface DiskSpaceOptions {
-  /** Left out: none is kept. */
+  /** Absent: no reserve is kept. */
   reserve?: SpaceReserve | undefined;
-  /** What the reserve should have now, bytes. */
+  /** The size that the reserve should have now, bytes. */
   reserveSize(): number;
-  /** Tries to take up some room for a moment. */
+  /** Tries to take up some space for a moment. */
   hasRoom(): boolean;
   clock: Clock;
-  /** Calls back when events are stored; returns what stops that. */
+  /** Calls `listener` when events are stored; returns a function that stops it. */
   onStored(listener: () => void): () => void;
   log: {
     began(error: unknown): void;
@@ -39,19 +38,19 @@ export interface DiskSpaceOptions {
   };
 }
 
-/** True for the refusal of a full disk, wherever it comes from. */
+/** True if the error, from any source, means that the disk is full. */
 export function isDiskFull(error: unknown): boolean {
   return (error instanceof EvsError && error.code === "store/disk-full") || isNoSpace(error);
 }
 
-/** What the daemon knows of the room on its disk. */
+/** What the daemon knows about the space on its disk. */
 export class DiskSpace {
   readonly #options: DiskSpaceOptions;
   /** Refusals since the start. */
   refusals = 0;
   #full = false;
   #making = 0;
-  /** Of what the log calls one time; undefined: none is under way. */
+  /** What the log treats as one incident; undefined: none in progress. */
   #episode: { begun: number; refusals: number; last: number } | undefined;
   #cancelLook: (() => void) | undefined;
   #cancelReserve: (() => void) | undefined;
@@ -66,7 +65,7 @@ export class DiskSpace {
     this.#keepReserve(0);
   }
 
-  /** Why the disk counts as full, for people; undefined while it has room. */
+  /** Why the disk counts as full, for people; undefined while it has space. */
   problem(): string | undefined {
     if (!this.#full) return undefined;
     return "the disk is full: what needs room is refused, and works again by itself when there is some; " +
@@ -78,7 +77,7 @@ export class DiskSpace {
     return this.#full;
   }
 
-  /** Takes note of an error; tells whether it was the refusal of a full disk. */
+  /** Records an error; returns whether it means that the disk is full. */
   note(error: unknown): boolean {
     if (!isDiskFull(error)) return false;
     const now = this.#options.clock.monotonic();
@@ -94,7 +93,7 @@ export class DiskSpace {
     return true;
   }
 
-  /** Something was stored, or taken away: there is room. */
+  /** Something was stored or deleted, so there is space. */
   stored(): void {
     if (!this.#full) return;
     this.#full = false;
@@ -103,7 +102,7 @@ export class DiskSpace {
     this.#keepReserve(RESERVE_AFTER);
   }
 
-  /** Refuses what needs room while room is made: it would be gone before what it was made for. */
+  /** Refuses to store anything while space is being freed, because it would use up that space. */
   admit(): void {
     if (this.#making === 0) return;
     throw new CannotStoreError(
@@ -115,7 +114,7 @@ export class DiskSpace {
     );
   }
 
-  /** The same for what stores. */
+  /** The same for a function that stores something. */
   admitted<T>(work: () => Promise<T>): Promise<T> {
     if (this.#making === 0) return work();
     try {
@@ -126,10 +125,7 @@ export class DiskSpace {
     return work();
   }
 
-  /**
-   * Does what takes something away. Where it finds no room for that, it is done again with the
-   * reserve's.
-   */
+  /** Runs a deletion. If it finds no space, it is retried with the space of the reserve. */
   async makeRoom<T>(work: () => Promise<T>): Promise<T> {
     try {
       const result = await work();
@@ -152,7 +148,7 @@ export class DiskSpace {
     }
   }
 
-  /** Ends its timers. */
+  /** Stops its timers. */
   stop(): void {
     this.#stop();
     this.#cancelLook?.();

@@ -11,9 +11,9 @@ import { prepareEventFolder } from "./data_dir.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 
 let store: FileEventStore | undefined;
-/** Repaired since the last answer. */
+/** Repaired since the last reply. */
 let repaired: string[] = [];
-/** Found to be gone since the last answer. */
+/** Found missing since the last reply. */
 let lost: Found[] = [];
 
 serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {

@@ -1,11 +1,11 @@
 /**
  * The listening socket.
  *
- * The runtime accepts in bursts, before any code of ours runs, and stops accepting for good when
- * one of them meets the descriptor limit (contract row 17). So the burst is kept below what is
- * left: the kernel's queue is only as long as there is room. Where the limit was met all the same,
- * the socket is made anew as soon as a descriptor is free: who was connected stays connected, who
- * waited in the old queue is told by the kernel and asks again.
+ * The runtime accepts in bursts, before any of our code runs, and stops accepting for good when a
+ * burst hits the descriptor limit (contract row 17). So bursts are kept below the number of free
+ * descriptors by limiting the length of the kernel's queue. If the limit is hit all the same, the
+ * socket is recreated as soon as a descriptor is free: existing connections stay open, and those
+ * waiting in the old queue get an error from the kernel and reconnect.
  */
 import net from "node:net";
 import type { Clock } from "../../core/base/clock.ts";
@@ -13,29 +13,29 @@ import { LONGEST_QUEUE } from "./descriptors.ts";
 import { identityAt } from "../socket.ts";
 
 const SHORTEST_QUEUE = 4;
-/** After so long it is looked again whether a descriptor is free, ms; only while there is none. */
+/** Interval for checking whether a descriptor is free, ms; used only while there is none. */
 const LOOK_AGAIN = 20;
-/** After so long without anybody the queue is empty, ms. */
+/** After this long without a connection, the queue is empty, ms. */
 const LAST_LOOK = 5;
 
-/** What an acceptor is given. */
+/** The options of an acceptor. */
 export interface AcceptorOptions {
   socket: string;
   clock: Clock;
-  /** True when a descriptor can be had. */
+  /** True if a descriptor is available. */
   hasDescriptor(): boolean;
-  /** Makes the new socket file the owner's alone. */
+  /** Restricts the new socket file to its owner. */
   protect(): void;
-  /** Takes the socket file away. */
+  /** Removes the socket file. */
   remove(): void;
   connection(socket: net.Socket): void;
-  /** Accepting met the limit and was begun anew. */
+  /** Accepting hit the limit and was restarted. */
   recovered(): void;
-  /** It cannot listen any more: the daemon is of no use. */
+  /** It can no longer listen: the daemon is useless. */
   failed(error: Error): void;
 }
 
-/** Listens, and goes on listening. */
+/** Listens, and keeps listening. */
 export class Acceptor {
   readonly #options: AcceptorOptions;
   #server: net.Server | undefined;
@@ -49,14 +49,16 @@ export class Acceptor {
     this.#options = options;
   }
 
-  /** Listens with room for so many more connections than are kept; resolves when it does. */
+  /**
+   * Listens with a queue for this many more connections than are open; resolves once it listens.
+   */
   async listen(room: number): Promise<void> {
     this.#queue = Math.max(SHORTEST_QUEUE, Math.min(LONGEST_QUEUE, room));
     await this.#open();
   }
 
   /**
-   * Looks whether the limit was met. Call it with each new connection: a burst that meets it ends
+   * Checks whether the limit was hit. Call it with each new connection: a burst that hits it ends
    * with one.
    */
   check(): void {
@@ -64,7 +66,7 @@ export class Acceptor {
     this.#again();
   }
 
-  /** Listens anew where the socket's file is gone. Who is connected stays connected. */
+  /** Listens again after the socket file has disappeared. Existing connections stay open. */
   async anew(): Promise<void> {
     if (this.#closed) return;
     this.#cancel?.();
@@ -74,9 +76,9 @@ export class Acceptor {
   }
 
   /**
-   * Stops listening; the socket file is gone. Who has got into the queue by then is still let in,
-   * to be told that the daemon is stopping: nobody is left to guess whether his request was carried
-   * out.
+   * Stops listening and removes the socket file. Connections that are already queued are still
+   * accepted and told that the daemon is stopping, so that no client has to guess whether its
+   * request was carried out.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -89,15 +91,15 @@ export class Acceptor {
     this.#leave();
   }
 
-  /** True while the file at its path is the one that listening made, or none. */
+  /** True while the file at its path is the one that listening created, or there is none. */
   #isOurs(): boolean {
     const there = identityAt(this.#options.socket);
     return there === undefined || there === this.#file;
   }
 
   /**
-   * Closing takes the file at the path away, whose ever it is by now: then it is only left, until
-   * the process ends.
+   * Closing removes the file at the path, whoever owns it by now. In that case the socket is only
+   * abandoned until the process ends.
    */
   #leave(): void {
     if (this.#isOurs()) this.#server?.close();

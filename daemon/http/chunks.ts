@@ -1,8 +1,8 @@
 /**
- * Bytes that come in pieces and are wanted whole.
+ * Collects bytes that arrive in pieces.
  *
- * Copied together as they come: a piece may be one byte, and would be kept as an object of two
- * hundred.
+ * The pieces are copied into one buffer: a piece may be a single byte, and keeping it as an object
+ * would cost two hundred.
  */
 export class Chunks {
   #bytes = new Uint8Array(0);
@@ -26,7 +26,7 @@ export class Chunks {
     this.#length = length;
   }
 
-  /** All of it; then it is empty. */
+  /** Returns all the bytes and empties the buffer. */
   take(): Uint8Array<ArrayBuffer> {
     const whole = this.#bytes.subarray(0, this.#length);
     this.clear();

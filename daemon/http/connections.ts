@@ -1,11 +1,11 @@
 /**
- * Connections, and what each may ask at once.
+ * Connections, and what each may request at once.
  *
- * There are at most so many; one more is told so in words and closed at once, also when the other
- * side never reads. On one connection answers go out in the order of the requests, so a request
- * that is not a publish begins when the answer before it is out: one that pipelines reads without
- * taking the answers costs one page, not one page each. The runtime cannot stop reading a
- * connection: one that has too many requests under way is ended (contract row 15).
+ * Their number is limited; one more gets an error and is closed at once, even if its client never
+ * reads. On one connection responses are sent in the order of the requests, so a request that is
+ * not a publish starts only when the response before it has been sent: a client that pipelines
+ * reads without consuming the responses costs one page, not one page each. The runtime cannot stop
+ * reading a connection, so one with too many outstanding requests is closed (contract row 15).
  */
 import type http from "node:http";
 import type net from "node:net";
@@ -14,36 +14,37 @@ import { CannotStoreError } from "../../core/base/errors.ts";
 import { rawResponse } from "./raw_response.ts";
 
 /**
- * Requests of one connection that may wait for their answers. The `evs` command sends 8 at once.
+ * Requests of one connection that may wait for their responses. The `evs` command sends 8 at once.
  */
 export const MOST_PIPELINED = 64;
 /**
- * Refused connections that may be open at once, while they are being told. Any more are closed
- * without a word.
+ * Refused connections that may be open at once, while their error is being sent. Any more are
+ * closed without one.
  */
 const MOST_REFUSALS = 64;
 /**
- * While the daemon stops, a connection is kept for so long behind its last answer, ms: a request
- * that was on its way is told that it was not stored, instead of nothing (contract row 19).
+ * While the daemon stops, a connection is kept open for this long after its last response, ms: a
+ * request already on its way is told that it was not stored, instead of getting no reply (contract
+ * row 19).
  */
 const GRACE = 100;
 
-/** What the connections tell the daemon. */
+/** Callbacks for connection events. */
 export interface ConnectionEvents {
   closed(connection: ServerConnection): void;
-  /** One too many; it was refused. */
+  /** One connection too many; it was refused. */
   refused(): void;
 }
 
-/** One connection that was let in. */
+/** One accepted connection. */
 export class ServerConnection {
   readonly name: string;
   readonly #socket: net.Socket;
   readonly #closed = new AbortController();
   readonly #idle: () => void;
-  /** How long the leases that are bound to it are kept once it has closed, ms. */
+  /** How long to keep the leases bound to it after it has closed, ms. */
   lingerMs = 0;
-  /** Requests whose answer is not out yet. */
+  /** Requests whose response has not been sent yet. */
   underWay = 0;
   #waiting: (() => void)[] = [];
 
@@ -59,7 +60,8 @@ export class ServerConnection {
   }
 
   /**
-   * Notes a request; resolves when the answers before it are out. False: it has too many under way.
+   * Registers a request; resolves when the responses before it have been sent. False: too many are
+   * outstanding.
    */
   begin(reply: http.ServerResponse): Promise<void> | false {
     if (this.underWay >= MOST_PIPELINED) return false;
@@ -72,13 +74,13 @@ export class ServerConnection {
     return first ? DONE : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Resolves when the answers to all that was asked so far are out. */
+  /** Resolves when the responses to all requests so far have been sent. */
   answered(): Promise<void> {
     if (this.underWay === 0) return DONE;
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Ends it; what was written before goes out first. */
+  /** Ends it after everything written so far has been sent. */
   end(): void {
     this.#socket.end(() => this.#socket.destroy());
   }
@@ -87,7 +89,7 @@ export class ServerConnection {
     this.#socket.destroy();
   }
 
-  /** It has closed: nobody waits for answers any more. */
+  /** It has closed: nobody waits for responses any more. */
   closed(): void {
     this.#closed.abort();
     for (const go of this.#waiting.splice(0)) go();
@@ -96,9 +98,9 @@ export class ServerConnection {
 
 const DONE = Promise.resolve();
 
-/** All of them. */
+/** All connections. */
 export class Connections {
-  /** The most that there may be. None until it is set. */
+  /** The maximum number of connections. None are accepted until it is set. */
   limit = 0;
   readonly #events: ConnectionEvents;
   readonly #clock: Clock;
@@ -116,12 +118,12 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** The connection of a socket; undefined for one that was not let in. */
+  /** The connection of a socket; undefined if it was not accepted. */
   of(socket: net.Socket): ServerConnection | undefined {
     return this.#open.get(socket);
   }
 
-  /** Lets a new socket in, or refuses it in words. */
+  /** Accepts a new socket, or refuses it with an error. */
   admit(socket: net.Socket): boolean {
     if (this.#open.size >= this.limit) {
       this.#refuse(socket);
@@ -143,8 +145,8 @@ export class Connections {
   }
 
   /**
-   * Ends each connection when its last answer is out; at the deadline all of them. Resolves when
-   * none is left.
+   * Ends each connection after its last response; at the deadline all of them. Resolves when none
+   * is left.
    */
   async drain(deadline: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -165,7 +167,7 @@ export class Connections {
 
   #refuse(socket: net.Socket): void {
     this.#events.refused();
-    socket.on("error", () => {}); // it is being closed: how that goes changes nothing
+    socket.on("error", () => {}); // it is being closed; a failure changes nothing
     if (this.#refusals >= MOST_REFUSALS) {
       socket.destroy();
       return;
@@ -180,7 +182,7 @@ export class Connections {
           "close some, or raise max_connections in the config and the limit of open files (ulimit -n)",
       },
     );
-    // The descriptor is given back at once: who was refused may keep his end open for ever.
+    // Destroyed as soon as the error is sent: the client may keep its end open forever.
     socket.end(rawResponse("503 Service Unavailable", error), () => socket.destroy());
   }
 }

@@ -1,11 +1,11 @@
 /**
- * Consumers whose connection has closed. Their leases go back at once, or after as long as they
- * asked for: a command that was killed asks that its handlers have ended before their events are
- * delivered anew.
+ * Consumers whose connection has closed. Their leases are returned at once, or after a delay that
+ * they asked for: `evs consume` asks for one, so that after a kill its handlers have ended before
+ * their events are redelivered.
  */
 import type { Clock } from "../../core/base/clock.ts";
 
-/** Keeps the leases of a consumer for a moment after its connection has ended. */
+/** Keeps the leases of a consumer for a moment after its connection has closed. */
 export class DepartedConsumers {
   readonly #clock: Clock;
   readonly #release: (consumer: string) => void;
@@ -26,7 +26,7 @@ export class DepartedConsumers {
     this.#waiting.add(cancel);
   }
 
-  /** The daemon stops: its leases end with it. */
+  /** The daemon is stopping, and its leases end with it. */
   stop(): void {
     for (const cancel of this.#waiting) cancel();
     this.#waiting.clear();

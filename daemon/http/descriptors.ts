@@ -1,32 +1,28 @@
 /**
- * Descriptors. The runtime stops accepting for good when it once finds none left, so the
- * connections are capped below what the process may open (contract row 17). The limit itself cannot
- * be asked for with the daemon's permissions (neither getrlimit nor /proc): what can be opened is
- * found by opening it.
+ * File descriptors. The runtime stops accepting for good once it finds none left, so connections
+ * are limited to fewer than the process may open (contract row 17). The daemon's permissions do not
+ * let it ask for the limit (neither getrlimit nor /proc), so it finds out by opening files.
  */
 import { CannotStoreError } from "../../core/base/errors.ts";
 
-/** Kept for databases, logs and connections that are being refused, whatever the limit is. */
+/** Reserved for databases, logs and connections that are being refused, whatever the limit is. */
 const LEAST_RESERVE = 8;
-/** And this part of all, for stores that open a file for each topic. */
+/** One in this many is reserved for stores that open a file per topic. */
 const RESERVED_PART = 4;
 
 /**
- * The kernel's queue of connections that wait to be accepted, where nothing is short: the usual
- * length.
+ * The usual length of the kernel's queue of connections waiting to be accepted, used when
+ * descriptors are plentiful.
  */
 export const LONGEST_QUEUE = 511;
 
 /**
- * So many are looked for before the daemon serves. The kernel's table grows in steps of
- * milliseconds: no more than one.
+ * How many to look for before the daemon serves. The kernel grows its table in steps that take
+ * milliseconds: only one step.
  */
 export const FIRST_LOOK = 64;
 
-/**
- * How many descriptors can still be opened, counted up to `most`; `path` is anything that may be
- * read.
- */
+/** How many more descriptors can be opened, counted up to `most`; `path` is any readable file. */
 export function freeDescriptors(path: string, most: number): number {
   const files: Deno.FsFile[] = [];
   try {
@@ -39,7 +35,7 @@ export function freeDescriptors(path: string, most: number): number {
   return files.length;
 }
 
-/** The same, while others go on. */
+/** The same, yielding to other work. */
 export async function countDescriptors(path: string, most: number): Promise<number> {
   const files: Deno.FsFile[] = [];
   try {
@@ -57,7 +53,7 @@ function isExhausted(error: unknown): boolean {
 }
 
 /**
- * The descriptors that so many connections ask for, with the reserve and a queue of the usual
+ * The descriptors needed for this many connections, with the reserve and a queue of the usual
  * length.
  */
 export function descriptorsFor(connections: number): number {
@@ -66,8 +62,8 @@ export function descriptorsFor(connections: number): number {
 }
 
 /**
- * The connections that can be had: those that are wanted, or fewer. Throws `CannotStoreError` when
- * there is room for none.
+ * The number of connections possible: as many as wanted, or fewer. Throws `CannotStoreError` if not
+ * even one is.
  */
 export function connectionLimit(free: number, wanted: number): number {
   const reserve = Math.max(LEAST_RESERVE, Math.ceil(free / RESERVED_PART));

@@ -1,4 +1,4 @@
-/** Requests are checked here by what their route says that it takes. */
+/** Checks requests against what their route declares. */
 import type http from "node:http";
 import { readJson, type Route, type RouteRequest } from "./router.ts";
 import { checkQuery, object, type ObjectShape, readMembers } from "./shape.ts";
@@ -10,7 +10,7 @@ export function jsonRoute<T>(
     & {
       body: ObjectShape<T>;
       required?: boolean;
-      /** The most bytes of it. */
+      /** The maximum size in bytes. */
       limit?: number;
       accept(
         request: RouteRequest,
@@ -34,12 +34,12 @@ export function jsonRoute<T>(
 const nothing = object({});
 
 /**
- * Throws `InvalidArgumentError` for a parameter that the route does not take; where there is a body
- * that it does not take, the promise rejects with one.
+ * Throws `InvalidArgumentError` for a parameter that the route does not accept; if the request has
+ * a body that the route does not accept, the promise rejects with one.
  */
 export function checkRequest(route: Route, request: RouteRequest): Promise<void> | undefined {
   checkQuery(route.query ?? {}, request.query);
-  // What a GET brings along means nothing (RFC 9110) and is passed over.
+  // The body of a GET has no meaning (RFC 9110) and is ignored.
   if (route.method === "GET" || route.body || !hasBody(request.raw)) return undefined;
   return readJson(request).then((body) => void readMembers(nothing, body));
 }

@@ -1,41 +1,43 @@
 /**
- * An answer of lines, written as fast as its reader takes it, and no faster.
+ * A response made of lines, written only as fast as its client reads.
  *
- * A large page goes to the socket as it is. The runtime would put a chunk's frame (RFC 9112, 7.1)
- * and its page together into one buffer first, which costs as much as sending it; so frames are
- * written here, each in a turn of its own: what is written in one turn is joined. A small page is
- * joined with its frame, so that it is one write.
+ * A large page goes to the socket as it is. The runtime would first copy a chunk's frame (RFC 9112,
+ * 7.1) and its page into one buffer, which costs as much as sending it. So frames are written here,
+ * each in its own turn of the event loop, because everything written in one turn is joined. A small
+ * page is joined with its frame, so that it is one write.
  */
 import type http from "node:http";
 import { countGarbage } from "../memory/scavenge.ts";
 
-/** A page from this size on is not copied, bytes. */
+/** A page of at least this size is not copied, bytes. */
 const LARGE = 32 * 1024;
 
 const encoder = new TextEncoder();
 const CRLF = encoder.encode("\r\n");
 
-/** Lets everything else that is ready go first. */
+/** Yields to everything else that is ready. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Sends lines as fast as the reader takes them. */
+/** Sends lines as fast as the client reads. */
 export class LinesReply {
   readonly #reply: http.ServerResponse;
   readonly #signal: AbortSignal;
-  /** True where the client takes chunks: to one of HTTP/1.0 the connection's end is the end. */
+  /**
+   * True if the client accepts chunked encoding; for HTTP/1.0 the end of the connection is the end.
+   */
   #chunked = false;
 
-  /** `signal`: nobody is left to answer. */
+  /** `signal`: aborted when the client is gone. */
   constructor(reply: http.ServerResponse, signal: AbortSignal) {
     this.#reply = reply;
     this.#signal = signal;
   }
 
   /**
-   * Begins it; the headers go out now: a follower learns that it is connected before the first
-   * event.
+   * Starts the response. The headers are sent now, so that a follower knows that it is connected
+   * before the first event.
    */
   begin(headers: Record<string, string>): void {
     this.#reply.writeHead(200, { "cache-control": "no-store", ...headers });
@@ -45,8 +47,7 @@ export class LinesReply {
   }
 
   /**
-   * Resolves when there is room for more and everybody else had a turn, or when the signal was
-   * aborted.
+   * Resolves when there is room for more and other work had a turn, or when the signal was aborted.
    */
   async write(bytes: Uint8Array): Promise<void> {
     countGarbage(bytes.length);

@@ -1,7 +1,7 @@
-/** An answer as bytes, for a connection that no request can be read from. */
+/** A response as bytes, for a connection from which no request can be read. */
 import type { EvsError } from "../../core/base/errors.ts";
 
-/** The answer with which a connection is closed. `status`: `503 Service Unavailable`. */
+/** The response with which a connection is closed. `status`: `503 Service Unavailable`. */
 export function rawResponse(
   status: string,
   error: EvsError,

@@ -1,8 +1,8 @@
 /**
- * The HTTP server's look-out for half-open requests (contract row 18): a timer, which runs only
- * while somebody is connected. An idle daemon does nothing at all, not even once a second (row 20).
- * The server never listens itself (acceptor.ts): told that it does it begins its timer, closed it
- * ends it, as often as one likes.
+ * The HTTP server's timer for half-open requests (contract row 18). It runs only while there are
+ * connections: an idle daemon does nothing at all, not even once a second (row 20). The server
+ * itself never listens (acceptor.ts): emitting `listening` starts its timer, closing it stops it,
+ * any number of times.
  */
 import type http from "node:http";
 import type { Clock } from "../../core/base/clock.ts";
@@ -23,7 +23,8 @@ export class RequestTimeouts {
     this.#clock = clock;
     this.#standstill = standstillOf(clock);
     const { headersTimeout } = server;
-    // Asked for at each look. A request that seems late after a standstill may lie in the socket.
+    // Read at each check. After a standstill, a request that seems late may already be in the
+    // socket.
     Object.defineProperty(server, "headersTimeout", {
       get: () => this.#isSettled() ? headersTimeout : NEVER,
     });
@@ -34,7 +35,7 @@ export class RequestTimeouts {
     return this.#clock.monotonic() >= this.#standstill.settledAt;
   }
 
-  /** Somebody is connected. */
+  /** There is a connection. */
   begin(): void {
     if (this.#running) return;
     this.#running = true;
@@ -42,7 +43,7 @@ export class RequestTimeouts {
     this.#server.emit("listening");
   }
 
-  /** Nobody is connected any more. */
+  /** No connection is left. */
   end(): void {
     if (!this.#running) return;
     this.#running = false;

@@ -1,6 +1,6 @@
 /**
- * From a request to its route. A route's error becomes an answer with its code; an error that
- * nobody foresaw is logged with its stack, counted, and stays in its request.
+ * Maps a request to its route. A route's error becomes a response with its code; an unexpected
+ * error is logged with its stack and counted, and affects only its request.
  */
 import { Buffer } from "node:buffer";
 import type http from "node:http";
@@ -22,66 +22,71 @@ import { turn } from "./lines_reply.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
-/** What a route is given. */
+/** What a route receives. */
 export interface RouteRequest {
-  /** Parts of the path, decoded. */
+  /** The decoded parts of the path. */
   params: Record<string, string>;
   query: URLSearchParams;
   raw: http.IncomingMessage;
   services: Services;
   /** Aborted when the connection closes or the daemon stops. */
   signal: AbortSignal;
-  /** Names the connection: leases may be bound to it. */
+  /** Identifies the connection: leases may be bound to it. */
   connection: string;
-  /** What is leased on this connection is kept for so long once it has closed, ms. */
+  /** How long to keep leases of this connection after it has closed, ms. */
   keepLeasesFor(ms: number): void;
 }
 
-/** One thing that the daemon serves. What it does not take is refused before it is asked. */
+/**
+ * One route of the daemon. A request that does not match its declaration is refused before it is
+ * called.
+ */
 export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `/v1/topics/{topic}`: a part in braces is a parameter. */
   path: string;
-  /** The parameters of its query; absent: it has none. */
+  /** The parameters of its query; absent: none. */
   query?: Parameters;
-  /** What its body is; absent: it takes none. */
+  /** Its body; absent: none. */
   body?: RouteBody;
-  /** It begins before the answers in front of it are out, and looks after its order itself. */
+  /** It starts before earlier responses have been sent, and keeps the order itself. */
   pipelined?: true;
   handle(request: RouteRequest, reply: http.ServerResponse): Promise<void> | void;
 }
 
-/** A body: one JSON object, or what the route reads in its own way. */
+/** A body: one JSON object, or something that the route reads itself. */
 export interface RouteBody {
   shape: ObjectShape<unknown> | "raw";
   required: boolean;
 }
 
-/** The longest body of a request that is one small JSON object. */
+/** The maximum body of a request that is one small JSON object. */
 const MAX_REQUEST_BODY = 1024 * 1024;
-/** A body that has begun and then says nothing for so long is given up (contract row 18), ms. */
+/** A body that has started is dropped after this long without a byte (contract row 18), ms. */
 export const BODY_IDLE = 10_000;
 /**
- * After so many pieces of a body everybody else has a turn: a piece may be a byte, and the next one
- * is there already.
+ * After this many pieces of a body, other work gets a turn: a piece may be one byte, with the next
+ * one already there.
  */
 const PIECES_A_TURN = 64;
-/** While the daemon stops, a body that has begun may take so long to end, ms (contract row 19). */
+/**
+ * While the daemon stops, a body that has started may take this long to end, ms (contract row 19).
+ */
 const REST_OF_BODY = 1000;
 
-/** The routes, found by method and path. */
+/** Finds routes by method and path. */
 export class Router {
   readonly routes: readonly Route[];
   readonly #compiled: { route: Route; parts: string[] }[];
 
   constructor(routes: readonly Route[]) {
     this.routes = routes;
-    // As OpenAPI has it: a path that is written out goes before one with a parameter in its place.
+    // As in OpenAPI, a literal path takes precedence over one with a parameter in its place.
     this.#compiled = routes.map((route) => ({ route, parts: route.path.split("/") }))
       .sort((a, b) => parametersOf(a.parts) - parametersOf(b.parts));
   }
 
-  /** The route of a request, or an error that names what is near. */
+  /** Finds the route of a request; throws an error that suggests similar paths. */
   find(method: string, path: string): { route: Route; params: Record<string, string> } {
     const parts = path.split("/").map(decodePart);
     const allowed: string[] = [];
@@ -109,7 +114,7 @@ export class Router {
   }
 }
 
-/** The path is served, but not by this method. */
+/** The path exists, but not for this method. */
 export class MethodNotAllowedError extends EvsError {
   readonly allowed: readonly string[];
 
@@ -150,7 +155,7 @@ function matchParts(
   return params;
 }
 
-/** Answers with JSON on one line. */
+/** Sends JSON on one line. */
 export function sendJson(reply: http.ServerResponse, status: number, body: unknown): void {
   if (reply.destroyed || reply.writableEnded) return;
   const text = `${JSON.stringify(body)}\n`;
@@ -158,11 +163,11 @@ export function sendJson(reply: http.ServerResponse, status: number, body: unkno
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),
   });
-  // As text it goes out with its head, in one piece.
+  // A string is sent together with the headers, in one piece.
   reply.end(text);
 }
 
-/** Answers with bytes. */
+/** Sends bytes. */
 export function sendBytes(
   reply: http.ServerResponse,
   { status, type, bytes }: { status: number; type: string; bytes: Uint8Array },
@@ -173,8 +178,8 @@ export function sendBytes(
 }
 
 /**
- * Answers with an error; an unforeseen one is told as our bug. Where the answer has begun, the
- * connection is ended.
+ * Sends an error; an unexpected one is reported as our bug. If the response has started, the
+ * connection is closed.
  */
 export function sendError(reply: http.ServerResponse, error: unknown): void {
   const known = asEvsError(error);
@@ -183,12 +188,12 @@ export function sendError(reply: http.ServerResponse, error: unknown): void {
     return;
   }
   if (known instanceof MethodNotAllowedError) reply.setHeader("allow", known.allowed.join(", "));
-  // What is left of a refused body is not read: the connection could not be used again.
+  // The rest of a refused body is not read, so the connection cannot be reused.
   if (!reply.req.complete) reply.shouldKeepAlive = false;
   sendJson(reply, known.status, { error: known.toBody() });
 }
 
-/** The error, or our bug around it. */
+/** The error itself, or an internal error that wraps it. */
 export function asEvsError(error: unknown): EvsError {
   if (error instanceof EvsError) return error;
   return new InternalError("the daemon failed at this request; the log has the details", {
@@ -197,14 +202,14 @@ export function asEvsError(error: unknown): EvsError {
   });
 }
 
-/** True for what nobody foresaw, and for our bugs: it is logged with its stack, and counted. */
+/** True for unexpected errors and our own bugs: they are logged with their stack, and counted. */
 export function isUnexpected(error: unknown): boolean {
   return !(error instanceof EvsError) || error instanceof InternalError;
 }
 
 /**
- * True for what has to be in the log: the unexpected, and a validator that failed, which refuses
- * one event alone.
+ * True for errors that belong in the log: unexpected ones, and a validator that failed, which
+ * refuses only one event.
  */
 export function isLogged(error: unknown): boolean {
   return isUnexpected(error) ||
@@ -212,13 +217,13 @@ export function isLogged(error: unknown): boolean {
 }
 
 /**
- * The body as it comes. Throws when it stalls, and when the daemon stops and the rest does not come
- * soon; ends quietly never: a connection that breaks off throws too.
+ * The body as it arrives. Throws if it stalls, if the daemon stops and the rest does not arrive
+ * soon, and if the connection breaks; it never ends early without an error.
  */
 export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array, void, undefined> {
   const { raw } = request;
   if (raw.complete && !raw.destroyed) {
-    // It came along with its head, as small ones do: there is nothing to wait for.
+    // A small body has arrived together with its headers: there is nothing to wait for.
     for (let piece = raw.read(); piece !== null; piece = raw.read()) yield plainView(piece);
     return;
   }
@@ -260,19 +265,20 @@ export async function* bodyOf(request: RouteRequest): AsyncGenerator<Uint8Array,
     cancelTimer();
     clearTimeout(ending);
     signal.removeEventListener("abort", stopping);
-    // When the daemon stops it is left as it is: the answer goes out over the same connection.
+    // If the daemon is stopping, the body is left alone: the response goes out on the same
+    // connection.
     if (!late) await chunks.return?.();
   }
 }
 
-/** A promise for one piece of a body. That nobody waits for it when it is rejected is no fault. */
+/** A promise for one piece of a body. If nobody awaits it when it rejects, that is not an error. */
 function newWait(): PromiseWithResolvers<IteratorResult<unknown>> {
   const wait = Promise.withResolvers<IteratorResult<unknown>>();
   wait.promise.catch(() => {});
   return wait;
 }
 
-/** What is told to those whose request comes too late, or not to its end. */
+/** The error for requests that arrive, or end, too late. */
 export function drainingError(): EvsError {
   return new CannotStoreError("the daemon is stopping", {
     code: "daemon/stopping",
@@ -280,13 +286,13 @@ export function drainingError(): EvsError {
   });
 }
 
-/** A Node Buffer searches and slices several times slower than the plain array it is a kind of. */
+/** A Node Buffer searches and slices several times slower than the plain array underneath. */
 function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /**
- * The body as one JSON object; `{}` where there is none, and none is required. Throws
+ * The body as one JSON object; `{}` if there is none and none is required. Throws
  * `InvalidArgumentError` that says where it is wrong.
  */
 export async function readJson(

@@ -1,6 +1,6 @@
 /**
  * HTTP/1.1 on the Unix socket: limits, protocol numbers, and one signal per connection. Accepting
- * is acceptor.ts.
+ * is in acceptor.ts.
  */
 import http from "node:http";
 import type net from "node:net";
@@ -34,37 +34,36 @@ import {
   sendError,
 } from "./router.ts";
 
-/** The methods of what is served. */
+/** The supported methods. */
 const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
-/** Headers must be complete within this, ms (contract row 18). */
+/** Headers must be complete within this time, ms (contract row 18). */
 const HEADERS_TIMEOUT = 5000;
-/** How often half-open requests are looked for, ms; only while there are connections. */
+/** How often to check for half-open requests, ms; only while there are connections. */
 const CHECKING_INTERVAL = 1000;
 /**
- * A tail of a pattern that goes on after a break says where it stands in each of its topics:
- * thousands of them fit.
+ * To resume, a tail of a pattern sends its position in every topic: this leaves room for thousands.
  */
 const MAX_HEADER_BYTES = 256 * 1024;
-/** A connection between two requests is kept: consumers and publishers come back. */
+/** How long to keep an idle connection: consumers and publishers come back. */
 const KEEP_ALIVE = 10 * 60_000;
 
-/** Descriptors that listening and signals take. */
+/** Descriptors used for listening and for signals. */
 const LISTENING = 4;
-/** The most of a body that is passed over when its request was answered without it, bytes. */
+/** The most bytes to discard of a body whose request was answered without reading it. */
 const UNREAD_BODY = 64 * 1024;
 
 /** A daemon's server. */
 export interface Server {
   /**
-   * Stops accepting, lets what is in flight finish, ends what follows; resolves when no connection
-   * is left.
+   * Stops accepting, lets requests in flight finish, refuses later ones; resolves when no
+   * connection is left.
    */
   drain(deadline: AbortSignal): Promise<void>;
-  /** Listens anew where the socket's file is gone. */
+  /** Listens again after the socket file has disappeared. */
   listenAnew(): Promise<void>;
 }
 
-/** Serves the routes at the socket; resolves when it listens. */
+/** Serves the routes on the socket; resolves once it listens. */
 export async function listen(services: Services, routes: readonly Route[]): Promise<Server> {
   const stopping = new AbortController();
   const departed = new DepartedConsumers({
@@ -128,11 +127,12 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
   };
 }
 
-/** Node's server. It never listens itself: acceptor.ts hands it connections. */
+/** Node's server. It never listens itself: acceptor.ts passes it connections. */
 function createServer(handler: RequestHandler, connections: Connections): http.Server {
   const server = http.createServer({
     headersTimeout: HEADERS_TIMEOUT,
-    // An upload may take as long as it flows: the body has an idle limit of its own (router.ts).
+    // An upload may take as long as data keeps arriving: the body has its own idle timeout
+    // (router.ts).
     requestTimeout: 0,
     connectionsCheckingInterval: CHECKING_INTERVAL,
     keepAliveTimeout: KEEP_ALIVE,
@@ -146,19 +146,19 @@ function createServer(handler: RequestHandler, connections: Connections): http.S
     "clientError",
     (error: NodeJS.ErrnoException, socket: net.Socket) => badRequest(error, socket),
   );
-  // Left alone it would be answered without a word.
+  // By default Node would answer without an error text.
   server.on("checkExpectation", (request, reply) => void handler.handle(request, reply));
-  // Left alone it would be closed without a word.
+  // By default Node would close the connection without an error text.
   server.on("connect", (_, socket) => void refuseTunnel(socket as net.Socket, connections));
-  // A server that does not listen ends each connection after one answer, as one that is closing
-  // does.
+  // A server that does not listen ends each connection after one response, like one that is
+  // closing.
   Object.defineProperty(server, "listening", { value: true });
   return server;
 }
 
 /**
- * How many connections there may be, and how many may wait to be accepted: what the databases left
- * is for them.
+ * How many connections there may be, and how many may wait to be accepted: they get the descriptors
+ * that the databases leave.
  */
 function lookForDescriptors(
   { dataDir, config: { maxConnections: wanted } }: Services,
@@ -171,8 +171,8 @@ function lookForDescriptors(
 }
 
 /**
- * Where there were plenty of descriptors at the first look, they are counted while the daemon
- * serves already.
+ * If the first look found plenty of descriptors, they are counted while the daemon is already
+ * serving.
  */
 async function limitConnections(
   { dataDir, config: { maxConnections: wanted }, log: { logger } }: Services,
@@ -189,7 +189,7 @@ async function limitConnections(
   });
 }
 
-/** Answers requests: the checks that each passes, its route, and what went wrong in words. */
+/** Handles requests: common checks, the route, and the error response. */
 class RequestHandler {
   readonly #context: {
     services: Services;
@@ -210,7 +210,7 @@ class RequestHandler {
 
   async handle(raw: http.IncomingMessage, reply: http.ServerResponse): Promise<void> {
     const { services, router, connections, stopping } = this.#context;
-    const { socket } = raw; // later it may have none
+    const { socket } = raw; // later it may no longer have one
     const connection = connections.of(socket);
     if (!connection) return void socket.destroy(); // it closed meanwhile
     const turn = connection.begin(reply);
@@ -224,7 +224,7 @@ class RequestHandler {
       checkProtocol(raw);
       checkExpectation(raw);
       if (stopping.aborted) {
-        // Its body is taken in, so that the connection holds and what is pipelined behind it is
+        // The body is read, so that the connection stays usable and pipelined requests are
         // answered too.
         await passOver(raw);
         throw drainingError();
@@ -237,7 +237,7 @@ class RequestHandler {
         query,
         raw,
         services,
-        // Few ask for it, and it costs more than the rest of them.
+        // Few routes use it, and it costs more than the rest of them together.
         get signal() {
           return signal ??= AbortSignal.any([stopping, connection.signal]);
         },
@@ -249,7 +249,7 @@ class RequestHandler {
       if (checked) await checked;
       await route.handle(request, reply);
     } catch (error) {
-      // Nobody is left to answer; a wait ends with the signal's own reason then.
+      // The client is gone; a pending wait then ends with the signal's own reason.
       if (wentAway(error) || (connection.signal.aborted && error === connection.signal.reason)) {
         return;
       }
@@ -261,7 +261,7 @@ class RequestHandler {
 }
 
 /**
- * Answers `CONNECT`, behind what was asked before, and ends the connection: what follows is no
+ * Answers `CONNECT` after the requests before it, and closes the connection: what follows is not
  * HTTP.
  */
 async function refuseTunnel(socket: net.Socket, connections: Connections): Promise<void> {
@@ -278,7 +278,7 @@ async function refuseTunnel(socket: net.Socket, connections: Connections): Promi
   socket.end(answer, () => socket.destroy());
 }
 
-/** True for what a body throws when the client has closed in the middle of it. */
+/** True for the error of a body whose client disconnected in the middle of it. */
 function wentAway(error: unknown): boolean {
   return ["ECONNRESET", "ERR_STREAM_PREMATURE_CLOSE"].includes(
     (error as { code?: string })?.code ?? "",
@@ -286,9 +286,8 @@ function wentAway(error: unknown): boolean {
 }
 
 /**
- * Path and query of a request, as they were sent. `URL` would take dot segments away, escaped ones
- * too: a topic called `..` would be another route, instead of a name that is refused (contract row
- * 24).
+ * The path and query of a request, as sent. `URL` would resolve dot segments, even escaped ones: a
+ * topic called `..` would reach another route instead of being refused as a name (contract row 24).
  */
 function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: URLSearchParams } {
   if (url.startsWith("/")) {
@@ -296,13 +295,13 @@ function targetOf({ url = "/" }: http.IncomingMessage): { path: string; query: U
     if (at < 0) return { path: url, query: new URLSearchParams() };
     return { path: url.slice(0, at), query: new URLSearchParams(url.slice(at)) };
   }
-  // What is sent to a proxy names the whole address.
+  // A request to a proxy has the whole URL.
   const whole = URL.parse(url, "http://localhost");
   if (whole) return { path: whole.pathname, query: whole.searchParams };
   throw new InvalidArgumentError(`the request's path is no path: ${quoted(url)}`);
 }
 
-/** What somebody sent, in an error: its head. */
+/** A client's text, shortened for an error. */
 function quoted(text: string): string {
   return JSON.stringify(text.slice(0, 80));
 }
@@ -310,7 +309,7 @@ function quoted(text: string): string {
 /** RFC 9112, 3.2. */
 function checkHost({ httpVersion, rawHeaders }: http.IncomingMessage): void {
   let hosts = 0;
-  // Of several Node keeps the first and says nothing.
+  // If there are several, Node silently keeps the first.
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!;
     if (name.length === 4 && name.toLowerCase() === "host") hosts++;
@@ -336,14 +335,14 @@ function checkProtocol(request: http.IncomingMessage): void {
   );
 }
 
-/** RFC 9110, 10.1.1: `100-continue` is all that may be expected, and Node has answered that one. */
+/** RFC 9110, 10.1.1: only `100-continue` may be expected, and Node has already answered that. */
 function checkExpectation({ headers: { expect } }: http.IncomingMessage): void {
   if (expect === undefined || /^100-continue$/i.test(expect.trim())) return;
   const kind = { code: "request/expectation-failed", status: 417, exit: 2 };
   throw new EvsError(kind, `nothing but 100-continue can be expected, not ${quoted(expect)}`);
 }
 
-/** Somebody asks on and on and takes no answers. */
+/** A client keeps sending requests without reading the responses. */
 function endPipeline(services: Services, socket: net.Socket): void {
   if (socket.destroyed) return;
   services.metrics.refusedConnections++;
@@ -356,7 +355,7 @@ function endPipeline(services: Services, socket: net.Socket): void {
   socket.destroy();
 }
 
-/** Reads what is left of a request, if it is little. */
+/** Discards the rest of a request if it is small. */
 function passOver(raw: http.IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     let left = UNREAD_BODY;
@@ -369,8 +368,8 @@ function passOver(raw: http.IncomingMessage): Promise<void> {
 }
 
 /**
- * A request that is answered but has not come whole: what is left of it must be little and come
- * soon (contract row 18).
+ * A request was answered before it was complete: the rest must be small and arrive soon (contract
+ * row 18).
  */
 function endUnreadBody(raw: http.IncomingMessage, socket: net.Socket): void {
   if (raw.complete || socket.destroyed) return;
@@ -384,7 +383,7 @@ function endUnreadBody(raw: http.IncomingMessage, socket: net.Socket): void {
   socket.once("close", () => clearTimeout(timer));
 }
 
-/** What is not HTTP, or not in time, is answered in words where it still can be. */
+/** Answers what is not HTTP, or too late, with an error if that is still possible. */
 function badRequest(error: NodeJS.ErrnoException, socket: net.Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();

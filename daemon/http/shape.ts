@@ -1,17 +1,17 @@
 /**
- * What a route takes, said once: the parameters of its query and the members of its body. Requests
- * are checked by it, and schemas/openapi.json has the same as JSON Schema (a test holds one against
- * the other).
+ * Declares what a route accepts: the parameters of its query and the members of its body. Requests
+ * are checked against it, and schemas/openapi.json contains the same as JSON Schema (a test
+ * compares them).
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { MOST_NAMES } from "../../core/event/limits.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
-/** A JSON Schema, as far as shapes need one. */
+/** The subset of JSON Schema that shapes need. */
 export type ShapeSchema = Record<string, unknown>;
 
-/** Where a value stands in a request, for the error that names it. */
+/** The location of a value in a request, for errors. */
 interface Place {
   kind: "parameter" | "field";
   name: string;
@@ -19,34 +19,37 @@ interface Place {
 
 /** One kind of value. */
 export interface Shape<T> {
-  /** What openapi.json says of it, its descriptions apart. */
+  /** Its schema in openapi.json, without descriptions. */
   readonly schema: ShapeSchema;
-  /** The value, or an `InvalidArgumentError` that names the place, and what belongs there. */
+  /**
+   * Returns the value, or throws an `InvalidArgumentError` that names the location and what is
+   * expected.
+   */
   read(value: unknown, place: Place): T;
-  /** The value that a query gives as text; where it is absent, the text is the value. */
+  /** Converts the text from a query; if absent, the text is the value. */
   fromText?(text: string): unknown;
 }
 
-/** What a shape reads. */
+/** The type that a shape reads. */
 export type ValueOf<S> = S extends Shape<infer T> ? T : never;
 
 /** A parameter of a query. */
 export interface Parameter {
   shape: Shape<unknown>;
-  /** May be given several times. */
+  /** May occur several times. */
   repeats?: true;
-  /** How often it may be given, if it repeats; default {@link MOST_NAMES}. */
+  /** How often it may occur if it repeats; default {@link MOST_NAMES}. */
   most?: number;
   required?: true;
 }
 
-/** The parameters of a query. A shape alone may be left out, and is given once. */
+/** The parameters of a query. A bare shape is optional and may occur once. */
 export type Parameters = Readonly<Record<string, Shape<unknown> | Parameter>>;
 
 function shape<T>(
   schema: ShapeSchema,
   { what, fits, fromText }: {
-    /** "is …" completes the error. */
+    /** Completes an error that begins with "is …". */
     what: string;
     fits(value: unknown): boolean;
     fromText?(text: string): unknown;
