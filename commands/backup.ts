@@ -1,4 +1,4 @@
-/** `evs backup`: everything that is stored, in one file. */
+/** `evs backup`: writes everything that is stored to one file. */
 import { formatBytes } from "../core/base/units.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { CannotStoreError, InvalidArgumentError } from "../core/base/errors.ts";
@@ -61,12 +61,12 @@ export const route = verb<{ force?: boolean }, [string]>({
   },
 });
 
-/** Where what a backup is made of lies while it goes to standard output. */
+/** Where temporary files go while a backup is written to standard output. */
 function temporaryFolder(): string {
   return (Deno.env.get("TMPDIR") || "/tmp").replace(/(.)\/+$/, "$1");
 }
 
-/** A reader that goes away has no whole backup: that is no quiet end. */
+/** A reader that goes away does not have a whole backup, so that is an error. */
 const standardOutput = {
   writeSync(bytes: Uint8Array): number {
     try {

@@ -1,4 +1,4 @@
-/** `evs completions`: scripts for shells, and the names that they ask for. */
+/** `evs completions`: completion scripts for shells, and the names that the scripts ask for. */
 import { buildRouteMap } from "@stricli/core";
 import { InvalidArgumentError, NoDaemonError } from "../core/base/errors.ts";
 import { completionScript, type Shell } from "./completion/scripts.ts";
@@ -28,8 +28,8 @@ const script = (shell: Shell, example: string) =>
   });
 
 /**
- * What the scripts ask: one name a line. Silent where no daemon answers: nobody wants words while
- * typing.
+ * Called by the scripts: prints one name per line. Silent if no daemon answers: nobody wants
+ * messages while typing.
  */
 const names = verb<Record<never, never>, [string]>({
   brief: "Names that the running daemon knows",
@@ -53,7 +53,7 @@ const names = verb<Record<never, never>, [string]>({
       if (error instanceof NoDaemonError) return;
       throw error;
     }
-    // A name that a shell could take for more than a word is left for its owner to quote.
+    // Names that a shell would not take as a single word are left out; the user has to quote them.
     const plain = [...new Set(found)].filter((name) => /^[\w.:@%+/-]+$/.test(name));
     await this.stdout.write(plain.map((name) => `${name}\n`).join(""));
   },

@@ -1,6 +1,6 @@
 /**
- * `evs consume`: runs a command for each event of a subscription; its exit code says what becomes
- * of the event.
+ * `evs consume`: runs a command for each event of a subscription; its exit code decides what
+ * happens to the event.
  */
 import { showCommand } from "./consumer/exit_code.ts";
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/protocol.ts";
@@ -194,7 +194,7 @@ async function consume(
   ...command: string[]
 ): Promise<void> {
   const behind = this.argv.includes("--") ? this.argv.slice(this.argv.indexOf("--") + 1) : [];
-  // What stands behind `--` is the command's: a topic that was forgotten must not be found there.
+  // Everything after `--` belongs to the command: a forgotten topic must not be taken from there.
   if (behind.length > command.length) {
     throw new InvalidArgumentError("TOPIC is missing", {
       code: "argument/usage",
@@ -225,7 +225,7 @@ async function consume(
       command,
       subscription: flags.name,
       stdin: flags.stdin ?? (flags.batch === undefined ? "payload" : "event"),
-      timeoutMs: flags.timeout || undefined, // 0 is no time-out
+      timeoutMs: flags.timeout || undefined, // 0 means no timeout
       environment: Deno.env.toObject(),
       reader: await outputReader(this, () => consumer.stopOnce("SIGPIPE")),
       stderr: (chunk) => this.stderr.write(chunk),
@@ -245,7 +245,7 @@ async function consume(
   const stopPassing = passSignals((signal) => consumer.stop(signal));
   try {
     const result = await consumer.run();
-    // stdout belongs to the commands that ran.
+    // stdout belongs to the handlers.
     if (this.json) this.stderr.writeSync(`${escapeJson(JSON.stringify(result))}\n`);
     else this.say(consumeSummary(result));
     if (result.dead > 0 && !this.json) this.say(deadNotice(flags.name));
@@ -258,7 +258,8 @@ async function consume(
 }
 
 /**
- * Who reads what the commands write; `stop` gives back what is in hand when nobody does any more.
+ * Watches the reader of the handlers' output; `stop` returns events in flight once there is no
+ * reader.
  */
 async function outputReader(context: EvsContext, stop: () => void): Promise<OutputReader> {
   const { OutputReader } = await import("./consumer/output_reader.ts");
@@ -273,7 +274,9 @@ async function outputReader(context: EvsContext, stop: () => void): Promise<Outp
   });
 }
 
-/** What is asked for: only the settings that were given, so that others stay as they are. */
+/**
+ * The requested subscription: only the settings that were given, so that the others stay unchanged.
+ */
 export function requestedSubscription(topic: string, flags: ConsumeFlags): SubscriptionRequest {
   return {
     topic,
@@ -294,8 +297,8 @@ export function requestedSubscription(topic: string, flags: ConsumeFlags): Subsc
 }
 
 /**
- * What a person paused is waited for; with `--no-resume` every pause is, and with `--until-empty`
- * none.
+ * Which pauses to wait for: manual ones by default, all with `--no-resume`, none with
+ * `--until-empty`.
  */
 function pausesWaitedFor({ untilEmpty, resume = true }: ConsumeFlags): PausedBy[] {
   if (untilEmpty) return [];
@@ -311,7 +314,7 @@ const flagOfSetting: Readonly<Record<string, string>> = {
   breaker: "--breaker",
 };
 
-/** What a person must know about a subscription that was there already. */
+/** What the user must know about a subscription that already existed. */
 export function noticesFor(info: SubscriptionInfo, flags: Pick<ConsumeFlags, "from">): string[] {
   const notices: string[] = [];
   const { name, differs = [], created = false } = info;

@@ -37,7 +37,8 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     const { requests, durability } = call;
     if ((durability ?? opened.durability) === "always") {
       const result = store.appendUnsynced(requests);
-      // As they are now: the next append may be in them when this one is synced.
+      // Their state as of now: the next append may already be included when this one has been
+      // synced.
       const answer = { result, topics: rows(topicsOf(requests)) };
       ready();
       const current = store;
@@ -48,8 +49,7 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     }
   }
   const answer = answerTo(store, call);
-  // In the order of what was done: who learns of a topic from the answers would go back to what it
-  // was before.
+  // In the order of execution: otherwise a client would replace newer topic data with older data.
   return behind.busy ? behind.idle().then(() => answer) : answer;
 }, collectWhenIdle());
 
@@ -92,8 +92,8 @@ async function close(store: SqliteEventStore, behind: WalSyncBehind): Promise<St
 }
 
 /**
- * What syncs the log for an append; nothing but for intervals. A sync that fails ends this thread,
- * and the daemon with it.
+ * The syncer of the log for an append; undefined unless the durability is an interval. A failed
+ * sync ends this thread, and the daemon with it.
  */
 function syncerOf(asked: Durability | undefined): WalSyncer | undefined {
   const { path, durability } = opened!;

@@ -1,6 +1,7 @@
 /**
- * One daemon per data dir, one per socket: kernel locks (flock) that live and die with the process.
- * The data dir is locked itself; a socket cannot be opened as a file, so a file beside it is.
+ * One daemon per data dir, one per socket: kernel locks (flock) that last as long as the process.
+ * The data dir itself is locked; a socket cannot be opened as a file, so a file beside it is
+ * locked.
  */
 import { DataDirError, SocketError } from "../core/base/errors.ts";
 
@@ -10,13 +11,13 @@ export interface HeldLock {
 }
 
 /**
- * Whoever looks whether there is a lock holds one for an instant: it is no daemon, and soon gone,
- * ms.
+ * A client that checks for a lock holds it for an instant. It is not a daemon and will release it
+ * soon, ms.
  */
 const LOOKERS_MS = 100;
 const LOOK_AGAIN_MS = 5;
 
-/** Locks the data dir, or says in words that another daemon has it. */
+/** Locks the data dir; throws if another daemon has it. */
 export function lockDataDir(dataDir: string): HeldLock {
   const lock = tryLock(Deno.openSync(dataDir, { read: true }));
   if (lock) return lock;
@@ -27,8 +28,8 @@ export function lockDataDir(dataDir: string): HeldLock {
 }
 
 /**
- * The same for a daemon that takes over from another: waits until that has let go. `waiting` is
- * called if it does.
+ * The same for a daemon that replaces another: waits until that one has released the lock.
+ * `waiting` is called if it has to wait.
  */
 export async function takeOverDataDir(dataDir: string, waiting: () => void): Promise<HeldLock> {
   const file = Deno.openSync(dataDir, { read: true });
@@ -39,7 +40,7 @@ export async function takeOverDataDir(dataDir: string, waiting: () => void): Pro
   return { release: () => file.close() };
 }
 
-/** Locks the socket's path, or says in words that another daemon has it. */
+/** Locks the socket's path; throws if another daemon has it. */
 export function lockSocket(socket: string): HeldLock {
   const path = `${socket}.lock`;
   const found = lstat(path);
@@ -64,7 +65,7 @@ function tryLock(file: Deno.FsFile): HeldLock | undefined {
   return undefined;
 }
 
-/** What is at a path, links not followed; undefined when nothing is. */
+/** The stat of a path, without following links; undefined if there is nothing. */
 export function lstat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);

@@ -1,21 +1,19 @@
 /**
- * The daemon's log: one JSON object a line in `<data dir>/log/daemon.log`, rotated by size. LogTape
- * does the levels and the properties; the sink is ours, because LogTape's own file sink syncs at
+ * The daemon's log: one JSON object per line in `<data dir>/log/daemon.log`, rotated by size.
+ * LogTape handles levels and properties; the sink is our own, because LogTape's file sink syncs at
  * every flush.
  */
 import { isNoSpace } from "./space_reserve.ts";
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 
-/** Old files kept beside the current one. */
+/** How many old files to keep beside the current one. */
 const KEPT = 3;
 
-/** Levels, least important first. */
+/** Levels, lowest first. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/**
- * A file that is written to until it is too long, then renamed: `.1` is the newest of the old ones.
- */
+/** A file that is renamed once it is too large: `.1` is the newest of the old ones. */
 export class RotatingFile {
   readonly #path: string;
   readonly #maxBytes: number;
@@ -23,7 +21,7 @@ export class RotatingFile {
   #file: Deno.FsFile;
   #size: number;
 
-  /** `spare`: makes room on a full disk for a line, if it can. */
+  /** `spare`: tries to make room for a line on a full disk. */
   constructor(path: string, options: { maxBytes: number; spare?: (() => boolean) | undefined }) {
     this.#path = path;
     this.#maxBytes = options.maxBytes;
@@ -33,7 +31,8 @@ export class RotatingFile {
   }
 
   /**
-   * Appends the bytes whole: where no new file can be made, to the old one, and then throws why.
+   * Appends all the bytes. If no new file can be created, it appends to the old one and then throws
+   * the reason.
    */
   write(bytes: Uint8Array): void {
     try {
@@ -60,12 +59,12 @@ export class RotatingFile {
 
   #open(path = this.#path): Deno.FsFile {
     const file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
-    Deno.chmodSync(path, 0o600); // the umask may have left less
+    Deno.chmodSync(path, 0o600); // the umask may have removed some of it
     return file;
   }
 
   /**
-   * The new file is there before the old one is let go: a log that cannot be rotated is still
+   * The new file is created before the old one is released: a log that cannot be rotated is still
    * written.
    */
   #rotate(): void {
@@ -95,11 +94,11 @@ export interface Log {
   close(): void;
 }
 
-/** How a log is opened. */
+/** The options for opening a log. */
 export interface LogOptions {
   logLevel: LogLevel;
   logMaxBytes: number;
-  /** Makes room on a full disk for a line, if it can. */
+  /** Tries to make room for a line on a full disk. */
   spare?: () => boolean;
 }
 
@@ -121,7 +120,7 @@ export function openLog(
   return { logger: getLogger("evs"), close: () => file.close() };
 }
 
-/** One record as its line. Errors keep their code and stack. */
+/** Formats one record as a line. Errors keep their code and stack. */
 export function logLine(record: LogRecord): string {
   const properties = Object.entries(record.properties).map(([name, value]) => [name, plain(value)]);
   return `${

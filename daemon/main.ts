@@ -1,7 +1,7 @@
 /**
- * The daemon. Started by core/client/launch.ts with exact permissions; prints one line of JSON on
- * standard output when it serves, and nothing else there, ever. What goes wrong before that is said
- * on standard error.
+ * The daemon. Started by core/client/launch.ts with exact permissions. It prints one line of JSON
+ * on standard output once it is ready, and never anything else there. Errors before that go to
+ * standard error.
  */
 import { EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";
@@ -32,16 +32,16 @@ interface Arguments {
   socket: string;
   config: string;
   overrides: Partial<Config>;
-  /** As they were given, for the one who starts it again. */
+  /** As they were given, for a later restart. */
   given: Pick<Holder, "store" | "durability">;
   untilStdinCloses: boolean;
-  /** Waits for the daemon that has the data dir, and takes its place. */
+  /** Waits for the daemon that holds the data dir, and replaces it. */
   takeOver: boolean;
 }
 
 const OPTIONS = ["--data-dir", "--socket", "--config", "--store", "--durability"];
 
-/** Reads the command line of the daemon; see core/client/launch.ts, which writes it. */
+/** Parses the daemon's command line, which core/client/launch.ts builds. */
 export function parseArguments(args: readonly string[]): Arguments {
   const values = new Map<string, string>();
   const switches = new Set<string>();
@@ -89,7 +89,7 @@ export function parseArguments(args: readonly string[]): Arguments {
 /** Runs the daemon until it is told to stop; resolves with the exit code. */
 export async function runDaemon(args: readonly string[]): Promise<number> {
   const asked = parseArguments(args);
-  // Caught from the start: whoever does not find the socket sends it.
+  // Handled from the start: a client that does not find the socket sends it.
   let lookAfterSocket = () => {};
   Deno.addSignalListener("SIGHUP", () => lookAfterSocket());
   const { dataDir: path, socket } = asked;
@@ -99,7 +99,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const dataDir = dataDirAt(path);
   const found = findDataDir(dataDir);
   const threads = beginThreads(storeKinds(dataDir, config, found.marks?.files));
-  // A private daemon's data is gone with it.
+  // A private daemon's data is deleted with it.
   const reserve = asked.untilStdinCloses
     ? undefined
     : new SpaceReserve(dataDir.reserve, { size: 0 });
@@ -129,7 +129,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   if (asked.untilStdinCloses) {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
   }
-  // The first failed sync: nothing is acknowledged any more, and the process ends (contract row 7).
+  // The first failed sync: nothing more is acknowledged, and the process ends (contract row 7).
   void services.broker.failure.then((error) => services.fatal(error, "a store failed"));
   const { store, durability } = config;
   const where = { pid: Deno.pid, socket, dataDir: path };
@@ -157,7 +157,7 @@ async function holdDataDir({ dataDir, takeOver }: Arguments): Promise<HeldLock> 
   return await takeOverDataDir(dataDir, () => tell({ waiting: true, pid: Deno.pid }));
 }
 
-/** The threads load their code while the files are looked at. */
+/** The threads load their code while the files are being checked. */
 function beginThreads(kinds: ReturnType<typeof storeKinds>): Threads {
   const threads = new Threads();
   for (const kind of kinds) {
@@ -192,7 +192,7 @@ function tell(line: unknown): void {
 }
 
 /**
- * The first SIGTERM or SIGINT drains, the second ends at once: what was acknowledged is durable
+ * The first SIGTERM or SIGINT drains, the second ends at once: acknowledged events are durable
  * either way.
  */
 function onSignals(stop: (signal: string) => void): void {
@@ -207,8 +207,8 @@ function onSignals(stop: (signal: string) => void): void {
 }
 
 /**
- * A write beyond `ulimit -f` is refused like one on a full disk; unheard, its signal ends the
- * process without a word.
+ * A write beyond `ulimit -f` is refused like one on a full disk. Without a handler, the signal
+ * would end the process without an error.
  */
 function surviveFileSizeLimit(): void {
   Deno.addSignalListener("SIGXFSZ", () => {});
@@ -220,9 +220,8 @@ async function stdinClosed(): Promise<void> {
 }
 
 /**
- * `/proc`, `/sys` and `/dev` are for programs with all permissions only, whatever their flags say:
- * a place that was chosen there is a mistake of whoever chose it. Any other lack of a permission is
- * ours.
+ * `/proc`, `/sys` and `/dev` are only for programs with all permissions, whatever their flags say,
+ * so a path chosen there is a user error. Any other missing permission is our bug.
  */
 function outOfReach(error: unknown): EvsError | undefined {
   if (!(error instanceof Deno.errors.NotCapable)) return undefined;
@@ -237,7 +236,7 @@ function outOfReach(error: unknown): EvsError | undefined {
   );
 }
 
-/** The same as a program: what goes wrong is said on standard error. */
+/** Runs the daemon as a program: errors go to standard error. */
 export async function serve(args: readonly string[]): Promise<number> {
   try {
     surviveFileSizeLimit();
@@ -253,14 +252,14 @@ export async function serve(args: readonly string[]): Promise<number> {
 }
 
 /**
- * The end must not hang on whether it can be told: nobody may read standard error any more. The log
- * has it, where there is one.
+ * Shutdown must not depend on being able to print: nobody may read standard error any more. The log
+ * has the message, if there is a log.
  */
 function say(text: string): void {
   try {
     Deno.stderr.writeSync(new TextEncoder().encode(text));
   } catch {
-    // Whoever would be told of this, too, is the one that is not there; the exit code tells it.
+    // Nobody is left to report this to; the exit code has to do.
   }
 }
 

@@ -1,12 +1,12 @@
-/** What the daemon counts, and the text that Prometheus reads (exposition format 0.0.4). */
+/** The daemon's counters, and their text for Prometheus (exposition format 0.0.4). */
 
-/** Counters rise for the life of the process; gauges are asked for when they are wanted. */
+/** Counters increase for the life of the process; gauges are computed when they are read. */
 export class Metrics {
   requests = 0;
   errors = 0;
   refused = 0;
   refusedConnections = 0;
-  /** Times that no descriptor was left to accept a connection with. */
+  /** How often there was no descriptor left to accept a connection. */
   descriptorExhaustions = 0;
   /** Followers connected now. */
   tails = 0;

@@ -1,6 +1,6 @@
 /**
- * The event stores of a daemon: the default one, those that have files, and others when a topic
- * asks for one.
+ * Opens the event stores of a daemon: the default one, those that have files, and others when a
+ * topic needs them.
  */
 import { damageText, type Found } from "../core/store/damage.ts";
 import { FileWorkerEventStore } from "../core/store/worker/file_worker_store.ts";
@@ -16,7 +16,7 @@ import type { Log } from "./log.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import type { FoundDataDir } from "./whole.ts";
 
-/** What the stores are opened with. */
+/** The options for opening the stores. */
 export interface OpenStoresOptions {
   dataDir: DataDir;
   config: Config;
@@ -26,14 +26,14 @@ export interface OpenStoresOptions {
   found: FoundDataDir;
 }
 
-/** The kinds of the default store and of every other that may have events. */
+/** The kinds of store to open: the default one and every other that may have events. */
 export function storeKinds(
   dataDir: Pick<DataDir, "events" | "eventFolder">,
   config: Config,
   known: readonly string[] = [],
 ): Set<StoreKind> {
   const kinds = new Set<StoreKind>([config.store]);
-  // One that was there and is gone has numbers that are not given again.
+  // A store that existed and is gone still has numbers that must not be reused.
   if (lstat(dataDir.events) || known.includes("events.db")) kinds.add("sqlite");
   if (lstat(dataDir.eventFolder) || known.includes("events")) kinds.add("file");
   return kinds;

@@ -1,14 +1,14 @@
 /**
- * Permissions that a daemon gives up once it listens. Where it was started with exact flags
- * (core/client/launch.ts) it never had them; a compiled binary has everything that it was built
- * with, and whoever finds a hole in it then finds no process to start and nobody to talk to.
- * Accepting connections needs no permission any more.
+ * Permissions that a daemon drops once it listens. If it was started with exact flags
+ * (core/client/launch.ts), it never had them. A compiled binary has all the permissions it was
+ * built with; after this, somebody who exploits a bug in it can start no process and reach no
+ * network. Accepting connections needs no permission any more.
  */
 import { folderOf, withRealPaths } from "../core/protocol/paths.ts";
 
 const NEEDLESS = ["run", "ffi", "net", "env"] as const;
 
-/** Gives them up, for good. */
+/** Drops them for good. */
 export async function giveUpPermissions(): Promise<void> {
   for (const name of NEEDLESS) {
     const { state } = await Deno.permissions.query({ name });
@@ -17,8 +17,8 @@ export async function giveUpPermissions(): Promise<void> {
 }
 
 /**
- * The flags in force, as the runtime itself answers for each: what was granted for everything, and
- * of what was granted for a path whether it holds there.
+ * The flags in force, as the runtime reports them: what was granted in general, and for path
+ * permissions whether they hold at that path.
  */
 export function permissionsInForce(
   places: { dataDir: string; socket: string; config: string },

@@ -1,13 +1,13 @@
 /**
- * A state database that is gone, or lost its last commits: the topics that have events are made
- * again, with default options. What only the state knew (subscriptions, retries, dead letters,
- * schemas) cannot be.
+ * Recovers from a state database that is gone or lost its last commits: topics that have events are
+ * recreated, with default options. What only the state contained (subscriptions, retries, dead
+ * letters, schemas) is lost.
  */
 import type { EventBroker } from "../core/broker/event_broker.ts";
 
 /**
- * Makes topics that have events and are not in the state. Returns what to tell people; undefined:
- * nothing was missing.
+ * Recreates topics that have events but are not in the state. Returns a message for people;
+ * undefined if nothing was missing.
  */
 export async function recoverTopics(broker: EventBroker): Promise<string | undefined> {
   const { store, topics } = broker;

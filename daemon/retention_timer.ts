@@ -1,14 +1,14 @@
 /**
- * When retention runs: soon after a limited topic grew, and for limits of age as often as a tenth
- * of the shortest one. Where no topic is limited no timer runs: idle costs nothing.
+ * Decides when retention runs: soon after a limited topic has grown, and for age limits every tenth
+ * of the shortest one. If no topic is limited, no timer runs: idle costs nothing.
  */
 import type { Clock } from "../core/base/clock.ts";
 import { isLimited } from "../core/store/retention_rule.ts";
 import type { TopicRecord } from "../core/state/state.ts";
 
-/** Growth is gathered for so long before a pass, ms. */
+/** Growth is collected for this long before a pass, ms. */
 const AFTER_GROWTH = 500;
-/** The shortest and the longest time between two passes for age, ms. */
+/** The shortest and the longest interval between passes for age, ms. */
 const [SHORTEST, LONGEST] = [1000, 60_000];
 
 /** What the timer needs of a broker. */
@@ -18,7 +18,7 @@ export interface RetentionSource {
   retain(): Promise<unknown>;
 }
 
-/** Runs a broker's retention when there is reason to. */
+/** Runs a broker's retention when there is a reason to. */
 export class RetentionTimer {
   readonly #source: RetentionSource;
   readonly #clock: Clock;
@@ -48,7 +48,7 @@ export class RetentionTimer {
     this.#runIn(AFTER_GROWTH);
   }
 
-  /** Ends it; resolves when no pass is under way. */
+  /** Stops it; resolves when no pass is running. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopListening();

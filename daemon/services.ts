@@ -1,4 +1,4 @@
-/** A broker with its stores, as the daemon hosts it: opened in order, closed in reverse. */
+/** The broker and its stores as the daemon hosts them: opened in order, closed in reverse. */
 import { EventBroker } from "../core/broker/event_broker.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
@@ -24,10 +24,10 @@ import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
 import { SummedLog } from "./summed_log.ts";
 import { UnnamedSubscriptions } from "./unnamed.ts";
 
-/** How many damaged places the status names. */
+/** How many damaged places the status lists. */
 const DAMAGE_NAMED = 5;
 
-/** What the daemon was started with. */
+/** The options with which the daemon was started. */
 export interface ServicesOptions {
   dataDir: DataDir;
   socket: string;
@@ -35,15 +35,15 @@ export interface ServicesOptions {
   log: Log;
   /** What was there before anything was opened. */
   found: FoundDataDir;
-  /** Those that were begun. */
+  /** The threads that have been started. */
   threads: Threads;
-  /** Begins the drain; the reason goes to the log. */
+  /** Starts the drain; the reason goes to the log. */
   shutdown(reason: string): void;
-  /** The same, and the process ends with an error. */
+  /** The same, but the process exits with an error. */
   fail(reason: string): void;
   /** The permission flags in force, for the status. */
   permissions: () => string[];
-  /** Room kept for a full disk; left out: none is. */
+  /** The space reserved for a full disk; absent: none. */
   reserve?: SpaceReserve | undefined;
 }
 
@@ -62,18 +62,20 @@ export class Services {
   readonly #fail: (reason: string) => void;
   readonly #whole: WholeDataDir;
   readonly retention: RetentionTimer;
-  /** What was made again at the start. */
+  /** What was recovered at the start. */
   readonly #recovered: string[];
-  /** Copies of files that were found damaged. */
+  /** Copies of damaged files. */
   #quarantine: QuarantineEntry[] = [];
   #toldTakenAway = false;
   readonly unnamed: UnnamedSubscriptions;
   readonly disk: DiskSpace;
-  /** Dead letters that were sent again, by subscription; a rate makes a request of each. */
+  /**
+   * Dead letters that were retried, by subscription; with a rate, each one is a request of its own.
+   */
   readonly sentAgain: SummedLog;
-  /** Is told of every request. */
+  /** Called for every request. */
   readonly rest = collectWhenIdle();
-  /** Open connections; the server sets it. */
+  /** The number of open connections; set by the server. */
   connections: () => number = () => 0;
   draining = false;
 
@@ -145,7 +147,7 @@ export class Services {
       ),
       onError: (error, context) => tell(error, context),
     });
-    // Schemas are compiled before the first event asks for them.
+    // Schemas are compiled before the first event needs them.
     await broker.ready;
     const recovered = await recoverTopics(broker);
     if (recovered !== undefined) log.logger.error("recovery: {what}", { what: recovered });
@@ -169,8 +171,8 @@ export class Services {
   }
 
   /**
-   * Somebody took note of all damage that is known: it no longer counts as a problem. Returns how
-   * much that was.
+   * The operator acknowledges all known damage: it no longer counts as a problem. Returns how much
+   * there was.
    */
   async acceptDamage(): Promise<number> {
     const isNew = ({ accepted }: { accepted: boolean }) => !accepted;
@@ -187,7 +189,7 @@ export class Services {
     return this.config.maxEventBytes;
   }
 
-  /** Something nobody foresaw: logged with its stack and counted. A full disk is foreseen. */
+  /** An unexpected error: logged with its stack and counted. A full disk is not unexpected. */
   unexpected(error: unknown, context: string): void {
     if (this.disk.note(error)) return;
     this.metrics.errors++;
@@ -195,7 +197,7 @@ export class Services {
   }
 
   /**
-   * Something after which the daemon is of no use: told like the unexpected, and the process ends
+   * An error that makes the daemon useless: logged like an unexpected one, and the process exits
    * with an error.
    */
   fatal(error: unknown, reason: string): void {
@@ -203,7 +205,7 @@ export class Services {
     this.#fail(reason);
   }
 
-  /** Why the daemon is not well, in words. */
+  /** Why the daemon is not healthy, for people. */
   problems(): string[] {
     const full = this.disk.problem();
     const problems: string[] = full === undefined ? [] : [full];
@@ -228,7 +230,7 @@ export class Services {
       ),
       ...(this.broker.store.damage?.() ?? []).filter(({ accepted }) => !accepted).map(damageText),
     ];
-    // The first ones by name: a status is read by people.
+    // Only the first ones by name: a status is read by people.
     problems.push(...damage.slice(0, DAMAGE_NAMED));
     if (damage.length > DAMAGE_NAMED) {
       problems.push(`and ${damage.length - DAMAGE_NAMED} more: evs doctor`);
@@ -236,7 +238,7 @@ export class Services {
     return problems;
   }
 
-  /** Finishes what is under way, then closes the databases. */
+  /** Finishes what is in progress, then closes the databases. */
   async close(): Promise<void> {
     this.rest.stop();
     this.disk.stop();

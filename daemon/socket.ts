@@ -1,6 +1,6 @@
 /**
- * The socket's path: made free only under the lock, and only of a socket that nobody answers at
- * (contract row 14).
+ * The socket's path: freed only while holding the lock, and only if it is a socket that nobody
+ * answers (contract row 14).
  */
 import { assertSocketLength, folderOf } from "../core/protocol/paths.ts";
 import { SocketError } from "../core/base/errors.ts";
@@ -10,8 +10,8 @@ const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
 /**
- * Makes the socket's folder (0700) if it is not there; refuses one in which others could swap the
- * socket.
+ * Creates the socket's folder (0700) if it does not exist; refuses a folder in which others could
+ * swap the socket.
  */
 export function prepareSocketFolder(socket: string): void {
   assertSocketLength(socket);
@@ -32,8 +32,8 @@ export function prepareSocketFolder(socket: string): void {
 }
 
 /**
- * Removes a stale socket. Anything else that is there is left alone, in words. Call it with the
- * lock held.
+ * Removes a stale socket. Anything else at that path is left alone, with an error. Call it while
+ * holding the lock.
  */
 export async function freeSocketPath(socket: string): Promise<void> {
   const info = lstat(socket);
@@ -67,7 +67,7 @@ async function answers(socket: string): Promise<boolean> {
   }
 }
 
-/** Lets nobody but the owner in, whatever the umask was. */
+/** Restricts the socket to its owner, whatever the umask was. */
 export function protectSocket(socket: string): void {
   Deno.chmodSync(socket, 0o600);
   const mode = (Deno.lstatSync(socket).mode ?? 0) & 0o777;
@@ -81,19 +81,18 @@ export function protectSocket(socket: string): void {
   );
 }
 
-/** Takes our own socket away, if it is still there. */
+/** Removes our own socket, if it is still there. */
 export function removeSocket(socket: string): void {
   try {
     Deno.removeSync(socket);
   } catch {
-    // Somebody has removed it, or its folder: that is what was wanted.
+    // Somebody has already removed it, or its folder.
   }
 }
 
 /**
- * What is at a path, as one word: numbers of inodes are given out again, so it tells a socket from
- * anything else. Undefined where nothing is, or where nothing can be: a folder on the way may be
- * gone as well.
+ * Identifies what is at a path. Inode numbers are reused, so it also tells a socket from anything
+ * else. Undefined if nothing is there or a folder on the way is gone.
  */
 export function identityAt(path: string): string | undefined {
   try {

@@ -1,8 +1,8 @@
 /**
- * Keeps the daemon reachable when its socket's file goes away while it runs: somebody removed it,
- * or a runtime folder vanished at logout. Nobody watches the folder, which would cost a wake-up for
- * everything that happens in it: whoever does not find the socket sends SIGHUP
- * (core/client/daemon_process.ts), and only then is it looked at.
+ * Keeps the daemon reachable if its socket file disappears while it runs: somebody removed it, or a
+ * runtime folder vanished at logout. Watching the folder would wake the daemon for everything that
+ * happens in it. Instead, a client that does not find the socket sends SIGHUP
+ * (core/client/daemon_process.ts), and only then does the daemon check.
  */
 import { type Holder, socketLockFile } from "../core/protocol/holder.ts";
 import { announce } from "./announcement.ts";
@@ -10,13 +10,13 @@ import { type HeldLock, lockSocket } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { freeSocketPath, identityAt, prepareSocketFolder } from "./socket.ts";
 
-/** What a keeper is given. */
+/** The options of a keeper. */
 export interface SocketKeeperOptions {
   holder: Holder;
   log: Log;
 }
 
-/** The daemon's socket: its lock, its file, and who is told of it. */
+/** The daemon's socket: its lock, its file and its announcement. */
 export class SocketKeeper {
   readonly #options: SocketKeeperOptions;
   #lock: HeldLock | undefined;
@@ -29,12 +29,12 @@ export class SocketKeeper {
     this.#options = options;
   }
 
-  /** Where it listens. */
+  /** The path at which it listens. */
   get socket(): string {
     return this.#options.holder.socket;
   }
 
-  /** Locks the socket's path, makes it free, and tells who is going to listen there. */
+  /** Locks the socket's path, frees it, and announces who will listen there. */
   async take(): Promise<void> {
     const { socket } = this;
     prepareSocketFolder(socket);
@@ -48,12 +48,12 @@ export class SocketKeeper {
     this.#announce();
   }
 
-  /** It listens now: what is at the path is ours. */
+  /** The daemon is listening now: what is at the path is ours. */
   listening(): void {
     this.#file = identityAt(this.socket);
   }
 
-  /** Makes the socket anew if it is gone. `listen` listens at `socket`, which is free then. */
+  /** Recreates the socket if it is gone. `listen` listens at `socket`, which is free then. */
   lookAfter(listen: () => Promise<void>): Promise<void> {
     return this.#looking ??= this.#lookAfter(listen).finally(() => this.#looking = undefined);
   }
@@ -63,7 +63,7 @@ export class SocketKeeper {
     this.#closed = true;
   }
 
-  /** Lets go of the path; the data dir has a lock of its own. */
+  /** Releases the path; the data dir has its own lock. */
   release(): void {
     this.#lock?.release();
   }
@@ -73,7 +73,7 @@ export class SocketKeeper {
     if (this.#closed || (this.#file !== undefined && identityAt(socket) === this.#file)) return;
     try {
       await this.take();
-      // It may have begun to stop meanwhile: then nobody is to find it.
+      // It may have started to stop meanwhile: then nobody should find it.
       if (this.#closed) return;
       await listen();
       this.listening();
@@ -83,7 +83,7 @@ export class SocketKeeper {
     }
   }
 
-  /** A full disk keeps nobody from serving. */
+  /** A full disk must not keep the daemon from serving. */
   #announce(): void {
     try {
       announce(this.#options.holder);

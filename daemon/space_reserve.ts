@@ -1,18 +1,18 @@
 /**
- * Room kept in reserve, so that a full disk can be made less full (docs/adr/0029-full-disk.md): a
- * file of random bytes in the data dir. It is given back to the disk when taking something away
- * finds no room, and made again when there is some.
+ * Space kept in reserve, so that a full disk can be cleaned up (docs/adr/0029-full-disk.md): a file
+ * of random bytes in the data dir. It is given up when a deletion finds no space, and recreated
+ * when there is some.
  */
 
-/** Written at a time, bytes. Random: a file system may compress. */
+/** Written at a time, bytes. Random, because a file system may compress. */
 const PIECE = 64 * 1024;
-/** So much room is some room, bytes. */
+/** This much counts as free space, bytes. */
 const PROBE = 1024 * 1024;
 
-/** A file that only takes up room. */
+/** A file that only takes up space. */
 export class SpaceReserve {
   readonly #path: string;
-  /** What it should have, bytes. */
+  /** The size that it should have, bytes. */
   size: number;
 
   constructor(path: string, { size }: { size: number }) {
@@ -20,7 +20,7 @@ export class SpaceReserve {
     this.size = size;
   }
 
-  /** What it has, bytes. */
+  /** The size that it has, bytes. */
   get held(): number {
     try {
       return Deno.statSync(this.#path).size;
@@ -31,8 +31,8 @@ export class SpaceReserve {
   }
 
   /**
-   * Makes it as large as it should be; false where the disk has no room for that, and then it is as
-   * it was.
+   * Grows the file to its size; returns false, leaving it as it was, if the disk has no space for
+   * that.
    */
   make(): boolean {
     const before = this.held;
@@ -40,7 +40,7 @@ export class SpaceReserve {
     const piece = crypto.getRandomValues(new Uint8Array(PIECE));
     try {
       using file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
-      if (before === 0) Deno.chmodSync(this.#path, 0o600); // the umask may have left less
+      if (before === 0) Deno.chmodSync(this.#path, 0o600); // the umask may have removed some of it
       for (let left = this.size - before; left > 0;) {
         left -= file.writeSync(piece.subarray(0, Math.min(left, PIECE)));
       }
@@ -53,7 +53,7 @@ export class SpaceReserve {
     }
   }
 
-  /** Whether as much more as a small reserve could be taken now. */
+  /** Whether the size of a small reserve could be allocated in addition now. */
   hasRoom(): boolean {
     const probe = `${this.#path}.probe`;
     const piece = crypto.getRandomValues(new Uint8Array(PIECE));
@@ -69,14 +69,14 @@ export class SpaceReserve {
     }
   }
 
-  /** Gives all of it back to the disk; false where there was nothing. */
+  /** Returns all of it to the disk; false if there was nothing. */
   release(): boolean {
     if (this.held === 0) return false;
     Deno.removeSync(this.#path);
     return true;
   }
 
-  /** Gives a piece of it back, for a line of the log; false where half of it is gone already. */
+  /** Returns a piece of it, for a line of the log; false if half of it is already gone. */
   spare(): boolean {
     const left = this.held - PIECE;
     if (left < this.size / 2) return false;
@@ -85,12 +85,12 @@ export class SpaceReserve {
   }
 }
 
-/** The least that is kept, and the most, bytes. */
+/** The smallest and the largest reserve, bytes. */
 const [LEAST, MOST] = [4, 36].map((mebibytes) => mebibytes * 1024 * 1024) as [number, number];
 
 /**
- * What should be kept beside the event database at `path`: its log has to go into it before it is
- * written over, and the database may have to grow for that.
+ * The reserve needed for the event database at `path`: its log has to be checkpointed before it can
+ * be overwritten, and the database may have to grow for that.
  */
 export function reserveSize(path: string): number {
   try {
@@ -101,7 +101,7 @@ export function reserveSize(path: string): number {
   }
 }
 
-/** True for what the system says when a disk, or a user's share of it, is full. */
+/** True for the error of a full disk or a used-up quota. */
 export function isNoSpace(error: unknown): boolean {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   // EFBIG has no code: a limit on the size of files (ulimit -f).

@@ -1,16 +1,16 @@
 /**
- * One line of the log for what happens many times: the first time at once, then what came together
- * in ten seconds.
+ * Combines repeated log lines: the first occurrence is logged at once, later ones as a sum every
+ * ten seconds.
  */
 import type { Clock } from "../core/base/clock.ts";
 
-/** For so long what comes is gathered, ms. */
+/** How long to add up counts, ms. */
 const GATHER = 10_000;
 
-/** So many of each kind. */
+/** The count of each kind. */
 export type Counts = Record<string, number>;
 
-/** Sums up counts, and tells of them now and then. */
+/** Adds up counts, and logs the sums now and then. */
 export class SummedLog {
   readonly #clock: Clock;
   readonly #tell: (counts: Counts) => void;
@@ -22,7 +22,7 @@ export class SummedLog {
     this.#tell = options.tell;
   }
 
-  /** Counts these, too. */
+  /** Adds these counts. */
   add(counts: Counts): void {
     if (this.#cancel === undefined) {
       this.#tell(counts);
@@ -33,7 +33,7 @@ export class SummedLog {
     for (const [kind, count] of Object.entries(counts)) sums[kind] = (sums[kind] ?? 0) + count;
   }
 
-  /** Tells what was gathered, and stops its timer. */
+  /** Logs what has been added up, and stops its timer. */
   flush(): void {
     this.#cancel?.();
     this.#cancel = undefined;

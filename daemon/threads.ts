@@ -1,6 +1,6 @@
 /**
- * The threads that write. Each is begun before it is needed: its code loads while this one looks at
- * the data dir.
+ * The writer threads. Each is started before it is needed, so that its code loads while the main
+ * thread checks the data dir.
  */
 import { WorkerClient } from "../core/worker/client.ts";
 
@@ -11,16 +11,18 @@ export const SCRIPTS = {
   file: new URL("./file_worker.ts", import.meta.url),
 };
 
-/** Threads that nobody has taken yet. */
+/** Threads that have been started but not used yet. */
 export class Threads {
   readonly #begun = new Map<string, WorkerClient>();
 
-  /** Begins one. It does nothing until it is called. */
+  /** Starts one. It does nothing until it is called. */
   begin(script: URL): void {
     this.#begun.set(script.href, new WorkerClient(script));
   }
 
-  /** The one that was begun; undefined when it was taken, or never begun. */
+  /**
+   * Returns the thread that was started; undefined if it is already in use or was never started.
+   */
   take(script: URL): WorkerClient | undefined {
     const begun = this.#begun.get(script.href);
     this.#begun.delete(script.href);

@@ -1,10 +1,10 @@
 /**
- * Errors that nobody caught: thrown in a timer or an event, a promise that nobody waits for, a
- * worker that died. After one of them nothing is known of the state of the process: it is told, and
- * ends.
+ * Uncaught errors: thrown in a timer or an event, a rejected promise that nobody awaits, a worker
+ * that died. After one of them the state of the process is unknown: the error is reported, and the
+ * process ends.
  */
 
-/** Calls `tell` with each, instead of the runtime's own words and its end on the spot. */
+/** Calls `tell` with each, instead of letting the runtime print it and exit on the spot. */
 export function onUncaught(tell: (error: unknown, how: string) => void): void {
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();

@@ -1,15 +1,15 @@
 /**
- * Subscriptions that a library's client made without a name (`unnamed-…`). The daemon keeps them as
- * it keeps the others, so that a restart makes no gap; one that nobody has asked for events in a
- * while belongs to a client that has died, and is removed. Where there are none, no timer runs.
+ * Subscriptions that a library client created without a name (`unnamed-…`). The daemon keeps them
+ * like any others, so that a restart causes no gap. One that nobody has asked for events for a
+ * while belongs to a client that died, and is removed. If there are none, no timer runs.
  */
 import type { Clock } from "../core/base/clock.ts";
 import { setPatientTimer } from "../core/base/standstill.ts";
 import { UNNAMED } from "../core/protocol/protocol.ts";
 
-/** How long one may be left alone, ms. A client that is there asks at least every 30 s. */
+/** How long one may go unused, ms. A live client asks at least every 30 s. */
 const LEFT_ALONE_MS = 10 * 60_000;
-/** How often they are looked at, ms. */
+/** How often to check them, ms. */
 const LOOK_MS = 60_000;
 
 /** What is needed of the subscriptions. */
@@ -37,11 +37,11 @@ export class UnnamedSubscriptions {
   ) {
     this.#source = source;
     this.#options = options;
-    // Those of a client that died while the daemon was away.
+    // Those of a client that died while the daemon was down.
     for (const { name } of source.list()) this.seen(name);
   }
 
-  /** Somebody asks for its events. */
+  /** A client asked for its events. */
   seen(name: string): void {
     if (!name.startsWith(UNNAMED)) return;
     this.#seen.set(name, this.#options.clock.monotonic());
@@ -50,7 +50,7 @@ export class UnnamedSubscriptions {
 
   #arm(): void {
     if (this.#stopped || this.#cancel || this.#seen.size === 0) return;
-    // After a standstill its clients' requests are read first.
+    // After a standstill, pending requests of its clients are read first.
     this.#cancel = setPatientTimer(this.#options.clock, () => {
       this.#cancel = undefined;
       this.#pass = this.#look().catch((error) => this.#options.onError(error));
@@ -74,7 +74,7 @@ export class UnnamedSubscriptions {
     this.#arm();
   }
 
-  /** Ends it; resolves when nothing is under way. */
+  /** Stops it; resolves when nothing is in progress. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancel?.();

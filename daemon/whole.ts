@@ -1,6 +1,6 @@
 /**
- * The data dir as a whole: a start holds what is there against what was there, and says what is
- * gone. What the daemon knows is kept beside the databases while it runs
+ * The data dir as a whole: a start compares what is there with what was there, and reports what is
+ * gone. While the daemon runs, what it knows is recorded beside the databases
  * (core/data_dir/watermarks.ts).
  */
 import { systemClock } from "../core/base/clock.ts";
@@ -23,18 +23,18 @@ import { moveAside, noteLoss } from "../core/store/quarantine.ts";
 import { type DataDir, makeDatabaseFile, prepareFiles } from "./data_dir.ts";
 import { lstat } from "./lock.ts";
 
-/** What was found before anything was opened: opening makes files anew. */
+/** What was found before anything was opened, because opening creates files. */
 export interface FoundDataDir {
   marks: Watermarks | undefined;
   missing: MissingFile[];
 }
 
-/** How many topics one note names. */
+/** How many topics one message names. */
 const TOPICS_NAMED = 5;
 
 /**
- * Checks and prepares a data dir that nobody else has, and tells what was there. A log whose
- * database is gone is kept: SQLite would delete it.
+ * Checks and prepares a locked data dir, and returns what was there. A log whose database is gone
+ * is kept: SQLite would delete it.
  */
 export function findDataDir(dataDir: DataDir): FoundDataDir {
   prepareFiles(dataDir);
@@ -50,9 +50,7 @@ export function findDataDir(dataDir: DataDir): FoundDataDir {
   return { marks, missing };
 }
 
-/**
- * Takes note of what is gone, and begins to keep what there is. Call it when the broker is ready.
- */
+/** Records what is gone, and starts to record what there is. Call it when the broker is ready. */
 export async function keepWhole(
   found: FoundDataDir,
   { dataDir, broker, state, onError }: {
@@ -69,7 +67,7 @@ export async function keepWhole(
   for (const loss of [...missing, ...older ? [older] : [], ...lostTopics(broker)]) {
     noteLoss(`${dataDir.path}/quarantine`, { ...loss, now: systemClock.now() });
   }
-  // Before the state counts for the first time: one that did has marks beside it, whenever the
+  // Before the state counts its first start: after that it has watermarks beside it, whenever the
   // daemon is killed.
   if (!marks && state.generation === 0) {
     writeWatermarks(dataDir.path, { phase: "open", generation: 0, files: [], ends: new Map() });
@@ -94,14 +92,14 @@ export class WholeDataDir {
   readonly #broker: EventBroker;
   readonly #keeper: WatermarkKeeper;
 
-  /** `keeper` keeps the marks of the data dir at `path`. */
+  /** `keeper` maintains the watermarks of the data dir at `path`. */
   constructor(path: string, broker: EventBroker, keeper: WatermarkKeeper) {
     this.#path = path;
     this.#broker = broker;
     this.#keeper = keeper;
   }
 
-  /** Files that the daemon has open and that have no name any more, in words. */
+  /** Descriptions of files that the daemon has open and that no longer have a name. */
   takenAway(): string[] {
     if (!lstat(this.#path)) return [`the data dir ${this.#path} was taken away`];
     const files = this.#keeper.files.flatMap((name) =>
@@ -112,7 +110,7 @@ export class WholeDataDir {
     );
   }
 
-  /** Closes the broker, and says behind it that all is closed. */
+  /** Closes the broker, and then records that everything is closed. */
   async close(): Promise<void> {
     const there = lstat(this.#path) !== undefined;
     const ends = endsOf(this.#broker, () => true);
@@ -132,8 +130,8 @@ function endsOf(
 }
 
 /**
- * Topics of which nothing is left, by the file that they were in. What is missing of others their
- * store tells.
+ * Topics of which nothing is left, by the file that they were in. Topics that are only partly
+ * missing are reported by their store.
  */
 function lostTopics({ lostEnds, store, topics }: EventBroker): MissingFile[] {
   const byFile = new Map<string, string[]>();

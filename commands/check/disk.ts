@@ -1,11 +1,11 @@
-/** `evs check disk`: is there room for more events? */
+/** `evs check disk`: is there enough space for more events? */
 import { formatBytes, parseBytes } from "../../core/base/units.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { assertLimits, levelOf, runCheck, wrongUsage } from "./report.ts";
 
-/** A share of the disk, or bytes. */
+/** A percentage of the disk, or bytes. */
 type Room = { percent: number } | { bytes: number };
 type DiskFlags = { warn: Room; crit: Room };
 
@@ -67,7 +67,7 @@ function amount(room: Room): number {
   return "percent" in room ? room.percent : room.bytes;
 }
 
-/** What is free on the disk of a folder, and how large that is, bytes. */
+/** The free space on the disk of a folder, and its size, bytes. */
 export async function roomAt(folder: string): Promise<{ free: number; size: number }> {
   const { statfs } = await import("node:fs/promises");
   try {

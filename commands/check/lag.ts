@@ -1,4 +1,4 @@
-/** `evs check lag`: does a subscription fall behind? */
+/** `evs check lag`: is a subscription falling behind? */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
@@ -48,7 +48,7 @@ export const route = verb<LagFlags, []>({
   },
 });
 
-/** What subscriptions come to, together. Pure. */
+/** Combines subscriptions into one finding. Pure. */
 export function lagFinding(
   infos: readonly Pick<SubscriptionInfo, "name" | "pending" | "leased" | "scheduled" | "paused">[],
   limits: Limits,

@@ -1,4 +1,4 @@
-/** `evs check`: is all well? For monitoring systems. */
+/** `evs check`: health checks for monitoring systems. */
 import { group } from "../cli/define.ts";
 import { route as disk } from "./disk.ts";
 import { route as dlq } from "./dlq.ts";

@@ -1,5 +1,5 @@
 /**
- * What a monitoring system reads: one line and an exit code, as Nagios plug-ins have them
+ * The output for a monitoring system: one line and an exit code, like Nagios plug-ins
  * (https://nagios-plugins.org/doc/guidelines.html): `LEVEL - words | name=value;warn;crit`.
  */
 import {
@@ -12,29 +12,29 @@ import type { EvsContext } from "../cli/context.ts";
 import { count } from "../cli/define.ts";
 import { escapeText } from "../terminal/escape.ts";
 
-/** The levels by their exit codes; these are not the exit codes of other commands. */
+/** The levels, by exit code; these differ from the exit codes of other commands. */
 export const LEVELS = ["OK", "WARNING", "CRITICAL", "UNKNOWN"] as const;
 
 /** See {@link LEVELS}. */
 export type CheckLevel = (typeof LEVELS)[number];
 
-/** Two limits; a check is worse where more is worse (`high`) or where less is (`low`). */
+/** Two limits. A check gets worse with larger numbers (`high`) or with smaller ones (`low`). */
 export interface Limits {
   warn: number;
   crit: number;
 }
 
-/** `--warn` and `--crit` where things are counted. */
+/** `--warn` and `--crit` for counts. */
 export const countLimits = {
   warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
   crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
 } as const;
 
-/** What was found. */
+/** The result of a check. */
 export interface CheckFinding {
   level: CheckLevel;
   words: string;
-  /** What is drawn over time, by name. */
+  /** Values for graphs, by name. */
   measures: Record<string, { value: number; unit?: string; limits?: Limits }>;
 }
 
@@ -44,7 +44,7 @@ export function levelOf(value: number, { warn, crit }: Limits, worse: "high" | "
   return reaches(crit) ? "CRITICAL" : reaches(warn) ? "WARNING" : "OK";
 }
 
-/** Limits that contradict each other are a mistake in the command line. */
+/** Contradictory limits are an error in the command line. */
 export function assertLimits({ warn, crit }: Limits, worse: "high" | "low"): void {
   if (worse === "high" ? warn <= crit : warn >= crit) return;
   throw wrongUsage(
@@ -54,7 +54,7 @@ export function assertLimits({ warn, crit }: Limits, worse: "high" | "low"): voi
   );
 }
 
-/** A wrong command line. The 2 of other commands would be read as CRITICAL. */
+/** An invalid command line. The usual code 2 would be read as CRITICAL. */
 export function wrongUsage(message: string, hint = "evs check --help"): EvsError {
   return new EvsError(
     { code: "argument/usage", status: 400, exit: LEVELS.indexOf("UNKNOWN") },
@@ -72,7 +72,9 @@ export function formatFinding({ level, words, measures }: CheckFinding): string 
   return `${level} - ${words}${drawn.length === 0 ? "" : ` | ${drawn.join(" ")}`}`;
 }
 
-/** Runs a check: whatever happens, there is a line on stdout and one of the four exit codes. */
+/**
+ * Runs a check. Whatever happens, it prints a line on stdout and uses one of the four exit codes.
+ */
 export async function runCheck(
   context: EvsContext,
   look: () => Promise<CheckFinding>,
@@ -81,8 +83,7 @@ export async function runCheck(
   try {
     finding = await look();
   } catch (error) {
-    // The command line is answered as everywhere; a daemon that is not there is what a check is
-    // for.
+    // An invalid command line is reported as usual; a missing daemon is a result of the check.
     if (!(error instanceof EvsError)) throw error;
     if (error instanceof InvalidArgumentError) throw wrongUsage(error.message, error.hint);
     const level = error instanceof NoDaemonError || error instanceof NotAnsweringError

@@ -1,12 +1,12 @@
 /**
- * The command line before stricli sees it: the flags that all commands share, and spellings that it
- * does not know.
+ * Preprocesses the command line before stricli sees it: flags that all commands share, and
+ * spellings that stricli does not support.
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import type { CommonOptions } from "./context.ts";
 
-/** The common flags, wherever they stand before `--`. */
+/** Reads the common flags, anywhere before `--`. */
 export function readCommonOptions(argv: readonly string[]): CommonOptions {
   const options: CommonOptions = { json: false, color: "auto", quiet: false, verbose: false };
   for (const [index, word] of argv.entries()) {
@@ -22,12 +22,12 @@ export function readCommonOptions(argv: readonly string[]): CommonOptions {
   return options;
 }
 
-/** The value of `--wait`, ms. Throws for what is no duration. */
+/** The value of `--wait`, ms. Throws if it is not a duration. */
 export function waitTime(text: string): number {
   return parseDuration(text, "--wait");
 }
 
-/** The same; what is no duration is told by whoever takes the command line apart. */
+/** The same; an invalid duration is reported later, when the command line is parsed. */
 function readWait(text: string): number {
   try {
     return waitTime(text);
@@ -37,10 +37,7 @@ function readWait(text: string): number {
   }
 }
 
-/**
- * `-n5` becomes `-n 5`, and `--flag=` with an empty value or one of several lines becomes two
- * words.
- */
+/** Turns `-n5` into `-n 5`, and `--flag=` with an empty or multi-line value into two words. */
 export function splitArguments(argv: readonly string[]): string[] {
   const words: string[] = [];
   for (const [index, word] of argv.entries()) {

@@ -1,12 +1,12 @@
 /**
- * The byte order mark that some editors put in front of UTF-8. JSON has none (RFC 8259, 8.1), so
- * the daemon refuses it in words wherever it stands; at the very start of a file or of standard
- * input it can only be the editor's, and is left out.
+ * Removes the byte order mark that some editors put in front of UTF-8. JSON has none (RFC 8259,
+ * 8.1), so the daemon refuses it anywhere. At the very start of a file or of standard input it can
+ * only come from an editor, and is dropped.
  */
 
 const MARK = Uint8Array.of(0xef, 0xbb, 0xbf);
 
-/** The bytes of a whole input, without one. */
+/** The bytes of a whole input without a byte order mark. */
 export function withoutMark(bytes: Uint8Array): Uint8Array {
   return MARK.every((byte, i) => bytes[i] === byte) ? bytes.subarray(MARK.length) : bytes;
 }
@@ -14,7 +14,7 @@ export function withoutMark(bytes: Uint8Array): Uint8Array {
 /** The next piece of an input; null at its end. */
 type NextPiece = () => Promise<Uint8Array | null>;
 
-/** The same for an input that comes in pieces; a piece may be a byte. */
+/** The same for an input that arrives in pieces, which may be single bytes. */
 export function piecesWithoutMark(next: NextPiece): NextPiece {
   let begun = false;
   return async () => {

@@ -1,10 +1,9 @@
 /**
- * What every command gets as `this`: where to write, what was asked for on all commands alike, the
- * way to the daemon.
+ * What every command gets as `this`: the outputs, the common options, and access to the daemon.
  *
- * stdout carries data, stderr carries words. On a pipe, data is NDJSON; on a terminal it is made
- * for people, and escaped. A command throws what goes wrong (an {@link EvsError}) and `exitCode`
- * says how it ends otherwise.
+ * stdout carries data, stderr carries messages. In a pipe, data is NDJSON; on a terminal it is
+ * formatted for people, and escaped. A command throws an {@link EvsError} on failure; otherwise
+ * `exitCode` is its exit code.
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { Client } from "../../core/client/client.ts";
@@ -18,31 +17,31 @@ import type { TableOptions } from "../terminal/table.ts";
 import { escapeJson, escapeLines } from "../terminal/escape.ts";
 import { Output, type Sink, standardOutput } from "../terminal/output.ts";
 
-/** So long a stream waits for a daemon that went away, where nothing else is asked for. */
+/** How long a stream waits for a daemon that went away, by default, ms. */
 const RECONNECT_MS = 60_000;
 
-/** Where standard input comes from; `Deno.stdin` is one. */
+/** A source of standard input, such as `Deno.stdin`. */
 export interface Input {
   read(buffer: Uint8Array): Promise<number | null>;
   isTerminal(): boolean;
 }
 
-/** Flags that every command understands. */
+/** Flags that every command accepts. */
 export interface CommonOptions {
-  /** JSON instead of words and tables, errors too. */
+  /** JSON instead of text and tables, for errors too. */
   json: boolean;
   color: ColourChoice;
-  /** No words but errors. */
+  /** Print only errors on stderr. */
   quiet: boolean;
-  /** More words. */
+  /** Print more on stderr. */
   verbose: boolean;
-  /** How long a daemon is waited for that is not there, ms; not at all by default. */
+  /** How long to wait for a daemon that is not there, ms; by default not at all. */
   waitMs?: number;
 }
 
 /** The outside world, injected. */
 export interface ContextOptions {
-  /** The command line behind `evs`. */
+  /** The command line after `evs`. */
   argv: readonly string[];
   options: CommonOptions;
   stdin?: Input;
@@ -54,24 +53,24 @@ export interface ContextOptions {
 
 /** The `this` of every command. */
 export class EvsContext {
-  /** The command line behind `evs`, as typed. */
+  /** The command line after `evs`, as typed. */
   readonly argv: readonly string[];
-  /** Asked for `--json`. */
+  /** `--json` was given. */
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
-  /** How long a daemon is waited for that is not there, ms. */
+  /** How long to wait for a daemon that is not there, ms. */
   readonly waitMs: number;
-  /** How long a daemon is waited for that goes away in the middle of a stream. */
+  /** How long to wait for a daemon that goes away in the middle of a stream, ms. */
   readonly reconnectMs: number;
   readonly stdin: Input;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly clock: Clock;
   readonly env: (name: string) => string | undefined;
-  /** How `evs` ends when the command returns. */
+  /** The exit code of `evs` when the command returns. */
   exitCode = 0;
-  /** What stricli writes its help and its complaints to. */
+  /** Where stricli writes its help and its errors. */
   readonly process: {
     stdout: { write(text: string): void };
     stderr: { write(text: string): void };
@@ -101,7 +100,7 @@ export class EvsContext {
     };
   }
 
-  /** Data goes to a person: make it readable. False on a pipe and with `--json`. */
+  /** Whether the output is for people. False in a pipe and with `--json`. */
   get forPeople(): boolean {
     return this.stdout.isTerminal && !this.json;
   }
@@ -121,48 +120,48 @@ export class EvsContext {
     return this.#paths ??= resolvePaths(this.env);
   }
 
-  /** The daemon. Connects at the first request; a missing daemon is an error of that request. */
+  /**
+   * The daemon's client. It connects at the first request; a missing daemon is an error of that
+   * request.
+   */
   client(): Promise<Client> {
     return Promise.resolve(this.#client ??= new Client({ socket: this.address({ watch: true }) }));
   }
 
   /**
-   * Where the daemon is looked for. Without `watch` it may be silent for as long as it likes once
-   * it is connected to.
+   * Where to look for the daemon. Without `watch`, it may be silent for any length of time once
+   * connected.
    */
   address({ watch }: { watch: boolean }): DaemonAddress {
     return new DaemonAddress({ paths: this.paths, clock: this.clock, waitMs: this.waitMs, watch });
   }
 
-  /** One line of text for people on stdout; values in it must have been escaped. */
+  /** Prints one line for people on stdout; values in it must already be escaped. */
   print(text: string): void {
     this.stdout.writeSync(text + "\n");
   }
 
-  /** One value as a line of JSON on stdout; harmless on a terminal. */
+  /** Prints a value as a line of JSON on stdout, safe for a terminal. */
   printJson(value: unknown): void {
     const text = JSON.stringify(value);
     this.stdout.writeSync((this.stdout.isTerminal ? escapeJson(text) : text) + "\n");
   }
 
-  /** Whole lines of JSON on stdout: the bytes as they came, harmless on a terminal. */
+  /** Prints whole lines of JSON on stdout: unchanged, but safe for a terminal. */
   async printLines(lines: Uint8Array | string): Promise<void> {
     if (!this.stdout.isTerminal) return await this.stdout.write(lines);
     const text = typeof lines === "string" ? lines : new TextDecoder().decode(lines);
     await this.stdout.write(text.split("\n").map(escapeJson).join("\n"));
   }
 
-  /**
-   * What another process of ours says on its stderr: the bytes as they came, harmless on a
-   * terminal.
-   */
+  /** Passes on the stderr of another process of ours: unchanged, but safe for a terminal. */
   async passWords(chunk: Uint8Array): Promise<void> {
     await this.stderr.write(
       this.stderr.isTerminal ? escapeLines(new TextDecoder().decode(chunk)) : chunk,
     );
   }
 
-  /** A table on a terminal, NDJSON elsewhere. Columns are named by the keys of `cells`. */
+  /** Prints a table on a terminal, NDJSON elsewhere. Columns are named by the keys of `cells`. */
   async printRows<T>(
     rows: readonly T[],
     cells: (row: T) => Record<string, unknown>,
@@ -180,7 +179,7 @@ export class EvsContext {
     );
   }
 
-  /** Names and values below each other on a terminal, one line of JSON elsewhere. */
+  /** Prints a list of names and values on a terminal, one line of JSON elsewhere. */
   async printFacts<T extends object>(
     value: T,
     facts: (value: T) => Record<string, unknown>,
@@ -192,19 +191,19 @@ export class EvsContext {
     await this.stdout.write(formatFacts(facts(value), { paint: this.paint }));
   }
 
-  /** Words on stderr, escaped; not with `--quiet`. */
+  /** Prints a message on stderr, escaped; not with `--quiet`. */
   say(text: string): void {
     if (!this.quiet) this.stderr.writeSync(escapeLines(text) + "\n");
   }
 
-  /** Words on stderr for a person who looks on: only on a terminal or with `--verbose`. */
+  /** Prints a message for somebody who is watching: only on a terminal or with `--verbose`. */
   note(text: string): void {
     if (this.verbose || this.stderr.isTerminal) this.say(text);
   }
 
   /**
-   * Asks before something is lost. True with `yes`; asks on a terminal; in a script without `yes`
-   * it is an error.
+   * Asks before something is deleted. Returns true with `yes`; asks on a terminal; in a script
+   * without `yes`, throws.
    */
   async confirm(question: string, options: { yes: boolean }): Promise<boolean> {
     if (options.yes) return true;
@@ -222,7 +221,7 @@ export class EvsContext {
     return text === "y" || text === "yes";
   }
 
-  /** Lets go of the daemon. */
+  /** Disconnects from the daemon. */
   close(): void {
     this.#client?.close();
     this.#client = undefined;

@@ -1,9 +1,9 @@
 /**
- * How commands are defined: stricli's builders with what all of ours share.
+ * Defines commands: stricli's builders plus what all our commands share.
  *
- * `verb` adds the common flags (read beforehand by cli.ts, so a command need not look at them), the
- * examples in the help, and turns what the command throws into words on stderr and an exit code.
- * `group` puts verbs below a noun.
+ * `verb` adds the common flags (already read by cli.ts, so commands need not handle them) and the
+ * examples in the help, and turns errors into a message on stderr and an exit code. `group` puts
+ * verbs under a noun.
  */
 import {
   buildCommand,
@@ -19,7 +19,7 @@ import { reportError } from "./report.ts";
 /** A command or a group of them. */
 export type CommandRoute = Command<EvsContext> | RouteMap<EvsContext>;
 
-/** A verb that is known by name only until it is loaded. */
+/** A verb known only by name until it is loaded. */
 export interface LazyRoute {
   brief: string;
   load: () => Promise<{ route: CommandRoute }>;
@@ -28,15 +28,15 @@ export interface LazyRoute {
 type FlagsOf<FLAGS> = Readonly<Partial<Record<keyof FLAGS, unknown>>>;
 type Arguments = readonly unknown[];
 
-/** What `--help` says of a command or a group. */
+/** The help of a command or a group. */
 export interface RouteDocs {
-  /** One line for the list of commands. */
+  /** One line in the list of commands. */
   brief: string;
-  /** What it does, in sentences. */
+  /** A description in sentences. */
   description?: string;
-  /** Lines to type, without `evs`, each with what it does. */
+  /** Example lines without `evs`, each with its meaning. */
   examples?: readonly (readonly [command: string, meaning: string])[];
-  /** Usage lines without `evs VERB`, where the generated one would be hard to read. */
+  /** Usage lines without `evs VERB`, for commands whose generated usage would be hard to read. */
   usage?: readonly string[];
 }
 
@@ -45,19 +45,19 @@ export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Argument
   extends RouteDocs {
   examples: readonly (readonly [command: string, meaning: string])[];
   parameters: TypedCommandParameters<FLAGS, [...ARGS], EvsContext>;
-  /** False where no daemon is asked, so that there is none to wait for. */
+  /** False if the command does not use a daemon, so there is none to wait for. */
   needsDaemon?: boolean;
   run: (this: EvsContext, flags: FLAGS, ...args: ARGS) => void | Promise<void>;
 }
 
 const docs = new WeakMap<object, RouteDocs>();
 
-/** What a command or a group was defined with, for its page of help. */
+/** The help with which a command or a group was defined. */
 export function docsOf(route: CommandRoute): RouteDocs {
   return docs.get(route) ?? { brief: route.brief };
 }
 
-/** The flags that every command has; `wait` is only on those that ask a daemon. */
+/** The flags that every command has; `wait` only for those that use a daemon. */
 export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
   json: { kind: "boolean", brief: "JSON, also on a terminal and for errors", optional: true },
   color: {
@@ -96,7 +96,7 @@ export function verb<
         this.close();
       }
     },
-    // No prototype: `--constructor` is an unknown flag like any other.
+    // No prototype, so that `--constructor` is an unknown flag like any other.
     parameters: {
       ...parameters,
       flags: Object.assign(Object.create(null), withoutNegation(own), commonFlags(options)),
@@ -126,7 +126,7 @@ export function group(options: {
   return routes;
 }
 
-/** `--no-X` is offered only where it means something: where the flag says `withNegated: true`. */
+/** Offers `--no-X` only for flags with `withNegated: true`. */
 function withoutNegation(flags: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(flags).map(([name, flag]) => [
@@ -138,9 +138,9 @@ function withoutNegation(flags: Record<string, unknown>): Record<string, unknown
   );
 }
 
-// Parsers for flags and arguments that many commands have.
+// Parsers for common flags and arguments.
 
-/** Any text, as it was typed. */
+/** Any text, as typed. */
 export const plainText = (input: string): string => input;
 
 /** A whole number of at least 0. */

@@ -1,13 +1,13 @@
 /**
- * `evs VERB --help`: how it is typed, what it does, examples, arguments, flags with the values that
- * they take. Read off the definition itself, and laid out for the terminal's width.
+ * `evs VERB --help`: usage, description, examples, arguments and flags with their values. Generated
+ * from the definition and wrapped to the width of the terminal.
  */
 import { type CommandRoute, COMMON_FLAGS, docsOf } from "./define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { pad, width } from "../terminal/table.ts";
 import { hanging, wrapText } from "../terminal/wrap.ts";
 
-/** A flag as stricli knows it; what of it the page needs. */
+/** The parts of a stricli flag that the page needs. */
 export interface Flag {
   kind: "boolean" | "counter" | "enum" | "parsed";
   brief: string;
@@ -34,13 +34,13 @@ interface Place {
   optional?: boolean;
 }
 
-/** Where a word leads to: the command or group, and the words up to it. */
+/** The command or group that words lead to, and the words up to it. */
 export interface FoundRoute {
   route: CommandRoute;
   path: string[];
 }
 
-/** Follows words into groups, as far as they name something. */
+/** Follows words into groups as long as they name something. */
 export function findRoute(top: FoundRoute, words: readonly string[]): FoundRoute {
   let found = top;
   for (const word of words) {
@@ -103,7 +103,7 @@ export function helpPage(
   }
 
   function rows(pairs: readonly [name: string, text: string][]): string[] {
-    // One long name does not push all the others to the right.
+    // One long name must not push all the others to the right.
     const left = Math.min(26, Math.max(0, ...pairs.map(([name]) => width(name))));
     return pairs.map(([name, text]) => {
       const head = `  ${paint.bold(pad(name, { width: left }))}  `;

@@ -1,11 +1,11 @@
-/** A whole file, or stdin for `-`, and its lines in parts that a request can carry. */
+/** Reads a whole file, or stdin for `-`, and splits its lines into request-sized batches. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { osReason } from "../../core/base/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 
 /**
- * Reads it all, but for a byte order mark in front. Throws `InvalidArgumentError` where the file
+ * Reads the whole input, without a byte order mark. Throws `InvalidArgumentError` if the file
  * cannot be read.
  */
 export async function readInput(context: EvsContext, file: string): Promise<Uint8Array> {
@@ -38,26 +38,27 @@ async function readAll(
   return new Uint8Array(await new Blob(pieces).arrayBuffer());
 }
 
-/** One JSON value over several lines becomes one line; anything else is taken as NDJSON. */
+/** Turns one multi-line JSON value into a single line; anything else is treated as NDJSON. */
 export function toLines(bytes: Uint8Array): Uint8Array {
   const source = new TextDecoder().decode(bytes);
   if (!source.trim().includes("\n")) return bytes;
   try {
     JSON.parse(source);
   } catch {
-    // Not one value: a line each, and the daemon says what is wrong with which.
+    // Not one value, so one value per line; the daemon reports invalid lines.
     return bytes;
   }
-  // Between tokens a line feed means as little as a space, and in strings there are none.
+  // Between tokens a line feed is the same as a space, and strings contain none.
   return bytes.map((byte) => byte === 0x0a || byte === 0x0d ? 0x20 : byte);
 }
 
 /**
- * Small enough for a socket's buffer: verdicts are read only after the whole request is written.
+ * Small enough for a socket's buffer, because verdicts are read only after the whole request is
+ * written.
  */
 const BATCH = 64 * 1024;
 
-/** Whole lines, about 64 KiB a request. */
+/** Splits input into batches of whole lines, about 64 KiB each. */
 export function* batches(
   bytes: Uint8Array,
 ): Generator<{ bytes: Uint8Array; firstLine: number }, void, undefined> {

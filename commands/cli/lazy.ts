@@ -1,7 +1,7 @@
 /**
- * Loads a module only when it is needed. Deno reads every file that a literal `import()` names
- * before the program starts, needed or not; a specifier that it cannot see costs nothing until it
- * is used. `deno compile` does not see it either: the task includes the folder.
+ * Loads a module only when it is needed. Deno reads every file named by a literal `import()` before
+ * the program starts, needed or not; a specifier that it cannot see costs nothing until it is used.
+ * `deno compile` does not see it either, so the task includes the folder.
  */
 
 const COMMANDS = new URL("../", import.meta.url);

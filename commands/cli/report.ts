@@ -1,6 +1,7 @@
 /**
- * How an error ends a command: words on stderr (a JSON object with `--json`) and an exit code.
- * Values in messages come from events and other people's files, so all of it is escaped.
+ * Reports the error that ends a command: a message on stderr (a JSON object with `--json`) and an
+ * exit code. Values in messages come from events and other people's files, so everything is
+ * escaped.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
@@ -10,10 +11,13 @@ import { EvsContext } from "./context.ts";
 import { escapeJson, escapeLines } from "../terminal/escape.ts";
 import { ClosedPipe } from "../terminal/output.ts";
 
-/** How `evs check` ends when it could not look: any other code says something of the daemon. */
+/**
+ * The exit code of `evs check` when it could not check: any other code would say something about
+ * the daemon.
+ */
 export const CHECK_UNKNOWN = 3;
 
-/** Says what went wrong and returns the exit code for it. A closed pipe is no error. */
+/** Reports an error and returns its exit code. A closed pipe is not an error. */
 export function reportError(context: EvsContext, error: unknown): number {
   if (error instanceof ClosedPipe) return ExitCode.Ok;
   const known = error instanceof EvsError ? error : foreignError(error);
@@ -35,18 +39,18 @@ export function reportError(context: EvsContext, error: unknown): number {
   return ExitCode.Bug;
 }
 
-/** Tells an error that was met before there was a context, and returns the exit code. */
+/** Reports an error from before there was a context, and returns its exit code. */
 export function report(argv: readonly string[], error: unknown): number {
   const code = reportError(new EvsContext({ argv, options: readCommonOptions(argv) }), error);
   return argv[0] === "check" ? CHECK_UNKNOWN : code;
 }
 
-/** What the system or the runtime refused, in words. */
+/** Turns an error of the operating system or the runtime into one of ours. */
 function foreignError(error: unknown): EvsError | undefined {
   return (error instanceof TypeError ? missingPackage(error.message) : undefined) ?? osError(error);
 }
 
-/** The error as it is shown. */
+/** Formats the error. */
 export function formatError(
   context: Pick<EvsContext, "json" | "paintWords">,
   error: EvsError,
@@ -62,16 +66,16 @@ export function formatError(
     );
   }
   if (error.hint !== undefined) {
-    // One line where nothing runs: it is the error that everybody meets first.
+    // One line, because this is the error that everybody sees first.
     if (error.code === "daemon/not-running") lines[0] += `; start one: ${paint.bold(error.hint)}`;
-    // A question is nothing to type.
+    // A hint that is a question is not a command to type.
     else if (error.hint.endsWith("?")) lines.push(`  ${escapeLines(error.hint)}`);
     else lines.push(`  ${paint.dim("try:")} ${escapeLines(error.hint)}`);
   }
   return lines.join("\n") + "\n";
 }
 
-/** Schema faults, each by its JSON pointer; none where the message has named them all. */
+/** Schema faults, each with its JSON pointer; none if the message has named them all. */
 function untoldFaults(error: EvsError): { pointer: string; message: string }[] {
   const faults = error.details?.["faults"];
   if (!Array.isArray(faults)) return [];

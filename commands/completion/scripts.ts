@@ -1,14 +1,14 @@
 /**
- * The completion scripts. Verbs and flags stand in the script; names are asked of the running
- * daemon by `evs completions names KIND`, which says nothing when there is none.
+ * The completion scripts. Verbs and flags are part of the script; it gets names from the running
+ * daemon through `evs completions names KIND`, which prints nothing if there is no daemon.
  *
- * Names are matched by string comparison only: `compgen -W` and its like would expand `$(…)` in a
+ * Names are matched only by string comparison: `compgen -W` and similar would expand `$(…)` in a
  * name.
  */
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { CompletionNode, CompletionValue } from "./tree.ts";
 
-/** The shells that there are scripts for. */
+/** The supported shells. */
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = typeof shells[number];
 
@@ -24,14 +24,14 @@ export function completionScript(shell: Shell, tree: readonly CompletionNode[]):
   }
 }
 
-/** A value as the scripts write it: `topics`, `=a b c`, `files`, `commands`, or `any`. */
+/** How the scripts write a value: `topics`, `=a b c`, `files`, `commands`, or `any`. */
 function code(value: CompletionValue): string {
   if (value.kind === "names") return value.of;
   return value.kind === "words" ? `=${value.words.join(" ")}` : value.kind;
 }
 
 /**
- * The tables that bash and zsh share: `case` functions over `PATH`, `PATH FLAG` and `PATH|NUMBER`.
+ * The tables shared by bash and zsh: `case` functions over `PATH`, `PATH FLAG` and `PATH|NUMBER`.
  */
 function posixTables(tree: readonly CompletionNode[]): string {
   const groups = tree.filter((node) => node.routes.length > 0);

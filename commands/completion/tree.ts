@@ -1,19 +1,19 @@
 /**
- * What a shell can complete, read off the route map itself, so that no verb and no flag can be
+ * What a shell can complete, derived from the route map itself, so that no verb or flag can be
  * forgotten.
  *
  * Each command or group is a {@link CompletionNode} under its path (`topic create`). A {@link
- * CompletionValue} says what may stand in a place: names that the running daemon knows, fixed
- * words, files, commands.
+ * CompletionValue} says what a position accepts: names that the running daemon knows, fixed words,
+ * files, commands.
  */
 import type { Command, CommandContext, RouteMap } from "@stricli/core";
 
-/** What may stand in one place. */
+/** What one position accepts. */
 export type CompletionValue =
   | { kind: "names"; of: NameKind }
   | { kind: "words"; words: readonly string[] }
   | { kind: "files" }
-  /** A file behind an @, or anything. */
+  /** `@` and a file, or anything. */
   | { kind: "payload" }
   | { kind: "commands" }
   | { kind: "any" };
@@ -23,7 +23,7 @@ export type NameKind = "topics" | "subscriptions" | "schemas";
 
 export const nameKinds: readonly NameKind[] = ["topics", "subscriptions", "schemas"];
 
-/** A flag as it is typed, with its dashes. */
+/** A flag as typed, with its dashes. */
 export interface CompletionFlag {
   name: string;
   brief: string;
@@ -33,12 +33,12 @@ export interface CompletionFlag {
 
 /** One command or group. */
 export interface CompletionNode {
-  /** The words behind `evs`; empty for `evs` itself. */
+  /** The words after `evs`; empty for `evs` itself. */
   path: string;
   routes: { name: string; brief: string }[];
   flags: CompletionFlag[];
   positionals: CompletionValue[];
-  /** The last positional may come again and again. */
+  /** The last positional may be repeated. */
   repeats: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface CompletionEntry<C extends CommandContext> {
   target: RouteMap<C> | Command<C>;
 }
 
-/** Reads the whole tree off the verbs, groups before what is in them. */
+/** Builds the whole tree from the verbs; groups come before their members. */
 export function completionTree<C extends CommandContext>(
   verbs: readonly CompletionEntry<C>[],
 ): CompletionNode[] {
@@ -140,7 +140,7 @@ function flagValue(
   }
 }
 
-/** `--from` of a schema is a version, and `--to` of dead letters a subscription. */
+/** For schemas `--from` is a version, and for dead letters `--to` is a subscription. */
 function isOffset({ name, path }: { name: string; path: string }): boolean {
   return (name === "from" || name === "to") && !path.startsWith("schema");
 }
@@ -154,7 +154,7 @@ const flagNames: Readonly<Record<string, NameKind>> = {
   type: "schemas",
 };
 
-/** What a positional may be, from its placeholder. */
+/** What a positional accepts, derived from its placeholder. */
 function placeValue(placeholder: string, path: string): CompletionValue {
   const word = placeholder.toLowerCase();
   if (word.startsWith("topic")) return { kind: "names", of: "topics" };

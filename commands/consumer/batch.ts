@@ -1,40 +1,40 @@
 /**
  * `--batch N`: one run of the handler for several events. It reads them as NDJSON on its stdin and
- * may answer for each of them, a line on stdout:
- * `{"id":"…","outcome":"ack|retry|dead","reason":"…"}`. What it does not answer for, its exit code
- * speaks for. Anything else on its stdout is its own, and passes through.
+ * may answer each of them with a line on stdout:
+ * `{"id":"…","outcome":"ack|retry|dead","reason":"…"}`. Its exit code applies to the events that it
+ * does not answer. Anything else on its stdout is its own output and passes through.
  */
 import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { ConsumerSettlement } from "../../core/client/consumer/settlement.ts";
 import { type HandlerRun, settlementOf } from "./exit_code.ts";
 
-/** What a handler said of one event. */
+/** A handler's answer for one event. */
 export interface Answer {
   outcome: "ack" | "retry" | "dead";
   reason?: string;
 }
 
 const OUTCOMES: readonly unknown[] = ["ack", "retry", "dead"];
-/** A longer line is no answer: it passes through in pieces, so that memory stays bounded. */
+/** A longer line is not an answer: it passes through in pieces, so that memory stays bounded. */
 const LONGEST_ANSWER = 64 * 1024;
 const LF = 0x0a;
 
-/** What an {@link AnswerReader} is given. */
+/** The options of an {@link AnswerReader}. */
 export interface AnswerReaderOptions {
   /** The ids of the batch. */
   ids: ReadonlySet<string>;
-  /** Takes what is no answer, with its line feeds. */
+  /** Receives everything that is not an answer, with its line feeds. */
   pass: (bytes: Uint8Array) => void | Promise<void>;
-  /** Words for a person: an answer that cannot be taken. */
+  /** Receives messages for people about unusable answers. */
   say: (text: string) => void;
 }
 
-/** Tells answers from other output. The last answer for an event counts. */
+/** Separates answers from other output. The last answer for an event counts. */
 export class AnswerReader {
   readonly answers = new Map<string, Answer>();
   readonly #options: AnswerReaderOptions;
   #line: Uint8Array = new Uint8Array(0);
-  /** In the middle of a line that is too long to be an answer. */
+  /** Inside a line that is too long to be an answer. */
   #passing = false;
 
   constructor(options: AnswerReaderOptions) {
@@ -50,7 +50,7 @@ export class AnswerReader {
     await this.#keep(chunk.subarray(from));
   }
 
-  /** The output has ended, perhaps in the middle of a line. */
+  /** The output has ended, possibly in the middle of a line. */
   async end(): Promise<void> {
     if (this.#line.length > 0) await this.#take(this.#line);
     this.#line = new Uint8Array(0);
@@ -91,7 +91,7 @@ export class AnswerReader {
   }
 }
 
-/** A line that is meant as an answer: a JSON object with `id` and `outcome`. */
+/** Parses a line as an answer: a JSON object with `id` and `outcome`. */
 function parseAnswer(
   line: Uint8Array,
 ): { id: string; outcome: unknown; reason: unknown } | undefined {
@@ -109,8 +109,8 @@ function parseAnswer(
 }
 
 /**
- * What one run means for each event of its batch, in their order. A handler that cannot run pauses
- * the subscription for all of them, whatever it answered before.
+ * What one run means for each event of its batch, in order. A handler that cannot run pauses the
+ * subscription for all of them, whatever it answered before.
  */
 export function settlementsOf(
   outcome: HandlerRun,
@@ -144,8 +144,8 @@ export function settlementsOf(
 }
 
 /**
- * Lines with line feeds, in one piece: written in two, the output of handlers that run side by side
- * would mix.
+ * Joins lines with line feeds. They are written in one piece: in two writes, the output of
+ * concurrent handlers would mix.
  */
 export function toNdjson(lines: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(lines.reduce((sum, line) => sum + line.length + 1, 0));

@@ -1,65 +1,64 @@
 /**
- * Why a program failed, in one line: the part of its stderr that a person would quote. An exception
- * or a panic counts more than words that call themselves an error, those more than other words, and
- * of what counts the same the last one is taken; frames, quoted source and the remarks of wrappers
- * are passed over. The root of a chain of causes is told, too. Pure, and linear in time whatever
- * was printed.
+ * Finds the line of a program's stderr that best says why it failed, as a person would quote it. An
+ * exception or a panic ranks above lines that call themselves an error, and those above other text;
+ * among equals the last one wins. Stack frames, quoted source and remarks of wrappers are skipped.
+ * The root of a chain of causes is added. Pure, and linear in time for any input.
  */
 import { stripAnsi } from "../../core/base/ansi.ts";
 import { type LineKind, lineKind, Rank } from "./line_kind.ts";
 
-/** The longest error, and the longest cause beside it, in characters. */
+/** The maximum length of the error, and of the cause beside it, in characters. */
 const LONGEST = 200;
-/** The longest line that is understood; of a longer one the head is. */
+/** The maximum length of a line that is examined; only the head of a longer one is. */
 const LONGEST_LINE = 2000;
-/** Source lines that stand before the carets below them. */
+/** How many quoted source lines may come before the carets below them. */
 const QUOTED_LINES = 6;
-/** The edge of the box that Python draws around a group of exceptions. */
+/** The edge of the box that Python draws around an exception group. */
 const BOX = /^ *(?:\| ?|\+[-+]+(?: \d+ )?-* ?)/;
 
 interface Report {
   rank: number;
   text: string;
-  /** What it goes back to. */
+  /** Its root cause. */
   cause?: { how: string; text: string };
-  /** A frame of its stack trace has been seen: what follows is no part of its message. */
+  /** A frame of its stack trace has been seen: what follows is not part of its message. */
   framed: boolean;
 }
 
-/** What the next line is because of the ones before. */
+/** What the lines before say about the next one. */
 type Context =
-  /** Source is quoted, up to a line of carets. */
+  /** Quoted source, up to a line of carets. */
   | { in: "source"; left: number }
-  /** What was thrown comes next, or goes on: a value on several lines. */
+  /** The thrown value follows or continues on several lines. */
   | { in: "thrown" }
   | { in: "value" }
-  /** A message that ends with a colon goes on. */
+  /** A message that ends with a colon continues. */
   | { in: "message" }
-  /** Frames, then the exception. */
+  /** Stack frames, then the exception. */
   | { in: "traceback" }
   /** The message of a panic. */
   | { in: "panic"; at: string }
-  /** Causes, one a line. */
+  /** Causes, one per line. */
   | { in: "causes"; all: boolean };
 
-/** The line; empty when nothing was said. */
+/** Returns the line; empty if nothing was printed. */
 export function errorLine(stderr: string): string {
   const reader = new ErrorReader();
-  // A progress meter writes over itself: a carriage return ends a line as well.
+  // A progress meter overwrites itself, so a carriage return ends a line, too.
   for (const line of stderr.split(/\r*\n|\r+/)) {
     reader.read(stripAnsi(line.slice(0, LONGEST_LINE)).trimEnd());
   }
   return reader.found();
 }
 
-/** Takes line after line. */
+/** Processes line by line. */
 class ErrorReader {
   #best: Report | undefined;
   #context: Context | undefined;
-  /** Within the box that Python draws around a group of exceptions. */
+  /** Inside the box that Python draws around an exception group. */
   #boxed = false;
   #chained: "caused by" | "while handling" | undefined;
-  /** The line before, where it may turn out to be the head of a stack trace. */
+  /** The previous line, which may turn out to be the head of a stack trace. */
   #above: string | undefined;
 
   found(): string {
@@ -68,7 +67,7 @@ class ErrorReader {
     const said = oneLine(text);
     if (cause === undefined) return said;
     const why = oneLine(cause.text);
-    // Who wraps an error often repeats its message.
+    // Code that wraps an error often repeats its message.
     const isTold = said.includes(why.slice(why.indexOf(": ") + 1).trim());
     return isTold ? said : `${said}; ${cause.how} ${why}`;
   }
@@ -87,7 +86,7 @@ class ErrorReader {
     }
   }
 
-  /** A line that speaks for itself. */
+  /** A line whose meaning does not depend on earlier lines. */
   #begins(found: LineKind, above: string | undefined): void {
     switch (found.kind) {
       case "frame":
@@ -124,7 +123,7 @@ class ErrorReader {
     }
   }
 
-  /** What a line is because of the ones before it; false where it speaks for itself. */
+  /** Handles a line whose meaning depends on the lines before it; false if it does not. */
   #continues(context: Context, { line, found }: { line: string; found: LineKind }): boolean {
     const isIndented = line === "" || /^\s/.test(line);
     switch (context.in) {
@@ -156,7 +155,7 @@ class ErrorReader {
         else return false;
         return true;
       case "panic":
-        // The panic of a thread that was joined: that thread has told it itself.
+        // The panic of a joined thread: that thread has already printed it.
         if (!line.endsWith("value: Any { .. }") || this.#best?.rank !== Rank.Exception) {
           this.#report(Rank.Exception, `panicked at ${context.at}: ${line}`);
         }
@@ -174,13 +173,13 @@ class ErrorReader {
     const isInside = before?.rank === Rank.Exception && !before.framed;
     if (rank < Rank.Exception) {
       if (rank >= (before?.rank ?? 0)) this.#report(rank, text);
-      // The next lines of a message are no head of a trace, and what is indented belongs to another
-      // line.
+      // Later lines of a message are not the head of a trace, and an indented line belongs to
+      // another one.
       if (rank > Rank.Aside && !isInside && !/^\s/.test(text)) this.#above = text;
       return;
     }
     if (this.#boxed && before?.rank === Rank.Exception) {
-      // A group tells all its members; the first one will do.
+      // An exception group prints all its members; the first one will do.
       if (before.cause === undefined) this.#cause(text);
       return;
     }
@@ -198,14 +197,14 @@ class ErrorReader {
     if (rank === Rank.Exception && text.endsWith(":")) this.#context = { in: "message" };
   }
 
-  /** The last cause of a chain is where it began. */
+  /** Records a cause; the last one of a chain is the root. */
   #cause(text: string): void {
     if (this.#best === undefined) this.#report(Rank.Exception, text);
     else this.#best.cause = { how: "caused by", text };
   }
 }
 
-/** On one line, without control characters, and not too long. */
+/** Makes one line of limited length, without control characters. */
 function oneLine(text: string): string {
   // deno-lint-ignore no-control-regex -- control characters are what this is about
   const line = text.replace(/[\x00-\x20\x7f-\x9f]+/g, " ").trim();

@@ -1,32 +1,34 @@
 /**
- * The exit-code contract of `evs consume`, as a decision: what one run of a handler means for its
- * event.
+ * The exit-code contract of `evs consume`: what one run of a handler means for its event.
  *
  * | handler | event |
  * | --- | --- |
  * | exit 0 | done |
  * | exit 75 | retry |
  * | exit 65 | dead letter at once |
- * | exit 126, 127, cannot be started | given back uncounted; the subscription is paused, for no event is to blame |
+ * | exit 126, 127, cannot be started | returned uncounted; the subscription is paused |
  * | timed out, any other exit code, any signal | retry |
  */
 import type { ConsumerSettlement, Failure } from "../../core/client/consumer/settlement.ts";
 import { errorLine } from "./error_line.ts";
 
-/** What became of one run of a handler. */
+/** The result of one run of a handler. */
 export type HandlerRun =
   | { kind: "cannot-start"; reason: string }
   | {
     kind: "ended";
     exitCode: number;
-    /** Set when a signal ended it; then `exitCode` says nothing. */
+    /** Set if a signal ended it; `exitCode` then has no meaning. */
     signal?: string;
-    /** Set when we ended it because its time was over, ms. */
+    /** Set if we ended it because it timed out, ms. */
     timedOutAfter?: number;
     durationMs: number;
     /** The last 8 KiB of its stderr. */
     stderr: string;
-    /** The line of more of it that tells the cause; left out: it is looked for in `stderr`. */
+    /**
+     * The line that tells the cause, found in more of its stderr; if absent, it is looked for in
+     * `stderr`.
+     */
     said?: string;
   };
 
@@ -87,15 +89,13 @@ export function settlementOf(outcome: HandlerRun, command: readonly string[]): C
   }
 }
 
-/**
- * What ended the attempt, and what the handler said of it: often the only cause that anybody knows.
- */
+/** What ended the attempt, plus the handler's own message: often the only known cause. */
 function withErrorLine(error: string, outcome: HandlerRun & { kind: "ended" }): string {
   const said = outcome.said ?? errorLine(outcome.stderr);
   return said === "" ? error : `${error}: ${said}`;
 }
 
-/** A command as a shell would take it back, cut to what fits in a sentence. */
+/** A command quoted for a shell, cut to a length that fits in a sentence. */
 export function showCommand(command: readonly string[]): string {
   const text = command
     .map((word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)

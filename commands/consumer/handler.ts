@@ -1,9 +1,9 @@
 /**
  * Runs one handler process for one delivery.
  *
- * No shell. The input goes to stdin, stdout passes through untouched, stderr passes through and its
- * end is kept. The process leads a process group of its own, so that a time-out or Ctrl-C reaches
- * what it started, too. What its end means is decided in consumer/verdict.ts.
+ * No shell is involved. The input goes to stdin, stdout passes through untouched, stderr passes
+ * through and its end is kept. The process leads its own process group, so that a timeout or Ctrl-C
+ * reaches its children, too. What its exit means is decided in commands/consumer/exit_code.ts.
  */
 import type { EventFacts } from "../../core/client/consumer/port.ts";
 import { type Clock, systemClock } from "../../core/base/clock.ts";
@@ -16,44 +16,44 @@ import type { HandlerRun } from "./exit_code.ts";
 
 /** How much of a handler's stderr is kept, bytes. */
 export const STDERR_KEPT = 8 * 1024;
-/** How much of it is searched for the cause, bytes: the head of a long stack trace tells it. */
+/** How much of it is searched for the cause, bytes: the head of a long stack trace may have it. */
 const STDERR_SEARCHED = 256 * 1024;
-/** How long a handler may go on after SIGTERM, ms. */
+/** How long a handler may run after SIGTERM, ms. */
 export const KILL_GRACE_MS = 5_000;
 /**
- * The rest of a handler's output is waited for in so many turns of so long, ms, when its own child
- * holds it open. What it said itself is there by then and takes a turn or two, however seldom this
- * process gets one.
+ * If a child of the handler holds its output open, the rest is awaited for this many turns of this
+ * many ms. The handler's own output is there by then and takes a turn or two, however rarely this
+ * process is scheduled.
  */
 const OUTPUT_TURNS = 10;
 const OUTPUT_TURN_MS = 10;
 
-/** What one run needs. */
+/** The parameters of one run. */
 export interface HandlerRequest {
   command: readonly string[];
-  /** Written to stdin as it is; then stdin closes. */
+  /** Written to stdin unchanged; then stdin is closed. */
   input: Uint8Array;
-  /** Its whole environment. */
+  /** Its complete environment. */
   env: Record<string, string>;
-  /** After this long SIGTERM, then SIGKILL, ms. */
+  /** SIGTERM after this long, then SIGKILL, ms. */
   timeoutMs?: number;
-  /** Where its stderr passes through to. */
+  /** Where its stderr goes. */
   stderr: (chunk: Uint8Array) => void | Promise<void>;
-  /** Takes its stdout; left out, that passes through untouched. */
+  /** Receives its stdout; if absent, stdout passes through untouched. */
   stdout?: (chunk: Uint8Array) => void | Promise<void>;
-  /** Ends it should this process be killed. */
+  /** Ends it if this process is killed. */
   guard?: HandlerGuard;
   clock?: Clock;
 }
 
-/** A handler that was started, or could not be. */
+/** A handler that was started, or failed to start. */
 export interface RunningHandler {
   readonly outcome: Promise<HandlerRun>;
-  /** Sends a signal to the process and all that it started. After its end it does nothing. */
+  /** Sends a signal to the process and its children. Does nothing after it has ended. */
   kill(signal: Deno.Signal): void;
 }
 
-/** Starts a handler. Never throws: what cannot be started is an outcome. */
+/** Starts a handler. Never throws: failing to start is a result. */
 export function startHandler(request: HandlerRequest): RunningHandler {
   const clock = request.clock ?? systemClock;
   const startedAt = clock.monotonic();
@@ -80,7 +80,7 @@ export function startHandler(request: HandlerRequest): RunningHandler {
   let cut: Deno.Signal | undefined;
   const kill = (signal: Deno.Signal) => {
     if (ended) cut ??= signal;
-    // Just started, it may not have its group yet.
+    // A process that has just started may not have its group yet.
     else if (!signalGroup(child.pid, signal)) signalTo(child.pid, signal);
   };
   const watched = { child, request, clock, startedAt, kill, cut: () => cut };
@@ -97,7 +97,7 @@ interface Watched {
   clock: Clock;
   startedAt: number;
   kill: (signal: Deno.Signal) => void;
-  /** The signal that came behind the handler's end. */
+  /** The signal that was sent after the handler had ended. */
   cut: () => Deno.Signal | undefined;
 }
 
@@ -127,12 +127,12 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   onEnd();
   for (const cancel of cancels) cancel();
   stopFeeding();
-  // What a timed-out handler started must not outlive it: the next attempt would run beside it.
+  // Children of a timed-out handler must not outlive it: the next attempt would run beside them.
   if (timedOut) signalGroup(child.pid, "SIGKILL");
   const durationMs = Math.round(clock.monotonic() - startedAt);
   const whole = await passedOn(outputs, { clock, cut: () => cut() !== undefined });
-  // Told to stop while its output was not taken: what it answered there is not known, so nothing is
-  // done.
+  // It was told to stop while its output was not being read: its answers are unknown, so the run
+  // does not count.
   const signal = whole ? status.signal : cut() ?? status.signal;
   return {
     kind: "ended",
@@ -145,32 +145,32 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
   };
 }
 
-/** Writes the input; returns what gives up on it when the handler has ended. */
+/** Writes the input; returns a function that gives up once the handler has ended. */
 function feed(stdin: WritableStream<Uint8Array>, input: Uint8Array): () => void {
   const writer = stdin.getWriter();
   const writing = (async () => {
     await writer.write(input);
     await writer.close();
   })();
-  // A handler need not read its stdin: one that closes it early (`true`, `head -c 1`) breaks the
-  // pipe here, and its exit code alone says how it went.
+  // A handler need not read its stdin. One that closes it early (`true`, `head -c 1`) breaks the
+  // pipe here, and only its exit code counts.
   writing.catch(() => {});
   return () => {
-    // Where a child of the handler holds the pipe open, the write would wait for ever.
+    // If a child of the handler holds the pipe open, the write would wait forever.
     writer.abort().catch(() => {});
   };
 }
 
-/** A stream on its way to who takes it. */
+/** A stream being passed on. */
 class Passing {
-  /** Resolves at its end; rejects when it cannot be taken. */
+  /** Resolves at its end; rejects if it cannot be passed on. */
   readonly end: Promise<void>;
-  /** A piece of it is being taken just now. */
+  /** A piece of it is being passed on right now. */
   busy = false;
 
   constructor(stream: ReadableStream<Uint8Array>, sink: HandlerRequest["stderr"]) {
     this.end = this.#pass(stream, sink);
-    this.end.catch(() => {}); // told when the handler has ended
+    this.end.catch(() => {}); // reported when the handler has ended
   }
 
   async #pass(
@@ -186,9 +186,9 @@ class Passing {
 }
 
 /**
- * Waits until all that a handler said has been taken. A child of its own that holds its output open
- * is not waited for; whoever is slow to take it is, until `cut`. Tells whether all that came was
- * taken; throws what went wrong.
+ * Waits until all output of a handler has been passed on. It does not wait for a child of the
+ * handler that holds the output open, but it does wait for a slow receiver, until `cut`. Returns
+ * whether everything was passed on; throws what went wrong.
  */
 async function passedOn(
   outputs: readonly Passing[],
@@ -205,7 +205,7 @@ async function passedOn(
   return outputs.every(({ busy }) => !busy);
 }
 
-/** Waits for a promise, at most `ms`; `undefined` when it took longer. */
+/** Waits at most `ms` for a promise; `undefined` if it took longer. */
 async function settledWithin<T>(
   promise: Promise<T>,
   options: { ms: number; clock: Clock },
@@ -221,7 +221,7 @@ async function settledWithin<T>(
   }
 }
 
-/** Sends a signal to a process and all that it started; tells whether anybody was there. */
+/** Sends a signal to a process and its children; returns whether there was a process. */
 function signalGroup(pid: number, signal: Deno.Signal): boolean {
   return signalTo(-pid, signal);
 }
@@ -231,7 +231,7 @@ function signalTo(pid: number, signal: Deno.Signal): boolean {
     Deno.kill(pid, signal);
     return true;
   } catch (error) {
-    // It has ended meanwhile, which is what was wanted.
+    // It has ended in the meantime, which is fine.
     if (error instanceof Deno.errors.NotFound || isNoSuchProcess(error)) return false;
     throw error;
   }
@@ -247,7 +247,7 @@ function spawnReason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A batch's environment: what its events have in common. */
+/** The environment for a batch: what its events have in common. */
 export function batchEnv(
   base: Record<string, string>,
   batch: { subscription: string; facts: readonly Pick<DeliveryFacts, "topic" | "type">[] },
@@ -268,20 +268,20 @@ export function batchEnv(
   });
 }
 
-/** The facts of a delivery that a handler finds in its environment. */
+/** The facts of a delivery in a handler's environment. */
 export interface DeliveryFacts extends EventFacts {
   attempt: number;
   delivery: number;
   subscription: string;
 }
 
-/** A single environment string may not be longer than this on Linux (MAX_ARG_STRLEN is 128 KiB). */
+/** The longest environment variable that we pass; Linux limits it to 128 KiB (MAX_ARG_STRLEN). */
 const LONGEST_VARIABLE = 100_000;
 
 /**
- * A handler's environment: the caller's, with the delivery's facts. Facts that the kernel cannot
- * carry (a NUL, over 100 kB) are left out, for the event on stdin has them all; facts of an outer
- * delivery never shine through.
+ * A handler's environment: the caller's plus the facts of the delivery. Facts that the kernel
+ * cannot carry (with a NUL, over 100 kB) are left out; the event on stdin has them all. Facts of an
+ * outer delivery are never inherited.
  */
 export function handlerEnv(
   base: Record<string, string>,

@@ -1,11 +1,11 @@
 /**
- * Ends handlers whose consumer was killed. No code of a killed process runs, so a small shell
- * stands beside it: it is told which handlers run, and when its stdin ends without a word it ends
- * those, with all that they started. One for a consumer, not one for a handler: a handler costs a
- * line in a pipe.
+ * Ends handlers whose consumer was killed. A killed process runs no code of its own, so a small
+ * shell runs beside it: it is told which handlers are running, and when its stdin closes
+ * unexpectedly, it ends them and their children. There is one guard per consumer, not per handler:
+ * a handler costs one line in a pipe.
  *
- * The daemon keeps the events of a consumer that went away for {@link HANDLER_LINGER_MS}, longer
- * than that takes, so that none of them is delivered again beside a handler that still runs.
+ * The daemon keeps the leases of a consumer that went away for {@link HANDLER_LINGER_MS}, which is
+ * longer than that takes, so that no event is redelivered while its old handler still runs.
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { inOwnSession, SETSID } from "./session.ts";
@@ -14,12 +14,14 @@ import { inOwnSession, SETSID } from "./session.ts";
 export const HANDLER_LINGER_MS = 3000;
 
 const SHELL = "/bin/sh";
-/** What ended is told together with what begins next; where nothing does, after this long, ms. */
+/**
+ * The end of a handler is reported together with the start of the next one, or after this long, ms.
+ */
 const FLUSH_MS = 20;
 
 /**
- * Reads lines `BEGUN ENDED`, process ids or 0. A handler leads a process group of its own; just
- * started, it may have none yet. They have half a second to end by themselves.
+ * Reads lines `BEGUN ENDED`, with process ids or 0. A handler leads its own process group, but may
+ * not have one yet just after the start. Handlers get half a second to end by themselves.
  */
 const SCRIPT = `trap '' HUP INT QUIT TERM
 live=' '
@@ -46,19 +48,19 @@ export class HandlerGuard {
     this.#clock = clock;
   }
 
-  /** One that is ready before the first handler begins. */
+  /** Starts a guard that is ready before the first handler begins. */
   static begin(clock: Clock): HandlerGuard {
     const guard = new HandlerGuard({ clock });
     guard.prepare();
     return guard;
   }
 
-  /** Call it before a handler begins: it is told of at once then. */
+  /** Call it before a handler starts, which is then reported at once. */
   prepare(): void {
     this.#shell ??= this.#start();
   }
 
-  /** A handler runs. Returns what is to be called when it has ended. */
+  /** Reports a running handler. Call the returned function when it has ended. */
   watch(pid: number): () => void {
     this.#live.add(pid);
     if (this.#shell) this.#write(`${pid} ${this.#ended.shift() ?? 0}\n`);
@@ -69,7 +71,7 @@ export class HandlerGuard {
     };
   }
 
-  /** The consumer ends in order, and so did its handlers. */
+  /** The consumer stops in an orderly way, and its handlers have ended. */
   async close(): Promise<void> {
     this.#flush();
     const shell = this.#shell;
@@ -81,7 +83,7 @@ export class HandlerGuard {
 
   #start() {
     try {
-      // Whoever kills the consumer's group does not mean this.
+      // In its own session, so that a signal to the consumer's group does not reach it.
       const own = inOwnSession([SHELL, "-c", SCRIPT], { path: undefined, setsid: SETSID });
       const child = new Deno.Command(own.program, {
         args: own.args,
@@ -92,7 +94,8 @@ export class HandlerGuard {
       }).spawn();
       child.unref();
       const shell = { child, writer: child.stdin.getWriter() };
-      // Somebody killed it: the next handler begins another, which is told of all that run.
+      // If the guard was killed, the next handler starts a new one, which is told about all running
+      // handlers.
       child.status.then(() => {
         if (this.#shell === shell) this.#shell = undefined;
       });
@@ -100,7 +103,7 @@ export class HandlerGuard {
       for (const pid of this.#live) void shell.writer.write(line(`${pid} 0\n`)).catch(() => {});
       return shell;
     } catch (error) {
-      // Without a shell handlers run as before: they outlive a consumer that is killed.
+      // Without a shell, handlers run unguarded and outlive a consumer that is killed.
       if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
         return undefined;
       }

@@ -1,33 +1,36 @@
 /**
- * What one line of a program's stderr is: the error itself, its cause, a frame of a stack trace, or
- * other words. Knows the shapes that Node, Deno, Python, Go, Java, Rust, Ruby, Perl, shells and
- * curl print. Pure; the order of lines is looked at in error_line.ts.
+ * Classifies one line of a program's stderr: the error itself, its cause, a stack frame, or other
+ * text. Knows the formats of Node, Deno, Python, Go, Java, Rust, Ruby, Perl, shells and curl. Pure;
+ * error_line.ts handles the order of lines.
  */
 
-/** How well a line tells why a program failed; of two alike the later one counts. */
+/** How well a line says why a program failed; among equals the later one counts. */
 export const Rank = {
   /** A tool that only repeats that something failed, or a hint. */
   Aside: 1,
-  /** Any other words. */
+  /** Any other text. */
   Words: 2,
-  /** Words that call themselves an error. */
+  /** A line that calls itself an error. */
   Error: 3,
-  /** An exception, a panic: what ended the program. */
+  /** An exception or a panic: what ended the program. */
   Exception: 4,
 } as const;
 
-/** A line and what it is; `text` is the part that a person would quote. */
+/** A line and its kind; `text` is the part to quote. */
 export type LineKind =
   | { kind: "blank" }
   | { kind: "words"; rank: typeof Rank[keyof typeof Rank]; text: string }
-  /** A frame of a stack trace. `belowError`: its language prints the error above the frames. */
+  /** A stack frame. `belowError`: its language prints the error above the frames. */
   | { kind: "frame"; belowError: boolean }
-  /** The place of the source lines that follow, up to a line of carets. */
+  /** The location of the source lines that follow, up to a line of carets. */
   | { kind: "source" }
   | { kind: "carets" }
-  /** A Python traceback begins; the error follows the frames. `boxed`: of a group, in a box. */
+  /**
+   * The start of a Python traceback; the error follows the frames. `boxed`: of an exception group,
+   * in a box.
+   */
   | { kind: "traceback"; boxed: boolean }
-  /** What came before led to what follows, as Python puts it. */
+  /** Python's link between the previous exception and the next one. */
   | { kind: "chained"; how: "caused by" | "while handling" }
   /** A Rust panic; its message is the next line. */
   | { kind: "panicked"; at: string }
@@ -35,10 +38,13 @@ export type LineKind =
   | { kind: "cause"; text: string }
   /** Ruby prints the cause of an error as another error, after the frames. */
   | { kind: "ruby"; text: string }
-  /** Causes follow, one a line. `all`: each the cause of the one before; else the first tells. */
+  /**
+   * Causes follow, one per line. `all`: each is the cause of the one before; otherwise the first
+   * one counts.
+   */
   | { kind: "causes"; all: boolean };
 
-/** What a program says before the error itself. */
+/** What programs print before the error itself. */
 const INTRODUCTIONS =
   /^(?:Uncaught:? |Unhandled exception\.? |Exception in thread "[^"]*" |error: Uncaught (?:\(in [^)]*\) )?)+/;
 /** `java.io.IOException: words`, `TypeError [ERR_X]: words`, `[Error: words] {`, `RuntimeError`. */
@@ -49,7 +55,7 @@ const RUBY = /^\S+:\d+:in ['`][^']*': (.*) \(([A-Z][\w:]*)\)$/;
 const RUST = /^thread '[^']*' (?:\(\d+\) )?panicked at (?:'(.*)', (\S+)|(.+):)$/;
 const REJECTED = /^\[?UnhandledPromiseRejection: .* with the reason "(.*?)"?\.?\]?$/;
 
-/** Words that call themselves an error, or a tool's number of one, as `curl: (7) …` has it. */
+/** Text that calls itself an error, or a tool's error number, as in `curl: (7) …`. */
 const CALLED_ERROR = [
   /\b(?:[Ee]rror|[Ff]atal|[Pp]anic|[Ee]xception|[Cc]ritical)(?:\[\w+\]| \w+)?\s*:/,
   /\b(?:ERROR|FATAL|PANIC|CRITICAL|SEVERE|EMERGENCY)\b/,
@@ -65,7 +71,7 @@ const ASIDES = [
   /^\(Use `/,
   /^exit status \d+$/,
   /^note: /,
-  /^\++ /, // a trace of a shell
+  /^\++ /, // a shell trace
   /^npm (?:ERR!|error|notice|warn)/i,
   /^\s*ELIFECYCLE/,
   /^error: script ".*" exited with/,
@@ -79,21 +85,18 @@ const ASIDES = [
   /^created by /,
   /^stack backtrace:/i,
   /^# \S+$/, // the package that Go compiles
-  /^\s*%\s+Total\s/, // curl's progress, and what it says with -v
+  /^\s*%\s+Total\s/, // curl's progress, and its output with -v
   /^\s*Dload\s+Upload/,
   /^\s*[\d.]+[kMG]?\s+[\d.]+[kMG]?\s+\d+\s.*:\d\d|--:--/,
   /^[*<>] /,
   /^[{}] \[/,
 ];
 
-/** A time at the start, as logs have it. */
+/** A timestamp at the start, as in logs. */
 const TIME =
   /^[[(]?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z| ?[+-]\d\d:?\d\d)?[\])]?[ :|-]+(?=\S)/;
 
-/**
- * Tells what a line is; it has no terminal sequences and no line feed, and is not longer than a
- * line is read.
- */
+/** Classifies a line without terminal sequences and line feeds, no longer than the limit. */
 export function lineKind(line: string): LineKind {
   if (/^[\s{}[\](),;]*$/.test(line)) return { kind: "blank" };
   if (/^\s*[~^][\s~^]*$/.test(line)) return { kind: "carets" };
@@ -130,7 +133,7 @@ function source(line: string): LineKind | undefined {
   return /^(?:file:\/\/|\/|node:|[A-Za-z]:\\)\S*:\d+$/.test(line) ? { kind: "source" } : undefined;
 }
 
-/** Lines that tell what ended the program. */
+/** Recognises lines that say what ended the program. */
 function failure(whole: string): LineKind | undefined {
   const line = whole.replace(TIME, "");
   const rejected = REJECTED.exec(withoutBrackets(line));
@@ -166,14 +169,14 @@ function words(whole: string): LineKind {
   return { kind: "words", rank: isError ? Rank.Error : Rank.Words, text: line };
 }
 
-/** A log record in JSON, as pino, bunyan, zap and slog write it: its message. */
+/** A JSON log record, as written by pino, bunyan, zap and slog: its message. */
 function logRecord(line: string): LineKind | undefined {
   if (!line.startsWith("{") || !line.endsWith("}")) return undefined;
   let record: Record<string, unknown>;
   try {
     record = JSON.parse(line);
   } catch {
-    // Only looks like a record.
+    // It only looks like a record.
     return undefined;
   }
   const level = record["level"] ?? record["severity"];
@@ -194,13 +197,16 @@ function exception(text: string): LineKind {
   return { kind: "words", rank: Rank.Exception, text };
 }
 
-/** `[Error: words] {` as `Error: words`: how Node shows an error that has members, or no stack. */
+/**
+ * Turns `[Error: words] {` into `Error: words`: Node prints an error this way if it has properties
+ * or no stack.
+ */
 function withoutBrackets(text: string): string {
   const bare = text.replace(/ \{$/, "");
   return bare.startsWith("[") && bare.endsWith("]") ? bare.slice(1, -1) : bare;
 }
 
-/** What was thrown as text is shown in quotes; words in quotes fold when causes are counted. */
+/** Thrown text is printed in quotes, but quoted text is folded when causes are counted. */
 function unquoted(text: string): string {
   return /^"[^"]+"$/.test(text) ? text.slice(1, -1) : text;
 }

@@ -1,22 +1,22 @@
 /**
- * Whoever reads the handlers' output: `evs consume … -- cat | head -1`. When it has gone, a handler
- * that fails because of that has failed no event.
+ * Watches the reader of the handlers' output: `evs consume … -- cat | head -1`. Once the reader has
+ * gone, a handler that fails because of that has not failed its event.
  */
 import { ClosedPipe } from "../terminal/output.ts";
 import type { ConsumerSettlement } from "../../core/client/consumer/settlement.ts";
 import type { HandlerRun } from "./exit_code.ts";
 
-/** What an {@link OutputReader} is given. */
+/** The options of an {@link OutputReader}. */
 export interface OutputReaderOptions {
-  /** Takes output that a batch's handler wrote for us to pass on; throws `ClosedPipe`. */
+  /** Writes the output of a batch handler; throws `ClosedPipe`. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Whether nobody reads any more; undefined where that cannot be known. */
+  /** Whether the reader has gone; undefined if that cannot be determined. */
   isGone(): Promise<boolean | undefined>;
-  /** Told once: the consumer ends, and gives back what it has. */
+  /** Called once: the consumer stops and returns its events. */
   onGone(): void;
 }
 
-/** Knows whether the handlers' output is read. */
+/** Knows whether somebody reads the handlers' output. */
 export class OutputReader {
   readonly #options: OutputReaderOptions;
   #gone = false;
@@ -26,8 +26,8 @@ export class OutputReader {
   }
 
   /**
-   * Passes output on; what nobody reads is let go, so that its handler can end. Tells whether it
-   * was taken.
+   * Passes output on. Output that nobody reads is discarded, so that its handler can finish.
+   * Returns whether it was accepted.
    */
   async write(chunk: Uint8Array): Promise<boolean> {
     if (this.#gone) return false;
@@ -42,8 +42,8 @@ export class OutputReader {
   }
 
   /**
-   * Looks for the reader where an attempt has failed: without one the consumer ends before it is
-   * counted.
+   * Checks for the reader after a failed attempt: without a reader, the consumer stops before the
+   * attempt is counted.
    */
   async look(run: HandlerRun, settlements: readonly ConsumerSettlement[]): Promise<void> {
     if (this.#gone || !settlements.some(({ kind }) => kind === "nack")) return;

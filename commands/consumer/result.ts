@@ -1,9 +1,9 @@
-/** What a consumer did: in numbers, in words, as an exit code. */
+/** The result of a consumer: as numbers, as text, as an exit code. */
 import type { ConsumerResult } from "../../core/client/consumer/consumer.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import { signalCode } from "../terminal/signals.ts";
 
-/** What was done, in one line. */
+/** A one-line summary. */
 export function consumeSummary(result: ConsumerResult): string {
   const parts = [
     `${result.done} done`,
@@ -14,12 +14,12 @@ export function consumeSummary(result: ConsumerResult): string {
   return parts.join(", ");
 }
 
-/** What a person does next about dead letters. */
+/** What to do next about dead letters. */
 export function deadNotice(name: string): string {
   return `to see what they died of:\n  evs dlq groups --subscription ${name}`;
 }
 
-/** What a person does next about a pause. */
+/** What to do next about a pause. */
 export function pausedNotice(
   name: string,
   { paused, pausedBy }: Pick<ConsumerResult, "paused" | "pausedBy">,
@@ -30,11 +30,11 @@ export function pausedNotice(
   return `paused: ${paused}\n${next}:\n  evs subscription resume ${name}`;
 }
 
-/** How `consume` ends. */
+/** The exit code of `consume`. */
 export function exitCode(result: ConsumerResult): number {
-  // Asked to stop in order, it has given its events back: to a service manager that is no failure.
+  // It was asked to stop and has returned its events: to a service manager that is not a failure.
   if (result.interrupted === "SIGTERM") return ExitCode.Ok;
-  // A closed pipe is no error, here as everywhere.
+  // A closed pipe is not an error, here as everywhere.
   if (result.interrupted === "SIGPIPE") return ExitCode.Ok;
   if (result.interrupted !== undefined) return signalCode(result.interrupted);
   if (result.paused !== undefined) return ExitCode.NotFound;

@@ -1,26 +1,26 @@
 /**
- * A session and process group of its own for a handler, so that a signal reaches all that it
- * started and Ctrl-C does not.
+ * Gives a handler its own session and process group, so that a signal reaches all its children and
+ * Ctrl-C does not.
  *
- * Deno can do that by itself (`detached`), but then it has to fork, and the kernel copies the page
- * tables of a whole runtime: that takes as long as four handlers that do nothing. `setsid` from
- * util-linux is started without a fork, and turns into the handler.
+ * Deno can do that itself (`detached`), but then it has to fork, and the kernel copies the page
+ * tables of the whole runtime, which takes as long as four handlers that do nothing. `setsid` from
+ * util-linux is started without a fork, and execs the handler.
  */
 
 /** How a command is started. */
 export interface SessionStart {
   program: string;
   args: string[];
-  /** Whether Deno has to make the session. */
+  /** Whether Deno has to create the session. */
   detached: boolean;
 }
 
-/** Where `setsid` is, if anywhere. */
+/** The path of `setsid`, if there is one. */
 export const SETSID = ["/usr/bin/setsid", "/bin/setsid"].find(isProgram);
 
 /**
- * The same command in a session of its own. One that is not there is left as it is, so that
- * starting it says what is wrong with it, and not what is wrong with `setsid`.
+ * The same command in its own session. A command that does not exist is left unchanged, so that the
+ * error is about it and not about `setsid`.
  */
 export function inOwnSession(
   command: readonly string[],
@@ -43,7 +43,7 @@ function isProgram(file: string): boolean {
     const { isFile, mode } = Deno.statSync(file);
     return isFile && ((mode ?? 0) & 0o111) !== 0;
   } catch {
-    // Not there, or not to be looked at: whoever starts it is told why.
+    // Missing or not accessible: starting it will say why.
     return false;
   }
 }

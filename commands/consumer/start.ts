@@ -1,6 +1,6 @@
 /**
- * From deliveries to a handler's process and what its end means: one event a run, or a batch of
- * them.
+ * Starts handler processes for deliveries, one event or one batch per run, and interprets their
+ * result.
  */
 import type { Clock } from "../../core/base/clock.ts";
 import type { Delivery } from "../../core/client/consumer/port.ts";
@@ -11,14 +11,14 @@ import { AnswerReader, settlementsOf, toNdjson } from "./batch.ts";
 import type { OutputReader } from "./output_reader.ts";
 import { type HandlerRun, settlementOf } from "./exit_code.ts";
 
-/** What every run has in common. */
+/** Options common to all runs. */
 export interface HandlerStartOptions {
   command: readonly string[];
   subscription: string;
   stdin: "payload" | "event";
   timeoutMs: number | undefined;
   environment: Record<string, string>;
-  /** Who reads what handlers write on stdout. */
+  /** The reader of the handlers' stdout. */
   reader: OutputReader;
   stderr: (chunk: Uint8Array) => void | Promise<void>;
   say: (text: string) => void;
@@ -29,7 +29,7 @@ export interface HandlerStartOptions {
 /** How a consumer starts a handler. */
 export type HandlerStart = (deliveries: readonly Delivery[]) => RunningBatch;
 
-/** One event a run; stdout is the handler's own. */
+/** One event per run; stdout is the handler's own. */
 export function startEach(options: HandlerStartOptions): HandlerStart {
   const { command, subscription, stdin, environment, stderr, timeoutMs, guard, clock } = options;
   return (deliveries) => {
@@ -57,7 +57,7 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
   };
 }
 
-/** Several events a run, answered for on stdout. */
+/** Several events per run, answered on stdout. */
 export function startBatch(options: HandlerStartOptions): HandlerStart {
   const { command, subscription, stdin, environment, stderr, timeoutMs, guard, clock } = options;
   return (deliveries) => {
@@ -82,7 +82,7 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
     });
     const verdicts = outcome.then(async (ended) => {
       await reader.end();
-      // What it wrote was not taken, as if it had met the closed pipe itself: only its answers
+      // Its output was not accepted, as if it had written to a closed pipe itself: only its answers
       // count.
       const run: HandlerRun = untaken && ended.kind === "ended"
         ? { ...ended, signal: "SIGPIPE" }

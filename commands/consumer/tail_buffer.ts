@@ -1,11 +1,10 @@
-/** The end of a stream: keeps the last bytes that were pushed, in memory that never grows. */
+/** Keeps the last bytes of a stream in bounded memory. */
 
-/** Room for what most programs print, bytes. */
+/** Enough for what most programs print, bytes. */
 const FIRST_ROOM = 1024;
 
 /**
- * Holds the last `capacity` bytes of everything pushed; takes that much memory only once that much
- * has come.
+ * Holds the last `capacity` bytes pushed; uses that much memory only once that much has arrived.
  */
 export class TailBuffer {
   readonly #capacity: number;
@@ -17,7 +16,7 @@ export class TailBuffer {
     this.#ring = new Uint8Array(Math.min(capacity, FIRST_ROOM));
   }
 
-  /** Bytes pushed so far, kept or not. */
+  /** The number of bytes pushed so far, kept or not. */
   get written(): number {
     return this.#written;
   }
@@ -33,7 +32,7 @@ export class TailBuffer {
     this.#written += chunk.length;
   }
 
-  /** Makes room before anything is written over. */
+  /** Grows before anything is overwritten. */
   #grow(needed: number): void {
     const room = this.#ring.length;
     if (needed <= room || room === this.#capacity) return;
@@ -42,7 +41,7 @@ export class TailBuffer {
     this.#ring = ring;
   }
 
-  /** The kept bytes in the order in which they came. */
+  /** The kept bytes in order. */
   bytes(): Uint8Array {
     const capacity = this.#ring.length;
     if (this.#written <= capacity) return this.#ring.slice(0, this.#written);
@@ -53,10 +52,7 @@ export class TailBuffer {
     return out;
   }
 
-  /**
-   * The last `most` of the kept bytes as text; a character that was cut in two at the front is left
-   * out.
-   */
+  /** The last `most` of the kept bytes as text; a character cut in two at the start is dropped. */
   text(most = this.#capacity): string {
     let bytes = this.bytes().slice(-most);
     if (this.#written > bytes.length) {

@@ -72,8 +72,8 @@ export const text: Shape<string> = shape({ type: "string" }, {
 });
 
 /**
- * Text that a function of ours accepts; what that throws is told as it is, with the place. What the
- * schema's pattern has no form for is refused, too: the schema says exactly what is taken.
+ * Text that a given function validates; its error is reported unchanged, with the location. Text
+ * that does not match the schema's pattern is refused, too, so that the schema is exact.
  */
 export function checkedText<T = string>(
   schema: ShapeSchema & { pattern?: string },
@@ -93,7 +93,7 @@ export function checkedText<T = string>(
         const { code, hint } = error as Partial<InvalidArgumentError>;
         throw new InvalidArgumentError(error.message, {
           cause: error,
-          // An event is not looked at yet: it is the request that is wrong.
+          // No event is involved yet: it is the request that is wrong.
           ...(code === undefined || code.startsWith("event/") ? {} : { code }),
           ...(hint === undefined ? {} : { hint }),
           details: { [place.kind]: place.name },
@@ -105,14 +105,14 @@ export function checkedText<T = string>(
 
 const FLAGS = new Map([["", true], ["1", true], ["true", true], ["0", false], ["false", false]]);
 
-/** True or false; in a query 1 and 0 too, and the bare name for true. */
+/** A boolean; in a query also 1 and 0, and the bare name for true. */
 export const flag: Shape<boolean> = shape({ type: "boolean" }, {
   what: "true or false",
   fits: (value) => typeof value === "boolean",
   fromText: (value) => FLAGS.get(value) ?? value,
 });
 
-/** A whole number from `low` to `high`, both included. */
+/** A whole number from `low` to `high`, inclusive. */
 export function whole([low, high]: readonly [number, number]): Shape<number> {
   return shape({ type: "integer", minimum: low, maximum: high }, {
     what: `a whole number from ${low} to ${high}`,
@@ -122,13 +122,13 @@ export function whole([low, high]: readonly [number, number]): Shape<number> {
   });
 }
 
-/** A share, above 0, up to 1. */
+/** A fraction above 0, up to 1. */
 export const share: Shape<number> = shape({ type: "number", exclusiveMinimum: 0, maximum: 1 }, {
   what: "a number above 0, up to 1",
   fits: (value) => typeof value === "number" && value > 0 && value <= 1,
 });
 
-/** One of a few words. */
+/** One of several words. */
 export function choice<const T extends string>(words: readonly T[]): Shape<T> {
   return {
     schema: { type: "string", enum: words },
@@ -142,7 +142,7 @@ export function choice<const T extends string>(words: readonly T[]): Shape<T> {
   };
 }
 
-/** Several values of one kind. */
+/** A list of values of one kind. */
 export function list<T>(
   of: Shape<T>,
   { what, most }: { what: string; most?: number },
@@ -159,7 +159,7 @@ export function list<T>(
   };
 }
 
-/** A value that a function of ours looks at once more: what its members are together. */
+/** A value with an additional check, for example of its members together. */
 export function refined<S extends Shape<unknown>>(
   of: S,
   check: (value: ValueOf<S>) => unknown,
@@ -239,10 +239,7 @@ export function readMembers<T>(of: ObjectShape<T>, body: Record<string, unknown>
   return of.read(body, { kind: "field", name: "" });
 }
 
-/**
- * Throws `InvalidArgumentError` for a parameter that a route does not have, has once, or has
- * otherwise.
- */
+/** Throws `InvalidArgumentError` for an unknown, repeated or invalid parameter. */
 export function checkQuery(parameters: Parameters, query: URLSearchParams): void {
   const seen = new Map<string, number>();
   for (const [name, given] of query) {
@@ -265,12 +262,12 @@ export function checkQuery(parameters: Parameters, query: URLSearchParams): void
   }
 }
 
-/** A parameter as it is declared, or as a shape stands for it. */
+/** A parameter as declared, or made from a bare shape. */
 export function parameterOf(parameter: Shape<unknown> | Parameter): Parameter {
   return "read" in parameter ? { shape: parameter } : parameter;
 }
 
-/** What openapi.json says of a parameter: a query has text for everything. */
+/** The schema of a parameter in openapi.json: everything in a query is text. */
 export function parameterSchema(parameter: Shape<unknown> | Parameter): ShapeSchema {
   const { shape: { schema }, repeats, most = MOST_NAMES, required } = parameterOf(parameter);
   const one = schema["type"] === "boolean"
@@ -280,12 +277,12 @@ export function parameterSchema(parameter: Shape<unknown> | Parameter): ShapeSch
   return { type: "array", items: one, maxItems: most, ...(required ? { minItems: 1 } : {}) };
 }
 
-/** What a query says of a flag; false where it says nothing. */
+/** Reads a flag from a query; false if it is absent. */
 export function flagIn(query: URLSearchParams, name: string): boolean {
   return valueIn(query, { name, shape: flag }) ?? false;
 }
 
-/** What a query says; undefined where it says nothing. */
+/** Reads a value from a query; undefined if it is absent. */
 export function valueIn<T>(
   query: URLSearchParams,
   { name, shape }: { name: string; shape: Shape<T> },

@@ -1,24 +1,25 @@
 /**
- * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id tells
- * where every topic is.
+ * Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The id
+ * contains the position in every topic.
  */
 import { type StoredEvent, toWireLine } from "../../core/event/event.ts";
 import type { Missed } from "../../core/reading/missed.ts";
 import type { Render } from "../../core/reading/replay.ts";
 import { concat } from "../../core/base/bytes.ts";
 
-/** An id up to this length comes with every event, characters. */
+/** An id up to this length is sent with every event, characters. */
 const SHORT = 1024;
 
 const encoder = new TextEncoder();
 const NEWLINE = encoder.encode("\n");
 
 /**
- * Events as server-sent events. `positions` is kept: topic to the seq that went out last.
+ * Renders events as server-sent events. `positions` maps each topic to the last seq sent, and is
+ * updated.
  *
- * The id of a reader of thousands of topics is longer than a page of events, and each event would
- * carry it. So a long one comes only when what went out since the last one is as long as it: after
- * a break what was behind it comes again.
+ * For thousands of topics the id is longer than a page of events, and every event would carry it. A
+ * long id is therefore sent only after as many bytes of events; after a reconnect, events since the
+ * last id are sent again.
  */
 export function sseRender(
   positions: Map<string, number>,
@@ -48,8 +49,8 @@ export function sseRender(
 }
 
 /**
- * An event of a name of its own: who does not listen for it is not told. It has no id, for it is no
- * place to go on from.
+ * An event with its own name, so that only clients that listen for it receive it. It has no id,
+ * because it is not a position to resume from.
  */
 export function missedSse(missed: Missed): Uint8Array {
   return encoder.encode(`event: missed\ndata: ${JSON.stringify(missed)}\n\n`);

@@ -1,5 +1,5 @@
 /**
- * Lines of `evs dlq export`, as they came or as somebody made them: each an entry, or a fault that
+ * Decodes lines of `evs dlq export`, unchanged or edited: each becomes an entry, or an error that
  * says what is wrong.
  */
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
@@ -10,10 +10,10 @@ import { assertSubscriptionName, assertTopicName } from "../../core/event/topic_
 import { EventDecoder, type EventDecoderContext } from "./decode_event.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
-/** What a line is read with: how events are checked, by topic. */
+/** What is needed to decode a line: the event decoder's context, by topic. */
 export type DecoderOfTopic = (topic: string) => EventDecoderContext;
 
-/** An entry holds an event, which holds a payload: two levels around what counts. */
+/** An entry contains an event, which contains a payload: two levels around the payload. */
 const AROUND = 2;
 const HINT = "a line is what evs dlq export prints: subscription, topic, event, attempts, reason";
 

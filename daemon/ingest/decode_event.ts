@@ -1,7 +1,7 @@
 /**
- * From a publisher's bytes to an event that can be appended: parsed once to be accepted, checked
- * against its schema, its payload kept as it came. Pure but for the ids and the clock, which are
- * given.
+ * Turns a publisher's bytes into an event that can be appended: parsed once, validated against its
+ * schema, the payload kept byte for byte. Pure except for the ids and the clock, which are passed
+ * in.
  */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
@@ -20,12 +20,12 @@ import type { Expected } from "../../core/store/store.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
 /**
- * What the daemon decides of a payload by its topic and type: the version to record. Throws
+ * Validates a payload by topic and type and returns the schema version to record. Throws
  * `EventRefusedError`.
  */
 export type Admit = (candidate: Candidate) => string;
 
-/** What a publish says of all its events. */
+/** The options of a publish, which apply to all its events. */
 export interface EventDecoderOptions {
   /** Bodies are bare payloads of this type. Absent: envelopes. */
   type?: string;
@@ -38,12 +38,12 @@ export interface EventDecoderOptions {
   idPrefix?: string;
 }
 
-/** What an decoder is given from outside. */
+/** The dependencies of a decoder. */
 export interface EventDecoderContext {
   admit: Admit;
   nextId(now: number): string;
   now(): number;
-  /** The largest event, bytes. */
+  /** The largest event, in bytes. */
   maxEventBytes: number;
 }
 
@@ -51,7 +51,7 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 
-/** The members of an envelope; `seq` and `topic` are what `tail` prints and are ignored. */
+/** The members of an envelope; `seq` and `topic` are printed by `tail` and ignored here. */
 const ENVELOPE = [
   "id",
   "type",
@@ -64,7 +64,7 @@ const ENVELOPE = [
   "topic",
 ];
 
-/** Makes events of one publish. */
+/** Decodes the events of one publish. */
 export class EventDecoder {
   readonly #options: EventDecoderOptions;
   readonly #context: EventDecoderContext;
@@ -74,7 +74,9 @@ export class EventDecoder {
     this.#context = context;
   }
 
-  /** One line (or body, or array element): a payload, or an envelope where no type was given. */
+  /**
+   * Decodes one line (or body, or array element): a payload, or an envelope if no type was given.
+   */
   event(line: number, text: string, bytes: Uint8Array): NewEvent {
     return this.#options.type === undefined
       ? this.#fromEnvelope(line, text, bytes)
@@ -145,7 +147,7 @@ export class EventDecoder {
     return id ?? (idPrefix === undefined ? undefined : `${idPrefix}-${line}`);
   }
 
-  /** `text`: the payload's. */
+  /** `text`: the text of the payload. */
   #keyOf(payload: unknown, text: string): string | undefined {
     const { key, keyPointer } = this.#options;
     if (keyPointer === undefined) return key;
@@ -154,7 +156,7 @@ export class EventDecoder {
       return assertName(found, `the key at ${keyPointer || "the root"}`);
     }
     if (typeof found === "number") {
-      // The digits as they were written: `JSON.parse` rounds.
+      // The digits as written: `JSON.parse` rounds.
       return assertName(pointerText(text, keyPointer)!, `the key at ${keyPointer || "the root"}`);
     }
     if (typeof found === "boolean") return String(found);
@@ -175,7 +177,7 @@ interface Envelope {
   schemaVersion?: string;
   metadata?: string;
   payload: Uint8Array;
-  /** The payload's. */
+  /** The text of the payload. */
   text: string;
 }
 
@@ -235,15 +237,15 @@ function invalid(
 }
 
 /**
- * One event is one line. Valid JSON has line breaks only between its tokens, where a space means
- * the same; nothing else of a payload is ever touched.
+ * One event is one line. In valid JSON, line breaks occur only between tokens, where a space means
+ * the same; nothing else of a payload is ever changed.
  */
 export function onOneLine(bytes: Uint8Array): Uint8Array {
   if (bytes.indexOf(LF) < 0 && bytes.indexOf(CR) < 0) return bytes;
   return bytes.map((byte) => byte === LF || byte === CR ? SPACE : byte);
 }
 
-/** `--expect` as it comes over the wire. */
+/** Parses `--expect` as sent over the wire. */
 export function parseExpected(value: string): Expected {
   if (value === "none" || value === "exists" || value === "any") return value;
   if (/^\d{1,15}$/.test(value)) return Number(value);

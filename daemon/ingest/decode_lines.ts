@@ -1,10 +1,10 @@
 /**
- * A publisher's lines on their way to the store: packed as long as nobody has to look at a payload,
- * as events otherwise.
+ * A publisher's lines on their way to the store: packed while no payload has to be inspected,
+ * decoded into events otherwise.
  *
- * Bare payloads of one type whose schema is not checked need only be JSON. Envelopes, keys taken
- * from a payload, given ids and checked schemas need each line as text. Which it is can change
- * while lines arrive: a schema is registered.
+ * Bare payloads of one type whose schema is not checked only have to be valid JSON. Envelopes, keys
+ * taken from a payload, given ids and checked schemas need the text of each line. That can change
+ * while lines arrive, when a schema is registered.
  */
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
@@ -14,22 +14,22 @@ import type { EventDecoder, EventDecoderOptions } from "./decode_event.ts";
 import { LinePacker } from "./line_packer.ts";
 import { lineFaultError, LineReader } from "./ndjson.ts";
 
-/** What an decoder of lines is given. */
+/** The dependencies of a line decoder. */
 export interface LineDecoderContext {
   topic: string;
   options: EventDecoderOptions;
   decoder: EventDecoder;
   ids: IdSource;
   now(): number;
-  /** The longest line, bytes. */
+  /** The longest line, in bytes. */
   limit: number;
   firstLine: number;
   /**
-   * The version to record where payloads of the type need not be looked at; undefined where each
-   * has to be.
+   * The version to record if payloads of the type need not be inspected; undefined if they have to
+   * be.
    */
   unchecked(type: string): string | undefined;
-  /** Told of a line that is refused; false ends the reading. */
+  /** Called for each refused line; returning false ends the reading. */
   refuse(line: number, error: EvsError): boolean;
 }
 
@@ -38,7 +38,7 @@ export class LineDecoder {
   readonly #context: LineDecoderContext;
   #packer: LinePacker | undefined;
   #reader: LineReader | undefined;
-  /** Of what is packed now. */
+  /** The schema version of the lines being packed. */
   #version = "";
   #packed: StoreRequest[] = [];
   #events: NewEvent[] = [];
@@ -52,22 +52,22 @@ export class LineDecoder {
     else this.#reader = this.#readerFrom(firstLine);
   }
 
-  /** True when a refused line ended the reading. */
+  /** True if a refused line ended the reading. */
   get ended(): boolean {
     return (this.#packer ?? this.#reader)!.ended;
   }
 
-  /** Lines that were looked at: all but blank ones. */
+  /** The number of lines seen, without blank ones. */
   get lines(): number {
     return this.#looked + (this.#packer?.lines ?? 0);
   }
 
-  /** Bytes that wait to be taken. */
+  /** The bytes that wait to be taken. */
   get bytes(): number {
     return this.#eventBytes + (this.#packer?.bytes ?? 0);
   }
 
-  /** Takes the next bytes. They must not change while what was made of them is in use. */
+  /** Takes the next bytes. They must not change while their events are in use. */
   push(chunk: Uint8Array): void {
     this.#follow();
     if (this.#packer) return this.#packer.push(chunk);
@@ -75,13 +75,13 @@ export class LineDecoder {
     this.#reader!.push(chunk);
   }
 
-  /** Tells that nothing more comes. */
+  /** Signals the end of the input. */
   end(): void {
     this.#follow();
     (this.#packer ?? this.#reader)!.end();
   }
 
-  /** What there is to store now, in order. */
+  /** Returns what can be stored now, in order. */
   take(): StoreRequest[] {
     this.#pack();
     const requests = this.#packed;
@@ -93,7 +93,7 @@ export class LineDecoder {
     return requests;
   }
 
-  /** The version to record, where lines can be packed. */
+  /** The version to record if lines can be packed. */
   #packable(): boolean {
     const { type, keyPointer, id, idPrefix } = this.#context.options;
     if (type === undefined || (keyPointer ?? id ?? idPrefix) !== undefined) return false;
@@ -102,7 +102,7 @@ export class LineDecoder {
     return version !== undefined;
   }
 
-  /** What lines were packed under may not hold for the next ones. */
+  /** The conditions under which lines were packed may no longer hold. */
   #follow(): void {
     const packer = this.#packer;
     if (!packer || packer.ended) return;

@@ -1,10 +1,10 @@
 /**
- * Lines of bare payloads, packed as they come: no object and no string is made for an event.
+ * Packs lines of bare payloads as they arrive, without creating an object or a string per event.
  *
- * What arrives is put into one buffer; lines are accepted in it where they lie (core/json/scan.ts),
- * and only their bounds are noted. The buffer itself moves to the store. A line that the scanner is
- * not sure of is decoded and parsed like any other, which accepts it after all, or says what is
- * wrong with it. See {@link LineReader} for lines that must be looked at.
+ * Incoming bytes are copied into one buffer; lines are validated in place (core/json/scan.ts), and
+ * only their boundaries are recorded. The buffer itself is passed to the store. A line that the
+ * scanner is not sure about is decoded and parsed like any other, which accepts it after all or
+ * says what is wrong with it. See {@link LineReader} for lines that must be inspected.
  */
 import { takeBuffer } from "../../core/base/buffer_pool.ts";
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
@@ -15,46 +15,49 @@ import { badByteOf, type LineFault, lineFaultError } from "./ndjson.ts";
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
-/** A line of nothing but what JSON calls white space. */
+/** A line of only JSON white space. */
 const BLANK = /^[ \t\r]*$/;
-/** A chunk of this size is one of many. */
+/** A chunk of at least this size is probably one of many. */
 const LARGE_CHUNK = 32 * 1024;
-/** Holds what goes down together, and the chunk that fills it up. */
+/** Holds what is appended together, plus the chunk that fills it up. */
 const LARGE_BUFFER = 1152 * 1024;
 const FIRST_LINES = 256;
 
-/** What a packer is told to do. */
+/** The options of a packer. */
 export interface LinePackerOptions {
-  /** The longest line, bytes. */
+  /** The longest line, in bytes. */
   limit: number;
-  /** The number of the first one. */
+  /** The number of the first line. */
   firstLine: number;
-  /** Told of a line that is refused; false ends the reading: nothing that follows is looked at. */
+  /**
+   * Called for each refused line; returning false ends the reading, and later lines are not
+   * inspected.
+   */
   refuse(line: number, error: EvsError): boolean;
 }
 
-/** Payloads that were accepted: the columns of a `PackedRequest` that are a publisher's own. */
+/** Accepted payloads: the columns of a `PackedRequest` that come from the publisher. */
 export interface PackedPayloads {
   count: number;
   payloads: Uint8Array<ArrayBuffer>;
   bounds: Uint32Array<ArrayBuffer>;
 }
 
-/** Packs bare payloads without making objects. */
+/** Packs bare payloads without creating objects. */
 export class LinePacker {
   readonly #options: LinePackerOptions;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
   #buffer = new Uint8Array(0);
   #filled = 0;
-  /** Where the line begins that has not ended yet. */
+  /** Where the incomplete last line starts. */
   #start = 0;
   #bounds = new Uint32Array(2 * FIRST_LINES);
   #count = 0;
-  /** Inside a line that was refused for its length: all up to its end is passed over. */
+  /** Inside a line that was refused for its length: everything up to its end is skipped. */
   #skipping = false;
   #ended = false;
-  /** Lines that were looked at: all but blank ones. */
+  /** The number of lines seen, without blank ones. */
   lines = 0;
 
   constructor(options: LinePackerOptions) {
@@ -62,12 +65,12 @@ export class LinePacker {
     this.#number = options.firstLine;
   }
 
-  /** True when a refused line ended the reading. */
+  /** True if a refused line ended the reading. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** How many payloads wait to be taken. */
+  /** The number of payloads that wait to be taken. */
   get count(): number {
     return this.#count;
   }
@@ -77,7 +80,7 @@ export class LinePacker {
     return this.#start;
   }
 
-  /** The number of the line that comes next, or is there in part. */
+  /** The number of the line that comes next or is incomplete. */
   get nextLine(): number {
     return this.#number;
   }
@@ -102,14 +105,14 @@ export class LinePacker {
     this.#fault({ code: "event/too-large", limit });
   }
 
-  /** Tells that nothing more comes: a last line without a line feed counts. */
+  /** Signals the end of the input: a last line without a line feed counts. */
   end(): void {
     if (this.#ended || this.#skipping || this.#filled === this.#start) return;
     this.#append(Uint8Array.of(LF));
     this.#scan(this.#filled);
   }
 
-  /** The payloads so far. Their buffer is no longer the packer's. */
+  /** Returns the payloads so far and gives their buffer away. */
   take(): PackedPayloads | undefined {
     if (this.#count === 0) return undefined;
     const taken = {
@@ -125,9 +128,7 @@ export class LinePacker {
     return taken;
   }
 
-  /**
-   * The bytes of the line that has not ended; they are taken out. For who goes on in another way.
-   */
+  /** Removes and returns the bytes of the incomplete line, to be processed in another way. */
   takeRest(): Uint8Array {
     const rest = this.#buffer.slice(this.#start, this.#filled);
     this.#filled = this.#start;
@@ -141,7 +142,7 @@ export class LinePacker {
 
   #append(chunk: Uint8Array): void {
     if (this.#count === 0 && this.#start > 0) {
-      // Blank and refused lines alone: nobody takes them away.
+      // Only blank and refused lines: nobody will take them.
       this.#buffer.copyWithin(0, this.#start, this.#filled);
       this.#filled -= this.#start;
       this.#start = 0;
@@ -159,7 +160,7 @@ export class LinePacker {
     this.#filled = needed;
   }
 
-  /** Looks at the lines that end before `whole`, which stands behind a line feed. */
+  /** Inspects the lines that end before `whole`, the position after a line feed. */
   #scan(whole: number): void {
     const buffer = this.#buffer;
     const { limit } = this.#options;
@@ -200,7 +201,7 @@ export class LinePacker {
     this.#bounds[at + 1] = end;
   }
 
-  /** A line that the scanner is not sure of. */
+  /** Inspects a line that the scanner is not sure about. */
   #lookAt(start: number, lineEnd: number): void {
     const buffer = this.#buffer;
     const { limit } = this.#options;
@@ -219,8 +220,8 @@ export class LinePacker {
       if (!(error instanceof EventRefusedError)) throw error;
       return this.#refuse(error);
     }
-    // One event is one line: within JSON a carriage return stands between tokens, where a space
-    // means the same.
+    // One event is one line: in JSON a carriage return occurs between tokens, where a space means
+    // the same.
     for (let at = start; at < end; at++) if (buffer[at] === CR) buffer[at] = SPACE;
     this.#accept(start, end);
   }
@@ -238,7 +239,7 @@ export class LinePacker {
     try {
       return this.#decoder.decode(this.#buffer.subarray(start, end));
     } catch {
-      return undefined; // not UTF-8: a fatal decoder has no other way to say so
+      return undefined; // not UTF-8: a fatal decoder has no other way to report that
     }
   }
 }

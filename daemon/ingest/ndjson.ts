@@ -1,25 +1,25 @@
 /**
- * Lines found on bytes.
+ * Splits bytes into lines.
  *
- * A chunk is decoded once, not line by line: where it is plain ASCII (the same number of characters
- * as bytes, so the same offsets) a line's text is a slice of the chunk's. A line's bytes are a view
- * on the chunk: nothing is copied but the line that a chunk boundary cuts. A line over the limit is
- * refused as soon as it is known to be, and never buffered.
+ * A chunk is decoded once, not line by line: if it is plain ASCII (as many characters as bytes, so
+ * the same offsets), the text of a line is a slice of the chunk's text. The bytes of a line are a
+ * view of the chunk: nothing is copied except a line that crosses a chunk boundary. A line over the
+ * limit is refused as soon as that is known, and never buffered.
  */
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import { Chunks } from "../http/chunks.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;
-/** A line of nothing but what JSON calls white space. */
+/** A line of only JSON white space. */
 const BLANK = /^[ \t\r]*$/;
 
-/** Why the reader itself refuses a line; the rest is for whoever parses it. */
+/** Why the reader itself refuses a line; other faults are found by the parser. */
 export type LineFault =
   | { code: "event/invalid-utf8"; offset: number }
   | { code: "event/too-large"; limit: number };
 
-/** A line that the reader refused, as the error that is told. */
+/** The error for a line that the reader refused. */
 export function lineFaultError(fault: LineFault): EvsError {
   return fault.code === "event/too-large"
     ? new EventRefusedError(fault.code, `the line is longer than ${fault.limit} bytes`, {
@@ -33,11 +33,10 @@ export function lineFaultError(fault: LineFault): EvsError {
 }
 
 /**
- * What a reader of lines is told. Each returns false to end the reading: nothing that follows is
- * looked at.
+ * Receives lines. Each method returns false to end the reading, and later lines are not inspected.
  */
 export interface LineSink {
-  /** A line that is not blank, without its line feed; `number` counts blank lines too. */
+  /** A line that is not blank, without its line feed; `number` counts blank lines, too. */
   line(number: number, text: string, bytes: Uint8Array): boolean;
   fault(number: number, fault: LineFault): boolean;
 }
@@ -48,15 +47,15 @@ export class LineReader {
   readonly #limit: number;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   #number: number;
-  /** The beginning of a line whose end has not come yet. */
+  /** The beginning of an incomplete line. */
   readonly #rest = new Chunks();
-  /** Inside a line that was refused for its length: all up to its end is passed over. */
+  /** Inside a line that was refused for its length: everything up to its end is skipped. */
   #skipping = false;
   #ended = false;
 
   /**
-   * `limit`: the longest line in bytes. `firstLine`: the number of the first one. `skipping`: it
-   * begins inside of a line that was refused for its length.
+   * `limit`: the longest line in bytes. `firstLine`: the number of the first line. `skipping`:
+   * starts inside a line that was refused for its length.
    */
   constructor(
     sink: LineSink,
@@ -68,12 +67,12 @@ export class LineReader {
     this.#skipping = options.skipping ?? false;
   }
 
-  /** True when the sink ended the reading. */
+  /** True if the sink ended the reading. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Takes the next bytes. They must not change while the events made of them are in use. */
+  /** Takes the next bytes. They must not change while the events made from them are in use. */
   push(chunk: Uint8Array): void {
     if (this.#ended) return;
     const last = chunk.lastIndexOf(LF);
@@ -88,7 +87,7 @@ export class LineReader {
     if (!this.#ended && last + 1 < chunk.length) this.#keep(chunk.subarray(last + 1));
   }
 
-  /** Tells that nothing more comes: a last line without a line feed counts. */
+  /** Signals the end of the input: a last line without a line feed counts. */
   end(): void {
     if (!this.#ended && (this.#skipping || this.#rest.length > 0)) {
       this.#endCutLine(new Uint8Array(0));
@@ -102,7 +101,7 @@ export class LineReader {
       this.#skipping = true;
       this.#fault({ code: "event/too-large", limit: this.#limit });
     } else {
-      // A copy: the chunk may be large, and what is kept of it is not.
+      // A copy: the chunk may be large, and only a little of it is kept.
       this.#rest.push(part);
     }
   }
@@ -117,7 +116,7 @@ export class LineReader {
     this.#oneLine(this.#rest.take());
   }
 
-  /** Whole lines, the last one's line feed included. */
+  /** Processes whole lines, including the last one's line feed. */
   #lines(block: Uint8Array): void {
     const text = this.#tryDecode(block);
     const ascii = text !== undefined && text.length === block.length;
@@ -165,15 +164,15 @@ export class LineReader {
     try {
       return this.#decoder.decode(bytes);
     } catch {
-      // Not UTF-8: the caller goes on line by line and names the one that is not.
+      // Not UTF-8: the caller continues line by line and reports the one that is not.
       return undefined;
     }
   }
 }
 
 /**
- * The offset of the first byte that is not part of valid UTF-8; the length where a last character
- * is cut off.
+ * The offset of the first byte that is not valid UTF-8; the length if only the last character is
+ * incomplete.
  */
 export function badByteOf(bytes: Uint8Array): number {
   let low = 0;
@@ -186,12 +185,12 @@ export function badByteOf(bytes: Uint8Array): number {
   return low;
 }
 
-/** True when more bytes could make this valid UTF-8. */
+/** True if more bytes could make this valid UTF-8. */
 function beginsUtf8(bytes: Uint8Array): boolean {
   try {
     new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes, { stream: true });
     return true;
   } catch {
-    return false; // the answer, not a failure: a fatal decoder has no other way to say so
+    return false; // a result, not a failure: a fatal decoder has no other way to report it
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Refused lines, told one by one up to a number: what is told of a line of two bytes takes hundreds
- * (contract row 16).
+ * Lists refused lines up to a limit: the error for a line of two bytes takes hundreds (contract row
+ * 16).
  */
 import type { RefusedLine } from "../../core/protocol/protocol.ts";
 import type { EvsError } from "../../core/base/errors.ts";
 
 const LISTED = 1000;
 
-/** The first thousand, and how many more there were. */
+/** The first thousand, and the number of further ones. */
 export class RefusedLines {
   readonly listed: RefusedLine[] = [];
   more = 0;

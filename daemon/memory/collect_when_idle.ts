@@ -1,20 +1,23 @@
 /**
- * What a thread keeps from work that is done: code that was compiled once, pages of the heap that
- * are half empty. V8 gives that back when it needs room, and at rest it needs none.
+ * Releases memory that a thread keeps after finished work: code that was compiled once, half-empty
+ * heap pages. V8 gives it back when it needs room, which it does not when idle.
  * core/client/launch.ts starts the daemon with the flag that makes the collection possible; without
  * it the process is larger, and nothing else changes (docs/adr/0019-idle-memory.md).
  */
 import { type Clock, systemClock } from "../../core/base/clock.ts";
 import { IdleTimer } from "../../core/base/idle_timer.ts";
 
-/** A heap that has grown by less than this since the last collection is left alone, bytes. */
+/** No collection if the heap has grown by less than this since the last one, bytes. */
 export const GROWN = 2 * 1024 * 1024;
 
-/** The heap of a thread, in tests another. */
+/** A thread's heap; tests use a fake one. */
 export interface HeapUsage {
-  /** Bytes that it has of the system. */
+  /** The bytes it has obtained from the system. */
   size(): number;
-  /** Collects all that can be collected and gives back what is free: some tens of milliseconds. */
+  /**
+   * Collects everything that can be collected and releases what is free: takes some tens of
+   * milliseconds.
+   */
   collect(): void;
 }
 
@@ -26,7 +29,7 @@ const ownHeap: HeapUsage = {
   collect: () => gc?.({ type: "major", flavor: "last-resort" }),
 };
 
-/** Collects this thread's garbage when it comes to rest; to be told of its work. */
+/** Collects this thread's garbage once it is idle. Call the result whenever there is work. */
 export function collectWhenIdle(
   { clock, heap }: { clock: Clock; heap: HeapUsage } = { clock: systemClock, heap: ownHeap },
 ): IdleTimer {

@@ -1,23 +1,24 @@
 /**
- * Bytes that die young.
+ * Collects short-lived buffers.
  *
- * V8 counts what array buffers hold outside of its heap late, and collects when the heap itself is
- * full: a stream of large buffers lets the process grow to many times what is alive. A collection
- * of the young generation takes about a millisecond and gives them back, so one is asked for each
- * time that so many bytes went through. core/client/launch.ts starts the daemon with the flag that
- * makes this possible; without it the process is larger, and nothing else changes.
+ * V8 accounts late for memory that array buffers hold outside the heap, and collects only when the
+ * heap itself is full: a stream of large buffers makes the process grow to many times its live
+ * size. Collecting the young generation takes about a millisecond and frees them, so it is
+ * requested each time a certain number of bytes has gone through. core/client/launch.ts starts the
+ * daemon with the flag that makes this possible; without it the process is larger, and nothing else
+ * changes.
  */
 
 /**
- * Bytes after which a collection is asked for: enough to cost nothing, little beside what a process
- * weighs anyway.
+ * Request a collection after this many bytes: often enough to keep the process small, rarely enough
+ * to cost nothing.
  */
 const EVERY = 4 * 1024 * 1024;
 
 const collect = (globalThis as { gc?: (options: { type: "minor" }) => void }).gc;
 let passed = 0;
 
-/** Notes that buffers of so many bytes went through this thread and are of no more use. */
+/** Records that buffers of this many bytes have gone through this thread and are garbage now. */
 export function countGarbage(bytes: number): void {
   passed += bytes;
   if (passed < EVERY) return;

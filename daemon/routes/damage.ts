@@ -1,4 +1,4 @@
-/** Damage that was found, and whether somebody has taken note of it. */
+/** Damage that was found, and its acknowledgement by the operator. */
 import { type Route, sendJson } from "../http/router.ts";
 
 /** `evs doctor --accept`. */

@@ -1,4 +1,4 @@
-/** `POST /v1/dead-letters/import`: dead letters that were exported, as they were or edited. */
+/** `POST /v1/dead-letters/import`: imports exported dead letters, unchanged or edited. */
 import { EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
 import type { ImportedDeadLetter } from "../../core/dead_letter/imported.ts";
@@ -10,16 +10,16 @@ import { bodyOf, type Route, type RouteRequest, sendJson } from "../http/router.
 import { flag, flagIn } from "../http/shape.ts";
 import { subscriptionName } from "./shapes.ts";
 
-/** What a line has beside the payload: the envelope, and the attempts with their stderr. */
+/** What a line contains besides the payload: the envelope, and the attempts with their stderr. */
 const ROOM = 4 * 1024 * 1024;
 /**
- * Every line is looked at before anything is changed, so all of them are in memory: this many
+ * All lines are checked before anything is changed, so they are all in memory: at most this many
  * entries,
  */
 const MOST_ENTRIES = 10_000;
 /**
- * and this many bytes of them, or one line where that may be longer. `evs dlq import` sends 64 KiB
- * at a time.
+ * and at most this many bytes, or one line if that may be longer. `evs dlq import` sends 64 KiB at
+ * a time.
  */
 const MOST_BYTES = 16 * 1024 * 1024;
 
@@ -61,7 +61,7 @@ function optionsOf(query: URLSearchParams): { retry: boolean; to?: string } {
   return { retry, ...(to === null ? {} : { to }) };
 }
 
-/** Every line is looked at before anything is changed. */
+/** Reads all lines before anything is changed. */
 async function readEntries(
   request: RouteRequest,
 ): Promise<{ entries: ImportedDeadLetter[]; refused: RefusedLines }> {
@@ -76,7 +76,7 @@ async function readEntries(
     line(line, text, bytes) {
       let entry: ImportedDeadLetter;
       try {
-        // A copy: the reader's bytes are the chunk's, and the chunk is not ours for long.
+        // A copy: the reader's bytes belong to the chunk, which is reused soon.
         entry = readDeadLetterLine(
           { line, text, bytes: bytes.slice() },
           (topic) => decoderOf(services, topic),

@@ -12,7 +12,7 @@ import { deadLetterFilter, subscriptionName } from "./shapes.ts";
 
 const DEFAULT_PAGE = 100;
 const page = whole([1, LARGEST_PAGE]);
-/** What the page before said by its header. */
+/** The start of the page, as the previous page's header gave it. */
 const pageStart = whole([0, Number.MAX_SAFE_INTEGER]);
 
 const selection = {
@@ -23,7 +23,7 @@ const selection = {
 } as const;
 const SELECTS = ["ids", ...Object.keys(deadLetterFilter)];
 const selects = { anyOf: SELECTS.map((name) => ({ required: [name] })) };
-/** Either all, or some. */
+/** Either all dead letters, or a selection. */
 const ALL_OR_SOME = {
   if: { properties: { all: { const: true } }, required: ["all"] },
   then: { not: selects },
@@ -54,7 +54,8 @@ export const deadLetterRoutes: Route[] = [
     handle({ services, query }, reply) {
       const filter = filterIn(query);
       const full = flagIn(query, "full");
-      // Asked for more than fits, it gives what fits: the header says where the next page begins.
+      // If more is requested than fits, the reply has what fits, and the header says where the next
+      // page starts.
       const largest = full ? LARGEST_FULL_PAGE : LARGEST_PAGE;
       const limit = Math.min(
         valueIn(query, { name: "limit", shape: page }) ?? DEFAULT_PAGE,
@@ -153,7 +154,7 @@ function details(records: readonly DeadLetterRecord[]): Uint8Array {
   ]);
 }
 
-/** An entry as JSON; the payload of its event stays as it was published. */
+/** An entry as JSON; its event's payload stays as it was published. */
 function wholeEntry({ line, ...about }: DeadLetterRecord): Uint8Array[] {
   const head = JSON.stringify(about).slice(0, -1);
   const event = line.at(-1) === 0x0a ? line.subarray(0, -1) : line;

@@ -1,7 +1,7 @@
 /**
- * The answer to who asks for events, as bytes: each event's own line stands in it, so that its
- * payload is what was published. Written into one buffer: a thousand deliveries are one answer, and
- * differ in a number and a line.
+ * The response to a lease request, as bytes. It contains each event's own line, so that the payload
+ * is exactly what was published. It is written into one buffer: a thousand deliveries make one
+ * response, and differ only in a number and a line.
  */
 import type { Grant, Lease } from "../../core/delivery/leases.ts";
 
@@ -10,10 +10,10 @@ const ZERO = 0x30;
 const COMMA = 0x2c;
 const BRACE = 0x7d;
 const LF = 0x0a;
-/** More than a comma, a place and a brace take. */
+/** More than a comma, a position and a brace take. */
 const AROUND = 20;
 
-/** What stands around the place of a delivery, and is the same for most of an answer. */
+/** The text around the position of a delivery, the same for most of a response. */
 interface Frame {
   grant: Grant;
   attempt: number;
@@ -23,7 +23,7 @@ interface Frame {
   after: Uint8Array;
 }
 
-/** `rest`: all of the answer but the deliveries. */
+/** `rest`: everything in the response except the deliveries. */
 export function leaseReply(rest: object, deliveries: readonly Lease[]): Uint8Array {
   const head = JSON.stringify(rest).slice(0, -1);
   const open = encoder.encode(`${head}${head === "{" ? "" : ","}"deliveries":[`);

@@ -1,7 +1,4 @@
-/**
- * Everything that the daemon serves. schemas/openapi.json describes exactly this; a test holds one
- * against the other.
- */
+/** All routes of the daemon. schemas/openapi.json describes exactly these; a test compares them. */
 import type { Route } from "../http/router.ts";
 import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";

@@ -1,9 +1,8 @@
 /**
  * `POST /v1/topics/{topic}/events`.
  *
- * Requests that follow each other on one connection (pipelined) keep their order: each waits until
- * the one before has handed down its last line. After a stop nothing behind it on that connection
- * is stored.
+ * Pipelined requests on one connection keep their order: each waits until the previous one has
+ * passed on its last line. After a stop, nothing after it on that connection is stored.
  */
 import type http from "node:http";
 import {
@@ -22,7 +21,7 @@ import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishParameters, publishParameters } from "./publish_options.ts";
 import { PublishTally } from "./publish_tally.ts";
 
-/** The largest JSON body: an array is held whole, because it is stored whole or not at all. */
+/** The largest JSON body: an array is buffered whole, because it is stored whole or not at all. */
 const MAX_JSON_BODY = 16 * 1024 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -76,8 +75,8 @@ async function publishJson(
   const body = await readWhole(request);
   const text = decode(body);
   const decoder = decoderFor(request, options);
-  // With a type the body is one bare payload, an array too; without one an array is several
-  // envelopes.
+  // With a type the body is one bare payload, even if it is an array; without one, an array is
+  // several envelopes.
   const array = options.type === undefined && /^[ \t\r\n]*\[/.test(text);
   const tally = new PublishTally();
   const events = array
@@ -106,7 +105,7 @@ async function publishJson(
   sendJson(reply, 200, tally.reply(services.broker.isDurable(request.params["topic"]!)));
 }
 
-/** All or nothing: every element is looked at, and the first fault refuses the array. */
+/** All or nothing: every element is checked, and the first fault refuses the array. */
 function arrayEvents(
   decoder: EventDecoder,
   source: { text: string; body: Uint8Array; tally: PublishTally },
@@ -164,7 +163,7 @@ function decode(body: Uint8Array): string {
   }
 }
 
-/** The body without the white space around its one value, which is not part of the payload. */
+/** The body without the white space around its value, which is not part of the payload. */
 function trimmed(text: string, body: Uint8Array): Uint8Array {
   const before = /^[ \t\r\n]*/.exec(text)![0].length;
   let end = body.length;

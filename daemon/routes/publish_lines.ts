@@ -1,10 +1,10 @@
 /**
- * A publish of NDJSON: lines are taken as they arrive.
+ * A publish of NDJSON: lines are processed as they arrive.
  *
- * What has come goes down as one append, at once while nothing of this connection is under way,
- * else when that is done or when enough has come together: group commit begins at the connection.
- * Bare payloads that nobody has to look at go down packed (daemon/ingest/line_packer.ts), others as
- * events.
+ * What has arrived is appended together: at once while nothing else of this connection is in
+ * progress, otherwise when that is done or when enough has accumulated. Group commit thus starts at
+ * the connection. Bare payloads that need no inspection are passed on packed
+ * (daemon/ingest/line_packer.ts), others as events.
  */
 import type http from "node:http";
 import { eventBytes } from "../../core/event/event_size.ts";
@@ -29,40 +29,43 @@ import { PublishTally } from "./publish_tally.ts";
 /** What an envelope may add to its payload. */
 const ENVELOPE_ROOM = 64 * 1024;
 /**
- * Bytes of one connection that go down together though others are under way: a commit costs less
- * the more it carries.
+ * Bytes of one connection that are appended together even while other appends are in progress: a
+ * commit is cheaper per byte the more it contains.
  */
 const ENOUGH = 1024 * 1024;
 /**
- * Bytes handed down and not yet durable, at which a connection is read no further: enough for one
- * append that is synced and the next one that is written meanwhile.
+ * Bytes passed on and not yet durable at which a connection is read no further: enough for one
+ * append being synced and the next one being written.
  */
 const MAX_IN_FLIGHT = 6 * 1024 * 1024;
-/** The same while many publish at once: what all of them together hold is bounded. */
+/** The same while many publish at once: the total of all connections is limited. */
 const FAIR_SHARE = 768 * 1024;
 const SHARED = 24 * 1024 * 1024;
 
-/** The largest request that is stored as a whole, bytes: it is held until its end. */
+/** The largest request that is stored as a whole, bytes: it is buffered until its end. */
 const LARGEST_BATCH = 32 * 1024 * 1024;
 
-/** Bytes of all connections, handed down and not yet durable. */
+/** Bytes of all connections that were passed on and are not yet durable. */
 let allInFlight = 0;
 
-/** True for a connection that has to wait until some of its bytes are durable. */
+/** True if a connection has to wait until some of its bytes are durable. */
 export function mustWait(own: number, all: number): boolean {
   return own > MAX_IN_FLIGHT || (own > FAIR_SHARE && all > SHARED);
 }
 
 /** The publishes of one connection. */
 export interface ConnectionTurn {
-  /** Resolves when the last publish has handed down all that it will. */
+  /** Resolves when the last publish has passed on everything. */
   last: Promise<void>;
   stream: PublishStream;
   stopped: boolean;
-  /** Bytes handed down and not yet durable. */
+  /** Bytes passed on and not yet durable. */
   bytes: number;
   inFlight: Set<Promise<void>>;
-  /** Called when nothing is in flight any more: what came meanwhile waits for no more bytes. */
+  /**
+   * Called when nothing is in flight any more: what has arrived meanwhile need not wait for more
+   * bytes.
+   */
   idle: () => void;
 }
 
@@ -78,17 +81,16 @@ export function newTurn(): ConnectionTurn {
   };
 }
 
-/** A publish as it is asked for, and where it stands among those of its connection. */
+/** A publish request, and its place among those of its connection. */
 export interface LinesOptions extends PublishParameters {
   turn: ConnectionTurn;
   decoder: EventDecoder;
-  /** To be called when all of this publish is handed down. */
+  /** Call it when all of this publish has been passed on. */
   handedDown: () => void;
 }
 
 /**
- * The longest line: what goes along with each payload counts too, and an envelope has room for its
- * own words.
+ * The longest line: what is added to each payload counts, too, and an envelope has its own members.
  */
 function lineLimit(most: number, { type, key, metadata }: LinesOptions): number {
   if (type === undefined) return most + ENVELOPE_ROOM;
@@ -121,7 +123,7 @@ export async function publishLines(
   await new LinesPublish(request, options).run(reply);
 }
 
-/** One of them while it runs. */
+/** One NDJSON publish while it runs. */
 class LinesPublish {
   readonly #request: RouteRequest;
   readonly #turn: ConnectionTurn;
@@ -177,20 +179,21 @@ class LinesPublish {
       lines.end();
       isWhole = true;
     } catch (error) {
-      // The daemon stops: what has come whole is stored, and the answer says how much that was.
+      // The daemon is stopping: complete lines are stored, and the response says how many.
       if (!(error instanceof EvsError && error.code === "daemon/stopping")) throw error;
       this.#failure ??= error;
     }
     if (this.#batch === undefined) this.#handDown();
     else if (isWhole && this.#failure === undefined) this.#handDownBatch(this.#batch);
-    // What comes behind a batch that is not stored must not be stored before it.
+    // What follows a batch that was not stored must not be stored, either.
     else turn.stopped = true;
     if (lines.ended) turn.stopped = true;
     this.#handedDown();
     await Promise.all(this.#inFlight);
     this.#tally.lines = lines.lines;
     if (this.#failure instanceof EvsError && isUnexpected(this.#failure)) {
-      // It is answered with what was stored before it, so nobody behind this tells of it.
+      // The response reports only what was stored before it, so nothing else would report this
+      // failure.
       this.#request.services.unexpected(this.#failure, "publishing lines");
     }
     answerLines(reply, {
@@ -205,7 +208,7 @@ class LinesPublish {
     for (const request of this.#lines.take()) this.#append(request);
   }
 
-  /** All of it at once: it is stored as a whole or not at all. */
+  /** Passes on all of it at once: it is stored as a whole or not at all. */
   #handDownBatch(tag: string): void {
     const request = oneRequest(this.#lines.take());
     if (request !== undefined) this.#append(tagged(request, tag));
@@ -224,7 +227,7 @@ class LinesPublish {
     const turn = this.#turn;
     const size = payloadBytesOf(request);
     const count = countOf(request);
-    // Asked for now: a packed request is gone once it is handed down.
+    // Read now: a packed request is gone once it has been passed on.
     const ids = this.#tally.lists(count) ? idsOf(request) : undefined;
     const versions = versionsOf(request);
     turn.bytes += size;

@@ -1,4 +1,4 @@
-/** What the query of a publish says, checked: an error names the parameter. */
+/** The query parameters of a publish, checked: an error names the parameter. */
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { parseExact } from "../../core/json/exact.ts";
 import { parseJson } from "../../core/json/json.ts";
@@ -8,7 +8,7 @@ import { checkedText, choice, type Parameters, text, whole } from "../http/shape
 import { batchTag, eventId, expected, keyName, typeName, versionName } from "./shapes.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
-/** A publish as it was asked for. */
+/** The parameters of a publish. */
 export interface PublishParameters extends EventDecoderOptions {
   line: number;
   onError: "stop" | "skip";
@@ -17,7 +17,7 @@ export interface PublishParameters extends EventDecoderOptions {
   batch?: string;
 }
 
-/** What a publish says of all its events. */
+/** The query parameters, which apply to all events of a publish. */
 export const publishQuery: Parameters = {
   type: typeName,
   key: keyName,
@@ -35,7 +35,7 @@ export const publishQuery: Parameters = {
   batch: batchTag,
 };
 
-/** Reads a query that was checked. */
+/** Reads a query that has been checked. */
 export function publishParameters(query: URLSearchParams): PublishParameters {
   const given = (name: string) => {
     const value = query.get(name);
@@ -57,7 +57,7 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
   };
 }
 
-/** A JSON object as compact text, its numbers as they were written. */
+/** A JSON object as compact text, with its numbers as written. */
 function metadataOf(text: string): string {
   try {
     parseJson(text);

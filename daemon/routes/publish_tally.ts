@@ -1,13 +1,13 @@
-/** What a publish has stored, added up over its appends. */
+/** Adds up what a publish has stored over its appends. */
 import type { EvsError } from "../../core/base/errors.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
 
-/** Seqs and ids are told one by one up to this many events. */
+/** Seqs and ids are listed individually up to this many events. */
 const LISTED = 100;
 
-/** What has been stored so far, added up. */
+/** Adds up what has been stored so far. */
 export class PublishTally {
   count = 0;
   duplicates = 0;
@@ -19,8 +19,8 @@ export class PublishTally {
   #listed = true;
 
   /**
-   * True when one with so many more events is still told one by one: then `add` wants their ids and
-   * versions.
+   * True if a publish with this many more events is still listed individually: then `add` needs
+   * their ids and versions.
    */
   lists(more: number): boolean {
     return this.#listed && this.#events.length + more <= LISTED;
@@ -58,7 +58,7 @@ export class PublishTally {
     });
   }
 
-  /** Adds a line that was refused. */
+  /** Adds a refused line. */
   refuse(line: number, error: EvsError): void {
     this.#refused.add(line, error);
   }

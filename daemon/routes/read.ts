@@ -1,6 +1,6 @@
 /**
- * `GET /v1/topics/{topic}/events` and `GET /v1/events?topic=…`: what is stored, and with `follow`
- * what comes; as NDJSON, or as server-sent events where the client asks for them.
+ * `GET /v1/topics/{topic}/events` and `GET /v1/events?topic=…`: stored events and, with `follow`,
+ * new ones; as NDJSON, or as server-sent events if the client asks for them.
  */
 import type http from "node:http";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
@@ -25,7 +25,7 @@ import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { missedSse, sseRender } from "../http/sse.ts";
 import { offset, readLimit, topicPosition, typeName } from "./shapes.ts";
 
-/** What a reader says of one topic or several. */
+/** The query parameters of a read, for one or more topics. */
 export const readQuery: Parameters = {
   from: offset,
   to: offset,
@@ -38,15 +38,15 @@ export const readQuery: Parameters = {
 };
 
 interface Query extends Selection {
-  /** Names and patterns, as they were asked for. */
+  /** Names and patterns, as requested. */
   asked: string[];
   from: Offset | undefined;
   to: Offset | undefined;
   limit: number | undefined;
   follow: boolean;
-  /** Notices of what was missed are wanted. */
+  /** The client wants notices about missed events. */
   missed: boolean;
-  /** Topic to the seq behind which to read. */
+  /** Maps each topic to the seq after which to read. */
   after: Map<string, number>;
   sse: boolean;
 }
@@ -78,7 +78,7 @@ export function getEvent(request: RouteRequest, reply: http.ServerResponse): voi
   reply.end(line);
 }
 
-/** Events of one or more topics. */
+/** Reads the events of one or more topics. */
 export async function readEvents(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const query = await queryOf(request);
   const { broker } = request.services;
@@ -125,7 +125,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     });
     for (const bytes of stored) {
       if (request.signal.aborted) {
-        // A replay that was cut short must not look like one that came to its end.
+        // A replay that was cut short must not look like a complete one.
         reply.destroy();
         return;
       }
@@ -147,7 +147,10 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   out.end();
 }
 
-/** What a follower missed, on its way: nobody who did not ask for it finds it among events. */
+/**
+ * Notices about events that a follower missed. Only clients that ask for them get them among the
+ * events.
+ */
 class Notices {
   readonly #line: ((missed: Missed) => Uint8Array) | undefined;
   #waiting: Missed[] = [];
@@ -165,7 +168,7 @@ class Notices {
   }
 }
 
-/** Lets so many events through a reader that goes from what is stored to what comes. */
+/** Limits the number of events of a reader that goes from stored events to new ones. */
 class Limit {
   #left: number;
   readonly #format: Render;
@@ -249,7 +252,7 @@ function matcherOf(asked: string[]): (topic: string) => boolean {
   return (topic) => names.has(topic) || patterns.some((pattern) => pattern(topic));
 }
 
-/** What is stored of the topics and asked for, up to the end as it is now. */
+/** The stored range that was requested of each topic, up to its current end. */
 async function rangesOf(
   request: RouteRequest,
   query: Query,
@@ -288,7 +291,7 @@ function seqOf(store: Store, topic: string, offset: Offset): number {
   });
 }
 
-/** A seq is the last one wanted; a time is the first moment not wanted. */
+/** A seq is the last one included; a time is the first moment excluded. */
 function lastSeqOf(store: Store, topic: string, offset: Offset): number {
   if (offset.kind === "seq") return offset.seq;
   return seqOf(store, topic, offset) - 1;

@@ -1,6 +1,6 @@
 /**
- * The routes by which schemas come in and are compared. A schema is kept as it came: its body is
- * the request's own.
+ * The routes that register and compare schemas. A schema is kept byte for byte: its body is the
+ * request's own.
  */
 import type http from "node:http";
 import type { SchemaDiff, SchemaInfo } from "../../core/protocol/schemas.ts";
@@ -23,7 +23,7 @@ import { flag, flagIn, list, object, text, valueIn } from "../http/shape.ts";
 import { requireSchema, schemaInfoOf } from "./schemas.ts";
 import { compatibility, typeName, versionName } from "./shapes.ts";
 
-/** More than a schema may have, so that the registry is who refuses it, in its own words. */
+/** More than a schema may have, so that the registry refuses it with its own error. */
 const MAX_SCHEMA_BODY = 1024 * 1024;
 const MAX_SCHEMAS_BODY = 16 * 1024 * 1024;
 
@@ -85,7 +85,7 @@ async function register(request: RouteRequest, reply: http.ServerResponse): Prom
   });
 }
 
-/** A folder of schemas: all of them or none. */
+/** Registers a folder of schemas: all of them or none. */
 async function registerMany(
   request: RouteRequest,
   { body: { schemas, dryRun = false }, reply }: {
@@ -116,7 +116,7 @@ function planInfo({ services }: RouteRequest, plan: SchemaPlan): SchemaInfo {
   };
 }
 
-/** Two versions: the latest and the one before it, where none are named. */
+/** Compares two versions: by default the latest and the one before it. */
 async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const { services, params, query } = request;
   const versions = services.broker.schemas.versions(params["type"]!);
@@ -132,11 +132,11 @@ async function diff(request: RouteRequest, reply: http.ServerResponse): Promise<
   sendJson(reply, 200, await compared(older, { to: newer.version, schema: newer.schema }));
 }
 
-/** A version, the latest where none is named, and the body. */
+/** Compares a version, by default the latest, with the body. */
 async function diffWith(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const older = requireSchema(request, request.query.get("from") ?? undefined);
   const schema = await readSchema(request);
-  // What cannot be registered cannot be compared: said in the same words.
+  // A schema that cannot be registered cannot be compared: same error.
   await new JsonSchemaRegistry().plan([{ type: older.type, schema }]);
   sendJson(reply, 200, await compared(older, { schema }));
 }

@@ -1,4 +1,4 @@
-/** The routes of schemas that are there: list, show, remove, check payloads. */
+/** The routes of registered schemas: list, show, remove, check payloads. */
 import type http from "node:http";
 import type { SchemaInfo, SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { EvsError, NotFoundError } from "../../core/base/errors.ts";
@@ -41,7 +41,7 @@ export const schemaRoutes: Route[] = [
         schemaInfoOf(record, request.services.broker.schemas.latest(record.type)),
       )
         .slice(0, -1);
-      // The schema stands last and byte for byte, as events' payloads do.
+      // The schema comes last and byte for byte, like the payload of an event.
       const bytes = new TextEncoder().encode(`${about},"schema":${record.schema.trim()}}\n`);
       sendBytes(reply, { status: 200, type: "application/json", bytes });
     },
@@ -67,7 +67,7 @@ export const schemaRoutes: Route[] = [
   },
 ];
 
-/** What is told of a schema. */
+/** The public description of a schema. */
 export function schemaInfoOf(
   { type, version, registeredAt, schema }: SchemaRecord,
   latest: string | undefined,
@@ -81,7 +81,7 @@ export function schemaInfoOf(
   };
 }
 
-/** The schema of the path's type; throws `NotFoundError`, with what there is. */
+/** The schema of the path's type; throws `NotFoundError` that lists the existing ones. */
 export function requireSchema(
   { services, params, query }: RouteRequest,
   version = query.get("version") ?? undefined,
@@ -107,7 +107,7 @@ export function requireSchema(
     });
 }
 
-/** Payloads in, a line each; verdicts out, in their order. Nothing is stored. */
+/** Payloads in, one per line; verdicts out, in the same order. Nothing is stored. */
 async function check(request: RouteRequest, reply: http.ServerResponse): Promise<void> {
   const { services } = request;
   const { type, version } = requireSchema(request);

@@ -1,4 +1,4 @@
-/** Values that several routes take: names, ids, offsets, expectations, filters of dead letters. */
+/** Shapes that several routes use: names, ids, offsets, expectations, dead-letter filters. */
 import { COMPATIBILITY_LEVELS } from "../../core/event/compatibility_level.ts";
 import { parseDurability } from "../../core/event/durability.ts";
 import { isBatchTag } from "../../core/event/batch_tag.ts";
@@ -14,7 +14,10 @@ import {
 import { parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type ShapeSchema, text, whole } from "../http/shape.ts";
 
-/** Not `.` and not `..`, said without looking ahead: tools that make values of a pattern cannot. */
+/**
+ * Neither `.` nor `..`, written without look-ahead: tools that generate values from a pattern do
+ * not support it.
+ */
 const TOPIC_NAME: ShapeSchema & { pattern: string } = {
   pattern: "^(\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]*|\\.{3}[A-Za-z0-9._-]*)$",
   maxLength: LONGEST_TOPIC_NAME,
@@ -46,7 +49,7 @@ export const keyName = named("the key");
 /** A schema's version. */
 export const versionName = named("the version");
 
-/** An id, or what one begins with. */
+/** An id, or the prefix of one. */
 export const eventId = checkedText({ pattern: `^[!-~]{1,${LONGEST_ID}}$` }, (value, place) => {
   if (isEventId(value)) return value;
   throw new Error(`${place} is 1 to ${LONGEST_ID} printable ASCII characters without a space`);
@@ -76,26 +79,26 @@ export const offset = checkedText({
   return value;
 });
 
-/** A topic, and the seq that was read last. */
+/** A topic and the last seq that was read. */
 export const topicPosition = checkedText({
   pattern: `^[A-Za-z0-9._-]{1,${LONGEST_TOPIC_NAME}}:[0-9]{1,15}$`,
 }, (value) => value);
 
-/** How many events at most. */
+/** The maximum number of events. */
 export const readLimit = whole([0, 999_999_999_999_999]);
 
-/** What is expected of the last seq. */
+/** The expected last seq. */
 export const expected = checkedText({
   pattern: "^(none|exists|any|[0-9]{1,15})$",
 }, parseExpected);
 
-/** What is asked of a type's new versions. */
+/** The compatibility required of a type's new versions. */
 export const compatibility = choice(COMPATIBILITY_LEVELS);
 
-/** A moment, Unix ms. */
+/** A time, Unix ms. */
 export const moment = whole([0, Number.MAX_SAFE_INTEGER]);
 
-/** Which dead letters. */
+/** A selection of dead letters. */
 export const deadLetterFilter = {
   subscription: text,
   topic: text,

@@ -1,4 +1,4 @@
-/** How the daemon is, and how it is told to stop. */
+/** The daemon's status, and its shutdown. */
 import { type Alert, PROTOCOL, type StatusReply } from "../../core/protocol/protocol.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { alertsOf } from "../alerts.ts";

@@ -1,4 +1,4 @@
-/** What the requests of subscriptions have in their bodies. */
+/** The request bodies of subscription routes. */
 import { checkBackoff } from "../../core/event/backoff.ts";
 import { checkBreaker } from "../../core/event/breaker.ts";
 import {
@@ -43,8 +43,8 @@ const breaker = object({
 }, { required: ["failing", "window"] });
 
 /**
- * How a subscription treats its events. Without a breaker nothing pauses it; left out, it stays as
- * it is.
+ * How a subscription treats its events. Without a breaker nothing pauses it; an absent setting
+ * stays unchanged.
  */
 const settings = object({
   maxRetries: whole([0, MOST_RETRIES]),

@@ -1,4 +1,4 @@
-/** The routes of subscriptions: settings, and the deliveries to who consumes them. */
+/** The routes of subscriptions: settings, and deliveries to their consumers. */
 import type http from "node:http";
 import { systemClock } from "../../core/base/clock.ts";
 import { processedWithin } from "../../core/delivery/processed.ts";
