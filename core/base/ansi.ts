@@ -1,21 +1,21 @@
-/** Colours and other terminal sequences in what a program printed. */
+/** Strips colours and other terminal escape sequences from text that a program printed. */
 
 /**
- * CSI (with either introducer), OSC and the other string sequences, two-character escapes. Linear
- * on any input.
+ * CSI (7-bit and 8-bit introducer), OSC and the other string sequences, and two-character escapes.
+ * Matches in linear time on any input.
  */
 const SEQUENCES =
   // deno-lint-ignore no-control-regex -- escape sequences are what this is about
   /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~])|\x9b[0-?]*[ -/]*[@-~]/g;
 
-/** The text without terminal sequences; other control characters stay. */
+/** Removes terminal sequences. Other control characters stay. */
 export function stripAnsi(text: string): string {
   return text.includes("\x1b") || text.includes("\x9b") ? text.replace(SEQUENCES, "") : text;
 }
 
 /**
- * The text without colours. Other sequences stay: whoever shows them escapes them, for they may
- * hide something.
+ * Removes colours only. Other sequences stay, because they may hide something; the code that
+ * displays the text escapes them.
  */
 export function stripColours(text: string): string {
   // deno-lint-ignore no-control-regex -- escape sequences are what this is about

@@ -1,6 +1,6 @@
-/** Bytes put together. */
+/** Joins byte arrays. */
 
-/** One array that holds `parts` in order. A single part is returned as it is. */
+/** Joins `parts` in order. A single part is returned as is, without a copy. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   let length = 0;

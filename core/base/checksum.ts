@@ -1,15 +1,15 @@
 /**
- * CRC-32 as of ISO 3309 and zlib (polynomial 0xEDB88320, reflected): what guards the blocks of the
+ * CRC-32 as in ISO 3309 and zlib (polynomial 0xEDB88320, reflected). It protects the blocks of the
  * file store.
  *
- * Small amounts are summed here, by eight tables ("slicing-by-8", M. Kounavis and F. Berry, "Novel
- * Table Lookup-Based Algorithms for High-Performance CRC Generation", 2008): 1 GB/s. The runtime's
- * own zlib does 8 GB/s, but loading `node:zlib` costs 30 ms, so it is asked for when some megabytes
- * have been summed and never by a process that only looks something up.
+ * Small inputs are summed here with eight tables ("slicing-by-8", M. Kounavis and F. Berry, "Novel
+ * Table Lookup-Based Algorithms for High-Performance CRC Generation", 2008) at 1 GB/s. The
+ * runtime's zlib does 8 GB/s, but loading `node:zlib` costs 30 ms. So it is loaded only after a few
+ * megabytes, and never by a process that only reads a little.
  */
 
 const POLYNOMIAL = 0xedb88320;
-/** Bytes after which loading zlib has paid off. */
+/** Bytes summed before loading zlib pays off. */
 const WORTH_LOADING = 4 * 1024 * 1024;
 
 type Crc = (bytes: Uint8Array, before: number) => number;
@@ -18,8 +18,8 @@ let native: Crc | undefined;
 let summed = 0;
 
 /**
- * The checksum of `bytes`, going on from `before`: `crc32(b, crc32(a))` is that of `a` and `b` end
- * to end.
+ * The checksum of `bytes`, continuing from `before`: `crc32(b, crc32(a))` is the checksum of `a`
+ * followed by `b`.
  */
 export function crc32(bytes: Uint8Array, before = 0): number {
   if (native) return native(bytes, before);

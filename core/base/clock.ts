@@ -1,8 +1,8 @@
-/** Time and timers, injected, so that tests can move them. */
+/** Time and timers, injected so that tests can control them. */
 
 /** A source of time. `now` may jump (contract row 10); `monotonic` never does. */
 export interface Clock {
-  /** Wall clock, Unix ms. For timestamps only, never for order or timers. */
+  /** Wall clock, Unix ms. Use it for timestamps only, never for ordering or timers. */
   now(): number;
   /** Milliseconds since some fixed point; never goes back. */
   monotonic(): number;

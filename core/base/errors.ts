@@ -1,10 +1,10 @@
 /**
- * What can go wrong, once.
+ * Everything that can go wrong, defined once.
  *
- * Every error that leaves this project is an {@link EvsError}: a class per kind, a stable `code`
- * (the contract with scripts, never reworded), a message for people, `details` for machines, and a
- * `hint`: the next thing to type. The HTTP status and the exit code of a kind are decided here and
- * nowhere else.
+ * Every error that leaves this project is an {@link EvsError}: one class per kind, with a stable
+ * `code` (scripts depend on it, so it is never renamed), a message for people, `details` for
+ * machines, and a `hint` that names the next command to type. The HTTP status and exit code of each
+ * kind are decided here and nowhere else.
  */
 import { asCause } from "./thrown.ts";
 import { truncate, truncateDetails } from "./truncate.ts";
@@ -13,37 +13,37 @@ import { truncate, truncateDetails } from "./truncate.ts";
 export const ExitCode = {
   /** Done; a closed pipe too. */
   Ok: 0,
-  /** Not found, timed out, or `consume` ended paused. */
+  /** Not found, timed out, or `consume` ended while paused. */
   NotFound: 1,
-  /** The command line was wrong. */
+  /** Invalid command line. */
   Usage: 2,
   /** An expectation did not hold, or a name is taken. */
   Conflict: 3,
-  /** An event was refused: JSON, UTF-8, depth, size or schema. */
+  /** An event was rejected: JSON, UTF-8, depth, size or schema. */
   Refused: 4,
-  /** No daemon, or lost midway. */
+  /** No daemon, or the connection was lost midway. */
   NoDaemon: 5,
   /** Partly done, or `consume` dead-lettered something. */
   Partly: 6,
-  /** Cannot store now: disk full, busy. */
+  /** Cannot store right now: the disk is full, or the store is busy. */
   CannotStore: 7,
-  /** Our own bug. */
+  /** A bug in evs. */
   Bug: 70,
   /** Ctrl-C. */
   Interrupted: 130,
 } as const;
 
-/** What an error may carry beside its message. */
+/** What an error may carry besides its message. */
 export interface ErrorOptions {
   /** The next command to type, or the next thing to try. */
   hint?: string;
   /** Facts for machines: the line, the field, both sequence numbers of a conflict. JSON only. */
   details?: Record<string, unknown>;
-  /** What caused it. */
+  /** The underlying error. */
   cause?: unknown;
 }
 
-/** An error as it travels over the wire. */
+/** An error as sent over the wire. */
 export interface ErrorBody {
   /** As in `EvsError`. */
   code: string;
@@ -97,7 +97,7 @@ export class EvsError extends Error {
   }
 }
 
-/** A name, flag or parameter that does not follow its grammar. */
+/** A name, flag or parameter that does not match its grammar. */
 export class InvalidArgumentError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
@@ -109,7 +109,7 @@ export class InvalidArgumentError extends EvsError {
   }
 }
 
-/** The codes with which an event's own bytes are refused. */
+/** The codes for rejecting an event because of its own bytes. */
 export type RefusalCode =
   | "event/invalid-json"
   | "event/invalid-utf8"
@@ -123,7 +123,7 @@ export type RefusalCode =
   | "event/validator-failed"
   | "event/schema-unknown-version";
 
-/** An event was refused: nothing of it was stored. */
+/** An event was rejected; nothing of it was stored. */
 export class EventRefusedError extends EvsError {
   /** @internal */
   constructor(code: RefusalCode, message: string, options: ErrorOptions = {}) {
@@ -135,7 +135,7 @@ export class EventRefusedError extends EvsError {
   }
 }
 
-/** A topic, event, subscription, dead letter or schema that is not there. */
+/** A topic, event, subscription, dead letter or schema that does not exist. */
 export class NotFoundError extends EvsError {
   /** @internal */
   constructor(
@@ -147,7 +147,7 @@ export class NotFoundError extends EvsError {
   }
 }
 
-/** An expectation about the present state did not hold. */
+/** An expectation about the current state did not hold. */
 export class ConflictError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
@@ -160,7 +160,7 @@ export class ConflictError extends EvsError {
 }
 
 /**
- * Somebody else saved the aggregate first: nothing of this save was stored. `details` tells both
+ * Somebody else saved the aggregate first; nothing of this save was stored. `details` holds both
  * versions.
  */
 export class VersionConflictError extends ConflictError {
@@ -170,7 +170,7 @@ export class VersionConflictError extends ConflictError {
   }
 }
 
-/** An aggregate met an event of a type that it does not know. The event is stored, and stays. */
+/** An aggregate met an event of an unknown type. The event stays stored. */
 export class UnknownEventTypeError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -182,7 +182,7 @@ export class UnknownEventTypeError extends EvsError {
   }
 }
 
-/** What is stored of an aggregate or a projection is not its whole history. */
+/** The stored history of an aggregate or a projection is incomplete. */
 export class BrokenHistoryError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -194,7 +194,7 @@ export class BrokenHistoryError extends EvsError {
   }
 }
 
-/** A snapshot cannot be used. It is passed over: the aggregate is built from its events. */
+/** A snapshot cannot be used. It is ignored, and the aggregate is rebuilt from its events. */
 export class SnapshotError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -202,7 +202,7 @@ export class SnapshotError extends EvsError {
   }
 }
 
-/** A projection's reducer threw: the projection stands before that event. */
+/** A projection's reducer threw. The projection stays just before that event. */
 export class ProjectionError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -211,8 +211,8 @@ export class ProjectionError extends EvsError {
 }
 
 /**
- * A schema that cannot be registered: not a schema, too big, remote references, a pattern that is
- * not plain.
+ * A schema that cannot be registered: not a schema, too large, with remote references, or with a
+ * pattern that cannot run in linear time.
  */
 export class InvalidSchemaError extends EvsError {
   /** @internal */
@@ -225,7 +225,7 @@ export class InvalidSchemaError extends EvsError {
   }
 }
 
-/** Nothing answers at the socket. */
+/** Nothing is listening on the socket. */
 export class NoDaemonError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -233,7 +233,7 @@ export class NoDaemonError extends EvsError {
   }
 }
 
-/** A daemon is there and does not answer: it is stopped, starts, stops, or hangs. */
+/** A daemon exists but does not answer: it is stopped, starting, stopping or hung. */
 export class NotAnsweringError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -241,7 +241,7 @@ export class NotAnsweringError extends EvsError {
   }
 }
 
-/** The daemon went away in the middle; what is unknown is told in `details`. */
+/** The daemon went away midway. `details` says what is uncertain. */
 export class ConnectionLostError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -265,7 +265,8 @@ export class ProtocolMismatchError extends EvsError {
 }
 
 /**
- * The store cannot take events now (disk full, draining, too many connections); nothing was stored.
+ * The store cannot accept events right now (disk full, draining, too many connections). Nothing was
+ * stored.
  */
 export class CannotStoreError extends EvsError {
   /** @internal */
@@ -278,7 +279,7 @@ export class CannotStoreError extends EvsError {
   }
 }
 
-/** The data dir cannot be used: locked by another daemon, a newer format, wrong owner or mode. */
+/** The data dir cannot be used: locked by another daemon, newer format, wrong owner or mode. */
 export class DataDirError extends EvsError {
   constructor(
     code:
@@ -298,7 +299,7 @@ export class DataDirError extends EvsError {
   }
 }
 
-/** The socket cannot be used: in use, too long, not ours. */
+/** The socket cannot be used: in use, path too long, or owned by someone else. */
 export class SocketError extends EvsError {
   constructor(
     code: "socket/in-use" | "socket/too-long" | "socket/not-ours" | "socket/unsafe",
@@ -309,21 +310,21 @@ export class SocketError extends EvsError {
   }
 }
 
-/** Something waited for did not happen in time. */
+/** Something that was awaited did not happen in time. */
 export class TimeoutError extends EvsError {
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "wait/timed-out", status: 504, exit: ExitCode.NotFound }, message, options);
   }
 }
 
-/** A lease that is no longer held: expired, already settled, or never given. */
+/** A lease that is no longer held: expired, already settled, or never granted. */
 export class LeaseLostError extends EvsError {
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "delivery/lease-lost", status: 409, exit: ExitCode.Conflict }, message, options);
   }
 }
 
-/** A thing that the chosen store or broker cannot do, said in words. */
+/** Something that the chosen store or broker cannot do. */
 export class UnsupportedError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -339,20 +340,20 @@ export class ClosedError extends EvsError {
   }
 }
 
-/** The error of whoever uses a broker that was closed. */
+/** The error for using a broker after it was closed. */
 export function closedBroker(): ClosedError {
   return new ClosedError("the broker is closed");
 }
 
-/** Thrown by a handler: this event will never succeed, dead-letter it now. */
+/** Thrown by a handler when the event can never succeed: dead-letter it now. */
 export class NonRetryableError extends EvsError {
-  /** The message says why the event will never succeed. */
+  /** `message`: why the event will never succeed. */
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "handler/non-retryable", status: 500, exit: ExitCode.Refused }, message, options);
   }
 }
 
-/** A handler did not end in time; the attempt failed, and the event is tried again. */
+/** A handler did not finish in time. The attempt failed, and the event is retried. */
 export class HandlerTimeoutError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -360,7 +361,7 @@ export class HandlerTimeoutError extends EvsError {
   }
 }
 
-/** Who reads a stream with `overflow: "fail"` was slower than its events. */
+/** The reader of a stream with `overflow: "fail"` was slower than its events. */
 export class OverflowError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -368,7 +369,7 @@ export class OverflowError extends EvsError {
   }
 }
 
-/** Our own bug: anything that no other class names. */
+/** A bug in evs: anything that no other class covers. */
 export class InternalError extends EvsError {
   constructor(message: string, options: ErrorOptions = {}) {
     super({ code: "internal/bug", status: 500, exit: ExitCode.Bug }, message, options);
@@ -376,8 +377,7 @@ export class InternalError extends EvsError {
 }
 
 /**
- * An error that the daemon answered with, as the client throws it: same code, message, hint and
- * details.
+ * An error returned by the daemon, as the client throws it: same code, message, hint and details.
  */
 export class RemoteError extends EvsError {
   constructor(body: ErrorBody, status: number) {
@@ -385,7 +385,7 @@ export class RemoteError extends EvsError {
   }
 }
 
-/** The exit code for an error that came over the wire. */
+/** The exit code for an error received over the wire. */
 function exitOf(code: string, status: number): number {
   if (code === "internal/bug") return ExitCode.Bug;
   if (code === "store/unsupported" || code.startsWith("argument/")) return ExitCode.Usage;

@@ -1,15 +1,12 @@
-/**
- * When work has come to rest: told of each piece of it, this calls back once when none came for a
- * while.
- */
+/** Detects when work has gone idle: calls back once when none has come for a while. */
 import type { Clock } from "./clock.ts";
 
-/** Without work for so long something is at rest, ms. */
+/** Idle after this long without work, ms. */
 export const IDLE_MS = 10_000;
 
 /**
- * One timer, which runs only from the first piece of work to the rest after the last: who rests
- * does nothing at all.
+ * Uses one timer, which runs only from the first piece of work until the idle callback. While idle
+ * it costs nothing.
  */
 export class IdleTimer {
   readonly #clock: Clock;
@@ -18,19 +15,19 @@ export class IdleTimer {
   #cancel: (() => void) | undefined;
   #stopped = false;
 
-  /** `rested` is called at the end of each time of work, never twice without work in between. */
+  /** `rested` is called once after each busy period, never twice without work in between. */
   constructor({ clock, rested }: { clock: Clock; rested: () => void }) {
     this.#clock = clock;
     this.#rested = rested;
   }
 
-  /** There is work. */
+  /** Records a piece of work. */
   note(): void {
     this.#last = this.#clock.monotonic();
     if (!this.#cancel && !this.#stopped) this.#wait(IDLE_MS);
   }
 
-  /** Calls back no more. */
+  /** Stops calling back. */
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
@@ -39,8 +36,7 @@ export class IdleTimer {
   #wait(ms: number): void {
     this.#cancel = this.#clock.setTimer(() => {
       this.#cancel = undefined;
-      // The timer is not set again with each piece of work, of which there may be many thousands a
-      // second.
+      // Work may come many thousands of times a second, so the timer is not reset for each piece.
       const left = Math.ceil(this.#last + IDLE_MS - this.#clock.monotonic());
       if (left > 0) this.#wait(left);
       else this.#rested();

@@ -1,18 +1,18 @@
 /**
- * The first run of a fresh copy downloads the few packages that `deno.lock` names. Where that fails
- * (no network, a proxy that refuses) the runtime throws its own error with a stack; a person needs
- * the package and the reason, in one sentence.
+ * The first run of a fresh copy downloads the few packages that `deno.lock` names. When that fails
+ * (no network, a proxy that refuses), the runtime throws its own error with a stack trace. The user
+ * only needs the package and the reason, in one sentence.
  */
 import { EvsError, ExitCode } from "./errors.ts";
 
 /**
- * How the runtime tells of a package that it could not fetch: the package itself, or what the
- * registry says of it.
+ * How the runtime reports a package that it could not fetch: by the package itself, or by the
+ * registry's response for it.
  */
 const FAILED =
   /Failed caching npm package '([^']+)'|Failed loading \S+ for package "([^"]+)"|Error getting response at \S+ for package "([^"]+)"/;
 
-/** The error in words, or undefined where the text tells of anything else. */
+/** The error in plain words, or undefined if the text is about anything else. */
 export function missingPackage(text: string): EvsError | undefined {
   const found = FAILED.exec(text);
   if (found === null) return undefined;

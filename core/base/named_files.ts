@@ -1,7 +1,7 @@
 /**
- * Files that are written to must still be found under their names. A data dir that was removed
- * below a running process takes everything as before, and loses it when the process ends: so before
- * something is acknowledged, the files that it stands for are looked for.
+ * Checks that files being written to still exist under their names. When a data dir is removed
+ * beneath a running process, writes still succeed, and are lost when the process ends. So the files
+ * that hold an event are checked before it is acknowledged.
  */
 import { DataDirError } from "./errors.ts";
 
@@ -11,11 +11,11 @@ interface Named {
   ino: number | null;
 }
 
-/** Remembers which files stand behind paths. */
+/** Remembers which file each path refers to. */
 export class NamedFiles {
   readonly #files: Named[] = [];
 
-  /** Those of these paths that are there now. */
+  /** Records those of `paths` that exist now. */
   constructor(paths: readonly string[]) {
     for (const path of paths) {
       const info = infoOf(path);
@@ -23,7 +23,7 @@ export class NamedFiles {
     }
   }
 
-  /** Throws `DataDirError` where one of them is gone, or another file has its name. */
+  /** Throws `DataDirError` if one of them is gone, or its name now refers to another file. */
   check(): void {
     for (const { path, dev, ino } of this.#files) {
       const info = infoOf(path);
@@ -32,7 +32,7 @@ export class NamedFiles {
   }
 }
 
-/** What is told of a file that is in use and has no name any more. */
+/** The error for a file in use whose name is gone. */
 export function takenAway(path: string): DataDirError {
   return new DataDirError(
     "datadir/taken-away",

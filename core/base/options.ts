@@ -1,16 +1,16 @@
-/** Options that nobody reads are refused: what is misspelt would be passed over in silence. */
+/** Rejects unknown options: a misspelt one would otherwise be ignored silently. */
 import { InvalidArgumentError } from "./errors.ts";
 import { didYouMean } from "./suggest.ts";
 
 /**
- * The names of an interface's members. The argument lists them all, and the compiler says when one
+ * The names of an interface's members. The argument lists them all; the compiler complains if one
  * is missing.
  */
 export function namesOf<T>(members: Record<keyof Required<T>, true>): readonly string[] {
   return Object.keys(members);
 }
 
-/** The options, or an `InvalidArgumentError` that names the one that `of` does not have. */
+/** Returns the options. Throws `InvalidArgumentError` naming the first that `of` does not have. */
 export function refuseUnknown<T extends object>(
   options: T,
   { of, known }: { of: string; known: readonly string[] },

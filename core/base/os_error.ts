@@ -1,14 +1,14 @@
 /**
- * What the operating system refused (a folder that is not there, a file in the place of a folder, a
- * full disk, a lack of rights) is no bug of ours: it is told in its own words, with what was asked
- * of it, and without a stack.
+ * Errors from the operating system (a missing folder, a file where a folder should be, a full disk,
+ * missing permissions) are no bug of ours. They are reported in the system's own words, with the
+ * operation that failed, and without a stack trace.
  */
 import { EvsError, ExitCode } from "./errors.ts";
 
 /** "No such file or directory (os error 2): mkdir '/x/y'", as the runtime writes it. */
 const SAID = /^(.*?) \(os error \d+\)(?:: ([^]*))?$/;
 
-/** The error in words, or undefined where it is not the operating system's. */
+/** The error in plain words, or undefined if it is not the operating system's. */
 export function osError(error: unknown): EvsError | undefined {
   const said = error instanceof Error ? SAID.exec(error.message) : null;
   if (said === null) return undefined;
@@ -20,7 +20,7 @@ export function osError(error: unknown): EvsError | undefined {
   );
 }
 
-/** Only the system's words: "no such file or directory". */
+/** Only the system's words, for example "no such file or directory". */
 export function osReason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
   const words = SAID.exec(message)?.[1] ?? message;

@@ -1,14 +1,13 @@
 /**
- * A command line that a person copies into a shell must be the one that is meant: `*`, spaces and
- * quotes stay what they are.
+ * Quoting for command lines that people copy into a shell, so that `*`, spaces and quotes survive.
  */
 
-/** A word as a shell takes it. */
+/** Quotes a word for the shell. */
 export function shellQuote(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** What was typed behind `evs`, to be typed again, with one flag more. */
+/** The `evs` command line that was typed, ready to paste, with an optional extra flag. */
 export function typedAgain(argv: readonly string[], flag?: string): string {
   const end = argv.indexOf("--");
   const words = argv.map(shellQuote);

@@ -1,30 +1,30 @@
 /**
- * Standstills of this process: SIGSTOP, a suspended laptop, a stalled virtual machine.
+ * Detects when this process stood still: SIGSTOP, a suspended laptop, a stalled virtual machine.
  *
- * After one, the runtime fires the timers that came due before it reads what came in meanwhile. A
- * timer that gives somebody up must therefore not be believed at once: the answer may be in the
- * socket already.
+ * Afterwards the runtime fires the timers that came due before it reads the input that arrived
+ * meanwhile. So a timer that gives up on a peer must not be trusted at once: the answer may already
+ * be waiting in the socket.
  */
 import type { Clock } from "./clock.ts";
 
-/** While somebody asks for it, the time is looked at this often, ms. */
+/** While there are listeners, the time is checked this often, ms. */
 const BEAT_MS = 250;
-/** A beat that is later than this is a standstill, ms. */
+/** A beat later than this means a standstill, ms. */
 const LATE_MS = 100;
-/** What came in during a standstill is read within this, ms. */
+/** Input that arrived during a standstill is read within this time, ms. */
 const SETTLE_MS = 1000;
 
-/** What somebody who asks is told. */
+/** Callbacks for {@link StandstillWatch.hold}. */
 export interface StandstillListener {
-  /** The process stood still for so long, ms. */
+  /** The process stood still for this long, ms. */
   stood?(ms: number): void;
-  /** The time was looked at. */
+  /** The time was checked. */
   beat?(): void;
 }
 
 /**
- * Tells how long the process stood still. It looks only while {@link hold} is in force: idle costs
- * nothing.
+ * Measures how long the process stood still. It checks only while somebody {@link hold}s it, so
+ * idle costs nothing.
  */
 export class StandstillWatch {
   readonly #clock: Clock;
@@ -37,7 +37,7 @@ export class StandstillWatch {
     this.#clock = clock;
   }
 
-  /** Looks from now on; returns what ends that. */
+  /** Starts checking; returns a function that stops. */
   hold(listener: StandstillListener): () => void {
     if (this.#listeners.size === 0) {
       this.#seen = this.#clock.monotonic();
@@ -51,7 +51,7 @@ export class StandstillWatch {
   }
 
   /**
-   * Call it in a timer that gives somebody up, before it does: tells the listeners of a standstill.
+   * Call this in a timer before it gives up on a peer: it reports any standstill to the listeners.
    */
   check(): void {
     if (this.#listeners.size === 0) return;
@@ -64,8 +64,8 @@ export class StandstillWatch {
   }
 
   /**
-   * Until then nobody is given up, monotonic ms: what came in during the last standstill is being
-   * read.
+   * Give up on nobody before this time (monotonic ms): input that arrived during the last
+   * standstill is still being read.
    */
   get settledAt(): number {
     return this.#settledAt;
@@ -82,7 +82,7 @@ export class StandstillWatch {
 
 const watches = new WeakMap<Clock, StandstillWatch>();
 
-/** The one watch of a clock. */
+/** The single watch of a clock. */
 export function standstillOf(clock: Clock): StandstillWatch {
   let watch = watches.get(clock);
   if (watch === undefined) watches.set(clock, watch = new StandstillWatch(clock));
@@ -90,8 +90,9 @@ export function standstillOf(clock: Clock): StandstillWatch {
 }
 
 /**
- * A timer that gives somebody up. When it fires late the process stood still, so it waits again,
- * for as long as it was late: what came in meanwhile is read first. Returns what cancels it.
+ * A timer that gives up on a peer. If it fires late, the process stood still, so it waits again for
+ * as long as it was late: input that arrived meanwhile is read first. Returns a function that
+ * cancels it.
  */
 export function setPatientTimer(clock: Clock, callback: () => void, ms: number): () => void {
   let cancel = () => {};

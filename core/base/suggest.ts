@@ -1,8 +1,6 @@
-/** "Did you mean": the names nearest to a wrong word. */
+/** "Did you mean": the names closest to a mistyped word. */
 
-/**
- * The candidates nearest to `word`, best first, at most `most`; none that is too far to be meant.
- */
+/** The candidates closest to `word`, best first, at most `most`. Those too far off are left out. */
 export function nearest(word: string, candidates: Iterable<string>, most = 3): string[] {
   const wanted = word.toLowerCase();
   const limit = Math.max(1, Math.floor(wanted.length / 3));
@@ -19,8 +17,8 @@ export function nearest(word: string, candidates: Iterable<string>, most = 3): s
 }
 
 /**
- * Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment) from `a`
- * to `b`.
+ * Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment)
+ * from `a` to `b`.
  */
 export function editDistance(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > 16) return Math.abs(a.length - b.length);
@@ -42,7 +40,7 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** "did you mean a, b or c?", or nothing. */
+/** "did you mean a, b or c?", or undefined if nothing is close. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const names = nearest(word, candidates);
   if (names.length === 0) return undefined;

@@ -1,27 +1,28 @@
 /**
- * What somebody threw, in words. JavaScript lets anything be thrown: an object without a prototype,
- * an error whose getters throw, a revoked proxy. Nothing here throws or grows without a limit,
- * whatever it is given, so that a failed attempt can always be written down.
+ * Describes what was thrown. JavaScript lets anything be thrown: an object without a prototype, an
+ * error whose getters throw, a revoked proxy. Nothing here throws or grows without bound, whatever
+ * it is given, so a failed attempt can always be recorded.
  */
 import { LONGEST_OUTPUT, LONGEST_TEXT, truncate } from "./truncate.ts";
 
-/** Said of a value that cannot even be looked at. */
+/** Shown for a value that cannot even be inspected. */
 export const UNREADABLE = "something was thrown that cannot be read";
-/** Stands for a part that cannot be read. */
+/** Stands in for a part that cannot be read. */
 const HIDDEN = '"(cannot be read)"';
-/** How deep and how broad an object is shown, and how much of a text inside of it. */
+/** Limits on how deep and how wide an object is shown, and on each text inside it. */
 const DEPTH = 4;
 const MEMBERS = 20;
 const TEXT = 500;
 
-/** `value instanceof type`; false for a value that refuses to be asked. */
+/** `value instanceof type`, or false if the check itself throws. */
 // deno-lint-ignore no-explicit-any -- any class
 export function isA<T>(value: unknown, type: abstract new (...args: any[]) => T): value is T {
   return attempt(() => value instanceof type) ?? false;
 }
 
 /**
- * What was thrown, for people: an error's message, an object's own words or its JSON. Never empty.
+ * What was thrown, for people: an error's message, or an object's `toString()` or JSON. Never
+ * empty.
  */
 export function thrownText(thrown: unknown): string {
   return truncate(attempt(() => textOf(thrown)) || UNREADABLE);
@@ -33,12 +34,15 @@ export function thrownStack(thrown: unknown): string | undefined {
   return typeof stack === "string" && stack !== "" ? truncate(stack, LONGEST_OUTPUT) : undefined;
 }
 
-/** What was thrown as an error that can be asked and printed: itself where it is one. */
+/**
+ * What was thrown, as an error that is safe to inspect and print. Returned as is where it already
+ * is one.
+ */
 export function asError(thrown: unknown): Error {
   return attempt(() => isPlainError(thrown) ? thrown : undefined) ?? new Error(thrownText(thrown));
 }
 
-/** What was thrown, to be kept as a cause: itself, where it can be asked and printed. */
+/** What was thrown, to keep as a `cause`: as is, if it is safe to inspect and print. */
 export function asCause(thrown: unknown): unknown {
   const isPrintable = isA(thrown, Error)
     ? attempt(() => isPlainError(thrown))
@@ -72,14 +76,14 @@ function textOfError(error: Error): string {
   return `${kind}: ${shown(message, { depth: DEPTH, left: LONGEST_TEXT })}`;
 }
 
-/** What an object says of itself; undefined where it has nothing but what all objects say. */
+/** What an object's own `toString` returns; undefined for the default one. */
 function ownWords(value: object): unknown {
   const { toString } = value;
   const isCommon = toString === Object.prototype.toString || toString === Array.prototype.toString;
   return typeof toString !== "function" || isCommon ? undefined : toString.call(value);
 }
 
-/** JSON, as far as it can be read, and no deeper or longer than a person reads. */
+/** JSON, as far as it can be read, limited to what a person would read. */
 function shown(value: unknown, room: { depth: number; left: number }): string {
   const text = attempt(() => shownValue(value, room)) ?? HIDDEN;
   room.left -= text.length;
@@ -126,7 +130,7 @@ export function attempt<T>(read: () => T): T | undefined {
   try {
     return read();
   } catch {
-    // Whatever its getter or proxy throws is as odd as the value itself.
+    // Whatever a getter or proxy throws is no easier to read than the value itself.
     return undefined;
   }
 }

@@ -11,7 +11,8 @@ const UNITS: Record<string, number> = {
 };
 
 /**
- * Milliseconds of `500ms`, `30s`, `5m`, `2h`, `7d`, `1h30m` or `0`. Throws `InvalidArgumentError`.
+ * Parses `500ms`, `30s`, `5m`, `2h`, `7d`, `1h30m` or `0` into milliseconds. Throws
+ * `InvalidArgumentError`.
  */
 export function parseDuration(text: string, what = "a duration"): number {
   if (text === "0") return 0;
@@ -41,7 +42,7 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
 
-/** The shortest exact form: `1h30m`, `100ms`, `0`. What {@link parseDuration} takes back. */
+/** The shortest exact form, which {@link parseDuration} reads back: `1h30m`, `100ms`, `0`. */
 export function formatDuration(ms: number): string {
   let left = Math.round(ms);
   if (left === 0) return "0";
@@ -69,7 +70,7 @@ const SIZES: Record<string, number> = {
   tib: 2 ** 40,
 };
 
-/** Bytes of `1000`, `64MiB`, `1MB`. Throws `InvalidArgumentError`. */
+/** Parses `1000`, `64MiB` or `1MB` into bytes. Throws `InvalidArgumentError`. */
 export function parseBytes(text: string, what = "a size"): number {
   const found = /^(\d+(?:\.\d+)?) ?([kmgt]?i?b|)$/i.exec(text);
   const size = found ? SIZES[found[2]!.toLowerCase()] : undefined;
@@ -85,7 +86,7 @@ export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
   let value = bytes;
-  // What would be shown as 1024 belongs to the next unit.
+  // A value that would be shown as 1024 moves to the next unit.
   while (Math.round(value) >= 1024 && unit < units.length - 1) {
     value /= 1024;
     unit++;

@@ -1,2 +1,2 @@
-/** The version, as in deno.json (a test holds one against the other). */
+/** The version, as in deno.json (a test compares the two). */
 export const VERSION = "0.1.0";

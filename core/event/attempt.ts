@@ -1,19 +1,19 @@
-/** What became of one attempt to handle an event. */
+/** One attempt to handle an event, and its outcome. */
 
 /** One attempt to deliver an event. */
 export interface Attempt {
-  /** From 1; never reset by a crash. */
+  /** Counts from 1; a crash never resets it. */
   attempt: number;
   /** Unix ms. */
   startedAt: number;
   durationMs: number;
   outcome: "retry" | "dead" | "expired";
-  /** What went wrong, for people: its first 4096 characters. */
+  /** What went wrong, for people; the first 4096 characters. */
   error: string;
   exitCode?: number;
   signal?: string;
-  /** The end of the handler's stderr: 8192 characters. */
+  /** The last 8192 characters of the handler's stderr. */
   stderr?: string;
-  /** Its first 8192 characters. */
+  /** The first 8192 characters of the stack. */
   stack?: string;
 }

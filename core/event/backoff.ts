@@ -1,15 +1,15 @@
 /**
  * Backoff: how long a failed event waits before its next attempt. Full jitter as in "Exponential
- * Backoff And Jitter" (Marc Brooker, AWS Architecture Blog, 2015): a random wait between nothing
- * and the computed one.
+ * Backoff And Jitter" (Marc Brooker, AWS Architecture Blog, 2015): a random wait between zero and
+ * the computed one.
  */
 import { formatDuration, parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { LONGEST_DELAY_MS } from "./limits.ts";
 
 /**
- * `fixed` waits `base`; `linear` waits `base * n`; `exp` waits `base * 2^(n-1)`; all at most `max`
- * (ms).
+ * `fixed` waits `base`; `linear` waits `base * n`; `exp` waits `base * 2^(n-1)`; each up to `max`,
+ * in ms.
  */
 export interface BackoffSpec {
   /** How the wait grows. */
@@ -30,7 +30,7 @@ export const defaultBackoff: Readonly<BackoffSpec> = {
   jitter: true,
 };
 
-/** Reads `fixed:100ms`, `linear:1s..1m`, `exp:1s..5m,jitter`. Throws `InvalidArgumentError`. */
+/** Parses `fixed:100ms`, `linear:1s..1m`, `exp:1s..5m,jitter`. Throws `InvalidArgumentError`. */
 export function parseBackoff(text: string): BackoffSpec {
   const found = /^(fixed|linear|exp):([^.,]+(?:\.\d[^.,]*)?)(?:\.\.([^,]+))?(,jitter)?$/.exec(text);
   if (!found) {
@@ -47,11 +47,11 @@ export function parseBackoff(text: string): BackoffSpec {
     ? (kind === "fixed" ? base : Math.max(base, defaultBackoff.max))
     : parseDuration(found[3], "the cap of a backoff");
   const spec = checkBackoff({ kind, base, max, jitter: found[4] !== undefined });
-  // A fixed wait has no use for a cap; without it the same backoff is written in one way only.
+  // A fixed wait needs no cap. Dropping it leaves only one way to write the same backoff.
   return kind === "fixed" ? { ...spec, max: base } : spec;
 }
 
-/** Checks a backoff that came as JSON. */
+/** Validates a backoff that arrived as JSON. */
 export function checkBackoff(spec: BackoffSpec): BackoffSpec {
   const { kind, base, max, jitter } = spec ?? {};
   const whole = (ms: unknown) =>
@@ -68,20 +68,22 @@ export function checkBackoff(spec: BackoffSpec): BackoffSpec {
   return spec;
 }
 
-/** What {@link parseBackoff} takes back. */
+/** The text that {@link parseBackoff} reads back. */
 export function formatBackoff({ kind, base, max, jitter }: BackoffSpec): string {
   const cap = kind === "fixed" ? "" : `..${formatDuration(max)}`;
   return `${kind}:${formatDuration(base)}${cap}${jitter ? ",jitter" : ""}`;
 }
 
-/** Milliseconds to wait after the given number of failures (from 1). `random` gives [0, 1). */
+/**
+ * How long to wait after this many failures (from 1), in ms. `random` returns a number in [0, 1).
+ */
 export function backoffDelay(
   spec: BackoffSpec,
   failures: number,
   random: () => number = Math.random,
 ): number {
   const n = Math.max(1, failures);
-  // 2 ** 1023 is the largest power that is a number; the cap holds long before.
+  // 2 ** 1023 is the largest finite power of two; the cap applies long before that.
   const factor = spec.kind === "fixed"
     ? 1
     : spec.kind === "linear"

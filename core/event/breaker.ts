@@ -1,33 +1,33 @@
 /**
- * The circuit breaker of a subscription: when too many of its last attempts failed, something is
- * broken that no retry will fix, and the subscription is paused instead of turning every event into
- * a dead letter.
+ * The circuit breaker of a subscription. When too many of the latest attempts have failed,
+ * something is broken that no retry will fix. The subscription is then paused, instead of turning
+ * every event into a dead letter.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { LONGEST_BREAKER_WINDOW } from "./limits.ts";
 
 /**
- * When to pause: at this share of failures (above 0, up to 1) among this many of the last attempts.
+ * When to pause: at this share of failures (above 0, up to 1) among this many of the latest
+ * attempts.
  */
 export interface BreakerSpec {
-  /** A share, above 0, up to 1. */
+  /** The share of failures, above 0 and up to 1. */
   failing: number;
-  /** How many of the last attempts are looked at. */
+  /** How many of the latest attempts count. */
   window: number;
 }
 
 /**
- * Watches the attempts of one subscription. What it saw is forgotten with the process: a restart
- * begins anew.
+ * Watches the attempts of one subscription. The counts live in memory only: a restart starts over.
  */
 export class Breaker {
   #failed: boolean[] = [];
   #failures = 0;
   #announced = false;
-  /** Why it has tripped; undefined while it has not. */
+  /** Why it tripped; undefined if it has not. */
   tripped: string | undefined;
 
-  /** Counts an attempt. */
+  /** Records an attempt. */
   note(failed: boolean, spec: BreakerSpec | null): void {
     if (spec === null || this.tripped !== undefined) return;
     this.#failed.push(failed);
@@ -38,14 +38,14 @@ export class Breaker {
     this.tripped = `${this.#failures} of the last ${spec.window} attempts failed`;
   }
 
-  /** Why it has tripped, told once. */
+  /** Why it tripped; returned only once. */
   announce(): string | undefined {
     if (this.#announced) return undefined;
     this.#announced = this.tripped !== undefined;
     return this.tripped;
   }
 
-  /** Forgets everything: somebody has looked after it. */
+  /** Starts over, once somebody has dealt with the problem. */
   reset(): void {
     this.#failed = [];
     this.#failures = 0;
@@ -54,7 +54,7 @@ export class Breaker {
   }
 }
 
-/** Reads `50%/20` (half of the last 20 attempts), or `off`. Throws `InvalidArgumentError`. */
+/** Parses `50%/20` (half of the last 20 attempts) or `off`. Throws `InvalidArgumentError`. */
 export function parseBreaker(text: string): BreakerSpec | null {
   if (text === "off") return null;
   const parts = /^(\d{1,3}(?:\.\d+)?)%\/(\d{1,5})$/.exec(text);
@@ -66,12 +66,12 @@ export function parseBreaker(text: string): BreakerSpec | null {
   return checkBreaker({ failing: Number(parts[1]) / 100, window: Number(parts[2]) });
 }
 
-/** The same as text. */
+/** Formats it as text. */
 export function formatBreaker(spec: BreakerSpec | null): string {
   return spec === null ? "off" : `${Number((spec.failing * 100).toFixed(4))}%/${spec.window}`;
 }
 
-/** Checks what came from outside. Throws `InvalidArgumentError` that names the field. */
+/** Validates outside input. Throws `InvalidArgumentError` naming the field. */
 export function checkBreaker(given: BreakerSpec | null): BreakerSpec | null {
   if (given === null) return null;
   const { failing, window } = given;

@@ -1,28 +1,31 @@
 /**
- * What an event was published because of.
+ * Tracks which event caused another to be published.
  *
- * While a handler runs, the event that it handles is known here, across every `await`: what it
- * publishes gets `causationId` (that event's id) and `correlationId` (that event's, or its id where
- * it has none) by itself. The event follows the asynchronous call, so two handlers that run at a
- * time do not see each other's (docs/adr: causation).
+ * While a handler runs, the event it is handling is known here, across every `await`. Whatever the
+ * handler publishes gets `causationId` (that event's id) and `correlationId` (that event's, or its
+ * id if it has none) automatically. The context follows the asynchronous call, so handlers that run
+ * concurrently do not see each other's event (docs/adr: causation).
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Event } from "./event.ts";
 
-/** As much of an event as causes others. */
+/** The fields of an event needed to be the cause of another. */
 export type Cause = Pick<Event, "id" | "metadata">;
 
-/** One call of a handler: what it handles, and whose handler it is. */
+/** One call of a handler: which events it handles, and for which subscription. */
 export class HandlerCall {
-  /** Runs the handlers of one subscription: `whose === runner` tells a subscription's own call. */
+  /**
+   * What runs this subscription's handlers: `whose === runner` identifies a subscription's own
+   * call.
+   */
   readonly whose: object;
-  /** The event that it handles; the first of a batch. */
+  /** The event being handled; the first of a batch. */
   readonly event: Event;
-  /** All that it handles. */
+  /** All the events being handled. */
   readonly events: readonly Event[];
-  /** Nothing else of its subscription is handled before it ends. */
+  /** True if nothing else of its subscription is handled before it ends. */
   readonly alone: boolean;
-  /** False once it has ended: timers and loops that it began keep it as their context. */
+  /** False once it has ended: timers and loops that it started still have it as their context. */
   running = true;
 
   constructor(whose: object, events: readonly [Event, ...Event[]], { alone }: { alone: boolean }) {
@@ -34,18 +37,18 @@ export class HandlerCall {
 }
 
 const storage = new AsyncLocalStorage<HandlerCall>();
-/** A handler that is running right now, on the way that costs nothing: {@link runBecauseNow}. */
+/** The handler running right now, set by the cheap path: {@link runBecauseNow}. */
 let running: Event | undefined;
 let runningFor: object | undefined;
 
-/** The event that is being handled where this is called; undefined outside of handlers. */
+/** The event being handled by the caller; undefined outside handlers. */
 export function currentCause(): Cause | undefined {
   return running ?? storage.getStore()?.event;
 }
 
 /**
- * The handler's call that this is part of; undefined outside of handlers, and when that handler has
- * ended.
+ * The handler call that the caller is part of; undefined outside handlers, and once that handler
+ * has ended.
  */
 export function currentCall(): HandlerCall | undefined {
   if (running && runningFor) return new HandlerCall(runningFor, [running], { alone: true });
@@ -53,7 +56,9 @@ export function currentCall(): HandlerCall | undefined {
   return call?.running ? call : undefined;
 }
 
-/** Calls `work(event)`; the event is the cause until the promise that it returns has settled. */
+/**
+ * Calls `work(event)`. The event is the cause until the promise that `work` returns has settled.
+ */
 export function runBecause<T>(call: HandlerCall, work: (event: Event) => T): T {
   const before = running;
   running = undefined;
@@ -65,8 +70,8 @@ export function runBecause<T>(call: HandlerCall, work: (event: Event) => T): T {
 }
 
 /**
- * The same at a hundredth of the price, for work that does not wait: the event is the cause until
- * `work` returns.
+ * The same at a hundredth of the cost, for synchronous work: the event is the cause until `work`
+ * returns.
  */
 export function runBecauseNow<T>(whose: object, event: Event, work: (event: Event) => T): T {
   const before = running;
@@ -103,8 +108,7 @@ export function causedBy(event: Cause): { causationId: string; correlationId: st
 }
 
 /**
- * The metadata of something that is published here and now: what was given, and the cause where
- * none was given.
+ * The metadata for an event being published now: what was given, with the current cause filled in.
  */
 export function withCause(metadata: Record<string, unknown>): Record<string, unknown> {
   const cause = currentCause();

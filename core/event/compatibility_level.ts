@@ -1,9 +1,9 @@
-/** What is asked of a new version of a type's schema. */
+/** How compatible a new version of a type's schema must be. */
 
 /**
- * `backward`: it takes every payload of the version before (old events can still be read).
- * `forward`: the version before takes every payload of it (readers that were not updated go on).
- * `full`: both. `none`: nothing is asked.
+ * `backward`: the new version accepts every payload of the previous one (old events stay readable).
+ * `forward`: the previous version accepts every payload of the new one (readers that were not
+ * updated keep working). `full`: both. `none`: no check.
  */
 export const COMPATIBILITY_LEVELS: readonly ["none", "backward", "forward", "full"] = [
   "none",

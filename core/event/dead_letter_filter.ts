@@ -1,6 +1,6 @@
-/** How dead letters are selected: on the wire, in the state and by an operator. */
+/** How dead letters are selected: on the wire, in the state database and by an operator. */
 
-/** Which dead letters. Every given field must match. */
+/** Selects dead letters. Every given field must match. */
 export interface DeadLetterFilter {
   /** Event ids, or `SUBSCRIPTION:ID`. */
   ids?: string[];
@@ -8,10 +8,10 @@ export interface DeadLetterFilter {
   topic?: string;
   type?: string;
   key?: string;
-  /** A part of the reason, without regard to case; `*` stands for any text. */
+  /** Part of the reason, case-insensitive; `*` matches any text. */
   reason?: string;
-  /** Died at or after this, Unix ms. */
+  /** Dead-lettered at or after this, Unix ms. */
   since?: number;
-  /** Died before this, Unix ms. */
+  /** Dead-lettered before this, Unix ms. */
   before?: number;
 }

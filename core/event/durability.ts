@@ -1,17 +1,17 @@
 /**
- * How much of a crash an append survives. `interval` and `os` survive a kill of the process, not a
- * power cut.
+ * What an acknowledged append survives. `interval` and `os` survive a kill of the process, but not
+ * a power cut.
  */
 import { parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 
 /**
- * `always`: synced before the reply; `interval:<ms>`: within so many ms; `os`: when the system sees
- * fit.
+ * `always`: fsync before the reply. `interval:<ms>`: fsync within that many ms. `os`: the operating
+ * system decides.
  */
 export type Durability = "always" | "os" | `interval:${number}`;
 
-/** `always`, `os`, or `interval:DURATION` (kept in ms). Throws `InvalidArgumentError`. */
+/** Parses `always`, `os` or `interval:DURATION` (kept in ms). Throws `InvalidArgumentError`. */
 export function parseDurability(value: string): Durability {
   if (value === "always" || value === "os") return value;
   if (value.startsWith("interval:")) {
@@ -26,7 +26,7 @@ export function parseDurability(value: string): Durability {
   );
 }
 
-/** The ms of an interval; undefined for the others. */
+/** The interval in ms; undefined for the others. */
 export function intervalOf(durability: Durability): number | undefined {
   return durability.startsWith("interval:")
     ? Number(durability.slice("interval:".length))

@@ -1,9 +1,9 @@
 /**
  * The event and its envelope.
  *
- * Two shapes of one thing. An {@link Event} is what applications see: the payload is a value. A
- * {@link StoredEvent} is what stores keep and the wire carries: the payload is the publisher's own
- * bytes, never parsed and printed again, so that `9007199254740993`, `1.0` and duplicate members
+ * There are two forms. An {@link Event} is what applications see: the payload is a value. A {@link
+ * StoredEvent} is what stores keep and the wire carries: the payload is the publisher's own bytes,
+ * never parsed and serialized again, so that `9007199254740993`, `1.0` and duplicate members
  * survive (contract row 11).
  */
 import { parseWithBigInts } from "../json/exact.ts";
@@ -11,23 +11,23 @@ import { parseWithBigInts } from "../json/exact.ts";
 /** An event as an application sees it. */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped event's payload can be read without a cast
 export interface Event<T = any, Type extends string = string, Topic extends string = string> {
-  /** The per-topic sequence number, from 1, gap-free. Absent on stores that have none. */
+  /** The per-topic sequence number, from 1, without gaps. Absent on stores that have none. */
   seq?: number;
   /** UUIDv7 unless the publisher gave one. */
   id: string;
   /** What happened, such as `user.created`. */
   type: Type;
-  /** Where it was published. */
+  /** The topic it was published to. */
   topic: Topic;
-  /** Unix ms: the publisher's if given, else the broker's. */
+  /** Unix ms: the publisher's if given, otherwise the broker's. */
   timestamp: number;
-  /** The version of the payload's schema; `1.0` where there is none. */
+  /** The version of the payload's schema; `1.0` if there is none. */
   schemaVersion: string;
-  /** What happened, in full. */
+  /** The details of what happened. */
   payload: T;
-  /** What goes along with it: `correlationId`, `causationId`, and what the publisher says. */
+  /** Accompanying data: `correlationId`, `causationId`, and whatever the publisher adds. */
   metadata: Record<string, unknown>;
-  /** Orders and groups events; never compacts. */
+  /** Orders and groups events. Never used for compaction. */
   key?: string;
 }
 
@@ -35,30 +35,30 @@ export interface Event<T = any, Type extends string = string, Topic extends stri
 export interface NewEvent {
   /** 1 to 128 printable ASCII characters. */
   id: string;
-  /** True when the publisher gave the id: then it is looked up for repeats. */
+  /** True if the publisher gave the id; only then is it checked for duplicates. */
   idGiven: boolean;
   /** What happened. */
   type: string;
   /** Unix ms. */
   timestamp: number;
-  /** The version of the payload's schema; `1.0` where there is none. */
+  /** The version of the payload's schema; `1.0` if there is none. */
   schemaVersion: string;
   /** Orders and groups. */
   key?: string;
-  /** The metadata as compact JSON text; `{}` when there is none. */
+  /** The metadata as compact JSON text; `{}` if there is none. */
   metadata: string;
   /**
-   * The payload's own bytes: one JSON value, valid UTF-8, no line feed. May be a view on a larger
-   * buffer.
+   * The payload's own bytes: one JSON value, valid UTF-8, without a line feed. May be a view of a
+   * larger buffer.
    */
   payload: Uint8Array;
 }
 
-/** An event as a store gives it back. */
+/** An event as a store returns it. */
 export interface StoredEvent {
-  /** The per-topic sequence number, from 1. */
+  /** The per-topic sequence number, from 1; 0 if the event is not stored. */
   seq: number;
-  /** Where it was published. */
+  /** The topic it was published to. */
   topic: string;
   /** 1 to 128 printable ASCII characters. */
   id: string;
@@ -66,7 +66,7 @@ export interface StoredEvent {
   type: string;
   /** Unix ms. */
   timestamp: number;
-  /** The version of the payload's schema; `1.0` where there is none. */
+  /** The version of the payload's schema; `1.0` if there is none. */
   schemaVersion: string;
   /** Orders and groups. */
   key?: string;
@@ -74,16 +74,14 @@ export interface StoredEvent {
   metadata: string;
   /** The payload's own bytes. */
   payload: Uint8Array;
-  /**
-   * Its wire line without the line feed, where the store has it at hand: it need not be made again.
-   */
+  /** Its wire line without the line feed, if the store has it at hand; saves building it again. */
   line?: Uint8Array;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Everything of a wire line before the payload's bytes; a line ends with `}` and a line feed. */
+/** Everything in a wire line before the payload. The line ends with `}` and a line feed. */
 export function envelopeHead(event: Omit<StoredEvent, "payload">): string {
   const key = event.key === undefined ? "" : `,"key":${JSON.stringify(event.key)}`;
   return `{"seq":${event.seq},"id":${JSON.stringify(event.id)},"type":${
@@ -94,7 +92,7 @@ export function envelopeHead(event: Omit<StoredEvent, "payload">): string {
     `,"metadata":${event.metadata},"payload":`;
 }
 
-/** One event as its wire line: JSON, payload last and byte for byte, with the line feed. */
+/** One event as a wire line: JSON, with the payload last and byte for byte, and a line feed. */
 export function toWireLine(event: StoredEvent): Uint8Array {
   const head = encoder.encode(envelopeHead(event));
   const line = new Uint8Array(head.length + event.payload.length + 2);
@@ -109,13 +107,12 @@ const BEFORE_METADATA = ',"metadata":';
 const BEFORE_PAYLOAD = ',"payload":';
 
 /**
- * The event of a wire line: the way back from {@link toWireLine}. `head`: the bytes before the
- * payload. Whatever stands behind the payload's closing brace (a line feed) must have been taken
- * away.
+ * Parses a wire line: the inverse of {@link toWireLine}. `head`: the number of bytes before the
+ * payload. `line` must end with the closing brace; strip the line feed first.
  */
 export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   const text = decoder.decode(line.subarray(0, head));
-  // A quote inside of a JSON string is escaped: the first such text is the member itself.
+  // Quotes inside JSON strings are escaped, so the first match is the member itself.
   const at = text.indexOf(BEFORE_METADATA);
   const { seq, topic, id, type, timestamp, schemaVersion, key } = JSON.parse(
     `${text.slice(0, at)}}`,
@@ -133,12 +130,14 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   };
 }
 
-/** The event as applications see it: payload and metadata parsed; what is not stored has no seq. */
+/**
+ * The event as applications see it, with payload and metadata parsed. Unstored events have no seq.
+ */
 export function toEvent<T>(stored: StoredEvent): Event<T> {
   return parsedBy(JSON.parse, stored);
 }
 
-/** The event as filters see it: the same, with a bigint for each whole number beyond 2^53. */
+/** The event as filters see it: whole numbers beyond 2^53 are bigints. */
 export function toFilterEvent(stored: StoredEvent): Event {
   return parsedBy(parseWithBigInts, stored);
 }

@@ -1,7 +1,7 @@
 /**
- * What a map of events says: `{topic: {type: payload}}`. Types only. With a map, `publish` and `subscribe` are checked and a
- * handler gets a union of events, so that `switch (event.type)` narrows the payload; without one (`any`), every topic, type
- * and payload goes.
+ * The types behind an event map, `{topic: {type: payload}}`. With a map, `publish` and `subscribe`
+ * are type-checked and a handler gets a union of events, so that `switch (event.type)` narrows the
+ * payload. Without one (`any`), any topic, type and payload is allowed.
  *
  * ```ts
  * import { EventBroker } from "@env/env-event-stream";
@@ -21,7 +21,7 @@ import type { Event } from "./event.ts";
 /** True for `any` only: a broker without a map. */
 export type IsAny<E> = 0 extends 1 & E ? true : false;
 
-/** A name of any kind where there is no map; with a map, none. */
+/** Any name if there is no map; with a map, none. */
 export type FreeName<E> = IsAny<E> extends true ? string : never;
 
 /** The topics of a map. */
@@ -30,7 +30,7 @@ export type TopicName<E> = IsAny<E> extends true ? string : keyof E & string;
 /** A topic of a map, or a pattern: a name with `*` (one dot-segment) or `**` (one or more). */
 export type TopicPattern<E> = TopicName<E> | `${string}*${string}`;
 
-/** The event types of a topic, or of several. */
+/** The event types of one topic, or of several. */
 export type TypeName<E, T> = IsAny<E> extends true ? string
   : T extends keyof E ? keyof E[T] & string
   : never;
@@ -43,8 +43,8 @@ export type PayloadOf<E, T, Y> = IsAny<E> extends true
   : never;
 
 /**
- * A payload as it is delivered: what JSON makes of it. A `Date` is its ISO string, an object with
- * `toJSON` is what that returns.
+ * A payload as delivered: after a trip through JSON. A `Date` becomes its ISO string, and an object
+ * with `toJSON` becomes what that returns.
  */
 export type Delivered<T> = IsAny<T> extends true ? T
   : unknown extends T ? T
@@ -53,19 +53,19 @@ export type Delivered<T> = IsAny<T> extends true ? T
   : T extends object ? { [K in keyof T]: Delivered<T[K]> }
   : T;
 
-/** The events of a topic, or of several: a union, one for each type. */
+/** The events of one topic, or of several: a union with one member per type. */
 export type EventOf<E, T, Y = string> = IsAny<E> extends true ? Event
   : T extends keyof E & string ? {
       [K in keyof E[T] & string]: K extends Y ? Event<Delivered<E[T][K]>, K, T> : never;
     }[keyof E[T] & string]
   : never;
 
-/** The topics of a map that a name or pattern matches. */
+/** The topics of a map that match a name or pattern. */
 export type Matching<E, P extends string> = IsAny<E> extends true ? string
   : P extends keyof E ? P
   : { [T in keyof E & string]: Matches<P, T> extends true ? T : never }[keyof E & string];
 
-/** True when the pattern matches the topic; as `compilePattern` decides at run time. */
+/** True if the pattern matches the topic; the same rule as `compilePattern` at run time. */
 export type Matches<P extends string, T extends string> = P extends "**" ? true
   : P extends `**.${infer Rest}`
     ? T extends `${string}.${infer Tail}`
@@ -87,19 +87,19 @@ export interface Message<T = any, Y extends string = string> {
   type: Y;
   /** Any JSON value. */
   payload: T;
-  /** The idempotency key: the same id again stores nothing. */
+  /** The idempotency key: publishing the same id again stores nothing. */
   id?: string;
   /** Orders and groups. */
   key?: string;
-  /** The version of the payload's schema; default: the highest that is registered. */
+  /** The version of the payload's schema; default: the highest registered one. */
   schemaVersion?: string;
   /** Unix ms. */
   timestamp?: number;
-  /** What goes along with the payload. */
+  /** Data that accompanies the payload. */
   metadata?: Record<string, unknown>;
 }
 
-/** The messages that a topic takes: a union, one for each type. */
+/** The messages that a topic accepts: a union with one member per type. */
 export type MessageOf<E, T> = IsAny<E> extends true ? Message
   : T extends keyof E ? { [K in keyof E[T] & string]: Message<E[T][K], K> }[keyof E[T] & string]
   : never;

@@ -1,25 +1,25 @@
 /**
- * How large an event may be, in process as behind a daemon: its payload, its metadata, and what its
- * publisher named it (type, key and id) count together.
+ * The size limit of an event, the same in process and behind a daemon. The payload, the metadata
+ * and the names (type, key and id) all count towards it.
  */
 import { EventRefusedError } from "../base/errors.ts";
 import { OWN_ID_BYTES } from "./id.ts";
 
-/** What counts of an event. */
+/** The parts of an event that count. */
 export interface Sized {
   type: string;
   key?: string | undefined;
-  /** Absent: one of ours, which all have one length. */
+  /** Absent: a generated id, which always has the same length. */
   id?: string | undefined;
-  /** Compact JSON text; `{}` where there is none, which counts nothing. */
+  /** Compact JSON text. `{}` means none and counts as nothing. */
   metadata: string;
-  /** Its bytes, or how many there are. */
+  /** The bytes, or their number. */
   payload: Uint8Array | number;
 }
 
 const encoder = new TextEncoder();
 
-/** The bytes of an event that count. */
+/** The size of an event for the limit, in bytes. */
 export function eventBytes({ type, key, id, metadata, payload }: Sized): number {
   const names = [type, key, id, metadata === "{}" ? undefined : metadata];
   const payloadBytes = typeof payload === "number" ? payload : payload.length;
@@ -33,11 +33,11 @@ function bytesOf(text: string): number {
   return encoder.encode(text).length;
 }
 
-/** Throws `EventRefusedError` (`event/too-large`) for more than the limit. */
+/** Throws `EventRefusedError` (`event/too-large`) if the event is over the limit. */
 export function assertEventSize(event: Sized, limit: number): void {
   const { payload, metadata } = event;
   const payloadBytes = typeof payload === "number" ? payload : payload.length;
-  // Names have a length of their own; only what comes near the limit is counted.
+  // Names have their own length limits, so only events close to this limit are counted exactly.
   if (payloadBytes + 3 * metadata.length < limit - MOST_OF_NAMES) return;
   const bytes = eventBytes(event);
   if (bytes <= limit) return;

@@ -1,4 +1,4 @@
-/** Event ids: what is one, and UUIDv7s that rise. */
+/** Event ids: their format, and a source of ascending UUIDv7s. */
 import { EventRefusedError } from "../base/errors.ts";
 
 const ID = /^[!-~]{1,128}$/;
@@ -8,7 +8,7 @@ export function isEventId(text: string): boolean {
   return ID.test(text);
 }
 
-/** The id, or an `EventRefusedError` that says what one is. */
+/** Returns the id, or throws an `EventRefusedError` that explains the format. */
 export function assertEventId(text: string): string {
   if (isEventId(text)) return text;
   throw new EventRefusedError(
@@ -19,22 +19,23 @@ export function assertEventId(text: string): string {
   );
 }
 
-/** The length of an id that we make. */
+/** The length of a generated id. */
 export const OWN_ID_BYTES = 36;
-/** Ids made from one random fill. */
+/** How many ids one random fill is good for. */
 const BATCH = 256;
 const RANDOM_BYTES = 8;
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 const DIGITS = new TextEncoder().encode("0123456789abcdef");
 const DASH = 0x2d;
-/** The most bytes that `crypto.getRandomValues` fills at once. */
+/** The most bytes that one call of `crypto.getRandomValues` can fill. */
 const LARGEST_FILL = 65_536;
 const COUNTER_LIMIT = 2 ** 12;
 
 /**
- * Makes UUIDv7s (RFC 9562, section 5.7) that rise strictly within this source, also when the clock
- * goes back: 48 bits of milliseconds, a 12-bit counter (section 6.2, method 1) that begins anew
- * each millisecond, 62 random bits. A counter that is used up borrows from the next millisecond.
+ * Generates UUIDv7s (RFC 9562, section 5.7) that strictly ascend within this source, even if the
+ * clock goes back: 48 bits of milliseconds, a 12-bit counter (section 6.2, method 1) that restarts
+ * each millisecond, and 62 random bits. When the counter runs out, it borrows from the next
+ * millisecond.
  */
 export class IdSource {
   readonly #fill: (bytes: Uint8Array<ArrayBuffer>) => void;
@@ -67,7 +68,8 @@ export class IdSource {
   }
 
   /**
-   * `count` ids as ASCII, end to end: for those who store bytes. One random fill, and no string.
+   * Returns `count` ids as ASCII, end to end, for code that stores bytes. One random fill, no
+   * strings.
    */
   bytes(count: number, now: number): Uint8Array<ArrayBuffer> {
     const ids = new Uint8Array(count * OWN_ID_BYTES);
@@ -90,7 +92,7 @@ export class IdSource {
     return ids;
   }
 
-  /** Several at once. */
+  /** Returns several ids at once. */
   many(count: number, now: number): string[] {
     return Array.from({ length: count }, () => this.next(now));
   }
@@ -103,7 +105,7 @@ export class IdSource {
   }
 }
 
-/** What follows the time in an id: version and counter, variant and random bits. */
+/** Writes what follows the time in an id: version and counter, variant and random bits. */
 function writeTail(
   ids: Uint8Array,
   tail: { at: number; counter: number; random: Uint8Array; from: number },

@@ -1,43 +1,45 @@
 /**
- * The limits of what is published, asked and stored: broker, routes, client and
- * schemas/openapi.json share them.
+ * The limits on what is published, requested and stored, shared by the broker, the routes, the
+ * client and schemas/openapi.json.
  */
 
 /** The longest name of a topic or subscription, and the longest pattern of topics. */
 export const LONGEST_TOPIC_NAME = 128;
 /** The longest type, key and schema version, in characters. */
 export const LONGEST_NAME = 256;
-/** The largest event where nobody says otherwise, bytes. */
+/** The default size limit of an event, in bytes. */
 export const MAX_EVENT_BYTES = 1024 * 1024;
 /** The longest id. */
 export const LONGEST_ID = 128;
 
-/** The most deliveries of one lease request. */
+/** The most deliveries in one lease response. */
 export const MOST_DELIVERIES = 1000;
-/** How long a lease is held where nobody says, ms. */
+/** How long a lease lasts by default, ms. */
 export const DEFAULT_LEASE_MS = 30_000;
-/** The longest that a lease is held, ms. */
+/** The longest that a lease can last, ms. */
 export const LONGEST_LEASE_MS = 24 * 3_600_000;
-/** The longest that a request waits for an event, ms. */
+/** The longest that a request can wait for an event, ms. */
 export const LONGEST_WAIT_MS = 3_600_000;
-/** The longest that leases are kept for a connection that has closed, ms. */
+/** The longest that leases are kept for a connection that was closed, ms. */
 export const LONGEST_LINGER_MS = 60_000;
 /** The most retries of a subscription. */
 export const MOST_RETRIES = 1_000_000;
 /** The longest wait before a retry, ms: a year. */
 export const LONGEST_DELAY_MS = 365 * 86_400_000;
-/** The longest pause that ends by itself, ms: ten years. */
+/** The longest timed pause, ms: ten years. */
 export const LONGEST_PAUSE_MS = 10 * LONGEST_DELAY_MS;
-/** The most attempts that a breaker looks at. */
+/** The most attempts that a breaker can look back on. */
 export const LONGEST_BREAKER_WINDOW = 10_000;
 
-/** The most topics and types that one request names. */
+/** The most topics and types in one request. */
 export const MOST_NAMES = 1000;
 /**
- * The most positions that a follower of a pattern comes back with: one for each topic it has seen.
+ * The most positions that a follower of a pattern can resume from: one for each topic it has seen.
  */
 export const MOST_POSITIONS = 100_000;
-/** The most dead letters of one page. */
+/** The most dead letters per page. */
 export const LARGEST_PAGE = 1000;
-/** The most of one page with their events and what handlers said: it has to fit in memory. */
+/**
+ * The same for pages that include events and handler output, because a page has to fit in memory.
+ */
 export const LARGEST_FULL_PAGE = 50;

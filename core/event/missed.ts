@@ -1,15 +1,15 @@
-/** What retention deleted before a subscription saw it. */
+/** Events that retention deleted before a subscription saw them. */
 
-/** Events that retention took before a subscription saw them. */
+/** Events of a topic that a subscription missed because retention deleted them first. */
 export interface MissedRecord {
-  /** Whose. */
+  /** The subscription's name. */
   subscription: string;
-  /** Where. */
+  /** The topic's name. */
   topic: string;
-  /** The first and last seq missed so far, and how many in all. */
+  /** The first seq missed so far. */
   from: number;
   /** The last seq missed so far. */
   to: number;
-  /** How many in all. */
+  /** How many events were missed in all. */
   count: number;
 }

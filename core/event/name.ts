@@ -1,11 +1,14 @@
-/** What a type, a key or a schema version may be called. */
+/** Rules for the names of types, keys and schema versions. */
 import { EventRefusedError } from "../base/errors.ts";
 import { LONGEST_NAME } from "./limits.ts";
 
 // deno-lint-ignore no-control-regex -- control characters are exactly what is refused
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** The name: not empty, not long, one line, and storable as text. Throws `EventRefusedError`. */
+/**
+ * Returns the name if it is non-empty, not too long, a single line and valid text. Throws
+ * `EventRefusedError` otherwise.
+ */
 export function assertName(name: string, what: string): string {
   const fault = nameFault(name);
   if (fault === undefined) return name;
@@ -22,7 +25,7 @@ function nameFault(name: unknown): string | undefined {
   return undefined;
 }
 
-/** Characters as people and JSON Schema count them: one that takes two code units is one. */
+/** Counts characters as people and JSON Schema do: a surrogate pair is one. */
 function charactersOf(text: string): number {
   return text.length <= LONGEST_NAME ? text.length : [...text].length;
 }

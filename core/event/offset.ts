@@ -1,4 +1,4 @@
-/** Offsets: where to begin or end, as people write it. */
+/** Offsets: where to start or end reading, as people write it. */
 import { parseDuration } from "../base/units.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import type { TopicHead } from "./topic_head.ts";
@@ -10,13 +10,13 @@ export type Offset =
   | { kind: "seq"; seq: number }
   /** The last `count` events. */
   | { kind: "last"; count: number }
-  /** A moment, Unix ms. */
+  /** A point in time, Unix ms. */
   | { kind: "time"; at: number }
-  /** That long before now, ms. */
+  /** This long ago, ms. */
   | { kind: "ago"; ms: number };
 
 /**
- * Reads `start`, `end`, a seq, `-N`, `@2026-11-23T10:00:00Z`, `@-1h`. Throws
+ * Parses `start`, `end`, a seq, `-N`, `@2026-11-23T10:00:00Z`, `@-1h`. Throws
  * `InvalidArgumentError`.
  */
 export function parseOffset(text: string): Offset {
@@ -37,14 +37,14 @@ export function parseOffset(text: string): Offset {
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?$/;
 
 /**
- * A date and time of ISO 8601 with its zone; what has none means another moment to everybody. A
- * bare number is Unix ms.
+ * An ISO 8601 date and time with a zone; without one it would mean a different moment to everybody.
+ * A bare number is Unix ms.
  */
 function parseTime(text: string): number | undefined {
   if (/^\d{12,14}$/.test(text)) return Number(text);
   const [, day, zone] = TIME.exec(text) ?? [];
   if (day === undefined || (zone !== undefined && text.length < day.length + 6)) return undefined;
-  // Date.parse makes the 31st of February the 3rd of March.
+  // Date.parse turns 31 February into 3 March.
   const midnight = Date.parse(day);
   if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
   if (zone === undefined && isTimeOfDay(text.slice(day.length + 1))) {
@@ -57,22 +57,22 @@ function parseTime(text: string): number | undefined {
   return zone === undefined || Number.isNaN(at) ? undefined : at;
 }
 
-/** True for an hour and minute that a day has, or for none. */
+/** True for a valid time of day, or for none. */
 function isTimeOfDay(text: string): boolean {
   return text === "" || !Number.isNaN(Date.parse(`2000-01-01T${text}Z`));
 }
 
 /**
- * A timestamp that is further ahead of the clock is no moment: somebody sent microseconds. A day,
- * ms.
+ * A timestamp further ahead of the clock than this does not count: somebody sent microseconds. One
+ * day, ms.
  */
 const AHEAD_MS = 86_400_000;
 
-/** What an offset needs to know. */
+/** What it takes to resolve an offset. */
 export interface OffsetView {
   head: Pick<TopicHead, "firstSeq" | "lastSeq">;
   /**
-   * The lowest seq whose timestamp is at or after a moment, and not after `latest`; `lastSeq + 1`
+   * The lowest seq with a timestamp at or after `timestamp` and not after `latest`; `lastSeq + 1`
    * if there is none.
    */
   seekTime(timestamp: number, latest: number): number;
@@ -81,8 +81,8 @@ export interface OffsetView {
 }
 
 /**
- * The first seq to read. `end` is behind the last. A seq that retention took is moved up to what is
- * there.
+ * The first seq to read. `end` is one past the last. A seq that retention deleted moves up to the
+ * first that is left.
  */
 export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetView): number {
   switch (offset.kind) {
@@ -101,7 +101,7 @@ export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetVie
   }
 }
 
-/** True for an offset that means something on any topic: what a pattern may seek to. */
+/** True for an offset that makes sense on any topic, and so for a pattern. */
 export function isTopicless(offset: Offset): boolean {
   return offset.kind !== "seq" && offset.kind !== "last";
 }

@@ -7,7 +7,7 @@ import { type Durability, parseDurability } from "./durability.ts";
 /** Where events can live. */
 export type StoreKind = "sqlite" | "file" | "memory";
 
-/** What a topic's `store` may be. */
+/** The allowed values of a topic's `store`. */
 export const TOPIC_STORES: readonly (StoreKind | "default")[] = [
   "default",
   "sqlite",
@@ -15,15 +15,15 @@ export const TOPIC_STORES: readonly (StoreKind | "default")[] = [
   "memory",
 ];
 
-/** What a topic's `schema` may be. */
+/** The allowed values of a topic's `schema`. */
 export const SCHEMA_MODES: readonly SchemaMode[] = ["off", "validate", "require"];
 
-/** What a topic asks of the payloads that come in. */
+/** How strictly a topic checks incoming payloads. */
 export type SchemaMode = "off" | "validate" | "require";
 
-/** A topic's options, every one settled. */
+/** A topic's options, with every default filled in. */
 export interface TopicOptions {
-  /** False: nothing is stored, and only the subscriptions that are there now are reached. */
+  /** False: nothing is stored, and only current subscriptions receive events. */
   persistent: boolean;
   /** Milliseconds; 0 means no limit. */
   retentionPeriod: number;
@@ -32,17 +32,17 @@ export interface TopicOptions {
   /** Bytes of payloads and metadata; 0 means no limit. */
   maxBytes: number;
   /**
-   * What is asked of payloads: nothing (`off`), that they follow the schema where one exists
-   * (`validate`), or that one exists too (`require`).
+   * How payloads are checked: not at all (`off`), against the schema if one exists (`validate`), or
+   * against a schema that must exist (`require`).
    */
   schema: SchemaMode;
-  /** Where its events live, for good; `default`: where the broker's do. */
+  /** Where its events are stored, for good; `default`: the broker's store. */
   store: StoreKind | "default";
-  /** When it is acknowledged; `default`: as the broker was told. */
+  /** When an event is acknowledged; `default`: the broker's setting. */
   durability: Durability | "default";
 }
 
-/** What a topic has that nobody said anything about. */
+/** The options of a topic that has none set. */
 export const defaultTopicOptions: Readonly<TopicOptions> = {
   persistent: true,
   retentionPeriod: 0,
@@ -54,7 +54,8 @@ export const defaultTopicOptions: Readonly<TopicOptions> = {
 };
 
 /**
- * The name, or an `InvalidArgumentError` (`topic/invalid-name`) that says what is wrong with it.
+ * Returns the name, or throws an `InvalidArgumentError` (`topic/invalid-name`) saying what is wrong
+ * with it.
  */
 export function assertTopicName(name: string): string {
   return assertName(name, { what: "topic", code: "topic/invalid-name" });
@@ -94,7 +95,7 @@ export function isPattern(text: string): boolean {
   return text.includes("*");
 }
 
-/** The pattern or name, or an `InvalidArgumentError` (`topic/invalid-pattern`). */
+/** Returns the pattern or name, or throws an `InvalidArgumentError` (`topic/invalid-pattern`). */
 export function assertTopicPattern(text: string): string {
   if (!isPattern(text)) return assertTopicName(text);
   const bad = text.split(".").find((segment) => !/^(?:\*\*?|[A-Za-z0-9_-]+)$/.test(segment));
@@ -112,7 +113,7 @@ export function assertTopicPattern(text: string): string {
   );
 }
 
-/** What tells whether a topic matches the pattern (a plain name matches itself). */
+/** Returns a function that tells whether a topic matches. A plain name matches only itself. */
 export function compilePattern(pattern: string): (topic: string) => boolean {
   assertTopicPattern(pattern);
   if (!isPattern(pattern)) return (topic) => topic === pattern;
@@ -120,7 +121,7 @@ export function compilePattern(pattern: string): (topic: string) => boolean {
   return (topic) => matchSegments(segments, topic.split("."));
 }
 
-/** Greedy with one step back to the last `**`: linear in the topic for each `**`. */
+/** Greedy, backtracking only to the last `**`: linear in the topic for each `**`. */
 function matchSegments(pattern: readonly string[], topic: readonly string[]): boolean {
   let p = 0;
   let t = 0;
@@ -144,10 +145,7 @@ function matchSegments(pattern: readonly string[], topic: readonly string[]): bo
   return p === pattern.length;
 }
 
-/**
- * Checks options that came from outside: each field's error names the field. Unknown fields are
- * refused.
- */
+/** Validates options from outside. Each error names its field, and unknown fields are rejected. */
 export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new InvalidArgumentError("topic options are a JSON object");
@@ -155,7 +153,7 @@ export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
   for (const [field, value] of Object.entries(given)) checkOption(field, value);
   const options = given as Partial<TopicOptions>;
   const { durability } = options;
-  // As this is kept and shown: in ms already.
+  // Already in the form that is stored and shown: in ms.
   const settled = durability === "default" || /^interval:[1-9]\d{0,14}$/.test(durability ?? "");
   if (durability === undefined || settled) return options;
   return { ...options, durability: parseDurability(durability) };

@@ -1,33 +1,32 @@
 /**
- * Numbers as they were written. A double holds 15 digits for certain; a number of JSON may have any
- * number of them.
+ * Exact numbers. A double holds only 15 digits reliably; a JSON number may have any number of them.
  *
- * A number whose double prints the same value again is a plain `number` everywhere. All others are
- * {@link Decimal}s: a plain number and a decimal are therefore never equal. Every operation takes
- * time in proportion to the digits that were written, whatever the exponent says.
+ * A number whose double prints as the same value stays a plain `number`; every other one is a
+ * {@link Decimal}. So a plain number never equals a decimal. Every operation takes time in
+ * proportion to the digits written, whatever the exponent says.
  */
 
-/** A number of JSON: plain where a double says what was written. */
+/** A JSON number: plain wherever a double holds it exactly. */
 export type Numeric = number | Decimal;
 
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
-/** Beyond this an exponent only tells that a number is huge or tiny. */
+/** Beyond this, an exponent only says that a number is huge or tiny. */
 const MAX_EXPONENT = 2 ** 50;
-/** Digits that are divided at once. */
+/** How many digits are divided at a time. */
 const CHUNK = 1000;
 
 /** A number with all its digits: `sign * 0.digits * 10^magnitude`. */
 export class Decimal {
-  /** As it was written. */
+  /** The number as it was written. */
   readonly text: string;
   /** -1, 0 or 1. */
   readonly sign: number;
-  /** Without zeros at either end; empty for zero. */
+  /** Without leading or trailing zeros; empty for zero. */
   readonly digits: string;
-  /** Where the point stands, counted from the first digit. */
+  /** The position of the decimal point, counted from the first digit. */
   readonly magnitude: number;
 
-  /** `text`: a number of JSON. */
+  /** `text` is a JSON number. */
   constructor(text: string) {
     const found = NUMBER.exec(text);
     if (!found) throw new RangeError(`not a JSON number: ${text}`);
@@ -45,7 +44,7 @@ export class Decimal {
       : whole!.length - first + clamp(Number(exponent), MAX_EXPONENT);
   }
 
-  /** True without a fraction. */
+  /** True if there is no fraction. */
   get isWhole(): boolean {
     return this.digits.length <= this.magnitude;
   }
@@ -59,13 +58,13 @@ export class Decimal {
     return this.text;
   }
 
-  /** In JSON it is what was written. */
+  /** Serializes as the number was written. */
   toJSON(): unknown {
     const { rawJSON } = JSON as unknown as { rawJSON?: (text: string) => unknown };
     return rawJSON === undefined ? Number(this.text) : rawJSON(this.text);
   }
 
-  /** One text for all spellings of the value. */
+  /** The same text for every spelling of a value. */
   get canonical(): string {
     const { sign, digits, magnitude } = this;
     return sign === 0 ? "0" : `${sign < 0 ? "-" : ""}.${digits}e${magnitude}`;
@@ -76,12 +75,12 @@ function clamp(value: number, most: number): number {
   return Math.max(-most, Math.min(most, value));
 }
 
-/** True for a number of JSON in either form. */
+/** True for a JSON number in either form. */
 export function isNumeric(value: unknown): value is Numeric {
   return typeof value === "number" || value instanceof Decimal;
 }
 
-/** The number of a JSON text: plain where a double says what was written. */
+/** The number of a JSON text: plain wherever a double holds it exactly. */
 export function numericOf(text: string): Numeric {
   const value = Number(text);
   if (isShort(text)) return value;
@@ -91,7 +90,7 @@ export function numericOf(text: string): Numeric {
     : written;
 }
 
-/** True for what any double holds: at most 15 digits, and an exponent of at most two. */
+/** True for numbers that any double holds: at most 15 digits, and an exponent of at most two. */
 function isShort(text: string): boolean {
   return text.length <= 15 && !/[eE][+-]?\d{3}/.test(text);
 }
@@ -100,7 +99,7 @@ function decimalOf(value: Numeric): Decimal {
   return value instanceof Decimal ? value : new Decimal(String(value));
 }
 
-/** Less than 0, 0, or more than 0: as `a - b` would be. */
+/** Negative, 0 or positive, like `a - b`. */
 export function compareNumbers(a: Numeric, b: Numeric): number {
   if (typeof a === "number" && typeof b === "number") return a < b ? -1 : a > b ? 1 : 0;
   const left = decimalOf(a);
@@ -111,7 +110,7 @@ export function compareNumbers(a: Numeric, b: Numeric): number {
 
 function compareSizes(a: Decimal, b: Decimal): number {
   if (a.magnitude !== b.magnitude) return a.magnitude - b.magnitude;
-  // Without zeros at the end the shorter text is the smaller number where it begins the longer one.
+  // There are no trailing zeros, so a prefix of a longer text is the smaller number.
   return a.digits < b.digits ? -1 : a.digits > b.digits ? 1 : 0;
 }
 
@@ -120,9 +119,7 @@ export function isWholeNumber(value: Numeric): boolean {
   return typeof value === "number" ? Number.isInteger(value) : value.isWhole;
 }
 
-/**
- * True when `value` divided by `step` is whole, in decimal arithmetic: 19.99 is a multiple of 0.01.
- */
+/** True if `value / step` is a whole number in decimal arithmetic: 19.99 is a multiple of 0.01. */
 export function isMultipleOf(value: Numeric, step: Numeric): boolean {
   if (Number.isSafeInteger(value) && Number.isSafeInteger(step)) {
     return (value as number) % (step as number) === 0;
@@ -131,14 +128,14 @@ export function isMultipleOf(value: Numeric, step: Numeric): boolean {
   const a = decimalOf(value);
   const b = decimalOf(step);
   if (a.sign === 0) return true;
-  // Both are whole numbers times a power of ten, and the whole numbers do not end in 0.
+  // Each is an integer times a power of ten, and the integers do not end in 0.
   const shift = (a.magnitude - a.digits.length) - (b.magnitude - b.digits.length);
   if (shift < 0) return false;
   const divisor = BigInt(b.digits);
   return remainder(a.digits, divisor) * powerOfTen(shift, divisor) % divisor === 0n;
 }
 
-/** In chunks: dividing all digits at once would take time in proportion to their square. */
+/** Works in chunks: dividing all the digits at once takes quadratic time. */
 function remainder(digits: string, divisor: bigint): bigint {
   const shift = 10n ** BigInt(CHUNK) % divisor;
   const first = digits.length % CHUNK;

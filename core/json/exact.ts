@@ -1,7 +1,6 @@
 /**
- * JSON with its numbers as they were written. `JSON.parse` rounds what a double does not hold; few
- * texts have such a number, and a look at the text tells those that may. Only they are read here, a
- * second time.
+ * Parses JSON with its numbers as written. `JSON.parse` rounds numbers that a double cannot hold.
+ * Few texts contain one, and a quick scan finds those that might. Only they are parsed again, here.
  */
 import { isNumeric, Numeric, numericOf } from "./decimal.ts";
 
@@ -21,9 +20,9 @@ const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 
 /**
- * True for a text with 16 digits (and points) in a row, or with an exponent of at least so many
- * digits: any number that a double may not hold has one of them. Strings may, too: it costs a
- * second look. A loop takes half the time of a regular expression.
+ * True for a text with 16 digits (or points) in a row, or with an exponent of at least
+ * `exponentDigits` digits. Every number that a double may not hold has one or the other. So may a
+ * string; that only costs a second parse. A loop takes half the time of a regular expression.
  */
 function hasSuspect(text: string, exponentDigits: number): boolean {
   let run = 0;
@@ -42,7 +41,7 @@ function hasSuspect(text: string, exponentDigits: number): boolean {
   return false;
 }
 
-/** True for what stands before a number of JSON, a minus included. */
+/** True for a character that may precede a JSON number or its minus sign. */
 function beginsNumber(char: number): boolean {
   return char <= SPACE || char === COLON || char === COMMA || char === OPEN_ARRAY || char === MINUS;
 }
@@ -56,33 +55,28 @@ function hasDigits(text: string, from: number, count: number): boolean {
 }
 
 /**
- * True for a valid JSON text that may have a number which `JSON.parse` rounds; never false for one
- * that has.
+ * True if a valid JSON text may contain a number that `JSON.parse` rounds. Never false for a text
+ * that does contain one.
  */
 export function mayRound(text: string): boolean {
   return hasSuspect(text, 3);
 }
 
-/** The value of a valid JSON text, with a `Decimal` for each number that a double does not hold. */
+/** Parses a valid JSON text; numbers that a double cannot hold become `Decimal`s. */
 export function parseExact(text: string): unknown {
   return mayRound(text) ? new ExactParser(text, numericOf).parse() : JSON.parse(text);
 }
 
-/**
- * The value of a valid JSON text, with a bigint for each whole number beyond 2^53; all other
- * numbers are doubles.
- */
+/** Parses a valid JSON text; whole numbers beyond 2^53 become bigints, all others doubles. */
 export function parseWithBigInts(text: string): unknown {
-  // `1e23` is one that a double holds, and yet it is another number than its double.
+  // The double nearest to `1e23` prints as 1e23, and yet it is a different number.
   return hasSuspect(text, 1) ? new ExactParser(text, wholeOf).parse() : JSON.parse(text);
 }
 
-/**
- * A whole number is written out up to so many digits: beyond that it is a double, as infinity is.
- */
+/** The most digits of a bigint. A longer number stays a double, possibly infinity. */
 const MAX_WHOLE_DIGITS = 400;
 
-/** A bigint for a whole number beyond 2^53, else a double. */
+/** A bigint for a whole number beyond 2^53, otherwise a double. */
 function wholeOf(text: string): number | bigint {
   const value = Number(text);
   if (Number.isSafeInteger(value) || Math.abs(value) < Number.MAX_SAFE_INTEGER) return value;
@@ -96,9 +90,7 @@ function wholeOf(text: string): number | bigint {
   return /^0*$/.test(digits.slice(zeros)) ? BigInt(minus + digits.slice(0, zeros)) : value;
 }
 
-/**
- * The value as `JSON.parse` gives it: every decimal rounded. The value itself where it has none.
- */
+/** The value as `JSON.parse` would give it, with every decimal rounded. */
 export function rounded(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (isNumeric(value)) return value.valueOf();
@@ -108,13 +100,13 @@ export function rounded(value: unknown): unknown {
   return copy;
 }
 
-/** True when a value has a `Decimal` anywhere. */
+/** True if the value contains a `Decimal` anywhere. */
 export function hasDecimals(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   return isNumeric(value) || Object.values(value).some(hasDecimals);
 }
 
-/** `__proto__` is a member like any other. */
+/** Treats `__proto__` as a member like any other. */
 function setOwn(object: Record<string, unknown>, name: string, value: unknown): void {
   if (name !== "__proto__") object[name] = value;
   else {
@@ -127,7 +119,7 @@ function setOwn(object: Record<string, unknown>, name: string, value: unknown): 
   }
 }
 
-/** Reads a text that `JSON.parse` has accepted. */
+/** Reads a text that `JSON.parse` has already accepted. */
 class ExactParser {
   readonly #text: string;
   readonly #number: (text: string) => Numeric | bigint;
@@ -189,7 +181,7 @@ class ExactParser {
     return escaped ? JSON.parse(text.slice(start, this.#at)) as string : text.slice(start + 1, at);
   }
 
-  /** Past white space. */
+  /** Skips white space and returns the next character. */
   #next(): number {
     let char = this.#text.charCodeAt(this.#at);
     while (char <= 0x20) char = this.#text.charCodeAt(++this.#at);

@@ -1,9 +1,9 @@
 /**
- * A few members of a JSON object, read on bytes: what stands around them is passed over, and
- * nothing of it is decoded or built. What comes out is what `JSON.parse` gives for these members
- * (tests/core/json/fields_test.ts holds one against the other), the last of several with one name
- * among it. The bytes must be known to be JSON and end with a line feed, and the outer object's
- * names must differ: a wire line (core/event/event.ts).
+ * Reads a few members of a JSON object straight from its bytes. Everything around them is skipped
+ * without being decoded or built. The result is what `JSON.parse` gives for these members,
+ * including the last of several with the same name (tests/core/json/fields_test.ts compares the
+ * two). The bytes must be known to be valid JSON and end with a line feed, and the names in the
+ * outer object must be unique, as in a wire line (core/event/event.ts).
  */
 
 const LF = 0x0a;
@@ -21,14 +21,14 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
 /**
- * Digits that are read as a whole number without asking `JSON.parse`: fewer than a double holds.
+ * A whole number of up to this many digits is read without `JSON.parse`; a double always holds it.
  */
 const MOST_DIGITS = 15;
 
-/** Strings up to so many bytes are put together here: less than what asking a decoder costs. */
+/** Strings of up to this many bytes are built here; that is cheaper than calling a decoder. */
 const SHORT = 48;
 
-/** Bytes that a string goes on with, but for escapes. */
+/** Bytes that continue a string, other than escapes. */
 const IN_STRING = Uint8Array.from(
   { length: 256 },
   (_, byte) => byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
@@ -37,25 +37,29 @@ const IN_STRING = Uint8Array.from(
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A member that is wanted: whole, or only members of its own. */
+/** A wanted member: all of it, or only some of its own members. */
 interface Wanted {
   key: string;
   name: Uint8Array;
-  /** Absent: all of it. */
+  /** Absent: the whole value. */
   members?: Wanted[];
 }
 
-/** Reads the same members of one object after the other. */
+/** Reads the same members from one object after another. */
 export class FieldReader {
   readonly #wanted: Wanted[];
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
-  /** Met something that only `JSON.parse` can tell: a name with an escape in it. */
+  /**
+   * Set on meeting something that only `JSON.parse` can decide, such as a name with an escape in
+   * it.
+   */
   #unsure = false;
   readonly #parse: (text: string) => unknown;
 
   /**
-   * `paths`: `[["payload", "total"]]` is `payload.total`; a path that begins another wants it all.
+   * `paths`: `[["payload", "total"]]` is `payload.total`; if one path is a prefix of another, all
+   * of the shorter one is read.
    */
   constructor(
     paths: readonly (readonly string[])[],
@@ -66,20 +70,20 @@ export class FieldReader {
   }
 
   /**
-   * The object that begins at `from`, with only the members that are wanted and there. Undefined
-   * where the bytes must be parsed instead.
+   * The object that begins at `from`, with only the wanted members that exist. Undefined if the
+   * bytes must be parsed instead.
    */
   read(bytes: Uint8Array, from: number): Record<string, unknown> | undefined {
     this.#bytes = bytes;
     this.#at = from;
     this.#unsure = bytes[from] !== OPEN_OBJECT;
-    // The outer object is ours: no two members of it have one name, and none behind the last that
-    // is wanted matters.
+    // The outer object is our own: its names are unique, so nothing after the last wanted member
+    // matters.
     const found = this.#unsure ? undefined : this.#object(this.#wanted, this.#wanted.length);
     return this.#unsure ? undefined : found;
   }
 
-  /** `most`: reads no further than so many members that are wanted. */
+  /** `most`: stop after this many wanted members. */
   #object(wanted: readonly Wanted[], most = Infinity): Record<string, unknown> {
     const bytes = this.#bytes;
     const found: Record<string, unknown> = {};
@@ -134,7 +138,7 @@ export class FieldReader {
     return this.#parse(decoder.decode(this.#bytes.subarray(start, this.#at)));
   }
 
-  /** Goes behind the value that begins here. */
+  /** Skips the value that begins here. */
   #pass(first: number): void {
     const bytes = this.#bytes;
     if (first === QUOTE) {
@@ -155,7 +159,8 @@ export class FieldReader {
     } else {
       let at = this.#at;
       for (let byte = bytes[at]!;; byte = bytes[++at]!) {
-        // A byte that is not there compares with nothing: the last condition holds.
+        // A missing byte is undefined and compares false with everything, so the last condition
+        // holds.
         if (byte === COMMA || byte === CLOSE_OBJECT || byte === CLOSE_ARRAY || !(byte > SPACE)) {
           break;
         }
@@ -165,7 +170,7 @@ export class FieldReader {
     }
   }
 
-  /** Goes behind the string that begins here; true when it holds an escape. */
+  /** Skips the string that begins here; true if it contains an escape. */
   #passString(): boolean {
     const bytes = this.#bytes;
     let at = this.#at + 1;
@@ -200,8 +205,8 @@ function memberOf(
 }
 
 /**
- * A number without a point or an exponent, short enough to be exact; undefined for all else, `-0`
- * too.
+ * A number without a point or exponent, short enough to be exact. Undefined for anything else,
+ * including `-0`.
  */
 function wholeNumber(bytes: Uint8Array, start: number, end: number): number | undefined {
   const negative = bytes[start] === MINUS;
@@ -217,7 +222,7 @@ function wholeNumber(bytes: Uint8Array, start: number, end: number): number | un
   return value === 0 ? undefined : -value;
 }
 
-/** A string of a few plain ASCII characters; undefined for all else. */
+/** A string of a few plain ASCII characters; undefined for anything else. */
 function shortString(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (end - start > SHORT) return undefined;
   let text = "";
@@ -229,7 +234,7 @@ function shortString(bytes: Uint8Array, start: number, end: number): string | un
   return text;
 }
 
-/** The paths as a tree. */
+/** The paths, as a tree. */
 function wantedOf(paths: readonly (readonly string[])[]): Wanted[] {
   const members: Wanted[] = [];
   for (const key of new Set(paths.map(([key]) => key!))) {

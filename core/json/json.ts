@@ -1,17 +1,18 @@
 /**
- * JSON as it came: accepted or refused, and cut apart without being printed again.
+ * JSON as it arrived: accepted or rejected, and split without being serialized again.
  *
- * `JSON.parse` decides what is valid. What it cannot tell is said here: where a fault is (line,
- * column), how deep a value nests, and which bytes a member of an object is.
+ * `JSON.parse` decides what is valid. This adds what it cannot tell: where a fault is (line,
+ * column), how deep a value nests, and which bytes a member of an object occupies.
  */
 import { EventRefusedError } from "../base/errors.ts";
 
-/** The deepest nesting that is accepted. */
+/** The deepest nesting allowed. */
 export const MAX_DEPTH = 64;
 
 /**
- * Parses a JSON text that nests at most {@link MAX_DEPTH} deep. Throws `EventRefusedError` that
- * says where it is wrong. `around`: levels that do not count, 1 for an envelope around a payload.
+ * Parses a JSON text that nests at most {@link MAX_DEPTH} deep. Throws `EventRefusedError` with the
+ * position of the fault. `around`: levels that do not count, for example 1 for an envelope around a
+ * payload.
  */
 export function parseJson(text: string, options: { around?: number } = {}): unknown {
   let value: unknown;
@@ -40,14 +41,14 @@ function syntaxError(text: string, cause: unknown): EventRefusedError {
   });
 }
 
-/** What some editors put in front of UTF-8. */
+/** The byte order mark that some editors put in front of UTF-8. */
 const MARK = "\ufeff";
 
 function charAt(text: string, at: number): string {
   return String.fromCodePoint(text.codePointAt(at)!);
 }
 
-/** Line and column of a position, both from 1. */
+/** The line and column of a position, both counted from 1. */
 export function place(text: string, at: number): { line: number; column: number } {
   let line = 1;
   let start = 0;
@@ -59,9 +60,8 @@ export function place(text: string, at: number): { line: number; column: number 
 }
 
 /**
- * Refuses a valid JSON text that nests deeper than {@link MAX_DEPTH}. Few texts have that many
- * brackets at all, and counting them is a native search: only those are looked at character by
- * character.
+ * Rejects a valid JSON text that nests deeper than {@link MAX_DEPTH}. Counting brackets is a fast
+ * native search, and few texts have that many; only those are scanned character by character.
  */
 export function assertDepth(text: string, options: { around?: number } = {}): void {
   const most = MAX_DEPTH + (options.around ?? 0);
@@ -103,7 +103,7 @@ const CLOSE_ARRAY = 0x5d;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 
-/** The index of the quote that closes the string which opens at `at`. */
+/** The index of the closing quote of the string that opens at `at`. */
 function stringEnd(text: string, at: number): number {
   for (let end = at + 1;; end++) {
     const char = text.charCodeAt(end);
@@ -112,19 +112,19 @@ function stringEnd(text: string, at: number): number {
   }
 }
 
-/** A part of a JSON text: its characters and its bytes. */
+/** A part of a JSON text, as characters and as bytes. */
 export interface Part {
   text: string;
   bytes: Uint8Array;
 }
 
-/** A member of an object: its name, and its value as it stands. */
+/** A member of an object: its name, and its value as written. */
 export interface Member extends Part {
   name: string;
 }
 
 /**
- * The members of a valid JSON object, in order, duplicates included. `bytes` is `text` in UTF-8.
+ * The members of a valid JSON object, in order, including duplicates. `bytes` is `text` in UTF-8.
  */
 export function splitMembers(text: string, bytes: Uint8Array): Member[] {
   const toByte = byteOffsets(text, bytes);
@@ -170,7 +170,7 @@ function part(
   return { text: text.slice(start, end), bytes: bytes.subarray(toByte(start), toByte(end)) };
 }
 
-/** From positions in the text, asked in rising order, to positions in its bytes. */
+/** Maps positions in the text, given in ascending order, to positions in its bytes. */
 function byteOffsets(text: string, bytes: Uint8Array): (at: number) => number {
   if (text.length === bytes.length) return (at) => at;
   const encoder = new TextEncoder();
@@ -192,7 +192,7 @@ function isSpace(char: number): boolean {
   return char === 0x20 || char === 0x0a || char === 0x0d || char === 0x09;
 }
 
-/** Past the comma and the space behind a value, or on the closing bracket. */
+/** Skips the comma and white space after a value, or stops at the closing bracket. */
 function nextItem(text: string, end: number): number {
   const at = skipSpace(text, end);
   return text.charCodeAt(at) === COMMA ? skipSpace(text, at + 1) : at;
@@ -215,14 +215,14 @@ function valueEnd(text: string, at: number): number {
 }
 
 /**
- * Where a text that is not valid JSON goes wrong: the length of the text when it ends too early.
- * V8's own messages name a position only sometimes, and change.
+ * Where an invalid JSON text goes wrong; the text's length if it ends too early. V8's own messages
+ * do not always include a position, and they change between versions.
  */
 export function faultPosition(text: string): number {
   return new Scanner(text).firstFault();
 }
 
-/** RFC 8259, read once from left to right; only run on texts that `JSON.parse` refused. */
+/** Parses RFC 8259 from left to right. Only run on texts that `JSON.parse` rejected. */
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -272,8 +272,8 @@ class Scanner {
   }
 
   /**
-   * Passes a string; false, standing on the fault, where it has one. A loop: a regular expression's
-   * stack overflows.
+   * Skips a string. Returns false, positioned on the fault, if it has one. A loop, because a
+   * regular expression would overflow the stack.
    */
   #string(): boolean {
     const text = this.#text;
@@ -298,15 +298,14 @@ class Scanner {
   }
 }
 
-/** The length of the escape that begins at `at`, 0 when it is none. */
+/** The length of the escape that begins at `at`, or 0 if it is not one. */
 function escapeWidth(text: string, at: number): number {
   if (/["\\/bfnrt]/.test(text.charAt(at + 1))) return 2;
   return /^\\u[0-9a-fA-F]{4}$/.test(text.slice(at, at + 6)) ? 6 : 0;
 }
 
 /**
- * What a JSON pointer (RFC 6901) finds in a value; undefined where it finds nothing. Throws
- * nothing.
+ * The value that a JSON pointer (RFC 6901) refers to, or undefined if there is none. Never throws.
  */
 export function pointerGet(value: unknown, pointer: string): unknown {
   if (pointer === "") return value;
@@ -323,9 +322,9 @@ export function pointerGet(value: unknown, pointer: string): unknown {
 }
 
 /**
- * The text of what a JSON pointer finds in a valid JSON text: a number as it was written. Of
- * several members with one name the last counts, as for `JSON.parse`. Undefined where it finds
- * nothing.
+ * The text of the value that a JSON pointer refers to in a valid JSON text; a number stays as
+ * written. Of several members with the same name the last wins, as in `JSON.parse`. Undefined if
+ * there is none.
  */
 export function pointerText(text: string, pointer: string): string | undefined {
   let at = skipSpace(text, 0);
@@ -337,7 +336,7 @@ export function pointerText(text: string, pointer: string): string | undefined {
   return text.slice(at, valueEnd(text, at));
 }
 
-/** Where the member or item of that name begins, in the object or array that begins at `at`. */
+/** Where the member or item called `name` begins, in the object or array that begins at `at`. */
 function partAt(text: string, at: number, name: string): number | undefined {
   const isObject = text.charCodeAt(at) === OPEN_OBJECT;
   if (!isObject && text.charCodeAt(at) !== OPEN_ARRAY) return undefined;

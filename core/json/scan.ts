@@ -1,14 +1,14 @@
 /**
- * JSON accepted on bytes: what a hot path asks before it asks `JSON.parse`.
+ * Validates JSON on bytes, so that a hot path rarely needs `JSON.parse`.
  *
- * A line that is JSON is passed over in one go, with nothing decoded and nothing built: several
- * times faster than parsing it to throw the value away. It says yes only to what `JSON.parse` takes
- * (tests/core/json/scan_test.ts holds one against the other); where it is not sure it says no, and
- * the caller asks `JSON.parse`, which also says what is wrong.
+ * A line is scanned in one pass, with nothing decoded and nothing built: several times faster than
+ * parsing it only to discard the value. It accepts only what `JSON.parse` accepts
+ * (tests/core/json/scan_test.ts compares the two). When unsure it says so, and the caller asks
+ * `JSON.parse`, which also says what is wrong.
  */
 import { MAX_DEPTH } from "./json.ts";
 
-/** What {@link scanLine} returns when the line must be looked at by `JSON.parse`. */
+/** {@link scanLine} returns this if `JSON.parse` must check the line. */
 export const UNSURE = -1;
 
 const LF = 0x0a;
@@ -29,7 +29,7 @@ const LOWER_U = 0x75;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Bytes by what they are inside a string. */
+/** Classes of bytes inside a string. */
 const PLAIN = 1;
 const HIGH = 2;
 const IN_STRING = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -52,14 +52,15 @@ const NAME = 2;
 const NAME_OR_END = 3;
 const AFTER_VALUE = 4;
 
-/** The bracket of each level that is open. */
+/** The opening bracket of each open level. */
 const open = new Uint8Array(MAX_DEPTH + 1);
 
 /**
- * Where the JSON value that begins at `from` and ends its line ends: the index of its line feed, or
- * of the carriage return before it. Negative and below {@link UNSURE} (`~end`) where it holds bytes
- * above ASCII, which must still be shown to be UTF-8; {@link UNSURE} where it is no JSON, nests too
- * deep, is empty, or has a carriage return elsewhere. A line feed must follow somewhere in `bytes`.
+ * Finds the end of the JSON value that begins at `from` and fills the rest of its line: the index
+ * of the line feed, or of the carriage return before it. Negative and below {@link UNSURE} (`~end`)
+ * if it contains bytes above ASCII, which the caller must still check to be UTF-8. {@link UNSURE}
+ * if it is not JSON, nests too deep, is empty, or has a carriage return elsewhere. There must be a
+ * line feed somewhere after `from`.
  */
 export function scanLine(bytes: Uint8Array, from: number): number {
   let at = from;
@@ -120,7 +121,7 @@ export function scanLine(bytes: Uint8Array, from: number): number {
   }
 }
 
-/** The last byte of the escape whose backslash stands before `from`. */
+/** The last byte of the escape whose backslash precedes `from`. */
 function escapeEnd(bytes: Uint8Array, from: number): number {
   const byte = bytes[from]!;
   if (byte !== LOWER_U) return ESCAPED[byte] === 1 ? from : UNSURE;
@@ -140,7 +141,7 @@ function numberEnd(bytes: Uint8Array, from: number): number {
   return digitsEnd(bytes, sign === MINUS || sign === 0x2b ? at + 2 : at + 1);
 }
 
-/** Behind at least one digit. */
+/** The position after at least one digit. */
 function digitsEnd(bytes: Uint8Array, from: number): number {
   let at = from;
   let byte = bytes[at]!;

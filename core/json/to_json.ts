@@ -1,38 +1,39 @@
 /**
- * Values as JSON text, and nothing else: what JSON cannot say is refused by name and place, after
- * `toJSON` had its turn. A `Map` that silently became `{}` would be an event that never was.
+ * Turns values into JSON text without losing anything: whatever JSON cannot express is rejected
+ * with its name and place, once `toJSON` has been applied. A `Map` that silently became `{}` would
+ * be stored as an event that never happened.
  *
- * Most values are plain: objects and arrays of texts, finite numbers, booleans and null. They are
- * looked through and printed by the runtime. All others are printed with a look at each part.
+ * Most values are plain: objects and arrays of strings, finite numbers, booleans and null. Those
+ * are checked quickly and serialized by the runtime. All others are checked part by part as they
+ * are serialized.
  */
 import { EventRefusedError, InvalidSchemaError } from "../base/errors.ts";
 import { isA, thrownText } from "../base/thrown.ts";
 import { assertDepth, MAX_DEPTH } from "./json.ts";
 
-/** What a number, a word or the signs around a part weigh at most. */
+/** The most bytes for a number, a literal, or the punctuation around a part. */
 const PART = 25;
-/** What a character takes at most, where it is escaped. */
+/** The most bytes for one character, if it has to be escaped. */
 const CHARACTER = 6;
 
-/** True for a value that JSON says as it is. Looks no deeper than JSON may nest. */
+/** True for a value that JSON can express as is. Looks no deeper than JSON may nest. */
 export function isPlainJson(value: unknown): boolean {
   return plainWeight(value) >= 0;
 }
 
 /**
- * The bytes that a value takes at most as JSON, where JSON says it as it is; negative where it does
- * not.
+ * An upper bound for the value's size as JSON, in bytes; negative if JSON cannot express it as is.
  */
 export function plainWeight(value: unknown, depth = 0): number {
   if (typeof value !== "object" || value === null) return weightOfScalar(value);
-  // Asking for the prototype takes several times as long as all the rest.
+  // Fetching the prototype takes several times as long as everything else together.
   if (value.constructor !== Object) {
     if (Array.isArray(value)) return depth > MAX_DEPTH ? NOT_PLAIN : weightOfItems(value, depth);
     if (!isPlainObject(value)) return NOT_PLAIN;
   }
   if (depth > MAX_DEPTH) return NOT_PLAIN;
   let sum = PART;
-  // A method such as `toJSON`, its own or inherited, is met here too.
+  // This also catches a method such as `toJSON`, whether own or inherited.
   for (const name in value) {
     const member = (value as Record<string, unknown>)[name];
     if (member === undefined) continue; // what is absent stays absent
@@ -69,8 +70,8 @@ function isPlainObject(value: object): boolean {
 }
 
 /**
- * The value as JSON text. Throws `EventRefusedError` (`event/invalid-payload`) for what JSON cannot
- * say.
+ * Serializes the value as JSON. Throws `EventRefusedError` (`event/invalid-payload`) for anything
+ * that JSON cannot express.
  */
 export function toJson(value: unknown, what: string): string {
   let text: string | undefined;
@@ -86,7 +87,9 @@ export function toJson(value: unknown, what: string): string {
   return text;
 }
 
-/** A schema as JSON text. Throws `InvalidSchemaError` for what JSON cannot say. */
+/**
+ * Serializes a schema as JSON. Throws `InvalidSchemaError` for anything that JSON cannot express.
+ */
 export function schemaToJson(schema: unknown): string {
   try {
     return toJson(schema, "the schema");
@@ -99,7 +102,7 @@ export function schemaToJson(schema: unknown): string {
 
 function printed(value: unknown, what: string): string | undefined {
   const pointers = new WeakMap<object, string>();
-  /** What is being printed, outermost first. */
+  /** The objects being serialized, outermost first. */
   const open: object[] = [];
   return JSON.stringify(value, function (this: object, name: string, after: unknown): unknown {
     const pointer = (pointers.get(this) ?? "") + (pointers.has(this) ? `/${escaped(name)}` : "");
@@ -122,7 +125,10 @@ function printed(value: unknown, what: string): string | undefined {
   });
 }
 
-/** What a part is that JSON cannot say; undefined where it can. `before`: ahead of `toJSON`. */
+/**
+ * Describes a part that JSON cannot express; undefined if it can. `before`: its value before
+ * `toJSON`.
+ */
 function unspeakable(
   after: unknown,
   { before, isItem }: { before: unknown; isItem: boolean },
@@ -145,7 +151,7 @@ function unspeakable(
   return nameOfObject(after);
 }
 
-/** What JSON makes something else of, though it looks like an object. */
+/** Objects that JSON would turn into something else. */
 const OBJECTS: [type: abstract new (...args: never[]) => unknown, name: string][] = [
   [Map, "a Map"],
   [Set, "a Set"],
@@ -164,11 +170,11 @@ function nameOfObject(value: object): string | undefined {
   const known = OBJECTS.find(([type]) => isA(value, type));
   if (known) return known[1];
   if (ArrayBuffer.isView(value)) return `a ${tagOf(value)}`;
-  // A boxed number or text is printed as what is in it.
+  // A boxed number or string is serialized as its contents.
   if (isA(value, Number)) return Number.isFinite(Number(value)) ? undefined : String(value);
   if (isA(value, String) || isA(value, Boolean)) return undefined;
   if (["BigInt", "Symbol"].includes(tagOf(value))) return `a ${tagOf(value).toLowerCase()}`;
-  // Things of the runtime keep what they hold out of sight: JSON would say {}.
+  // Built-in objects keep their contents in internal slots, so JSON would say {}.
   const tag = tagOf(value);
   return tag !== "Object" && Object.keys(value).length === 0 ? `a ${tag}` : undefined;
 }
