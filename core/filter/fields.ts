@@ -1,15 +1,16 @@
-/** Which fields of an event a CEL program can see: all others need not be read. */
+/** Finds which fields of an event a CEL program can see; the others need not be read. */
 import { isNode, type Node } from "./guard.ts";
 
 /**
- * More of them are not looked for one by one: each name of a payload is held against all of them.
+ * With more fields than this, reading them one by one no longer pays: each name in a payload is
+ * compared with all of them.
  */
 const MOST = 16;
 
 /**
- * The fields, as paths from the event: `payload.total` is `["payload", "total"]`. Undefined when
- * the program may look at any, because it takes the event as a whole, or at many. One too many does
- * no harm, so what is bound to a name of its own (`exists(payload, …)`) is taken for the payload.
+ * The fields as paths from the event: `payload.total` is `["payload", "total"]`. Undefined if the
+ * program may look at any field, because it uses the event as a whole or looks at many. One field
+ * too many does no harm, so a bound variable (`exists(payload, …)`) is taken for the payload.
  */
 export function fieldsOf(root: unknown): string[][] | undefined {
   const paths: string[][] = [];
@@ -22,7 +23,7 @@ export function fieldsOf(root: unknown): string[][] | undefined {
     const [variable, ...rest] = chain;
     if (variable !== "event" && variable !== "payload") return;
     const path = variable === "event" ? rest : chain;
-    // JSON has it as a member like any other; an object of ours would take it for its prototype.
+    // In JSON it is an ordinary member, but in our objects it would be the prototype.
     if (path.length === 0 || path.includes("__proto__")) whole = true;
     else paths.push(path);
   };
@@ -31,7 +32,7 @@ export function fieldsOf(root: unknown): string[][] | undefined {
   return whole || different.length > MOST ? undefined : different;
 }
 
-/** The names of `a.b.c`; undefined for any other node. */
+/** The names in `a.b.c`; undefined for any other node. */
 function chainOf(node: Node): string[] | undefined {
   if (node.op === "id") return [node.args as string];
   if (node.op !== ".") return undefined;

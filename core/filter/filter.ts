@@ -1,8 +1,9 @@
 /**
- * `--where`: CEL (https://cel.dev) over `event` and `payload`. A missing field makes the event not
- * match. JSON has one kind of number, so ints and doubles mix here; `matches()` runs on a
- * linear-time engine, because strangers write patterns. An event that would cost more than a
- * bounded number of steps to decide matches: a reader may then see one too many, none is missed.
+ * `--where`: CEL (https://cel.dev) over `event` and `payload`. An event without a field that the
+ * expression needs does not match. JSON has only one kind of number, so ints and doubles mix here.
+ * `matches()` runs on a linear-time engine, because patterns may come from untrusted users. An
+ * event that takes more than a bounded number of steps to decide counts as a match: a reader may
+ * see one too many, but never misses one.
  */
 import type { EvaluationError, ParseError } from "@marcbachmann/cel-js";
 import type { RE2JS } from "re2js";
@@ -12,25 +13,25 @@ import type { Event } from "../event/event.ts";
 import { fieldsOf } from "./fields.ts";
 import { guard, LINEAR_MATCHES } from "./guard.ts";
 
-/** Decides whether an event is wanted. */
+/** Decides whether an event matches. */
 export interface Filter {
   (event: Event): boolean;
-  /** All that it looks at, as paths from the event; absent: it may look at anything. */
+  /** All the fields it looks at, as paths from the event; absent: any field. */
   readonly fields?: readonly (readonly string[])[];
 }
 
 /** The longest expression, in characters. */
 const LONGEST = 4096;
-/** What an expression may be made of: enough for a person, too little for a bomb. */
+/** How large an expression may be: enough for a person, too little for an attack. */
 const LIMITS = { maxAstNodes: 500, maxDepth: 64 };
 /**
- * What an event may cost: a loop over a payload of the largest size, but not one inside the other.
+ * What an event may cost: enough for one loop over the largest payload, but not for nested loops.
  */
 const MAX_STEPS = 250_000;
-/** The instructions of a pattern's program. */
+/** The most instructions in a compiled pattern. */
 const MAX_PATTERN = 10_000;
 const LONGEST_PATTERN = 2000;
-/** The patterns that are kept compiled. */
+/** How many compiled patterns are cached. */
 const MOST_PATTERNS = 100;
 const HINT = `for example: payload.amount > 7 && event.type == "order.created"`;
 
@@ -38,8 +39,8 @@ type Compile = (expression: string) => Filter;
 let engine: Promise<Compile> | undefined;
 
 /**
- * Reads an expression. Throws `InvalidArgumentError` (`filter/invalid`) that says where it is
- * wrong.
+ * Compiles an expression. Throws `InvalidArgumentError` (`filter/invalid`) with the position of the
+ * fault.
  */
 export async function compileFilter(expression: string): Promise<Filter> {
   if (expression.length > LONGEST) {
@@ -68,7 +69,7 @@ async function loadEngine(): Promise<Compile> {
       throw error;
     }
   });
-  /** Of the filter that runs: one at a time. */
+  /** The budget of the running filter; only one runs at a time. */
   let budget = new Budget(MAX_STEPS);
   environment.registerFunction(
     `string.${LINEAR_MATCHES}(string): bool`,
@@ -116,7 +117,7 @@ function withFields(decide: (event: Event) => boolean, fields: string[][] | unde
   return fields ? Object.assign(decide, { fields }) : decide;
 }
 
-/** CEL's whole numbers have 64 bits; for a sum beyond them doubles have room. */
+/** CEL integers have 64 bits. A sum that overflows them is computed with doubles. */
 function needsDoubles(error: unknown, event: Event): boolean {
   return (error as { code?: unknown } | null)?.code === "numeric_overflow" && hasBigInts(event);
 }
@@ -133,35 +134,35 @@ function withDoubles(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, withDoubles(item)]));
 }
 
-/** Patterns, compiled once. */
+/** A cache of compiled patterns. */
 class Patterns {
   readonly #compiled = new Map<string, RE2JS | undefined>();
   readonly #parse: (pattern: string) => RE2JS | undefined;
 
-  /** `parse` gives undefined for what is no pattern. */
+  /** `parse` returns undefined for an invalid pattern. */
   constructor(parse: (pattern: string) => RE2JS | undefined) {
     this.#parse = parse;
   }
 
-  /** Undefined for what is no pattern, or too large: a computed one then matches nothing. */
+  /** Undefined for a pattern that is invalid or too large; a computed one then matches nothing. */
   compile(pattern: string): RE2JS | undefined {
     if (pattern.length > LONGEST_PATTERN) return undefined;
     const compiled = this.#parse(pattern);
     return compiled && compiled.programSize() > MAX_PATTERN ? undefined : compiled;
   }
 
-  /** The same, kept for the next event. */
+  /** The same, cached for the next event. */
   get(pattern: string): RE2JS | undefined {
     let compiled = this.#compiled.get(pattern);
     if (compiled || this.#compiled.has(pattern)) return compiled;
-    // A pattern may be computed from each payload: what is kept of them is bounded.
+    // Patterns may be computed from each payload, so the cache has to be bounded.
     if (this.#compiled.size >= MOST_PATTERNS) this.#compiled.clear();
     this.#compiled.set(pattern, compiled = this.compile(pattern));
     return compiled;
   }
 }
 
-/** Refuses an expression with a pattern that is not one. */
+/** Rejects an expression that contains an invalid pattern. */
 function assertPatterns(
   wanted: Iterable<string>,
   { patterns, expression }: { patterns: Patterns; expression: string },
@@ -186,7 +187,10 @@ interface Operators {
   registerOperator(signature: string, handler: (a: unknown, b: unknown) => unknown): unknown;
 }
 
-/** The same for whole numbers, however large; a quotient need not be whole. */
+/**
+ * The same for integers of any size. Division is missing, because a quotient need not be an
+ * integer.
+ */
 const EXACT: Record<string, (a: bigint, b: bigint) => bigint> = {
   "+": (a, b) => a + b,
   "-": (a, b) => a - b,
@@ -195,8 +199,9 @@ const EXACT: Record<string, (a: bigint, b: bigint) => bigint> = {
 };
 
 /**
- * Numbers of a payload are doubles (or, beyond 2^53, ints), numbers in an expression ints: all are
- * numbers to who writes it. What doubles would round is counted in whole numbers.
+ * Numbers in a payload are doubles (or ints, beyond 2^53) and numbers in an expression are ints; to
+ * the author of a filter all are just numbers. Whatever doubles would round is computed with
+ * integers.
  */
 function mixNumbers(environment: Operators): void {
   for (const [operator, apply] of Object.entries(ARITHMETIC)) {
@@ -231,7 +236,7 @@ function asInvalid(
   });
 }
 
-/** The library draws a caret below the fault. */
+/** The column of the fault, from the caret that the library draws below it. */
 function columnOf(message: string): number | undefined {
   const [, source, pointer] = /\n(>\s*\d+ \| ).*\n( *)\^/.exec(message) ?? [];
   return source === undefined || pointer === undefined

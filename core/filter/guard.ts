@@ -1,14 +1,14 @@
 /**
- * What makes a CEL program safe to run on payloads that strangers write: `matches()` on a
- * linear-time engine, and a budget of steps. Both are put into the parsed program, where no
- * comment, raw string or space of the text can hide anything.
+ * Makes a CEL program safe to run on untrusted payloads: `matches()` on a linear-time engine, and a
+ * step budget. Both are put into the parsed program rather than the text, where a comment, a raw
+ * string or white space could hide a call.
  *
- * The program's nodes are the library's own (`op`, `args`); a macro's expansion holds the same
- * nodes as the call that was written, so that a change of one is a change of both.
+ * The program's nodes are the library's own (`op`, `args`). A macro's expansion shares its nodes
+ * with the call as written, so changing one changes both.
  */
 import type { Budget } from "./step_budget.ts";
 
-/** A node of a parsed program, as far as it is looked at here. */
+/** The part of a parsed program's node that is used here. */
 export interface Node {
   op: string;
   args: unknown;
@@ -16,14 +16,14 @@ export interface Node {
 }
 
 /**
- * The name of the `matches` that is ours. As long as the library's, so that positions in messages
- * stay true.
+ * The name of our own `matches`. It is as long as the library's, so that positions in error
+ * messages stay correct.
  */
 export const LINEAR_MATCHES = "matchRe";
 
 /**
- * Calls that run their arguments once for each element, with the answer that ends the loop: `all`
- * and `exists` go on after an error, so that throwing would not end them.
+ * Calls that evaluate their arguments once per element, and the result that ends the loop. `all`
+ * and `exists` continue after an error, so throwing would not stop them.
  */
 const LOOPS = new Map([
   ["all", false],
@@ -33,7 +33,7 @@ const LOOPS = new Map([
   ["filter", undefined],
 ]);
 
-/** Changes the program in place; gives the patterns that stand in it as they are. */
+/** Changes the program in place. Returns the patterns that appear in it literally. */
 export function guard(root: unknown, budget: Budget): string[] {
   const patterns: string[] = [];
   const price = (node: unknown, base = 0, last?: boolean) => {
@@ -68,7 +68,7 @@ export function guard(root: unknown, budget: Budget): string[] {
   return patterns;
 }
 
-/** What going through a value once costs, in steps of about the same time. */
+/** The cost of going through a value once, in steps of roughly equal time. */
 function weigh(value: unknown): number {
   if (typeof value === "string") return value.length >> 6;
   return Array.isArray(value) ? value.length >> 3 : 0;
@@ -76,12 +76,14 @@ function weigh(value: unknown): number {
 
 type Replace = (result: unknown) => unknown;
 
-/** A node may have several: `list.map(i, i + 1)` pays for the sum, and as the body of a loop. */
+/**
+ * A node may have several: in `list.map(i, i + 1)` the sum is charged as a sum and as a loop body.
+ */
 const replaced = new WeakMap<Node, Replace[]>();
 
 /**
- * Replaces each result of a node. A property with a setter: the node replaces its `evaluate` when
- * it first runs.
+ * Intercepts every result of a node. It has to be a property with a setter, because the node
+ * replaces its own `evaluate` when it first runs.
  */
 function onResult(node: Node, replace: Replace): void {
   const more = replaced.get(node);

@@ -1,15 +1,15 @@
 /**
- * What one run of somebody's rule over somebody's payload may cost, in steps that are counted and
- * not timed: the same input gives the same answer on any machine.
+ * Limits what one run of a user's rule over a user's payload may cost. It counts steps rather than
+ * time, so the same input gives the same answer on any machine.
  */
 
 /**
- * Instructions of a pattern's program times characters of the text that take as long as one step,
- * 20 to 50 ns.
+ * Instructions of a compiled pattern times characters of text that take as long as one step, 20 to
+ * 50 ns.
  */
 const PATTERN_WORK = 16;
 
-/** The steps that are left of one run. */
+/** The steps left in one run. */
 export class Budget {
   readonly steps: number;
   #left: number;
@@ -19,23 +19,23 @@ export class Budget {
     this.#left = steps;
   }
 
-  /** A new run begins. */
+  /** Starts a new run. */
   refill(steps: number = this.steps): void {
     this.#left = steps;
   }
 
-  /** Takes so many steps; false when there are not as many. */
+  /** Spends this many steps; false if there are not enough left. */
   spend(steps: number): boolean {
     this.#left -= steps;
     return this.#left >= 0;
   }
 
-  /** A pattern whose program has `size` instructions reads so many characters in linear time. */
+  /** Charges for matching `characters` in linear time with a pattern of `size` instructions. */
   spendOnPattern(size: number, characters: number): boolean {
     return this.spend(Math.ceil(size * characters / PATTERN_WORK));
   }
 
-  /** True where a run has cost more than it may: its result means nothing. */
+  /** True once a run has exceeded its budget; its result is then meaningless. */
   get isSpent(): boolean {
     return this.#left < 0;
   }

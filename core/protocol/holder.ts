@@ -1,42 +1,41 @@
 /**
- * Who holds a data dir. A kernel lock has no words, so its holder writes some beside it: where it
- * answers, and as which process. They are true while the lock is held; what a killed daemon left is
- * told apart by asking whether that process has the data dir open.
+ * Who holds a data dir. A kernel lock carries no information, so its holder writes some beside it:
+ * the socket it listens on, and its process. It is valid while the lock is held. To tell it from
+ * what a killed daemon left behind, check whether that process has the data dir open.
  */
 
-/** What a daemon says of itself. */
+/** What a daemon records about itself. */
 export interface Holder {
   pid: number;
-  /** Where it answers. */
+  /** The socket it listens on. */
   socket: string;
   dataDir: string;
   config: string;
-  /** As its command line had it; what only the config file said is not here. */
+  /** From the command line; a setting that comes only from the config file is not recorded. */
   store?: string;
   durability?: string;
   /**
-   * It belongs to a process that waits for its end (`evs daemon run`, a service manager, `evs
-   * with`).
+   * True if it runs under a process that waits for it to end (`evs daemon run`, a service manager,
+   * `evs with`).
    */
   foreground?: boolean;
 }
 
-/** More than any of ours has, bytes: what is longer is something else. */
+/** Larger than any file we write, in bytes. Anything longer is not ours. */
 const LONGEST = 64 * 1024;
 
-/** Where the holder of a data dir is named. */
+/** The file that names the holder of a data dir. */
 export function holderFile(dataDir: string): string {
   return `${dataDir}/daemon.json`;
 }
 
-/** Where the holder of a socket is named: the file that is locked for it. */
+/** The file that names the holder of a socket; also the lock file of that socket. */
 export function socketLockFile(socket: string): string {
   return `${socket}.lock`;
 }
 
 /**
- * Reads what a holder wrote; undefined where there is nothing of the kind, or nothing that this
- * user may read.
+ * Reads what a holder wrote; undefined if there is no such file, or none that this user may read.
  */
 export function readHolder(path: string): Holder | undefined {
   let text: string;
@@ -45,19 +44,19 @@ export function readHolder(path: string): Holder | undefined {
     if (!info.isFile || info.size > LONGEST) return undefined;
     text = Deno.readTextFileSync(path);
   } catch {
-    // Not there, or not ours to look at: then it says nothing.
+    // Missing, or not readable by us.
     return undefined;
   }
   return parseHolder(text);
 }
 
-/** The same, of what was read. Pure. */
+/** Parses the text of such a file. Pure. */
 export function parseHolder(text: string): Holder | undefined {
   let value: Partial<Record<keyof Holder, unknown>>;
   try {
     value = JSON.parse(text);
   } catch {
-    // It is being written just now, or is none of ours.
+    // It is being written right now, or it is not ours.
     return undefined;
   }
   const isHolder = typeof value === "object" && value !== null && Number.isInteger(value.pid) &&

@@ -1,26 +1,26 @@
-/** What a subscription has in flight: who has which event, and which retries wait. */
+/** What a subscription has in flight: who holds which event, and which retries are waiting. */
 
-/** Who consumes: shown to people, and how a consumer that lost its connection is known again. */
+/** Identifies a consumer, to people and so that it is recognized after it lost its connection. */
 export interface ConsumerRequest {
-  /** Names this run of this consumer, whatever connection it has. */
+  /** Identifies this run of the consumer, across connections. */
   id: string;
-  /** Its process. */
+  /** Its process id. */
   pid?: number;
-  /** The machine that it runs on. */
+  /** The host that it runs on. */
   host?: string;
-  /** What it runs. */
+  /** The command that it runs. */
   command?: string;
 }
 
-/** A consumer as it is shown. */
+/** A consumer as shown to people. */
 export interface ConsumerFacts extends Partial<ConsumerRequest> {
   /** Unix ms. */
   connectedAt: number;
-  /** When it last acknowledged something, Unix ms. */
+  /** The time of its last acknowledgement, Unix ms. */
   lastAckAt?: number;
 }
 
-/** An event that a consumer has in hand. */
+/** An event leased to a consumer. */
 export interface InFlightInfo {
   /** Its topic. */
   topic: string;
@@ -30,28 +30,28 @@ export interface InFlightInfo {
   id: string;
   /** Its type. */
   type: string;
-  /** From 1. */
+  /** Counts from 1. */
   attempt: number;
-  /** Which delivery it is, from 1. */
+  /** The number of this delivery, from 1. */
   delivery: number;
-  /** How many deliveries before it ended without an answer. */
+  /** How many earlier deliveries ended without an answer. */
   unanswered: number;
   /** When it was leased, Unix ms. */
   since: number;
-  /** How long the lease was asked for, ms; absent: it does not end. */
+  /** The lease time that was requested, ms; absent: the lease does not expire. */
   leaseMs?: number;
-  /** When the lease ends unless it is extended, Unix ms; absent: never. */
+  /** When the lease expires unless it is extended, Unix ms; absent: never. */
   expiresAt?: number;
   /**
-   * Its handler has begun, or is about to. Absent: it waits at its consumer, or the consumer does
-   * not say.
+   * Its handler has started, or is about to. Absent: the event waits in the consumer's prefetch, or
+   * the consumer does not report it.
    */
   begun?: true;
-  /** Who has it, as far as that is known. */
+  /** Who holds it, as far as known. */
   consumer?: Partial<ConsumerFacts>;
 }
 
-/** A retry that waits. */
+/** A scheduled retry. */
 export interface RetryInfo {
   /** Its topic. */
   topic: string;
@@ -61,7 +61,7 @@ export interface RetryInfo {
   id: string;
   /** Its type. */
   type: string;
-  /** The attempt that comes next. */
+  /** The number of the next attempt. */
   attempt: number;
   /** Unix ms. */
   dueAt: number;

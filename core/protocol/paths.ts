@@ -1,5 +1,5 @@
 /**
- * Where things are: the data dir, the socket and the config file, after the XDG base directory
+ * Where the data dir, the socket and the config file are, following the XDG base directory
  * specification.
  */
 import { InvalidArgumentError, SocketError } from "../base/errors.ts";
@@ -8,26 +8,26 @@ import { InvalidArgumentError, SocketError } from "../base/errors.ts";
 export interface Paths {
   dataDir: string;
   /**
-   * Where a daemon that is started here listens. One that runs already may answer elsewhere
+   * Where a daemon started here listens. One that is already running may listen elsewhere
    * (core/client/daemon_address.ts).
    */
   socket: string;
   config: string;
-  /** What was chosen by whoever asks; a socket that was chosen is the only one that is meant. */
+  /** What the caller chose explicitly. A socket that was chosen is used and no other. */
   chosen: "socket" | "data-dir" | "nothing";
 }
 
-/** Where a daemon listens that a package runs for everybody on this machine. */
+/** The socket of a system-wide daemon that a package runs. */
 export const SYSTEM_SOCKET = "/run/evs/evs.sock";
 
 /**
- * The longest path that the kernel binds: `sun_path` has 108 bytes, one of them a NUL (unix(7)).
+ * The longest path that the kernel can bind: `sun_path` has 108 bytes, including a NUL (unix(7)).
  */
 export const MAX_SOCKET_PATH = 107;
 
 /**
- * Finds the places from the environment. Throws `SocketError` when `EVS_SOCKET` itself is too long,
- * and `InvalidArgumentError` where nothing says where the data dir is.
+ * Resolves the paths from the environment. Throws `SocketError` if `EVS_SOCKET` itself is too long,
+ * and `InvalidArgumentError` if nothing tells where the data dir is.
  */
 export function resolvePaths(env: (name: string) => string | undefined): Paths {
   const set = (name: string) => env(name) || undefined;
@@ -50,7 +50,7 @@ export function resolvePaths(env: (name: string) => string | undefined): Paths {
   }
   const runtime = set("XDG_RUNTIME_DIR");
   const chosen = set("EVS_DATA_DIR") === undefined ? "nothing" : "data-dir";
-  // A data dir of one's own has a socket of its own: two of them never meet at one socket.
+  // A data dir chosen explicitly gets its own socket, so two of them never share one.
   const derived = runtime === undefined || chosen === "data-dir"
     ? `${dataDir}/evs.sock`
     : `${absolute(runtime)}/evs/evs.sock`;
@@ -62,7 +62,7 @@ export function resolvePaths(env: (name: string) => string | undefined): Paths {
   };
 }
 
-/** SQLite opens nothing longer, with what it puts beside a database, bytes. */
+/** SQLite cannot open longer paths, including those of the files beside a database, bytes. */
 const MAX_DATA_DIR = 480;
 
 function assertDataDirLength(path: string): string {
@@ -76,7 +76,7 @@ function assertDataDirLength(path: string): string {
   );
 }
 
-/** A variable of this process's environment, or an error in words where it is not text. */
+/** A variable from this process's environment. Throws a clear error if it is not valid text. */
 export function environment(name: string): string | undefined {
   try {
     return Deno.env.get(name);
@@ -90,7 +90,7 @@ export function environment(name: string): string | undefined {
   }
 }
 
-/** The path, or an error in words. */
+/** Returns the path, or throws a clear error if it is too long. */
 export function assertSocketLength(path: string): string {
   const bytes = byteLength(path);
   if (bytes <= MAX_SOCKET_PATH) return path;
@@ -103,7 +103,7 @@ export function assertSocketLength(path: string): string {
   );
 }
 
-/** A path of fixed length that stands for one that is too long, in a folder of this user's own. */
+/** A short path that stands for one that is too long, in a folder that belongs to this user. */
 function shortSocket(path: string, env: (name: string) => string | undefined): string {
   const runtime = env("XDG_RUNTIME_DIR");
   const folder = runtime !== undefined && byteLength(runtime) < 60
@@ -142,17 +142,17 @@ export function folderOf(path: string): string {
 }
 
 /**
- * The paths, and behind them the real one of each that leads through a symbolic link, as a home
- * folder often does. Deno holds a name against a grant as it is written, but what is asked of an
- * open file as it really is; so a daemon needs both.
+ * The paths, followed by the real path of each that goes through a symbolic link, as a home folder
+ * often does. Deno checks a name against a grant as written, but an open file by its real path, so
+ * a daemon needs both.
  */
 export function withRealPaths(paths: readonly string[]): string[] {
   return [...new Set([...paths, ...paths.map(realPath)])];
 }
 
 /**
- * What is there of the path without links, the rest as it is. A path that may not be looked at
- * stays as it is.
+ * Resolves links in the part of the path that exists and keeps the rest. A path that may not be
+ * read is returned as is.
  */
 function realPath(path: string): string {
   for (let there = path;; there = folderOf(there)) {

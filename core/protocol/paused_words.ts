@@ -1,7 +1,7 @@
-/** A pause in words, for whoever waits through it. */
+/** Describes a pause to whoever is waiting for it to end. */
 import type { LeaseReply } from "./protocol.ts";
 
-/** What is paused, why, and what ends it. `name` is absent where it is clear which. */
+/** Says what is paused, why, and what ends the pause. Omit `name` where it is clear which one. */
 export function pausedWords(
   { name, pauseReason, pausedUntil }:
     & Pick<LeaseReply, "pauseReason" | "pausedUntil">

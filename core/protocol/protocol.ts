@@ -1,9 +1,9 @@
 /**
- * The wire types, once. The daemon's routes produce them, the client and the commands consume them,
- * and schemas/openapi.json describes them (a test holds one against the other).
+ * The wire types, in one place. The daemon's routes produce them, the client and the commands
+ * consume them, and schemas/openapi.json describes them (a test compares the two).
  *
- * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are Unix ms, durations ms, sizes
- * bytes.
+ * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are in Unix ms, durations in ms, sizes
+ * in bytes.
  */
 import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
@@ -14,107 +14,110 @@ import type { PausedBy, SubscriptionSettings } from "../event/subscription_setti
 import type { TopicOptions } from "../event/topic_options.ts";
 
 /**
- * The number that client and daemon compare (never their versions): it rises when one could
- * misunderstand the other. Sent by both as the header {@link PROTOCOL_HEADER}; a request without it
- * (curl) is taken as this protocol.
+ * The protocol number that client and daemon compare (never their versions). It is raised when one
+ * could misunderstand the other. Both send it in the header {@link PROTOCOL_HEADER}; a request
+ * without it (curl) is treated as this protocol.
  */
 export const PROTOCOL = 1;
 export const PROTOCOL_HEADER = "evs-protocol";
 
 /**
- * How the names of subscriptions begin that a client made without one: removed when they are left
- * alone.
+ * The name prefix of subscriptions that a client created without a name. They are removed once
+ * abandoned.
  */
 export const UNNAMED = "unnamed-";
 
-/** The body of every answer with a status of 400 or above. */
+/** The body of every response with a status of 400 or above. */
 export interface ErrorReply {
   error: ErrorBody;
 }
 
-/** `POST /v1/topics/{topic}/events` and what its query says. */
+/** The query of `POST /v1/topics/{topic}/events`. */
 export interface PublishQuery {
   /** The body (or each line) is a bare payload of this type; absent: envelopes. */
   type?: string;
   key?: string;
-  /** A JSON pointer into each payload; what it finds (a string, number or boolean) is the key. */
+  /**
+   * A JSON pointer into each payload. The value there (a string, number or boolean) becomes the
+   * key.
+   */
   keyPointer?: string;
   schemaVersion?: string;
   /** A JSON object. */
   metadata?: string;
-  /** One event only. */
+  /** For a single event only. */
   id?: string;
   /** Line n gets the id `PREFIX-n`. */
   idPrefix?: string;
   /** NDJSON: the number of the body's first line, for messages and `idPrefix`. Default 1. */
   line?: number;
-  /** NDJSON: what a refused line does to those behind it. Default `stop`. */
+  /** NDJSON: whether lines after a rejected one are still stored (`skip`). Default `stop`. */
   onError?: "stop" | "skip";
   /**
-   * NDJSON of bare payloads without ids: stored as a whole or not at all; its first and its last id
-   * end with this.
+   * NDJSON of bare payloads without ids: stored as a whole or not at all. The first and the last id
+   * end with this tag.
    */
   batch?: string;
-  /** A seq, `none`, `exists` or `any`. One event or one array only. */
+  /** A seq, `none`, `exists` or `any`. For a single event or a single array only. */
   expected?: string;
 }
 
-/** A line (or array element, from 1) that was not stored. */
+/** A line (or array element, from 1) that was rejected. */
 export interface RefusedLine extends ErrorBody {
   line: number;
 }
 
 /**
- * What a publish did. NDJSON with `onError=stop` and a refused line answers 422 with this body and
- * `error`.
+ * The result of a publish. NDJSON with `onError=stop` and a rejected line answers 422 with this
+ * body and `error`.
  */
 export interface PublishReply {
-  /** Events stored, less duplicates. */
+  /** Events stored, not counting duplicates. */
   count: number;
   duplicates: number;
-  /** 0 when nothing was stored. A duplicate alone: the seq that it first got. */
+  /** 0 if nothing was stored. For a duplicate alone: the seq of the original. */
   firstSeq: number;
   lastSeq: number;
-  /** False under `interval` and `os` durability. */
+  /** False with `interval` and `os` durability. */
   durable: boolean;
-  /** Non-empty lines that were looked at. */
+  /** Non-empty lines that were processed. */
   lines: number;
-  /** In order; only for at most 100 events. */
+  /** In order; only if there are at most 100 events. */
   events?: { seq: number; id: string; schemaVersion: string; duplicate?: true }[];
   /** In order; the first thousand. */
   refused: RefusedLine[];
-  /** Lines that were refused and are not listed, where there are any. */
+  /** How many more lines were rejected than are listed; absent if none. */
   refusedMore?: number;
   error?: ErrorBody;
 }
 
 /**
- * `GET /v1/topics/{topic}/events`, and `GET /v1/events?topic=…` with one or more topics or
- * patterns.
+ * The query of `GET /v1/topics/{topic}/events`, and of `GET /v1/events?topic=…` with one or more
+ * topics or patterns.
  */
 export interface ReadQuery {
   topic?: string[];
   /** An offset: `start`, `end`, a seq, `-N`, `@time`. Default `start`; with `follow`, `end`. */
   from?: string;
   /**
-   * An offset. A seq is inclusive; `@time` is not; `end` (default) is the end as it is now. Not
-   * with `follow`.
+   * An offset. A seq is inclusive; `@time` is exclusive; `end` (default) is the end as of the
+   * request. Cannot be used with `follow`.
    */
   to?: string;
   type?: string[];
   /** CEL. */
   where?: string;
   limit?: number;
-  /** `1`: stay and send what comes. */
+  /** `1`: stay connected and send new events. */
   follow?: string;
   /**
-   * `1`, with `follow`: a line that begins with RS (0x1e) tells of events that were deleted before
+   * `1`, with `follow`: a line beginning with RS (0x1e) reports events that were deleted before
    * they were read.
    */
   missed?: string;
   /**
-   * `TOPIC:SEQ`: read that topic from behind SEQ, whatever `from` says. How a tail goes on after a
-   * break.
+   * `TOPIC:SEQ`: read that topic from after SEQ, regardless of `from`. A tail resumes this way
+   * after a disconnect.
    */
   after?: string[];
 }
@@ -122,9 +125,9 @@ export interface ReadQuery {
 /** `GET /v1/topics/{topic}`; `GET /v1/topics` answers `{topics: TopicInfo[]}`. */
 export interface TopicInfo extends Omit<TopicOptions, "store"> {
   name: string;
-  /** `default`: a store of the application's own. */
+  /** `default`: a custom store of the application. */
   store: TopicOptions["store"] | "none";
-  /** Events that are there now. */
+  /** The number of events currently stored. */
   events: number;
   bytes: number;
   firstSeq: number;
@@ -132,23 +135,21 @@ export interface TopicInfo extends Omit<TopicOptions, "store"> {
   createdAt: number;
 }
 
-/**
- * `PUT /v1/topics/{topic}` (create; 409 if it is there with other options) and `PATCH` (change).
- */
+/** `PUT /v1/topics/{topic}` (create; 409 if it exists with other options) and `PATCH` (change). */
 export type TopicRequest = Partial<TopicOptions>;
 
-/** `PUT /v1/subscriptions/{name}`: create, or attach to one that is there. */
+/** `PUT /v1/subscriptions/{name}`: create one, or attach to an existing one. */
 export interface SubscriptionRequest {
-  /** A topic or a pattern; the topic need not be there yet. */
+  /** A topic or a pattern; the topic need not exist yet. */
   topic: string;
-  /** Only on creation. Default `start`. */
+  /** Only used on creation. Default `start`. */
   from?: string;
   settings?: Partial<SubscriptionSettings>;
-  /** Take `settings` over on a subscription that has others. */
+  /** Apply `settings` to an existing subscription that has different ones. */
   update?: boolean;
   /**
-   * Resume what a breaker or a command that cannot be run paused, as starting `consume` again does;
-   * never a person's pause.
+   * Resume a subscription that a breaker or an unrunnable command paused, as restarting `consume`
+   * does. Never resumes a person's pause.
    */
   resume?: boolean;
 }
@@ -161,79 +162,77 @@ export interface SubscriptionInfo {
   topic: string;
   /** How it treats its events. */
   settings: SubscriptionSettings;
-  /** True while nothing is delivered. */
+  /** True while nothing is being delivered. */
   paused: boolean;
   /** Why it is paused. */
   pauseReason?: string;
-  /** Who paused it: what a person paused only a person resumes, or the end of the pause. */
+  /** Who paused it. Only a person, or the end of the pause, resumes what a person paused. */
   pausedBy?: PausedBy;
-  /** When the pause ends by itself, Unix ms. */
+  /** When the pause ends automatically, Unix ms. */
   pausedUntil?: number;
-  /** Where it is on each topic: the next seq, and how many events behind. */
+  /** Its position on each topic: the next seq, and how many events it is behind. */
   cursors: { topic: string; next: number; lastSeq: number; lag: number }[];
-  /** Events not yet looked at. */
+  /** Events not yet examined. */
   pending: number;
-  /** Being handled. */
+  /** Events being handled. */
   leased: number;
-  /** Waiting for a retry. */
+  /** Events waiting for a retry. */
   scheduled: number;
-  /** Given up. */
+  /** Dead letters. */
   dead: number;
-  /** What retention took before it was seen. */
+  /** Events that retention deleted before they were delivered. */
   missed: Omit<MissedRecord, "subscription">[];
-  /**
-   * What consumers have in hand, longest first, at most 100; `leased` has the total. Not in a list.
-   */
+  /** The leased events, oldest lease first, at most 100; `leased` has the total. Not in a list. */
   inFlight?: InFlightInfo[];
-  /** The retries that are due next, at most 10; `scheduled` has the total. Not in a list. */
+  /** The next retries due, at most 10; `scheduled` has the total. Not in a list. */
   retries?: RetryInfo[];
   /** Unix ms. */
   createdAt: number;
-  /** On `PUT`: it was made by this request. */
+  /** On `PUT`: true if this request created it. */
   created?: boolean;
-  /** On `PUT` without `update`: settings that were asked for and are not in force, by name. */
+  /** On `PUT` without `update`: the names of requested settings that are not in force. */
   differs?: string[];
 }
 
 /** `POST /v1/subscriptions/{name}/lease`. */
 export interface LeaseRequest {
-  /** At most this many deliveries. Default 1, at most 1,000. */
+  /** The most deliveries to return. Default 1, at most 1,000. */
   max?: number;
-  /** How long they are held, ms. Default 30,000. */
+  /** How long the leases last, ms. Default 30,000. */
   leaseMs?: number;
-  /** Wait for at least one, at most this long, ms. Default 0. */
+  /** How long to wait for at least one delivery, ms. Default 0. */
   waitMs?: number;
-  /** Give the leases back (uncounted) when this connection closes. */
+  /** Release the leases (without counting an attempt) when this connection closes. */
   bind?: boolean;
-  /** With `bind`: give them back this long after it has closed, ms. Default 0, at most 60,000. */
+  /** With `bind`: release them this long after it closed, ms. Default 0, at most 60,000. */
   lingerMs?: number;
-  /** Answer at once, even while waiting, when nothing is pending, leased or scheduled. */
+  /** Answer as soon as nothing is pending, leased or scheduled, even while waiting. */
   untilEmpty?: boolean;
-  /** Wait on while the subscription is paused, instead of being told at once. */
+  /** Keep waiting while the subscription is paused, instead of answering at once. */
   throughPause?: boolean;
-  /** Who asks; see there. */
+  /** Who is asking. */
   consumer?: ConsumerRequest;
 }
 
 /**
- * `POST /v1/subscriptions/{name}/begin`: handlers begin with these leases. When the connection that
- * they are bound to is gone before they are answered, that is a delivery that ended without an
- * answer.
+ * `POST /v1/subscriptions/{name}/begin`: handlers are starting on these leases. If the connection
+ * that the leases are bound to breaks before they are answered, that counts as a delivery that
+ * ended without an answer.
  */
 export interface BeginRequest extends AckRequest {
-  /** They begin one after another, soon: which of them had begun will not be known. */
+  /** They start one after another shortly; which of them had started will not be known. */
   soon?: boolean;
-  /** Leases whose handlers have ended since; what they answered follows. */
+  /** Leases whose handlers have finished since; their outcomes follow. */
   ended?: string[];
 }
 
-/** One event handed to one consumer. `event` is a wire line's JSON, its payload byte for byte. */
+/** One delivery to one consumer. `event` is a wire line's JSON, its payload byte for byte. */
 export interface DeliveryReply {
   lease: string;
   attempt: number;
   /**
-   * Which delivery it is, where earlier ones ended without an answer, or 1 where one may have;
-   * absent: the first.
+   * The number of this delivery if earlier ones ended without an answer, or 1 if one may have.
+   * Absent: the first.
    */
   delivery?: number;
   /** Unix ms. */
@@ -241,7 +240,7 @@ export interface DeliveryReply {
   event: unknown;
 }
 
-/** The answer to a lease. `deliveries` is written last. */
+/** The response to a lease request. `deliveries` is written last. */
 export interface LeaseReply {
   paused: boolean;
   pauseReason?: string;
@@ -253,22 +252,22 @@ export interface LeaseReply {
   /** When the next scheduled retry is due, Unix ms. */
   nextDueAt?: number;
   /**
-   * What retention deleted before it was delivered, since a consumer was told last; only where
-   * there is something.
+   * What retention deleted before it could be delivered, since a consumer was last told. Absent if
+   * nothing.
    */
   missed?: readonly Omit<MissedRecord, "subscription">[];
   deliveries: DeliveryReply[];
 }
 
 /**
- * `POST /v1/subscriptions/{name}/ack`: all are settled in one transaction; those not held are named
- * in `lost`.
+ * `POST /v1/subscriptions/{name}/ack`: settles all of them in one transaction. Those not held are
+ * listed in `lost`.
  */
 export interface AckRequest {
   leases: string[];
 }
 
-/** What failed and how; see `Attempt`. */
+/** What failed, and how; see `Attempt`. */
 export interface NackItem {
   lease: string;
   error: string;
@@ -277,7 +276,7 @@ export interface NackItem {
   signal?: string;
   stderr?: string;
   stack?: string;
-  /** Dead-letter at once. */
+  /** Dead-letter it at once. */
   dead?: boolean;
   /** Retry after this long instead of the backoff, ms. */
   afterMs?: number;
@@ -288,7 +287,7 @@ export interface NackRequest {
   deliveries: NackItem[];
 }
 
-/** `POST /v1/subscriptions/{name}/release`: give leases back unharmed and uncounted. */
+/** `POST /v1/subscriptions/{name}/release`: gives leases back without counting an attempt. */
 export type ReleaseRequest = AckRequest;
 
 /** `POST /v1/subscriptions/{name}/extend`. */
@@ -296,27 +295,27 @@ export interface ExtendRequest extends AckRequest {
   leaseMs?: number;
 }
 
-/** The answer to ack, nack, release and extend. */
+/** The response to ack, nack, release and extend. */
 export interface SettleReply {
   settled: number;
-  /** Leases that were not held any more. */
+  /** Leases that were no longer held. */
   lost: string[];
-  /** Of a nack: what became of each, in order. */
+  /** For a nack: the outcome of each, in order. */
   outcomes?: ("retry" | "dead" | "lost")[];
 }
 
 /**
- * `POST /v1/subscriptions/{name}/processed`: wait until everything of the topic up to `seq` is done
- * or dead.
+ * `POST /v1/subscriptions/{name}/processed`: waits until everything in the topic up to `seq` is
+ * done or dead-lettered.
  */
 export interface ProcessedRequest {
   topic: string;
   seq: number;
-  /** At most this long, ms. Default 0: only look. */
+  /** How long to wait, ms. Default 0: only check. */
   waitMs?: number;
 }
 
-/** What there is to say of that position. */
+/** The response to {@link ProcessedRequest}. */
 export interface ProcessedReply {
   processed: boolean;
 }
@@ -324,9 +323,9 @@ export interface ProcessedReply {
 /** `POST /v1/subscriptions/{name}/pause`. `resume` has no body. */
 export interface PauseRequest {
   reason?: string;
-  /** Default `person`: then no start of a consumer resumes it. */
+  /** Default `person`: starting a consumer then does not resume it. */
   by?: PausedBy;
-  /** It ends by itself after this long, ms. Default: only when somebody resumes it. */
+  /** The pause ends automatically after this long, ms. Default: only when somebody resumes it. */
   forMs?: number;
 }
 
@@ -348,7 +347,8 @@ export interface SeekReply {
 }
 
 /**
- * `GET /v1/dead-letters`: NDJSON, newest first, `?limit=` and `?after=` by the header `evs-next`.
+ * `GET /v1/dead-letters`: NDJSON, newest first. `?limit=` pages the list, `?after=` takes the value
+ * of the header `evs-next`.
  */
 export interface DeadLetterInfo {
   subscription: string;
@@ -361,26 +361,26 @@ export interface DeadLetterInfo {
   diedAt: number;
   attempts: number;
   /**
-   * Of a edited copy: what it was made from, `SUBSCRIPTION:ID`; that goes when this one succeeds.
+   * For an edited copy: its original, `SUBSCRIPTION:ID`, which is removed when the copy succeeds.
    */
   editedFrom?: string;
-  /** A edited copy of it was sent, `SUBSCRIPTION:ID`. */
+  /** The edited copy that was sent of it, `SUBSCRIPTION:ID`. */
   editedAs?: string;
 }
 
 /**
- * `GET /v1/dead-letter-groups`, with the filters of the list: `{groups: DeadLetterGroup[]}`, the
+ * `GET /v1/dead-letter-groups`, with the same filters as the list: `{groups: DeadLetterGroup[]}`,
  * largest first.
  */
 export interface DeadLetterGroup {
-  /** What the reasons have in common; `*` where they differ. A filter `reason` finds them by it. */
+  /** What the reasons have in common, with `*` where they differ. Usable as a `reason` filter. */
   reason: string;
   count: number;
-  /** When the first and the last of them died, Unix ms. */
+  /** When the first and the last of them were dead-lettered, Unix ms. */
   firstAt: number;
   lastAt: number;
   subscriptions: string[];
-  /** The latest of them. */
+  /** The most recent one. */
   example: { id: string; topic: string; seq: number; subscription: string; reason: string };
 }
 
@@ -390,7 +390,7 @@ export interface DeadLetterDetail extends Omit<DeadLetterInfo, "attempts"> {
   event: unknown;
 }
 
-/** `POST /v1/dead-letters/retry` and `/remove`. Without ids and filters, `all` must be true. */
+/** `POST /v1/dead-letters/retry` and `/remove`. Without ids or filters, `all` must be true. */
 export interface DeadLetterAction extends DeadLetterFilter {
   all?: boolean;
   dryRun?: boolean;
@@ -399,23 +399,23 @@ export interface DeadLetterAction extends DeadLetterFilter {
 }
 
 /**
- * `POST /v1/dead-letters/import?retry=1&to=`: NDJSON of `DeadLetterDetail`, as `GET
- * /v1/dead-letters?full=1` gives it.
+ * The response to `POST /v1/dead-letters/import?retry=1&to=`. The request is NDJSON of
+ * `DeadLetterDetail`, as returned by `GET /v1/dead-letters?full=1`.
  */
 export interface DeadLetterImportReply {
-  /** Entries that were taken. */
+  /** Entries that were accepted. */
   count: number;
-  /** With `retry`: delivered as a copy with an id of its own, because the event was changed. */
+  /** With `retry`: delivered as a copy with a new id, because the event was changed. */
   mended: number;
-  /** With `retry`: delivered as they were. */
+  /** With `retry`: delivered unchanged. */
   unchanged: number;
-  /** Without `retry`: put into the queue. */
+  /** Without `retry`: added to the queue. */
   added: number;
-  /** Left alone: in the queue already, or with `retry` on their way already. */
+  /** Ignored: already in the queue or, with `retry`, already being retried. */
   present: number;
-  /** Lines that were not taken, the first thousand. Nothing of them was changed. */
+  /** Lines that were rejected, the first thousand; nothing from them was applied. */
   refused?: RefusedLine[];
-  /** How many more were not taken. */
+  /** How many more were rejected. */
   refusedMore?: number;
 }
 
@@ -426,10 +426,10 @@ export interface DeadLetterActionReply {
   bySubscription: Record<string, number>;
 }
 
-/** A limit of `[alert]` that is reached. */
+/** A limit from `[alert]` that was reached. */
 export interface Alert {
   name: "dead_letters" | "lag";
-  /** The one that is behind. */
+  /** The subscription that is behind. */
   subscription?: string;
   value: number;
   limit: number;
@@ -449,9 +449,9 @@ export interface StatusReply {
   store: string;
   durability: string;
   health: "ok" | "degraded" | "draining";
-  /** Why the health is not `ok`, in words. */
+  /** Why the health is not `ok`. */
   problems: string[];
-  /** What `[alert]` in the config asks to be told of. */
+  /** Alerts configured under `[alert]`. */
   alerts: Alert[];
   topics: number;
   events: number;
@@ -464,6 +464,6 @@ export interface StatusReply {
   connections: number;
   tails: number;
   memory: { rss: number };
-  /** Deno's permission flags, as the daemon was started. */
+  /** The Deno permission flags that the daemon was started with. */
   permissions: string[];
 }

@@ -3,46 +3,46 @@ import type { ErrorBody } from "../base/errors.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
 /**
- * `GET /v1/schemas`: `{schemas: SchemaInfo[]}`; `GET /v1/schemas/{type}?version=` one, with its
- * `schema`.
+ * `GET /v1/schemas`: `{schemas: SchemaInfo[]}`. `GET /v1/schemas/{type}?version=`: a single one,
+ * with its `schema`.
  */
 export interface SchemaInfo {
   type: string;
   version: string;
   registeredAt: number;
-  /** The highest version: what an event without a version means. */
+  /** True for the highest version, which events without a version refer to. */
   latest: boolean;
   bytes: number;
   schema?: unknown;
-  /** On `PUT`: false when the same schema was there already. */
+  /** On `PUT`: false if the same schema was already registered. */
   created?: boolean;
-  /** On `PUT` with `?dryRun=1`: nothing was registered; `created` says what would have been. */
+  /** On `PUT` with `?dryRun=1`: nothing was registered; `created` says what would have happened. */
   dryRun?: boolean;
-  /** What is asked of new versions of the type; not on `GET` of one. */
+  /** The compatibility required of new versions of the type; not on `GET` of a single one. */
   compatibility?: CompatibilityLevel;
-  /** On registering: how it compares with the version before it, where there is one. */
+  /** On registering: how it compares with the previous version, if there is one. */
   against?: SchemaComparison & { version: string };
-  /** On registering: what in it has no effect, by JSON pointer: formats that are not known. */
+  /** On registering: parts without effect, by JSON pointer, such as unknown formats. */
   warnings?: { pointer: string; message: string }[];
 }
 
-/** Where one version may refuse payloads of another. */
+/** Where one version may reject payloads of another. */
 export interface SchemaComparison {
-  /** Where the new schema may refuse old payloads, by JSON pointer into the new one. */
+  /** Where the new schema may reject old payloads, by JSON pointer into the new one. */
   backward: { pointer: string; message: string }[];
-  /** Where the old schema may refuse new payloads, by JSON pointer into the old one. */
+  /** Where the old schema may reject new payloads, by JSON pointer into the old one. */
   forward: { pointer: string; message: string }[];
 }
 
 /**
- * `POST /v1/schemas`: all of them or none, in their order. Answers `{schemas: SchemaInfo[],
+ * `POST /v1/schemas`: registers all of them or none, in order. Returns `{schemas: SchemaInfo[],
  * dryRun?}`.
  */
 export interface SchemasRequest {
   schemas: {
     type: string;
     version?: string;
-    /** JSON text: it is kept byte for byte. */
+    /** JSON text, kept byte for byte. */
     schema: string;
     compatibility?: CompatibilityLevel;
   }[];
@@ -50,13 +50,13 @@ export interface SchemasRequest {
 }
 
 /**
- * `GET /v1/schemas/{type}/diff?from=&to=`; `POST` with a schema as the body compares it with
+ * `GET /v1/schemas/{type}/diff?from=&to=`. `POST` with a schema as the body compares it with
  * `from`.
  */
 export interface SchemaDiff extends SchemaComparison {
   type: string;
   from: string;
-  /** Not there on `POST`. */
+  /** Absent on `POST`. */
   to?: string;
   changes: {
     pointer: string;
@@ -66,12 +66,12 @@ export interface SchemaDiff extends SchemaComparison {
   }[];
 }
 
-/** `POST /v1/schemas/{type}/check?version=`: NDJSON payloads in, NDJSON verdicts out. */
+/** `POST /v1/schemas/{type}/check?version=`: takes NDJSON payloads, returns NDJSON verdicts. */
 export interface SchemaVerdict {
   line: number;
   valid: boolean;
   version: string;
-  /** Each fault by JSON pointer. */
+  /** Each fault, by JSON pointer. */
   faults?: { pointer: string; message: string }[];
   error?: ErrorBody;
 }

@@ -1,38 +1,38 @@
-/**
- * Calls to a worker, by number: the side that asks. The side that answers is core/worker/server.ts.
- */
+/** Numbered calls to a worker: the calling side. The answering side is core/worker/server.ts. */
 import { giveBuffer, isReusable } from "../base/buffer_pool.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
 
-/** A call on its way to a worker. */
+/** A call sent to a worker. */
 export interface WorkerCall {
   id: number;
   call: unknown;
-  /** Buffers that come back with the answer. */
+  /** Buffers that are returned with the answer. */
   lent: ArrayBuffer[];
 }
 
-/** Its answer. */
+/** The answer to a call. */
 export type WorkerAnswer =
   & { id: number; lent: ArrayBuffer[] }
   & ({ ok: true; value: unknown } | { ok: false; error: ErrorBody });
 
-/** What may come before the answer: the call is so far that the next one may follow. */
+/** May precede the answer: the worker is ready for the next call. */
 export interface WorkerSign {
   id: number;
   ready: true;
 }
 
-/** How a call is sent. */
+/** Options of a call. */
 export interface WorkerCallOptions {
-  /** Buffers that move instead of being copied. */
+  /** Buffers to transfer instead of copying. */
   transfer?: ArrayBufferLike[];
-  /** Called when the worker says that the next call may follow, before it answers; never after. */
+  /**
+   * Called if the worker is ready for the next call before it answers this one; never afterwards.
+   */
   onReady?: () => void;
 }
 
-/** One worker, and the calls that wait for it. */
+/** One worker, and the calls waiting for its answers. */
 export class WorkerClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<
@@ -43,7 +43,7 @@ export class WorkerClient {
   #dead: Error | undefined;
   #answered = false;
 
-  /** `unbegun`: what is said beside when it dies before its first answer. */
+  /** `unbegun`: added to the error if the worker dies before its first answer. */
   constructor(script: URL, { unbegun = "" }: { unbegun?: string } = {}) {
     this.#worker = new Worker(script, { type: "module" });
     this.#worker.onmessage = ({ data }: MessageEvent<WorkerAnswer | WorkerSign>) => {
@@ -61,15 +61,15 @@ export class WorkerClient {
       this.#dead = new InternalError(`a worker of the daemon died: ${event.message}${beside}`);
       for (const { reject } of this.#waiting.values()) reject(this.#dead);
       this.#waiting.clear();
-      // Also where nobody waits for an answer: whoever runs the process must know at once
+      // Report it even if no call is waiting: the process must find out at once
       // (daemon/uncaught.ts).
       reportError(this.#dead);
     };
   }
 
   /**
-   * Sends the call. Buffers that move are gone for the caller; the worker gives the large ones back
-   * to the pool (core/base/buffer_pool.ts).
+   * Sends the call. The caller loses the buffers that are transferred; large ones return to the
+   * pool when the worker answers (core/base/buffer_pool.ts).
    */
   call<T>(call: unknown, { transfer = [], onReady }: WorkerCallOptions = {}): Promise<T> {
     if (this.#dead) return Promise.reject(this.#dead);
@@ -81,7 +81,7 @@ export class WorkerClient {
     });
   }
 
-  /** Ends the worker. Calls under way are never answered, so settle them first. */
+  /** Stops the worker. Calls in progress are never answered, so settle them first. */
   terminate(): void {
     this.#worker.terminate();
   }
@@ -95,7 +95,7 @@ const DATA_DIR_CODES = [
   "datadir/unreadable",
 ] as const;
 
-/** Errors lose their class on the way between threads; the code tells which it was. */
+/** Errors lose their class on the way between threads; the code tells which one to restore. */
 function reviveError({ code, message, hint }: ErrorBody): Error {
   if (code.startsWith("store/")) return new CannotStoreError(message, { code, hint });
   const known = DATA_DIR_CODES.find((one) => one === code);

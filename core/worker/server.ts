@@ -1,14 +1,15 @@
 /**
- * Calls to a worker, by number: the side that answers, in the order of their answers. Large buffers
- * that came with a call go back with its answer, to be used again.
+ * Numbered calls to a worker: the answering side, which answers calls as they finish. Large buffers
+ * that came with a call go back with its answer, to be reused.
  */
 import { EvsError, InternalError } from "../base/errors.ts";
 import type { WorkerAnswer, WorkerCall, WorkerSign } from "./client.ts";
 
 /**
- * Answers every call with what `handle` returns, resolves with or throws; one whose answer takes
- * time lets others begin. `ready` tells whoever asked that the next call may follow. `work.note` is
- * told of each, once it was begun: the first answer does not wait for what that loads.
+ * Answers every call with what `handle` returns, resolves to or throws. A call that takes time does
+ * not keep the next one from starting. `ready` tells the caller that the next call may follow.
+ * `work.note` is called after each call has started, so that the first answer does not wait for
+ * whatever `note` loads.
  */
 export function serveCalls(
   handle: (call: unknown, ready: () => void) => unknown,
