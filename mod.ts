@@ -1,5 +1,5 @@
 /**
- * env-event-stream: an event stream for one machine, in a process.
+ * env-event-stream: an event stream for one machine, inside your process.
  *
  * ```ts
  * import { defaultBroker } from "@env/env-event-stream";

@@ -1,5 +1,5 @@
 /**
- * What tests of event-driven code need.
+ * Helpers for testing event-driven code.
  *
  * ```ts
  * import { TestBroker } from "@env/env-event-stream/testing";
@@ -41,12 +41,12 @@ export {
   type SpecWhen,
 } from "./core/sourcing/spec.ts";
 
-/** A broker in memory that remembers what was published, and tries failed events again at once. */
+/** An in-memory broker that records what was published and retries failed events immediately. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class TestBroker<E = any> extends EventBroker<E> {
   readonly #published: Event[] = [];
 
-  /** Makes a broker in memory; retries wait for nothing unless a subscription says otherwise. */
+  /** Creates an in-memory broker. Retries do not wait unless a subscription says otherwise. */
   constructor(options: BrokerOptions = {}) {
     super(options);
   }
@@ -82,20 +82,20 @@ export class TestBroker<E = any> extends EventBroker<E> {
   }
 
   /**
-   * Resolves when every handler has done all there is, and all that this made it publish, retries
-   * too.
+   * Resolves when the handlers have nothing left to do, including retries and whatever they
+   * published themselves.
    */
   waitForProcessing(): Promise<void> {
     return this.idle();
   }
 
-  /** What was published, in order; of one topic, or of all. */
+  /** The published events in order, of one topic or of all. */
   // deno-lint-ignore no-explicit-any -- payloads of any type
   getPublishedEvents<T = any>(topic?: string): Event<T>[] {
     return this.#published.filter((event) => topic === undefined || event.topic === topic);
   }
 
-  /** Forgets what was published so far. */
+  /** Forgets the events published so far. */
   clearPublishedEvents(): void {
     this.#published.length = 0;
   }

@@ -1,11 +1,12 @@
 /**
- * An `evs restore` that was cut short: killed, or by a power cut. A restore unpacks beside the data dir, marks what it has
- * unpacked as complete, puts the data dir aside, and lets the new one take its place. Cut between the two renames, there is
- * no data dir; an empty one must not be made there.
+ * Handles an `evs restore` that was interrupted by a kill or a power cut. A restore unpacks beside
+ * the data dir, marks the result as complete, moves the data dir aside, and renames the new one
+ * into its place. If it was interrupted between the two renames, there is no data dir; an empty one
+ * must not be created there.
  *
  * ```text
- * data.restoring-STAMP          being unpacked; complete when it has the file `watermarks`
- * data.before-restore-STAMP     the data dir of before, put aside
+ * data.restoring-STAMP          being unpacked; complete once it has the file `watermarks`
+ * data.before-restore-STAMP     the previous data dir, moved aside
  * ```
  */
 import { DataDirError } from "../base/errors.ts";
@@ -14,32 +15,32 @@ import { readWatermarks } from "./watermarks.ts";
 const RESTORING = ".restoring-";
 const BEFORE = ".before-restore-";
 
-/** Where a restore that begins now unpacks, and where it puts the data dir of before. */
+/** Where a restore that starts now unpacks to, and where it moves the previous data dir. */
 export function restorePaths(dataDir: string, now: number): { staging: string; keptAt: string } {
   const stamp = new Date(now).toISOString().replaceAll(/[-:.]/g, "");
   return { staging: `${dataDir}${RESTORING}${stamp}`, keptAt: `${dataDir}${BEFORE}${stamp}` };
 }
 
-/** What a restore left that was cut short. */
+/** What an interrupted restore left behind. */
 export interface CutRestore {
   /**
-   * `finish`: what it unpacked is complete, and takes its place. `take back`: the data dir of
-   * before does.
+   * `finish`: the unpacked copy is complete and becomes the data dir. `take back`: the previous
+   * data dir is put back.
    */
   way: "finish" | "take back";
   /** The folder that becomes the data dir. */
   from: string;
-  /** Where the data dir of before is, when the restore is finished. */
+  /** Where the previous data dir is kept once the restore is finished. */
   keptAt?: string;
 }
 
-/** What a cut restore left where the data dir is not there; undefined: nothing. Changes nothing. */
+/** Finds what an interrupted restore left if the data dir is missing. Changes nothing. */
 export function findCutRestore(dataDir: string): CutRestore | undefined {
   if (exists(dataDir)) return undefined;
   const stamps = stampsBeside(dataDir, RESTORING).reverse();
   const isComplete = (stamp: string) =>
     readWatermarks(`${dataDir}${RESTORING}${stamp}`)?.phase === "restored";
-  // The one that had put the data dir aside.
+  // The restore that had already moved the data dir aside.
   const half = stamps.find((stamp) => exists(`${dataDir}${BEFORE}${stamp}`));
   const whole = half ?? stamps.find(isComplete);
   if (whole === undefined) return undefined;
@@ -53,8 +54,8 @@ export function findCutRestore(dataDir: string): CutRestore | undefined {
 }
 
 /**
- * Finishes a restore that was cut short, or takes it back: what was done, in words; undefined where
- * there was none. Throws `DataDirError` while a restore is under way.
+ * Finishes an interrupted restore or rolls it back, and returns a description of what was done;
+ * undefined if there was none. Throws `DataDirError` while a restore is running.
  */
 export function settleRestore(dataDir: string): string | undefined {
   const cut = findCutRestore(dataDir);
@@ -79,18 +80,18 @@ function outcome({ way, keptAt }: CutRestore): string {
   return `it was finished${keptAt === undefined ? "" : `; what was there before is ${keptAt}`}`;
 }
 
-/** What unfinished restores left beside a data dir that is there. */
+/** What unfinished restores left beside an existing data dir. */
 export function leftovers(dataDir: string): string[] {
   if (!exists(dataDir)) return [];
   return stampsBeside(dataDir, RESTORING).map((stamp) => `${dataDir}${RESTORING}${stamp}`);
 }
 
-/** The folder that a path is in. */
+/** The folder that contains a path. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }
 
-/** Returns when the folder's entries survive a power cut. */
+/** Returns once the folder's entries would survive a power cut. */
 export function syncFolder(path: string): void {
   const folder = Deno.openSync(path, { read: true });
   try {
@@ -100,7 +101,7 @@ export function syncFolder(path: string): void {
   }
 }
 
-/** Stamps of a kind beside the data dir, the oldest first. */
+/** The stamps of one kind beside the data dir, oldest first. */
 function stampsBeside(dataDir: string, kind: string): string[] {
   const parent = parentOf(dataDir);
   const begin = `${dataDir.slice(dataDir.lastIndexOf("/") + 1)}${kind}`;

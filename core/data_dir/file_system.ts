@@ -1,11 +1,11 @@
 /**
- * Which file system a data dir is on. Locks and syncs of a network file system do not promise what
- * ours build on, and what is in the upper layer of an overlay goes with the container. Decides on
- * the text of `/proc/self/mountinfo` (proc(5)).
+ * Checks which file system a data dir is on. Locks and fsync on a network file system do not give
+ * the guarantees that the stores rely on, and the upper layer of an overlay disappears with its
+ * container. Works on the text of `/proc/self/mountinfo` (proc(5)).
  */
 import { DataDirError } from "../base/errors.ts";
 
-/** File systems whose files lie on another machine. */
+/** File systems that store files on another machine. */
 const NETWORK = new Set([
   "9p",
   "afs",
@@ -27,12 +27,12 @@ const NETWORK = new Set([
   "smb3",
   "smbfs",
 ]);
-/** The same behind FUSE, whose type names the program: `fuse.sshfs`. */
+/** The same behind FUSE, where the type names the program: `fuse.sshfs`. */
 const NETWORK_FUSE =
   /^fuse\.(?:.*(?:ssh|nfs|smb|s3|gcs|ceph|gluster|rclone|davfs|juicefs|blob|lustre).*)$/;
 const OVERLAYS = new Set(["overlay", "overlayfs", "aufs", "unionfs"]);
 
-/** The type of the file system that a path is on; undefined where the text does not tell. */
+/** The type of the file system that a path is on; undefined if the text does not say. */
 export function fileSystemOf(path: string, mountinfo: string): string | undefined {
   let best: { point: string; type: string } | undefined;
   for (const line of mountinfo.split("\n")) {
@@ -40,15 +40,15 @@ export function fileSystemOf(path: string, mountinfo: string): string | undefine
     const point = unescape(before?.split(" ")[4] ?? "");
     const type = after?.split(" ")[0];
     if (type === undefined || point === "" || !isWithin(path, point)) continue;
-    // The last of those that cover each other is the one on top.
+    // Mounts can cover each other; the last one listed is on top.
     if (!best || point.length >= best.point.length) best = { point, type };
   }
   return best?.type;
 }
 
 /**
- * What to tell of a data dir's file system, in words; undefined: nothing. Throws `DataDirError` for
- * a network file system unless `force`.
+ * A warning about the data dir's file system; undefined if all is well. Throws `DataDirError` for a
+ * network file system unless `force` is set.
  */
 export function checkFileSystem(
   dataDir: string,
@@ -73,12 +73,15 @@ function isWithin(path: string, point: string): boolean {
   return point === "/" || path === point || path.startsWith(`${point}/`);
 }
 
-/** Blanks, tabs, line feeds and backslashes are octal there. */
+/** Spaces, tabs, line feeds and backslashes are escaped in octal there. */
 function unescape(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(parseInt(octal, 8)));
 }
 
-/** The largest file that `/proc/self/limits` lets this process write, bytes; undefined: any. */
+/**
+ * The largest file this process may write according to `/proc/self/limits`, bytes; undefined: no
+ * limit.
+ */
 export function fileSizeLimit(limits: string): number | undefined {
   const [, soft] = /^Max file size\s+(\d+|unlimited)\s/m.exec(limits) ?? [];
   return soft === undefined || soft === "unlimited" ? undefined : Number(soft);

@@ -1,25 +1,24 @@
 /**
- * Files of a data dir that were there when it was last used, and are gone. Decides only; the
- * answers about files come in.
+ * Finds files that a data dir had when it was last used and that are now gone. Pure: the facts
+ * about files are passed in.
  */
 import type { Watermarks } from "./watermarks.ts";
 import { WATERMARKS_FILE } from "./watermarks.ts";
 
 /**
- * What is asked of the files of a data dir: when one was last changed, Unix ms; undefined when it
- * is not there.
+ * Returns when a file in the data dir was last modified, Unix ms; undefined if it does not exist.
  */
 export type ChangedAt = (name: string) => number | undefined;
 
-/** A file that is gone, and what that means. */
+/** A missing file, and what that means. */
 export interface MissingFile {
-  /** By name in the data dir. */
+  /** Its name in the data dir. */
   file: string;
-  /** In one sentence. */
+  /** One sentence for people. */
   what: string;
 }
 
-/** What is in a data dir that a start may miss. */
+/** The databases in a data dir whose loss a start can notice. */
 export const DATABASES: readonly string[] = ["events.db", "state.db"];
 
 const MEANING: Record<string, string> = {
@@ -28,10 +27,7 @@ const MEANING: Record<string, string> = {
   "state.db": "it is gone: subscriptions, retries, dead letters and schemas are lost",
 };
 
-/**
- * Files that the marks name and that are gone. `generation`: the state's own count, where it can be
- * read.
- */
+/** Files named in the watermarks that are gone. */
 export function missingFiles(marks: Watermarks | undefined, changedAt: ChangedAt): MissingFile[] {
   if (!marks) return [];
   const missing: MissingFile[] = [];
@@ -44,8 +40,8 @@ export function missingFiles(marks: Watermarks | undefined, changedAt: ChangedAt
     const changed = changedAt(database);
     const log = `${database}-wal`;
     if (!marks.files.includes(database) || changed === undefined) continue;
-    // Another program that opened the database may have put its log into it: then the database was
-    // changed since.
+    // Another program may have opened the database and checkpointed its WAL. In that case the
+    // database was modified after the watermarks.
     if (changedAt(log) !== undefined || changed > marks.writtenAt) continue;
     const what = "it is gone, and the daemon was killed: what was in it and not yet in " +
       `${database} is lost`;
@@ -54,7 +50,7 @@ export function missingFiles(marks: Watermarks | undefined, changedAt: ChangedAt
   return missing;
 }
 
-/** What a state says of itself that does not fit the marks; undefined: nothing. */
+/** Whether the state database is older than the watermarks say; undefined if the two agree. */
 export function olderState(
   marks: Watermarks | undefined,
   generation: number,
@@ -67,7 +63,7 @@ export function olderState(
         "letters and schemas, is lost",
     };
   }
-  // A state that was counted has marks beside it, from the first start on.
+  // Once the state has a generation, there are watermarks beside it, from the first start on.
   if (marks || generation === 0) return undefined;
   return {
     file: WATERMARKS_FILE,

@@ -1,12 +1,12 @@
 /**
- * The folder in which a backup is put together: `NAME.part-PID` beside what it becomes, locked
- * while somebody works on it. What a killed backup leaves behind is known by its name, its content
- * and a lock that nobody holds, and the next backup removes it.
+ * The folder in which a backup is assembled: `NAME.part-PID`, beside the final file, locked while
+ * in use. A folder left behind by a killed backup is recognized by its name, its content and a lock
+ * that nobody holds; the next backup removes it.
  */
 
-/** Ours by its name. */
+/** Matches the names of our staging folders. */
 const NAME = /\.part-\d+$/;
-/** What a backup puts there. */
+/** Matches what a backup puts in one. */
 const CONTENT = /^(?:(?:state|events)\.db(?:-wal|-shm|-journal)?|events|archive|watermarks|parts)$/;
 
 /** A staging folder in use. */
@@ -15,8 +15,8 @@ export interface Staging extends Disposable {
 }
 
 /**
- * Makes `NAME.part-PID`, for the owner alone; it is removed when it is disposed of. Throws what the
- * system says.
+ * Creates `NAME.part-PID`, accessible to the owner only; disposing of it removes it. Throws
+ * whatever the system reports.
  */
 export function makeStaging(name: string): Staging {
   const path = `${name}.part-${Deno.pid}`;
@@ -32,7 +32,7 @@ export function makeStaging(name: string): Staging {
   };
 }
 
-/** The staging folders in a folder that nobody works on any more. */
+/** Staging folders in `folder` that nobody is working on any more. */
 export function leftBehind(folder: string): string[] {
   const found: string[] = [];
   for (const { name, isDirectory } of entriesOf(folder)) {
@@ -42,7 +42,7 @@ export function leftBehind(folder: string): string[] {
   return found.sort();
 }
 
-/** Removes them; what is another's or cannot be removed stays. */
+/** Removes them. Those of another user, or that cannot be removed, stay. */
 export function removeLeftBehind(folder: string): void {
   for (const path of leftBehind(folder)) {
     try {
@@ -66,7 +66,7 @@ function isAbandoned(path: string): boolean {
   }
 }
 
-/** What is in a folder; nothing where it cannot be read. */
+/** The entries of a folder; empty if it cannot be read. */
 function entriesOf(folder: string): Deno.DirEntry[] {
   try {
     return [...Deno.readDirSync(folder)];

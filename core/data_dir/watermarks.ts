@@ -1,16 +1,16 @@
 /**
- * The file `watermarks` of a data dir: what the databases and files beside it held when it was last
- * written, so that a start misses what is gone. It is a lower bound, never ahead of what is
- * durable: a topic is written down after its events were acknowledged as durable, at most a second
- * later, and nothing of that is synced; so a power cut may take the last second of it. It is synced
- * when the daemon starts and ends.
+ * The file `watermarks` of a data dir records what the databases and files beside it held when it
+ * was last written, so that a start notices what is gone. It is a lower bound, never ahead of what
+ * is durable: a topic is recorded after its events were acknowledged as durable, up to a second
+ * later and without an fsync. So a power cut may lose its last second. It is synced when the daemon
+ * starts and when it stops.
  *
  * ```text
  * CRC {"format":1,"phase":"open","generation":7,"files":["events.db","state.db"]}
  * CRC {"topic":"orders","lastSeq":400}
  * ```
  *
- * The last line of a topic counts. A line that is not as it was written is left out.
+ * The last line of a topic counts. Lines with a wrong checksum are ignored.
  */
 import { crc32 } from "../base/checksum.ts";
 import type { Clock } from "../base/clock.ts";
@@ -19,17 +19,18 @@ import type { Clock } from "../base/clock.ts";
 export const WATERMARKS_FILE = "watermarks";
 
 /**
- * `open`: a daemon has the data dir, or was killed. `closing`: it was ending. `closed`: it ended in
- * order. `restored`: evs restore made the data dir, and nothing is known of it yet.
+ * `open`: a daemon is using the data dir, or was killed. `closing`: it was shutting down. `closed`:
+ * it shut down cleanly. `restored`: evs restore created the data dir, and nothing is recorded of it
+ * yet.
  */
 export type Phase = "open" | "closing" | "closed" | "restored";
 
-/** What the file says. */
+/** The contents of the file. */
 export interface Watermarks {
   phase: Phase;
-  /** How often the state was opened and closed; of an older state that is less. */
+  /** How often the state was opened and closed; lower for an older copy of the state. */
   generation: number;
-  /** Files and folders of the data dir that were there. */
+  /** Files and folders that the data dir had. */
   files: string[];
   /** The last seq of each topic. */
   ends: Map<string, number>;
@@ -37,17 +38,14 @@ export interface Watermarks {
   writtenAt: number;
 }
 
-/** A topic is written down so long after its event at most, ms. */
+/** A topic is recorded at most this long after its event, ms. */
 const INTERVAL = 1000;
-/** It is written anew when it has grown by so much, bytes. */
+/** The file is rewritten after growing by this much, bytes. */
 const MOST_GROWTH = 1024 * 1024;
 const FORMAT = 1;
 const encoder = new TextEncoder();
 
-/**
- * What the file in a data dir says; undefined where there is none, or one whose first line is
- * damaged.
- */
+/** Reads the file in a data dir; undefined if there is none, or its first line is damaged. */
 export function readWatermarks(dataDir: string): Watermarks | undefined {
   const path = `${dataDir}/${WATERMARKS_FILE}`;
   let text: string;
@@ -62,7 +60,7 @@ export function readWatermarks(dataDir: string): Watermarks | undefined {
   return parseWatermarks(text, writtenAt);
 }
 
-/** The same of its text. */
+/** Parses the text of such a file. */
 export function parseWatermarks(text: string, writtenAt: number): Watermarks | undefined {
   const [first, ...rest] = text.split("\n").map(parseLine);
   const { phase, generation, files } = first ?? {};
@@ -79,7 +77,7 @@ export function parseWatermarks(text: string, writtenAt: number): Watermarks | u
   return { phase: phase as Phase, generation, files: files.map(String), ends, writtenAt };
 }
 
-/** Writes it anew, durably. */
+/** Rewrites the file durably. */
 export function writeWatermarks(
   dataDir: string,
   marks: Pick<Watermarks, "phase" | "generation" | "files" | "ends">,
@@ -91,7 +89,7 @@ export function writeWatermarks(
   removeIfThere(`${path}.new`);
   const file = Deno.openSync(`${path}.new`, { write: true, createNew: true, mode: 0o600 });
   try {
-    // The umask may have taken more than it should.
+    // The umask may have removed too many permissions.
     Deno.chmodSync(`${path}.new`, 0o600);
     writeAll(file, encoder.encode(lines.join("")));
     file.syncSync();
@@ -107,7 +105,7 @@ export function writeWatermarks(
   }
 }
 
-/** Keeps the file while a daemon runs. */
+/** Keeps the file up to date while a daemon runs. */
 export class WatermarkKeeper {
   readonly #dataDir: string;
   readonly #clock: Clock;
@@ -121,13 +119,15 @@ export class WatermarkKeeper {
   #growth = 0;
   #cancel: (() => void) | undefined;
 
-  /** Writes it anew: from here on a daemon has the data dir. `files` tells which are there. */
+  /**
+   * Rewrites the file to say that a daemon now uses the data dir. `files` lists those that exist.
+   */
   constructor(dataDir: string, options: {
     clock: Clock;
     generation: number;
     ends: Iterable<readonly [topic: string, lastSeq: number]>;
     files: () => string[];
-    /** Told what could not be written; a full disk is tried again. */
+    /** Called when a write fails; after a full disk the write is retried. */
     onError: (error: unknown) => void;
   }) {
     this.#dataDir = dataDir;
@@ -139,7 +139,7 @@ export class WatermarkKeeper {
     this.#writeAnew("open");
   }
 
-  /** Events of a topic up to `lastSeq` are durable. */
+  /** Records that the events of a topic up to `lastSeq` are durable. */
   note(topic: string, lastSeq: number): void {
     if (lastSeq <= (this.#ends.get(topic) ?? 0)) return;
     this.#ends.set(topic, lastSeq);
@@ -150,20 +150,20 @@ export class WatermarkKeeper {
     }, INTERVAL);
   }
 
-  /** The daemon is about to close what it has open: from here on logs may be gone. */
+  /** The daemon is about to close its files; from now on WALs may disappear. */
   closing(): void {
     this.#cancel?.();
     this.#writeAnew("closing");
   }
 
-  /** What was there when it was last written anew. */
+  /** The files that existed when it was last rewritten. */
   get files(): readonly string[] {
     return this.#written;
   }
 
   /**
-   * It ended in order. `ends`: of all topics, also those that are not synced at once; `counted`:
-   * the state counted that it was closed.
+   * Records a clean shutdown. `ends`: the last seqs of all topics, including those without
+   * immediate fsync. `counted`: the state has counted its closing.
    */
   closed(
     ends: Iterable<readonly [topic: string, lastSeq: number]>,
@@ -187,7 +187,7 @@ export class WatermarkKeeper {
       this.#growth += bytes.length;
       this.#unwritten.clear();
     } catch (error) {
-      // It says less, and nothing that is wrong; the next event has it written again.
+      // The file is now behind but not wrong; the next event triggers another write.
       this.#onError(error);
     }
   }

@@ -1,4 +1,4 @@
-/** Wire lines that a filter wants, without making events of the others. */
+/** Filters wire lines without building an event for each. */
 import { concat } from "../base/bytes.ts";
 import type { Event } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
@@ -8,7 +8,7 @@ import { FieldReader } from "../json/fields.ts";
 const LF = 0x0a;
 const decoder = new TextDecoder();
 
-/** What keeps the wanted ones of whole lines, as views where they lie together. */
+/** Returns a function that keeps the matching lines. Adjacent ones stay one view of the input. */
 export function lineFilter(filter: Filter): (lines: Uint8Array) => Uint8Array {
   const reader = filter.fields && new FieldReader(filter.fields, { parse: parseWithBigInts });
   return (lines) => {

@@ -1,7 +1,7 @@
-/** What a reader did not get, because retention or a removal of the topic was faster than it. */
+/** Events that a reader missed, because retention or the removal of the topic overtook it. */
 import type { TopicHead } from "../store/store.ts";
 
-/** Events that were deleted before a reader came to them: both ends inclusive. */
+/** Events deleted before a reader got to them; both ends inclusive. */
 export interface Missed {
   /** Their topic. */
   topic: string;
@@ -9,37 +9,39 @@ export interface Missed {
   from: number;
   /** The last one's seq. */
   to: number;
-  /** How many they are. */
+  /** How many there are. */
   count: number;
 }
 
 /**
- * What is gone between where a reader stands (the next seq that it wants) and where its topic
- * begins now.
+ * Which events are gone between the next seq that a reader wants and the current start of the
+ * topic.
  */
 export function missedOf(topic: string, next: number, head: TopicHead): Missed | undefined {
   if (next >= head.firstSeq) return undefined;
   return { topic, from: next, to: head.firstSeq - 1, count: head.firstSeq - next };
 }
 
-/** The same in words. */
+/** Describes it in words. */
 export function missedText({ topic, from, to, count }: Missed): string {
   const events = count === 1 ? "1 event" : `${count} events`;
   return `missed ${from}..${to} of ${topic} (${events}): retention deleted them`;
 }
 
-/** Begins a notice among the lines of an NDJSON answer: no JSON text has it (as in RFC 7464). */
+/**
+ * Starts a notice among the lines of an NDJSON response; no JSON text contains it (as in RFC 7464).
+ */
 export const NOTICE = 0x1e;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A notice as a line of an NDJSON answer, for those who asked for it. */
+/** A notice as a line of an NDJSON response, for clients that asked for notices. */
 export function missedLine(missed: Missed): Uint8Array {
   return encoder.encode(`\x1e${JSON.stringify({ missed })}\n`);
 }
 
-/** Parts a block of whole lines into blocks of events and notices, in their order. */
+/** Splits a block of whole lines into blocks of events and notices, in order. */
 export function* partNotices(block: Uint8Array): Generator<Uint8Array | Missed, void, undefined> {
   let from = 0;
   for (let at = block.indexOf(NOTICE); at >= 0; at = block.indexOf(NOTICE, from)) {

@@ -1,7 +1,6 @@
 /**
- * Reading what is stored, in order, by page: one topic by seq, several merged by timestamp, then
- * topic, then seq. Nothing is held open between two pages, so a reader may take as long as it
- * likes.
+ * Reads stored events in order, page by page: one topic by seq, or several merged by timestamp,
+ * then topic, then seq. Nothing stays open between pages, so a reader may take as long as it likes.
  */
 import { type StoredEvent, toFilterEvent, toWireLine } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
@@ -10,40 +9,37 @@ import { lineFilter } from "./line_filter.ts";
 import { concat } from "../base/bytes.ts";
 import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
 
-/** The events of one topic to read: both ends inclusive. */
+/** The events of one topic to read; both ends inclusive. */
 export interface Range {
   topic: string;
   from: number;
   to: number;
 }
 
-/** Which of them, and how many. */
+/** Which of them to select. */
 export interface Selection {
   types?: readonly string[];
-  /** Decides on what an event says; the costly way. */
+  /** Matches on the contents of an event; the expensive way. */
   filter?: Filter;
 }
 
-/** Turns events into what is sent. Absent: wire lines, which a store may build faster by itself. */
+/** Serializes events for sending. Absent: wire lines, which a store may build faster itself. */
 export type Render = (events: readonly StoredEvent[]) => Uint8Array;
 
-/** Events looked at in one step; what one step may cost the others. */
+/** How many events one step looks at; bounds how long others have to wait. */
 const PAGE = 1024;
-/**
- * The same where nothing is looked at: a store hands out its lines as they lie, and their bytes end
- * a page.
- */
+/** The same without a selection: a store returns its lines as stored, and the page ends by size. */
 const PAGE_OF_LINES = 4096;
-/** The least that a topic gets when many are merged. */
+/** The smallest page per topic when many are merged. */
 const SMALLEST_PAGE = 16;
 
 interface Reading extends Selection {
   ranges: readonly Range[];
-  /** Told of events that were deleted before they were read. */
+  /** Called with events that were deleted before they were read. */
   onMissed?: (missed: Missed) => void;
 }
 
-/** Reads the ranges as bytes, a page at a time. */
+/** Reads the ranges as bytes, one page at a time. */
 export function* replay(
   store: JournalStore,
   query: Reading & { limit?: number; render?: Render },
@@ -66,19 +62,19 @@ export function* replay(
 
 const EMPTY = new Uint8Array(0);
 
-/** Wire lines of events. */
+/** Serializes events as wire lines. */
 export function linesOf(events: readonly StoredEvent[]): Uint8Array {
   return events.length === 0 ? EMPTY : concat(events.map(toWireLine));
 }
 
-/** Keeps the events that the filter wants. */
+/** Keeps the events that match the filter. */
 export function select(events: StoredEvent[], filter: Selection["filter"]): StoredEvent[] {
   return filter ? events.filter((event) => filter(toFilterEvent(event))) : events;
 }
 
 /**
- * Where to go on: behind what is gone, which is told. What is gone at the end of the range is
- * passed over, too.
+ * Where to continue: after the events that are gone, which are reported. Also skips a gap at the
+ * end of the range.
  */
 function pastMissed(
   store: JournalStore,
@@ -109,7 +105,7 @@ function* rawLines(
   }
 }
 
-/** Pages of events in merged order. A page may be empty: a pause in which others get their turn. */
+/** Pages of events in merged order. A page may be empty, to give others a turn. */
 function* merged(
   store: JournalStore,
   query: Reading,
@@ -148,7 +144,7 @@ function* merged(
   yield out;
 }
 
-/** Where an event stands among those of all topics. */
+/** The position of an event in a merged replay. */
 export type ReadPosition = Pick<StoredEvent, "timestamp" | "topic" | "seq">;
 
 /** The order of a merged replay. */
@@ -157,7 +153,7 @@ export function compareEvents(a: ReadPosition, b: ReadPosition): number {
     (a.topic < b.topic ? -1 : a.topic > b.topic ? 1 : a.seq - b.seq);
 }
 
-/** One topic's place in a merge. */
+/** One topic's position in a merge. */
 class Cursor {
   readonly #store: JournalStore;
   readonly #range: Range;
@@ -185,7 +181,7 @@ class Cursor {
     return this.#page[this.#at++]!;
   }
 
-  /** Reads one page; false when there may be more but this page had nothing that was asked for. */
+  /** Reads one page; false if it had no match but there may be more. */
   load(): boolean {
     if (this.#next > this.#range.to) return true;
     const { limit, types, filter, onMissed } = this.#query;
@@ -204,9 +200,7 @@ class Cursor {
   }
 }
 
-/**
- * The ranges that hold the last `count` events that are selected, counted over all topics together.
- */
+/** The ranges containing the last `count` selected events, counted over all topics together. */
 export function* lastOf(
   store: JournalStore,
   query: Selection & { topics: readonly string[]; count: number },
@@ -222,13 +216,13 @@ export function* lastOf(
     const { firstSeq, lastSeq } = store.head(topic);
     let left = query.count;
     for (let to = lastSeq; to >= firstSeq && left > 0;) {
-      // Without a selection exactly what is wanted is read.
+      // Without a selection, read exactly what is needed.
       const span = selects ? PAGE : Math.min(PAGE, left);
       const from = Math.max(firstSeq, to - span + 1);
       const places: ReadPosition[] = [];
       for (let at = from; at <= to;) {
         const page = store.readPage(topic, { from: at, to, limit: span, types: query.types });
-        // Only where they stand: the events themselves may be large, and the count is the client's.
+        // Keep only the positions: the events may be large, and the count comes from the client.
         for (const { timestamp, seq } of select(page.events, query.filter)) {
           places.push({ timestamp, topic, seq });
         }

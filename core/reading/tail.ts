@@ -1,10 +1,9 @@
 /**
- * Following topics live.
+ * Follows topics live.
  *
- * A tail that keeps up is handed each commit as it happens: the lines are built once, however many
- * tails there are. A tail that is still busy with what it got is only told that a topic has more,
- * and reads that from the store when it asks again. So a slow reader holds no events in memory and
- * slows nobody, and it misses nothing.
+ * A tail that keeps up gets each commit as it happens; its lines are built once for all tails. A
+ * tail that is still busy is only told that a topic has more, and reads that from the store when it
+ * asks again. So a slow reader keeps no events in memory, slows nobody down, and misses nothing.
  */
 import type { Commit } from "../store/journal.ts";
 import { concat } from "../base/bytes.ts";
@@ -14,7 +13,7 @@ import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { linesOf, type Render, select, type Selection } from "./replay.ts";
 
-/** Where a tail gets its events from. */
+/** Where a tail gets its events. */
 export interface TailSource {
   store: JournalStore;
   onCommit(listener: (commit: Commit) => void): () => void;
@@ -22,31 +21,28 @@ export interface TailSource {
 
 /** What a tail follows. */
 export interface TailOptions extends Selection {
-  /** True for the topics to follow, those to come among them. */
+  /** True for the topics to follow, including ones created later. */
   matches(topic: string): boolean;
-  /**
-   * Where to begin on the topics that are there: the first seq wanted. A topic that comes later
-   * begins at 1.
-   */
+  /** Where to start on existing topics: the first seq wanted. A topic created later starts at 1. */
   positions: Map<string, number>;
   render?: Render;
   /**
-   * Told of events that were deleted before this reader came to them, ahead of what `next` gives
-   * then.
+   * Called with events that were deleted before this reader got to them, before the next result of
+   * `next`.
    */
   onMissed?: (missed: Missed) => void;
 }
 
-/** Told instead of events. */
+/** Returned in place of events. */
 const NOTHING = new Uint8Array(0);
 const PAGE = 1024;
 /**
- * Commits of topics that store nothing, kept for a tail that is busy; the oldest are dropped
- * beyond.
+ * How many commits of non-persistent topics are kept for a busy tail; beyond that the oldest are
+ * dropped.
  */
 const EPHEMERAL_KEPT = 64;
 
-/** One follower. Ask {@link next} again and again, and {@link close} it. */
+/** One follower. Call {@link next} repeatedly, then {@link close}. */
 export class Tail {
   readonly #source: TailSource;
   readonly #options: TailOptions;
@@ -57,7 +53,7 @@ export class Tail {
   #ephemeral: Commit[] = [];
   #waiting: ((bytes: Uint8Array | undefined) => void) | undefined;
   #closed = false;
-  /** Commits of topics that store nothing, dropped because this reader was too slow. */
+  /** Commits of non-persistent topics that were dropped because this reader was too slow. */
   dropped = 0;
 
   constructor(source: TailSource, options: TailOptions) {
@@ -70,8 +66,8 @@ export class Tail {
   }
 
   /**
-   * The next bytes to send; waits for some. None where something was missed. Undefined once closed.
-   * One call at a time.
+   * Waits for the next bytes to send. Empty if events were missed; undefined once closed. One call
+   * at a time.
    */
   next(): Promise<Uint8Array | undefined> {
     const bytes = this.#closed ? undefined : this.#read();
@@ -79,7 +75,7 @@ export class Tail {
     return new Promise((resolve) => this.#waiting = resolve);
   }
 
-  /** Ends it: a `next` that waits gets undefined. */
+  /** Stops following; a pending `next` resolves to undefined. */
   close(): void {
     this.#closed = true;
     this.#stop();
@@ -118,7 +114,7 @@ export class Tail {
       !types && !filter && !render && (this.#positions.get(commit.topic) ?? 1) === commit.firstSeq;
   }
 
-  /** What there is to send now. */
+  /** The bytes that can be sent now. */
   #read(): Uint8Array | undefined {
     for (let commit = this.#ephemeral.shift(); commit; commit = this.#ephemeral.shift()) {
       const bytes = this.#print(commitEvents(commit, commit.events ?? []));
@@ -193,10 +189,10 @@ function linesOfCommit(commit: Commit, store: JournalStore): Uint8Array {
   return concat(pages);
 }
 
-/** A commit's events as a store would give them back. */
+/** A commit's events, as a store would return them. */
 export function commitEvents(commit: Commit, events: readonly NewEvent[]): StoredEvent[] {
   return events.map((event, i) => ({
-    // What is not stored has no number.
+    // Events that are not stored have no seq.
     seq: commit.ephemeral ? 0 : commit.firstSeq + i,
     topic: commit.topic,
     id: event.id,

@@ -1,7 +1,7 @@
 /**
- * The topics that there are: their names and options, kept in the state. What a topic holds is the
- * store's; a topic that was removed leaves its last seq behind there, and goes on from it when it
- * is made again.
+ * The existing topics: their names and options, kept in the state database. Their events are in the
+ * store. A removed topic leaves its last seq behind there, and continues from it when it is created
+ * again.
  */
 import type { TopicInfo } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
@@ -18,13 +18,13 @@ import {
   type TopicOptions,
 } from "../event/topic_options.ts";
 
-/** What a catalog is given. */
+/** What a catalog needs. */
 export interface CatalogContext {
   state: State;
   store: JournalStore;
   clock: Clock;
   places: TopicStores;
-  /** May publishing make a topic? */
+  /** Whether publishing may create a topic. */
   autoCreate: boolean;
   topics: readonly TopicRecord[];
 }
@@ -33,13 +33,13 @@ export interface CatalogContext {
 export class TopicCatalog {
   readonly #context: CatalogContext;
   readonly #topics = new Map<string, TopicRecord>();
-  /** Topics that are being made: in force at once, and durable when the promise resolves. */
+  /** Topics being created: in force at once, durable once the promise resolves. */
   readonly #pending = new Map<string, Promise<TopicRecord>>();
   readonly #listeners = new Set<(record: TopicRecord) => void>();
 
   constructor(context: CatalogContext) {
     this.#context = context;
-    // Records that share their options share what these are settled to.
+    // Records that share an options object also share the resolved options.
     let before: { given: TopicOptions; settled: TopicOptions } | undefined;
     for (const record of context.topics) {
       const { name, options: given, createdAt } = record;
@@ -50,12 +50,12 @@ export class TopicCatalog {
       const settled = this.#settled(record);
       this.#topics.set(name, settled);
       const asked = given.store ?? defaultTopicOptions.store;
-      // `default` is settled by the topic's name.
+      // `default` is resolved per topic name.
       before = asked === "default" ? undefined : { given, settled: settled.options };
     }
   }
 
-  /** A topic's store is settled when it is made: another default later moves nothing. */
+  /** A topic's store is fixed when it is created; a later change of the default moves nothing. */
   #settled(record: TopicRecord): TopicRecord {
     const options = { ...defaultTopicOptions, ...record.options };
     return {
@@ -68,7 +68,7 @@ export class TopicCatalog {
     return this.#topics.get(name);
   }
 
-  /** The topic, or `NotFoundError` with the nearest names. */
+  /** Returns the topic, or throws `NotFoundError` suggesting the closest names. */
   require(name: string): TopicRecord {
     const record = this.#topics.get(assertTopicName(name));
     if (record) return record;
@@ -83,15 +83,15 @@ export class TopicCatalog {
     return [...this.#topics.values()].sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
-  /** The names that a topic name or pattern matches. */
+  /** The names of the topics that match a name or pattern. */
   match(pattern: string): string[] {
     const matches = compilePattern(pattern);
     return this.list().map(({ name }) => name).filter(matches);
   }
 
   /**
-   * Makes a topic; durable when it resolves. One that is there already with other options:
-   * `ConflictError`.
+   * Creates a topic; durable when it resolves. Throws `ConflictError` if it exists with other
+   * options.
    */
   async create(
     name: string,
@@ -113,13 +113,14 @@ export class TopicCatalog {
     );
   }
 
-  /** True when the topic that is there has these options. */
+  /** True if the existing topic has these options. */
   agrees(name: string, options: Partial<TopicOptions>): boolean {
     return differences(this.require(name).options, wanted(options)).length === 0;
   }
 
   /**
-   * Makes a topic that is not there; it is in force at once, and durable when the promise resolves.
+   * Creates a topic that does not exist. It is in force at once, and durable when the promise
+   * resolves.
    */
   define(name: string, options: Partial<TopicOptions> = {}): Promise<TopicRecord> {
     const { state, clock, places } = this.#context;
@@ -133,8 +134,9 @@ export class TopicCatalog {
     const commit = () => state.commit([{ op: "topic.put", record }]);
     const opening = places.open(record.options.store);
     const stored = (opening ? opening.then(commit) : commit()).then(() => record);
-    // First in line behind `stored`: who waits for it goes on before anybody finds it no longer
-    // pending. Whoever needs the topic is told of a failure; nobody may need it at all.
+    // Registered first, so it runs right before the reactions of those who wait: they all continue
+    // before anyone else can find the topic no longer pending. They also get to see a failure; if
+    // nobody waits, nobody needs to.
     stored.then(() => this.#pending.delete(name), () => {
       this.#pending.delete(name);
       this.#topics.delete(name);
@@ -144,14 +146,12 @@ export class TopicCatalog {
     return stored;
   }
 
-  /** The topic while it is not yet durable. */
+  /** The topic, while it is not yet durable. */
   pending(name: string): Promise<TopicRecord> | undefined {
     return this.#pending.get(name);
   }
 
-  /**
-   * The topic, made now if it is not there; `NotFoundError` where publishing may not make topics.
-   */
+  /** The topic, created now if missing. `NotFoundError` if publishing may not create topics. */
   ensure(name: string): Promise<TopicRecord> {
     const pending = this.#pending.get(name);
     if (pending) return pending;
@@ -200,7 +200,7 @@ export class TopicCatalog {
     this.#topics.delete(name);
   }
 
-  /** What there is to know of a topic. */
+  /** Describes a topic. */
   info(name: string): TopicInfo {
     const { options, createdAt } = this.require(name);
     const { firstSeq, lastSeq, bytes } = this.#context.store.head(name);
@@ -217,14 +217,14 @@ export class TopicCatalog {
     };
   }
 
-  /** Calls `listener` with every topic that is made. Returns "stop". */
+  /** Calls `listener` for every topic that is created. Returns a function that stops it. */
   onCreate(listener: (record: TopicRecord) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 }
 
-/** What is asked for; `default` asks for nothing. */
+/** The options asked for; a store of `default` asks for nothing. */
 function wanted(options: Partial<TopicOptions>): Partial<TopicOptions> {
   const { store, ...rest } = checkTopicOptions(defined(options));
   return store === undefined || store === "default" ? rest : { ...rest, store };

@@ -1,6 +1,6 @@
 /**
- * Where topics live and when they are acknowledged: what of their options the broker's stores can
- * keep.
+ * Where topics are stored and when their events are acknowledged: which of their options the
+ * broker's stores can honour.
  */
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
 import type { Durability } from "../event/durability.ts";
@@ -13,8 +13,8 @@ import type { TopicOptions } from "../event/topic_options.ts";
 type Place = Pick<TopicOptions, "store" | "durability">;
 
 /**
- * The places of a broker: its own store, wrapped where it has three methods only, and those of its
- * stores.
+ * The stores of a broker: its own, wrapped if it has only the three basic methods, plus the others
+ * it was given.
  */
 export function topicStoresOf(
   { eventStore, stores }: { eventStore: EventStore; stores: StoreShelf | undefined },
@@ -26,12 +26,12 @@ export function topicStoresOf(
 
 /** The stores of a broker. */
 export class TopicStores {
-  /** All of them as one. */
+  /** All of them as a single store. */
   readonly store: JournalStore;
   readonly #routed: RoutedStore | undefined;
   readonly #default: Durability | undefined;
 
-  /** `store`: the broker's own, or all of its stores as one. */
+  /** `store`: the broker's own store, or all of its stores as one. */
   constructor(store: JournalStore, stores?: StoreShelf) {
     this.store = store;
     this.#routed = store instanceof RoutedStore ? store : undefined;
@@ -39,8 +39,8 @@ export class TopicStores {
   }
 
   /**
-   * The store that a topic lives in, for good: one where it had events before, else as asked for,
-   * else the default.
+   * The store that a topic will always use: one that already has events of it, else the one asked
+   * for, else the default.
    */
   settle(name: string, asked: TopicOptions["store"]): TopicOptions["store"] {
     if (asked !== "default") return asked;
@@ -48,8 +48,8 @@ export class TopicStores {
   }
 
   /**
-   * Throws for what cannot be kept: `UnsupportedError`, `ConflictError` where the topic's numbers
-   * are elsewhere.
+   * Throws if the options cannot be honoured: `UnsupportedError`, or `ConflictError` if the topic's
+   * sequence is in another store.
    */
   check(name: string, { store, durability }: Place): void {
     const own = this.store.kind;
@@ -74,7 +74,7 @@ export class TopicStores {
     });
   }
 
-  /** Opens a store that is not open yet; undefined when it is. */
+  /** Opens a store if it is not open yet; undefined if it is. */
   open(store: TopicOptions["store"]): Promise<void> | undefined {
     return store === "default" ? undefined : this.#routed?.open(store);
   }
@@ -85,19 +85,19 @@ export class TopicStores {
     for (const kind of kinds) await this.open(kind);
   }
 
-  /** The durability of a topic, as it is in force. */
+  /** The durability in force for a topic. */
   durability({ store, durability }: Place): TopicOptions["durability"] {
     if (durability !== "default" || store === "memory") return durability;
     return this.#default ?? "default";
   }
 
-  /** Where a topic's events go. */
+  /** Where a topic's events are appended. */
   target(name: string, { durability }: Place): AppendTarget {
     const store = this.#routed?.of(name) ?? this.store;
     return durability === "default" ? { store } : { store, durability };
   }
 
-  /** True when an event of the topic that is acknowledged survives a power cut. */
+  /** True if an acknowledged event of the topic survives a power cut. */
   isDurable(name: string, place: Place | undefined): boolean {
     const { store, durability } = this.target(
       name,
