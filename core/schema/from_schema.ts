@@ -1,7 +1,8 @@
 /**
- * The type of what a JSON Schema takes, from the schema itself (`as const`). Types only, and only what can be said exactly:
- * `type`, `properties`, `required`, `additionalProperties`, `items`, `prefixItems`, `enum`, `const`, `anyOf`, `oneOf`,
- * `allOf`. Anything else is `unknown`: the schema still checks it at run time (docs/adr says why this is ours).
+ * Derives a TypeScript type from a JSON Schema (`as const`). Types only, and only what can be
+ * expressed exactly: `type`, `properties`, `required`, `additionalProperties`, `items`,
+ * `prefixItems`, `enum`, `const`, `anyOf`, `oneOf`, `allOf`. Anything else becomes `unknown`; the
+ * schema still checks it at run time (docs/adr says why this is our own code).
  *
  * ```ts
  * import type { FromSchema } from "@env/env-event-stream";
@@ -17,7 +18,7 @@
  * ```
  */
 
-/** The type of the values that the schema takes. */
+/** The type of the values that the schema accepts. */
 export type FromSchema<S> = S extends true ? unknown
   : S extends false ? never
   : S extends { const: infer C } ? C

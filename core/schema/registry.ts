@@ -1,6 +1,6 @@
 /**
- * The schema registry: a type has versions, each one schema. What is registered is compiled when it
- * is first needed, and kept byte for byte.
+ * The schema registry: each type has versions, and each version one schema. A schema is stored byte
+ * for byte and compiled when it is first needed.
  */
 import { ConflictError, EventRefusedError, EvsError, InvalidSchemaError } from "../base/errors.ts";
 import { mayRound, parseExact } from "../json/exact.ts";
@@ -16,18 +16,18 @@ import { unknownFormats } from "./validator/unknown_formats.ts";
 import { loadCompiler, loadSchemaTools, type Validator } from "./validator/validator.ts";
 import { compareVersions, nextVersion } from "./version.ts";
 
-/** What a broker asks before it stores an event. An application may write its own. */
+/** What a broker uses to check an event before storing it. Applications may supply their own. */
 export interface SchemaRegistry {
-  /** Registers a version of a type. What is not a schema is found by `ready`. */
+  /** Registers a version of a type. An invalid schema is reported by `ready`. */
   registerSchema(type: string, schema: unknown, version: string): void;
-  /** Compiles what is registered; rejects with `InvalidSchemaError` for what is not a schema. */
+  /** Compiles everything registered. Rejects with `InvalidSchemaError` for an invalid schema. */
   ready(): Promise<void>;
-  /** True when the type has a schema (of this version). */
+  /** True if the type has a schema (of this version). */
   has(type: string, version?: string): boolean;
   /**
-   * The version that is meant and the payload's faults. No schema for the type: `version ?? "1.0"`
-   * and no faults. `text`: the payload as JSON text, where there is one; numbers that `JSON.parse`
-   * rounds are there as they were written.
+   * The version that applies, and the payload's faults. Without a schema for the type: `version ??
+   * "1.0"` and no faults. `text`: the payload as JSON text, if available; it preserves numbers that
+   * `JSON.parse` would round.
    */
   validate(
     type: string,
@@ -36,22 +36,22 @@ export interface SchemaRegistry {
     text?: string,
   ): { version: string; faults: Fault[] };
   /**
-   * Registers a schema given as JSON text, checked whole before it is taken; without a version, the
+   * Registers a schema given as JSON text, after checking all of it. Without a version it gets the
    * next free one.
    */
   register(
     type: string,
     options: { version?: string | undefined; schema: string },
   ): Promise<{ created: boolean; version: string }>;
-  /** Takes over what was kept. */
+  /** Loads stored records. */
   load(records: readonly SchemaRecord[], levels?: readonly LevelRecord[]): void;
-  /** Every schema, by type, oldest version first. */
+  /** All schemas, by type, oldest version first. */
   list(): SchemaRecord[];
   /** The highest version of a type. */
   latest(type: string): string | undefined;
-  /** A schema; the highest version where none is named. */
+  /** A schema; the highest version if none is given. */
   get(type: string, version?: string): SchemaRecord | undefined;
-  /** Removes one version; false when it is not there. */
+  /** Removes one version; false if it does not exist. */
   remove(type: string, version: string): boolean;
 }
 
@@ -60,38 +60,39 @@ interface Entry {
   validator: Validator | undefined;
 }
 
-/** A schema that somebody wants to register. */
+/** A request to register a schema. */
 export interface SchemaRequest {
   /** The event type. */
   type: string;
-  /** The next free one where it is left out; that of the same schema where there is one. */
+  /** Default: the version of an identical schema if there is one, else the next free one. */
   version?: string | undefined;
   /** JSON text. */
   schema: string;
-  /** From now on asked of every new version of the type; left out: as it was, `none` at first. */
+  /** Required of every later version of the type. Default: unchanged, initially `none`. */
   compatibility?: CompatibilityLevel | undefined;
 }
 
-/** What a request comes to. */
+/** The outcome of a request. */
 export interface SchemaPlan {
-  /** The schema as it is or would be kept. */
+  /** The schema as it is stored, or would be. */
   record: SchemaRecord;
-  /** False when the very same was there. */
+  /** False if the identical schema was already registered. */
   created: boolean;
-  /** What is asked of the type's versions. */
+  /** The compatibility required between the type's versions. */
   compatibility: CompatibilityLevel;
-  /** How it compares with the version before it, where there is one. */
+  /** How it compares with the previous version, if there is one. */
   against?: { version: string } & Comparison;
-  /** What in it has no effect, by JSON pointer: formats that are not known. */
+  /** Parts of it that have no effect, by JSON pointer: unknown formats. */
   warnings?: Fault[];
   /**
-   * Of one that is new.
+   * The compiled schema, if it is new.
+   *
    * @internal
    */
   validator?: Validator;
 }
 
-/** What an event without a version and without a schema has. */
+/** The version of an event that has neither a version nor a schema. */
 const UNCHECKED = "1.0";
 
 /** A {@link SchemaRegistry} of JSON Schemas (drafts 2020-12 and 07). */
@@ -103,23 +104,23 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   readonly #pending = new Set<Entry>();
   readonly #now: () => number;
 
-  /** Makes an empty registry. `now`: Unix ms, for `registeredAt`. */
+  /** Creates an empty registry. `now`: Unix ms, for `registeredAt`. */
   constructor(options: { now?: () => number } = {}) {
     this.#now = options.now ?? Date.now;
   }
 
   /**
-   * Registers a schema at once and compiles it at the latest when a payload of its type is
-   * published. The same schema again changes nothing; another one under the same version throws
-   * `ConflictError`.
+   * Registers a schema immediately. It is compiled at the latest when a payload of its type is
+   * published. Registering the same schema again changes nothing; a different one under the same
+   * version throws `ConflictError`.
    */
   registerSchema(type: string, schema: unknown, version: string): void {
     this.#add(type, version, schemaToJson(schema));
   }
 
   /**
-   * Registers a schema given as JSON text, checked whole before it is taken. Without a version it
-   * gets the next free one. Throws `InvalidSchemaError` or `ConflictError`.
+   * Registers a schema given as JSON text, after checking all of it. Without a version it gets the
+   * next free one. Throws `InvalidSchemaError` or `ConflictError`.
    */
   async register(
     type: string,
@@ -132,8 +133,8 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   }
 
   /**
-   * What registering these, one after the other, comes to, and its first error (`details.type` says
-   * whose); nothing is taken. A later one may build on an earlier one.
+   * Works out what registering these in order would do, without registering anything. Throws the
+   * first error (`details.type` names the type). A later request may build on an earlier one.
    */
   async plan(requests: readonly SchemaRequest[]): Promise<SchemaPlan[]> {
     const draft = new JsonSchemaRegistry({ now: this.#now });
@@ -157,7 +158,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     const { type, schema } = request;
     const version = request.version ?? this.#sameAs(type, schema) ??
       nextVersion(this.versions(type));
-    // What is there was checked when it came, and compiling costs others 10 ms.
+    // An existing schema was checked when it was registered, and compiling blocks others for 10 ms.
     const isKnown = this.get(type, version)?.schema === schema;
     const { compile, formats } = await loadSchemaTools();
     const parsed = parseSchema(schema);
@@ -181,7 +182,8 @@ export class JsonSchemaRegistry implements SchemaRegistry {
   }
 
   /**
-   * Events of every version lie in a topic side by side: what comes between two has to fit both.
+   * A topic holds events of every version side by side, so a version between two others has to be
+   * compatible with both.
    */
   async #compareWithNeighbours(
     record: SchemaRecord,
@@ -199,7 +201,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     return against;
   }
 
-  /** Takes what was planned. */
+  /** Registers what was planned. */
   take(plans: readonly SchemaPlan[]): void {
     for (const { record, created, compatibility, validator } of plans) {
       if (created) this.#put({ record, validator });
@@ -207,17 +209,17 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     }
   }
 
-  /** What is asked of new versions of a type. */
+  /** The compatibility required of new versions of a type. */
   level(type: string): CompatibilityLevel {
     return this.#levels.get(type) ?? "none";
   }
 
-  /** The types of which something is asked. */
+  /** The types that require compatibility. */
   levels(): LevelRecord[] {
     return [...this.#levels].map(([type, level]) => ({ type, level }));
   }
 
-  /** Asks it of every new version of the type. */
+  /** Requires this compatibility of every new version of the type. */
   setLevel(type: string, level: CompatibilityLevel): void {
     if (level === "none") this.#levels.delete(type);
     else this.#levels.set(type, level);
@@ -230,7 +232,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     return versions.map(([version]) => version).sort(compareVersions).at(-1);
   }
 
-  /** Undefined when the very same is there. */
+  /** Undefined if the identical schema is already registered. */
   #add(type: string, version: string, schema: string): Entry | undefined {
     if (this.#isThere(type, { version, schema })) return undefined;
     const entry: Entry = {
@@ -241,7 +243,9 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     return entry;
   }
 
-  /** True when the very same is there; another one under this version throws `ConflictError`. */
+  /**
+   * True if the identical schema exists. A different one under this version throws `ConflictError`.
+   */
   #isThere(type: string, { version, schema }: { version: string; schema: string }): boolean {
     const versions = this.#types.get(type) ?? new Map<string, Entry>();
     const there = versions.get(version);
@@ -264,13 +268,13 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     this.#findLatest(type);
   }
 
-  /** Takes over what was kept; it was checked when it was registered. */
+  /** Loads stored records; they were checked when they were registered. */
   load(records: readonly SchemaRecord[], levels: readonly LevelRecord[] = []): void {
     for (const record of records) this.#put({ record, validator: undefined });
     for (const { type, level } of levels) this.setLevel(type, level);
   }
 
-  /** True when all that is registered is compiled. */
+  /** True if everything registered has been compiled. */
   get isReady(): boolean {
     return this.#pending.size === 0;
   }
@@ -284,7 +288,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     }
   }
 
-  /** Every schema, by type, oldest version first. */
+  /** All schemas, by type, oldest version first. */
   list(): SchemaRecord[] {
     return [...this.#types.values()]
       .flatMap((versions) => [...versions.values()].map(({ record }) => record))
@@ -303,7 +307,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     return this.#latest.get(type);
   }
 
-  /** A schema; the highest version where none is named. */
+  /** A schema; the highest version if none is given. */
   get(type: string, version?: string): SchemaRecord | undefined {
     return this.#types.get(type)?.get(version ?? this.latest(type) ?? "")?.record;
   }
@@ -313,7 +317,7 @@ export class JsonSchemaRegistry implements SchemaRegistry {
     return versions !== undefined && (version === undefined || versions.has(version));
   }
 
-  /** Removes one version; false when it is not there. */
+  /** Removes one version; false if it does not exist. */
   remove(type: string, version: string): boolean {
     const versions = this.#types.get(type);
     const entry = versions?.get(version);
@@ -368,8 +372,8 @@ export class JsonSchemaRegistry implements SchemaRegistry {
 }
 
 /**
- * A validator that throws says nothing of the payload: one event is refused, and the bug is named
- * as ours.
+ * A validator that throws says nothing about the payload. One event is rejected, and the error says
+ * that the bug is ours.
  */
 function validatorFailed(schema: string, cause: unknown): EventRefusedError {
   return new EventRefusedError(
@@ -386,7 +390,7 @@ async function compare(older: SchemaRecord, newer: SchemaRecord): Promise<Compar
   return await compareSchemas(parseSchema(older.schema), parseSchema(newer.schema));
 }
 
-/** How many breaks a message names; `details` has them all. */
+/** How many breaks a message lists; `details` has them all. */
 const NAMED = 3;
 
 function assertCompatible(

@@ -1,12 +1,12 @@
 /**
- * Upcasters: old events as readers of today want them. Each step changes a payload from one version
- * of its type to the next; an event goes up the steps from its own version to the last one. What is
- * stored stays as it was.
+ * Upcasters convert old events for today's readers. Each step converts a payload from one version
+ * of its type to the next; an event goes through the steps from its own version to the last. The
+ * stored event does not change.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 
-/** Makes a payload of the next version. Must not change what it is given. */
+/** Returns the payload of the next version. Must not modify its argument. */
 // deno-lint-ignore no-explicit-any -- a step knows what the older version looks like; nobody else does
 export type Upcast = (payload: any, event: Event) => unknown;
 
@@ -16,7 +16,7 @@ interface Step {
 }
 
 /**
- * The steps of all types.
+ * The steps for all types.
  *
  * ```ts
  * import { EventBroker, Upcasters } from "@env/env-event-stream";
@@ -29,14 +29,13 @@ interface Step {
  * ```
  */
 export class Upcasters {
-  /** Type to version to the step up from there. */
+  /** Type to version to the step from that version. */
   readonly #steps = new Map<string, Map<string, Step>>();
 
   /**
    * Adds a step. Throws `InvalidArgumentError` for a second step from the same version, for one
-   * that would lead an event round in a circle, and for one that is not joined to the steps before
-   * it: with a gap between them some readers would get one last version and some another. So add
-   * the steps of a type in order, up or down.
+   * that would close a cycle, and for one that does not connect to the existing steps: with a gap,
+   * readers would end up at different versions. So add the steps of a type in order, up or down.
    */
   add(type: string, { from, to }: { from: string; to: string }, change: Upcast): this {
     const steps = this.#steps.get(type) ?? new Map<string, Step>();
@@ -67,7 +66,7 @@ export class Upcasters {
     return this;
   }
 
-  /** The event in the last version that steps lead to; the event itself where there is none. */
+  /** The event in the last version that its steps lead to, or unchanged if there are none. */
   upcast(event: Event): Event {
     const steps = this.#steps.get(event.type);
     let current = event;
@@ -83,7 +82,7 @@ export class Upcasters {
   }
 }
 
-/** The versions that steps lead to and none leads on from. */
+/** Versions that some step leads to and no step leads from. */
 function lastVersions(steps: Iterable<[from: string, step: { to: string }]>): string[] {
   const all = new Map(steps);
   return [...new Set([...all.values()].map(({ to }) => to))].filter((to) => !all.has(to));

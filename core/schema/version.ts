@@ -1,6 +1,6 @@
 /** Schema versions: `1.10` comes after `1.9`. */
 
-/** Orders versions: dotted numbers by number, anything else by its text, numbers before words. */
+/** Orders versions: dotted numbers numerically, anything else as text, numbers before words. */
 export function compareVersions(a: string, b: string): number {
   const left = a.split(".");
   const right = b.split(".");
@@ -21,7 +21,7 @@ function comparePart(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-/** The version that a schema gets when none is named: `1.0` first, then the next whole one. */
+/** The version of a schema registered without one: first `1.0`, then the next whole number. */
 export function nextVersion(versions: readonly string[]): string {
   const highest = versions.toSorted(compareVersions).at(-1);
   if (highest === undefined) return "1.0";

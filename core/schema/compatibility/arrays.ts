@@ -1,9 +1,9 @@
-/** Arrays: counts, items by place and further ones, and what must be among them. */
+/** Arrays: item counts, items by position, the items after them, and `contains`. */
 import type { Break, Containment } from "./containment.ts";
 import { below, isSame, keywordOf, numberOf, type SchemaPlace } from "./place.ts";
 import { highest, itemOf, mostItems, prefixAt, restAt, type Writer } from "./writer.ts";
 
-/** What of the reader's keywords for arrays may refuse. */
+/** Where the reader's array keywords may refuse the writer's payloads. */
 export function arrayBreaks(
   containment: Containment,
   writer: Writer,
@@ -50,7 +50,7 @@ function itemBreaks(containment: Containment, writer: Writer, reader: SchemaPlac
   const most = mostItems(writer);
   const prefix = prefixAt(reader);
   const longest = Math.max(prefix.length, ...writer.map((place) => prefixAt(place).length));
-  // The index behind every prefix stands for all further ones.
+  // The index after the longest prefix stands for all later items.
   for (let index = 0; index <= longest && index < most; index++) {
     const part = prefix[index] ?? restAt(reader);
     if (part !== undefined) found.push(...containment.breaks(itemOf(writer, index), part));
@@ -73,7 +73,7 @@ function containsBreaks({ whose }: Containment, writer: Writer, reader: SchemaPl
   }];
 }
 
-/** What other parts looked at is known only while a payload is read. */
+/** What other keywords evaluated is known only while a payload is checked. */
 function unevaluatedBreaks(reader: SchemaPlace): Break[] {
   const rule = keywordOf(reader, "unevaluatedItems");
   if (rule === undefined || rule === true) return [];

@@ -1,18 +1,18 @@
-/** What changed between two JSON documents, by JSON pointer: what people call a diff. */
+/** The differences between two JSON documents, by JSON pointer: a diff. */
 import { escapePointer } from "../validator/limits.ts";
 import { canonical } from "../validator/unique_items.ts";
 import { isObject } from "./place.ts";
 
 /** One difference. */
 export interface SchemaChange {
-  /** A JSON pointer; into the old document where something went, else into the new one. */
+  /** A JSON pointer: into the old document if something was removed, otherwise into the new one. */
   pointer: string;
   change: "added" | "removed" | "changed";
   old?: unknown;
   new?: unknown;
 }
 
-/** The differences, in the order of the documents; members in another order are none. */
+/** The differences, in document order. The order of an object's members does not count. */
 export function changesBetween(older: unknown, newer: unknown, pointer = ""): SchemaChange[] {
   if (canonical(older) === canonical(newer)) return [];
   if (isObject(older) && isObject(newer)) {
@@ -26,7 +26,7 @@ export function changesBetween(older: unknown, newer: unknown, pointer = ""): Sc
       return changesBetween(older[name], newer[name], at);
     });
   }
-  // Lists of schemas are looked into place by place; lists of names and values are one thing.
+  // Lists of schemas are compared item by item; lists of names or values as a whole.
   if (Array.isArray(older) && Array.isArray(newer) && [...older, ...newer].every(isObject)) {
     return Array.from({ length: Math.max(older.length, newer.length) }, (_, index) => index)
       .flatMap((index): SchemaChange[] => {

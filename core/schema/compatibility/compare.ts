@@ -1,9 +1,10 @@
 /**
- * Two versions of a schema: may a reader of the one meet payloads of the other that it refuses?
+ * Compares two versions of a schema: may a reader of one meet payloads of the other that it
+ * refuses?
  *
- * Backward: the new schema takes every payload of the old one (old events can still be read).
- * Forward: the old schema takes every payload of the new one (readers that were not updated go on).
- * Full: both.
+ * Backward: the new schema accepts every payload of the old one (old events stay readable).
+ * Forward: the old schema accepts every payload of the new one (readers that were not updated keep
+ * working). Full: both.
  */
 import { EventRefusedError } from "../../base/errors.ts";
 import { draftOf } from "../validator/limits.ts";
@@ -15,7 +16,7 @@ import { type JsonSchema, type SchemaDocument, type SchemaPlace } from "./place.
 
 export type { Break } from "./containment.ts";
 
-/** What stands against each direction; empty where there is nothing. */
+/** What breaks compatibility in each direction; empty if nothing does. */
 export interface Comparison {
   /** Where the new schema may refuse old payloads; pointers into the new one. */
   backward: Break[];
@@ -24,8 +25,9 @@ export interface Comparison {
 }
 
 /**
- * Compares two schemas that can be registered. "Nothing found" is a proof; a break may be a caution, where a proof was
- * not found. Defaults change nothing: a payload is checked as it came.
+ * Compares two schemas that can be registered. An empty result is proof of compatibility; a break
+ * may only mean that no proof was found. Defaults have no effect: a payload is checked as it
+ * arrived.
  *
  * ```ts
  * import { compareSchemas } from "@env/env-event-stream";
@@ -51,7 +53,7 @@ export async function compareSchemas(older: unknown, newer: unknown): Promise<Co
   };
 }
 
-/** The breaks that a level does not allow. */
+/** The breaks that a compatibility level does not allow. */
 export function breaksAgainst(level: CompatibilityLevel, comparison: Comparison): Break[] {
   return [
     ...level === "backward" || level === "full" ? comparison.backward : [],
@@ -63,7 +65,7 @@ function place(document: SchemaDocument): SchemaPlace {
   return { document, pointer: "", schema: document.root };
 }
 
-/** Undefined where a part is of another draft than the whole. */
+/** Undefined if a part uses another draft than the whole. */
 function documentOf(schema: unknown, tools: SchemaTools): SchemaDocument | undefined {
   const root = schema as JsonSchema;
   const draft = draftOf(root);
@@ -85,7 +87,7 @@ function documentOf(schema: unknown, tools: SchemaTools): SchemaDocument | undef
       try {
         return parts(pointer, value);
       } catch (error) {
-        // Too costly to be sure of: a value that cannot be checked is not one that is taken.
+        // Checking was too expensive to be sure, so assume that the value is not accepted.
         if (error instanceof EventRefusedError) return false;
         throw error;
       }

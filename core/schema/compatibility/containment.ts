@@ -1,15 +1,16 @@
 /**
- * Is every payload that one schema allows (the writer's) allowed by another (the reader's)?
+ * Decides whether every payload that one schema (the writer's) allows is also allowed by another
+ * (the reader's).
  *
- * The answer is careful: "yes" is proved, keyword by keyword and type by type; where a proof is not
- * found it is a {@link Break}, with the JSON pointer of the reader's keyword that may refuse.
- * Schema containment is a hard problem in general; that a walk over the keywords which only ever
- * claims what it can prove is enough for the changes people make is the approach of Habib et al.,
- * "Finding Data Compatibility Bugs with JSON Subschema Checks" (ISSTA 2021).
+ * The answer is conservative: "yes" is proved, keyword by keyword and type by type. Where no proof
+ * is found, the result is a {@link Break} with the JSON pointer of the reader's keyword that may
+ * refuse. Schema containment is hard in general. A walk over the keywords that claims only what it
+ * can prove is enough for the changes people make; the approach is that of Habib et al., "Finding
+ * Data Compatibility Bugs with JSON Subschema Checks" (ISSTA 2021).
  *
- * The writer is a list of places that a value fits all at once; alternatives are looked at one by
- * one. A pair of places that is being compared already is taken to hold: payloads are finite, so a
- * proof may lean on itself one level down.
+ * The writer is a list of places that a value fits all at once; alternatives are tried one by one.
+ * A pair of places whose comparison is already in progress is assumed to hold: payloads are finite,
+ * so a proof may rely on itself one level down.
  */
 import { compareNumbers } from "../../json/decimal.ts";
 import { arrayBreaks } from "./arrays.ts";
@@ -44,11 +45,14 @@ import {
 export interface Break {
   /** A JSON pointer into the reader's schema. */
   pointer: string;
-  /** What is refused, for people. */
+  /** What is refused, in words for people. */
   message: string;
 }
 
-/** Comparing two schemas that are made to be hard ends with "cannot tell": about half a second. */
+/**
+ * Bounds the work for adversarial schemas, to about half a second; the result is then "cannot
+ * tell".
+ */
 const MAX_STEPS = 100_000;
 const MAX_DEPTH = 200;
 
@@ -56,7 +60,7 @@ class TooComplex extends Error {}
 
 /** One comparison. */
 export class Containment {
-  /** "old" or "new": whose payloads are read. */
+  /** "old" or "new": whose payloads are being read. */
   readonly whose: string;
   #steps = 0;
   #depth = 0;
@@ -67,7 +71,7 @@ export class Containment {
     this.whose = options.whose;
   }
 
-  /** Where the reader may refuse what the writer allows; none when it takes everything. */
+  /** Where the reader may refuse what the writer allows; empty if it accepts everything. */
   compare(writer: SchemaPlace, reader: SchemaPlace): Break[] {
     try {
       return this.breaks(conjuncts(writer), reader);
@@ -79,7 +83,7 @@ export class Containment {
     }
   }
 
-  /** The same for a part, and what fits all of the writer's places. */
+  /** The same for one part of the reader and all of the writer's places. */
   breaks(writer: Writer, reader: SchemaPlace): Break[] {
     const pair = `${writer.map((place) => this.#name(place)).sort()}>${this.#name(reader)}`;
     if (this.#open.has(pair)) return [];
@@ -125,7 +129,7 @@ export class Containment {
     return this.#breaksOfAlternatives(writer, reader) ?? found;
   }
 
-  /** The first place with alternatives, each of them looked at; undefined where there is none. */
+  /** Tries each alternative of the first place that has any; undefined if there is none. */
   #breaksOfAlternatives(writer: Writer, reader: SchemaPlace): Break[] | undefined {
     const choice = choiceOf(writer);
     if (choice === undefined) return undefined;
@@ -183,8 +187,8 @@ export class Containment {
   }
 
   /**
-   * `anyOf`, `oneOf`, `not`, `if`: keywords about the same value. `allOf` and `$ref` are places of
-   * their own.
+   * `anyOf`, `oneOf`, `not`, `if`: keywords that apply to the same value. `allOf` and `$ref` become
+   * places of their own (see {@link conjuncts}).
    */
   #breaksOfApplicators(writer: Writer, reader: SchemaPlace): Break[] {
     const found: Break[] = [];
@@ -221,8 +225,8 @@ export class Containment {
   }
 
   /**
-   * True when the writer's payloads never fit: it says so itself, or the two have nothing in
-   * common.
+   * True if the writer's payloads never match `not`: the writer rules it out itself, or the two
+   * have nothing in common.
    */
   #isForbidden(writer: Writer, not: SchemaPlace): boolean {
     if (this.isEmpty([...writer, ...conjuncts(not)])) return true;
@@ -277,7 +281,7 @@ export class Containment {
     };
   }
 
-  /** True when it is sure that no value fits all of these places. */
+  /** True if it is certain that no value fits all of these places. */
   isEmpty(places: Writer): boolean {
     this.#enter(places);
     try {
@@ -353,14 +357,17 @@ function named(types: readonly JsonType[]): string {
   return types.length === TYPES.length ? "anything" : types.map((type) => NAMES[type]).join(" or ");
 }
 
-/** Those of a few values that fit all of the places. */
+/** Which of `values` fit all of the places. */
 function fitting(writer: Writer, values: readonly unknown[]): unknown[] {
   return values.filter((value) =>
     writer.every(({ document, pointer }) => document.accepts(pointer, value))
   );
 }
 
-/** The first place with `anyOf`, `oneOf` or `if`: its alternatives, and all places without it. */
+/**
+ * The first place with `anyOf` or `oneOf`: its alternatives, and all the places without that
+ * keyword.
+ */
 function choiceOf(
   writer: Writer,
 ): { alternatives: SchemaPlace[]; rest: SchemaPlace[] } | undefined {
@@ -378,8 +385,8 @@ function choiceOf(
 }
 
 /**
- * The place without a keyword that was looked at already; values are still judged by the whole of
- * it.
+ * The place without a keyword that was already handled. Values are still checked against the whole
+ * place.
  */
 function without(place: SchemaPlace, keyword: string): SchemaPlace {
   const { [keyword]: _, ...rest } = place.schema as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** Objects: properties, what is required, other names, counts and what depends on what. */
+/** Objects: properties, required names, other names, counts and dependencies. */
 import type { Break, Containment } from "./containment.ts";
 import {
   below,
@@ -25,7 +25,7 @@ import {
   type Writer,
 } from "./writer.ts";
 
-/** What of the reader's keywords for objects may refuse. */
+/** Where the reader's object keywords may refuse the writer's payloads. */
 export function objectBreaks(
   containment: Containment,
   writer: Writer,
@@ -79,7 +79,7 @@ function countBreaks({ whose }: Containment, writer: Writer, reader: SchemaPlace
   return found;
 }
 
-/** Every name that one of the two lists. */
+/** Checks every name that either of the two lists. */
 function propertyBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const names = new Set([...mapBelow(reader, "properties").keys(), ...listedNames(writer)]);
   return [...names].flatMap((name) => {
@@ -104,9 +104,9 @@ function propertyBreaks(containment: Containment, writer: Writer, reader: Schema
 }
 
 /**
- * Names that neither lists: those that match a pattern and those that match none. A name that
- * matches one of the writer's patterns may match any of the reader's, unless the two are the same
- * text.
+ * Checks names that neither lists: those matching a pattern and those matching none. A name that
+ * matches one of the writer's patterns may match any of the reader's, unless both patterns have the
+ * same text.
  */
 function otherBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const patterns = listedPatterns(writer);
@@ -119,8 +119,8 @@ function otherBreaks(containment: Containment, writer: Writer, reader: SchemaPla
   const found: Break[] = [];
   for (const { pattern, known } of classes) {
     for (const [name, part] of wanted) {
-      // A name of this pattern fits what the writer says of the same pattern; one of no pattern
-      // does not match it.
+      // A name that matches this pattern fits what the writer requires for it; one that matches no
+      // pattern does not match it either.
       if (patterns.has(name) && name !== pattern) continue;
       found.push(...containment.breaks(known, part));
     }
@@ -153,7 +153,7 @@ function nameBreaks(containment: Containment, writer: Writer, reader: SchemaPlac
   return containment.breaks([...known, assumption({ type: "string" })], rule);
 }
 
-/** `dependentRequired`, `dependentSchemas` and draft-07's `dependencies`, which is either. */
+/** `dependentRequired`, `dependentSchemas` and draft-07's `dependencies`, which may be either. */
 function dependencyBreaks(containment: Containment, writer: Writer, reader: SchemaPlace): Break[] {
   const found: Break[] = [];
   const always = requiredOf(writer);
@@ -185,7 +185,7 @@ function dependencyBreaks(containment: Containment, writer: Writer, reader: Sche
   return found;
 }
 
-/** What other parts looked at is known only while a payload is read. */
+/** What other keywords evaluated is known only while a payload is checked. */
 function unevaluatedBreaks(reader: SchemaPlace): Break[] {
   if (keywordOf(reader, "unevaluatedProperties") === undefined) return [];
   if (below(reader, "additionalProperties") !== undefined || !hasApplicators(reader)) return [];

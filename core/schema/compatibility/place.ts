@@ -1,24 +1,24 @@
 /**
- * A place in a schema: where two schemas are compared, and what is told of it. A {@link
- * SchemaDocument} is a whole schema with what only the validator knows: whether a value fits one
- * part of it, and whether a name fits a pattern.
+ * A place in a schema: the unit of comparison between two schemas. A {@link SchemaDocument} is a
+ * whole schema, together with what only the validator knows: whether a value fits one of its parts,
+ * and whether a name matches a pattern.
  */
 import { isNumeric, type Numeric } from "../../json/decimal.ts";
 import { escapePointer, isObject } from "../validator/limits.ts";
 import { canonical } from "../validator/unique_items.ts";
 
-/** What a schema is at one place: an object of keywords, or true or false. */
+/** A schema at one place: an object of keywords, or true or false. */
 export type JsonSchema = boolean | Record<string, unknown>;
 
 /** A whole schema. */
 export interface SchemaDocument {
   root: JsonSchema;
   draft: "2020-12" | "07";
-  /** Where a reference in the part at the pointer leads; undefined outside of the document. */
+  /** Where a reference in the part at the pointer leads; undefined if outside the document. */
   target(pointer: string, reference: string): Omit<SchemaPlace, "document"> | undefined;
-  /** True when the value fits the part at the pointer. */
+  /** True if the value fits the part at the pointer. */
   accepts(pointer: string, value: unknown): boolean;
-  /** True when the text matches the pattern. */
+  /** True if the text matches the pattern. */
   matches(pattern: string, text: string): boolean;
 }
 
@@ -30,10 +30,10 @@ export interface SchemaPlace {
   schema: JsonSchema;
 }
 
-/** The types of JSON values; whole numbers are numbers. */
+/** The types of JSON values; integers count as numbers. */
 export type JsonType = "null" | "boolean" | "number" | "string" | "array" | "object";
 
-/** Every type of a JSON value. */
+/** All types of JSON values. */
 export const TYPES: readonly JsonType[] = [
   "null",
   "boolean",
@@ -43,7 +43,7 @@ export const TYPES: readonly JsonType[] = [
   "object",
 ];
 
-/** Keywords that draft-07 does not have: there they say nothing. */
+/** Keywords that draft-07 does not have; they are ignored there. */
 const LATER = new Set([
   "prefixItems",
   "dependentRequired",
@@ -55,7 +55,7 @@ const LATER = new Set([
   "$dynamicRef",
 ]);
 
-/** The part below a keyword, by member names and indexes; undefined where there is none. */
+/** The part below a keyword, by member names and indexes; undefined if there is none. */
 export function below(
   place: SchemaPlace,
   keyword: string,
@@ -74,14 +74,14 @@ export function below(
   return { document: place.document, pointer, schema };
 }
 
-/** The parts of a keyword that is a list of schemas. */
+/** The parts of a keyword whose value is a list of schemas. */
 export function listBelow(place: SchemaPlace, keyword: string): SchemaPlace[] {
   const list = keywordOf(place, keyword);
   if (!Array.isArray(list)) return [];
   return list.map((_, index) => below(place, keyword, index)).filter((part) => part !== undefined);
 }
 
-/** The parts of a keyword that is a map of schemas, by name. */
+/** The parts of a keyword whose value is a map of schemas, by name. */
 export function mapBelow(place: SchemaPlace, keyword: string): Map<string, SchemaPlace> {
   const map = keywordOf(place, keyword);
   const parts = new Map<string, SchemaPlace>();
@@ -92,32 +92,32 @@ export function mapBelow(place: SchemaPlace, keyword: string): Map<string, Schem
   return parts;
 }
 
-/** A keyword's value; undefined where it is not there. */
+/** A keyword's value; undefined if absent. */
 export function keywordOf(place: SchemaPlace, keyword: string): unknown {
   const { schema, document } = place;
   if (document.draft === "07" && LATER.has(keyword)) return undefined;
-  // In draft-07 a reference stands alone.
+  // In draft-07, `$ref` disables the keywords beside it.
   const isAlone = document.draft === "07" && typeof schema === "object" &&
     typeof schema["$ref"] === "string";
   if (isAlone && keyword !== "$ref") return undefined;
   return typeof schema === "object" && Object.hasOwn(schema, keyword) ? schema[keyword] : undefined;
 }
 
-/** A keyword's value where it is a number, as it was written. */
+/** A keyword's value if it is a number, exactly as written. */
 export function numericAt(place: SchemaPlace, keyword: string): Numeric | undefined {
   const value = keywordOf(place, keyword);
   return isNumeric(value) ? value : undefined;
 }
 
-/** A keyword's value where it is a count. */
+/** A keyword's value if it is a number, as a double. */
 export function numberOf(place: SchemaPlace, keyword: string): number | undefined {
   return numericAt(place, keyword)?.valueOf();
 }
 
 /**
- * All that a value at this place has to fit, as places whose own keywords count: the place, what
- * its `$ref` names and the parts of its `allOf`, and theirs. It ends: a schema that refers to
- * itself for the same value is refused (limits.ts).
+ * Everything that a value at this place has to fit, as places whose own keywords count: the place
+ * itself, the target of its `$ref`, the parts of its `allOf`, and theirs in turn. The recursion
+ * ends, because a schema that refers to itself for the same value is rejected (limits.ts).
  */
 export function conjuncts(place: SchemaPlace): SchemaPlace[] {
   const target = targetOf(place);
@@ -129,7 +129,7 @@ export function conjuncts(place: SchemaPlace): SchemaPlace[] {
 }
 
 /**
- * Where the `$ref` of a place leads; undefined where it has none, or it leads out of the document.
+ * The target of a place's `$ref`; undefined if it has none, or the target is outside the document.
  */
 export function targetOf(place: SchemaPlace): SchemaPlace | undefined {
   const { document, pointer } = place;
@@ -139,7 +139,7 @@ export function targetOf(place: SchemaPlace): SchemaPlace | undefined {
   return target && { document, ...target };
 }
 
-/** The types that a place allows by `type` and `nullable`; every one where it says nothing. */
+/** The types that a place allows by `type` and `nullable`; all of them if it has neither. */
 export function typesOf(place: SchemaPlace): { types: readonly JsonType[]; whole: boolean } {
   const named = [keywordOf(place, "type") ?? TYPES].flat() as string[];
   const types = new Set(named.map((name) => name === "integer" ? "number" : name) as JsonType[]);
@@ -150,7 +150,7 @@ export function typesOf(place: SchemaPlace): { types: readonly JsonType[]; whole
   };
 }
 
-/** True when two places ask the same, word for word, and neither refers to anything elsewhere. */
+/** True if two places are identical as text, and neither refers to anything elsewhere. */
 export function isSame(a: SchemaPlace, b: SchemaPlace): boolean {
   const text = textOf(a.schema);
   return text === textOf(b.schema) && !/"\$(?:ref|dynamicRef|recursiveRef)":/.test(text);

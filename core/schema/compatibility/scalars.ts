@@ -1,13 +1,13 @@
 /**
- * Numbers and strings: bounds, multiples, lengths, patterns and formats of the reader that the
- * writer does not keep.
+ * Numbers and strings: bounds, multiples, lengths, patterns and formats that the reader requires
+ * and the writer does not guarantee.
  */
 import type { Break, Containment } from "./containment.ts";
 import { isMultipleOf, type Numeric } from "../../json/decimal.ts";
 import { keywordOf, numberOf, numericAt, type SchemaPlace } from "./place.ts";
 import { boundOf, boundsAt, highest, isTighter, isWhole, lowest, type Writer } from "./writer.ts";
 
-/** What of the reader's keywords for numbers may refuse. */
+/** Where the reader's number keywords may refuse the writer's payloads. */
 export function numberBreaks(
   { whose }: Containment,
   writer: Writer,
@@ -39,7 +39,10 @@ export function numberBreaks(
   return [...found, ...formatBreaks({ whose, writer, reader, numeric: true })];
 }
 
-/** True when every number is a multiple: whole, or of a multiple itself. */
+/**
+ * True if every number is a multiple of `step`: because it is whole, or a multiple of such a
+ * multiple.
+ */
 function isMultiple(writer: Writer, step: Numeric): boolean {
   if (isWhole(writer) && isMultipleOf(1, step)) return true;
   return writer.some((place) => {
@@ -48,7 +51,7 @@ function isMultiple(writer: Writer, step: Numeric): boolean {
   });
 }
 
-/** What of the reader's keywords for strings may refuse. */
+/** Where the reader's string keywords may refuse the writer's payloads. */
 export function stringBreaks(
   { whose }: Containment,
   writer: Writer,
@@ -79,7 +82,7 @@ export function stringBreaks(
   return [...found, ...formatBreaks({ whose, writer, reader, numeric: false })];
 }
 
-/** The formats of numbers (ajv-formats); all others are formats of strings. */
+/** Formats that apply to numbers (ajv-formats); all the others apply to strings. */
 const NUMERIC = new Set(["int32", "int64", "float", "double"]);
 
 function formatBreaks(

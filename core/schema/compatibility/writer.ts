@@ -1,7 +1,7 @@
 /**
- * What the writer's payloads are known to be at one place: the places that they fit, all of them
- * together. Everything here may know too little (a keyword that is left out allows more), never too
- * much: what is contained in more is contained.
+ * What is known about the writer's payloads at one place: the list of places that they all fit.
+ * These functions may know too little (ignoring a keyword allows more), but never too much:
+ * whatever the reader accepts of the larger set, it accepts of the smaller one.
  */
 import { compareNumbers, isWholeNumber, type Numeric } from "../../json/decimal.ts";
 import {
@@ -20,16 +20,16 @@ import {
   typesOf,
 } from "./place.ts";
 
-/** Places that a value fits, all of them, each for its own keywords. */
+/** Places that a value fits, all of them, each with its own keywords. */
 export type Writer = readonly SchemaPlace[];
 
-/** A bound that numbers stay within. */
+/** A bound on numbers. */
 export interface Bound {
   value: Numeric;
   exclusive: boolean;
 }
 
-/** A part that the document does not have, such as "a string". */
+/** A place that is not part of the document, such as "a string". */
 export function assumption(schema: JsonSchema): SchemaPlace {
   return {
     document: {
@@ -44,13 +44,13 @@ export function assumption(schema: JsonSchema): SchemaPlace {
   };
 }
 
-/** The types that values can have. */
+/** The types that values may have. */
 export function writerTypes(writer: Writer): JsonType[] {
   const sets = writer.map((place) => typesOf(place).types);
   return TYPES.filter((type) => sets.every((set) => set.includes(type)));
 }
 
-/** True when every number is a whole one. */
+/** True if every number is whole. */
 export function isWhole(writer: Writer): boolean {
   return writer.some((place) => {
     const step = numericAt(place, "multipleOf");
@@ -58,7 +58,7 @@ export function isWhole(writer: Writer): boolean {
   });
 }
 
-/** Every value, where `enum` or `const` lists them; undefined where there may be any. */
+/** All possible values, if `enum` or `const` lists them; undefined if not. */
 export function valuesOf(writer: Writer): unknown[] | undefined {
   for (const place of writer) {
     const { schema } = place;
@@ -77,12 +77,12 @@ export function valuesOf(writer: Writer): unknown[] | undefined {
   return undefined;
 }
 
-/** The highest of a keyword that sets a least value, over all places. */
+/** The largest value of a keyword that sets a minimum, over all places. */
 export function highest(writer: Writer, keyword: string): number | undefined {
   return most(writer.map((place) => numberOf(place, keyword)), Math.max);
 }
 
-/** The lowest of a keyword that sets a greatest value, over all places. */
+/** The smallest value of a keyword that sets a maximum, over all places. */
 export function lowest(writer: Writer, keyword: string): number | undefined {
   return most(writer.map((place) => numberOf(place, keyword)), Math.min);
 }
@@ -95,7 +95,7 @@ function most(
   return there.length === 0 ? undefined : choose(...there);
 }
 
-/** The tightest lower (1) or upper (-1) bound of numbers. */
+/** The tightest lower (1) or upper (-1) bound on numbers. */
 export function boundOf(writer: Writer, side: 1 | -1): Bound | undefined {
   const bounds = writer.flatMap((place) => boundsAt(place, side));
   return bounds.reduce<Bound | undefined>(
@@ -105,7 +105,7 @@ export function boundOf(writer: Writer, side: 1 | -1): Bound | undefined {
   );
 }
 
-/** The bounds of one place, for the lower (1) or upper (-1) side. */
+/** One place's bounds on the lower (1) or upper (-1) side. */
 export function boundsAt(place: SchemaPlace, side: 1 | -1): (Bound & { keyword: string })[] {
   const names = side === 1 ? ["minimum", "exclusiveMinimum"] : ["maximum", "exclusiveMaximum"];
   return names.flatMap((keyword, index) => {
@@ -114,7 +114,7 @@ export function boundsAt(place: SchemaPlace, side: 1 | -1): (Bound & { keyword: 
   });
 }
 
-/** True when `a` allows no more than `b` on this side. */
+/** True if `a` allows no more than `b` on this side. */
 export function isTighter(a: Bound, b: Bound, side: 1 | -1): boolean {
   const order = compareNumbers(a.value, b.value);
   return order === 0 ? a.exclusive || !b.exclusive : order * side > 0;
@@ -122,7 +122,7 @@ export function isTighter(a: Bound, b: Bound, side: 1 | -1): boolean {
 
 // Objects.
 
-/** The names that are always there. */
+/** The names that are always present. */
 export function requiredOf(writer: Writer): Set<string> {
   return new Set(writer.flatMap((place) => {
     const names = keywordOf(place, "required");
@@ -130,19 +130,19 @@ export function requiredOf(writer: Writer): Set<string> {
   }));
 }
 
-/** The names that some place lists in `properties`. */
+/** The names listed under `properties` at any place. */
 export function listedNames(writer: Writer): Set<string> {
   return new Set(writer.flatMap((place) => [...mapBelow(place, "properties").keys()]));
 }
 
-/** The patterns that some place lists in `patternProperties`. */
+/** The patterns listed under `patternProperties` at any place. */
 export function listedPatterns(writer: Writer): Set<string> {
   return new Set(writer.flatMap((place) => [...mapBelow(place, "patternProperties").keys()]));
 }
 
 /**
- * What this place alone asks of the property: its entry, its patterns, else what it says of all
- * others.
+ * What this place alone requires of the property: its own entry and matching patterns, or else the
+ * rule for all other properties.
  */
 export function propertyAt(place: SchemaPlace, name: string): SchemaPlace[] {
   const own = below(place, "properties", name);
@@ -155,19 +155,19 @@ export function propertyAt(place: SchemaPlace, name: string): SchemaPlace[] {
   return others === undefined ? [] : [others];
 }
 
-/** What this place asks of properties that it does not name. */
+/** What this place requires of properties that it does not name. */
 export function additionalAt(place: SchemaPlace): SchemaPlace | undefined {
   return below(place, "additionalProperties") ??
     (hasApplicators(place) ? undefined : below(place, "unevaluatedProperties"));
 }
 
-/** True where `unevaluated…` would have to know what other parts looked at. */
+/** True if `unevaluated…` would depend on what other keywords evaluated. */
 export function hasApplicators(place: SchemaPlace): boolean {
   return ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "dependentSchemas"]
     .some((keyword) => keywordOf(place, keyword) !== undefined);
 }
 
-/** What is known of a property's values. */
+/** What is known about a property's values. */
 export function propertyOf(writer: Writer, name: string): Writer {
   const forbidden = writer.some((place) => {
     const names = below(place, "propertyNames");
@@ -177,14 +177,14 @@ export function propertyOf(writer: Writer, name: string): Writer {
   return writer.flatMap((place) => propertyAt(place, name)).flatMap(conjuncts);
 }
 
-/** True when no property can be there but the listed ones. */
+/** True if no properties other than the listed ones are allowed. */
 export function isClosed(writer: Writer): boolean {
   return writer.some((place) =>
     additionalAt(place)?.schema === false && mapBelow(place, "patternProperties").size === 0
   );
 }
 
-/** The names that can be there, of a closed object; undefined where there may be any. */
+/** The names that a closed object may have; undefined if any name is allowed. */
 export function possibleNames(writer: Writer): string[] | undefined {
   if (!isClosed(writer)) return undefined;
   return [...listedNames(writer)].filter((name) =>
@@ -192,10 +192,7 @@ export function possibleNames(writer: Writer): string[] | undefined {
   );
 }
 
-/**
- * What stands beside a name in `dependentRequired` (or `dependencies`): the names that come with
- * it.
- */
+/** The names that `dependentRequired` (or `dependencies`) requires whenever `name` is present. */
 export function companionsAt(place: SchemaPlace, name: string): string[] {
   return ["dependentRequired", "dependencies"].flatMap((keyword) => {
     const map = keywordOf(place, keyword);
@@ -206,30 +203,27 @@ export function companionsAt(place: SchemaPlace, name: string): string[] {
 
 // Arrays.
 
-/**
- * The parts of the first items, each with one of its own: `prefixItems`, or `items` as a list
- * (draft-07).
- */
+/** The parts for the first items, one each: `prefixItems`, or `items` as a list (draft-07). */
 export function prefixAt(place: SchemaPlace): SchemaPlace[] {
   const prefix = listBelow(place, "prefixItems");
   return prefix.length > 0 ? prefix : listBelow(place, "items");
 }
 
-/** The part of all further items. */
+/** The part for all later items. */
 export function restAt(place: SchemaPlace): SchemaPlace | undefined {
   return Array.isArray(keywordOf(place, "items"))
     ? below(place, "additionalItems")
     : below(place, "items");
 }
 
-/** The most items that an array can have: by count, or because further ones are refused. */
+/** The most items that an array may have: by `maxItems`, or because later items are not allowed. */
 export function mostItems(writer: Writer): number {
   const closed = writer.filter((place) => restAt(place)?.schema === false)
     .map((place) => prefixAt(place).length);
   return Math.min(lowest(writer, "maxItems") ?? Infinity, ...closed);
 }
 
-/** What is known of the item at an index. */
+/** What is known about the item at an index. */
 export function itemOf(writer: Writer, index: number): Writer {
   return writer.flatMap((place) => prefixAt(place)[index] ?? restAt(place) ?? [])
     .flatMap(conjuncts);

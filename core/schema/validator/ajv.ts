@@ -1,7 +1,7 @@
 /**
- * ajv, as far as it is right. It makes a function of a schema, which is several times faster than
- * to walk it, and keeps to the specification but for a few kinds of schemas; those are told apart
- * here and judged by the evaluator (ADR 26).
+ * ajv, where it is correct. It compiles a schema into a function, which is several times faster
+ * than walking the schema. It follows the specification except for a few kinds of schemas; those
+ * are detected here and checked by our own evaluator instead (ADR 26).
  */
 import type { Ajv as AjvCore, AnySchema, ValidateFunction } from "ajv";
 import { isMultipleOf } from "../../json/decimal.ts";
@@ -14,13 +14,13 @@ import { isObject, type Schema } from "./limits.ts";
 import type { PatternEngine } from "./pattern.ts";
 import { hasUniqueItems } from "./unique_items.ts";
 
-/** The classes of ajv, a draft each. */
+/** The ajv class for each draft. */
 export interface AjvClasses {
   "2020-12": new (options: Record<string, unknown>) => AjvCore;
   "07": new (options: Record<string, unknown>) => AjvCore;
 }
 
-/** What an ajv is made with. */
+/** What an ajv instance needs. */
 export interface AjvOptions {
   draft: Draft;
   allErrors: boolean;
@@ -29,33 +29,33 @@ export interface AjvOptions {
   formats: Record<string, unknown>;
 }
 
-/** Compiles a schema that ajv is right about. */
+/** Compiles a schema that ajv handles correctly. */
 export function compileWithAjv(
   classes: AjvClasses,
   schema: Schema | boolean,
   options: AjvOptions,
 ): ValidateFunction {
   const { draft, allErrors, budget, pattern, formats } = options;
-  // Each schema has an ajv of its own: what it names ($id, anchors) never meets another's.
+  // Each schema gets its own ajv, so that its names ($id, anchors) never clash with another's.
   const ajv = withFormats(
     new classes[draft]({
       allErrors,
-      // A schema may carry keywords of other tools; a payload is never changed.
+      // A schema may carry keywords of other tools. A payload is never modified.
       strict: false,
       validateFormats: true,
       logger: false,
       meta: false,
       validateSchema: false,
       code: {
-        // ajv's own clean-up of its code drops variables that are still read ({contains} below
-        // {oneOf} below {if}), and is half of what compiling costs; V8 makes the same of both.
+        // ajv's optimizer removes variables that are still used ({contains} below {oneOf} below
+        // {if}), and takes half of the compile time; V8 optimizes both equally well.
         optimize: false,
         regExp: Object.assign((text: string) => pattern(text) as RegExp, { code: "" }),
       },
     }),
     formats,
   );
-  // What was looked at is noted for `unevaluated…` alone, in code that fails where branches differ
+  // Tracking evaluated parts only serves `unevaluated…`, and its code fails when branches differ
   // (seen in ajv 8.20.0).
   ajv.opts.unevaluated = false;
   replaceKeywords(ajv, budget);
@@ -64,7 +64,7 @@ export function compileWithAjv(
   return ajv.compile(schema as AnySchema);
 }
 
-/** Gives an ajv the formats. */
+/** Adds the formats to an ajv instance. */
 export function withFormats<T extends AjvCore>(ajv: T, formats: Record<string, unknown>): T {
   for (const [name, definition] of Object.entries(formats)) {
     ajv.addFormat(name, definition as true);
@@ -90,19 +90,19 @@ function replaceKeywords(ajv: AjvCore, budget: CheckBudget): void {
   });
 }
 
-/** Keywords that ajv does not follow to the letter. */
+/** Keywords where ajv departs from the specification. */
 const DEPARTS: ReadonlySet<string> = new Set([
   "$anchor",
   "$dynamicAnchor",
   "$dynamicRef",
   "unevaluatedItems",
   "unevaluatedProperties",
-  // Draft-04's, which it refuses; OpenAPI's, which it refuses without a type.
+  // ajv refuses draft-04's `id`, and OpenAPI's `nullable` without a type.
   "id",
   "nullable",
 ]);
 
-/** Beside a reference these change nothing. */
+/** Keywords that change nothing beside a reference. */
 const NOTES: ReadonlySet<string> = new Set([
   "$comment",
   "$ref",
@@ -113,10 +113,10 @@ const NOTES: ReadonlySet<string> = new Set([
   "title",
 ]);
 
-/** Names that every object of JavaScript has: ajv takes them for members. */
+/** Names that every JavaScript object has; ajv mistakes them for members. */
 const INHERITED: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
 
-/** True where every verdict of ajv on a payload of plain numbers is the specification's. */
+/** True if ajv judges every payload of plain numbers as the specification does. */
 export function isAjvRight(documents: SchemaDocuments): boolean {
   const { root } = documents.root;
   if (!isObject(root)) return true;

@@ -1,5 +1,5 @@
 /**
- * Keywords of JSON Schema that apply subschemas: to the same value, to its properties, to its
+ * JSON Schema keywords that apply subschemas: to the same value, to its properties, or to its
  * items.
  */
 import {
@@ -14,7 +14,7 @@ import {
 import { escapePointer, isObject, type Schema } from "./limits.ts";
 import type { Numeric } from "../../json/decimal.ts";
 
-/** Asks without listing faults. */
+/** Evaluates without collecting faults. */
 function quietly(node: SchemaNode, subject: Subject, run: Evaluation): boolean {
   const { faults } = run;
   run.faults = undefined;
@@ -23,7 +23,7 @@ function quietly(node: SchemaNode, subject: Subject, run: Evaluation): boolean {
   return ok;
 }
 
-/** The subject of a member or an item. */
+/** The subject for a member or an item. */
 function below({ value, path }: Subject, name: string | number, run: Evaluation): Subject {
   return {
     value: (value as Record<string | number, unknown>)[name],
@@ -51,7 +51,7 @@ function allOf(list: unknown, maker: Maker): KeywordCheck {
   };
 }
 
-/** `anyOf` and `oneOf`. Every branch is asked where what it looks at counts. */
+/** `anyOf` and `oneOf`. Every branch has to run if the properties and items it evaluates matter. */
 function choice(keyword: "anyOf" | "oneOf"): Keyword {
   const message = keyword === "anyOf"
     ? "must match a schema in anyOf"
@@ -191,7 +191,7 @@ function unevaluatedProperties(schema: unknown, maker: Maker): KeywordCheck {
   });
 }
 
-/** What a schema says of all properties that are not known. */
+/** Applies a schema to all properties that are not known. */
 function othersCheck(
   keyword: "additionalProperties" | "unevaluatedProperties",
   about: {
@@ -273,7 +273,7 @@ function itemsFrom(
         : node.fits(below(subject, index, run), run);
       if (fits) continue;
       ok = false;
-      // More of them are told by one fault.
+      // One fault stands for all of them.
       if (!run.faults || schema === false) break;
     }
     if (seen) seen.items = value.length;
@@ -304,7 +304,7 @@ function items(schema: unknown, maker: Maker): KeywordCheck {
   return itemsFrom(() => first, { keyword: "items", schema, node: maker.part(schema) });
 }
 
-/** Of draft-07, where `items` is a list. */
+/** Draft-07 only, where `items` may be a list. */
 function additionalItems(schema: unknown, maker: Maker): KeywordCheck | undefined {
   const { items: list } = maker.schema;
   if (maker.draft !== "07" || !Array.isArray(list)) return undefined;
@@ -335,7 +335,7 @@ function contains(schema: unknown, maker: Maker): KeywordCheck {
     for (let index = 0; index < value.length; index++) {
       if (!quietly(node, below(subject, index, run), run)) continue;
       found++;
-      // Draft-07 has nobody who asks which ones.
+      // In draft-07 nothing depends on which items matched.
       if (seen) seen.indexes.add(index);
       else if (found >= least && most === Infinity) break;
     }
@@ -349,12 +349,12 @@ function contains(schema: unknown, maker: Maker): KeywordCheck {
   };
 }
 
-/** Of keywords that draft-07 does not have. */
+/** For keywords that draft-07 does not have. */
 function later(make: Keyword): Keyword {
   return (value, maker) => maker.draft === "07" ? undefined : make(value, maker);
 }
 
-/** In this order: what asks what the others looked at comes last. */
+/** In evaluation order: keywords that depend on what the others evaluated come last. */
 export const APPLICATORS: readonly [keyword: string, make: Keyword][] = [
   ["allOf", allOf],
   ["anyOf", choice("anyOf")],

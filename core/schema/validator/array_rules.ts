@@ -1,22 +1,21 @@
 /**
- * The order in which ajv checks the keywords of an array.
+ * Fixes the order in which ajv checks the keywords of an array.
  *
- * For `prefixItems` (`items` with a list in draft-07) ajv's code says whether it went well only
- * where the array is long enough, and reads it in any case: with `[]`, what comes behind it in that
- * group was passed over (seen in ajv 8.20.0 with `contains`). So it comes last. Only what counts
- * the items that are left comes behind it: of an array that is too short for the first of the list,
- * none are.
+ * For `prefixItems` (in draft-07: `items` with a list) ajv generates code that sets its result only
+ * if the array is long enough, but reads it regardless. With `[]`, the keywords after it in the
+ * group were skipped (seen in ajv 8.20.0 with `contains`). So it goes last. Only keywords about the
+ * remaining items follow it: an array too short for the list's first item has none.
  */
 
-/** What of an ajv is changed here. */
+/** The part of an ajv instance that is modified here. */
 interface Rules {
   RULES: { rules: { type?: string; rules: { keyword: string }[] }[] };
 }
 
-/** In this order, behind all others. */
+/** In this order, after all others. */
 const LAST = ["prefixItems", "additionalItems", "items", "unevaluatedItems"];
 
-/** Puts the keywords of arrays of this ajv into an order that is safe. */
+/** Puts this ajv's array keywords into a safe order. */
 export function orderArrayRules(ajv: Rules): void {
   for (const group of ajv.RULES.rules) {
     if (group.type !== "array") continue;

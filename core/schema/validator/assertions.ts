@@ -1,6 +1,6 @@
 /**
- * Keywords of JSON Schema that look at a value alone: types, numbers, strings, counts, and what
- * must be there.
+ * JSON Schema keywords that check a value by itself: types, numbers, strings, counts and required
+ * names.
  */
 import {
   compareNumbers,
@@ -20,7 +20,7 @@ import {
 import { isObject } from "./limits.ts";
 import { canonical, hasUniqueItems } from "./unique_items.ts";
 
-/** A check that tells one fault. */
+/** A check that reports a single fault. */
 function assertion(
   keyword: string,
   about: {
@@ -46,7 +46,7 @@ const IS_TYPE: Record<string, (value: unknown) => boolean> = {
 
 function type(named: unknown, { schema }: { schema: Record<string, unknown> }): KeywordCheck {
   const names = [named].flat() as string[];
-  // OpenAPI's way to say it, as ajv has it.
+  // OpenAPI's spelling, which ajv supports too.
   const types = schema["nullable"] === true ? [...names, "null"] : names;
   const tests = types.map((name) => IS_TYPE[name]!);
   return assertion("type", {
@@ -56,7 +56,7 @@ function type(named: unknown, { schema }: { schema: Record<string, unknown> }): 
   });
 }
 
-/** `fits` is asked of numbers alone. */
+/** `fits` is called for numbers only. */
 function ofNumbers(
   keyword: string,
   options: { sign: string; fits: (order: number) => boolean },
@@ -68,7 +68,7 @@ function ofNumbers(
     });
 }
 
-/** A least or greatest count; `count` says nothing of values that it does not count. */
+/** A minimum or maximum count. `count` returns undefined for values that it does not apply to. */
 function counted(
   keyword: string,
   options: { what: string; most: boolean; count: (value: unknown) => number | undefined },
@@ -90,7 +90,7 @@ const characters = (value: unknown) => typeof value === "string" ? lengthOf(valu
 const items = (value: unknown) => Array.isArray(value) ? value.length : undefined;
 const properties = (value: unknown) => isObject(value) ? Object.keys(value).length : undefined;
 
-/** In code points. */
+/** Counts code points. */
 function lengthOf(text: string): number {
   let length = text.length;
   for (let at = 0; at < text.length - 1; at++) {
@@ -178,7 +178,7 @@ function dependentRequired(map: unknown): KeywordCheck {
   };
 }
 
-/** In this order; each of them is asked before any subschema. */
+/** In evaluation order; all of them run before any subschema. */
 export const ASSERTIONS: readonly [keyword: string, make: Keyword][] = [
   ["type", type],
   ["enum", (values) => oneOfValues("enum", values as unknown[])],

@@ -1,25 +1,25 @@
 /**
- * What checking one payload may cost (contract row 25). A schema of a few lines can ask for 2^60
- * checks: two branches that both refer to their parent, and a payload as deep as they like. No look
- * at the schema alone finds every such pair, so the steps are counted while it runs: by each
- * keyword, the items it lists, and by each pattern, the text it reads.
+ * Limits what checking one payload may cost (contract row 25). A schema of a few lines can demand
+ * 2^60 checks: two branches that both refer to their parent, and a payload nested as deeply as they
+ * allow. No analysis of the schema alone finds every such pair. So steps are counted while it runs:
+ * for each keyword, by the items it lists, and for each pattern, by the text it reads.
  */
 import { _, type KeywordCxt } from "ajv";
 import { Budget } from "../../filter/step_budget.ts";
 import { EventRefusedError } from "../../base/errors.ts";
 
-/** Others wait for at most a few tens of milliseconds. */
+/** Keeps the wait for others to a few tens of milliseconds at most. */
 const MAX_STEPS = 500_000;
-/** What may be spent on listing every fault of a payload that is refused anyway. */
+/** The budget for listing every fault of a payload that is rejected anyway. */
 export const LISTING_STEPS = 100_000;
 /**
- * What a branch costs beside its keywords, in steps: one that is not taken leaves an error behind,
- * which takes longer.
+ * The cost of a branch in steps, besides its keywords. A branch that does not match produces an
+ * error, which takes longer.
  */
 const BRANCH_STEPS = 15;
 const BRANCHING: ReadonlySet<string> = new Set(["anyOf", "oneOf", "not", "if", "contains"]);
 
-/** A budget that refuses the event when it is spent. */
+/** A budget that rejects the event once it is spent. */
 export class CheckBudget {
   readonly #budget = new Budget(MAX_STEPS);
 
@@ -27,12 +27,12 @@ export class CheckBudget {
     this.#budget.refill(steps);
   }
 
-  /** Throws `EventRefusedError` (`event/schema-too-costly`) where too little is left. */
+  /** Throws `EventRefusedError` (`event/schema-too-costly`) if too little is left. */
   spend(steps: number): void {
     if (!this.#budget.spend(steps)) throw tooCostly();
   }
 
-  /** The same for a pattern of so many instructions. */
+  /** The same for a pattern of `size` instructions. */
   spendOnPattern(size: number, characters: number): void {
     if (!this.#budget.spendOnPattern(size, characters)) throw tooCostly();
   }
@@ -46,14 +46,14 @@ function tooCostly(): EventRefusedError {
   );
 }
 
-/** What of an ajv is changed here. */
+/** The part of an ajv instance that is modified here. */
 interface Rules {
   RULES: { all: Record<string, { definition: unknown } | boolean | undefined> };
 }
 
 /**
- * Makes every keyword of this ajv pay before it runs. Its rules are copies of its own, not those of
- * all.
+ * Makes every keyword of this ajv charge the budget before it runs. The rules are this instance's
+ * own copies, not shared ones.
  */
 export function countSteps(ajv: Rules, budget: CheckBudget): void {
   const spend = (steps: number) => budget.spend(steps);
@@ -80,7 +80,7 @@ function stepsOfKeyword(keyword: string, value: unknown): number {
   return (BRANCHING.has(keyword) ? BRANCH_STEPS : 1) * itemsOf(value);
 }
 
-/** How many things a keyword goes through, as far as the schema tells. */
+/** How many items a keyword goes through, as far as the schema shows. */
 function itemsOf(value: unknown): number {
   return typeof value === "object" && value !== null ? Math.max(1, Object.keys(value).length) : 1;
 }
@@ -104,7 +104,7 @@ const SILENT: ReadonlySet<string> = new Set([
   "writeOnly",
 ]);
 
-/** The steps of all keywords of a schema, as {@link countSteps} counts them. */
+/** The steps of all keywords in a schema, as counted by {@link countSteps}. */
 export function stepsOf(schema: Record<string, unknown>): number {
   return Object.entries(schema).filter(([keyword]) => !SILENT.has(keyword)).reduce(
     (sum, [keyword, value]) => sum + stepsOfKeyword(keyword, value),

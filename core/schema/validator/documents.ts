@@ -1,27 +1,27 @@
 /**
- * What the parts of a schema are called: each subschema with its place, and what `$id`, `$anchor`
- * and `$dynamicAnchor` name (JSON Schema 2020-12, sections 8.2 and 9). A reference is followed
- * inside the schema, into documents that are bundled with it, and to the drafts' own meta-schemas;
- * nothing is ever fetched.
+ * Names within a schema: each subschema with its place, and what `$id`, `$anchor` and
+ * `$dynamicAnchor` refer to (JSON Schema 2020-12, sections 8.2 and 9). References are followed
+ * inside the schema, into documents bundled with it, and to the drafts' own meta-schemas. Nothing
+ * is ever fetched.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
 import { draftNamed, escapePointer, isObject, type Schema } from "./limits.ts";
 
-/** A draft of JSON Schema that is known here. */
+/** A supported draft of JSON Schema. */
 export type Draft = "2020-12" | "07";
 
-/** A schema with a URI of its own: the whole document, or a part with an `$id`. */
+/** A schema with its own URI: the whole document, or a part with an `$id`. */
 export interface Resource {
   uri: string;
   draft: Draft;
   root: Schema | boolean;
-  /** `$anchor` and `$dynamicAnchor`; in draft-07 an `$id` that is a fragment. */
+  /** `$anchor` and `$dynamicAnchor`; in draft-07, an `$id` that is a fragment. */
   anchors: Map<string, Schema>;
-  /** `$dynamicAnchor` alone. */
+  /** Only `$dynamicAnchor`. */
   dynamicAnchors: Map<string, Schema>;
 }
 
-/** A subschema, and where it stands. */
+/** A subschema and its place. */
 export interface SchemaPart {
   schema: Schema;
   /** A JSON pointer from the root of its document. */
@@ -31,16 +31,16 @@ export interface SchemaPart {
   isOwn: boolean;
 }
 
-/** What a reference leads to. */
+/** The target of a reference. */
 export interface Target {
   schema: Schema | boolean;
   resource: Resource;
-  /** From the root of its document. */
+  /** A JSON pointer from the root of its document. */
   pointer: string;
   isOwn: boolean;
 }
 
-/** The base of a schema without an `$id`. */
+/** The base URI of a schema without an `$id`. */
 const NO_ID = "evs:///schema";
 
 /** Keywords whose value is a schema. */
@@ -70,32 +70,32 @@ const MAP = [
   "properties",
 ];
 
-/** The parts of a schema and the names that it gives them. */
+/** The parts of a schema, and the names it gives them. */
 export class SchemaDocuments {
   readonly root: Resource;
   readonly #meta: (uri: string) => Schema | undefined;
   readonly #resources = new Map<string, Resource>();
   readonly #parts = new Map<Schema, SchemaPart>();
 
-  /** `meta`: the meta-schemas of the drafts, by URI. */
+  /** `meta`: looks up a draft's meta-schemas by URI. */
   constructor(schema: Schema | boolean, meta: (uri: string) => Schema | undefined) {
     this.#meta = meta;
     this.root = this.#add(schema, { draft: "2020-12", uri: NO_ID, isOwn: true });
   }
 
-  /** Every subschema of the document itself. */
+  /** All subschemas of the document itself. */
   ownParts(): SchemaPart[] {
     return [...this.#parts.values()].filter(({ isOwn }) => isOwn);
   }
 
-  /** A subschema as it was found. */
+  /** Where a subschema was found. */
   partOf(schema: Schema): SchemaPart {
     const part = this.#parts.get(schema);
     if (part === undefined) throw new Error("not a part of this schema");
     return part;
   }
 
-  /** Where a reference in a part leads; undefined where nothing of that name is here. */
+  /** The target of a reference in a part; undefined if nothing here has that name. */
   resolve(part: SchemaPart, reference: string): Target | undefined {
     const uri = resolveUri(reference, part.resource.uri);
     if (uri === undefined) return undefined;
@@ -150,8 +150,8 @@ export class SchemaDocuments {
   }
 
   /**
-   * Walks the places where schemas stand: a `$ref` below `const`, `enum` or an unknown keyword is
-   * data.
+   * Walks only the places where schemas may occur: a `$ref` below `const`, `enum` or an unknown
+   * keyword is data.
    */
   #walk(schema: Schema, place: { resource: Resource; pointer: string; isOwn: boolean }): void {
     if (this.#parts.has(schema)) return;
@@ -175,7 +175,7 @@ export class SchemaDocuments {
     }
   }
 
-  /** The resource that a schema belongs to: a new one where it has an `$id`. */
+  /** The resource that a schema belongs to; a new one if it has an `$id`. */
   #resourceOf(schema: Schema, place: { resource: Resource; pointer: string }): Resource {
     const { resource: outer, pointer } = place;
     const id = schema["$id"];
@@ -232,15 +232,16 @@ export class SchemaDocuments {
     }
     if (typeof value === "boolean") return { schema: value, resource, pointer, isOwn };
     if (!isObject(value)) return undefined;
-    // A schema below a keyword that nobody knows is one as soon as something refers to it.
+    // The value of an unknown keyword becomes a schema as soon as something refers to it.
     this.#walk(value, { resource, pointer, isOwn });
     return this.#targetOf(value);
   }
 }
 
-/** The reference as an absolute URI; undefined where it is none. */
+/** The reference as an absolute URI; undefined if it is not one. */
 function resolveUri(reference: string, base: string): string | undefined {
-  // A fragment is joined by hand: `urn:` has no hierarchy that anything could be relative to.
+  // Append a fragment by hand: `urn:` is not hierarchical, so nothing can be resolved relative to
+  // it.
   if (reference.startsWith("#")) return splitFragment(base)[0] + reference;
   return URL.parse(reference, base)?.href;
 }

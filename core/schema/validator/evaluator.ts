@@ -1,11 +1,12 @@
 /**
- * A schema judged to the letter of its draft. ajv is faster and departs from it here and there (ADR
- * 26); what it is not sure of comes here: `unevaluatedProperties`, `$dynamicRef`, documents in
- * documents, names such as `constructor`, and every payload with a number that a double does not
- * hold.
+ * Evaluates a schema exactly as its draft specifies. ajv is faster but departs from the
+ * specification here and there (ADR 26). Where it might, this is used instead: for
+ * `unevaluatedProperties`, `$dynamicRef`, embedded documents, names such as `constructor`, and
+ * every payload with a number that a double cannot hold.
  *
- * Each subschema becomes a list of checks once, when a value first reaches it. A run carries what
- * changes: the budget, the dynamic scope, and the list of faults where somebody wants them.
+ * Each subschema is compiled into a list of checks once, when the schema is registered or a
+ * reference first leads to it. A run carries the mutable state: the budget, the dynamic scope, and
+ * the list of faults if wanted.
  */
 import { EventRefusedError } from "../../base/errors.ts";
 import { APPLICATORS } from "./applicators.ts";
@@ -15,7 +16,7 @@ import type { Resource, SchemaDocuments, SchemaPart, Target } from "./documents.
 import { isObject, type Schema } from "./limits.ts";
 import type { PatternEngine } from "./pattern.ts";
 
-/** One fault as ajv tells it. */
+/** One fault, in ajv's form. */
 export interface Violation {
   instancePath: string;
   keyword: string;
@@ -23,31 +24,31 @@ export interface Violation {
   message: string;
 }
 
-/** What of a value was looked at, for `unevaluatedProperties` and `unevaluatedItems`. */
+/** What was evaluated of a value, for `unevaluatedProperties` and `unevaluatedItems`. */
 export interface Evaluated {
   names: Set<string> | "all";
-  /** So many items from the first. */
+  /** This many items from the start. */
   items: number;
-  /** And these. */
+  /** Further items, by index. */
   indexes: Set<number>;
 }
 
-/** One value at one place. */
+/** A value at a place in the payload. */
 export interface Subject {
   value: unknown;
-  /** A JSON pointer into the payload; empty unless faults are listed. */
+  /** A JSON pointer into the payload; empty unless faults are being listed. */
   path: string;
   seen: Evaluated | undefined;
 }
 
-/** Says whether a subject fits one keyword. */
+/** Tells whether a subject satisfies one keyword. */
 export type KeywordCheck = (subject: Subject, run: Evaluation) => boolean;
 
-/** What keywords are made with. */
+/** What keywords are compiled with. */
 export interface Maker {
   schema: Schema;
   draft: Resource["draft"];
-  /** A subschema of this one. */
+  /** Compiles a subschema of this one. */
   part(schema: unknown): SchemaNode;
   pattern(text: string): PatternEngine;
   format(name: string): Format | undefined;
@@ -59,27 +60,27 @@ export interface Format {
   test(value: unknown): boolean;
 }
 
-/** Makes the check of a keyword; undefined where it asks nothing. */
+/** Compiles the check of a keyword; undefined if there is nothing to check. */
 export type Keyword = (value: unknown, maker: Maker) => KeywordCheck | undefined;
 
-/** A subschema, ready to be asked. */
+/** A compiled subschema. */
 export interface SchemaNode {
   fits(subject: Subject, run: Evaluation): boolean;
-  /** True where it takes every value, and looks at nothing. */
+  /** True if it accepts every value without evaluating anything. */
   isAlwaysTrue: boolean;
 }
 
-/** One value that is checked, from the root. */
+/** One run over a value, from the root. */
 export interface Evaluation {
   budget: CheckBudget;
-  /** The resources that were entered, outermost first. */
+  /** The resources entered so far, outermost first. */
   scope: Resource[];
   depth: number;
-  /** Absent: the first fault ends the run. */
+  /** Absent: the run ends at the first fault. */
   faults: Violation[] | undefined;
 }
 
-/** Checks inside of checks, before the stack is full. */
+/** How deep checks may nest before the stack overflows. */
 const MAX_DEPTH = 1000;
 
 const YES: SchemaNode = { fits: () => true, isAlwaysTrue: true };
@@ -94,13 +95,13 @@ const NO: SchemaNode = {
   isAlwaysTrue: false,
 };
 
-/** Adds a fault; false, as what does not fit. */
+/** Records a fault. Returns false, meaning that the value does not fit. */
 export function addFault(run: Evaluation, violation: Violation): false {
   run.faults?.push(violation);
   return false;
 }
 
-/** What an evaluator is made of. */
+/** What an evaluator needs. */
 export interface EvaluatorOptions {
   documents: SchemaDocuments;
   budget: CheckBudget;
@@ -112,7 +113,7 @@ export interface EvaluatorOptions {
 export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #nodes = new Map<Schema, SchemaNode>();
-  /** True where something asks what was looked at. */
+  /** True if any keyword depends on what was evaluated. */
   readonly #tracks: boolean;
 
   constructor(options: EvaluatorOptions) {
@@ -120,16 +121,16 @@ export class Evaluator {
     this.#tracks = options.documents.ownParts().some(({ schema }) =>
       schema["unevaluatedProperties"] !== undefined || schema["unevaluatedItems"] !== undefined
     );
-    // Compiled at once: a pattern that is refused is refused at registration.
+    // Compile right away, so that an invalid pattern is rejected at registration.
     for (const part of options.documents.ownParts()) this.#node(part);
   }
 
-  /** True when the value fits. `at`: a part of the schema instead of the whole. */
+  /** True if the value fits. `at`: a part of the schema instead of the whole. */
   fits(value: unknown, at: Target = this.#root()): boolean {
     return this.#run(value, at, undefined);
   }
 
-  /** Everything that is wrong with the value. */
+  /** All faults of the value. */
   violations(value: unknown): Violation[] {
     const faults: Violation[] = [];
     this.#run(value, this.#root(), faults);
@@ -196,7 +197,7 @@ export class Evaluator {
       format,
     };
     const reference = this.#reference(part);
-    // In draft-07 a reference stands alone: what is beside it says nothing.
+    // In draft-07, `$ref` disables the keywords beside it.
     if (resource.draft === "07" && reference) return [reference];
     const checks = reference ? [reference] : [];
     const dynamic = resource.draft === "07" ? undefined : this.#dynamicReference(part);
@@ -222,8 +223,8 @@ export class Evaluator {
   }
 
   /**
-   * The outermost part that is in scope and has the anchor, where the reference leads to such an
-   * anchor at all.
+   * Resolves to the outermost schema in scope that has the anchor, provided that the reference
+   * leads to such an anchor at all.
    */
   #dynamicReference(part: SchemaPart): KeywordCheck | undefined {
     const reference = part.schema["$dynamicRef"];

@@ -1,4 +1,4 @@
-/** ajv's errors as sentences for people, each at the JSON pointer of what is wrong. */
+/** Turns ajv's errors into sentences for people, each with the JSON pointer of the fault. */
 import { isNumeric } from "../../json/decimal.ts";
 import { pointerGet } from "../../json/json.ts";
 import type { Violation } from "./evaluator.ts";
@@ -12,13 +12,13 @@ export interface Fault {
   message: string;
 }
 
-/** An error of ajv, as far as it is told, or one of our own. */
+/** The fields of an ajv error that are used, or an error of our own. */
 export type ReportedError = Omit<Violation, "message"> & { message?: string | undefined };
 
-/** More than this many are not listed. */
+/** The most faults that are listed. */
 const MOST = 100;
 
-/** The faults of a payload, the same one once. */
+/** The faults of a payload, without repeats. */
 export function faultsOf(errors: readonly ReportedError[], payload: unknown): Fault[] {
   const faults = new Map<string, Fault>();
   for (const error of errors) {

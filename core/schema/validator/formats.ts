@@ -1,7 +1,7 @@
 /**
- * Formats of strings. ajv-formats brings the definitions; those that backtrack are given a length
- * beyond which no value of theirs is valid anyway, and the kinds of URI, which have no such length,
- * are looked at in one pass.
+ * String formats. The definitions come from ajv-formats. Those that backtrack get a maximum length,
+ * beyond which no value of theirs is valid anyway. The URI formats have no such limit, so they are
+ * checked in a single pass.
  */
 
 import { compareNumbers, isWholeNumber, type Numeric, numericOf } from "../../json/decimal.ts";
@@ -9,7 +9,7 @@ import type { Format } from "./evaluator.ts";
 
 type KeywordCheck = (text: string) => boolean;
 
-/** No valid value of the format is longer. */
+/** No valid value of the format is longer than this. */
 const LONGEST: Record<string, number> = {
   email: 320, // RFC 5321, 4.5.3.1: 64 + 1 + 255
   hostname: 255, // RFC 1035, 2.3.4
@@ -36,7 +36,7 @@ const URIS: Record<string, KeywordCheck> = {
   url: (text) => /^(?:https?|ftp):\/\//i.test(text) && URL.canParse(text),
 };
 
-/** Whole numbers from `least` to `most`, whatever their form. */
+/** Whole numbers from `least` to `most`, however they are written. */
 function wholeBetween(least: string, most: string): unknown {
   const [low, high] = [numericOf(least), numericOf(most)];
   const validate = (value: Numeric) =>
@@ -70,7 +70,7 @@ function checkOf(definition: unknown): KeywordCheck {
   return checkOf((definition as { validate: unknown }).validate);
 }
 
-/** A definition as the evaluator asks it: numbers may be decimals. */
+/** A definition in the evaluator's form, where numbers may be decimals. */
 export function formatOf(definition: unknown): Format {
   const isOfNumbers = typeof definition === "object" && definition !== null &&
     (definition as { type?: unknown }).type === "number";

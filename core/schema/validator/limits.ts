@@ -1,7 +1,6 @@
 /**
- * What a schema may be made of, so that checking a payload stays cheap whatever both of them are: a
- * size, a depth, a number of branches, references that stay inside, and no more than so many checks
- * of one value.
+ * Limits on schemas, so that checking a payload stays cheap whatever the two contain: size, depth,
+ * number of branches, only internal references, and a maximum number of checks per value.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
 import type { SchemaDocuments, SchemaPart } from "./documents.ts";
@@ -11,14 +10,14 @@ import { isJsonObject } from "../../json/json_object.ts";
 export const MAX_SCHEMA_BYTES = 256 * 1024;
 const MAX_DEPTH = 64;
 const MAX_BRANCHES = 1000;
-/** Objects in a schema: compiling takes about 0.3 ms for each. */
+/** The most objects in a schema; compiling takes about 0.3 ms for each. */
 const MAX_OBJECTS = 2000;
-/** Checks of one value at one place, references followed. */
+/** The most checks of one value at one place, following references. */
 const MAX_CHECKS = 2000;
-/** References and branches inside each other that lead to checks of one value. */
+/** How deep references and branches may nest while checking one value. */
 const MAX_CHAIN = 200;
 
-/** The drafts that are known by their `$schema`. */
+/** The supported drafts, by `$schema`. */
 const DRAFTS: Record<string, "2020-12" | "07"> = {
   "https://json-schema.org/draft/2020-12/schema": "2020-12",
   "http://json-schema.org/draft-07/schema": "07",
@@ -27,19 +26,19 @@ const DRAFTS: Record<string, "2020-12" | "07"> = {
 
 /** Keywords that check the same value again. */
 const SAME_PLACE = ["allOf", "anyOf", "oneOf", "not", "if", "then", "else"];
-/** Those that do so by the name of a member. */
+/** The same, keyed by a member's name. */
 const SAME_PLACE_BY_NAME = ["dependentSchemas", "dependencies"];
 
-/** A schema that is not true or false. */
+/** A schema other than true or false. */
 export type Schema = Record<string, unknown>;
 
-/** The draft that a `$schema` names; undefined where it names none that is known. */
+/** The draft that a `$schema` refers to; undefined if it is not supported. */
 export function draftNamed(named: unknown): "2020-12" | "07" | undefined {
   const uri = typeof named === "string" ? named.replace(/#$/, "") : "";
   return Object.hasOwn(DRAFTS, uri) ? DRAFTS[uri] : undefined;
 }
 
-/** The draft of a schema, by `$schema`; 2020-12 where none is named. */
+/** The draft of a schema by its `$schema`; 2020-12 if it has none. */
 export function draftOf(schema: unknown): "2020-12" | "07" {
   const named = isObject(schema) ? schema["$schema"] : undefined;
   if (named === undefined) return "2020-12";
@@ -52,9 +51,7 @@ export function draftOf(schema: unknown): "2020-12" | "07" {
   });
 }
 
-/**
- * Checks everything that a text alone can tell. Throws `InvalidSchemaError` that names the place.
- */
+/** Checks everything that the text alone shows. Throws `InvalidSchemaError` naming the place. */
 export function assertWithinLimits(schema: unknown): asserts schema is Schema | boolean {
   if (typeof schema !== "boolean" && !isObject(schema)) {
     throw new InvalidSchemaError("a schema is a JSON object, true or false");
@@ -85,13 +82,13 @@ export function assertWithinLimits(schema: unknown): asserts schema is Schema | 
 }
 
 /**
- * Follows every reference. Throws for one that leads nowhere, and for a fan-out that doubles at
- * each step: it is found without being walked.
+ * Follows every reference. Throws for one that leads nowhere, and for an exponential fan-out, which
+ * is detected without being walked.
  */
 export function assertReferences(documents: SchemaDocuments): void {
   const counter = new CheckCounter(documents);
   for (const part of documents.ownParts()) counter.count(part);
-  // References lead to parts that nobody knew before.
+  // References may have led to parts that were not known before.
   for (const part of documents.ownParts()) counter.count(part);
 }
 
@@ -104,7 +101,7 @@ class CheckCounter {
     this.#documents = documents;
   }
 
-  /** The checks of one value at this part. */
+  /** How many checks one value causes at this part. */
   count(part: SchemaPart): number {
     const { schema, pointer } = part;
     const before = this.#known.get(schema);
@@ -150,7 +147,8 @@ class CheckCounter {
         );
     }
     if (!isObject(target.schema)) return 1;
-    // Where a dynamic reference leads is known only while a payload is read: a circle ends there.
+    // The target of a dynamic reference is known only while a payload is checked, so a cycle ends
+    // here.
     const open = this.#open.has(target.schema);
     if (keyword === "$dynamicRef" && open) return 1;
     return this.count(this.#documents.partOf(target.schema));
@@ -174,7 +172,7 @@ function refuse(pointer: string, fault: string, hint?: string): InvalidSchemaErr
   });
 }
 
-/** A name as a part of a JSON pointer. */
+/** Escapes a name for use in a JSON pointer. */
 export function escapePointer(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }

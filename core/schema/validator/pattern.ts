@@ -1,17 +1,16 @@
 /**
- * Patterns that strangers write. They run on RE2 (time linear in the input), with V8's engine only
- * where a pattern is provably plain; then no payload can make a pattern run for ever (contract row
- * 25).
+ * Untrusted patterns. They run on RE2 (time linear in the input), and on V8's engine only if a
+ * pattern is provably simple. So no payload can make a pattern run for ever (contract row 25).
  */
 import type { RE2JS } from "re2js";
 import { InvalidSchemaError } from "../../base/errors.ts";
 import type { CheckBudget } from "./budget.ts";
 import { PatternRefusal, toRe2 } from "./pattern_syntax.ts";
 
-/** What ajv needs of a compiled pattern. */
+/** What ajv needs from a compiled pattern. */
 export interface PatternEngine {
   test(text: string): boolean;
-  /** ajv keeps engines by their text: two patterns must never have the same. */
+  /** ajv caches engines by their text, so two patterns must never return the same. */
   toString(): string;
 }
 
@@ -20,18 +19,19 @@ export type Re2 = typeof RE2JS;
 
 const LONGEST = 2000;
 /**
- * Instructions of all patterns of a schema together: `x{1000}` makes a thousand of five characters.
+ * The most instructions in all patterns of a schema together; five characters, `x{1000}`, make a
+ * thousand.
  */
 export const MAX_PATTERN_SIZE = 10_000;
 /**
- * What a Unicode property costs of it: its code points are looked up in all of Unicode, which takes
- * milliseconds.
+ * What a Unicode property counts towards that limit: finding its code points means scanning all of
+ * Unicode, which takes milliseconds.
  */
 const PROPERTY_SIZE = 250;
 
 /**
- * Compiles a pattern of JSON Schema (ECMA-262, flag `u`). Throws `InvalidSchemaError` for what RE2
- * does not run.
+ * Compiles a JSON Schema pattern (ECMA-262, flag `u`). Throws `InvalidSchemaError` for what RE2
+ * cannot run.
  */
 export function compileSafePattern(
   pattern: string,
@@ -60,14 +60,14 @@ export function compileSafePattern(
 }
 
 /**
- * Instructions of the pattern as it was written, with its groups and classes. Its translation has
- * fewer, and each of them takes longer.
+ * The number of instructions for the pattern as written, with its groups and classes. The
+ * translated pattern has fewer instructions, but each takes longer.
  */
 function sizeAsWritten(pattern: string, re2: Re2): number {
   try {
     return re2.compile(re2.translateRegExp(pattern)).programSize();
   } catch {
-    return 0; // what RE2 reads only in its translation
+    return 0; // RE2 can only read the translated form
   }
 }
 
@@ -133,9 +133,9 @@ const ATOM = String
 const FIXED = String.raw`(?:\{\d{1,5}\})?`;
 const VARIABLE = String.raw`(?:[*+?]|\{\d{1,5},\d{0,5}\})`;
 /**
- * `^`, atoms of one character each, at most one of them repeated a variable number of times, `$`.
- * Behind that one no atom is counted: `^a*a{999}b` reads 999 characters again for each of a long
- * text.
+ * `^`, then atoms of one character each, of which at most one has a variable repetition, then `$`.
+ * After that one no atom may have a count: `^a*a{999}b` would read 999 characters again at each
+ * position of a long text.
  */
 const PLAIN = new RegExp(
   `^\\^(?:${ATOM}${FIXED})*(?:${ATOM}${VARIABLE}${ATOM}*)?\\$?$`,
@@ -143,9 +143,9 @@ const PLAIN = new RegExp(
 );
 
 /**
- * True for a pattern that V8 cannot be slow on: anchored, no groups, no alternatives, and at most
- * one repetition of variable length. There is then one place to begin and one number to choose: at
- * most quadratic in a short tail, and linear where the tail has a fixed length, which it has.
+ * True for a pattern that cannot be slow on V8: anchored at the start, no groups, no alternatives,
+ * and at most one repetition of variable length, followed by a part of fixed length. There is only
+ * one place to start and one number to choose, so matching is linear.
  */
 export function isPlain(pattern: string): boolean {
   return pattern.length <= 200 && PLAIN.test(pattern);

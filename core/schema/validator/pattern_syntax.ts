@@ -1,11 +1,11 @@
 /**
- * Patterns of ECMA-262 (flag `u`) in RE2's words. The two differ in what `.`, `\s` and `$` mean, in
- * the names of Unicode properties, and in how often something may be repeated; everything that RE2
- * knows by another meaning is written out as code points. Capturing groups capture nothing here: a
- * pattern is only tested.
+ * Translates ECMA-262 patterns (flag `u`) for RE2. The two differ in the meaning of `.`, `\s` and
+ * `$`, in the names of Unicode properties, and in how often something may be repeated. Whatever RE2
+ * treats differently is spelled out as code points. Capturing groups become plain groups, because a
+ * pattern is only ever tested.
  */
 
-/** Why a pattern is refused, and what to do about it. */
+/** Why a pattern is rejected, and what to do about it. */
 export class PatternRefusal extends Error {
   readonly hint: string;
 
@@ -15,11 +15,11 @@ export class PatternRefusal extends Error {
   }
 }
 
-/** The most that RE2 repeats something at once. */
+/** The most repetitions that RE2 supports in one quantifier. */
 const MOST_AT_ONCE = 1000;
-/** More than this makes a program that is too large in any case. */
+/** More repetitions than this always make the program too large. */
 const MOST_REPEATS = 100_000;
-/** The longest part that is written out, in characters: counts inside each other multiply. */
+/** The longest translation of one part, in characters; nested counts multiply. */
 const LONGEST_OUTPUT = 200_000;
 const LINEAR = "patterns run in linear time: without look-around and back-references";
 const MAX_CODE_POINT = 0x10ffff;
@@ -27,7 +27,7 @@ const MAX_CODE_POINT = 0x10ffff;
 const ANY = `[\\x{0}-\\x{10ffff}]`;
 const NOTHING = `[^\\x{0}-\\x{10ffff}]`;
 const DOT = `[^\\n\\r\\x{2028}\\x{2029}]`;
-/** White space and line ends of ECMA-262. */
+/** ECMA-262's white space and line terminators. */
 const SPACES: readonly Range[] = [
   [0x9, 0xd],
   [0x20, 0x20],
@@ -43,9 +43,9 @@ const SPACES: readonly Range[] = [
 
 type Range = readonly [first: number, last: number];
 
-/** What a translation is told of on its way. */
+/** Callbacks during a translation. */
 export interface TranslationOptions {
-  /** Called for each Unicode property that the pattern names. */
+  /** Called for each Unicode property in the pattern. */
   onProperty?: () => void;
 }
 
@@ -74,7 +74,7 @@ class Translator {
     return this.#pattern.slice(this.#at, this.#at + length);
   }
 
-  /** Takes the text if it comes next. */
+  /** Consumes `text` if it comes next. */
   #take(text: string): boolean {
     if (!this.#pattern.startsWith(text, this.#at)) return false;
     this.#at += text.length;
@@ -89,7 +89,7 @@ class Translator {
     return found;
   }
 
-  /** One part of an alternative, with its quantifier; or what separates alternatives. */
+  /** One part of an alternative with its quantifier, or the separator of alternatives. */
   #term(): string {
     if (this.#take("|")) return "|";
     if (this.#take("^")) return "\\A";
@@ -125,7 +125,7 @@ class Translator {
     return `(?${flags}:${inner})`;
   }
 
-  /** What follows `[`. */
+  /** Parses what follows `[`. */
   #class(): string {
     const negated = this.#take("^");
     const ranges: Range[] = [];
@@ -148,7 +148,7 @@ class Translator {
     return this.#take("\\b") ? 0x8 : this.#character();
   }
 
-  /** `\d`, `\p{…}` and the like as code points; undefined where something else comes. */
+  /** `\d`, `\p{…}` and so on as code points; undefined if something else comes next. */
   #setEscape(): readonly Range[] | undefined {
     const found = this.#match(/\\(?:([dDwWsS])|([pP])\{([^}]*)\})/y);
     if (!found) return undefined;
@@ -158,7 +158,7 @@ class Translator {
     return (short ?? property!) === (short ?? property!).toLowerCase() ? set : complement(set);
   }
 
-  /** One character, escaped or not, as its code point. */
+  /** The code point of one character, escaped or not. */
   #character(): number {
     if (!this.#take("\\")) {
       const code = this.#pattern.codePointAt(this.#at)!;
@@ -213,8 +213,7 @@ function complement(ranges: readonly Range[]): Range[] {
 }
 
 /**
- * The atom with its quantifier: more repetitions than RE2 takes at once are put one behind the
- * other.
+ * The atom with its quantifier. A count larger than RE2 supports is split into several in a row.
  */
 function repeated(atom: string, quantifier: string): string {
   const [, low, comma, high] = /^\{(\d+)(,?)(\d*)\}/.exec(quantifier) ?? [];
@@ -242,7 +241,7 @@ function repeated(atom: string, quantifier: string): string {
   return `(?:${out})`;
 }
 
-/** Behind the last one, or as its continuation. */
+/** Appends a range, or extends the last one. */
 function add(ranges: Range[], [first, last]: Range): void {
   const before = ranges.at(-1);
   if (before?.[1] === first - 1) ranges[ranges.length - 1] = [before[0], last];
@@ -252,8 +251,7 @@ function add(ranges: Range[], [first, last]: Range): void {
 const known = new Map<string, readonly Range[]>();
 
 /**
- * The code points of a Unicode property, as V8 knows it. Looking through all of Unicode takes 20
- * ms, once.
+ * The code points of a Unicode property according to V8. Scanning all of Unicode takes 20 ms, once.
  */
 function propertyRanges(name: string): readonly Range[] {
   const before = known.get(name);
@@ -276,18 +274,16 @@ function propertyRanges(name: string): readonly Range[] {
   return found;
 }
 
-/**
- * Parts of Unicode in which no code point has a property that another has not: one stands for all.
- */
+/** Ranges of Unicode whose code points all have the same properties, so one can stand for all. */
 const UNIFORM: readonly Range[] = [
   [0xd800, 0xdfff], // surrogates
-  // Planes that nothing is assigned in; each ends with two noncharacters.
+  // Unassigned planes; each ends with two noncharacters.
   ...Array.from({ length: 10 }, (_, plane): Range[] => {
     const last = ((plane + 5) << 16) - 1;
     return [[(plane + 4) << 16, last - 2], [last - 1, last]];
   }).flat(),
 ];
-/** The others. */
+/** All other ranges. */
 const VARIED: readonly Range[] = [
   [0, 0xd7ff],
   [0xe000, 0xffff],
@@ -297,7 +293,7 @@ const SEGMENTS = [...UNIFORM, ...VARIED].sort(([a], [b]) => a - b);
 
 const decoder = new TextDecoder("utf-16le", { ignoreBOM: true });
 
-/** Every character of a segment, one behind the other. */
+/** All characters of a segment, one after the other. */
 function textOf(first: number, last: number): string {
   const isWide = first > 0xffff;
   const units = new Uint16Array((last - first + 1) * (isWide ? 2 : 1));

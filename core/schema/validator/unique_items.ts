@@ -1,15 +1,15 @@
 /**
- * `uniqueItems` by one pass: ajv compares every item with every other. Items are told apart by a
- * number made of them; those few that have the same number are compared. Where many have it,
- * somebody chose them so, and texts tell them apart.
+ * `uniqueItems` in one pass; ajv compares every item with every other. Items are grouped by a hash,
+ * and the few that share one are compared. If many share one, somebody constructed them to collide,
+ * and they are compared by their canonical text instead.
  */
 import { Decimal } from "../../json/decimal.ts";
 import type { CheckBudget } from "./budget.ts";
 
-/** More items than this with one number are no chance. */
+/** More items than this with the same hash are no coincidence. */
 const MOST_ALIKE = 8;
 
-/** True when no two items are equal as JSON values. `budget` pays for all that is in them. */
+/** True if no two items are equal as JSON values. Everything in them is charged to `budget`. */
 export function hasUniqueItems(
   items: readonly unknown[],
   budget?: Pick<CheckBudget, "spend">,
@@ -30,7 +30,7 @@ export function hasUniqueItems(
   return true;
 }
 
-/** Items with one number. */
+/** Items with the same hash. */
 class Bucket {
   readonly #items: unknown[];
   #texts: Set<string> | undefined;
@@ -39,7 +39,7 @@ class Bucket {
     this.#items = [first];
   }
 
-  /** False when an equal one is there. */
+  /** False if an equal item is already there. */
   add(item: unknown): boolean {
     if (!this.#texts && this.#items.length < MOST_ALIKE) {
       for (const other of this.#items) if (isEqual(other, item)) return false;
@@ -57,7 +57,7 @@ class Bucket {
 const double = new Float64Array(1);
 const halves = new Int32Array(double.buffer);
 
-/** A number that equal values share, whatever the order of their members. */
+/** A hash that equal values share, whatever the order of their members. */
 function hashOf(value: unknown, budget: Pick<CheckBudget, "spend"> | undefined): number {
   if (typeof value === "number") {
     if ((value | 0) === value) return mixed(value | 0, 1);
@@ -82,7 +82,7 @@ function hashOf(value: unknown, budget: Pick<CheckBudget, "spend"> | undefined):
   let count = 0;
   for (const name in value) {
     count++;
-    // A sum: the same in every order.
+    // A sum does not depend on the order.
     hash = (hash + mixed(
       hashOfText(name),
       hashOf((value as Record<string, unknown>)[name], budget),
@@ -104,7 +104,7 @@ function mixed(a: number, b: number): number {
   return hash ^ hash >>> 13;
 }
 
-/** As JSON values, both parsed. */
+/** Compares two parsed JSON values. */
 function isEqual(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b;
   if (Array.isArray(a) || Array.isArray(b)) {
@@ -122,8 +122,8 @@ function isEqual(a: unknown, b: unknown): boolean {
 }
 
 /**
- * One text for all spellings of a JSON value: members in order of their names. `budget` pays for
- * all that is in it.
+ * The same text for every spelling of a JSON value, with members sorted by name. Everything in it
+ * is charged to `budget`.
  */
 export function canonical(value: unknown, budget?: Pick<CheckBudget, "spend">): string {
   if (typeof value === "number") return value === 0 ? "0" : String(value);

@@ -1,20 +1,17 @@
 /**
- * Formats that a schema names and nobody checks: by the drafts they are notes, and often they are a
- * slip of the pen.
+ * Finds formats in a schema that nobody checks. The drafts treat them as annotations, but often
+ * they are typos.
  */
 import { didYouMean } from "../../base/suggest.ts";
 import type { Fault } from "./faults.ts";
 import { escapePointer } from "./limits.ts";
 
-/** Their values are data and no schemas. */
+/** The values of these keywords are data, not schemas. */
 const DATA: ReadonlySet<string> = new Set(["const", "default", "enum", "example", "examples"]);
-/** More than this many are not told. */
+/** The most that are reported. */
 const MOST = 20;
 
-/**
- * What is to be said of the formats of a schema that are not among the known ones, each at its JSON
- * pointer.
- */
+/** A warning for each unknown format in a schema, at its JSON pointer. */
 export function unknownFormats(schema: unknown, known: Iterable<string>): Fault[] {
   const names = new Set(known);
   const found: Fault[] = [];

@@ -1,5 +1,5 @@
 /**
- * Schemas compiled within our limits. Loaded only when a first schema is there: ajv costs 75 ms.
+ * Compiles schemas within our limits. Loaded only once there is a schema, because ajv costs 75 ms.
  */
 import type { ValidateFunction } from "ajv";
 import {
@@ -19,28 +19,28 @@ import { assertReferences, assertWithinLimits, draftOf, type Schema } from "./li
 import { compileSafePattern, MAX_PATTERN_SIZE, type PatternEngine, type Re2 } from "./pattern.ts";
 
 /**
- * Checks a payload, with decimals for the numbers that a double does not hold: its faults, none
- * when it fits.
+ * Checks a payload and returns its faults, none if it fits. Numbers that a double cannot hold must
+ * be decimals.
  */
 export type Validator = (payload: unknown) => Fault[];
 
 /** Compiles schemas. */
 export type SchemaCompiler = (schema: unknown) => Validator;
 
-/** What only this module can do: it knows ajv. */
+/** The functions that need ajv, which only this module knows. */
 export interface SchemaTools {
   compile: SchemaCompiler;
-  /** Of a schema that was compiled before: whether a value fits the part at a pointer. */
+  /** For a schema that compiled before: whether a value fits the part at a pointer. */
   compileParts: (schema: unknown) => (pointer: string, value: unknown) => boolean;
-  /** The parts of a schema and what its references mean. */
+  /** The parts of a schema and the targets of its references. */
   documentsOf: (schema: Schema | boolean) => SchemaDocuments;
-  /** Compiles a pattern as schemas have them. */
+  /** Compiles a pattern as used in schemas. */
   compilePattern: (pattern: string) => PatternEngine;
   /** The formats that are checked. */
   formats: readonly string[];
 }
 
-/** The drafts' own schemas. */
+/** The drafts' meta-schemas. */
 const META = {
   "2020-12": "https://json-schema.org/draft/2020-12/schema",
   "07": "http://json-schema.org/draft-07/schema",
@@ -83,10 +83,11 @@ interface Loaded {
 class Tools {
   readonly #loaded: Loaded;
   /**
-   * The drafts' own schemas are compiled once, not anew with each schema that is held against them.
+   * The drafts' meta-schemas are compiled once, rather than for each schema that is checked against
+   * them.
    */
   readonly #drafts: { [D in "2020-12" | "07"]: () => InstanceType<AjvClasses[D]> };
-  /** The same for schemas with numbers that a double does not hold. */
+  /** The same for schemas with numbers that a double cannot hold. */
   readonly #metaValidators = {
     "2020-12": lazily(() => this.#compile({ $ref: META["2020-12"] })),
     "07": lazily(() => this.#compile({ $ref: META["07"] })),
@@ -126,8 +127,8 @@ class Tools {
     this.#assertSchema(schema, draft);
     assertReferences(documents);
     const pattern = this.#patterns(budget);
-    // Made in any case: what it refuses, such as a pattern with look-around, ajv may not even look
-    // at.
+    // Always created first: ajv must not even see what the evaluator rejects, such as a pattern
+    // with look-around.
     const evaluator = compiling(() => this.#evaluator(documents, { budget, pattern }));
     const ajv = isAjvRight(documents)
       ? this.#tryAjv(schema, { draft, budget, pattern, allErrors: false })
@@ -148,14 +149,14 @@ class Tools {
       try {
         if (ajv(payload)) return [];
         const first = ajv.errors ?? [];
-        // Listing every fault is for people: it is compiled when a first payload fails, and may
-        // cost little.
+        // Listing every fault is for people: it is compiled when a first payload fails, and its
+        // cost is limited.
         const every = everyFault();
         budget.refill(LISTING_STEPS);
         return faultsOf(listing(() => every && (every(payload), every.errors), first), payload);
       } catch (error) {
         if (error instanceof EvsError) throw error;
-        return own(payload); // a fault of ajv's code says nothing of the payload
+        return own(payload); // a bug in ajv's code says nothing about the payload
       }
     };
   }
@@ -190,7 +191,7 @@ class Tools {
     return new SchemaDocuments(schema, (uri) => this.#metaSchema(uri));
   }
 
-  /** One of the drafts' own schemas. */
+  /** Returns one of the drafts' meta-schemas. */
   #metaSchema(uri: string): Schema | undefined {
     for (const draft of ["2020-12", "07"] as const) {
       if (!uri.includes(`json-schema.org/draft${draft === "07" ? "-07" : "/2020-12"}/`)) continue;
@@ -210,7 +211,7 @@ class Tools {
     throw notASchema(faultsOf(meta.errors ?? [], schema));
   }
 
-  /** Undefined where ajv refuses a schema that its own draft allows. */
+  /** Undefined if ajv rejects a schema that its own draft allows. */
   #tryAjv(
     schema: Schema | boolean,
     about: Omit<Parameters<typeof compileWithAjv>[2], "formats">,
@@ -237,7 +238,7 @@ class Tools {
   }
 }
 
-/** All that is told; what is known already where that would cost too much. */
+/** The full list, or what is already known if listing would cost too much. */
 function listing<T>(list: () => T[] | null | undefined, known: T[] = []): T[] {
   try {
     return list() ?? known;
