@@ -1,11 +1,10 @@
 /**
- * `evs backup`: one file with everything that a data dir holds, of a running daemon or a stopped
- * one.
+ * `evs backup`: one file with everything in a data dir, whether its daemon is running or stopped.
  *
- * The state is copied first, the events after it: so no cursor, retry or dead letter of the backup
- * speaks of an event that is not in it. Databases are copied by SQLite's online backup (one
- * snapshot each); of the file store, what only grows is copied in the order in which a reader
- * trusts it. The copy is looked through before it becomes the backup.
+ * The state database is copied before the events, so that no cursor, retry or dead letter in the
+ * backup refers to an event missing from it. Databases are copied with SQLite's online backup (one
+ * snapshot each). Of the file store, append-only files are copied in the order in which a reader
+ * relies on them. The copy is verified before it becomes the backup.
  */
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
@@ -21,23 +20,23 @@ import { VERSION } from "../base/version.ts";
 import { type BackedUpFile, BACKUP_FORMAT, MANIFEST, type Manifest, sha256Of } from "./manifest.ts";
 import { type ByteSink, TarWriter } from "./tar.ts";
 
-/** What to back up, and where to. */
+/** What to back up, and where to write it. */
 export interface BackupOptions {
   dataDir: string;
-  /** The file to make; or where the archive is written to, and a folder for what it is made of. */
+  /** The file to create; or where to write the archive, and a folder for its temporary files. */
   file: string | { out: ByteSink; folder: string };
-  /** Replace a file that is there. */
+  /** Replace an existing file. */
   force: boolean;
   /** Unix ms. */
   now: number;
 }
 
-/** A copy of a file store that is written to meanwhile may have to be made again. */
+/** The copy of a file store that is being written to may have to be repeated. */
 const TRIES = 3;
 
 /**
- * Makes a backup; what it holds. A full disk is told as such, and nothing is left of a backup that
- * could not be made.
+ * Makes a backup and returns its manifest. A full disk is reported as such, and a failed backup
+ * leaves nothing behind.
  */
 export async function makeBackup(options: BackupOptions): Promise<Manifest> {
   const { dataDir, file, force } = options;
@@ -89,7 +88,7 @@ async function backUp(
   return manifest;
 }
 
-/** A full disk, as the system says it and as we do. */
+/** The codes for a full disk, from the system and from us. */
 const NO_SPACE: readonly unknown[] = ["ENOSPC", "EDQUOT", "store/disk-full"];
 
 function asBackupError(error: unknown, place: string): unknown {
@@ -118,7 +117,7 @@ function copyFileStore(dataDir: string, staging: string): string[] {
     const paths = [...fileStorePaths(`${dataDir}/events`)].map((path) => `events/${path}`);
     const copied = paths.filter((path) => copyIfThere(`${dataDir}/${path}`, `${staging}/${path}`));
     if (left === 0 || !copied.includes("events/format")) return copied;
-    // A segment that was finished between two copies: the second time it is at rest.
+    // A segment may have been finished between two copies; the second time it no longer changes.
     const before = lostIn(`${dataDir}/events`);
     if (lostIn(`${staging}/events`) <= before) return copied;
     Deno.removeSync(`${staging}/events`, { recursive: true });
@@ -130,8 +129,8 @@ function lostIn(folder: string): number {
 }
 
 /**
- * What is ours in the folder of a file store, the checksums of lines before the lines: those may
- * only be more.
+ * Our files in the folder of a file store. Checksums come before the lines they cover, so that the
+ * copy can only have more lines than checksums.
  */
 function* fileStorePaths(folder: string): Generator<string> {
   yield "format";
@@ -147,7 +146,9 @@ function* fileStorePaths(folder: string): Generator<string> {
   }
 }
 
-/** False when the file is not there: a topic without a head, or a segment that retention took. */
+/**
+ * False if the file does not exist: a topic without a head, or a segment that retention deleted.
+ */
 function copyIfThere(from: string, to: string): boolean {
   Deno.mkdirSync(to.slice(0, to.lastIndexOf("/")), { recursive: true, mode: 0o700 });
   try {
@@ -160,8 +161,8 @@ function copyIfThere(from: string, to: string): boolean {
 }
 
 /**
- * The folder beside the backup. What is refused is told of the file that was asked for: nobody
- * knows of this folder.
+ * The folder beside the backup. Errors name the requested file, because the user does not know
+ * about this folder.
  */
 function stagingFor(file: string): Staging {
   try {
@@ -181,8 +182,8 @@ function stagingFor(file: string): Staging {
 }
 
 /**
- * What the copy holds. Throws when it cannot be read: such a backup would be a promise that nobody
- * can keep.
+ * Counts what the copy holds. Throws if it cannot be read, because such a backup would be
+ * worthless.
  */
 function lookThrough(staging: string, now: number): { topics: number; events: number } {
   let [topics, events] = [0, 0];

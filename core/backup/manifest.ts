@@ -1,26 +1,26 @@
-/** What a backup says of itself: its first file, `manifest.json`. */
+/** A backup's table of contents: its first file, `manifest.json`. */
 import { createHash } from "node:crypto";
 import { DataDirError } from "../base/errors.ts";
 
-/** The format of backups that this version writes. */
+/** The backup format that this version writes. */
 export const BACKUP_FORMAT = 1;
 export const MANIFEST = "manifest.json";
 
-/** The last moment that JavaScript can name, Unix ms. */
+/** The latest time that a JavaScript Date can represent, Unix ms. */
 const LAST_MOMENT = 8.64e15;
 
 /** One file of a backup. */
 export interface BackedUpFile {
-  /** Where it is in a data dir. */
+  /** Its path in the data dir. */
   path: string;
   size: number;
   sha256: string;
 }
 
-/** What a backup says about itself. */
+/** A backup's description of itself. */
 export interface Manifest {
   format: number;
-  /** Of evs. */
+  /** The version of evs. */
   version: string;
   /** Unix ms. */
   createdAt: number;
@@ -29,13 +29,13 @@ export interface Manifest {
   files: BackedUpFile[];
 }
 
-/** Paths that a backup may hold: nothing else is ever written. */
+/** The paths that a backup may contain; nothing else is ever written. */
 const PATHS =
   /^(?:events\.db|state\.db|events\/(?:format|%accepted|%skew|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
 
 /**
- * The manifest in these bytes. Throws `DataDirError` when it is not one, of a newer format, or
- * names a path it may not.
+ * Parses a manifest. Throws `DataDirError` if it is not one, has a newer format, or contains a path
+ * that is not allowed.
  */
 export function parseManifest(text: string): Manifest {
   let manifest: Manifest;
@@ -82,7 +82,7 @@ function notOurs(why: string, cause?: unknown): DataDirError {
   });
 }
 
-/** Sums bytes up as they come. */
+/** Hashes bytes as they arrive. */
 export class Sha256 {
   readonly #hash = createHash("sha256");
 
@@ -90,13 +90,13 @@ export class Sha256 {
     this.#hash.update(bytes);
   }
 
-  /** In hexadecimal. */
+  /** The hash in hexadecimal. */
   get(): string {
     return this.#hash.digest("hex");
   }
 }
 
-/** The sum of the file at a path. */
+/** The hash of a file. */
 export function sha256Of(path: string): string {
   const sum = new Sha256();
   const file = Deno.openSync(path, { read: true });

@@ -1,7 +1,7 @@
 /**
- * `evs restore`: a data dir out of a backup. Everything is unpacked beside the data dir and held
- * against its checksums first; only then it takes the place, and what was there before is kept
- * beside it.
+ * `evs restore`: creates a data dir from a backup. Everything is first unpacked beside the data dir
+ * and verified against its checksums. Only then does it become the data dir; the previous one is
+ * kept beside it.
  */
 import { ConflictError, DataDirError } from "../base/errors.ts";
 import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
@@ -9,28 +9,31 @@ import { writeWatermarks } from "../data_dir/watermarks.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
 import { type ArchiveSource, readTar, type TarEntry, writeAll } from "./tar.ts";
 
-/** More than a manifest of a million files has, bytes. */
+/** Larger than the manifest of a million files, bytes. */
 const LONGEST_MANIFEST = 256 * 1024 * 1024;
 
 /** What to restore, and where to. */
 export interface RestoreOptions {
-  /** The backup: a file, or where it comes from. */
+  /** The backup: a file, or a stream to read it from. */
   file: string | ArchiveSource;
   dataDir: string;
-  /** Take the place of a data dir that is not empty. */
+  /** Replace a data dir that is not empty. */
   force: boolean;
   /** Unix ms. */
   now: number;
 }
 
-/** What was done. */
+/** The result of a restore. */
 export interface Restored {
   manifest: Manifest;
-  /** Where the data dir of before is kept. */
+  /** Where the previous data dir is kept. */
   keptAt?: string;
 }
 
-/** Restores a backup. Throws, and changes nothing, if a daemon runs or the backup is incomplete. */
+/**
+ * Restores a backup. Throws, without changing anything, if a daemon is running or the backup is
+ * incomplete.
+ */
 export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Restored {
   settleRestore(dataDir);
   const lock = lockIfThere(dataDir);
@@ -45,16 +48,17 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
       });
     }
     const { staging, keptAt } = restorePaths(dataDir, now);
-    // Made anew: what somebody else put at this place beforehand would be theirs.
+    // Always created fresh: a folder that already exists here might belong to somebody else.
     Deno.mkdirSync(parentOf(dataDir), { recursive: true, mode: 0o700 });
     Deno.mkdirSync(staging, { mode: 0o700 });
-    // Nobody starts on it, or finishes it, while this goes on.
+    // Keeps a starting daemon from using or finishing it meanwhile.
     const stagingLock = Deno.openSync(staging, { read: true });
     try {
       stagingLock.tryLockSync(true);
       const manifest = unpack(file, staging);
       syncFolders(staging);
-      // What has this file is complete: a start finishes it (core/data_dir/cut_restore.ts).
+      // A folder with this file is complete; the next start can finish it
+      // (core/data_dir/cut_restore.ts).
       writeWatermarks(staging, { phase: "restored", generation: 0, files: [], ends: new Map() });
       syncFolder(parentOf(dataDir));
       takePlace(staging, dataDir, { keptAt, before: taken ? "kept" : lock ? "empty" : "none" });
@@ -70,7 +74,7 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
   }
 }
 
-/** The two renames, and back where the second is refused. */
+/** Does the two renames, and undoes the first if the second fails. */
 function takePlace(
   staging: string,
   dataDir: string,
@@ -87,7 +91,7 @@ function takePlace(
   syncFolder(parentOf(dataDir));
 }
 
-/** The folder and those in it: their entries survive a power cut. */
+/** Syncs a folder and its subfolders, so that their entries survive a power cut. */
 function syncFolders(path: string): void {
   for (const { name, isDirectory } of Deno.readDirSync(path)) {
     if (isDirectory) syncFolders(`${path}/${name}`);
@@ -95,7 +99,7 @@ function syncFolders(path: string): void {
   syncFolder(path);
 }
 
-/** The data dir, locked as a daemon locks it; undefined when there is none. */
+/** The data dir, locked the way a daemon locks it; undefined if there is none. */
 function lockIfThere(dataDir: string): Deno.FsFile | undefined {
   if (!exists(dataDir)) return undefined;
   const file = Deno.openSync(dataDir, { read: true });

@@ -1,27 +1,27 @@
 /**
  * Tar archives of plain files: the ustar format of POSIX, with GNU's entries for names and sizes
- * that it has no room for. `tar tf FILE` lists what is written here. One file at a time, a block at
- * a time: memory does not grow with the archive.
+ * that do not fit in it. `tar tf FILE` lists an archive. Files are processed one at a time, block
+ * by block, so memory use does not grow with the archive.
  */
 import { DataDirError } from "../base/errors.ts";
 
 const BLOCK = 512;
 const CHUNK = 1024 * 1024;
-/** The longest name that is taken in, bytes: a data dir has none that is as long. */
+/** The longest name that is accepted, bytes; no data dir has one that long. */
 const LONGEST_NAME = 4096;
 const LONG_NAME = "././@LongLink";
-/** What eleven octal digits hold. */
+/** The largest number that fits in eleven octal digits. */
 const LARGEST_OCTAL = 8 ** 11 - 1;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Takes bytes: a file, or standard output. */
+/** Accepts bytes: a file, or standard output. */
 export interface ByteSink {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Gives bytes: a file, or standard input. */
+/** Supplies bytes: a file, or standard input. */
 export interface ArchiveSource {
   readSync(into: Uint8Array): number | null;
 }
@@ -59,7 +59,7 @@ export class TarWriter {
     }
   }
 
-  /** The end of the archive. */
+  /** Ends the archive. */
   finish(): void {
     writeAll(this.#out, new Uint8Array(2 * BLOCK));
   }
@@ -105,22 +105,20 @@ function putSize(block: Uint8Array, size: number): void {
     block.set(encoder.encode(`${size.toString(8).padStart(11, "0")}\0`), 124);
     return;
   }
-  // GNU: the highest bit says that the rest is binary, the most significant byte first.
+  // GNU: the highest bit means that the rest is binary, most significant byte first.
   new DataView(block.buffer).setBigUint64(128, BigInt(size));
   block[124] = 0x80;
 }
 
-/** A file in an archive. Read its content before the next one. */
+/** A file in an archive. Read its content before asking for the next entry. */
 export interface TarEntry {
   name: string;
   size: number;
-  /** The content, in pieces that are overwritten by the next. */
+  /** The content in pieces; each overwrites the previous one. */
   content(): Generator<Uint8Array, void, undefined>;
 }
 
-/**
- * Reads an archive from its beginning. Throws `DataDirError` where it is not one, or ends too soon.
- */
+/** Reads an archive from the start. Throws `DataDirError` if it is not one, or ends too early. */
 export function* readTar(file: ArchiveSource): Generator<TarEntry, void, undefined> {
   let longName: string | undefined;
   while (true) {
@@ -147,7 +145,7 @@ export function* readTar(file: ArchiveSource): Generator<TarEntry, void, undefin
     } else if (type === "0" || type === "\0") {
       yield { name: longName ?? textIn(block, 0, 100), size, content };
       longName = undefined;
-      // What nobody read is passed over.
+      // Skip whatever was not read.
       for (const _piece of content());
     } else {
       throw damaged(`it has an entry of type ${JSON.stringify(type)}`);
@@ -198,7 +196,7 @@ function damaged(what: string): DataDirError {
   });
 }
 
-/** Writes all of it: a write may take less than it was given. */
+/** Writes all the bytes: a single write may accept fewer than it was given. */
 export function writeAll(file: ByteSink, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
 }

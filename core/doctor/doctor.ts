@@ -1,4 +1,4 @@
-/** Looks at a data dir with every check there is, one after the other. */
+/** Runs every check on a data dir, one after another. */
 import { Seen } from "../store/seen.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./checks/check.ts";
 import { clock, CLOCK_SLACK } from "./checks/clock.ts";
@@ -18,8 +18,7 @@ import { wholeDataDir } from "./checks/whole.ts";
 import { writeAheadLogs } from "./checks/write_ahead_logs.ts";
 
 /**
- * All checks, in the order of the report. Those behind the stores' go by what the stores' have
- * read.
+ * All checks, in the order of the report. Those after the store checks use what these have read.
  */
 export const checks: readonly Check[] = [
   running,
@@ -39,10 +38,10 @@ export const checks: readonly Check[] = [
   schemas,
 ];
 
-/** A finding with the check that made it. */
+/** A finding, and the check that made it. */
 export type Diagnosis = Finding & { check: string };
 
-/** Runs the checks; one that fails is a finding itself, and the others go on. */
+/** Runs the checks. A check that fails becomes a finding itself, and the others continue. */
 export async function* examine(
   context: CheckContext,
   list: readonly Check[] = checks,

@@ -1,10 +1,10 @@
 /**
- * An aggregate: state derived from nothing but its events.
+ * An aggregate: state derived only from its events.
  *
- * A command of a subclass decides and calls `recordEvent`; only `applyEvent` changes the state,
- * both when an event is recorded and when it is read back, so both give the same state. Recorded
- * events wait in the aggregate until a repository saves them. The payload is captured as JSON when
- * it is recorded: `applyEvent` sees exactly what a later reader will see.
+ * A subclass's command makes a decision and calls `recordEvent`. Only `applyEvent` changes the
+ * state, both when an event is recorded and when it is read back, so both give the same result.
+ * Recorded events stay in the aggregate until a repository saves them. The payload is captured as
+ * JSON when it is recorded, so `applyEvent` sees exactly what later readers will see.
  */
 import { toJson } from "../json/to_json.ts";
 import { assertName } from "../event/name.ts";
@@ -13,7 +13,7 @@ import { UnknownEventTypeError } from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
 import { IdSource } from "../event/id.ts";
 
-/** What a recorded event may carry beside its payload. */
+/** What a recorded event may carry besides its payload. */
 export interface RecordOptions {
   /** The version of the payload's schema; default: the highest registered one. */
   schemaVersion?: string;
@@ -21,14 +21,14 @@ export interface RecordOptions {
   metadata?: Record<string, unknown>;
 }
 
-/** What only a repository may do with an aggregate. */
+/** Operations on an aggregate that are reserved for repositories. */
 export interface AggregateAccess {
   /**
-   * Recorded events that are not saved yet, oldest first. Their topic is empty, as is a
-   * `schemaVersion` that nobody gave.
+   * Recorded but unsaved events, oldest first. Their topic is empty, and so is a `schemaVersion`
+   * that was not given.
    */
   recorded(aggregate: AggregateRoot<object>): readonly Event[];
-  /** The version before them. */
+  /** The version before those events. */
   savedVersion(aggregate: AggregateRoot<object>): number;
   /** The seq of the last saved event; 0 before the first. */
   savedSeq(aggregate: AggregateRoot<object>): number;
@@ -36,12 +36,12 @@ export interface AggregateAccess {
   savedId(aggregate: AggregateRoot<object>): string;
   /** Applies a stored event. */
   replay(aggregate: AggregateRoot<object>, event: Event): void;
-  /** Puts a snapshot's state in place. */
+  /** Restores the state from a snapshot. */
   restore(
     aggregate: AggregateRoot<object>,
     snapshot: { state: object; version: number; seq: number; eventId: string },
   ): void;
-  /** Marks what was recorded as saved, up to this seq. */
+  /** Marks the recorded events as saved, up to this seq. */
   saved(aggregate: AggregateRoot<object>, seq: number): void;
 }
 
@@ -75,7 +75,7 @@ const ids = new IdSource();
 export abstract class AggregateRoot<State extends object> {
   /** Identifies the aggregate; the key of its events. */
   readonly id: string;
-  /** Changed by `applyEvent` only. */
+  /** Only changed by `applyEvent`. */
   protected state: State;
   #version = 0;
   #seq = 0;
@@ -115,7 +115,7 @@ export abstract class AggregateRoot<State extends object> {
     this.state = structuredClone(initialState);
   }
 
-  /** The number of its events, unsaved ones included. */
+  /** The number of its events, including unsaved ones. */
   get version(): number {
     return this.#version;
   }
@@ -136,8 +136,8 @@ export abstract class AggregateRoot<State extends object> {
   }
 
   /**
-   * Records that something happened, and applies it. Throws `EventRefusedError` where the payload
-   * is not JSON; then, and when `applyEvent` throws, nothing was recorded.
+   * Records an event and applies it. Throws `EventRefusedError` if the payload is not JSON. Nothing
+   * is recorded if it throws, or if `applyEvent` does.
    */
   protected recordEvent(type: string, payload: unknown, options: RecordOptions = {}): void {
     const now = this.now();
@@ -156,7 +156,7 @@ export abstract class AggregateRoot<State extends object> {
     this.#version++;
   }
 
-  /** Applies one event to the state. It must not decide anything and must not change the event. */
+  /** Applies one event to the state. Must neither make decisions nor modify the event. */
   protected abstract applyEvent(event: Event): void;
 
   /**
@@ -168,7 +168,7 @@ export abstract class AggregateRoot<State extends object> {
   }
 }
 
-/** The error for an event that an aggregate does not know. */
+/** The error for an event type that an aggregate does not know. */
 export function unknownEvent(
   aggregate: AggregateRoot<object>,
   event: Event,

@@ -1,6 +1,6 @@
 /**
- * Snapshots in a folder, one file each. Files are replaced by rename, so a reader sees the old one
- * or the new one. They are not synced, because a lost or torn snapshot is rebuilt.
+ * Snapshots in a folder, one file each. Files are replaced by rename, so a reader sees either the
+ * old one or the new one. They are not synced, because a lost or torn snapshot can be rebuilt.
  */
 import { thrownText } from "../base/thrown.ts";
 import { SnapshotError } from "../base/errors.ts";
@@ -12,7 +12,7 @@ const encoder = new TextEncoder();
 export class FileSnapshotStore implements SnapshotStore {
   readonly #dir: string;
 
-  /** Snapshots in `dir`. */
+  /** Keeps snapshots in `dir`. */
   constructor(dir: string) {
     this.#dir = dir;
   }
@@ -36,7 +36,7 @@ export class FileSnapshotStore implements SnapshotStore {
       await Deno.writeTextFile(fresh, JSON.stringify(snapshot), { mode: 0o600 });
       await Deno.rename(fresh, path);
     } catch (cause) {
-      await Deno.remove(fresh).catch(() => {}); // it may not even be there; the cause is told below
+      await Deno.remove(fresh).catch(() => {}); // it may not exist; the cause is reported below
       const why = thrownText(cause);
       throw new SnapshotError(`the snapshot of ${snapshot.id} could not be written: ${why}`, {
         cause,
@@ -45,7 +45,7 @@ export class FileSnapshotStore implements SnapshotStore {
     }
   }
 
-  /** A distinct file name for each aggregate, whatever characters its id has. */
+  /** A unique file name for each aggregate, whatever characters its id contains. */
   async #path(topic: string, id: string): Promise<string> {
     const hash = await crypto.subtle.digest("SHA-256", encoder.encode(`${topic}\n${id}`));
     return `${this.#dir}/${new Uint8Array(hash).toHex()}.json`;

@@ -1,12 +1,13 @@
 /**
- * The stored events of one aggregate: read them, and append more if nobody else has meanwhile.
+ * The stored events of one aggregate: reads them, and appends more unless somebody else has done so
+ * meanwhile.
  *
- * On a store with sequence numbers the events have the aggregate's id as their key, and the store
- * itself checks the expectation. A store with three methods has neither: there the metadata says
- * which aggregate an event belongs to and which version it made, the whole topic is read, and an
- * append is refused unless the application guarantees that no other process writes; appends to one
- * aggregate then take turns within the process. Behind a daemon it works as on a store with
- * sequence numbers, and what is read travels over the socket.
+ * On a store with sequence numbers, the events have the aggregate's id as their key, and the store
+ * itself checks the expectation. A store with three methods has neither. There the metadata records
+ * which aggregate an event belongs to and which version it produced, and the whole topic is read.
+ * Appending is refused unless the application guarantees that no other process writes; appends to
+ * one aggregate then take turns within the process. Behind a daemon it works as on a store with
+ * sequence numbers, and the events that are read travel over the socket.
  */
 import { BrokenHistoryError, ConflictError, UnsupportedError } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
@@ -16,7 +17,7 @@ import type { EventStore, JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
 import type { Broker } from "../broker/broker.ts";
 
-/** What a repository needs of a broker, in this process or behind a daemon. */
+/** What a repository needs from a broker, in this process or behind a daemon. */
 export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {
   /** The store to read by seq and by key; absent behind a daemon. */
   readonly store?: JournalStore;
@@ -26,10 +27,10 @@ export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {
 const ID = "aggregateId";
 const VERSION = "aggregateVersion";
 
-/** Events to read before other work gets its turn. */
+/** How many events to read before yielding to other work. */
 const PAGE = 500;
 
-/** What became of an append. */
+/** The outcome of an append. */
 export type HistoryOutcome =
   | { ok: true; lastSeq: number }
   | { ok: false; actualVersion: number };
@@ -37,9 +38,9 @@ export type HistoryOutcome =
 /** What to append, and to which history. */
 export interface HistoryAppend {
   events: readonly Event[];
-  /** The number of events if nobody else has appended. */
+  /** The expected number of stored events, if nobody else has appended. */
   version: number;
-  /** The seq of the last of them; 0 where there is none. */
+  /** The seq of the last one; 0 if there is none. */
   seq: number;
 }
 
@@ -66,8 +67,8 @@ export class History {
   }
 
   /**
-   * True if this is the aggregate's event at this seq. An event that retention deleted is taken on
-   * trust.
+   * True if this is the aggregate's event at this seq. An event that retention deleted is assumed
+   * to match.
    */
   async has(id: string, { seq, eventId }: { seq: number; eventId: string }): Promise<boolean> {
     if (this.#journal) {
@@ -89,7 +90,7 @@ export class History {
     for await (const event of this.#events(id, after)) {
       const told = event.metadata[VERSION];
       version++;
-      // An event published by hand carries no version: it counts as the next.
+      // An event published by hand has no version; it counts as the next one.
       if (typeof told === "number" && told !== version) throw broken(this.topic, event, version);
       yield event;
     }
@@ -117,7 +118,7 @@ export class History {
 
   async *#readRemote({ id, seq }: { id: string; seq: number }): AsyncGenerator<Event> {
     const store = this.#broker.getEventStore();
-    // The daemon's store takes both as hints, so that less is sent.
+    // The daemon's store uses both as hints, so that less is sent.
     for (const event of await store.getEvents(this.topic, { key: id, fromSeq: seq + 1 })) {
       if (event.key === id && event.seq! > seq) yield event;
     }
@@ -177,7 +178,7 @@ export class History {
     }
   }
 
-  /** The number of events, counted from a known version. */
+  /** The number of events, counting on from a known version. */
   async count(id: string, after: { version: number; seq: number }): Promise<number> {
     let { version } = after;
     for await (const _ of this.read(id, after)) version++;
@@ -187,12 +188,12 @@ export class History {
 
 const turns = new WeakMap<EventStore, Map<string, Promise<unknown>>>();
 
-/** Calls `work` after earlier work on the same aggregate of the same store has ended. */
+/** Calls `work` once earlier work on the same aggregate of the same store has finished. */
 async function inTurn<T>(store: EventStore, name: string, work: () => Promise<T>): Promise<T> {
   const ofStore = turns.get(store) ?? new Map<string, Promise<unknown>>();
   turns.set(store, ofStore);
   const result = (ofStore.get(name) ?? Promise.resolve()).then(work);
-  const turn = result.catch(() => {}); // told to whoever called
+  const turn = result.catch(() => {}); // the caller gets the error
   ofStore.set(name, turn);
   await turn;
   if (ofStore.get(name) === turn) ofStore.delete(name);

@@ -1,10 +1,10 @@
 /**
- * Projections: state built from events, kept up to date.
+ * Projections: state built from events and kept up to date.
  *
- * A projection reads its topics by seq, from its checkpoint on. State and checkpoint are saved
- * together, so no event counts twice, and what was not saved is read again. It can be brought up to
- * date when asked (`catchUp`; a repository does so with each save), or follow by itself (`follow`).
- * A rebuild reads everything into a new state while the old one is still served.
+ * A projection reads its topics by seq, starting at its checkpoint. State and checkpoint are saved
+ * together, so no event counts twice, and whatever was not saved is read again. It can be brought
+ * up to date on demand (`catchUp`; a repository does so with each save), or follow its topics
+ * (`follow`). A rebuild reads everything into a new state while the old one is still being served.
  */
 import { thrownText } from "../base/thrown.ts";
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
@@ -23,30 +23,27 @@ import {
 } from "./projection_store.ts";
 import { isJsonObject } from "../json/json_object.ts";
 
-/** What a projection is. */
+/** Defines a projection. */
 export interface ProjectionDefinition<S> {
   /** Its name in the store. */
   name: string;
-  /**
-   * A topic or pattern. Events of one topic come in order; those of several do not come in one
-   * order.
-   */
+  /** A topic or pattern. Events of one topic arrive in order; there is no order between topics. */
   topic: string;
-  /** The state before the first event. JSON. */
+  /** The state before the first event; JSON. */
   initial: S;
   /**
-   * By event type: the state after the event. What is returned replaces the state; nothing
-   * returned: it was changed in place.
+   * A reducer per event type. Its return value becomes the new state; if it returns nothing, it has
+   * changed the state in place.
    */
   // deno-lint-ignore no-explicit-any -- payloads of any type
   on: Record<string, (state: S, event: Event<any>) => S | void>;
-  /** Change it when the reducers change: it is then rebuilt. Default `1`. */
+  /** Change this when the reducers change; the projection is then rebuilt. Default `1`. */
   version?: string;
   /** Upcasts events before the reducers see them. */
   upcast?: Upcasters;
 }
 
-/** What a projection reads, and where it is kept. */
+/** What a projection reads, and where it is stored. */
 export interface ProjectionOptions {
   /** The broker whose store is read. */
   broker: Pick<EventBroker, "store" | "onCommit">;
@@ -62,7 +59,7 @@ interface Snapshot<S> {
   eventIds: Record<string, string>;
 }
 
-/** Events per read, and per save. */
+/** Events per read and per save. */
 const PAGE = 500;
 
 /**
@@ -99,8 +96,8 @@ export class Projection<S extends object> {
   #stop: (() => void) | undefined;
 
   /**
-   * Throws `UnsupportedError` where the store has no past, `InvalidArgumentError` for a name or
-   * topic that is not one.
+   * Throws `UnsupportedError` if the store keeps no history, and `InvalidArgumentError` for an
+   * invalid name or topic.
    */
   constructor(definition: ProjectionDefinition<S>, options: ProjectionOptions) {
     if (options.broker.store instanceof ThreeMethodStore) {
@@ -134,7 +131,7 @@ export class Projection<S extends object> {
 
   /**
    * Applies stored events that are not in the state yet. Throws `ProjectionError` if a reducer
-   * throws: the state then stops before that event, and the next call tries it again.
+   * throws; the state then stops before that event, and the next call tries it again.
    */
   catchUp(): Promise<void> {
     return this.#inTurn(async () => {
@@ -158,16 +155,14 @@ export class Projection<S extends object> {
     });
   }
 
-  /**
-   * Catches up now and whenever something is stored, until `stop` or the end of the `using` block.
-   */
+  /** Catches up now and after every commit, until `stop` or the end of the `using` block. */
   async follow(): Promise<AsyncDisposable & { stop(): Promise<void> }> {
     const failed = (error: unknown) => this.#onError(error, `the projection ${this.name}`);
     let waiting = false;
     this.#stop ??= this.#broker.onCommit(({ topic, ephemeral }) => {
       if (ephemeral || waiting || !this.#matches(topic)) return;
       waiting = true;
-      // Not while the publisher waits; this also batches commits.
+      // Deferred, so that the publisher need not wait; this also batches commits.
       queueMicrotask(() => {
         waiting = false;
         this.catchUp().catch(failed);
@@ -191,7 +186,7 @@ export class Projection<S extends object> {
     try {
       record = await this.#store.load(this.name);
     } catch (error) {
-      // A record is a cache: one that cannot be read is rebuilt.
+      // A record is a cache; one that cannot be read is rebuilt.
       this.#onError(error, `loading the projection ${this.name}`);
     }
     if (record && isUsable(record, this.#version, this.#broker.store)) {
@@ -200,7 +195,7 @@ export class Projection<S extends object> {
     }
   }
 
-  /** The topics it reads, and where they end. */
+  /** The topics it reads, and where they begin and end. */
   #topics(): Map<string, { firstSeq: number; lastSeq: number }> {
     const { store } = this.#broker;
     return new Map(
@@ -208,7 +203,7 @@ export class Projection<S extends object> {
     );
   }
 
-  /** A rebuild from an incomplete topic would lose what only the state still knows. */
+  /** A rebuild from an incomplete topic would lose what only the state still has. */
   #assertWhole(): void {
     for (const [topic, { firstSeq }] of this.#topics()) {
       if (firstSeq === 1) continue;
@@ -243,7 +238,7 @@ export class Projection<S extends object> {
     }
   }
 
-  /** The state after the events, or after those before the one whose reducer threw. */
+  /** The state after the events, or up to the one whose reducer threw. */
   #reduce(
     from: Snapshot<S>,
     topic: string,
@@ -256,7 +251,8 @@ export class Projection<S extends object> {
         const reducer = this.#definition.on[event.type];
         if (reducer) state = reducer(state, event) ?? state;
       } catch (cause) {
-        // The reducer may have half-changed it: earlier events are applied again, to a clean copy.
+        // The reducer may have half-changed the state, so apply the earlier events again to a clean
+        // copy.
         const before = i === 0 ? { next: from } : this.#reduce(from, topic, events.slice(0, i));
         const checkpoint = { ...from.checkpoint, [topic]: stored.seq - 1 };
         return { next: { ...before.next, checkpoint }, failure: failed(this.name, stored, cause) };
@@ -268,7 +264,7 @@ export class Projection<S extends object> {
     return { next: { state, checkpoint, eventIds: { ...from.eventIds, [topic]: last.id } } };
   }
 
-  /** A record that could not be saved only costs another read. */
+  /** A failed save only means that some events are read again. */
   async #save(now: Snapshot<S>): Promise<void> {
     try {
       await this.#store.save({ name: this.name, version: this.#version, ...now });
@@ -289,15 +285,15 @@ export class Projection<S extends object> {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {}); // told to whoever called
+    this.#turn = result.catch(() => {}); // the caller gets the error
     return result;
   }
 }
 
 /**
- * False for a record of another version, one that is not whole, and one of events that the store
- * does not have: it came back from a backup, and may have gone on with others since. Events that
- * retention deleted are taken on trust.
+ * False for a record of another version, an incomplete one, and one whose events the store does not
+ * have: it may have been restored from a backup and have continued differently since. Events that
+ * retention deleted are assumed to match.
  */
 function isUsable(record: ProjectionRecord, version: string, store: JournalStore): boolean {
   const { checkpoint, eventIds, state } = record;

@@ -1,6 +1,6 @@
 /**
- * Where projections are kept: state and checkpoint as one record, so that no event counts twice and
- * none is left out.
+ * Where projections are stored: state and checkpoint in a single record, so that no event counts
+ * twice and none is left out.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
 
@@ -8,17 +8,17 @@ import { InvalidArgumentError } from "../base/errors.ts";
 export interface ProjectionRecord {
   /** The projection's name. */
   name: string;
-  /** The projection's version: a record of another version is not used. */
+  /** The projection's version; a record of another version is not used. */
   version: string;
   /** The last seq in the state, by topic. */
   checkpoint: Record<string, number>;
-  /** The id of that event, by topic: the store must have the same event there. */
+  /** The id of that event, by topic; the store must have the same event there. */
   eventIds: Record<string, string>;
   /** JSON. */
   state: unknown;
 }
 
-/** Keeps the latest record of each projection. */
+/** Stores the latest record of each projection. */
 export interface ProjectionStore {
   /** The latest record; undefined if there is none. */
   load(name: string): Promise<ProjectionRecord | undefined>;
@@ -43,13 +43,13 @@ export class MemoryProjectionStore implements ProjectionStore {
 }
 
 /**
- * Projections in a folder, one file each, replaced by rename. Not synced: after a power cut some
+ * Projections in a folder, one file each, replaced by rename. Not synced: after a power cut, some
  * events are read again.
  */
 export class FileProjectionStore implements ProjectionStore {
   readonly #dir: string;
 
-  /** Projections in `dir`. */
+  /** Keeps projections in `dir`. */
   constructor(dir: string) {
     this.#dir = dir;
   }
@@ -72,7 +72,7 @@ export class FileProjectionStore implements ProjectionStore {
       await Deno.writeTextFile(fresh, JSON.stringify(record), { mode: 0o600 });
       await Deno.rename(fresh, path);
     } catch (error) {
-      await Deno.remove(fresh).catch(() => {}); // it may not even be there; the cause is told below
+      await Deno.remove(fresh).catch(() => {}); // it may not exist; the original error is rethrown
       throw error;
     }
   }

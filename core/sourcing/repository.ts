@@ -1,9 +1,9 @@
 /**
  * Aggregates, loaded from their events and saved by appending to them.
  *
- * A save is one append, on the condition that nobody else has saved since the aggregate was loaded:
- * all of its events are stored, or none. Snapshots and projections come after the events are safe;
- * their failures go to `onError`, never to the command.
+ * A save is one append, provided that nobody else has saved since the aggregate was loaded: all of
+ * its events are stored, or none. Snapshots and projections come after the events are safe; their
+ * failures go to `onError`, never to the command.
  */
 import { defaultBroker } from "../broker/default_broker.ts";
 import { EventBroker } from "../broker/event_broker.ts";
@@ -16,19 +16,19 @@ import { access, type AggregateRoot, unknownEvent } from "./aggregate.ts";
 import { History, type SourcingBroker } from "./history.ts";
 import { broken, checkPolicy, checkSnapshot, isDue, type SnapshotPolicy } from "./snapshot.ts";
 
-/** How a repository keeps its aggregates. */
+/** How a repository stores its aggregates. */
 export interface RepositoryOptions {
   /**
-   * The broker whose store is used and whose subscribers get what is saved. Default:
+   * The broker whose store is used, and whose subscribers receive what is saved. Default:
    * `defaultBroker`.
    */
   broker?: SourcingBroker;
-  /** Instead of `broker`: a store without a broker. */
+  /** A store without a broker, instead of `broker`. */
   eventStore?: EventStore;
-  /** Default `aggregates`. Aggregates of two kinds that share ids need two topics. */
+  /** Default `aggregates`. Use two topics for two kinds of aggregates that share ids. */
   topic?: string;
   /**
-   * The types that the aggregate knows; an event of another type fails the load. Default:
+   * The event types that the aggregate knows; an event of another type fails the load. Default:
    * `applyEvent` decides.
    */
   eventTypes?: readonly string[];
@@ -39,17 +39,17 @@ export interface RepositoryOptions {
   /** Brought up to date after each save, before it resolves. */
   projections?: readonly { catchUp(): Promise<void> }[];
   /**
-   * Guarantees that no other process saves to this store: required for a store with three methods,
-   * which cannot tell. Default false.
+   * Guarantees that no other process saves to this store. Required for a store with three methods,
+   * which cannot detect it. Default false.
    */
   singleProcess?: boolean;
-  /** Called with failures that no command sees. Default: logs to the console. */
+  /** Called with failures that no command gets to see. Default: logs to the console. */
   onError?: (error: unknown, context: string) => void;
 }
 
-/** How `update` retries, and whether it creates. */
+/** How `update` retries, and whether it creates the aggregate. */
 export interface UpdateOptions {
-  /** Retries when somebody else saved meanwhile. Default 5. */
+  /** How often to retry if somebody else saved meanwhile. Default 5. */
   retries?: number;
   /** Throw `NotFoundError` if the aggregate does not exist. Default false: create it. */
   mustExist?: boolean;
@@ -60,13 +60,13 @@ const RETRIES = 5;
 
 /** Loads and saves aggregates; {@link AggregateRoot} has an example. */
 export class EventSourcedRepository<T extends AggregateRoot<object>> {
-  /** Where the events are. */
+  /** The topic of the events. */
   readonly topic: string;
   readonly #create: (id: string) => T;
   readonly #options: RepositoryOptions;
   readonly #history: History;
   readonly #snapshots: SnapshotPolicy | undefined;
-  /** The versions of the last snapshots of aggregates loaded or saved here. */
+  /** The version of the last snapshot of each aggregate loaded or saved here. */
   readonly #snapshotOf = new WeakMap<T, number>();
 
   /** `create` returns an aggregate without events. */
@@ -87,7 +87,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
 
   /**
    * Stores the recorded events, all or none; does nothing if there are none. Throws
-   * `VersionConflictError` if somebody else saved the aggregate since it was loaded: load it again
+   * `VersionConflictError` if somebody else saved the aggregate since it was loaded. Then load it
    * and decide again, as {@link update} does.
    */
   async save(aggregate: T): Promise<void> {
@@ -118,9 +118,9 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   }
 
   /**
-   * Loads the aggregate (or creates it), runs `command` on it, saves it, and resolves with it. If
-   * somebody else saved meanwhile it starts over, so `command` may run several times and must have
-   * no side effects.
+   * Loads (or creates) the aggregate, runs `command` on it, saves it, and resolves to it. If
+   * somebody else saved meanwhile it starts over, so `command` may run several times and must not
+   * have side effects.
    */
   async update(
     id: string,

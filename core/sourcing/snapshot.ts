@@ -1,17 +1,16 @@
 /**
- * Snapshots: an aggregate's state at one version, so that loading it need not begin at its first
+ * Snapshots: an aggregate's state at one version, so that loading need not start at its first
  * event.
  *
- * A snapshot is a cache and nothing more. One that cannot be read, has another version of the
- * state's shape, or refers to events that the store does not have (the store was restored from a
- * backup and may have continued with others) is ignored, and the aggregate is rebuilt from its
- * events.
+ * A snapshot is only a cache. One that cannot be read, has another version of the state's shape, or
+ * refers to events that the store does not have (it may have been restored from a backup and have
+ * continued differently) is ignored, and the aggregate is rebuilt from its events.
  */
 import { InvalidArgumentError, SnapshotError } from "../base/errors.ts";
 
 /** An aggregate's state at one version. */
 export interface Snapshot {
-  /** Where the aggregate's events are. */
+  /** The topic of the aggregate's events. */
   topic: string;
   /** The aggregate's id. */
   id: string;
@@ -19,15 +18,15 @@ export interface Snapshot {
   version: number;
   /** The seq of the last of them. */
   seq: number;
-  /** The id of the last of them: the store must have the same event at that seq. */
+  /** The id of the last of them; the store must have the same event at that seq. */
   eventId: string;
-  /** The version of the state's shape, from the policy in force when it was taken. */
+  /** The version of the state's shape, from the policy in force when the snapshot was taken. */
   shape: string;
   /** JSON. */
   state: unknown;
 }
 
-/** Keeps the latest snapshot of each aggregate. */
+/** Stores the latest snapshot of each aggregate. */
 export interface SnapshotStore {
   /** The latest snapshot of an aggregate; undefined if there is none. */
   load(topic: string, id: string): Promise<Snapshot | undefined>;
@@ -35,19 +34,19 @@ export interface SnapshotStore {
   save(snapshot: Snapshot): Promise<void>;
 }
 
-/** When snapshots are taken, and where they are kept. */
+/** When snapshots are taken, and where they are stored. */
 export interface SnapshotPolicy {
-  /** Where they are kept. */
+  /** Where they are stored. */
   store: SnapshotStore;
-  /** Take one after this many events. Default 100. */
+  /** Take a snapshot after this many events. Default 100. */
   every?: number;
   /**
-   * Called instead of `every`, after each save, with the current version and that of the last
-   * snapshot (0: none).
+   * Called after each save, instead of using `every`, with the current version and that of the last
+   * snapshot (0 if there is none).
    */
   when?: (versions: { version: number; snapshot: number }) => boolean;
   /**
-   * Change it when the shape of the state changes: older snapshots are then ignored. Default `1`.
+   * Change this when the shape of the state changes; older snapshots are then ignored. Default `1`.
    */
   shape?: string;
 }
@@ -71,12 +70,12 @@ export function checkPolicy(policy: SnapshotPolicy | undefined): SnapshotPolicy 
   return policy;
 }
 
-/** The snapshot if it is usable, otherwise why not. */
+/** Whether the snapshot is usable, and if not, why. */
 export function checkSnapshot(
   snapshot: Snapshot,
   shape: string,
 ): { usable: true } | { usable: false; why: SnapshotError | undefined } {
-  // Another shape is not an error: the program changed.
+  // A different shape is not an error: the program has changed.
   if (snapshot.shape !== shape) return { usable: false, why: undefined };
   const sound = Number.isSafeInteger(snapshot.version) && snapshot.version > 0 &&
     Number.isSafeInteger(snapshot.seq) && snapshot.seq >= 0 &&
@@ -85,7 +84,7 @@ export function checkSnapshot(
   return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is not whole") };
 }
 
-/** Why a snapshot is ignored. */
+/** The error for a snapshot that is ignored. */
 export function broken(
   { topic, id }: { topic: string; id: string },
   why: string,

@@ -1,6 +1,6 @@
 /**
  * Specifications of aggregates: given these events, when this command runs, then these events
- * follow. No store, no broker.
+ * follow. Needs neither a store nor a broker.
  */
 import { isA, thrownText } from "../base/thrown.ts";
 import assert from "node:assert/strict";
@@ -8,29 +8,29 @@ import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import { access, type AggregateRoot } from "./aggregate.ts";
 
-/** An event of a specification: members left out are not compared. */
+/** An event in a specification. Members that are left out are not compared. */
 export type SpecEvent = Pick<Event, "type"> & Partial<Event>;
 
-/** What makes the aggregate: its class, or a function of the id. */
+/** What creates the aggregate: its class, or a function of the id. */
 export type AggregateSource<T> = (new (id: string) => T) | ((id: string) => T);
 
-/** What an error is compared with: its class, its message, or a predicate. */
+/** What an error is compared with: a class, a pattern for the message, or a predicate. */
 export type SpecError =
   // deno-lint-ignore no-explicit-any -- error classes have constructors of any kind
   (new (...args: any[]) => Error) | RegExp | ((error: unknown) => boolean);
 
-/** How the aggregate is created and its past is read. */
+/** How the aggregate is created and its past events are read. */
 export interface SpecOptions {
   /** Default `spec`. */
   id?: string;
-  /** Upcasts the events of the past. */
+  /** Upcasts the past events. */
   upcast?: Upcasters;
 }
 
-/** Nothing for a synchronous command, otherwise a promise. */
+/** Nothing for a synchronous command, a promise for an asynchronous one. */
 export type Settled<R> = R extends PromiseLike<unknown> ? Promise<void> : void;
 
-/** A specification whose past is known. */
+/** A specification with its past events. */
 export interface SpecGiven<T> {
   /** Runs a command. If it returns a promise, every check returns one too. */
   when<R>(command: (aggregate: T) => R): SpecWhen<R>;
@@ -39,8 +39,7 @@ export interface SpecGiven<T> {
 /** A specification whose command has run. Each check throws an `AssertionError` if it fails. */
 export interface SpecWhen<R> {
   /**
-   * Exactly these events were recorded. Members that an expected event does not have are not
-   * compared.
+   * Exactly these events were recorded. Members missing from an expected event are not compared.
    */
   then(expected: readonly SpecEvent[]): Settled<R>;
   /** The command threw this error, and nothing was recorded. */
@@ -93,7 +92,7 @@ function make<T>(source: AggregateSource<T>, id: string): T {
   return isClass(source) ? new source(id) : source(id);
 }
 
-/** A class cannot be called without `new`; its source text tells that it is one. */
+/** Classes cannot be called without `new`; the source text shows that it is one. */
 function isClass<T>(source: AggregateSource<T>): source is new (id: string) => T {
   return /^class\b/.test(Function.prototype.toString.call(source));
 }
@@ -165,8 +164,8 @@ function outcome<T extends AggregateRoot<object>, R>(
 }
 
 /**
- * The recorded events, reduced to the members that the expectation has; type and payload if it has
- * none.
+ * The recorded events, reduced to the members of the expected ones; type and payload if nothing is
+ * expected.
  */
 function recorded(
   aggregate: AggregateRoot<object>,

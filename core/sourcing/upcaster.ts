@@ -1,6 +1,6 @@
 /**
- * Upcasters for the one read path without an option for them: a store's `getEvents`. Subscriptions,
- * repositories and projections take `upcast` themselves.
+ * Upcasters for the one read path that has no `upcast` option: a store's `getEvents`.
+ * Subscriptions, repositories and projections have that option themselves.
  */
 import type { Event } from "../event/event.ts";
 import type { Upcasters } from "../schema/upcasters.ts";

@@ -1,59 +1,60 @@
 /**
- * What a check of `evs doctor` is: it looks at a data dir, changes nothing, and says what it found.
- * A check is one object in the list of doctor.ts; it can yield any number of findings, and should
- * say how much is well, too.
+ * What a check of `evs doctor` is: it inspects a data dir, changes nothing, and reports what it
+ * found. A check is one object in the list in doctor.ts. It can yield any number of findings, and
+ * should also report what is intact.
  */
 import type { StatusReply } from "../../protocol/protocol.ts";
 import type { StateSnapshot } from "../../state/state.ts";
 import type { Seen } from "../../store/seen.ts";
 
-/** `damage` makes `evs doctor` end with 1; a `warning` is worth a look; `ok` says what is well. */
+/**
+ * `damage` makes `evs doctor` exit with 1; a `warning` deserves a look; `ok` reports what is
+ * intact.
+ */
 export type FindingLevel = "ok" | "warning" | "damage";
 
-/** Something that a check has found. */
+/** Something that a check found. */
 export interface Finding {
   level: FindingLevel;
-  /** The file or the part of the daemon that it is about. */
+  /** The file or the part of the daemon concerned. */
   where: string;
-  /** What is wrong, how much is intact; one sentence. */
+  /** What is wrong and how much is intact, in one sentence. */
   what: string;
-  /** What to type. */
+  /** The command to type. */
   hint?: string;
   /** Facts for machines. */
   details?: Record<string, unknown>;
 }
 
-/** What is looked at. */
+/** What the checks inspect. */
 export interface CheckContext {
   dataDir: string;
-  /** Where a daemon of this data dir listens. */
+  /** The socket of this data dir's daemon. */
   socket: string;
-  /**
-   * What the running daemon says of itself; absent: none runs, and nobody else has the files open.
-   */
+  /** The running daemon's status. Absent: none is running, and nobody else has the files open. */
   status?: StatusReply;
-  /** A GET request to the running daemon, its reply as JSON. Absent: none runs. */
+  /** Sends a GET request to the running daemon and returns its JSON. Absent: none is running. */
   ask?(path: string): Promise<unknown>;
-  /** Do not read every event. */
+  /** Skip reading every event. */
   quick: boolean;
   /** Unix ms. */
   now: number;
-  /** What is free on the data dir's disk, and how large that is, bytes. */
+  /** The free space on the data dir's disk and the size of the disk, bytes. */
   room(): Promise<{ free: number; size: number }>;
 }
 
-/** What the checks of the stores have read on their way, for those behind them. */
+/** What the store checks have read, for the checks after them. */
 export interface CheckResults {
-  /** Every event that is whole; absent: they were not read (`quick`). */
+  /** All intact events; absent if they were not read (`quick`). */
   seen?: Seen;
-  /** Where each topic ends: its last seq. */
+  /** The last seq of each topic. */
   ends: Map<string, number>;
   state?: StateSnapshot;
 }
 
-/** One thing that is looked at. */
+/** One check. */
 export interface Check {
-  /** Names it in the JSON, in kebab-case. */
+  /** Its name in the JSON output, in kebab-case. */
   name: string;
   look(context: CheckContext, record: CheckResults): Iterable<Finding> | AsyncIterable<Finding>;
 }

@@ -1,11 +1,11 @@
 /**
- * Times that are not yet: the clock stood ahead, or was put back since. Order does not care (it
- * goes by seq), but retention by age, `--from @TIME` and waits for a retry go by the clock.
+ * Timestamps in the future: the clock was ahead, or has been set back since. Order is unaffected
+ * (it goes by seq), but retention by age, `--from @TIME` and retry delays go by the clock.
  */
 import type { Check, Finding } from "./check.ts";
 import { counted, exists } from "./files.ts";
 
-/** Clocks of machines that are kept in step differ by less, ms. */
+/** Synchronized clocks differ by less than this, ms. */
 export const CLOCK_SLACK = 60_000;
 
 const HINT =
@@ -57,8 +57,8 @@ export const clock: Check = {
 };
 
 /**
- * A moment for people, to the second. One that a calendar does not have is shown as the number it
- * is.
+ * Formats a time for people, to the second. One that the calendar cannot express is shown as a
+ * number.
  */
 function at(time: number): string {
   const date = new Date(time);

@@ -1,10 +1,10 @@
-/** The disk of the data dir: whether it is nearly full. */
+/** Checks whether the data dir's disk is nearly full. */
 import { formatBytes } from "../../base/units.ts";
 import type { Check, Finding } from "./check.ts";
 
-/** Less than this share is nearly full, where it is less than {@link PLENTY} too. */
+/** Less free space than this share is nearly full, unless it is still {@link PLENTY}. */
 const SHARE = 0.05;
-/** So much is room enough, however large the disk is, bytes. */
+/** This much free space is enough on a disk of any size, bytes. */
 const PLENTY = 2 * 1024 ** 3;
 
 export const diskSpace: Check = {

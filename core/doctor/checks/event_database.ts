@@ -1,4 +1,4 @@
-/** Every event of the SQLite store, read and held against its checksum. */
+/** Reads every event in the SQLite store and verifies its checksum. */
 import { damageText } from "../../store/damage.ts";
 import { verifyEventDatabase } from "../../store/sqlite/verify.ts";
 import type { Check, Finding } from "./check.ts";

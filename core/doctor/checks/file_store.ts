@@ -1,4 +1,4 @@
-/** Every event of the file store, read and held against its checksum. */
+/** Reads every event in the file store and verifies its checksum. */
 import { damageText } from "../../store/damage.ts";
 import { verifyFileStore } from "../../store/file/verify.ts";
 import type { Check, CheckContext, Finding } from "./check.ts";
@@ -12,7 +12,7 @@ export const fileStore: Check = {
     const { dataDir, quick } = context;
     const where = "events";
     if (quick || !exists(`${dataDir}/${where}`)) return;
-    // Asked first: what a running daemon writes behind these is not looked at.
+    // Ask first: whatever a running daemon writes after these seqs is not checked.
     const ends = await endsOf(context);
     const { topics, foreign } = verifyFileStore(`${dataDir}/${where}`, {
       now: context.now,
@@ -31,7 +31,7 @@ export const fileStore: Check = {
           details: { ...found },
         };
       }
-      // A torn tail is what a crash leaves; while a daemon writes there is always one.
+      // A crash leaves a torn tail, and while a daemon is writing there always is one.
       for (const what of ends ? [] : notes) {
         const hint = "evs daemon start repairs it";
         yield { level: "warning", where, what: `topic ${name}: ${what}`, hint };

@@ -1,6 +1,6 @@
-/** Small questions about files that several checks ask. */
+/** File helpers shared by several checks. */
 
-/** True when there is something at the path. */
+/** True if something exists at the path. */
 export function exists(path: string): boolean {
   try {
     Deno.lstatSync(path);

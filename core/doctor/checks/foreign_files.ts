@@ -1,11 +1,14 @@
 /**
- * What lies in the data dir and is not ours. The file store's own folder is looked at where its
- * events are.
+ * Files in the data dir that are not ours. The file store's own folder is covered by the check of
+ * its events.
  */
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";
 
-/** Our files, with what SQLite puts beside a database and what a start makes on its way. */
+/**
+ * Our files, including those that SQLite creates beside a database and those that a start creates
+ * temporarily.
+ */
 const OURS = [
   /^(?:events|state)\.db(?:-wal|-shm|-journal|\.[a-z]+(?:-wal|-shm|-journal)?)?$/,
   /^(?:events|log|quarantine|watermarks(?:\.new)?)$/,

@@ -1,5 +1,5 @@
 /**
- * What a killed backup left beside the data dir or in it: a copy of the data that nobody knows of.
+ * What a killed backup left in or beside the data dir: a copy of the data that nobody knows about.
  */
 import { folderOf } from "../../protocol/paths.ts";
 import { leftBehind } from "../../data_dir/staging.ts";

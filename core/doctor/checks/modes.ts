@@ -1,6 +1,6 @@
 /**
- * Who else can read, change or swap what is ours (contract row 21). A daemon refuses to start on
- * the worst of it.
+ * Who else can read, modify or replace our files (contract row 21). In the worst cases a daemon
+ * refuses to start.
  */
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";

@@ -1,4 +1,4 @@
-/** What a running daemon says of itself. */
+/** What a running daemon reports about itself. */
 import type { Check, Finding } from "./check.ts";
 
 export const running: Check = {
@@ -6,8 +6,8 @@ export const running: Check = {
   *look({ status }): Generator<Finding> {
     if (!status) return;
     const { pid, version, health, problems } = status;
-    // What is damaged is told by the check that finds it in the files; here only what nobody else
-    // can see.
+    // Damage is reported by the check that finds it in the files; this reports only what no other
+    // check can see.
     if (health === "degraded" && problems.length > 0) {
       yield {
         level: "warning",

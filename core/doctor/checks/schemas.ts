@@ -1,7 +1,4 @@
-/**
- * Schemas of types that no stored event has: a name that was mistyped, or one that is not needed
- * any more.
- */
+/** Schemas of types that no stored event has: a mistyped name, or one that is no longer needed. */
 import { shellQuote } from "../../base/shell_quote.ts";
 import type { Check, Finding } from "./check.ts";
 

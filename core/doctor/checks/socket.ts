@@ -1,8 +1,8 @@
 /**
- * The socket and the locks of a data dir. Locks are the kernel's and end with their process, so a
- * lock is never stale; what can be left is a socket that nobody answers at, and what can be wrong
- * is a process that holds the lock and does not answer. Nothing is locked to find out: Linux lists
- * its locks (proc_locks(5)); elsewhere only the socket is looked at.
+ * The socket and the locks of a data dir. Locks belong to the kernel and end with their process, so
+ * a lock is never stale. What can be left over is a socket that nobody listens on, and what can go
+ * wrong is a process that holds the lock without answering. This takes no locks to find out: Linux
+ * lists them (proc_locks(5)); elsewhere only the socket is checked.
  */
 import type { Check, Finding } from "./check.ts";
 import { exists } from "./files.ts";
@@ -44,7 +44,8 @@ export const socket: Check = {
 };
 
 /**
- * The process that holds the lock (flock) of a folder; undefined where none does, or nobody tells.
+ * The process that holds the lock (flock) on a folder; undefined if there is none, or no way to
+ * tell.
  */
 function lockHolder(folder: string): number | undefined {
   if (!exists("/proc/locks")) return undefined;
@@ -59,7 +60,7 @@ function lockHolder(folder: string): number | undefined {
   return undefined;
 }
 
-/** `makedev` of glibc, for numbers of the usual sizes. */
+/** glibc's `makedev`, for numbers of the usual sizes. */
 function device(major: number, minor: number): number {
   return (minor & 0xff) + major * 256 + (minor >> 8) * 2 ** 20;
 }

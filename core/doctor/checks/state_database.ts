@@ -1,4 +1,4 @@
-/** Topics, subscriptions, retries, dead letters and schemas: the state database. */
+/** Checks topics, subscriptions, retries, dead letters and schemas: the state database. */
 import { verifyStateDatabase } from "../../state/verify.ts";
 import type { Check, Finding } from "./check.ts";
 import { counted, exists } from "./files.ts";

@@ -1,14 +1,13 @@
 /**
- * Subscriptions that stand still: paused ones, and ones that are behind while nobody takes their
- * events. Of a running daemon as it tells; of a stopped one from its state, where nobody can be at
- * work.
+ * Stalled subscriptions: paused ones, and ones with a backlog but no consumer. A running daemon is
+ * asked. For a stopped one the state database tells, and no consumer can be active.
  */
 import type { SubscriptionInfo } from "../../protocol/protocol.ts";
 import { compilePattern } from "../../event/topic_options.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
 import { counted } from "./files.ts";
 
-/** What is looked at of one. */
+/** The fields of a subscription that are checked. */
 type Standing =
   & Pick<SubscriptionInfo, "name" | "topic" | "paused" | "pauseReason" | "pending">
   & { atWork: number; dead?: number };
@@ -62,7 +61,7 @@ async function standings(
     for (const [at, lastSeq] of ends) {
       const next = state?.cursors.find((one) => one.subscription === name && one.topic === at)
         ?.next;
-      // Without a cursor it has not begun there: it will where its settings say.
+      // Without a cursor it has not started on this topic; its settings decide where it will.
       if (next !== undefined && matches(at)) pending += Math.max(0, lastSeq + 1 - next);
     }
     const done = state?.done.filter((one) => one.subscription === name).length ?? 0;

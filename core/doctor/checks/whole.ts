@@ -1,6 +1,6 @@
 /**
- * The data dir as a whole: what was there when it was last used, held against what is there now;
- * and the stores against what the state remembers of them.
+ * The data dir as a whole: compares the files that exist now with those from when it was last used,
+ * and the stores with what the state remembers of them.
  */
 import { knownEnds, lostEnds } from "../../broker/known_ends.ts";
 import {
@@ -37,7 +37,7 @@ export const wholeDataDir: Check = {
       return;
     }
     const missing = missingFiles(marks, (name) => changedAt(`${dataDir}/${name}`));
-    // That one is told by the check of the state.
+    // The check of the state database reports this one.
     const told = exists(`${dataDir}/events.db`) ? "state.db" : undefined;
     yield* missing.filter(({ file }) => file !== told).map(damage);
     const older = record.state && olderState(marks, record.state.generation);
@@ -46,7 +46,7 @@ export const wholeDataDir: Check = {
   },
 };
 
-/** Topics that end before what is remembered of them. */
+/** Topics that end before the last seq that is remembered of them. */
 function endsOf(
   { dataDir, quick }: CheckContext,
   { ends, state }: CheckResults,
@@ -57,7 +57,7 @@ function endsOf(
   const last = knownEnds(state ? durableOf(state, dataDir, marks) : nothing, known);
   const lost = lostEnds(last, (topic) => {
     const lastSeq = ends.get(topic);
-    // Without reading every event the file store is not looked at.
+    // The file store is not read with `quick`.
     if (lastSeq === undefined && quick) return undefined;
     return { firstSeq: 1, lastSeq: lastSeq ?? 0, bytes: 0 };
   });
@@ -70,7 +70,7 @@ function endsOf(
 }
 
 /**
- * What a state remembers of topics whose events are kept: those in memory begin anew with each
+ * What a state remembers of topics whose events are kept. Topics in memory start anew with every
  * start.
  */
 function durableOf(
@@ -95,7 +95,7 @@ function durableOf(
   };
 }
 
-/** What a running daemon has open and nobody can find any more. */
+/** Files that a running daemon has open and whose names are gone. */
 function takenAway(dataDir: string, marks: Watermarks | undefined): MissingFile[] {
   if (marks?.phase !== "open") return [];
   return marks.files

@@ -1,6 +1,6 @@
 /**
- * SQLite's logs of a data dir that no daemon has open: what SQLite would drop of them without a
- * word.
+ * The SQLite WALs of a data dir that no daemon has open: checks for content that SQLite would
+ * silently discard.
  */
 import { walFault } from "../../store/sqlite/salvage/repair_wal.ts";
 import type { Check, Finding } from "./check.ts";
@@ -9,7 +9,7 @@ import { exists } from "./files.ts";
 export const writeAheadLogs: Check = {
   name: "write-ahead-logs",
   *look({ dataDir, status }): Generator<Finding> {
-    // A running daemon has looked at them when it started, and writes to them now.
+    // A running daemon checked them when it started, and is writing to them now.
     if (status) return;
     for (const where of ["events.db-wal", "state.db-wal"]) {
       const path = `${dataDir}/${where}`;
