@@ -1,6 +1,6 @@
 /**
- * The suite for dead-letter queues: what every queue does that the broker is given, alone and in a
- * broker's hands.
+ * Tests for dead-letter queues: what the broker expects of every queue, by itself and inside a
+ * broker.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../core/broker/event_broker.ts";
@@ -8,24 +8,22 @@ import type { DeadLetterQueue } from "../core/dead_letter/queue.ts";
 import type { Event } from "../core/event/event.ts";
 import { type Register, registerWith, type TestFunction, type UnderTest } from "./suite.ts";
 
-/** What a queue claims to do beyond the four methods. */
+/** What a queue claims to support beyond the four methods. */
 export interface QueueCapabilities {
-  /**
-   * What was added is there when it is opened again. `create` has to give `reopen`. Default false.
-   */
+  /** Entries survive reopening. `create` must return `reopen`. Default false. */
   durable?: boolean;
   /**
-   * It keeps an event once for each subscription that gave it up, however often that was. Default
-   * false.
+   * It keeps an event once per subscription that gave up on it, however often that happened.
+   * Default false.
    */
   unique?: boolean;
 }
 
 /** A queue to test. */
 export interface DeadLetterQueueSuite {
-  /** Begins the name of each test. */
+  /** Prefix of each test's name. */
   name: string;
-  /** Makes an empty queue; called for each test. */
+  /** Creates an empty queue; called for each test. */
   create(): Promise<UnderTest<DeadLetterQueue>>;
   /** Default: none. */
   capabilities?: QueueCapabilities;

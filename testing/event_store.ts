@@ -1,9 +1,9 @@
 /**
- * The suite for event stores: what every store does that the broker is given, and more where a
- * store claims more.
+ * Tests for event stores: what the broker expects of every store, and more for stores that claim
+ * more.
  *
- * The first part needs the three methods alone. A store that assigns sequence numbers
- * (`JournalStore`) claims `sequences` and gets the rest: numbers without gaps, repeated ids,
+ * The first part needs only the three methods. A store that assigns sequence numbers
+ * (`JournalStore`) claims `sequences` and gets the rest: numbers without gaps, duplicate ids,
  * expectations, pages, keys, times, sizes, removals.
  */
 import assert from "node:assert/strict";
@@ -14,21 +14,19 @@ import { testReading } from "./journal_reading.ts";
 import { testDedupWindow, testReopening, testWriting } from "./journal_writing.ts";
 import { type Register, registerWith, type TestFunction, type UnderTest } from "./suite.ts";
 
-/** What a store claims to do beyond the three methods. */
+/** What a store claims to support beyond the three methods. */
 export interface StoreCapabilities {
-  /** It assigns sequence numbers: it is a `JournalStore`. Default false. */
+  /** It assigns sequence numbers, that is, it is a `JournalStore`. Default false. */
   sequences?: boolean;
-  /**
-   * What was saved is there when it is opened again. `create` has to give `reopen`. Default false.
-   */
+  /** Saved events survive reopening. `create` must return `reopen`. Default false. */
   durable?: boolean;
   /**
-   * It forgets given ids after a day by the clock that it was given. `create` has to give
+   * It forgets given ids after a day, going by the clock it was given. `create` must return
    * `advance`. Default false.
    */
   dedupWindow?: boolean;
   /**
-   * It keeps events of one millisecond in the order in which they were saved. Always so with
+   * It keeps events with the same timestamp in the order in which they were saved. Implied by
    * `sequences`. Default false.
    */
   stableOrder?: boolean;
@@ -36,9 +34,9 @@ export interface StoreCapabilities {
 
 /** A store to test. */
 export interface EventStoreSuite {
-  /** Begins the name of each test. */
+  /** Prefix of each test's name. */
   name: string;
-  /** Makes an empty store; called for each test. */
+  /** Creates an empty store; called for each test. */
   create(): Promise<UnderTest<EventStore>>;
   /** Default: none. */
   capabilities?: StoreCapabilities;
@@ -92,7 +90,7 @@ export function testEventStore({
 
 const START = 1_700_000_000_000;
 
-/** The n-th event, a second after the one before. */
+/** The n-th event, one second after the previous one. */
 function event(n: number, fields: Partial<Event> = {}): Event {
   return {
     id: `event-${n}`,

@@ -1,11 +1,11 @@
-/** Reading by key, a part of the suite for every store with sequence numbers. */
+/** Tests of reading by key, for every store with sequence numbers. */
 import assert from "node:assert/strict";
 import { readKey } from "../core/store/by_key.ts";
 import type { JournalStore } from "../core/store/store.ts";
 import { newEvent } from "./new_event.ts";
 import { again, type Register } from "./suite.ts";
 
-/** Registers the part through `test`. */
+/** Registers these tests through `test`. */
 export function testKeys(test: Register<JournalStore>): void {
   test("reads the events of one key in order, a page at a time", async (under) => {
     const events = Array.from(

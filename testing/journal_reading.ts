@@ -1,4 +1,4 @@
-/** What a store with sequence numbers does when it is read: pages, types, times, sizes. */
+/** Tests of reading a store with sequence numbers: pages, types, times, sizes. */
 import assert from "node:assert/strict";
 import type { JournalStore } from "../core/store/store.ts";
 import { fill, newEvent } from "./new_event.ts";
@@ -41,7 +41,7 @@ export function testReading(test: Register<JournalStore>): void {
       "\n",
     );
     assert.equal(lines.length, 3);
-    // A store may give the line itself as well: then it is the very same.
+    // A store may also return the line itself; it must then be identical.
     if (line !== undefined) assert.equal(decoder.decode(line), lines[0]);
     assert.equal(JSON.parse(lines[0]!).id, event.id);
     assert.equal(JSON.parse(lines[0]!).type, event.type);

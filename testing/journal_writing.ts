@@ -1,5 +1,5 @@
 /**
- * What a store with sequence numbers does when it writes: numbers, repeats, expectations, removals.
+ * Tests of writing to a store with sequence numbers: numbering, duplicates, expectations, removals.
  */
 import assert from "node:assert/strict";
 import { unpack } from "../core/store/pack.ts";
@@ -29,7 +29,7 @@ export function testWriting(test: Register<JournalStore>): void {
     const payloads = ["1.0", '"ü€𝄞"', '{"n":9007199254740993}'];
     const plain = packedRequest(payloads, { keys: "k" });
     const { events } = unpack(structuredClone(plain));
-    // A store may use a packed request up.
+    // A store may consume a packed request.
     const [first] = await store.append([plain]);
     assert.deepEqual(
       [stored(first).count, stored(first).firstSeq, stored(first).lastSeq],
@@ -234,7 +234,7 @@ export function testWriting(test: Register<JournalStore>): void {
   });
 }
 
-/** What is looked up for a day only. Needs a clock that can be moved. */
+/** Tests of the dedup window. They need a clock that can be moved. */
 export function testDedupWindow(test: Register<JournalStore>): void {
   test("stores a given id again when the dedup window has passed", async ({ store, advance }) => {
     await store.append([{ topic: "t", events: [newEvent({ id: "x" })] }]);
@@ -244,7 +244,7 @@ export function testDedupWindow(test: Register<JournalStore>): void {
   });
 }
 
-/** What outlives the process. */
+/** Tests of what survives the process. */
 export function testReopening(test: Register<JournalStore>): void {
   test("knows everything again when opened anew", async (under) => {
     await fill(under.store, "t", 1200);

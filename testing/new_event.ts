@@ -1,4 +1,4 @@
-/** Events to test with. */
+/** Events for tests. */
 import type { NewEvent } from "../core/event/event.ts";
 import type { AppendOutcome, JournalStore } from "../core/store/store.ts";
 import assert from "node:assert/strict";
@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 const encoder = new TextEncoder();
 let made = 0;
 
-/** An event with defaults, unlike every other; an id that is given counts as the publisher's. */
+/** A unique event with default values. An id that is passed in counts as given by the publisher. */
 export function newEvent(
   fields: Partial<Omit<NewEvent, "payload">> & { payload?: string } = {},
 ): NewEvent {
@@ -23,18 +23,18 @@ export function newEvent(
   };
 }
 
-/** The outcome of an append that was taken. */
+/** The outcome of a successful append. */
 export function stored(outcome: AppendOutcome | undefined): Extract<AppendOutcome, { ok: true }> {
   assert.ok(outcome?.ok, `the append was refused: ${JSON.stringify(outcome)}`);
   return outcome;
 }
 
-/** Appends so many events. */
+/** Appends `count` events. */
 export async function fill(store: JournalStore, topic: string, count: number): Promise<void> {
   await store.append([{ topic, events: Array.from({ length: count }, () => newEvent()) }]);
 }
 
-/** The seqs that are there. */
+/** The seqs currently stored. */
 export function seqs(store: JournalStore, topic: string): number[] {
   return store.readPage(topic, { from: 1, to: 1e9, limit: 1e6 }).events.map((event) => event.seq);
 }

@@ -1,10 +1,10 @@
-/** Packed requests as the daemon makes them of a publisher's lines. */
+/** Packed requests, as the daemon builds them from a publisher's lines. */
 import { IdSource } from "../core/event/id.ts";
 import type { PackedRequest } from "../core/store/pack.ts";
 
 const encoder = new TextEncoder();
 
-/** Payloads that lie in one buffer with something between them, as a publisher's lines do. */
+/** Payloads in a single buffer with something between them, like a publisher's lines. */
 export function packedRequest(
   payloads: readonly string[],
   fields: Partial<PackedRequest> = {},

@@ -1,4 +1,4 @@
-/** What every suite needs: how tests are registered, and what a store under test is. */
+/** What every suite needs: how tests are registered, and what a store under test provides. */
 
 /** Registers a test. */
 export type TestFunction = (name: string, body: () => Promise<void>) => void;
@@ -7,21 +7,21 @@ export type TestFunction = (name: string, body: () => Promise<void>) => void;
 export interface UnderTest<Store> {
   /** The store, empty. */
   store: Store;
-  /** Closes the store and opens it again on what it left behind. */
+  /** Closes the store and opens it again on the data it left. */
   reopen?(): Promise<Store>;
-  /** Lets time pass by the clock that the store was given, its monotonic time too, ms. */
+  /** Moves the clock that the store was given forward by `ms`, including its monotonic time. */
   advance?(ms: number): void;
-  /** Closes it, and leaves nothing behind. */
+  /** Closes it and removes everything it left. */
   dispose?(): Promise<void>;
 }
 
-/** Registers a test that gets a store of its own. */
+/** Registers a test that gets its own store. */
 export type Register<Store> = (
   title: string,
   body: (under: UnderTest<Store>) => Promise<void>,
 ) => void;
 
-/** A {@link Register} that makes each test its store, and disposes of it. */
+/** Returns a {@link Register} that creates a store for each test and disposes of it afterwards. */
 export function registerWith<Store>(
   name: string,
   { create, test }: { create: () => Promise<UnderTest<Store>>; test: TestFunction },
@@ -37,7 +37,7 @@ export function registerWith<Store>(
     });
 }
 
-/** The store opened again, where something outlives the process; else the store as it is. */
+/** The store, reopened if it can be; otherwise the store itself. */
 export async function again<Store>({ store, reopen }: UnderTest<Store>): Promise<Store> {
   return reopen ? await reopen() : store;
 }
