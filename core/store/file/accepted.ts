@@ -1,7 +1,7 @@
 /**
- * The file `%accepted` of a store: damage that somebody took note of (`evs doctor --accept`), a
- * line each, so that it does not count as new after a restart. A line that is not as it was written
- * is left out: then its damage is told again.
+ * The `%accepted` file of a store: damage that an operator has accepted (`evs doctor --accept`),
+ * one line each, so that it does not count as new after a restart. A corrupt line is skipped, and
+ * its damage is then reported again.
  */
 import { crc32 } from "../../base/checksum.ts";
 import type { Found } from "../damage.ts";
@@ -13,11 +13,11 @@ type Place = Pick<Found, "topic" | "firstSeq" | "lastSeq">;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Damage that was taken note of. */
+/** The damage that was accepted. */
 export class Accepted {
   readonly #disk: Disk;
   readonly #dir: string;
-  /** Undefined until somebody asks: most stores have no damage. */
+  /** Loaded on first use: most stores have no damage. */
   #places: Set<string> | undefined;
 
   constructor(disk: Disk, dir: string) {
@@ -29,7 +29,7 @@ export class Accepted {
     return this.#all().has(textOf(place));
   }
 
-  /** Takes note of these; durable when it returns. */
+  /** Accepts these; durable when it returns. */
   add(places: readonly Place[]): void {
     const all = this.#all();
     const before = all.size;

@@ -1,9 +1,9 @@
 /**
  * The segment that a topic is appended to: its lines and its index, both open.
  *
- * An append writes the lines, then the slots; both are synced before anybody is told. Room for
- * slots is made ahead, so that a sync has no new length to record and a slot is either whole or
- * zero. What was written and is not to count is taken back by {@link rollback}.
+ * An append writes the lines, then the slots, and syncs both before it is acknowledged. Space for
+ * slots is allocated ahead, so that a sync has no new length to record and a slot is either
+ * complete or zero. {@link rollback} undoes a write that is not to count.
  */
 import { takenAway } from "../../base/named_files.ts";
 import { concat } from "../../base/bytes.ts";
@@ -12,23 +12,23 @@ import { type Disk, type DiskFile, replaceFile, writeFully } from "./disk.ts";
 import { segmentFile } from "./layout.ts";
 import { blocksOfRuns, type Run } from "./run.ts";
 
-/** Room for slots grows by these, bytes. */
+/** Space for slots grows in steps of this many bytes. */
 export const ROOM = 4096;
 const MOST_ROOM = 64 * 1024;
-/** A run of this size is written by itself, bytes. */
+/** Runs of at least this many bytes are written separately. */
 const LARGE = 64 * 1024;
 
-/** What is needed to open a segment again. */
+/** What is needed to reopen a segment. */
 export interface KnownSegment {
   firstSeq: number;
   end: number;
   last: IndexBlock | undefined;
-  /** Slots in use, the header among them. */
+  /** Slots in use, including the header. */
   slots: number;
   syncedEnd: number;
   /**
-   * This process wrote the last block, and may extend it. What an earlier one left may have been
-   * damaged since.
+   * This process wrote the last block and may extend it. A block of an earlier process may have
+   * been damaged since.
    */
   ours: boolean;
 }
@@ -63,7 +63,7 @@ export class ActiveSegment {
     this.#ours = known.ours;
   }
 
-  /** Makes an empty one. The folder is still to be synced. */
+  /** Creates an empty one. The caller still has to sync the folder. */
   static create(
     disk: Disk,
     folder: string,
@@ -85,7 +85,7 @@ export class ActiveSegment {
     return new ActiveSegment({ folder, lines, index }, known);
   }
 
-  /** Opens one that is there. */
+  /** Opens an existing one. */
   static open(disk: Disk, folder: string, known: KnownSegment): ActiveSegment {
     const lines = disk.open(`${folder}/${segmentFile(known.firstSeq, "ndjson")}`, "write");
     try {
@@ -97,7 +97,10 @@ export class ActiveSegment {
     }
   }
 
-  /** Throws `DataDirError` where what is stored here has no name any more: nobody would find it. */
+  /**
+   * Throws `DataDirError` if the files were deleted or replaced: nobody would find what is stored
+   * here.
+   */
   assertNamed(): void {
     if (!this.#lines.hasName() || !this.#index.hasName()) throw takenAway(this.#path);
   }
@@ -111,7 +114,7 @@ export class ActiveSegment {
     return this.#slots * SLOT;
   }
 
-  /** Writes an append; it counts when {@link commit} is called. */
+  /** Writes an append, which does not count until {@link commit}. */
   write(runs: readonly Run[], now: number): void {
     const blocks = blocksOfRuns(runs, {
       last: this.#ours ? this.#last : undefined,
@@ -134,39 +137,41 @@ export class ActiveSegment {
   }
 
   /**
-   * Resolves when all that was written is synced. The two syncs share what the file system does for
-   * them.
+   * Resolves when everything written is synced. Both syncs run at once, so that the file system can
+   * share work between them.
    */
   async sync(): Promise<void> {
     await Promise.all([this.#index.sync(), this.#lines.sync()]);
   }
 
-  /** Takes what {@link syncBeside} needs. */
+  /** Opens the descriptors that {@link syncBeside} needs. */
   prepareBeside(): void {
     this.#index.prepareBeside();
     this.#lines.prepareBeside();
   }
 
-  /** Gives it back. No such sync is under way. */
+  /** Closes them. No such sync may be under way. */
   closeBeside(): void {
     this.#index.closeBeside();
     this.#lines.closeBeside();
   }
 
-  /** Resolves when all that counts now is synced; the next append may be written meanwhile. */
+  /**
+   * Resolves when everything committed so far is synced; the next append may be written meanwhile.
+   */
   async syncBeside(): Promise<void> {
     const end = this.#end;
     await Promise.all([this.#index.syncBeside(), this.#lines.syncBeside()]);
     this.synced(end);
   }
 
-  /** The same; returns when it is. */
+  /** Like {@link sync}, but blocks. */
   syncNow(): void {
     this.#index.syncNow();
     this.#lines.syncNow();
   }
 
-  /** What was written counts from now on. `synced`: and it is. Returns its blocks. */
+  /** Makes what was written count; `synced` says whether it has been synced. Returns its blocks. */
   commit({ synced }: { synced: boolean }): IndexBlock[] {
     const pending = this.#pending;
     this.#pending = undefined;
@@ -179,14 +184,14 @@ export class ActiveSegment {
     return pending.blocks;
   }
 
-  /** All that counts is synced. */
+  /** Records that everything up to `end` is synced. */
   synced(end: number): void {
     this.#syncedEnd = Math.max(this.#syncedEnd, end);
   }
 
   /**
-   * Takes back what was written and does not count, durably: the system may have written it to the
-   * disk meanwhile, and after a power cut it would stand where later events were.
+   * Undoes a write that was not committed, durably: the system may have written it to disk
+   * meanwhile, and after a power cut it would sit where later events belong.
    */
   rollback(): void {
     const pending = this.#pending;
@@ -202,8 +207,8 @@ export class ActiveSegment {
   }
 
   /**
-   * Says in the index that everything is synced, so that damage is never taken for an unfinished
-   * write.
+   * Records in the index that everything is synced, so that later damage is never taken for an
+   * unfinished write.
    */
   mark(): void {
     if (!this.#last || this.#last.syncedEnd >= this.#end) return;
@@ -213,7 +218,7 @@ export class ActiveSegment {
     this.#slots++;
   }
 
-  /** What is needed to open it again. */
+  /** What is needed to reopen it. */
   known(): KnownSegment {
     return {
       firstSeq: this.firstSeq,
@@ -239,7 +244,7 @@ export class ActiveSegment {
   }
 }
 
-/** The bytes of runs: small ones go into one write, large ones are not copied for it. */
+/** The bytes of runs: small ones are combined into one write, large ones are not copied. */
 function piecesOf(runs: readonly Run[]): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let small: Uint8Array[] = [];
@@ -263,7 +268,7 @@ function headerSlot(firstSeq: number, now: number): Uint8Array {
   return encodeHeader({ ...blockSummary([]), firstSeq, createdAt: now, sealed: false });
 }
 
-/** Writes the whole index of a segment anew: with room to go on, or sealed. */
+/** Rewrites the whole index of a segment: sealed, or with space for more slots. */
 export function writeIndex(
   disk: Disk,
   folder: string,

@@ -1,7 +1,7 @@
 /**
- * The file `%skew` of a store: by how much the times in its indexes differ from the wall clock
- * (core/store/age_clock.ts), since that made a step. There is none while it never did. One that is
- * not as it was written counts for nothing.
+ * The `%skew` file of a store: how far the times in its indexes differ from the wall clock
+ * (core/store/age_clock.ts) after the clock was stepped. It does not exist until that happens. A
+ * corrupt one is ignored.
  */
 import { crc32 } from "../../base/checksum.ts";
 import type { Clock } from "../../base/clock.ts";
@@ -28,7 +28,7 @@ export function openAgeClock(
 
 const encoder = new TextEncoder();
 
-/** What is kept of it; 0 where nothing is. */
+/** The stored skew; 0 if there is none. */
 export function readSkew(disk: Disk, dir: string): number {
   const text = new TextDecoder().decode(
     readWhole(disk, `${dir}/${SKEW_FILE}`) ?? new Uint8Array(0),

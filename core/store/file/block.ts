@@ -1,59 +1,61 @@
 /**
- * The records of a segment's index: one slot of 128 bytes each, so that none straddles a disk
- * sector, and each with a checksum of its own.
+ * The records of a segment's index: one slot of 128 bytes each, so that no slot straddles a disk
+ * sector, and each with its own checksum.
  *
- * The first slot is the header. A block slot vouches for a run of whole lines. Small appends extend
- * the last block: a slot with the same start as the one before it replaces it, and the one before
- * stays as it was on the disk. A gap slot says that sequence numbers were lost. Room for slots is
- * made ahead of time and is zero: a slot that was never written can be told from one that was
- * damaged.
+ * The first slot is the header. A block slot covers a run of whole lines with a checksum. Small
+ * appends extend the last block: a slot with the same start as the one before it replaces it, and
+ * the older slot stays on disk unchanged. A gap slot records that sequence numbers were lost. Space
+ * for slots is allocated ahead of time and zeroed, so a slot that was never written can be told
+ * from a damaged one.
  */
 import { crc32 } from "../../base/checksum.ts";
 import { FILE_STORE_FORMAT } from "./layout.ts";
 
 /** Bytes of a slot. */
 export const SLOT = 128;
-/** A block is closed when it is so long; what one flipped bit makes unreadable. */
+/**
+ * A block is closed once it reaches this size. It is also what one flipped bit makes unreadable.
+ */
 export const BLOCK_BYTES = 16 * 1024;
 
-/** A run of whole lines, and what is known of them. */
+/** A run of whole lines and its metadata. */
 export interface IndexBlock {
-  /** Where its lines begin and end in the segment. Equal: the numbers were lost. */
+  /** Where its lines begin and end in the segment. If equal, the seqs were lost. */
   start: number;
   end: number;
   firstSeq: number;
   count: number;
   crc: number;
-  /** The greatest timestamp in it; for seeking by time. */
+  /** The greatest timestamp in the block; for seeking by time. */
   maxTimestamp: number;
   /** Bytes of payloads and metadata. */
   size: number;
-  /** The publishers gave its ids (all of them, or none). */
+  /** Its ids were given by publishers (all of them, or none). */
   given: boolean;
-  /** Some of it has a key. */
+  /** At least one event has a key. */
   keyed: boolean;
-  /** When its ids were made, as far as they are UUIDv7s: Unix ms. */
+  /** When its ids were generated, as far as they are UUIDv7s: Unix ms. */
   minIdTime: number;
   maxIdTime: number;
   /** When its latest event was stored, Unix ms. */
   storedAt: number;
-  /** Where the append begins that it ends or goes through. */
+  /** Start of the append that ends in this block or spans it. */
   commitStart: number;
-  /** It is the last block of that append. */
+  /** This is the last block of that append. */
   commitEnd: boolean;
-  /** Up to here the segment was known to be synced when this was written. */
+  /** How far the segment was known to be synced when this was written. */
   syncedEnd: number;
-  /** Nothing in it can be trusted, whatever its checksum. */
+  /** Nothing in the block can be trusted, even if its checksum matches. */
   damaged: boolean;
 }
 
-/** The head of an index. */
+/** The header of an index. */
 export interface IndexHeader {
   firstSeq: number;
   createdAt: number;
-  /** No more blocks come; what follows sums them up. */
+  /** No more blocks will follow; the fields below summarize them. */
   sealed: boolean;
-  /** Some of its numbers were found to be gone: the slots tell which. */
+  /** Some of its seqs were found to be lost; the slots say which. */
   lost: boolean;
   lastSeq: number;
   end: number;
@@ -64,7 +66,7 @@ export interface IndexHeader {
   storedAt: number;
 }
 
-/** What a slot holds. */
+/** The contents of a slot. */
 export type Slot =
   | { kind: "empty" }
   | { kind: "damaged" }
@@ -80,7 +82,7 @@ const COMMIT_END = 2;
 const DAMAGED = 4;
 const KEYED = 8;
 
-/** The header as a slot. */
+/** Encodes a header as a slot. */
 export function encodeHeader(header: IndexHeader): Uint8Array {
   const { bytes, view } = slot(HEADER);
   view.setUint32(8, MAGIC, true);
@@ -99,7 +101,7 @@ export function encodeHeader(header: IndexHeader): Uint8Array {
   return close(bytes, view);
 }
 
-/** A block as a slot. */
+/** Encodes a block as a slot. */
 export function encodeBlock(block: IndexBlock): Uint8Array {
   const { bytes, view } = slot(BLOCK);
   bytes[5] = (block.given ? GIVEN : 0) | (block.commitEnd ? COMMIT_END : 0) |
@@ -130,7 +132,7 @@ function close(bytes: Uint8Array, view: DataView): Uint8Array {
   return bytes;
 }
 
-/** The slots of an index file. A piece at the end that is no whole slot is damage. */
+/** The slots of an index file. A partial slot at the end counts as damaged. */
 export function decodeSlots(bytes: Uint8Array): Slot[] {
   const slots: Slot[] = [];
   for (let at = 0; at < bytes.length; at += SLOT) {
@@ -191,7 +193,7 @@ function decodeSlot(bytes: Uint8Array): Slot {
   };
 }
 
-/** What a sealed header says of these blocks. */
+/** Summarizes these blocks for a sealed header. */
 export function blockSummary(
   blocks: readonly IndexBlock[],
 ): Omit<IndexHeader, "createdAt" | "sealed"> {

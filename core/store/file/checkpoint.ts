@@ -1,16 +1,17 @@
 /**
- * The file `checkpoint` of a store: where every topic ends, as of the last close, so that a start need not look into every
- * folder. A topic is struck off, and the stroke synced whatever the durability, before it is written to for the first time
- * since: what the file still says of a topic is true. It is only a memory: whatever is not in it, or all of it when it is
- * damaged, is looked at on the disk.
+ * The `checkpoint` file of a store: where each topic ended at the last close, so that a start need
+ * not look into every folder. Before the first write to a topic after that, the topic is struck
+ * off, and the strike is synced whatever the durability. So whatever the file still says of a topic
+ * is true. It is only a cache: topics that are not in it are looked up on disk, and all of them are
+ * if the file is damaged.
  *
  * ```text
  * env-event-stream checkpoint 2 CRC BYTES
- * BYTES of columns with that checksum, then a line feed: how many bytes of names, the names, their numbers
- * CRC topic                           a stroke
+ * BYTES of columns with that checksum, then a line feed: names length, names, numbers
+ * CRC topic                           a strike
  * ```
  *
- * The numbers are float64, little-endian as on every processor that Deno runs on.
+ * The numbers are float64, little-endian like every processor that Deno runs on.
  */
 import { CannotStoreError } from "../../base/errors.ts";
 import { crc32 } from "../../base/checksum.ts";
@@ -23,7 +24,7 @@ const HEAD = /^env-event-stream checkpoint 2 ([0-9a-f]{8}) (\d{1,15})\n/;
 /** Longer than any first line. */
 const HEAD_BYTES = 80;
 const LF = 0x0a;
-/** Of the length of the names. */
+/** Bytes of the field that holds the length of the names. */
 const LENGTH_BYTES = 8;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -32,7 +33,7 @@ const decoder = new TextDecoder();
 export class Checkpoint {
   readonly #disk: Disk;
   readonly #dir: string;
-  /** Topics of which the file tells, and that nobody has written to since. */
+  /** Topics in the file that have not been written to since. */
   #topics: Set<string>;
   #end: number;
   #file: DiskFile | undefined;
@@ -48,7 +49,9 @@ export class Checkpoint {
     this.#end = end;
   }
 
-  /** The folder's checkpoint and what it says; nothing where there is none, or a damaged one. */
+  /**
+   * Opens the folder's checkpoint and returns what it says; nothing if it is missing or damaged.
+   */
   static open(disk: Disk, dir: string): { checkpoint: Checkpoint; views: ViewTable } {
     const bytes = readWhole(disk, `${dir}/${CHECKPOINT_FILE}`);
     const views = (bytes && decode(bytes)) ?? new ViewTable();
@@ -56,12 +59,12 @@ export class Checkpoint {
     return { checkpoint: new Checkpoint(disk, dir, { topics: views.names(), end }), views };
   }
 
-  /** One that knows nothing: a store that looks at everything. */
+  /** An empty one, for a store that looks at every topic. */
   static empty(disk: Disk, dir: string): Checkpoint {
     return new Checkpoint(disk, dir, { topics: [], end: 0 });
   }
 
-  /** The topic is about to be written to: strikes it off. */
+  /** Strikes off a topic that is about to be written to. */
   strike(topic: string): void {
     if (!this.#topics.has(topic)) return;
     const line = encoder.encode(`${hex(encoder.encode(topic))} ${topic}\n`);
@@ -73,8 +76,8 @@ export class Checkpoint {
   }
 
   /**
-   * Topics are about to be written to: resolves when the strokes are synced. What it rejects with
-   * is the store's end.
+   * Strikes off topics that are about to be written to; resolves when the strikes are synced. A
+   * rejection is fatal for the store.
    */
   async strikeOff(topics: readonly string[]): Promise<void> {
     for (const topic of topics) this.strike(topic);
@@ -82,14 +85,13 @@ export class Checkpoint {
     try {
       await this.#file!.sync();
     } catch (error) {
-      // Also where there was no room: what a sync that failed has dropped, nobody knows (contract
-      // row 7).
+      // Fatal even on a full disk: nobody knows what a failed sync has dropped (contract row 7).
       throw new Error("the checkpoint could not be synced", { cause: error });
     }
     this.#unsynced = false;
   }
 
-  /** Returns when the strokes are synced. */
+  /** Returns when the strikes are synced. */
   syncNow(): void {
     if (!this.#unsynced) return;
     this.#file!.syncNow();
@@ -97,8 +99,8 @@ export class Checkpoint {
   }
 
   /**
-   * Writes it anew. All that it says must be synced. Where there is no room the one that is there
-   * stays as it is.
+   * Rewrites the file. Everything it says must be synced by then. On a full disk the old file
+   * stays.
    */
   write(views: PackedViews): void {
     this.close();
@@ -106,7 +108,7 @@ export class Checkpoint {
     try {
       replaceFile(this.#disk, { folder: this.#dir, name: CHECKPOINT_FILE }, bytes);
     } catch (error) {
-      // It says less, and nothing that is wrong.
+      // The old file says less, but nothing wrong.
       if (asFileStoreError(error) instanceof CannotStoreError) return;
       throw error;
     }
@@ -135,7 +137,7 @@ function encode({ names, numbers }: PackedViews): Uint8Array {
   return bytes;
 }
 
-/** The topics that are not struck off; undefined when any byte is not as it was written. */
+/** The topics that are not struck off; undefined if any byte is corrupt. */
 function decode(bytes: Uint8Array): ViewTable | undefined {
   const [head, sum, length] = HEAD.exec(decoder.decode(bytes.subarray(0, HEAD_BYTES))) ?? [];
   if (head === undefined) return undefined;
@@ -147,14 +149,14 @@ function decode(bytes: Uint8Array): ViewTable | undefined {
   const texts = new DataView(body.buffer, body.byteOffset).getFloat64(0, true);
   const views = new ViewTable({
     names: decoder.decode(body.subarray(LENGTH_BYTES, LENGTH_BYTES + texts)),
-    // A copy: numbers lie at multiples of their size.
+    // A copy, because a Float64Array must be aligned.
     numbers: new Float64Array(body.slice(LENGTH_BYTES + texts).buffer),
   });
   for (const topic of struck) views.delete(topic);
   return views;
 }
 
-/** The topics that were struck off; undefined when one cannot be told. */
+/** The topics that were struck off; undefined if a line is corrupt. */
 function strokes(bytes: Uint8Array): Set<string> | undefined {
   const topics = new Set<string>();
   const lines = decoder.decode(bytes).split("\n");

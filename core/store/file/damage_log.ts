@@ -1,10 +1,10 @@
-/** The damage that reads of a file store came upon, each place once. */
+/** The damage that reads of a file store found, each place once. */
 import type { Clock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Accepted } from "./accepted.ts";
 import type { IndexBlock } from "./block.ts";
 
-/** Gathers damage, and tells `onDamage` of each place once. */
+/** Collects damage and calls `onDamage` once per place. */
 export class DamageLog {
   readonly #clock: Clock;
   readonly #onDamage: ((damage: Found) => void) | undefined;
@@ -17,14 +17,14 @@ export class DamageLog {
     this.#onDamage = onDamage;
   }
 
-  /** A block of the segment at `path` cannot be trusted. */
+  /** Reports that a block of the segment at `path` cannot be trusted. */
   add(topic: string, path: string, block: IndexBlock): void {
     const key = `${path}:${block.start}:${block.firstSeq}`;
     if (this.#found.has(key)) return;
     this.tell(damageOf(topic, path, block), key);
   }
 
-  /** Events are gone, or not as they were written. */
+  /** Reports that events are lost or corrupt. */
   tell(found: Found, key = `${found.topic}:${found.firstSeq}:${found.lastSeq}`): void {
     if (this.#found.has(key)) return;
     const accepted = this.#accepted.has(found);
@@ -36,14 +36,14 @@ export class DamageLog {
     return [...this.#found.values()];
   }
 
-  /** Somebody took note of all there is; durable when it returns. */
+  /** Accepts all damage found so far; durable when it returns. */
   accept(): void {
     this.#accepted.add(this.list());
     for (const damage of this.#found.values()) damage.accepted = true;
   }
 }
 
-/** What is wrong with a block, in words. */
+/** Describes what is wrong with a block. */
 export function damageOf(topic: string, path: string, block: IndexBlock): Found {
   const { firstSeq, count, start, end } = block;
   if (count === 0) {

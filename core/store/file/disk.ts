@@ -1,15 +1,15 @@
 /**
- * The few things that the file store asks of a file system, so that a test can put one under it
+ * The few file system operations that the file store needs, so that a test can substitute a disk
  * that loses power.
  *
- * Reads and writes may be short, as those of the kernel are; {@link readFully} and {@link
- * writeFully} complete them. A sync that an append waits for is a promise, so that several go on at
- * once; the rare ones are waited for in place.
+ * Reads and writes may be short, like the kernel's; {@link readFully} and {@link writeFully}
+ * complete them. Syncs that an append waits for are promises, so that several can run at once; the
+ * rare ones block.
  */
 
 import { DataDirError } from "../../base/errors.ts";
 
-/** What there is in a folder. */
+/** An entry in a folder. */
 export interface DiskEntry {
   name: string;
   kind: "file" | "folder" | "other";
@@ -18,52 +18,51 @@ export interface DiskEntry {
 /** An open file. */
 export interface DiskFile {
   size(): number;
-  /** Bytes read at `position`; 0 at the end. */
+  /** Returns the number of bytes read at `position`; 0 at the end of the file. */
   read(into: Uint8Array, position: number): number;
-  /** Bytes written at `position`; maybe not all. */
+  /** Returns the number of bytes written at `position`, which may be fewer than given. */
   write(bytes: Uint8Array, position: number): number;
   truncate(length: number): void;
-  /** False where the file was removed, or another one took its place. */
+  /** False if the file was removed or replaced by another one. */
   hasName(): boolean;
-  /**
-   * Resolves when what was written survives a power cut. Until then nothing else is done with the
-   * file.
-   */
+  /** Resolves when written data would survive a power cut. The file must not be used until then. */
   sync(): Promise<void>;
-  /** Takes what {@link syncBeside} needs: another descriptor. */
+  /** Opens the second descriptor that {@link syncBeside} needs. */
   prepareBeside(): void;
   /**
-   * Like `sync` for what was written before the call, while the file is written to. One at a time.
+   * Like `sync` for data written before the call, but writes may go on meanwhile. One at a time.
    */
   syncBeside(): Promise<void>;
-  /** Gives back what {@link prepareBeside} took. No such sync is under way. */
+  /** Closes the descriptor of {@link prepareBeside}. No such sync may be under way. */
   closeBeside(): void;
-  /** The same; returns when it does. */
+  /** Like `sync`, but blocks until it is done. */
   syncNow(): void;
   close(): void;
 }
 
 /**
- * A file system. Throws `Deno.errors.NotFound` for what is not there, the system's own error for
- * the rest.
+ * A file system. Throws `Deno.errors.NotFound` for missing files, and the system's own errors
+ * otherwise.
  */
 export interface Disk {
-  /** Opens a file; `create` makes one that must not be there, for the owner alone. */
+  /** Opens a file; `create` creates a new one, mode 0600, and fails if it exists. */
   open(path: string, mode: "read" | "write" | "create"): DiskFile;
   list(path: string): DiskEntry[];
-  /** Bytes of a file; undefined when there is none. */
+  /** Size of a file in bytes; undefined if it does not exist. */
   size(path: string): number | undefined;
-  /** Makes a folder for the owner alone; true when it was not there. */
+  /** Creates a folder with mode 0700; false if it already existed. */
   makeFolder(path: string): boolean;
   rename(from: string, to: string): void;
   remove(path: string): void;
-  /** Returns when the folder's entries survive a power cut. */
+  /** Returns when the folder's entries would survive a power cut. */
   syncFolder(path: string): void;
-  /** Locks the folder until `close` of what it returns; undefined when somebody else has it. */
+  /**
+   * Locks the folder until `close` is called on the result; undefined if another process holds it.
+   */
   lock(path: string): { close(): void } | undefined;
 }
 
-/** Reads until `into` is full or the file ends; returns what was read. */
+/** Reads until `into` is full or the file ends; returns the part that was filled. */
 export function readFully(file: DiskFile, into: Uint8Array, position: number): Uint8Array {
   let at = 0;
   while (at < into.length) {
@@ -74,14 +73,14 @@ export function readFully(file: DiskFile, into: Uint8Array, position: number): U
   return into.subarray(0, at);
 }
 
-/** Writes all of it: a short write is completed (contract row 8). */
+/** Writes all of it, completing short writes (contract row 8). */
 export function writeFully(file: DiskFile, bytes: Uint8Array, position: number): void {
   for (let at = 0; at < bytes.length;) {
     at += file.write(at === 0 ? bytes : bytes.subarray(at), position + at);
   }
 }
 
-/** A file's bytes; undefined when there is none. */
+/** The contents of a file; undefined if it does not exist. */
 export function readWhole(disk: Disk, path: string): Uint8Array | undefined {
   let file: DiskFile;
   try {
@@ -97,7 +96,7 @@ export function readWhole(disk: Disk, path: string): Uint8Array | undefined {
   }
 }
 
-/** Puts a file in place whole: after a power cut there is the old one or the new one. */
+/** Replaces a file atomically: after a power cut either the old or the new one is there. */
 export function replaceFile(
   disk: Disk,
   path: { folder: string; name: string },
@@ -117,7 +116,7 @@ export function replaceFile(
   disk.syncFolder(path.folder);
 }
 
-/** Removes a file; one that is not there is fine. */
+/** Removes a file if it exists. */
 export function removeIfThere(disk: Disk, path: string): void {
   try {
     disk.remove(path);
@@ -126,10 +125,10 @@ export function removeIfThere(disk: Disk, path: string): void {
   }
 }
 
-/** The file system of this machine. */
+/** The real file system. */
 export const systemDisk: Disk = {
   open(path, mode) {
-    // What somebody else made there is neither read nor written through (contract row 21).
+    // Never read or write through a link that someone else may have put there (contract row 21).
     if (isLink(path)) throw linked(path);
     const file = Deno.openSync(path, {
       read: true,
@@ -184,7 +183,7 @@ function isLink(path: string): boolean {
   try {
     return Deno.lstatSync(path).isSymlink;
   } catch (error) {
-    // Opening it says so, or makes it.
+    // Opening it will report this, or create it.
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
@@ -202,11 +201,10 @@ class SystemFile implements DiskFile {
   readonly #file: Deno.FsFile;
   readonly #path: string;
   /**
-   * Opened for {@link syncBeside}: the runtime lets nobody write to a file of which a sync is under
-   * way.
+   * For {@link syncBeside}: the runtime refuses writes to a file while a sync of it is under way.
    */
   #beside: Deno.FsFile | undefined;
-  /** Where the kernel's offset is, so that reading on needs no seek. */
+  /** The kernel's file offset, so that sequential reads need no seek. */
   #at = 0;
 
   constructor(file: Deno.FsFile, path: string) {
@@ -268,6 +266,6 @@ class SystemFile implements DiskFile {
 
   #seek(position: number): void {
     if (position !== this.#at) this.#file.seekSync(position, Deno.SeekMode.Start);
-    this.#at = -1; // unknown until what comes now has succeeded
+    this.#at = -1; // unknown until the next read or write succeeds
   }
 }

@@ -1,19 +1,19 @@
-/** What the system says when it cannot, as errors of ours. */
+/** Maps operating system errors to errors of this library. */
 import { CannotStoreError } from "../../base/errors.ts";
 
 /**
- * Linux's numbers (errno(3)): no space, quota used up, too many open files in the process or in
- * all.
+ * Linux errno values (errno(3)): no space, quota exceeded, too many open files in the process or
+ * system-wide.
  */
 const NO_SPACE = ["ENOSPC", "EDQUOT"];
 const NO_FILES = ["EMFILE", "ENFILE"];
 
-/** The file would be larger than a process may make it. */
-const TOO_LARGE = /\(os error 27\)/; // EFBIG: the runtime gives it no code
+/** The file would exceed the process's file size limit. */
+const TOO_LARGE = /\(os error 27\)/; // EFBIG: the runtime gives it no error code
 
 /**
- * A `CannotStoreError` where it may work later: nothing of the append was stored. Anything else as
- * it is: after it the store is not trusted any more.
+ * Returns a `CannotStoreError` if the append may succeed later: nothing of it was stored. Any other
+ * error is returned unchanged, and the store is no longer trusted after it.
  */
 export function asFileStoreError(error: unknown): unknown {
   const code = (error as { code?: unknown } | undefined)?.code;
@@ -47,7 +47,7 @@ export function asFileStoreError(error: unknown): unknown {
   return error;
 }
 
-/** The same where a store is opened: it is made first, and what a crash left is repaired. */
+/** The same for opening a store, which creates it first and repairs what a crash left. */
 export function asOpenError(error: unknown, dir: string): unknown {
   const known = asFileStoreError(error);
   if (!(known instanceof CannotStoreError)) return error;

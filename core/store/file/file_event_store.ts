@@ -1,10 +1,10 @@
 /**
- * Events in files: per topic one folder of append-only segments in the wire format, so that `jq`
- * and `grep` read them and an unfiltered replay copies bytes. How they lie is in file/layout.ts,
- * how they are vouched for in file/block.ts, what a crash may leave in file/recovery.ts.
+ * Events in files: a folder per topic with append-only segments in the wire format, so that `jq`
+ * and `grep` can read them and an unfiltered replay copies bytes. The file layout is described in
+ * file/layout.ts, checksums in file/block.ts, and crash recovery in file/recovery.ts.
  *
- * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts), an application
- * may run it where it is.
+ * The daemon runs this class in a worker (core/store/worker/file_worker_store.ts); an application
+ * may run it in its own thread.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { type Event, toEvent } from "../../event/event.ts";
@@ -43,28 +43,30 @@ export interface FileStoreOptions extends DedupWindow {
   /** @internal */
   disk?: Disk;
   /**
-   * With more topics than that, a start takes the checkpoint's word for those that nobody wrote to:
+   * Above this number of topics, a start trusts the checkpoint for topics that were not written to:
    * default 100.
    * @internal
    */
   lookAtMost?: number;
-  /** Told what was repaired at the start and what is damaged, in words. Default: nobody. */
+  /**
+   * Called with a message for each repair at start and each damage found. Default: not reported.
+   */
   onNote?: (note: string) => void;
-  /** Told of events that a read had to leave out, once for each block of them. */
+  /** Called for events that a read had to leave out, once per block. */
   onDamage?: (damage: Found) => void;
   /**
-   * Told at once of a sync by timer (`interval`) that failed: the next append is told too, and may
-   * never come.
+   * Called as soon as a sync by timer (`interval`) fails: the next append fails too, but may never
+   * come.
    */
   onFailure?: (error: unknown) => void;
 }
 
 const DEFAULT_LIMITS: SegmentLimits = { maxBytes: 128 * 1024 * 1024, maxAge: 86_400_000 };
-/** Looking at a topic's folder takes some 0.3 ms. */
+/** Opening a topic's folder takes about 0.3 ms. */
 const LOOK_AT_MOST = 100;
-/** Topics whose files are open. */
+/** Topics whose files are kept open. */
 const MOST_OPEN = 256;
-/** Topics of them whose files have a second descriptor, to be synced beside writes. */
+/** Of these, topics whose files have a second descriptor for syncs beside writes. */
 const MOST_BESIDE = 32;
 
 /**
@@ -88,9 +90,9 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly #context: WriterContext;
   readonly #damage: DamageLog;
   readonly #topics: Topics;
-  /** Topics whose files are open, in the order of their last use. */
+  /** Topics whose files are open, least recently used first. */
   readonly #open = new Set<TopicWriter>();
-  /** Those of them, or that were, that may be synced beside writes. */
+  /** Writers that hold the second descriptor for syncs beside writes. */
   readonly #beside = new Set<TopicWriter>();
   readonly #late: LateSync;
   readonly #lookAtMost: number;
@@ -99,8 +101,8 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly #turns: Turns;
 
   /**
-   * Opens or creates the store in the folder `dir`. Throws `DataDirError` when somebody else has
-   * it, when it is of a newer format or not ours.
+   * Opens or creates the store in the folder `dir`. Throws `DataDirError` if another process has it
+   * open, if it has a newer format, or if the folder is not a store.
    */
   constructor(dir: string, options: FileStoreOptions = {}) {
     super();
@@ -135,18 +137,18 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     for (const opened of this.#opened.topics) this.#topics.add(this.#context, opened);
     const newest = newestIn(this.views());
     this.#age = openAgeClock(disk, dir, { clock: this.#clock, newest });
-    // Should it be killed, the next start need not look at them again.
+    // If the process is killed, the next start need not look at these topics again.
     if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
     for (const note of this.#opened.notes) options.onNote?.(note);
     for (const found of this.#opened.lost) this.#damage.tell(found);
   }
 
-  /** Where the events are. */
+  /** The folder with the events. */
   get dir(): string {
     return this.#dir;
   }
 
-  /** What was repaired when it was opened, in words; and what in the folder is not ours. */
+  /** What was repaired at the start, and what in the folder is not ours. */
   get found(): { notes: readonly string[]; lost: readonly Found[]; foreign: readonly string[] } {
     return this.#opened;
   }
@@ -156,8 +158,8 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * The same; tells what has become of the topics, for a reader in another thread. With `onWritten`
-   * what this object reads has the events before they are synced.
+   * Like {@link append}, but also returns how the topics changed, for a reader in another thread.
+   * With `onWritten`, reads of this object see the events before they are synced.
    * @internal
    */
   async appendTelling(
@@ -198,8 +200,8 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * Writes what the requests store; takes all of it back when that fails. `beside`: it will be
-   * synced beside the next.
+   * Writes the events of these requests; undoes all of it if that fails. `beside`: they will be
+   * synced beside the next append.
    */
   async #write(
     requests: readonly StoreRequest[],
@@ -216,7 +218,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
         return writer.take(request, now);
       });
       written = [...touched].filter((writer) => writer.hasPending);
-      // Files are closed only when no sync of them is under way.
+      // Files may be closed only when no sync of them is under way.
       const ready = written.every((writer) => this.#open.has(writer) && writer.isReady(now));
       const fresh = beside ? written.filter((writer) => !this.#beside.has(writer)) : [];
       const isFull = this.#beside.size + fresh.length > MOST_BESIDE;
@@ -247,7 +249,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     this.#beside.clear();
   }
 
-  /** Makes the files of a topic ready, and closes those that were not used for long. */
+  /** Makes the files of a topic ready, and closes the least recently used ones. */
   #use(writer: TopicWriter, now: number): void {
     this.#open.delete(writer);
     this.#open.add(writer);
@@ -265,7 +267,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       try {
         writer.rollback();
       } catch (error) {
-        // Something that nobody acknowledged stays at the end: only recovery may go on from there.
+        // Unacknowledged data is left at the end: only recovery may continue from there.
         this.#turns.fail(error);
       }
     }
@@ -278,7 +280,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       } catch (error) {
         throw this.#turns.fail(error);
       }
-    }).catch((error) => this.#onFailure?.(error)); // kept in `#turns`, too: the next append is told
+    }).catch((error) => this.#onFailure?.(error)); // the next append fails, too: `#turns` has it
   }
 
   damage(): readonly Damage[] {
@@ -290,7 +292,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * All that is known of a topic without reading its events.
+   * What is known of a topic without reading its events.
    * @internal
    */
   view(topic: string): TopicView | undefined {
@@ -298,7 +300,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * The same of all topics.
+   * The same for all topics.
    * @internal
    */
   views(): PackedViews {
@@ -354,7 +356,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
   }
 
-  /** Syncs what waits, and gives the folder up. A store that failed is left as it is. */
+  /** Syncs pending data and releases the folder. After a failure nothing more is written. */
   async close(): Promise<void> {
     if (!await this.#turns.close()) return;
     this.#late.cancel();

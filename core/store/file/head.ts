@@ -1,23 +1,24 @@
 /**
- * The file `head` of a topic: what retention or removal took, so that it does not come back and no
- * seq is used again; and where the newest segment begins, so that one that is gone is missed.
+ * The `head` file of a topic. It records what retention or removal deleted, so that those events do
+ * not come back and no seq is reused, and where the newest segment begins, so that a missing newest
+ * segment is noticed.
  */
 import { crc32 } from "../../base/checksum.ts";
 import { type Disk, readWhole, replaceFile } from "./disk.ts";
 import { HEAD_FILE } from "./layout.ts";
 
-/** Where a topic begins, and a floor for its last seq. */
+/** The first seq of a topic, and a lower bound for its last seq. */
 export interface Head {
   firstSeq: number;
   lastSeq: number;
-  /** The first seq of the newest segment, where there was more than one. */
+  /** The first seq of the newest segment, if there was more than one. */
   newest?: number;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Reads it. Where there is none nothing was ever removed. */
+/** Reads the head file. If there is none, nothing was ever removed. */
 export function readHead(disk: Disk, folder: string): Head & { damaged: boolean } {
   const bytes = readWhole(disk, `${folder}/${HEAD_FILE}`);
   if (!bytes) return { firstSeq: 1, lastSeq: 0, damaged: false };
@@ -26,7 +27,7 @@ export function readHead(disk: Disk, folder: string): Head & { damaged: boolean 
   return { ...JSON.parse(text) as Head, damaged: false };
 }
 
-/** Writes it; durable when it returns. */
+/** Writes the head file; durable when it returns. */
 export function writeHead(disk: Disk, folder: string, head: Head): void {
   const { firstSeq, lastSeq, newest } = head;
   const text = JSON.stringify({ firstSeq, lastSeq, newest });

@@ -1,7 +1,7 @@
 /**
- * Events of a topic whose files are gone as a whole. Segments follow each other without a gap, what
- * retention took stands in the topic's head, and so does where the newest segment begins: so a
- * segment that is missing is known by its neighbours. Decides only.
+ * Finds events of a topic whose files are missing entirely. Segments follow each other without
+ * gaps, and the head file records what retention deleted and where the newest segment begins. So a
+ * missing segment shows up from its neighbours. Pure decisions, no I/O.
  */
 import type { Found } from "../damage.ts";
 import type { TopicHead } from "../store.ts";
@@ -10,22 +10,23 @@ import { damageOf } from "./damage_log.ts";
 import type { Head } from "./head.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 
-/** A segment as far as it counts here. */
+/** The seq range of a segment. */
 export interface Span {
   firstSeq: number;
-  /** `firstSeq - 1` for one that is empty. */
+  /** `firstSeq - 1` if the segment is empty. */
   lastSeq: number;
 }
 
-/** The last seq that a topic's files know of, whatever is left of them. */
+/** The last seq that a topic's files know of, however much of them is left. */
 export function lastKnown(head: Head, segments: readonly Span[]): number {
   const { newest = 0 } = head;
   const last = segments.at(-1);
-  // One that is there may be empty yet: of one that is gone at least its first number was given.
+  // A segment that exists may still be empty. If it is missing, at least its first seq was
+  // assigned.
   return Math.max(head.lastSeq, last?.lastSeq ?? 0, last && last.firstSeq >= newest ? 0 : newest);
 }
 
-/** What is missing between the first seq to keep and the last that was given. */
+/** What is missing between the first seq to keep and the last one assigned. */
 export function holesOf(
   topic: string,
   { head, segments, lastSeq }: { head: Head; segments: readonly Span[]; lastSeq: number },
@@ -51,15 +52,17 @@ export function holesOf(
   return holes;
 }
 
-/** What is lost where numbers up to `lastSeq` are known to have been given; undefined: nothing. */
+/**
+ * What is lost if seqs up to `lastSeq` are known to have been assigned; undefined if nothing is.
+ */
 export function raisedOver(topic: string, before: TopicHead, lastSeq: number): Found | undefined {
-  // Where nothing is left the topic begins behind it.
+  // If no events are left, the topic simply begins after them.
   if (before.lastSeq >= lastSeq || before.firstSeq > before.lastSeq) return undefined;
   const what = "gone: the topic's files are older than what is known of it";
   return { topic, firstSeq: before.lastSeq + 1, lastSeq, what, lost: true };
 }
 
-/** What was lost of a segment that was put in order. */
+/** What was lost from a segment that was repaired. */
 export function lossesIn(topic: string, path: string, blocks: readonly IndexBlock[]): Found[] {
   return blocks.filter(({ damaged, count }) => damaged && count > 0)
     .map((block) => damageOf(topic, path, block));

@@ -1,11 +1,11 @@
 /**
- * `durability = interval:<ms>`: what was written is synced that long after the first write that is
- * not synced yet.
+ * `durability = interval:<ms>`: data is synced that long after the first write that is not synced
+ * yet.
  */
 import type { Clock } from "../../base/clock.ts";
 import type { TopicWriter } from "./topic_writer.ts";
 
-/** Remembers what is to be synced, and calls `sync` when it is due. */
+/** Remembers which writers need a sync, and calls `sync` when it is due. */
 export class LateSync {
   readonly #clock: Clock;
   readonly #sync: (writers: readonly TopicWriter[]) => void;
@@ -16,7 +16,7 @@ export class LateSync {
     this.#sync = sync;
   }
 
-  /** These have written something, to be synced within `interval` ms. */
+  /** These writers have unsynced data, to be synced within `interval` ms. */
   add(writers: readonly TopicWriter[], interval: number): void {
     let due = this.#due.get(interval);
     if (!due) {
@@ -30,7 +30,7 @@ export class LateSync {
     for (const writer of writers) due.writers.add(writer);
   }
 
-  /** Nothing is due any more. */
+  /** Cancels all pending syncs. */
   cancel(): void {
     for (const { cancel } of this.#due.values()) cancel();
     this.#due.clear();

@@ -1,39 +1,41 @@
 /**
- * Where things lie in the folder of a file store, and what they are called.
+ * File names in the folder of a file store.
  *
  * ```text
- * DIR/format                     which format this is
- * DIR/checkpoint                 of many topics: where each ends, as of the last close, and which were written to since
- * DIR/%accepted                  damage that somebody took note of
- * DIR/%skew                      by how much the times in the indexes differ from the wall clock
- * DIR/users/0000000000000001.ndjson   a segment: wire lines, from that seq
+ * DIR/format                     the format version
+ * DIR/checkpoint                 for stores with many topics: where each topic ended at the last
+ *                                close, and which were written to since
+ * DIR/%accepted                  damage that an operator has accepted
+ * DIR/%skew                      how far the times in the indexes differ from the wall clock
+ * DIR/users/0000000000000001.ndjson   a segment: wire lines, starting at that seq
  * DIR/users/0000000000000001.index    its index: a checksum for each block of lines
  * DIR/users/0000000000000001.lookup   its given ids and keys, once the segment is full
  * DIR/users/head                 what retention and removal left: the first seq, the last one
  * ```
  *
- * A topic's folder is its name in lower case. Where that is not the name, `%` and a bit for each letter that is upper case
- * follow, so that `Users` and `users` are two folders on every file system; a leading dot gets a `%` before it. No valid
- * name has a `%`, so the way back is unambiguous, and nothing but a valid name ever becomes a path (contract row 24).
+ * A topic's folder is its name in lower case. If the name has upper-case letters, `%` and one bit
+ * per letter follow, so that `Users` and `users` are two folders on every file system. A leading
+ * dot gets a `%` before it. No valid name contains `%`, so the mapping is reversible, and nothing
+ * but a valid name ever becomes a path (contract row 24).
  */
 import { assertTopicName } from "../../event/topic_options.ts";
 
-/** The format that this version writes. */
+/** The format version that this release writes. */
 export const FILE_STORE_FORMAT = 1;
-/** Files of a store's folder that are no topics. */
+/** Files in a store's folder that are not topics. */
 export const FORMAT_FILE = "format";
 export const CHECKPOINT_FILE = "checkpoint";
-/** With a character that no topic has: stores were made before there was this file. */
+/** Contains a character that no topic name has, because older stores lack this file. */
 export const ACCEPTED_FILE = "%accepted";
 export const SKEW_FILE = "%skew";
-/** What a topic's folder keeps of events that are gone. */
+/** What a topic's folder remembers of deleted events. */
 export const HEAD_FILE = "head";
-/** Something half-written that a crash left; it is made again. */
+/** Suffix of half-written files that a crash left; they are written again. */
 export const UNFINISHED = ".new";
 
 const DIGITS = 16;
 
-/** The folder of a topic. Throws `InvalidArgumentError` for what is no topic name. */
+/** The folder of a topic. Throws `InvalidArgumentError` if `topic` is not a valid topic name. */
 export function topicFolder(topic: string): string {
   assertTopicName(topic);
   const lower = topic.toLowerCase();
@@ -50,7 +52,7 @@ export function topicFolder(topic: string): string {
   return `${dotted}%${cases.replace(/0+$/, "")}`;
 }
 
-/** The topic of a folder; undefined when no topic has that folder. */
+/** The topic of a folder; undefined if no topic maps to that folder. */
 export function folderTopic(folder: string): string | undefined {
   const [, lower = "", cases = ""] =
     /^%?([a-z0-9._-]{1,128})(?:%([0-9a-f]{1,32}))?$/.exec(folder) ?? [];
@@ -60,23 +62,23 @@ export function folderTopic(folder: string): string | undefined {
     const bits = parseInt(cases[i >> 2] ?? "0", 16);
     topic += bits >> (i & 3) & 1 ? lower[i]!.toUpperCase() : lower[i]!;
   }
-  // The way there decides: a second spelling of the same topic is not ours.
+  // Only the canonical spelling counts: another folder name for the same topic is not ours.
   return topic !== "." && topic !== ".." && topicFolder(topic) === folder ? topic : undefined;
 }
 
-/** Names that the store's own files have. */
+/** True for names that the store's own files use. */
 function isReserved(lower: string): boolean {
   return [FORMAT_FILE, CHECKPOINT_FILE].some((name) =>
     lower === name || lower === name + UNFINISHED
   );
 }
 
-/** The files of a segment that begins at `seq`. */
+/** The file name of a segment that begins at `seq`. */
 export function segmentFile(seq: number, kind: "ndjson" | "index" | "lookup"): string {
   return `${String(seq).padStart(DIGITS, "0")}.${kind}`;
 }
 
-/** What a file of a topic's folder is; undefined when it is not ours. */
+/** Parses a file name in a topic's folder; undefined if the file is not ours. */
 export function parseSegmentFile(
   name: string,
 ): { seq: number; kind: "ndjson" | "index" | "lookup"; unfinished: boolean } | undefined {

@@ -1,6 +1,6 @@
 /**
- * Wire lines on bytes: where one ends, where its payload begins, what its first members say.
- * Nothing here does I/O.
+ * Wire lines as bytes: where a line ends, where its payload begins, what its first members are. No
+ * I/O here.
  */
 import { fromWireLine, type StoredEvent } from "../../event/event.ts";
 import { sizeOf } from "../append.ts";
@@ -22,8 +22,8 @@ const ID = encoder.encode(',"id":');
 const TYPE = encoder.encode(',"type":');
 
 /**
- * Calls `visit` with the bounds of each whole line, its line feed left out. Stops when that returns
- * false.
+ * Calls `visit` with the bounds of each whole line, without its line feed. Stops when `visit`
+ * returns false.
  */
 export function eachLine(
   bytes: Uint8Array,
@@ -36,7 +36,7 @@ export function eachLine(
   }
 }
 
-/** Where line number `n` begins; `bytes.length` when there are not so many. */
+/** Where line number `n` begins; `bytes.length` if there are fewer lines. */
 export function offsetOfLine(bytes: Uint8Array, n: number): number {
   let at = 0;
   for (; n > 0 && at < bytes.length; n--) {
@@ -47,7 +47,7 @@ export function offsetOfLine(bytes: Uint8Array, n: number): number {
   return at;
 }
 
-/** Bytes of a line before its payload; undefined when it is no wire line. */
+/** Bytes of a line before its payload; undefined if it is not a wire line. */
 export function headLength(line: Uint8Array): number | undefined {
   const metadata = find(line, METADATA);
   if (metadata < 0) return undefined;
@@ -55,7 +55,7 @@ export function headLength(line: Uint8Array): number | undefined {
   return end !== undefined && startsWith(line, PAYLOAD, end) ? end + PAYLOAD.length : undefined;
 }
 
-/** The event of a stored line, checked by a checksum before: it is a wire line. */
+/** The event of a stored line. The line's checksum has been verified, so it is a wire line. */
 export function eventOfSlot(line: Uint8Array): StoredEvent {
   const head = headLength(line);
   if (head === undefined) throw new TypeError("not a wire line");
@@ -65,7 +65,8 @@ export function eventOfSlot(line: Uint8Array): StoredEvent {
 }
 
 /**
- * What decides by its bytes whether the type of the line that begins at `start` is one of these.
+ * Returns a function that compares bytes to tell whether the line beginning at `start` has one of
+ * these types.
  */
 export function typeMatcher(
   types: readonly string[],
@@ -83,7 +84,7 @@ function typeOffset(bytes: Uint8Array, start: number): number {
   return endOfString(bytes, at + ID.length) + TYPE.length;
 }
 
-/** What decides by its bytes whether a line is that of an id. */
+/** Returns a function that compares bytes to tell whether a line has this id. */
 export function idMatcher(id: string): (line: Uint8Array) => boolean {
   const wanted = encoder.encode(`,"id":${JSON.stringify(id)},`);
   return (line) => startsWith(line, wanted, line.indexOf(COMMA));
@@ -124,8 +125,8 @@ function find(bytes: Uint8Array, wanted: Uint8Array): number {
 }
 
 /**
- * The event of bytes that nothing vouches for; undefined unless they are a wire line of this topic,
- * whole.
+ * The event in bytes that no checksum covers; undefined unless they are a complete wire line of
+ * this topic.
  */
 export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | undefined {
   if (!startsWith(line, SEQ, 0)) return undefined;
@@ -135,14 +136,11 @@ export function suspectEvent(line: Uint8Array, topic: string): StoredEvent | und
     const event = head === undefined ? undefined : fromWireLine(line, head);
     return event?.topic === topic && Number.isSafeInteger(event.seq) ? event : undefined;
   } catch {
-    return undefined; // the answer: bytes that nothing vouches for, and that are no line
+    return undefined; // expected: unverified bytes need not be a line
   }
 }
 
-/**
- * A block over `bytes`, which are these events' lines, as it is rebuilt where its own record is
- * lost.
- */
+/** Rebuilds the block for `bytes`, the lines of these events, when its own record is lost. */
 export function indexBlockOf(
   bytes: Uint8Array,
   events: readonly StoredEvent[],
@@ -167,7 +165,7 @@ export function indexBlockOf(
     crc: crc32(bytes),
     maxTimestamp,
     size,
-    // Not known any more: an id that is taken for a given one is only looked up in vain.
+    // No longer known. Assuming that ids were given costs at most a needless lookup.
     given: true,
     keyed: true,
     minIdTime,

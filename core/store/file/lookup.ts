@@ -1,10 +1,10 @@
 /**
- * Which seq a given id got, and the last seq of a key. Of the segment that is appended to it is
- * held in memory, made from its lines when it is first asked for; of a full one it lies in the
- * table beside it. So what is held does not grow with the topic. The ids of an open segment may be
- * a million: all but the latest are held as hashes, an eighth of what texts take. A given id
- * outlives its event until it is no longer looked up: the table of a segment that retention took
- * stays so long, and there its hash is all that can be compared.
+ * Looks up the seq of a given id and the last seq of a key. For the open segment this is held in
+ * memory, built from its lines on first use; for a full segment it is in the table file beside it.
+ * So memory does not grow with the topic. An open segment may have a million ids: all but the
+ * latest are held as hashes, an eighth of the size of the strings. A given id must outlive its
+ * event until the dedup window ends, so the table of a segment that retention deleted is kept that
+ * long. For those events only the hash can be compared.
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
@@ -21,13 +21,13 @@ import {
 import type { FileReader } from "./reader.ts";
 import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
 
-/** Tables of one topic that are held. */
+/** Tables held in memory per topic. */
 const MOST_TABLES = 64;
 
-/** The latest given ids of the open segment that are held as they are. */
+/** Given ids of the open segment that are held as strings; older ones become hashes. */
 const MOST_TEXTS = 16_384;
 
-/** What a lookup is made on. */
+/** What a lookup needs. */
 export interface LookupContext {
   disk: Disk;
   dir: string;
@@ -35,14 +35,14 @@ export interface LookupContext {
   /** The topic as it is now. */
   view: () => TopicView;
   dedupWindow: number;
-  /** Segments that are gone and left a table. */
+  /** Deleted segments whose table is still there. */
   orphans: readonly number[];
 }
 
 /** The lookups of one topic. */
 export class TopicLookup {
   readonly #context: LookupContext;
-  /** The latest of the open segment; undefined until somebody asks. */
+  /** The latest ids of the open segment; built on first use. */
   #ids: Map<string, { seq: number; at: number }> | undefined;
   /** The earlier ones of the open segment. */
   #hashed: Uint32Array[] = [];
@@ -68,7 +68,7 @@ export class TopicLookup {
         const blocks = reader.blocks(name, segment);
         const block = blocks[indexOfSeq(blocks, seq)];
         if (!block || block.storedAt <= since) continue;
-        // What retention took can no longer be compared.
+        // Events that retention deleted can no longer be compared.
         if (seq < firstSeq || this.#event(seq)?.id === id) return seq;
       }
     }
@@ -80,7 +80,7 @@ export class TopicLookup {
     return undefined;
   }
 
-  /** The last seq of a key; 0 when it has none that is still there. */
+  /** The last seq of a key; 0 if no event with it is left. */
   lastSeqOfKey(key: string): number {
     const { segments, firstSeq } = this.#context.view();
     const recent = (this.#keys ??= this.#openKeys()).get(key);
@@ -94,7 +94,7 @@ export class TopicLookup {
     return 0;
   }
 
-  /** These given ids and keys have become part of the open segment. */
+  /** Records given ids and keys that were appended to the open segment. */
   stored(ids: ReadonlyMap<string, number>, keys: ReadonlyMap<string, number>, at: number): void {
     if (this.#ids) {
       for (const [id, seq] of ids) this.#ids.set(id, { seq, at });
@@ -103,7 +103,7 @@ export class TopicLookup {
     if (this.#keys) { for (const [key, seq] of keys) this.#keys.set(key, seq); }
   }
 
-  /** The open segment is full: writes its table, if it has anything to look up. */
+  /** The open segment is full: writes its table, unless there is nothing to look up. */
   seal(segment: SegmentInfo): void {
     const table = this.#keep(segment.firstSeq, this.#tableOf(segment));
     this.#let();
@@ -116,7 +116,7 @@ export class TopicLookup {
     );
   }
 
-  /** Removes the tables of segments that are gone whose ids are no longer looked up. */
+  /** Removes the tables of deleted segments once their ids have left the dedup window. */
   expire(now: number): void {
     const since = now - this.#context.dedupWindow;
     for (const orphan of this.#orphans) {
@@ -124,7 +124,10 @@ export class TopicLookup {
     }
   }
 
-  /** A segment is about to go; its given ids stay known. Tells whether its table stays. */
+  /**
+   * Called before a segment is deleted. Its given ids stay known. Returns true if its table is
+   * kept.
+   */
   retire(segment: SegmentInfo, now: number): boolean {
     const since = now - this.#context.dedupWindow;
     if (segment.storedAt <= since || this.#table(segment).ids.length === 0) return false;
@@ -133,7 +136,7 @@ export class TopicLookup {
     return true;
   }
 
-  /** All of the topic is gone, and nothing of it is known any more. */
+  /** Forgets everything: the whole topic is gone. */
   forget(): void {
     this.#let();
     for (const orphan of this.#orphans) this.#drop(orphan);
@@ -151,7 +154,7 @@ export class TopicLookup {
     return `${dir}/${topicFolder(view().name)}/${segmentFile(firstSeq, "lookup")}`;
   }
 
-  /** Lets go of what is held of the open segment. */
+  /** Drops the in-memory lookups of the open segment. */
   #let(): void {
     this.#ids = this.#keys = undefined;
     this.#hashed = [];
@@ -166,7 +169,7 @@ export class TopicLookup {
     return ids;
   }
 
-  /** Turns texts into hashes when they are many. */
+  /** Replaces strings by hashes once there are many. */
   #hash(ids: Map<string, { seq: number; at: number }>): void {
     const open = this.#context.view().segments.at(-1);
     if (ids.size < MOST_TEXTS || !open) return;
@@ -211,8 +214,8 @@ export class TopicLookup {
 
   #table(segment: SegmentInfo): LookupTable {
     const written = segment.sealed ? this.#written(segment.firstSeq) : undefined;
-    // None is written where there is nothing to look up; one that is lost or damaged is made again
-    // from the lines.
+    // There is no file if there was nothing to look up. A lost or damaged one is rebuilt from the
+    // lines.
     return written ?? this.#keep(segment.firstSeq, this.#tableOf(segment));
   }
 

@@ -1,22 +1,21 @@
 /**
- * The given ids and the keys of a full segment, as a table that is searched: hashes of 64 bits in
- * order, each with the seq that it stands for. Who finds one still looks whether the event has that
- * very id or key.
+ * The given ids and keys of a full segment as a searchable table: sorted 64-bit hashes, each with
+ * its seq. After a match, the caller still has to check that the event has that exact id or key.
  */
 import { concat } from "../../base/bytes.ts";
 import { crc32 } from "../../base/checksum.ts";
 
-/** A text and the seq it stands for. */
+/** A text and its seq. */
 export type LookupEntry = readonly [text: string, seq: number];
 
 const MAGIC = 0x4c535645; // "EVSL"
 const FORMAT = 1;
 const HEADER = 32;
-/** Numbers of an entry: both halves of the hash, and the seq less the segment's first. */
+/** Numbers per entry: both halves of the hash, and the seq minus the segment's first. */
 const WIDTH = 3;
 const SPREAD = 2 ** 21;
 
-/** A table, or two: of given ids and of keys. */
+/** One table each for given ids and keys. */
 export interface LookupTable {
   ids: Uint32Array;
   keys: Uint32Array;
@@ -24,7 +23,7 @@ export interface LookupTable {
   storedAt: number;
 }
 
-/** The table of these ids and keys of a segment. */
+/** Builds the table for these ids and keys of a segment. */
 export function makeTable(
   segment: { firstSeq: number; storedAt: number },
   ids: readonly LookupEntry[],
@@ -34,10 +33,10 @@ export function makeTable(
   return { ids: column(firstSeq, ids), keys: column(firstSeq, keys), storedAt };
 }
 
-/** The hashes of some texts in order, to {@link search}; fewer than 2^21. */
+/** The sorted hashes of some texts, for {@link search}; fewer than 2^21. */
 export function column(firstSeq: number, entries: readonly LookupEntry[]): Uint32Array {
   const hashes = entries.map(([text]) => hash(text));
-  // Sorted as numbers: the high half of the hash, then the place.
+  // Sorted as numbers: the high half of the hash, then the position.
   const order = Float64Array.from(hashes, ([high], i) => high * SPREAD + i).sort();
   const table = new Uint32Array(entries.length * WIDTH);
   order.forEach((value, at) => {
@@ -48,7 +47,7 @@ export function column(firstSeq: number, entries: readonly LookupEntry[]): Uint3
   return table;
 }
 
-/** The seqs that a text may stand for, highest first. */
+/** The seqs that may match a text, highest first. */
 export function search(table: Uint32Array, firstSeq: number, text: string): number[] {
   const [high, low] = hash(text);
   let from = 0;
@@ -65,7 +64,7 @@ export function search(table: Uint32Array, firstSeq: number, text: string): numb
   return found.sort((a, b) => b - a);
 }
 
-/** The table as a file. */
+/** Encodes the table as a file. */
 export function encodeTable({ ids, keys, storedAt }: LookupTable): Uint8Array {
   const header = new Uint8Array(HEADER);
   const body = concat([bytesOf(ids), bytesOf(keys)]);
@@ -77,7 +76,7 @@ export function encodeTable({ ids, keys, storedAt }: LookupTable): Uint8Array {
   return concat([header, body]);
 }
 
-/** The table of a file; undefined when it is not whole. */
+/** Decodes a file; undefined if it is incomplete or corrupt. */
 export function decodeTable(bytes: Uint8Array): LookupTable | undefined {
   if (bytes.length < HEADER) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER);
@@ -92,7 +91,7 @@ export function decodeTable(bytes: Uint8Array): LookupTable | undefined {
   return { ids: numbers.subarray(0, ids), keys: numbers.subarray(ids), storedAt };
 }
 
-/** Little-endian, as every machine that Deno runs on is. */
+/** Little-endian, like every machine that Deno runs on. */
 function bytesOf(numbers: Uint32Array): Uint8Array {
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }

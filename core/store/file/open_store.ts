@@ -1,4 +1,4 @@
-/** Opens the folder of a store: locks it, refuses a newer format, finds the topics. */
+/** Opens a store's folder: locks it, refuses a newer format, finds the topics. */
 import { DataDirError } from "../../base/errors.ts";
 import type { Found } from "../damage.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
@@ -17,17 +17,17 @@ import { asOpenError } from "./faults.ts";
 import { type OpenedTopic, openTopic } from "./open_topic.ts";
 import { ViewTable } from "./view_table.ts";
 
-/** A store as it was found. */
+/** A store after opening. */
 export interface OpenedStore {
   lock: { close(): void };
   checkpoint: Checkpoint;
-  /** Topics that were looked at. */
+  /** Topics that were read from disk. */
   topics: OpenedTopic[];
-  /** Topics of which the checkpoint's word was taken. */
+  /** Topics that were taken from the checkpoint. */
   known: ViewTable;
-  /** What was repaired or is damaged, in words. */
+  /** Messages about repairs and damage. */
   notes: string[];
-  /** Events that were found to be gone. */
+  /** Events that were found to be missing. */
   lost: Found[];
   /** Paths in the folder that are not ours; they are left alone. */
   foreign: string[];
@@ -35,7 +35,7 @@ export interface OpenedStore {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-/** What the file `format` says. */
+/** The content of the `format` file. */
 const MARK = /^env-event-stream file store, format (\d+)\n/;
 
 /** How a store is opened. */
@@ -43,16 +43,16 @@ export interface OpenOptions {
   /** Unix ms. */
   now: number;
   /**
-   * With more topics than that, those that the checkpoint knows are looked at when they are first
-   * written to.
+   * Above this number of topics, those in the checkpoint are not read until they are first written
+   * to.
    */
   lookAtMost: number;
 }
 
 /**
- * Opens it; made if it is not there. Throws `DataDirError`, and touches nothing then; or
- * `CannotStoreError` where there is no room to repair what a crash left: then it can be opened when
- * there is.
+ * Opens the store and creates it if needed. Throws `DataDirError` without having touched anything,
+ * or `CannotStoreError` if there is no space to repair what a crash left: free some and open it
+ * again.
  */
 export function openStore(disk: Disk, dir: string, options: OpenOptions): OpenedStore {
   makeFolders(disk, dir);
@@ -78,7 +78,7 @@ function openLocked(
   const marked = readFormat(disk, dir);
   const { topics: folders, foreign } = listStore(disk, dir);
   const few = folders.length <= lookAtMost;
-  // Nobody strikes anything off one that is not read.
+  // A checkpoint that is not read gets no strikes, so it would become wrong.
   if (few) removeIfThere(disk, `${dir}/${CHECKPOINT_FILE}`);
   disk.syncFolder(dir);
   const { checkpoint, views: known } = few
@@ -99,7 +99,7 @@ function openLocked(
     lost.push(...opened.lost);
     foreign.push(...opened.foreign.map((file) => `${folder}/${file}`));
   }
-  // Somebody took the folder away.
+  // Somebody removed a topic's folder.
   if (known.size + topics.length > folders.length) {
     const there = new Set(folders.map(({ name }) => name));
     for (const name of [...known.names()]) {
@@ -107,7 +107,7 @@ function openLocked(
       const { firstSeq, lastSeq } = known.head(name)!;
       known.delete(name);
       checkpoint.strike(name);
-      // Its numbers are not given again.
+      // Its seqs are not assigned again.
       const view = { name, firstSeq: lastSeq + 1, lastSeq, bytes: 0, segments: [] };
       topics.push({ view, open: undefined, orphans: [], notes: [], lost: [], foreign: [] });
       if (lastSeq < firstSeq) continue;
@@ -127,7 +127,7 @@ function formatText(): string {
     "Events lie in NAME/*.ndjson, one a line: jq -c .payload NAME/*.ndjson\n";
 }
 
-/** True when the folder is marked as ours; throws when a newer version marked it. */
+/** True if the folder is marked as a store; throws if a newer version marked it. */
 export function readFormat(disk: Disk, dir: string): boolean {
   const bytes = readWhole(disk, `${dir}/${FORMAT_FILE}`);
   if (!bytes) return false;
@@ -174,7 +174,7 @@ function isOwnFile(name: string, kind: string): boolean {
     OWN_FILES.some((own) => name === own || name === own + UNFINISHED);
 }
 
-/** Makes the folder and those above it; they are there after a power cut, too. */
+/** Creates the folder and its parents, durably. */
 function makeFolders(disk: Disk, dir: string): void {
   const slash = dir.lastIndexOf("/");
   const above = slash < 0 ? "." : dir.slice(0, Math.max(1, slash));

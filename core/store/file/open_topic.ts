@@ -1,4 +1,4 @@
-/** Finds out what a topic's folder holds, and puts in order what a crash left. */
+/** Finds out what a topic's folder holds, and repairs what a crash left. */
 import { DataDirError } from "../../base/errors.ts";
 import {
   blockSummary,
@@ -19,30 +19,30 @@ import type { SegmentInfo, TopicView } from "./view.ts";
 
 const LINE_FEED = Uint8Array.of(0x0a);
 
-/** A topic as it was found. */
+/** A topic after opening. */
 export interface OpenedTopic {
   view: TopicView;
   /** The segment to append to, if it is not full. */
   open: KnownSegment | undefined;
-  /** First seqs of segments that are gone and left their table of given ids. */
+  /** First seqs of deleted segments whose table of given ids is still there. */
   orphans: number[];
-  /** What was repaired or is damaged, in words. */
+  /** Messages about repairs and damage. */
   notes: string[];
-  /** Events that were found to be gone. */
+  /** Events that were found to be missing. */
   lost: Found[];
   /** Names in the folder that are not ours. */
   foreign: string[];
 }
 
-/** Where a topic is. */
+/** The name and folder of a topic. */
 export interface TopicPlace {
   name: string;
   folder: string;
 }
 
 /**
- * Opens the topic. Throws `DataDirError` when a segment has a newer format: then nothing was
- * touched. `floor`: no seq up to here is given again, whatever is left in the folder.
+ * Opens the topic. Throws `DataDirError` if a segment has a newer format; nothing was touched then.
+ * `floor`: seqs up to this one are never assigned again, whatever is left in the folder.
  */
 export function openTopic(
   disk: Disk,
@@ -63,7 +63,7 @@ export function openTopic(
     const header = heads[i];
     const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
     const sealed = header?.sealed === true && header.firstSeq === firstSeq;
-    // One of another length lost something, or somebody wrote to it.
+    // A different length means that it lost something, or that somebody wrote to it.
     if (sealed && disk.size(path) === header.end) {
       segments.push(infoOf(firstSeq, header, true));
       if (header.lost) lost.push(...lossesIn(name, path, readBlocks(disk, folder, firstSeq)));
@@ -82,12 +82,11 @@ export function openTopic(
   const firstSeq = Math.max(head.firstSeq, segments[0]?.firstSeq ?? lastSeq + 1);
   const last = segments.at(-1);
   if (last && open && last.lastSeq < lastSeq) {
-    // Its lines are lost, their numbers are not given again: what comes goes to a segment of its
-    // own.
+    // The lines are lost, but their seqs are not assigned again: new events go to a new segment.
     last.sealed = true;
     open = undefined;
   }
-  // Retention was cut short between its word and its deed.
+  // Retention wrote the head but was interrupted before it deleted the segments.
   while (segments.length > 1 && segments[0]!.lastSeq < firstSeq) {
     removeSegment(disk, folder, segments.shift()!.firstSeq, { keepTable: true });
   }
@@ -98,7 +97,8 @@ export function openTopic(
 }
 
 /**
- * Removes the files of a segment, the lines last: what is left of it is removed at the next start.
+ * Removes the files of a segment, the lines last, so that the next start finds and removes the
+ * rest.
  */
 export function removeSegment(
   disk: Disk,
@@ -112,13 +112,13 @@ export function removeSegment(
   }
 }
 
-/** What is in a topic's folder. */
+/** Lists a topic's folder. */
 export function listTopic(
   disk: Disk,
   folder: string,
 ): {
   segments: number[];
-  /** Segments whose lines are there. */
+  /** Segments whose lines file exists. */
   lines: ReadonlySet<number>;
   tables: number[];
   foreign: string[];
@@ -176,8 +176,8 @@ function readBlocks(disk: Disk, folder: string, firstSeq: number): IndexBlock[] 
 }
 
 /**
- * True where an index was not cut: it grows by {@link ROOM}, and is as long as its slots when it is
- * sealed.
+ * True if an index was not truncated: its length is a multiple of {@link ROOM}, or of a slot once
+ * it is sealed.
  */
 export function isWholeIndex(index: Uint8Array, slots: readonly Slot[]): boolean {
   const first = slots[0];
@@ -225,12 +225,14 @@ function repair(
       lines.truncate(recovered.end);
       lines.syncNow();
     }
-    // What somebody else put there and did not end: the next line begins on a line of its own.
+    // A foreign line without a line feed at the end: terminate it, so that the next event starts on
+    // its own line.
     if (length < recovered.end) writeFully(lines, LINE_FEED, length);
     const { blocks, end } = recovered;
     const synced = (blocks.at(-1)?.syncedEnd ?? 0) >= end;
     if (recovered.changed || sealed || !synced) {
-      // Nobody reads what a power cut could still take. And from here on anything else is damage.
+      // Never serve what a power cut could still take. From here on, anything torn counts as
+      // damage.
       lines.syncNow();
       const known = blocks.map((block) => ({ ...block, syncedEnd: end }));
       writeIndex(disk, folder, { firstSeq, blocks: known, sealed, now });
@@ -246,7 +248,7 @@ function repair(
         },
       };
     }
-    // Made, and killed before its name was synced: nothing else will.
+    // Created, then killed before its name was synced; nothing else will sync it.
     if (end === 0) disk.syncFolder(folder);
     const used = slots.findLastIndex(({ kind }) => kind !== "empty") + 1;
     return {

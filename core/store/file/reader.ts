@@ -1,7 +1,8 @@
 /**
- * Reads of the file store, by page: nothing is held between two pages. Every block is held against
- * its checksum before a byte of it is handed out; one that does not fit is left out and told to the
- * {@link DamageLog}. An unfiltered page of lines is the bytes of the segment as they lie there.
+ * Reads of the file store, a page at a time; no state is kept between pages. Every block is checked
+ * against its checksum before any of its bytes are returned. A block that fails is left out and
+ * reported to the {@link DamageLog}. An unfiltered page of lines is the unchanged bytes of the
+ * segment.
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { timeOfId } from "../../event/id.ts";
@@ -24,10 +25,10 @@ import type { SegmentCache } from "./segment_cache.ts";
 import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
 
 const EMPTY = new Uint8Array(0);
-/** Events looked at in one step by queries over a whole topic. */
+/** Events per page in queries over a whole topic. */
 const STEP = 1000;
 
-/** Whole lines, held against their checksums. */
+/** Whole lines whose checksums were verified. */
 interface Piece {
   firstSeq: number;
   count: number;
@@ -38,7 +39,7 @@ interface Piece {
 export interface KnownTopics {
   get(name: string): TopicView | undefined;
   head(name: string): TopicHead | undefined;
-  /** The names of those that have or had events. */
+  /** The names of topics that have or had events. */
   used(): string[];
 }
 
@@ -191,7 +192,7 @@ export class FileReader implements EventReader {
     return view.firstSeq;
   }
 
-  /** The seed's query: by time and type, oldest seq first. */
+  /** The query of `BasicEventStore`: by time and type, oldest seq first. */
   getEvents(topic: string, query: EventQuery): StoredEvent[] {
     const view = this.#topics.get(topic);
     if (!view) return [];
@@ -227,7 +228,7 @@ export class FileReader implements EventReader {
     return bytes;
   }
 
-  /** The events of a block of a topic, oldest first; none when it is damaged. */
+  /** The events of a block of a topic, oldest first; none if it is damaged. */
   blockEvents(topic: string, segment: SegmentInfo, block: IndexBlock): StoredEvent[] {
     return this.#events(topic, segment, block);
   }
@@ -265,7 +266,7 @@ export class FileReader implements EventReader {
     return false;
   }
 
-  /** The lines of one page, in pieces: between them lie segments' borders and damaged blocks. */
+  /** The lines of one page, in pieces: they are split at segment boundaries and damaged blocks. */
   #pieces(topic: string, query: PageQuery): { pieces: Piece[]; next: number } {
     const view = this.#topics.get(topic);
     const first = Math.max(query.from, view?.firstSeq ?? 1);
@@ -287,7 +288,7 @@ export class FileReader implements EventReader {
         left -= bytes;
         from = tail.firstSeq + tail.count;
       } else {
-        // Numbers that no segment has any more.
+        // No segment has these seqs any more.
         from = view.segments[at + 1]?.firstSeq ?? last + 1;
       }
     }
@@ -295,7 +296,7 @@ export class FileReader implements EventReader {
     return { pieces, next: from > last ? query.to + 1 : from };
   }
 
-  /** The blocks of a segment that hold these events, up to so many bytes, at least one. */
+  /** The blocks of a segment with these events, up to `maxBytes`, but at least one. */
   #run(
     topic: string,
     segment: SegmentInfo,
@@ -347,15 +348,15 @@ export class FileReader implements EventReader {
 }
 
 /**
- * Where seq `from` begins in a block that reaches up to it: only the block at a page's border is
- * searched for lines.
+ * Where seq `from` begins in a block that contains it or begins after it. Only the block at the
+ * edge of a page is searched line by line.
  */
 function beginIn(block: IndexBlock, bytes: Uint8Array, from: number): { seq: number; at: number } {
   if (from <= block.firstSeq) return { seq: block.firstSeq, at: 0 };
   return { seq: from, at: offsetOfLine(bytes, from - block.firstSeq) };
 }
 
-/** Where seq `to` ends in a block that begins before it. */
+/** Where seq `to` ends in a block that begins at or before it. */
 function endIn(block: IndexBlock, bytes: Uint8Array, to: number): { seq: number; at: number } {
   const lastSeq = block.firstSeq + block.count - 1;
   if (to >= lastSeq) return { seq: lastSeq, at: bytes.length };

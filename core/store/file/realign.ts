@@ -1,28 +1,26 @@
 /**
- * A segment that something else made shorter or longer in its middle: a line deleted in an editor,
- * a piece cut out or put in. Every block behind that place is intact and lies elsewhere. Each is
- * looked for where its first line begins, and counts only where its checksum fits; so nothing that
- * is read is taken on its looks. Nothing here does I/O but `read`.
+ * Realigns a segment that was shortened or lengthened in the middle from outside, for example a
+ * line deleted in an editor, or a piece cut out or inserted. Every block after that place is intact
+ * but has moved. Each block is searched for wherever its first line occurs, and counts only if its
+ * checksum matches; nothing is accepted on its looks. No I/O here except `read`.
  */
 import type { IndexBlock } from "./block.ts";
 
-/** A block, and what its slot replaced. */
+/** A block, and the version that its slot replaced. */
 export interface Link {
   block: IndexBlock;
   prior?: Link;
 }
 
-/** A segment that is not as long as its index says. */
+/** A segment whose length differs from its index. */
 export interface MovedSegment {
   /** Bytes of the segment. */
   length: number;
   links: readonly Link[];
   read(start: number, end: number): Uint8Array;
-  /** True when a block's lines lie at this place. */
+  /** True if a block's lines are at this place. */
   liesAt(block: IndexBlock, start: number): boolean;
-  /**
-   * A block without lines: `count` numbers that are gone, and the bytes that nothing vouches for.
-   */
+  /** Makes a block without lines: `count` lost seqs, and bytes that no checksum covers. */
   gap(at: { start: number; end: number; firstSeq: number; count: number }): IndexBlock;
 }
 
@@ -31,8 +29,8 @@ const [ZERO, NINE] = [0x30, 0x39];
 const SEQ = new TextEncoder().encode('{"seq":');
 
 /**
- * The blocks where they lie now, with gaps between them: from the first byte to the last whole
- * line.
+ * The blocks at their current positions, with gaps between them: from the first byte to the last
+ * whole line.
  */
 export function realign(segment: MovedSegment): IndexBlock[] {
   const { links, length, liesAt, gap } = segment;
@@ -50,7 +48,7 @@ export function realign(segment: MovedSegment): IndexBlock[] {
     placed.push({ ...block, start, end, commitStart: start, commitEnd: true });
   };
   for (const link of links) {
-    // What its slot said before it was extended may still be there whole.
+    // An earlier version of the block, before it was extended, may still be intact.
     for (let one: Link | undefined = link; one; one = one.prior) {
       const { block } = one;
       const found = candidates(block, end, starts).find((start) => liesAt(block, start));
@@ -69,7 +67,7 @@ export function realign(segment: MovedSegment): IndexBlock[] {
 }
 
 /**
- * Where a block may lie: where the one before it ends, and behind that where its first line begins.
+ * Where a block may be: right after the previous one, or wherever its first line occurs after that.
  */
 function candidates(
   block: IndexBlock,
@@ -81,7 +79,7 @@ function candidates(
   return [from, ...found.filter((start) => start > from)];
 }
 
-/** Where the lines begin that say the first seq of a block. */
+/** The offsets of all lines that have the first seq of a block. */
 function lineStarts({ links, length, read }: MovedSegment): Map<number, number[]> {
   const wanted = new Set(links.map(({ block }) => block.firstSeq));
   const starts = new Map<number, number[]>();

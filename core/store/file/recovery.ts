@@ -1,16 +1,16 @@
 /**
- * What is to be made of a segment that was not closed in order. Decides only; the writer then cuts
- * and rewrites.
+ * Decides how to repair a segment that was not closed cleanly. Decisions only: the writer then
+ * truncates and rewrites.
  *
- * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So beyond
- * `syncedEnd`, the length that some slot knows to be synced, whatever is torn was never
- * acknowledged: it is cut off. Torn means: the segment is too short, a sector of it ends in zeros
- * (no wire line has a zero byte), or the next slot was never written (it is zero) and what is there
- * can be an append of ours (surplus.ts). Anything else is damage, or somebody else's: it is never
- * cut. A block whose checksum does not fit stays where it is and is handed to nobody; where slots
- * are damaged or the index is lost, lines are taken that read as this topic's next events; and
- * where a segment is shorter than what was synced, only what a slot vouches for is taken, and the
- * numbers of the rest are not used again.
+ * An append writes its lines, then its slots, syncs both, and only then is acknowledged. So
+ * anything torn beyond `syncedEnd`, the length that some slot records as synced, was never
+ * acknowledged and is cut off. Torn means that the segment is too short, that one of its sectors
+ * ends in zeros (no wire line has a zero byte), or that the next slot was never written (it is
+ * zero) and the bytes can be an append of ours (surplus.ts). Anything else is damage or foreign,
+ * and is never cut. A block whose checksum does not match stays in place and is not delivered. If
+ * slots are damaged or the index is lost, lines that read as this topic's next events are accepted.
+ * If a segment is shorter than what was synced, only what a slot vouches for is accepted, and the
+ * other seqs are not reused.
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { crc32 } from "../../base/checksum.ts";
@@ -19,48 +19,46 @@ import { eachLine, indexBlockOf, suspectEvent } from "./lines.ts";
 import { type Link, realign } from "./realign.ts";
 import { isUnfinishedAppend } from "./surplus.ts";
 
-/** A segment as it was found. */
+/** A segment before recovery. */
 export interface FoundSegment {
   topic: string;
   firstSeq: number;
   slots: readonly Slot[];
-  /** The index is as long as it was made: it was not cut. */
+  /** The index has its full length, so it was not truncated. */
   indexWhole: boolean;
   /** Bytes of the segment. */
   length: number;
   /**
-   * What stands for the moment of storing where that is lost, Unix ms: late, so that no given id is
+   * Substitute for lost storage times, Unix ms. Late rather than early, so that no given id is
    * forgotten.
    */
   storedAt: number;
   read(start: number, end: number): Uint8Array;
 }
 
-/** What it holds. */
+/** The result of recovery. */
 export interface RecoveredSegment {
   blocks: IndexBlock[];
   /**
-   * Bytes to keep; what is beyond is cut off. One more than there are: what stays lacks its line
+   * Bytes to keep; the rest is cut off. One more than there are if the last line lacks its line
    * feed.
    */
   end: number;
-  /** The slots on the disk no longer say what `blocks` says. */
+  /** The slots on disk no longer match `blocks`. */
   changed: boolean;
-  /** What happened, in words. */
+  /** Messages about what happened. */
   notes: string[];
 }
 
 const SECTOR = 512;
 const LF = 0x0a;
 
-/** True when the bytes are those that the block was written with. */
+/** True if the bytes are those that the block was written with. */
 export function vouchesFor(block: IndexBlock, bytes: Uint8Array): boolean {
   return !block.damaged && bytes.length === block.end - block.start && crc32(bytes) === block.crc;
 }
 
-/**
- * The blocks that the slots of a sealed or sound index tell, up to `limit` bytes of the segment.
- */
+/** The blocks in the slots of a sealed or intact index, up to `limit` bytes of the segment. */
 export function blocksOf(slots: readonly Slot[], limit = Infinity): IndexBlock[] {
   const blocks: IndexBlock[] = [];
   for (const slot of slots) {
@@ -112,8 +110,8 @@ class Recovery {
   }
 
   /**
-   * Cuts what lies behind the last block where that can be ours; anything else stays, as a block
-   * without events.
+   * Cuts what follows the last block if it can be an unfinished append of ours; anything else
+   * stays, as a block without events.
    */
   #settleSurplus(): void {
     const { length, topic } = this.#segment;
@@ -147,7 +145,7 @@ class Recovery {
     return last ? last.firstSeq + last.count : this.#segment.firstSeq;
   }
 
-  /** Puts the slots in a row, and fills the holes between them from the lines. */
+  /** Chains the slots, and fills gaps between them from the lines. */
   #link(): void {
     const { slots, length, indexWhole } = this.#segment;
     let damaged = 0;
@@ -161,7 +159,7 @@ class Recovery {
     let unwritten = false;
     for (const [i, slot] of slots.entries()) {
       if (slot.kind === "empty") unwritten = true;
-      // A later sector of the index got to the disk before this one: nothing behind it was
+      // A later sector of the index reached the disk before this one: nothing after it was
       // acknowledged.
       if (slot.kind === "block" && unwritten && this.#end() >= this.#syncedEnd) {
         this.#changed = true;
@@ -202,7 +200,7 @@ class Recovery {
     this.#chain.push({ block });
   }
 
-  /** Checks what may not have been synced, and what is no longer there. */
+  /** Checks blocks that may not be synced, and blocks that are no longer complete. */
   #judge(): void {
     const { length } = this.#segment;
     if (this.#isMoved()) return this.#realign();
@@ -214,7 +212,7 @@ class Recovery {
       if (vouchesFor(block, bytes)) continue;
       if (block.end > length || hasUnwrittenSector(bytes, block.start)) {
         this.#cutFrom(block.commitStart);
-        // What the last block was before is not known to be there either.
+        // The earlier version of the last block must be checked too.
         i = Math.max(-1, this.#chain.length - 2);
         continue;
       }
@@ -236,7 +234,7 @@ class Recovery {
     while (this.#chain.length > 0 && this.#chain.at(-1)!.block.start >= offset) this.#chain.pop();
     const last = this.#chain.at(-1);
     if (!last || last.block.end <= offset) return;
-    // The block went on across the cut: what its slot said before the append is still there.
+    // The block spans the cut: its slot from before the append is still there.
     this.#chain.pop();
     let link: Link | undefined = last;
     while (link && link.block.end > offset) link = link.prior;
@@ -245,8 +243,8 @@ class Recovery {
   }
 
   /**
-   * True where something else made the segment shorter or longer: it ends before what was synced,
-   * or its last block lies at its end and not where it was written. A torn tail is neither.
+   * True if the segment was shortened or lengthened from outside: it ends before what was synced,
+   * or its last block is at its end instead of where it was written. A torn tail is neither.
    */
   #isMoved(): boolean {
     const { length } = this.#segment;
@@ -259,10 +257,10 @@ class Recovery {
   }
 
   /**
-   * Takes the blocks where they lie now, and remembers the numbers that are gone. What no checksum
-   * vouches for is handed to nobody: where a segment lost a line it may have lost other bytes, too,
-   * and then a line that reads well may be made of two. It stays where it is, all but the piece of
-   * a line at the end.
+   * Takes the blocks at their current positions and records the lost seqs. Bytes without a matching
+   * checksum are never delivered: a segment that lost a line may have lost other bytes too, and a
+   * line that parses may be made of two. Those bytes stay in the file, except for a partial line at
+   * the end.
    */
   #realign(): void {
     const { length, topic } = this.#segment;
@@ -317,9 +315,9 @@ class Recovery {
   }
 
   /**
-   * Takes whole lines that read as the next events of the topic. `before`: the seq that follows the
-   * hole. What does not read so is damaged, but for a piece without an end, at the end, where
-   * nothing follows.
+   * Accepts whole lines that read as the next events of the topic. `before`: the seq after the gap,
+   * if one follows. All other bytes count as damaged, except for a partial line at the end of the
+   * segment.
    */
   #salvage(start: number, end: number, before?: number): void {
     const bytes = this.#segment.read(start, end);
@@ -376,9 +374,9 @@ class Recovery {
 }
 
 /**
- * True when a sector of the disk holds less than what was written: from some append on it is zero
- * to its end. One flipped bit makes no such end: neither two zero bytes nor one where a line
- * begins.
+ * True if the file system did not write a sector completely: from the start of some append, it is
+ * zero to its end. A flipped bit never looks like that: it gives neither two zero bytes in a row
+ * nor a zero at the start of a line.
  */
 function hasUnwrittenSector(bytes: Uint8Array, position: number): boolean {
   for (let start = 0; start < bytes.length;) {

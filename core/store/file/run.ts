@@ -1,4 +1,4 @@
-/** Lines that are about to be appended, and their division into blocks. */
+/** Lines to be appended, and how they divide into blocks. */
 import { envelopeHead, type NewEvent } from "../../event/event.ts";
 import { OWN_ID_BYTES, timeOfId } from "../../event/id.ts";
 import { metadataBytes, sizeOf } from "../append.ts";
@@ -7,16 +7,16 @@ import type { PackedRequest } from "../pack.ts";
 import { type LineRoom, packedLines } from "../packed_lines.ts";
 import { BLOCK_BYTES, type IndexBlock } from "./block.ts";
 
-/** Lines end to end, and what the index needs of each. */
+/** Concatenated lines, and what the index needs to know about each. */
 export interface Run {
   firstSeq: number;
   count: number;
   bytes: Uint8Array;
-  /** Line i ends before `ends[i]`, its line feed included. */
+  /** Line i ends before `ends[i]`, including its line feed. */
   ends: ArrayLike<number>;
   given: boolean;
   keyed: boolean;
-  /** What lines `from` up to `to`, exclusive, add to the block that they are in. */
+  /** What lines `from` to `to` (exclusive) add to their block. */
   sum(from: number, to: number): RunSum;
 }
 
@@ -25,13 +25,13 @@ export type RunSum = Pick<IndexBlock, "size" | "maxTimestamp" | "minIdTime" | "m
 
 const LF = 0x0a;
 const CLOSING_BRACE = 0x7d;
-/** A UTF-16 unit takes at most so many bytes of UTF-8. */
+/** Most bytes of UTF-8 that one UTF-16 unit takes. */
 const MOST_BYTES = 3;
-/** Appends that are further apart do not share a block: its `storedAt` is that of all of it. */
+/** Appends further apart than this (ms) do not share a block, which has a single `storedAt`. */
 const SAME_MOMENT = 1000;
 const encoder = new TextEncoder();
 
-/** The run of a packed request that is stored as it is; see `takesAll` of core/store/pack.ts. */
+/** The run of a packed request that is stored unchanged; see `takesAll` of core/store/pack.ts. */
 export function packedRun(
   request: PackedRequest,
   firstSeq: number,
@@ -72,7 +72,9 @@ function most(numbers: Float64Array, from: number, to: number): number {
   return most;
 }
 
-/** When the ids were made. Those that were made together rise: the first and the last one tell. */
+/**
+ * When the ids were generated. Ids generated together ascend, so the first and last one suffice.
+ */
 function idTimes(
   { ids }: PackedRequest,
   from: number,
@@ -96,7 +98,7 @@ function timesOf(ids: readonly string[]): Pick<RunSum, "minIdTime" | "maxIdTime"
   return { minIdTime, maxIdTime };
 }
 
-/** The Unix ms in the UUIDv7 at `at`, which is one. */
+/** The Unix ms of the UUIDv7 at `at`. */
 function timeOfOwnId(ids: Uint8Array, at: number): number {
   let time = 0;
   // 8 digits, a hyphen, 4 digits.
@@ -107,9 +109,7 @@ function timeOfOwnId(ids: Uint8Array, at: number): number {
   return time;
 }
 
-/**
- * The runs of events that follow each other, one for each stretch of ids that were given or not.
- */
+/** Splits consecutive events into runs, so that within a run either all ids were given or none. */
 export function runsOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Run[] {
   const runs: Run[] = [];
   for (let from = 0; from < events.length;) {
@@ -157,7 +157,7 @@ function runOf(topic: string, firstSeq: number, events: readonly NewEvent[]): Ru
   };
 }
 
-/** Where an append begins. */
+/** The place of an append. */
 export interface AppendPlace {
   /** The last block of the segment. */
   last: IndexBlock | undefined;
@@ -168,7 +168,7 @@ export interface AppendPlace {
   now: number;
 }
 
-/** The blocks that an append makes; the first may be the last of the segment, extended. */
+/** The blocks of an append; the first may be the segment's last block, extended. */
 export function blocksOfRuns(runs: readonly Run[], place: AppendPlace): IndexBlock[] {
   const blocks: IndexBlock[] = [];
   let end = place.end;
@@ -195,7 +195,7 @@ function divide(run: Run, place: AppendPlace): IndexBlock[] {
   const { now: storedAt, syncedEnd } = place;
   const blocks: IndexBlock[] = [];
   let block = place.last && { ...place.last };
-  /** The line that the block begins or goes on with, and where it begins in the run. */
+  /** The line with which the block begins or continues, and its offset in the run. */
   let [first, from] = [0, 0];
   for (let i = 0; i < run.count; i++) {
     const end = ends[i]!;

@@ -1,11 +1,11 @@
-/** The blocks and the open files of segments that are being read: as many as were used last. */
+/** Caches the blocks and open files of recently read segments. */
 import { decodeSlots, type IndexBlock } from "./block.ts";
 import { type Disk, type DiskFile, readFully, readWhole } from "./disk.ts";
 import { segmentFile, topicFolder } from "./layout.ts";
 import { blocksOf, recover } from "./recovery.ts";
 import type { SegmentInfo } from "./view.ts";
 
-/** Blocks kept: those of some gigabytes of events. */
+/** Enough for some gigabytes of events. */
 const MOST_BLOCKS = 200_000;
 const MOST_FILES = 64;
 
@@ -27,7 +27,7 @@ export class SegmentCache {
     return `${this.#dir}/${topicFolder(topic)}/${segmentFile(firstSeq, kind)}`;
   }
 
-  /** The segment's blocks, as far as the segment is known to go. */
+  /** The segment's blocks, up to its known end. */
   blocks(topic: string, segment: SegmentInfo): IndexBlock[] {
     const path = this.path(topic, segment.firstSeq);
     const held = this.#blocks.get(path);
@@ -43,7 +43,7 @@ export class SegmentCache {
     return blocks;
   }
 
-  /** Blocks that have become durable at the end of a segment. */
+  /** Adds blocks that have become durable at the end of a segment. */
   learn(topic: string, firstSeq: number, blocks: readonly IndexBlock[]): void {
     const held = this.#blocks.get(this.path(topic, firstSeq));
     if (!held) return;
@@ -58,19 +58,19 @@ export class SegmentCache {
     }
   }
 
-  /** Bytes of a segment; fewer when it ends before. */
+  /** Reads bytes of a segment; fewer if it ends earlier. */
   read(topic: string, firstSeq: number, [start, end]: readonly [number, number]): Uint8Array {
     try {
       const file = this.#file(this.path(topic, firstSeq));
       return readFully(file, new Uint8Array(end - start), start);
     } catch (error) {
-      // A segment that is gone is like one that was cut: its blocks are damaged.
+      // Treat a missing segment like a truncated one: its blocks count as damaged.
       if (error instanceof Deno.errors.NotFound) return new Uint8Array(0);
       throw error;
     }
   }
 
-  /** A segment is gone, or its numbers begin anew. */
+  /** Drops a segment that was deleted, or whose seqs start over. */
   forget(topic: string, firstSeq: number): void {
     const path = this.path(topic, firstSeq);
     this.#count -= this.#blocks.get(path)?.length ?? 0;
@@ -104,7 +104,7 @@ export class SegmentCache {
     const slots = decodeSlots(index ?? new Uint8Array(0));
     const blocks = blocksOf(slots, segment.end);
     if (isWhole(blocks, segment)) return blocks;
-    // The index is damaged or lost: what it still says, and what can be read from the lines.
+    // The index is damaged or lost: use what is left of it, and what can be read from the lines.
     return recover({
       topic,
       firstSeq: segment.firstSeq,
@@ -128,7 +128,7 @@ function isWhole(blocks: readonly IndexBlock[], segment: SegmentInfo): boolean {
   return end === segment.end && next === segment.lastSeq + 1;
 }
 
-/** Moves an entry to the end: the last that is dropped. */
+/** Moves an entry to the end, so that it is evicted last. */
 function touch<V>(map: Map<string, V>, key: string, value: V): V {
   map.delete(key);
   map.set(key, value);

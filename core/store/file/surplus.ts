@@ -1,8 +1,8 @@
 /**
- * What lies in a segment behind all that its index tells of. An append that a crash cut short looks
- * like one: the topic's next events, a line each, the last one maybe in part; after a power cut
- * with sectors that were never written, which are zero. It was never acknowledged. Whatever looks
- * different was put there by somebody else.
+ * Classifies bytes in a segment beyond what its index covers. An append that a crash cut short is
+ * the topic's next events, one per line, with the last line perhaps incomplete; after a power cut,
+ * sectors that were never written are zero. Such an append was never acknowledged. Anything else
+ * was written by another program.
  */
 import { eachLine, suspectEvent } from "./lines.ts";
 
@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 const BEGIN = encoder.encode('{"seq":');
 const LF = 0x0a;
 
-/** True when these bytes can be an append that did not come to its end. */
+/** True if these bytes can be an append that did not complete. */
 export function isUnfinishedAppend(
   bytes: Uint8Array,
   { topic, nextSeq }: { topic: string; nextSeq: number },
@@ -20,7 +20,7 @@ export function isUnfinishedAppend(
   let ours = true;
   eachLine(bytes, (start, end) => {
     const line = bytes.subarray(start, end);
-    // No wire line has a zero byte.
+    // A wire line never contains a zero byte.
     if (line.includes(0)) {
       torn = true;
       return true;
@@ -34,7 +34,7 @@ export function isUnfinishedAppend(
   return ours && (piece.includes(0) || beginsAlike(piece, BEGIN));
 }
 
-/** True when one of the two is how the other begins. */
+/** True if one of the two is a prefix of the other. */
 function beginsAlike(a: Uint8Array, b: Uint8Array): boolean {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return false;

@@ -1,6 +1,6 @@
 /**
- * Appends to one topic: decides what is stored (core/store/append.ts), writes it, and makes it
- * count once it is synced. One append at a time, in three steps that the store takes for all topics
+ * Appends to one topic: decides what is stored (core/store/append.ts), writes it, and commits it
+ * once it is synced. One append at a time, in three steps that the store runs for all topics
  * together: {@link TopicWriter.take}, {@link TopicWriter.write}, then {@link TopicWriter.commit} or
  * {@link TopicWriter.rollback}.
  */
@@ -27,7 +27,7 @@ import type { SegmentInfo, TopicChange, TopicView } from "./view.ts";
 export interface SegmentLimits {
   /** Bytes. */
   maxBytes: number;
-  /** Since its first event, ms. */
+  /** Milliseconds since its first event. */
   maxAge: number;
 }
 
@@ -42,15 +42,15 @@ export interface WriterContext {
   rooms: LineRooms;
   dedupWindow: number;
   checkpoint: Checkpoint;
-  /** Told what was repaired, in words. */
+  /** Called with a message for each repair. */
   onNote: (note: string) => void;
-  /** Told of events that were found to be gone. */
+  /** Called for events that were found to be missing. */
   onLost: (found: Found) => void;
 }
 
-/** The most bytes of slots in an open segment: what a start reads of it. */
+/** Most bytes of slots in an open segment: a start reads all of them. */
 const MOST_SLOT_BYTES = 16 * 1024 * 1024;
-/** The most events of a segment: what a lookup table counts to. */
+/** Most events per segment, which a lookup table can hold. */
 const MOST_EVENTS = 2 ** 20;
 
 interface Pending {
@@ -67,13 +67,13 @@ export class TopicWriter {
   readonly #context: WriterContext;
   readonly #folder: string;
   #lookup: TopicLookup;
-  /** The checkpoint's word was taken for it. */
+  /** The view comes from the checkpoint; the folder has not been read. */
   #unseen = false;
   #known: KnownSegment | undefined;
   #active: ActiveSegment | undefined;
   #openedAt = 0;
   #pending: Pending | undefined;
-  /** Something in the folder was made or renamed and is not synced yet. */
+  /** A file in the folder was created or renamed and is not synced yet. */
   #folderIsNew = false;
 
   constructor(
@@ -87,14 +87,14 @@ export class TopicWriter {
     this.#lookup = new TopicLookup({ ...context, orphans, view: () => this.view });
   }
 
-  /** A topic of which the checkpoint's word is taken: looked at when it is first written to. */
+  /** A topic known from the checkpoint: its folder is read before the first write. */
   static unseen(context: WriterContext, view: TopicView): TopicWriter {
     const writer = new TopicWriter(context, { view, open: undefined, orphans: [] });
     writer.#unseen = true;
     return writer;
   }
 
-  /** Looks at what is in the folder, unless that was done. */
+  /** Reads the folder, unless that was done. */
   #look(now: number): void {
     if (!this.#unseen) return;
     const { name, lastSeq } = this.view;
@@ -116,7 +116,7 @@ export class TopicWriter {
     this.view = { ...this.view, bytes };
   }
 
-  /** Decides a request; what it stores waits for {@link write}. */
+  /** Decides a request; its events wait for {@link write}. */
   take(request: StoreRequest, now: number): AppendOutcome {
     this.#look(now);
     const pending: Pending = this.#pending ??= {
@@ -148,19 +148,17 @@ export class TopicWriter {
     return outcome;
   }
 
-  /** True when {@link take} took something. */
+  /** True if {@link take} has queued events. */
   get hasPending(): boolean {
     return this.#pending !== undefined && this.#pending.runs.length > 0;
   }
 
-  /** True where {@link prepare} has nothing to do. */
+  /** True if {@link prepare} would have nothing to do. */
   isReady(now: number): boolean {
     return this.#active !== undefined && !this.#isFull(now);
   }
 
-  /**
-   * Makes the segment ready that the next append goes to: a full one is closed and a new one made.
-   */
+  /** Prepares the segment for the next append: seals a full one and creates a new one. */
   prepare(now: number): void {
     this.#sealIfFull(now);
     if (this.#active) return;
@@ -179,14 +177,14 @@ export class TopicWriter {
     const isFirst = this.view.segments.length === 0;
     this.view = { ...this.view, segments: [...this.view.segments, emptySegment(firstSeq)] };
     if (isFirst) return;
-    // Behind it: should a crash come between, a segment that was never there is not missed.
+    // The head comes last: if a crash comes between, a segment that never existed is not missed.
     this.#syncFolder();
     const { firstSeq: kept, lastSeq } = this.view;
     writeHead(disk, this.#folder, { firstSeq: kept, lastSeq, newest: firstSeq });
   }
 
   /**
-   * Numbers up to `seq` were given, whatever is left of their events: what comes next goes behind
+   * Seqs up to `seq` were assigned, whatever is left of their events: the next event comes after
    * them.
    */
   raise(seq: number, now: number): void {
@@ -212,26 +210,26 @@ export class TopicWriter {
     this.#active!.write(pending.runs, pending.now);
   }
 
-  /** Resolves when it is synced, and the file's name with it. */
+  /** Resolves when everything written is synced, including the file's name. */
   async sync(): Promise<void> {
     this.#syncFolder();
     await this.#active!.sync();
     this.assertNamed();
   }
 
-  /** Takes what {@link syncBeside} needs, while nothing is written yet: it may fail. */
+  /** Opens what {@link syncBeside} needs. Before anything is written, because it may fail. */
   prepareBeside(): void {
     this.#active!.prepareBeside();
   }
 
-  /** Gives it back. No such sync is under way. */
+  /** Closes it. No such sync may be under way. */
   closeBeside(): void {
     this.#active?.closeBeside();
   }
 
   /**
-   * Resolves when what counts now is synced. An append may be written meanwhile where the topic
-   * {@link isReady}.
+   * Resolves when everything committed so far is synced. The next append may be written meanwhile
+   * if the topic {@link isReady}.
    */
   async syncBeside(): Promise<void> {
     this.#syncFolder();
@@ -239,7 +237,7 @@ export class TopicWriter {
     this.assertNamed();
   }
 
-  /** Throws where what was written would not be found again. */
+  /** Throws if the files were deleted or replaced. */
   assertNamed(): void {
     this.#active!.assertNamed();
   }
@@ -249,7 +247,7 @@ export class TopicWriter {
     this.#folderIsNew = false;
   }
 
-  /** What was written counts. */
+  /** Makes what was written count. */
   commit(options: { synced: boolean }): TopicChange {
     const pending = this.#pending!;
     this.#pending = undefined;
@@ -272,13 +270,13 @@ export class TopicWriter {
     return { view: this.view, blocks };
   }
 
-  /** What was taken does not count. */
+  /** Discards what was taken and undoes its write. */
   rollback(): void {
     this.#pending = undefined;
     this.#active?.rollback();
   }
 
-  /** Removes the events below `seq`; tells how many, and the topic as it is then. */
+  /** Removes the events below `seq`; returns how many. */
   truncate(seq: number, now: number): number {
     this.#look(now);
     const { firstSeq, lastSeq, segments, name } = this.view;
@@ -287,7 +285,7 @@ export class TopicWriter {
     const { disk, cache, reader, checkpoint } = this.#context;
     checkpoint.strike(name);
     checkpoint.syncNow();
-    // The head is durable, so what it goes by must be.
+    // The head becomes durable, so the events it depends on must be too.
     this.flush();
     const kept = segments.filter((segment) => segment.lastSeq >= to || segment.firstSeq > lastSeq);
     const gone = segments.filter((segment) => !kept.includes(segment));
@@ -303,8 +301,8 @@ export class TopicWriter {
       segments: kept,
     };
     if (kept.length === 0) {
-      // The name of an empty segment tells the next seq: should the head be lost, no number comes
-      // twice.
+      // An empty segment's name carries the next seq, so that no seq is reused even if the head is
+      // lost.
       this.#active?.close();
       this.#active = this.#known = undefined;
       this.prepare(now);
@@ -323,12 +321,12 @@ export class TopicWriter {
     this.#lookup.forget();
   }
 
-  /** Bytes that may not be synced yet. */
+  /** Length of the open segment; some of it may not be synced yet. */
   get end(): number {
     return this.#active?.end ?? 0;
   }
 
-  /** Syncs what was written without; then says so in the index. */
+  /** Syncs everything written so far. */
   flush(): void {
     const active = this.#active;
     if (!active) return;
@@ -337,7 +335,7 @@ export class TopicWriter {
     active.synced(active.end);
   }
 
-  /** Closes its files, all synced and said to be so. */
+  /** Syncs its files, records in the index that they are synced, and closes them. */
   close(): void {
     const active = this.#active;
     if (!active) return;
@@ -349,7 +347,7 @@ export class TopicWriter {
     active.close();
   }
 
-  /** Closes its files as they are: the store is not trusted any more. */
+  /** Closes its files without syncing: the store is no longer trusted. */
   abandon(): void {
     this.#active?.close();
     this.#active = undefined;
@@ -383,7 +381,7 @@ export class TopicWriter {
   }
 }
 
-/** What needs no look-up is stored as it is: nothing is made for a single event. */
+/** Takes a request that needs no lookups, without creating an object per event. */
 function takePacked(
   request: PackedRequest,
   pending: Pending,

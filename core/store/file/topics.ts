@@ -1,6 +1,6 @@
 /**
- * The topics of a store. Nothing is made for one of which the checkpoint's word is taken until
- * somebody asks to change it: of ten thousand topics most are only there.
+ * The topics of a store. A topic that is known from the checkpoint gets no writer until somebody
+ * changes it: with ten thousand topics, most are idle.
  */
 import { assertTopicName } from "../../event/topic_options.ts";
 import type { TopicHead } from "../store.ts";
@@ -14,12 +14,12 @@ export class Topics {
   readonly #writers = new Map<string, TopicWriter>();
   readonly #unseen: ViewTable;
 
-  /** `unseen`: those of which the checkpoint's word is taken. */
+  /** `unseen`: topics known from the checkpoint only. */
   constructor(unseen: ViewTable) {
     this.#unseen = unseen;
   }
 
-  /** Takes in a topic that was looked at. */
+  /** Adds a topic that was opened. */
   add(context: WriterContext, opened: OpenedTopic): void {
     const writer = new TopicWriter(context, opened);
     this.#writers.set(opened.view.name, writer);
@@ -27,8 +27,8 @@ export class Topics {
   }
 
   /**
-   * The writer of a topic, made if it is not there. Throws `InvalidArgumentError` for what is no
-   * topic name.
+   * The writer of a topic, created if needed. Throws `InvalidArgumentError` if `topic` is not a
+   * valid topic name.
    */
   writerOf(context: WriterContext, topic: string): TopicWriter {
     const there = this.writerOfKnown(context, topic);
@@ -40,7 +40,7 @@ export class Topics {
     return writer;
   }
 
-  /** The writer of a topic that is there. */
+  /** The writer of an existing topic. */
   writerOfKnown(context: WriterContext, topic: string): TopicWriter | undefined {
     const there = this.#writers.get(topic);
     if (there) return there;
@@ -66,14 +66,14 @@ export class Topics {
     return this.#unseen.size + this.#writers.size;
   }
 
-  /** The names of those that have or had events. */
+  /** The names of topics that have or had events. */
   used(): string[] {
     const used = this.#unseen.used();
     for (const [name, { view }] of this.#writers) if (view.lastSeq > 0) used.push(name);
     return used;
   }
 
-  /** All that is known of all of them. */
+  /** Everything that is known of all topics. */
   pack(): PackedViews {
     return this.#unseen.pack(Array.from(this.#writers.values(), ({ view }) => view));
   }

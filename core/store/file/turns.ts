@@ -1,10 +1,10 @@
 /**
- * What a store does, one thing after the other, and what has failed: after a failure nothing is
- * done any more (contract row 7).
+ * Runs a store's operations one at a time and remembers failures: after a failure nothing more is
+ * done (contract row 7).
  *
- * What was appended may be synced beside the next append, and beside nothing else: whoever closes,
- * removes or cuts finds everything synced. Such syncs follow each other, so that what is
- * acknowledged has nothing before it that is not synced.
+ * Appended data may be synced while the next append runs, and during no other operation: close,
+ * remove and truncate find everything synced. Such syncs run in order, so everything before an
+ * acknowledged event is synced too.
  */
 import { ClosedError, EvsError, InternalError } from "../../base/errors.ts";
 import { asFileStoreError } from "./faults.ts";
@@ -17,25 +17,25 @@ export class Turns {
   #failed: unknown;
   #closed = false;
 
-  /** `dir` is what messages name. */
+  /** `dir` is named in error messages. */
   constructor(dir: string) {
     this.#dir = dir;
   }
 
-  /** What failed; undefined while all is well. */
+  /** The first failure; undefined if there was none. */
   get failed(): unknown {
     return this.#failed;
   }
 
-  /** Resolves when no sync is under way. Throws what has failed until then. */
+  /** Resolves when no sync is under way. Throws if anything has failed by then. */
   async synced(): Promise<void> {
     await this.#syncing;
     if (this.#failed !== undefined) throw this.fail(this.#failed);
   }
 
   /**
-   * Does it when all before is done. `beside`: the sync of what was appended before may still be
-   * under way.
+   * Runs `work` when all earlier operations have ended. With `beside`, the sync of the previous
+   * append may still be under way.
    */
   async take<T>(
     work: () => T | Promise<T>,
@@ -55,7 +55,7 @@ export class Turns {
     }
   }
 
-  /** Waits until all is done, and lets nothing more be done; false when it was closed before. */
+  /** Waits for all operations and refuses further ones; false if it was already closed. */
   async close(): Promise<boolean> {
     await this.#last;
     await this.#syncing;
@@ -64,23 +64,23 @@ export class Turns {
   }
 
   /**
-   * Begins the sync when the one before it has ended. Rejects when anything has failed until it is
-   * done.
+   * Starts the sync when the previous one has ended. Rejects if anything has failed by the time it
+   * is done.
    */
   syncBehind(sync: () => Promise<unknown>): Promise<void> {
     const before = this.#syncing;
     const synced = (async () => {
       await before;
       if (this.#failed === undefined) await this.sync(sync);
-      // Another call may have met the error that this sync was not told of.
+      // Another call may have hit an error that this sync did not see.
       if (this.#failed !== undefined) throw this.fail(this.#failed);
     })();
-    // Whoever waits for its end looks at what has failed.
+    // Callers that wait for it check `#failed` themselves.
     this.#syncing = synced.catch(() => {});
     return synced;
   }
 
-  /** Waits for a sync: the first one that fails is the last. */
+  /** Runs a sync. The first failure is final. */
   async sync(sync: () => Promise<unknown>): Promise<void> {
     try {
       await sync();
@@ -89,14 +89,14 @@ export class Turns {
     }
   }
 
-  /** Notes what has failed for good; returns what is told of it. */
+  /** Records a permanent failure and returns the error to throw. */
   fail(error: unknown): InternalError {
     this.#failed ??= error;
     const why = error instanceof Error ? error.message : String(error);
     return new InternalError(`writing to ${this.#dir} failed: ${why}`, { cause: error });
   }
 
-  /** What is told of an error: one that may pass, or {@link fail}. */
+  /** The error to throw: a temporary one if it may pass, else {@link fail}. */
   fault(error: unknown): unknown {
     const known = asFileStoreError(error);
     if (known instanceof EvsError && this.#failed === undefined) return known;

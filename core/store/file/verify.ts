@@ -1,5 +1,5 @@
 /**
- * Reads all of a file store and tells what is sound and what is not. Changes nothing, so it needs
+ * Reads a whole file store and reports what is intact and what is not. Changes nothing, so it needs
  * no lock.
  */
 import { systemClock } from "../../base/clock.ts";
@@ -17,38 +17,38 @@ import { listStore, readFormat } from "./open_store.ts";
 import { isWholeIndex, listTopic, refuseNewer } from "./open_topic.ts";
 import { recover, vouchesFor } from "./recovery.ts";
 
-/** One topic of a store, looked at whole. */
+/** The result for one topic. */
 export interface VerifiedTopic {
   name: string;
   firstSeq: number;
   lastSeq: number;
-  /** Events whose checksums fit. */
+  /** Events whose checksums match. */
   intact: number;
   segments: number;
   /** Bytes of lines that were read. */
   bytes: number;
-  /** Events that cannot be handed out. */
+  /** Events that cannot be delivered. */
   damage: Damage[];
-  /** What the next start will repair, in words: a torn tail, a damaged or lost index. */
+  /** What the next start will repair: a torn tail, a damaged or missing index. */
   notes: string[];
 }
 
-/** A store, looked at whole. */
+/** The result for a store. */
 export interface VerifiedStore {
   topics: VerifiedTopic[];
   /** Paths in the folder that are not ours. */
   foreign: string[];
 }
 
-/** Reads at once. */
+/** Bytes per read. */
 const STEP = 1024 * 1024;
 
 /**
- * Looks at every byte of the store in `dir`. Throws `DataDirError` for a newer format or a folder
+ * Checks every byte of the store in `dir`. Throws `DataDirError` for a newer format or a folder
  * that is not a store.
  *
- * `ends`: where the segments of a store that is in use end (bytes by path), as its `views()` tell;
- * what is beyond is being written and is not looked at.
+ * `ends`: for a store in use, where its segments end (bytes by path), as its `views()` say;
+ * anything beyond is being written and is not checked.
  */
 export function verifyFileStore(
   dir: string,

@@ -1,6 +1,6 @@
 /**
- * What is known of each topic without reading its events. Plain data: it crosses from the writer's
- * thread to the reader's.
+ * What is known of each topic without reading its events. Plain data, because it is sent from the
+ * writer's thread to the reader's.
  */
 import type { IndexBlock } from "./block.ts";
 
@@ -8,7 +8,7 @@ import type { IndexBlock } from "./block.ts";
 export interface SegmentInfo {
   firstSeq: number;
   lastSeq: number;
-  /** Bytes. */
+  /** Its length in bytes. */
   end: number;
   /** Bytes of payloads and metadata. */
   size: number;
@@ -30,13 +30,13 @@ export interface TopicView {
   segments: SegmentInfo[];
 }
 
-/** A topic as it has become, and the blocks of its last segment that are new. */
+/** A topic after a change, and the new blocks of its last segment. */
 export interface TopicChange {
   view: TopicView;
   blocks: IndexBlock[];
 }
 
-/** The index of the last item that begins at or before `seq`; -1 when all begin behind it. */
+/** The index of the last item that begins at or before `seq`; -1 if all begin after it. */
 export function indexOfSeq(items: readonly { firstSeq: number }[], seq: number): number {
   let low = 0;
   let high = items.length;

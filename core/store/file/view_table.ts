@@ -1,34 +1,34 @@
 /**
- * What is known of many topics, as columns: one text of names and one row of numbers. Ten thousand
- * views as objects take megabytes and cost each thread that makes, copies or collects them tens of
- * milliseconds; as columns they are two values that cross to another thread, or to the disk, as
- * they are. A view is made when somebody asks for it.
+ * What is known of many topics, as columns: one string of names and one array of numbers. Ten
+ * thousand views as objects take megabytes and cost every thread that creates, copies or collects
+ * them tens of milliseconds. As columns they are two values that go to another thread, or to disk,
+ * unchanged. A view object is created only on demand.
  */
 import type { TopicHead } from "../store.ts";
 import type { SegmentInfo, TopicView } from "./view.ts";
 
 /** The topics of a store, packed. */
 export interface PackedViews {
-  /** A name a line. No name has a line feed. */
+  /** One name per line. No name contains a line feed. */
   names: string;
-  /** Per topic {@link HEAD} numbers, then {@link WIDTH} for each of its segments. */
+  /** {@link HEAD} numbers per topic, then {@link WIDTH} for each of its segments. */
   numbers: Float64Array<ArrayBuffer>;
 }
 
-/** Segments, firstSeq, lastSeq, bytes. */
+/** Number of segments, firstSeq, lastSeq, bytes. */
 const HEAD = 4;
-/** Numbers of a segment. */
+/** Numbers per segment. */
 const WIDTH = 9;
 
 /** What is known of each topic, by name, stored as columns. */
 export class ViewTable {
-  /** Where a topic's numbers begin, or its view. */
+  /** The offset of a topic's numbers, or its view once created. */
   readonly #entries = new Map<string, number | TopicView>();
   readonly #numbers: Float64Array<ArrayBuffer>;
-  /** What it was made of, while it says the same. */
+  /** The packed form, as long as nothing has changed. */
   #packed: PackedViews | undefined;
 
-  /** Throws `RangeError` where the columns do not fit each other. */
+  /** Throws `RangeError` if the columns do not match each other. */
   constructor(packed: PackedViews = { names: "", numbers: new Float64Array(0) }) {
     const { numbers } = packed;
     this.#packed = packed;
@@ -71,7 +71,7 @@ export class ViewTable {
     return view;
   }
 
-  /** The same of its head alone: no view is made for it. */
+  /** The head of a topic, without creating its view. */
   head(name: string): TopicHead | undefined {
     const entry = this.#entries.get(name);
     if (entry === undefined) return undefined;
@@ -93,10 +93,7 @@ export class ViewTable {
     this.#entries.delete(name);
   }
 
-  /**
-   * All of them, packed, and `others`, which are of other topics. What is columns already is copied
-   * as it is.
-   */
+  /** Packs all views, plus `others`, which must be other topics. Columns are copied as they are. */
   pack(others: readonly TopicView[] = []): PackedViews {
     if (this.#packed && others.length === 0) return this.#packed;
     const entries = [...this.#entries.values(), ...others];
@@ -149,7 +146,7 @@ export class ViewTable {
   }
 }
 
-/** When the last event of all was stored, Unix ms; 0 when there is none. */
+/** When the latest event of all topics was stored, Unix ms; 0 if there is none. */
 export function newestIn({ numbers }: PackedViews): number {
   let newest = 0;
   for (let at = 0; at < numbers.length;) {
