@@ -1,6 +1,7 @@
 /**
- * When events were stored, in the tables `ages` and `age_clock`: a row for each stretch of time in
- * which a topic got some, written in the transaction that stores them. See core/store/age_marks.ts.
+ * When events were stored, in the tables `ages` and `age_clock`: one row per period in which a
+ * topic received events, written in the same transaction as the events. See
+ * core/store/age_marks.ts.
  */
 import type { Clock } from "../../base/clock.ts";
 import { timeOfId } from "../../event/id.ts";
@@ -10,22 +11,22 @@ import { valuesSum } from "./row_checksum.ts";
 import type { Prepare } from "./statements.ts";
 import type { TopicRow } from "./topics.ts";
 
-/** What is known in memory of a topic that was looked at. */
+/** Cached facts about a topic that was looked up. */
 interface Known {
-  /** Of its last mark. */
+  /** The time of its last mark. */
   at: number | undefined;
   /** How many marks it has. */
   count: number;
-  /** When its last event was stored; undefined: by an earlier process. */
+  /** When its last event was stored; undefined if an earlier process stored it. */
   lastAt: number | undefined;
 }
 
-/** Remembers when events were stored. */
+/** Records when events were stored. */
 export class SqliteAges {
   readonly #prepare: Prepare;
   readonly #clock: AgeClock;
   readonly #topics = new Map<number, Known>();
-  /** What the transaction under way has changed. */
+  /** Changes of the current transaction. */
   readonly #touched = new Map<number, Known>();
 
   constructor(prepare: Prepare, clock: Clock) {
@@ -45,14 +46,14 @@ export class SqliteAges {
   }
 
   /**
-   * Unix ms, without the steps of the wall clock. Call it outside of transactions first: it may
-   * write.
+   * Unix ms, unaffected by steps of the wall clock. It may write, so call it once before a
+   * transaction.
    */
   now(): number {
     return this.#clock.now();
   }
 
-  /** Events of the topic, from `seq` on, are being stored; within a transaction. */
+  /** Records that events from `seq` on are being stored; within a transaction. */
   note(topic: TopicRow, seq: number, now: number): void {
     const known = this.#known(topic, now);
     const begins = beginsStretch(known.at, now);
@@ -64,13 +65,13 @@ export class SqliteAges {
     this.#touched.set(topic.id, next);
   }
 
-  /** The transaction is committed. */
+  /** The transaction was committed. */
   commit(): void {
     for (const [id, known] of this.#touched) this.#topics.set(id, known);
     this.#touched.clear();
   }
 
-  /** It failed. */
+  /** The transaction failed. */
   rollback(): void {
     this.#touched.clear();
   }
@@ -87,7 +88,7 @@ export class SqliteAges {
     return seekMarks(marks, { since: now - age, lastAt, firstSeq, lastSeq });
   }
 
-  /** Events below `seq` are gone; within a transaction. */
+  /** Events below `seq` were deleted; within a transaction. */
   truncate(topicId: number, seq: number): void {
     this.#prepare(
       "DELETE FROM ages WHERE topic = ?1 AND seq < " +
@@ -111,8 +112,8 @@ export class SqliteAges {
   }
 
   /**
-   * Of a database of an older format, or one that was salvaged: a block is as old as the youngest
-   * id that we made in it.
+   * For a database of an older format, or a salvaged one: a block is as old as the youngest id in
+   * it that we generated.
    */
   #estimate({ id, firstSeq }: TopicRow, now: number): AgeMark[] {
     const blocks = this.#prepare(
@@ -130,7 +131,7 @@ export class SqliteAges {
   #read(topicId: number, now: number): AgeMark[] {
     const rows = this.#prepare("SELECT seq, at, sum FROM ages WHERE topic = ? ORDER BY seq")
       .all(topicId) as { seq: number; at: number; sum: number }[];
-    // What a damaged row was about is kept rather than lost.
+    // Treat events of a damaged row as new: better kept too long than lost.
     return rows.map(({ seq, at, sum }) => ({
       seq,
       at: sum === valuesSum(topicId, seq, at) ? at : now,

@@ -1,7 +1,7 @@
 /**
- * The write half of the SQLite event store: what one transaction of appends puts into the tables.
- * Nothing that it changes in memory is in force before {@link SqliteAppender.commit}: a transaction
- * that fails leaves everything as it was.
+ * The write half of the SQLite event store: writes the appends of one transaction into the tables.
+ * Changes in memory take effect only at {@link SqliteAppender.commit}, so a failed transaction
+ * leaves everything as it was.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
@@ -26,18 +26,18 @@ import { type TopicRow, writeTopic } from "./topics.ts";
 import type { Prepare } from "./statements.ts";
 import type { AppendOutcome } from "../store.ts";
 
-/** What a transaction has changed of a topic. */
+/** What a transaction has changed about a topic. */
 interface Touched {
   topic: TopicRow;
   /** The block that the next event goes to. */
   block: SeqBlock;
 }
 
-/** What the appender works with. */
+/** What the appender needs. */
 export interface AppenderContext {
   database: DatabaseSync;
   prepare: Prepare;
-  /** The topics that are in force. */
+  /** The committed topics. */
   topics: Map<string, TopicRow>;
   ages: SqliteAges;
   /** Milliseconds. */
@@ -50,7 +50,7 @@ export class SqliteAppender {
   readonly #prepare: Prepare;
   readonly #rows: RowWriter;
   readonly #room = new LineRoom();
-  /** The last block of each topic that was written to, by topic id. */
+  /** The last block of each topic written so far, by topic id. */
   readonly #blocks = new Map<number, SeqBlock>();
   readonly #touched = new Map<string, Touched>();
 
@@ -60,7 +60,7 @@ export class SqliteAppender {
     this.#rows = new RowWriter(context.database);
   }
 
-  /** Puts one request into the tables; within a transaction. */
+  /** Writes one request into the tables; within a transaction. */
   append(request: StoreRequest): AppendOutcome {
     const touched = this.#touch(request.topic);
     return isPacked(request) && takesAll(request)
@@ -68,7 +68,7 @@ export class SqliteAppender {
       : this.#appendEvents(request, touched);
   }
 
-  /** The transaction is committed: what it changed is in force. */
+  /** The transaction was committed: its changes take effect. */
   commit(): void {
     for (const { topic, block } of this.#touched.values()) {
       this.#context.topics.set(topic.name, topic);
@@ -85,7 +85,7 @@ export class SqliteAppender {
     this.#touched.clear();
   }
 
-  /** The blocks of a topic were changed by somebody else. */
+  /** The blocks of a topic were changed elsewhere. */
   forget(topicId: number): void {
     this.#blocks.delete(topicId);
   }
@@ -160,7 +160,7 @@ export class SqliteAppender {
     return outcome;
   }
 
-  /** The same where nothing has to be looked up: no object is made for an event. */
+  /** The same for a request that needs no lookups, without creating an object per event. */
   #appendPacked(request: PackedRequest, touched: Touched): AppendOutcome {
     const { topic } = touched;
     const firstSeq = topic.lastSeq + 1;
@@ -182,7 +182,7 @@ export class SqliteAppender {
     return { ok: true, count, firstSeq, lastSeq: topic.lastSeq, duplicates: [] };
   }
 
-  /** Makes the row of a topic; within a transaction. */
+  /** Creates the row of a topic; within a transaction. */
   addTopic(name: string): TopicRow {
     const { n } = this.#prepare("SELECT count(*) AS n FROM topics").get() as { n: number };
     if (n >= MAX_TOPICS) {
@@ -191,7 +191,7 @@ export class SqliteAppender {
         hint: "use fewer topics: put what differs into the event's type or key",
       });
     }
-    // Inside the append's transaction: a topic that was refused leaves no row.
+    // Inside the append's transaction, so a refused append leaves no row.
     const { id } = this.#prepare("SELECT ifnull(max(id), 0) + 1 AS id FROM topics").get() as {
       id: number;
     };
@@ -199,7 +199,7 @@ export class SqliteAppender {
     return { id, name, firstSeq: 1, lastSeq: 0, bytes: 0 };
   }
 
-  /** The block that the topic's next event goes to: a copy. */
+  /** A copy of the block that the topic's next event goes to. */
   #nextBlock(topic: TopicRow): SeqBlock {
     const block = blockOf(topic.lastSeq + 1);
     const known = this.#blocks.get(topic.id);

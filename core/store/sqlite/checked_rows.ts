@@ -1,7 +1,6 @@
 /**
- * Rows of the log, checked as they are read. A row that is missing, cannot be read or is not as it
- * was written is left out and reported; the rest is returned. Where SQLite itself gives up on a
- * page, the rows are asked for one by one.
+ * Reads rows of the log and verifies them. A row that is missing, unreadable or corrupt is left out
+ * and reported; the rest is returned. If SQLite gives up on a page, the rows are read one by one.
  */
 import { countIn, type Found, inRanges } from "../damage.ts";
 import { holdsLine, rowSum, tagOfSum, typeTag } from "./row_checksum.ts";
@@ -18,35 +17,35 @@ export interface LogRow {
   line: Uint8Array;
 }
 
-/** Which rows: both ends inclusive, and within what the topic has. */
+/** Which rows to read: both ends inclusive, and within the topic's bounds. */
 export interface RowRange {
   from: number;
   end: number;
   types?: readonly string[] | undefined;
 }
 
-/** What is said of a row that is not there. */
+/** Describes a missing row. */
 export const GONE: string = "gone from the database";
 
 const COLUMNS = "pos, type, head, sum, line";
 /**
- * SQLite's codes for a file that is damaged, and for one that the disk does not give
+ * SQLite's codes for a damaged file, and for one that the disk cannot read
  * (https://sqlite.org/rescode.html).
  */
 const [SQLITE_CORRUPT, SQLITE_NOTADB] = [11, 26];
 const [SQLITE_IOERR_READ, SQLITE_IOERR_SHORT_READ] = [10 | 1 << 8, 10 | 2 << 8];
-/** The same in words: what `exec` throws carries no code. */
+/** The same as text: errors of `exec` carry no code. */
 const IN_WORDS =
   /database disk image is malformed|file is not a database|malformed database schema/;
 
-/** True for an error of SQLite that says that the file is not as it was written. */
+/** True for a SQLite error that says that the file is corrupt. */
 export function isMalformed(error: unknown): boolean {
   if (error instanceof Error && IN_WORDS.test(error.message)) return true;
   const code = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
   return code === SQLITE_CORRUPT || code === SQLITE_NOTADB;
 }
 
-/** True for an error of SQLite that says that a page cannot be read. */
+/** True for a SQLite error that says that a page is corrupt or unreadable. */
 export function isDamage(error: unknown): boolean {
   const code = (error as { errcode?: number }).errcode;
   return isMalformed(error) || code === SQLITE_IOERR_READ || code === SQLITE_IOERR_SHORT_READ;
@@ -127,14 +126,11 @@ export class CheckedRows {
     return rows;
   }
 
-  /**
-   * True when the row may be handed out. Says so when it is not as it was written; repairs its type
-   * from its line.
-   */
+  /** True if the row may be delivered. Reports a corrupt one; repairs its type from its line. */
   holds(topic: TopicRow, row: LogRow): boolean {
     const seq = row.pos - position(topic.id, 0);
     if (inRanges(topic.holes, seq)) return false;
-    // A flipped bit can turn a column into another type.
+    // A flipped bit can change a column's data type.
     const sound = typeof row.sum === "number" && typeof row.head === "number" &&
       row.line instanceof Uint8Array;
     if (

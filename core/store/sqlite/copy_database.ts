@@ -1,17 +1,15 @@
 /**
- * A consistent copy of a database that may be in use: SQLite's own online backup, one snapshot,
- * page by page.
+ * A consistent copy of a database that may be in use: SQLite's online backup, which copies one
+ * snapshot page by page.
  */
 import { backup } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
 import { openReadOnly } from "./read_only.ts";
 
-/**
- * Every page in one step: a database that is written to meanwhile would begin anew at each step.
- */
+/** Copy all pages in one step: with several, a write in between would restart the copy. */
 const ALL_PAGES = 0x7fffffff;
 
-/** SQLite's words for a full disk: what `backup` throws carries no code. */
+/** SQLite's message for a full disk: errors of `backup` carry no code. */
 const FULL = "database or disk is full";
 
 function asCopyError(cause: Error, path: string): CannotStoreError {

@@ -1,6 +1,6 @@
 /**
- * The register of what was found damaged, in the event database itself, so that a restart does not
- * forget it. The rows stay where they are: they are marked, never deleted.
+ * The register of known damage, in the event database itself, so that it survives a restart.
+ * Damaged rows stay in place: they are marked, never deleted.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
@@ -21,7 +21,7 @@ export class DamageRegister {
   readonly #prepare: Prepare;
   readonly #clock: Clock;
   #damage: Damage[];
-  /** What could not be written down (a full disk); tried again with the next. */
+  /** Entries that could not be written (disk full); retried with the next one. */
   #unwritten: Damage[] = [];
 
   constructor(prepare: Prepare, clock: Clock = systemClock) {
@@ -30,12 +30,12 @@ export class DamageRegister {
     this.#damage = readDamage(prepare);
   }
 
-  /** All that is known, in the order in which it was found. */
+  /** All known damage, in the order in which it was found. */
   list(): readonly Damage[] {
     return this.#damage;
   }
 
-  /** Takes in what a read has found. False when it was known. */
+  /** Adds what a read has found. False if it was already known. */
   add(found: Found): boolean {
     const alike = this.#damage.filter((known) =>
       known.topic === found.topic && known.what === found.what && known.lost === found.lost &&
@@ -57,15 +57,14 @@ export class DamageRegister {
     return true;
   }
 
-  /** Somebody took note of all of it: it no longer degrades the store's health, and stays known. */
+  /** Accepts all known damage: it no longer degrades the store's health, but stays listed. */
   accept(): void {
     this.#prepare("UPDATE damage SET accepted = 1").run();
     this.#damage = this.#damage.map((known) => ({ ...known, accepted: true }));
   }
 
   /**
-   * A disk that is full must not turn a read into an error: then the register knows it until the
-   * process ends.
+   * A full disk must not make a read fail: the entries then stay in memory until the process ends.
    */
   #write(replaced: readonly Damage[]): void {
     try {

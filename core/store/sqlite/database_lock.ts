@@ -1,20 +1,20 @@
 /**
- * One writer for a database: a broker keeps in memory what it wrote, so a second one would give out
- * the same numbers.
+ * Allows one writer per database: a broker caches what it wrote, so a second one would assign the
+ * same seqs.
  *
- * SQLite's own locks are held for a transaction only, and a process cannot see those of its own
- * other connections. So a file beside the database is locked (flock) for as long as it is open. The
- * database itself is not: closing it would let go of SQLite's locks, too. The file names the
- * process that has it, and is removed with the lock.
+ * SQLite's own locks last only for a transaction, and a process does not see those of its other
+ * connections. So a file beside the database is locked (flock) while it is open. Locking the
+ * database itself would not do, because closing that descriptor would release SQLite's locks. The
+ * lock file names the process that holds it and is removed on release.
  */
 import { DataDirError } from "../../base/errors.ts";
 
-/** A lock that is held until the process ends or it is released. */
+/** A lock that is held until it is released or the process ends. */
 export interface DatabaseLock {
   release(): void;
 }
 
-/** Locks the database at `path`; throws `DataDirError` (`datadir/locked`) that says who has it. */
+/** Locks the database at `path`; throws `DataDirError` (`datadir/locked`) naming the holder. */
 export function lockDatabase(path: string): DatabaseLock {
   if (path === ":memory:" || path === "") return { release() {} };
   refuseDaemons(path);
@@ -28,8 +28,8 @@ export function lockDatabase(path: string): DatabaseLock {
       file.close();
       throw lockedError(path, holder);
     }
-    // Whoever had it may have removed it between the two calls: then this is no longer the file
-    // that others lock.
+    // The previous holder may have removed the file between the two calls. Then others lock a new
+    // file, not this one.
     if (!isAt(file, beside)) {
       file.close();
       continue;
@@ -47,7 +47,7 @@ export function lockDatabase(path: string): DatabaseLock {
   }
 }
 
-/** Opens what was locked; the lock goes where that fails. */
+/** Opens what was locked, and releases the lock if that fails. */
 export function openLocked<T>(lock: DatabaseLock | undefined, open: () => T): T {
   try {
     return open();
@@ -69,13 +69,13 @@ function lockedError(path: string, holder: number | undefined): DataDirError {
   });
 }
 
-/** The process that is named in the file; undefined while it is written. */
+/** The process named in the file; undefined while it is being written. */
 function holderOf(file: Deno.FsFile): number | undefined {
   const [, pid] = /^(\d{1,10})\n$/.exec(textOf(file)) ?? [];
   return pid === undefined ? undefined : Number(pid);
 }
 
-/** Throws for a file that is no lock of ours: it is somebody's, and is left alone. */
+/** Throws for a file that is not one of our locks, and leaves it alone. */
 function refuseForeign(file: Deno.FsFile, path: string): void {
   if (/^(?:\d{1,10}\n)?$/.test(textOf(file))) return;
   file.close();
@@ -90,7 +90,7 @@ function unsafe(path: string): DataDirError {
   );
 }
 
-/** How the file begins: a lock of ours is shorter. */
+/** The start of the file: a lock of ours is shorter than this. */
 function textOf(file: Deno.FsFile): string {
   file.seekSync(0, Deno.SeekMode.Start);
   const bytes = new Uint8Array(32);
@@ -103,7 +103,7 @@ function isAt(file: Deno.FsFile, path: string): boolean {
   return there !== undefined && own.ino === there.ino && own.dev === there.dev;
 }
 
-/** A daemon locks its data dir as a whole, not the databases in it. */
+/** A daemon locks its whole data dir, not the databases in it. */
 function refuseDaemons(path: string): void {
   const folder = /^(.*)\/[^/]*$/.exec(path)?.[1] ?? ".";
   if (!lstat(`${folder}/log/daemon.log`)) return;
@@ -123,7 +123,7 @@ function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
   } catch (error) {
-    // It is made when it is opened.
+    // It will be created when it is opened.
     if (error instanceof Deno.errors.NotFound) return path;
     throw error;
   }
@@ -142,7 +142,7 @@ function removeIfThere(path: string): void {
   try {
     Deno.removeSync(path);
   } catch (error) {
-    // Somebody took it, or the folder, away: then nobody finds it any more.
+    // Somebody removed the file or its folder: then it is gone anyway.
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }

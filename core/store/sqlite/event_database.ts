@@ -1,13 +1,14 @@
 /**
- * How events lie in SQLite.
+ * How events are stored in SQLite.
  *
- * `log.line` is the wire line, whole: what a reader is sent is what was stored, and a page of it is
- * put together by one statement. `log.pos` is `topic << 36 | seq`: one integer key, so that an
- * append goes to the end of one B-tree and a read is one range. 2^36 events a topic, 2^17 topics:
- * what a JavaScript number holds exactly. `blocks` sums up each 1,024 seqs of a topic: the sparse
- * index for seeking by time, by bytes and by our own ids. Given ids have a table of their own,
- * because only those are looked up for repeats. People and tools query the view `events`. SQLite
- * has no checksums, so rows carry ours (row_checksum.ts), and every read looks at them.
+ * `log.line` is the whole wire line: readers get exactly what was stored, and one statement can
+ * assemble a page. `log.pos` is `topic << 36 | seq`: a single integer key, so that an append goes
+ * to the end of one B-tree and a read is one range. That allows 2^36 events per topic and 2^17
+ * topics, which is what a JavaScript number holds exactly. `blocks` summarizes each 1,024 seqs of a
+ * topic: the sparse index for seeking by time, by bytes and by generated ids. Given ids have their
+ * own table, because only they are checked for duplicates. People and tools query the view
+ * `events`. SQLite has no checksums, so rows carry ours (row_checksum.ts), and every read verifies
+ * them.
  */
 import { DatabaseSync } from "node:sqlite";
 import type { Durability } from "../../event/durability.ts";
@@ -18,8 +19,8 @@ import { APPLICATION_ID, EVENTS_FORMAT, migrateEvents } from "./migrations.ts";
 import { asDataDirError, refuseForeign } from "./own_database.ts";
 
 /**
- * Opens the database, makes or migrates its tables, and sets how it syncs. `asFound`, with
- * `readOnly`: nothing is made beside it, either.
+ * Opens the database, creates or migrates its tables, and sets how it syncs. `asFound` (with
+ * `readOnly`) creates no files beside it either.
  */
 export function openEventDatabase(
   path: string,
@@ -47,7 +48,7 @@ export function openEventDatabase(
   }
 }
 
-/** FULL syncs the log of every commit; NORMAL leaves that to the operating system. */
+/** FULL syncs the log on every commit; NORMAL leaves that to the operating system. */
 export function setSynchronous(database: DatabaseSync, durability: Durability): void {
   database.exec(`PRAGMA synchronous = ${durability === "always" ? "FULL" : "NORMAL"}`);
 }

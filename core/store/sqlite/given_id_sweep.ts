@@ -1,46 +1,45 @@
 /**
- * Takes given ids out of SQLite that are no longer looked up: an id outlives its event by the
- * window of deduplication, and a day of ids is many. So no pass of retention looks at all of them:
- * each goes on where the one before has ended, for a few rows, and begins anew behind the last. No
- * index is needed for that, which every append would pay for.
+ * Deletes expired given ids from SQLite. An id outlives its event by the dedup window, and a day's
+ * ids are many. So no retention pass looks at all of them: each continues where the last one
+ * stopped, for a few rows, and starts over at the end. That needs no index, which every append
+ * would have to maintain.
  */
 import type { Prepare } from "./statements.ts";
 
 /**
- * Rows that a pass looks at for each event that it removes: what is expired goes within a quarter
- * of the window.
+ * Rows that a pass checks per deleted event, so that an expired id is gone within a quarter of the
+ * window.
  */
 const LOOKS_PER_EVENT = 4;
-/** And at least so many. */
+/** Rows that a pass checks at least. */
 const LEAST_LOOKS = 1024;
 
-/** What may go. */
+/** Which ids may be deleted. */
 export interface Expired {
   /** The topic's row id. */
   topic: number;
-  /** Ids of events from this seq on stay: they are stored. */
+  /** Ids of events from this seq on are kept: their events are still stored. */
   before: number;
-  /** Unix ms: ids that were stored later stay. */
+  /** Unix ms: ids stored later are kept. */
   receivedAt: number;
 }
 
-/** How many rows a pass looks at that removes `events` events. */
+/** How many rows a pass that deletes `events` events checks. */
 export function looksFor(events: number): number {
   return Math.max(LEAST_LOOKS, events * LOOKS_PER_EVENT);
 }
 
-/** Forgets given ids that are no longer looked up. */
+/** Deletes given ids that have left the dedup window. */
 export class GivenIdSweep {
   /**
-   * The last id that was looked at, by topic id. Absent: the next pass begins with the first; no id
-   * is empty.
+   * The last id that was checked, by topic id. If absent, the next pass starts at the beginning; no
+   * id is empty.
    */
   readonly #last = new Map<number, string>();
 
   /**
-   * Looks at the next `rows` ids of a topic and removes those that may go; within a transaction.
-   * One that is rolled back loses nothing: what it has left is found when the sweep comes round
-   * again.
+   * Checks the next `rows` ids of a topic and deletes those that may go; within a transaction. A
+   * rollback is harmless: what it restores is found when the sweep comes round again.
    */
   pass(prepare: Prepare, { topic, before, receivedAt }: Expired, rows: number): void {
     const from = this.#last.get(topic) ?? "";
@@ -54,7 +53,7 @@ export class GivenIdSweep {
     else this.#last.delete(topic);
   }
 
-  /** The topic is gone. */
+  /** The topic was removed. */
   forget(topic: number): void {
     this.#last.delete(topic);
   }

@@ -1,13 +1,13 @@
 /**
- * What SQLite itself says of a database of ours: its own structure, and whether its tables are the
- * ones that we make.
+ * Integrity checks of our databases: SQLite's own structure check, and whether the tables are the
+ * ones that we create.
  */
 import { DatabaseSync } from "node:sqlite";
 
-/** The most faults that are told of one database. */
+/** Most faults that are reported per database. */
 const MOST = 20;
 
-/** Faults of the structure, in SQLite's words; none: an empty list. Reads the whole file. */
+/** Faults in the structure, in SQLite's words; empty if there are none. Reads the whole file. */
 export function structureFaults(database: DatabaseSync): string[] {
   try {
     const rows = database.prepare(`PRAGMA integrity_check(${MOST})`).all() as {
@@ -20,7 +20,7 @@ export function structureFaults(database: DatabaseSync): string[] {
   }
 }
 
-/** What differs from the tables, indexes and views that `make` puts into an empty database. */
+/** Differences from the tables, indexes and views that `make` creates in an empty database. */
 export function schemaFaults(
   database: DatabaseSync,
   make: (empty: DatabaseSync) => void,

@@ -1,7 +1,6 @@
 /**
- * The formats of the event database, step by step. A step is never changed once it was released: a
- * new format is a new step, and tests/fixtures keeps a database of every old one. Times are Unix
- * ms.
+ * The formats of the event database, one step each. A released step never changes: a new format is
+ * a new step, and tests/fixtures keeps a database of every old one. Times are Unix ms.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { rowSum, typeTag, valuesSum } from "./row_checksum.ts";
@@ -10,7 +9,7 @@ import { SEQ_SPAN } from "./position.ts";
 import { statementsOf } from "./statements.ts";
 import { pragma } from "./own_database.ts";
 
-/** "EVSE": marks the file as ours, in `PRAGMA application_id`. */
+/** "EVSE": identifies our files, in `PRAGMA application_id`. */
 export const APPLICATION_ID = 0x45565345;
 
 const VIEW = `
@@ -71,7 +70,7 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
   ) WITHOUT ROWID;
   ${VIEW}
   `),
-  // Checksums of every row, and a register of what was found damaged.
+  // Checksums for every row, and a register of known damage.
   (database) => {
     defineSums(database);
     database.exec(`
@@ -113,7 +112,8 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
     `);
     rebuildBlocks(statementsOf(database));
   },
-  // When events were stored. Of topics that have none it is estimated from their blocks (ages.ts).
+  // When events were stored. For topics without entries it is estimated from their blocks
+  // (ages.ts).
   (database) =>
     database.exec(`
   CREATE TABLE ages (                     -- events from seq on were stored about then
@@ -137,7 +137,7 @@ const MIGRATIONS: readonly ((database: DatabaseSync) => void)[] = [
  */
 export const EVENTS_FORMAT = MIGRATIONS.length;
 
-/** Brings the tables to this version's format, a transaction a step. */
+/** Migrates the tables to this version's format, with one transaction per step. */
 export function migrateEvents(database: DatabaseSync): void {
   for (let next = pragma(database, "user_version"); next < EVENTS_FORMAT; next++) {
     database.exec("BEGIN IMMEDIATE");

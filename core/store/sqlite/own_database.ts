@@ -1,27 +1,26 @@
 /**
- * Tells our own databases from others, and damaged or newer ones from those that this version
- * reads.
+ * Tells our databases from others, and damaged or newer ones from those that this version reads.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { DataDirError } from "../../base/errors.ts";
 import { isMalformed } from "./checked_rows.ts";
 
-/** What one of our databases is known by. */
+/** What identifies one of our databases. */
 export interface DatabaseKind {
   /** SQLite's `application_id`. */
   application: number;
-  /** The latest format that this version reads: SQLite's `user_version`. */
+  /** The newest format that this version reads: SQLite's `user_version`. */
   format: number;
 }
 
-/** The value of a pragma that is a number. */
+/** The value of a numeric pragma. */
 export function pragma(database: DatabaseSync, name: string): number {
   return Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0] as number;
 }
 
 /**
- * Throws `DataDirError` for a database of something else, and for one of a newer format. An empty
- * one is ours.
+ * Throws `DataDirError` for a database of another program or of a newer format. An empty one is
+ * accepted.
  */
 export function refuseForeign(database: DatabaseSync, path: string, kind: DatabaseKind): void {
   const format = pragma(database, "user_version");
@@ -47,8 +46,8 @@ export function refuseForeign(database: DatabaseSync, path: string, kind: Databa
 }
 
 /**
- * What SQLite throws at a file that is no database, or no longer a sound one, in words; other
- * errors as they are.
+ * A `DataDirError` if SQLite found that the file is not a database or is corrupt; other errors are
+ * returned unchanged.
  */
 export function asDataDirError(error: unknown, path: string): unknown {
   if (!isMalformed(error)) return error;

@@ -1,10 +1,10 @@
-/** Where an event lies: `topic << 36 | seq`, and the block of 1,024 seqs that it is in. */
+/** The key of an event, `topic << 36 | seq`, and its block of 1,024 seqs. */
 
-/** Bits of `pos` that hold the seq. */
+/** Seqs per topic: `pos` has 36 bits for them. */
 export const SEQ_SPAN = 2 ** 36;
-/** The most topics that `pos` has room for. */
+/** Most topics that `pos` can hold. */
 export const MAX_TOPICS = 2 ** 17 - 1;
-/** Seqs summed up in one row of `blocks`. */
+/** Seqs per row of `blocks`. */
 export const BLOCK = 1024;
 
 /** The key of an event. */
@@ -12,7 +12,7 @@ export function position(topicId: number, seq: number): number {
   return topicId * SEQ_SPAN + seq;
 }
 
-/** The block that a seq is in. */
+/** The block of a seq. */
 export function blockOf(seq: number): number {
   return Math.floor((seq - 1) / BLOCK);
 }

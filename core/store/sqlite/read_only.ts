@@ -1,10 +1,10 @@
-/** Opens a database only to look at it: nothing is made beside it. */
+/** Opens a database for reading only, without creating files beside it. */
 import { DatabaseSync } from "node:sqlite";
 
 /**
- * The database at `path`, read-only. A log that is not there is not made: whoever starts next would
- * take it for the one that is missing. Without a log nobody writes to the database, so it is read
- * as it is.
+ * Opens the database at `path` read-only. A missing log is not created: the next start would take
+ * it for the one that is missing. Without a log nobody is writing, so the file is read as
+ * immutable.
  */
 export function openReadOnly(path: string): DatabaseSync {
   if (exists(`${path}-wal`)) return new DatabaseSync(path, { readOnly: true });

@@ -1,6 +1,6 @@
 /**
- * Reads of the event database, by page: nothing is held open between two pages, so that a slow
- * client never keeps a read transaction (and so the write-ahead log) alive.
+ * Reads of the event database, a page at a time. Nothing stays open between two pages, so a slow
+ * client never holds a read transaction, which would keep the write-ahead log from being truncated.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { fromWireLine, type StoredEvent } from "../../event/event.ts";
@@ -26,7 +26,7 @@ import type { EventReader } from "../reader.ts";
 const EMPTY = new Uint8Array(0);
 const LINE_FEED = 0x0a;
 
-/** What a reader knows of topics, and whom it tells of damage. */
+/** What a reader knows of topics, and where it reports damage. */
 export interface ReaderContext {
   topics: ReadonlyMap<string, TopicRow>;
   report(found: Found): void;
@@ -103,7 +103,7 @@ export class SqliteReader implements EventReader {
     if (!row) return { bytes: EMPTY, count: 0, lastSeq: 0, next: query.to + 1 };
     const block = blockOf(Math.max(query.from, row.firstSeq));
     const known = readBlock({ topic: row.id, block }, this.#prepare);
-    // A page ends with its block, so that most pages are whole ones.
+    // End pages with their block, so that most pages are whole blocks.
     const range = this.#pageRange(row, query, query.types ? Infinity : (block + 1) * BLOCK);
     if (!range) return { bytes: EMPTY, count: 0, lastSeq: 0, next: query.to + 1 };
     if (known && !query.types && range.from === known.first && range.end === known.last) {
@@ -118,11 +118,11 @@ export class SqliteReader implements EventReader {
     return { bytes: linesOf(rows), count: rows.length, lastSeq, next: range.next };
   }
 
-  /** The lines of a block, checked at once; undefined when they must be looked at one by one. */
+  /** The lines of a block, verified at once; undefined if they must be verified one by one. */
   #wholeBlock(topic: TopicRow, { first, last, crc }: SeqBlock): Uint8Array | undefined {
     const base = position(topic.id, 0);
     try {
-      // One value from SQLite: two thirds faster than a row each.
+      // One value from SQLite instead of one row each: two thirds faster.
       const { n, lines } = this.#prepare(
         `SELECT count(*) AS n, CAST(group_concat(line, char(10)) || char(10) AS BLOB) AS lines
          FROM (SELECT line FROM log WHERE pos BETWEEN ? AND ? ORDER BY pos)`,
@@ -149,8 +149,8 @@ export class SqliteReader implements EventReader {
       const what = "the index of given ids names the wrong event";
       this.#report({ topic, firstSeq: event.seq, lastSeq: event.seq, what, lost: false });
     }
-    // Ours rise with the seq, but for those that were made in one moment and stored in another: a
-    // few blocks at most.
+    // Our ids ascend with the seq, except for events created at once and stored apart: a few blocks
+    // at most.
     const blocks = this.#prepare(
       "SELECT block FROM blocks WHERE topic = ? AND min_id <= ? AND max_id >= ? ORDER BY block",
     ).all(row.id, id, id) as { block: number }[];
@@ -208,7 +208,7 @@ export class SqliteReader implements EventReader {
     return row.firstSeq;
   }
 
-  /** The seed's query: by time and type, oldest seq first. */
+  /** The query of `BasicEventStore`: by time and type, oldest seq first. */
   getEvents(topic: string, query: EventQuery): StoredEvent[] {
     const row = this.#topics.get(topic);
     if (!row) return [];
@@ -233,9 +233,7 @@ export class SqliteReader implements EventReader {
     }
   }
 
-  /**
-   * The seqs to look at, and where the page after this one begins. Undefined when there are none.
-   */
+  /** The seqs of a page, and where the next page begins. Undefined if there are none. */
   #pageRange(
     row: TopicRow,
     query: PageQuery,
@@ -248,14 +246,14 @@ export class SqliteReader implements EventReader {
     return { from, end, next: end >= last ? query.to + 1 : end + 1 };
   }
 
-  /** The last seq of a page that begins at `from` and holds no more than its bytes. */
+  /** The last seq of a page that begins at `from` and stays within the byte limit. */
   #endByBytes(row: TopicRow, from: number, end: number): number {
     const { bytes } = this.#prepare(
       "SELECT ifnull(sum(bytes), 0) AS bytes FROM blocks WHERE topic = ? AND block BETWEEN ? AND ?",
     ).get(row.id, blockOf(from), blockOf(end)) as { bytes: number };
     if (bytes <= PAGE_BYTES) return end;
     const base = position(row.id, 0);
-    // The length of a BLOB stands in the row's header: the lines themselves are not read.
+    // The length of a BLOB is in the row header: the lines themselves are not read.
     const sizes = this.#prepare(
       "SELECT pos, length(line) AS size FROM log WHERE pos BETWEEN ? AND ? ORDER BY pos",
     ).iterate(base + from, base + end) as Iterable<{ pos: number; size: number }>;
@@ -270,7 +268,7 @@ export class SqliteReader implements EventReader {
       return left < 0 ? Math.max(from, fits) : end;
     } catch (error) {
       if (!isDamage(error)) throw error;
-      // Up to the page that cannot be read, and then one event at a time.
+      // Stop before the unreadable page; from there on, one event at a time.
       return Math.max(from, fits);
     }
   }

@@ -1,11 +1,10 @@
 /**
- * Rows of `log`, many a statement: one row costs SQLite a microsecond, one statement of its own
- * another.
+ * Inserts many rows of `log` per statement: a row costs SQLite a microsecond, and a statement of
+ * its own another.
  *
- * A row that is in the way ends the whole transaction (`OR ROLLBACK`), which is what becomes of it
- * anyway. To take back a single statement of many rows SQLite would keep a copy of each page that
- * it changes, and where its cache is full write all of them to a temporary file as well, outside of
- * the data dir.
+ * A conflicting row rolls back the whole transaction (`OR ROLLBACK`), which would happen anyway. To
+ * be able to undo a single statement of many rows, SQLite would keep a copy of each page that it
+ * changes, and write them to a temporary file outside the data dir once its cache is full.
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { PackedLines } from "../packed_lines.ts";
@@ -14,7 +13,7 @@ import { rowSum, typeTag } from "./row_checksum.ts";
 
 type Value = string | number | null | Uint8Array;
 
-/** How many rows one statement takes, and how many values a row has. */
+/** Rows per statement, and values per row. */
 const ROWS = 60;
 const COLUMNS = 6;
 const ROW = "(?,?,?,?,?,?)";
@@ -23,7 +22,7 @@ const ROW = "(?,?,?,?,?,?)";
 export class RowWriter {
   readonly #one: StatementSync;
   readonly #many: StatementSync;
-  /** Rows that wait for the next statement. */
+  /** Values of rows that wait for the next statement. */
   #waiting: Value[] = [];
 
   constructor(database: DatabaseSync) {
@@ -34,8 +33,8 @@ export class RowWriter {
   }
 
   /**
-   * Adds a row; returns true when all rows so far are in the table, and their lines may be
-   * forgotten.
+   * Adds a row; returns true if all rows so far have been inserted, so that their lines may be
+   * reused.
    */
   add(
     pos: number,
@@ -65,7 +64,7 @@ export class RowWriter {
     }
   }
 
-  /** Puts the rows that wait into the table. */
+  /** Inserts the waiting rows. */
   flush(): void {
     const rows = this.#waiting;
     if (rows.length === 0) return;
@@ -79,7 +78,7 @@ export class RowWriter {
     }
   }
 
-  /** Forgets the rows that wait: their transaction failed. */
+  /** Drops the waiting rows: their transaction failed. */
   drop(): void {
     this.#waiting = [];
   }

@@ -1,7 +1,7 @@
 /**
- * An event database that SQLite cannot read any more: its rows are taken out of its pages one by
- * one, each held against its checksum, and put into a new database. The old one is kept in the
- * quarantine as it was.
+ * Salvages an event database that SQLite can no longer read: its rows are extracted from its pages,
+ * each verified by its checksum, and put into a new database. The old one is kept unchanged in the
+ * quarantine.
  */
 import type { Clock } from "../../base/clock.ts";
 import { fromWireLine } from "../../event/event.ts";
@@ -16,25 +16,25 @@ import { statementsOf } from "./statements.ts";
 import { framesOf, readWal } from "./salvage/wal_frames.ts";
 
 const PAGE_SIZE = 16384;
-/** Ids that we make; others were given, and are looked up for repeats. */
+/** Matches the ids that we generate; others were given, and are checked for duplicates. */
 const OWN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-/** Rows that one transaction takes. */
+/** Rows per transaction. */
 const AT_ONCE = 10_000;
 
-/** Ends the name of a file beside a database that SQLite could not write to any more. */
+/** Suffix of a marker file beside a database that SQLite could no longer write to. */
 const MARK = "-malformed";
 
-/** The next one who opens this database makes it anew. */
+/** Marks the database, so that the next open checks and salvages it. */
 export function markForSalvage(path: string): void {
   Deno.writeTextFileSync(`${path}${MARK}`, "", { mode: 0o600 });
 }
 
-/** It was looked through, and nothing is wrong with it. */
+/** Removes the mark: the database was checked and is intact. */
 export function unmark(path: string): void {
   removeFile(`${path}${MARK}`);
 }
 
-/** True when somebody said so. */
+/** True if the database is marked. */
 export function isMarked(path: string): boolean {
   return readIfThere(`${path}${MARK}`) !== undefined;
 }
@@ -46,8 +46,8 @@ interface Row {
 }
 
 /**
- * Makes the database at `path` anew from what is intact in it. False, and nothing is changed, when
- * nothing of ours is.
+ * Rebuilds the database at `path` from the rows that are intact. Returns false, and changes
+ * nothing, if none are.
  */
 export function salvage(path: string, { clock }: { clock: Clock }): boolean {
   const pages = new Pages(path);
@@ -93,8 +93,7 @@ function fill(path: string, pages: Pages, clock: Clock): number {
         prepare("BEGIN").run();
       }
     }
-    // Where a topic ended is known even where its last events are gone: their numbers are not used
-    // again.
+    // Where a topic ended is known even if its last events are gone: their seqs are not reused.
     for (const { topic, last } of pages.blocks()) {
       const known = topics.get(topic);
       if (known) known.lastSeq = Math.max(known.lastSeq, last);
@@ -109,7 +108,7 @@ function fill(path: string, pages: Pages, clock: Clock): number {
   return count;
 }
 
-/** The pages of a database, those of its log before those of the file. */
+/** The pages of a database; a page in its log takes precedence over the file's. */
 class Pages {
   readonly #file: Deno.FsFile;
   readonly #fromLog = new Map<number, Uint8Array>();
@@ -126,7 +125,7 @@ class Pages {
     this.#count = Math.max(inFile, ...this.#fromLog.keys());
   }
 
-  /** Rows of the log that are as they were written, in the order of the pages. */
+  /** The intact rows of the log, in page order. */
   *rows(): Generator<Row, void, undefined> {
     for (const { rowid: pos, values } of this.#records()) {
       const [, , , head, sum, line] = values;
@@ -136,7 +135,7 @@ class Pages {
     }
   }
 
-  /** Rows of blocks that are as they were written. */
+  /** The intact rows of `blocks`. */
   *blocks() {
     for (const { rowid, values } of this.#records()) {
       const block = rowid === undefined ? blockOfRecord(values) : undefined;

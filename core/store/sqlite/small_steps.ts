@@ -1,23 +1,23 @@
 /**
- * Deleting on a full disk. A transaction writes each page that it touches to the log, so that
- * taking away many events needs as much room as they take. In steps, with the log begun anew after
- * each, it needs the room of one step, and that the log has.
+ * Deleting on a full disk. A transaction writes each page it touches to the write-ahead log, so
+ * deleting many events needs as much space as they take. In steps, with the log restarted after
+ * each, it needs the space of one step, which the log already has.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
 import { asSqliteStoreError } from "./sqlite_error.ts";
 
-/** The first step, and the smallest and the largest one: rows. */
+/** Rows: the first step, the smallest and the largest. */
 const [FIRST, SMALLEST, LARGEST] = [1024, 16, 65_536];
 
-/** True for what ends once there is room. */
+/** True for an error that ends once there is free space. */
 function isDiskFull(error: unknown): boolean {
   return error instanceof CannotStoreError && error.code === "store/disk-full";
 }
 
 /**
- * Does it at once; where the disk has no room for that, a number of rows at a time until `step`
- * returns false. What was done before a step throws is done.
+ * Runs `atOnce`; if the disk has no space for that, runs `step` with a number of rows until it
+ * returns false. Steps that are done stay done if a later one throws.
  */
 export function atOnceOrInSteps(
   database: DatabaseSync,
@@ -40,12 +40,13 @@ export function atOnceOrInSteps(
   }
 }
 
-/** What the log holds goes into the database, and the next transaction is written over it. */
+/** Checkpoints the log into the database, so that the next transaction overwrites it. */
 function beginLogAnew(database: DatabaseSync): void {
   try {
     database.prepare("PRAGMA wal_checkpoint(RESTART)").get();
   } catch (error) {
-    // The database has to grow for it, and cannot: the step will find whether the log has room.
+    // The database would have to grow, and cannot: the next step finds out whether the log has
+    // space.
     if (!isDiskFull(asSqliteStoreError(error))) throw error;
   }
 }

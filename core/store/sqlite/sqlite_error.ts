@@ -1,23 +1,23 @@
-/** What SQLite's errors mean to who publishes. */
+/** Maps SQLite's errors to errors for publishers. */
 import { CannotStoreError, DataDirError, InternalError } from "../../base/errors.ts";
 
-/** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */
+/** SQLite's primary result codes that get special handling (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
-/** The shared index of the write-ahead log could not grow: as good as a full disk. */
+/** The shared index of the write-ahead log could not grow, which amounts to a full disk. */
 const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
 
-/** SQLite's codes where the machine refused, whatever is in the file. */
+/** SQLite's codes for failures of the machine, whatever the file contains. */
 const [SQLITE_NOMEM, SQLITE_IOERR] = [7, 10];
 /**
- * The same in words: what `exec` and opening throw may carry no code, and the system's own (EIO,
- * ENOMEM) has none of these.
+ * The same as text: errors of `exec` and of opening may carry no code, and the system's own (EIO,
+ * ENOMEM) have none of these.
  */
 const REFUSED = /disk I\/O error|out of memory|\(os error (?:5|12)\)/;
 
 /**
- * A database that could not be opened for the machine's sake: nothing is wrong with it for all we
- * know.
+ * The error for a database that could not be opened because of the machine; as far as we know, the
+ * file is fine. Undefined for other errors.
  */
 export function asUnreadable(error: unknown, path: string): DataDirError | undefined {
   const code = (error as { errcode?: number }).errcode ?? 0;
@@ -35,7 +35,7 @@ export function asUnreadable(error: unknown, path: string): DataDirError | undef
   );
 }
 
-/** The error as one of ours; one that is not of SQLite is returned as it is. */
+/** Maps a SQLite error to one of ours; other errors are returned unchanged. */
 export function asSqliteStoreError(error: unknown): unknown {
   const code = (error as { errcode?: number }).errcode;
   if (code === undefined) return error;

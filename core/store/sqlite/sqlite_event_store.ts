@@ -1,10 +1,9 @@
 /**
- * Events in SQLite: the default store of the daemon. Query it with any tool that reads SQLite (the
- * view `events`).
+ * Events in SQLite: the daemon's default store. Any SQLite tool can query them (the view `events`).
  *
- * Synchronous inside: an `append` is one transaction, several rows a statement. The daemon runs
- * this class in a worker (core/store/worker/sqlite_worker_store.ts), an application may run it
- * where it is.
+ * Synchronous inside: one `append` is one transaction, with several rows per statement. The daemon
+ * runs this class in a worker (core/store/worker/sqlite_worker_store.ts); an application may run it
+ * in its own thread.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -42,7 +41,7 @@ export interface SqliteStoreOptions extends DedupWindow {
   /** Default: the real one. */
   clock?: Clock;
   /**
-   * False: somebody has locked what the file lies in.
+   * False: the caller has already locked the folder of the database.
    * @internal
    */
   lock?: false;
@@ -53,7 +52,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;
   readonly #durability: Durability;
-  /** Whether a commit is synced as the database is set now. */
+  /** Whether the database is currently set to sync every commit. */
   #syncsEach: boolean;
   readonly #path: string;
   readonly #named: NamedFiles;
@@ -69,8 +68,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly #lock: DatabaseLock | undefined;
 
   /**
-   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer
-   * format, or in use.
+   * Opens or creates the database at `path`. Throws `DataDirError` if it is in use, has a newer
+   * format or is not one of ours.
    */
   constructor(path: string, options: SqliteStoreOptions = {}) {
     super();
@@ -113,15 +112,14 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * Throws `DataDirError` where the database or its log was removed: what is stored now would be
-   * lost.
+   * Throws `DataDirError` if the database or its log was removed: what is stored now would be lost.
    * @internal
    */
   assertNamed(): void {
     this.#named.check();
   }
 
-  /** The same, at once: for the worker that waits for nothing else. */
+  /** Synchronous {@link append}, for the worker, which has nothing else to do meanwhile. */
   appendSync(requests: readonly StoreRequest[], durability?: Durability): AppendOutcome[] {
     this.#syncEach(durability ?? this.#durability);
     this.#ages.now();
@@ -133,8 +131,8 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * The same without the sync, for who does that while the next append comes. Whatever else is
-   * committed is synced as before.
+   * {@link appendSync} without the sync, for callers that sync while the next append is prepared.
+   * Other commits are synced as before.
    * @internal
    */
   appendUnsynced(requests: readonly StoreRequest[]): AppendOutcome[] {
@@ -153,7 +151,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * What is known of a topic; the worker sends it to the thread that reads.
+   * What is known of a topic; the worker sends it to the reading thread.
    * @internal
    */
   topicRow(name: string): TopicRow | undefined {
@@ -161,31 +159,31 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /**
-   * All of them.
+   * What is known of all topics.
    * @internal
    */
   topicRows(): TopicRow[] {
     return [...this.#topics.values()];
   }
 
-  /** What was found damaged so far; see evs doctor. */
+  /** The damage found so far; see `evs doctor`. */
   damage(): readonly Damage[] {
     return this.#damage.list();
   }
 
-  /** Somebody took note of what was found: it no longer degrades the store's health. */
+  /** Accepts the damage found so far: it no longer degrades the store's health. */
   acceptDamage(): void {
     this.#damage.accept();
   }
 
   /**
-   * Takes in what a read has found, also one on another connection.
+   * Records damage that a read has found, on this or another connection.
    * @internal
    */
   report(told: Found): void {
     const row = this.#topics.get(told.topic);
-    // A reader on another thread learns of retention a moment later: what it misses there is gone
-    // by right.
+    // A reader on another thread learns of retention a moment later: what it misses there was
+    // deleted on purpose.
     if (told.lost && row && told.lastSeq < row.firstSeq) return;
     const found = told.lost && row
       ? { ...told, firstSeq: Math.max(told.firstSeq, row.firstSeq) }
@@ -209,11 +207,11 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     return this.seekAgeSync(topic, age);
   }
 
-  /** The same, at once. */
+  /** Synchronous {@link seekAge}. */
   seekAgeSync(topic: string, age: number): number {
     const row = this.#topics.get(topic);
     if (!row) return 1;
-    // It may write: what is estimated of older formats, and a step of the clock.
+    // A transaction because it may write: estimates for older formats, and clock steps.
     const seq = this.#transaction(() => this.#ages.seek(row, age));
     this.#ages.commit();
     return seq;
@@ -224,7 +222,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     return this.truncateSync(topic, seq);
   }
 
-  /** The same, at once. */
+  /** Synchronous {@link truncate}. */
   truncateSync(name: string, seq: number): number {
     const row = this.#topics.get(name);
     if (!row) return 0;
@@ -241,7 +239,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     return to - row.firstSeq;
   }
 
-  /** Deletes the events below `to`, of which there are some, in one transaction. */
+  /** Deletes the events below `to` (at least one) in one transaction. */
   #cut(name: string, to: number): void {
     const row = this.#topics.get(name)!;
     const count = to - row.firstSeq;
@@ -279,7 +277,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.raiseSync(topic, lastSeq);
   }
 
-  /** The same, at once. */
+  /** Synchronous {@link raise}. */
   raiseSync(name: string, lastSeq: number): void {
     const before = this.#topics.get(name);
     if (before && before.lastSeq >= lastSeq) return;
@@ -290,7 +288,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
       const block = hasEvents(row)
         ? readBlock({ topic: row.id, block: blockOf(row.lastSeq) }, this.#prepare)
         : undefined;
-      // The next event may belong to the same block: it goes behind what is lost.
+      // The next event may belong to the same block: put it after the lost ones.
       if (block && blockOf(lastSeq + 1) === block.block) {
         writeBlock({ ...block, last: lastSeq }, this.#prepare);
       }
@@ -313,7 +311,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.removeTopicSync(topic);
   }
 
-  /** The same, at once. */
+  /** Synchronous {@link removeTopic}. */
   removeTopicSync(topic: string): void {
     const row = this.#topics.get(topic);
     if (!row) return;
@@ -332,13 +330,13 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
   }
 
-  /** Closes the database. */
+  /** Closes the database and releases its lock. */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async close(): Promise<void> {
     this.closeSync();
   }
 
-  /** The same, at once. */
+  /** Synchronous {@link close}. */
   closeSync(): void {
     this.#database.close();
     this.#lock?.release();
@@ -346,7 +344,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
 
   #transaction<T>(work: () => T): T {
     try {
-      // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
+      // Prepared, because errors of `exec` carry no code, and a full disk would look like a bug.
       this.#prepare("BEGIN IMMEDIATE").run();
       const result = work();
       this.#prepare("COMMIT").run();
@@ -354,15 +352,16 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     } catch (error) {
       this.#appender?.rollback();
       this.#rollback();
-      // A page that only writes need (of an index): the next one who opens the file makes it anew.
+      // The damaged page may be one that only writes need (of an index): the next open salvages the
+      // file.
       if (isMalformed(error)) markForSalvage(this.#path);
       throw asSqliteStoreError(error);
     }
   }
 
   #rollback(): void {
-    // SQLite rolls back by itself after some errors (a full disk among them); then there is nothing
-    // left to do.
+    // SQLite rolls back by itself after some errors, such as a full disk; then nothing is left to
+    // do.
     if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
   }
 }
@@ -379,7 +378,7 @@ interface Opened {
   found: Found[];
 }
 
-/** Opens the database; one that SQLite cannot read any more is made anew from its pages, once. */
+/** Opens the database. One that SQLite can no longer read is rebuilt from its pages, once. */
 function openOrSalvage(
   path: string,
   options: { durability?: Durability; clock: Clock },
@@ -389,8 +388,8 @@ function openOrSalvage(
   } catch (error) {
     if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error);
   }
-  // Once is not enough: a read that failed may have been the machine's fault, and a sound database
-  // stays as it is.
+  // Try twice: the failed read may have been the machine's fault, and an intact database must not
+  // be rebuilt.
   try {
     return openSound(path, options);
   } catch (error) {
@@ -405,7 +404,9 @@ function isDamaged(error: unknown): boolean {
   return isMalformed(error) || error instanceof DataDirError && error.code === "datadir/damaged";
 }
 
-/** Opens it; one that could not be written to is looked through first. */
+/**
+ * Opens the database. If an earlier write failed because of damage, its structure is checked first.
+ */
 function openSound(path: string, options: { durability?: Durability; clock: Clock }): Opened {
   const opened = openAndLoad(path, options);
   if (!isMarked(path)) return opened;
@@ -425,8 +426,7 @@ function openAndLoad(path: string, options: { durability?: Durability; clock: Cl
     const found: Found[] = [];
     prepare("BEGIN IMMEDIATE").run();
     const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
-    // SQLite takes everything back where a read fails for the machine's sake, also where somebody
-    // caught the error.
+    // SQLite rolls back if a read fails because of the machine, even if somebody caught the error.
     if (!database.isTransaction) throw asUnreadable(new Error("disk I/O error"), path);
     prepare("COMMIT").run();
     return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };

@@ -1,10 +1,10 @@
 /** Statements that are prepared once and kept: preparing costs more than running most of them. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
-/** Prepares a statement, or returns the one that was prepared before from the same text. */
+/** Prepares a statement, or returns the one already prepared for the same text. */
 export type Prepare = (sql: string) => StatementSync;
 
-/** The statements of one connection. */
+/** The prepared statements of one connection. */
 export function statementsOf(database: DatabaseSync): Prepare {
   const statements = new Map<string, StatementSync>();
   return (sql) => {

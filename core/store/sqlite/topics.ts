@@ -1,6 +1,6 @@
 /**
  * What is known of each topic without reading its events: kept in memory, loaded from the database.
- * Every row that it is made from is checked; what can be made again from the log is made again.
+ * Every row it comes from is verified; what can be rebuilt from the log is rebuilt.
  */
 import { fromWireLine } from "../../event/event.ts";
 import { addRange, type Found, type SeqRanges } from "../damage.ts";
@@ -10,7 +10,8 @@ import { BLOCK, blockOf, position, SEQ_SPAN } from "./position.ts";
 import type { Prepare } from "./statements.ts";
 
 /**
- * One topic of the event database. Plain data: it crosses from the writer's thread to the reader's.
+ * One topic of the event database. Plain data, because it is sent from the writer's thread to the
+ * reader's.
  */
 export interface TopicRow {
   id: number;
@@ -18,11 +19,11 @@ export interface TopicRow {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
-  /** Seqs that are known to be lost. Absent: none. */
+  /** Seqs that are known to be lost. Absent if there are none. */
   holes?: SeqRanges;
 }
 
-/** The sum of a row of `topics`. */
+/** The checksum of a row of `topics`. */
 export function topicSum({ id, name, lastSeq }: { id: number; name: string; lastSeq: number }) {
   return valuesSum(id, name, lastSeq);
 }
@@ -36,9 +37,9 @@ interface Stored {
 /** How topics are loaded. */
 export interface TopicLoader {
   prepare: Prepare;
-  /** Told of what was found damaged. */
+  /** Called for damage that was found. */
   report(found: Found): void;
-  /** False: what is made again is not written (a doctor only looks). */
+  /** False: rebuilt rows are not written (a doctor only looks). */
   write: boolean;
 }
 
@@ -59,15 +60,15 @@ export function loadTopics(loader: TopicLoader): Map<string, TopicRow> {
   return topics;
 }
 
-/** Where a topic begins and ends in the log; undefined: nowhere. */
+/** A topic's first and last seq in the log; undefined if it has none there. */
 interface LogEnds {
   low?: number;
   high?: number;
 }
 
-/** Looked up by one statement: ten thousand topics are many calls otherwise. */
+/** One statement for all topics: with ten thousand, one each would be slow. */
 function endsInLog(prepare: Prepare, topics: readonly Stored[]): Map<number, LogEnds> {
-  // One aggregate with both ends would scan the range; two single ones are index look-ups.
+  // One aggregate for both ends would scan the range; two separate ones are index lookups.
   const ends = ["min", "max"].map((side) =>
     `(SELECT ${side}(pos) FROM log WHERE pos BETWEEN id * ${SEQ_SPAN} AND id * ${SEQ_SPAN} + ${
       SEQ_SPAN - 1
@@ -96,7 +97,7 @@ function readHoles(prepare: Prepare): Map<number, SeqRanges> {
   return holes;
 }
 
-/** The rows of `topics`; a damaged or missing one is made again from the topic's events. */
+/** The rows of `topics`; a damaged or missing one is rebuilt from the topic's events. */
 function readTopics({ prepare, report, write }: TopicLoader, ids: Iterable<number>): Stored[] {
   const rows = prepare("SELECT id, name, last_seq, sum FROM topics ORDER BY id").all() as {
     id: number;
@@ -130,7 +131,7 @@ export function writeTopic(prepare: Prepare, stored: Stored): void {
     .run(stored.id, stored.name, stored.lastSeq, topicSum(stored));
 }
 
-/** The topic's name as its events say it. */
+/** The topic's name according to its events. */
 function nameInLog(prepare: Prepare, id: number): string | undefined {
   const rows = prepare("SELECT pos, head, sum, line FROM log WHERE pos BETWEEN ? AND ?")
     .iterate(position(id, 0), position(id + 1, 0) - 1);
@@ -160,7 +161,7 @@ function loadTopic(
   };
 }
 
-/** The blocks without a gap: those whose rows were damaged are made again from the log. */
+/** The blocks without gaps: those with damaged rows are rebuilt from the log. */
 function completed(
   { prepare, report, write }: TopicLoader,
   { topic, blocks, low, high }: {
@@ -180,7 +181,7 @@ function completed(
     if (!block) {
       block = rebuildBlock(prepare, { topic: topic.id, block: number });
       if (!block) continue;
-      // Neighbours say where it begins and ends, even where its own rows are gone.
+      // Its neighbours tell where it begins and ends, even if its own rows are gone.
       if (number > from) block.first = number * BLOCK + 1;
       if (number < to) block.last = (number + 1) * BLOCK;
       const what = "their row in the table of blocks was damaged, and is made again from them";

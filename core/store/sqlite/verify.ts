@@ -1,4 +1,4 @@
-/** Reads a whole event database and tells what is wrong in it. Nothing is changed. */
+/** Reads a whole event database and reports what is wrong with it. Changes nothing. */
 import type { DatabaseSync } from "node:sqlite";
 import { CheckedRows } from "./checked_rows.ts";
 import { countIn, type Damage, type Found } from "../damage.ts";
@@ -12,32 +12,32 @@ import { openEventDatabase } from "./event_database.ts";
 import { loadTopics, type TopicRow } from "./topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
 
-/** What is known of one topic after all of it was read. */
+/** The result for one topic. */
 export interface TopicVerdict {
   topic: string;
   firstSeq: number;
   lastSeq: number;
-  /** Events that are there and as they were written. */
+  /** Events that are present and intact. */
   intact: number;
 }
 
-/** What was found. */
+/** The result for a database. */
 export interface EventVerdict {
   format: number;
-  /** An older format has no checksums yet: it is migrated when a daemon opens it. */
+  /** False for an older format, which has no checksums: a daemon migrates it when it opens it. */
   checked: boolean;
   topics: TopicVerdict[];
-  /** Found now. */
+  /** Damage found now. */
   found: Found[];
-  /** Found before, and marked in the database. */
+  /** Damage found before and recorded in the database. */
   known: Damage[];
-  /** Faults of the database itself, in words. */
+  /** Faults of the database itself, as text. */
   faults: string[];
 }
 
 /**
- * Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. `quick`:
- * not every event. `seen` is told of each that is read.
+ * Reads the database at `path`. Throws `DataDirError` if it cannot be opened at all. `quick` does
+ * not read every event. `seen` is called for each event that is read.
  */
 export function verifyEventDatabase(
   path: string,
@@ -57,7 +57,7 @@ export function verifyEventDatabase(
 
 function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
   const prepare = statementsOf(database);
-  // One snapshot: what a running daemon writes and retention takes meanwhile is not seen.
+  // One snapshot, so that concurrent writes and retention do not show.
   prepare("BEGIN").run();
   const found: Found[] = [];
   const report = (what: Found) => {
@@ -67,7 +67,7 @@ function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
     if (follows) last.lastSeq = what.lastSeq;
     else found.push({ ...what });
   };
-  // Before anything else: a table that is not ours cannot be read as ours.
+  // First of all: tables that are not ours cannot be read as ours.
   const faults = schemaFaults(database, migrateEvents);
   if (faults.length > 0) return { topics: [], found, known: [], faults };
   faults.push(...quick ? [] : structureFaults(database));
@@ -79,7 +79,7 @@ function verify(database: DatabaseSync, quick: boolean, seen?: Seen) {
   return { topics, found, known: readDamage(prepare), faults };
 }
 
-/** Without reading them: all but those that are known to be lost. */
+/** Assumes that all events are intact except those known to be lost. */
 function asTold({ name, firstSeq, lastSeq, holes }: TopicRow): TopicVerdict {
   const lost = countIn(holes, { from: firstSeq, to: lastSeq });
   return { topic: name, firstSeq, lastSeq, intact: lastSeq - firstSeq + 1 - lost };
@@ -96,7 +96,7 @@ function readTopic(rows: CheckedRows, topic: TopicRow, seen?: Seen): TopicVerdic
   return { ...asTold(topic), intact };
 }
 
-/** Columns and tables that are derived from the events, held against them. */
+/** Checks columns and tables that are derived from events against the events. */
 function crossFaults(prepare: Prepare): string[] {
   const faults: string[] = [];
   const { keys } = prepare(

@@ -1,14 +1,14 @@
 /**
- * Syncs of a write-ahead log that SQLite does not make itself.
+ * Syncs of the write-ahead log that SQLite does not do itself.
  *
- * `durability = interval:<ms>`: the log is synced that long after the first write that is not yet
- * synced, so that a power cut costs a suffix of at most that length ({@link WalSyncer}). And a
- * large append is synced while the next one is made ({@link WalSyncBehind}).
+ * `durability = interval:<ms>`: the log is synced that long after the first write that is not
+ * synced yet, so that a power cut costs at most that much of the latest writes ({@link WalSyncer}).
+ * And a large append is synced while the next one is prepared ({@link WalSyncBehind}).
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import type { Durability } from "../../event/durability.ts";
 
-/** Syncs a database's write-ahead log by a timer that runs only while something waits for it. */
+/** Syncs a database's write-ahead log by a timer that runs only while there is unsynced data. */
 export class WalSyncer {
   readonly #path: string;
   readonly #interval: number;
@@ -17,7 +17,9 @@ export class WalSyncer {
   #cancel: (() => void) | undefined;
   #failure: unknown;
 
-  /** `onFailure` is told at once, for the next write that would be told may never come. */
+  /**
+   * `onFailure` is called at once, because the next write, which would fail too, may never come.
+   */
   constructor(
     path: string,
     options: { interval: number; clock?: Clock; onFailure: (error: unknown) => void },
@@ -28,7 +30,7 @@ export class WalSyncer {
     this.#onFailure = options.onFailure;
   }
 
-  /** The syncer that a durability asks for: none unless it is an interval. */
+  /** The syncer for a durability: undefined unless it is an interval. */
   static for(
     path: string,
     durability: Durability,
@@ -39,7 +41,7 @@ export class WalSyncer {
     return new WalSyncer(path, { interval, onFailure });
   }
 
-  /** Tells that something was written. */
+  /** Notes that something was written. */
   written(): void {
     this.#cancel ??= this.#clock.setTimer(() => {
       this.#cancel = undefined;
@@ -52,12 +54,12 @@ export class WalSyncer {
     }, this.#interval);
   }
 
-  /** Throws what a sync by timer failed with: after it nothing is taken any more. */
+  /** Throws the error of a failed sync: after it no more writes are accepted. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Syncs what waits. Throws what a sync failed with. */
+  /** Syncs pending data. Throws the error of a failed sync. */
   close(): void {
     this.check();
     this.#cancel?.();
@@ -76,25 +78,24 @@ export class WalSyncer {
 }
 
 /**
- * Syncs the log beside the thread that writes to it. One after the other, so that what is
- * acknowledged has nothing before it that is not synced; after one that failed there is no other
- * (contract row 7).
+ * Syncs the log beside the writing thread. Syncs run in order, so everything before an acknowledged
+ * event is synced too; after a failed one there is no other (contract row 7).
  */
 export class WalSyncBehind {
   readonly #file: Deno.FsFile;
   #last: Promise<void> = Promise.resolve();
-  /** Syncs that are asked for and not done. */
+  /** Syncs that were requested and are not done. */
   #under = 0;
   #failure: unknown;
 
-  /** `path` is that of the database, which is open. */
+  /** `path` is the path of the database, which must be open. */
   constructor(path: string) {
-    // Kept open: only who had the file open when a write of it failed is sure to be told by its
-    // sync.
+    // Kept open, because only a descriptor that was open when a write failed is sure to report that
+    // error on sync.
     this.#file = Deno.openSync(`${path}-wal`, { read: true, write: true });
   }
 
-  /** Resolves when all that is committed now survives a power cut. */
+  /** Resolves when everything committed so far would survive a power cut. */
   sync(): Promise<void> {
     const before = this.#last;
     this.#under++;
@@ -110,31 +111,28 @@ export class WalSyncBehind {
         this.#under--;
       }
     })();
-    // Whoever comes next looks at the failure.
+    // Later calls check the failure themselves.
     this.#last = synced.catch(() => {});
     return synced;
   }
 
-  /** True while one is under way. */
+  /** True while a sync is under way. */
   get busy(): boolean {
     return this.#under > 0;
   }
 
-  /**
-   * Resolves when those that were asked for until now are done, and answered. Throws what one
-   * failed with.
-   */
+  /** Resolves when all syncs requested so far are done. Throws the error of a failed one. */
   async idle(): Promise<void> {
     await this.#last;
     this.check();
   }
 
-  /** Throws what a sync failed with: after it nothing is taken any more. */
+  /** Throws the error of a failed sync: after it no more writes are accepted. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Waits for the last sync. Throws what one failed with. */
+  /** Waits for the last sync. Throws the error of a failed one. */
   async close(): Promise<void> {
     await this.#last;
     this.#file.close();

@@ -1,16 +1,16 @@
 /**
- * Rows out of the pages of a database that SQLite itself cannot read any more:
+ * Extracts rows from the pages of a database that SQLite can no longer read:
  * https://sqlite.org/fileformat2.html#b_tree_pages
  *
- * Every leaf page says by itself where its cells are, so what holds the pages together (the first
- * page, the inner ones) is not needed. Whether a row is one of ours, and as it was written, is for
- * the caller to say: rows carry checksums. Pure.
+ * Every leaf page lists its own cells, so the pages that hold the tree together (the first page and
+ * the inner ones) are not needed. Whether a row is an intact one of ours is up to the caller: rows
+ * carry checksums. No I/O.
  */
 
 /** A value of a record. */
 export type Value = string | number | Uint8Array | null;
 
-/** A record of a leaf; `rowid` where the table has one. */
+/** A record of a leaf; `rowid` if the table has one. */
 export interface CarvedRecord {
   rowid?: number;
   values: Value[];
@@ -22,8 +22,7 @@ const INDEX_INNER = 2;
 const decoder = new TextDecoder();
 
 /**
- * The records of a page; `pageOf` gives other pages, for what overflows. Cells that make no sense
- * are passed over.
+ * The records of a page; `pageOf` returns other pages, for overflow. Malformed cells are skipped.
  */
 export function* recordsOf(
   page: Uint8Array,
@@ -65,7 +64,7 @@ function readCell(
   return values && { ...(rowid ? { rowid: rowid.value } : {}), values };
 }
 
-/** The payload of a cell with what lies on overflow pages. */
+/** The payload of a cell, including what is on overflow pages. */
 function gather(
   page: Uint8Array,
   { from, length, isTable, pageOf }: {
@@ -117,7 +116,7 @@ function readRecord(payload: Uint8Array): Value[] | undefined {
   return values;
 }
 
-/** Bytes of a value of a serial type; undefined: there is no such type. */
+/** Bytes of a value of a serial type; undefined if there is no such type. */
 function sizeOf(type: number): number | undefined {
   if (type >= 12) return Math.floor((type - 12) / 2);
   return [0, 1, 2, 3, 4, 6, 8, 8, 0, 0][type];
@@ -137,7 +136,7 @@ function uint32(bytes: Uint8Array, at: number): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at);
 }
 
-/** SQLite's integers of one to nine bytes. */
+/** Reads one of SQLite's variable-length integers, of one to nine bytes. */
 function varint(bytes: Uint8Array, at: number): { value: number; next: number } | undefined {
   let value = 0n;
   for (let i = 0; i < 9; i++) {

@@ -1,13 +1,13 @@
 /**
- * Looks through a database's write-ahead log before SQLite opens it, and repairs what SQLite would
- * drop without a word.
+ * Checks a database's write-ahead log before SQLite opens it, and repairs what SQLite would drop
+ * silently.
  */
 import { type Clock, systemClock } from "../../../base/clock.ts";
 import { keepCopy } from "../../quarantine.ts";
 import { readWal, type WalReport } from "./wal_frames.ts";
 
 /**
- * What is wrong with a log, in words; undefined: nothing, or only a tail that a crash has cut
+ * Describes what is wrong with a log; undefined if nothing is, or only a tail that a crash cut
  * short.
  */
 export function walFault(bytes: Uint8Array): string | undefined {
@@ -43,8 +43,8 @@ function faultOf(report: WalReport): string | undefined {
 }
 
 /**
- * Repairs the log of the database at `path`, with a copy kept in the quarantine. Call it before the
- * database is opened, and only where nobody else has it open.
+ * Repairs the log of the database at `path` and keeps a copy in the quarantine. Call it before the
+ * database is opened, and only if nobody else has it open.
  */
 export function repairWal(
   path: string,
@@ -74,7 +74,7 @@ function readIfThere(path: string): Uint8Array | undefined {
   }
 }
 
-/** In place: a crash in the middle leaves a log that is repaired in part, and the copy. */
+/** Writes in place: a crash in the middle leaves a partly repaired log, and the copy. */
 function replace(path: string, bytes: Uint8Array): void {
   const file = Deno.openSync(path, { write: true });
   try {

@@ -1,22 +1,22 @@
 /**
- * SQLite's write-ahead log, looked through frame by frame:
+ * Checks SQLite's write-ahead log frame by frame:
  * https://sqlite.org/fileformat2.html#the_write_ahead_log
  *
- * SQLite reads a log up to the first frame whose checksum does not match, and drops the rest
- * without a word: that is right for a torn tail, and wrong for a bit that flipped in the middle,
- * which then takes every later commit with it. The checksum of a frame is a sum modulo 2^32 and
- * begins with that of the frame before. So each frame can be checked from what the one before it
- * claims, which tells a torn tail (no commit fits behind it) from damage (one does).
+ * SQLite reads a log up to the first frame whose checksum does not match, and silently drops the
+ * rest. That is right for a torn tail, and wrong for a flipped bit in the middle, which takes every
+ * later commit with it. A frame's checksum is a sum modulo 2^32 that continues the one of the frame
+ * before. So each frame can be checked starting from the sum that the one before it claims. That
+ * tells a torn tail (no valid commit follows) from damage (one does).
  *
- * A single flipped bit is found by what it did to the sums, and turned back. Where it cannot be
- * told which of several it was (a high bit of a word leaves few traces), the frame is taken as it
- * is, and the sums from it on are made again: then SQLite reads the commits behind it too, and what
- * is wrong in the page is found by the rows' own checksums. Where more is wrong the log ends there,
- * as it does for SQLite: blocks that a power cut kept from the disk look the same, and a page made
- * of them would tear holes. Pure.
+ * A single flipped bit is found by its effect on the sums, and flipped back. If several bits could
+ * be the one (a high bit of a word leaves few traces), the frame is accepted as it is, and the sums
+ * from there on are recomputed. Then SQLite also reads the commits after it, and the rows' own
+ * checksums catch what is wrong in the page. If more than that is wrong, the log ends there, as it
+ * does for SQLite: blocks that a power cut kept from the disk look the same, and a page made of
+ * them would lose events. No I/O.
  */
 
-/** Bytes of the log's header, and of the header of each frame. */
+/** Bytes of the log's header, and of each frame's header. */
 const HEADER = 32;
 const FRAME_HEADER = 24;
 const LITTLE_ENDIAN = 0x377f0682;
@@ -25,31 +25,28 @@ const VERSION = 3007000;
 
 /** A bit that was found flipped. */
 export interface FlippedBit {
-  /** Where in the file. */
+  /** Its byte offset in the file. */
   byte: number;
-  /** 0 is the lowest of its byte. */
+  /** 0 is the lowest bit of its byte. */
   bit: number;
 }
 
-/** What a log holds. */
+/** The result for a log. */
 export interface WalReport {
   pageSize: number;
-  /** Frames that SQLite will read of the repaired log. */
+  /** Frames that SQLite will read from the repaired log. */
   frames: number;
-  /** Frames that it would have read of the log as it was. */
+  /** Frames that SQLite would have read from the original log. */
   readable: number;
-  /** Bits that were turned back. */
+  /** Bits that were flipped back. */
   flipped: FlippedBit[];
-  /** Frames that are not as they were written, and were taken as they are. */
+  /** Frames that are damaged but were accepted as they are. */
   accepted: number[];
-  /** Commits behind a frame that is damaged beyond that: they are not read. */
+  /** Commits after a frame that is damaged beyond that; they are not read. */
   dropped: number;
-  /**
-   * Bytes behind the last whole frame that belong to this log and are not whole: a write that was
-   * cut short.
-   */
+  /** Bytes of an incomplete write after the last whole frame. */
   torn: number;
-  /** The log as it should be. */
+  /** The repaired log. */
   repaired: Uint8Array<ArrayBuffer>;
 }
 
@@ -58,20 +55,21 @@ interface Sum {
   b: number;
 }
 
-/** Looks a log through. Undefined: an empty or foreign file that has no log in it. */
+/** Reads a log. Undefined for an empty or foreign file. */
 export function readWal(bytes: Uint8Array): WalReport | undefined {
   if (bytes.length < HEADER) return undefined;
   const wal = new Wal(bytes);
   return wal.readHeader() ? wal.readFrames() : undefined;
 }
 
-/** Turns the bits back, or over. */
+/** Flips these bits. */
 export function turnBits(bytes: Uint8Array, bits: readonly FlippedBit[]): void {
   for (const { byte, bit } of bits) bytes[byte]! ^= 1 << bit;
 }
 
 /**
- * The pages of the frames that are read, in order: a later one of the same page takes its place.
+ * The pages in the frames that are read, in order; a later frame replaces an earlier one of the
+ * same page.
  */
 export function* framesOf(
   { repaired, pageSize, frames }: WalReport,
@@ -91,15 +89,15 @@ class Wal {
   #little = true;
   #pageSize = 0;
 
-  /** Works on a copy, which is repaired as it goes. */
+  /** Works on a copy and repairs that. */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes.slice();
     this.#view = new DataView(this.#bytes.buffer);
   }
 
-  /** False when this is no log at all. */
+  /** False if this is not a log at all. */
   readHeader(): boolean {
-    // The lowest bit of the magic number tells how the rest is summed, so both ways are tried.
+    // The lowest bit of the magic number gives the byte order of the sums, so try both.
     for (const magic of [LITTLE_ENDIAN, BIG_ENDIAN]) {
       this.#little = magic === LITTLE_ENDIAN;
       const found = this.#check({ a: 0, b: 0 }, [{ at: 0, length: 24 }], 24);
@@ -116,8 +114,7 @@ class Wal {
   }
 
   /**
-   * Several bits may account for a wrong sum of the header: the right one leaves one that fits the
-   * first frame.
+   * Several bits may explain a wrong sum of the header: the right one makes the first frame match.
    */
   #headerFits(magic: number, repaired: boolean): boolean {
     const pageSize = this.#pageSize = this.#word(8);
@@ -147,8 +144,7 @@ class Wal {
       }
     }
     const end = this.#offset(frame);
-    // One commit behind it may be its own, which the crash has cut short before it was
-    // acknowledged.
+    // One later commit may be its own, which a crash cut short before it was acknowledged.
     const behind = commits.filter((commit) => commit >= frame).length;
     const cut = frame < this.#count ? this.#saltsFit(frame) : end < this.#bytes.length;
     return {
@@ -163,7 +159,7 @@ class Wal {
     };
   }
 
-  /** The frames that end a commit and fit the one before them. */
+  /** The frames that end a commit and match the one before them. */
   #commits(): number[] {
     const commits: number[] = [];
     for (let frame = 0; frame < this.#count; frame++) {
@@ -175,7 +171,7 @@ class Wal {
     return commits;
   }
 
-  /** Makes the sums of these frames again, from what they hold. */
+  /** Recomputes the sums of these frames from their contents. */
   #sumAgain(from: number, to: number): void {
     for (let frame = from; frame <= to; frame++) {
       const at = this.#offset(frame);
@@ -213,15 +209,12 @@ class Wal {
     return this.#word(at) === this.#word(16) && this.#word(at + 4) === this.#word(20);
   }
 
-  /**
-   * What is wrong with a frame: nothing, or the bits any of which accounts for it; none does: an
-   * empty list.
-   */
+  /** What is wrong with a frame: nothing, or the bits that could explain it, which may be none. */
   #checkFrame(frame: number): "whole" | FlippedBit[] {
     const at = this.#offset(frame);
     const found = this.#check(this.#sumBefore(frame), this.#partsOf(frame), at + 16);
     if (this.#saltsFit(frame)) return found;
-    // A frame of an earlier round of the log has other salts in many of their bits.
+    // A frame from an earlier pass over the log has other salts, differing in many bits.
     const salt = singleBit(
       this.#word(at + 8) ^ this.#word(16),
       this.#word(at + 12) ^ this.#word(20),
@@ -255,10 +248,9 @@ class Wal {
   }
 
   /**
-   * The bits the flip of any of which accounts for a difference of the sums. What is added to a
-   * word adds a multiple of it to both sums, and each later pair of words turns (a, b) into (a + b,
-   * a + 2b): so from the last word to the first, the multiples are known, and every bit can be
-   * tried.
+   * The bits whose flip would explain a difference of the sums. Adding to a word adds a multiple of
+   * that to both sums, and each later pair of words turns (a, b) into (a + b, a + 2b). So going
+   * from the last word to the first, the multiples are known, and every bit can be tried.
    */
   #flippedIn(parts: { at: number; length: number }[], difference: Sum): FlippedBit[] {
     const found: FlippedBit[] = [];
@@ -285,10 +277,7 @@ class Wal {
   }
 }
 
-/**
- * The index of the only bit that is set in two words (0 to 63); undefined when it is not exactly
- * one.
- */
+/** The index (0 to 63) of the only bit set in two words; undefined unless exactly one is. */
 function singleBit(high: number, low: number): number | undefined {
   if ((high === 0) === (low === 0)) return undefined;
   const word = (high || low) >>> 0;
@@ -296,7 +285,7 @@ function singleBit(high: number, low: number): number | undefined {
   return (high === 0 ? 32 : 0) + 31 - Math.clz32(word);
 }
 
-/** Where that bit is, for two big-endian words at `at`. */
+/** The position of that bit, for two big-endian words at `at`. */
 function bitOfWord(at: number, index: number): FlippedBit {
   const word = at + (index >= 32 ? 4 : 0);
   const bit = index % 32;
