@@ -1,26 +1,23 @@
 /**
- * The clock by which events age: the wall clock without its steps. Marks that were made with it
- * never have to be moved; what is kept is by how much it differs from the wall clock.
+ * The clock that event ages are measured by: the wall clock without its steps. Its times never have
+ * to be adjusted later; what is stored is its difference from the wall clock.
  */
 import type { Clock } from "../base/clock.ts";
 
-/**
- * A wall clock that is kept in step drifts by less than this, ms and a share of the time that
- * passes.
- */
+/** A synchronized wall clock drifts by less than this: ms, plus a share of the elapsed time. */
 const [STEP_MS, DRIFT] = [1000, 0.001];
 
-/** What an {@link AgeClock} goes on from. */
+/** The starting point of an {@link AgeClock}. */
 export interface AgeClockStart {
-  /** What was kept, ms; 0 at first. */
+  /** The stored skew, ms; 0 at first. */
   skew: number;
-  /** The latest time that it told before, Unix ms; 0 when there was none. */
+  /** The latest time it returned before, Unix ms; 0 if there is none. */
   newest: number;
-  /** Keeps a skew. */
+  /** Stores a skew. */
   save(skew: number): void;
 }
 
-/** Tells how long ago events were stored. */
+/** Measures how long ago events were stored. */
 export class AgeClock {
   readonly #clock: Clock;
   readonly #save: (skew: number) => void;
@@ -33,13 +30,13 @@ export class AgeClock {
     this.#save = save;
     this.#wall = clock.now();
     this.#mono = clock.monotonic();
-    // Put back while nobody looked: the time away counts as none.
+    // The clock was set back while we were not running: count the time in between as zero.
     const behind = Math.max(0, newest - (this.#wall + skew));
     this.#skew = skew + behind;
     if (behind > 0) save(this.#skew);
   }
 
-  /** Unix ms, as the clock would show without its steps. */
+  /** Unix ms, as the wall clock would show without its steps. */
   now(): number {
     const wall = this.#clock.now();
     const mono = this.#clock.monotonic();

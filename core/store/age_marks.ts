@@ -1,10 +1,11 @@
 /**
- * When events were stored: sparse marks, each the first seq of a short stretch of time. The older
- * they are, the fewer are kept, so that a topic has some hundreds at most, however long it lives.
+ * When events were stored, as sparse marks: each is the first seq of a short period. The older they
+ * are, the fewer are kept, so that a topic never has more than some hundreds.
  */
 
 /**
- * Events from `seq` up to the next mark were stored within {@link SPACING_MS} of `at`, or before.
+ * Events from `seq` up to the next mark were stored within {@link SPACING_MS} after `at`, or
+ * earlier.
  */
 export interface AgeMark {
   seq: number;
@@ -12,28 +13,27 @@ export interface AgeMark {
   at: number;
 }
 
-/** The shortest stretch, ms. */
+/** The shortest period, ms. */
 export const SPACING_MS = 1000;
-/** A stretch is at most this share of its age. */
+/** A period may be at most this share of its age. */
 const SHARE = 1 / 32;
-/** With more marks than this they are thinned. */
+/** Above this number of marks they are thinned. */
 export const MOST_MARKS = 640;
 
-/** True where an event that is stored now begins a stretch of its own. */
+/** True if an event stored now begins a new period. */
 export function beginsStretch(last: number | undefined, now: number): boolean {
   return last === undefined || now >= last + SPACING_MS;
 }
 
 /**
- * Fewer marks: neighbours become one where that is little beside their age. Nothing seems older
- * than it is.
+ * Thins marks: neighbours are merged if the period is small compared with their age. No event looks
+ * older than it is.
  */
 export function thinMarks(marks: readonly AgeMark[], now: number): AgeMark[] {
   const kept: AgeMark[] = [];
   for (const mark of marks) {
     const last = kept.at(-1);
-    // The stretch of the last began behind the one before it: that is known however often marks
-    // were joined.
+    // The last mark's period began after the one before it, however often marks were merged.
     const before = kept.at(-2);
     if (last && before && mark.at - before.at <= (now - mark.at) * SHARE) last.at = mark.at;
     else kept.push({ ...mark });
@@ -42,8 +42,8 @@ export function thinMarks(marks: readonly AgeMark[], now: number): AgeMark[] {
 }
 
 /**
- * The lowest seq that may have been stored at or after `since`; `lastSeq + 1` when none was.
- * `lastAt`: when the last event was stored, where that is known.
+ * The lowest seq that may have been stored at or after `since`; `lastSeq + 1` if there is none.
+ * `lastAt`: when the last event was stored, if known.
  */
 export function seekMarks(
   marks: readonly AgeMark[],
@@ -56,9 +56,9 @@ export function seekMarks(
 ): number {
   for (const [i, { seq, at }] of marks.entries()) {
     const next = marks[i + 1];
-    // The first moment at which nothing of the stretch was stored any more.
+    // From this moment on, nothing of the period was stored.
     const end = next ? Math.min(at + SPACING_MS, next.at) : (lastAt ?? at + SPACING_MS - 1) + 1;
-    // Nothing is known of what is before the first mark: it is as young as that.
+    // Nothing is known from before the first mark: treat those events as equally new.
     if (end > since) return i === 0 ? Math.min(seq, firstSeq) : seq;
   }
   return lastSeq + 1;

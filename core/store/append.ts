@@ -1,23 +1,23 @@
 /**
- * What an append decides, for every store: expectations, repeated ids, sequence numbers. The store
- * answers three questions and takes the events; so all stores decide alike.
+ * Decides appends, for every store: expectations, repeated ids, sequence numbers. A store only
+ * answers three questions and stores the events, so all stores decide alike.
  */
 import type { Event, NewEvent } from "../event/event.ts";
 import { type GivenIds, seqOfRepeat } from "./dedup.ts";
 import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AppendRequest, EventQuery, Expected } from "./store.ts";
 
-/** What a store tells about one topic while it appends. */
+/** What a store provides about one topic during an append. */
 export interface AppendView extends GivenIds {
-  /** The last seq given on the topic. */
+  /** The last seq assigned in the topic. */
   lastSeq: number;
-  /** The last seq of a key; 0 when it has none. */
+  /** The last seq of a key; 0 if it has none. */
   lastSeqOfKey(key: string): number;
-  /** Takes an event; called in order. */
+  /** Stores an event; called in order. */
   store(seq: number, event: NewEvent): void;
 }
 
-/** Decides one request and stores what is to be stored. */
+/** Decides one request and stores its events. */
 export function decideAppend(request: StoreRequest, view: AppendView): AppendOutcome {
   const events = eventsOf(request);
   const conflict = checkExpected({ ...request, events }, view);
@@ -45,10 +45,10 @@ export function decideAppend(request: StoreRequest, view: AppendView): AppendOut
 }
 
 /**
- * Whether the expectation holds for every key that the events have, and for the topic where some
- * have none. Events that are there already come first: all of them are a repeat of what was stored
- * under this very expectation, whose answer may have been lost on its way; some of them are another
- * request's, and nothing can be said for the rest.
+ * Checks the expectation for every key of the events, and for the topic if some have no key. Events
+ * that are already stored come first. If all of them are, this repeats a request that was stored
+ * under this same expectation and whose answer may have been lost. If only some are, they belong to
+ * another request, and the rest cannot be judged.
  */
 function checkExpected(request: AppendRequest, view: AppendView): AppendOutcome | undefined {
   const { events, expected = "any" } = request;
@@ -77,7 +77,7 @@ function checkExpected(request: AppendRequest, view: AppendView): AppendOutcome 
   return undefined;
 }
 
-/** True when the last seq is what was expected. */
+/** True if the last seq meets the expectation. */
 export function meets(expected: Expected, actual: number): boolean {
   switch (expected) {
     case "any":
@@ -98,15 +98,13 @@ export function sizeOf(event: { payload: Uint8Array; metadata: string }): number
   return event.payload.length + metadataBytes(event.metadata, 0);
 }
 
-/** The bytes of a metadata column's element. */
+/** The bytes of one element of a metadata column. */
 export function metadataBytes(metadata: string | readonly string[], i: number): number {
   const text = typeof metadata === "string" ? metadata : metadata[i]!;
   return text === "{}" ? 2 : encoder.encode(text).length;
 }
 
-/**
- * The append that `saveEvent` stands for: the event keeps its id, and its `seq` is assigned anew.
- */
+/** The append for `saveEvent`: the event keeps its id and gets a new `seq`. */
 export function eventsToSave(event: Event): AppendRequest {
   return {
     topic: event.topic,
@@ -123,7 +121,7 @@ export function eventsToSave(event: Event): AppendRequest {
   };
 }
 
-/** True when `getEvents` with these options returns the event. */
+/** True if `getEvents` with these options returns the event. */
 export function selects(
   query: EventQuery,
   event: { timestamp: number; type: string },

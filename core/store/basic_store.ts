@@ -1,7 +1,6 @@
 /**
- * A store that a user wrote with three methods, as the broker needs it. Sequence numbers live as
- * long as the process, and the latest events are kept in memory so that subscriptions can be fed:
- * they are live only.
+ * Adapts a user's three-method store for the broker. Sequence numbers last as long as the process,
+ * and the latest events are kept in memory for subscriptions, which are therefore live only.
  */
 import { thrownText } from "../base/thrown.ts";
 import { CannotStoreError, UnsupportedError } from "../base/errors.ts";
@@ -12,14 +11,12 @@ import { eventsOf, type StoreRequest } from "./pack.ts";
 import type { EventReader } from "./reader.ts";
 import type { AppendOutcome, EventQuery, EventStore, JournalStore } from "./store.ts";
 
-/**
- * Events of a topic that are kept for subscriptions that are behind; older ones count as missed.
- */
+/** Events per topic that are kept for slow subscriptions; older ones count as missed. */
 const KEPT = 100_000;
 
-/** A {@link JournalStore} over three methods. */
+/** A {@link JournalStore} on top of three methods. */
 export class ThreeMethodStore extends ForwardingStore implements JournalStore {
-  /** Where the user keeps them has no name of ours. */
+  /** A user's store is none of our kinds. */
   readonly kind = undefined;
   readonly durable = true;
   readonly #store: EventStore;
@@ -91,7 +88,7 @@ export class ThreeMethodStore extends ForwardingStore implements JournalStore {
     return this.#store.getEvents(topic, options);
   }
 
-  /** Retention by age reaches the user's store too. */
+  /** Retention by age also deletes from the user's store. */
   override async deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {
     await this.#recent.deleteEvents(topic, beforeTimestamp);
     return await this.#store.deleteEvents(topic, beforeTimestamp);

@@ -1,12 +1,12 @@
 /**
- * The events of one key, from any store with sequence numbers: by its index where it has one, else
- * by looking at all.
+ * Reads the events of one key from any store with sequence numbers: through its index if it has
+ * one, else by scanning.
  */
 import { sizeOf } from "./append.ts";
 import type { EventReader } from "./reader.ts";
 import { type KeyQuery, type Page, PAGE_BYTES } from "./store.ts";
 
-/** Events that are looked at before others are served. */
+/** Events per scanned page. */
 const PAGE = 1000;
 
 /** A page of a key's events, oldest first. */

@@ -1,37 +1,35 @@
-/** What a store found damaged: told, kept, never handed out. */
+/** Damage that a store has found: it is reported and kept, and never delivered. */
 
-/** Events of a topic that are not as they were written. */
+/** Events of a topic that are damaged. */
 export interface Damage {
-  /** Whose events are damaged. */
+  /** The topic of the damaged events. */
   topic: string;
-  /** The first and the last seq of it. */
+  /** The first damaged seq. */
   firstSeq: number;
-  /** The last seq of them. */
+  /** The last damaged seq. */
   lastSeq: number;
-  /** What is wrong, in words. */
+  /** What is wrong. */
   what: string;
-  /**
-   * True when these events cannot be handed out; false when only something beside them was damaged.
-   */
+  /** True if these events cannot be delivered; false if only data about them was damaged. */
   lost: boolean;
   /** Unix ms. */
   foundAt: number;
-  /** True when somebody has taken note of it: `evs doctor --accept`. */
+  /** True once an operator has accepted it: `evs doctor --accept`. */
   accepted: boolean;
 }
 
-/** What a read has found. */
+/** Damage that a read has found. */
 export type Found = Pick<Damage, "topic" | "firstSeq" | "lastSeq" | "what" | "lost">;
 
-/** Seqs as ranges, both ends inclusive, ascending and apart. */
+/** Ranges of seqs, both ends inclusive, ascending and disjoint. */
 export type SeqRanges = readonly (readonly [first: number, last: number])[];
 
-/** True when a seq is in one of the ranges. */
+/** True if a seq is in one of the ranges. */
 export function inRanges(ranges: SeqRanges | undefined, seq: number): boolean {
   return ranges?.some(([first, last]) => first <= seq && seq <= last) ?? false;
 }
 
-/** How many seqs of `from..to` are in the ranges. */
+/** How many of the seqs `from` to `to` are in the ranges. */
 export function countIn(
   ranges: SeqRanges | undefined,
   { from, to }: { from: number; to: number },
@@ -43,7 +41,7 @@ export function countIn(
   return count;
 }
 
-/** The ranges and one more, merged where they touch. */
+/** Adds a range, merging those that touch. */
 export function addRange(ranges: SeqRanges, added: readonly [number, number]): SeqRanges {
   const merged: [number, number][] = [];
   for (const [first, last] of [...ranges, added].sort((a, b) => a[0] - b[0])) {
@@ -54,7 +52,7 @@ export function addRange(ranges: SeqRanges, added: readonly [number, number]): S
   return merged;
 }
 
-/** A damage in one sentence. */
+/** Describes damage in one sentence. */
 export function damageText({ topic, firstSeq, lastSeq, what, lost }: Found): string {
   if (lastSeq === 0 || lastSeq < firstSeq) return `topic ${topic}: ${what}`;
   const where = firstSeq === lastSeq ? `event ${firstSeq}` : `events ${firstSeq} to ${lastSeq}`;

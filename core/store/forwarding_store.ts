@@ -1,6 +1,6 @@
 /**
- * A store whose reads go to an {@link EventReader}: each of our stores writes in its own way, and
- * all forward alike.
+ * A base class that forwards reads to an {@link EventReader}: our stores differ in how they write,
+ * and share this.
  */
 import type { Event, StoredEvent } from "../event/event.ts";
 import type { TopicHead } from "../event/topic_head.ts";
@@ -20,13 +20,13 @@ import type {
 } from "./store.ts";
 
 /**
- * A {@link JournalStore} that says who reads a topic.
+ * A {@link JournalStore} that names the reader of each topic.
  * @internal
  */
 export abstract class ForwardingStore implements JournalStore {
   abstract readonly durable: boolean;
 
-  /** Who reads a topic. */
+  /** The reader of a topic. */
   protected abstract readerOf(topic: string): EventReader;
 
   abstract topics(): string[];
@@ -76,7 +76,7 @@ export abstract class ForwardingStore implements JournalStore {
     return this.readerOf(topic).seekBytes(topic, maxBytes);
   }
 
-  /** Stores one event; its `seq` is assigned anew. */
+  /** Stores one event; it gets a new `seq`. */
   async saveEvent(event: Event): Promise<void> {
     await this.append([eventsToSave(event)]);
   }

@@ -1,12 +1,12 @@
 /**
  * Group commit over a store.
  *
- * One append is in flight at a time; what arrives meanwhile waits together and goes down as the
- * next one. So a lone publisher pays for one sync, a thousand share one, and nobody waits on a
- * timer. While a large one is synced the next is written already, where the store can do that: the
- * disk and the processor work at once. After an append that failed for a reason other than "no room
- * now" nothing is trusted any more: the journal refuses everything that follows, and all that is
- * under way (contract row 7).
+ * One append is in flight at a time; requests that arrive meanwhile form the next one. So a lone
+ * publisher pays for one sync, a thousand share one, and nobody waits for a timer. If the store
+ * supports it, the next append is written while a large one is still syncing, so that disk and
+ * processor work at once. If an append fails for any reason other than lack of space, the store is
+ * no longer trusted: the journal rejects everything under way and everything that follows (contract
+ * row 7).
  */
 import { asError, thrownText } from "../base/thrown.ts";
 import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
@@ -18,24 +18,24 @@ import type { AppendOutcome, JournalStore } from "./store.ts";
 
 /** Events that have just become durable. */
 export interface Commit {
-  /** Where they went. */
+  /** Their topic. */
   topic: string;
-  /** The first seq; 0 where none was given. */
+  /** The first seq; 0 if none was assigned. */
   firstSeq: number;
-  /** The last seq; 0 where none was given. */
+  /** The last seq; 0 if none was assigned. */
   lastSeq: number;
   /**
-   * Those that were stored, in order: `events[i]` has the seq `firstSeq + i`. Absent where they
-   * were published packed and are no longer at hand: whoever needs them reads them from the store.
-   * What is not stored always has them.
+   * The stored events, in order: `events[i]` has the seq `firstSeq + i`. Absent if they were
+   * published packed and are no longer in memory: read them from the store then. Always present for
+   * events that are not stored.
    */
   events?: readonly NewEvent[];
-  /** They were handed on and not stored: the topic is not persistent. */
+  /** They were delivered but not stored: the topic is not persistent. */
   ephemeral?: true;
 }
 
 /**
- * Requests of one publisher, in order: when one cannot be stored, those behind it are not stored
+ * Requests of one publisher, in order: if one cannot be stored, the later ones are not stored
  * either.
  */
 export interface PublishStream {
@@ -49,14 +49,14 @@ interface Waiting {
   reject: (error: unknown) => void;
 }
 
-/** The most events that one append carries; a bound on what one transaction holds in memory. */
+/** Most events per append; limits the memory of one transaction. */
 const MAX_BATCH_EVENTS = 20_000;
-/** The most payload bytes that one append carries, unless a single request is larger. */
+/** Most payload bytes per append, unless a single request is larger. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 
 /**
- * An append of so many payload bytes lets the next begin during its sync. Below it that would only
- * take from the next what still arrives, and cost a sync more.
+ * Appends of at least this many payload bytes let the next one start during their sync. Below it,
+ * an early start would only make the next batch smaller and cost another sync.
  */
 const LARGE_BATCH_BYTES = 256 * 1024;
 
@@ -64,25 +64,25 @@ const LARGE_BATCH_BYTES = 256 * 1024;
 export class Journal {
   readonly store: JournalStore;
   readonly #options: { durability?: Durability } | undefined;
-  /** Appends that became durable; with `events`, the mean batch. */
+  /** Appends that became durable; `events / batches` is the mean batch size. */
   batches = 0;
   /** Events that became durable. */
   events = 0;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
-  /** Called when something arrives. */
+  /** Called when a request arrives. */
   #arrived: (() => void) | undefined;
   #listeners = new Set<(commit: Commit) => void>();
   #failed: unknown;
   #failure = Promise.withResolvers<unknown>();
 
-  /** `durability`: of all that goes through it; absent: as the store was opened. */
+  /** `durability` applies to all its appends; absent: the store's own. */
   constructor(store: JournalStore, options: { durability?: Durability } = {}) {
     this.store = store;
     this.#options = options.durability === undefined ? undefined : options;
   }
 
-  /** The error after which nothing is stored any more; undefined while all is well. */
+  /** The error after which nothing more is stored; undefined if there was none. */
   get failed(): unknown {
     return this.#failed;
   }
@@ -94,7 +94,7 @@ export class Journal {
 
   /**
    * Stores the request; resolves when it is as durable as the store promises. Requests that share a
-   * `stream` keep their order even across a failure: after the first that could not be stored no
+   * `stream` keep their order even across a failure: after the first that could not be stored, no
    * later one is.
    */
   submit(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
@@ -108,7 +108,7 @@ export class Journal {
 
   /**
    * Calls `listener` for everything that became durable, before its publisher is answered. Returns
-   * "stop".
+   * a function that removes the listener.
    */
   onCommit(listener: (commit: Commit) => void): () => void {
     this.#listeners.add(listener);
@@ -121,16 +121,16 @@ export class Journal {
   }
 
   async #run(): Promise<void> {
-    // One turn of the event loop: requests that arrive in the same tick share the first append.
+    // Yield once, so that requests of the same tick share the first append.
     await Promise.resolve();
-    /** The append that is written and not settled yet. */
+    /** The append that is written but not settled yet. */
     let before: Promise<void> | undefined;
     for (;;) {
       const batch = this.#storable(takeBatch(this.#waiting));
       if (batch.length > 0) {
         const { promise: written, resolve } = Promise.withResolvers<void>();
         const settled = this.#append(batch, { onWritten: resolve, before });
-        // Two at most are under way.
+        // At most two are under way.
         await Promise.all([before, Promise.race([written, settled])]);
         before = settled;
       } else if (before && await this.#arrivesBefore(before)) continue;
@@ -140,7 +140,7 @@ export class Journal {
     this.#running = undefined;
   }
 
-  /** Waits until something arrives or `settled` resolves; true for the former. */
+  /** Waits until a request arrives or `settled` resolves; true for the former. */
   async #arrivesBefore(settled: Promise<void>): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<true>();
     this.#arrived = () => resolve(true);
@@ -150,7 +150,7 @@ export class Journal {
   }
 
   /**
-   * Stores a batch and settles its requests, those of the append before it first. Never rejects.
+   * Stores a batch and settles its requests, after those of the append before it. Never rejects.
    */
   async #append(
     batch: readonly Waiting[],
@@ -168,7 +168,7 @@ export class Journal {
       const { requests: merged, spans } = merge(requests);
       const options = { ...this.#options, ...(large ? { onWritten: written } : {}) };
       const done = await this.store.append(merged, options).finally(() => before);
-      // What it was written behind is not there: nor is this, whatever the store says.
+      // An earlier append failed, so this one does not count either, whatever the store says.
       if (this.#failed !== undefined) throw this.#failed;
       const outcomes = splitOutcomes(done, { requests, spans });
       this.batches++;
@@ -176,7 +176,7 @@ export class Journal {
       batch.forEach(({ resolve }, i) => resolve(outcomes[i]!));
     } catch (thrown) {
       const error = asError(thrown);
-      // The next may stand behind what is written: then it is too late to go on without this.
+      // Once this was written, the next may be stored after it: it is too late to go on without it.
       if (isWritten || !(error instanceof CannotStoreError)) {
         this.#failed ??= error;
         this.#failure.resolve(this.#failed);
@@ -188,7 +188,7 @@ export class Journal {
     }
   }
 
-  /** Refuses those that must not be stored any more; returns the rest. */
+  /** Rejects requests that must not be stored any more; returns the rest. */
   #storable(batch: Waiting[]): Waiting[] {
     return batch.filter(({ stream, reject }) => {
       const failure = this.#failed ?? stream?.failed;
@@ -198,7 +198,7 @@ export class Journal {
     });
   }
 
-  /** Tells who listens, once of all that was stored as one. */
+  /** Calls the listeners, once per request that was stored. */
   #tell(request: StoreRequest, outcome: AppendOutcome): void {
     if (!outcome.ok || outcome.count === 0) return;
     this.events += outcome.count;
@@ -213,7 +213,7 @@ export class Journal {
   }
 }
 
-/** Takes from the front of `waiting` what one append should carry: at least one request. */
+/** Takes one append's worth of requests from the front of `waiting`: at least one. */
 function takeBatch(waiting: Waiting[]): Waiting[] {
   let events = 0;
   let bytes = 0;

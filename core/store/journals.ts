@@ -1,27 +1,27 @@
 /**
- * A journal for each store and each durability of a broker: a topic that waits for syncs delays
- * none that does not, and a slow store none that lives in another.
+ * One journal per store and durability of a broker: a topic that waits for syncs delays none that
+ * does not, and a slow store delays none in another.
  */
 import { type Commit, Journal, type PublishStream } from "./journal.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { AppendOutcome, JournalStore } from "./store.ts";
 
-/** Where a topic's events go. */
+/** Where a topic's events are appended. */
 export interface AppendTarget {
   store: JournalStore;
-  /** Absent: as the store was opened. */
+  /** Absent: the store's own. */
   durability?: Durability;
 }
 
-/** The journals of a broker, one for each store and durability. */
+/** The journals of a broker, one per store and durability. */
 export class Journals {
   readonly #journals = new Map<JournalStore, Map<Durability | undefined, Journal>>();
   readonly #listeners = new Set<(commit: Commit) => void>();
   readonly #failure = Promise.withResolvers<unknown>();
   #failed: unknown;
 
-  /** The error after which a journal stores nothing any more; undefined while all is well. */
+  /** The error after which a journal stores nothing more; undefined if there was none. */
   get failed(): unknown {
     return this.#failed;
   }

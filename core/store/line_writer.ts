@@ -1,7 +1,6 @@
 /**
- * Wire lines of events that are about to be stored, many of them into one buffer.
- *
- * What is the same from event to event (type, topic, version) is turned into JSON once.
+ * Writes the wire lines of events that are about to be stored, many of them into one buffer. What
+ * repeats from event to event (type, topic, version) is converted to JSON once.
  */
 import type { NewEvent } from "../event/event.ts";
 
@@ -15,11 +14,9 @@ export interface WrittenLine {
 
 const encoder = new TextEncoder();
 const CLOSING_BRACE = 0x7d;
-/**
- * Room for some hundred lines of a usual size; a line that does not fit gets a buffer of its own.
- */
+/** Space for some hundred lines of typical size; a line that does not fit gets its own buffer. */
 const ROOM = 128 * 1024;
-/** A UTF-16 unit takes at most so many bytes of UTF-8. */
+/** Most bytes of UTF-8 that one UTF-16 unit takes. */
 const MOST_BYTES = 3;
 
 const LINE_FEED = 0x0a;
@@ -27,7 +24,9 @@ const LINE_FEED = 0x0a;
 /** Writes the lines of one topic. */
 export class LineWriter {
   readonly #topic: string;
-  /** Lines that did not fit the buffer, and what was written before each. */
+  /**
+   * Finished parts, in order: lines that did not fit the buffer, and what was written before each.
+   */
   #chunks: Uint8Array[] = [];
   #chunkStart = 0;
   readonly #quoted = { type: remember(), schemaVersion: remember() };
@@ -38,7 +37,7 @@ export class LineWriter {
     this.#topic = JSON.stringify(topic);
   }
 
-  /** The lines so far are no longer needed. */
+  /** Starts over: the lines so far are no longer needed. */
   reset(): void {
     this.#at = 0;
     this.#chunkStart = 0;
@@ -58,12 +57,12 @@ export class LineWriter {
   }
 
   /**
-   * The line of an event; see {@link envelopeHead} of core/event/event.ts, which this must agree
-   * with.
+   * The line of an event. Must produce the same bytes as {@link envelopeHead} of
+   * core/event/event.ts.
    */
   write(seq: number, event: NewEvent): WrittenLine {
     const { type, schemaVersion } = this.#quoted;
-    // An id of ours needs no escape.
+    // Ids that we generate need no escaping.
     const id = event.idGiven ? JSON.stringify(event.id) : `"${event.id}"`;
     const key = event.key === undefined ? "" : `,"key":${JSON.stringify(event.key)}`;
     const head = `{"seq":${seq},"id":${id},"type":${type(event.type)},"topic":${this.#topic}` +
@@ -92,7 +91,7 @@ export class LineWriter {
   }
 }
 
-/** JSON of a string that is mostly the same as the last one. */
+/** Converts strings to JSON and remembers the last one, which mostly repeats. */
 function remember(): (text: string) => string {
   let last: string | undefined;
   let json = "";

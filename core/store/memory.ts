@@ -1,5 +1,5 @@
 /**
- * Events in memory: the default of `new EventBroker()`, the reference that the other stores are
+ * Events in memory: the default of `new EventBroker()`, and the reference that the other stores are
  * tested against.
  */
 import {
@@ -34,7 +34,7 @@ interface MemoryTopic {
   firstSeq: number;
   lastSeq: number;
   bytes: number;
-  /** The seqs of each key that are still there. */
+  /** The seqs of each key whose events are still there. */
   seqsOfKey: Map<string, number[]>;
   given: Map<string, { seq: number; receivedAt: number }>;
   marks: AgeMark[];
@@ -50,7 +50,7 @@ export class MemoryEventStore implements JournalStore {
   readonly #age: AgeClock;
   readonly #dedupWindow: number;
 
-  /** Makes an empty store. */
+  /** Creates an empty store. */
   constructor(options: { clock?: Clock } & DedupWindow = {}) {
     const start = { skew: 0, newest: 0, save: () => {} };
     this.#age = new AgeClock(options.clock ?? systemClock, start);
@@ -196,7 +196,7 @@ export class MemoryEventStore implements JournalStore {
     held.marks.splice(0, Math.max(0, covering));
     for (const event of gone) {
       held.bytes -= sizeOf(event);
-      // The oldest of its key, as those before it went before.
+      // It is the oldest of its key, because earlier ones are already gone.
       if (event.key === undefined) continue;
       const seqs = held.seqsOfKey.get(event.key)!;
       seqs.shift();
@@ -212,7 +212,7 @@ export class MemoryEventStore implements JournalStore {
     held.given.clear();
   }
 
-  /** Stores one event; its `seq` is assigned anew. */
+  /** Stores one event; it gets a new `seq`. */
   async saveEvent(event: Event): Promise<void> {
     await this.append([eventsToSave(event)]);
   }
@@ -238,7 +238,7 @@ export class MemoryEventStore implements JournalStore {
   }
 }
 
-/** Notes when events from `seq` on were stored. */
+/** Records when events from `seq` on were stored. */
 function markAge(topic: MemoryTopic, seq: number, now: number): void {
   if (beginsStretch(topic.marks.at(-1)?.at, now)) {
     topic.marks.push({ seq, at: now });
@@ -261,7 +261,7 @@ function stored(topic: string, seq: number, event: NewEvent): StoredEvent {
   };
 }
 
-/** The last seq of a page that begins at `from` and holds no more than its bytes. */
+/** The last seq of a page that begins at `from` and stays within the byte limit. */
 function endByBytes(held: MemoryTopic, from: number, end: number): number {
   if (held.bytes <= PAGE_BYTES) return end;
   let left = PAGE_BYTES;

@@ -1,18 +1,18 @@
 /**
- * Requests that share an append, merged: sixty-four publishers of one event each cost about what
- * one of sixty-four does. Merged are neighbours of one topic that take every event as it comes;
- * nobody can tell from what was stored or answered.
+ * Merges requests that share an append: sixty-four publishers of one event each cost about as much
+ * as one publisher of sixty-four. Only neighbouring requests of one topic that need no lookups are
+ * merged; neither the stored events nor the answers show it.
  */
 import { isPacked, type StoreRequest } from "./pack.ts";
 import type { AppendOutcome, AppendRequest } from "./store.ts";
 
-/** What the store is asked, and how many of the requests each of it stands for. */
+/** The merged requests, and how many of the original ones each stands for. */
 export interface Merged {
   requests: StoreRequest[];
   spans: number[];
 }
 
-/** Merges what can be. */
+/** Merges what can be merged. */
 export function merge(requests: readonly StoreRequest[]): Merged {
   const merged: StoreRequest[] = [];
   const spans: number[] = [];
@@ -33,7 +33,7 @@ export function merge(requests: readonly StoreRequest[]): Merged {
   return { requests: merged, spans };
 }
 
-/** What became of each request. */
+/** The outcome of each original request. */
 export function splitOutcomes(
   outcomes: readonly AppendOutcome[],
   { requests, spans }: { requests: readonly StoreRequest[]; spans: readonly number[] },
@@ -43,7 +43,7 @@ export function splitOutcomes(
     const span = spans[i]!;
     const from = at;
     at += span;
-    // Merged requests take all of their events: none can fail by itself, and none is a repeat.
+    // Merged requests store all of their events: none can fail by itself, and none is a repeat.
     if (span === 1 || !outcome.ok) return new Array<AppendOutcome>(span).fill(outcome);
     let next = outcome.firstSeq;
     return requests.slice(from, at).map((request): AppendOutcome => {
@@ -59,7 +59,7 @@ function joins(first: StoreRequest, request: StoreRequest): boolean {
   return request.topic === first.topic && takesEach(request);
 }
 
-/** Nothing has to be looked up for it: every event is stored, in order. */
+/** True if the request needs no lookups: every event is stored, in order. */
 function takesEach(request: StoreRequest): boolean {
   return !isPacked(request) && (request.expected ?? "any") === "any" && request.events.length > 0 &&
     request.events.every((event) => !event.idGiven);

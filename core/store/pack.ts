@@ -1,10 +1,10 @@
 /**
- * Append requests as columns: how many events travel together.
+ * Append requests as columns, the form in which many events travel together.
  *
- * An object for each event costs more than storing it, and a structured clone of a thousand small
- * objects more than both. So the daemon makes a packed request straight from a publisher's bytes,
- * and others are packed before they cross to the thread that writes: payloads lie in one buffer
- * that moves without a copy, and a column that is the same for every event is a single value.
+ * An object per event costs more than storing it, and a structured clone of a thousand small
+ * objects more than both. So the daemon builds packed requests straight from a publisher's bytes,
+ * and other requests are packed before they go to the writing thread: payloads are in one buffer
+ * that is transferred without a copy, and a column whose values are all equal is a single value.
  */
 import type { NewEvent } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
@@ -12,18 +12,18 @@ import type { AppendRequest, Expected } from "./store.ts";
 
 /** One {@link AppendRequest} as columns. */
 export interface PackedRequest {
-  /** Where they go. */
+  /** The topic to append to. */
   topic: string;
-  /** As in an append of single events. */
+  /** As in an {@link AppendRequest}. */
   expected?: Expected;
-  /** How many events there are. */
+  /** The number of events. */
   count: number;
   /**
-   * The ids: ASCII, {@link OWN_ID_BYTES} each, where all are ours; else text, joined by a line feed
-   * (an id has none).
+   * The ids: ASCII, {@link OWN_ID_BYTES} each, if we generated all of them; else text, joined by
+   * line feeds (an id contains none).
    */
   ids: Uint8Array | string;
-  /** One byte an event: 1 where the publisher gave the id. Absent: none did. */
+  /** One byte per event: 1 if the publisher gave the id. Absent if none was given. */
   given?: Uint8Array;
   /** One for all, or one each. */
   types: string | string[];
@@ -31,13 +31,13 @@ export interface PackedRequest {
   timestamps: number | Float64Array;
   /** Schema versions, one for all or one each. */
   versions: string | string[];
-  /** Absent: none has one. */
+  /** Absent if no event has a key. */
   keys?: string | (string | undefined)[];
   /** JSON text, one for all or one each. */
   metadata: string | string[];
   /**
-   * Holds the payloads, and may hold what lies between them. It moves with the request: see {@link
-   * buffersOf}.
+   * The buffer with the payloads, and possibly other bytes between them. It is transferred with the
+   * request: see {@link buffersOf}.
    */
   payloads: Uint8Array;
   /** Payload i is `payloads.subarray(bounds[2 * i], bounds[2 * i + 1])`. */
@@ -45,14 +45,14 @@ export interface PackedRequest {
 }
 
 /**
- * What a store is asked to append. A packed request is used up: its buffers are gone when `append`
- * returns.
+ * What a store is asked to append. A packed request can be used once: its buffers are gone when
+ * `append` returns.
  */
 export type StoreRequest = AppendRequest | PackedRequest;
 
 const decoder = new TextDecoder();
 
-/** True for a request that is columns already. */
+/** True for a request in columns. */
 export function isPacked(request: StoreRequest): request is PackedRequest {
   return !("events" in request);
 }
@@ -62,12 +62,12 @@ export function countOf(request: StoreRequest): number {
   return isPacked(request) ? request.count : request.events.length;
 }
 
-/** True when nothing has to be looked up: every event is stored, in order. */
+/** True if no lookups are needed: every event is stored, in order. */
 export function takesAll(request: PackedRequest): boolean {
   return request.count > 0 && !request.given && (request.expected ?? "any") === "any";
 }
 
-/** The bytes of its payloads, about: what counts against a bound on memory. */
+/** Approximate bytes of its payloads, for limits on memory. */
 export function payloadBytesOf(request: StoreRequest): number {
   if (isPacked(request)) return request.payloads.length;
   let bytes = 0;
@@ -75,7 +75,7 @@ export function payloadBytesOf(request: StoreRequest): number {
   return bytes;
 }
 
-/** The request's events, one by one. The payloads of a packed one are views on its buffer. */
+/** The request's events, one by one. The payloads of a packed one are views of its buffer. */
 export function eventsOf(request: StoreRequest): readonly NewEvent[] {
   return isPacked(request) ? unpack(request).events : request.events;
 }
@@ -85,14 +85,14 @@ export function idsOf(request: StoreRequest): string[] {
   return isPacked(request) ? idTexts(request) : request.events.map(({ id }) => id);
 }
 
-/** The schema versions of a request's events; one text where it is the same for all. */
+/** The schema versions of a request's events; a single string if all are equal. */
 export function versionsOf(request: StoreRequest): string | string[] {
   return isPacked(request)
     ? request.versions
     : request.events.map(({ schemaVersion }) => schemaVersion);
 }
 
-/** What to transfer with a packed request, so that it is not copied. */
+/** The buffers to transfer with a packed request instead of copying them. */
 export function buffersOf(request: PackedRequest): ArrayBufferLike[] {
   const { payloads, bounds, ids } = request;
   return [payloads.buffer, bounds.buffer, ...(typeof ids === "string" ? [] : [ids.buffer])];
@@ -105,7 +105,7 @@ export function packedId(request: PackedRequest, i: number): string {
   return decoder.decode(ids.subarray(i * OWN_ID_BYTES, (i + 1) * OWN_ID_BYTES));
 }
 
-/** The request as columns. The payloads of one that is not packed yet are copied. */
+/** The request as columns. Payloads of a request that is not packed yet are copied. */
 export function pack(request: StoreRequest): PackedRequest {
   if (isPacked(request)) return request;
   const { events } = request;
@@ -141,7 +141,7 @@ export function pack(request: StoreRequest): PackedRequest {
   };
 }
 
-/** The request again; its payloads are views on the packed buffer. */
+/** The request as single events; the payloads are views of the packed buffer. */
 export function unpack(packed: PackedRequest): Extract<StoreRequest, { events: unknown }> {
   const { count, given, types, timestamps, versions, keys, metadata, bounds } = packed;
   const ids = idTexts(packed);

@@ -1,19 +1,19 @@
 /**
- * Wire lines of a packed request, all into one buffer.
+ * Writes the wire lines of a packed request into one buffer.
  *
- * Events that were published together mostly differ in seq, id and payload alone. Their heads are
- * then copies of one template with those two written over: no string and no object is made for an
- * event. Others get their head from {@link envelopeHead} like any event. Both write the very same
+ * Events that are published together mostly differ only in seq, id and payload. Their heads are
+ * then copies of one template with those two overwritten, so no string or object is created per
+ * event. Other events get their head from {@link envelopeHead}. Both ways write exactly the same
  * bytes.
  */
 import { envelopeHead } from "../event/event.ts";
 import { OWN_ID_BYTES } from "../event/id.ts";
 import { type PackedRequest, unpack } from "./pack.ts";
 
-/** Lines that lie end to end, each with its line feed. */
+/** Consecutive lines, each with its line feed. */
 export interface PackedLines {
   bytes: Uint8Array<ArrayBuffer>;
-  /** Line i ends before `ends[i]`, its line feed included; the next one begins there. */
+  /** Line i ends before `ends[i]`, including its line feed; the next one begins there. */
   ends: Uint32Array<ArrayBuffer>;
   /** Bytes of line i before its payload. */
   heads: Uint32Array<ArrayBuffer>;
@@ -23,23 +23,22 @@ const encoder = new TextEncoder();
 const LF = 0x0a;
 const ZERO = 0x30;
 const CLOSING_BRACE = 0x7d;
-/** A UTF-16 unit takes at most so many bytes of UTF-8. */
+/** Most bytes of UTF-8 that one UTF-16 unit takes. */
 const MOST_BYTES = 3;
 const KEPT_ROOMS = 4;
 const BEFORE_SEQ = '{"seq":'.length;
 const BETWEEN = ',"id":"'.length;
-/** Stands where an id of ours is written over. */
+/** Placeholder in the template for a generated id. */
 const ID_PLACE = "0".repeat(OWN_ID_BYTES);
 
 /**
- * Memory for lines that is used again and again: who gives it to {@link packedLines} is done with
- * the lines before.
+ * Reusable memory for lines. Passing it to {@link packedLines} again overwrites the previous lines.
  */
 export class LineRoom {
   #bytes = new Uint8Array(0);
   #numbers = new Uint32Array(0);
 
-  /** Room for `count` lines of together at most `bytes`. */
+  /** Memory for `count` lines with a total of at most `bytes`. */
   lines(count: number, bytes: number): PackedLines {
     if (this.#bytes.length < bytes) this.#bytes = new Uint8Array(bytes);
     if (this.#numbers.length < 2 * count) this.#numbers = new Uint32Array(2 * count);
@@ -51,7 +50,7 @@ export class LineRoom {
   }
 }
 
-/** Rooms for the requests of one append. */
+/** Memory for the requests of one append. */
 export class LineRooms {
   readonly #rooms: LineRoom[] = [];
   #used = 0;
@@ -61,7 +60,9 @@ export class LineRooms {
     return this.#rooms[this.#used++] ??= new LineRoom();
   }
 
-  /** The append is over: none is in use. Those of an append of many requests are not kept. */
+  /**
+   * The append is over, so none is in use. Keeps only a few, in case the append had many requests.
+   */
   reset(): void {
     this.#used = 0;
     this.#rooms.length = Math.min(this.#rooms.length, KEPT_ROOMS);
@@ -84,7 +85,7 @@ interface Numbering {
   room: LineRoom;
 }
 
-/** True when nothing but seq, id and payload differs. */
+/** True if the events differ only in seq, id and payload. */
 function isUniform(request: PackedRequest): request is UniformRequest {
   const { ids, types, timestamps, versions, keys, metadata } = request;
   return typeof ids !== "string" && typeof types === "string" && typeof timestamps === "number" &&

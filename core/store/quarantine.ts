@@ -1,28 +1,27 @@
 /**
- * The folder `quarantine` of a data dir: copies of files that were found damaged, taken before
- * anything in them was repaired, and an index that says what was wrong. Nothing in it is ever
- * removed by us.
+ * The `quarantine` folder of a data dir: copies of damaged files, taken before anything in them was
+ * repaired, and an index that says what was wrong. We never delete anything from it.
  */
 
-/** What was found, as a line of the index. */
+/** One finding; a line of the index. */
 export interface QuarantineEntry {
-  /** The file that was damaged, by name. */
+  /** The name of the damaged file. */
   file: string;
-  /** Its copy in the folder, by name. */
+  /** The name of its copy in the folder. */
   copy: string;
-  /** What was wrong and what was done, in words. */
+  /** What was wrong and what was done. */
   what: string;
   /** Unix ms. */
   foundAt: number;
-  /** True when somebody has taken note of it: `evs doctor --accept`. */
+  /** True once an operator has accepted it: `evs doctor --accept`. */
   accepted: boolean;
-  /** There is no copy: the file, or something in it, was gone. */
+  /** There is no copy, because the file or part of it was missing. */
   gone?: boolean;
 }
 
 const INDEX = "index.ndjson";
 
-/** The quarantine beside a file. */
+/** The path of the quarantine beside a file. */
 export function quarantineBeside(path: string): string {
   const slash = path.lastIndexOf("/");
   return `${slash < 0 ? "." : path.slice(0, slash) || "/"}/quarantine`;
@@ -41,8 +40,7 @@ export function keepCopy(path: string, { what, now }: { what: string; now: numbe
 }
 
 /**
- * Takes note of something that is gone, so that it stays known; what was noted before is not noted
- * twice.
+ * Records that something is missing, so that it stays known; the same loss is not recorded twice.
  */
 export function noteLoss(
   folder: string,
@@ -65,8 +63,7 @@ export function noteLoss(
 }
 
 /**
- * Moves files that belong together into the quarantine beside them; the first is the one that was
- * damaged.
+ * Moves files that belong together into the quarantine beside them; the first is the damaged one.
  */
 export function moveAside(
   paths: readonly string[],
@@ -77,7 +74,7 @@ export function moveAside(
   Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
   const file = path!.slice(path!.lastIndexOf("/") + 1);
   const copy = freeName(folder, `${file}.${new Date(now).toISOString().replaceAll(/[-:.]/g, "")}`);
-  // The note first: a crash between the two leaves a note of what is still in its place.
+  // Write the entry first: a crash in between leaves an entry for files that are still in place.
   addLine(folder, { file, copy, what, foundAt: now, accepted: false });
   for (const one of paths) {
     try {
@@ -89,7 +86,7 @@ export function moveAside(
   sync(folder);
 }
 
-/** What is in the quarantine of a data dir; nothing where there is none. */
+/** The entries in the quarantine of a data dir; empty if there is none. */
 export function readQuarantine(folder: string): QuarantineEntry[] {
   let text: string;
   try {
@@ -100,14 +97,14 @@ export function readQuarantine(folder: string): QuarantineEntry[] {
   }
   const entries = new Map<string, QuarantineEntry>();
   for (const line of text.split("\n")) {
-    // A line that a crash has cut short says nothing: its copy is there all the same.
+    // Skip a line that a crash cut short: its copy is still there.
     const entry = parse(line);
     if (entry) entries.set(entry.copy, entry);
   }
   return [...entries.values()];
 }
 
-/** Somebody took note of all that is in the quarantine. */
+/** Accepts everything in the quarantine. */
 export function acceptQuarantine(folder: string): void {
   for (const entry of readQuarantine(folder)) {
     if (!entry.accepted) addLine(folder, { ...entry, accepted: true });

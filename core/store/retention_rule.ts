@@ -1,4 +1,6 @@
-/** Retention: what may go. A prefix of a topic, never anything in the middle. */
+/**
+ * Retention: which events may be deleted. Always a prefix of a topic, never anything in the middle.
+ */
 import type { TopicHead } from "./store.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 
@@ -7,7 +9,7 @@ export interface RetentionView {
   options: Pick<TopicOptions, "retentionPeriod" | "maxEvents" | "maxBytes">;
   head: TopicHead;
   /**
-   * The lowest seq that may have been stored less than so long ago, ms; `lastSeq + 1` if there is
+   * The lowest seq that may have been stored less than `age` ms ago; `lastSeq + 1` if there is
    * none.
    */
   seekAge(age: number): number;
@@ -15,7 +17,7 @@ export interface RetentionView {
   seekBytes(maxBytes: number): number;
 }
 
-/** The lowest seq to keep: `head.firstSeq` when nothing may go. */
+/** The lowest seq to keep: `head.firstSeq` if nothing may be deleted. */
 export function keepFrom({ options, head, seekAge, seekBytes }: RetentionView): number {
   let keep = head.firstSeq;
   if (options.maxEvents > 0) keep = Math.max(keep, head.lastSeq - options.maxEvents + 1);
@@ -26,7 +28,7 @@ export function keepFrom({ options, head, seekAge, seekBytes }: RetentionView): 
   return Math.min(keep, head.lastSeq + 1);
 }
 
-/** True when a topic is limited at all. */
+/** True if a topic has any limit. */
 export function isLimited(options: RetentionView["options"]): boolean {
   return options.maxEvents > 0 || options.maxBytes > 0 || options.retentionPeriod > 0;
 }

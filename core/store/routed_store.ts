@@ -1,6 +1,6 @@
 /**
- * Several stores as one: each topic lives in one of them, for good. Reads go to the topic's store;
- * appends go to the journals of that store (core/store/journals.ts).
+ * Several stores as one: each topic lives in one of them, permanently. Reads go to the topic's
+ * store; appends go to that store's journals (core/store/journals.ts).
  */
 import type { StoreKind } from "../event/topic_options.ts";
 import { UnsupportedError } from "../base/errors.ts";
@@ -15,11 +15,11 @@ import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "./s
 
 /** The stores that a broker may use beside its default. */
 export interface StoreShelf {
-  /** What a topic has that says nothing of its durability. */
+  /** The durability of topics that do not set their own. */
   durability: Durability;
-  /** Those that are open already: every one that has events. The default may be among them. */
+  /** The stores that are already open: every one that has events. May include the default. */
   opened: readonly JournalStore[];
-  /** Opens another. */
+  /** Opens another store. */
   open(kind: StoreKind): Promise<JournalStore>;
 }
 
@@ -33,7 +33,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   readonly #absent = new MemoryEventStore();
   readonly #kindOf: (topic: string) => string | undefined;
 
-  /** `kindOf`: the kind of store that a topic lives in; undefined for one that is not there. */
+  /** `kindOf`: the kind of store that a topic lives in; undefined for an unknown topic. */
   constructor(
     store: JournalStore,
     others: StoreShelf,
@@ -53,7 +53,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
     return this.#default.kind;
   }
 
-  /** The kind of store that has events of a topic, or had; undefined when none has. */
+  /** The kind of store that has or had events of a topic; undefined if none has. */
   kindWithEvents(topic: string): StoreKind | undefined {
     for (const store of this.#stores.values()) {
       if (store.head(topic).lastSeq > 0) return store.kind;
@@ -76,7 +76,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   /** The store that a topic lives in. */
   of(topic: string): JournalStore {
     const kind = this.#kindOf(topic) ?? "default";
-    // One that is still being opened has nothing to read: all that have events were open from the
+    // A store that is still being opened has nothing to read: those with events were open from the
     // start.
     return this.#stores.get(kind) ?? (kind === "default" ? this.#default : this.#absent);
   }
@@ -87,7 +87,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   ): Promise<AppendOutcome[]> {
     const [store, ...others] = new Set(requests.map(({ topic }) => this.of(topic)));
     if (store && others.length === 0) return store.append(requests, options);
-    // Together or not at all: that only one store can promise.
+    // All or nothing is something that only a single store can promise.
     return Promise.reject(new UnsupportedError("one append goes to one store"));
   }
 
@@ -141,7 +141,7 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#opening.values()); // whoever opens one is told
+    await Promise.allSettled(this.#opening.values()); // their openers get the errors
     for (const store of this.#all()) await store.close();
   }
 

@@ -1,31 +1,31 @@
 /**
- * What somebody notices who reads every event anyway: which types there are, and which event claims
- * to be the newest. From the first bytes of a wire line, which both stores keep.
+ * Collects facts while all events are read anyway: which types exist, and which event has the
+ * latest timestamp. It looks at the first bytes of a wire line, which both stores keep.
  */
 const HEAD =
   /^\{"seq":(\d+),"id":"(?:[^"\\]|\\.)*","type":("(?:[^"\\]|\\.)*"),"topic":"[^"]*","timestamp":(-?\d+)/;
-/** More than the names in front of a timestamp take. */
+/** Longer than everything up to the timestamp. */
 const LONGEST_HEAD = 2048;
 
-/** Collects facts about events while they are read for another reason. */
+/** Collects facts about events while they are read for another purpose. */
 export class Seen {
   readonly #decoder = new TextDecoder();
   readonly #types = new Set<string>();
   /** The event with the greatest timestamp. */
   newest: { topic: string; seq: number; timestamp: number } | undefined;
-  /** Events that lie in the future of a moment that was named. */
+  /** Events whose timestamp is after `now`. */
   ahead = 0;
   readonly #now: number;
 
-  /** `now`: what is later counts as ahead, Unix ms. */
+  /** `now`: later timestamps count as ahead, Unix ms. */
   constructor(options: { now: number }) {
     this.#now = options.now;
   }
 
-  /** An event of a topic, as its line. */
+  /** Notes an event of a topic, given as its line. */
   event(topic: string, line: Uint8Array): void {
     const [, seq, type, at] = HEAD.exec(this.#decoder.decode(line.subarray(0, LONGEST_HEAD))) ?? [];
-    if (type === undefined) return; // not read as one of ours: whoever checks it tells so
+    if (type === undefined) return; // not a line of ours; whoever verifies it will report that
     this.#types.add(type);
     const timestamp = Number(at);
     if (timestamp > this.#now) this.ahead++;
@@ -33,7 +33,7 @@ export class Seen {
     this.newest = { topic, seq: Number(seq), timestamp };
   }
 
-  /** True when an event of the type was seen. */
+  /** True if an event of the type was seen. */
   hasType(type: string): boolean {
     return this.#types.has(JSON.stringify(type));
   }

@@ -1,10 +1,10 @@
 /**
- * What a store of events is.
+ * The store interfaces.
  *
- * {@link EventStore} is what a user must write: three methods. {@link JournalStore} is what our own
- * stores are: the store assigns sequence numbers, looks up repeated ids and checks expectations
- * inside one append, so that those decisions and the events are durable together. Who calls
- * `append` one batch at a time gets group commit (core/store/journal.ts).
+ * {@link EventStore} is what a user must implement: three methods. {@link JournalStore} is what our
+ * own stores implement: the store assigns sequence numbers, looks up repeated ids and checks
+ * expectations inside one append, so that those decisions become durable together with the events.
+ * Calling `append` with one batch at a time gives group commit (core/store/journal.ts).
  */
 import type { TopicHead } from "../event/topic_head.ts";
 
@@ -27,50 +27,50 @@ export interface EventQuery {
   limit?: number;
 }
 
-/** A store of events, as an application may write its own. */
+/** An event store that an application may implement. */
 export interface EventStore {
-  /** Keeps the event as it is now; durable when it resolves. */
+  /** Stores the event unchanged; durable when it resolves. */
   saveEvent(event: Event): Promise<void>;
   /** Oldest first. */
   // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
   getEvents(topic: string, options?: any): Promise<Event[]>;
-  /** Removes events older than `beforeTimestamp` (Unix ms) and tells how many. */
+  /** Deletes events older than `beforeTimestamp` (Unix ms) and returns how many. */
   deleteEvents(topic: string, beforeTimestamp: number): Promise<number>;
 }
 
 /**
- * What a publisher expects of the present: the last seq of the key (if one is given) or of the
- * topic. Of several events it is expected of each key that they have, once, before anything is
- * stored; a seq then goes with one key only.
+ * What a publisher expects: the last seq of the key (if one is given) or of the topic. For several
+ * events it is checked once per key that they have, before anything is stored; a seq can then be
+ * expected of one key only.
  */
 export type Expected = number | "none" | "exists" | "any";
 
 /** Events for one topic that are stored together or not at all. */
 export interface AppendRequest {
-  /** Where they go. */
+  /** The topic to append to. */
   topic: string;
   /** In order. */
   events: readonly NewEvent[];
   /**
-   * Checked against the last seq of each key that the events have, and of the topic where some have
+   * Checked against the last seq of each key that the events have, and of the topic if some have
    * none.
    */
   expected?: Expected;
 }
 
-/** What became of one {@link AppendRequest}. */
+/** The outcome of one {@link AppendRequest}. */
 export type AppendOutcome =
   | {
     ok: true;
-    /** How many events were stored: those given less the duplicates. */
+    /** How many events were stored: those in the request minus the duplicates. */
     count: number;
-    /** The first seq stored; 0 when nothing was. */
+    /** The first seq stored; 0 if nothing was. */
     firstSeq: number;
-    /** The last seq stored; 0 when nothing was. */
+    /** The last seq stored; 0 if nothing was. */
     lastSeq: number;
     /**
-     * Events that were there already: their index in the request and the seq they first got.
-     * Ascending by index.
+     * Events that were already stored: their index in the request and their original seq. Ascending
+     * by index.
      */
     duplicates: readonly { index: number; seq: number }[];
   }
@@ -78,23 +78,23 @@ export type AppendOutcome =
     /** The expectation fails, or cannot be judged: nothing of the request was stored. */
     ok: false;
     expected: Expected;
-    /** The last seq of the subject; of the topic where that is `ids` or `keys`. */
+    /** The last seq of the subject; of the topic if the subject is `ids` or `keys`. */
     actual: number;
     /**
-     * Whose last seq is another: the topic's, or a key's. `ids`: some of the events are there
-     * already and some are not. `keys`: a seq was expected of several keys.
+     * What did not meet the expectation: the topic or a key. `ids`: some of the events are already
+     * stored and some are not. `keys`: a seq was expected of several keys.
      */
     subject: "topic" | "key" | "ids" | "keys";
-    /** Which key, where the events have several. */
+    /** Which key, if the events have several. */
     key?: string;
-    /** Of the events that are there already. */
+    /** The ids of the events that are already stored. */
     ids?: readonly string[];
   };
 
 /**
- * Bytes of payloads and metadata at which a page ends, whatever its limit: a reader costs a page,
- * not a thousand events of the greatest size (contract row 15). A page always makes progress: its
- * first event may be larger than this.
+ * A page ends after this many bytes of payloads and metadata, whatever its limit: a reader costs
+ * one page, not a thousand events of the maximum size (contract row 15). A page always makes
+ * progress: its first event may be larger than this.
  */
 export const PAGE_BYTES = 1024 * 1024;
 
@@ -104,10 +104,7 @@ export interface PageQuery {
   from: number;
   /** Last seq, inclusive. */
   to: number;
-  /**
-   * At most this many events are looked at (not: returned); fewer where they come to more than
-   * {@link PAGE_BYTES}.
-   */
+  /** Most events to look at (not: to return); fewer if they exceed {@link PAGE_BYTES}. */
   limit: number;
   /** Only these types. */
   types?: readonly string[];
@@ -121,9 +118,7 @@ export interface KeyQuery {
   from: number;
   /** Last seq, inclusive. */
   to: number;
-  /**
-   * At most this many events are returned; fewer where they come to more than {@link PAGE_BYTES}.
-   */
+  /** Most events to return; fewer if they exceed {@link PAGE_BYTES}. */
   limit: number;
 }
 
@@ -131,7 +126,7 @@ export interface KeyQuery {
 export interface Page {
   /** Oldest first. */
   events: StoredEvent[];
-  /** Read on from here; greater than `to` when the range is done. */
+  /** Where to read on; greater than `to` at the end of the range. */
   next: number;
 }
 
@@ -141,21 +136,21 @@ export interface LinePage {
   bytes: Uint8Array;
   /** How many lines. */
   count: number;
-  /** The seq of the last line; 0 when there is none. */
+  /** The seq of the last line; 0 if there is none. */
   lastSeq: number;
-  /** Read on from here; greater than `to` when the range is done. */
+  /** Where to read on; greater than `to` at the end of the range. */
   next: number;
 }
 
-/** How one append is done. */
+/** How to do one append. */
 export interface AppendOptions {
-  /** Absent: as the store was opened. A store whose `kind` is sqlite or file honours it. */
+  /** Absent: the store's own. Honoured by stores whose `kind` is sqlite or file. */
   durability?: Durability;
   /**
-   * Asks that the next append may come while this one is synced: called, at most once and before
-   * the append resolves, when all of it is written. From then on only the sync can fail, and after
-   * that the store takes nothing any more; what is appended next is stored behind this, and
-   * resolves after it. A store that never calls it takes one append at a time.
+   * Lets the next append start while this one is syncing: called at most once, when all of this
+   * append is written and before it resolves. From then on only the sync can fail, and after that
+   * the store accepts nothing more. The next append is stored after this one, and resolves after
+   * it. A store that never calls it does one append at a time.
    */
   onWritten?: () => void;
 }
@@ -165,44 +160,44 @@ export interface JournalStore extends EventStore, EventReader {
   /**
    * Stores the requests in order, in one transaction with one sync, and resolves when all of it is
    * durable. A request whose expectation fails stores nothing and does not stop the others. Rejects
-   * (and stores nothing at all) when the medium refuses: `CannotStoreError` when it may work later,
-   * any other error when it must not be trusted. A store that wants events one by one asks {@link
-   * eventsOf} of core/store/pack.ts.
+   * (and stores nothing at all) if the medium refuses: `CannotStoreError` if it may work later;
+   * after any other error the store must not be trusted. A store that wants single events calls
+   * {@link eventsOf} of core/store/pack.ts.
    */
   append(requests: readonly StoreRequest[], options?: AppendOptions): Promise<AppendOutcome[]>;
   /**
-   * The lowest seq that may have been stored less than `age` ms ago, whatever its timestamp says
-   * and however the clock was set meanwhile; `lastSeq + 1` if there is none. Undefined, or absent:
-   * the store does not know, and retention goes by timestamps.
+   * The lowest seq that may have been stored less than `age` ms ago, regardless of timestamps and
+   * of clock changes meanwhile; `lastSeq + 1` if there is none. Undefined, or absent: the store
+   * does not know, and retention uses timestamps.
    */
   seekAge?(topic: string, age: number): Promise<number | undefined>;
   /**
-   * Removes the events below `seq` for good and tells how many. The numbers are never used again.
+   * Deletes the events below `seq` permanently and returns how many. Their seqs are never reused.
    */
   truncate(topic: string, seq: number): Promise<number>;
   /**
-   * Numbers up to `lastSeq` were given before, though the store knows nothing of it: its files are
-   * gone or older. What is appended next goes behind them. Absent where nothing is kept that could
-   * be lost.
+   * Tells the store that seqs up to `lastSeq` were assigned before, although it does not know them
+   * because its files are missing or older. New events come after them. Absent if the store keeps
+   * nothing that could be lost.
    */
   raise?(topic: string, lastSeq: number): Promise<void>;
-  /** True where {@link raise} keeps the numbers of this topic. Absent: where there is a `raise`. */
+  /** True if {@link raise} works for this topic. Absent: true if there is a `raise`. */
   keepsNumbers?(topic: string): boolean;
-  /** Removes a topic's events; its last seq stays known. */
+  /** Deletes a topic's events; its last seq stays known. */
   removeTopic(topic: string): Promise<void>;
-  /** What was found damaged so far, where the store keeps checksums. */
+  /** The damage found so far, if the store keeps checksums. */
   damage?(): readonly Damage[];
-  /** Somebody took note of it: it no longer degrades the store's health. */
+  /** Accepts the damage: it no longer degrades the store's health. */
   acceptDamage?(): void | Promise<void>;
-  /** True when an append that resolved survives a power cut. */
+  /** True if an append that resolved survives a power cut. */
   readonly durable: boolean;
-  /** What a topic's `store` is called; absent where it is none of these. */
+  /** The name of the store in a topic's options; absent if it is none of these. */
   readonly kind?: "sqlite" | "file" | "memory";
-  /** Stores what is under way, and closes. */
+  /** Stores what is under way, then closes. */
   close(): Promise<void>;
 }
 
-/** True for a store that has sequence numbers. */
+/** True for a store that assigns sequence numbers. */
 export function isJournalStore(store: EventStore): store is JournalStore {
   return typeof (store as Partial<JournalStore>).append === "function";
 }

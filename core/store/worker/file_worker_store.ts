@@ -1,7 +1,7 @@
 /**
- * A file event store whose writes run in a worker and whose reads run here, from the files: a slow
- * sync stalls no read and no other connection. What the reads need to know of a topic comes back
- * with every write.
+ * A file event store whose writes run in a worker, while reads go to the files from this thread: a
+ * slow sync stalls no read and no other connection. What the reads need to know about a topic comes
+ * back with every write.
  */
 import { systemClock } from "../../base/clock.ts";
 import { type Event, toEvent } from "../../event/event.ts";
@@ -20,7 +20,7 @@ import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../
 import { ForwardingStore } from "../forwarding_store.ts";
 import type { EventReader } from "../reader.ts";
 
-/** What the worker is asked. */
+/** A request to the worker. */
 export type FileStoreCall =
   | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
   | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
@@ -30,27 +30,27 @@ export type FileStoreCall =
   | { op: "removeTopic"; topic: string }
   | { op: "close" };
 
-/** What it answers: its result, and what has become of the topics that it touched. */
+/** The worker's answer: the result, and the new state of the topics that it touched. */
 export interface FileStoreAnswer {
   result: unknown;
   changes: TopicChange[];
-  /** All topics, when the store was opened. */
+  /** All topics; in the answer to `open`. */
   views?: PackedViews;
-  /** What was repaired in topics that were not looked at before, in words. */
+  /** Repairs in topics that are opened for the first time. */
   notes?: string[];
-  /** Events that were found to be damaged or gone. */
+  /** Events that were found to be damaged or missing. */
   lost?: Found[];
 }
 
 /** What the worker found when it opened the folder. */
 export interface FoundInFolder {
-  /** What was repaired or is damaged, in words. */
+  /** Messages about repairs and damage. */
   notes: string[];
   /** Paths that are not ours. */
   foreign: string[];
 }
 
-/** A file store with its writer in a worker thread. */
+/** A file store whose writer runs in a worker thread. */
 export class FileWorkerEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "file";
   readonly durable: boolean;
@@ -96,13 +96,13 @@ export class FileWorkerEventStore extends ForwardingStore implements JournalStor
     dir: string,
     options: {
       script: URL;
-      /** One that was begun already. */
+      /** A worker that was already started. */
       worker?: WorkerClient | undefined;
       durability?: Durability;
       dedupWindow?: number;
-      /** Told of events that a read had to leave out, once for each block of them. */
+      /** Called for events that a read had to leave out, once per block. */
       onDamage?: (damage: Found) => void;
-      /** Told what was repaired after the start, in words. */
+      /** Called with a message for each repair after the start. */
       onNote?: (note: string) => void;
     },
   ): Promise<FileWorkerEventStore> {

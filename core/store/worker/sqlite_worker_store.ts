@@ -1,6 +1,6 @@
 /**
- * A SQLite event store whose writes run in a worker and whose reads run here, on a read-only
- * connection: a slow sync stalls no read and no other connection. What the reads need to know of a
+ * A SQLite event store whose writes run in a worker, while reads use a read-only connection in this
+ * thread: a slow sync stalls no read and no other connection. What the reads need to know about a
  * topic comes back with every write.
  */
 import type { DatabaseSync } from "node:sqlite";
@@ -18,7 +18,7 @@ import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../
 import { ForwardingStore } from "../forwarding_store.ts";
 import type { EventReader } from "../reader.ts";
 
-/** What the worker is asked. */
+/** A request to the worker. */
 export type StoreCall =
   | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
   | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
@@ -30,11 +30,11 @@ export type StoreCall =
   | { op: "acceptDamage" }
   | { op: "close" };
 
-/** What it answers: its result, and the topics that it touched. */
+/** The worker's answer: the result, and the topics that it touched. */
 export interface StoreAnswer {
   result: unknown;
   topics: TopicRow[];
-  /** What is known to be damaged, where that may have changed. */
+  /** The known damage, if it may have changed. */
   damage?: readonly Damage[];
 }
 
@@ -42,15 +42,15 @@ export interface StoreAnswer {
 export interface WorkerStoreOptions {
   /** The worker: daemon/journal_worker.ts. */
   script: URL;
-  /** One that was begun already. */
+  /** A worker that was already started. */
   worker?: WorkerClient | undefined;
   durability?: Durability;
   dedupWindow?: number;
-  /** Told once of each damage, what was known before among it. */
+  /** Called once for each damage, including damage known from before. */
   onDamage?: (damage: Damage) => void;
 }
 
-/** A SQLite store with its writer in a worker thread. */
+/** A SQLite store whose writer runs in a worker thread. */
 export class WorkerEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;
@@ -59,7 +59,7 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
   readonly #topics = new Map<string, TopicRow>();
   readonly #reader: SqliteReader;
   readonly #onDamage: (damage: Damage) => void;
-  /** Found here, and not yet answered by the worker. */
+  /** Damage found here that the worker has not confirmed yet. */
   readonly #pending = new Map<string, Damage>();
   readonly #reported = new Set<string>();
   #damage: readonly Damage[] = [];
@@ -167,27 +167,27 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
     for (const damage of answer.damage) if (!known.has(keyOf(damage))) this.#onDamage(damage);
   }
 
-  /** What was found damaged so far; see evs doctor. */
+  /** The damage found so far; see `evs doctor`. */
   damage(): readonly Damage[] {
     return [...this.#damage, ...this.#pending.values()];
   }
 
-  /** Somebody took note of what was found: it no longer degrades the store's health. */
+  /** Accepts the damage found so far: it no longer degrades the store's health. */
   async acceptDamage(): Promise<void> {
     this.#learn(await this.#worker.call<StoreAnswer>({ op: "acceptDamage" } satisfies StoreCall));
   }
 
-  /** What a read here has found goes into the register, which the worker keeps. */
+  /** Sends damage found by a read to the register, which the worker keeps. */
   #report(found: Found): void {
     const key = keyOf(found);
     if (this.#reported.has(key)) return;
     this.#reported.add(key);
-    // What is gone may have been taken by retention, which the worker knows better.
+    // Missing events may have been deleted by retention; the worker knows.
     if (found.what !== GONE) {
       this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
     }
     this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
-      // A worker that died fails the next append, and the daemon with it; this is told again after
+      // A dead worker fails the next append, and the daemon with it; this is reported again after
       // the restart.
       .then((answer) => {
         this.#learn(answer);
