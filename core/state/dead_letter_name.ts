@@ -1,9 +1,6 @@
-/**
- * What a dead letter is called: `SUBSCRIPTION:ID`. Names of subscriptions have no colon, ids may.
- * And what it is of.
- */
+/** Names of dead letters: `SUBSCRIPTION:ID`. Subscription names contain no colon, ids may. */
 
-/** Which event a retry or a dead letter is of, and whose. */
+/** The event that a retry or dead letter is about, and its subscription. */
 export interface FailedEvent {
   subscription: string;
   topic: string;
@@ -14,8 +11,8 @@ export interface FailedEvent {
 }
 
 /**
- * Only that of a record, a retry or an event with its subscription; no member `key` where there is
- * no key.
+ * Picks these fields from a record, a retry or an event with its subscription; without a `key`
+ * member if there is no key.
  */
 export function failedEvent(
   of: Omit<FailedEvent, "key"> & { key?: string | undefined },
@@ -29,13 +26,13 @@ export function deadLetterName({ subscription, id }: { subscription: string; id:
   return `${subscription}:${id}`;
 }
 
-/** The way back. */
+/** The reverse of {@link deadLetterName}. */
 export function splitDeadLetterName(name: string): { subscription: string; id: string } {
   const at = name.indexOf(":");
   return { subscription: name.slice(0, at), id: name.slice(at + 1) };
 }
 
-/** Whether what was asked for, an event id or `SUBSCRIPTION:ID`, means this entry. */
+/** True if `asked`, an event id or `SUBSCRIPTION:ID`, means this entry. */
 export function namesDeadLetter(
   asked: string,
   entry: { subscription: string; id: string },

@@ -1,6 +1,6 @@
 /**
- * What both states decide about dead letters: who matches, where a page begins, where the next one
- * does, what retry one becomes.
+ * What both states decide about dead letters: which ones match, where pages begin and end, and
+ * which retry a dead letter becomes.
  */
 import { namesDeadLetter } from "./dead_letter_name.ts";
 import { reasonHolds } from "./reason.ts";
@@ -13,7 +13,7 @@ import type {
   RetryRecord,
 } from "./state.ts";
 
-/** True when every field that the filter gives matches. */
+/** True if every field that the filter sets matches. */
 export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRecord): boolean {
   return (!filter.ids || filter.ids.some((id) => namesDeadLetter(id, entry))) &&
     (filter.subscription === undefined || entry.subscription === filter.subscription) &&
@@ -26,8 +26,8 @@ export function matchesDeadLetter(filter: DeadLetterFilter, entry: DeadLetterRec
 }
 
 /**
- * A dead letter as the retry that it becomes: due at `dueAt`, for `to`, with its history and a
- * fresh grant of retries.
+ * Turns a dead letter into a retry for `to`, due at `dueAt`, with its history and a fresh retry
+ * budget.
  */
 export function retryOf(
   dead: DeadLetterRecord,
@@ -45,10 +45,7 @@ export function retryOf(
   };
 }
 
-/**
- * The number that a page begins behind: the newest first, so below it, unless the oldest come
- * first.
- */
+/** The number after which a page begins: going down from the newest, unless `oldest` is set. */
 export function pageStart({ after, oldest }: DeadLetterPageRequest): number {
   if (after === undefined) return oldest ? 0 : Number.MAX_SAFE_INTEGER;
   const start = Number(after);
@@ -59,7 +56,7 @@ export function pageStart({ after, oldest }: DeadLetterPageRequest): number {
   );
 }
 
-/** The page, from one row more than was asked for. */
+/** The page, built from one row more than was requested. */
 export function nextAfter(
   rows: { number: number; record: DeadLetterRecord }[],
   limit: number,

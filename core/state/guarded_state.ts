@@ -1,6 +1,6 @@
 /**
- * A state that is not trusted any more after a commit failed for a reason other than "no room now":
- * what a failed sync kept is unknown, so everything that follows is refused until the file was
+ * A state that stops being trusted once a commit has failed for a reason other than lack of space.
+ * What a failed sync has stored is unknown, so everything after it is refused until the file is
  * opened and read again.
  */
 import { asError, thrownText } from "../base/thrown.ts";
@@ -26,12 +26,12 @@ export class GuardedState implements State {
     this.#state = state;
   }
 
-  /** Resolves with the error after which nothing is kept any more. */
+  /** Resolves with the error after which nothing more is stored. */
   get failure(): Promise<unknown> {
     return this.#failure.promise;
   }
 
-  /** That error; undefined while all is well. */
+  /** That error; undefined if there was none. */
   get failed(): unknown {
     return this.#failed;
   }

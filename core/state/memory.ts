@@ -1,6 +1,6 @@
 /**
- * The state in memory: the default of `new EventBroker()`, the reference that the SQLite one is
- * tested against.
+ * The state in memory: the default of `new EventBroker()`, and the reference that the SQLite state
+ * is tested against.
  */
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
@@ -23,7 +23,7 @@ import type {
   UnansweredRecord,
 } from "./state.ts";
 
-/** No name has a line feed, so this separates them. */
+/** No name contains a line feed, so it can be the separator. */
 function keyOf(...parts: string[]): string {
   return parts.join("\n");
 }
@@ -39,7 +39,7 @@ export class MemoryState implements State {
   readonly #retries = new Map<string, RetryRecord>();
   readonly #unanswered = new Map<string, UnansweredRecord>();
   readonly #begun = new Map<string, BegunRecord>();
-  /** In the order of their arrival; `number` is what a page's `next` names. */
+  /** In the order in which they were added; a page's `next` is a `number`. */
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #schemas = new Map<string, SchemaRecord>();
   readonly #levels = new Map<string, LevelRecord>();
@@ -194,7 +194,7 @@ export class MemoryState implements State {
     return Promise.resolve();
   }
 
-  /** What goes with a subscription. */
+  /** The tables whose rows are deleted with their subscription. */
   #ofSubscriptions(): Map<string, { subscription: string }>[] {
     return [
       this.#cursors,

@@ -1,7 +1,7 @@
 /**
- * How the state lies in SQLite, version by version. A step is never changed once it was released: a
- * new format is a new step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs:
- * SQLite cuts TEXT at NUL when it is read.
+ * The formats of the state database, one step each. A released step never changes: a new format is
+ * a new step. Durations are ms, times Unix ms. Event lines and schemas are BLOBs, because SQLite
+ * cuts TEXT off at a NUL when reading.
  */
 import { DatabaseSync } from "node:sqlite";
 import { InternalError } from "../base/errors.ts";
@@ -10,7 +10,7 @@ import { openReadOnly } from "../store/sqlite/read_only.ts";
 import { repairWal } from "../store/sqlite/salvage/repair_wal.ts";
 import { asDataDirError, pragma, refuseForeign } from "../store/sqlite/own_database.ts";
 
-/** "EVSS": marks the file as ours, in `PRAGMA application_id`. */
+/** "EVSS": identifies our files, in `PRAGMA application_id`. */
 const APPLICATION_ID = 0x45565353;
 
 const MIGRATIONS: readonly string[] = [
@@ -99,29 +99,30 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE dead_letters ADD COLUMN edited_from TEXT;
   ALTER TABLE dead_letters ADD COLUMN edited_as TEXT;
   `,
-  // What is asked of new versions of a type's schema (evs schema register --compat).
+  // The compatibility required of new versions of a type's schema (evs schema register --compat).
   `
   CREATE TABLE schema_levels (
     type TEXT PRIMARY KEY,
     level TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
-  // When a subscription pauses by itself (evs consume --breaker), as JSON; NULL is never.
+  // When a subscription pauses itself (evs consume --breaker), as JSON; NULL is never.
   `
   ALTER TABLE subscriptions ADD COLUMN breaker TEXT;
   `,
-  // Where a topic's events live, and when they are acknowledged.
+  // Where a topic's events are stored, and when they are acknowledged.
   `
   ALTER TABLE topics ADD COLUMN store TEXT NOT NULL DEFAULT 'default';
   ALTER TABLE topics ADD COLUMN durability TEXT NOT NULL DEFAULT 'default';
   `,
-  // How long a retry waits from when it was set: of older ones, since their last attempt ended.
+  // How long a retry waits from when it was scheduled; for older rows, from the end of the last
+  // attempt.
   `
   ALTER TABLE retries ADD COLUMN wait_ms INTEGER NOT NULL DEFAULT 0;
   UPDATE retries SET wait_ms = max(0, due_at - ifnull(
     json_extract(attempts, '$[#-1].startedAt') + json_extract(attempts, '$[#-1].durationMs'), due_at));
   `,
-  // Who paused a subscription and until when; events that a handler was given and never answered.
+  // Who paused a subscription and until when; events that were delivered but never answered.
   `
   ALTER TABLE subscriptions ADD COLUMN paused_by TEXT;     -- person (also NULL), breaker, command
   ALTER TABLE subscriptions ADD COLUMN paused_until INTEGER;
@@ -161,10 +162,10 @@ const MIGRATIONS: readonly string[] = [
 export const STATE_FORMAT = MIGRATIONS.length;
 
 /**
- * Opens the database and makes or migrates its tables. Every commit syncs. `again` is the format
- * with which this process has opened it before and still reads it: the file is then taken as it is,
- * for nothing may change below a reader. And whoever closes a file drops the locks that the whole
- * process has on it (fcntl(2)), so nobody but SQLite may touch it either.
+ * Opens the database and creates or migrates its tables. Every commit syncs. `again` is the format
+ * with which this process has opened it before and is still reading it. The file is then opened
+ * without migration or repair, because nothing may change under a reader. Closing a file also drops
+ * all locks that the process has on it (fcntl(2)), so only SQLite may touch it.
  */
 export function openStateDatabase(
   path: string,
@@ -195,7 +196,7 @@ export function openStateDatabase(
   }
 }
 
-/** Brings the tables to this version's format, a transaction a step. */
+/** Migrates the tables to this version's format, with one transaction per step. */
 export function migrateState(database: DatabaseSync): void {
   for (let next = pragma(database, "user_version"); next < STATE_FORMAT; next++) {
     database.exec("BEGIN IMMEDIATE");

@@ -1,16 +1,16 @@
 /**
- * Reasons of dead letters, as causes. What differs from event to event (ids, long numbers, times,
- * addresses, what varies in a path) is folded to `*`, so that a thousand reasons of one cause read
- * the same; what tells causes apart (words, also quoted ones, and short codes: HTTP 503, `[Errno
- * 111]`, E11000) stays. A `*` in a filter stands for any text, so that what a group is called is
- * what finds its members.
+ * Groups the reasons of dead letters by cause. What differs from event to event (ids, long numbers,
+ * times, addresses, variable parts of paths) is replaced by `*`, so that a thousand reasons with
+ * one cause read the same. What distinguishes causes (words, also quoted ones, and short codes:
+ * HTTP 503, `[Errno 111]`, E11000) is kept. In a filter, `*` matches any text, so a group's name
+ * finds its members.
  */
 
-/** A shape of text, and what it becomes; left out: `*`. */
+/** A pattern and its replacement; `*` if omitted. */
 type Fold = readonly [shape: RegExp, by?: (found: string, at: number, reason: string) => string];
 
 /**
- * Quoted, as programs and people quote; Ruby opens with a backtick and closes with an apostrophe.
+ * Quotes as used by programs and people; Ruby opens with a backtick and closes with an apostrophe.
  */
 const QUOTED = /"[^"]*"|(?<!\w)'[^']*'(?!\w)|`[^`']*['`]/g;
 const URL = /\b[a-z][a-z0-9+.-]*:\/\/[^\s,;)\]}>"'`]+/gi;
@@ -19,13 +19,13 @@ const TIME = /\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d
 const PATH = /(?<![\w*])(?:~|\.{1,2}|[A-Za-z]:)?(?:[/\\][\w.@%+=-]+)+[/\\]?/g;
 const UUID = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/gi;
 const HEX = /\b0x[0-9a-f]+\b/gi;
-/** Letters and digits, long. */
+/** A long run of letters and digits. */
 const ID = /\b(?=[0-9a-z_-]*\d)(?=[0-9a-z_-]*[a-z])[0-9a-z_-]{8,}\b/gi;
 const NUMBER = /\d+(?:[.,:]\d+)*/g;
 // deno-lint-ignore no-control-regex -- a reason that a client gave may have colours
 const COLOUR = /\x1b\[[0-9;]*m/g;
 
-/** In this order: the longer shapes before the shorter ones that they hold. */
+/** Order matters: longer shapes come before shorter ones that they contain. */
 const FOLDS: readonly Fold[] = [
   [COLOUR],
   [QUOTED, foldQuoted],
@@ -39,7 +39,7 @@ const FOLDS: readonly Fold[] = [
   [NUMBER, foldNumber],
 ];
 
-/** The same without a regard for what tells causes apart; an exit code does even so. */
+/** The same, but also replaces what usually distinguishes causes, except for exit codes. */
 const WHOLE_FOLDS: readonly Fold[] = [
   [COLOUR],
   [QUOTED],
@@ -53,15 +53,18 @@ const WHOLE_FOLDS: readonly Fold[] = [
   [/(?<!\bexit code \d*)\d+(?:[.,:]\d+)*/g],
 ];
 
-/** The longest reason that is looked at, in characters. */
+/** Most characters of a reason that are looked at. */
 const LONGEST = 500;
 
-/** A reason without what is peculiar to one event. */
+/** Replaces what is specific to one event. */
 export function foldReason(reason: string): string {
   return fold(reason, FOLDS);
 }
 
-/** A reason without anything that could be: for words and codes that turn out to be data. */
+/**
+ * Replaces everything that could be specific to one event: for words and codes that turn out to be
+ * data.
+ */
 export function foldReasonWholly(reason: string): string {
   return fold(reason, WHOLE_FOLDS);
 }
@@ -73,8 +76,8 @@ function fold(reason: string, folds: readonly Fold[]): string {
 }
 
 /**
- * A quoted word stays: the field or the method that is missing. What else is quoted is data, but
- * for a path or a URL.
+ * A quoted word is kept: it may be the missing field or method. Other quoted text is data, except
+ * for a path or URL.
  */
 function foldQuoted(quoted: string): string {
   const inside = quoted.slice(1, -1);
@@ -82,13 +85,13 @@ function foldQuoted(quoted: string): string {
   return /^(?:[~.]{0,2}[/\\]|[a-z][a-z0-9+.-]*:\/\/)\S*$/i.test(inside) ? quoted : "*";
 }
 
-/** The host tells who failed. */
+/** Keeps the host, which tells who failed. */
 function foldUrl(url: string): string {
   const [, scheme, user, host, rest] = /^([^:]+:\/\/)([^/?#@]*@)?([^/?#]*)(.*)$/.exec(url)!;
   return `${scheme}${user === undefined ? "" : "*"}${host}${rest === "" ? "" : "/*"}`;
 }
 
-/** Folders and names stay, but for those with numbers in them and those that nobody would give. */
+/** Keeps names in a path, except for names with digits and for very long ones. */
 function foldPath(path: string): string {
   return path.replace(/[^/\\]+/g, (name) => {
     if (!/\d/.test(name) && name.length <= 40) return name;
@@ -96,13 +99,13 @@ function foldPath(path: string): string {
   });
 }
 
-/** Names with digits that are no ids: `Base64DecodeError`, `ERR_HTTP2_ERROR`, `ORA-00942`. */
+/** Names with digits that are not ids: `Base64DecodeError`, `ERR_HTTP2_ERROR`, `ORA-00942`. */
 function isName(text: string): boolean {
   return /(?:Error|Exception)$/.test(text) || /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/.test(text) ||
     /^(?:ORA|PLS|TNS|SQL|ERR)-\d{1,5}$/.test(text);
 }
 
-/** What stands before a number that is a code. */
+/** Text before a number that makes it a code. */
 const BEFORE_CODE = [
   /\b(?:exit|code|status|errno|error|err|http|sqlstate|signal)[\s:=#"'([-]*$/i,
   /\bHTTP\/[\d.]+ $/,
@@ -110,13 +113,13 @@ const BEFORE_CODE = [
   /(?:: |\[|\(|\berror |\bcode |^)[A-Z]{1,3}$/, // E11000, TS2322, P2002
   /\b(?:ORA|PLS|TNS|SQL|ERR)-$/,
 ];
-/** What stands before a number that is a code where it could be a status of HTTP. */
+/** Text before a number that makes it a code if it could be an HTTP status. */
 const BEFORE_STATUS =
   /\b(?:got|returned|returns|respond(?:ed|s)(?: with)?|answer(?:ed|s)(?: with)?|replied(?: with)?|response|received|said|unexpected)[\s:=("']*$/i;
-/** A measure or a count: its number is no code. */
+/** A measure or a count: the number before it is not a code. */
 const UNIT = /^ ?(?:ms|[kMGT]?i?B|[a-z]+s|s|min|h)\b/;
 
-/** Short codes stay: 503, not 30000 ms. */
+/** Keeps short codes: 503, but not 30000 ms. */
 function foldNumber(number: string, at: number, reason: string): string {
   if (!/^\d{1,5}$/.test(number)) return "*";
   const before = reason.slice(Math.max(0, at - 40), at);
@@ -129,7 +132,7 @@ function foldNumber(number: string, at: number, reason: string): string {
   return isStatus ? number : "*";
 }
 
-/** Whether a reason holds this text, without regard to case; `*` stands for any text. */
+/** True if a reason contains this text, ignoring case; `*` matches any text. */
 export function reasonHolds(reason: string, part: string): boolean {
   const text = reason.toLowerCase().replace(/\s+/g, " ");
   let at = 0;

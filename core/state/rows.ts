@@ -1,4 +1,4 @@
-/** Rows of the state database as records. */
+/** Converts rows of the state database to records. */
 import type { SQLOutputValue } from "node:sqlite";
 import type {
   BegunRecord,
@@ -13,20 +13,21 @@ import type {
 } from "./state.ts";
 import type { SchemaMode, TopicOptions } from "../event/topic_options.ts";
 
-/** A row as SQLite gives it. */
+/** A row as SQLite returns it. */
 export type Row = Record<string, SQLOutputValue>;
 
 const decoder = new TextDecoder();
 
 /**
- * All topics. Most of ten thousand have the same options, so those come as one text, and neighbours
- * that have the same text share what it says: half the time of a row with a column for each.
+ * All topics. Of ten thousand, most have the same options, so options come as one string, and
+ * adjacent topics with the same string share the parsed object: half the time of one column per
+ * option.
  */
 export const SELECT_TOPICS = `
   SELECT name, created_at, json_array(persistent, retention_period, max_events, max_bytes, schema_mode, store,
     durability) AS options FROM topics ORDER BY name`;
 
-/** Rows of {@link SELECT_TOPICS}. */
+/** Converts rows of {@link SELECT_TOPICS}. */
 export function topicsOf(rows: readonly Row[]): TopicRecord[] {
   let text: unknown;
   let options: TopicOptions;
@@ -136,7 +137,7 @@ export function deadLetterOf(row: Row): DeadLetterRecord {
   };
 }
 
-/** What a row was edited from, if it was. */
+/** The dead letter that a row was edited from, if any. */
 export function linkOf(row: Row): { editedFrom?: string } {
   return row["edited_from"] === null ? {} : { editedFrom: row["edited_from"] as string };
 }

@@ -1,6 +1,6 @@
 /**
  * The state in SQLite. Synchronous inside: a commit is one transaction with one sync. The daemon
- * runs the writer in a worker and reads here through a second, read-only instance
+ * writes in a worker and reads in its own thread through a second, read-only instance
  * (core/state/worker_state.ts).
  */
 import { reasonHolds } from "./reason.ts";
@@ -45,13 +45,13 @@ export class SqliteState implements State {
   readonly #named: NamedFiles;
   readonly #statements = new Map<string, StatementSync>();
   #failed: unknown;
-  /** As `openStateDatabase` leaves it. */
+  /** The mode that `openStateDatabase` sets. */
   #mode: "FULL" | "NORMAL" = "FULL";
 
   /**
-   * Opens or creates the database at `path`. Throws `DataDirError` when it is not ours, of a newer
-   * format, or in use. `again`: see `openStateDatabase`. `lock: false`: somebody has locked what
-   * the file lies in.
+   * Opens or creates the database at `path`. Throws `DataDirError` if it is in use, has a newer
+   * format or is not one of ours. `again`: see `openStateDatabase`. `lock: false`: the caller has
+   * already locked the folder of the file.
    */
   constructor(
     path: string,
@@ -106,7 +106,7 @@ export class SqliteState implements State {
   }
 
   /**
-   * The same, at once: for the worker that waits for nothing else.
+   * Synchronous {@link commit}, for the worker, which has nothing else to do meanwhile.
    * @internal
    */
   commitSync(changes: readonly StateChange[], { sync = true }: CommitOptions = {}): void {
@@ -114,27 +114,27 @@ export class SqliteState implements State {
     if (changes.length === 0) return;
     try {
       this.#synchronous(sync ? "FULL" : "NORMAL");
-      // Prepared: what `exec` throws carries no code, and a full disk would be taken for a bug.
+      // Prepared, because errors of `exec` carry no code, and a full disk would look like a bug.
       this.#prepare("BEGIN IMMEDIATE").run();
       for (const change of changes) {
         for (const { sql, values } of changeStatements(change)) this.#prepare(sql).run(...values);
       }
       this.#prepare("COMMIT").run();
     } catch (error) {
-      // SQLite rolls back by itself after some errors (a full disk among them); then there is
-      // nothing left to do.
+      // SQLite rolls back by itself after some errors, such as a full disk; then nothing is left to
+      // do.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       const known = asStateError(error);
-      // A sync that failed may have kept anything: nothing is trusted until the file was opened and
-      // read again.
+      // What a failed sync has stored is unknown: trust nothing until the file is opened and read
+      // again.
       if (!(known instanceof CannotStoreError)) this.#failed = error;
       throw known;
     }
   }
 
   /**
-   * In a write-ahead log NORMAL means that a commit does not sync; the next one that does takes it
-   * along.
+   * With a write-ahead log, NORMAL means that a commit does not sync; the next commit that does
+   * syncs it too.
    */
   #synchronous(mode: "FULL" | "NORMAL"): void {
     if (this.#mode === mode) return;
@@ -189,7 +189,7 @@ export class SqliteState implements State {
     this.closeSync();
   }
 
-  /** The same, at once. */
+  /** Synchronous {@link close}. */
   closeSync(): void {
     this.#database.close();
     this.#lock?.release();
@@ -206,9 +206,7 @@ export class SqliteState implements State {
   }
 }
 
-/**
- * The filter as SQL. Asked ids narrow by the index first; then `SUBSCRIPTION:ID` is compared whole.
- */
+/** The filter as SQL. Ids use the index first; then `SUBSCRIPTION:ID` is compared in full. */
 function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInputValue[] } {
   const conditions = ["1"];
   const values: SQLInputValue[] = [];
@@ -237,10 +235,10 @@ function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInpu
   return { where: conditions.join(" AND "), values };
 }
 
-/** SQLite's primary result codes that are told apart (https://sqlite.org/rescode.html). */
+/** SQLite's primary result codes that get special handling (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
 const SQLITE_FULL = 13;
-/** The shared index of the write-ahead log could not grow: as good as a full disk. */
+/** The shared index of the write-ahead log could not grow, which amounts to a full disk. */
 const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
 
 function asStateError(error: unknown): unknown {

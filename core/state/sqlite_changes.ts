@@ -1,4 +1,4 @@
-/** Each {@link StateChange} as the SQL that does it. */
+/** The SQL statements of each {@link StateChange}. */
 import type { SQLInputValue } from "node:sqlite";
 import type { ChangeOf, StateChange } from "./state.ts";
 
@@ -142,8 +142,8 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
     const asked = [JSON.stringify(ids), subscription, topic];
     return [
       {
-        // By SQL alone: neither events nor attempts pass through a process on their way. A cross
-        // join: the ids come first; the other way round SQLite reads the whole list again for each
+        // In SQL only, so that neither events nor attempts pass through the process. A cross join,
+        // so that the ids come first: otherwise SQLite would read the whole list again for each
         // dead letter.
         sql: `INSERT OR REPLACE INTO retries
             (subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures, attempts,

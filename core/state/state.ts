@@ -2,9 +2,10 @@
  * The second plane: everything that is not an event. Topics, subscriptions, cursors, retries, dead
  * letters, schemas.
  *
- * A {@link State} is small on purpose: it loads what is there, and it commits a list of changes in
- * one durable transaction. "Retry exhausted, dead letter, cursor moves on" is one such list. What
- * is decided is decided elsewhere (core/delivery, core/broker), in memory, from what was loaded.
+ * A {@link State} is deliberately small: it loads a snapshot, and it commits a list of changes in
+ * one durable transaction. "Retries exhausted, dead-letter the event, advance the cursor" is one
+ * such list. The decisions are made elsewhere (core/delivery, core/broker), in memory, from what
+ * was loaded.
  */
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
@@ -15,7 +16,7 @@ export type { Attempt, DeadLetterFilter, MissedRecord, PausedBy, SubscriptionSet
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
-/** A topic as it is kept. */
+/** A topic as stored. */
 export interface TopicRecord {
   name: string;
   options: TopicOptions;
@@ -23,69 +24,69 @@ export interface TopicRecord {
   createdAt: number;
 }
 
-/** A subscription as it is kept. */
+/** A subscription as stored. */
 export interface SubscriptionRecord {
   name: string;
   /** A topic or a pattern. */
   topic: string;
-  /** Where it begins on a topic that it has no cursor for yet, as an offset. */
+  /** Where it starts in a topic for which it has no cursor yet, as an offset. */
   from: string;
   settings: SubscriptionSettings;
   paused: boolean;
   pauseReason?: string;
-  /** Who paused it: what a person paused only a person resumes. */
+  /** Who paused it: a pause by a person is only ended by a person. */
   pausedBy?: PausedBy;
   /** When the pause ends by itself, Unix ms by the wall clock. */
   pausedUntil?: number;
   createdAt: number;
 }
 
-/** An event whose deliveries ended without an answer so far. */
+/** An event whose deliveries have so far ended without an answer. */
 export interface UnansweredRecord {
   subscription: string;
   topic: string;
   /** As in {@link BegunEvent}. */
   id: string;
   seq: number;
-  /** How many did; 0 where it may have been one. */
+  /** How many of them did; 0 if it may have been one. */
   count: number;
 }
 
-/** An event that a handler was given: one attempt of it. */
+/** One attempt of an event that was delivered to a handler. */
 export interface BegunEvent {
   topic: string;
-  /** Of a retry its id, else a space and its seq. */
+  /** The id of a retry; otherwise a space and the seq. */
   id: string;
   seq: number;
   attempt: number;
-  /** It was marked with others ahead of its turn: it may not have begun. */
+  /** It was marked ahead of its turn, together with others: it may not have started. */
   soon?: boolean;
 }
 
 /**
- * What the handlers of one consumer had when it last began some. What was answered since may be
- * among it.
+ * What the handlers of one consumer were working on when it last started some. Some of it may have
+ * been answered since.
  */
 export interface BegunRecord {
   subscription: string;
-  /** Names one run of one process. */
+  /** Identifies one run of one process. */
   consumer: string;
   events: BegunEvent[];
 }
 
-/** How far a subscription is on one topic. */
+/** A subscription's position in one topic. */
 export interface CursorRecord {
   subscription: string;
   topic: string;
   /**
-   * The first seq that is neither done nor dead nor kept as a retry row of its own. Retries do not
-   * hold the cursor back: an hour of backoff would otherwise keep a mark for every event that was
-   * done meanwhile.
+   * The first seq that is neither done nor dead nor kept as its own retry row. Retries do not hold
+   * the cursor back: otherwise an hour of backoff would keep a mark for every event that was done
+   * meanwhile.
    */
   next: number;
 }
 
-/** An event that waits for its next attempt, with its own copy. */
+/** An event waiting for its next attempt, with its own copy of the event. */
 export interface RetryRecord {
   subscription: string;
   topic: string;
@@ -94,27 +95,31 @@ export interface RetryRecord {
   key?: string;
   type: string;
   /**
-   * By the clock as it was when this was set, Unix ms. Read it with {@link waitLeft}: clocks are
-   * wrong at times.
+   * Unix ms, by the clock when this was scheduled. Read it with {@link waitLeft}, because clocks
+   * can be wrong.
    */
   dueAt: number;
-  /** How long it waits from when it was set, ms: no clock puts it off beyond that. */
+  /** How long it waits from when it was scheduled, ms: no clock change can delay it beyond that. */
   waitMs: number;
-  /** The attempt that comes next. */
+  /** The number of the next attempt. */
   nextAttempt: number;
-  /** Attempts since the last grant of `maxRetries`: reset to 0 by `dlq retry`, never by a crash. */
+  /**
+   * Attempts since the retry budget was last renewed: reset to 0 by `dlq retry`, never by a crash.
+   */
   failures: number;
   attempts: Attempt[];
-  /** The event's wire line, so that retention cannot take it. */
+  /** The event's wire line, so that it outlives retention. */
   line: Uint8Array;
   /**
-   * Of a edited copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. It goes when the
-   * copy succeeds.
+   * Set on an edited copy: the dead letter that it was made from, `SUBSCRIPTION:ID`. That one is
+   * deleted when the copy succeeds.
    */
   editedFrom?: string;
 }
 
-/** How long a retry still waits at `now`, ms: what the clock says, and never more than its wait. */
+/**
+ * How long a retry still waits at `now`, ms: according to the clock, but never more than its wait.
+ */
 export function waitLeft(
   { dueAt, waitMs }: Pick<RetryRecord, "dueAt" | "waitMs">,
   now: number,
@@ -130,7 +135,7 @@ export interface DeadLetterRecord {
   id: string;
   key?: string;
   type: string;
-  /** The last attempt's error, or the reason given. */
+  /** The error of the last attempt, or the given reason. */
   reason: string;
   /** Unix ms. */
   diedAt: number;
@@ -138,7 +143,7 @@ export interface DeadLetterRecord {
   line: Uint8Array;
   /** As in {@link RetryRecord}. */
   editedFrom?: string;
-  /** A edited copy of it was sent, `SUBSCRIPTION:ID`: until that succeeds, this one stays. */
+  /** An edited copy of it was sent, `SUBSCRIPTION:ID`: this one stays until the copy succeeds. */
   editedAs?: string;
 }
 
@@ -146,7 +151,7 @@ export interface DeadLetterRecord {
 export interface SchemaRecord {
   /** The event type. */
   type: string;
-  /** Its version. */
+  /** The schema version. */
   version: string;
   /** The schema as JSON text, byte for byte as registered. */
   schema: string;
@@ -154,19 +159,24 @@ export interface SchemaRecord {
   registeredAt: number;
 }
 
-/** What is asked of new versions of a type's schema; a type that is not there is asked nothing. */
+/**
+ * The compatibility required of new versions of a type's schema; a type without a record has no
+ * requirement.
+ */
 export interface LevelRecord {
   /** The event type. */
   type: string;
-  /** What is asked. */
+  /** The required level. */
   level: CompatibilityLevel;
 }
 
-/** Where a topic ended: no lower number of its is given again, whatever becomes of the store. */
+/**
+ * Where a topic ended: its seqs up to here are never assigned again, whatever happens to the store.
+ */
 export interface TopicEndRecord {
-  /** Which topic. */
+  /** The topic. */
   topic: string;
-  /** The last seq that was given. */
+  /** The last seq that was assigned. */
   lastSeq: number;
 }
 
@@ -175,7 +185,7 @@ export type StateChange =
   | { op: "topic.put"; record: TopicRecord }
   | { op: "topic.remove"; name: string }
   | { op: "subscription.put"; record: SubscriptionRecord }
-  /** Removes its cursors, done marks, missed counts and retries too; its dead letters stay. */
+  /** Also removes its cursors, done marks, missed counts and retries; its dead letters stay. */
   | { op: "subscription.remove"; name: string }
   | { op: "cursor.put"; record: CursorRecord }
   | { op: "cursor.remove"; subscription: string; topic: string }
@@ -186,7 +196,7 @@ export type StateChange =
   | { op: "retry.put"; record: RetryRecord }
   | { op: "retry.remove"; subscription: string; topic: string; id: string }
   | { op: "retry.clear"; subscription: string; topic: string }
-  /** No retry is due later than its wait from `now`: the clock was put back. */
+  /** Limits every retry to its wait from `now`: the clock was set back. */
   | { op: "retry.clamp"; now: number }
   | { op: "unanswered.put"; record: UnansweredRecord }
   | { op: "unanswered.remove"; subscription: string; topic: string; id: string }
@@ -194,12 +204,12 @@ export type StateChange =
   | { op: "begun.put"; record: BegunRecord }
   | { op: "begun.remove"; subscription: string; consumer: string }
   | { op: "dead.put"; record: DeadLetterRecord }
-  /** Says of a dead letter that a edited copy of it was sent. */
+  /** Records that an edited copy of a dead letter was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
   /**
-   * Turns dead letters into retries of the subscription `to`, with their history and a fresh grant
-   * of retries, in the order of the ids. Those that are not there are left out.
+   * Turns dead letters into retries of the subscription `to`, with their history and a fresh retry
+   * budget, in the order of the ids. Missing ones are skipped.
    */
   | {
     op: "dead.retry";
@@ -214,19 +224,19 @@ export type StateChange =
   | { op: "schema.level"; record: LevelRecord }
   | { op: "end.put"; record: TopicEndRecord }
   /**
-   * The state is used from here on, or was until here: a copy that was made before is an older one.
+   * Marks the start or end of a use of the state, so that earlier copies are recognized as older.
    */
   | { op: "generation.next" };
 
 /** The changes of one kind. */
 export type ChangeOf<Op extends StateChange["op"]> = Extract<StateChange, { op: Op }>;
 
-/** Which part of the list of dead letters. */
+/** Which part of the list of dead letters to return. */
 export interface DeadLetterPageRequest {
   limit: number;
-  /** What the page before said; of the same order. */
+  /** The `next` of the previous page; of the same order. */
   after?: string;
-  /** The oldest first, instead of the newest. */
+  /** Oldest first instead of newest first. */
   oldest?: boolean;
 }
 
@@ -237,14 +247,14 @@ export interface DeadLetterPage {
   next?: string;
 }
 
-/** All that is small enough to live in memory. */
+/** Everything that is small enough to live in memory. */
 export interface StateSnapshot {
   topics: TopicRecord[];
   subscriptions: SubscriptionRecord[];
   cursors: CursorRecord[];
   done: { subscription: string; topic: string; seq: number }[];
   missed: MissedRecord[];
-  /** Without `line` and `attempts`: those are read when due. */
+  /** Without `line` and `attempts`, which are read when a retry is due. */
   retries: Omit<RetryRecord, "line" | "attempts">[];
   unanswered: UnansweredRecord[];
   begun: BegunRecord[];
@@ -252,24 +262,24 @@ export interface StateSnapshot {
   levels: LevelRecord[];
   /** Where topics ended when the state was last closed. */
   ends: TopicEndRecord[];
-  /** How often it was opened and closed; 0: never, or by a version that did not count. */
+  /** How often it was opened and closed; 0 if never, or if an older version did not count. */
   generation: number;
 }
 
-/** How changes are kept. */
+/** How changes are committed. */
 export interface CommitOptions {
-  /** False: they survive the end of the process, not a power cut. Default true. */
+  /** False: the changes survive the end of the process, but not a power cut. Default true. */
   sync?: boolean;
 }
 
 /** The state database. */
 export interface State {
-  /** True when nothing of it outlives the process. */
+  /** True if nothing of it outlives the process. */
   readonly forgets?: boolean;
   /** @internal */
   load(): StateSnapshot;
   /**
-   * One durable transaction. Rejects when nothing of it was kept.
+   * Commits one durable transaction. Rejects if nothing of it was stored.
    * @internal
    */
   commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void>;

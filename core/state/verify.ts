@@ -1,24 +1,24 @@
-/** Reads a whole state database and tells what is wrong in it. Nothing is changed. */
+/** Reads a whole state database and reports what is wrong with it. Changes nothing. */
 import { schemaFaults, structureFaults } from "../store/sqlite/integrity.ts";
 import { migrateState, openStateDatabase, STATE_FORMAT } from "./migrations.ts";
 import { pragma } from "../store/sqlite/own_database.ts";
 import { SqliteState } from "./sqlite.ts";
 import type { CursorRecord, StateSnapshot } from "./state.ts";
 
-/** What was found. */
+/** The result. */
 export interface StateVerdict {
   format: number;
   topics: number;
   subscriptions: number;
   deadLetters: number;
   cursors: CursorRecord[];
-  /** In words. */
+  /** Descriptions of what is wrong. */
   faults: string[];
-  /** All of it but the dead letters, where it could be read. */
+  /** Everything except the dead letters, if it could be read. */
   snapshot?: StateSnapshot;
 }
 
-/** Reads the database at `path`. Throws `DataDirError` where it cannot be opened at all. */
+/** Reads the database at `path`. Throws `DataDirError` if it cannot be opened at all. */
 export function verifyStateDatabase(
   path: string,
   { quick }: { quick: boolean } = { quick: false },
@@ -49,7 +49,7 @@ export function verifyStateDatabase(
       snapshot,
     };
   } catch (error) {
-    // JSON or a type that is not what was written.
+    // Corrupt JSON, or a value of the wrong type.
     if (error instanceof SyntaxError || error instanceof TypeError) {
       return { format, ...empty, faults: [`a row cannot be read: ${error.message}`] };
     }

@@ -1,11 +1,11 @@
 /**
- * A SQLite state database whose commits run in a worker and whose reads run here, on a read-only
- * connection: a slow sync of an ack stalls nobody. Commits that arrive while one is under way go
- * down together, as one transaction.
+ * A SQLite state database whose commits run in a worker, while reads use a read-only connection in
+ * this thread: a slow sync of an ack delays nobody. Commits that arrive while one is under way
+ * share the next transaction.
  *
- * A worker weighs several MiB, so where nothing was committed for a while it ends; the next commit
- * begins another. The read-only connection stays, and with it the log and its index: what begins
- * finds all as it was left, and recovers nothing.
+ * A worker takes several MiB, so it is ended after a while without commits; the next commit starts
+ * another. The read-only connection stays, and with it the log and its index, so a new worker finds
+ * everything as it was left and recovers nothing.
  */
 import { type Clock, systemClock } from "../base/clock.ts";
 import { NamedFiles } from "../base/named_files.ts";
@@ -25,13 +25,16 @@ import type {
   StateSnapshot,
 } from "./state.ts";
 
-/** What the worker is asked. */
+/** A request to the worker. */
 export type StateCall =
   | { op: "open"; path: string; again?: number }
   | { op: "commit"; changes: StateChange[]; sync: boolean }
   | { op: "close" };
 
-/** Why another worker does not begin. It is loaded from the program's source, as it is by then. */
+/**
+ * Explains why a new worker does not start: it is loaded from the program's source, which may have
+ * changed.
+ */
 const REPLACED =
   "where the program was replaced or removed while the daemon ran, start it again: evs daemon start";
 
@@ -46,7 +49,7 @@ interface Waiting {
 export interface WorkerStateOptions {
   /** The worker: daemon/state_worker.ts. */
   script: URL;
-  /** One that was begun already. */
+  /** A worker that was already started. */
   worker?: WorkerClient | undefined;
   clock?: Clock;
 }
@@ -57,16 +60,16 @@ export class WorkerState implements State {
   readonly #path: string;
   readonly #reader: SqliteState;
   readonly #rest: IdleTimer;
-  /** None while at rest. */
+  /** Undefined while idle. */
   #worker: WorkerClient | undefined;
   #waiting: Waiting[] = [];
-  /** Commits under way, or the end of the worker: one after the other, never both. */
+  /** Running commits, or the end of the worker: one after the other, never both. */
   #running: Promise<void> | undefined;
-  /** Made when all of it is there. */
+  /** Created once all files exist. */
   readonly #named: NamedFiles;
   #failed = false;
   #generation = 0;
-  /** What was kept when it was opened, until somebody asks or something is committed. */
+  /** The snapshot from opening, until it is requested or something is committed. */
   #loaded: StateSnapshot | undefined;
 
   private constructor(worker: WorkerClient, path: string, options: WorkerStateOptions) {
@@ -88,7 +91,7 @@ export class WorkerState implements State {
     const worker = await begin(begun, { op: "open", path });
     try {
       const state = new WorkerState(worker, path, options);
-      // Now: other stores may still be opening, in other threads.
+      // Load now: other stores may still be opening in other threads.
       state.#loaded = state.#reader.load();
       state.#generation = state.#loaded.generation;
       return state;
@@ -98,7 +101,7 @@ export class WorkerState implements State {
     }
   }
 
-  /** What the state counted when it was opened. */
+  /** The state's generation when it was opened. */
   get generation(): number {
     return this.#generation;
   }
@@ -119,13 +122,13 @@ export class WorkerState implements State {
   }
 
   async #run(): Promise<void> {
-    // One turn: what is committed in the same tick shares the first transaction.
+    // Yield once, so that commits of the same tick share the first transaction.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0);
       const sync = batch.some((waiting) => waiting.sync);
       try {
-        // A worker that begins would make what is gone anew.
+        // A new worker would recreate missing files.
         if (!this.#worker) this.#named.check();
         this.#worker ??= await begin(new WorkerClient(this.#script, { unbegun: REPLACED }), {
           op: "open",
@@ -151,10 +154,10 @@ export class WorkerState implements State {
   }
 
   #rested(): void {
-    // After a failure the worker stays, and refuses: another would trust a file that nobody has
-    // read again.
+    // After a failure the worker stays and refuses: a new one would trust a file that was not read
+    // again.
     if (this.#running || !this.#worker || this.#failed) return;
-    // Nobody catches what goes wrong here, so that the daemon ends with it (daemon/uncaught.ts).
+    // Deliberately not caught: an error here ends the daemon (daemon/uncaught.ts).
     this.#running = this.#end(this.#worker);
   }
 
@@ -164,8 +167,8 @@ export class WorkerState implements State {
       worker.terminate();
       this.#worker = undefined;
     } finally {
-      // What was committed meanwhile begins another; where this one would not end it is asked, and
-      // refuses.
+      // Commits that arrived meanwhile start a new worker. If this one could not be ended, it gets
+      // them and refuses.
       this.#running = this.#waiting.length > 0 ? this.#run() : undefined;
     }
   }
@@ -190,8 +193,7 @@ export class WorkerState implements State {
     this.#rest.stop();
     while (this.#running) await this.#running;
     if (!this.#worker) {
-      // A reader leaves the log behind; whoever writes and is the last to close puts it into the
-      // database.
+      // A reader leaves the log behind; a writer that closes last moves it into the database.
       const writer = new SqliteState(this.#path, { again: STATE_FORMAT, lock: false });
       await this.#reader.close();
       writer.closeSync();
@@ -203,7 +205,7 @@ export class WorkerState implements State {
   }
 }
 
-/** Has the worker open the database. */
+/** Tells the worker to open the database. */
 async function begin(
   worker: WorkerClient,
   call: Extract<StateCall, { op: "open" }>,

@@ -198,7 +198,7 @@ export class Journal {
     });
   }
 
-  /** Calls the listeners, once per request that was stored. */
+  /** Calls the listeners, once per (merged) request of the append. */
   #tell(request: StoreRequest, outcome: AppendOutcome): void {
     if (!outcome.ok || outcome.count === 0) return;
     this.events += outcome.count;

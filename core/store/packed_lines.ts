@@ -151,7 +151,7 @@ function templateOf(request: UniformRequest, seq: number): Uint8Array {
 
 /** Writes a number's digits so that they end before `end`. */
 function writeDecimal(bytes: Uint8Array, end: number, value: number): void {
-  // Whole numbers up to 2^31 divide several times faster than larger ones.
+  // Integers up to 2^31 divide several times faster than larger ones.
   while (value > 0x7fffffff) {
     bytes[--end] = ZERO + value % 10;
     value = Math.floor(value / 10);

@@ -112,7 +112,7 @@ export interface PageQuery {
 
 /** Which events of one key to read. */
 export interface KeyQuery {
-  /** Whose events. */
+  /** The key. */
   key: string;
   /** First seq, inclusive. */
   from: number;
