@@ -1,13 +1,13 @@
 /**
- * How many deliveries are marked as begun at once. Before a handler runs, that it begins is written
- * down; where handlers take a moment, the mark is made for those of the next moment together, so
- * that it costs each of them next to nothing. Where handlers take longer, each has a mark of its
- * own, and it is exact.
+ * Decides how many deliveries are marked as begun at once. Before a handler runs, a mark records
+ * that it begins. If handlers are fast, one mark covers the deliveries of the next few
+ * milliseconds, so that it costs each next to nothing. If they are slow, each delivery gets its own
+ * mark, which is then exact.
  */
 
-/** What is marked at once lasts about this long, ms. */
+/** The deliveries in one mark take about this long, ms. */
 const AHEAD_MS = 5;
-/** The most that is marked at once. */
+/** Most deliveries in one mark. */
 const MOST = 256;
 
 /** Decides how many deliveries are marked as begun ahead of their handlers. */
@@ -16,8 +16,9 @@ export class BeginAhead {
   #since: number | undefined;
 
   /**
-   * The next mark is made at `mono`, when all those of the last have begun: for how many. `busy`:
-   * whether handlers were at work all the time, so that what has passed tells how long they take.
+   * How many deliveries to mark now, at `mono`, when all those of the last mark have begun. `busy`
+   * tells whether handlers were working all the time, so that the time since then shows how long
+   * they take.
    */
   next(mono: number, { busy }: { busy: boolean }): number {
     const passed = this.#since === undefined || !busy ? Infinity : mono - this.#since;

@@ -1,6 +1,6 @@
 /**
- * What handlers of one subscription have begun with: written down before they run, and counted when
- * whoever runs them is gone without an answer. The rules are those of core/delivery/unanswered.ts.
+ * Records what the handlers of one subscription have begun: before they run, and counted if their
+ * consumer goes away without an answer. The rules are in core/delivery/unanswered.ts.
  */
 import type { Clock } from "../base/clock.ts";
 import type { StateChange } from "../state/state.ts";
@@ -11,11 +11,11 @@ import type { Settlement } from "./plan.ts";
 import { newToken } from "./tokens.ts";
 import { countAfter, endedWords, planUnanswered, unansweredChange } from "./unanswered.ts";
 
-/** What is needed beside the driver. */
+/** What is needed besides the driver. */
 export interface BegunContext {
   clock: Clock;
   ledger: Ledger;
-  /** Reads the row of a retry; false where there is none, and the lease is over. */
+  /** Reads the row of a retry; false if there is none, and then the lease has ended. */
   withRecord(lease: Lease): boolean;
   onError(error: unknown, context: string): void;
 }
@@ -36,8 +36,8 @@ export class BegunDeliveries {
   }
 
   /**
-   * Handlers have begun with these, or will soon, together with others; that is kept when it
-   * resolves.
+   * Records that handlers have begun these deliveries, or will `soon`, together with others. Stored
+   * when it resolves.
    */
   async begin(
     tokens: readonly string[],
@@ -61,10 +61,10 @@ export class BegunDeliveries {
     this.#giveUpSpent();
   }
 
-  /** Writes down what the handlers of an instance have begun. */
+  /** Stores what the handlers of an instance have begun. */
   async noteBegun(instance: string): Promise<void> {
     const { ledger } = this.#context;
-    // A consumer without a name cannot be known again.
+    // A consumer without a name cannot be recognized when it comes back.
     if (!ledger.note || !instance.includes(":")) return;
     const events = this.#driver.queue.counts.begunBy(instance);
     const subscription = this.#driver.record.name;
@@ -74,13 +74,13 @@ export class BegunDeliveries {
     await ledger.note([change]);
   }
 
-  /** For what nobody waits for. What is not kept costs a count, and no event. */
+  /** For changes that nobody waits for. Losing one costs a count, not an event. */
   note(changes: readonly StateChange[]): void {
     this.#context.ledger.note?.(changes)
       .catch((error) => this.#failed(error));
   }
 
-  /** Gives leases back, uncounted; see `DeliveryQueue.release`. */
+  /** Releases leases without counting an attempt; see `DeliveryQueue.release`. */
   release(tokens: readonly string[]): { settled: number; lost: string[] } {
     const instances = new Set(
       tokens.map((token) => this.#driver.queue.ready.leases.get(token))
@@ -96,16 +96,16 @@ export class BegunDeliveries {
   }
 
   /**
-   * A consumer's connection is gone: its bound leases go back. Where a handler had begun, that
-   * delivery has ended without an answer; `isOrdered`: it is the daemon that ends, and nothing is
-   * counted.
+   * A consumer's connection has closed: its bound leases are released. Deliveries whose handler had
+   * begun count as ended without an answer. With `isOrdered`, the daemon is shutting down, and
+   * nothing is counted.
    */
   releaseConsumer(consumer: string, { isOrdered }: { isOrdered: boolean }): void {
     const leases = this.#driver.queue.boundTo(consumer);
     if (leases.length === 0 || this.#driver.closed) return;
     const begun = isOrdered ? [] : leases.filter((lease) => lease.isOpen);
     const others = leases.filter((lease) => !begun.includes(lease));
-    // That one of them begins may be on its way, on another connection.
+    // A message that one of them has begun may still arrive on another connection.
     if (!isOrdered) { for (const lease of others) this.#driver.queue.returned.add(lease); }
     this.#driver.queue.release(others.map(({ token }) => token).reverse());
     if (begun.length > 0) {
@@ -120,8 +120,8 @@ export class BegunDeliveries {
   }
 
   /**
-   * Those of `leases` that ended too often without an answer become dead letters. True when there
-   * is one.
+   * Dead-letters those of `leases` whose events ended too often without an answer. True if there
+   * were any.
    */
   givenUp(leases: readonly Lease[]): boolean {
     const { maxDeliveries } = this.#driver.queue.settings;
@@ -145,10 +145,7 @@ export class BegunDeliveries {
     return true;
   }
 
-  /**
-   * Makes dead letters of events that ended too often without an answer, whether or not anybody
-   * asks for more.
-   */
+  /** Dead-letters events that ended too often without an answer, even if nobody leases any more. */
   #giveUpSpent(): void {
     if (this.#driver.closed) return;
     const { maxDeliveries } = this.#driver.queue.settings;

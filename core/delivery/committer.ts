@@ -1,29 +1,28 @@
 /**
- * Commits the plans of one queue, one at a time and in order. Settlements that arrive while a
- * commit is under way go down together in the next one: acks that arrive together share one sync.
+ * Commits the plans of one queue, one at a time and in order. Settlements that arrive during a
+ * commit go into the next one, so acks that arrive together share one sync.
  */
 import { InternalError } from "../base/errors.ts";
 import type { DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Outcome, Plan, Settlement } from "./plan.ts";
 
-/** When a commit that nobody waits for is tried again, ms. */
+/** When a commit that nobody waits for is retried, ms. */
 export const AGAIN_MS = 1000;
 
-/** Where a subscription keeps what must last. */
+/** Where a subscription stores its durable state. */
 export interface Ledger {
   /**
-   * True where what is committed is part of the state, and may go down in one transaction with what
-   * others commit.
+   * True if commits are part of the state, and may share a transaction with the commits of others.
    */
   readonly lasts: boolean;
   /**
-   * Durable when it resolves; nothing of it is kept when it rejects. `dead`: the dead letters among
-   * the changes.
+   * Durable when it resolves; nothing is stored when it rejects. `dead`: the dead letters among the
+   * changes.
    */
   commit(changes: readonly StateChange[], dead: readonly DeadLetterRecord[]): Promise<void>;
   /**
-   * Kept when it resolves, through the end of the process, not through a power cut. Absent where
-   * nothing outlives that.
+   * When it resolves, the changes survive the end of the process, but not a power cut. Absent if
+   * nothing outlives the process.
    */
   note?(changes: readonly StateChange[]): Promise<void>;
   retry(topic: string, id: string): RetryRecord | undefined;
@@ -43,14 +42,14 @@ interface Other {
   reject(error: unknown): void;
 }
 
-/** Something that several queues take part in: nothing else of this one is committed meanwhile. */
+/** An action that involves several queues: nothing else of this one is committed meanwhile. */
 interface Hold {
   kind: "hold";
   /** Never rejects. */
   action(): Promise<void>;
 }
 
-/** Deliveries settled in one transaction. */
+/** Most deliveries settled in one transaction. */
 const MAX_BATCH = 5000;
 
 /** Commits the plans of one queue, in order. */
@@ -63,7 +62,7 @@ export class Committer {
   #working: Promise<void> | undefined;
 
   /**
-   * `settle` plans settlements; `begun` is called when a commit is about to go to disk, `changed`
+   * `settle` plans settlements; `begun` is called when a commit is about to be written, `changed`
    * whenever the queue has changed.
    */
   constructor(
@@ -76,12 +75,12 @@ export class Committer {
     this.#changed = () => on.changed();
   }
 
-  /** True while anything waits for the disk. */
+  /** True while a commit is pending or under way. */
   get busy(): boolean {
     return this.#working !== undefined;
   }
 
-  /** Resolves when nothing does. */
+  /** Resolves when none is. */
   async idle(): Promise<void> {
     while (this.#working) await this.#working;
   }
@@ -107,7 +106,7 @@ export class Committer {
     });
   }
 
-  /** Runs `action` when its turn comes; until it has ended nothing is planned or committed. */
+  /** Runs `action` when its turn comes; until it ends, nothing else is planned or committed. */
   hold<T>(action: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#work.push({ kind: "hold", action: () => action().then(resolve, reject) });
@@ -116,7 +115,7 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
-    // One turn: what arrives in the same tick shares the first commit.
+    // Yield once, so that settlements of the same tick share the first commit.
     await Promise.resolve();
     for (let next = this.#work.shift(); next; next = this.#work.shift()) {
       if (next.kind === "other") await this.#commit(next.make, next);

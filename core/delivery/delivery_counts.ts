@@ -1,7 +1,7 @@
 /**
- * How often the events of one subscription were delivered without an answer, and what its consumers
- * have begun; the rules are those of core/delivery/unanswered.ts. Nothing here is durable: who
- * changes something writes down what it is told.
+ * Counts how often each event of one subscription was delivered without an answer, and tracks what
+ * its consumers have begun; the rules are in core/delivery/unanswered.ts. Nothing here is durable:
+ * the callers store the changes that they get.
  */
 import type { BegunEvent, StateChange, UnansweredRecord } from "../state/state.ts";
 import type { Entry } from "./entry.ts";
@@ -18,18 +18,18 @@ import {
 export class DeliveryCounts {
   readonly #counts = new Map<string, number>();
   readonly #counted = new Set<Entry>();
-  /** What other processes had begun when the one before this ended. */
+  /** What other processes had begun when the previous broker process ended. */
   readonly #open = new Map<string, OpenDelivery>();
-  /** Counts that changed when events were leased, and are not written down yet. */
+  /** Entries whose counts changed when they were leased, and that are not stored yet. */
   #recounted: Entry[] = [];
-  /** Consumers whose open deliveries are others than were written down. */
+  /** Consumers whose open deliveries differ from what is stored. */
   readonly #touched = new Set<string>();
   /**
-   * Counted because somebody else has the event now: whoever had it may only have been slow to come
-   * back.
+   * Counts that are presumed because another consumer has the event now; the previous one may only
+   * be slow to reconnect.
    */
   #presumed: { instance: string; entry: Entry; before: number | undefined }[] = [];
-  /** Leases whose handlers have begun, by the consumer's instance. */
+  /** Leases whose handlers have begun, by consumer instance. */
   readonly #begun = new Map<string, Set<Lease>>();
 
   constructor(
@@ -41,7 +41,7 @@ export class DeliveryCounts {
     for (const open of start.open ?? []) this.#open.set(`${open.topic}\n${open.id}`, open);
   }
 
-  /** Tells an event that was just read what is known of it. */
+  /** Sets the known count on an entry that was just read. */
   recall(entry: Entry): void {
     if (this.#counts.size > 0) entry.unanswered = this.#counts.get(keyOf(entry));
   }
@@ -54,12 +54,12 @@ export class DeliveryCounts {
     this.#counts.set(keyOf(entry), count);
   }
 
-  /** Events that ended so often without an answer, of those that were counted in this process. */
+  /** Entries counted in this process whose count has reached `most`. */
   spent(most: number): Entry[] {
     return [...this.#counted].filter((entry) => (entry.unanswered ?? 0) >= most);
   }
 
-  /** Somebody has answered for the event. */
+  /** The event was answered: drops its count. */
   answered(entry: Entry): void {
     this.#counts.delete(keyOf(entry));
     this.#counted.delete(entry);
@@ -67,7 +67,7 @@ export class DeliveryCounts {
     entry.holder = undefined;
   }
 
-  /** Nothing is known of the events of a topic any more. */
+  /** Drops what is known about the events of a topic. */
   clear(topic: string): void {
     for (const known of [this.#counts, this.#open]) {
       for (const key of known.keys()) if (key.startsWith(`${topic}\n`)) known.delete(key);
@@ -75,8 +75,8 @@ export class DeliveryCounts {
   }
 
   /**
-   * An event is leased: whoever had it last goes on with it, or somebody else has it now, and the
-   * last delivery has ended.
+   * Called when an event is leased. Either its last consumer continues with it, or another one gets
+   * it, and then the last delivery has ended.
    */
   leased(entry: Entry, instance: string): void {
     if (!entry.holder && this.#open.size === 0) return;
@@ -99,7 +99,7 @@ export class DeliveryCounts {
     this.#recounted.push(entry);
   }
 
-  /** A consumer is there again after a restart of the broker: what it had begun goes on. */
+  /** A consumer has reconnected after a restart of the broker: what it had begun continues. */
   cameBack(instance: string): void {
     if (this.#presumed.length === 0) return;
     const mine = this.#presumed.filter((one) => one.instance === instance);
@@ -113,7 +113,7 @@ export class DeliveryCounts {
     }
   }
 
-  /** What has to be written down of that. */
+  /** The changes to store for the recounts so far. */
   takeRecounts(subscription: string): StateChange[] {
     if (this.#recounted.length === 0 && this.#touched.size === 0) return [];
     const counts = this.#recounted.splice(0).map((entry) =>
@@ -126,7 +126,7 @@ export class DeliveryCounts {
     return [...counts, ...rows];
   }
 
-  /** What is still open of what a consumer had begun. */
+  /** What is still open of the deliveries that a consumer had begun. */
   #openRow(subscription: string, consumer: string): StateChange {
     const events = [...this.#open.values()].filter((open) => open.consumer === consumer)
       .map(({ topic, id, seq, attempt, soon }) => ({
@@ -149,19 +149,19 @@ export class DeliveryCounts {
     else this.#begun.set(instance, new Set([lease]));
   }
 
-  /** A lease that had begun is over. */
+  /** A lease whose handler had begun has ended. */
   ended(lease: Lease): void {
     const { instance } = lease.grant;
     const all = this.#begun.get(instance);
     if (all?.delete(lease) && all.size === 0) this.#begun.delete(instance);
   }
 
-  /** True when handlers have begun. */
+  /** True if any handler has begun and not ended. */
   get hasBegun(): boolean {
     return this.#begun.size > 0;
   }
 
-  /** What the handlers of an instance have begun, to be written down. */
+  /** The deliveries that the handlers of an instance have begun, to be stored. */
   begunBy(instance: string): BegunEvent[] {
     const open = [...this.#begun.get(instance) ?? []].filter(({ isOpen }) => isOpen);
     return open.map(({ entry, attempt, begun }) => ({

@@ -1,10 +1,10 @@
-/** The drivers of all subscriptions, found by name and by topic. */
+/** The drivers of all subscriptions, by name and by topic. */
 import { NotFoundError } from "../base/errors.ts";
 import { didYouMean } from "../base/suggest.ts";
 import { assertSubscriptionName, compilePattern } from "../event/topic_options.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 
-/** Who delivers what. */
+/** Finds the drivers of subscriptions. */
 export class DriverDirectory {
   readonly #drivers = new Map<string, SubscriptionDriver>();
   readonly #matchers = new Map<string, (topic: string) => boolean>();
@@ -21,7 +21,7 @@ export class DriverDirectory {
     this.#byTopic.clear();
   }
 
-  /** Forgets a driver, unless another has its name by now. */
+  /** Removes a driver, unless another one has its name by now. */
   drop(driver: SubscriptionDriver): void {
     const { name } = driver.record;
     if (this.#drivers.get(name) !== driver) return;
@@ -34,7 +34,7 @@ export class DriverDirectory {
     return this.#drivers.get(name);
   }
 
-  /** The driver, or `NotFoundError` with the nearest names. */
+  /** The driver, or `NotFoundError` that suggests the closest name. */
   require(name: string): SubscriptionDriver {
     const driver = this.#drivers.get(assertSubscriptionName(name));
     if (driver) return driver;
@@ -44,13 +44,13 @@ export class DriverDirectory {
     });
   }
 
-  /** All of them, by name. */
+  /** All drivers, sorted by name. */
   all(): SubscriptionDriver[] {
     return [...this.#drivers.values()]
       .sort((a, b) => a.record.name < b.record.name ? -1 : 1);
   }
 
-  /** Those whose topic or pattern matches. */
+  /** The drivers whose topic or pattern matches. */
   of(topic: string): readonly SubscriptionDriver[] {
     let drivers = this.#byTopic.get(topic);
     if (!drivers) {
@@ -61,7 +61,7 @@ export class DriverDirectory {
     return drivers;
   }
 
-  /** Forgets all of them, and tells which they were. */
+  /** Removes all drivers and returns them. */
   clear(): SubscriptionDriver[] {
     const drivers = this.all();
     this.#drivers.clear();

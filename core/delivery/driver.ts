@@ -1,7 +1,7 @@
 /**
- * Drives one {@link DeliveryQueue}: reads pages for it while somebody waits, lets its timers run,
- * and commits its plans one at a time. Acks that arrive while a commit is under way go down
- * together in the next one. Nothing is read and no timer for a retry runs while nobody asks.
+ * Drives one {@link DeliveryQueue}: reads pages for it while a consumer waits, runs its timers, and
+ * commits its plans one at a time. Acks that arrive during a commit share the next one. While
+ * nobody asks for events, nothing is read and no retry timer runs.
  */
 import { ClosedError, type EvsError, InternalError } from "../base/errors.ts";
 import type { Event, NewEvent, StoredEvent } from "../event/event.ts";
@@ -37,18 +37,18 @@ import { isProcessed, Watches } from "./watches.ts";
 import type { Clock } from "../base/clock.ts";
 import type { JournalStore } from "../store/store.ts";
 
-/** How long skipped events may wait to be written down, ms. */
+/** How long skipped events may wait to be stored, ms. */
 const FLUSH_MS = 1000;
 
-/** What a driver is given. */
+/** What a driver needs. */
 export interface DriverContext {
   clock: Clock;
   random: () => number;
   store: JournalStore;
   ledger: Ledger;
-  /** Pauses the subscription: its breaker has tripped. */
+  /** Pauses the subscription when its breaker has tripped. */
   trip(reason: string): Promise<unknown>;
-  /** A failure that nobody waits for. */
+  /** Called for failures that no caller waits for. */
   onError(error: unknown, context: string): void;
 }
 
@@ -69,7 +69,7 @@ export class SubscriptionDriver {
     failed: (error) => this.#readFailed(error),
   });
   #reading = false;
-  /** What handlers have begun with, and what becomes of it when nobody answers. */
+  /** Tracks what handlers have begun, and what to do if nobody answers. */
   readonly begun: BegunDeliveries;
   readonly #timer: WakeTimer;
   #flushTimer: (() => void) | undefined;
@@ -112,7 +112,7 @@ export class SubscriptionDriver {
     return { wall: this.#context.clock.now(), mono: this.#context.clock.monotonic() };
   }
 
-  /** Sets the compiled filter; a promise holds reading back until it is there. */
+  /** Sets the compiled filter; nothing is read until the promise resolves. */
   async useFilter(filter: Promise<(event: Event) => boolean> | undefined): Promise<void> {
     this.#filterReady = filter === undefined;
     this.#filter = undefined;
@@ -123,7 +123,7 @@ export class SubscriptionDriver {
     this.serve();
   }
 
-  /** Begins on a topic that has just come to match. */
+  /** Starts on a topic that now matches. */
   addTopic(topic: string, next: number): void {
     if (this.queue.lanes.has(topic)) return;
     this.queue.addLane(topic, next, { written: false });
@@ -131,7 +131,7 @@ export class SubscriptionDriver {
     this.#flushSoon();
   }
 
-  /** Brings what is known of the topics up to date: how far they go, and what retention took. */
+  /** Updates what is known of the topics: where they end, and what retention has deleted. */
   look(): void {
     for (const topic of this.queue.lanes.keys()) this.#look(topic);
   }
@@ -140,7 +140,7 @@ export class SubscriptionDriver {
     if (this.queue.look(topic, this.#context.store.head(topic)) > 0) this.#flushSoon();
   }
 
-  /** Takes a new record over: paused or not, other settings. */
+  /** Switches to a new record: paused or resumed, or with new settings. */
   become(record: SubscriptionRecord): void {
     const before = this.record.settings;
     if (!record.paused) this.queue.breaker.reset();
@@ -151,25 +151,25 @@ export class SubscriptionDriver {
     this.reread();
   }
 
-  /** The subscription is removed: nothing of it is written any more. */
+  /** The subscription was removed: nothing of it is stored any more. */
   discard(): void {
     this.queue.lanes.clear();
   }
 
-  /** Reads everything anew from the cursors on: settings or cursors have changed. */
+  /** Rereads everything from the cursors on, because settings or cursors have changed. */
   reread(): void {
     for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
     this.serve();
   }
 
-  /** Whoever asks next reads it again; who waits already could not be told that it fails. */
+  /** Makes the next lease read again. An error that a waiting caller does not get is reported. */
   #readFailed(untold?: unknown): void {
     if (untold) this.#context.onError(untold, `reading ahead for ${this.record.name}`);
     if (this.#waiters.length > 0) return;
     for (const topic of this.queue.lanes.keys()) this.#behind.add(topic);
   }
 
-  /** Events have been stored, or handed on. */
+  /** Events were stored, or are ephemeral. */
   committed(commit: Commit): void {
     if (this.#closed) return;
     if (commit.ephemeral) {
@@ -194,7 +194,7 @@ export class SubscriptionDriver {
     this.serve();
   }
 
-  /** True when the subscription's settings let the event through. */
+  /** True if the subscription's settings let the event through. */
   wants(event: Event): boolean {
     return wantsType(this.queue.settings, event.type) && (!this.#filter || this.#filter(event));
   }
@@ -203,7 +203,7 @@ export class SubscriptionDriver {
     return wantedOf(commit, stored, { settings: this.queue.settings, filter: this.#filter });
   }
 
-  /** Events, as soon as there are some; none when the wait is over. */
+  /** Leases events as soon as there are some; resolves with none when the wait is over. */
   lease(order: Omit<LeaseOrder, "token">, wait: LeaseWait): Promise<Lease[]> {
     if (this.#closed) return Promise.reject(this.#gone());
     if (order.instance !== undefined) this.queue.counts.cameBack(order.instance);
@@ -257,21 +257,21 @@ export class SubscriptionDriver {
   }
 
   /**
-   * Nothing of the subscription is committed until `action` has ended. Whoever holds several does
-   * so by their names.
+   * Commits nothing of the subscription until `action` has ended. Callers that hold several must
+   * take them in name order.
    */
   hold<T>(action: () => Promise<T>): Promise<T> {
     return this.#closed ? Promise.reject(this.#gone()) : this.#committer.hold(action);
   }
 
-  /** Where it keeps what must last. */
+  /** Where its durable state is stored. */
   get ledger(): Ledger {
     return this.#context.ledger;
   }
 
   /**
-   * Hands out what can be handed out, and sees to what comes next. Call it after anything has
-   * changed.
+   * Leases events to waiting consumers as far as possible, then reads on and sets the timer. Call
+   * it after every change.
    */
   serve(): void {
     if (this.#closed) return;
@@ -292,7 +292,7 @@ export class SubscriptionDriver {
     this.#watches.look();
   }
 
-  /** Nothing is handed out from now on; that it is paused becomes durable. */
+  /** Stops leasing; the pause is stored in the background. */
   #trip(): void {
     const reason = this.queue.breaker.announce();
     if (reason === undefined) return;
@@ -314,7 +314,7 @@ export class SubscriptionDriver {
     return leases.filter((lease) => this.#withRecord(lease) && !this.begun.givenUp([lease]));
   }
 
-  /** Gives leases back, uncounted; see `DeliveryQueue.release`. */
+  /** Releases leases without counting an attempt; see `DeliveryQueue.release`. */
   release(tokens: readonly string[]): { settled: number; lost: string[] } {
     return this.begun.release(tokens);
   }
@@ -335,7 +335,7 @@ export class SubscriptionDriver {
     return this.#filterReady && this.#behind.size > 0 && hasRoom(this.queue.ready);
   }
 
-  /** Reads on in later turns, so that a filter that matches little does not stall the process. */
+  /** Reads on in later turns, so that a filter with few matches does not stall the process. */
   #readOn(): void {
     if (this.#reading) return;
     this.#reading = true;
@@ -349,7 +349,7 @@ export class SubscriptionDriver {
     const [topic] = this.#behind;
     if (topic === undefined) return;
     const lane = this.queue.lanes.get(topic);
-    // The topic goes to the end of the line: several are read in turns.
+    // Move the topic to the end, so that topics take turns.
     this.#behind.delete(topic);
     if (!lane) return;
     const { store } = this.#context;
@@ -369,8 +369,8 @@ export class SubscriptionDriver {
   }
 
   /**
-   * Sets the one timer: for the next lease that ends, and, while somebody waits, for the next retry
-   * that is due.
+   * Sets the single timer: for the next lease that expires and, while a consumer waits, for the
+   * next retry that is due.
    */
   #arm(): void {
     const { ready } = this.queue;
@@ -406,14 +406,14 @@ export class SubscriptionDriver {
     }, FLUSH_MS);
   }
 
-  /** Writes down what was skipped or missed. */
+  /** Stores what was skipped or missed. */
   flush(): Promise<void> {
     return this.plan(() => planFlush(this.queue));
   }
 
   /**
-   * Resolves when every event of the topic up to `seq` is done or dead; rejects when the
-   * subscription ends before.
+   * Resolves when every event of the topic up to `seq` is done or dead; rejects if the subscription
+   * ends first.
    */
   whenProcessed(topic: string, seq: number, signal?: AbortSignal): Promise<void> {
     if (this.#closed) return Promise.reject(this.#gone());
@@ -421,23 +421,23 @@ export class SubscriptionDriver {
     return this.#watches.wait(holds, { signal, endIsFine: false });
   }
 
-  /** True when nothing is pending, leased, scheduled or on its way to disk. */
+  /** True if nothing is pending, leased, scheduled or being committed. */
   get isIdle(): boolean {
     return this.queue.drained && !this.#committer.busy && !this.#reading;
   }
 
-  /** Resolves when that is so, or when it is paused: then nothing will be done. */
+  /** Resolves when it is idle, or paused: then nothing more will happen. */
   idle(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     return this.#watches.wait(() => this.isIdle || this.record.paused, { endIsFine: true });
   }
 
-  /** True once it has ended. */
+  /** True once it has been closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Ends the driver: what is on its way to disk gets there, who waits is told. */
+  /** Closes the driver: pending commits are written, and waiting callers get an error. */
   async close(gone: EvsError = this.#gone()): Promise<void> {
     if (this.#closed) return;
     this.#flushTimer?.();
@@ -459,7 +459,7 @@ export class SubscriptionDriver {
   }
 }
 
-/** A retry whose row is gone: a bug of ours. */
+/** The error for a retry whose row is missing: a bug of ours. */
 function noRow({ id, topic }: { id: string; topic: string }, name: string): InternalError {
   return new InternalError(`the retry of ${id} on ${topic} for ${name} has no row`);
 }

@@ -1,11 +1,11 @@
-/** What a queue holds: events on their way, their keys, their leases. */
+/** What a queue holds: events in delivery, their keys, their leases. */
 import { type Event, type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
 import { eventOfLine } from "../event/event_lines.ts";
 import type { Lease } from "./leases.ts";
 import type { SeqSet } from "./seq_set.ts";
 import { WireEvent } from "./wire_event.ts";
 
-/** The present, twice: `wall` (Unix ms) is written down, `mono` (ms) is what timers run by. */
+/** The current time, twice: `wall` (Unix ms) is what is stored, `mono` (ms) is what timers use. */
 export interface Now {
   wall: number;
   mono: number;
@@ -15,8 +15,8 @@ export interface Now {
 export interface TopicLane {
   readonly topic: string;
   /**
-   * Done, dead, or kept as a retry row: no longer the cursor's business. Its first gap is the
-   * cursor.
+   * Seqs that are done, dead, or stored as a retry row, so that the cursor need not wait for them.
+   * Its first gap is the cursor.
    */
   readonly settled: SeqSet;
   /** How many of its stream events are leased now, and the highest seq that ever was. */
@@ -24,22 +24,22 @@ export interface TopicLane {
   heldTo: number;
   /** The next seq to read from the store. */
   readNext: number;
-  /** The last seq that is known to be there. */
+  /** The last seq that is known to exist. */
   lastSeq: number;
-  /** The cursor as it is on disk; 0 when it never was written. */
+  /** The cursor as stored; 0 if it never was. */
   writtenNext: number;
-  /** Skipped or missed events are settled in memory, and not yet on disk. */
+  /** Skipped or missed events are settled in memory, but not stored yet. */
   dirty: boolean;
   missed?: { from: number; to: number; count: number; written: boolean };
 }
 
 /**
- * `stream`: read from the topic, settled by the cursor. `retry`: has a row of its own. `ephemeral`:
- * of a topic that stores nothing.
+ * `stream`: read from the topic, settled by the cursor. `retry`: has its own row. `ephemeral`: from
+ * a topic that stores nothing.
  */
 export type EntryKind = "stream" | "retry" | "ephemeral";
 
-/** One event on its way. */
+/** One event in delivery. */
 export class Entry {
   kind: EntryKind;
   readonly topic: string;
@@ -49,27 +49,32 @@ export class Entry {
   group: KeyGroup | undefined = undefined;
   nextAttempt = 1;
   failures = 0;
-  /** Its place among those that are ready. */
+  /** Its position among the ready events. */
   order = 0;
   ready = false;
-  /** Counts up with the pages that were read: how long it has been at hand. */
+  /** The number of the page that it was read with, and so how long it has been in memory. */
   page = 0;
-  /** At hand, and not leased: a stream or ephemeral event. */
+  /** In memory and not leased: a stream or ephemeral event. */
   buffered = false;
-  /** Retries: whether the wait is over, and when it is. */
+  /** For retries: whether the wait is over, and when it is. */
   due = false;
   dueMono = 0;
   lease: Lease | undefined = undefined;
-  /** How many of its deliveries ended without an answer; 0: perhaps one. Undefined: none. */
+  /**
+   * How many of its deliveries ended without an answer; 0 if perhaps one did, undefined if none
+   * did.
+   */
   unanswered: number | undefined = undefined;
-  /** Who had the last of them, and how many there were before: it may come back and go on. */
+  /**
+   * Who had the last of them, and the count before it: that consumer may come back and continue.
+   */
   holder: { instance: string; before: number | undefined } | undefined = undefined;
-  /** It left the queue; what still points at it must look away. */
+  /** It has left the queue; references that remain must ignore it. */
   gone = false;
   #names: { id: string; type: string } | undefined;
   #source: StoredEvent | WireEvent | undefined;
 
-  /** Of an event that is at hand: as it is, or as the line that its store has. */
+  /** An entry for an event in memory: the event itself, or its line from the store. */
   static of(
     kind: "stream" | "ephemeral",
     topic: string,
@@ -84,7 +89,7 @@ export class Entry {
     });
   }
 
-  /** Of a retry, whose event is in its row. */
+  /** An entry for a retry, whose event is in its row. */
   static ofRetry(
     place: { topic: string; seq: number; key: string | undefined; size: number },
     names: { id: string; type: string },
@@ -117,12 +122,12 @@ export class Entry {
     return (this.#names ?? this.event!).type;
   }
 
-  /** The event, while it is not a retry. */
+  /** The event; undefined for a retry. */
   get event(): StoredEvent | undefined {
     return this.#source instanceof WireEvent ? this.#source.stored : this.#source;
   }
 
-  /** Its wire line, with or without its line feed, while it is not a retry. */
+  /** The wire line, with or without its line feed; undefined for a retry. */
   get line(): Uint8Array | undefined {
     const source = this.#source;
     return source instanceof WireEvent
@@ -130,13 +135,13 @@ export class Entry {
       : source && (source.line ?? toWireLine(source));
   }
 
-  /** A copy of its wire line, with its line feed: for a row of its own. */
+  /** A copy of the wire line, with its line feed: for a retry row. */
   copyLine(): Uint8Array {
     const source = this.#source;
     return source instanceof WireEvent ? source.copy() : toWireLine(source!);
   }
 
-  /** The event as applications see it, while it is not a retry. */
+  /** The event as applications see it; not for a retry. */
   toEvent(): Event {
     const source = this.#source;
     return source instanceof WireEvent
@@ -144,7 +149,7 @@ export class Entry {
       : toEvent(source!);
   }
 
-  /** From now on the event is in the row of a retry. */
+  /** From now on the event is in a retry row. */
   becomeRetry(): void {
     const { id, type } = this;
     this.#names = { id, type };
@@ -152,21 +157,21 @@ export class Entry {
     this.kind = "retry";
   }
 
-  /** Lets go of the page that it was read with. */
+  /** Copies its line, so that the page it was read with can be freed. */
   ownLine(): void {
     if (this.#source instanceof WireEvent) this.#source.own();
   }
 }
 
-/** What an event weighs beside its bytes. */
+/** Memory of an entry besides its bytes. */
 const OVERHEAD = 256;
 const decoder = new TextDecoder();
 
-/** The events of one key on one topic: one at a time, in order. */
+/** The events of one key on one topic: delivered one at a time, in order. */
 export interface KeyGroup {
   readonly name: string;
   leased: Entry | undefined;
-  /** Retries, lowest seq first. They go before what waits. */
+  /** Retries, lowest seq first. They go before waiting events. */
   scheduled: Entry[];
   /** Stream events, in order. */
   waiting: Entry[];

@@ -1,26 +1,26 @@
-/** A handler: what an application does with an event, and what it is told beside the event. */
+/** Handlers: what an application does with an event, and the context that it gets. */
 import type { Event } from "../event/event.ts";
 
-/** What a handler is told of the attempt that it is. */
+/** What a handler is told about its attempt. */
 export interface HandlerContext {
   /** The subscription's name. */
   readonly subscription: string;
-  /** From 1. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
   /**
-   * Which delivery it is, from 1: those before ended without an answer, because a process or a
-   * connection did.
+   * The number of the delivery, from 1: the earlier ones ended without an answer because a process
+   * or a connection did.
    */
   readonly delivery: number;
   /** How many retries the subscription grants after the first attempt. */
   readonly maxRetries: number;
-  /** Aborts when the subscription ends, and when the attempt's time is over. */
+  /** Aborts when the subscription ends or the attempt times out. */
   readonly signal: AbortSignal;
 }
 
 /**
- * What is done with an event. Returning means done; a rejection or a throw is a failed attempt;
- * `retry`, `deadLetter` and `skip` make an outcome to return.
+ * Handles an event. Returning means done; a throw or rejection is a failed attempt; `retry`,
+ * `deadLetter` and `skip` create an outcome to return.
  */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
 export type Handler<T = any> = (event: Event<T>, context: HandlerContext) => unknown;
@@ -28,14 +28,14 @@ export type Handler<T = any> = (event: Event<T>, context: HandlerContext) => unk
 /** Wraps a handler in another. */
 export type Middleware = (next: Handler) => Handler;
 
-/** The handler inside of its middleware: the first is outermost. */
+/** Wraps a handler in its middleware: the first is outermost. */
 export function compose(handler: Handler, middleware: readonly Middleware[]): Handler {
   return middleware.reduceRight((next, wrap) => wrap(next), handler);
 }
 
 /**
- * Handles several events at once. What it returns or throws speaks for all; an array of outcomes
- * for each.
+ * Handles several events at once. A return value or a throw applies to all of them; an array of
+ * outcomes has one for each.
  */
 // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
 export type BatchHandler<T = any> = (events: Event<T>[], context: HandlerContext) => unknown;

@@ -1,5 +1,6 @@
 /**
- * What `subscribe` makes of its options, for handlers of this process wherever the broker lives.
+ * Turns the options of `subscribe` into what handlers in this process need, wherever the broker
+ * runs.
  */
 import type { Clock } from "../base/clock.ts";
 import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
@@ -13,7 +14,7 @@ import { BATCH_OPTIONS, SUBSCRIBE_OPTIONS } from "./option_names.ts";
 import { timeout } from "./middleware.ts";
 import { checkSettings } from "./settings.ts";
 
-/** The settings that are the subscription's own. */
+/** The settings that are stored with the subscription. */
 export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSettings> {
   refuseUnknown(options, { of: "subscribe", known: SUBSCRIBE_OPTIONS });
   const { retryDelay, maxRetries, maxDeliveries, eventTypes, where, breaker } = options;
@@ -36,7 +37,7 @@ export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSetti
   });
 }
 
-/** The handler with all that is around it: the middleware, the time-out, the upcasters. */
+/** Wraps a handler in its middleware, time-out and upcasters. */
 export function handlerOf(
   handler: Handler,
   options: Pick<SubscribeOptions, "middleware" | "timeoutMs" | "upcast">,
@@ -51,7 +52,7 @@ export function handlerOf(
   return all.length === 0 ? innermost : compose(innermost, all);
 }
 
-/** Without types a missing function would only show when its events are dead letters. */
+/** Without types, a missing function would only show up as dead letters. */
 function assertHandler(handler: unknown): void {
   if (typeof handler === "function") return;
   throw new InvalidArgumentError(`the handler is a function, not ${shown(handler)}`, {
@@ -63,7 +64,7 @@ function shown(value: unknown): string {
   return value === null || value === undefined ? String(value) : typeof value;
 }
 
-/** The place of a position; `UnsupportedError` for an event that has none. */
+/** The seq of a position; throws `UnsupportedError` for an event without one. */
 export function seqOf({ topic, seq }: Position): number {
   if (seq !== undefined && Number.isSafeInteger(seq) && seq > 0) return seq;
   throw new UnsupportedError(`an event of ${topic} that is not stored has no position`, {
@@ -73,7 +74,7 @@ export function seqOf({ topic, seq }: Position): number {
 }
 
 /**
- * `subscribeBatch` as a subscription for single events: so many at a time, gathered before the
+ * Turns `subscribeBatch` into a subscription for single events, which are gathered before the
  * handler runs.
  */
 export function batchParts(
@@ -110,7 +111,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Gathers events; one batch is handled at a time, in the order in which they came. */
+/** Gathers events; handles one batch at a time, in order of arrival. */
 class Batch {
   readonly #handler: BatchHandler;
   readonly #options: { size: number; maxWaitMs: number; clock: Clock };
@@ -127,7 +128,7 @@ class Batch {
     this.#options = options;
   }
 
-  /** Resolves with what became of this event. */
+  /** Resolves with the outcome of this event. */
   add(event: Event, context: HandlerContext): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ event, context, call: currentCall(), resolve, reject });
@@ -153,8 +154,8 @@ class Batch {
   }
 
   /**
-   * As one call that handles all of them: it may begin in the timer, or behind the end, of another
-   * batch.
+   * Runs the handler as one call for all of its events: a batch may start in the timer or at the
+   * end of another batch.
    */
   async #call(batch: readonly Waiting[]): Promise<unknown> {
     const [{ context, call, event: first }, ...rest] = batch as [Waiting, ...Waiting[]];

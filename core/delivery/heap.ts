@@ -1,15 +1,15 @@
 /**
- * What is least comes first. Nearly everything comes in order here: what is not less than the last
- * one waits in a line, and only what is goes into a binary heap beside it.
+ * A heap whose least item comes first. Items mostly arrive in order here: those not less than the
+ * last one wait in a queue, and only the others go into a binary heap beside it.
  */
 export class Heap<T> {
   readonly #items: T[] = [];
   readonly #rank: (item: T) => number;
   #line: (T | undefined)[] = [];
-  /** The head of the line. */
+  /** The index of the queue's head. */
   #at = 0;
 
-  /** `rank` of an item must not change while it is in the heap. */
+  /** The rank of an item must not change while it is in the heap. */
   constructor(rank: (item: T) => number) {
     this.#rank = rank;
   }
@@ -18,7 +18,7 @@ export class Heap<T> {
     return this.#items.length + this.#line.length - this.#at;
   }
 
-  /** All of them, in no order. */
+  /** All items, in no particular order. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
     yield* this.#items;
     for (let at = this.#at; at < this.#line.length; at++) yield this.#line[at]!;

@@ -1,4 +1,4 @@
-/** What a subscription has in flight, as the wire tells it. */
+/** Most leases and retries that are listed. */
 import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Entry, Now } from "./entry.ts";

@@ -8,7 +8,7 @@ import {
   MOST_DELIVERIES,
 } from "../event/limits.ts";
 
-/** The most bytes of events in one answer; one event is always sent. */
+/** The values of a lease request, checked against the limits. */
 export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
 /** What a lease asks for, within limits. */

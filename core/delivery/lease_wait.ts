@@ -1,21 +1,21 @@
-/** A lease that waits for events. */
+/** Lease requests that wait for events. */
 import type { Lease } from "./leases.ts";
 import type { LeaseOrder } from "./queue.ts";
 
-/** How long and for what a lease waits. */
+/** How long a lease request waits, and for what. */
 export interface LeaseWait {
   waitMs: number;
   untilEmpty?: boolean;
-  /** Waits on while the subscription is paused, instead of being told at once. */
+  /** Keep waiting while the subscription is paused, instead of returning at once. */
   throughPause?: boolean;
   signal?: AbortSignal;
 }
 
-/** A lease that waits. */
+/** A waiting lease request. */
 export interface Waiter {
   order: Omit<LeaseOrder, "token">;
   untilEmpty: boolean;
-  /** False: it only waits for what is there to be read. */
+  /** False: it only waits for events that are already stored. */
   waits: boolean;
   throughPause: boolean;
   answer(leases: Lease[]): void;

@@ -1,33 +1,32 @@
 /**
- * What is in the hands of consumers. Events are handed out by the answer: a {@link Grant} is what
- * the leases of one answer have in common, and holds them by their place in it. A token names both,
- * `GRANT.PLACE`, so that a thousand leases need no text, no place in a map and no time of their own
- * until somebody asks.
+ * The leases of consumers, grouped by lease response: a {@link Grant} holds what the leases of one
+ * response share, and the leases by their place in it. A token names both, `GRANT.PLACE`, so a
+ * thousand leases need no strings, map entries or timers of their own until somebody asks for one.
  */
 import type { RetryRecord } from "../state/state.ts";
 import type { ProcessLoad } from "./process_load.ts";
 import type { Entry } from "./entry.ts";
 
 const ZERO = 0x30;
-/** More than any answer has. */
+/** More digits than any response needs. */
 const MOST_DIGITS = 6;
 
-/** Who was given some events, and when. */
+/** The leases of one response: which consumer got them, and when. */
 export class Grant {
   /** Never used before. */
   readonly name: string;
   readonly consumer: string;
-  /** Names one run of the consumer's process, whatever connection it has. */
+  /** Identifies one run of the consumer's process, across connections. */
   readonly instance: string;
-  /** What that process has in hand. */
+  /** What that process has leased. */
   readonly load: ProcessLoad | undefined;
-  /** Given back when the consumer goes. */
+  /** Released when the consumer's connection closes. */
   readonly bound: boolean;
   readonly startedAt: number;
   readonly startedMono: number;
-  /** How long its leases were asked for, ms; Infinity: they do not end. */
+  /** The requested lease duration, ms; Infinity if leases do not expire. */
   readonly leaseMs: number;
-  /** By place; what has ended is gone. */
+  /** By place; undefined once a lease has ended. */
   readonly leases: (Lease | undefined)[] = [];
   /** How many have not ended. */
   live = 0;
@@ -56,28 +55,28 @@ export class Grant {
 }
 
 /**
- * When leases end, by the clock that timers run by, ms; Infinity: never. Shared by those that were
- * made or extended together.
+ * When leases expire, in monotonic ms; Infinity if never. Shared by leases that were made or
+ * extended together.
  */
 export interface Expiry {
   at: number;
 }
 
-/** An event in the hands of a consumer. */
+/** An event that is leased to a consumer. */
 export class Lease {
   readonly grant: Grant;
   readonly place: number;
   readonly entry: Entry;
   readonly attempt: number;
   expiry: Expiry;
-  /** Its outcome is on its way to disk: nobody else may settle it. */
+  /** Its outcome is being committed: nobody else may settle it. */
   settling = false;
   /**
    * Its handler has begun, or will soon, together with others; or it has ended, and its answer is
-   * on its way.
+   * being processed.
    */
   begun: "soon" | "now" | "answered" | undefined = undefined;
-  /** The row of a retry, as it was read for this lease. */
+  /** The row of a retry, read for this lease. */
   record: RetryRecord | undefined = undefined;
 
   /** Takes the next place in its grant. */
@@ -90,33 +89,33 @@ export class Lease {
     this.expiry = expiry;
   }
 
-  /** Names it; never used before, not in an earlier process either. */
+  /** Its name; never used before, not even by an earlier process. */
   get token(): string {
     return `${this.grant.name}.${this.place}`;
   }
 
-  /** Which delivery of the event it is, from 1: those before ended without an answer. */
+  /** The number of this delivery of the event, from 1: the earlier ones ended without an answer. */
   get delivery(): number {
     return (this.entry.unanswered ?? 0) + 1;
   }
 
-  /** True when its handler may have begun, and has not answered. */
+  /** True if its handler may have begun and has not answered. */
   get isOpen(): boolean {
     return this.begun === "soon" || this.begun === "now";
   }
 
-  /** True while somebody has it and no outcome is on its way to disk. */
+  /** True while it is leased and no outcome is being committed. */
   get isHeld(): boolean {
     return this.entry.lease === this && !this.settling;
   }
 
-  /** When it ends, Unix ms, as was told when it was made. */
+  /** When it expires, Unix ms, as the consumer was told. */
   get expiresAt(): number {
     const { startedAt, startedMono } = this.grant;
     return Math.round(startedAt + (this.expiry.at - startedMono));
   }
 
-  /** The event as its wire line, with or without its line feed. */
+  /** The event's wire line, with or without its line feed. */
   get line(): Uint8Array {
     return this.record?.line ?? this.entry.line!;
   }
@@ -125,7 +124,7 @@ export class Lease {
 /** The leases of one subscription that have not ended, by token. */
 export class Leases {
   readonly #grants = new Map<string, Grant>();
-  /** The grant that was asked for last: what is settled together was mostly handed out together. */
+  /** The grant looked up last: leases that are settled together mostly come from one grant. */
   #last: { prefix: string; grant: Grant } | undefined;
   #size = 0;
 
@@ -133,7 +132,7 @@ export class Leases {
     return this.#size;
   }
 
-  /** Takes in a lease that was just made. */
+  /** Adds a lease that was just made. */
   add({ grant }: Lease): void {
     if (grant.live === 1) this.#grants.set(grant.name, grant);
     this.#size++;
@@ -154,18 +153,18 @@ export class Leases {
     return this.get(token) !== undefined;
   }
 
-  /** The lease has ended. */
+  /** Removes a lease that has ended. */
   delete({ grant, place }: Lease): void {
     grant.leases[place] = undefined;
     this.#size--;
     if (--grant.live > 0) return;
-    // Whoever still looks after it, until its time is over, holds no row of empty places.
+    // The expiry heap may refer to the array until its time is over: free the empty places.
     grant.leases.length = 0;
     this.#grants.delete(grant.name);
     if (this.#last?.grant === grant) this.#last = undefined;
   }
 
-  /** All of them, in the order in which they were handed out. */
+  /** All leases, in the order in which they were made. */
   *values(): Generator<Lease, void, undefined> {
     for (const { leases } of this.#grants.values()) {
       for (const lease of leases) if (lease !== undefined) yield lease;
@@ -174,7 +173,7 @@ export class Leases {
 }
 
 /**
- * The number that begins at `from`; -1 where none does, or it is written in another way than we
+ * The number in `token` from `from` on; -1 if there is none, or if it is not written the way we
  * write it.
  */
 function placeIn(token: string, from: number): number {

@@ -1,6 +1,6 @@
 /**
- * All subscriptions of a broker: made, listed, found by topic, and driven (core/delivery/driver.ts). Everything that a
- * caller is told has happened is durable by then.
+ * All subscriptions of a broker: created, listed, found by topic, and driven
+ * (core/delivery/driver.ts). Everything that a caller is told has happened is durable by then.
  */
 import type {
   BeginRequest,
@@ -47,20 +47,20 @@ import type { JournalStore } from "../store/store.ts";
 import type { Lease } from "./leases.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
-/** What a lease got. */
+/** The result of a lease request. */
 export type LeaseResult = Omit<LeaseReply, "deliveries"> & { deliveries: Lease[] };
 
-/** What the manager is given. */
+/** What the manager needs. */
 export interface ManagerContext {
   clock: Clock;
   random: () => number;
   store: JournalStore;
   state: State;
   topics: TopicCatalog;
-  /** The last seqs of topics that are remembered where their stores have lost them. */
+  /** Remembered last seqs of topics, in case their stores have lost them. */
   floors?: ReadonlyMap<string, number>;
   compileFilter(expression: string): Promise<(event: Event) => boolean>;
-  /** Where a subscription keeps what must last. */
+  /** Where a subscription stores its durable state. */
   ledger(name: string): Ledger;
   onError(error: unknown, context: string): void;
 }
@@ -71,10 +71,13 @@ export class SubscriptionManager {
   readonly #drivers = new DriverDirectory();
   readonly #timedPauses: TimedPauses;
   readonly #loads = new Map<string, ProcessLoad>();
-  /** Who is behind a connection. */
+  /** The consumer of each connection. */
   readonly #consumers = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
-  /** What the store lost (a power cut, without durability) has to be taken out of the cursors before it is refilled. */
+  /**
+   * Resolves when cursors have been corrected for events that the store lost (a power cut, with
+   * less than full durability), which must happen before their seqs are assigned again.
+   */
   readonly ready: Promise<void>;
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {
@@ -83,7 +86,8 @@ export class SubscriptionManager {
     context.topics.onCreate(({ name }) => this.#topicCreated(name));
     const repairs: StateChange[] = [];
     const now = context.clock.now();
-    // The clock was put back. Written down, so that the next start does not count the wait anew.
+    // The clock was set back. Store the shortened waits, so that the next start does not begin them
+    // again.
     if (snapshot.retries.some(({ dueAt, waitMs }) => dueAt > now + waitMs)) {
       repairs.push({ op: "retry.clamp", now });
     }
@@ -111,7 +115,7 @@ export class SubscriptionManager {
     });
   }
 
-  /** Takes in a subscription that keeps its things elsewhere (an ephemeral one). */
+  /** Adds a subscription whose state is stored elsewhere (an ephemeral one). */
   addDriver(
     record: SubscriptionRecord,
     start: Omit<QueueStart, "name" | "settings">,
@@ -122,12 +126,12 @@ export class SubscriptionManager {
     return driver;
   }
 
-  /** Forgets a driver that was added; what it keeps is its own. */
+  /** Removes a driver that was added, without deleting its state. */
   dropDriver(driver: SubscriptionDriver): void {
     this.#drivers.drop(driver);
   }
 
-  /** Compiles the filter of a driver; it reads nothing until that is done. */
+  /** Compiles the filter of a driver, which reads nothing until that is done. */
   useFilter(driver: SubscriptionDriver): void {
     const { where } = driver.record.settings;
     const filter = where === undefined ? undefined : this.#context.compileFilter(where);
@@ -136,7 +140,7 @@ export class SubscriptionManager {
     });
   }
 
-  /** The driver of a subscription that is there; `NotFoundError` with the nearest names. */
+  /** The driver of an existing subscription, or `NotFoundError` that suggests the closest name. */
   require(name: string): SubscriptionDriver {
     return this.#drivers.require(name);
   }
@@ -145,14 +149,14 @@ export class SubscriptionManager {
     return this.#drivers.get(name) !== undefined;
   }
 
-  /** Makes a subscription, or attaches to the one that is there. */
+  /** Creates a subscription, or attaches to an existing one. */
   async put(name: string, request: SubscriptionRequest): Promise<SubscriptionInfo> {
     assertSubscriptionName(name);
     assertTopicPattern(request.topic);
     const settings = checkSettings(request.settings);
     if (settings.where !== undefined) await this.#context.compileFilter(settings.where);
     for (let making = this.#making.get(name); making; making = this.#making.get(name)) {
-      await making.catch(() => {}); // whoever makes it is told
+      await making.catch(() => {}); // its creator gets the error
     }
     const there = this.#drivers.get(name);
     if (there) return await this.#attach(there, request, settings);
@@ -255,7 +259,7 @@ export class SubscriptionManager {
     return { ...subscriptionInfoOf(driver, dead), ...inFlightOf(driver, this.#consumers) };
   }
 
-  /** Removes a subscription: its cursors and retries go, its dead letters stay. */
+  /** Removes a subscription with its cursors and retries; its dead letters stay. */
   async remove(name: string): Promise<void> {
     const driver = this.require(name);
     this.#timedPauses.set(name, undefined);
@@ -274,7 +278,10 @@ export class SubscriptionManager {
     );
   }
 
-  /** Delivers nothing until `resume`, or for `forMs`. What a person paused stays so, whatever else would pause it. */
+  /**
+   * Stops delivery until `resume`, or for `forMs`. A pause by a person stays as it is, even if
+   * something else would pause the subscription too.
+   */
   async pause(
     name: string,
     { reason, by = "person", forMs }: PauseRequest = {},
@@ -303,7 +310,7 @@ export class SubscriptionManager {
     return this.info(name);
   }
 
-  /** A timed pause is over, if it is still the same. */
+  /** Ends a timed pause, unless it was changed meanwhile. */
   async #endPause(name: string): Promise<void> {
     const record = this.#drivers.get(name)?.record;
     if (!record?.paused || record.pausedUntil === undefined) return;
@@ -315,7 +322,7 @@ export class SubscriptionManager {
     }
   }
 
-  /** Moves the cursors, or tells what that would do. */
+  /** Moves the cursors, or reports what that would do. */
   async seek(name: string, request: SeekRequest): Promise<SeekReply> {
     const driver = this.require(name);
     const offset = offsetFor(driver.record.topic, request.to);
@@ -332,7 +339,7 @@ export class SubscriptionManager {
     return { dryRun: false, ...result };
   }
 
-  /** Hands out events; waits for one if asked to. */
+  /** Leases events; waits for some if asked to. */
   async lease(
     name: string,
     request: LeaseRequest,
@@ -359,7 +366,7 @@ export class SubscriptionManager {
     const { queue, record } = driver;
     const now = driver.now();
     const due = queue.ready.nextDueMono;
-    // Who went away meanwhile is told nothing: the next one is.
+    // A client that has gone away gets nothing; the next one will be told.
     const missed = context.signal?.aborted ? [] : queue.takeMissed();
     return {
       paused: record.paused,
@@ -411,7 +418,7 @@ export class SubscriptionManager {
     return driver.release(leases);
   }
 
-  /** Handlers have begun with these leases, or will soon; that is kept when it resolves. */
+  /** Handlers have begun with these leases, or will soon; stored when it resolves. */
   begin(
     name: string,
     { leases, soon = false, ended = [] }: BeginRequest,
@@ -432,13 +439,16 @@ export class SubscriptionManager {
     return reply;
   }
 
-  /** The consumer's connection closed: its bound leases go back; see `BegunDeliveries.releaseConsumer`. */
+  /**
+   * A consumer's connection has closed: its bound leases are released; see
+   * `BegunDeliveries.releaseConsumer`.
+   */
   releaseConsumer(consumer: string, { isOrdered = false }: { isOrdered?: boolean } = {}): void {
     for (const driver of this.#drivers.all()) driver.begun.releaseConsumer(consumer, { isOrdered });
     this.#consumers.delete(consumer);
   }
 
-  /** What the process of a consumer has in hand. */
+  /** The leases of a consumer's process, over all subscriptions. */
   loadOf(process: string): ProcessLoad {
     let load = this.#loads.get(process);
     if (!load) {
@@ -451,14 +461,14 @@ export class SubscriptionManager {
     return load;
   }
 
-  /** Events have been stored, or handed on. */
+  /** Events were stored, or are ephemeral. */
   committed(commit: Commit, except?: (driver: SubscriptionDriver) => boolean): void {
     for (const driver of this.of(commit.topic)) {
       if (!except?.(driver)) driver.committed(commit);
     }
   }
 
-  /** The subscriptions that a topic has. */
+  /** The subscriptions of a topic. */
   of(topic: string): readonly SubscriptionDriver[] {
     return this.#drivers.of(topic);
   }
@@ -479,7 +489,7 @@ export class SubscriptionManager {
     return totals;
   }
 
-  /** What is on its way to disk gets there; who waits is told. */
+  /** Writes pending commits; waiting callers get an error. */
   async close(): Promise<void> {
     this.#timedPauses.close();
     const closing = this.#drivers.clear().map((driver) => driver.close());
@@ -488,7 +498,7 @@ export class SubscriptionManager {
   }
 }
 
-/** The answer to a settlement. */
+/** The response to a settlement. */
 function settleReply(leases: readonly string[], outcomes: readonly Outcome[]): SettleReply {
   const lost = leases.filter((_, i) => outcomes[i] === "lost");
   return { settled: leases.length - lost.length, lost };

@@ -1,16 +1,16 @@
 /**
- * The seqs that a plan settles in memory, and will write down. What is settled in a row, as most
- * acknowledgements are, is taken in as a range.
+ * The seqs that a plan settles in memory and will store. Consecutive seqs, the usual case for acks,
+ * are added as a range.
  */
 import type { TopicLane } from "./entry.ts";
 
 /** Sequence numbers settled in memory that a plan will write. */
 export class Marks {
   readonly #seqs = new Map<TopicLane, number[]>();
-  /** The row at hand: not yet in its lane's set. */
+  /** The current range, which is not yet in its lane's set. */
   #row: { lane: TopicLane; seqs: number[]; from: number; to: number } | undefined;
 
-  /** Settles one more; {@link join} makes it known. */
+  /** Settles one more seq; it takes effect at {@link join}. */
   add(lane: TopicLane, seq: number): void {
     let row = this.#row;
     if (row?.lane === lane && row.to + 1 === seq) {
@@ -24,19 +24,19 @@ export class Marks {
     row.seqs.push(seq);
   }
 
-  /** Puts all that was added into the sets of the lanes. */
+  /** Adds the pending range to its lane's set. */
   join(): void {
     const row = this.#row;
     this.#row = undefined;
     row?.lane.settled.addRange(row.from, row.to);
   }
 
-  /** What was added of a lane; undefined where nothing was. */
+  /** The seqs that were added for a lane; undefined if there are none. */
   of(lane: TopicLane): readonly number[] | undefined {
     return this.#seqs.get(lane);
   }
 
-  /** Takes it all out of the lanes again; `each` is told of every one. */
+  /** Removes all of them from the lanes again; calls `each` for every one. */
   undo(each?: (lane: TopicLane, seq: number) => void): void {
     this.join();
     for (const [lane, seqs] of this.#seqs) {

@@ -1,8 +1,8 @@
 /**
  * Middleware for handlers, and the order that works. From the outside in: `dedup -> dead letter ->
- * retry -> timeout -> handler`. A repeat is told before anything runs; the dead letter sees what
- * the retry gave up; the retry sees a time-out as a failure. None of them blocks the queue: a retry
- * is written down and comes back, it does not wait in place.
+ * retry -> timeout -> handler`. A repeat is recognized before anything runs; the dead letter sees
+ * what the retry gave up on; the retry sees a time-out as a failure. None of them blocks the queue:
+ * a retry is scheduled and delivered again later, it does not wait in place.
  */
 import { isA } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
@@ -15,13 +15,13 @@ import { deadLetter, HandlerOutcome, retry, skip } from "./outcome.ts";
 
 /** The options of {@link dedup}. */
 export interface DedupOptions {
-  /** What makes two events the same. Default: the id, or what it is a edited copy of. */
+  /** What identifies an event. Default: its topic and id. */
   key?: (event: Event) => string;
   /** How many are remembered, the latest first. Default 10,000. */
   size?: number;
 }
 
-/** Skips an event that this handler has done already. It remembers in memory: a restart forgets. */
+/** Skips an event that this handler has already done. In memory only: forgotten on restart. */
 export function dedup(options: DedupOptions = {}): Middleware {
   const { key = ({ topic, id }) => `${topic}\n${id}`, size = 10_000 } = options;
   const done = new Set<string>();
@@ -41,11 +41,11 @@ export function dedup(options: DedupOptions = {}): Middleware {
 
 /** The options of {@link deadLetterOn}. */
 export interface DeadLetterOptions {
-  /** Which errors end here. Default: all that come so far. */
+  /** Which errors are dead-lettered. Default: all that get here. */
   when?: (error: unknown, event: Event) => boolean;
 }
 
-/** Makes a dead letter of what comes out of the handlers inside as an error. */
+/** Turns errors from the inner handlers into dead letters. */
 export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
   const { when = () => true } = options;
   return (next) => async (event, context) => {
@@ -61,16 +61,16 @@ export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
 /** The options of {@link retryOn}. */
 export interface RetryOptions {
   /**
-   * The wait, ms, or what tells it from the attempt that failed (from 1). Default: the
+   * The wait, ms, or a function of the failed attempt's number (from 1). Default: the
    * subscription's own.
    */
   delay?: number | ((attempt: number) => number);
-  /** Which errors may pass with time. Default: all but `NonRetryableError`. */
+  /** Which errors may go away with time. Default: all but `NonRetryableError`. */
   when?: (error: unknown, event: Event) => boolean;
 }
 
 /**
- * Makes a retry of an error, as long as the subscription grants one; then the error goes on
+ * Turns an error into a retry while the subscription grants one; after that the error passes on
  * outwards.
  */
 export function retryOn(options: RetryOptions = {}): Middleware {
@@ -88,7 +88,7 @@ export function retryOn(options: RetryOptions = {}): Middleware {
 
 /**
  * Fails an attempt that takes longer than `ms` with `HandlerTimeoutError` (`handler/timed-out`),
- * and aborts its signal. What the handler still does after that nobody waits for.
+ * and aborts its signal. Whatever the handler does after that is ignored.
  */
 export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware {
   if (!(ms > 0)) {
@@ -127,15 +127,15 @@ export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware
   };
 }
 
-/** The options of {@link reliable}; false leaves one out. */
+/** The options of {@link reliable}; `false` omits a part. */
 export interface ReliableOptions {
-  /** Handles an id once; `false` leaves it out. */
+  /** Handles an id once; `false` omits it. */
   dedup?: DedupOptions | false;
-  /** Which errors give an event up at once; `false` leaves it out. */
+  /** Which errors are dead-lettered at once; `false` omits it. */
   deadLetter?: DeadLetterOptions | false;
-  /** Retries within one attempt; `false` leaves it out. */
+  /** Which errors are retried, and after what wait; `false` omits it. */
   retry?: RetryOptions | false;
-  /** Milliseconds; false: no time-out. Default 30,000. */
+  /** Milliseconds; `false` for no time-out. Default 30,000. */
   timeout?: number | false;
   /** Default: the real one. */
   clock?: Clock;

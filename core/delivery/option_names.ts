@@ -1,8 +1,8 @@
-/** The options of `subscribe` and its like, by name: others are refused. */
+/** The options of `subscribe` and its relatives, by name; unknown ones are refused. */
 import { namesOf } from "../base/options.ts";
 import type { BatchOptions, SubscribeOptions, WaitOptions } from "./subscription.ts";
 
-/** Of `subscribe`. */
+/** The options of `subscribe`. */
 export const SUBSCRIBE_OPTIONS: readonly string[] = namesOf<SubscribeOptions>({
   name: true,
   eventTypes: true,
@@ -20,11 +20,11 @@ export const SUBSCRIBE_OPTIONS: readonly string[] = namesOf<SubscribeOptions>({
   signal: true,
 });
 
-/** Of `subscribeBatch`. */
+/** The options of `subscribeBatch`. */
 export const BATCH_OPTIONS: readonly string[] = [
   ...SUBSCRIBE_OPTIONS,
   ...namesOf<BatchOptions>({ size: true, maxWaitMs: true }),
 ];
 
-/** Of `whenProcessed`. */
+/** The options of `whenProcessed`. */
 export const WAIT_OPTIONS: readonly string[] = namesOf<WaitOptions>({ signal: true });

@@ -1,6 +1,5 @@
 /**
- * What a handler may say of an event besides returning (done) and throwing (failed): it returns
- * an outcome.
+ * Outcomes that a handler can return, besides returning normally (done) and throwing (failed).
  *
  * ```ts
  * import { deadLetter, EventBroker, retry, skip } from "@env/env-event-stream";
@@ -18,15 +17,15 @@ import { thrownReason } from "../base/thrown_reason.ts";
 import { NonRetryableError } from "../base/errors.ts";
 import { LONGEST_DELAY_MS } from "../event/limits.ts";
 
-/** What {@link retry}, {@link deadLetter} and {@link skip} give; a handler returns it. */
+/** The result of {@link retry}, {@link deadLetter} and {@link skip}; a handler returns it. */
 export class HandlerOutcome {
-  /** What is to become of the event. */
+  /** What should happen to the event. */
   readonly kind: "retry" | "dead" | "skip";
-  /** Why, for people. */
+  /** The reason, for people. */
   readonly reason: string;
-  /** Of a retry: the wait, ms; undefined means the subscription's own. */
+  /** For a retry: the wait, ms; undefined means the subscription's own. */
   readonly afterMs: number | undefined;
-  /** The error that it was made of. */
+  /** The error that it was created from. */
   readonly cause: unknown;
 
   /** @internal */
@@ -41,7 +40,10 @@ export class HandlerOutcome {
   }
 }
 
-/** Try again, after `afterMs` or the subscription's own wait. It counts as a failed attempt. */
+/**
+ * Retry the event after `afterMs`, or after the subscription's own wait. Counts as a failed
+ * attempt.
+ */
 export function retry(
   options: { afterMs?: number; reason?: string; cause?: unknown } = {},
 ): HandlerOutcome {
@@ -95,7 +97,7 @@ function failureOfOutcome(result: unknown): FailedAttempt | undefined {
   };
 }
 
-/** What a handler's throw means. Never throws, whatever was thrown. */
+/** What an error thrown by a handler means. Never throws, whatever was thrown. */
 export function failureOfError(error: unknown): FailedAttempt {
   return {
     error: thrownReason(error),
@@ -110,7 +112,7 @@ function stackOf(error: unknown): { stack?: string } {
 }
 
 /**
- * A wait as it can be kept: whole milliseconds, at most a year; none where it is not a number from
+ * A wait that can be stored: whole milliseconds, at most a year; absent unless it is a number from
  * 0.
  */
 function delayOf(ms: unknown): { afterMs?: number } {
@@ -119,8 +121,8 @@ function delayOf(ms: unknown): { afterMs?: number } {
 }
 
 /**
- * The wait that `retryDelay` tells, where it is a function and the handler named none. A function
- * that throws is reported and leaves the subscription's own.
+ * Adds the wait computed by `retryDelay`, if that is a function and the handler gave no wait. If it
+ * throws, the error is reported and the subscription's own wait applies.
  */
 export function withDelay(
   failure: FailedAttempt,

@@ -1,13 +1,13 @@
-/** What is kept and told of a paused subscription. */
+/** What is stored and reported about a paused subscription. */
 import { truncate } from "../base/truncate.ts";
 import type { PausedBy, SubscriptionRecord } from "../state/state.ts";
 
-/** Why somebody paused, as it is kept: clipped, and text that SQLite keeps whole. */
+/** The reason of a pause as stored: truncated, and without characters that SQLite would cut. */
 export function pauseReasonOf(reason: string): string {
   return truncate(reason).replaceAll("\0", "").toWellFormed();
 }
 
-/** What is told of a pause beside that it is one. */
+/** What is reported about a pause, besides the fact itself. */
 export function pauseOf(
   { paused, pauseReason, pausedBy, pausedUntil }: SubscriptionRecord,
 ): { pauseReason?: string; pausedBy?: PausedBy; pausedUntil?: number } {
@@ -18,12 +18,15 @@ export function pauseOf(
   };
 }
 
-/** True for a pause that only a person ends; so is one of before it was kept who paused. */
+/**
+ * True for a pause that only a person may end. Pauses from before `pausedBy` was stored count as
+ * such.
+ */
 export function isPersons({ pausedBy }: SubscriptionRecord): boolean {
   return pausedBy === undefined || pausedBy === "person";
 }
 
-/** The same subscription, going on. */
+/** The same subscription, resumed. */
 export function unpaused(record: SubscriptionRecord): SubscriptionRecord {
   const { pauseReason: _reason, pausedBy: _by, pausedUntil: _until, ...rest } = record;
   return { ...rest, paused: false };

@@ -1,7 +1,7 @@
 /**
- * What changes a queue for good. Each function here decides from memory and gives back a {@link
- * Plan}: the changes to commit, and what to do once they are durable, or were refused. Between the
- * two the leases that it settles are marked, so that nobody else settles them.
+ * Durable changes to a queue. Each function here decides from memory and returns a {@link Plan}:
+ * the changes to commit, and what to do once they are durable or were refused. In between, the
+ * leases that it settles are marked, so that nobody else settles them.
  */
 import { answeredChange } from "./unanswered.ts";
 import { newToken } from "./tokens.ts";
@@ -15,26 +15,26 @@ import { Marks } from "./marks.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
 /**
- * A transition that is decided and not yet durable. Exactly one of `apply` and `rollback` is
+ * A transition that is decided but not yet durable. Exactly one of `apply` and `rollback` is
  * called, once.
  */
 export interface Plan<T = void> {
   changes: StateChange[];
   result: T;
-  /** Entries that these changes make dead letters, for a queue of the user's own. */
+  /** The dead letters that these changes create, for a dead-letter queue of the user's own. */
   dead: DeadLetterRecord[];
   apply(): void;
   rollback(): void;
 }
 
-/** What a consumer, or the lapse of its lease, says about one delivery. */
+/** The outcome of one delivery, according to the consumer or the expiry of its lease. */
 export type Settlement =
   | { lease: string; ack: true }
   | {
     lease: string;
     ack: false;
     error: string;
-    /** The lease ran out. */
+    /** The lease expired. */
     expired?: boolean;
     /** Dead-letter at once. */
     dead?: boolean;
@@ -47,23 +47,23 @@ export type Settlement =
     stack?: string;
   };
 
-/** What the lapse of a lease says: a failed attempt. */
+/** The settlement for an expired lease: a failed attempt. */
 export function expirySettlement(lease: Lease, now: Now): Settlement {
   const held = Math.round(now.mono - lease.grant.startedMono);
   const error = `the lease ran out after ${held} ms without an answer`;
   return { lease: lease.token, ack: false, expired: true, error };
 }
 
-/** What became of it. */
+/** The result of a settlement. */
 export type Outcome = "done" | "retry" | "dead" | "lost";
 
-/** Time and chance, injected. */
+/** Clock and randomness, injected. */
 export interface PlanContext {
   now: Now;
   random: () => number;
 }
 
-/** The most attempts that are kept of one event: the first, and the latest. */
+/** Most attempts kept per event: the first one, and the latest. */
 const ATTEMPTS_KEPT = 256;
 
 /** Settles deliveries: done, retried, or dead. */
@@ -86,7 +86,7 @@ export function planSettle(
     const { entry } = lease;
     if (entry.unanswered !== undefined) {
       changes.push(answeredChange(queue.name, entry));
-      // Before anything that changes what the event is.
+      // First, before anything changes what identifies the event.
       steps.push(() => queue.counts.answered(entry));
     }
     const lane = entry.kind === "stream" ? queue.lanes.get(entry.topic) : undefined;
@@ -125,29 +125,29 @@ export function planSettle(
 }
 
 /**
- * A consumer that lost its connection has come back and answers: its event, whoever may have it
- * now.
+ * A consumer that lost its connection has come back with an answer, which counts for its event
+ * whoever has it now.
  */
 function lateLease(queue: DeliveryQueue, token: string, now: Now): Lease | undefined {
   const lost = queue.returned.take(token);
   return lost && queue.leaseLate(lost.entry, now, newToken());
 }
 
-/** A delivery that failed, and what is said of it. */
+/** A failed delivery and its settlement. */
 interface Failed {
   item: Extract<Settlement, { ack: false }>;
   lease: Lease;
 }
 
-/** What becomes of it. */
+/** What to do about it. */
 interface FailurePlan {
   changes: StateChange[];
-  /** It is given up on; absent: it is retried. */
+  /** Set if the event is given up on; absent if it is retried. */
   dead?: DeadLetterRecord;
   apply(): void;
 }
 
-/** The event is retried, or made a dead letter. */
+/** Plans a retry, or a dead letter. */
 function planFailure(
   queue: DeliveryQueue,
   { item, lease }: Failed,
@@ -162,8 +162,8 @@ function planFailure(
     line: retried?.line ?? entry.copyLine(),
     ...(retried?.editedFrom === undefined ? {} : { editedFrom: retried.editedFrom }),
   };
-  // Once the breaker has tripped, a broken handler is to blame and not the event: it is tried again
-  // after the pause.
+  // Once the breaker has tripped, the handler is to blame and not the event: retry it after the
+  // pause.
   const isSpent = failures > queue.settings.maxRetries && queue.breaker.tripped === undefined;
   if (!item.dead && !isSpent) {
     const wait = item.afterMs ?? backoffDelay(queue.settings.backoff, failures, context.random);
@@ -176,7 +176,7 @@ function planFailure(
   return { changes, dead, apply: () => finish(queue, lease) };
 }
 
-/** Puts the event off by `wait`. */
+/** Schedules a retry after `wait`. */
 function planRetry(
   queue: DeliveryQueue,
   { lease, event, failures, wait }: {
@@ -210,15 +210,13 @@ function planRetry(
   };
 }
 
-/** Writes down what is settled in memory only: skipped and missed events. */
+/** Stores what is settled in memory only: skipped and missed events. */
 export function planFlush(queue: DeliveryQueue): Plan {
   const lanes = cursorPlan(queue, new Marks());
   return { ...lanes, result: undefined, dead: [], rollback: () => {} };
 }
 
-/**
- * The cursors as they are to be written: of the lanes just settled in, and of those that are dirty.
- */
+/** The cursors to write: of lanes that were just settled in, and of dirty ones. */
 export function cursorPlan(
   queue: DeliveryQueue,
   settled: Marks,
@@ -238,7 +236,7 @@ export function cursorPlan(
     if (marks.length > 0) {
       changes.push({ op: "done.put", subscription: queue.name, topic, seqs: marks });
     }
-    // What was missed is written once the cursor is behind it: until then a restart would count it
+    // Missed events are stored once the cursor is past them: until then a restart would count them
     // again.
     const tellsMissed = missed && !missed.written && missed.to < next;
     if (tellsMissed) {
@@ -262,7 +260,7 @@ export function cursorPlan(
   };
 }
 
-/** The delivery is over: its event leaves the queue. */
+/** The delivery is over: the event leaves the queue. */
 function finish(queue: DeliveryQueue, lease: Lease): void {
   queue.endLease(lease);
   queue.ready.drop(lease.entry);
@@ -273,7 +271,7 @@ export function removeRetry(queue: DeliveryQueue, { topic, id }: Entry): StateCh
   return { op: "retry.remove", subscription: queue.name, topic, id };
 }
 
-/** A edited copy that succeeds takes the dead letter with it that it was made from. */
+/** When an edited copy succeeds, the dead letter that it was made from is removed. */
 function removeOriginal({ entry: { topic }, record }: Lease): StateChange[] {
   if (record?.editedFrom === undefined) return [];
   const { subscription, id } = splitDeadLetterName(record.editedFrom);
@@ -308,7 +306,9 @@ function remember(before: readonly Attempt[], attempt: Attempt): Attempt[] {
   return [before[0]!, ...before.slice(2 - ATTEMPTS_KEPT), attempt];
 }
 
-/** Text that SQLite keeps whole, clipped: it is kept with each attempt. */
+/**
+ * The text as stored with each attempt: truncated, and without characters that SQLite would cut.
+ */
 function asText(text: string): string {
   return truncate(text).toWellFormed().replaceAll("\0", "\u2400");
 }

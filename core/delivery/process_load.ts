@@ -1,12 +1,12 @@
 /**
- * What one process has in hand, over all its subscriptions. An event that has ended its process
- * twice is delivered to it alone: what it had is answered first, and nothing more is given to it
- * until that event is.
+ * Tracks what one process has leased, over all its subscriptions. An event that has ended its
+ * process twice is delivered alone: the process first answers what it has, and gets nothing more
+ * until that event is answered.
  */
 
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
 
-/** The events that one process holds, and whether it must be given one alone. */
+/** The leases of one process, and whether it must get an event alone. */
 export class ProcessLoad {
   /** Leases that it holds. */
   leased = 0;
@@ -14,12 +14,12 @@ export class ProcessLoad {
   #waits = false;
   readonly #freed: () => void;
 
-  /** `freed` is called when more may be given to it again. */
+  /** `freed` is called when it may lease again. */
   constructor(freed: () => void) {
     this.#freed = freed;
   }
 
-  /** True when an event may be given to it now. `alone`: only with nothing beside it. */
+  /** True if it may lease an event now. `alone`: only with nothing else. */
   mayTake({ alone }: { alone: boolean }): boolean {
     if (this.#alone) return false;
     if (!alone) return !this.#waits;
@@ -27,13 +27,13 @@ export class ProcessLoad {
     return !this.#waits;
   }
 
-  /** An event was given to it. */
+  /** It has leased an event. */
   took({ alone }: { alone: boolean }): void {
     this.leased++;
     if (alone) this.#alone = true;
   }
 
-  /** One that was given to it is back, or settled. */
+  /** One of its leases was released or settled. */
   ended(): void {
     this.leased--;
     if (this.leased > 0 || !(this.#alone || this.#waits)) return;
@@ -44,8 +44,8 @@ export class ProcessLoad {
 }
 
 /**
- * Names the process of a consumer, where it says which: one that has several subscriptions is one
- * all the same.
+ * Identifies the process of a consumer, if it says which: several subscriptions of one process
+ * count as one.
  */
 export function processOf(consumer: ConsumerRequest | undefined): string | undefined {
   if (consumer?.pid === undefined) return consumer?.id;

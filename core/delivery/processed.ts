@@ -6,7 +6,7 @@ import { InvalidArgumentError } from "../base/errors.ts";
 import { compilePattern } from "../event/topic_options.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 
-/** Waits for a position, at most so long; the position must be on a topic that is subscribed to. */
+/** Waits at most `waitMs` for a position, whose topic must be one that is subscribed to. */
 export async function processedWithin(
   driver: SubscriptionDriver,
   { topic, seq, waitMs }: Required<ProcessedRequest>,
@@ -27,7 +27,7 @@ export async function processedWithin(
   }
 }
 
-/** Throws `InvalidArgumentError` for a topic that the subscription is not on. */
+/** Throws `InvalidArgumentError` for a topic that the subscription does not cover. */
 export function assertOn({ record: { name, topic } }: SubscriptionDriver, other: string): void {
   if (compilePattern(topic)(other)) return;
   throw new InvalidArgumentError(`the subscription ${name} is on ${topic}, not on ${other}`, {

@@ -1,10 +1,10 @@
 /**
- * The delivery of one subscription: a state machine without I/O, without a clock, without promises.
+ * The delivery of one subscription: a state machine without I/O, clock or promises.
  *
- * Of each topic it keeps what is settled (a set whose first gap is the cursor), of each event at
- * hand whether it is ready, waiting, leased. Who drives it (core/delivery/driver.ts) feeds it
- * pages, hands out its leases, and commits what a {@link Plan} says; only a commit that is durable
- * is applied, so that memory is never ahead of the disk. One plan at a time is under way.
+ * For each topic it keeps what is settled (a set whose first gap is the cursor), and for each event
+ * in memory whether it is ready, waiting or leased. Its driver (core/delivery/driver.ts) feeds it
+ * pages, passes on its leases, and commits what a {@link Plan} says. Plans are applied only once
+ * they are durable, so memory is never ahead of the disk. One plan at a time is under way.
  */
 import type { StoredEvent } from "../event/event.ts";
 import type { Missed } from "../reading/missed.ts";
@@ -26,7 +26,7 @@ import { DeliveryCounts } from "./delivery_counts.ts";
 import { ALONE_AFTER, type OpenDelivery, ReturnedLeases } from "./unanswered.ts";
 import type { WireEvent } from "./wire_event.ts";
 
-/** What a queue is made from: its part of a state snapshot. */
+/** The start of a queue: its part of a state snapshot. */
 export interface QueueStart {
   name: string;
   settings: SubscriptionSettings;
@@ -35,7 +35,7 @@ export interface QueueStart {
   missed: readonly MissedRecord[];
   retries: readonly Omit<RetryRecord, "line" | "attempts">[];
   unanswered?: readonly UnansweredRecord[];
-  /** What other processes had begun when the one before this ended. */
+  /** What other processes had begun when the previous broker process ended. */
   open?: readonly OpenDelivery[];
 }
 
@@ -47,19 +47,22 @@ export interface LeaseOrder {
   /** Infinity: it never expires. */
   leaseMs: number;
   consumer: string;
-  /** Names one run of the consumer's process; default: the consumer. */
+  /** Identifies one run of the consumer's process; default: the consumer. */
   instance?: string | undefined;
-  /** What that process has in hand. */
+  /** What that process has leased. */
   load?: ProcessLoad | undefined;
   bound: boolean;
-  /** Makes a name that was never used: the tokens begin with it. */
+  /** Creates a name that was never used before, for the tokens to start with. */
   token(): string;
 }
 
-/** How many bytes of leased events a subscription holds in memory, all consumers together. */
+/** Most bytes of leased events that a subscription holds in memory, over all consumers. */
 const MAX_LEASED_BYTES = 64 * 1024 * 1024;
 
-/** So many pages of events may be held by the few of each that are still on their way. */
+/**
+ * After this many pages, events that are still in delivery copy their lines, so that the pages can
+ * be freed.
+ */
 const PAGES_SHARED = 4;
 
 const NOTHING_MISSED: readonly Missed[] = [];
@@ -74,11 +77,11 @@ export class DeliveryQueue {
   readonly breaker: Breaker = new Breaker();
   readonly returned: ReturnedLeases = new ReturnedLeases();
   readonly counts: DeliveryCounts;
-  /** Events of topics that store nothing, dropped because nobody took them in time. */
+  /** Events of topics that store nothing, dropped because they were not consumed in time. */
   dropped = 0;
   /** Pages that were fed. */
   #pages = 0;
-  /** What retention deleted before it was delivered, and no consumer was told of yet, by topic. */
+  /** By topic, what retention deleted before delivery and no consumer was told about yet. */
   readonly #untold = new Map<string, Missed>();
 
   constructor(start: QueueStart, now: Now) {
@@ -99,7 +102,7 @@ export class DeliveryQueue {
     this.ready.wake(now.mono);
   }
 
-  /** Begins on a topic at `next`. `written`: its cursor is on disk already. */
+  /** Starts on a topic at `next`. `written`: its cursor is already stored. */
   addLane(topic: string, next: number, options: { written: boolean }): TopicLane {
     const settled = new SeqSet();
     settled.addRange(1, next - 1);
@@ -123,8 +126,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * What the store has now. Events that are gone before they were read are missed: counted, and
-   * settled. Returns how many that were.
+   * Updates a topic's bounds in the store. Events deleted before they were read are missed:
+   * counted, and settled. Returns how many there were.
    */
   look(topic: string, head: { firstSeq: number; lastSeq: number }): number {
     const lane = this.lanes.get(topic);
@@ -146,7 +149,7 @@ export class DeliveryQueue {
     return missed.count;
   }
 
-  /** What was missed since this was asked last, for whoever consumes. */
+  /** What was missed since the last call, to be reported to a consumer. */
   takeMissed(): readonly Missed[] {
     if (this.#untold.size === 0) return NOTHING_MISSED;
     const missed = [...this.#untold.values()];
@@ -154,9 +157,7 @@ export class DeliveryQueue {
     return missed;
   }
 
-  /**
-   * Events that are damaged or gone, and that nobody can be given: counted as missed, and settled.
-   */
+  /** Events that are damaged or missing and cannot be delivered: counted as missed, and settled. */
   lose(topic: string, from: number, to: number): void {
     const lane = this.lanes.get(topic);
     if (lane) this.#miss(lane, Math.max(from, this.cursorOf(lane)), to);
@@ -187,8 +188,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * Takes in what was read: `events` are those of the seqs from `readNext` up to, not including,
-   * `next` that are wanted; the others are skipped and count as done.
+   * Adds what was read: `events` are the wanted ones among the seqs from `readNext` up to but not
+   * including `next`; the others are skipped and count as done.
    */
   feed(
     topic: string,
@@ -198,8 +199,8 @@ export class DeliveryQueue {
     if (!lane || page.next <= lane.readNext) return;
     const { readNext } = lane;
     const events = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
-    // Nearly always all of them are wanted and none was read before: then nothing is looked up one
-    // by one.
+    // Nearly always all of them are wanted and none was read before: then skip the individual
+    // lookups.
     const held = lane.heldTo < readNext ? NOTHING_HELD : this.heldOf(lane);
     const isNew = held.size === 0 && lane.settled.count(readNext, page.next - 1) === 0;
     if (!isNew || events.length !== page.next - readNext) {
@@ -222,7 +223,7 @@ export class DeliveryQueue {
     lane.lastSeq = Math.max(lane.lastSeq, page.next - 1);
   }
 
-  /** Takes in an event of a topic that stores nothing, while there is room. */
+  /** Adds an event of a topic that stores nothing, if there is room. */
   feedEphemeral(event: StoredEvent, room: { events: number; bytes: number }): void {
     const { ready } = this;
     if (ready.bufferedEphemeral >= room.events || ready.bufferedBytes >= room.bytes) {
@@ -232,7 +233,7 @@ export class DeliveryQueue {
     }
   }
 
-  /** Hands out events that are ready. */
+  /** Leases events that are ready. */
   lease(now: Now, order: LeaseOrder): Lease[] {
     const { ready } = this;
     ready.wake(now.mono);
@@ -270,8 +271,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * An event that a handler was given directly, of a topic that stores nothing: leased from
-   * nowhere, so that it can be settled like any other.
+   * Leases an event of a topic that stores nothing, which a handler got directly, so that it can be
+   * settled like any other.
    */
   leaseDirect(event: StoredEvent, now: Now, order: { token: string; consumer: string }): Lease {
     const entry = Entry.of("ephemeral", event.topic, event);
@@ -287,8 +288,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * Gives leases back, uncounted: the events are ready again, in their old places. Tells which were
-   * not held.
+   * Releases leases without counting an attempt: the events are ready again, in their old places.
+   * Returns the tokens that were not leased.
    */
   release(tokens: readonly string[]): { settled: number; lost: string[] } {
     return this.#each(tokens, (lease) => {
@@ -298,7 +299,7 @@ export class DeliveryQueue {
     });
   }
 
-  /** Takes a lease back; what becomes of the event is said to the ready next. */
+  /** Ends a lease; the caller then says what happens to the event. */
   endLease(lease: Lease): void {
     this.ready.endLease(lease);
     lease.grant.load?.ended();
@@ -318,8 +319,8 @@ export class DeliveryQueue {
   }
 
   /**
-   * Handlers have begun, or will soon. Tells which leases are not held, and which of those were
-   * given back unasked.
+   * Marks leases whose handlers have begun, or will soon. Returns the tokens that are not leased,
+   * and which of their leases were released because the connection closed.
    */
   begin(tokens: readonly string[], begun: "soon" | "now"): { lost: string[]; late: Lease[] } {
     const late: Lease[] = [];
@@ -335,7 +336,7 @@ export class DeliveryQueue {
     return { lost, late };
   }
 
-  /** Handlers have ended with these: what they answered is on its way. */
+  /** Handlers have ended with these: their answers are being processed. */
   answer(tokens: readonly string[]): void {
     for (const token of tokens) {
       const lease = this.ready.leases.get(token);
@@ -343,16 +344,13 @@ export class DeliveryQueue {
     }
   }
 
-  /** The bound leases of a consumer that nobody has settled. */
+  /** The bound leases of a consumer that are not being settled. */
   boundTo(consumer: string): Lease[] {
     return [...this.ready.leases.values()]
       .filter(({ grant, settling }) => grant.bound && grant.consumer === consumer && !settling);
   }
 
-  /**
-   * Takes an event that nobody has, for an answer that came late. Undefined when an outcome is on
-   * its way to disk.
-   */
+  /** Leases an event for a late answer. Undefined if an outcome is already being committed. */
   leaseLate(entry: Entry, now: Now, token: string): Lease | undefined {
     if (entry.lease) return entry.lease.settling ? undefined : entry.lease;
     const grant = new Grant(token, {
@@ -371,13 +369,13 @@ export class DeliveryQueue {
     return lease;
   }
 
-  /** Gives back the bound leases of a consumer that went away. Tells how many. */
+  /** Releases the bound leases of a consumer that went away. Returns how many. */
   releaseConsumer(consumer: string): number {
     const tokens = this.boundTo(consumer).map(({ token }) => token);
     return this.release(tokens.reverse()).settled;
   }
 
-  /** Holds leases for `leaseMs` from now. */
+  /** Extends leases to `leaseMs` from now. */
   extend(
     tokens: readonly string[],
     leaseMs: number,
@@ -403,7 +401,7 @@ export class DeliveryQueue {
     return { settled: tokens.length - lost.length, lost };
   }
 
-  /** Drops what was read and is not leased, to read it anew: the settings have changed. */
+  /** Drops what was read and is not leased, so that it is read again: the settings have changed. */
   rewind(): void {
     for (const lane of this.lanes.values()) {
       for (const entry of this.ready.bufferedOf(lane.topic)) {
@@ -413,7 +411,7 @@ export class DeliveryQueue {
     }
   }
 
-  /** Events that nobody has looked at: not settled, not leased, not scheduled. */
+  /** Events still to be delivered: not settled, not leased, not scheduled. */
   get pending(): number {
     let pending = this.ready.bufferedEphemeral;
     for (const lane of this.lanes.values()) {
@@ -426,24 +424,24 @@ export class DeliveryQueue {
     return this.ready.leases.size;
   }
 
-  /** Retries that wait, due or not. */
+  /** Waiting retries, due or not. */
   get scheduled(): number {
     return this.ready.scheduled;
   }
 
-  /** True when there is nothing left to do for anybody. */
+  /** True if nothing is left to deliver. */
   get drained(): boolean {
     return this.leased === 0 && this.scheduled === 0 && this.pending === 0;
   }
 
-  /** True when something is settled in memory that is not on disk. */
+  /** True if something is settled in memory but not stored. */
   get dirty(): boolean {
     for (const lane of this.lanes.values()) if (lane.dirty) return true;
     return false;
   }
 }
 
-/** A retry as an entry. `size`: of its line, where that is known. */
+/** A retry as an entry. `size`: bytes of its line, if known. */
 export function retryEntry(
   retry: Omit<RetryRecord, "line" | "attempts">,
   now: Now,
@@ -458,7 +456,7 @@ export function retryEntry(
 }
 
 /**
- * The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may hold settled
+ * The ranges of `from` to `to` without the seqs in `keep` (any order). Ranges may include settled
  * seqs.
  */
 function* gaps(

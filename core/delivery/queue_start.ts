@@ -1,11 +1,11 @@
-/** What the state kept of a subscription, as its queue takes it up. */
+/** Builds the start of a queue from the stored state. */
 import type { JournalStore } from "../store/store.ts";
 import type { StateChange, StateSnapshot } from "../state/state.ts";
 import type { QueueStart } from "./queue.ts";
 import { countsAtStart, openDeliveries, OWN_PROCESS } from "./unanswered.ts";
 
 /**
- * A subscription's part of the snapshot. A cursor behind the end of its topic is taken back to it.
+ * A subscription's part of the snapshot. A cursor past the end of its topic is set back to the end.
  */
 export function startOf(
   name: string,

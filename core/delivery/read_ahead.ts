@@ -1,7 +1,6 @@
 /**
- * While outcomes are on their way to disk the thread of a consumer's deliveries has nothing to do,
- * and the consumer is busy with what it was given: the page that its next lease will need is read
- * then, so that it need not wait for it.
+ * Reads the page for the next lease while outcomes are being committed. At that time this thread is
+ * idle and the consumer is busy, so the next lease need not wait for the page.
  */
 
 /** Reads the next page while a commit is under way. */
@@ -13,9 +12,9 @@ export class ReadAhead {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * `lacks` tells whether fewer events than this are at hand, and there is room to read more.
-   * `failed` is told what a read threw, for nobody waits for it: the lease that needs the page will
-   * meet it again.
+   * `lacks` tells whether fewer events than this are in memory and there is room for more. `failed`
+   * gets the error of a read, since nobody waits for it: the lease that needs the page will hit it
+   * again.
    */
   constructor(
     on: { lacks(events: number): boolean; read(): void; failed(error: unknown): void },
@@ -25,12 +24,12 @@ export class ReadAhead {
     this.#failed = (error) => on.failed(error);
   }
 
-  /** So many events were just handed out together: the next lease will be like this one. */
+  /** Notes how many events were just leased together: the next lease will probably be similar. */
   took(events: number): void {
     this.#taken = events;
   }
 
-  /** A commit has begun: reads in the next turn, when it is under way. */
+  /** A commit has begun: reads in the next turn, while it is under way. */
   begin(): void {
     if (this.#timer !== undefined || !this.#lacks(this.#taken)) return;
     this.#timer = setTimeout(() => {
@@ -43,7 +42,7 @@ export class ReadAhead {
     }, 0);
   }
 
-  /** Nothing is read any more. */
+  /** Stops reading. */
   end(): void {
     clearTimeout(this.#timer);
     this.#taken = 0;

@@ -7,23 +7,20 @@ import type { JournalStore, PageQuery, TopicHead } from "../store/store.ts";
 import type { TopicLane } from "./entry.ts";
 import { type WireEvent, wireEvents } from "./wire_event.ts";
 
-/** Events and bytes that are read ahead of the consumers. */
+/** Limits of events and bytes that are read ahead. */
 export const WINDOW = { events: 1000, bytes: 4 * 1024 * 1024 };
-/** As many as a block of the store has: whole ones are read at once. */
+/** The size of a block of the store, because whole blocks are read at once. */
 const PAGE = { events: 1024, bytes: 2 * 1024 * 1024 };
-/** Pages that are read before others get their turn. */
+/** Pages that are read before other work gets a turn. */
 export const PAGES_A_TURN = 4;
 
-/** How many events of a topic are read at once: less where they are large. */
+/** How many events of a topic to read at once: fewer if they are large. */
 function pageLimit({ firstSeq, lastSeq, bytes }: TopicHead): number {
   const mean = Math.max(1, bytes / Math.max(1, lastSeq - firstSeq + 1));
   return Math.max(1, Math.min(PAGE.events, Math.floor(PAGE.bytes / mean)));
 }
 
-/**
- * The next page of a topic that somebody's settings and filter let through, of those that are
- * there.
- */
+/** The next page of a topic's existing events that pass the settings and the filter. */
 export function readNext(
   store: JournalStore,
   { topic, readNext: from }: TopicLane,
@@ -41,8 +38,8 @@ export function readNext(
 }
 
 /**
- * A page of events: as lines, where the store has those at hand and nobody looks into the events;
- * the way of most subscriptions.
+ * Reads a page of events: as lines if the store has them and there is no filter to look inside,
+ * which is the case for most subscriptions.
  */
 function readEvents(
   store: JournalStore,
@@ -57,7 +54,7 @@ function readEvents(
   return { events: select(page.events, filter), next: page.next };
 }
 
-/** True when the settings let events of the type through. */
+/** True if the settings let events of the type through. */
 export function wantsType(
   { eventTypes }: { eventTypes: readonly string[] },
   type: string,
@@ -65,7 +62,7 @@ export function wantsType(
   return eventTypes.length === 0 || eventTypes.includes(type);
 }
 
-/** Copies of the events of a commit that settings and filter let through. */
+/** Copies of a commit's events that pass the settings and the filter. */
 export function wantedOf(
   commit: Commit,
   stored: readonly NewEvent[],
@@ -80,14 +77,14 @@ export function wantedOf(
     .filter((event) => !filter || filter(toFilterEvent(event)));
 }
 
-/** True when more may be read ahead of the consumers, beside what is there. */
+/** True if the window has room for more events. */
 export function hasRoom(
   { buffered, bufferedBytes }: { buffered: number; bufferedBytes: number },
 ): boolean {
   return buffered < WINDOW.events && bufferedBytes < WINDOW.bytes;
 }
 
-/** True when events fit into the window, beside what is there. */
+/** True if events fit into the window, in addition to what is in it. */
 export function fitsWindow(
   { buffered, bufferedBytes }: { buffered: number; bufferedBytes: number },
   events: readonly { payload: Uint8Array }[],

@@ -1,9 +1,9 @@
 /**
- * The events that one subscription has at hand, and who may be next.
+ * The events that one subscription has in memory, and which of them may be delivered next.
  *
- * An event is ready when nothing of its key is leased, no retry of its key waits, and nothing of
- * its key came before it. So events of one key never overtake each other, and other keys go on.
- * Nothing here is durable, nothing reads a clock.
+ * An event is ready if no event of its key is leased, no retry of its key waits, and no earlier
+ * event of its key is undelivered. So events of one key never overtake each other, and other keys
+ * go on. Nothing here is durable, nothing reads a clock.
  */
 import type { Entry, KeyGroup } from "./entry.ts";
 import { Heap } from "./heap.ts";
@@ -15,13 +15,13 @@ interface Timed {
   item: Entry;
 }
 
-/** Leases that end together. */
+/** Leases that expire together. */
 interface Ending {
   readonly expiry: Expiry;
   readonly leases: readonly (Lease | undefined)[];
   /** How many there were. */
   readonly count: number;
-  /** Those before it have been settled, extended, or are being settled. */
+  /** The leases before this index have been settled or extended, or are being settled. */
   next: number;
 }
 
@@ -31,16 +31,16 @@ const MOST_OVER = 16_384;
 /** The buffered events of one subscription, and which may be next. */
 export class ReadyQueue {
   readonly leases: Leases = new Leases();
-  /** Retries by topic and id, leased ones too. */
+  /** Retries by topic and id, including leased ones. */
   readonly retries: Map<string, Entry> = new Map();
   readonly #ready = new Heap<Entry>((entry) => entry.order);
   readonly #groups = new Map<string, KeyGroup>();
   readonly #due = new Heap<Timed>(({ at }) => at);
   #expiry = endings();
-  /** How many leases it looks after. */
+  /** How many leases are in the expiry heap. */
   #watched = 0;
   #order = 0;
-  /** Bytes of the events that are not leased, and of those that are. */
+  /** Bytes of events that are not leased, and of leased ones. */
   bufferedBytes = 0;
   leasedBytes = 0;
   leasedRetries = 0;
@@ -58,7 +58,7 @@ export class ReadyQueue {
     return this.retries.get(retryKey(topic, id));
   }
 
-  /** Takes in a stream or ephemeral event, behind all that came before. */
+  /** Adds a stream or ephemeral event, after all earlier ones. */
   addStream(entry: Entry): void {
     entry.order = ++this.#order;
     this.#buffer(entry);
@@ -67,13 +67,13 @@ export class ReadyQueue {
     this.#promote(entry);
   }
 
-  /** Takes in a retry; it is ready once it is due. */
+  /** Adds a retry; it is ready once it is due. */
   addRetry(entry: Entry): void {
     this.retries.set(retryKey(entry.topic, entry.id), entry);
     this.schedule(entry);
   }
 
-  /** Puts a retry (again) among those that wait. */
+  /** Schedules a retry, or schedules it again. */
   schedule(entry: Entry): void {
     entry.group ??= this.#groupOf(entry);
     if (entry.group) insertBySeq(entry.group.scheduled, entry);
@@ -95,7 +95,7 @@ export class ReadyQueue {
     if (!entry.lease) this.#promote(entry);
   }
 
-  /** When the next wait or lease ends; Infinity when none does. */
+  /** When the next wait or lease ends; Infinity if none does. */
   get nextDueMono(): number {
     return this.#nextDue()?.at ?? Infinity;
   }
@@ -105,8 +105,8 @@ export class ReadyQueue {
   }
 
   /**
-   * Takes out the leases that have ended and are not being settled. They stay leases until they are
-   * settled.
+   * Removes expired leases that are not being settled from the expiry heap. They stay leases until
+   * they are settled.
    */
   expired(mono: number): Lease[] {
     const ended: Lease[] = [];
@@ -117,20 +117,20 @@ export class ReadyQueue {
     return ended;
   }
 
-  /** Looks at these leases again when they end, all at the same time. */
+  /** Watches the expiry of these leases, which all expire at the same time. */
   watch(leases: readonly (Lease | undefined)[], expiry: Expiry): void {
     if (leases.length === 0 || !Number.isFinite(expiry.at)) return;
     this.#watch(leases, expiry);
     if (this.#watched > 2 * this.leases.size + MOST_OVER) this.#unwatchEnded();
   }
 
-  /** All leases end later by so long, ms. */
+  /** Extends all leases by this many ms. */
   extendAll(ms: number): void {
-    // Several answers may share one. All move alike, so the order stays.
+    // Several lease responses may share one expiry. All move equally, so the order stays.
     for (const expiry of new Set([...this.#expiry].map(({ expiry }) => expiry))) expiry.at += ms;
   }
 
-  /** How many leases are looked after, those among them that are over. */
+  /** How many leases are in the expiry heap, including ended ones. */
   get watched(): number {
     return this.#watched;
   }
@@ -145,7 +145,10 @@ export class ReadyQueue {
     this.#watched -= this.#expiry.pop()!.count;
   }
 
-  /** One that is held for a day must not hold all that ends later, and the events of it. */
+  /**
+   * Removes ended leases from the heap: one that is leased for a day must not keep all that expire
+   * later in memory.
+   */
   #unwatchEnded(): void {
     const before = this.#expiry;
     this.#expiry = endings();
@@ -154,7 +157,7 @@ export class ReadyQueue {
     for (const { expiry, leases } of before) {
       const held: Lease[] = [];
       for (const lease of leases) {
-        // After a commit that was refused it is looked after twice.
+        // After a refused commit a lease is in the heap twice.
         if (!lease || !endsWith(lease, expiry) || seen.has(lease)) continue;
         seen.add(lease);
         held.push(lease);
@@ -163,7 +166,7 @@ export class ReadyQueue {
     }
   }
 
-  /** The next event that may go, without taking it. */
+  /** The next event that may be leased, without leasing it. */
   peek(): Entry | undefined {
     for (let entry = this.#ready.peek(); entry; entry = this.#ready.peek()) {
       if (isNext(entry)) return entry;
@@ -173,7 +176,7 @@ export class ReadyQueue {
     return undefined;
   }
 
-  /** Hands out what `peek` showed. Call `watch` for what was leased together. */
+  /** Leases what `peek` returned. Call `watch` for leases made together. */
   lease(lease: Lease): void {
     const { entry } = lease;
     this.#ready.pop();
@@ -190,10 +193,10 @@ export class ReadyQueue {
     this.leases.add(lease);
   }
 
-  /** Hands out an event that is at hand, whatever its place. */
+  /** Leases an event in memory, whatever its place. */
   leaseOut(lease: Lease): void {
     const { entry } = lease;
-    // What is still among the ready looks away from what is leased.
+    // It may stay in the ready heap, which ignores leased events.
     entry.lease = lease;
     if (entry.group) {
       remove(entry.kind === "retry" ? entry.group.scheduled : entry.group.waiting, entry);
@@ -206,14 +209,14 @@ export class ReadyQueue {
     this.leases.add(lease);
   }
 
-  /** Takes in a lease on an event that was never at hand. */
+  /** Adds a lease on an event that was never in the queue. */
   leaseDirect(lease: Lease): void {
     lease.entry.lease = lease;
     this.leasedBytes += lease.entry.size;
     this.leases.add(lease);
   }
 
-  /** Takes a lease back; what becomes of the event is said next: `giveBack`, `schedule`, `drop`. */
+  /** Ends a lease; next, say what happens to the event: `giveBack`, `schedule` or `drop`. */
   endLease(lease: Lease): void {
     const { entry } = lease;
     this.leases.delete(lease);
@@ -224,7 +227,7 @@ export class ReadyQueue {
     if (entry.group?.leased === entry) entry.group.leased = undefined;
   }
 
-  /** The event goes back to its place. */
+  /** Puts the event back in its place. */
   giveBack(entry: Entry): void {
     if (entry.kind === "retry") return this.schedule(entry);
     this.#buffer(entry);
@@ -238,7 +241,7 @@ export class ReadyQueue {
     this.retries.set(retryKey(entry.topic, entry.id), entry);
   }
 
-  /** The event is settled or skipped: it leaves. Its lease must have ended. */
+  /** The event is settled or skipped and leaves the queue. Its lease must have ended. */
   drop(entry: Entry): void {
     entry.gone = true;
     if (entry.buffered) this.#unbuffer(entry);
@@ -257,7 +260,9 @@ export class ReadyQueue {
     return this.#allBuffered().filter((entry) => entry.topic === topic && entry.kind === "stream");
   }
 
-  /** What was read before page number `page` keeps lines of its own: those pages are free to go. */
+  /**
+   * Makes events read before page number `page` copy their lines, so that those pages can be freed.
+   */
   ownLines(page: number): void {
     const own = (entry: Entry) => {
       if (entry.page < page) entry.ownLine();
@@ -267,7 +272,7 @@ export class ReadyQueue {
     for (const { waiting } of this.#groups.values()) waiting.forEach(own);
   }
 
-  /** Oldest first. What is buffered is ready, or waits behind another of its key. */
+  /** Oldest first. A buffered event is ready, or waits behind another one of its key. */
   #allBuffered(): Entry[] {
     const found = new Set<Entry>();
     for (const entry of this.#ready) if (entry.buffered) found.add(entry);
@@ -345,12 +350,12 @@ function endings(): Heap<Ending> {
   return new Heap(({ expiry }) => expiry.at);
 }
 
-/** True when the lease is held by somebody until then. */
+/** True if the lease is active and expires at that time. */
 function endsWith(lease: Lease, expiry: Expiry): boolean {
   return lease.entry.lease === lease && !lease.settling && lease.expiry === expiry;
 }
 
-/** True when nothing keeps the event from being handed out now. */
+/** True if nothing keeps the event from being leased now. */
 function isNext(entry: Entry): boolean {
   if (entry.gone || entry.lease) return false;
   const { group } = entry;

@@ -1,4 +1,4 @@
-/** How dead letters come back into a queue. */
+/** How dead letters return to a queue. */
 import { type FailedEvent, failedEvent } from "../state/dead_letter_name.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, StateChange } from "../state/state.ts";
@@ -7,7 +7,7 @@ import { Marks } from "./marks.ts";
 import { cursorPlan, type Plan } from "./plan.ts";
 import { type DeliveryQueue, retryEntry } from "./queue.ts";
 
-/** What of a dead letter its place in a queue depends on. */
+/** What a dead letter's place in a queue depends on. */
 export interface Redelivery extends FailedEvent {
   editedFrom?: string;
   nextAttempt: number;
@@ -16,8 +16,8 @@ export interface Redelivery extends FailedEvent {
 }
 
 /**
- * Takes in dead letters as retries that are due now, with their history and a fresh grant of
- * retries. An event that is on its way here already is not taken in twice.
+ * Adds dead letters as retries that are due now, with their history and a fresh retry budget. An
+ * event that is already in delivery here is not added twice.
  */
 export function planRedelivery(
   queue: DeliveryQueue,
@@ -32,8 +32,8 @@ export function planRedelivery(
 }
 
 /**
- * The same for dead letters of the state: they are moved there, and never come into memory. Those
- * not taken are removed.
+ * The same for dead letters in the state database: they are moved inside it, without coming into
+ * memory. Those that are not added are removed.
  */
 export function planRedeliveryFromState(
   queue: DeliveryQueue,
@@ -43,7 +43,7 @@ export function planRedeliveryFromState(
   return planTake(queue, entries, { now, changes: (taken) => movesOf(queue, entries, taken, now) });
 }
 
-/** A record's place. */
+/** The place of a record. */
 export function redeliveryOf(record: DeadLetterRecord): Redelivery {
   const { editedFrom, attempts, line } = record;
   return {
@@ -99,11 +99,11 @@ function planTake(
     if (lane && heldOf(lane, seq)?.id === id) continue;
     seen.add(name);
     taken.push(i);
-    // A edited copy is an event of its own: it does not stand for the one of the topic.
+    // An edited copy is its own event: it does not stand for the one in the topic.
     const takes = lane !== undefined && editedFrom === undefined && seq > 0 &&
       seq <= lane.lastSeq && !lane.settled.has(seq);
     if (takes) {
-      // At once, not when it is durable: nobody may lease it from the topic meanwhile.
+      // Now, not when it is durable: it must not be leased from the topic meanwhile.
       const twin = twinOf(lane, seq);
       if (twin) queue.ready.drop(twin);
       settled.add(lane, seq);
@@ -138,7 +138,7 @@ function planTake(
   };
 }
 
-/** Looks up entries by lane and seq; `read` gives those of a lane, once. */
+/** Looks up entries by lane and seq; `read` returns those of a lane and is called once per lane. */
 function bySeq(
   read: (lane: TopicLane) => ReadonlyMap<number, Entry>,
 ): (lane: TopicLane, seq: number) => Entry | undefined {

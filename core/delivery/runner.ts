@@ -1,8 +1,8 @@
 /**
  * Runs a handler of this process on a subscription: leases events from its driver, and settles each
- * by what the handler does. A handler's error never reaches another handler or the process. One
- * event at a time unless told otherwise; the next one begins while the outcome of the last is on
- * its way to disk.
+ * according to what the handler does. A handler's error never reaches another handler or the
+ * process. One event at a time by default; the next one begins while the outcome of the last is
+ * being committed.
  */
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
@@ -29,15 +29,15 @@ export type { Handler };
 export interface RunnerOptions {
   handler: Handler;
   clock: Clock;
-  /** Events at a time. */
+  /** Events handled at the same time. */
   concurrency: number;
   /**
    * The wait after the failed attempt `attempt` (from 1), ms. Absent: the subscription's backoff.
    */
   retryDelay?: (attempt: number) => number;
-  /** How long a handler may go on after `stop`, ms; then its event is given back. */
+  /** How long a handler may go on after `stop`, ms; then its event is released. */
   graceMs: number;
-  /** What this process has in hand, with all its subscriptions. */
+  /** What this process has leased, over all its subscriptions. */
   load?: ProcessLoad;
   onError(error: unknown, context: string): void;
 }
@@ -47,7 +47,7 @@ const BATCH = 64;
 /** Bytes of events leased at once. */
 const BATCH_BYTES = 4 * 1024 * 1024;
 /**
- * Events of topics that store nothing, kept for a handler that is busy; beyond, the oldest are
+ * Events of topics that store nothing, kept for a busy handler; beyond that, the oldest are
  * dropped.
  */
 const MAILBOX = 65_536;
@@ -63,13 +63,13 @@ export class HandlerRunner {
   /** Never the same in another run of the process. */
   readonly #instance = `${OWN_PROCESS}${newToken()}`;
   readonly #begin: BeginAhead | undefined;
-  /** Leases of this batch from here on are not marked as begun yet. */
+  /** Leases of this batch from this index on are not marked as begun yet. */
   #marked = 0;
   #wasBusy = false;
   readonly #abort = new AbortController();
   /** The first attempt of an event that is not stored. */
   readonly #work: (event: Event) => unknown;
-  /** Leases whose handlers run. */
+  /** Leases whose handlers are running. */
   readonly #held = new Set<string>();
   #mailbox: Event[] = [];
   #at = 0;
@@ -79,26 +79,30 @@ export class HandlerRunner {
   #woken: (() => void)[] = [];
   #idle: (() => void)[] = [];
   #loop: Promise<void> | undefined;
-  /** Rejects when no more events are taken, because of a bug of ours. */
+  /** Rejects when a bug of ours has stopped delivery. */
   readonly #failed = Promise.withResolvers<never>();
   /**
-   * The handler may go on after it returned: then the event has to follow it, which costs
-   * (core/event/causation.ts).
+   * The handler may go on after it returned: then causation must be tracked asynchronously, which
+   * costs more (core/event/causation.ts).
    */
   #waits = true;
   readonly #isAsync: boolean;
   #emptying = false;
   /**
-   * What was dropped when the handler had last caught up; infinite once it is told that more is.
+   * The value of `dropped` when the handler had last caught up; Infinity once dropping was
+   * reported.
    */
   #told = 0;
-  /** As the signal says; a look at that costs more than the whole rest of a hand-over. */
+  /**
+   * Mirrors the abort signal, because reading that costs more than everything else in a direct
+   * call.
+   */
   #stopped = false;
   /** Events that were dropped because the handler was too slow for a topic that stores nothing. */
   dropped = 0;
 
   constructor(driver: SubscriptionDriver, options: RunnerOptions) {
-    this.#failed.promise.catch(() => {}); // told to onError, and to whoever waits
+    this.#failed.promise.catch(() => {}); // goes to onError, and to callers that wait
     this.#driver = driver;
     this.#options = options;
     if (driver.ledger.note) this.#begin = new BeginAhead();
@@ -138,7 +142,7 @@ export class HandlerRunner {
     this.#wake();
   }
 
-  /** Takes no more events; resolves when the handler has ended those that it has. */
+  /** Takes no more events; resolves when the handler has finished its current ones. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#abort.abort();
@@ -153,7 +157,7 @@ export class HandlerRunner {
     await this.#noteEnd();
   }
 
-  /** Nothing is begun any more: the next start has nothing to count. */
+  /** Records that nothing is in progress, so that the next start counts nothing. */
   async #noteEnd(): Promise<void> {
     if (!this.#begin || this.#driver.closed) return;
     try {
@@ -164,8 +168,8 @@ export class HandlerRunner {
   }
 
   /**
-   * A handler does not end: its events are given back, uncounted, and whatever it says later is not
-   * heard.
+   * A handler does not end: releases its events without counting an attempt, and ignores what it
+   * says later.
    */
   #abandon(): void {
     if (this.#busy === 0) return;
@@ -185,13 +189,13 @@ export class HandlerRunner {
     this.#tell();
   }
 
-  /** True when the handler has nothing to do, and nothing is on its way to disk. */
+  /** True if the handler has nothing to do and nothing is being committed. */
   get isIdle(): boolean {
     return this.#busy === 0 && this.#settling === 0 && this.#at >= this.#mailbox.length &&
       (this.#driver.isIdle || this.#driver.record.paused);
   }
 
-  /** Resolves when something may have changed about that; rejects when nothing will any more. */
+  /** Resolves when {@link isIdle} may have changed; rejects when delivery has failed. */
   async idle(): Promise<void> {
     if (this.#busy > 0 || this.#settling > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
@@ -223,23 +227,24 @@ export class HandlerRunner {
     }
   }
 
-  /** Writes down that handlers begin, with those of the next moment where they take no longer. */
+  /** Records that handlers begin; together with the next ones, if handlers are fast. */
   async #markBegun(leases: readonly Lease[], from: number): Promise<void> {
     const { clock, onError } = this.#options;
     const count = this.#begin!.next(clock.monotonic(), { busy: this.#wasBusy });
-    // What has ended a process is marked by itself, so that it is known.
+    // Events that have already ended a process get their own mark, so that their next end is
+    // certain.
     const odd = leases.findIndex(({ entry }, i) => i >= from && entry.unanswered !== undefined);
     const to = odd < 0 ? from + count : odd === from ? from + 1 : Math.min(odd, from + count);
     const marked = leases.slice(from, to).filter((lease) => lease.isHeld);
     this.#marked = Math.min(to, leases.length);
     this.#wasBusy = this.#marked < leases.length || leases.length === BATCH;
-    // They begin one after another: where the first ends the process, the others have not begun.
+    // They begin one after another: if the first ends the process, the others have not begun.
     const soon = marked.length > 1;
     const tokens = marked.map(({ token }) => token);
     try {
       await this.#driver.begun.begin(tokens, { soon, instance: this.#instance });
     } catch (error) {
-      // The handler runs all the same: what is not written down costs a count, and no event.
+      // Run the handler anyway: losing the mark costs a count, not an event.
       onError(error, `the deliveries of ${this.#driver.record.name}`);
     }
   }
@@ -288,8 +293,8 @@ export class HandlerRunner {
     this.#call(event, (one) => handler(one, context), (failure) => {
       if (!this.#held.delete(token)) return;
       if (failure === undefined) return this.#settle(token, { lease: token, ack: true });
-      // While stopping, a failure is the stop's doing: the event comes again, and this attempt does
-      // not count.
+      // While stopping, a failure is caused by the stop: redeliver the event without counting the
+      // attempt.
       if (this.#abort.signal.aborted && !failure.dead && entry.kind !== "ephemeral") {
         this.#driver.release([token]);
         return;
@@ -299,9 +304,9 @@ export class HandlerRunner {
   }
 
   /**
-   * Gives the handler an event of a topic that stores nothing: at once if it can be, with no copy
-   * made. This is the way that P9 measures: for a handler that returns at once it makes no promise,
-   * no closure and no look at the clock.
+   * Passes an event of a topic that stores nothing to the handler: at once if possible, without a
+   * copy. This is the path that P9 measures: for a handler that returns synchronously it creates no
+   * promise and no closure, and does not read the clock.
    */
   hand(event: Event): void {
     if (this.#stopped) return;
@@ -310,7 +315,7 @@ export class HandlerRunner {
     if (this.#mailbox.length - this.#at > MAILBOX) this.#drop();
   }
 
-  /** The oldest goes; that it began is told once, until the handler has caught up. */
+  /** Drops the oldest event; reported once, until the handler has caught up. */
   #drop(): void {
     this.#at++;
     if (this.dropped++ !== this.#told) return;
@@ -361,7 +366,7 @@ export class HandlerRunner {
     );
   }
 
-  /** A handler that was given its event directly has ended. */
+  /** A handler that got its event directly has ended. */
   #ended(event: Event, failure: FailedAttempt | undefined, startedAt?: Now): void {
     if (failure) {
       const lease = this.#driver.queue.leaseDirect(
@@ -377,7 +382,7 @@ export class HandlerRunner {
     this.#free();
   }
 
-  /** Runs `work`; `then` is told how it failed. */
+  /** Runs `work`; `then` gets its failure, if any. */
   #call(
     event: Event,
     work: (event: Event) => unknown,
@@ -406,7 +411,7 @@ export class HandlerRunner {
     );
   }
 
-  /** A handler has ended: what waits begins, who waits is told. */
+  /** A handler has ended: starts waiting events and wakes waiting callers. */
   #free(): void {
     if (this.#busy > 0) this.#busy--;
     if (this.#at < this.#mailbox.length) this.#next();
@@ -415,8 +420,8 @@ export class HandlerRunner {
   }
 
   /**
-   * Goes on with what waits in the mailbox; in a loop, for a handler that returns at once calls
-   * this again.
+   * Continues with the mailbox. A loop, because a handler that returns synchronously gets here
+   * again.
    */
   #next(): void {
     if (this.#emptying) return;
@@ -449,8 +454,8 @@ export class HandlerRunner {
   #settle(token: string, settlement: Settlement): void {
     this.#settling++;
     this.#driver.settle([settlement]).catch((error) => {
-      // Nothing was kept of it: the event goes back, and will be handled again; not at once, for
-      // what failed may need time.
+      // Nothing was stored: release the event, so that it is handled again. Not at once, since the
+      // cause may need time.
       const giveBack = () => {
         this.#driver.release([token]);
       };
@@ -484,12 +489,10 @@ function eventOf({ record, entry }: Lease): Event {
 
 const AsyncFunction = (async () => {}).constructor;
 
-/** What is called on a promise of our own making, whatever somebody hung on it. */
+/** The original `then`, in case a promise has its own. */
 const { then: thenOf } = Promise.prototype;
 
-/**
- * The promise that a handler returned; undefined where it is none. Throws what its getters throw.
- */
+/** The promise that a handler returned; undefined if it is none. Throws what its getters throw. */
 function promiseOf(result: unknown): Promise<unknown> | undefined {
   if (result === undefined) return undefined;
   const isThenable = typeof (result as PromiseLike<unknown> | null)?.then === "function";

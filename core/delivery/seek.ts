@@ -1,9 +1,9 @@
-/** Moves a queue's cursors, as a plan: backwards to deliver again, forwards to pass over. */
+/** Moves a queue's cursors, as a plan: backwards to redeliver, forwards to skip. */
 import type { StateChange } from "../state/state.ts";
 import { type Plan, removeRetry } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
-/** Where a seek puts a topic. */
+/** The target of a seek on one topic. */
 export interface SeekTarget {
   topic: string;
   /** The next seq to deliver. */
@@ -13,8 +13,8 @@ export interface SeekTarget {
 }
 
 /**
- * What a seek does: how many events come again, how many are passed over, and from where to where
- * it goes.
+ * What a seek does: how many events are redelivered, how many are skipped, and the old and new
+ * cursors.
  */
 export interface SeekSummary {
   redo: number;
@@ -23,9 +23,9 @@ export interface SeekSummary {
 }
 
 /**
- * Moves cursors. Retries behind the target are given up; those at or after it stay and become due
- * now, so that they keep their attempts and come once. What is leased at or after it stays leased;
- * what is leased before it is lost.
+ * Moves cursors. Retries before the target are given up; those at or after it stay and become due
+ * now, so that they keep their attempts and are delivered once. Leases at or after it stay; leases
+ * before it are lost.
  */
 export function planSeek(
   queue: DeliveryQueue,

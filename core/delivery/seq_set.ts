@@ -1,9 +1,9 @@
 /**
  * A set of sequence numbers as ranges: what is settled of a topic is nearly one range, however long
- * the topic is, with a gap for each event that is still on its way.
+ * the topic is, with a gap for each event that is still in delivery.
  */
 export class SeqSet {
-  /** Range i is `#starts[i]` to `#ends[i]`, both inclusive; ascending, never touching. */
+  /** Range i is `#starts[i]` to `#ends[i]`, both inclusive; ascending and never adjacent. */
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
   #size = 0;

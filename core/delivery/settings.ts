@@ -5,7 +5,7 @@ import { checkBackoff, defaultBackoff } from "../event/backoff.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import { canonicalJson } from "../json/json_object.ts";
 
-/** What a subscription has that nobody said anything about. */
+/** The default settings. */
 export const defaultSettings: Readonly<SubscriptionSettings> = {
   maxRetries: 3,
   maxDeliveries: 10,
@@ -16,9 +16,7 @@ export const defaultSettings: Readonly<SubscriptionSettings> = {
 
 const FIELDS = ["maxRetries", "maxDeliveries", "backoff", "eventTypes", "where", "breaker"];
 
-/**
- * Checks settings that came from outside: each error names the field. Unknown fields are refused.
- */
+/** Checks settings from outside; every error names the field. Unknown fields are refused. */
 export function checkSettings(given: unknown): Partial<SubscriptionSettings> {
   if (given === undefined) return {};
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -55,7 +53,7 @@ function refuse(field: string, what: string): InvalidArgumentError {
   return new InvalidArgumentError(`${field} ${what}`, { details: { field } });
 }
 
-/** The names of the settings that were asked for and are not in force. */
+/** The names of requested settings that differ from the current ones. */
 export function differingSettings(
   have: SubscriptionSettings,
   want: Partial<SubscriptionSettings>,

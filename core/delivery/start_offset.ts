@@ -1,11 +1,11 @@
-/** Where a subscription starts on a topic, or is sought to. */
+/** Where a subscription starts on a topic, or is moved to by a seek. */
 import type { Clock } from "../base/clock.ts";
 import type { JournalStore } from "../store/store.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { isTopicless, type Offset, parseOffset, resolveOffset } from "../event/offset.ts";
 import { isPattern } from "../event/topic_options.ts";
 
-/** The offset, refused where it means nothing on a pattern. */
+/** Parses the offset, and refuses one that is meaningless for a pattern. */
 export function offsetFor(topic: string, text: string): Offset {
   const offset = parseOffset(text);
   if (isPattern(topic) && !isTopicless(offset)) {
@@ -21,7 +21,7 @@ export function offsetFor(topic: string, text: string): Offset {
 }
 
 /**
- * The seq that an offset means on a topic as it is now: one that is there, or the one behind the
+ * The seq that an offset means on a topic at this moment: an existing one, or the one after the
  * last.
  */
 export function resolveIn(

@@ -1,12 +1,12 @@
 /**
- * An event that was handed on by reference, as bytes: when its handler has failed, it has to be
- * kept after all.
+ * Converts an event that was passed by reference to bytes: its handler has failed, so it must be
+ * stored after all.
  */
 import type { Event, StoredEvent } from "../event/event.ts";
 
 const encoder = new TextEncoder();
 
-/** The event as bytes, for its retry or its dead letter. */
+/** The event as bytes, for its retry or dead letter. */
 export function storable(event: Event): StoredEvent {
   return {
     seq: 0,
@@ -22,8 +22,8 @@ export function storable(event: Event): StoredEvent {
 }
 
 /**
- * The value as JSON text; undefined where it is none (a function, a cycle): it was never stored, so
- * nobody asked.
+ * The value as JSON text; undefined if it has none (a function, a cycle), which nobody checked
+ * because the event was never stored.
  */
 function asJson(value: unknown): string | undefined {
   try {

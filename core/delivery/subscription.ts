@@ -10,28 +10,28 @@ import type { Handler, HandlerContext, Middleware } from "./handler.ts";
 
 export type { Handler, HandlerContext, Middleware };
 
-/** A value, or what becomes one: at once in this process, over the socket a moment later. */
+/** A value, or a promise of it: immediate in this process, a promise over the socket. */
 export type MaybePromise<T> = T | Promise<T>;
 
-/** An event's place: an event that was published, or its topic and seq. */
+/** The position of an event: a published event, or its topic and seq. */
 export interface Position {
   /** The topic. */
   topic: string;
-  /** Absent on what is not stored: that has no place. */
+  /** Absent for events that are not stored: they have no position. */
   seq?: number;
 }
 
-/** What waits for a position. */
+/** Options for waiting for a position. */
 export interface WaitOptions {
   /** Rejects with its reason when it aborts. */
   signal?: AbortSignal;
 }
 
-/** How `subscribe` treats its events. */
+/** Options of `subscribe`. */
 export interface SubscribeOptions {
   /**
-   * A durable subscription that goes on where it was. Without one it begins now and ends with the
-   * process.
+   * Makes the subscription durable: it resumes where it stopped. Without a name it starts now and
+   * ends with the process.
    */
   name?: string;
   /** Only these types. */
@@ -41,30 +41,31 @@ export interface SubscribeOptions {
   /** Retries after the first attempt. Default 3. */
   maxRetries?: number;
   /**
-   * An event whose handler began so many times and never answered (its process ended) is a dead
-   * letter. Default 10.
+   * An event is dead-lettered once its handler began this often and never answered (its process
+   * ended). Default 10.
    */
   maxDeliveries?: number;
   /**
-   * The wait before a retry, ms; or what tells it from the attempt that failed (from 1). Default
+   * The wait before a retry, ms, or a function of the failed attempt's number (from 1). Default
    * `exp:1s..5m,jitter`.
    */
   retryDelay?: number | ((attempt: number) => number);
-  /** Pauses the subscription when too many of the last attempts fail. Default null: never. */
+  /** Pauses the subscription if too many recent attempts fail. Default null: never. */
   breaker?: BreakerSpec | null;
-  /** The handler gets events in the last version that these lead to. */
+  /**
+   * Upgrades events to the latest version that these upcasters know before the handler gets them.
+   */
   upcast?: Upcasters;
-  /** Where a new subscription begins, as an offset. Default `start` with a name, else `end`. */
+  /** Where a new subscription starts, as an offset. Default `start` with a name, else `end`. */
   from?: string;
-  /** Handlers that run at a time. Default 1. */
+  /** Handlers that run at the same time. Default 1. */
   concurrency?: number;
-  /** Fails an attempt that takes longer, ms (`HandlerTimeoutError`). Default: none. */
+  /** Fails an attempt that takes longer, ms (`HandlerTimeoutError`). Default: no time-out. */
   timeoutMs?: number;
-  /** Wrapped around the handler; the first is outermost. `reliable()` gives the usual ones. */
+  /** Wrapped around the handler; the first is outermost. `reliable()` returns the usual ones. */
   middleware?: readonly Middleware[];
   /**
-   * Behind a daemon: the most events that are fetched ahead of the handlers. Default: what keeps
-   * them busy.
+   * With a daemon: most events to fetch ahead of the handlers. Default: enough to keep them busy.
    */
   prefetch?: number;
   /** Unsubscribes when it aborts. */
@@ -73,18 +74,18 @@ export interface SubscribeOptions {
 
 /** How `subscribeBatch` gathers events. */
 export interface BatchOptions {
-  /** The most events of a batch. Default 100. */
+  /** Most events in a batch. Default 100. */
   size?: number;
   /** How long the first event of a batch waits for others, ms. Default 20. */
   maxWaitMs?: number;
 }
 
-/** What calls the handler. */
+/** Calls the handler. */
 export interface Runner {
   start(): void;
   pause(): void;
   resume(): void;
-  /** Takes no more events; resolves when the handler has ended those that it has. */
+  /** Takes no more events; resolves when the handler has finished its current ones. */
   stop(): Promise<void>;
 }
 
@@ -92,30 +93,30 @@ export interface Runner {
 export interface SubscriptionParts {
   name: string;
   topic: string;
-  /** Resolves with the runner once the subscription is there. */
+  /** Resolves with the runner once the subscription exists. */
   runner: Promise<Runner>;
   info(): MaybePromise<SubscriptionInfo>;
   whenProcessed(position: Position, options: WaitOptions): Promise<void>;
   /** Called once, when it has stopped. */
   ended(): Promise<void> | void;
-  /** Told what nobody waits for. */
+  /** Called for errors that no caller waits for. */
   onError(error: unknown, context: string): void;
   clock: Clock;
 }
 
-/** A handler at work. */
+/** A running subscription. */
 export class Subscription {
-  /** Its name; one without a name was given one. */
+  /** Its name; generated if none was given. */
   readonly name: string;
   /** The topic or pattern. */
   readonly topic: string;
-  /** Resolves when events can come; rejects where the subscription could not be made. */
+  /** Resolves when events can arrive; rejects if the subscription could not be created. */
   readonly ready: Promise<void>;
   readonly #parts: SubscriptionParts;
   #runner: Runner | undefined;
   #paused = false;
   #ended: Promise<void> | undefined;
-  /** Its end was asked for by a handler that does not wait for it. */
+  /** A handler asked for the end without waiting for it, and its errors are being reported. */
   #told = false;
 
   /** @internal */
@@ -124,12 +125,12 @@ export class Subscription {
     this.topic = parts.topic;
     this.#parts = parts;
     this.ready = parts.runner.then((runner) => this.attach(runner));
-    // Whoever awaits `ready` is told; the broker's onError was told already.
+    // Callers of `ready` get the error, and `onError` already did.
     this.ready.catch(() => {});
   }
 
   /**
-   * Lets the runner begin.
+   * Starts the runner.
    * @internal
    */
   attach(runner: Runner): void {
@@ -144,21 +145,21 @@ export class Subscription {
     return this.#paused;
   }
 
-  /** Stops receiving events; what is being handled is ended. */
+  /** Stops receiving events; those in progress are finished. */
   pause(): void {
     this.#paused = true;
     this.#runner?.pause();
   }
 
-  /** Goes on where `pause` stopped. */
+  /** Resumes where `pause` stopped. */
   resume(): void {
     this.#paused = false;
     this.#runner?.resume();
   }
 
   /**
-   * How far it is. While it is being made, and when it is gone, a promise; it never throws by
-   * itself.
+   * Its current state. A promise while it is being created and after it ended; it never throws
+   * synchronously.
    */
   info(): MaybePromise<SubscriptionInfo> {
     try {
@@ -169,10 +170,10 @@ export class Subscription {
   }
 
   /**
-   * Resolves when every event of the topic up to this one is done or a dead letter. Rejects with
+   * Resolves when every event of the topic up to this one is done or dead-lettered. Rejects with
    * `UnsupportedError` for an event that was not stored, with `InvalidArgumentError` for a topic
-   * that is not subscribed to, and with `ConflictError` (`handler/waits-for-itself`) in a handler
-   * of its own that this waits for.
+   * that is not subscribed to, and with `ConflictError` (`handler/waits-for-itself`) when called in
+   * one of its own handlers and waiting for that handler.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
@@ -188,8 +189,9 @@ export class Subscription {
   }
 
   /**
-   * Ends it; resolves when the handler has ended what it was doing. A named one goes on later where
-   * it was. In its own handler it resolves at once, and ends when that handler has returned.
+   * Ends the subscription; resolves when the handler has finished what it was doing. A named one
+   * can resume later where it stopped. In its own handler it resolves at once, and the subscription
+   * ends when that handler has returned.
    */
   unsubscribe(): Promise<void> {
     this.#ended ??= this.#end();
@@ -200,7 +202,7 @@ export class Subscription {
   }
 
   async #end(): Promise<void> {
-    // One that could not begin was told to `ready` and to `onError`: there is nothing to end.
+    // If it could not start, `ready` and `onError` have the error: there is nothing to end.
     const runner = this.#runner ?? await this.#parts.runner.catch(() => undefined);
     await runner?.stop();
     await this.#parts.ended();

@@ -3,7 +3,7 @@ import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { pauseOf } from "./pause.ts";
 
-/** A subscription as the wire tells it. */
+/** A subscription as sent on the wire. */
 export function subscriptionInfoOf(driver: SubscriptionDriver, dead: number): SubscriptionInfo {
   driver.look();
   const { queue, record } = driver;

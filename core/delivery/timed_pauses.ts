@@ -1,13 +1,12 @@
 /**
- * Pauses that end by themselves. Their end follows the wall clock, as a person meant it; so it is
- * looked at again while it waits, once a minute at the latest: a clock that is set right meanwhile
- * moves it.
+ * Pauses that end by themselves. The end follows the wall clock, as a person meant it. So it is
+ * checked at least once a minute, and clock corrections in between move it.
  */
 import type { Clock } from "../base/clock.ts";
 
 const LOOK_AGAIN_MS = 60_000;
 
-/** Pauses that end by themselves. */
+/** Ends timed pauses. */
 export class TimedPauses {
   readonly #clock: Clock;
   readonly #end: (subscription: string) => void;
@@ -19,7 +18,7 @@ export class TimedPauses {
     this.#end = end;
   }
 
-  /** The pause of a subscription ends at `until`, Unix ms; undefined: not by itself. */
+  /** Sets when the pause of a subscription ends, Unix ms; undefined: not by itself. */
   set(subscription: string, until: number | undefined): void {
     this.#cancels.get(subscription)?.();
     this.#cancels.delete(subscription);
@@ -36,7 +35,7 @@ export class TimedPauses {
     );
   }
 
-  /** Nothing ends by itself any more. */
+  /** Cancels all timers. */
   close(): void {
     for (const cancel of this.#cancels.values()) cancel();
     this.#cancels.clear();

@@ -6,7 +6,7 @@ const boot = crypto.getRandomValues(new Uint32Array(2)).reduce(
 );
 let lastToken = 0;
 
-/** A name that was never used before, not in an earlier process either. */
+/** A name that was never used before, not even by an earlier process. */
 export function newToken(): string {
   return `${boot}-${(++lastToken).toString(36)}`;
 }

@@ -1,12 +1,12 @@
 /**
- * Deliveries that ended without an answer: a handler began, and its process or its connection was
- * gone before it said anything. How many of an event did is kept, apart from its attempts, until
- * somebody answers for it.
+ * Deliveries that ended without an answer: a handler began, and its process or connection was gone
+ * before it answered. The number of these per event is stored, apart from its attempts, until it is
+ * answered.
  *
- * Of deliveries that were marked together ahead of their turn it is not known which had begun. None
- * of them is counted then; they are suspects (a count of 0), each is marked by itself the next
- * time, and one that ends so again is counted for both. After {@link ALONE_AFTER} such ends an
- * event is delivered alone.
+ * If deliveries were marked together ahead of their turn, it is not known which had begun. Then
+ * none is counted. They become suspects (a count of 0), each is marked separately the next time,
+ * and one that ends that way again is counted twice. After {@link ALONE_AFTER} such ends an event
+ * is delivered alone.
  */
 import type { BegunRecord, StateChange, StateSnapshot, UnansweredRecord } from "../state/state.ts";
 import type { Entry } from "./entry.ts";
@@ -14,13 +14,13 @@ import type { Lease } from "./leases.ts";
 import type { Plan } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
-/** After so many ends without an answer nothing is delivered beside the event. */
+/** After this many ends without an answer, an event is delivered alone. */
 export const ALONE_AFTER = 2;
 
-/** How consumers of this process are named among those that began something. */
+/** Prefix of the consumers of this process in the begun records. */
 export const OWN_PROCESS = "self:";
 
-/** What names an event of a subscription without reading it: an id has no space. */
+/** Names an event of a subscription without reading it: the leading space cannot occur in an id. */
 export function nameOf(entry: Entry): string {
   return entry.kind === "retry" ? entry.id : ` ${entry.seq}`;
 }
@@ -28,16 +28,16 @@ export function nameOf(entry: Entry): string {
 /** The count after one more end. `soon`: it may not have begun. */
 export function countAfter(before: number | undefined, { soon }: { soon: boolean }): number {
   if (soon) return before ?? 0;
-  // A suspect that ends so again had begun the first time, too.
+  // A suspect that ends that way again had begun the first time, too.
   return before === 0 ? 2 : (before ?? 0) + 1;
 }
 
-/** What a dead letter says that was given up on because of it. */
+/** The reason of the dead letter for an event that ended too often. */
 export function endedWords(count: number): string {
   return `ended ${count} times without an answer`;
 }
 
-/** Gives back what a consumer had begun that went away, and counts it. */
+/** Releases and counts what a vanished consumer had begun. */
 export function planUnanswered(queue: DeliveryQueue, leases: readonly Lease[]): Plan {
   const held = leases.filter((lease) => lease.isHeld);
   const steps = held.map((lease) => {
@@ -46,7 +46,7 @@ export function planUnanswered(queue: DeliveryQueue, leases: readonly Lease[]): 
     return { lease, entry, count: countAfter(entry.unanswered, { soon: lease.begun === "soon" }) };
   });
   return {
-    // With what it had begun, so that it is not counted again after a restart.
+    // Also remove its begun record, so that nothing is counted again after a restart.
     changes: [
       ...steps.map(({ entry, count }) => unansweredChange(queue.name, entry, count)),
       ...[...new Set(held.map(({ grant }) => grant.instance))].map((consumer): StateChange => ({
@@ -71,18 +71,18 @@ export function planUnanswered(queue: DeliveryQueue, leases: readonly Lease[]): 
   };
 }
 
-/** Writes a count down. */
+/** The change that stores a count. */
 export function unansweredChange(subscription: string, entry: Entry, count: number): StateChange {
   const { topic, seq } = entry;
   return { op: "unanswered.put", record: { subscription, topic, id: nameOf(entry), seq, count } };
 }
 
-/** Forgets a count: somebody has answered. */
+/** The change that removes a count: the event was answered. */
 export function answeredChange(subscription: string, entry: Entry): StateChange {
   return { op: "unanswered.remove", subscription, topic: entry.topic, id: nameOf(entry) };
 }
 
-/** What was begun and is not answered, from a snapshot: by what names it, who had it. */
+/** A delivery from a snapshot that was begun and not answered. */
 export interface OpenDelivery {
   topic: string;
   id: string;
@@ -92,7 +92,7 @@ export interface OpenDelivery {
   soon: boolean;
 }
 
-/** Those of `begun` that nobody has answered for. */
+/** Those of `begun` that were not answered. */
 export function openDeliveries(
   begun: readonly BegunRecord[],
   of: Pick<StateSnapshot, "cursors" | "done" | "retries">,
@@ -118,14 +118,14 @@ export function openDeliveries(
   );
 }
 
-/** The counts that a subscription begins with, and what has to be written down of them. */
+/** The counts that a subscription starts with, and the changes to store for them. */
 export function countsAtStart(
   subscription: string,
   { unanswered, open }: { unanswered: readonly UnansweredRecord[]; open: readonly OpenDelivery[] },
 ): { unanswered: UnansweredRecord[]; changes: StateChange[] } {
   const counts = new Map(unanswered.map((row) => [`${row.topic}\n${row.id}`, row]));
   const changes: StateChange[] = [];
-  // What this process had begun before it was started again has ended; of others it is not known
+  // What this process had begun before the restart has ended; for other consumers that is not known
   // yet.
   for (const { topic, id, seq, soon, consumer } of open) {
     if (!consumer.startsWith(OWN_PROCESS)) continue;
@@ -138,11 +138,11 @@ export function countsAtStart(
   return { unanswered: [...counts.values()], changes };
 }
 
-/** How many leases that a consumer lost are remembered, in case it comes back and answers. */
+/** How many leases of vanished consumers are remembered, in case one comes back and answers. */
 const MOST_RETURNED = 4096;
 
 /**
- * Leases that ended with their consumer's connection; what is said of one of them later is taken.
+ * Leases that ended with their consumer's connection; a later answer to one of them still counts.
  */
 export class ReturnedLeases {
   readonly #leases = new Map<string, Lease>();
@@ -155,13 +155,13 @@ export class ReturnedLeases {
     }
   }
 
-  /** A lease that was lost, while its event is not settled. */
+  /** A lease that was lost, as long as its event is not settled. */
   get(token: string): Lease | undefined {
     const lease = this.#leases.get(token);
     return lease === undefined || lease.entry.gone ? undefined : lease;
   }
 
-  /** The same, once: it is answered. */
+  /** The same, and removes it: it was answered. */
   take(token: string): Lease | undefined {
     const lease = this.get(token);
     this.#leases.delete(token);

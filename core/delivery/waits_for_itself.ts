@@ -1,4 +1,4 @@
-/** A handler that waits for its own end would wait for ever: it is told so instead. */
+/** A handler that waits for its own end would wait forever: it gets an error instead. */
 import type { Clock } from "../base/clock.ts";
 import { ConflictError } from "../base/errors.ts";
 import { setPatientTimer } from "../base/standstill.ts";
@@ -6,12 +6,12 @@ import { currentCall, type HandlerCall } from "../event/causation.ts";
 import type { Position, WaitOptions } from "./subscription.ts";
 
 /**
- * How long a handler waits for other events of its own subscription while that handles no other,
- * ms.
+ * How long a handler may wait for other events of its own subscription while that handles no other
+ * event, ms.
  */
 const OTHERS_MS = 1_000;
 
-/** The running handler of `runner` that this is called in; undefined elsewhere. */
+/** The running handler of `runner` in which this is called; undefined elsewhere. */
 export function ownCall(runner: object | undefined): HandlerCall | undefined {
   const call = currentCall();
   return runner !== undefined && call?.whose === runner ? call : undefined;
@@ -28,8 +28,8 @@ export function refuseInHandler(
 }
 
 /**
- * Throws the same where a handler waits for an event that it is handling itself, or for a later one
- * of the topic.
+ * Throws the same error if a handler waits for an event that it is handling itself, or for a later
+ * one of the topic.
  */
 export function refuseOwnEvent(call: HandlerCall, { topic, seq }: Position): void {
   if (seq === undefined) return;
@@ -40,8 +40,8 @@ export function refuseOwnEvent(call: HandlerCall, { topic, seq }: Position): voi
 }
 
 /**
- * Waits for another event of the handler's own subscription. Where that handles nothing beside this
- * call, only what was done before and is on its way to disk can still become processed.
+ * Waits for another event of the handler's own subscription. If that handles nothing besides this
+ * call, only events that were done before and are still being committed can become processed.
  */
 export async function waitBesideCall(
   call: HandlerCall,
@@ -64,12 +64,12 @@ export async function waitBesideCall(
   }
 }
 
-/** What a handler does instead of waiting for all handlers. */
+/** What to do in a handler instead of waiting for all handlers. */
 export const IDLE = {
   method: "idle()",
   hint: "return first; wait for the handlers outside of them",
 };
-/** What a handler does instead of closing its broker. */
+/** What to do in a handler instead of closing its broker. */
 export const CLOSE = {
   method: "close()",
   hint: "return first, and close outside of the handlers; unsubscribe() ends this one from inside",

@@ -1,23 +1,24 @@
 /**
- * The one timer of a subscription: for the next lease that ends and the next retry that is due.
+ * The single timer of a subscription: for the next lease that expires and the next retry that is
+ * due.
  *
- * A lease ends only when what came in before its end has been read. After a standstill of the
- * process all leases are extended by as long as it stood; a timer that fires a little late looks
- * once more.
+ * A lease expires only after everything that arrived before its end has been read. After a
+ * standstill of the process all leases are extended by its duration. If the timer fires a little
+ * late, it waits a moment and checks once more.
  */
 import type { Clock } from "../base/clock.ts";
 import { standstillOf, type StandstillWatch } from "../base/standstill.ts";
 
-/** A timer that fires later than this looks once more before a lease ends, ms. */
+/** If the timer fires later than this, it checks once more before a lease expires, ms. */
 const LATE_MS = 20;
-/** When it looks again, ms. */
+/** When it checks again, ms. */
 const CONFIRM_MS = 50;
 
 /** What the timer calls. */
 export interface WakeListener {
-  /** Something is due. `mayExpire`: leases whose time is over may end now. */
+  /** Something is due. `mayExpire`: leases whose time is over may expire now. */
   woken(mayExpire: boolean): void;
-  /** The process stood still for so long, ms: leases are to be extended by it. */
+  /** The process stood still for this long, ms: leases must be extended by it. */
   stood(ms: number): void;
 }
 
@@ -53,7 +54,7 @@ export class WakeTimer {
     this.#timer = { at, cancel };
   }
 
-  /** Calls nobody any more. */
+  /** Stops calling the listener. */
   cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

@@ -1,23 +1,21 @@
-/**
- * Who waits for something to become true of a queue: that it is idle, that it is past a position.
- */
+/** Callers that wait for a queue to reach a state: idle, or past a position. */
 import type { DeliveryQueue } from "./queue.ts";
 
 interface Watch {
   holds(): boolean;
   resolve(): void;
   reject(error: unknown): void;
-  /** What the end of the subscription means to it. */
+  /** Whether the end of the subscription resolves the wait or rejects it. */
   endIsFine: boolean;
 }
 
-/** Conditions that are waited for; looked at whenever the queue has changed. */
+/** Conditions that callers wait for; checked whenever the queue has changed. */
 export class Watches {
   readonly #all = new Set<Watch>();
 
   /**
-   * Resolves when `holds` does, and where `endIsFine` at the end too; rejects with the signal's
-   * reason.
+   * Resolves when `holds` returns true, and with `endIsFine` also at the end; rejects with the
+   * signal's reason.
    */
   wait(
     holds: () => boolean,
@@ -43,7 +41,7 @@ export class Watches {
     });
   }
 
-  /** Something has changed. */
+  /** Checks all conditions: something has changed. */
   look(): void {
     if (this.#all.size === 0) return;
     for (const watch of this.#all) {
@@ -53,7 +51,7 @@ export class Watches {
     }
   }
 
-  /** It is over. */
+  /** Settles all waits: the subscription has ended. */
   end(gone: unknown): void {
     for (const watch of this.#all) {
       if (watch.endIsFine) watch.resolve();
@@ -64,8 +62,8 @@ export class Watches {
 }
 
 /**
- * True when every event of the topic up to `seq` is done or dead: the cursor is past it, and no
- * retry of it waits.
+ * True if every event of the topic up to `seq` is done or dead: the cursor is past it, and no retry
+ * of it waits.
  */
 export function isProcessed(queue: DeliveryQueue, topic: string, seq: number): boolean {
   const lane = queue.lanes.get(topic);

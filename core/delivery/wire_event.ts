@@ -1,7 +1,7 @@
 /**
- * An event that is on its way as the wire line that its store has. Most events are handed out,
- * acknowledged and forgotten: of those only the seq and the key are read, off the bytes; the rest
- * is parsed when somebody asks for it.
+ * An event in delivery as the wire line from its store. Most events are delivered, acknowledged and
+ * forgotten: for those only the seq and the key are read from the bytes; the rest is parsed on
+ * demand.
  */
 import type { StoredEvent } from "../event/event.ts";
 import { eventOfSlot } from "../store/file/lines.ts";
@@ -14,7 +14,7 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const K = 0x6b;
 const M = 0x6d;
-/** What stands around the values that are passed over, as every store writes it. */
+/** What surrounds the skipped values, as every store writes it. */
 const SEQ = '{"seq":'.length;
 const ID = ',"id":'.length;
 const TYPE = ',"type":'.length;
@@ -34,7 +34,7 @@ export class WireEvent {
   #end: number;
   #stored: StoredEvent | undefined;
 
-  /** The line from `start` to `end`, its line feed left out. */
+  /** The line from `start` to `end`, without its line feed. */
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.#bytes = bytes;
     this.#start = start;
@@ -43,14 +43,14 @@ export class WireEvent {
     let seq = 0;
     for (; bytes[at]! >= ZERO && bytes[at]! <= NINE; at++) seq = seq * 10 + (bytes[at]! - ZERO);
     at = behindVersion(bytes, at, end);
-    // The first letter of `key` or `metadata`; anywhere else in a line that is not ours neither
-    // stands behind `,"`.
+    // The first letter of `key` or `metadata`. In a line with another layout, neither follows `,"`
+    // here.
     const letter = bytes[at] === COMMA && bytes[at + 1] === QUOTE ? bytes[at + 2] : undefined;
     if (letter === M || letter === K) {
       this.seq = seq;
       this.key = letter === M ? undefined : stringAt(bytes, at + KEY, end);
     } else {
-      // As it was written by an older hand: slower, and the same.
+      // Not in our current layout: parse the whole line, which is slower but gives the same.
       this.#stored = eventOfSlot(this.line);
       this.seq = this.#stored.seq;
       this.key = this.#stored.key;
@@ -80,7 +80,7 @@ export class WireEvent {
     return this.#stored ??= eventOfSlot(this.line);
   }
 
-  /** Takes its line out of its page, which is free to go then. */
+  /** Copies its line, so that its page can be freed. */
   own(): void {
     if (this.#bytes.buffer.byteLength === this.size) return;
     this.#bytes = this.line.slice();
@@ -102,7 +102,7 @@ export function wireEvents(lines: Uint8Array): WireEvent[] {
   return events;
 }
 
-/** Where the members before the key are over, from the end of the seq on. */
+/** The offset after the members before the key, starting from the end of the seq. */
 function behindVersion(bytes: Uint8Array, from: number, end: number): number {
   let at = behindString(bytes, from + ID, end);
   at = behindString(bytes, at + TYPE, end);
@@ -115,7 +115,7 @@ function stringAt(bytes: Uint8Array, from: number, end: number): string {
   return JSON.parse(decoder.decode(bytes.subarray(from, behindString(bytes, from, end))));
 }
 
-/** Where the string that begins at `at` is over; `end` where none does. */
+/** The offset after the string that begins at `at`; `end` if there is none. */
 function behindString(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at] !== QUOTE) return end;
   for (let i = at + 1; i < end; i++) {
