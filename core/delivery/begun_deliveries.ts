@@ -44,7 +44,7 @@ export class BegunDeliveries {
     { soon, instance }: { soon: boolean; instance: string },
   ): Promise<{ settled: number; lost: string[] }> {
     const { lost, late } = this.#driver.queue.begin(tokens, soon ? "soon" : "now");
-    // Its connection was gone before this was read.
+    // The connection was gone before this request was read.
     if (late.length > 0) this.#lateBegun(late, soon);
     await this.noteBegun(instance);
     return { settled: tokens.length - lost.length, lost };

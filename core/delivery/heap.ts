@@ -40,8 +40,8 @@ export class Heap<T> {
   pop(): T | undefined {
     if (!this.#lineIsNext()) return this.#raise();
     const item = this.#line[this.#at];
-    // What was taken is let go at once; its place at the end of the line, or when such places are
-    // most of it.
+    // Release the taken item at once; reclaim its slot when the queue is empty, or when such slots
+    // are most of it.
     this.#line[this.#at++] = undefined;
     if (this.#at === this.#line.length) {
       this.#line = [];

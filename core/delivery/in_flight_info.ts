@@ -1,23 +1,24 @@
-/** Most leases and retries that are listed. */
+/** What a subscription has in flight, as sent on the wire. */
 import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Entry, Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import { OWN_PROCESS } from "./unanswered.ts";
 
-/** So many of each are shown. */
+/** Most leases and retries that are listed. */
 const MOST_LEASES = 100;
 const MOST_RETRIES = 10;
 
 /**
- * The oldest leases, and the retries that are due next. `consumers`: who is behind a connection.
+ * The oldest leases, and the retries that are due next. `consumers`: the consumer of each
+ * connection.
  */
 export function inFlightOf(
   driver: SubscriptionDriver,
   consumers: ReadonlyMap<string, ConsumerFacts>,
 ): { inFlight: InFlightInfo[]; retries: RetryInfo[] } {
   const inFlight: InFlightInfo[] = [];
-  // They come in the order in which they were handed out.
+  // Leases are in the order in which they were made.
   for (const lease of driver.queue.ready.leases.values()) {
     if (inFlight.length === MOST_LEASES) break;
     inFlight.push(leaseInfo(lease, consumers));
@@ -49,13 +50,13 @@ function leaseInfo(lease: Lease, consumers: ReadonlyMap<string, ConsumerFacts>):
   };
 }
 
-/** The retries that nobody has in hand, those that are due first in front. */
+/** The retries that are not leased, those due first in front. */
 export function waitingRetries({ queue }: SubscriptionDriver): Entry[] {
   return [...queue.ready.retries.values()].filter(({ lease }) => lease === undefined)
     .sort(compareDue);
 }
 
-/** By when they are due, then by topic and id. */
+/** Orders by due time, then by topic and id. */
 function compareDue(a: Entry, b: Entry): number {
   if (a.dueMono !== b.dueMono) return a.dueMono - b.dueMono;
   return placeOf(a) < placeOf(b) ? -1 : 1;
@@ -65,7 +66,7 @@ function placeOf({ topic, id }: Entry): string {
   return `${topic}/${id}`;
 }
 
-/** A retry as the wire tells it. */
+/** A retry as sent on the wire. */
 export function retryInfo(entry: Entry, now: Now): RetryInfo {
   return {
     topic: entry.topic,

@@ -1,4 +1,4 @@
-/** What one lease may ask for. */
+/** Limits on a single lease request. */
 import type { LeaseRequest } from "../protocol/protocol.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import {
@@ -8,10 +8,10 @@ import {
   MOST_DELIVERIES,
 } from "../event/limits.ts";
 
-/** The values of a lease request, checked against the limits. */
+/** Most bytes of events in one response; one event is always sent. */
 export const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 
-/** What a lease asks for, within limits. */
+/** The values of a lease request, checked against the limits. */
 export function leaseLimits(
   request: Pick<LeaseRequest, "leaseMs" | "waitMs" | "max">,
 ): { leaseMs: number; waitMs: number; max: number } {
