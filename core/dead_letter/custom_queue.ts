@@ -1,29 +1,28 @@
 /**
- * A queue of the application's own in the hands of a broker: introduced to it, and told which
- * subscriptions are there.
+ * Connects an application's own dead-letter queue to a broker, and tells it about subscriptions.
  */
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { JournalStore } from "../store/store.ts";
 import { assertThere, redeliver, retryInCustomQueue } from "./custom_queue_retry.ts";
 import type { DeadLetterQueue } from "./queue.ts";
 
-/** What the broker gives. */
+/** What the broker provides. */
 export interface CustomQueueContext {
-  /** Asked later: the manager is made after the queue is introduced. */
+  /** A function, because the manager is created after the queue is attached. */
   subscriptions(): SubscriptionManager;
   store: JournalStore;
   onError(error: unknown, context: string): void;
 }
 
-/** A queue that the broker was introduced to. */
+/** A queue that is attached to the broker. */
 export interface CustomQueue {
-  /** Called with each named subscription that is made or found. */
+  /** Called for each named subscription that is created or loaded. */
   subscribed(subscription: string): void;
-  /** Delivers an event again; false when there is none of that id. */
+  /** Redelivers an event; false if there is none with that id. */
   retry(eventId: string): Promise<boolean>;
 }
 
-/** Introduces the broker to the queue. */
+/** Attaches the broker to the queue. */
 export function attachCustomQueue(
   queue: DeadLetterQueue,
   context: CustomQueueContext,
@@ -37,7 +36,7 @@ export function attachCustomQueue(
   return {
     subscribed(name) {
       if (!queue.subscribed) return;
-      // Not at once: the subscription is only being made.
+      // Not at once: the subscription is still being created.
       Promise.resolve()
         .then(() => subscriptions().ready)
         .then(() => queue.subscribed!(name))

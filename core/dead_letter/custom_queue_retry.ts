@@ -1,11 +1,11 @@
-/** Retrying what lies in a dead-letter queue that the application brought. */
+/** Retries entries of a dead-letter queue that the application provides. */
 import { planRedelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { JournalStore } from "../store/store.ts";
 import { type DeadLetterEntry, type DeadLetterQueue, recordOf } from "./queue.ts";
 
-/** Delivers an entry again to the subscription that failed, then takes it out of the queue. */
+/** Redelivers an entry to the subscription that failed, then removes it from the queue. */
 export async function retryInCustomQueue(
   eventId: string,
   { queue, subscriptions, store }: {
@@ -20,7 +20,7 @@ export async function retryInCustomQueue(
   return entries.length > 0 && await queue.removeEvent(eventId);
 }
 
-/** Throws `ConflictError` where the subscription is gone. */
+/** Throws `ConflictError` if the subscription no longer exists. */
 export function assertThere(name: string, subscriptions: SubscriptionManager): void {
   if (subscriptions.has(name)) return;
   throw new ConflictError(`the subscription ${name} is gone; nothing was sent again`, {
@@ -30,7 +30,7 @@ export function assertThere(name: string, subscriptions: SubscriptionManager): v
   });
 }
 
-/** Delivers an entry again, by way of the subscription's retries. */
+/** Redelivers an entry as a retry of its subscription. */
 export async function redeliver(
   entry: DeadLetterEntry,
   { subscriptions, store, isWanted = () => true }: {
@@ -42,7 +42,7 @@ export async function redeliver(
   const driver = subscriptions.require(entry.subscription);
   driver.look();
   const { topic, id, seq = 0 } = entry.event;
-  // The queue may have outlived the store: then its seq is somebody else's by now, who must not
+  // The queue may have outlived the store: then the seq belongs to another event, which must not
   // count as handled.
   const isKnown = seq > 0 &&
     store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0]?.id === id;
@@ -62,7 +62,7 @@ export async function redeliver(
   try {
     await driver.plan(() => planRedelivery(driver.queue, isWanted() ? [record] : [], driver.now()));
   } catch (error) {
-    // What was taken out of the way is read again.
+    // Read again the events that the plan had dropped.
     driver.reread();
     throw error;
   }

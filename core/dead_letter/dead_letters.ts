@@ -1,7 +1,7 @@
 /**
- * Dead letters: listed, shown, retried, removed. A retry moves all that it means from dead to
- * pending in one transaction, with their history and a fresh grant of retries; the subscription
- * that gets it delivers it like any other retry.
+ * Lists, shows, retries and removes dead letters. A retry moves all matching ones from dead to
+ * pending in one transaction, with their history and a fresh retry budget; the receiving
+ * subscription delivers them like any other retry.
  */
 import type {
   DeadLetterAction,
@@ -25,9 +25,9 @@ import type {
   State,
 } from "../state/state.ts";
 
-/** Entries that are looked at before others are served. */
+/** Entries per page; other work runs between pages. */
 const PAGE = 500;
-/** Ids or subscriptions that an error names. */
+/** Most ids or subscriptions that an error names. */
 const NAMED = 10;
 
 /** Lists, shows, retries and removes dead letters. */
@@ -40,7 +40,7 @@ export class DeadLetters {
     this.#subscriptions = subscriptions;
   }
 
-  /** Newest first, unless the oldest are asked for. */
+  /** Newest first, unless the oldest are requested. */
   records(
     filter: DeadLetterFilter,
     page: DeadLetterPageRequest,
@@ -48,7 +48,7 @@ export class DeadLetters {
     return this.#state.deadLetters(filter, page);
   }
 
-  /** By cause, the most frequent first. Others are served between one page and the next. */
+  /** Groups by cause, the most frequent first. Other work runs between pages. */
   async groups(filter: DeadLetterFilter): Promise<DeadLetterGroup[]> {
     const counter = new CauseCounter();
     let after: string | undefined;
@@ -64,14 +64,14 @@ export class DeadLetters {
     return counter.groups();
   }
 
-  /** How many there are. */
+  /** The number of matching entries. */
   count(filter: DeadLetterFilter = {}): number {
     return this.#state.countDeadLetters(filter);
   }
 
   /**
-   * All entries of an event id or of `SUBSCRIPTION:ID`, of one topic where it is given: several
-   * topics may have events of the same id. `NotFoundError` when there is none.
+   * All entries with an event id or `SUBSCRIPTION:ID`, optionally of one topic: several topics may
+   * have events with the same id. Throws `NotFoundError` if there is none.
    */
   show(id: string, topic?: string): DeadLetterRecord[] {
     const filter = { ids: [id], ...(topic === undefined ? {} : { topic }) };
@@ -80,16 +80,16 @@ export class DeadLetters {
     return records;
   }
 
-  /** Per subscription. */
+  /** The number of entries per subscription. */
   counts(): Map<string, number> {
     return this.#state.deadLetterCounts();
   }
 
-  /** Delivers entries again, to the subscription that failed or to another. */
+  /** Redelivers entries, to the subscription that failed or to another one. */
   async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
     if (action.to !== undefined) this.#subscriptions.require(action.to);
     const keys = await this.#find(action, {
-      // What was edited is on its way in another shape; by its name it can still be sent as it was.
+      // An edited copy is already on its way. The original can still be sent if it is named.
       passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
     });
     this.#assertKnown(action, keys, "retried");
@@ -118,7 +118,7 @@ export class DeadLetters {
     };
   }
 
-  /** That nothing was found is no answer where the subscription was written wrong. */
+  /** Rejects a misspelled subscription name, for which an empty result would be misleading. */
   #assertKnown(
     { subscription }: DeadLetterAction,
     found: readonly Redelivery[],
@@ -128,7 +128,8 @@ export class DeadLetters {
       return;
     }
     const failed = this.counts();
-    // It is gone, and its dead letters are there: the other filters have found none of them.
+    // The subscription was removed, but has dead letters; the other filters just matched none of
+    // them.
     if (failed.has(subscription)) return;
     const known = [
       ...new Set([...this.#subscriptions.list().map(({ name }) => name), ...failed.keys()]),
@@ -136,10 +137,7 @@ export class DeadLetters {
     throw unknownSubscription(subscription, { known, done });
   }
 
-  /**
-   * The entries that an action means, newest first. Others are served between one page and the
-   * next.
-   */
+  /** The entries that an action selects, newest first. Other work runs between pages. */
   async #find(
     action: DeadLetterAction,
     options: { passOver?: (record: DeadLetterRecord) => boolean } = {},
@@ -198,7 +196,7 @@ function unknownSubscription(
   });
 }
 
-/** The first of them, as a text. */
+/** The first few names, as text. */
 function someOf(names: readonly string[]): string {
   return names.slice(0, NAMED).join(", ") + (names.length > NAMED ? ", …" : "");
 }

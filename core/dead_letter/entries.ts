@@ -1,25 +1,25 @@
 /**
- * What all that changes dead letters needs: entries by what identifies them, read, counted off, and
- * missed.
+ * Helpers for changing dead letters: their keys, reading and removing them, and missing
+ * subscriptions.
  */
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../base/errors.ts";
 import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
 
-/** One entry, by what identifies it. */
+/** The key of one entry. */
 export interface EntryKey {
   subscription: string;
   topic: string;
   id: string;
 }
 
-/** Entries that are moved or removed in one transaction. */
+/** Entries moved or removed per transaction. */
 const CHUNK = 200;
-/** Subscriptions that an error names. */
+/** Most subscriptions that an error names. */
 const NAMED = 10;
 
-/** The records of these keys that are still there, in the order of the keys. */
+/** The records of these keys that still exist, in the order of the keys. */
 export function readEntries(state: State, keys: readonly EntryKey[]): DeadLetterRecord[] {
   const ids = keys.map(deadLetterName);
   const found = new Map<string, DeadLetterRecord>();
@@ -35,17 +35,17 @@ export function readEntries(state: State, keys: readonly EntryKey[]): DeadLetter
   return keys.map((key) => found.get(keyOf(key))).filter((record) => record !== undefined);
 }
 
-/** An entry's identity as one string. */
+/** The key as one string. */
 export function keyOf({ subscription, topic, id }: EntryKey): string {
   return `${subscription}\n${topic}\n${id}`;
 }
 
-/** The change that takes an entry away. */
+/** The change that removes an entry. */
 export function removal({ subscription, topic, id }: EntryKey): StateChange {
   return { op: "dead.remove", subscription, topic, id };
 }
 
-/** The edited copy of a dead letter, if there is one: on its way, or dead in its turn. */
+/** The edited copy of a dead letter, if there is one: in delivery, or dead-lettered itself. */
 export function copyOf(
   state: State,
   { topic, editedAs }: DeadLetterRecord,
@@ -57,7 +57,7 @@ export function copyOf(
   return record && { pending: false, record };
 }
 
-/** Throws `ConflictError` where a subscription that failed is not there any more. */
+/** Throws `ConflictError` if one of the subscriptions no longer exists. */
 export function refuseGone(
   subscriptions: SubscriptionManager,
   { names, done }: { names: readonly string[]; done: string },
@@ -77,7 +77,7 @@ export function refuseGone(
   );
 }
 
-/** Parts small enough for one transaction. */
+/** Splits items into parts that are small enough for one transaction. */
 export function chunks<T>(items: readonly T[]): T[][] {
   const parts: T[][] = [];
   for (let at = 0; at < items.length; at += CHUNK) parts.push(items.slice(at, at + CHUNK));

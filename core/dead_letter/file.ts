@@ -1,12 +1,12 @@
 /**
- * Dead letters in a folder, without a daemon: one file that `jq` reads, synced before an event
+ * Dead letters in a folder, without a daemon: one file that `jq` can read, synced before an event
  * counts as given up.
  *
- * An entry is here until the event was handled. `retryEvent` writes down that it is to be sent
- * again; the broker that holds the queue delivers it and takes the entry away only when the handler
- * succeeded. Without a broker the mark waits for the next one that opens the folder and has the
- * subscription. So no moment of a crash loses an entry: at worst an event that was just handled
- * comes once more.
+ * An entry stays until its event was handled. `retryEvent` records that it is to be redelivered;
+ * the broker that has the queue attached delivers it, and removes the entry only when the handler
+ * has succeeded. Without a broker the mark waits for the next one that opens the folder and has the
+ * subscription. So a crash never loses an entry: at worst, an event that was just handled is
+ * delivered once more.
  */
 import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
@@ -22,9 +22,12 @@ import type {
   DeadLetterQueue,
 } from "./queue.ts";
 
-/** How a {@link FileDeadLetterQueue} behaves. */
+/** Options of a {@link FileDeadLetterQueue}. */
 export interface FileDeadLetterQueueOptions {
-  /** Told of what opening the folder found, and of deliveries that failed. Default: the console. */
+  /**
+   * Called for problems found when opening the folder, and for failed deliveries. Default: the
+   * console.
+   */
   onError?: (error: unknown, context: string) => void;
   /** Unix ms. Default: the clock. */
   now?: () => number;
@@ -34,13 +37,11 @@ interface Held extends EntryName {
   type: string;
   attempts: number;
   place: LinePosition;
-  /** Where it is written that it is to be sent again. */
+  /** The line with its retry mark. */
   retry?: LinePosition;
 }
 
-/**
- * The file is written anew when it is this large, and two thirds of its lines say nothing any more.
- */
+/** The file is rewritten when it reaches this size and two thirds of its lines are obsolete. */
 const WORTH_REWRITING = 1024 * 1024;
 
 /** Dead letters in a folder. */
@@ -55,7 +56,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   #turn: Promise<unknown> = Promise.resolve();
 
   /**
-   * A queue in `dir`, which is made and locked when the queue is first used. Throws nothing; the
+   * A queue in `dir`, which is created and locked on first use. The constructor throws nothing; the
    * first use may.
    */
   constructor(dir: string, options: FileDeadLetterQueueOptions = {}) {
@@ -64,8 +65,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   }
 
   /**
-   * Keeps an event; durable when it resolves. The same event of the same subscription is kept once,
-   * as it was last.
+   * Adds an event; durable when it resolves. The same event of the same subscription is kept once,
+   * in its latest form.
    */
   async addEvent(
     event: Event,
@@ -104,9 +105,9 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   }
 
   /**
-   * Sends an event again to every subscription that gave it up: through the broker that holds the
-   * queue, or, where none does, through the next one. False when there is none of that id. Throws
-   * `ConflictError` where a subscription is gone.
+   * Redelivers an event to every subscription that gave up on it: through the broker that has the
+   * queue attached, or else through the next one. False if there is no event with that id. Throws
+   * `ConflictError` if a subscription no longer exists.
    */
   async retryEvent(eventId: string): Promise<boolean> {
     const names = await this.#named(eventId);
@@ -124,7 +125,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   }
 
   /**
-   * Forgets an event, of every subscription that gave it up. False when there is none of that id.
+   * Removes an event for every subscription that gave up on it. False if there is none with that
+   * id.
    */
   async removeEvent(eventId: string): Promise<boolean> {
     const names = await this.#named(eventId);
@@ -132,12 +134,12 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     return names.length > 0;
   }
 
-  /** Called by the broker that holds the queue, once. */
+  /** Called once, by the broker that has the queue. */
   attach(host: DeadLetterHost): void {
     this.#host = host;
   }
 
-  /** A subscription is there: what was marked for it is sent again. Called by the broker. */
+  /** A subscription exists: redelivers what was marked for it. Called by the broker. */
   async subscribed(subscription: string): Promise<void> {
     const marked = await this.#inTurn((log) =>
       Promise.resolve(
@@ -149,25 +151,25 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     for (const entry of marked) await this.#redeliver(entry);
   }
 
-  /** A retry was handled: if it came from here, its entry has served. Called by the broker. */
+  /** A retry was handled: removes its entry, if there is one. Called by the broker. */
   async delivered(name: { subscription: string; topic: string; id: string }): Promise<void> {
     const isOurs = await this.#inTurn(() =>
       Promise.resolve(this.#held.get(keyOf(name))?.retry !== undefined)
     );
-    // A retry that never was a dead letter is none of ours.
+    // Other retries never were dead letters of this queue.
     if (isOurs) await this.#remove(name);
   }
 
-  /** Ends what is under way, and lets another queue have the folder. */
+  /** Finishes what is under way, and releases the folder for another queue. */
   async close(): Promise<void> {
     await this.#turn;
     const log = this.#log;
     this.#log = undefined;
     this.#held.clear();
-    (await log?.catch(() => undefined))?.close(); // whoever needed it was told why it cannot be opened
+    (await log?.catch(() => undefined))?.close(); // whoever used it got the error
   }
 
-  /** Closes it. */
+  /** Closes the queue. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -202,14 +204,14 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     return place;
   }
 
-  /** What a line says, in memory. */
+  /** Applies a line to the state in memory. */
   #take(record: LogRecord, place: LinePosition): void {
     this.#lines++;
     if (record.op === "format") return;
     if (record.op === "add") {
       const { subscription, event: { id, topic, type }, attempts } = record;
       const name = { subscription, topic, id };
-      // What died again is the newest.
+      // An event that died again is the newest.
       this.#held.delete(keyOf(name));
       this.#held.set(keyOf(name), { ...name, type, attempts, place });
       return;
@@ -232,10 +234,10 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     this.#lines = places.length + 1;
   }
 
-  /** One call at a time: what one decides by is there when it writes. */
+  /** Runs one call at a time, so that decisions are still valid when they are written. */
   #inTurn<T>(work: (log: LogFile) => Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => await work(await this.#open()));
-    this.#turn = result.catch(() => {}); // told to whoever called
+    this.#turn = result.catch(() => {}); // the caller gets the error
     return result;
   }
 

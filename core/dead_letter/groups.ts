@@ -1,15 +1,15 @@
-/** Dead letters by cause: a few lines where there are hundreds of entries. */
+/** Groups dead letters by cause: a few lines instead of hundreds of entries. */
 import type { DeadLetterGroup } from "../protocol/protocol.ts";
 import type { DeadLetterRecord } from "../state/state.ts";
 import { foldReason, foldReasonWholly } from "../state/reason.ts";
 
-/** Causes that are kept apart; what comes after counts as one. */
+/** Most causes that are kept apart; further ones share a group. */
 const MOST = 1000;
-/** What the rest is called. */
+/** The name of that group. */
 const REST = "*";
 /**
- * So many causes that differ in a word or a code may stand beside each other; more of them are
- * data: names, short ids.
+ * Up to this many causes may differ only in a word or a code; with more, that part is data, such as
+ * names or short ids.
  */
 const MOST_ALIKE = 20;
 
@@ -19,8 +19,8 @@ type Group = DeadLetterGroup & { in: Set<string> };
 export class CauseCounter {
   readonly #groups = new Map<string, Group>();
   /**
-   * The groups that are alike but for a word or a code; undefined: too many, they are one group of
-   * that name.
+   * Groups that differ only in a word or a code; undefined once there are too many, and they are
+   * merged into one group of that name.
    */
   readonly #alike = new Map<string, Set<string> | undefined>();
 
@@ -38,7 +38,7 @@ export class CauseCounter {
     });
   }
 
-  /** The groups, the largest first. */
+  /** The groups, largest first. */
   groups(): DeadLetterGroup[] {
     return [...this.#groups.values()]
       .map(({ in: names, ...group }) => ({ ...group, subscriptions: [...names].sort() }))

@@ -1,23 +1,23 @@
 /**
- * Dead letters that come back from outside: as they were exported, or edited. Pure: what is there
- * and what came in decide what is done; the desk does it.
+ * Dead letters that are imported: unchanged since their export, or edited. Decides only, from what
+ * is stored and what is imported; importer.ts applies it.
  *
- * An edited event is delivered to its subscription as a copy with an id of its own and
- * `originalEventId` in its metadata; nothing is appended to the topic. The dead letter that it was
- * made from stays, linked, until a copy succeeds. A copy that fails is a dead letter with the
- * attempts of both; editing it again replaces it, and the first one stays.
+ * An edited event is delivered to its subscription as a copy with its own id and `originalEventId`
+ * in its metadata; nothing is appended to the topic. The original dead letter stays, linked, until
+ * a copy succeeds. A copy that fails becomes a dead letter with the attempts of both; editing that
+ * one replaces it, and the original stays.
  */
 import { type NewEvent, toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord } from "../state/state.ts";
 import { splitDeadLetterName } from "../state/dead_letter_name.ts";
 import { canonicalJson } from "../json/json_object.ts";
 
-/** An entry as it came in: what `dlq export` printed, or what somebody made of it. */
+/** An imported entry: as printed by `dlq export`, or edited. */
 export interface ImportedDeadLetter extends Omit<DeadLetterRecord, "line" | "type" | "key" | "id"> {
   event: NewEvent;
 }
 
-/** The record of an entry as it came in. */
+/** The record of an imported entry. */
 export function recordOfImport(entry: ImportedDeadLetter): DeadLetterRecord {
   const { event, ...about } = entry;
   const { id, type, key } = event;
@@ -32,7 +32,7 @@ export function recordOfImport(entry: ImportedDeadLetter): DeadLetterRecord {
 
 const decoder = new TextDecoder();
 
-/** Whether the event of an entry is what it was, however it is printed. */
+/** True if the event of an entry is unchanged, regardless of its formatting. */
 export function isUnchanged(before: DeadLetterRecord, now: DeadLetterRecord): boolean {
   if (before.line.length === now.line.length && before.line.every((b, i) => b === now.line[i])) {
     return true;
@@ -45,8 +45,8 @@ export function isUnchanged(before: DeadLetterRecord, now: DeadLetterRecord): bo
 }
 
 /**
- * The copy that is delivered. `first`: the dead letter that all copies come from. `before`: the
- * latest of them that is there, whose attempts the copy carries on.
+ * The copy to deliver. `first`: the original dead letter of all copies. `before`: the latest
+ * existing one of them, whose attempts the copy continues.
  */
 export function editedCopy(
   entry: ImportedDeadLetter,

@@ -1,6 +1,6 @@
 /**
- * Takes dead letters in that were exported: into the queue, or to be delivered again. What was
- * edited meanwhile is delivered as a copy, what was not as it was (core/dead_letter/imported.ts).
+ * Imports exported dead letters: back into the queue, or for redelivery. Edited events are
+ * delivered as copies, the others as they were (core/dead_letter/imported.ts).
  */
 import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
@@ -22,7 +22,7 @@ export class DeadLetterImporter {
     this.#subscriptions = subscriptions;
   }
 
-  /** Puts entries into the queue; those that are there are left alone. */
+  /** Adds entries to the queue; existing ones are left alone. */
   async add(entries: readonly ImportedDeadLetter[]): Promise<DeadLetterImportReply> {
     const reply = emptyReply();
     for (const chunk of chunks(entries)) {
@@ -40,7 +40,7 @@ export class DeadLetterImporter {
     return reply;
   }
 
-  /** Delivers entries again, each to the subscription that failed, or all to another. */
+  /** Redelivers entries, each to the subscription that failed, or all to another one. */
   async retry(
     entries: readonly ImportedDeadLetter[],
     { to }: { to?: string | undefined },
@@ -56,15 +56,14 @@ export class DeadLetterImporter {
     return reply;
   }
 
-  /** The copy that was made of a dead letter, if there is one. */
+  /** The edited copy of a dead letter, if there is one. */
   #copyOf(first: string, topic: string): ReturnType<typeof copyOf> {
     const [record] = readEntries(this.#state, [{ ...splitDeadLetterName(first), topic }]);
     return record && copyOf(this.#state, record);
   }
 
   /**
-   * One transaction. What is decided is decided in the driver's turn, where nobody else changes
-   * what is there.
+   * One transaction. Decisions are made in the driver's turn, when nobody else changes anything.
    */
   async #deliver(
     target: string,
@@ -85,7 +84,8 @@ export class DeadLetterImporter {
         const [before] = readEntries(this.#state, [given]);
         const first = before?.editedFrom ?? given.editedFrom ?? deadLetterName(given);
         const copy = this.#copyOf(first, given.topic);
-        // Twice in one import, as itself or as a copy, or on its way already: once is enough.
+        // Once is enough if an event is in the import twice, as itself or as a copy, or already in
+        // delivery.
         if (seen.has(`${given.topic} ${first}`) || copy?.pending) {
           reply.present++;
           continue;
@@ -103,7 +103,7 @@ export class DeadLetterImporter {
         const edited = editedCopy(entry, { first, before: latest, id: this.#ids.next(now.wall) });
         sent.push(edited);
         changes.push(linkOf(edited, target));
-        // A copy that failed is replaced by the next; the first one stays until one succeeds.
+        // A failed copy is replaced by the next one; the original stays until one succeeds.
         if (latest?.editedFrom !== undefined) changes.push(removal(latest));
       }
       const plan = planRedelivery(driver.queue, sent, now);

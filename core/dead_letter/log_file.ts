@@ -1,14 +1,14 @@
 /**
- * The file of a dead-letter queue: a line is appended and synced before anybody is told; one call
- * at a time. Opening it cuts a torn tail (nobody was told of it), puts damaged lines into a file of
- * their own (never away), and locks the folder against a second queue. A sync that failed is the
- * end: nothing is trusted after it.
+ * The file of a dead-letter queue. A line is appended and synced before the call resolves, one call
+ * at a time. Opening the file cuts off a torn tail (which was never acknowledged), moves damaged
+ * lines to a separate file instead of deleting them, and locks the folder against a second queue. A
+ * failed sync is final: nothing is trusted after it.
  */
 import { CannotStoreError, DataDirError, InternalError } from "../base/errors.ts";
 import { concat } from "../base/bytes.ts";
 import { fromLogLine, LOG_FORMAT, type LogRecord, splitLogLines, toLogLine } from "./log_line.ts";
 
-/** Where a line lies. */
+/** The position of a line. */
 export interface LinePosition {
   offset: number;
   length: number;
@@ -18,7 +18,7 @@ export interface LinePosition {
 export interface OpenReport {
   /** Bytes of a last line that was never acknowledged, now cut off. */
   tornBytes: number;
-  /** Lines that are not what was written, now in `damaged`. */
+  /** Corrupt lines, now in `damaged`. */
   damagedLines: number;
   damaged: string;
 }
@@ -42,7 +42,10 @@ export class LogFile {
     this.#end = end;
   }
 
-  /** Opens or makes it in `dir`, and calls `each` with every sound line. Throws `DataDirError`. */
+  /**
+   * Opens or creates the file in `dir`, and calls `each` with every intact line. Throws
+   * `DataDirError`.
+   */
   static async open(
     dir: string,
     each: (record: LogRecord, place: LinePosition) => void,
@@ -81,12 +84,12 @@ export class LogFile {
     }
   }
 
-  /** Bytes of it now. */
+  /** Current size in bytes. */
   get size(): number {
     return this.#end;
   }
 
-  /** Appends a line; resolves with its place when it is synced. */
+  /** Appends a line; resolves with its position when it is synced. */
   async append(record: LogRecord): Promise<LinePosition> {
     if (this.#failed !== undefined) throw this.#failed;
     const offset = this.#end;
@@ -111,7 +114,7 @@ export class LogFile {
     return { offset, length: line.length - 1 };
   }
 
-  /** What a line says. Throws `DataDirError` where it is not what was written any more. */
+  /** Reads a line. Throws `DataDirError` if it is corrupt. */
   read({ offset, length }: LinePosition): LogRecord {
     const line = new Uint8Array(length);
     this.#file.seekSync(offset, Deno.SeekMode.Start);
@@ -129,7 +132,7 @@ export class LogFile {
     });
   }
 
-  /** Takes a half-written line away again, so that writing can go on when there is room. */
+  /** Removes a half-written line, so that writing can continue once there is space. */
   #takeBack(error: unknown, end: number): unknown {
     try {
       this.#file.truncateSync(end);
@@ -145,7 +148,10 @@ export class LogFile {
     });
   }
 
-  /** Writes the file anew from these lines; what is said of their places is out of date then. */
+  /**
+   * Rewrites the file with these lines and returns their new positions; the old ones become
+   * invalid.
+   */
   async rewrite(places: readonly LinePosition[]): Promise<LinePosition[]> {
     const head = toLogLine({ op: "format", format: LOG_FORMAT });
     const lines = places.map((place) => toLogLine(this.read(place)));
@@ -162,7 +168,7 @@ export class LogFile {
     });
   }
 
-  /** Lets another queue have the folder. */
+  /** Releases the folder for another queue. */
   close(): void {
     this.#file.close();
     this.#lock.close();
@@ -218,7 +224,7 @@ async function readAll(path: string): Promise<Uint8Array> {
   }
 }
 
-/** The sound lines, behind a first one that names the format. */
+/** The intact lines, after a first one with the format. */
 function withFormat(
   bytes: Uint8Array,
   lines: readonly { start: number; end: number }[],
@@ -229,7 +235,7 @@ function withFormat(
   return named ? rest : concat([toLogLine({ op: "format", format: LOG_FORMAT }), rest]);
 }
 
-/** Puts the file in place: the old one or the new one, also after a power cut. */
+/** Replaces the file atomically: the old one or the new one, even after a power cut. */
 async function replace(dir: string, content: Uint8Array): Promise<void> {
   const fresh = `${dir}/${FRESH}`;
   const file = await Deno.open(fresh, { write: true, create: true, truncate: true, mode: 0o600 });

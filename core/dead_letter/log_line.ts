@@ -1,7 +1,7 @@
 /**
  * A line of the dead-letter file: one JSON object whose first member is the checksum of everything
- * behind it, so that `jq` reads the file and a flipped bit is found. A line says one thing about
- * one entry: it is here, it is to be sent again, it is gone.
+ * after it, so that `jq` can read the file and a flipped bit is detected. A line says one thing
+ * about one entry: it was added, it is to be redelivered, or it was removed.
  */
 import type { Event } from "../event/event.ts";
 import { crc32 } from "../base/checksum.ts";
@@ -13,7 +13,7 @@ export interface EntryName {
   id: string;
 }
 
-/** An entry as it is written. */
+/** An entry as written. */
 export interface AddedEntry {
   op: "add";
   subscription: string;
@@ -25,7 +25,7 @@ export interface AddedEntry {
   event: Event;
 }
 
-/** What a line says. */
+/** The contents of a line. */
 export type LogRecord =
   | { op: "format"; format: number }
   | AddedEntry
@@ -54,7 +54,7 @@ export function toLogLine(record: LogRecord): Uint8Array {
   return line;
 }
 
-/** What a line without its line feed says; undefined when it is not what was written. */
+/** The contents of a line without its line feed; undefined if it is corrupt. */
 export function fromLogLine(line: Uint8Array): LogRecord | undefined {
   try {
     const text = decoder.decode(line);
@@ -63,13 +63,14 @@ export function fromLogLine(line: Uint8Array): LogRecord | undefined {
     if (!text.startsWith(`${HEAD}${crc}",`)) return undefined;
     return JSON.parse(text) as LogRecord;
   } catch {
-    // Not UTF-8, or not JSON: damaged all the same.
+    // Not UTF-8 or not JSON: damaged as well.
     return undefined;
   }
 }
 
 /**
- * A file taken apart: where each line begins and ends, and what is left behind the last line feed.
+ * Splits a file into lines: where each begins and ends, and where the rest after the last line feed
+ * begins.
  */
 export function splitLogLines(
   bytes: Uint8Array,

@@ -1,7 +1,7 @@
 /**
- * Dead letters become retries again: all of them in one transaction, however many there are and
- * whoever gets them. Neither events nor attempts come into memory for it; the writer of the state
- * moves them by SQL.
+ * Turns dead letters into retries again: all in one transaction, however many there are, for any
+ * number of subscriptions. Neither events nor attempts come into memory; the writer of the state
+ * moves them with SQL.
  */
 import { planRedeliveryFromState, type Redelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
@@ -11,12 +11,12 @@ import type { State } from "../state/state.ts";
 import { keyOf, readEntries } from "./entries.ts";
 import { deadLetterName } from "../state/dead_letter_name.ts";
 
-/** Entries that are looked for before others are served. */
+/** Entries looked up at once; other work runs in between. */
 const CHUNK = 500;
 
 /**
- * Moves entries, in their order, to `to` or to the subscriptions that failed. What is gone
- * meanwhile is left out.
+ * Moves entries, in their order, to `to` or to the subscriptions that failed. Entries that have
+ * disappeared meanwhile are skipped.
  */
 export async function moveDeadLetters(
   entries: readonly Redelivery[],
@@ -29,7 +29,7 @@ export async function moveDeadLetters(
   const targets = new Set(entries.map(({ subscription }) => to ?? subscription));
   const sources = entries.map(({ subscription }) => subscription)
     .filter((name) => subscriptions.has(name));
-  // In one order for all: two that hold the same subscriptions never wait for each other.
+  // Always in the same order, so that two moves with the same subscriptions cannot deadlock.
   const names = [...new Set([...targets, ...sources])].sort();
   await holding(names.map((name) => subscriptions.require(name)), async () => {
     const there = await stillThere(entries, state);
@@ -53,7 +53,7 @@ async function commitTogether(
   } catch (error) {
     for (const { driver, plan } of moves) {
       plan.rollback();
-      // What was taken out of the way is read again.
+      // Read again the events that the plan had dropped.
       driver.reread();
     }
     throw error;
@@ -72,7 +72,7 @@ function holding(
   return first ? first.hold(() => holding(rest, action)) : action();
 }
 
-/** Those that nobody has taken away since they were found. */
+/** The entries that nobody has removed since they were found. */
 async function stillThere(entries: readonly Redelivery[], state: State): Promise<Redelivery[]> {
   const there: Redelivery[] = [];
   for (let at = 0; at < entries.length; at += CHUNK) {
@@ -88,7 +88,7 @@ async function stillThere(entries: readonly Redelivery[], state: State): Promise
   return there;
 }
 
-/** Counted, not read: nearly always all of them are. */
+/** Counts instead of reading, since nearly always all of them exist. */
 function areThere(entries: readonly Redelivery[], state: State): boolean {
   let count = 0;
   for (const [topic, own] of Map.groupBy(entries, (entry) => entry.topic)) {

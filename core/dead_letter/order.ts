@@ -1,6 +1,6 @@
-/** The order in which dead letters are sent again. */
+/** The order in which dead letters are redelivered. */
 
-/** What decides it. */
+/** What the order depends on. */
 interface Placed {
   subscription: string;
   topic: string;
@@ -9,9 +9,9 @@ interface Placed {
 }
 
 /**
- * Entries that came newest first, as they are to be sent: the oldest first, and those of one key by
- * seq, whichever of them died first. One that was sent alone and died again stands behind those
- * that came after it.
+ * Puts entries that are sorted newest first into delivery order: oldest first, and those of one key
+ * by seq, whichever of them died first. Otherwise one that was retried alone and died again would
+ * come after the later ones of its key.
  */
 export function inKeyOrder<T extends Placed>(newestFirst: readonly T[]): T[] {
   const ordered = newestFirst.toReversed();

@@ -1,4 +1,4 @@
-/** A dead-letter queue as an application sees it, and may write its own. */
+/** The interface of a dead-letter queue, which an application may implement. */
 import { toJson } from "../json/to_json.ts";
 import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
@@ -12,11 +12,11 @@ import { failedEvent } from "../state/dead_letter_name.ts";
 export interface DeadLetterEntry {
   /** The event as it was delivered. */
   event: Event;
-  /** The last attempt's error. */
+  /** The error of the last attempt. */
   error: string;
-  /** The subscription that gave it up. */
+  /** The subscription that gave up on it. */
   subscription: string;
-  /** When it was given up, Unix ms. */
+  /** When it gave up, Unix ms. */
   timestamp: number;
   /** How many attempts were made. */
   attempts: number;
@@ -24,34 +24,34 @@ export interface DeadLetterEntry {
 
 /** Which entries `getEvents` returns. */
 export interface DeadLetterQuery {
-  /** Only of this topic. */
+  /** Only this topic. */
   topic?: string;
-  /** Only of this type. */
+  /** Only this type. */
   eventType?: string;
   /** At most this many; 0 or absent means all. */
   limit?: number;
 }
 
-/** What a queue may know of an event beside its error. */
+/** What a queue gets to know about an event besides its error. */
 export interface DeadLetterDetails {
   /** How many attempts were made. */
   attempts?: number;
 }
 
-/** The broker, as the queue that it holds sees it. */
+/** The broker, as its dead-letter queue sees it. */
 export interface DeadLetterHost {
-  /** Throws `ConflictError` where the subscription is gone. */
+  /** Throws `ConflictError` if the subscription no longer exists. */
   assertThere(subscription: string): void;
   /**
-   * Delivers an entry again, if `isWanted` still says so when its turn comes (a retry that was
-   * under way may have been handled meanwhile); resolves when it is on its way.
+   * Redelivers an entry, if `isWanted` still returns true when its turn comes (an earlier retry may
+   * have been handled meanwhile); resolves when it is scheduled.
    */
   redeliver(entry: DeadLetterEntry, isWanted: () => boolean): Promise<void>;
 }
 
-/** Where dead letters go. The last four methods are for queues that deliver again by themselves. */
+/** Where dead letters go. The last four methods are for queues that redeliver events themselves. */
 export interface DeadLetterQueue {
-  /** Keeps an event; durable when it resolves. */
+  /** Stores an event; durable when it resolves. */
   addEvent(
     event: Event,
     error: Error,
@@ -61,18 +61,20 @@ export interface DeadLetterQueue {
   /** Newest first. */
   // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
   getEvents(options?: any): Promise<DeadLetterEntry[]>;
-  /** Delivers the event again; false when there is none. */
+  /** Redelivers the event; false if there is none. */
   retryEvent(eventId: string): Promise<boolean>;
-  /** Forgets the event; false when there is none. */
+  /** Removes the event; false if there is none. */
   removeEvent(eventId: string): Promise<boolean>;
   /**
-   * The broker that is made with the queue says so. From then on `retryEvent` delivers through it.
+   * Called by the broker that is created with the queue. From then on `retryEvent` delivers through
+   * it.
    */
   attach?(host: DeadLetterHost): void;
-  /** A named subscription is there. */
+  /** Called when a named subscription exists. */
   subscribed?(subscription: string): Promise<void>;
   /**
-   * An event was handled that had been tried before: by way of `redeliver`, or of a plain retry.
+   * Called when an event was handled that had been attempted before: through `redeliver` or as a
+   * plain retry.
    */
   delivered?(name: { subscription: string; topic: string; id: string }): Promise<void>;
   /** Called when the broker is closed. */
@@ -83,7 +85,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const PAGE = 500;
 
-/** The broker's own: a view on the dead letters in its state. */
+/** The broker's own queue: a view of the dead letters in its state. */
 export class StateDeadLetterQueue implements DeadLetterQueue {
   readonly #state: State;
   readonly #deadLetters: DeadLetters;
@@ -159,7 +161,7 @@ function entryOf(record: DeadLetterRecord): DeadLetterEntry {
   };
 }
 
-/** What a record keeps of an event that came as a value. */
+/** The record of an event that is given as a value. */
 export function recordOf(
   event: Event,
   subscription: string,
