@@ -1,7 +1,7 @@
 /**
- * What a broker is, wherever it lives: in this process ({@link EventBroker}) or behind a daemon's
- * socket (`connect`). The types of a map of events are checked here, once; who extends it gets
- * plain names and values.
+ * The broker interface, wherever the broker runs: in this process ({@link EventBroker}) or behind a
+ * daemon's socket (`connect`). Types from an event map are checked here, once; subclasses get plain
+ * names and values.
  */
 import { checkExpected, type PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
@@ -45,22 +45,22 @@ export type CreateTopicOptions = Partial<TopicOptions> & {
   schemaRegistry?: SchemaRegistry;
 };
 
-/** What `publishBatch` takes beside the events. */
+/** Options of `publishBatch`. */
 export interface PublishBatchOptions {
   /**
-   * Compared with the last seq of each key that the events have, and of the topic where some have
-   * none. A seq goes with events of one key.
+   * Compared with the last seq of each key that the events have, and of the topic if some have
+   * none. A seq can be expected of events with one key only.
    */
   expected?: Expected;
-  /** Publishes nothing when it has aborted. */
+  /** Publishes nothing if it has aborted. */
   signal?: AbortSignal;
 }
 
-/** What `registerSchema` takes beside the schema. */
+/** Options of `registerSchema`. */
 export interface RegisterSchemaOptions {
-  /** The next free one where it is left out. */
+  /** Default: the next free one. */
   version?: string;
-  /** From now on asked of every new version of the type. */
+  /** Required of every new version of the type from now on. */
   compatibility?: CompatibilityLevel;
 }
 
@@ -77,7 +77,7 @@ const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
 const BATCH_OPTIONS = namesOf<PublishBatchOptions>({ expected: true, signal: true });
 const SCHEMA_OPTIONS = namesOf<RegisterSchemaOptions>({ version: true, compatibility: true });
 
-/** The options of `registerSchema`; throws where they, or the type, are none. */
+/** The options of `registerSchema`; throws if they or the type are invalid. */
 export function checkSchemaOptions(
   type: string,
   options: RegisterSchemaOptions,
@@ -107,11 +107,11 @@ function checkBatch(messages: readonly Message[], options: PublishBatchOptions):
   }
 }
 
-/** A broker. `E` maps topics and types to payloads; without it anything goes. */
+/** A broker. `E` maps topics and types to payloads; without it, anything is allowed. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export abstract class Broker<E = any> implements AsyncDisposable {
   /**
-   * Registers a JSON Schema for a type, and keeps it; rejects with `InvalidSchemaError` or
+   * Registers and stores a JSON Schema for a type; rejects with `InvalidSchemaError` or
    * `ConflictError`.
    */
   abstract registerSchema(
@@ -119,20 +119,18 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     schema: unknown,
     options?: RegisterSchemaOptions,
   ): Promise<{ type: string; version: string; created: boolean }>;
-  /** Where the events are. */
+  /** The event store. */
   abstract getEventStore(): EventStore;
-  /** Where events go that a subscription gave up on. */
+  /** The queue for events that a subscription gave up on. */
   abstract getDeadLetterQueue(): DeadLetterQueue;
-  /**
-   * Delivers a dead letter again, whosever queue it lies in; false when there is none of that id.
-   */
+  /** Redelivers a dead letter, whichever queue it is in; false if there is none with that id. */
   abstract retryDeadLetter(eventId: string): Promise<boolean>;
   /**
-   * Resolves when every handler of this process has done all there is, retries too. Paused ones do
-   * not count.
+   * Resolves when every handler of this process has finished its events, including retries. Paused
+   * ones do not count.
    */
   abstract idle(): Promise<void>;
-  /** Lets handlers end what they have, stores what is under way, and closes. */
+  /** Lets handlers finish, stores what is under way, and closes. */
   abstract close(): Promise<void>;
 
   /** @internal */
@@ -164,11 +162,11 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   protected abstract subscriptionsOn(topic: string): Subscription[];
 
   /**
-   * Makes a topic, or gives the one that is there. Where that one has other options:
-   * `ConflictError`, at once in this process, by `ready` behind a daemon.
+   * Creates a topic, or returns the existing one. If that has other options, fails with
+   * `ConflictError`: at once in this process, through `ready` behind a daemon.
    */
   createTopic(name: FreeName<E>, options?: CreateTopicOptions): Topic;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   createTopic<T extends TopicName<E>>(
     name: T,
     options?: CreateTopicOptions,
@@ -178,17 +176,17 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     return this.makeTopic(name, options);
   }
 
-  /** The topic of that name, if it is there. */
+  /** The topic of that name, if it exists. */
   getTopic(name: FreeName<E>): MaybePromise<Topic | undefined>;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   getTopic<T extends TopicName<E>>(name: T): MaybePromise<Topic<PayloadMap<E, T>> | undefined>;
   getTopic(name: string): MaybePromise<Topic | undefined> {
     return this.findTopic(name);
   }
 
   /**
-   * Publishes an event; resolves with it once it is stored, never once it is handled. Rejects with
-   * `EventRefusedError`, `ConflictError` (`expected`), `CannotStoreError`, `ClosedError`.
+   * Publishes an event; resolves with it once it is stored, without waiting for handlers. Rejects
+   * with `EventRefusedError`, `ConflictError` (`expected`), `CannotStoreError`, `ClosedError`.
    */
   publish<T>(
     topic: FreeName<E>,
@@ -196,7 +194,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     payload: T,
     options?: PublishOptions,
   ): Promise<Event<T>>;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   publish<T extends TopicName<E>, Y extends TypeName<E, T>>(
     topic: T,
     type: Y,
@@ -232,8 +230,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
 
   /**
    * Runs `handler` for the events of a topic or pattern. With a name the subscription is durable
-   * and begins at the start; without one it begins now. A handler that throws is tried again, and
-   * at last its event becomes a dead letter.
+   * and starts with the first event; without one it starts now. If the handler throws, the event is
+   * retried, and in the end becomes a dead letter.
    */
   // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
   subscribe<T = any>(
@@ -241,7 +239,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     handler: Handler<T>,
     options?: SubscribeOptions,
   ): Subscription;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   subscribe<
     P extends TopicPattern<E>,
     Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
@@ -260,8 +258,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * The same for several events at a time: `handler` gets what has come, at most `size`, at the
-   * latest after `maxWaitMs`. It may return an array of outcomes, one for each event (`undefined`:
+   * The same for several events at a time: `handler` gets what has arrived, at most `size` events,
+   * after at most `maxWaitMs`. It may return an array with one outcome per event (`undefined`:
    * done).
    */
   // deno-lint-ignore no-explicit-any -- the promised interface: an untyped handler reads its payload without a cast
@@ -270,7 +268,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     handler: BatchHandler<T>,
     options?: SubscribeOptions & BatchOptions,
   ): Subscription;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   subscribeBatch<
     P extends TopicPattern<E>,
     Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
@@ -290,13 +288,13 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * The events of a topic or pattern as they come, for `for await`; no retries and no dead letters.
-   * It begins now unless `from` says otherwise, and ends with its `signal`, the loop, or the
-   * broker.
+   * The events of a topic or pattern as they arrive, for `for await`; without retries and dead
+   * letters. It starts now unless `from` says otherwise, and ends with its `signal`, the loop, or
+   * the broker.
    */
   // deno-lint-ignore no-explicit-any -- without a map a payload is read without a cast
   stream<T = any>(topic: FreeName<E>, options?: StreamOptions): EventStream<Event<T>>;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   stream<
     P extends TopicPattern<E>,
     Y extends TypeName<E, Matching<E, P>> = TypeName<E, Matching<E, P>>,
@@ -309,8 +307,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * Resolves when every subscription of this process has done (or given up on) all events of a
-   * topic up to this one: an event that `publish` gave, or its topic and seq.
+   * Resolves when every subscription of this process has handled (or given up on) all events of a
+   * topic up to this one: an event returned by `publish`, or its topic and seq.
    */
   async whenProcessed(position: Position, options: WaitOptions = {}): Promise<void> {
     refuseUnknown(options, { of: "whenProcessed", known: WAIT_OPTIONS });
@@ -318,7 +316,7 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     await Promise.all(on.map((subscription) => subscription.whenProcessed(position, options)));
   }
 
-  /** Closes it. */
+  /** Closes the broker. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -8,36 +8,38 @@ import type { State, TopicEndRecord } from "../state/state.ts";
 import type { StoreShelf } from "../store/routed_store.ts";
 import type { EventStore } from "../store/store.ts";
 
-/** What a broker is made of. All of it is closed with the broker. */
+/** The parts and settings of a broker. It closes its store, state and queue when it is closed. */
 export interface BrokerOptions {
   /** Default: in memory. */
   eventStore?: EventStore;
-  /** Stores that topics may choose beside it; absent: all topics live in `eventStore`. */
+  /** Further stores that topics may choose; absent: all topics are in `eventStore`. */
   stores?: StoreShelf;
   /** Default: in memory. */
   state?: State;
   /** Default: the dead letters in `state`. */
   deadLetterQueue?: DeadLetterQueue;
-  /** Checks payloads. Default: the schemas that are kept in the state. */
+  /** Checks payloads. Default: the schemas in the state. */
   schemaRegistry?: SchemaRegistry;
   /** Default: the real one. */
   clock?: Clock;
-  /** A number from 0 to below 1, for jitter. Default: `Math.random`. */
+  /** A number from 0 (inclusive) to 1 (exclusive), for jitter. Default: `Math.random`. */
   random?: () => number;
-  /** May publishing make a topic? Default true. */
+  /** Whether publishing may create a topic. Default true. */
   autoCreateTopics?: boolean;
   /**
-   * The largest event that is published: payload, metadata, type, key and id, bytes. Default 1 MiB.
+   * Size limit for published events: payload, metadata, type, key and id, in bytes. Default 1 MiB.
    */
   maxEventBytes?: number;
-  /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
+  /**
+   * How long handlers may go on after the broker or their subscription ends, ms. Default 30,000.
+   */
   handlerGraceMs?: number;
   /**
-   * Where topics ended for all that somebody else knows: no lower number is given again.
+   * Last seqs of topics known from elsewhere: no lower seq is assigned again.
    * @internal
    */
   knownEnds?: Iterable<TopicEndRecord>;
-  /** Told of failures that nobody waits for. Default: the console. */
+  /** Called for failures that no caller waits for. Default: the console. */
   onError?: (error: unknown, context: string) => void;
 }
 
@@ -56,12 +58,15 @@ const BROKER_OPTIONS = namesOf<BrokerOptions>({
   onError: true,
 });
 
-/** The options, or an `InvalidArgumentError` that names the one that a broker does not have. */
+/** The options, or an `InvalidArgumentError` that names the unknown one. */
 export function checkBrokerOptions(options: BrokerOptions): BrokerOptions {
   return refuseUnknown(options, { of: "EventBroker", known: BROKER_OPTIONS });
 }
 
-/** The same, but it never throws: who reports a failure has nobody to tell that this fails, too. */
+/**
+ * Wraps `onError` so that it never throws: code that reports a failure could not handle another
+ * one.
+ */
 export function guarded(
   onError: (error: unknown, context: string) => void,
 ): (error: unknown, context: string) => void {
@@ -75,7 +80,7 @@ export function guarded(
   };
 }
 
-/** Where failures go that nobody waits for, unless told otherwise. */
+/** The default for reporting failures that no caller waits for. */
 export function toConsole(error: unknown, context: string): void {
   // deno-lint-ignore no-console -- the default of a library that was told of nobody else
   console.error(`env-event-stream: ${context}:`, asCause(error));

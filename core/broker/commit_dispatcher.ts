@@ -1,7 +1,7 @@
 /**
- * Where a commit goes: to the queues of subscriptions, to live tails, and, of topics that store
- * nothing, straight to the handlers of this process. One that throws reaches neither the others nor
- * the publisher.
+ * Dispatches a commit to the queues of subscriptions, to live tails, and, for topics that store
+ * nothing, straight to the handlers of this process. If one of them throws, neither the others nor
+ * the publisher are affected.
  */
 import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { LocalSubscriptions } from "./local_subscriptions.ts";
@@ -11,14 +11,14 @@ import type { Commit } from "../store/journal.ts";
 import { eventsOf, type StoreRequest } from "../store/pack.ts";
 import type { AppendOutcome } from "../store/store.ts";
 
-/** Who is told. */
+/** The receivers of commits. */
 export interface CommitDispatcherContext {
   subscriptions: SubscriptionManager;
   locals: LocalSubscriptions;
   onError(error: unknown, context: string): void;
 }
 
-/** Hands commits to subscriptions, live tails and local handlers. */
+/** Passes commits to subscriptions, live tails and local handlers. */
 export class CommitDispatcher {
   readonly #context: CommitDispatcherContext;
   readonly #tails = new Set<(commit: Commit) => void>();
@@ -27,23 +27,23 @@ export class CommitDispatcher {
     this.#context = context;
   }
 
-  /** Calls `listener` for every commit. Returns "stop". */
+  /** Calls `listener` for every commit. Returns a function that removes it. */
   add(listener: (commit: Commit) => void): () => void {
     this.#tails.add(listener);
     return () => this.#tails.delete(listener);
   }
 
-  /** True when somebody but the handlers of this process wants the events of a topic. */
+  /** True if anyone except handlers of this process wants the events of a topic. */
   hasOthers(topic: string): boolean {
     return this.#tails.size > 0 || this.#context.locals.hasOthers(topic);
   }
 
-  /** Hands on what became durable, or what a topic that stores nothing was given. */
+  /** Passes on what became durable, or the events of a topic that stores nothing. */
   tell(commit: Commit): void {
     const { subscriptions, locals, onError } = this.#context;
-    // A listener that throws must not look like a store that failed.
+    // A throwing listener must not look like a failed store.
     try {
-      // Handlers of this process get what is not stored as it is (LocalSubscriptions.hand), not
+      // Handlers of this process get unstored events directly (LocalSubscriptions.hand), not
       // through their queue.
       const except = commit.ephemeral
         ? (driver: SubscriptionDriver) => locals.has(driver)
@@ -62,8 +62,8 @@ export class CommitDispatcher {
   }
 
   /**
-   * Hands on an event that is not stored, by reference; `captured` makes its bytes for those who
-   * need them.
+   * Passes on an event that is not stored, by reference; `captured` converts it to bytes for
+   * receivers that need them.
    */
   hand(event: Event, captured: () => NewEvent): void {
     const { topic } = event;
@@ -73,12 +73,12 @@ export class CommitDispatcher {
     this.#context.locals.hand(event);
   }
 
-  /** Hands on an event that only handlers of this process want; see {@link hasOthers}. */
+  /** Passes on an event that only handlers of this process want; see {@link hasOthers}. */
   handHere(event: Event): void {
     this.#context.locals.hand(event);
   }
 
-  /** Hands on a request of events that are not stored. */
+  /** Passes on a request whose events are not stored. */
   handOn(request: StoreRequest): AppendOutcome {
     const { topic } = request;
     const events = eventsOf(request);

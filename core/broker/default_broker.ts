@@ -1,5 +1,5 @@
-/** The broker that a process shares when nobody made another. */
+/** The default broker of a process. */
 import { EventBroker } from "./event_broker.ts";
 
-/** A broker in memory that the whole process shares. */
+/** An in-memory broker that the whole process shares. */
 export const defaultBroker: EventBroker = new EventBroker();

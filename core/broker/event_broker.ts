@@ -1,9 +1,10 @@
 /**
- * The broker: topics, subscriptions, schemas and dead letters on one event store and one state. It
- * knows no socket and no terminal; a library's process holds one, and so does the daemon.
+ * The broker: topics, subscriptions, schemas and dead letters on top of one event store and one
+ * state. It knows nothing of sockets or terminals; an application that uses the library has one,
+ * and so does the daemon.
  *
  * A published event goes down once (schema, journal, store) and up once (deliveries, live tails).
- * `publish` resolves when it is stored, never when it is handled.
+ * `publish` resolves when it is stored, without waiting for handlers.
  */
 import { MAX_EVENT_BYTES } from "../event/limits.ts";
 import { schemaToJson } from "../json/to_json.ts";
@@ -54,7 +55,7 @@ import {
 } from "./broker.ts";
 import type { Message, TopicName } from "../event/event_map.ts";
 
-/** How many topics are named that lost what came last. */
+/** Most topics with lost events that are reported. */
 const LOST_NAMED = 20;
 
 export type { BrokerOptions, CreateTopicOptions };
@@ -64,24 +65,24 @@ export type { BrokerOptions, CreateTopicOptions };
 export class EventBroker<E = any> extends Broker<E> {
   /** @internal */
   readonly topics: TopicCatalog;
-  /** The schemas that are kept in the state. */
+  /** The schemas in the state. */
   readonly schemas: JsonSchemaRegistry;
   /**
-   * Events that are remembered and that the store does not have: it is older than the state, or
-   * lost what came last.
+   * Events that are remembered but missing from the store: it is older than the state, or has lost
+   * its latest events.
    * @internal
    */
   readonly lostEnds: readonly LostEnd[];
   /**
-   * Closed, and where topics ended was written down.
+   * True once it is closed and the ends of topics were stored.
    * @internal
    */
   endsWritten = false;
-  /** Resolves when all that was kept is in force: before, `admit` cannot ask the schemas. */
+  /** Resolves when everything stored is loaded: before that, `admit` cannot check schemas. */
   readonly ready: Promise<void>;
   /** @internal */
   readonly journals: Journals = new Journals();
-  /** The store that is read. */
+  /** The store for reads. */
   readonly store: JournalStore;
   /** @internal */
   readonly subscriptions: SubscriptionManager;
@@ -94,7 +95,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #held: CustomQueue | undefined;
   readonly #state: GuardedState;
   /**
-   * Which payloads may come in: registers and removes the schemas that are kept.
+   * The schema checks; also registers and removes stored schemas.
    * @internal
    */
   readonly gate: SchemaGate;
@@ -107,12 +108,12 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
-  /** What the state said of where topics end. */
+  /** Where topics ended, according to the state. */
   readonly #endsBefore: readonly TopicEndRecord[];
   #closed: Promise<void> | undefined;
   readonly #streams = new Streams();
 
-  /** Makes a broker. Without options it lives in memory. */
+  /** Creates a broker, in memory by default. */
   constructor(options: BrokerOptions = {}) {
     super();
     const clock = this.clock = checkBrokerOptions(options).clock ?? systemClock;
@@ -201,31 +202,31 @@ export class EventBroker<E = any> extends Broker<E> {
     startup.begin(Promise.all([this.subscriptions.ready, opened]));
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
       .then(() => {});
-    // Whoever waits is told; without schemas nobody has to.
+    // Callers that wait get the error; without schemas nobody has to wait.
     this.ready.catch(() => {});
     this.journals.onCommit((commit) => this.#committed(commit));
   }
 
-  /** True when what is acknowledged of a topic survives a power cut. */
+  /** True if acknowledged events of a topic survive a power cut. */
   isDurable(topic: string): boolean {
     return this.#stores.isDurable(topic, this.topics.get(topic)?.options);
   }
 
-  /** What {@link failure} resolved with; undefined while all is well. */
+  /** The error of {@link failure}; undefined if there was none. */
   get failed(): unknown {
     return this.journals.failed ?? this.#state.failed;
   }
 
   /**
-   * Resolves with the first error after which the store or the state is not trusted any more: end,
-   * and start again.
+   * Resolves with the first error after which the store or the state is no longer trusted: stop and
+   * restart.
    */
   get failure(): Promise<unknown> {
     return Promise.race([this.journals.failure, this.#state.failure]);
   }
 
   /**
-   * Where live tails get their events.
+   * The source of live tails.
    * @internal
    */
   get feed(): TailSource {
@@ -253,7 +254,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.topics.get(name) ? this.#topic(name) : undefined;
   }
 
-  /** The topic of that name, if it is there. */
+  /** The topic of that name, if it exists. */
   override getTopic<T extends TopicName<E>>(name: T): Topic<PayloadMap<E, T>> | undefined;
   override getTopic(name: string): Topic | undefined {
     return this.findTopic(name);
@@ -268,7 +269,7 @@ export class EventBroker<E = any> extends Broker<E> {
     });
   }
 
-  /** Registers a JSON Schema for a type, and keeps it in the state. */
+  /** Registers a JSON Schema for a type, and stores it in the state. */
   async registerSchema(
     type: string,
     schema: unknown,
@@ -322,7 +323,8 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /**
-   * Checks a parsed payload: the version to record, or `EventRefusedError` with `details.faults`.
+   * Checks a parsed payload: returns the version to record, or throws `EventRefusedError` with
+   * `details.faults`.
    */
   admit(
     topic: string,
@@ -330,7 +332,7 @@ export class EventBroker<E = any> extends Broker<E> {
       type: string;
       version: string | undefined;
       payload: unknown;
-      /** The payload as JSON text, where there is one: numbers as they were written. */
+      /** The payload as JSON text, if available, so that numbers keep their notation. */
       text?: string | undefined;
     },
   ): string {
@@ -338,8 +340,8 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /**
-   * Stores events, or only hands them on where the topic is not persistent; makes the topic if it
-   * may. Requests of one stream are stored in the order of their calls.
+   * Stores events, or only passes them on if the topic is not persistent; creates the topic if
+   * allowed. Requests of one stream are stored in the order of their calls.
    * @internal
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
@@ -352,38 +354,36 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /**
-   * Calls `listener` for everything that became durable, and what topics that store nothing hand
-   * on. Returns "stop".
+   * Calls `listener` for everything that became durable, and for the events of topics that store
+   * nothing. Returns a function that removes it.
    */
   onCommit(listener: (commit: Commit) => void): () => void {
     return this.#dispatcher.add(listener);
   }
 
-  /** The store that the broker was given. */
+  /** The store that the broker was created with. */
   getEventStore(): EventStore {
     return this.#eventStore;
   }
 
-  /** The queue that the broker was given, or a view on the dead letters in its state. */
+  /** The queue that the broker was created with, or a view of the dead letters in its state. */
   getDeadLetterQueue(): DeadLetterQueue {
     return this.#queue;
   }
 
-  /**
-   * Delivers a dead letter again, whosever queue it lies in; false when there is none of that id.
-   */
+  /** Redelivers a dead letter, whichever queue it is in; false if there is none with that id. */
   retryDeadLetter(eventId: string): Promise<boolean> {
     return this.#held?.retry(eventId) ?? this.#queue.retryEvent(eventId);
   }
 
-  /** One pass of retention over all topics: what was removed. */
+  /** Runs one pass of retention over all topics and returns what was removed. */
   retain(): Promise<{ topic: string; removed: number }[]> {
     return this.#retention.all();
   }
 
   /**
-   * Resolves when every handler of this process has done all there is, retries too. Paused ones do
-   * not count.
+   * Resolves when every handler of this process has finished its events, including retries. Paused
+   * ones do not count.
    */
   async idle(): Promise<void> {
     refuseInHandler(this.#locals.runners, IDLE);
@@ -393,9 +393,7 @@ export class EventBroker<E = any> extends Broker<E> {
     } while (this.#locals.busy);
   }
 
-  /**
-   * Lets handlers end what they have, stores what is under way, and closes the store and the state.
-   */
+  /** Lets handlers finish, stores what is under way, and closes the store and the state. */
   close(): Promise<void> {
     try {
       refuseInHandler(this.#locals.runners, CLOSE);
@@ -417,14 +415,14 @@ export class EventBroker<E = any> extends Broker<E> {
     const changes = this.failed === undefined ? this.#lastChanges() : [];
     try {
       await this.store.close();
-      // Behind it: what the state says of the store is synced there.
+      // After the store: what the state says about it is synced by then.
       await this.#keepEnds(changes);
     } finally {
       await this.#state.close();
     }
   }
 
-  /** Nothing that was acknowledged hangs on it: where it fails, the next start knows less. */
+  /** No acknowledged data depends on this: if it fails, the next start just knows less. */
   async #keepEnds(changes: readonly StateChange[]): Promise<void> {
     if (changes.length === 0) return;
     try {
@@ -435,7 +433,7 @@ export class EventBroker<E = any> extends Broker<E> {
     }
   }
 
-  /** What the state keeps of the stores, so that a start can hold them against it. */
+  /** What the state records about the stores, so that the next start can check them. */
   #lastChanges(): StateChange[] {
     const { store } = this;
     const ends = store.topics().filter((topic) => keepsNumbers(store, topic)).map((topic) => ({
@@ -445,7 +443,7 @@ export class EventBroker<E = any> extends Broker<E> {
     return [...endChanges(ends, this.#endsBefore), { op: "generation.next" }];
   }
 
-  /** What came last is gone: its numbers are not given again. */
+  /** Events at the ends of topics are lost: their seqs must not be assigned again. */
   async #raise(): Promise<void> {
     for (const { topic, lastSeq } of this.lostEnds) {
       await this.store.raise?.(topic, lastSeq);

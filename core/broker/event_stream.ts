@@ -1,11 +1,11 @@
 /**
- * Events for `for await`. A source gives them page by page when it is asked; an {@link EventStream}
- * hands them on one by one.
+ * Events for `for await`. A source returns them page by page on request; an {@link EventStream}
+ * returns them one by one.
  *
- * `overflow` says what happens when the loop is slower than the events. `wait` (the default) asks
- * the source only when the loop asks: what is stored waits in the store, nothing is held and
- * nothing is lost. The others keep up with the events and hold at most `buffer` of them:
- * `drop-oldest`, `drop-newest` count what they drop, `fail` drops one and ends with
+ * `overflow` says what happens if the loop is slower than the events. With `wait` (the default) the
+ * source is read only when the loop asks: stored events wait in the store, nothing is buffered and
+ * nothing is lost. The other modes keep up with the events and buffer at most `buffer` of them:
+ * `drop-oldest` and `drop-newest` count what they drop, `fail` drops one and ends with
  * `OverflowError`.
  */
 import { InvalidArgumentError, OverflowError } from "../base/errors.ts";
@@ -13,30 +13,28 @@ import { namesOf, refuseUnknown } from "../base/options.ts";
 import type { Event } from "../event/event.ts";
 import { type Missed, missedText } from "../reading/missed.ts";
 
-/** What a stream does when its reader is slower than its events. */
+/** What a stream does if its reader is slower than its events. */
 export type Overflow = "wait" | "drop-oldest" | "drop-newest" | "fail";
 
 const OVERFLOWS: readonly string[] = ["wait", "drop-oldest", "drop-newest", "fail"];
 
-/** How a stream is read. */
+/** Options of a stream. */
 export interface StreamOptions {
   /** Ends the loop when it aborts. */
   signal?: AbortSignal;
   /** Default `wait`. */
   overflow?: Overflow;
-  /**
-   * The most events that are held ahead of the loop, where `overflow` is not `wait`. Default 1,000.
-   */
+  /** Most events buffered ahead of the loop, if `overflow` is not `wait`. Default 1,000. */
   buffer?: number;
-  /** Where it begins, as an offset. Default `end`: now. */
+  /** Where it starts, as an offset. Default `end`: now. */
   from?: string;
   /** Only these types. */
   eventTypes?: string[];
   /** A CEL expression; only events that match. */
   where?: string;
   /**
-   * Told of events that retention deleted before the loop came to them. With `overflow: "fail"` the
-   * stream ends instead.
+   * Called for events that retention deleted before the loop got to them. With `overflow: "fail"`
+   * the stream ends instead.
    */
   onMissed?: (missed: Missed) => void;
 }
@@ -69,23 +67,23 @@ export function checkStreamOptions(options: StreamOptions): StreamOptions {
   return options;
 }
 
-/** Where a stream's events come from. One `pull` at a time. */
+/** The source of a stream's events. One `pull` at a time. */
 export interface StreamSource {
-  /** Resolves when what is published from now on will be seen. */
+  /** Resolves when everything published from now on will be seen. */
   opened: Promise<unknown>;
   /** The next events, as soon as there are some; undefined at the end. */
   pull(): Promise<Event[] | undefined>;
-  /** Ends it: a `pull` that waits gets undefined. */
+  /** Ends the source: a waiting `pull` gets undefined. */
   close(): void;
-  /** Whoever is to be told of what was deleted before it was read. */
+  /** Called for events that were deleted before they were read. */
   onMissed?: (missed: Missed) => void;
-  /** Events that the source itself had to leave out: of topics that store nothing. */
+  /** Events that the source itself had to drop: those of topics that store nothing. */
   readonly dropped: number;
 }
 
 /** Events one by one, for `for await`. */
 export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDisposable {
-  /** Resolves when what is published from now on will be seen. */
+  /** Resolves when everything published from now on will be seen. */
   readonly ready: Promise<void>;
   readonly #source: StreamSource;
   readonly #options: StreamOptions & { buffer: number };
@@ -101,7 +99,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
   #failure: { error: unknown } | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** `options` are checked already; `ended` is called once, when it is over. */
+  /** `options` must be checked already; `ended` is called once, at the end. */
   constructor(source: StreamSource, options: StreamOptions, ended: () => void = () => {}) {
     const { overflow = "wait", buffer = 1000, signal } = options;
     this.#source = source;
@@ -115,7 +113,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
     if (overflow !== "wait") this.#pump();
   }
 
-  /** Events that were left out so far. */
+  /** Events dropped so far. */
   get dropped(): number {
     return this.#dropped + this.#source.dropped;
   }
@@ -144,10 +142,10 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
     }
   }
 
-  /** The next event. Calls that overlap are answered in their order. */
+  /** The next event. Overlapping calls are answered in order. */
   next(): Promise<IteratorResult<T, undefined>> {
     const next = this.#turn.then(() => this.#next());
-    this.#turn = next.catch(() => {}); // told to whoever asked for it
+    this.#turn = next.catch(() => {}); // the caller gets the error
     return next;
   }
 
@@ -238,7 +236,7 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
     this.#wake();
   }
 
-  /** Ends it, as leaving the loop does. What is held is dropped. */
+  /** Ends the stream, like leaving the loop. Buffered events are dropped. */
   return(): Promise<IteratorResult<T, undefined>> {
     this.#held = [];
     this.#at = 0;
@@ -246,22 +244,22 @@ export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDi
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Itself: a stream is read once. */
+  /** Returns itself: a stream can be read once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  /** Ends it. */
+  /** Ends the stream. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }
 }
 
-/** The streams that are open. */
+/** The open streams. */
 export class Streams {
   readonly #open = new Set<EventStream>();
 
-  /** A stream of this source, until it is over. */
+  /** Opens a stream of this source, and tracks it until it ends. */
   add(source: StreamSource, options: StreamOptions): EventStream {
     const stream: EventStream = new EventStream(source, options, () => this.#open.delete(stream));
     this.#open.add(stream);

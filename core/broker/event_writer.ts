@@ -1,6 +1,6 @@
 /**
- * The way of events into a store: the topic is made if it may be, its journal is found, and what is
- * not persistent is only handed on.
+ * Writes events to a store: creates the topic if allowed, finds its journal, and only passes on
+ * events that are not persistent.
  */
 import { closedBroker } from "../base/errors.ts";
 import type { TopicRecord } from "../state/state.ts";
@@ -14,7 +14,7 @@ import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import { refuseExpected } from "./expectation.ts";
 import type { Startup } from "./startup.ts";
 
-/** What a writer is given. */
+/** What a writer needs. */
 export interface EventWriterContext {
   topics: TopicCatalog;
   stores: TopicStores;
@@ -22,8 +22,8 @@ export interface EventWriterContext {
   dispatcher: CommitDispatcher;
   startup: Startup;
   /**
-   * A store with three methods may fail in the middle: one request at a time, so that only its own
-   * is in doubt.
+   * Set for a three-method store, which may fail in the middle: with one request at a time, only
+   * that one is in doubt.
    */
   oneAtATime: boolean;
 }
@@ -49,7 +49,7 @@ export class EventWriter {
     return topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
   }
 
-  /** Refuses what comes from now on, and resolves when what came before is submitted. */
+  /** Refuses further requests, and resolves when the earlier ones are submitted. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#chain;
@@ -66,7 +66,7 @@ export class EventWriter {
     if (!this.#chain) return journals.submit(target, request, stream);
     refuseExpected(request.expected);
     const submitted = this.#chain.then(() => journals.submit(target, request, stream));
-    this.#chain = submitted.catch(() => {}); // told to whoever submitted it
+    this.#chain = submitted.catch(() => {}); // the submitter gets the error
     return submitted;
   }
 

@@ -1,8 +1,8 @@
-/** What a publisher expected of a topic or a key, where it cannot be judged or did not hold. */
+/** Errors for expectations that failed or cannot be checked. */
 import { ConflictError, InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../store/store.ts";
 
-/** Throws where sequence numbers are not kept. */
+/** Throws if an expectation is given where no sequence numbers are kept. */
 export function refuseExpected(expected: AppendRequest["expected"]): void {
   if (expected === undefined || expected === "any") return;
   throw new UnsupportedError("`expected` needs a topic and a store that keep sequence numbers", {
@@ -10,7 +10,7 @@ export function refuseExpected(expected: AppendRequest["expected"]): void {
   });
 }
 
-/** What was stored; throws where an expectation failed. */
+/** The outcome of a stored request; throws if an expectation failed. */
 export function assertStored(
   topic: string,
   outcome: AppendOutcome,
@@ -19,7 +19,7 @@ export function assertStored(
   throw expectationError(topic, outcome);
 }
 
-/** What is told of an expectation that failed, or that cannot be judged. */
+/** The error for an expectation that failed or cannot be judged. */
 function expectationError(
   topic: string,
   outcome: Extract<AppendOutcome, { ok: false }>,

@@ -1,14 +1,14 @@
 /**
- * Publishes that cannot be stored yet: a subscription is being made, or a schema is not compiled.
- * They keep the order of their calls. When what the first one waits for is there, all that can go
- * are released in the same step, so that they share one append: released one by one, each would pay
- * for a sync of its own.
+ * Publishes that cannot be stored yet, because a subscription is being created or a schema is not
+ * compiled. They keep the order of their calls. Once the condition of the first one is met, all
+ * that can go are released in the same step, so that they share one append: released one by one,
+ * each would pay for its own sync.
  */
 
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
 
-/** What has to be there before something is published. */
+/** What a publish may have to wait for. */
 export interface PublishConditions {
   gate: SchemaGate;
   startup: Startup;
@@ -32,21 +32,18 @@ export class HeldPublishes {
     this.#conditions = conditions;
   }
 
-  /** True while something waits: what is published now goes behind it. */
+  /** True while any publish waits; later ones must queue behind it. */
   get isHolding(): boolean {
     return this.#waiting.length > 0;
   }
 
-  /** True when a publish of these types may go at once. */
+  /** True if a publish of these types may go at once. */
   isOpen(topic: string, types: readonly string[]): boolean {
     return !this.isHolding && !this.#conditions.startup.pending &&
       !this.#awaitsSchema({ topic, types });
   }
 
-  /**
-   * Calls `publish` in its turn, and settles as it does; rejects with what its conditions fail
-   * with.
-   */
+  /** Calls `publish` in its turn and settles with its result; rejects if its conditions fail. */
   add<T>(of: { topic: string; types: readonly string[] }, publish: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ ...of, run: () => resolve(publish()), fail: reject });
@@ -60,13 +57,13 @@ export class HeldPublishes {
   }
 
   /**
-   * Never rejects: what fails is told to the publish that waits for it, and the next one is looked
-   * at.
+   * Never rejects: an error goes to the publish that waits for the condition, and the next one
+   * continues.
    */
   async #release(): Promise<void> {
     const { gate, startup } = this.#conditions;
     /**
-     * Topics whose registry was awaited here: one of an application's own cannot be asked whether
+     * Topics whose registry was awaited here: an application's own registry cannot be asked whether
      * it is ready.
      */
     const awaited = new Set<string>();
@@ -87,7 +84,7 @@ export class HeldPublishes {
     this.#isReleasing = false;
   }
 
-  /** Runs, in one step, those at the front that have to wait no longer. */
+  /** Runs, in one step, the publishes at the front that need not wait any longer. */
   #releaseAll(awaited: ReadonlySet<string>): void {
     const isReady = (waiting: Waiting) =>
       awaited.has(waiting.topic) || !this.#awaitsSchema(waiting);

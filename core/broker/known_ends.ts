@@ -1,18 +1,18 @@
 /**
- * The stores held against all that remembers them: where a subscription stands, and where a topic
- * ended when the state was last closed, its store cannot end before. A store that does is older,
- * was made anew, or lost what came last. Decides only.
+ * Checks the stores against what is remembered about them: a topic's store cannot end before the
+ * cursor of a subscription, or before its end when the state was last closed. A store that does is
+ * older, was recreated, or lost its latest events. Pure decisions, no I/O.
  */
 import type { StateChange, StateSnapshot, TopicEndRecord } from "../state/state.ts";
 import type { JournalStore, TopicHead } from "../store/store.ts";
 
-/** Events of a topic that its store does not know, though they were given numbers. */
+/** Events of a topic that were assigned seqs but are missing from its store. */
 export interface LostEnd {
-  /** Whose events. */
+  /** Their topic. */
   topic: string;
-  /** The first of them. */
+  /** The first missing seq. */
   firstSeq: number;
-  /** The last seq that anything remembers. */
+  /** The last seq that is remembered anywhere. */
   lastSeq: number;
 }
 
@@ -25,8 +25,7 @@ export function knownEnds(
   const add = (topic: string, seq: number) => {
     if (seq > (last.get(topic) ?? 0)) last.set(topic, seq);
   };
-  // Retries and dead letters are not asked: those that were imported have numbers of another
-  // daemon.
+  // Retries and dead letters do not count: imported ones have seqs of another daemon.
   for (const { topic, next } of cursors) add(topic, next - 1);
   for (const { topic, seq } of done) add(topic, seq);
   for (const { topic, to } of missed) add(topic, to);
@@ -47,17 +46,17 @@ export function lostEnds(
   return lost;
 }
 
-/** The same of a store, but for topics that begin anew with each start: those in memory. */
+/** The same for a store, except for topics in memory, which start over every time. */
 export function lostEndsIn(store: JournalStore, ends: ReadonlyMap<string, number>): LostEnd[] {
   return lostEnds(ends, (topic) => keepsNumbers(store, topic) ? store.head(topic) : undefined);
 }
 
-/** True where a store can be told of numbers that were given before. */
+/** True if a store can be told about seqs that were assigned before. */
 export function keepsNumbers(store: JournalStore, topic: string): boolean {
   return store.keepsNumbers?.(topic) ?? store.raise !== undefined;
 }
 
-/** What the state is told when it is closed: the ends that it does not know yet. */
+/** The changes for the state at its closing: ends that it does not know yet. */
 export function endChanges(
   now: Iterable<TopicEndRecord>,
   before: readonly TopicEndRecord[],

@@ -1,5 +1,8 @@
-/** Where subscriptions keep what must last: durable ones in the state, ephemeral ones in memory, dead letters in both cases
- * in the state, or in a queue that the application brought. */
+/**
+ * Where subscriptions store their durable state: durable subscriptions in the state, ephemeral ones
+ * in memory, and the dead letters of both in the state, or in a queue that the application
+ * provides.
+ */
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import { readEntries } from "../dead_letter/entries.ts";
 import { eventOfRecord } from "../dead_letter/queue.ts";
@@ -7,7 +10,7 @@ import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
 import type { Ledger } from "../delivery/committer.ts";
 
-/** A durable subscription's. */
+/** The ledger of a durable subscription. */
 export class StateLedger implements Ledger {
   readonly lasts = true;
   readonly #name: string;
@@ -39,7 +42,7 @@ export class StateLedger implements Ledger {
   }
 }
 
-/** An ephemeral subscription's: only its dead letters outlive it. */
+/** The ledger of an ephemeral subscription: only its dead letters outlive it. */
 export class EphemeralLedger implements Ledger {
   readonly lasts = false;
   readonly #state: State;
@@ -71,7 +74,7 @@ export class EphemeralLedger implements Ledger {
     await tellDelivered(this.#queue, changes, dead);
   }
 
-  /** Dead letters that are moved here leave the state. */
+  /** Dead letters that are moved to this subscription leave the state. */
   #here(change: StateChange): StateChange[] {
     if (change.op !== "dead.retry") return [change];
     const { subscription, topic, ids } = change;
@@ -88,8 +91,8 @@ export class EphemeralLedger implements Ledger {
 }
 
 /**
- * Gives the dead letters to the application's queue, where it has one, before anything is
- * committed: should the process die in between, the event dies once more, and is not lost.
+ * Adds dead letters to the application's queue, if it has one, before anything is committed. If the
+ * process dies in between, the event is dead-lettered once more, but not lost.
  */
 async function toQueue(
   queue: DeadLetterQueue | undefined,
@@ -107,7 +110,9 @@ async function toQueue(
   return changes.filter(({ op }) => op !== "dead.put");
 }
 
-/** Tells the application's queue which retries were handled: what it had sent again has served. */
+/**
+ * Tells the application's queue which retries were handled, so that it can remove their entries.
+ */
 async function tellDelivered(
   queue: DeadLetterQueue | undefined,
   changes: readonly StateChange[],

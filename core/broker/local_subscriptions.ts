@@ -35,28 +35,28 @@ export interface LocalContext {
   store: JournalStore;
   topics: TopicCatalog;
   manager: SubscriptionManager;
-  /** The store has no past to begin in. */
+  /** The store has no earlier events to start from. */
   liveOnly: boolean;
   /** How long handlers may go on after the end of their subscription, ms. */
   graceMs: number;
-  /** Where an ephemeral subscription keeps its retries. */
+  /** Where an ephemeral subscription stores its retries. */
   ledger(): Ledger;
   onError(error: unknown, context: string): void;
 }
 
-/** The handlers that a topic's events go to. */
+/** The handlers for a topic's events. */
 interface Route {
-  /** The topic's subscriptions; another list when they have changed. */
+  /** The topic's subscriptions; a new array once they have changed. */
   drivers: readonly SubscriptionDriver[];
   here: readonly { driver: SubscriptionDriver; runners: readonly HandlerRunner[] }[];
   /** There are subscriptions whose consumers are elsewhere. */
   others: boolean;
 }
 
-/** The subscriptions with a handler here. */
+/** The subscriptions with a handler in this process. */
 export class LocalSubscriptions {
   readonly #context: LocalContext;
-  /** With its runner, once it is there. */
+  /** Each with its runner, once that exists. */
   readonly #subscriptions = new Map<Subscription, HandlerRunner | undefined>();
   readonly #byDriver = new Map<SubscriptionDriver, HandlerRunner[]>();
   readonly #routes = new Map<string, Route>();
@@ -66,7 +66,7 @@ export class LocalSubscriptions {
     this.#context = context;
   }
 
-  /** While named subscriptions are being made: what is published meanwhile waits for them. */
+  /** Pending while named subscriptions are being created: publishes wait for them. */
   get starting(): Promise<unknown> | undefined {
     return this.#starting.size > 0 ? Promise.allSettled(this.#starting) : undefined;
   }
@@ -225,12 +225,14 @@ export class LocalSubscriptions {
     this.#routes.clear();
   }
 
-  /** True when a topic has subscriptions whose consumers are elsewhere, or are not there yet. */
+  /**
+   * True if a topic has subscriptions whose consumers are elsewhere, or are still being created.
+   */
   hasOthers(topic: string): boolean {
     return this.#starting.size > 0 || this.#route(topic).others;
   }
 
-  /** Who gets a topic's events here; worked out anew when subscriptions have come or gone. */
+  /** The local handlers of a topic; computed again when subscriptions have changed. */
   #route(topic: string): Route {
     const drivers = this.#context.manager.of(topic);
     let route = this.#routes.get(topic);
@@ -245,17 +247,14 @@ export class LocalSubscriptions {
     return route;
   }
 
-  /**
-   * True when this subscription's events of topics that store nothing go straight to a handler
-   * here.
-   */
+  /** True if a handler here gets this subscription's events of topics that store nothing. */
   has(driver: SubscriptionDriver): boolean {
     return this.#byDriver.has(driver);
   }
 
   /**
-   * Gives an event of a topic that stores nothing to the handlers here. `forFilters`: with numbers
-   * as they were written.
+   * Passes an event of a topic that stores nothing to the handlers here. `forFilters`: the event
+   * with numbers in their original notation.
    */
   hand(event: Event, forFilters: Event = event): void {
     const { here } = this.#route(event.topic);
@@ -277,18 +276,18 @@ export class LocalSubscriptions {
     }
   }
 
-  /** True while a handler has something to do, or is about to. */
+  /** True while a handler has work, or is about to. */
   get busy(): boolean {
     return this.#starting.size > 0 || this.#active().some((runner) => !runner.isIdle);
   }
 
-  /** Resolves when what is being done now is done; there may be more then. */
+  /** Resolves when the current work is done; there may be more by then. */
   async idle(): Promise<void> {
     await this.starting;
     for (const runner of this.#active()) await runner.idle();
   }
 
-  /** All that run here, or are about to end. */
+  /** All runners here, including those about to end. */
   get runners(): Iterable<HandlerRunner | undefined> {
     return this.#subscriptions.values();
   }
@@ -306,7 +305,10 @@ export class LocalSubscriptions {
   }
 }
 
-/** What a person paused stays so: that nothing comes must not look like nothing being there. */
+/**
+ * The warning for a subscription that a person has paused: otherwise its silence would look as if
+ * there were no events.
+ */
 function pausedError(info: SubscriptionInfo): ConflictError {
   return new ConflictError(pausedWords(info), {
     code: "subscription/paused",
@@ -314,5 +316,5 @@ function pausedError(info: SubscriptionInfo): ConflictError {
   });
 }
 
-/** One without a name cannot be resumed by anybody: it has no breaker. */
+/** An unnamed subscription has no breaker, because nobody could resume it. */
 const neverTrips = () => Promise.resolve();

@@ -1,4 +1,4 @@
-/** What `publish` makes of a value: the options apart from the metadata, checked. */
+/** Options of `publish`, separated from the metadata and checked. */
 import { InvalidArgumentError } from "../base/errors.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
@@ -6,30 +6,30 @@ import { refuseSlip, refuseUnbuilt } from "./reserved_names.ts";
 import type { Expected } from "../store/store.ts";
 
 /**
- * The fourth argument of `publish`: what it knows are options, every other name goes into the
- * metadata. A name that can only be a misspelt option is refused, and so are `schedule` and
- * `ttlMs`, which are kept for later; inside `metadata` every name goes.
+ * The fourth argument of `publish`: known names are options, all others go into the metadata. A
+ * name that can only be a misspelled option is refused, and so are `schedule` and `ttlMs`, which
+ * are reserved for later. Inside `metadata` any name is allowed.
  */
 export interface PublishOptions {
-  /** The version of the payload's schema; default: the highest that is registered. */
+  /** The version of the payload's schema; default: the highest registered one. */
   schemaVersion?: string;
-  /** The idempotency key: the same id again stores nothing. `[!-~]{1,128}`. */
+  /** The idempotency key: publishing the same id again stores nothing. `[!-~]{1,128}`. */
   id?: string;
-  /** Orders and groups. */
+  /** Events with the same key are delivered in order. */
   key?: string;
   /** Unix ms. */
   timestamp?: number;
-  /** Compared with the last seq of the key, or of the topic where no key is given. */
+  /** Compared with the last seq of the key, or of the topic if no key is given. */
   expected?: Expected;
-  /** Publishes nothing when it has aborted. */
+  /** Publishes nothing if it has aborted. */
   signal?: AbortSignal;
-  /** What goes along with the payload. */
+  /** Additional data besides the payload. */
   metadata?: Record<string, unknown>;
-  /** Goes into the metadata. */
+  /** Any other name goes into the metadata. */
   [name: string]: unknown;
 }
 
-/** The options apart from the metadata. */
+/** The options, separated from the metadata. */
 export interface SplitOptions {
   schemaVersion?: string;
   id?: string;
@@ -40,7 +40,7 @@ export interface SplitOptions {
   metadata: Record<string, unknown>;
 }
 
-/** Tells options and metadata apart, and checks them. */
+/** Separates options from metadata, and checks them. */
 export function splitOptions(options: PublishOptions | undefined): SplitOptions {
   if (!options) return { metadata: {} };
   const {
@@ -81,7 +81,7 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
 
 const EXPECTED: readonly unknown[] = [undefined, "none", "exists", "any"];
 
-/** What is expected, or an `InvalidArgumentError` that says what can be. */
+/** The expectation, or an `InvalidArgumentError` that lists the valid ones. */
 export function checkExpected(expected: Expected | undefined): Expected | undefined {
   const isSeq = Number.isSafeInteger(expected) && (expected as number) >= 0;
   if (isSeq || EXPECTED.includes(expected)) return expected;

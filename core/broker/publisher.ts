@@ -1,7 +1,7 @@
 /**
- * From a value to an append: what `publish` does. The payload is captured at once; the schema is
- * asked when it can be, and publishes of one process keep the order of their calls while they wait
- * for it.
+ * What `publish` does: from a value to an append. The payload is captured at once, and the schema
+ * is checked as soon as possible. Publishes of one process keep the order of their calls while they
+ * wait for a schema.
  */
 import { assertEventSize } from "../event/event_size.ts";
 import { type PublishOptions, type SplitOptions, splitOptions } from "./publish_options.ts";
@@ -21,7 +21,7 @@ import { HeldPublishes } from "./held_publishes.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
 
-/** What a publisher is given. */
+/** What a publisher needs. */
 export interface PublisherContext {
   clock: Pick<Clock, "now">;
   topics: TopicCatalog;
@@ -29,7 +29,7 @@ export interface PublisherContext {
   writer: EventWriter;
   dispatcher: CommitDispatcher;
   startup: Startup;
-  /** The largest event, bytes. */
+  /** The size limit of an event, bytes. */
   maxEventBytes: number;
 }
 
@@ -40,7 +40,7 @@ const decoder = new TextDecoder();
 export class Publisher {
   readonly #context: PublisherContext;
   readonly #ids = new IdSource();
-  /** The type that was looked at last, and is one. */
+  /** The last type that was checked and is valid. */
   #lastType: string | undefined;
   readonly #held: HeldPublishes;
 
@@ -63,8 +63,8 @@ export class Publisher {
   }
 
   /**
-   * The short way of an event that is not stored, has no options, and that only handlers here are
-   * told of.
+   * The fast path for an event that is not stored, has no options, and goes to handlers of this
+   * process only.
    */
   #quick<T>(topic: string, { type, payload }: { type: string; payload: T }): Event<T> | undefined {
     const { clock, gate, dispatcher, startup } = this.#context;
@@ -96,9 +96,9 @@ export class Publisher {
     const event = this.#event(topic, what, split);
     const types = [event.type];
     const isOpen = this.#held.isOpen(topic, types);
-    // A schema looks at what is stored, so at a captured payload.
+    // A schema checks the bytes that are stored, so it needs a captured payload.
     if (isOpen && this.#isHandedOn(topic, event.type)) return this.#hand(event, split);
-    // Captured now: whatever the caller does to the payload later is not published.
+    // Capture now: later changes to the payload by the caller must not be published.
     const captured = this.#capture(event, split);
     const store = () => this.#store(event, captured, split);
     return isOpen ? store() : this.#held.add({ topic, types }, store);
@@ -111,8 +111,8 @@ export class Publisher {
   }
 
   /**
-   * What is not stored passes by reference, but for what JSON says otherwise: a `Date` is its text
-   * on every topic. Its size is looked at where it may be too large.
+   * Unstored payloads pass by reference, except where JSON would change them: a `Date` is a string
+   * on every topic. The size is computed only if it may exceed the limit.
    */
   #asDelivered<T>(payload: T, type: string): T {
     const { maxEventBytes } = this.#context;
@@ -123,7 +123,7 @@ export class Publisher {
     return weight >= 0 ? payload : JSON.parse(text);
   }
 
-  /** Of an event that is handed on with options: metadata and names count too. */
+  /** Checks the size of an unstored event with options, including metadata and names. */
   #assertSize({ type, key, metadata, payload }: Event, { id }: SplitOptions): void {
     const { maxEventBytes } = this.#context;
     const text = JSON.stringify(metadata);
@@ -132,7 +132,7 @@ export class Publisher {
     assertEventSize({ type, key, id, metadata: text, payload: bytes }, maxEventBytes);
   }
 
-  /** True for an event that is neither stored nor looked at. */
+  /** True for an event that is neither stored nor checked. */
   #isHandedOn(topic: string, type: string): boolean {
     const { topics, gate } = this.#context;
     return topics.get(topic)?.options.persistent === false && !gate.checks(topic, type);
@@ -252,12 +252,12 @@ export function capture(event: Event, split: SplitOptions): NewEvent {
   };
 }
 
-/** The event as it was stored; without a seq where none was given. */
+/** The event as stored; without a seq if none was assigned. */
 function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): Event<T> {
   return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
 }
 
-/** A message as the options of a publish. */
+/** A message as options of `publish`. */
 export function optionsOf(message: Message): PublishOptions {
   const { type: _type, payload: _payload, ...options } = message;
   return options;

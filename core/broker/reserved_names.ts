@@ -1,11 +1,11 @@
 /**
- * The fourth argument of `publish` holds options and metadata. A name that can only be a misspelt
- * option is refused: as metadata it would be stored, and what it asks for would be lost in silence.
+ * The fourth argument of `publish` holds options and metadata. A name that can only be a misspelled
+ * option is refused: as metadata it would be stored, and its intended effect silently lost.
  */
 import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import { editDistance } from "../base/suggest.ts";
 
-/** The options, now and to come. */
+/** The option names, including future ones. */
 const RESERVED = [
   "schemaVersion",
   "id",
@@ -18,16 +18,16 @@ const RESERVED = [
   "ttlMs",
 ] as const;
 
-/** From so many letters on a name that is one edit away from an option is meant to be it; */
+/** Names with at least this many letters that are one edit away from an option are taken for it; */
 const ONE_EDIT = 5;
-/** from so many on, one that is two edits away. */
+/** with at least this many, names that are two edits away. */
 const TWO_EDITS = 8;
 
-/** Names that were looked at and are no slips: most applications use a few. */
+/** Names that were checked and are no misspellings: most applications use only a few. */
 const harmless = new Set<string>();
 const MOST_KEPT = 1000;
 
-/** Throws `InvalidArgumentError` for a name that can only be a slip of an option's. */
+/** Throws `InvalidArgumentError` for a name that can only be a misspelled option. */
 export function refuseSlip(name: string): void {
   if (harmless.has(name)) return;
   const meant = RESERVED.find((option) => isSlip(name, option));
@@ -42,7 +42,7 @@ export function refuseSlip(name: string): void {
   if (harmless.size < MOST_KEPT) harmless.add(name);
 }
 
-/** True when a name that is no option can only be meant as this one. */
+/** True if a name that is not an option can only be a misspelling of this one. */
 export function isSlip(name: string, option: string): boolean {
   if (name === option) return false;
   const [given, meant] = [name.toLowerCase(), option.toLowerCase()];
@@ -53,8 +53,7 @@ export function isSlip(name: string, option: string): boolean {
 }
 
 /**
- * Throws for options that are reserved and not there yet: what they ask for would be lost in
- * silence.
+ * Throws for options that are reserved but not implemented: their effect would silently be lost.
  */
 export function refuseUnbuilt(options: { schedule?: unknown; ttlMs?: unknown }): void {
   for (const name of ["schedule", "ttlMs"] as const) {

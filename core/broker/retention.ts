@@ -15,12 +15,12 @@ export interface RetentionContext {
   clock: Clock;
   store: JournalStore;
   topics: TopicCatalog;
-  /** Events of this topic have gone. */
+  /** Events of this topic were deleted. */
   removed(topic: string): void;
   onError(error: unknown, context: string): void;
 }
 
-/** How far a topic may outgrow its number of events before it is cut at once. */
+/** How far a topic may exceed its event limit before it is truncated at once. */
 const SLACK = 1.1;
 
 /** Applies the limits of topics. */
@@ -31,7 +31,7 @@ export class Retention {
     this.#context = context;
   }
 
-  /** One pass over all topics: what was removed. */
+  /** Runs one pass over all topics and returns what was removed. */
   async all(): Promise<{ topic: string; removed: number }[]> {
     const passes = [];
     for (const record of this.#context.topics.list()) {
@@ -42,8 +42,8 @@ export class Retention {
   }
 
   /**
-   * A topic that has outgrown its number of events is cut at once; the host sees to the rest on a
-   * timer.
+   * Truncates a topic at once if it has far exceeded its event limit; the rest is done on a timer
+   * by the host.
    */
   after({ topic, lastSeq }: Commit): void {
     const { topics, store, onError } = this.#context;
@@ -75,7 +75,7 @@ export class Retention {
   }
 }
 
-/** The lowest seq that a topic's limit of age lets be. */
+/** The lowest seq within a topic's age limit. */
 async function seekAge(
   store: JournalStore,
   { name, options: { retentionPeriod } }: Pick<TopicRecord, "name" | "options">,

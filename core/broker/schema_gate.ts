@@ -1,5 +1,5 @@
 /**
- * Which payloads may come in: the schema check of a topic, and the schemas that are kept in the
+ * Checks payloads before they are stored: the schema check of a topic, and the schemas in the
  * state.
  */
 import { ConflictError, EventRefusedError, EvsError, NotFoundError } from "../base/errors.ts";
@@ -15,34 +15,34 @@ import type { LevelRecord, SchemaRecord, State, StateChange } from "../state/sta
 import { didYouMean } from "../base/suggest.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
-/** What a gate is given. */
+/** What a gate needs. */
 export interface GateContext {
   state: State;
   topics: TopicCatalog;
   clock: { now(): number };
-  /** The application's own; absent: one that is kept in the state. */
+  /** The application's own; absent: one stored in the state. */
   registry: SchemaRegistry | undefined;
   records: readonly SchemaRecord[];
   levels: readonly LevelRecord[];
 }
 
-/** An event as far as it is checked. */
+/** The part of an event that is checked. */
 export interface Candidate {
   type: string;
-  /** What the publisher said. */
+  /** The version given by the publisher. */
   version: string | undefined;
-  /** Parsed. */
+  /** The parsed payload. */
   payload: unknown;
-  /** The payload as JSON text, where there is one: numbers as they were written. */
+  /** The payload as JSON text, if available, so that numbers keep their notation. */
   text?: string | undefined;
 }
 
-/** Faults that a message names; `details.faults` has them all. */
+/** Most faults that a message names; `details.faults` has all of them. */
 const NAMED = 3;
 
 /**
- * A registry of the application's own may throw anything: then one event is refused, and not what
- * comes with it.
+ * An application's own registry may throw anything: then only this event is refused, not those
+ * published with it.
  */
 function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
   const { type, version, payload, text } = candidate;
@@ -63,7 +63,7 @@ function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
 
 /** Checks payloads before they are stored. */
 export class SchemaGate {
-  /** The schemas that are kept in the state. */
+  /** The schemas in the state. */
   readonly schemas: JsonSchemaRegistry;
   readonly #default: SchemaRegistry;
   #turn: Promise<void> = Promise.resolve();
@@ -80,7 +80,7 @@ export class SchemaGate {
     this.#default = registry ?? this.schemas;
   }
 
-  /** Checks a topic's payloads by a registry of its own. */
+  /** Uses a separate registry for a topic's payloads. */
   use(topic: string, registry: SchemaRegistry): void {
     this.#ofTopic.set(topic, registry);
   }
@@ -89,15 +89,12 @@ export class SchemaGate {
     return this.#ofTopic.get(topic) ?? this.#default;
   }
 
-  /** True when a payload of this type is looked at. */
+  /** True if payloads of this type are checked. */
   checks(topic: string, type: string): boolean {
     return this.#context.topics.get(topic)?.options.schema !== "off" && this.#of(topic).has(type);
   }
 
-  /**
-   * The version to record where no payload of this type is looked at; undefined where each one has
-   * to be.
-   */
+  /** The version to record if payloads of this type are not checked; undefined if they are. */
   unchecked(topic: string, { type, version }: Omit<Candidate, "payload">): string | undefined {
     const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
     if (this.checks(topic, type) || (mode === "require" && !this.#of(topic).has(type))) {
@@ -106,7 +103,7 @@ export class SchemaGate {
     return this.admit(topic, { type, version, payload: undefined });
   }
 
-  /** The version of a payload that is neither stored nor looked at; undefined for all others. */
+  /** The version of a payload that is neither stored nor checked; undefined for all others. */
   quickVersion(topic: string, type: string): string | undefined {
     const options = this.#context.topics.get(topic)?.options;
     const isQuick = options?.persistent === false && options.schema === "validate";
@@ -114,8 +111,8 @@ export class SchemaGate {
   }
 
   /**
-   * True when `admit` can decide on this topic at once; a registry of the application's own cannot
-   * be asked.
+   * True if `admit` can decide on this topic at once; unknown, so false, for an application's own
+   * registry.
    */
   isReady(topic: string): boolean {
     const registry = this.#of(topic);
@@ -127,7 +124,7 @@ export class SchemaGate {
     return (topic === undefined ? this.#default : this.#of(topic)).ready();
   }
 
-  /** The version to record, or `EventRefusedError` with `details.faults`. */
+  /** Returns the version to record, or throws `EventRefusedError` with `details.faults`. */
   admit(topic: string, { type, version, payload, text }: Candidate): string {
     const mode = this.#context.topics.get(topic)?.options.schema ?? "validate";
     const registry = this.#of(topic);
@@ -159,9 +156,9 @@ export class SchemaGate {
   }
 
   /**
-   * Registers schemas and keeps them, all or none; durable when it resolves. With `dryRun` it only
-   * says what would happen. One call at a time: what one was compared with is there when it is
-   * taken.
+   * Registers and stores schemas, all or none; durable when it resolves. With `dryRun` it only
+   * returns what would happen. One call at a time, so that the schemas compared with are still
+   * current at the end.
    */
   register(
     requests: readonly SchemaRequest[],

@@ -1,6 +1,6 @@
 /**
- * What a broker still waits for when it is young: stores that open, subscriptions that are loaded
- * or being made.
+ * What a new broker still waits for: stores that are opening, subscriptions that are being loaded
+ * or created.
  */
 import type { LocalSubscriptions } from "./local_subscriptions.ts";
 
@@ -14,22 +14,19 @@ export class Startup {
   }
 
   /**
-   * Holds back every append until `work` is done. Where it fails, each of them fails with its
-   * error.
+   * Holds back every append until `work` is done. If it fails, each of them fails with its error.
    */
   begin(work: Promise<unknown>): void {
     const opening = this.#opening = work.then(() => {});
     opening.then(() => this.#opening = undefined, () => {});
   }
 
-  /** What an append has to wait for; undefined once all is open. */
+  /** What an append has to wait for; undefined once everything is open. */
   get opening(): Promise<void> | undefined {
     return this.#opening;
   }
 
-  /**
-   * What a publish has to wait for: a subscription that was asked for before it must get its event.
-   */
+  /** What a publish has to wait for: a subscription requested before it must get its event. */
   get pending(): Promise<unknown> | undefined {
     return this.#opening ?? this.#locals.starting;
   }

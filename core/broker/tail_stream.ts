@@ -1,6 +1,6 @@
 /**
- * A stream's events from the store of this process: a live tail (core/reading/tail.ts), begun where
- * `from` says.
+ * A stream's events from the store of this process: a live tail (core/reading/tail.ts), started
+ * where `from` says.
  */
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
@@ -13,7 +13,7 @@ import { Tail, type TailSource } from "../reading/tail.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
-/** What a stream is read from. */
+/** What a stream reads from. */
 export interface TailStreamContext {
   feed: TailSource;
   topics: TopicCatalog;

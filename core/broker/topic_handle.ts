@@ -11,7 +11,7 @@ export interface TopicParts {
   publish(type: string, payload: unknown, options: PublishOptions | undefined): Promise<Event>;
   subscribe(handler: Handler, options: SubscribeOptions | undefined): Subscription;
   options(): TopicOptions;
-  /** Resolves when the topic is there for good. */
+  /** Resolves when the topic is durable. */
   ready: Promise<void>;
 }
 
@@ -20,7 +20,7 @@ export interface TopicParts {
 export class Topic<M = any> {
   /** The topic's name. */
   readonly name: string;
-  /** Resolves when the topic is there for good; rejects where it could not be made. */
+  /** Resolves when the topic is durable; rejects if it could not be created. */
   readonly ready: Promise<void>;
   readonly #parts: TopicParts;
 
@@ -28,19 +28,19 @@ export class Topic<M = any> {
   constructor(name: string, parts: TopicParts) {
     this.name = name;
     this.ready = parts.ready;
-    // Whoever awaits `ready` is told; the broker's onError was told already.
+    // Callers of `ready` get the error, and `onError` already did.
     this.ready.catch(() => {});
     this.#parts = parts;
   }
 
-  /** The topic's options. Throws `NotFoundError` when it has been removed. */
+  /** The topic's options. Throws `NotFoundError` if it has been removed. */
   get options(): TopicOptions {
     return this.#parts.options();
   }
 
   /** Publishes an event to it; see {@link Broker.publish}. */
   publish<T>(type: FreeName<M>, payload: T, options?: PublishOptions): Promise<Event<T>>;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   publish<Y extends TypeName<{ t: M }, "t">>(
     type: Y,
     payload: PayloadOf<{ t: M }, "t", Y>,
@@ -56,7 +56,7 @@ export class Topic<M = any> {
     handler: FreeName<M> extends never ? never : Handler<T>,
     options?: SubscribeOptions,
   ): Subscription;
-  /** The same, checked against the map of events. */
+  /** The same, checked against the event map. */
   subscribe(
     handler: (event: EventOf<{ t: M }, "t">, context: HandlerContext) => unknown,
     options?: SubscribeOptions,
