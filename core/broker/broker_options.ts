@@ -1,4 +1,4 @@
-/** What a broker is made of. */
+/** The options of a broker. */
 import { asCause } from "../base/thrown.ts";
 import type { Clock } from "../base/clock.ts";
 import { namesOf, refuseUnknown } from "../base/options.ts";

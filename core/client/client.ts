@@ -1,9 +1,9 @@
 /**
- * The daemon as an object: one typed method per endpoint of protocol.ts.
+ * A typed client of the daemon: one method per endpoint of protocol.ts.
  *
- * It connects at the first request and keeps its connections open: a request takes one that is idle
- * or opens another, so a long wait for a lease does not hold up an ack. Answers of 400 and above
- * become {@link RemoteError}.
+ * It connects at the first request and keeps its connections open. A request takes an idle
+ * connection or opens another, so a long wait for a lease does not hold up an ack. Responses with a
+ * status of 400 and above become {@link RemoteError}.
  */
 import { ConnectionLostError, NoDaemonError, RemoteError } from "../base/errors.ts";
 import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
@@ -40,31 +40,31 @@ import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
 export { publishRequest, remoteError, segment } from "./endpoint.ts";
 
-/** What every method takes last. */
+/** The last parameter of most methods. */
 export interface CallOptions {
-  /** Closes the connection and rejects with the signal's reason. */
+  /** On abort, closes the connection and rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** Where a daemon is looked for. */
+/** How to find a daemon. */
 export interface Address {
-  /** As far as is known. */
+  /** The socket, as far as it is known. */
   readonly socket: string;
-  /** Throws `NoDaemonError` where none is found. */
+  /** Throws `NoDaemonError` if none is found. */
   connect(): Promise<Connection>;
-  /** A daemon that stops may have a successor, which is waited for there. */
+  /** A stopping daemon may have a successor, which the client then waits for. */
   readonly succeeded?: boolean;
 }
 
 /** A client of one daemon. Close it when done. */
 export class Client implements Disposable {
-  /** Where the daemon is looked for. */
+  /** How the daemon is found. */
   readonly address: Address;
   #connections = new Set<Connection>();
-  /** Those that somebody has for himself. */
+  /** Connections that a caller uses exclusively. */
   #lent = new Set<Connection>();
 
-  /** `socket`: its path, or where to look for it each time. */
+  /** `socket`: its path, or how to find it each time. */
   constructor(options: { socket: string | Address }) {
     const { socket } = options;
     this.address = typeof socket === "string"
@@ -72,7 +72,7 @@ export class Client implements Disposable {
       : socket;
   }
 
-  /** Where the daemon answers, as far as is known. */
+  /** The daemon's socket, as far as it is known. */
   get socket(): string {
     return this.address.socket;
   }
@@ -80,7 +80,8 @@ export class Client implements Disposable {
   // Requests of any kind.
 
   /**
-   * A request whose answer is read by the caller, to its end. Throws for a status of 400 and above.
+   * Sends a request; the caller must read the response to its end. Throws for a status of 400 and
+   * above.
    */
   async fetch(request: HttpRequest, options: CallOptions = {}): Promise<HttpResponse> {
     const response = await this.fetchAny(request, options);
@@ -93,8 +94,8 @@ export class Client implements Disposable {
   }
 
   /**
-   * Who is told that the daemon is stopping asks its successor. Without one, that it is stopping is
-   * the answer.
+   * A stopping daemon has refused the request: sends it to its successor. Without one, the refusal
+   * is the answer.
    */
   async #askSuccessor(
     request: HttpRequest,
@@ -115,8 +116,7 @@ export class Client implements Disposable {
       try {
         return await connection.request(request, options);
       } catch (error) {
-        // The daemon may have closed an idle connection just now. What only reads can be asked
-        // again.
+        // The daemon may just have closed an idle connection. A read is safe to repeat.
         if (!(error instanceof ConnectionLostError) || request.method !== "GET") throw error;
       }
     }
@@ -124,12 +124,12 @@ export class Client implements Disposable {
     return await connection.request(request, options);
   }
 
-  /** A request whose answer is JSON. */
+  /** A request whose response is JSON. */
   async call<T>(request: HttpRequest, options: CallOptions = {}): Promise<T> {
     return await (await this.fetch(request, options)).json<T>();
   }
 
-  /** A connection of one's own, for pipelining; it is closed with the client. */
+  /** A connection for exclusive use, for pipelining; it is closed with the client. */
   async connect(): Promise<Connection> {
     return await this.#open(this.#lent);
   }
@@ -154,7 +154,7 @@ export class Client implements Disposable {
 
   // Events.
 
-  /** Publishes one body of JSON: an event, an array of events or, with `query.type`, a payload. */
+  /** Publishes one JSON body: an event, an array of events or, with `query.type`, a payload. */
   async publish(
     topic: string,
     body: Uint8Array | string,
@@ -163,14 +163,14 @@ export class Client implements Disposable {
     return await this.call(publishRequest(topic, { body, query: options.query }), options);
   }
 
-  /** Reads or follows; the answer's lines are events. */
+  /** Reads or follows; the lines of the response are events. */
   async read(query: ReadQuery, options: CallOptions = {}): Promise<HttpResponse> {
     const patient = query.follow !== undefined;
     const request = { method: "GET", path: "/v1/events", query: { ...query }, patient };
     return await this.fetch(request, options);
   }
 
-  /** One event's wire line, by seq or id. */
+  /** The wire line of one event, by seq or id. */
   async event(topic: string, seqOrId: string, options: CallOptions = {}): Promise<Uint8Array> {
     const path = `/v1/topics/${segment(topic)}/events/${segment(seqOrId)}`;
     return await (await this.fetch({ method: "GET", path }, options)).bytes();
@@ -234,7 +234,7 @@ export class Client implements Disposable {
     return await this.call(send("POST", subscriptionPath(name, "lease"), request), options);
   }
 
-  /** The same as bytes, for those who must keep the payloads as they are. */
+  /** The same as bytes, for callers that must preserve the payloads exactly. */
   async leaseBytes(
     name: string,
     request: LeaseRequest,
@@ -277,14 +277,14 @@ export class Client implements Disposable {
 
   // Dead letters.
 
-  /** NDJSON of `DeadLetterInfo`, newest first; the header `evs-next` goes on from there. */
+  /** NDJSON of `DeadLetterInfo`, newest first; the header `evs-next` says where to read on. */
   async deadLetters(
     query: Record<string, string | number | readonly string[] | undefined>,
   ): Promise<HttpResponse> {
     return await this.fetch({ method: "GET", path: "/v1/dead-letters", query });
   }
 
-  /** By cause, the most frequent first. */
+  /** Groups by cause, the most frequent first. */
   async deadLetterGroups(
     query: Record<string, string | number | undefined>,
   ): Promise<DeadLetterGroup[]> {
@@ -303,7 +303,7 @@ export class Client implements Disposable {
     return reply.deadLetters;
   }
 
-  /** Takes in NDJSON of what `deadLetters({full: "1"})` gives; `retry` delivers it again. */
+  /** Imports NDJSON as returned by `deadLetters({full: "1"})`; with `retry` it is redelivered. */
   async importDeadLetters(
     body: Uint8Array,
     options: { retry: boolean; to?: string | undefined },
@@ -339,9 +339,7 @@ export class Client implements Disposable {
     });
   }
 
-  /**
-   * Registers a schema, given as the bytes of a JSON Schema. With `dryRun` it is only looked at.
-   */
+  /** Registers a schema, given as the bytes of a JSON Schema. With `dryRun` it is only checked. */
   async registerSchema(
     type: string,
     schema: Uint8Array | string,
@@ -362,7 +360,7 @@ export class Client implements Disposable {
     return reply.schemas;
   }
 
-  /** Compares two versions, or a version and a schema that is not registered. */
+  /** Compares two versions, or a version and an unregistered schema. */
   async diffSchemas(
     type: string,
     { from, to, schema }: { from?: string; to?: string; schema?: Uint8Array },
@@ -373,7 +371,7 @@ export class Client implements Disposable {
         ? { method: "GET", path, query: { from, to } }
         : { method: "POST", path, query: { from }, body: schema },
     );
-    // Numbers of schemas are shown as they were written.
+    // Show the numbers in schemas as they were written.
     const { parseExact } = await import("../json/exact.ts");
     return parseExact(await response.text()) as SchemaDiff;
   }
@@ -383,7 +381,7 @@ export class Client implements Disposable {
     await (await this.fetch({ method: "DELETE", path, query: { version } })).bytes();
   }
 
-  /** Checks NDJSON payloads; the answer's lines are `SchemaVerdict`. */
+  /** Checks NDJSON payloads; the lines of the response are `SchemaVerdict`. */
   async checkSchema(
     type: string,
     body: Uint8Array | string,
@@ -405,7 +403,7 @@ export class Client implements Disposable {
   }
 }
 
-/** True where a daemon that is stopping has carried out nothing of a request. */
+/** True if a stopping daemon has executed nothing of a request. */
 export function isUntouched(error: unknown): boolean {
   return error instanceof RemoteError && error.code === "daemon/stopping" &&
     error.details === undefined;
@@ -419,7 +417,7 @@ function send(method: string, path: string, body: unknown): HttpRequest {
   return { method, path, body: JSON.stringify(body) };
 }
 
-/** The request that says that handlers begin with these leases. */
+/** The request that marks the handlers of these leases as begun. */
 export function beginRequest(name: string, request: BeginRequest): HttpRequest {
   return send("POST", subscriptionPath(name, "begin"), request);
 }

@@ -1,10 +1,9 @@
 /**
- * One connection to the daemon: HTTP/1.1 over a plain Unix socket, keep-alive, requests in a row if
- * one likes.
+ * One connection to the daemon: HTTP/1.1 over a Unix socket, keep-alive, with optional pipelining.
  *
- * `request` is one question and its answer. `send` and `receive` are the halves of a pipeline:
- * answers come in the order of the requests, and each body must be read to its end before the next
- * answer is received.
+ * `request` sends a request and waits for its response. `send` and `receive` are the two halves for
+ * a pipeline: responses arrive in the order of the requests, and each body must be read to its end
+ * before the next response is received.
  */
 import {
   CannotStoreError,
@@ -24,14 +23,14 @@ export interface Duplex {
   read(buffer: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   close(): void;
-  /** Where silence is watched: whether it is to be expected now. */
+  /** For watched sockets: whether silence is expected now. */
   patient?: boolean;
 }
 
 const LF = 0x0a;
 const EMPTY = new Uint8Array(0);
 
-/** An answer. Its body can be read once, by one of the methods. */
+/** A response. Its body can be read once, by one of the methods. */
 export class HttpResponse {
   readonly status: number;
   /** Names in lower case. */
@@ -44,7 +43,7 @@ export class HttpResponse {
     this.#body = body;
   }
 
-  /** The body as it comes. Each piece is a view that is valid until the next one is asked for. */
+  /** The body as it arrives. Each piece is a view that is valid until the next one is requested. */
   body(): AsyncGenerator<Uint8Array, void, undefined> {
     return this.#body;
   }
@@ -80,17 +79,15 @@ export class HttpResponse {
   }
 
   /**
-   * The body's lines without their line feeds; a last line without one counts. Views, as in {@link
-   * body}.
+   * The body's lines without their line feeds, including a last line without one. Views, as in
+   * {@link body}.
    */
   lines(): AsyncGenerator<Uint8Array, void, undefined> {
     return splitLines(this.#body);
   }
 }
 
-/**
- * Splits pieces into lines without their line feeds. Views on the pieces where a line lies in one.
- */
+/** Splits pieces into lines without their line feeds. A line within one piece is a view of it. */
 export async function* splitLines(
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -120,9 +117,9 @@ export async function* splitLines(
   if (heldLength > 0) yield join(held, heldLength);
 }
 
-/** A connection, open. */
+/** An open connection. */
 export class Connection {
-  /** True while an answer is outstanding or its body has not been read to the end. */
+  /** True while a response is outstanding or its body has not been read to the end. */
   get busy(): boolean {
     return this.#outstanding > 0;
   }
@@ -141,9 +138,7 @@ export class Connection {
     this.#reader = new MessageReader(conn);
   }
 
-  /**
-   * Connects. Throws `NoDaemonError` when nothing answers there. `watch` makes more of the socket.
-   */
+  /** Connects. Throws `NoDaemonError` if nothing answers there. `watch` may wrap the socket. */
   static async open(
     socket: string,
     watch: (conn: Duplex) => Duplex = (conn) => conn,
@@ -156,8 +151,8 @@ export class Connection {
   }
 
   /**
-   * One request, one answer. With a signal, an abort closes the connection and rejects with its
-   * reason.
+   * Sends one request and returns its response. If the signal aborts, closes the connection and
+   * rejects with its reason.
    */
   async request(
     request: HttpRequest,
@@ -179,7 +174,10 @@ export class Connection {
     }
   }
 
-  /** Writes a request without waiting for its answer; resolves when the socket has taken it all. */
+  /**
+   * Writes a request without waiting for its response; resolves when the socket has accepted all of
+   * it.
+   */
   async send(request: HttpRequest): Promise<void> {
     if (this.#closed) throw lost();
     this.#outstanding++;
@@ -187,13 +185,13 @@ export class Connection {
     try {
       for (const bytes of encodeRequest(request, String(PROTOCOL))) await this.#write(bytes);
     } catch (error) {
-      // An answer that explains it (too large, draining) may be waiting to be read: the connection
-      // stays.
+      // Keep the connection open: a response that explains the error (too large, stopping) may be
+      // waiting.
       throw this.#reason(error);
     }
   }
 
-  /** The next answer, in the order of the requests. */
+  /** The next response, in the order of the requests. */
   async receive(): Promise<HttpResponse> {
     let head: HttpHead | undefined;
     try {
@@ -210,7 +208,7 @@ export class Connection {
     return new HttpResponse(head, this.#settling(head));
   }
 
-  /** Closes at once; whoever waits on it is rejected. */
+  /** Closes at once; pending calls are rejected. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -234,7 +232,7 @@ export class Connection {
     }
   }
 
-  /** Why a read or write failed, as whoever asked is told it. */
+  /** The error for the caller of a failed read or write. */
   #reason(error: unknown): unknown {
     if (error instanceof NotAnsweringError) {
       this.close();
@@ -249,8 +247,8 @@ export class Connection {
   }
 
   /**
-   * The body; once it was read, the connection is free again, and if it was left, the connection is
-   * closed.
+   * The body. Once it has been read, the connection is free again; if the reader leaves early, the
+   * connection is closed.
    */
   async *#settling(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
     let complete = false;

@@ -1,11 +1,11 @@
-/** Who this process is, for people who look at what a subscription has in hand. */
+/** Describes this process, for people who look at a subscription's deliveries in flight. */
 import { truncate } from "../base/truncate.ts";
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
 
-/** The longest part of a command that is shown. */
+/** Longest part of a command that is shown. */
 const LONGEST_COMMAND = 200;
 
-/** A new consumer of this process. What may not be asked is left out. */
+/** A new consumer of this process. Facts that need a missing permission are left out. */
 export function consumerFacts(command: string): ConsumerRequest {
   const host = allowed(() => Deno.hostname());
   return {
@@ -16,7 +16,7 @@ export function consumerFacts(command: string): ConsumerRequest {
   };
 }
 
-/** What this program is, where that may be asked. */
+/** The path of this program, if the permission to ask for it is granted. */
 export function mainModule(): string {
   return allowed(() => decodeURIComponent(new URL(Deno.mainModule).pathname)) ?? "";
 }
@@ -25,7 +25,7 @@ function allowed<T>(ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    // The process runs without the permission: then nobody is told.
+    // The permission is missing: leave the fact out.
     if (error instanceof Deno.errors.NotCapable) return undefined;
     throw error;
   }

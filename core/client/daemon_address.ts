@@ -1,8 +1,8 @@
 /**
- * One way to find the daemon, for every command and for the library: the socket that its data dir's
- * lock names, then the one that the environment leads to, then the system's own place. A daemon
- * that is there and has no socket (it was removed, or it is just starting, stopping or being
- * replaced) is waited for, and asked to make it anew; one that does not answer is said not to. The
+ * One way to find the daemon, for every command and the library: first the socket in the lock of
+ * its data dir, then the one from the environment, then the system's default. If a daemon runs
+ * without a socket (removed, or the daemon is starting, stopping or being replaced), the client
+ * waits and asks it to create the socket again. If a daemon does not answer, the error says so. The
  * reasons are in docs/adr/0028-finding-the-daemon.md.
  */
 import type { Clock } from "../base/clock.ts";
@@ -13,28 +13,28 @@ import type { Address } from "./client.ts";
 import { Connection, type Duplex } from "./connection.ts";
 import { QUIET_MS, WatchedSocket } from "./watched_socket.ts";
 
-/** A daemon that is there and says nothing for so long does not answer, ms. */
+/** A running daemon that stays silent this long counts as not answering, ms. */
 export const SILENCE_MS = 3500;
 
-/** How a daemon is looked for. */
+/** How to look for a daemon. */
 export interface AddressOptions {
   paths: Paths;
   clock: Clock;
-  /** So long a daemon is waited for that is not there, ms. */
+  /** How long to wait for a daemon that is not there, ms. */
   waitMs?: number;
   /** Whether its silence is looked into once it is connected to. */
   watch: boolean;
 }
 
-/** Loads what only those need whom nobody answers. */
+/** Loads what is only needed if nobody answers. */
 const trouble = () =>
   import(new URL("./daemon_process.ts", import.meta.url).href) as Promise<
     typeof import("./daemon_process.ts")
   >;
 
-/** See the head of the file. */
+/** Finds the daemon for each connection. */
 export class DaemonAddress implements Address {
-  /** Where it answered last, or where one that is started would answer. */
+  /** Where it answered last, or where a newly started one would answer. */
   socket: string;
   readonly succeeded: boolean;
   readonly #options: AddressOptions;
@@ -60,7 +60,7 @@ export class DaemonAddress implements Address {
       } else if (waited >= Math.max(waitMs, SILENCE_MS)) {
         throw notAnswering(held, paths);
       } else if (held.holder !== undefined && !(missed instanceof CannotStoreError)) {
-        // Again where it did not help: it may have come while the daemon was starting.
+        // Again if it did not help: the signal may have come while the daemon was starting.
         if (pause >= nudged) nudge(held.holder);
         nudged = pause * 4;
       }
@@ -68,7 +68,7 @@ export class DaemonAddress implements Address {
     }
   }
 
-  /** A connection, or why there is none: at the first place where anything but nobody was met. */
+  /** A connection, or else the first error that is more than "nobody answers". */
   async #tryAll(): Promise<Connection | NoDaemonError | CannotStoreError> {
     let missed: NoDaemonError | CannotStoreError | undefined;
     for (const socket of candidates(this.#options.paths)) {
@@ -117,7 +117,7 @@ function candidates({ chosen, dataDir, socket }: Paths): Set<string> {
   ]);
 }
 
-/** True when somebody answers in time, whatever he says. */
+/** True if anything answers in time, whatever it says. */
 async function answers(
   socket: string,
   { clock, ms }: { clock: Clock; ms: number },
@@ -126,7 +126,7 @@ async function answers(
   try {
     connection = await Connection.open(socket);
   } catch {
-    // Nobody, or nobody who accepts: that is no answer.
+    // Nobody listens or accepts: no answer.
     return false;
   }
   const cancel = clock.setTimer(() => connection.close(), ms);

@@ -1,27 +1,25 @@
 /**
  * The daemon as a process, for when nobody answers at its socket: whether one holds the data dir,
- * whether it is stopped, and a nudge to make its socket anew. Nothing here is on the way of a
- * request that is answered.
+ * whether it is stopped, and a signal to make it create its socket again. Requests that are
+ * answered never need this.
  */
 import { NotAnsweringError } from "../base/errors.ts";
 import { type Holder, holderFile, readHolder, socketLockFile } from "../protocol/holder.ts";
 import type { Paths } from "../protocol/paths.ts";
 
-/**
- * Who holds a data dir. Without a holder it is locked by somebody of whom nothing more is known.
- */
+/** Who holds a data dir. Without a `holder`, it is locked by an unknown process. */
 export interface Holding {
   holder?: Holder;
-  /** As the kernel has it: `T` is stopped. */
+  /** As reported by the kernel: `T` is stopped. */
   state?: string;
 }
 
-/** What a client asks by: the data dir's lock, or the socket's where only that was named. */
+/** The holder named in the data dir's lock, or in the socket's lock if only a socket was given. */
 export function namedHolder({ chosen, dataDir, socket }: Paths): Holder | undefined {
   return readHolder(chosen === "socket" ? socketLockFile(socket) : holderFile(dataDir));
 }
 
-/** Who holds what these paths mean; undefined where nobody does. */
+/** Who holds the daemon's place for these paths; undefined if nobody does. */
 export function holding(paths: Paths): Holding | undefined {
   const holder = namedHolder(paths);
   if (holder !== undefined && hasOpen(holder.pid, holder.dataDir)) {
@@ -32,15 +30,15 @@ export function holding(paths: Paths): Holding | undefined {
 }
 
 /**
- * True while somebody holds the lock on a file or folder. A shared lock for an instant: two of
- * these never meet.
+ * True while another process holds the lock on a file or folder. Tests with a shared lock for an
+ * instant, so that two such tests never conflict.
  */
 export function isLocked(path: string): boolean {
   let file: Deno.FsFile;
   try {
     file = Deno.openSync(path, { read: true });
   } catch {
-    // Not there, or another user's: nothing that this one could wait for.
+    // Missing, or another user's: nothing to wait for.
     return false;
   }
   try {
@@ -51,28 +49,27 @@ export function isLocked(path: string): boolean {
 }
 
 /**
- * Asks a daemon to look after its socket, which is made anew if it is gone. The signal goes to
- * nobody else: the process has the data dir open, and a daemon catches it before it tells who it
- * is.
+ * Asks a daemon to check its socket and create it again if it is gone. The signal can hit nobody
+ * else: the process has the data dir open, and a daemon installs its handler before it writes its
+ * pid.
  */
 export function nudge({ pid, dataDir }: Holder): void {
   if (!hasOpen(pid, dataDir)) return;
   try {
     Deno.kill(pid, "SIGHUP");
   } catch {
-    // It has ended meanwhile, or belongs to somebody else: whoever waits for its socket is told so.
+    // It has ended meanwhile or belongs to another user; waiting for its socket will show that.
   }
 }
 
 /**
- * True if the process that holds it is stopped (SIGSTOP). One that is traced stops for moments
- * only.
+ * True if the process that holds it is stopped (SIGSTOP). A traced process stops only for moments.
  */
 export function isStopped(held: Holding | undefined): boolean {
   return held?.state === "T";
 }
 
-/** The error of somebody who waited for an answer, with what is known of the daemon. */
+/** The error for a caller that got no answer, with what is known of the daemon. */
 export function notAnswering(
   held: Holding,
   { dataDir, socket }: Pick<Paths, "dataDir" | "socket">,
@@ -109,7 +106,7 @@ export function notAnswering(
   );
 }
 
-/** True where a process has a folder open; false also where it may not be looked at. */
+/** True if a process has a folder open; false also if that cannot be checked. */
 export function hasOpen(pid: number, folder: string): boolean {
   try {
     const real = Deno.realPathSync(folder);
@@ -145,7 +142,7 @@ function stateOf(pid: number): string | undefined {
   try {
     return /^State:\s+(\S)/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1];
   } catch {
-    // It has ended.
+    // The process has ended.
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * An answer's error as the class that the broker of this process would have thrown: same code,
- * message, hint and details.
+ * Converts an error from the wire to the class that a broker in this process would have thrown:
+ * same code, message, hint and details.
  */
 import {
   CannotStoreError,
@@ -16,7 +16,7 @@ import {
   UnsupportedError,
 } from "../base/errors.ts";
 
-/** The error itself where it did not come over the wire, or where its kind is only the daemon's. */
+/** Errors that did not come over the wire, or that only a daemon has, are returned unchanged. */
 export function decodeError(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
   const { code, message, hint, details, status } = error;
@@ -47,7 +47,7 @@ export function decodeError(error: unknown): unknown {
   return error;
 }
 
-/** What a line of a publish was refused with. */
+/** The error for a refused line of a publish. */
 export function decodeRefusal(
   body: { code: string; message: string; hint?: string; details?: Record<string, unknown> },
 ): EvsError {
@@ -58,7 +58,7 @@ export function decodeRefusal(
   });
 }
 
-/** Awaits, and throws what {@link decodeError} makes of a failure. */
+/** Awaits, and rethrows failures as converted by {@link decodeError}. */
 export async function decodingErrors<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -1,5 +1,5 @@
 /**
- * What a single publish needs of the client and no more: it is on the path of every cold start.
+ * What a single publish needs of the client, and no more: it is on the path of every cold start.
  */
 import { type ErrorBody, RemoteError } from "../base/errors.ts";
 import type { HttpRequest, HttpResponse } from "./connection.ts";
@@ -7,7 +7,7 @@ import type { ErrorReply, PublishQuery } from "../protocol/protocol.ts";
 
 /** A name as one segment of a path. */
 export function segment(name: string): string {
-  // `.` and `..` would be taken as steps.
+  // `.` and `..` would be resolved as path steps.
   return name === "." || name === ".." ? name.replaceAll(".", "%2E") : encodeURIComponent(name);
 }
 
@@ -25,7 +25,7 @@ export function publishRequest(
   };
 }
 
-/** The error that an answer of 400 and above tells. */
+/** The error in a response with a status of 400 and above. */
 export async function remoteError(response: HttpResponse): Promise<RemoteError> {
   return new RemoteError(errorBody(await response.text(), response.status), response.status);
 }
@@ -37,7 +37,7 @@ function errorBody(text: string, status: number): ErrorBody {
       return reply.error;
     }
   } catch {
-    // Not JSON: told below.
+    // Not JSON: handled below.
   }
   return {
     code: "internal/bug",

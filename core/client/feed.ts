@@ -1,8 +1,8 @@
 /**
  * Events as blocks of whole lines, straight from the socket, across restarts of the daemon.
  *
- * When the connection breaks, the feed says so, waits, asks again from behind what it handed on,
- * and goes on: nothing is missed and nothing comes twice. A missing daemon at the first request is
+ * If the connection breaks, the feed says so, waits, and requests what follows the last event that
+ * it returned: nothing is missed and nothing comes twice. A missing daemon at the first request is
  * an error at once.
  */
 import type { Client } from "./client.ts";
@@ -20,30 +20,31 @@ const LONGEST_PAUSE_MS = 1000;
 /** How long a reader that does not follow waits for the daemon to come back, ms. */
 const PATIENCE_MS = 30_000;
 
-/** What to read, and what is needed for it. */
+/** What to read, and how. */
 export interface FeedOptions {
   query: ReadQuery & { topic: string[] };
   clock: Clock;
-  /** Words about breaks. */
+  /** Receives messages about lost connections. */
   say: (text: string) => void;
-  /** Told of events that retention deleted before they came, where the feed follows. */
+  /** Called for events that retention deleted before they were read, if the feed follows. */
   onMissed?: (missed: Missed) => void;
   /**
-   * Called once, when the first request is answered: what is published from then on will be seen.
+   * Called once, when the first request is answered: everything published from then on will be
+   * seen.
    */
   opened?: () => void;
   signal?: AbortSignal;
 }
 
-/** What is known about a feed while it runs. */
+/** A running feed. */
 export interface Feed {
-  /** Blocks of whole lines, each valid until the next is asked for. */
+  /** Blocks of whole lines, each valid until the next one is requested. */
   blocks: AsyncGenerator<Uint8Array, void, undefined>;
-  /** Of one topic that is replayed: the last seq of the range. */
+  /** For a replay of one topic: the last seq of the range. */
   readonly endSeq: number | undefined;
 }
 
-/** Opens a feed; the first request is made when the first block is asked for. */
+/** Opens a feed; the first request is made when the first block is requested. */
 export function openFeed(client: Client, options: FeedOptions): Feed {
   const state: { endSeq: number | undefined } = { endSeq: undefined };
   return {
@@ -101,7 +102,7 @@ async function* read(
   }
 }
 
-/** Lines may be cut by pieces of the answer: what is handed on ends with a line feed. */
+/** Pieces of the response may split lines; the blocks returned here end with a line feed. */
 async function* wholeLines(response: HttpResponse): AsyncGenerator<Uint8Array, void, undefined> {
   let rest = new Uint8Array(0);
   for await (const piece of response.body()) {
@@ -120,15 +121,15 @@ async function* wholeLines(response: HttpResponse): AsyncGenerator<Uint8Array, v
       yield joined;
     }
     const whole = piece.lastIndexOf(LF) + 1;
-    // A copy before the block is handed on: the piece is gone afterwards.
+    // Copy before yielding the block: afterwards the piece is overwritten.
     if (Math.max(whole, from) < piece.length) rest = piece.slice(Math.max(whole, from));
     if (whole > from) yield piece.subarray(from, whole);
   }
 }
 
 /**
- * Of several topics that are followed from their end: where each stands, so that a break before its
- * first event is no gap.
+ * If several topics are followed from their ends, notes those ends, so that a connection lost
+ * before the first event causes no gap.
  */
 async function takeBase(
   client: Client,
@@ -161,7 +162,7 @@ function beginsAtEnd(from: string | undefined): boolean {
   return from === undefined || from === "end" || from.startsWith("-");
 }
 
-/** The question that goes on where it broke. */
+/** The query that continues after a lost connection. */
 function resumed(
   query: ReadQuery,
   positions: Positions,
@@ -170,7 +171,7 @@ function resumed(
   const fromStart = query.follow !== undefined && beginsAtEnd(query.from);
   return {
     ...query,
-    // A topic without a position came after we began: all of it is new.
+    // A topic without a position was created after the start: all of it is new.
     from: fromStart ? "start" : query.from,
     after: positions.toList(),
     ...(options.left === undefined ? {} : { limit: options.left }),
@@ -193,7 +194,8 @@ async function reopen(
       return await client.read(query, { signal });
     } catch (error) {
       signal?.throwIfAborted();
-      // Gone, busy or stopping: it may come back. Another protocol will not go away by waiting.
+      // Gone, busy or stopping: it may come back. Waiting does not help against another protocol
+      // version.
       if (!isGone(error)) throw error;
       if (query.follow !== undefined) continue;
       if (error instanceof NotAnsweringError || clock.monotonic() - since > PATIENCE_MS) {
@@ -203,7 +205,7 @@ async function reopen(
   }
 }
 
-/** Waits; rejects with the signal's reason when it is aborted. */
+/** Waits; rejects with the signal's reason if it aborts. */
 export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
@@ -219,7 +221,7 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** Line feeds in a block. */
+/** The number of line feeds in a block. */
 export function countLines(block: Uint8Array): number {
   let lines = 0;
   for (let at = block.indexOf(LF); at >= 0; at = block.indexOf(LF, at + 1)) lines++;

@@ -1,14 +1,14 @@
 /**
- * HTTP/1.1 messages on bytes: how a request is written and how an answer is read.
+ * HTTP/1.1 messages as bytes: writing requests and reading responses.
  *
- * Only what our own daemon needs, so it is small and quick to load: answers with a length, in
- * chunks or to the end of the connection. Reading is linear in the bytes, whatever the pieces they
- * come in; heads and chunk lines are bounded; bodies are handed out as views on the one buffer that
- * the socket was read into.
+ * Only what our own daemon needs, so it is small and quick to load: responses with a length, in
+ * chunks or up to the end of the connection. Reading is linear in the bytes, whatever their pieces;
+ * heads and chunk lines are limited in size; bodies are returned as views of the single buffer that
+ * the socket is read into.
  */
 import { ConnectionLostError } from "../base/errors.ts";
 
-/** Where bytes come from; a `Deno.Conn` is one. */
+/** A source of bytes, such as a `Deno.Conn`. */
 export interface ByteSource {
   read(buffer: Uint8Array): Promise<number | null>;
 }
@@ -16,22 +16,22 @@ export interface ByteSource {
 /** One request. */
 export interface HttpRequest {
   method: string;
-  /** Percent-encoded already. */
+  /** Must be percent-encoded. */
   path: string;
-  /** Pairs with an undefined value are left out; a list repeats its name. */
+  /** Undefined values are omitted; an array repeats its name. */
   query?: Record<string, QueryValue>;
   headers?: Record<string, string>;
   body?: Uint8Array | string;
-  /** Default `application/json` where there is a body. */
+  /** Default `application/json` if there is a body. */
   contentType?: string;
-  /** Once the answer has begun, silence says nothing: it goes on when there is more. */
+  /** Once the response has begun, silence is normal: it continues when there is more. */
   patient?: boolean;
 }
 
-/** What a query parameter may be. */
+/** The types of a query parameter. */
 export type QueryValue = string | number | boolean | readonly string[] | undefined;
 
-/** The head of an answer. Header names are in lower case. */
+/** The head of a response. Header names are in lower case. */
 export interface HttpHead {
   status: number;
   headers: Map<string, string>;
@@ -41,14 +41,14 @@ const MAX_HEAD = 64 * 1024;
 const MAX_CHUNK_LINE = 1024;
 const FIRST_BUFFER = 64 * 1024;
 const LARGE_BUFFER = 512 * 1024;
-/** Of a body that has more to come so much is handed on at once, bytes. */
+/** While a body has more to come, pieces of at least this many bytes are returned. */
 const PIECE = 256 * 1024;
 const LF = 0x0a;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** A request as bytes: the head, and the body where it is small enough to go along in one write. */
+/** A request as bytes: the head, and the body in the same write if it is small enough. */
 export function encodeRequest(request: HttpRequest, protocol: string): Uint8Array[] {
   const body = typeof request.body === "string" ? encoder.encode(request.body) : request.body;
   let head = `${request.method} ${request.path}${encodeQuery(request.query)} HTTP/1.1\r\n` +
@@ -71,7 +71,7 @@ export function encodeRequest(request: HttpRequest, protocol: string): Uint8Arra
   return [whole];
 }
 
-/** `?a=1&b=2`, or nothing. */
+/** `?a=1&b=2`, or the empty string. */
 export function encodeQuery(query: Record<string, QueryValue> = {}): string {
   let text = "";
   for (const [name, value] of Object.entries(query)) {
@@ -83,7 +83,7 @@ export function encodeQuery(query: Record<string, QueryValue> = {}): string {
   return text;
 }
 
-/** Reads answers, one behind the other. */
+/** Reads responses, one after another. */
 export class MessageReader {
   #source: ByteSource;
   #buffer = new Uint8Array(FIRST_BUFFER);
@@ -94,18 +94,18 @@ export class MessageReader {
     this.#source = source;
   }
 
-  /** The next head. Undefined when the connection ended before its first byte. */
+  /** The next head. Undefined if the connection ended before its first byte. */
   async head(): Promise<HttpHead | undefined> {
     while (true) {
       const lines = await this.#headLines();
       if (lines === undefined) return undefined;
       const head = parseHead(lines);
-      // 100 and its like only announce the answer.
+      // 100 and other 1xx responses only announce the final one.
       if (head.status >= 200) return head;
     }
   }
 
-  /** The body that belongs to `head`, as views that stay valid until the next one is asked for. */
+  /** The body that belongs to `head`, as views that are valid until the next one is requested. */
   async *body(head: HttpHead): AsyncGenerator<Uint8Array, void, undefined> {
     if (head.status === 204 || head.status === 304) return;
     if (head.headers.get("transfer-encoding")?.toLowerCase() === "chunked") {
@@ -124,7 +124,7 @@ export class MessageReader {
   async *#exactly(length: number): AsyncGenerator<Uint8Array, void, undefined> {
     let left = length;
     while (left > 0) {
-      // Small pieces cost their handling more than their bytes: they are handed on together.
+      // Collect small pieces: handling them costs more than their bytes.
       while (this.#end - this.#start < Math.min(left, PIECE)) {
         if (!(await this.#fill())) throw cutOff();
       }
@@ -136,8 +136,8 @@ export class MessageReader {
   }
 
   /**
-   * Bytes behind the last line feed of what is there: they wait for their rest. 0 where there is
-   * none.
+   * Bytes after the last line feed in the buffer, which wait for the rest of their line. 0 if there
+   * is no line feed.
    */
   #partOfLine(): number {
     const last = this.#buffer.subarray(this.#start, this.#end).lastIndexOf(LF) + 1;
@@ -155,7 +155,7 @@ export class MessageReader {
       if (await this.#line(2) !== "") throw broken("a chunk that does not end where it should");
     }
     while (await this.#line(MAX_HEAD) !== "") {
-      // Trailers say nothing that we ask for.
+      // Trailers are ignored.
     }
   }
 
@@ -201,7 +201,7 @@ export class MessageReader {
     return this.#buffer.subarray(from, this.#start);
   }
 
-  /** Reads more behind what is there. False at the end of the connection. */
+  /** Reads more into the buffer. False at the end of the connection. */
   async #fill(): Promise<boolean> {
     if (this.#start === this.#end) {
       // A reader that is busy enough to fill the small buffer gets the large one.
@@ -226,7 +226,7 @@ export class MessageReader {
   }
 }
 
-/** Just behind the empty line that ends a head, or -1. */
+/** The offset after the empty line that ends a head, or -1. */
 function endOfHead(buffer: Uint8Array, from: number, end: number): number {
   let at = from;
   while (true) {

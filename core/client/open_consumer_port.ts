@@ -1,7 +1,7 @@
 /**
- * The daemon as a {@link ConsumerPort}: two clients, so that a long wait for leases holds up no
- * ack. Leases are bound to the first one's only connection: when the consumer dies, the daemon has
- * its events back at once.
+ * The daemon as a {@link ConsumerPort}. Two clients, so that a long wait for leases holds up no
+ * ack. Leases are bound to the only connection of the first one: if the consumer dies, the daemon
+ * has its events back at once.
  */
 import { type Address, beginRequest, Client } from "./client.ts";
 import type { ConsumerRequest } from "../protocol/in_flight.ts";
@@ -22,7 +22,7 @@ import {
 export interface ConsumerPortOptions {
   socket: string | Address;
   subscription: string;
-  /** What is run for each event, for people. */
+  /** The command that runs for each event, for people. */
   command: string;
 }
 
@@ -35,7 +35,7 @@ class ClientPort implements ConsumerPort {
   readonly #socket: string | Address;
   readonly #name: string;
   readonly #consumer: ConsumerRequest;
-  /** For what is said without waiting for an answer, in order. */
+  /** The connection for messages that are sent in order, without waiting for the response. */
   #telling: Promise<Connection> | undefined;
   #told: Promise<unknown> = Promise.resolve();
   #closed = false;
@@ -78,7 +78,7 @@ class ClientPort implements ConsumerPort {
     this.#told = this.#told.then(async () => {
       await (await connection.receive()).bytes();
     }).catch(() => {
-      // The connection is gone; so are the leases, or the next request says why not.
+      // The connection is gone. So are the leases, or the next request tells why not.
       this.#telling = undefined;
     });
   }
@@ -106,8 +106,8 @@ class ClientPort implements ConsumerPort {
   }
 
   extend(leases: string[], leaseMs: number): Promise<SettleReply> {
-    // While handlers run for hours nothing is leased: this keeps the connection that holds the
-    // leases from idling out.
+    // While handlers run for hours, no leases are requested: this keeps the connection that holds
+    // the leases from timing out.
     return this.#settle((client) =>
       (this.#polling ? client : this.#leasing).extend(this.#name, { leases, leaseMs })
     );
@@ -134,10 +134,7 @@ class ClientPort implements ConsumerPort {
     this.#settling.close();
   }
 
-  /**
-   * An idle connection may just have been closed: asks again on a new one, before it counts as
-   * lost.
-   */
+  /** An idle connection may just have been closed: retry on a new one before it counts as lost. */
   async #settle(ask: (client: Client) => Promise<SettleReply>): Promise<SettleReply> {
     this.#assertOpen();
     try {
@@ -153,15 +150,12 @@ class ClientPort implements ConsumerPort {
   }
 }
 
-/**
- * The most that one request about failures says, in characters of JSON: the daemon takes a
- * mebibyte.
- */
+/** Most characters of JSON in one nack request: the daemon accepts 1 MiB. */
 const NACK_CHARACTERS = 256 * 1024;
 
 /**
- * Failures in parts that are small enough for a request: a batch of a thousand, each with what its
- * handler said, is not. One failure is always less.
+ * Splits failures into parts that fit in a request. A batch of a thousand, each with its handler's
+ * output, does not; a single failure always does.
  */
 export function nackParts(deliveries: readonly NackItem[]): NackItem[][] {
   const parts: NackItem[][] = [];
@@ -178,7 +172,7 @@ export function nackParts(deliveries: readonly NackItem[]): NackItem[][] {
   return parts;
 }
 
-/** Reads the answer to a lease; events and payloads stay the bytes that they are. */
+/** Reads a lease response; events and payloads keep their exact bytes. */
 export function readLease(bytes: Uint8Array): Leased {
   const text = new TextDecoder().decode(bytes);
   const reply: Record<string, unknown> = {};

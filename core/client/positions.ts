@@ -1,34 +1,34 @@
 /**
- * How far a reader is: topic to the last seq that was handed on, taken from the head of each wire
- * line without parsing the rest (`{"seq":7,"id":"…","type":"…","topic":"…",…`). It is what lets a
- * reader go on without a gap after a break.
+ * How far a reader has got: the last seq returned per topic, taken from the start of each wire line
+ * without parsing the rest (`{"seq":7,"id":"…","type":"…","topic":"…",…`). With it a reader can
+ * continue without a gap after a lost connection.
  */
 
 const LF = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const ZERO = 0x30;
-/** `{"seq":` */
+/** The length of `{"seq":`. */
 const SEQ_AT = 7;
 
 const decoder = new TextDecoder();
 
-/** The seqs that were handed on. */
+/** The seqs that were returned. */
 export class Positions {
   readonly #seen = new Map<string, number>();
-  /** The one topic that is read, if it is one: then only the last line of a block needs a look. */
+  /** The topic, if only one is read: then only the last line of a block needs a look. */
   readonly #only: string | undefined;
 
   constructor(only: string | undefined) {
     this.#only = only;
   }
 
-  /** Where a topic stands without any line of it having been handed on. */
+  /** Sets the start of a topic of which no line was returned yet. */
   base(topic: string, seq: number): void {
     if (!this.#seen.has(topic)) this.#seen.set(topic, seq);
   }
 
-  /** Takes note of a block of whole lines. */
+  /** Notes a block of whole lines. */
   note(block: Uint8Array): void {
     if (block.length === 0) return;
     if (this.#only !== undefined) {
@@ -43,12 +43,12 @@ export class Positions {
     }
   }
 
-  /** As the parameter `after` wants it. */
+  /** In the form of the `after` parameter. */
   toList(): string[] {
     return [...this.#seen].map(([topic, seq]) => `${topic}:${seq}`);
   }
 
-  /** Whether any position is known. */
+  /** True if any position is known. */
   get known(): boolean {
     return this.#seen.size > 0;
   }
@@ -65,16 +65,16 @@ export function seqAt(block: Uint8Array, at: number): number {
 }
 
 /**
- * The topic of the wire line at `at`: the third string behind `seq`. Topic names need no escapes.
+ * The topic of the wire line at `at`: the third string after `seq`. Topic names need no escapes.
  */
 export function topicAt(block: Uint8Array, at: number): string {
   let i = block.indexOf(QUOTE, at + SEQ_AT);
-  // "id" value, "type" value, "topic": five strings to pass.
+  // "id" value, "type" value, "topic": skip five strings.
   for (let strings = 0; strings < 5; strings++) i = block.indexOf(QUOTE, endOfString(block, i) + 1);
   return decoder.decode(block.subarray(i + 1, endOfString(block, i)));
 }
 
-/** The quote that ends the string which begins at `at`. */
+/** The quote that ends the string beginning at `at`. */
 function endOfString(block: Uint8Array, at: number): number {
   let end = at;
   while (true) {

@@ -1,23 +1,22 @@
 /**
- * A socket whose silence is looked into: a read or write that makes no progress for a second is no
- * fault by itself, since long work takes its time. So the daemon is asked on another connection
- * whether it is alive, again and again; where it does not answer that either, whoever waits is
- * told.
+ * A socket that investigates silence. A read or write without progress for a second is no fault in
+ * itself, since work can take long. So the daemon is asked on another connection whether it is
+ * alive, repeatedly; if it does not answer that either, pending calls fail.
  */
 import { type Clock, setBackgroundTimer } from "../base/clock.ts";
 import type { Duplex } from "./connection.ts";
 
-/** Silence for so long makes it ask, ms. */
+/** Silence of this length triggers a check, ms. */
 export const QUIET_MS = 1000;
 
-/** How a socket is watched. */
+/** How to watch a socket. */
 export interface WatchOptions {
   clock: Clock;
-  /** Asks whether the daemon is alive: undefined if it is, else why it is believed not to be. */
+  /** Checks whether the daemon is alive: undefined if it is, else the reason to think it is not. */
   inquire(): Promise<Error | undefined>;
 }
 
-/** See the head of the file. */
+/** Wraps a socket and investigates its silence. */
 export class WatchedSocket implements Duplex {
   readonly #conn: Duplex;
   readonly #options: WatchOptions;
@@ -50,8 +49,7 @@ export class WatchedSocket implements Duplex {
   }
 
   /**
-   * While it is set, silence is what is to be expected, as where nobody publishes to what is
-   * followed.
+   * While set, silence is expected, for example when following a topic to which nobody publishes.
    */
   set patient(value: boolean) {
     this.#patient = value;
@@ -78,7 +76,7 @@ export class WatchedSocket implements Duplex {
     this.#since = this.#options.clock.monotonic();
   }
 
-  /** One timer for all reads and writes: it is not set anew with each of them. */
+  /** One timer for all reads and writes, which is not reset by each of them. */
   #wait(ms: number): void {
     // A read or write keeps the process alive while it waits; the timer need not.
     this.#cancel = setBackgroundTimer(this.#options.clock, () => {
@@ -91,7 +89,7 @@ export class WatchedSocket implements Duplex {
   }
 
   async #inquire(): Promise<void> {
-    // Holds the timer's place: nobody asks twice at a time.
+    // Occupy the timer's slot, so that only one check runs at a time.
     this.#cancel = () => {};
     const since = this.#since;
     const fault = await this.#options.inquire();

@@ -1,4 +1,6 @@
-/** `connect`: a daemon's broker for an application. What it needs is loaded when it is called. */
+/**
+ * `connect` returns a daemon's broker to an application. What it needs is loaded when it is called.
+ */
 import { guarded, toConsole } from "../../broker/broker_options.ts";
 import type { RemoteBroker } from "./remote_broker.ts";
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -12,17 +14,19 @@ export interface ConnectOptions {
   /** The daemon's socket. Default: where `evs` looks for it (`EVS_SOCKET`, the data dir). */
   socket?: string;
   /**
-   * How long a publish, or the making of a topic or subscription, waits for a daemon that is away,
-   * ms. Default 30,000.
+   * How long publishing, or creating a topic or subscription, waits for an absent daemon, ms.
+   * Default 30,000.
    */
   patienceMs?: number;
-  /** How long handlers may go on when the broker or their subscription ends, ms. Default 30,000. */
+  /**
+   * How long handlers may go on after the broker or their subscription ends, ms. Default 30,000.
+   */
   handlerGraceMs?: number;
   /** Default: the real one. */
   clock?: Clock;
-  /** Told of failures that nobody waits for. Default: the console. */
+  /** Called for failures that no caller waits for. Default: the console. */
   onError?: (error: unknown, context: string) => void;
-  /** Told, in words, when the daemon goes away and when it is back. Default: the console. */
+  /** Called with a message when the daemon goes away and when it is back. Default: the console. */
   onNotice?: (text: string) => void;
 }
 
@@ -36,9 +40,9 @@ const CONNECT_OPTIONS = namesOf<ConnectOptions>({
 });
 
 /**
- * The broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with
- * `NoDaemonError` when nothing answers there, with `ProtocolMismatchError` when the daemon is of
- * another time.
+ * Connects to the broker of a daemon: the interface of `EventBroker`, over its socket. Rejects with
+ * `NoDaemonError` if nothing answers there, and with `ProtocolMismatchError` if the daemon has
+ * another protocol version.
  *
  * ```ts
  * import { connect } from "@env/env-event-stream";
@@ -53,7 +57,8 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
   refuseUnknown(options, { of: "connect", known: CONNECT_OPTIONS });
   const { RemoteBroker } = await import("./remote_broker.ts");
   const paths = pathsOf(options.socket);
-  // A daemon that does not answer is told of at once; later on one may stand still, and goes on.
+  // Report a daemon that does not answer now; later on, one may stand still for a while and
+  // recover.
   using first = new Client({
     socket: new DaemonAddress({ paths, clock: systemClock, watch: true }),
   });
@@ -69,7 +74,7 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
   });
 }
 
-/** A socket that is named is the only one that is meant; else what the environment leads to. */
+/** A given socket is the only candidate; otherwise the environment decides. */
 function pathsOf(socket: string | undefined): Paths {
   if (socket === undefined) return resolvePaths(environment);
   return { socket, dataDir: folderOf(socket), config: "", chosen: "socket" };

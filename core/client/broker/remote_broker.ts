@@ -1,8 +1,8 @@
 /**
- * The broker of a daemon, over its socket: the interface of the broker in a process
- * (core/broker/broker.ts). Handlers run here; topics, cursors, retries and dead letters live there.
- * When the daemon goes away, publishes wait for it, subscriptions and streams go on where they
- * were; nothing is skipped, and nothing is silent (`onNotice`).
+ * The broker of a daemon, over its socket: the same interface as in a process
+ * (core/broker/broker.ts). Handlers run here; topics, cursors, retries and dead letters are in the
+ * daemon. If the daemon goes away, publishes wait for it, and subscriptions and streams resume
+ * where they were: nothing is skipped, and `onNotice` reports it.
  */
 import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
@@ -57,7 +57,7 @@ import { RemoteEventStore } from "./remote_store.ts";
 import { RemoteStream } from "./remote_stream.ts";
 import { decodeError, decodingErrors } from "../decode_error.ts";
 
-/** What a remote broker is made of, all settled. */
+/** The options of a remote broker, with all defaults applied. */
 export interface RemoteBrokerOptions {
   socket: Address;
   patienceMs: number;
@@ -67,16 +67,16 @@ export interface RemoteBrokerOptions {
   onNotice(text: string): void;
 }
 
-/** How long one question for a position waits, ms. */
+/** How long one request for a position waits, ms. */
 const WAIT_MS = 30_000;
-/** Between two attempts to reach the daemon, ms. */
+/** Time between two attempts to reach the daemon, ms. */
 const AGAIN_MS = 100;
 
-/** A daemon's broker. `connect` makes one. */
+/** A daemon's broker, as created by `connect`. */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class RemoteBroker<E = any> extends Broker<E> {
   /**
-   * One typed method for each endpoint of the daemon.
+   * One typed method per endpoint of the daemon.
    * @internal
    */
   readonly client: Client;
@@ -86,10 +86,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   readonly #publisher: RemotePublisher;
   readonly #subscriptions = new Map<Subscription, RemoteRunner | undefined>();
   readonly #streams = new Streams();
-  /**
-   * Topics, subscriptions and streams that are being made: what is published meanwhile waits for
-   * them.
-   */
+  /** Topics, subscriptions and streams that are being created: publishes wait for them. */
   readonly #starting = new Set<Promise<unknown>>();
   #closed: Promise<void> | undefined;
 
@@ -132,7 +129,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
   /** @internal */
   protected async findTopic(name: string): Promise<Topic | undefined> {
     this.#assertOpen();
-    await Promise.allSettled(this.#starting); // whoever starts one is told
+    await Promise.allSettled(this.#starting); // whoever started one gets the error
     try {
       const known = optionsOf(await this.client.topic(name));
       return this.#topic(name, { ready: Promise.resolve(), options: () => known });
@@ -163,7 +160,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return { type, version: info.version, created: info.created ?? true };
   }
 
-  /** The daemon's events: what the three methods of a store can say over the socket. */
+  /** The daemon's events, as far as the three methods of a store allow over the socket. */
   getEventStore(): EventStore {
     return new RemoteEventStore(this.client, (event) => {
       const { type, topic, payload, metadata, id, key, schemaVersion, timestamp } = event;
@@ -177,7 +174,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return new RemoteDeadLetters(this.client, () => this.clock.now());
   }
 
-  /** Delivers a dead letter again; false when there is none of that id. */
+  /** Redelivers a dead letter; false if there is none with that id. */
   retryDeadLetter(eventId: string): Promise<boolean> {
     return this.getDeadLetterQueue().retryEvent(eventId);
   }
@@ -273,8 +270,8 @@ export class RemoteBroker<E = any> extends Broker<E> {
   }
 
   /**
-   * One without a name ends with its handler. A daemon that is away removes it by itself when it is
-   * left alone.
+   * An unnamed subscription ends with its handler. If the daemon is away, it removes the
+   * subscription itself once nobody uses it.
    */
   async #remove(name: string): Promise<void> {
     try {
@@ -295,7 +292,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       say: (text) => this.#options.onNotice(`${topic}: ${text}`),
     });
     const stream = this.#streams.add(source, options);
-    const opened = stream.ready.catch(() => {}); // its reader is told
+    const opened = stream.ready.catch(() => {}); // its reader gets the error
     this.#starting.add(opened);
     opened.then(() => this.#starting.delete(opened));
     return stream;
@@ -328,7 +325,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     }
   }
 
-  /** Resolves when every handler of this process has done all there is, retries too. */
+  /** Resolves when every handler of this process has finished its events, including retries. */
   async idle(): Promise<void> {
     refuseInHandler(this.#subscriptions.values(), IDLE);
     for (;;) {
@@ -345,12 +342,12 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return [...this.#subscriptions.values()].filter((runner) => runner !== undefined);
   }
 
-  /** A number that rises with everything that happens here. */
+  /** A number that grows with everything that happens here. */
   #activity(): number {
     return this.#runners().reduce((sum, { started }) => sum + started, this.#publisher.count);
   }
 
-  /** Lets handlers end what they have, and closes the connection. */
+  /** Lets handlers finish, and closes the connection. */
   close(): Promise<void> {
     try {
       refuseInHandler(this.#subscriptions.values(), CLOSE);
@@ -370,9 +367,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
     if (failed) this.#options.onError((failed as PromiseRejectedResult).reason, "closing");
   }
 
-  /**
-   * Keeps publishes back until it is there; a failure is told to whoever waits, and to `onError`.
-   */
+  /** Holds publishes back until `made` settles; a failure goes to its waiters and to `onError`. */
   #start<T>(made: Promise<T>, context: string): Promise<T> {
     const started = decodingErrors(made);
     this.#starting.add(started);
@@ -386,12 +381,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return started;
   }
 
-  /**
-   * A request that may be repeated: again while the daemon is away, for as long as patience lasts.
-   */
+  /** Repeats an idempotent request while the daemon is away, for up to `patienceMs`. */
   async #again<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { clock, patienceMs } = this.#options;
-    // Since when it is away: the request itself may have waited for longer than that.
+    // Since when it is away: the request itself may have waited longer than that.
     let since: number | undefined;
     for (;;) {
       try {
@@ -402,7 +395,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
         if (!isGone(error) || this.#closed || clock.monotonic() - since >= patienceMs) {
           throw decodeError(error);
         }
-        // An idle connection may just have been closed: the first time it is asked again at once.
+        // An idle connection may just have been closed: the first retry is immediate.
         if (!isFirst) await delay(clock, AGAIN_MS, signal);
       }
     }

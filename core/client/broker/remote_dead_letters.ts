@@ -1,4 +1,4 @@
-/** The daemon's dead letters as an application sees them. */
+/** The daemon's dead letters, as an application sees them. */
 import { thrownStack } from "../../base/thrown.ts";
 import { thrownReason } from "../../base/thrown_reason.ts";
 import type { DeadLetterEntry, DeadLetterQuery, DeadLetterQueue } from "../../dead_letter/queue.ts";
@@ -9,7 +9,7 @@ import type { Client } from "../client.ts";
 import type { DeadLetterDetail } from "../../protocol/protocol.ts";
 import { decodingErrors } from "../decode_error.ts";
 
-/** Whole entries of one request: the daemon's limit. */
+/** Full entries per request: the daemon's limit. */
 const PAGE = 50;
 
 const encoder = new TextEncoder();
@@ -80,7 +80,7 @@ export class RemoteDeadLetters implements DeadLetterQueue {
   }
 }
 
-/** False when there was none of that id. */
+/** False if there was none with that id. */
 async function some(action: Promise<{ count: number }>): Promise<boolean> {
   try {
     return (await action).count > 0;

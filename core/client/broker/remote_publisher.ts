@@ -1,8 +1,8 @@
 /**
- * Publishing over the socket. One request is under way, and what is published meanwhile goes down
- * together, a request for each topic, an answer for each event. Calls keep their order on each
- * topic. Every event has an id before it is sent, so a request whose answer was lost is sent again
- * as it was: what the daemon has stored of it is found by id and stored once.
+ * Publishes over the socket. One request is under way at a time; what is published meanwhile goes
+ * into the next one, a request per topic, with an answer for each event. Calls keep their order
+ * within a topic. Every event gets an id before it is sent. So a request whose response was lost is
+ * sent again unchanged: the daemon recognizes by id what it has already stored.
  */
 import {
   type PublishOptions,
@@ -29,15 +29,15 @@ import { decodeError, decodeRefusal } from "../decode_error.ts";
 export interface RemotePublisherContext {
   client: Client;
   clock: Clock;
-  /** How long a publish waits for a daemon that is away, ms. */
+  /** How long a publish waits for an absent daemon, ms. */
   patienceMs: number;
-  /** What has to be awaited before anything is published; undefined when nothing has. */
+  /** What publishes have to wait for; undefined if nothing. */
   waits(): Promise<unknown> | undefined;
 }
 
 interface Item {
   event: Event;
-  /** Its envelope as JSON text. */
+  /** The envelope as JSON text. */
   line: string;
 }
 
@@ -53,11 +53,11 @@ interface Job {
   reject(error: unknown): void;
 }
 
-/** Single events that go in one request. */
+/** Most single events per request. */
 const MOST_TOGETHER = 100;
-/** Characters of one request; beyond, the next event waits for another. */
+/** Most characters per request; beyond that, the next event waits for another one. */
 const MOST_TEXT = 256 * 1024;
-/** Between two attempts to reach the daemon, ms. */
+/** Time between two attempts to reach the daemon, ms. */
 const AGAIN_MS = 100;
 
 const decoder = new TextDecoder();
@@ -66,10 +66,10 @@ const decoder = new TextDecoder();
 export class RemotePublisher {
   readonly #context: RemotePublisherContext;
   readonly #ids = new IdSource();
-  /** What waits, by topic, in the order of the calls. */
+  /** Waiting publishes by topic, in the order of the calls. */
   readonly #jobs = new Map<string, Job[]>();
   #working: Promise<void> | undefined;
-  /** Publishes that were asked for so far. */
+  /** Publishes requested so far. */
   count = 0;
 
   constructor(context: RemotePublisherContext) {
@@ -145,13 +145,13 @@ export class RemotePublisher {
     });
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
     while (this.#working) await this.#working;
   }
 
   async #work(): Promise<void> {
-    // What is published in the same turn goes together.
+    // Yield once, so that publishes of the same tick share a request.
     await Promise.resolve();
     while (this.#jobs.size > 0) {
       for (let wait = this.#context.waits(); wait; wait = this.#context.waits()) await wait;
@@ -164,14 +164,11 @@ export class RemotePublisher {
         for (const job of jobs) job.reject(decodeError(error));
       }
     }
-    // In the same step as the last look at the jobs: what comes now begins anew.
+    // In the same step as the last check for jobs, so that a later one starts a new run.
     this.#working = undefined;
   }
 
-  /**
-   * The next jobs that can go in one request; those that were aborted meanwhile are told. Topics
-   * take turns.
-   */
+  /** The next jobs that fit in one request. Aborted ones are rejected. Topics take turns. */
   #take(): Job[] {
     const [topic, waiting] = this.#jobs.entries().next().value!;
     this.#jobs.delete(topic);
@@ -228,8 +225,7 @@ export class RemotePublisher {
   }
 
   /**
-   * One request, until it is answered: again as it is while the daemon is away, for as long as
-   * patience lasts.
+   * Sends one request, and repeats it unchanged while the daemon is away, for up to `patienceMs`.
    */
   async #send(
     items: readonly Item[],
@@ -254,13 +250,13 @@ export class RemotePublisher {
         const isFirst = since === undefined;
         since ??= clock.monotonic();
         if (clock.monotonic() - since >= patienceMs) throw unknown(items, { cause: error, topic });
-        // An idle connection may just have been closed: the first time it is asked again at once.
+        // An idle connection may just have been closed: the first retry is immediate.
         if (!isFirst) await delay(clock, Math.min(AGAIN_MS, patienceMs));
       }
     }
   }
 
-  /** The seqs of a large array, which the answer does not name one by one. */
+  /** Looks up the seqs of a large array, which the response does not list. */
   async #lookUp(topic: string, items: readonly Item[], reply: PublishReply): Promise<Event[]> {
     const { client } = this.#context;
     const events: NonNullable<PublishReply["events"]> = [];
@@ -285,7 +281,7 @@ export class RemotePublisher {
   }
 }
 
-/** The events with what the daemon gave them; without a seq where none was given. */
+/** The events with the fields assigned by the daemon; without a seq if none was assigned. */
 function place(
   items: readonly Item[],
   places: NonNullable<PublishReply["events"]>,

@@ -1,7 +1,7 @@
 /**
- * Runs a handler of this process on a subscription that lives behind the socket: the consumer's
- * loop (consumer/consumer.ts) leases and settles, through breaks; the handler is called here, with
- * its outcomes, as in core/delivery/runner.ts.
+ * Runs a handler of this process on a subscription of the daemon. The consumer's loop
+ * (consumer/consumer.ts) leases and settles, even across lost connections; the handler and its
+ * outcomes work as in core/delivery/runner.ts.
  */
 import { mainModule } from "../consumer_facts.ts";
 import { isA } from "../../base/thrown.ts";
@@ -32,16 +32,16 @@ export interface RemoteRunnerOptions {
   graceMs: number;
   clock: Clock;
   onError(error: unknown, context: string): void;
-  /** Words for a person: the daemon is away, the daemon is back. */
+  /** Messages for people: the daemon is away, the daemon is back. */
   say(text: string): void;
 }
 
-/** How often it is asked whether others have ended what this process waits for, ms. */
+/** How often to check whether others have finished what this process waits for, ms. */
 const LOOK_MS = 200;
 
 const decoder = new TextDecoder();
 
-/** The subscription was removed: nothing of it is left to do for anybody. */
+/** The subscription was removed: nothing is left to do. */
 function isRemoved(error: unknown): boolean {
   return isA(error, RemoteError) && error.code === "subscription/not-found";
 }
@@ -54,7 +54,7 @@ export class RemoteRunner implements Runner {
   readonly #consumer: Consumer;
   #running: Promise<unknown> | undefined;
   #ended = false;
-  /** Why it has ended, where nobody asked for it. */
+  /** The error that ended it, if it was not stopped. */
   #failure: { error: unknown } | undefined;
   #paused = false;
 
@@ -80,12 +80,12 @@ export class RemoteRunner implements Runner {
     return this.#paused;
   }
 
-  /** It has stopped, or nothing can be delivered to it any more. */
+  /** True once it has stopped or can get no more events. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Attempts begun. */
+  /** Attempts started. */
   get started(): number {
     return this.#consumer.started;
   }
@@ -116,14 +116,13 @@ export class RemoteRunner implements Runner {
   }
 
   /**
-   * Resolves when nothing is left to do on the subscription; false when it was paused or has ended
-   * before. Rejects when it ended without anybody asking for it: what is left to do will not be
-   * done here.
+   * Resolves with true when nothing is left to do on the subscription, and with false if it is
+   * paused or has ended first. Rejects if an error ended it, since the rest will not be done here.
    */
   async idle(): Promise<boolean> {
     const { client, clock } = this.#options;
     while (!this.#ended && !this.#paused) {
-      // Taken before the daemon is asked: what changes meanwhile is not waited for a second time.
+      // Get this before asking the daemon, so that a change in between is not missed.
       const change = this.#consumer.nextChange();
       if (this.#consumer.inHand === 0 && await this.#isDrained(client)) {
         if (this.#consumer.inHand === 0) return true;
@@ -138,13 +137,13 @@ export class RemoteRunner implements Runner {
   }
 
   /**
-   * Nothing is left on the subscription. Of a daemon that is away nothing is known: it is asked
-   * again.
+   * True if nothing is left on the subscription. If the daemon is away that is unknown, so the
+   * caller asks again.
    */
   async #isDrained(client: Client): Promise<boolean> {
     try {
       const info = await client.subscription(this.name);
-      // Paused where it is kept: as with `pause` here, what waits is not waited for.
+      // Paused in the daemon: as with `pause` here, do not wait for waiting events.
       return info.paused ? info.leased === 0 : info.pending + info.leased + info.scheduled === 0;
     } catch (error) {
       if (isGone(error)) return false;
@@ -191,7 +190,7 @@ export class RemoteRunner implements Runner {
       verdicts: run().catch((error) => {
         if (!(error instanceof HandlerTimeoutError)) throw error;
         onError(error, `closing ${this.name}`);
-        // The consumer is stopping: this is given back, uncounted.
+        // The consumer is stopping: it releases this event without counting an attempt.
         return [{ kind: "nack", failure: { error: error.message, durationMs: graceMs } }];
       }),
       kill(signal) {

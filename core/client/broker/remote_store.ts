@@ -1,4 +1,7 @@
-/** The daemon's events as a store: what the seed's three methods can say over the socket. */
+/**
+ * The daemon's events as a store, as far as the three methods of `EventStore` allow over the
+ * socket.
+ */
 import { RemoteError, UnsupportedError } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";
 import { eventOfLine } from "../../event/event_lines.ts";
@@ -8,7 +11,7 @@ import { decodingErrors } from "../decode_error.ts";
 
 const decoder = new TextDecoder();
 
-/** What the daemon can leave out, so that it does not travel. */
+/** Filters that the daemon applies, so that other events are not sent. */
 export interface RemoteEventQuery extends EventQuery {
   /** Only this key's events. */
   key?: string;
@@ -43,8 +46,8 @@ export class RemoteEventStore implements EventStore {
       });
       for await (const line of response.lines()) {
         const event = eventOfLine(decoder.decode(line));
-        // By each event's own time, as in this process: order is seq, and a time may stand
-        // anywhere.
+        // Filter by each event's own timestamp, as in process: events are ordered by seq, not by
+        // time.
         if (fromTimestamp !== undefined && event.timestamp < fromTimestamp) continue;
         if (toTimestamp !== undefined && event.timestamp > toTimestamp) continue;
         events.push(event);
@@ -57,7 +60,7 @@ export class RemoteEventStore implements EventStore {
     return events;
   }
 
-  /** What goes is decided by the topic's retention, in the daemon. */
+  /** Unsupported: the topic's retention in the daemon decides what is deleted. */
   deleteEvents(topic: string): Promise<number> {
     return Promise.reject(
       new UnsupportedError("events behind a daemon go by their topic's retention", {

@@ -1,4 +1,7 @@
-/** A stream's events over the socket: a feed (feed.ts) that goes on without a gap after a break. */
+/**
+ * A stream's events over the socket: a feed (feed.ts), which continues without a gap after a lost
+ * connection.
+ */
 import type { Clock } from "../../base/clock.ts";
 import type { Event } from "../../event/event.ts";
 import { eventsOfLines } from "../../event/event_lines.ts";
@@ -12,12 +15,12 @@ import { decodeError } from "../decode_error.ts";
 /** Feeds a stream from a daemon. */
 export class RemoteStream implements StreamSource {
   readonly opened: Promise<void>;
-  /** The daemon drops nothing of what is stored; of what is not, it does not tell. */
+  /** The daemon drops no stored events, and does not report dropped unstored ones. */
   readonly dropped = 0;
   readonly #abort = new AbortController();
   onMissed?: (missed: Missed) => void;
   readonly #blocks: AsyncGenerator<Uint8Array, void, undefined>;
-  /** The first block, asked for at once: the feed begins when it is. */
+  /** The first block, requested at once, because that starts the feed. */
   #first: Promise<IteratorResult<Uint8Array, void>> | undefined;
 
   constructor(

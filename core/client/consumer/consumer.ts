@@ -1,12 +1,13 @@
 /**
- * The consumer's loop: leases events, runs a handler for each, settles what became of them.
+ * The consumer's loop: leases events, runs a handler for each, settles the outcomes.
  *
- * A {@link Work} is an event in hand: waiting for a slot, running, or judged and not yet settled.
- * It leaves only when the daemon has confirmed what became of it. Leases are bound to the
- * connection: when it breaks, they are stale and the daemon hands the same events out again. A work
- * that is still in hand then takes over the new lease instead of running twice.
+ * A {@link Work} is an event in flight: waiting for a slot, running, or finished but not settled.
+ * It is removed only when the daemon has confirmed its outcome. Leases are bound to the connection:
+ * when that breaks, they are stale, and the daemon delivers the same events again. A work that is
+ * still in flight then takes over the new lease instead of running twice.
  *
- * Knows no socket and no process: a {@link ConsumerPort} is the daemon, `start` runs a handler.
+ * Knows nothing of sockets or processes: a {@link ConsumerPort} is the daemon, and `start` runs a
+ * handler.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
@@ -22,11 +23,11 @@ import { type Fate, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
 
-/** How long one request for leases waits, ms. */
+/** How long one lease request waits, ms. */
 const WAIT_MS = 30_000;
-/** Between two attempts to reach the daemon again, ms. */
+/** Time between two attempts to reconnect, ms. */
 const RECONNECT_MS = 200;
-/** How long handlers may go on after the consumer was told to stop, ms. */
+/** How long handlers may go on after the consumer was stopped, ms. */
 const STOP_GRACE_MS = 5_000;
 
 /** Consumes one subscription. */
@@ -37,20 +38,23 @@ export class Consumer {
   readonly #room: DiskFullRetry;
   readonly #works = new InFlight();
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
-  /** Attempts begun. */
+  /** Attempts started. */
   #started = 0;
   #running = 0;
   #ending = false;
   #stopping: Deno.Signal | undefined;
   #settling: Promise<void> | undefined;
   #reconnecting: Promise<void> | undefined;
-  /** After a reconnection, until the first lease reply: judged stale works wait for a new lease. */
+  /**
+   * Between a reconnection and the first lease response: finished but stale works wait for a new
+   * lease.
+   */
   #awaitingLeases = false;
   #failure: { error: unknown } | undefined;
   readonly #begins = new BeginAhead();
   #marking = false;
   #held = false;
-  /** It is paused by somebody whose pause is waited through. */
+  /** Paused, but by somebody whose pauses it waits through. */
   #waitsPaused = false;
   #changed = Promise.withResolvers<void>();
   #cancelExtend = () => {};
@@ -64,7 +68,8 @@ export class Consumer {
   }
 
   /**
-   * Runs until it is empty, paused, stopped, or has done its number. Throws what is beyond repair.
+   * Runs until the subscription is empty or paused, the consumer is stopped, or `max` attempts are
+   * done. Throws errors that it cannot recover from.
    */
   async run(): Promise<ConsumerResult> {
     this.#scheduleExtend();
@@ -84,8 +89,8 @@ export class Consumer {
   }
 
   /**
-   * Stops. The first time handlers get SIGTERM (SIGKILL after 5 s), unsettled events are given back
-   * and `run` returns; the second time handlers get SIGKILL.
+   * Stops. The first call sends SIGTERM to the handlers (SIGKILL after 5 s), releases unsettled
+   * events, and lets `run` return; the second call sends SIGKILL.
    */
   stop(signal: Deno.Signal): void {
     const again = this.#stopping !== undefined;
@@ -94,7 +99,7 @@ export class Consumer {
     this.#ending = true;
     if (again) {
       this.#killAll("SIGKILL");
-      // Whatever is still asked of the daemon is given up; it takes the leases back by itself.
+      // Give up pending requests; the daemon takes the leases back by itself.
       this.#options.port.close();
     } else {
       this.#endHandlers();
@@ -102,7 +107,7 @@ export class Consumer {
     this.#change();
   }
 
-  /** Stops, unless that has begun: it never hurries handlers that are ending. */
+  /** Stops, unless it is already stopping: never hurries handlers that are ending. */
   stopOnce(signal: Deno.Signal): void {
     if (this.#stopping === undefined) this.stop(signal);
   }
@@ -114,17 +119,17 @@ export class Consumer {
     this.#cancelKill = this.#clock.setTimer(() => this.#killAll("SIGKILL"), graceMs);
   }
 
-  /** Events in hand, until what became of them is confirmed. */
+  /** Events in flight, until their outcomes are confirmed. */
   get inHand(): number {
     return this.#works.size;
   }
 
-  /** Attempts begun. */
+  /** Attempts started. */
   get started(): number {
     return this.#started;
   }
 
-  /** Begins no more events until {@link resume}; those that wait in hand are given back. */
+  /** Starts no more events until {@link resume}, and releases the waiting ones. */
   pause(): void {
     this.#held = true;
     this.#change();
@@ -156,12 +161,11 @@ export class Consumer {
   #finished(): boolean {
     if (this.#running > 0 || !this.#ending) return false;
     if (this.#failure !== undefined || this.#stopping !== undefined) return true;
-    // What waits for a slot is given back; what is judged must be settled first.
+    // Waiting works are released; finished ones must be settled first.
     return !this.#works.all().some((work) => work.verdict !== undefined);
   }
 
-  // -- leasing
-  // -------------------------------------------------------------------------------------------------------
+  // -- leasing --
 
   async #leaseLoop(): Promise<void> {
     const { port, untilEmpty = false, throughPause = false, lingerMs } = this.#options;
@@ -211,7 +215,9 @@ export class Consumer {
     }
   }
 
-  /** True when it ends because of a pause; one that it waits through is told, and its end too. */
+  /**
+   * True if it ends because of a pause. Reports the start and end of a pause that it waits through.
+   */
   #endsPaused(leased: Leased): boolean {
     const { paused, pausedBy = "person" } = leased;
     const { throughPause = false, waitsFor = [], say } = this.#options;
@@ -226,7 +232,9 @@ export class Consumer {
     return false;
   }
 
-  /** How many leases to ask for. After a break all in hand are asked for again. */
+  /**
+   * How many leases to request. After a lost connection, everything in flight is requested again.
+   */
   #wanted(): number {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
     if (this.#held || this.#room.full) return 0;
@@ -251,7 +259,7 @@ export class Consumer {
     }
   }
 
-  /** Says that handlers begin with the next works; they do when that is on its way, or kept. */
+  /** Marks the next works as begun; their handlers start when that has been sent, or stored. */
   #mark(): void {
     if (this.#marking) return;
     const { concurrency, batch = 1, max = Infinity, marks = "each" } = this.#options;
@@ -260,12 +268,13 @@ export class Consumer {
       ? this.#begins.next(this.#clock.monotonic(), { busy: this.#works.unbegun().length > free })
       : 0;
     const next = this.#works.next(Math.min(Math.max(free, ahead), max - this.#started));
-    // What has ended a process is marked by itself, so that it is known.
+    // Events that have already ended a process get their own mark, so that their next end is
+    // certain.
     const odd = next.findIndex(({ delivery }) => delivery.isSuspect);
     const works = odd < 0 ? next : next.slice(0, Math.max(1, odd));
     this.#marking = true;
-    // Handlers in this process begin one after another: where the first ends it, the others have
-    // not begun.
+    // Handlers in this process begin one after another: if the first ends the process, the others
+    // have not begun.
     const soon = marks === "ahead" && works.length > 1;
     this.#tellBegun(works, { soon, kept: marks === "ahead" })
       .then(() => {
@@ -292,12 +301,12 @@ export class Consumer {
       await this.#options.port.begin(works.map(({ lease }) => lease), { ...options, ended });
       for (const work of over) work.over = true;
     } catch (error) {
-      // Without room it is not written down: that costs a count, and no event.
+      // Without disk space the mark is not stored: that costs a count, not an event.
       if (!isFull(error)) throw error;
     }
   }
 
-  /** After a break: handlers that go on have other leases now. */
+  /** After a lost connection: running handlers have new leases, which need marks. */
   #markAgain(renewed: readonly Work[]): void {
     const running = renewed.filter((work) => work.running && work.verdict === undefined);
     if (running.length === 0) return;
@@ -314,7 +323,8 @@ export class Consumer {
     for (const work of works) work.running = running;
     running.verdicts.then((verdicts) => {
       for (const [index, work] of works.entries()) work.verdict = verdicts[index]!;
-      // What cannot run is not tried on the next event while the pause is on its way.
+      // A handler that cannot run must not be tried on the next event before the pause takes
+      // effect.
       if (verdicts.some(({ kind }) => kind === "pause")) this.#ending = true;
     }).catch((error) => this.#fail(error)).finally(() => {
       this.#running--;
@@ -325,10 +335,9 @@ export class Consumer {
     });
   }
 
-  // -- settling
-  // ------------------------------------------------------------------------------------------------------
+  // -- settling --
 
-  /** Settles all that is judged; what is judged meanwhile goes together in the next round. */
+  /** Settles all finished works; those that finish meanwhile go into the next round. */
   #settleSoon(): void {
     if (this.#settling !== undefined || this.#halted()) return;
     this.#settling = this.#settleAll()
@@ -336,7 +345,7 @@ export class Consumer {
       .finally(() => {
         this.#settling = undefined;
         this.#change();
-        // A lease reply may have come just behind the last look.
+        // A lease response may have come right after the last check.
         if (this.#judged().length > 0) this.#settleSoon();
       });
   }
@@ -349,14 +358,15 @@ export class Consumer {
 
   async #settleAll(): Promise<void> {
     for (;;) {
-      // Lets handlers that ended in the same turn join.
+      // Let handlers that ended in the same turn join.
       await Promise.resolve();
       const judged = this.#judged();
       if (judged.length === 0 || this.#halted()) return;
       try {
         await settle(judged, {
           port: this.#options.port,
-          // While stopping, a failure is the stop's doing: #giveBack returns those uncounted.
+          // While stopping, failures are caused by the stop: #giveBack releases those without
+          // counting.
           nack: () => !this.#halted(),
           tell: (work, fate) => this.#tell(work, fate),
         });
@@ -371,7 +381,8 @@ export class Consumer {
     const result = this.#result;
     const { say } = this.#options;
     const { topic, seq, id } = work.delivery.facts;
-    // The event came again meanwhile, for its next attempt: what became of this one was told then.
+    // The event was delivered again meanwhile, for its next attempt; the outcome of this one was
+    // reported then.
     if (!this.#works.has(work)) return;
     this.#works.drop(work);
     if (fate.kind === "done") result.done++;
@@ -388,14 +399,14 @@ export class Consumer {
     }
   }
 
-  /** Stopped or failed: what happens to the rest is decided at the end. */
+  /** Stopped or failed: the end decides about the remaining works. */
   #halted(): boolean {
     return this.#stopping !== undefined || this.#failure !== undefined;
   }
 
   /**
-   * At the end: acks what was done before a stop, gives back the rest. Closing the connection would
-   * do it, too.
+   * At the end: acks what was done before a stop, and releases the rest. Closing the connection
+   * would also release it.
    */
   async #giveBack(): Promise<void> {
     const works = this.#works.all().filter((work) => !work.stale);
@@ -415,8 +426,7 @@ export class Consumer {
     this.#works.clear();
   }
 
-  // -- leases and connections
-  // ----------------------------------------------------------------------------------------
+  // -- leases and connections --
 
   #scheduleExtend(): void {
     this.#cancelExtend = this.#clock.setTimer(() => {
@@ -437,7 +447,7 @@ export class Consumer {
     }, DEFAULT_LEASE_MS / 3);
   }
 
-  /** After a broken connection: waits until the daemon answers again. Throws what is not that. */
+  /** After a lost connection, waits until the daemon answers again. Rethrows other errors. */
   #recover(error: unknown): Promise<void> {
     if (!isGone(error)) throw error;
     if (this.#halted()) return Promise.resolve();
@@ -454,7 +464,8 @@ export class Consumer {
       try {
         await port.reconnect();
         say("the daemon is back; going on");
-        // When it is about to end, nothing is leased any more: what is in hand is settled as it is.
+        // If it is about to end, nothing more is leased: settle what is in flight with the old
+        // leases.
         if (this.#ending) this.#awaitingLeases = false;
         return;
       } catch (error) {
@@ -485,7 +496,7 @@ export class Consumer {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  /** Resolves when anything has changed. */
+  /** Resolves at the next change. */
   nextChange(): Promise<void> {
     return this.#changed.promise;
   }

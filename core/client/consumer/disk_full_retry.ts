@@ -1,14 +1,12 @@
-/**
- * Whether the daemon has room to write down what became of events: a full disk is no reason to end.
- */
+/** Tracks whether the daemon can store outcomes: a full disk is no reason to end. */
 import { isFull } from "./port.ts";
 
-/** Between two attempts to settle while there is none, ms. */
+/** Time between two attempts to settle while the disk is full, ms. */
 export const DISK_FULL_RETRY_MS = 500;
 
 /**
- * What a consumer knows of the daemon's disk. While it is full nothing more is begun, and what is
- * judged is kept in hand.
+ * What a consumer knows of the daemon's disk. While it is full, nothing more is started, and
+ * finished works stay in flight.
  */
 export class DiskFullRetry {
   readonly #say: (text: string) => void;
@@ -18,12 +16,12 @@ export class DiskFullRetry {
     this.#say = say;
   }
 
-  /** The last settlement found no room. */
+  /** True if the last settlement failed because the disk is full. */
   get full(): boolean {
     return this.#full;
   }
 
-  /** Notes why a settlement failed; false when it was not for want of room. */
+  /** Notes why a settlement failed; false if the disk was not the reason. */
   lacks(error: unknown): boolean {
     if (!isFull(error)) return false;
     if (!this.#full) {
@@ -32,7 +30,7 @@ export class DiskFullRetry {
     return this.#full = true;
   }
 
-  /** Notes that a settlement was written down; true when there was no room before. */
+  /** Notes that a settlement was stored; true if the disk was full before. */
   found(): boolean {
     if (!this.#full) return false;
     this.#say("the daemon's disk has room again; going on");

@@ -1,4 +1,4 @@
-/** The events that a consumer has in hand, by what names them within the subscription. */
+/** The events that a consumer has in flight, by their key within the subscription. */
 import type { Delivery } from "./port.ts";
 import { wasCounted, type Work } from "./work.ts";
 
@@ -14,7 +14,7 @@ export class InFlight {
     return [...this.#works.values()];
   }
 
-  /** Nobody has begun them. */
+  /** Works whose handlers have not started. */
   unbegun(): Work[] {
     return this.all().filter((work) => work.running === undefined && work.verdict === undefined);
   }
@@ -32,9 +32,9 @@ export class InFlight {
   }
 
   /**
-   * Takes a delivery in; one that is in hand already takes the new lease over. `counted` is told of
-   * a work whose failure was written down before its answer was lost: the delivery is its next
-   * attempt. Returns the work that has taken a lease over.
+   * Adds a delivery, or gives its lease to the work that is already in flight. `counted` is called
+   * for a work whose failure was stored but whose response was lost: the delivery is its next
+   * attempt. Returns the work that took over a lease.
    */
   take(delivery: Delivery, counted: (work: Work) => void): Work | undefined {
     const { topic, seq, id } = delivery.facts;
@@ -52,13 +52,13 @@ export class InFlight {
     return undefined;
   }
 
-  /** The next works that nobody has begun; no id twice, for a handler answers by id. */
+  /** The next works that have not started; no id twice, because a handler answers by id. */
   next(most: number): Work[] {
     const waiting: Work[] = [];
     const ids = new Set<string>();
     for (const work of this.#works.values()) {
       if (work.running !== undefined || work.verdict !== undefined) continue;
-      // Not begun, and the daemon has it again.
+      // It has not started, and the daemon has it back.
       if (work.stale) {
         this.#works.delete(work.key);
         continue;

@@ -1,4 +1,4 @@
-/** What a consumer is given, and what it has done at its end. */
+/** The options of a consumer, and its result. */
 import type { PausedBy } from "../../event/subscription_settings.ts";
 import type { Clock } from "../../base/clock.ts";
 import type { ConsumerPort, Delivery } from "./port.ts";
@@ -7,50 +7,47 @@ import type { RunningBatch } from "./work.ts";
 /** How to consume. */
 export interface ConsumerOptions {
   port: ConsumerPort;
-  /** Starts the handler for these, and says what its end means for each of them. */
+  /** Starts the handler for these deliveries, and reports the outcome of each. */
   start: (deliveries: readonly Delivery[]) => RunningBatch;
-  /** Words for a person. */
+  /** Messages for people. */
   say: (text: string) => void;
   /** Handlers that run at the same time. */
   concurrency: number;
-  /** The most events that one handler is given. */
+  /** Most events per handler call. */
   batch?: number;
   /** Ends when nothing is pending, leased or scheduled. */
   untilEmpty?: boolean;
   /** Ends after this many attempts. */
   max?: number;
-  /** The most events that are leased ahead of the handlers. Default: as many as keep them busy. */
+  /** Most events to lease ahead of the handlers. Default: enough to keep them busy. */
   prefetch?: number;
   /** Waits while the subscription is paused, instead of ending. */
   throughPause?: boolean;
   /**
-   * Whose pauses it waits through in words, where `throughPause` is not set: then it ends with
-   * those of others only.
+   * Whose pauses it waits through and reports, if `throughPause` is not set: pauses by others end
+   * it.
    */
   waitsFor?: readonly PausedBy[];
-  /**
-   * How long the daemon keeps the leases of a consumer that goes away without a word, ms. Default
-   * 0.
-   */
+  /** How long the daemon keeps the leases of a consumer that disappears, ms. Default 0. */
   lingerMs?: number;
   /**
-   * When it is said that handlers begin: `each` time, or `ahead` for those of the next moment
-   * together, where handlers take no longer. Default `each`.
+   * When deliveries are marked as begun: `each` separately, or `ahead`, several of the next moment
+   * together if handlers are fast. Default `each`.
    */
   marks?: "each" | "ahead";
-  /** How long handlers may go on after the consumer was told to stop, ms. Default 5,000. */
+  /** How long handlers may go on after the consumer was stopped, ms. Default 5,000. */
   graceMs?: number;
   clock?: Clock;
 }
 
-/** What was done when the consumer ended. */
+/** What a consumer has done. */
 export interface ConsumerResult {
   done: number;
   retried: number;
   dead: number;
-  /** Settled too late: these will come again. */
+  /** Settled too late: these will be delivered again. */
   lost: number;
-  /** Why it ended paused. */
+  /** The reason of the pause that ended it. */
   paused?: string;
   /** Who had paused it. */
   pausedBy?: PausedBy;

@@ -1,5 +1,5 @@
 /**
- * The daemon as the consumer needs it. `open_consumer_port.ts` is the real one; tests bring their
+ * The daemon as the consumer needs it. `open_consumer_port.ts` is the real one; tests have their
  * own.
  */
 import type { LeaseReply, LeaseRequest, NackItem, SettleReply } from "../../protocol/protocol.ts";
@@ -11,7 +11,7 @@ import {
   RemoteError,
 } from "../../base/errors.ts";
 
-/** What an event is known by. */
+/** What identifies an event. */
 export interface EventFacts {
   topic: string;
   type: string;
@@ -20,39 +20,39 @@ export interface EventFacts {
   key?: string;
 }
 
-/** One event as it was leased: its own bytes, and the facts read from them. */
+/** One event as leased: its exact bytes, and the facts read from them. */
 export interface Delivery {
   lease: string;
   attempt: number;
-  /** From 1; those before ended without an answer. */
+  /** The number of the delivery, from 1; the earlier ones ended without an answer. */
   delivery: number;
-  /** An earlier one ended without an answer, or may have: it is marked as begun by itself. */
+  /** An earlier delivery ended without an answer, or may have: this one gets its own begun mark. */
   isSuspect: boolean;
   facts: EventFacts;
-  /** The wire line, without line feed. */
+  /** The wire line, without its line feed. */
   event: Uint8Array;
-  /** The payload's own bytes. */
+  /** The exact bytes of the payload. */
   payload: Uint8Array;
 }
 
-/** The answer to a lease. */
+/** The response to a lease request. */
 export type Leased = Omit<LeaseReply, "deliveries"> & { deliveries: Delivery[] };
 
-/** How it is said that handlers begin. */
+/** How to mark deliveries as begun. */
 export interface BeginOptions {
   soon: boolean;
   kept: boolean;
-  /** Leases whose handlers have ended, and whose answers follow. */
+  /** Leases whose handlers have ended, and whose outcomes will follow. */
   ended: string[];
 }
 
-/** The daemon as the consumer needs it. Everything may throw {@link ConnectionLostError}. */
+/** The daemon as the consumer needs it. Every method may throw {@link ConnectionLostError}. */
 export interface ConsumerPort {
   lease(request: LeaseRequest): Promise<Leased>;
   /**
-   * Says that handlers begin with these leases. `soon`: one after another, and it is kept when it
-   * resolves; otherwise they begin now, and it resolves when that is on its way: what is lost then
-   * shows at the next request.
+   * Marks deliveries as begun. With `soon` their handlers start one after another. With `kept` it
+   * resolves when the mark is stored; otherwise when it is sent, and lost leases show at the next
+   * request.
    */
   begin(leases: string[], options: BeginOptions): Promise<void>;
   ack(leases: string[]): Promise<SettleReply>;
@@ -65,7 +65,7 @@ export interface ConsumerPort {
   close(): void;
 }
 
-/** True for what ends when the daemon is back: nobody answers, or it is stopping. */
+/** True for errors that end once the daemon is back: nobody answers, or it is stopping. */
 export function isGone(error: unknown): boolean {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
     error instanceof NotAnsweringError ||
@@ -73,10 +73,7 @@ export function isGone(error: unknown): boolean {
       goneCodes.has(error.code));
 }
 
-/**
- * True when the daemon has no room to write down what became of events: it has once somebody makes
- * some.
- */
+/** True if the daemon has no disk space to store outcomes, which can be fixed by freeing some. */
 export function isFull(error: unknown): boolean {
   return (error instanceof RemoteError || error instanceof CannotStoreError) &&
     error.code === "store/disk-full";
@@ -86,11 +83,11 @@ const goneCodes: ReadonlySet<string> = new Set([
   "daemon/stopping",
   "daemon/busy",
   "broker/closed",
-  // The daemon stood still in the middle of the request, and then gave it up.
+  // The daemon stood still in the middle of the request, and then gave up on it.
   "request/timeout",
 ]);
 
-/** True when there is nothing left to do on the subscription, for anybody. */
+/** True if nothing is left to do on the subscription, for any consumer. */
 export function isEmpty(leased: Leased): boolean {
   return leased.deliveries.length === 0 && leased.pending === 0 && leased.leased === 0 &&
     leased.scheduled === 0;

@@ -1,14 +1,14 @@
 /**
- * How many events a consumer leases ahead of its handlers. Where handlers take a moment, as many as
- * keep them busy for the next moment, so that none waits for the daemon; where they take long,
- * none, so that others who share the subscription are not kept from them.
+ * Decides how many events a consumer leases ahead of its handlers. If handlers are fast, enough to
+ * keep them busy for a moment, so that none waits for the daemon. If they are slow, none, so that
+ * other consumers of the subscription can have them.
  */
 
-/** What is leased ahead lasts about this long, ms. */
+/** The leased reserve lasts about this long, ms. */
 const AHEAD_MS = 50;
-/** How much of the mean the last run makes. */
+/** The weight of the latest run in the mean. */
 const WEIGHT = 1 / 8;
-/** The most that is leased ahead, where one handler is not given more. */
+/** Most events to lease ahead, unless one handler call takes more. */
 const MOST = 64;
 
 /** Decides how many events to lease ahead. */
@@ -18,7 +18,7 @@ export class Prefetch {
 
   readonly #most: number;
 
-  /** `room`: the events that can be at work at the same time. */
+  /** `room`: the number of events that can be handled at the same time. */
   constructor(room: number, most = Math.max(MOST, room)) {
     this.#room = room;
     this.#most = most;
@@ -31,15 +31,15 @@ export class Prefetch {
       : this.#meanMs + (durationMs - this.#meanMs) * WEIGHT;
   }
 
-  /** How many are to be in reserve. */
+  /** How many events to hold in reserve. */
   get size(): number {
     const lasting = Math.floor(AHEAD_MS / Math.max(this.#meanMs, 0.01) * this.#room);
     return Math.min(lasting, this.#most);
   }
 
   /**
-   * How many to ask for beside those that can begin at once; several together, so that not each
-   * costs a request.
+   * How many to request in addition to those that can start at once; several together, to save
+   * requests.
    */
   wanted(waiting: number): number {
     const { size } = this;

@@ -1,6 +1,6 @@
-/** What a consumer tells the daemon of one event: what its handler made of it. */
+/** What a consumer tells the daemon about one event: its handler's outcome. */
 
-/** What is told to the daemon about a failed attempt. */
+/** The report of a failed attempt. */
 export interface Failure {
   error: string;
   durationMs: number;

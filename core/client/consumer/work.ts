@@ -1,64 +1,66 @@
-/** An event in hand, and how what became of it is told to the daemon. */
+/** Events in flight, and how their outcomes are reported to the daemon. */
 import type { ConsumerPort, Delivery } from "./port.ts";
 import type { ConsumerSettlement, Failure } from "./settlement.ts";
 
-/** A handler at work on one event or several. */
+/** A handler running on one or more events. */
 export interface RunningBatch {
-  /** One for each delivery, in their order. */
+  /** One per delivery, in order. */
   readonly verdicts: Promise<ConsumerSettlement[]>;
-  /** Asks the handler to end; the second time at the latest it must. */
+  /** Asks the handler to end; at the second call it must. */
   kill(signal: Deno.Signal): void;
 }
 
-/** An event in hand: waiting for a slot, running, or judged and not yet settled. */
+/** An event in flight: waiting for a slot, running, or finished but not settled. */
 export interface Work {
-  /** Names the event within the subscription. */
+  /** Identifies the event within the subscription. */
   key: string;
   delivery: Delivery;
-  /** The lease that holds it now: another than the delivery's after a break. */
+  /** The current lease, which after a lost connection differs from the delivery's. */
   lease: string;
-  /** The lease is gone: its connection has broken, or it ran out. */
+  /** The lease is lost: its connection broke, or it expired. */
   stale: boolean;
-  /** It was said that its handler begins. */
+  /** Its delivery has been marked as begun. */
   marked?: boolean;
-  /** And that it has ended. */
+  /** The daemon was told that its handler has ended. */
   over?: boolean;
   running?: Pick<RunningBatch, "kill">;
   verdict?: ConsumerSettlement;
 }
 
 /**
- * True when the event comes for its next attempt: the failure of the last one was written down, and
- * only the answer was lost. Settling the new lease with it would count an attempt that never ran.
+ * True if the event was delivered for its next attempt: the failure of the last one was stored, and
+ * only the response was lost. Settling the new lease with that failure would count an attempt that
+ * never ran.
  */
 export function wasCounted(work: Work, delivery: Delivery): boolean {
   return work.verdict?.kind === "nack" && delivery.attempt > work.delivery.attempt;
 }
 
-/** What became of a work, as the daemon confirmed it. */
+/** The outcome of a work, as confirmed by the daemon. */
 export type Fate =
   | { kind: "done" }
   | { kind: "retry" }
   | { kind: "dead"; error: string }
-  /** The lease was not held any more. */
+  /** The lease had already ended. */
   | { kind: "lost" }
-  /** Given back, and the subscription is paused. */
+  /** Released, and the subscription is paused. */
   | { kind: "paused"; reason: string };
 
 /** What settling needs. */
 export interface SettleOptions {
   port: ConsumerPort;
-  /** False: failures are left alone. Asked just before they would be sent. */
+  /** False: failures are left alone. Called just before they would be sent. */
   nack: () => boolean;
   /** Called for each work as soon as the daemon has confirmed it. */
   tell: (work: Work, fate: Fate) => void;
 }
 
-/** Settles judged works: all acks in one request, all failures in another. */
+/** Settles finished works: all acks in one request, all failures in another. */
 export async function settle(works: readonly Work[], options: SettleOptions): Promise<void> {
   const { port } = options;
   const tell = (work: Work, fate: Fate, lease: string) => {
-    // Leased anew while the old lease was being settled: it stays in hand, to be settled with that.
+    // Leased again while the old lease was being settled: it stays in flight and is settled with
+    // the new one.
     if (fate.kind === "lost" && work.lease !== lease) return;
     options.tell(work, fate);
   };
@@ -88,7 +90,8 @@ export async function settle(works: readonly Work[], options: SettleOptions): Pr
   const reason = paused.map(({ verdict }) => verdict).find((verdict) => verdict?.kind === "pause")
     ?.reason;
   if (reason === undefined) return;
-  // Paused first: given back first, another consumer would fail on it in the same way.
+  // Pause first: if the events were released first, another consumer would fail on them in the same
+  // way.
   await port.pause(reason);
   await port.release(paused.map(({ lease }) => lease));
   for (const work of paused) tell(work, { kind: "paused", reason }, work.lease);
