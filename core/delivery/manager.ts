@@ -1,7 +1,4 @@
-/**
- * All subscriptions of a broker: created, listed, found by topic, and driven
- * (core/delivery/driver.ts). Everything that a caller is told has happened is durable by then.
- */
+/** All subscriptions of a broker (driven by driver.ts). What a caller is told is durable by then. */
 import type {
   BeginRequest,
   ExtendRequest,
@@ -74,10 +71,7 @@ export class SubscriptionManager {
   /** The consumer of each connection. */
   readonly #consumers = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
-  /**
-   * Resolves when cursors have been corrected for events that the store lost (a power cut, with
-   * less than full durability), which must happen before their seqs are assigned again.
-   */
+  /** Resolves once cursors past the end of a store that lost events in a power cut are corrected. */
   readonly ready: Promise<void>;
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {
@@ -86,8 +80,7 @@ export class SubscriptionManager {
     context.topics.onCreate(({ name }) => this.#topicCreated(name));
     const repairs: StateChange[] = [];
     const now = context.clock.now();
-    // The clock was set back. Store the shortened waits, so that the next start does not begin them
-    // again.
+    // The clock was set back. Store the shortened waits, so that no later start repeats them.
     if (snapshot.retries.some(({ dueAt, waitMs }) => dueAt > now + waitMs)) {
       repairs.push({ op: "retry.clamp", now });
     }
@@ -278,10 +271,7 @@ export class SubscriptionManager {
     );
   }
 
-  /**
-   * Stops delivery until `resume`, or for `forMs`. A pause by a person stays as it is, even if
-   * something else would pause the subscription too.
-   */
+  /** Stops delivery until `resume`, or for `forMs`. Only a person can change a person's pause. */
   async pause(
     name: string,
     { reason, by = "person", forMs }: PauseRequest = {},
@@ -439,10 +429,7 @@ export class SubscriptionManager {
     return reply;
   }
 
-  /**
-   * A consumer's connection has closed: its bound leases are released; see
-   * `BegunDeliveries.releaseConsumer`.
-   */
+  /** Releases the bound leases of a closed connection; see `BegunDeliveries.releaseConsumer`. */
   releaseConsumer(consumer: string, { isOrdered = false }: { isOrdered?: boolean } = {}): void {
     for (const driver of this.#drivers.all()) driver.begun.releaseConsumer(consumer, { isOrdered });
     this.#consumers.delete(consumer);

@@ -88,15 +88,9 @@ export class HandlerRunner {
   #waits = true;
   readonly #isAsync: boolean;
   #emptying = false;
-  /**
-   * The value of `dropped` when the handler had last caught up; Infinity once dropping was
-   * reported.
-   */
+  /** `dropped` when the handler had last caught up; Infinity once dropping was reported. */
   #told = 0;
-  /**
-   * Mirrors the abort signal, because reading that costs more than everything else in a direct
-   * call.
-   */
+  /** Mirrors the abort signal: reading that costs more than everything else in a direct call. */
   #stopped = false;
   /** Events that were dropped because the handler was too slow for a topic that stores nothing. */
   dropped = 0;
@@ -167,10 +161,7 @@ export class HandlerRunner {
     }
   }
 
-  /**
-   * A handler does not end: releases its events without counting an attempt, and ignores what it
-   * says later.
-   */
+  /** A handler does not end: releases its events uncounted, and ignores its later answers. */
   #abandon(): void {
     if (this.#busy === 0) return;
     const { graceMs, onError } = this.#options;
@@ -231,8 +222,7 @@ export class HandlerRunner {
   async #markBegun(leases: readonly Lease[], from: number): Promise<void> {
     const { clock, onError } = this.#options;
     const count = this.#begin!.next(clock.monotonic(), { busy: this.#wasBusy });
-    // Events that have already ended a process get their own mark, so that their next end is
-    // certain.
+    // Events that may have ended a process get their own mark, so that their next end is certain.
     const odd = leases.findIndex(({ entry }, i) => i >= from && entry.unanswered !== undefined);
     const to = odd < 0 ? from + count : odd === from ? from + 1 : Math.min(odd, from + count);
     const marked = leases.slice(from, to).filter((lease) => lease.isHeld);
@@ -419,10 +409,7 @@ export class HandlerRunner {
     if (this.#idle.length > 0) this.#tell();
   }
 
-  /**
-   * Continues with the mailbox. A loop, because a handler that returns synchronously gets here
-   * again.
-   */
+  /** Continues with the mailbox. A loop, since handlers that return synchronously get here again. */
   #next(): void {
     if (this.#emptying) return;
     this.#emptying = true;

@@ -45,10 +45,7 @@ export class Consumer {
   #stopping: Deno.Signal | undefined;
   #settling: Promise<void> | undefined;
   #reconnecting: Promise<void> | undefined;
-  /**
-   * Between a reconnection and the first lease response: finished but stale works wait for a new
-   * lease.
-   */
+  /** From a reconnection to the first lease response: finished stale works wait for a new lease. */
   #awaitingLeases = false;
   #failure: { error: unknown } | undefined;
   readonly #begins = new BeginAhead();
@@ -215,9 +212,7 @@ export class Consumer {
     }
   }
 
-  /**
-   * True if it ends because of a pause. Reports the start and end of a pause that it waits through.
-   */
+  /** True if a pause ends it. Reports the start and end of a pause that it waits through. */
   #endsPaused(leased: Leased): boolean {
     const { paused, pausedBy = "person" } = leased;
     const { throughPause = false, waitsFor = [], say } = this.#options;
@@ -232,9 +227,7 @@ export class Consumer {
     return false;
   }
 
-  /**
-   * How many leases to request. After a lost connection, everything in flight is requested again.
-   */
+  /** How many leases to request; after a lost connection also those for everything in flight. */
   #wanted(): number {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
     if (this.#held || this.#room.full) return 0;
@@ -268,13 +261,11 @@ export class Consumer {
       ? this.#begins.next(this.#clock.monotonic(), { busy: this.#works.unbegun().length > free })
       : 0;
     const next = this.#works.next(Math.min(Math.max(free, ahead), max - this.#started));
-    // Events that have already ended a process get their own mark, so that their next end is
-    // certain.
+    // Events that may have ended a process get their own mark, so that their next end is certain.
     const odd = next.findIndex(({ delivery }) => delivery.isSuspect);
     const works = odd < 0 ? next : next.slice(0, Math.max(1, odd));
     this.#marking = true;
-    // Handlers in this process begin one after another: if the first ends the process, the others
-    // have not begun.
+    // Handlers in this process begin one by one: if one ends it, the later ones have not begun.
     const soon = marks === "ahead" && works.length > 1;
     this.#tellBegun(works, { soon, kept: marks === "ahead" })
       .then(() => {
@@ -323,8 +314,7 @@ export class Consumer {
     for (const work of works) work.running = running;
     running.verdicts.then((verdicts) => {
       for (const [index, work] of works.entries()) work.verdict = verdicts[index]!;
-      // A handler that cannot run must not be tried on the next event before the pause takes
-      // effect.
+      // A handler that cannot run must not be tried again before the pause takes effect.
       if (verdicts.some(({ kind }) => kind === "pause")) this.#ending = true;
     }).catch((error) => this.#fail(error)).finally(() => {
       this.#running--;
@@ -365,8 +355,7 @@ export class Consumer {
       try {
         await settle(judged, {
           port: this.#options.port,
-          // While stopping, failures are caused by the stop: #giveBack releases those without
-          // counting.
+          // While stopping, the stop causes failures: #giveBack releases those without counting.
           nack: () => !this.#halted(),
           tell: (work, fate) => this.#tell(work, fate),
         });
@@ -464,8 +453,7 @@ export class Consumer {
       try {
         await port.reconnect();
         say("the daemon is back; going on");
-        // If it is about to end, nothing more is leased: settle what is in flight with the old
-        // leases.
+        // If it is about to end, nothing more is leased: settle with the old leases.
         if (this.#ending) this.#awaitingLeases = false;
         return;
       } catch (error) {
