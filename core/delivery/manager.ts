@@ -1,4 +1,4 @@
-/** All subscriptions of a broker (driven by driver.ts). What a caller is told is durable by then. */
+/** All subscriptions of a broker, driven by driver.ts. What a caller is told is durable by then. */
 import type {
   BeginRequest,
   ExtendRequest,
@@ -71,7 +71,10 @@ export class SubscriptionManager {
   /** The consumer of each connection. */
   readonly #consumers = new Map<string, ConsumerFacts>();
   readonly #making = new Map<string, Promise<unknown>>();
-  /** Resolves once cursors past the end of a store that lost events in a power cut are corrected. */
+  /**
+   * Resolves once cursors past the end of a store that lost events (in a power cut) are set back,
+   * which must happen before those seqs are assigned again.
+   */
   readonly ready: Promise<void>;
 
   constructor(context: ManagerContext, snapshot: StateSnapshot) {

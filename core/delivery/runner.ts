@@ -409,7 +409,7 @@ export class HandlerRunner {
     if (this.#idle.length > 0) this.#tell();
   }
 
-  /** Continues with the mailbox. A loop, since handlers that return synchronously get here again. */
+  /** Continues with the mailbox; in a loop, because synchronous handlers get here again. */
   #next(): void {
     if (this.#emptying) return;
     this.#emptying = true;
