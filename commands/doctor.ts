@@ -1,4 +1,4 @@
-/** `evs doctor`: what is wrong in a data dir, how much is intact, and what to type. */
+/** `evs doctor`: reports what is wrong in a data dir, how much is intact, and what to type. */
 import type { Diagnosis } from "../core/doctor/doctor.ts";
 import type { StatusReply } from "../core/protocol/protocol.ts";
 import { DataDirError, ExitCode, NoDaemonError } from "../core/base/errors.ts";

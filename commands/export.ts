@@ -1,4 +1,4 @@
-/** `evs export`: every event of some topics or all, as lines that `evs import` takes back. */
+/** `evs export`: prints every event of some or all topics as lines for `evs import`. */
 import { openFeed } from "../core/client/feed.ts";
 import { compilePattern } from "../core/event/topic_options.ts";
 import type { EvsContext } from "./cli/context.ts";
@@ -31,8 +31,7 @@ export const route = verb<Record<never, never>, string[]>({
     for (const pattern of patterns.length === 0 ? ["**"] : patterns) {
       const matches = compilePattern(pattern);
       const found = names.filter((name) => matches(name));
-      // A name that is not there is a mistake, which the daemon says in words; a pattern may match
-      // nothing.
+      // An unknown name is a mistake, which the daemon reports; a pattern may match nothing.
       if (found.length === 0 && !pattern.includes("*")) await client.topic(pattern);
       for (const name of found) chosen.add(name);
     }

@@ -1,4 +1,4 @@
-/** `evs import`: events back into their topics, ids and all, as often as one likes. */
+/** `evs import`: puts events back into their topics with their ids; safe to repeat. */
 import { ExitCode } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { verb } from "./cli/define.ts";

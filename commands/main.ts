@@ -1,5 +1,5 @@
 /**
- * One command line: finds the verb, loads only its file, lets stricli take the words apart, and
+ * Runs one command line: finds the verb, loads only its file, lets stricli parse the arguments, and
  * runs it.
  */
 import {
@@ -19,7 +19,7 @@ import { CHECK_UNKNOWN, formatError, reportError } from "./cli/report.ts";
 import { ExitCode, InternalError, InvalidArgumentError } from "../core/base/errors.ts";
 import { VERSION } from "../core/base/version.ts";
 
-/** Runs one command line (what is behind `evs`) and returns the exit code. */
+/** Runs one command line (the part after `evs`) and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const context = new EvsContext({ argv, options: readCommonOptions(argv) });
   try {
@@ -106,12 +106,13 @@ async function runRoute(
   });
   await run(application, args, context);
   const ended = Number(context.process.exitCode ?? 0);
-  // stricli's own codes are negative: -4 and -5 are the command line, the others are ours.
+  // stricli's own codes are negative: -4 and -5 are command-line errors, the others are bugs of
+  // ours.
   if (ended === -4 || ended === -5) return word === "check" ? CHECK_UNKNOWN : ExitCode.Usage;
   return ended === 0 ? context.exitCode : ExitCode.Bug;
 }
 
-/** What is wrong with the flags and arguments that were typed, in our words. */
+/** Our own message for what is wrong with the flags and arguments. */
 function scannerMessage(error: ArgumentScannerError, typed: string): string {
   return formatMessageForArgumentScannerError(error, {
     FlagNotFoundError: ({ input, corrections }) =>
@@ -121,7 +122,7 @@ function scannerMessage(error: ArgumentScannerError, typed: string): string {
       const reason = exception instanceof Error ? exception.message : String(exception);
       const name = externalFlagNameOrPlaceholder;
       const what = /^[a-z]/.test(name) ? `--${name}` : name;
-      // A reason that names what was given says it all.
+      // A reason that already quotes the input is enough.
       if (reason.includes(JSON.stringify(input)) && reason.startsWith(what)) return reason;
       return `${what} cannot be ${JSON.stringify(input)}: ${
         reason.replace(`, not ${JSON.stringify(input)}`, "")

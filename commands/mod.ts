@@ -1,11 +1,11 @@
 /**
- * The one route map: every verb, what it is for, and where its file is. Only the file of the verb
- * that was typed is loaded; it exports its `route`.
+ * The route map: every verb, its purpose, and its file. Only the file of the verb that was typed is
+ * loaded; it exports its `route`.
  */
 import type { LazyRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 
-/** All verbs, in the order of the help. */
+/** All verbs, in help order. */
 export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>([
   verb("publish", "./publish.ts", "Publish events to a topic"),
   verb("get", "./get.ts", "Print one event"),

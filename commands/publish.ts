@@ -1,4 +1,4 @@
-/** `evs publish`: one event, or a stream of them. */
+/** `evs publish`: publishes one event or a stream of them. */
 import type { PublishQuery } from "../core/protocol/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osReason } from "../core/base/os_error.ts";
@@ -9,7 +9,7 @@ import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
 
-/** More than any daemon takes; it keeps a wrong file from being read into memory. */
+/** Larger than any daemon accepts; keeps a wrong file from being read into memory. */
 const LARGEST_BODY = 16 * 1024 * 1024;
 
 interface PublishFlags {

@@ -1,4 +1,4 @@
-/** `evs replay`: what is stored, to stdout or into another topic. */
+/** `evs replay`: prints stored events, or publishes them to another topic. */
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, verb } from "./cli/define.ts";

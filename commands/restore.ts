@@ -1,4 +1,4 @@
-/** `evs restore`: a data dir out of a backup. */
+/** `evs restore`: restores a data dir from a backup. */
 import type { EvsContext } from "./cli/context.ts";
 import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";

@@ -1,4 +1,4 @@
-/** `evs tail`: the last events, and those that come. */
+/** `evs tail`: the last events, and new ones as they arrive. */
 import { InvalidArgumentError, RemoteError } from "../core/base/errors.ts";
 import type { Client } from "../core/client/client.ts";
 import type { EvsContext } from "./cli/context.ts";
@@ -9,7 +9,7 @@ import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 
-/** How many events are shown first. */
+/** How many events to show first. */
 const SHOWN_FIRST = 10;
 
 interface TailFlags extends SelectionFlags {
@@ -87,7 +87,10 @@ export const route = verb<TailFlags, string[]>({
   },
 });
 
-/** Waiting in silence for a topic that is misspelt looks like waiting for events. */
+/**
+ * Says that a topic does not exist: waiting silently for a misspelt topic would look like waiting
+ * for events.
+ */
 async function tellAbsent(
   context: EvsContext,
   { client, topics }: { client: Client; topics: readonly string[] },
@@ -103,7 +106,7 @@ async function tellAbsent(
   }
 }
 
-/** Aborted when the reader of our output has gone away. */
+/** Aborted when the reader of our output has gone. */
 async function closedPipeSignal(context: EvsContext): Promise<AbortSignal | undefined> {
   if (context.stdout.isTerminal) return undefined;
   const { readerGone } = await load<typeof import("./terminal/reader_gone.ts")>(

@@ -1,4 +1,4 @@
-/** `evs with`: a private daemon for the time of one command. */
+/** `evs with`: a private daemon for the duration of one command. */
 import { ExitCode, InvalidArgumentError } from "../core/base/errors.ts";
 import { type LaunchFlags, launchFlags } from "./daemon/flags.ts";
 import type { EvsContext } from "./cli/context.ts";
@@ -38,7 +38,7 @@ async function runWith(this: EvsContext, flags: LaunchFlags, ...command: string[
     flags,
     stderr: (chunk) => this.passWords(chunk),
     clock: this.clock,
-    // A terminal sends Ctrl-C to the command itself: passed on, it would come twice.
+    // A terminal already sends Ctrl-C to the command: forwarding it would deliver it twice.
     terminal: this.stdin.isTerminal() || this.stdout.isTerminal || this.stderr.isTerminal,
   });
   if (ended.failed !== undefined) this.say(`evs: ${ended.failed}`);

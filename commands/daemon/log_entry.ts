@@ -1,12 +1,15 @@
 /**
- * An entry of the daemon's log, for a person: time, level, message, then its fields; a stack below
- * it.
+ * Formats an entry of the daemon's log for people: time, level, message, then its fields, with the
+ * stack below.
  */
 import type { Palette } from "../terminal/colour.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { formatTime } from "../terminal/table.ts";
 
-/** One line of the log, without its line feed. What is no entry is shown as it is, escaped. */
+/**
+ * Formats one line of the log, without its line feed. A line that is not an entry is shown as it
+ * is, escaped.
+ */
 export function formatEntry(line: string, paint: Palette): string {
   const entry = parse(line);
   if (!entry) return escapeText(line);
@@ -54,7 +57,7 @@ function levelText(level: string, paint: Palette): string {
 }
 
 /**
- * A value in one piece: quoted where it has spaces. An error is its message; its stack goes to
+ * Formats a value: quoted if it contains spaces. An error becomes its message; its stack goes to
  * `stacks`.
  */
 function valueText(value: unknown, stacks: string[]): string {
@@ -65,7 +68,7 @@ function valueText(value: unknown, stacks: string[]): string {
     return escapeText(JSON.stringify(value));
   }
   const { code, message, stack, cause } = value as Record<string, unknown>;
-  // The first line of a stack is the message once more.
+  // The first line of a stack repeats the message.
   stacks.push(...String(stack ?? "").split("\n").slice(1).filter((text) => text.trim() !== ""));
   const because = cause === undefined ? "" : ` cause=${valueText(cause, stacks)}`;
   return `${quoted(String(message))}${
@@ -74,7 +77,7 @@ function valueText(value: unknown, stacks: string[]): string {
     because;
 }
 
-/** As JSON, whose own escapes stay; what a terminal would obey is escaped, too. */
+/** As JSON with its own escapes; terminal control characters are escaped, too. */
 function quoted(text: string): string {
   return escapeText(JSON.stringify(text));
 }

@@ -1,17 +1,16 @@
-/** The daemon's log file from its end, and as it grows, across rotations. */
+/** Reads the daemon's log file from its end, and follows it across rotations. */
 
 const BLOCK = 64 * 1024;
 const LF = 0x0a;
 
-/** The end of a log, and how long the log was then. */
+/** The last lines of a log, and the length of the log at that time. */
 export interface LogEnd {
   lines: Uint8Array;
   size: number;
 }
 
 /**
- * The last `count` lines of a file, with their line feeds. Reads only as much of its end as that
- * takes.
+ * The last `count` lines of a file, with their line feeds. Reads only as much of the end as needed.
  */
 export function lastLines(path: string, count: number): LogEnd {
   const file = Deno.openSync(path, { read: true });
@@ -39,10 +38,10 @@ function readEnd(file: Deno.FsFile, { size, count }: { size: number; count: numb
   return count === 0 ? new Uint8Array(0) : tail;
 }
 
-/** Where the last `count` lines begin; `undefined` when there are not that many. */
+/** Where the last `count` lines start; `undefined` if there are fewer. */
 function startOfLast(bytes: Uint8Array, count: number): number | undefined {
   if (count === 0) return bytes.length;
-  // The line feed at the very end closes the last line and begins none.
+  // The line feed at the very end closes the last line and does not start another.
   let at = bytes.length - 1;
   for (let left = count; left > 0; left--) {
     at = at <= 0 ? -1 : bytes.lastIndexOf(LF, at - 1);
@@ -64,8 +63,8 @@ function readAt(file: Deno.FsFile, range: { at: number; length: number }): Uint8
 }
 
 /**
- * What is written to a log behind `from`. When the file is rotated away, it goes on with the new
- * one.
+ * Yields what is appended to a log after `from`. When the file is rotated, it continues with the
+ * new one.
  */
 export async function* followLog(
   path: string,
@@ -73,7 +72,7 @@ export async function* followLog(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { from, signal } = options;
   const folder = path.slice(0, path.lastIndexOf("/"));
-  // Watched before it is read: nothing that is written in between can be missed.
+  // Watch before reading, so that nothing written in between is missed.
   const watcher = Deno.watchFs(folder);
   const onAbort = () => watcher.close();
   signal.addEventListener("abort", onAbort, { once: true });
@@ -110,7 +109,7 @@ function wasReplaced(path: string, file: Deno.FsFile): boolean {
   try {
     return Deno.statSync(path).ino !== file.statSync().ino;
   } catch (error) {
-    // In the middle of a rotation: the next event tells of the new file.
+    // In the middle of a rotation: the next event announces the new file.
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }

@@ -1,4 +1,4 @@
-/** `evs daemon logs`: what the daemon wrote down. */
+/** `evs daemon logs`: shows the daemon's log. */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { count, verb } from "../cli/define.ts";
@@ -43,17 +43,17 @@ async function showLogs(this: EvsContext, flags: LogsFlags): Promise<void> {
   for await (const chunk of followLog(path, { from: end.size, signal })) await show(chunk);
 }
 
-/** Shows a piece of the log. `last`: nothing more comes. */
+/** Shows a piece of the log. `last`: nothing more follows. */
 type Show = (chunk: Uint8Array, about?: { last: boolean }) => Promise<void>;
 
-/** Readable on a terminal; elsewhere the bytes as they are. */
+/** Formatted on a terminal; unchanged elsewhere. */
 async function shower(context: EvsContext): Promise<Show> {
   if (!context.stdout.isTerminal) return async (chunk) => await context.stdout.write(chunk);
   const format = context.json ? escapeJson : await entryFormat(context);
   const decoder = new TextDecoder();
   let rest = "";
   return async (chunk, { last } = { last: false }) => {
-    // An entry may come in two pieces.
+    // An entry may be split over two pieces.
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop()!;
     if (last && rest !== "") lines.push(rest);

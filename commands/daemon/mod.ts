@@ -1,4 +1,4 @@
-/** `evs daemon`: the process that keeps the events. */
+/** `evs daemon`: manages the daemon process. */
 import { group } from "../cli/define.ts";
 import { route as logs } from "./logs.ts";
 import { route as restart } from "./restart.ts";

@@ -1,9 +1,9 @@
 /**
- * A daemon for the time of one command, and nothing left behind.
+ * Runs a private daemon for the duration of one command, and leaves nothing behind.
  *
- * The daemon holds the other end of a pipe of ours and ends when it closes: even a SIGKILL of this
- * process ends it. It has a session of its own, so that Ctrl-C ends the command first, and the
- * daemon only when the command has gone.
+ * The daemon holds the other end of our pipe and exits when it closes, so even a SIGKILL of this
+ * process ends it. It has its own session, so that Ctrl-C ends the command first, and the daemon
+ * only after the command.
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { MAX_SOCKET_PATH, type Paths } from "../../core/protocol/paths.ts";
@@ -11,28 +11,28 @@ import { passSignals, signalCode, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchOptions } from "./flags.ts";
 import { startDaemon, type StartedDaemon } from "./process.ts";
 
-/** What is run. */
+/** The options of a private daemon. */
 export interface PrivateOptions {
   command: readonly string[];
   flags: LaunchFlags;
-  /** Where the daemon's stderr passes through to. */
+  /** Where the daemon's stderr goes. */
   stderr: (chunk: Uint8Array) => Promise<void>;
   clock: Clock;
-  /** A terminal hands Ctrl-C to the command by itself. */
+  /** True if a terminal already sends Ctrl-C to the command. */
   terminal: boolean;
 }
 
-/** How it ended. */
+/** The result of the command. */
 export interface PrivateResult {
   exitCode: number;
-  /** Why the command could not be started, in words. */
+  /** Why the command could not be started. */
   failed?: string;
 }
 
 /** A daemon drains within 5 s; after this it is killed, ms. */
 const DRAIN_MS = 10_000;
 
-/** Runs a command beside a daemon of its own. */
+/** Runs a command with its own daemon. */
 export async function withDaemon(options: PrivateOptions): Promise<PrivateResult> {
   // 0700, whatever the umask.
   const folder = await Deno.makeTempDir({ dir: temporaryFolder(), prefix: "evs-with-" });
@@ -46,7 +46,7 @@ export async function withDaemon(options: PrivateOptions): Promise<PrivateResult
   try {
     const dataDir = `${folder}/data`;
     await Deno.mkdir(dataDir, { mode: 0o700 });
-    // Nobody's configuration: there is no such file.
+    // An empty configuration: this file does not exist.
     const paths: Paths = {
       dataDir,
       socket: `${folder}/evs.sock`,
@@ -85,12 +85,12 @@ export async function withDaemon(options: PrivateOptions): Promise<PrivateResult
   }
 }
 
-/** TMPDIR, or /tmp where the path of a socket in it would be too long for the kernel. */
+/** TMPDIR, or /tmp if the path of a socket in TMPDIR would be too long for the kernel. */
 function temporaryFolder(): string {
   const folder = Deno.env.get("TMPDIR") || "/tmp";
   const room = MAX_SOCKET_PATH - "/evs-with-0123456789abcdef/evs.sock".length;
   const fits = new TextEncoder().encode(folder).length <= room;
-  // A daemon's permissions cannot name a path with a comma.
+  // Deno's permission flags cannot express a path with a comma.
   return fits && !folder.includes(",") ? folder : "/tmp";
 }
 
@@ -124,21 +124,21 @@ async function runCommand(
     try {
       child.kill(signal);
     } catch (error) {
-      // It has ended meanwhile.
+      // It has already ended.
       if (!(error instanceof TypeError)) throw error;
     }
   });
   return { exitCode: statusCode(await child.status) };
 }
 
-/** Closes its pipe, and waits until it has drained; kills it where it hangs. */
+/** Closes its pipe and waits until it has drained; kills it if it hangs. */
 async function endDaemon(daemon: StartedDaemon, clock: Clock): Promise<void> {
   const { child, drained } = daemon;
   const cancel = clock.setTimer(() => child.kill("SIGKILL"), DRAIN_MS);
   try {
     await child.stdin.close();
   } catch (error) {
-    // It has ended before.
+    // It has already ended.
     if (!(error instanceof Deno.errors.BrokenPipe) && !(error instanceof TypeError)) throw error;
   }
   await child.status;
@@ -146,7 +146,7 @@ async function endDaemon(daemon: StartedDaemon, clock: Clock): Promise<void> {
   await drained;
 }
 
-/** A PATH on which `evs` is this one. */
+/** A PATH on which `evs` is this program. */
 async function pathWithEvs(folder: string): Promise<string> {
   const path = Deno.env.get("PATH") ?? "/usr/bin:/bin";
   if (Deno.build.standalone) {

@@ -1,6 +1,6 @@
 /**
- * Starting a daemon and knowing that it serves: it prints one line of JSON on stdout when it does,
- * and nothing else ever. What it says on stderr before that is why it does not.
+ * Starts a daemon and waits until it is ready: it then prints one line of JSON on stdout, and never
+ * anything else. If it fails to start, the reason is on its stderr.
  */
 import { daemonCommand, type LaunchOptions } from "../../core/client/launch.ts";
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
@@ -9,36 +9,36 @@ import { formatBytes } from "../../core/base/units.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
 
-/** A daemon that serves. */
+/** A running daemon. */
 export interface StartedDaemon {
   child: Deno.ChildProcess;
   pid: number;
   socket: string;
-  /** Resolves when its stderr has been passed on to the end. */
+  /** Resolves when all of its stderr has been passed on. */
   drained: Promise<void>;
 }
 
-/** What a start needs beside the paths. */
+/** The options of a start, besides the paths. */
 export interface DaemonStartOptions {
   launch: LaunchOptions;
-  /** Called when it waits for the daemon whose place it takes. */
+  /** Called when it waits for the daemon that it replaces. */
   waiting?: () => Promise<void>;
-  /** Called with what it says on stderr once it serves. */
+  /** Receives its stderr once it is running. */
   stderr?: (chunk: Uint8Array) => void | Promise<void>;
-  /** Told what was done before the start, in words. */
+  /** Receives messages about actions before the start. */
   say?: (text: string) => void;
-  /** Ends the start: the daemon is killed and the promise rejects with the signal's reason. */
+  /** Aborts the start: the daemon is killed and the promise rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
 /**
- * Starts a daemon in a session of its own, so that neither Ctrl-C nor the end of a terminal reaches
- * it, and waits until it serves. With `launch.untilStdinCloses` it holds the other end of our pipe.
- * Throws, in the daemon's own words.
+ * Starts a daemon in its own session, so that neither Ctrl-C nor closing a terminal reaches it, and
+ * waits until it is ready. With `launch.untilStdinCloses` it holds the other end of our pipe.
+ * Throws with the daemon's own error message.
  */
 export async function startDaemon(options: DaemonStartOptions): Promise<StartedDaemon> {
   const { launch, signal } = options;
-  // The daemon itself sees nothing beside its data dir.
+  // The daemon itself sees nothing outside its data dir.
   const settled = settleRestore(launch.dataDir);
   if (settled !== undefined) options.say?.(settled);
   for (const words of surroundings(launch)) options.say?.(words);
@@ -53,9 +53,9 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
     stderr: "piped",
     detached: true,
   });
-  // A socket is born with what the umask leaves: with this one nobody else ever gets in, not even
-  // before its mode is set. The daemon may not do this itself: its flags would have to allow all of
-  // --allow-sys.
+  // A socket is created with the mode that the umask allows. With this umask nobody else ever has
+  // access, not even before its mode is set. The daemon cannot do this itself: its flags would have
+  // to allow all of --allow-sys.
   const umask = Deno.umask(0o077);
   const child = command.spawn();
   Deno.umask(umask);
@@ -86,7 +86,7 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
     await drained;
     throw startError(await new Blob(words as BlobPart[]).text(), status.code);
   } catch (error) {
-    // Nobody waits for it any more.
+    // Nobody is waiting for it any more.
     if (!serving) end(child);
     throw error;
   } finally {
@@ -94,7 +94,7 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
   }
 }
 
-/** What to tell of where the daemon will run. Throws where it should not. */
+/** Warnings about the location of the daemon. Throws if it must not run there. */
 function surroundings({ dataDir, force = false }: LaunchOptions): string[] {
   const mountinfo = textOf("/proc/self/mountinfo");
   const words = checkFileSystem(realPath(dataDir), { mountinfo, force });
@@ -107,7 +107,7 @@ function surroundings({ dataDir, force = false }: LaunchOptions): string[] {
   ];
 }
 
-/** Empty where there is none: not every system has it. */
+/** Empty if the file does not exist: not every system has it. */
 function textOf(path: string): string {
   try {
     return Deno.readTextFileSync(path);
@@ -117,7 +117,7 @@ function textOf(path: string): string {
   }
 }
 
-/** The path without links, as far as it is there. */
+/** The path with links resolved, as far as it exists. */
 function realPath(path: string): string {
   try {
     return Deno.realPathSync(path);
@@ -132,19 +132,19 @@ function end(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch (error) {
-    // It has ended by itself.
+    // It has already ended.
     if (!(error instanceof TypeError)) throw error;
   }
 }
 
-/** What a daemon prints: that it waits, then that it serves. */
+/** What a daemon prints: that it is waiting, then that it is ready. */
 interface DaemonLine {
   waiting?: boolean;
   pid: number;
   socket: string;
 }
 
-/** The lines of a stream. Whoever leaves the loop lets the stream go. */
+/** The lines of a stream. Leaving the loop releases the stream. */
 async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<DaemonLine> {
   const decoder = new TextDecoder();
   let text = "";
@@ -158,11 +158,11 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<Daem
   }
 }
 
-/** Why a daemon did not start, in its own words: what happened, then what to do about it. */
+/** Why a daemon did not start, from its own output: what happened, then what to do. */
 export function startError(words: string, code: number): EvsError {
   const offline = missingPackage(words);
   if (offline !== undefined) return offline;
-  // A stack is no advice: what the daemon did not foresee is shown whole.
+  // A stack is not advice: an unexpected error is shown in full.
   const known = code === ExitCode.Bug ? null : /^evs daemon: (.*)\n?([^]*)$/.exec(words);
   const hint = known?.[2]?.trim() ?? "";
   const message = known?.[1] ?? (words.trim() || "it said nothing");

@@ -1,4 +1,4 @@
-/** `evs daemon restart`: a new daemon in the place of the one that runs. */
+/** `evs daemon restart`: replaces the running daemon with a new one. */
 import { ConflictError } from "../../core/base/errors.ts";
 import type { Holder } from "../../core/protocol/holder.ts";
 import { folderOf } from "../../core/protocol/paths.ts";
@@ -48,7 +48,7 @@ async function restartDaemon(this: EvsContext, flags: LaunchFlags): Promise<void
   );
 }
 
-/** As it was started, where nothing else is asked for. */
+/** With the same settings as before, unless others are given. */
 function relaunch(
   context: EvsContext,
   { flags, holder }: { flags: LaunchFlags; holder: Holder | undefined },
@@ -66,8 +66,8 @@ function relaunch(
     );
   }
   const { dataDir, store, durability } = holder;
-  // Where the folder of its socket is gone for good, as a runtime folder after logout, there is
-  // another place for it.
+  // If the folder of its socket is gone for good, like a runtime folder after logout, the new
+  // daemon listens elsewhere.
   const stays = context.paths.chosen !== "socket" && isFolder(folderOf(holder.socket));
   const socket = stays ? holder.socket : context.paths.socket;
   const config = context.env("EVS_CONFIG") ? context.paths.config : holder.config;
@@ -79,7 +79,7 @@ function isFolder(path: string): boolean {
   try {
     return Deno.statSync(path).isDirectory;
   } catch {
-    // Not there, or not to be looked at.
+    // Missing or not accessible.
     return false;
   }
 }

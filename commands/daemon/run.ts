@@ -1,4 +1,4 @@
-/** `evs daemon run`: a daemon in the foreground, for service managers and for looking on. */
+/** `evs daemon run`: a daemon in the foreground, for service managers and for debugging. */
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { passSignals, statusCode } from "../terminal/signals.ts";
@@ -26,7 +26,7 @@ async function runInForeground(this: EvsContext, flags: LaunchFlags): Promise<vo
       say: (text) => this.say(text),
       stderr: (chunk) => this.passWords(chunk),
     });
-    // It has a session of its own: each signal reaches it once, through here.
+    // It has its own session: each signal reaches it once, through this process.
     forward = () => kill(child, "SIGTERM");
     if (abort.signal.aborted) kill(child, "SIGTERM");
     if (!this.forPeople) this.printJson({ ready: true, pid, socket });
@@ -42,7 +42,7 @@ function kill(child: Deno.ChildProcess, signal: Deno.Signal): void {
   try {
     child.kill(signal);
   } catch (error) {
-    // It has ended meanwhile.
+    // It has already ended.
     if (!(error instanceof TypeError)) throw error;
   }
 }

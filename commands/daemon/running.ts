@@ -1,6 +1,6 @@
 /**
- * The daemon that runs on the data dir, for the commands that start and end daemons. They mean this
- * data dir, or the socket that was named, and never the system's own daemon.
+ * The daemon running on the data dir, for commands that start and stop daemons. They act on this
+ * data dir, or on the given socket, and never on the system's own daemon.
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { NoDaemonError, NotAnsweringError, RemoteError } from "../../core/base/errors.ts";
@@ -19,22 +19,22 @@ import type { Paths } from "../../core/protocol/paths.ts";
 import type { StatusReply } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
 
-/** A daemon drains within 5 s; after this it hangs, ms. */
+/** A daemon drains within 5 s; after this it counts as hanging, ms. */
 const DRAIN_MS = 10_000;
 const POLL_MS = 10;
 
-/** The paths of a context, without the system's own place. */
+/** The paths of a context, without those of the system's daemon. */
 export function ownPaths({ paths }: EvsContext): Paths {
   return paths.chosen === "nothing" ? { ...paths, chosen: "data-dir" } : paths;
 }
 
-/** A client of what runs there. Dispose of it. */
+/** A client of that daemon. Dispose of it. */
 export function ownClient(context: EvsContext): Client {
   const paths = ownPaths(context);
   return new Client({ socket: new DaemonAddress({ paths, clock: context.clock, watch: true }) });
 }
 
-/** The daemon's own words, or undefined where none runs. One that is stopping is waited for. */
+/** The daemon's status, or undefined if none is running. Waits for a daemon that is stopping. */
 export async function runningDaemon(context: EvsContext): Promise<StatusReply | undefined> {
   const { clock } = context;
   const until = clock.monotonic() + DRAIN_MS;
@@ -42,28 +42,28 @@ export async function runningDaemon(context: EvsContext): Promise<StatusReply | 
     using client = ownClient(context);
     try {
       const status = await client.status();
-      // Somebody may be stopping it just now: then it soon says so.
+      // Somebody may be stopping it right now: then it will soon say so.
       await pause(clock, POLL_MS * 5);
       await client.status();
       return status;
     } catch (error) {
       if (error instanceof NoDaemonError) return undefined;
       if (!isGone(error) || isStopped(holding(ownPaths(context)))) throw error;
-      // It is starting or stopping: which of them shows in a moment.
+      // It is starting or stopping; a moment later it is clear which.
       if (error instanceof RemoteError || clock.monotonic() < until) await pause(clock, POLL_MS);
       else throw error;
     }
   }
 }
 
-/** What is ended: a process where it is known, else whoever answers. */
+/** What to end: a process if it is known, otherwise the daemon that answers. */
 export interface Ending {
   held: Holding | undefined;
   pid: number;
   dataDir: string;
 }
 
-/** Whom a stop means; undefined where no daemon runs. */
+/** The daemon that a stop applies to; undefined if none is running. */
 export async function daemonToEnd(context: EvsContext): Promise<Ending | undefined> {
   const held = holding(ownPaths(context));
   if (held?.holder !== undefined) {
@@ -73,11 +73,14 @@ export async function daemonToEnd(context: EvsContext): Promise<Ending | undefin
   return status && { held: holding(ownPaths(context)), pid: status.pid, dataDir: status.dataDir };
 }
 
-/** Asks a daemon to end, over its socket or by a signal; comes back when it has heard it. */
+/**
+ * Asks a daemon to end, over its socket or by a signal; returns once the daemon has received the
+ * request.
+ */
 export async function askToEnd(context: EvsContext, { held, pid }: Ending): Promise<void> {
   const known = held?.holder !== undefined;
   if (known && isStopped(held)) {
-    // It will act on it as soon as it goes on.
+    // It will react as soon as it continues.
     terminate(pid);
     throw notAnswering(held, ownPaths(context));
   }
@@ -86,7 +89,7 @@ export async function askToEnd(context: EvsContext, { held, pid }: Ending): Prom
   try {
     await (await client.fetch({ method: "POST", path: "/v1/shutdown" })).bytes();
   } catch (error) {
-    // It may be gone before it has answered, or be stopping already; whether it ends, is looked at
+    // It may exit before it has answered, or already be stopping; whether it ends is checked
     // afterwards.
     if (!isGone(error)) throw error;
     if (known) terminate(pid);
@@ -97,15 +100,15 @@ export async function askToEnd(context: EvsContext, { held, pid }: Ending): Prom
   }
 }
 
-/** Waits until the kernel has taken the lock on the data dir back: then all of it is on disk. */
+/** Waits until the kernel has released the lock on the data dir: then everything is on disk. */
 export async function untilEnded(
   context: EvsContext,
   { held, pid, dataDir }: Ending,
 ): Promise<void> {
   const { clock } = context;
   const until = clock.monotonic() + DRAIN_MS;
-  // Another one may have the lock by then: where the process is known, it is the process that
-  // counts.
+  // Another daemon may hold the lock by then: if the process is known, wait for the process
+  // instead.
   const runs = held?.holder === undefined ? () => isLocked(dataDir) : () => hasOpen(pid, dataDir);
   while (runs()) {
     if (clock.monotonic() > until) {
@@ -122,7 +125,7 @@ function terminate(pid: number): void {
   try {
     Deno.kill(pid, "SIGTERM");
   } catch {
-    // It has ended meanwhile, or belongs to somebody else: what follows tells.
+    // It has already ended, or belongs to somebody else: the next check will tell.
   }
 }
 

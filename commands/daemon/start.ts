@@ -9,7 +9,7 @@ import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
 import { startDaemon, type StartedDaemon } from "./process.ts";
 import { ownPaths, runningDaemon } from "./running.ts";
 
-/** How often it is tried again when somebody else was first. */
+/** How many attempts to make if somebody else was first. */
 const ATTEMPTS = 3;
 
 export const route = verb<LaunchFlags, []>({
@@ -41,7 +41,7 @@ async function startInBackground(this: EvsContext, flags: LaunchFlags): Promise<
   this.say(`the daemon serves (pid ${pid}) at ${socket}; data in ${launch.dataDir}`);
 }
 
-/** Starts a daemon where none runs. One that is stopping is waited for. */
+/** Starts a daemon if none is running. Waits for one that is stopping. */
 export async function startOrFind(
   context: EvsContext,
   launch: LaunchOptions,
@@ -52,15 +52,14 @@ export async function startOrFind(
     try {
       return await startDaemon({ launch, say: (text) => context.say(text) });
     } catch (error) {
-      // Somebody else may have been first: then theirs serves in a moment.
+      // Somebody else may have been first: their daemon will be ready in a moment.
       if (attempt === ATTEMPTS || holding(ownPaths(context)) === undefined) throw error;
     }
   }
 }
 
 /**
- * Each flag that the daemon which runs already was not started with. Pure. Throws where a
- * durability is none.
+ * Each flag that the running daemon was not started with. Pure. Throws if a durability is invalid.
  */
 export function notTaken(
   { store, durability }: LaunchFlags,

@@ -1,4 +1,4 @@
-/** `evs status`: how the daemon is. */
+/** `evs status`: the state of the daemon. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
 import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";
@@ -49,7 +49,7 @@ export const route = verb({
   },
 });
 
-/** A flag of several paths is too long for a line. */
+/** A flag with several paths is too long for one line. */
 function byPath(flag: string): string[] {
   const [name, paths] = flag.split(/=(.*)/);
   return paths === undefined

@@ -1,4 +1,4 @@
-/** `evs daemon stop`: ends the daemon and waits until it is really gone. */
+/** `evs daemon stop`: stops the daemon and waits until it is really gone. */
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { askToEnd, daemonToEnd, untilEnded } from "./running.ts";

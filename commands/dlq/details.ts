@@ -1,13 +1,10 @@
-/**
- * Dead letters with everything that is kept of them, as text: the payload is not parsed and printed
- * again.
- */
+/** Dead letters in full, as text: the payload is not parsed and reserialised. */
 import { type Client, segment } from "../../core/client/client.ts";
 import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import { splitElements, splitMembers } from "../../core/json/json.ts";
 
-/** All entries of an event id or of `SUBSCRIPTION:ID`, of one topic where it is given. */
+/** All entries with an event id or a `SUBSCRIPTION:ID`, optionally only of one topic. */
 export async function fetchDetails(
   client: Client,
   { id, topic }: { id: string; topic?: string | undefined },
@@ -21,10 +18,10 @@ export async function fetchDetails(
 }
 
 /**
- * What is typed to mean one of these entries: `SUBSCRIPTION:ID`, and its topic where another entry
- * has the same name (ids are told apart within a topic only), or may have: `isNarrowed` says that
- * only one topic was asked for. For a shell: what an id holds is the publisher's, and must not run
- * in the one that it is pasted into.
+ * The arguments that identify one of these entries: `SUBSCRIPTION:ID`, plus its topic if another
+ * entry has, or may have, the same name (ids are unique only within a topic); `isNarrowed` says
+ * that only one topic was searched. Quoted for a shell: ids come from the publisher, and must not
+ * run in the shell that they are pasted into.
  */
 export function argumentsFor(
   { subscription, topic, id }: DeadLetterDetail,
@@ -37,14 +34,14 @@ export function argumentsFor(
   return isNarrowed || same.length > 1 ? `${name} --topic ${shellQuote(topic)}` : name;
 }
 
-/** A dead letter as it came, and as a value; the payload is not printed again. */
+/** A dead letter as received, and as a value; the payload is not reserialised. */
 export interface RawDetail {
   text: string;
   detail: DeadLetterDetail;
   payload: string;
 }
 
-/** Cuts the daemon's answer into its entries. */
+/** Splits the daemon's response into its entries. */
 export function readDetails(bytes: Uint8Array): RawDetail[] {
   const body = new TextDecoder().decode(bytes);
   const found: RawDetail[] = [];
@@ -66,7 +63,10 @@ export function readDetails(bytes: Uint8Array): RawDetail[] {
   return found;
 }
 
-/** The line of an entry whose event has another payload (on one line), as `dlq import` takes it. */
+/**
+ * The line of an entry whose event has a different payload (on one line), as `dlq import` accepts
+ * it.
+ */
 export function withPayload(raw: RawDetail, payload: string): Uint8Array {
   const encoder = new TextEncoder();
   const replace = (text: string, name: string, by: (member: string) => string): string =>

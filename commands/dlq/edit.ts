@@ -1,4 +1,4 @@
-/** `evs dlq edit`: one dead letter's payload in an editor, checked, and delivered again. */
+/** `evs dlq edit`: edits one dead letter's payload, checks it, and redelivers it. */
 import type { Client } from "../../core/client/client.ts";
 import {
   EventRefusedError,
@@ -16,7 +16,7 @@ import { topicFlag } from "./selection.ts";
 
 type EditFlags = { to?: string; topic?: string };
 
-/** Dead letters of the same name that an error tells. */
+/** How many dead letters of the same name an error lists. */
 const NAMED = 10;
 
 export const route = verb<EditFlags, [string]>({
@@ -112,7 +112,7 @@ function theOne(details: RawDetail[], id: string): RawDetail {
   );
 }
 
-/** Sends the edited event; what was refused, and why. */
+/** Sends the edited event; returns an error if it was rejected. */
 async function send(
   client: Client,
   { raw, payload, to }: { raw: RawDetail; payload: string; to: string | undefined },
@@ -135,7 +135,7 @@ async function send(
   return undefined;
 }
 
-/** Indented where that changes no byte that counts: numbers and names are as they came. */
+/** Indented if that does not change the value: numbers and names stay as they are. */
 export function forEditing(payload: string): string {
   const value = JSON.parse(payload);
   const faithful = JSON.stringify(value) === payload;
@@ -147,19 +147,19 @@ export function compact(text: string): string {
   return text.replace(/("[^"\\]*(?:\\.[^"\\]*)*")|\s+/g, (_space, string) => string ?? "");
 }
 
-/** The reason as lines that are not sent. */
+/** The reason as comment lines, which are not sent. */
 export function reasonLines(reason: string): string {
   return `${reason}\nEdit it below, or leave it as it is to give up.`
     .split("\n").map((line) => `# ${escapeText(line)}\n`).join("");
 }
 
-/** What was saved, without the reason on top. */
+/** The saved text without the reason at the top. */
 export function withoutReason(saved: string): string {
   return saved.replace(/^(?:#[^\n]*(?:\n|$))+/, "");
 }
 
 async function runEditor(editor: string, file: string): Promise<void> {
-  // By the shell, as git does it: an editor may come with flags.
+  // Through the shell, as git does, because the editor may include flags.
   const { code } = await new Deno.Command("sh", {
     args: ["-c", `${editor} "$1"`, "evs", file],
     stdin: "inherit",

@@ -1,4 +1,4 @@
-/** `evs dlq export`: dead letters whole, as lines that `evs dlq import` takes back. */
+/** `evs dlq export`: prints complete dead letters as lines for `evs dlq import`. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";

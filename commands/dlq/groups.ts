@@ -1,4 +1,4 @@
-/** `evs dlq groups`: what the dead letters have in common. */
+/** `evs dlq groups`: groups dead letters by cause. */
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";

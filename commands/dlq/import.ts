@@ -1,4 +1,4 @@
-/** `evs dlq import`: takes dead letters in that were exported, and with `--retry` delivers them. */
+/** `evs dlq import`: imports exported dead letters and, with `--retry`, redelivers them. */
 import type { DeadLetterImportReply } from "../../core/protocol/protocol.ts";
 import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";

@@ -33,7 +33,7 @@ export const route = verb<ListFlags, []>({
 });
 
 const PAGE = 1000;
-/** Without --limit a terminal gets this many, and is told of the rest. */
+/** Without --limit a terminal shows this many, and says how many more there are. */
 const TERMINAL_LIMIT = 200;
 
 async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void> {
@@ -44,7 +44,7 @@ async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void
   let shown = 0;
   let more = false;
   const rows: DeadLetterInfo[] = [];
-  // One more than is shown tells whether there are more.
+  // Fetch one more than is shown, to know whether there are more.
   const pageSize = Math.min(PAGE, limit + 1);
   for await (const page of deadLetterPages(client, { chosen, pageSize })) {
     const part = page.slice(0, limit - shown);

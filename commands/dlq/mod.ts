@@ -1,4 +1,4 @@
-/** `evs dlq`: the dead letters. */
+/** `evs dlq`: commands for dead letters. */
 import { group } from "../cli/define.ts";
 import { route as edit } from "./edit.ts";
 import { route as exportCommand } from "./export.ts";

@@ -1,4 +1,4 @@
-/** What an action on dead letters did, in words. */
+/** The result of an action on dead letters, as text. */
 import type { DeadLetterActionReply } from "../../core/protocol/protocol.ts";
 import { NotFoundError } from "../../core/base/errors.ts";
 import { plural } from "../terminal/table.ts";
@@ -10,7 +10,7 @@ export function countReply(reply: DeadLetterActionReply): string {
   return `${plural(reply.count, "dead letter")}${where}`;
 }
 
-/** The sum of several replies. */
+/** Adds up several replies. */
 export function addReplies(replies: readonly DeadLetterActionReply[]): DeadLetterActionReply {
   const sum: DeadLetterActionReply = { count: 0, dryRun: false, bySubscription: {} };
   for (const reply of replies) {
@@ -23,7 +23,7 @@ export function addReplies(replies: readonly DeadLetterActionReply[]): DeadLette
   return sum;
 }
 
-/** Throws when ids were named and none of them is a dead letter. */
+/** Throws if ids were given and none of them is a dead letter. */
 export function assertFound(reply: DeadLetterActionReply, ids: readonly string[]): void {
   if (reply.count > 0 || ids.length === 0) return;
   const named = ids.length === 1 ? ids[0] : `any of the ${ids.length} ids`;

@@ -1,12 +1,12 @@
-/** Dead letters page by page, newest first, however many there are. */
+/** Fetches dead letters page by page, newest first, in any number. */
 import type { Client } from "../../core/client/client.ts";
 import type { DeadLetterAction, DeadLetterInfo } from "../../core/protocol/protocol.ts";
 import { listQuery } from "./selection.ts";
 
-/** The header that says where the next page begins. */
+/** The header with the start of the next page. */
 const NEXT = "evs-next";
 
-/** One page as lines of NDJSON. */
+/** Yields one page at a time, as lines of NDJSON. */
 export async function* deadLetterPages(
   client: Client,
   options: { chosen: DeadLetterAction; pageSize: number },

@@ -1,4 +1,4 @@
-/** `evs dlq purge`: empties the queue, or what filters leave of it. */
+/** `evs dlq purge`: empties the queue, or removes what the filters match. */
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { removalFlags, removeChosen } from "./removal.ts";

@@ -1,10 +1,10 @@
-/** Taking dead letters away for good: counts, asks, removes. */
+/** Removes dead letters permanently: counts, asks, removes. */
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { assertFound, countReply } from "./outcome.ts";
 
-/** Removes what was chosen, after a yes. */
+/** Removes the selected dead letters, after a confirmation. */
 export async function removeChosen(
   context: EvsContext,
   options: { chosen: DeadLetterAction; dryRun: boolean; yes: boolean },
@@ -22,7 +22,7 @@ export async function removeChosen(
     }
     reply = await client.removeDeadLetters(chosen);
   }
-  // Where nothing matched, nothing was left to do: the count alone was no dry run.
+  // If nothing matched, there was nothing to do: the count alone was not a dry run.
   reply = { ...reply, dryRun };
   if (!context.forPeople) context.printJson(reply);
   else if (reply.count === 0) context.print("No dead letters match: nothing to remove.");
@@ -30,7 +30,7 @@ export async function removeChosen(
   else context.print(`Removed: ${countReply(reply)}.`);
 }
 
-/** Flags of everything that removes. */
+/** Flags of all commands that remove dead letters. */
 export const removalFlags = {
   dryRun: { kind: "boolean", brief: "Only say what would be removed", default: false },
   yes: { kind: "boolean", brief: "Do not ask", default: false },

@@ -1,4 +1,4 @@
-/** `evs dlq remove`: forgets chosen dead letters. */
+/** `evs dlq remove`: permanently removes selected dead letters. */
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { removalFlags, removeChosen } from "./removal.ts";

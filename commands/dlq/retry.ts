@@ -1,4 +1,4 @@
-/** `evs dlq retry`: sends dead letters to their subscription again. */
+/** `evs dlq retry`: redelivers dead letters to their subscription. */
 import type { Client } from "../../core/client/client.ts";
 import type {
   DeadLetterAction,
@@ -91,7 +91,7 @@ async function retryDeadLetters(
   else this.print(`Sent again: ${countReply(reply)}.`);
 }
 
-/** So many in so many ms. */
+/** This many per this many ms. */
 export interface Rate {
   count: number;
   perMs: number;
@@ -106,7 +106,7 @@ export function parseRate(input: string): Rate {
 }
 
 /**
- * How a rate is kept: chunks of `size`, one each `everyMs`; about ten chunks a second where the
+ * How to keep to a rate: chunks of `size`, one every `everyMs`; about ten chunks a second if the
  * rate allows.
  */
 export function paceRetries(rate: Rate): { size: number; everyMs: number } {
@@ -119,20 +119,20 @@ interface SlowOptions {
   settings: Pick<DeadLetterAction, "to">;
   rate: Rate;
   clock: Clock;
-  /** Called behind each chunk: what was sent so far, of how many. */
+  /** Called after each chunk: how many of how many have been sent. */
   sent: (so: { far: number; of: number }) => void;
 }
 
 /**
- * Sends chunk by chunk what was there at the start, in key order: what fails again meanwhile is not
- * met twice.
+ * Sends the dead letters that existed at the start, chunk by chunk, in key order: one that fails
+ * again meanwhile is not sent twice.
  */
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
   const { chosen, settings, rate, clock } = options;
   const { size, everyMs } = paceRetries(rate);
   const { ids: named, all: _all, ...filters } = chosen;
   const all = [...new Set(named ?? await namesInOrder(client, chosen))];
-  // The daemon says what is wrong with filters that find nothing.
+  // If the filters find nothing, the daemon says what is wrong with them.
   if (all.length === 0) await client.retryDeadLetters({ ...chosen, ...settings, dryRun: true });
   let sum = addReplies([]);
   let due = clock.monotonic();
@@ -151,8 +151,8 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
 }
 
 /**
- * Sends one chunk. What somebody else took away since it was listed is left out; what was named
- * must be there.
+ * Sends one chunk. Dead letters that were removed since they were listed are skipped; those given
+ * by name must exist.
  */
 async function retryChunk(
   client: Client,
@@ -173,7 +173,7 @@ async function retryChunk(
   }
 }
 
-/** What the filters find, by name, in the order in which it is sent. */
+/** The names of what the filters match, in the order of sending. */
 async function namesInOrder(client: Client, chosen: DeadLetterAction): Promise<string[]> {
   const found: Pick<DeadLetterInfo, "subscription" | "topic" | "key" | "seq" | "id">[] = [];
   for await (const page of deadLetterPages(client, { chosen, pageSize: 1_000 })) {

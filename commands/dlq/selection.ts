@@ -1,4 +1,4 @@
-/** Which dead letters a command means: ids, filters, or all. */
+/** Which dead letters a command applies to: ids, filters, or all. */
 import { didYouMean } from "../../core/base/suggest.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { FlagParametersForType } from "@stricli/core";
@@ -73,7 +73,7 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
   },
 };
 
-/** Beside an id, for the commands that take no other filter. */
+/** Together with an id, for commands without other filters. */
 export const topicFlag: FlagParametersForType<{ topic?: string }, EvsContext> = {
   topic: {
     kind: "parsed",
@@ -84,13 +84,13 @@ export const topicFlag: FlagParametersForType<{ topic?: string }, EvsContext> = 
   },
 };
 
-/** Ids on the command line. */
+/** Ids as arguments. */
 export const idArguments = {
   kind: "array",
   parameter: { parse: plainText, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" },
 } as const;
 
-/** The selection as the daemon takes it. */
+/** The selection in the form that the daemon takes. */
 export function selection(
   flags: FilterFlags & { all?: boolean },
   options: { ids: readonly string[]; now: number },
@@ -110,8 +110,8 @@ export function selection(
 }
 
 /**
- * Throws when nothing was selected, for that everything is meant must be said, or when all and some
- * were.
+ * Throws if nothing was selected (applying a command to all of them has to be explicit), or if both
+ * all and some were.
  */
 export function assertSelected(chosen: DeadLetterAction, what: string): void {
   const given = Object.keys(chosen).length;
@@ -126,17 +126,16 @@ export function assertSelected(chosen: DeadLetterAction, what: string): void {
   });
 }
 
-/** What is said of an empty answer: behind a filter, a mistyped name too, there may be others. */
+/**
+ * The message for an empty result: with a filter, even with a mistyped name, there may be others.
+ */
 export function noneFound(chosen: DeadLetterAction): string {
   return Object.keys(chosen).length === 0
     ? "no dead letters"
     : "no dead letters match; without the filters: evs dlq list";
 }
 
-/**
- * Says so; a name of a subscription that is not there is told as such, also where nobody reads
- * along.
- */
+/** Prints that message; an unknown subscription is an error, even if nobody is watching. */
 export async function sayNoneFound(
   context: EvsContext,
   { client, chosen }: { client: Client; chosen: DeadLetterAction },
@@ -155,7 +154,7 @@ export async function sayNoneFound(
   context.note(noneFound(chosen));
 }
 
-/** The filters of a selection as the query of the list, which takes no ids. */
+/** The filters of a selection as a query for the list, which takes no ids. */
 export function listQuery(
   chosen: DeadLetterAction,
 ): Record<string, string | number | undefined> {

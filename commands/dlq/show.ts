@@ -1,4 +1,4 @@
-/** `evs dlq show`: one event that failed, with every attempt. */
+/** `evs dlq show`: one failed event with every attempt. */
 import type { Client } from "../../core/client/client.ts";
 import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { EvsError } from "../../core/base/errors.ts";
@@ -55,7 +55,7 @@ async function showDeadLetter(this: EvsContext, flags: ShowFlags, id: string): P
   }
 }
 
-/** What the schema in force says of the payload now. */
+/** What the current schema says about the payload. */
 async function schemaVerdict(client: Client, type: string, payload: string): Promise<string> {
   try {
     const response = await client.checkSchema(type, payload);
@@ -74,8 +74,8 @@ async function schemaVerdict(client: Client, type: string, payload: string): Pro
 }
 
 /**
- * A dead letter for people. `schema`: what that says of the payload; `name`: what is typed to mean
- * it.
+ * Formats a dead letter for people. `schema`: the schema's verdict on the payload; `name`: the
+ * arguments that identify it.
  */
 export function describeDeadLetter(
   detail: DeadLetterDetail,
@@ -109,7 +109,7 @@ function describeAttempt(attempt: Attempt, paint: Palette): string {
     : attempt.exitCode !== undefined
     ? `exit ${attempt.exitCode}`
     : attempt.outcome;
-  // An exit code and a line of stderr, which follows here whole.
+  // An exit code and a line of stderr, which follows in full.
   const isTold = attempt.stderr !== undefined && attempt.error.startsWith("exit code ");
   const head = `${paint.bold(`attempt ${attempt.attempt}`)}  ${formatTime(attempt.startedAt)}  ${
     formatDuration(attempt.durationMs)

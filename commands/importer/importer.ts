@@ -1,9 +1,9 @@
 /**
  * Puts exported events back into their topics.
  *
- * Lines of one topic travel together, in their order. The daemon knows a repeated id for a day; for
- * an import that is run again later, the ids that a topic has already are read once, before the
- * first of its lines is sent.
+ * Lines of one topic are sent together, in order. The daemon remembers an id for a day; so that an
+ * import can be repeated later, the ids that a topic already has are read once, before the first of
+ * its lines is sent.
  */
 import type { Client } from "../../core/client/client.ts";
 import { publishRequest } from "../../core/client/client.ts";
@@ -18,21 +18,21 @@ import {
   RemoteError,
 } from "../../core/base/errors.ts";
 
-/** A request is sent at this size, bytes, or with so many lines. */
+/** A request is sent when it has this many bytes, or this many lines. */
 const [FULL, MOST_LINES] = [1024 * 1024, 1000];
 
-/** What became of an import. */
+/** The result of an import. */
 export interface ImportTally {
   topics: number;
   /** Events that were stored. */
   count: number;
-  /** Events that were there already. */
+  /** Events that already existed. */
   duplicates: number;
   refused: number;
   lines: number;
 }
 
-/** What an import needs beside the daemon. */
+/** The options of an import. */
 export interface ImportOptions {
   clock: Clock;
   say(words: string): void;
@@ -53,7 +53,7 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 export class Importer {
   readonly #client: Client;
   readonly #options: ImportOptions;
-  /** Ids that a topic had before, by topic. */
+  /** Ids that existed in a topic before, by topic. */
   readonly #known = new Map<string, Set<string>>();
   readonly #tally: ImportTally = { topics: 0, count: 0, duplicates: 0, refused: 0, lines: 0 };
 
@@ -62,7 +62,7 @@ export class Importer {
     this.#options = options;
   }
 
-  /** Stores all lines; rejects at the first that is refused, unless those are passed over. */
+  /** Stores all lines; rejects at the first refused line, unless refused lines are skipped. */
   async run(chunks: AsyncIterable<Uint8Array>): Promise<ImportTally> {
     const tally = this.#tally;
     let batch: Batch | undefined;
@@ -81,7 +81,7 @@ export class Importer {
         continue;
       }
       batch ??= { topic: event.topic, lines: [], numbers: [], bytes: 0 };
-      // The line is a view on a buffer that the next read overwrites.
+      // The line is a view of a buffer that the next read overwrites.
       batch.lines.push(line.slice());
       batch.numbers.push(tally.lines);
       batch.bytes += line.length + 1;
@@ -106,7 +106,7 @@ export class Importer {
     return undefined;
   }
 
-  /** Passes over a refused line, or throws. */
+  /** Skips a refused line, or throws. */
   #refuse({ line, code, message, hint }: RefusedLine): void {
     this.#tally.refused++;
     if (this.#options.onError === "skip") {

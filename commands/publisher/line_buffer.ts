@@ -1,32 +1,32 @@
 /**
- * Gathers whole lines into request bodies, without looking at what is in them.
+ * Collects whole lines into request bodies, without inspecting them.
  *
- * Bytes go in as they are read; `take` gives all whole lines so far as one body. A line is found
- * only by its line feed, so a million of them cost little more than copying them. A line over the
- * limit is not kept: it is passed over up to its end, and told by its number.
+ * Bytes are pushed as they are read; `take` returns all whole lines so far as one body. A line is
+ * found only by its line feed, so a million of them cost little more than copying. A line over the
+ * limit is not kept: it is skipped, and reported by its number.
  */
 
 const LF = 0x0a;
 const FIRST_SIZE = 256 * 1024;
-/** Buffers up to this size are used again. */
+/** Buffers up to this size are reused. */
 const SPARE_SIZE = 2 * 1024 * 1024;
-/** So many of them are kept: as many as may come back from requests that were under way at once. */
+/** How many buffers to keep: as many as may come back from requests that were in flight at once. */
 const MOST_SPARES = 8;
 
 /** Whole lines, ready to be sent. */
 export interface LineBatch {
   body: Uint8Array;
-  /** The number of the first line, from 1. */
+  /** The number of the first line, starting at 1. */
   firstLine: number;
-  /** How many, empty ones included. */
+  /** The number of lines, including empty ones. */
   lines: number;
 }
 
-/** Lines on their way into a request. */
+/** Lines waiting to be sent in a request. */
 export class LineBuffer {
   #buffer = new Uint8Array(FIRST_SIZE);
   #filled = 0;
-  /** Just behind the last line feed. */
+  /** The position after the last line feed. */
   #ready = 0;
   #nextLine = 1;
   #skip: number;
@@ -34,16 +34,16 @@ export class LineBuffer {
   #discarding = false;
   #ended = false;
   #tooLong = false;
-  /** The last one back is the first used again: its memory is still in the processor's cache. */
+  /** The buffer returned last is reused first: its memory is still in the processor's cache. */
   #spares: Uint8Array<ArrayBuffer>[] = [];
 
-  /** `limit`: the longest line, bytes. `skip`: lines to pass over at the beginning. */
+  /** `limit`: the longest line, bytes. `skip`: lines to skip at the start. */
   constructor(options: { limit: number; skip?: number }) {
     this.#limit = options.limit;
     this.#skip = options.skip ?? 0;
   }
 
-  /** Bytes of whole lines that wait. */
+  /** The bytes of whole lines that wait. */
   get ready(): number {
     return this.#ready;
   }
@@ -54,25 +54,24 @@ export class LineBuffer {
   }
 
   /**
-   * True when {@link nextLine} was passed over for its length. What was ready before it must be
-   * taken first.
+   * True if {@link nextLine} was skipped for its length. Lines ready before it must be taken first.
    */
   get tooLong(): boolean {
     return this.#tooLong && this.#ready === 0;
   }
 
-  /** True when more may be pushed: not while a line that is too long waits to be told. */
+  /** True if more may be pushed: not while a line that is too long waits to be reported. */
   get open(): boolean {
     return !this.#tooLong && !this.#ended;
   }
 
-  /** The line that was too long has been told: it counts as one line. */
+  /** The line that was too long has been reported: it counts as one line. */
   passTooLong(): void {
     this.#tooLong = false;
     this.#nextLine++;
   }
 
-  /** Gives a body back that is needed no more, so that its memory is used again. */
+  /** Returns a body that is no longer needed, so that its memory is reused. */
   recycle(body: Uint8Array): void {
     const { buffer } = body;
     if (
@@ -100,7 +99,7 @@ export class LineBuffer {
     }
   }
 
-  /** The input ended: a last line without a line feed counts. */
+  /** The input has ended: a last line without a line feed counts. */
   end(): void {
     this.#ended = true;
     if (this.#filled > this.#ready) {
@@ -109,7 +108,7 @@ export class LineBuffer {
     }
   }
 
-  /** All whole lines. The body stays as it is: what comes next goes into another buffer. */
+  /** Takes all whole lines. The body stays unchanged: later lines go into another buffer. */
   take(): LineBatch | undefined {
     if (this.#ready === 0) return undefined;
     const body = this.#buffer.subarray(0, this.#ready);

@@ -1,17 +1,14 @@
-/** What of a body that was stored in part is left, and what its lines hold. */
+/** The rest of a body that was stored in part, and the contents of its lines. */
 const LF = 0x0a;
 
-/** How many lines are not blank: those that the daemon looks at. */
+/** The number of non-blank lines, which are the ones the daemon processes. */
 export function countFilled(body: Uint8Array): number {
   let count = 0;
   for (const line of linesOf(body)) if (!isBlank(line.bytes)) count++;
   return count;
 }
 
-/**
- * What stands behind the first `count` lines that are not blank, and how many lines stand before
- * it.
- */
+/** What follows the first `count` non-blank lines, and the number of lines before it. */
 export function behindFilled(
   body: Uint8Array,
   count: number,
@@ -26,7 +23,9 @@ export function behindFilled(
   return { body: body.subarray(end), lines };
 }
 
-/** True where each line is an envelope with an id: sending them again stores nothing twice. */
+/**
+ * True if every line is an envelope with an id, so that sending them again stores nothing twice.
+ */
 export function allHaveIds(body: Uint8Array): boolean {
   const decoder = new TextDecoder();
   for (const line of linesOf(body)) {
@@ -40,7 +39,7 @@ function hasId(text: string): boolean {
     const value: unknown = JSON.parse(text);
     return typeof value === "object" && value !== null && "id" in value;
   } catch {
-    return true; // not JSON: it is refused each time, and never stored
+    return true; // not JSON: it is refused every time, and never stored
   }
 }
 
@@ -53,7 +52,7 @@ function* linesOf(body: Uint8Array): Generator<{ bytes: Uint8Array; end: number 
   }
 }
 
-/** Nothing but what JSON calls white space. */
+/** True for a line of only JSON white space. */
 function isBlank(line: Uint8Array): boolean {
   return line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }

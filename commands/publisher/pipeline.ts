@@ -1,11 +1,11 @@
 /**
- * A stream of lines as a row of complete requests on one connection.
+ * Sends a stream of lines as a sequence of complete requests on one connection.
  *
- * Three things go on at once: the input is read into a {@link LineBuffer}; whole lines are sent, at
- * once while nothing is under way, else when 1 MiB has come together or the first of them has
- * waited for 5 ms; replies are matched in the order of the requests. What is under way is bounded,
- * so a slow daemon slows the input and memory stays flat. It is kept until it is answered: should
- * the daemon go away, what it had not stored is sent to the next one.
+ * Three things happen concurrently. The input is read into a {@link LineBuffer}. Whole lines are
+ * sent: at once if nothing is in flight, otherwise when 1 MiB has accumulated or the first of them
+ * has waited for 5 ms. Replies are matched with requests in order. The amount in flight is bounded,
+ * so a slow daemon slows the input and memory stays flat. A request is kept until it is answered:
+ * if the daemon goes away, what it had not stored is sent to the next one.
  */
 import type { Connection } from "../../core/client/connection.ts";
 import { publishRequest } from "../../core/client/client.ts";
@@ -23,62 +23,61 @@ import { allHaveIds, behindFilled, countFilled } from "./lines_left.ts";
 import { isAway, type Recovery, type StoredRange } from "./recovery.ts";
 
 /**
- * A request is sent at this size, bytes: with a chunk behind it, it still fits into a buffer of the
- * daemon's.
+ * A request is sent at this size, bytes: together with another chunk it still fits into the
+ * daemon's buffer.
  */
 const FULL = 896 * 1024;
-/** Lines wait at most this long for others, ms. */
+/** How long lines may wait for others, ms. */
 const LONGEST_WAIT_MS = 5;
 const MOST_REQUESTS = 8;
 /**
- * The longest line that is sent, bytes. What the daemon takes is its own decision; this bounds our
- * memory.
+ * The longest line that is sent, bytes. The daemon has its own limit; this one bounds our memory.
  */
 export const LONGEST_LINE = 16 * 1024 * 1024;
 
-/** The next piece of the input, valid until the next call; null at its end. */
+/** Returns the next piece of the input, valid until the next call; null at its end. */
 export type NextChunk = () => Promise<Uint8Array | null>;
 
-/** What is published and how. */
+/** What to publish, and how. */
 export interface PipelineOptions {
   topic: string;
   query: PublishQuery;
-  /** Lines to pass over at the beginning. */
+  /** Lines to skip at the start. */
   skip: number;
   clock: Clock;
-  /** How to go on when the daemon goes away. Absent: that is the end. */
+  /** How to continue when the daemon goes away. Absent: the stream ends then. */
   recovery?: Recovery;
   /** Called for each refused line, in order. */
   onRefused: (refused: RefusedLine) => void;
-  /** Called with how many more were refused behind those, which the daemon did not list. */
+  /** Called with the number of further refused lines that the daemon did not list. */
   onRefusedMore?: (count: number) => void;
   /** Called after each reply. */
   onProgress?: (tally: Readonly<PipelineTally>) => void;
 }
 
-/** What became of the lines. */
+/** The result of sending the lines. */
 export interface PipelineTally {
   count: number;
   duplicates: number;
   firstSeq: number;
   lastSeq: number;
   durable: boolean;
-  /** Non-empty lines that the daemon looked at, and those refused here. */
+  /** Non-empty lines that the daemon processed, and those refused here. */
   lines: number;
   refused: number;
-  /** Every line up to this one has been answered for. */
+  /** Every line up to this one has been answered. */
   acknowledgedLine: number;
-  /** The last line that was sent, answered or not. */
+  /** The last line that was sent, whether answered or not. */
   sentLine: number;
   /** The line at which it stopped. */
   stoppedAt?: RefusedLine;
-  /** Why it ended early, if not by a refused line. */
+  /** Why it ended early, unless a refused line ended it. */
   failure?: EvsError;
 }
 
 /**
- * Publishes all lines. Never rejects for what the daemon says or for its absence: that is told in
- * the tally.
+ * Publishes all lines. Never rejects because of the daemon's errors or absence: the tally reports
+ * those.
  */
 export async function sendLines(
   connection: Connection,
@@ -89,16 +88,16 @@ export async function sendLines(
 }
 
 /**
- * What `next` rejects with to end early: whole lines that were read are still sent and
- * acknowledged, a half one is not.
+ * `next` rejects with this to end early: whole lines that were read are still sent and
+ * acknowledged, an incomplete one is not.
  */
 export class Interrupted extends Error {
   override name = "Interrupted";
 }
 
-/** A request that is not answered. */
+/** A request without a reply yet. */
 interface Sent extends LineBatch {
-  /** By which it is found again; none where each line has an id. */
+  /** Identifies the request after a restart; absent if every line has an id. */
   tag?: string;
 }
 
@@ -108,10 +107,10 @@ class Pipeline {
   #options: PipelineOptions;
   #lines: LineBuffer;
   #underWay: Sent[] = [];
-  /** Why the connection cannot be used any more; another one may be had. */
+  /** Why the connection cannot be used any more; another one may be available. */
   #lost: EvsError | undefined;
   #receiving = Promise.resolve();
-  /** When the oldest line that waits came, monotonic ms. */
+  /** When the oldest waiting line arrived, monotonic ms. */
   #since = 0;
   #inputEnded = false;
   #inputFailure: unknown;
@@ -137,7 +136,7 @@ class Pipeline {
   }
 
   async run(): Promise<PipelineTally> {
-    // Not awaited: after a stop it may wait for an input that never comes.
+    // Not awaited: after a stop it may wait for input that never comes.
     void this.#read();
     while (!this.#over) {
       if (this.#lost) await this.#recover(this.#lost);
@@ -176,7 +175,7 @@ class Pipeline {
   async #read(): Promise<void> {
     try {
       while (!this.#over) {
-        // What is ready is due: there is no use in reading on before it is on its way.
+        // Lines that are ready are due: reading on before they are sent is of no use.
         while (this.#lines.ready >= FULL || !this.#lines.open) await this.#changed();
         const chunk = await this.#next();
         if (chunk === null) break;
@@ -188,7 +187,7 @@ class Pipeline {
     } catch (error) {
       this.#inputFailure = error;
     }
-    // What broke off in the middle of a line is no line.
+    // An input error in the middle of a line: the incomplete line does not count.
     if (this.#inputFailure === undefined) this.#lines.end();
     this.#inputEnded = true;
     this.#notify();
@@ -206,7 +205,7 @@ class Pipeline {
     await this.#transmit(sent);
   }
 
-  /** Lines whose ids the daemon makes are told from others by their request's tag. */
+  /** A tag that identifies the lines of a request whose ids the daemon generates. */
   #newTag(): string | undefined {
     const { recovery, query: { type, idPrefix } } = this.#options;
     return type === undefined || idPrefix !== undefined ? undefined : recovery?.newTag();
@@ -221,14 +220,14 @@ class Pipeline {
         contentType: "application/x-ndjson",
       }));
     } catch (error) {
-      // The daemon may have said why before it closed: the replies tell, and if there are none,
-      // they tell that.
+      // The daemon may have sent the reason before it closed the connection: the replies have it.
+      // If there are none, reading them fails.
       if (this.#connection.closed) this.#lose(error);
       while (!this.#over && !this.#lost) await this.#changed();
     }
   }
 
-  /** Takes replies as long as requests are under way. */
+  /** Reads replies as long as requests are in flight. */
   async #receive(): Promise<void> {
     try {
       while (this.#underWay.length > 0) {
@@ -250,7 +249,7 @@ class Pipeline {
   }
 
   /**
-   * Goes on with the next daemon: what the old one stored is settled, the rest is sent again, in
+   * Continues with the next daemon: what the old one stored is settled, the rest is sent again, in
    * order.
    */
   async #recover(lost: EvsError): Promise<void> {
@@ -274,7 +273,7 @@ class Pipeline {
         return range ? this.#takeStored(sent, range) : sent;
       });
     } catch (error) {
-      // Gone again: the next turn waits for yet another one.
+      // It is gone again: the next iteration waits for another one.
       if (!isAway(error)) throw error;
       return;
     }
@@ -283,7 +282,7 @@ class Pipeline {
     for (const sent of again) if (!this.#over && !this.#lost) await this.#transmit(sent);
   }
 
-  /** Counts a request that was stored and whose answer was lost; returns what is left of it. */
+  /** Counts a request that was stored but whose reply was lost; returns what is left of it. */
   #takeStored(sent: Sent, { firstSeq, lastSeq }: StoredRange): Sent[] {
     const tally = this.#tally;
     const count = lastSeq - firstSeq + 1;
@@ -293,8 +292,8 @@ class Pipeline {
     tally.lastSeq = lastSeq;
     this.#options.recovery?.acknowledged(lastSeq);
     if (refused > 0 && this.#options.query.onError !== "skip") {
-      // It stopped at the line behind those: sent again from there, it is refused again, and says
-      // why.
+      // It stopped at the line after those: when sent again, that line is refused again, with the
+      // reason.
       tally.lines += count;
       const left = behindFilled(sent.body, count);
       tally.acknowledgedLine = sent.firstLine + left.lines - 1;
@@ -352,7 +351,7 @@ class Pipeline {
     this.#options.onProgress?.(tally);
   }
 
-  /** A line that is too long even to be sent. */
+  /** A line that is too long to be sent at all. */
   #refuseHere(): void {
     const refused: RefusedLine = {
       line: this.#lines.nextLine,
@@ -373,7 +372,7 @@ class Pipeline {
     }
   }
 
-  /** The connection failed: that is the end, unless another daemon may take its place. */
+  /** The connection failed: the stream ends, unless another daemon can take over. */
   #lose(error: unknown): void {
     if (this.#over || this.#lost) return;
     const lost = error instanceof EvsError
@@ -385,7 +384,7 @@ class Pipeline {
     this.#notify();
   }
 
-  // Waiting: whoever changes something wakes whoever waits for a change.
+  // Waiting: every change wakes everybody who waits for one.
 
   #notify(): void {
     const { resolve } = this.#wake;
@@ -397,7 +396,7 @@ class Pipeline {
     return this.#wake.promise;
   }
 
-  /** Waits for a change, or until the lines that wait are due. */
+  /** Waits for a change, or until the waiting lines are due. */
   async #change(): Promise<void> {
     const { clock } = this.#options;
     const left = this.#lines.ready > 0 && this.#underWay.length < MOST_REQUESTS

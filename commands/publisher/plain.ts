@@ -1,8 +1,7 @@
 /**
- * `evs publish TOPIC TYPE PAYLOAD` with nothing else: the command line that scripts run most. It
- * needs no parser, so it is done with the few modules that a request takes; a start costs half of
- * what the whole command line tool costs. Anything that is not plain, and any error, goes the
- * common way.
+ * `evs publish TOPIC TYPE PAYLOAD` without flags: what scripts run most often. It needs no parser
+ * and only the few modules that a request takes; startup costs half of the full command line tool.
+ * Anything else, and any error, takes the normal path.
  */
 import { systemClock } from "../../core/base/clock.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
@@ -12,15 +11,14 @@ import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 import { formatReceipt, told } from "./receipt.ts";
 
-/** True for three plain words behind `publish`. */
+/** True for three plain words after `publish`. */
 export function isPlainPublish(argv: readonly string[]): boolean {
   return argv.length === 4 && argv[0] === "publish" &&
     argv.every((word) => !word.startsWith("-")) && !argv[3]?.startsWith("@");
 }
 
 /**
- * Publishes one event and prints its receipt. False where that has to be done the common way, after
- * all.
+ * Publishes one event and prints its receipt. False if this has to take the normal path after all.
  */
 export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const [, topic = "", type, body = ""] = argv;
@@ -30,7 +28,7 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const response = await connection.request(publishRequest(topic, { body, query: { type } }));
   if (response.status >= 400) {
     const error = await remoteError(response);
-    // The daemon is being replaced: the common way knows how to ask its successor.
+    // The daemon is being replaced: the normal path can ask its successor.
     if (error.code === "daemon/stopping") return false;
     throw told(error, body);
   }

@@ -1,13 +1,10 @@
-/** What a single publish prints: a sentence for people, a line of JSON for a pipe. */
+/** The output of a single publish: a sentence for people, a line of JSON in a pipe. */
 import { EvsError } from "../../core/base/errors.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 
 const NOTHING_STORED = "; nothing was stored";
 
-/**
- * The receipt, with its line feed. Topics and ids that the daemon took hold nothing that needs an
- * escape.
- */
+/** The receipt, with its line feed. Accepted topics and ids contain nothing that needs escaping. */
 export function formatReceipt(
   topic: string,
   options: { reply: PublishReply; forPeople: boolean },
@@ -29,8 +26,8 @@ export function formatReceipt(
 }
 
 /**
- * The error of a single publish, with what became of the event: a refused one is not stored.
- * `typed` is a payload that stood on the command line, where a shell takes quotes away.
+ * The error of a single publish, and what became of the event: a refused one is not stored. `typed`
+ * is a payload from the command line, where a shell removes quotes.
  */
 export function told(error: unknown, typed?: string): unknown {
   if (!(error instanceof EvsError) || !error.code.startsWith("event/")) return error;
@@ -42,7 +39,7 @@ export function told(error: unknown, typed?: string): unknown {
   return new EvsError({ code, status, exit }, message, { hint, details, cause });
 }
 
-/** What somebody meant who typed a payload that is no JSON. */
+/** What a payload that is not JSON was probably meant to be. */
 function quotingHint(typed: string | undefined): string | undefined {
   if (typed === undefined || typed === "-") return undefined;
   return /^\s*[[{]/.test(typed)

@@ -26,31 +26,31 @@ export interface StoredRange {
   lastSeq: number;
 }
 
-/** What a recovery needs. */
+/** The options of a recovery. */
 export interface RecoveryOptions {
   client: Client;
   topic: string;
   clock: Clock;
-  /** So long another daemon is waited for, ms. */
+  /** How long to wait for another daemon, ms. */
   limitMs: number;
-  /** True when whoever waits has had enough. */
+  /** True if the user has interrupted the wait. */
   interrupted: () => boolean;
   say: (text: string) => void;
 }
 
-/** See the head of the file. */
+/** Waits for the next daemon, and finds requests that were stored. */
 export class Recovery {
   readonly #options: RecoveryOptions;
-  /** The daemon that was connected to: its pid and when it started. */
+  /** The connected daemon: its pid and start time. */
   #instance: string | undefined;
-  /** Events of ours that are not acknowledged stand behind this one. */
+  /** Our unacknowledged events come after this seq. */
   #seen = 0;
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
   }
 
-  /** The first connection. Throws when there is no daemon. */
+  /** Makes the first connection. Throws if there is no daemon. */
   async begin(): Promise<Connection> {
     const connection = await this.#options.client.connect();
     try {
@@ -58,8 +58,8 @@ export class Recovery {
       this.#seen = (await this.#head(connection)).lastSeq;
       return connection;
     } catch (error) {
-      // One that stands still is told of at once, as by every command: nothing is under way that
-      // could go on.
+      // A daemon that does not respond is reported at once, as by every command: nothing is in
+      // flight yet.
       if (!isAway(error) || error instanceof NotAnsweringError) throw error;
       const other = await this.connect();
       if (other === undefined) throw error;
@@ -68,19 +68,19 @@ export class Recovery {
     }
   }
 
-  /** The text by which the next request is found again. */
+  /** A new tag that identifies the next request. */
   newTag(): string {
     return newBatchTag((bytes) => crypto.getRandomValues(bytes));
   }
 
-  /** Everything up to this seq needs no looking for. */
+  /** Everything up to this seq need not be searched. */
   acknowledged(seq: number): void {
     this.#seen = seq;
   }
 
   /**
-   * Waits for another daemon; undefined when none came in time, or the old one is still there and
-   * well.
+   * Waits for another daemon; undefined if none came in time, or the old one is still there and
+   * healthy.
    */
   async connect(): Promise<Connection | undefined> {
     const { client, clock, limitMs, interrupted, say } = this.#options;
@@ -108,15 +108,15 @@ export class Recovery {
   }
 
   /**
-   * Which of the tagged requests are stored. Undefined where that cannot be told any more: events
-   * were deleted.
+   * Which of the tagged requests are stored. Undefined if that can no longer be determined because
+   * events were deleted.
    */
   async stored(tags: readonly string[]): Promise<Map<string, StoredRange> | undefined> {
     const found = new Map<string, StoredRange>();
     if (tags.length === 0) return found;
     const { client, topic } = this.#options;
     const head = await headOf(() => client.topic(topic));
-    // A store in memory forgets everything, and begins with seq 1 again.
+    // A store in memory forgets everything, and starts with seq 1 again.
     if (head.lastSeq < this.#seen) this.#seen = 0;
     if (head.firstSeq > this.#seen + 1) return undefined;
     if (head.lastSeq === this.#seen) return found;
@@ -136,7 +136,7 @@ export class Recovery {
     return found;
   }
 
-  /** Whether the daemon is another one than before, the same one, or one that stops. */
+  /** Whether this is a different daemon, the same one, or one that is stopping. */
   async #learn(connection: Connection): Promise<"new" | "same" | "stopping"> {
     const response = await connection.request({ method: "GET", path: "/v1/status" });
     const status = await response.json<Partial<StatusReply>>();
@@ -166,7 +166,7 @@ async function headOf(topic: () => Promise<TopicInfo>): Promise<StoredRange> {
   }
 }
 
-/** True for what is said of a daemon that may come back. */
+/** True for errors of a daemon that may come back. */
 export function isAway(error: unknown): error is EvsError {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError ||
     error instanceof NotAnsweringError ||

@@ -1,6 +1,6 @@
 /**
- * `evs publish --ndjson` and `--envelope`, and `evs replay --into`: a stream, with what is said
- * about it.
+ * `evs publish --ndjson` and `--envelope`, and `evs replay --into`: publishes a stream and reports
+ * the result.
  */
 import type { PublishQuery, RefusedLine } from "../../core/protocol/protocol.ts";
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
@@ -16,17 +16,17 @@ import { Recovery } from "./recovery.ts";
 
 const READ_SIZE = 256 * 1024;
 
-/** What to publish where. */
+/** What to publish, and where. */
 export interface PublishStreamOptions {
   topic: string;
   query: PublishQuery;
   skip: number;
   next: NextChunk;
-  /** What to type to go on after line `line`. */
+  /** The command that continues after line `line`. */
   goOn: (line: number) => string;
 }
 
-/** Standard input as chunks; what an editor put in front of it is left out. */
+/** Standard input as chunks, without a byte order mark. */
 export function inputChunks(context: EvsContext): NextChunk {
   const buffer = new Uint8Array(READ_SIZE);
   return piecesWithoutMark(async () => {
@@ -35,7 +35,7 @@ export function inputChunks(context: EvsContext): NextChunk {
   });
 }
 
-/** Publishes the stream, tells what became of it, and sets the exit code. */
+/** Publishes the stream, reports the result, and sets the exit code. */
 export async function publishStream(
   context: EvsContext,
   options: PublishStreamOptions,
@@ -64,10 +64,10 @@ export async function publishStream(
     clock,
     recovery,
     onRefused(refused) {
-      // The one that stops everything is told with what was kept.
+      // A line that stops the stream is reported at the end, together with what was kept.
       if (options.query.onError !== "skip") return;
       progress.clear();
-      // The same advice a thousand times would bury what was wrong.
+      // Repeating the same hint a thousand times would bury the errors.
       const { hint, ...bare } = refused;
       const told = hinted.has(hint) ? bare : refused;
       hinted.add(hint);
@@ -95,7 +95,8 @@ export async function publishStream(
 }
 
 /**
- * Ctrl-C ends the input: what was read is sent, acknowledged and told. The second one ends at once.
+ * Ctrl-C ends the input: what was read is sent, acknowledged and reported. A second one ends at
+ * once.
  */
 function interruptible(next: NextChunk): {
   next: NextChunk;
@@ -114,7 +115,7 @@ function interruptible(next: NextChunk): {
     get signal() {
       return signal;
     },
-    // Not a race against one promise for ever: that would gather a reaction with every chunk.
+    // Not a race against one long-lived promise: that would add a reaction with every chunk.
     next: () =>
       new Promise((resolve, reject) => {
         if (signal !== undefined) return reject(new Interrupted());
@@ -140,7 +141,7 @@ function receipt(context: EvsContext, topic: string, tally: PipelineTally): void
   context.print(parts.join(" ").replace(" ;", ";"));
 }
 
-/** The error with which it ends early, told with what was kept and how to go on. */
+/** The error with which it ends early, with what was kept and how to continue. */
 function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | undefined {
   const { stoppedAt, failure, acknowledgedLine } = tally;
   if (stoppedAt !== undefined) {

@@ -1,8 +1,8 @@
-/** Flags that the readers share: which events. */
+/** Flags that all reading commands share: which events to read. */
 import { plainText } from "../cli/define.ts";
 import { localOffset } from "../terminal/local_time.ts";
 
-/** Which events, of those that are read. */
+/** Which of the events to read. */
 export interface SelectionFlags {
   from?: string;
   type?: readonly string[];

@@ -1,11 +1,11 @@
 /**
- * Prints one block while the next one is on its way: the daemon does not wait until the disk or the
- * pipe behind us has taken what it sent. Two buffers in turn, so that memory stays constant.
+ * Prints one block while the next one is being received, so that the daemon does not wait for our
+ * disk or pipe. Two alternating buffers keep memory constant.
  */
 
 /**
- * Hands every block to `print`, in order, at most one at a time. Blocks are valid until the next is
- * asked for.
+ * Passes every block to `print`, in order, at most one at a time. A block is valid until the next
+ * one is requested.
  */
 export async function overlap(
   blocks: AsyncIterable<Uint8Array>,
@@ -22,7 +22,7 @@ export async function overlap(
       const copy = buffers[turn].subarray(0, block.length);
       await printing;
       printing = print(copy);
-      // Whoever waits for it next is told; until then it is not unhandled.
+      // The next caller gets the error; until then it is not unhandled.
       printing.catch(() => {});
     }
   } finally {
@@ -30,7 +30,7 @@ export async function overlap(
   }
 }
 
-/** Hands every block to `print`, one after the other: for an output that takes them at once. */
+/** Passes every block to `print`, one after the other: for an output that accepts them at once. */
 async function oneByOne(
   blocks: AsyncIterable<Uint8Array>,
   print: (block: Uint8Array) => Promise<void>,
@@ -39,8 +39,7 @@ async function oneByOne(
 }
 
 /**
- * How blocks are best handed to an output: what goes to a file need not be copied to be printed
- * meanwhile.
+ * The best way to pass blocks to an output: for a file, no copy is needed to print in the meantime.
  */
 export function passing({ isFile }: { isFile: boolean }): typeof overlap {
   return isFile ? oneByOne : overlap;

@@ -1,11 +1,14 @@
-/** Replays events in the rhythm in which they came, by their timestamps. */
+/** Replays events at their original pace, by their timestamps. */
 import { splitLines } from "../../core/client/connection.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { delay } from "../../core/client/feed.ts";
 
 const decoder = new TextDecoder();
 
-/** The events one by one; an event `t` ms after the first comes `t / speed` ms after the first. */
+/**
+ * Yields the events one by one; an event `t` ms after the first comes `t / speed` ms after the
+ * first.
+ */
 export async function* paceBlocks(
   blocks: AsyncIterable<Uint8Array>,
   options: { speed: number; clock: Clock },

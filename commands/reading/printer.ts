@@ -1,6 +1,6 @@
 /**
- * Events on stdout. On a pipe the bytes go through as they came; on a terminal each event is one
- * aligned, escaped line, or with `--json` a line of JSON that is harmless to look at.
+ * Prints events on stdout. In a pipe the bytes pass through unchanged; on a terminal each event is
+ * one aligned, escaped line, or with `--json` a line of JSON that is safe for a terminal.
  */
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";
@@ -14,10 +14,10 @@ import { pad } from "../terminal/table.ts";
 export type BlockPrinter = (block: Uint8Array) => Promise<void>;
 
 const decoder = new TextDecoder();
-/** Columns grow to what they hold, but not beyond this. */
+/** Columns grow with their contents, up to this width. */
 const WIDEST = 32;
 
-/** The printer for where stdout goes. */
+/** The printer for the current stdout. */
 export function eventPrinter(
   context: EvsContext,
   options: { raw?: boolean; topics: boolean },
@@ -72,7 +72,7 @@ export class EventFormatter {
   }
 }
 
-/** One event as names and values, its payload as it was published. */
+/** One event as names and values, with its payload as it was published. */
 export function eventFacts(line: Uint8Array): Record<string, unknown> {
   const text = decoder.decode(line).trimEnd();
   const facts: Record<string, unknown> = {};

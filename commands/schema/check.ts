@@ -1,4 +1,4 @@
-/** `evs schema check`: would these payloads be taken? */
+/** `evs schema check`: would these payloads be accepted? */
 import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";

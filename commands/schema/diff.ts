@@ -1,4 +1,4 @@
-/** `evs schema diff`: what changed between two versions, and whom it breaks. */
+/** `evs schema diff`: what changed between two versions, and who breaks. */
 import type { SchemaDiff } from "../../core/protocol/schemas.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
@@ -55,10 +55,10 @@ async function diffSchemas(
   for (const line of diffLines(found, name)) this.print(escapeText(line));
 }
 
-/** What is shown of a long value. */
+/** The longest value that is shown in full. */
 const WIDEST = 60;
 
-/** A comparison as people read it. */
+/** Formats a comparison for people. */
 export function diffLines(
   { type, from, backward, forward, changes }: SchemaDiff,
   to: string,

@@ -1,8 +1,8 @@
-/** A folder of schemas, as a project keeps them in git: which file is which type and version. */
+/** A folder of schemas, as a project keeps them in git: maps each file to its type and version. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { compareVersions } from "../../core/schema/version.ts";
 
-/** One schema's file. */
+/** The file of one schema. */
 export interface SchemaFile {
   path: string;
   type: string;
@@ -10,9 +10,9 @@ export interface SchemaFile {
 }
 
 /**
- * `TYPE.json`, `TYPE@VERSION.json` and `TYPE/VERSION.json`, by type, the oldest version first, so
- * that each is compared with the one before it. Anything else that ends in `.json` is an error: a
- * schema that is not registered is not checked.
+ * `TYPE.json`, `TYPE@VERSION.json` and `TYPE/VERSION.json`, by type, oldest version first, so that
+ * each is compared with the one before it. Any other file that ends in `.json` is an error, because
+ * its schema would be silently missing.
  */
 export async function schemaFiles(folder: string): Promise<SchemaFile[]> {
   const found: SchemaFile[] = [];
@@ -46,7 +46,7 @@ export async function schemaFiles(folder: string): Promise<SchemaFile[]> {
   );
 }
 
-/** A file without a version is the next one: it comes last. */
+/** A file without a version is the next version, so it comes last. */
 function order(a: string | undefined, b: string | undefined): number {
   if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? 1 : -1;
   return compareVersions(a, b);

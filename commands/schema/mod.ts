@@ -1,4 +1,4 @@
-/** `evs schema`: what payloads must look like. */
+/** `evs schema`: manages the schemas of payloads. */
 import { group } from "../cli/define.ts";
 import { route as check } from "./check.ts";
 import { route as diff } from "./diff.ts";

@@ -139,8 +139,8 @@ function tell(context: EvsContext, info: SchemaInfo, { dryRun }: RegisterFlags):
 }
 
 /**
- * Said to people and scripts alike, on stderr: it is registered, and does not ask what it seems to
- * ask.
+ * A warning on stderr, for people and scripts alike: the schema is registered, but does not check
+ * what it seems to.
  */
 function warn(context: EvsContext, { type, warnings = [] }: SchemaInfo): void {
   for (const { pointer, message } of warnings) {
@@ -153,7 +153,7 @@ function inWords({ version, backward, forward }: NonNullable<SchemaInfo["against
   return `; against ${version}: backward ${say(backward)}, forward ${say(forward)}`;
 }
 
-/** Says where a file is no JSON, before the daemon is asked. */
+/** Reports invalid JSON in a file before the daemon is asked. */
 export function checkJson(bytes: Uint8Array, file: string): void {
   const name = file === "-" ? "stdin" : file;
   let source: string;

@@ -1,10 +1,10 @@
-/** What a subscription has in flight, in words. */
+/** Formats what a subscription has in flight. */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { InFlightInfo, RetryInfo } from "../../core/protocol/in_flight.ts";
 import { age } from "../terminal/age.ts";
 import { formatTime, plural } from "../terminal/table.ts";
 
-/** The facts that `subscription show` has of it; none where nothing is. */
+/** The facts about it in `subscription show`; none if nothing is in flight. */
 export function inFlightFacts(
   { inFlight = [], leased, retries: [next] = [], scheduled }: SubscriptionInfo,
   now: number,

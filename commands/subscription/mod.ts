@@ -1,4 +1,4 @@
-/** `evs subscription`: who consumes what, and how far. */
+/** `evs subscription`: who consumes what, and their position. */
 import { group } from "../cli/define.ts";
 import { route as list } from "./list.ts";
 import { route as pause } from "./pause.ts";

@@ -54,7 +54,7 @@ async function seekSubscription(
   this.print(flags.dryRun ? `This ${effectOf(reply)}.` : `Moved: it ${effectOf(reply)}.`);
 }
 
-/** What a seek does to the events in between. */
+/** The effect of a seek on the events in between. */
 export function effectOf(reply: Pick<SeekReply, "redo" | "skip">): string {
   const parts = [
     ...(reply.redo > 0 ? [`delivers ${plural(reply.redo, "event")} again`] : []),

@@ -1,4 +1,4 @@
-/** What the commands on subscriptions have in common. */
+/** Shared code of the commands on subscriptions. */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import { formatBreaker } from "../../core/event/breaker.ts";
 import { formatBackoff } from "../../core/event/backoff.ts";

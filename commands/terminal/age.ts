@@ -7,10 +7,7 @@ const units: readonly (readonly [number, string])[] = [
   [1_000, "s"],
 ];
 
-/**
- * `3d`, `2h`, `5m`, `7s`, `now`. The clock may have jumped: what seems to be in the future is
- * `now`.
- */
+/** `3d`, `2h`, `5m`, `7s`, `now`. The clock may have jumped, so a time in the future is `now`. */
 export function age(ms: number): string {
   for (const [size, unit] of units) {
     if (ms >= size) return `${Math.floor(ms / size)}${unit}`;

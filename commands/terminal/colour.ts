@@ -1,9 +1,9 @@
-/** Colours, for a terminal that wants them. */
+/** Colours, for terminals that support them. */
 
-/** What `--color` may say. */
+/** The values of `--color`. */
 export type ColourChoice = "auto" | "always" | "never";
 
-/** Paints text; without colour it gives the text back. */
+/** Paints text; without colour it returns the text unchanged. */
 export interface Palette {
   readonly enabled: boolean;
   bold(text: string): string;
@@ -16,7 +16,10 @@ export interface Palette {
   cyan(text: string): string;
 }
 
-/** Whether to paint: asked for, else on a terminal unless `NO_COLOR` or `TERM=dumb` say no. */
+/**
+ * Whether to use colour: as requested, otherwise on a terminal unless `NO_COLOR` or `TERM=dumb` is
+ * set.
+ */
 export function wantsColour(
   choice: ColourChoice,
   facts: { terminal: boolean; noColor?: string; term?: string },

@@ -1,16 +1,13 @@
-/**
- * Times as people see and write them: by the clock on their wall, with the offset where it is
- * shown.
- */
+/** Times as people read and write them: in local time, shown with the offset. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 
 /** `@2026-11-23` with a time of day or without, and no zone. */
 const ZONELESS = /^@(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?$/;
 
 /**
- * An offset as it was typed; a time in it without a zone is local, as it is shown. A date alone is
- * local midnight, an hour that comes twice is the earlier one. Throws `InvalidArgumentError` for
- * one that the clocks pass over.
+ * Converts an offset as typed: a time without a zone is local. A date alone is local midnight, an
+ * hour that occurs twice is the earlier one. Throws `InvalidArgumentError` for a time that the
+ * clocks skip.
  */
 export function localOffset(text: string): string {
   const found = ZONELESS.exec(text);
@@ -20,11 +17,11 @@ export function localOffset(text: string): string {
   ) as [number, number, number, number, number, number];
   const ms = Number((found[7] ?? "").padEnd(3, "0").slice(0, 3));
   const date = new Date(year, month - 1, day, hour, minute, second, ms);
-  date.setFullYear(year, month - 1, day); // years below 100 are not of the last century
+  date.setFullYear(year, month - 1, day); // years below 100 would otherwise mean 19xx
   const isThatDay = date.getMonth() === month - 1 && date.getDate() === day;
-  // No such date or time at all: the daemon says so.
+  // Not a valid date or time: the daemon reports it.
   if (!isThatDay || hour > 23 || minute > 59 || second > 59) return text;
-  // Where the clocks pass over midnight, the day begins behind it.
+  // If the clocks skip midnight, the day starts after the gap.
   const isDate = found[4] === undefined;
   if (!isDate && (date.getHours() !== hour || date.getMinutes() !== minute)) {
     throw new InvalidArgumentError(

@@ -1,10 +1,10 @@
 /**
- * Standard output and standard error, written whole.
+ * Standard output and standard error, always written completely.
  *
- * A write may take less than it was given: the rest follows. A closed pipe is not an error of ours:
- * `evs tail | head` ends quietly ({@link ClosedPipe}). Streams are written without blocking the
- * event loop, so that Ctrl-C works even while the reader at the other end of the pipe is asleep. A
- * file has no reader: it is written at once, without the detour over another thread.
+ * A write may accept less than it was given; the rest follows. A closed pipe is not an error: `evs
+ * tail | head` ends quietly ({@link ClosedPipe}). Streams are written without blocking the event
+ * loop, so that Ctrl-C works even while the reader of the pipe is blocked. A file has no reader, so
+ * it is written synchronously, without a detour through another thread.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
 import { osReason } from "../../core/base/os_error.ts";
@@ -14,11 +14,9 @@ export interface Sink {
   write(bytes: Uint8Array): Promise<number>;
   writeSync(bytes: Uint8Array): number;
   isTerminal(): boolean;
-  /** Characters in a line of the terminal, where that is known. */
+  /** Characters per line of the terminal, if known. */
   columns?(): number | undefined;
-  /**
-   * True for a file: it takes what it is given, and nobody at its other end has to be waited for.
-   */
+  /** True for a file: it accepts everything at once, and there is no reader to wait for. */
   isFile?(): boolean;
 }
 
@@ -39,13 +37,13 @@ export const standardOutput: Sink = {
     try {
       return Deno.statSync("/dev/stdout").isFile;
     } catch {
-      // A system that does not tell: the way that suits everything.
+      // Not supported on this system: use the way that always works.
       return false;
     }
   },
 };
 
-/** The reader of our output went away: end quietly, with 0. */
+/** The reader of our output has gone: end quietly, with 0. */
 export class ClosedPipe extends Error {
   override name = "ClosedPipe";
 }
@@ -57,7 +55,7 @@ export class Output {
   #sink: Sink;
   #terminal: boolean | undefined;
   #file: boolean | undefined;
-  /** Standard error: what cannot be written there is let go. */
+  /** For standard error: output that cannot be written is discarded. */
   #lossy: boolean;
 
   constructor(sink: Sink, options: { lossy?: boolean } = {}) {
@@ -70,15 +68,15 @@ export class Output {
     return this.#terminal ??= this.#sink.isTerminal();
   }
 
-  /** True for a file: what is written to it is there when {@link write} returns. */
+  /** True for a file: its contents are written when {@link write} returns. */
   get isFile(): boolean {
     return this.#file ??= this.#sink.isFile?.() ?? false;
   }
 
-  /** The width of the terminal; undefined where there is none, or it does not tell. */
+  /** The width of the terminal; undefined if there is none or it is unknown. */
   get columns(): number | undefined {
     if (!this.isTerminal) return undefined;
-    // A terminal that was never told its size, as `docker exec -t` makes them, says 0.
+    // A terminal whose size was never set, as `docker exec -t` creates it, reports 0.
     return this.#sink.columns?.() || undefined;
   }
 
@@ -97,7 +95,7 @@ export class Output {
     }
   }
 
-  /** The same, at once, for a few bytes. */
+  /** The same, synchronously, for a few bytes. */
   writeSync(data: Uint8Array | string): void {
     let rest = typeof data === "string" ? encoder.encode(data) : data;
     while (rest.length > 0) {

@@ -1,6 +1,6 @@
 /**
- * A progress line on a terminal's stderr for long work. It appears only when the work takes long,
- * is drawn at most five times a second, and is gone before anything else is written; Ctrl-C leaves
+ * A progress line on a terminal's stderr for long work. It appears only if the work takes long, is
+ * drawn at most five times a second, and is removed before anything else is printed; Ctrl-C leaves
  * a clean line behind.
  */
 import type { Output } from "./output.ts";
@@ -25,7 +25,7 @@ export class Progress implements Disposable {
     this.#next = options.enabled ? options.now() + FIRST_AFTER_MS : Infinity;
   }
 
-  /** Call it as often as you like; `text` is asked for only when it will be drawn. */
+  /** Call it as often as you like; `text` is called only when it will be drawn. */
   update(text: () => string): void {
     const now = this.#now();
     if (now < this.#next) return;
@@ -35,7 +35,7 @@ export class Progress implements Disposable {
     this.#output.writeSync(CLEAR + escapeText(text()));
   }
 
-  /** Takes the line away. */
+  /** Removes the line. */
   clear(): void {
     if (!this.#shown) return;
     this.#shown = false;

@@ -1,8 +1,7 @@
 /**
- * Knows when the reader of our standard output has gone away, without writing: `evs tail users |
- * head -3` must end when `head` does, not at the next event. Deno has no `poll`, so the C library
- * is asked; where that is not possible (no permission, another C library), the next write finds
- * out.
+ * Detects that the reader of our standard output has gone, without writing: `evs tail users | head
+ * -3` must end when `head` does, not at the next event. Deno has no `poll`, so it calls the C
+ * library; if that is not possible (no permission, another C library), the next write finds out.
  */
 
 const POLLERR = 0x08;
@@ -15,8 +14,8 @@ const FOREVER = -1;
 const LIBRARIES = { linux: "libc.so.6", darwin: "libSystem.dylib" } as Record<string, string>;
 
 /**
- * Resolves when nobody can read our output any more; never, where that cannot be known. Waits
- * without any work.
+ * Resolves when nobody can read our output any more; never, if that cannot be determined. Waits
+ * without polling.
  */
 export async function readerGone(): Promise<void> {
   const wait = openPoll();
@@ -28,7 +27,7 @@ export async function readerGone(): Promise<void> {
   }
 }
 
-/** True when nobody can read our output any more; undefined where that cannot be known. */
+/** True if nobody can read our output any more; undefined if that cannot be determined. */
 export async function isReaderGone(): Promise<boolean | undefined> {
   poll ??= openPoll();
   if (poll === undefined) return undefined;
@@ -57,7 +56,7 @@ function openPoll(): Poll | undefined {
     });
     return library.symbols.poll;
   } catch {
-    // Told above: the next write finds out.
+    // As said above, the next write finds out.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The signals that end a program, and how an end is told to a shell. */
+/** The signals that end a program, and their exit codes. */
 
 const ENDING: readonly Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
 
@@ -29,12 +29,12 @@ export function passSignals(handler: (signal: Deno.Signal) => void): () => void 
   };
 }
 
-/** 128 and the number of the signal, as shells say it. */
+/** 128 plus the number of the signal, as in a shell. */
 export function signalCode(signal: Deno.Signal): number {
   return 128 + (numbers[signal] ?? 0);
 }
 
-/** The exit code that a shell would tell. */
+/** The exit code that a shell would report. */
 export function statusCode(status: Deno.CommandStatus): number {
   return status.signal === null ? status.code : signalCode(status.signal);
 }

@@ -1,29 +1,27 @@
-/**
- * Tables and lists of facts for a terminal. Pure: text in, text out; every value is escaped here.
- */
+/** Tables and lists of facts for a terminal. Pure: every value is escaped here. */
 import { formatLocalTime } from "./local_time.ts";
 import type { Palette } from "./colour.ts";
 import { escapeText } from "./escape.ts";
 
-/** How a table is made to fit. */
+/** How to make a table fit. */
 export interface TableOptions {
   paint: Palette;
-  /** The width of the terminal; left out: as wide as it gets. */
+  /** The width of the terminal; absent: unlimited. */
   columns?: number;
-  /** The column that goes on a line of its own below its row where the table is too wide. */
+  /** The column that moves to its own line below its row if the table is too wide. */
   below?: string;
-  /** Columns that may go where it still is too wide, the first one first. */
+  /** Columns to drop if it is still too wide, in this order. */
   drop?: readonly string[];
 }
 
-/** A table with a head line; columns are the keys of the first row. Numbers stand to the right. */
+/** A table with a header line; columns are the keys of the first row. Numbers are right-aligned. */
 export function formatTable(
   rows: readonly Record<string, unknown>[],
   options: TableOptions,
 ): string {
   const first = rows[0];
   if (first === undefined) return "";
-  // A terminal that says 0 does not know its width.
+  // A terminal that reports 0 does not know its width.
   const columns = options.columns || Infinity;
   const { below } = options;
   const drop = [...options.drop ?? []];
@@ -54,7 +52,8 @@ function columnWidth(rows: readonly Record<string, unknown>[], name: string): nu
 
 const GAP = "  ";
 /**
- * A text is never cut below this, however narrow the terminal: a few letters tell more than `…`.
+ * A text is never cut shorter than this, however narrow the terminal: a few letters say more than
+ * `…`.
  */
 const SHORTEST = 16;
 
@@ -77,7 +76,7 @@ function layOut(
   return lines.join("\n") + "\n";
 }
 
-/** Cuts a text to so many columns; `…` stands for the rest. */
+/** Cuts a text to this many columns; `…` stands for the rest. */
 export function shorten(text: string, columns: number): string {
   if (width(text) <= columns) return text;
   let kept = "";
@@ -88,7 +87,7 @@ export function shorten(text: string, columns: number): string {
   return `${kept}…`;
 }
 
-/** Names and values, one a line; a list has a line for each of its values. */
+/** Names and values, one per line; a list has one line for each of its values. */
 export function formatFacts(
   facts: Record<string, unknown>,
   options: { paint: Palette },
@@ -103,7 +102,7 @@ export function formatFacts(
 }
 
 /**
- * The columns that a text takes: wide East Asian characters and emoji take two, combining marks
+ * The number of columns of a text: wide East Asian characters and emoji take two, combining marks
  * none.
  */
 export function width(text: string): number {
@@ -115,13 +114,13 @@ export function width(text: string): number {
   return columns;
 }
 
-/** Text filled up with spaces. */
+/** Text padded with spaces. */
 export function pad(text: string, options: { width: number; right?: boolean }): string {
   const space = " ".repeat(Math.max(0, options.width - width(text)));
   return options.right ? space + text : text + space;
 }
 
-/** A whole number with thin grouping, `1,234,567`. */
+/** A whole number with separators, `1,234,567`. */
 export function formatCount(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }

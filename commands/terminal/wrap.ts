@@ -1,9 +1,9 @@
-/** Words laid out in lines of a width. Pure; text in, text out, and no word is broken. */
+/** Wraps text to a width. Pure, and never breaks a word. */
 import { width } from "./table.ts";
 
 /**
- * Prose. Its own line breaks stay; a line that is too long goes on below itself, at its own indent,
- * or below its last column where it has columns (two spaces or more between words).
+ * Wraps prose. Existing line breaks stay; a long line continues at its own indent, or below its
+ * last column if it has columns (two or more spaces between words).
  */
 export function wrapText(text: string, columns: number): string {
   return text.split("\n").map((line) => {
@@ -18,8 +18,7 @@ export function wrapText(text: string, columns: number): string {
 }
 
 /**
- * A usage line: what stands in brackets stays together, and what does not fit goes on below,
- * further in.
+ * Wraps a usage line: bracketed parts stay together, and continuation lines are indented further.
  */
 export function hanging(line: string, { columns, by }: { columns: number; by: number }): string {
   const indent = /^ */.exec(line)![0];

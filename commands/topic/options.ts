@@ -1,4 +1,4 @@
-/** The options of a topic, as flags and as what is shown. */
+/** The options of a topic, as flags and as output. */
 import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/base/units.ts";
 import { type Durability, intervalOf, parseDurability } from "../../core/event/durability.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
@@ -6,7 +6,7 @@ import type { TopicInfo, TopicRequest } from "../../core/protocol/protocol.ts";
 import { count, plainText } from "../cli/define.ts";
 import { formatTime } from "../terminal/table.ts";
 
-/** What `create` and `update` take. */
+/** The flags of `create` and `update`. */
 export interface TopicFlags {
   retention?: number;
   maxEvents?: number;
@@ -57,7 +57,7 @@ export const topicArgument = {
   parameters: [{ parse: plainText, brief: "The topic", placeholder: "TOPIC" }],
 } as const;
 
-/** The flags that were given, as the daemon takes them. */
+/** The given flags, as the daemon takes them. */
 export function topicRequest(flags: TopicFlags): TopicRequest {
   return {
     ...(flags.retention === undefined ? {} : { retentionPeriod: flags.retention }),
