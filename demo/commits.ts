@@ -1,6 +1,6 @@
 /**
- * Prints the newest commits of this repository as NDJSON; where there is no history, the project's
- * own files instead.
+ * Prints the newest commits of this repository as NDJSON, or the project's own files if there is no
+ * history.
  */
 
 /** One line of the demo's input. */
@@ -14,7 +14,7 @@ const MOST = 40;
 const FEWEST = 5;
 
 /**
- * The history of the repository in `folder`, oldest first; undefined where git or the history is
+ * The history of the repository in `folder`, oldest first; undefined if git or the history is
  * missing.
  */
 function history(folder: string): Commit[] | undefined {
@@ -35,7 +35,7 @@ function history(folder: string): Commit[] | undefined {
   }
 }
 
-/** The files of a folder, as if each had been a commit. */
+/** The files of a folder, as if each were a commit. */
 function files(folder: string): Commit[] {
   const found: Commit[] = [];
   for (const area of ["core", "daemon", "commands"]) {

@@ -1,6 +1,6 @@
 /**
- * `deno task demo`: the whole main job on a private daemon, on input that exists on any machine.
- * Each command is printed before its output; a command that does not end as it should ends the demo
+ * `deno task demo`: the main use case on a private daemon, with input that exists on any machine.
+ * Each command is printed before its output; if a command does not end as expected, the demo exits
  * with 1. Nothing is left behind.
  */
 import { commits } from "./commits.ts";
@@ -8,9 +8,9 @@ import { commits } from "./commits.ts";
 interface Step {
   say: string;
   command: string;
-  /** The exit code that the story needs; default 0. */
+  /** The expected exit code; default 0. */
   exit?: number;
-  /** What its output must show, or the story is not told. */
+  /** What its output must contain for the demo to continue. */
   shows?: RegExp;
 }
 
@@ -34,7 +34,7 @@ function print(text: string): void {
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }
 
-/** A limit that the three longest subjects break. */
+/** A limit that the three longest subjects exceed. */
 function limitThatThreeBreak(): number {
   const lengths = commits(project).map(({ subject }) => JSON.stringify(subject).length - 2).sort((
     a,
@@ -100,7 +100,7 @@ const steps: Step[] = [
   { say: "And goodbye.", command: "evs daemon stop" },
 ];
 
-/** Runs one step; true when it went as the story says. */
+/** Runs one step; true if it went as expected. */
 async function run(step: Step): Promise<boolean> {
   print(`\n${bold(`# ${step.say}`)}\n$ ${step.command}`);
   const wrapper = `deno() { "$EVS_DENO" "$@"; }\n${step.command}`;

@@ -1,12 +1,12 @@
-/** What happens in the shop: topics, types and payloads, for the compiler. */
+/** The events of the shop: topics, types and payloads, for the compiler. */
 
-/** Some of a product. */
+/** A quantity of a product. */
 export interface Line {
   product: string;
   quantity: number;
 }
 
-/** The map of events that the broker is typed with. */
+/** The event map for the broker. */
 export interface Shop {
   orders: {
     "order.placed": Line;

@@ -1,6 +1,6 @@
 /**
- * The inventory: puts goods aside for each order that is placed, and says so to the order. It may
- * be interrupted anywhere and begin again: each step does nothing the second time.
+ * The inventory reserves goods for each order and reports the result to the order. It may be
+ * interrupted anywhere and start again: every step is idempotent.
  */
 import {
   type Broker,
@@ -13,12 +13,12 @@ import type { Line, Shop } from "./events.ts";
 import { Order } from "./order.ts";
 import { OutOfStock, Stock } from "./stock.ts";
 
-/** Reads the line of an order. Throws where it is not one. */
+/** Reads the line of an order. Throws if it is invalid. */
 export type ReadLine = (payload: Line) => Line;
 
 /**
- * Takes what the types promise, and nothing else: what is not a number will not become one by
- * trying again.
+ * Accepts only what the types promise: something that is not a number will not become one on a
+ * retry.
  */
 export const strictLine: ReadLine = (line) => {
   if (Number.isSafeInteger(line.quantity) && line.quantity > 0) return line;
@@ -27,7 +27,7 @@ export const strictLine: ReadLine = (line) => {
 
 const WORDS = ["zero", "one", "two", "three", "four", "five"];
 
-/** The fixed reader: takes the words of the old till as well. */
+/** The fixed reader, which also accepts the number words of the old till. */
 export const tolerantLine: ReadLine = (line) =>
   strictLine({ ...line, quantity: Math.max(Number(line.quantity) || 0, wordAsNumber(line)) });
 
@@ -54,7 +54,7 @@ export class Inventory {
     });
   }
 
-  /** Begins to work; goes on where it was when it ran before. */
+  /** Starts the inventory; continues where it stopped the last time. */
   start(): Subscription {
     return this.#broker.subscribe("orders", (event) => this.#placed(event), {
       name: "inventory",
@@ -64,7 +64,7 @@ export class Inventory {
     });
   }
 
-  /** Uses another reader from now on: what a new release would do. */
+  /** Replaces the reader, as a new release would. */
   replaceReader(readLine: ReadLine): void {
     this.#readLine = readLine;
   }
@@ -76,7 +76,7 @@ export class Inventory {
       await this.stock.update(line.product, (stock) => stock.reserve(order, line.quantity));
       await this.#orders.update(order, (placed) => placed.confirm(line));
     } catch (error) {
-      // Anything else (a store that is away) is tried again.
+      // Any other error (a store that is unavailable) is retried.
       if (!(error instanceof OutOfStock)) throw error;
       await this.#orders.update(order, (placed) => placed.reject(error.message));
     }

@@ -13,17 +13,17 @@ import type { Line, Shop } from "./events.ts";
 import { tolerantLine } from "./inventory.ts";
 import { OrderService } from "./shop.ts";
 
-/** The broker of this run. */
+/** Opens the broker for this run. */
 function open(daemon: boolean): Promise<Broker<Shop>> {
   return daemon ? connect<Shop>() : Promise.resolve(new EventBroker<Shop>());
 }
 
-/** Runs the day on a broker; `print` gets each line of the story. */
+/** Runs the day on a broker; `print` receives each line of output. */
 export async function day(
   broker: Broker<Shop>,
   print: (line: string) => void,
 ): Promise<void> {
-  // Another run against the same daemon is another day with other orders.
+  // Another run against the same daemon is another day, with other orders.
   const today = crypto.randomUUID();
   const [book, pen] = [`book-${today}`, `pen-${today}`];
   const id = (name: string) => `${name}-${today}`;

@@ -2,7 +2,7 @@
 import { AggregateRoot, type Event } from "@env/env-event-stream";
 import type { Line } from "./events.ts";
 
-/** Where an order is. */
+/** The state of an order. */
 export interface OrderState {
   status: "new" | "placed" | "confirmed" | "rejected";
   line?: Line;
@@ -21,8 +21,7 @@ export class Order extends AggregateRoot<OrderState> {
   }
 
   /**
-   * Says that the goods are put aside. Again is no matter: the one who says so may have been
-   * interrupted.
+   * Confirms that the goods are reserved. Idempotent, because the caller may have been interrupted.
    */
   confirm(line: Line): void {
     if (this.state.status === "placed") this.recordEvent("order.confirmed", line);

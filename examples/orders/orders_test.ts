@@ -1,6 +1,6 @@
 /**
- * How an application like this is tested: its aggregates alone, then the whole of it on a broker in
- * memory.
+ * How to test an application like this: first its aggregates alone, then the whole of it on a
+ * broker in memory.
  */
 import assert from "node:assert/strict";
 import { spec, TestBroker } from "@env/env-event-stream/testing";

@@ -1,14 +1,16 @@
-/** What was sold, by product: a view that is built from the events each time the program starts. */
+/**
+ * What was sold, by product: a view that is rebuilt from the events each time the program starts.
+ */
 import type { Broker, Subscription } from "@env/env-event-stream";
 import type { Shop } from "./events.ts";
 
-/** Counts what was sold. */
+/** Counts sales. */
 export class Sales {
   readonly #sold = new Map<string, number>();
-  /** The last event that is in it: one that comes twice counts once. */
+  /** The last event included, so that one that is delivered twice counts once. */
   #seq = 0;
 
-  /** Reads all there was, and follows. */
+  /** Reads all past events, and follows new ones. */
   start(broker: Broker<Shop>): Subscription {
     return broker.subscribe("orders", ({ seq = 0, payload }) => {
       if (seq <= this.#seq) return;
@@ -18,7 +20,7 @@ export class Sales {
     }, { eventTypes: ["order.confirmed"], from: "start" });
   }
 
-  /** How many were sold. */
+  /** How many of a product were sold. */
   of(product: string): number {
     return this.#sold.get(product) ?? 0;
   }

@@ -1,6 +1,6 @@
 /**
- * The shop as a whole: takes orders in, and shows what became of them. It does not know where its
- * broker is.
+ * The shop as a whole: accepts orders and shows their state. It does not know where its broker
+ * lives.
  */
 import { type Broker, EventSourcedRepository } from "@env/env-event-stream";
 import type { Line, Shop } from "./events.ts";
@@ -24,18 +24,18 @@ export class OrderService {
     });
   }
 
-  /** Resolves when orders can come. */
+  /** Resolves when orders are accepted. */
   async start(): Promise<void> {
     const started = [this.inventory.start(), this.sales.start(this.#broker)];
     await Promise.all(started.map(({ ready }) => ready));
   }
 
-  /** Takes an order in. It is safe when this resolves; the inventory sees to it later. */
+  /** Accepts an order. It is safely stored when this resolves; the inventory processes it later. */
   async place(id: string, line: Line): Promise<void> {
     await this.#orders.update(id, (order) => order.place(line));
   }
 
-  /** Where an order is; undefined where there is none. */
+  /** The state of an order; undefined if it does not exist. */
   async order(id: string): Promise<OrderState | undefined> {
     return (await this.#orders.getById(id))?.getState();
   }

@@ -1,14 +1,14 @@
 /** The stock of one product. Its events are the topic `stock`. */
 import { AggregateRoot, type Event } from "@env/env-event-stream";
 
-/** What is there, and for whom some of it was put aside. */
+/** What is in stock, and what is reserved for which order. */
 export interface StockState {
   free: number;
-  /** Order to count. */
+  /** Maps an order to its quantity. */
   reserved: Record<string, number>;
 }
 
-/** The order asks for more than is there. */
+/** The order asks for more than is in stock. */
 export class OutOfStock extends Error {
   override name = "OutOfStock";
 }
@@ -23,7 +23,9 @@ export class Stock extends AggregateRoot<StockState> {
     this.recordEvent("stock.received", { count });
   }
 
-  /** Puts some aside for an order, once, however often it is asked. Throws {@link OutOfStock}. */
+  /**
+   * Reserves a quantity for an order, once, however often it is called. Throws {@link OutOfStock}.
+   */
   reserve(order: string, count: number): void {
     if (this.state.reserved[order] !== undefined) return;
     if (count > this.state.free) {

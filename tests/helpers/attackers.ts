@@ -1,27 +1,27 @@
 /**
- * Those who wish a daemon ill, in a process of their own so that whoever measures is not slowed by
- * them: endless lines, half-open requests, a schema and payloads that blow up a backtracking
- * regular expression. They go on until standard input closes, then print what they did as one line
- * of JSON: `deno run -A attackers.ts SOCKET`.
+ * Attackers of a daemon, in their own process so that they do not slow down the measurement:
+ * endless lines, half-open requests, a schema and payloads that blow up a backtracking regular
+ * expression. They run until standard input closes, then print what they did as one line of JSON:
+ * `deno run -A attackers.ts SOCKET`.
  */
 import assert from "node:assert/strict";
 import { until } from "./evs.ts";
 import { head, isClosed, RawConnection } from "./raw_connection.ts";
 
-/** Half-open requests that are kept there all the time. */
+/** How many half-open requests to keep open at all times. */
 export const HALF_OPEN = 200;
-/** The topic whose lines have no end. It exists: what is refused makes none. */
+/** The topic with the endless lines. It must exist: a refused line does not create it. */
 export const ENDLESS_TOPIC = "endless";
 
 /** What they did. */
 export interface Attacks {
-  /** Lines that were refused for being too long. */
+  /** Lines that were refused for their length. */
   refusedLines: number;
-  /** Bytes of a line that is passed over, never ended. */
+  /** Bytes of a line without an end, which the daemon skips. */
   skippedBytes: number;
-  /** Half-open requests that the daemon ended; each made room for the next. */
+  /** Half-open requests that the daemon ended; each was replaced by another. */
   endedHalves: number;
-  /** Payloads that were held against the regular expression, each with an answer. */
+  /** Payloads that were checked against the regular expression, each with a reply. */
   bombs: number;
 }
 
@@ -33,7 +33,7 @@ const LINES = head(
   "transfer-encoding: chunked",
 );
 const SKIPPED = LINES.replace("type=x", "type=x&onError=skip");
-/** Ways to leave a request half done. */
+/** Ways to leave a request unfinished. */
 const HALVES = [
   "",
   "GET /v1/hea",
@@ -41,19 +41,21 @@ const HALVES = [
   LINES + "5\r\n12",
 ];
 /**
- * Between two pieces of a line that is passed over, two lines that are refused and two payloads,
- * ms: what is measured is what the daemon does about them, not how a machine of few processors is
- * shared.
+ * The pause between two pieces of a skipped line, two refused lines and two payloads, ms: the test
+ * measures how the daemon handles them, not how a machine with few processors is shared.
  */
 const PAUSE = 10;
-/** Half-open requests end within 12 s; a process of attackers waits no longer for that, ms. */
+/**
+ * How long the process waits for half-open requests to be ended, ms; the daemon ends them within 12
+ * s.
+ */
 const PATIENCE = 20_000;
 
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, PAUSE));
 }
 
-/** Begins them all. */
+/** Starts all attackers. */
 class Attackers {
   readonly attacks: Attacks = { refusedLines: 0, skippedBytes: 0, endedHalves: 0, bombs: 0 };
   readonly #socket: string;
@@ -64,7 +66,7 @@ class Attackers {
     this.#socket = socket;
   }
 
-  /** Resolves when all have ended; rejects when the daemon does what it must not. */
+  /** Resolves when all have ended; rejects if the daemon does something that it must not do. */
   async run(): Promise<void> {
     await Promise.all([
       this.#endlessLines(),
@@ -74,7 +76,7 @@ class Attackers {
     ]);
   }
 
-  /** Ends them, when each of the first half-open requests has been ended by the daemon. */
+  /** Stops them once the daemon has ended each of the first half-open requests. */
   async end(): Promise<void> {
     const began = performance.now();
     await until(() =>
@@ -97,10 +99,9 @@ class Attackers {
   async #endlessLines(): Promise<void> {
     while (!this.#over) {
       const connection = await this.#connect();
-      // Handled from the first: when all is over the connection is closed below it, while this
-      // still sends.
+      // Handled from the start: at the end the connection is closed while this is still sending.
       const said = connection.untilEnd().catch((error) => this.#over ? "" : Promise.reject(error));
-      said.catch(() => {}); // it is awaited behind what is sent
+      said.catch(() => {}); // awaited after everything has been sent
       try {
         await connection.send(LINES);
         await connection.sendOn(CHUNK, 64 * CHUNK.length);
@@ -148,7 +149,7 @@ class Attackers {
     };
     try {
       const schema = JSON.stringify({ type: "string", pattern: "^(.*a){20}$" });
-      // The disk may be full just now.
+      // The disk may be full right now.
       await until(async () => await ask("PUT /v1/schemas/bomb", schema) < 300);
       const payload = JSON.stringify("ab".repeat(50_000));
       while (!this.#over) {
@@ -162,7 +163,7 @@ class Attackers {
   }
 }
 
-/** A process of them. */
+/** A process that runs the attackers. */
 export class AttackerProcess {
   readonly #child: Deno.ChildProcess;
   readonly #output: Promise<Deno.CommandOutput>;
@@ -177,10 +178,7 @@ export class AttackerProcess {
     this.#output = this.#child.output();
   }
 
-  /**
-   * Ends them; what they did. Fails with what they say when something went against them that must
-   * not.
-   */
+  /** Stops them and returns what they did. Fails with their output if something went wrong. */
   async end(): Promise<Attacks> {
     await this.#child.stdin.close();
     const { code, stdout, stderr } = await this.#output;
@@ -188,12 +186,12 @@ export class AttackerProcess {
     return JSON.parse(new TextDecoder().decode(stdout));
   }
 
-  /** Kills them where they still are. */
+  /** Kills them if they still run. */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       this.#child.kill("SIGKILL");
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // they have ended
+      if (!(error instanceof TypeError)) throw error; // they have already ended
     }
     await this.#output;
   }
@@ -203,10 +201,10 @@ if (import.meta.main) {
   const attackers = new Attackers(Deno.args[0]!);
   const work = attackers.run();
   const told = (async () => {
-    while (await Deno.stdin.read(new Uint8Array(64)) !== null); // nothing is said on it
+    while (await Deno.stdin.read(new Uint8Array(64)) !== null); // nothing is printed on it
     await attackers.end();
   })();
-  await Promise.race([work, told]); // one that fails ends the process at once
+  await Promise.race([work, told]); // a failure ends the process at once
   await work;
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(attackers.attacks)}\n`));
   Deno.exit(0);

@@ -2,7 +2,7 @@
 
 /** One promise. */
 export interface ContractRow {
-  /** What the heading begins with; absent for a promise that has no number. */
+  /** The number at the start of the heading; absent for a promise without one. */
   number: string | undefined;
   title: string;
   promise: string;
@@ -12,7 +12,7 @@ export interface ContractRow {
 
 const page = new URL("../../docs/contract.md", import.meta.url);
 
-/** Every promise of the page, in its order. */
+/** All promises on the page, in order. */
 export async function contractRows(): Promise<ContractRow[]> {
   const sections = (await Deno.readTextFile(page)).split(/^### /m).slice(1);
   return sections.map((section) => {
@@ -35,7 +35,7 @@ export function namedFiles(text: string): string[] {
   return [...text.matchAll(/`([\w./]+\.ts)`/g)].map(([, path]) => path!);
 }
 
-/** Text that stands on several lines of a page, as one. */
+/** Text that spans several lines of a page, as one line. */
 export function onOneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim();
 }

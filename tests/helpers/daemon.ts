@@ -1,29 +1,29 @@
 /**
- * A private daemon for a test: a real process, a real socket, a folder of its own, gone when the
+ * A private daemon for a test: a real process, a real socket and its own folder, removed when the
  * test ends.
  */
 import assert from "node:assert/strict";
 import { daemonCommand } from "../../core/client/launch.ts";
 import { testFolder } from "./folder.ts";
 
-/** How a test wants its daemon. */
+/** The options for a test's daemon. */
 export interface DaemonOptions {
   store?: string;
   durability?: string;
   /** Text of the config file. */
   config?: string;
-  /** Runs instead of the daemon's own program, with it as arguments: `strace`, `prlimit`. */
+  /** A program that runs the daemon, which is passed as its arguments: `strace`, `prlimit`. */
   wrapper?: string[];
-  /** Keep data in this folder, which the test removes itself. */
+  /** Keep the data in this folder, which the test removes itself. */
   dataDir?: string;
 }
 
-/** An answer over the socket. */
+/** A reply over the socket. */
 export interface Answer {
   status: number;
   headers: Headers;
   text: string;
-  // deno-lint-ignore no-explicit-any -- tests look into answers freely
+  // deno-lint-ignore no-explicit-any -- tests look into replies freely
   json: any;
 }
 
@@ -33,7 +33,7 @@ export class TestDaemon {
   readonly dataDir: string;
   readonly socket: string;
   readonly config: string;
-  /** How it is started; a test may change it between two starts. */
+  /** How to start it; a test may change this between two starts. */
   readonly options: DaemonOptions;
   #process: Deno.ChildProcess | undefined;
   #exited: Promise<Deno.CommandStatus> | undefined;
@@ -49,12 +49,12 @@ export class TestDaemon {
     this.options = options;
   }
 
-  /** What it said on standard error so far. */
+  /** Its output on standard error so far. */
   get stderr(): string {
     return this.#stderr;
   }
 
-  /** Starts it and waits until it serves; fails with what it said when it does not. */
+  /** Starts it and waits until it is ready; fails with its output if it does not become ready. */
   async start(): Promise<void> {
     const { program, args, env } = daemonCommand({
       ...this.options,
@@ -88,7 +88,7 @@ export class TestDaemon {
     for await (const chunk of stream) this.#stderr += decoder.decode(chunk, { stream: true });
   }
 
-  /** One request. A body that is not a string or bytes is sent as JSON. */
+  /** Sends one request. A body that is neither a string nor bytes is sent as JSON. */
   async http(
     method: string,
     path: string,
@@ -112,7 +112,7 @@ export class TestDaemon {
     };
   }
 
-  /** Publishes payloads, a line each; every one must be stored. */
+  /** Publishes payloads, one per line; every one must be stored. */
   async publish(topic: string, type: string, ...payloads: unknown[]): Promise<Answer["json"]> {
     const lines = payloads.map((payload) => `${JSON.stringify(payload)}\n`).join("");
     const answer = await this.http("POST", `/v1/topics/${topic}/events?type=${type}`, lines, {
@@ -129,7 +129,7 @@ export class TestDaemon {
     return answer.text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   }
 
-  /** The process that was started ends; resolves with its status. */
+  /** Resolves with the status of the started process when it ends. */
   exited(): Promise<Deno.CommandStatus> {
     assert.ok(this.#exited, "the daemon was not started");
     return this.#exited;
@@ -144,7 +144,7 @@ export class TestDaemon {
     return status;
   }
 
-  /** Stops it in order; it must end with 0. */
+  /** Stops it in an orderly way; it must exit with 0. */
   async stop(): Promise<void> {
     const status = await this.kill("SIGTERM");
     assert.equal(status.code, 0, `the daemon ended with ${status.code}: ${this.#stderr}`);
@@ -155,7 +155,7 @@ export class TestDaemon {
     this.#client = undefined;
   }
 
-  /** Ends it if it runs, and removes its folder. */
+  /** Ends it if it is running, and removes its folder. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closeClient();
     if (this.#process) {
@@ -170,7 +170,7 @@ export class TestDaemon {
   }
 }
 
-/** Starts a daemon in a folder of its own. */
+/** Starts a daemon in its own folder. */
 export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
   const daemon = await newDaemon(options);
   try {
@@ -182,7 +182,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaem
   return daemon;
 }
 
-/** A daemon that is not started yet. */
+/** A daemon that has not been started yet. */
 export async function newDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
   const folder = await testFolder("test");
   const daemon = new TestDaemon(folder, options);
@@ -190,7 +190,7 @@ export async function newDaemon(options: DaemonOptions = {}): Promise<TestDaemon
   return daemon;
 }
 
-/** The first line of a stream; undefined when it ends without one. The rest is read and dropped. */
+/** The first line of a stream; undefined if it ends without one. The rest is read and discarded. */
 async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
@@ -201,6 +201,6 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | u
     text += decoder.decode(value, { stream: true });
   }
   reader.releaseLock();
-  void stream.pipeTo(new WritableStream()); // what else it says is not for us
+  void stream.pipeTo(new WritableStream()); // the rest of its output does not matter
   return text.slice(0, text.indexOf("\n"));
 }

@@ -1,7 +1,7 @@
 /**
  * A process that adds dead letters to a FileDeadLetterQueue: `dead_letter_writer.ts DIR FIRST
- * COUNT`. It says of each that it is kept, in the form that sync_trace.ts knows, or with which code
- * it was refused.
+ * COUNT`. For each it prints that it was stored, in the form that sync_trace.ts expects, or the
+ * code with which it was refused.
  */
 import { EvsError, FileDeadLetterQueue } from "../../mod.ts";
 

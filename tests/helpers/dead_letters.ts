@@ -1,14 +1,14 @@
-/** Many dead letters without many processes: over HTTP, as a consumer would make them. */
+/** Creates many dead letters without many processes: over HTTP, as a consumer would. */
 import assert from "node:assert/strict";
 import type { NackItem } from "../../core/protocol/protocol.ts";
 import type { TestDaemon } from "./daemon.ts";
 
-/** What became of an event: done, or failed for good. */
+/** The outcome for an event: done, or failed for good. */
 export type Judge = (event: { seq: number; payload: unknown }) => Omit<NackItem, "lease"> | "done";
 
 /**
- * Leases all that there is for a subscription and settles it. Events of one key come one after the
- * other.
+ * Leases and settles everything that a subscription has. Events with the same key follow one
+ * another.
  */
 export async function settleAll(
   at: TestDaemon,

@@ -1,16 +1,13 @@
-/**
- * Numbers as JSON may write them, and what they are in arithmetic without a limit: fractions of big
- * whole numbers.
- */
+/** Numbers as JSON may write them, and their exact values as fractions of big integers. */
 import fc from "fast-check";
 
-/** A fraction; the divisor is above 0. */
+/** A fraction with a positive divisor. */
 export interface Fraction {
   over: bigint;
   under: bigint;
 }
 
-/** What a number of JSON says. */
+/** The exact value of a JSON number. */
 export function fractionOf(text: string): Fraction {
   const [, minus, whole, fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text)!;
@@ -21,13 +18,13 @@ export function fractionOf(text: string): Fraction {
     : { over: digits, under: 10n ** -shift };
 }
 
-/** As `a - b` would be, by its sign. */
+/** The sign of `a - b`. */
 export function compareFractions(a: Fraction, b: Fraction): number {
   const [left, right] = [a.over * b.under, b.over * a.under];
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** True when `a / b` is whole. */
+/** True if `a / b` is whole. */
 export function divides(a: Fraction, b: Fraction): boolean {
   return a.over * b.under % (a.under * b.over) === 0n;
 }
@@ -37,13 +34,13 @@ const digits = (most: number) =>
 const whole = fc.oneof(
   fc.constant("0"),
   digits(25).map((text) => text.replace(/^0+(?=\d)/, "")),
-  // Around what a double holds, where rounding begins.
+  // Near the precision of a double, where rounding starts.
   fc.bigInt({ min: -200n, max: 200n }).chain((near) =>
     fc.constantFrom(2n ** 53n, 2n ** 63n, 10n ** 15n, 10n ** 21n).map((base) => String(base + near))
   ),
 );
 
-/** A number of JSON in any of its spellings. */
+/** A JSON number in any spelling. */
 export const decimalText: fc.Arbitrary<string> = fc.tuple(
   fc.constantFrom("", "", "-"),
   whole,

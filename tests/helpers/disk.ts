@@ -1,10 +1,10 @@
 /**
- * A disk of a test's own: a file system in a file, mounted through a loop device, whose power can
- * be cut. Needs root.
+ * A disk for a test: a file system in a file, mounted through a loop device, whose power can be
+ * cut. Needs root.
  *
- * The cut is ext4's own: the ioctl `FS_IOC_GOINGDOWN` with "no log flush" ends the file system at
- * once, what was not synced stays in memory and is thrown away with it
- * (https://man7.org/linux/man-pages/man2/ioctl_fs.2.html; xfstests does the same).
+ * The power cut is a feature of ext4: the ioctl `FS_IOC_GOINGDOWN` with "no log flush" shuts down
+ * the file system at once; everything that was not synced is still in memory and is discarded with
+ * it (https://man7.org/linux/man-pages/man2/ioctl_fs.2.html; xfstests does the same).
  */
 import assert from "node:assert/strict";
 
@@ -22,7 +22,7 @@ async function run(program: string, ...args: string[]): Promise<void> {
 
 /** A small file system on a loop device. */
 export class Disk {
-  /** Where it is mounted; empty but for `lost+found`. */
+  /** Where it is mounted; empty except for `lost+found`. */
   readonly path: string;
   readonly #image: string;
   #mounted = false;
@@ -32,12 +32,12 @@ export class Disk {
     this.#image = `${folder}/disk.img`;
   }
 
-  /** Makes one of `megabytes`. */
+  /** Creates a disk of this many megabytes. */
   static async make(megabytes: number): Promise<Disk> {
     const disk = new Disk(await Deno.makeTempDir({ prefix: "evs-disk-" }));
     await Deno.mkdir(disk.path);
     await run("truncate", "-s", `${megabytes}M`, disk.#image);
-    // Without a share for root: what is free is free for the daemon, too.
+    // Without reserved blocks for root: free space is free for the daemon, too.
     await run("mkfs.ext4", "-q", "-F", "-m", "0", disk.#image);
     await disk.mount();
     return disk;
@@ -48,7 +48,7 @@ export class Disk {
     this.#mounted = true;
   }
 
-  /** Takes all but `left` bytes of it; {@link makeRoom} gives them back. */
+  /** Uses up all but `left` bytes of it; {@link makeRoom} frees them. */
   async fill(left: number): Promise<void> {
     const { stdout } = await new Deno.Command("stat", { args: ["-f", "-c", "%a %S", this.path] })
       .output();
@@ -57,18 +57,18 @@ export class Disk {
     try {
       await run("fallocate", "-l", String(blocks! * size! - left), filler);
     } catch {
-      // A daemon wrote to the disk meanwhile: the filler has all that was left, and gives some back.
+      // A daemon wrote to the disk meanwhile: the filler took all that was left, and returns some.
       const allocated = (await Deno.stat(filler)).blocks! * 512;
       await Deno.truncate(filler, Math.max(0, allocated - left));
     }
   }
 
-  /** Takes away what {@link fill} put there. */
+  /** Removes what {@link fill} wrote. */
   async makeRoom(): Promise<void> {
     await Deno.remove(`${this.path}/filler`);
   }
 
-  /** The power is gone: nothing more reaches the disk. Whoever has files open sees errors. */
+  /** Cuts the power: nothing more reaches the disk. Open files return errors. */
   async cutPower(): Promise<void> {
     await run("perl", "-e", CUT, this.path);
   }

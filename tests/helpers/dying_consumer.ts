@@ -1,8 +1,8 @@
 /**
- * A program that handles events and dies of some: `dying_consumer.ts MODE PLACE LOG [OPTIONS]`.
- * MODE is `process` (a broker of its own on SQLite files in the folder PLACE) or `socket` (PLACE is
- * a daemon's). Each run of the handler is a line of LOG: payload, delivery, attempt. It kills
- * itself where the payload is 0, and ends when nothing is left to do.
+ * A program that handles events and dies on some of them: `dying_consumer.ts MODE PLACE LOG
+ * [OPTIONS]`. MODE is `process` (its own broker on SQLite files in the folder PLACE) or `socket`
+ * (PLACE is a daemon's socket). Each run of the handler appends a line to LOG: payload, delivery,
+ * attempt. It kills itself if the payload is 0, and exits when nothing is left to do.
  */
 import { type Broker, connect, EventBroker, SqliteEventStore, SqliteState } from "../../mod.ts";
 

@@ -1,6 +1,6 @@
 /**
- * A command line for every command there is. The list of commands comes from the route map, so that
- * one that is new has to be given a line here before its tests pass.
+ * A command line for every command. The list of commands comes from the route map, so a new command
+ * needs a line here before its tests pass.
  */
 import assert from "node:assert/strict";
 import { completionTree } from "../../commands/completion/tree.ts";
@@ -11,11 +11,11 @@ export interface CommandLine {
   path: string;
   args: string[];
   stdin?: string;
-  /** It asks a daemon, and is of no use without. */
+  /** It uses a daemon, and cannot work without one. */
   asks: boolean;
 }
 
-/** What a command needs beside its name; `file` is a path in a folder of the test. */
+/** What a command needs besides its name; `file` is a path in the test's folder. */
 type Rest = (file: string) => { args?: string[]; stdin?: string; asks?: false };
 
 const NOTHING: Rest = () => ({});
@@ -81,7 +81,7 @@ const REST: Record<string, Rest> = {
   "completions fish": LOCAL,
 };
 
-/** Every command, in the order of the help. Throws for one that has no line here. */
+/** Every command, in help order. Throws for one that has no line here. */
 export async function everyCommand(file: string): Promise<CommandLine[]> {
   const entries = await Promise.all(
     [...verbs].map(async ([name, { brief, load }]) => ({

@@ -1,18 +1,17 @@
 /**
- * Runs the `evs` command as a user does: a process of its own, against a test's daemon or against
- * none.
+ * Runs the `evs` command like a user does: in its own process, with a test's daemon or without one.
  */
 
-/** How one command is run. */
+/** How to run a command. */
 export interface EvsOptions {
-  /** The daemon it talks to; a `TestDaemon` is one. */
+  /** The daemon to use; a `TestDaemon` fits. */
   at?: { socket: string; dataDir: string };
   stdin?: string;
   env?: Record<string, string>;
   cwd?: string;
 }
 
-/** How it ended. */
+/** The result of a command. */
 export interface EvsResult {
   code: number;
   stdout: string;
@@ -20,10 +19,10 @@ export interface EvsResult {
 }
 
 const project = decodeURIComponent(new URL("../..", import.meta.url).pathname);
-/** As `bin/evs` has it. */
+/** The same flags as in `bin/evs`. */
 const locked = [`--lock=${project}deno.lock`, "--frozen"];
 
-/** The command that runs `evs`, for `Deno.Command`. */
+/** The `Deno.Command` that runs `evs`. */
 export function evsCommand(args: readonly string[], options: EvsOptions = {}): {
   program: string;
   options: Deno.CommandOptions;
@@ -59,7 +58,7 @@ export async function evs(args: readonly string[], options: EvsOptions = {}): Pr
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
-/** A running `evs`, whose stderr can be waited for. */
+/** A running `evs` whose stderr can be awaited. */
 export class RunningEvs {
   readonly child: Deno.ChildProcess;
   readonly ended: Promise<Deno.CommandStatus>;
@@ -92,7 +91,7 @@ export class RunningEvs {
     this.#changed = Promise.withResolvers<void>();
   }
 
-  /** Waits until it has said something on stderr. */
+  /** Waits for output on stderr. */
   async said(pattern: RegExp): Promise<void> {
     let over = false;
     void Promise.all(this.#streams).then(() => {
@@ -105,7 +104,7 @@ export class RunningEvs {
     }
   }
 
-  /** Waits for its end and for the end of what it said. */
+  /** Waits until it has ended and all its output has been read. */
   async end(): Promise<Deno.CommandStatus> {
     const status = await this.ended;
     await Promise.all(this.#streams);
@@ -113,12 +112,12 @@ export class RunningEvs {
   }
 }
 
-/** Waits for a condition that no promise tells of. */
+/** Waits for a condition for which there is no promise. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   while (!await condition()) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** True while a process is there and is no zombie. */
+/** True while a process exists and is not a zombie. */
 export async function isAlive(pid: number): Promise<boolean> {
   try {
     return !/^State:\s+Z/m.test(await Deno.readTextFile(`/proc/${pid}/status`));

@@ -1,4 +1,4 @@
-/** A clock that stands still until a test moves it. */
+/** A clock that only moves when a test moves it. */
 import type { Clock } from "../../core/base/clock.ts";
 
 /** A {@link Clock} for tests. */
@@ -25,17 +25,17 @@ export class FakeClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
-  /** Timers that are set. */
+  /** The number of pending timers. */
   get timers(): number {
     return this.#timers.size;
   }
 
-  /** The wall clock jumps; time itself does not pass. */
+  /** Makes the wall clock jump; no time passes. */
   jump(ms: number): void {
     this.#wall += ms;
   }
 
-  /** Lets time pass, runs the timers that come due, and lets what they began settle. */
+  /** Lets time pass, runs the timers that become due, and waits for what they started to settle. */
   async pass(ms: number): Promise<void> {
     const end = this.#mono + ms;
     for (;;) {
@@ -51,7 +51,7 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * The process stands still: time passes, and what comes due meanwhile fires late, in {@link
+   * Suspends the process: time passes, and timers that become due meanwhile fire late, in {@link
    * pass}.
    */
   stand(ms: number): void {
@@ -64,7 +64,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Resolves when the promises that were about to settle have done so. */
+/** Resolves when promises that were about to settle have settled. */
 export async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }

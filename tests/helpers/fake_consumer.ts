@@ -1,7 +1,4 @@
-/**
- * The daemon and the handlers as a consumer sees them, in memory: what a test tells them to do,
- * they do.
- */
+/** An in-memory daemon and in-memory handlers for a consumer, controlled by the test. */
 import { Consumer, type ConsumerOptions } from "../../core/client/consumer/consumer.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import type { ConsumerPort, Delivery, Leased } from "../../core/client/consumer/port.ts";
@@ -10,7 +7,7 @@ import type { RunningHandler } from "../../commands/consumer/handler.ts";
 import type { LeaseRequest, NackItem, SettleReply } from "../../core/protocol/protocol.ts";
 import { CannotStoreError, ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 
-/** A subscription in memory that keeps leases as the daemon does. */
+/** An in-memory subscription that manages leases like the daemon. */
 export class FakeDaemon implements ConsumerPort {
   readonly pending: number[];
   readonly leases = new Map<string, number>();
@@ -21,7 +18,7 @@ export class FakeDaemon implements ConsumerPort {
   readonly calls: string[] = [];
   paused: string | undefined;
   up = true;
-  /** Nothing can be written down. */
+  /** Nothing can be stored. */
   full = false;
   maxRetries = 1;
   attempts = new Map<number, number>();
@@ -37,7 +34,7 @@ export class FakeDaemon implements ConsumerPort {
     this.#wake = Promise.withResolvers<void>();
   }
 
-  /** Ends all connections: bound leases are given back. */
+  /** Closes all connections: bound leases are returned. */
   crash(): void {
     this.up = false;
     this.pending.push(...this.leases.values());

@@ -1,8 +1,8 @@
-/** Data dirs of older versions, kept in tests/fixtures for ever. */
+/** Data dirs of older versions, kept in tests/fixtures permanently. */
 
 const FIXTURES = new URL("../fixtures/", import.meta.url);
 
-/** Puts what a fixture keeps of a data dir, everything that is packed there, into a folder. */
+/** Unpacks all the packed files of a fixture's data dir into a folder. */
 export async function unpackFixture(name: string, folder: string): Promise<void> {
   await unpack(new URL(`${name}/`, FIXTURES), folder);
 }

@@ -1,8 +1,8 @@
-/** Damage, made on purpose. */
+/** Deliberate damage. */
 
 /**
- * Numbers from 0 up to but not including `below`, the same for the same seed (a linear congruential
- * generator).
+ * Random numbers from 0 up to but not including `below`, the same for the same seed (a linear
+ * congruential generator).
  */
 export function randomFrom(seed: number): (below: number) => number {
   let state = BigInt(seed);

@@ -1,13 +1,13 @@
 /**
- * Folders of tests. Each is named for the process that it is for, so that what a killed run left
- * behind is removed by the next one.
+ * Folders for tests. The name of each contains its process id, so that the next run removes what a
+ * killed run left behind.
  */
 import process from "node:process";
 
 const OURS = /^evs-(?:test|start)-(\d+)-/;
 let swept = false;
 
-/** A new folder, for the owner alone; whoever asks for it removes it. */
+/** A new folder for its owner alone; the caller removes it. */
 export async function testFolder(kind: "test" | "start"): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: `evs-${kind}-${Deno.pid}-` });
   await Deno.chmod(folder, 0o700);
@@ -26,7 +26,7 @@ export async function removeLeftBehind(parent: string): Promise<void> {
     try {
       await Deno.remove(`${parent}/${name}`, { recursive: true });
     } catch (error) {
-      // Another run removes it, too, or it is another user's.
+      // Another run is removing it as well, or it belongs to another user.
       const { NotFound, PermissionDenied } = Deno.errors;
       if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
     }

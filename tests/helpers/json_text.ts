@@ -1,10 +1,9 @@
 /**
- * JSON as text: what a publisher may send, in all the spellings that a parser and a printer would
- * not give back.
+ * JSON as text: what a publisher may send, in spellings that a parser and a printer would change.
  */
 import fc from "fast-check";
 
-/** Texts that have broken somebody: each is valid JSON and must come back byte for byte. */
+/** Texts that have broken JSON implementations: each is valid and must come back byte for byte. */
 export const CORPUS: readonly string[] = [
   "9007199254740993",
   "1.0",
@@ -47,7 +46,7 @@ export const CORPUS: readonly string[] = [
 
 const space = fc.constantFrom("", "", "", " ", "  ", "\t");
 
-/** A string literal in any spelling: escapes where none is needed, lone surrogates as escapes. */
+/** A string literal in any spelling: unnecessary escapes, lone surrogates as escapes. */
 const stringText = fc.array(
   fc.oneof(
     fc.string({ unit: "grapheme", minLength: 1, maxLength: 4 }).map((text) =>

@@ -1,20 +1,20 @@
 /**
- * A socket before the daemon's that can lose an answer: the daemon has done what was asked, and
- * nobody is told.
+ * A socket in front of the daemon's that can lose a reply: the daemon has carried out the request,
+ * but the client does not learn of it.
  */
 
-/** A proxy that drops connections and answers. */
+/** A proxy that drops connections and replies. */
 export class LossyProxy implements AsyncDisposable {
   readonly socket: string;
   readonly #target: string;
   readonly #listener: Deno.UnixListener;
   readonly #connections = new Set<Deno.UnixConn>();
-  /** Answers that are still to be lost. */
+  /** How many more replies to lose. */
   lose = 0;
   lost = 0;
-  /** Which answers can be lost: those with this in them. */
+  /** Which replies may be lost: those that match this. */
   which = /(?:)/;
-  /** Done before a connection is closed whose answer is lost. */
+  /** Called before closing a connection whose reply is lost. */
   beforeClose: () => Promise<unknown> = () => Promise.resolve();
 
   constructor(socket: string, target: string) {
@@ -66,7 +66,7 @@ export class LossyProxy implements AsyncDisposable {
         for (let at = 0; at < n;) at += await to.write(buffer.subarray(at, n));
       }
     } catch (error) {
-      // The other side was closed: then this one is, too.
+      // When one side closes, the other is closed, too.
       if (
         !(error instanceof Deno.errors.BadResource || error instanceof Deno.errors.BrokenPipe ||
           error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.ConnectionReset)
@@ -81,7 +81,7 @@ export class LossyProxy implements AsyncDisposable {
     if (this.#connections.delete(connection)) connection.close();
   }
 
-  /** Ends every connection, as a daemon does with those that are idle. */
+  /** Closes every connection, as a daemon does with idle ones. */
   closeAll(): void {
     for (const connection of [...this.#connections]) this.#close(connection);
   }

@@ -1,33 +1,33 @@
 /**
- * A file system in memory that loses power.
+ * An in-memory file system that can lose power.
  *
- * What was not synced may be there after {@link MemoryDisk.powerCut} or not: each sector of a file
- * as it was at some moment since the last sync, of a folder's changes the first so many. What was
- * synced is there. And any call can be made to fail: see {@link MemoryDisk.onCall}.
+ * Data that was not synced may or may not be there after {@link MemoryDisk.powerCut}: each sector
+ * of a file is as it was at some moment since the last sync, and of a folder's changes a prefix has
+ * happened. Synced data is there. Any call can also be made to fail: see {@link MemoryDisk.onCall}.
  */
 import type { Disk, DiskEntry, DiskFile } from "../../core/store/file/disk.ts";
 
 const SECTOR = 512;
 
-/** A call to the disk; what `onCall` is told. */
+/** A call to the disk, as passed to `onCall`. */
 export interface DiskCall {
   op: "open" | "create" | "write" | "truncate" | "sync" | "syncFolder" | "rename" | "remove";
   path: string;
-  /** Bytes to write. */
+  /** The number of bytes to write. */
   bytes?: number;
   /** The write makes the file longer. */
   grows?: boolean;
 }
 
-/** A file: its bytes, and what was done since its last sync. */
+/** A file: its bytes, and the changes since its last sync. */
 class Node {
   bytes = new Uint8Array(0);
   durable = new Uint8Array(0);
   unsynced: ({ position: number; bytes: Uint8Array } | { length: number })[] = [];
-  /** Changes that are durable. */
+  /** The number of durable changes. */
   #synced = 0;
 
-  /** What a sync that begins now makes durable. */
+  /** What a sync that starts now makes durable. */
   written(): { changes: number; bytes: Uint8Array<ArrayBuffer> } {
     return { changes: this.#synced + this.unsynced.length, bytes: this.bytes.slice() };
   }
@@ -41,7 +41,7 @@ class Node {
 }
 
 type Entry = Node | "folder";
-/** A folder's change: an entry set or gone. */
+/** A change to a folder: an entry is set or removed. */
 type Change = (entries: Map<string, Entry>) => void;
 
 /** A disk in memory that can lose power. */
@@ -51,9 +51,9 @@ export class MemoryDisk implements Disk {
   readonly #changes = new Map<string, Change[]>();
   readonly #locks = new Set<string>();
   #off = false;
-  /** Called before each call takes effect: may throw, or tell how many bytes are written. */
+  /** Called before each call takes effect; may throw, or return how many bytes to write. */
   onCall: ((call: DiskCall) => number | void) | undefined;
-  /** How long a sync beside writes takes: what is appended next comes in between. */
+  /** How long a sync concurrent with writes takes: the next append can start in between. */
   onSyncBeside: (path: string) => Promise<void> = async () => {
     for (let i = 0; i < 100; i++) await Promise.resolve();
   };
@@ -133,7 +133,7 @@ export class MemoryDisk implements Disk {
     return node.bytes;
   }
 
-  /** Puts a file there, or other bytes into it, durably. */
+  /** Creates a file or replaces its contents, durably. */
   put(path: string, bytes: Uint8Array): void {
     const there = this.#entries.get(path);
     const node = there instanceof Node ? there : new Node();
@@ -147,7 +147,7 @@ export class MemoryDisk implements Disk {
     return [...this.#entries].filter(([, entry]) => entry instanceof Node).map(([path]) => path);
   }
 
-  /** The process is killed: all that was written is there, in a disk that is not locked. */
+  /** Simulates a kill of the process: returns an unlocked disk with everything that was written. */
   kill(): MemoryDisk {
     this.#off = true;
     const disk = new MemoryDisk();
@@ -155,7 +155,10 @@ export class MemoryDisk implements Disk {
     return disk;
   }
 
-  /** The power is cut: what `random` (0 to below 1) leaves. This disk is off from now on. */
+  /**
+   * Cuts the power: returns a disk with what survives, chosen by `random` (0 to below 1). This disk
+   * is off from now on.
+   */
   powerCut(random: () => number): MemoryDisk {
     this.#off = true;
     const disk = new MemoryDisk();
@@ -247,9 +250,9 @@ export class MemoryDisk implements Disk {
 }
 
 /**
- * A file as a power cut leaves it: each sector, and the length, as it was at some moment since the
- * last sync. A third of the time it is the same moment for all: the way of a file system that keeps
- * the order.
+ * A file after a power cut: each sector, and the length, is as it was at some moment since the last
+ * sync. In a third of the cases it is the same moment for all, as on a file system that keeps the
+ * order.
  */
 function survivors(node: Node, random: () => number): Uint8Array {
   const moments = [node.durable];
@@ -287,7 +290,7 @@ function parentOf(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf("/")));
 }
 
-/** True when the folder is there, and the one that it is in, and so on. */
+/** True if the folder and all its parents exist. */
 function isReached(path: string, entries: ReadonlyMap<string, unknown>): boolean {
   return entries.has(path) && (path === "/" || isReached(parentOf(path), entries));
 }

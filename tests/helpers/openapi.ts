@@ -1,6 +1,6 @@
 /**
- * schemas/openapi.json as a client has it: what it allows, what it forbids, and whether an answer
- * is as described.
+ * schemas/openapi.json from a client's point of view: what it allows, what it forbids, and whether
+ * a reply matches it.
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
@@ -15,13 +15,13 @@ export const openapi: Schema = JSON.parse(
 );
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 
-/** The schema itself, where it is a reference. */
+/** Resolves a schema that is a reference. */
 export function resolved(schema: Schema): Schema {
   const name = schema?.$ref?.split("/").at(-1);
   return name === undefined ? schema : openapi.components.schemas[name];
 }
 
-/** With every reference in its place, and without what is for people only. */
+/** Resolves every reference, and drops what is only for people. */
 export function plain(schema: Schema): Schema {
   if (Array.isArray(schema)) return schema.map(plain);
   if (typeof schema !== "object" || schema === null) return schema;
@@ -29,7 +29,7 @@ export function plain(schema: Schema): Schema {
   return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, plain(value)]));
 }
 
-/** What tells whether a value is as the schema has it. */
+/** A validator for a schema. */
 export function validator(schema: Schema): ReturnType<typeof ajv.compile> {
   let validate = validators.get(schema);
   if (!validate) validators.set(schema, validate = ajv.compile(plain(schema)));
@@ -38,7 +38,7 @@ export function validator(schema: Schema): ReturnType<typeof ajv.compile> {
 
 const validators = new WeakMap<object, ReturnType<typeof ajv.compile>>();
 
-/** Faults of an answer; undefined where it is as described. */
+/** How a reply deviates from the document; undefined if it matches. */
 export function faultsOf(
   response: Schema,
   answer: { status: number; headers: Headers; text: string },
@@ -91,7 +91,7 @@ function allowedText(schema: Schema): fc.Arbitrary<string> {
   const { contentSchema, pattern, minLength = 0, maxLength = 300 } = schema;
   if (contentSchema) return allowed(contentSchema).map((value) => JSON.stringify(value));
   const fits = validator(schema);
-  // Made by chance, a text follows a pattern only where that says what must not be in it.
+  // A random text matches a pattern only if the pattern merely excludes characters.
   const byChance = pattern === undefined || pattern.startsWith("^[^");
   const text = byChance
     ? fc.string({ minLength, maxLength: Math.min(maxLength, 300), unit: "grapheme" })
@@ -105,7 +105,7 @@ function allowedObject({ properties, required = [] }: Schema): fc.Arbitrary<unkn
   return fc.record(Object.fromEntries(members), { requiredKeys: required });
 }
 
-/** What is for all, or for some: the one condition that the document has. */
+/** Either all or some: the only condition in the document. */
 function allOrSome(schema: Schema): fc.Arbitrary<unknown> {
   const { if: _if, then: _then, else: _else, ...rest } = schema;
   const { all: _all, ...some } = rest.properties;
@@ -119,7 +119,7 @@ function allOrSome(schema: Schema): fc.Arbitrary<unknown> {
   ).filter(fits);
 }
 
-/** Values that it forbids; undefined where it allows everything that can be sent there. */
+/** Values that it forbids; undefined if it allows everything that can be sent there. */
 export function forbidden(
   schema: Schema,
   { asText, canBeSent }: { asText: boolean; canBeSent(value: unknown): boolean },

@@ -1,7 +1,7 @@
-/** The client that the seed's store calls: `query(sql, params)` over the driver `postgres`. */
+/** The client that the seed's store uses: `query(sql, params)` on top of the driver `postgres`. */
 import postgres from "../packages/postgres.ts";
 
-/** What a query gave back. */
+/** The result of a query. */
 export interface QueryResult {
   // deno-lint-ignore no-explicit-any -- rows of any table
   rows: any[];
@@ -13,7 +13,7 @@ export class PostgresClient {
   readonly #sql: postgres.Sql;
 
   constructor(connectionString: string) {
-    // A bigint comes as text unless it is asked for as a number; ours are Unix ms.
+    // A bigint is returned as text unless a number is requested; ours are Unix ms.
     const bigint = { to: 20, from: [20], serialize: String, parse: Number };
     this.#sql = postgres(connectionString, { types: { bigint }, max: 4, onnotice: () => {} });
   }

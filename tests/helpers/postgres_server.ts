@@ -1,13 +1,13 @@
 /**
- * A PostgreSQL of a test's own: Debian's binaries, a cluster in a temporary folder, a port on the
- * loopback that the kernel chose. As PostgreSQL refuses to run as root, root runs it as the user
- * `postgres` that the package made.
+ * A PostgreSQL server for a test: Debian's binaries, a cluster in a temporary folder, a loopback
+ * port chosen by the kernel. PostgreSQL refuses to run as root, so root runs it as the user
+ * `postgres` that the package created.
  */
 import assert from "node:assert/strict";
 
-/** A server that is there until it is disposed of. */
+/** A server that runs until it is disposed of. */
 export interface PostgresServer extends AsyncDisposable {
-  /** The database of the test, empty at first. */
+  /** The test's database, initially empty. */
   url: string;
 }
 
@@ -28,7 +28,7 @@ function readDir(path: string): string[] {
   }
 }
 
-/** A command as the user that PostgreSQL runs as. */
+/** A command run as the server's user. */
 function asServer(command: string[]): Deno.Command {
   const isRoot = Deno.uid() === 0;
   const [program, ...args] = isRoot
@@ -51,7 +51,7 @@ function freePort(): number {
   return port;
 }
 
-/** Starts a server; `pg_ctl` waits until it answers. */
+/** Starts a server; `pg_ctl` waits until it is ready. */
 export async function startPostgres(): Promise<PostgresServer> {
   const bin = binaries();
   const dir = (await run(["mktemp", "-d", "/tmp/evs-postgres-XXXXXX"])).trim();

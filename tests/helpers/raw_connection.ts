@@ -1,15 +1,14 @@
 /**
- * A connection to the daemon that sends whatever bytes a test likes, and reads as little as it
- * likes.
+ * A connection to the daemon that sends arbitrary bytes and reads only as much as the test wants.
  */
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Sends bytes to a socket and reads what comes back. */
+/** Sends bytes to a socket and reads the replies. */
 export class RawConnection {
   readonly #conn: Deno.Conn;
-  /** Of its own: what a read cuts a character into belongs to no other connection. */
+  /** One per connection, because a read may end inside a character. */
   readonly #decoder = new TextDecoder();
   #text = "";
 
@@ -21,13 +20,13 @@ export class RawConnection {
     return new RawConnection(await Deno.connect({ transport: "unix", path: socket }));
   }
 
-  /** Sends all of it. Throws when the other side has closed. */
+  /** Sends everything. Throws if the other side has closed. */
   async send(data: string | Uint8Array): Promise<void> {
     const bytes = typeof data === "string" ? encoder.encode(data) : data;
     for (let at = 0; at < bytes.length;) at += await this.#conn.write(bytes.subarray(at));
   }
 
-  /** Sends until the other side takes no more; tells how many bytes that were. */
+  /** Sends until the other side accepts no more; returns how many bytes that were. */
   async sendOn(piece: Uint8Array, most = Infinity): Promise<number> {
     let sent = 0;
     try {
@@ -41,7 +40,10 @@ export class RawConnection {
     return sent;
   }
 
-  /** Reads until the text matches; what was read so far. Throws when it ends before. */
+  /**
+   * Reads until the text matches, and returns what was read so far. Throws if the connection ends
+   * before.
+   */
   async until(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#text)) {
       if (!await this.#read()) throw new Error(`it ended before ${pattern}: ${this.#text}`);
@@ -49,7 +51,7 @@ export class RawConnection {
     return this.#text;
   }
 
-  /** One answer with its length told: its status and body. */
+  /** One reply with a content length: its status and body. */
   async answer(): Promise<{ status: number; body: string }> {
     const head = await this.until(/\r\n\r\n/);
     const status = Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]);
@@ -64,7 +66,7 @@ export class RawConnection {
     return { status, body };
   }
 
-  /** Reads until the other side closes, in order or not; all that came. */
+  /** Reads until the other side closes, cleanly or not, and returns everything. */
   async untilEnd(): Promise<string> {
     while (await this.#read());
     return this.#text;
@@ -88,7 +90,7 @@ export class RawConnection {
   }
 }
 
-/** True for what a read or a write says when the other side has closed. */
+/** True for the error of a read or a write after the other side has closed. */
 export function isClosed(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.NotConnected;

@@ -1,13 +1,15 @@
 /**
- * A seed for fast-check that reproduces: `EVS_SEED=N deno test …` runs the very same values again.
- * A failure names its seed.
+ * A reproducible seed for fast-check: `EVS_SEED=N deno test …` runs with the same values again. A
+ * failure names its seed.
  */
 import fc from "fast-check";
 
-/** The seed of this run: `EVS_SEED`, or one of chance. */
+/** The seed of this run: `EVS_SEED`, or a random one. */
 export const seed: number = Number(Deno.env.get("EVS_SEED") ?? Math.floor(Math.random() * 2 ** 31));
 
-/** Asserts a property with {@link seed}; `file` is told with what runs it again. */
+/**
+ * Asserts a property with {@link seed}; `file` is used in the command that reproduces a failure.
+ */
 export async function assertSeeded<T>(
   property: fc.IAsyncProperty<T>,
   options: { numRuns: number; file: string },

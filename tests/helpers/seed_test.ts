@@ -1,4 +1,4 @@
-/** A seed reproduces: the same one gives the same values, and a failure names it. */
+/** A seed is reproducible: the same seed gives the same values, and a failure names it. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { assertSeeded, seed } from "./seed.ts";

@@ -1,15 +1,16 @@
 /**
- * A place for a test's shell: a home of its own, `evs` on PATH, and a look at what it left behind.
+ * A place to run a test's shell scripts: its own home, `evs` on the PATH, and a check for
+ * leftovers.
  */
 import assert from "node:assert/strict";
 
 /**
- * A script that hangs is ended after so many seconds (code 124), so that it fails a test instead of
- * stopping the suite.
+ * A script that hangs is ended after this many seconds (code 124), so that it fails a test instead
+ * of blocking the suite.
  */
 export const DEADLINE = "180";
 
-/** How a script ended. */
+/** The result of a script. */
 export interface ScriptResult {
   code: number;
   stdout: string;
@@ -22,10 +23,7 @@ export const project = decodeURIComponent(new URL("../..", import.meta.url).path
   "",
 );
 
-/**
- * Where Deno keeps what it has downloaded: a process with a home of its own would download it
- * again.
- */
+/** Where Deno caches its downloads: a process with its own home would download everything again. */
 export function denoDir(): string {
   return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? ""}/.cache/deno`;
 }
@@ -48,9 +46,9 @@ export class Place {
     };
   }
 
-  /** Makes the folders. */
+  /** Creates the folders. */
   static async make(): Promise<Place> {
-    // No process in its name: screens of 80 columns show the path, and a page has them.
+    // No process id in its name: screens of 80 columns show the path, and are compared with a page.
     const place = new Place(await Deno.makeTempDir({ prefix: "evs-place-" }));
     for (const name of ["home", "tmp", "run", "work"]) {
       await Deno.mkdir(`${place.folder}/${name}`, { mode: 0o700 });
@@ -58,7 +56,7 @@ export class Place {
     return place;
   }
 
-  /** The command that runs a script in `work`, for `Deno.Command`. */
+  /** The `Deno.Command` that runs a script in `work`. */
   command(script: string, env: Record<string, string> = {}): Deno.Command {
     return new Deno.Command("timeout", {
       args: [DEADLINE, "sh", "-eu", "-c", script],
@@ -71,23 +69,21 @@ export class Place {
     });
   }
 
-  /** Runs a script to its end. */
+  /** Runs a script. */
   async sh(script: string, env: Record<string, string> = {}): Promise<ScriptResult> {
     const { code, stdout, stderr } = await this.command(script, env).output();
     const decoder = new TextDecoder();
     return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
   }
 
-  /** Runs a script that must end with 0, and returns what it printed. */
+  /** Runs a script that must exit with 0, and returns its output. */
   async run(script: string, env: Record<string, string> = {}): Promise<string> {
     const { code, stdout, stderr } = await this.sh(script, env);
     assert.equal(code, 0, `${script}\nended with ${code}\n${stdout}\n${stderr}`);
     return stdout;
   }
 
-  /**
-   * Processes that name this folder on their command line or in their environment, but for our own.
-   */
+  /** Processes that have this folder in their command line or environment, except our own. */
   processes(): { pid: number; command: string }[] {
     return processesNaming(this.folder);
   }
@@ -98,7 +94,7 @@ export class Place {
   }
 }
 
-/** Processes whose command line or environment names a text, but for this one. */
+/** Processes that have a text in their command line or environment, except this one. */
 export function processesNaming(text: string): { pid: number; command: string }[] {
   const found: { pid: number; command: string }[] = [];
   for (const { name } of Deno.readDirSync("/proc")) {
@@ -116,7 +112,7 @@ function readProc(pid: number, file: string): string {
   try {
     return new TextDecoder().decode(Deno.readFileSync(`/proc/${pid}/${file}`));
   } catch {
-    return ""; // ended meanwhile, or not ours to look into
+    return ""; // ended meanwhile, or not ours to inspect
   }
 }
 
@@ -128,13 +124,13 @@ function endProcess(pid: number): void {
   }
 }
 
-/** The peak of a process's resident memory so far, bytes; undefined when it has ended. */
+/** The peak resident memory of a process so far, bytes; undefined if it has ended. */
 export function peakMemory(pid: number): number | undefined {
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readProc(pid, "status"))?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
-/** Fails, never skips, when a tool is not installed: .ci/run installs them. */
+/** Fails, rather than skips, if a tool is not installed: .ci/run installs them. */
 export function needTools(...names: string[]): void {
   const folders = (Deno.env.get("PATH") ?? "").split(":");
   const missing = names.filter((name) => !folders.some((folder) => exists(`${folder}/${name}`)));

@@ -1,14 +1,13 @@
 /**
- * Reads what `strace -f` prints of a whole suite, and knows which sockets the daemons among its
- * processes made.
+ * Reads the output of `strace -f` for a whole suite and finds the sockets that daemons created.
  *
- * A daemon is a process that was started with the daemon's own program. Its threads are followed by
- * the calls that make threads; a thread's first lines may come before the call that made it has
- * returned, and wait until then.
+ * A daemon is a process that was started with the daemon's own program. Its threads are found
+ * through the calls that create threads; a thread's first lines may come before that call has
+ * returned, and are held back until then.
  */
 
 /**
- * The options of strace for such a trace; add `-o FILE` and the command. Only these calls stop a
+ * The strace options for such a trace; add `-o FILE` and the command. Only these calls stop a
  * thread.
  */
 export const TRACE: readonly string[] = [
@@ -16,30 +15,30 @@ export const TRACE: readonly string[] = [
   "trace=execve,execveat,clone,clone3,fork,vfork,socket,bind,connect,listen",
 ];
 
-/** What was found. */
+/** The result of an audit. */
 export interface SocketAudit {
   daemons: number;
-  /** Unix sockets that daemons made. */
+  /** Unix sockets that daemons created. */
   unix: number;
-  /** Sockets of a network that daemons made, or somebody of whom it is not known who he was. */
+  /** Network sockets created by daemons, or by processes that could not be identified. */
   network: string[];
 }
 
 interface Process {
   daemon: boolean | "unknown";
-  /** What it was started with. */
+  /** The program it was started with. */
   program: string;
 }
 
 const LINE = /^(\d+)\s+(.*)$/;
 const DAEMON = /"[^"]*\/daemon\/main\.ts"|"__daemon"/;
 
-/** Takes a trace line by line. */
+/** Processes a trace line by line. */
 export class SocketTrace {
   readonly #threads = new Map<string, Process>();
-  /** Calls that have begun and not ended, by thread. */
+  /** Calls that have started and not ended, by thread. */
   readonly #open = new Map<string, string>();
-  /** What threads did whose maker has not been heard of yet. */
+  /** Lines of threads whose creating call has not returned yet. */
   readonly #waiting = new Map<string, string[]>();
   readonly #audit: SocketAudit = { daemons: 0, unix: 0, network: [] };
 
@@ -57,7 +56,7 @@ export class SocketTrace {
     if (begun !== undefined) this.#did(thread, begun + resumed[1]);
   }
 
-  /** What was found, when the trace is at its end. */
+  /** The result, at the end of the trace. */
   end(): SocketAudit {
     for (const thread of [...this.#waiting.keys()]) {
       this.#know(thread, { daemon: "unknown", program: "unknown" });
@@ -66,7 +65,7 @@ export class SocketTrace {
   }
 
   #did(thread: string, text: string): void {
-    // The first of all is the command itself.
+    // The very first thread is the command itself.
     if (this.#threads.size === 0) this.#threads.set(thread, { daemon: false, program: "" });
     const process = this.#threads.get(thread);
     if (process) return this.#note(thread, process, text);
@@ -86,7 +85,7 @@ export class SocketTrace {
     const call = /^\w+/.exec(text)?.[0];
     const result = Number(/= (-?\d+)[^=]*$/.exec(text)?.[1] ?? NaN);
     if (call === undefined) {
-      // "+++ exited with 0 +++": its number may be given to another.
+      // "+++ exited with 0 +++": the number may be reused.
       if (text.startsWith("+++") && !text.includes("superseded")) this.#threads.delete(thread);
     } else if (/^execve/.test(call)) {
       if (result !== 0) return;

@@ -1,4 +1,4 @@
-/** The project's own source, as tests read it: which files there are, and what they import. */
+/** The project's own source for tests: which files there are, and what they import. */
 import assert from "node:assert/strict";
 
 const root = new URL("../../", import.meta.url).href;
@@ -12,7 +12,7 @@ interface Module {
   }[];
 }
 
-/** The TypeScript files below some folders of the project, as paths from its root. */
+/** The TypeScript files in some folders of the project, as paths from its root. */
 export async function sourceFiles(...folders: string[]): Promise<string[]> {
   const files: string[] = [];
   for (const folder of folders) {
@@ -26,12 +26,12 @@ export async function sourceFiles(...folders: string[]): Promise<string[]> {
 }
 
 /**
- * What a file imports, types and `import()` included: paths from the root for our own, specifiers
- * for others.
+ * What a file imports, including types and `import()`: paths from the root for our own files,
+ * specifiers for others.
  */
 export async function importsOf(path: string): Promise<string[]> {
   const text = await Deno.readTextFile(new URL(path, root));
-  // Examples in docstrings import, too.
+  // Examples in docstrings contain imports, too.
   const source = text.replace(/^\s*(\/\*\*|\*).*$/gm, "");
   const found = source.matchAll(/\b(?:from|import)(?:\s+|\s*\(\s*)"([^"]+)"/g);
   const base = new URL(path, root);
@@ -41,7 +41,7 @@ export async function importsOf(path: string): Promise<string[]> {
   });
 }
 
-/** What a program loads before its first statement runs: our own files, and what is not ours. */
+/** What a program loads before its first statement runs: our own files, and others. */
 export async function staticGraph(entry: string): Promise<{ ours: string[]; others: string[] }> {
   const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", new URL(entry, root).pathname],

@@ -1,17 +1,17 @@
-/** A daemon's start as others see it: what it said, how it ended, and how long that took. */
+/** A daemon's start from the outside: its output, its exit code, and how long it took. */
 import { daemonCommand } from "../../core/client/launch.ts";
 import { testFolder } from "./folder.ts";
 
-/** Where a start is told to be. */
+/** The paths for a start. */
 export interface Places {
   dataDir: string;
   socket: string;
 }
 
-/** A start that served (and still runs) or ended. */
+/** A start that succeeded (and still runs) or ended. */
 export interface Start {
   child: Deno.ChildProcess;
-  /** It printed that it serves. */
+  /** It printed that it is ready. */
   ready: boolean;
   /** Undefined while it runs. */
   code: number | undefined;
@@ -21,7 +21,7 @@ export interface Start {
 }
 
 /**
- * Starts a daemon and waits until it serves or has ended. `wrapper` runs it: `sh -c 'umask 077;
+ * Starts a daemon and waits until it is ready or has ended. `wrapper` runs it: `sh -c 'umask 077;
  * exec "$@"' sh`.
  */
 export async function tryStart(places: Places, wrapper: string[] = []): Promise<Start> {
@@ -44,13 +44,13 @@ export async function tryStart(places: Places, wrapper: string[] = []): Promise<
   return { child, ready: false, code: (await child.status).code, stderr: await stderr, took };
 }
 
-/** Ends a daemon that serves, in order or not. */
+/** Ends a running daemon, cleanly or not. */
 export async function end({ child }: Start, signal: Deno.Signal = "SIGTERM"): Promise<number> {
   child.kill(signal);
   return (await child.status).code;
 }
 
-/** Runs a test in a folder of its own, which is then removed. */
+/** Runs a test in its own folder, which is then removed. */
 export async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
   const folder = await testFolder("start");
   try {
@@ -60,7 +60,7 @@ export async function inFolder(work: (folder: string) => Promise<void>): Promise
   }
 }
 
-/** Permission bits of what is at a path, links not followed. */
+/** The permission bits of a path, without following links. */
 export function modeOf(path: string): string {
   return ((Deno.lstatSync(path).mode ?? 0) & 0o7777).toString(8);
 }

@@ -1,9 +1,9 @@
-/** The stores that the promises hold for; the floors of docs/contract.md are totals over them. */
+/** The stores for which the promises hold; the floors in docs/contract.md are totals over them. */
 
-/** By the names that `--store` takes. */
+/** The names that `--store` takes. */
 export const STORES = ["sqlite", "file"] as const;
 
-/** The file that an event of a topic is written to first. */
+/** The file that an event of a topic is first written to. */
 export function logFile(store: typeof STORES[number], dataDir: string, topic: string): string {
   return store === "sqlite"
     ? `${dataDir}/events.db-wal`

@@ -1,24 +1,24 @@
 /**
- * Reads what `strace -f -y` prints of a daemon, and knows for each record whether it was synced
- * before it was acknowledged (contract row 1).
+ * Reads the output of `strace -f -y` for a daemon and determines for each record whether it was
+ * synced before it was acknowledged (contract row 1).
  *
- * A record is known by a marker in its payload, an acknowledgement by the `firstSeq` and `lastSeq`
- * of the reply. Lines are in the order in which the kernel stopped the threads, so a call that
- * began after another ended really followed it. A call that is cut in two by another thread's line
- * counts as begun at the first half and ended at the second.
+ * A record is identified by a marker in its payload, an acknowledgement by the `firstSeq` and
+ * `lastSeq` of the reply. Lines are in the order in which the kernel stopped the threads, so a call
+ * that started after another had ended really followed it. A call interrupted by another thread's
+ * line counts as started at its first half and ended at the second.
  */
 
-/** What was found. */
+/** The result of an audit. */
 export interface SyncAudit {
-  /** Acknowledged sequence numbers that the trace shows. */
+  /** Acknowledged sequence numbers in the trace. */
   acknowledged: number;
-  /** Replies that were written before the record they name was synced. */
+  /** Replies that were written before their record was synced. */
   inversions: string[];
   /** Syncs of the log. */
   syncs: number;
   /** Syncs of the folder. */
   folderSyncs: number;
-  /** Writes to the log that ended while a sync of it was under way. */
+  /** Writes to the log that ended during a sync of it. */
   beside: number;
 }
 
@@ -27,13 +27,13 @@ const CALL = /^(\d+)\s+(\w+)\((.*)$/;
 const RESUMED = /^(\d+)\s+<\.\.\. (\w+) resumed>(.*)$/;
 const SYNC = new Set(["fsync", "fdatasync"]);
 
-/** Takes a trace line by line. */
+/** Processes a trace line by line. */
 export class SyncTrace {
   readonly #log: string;
   readonly #folder: string;
-  /** Calls that have begun and not ended, by thread. */
+  /** Calls that have started and not ended, by thread. */
   readonly #open = new Map<string, { name: string; text: string; began: number }>();
-  /** Markers that have been written, with the time the write ended. */
+  /** Markers that have been written, with the time at which the write ended. */
   readonly #written = new Map<number, number>();
   readonly #synced = new Set<number>();
   readonly #markerOf: (seq: number) => number | undefined;
@@ -47,7 +47,7 @@ export class SyncTrace {
   };
 
   /**
-   * `log` is the path of the file that records are written to; `markerOf` tells the marker of a
+   * `log` is the path of the file that records are written to; `markerOf` returns the marker of a
    * seq.
    */
   constructor(log: string, markerOf: (seq: number) => number | undefined) {
@@ -119,7 +119,7 @@ export class SyncTrace {
     );
   }
 
-  /** What was found so far. */
+  /** The result so far. */
   get audit(): Readonly<SyncAudit> {
     return this.#audit;
   }

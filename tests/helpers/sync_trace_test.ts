@@ -1,4 +1,4 @@
-/** The reader of traces is itself held to find what it is there for: a reply before its sync. */
+/** Tests that the trace reader itself finds what it is for: a reply before its sync. */
 import assert from "node:assert/strict";
 import { SyncTrace } from "./sync_trace.ts";
 
