@@ -6,23 +6,23 @@ import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 
 export const route = verb<{ force?: boolean }, [string]>({
-  brief: "Put everything that is stored into one file",
+  brief: "Back up everything to one file",
   description:
-    "Makes a consistent copy of events, topics, subscriptions, retries, dead letters and schemas, of a running daemon or a stopped one; nobody has to wait for it. The file is a tar archive with a manifest of checksums, and evs restore takes it back. It needs room for a second copy while it is made.",
+    "Makes a consistent copy of events, topics, subscriptions, retries, dead letters and schemas, with the daemon running or stopped, and without blocking anybody. The file is a tar archive with a manifest of checksums; evs restore restores it. Making a backup temporarily needs space for a second copy.",
   examples: [
-    ["backup evs.tar", "Everything, while the daemon serves."],
-    ["backup /mnt/nightly.tar --force", "Replace the one of yesterday."],
+    ["backup evs.tar", "Everything, while the daemon is running."],
+    ["backup /mnt/nightly.tar --force", "Replace yesterday's backup."],
     ["backup - | ssh other 'cat > evs.tar'", "To another machine."],
   ],
   parameters: {
     flags: {
-      force: { kind: "boolean", brief: "Replace a file that is there", optional: true },
+      force: { kind: "boolean", brief: "Replace an existing file", optional: true },
     },
     positional: {
       kind: "tuple",
       parameters: [{
         parse: plainText,
-        brief: "The file to make; -: standard output",
+        brief: "The file to write; -: standard output",
         placeholder: "FILE",
       }],
     },

@@ -10,7 +10,7 @@ const script = (shell: Shell, example: string) =>
   verb<Record<never, never>, []>({
     brief: `The completion script for ${shell}`,
     description:
-      "Prints a script that completes verbs, flags, and the names of topics, subscriptions and schemas that the running daemon knows.",
+      "Prints a script that completes verbs, flags, and the names of the running daemon's topics, subscriptions and schemas.",
     examples: [[`completions ${shell}`, `load it with: ${example}`]],
     parameters: {},
     needsDaemon: false,
@@ -33,7 +33,7 @@ const script = (shell: Shell, example: string) =>
  */
 const names = verb<Record<never, never>, [string]>({
   brief: "Names that the running daemon knows",
-  examples: [["completions names topics", "every topic, one a line"]],
+  examples: [["completions names topics", "every topic, one per line"]],
   parameters: {
     positional: {
       kind: "tuple",

@@ -41,31 +41,31 @@ type ConsumeFlags = {
 export const route = verb<ConsumeFlags, [string, ...string[]]>({
   brief: "Run a command for each event",
   description:
-    `Runs COMMAND, without a shell, once for each event of TOPIC (or of a pattern), and remembers under NAME how far it came.
+    `Runs COMMAND, without a shell, once for each event of TOPIC (or of a pattern), and remembers its position under NAME.
 The event's payload is on its stdin; EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_DELIVERY, EVS_SUBSCRIPTION and EVS_KEY are in its environment.
-Its exit code says what becomes of the event:
+Its exit code decides what happens to the event:
   0          done
-  75         try again later
-  65         a dead letter at once
-  126, 127   the command cannot be run: the subscription is paused, no event is to blame
-  any other  try again later; a dead letter when --max-retries are used up
-With --batch it runs once for up to N events, whole events a line each on its stdin; it may answer for each of them by a line on stdout, {"id":"…","outcome":"ack|retry|dead","reason":"…"}, and its exit code speaks for those that it did not answer for.
-Events with the same key are handed out one at a time, in order, through retries too.
-What a person paused stays paused: it says so and waits until somebody resumes it, or until the pause's own end; with --until-empty it ends with 1. What a breaker or a command that cannot be run paused goes on with this start, unless --no-resume is given.
-A topic that is not there yet is waited for. Settings belong to the subscription: another start with other ones says so, and --update takes them over.
-When nobody reads its stdout any more, as behind | head -1, a command that fails has failed no event: it goes back, uncounted, and consume ends with 0.
-Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when it made dead letters; 1 when it ended paused.`,
+  75         retry later
+  65         dead letter at once
+  126, 127   the command cannot be run: the subscription pauses, and the event is not to blame
+  any other  retry later; dead letter once --max-retries are used up
+With --batch it runs once for up to N events, with one whole event per line on its stdin. It may answer each with a line on stdout, {"id":"…","outcome":"ack|retry|dead","reason":"…"}; its exit code applies to the others.
+Events with the same key are delivered one at a time, in order, even across retries.
+If the subscription was paused by hand, consume says so and waits until it is resumed or the pause ends; with --until-empty it exits with 1. A pause by a breaker, or by a command that cannot be run, ends with this start unless --no-resume is given.
+It waits for a topic that does not exist yet. Settings belong to the subscription: starting with different ones prints a notice, and --update applies them.
+If nobody reads its stdout any more, as with | head -1, a failing command does not count: its event is returned, and consume exits with 0.
+Exits with 0, also when SIGTERM stops it and it has returned its events; with 6 if it created dead letters; with 1 if it ended while paused.`,
   examples: [
-    ["consume users --name mailer -- ./send-mail.sh", "run a script for each event, for ever"],
+    ["consume users --name mailer -- ./send-mail.sh", "run a script for each event, continuously"],
     [
       "consume users --name check --until-empty --max-retries 2 --backoff fixed:100ms -- jq -e .email",
-      "work off what is there, then end",
+      "process what is there, then exit",
     ],
     [
       "consume 'orders.**' --name billing --concurrency 4 --timeout 30s --stdin event -- ./bill",
       "four at a time, each with 30 seconds, whole events",
     ],
-    ["consume logs --name index --batch 500 -- ./bulk-index", "up to 500 events a run"],
+    ["consume logs --name index --batch 500 -- ./bulk-index", "up to 500 events per run"],
   ],
   usage: ["TOPIC --name NAME [--concurrency N] [--timeout DURATION] [--until-empty] … -- COMMAND…"],
   parameters: {
@@ -74,7 +74,7 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
       from: {
         kind: "parsed",
         parse: localOffset,
-        brief: "Where a new subscription begins: start (default), end, a seq, -N, @time",
+        brief: "Where a new subscription starts: start (default), end, a seq, -N, @time",
         placeholder: "OFFSET",
         optional: true,
       },
@@ -89,28 +89,28 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
       where: {
         kind: "parsed",
         parse: plainText,
-        brief: "Only events for which this CEL expression is true",
+        brief: "Only events that match this CEL expression",
         placeholder: "EXPRESSION",
         optional: true,
       },
       concurrency: {
         kind: "parsed",
         parse: positive,
-        brief: "Commands that run at the same time",
+        brief: "How many commands to run concurrently",
         placeholder: "N",
         default: "1",
       },
       batch: {
         kind: "parsed",
         parse: positive,
-        brief: "Give one command up to N events, a line each",
+        brief: "Pass up to N events to one command, one per line",
         placeholder: "N",
         optional: true,
       },
       timeout: {
         kind: "parsed",
         parse: (input) => parseDuration(input, "--timeout"),
-        brief: "End a command that runs longer (SIGTERM, SIGKILL 5 s later) and try again",
+        brief: "Stop a command that runs longer (SIGTERM, SIGKILL 5 s later) and retry",
         placeholder: "DURATION",
         optional: true,
       },
@@ -124,7 +124,7 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
       maxDeliveries: {
         kind: "parsed",
         parse: positive,
-        brief: "Deliveries that may end without an answer before it is a dead letter; default 10",
+        brief: "Unanswered deliveries before an event becomes a dead letter; default 10",
         placeholder: "N",
         optional: true,
       },
@@ -140,36 +140,36 @@ Ends with 0, also when SIGTERM stops it and it has given its events back; 6 when
         kind: "parsed",
         parse: (input) => parseBreaker(input) ?? "off",
         brief:
-          "Pause when so many of the last attempts failed: PERCENT%/ATTEMPTS, or off; default off",
+          "Pause when this share of the last attempts failed: PERCENT%/ATTEMPTS, or off; default off",
         placeholder: "BREAKER",
         optional: true,
       },
       stdin: {
         kind: "enum",
         values: ["payload", "event"],
-        brief: "What the command reads; default payload, with --batch event",
+        brief: "What the command reads on stdin; default payload, with --batch event",
         optional: true,
       },
       untilEmpty: {
         kind: "boolean",
-        brief: "End when nothing is pending, scheduled retries included",
+        brief: "Exit when nothing is pending, including scheduled retries",
         default: false,
       },
       max: {
         kind: "parsed",
         parse: positive,
-        brief: "End after this many attempts",
+        brief: "Exit after this many attempts",
         placeholder: "N",
         optional: true,
       },
       update: {
         kind: "boolean",
-        brief: "Take these settings over on a subscription that has others",
+        brief: "Apply these settings to an existing subscription",
         default: false,
       },
       resume: {
         kind: "boolean",
-        brief: "Resume what a breaker or a command that cannot be run paused; the default",
+        brief: "Resume after a pause by a breaker or a command that cannot run; the default",
         withNegated: true,
         optional: true,
       },

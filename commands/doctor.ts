@@ -15,22 +15,22 @@ interface DoctorFlags {
 }
 
 export const route = verb<DoctorFlags, []>({
-  brief: "Check what is stored, and say what to do about damage",
+  brief: "Verify stored data, and say how to repair damage",
   description:
-    "Reads everything in the data dir, of a running daemon or a stopped one, and changes nothing: every event is held against its checksum, the databases against themselves and each other. Says what is wrong, where, how much is intact and what to type. Exit code 1 when something is damaged, else 0.\n\n" +
-    "It warns of what is not damage: wrong modes, files that are not ours, a stale socket, a lock whose holder does not answer, times that are to come, a disk that is nearly full, subscriptions that are paused or make no progress, schemas that nobody uses. A warning does not change the exit code.\n\n" +
-    "Damage stays known, and the status degraded, until it is accepted: --accept takes note of all that the running daemon knows of. Nothing is deleted by it.",
+    "Reads everything in the data dir, with the daemon running or stopped, and changes nothing: every event is verified by its checksum, and the databases are checked for consistency, also with each other. Says what is wrong, where, how much is intact and what to type. Exit code 1 if something is damaged, else 0.\n\n" +
+    "It also warns about conditions that are not damage: wrong modes, foreign files, a stale socket, a lock whose holder does not answer, times in the future, a nearly full disk, subscriptions that are paused or make no progress, unused schemas. Warnings do not change the exit code.\n\n" +
+    "Damage is reported, and the status is degraded, until you accept it: --accept acknowledges all damage that the running daemon knows of. It deletes nothing.",
   examples: [
-    ["doctor", "Read everything."],
-    ["doctor --quick", "The structure only, not every event."],
+    ["doctor", "Check everything."],
+    ["doctor --quick", "Only the structure, not every event."],
     ["doctor --json | jq -c 'select(.level == \"damage\")'", "Only what is damaged."],
     ["doctor --json | jq -e 'select(.level == \"warning\")'", "Only the warnings, for a script."],
-    ["doctor --accept", "Take note of the damage that is known."],
+    ["doctor --accept", "Acknowledge the known damage."],
   ],
   parameters: {
     flags: {
       quick: { kind: "boolean", brief: "Do not read every event", optional: true },
-      accept: { kind: "boolean", brief: "Take note of the damage that is known", optional: true },
+      accept: { kind: "boolean", brief: "Acknowledge the known damage", optional: true },
     },
   },
   async run(this: EvsContext, { quick = false, accept = false }): Promise<void> {

@@ -20,8 +20,8 @@ interface ExpectFlags extends SelectionFlags {
 export const route = verb<ExpectFlags, [topic: string]>({
   brief: "Wait for events; for CI",
   description:
-    "Waits until N events (1, if not said) that match are there, prints them and exits with 0; with 1 when the time is " +
-    "over. It counts from the start of the topic unless --from says otherwise, and waits for a topic that is not there yet.",
+    "Waits for N matching events (1 by default), prints them and exits with 0; exits with 1 when the time is " +
+    "up. It counts from the start of the topic unless --from says otherwise, and waits for a topic that does not exist yet.",
   usage: [
     "TOPIC --timeout DURATION [--count N] [--from OFFSET] [--type TYPE]... [--where EXPRESSION]",
   ],

@@ -8,10 +8,10 @@ import { passing } from "./reading/overlap.ts";
 export const route = verb<Record<never, never>, string[]>({
   brief: "Print all events, for evs import",
   description:
-    "Prints every event as it is stored, a line each, topic after topic; without a TOPIC, all topics. What comes in meanwhile is not waited for. Events only: evs backup also keeps subscriptions, retries, dead letters and schemas.",
+    "Prints every event as it is stored, one per line, topic by topic; without a TOPIC, all topics. It does not wait for new events. Events only: evs backup also includes subscriptions, retries, dead letters and schemas.",
   examples: [
     ["export > events.ndjson", "All topics."],
-    ["export 'orders.*' | gzip > orders.ndjson.gz", "Those of a pattern."],
+    ["export 'orders.*' | gzip > orders.ndjson.gz", "Topics that match a pattern."],
     ["export | ssh other evs import", "To another machine."],
   ],
   parameters: {

@@ -5,7 +5,7 @@ import { rawFlag } from "./reading/flags.ts";
 
 export const route = verb<{ raw?: boolean }, [topic: string, event: string]>({
   brief: "Print one event",
-  description: "Prints one event, by its seq or its id. Exit code 1 when it is not there.",
+  description: "Prints one event, by its seq or its id. Exit code 1 if it does not exist.",
   examples: [
     ["get users 42", "The event with seq 42."],
     ["get users 0199f3a2-7c11-7d4e-a1b2-3c4d5e6f7081 | jq .payload", "By id."],

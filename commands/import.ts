@@ -6,19 +6,19 @@ import { Importer, type ImportTally } from "./importer/importer.ts";
 import { inputChunks } from "./publisher/stream.ts";
 
 export const route = verb<{ onError?: "stop" | "skip" }, []>({
-  brief: "Store events that evs export has printed",
+  brief: "Import events printed by evs export",
   description:
-    "Reads events from standard input, a line each, and stores each in the topic that it names, with its id, time, metadata and exact payload; the order within a topic stays, its numbers are given anew. What a topic has already is not stored again, however long ago it came: after a break, run the same import again. Topics are made with default options.",
+    "Reads events from standard input, one per line, and stores each in the topic that it names, with its id, time, metadata and exact payload. The order within a topic is kept; sequence numbers are assigned anew. Events that a topic already has are not stored again, no matter how old they are: after an interruption, run the same import again. Topics are created with default options.",
   examples: [
-    ["import < events.ndjson", "What evs export has printed."],
-    ["import --on-error skip < events.ndjson", "Go on behind lines that are refused."],
+    ["import < events.ndjson", "Events printed by evs export."],
+    ["import --on-error skip < events.ndjson", "Continue after rejected lines."],
   ],
   parameters: {
     flags: {
       onError: {
         kind: "enum",
         values: ["stop", "skip"],
-        brief: "At a line that is refused: stop (default) or go on",
+        brief: "What to do at a rejected line: stop (default) or skip it",
         optional: true,
       },
     },

@@ -29,8 +29,8 @@ interface PublishFlags {
 export const route = verb<PublishFlags, [topic: string, type?: string, payload?: string]>({
   brief: "Publish events to a topic",
   description:
-    "Publishes one event and returns when it is stored for good, or a stream of them from standard input.\n" +
-    "PAYLOAD is JSON, @FILE, or - for standard input. On a pipe it prints one line of JSON: what was stored.\n" +
+    "Publishes one event and returns once it is stored, or publishes a stream of events from standard input.\n" +
+    "PAYLOAD is JSON, @FILE, or - for standard input. In a pipe it prints one line of JSON with what was stored.\n" +
     "With --quiet it prints nothing.",
   usage: [
     "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any]",
@@ -45,29 +45,29 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     ],
     [
       "publish log line --ndjson --key-pointer /host <log.ndjson",
-      "A payload a line, keyed by its host.",
+      "One payload per line, with its host as the key.",
     ],
     [
       "replay users | evs publish copy --envelope",
-      "Events as tail and replay print them, ids and all.",
+      "Events as printed by tail and replay, with their ids.",
     ],
     [
       "publish orders order.paid '{}' --key o1 --expect 7",
-      "Only if 7 is still the last seq of the key.",
+      "Only if 7 is still the key's last seq.",
     ],
   ],
   parameters: {
     flags: {
-      ndjson: { kind: "boolean", brief: "Standard input has a payload a line", optional: true },
+      ndjson: { kind: "boolean", brief: "Standard input has one payload per line", optional: true },
       envelope: {
         kind: "boolean",
-        brief: "Standard input has an event a line, as tail prints it",
+        brief: "Standard input has one event per line, as printed by tail",
         optional: true,
       },
       key: {
         kind: "parsed",
         parse: plainText,
-        brief: "What orders and groups it",
+        brief: "The key: events with the same key are handled in order",
         placeholder: "TEXT",
         optional: true,
       },
@@ -89,7 +89,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       id: {
         kind: "parsed",
         parse: plainText,
-        brief: "The event's id, looked up for repeats",
+        brief: "The event's id; publishing it again stores nothing twice",
         placeholder: "ID",
         optional: true,
       },
@@ -103,7 +103,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       schemaVersion: {
         kind: "parsed",
         parse: plainText,
-        brief: "The schema's version; default the highest",
+        brief: "The schema version; default the highest",
         placeholder: "VERSION",
         optional: true,
       },
@@ -117,13 +117,13 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       onError: {
         kind: "enum",
         values: ["stop", "skip"],
-        brief: "What a refused line does to those behind it; default stop",
+        brief: "What to do at a rejected line; default stop",
         optional: true,
       },
       skip: {
         kind: "parsed",
         parse: count,
-        brief: "Pass over the first N lines",
+        brief: "Skip the first N lines",
         placeholder: "N",
         optional: true,
       },
@@ -131,7 +131,11 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: plainText, brief: "The topic; it is created if need be", placeholder: "TOPIC" },
+        {
+          parse: plainText,
+          brief: "The topic; created if it does not exist",
+          placeholder: "TOPIC",
+        },
         {
           parse: plainText,
           brief: "What happened, such as user.created",

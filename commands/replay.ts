@@ -20,10 +20,10 @@ interface ReplayFlags extends SelectionFlags {
 }
 
 export const route = verb<ReplayFlags, string[]>({
-  brief: "Print or republish what was stored",
+  brief: "Print or republish stored events",
   description:
-    "Prints the events from the beginning, or OFFSET, up to the end as it is now. Several topics are merged by time.\n" +
-    "On a pipe each event is one line of JSON; its payload is what was published, byte for byte.",
+    "Prints the events from the start, or OFFSET, up to the current end. Several topics are merged by time.\n" +
+    "In a pipe each event is one line of JSON, with its payload byte for byte as published.",
   usage: [
     "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--speed 1x|10x|max] [--raw]",
     "TOPIC... --into TOPIC [--dry-run] [the same]",
@@ -31,10 +31,13 @@ export const route = verb<ReplayFlags, string[]>({
   examples: [
     ["replay users | jq -r .payload.username", "All events, one line of JSON each."],
     ["replay users --from 100 --to 199", "A range of seqs, both inclusive."],
-    ["replay orders payments --from @-1d --speed 10x", "Yesterday, ten times as fast as it was."],
+    [
+      "replay orders payments --from @-1d --speed 10x",
+      "The last day, at ten times the original pace.",
+    ],
     [
       "replay orders --type order.failed --into orders.retry --dry-run",
-      "How many would be published again.",
+      "How many would be republished.",
     ],
   ],
   parameters: {
@@ -57,14 +60,14 @@ export const route = verb<ReplayFlags, string[]>({
       speed: {
         kind: "parsed",
         parse: parseSpeed,
-        brief: "As fast as it was (1x), a multiple, or max, the default",
+        brief: "At the original pace (1x), a multiple of it, or max, the default",
         placeholder: "1x|10x|max",
         optional: true,
       },
       into: {
         kind: "parsed",
         parse: plainText,
-        brief: "Publish them to this topic, ids and all, instead of printing them",
+        brief: "Publish them to this topic, with their ids, instead of printing them",
         placeholder: "TOPIC",
         optional: true,
       },

@@ -5,19 +5,19 @@ import { load } from "./cli/lazy.ts";
 import { formatTime } from "./terminal/table.ts";
 
 export const route = verb<{ force?: boolean }, [string]>({
-  brief: "Bring back what evs backup has put into a file",
+  brief: "Restore a backup",
   description:
-    "Unpacks the file beside the data dir, holds every byte against the checksums of its manifest, and only then lets it take the place of the data dir. One that is not empty is not touched without --force, and then it is kept beside. Refused while a daemon runs there.",
+    "Unpacks the file beside the data dir, verifies every byte by the checksums in its manifest, and only then replaces the data dir. A data dir that is not empty is replaced only with --force, and kept beside the new one. Refused while a daemon is using the data dir.",
   examples: [
     ["restore evs.tar", "Into an empty or new data dir."],
-    ["restore evs.tar --force", "Instead of what is there, which is kept beside it."],
+    ["restore evs.tar --force", "Replace existing data, which is kept beside it."],
     ["restore - < evs.tar", "From a pipe or a file."],
   ],
   parameters: {
     flags: {
       force: {
         kind: "boolean",
-        brief: "Take the place of a data dir that is not empty; it is kept beside",
+        brief: "Replace a data dir that is not empty; the old one is kept beside it",
         optional: true,
       },
     },
@@ -25,7 +25,7 @@ export const route = verb<{ force?: boolean }, [string]>({
       kind: "tuple",
       parameters: [{
         parse: plainText,
-        brief: "The file that evs backup made; -: standard input",
+        brief: "A file written by evs backup; -: standard input",
         placeholder: "FILE",
       }],
     },

@@ -19,17 +19,17 @@ interface TailFlags extends SelectionFlags {
 }
 
 export const route = verb<TailFlags, string[]>({
-  brief: "Follow topics as events come in",
+  brief: "Follow topics as events arrive",
   description:
-    "Shows the last 10 events, then those that come. It waits for a topic that is not there yet, and goes on without a " +
-    "gap when the daemon is restarted. On a pipe each event is one line of JSON, which publish --envelope takes back.",
+    "Shows the last 10 events, then new ones. It waits for a topic that does not exist yet, and continues without a " +
+    "gap when the daemon is restarted. In a pipe each event is one line of JSON, which publish --envelope accepts.",
   usage: [
     "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw]",
   ],
   examples: [
-    ["tail users", "The last 10 events and those that come."],
+    ["tail users", "The last 10 events, then new ones."],
     ["tail 'orders.*' -n 0 --type order.paid", "Payments of all order topics, from now on."],
-    ["tail users --from @-15m --no-follow", "What came in the last quarter of an hour."],
+    ["tail users --from @-15m --no-follow", "The last quarter of an hour."],
     ["tail log --where 'payload.status >= 500' | jq .payload", "Failed requests, as they happen."],
   ],
   parameters: {
@@ -37,14 +37,14 @@ export const route = verb<TailFlags, string[]>({
       lines: {
         kind: "parsed",
         parse: count,
-        brief: "Begin with the last N events; default 10",
+        brief: "Start with the last N events; default 10",
         placeholder: "N",
         optional: true,
       },
       ...selectionFlags,
       follow: {
         kind: "boolean",
-        brief: "Stay for what comes; the default",
+        brief: "Wait for new events; the default",
         withNegated: true,
         optional: true,
       },

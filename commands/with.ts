@@ -7,7 +7,7 @@ import { plainText, verb } from "./cli/define.ts";
 export const route = verb<LaunchFlags, string[]>({
   brief: "Run a command with a private daemon",
   description:
-    "Starts a daemon in a temporary directory, runs COMMAND with EVS_SOCKET and EVS_DATA_DIR set to it and with this evs on its PATH, and takes everything away again. Ends with COMMAND's exit code (128 and the signal's number when one killed it; 127 when there is no such command).",
+    "Starts a daemon in a temporary directory, runs COMMAND with EVS_SOCKET and EVS_DATA_DIR set for it and with this evs on its PATH, and removes everything afterwards. Exits with COMMAND's exit code (128 plus the signal's number if one killed it; 127 if there is no such command).",
   examples: [
     ["with -- sh -c 'evs publish t x 1 && evs expect t --timeout 5s'", "a smoke test"],
     ["with --store memory -- ./integration-test.sh", "without a disk"],

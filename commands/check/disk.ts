@@ -10,22 +10,22 @@ type Room = { percent: number } | { bytes: number };
 type DiskFlags = { warn: Room; crit: Room };
 
 export const route = verb<DiskFlags, []>({
-  brief: "Check how much room the disk of the data dir has",
+  brief: "Check the free space on the disk of the data dir",
   description:
-    "Looks at what is free on the file system of the data dir, with or without a daemon. Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING when no more than --warn is free, 2 CRITICAL when no more than --crit is, 3 UNKNOWN. Limits are a share (10%) or a size (5GiB), both of one kind.",
+    "Checks the free space on the file system of the data dir, with or without a daemon. Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING if no more than --warn is free, 2 CRITICAL if no more than --crit is free, 3 UNKNOWN. Limits are percentages (10%) or sizes (5GiB), both of the same kind.",
   examples: [["check disk --warn 20% --crit 5%", "for a monitoring system"]],
   parameters: {
     flags: {
       warn: {
         kind: "parsed",
         parse: parseRoom,
-        brief: "WARNING from here down",
+        brief: "WARNING at or below this",
         placeholder: "ROOM",
       },
       crit: {
         kind: "parsed",
         parse: parseRoom,
-        brief: "CRITICAL from here down",
+        brief: "CRITICAL at or below this",
         placeholder: "ROOM",
       },
     },

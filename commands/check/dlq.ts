@@ -9,10 +9,10 @@ type DlqFlags = Limits & { subscription?: string };
 export const route = verb<DlqFlags, []>({
   brief: "Check how many dead letters there are",
   description:
-    "Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING from --warn dead letters on, 2 CRITICAL from --crit on or where there is no daemon, 3 UNKNOWN.",
+    "Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING from --warn dead letters, 2 CRITICAL from --crit or without a daemon, 3 UNKNOWN.",
   examples: [
     ["check dlq --warn 1 --crit 100", "for a monitoring system"],
-    ["check dlq --subscription mailer --warn 1 --crit 10", "mailer's alone"],
+    ["check dlq --subscription mailer --warn 1 --crit 10", "only those of mailer"],
   ],
   parameters: {
     flags: {

@@ -16,12 +16,12 @@ import {
 type LagFlags = Limits & { subscription?: string };
 
 export const route = verb<LagFlags, []>({
-  brief: "Check how far subscriptions are behind",
+  brief: "Check how far behind subscriptions are",
   description:
-    "Looks at the events that a subscription has not settled yet, scheduled retries included; the worst subscription speaks for all. One that is paused is at least a WARNING. Prints one line and ends as a Nagios plug-in does: 0 OK, 1 WARNING, 2 CRITICAL, also where there is no daemon, 3 UNKNOWN.",
+    "Counts the events that a subscription has not settled yet, including scheduled retries; the worst subscription determines the result. A paused one is at least a WARNING. Prints one line and exits like a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL, also without a daemon, 3 UNKNOWN.",
   examples: [
     ["check lag --warn 1000 --crit 100000", "every subscription"],
-    ["check lag --subscription mailer --warn 10 --crit 100", "mailer alone"],
+    ["check lag --subscription mailer --warn 10 --crit 100", "only mailer"],
   ],
   parameters: {
     flags: {

@@ -26,8 +26,8 @@ export interface Limits {
 
 /** `--warn` and `--crit` for counts. */
 export const countLimits = {
-  warn: { kind: "parsed", parse: count, brief: "WARNING from here on", placeholder: "N" },
-  crit: { kind: "parsed", parse: count, brief: "CRITICAL from here on", placeholder: "N" },
+  warn: { kind: "parsed", parse: count, brief: "WARNING from this number", placeholder: "N" },
+  crit: { kind: "parsed", parse: count, brief: "CRITICAL from this number", placeholder: "N" },
 } as const;
 
 /** The result of a check. */

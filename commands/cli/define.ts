@@ -59,19 +59,23 @@ export function docsOf(route: CommandRoute): RouteDocs {
 
 /** The flags that every command has; `wait` only for those that use a daemon. */
 export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
-  json: { kind: "boolean", brief: "JSON, also on a terminal and for errors", optional: true },
+  json: {
+    kind: "boolean",
+    brief: "JSON output, even on a terminal, and for errors",
+    optional: true,
+  },
   color: {
     kind: "enum",
     values: ["auto", "always", "never"],
     brief: "Colours; NO_COLOR is respected",
     optional: true,
   },
-  quiet: { kind: "boolean", brief: "No words on stderr but errors", optional: true },
-  verbose: { kind: "boolean", brief: "More words on stderr", optional: true },
+  quiet: { kind: "boolean", brief: "Print only errors on stderr", optional: true },
+  verbose: { kind: "boolean", brief: "Print more on stderr", optional: true },
   wait: {
     kind: "parsed",
     parse: waitTime,
-    brief: "Wait so long for a daemon that is not there yet",
+    brief: "Wait this long for a daemon that is not there yet",
     placeholder: "DURATION",
     optional: true,
   },

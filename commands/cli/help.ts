@@ -24,10 +24,10 @@ COMMANDS
 ${verbs.join("\n")}
 
 FLAGS
-  --help     of evs or of any command, with examples
-  --version  the version
-  --json     on every command: JSON, also on a terminal and for errors
-  --wait DURATION  on every command that asks the daemon: wait so long for it
+  --help     for evs or any command, with examples
+  --version  print the version
+  --json     for every command: JSON, even on a terminal and for errors
+  --wait DURATION  for every command that uses the daemon: wait this long for it
   --color auto|always|never, --quiet, --verbose
 
 EXAMPLES
@@ -36,20 +36,20 @@ EXAMPLES
   evs publish users user.created '{"userId":"u1"}'
       Publish one event to the topic users.
   tail -f access.log.json | evs publish log line --ndjson
-      Publish a stream, a line an event.
+      Publish a stream, one event per line.
   evs tail users
-      See events as they come in.
+      See events as they arrive.
   evs replay users --from @-1h | jq .payload
       The last hour, as NDJSON.
   evs consume users --name mailer -- ./send-mail.sh
-      A command for each event; what fails is tried again, then a dead letter.
+      Run a command for each event; failures are retried, then dead-lettered.
   evs dlq list
-      What failed, and why.
+      See what failed, and why.
 
 EXIT CODES
-  0 done                       4 an event was refused   7 cannot store or write
-  1 not found, or timed out    5 no daemon              70 a bug of evs
-  2 the command line is wrong  6 partly done            130 Ctrl-C
+  0 success                    4 an event was rejected  7 cannot store or write
+  1 not found, or timed out    5 no daemon              70 a bug in evs
+  2 invalid command line       6 partly done            130 Ctrl-C
   3 conflict
 `;
 }

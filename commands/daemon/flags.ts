@@ -15,7 +15,7 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   store: {
     kind: "enum",
     values: ["sqlite", "file", "memory"],
-    brief: "Where events live; default sqlite",
+    brief: "Where events are stored; default sqlite",
     optional: true,
   },
   durability: {
@@ -27,7 +27,7 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
   },
   force: {
     kind: "boolean",
-    brief: "Start on a network file system, too",
+    brief: "Start even on a network file system",
     optional: true,
   },
 };

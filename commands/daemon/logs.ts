@@ -11,21 +11,21 @@ type LogsFlags = { lines: number; follow: boolean };
 export const route = verb<LogsFlags, []>({
   brief: "Show the daemon's log",
   description:
-    "Prints the end of the daemon's log, readable on a terminal, elsewhere and with --json one line of JSON for each entry; -f goes on as it grows. The daemon need not run.",
+    "Prints the end of the daemon's log: formatted on a terminal, one line of JSON per entry elsewhere and with --json. -f follows the log. The daemon need not be running.",
   examples: [
     ["daemon logs", "the last 50 entries"],
-    ["daemon logs -n 500 -f | jq 'select(.level==\"error\")'", "errors as they come"],
+    ["daemon logs -n 500 -f | jq 'select(.level==\"error\")'", "errors as they occur"],
   ],
   parameters: {
     flags: {
       lines: {
         kind: "parsed",
         parse: count,
-        brief: "So many entries from the end",
+        brief: "Show the last N entries",
         placeholder: "N",
         default: "50",
       },
-      follow: { kind: "boolean", brief: "Go on as it grows", default: false },
+      follow: { kind: "boolean", brief: "Follow the log", default: false },
     },
     aliases: { n: "lines", f: "follow" },
   },

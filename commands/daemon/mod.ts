@@ -8,8 +8,8 @@ import { route as status } from "./status.ts";
 import { route as stop } from "./stop.ts";
 
 export const route = group({
-  brief: "Start, stop and look after the daemon",
+  brief: "Start, stop and inspect the daemon",
   description:
-    "The daemon keeps the events of one user in one data dir and answers at one Unix socket. EVS_DATA_DIR and EVS_SOCKET choose others.",
+    "The daemon keeps one user's events in one data dir and serves one Unix socket. EVS_DATA_DIR and EVS_SOCKET select others.",
   routes: { run, start, stop, restart, status, logs },
 });

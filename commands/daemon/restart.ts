@@ -11,11 +11,11 @@ import { askToEnd, daemonToEnd } from "./running.ts";
 import { startOrFind } from "./start.ts";
 
 export const route = verb<LaunchFlags, []>({
-  brief: "Replace the daemon by a new one",
+  brief: "Replace the daemon with a new one",
   description:
-    "Starts a new daemon, which reads its configuration, and then lets the old one finish and takes its place, at the same socket and with the same flags. Who asks meanwhile waits for the new one. If the new one cannot start, the old one goes on. Where none runs, one is started.",
+    "Starts a new daemon, which reads its configuration, lets the old one finish and takes its place, with the same socket and the same flags. Clients wait for the new daemon meanwhile. If it cannot start, the old one continues. If no daemon is running, one is started.",
   examples: [
-    ["daemon restart", "take a changed config file, or a new version, into use"],
+    ["daemon restart", "apply a changed config file, or a new version"],
     ["daemon restart --durability always", "the same with another durability"],
   ],
   parameters: { flags: launchFlags },

@@ -8,7 +8,7 @@ import { startDaemon } from "./process.ts";
 export const route = verb<LaunchFlags, []>({
   brief: "Run the daemon in the foreground",
   description:
-    "Runs the daemon until it is told to end: Ctrl-C and SIGTERM let it finish what it has in hand. Ends with the daemon's own exit code, and takes it along when it is killed.",
+    "Runs the daemon until Ctrl-C or SIGTERM, which let it finish what is in progress. Exits with the daemon's exit code; if this command is killed, the daemon ends, too.",
   examples: [["daemon run", "for systemd, containers, or a terminal of its own"]],
   parameters: { flags: launchFlags },
   needsDaemon: false,

@@ -15,7 +15,7 @@ const ATTEMPTS = 3;
 export const route = verb<LaunchFlags, []>({
   brief: "Start the daemon in the background",
   description:
-    "Starts the daemon and comes back when it serves. One that runs already is left alone, and that is no error; one that is stopping is waited for.",
+    "Starts the daemon and returns once it is ready. If one is already running, that is not an error. If one is stopping, waits for it first.",
   examples: [
     ["daemon start", "start it"],
     ["daemon start --durability interval:50ms", "faster, and a power cut may cost the last 50 ms"],

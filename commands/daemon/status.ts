@@ -5,12 +5,12 @@ import { ExitCode } from "../../core/base/errors.ts";
 import { verb } from "../cli/define.ts";
 
 export const route = verb({
-  brief: "How the daemon is",
+  brief: "Show the daemon's status",
   description:
-    "Shows what the daemon holds and how it is. Exit code 0 when it is well, 1 when its health is degraded, 5 when there " +
+    "Shows the daemon's contents and health. Exit code 0 if it is healthy, 1 if its health is degraded, 5 if there " +
     "is none.",
   examples: [
-    ["status", "A table on a terminal, one line of JSON on a pipe."],
+    ["status", "A table on a terminal, one line of JSON in a pipe."],
     ["status | jq -r .health", "ok, degraded or draining."],
   ],
   parameters: { positional: { kind: "tuple", parameters: [] } },

@@ -6,7 +6,7 @@ import { askToEnd, daemonToEnd, untilEnded } from "./running.ts";
 export const route = verb<Record<never, never>, []>({
   brief: "Stop the daemon",
   description:
-    "Lets the daemon finish what it has in hand, and comes back when it is gone. Where none runs, that is no error. It finds the daemon by the lock of the data dir, also where its socket is gone.",
+    "Lets the daemon finish what is in progress, and returns once it is gone. If no daemon is running, that is not an error. It finds the daemon by the lock on the data dir, even if its socket is gone.",
   examples: [["daemon stop", "stop it"]],
   parameters: {},
   needsDaemon: false,

@@ -20,11 +20,11 @@ type EditFlags = { to?: string; topic?: string };
 const NAMED = 10;
 
 export const route = verb<EditFlags, [string]>({
-  brief: "Fix a dead letter in your editor and deliver it again",
+  brief: "Edit a dead letter and redeliver it",
   description:
-    "Opens the payload in $VISUAL or $EDITOR. What you save is checked, by the schema of its type too, and delivered to the subscription that failed, as a copy with an id of its own and metadata.originalEventId; the topic stays as it is. The dead letter stays, linked, until the copy succeeds. What is refused opens again with the reason on top; save it unchanged, or empty, to give up.",
+    "Opens the payload in $VISUAL or $EDITOR. The saved payload is checked, also against the schema of its type, and delivered to the subscription that failed, as a copy with its own id and metadata.originalEventId; the topic does not change. The dead letter stays, linked, until the copy succeeds. If the payload is rejected, the editor opens again with the reason at the top; save it unchanged, or empty, to give up.",
   examples: [
-    ["dlq edit mailer:0199d3a5-…", "fix one event and send it again"],
+    ["dlq edit mailer:0199d3a5-…", "fix one event and redeliver it"],
     ["dlq edit 0199d3a5-… --to mailer2", "deliver it to another subscription"],
   ],
   parameters: {

@@ -13,14 +13,14 @@ import {
 } from "./selection.ts";
 
 export const route = verb<FilterFlags, string[]>({
-  brief: "Print dead letters whole, for import",
+  brief: "Print complete dead letters, for import",
   description:
-    "Prints each dead letter with its event and every attempt as a line of JSON, oldest first, so that what is sent again keeps its order. The queue stays as it is. Mend the lines and give them to evs dlq import --retry.",
+    "Prints each dead letter with its event and every attempt as a line of JSON, oldest first, so that redelivered events keep their order. The queue does not change. Edit the lines and pass them to evs dlq import --retry.",
   examples: [
     ["dlq export > dead.ndjson", "all of them, into a file"],
     [
       "dlq export --type order.placed | jq -c '.event.payload.total |= tonumber' | evs dlq import --retry",
-      "fix what is wrong with a type, and send it again",
+      "fix all events of a type, and redeliver them",
     ],
   ],
   parameters: { flags: { ...filterFlags }, positional: idArguments },

@@ -7,13 +7,13 @@ import { type FilterFlags, filterFlags, listQuery, sayNoneFound, selection } fro
 export const route = verb<FilterFlags, []>({
   brief: "Count dead letters by cause",
   description:
-    "Puts dead letters together whose reasons differ only in what varies from event to event: ids, long numbers, times, addresses, parts of paths. Words and short codes (HTTP 503, KeyError: 'currency') keep causes apart, unless they turn out to be as many as data. Prints each cause with its count, when it was first and last seen, its subscriptions and its latest example. The cause can be given to --reason as it is printed.",
+    "Groups dead letters whose reasons differ only in what varies from event to event: ids, long numbers, times, addresses, parts of paths. Words and short codes (HTTP 503, KeyError: 'currency') keep causes apart, unless there are too many different ones. Prints each cause with its count, when it was first and last seen, its subscriptions and its latest example. --reason accepts a cause as it is printed.",
   examples: [
     ["dlq groups", "what went wrong, the most frequent cause first"],
     ["dlq groups --since 1h --subscription mailer", "mailer's last hour"],
     [
       "dlq retry --reason 'connect to * timed out' --dry-run",
-      "how many of one cause would be sent",
+      "how many with one cause would be redelivered",
     ],
   ],
   parameters: { flags: { ...filterFlags } },

@@ -9,19 +9,19 @@ import { plural } from "../terminal/table.ts";
 type ImportFlags = { retry: boolean; to?: string };
 
 export const route = verb<ImportFlags, [string?]>({
-  brief: "Take exported dead letters in, and deliver them again",
+  brief: "Import exported dead letters, and redeliver them",
   description:
-    "Takes lines that evs dlq export printed, from a file or stdin. Without --retry they go into the queue; what is there already is left alone. With --retry they are delivered to the subscription that failed: what was changed as a copy with an id of its own and metadata.originalEventId, the entry that it was made from stays until the copy succeeds; what was not changed, as it was. Ends with 6 when some lines were refused, with 4 when all were.",
+    "Reads lines printed by evs dlq export, from a file or stdin. Without --retry they are added to the queue; existing entries are left alone. With --retry they are delivered to the subscription that failed: a changed event as a copy with its own id and metadata.originalEventId, whose original entry stays until the copy succeeds; an unchanged event as it was. Exits with 6 if some lines were rejected, with 4 if all were.",
   examples: [
     ["dlq import dead.ndjson", "back into the queue"],
     [
       "dlq export | jq -c '.event.payload.total |= tonumber' | evs dlq import --retry",
-      "fix all payloads in one pipe, and send them again",
+      "fix all payloads in one pipe, and redeliver them",
     ],
   ],
   parameters: {
     flags: {
-      retry: { kind: "boolean", brief: "Deliver them again at once", default: false },
+      retry: { kind: "boolean", brief: "Redeliver them at once", default: false },
       to: {
         kind: "parsed",
         parse: plainText,

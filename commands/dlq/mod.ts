@@ -11,9 +11,9 @@ import { route as retry } from "./retry.ts";
 import { route as show } from "./show.ts";
 
 export const route = group({
-  brief: "Look at, fix, retry and remove dead letters",
+  brief: "Inspect, fix, retry and remove dead letters",
   description:
-    "A dead letter is an event that a subscription gave up on, kept with every attempt. See what went wrong (groups), look why (show), send it again (retry), or fix it first (edit; export and import for many).",
+    "A dead letter is an event that a subscription gave up on, kept with every attempt. See what went wrong (groups) and why (show), redeliver it (retry), or fix it first (edit; export and import for many).",
   routes: {
     list,
     groups,

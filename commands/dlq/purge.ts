@@ -9,10 +9,10 @@ type PurgeFlags = FilterFlags & { dryRun: boolean; yes: boolean };
 export const route = verb<PurgeFlags, []>({
   brief: "Remove all dead letters, or all that match",
   description:
-    "Removes every dead letter, or every one that matches the filters, for good; the events themselves stay in their topics. Asks first; in a script --yes is needed.",
+    "Permanently removes every dead letter, or every one that matches the filters; the events themselves stay in their topics. Asks for confirmation; in a script, --yes is required.",
   examples: [
-    ["dlq purge", "empty the queue, after a question"],
-    ["dlq purge --topic users --yes", "those of one topic, without a question"],
+    ["dlq purge", "empty the queue, after a confirmation"],
+    ["dlq purge --topic users --yes", "those of one topic, without a confirmation"],
   ],
   parameters: { flags: { ...filterFlags, ...removalFlags } },
   run: purgeDeadLetters,

@@ -32,6 +32,6 @@ export async function removeChosen(
 
 /** Flags of all commands that remove dead letters. */
 export const removalFlags = {
-  dryRun: { kind: "boolean", brief: "Only say what would be removed", default: false },
-  yes: { kind: "boolean", brief: "Do not ask", default: false },
+  dryRun: { kind: "boolean", brief: "Only print what would be removed", default: false },
+  yes: { kind: "boolean", brief: "Do not ask for confirmation", default: false },
 } as const;

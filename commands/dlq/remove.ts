@@ -15,10 +15,10 @@ type RemoveFlags = FilterFlags & { all: boolean; dryRun: boolean; yes: boolean }
 export const route = verb<RemoveFlags, string[]>({
   brief: "Remove dead letters by id or filter",
   description:
-    "Removes dead letters for good; the events themselves stay in their topics. Asks first; in a script --yes is needed.",
+    "Permanently removes dead letters; the events themselves stay in their topics. Asks for confirmation; in a script, --yes is required.",
   examples: [
     ["dlq remove 0199d3a5-…", "this event"],
-    ["dlq remove --subscription mailer --yes", "all of one subscription, without a question"],
+    ["dlq remove --subscription mailer --yes", "all of one subscription, without a confirmation"],
   ],
   parameters: {
     flags: {

@@ -24,21 +24,21 @@ import {
 type RetryFlags = FilterFlags & { all: boolean; dryRun: boolean; to?: string; rate?: Rate };
 
 export const route = verb<RetryFlags, string[]>({
-  brief: "Deliver dead letters again",
+  brief: "Redeliver dead letters",
   description:
-    "Gives dead letters back to the subscription that failed, with fresh retries; their history stays. What succeeds leaves the queue, what fails comes back to it.",
+    "Redelivers dead letters to the subscription that failed, with fresh retries; their history is kept. Events that succeed leave the queue, events that fail return to it.",
   examples: [
     ["dlq retry 0199d3a5-…", "this event, for every subscription that gave up on it"],
-    ["dlq retry mailer:o-17 --topic orders", "where events of several topics have the id o-17"],
+    ["dlq retry mailer:o-17 --topic orders", "if several topics have an event with the id o-17"],
     ["dlq retry --subscription mailer --reason timeout", "what mailer gave up on for that reason"],
-    ["dlq retry --all --rate 10/s", "everything, ten a second"],
-    ["dlq retry --all --dry-run", "only say what would be sent"],
+    ["dlq retry --all --rate 10/s", "everything, ten per second"],
+    ["dlq retry --all --dry-run", "only print what would be redelivered"],
   ],
   parameters: {
     flags: {
       ...filterFlags,
       all: { kind: "boolean", brief: "Every dead letter", default: false },
-      dryRun: { kind: "boolean", brief: "Only say what would be done", default: false },
+      dryRun: { kind: "boolean", brief: "Only print what would be done", default: false },
       to: {
         kind: "parsed",
         parse: plainText,
@@ -49,7 +49,7 @@ export const route = verb<RetryFlags, string[]>({
       rate: {
         kind: "parsed",
         parse: parseRate,
-        brief: "At most this many in a time, such as 10/s or 100/m",
+        brief: "At most this many per second, minute or hour, such as 10/s or 100/m",
         placeholder: "N/s",
         optional: true,
       },

@@ -53,21 +53,21 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
   reason: {
     kind: "parsed",
     parse: plainText,
-    brief: "Only those whose reason holds this text; * is any text",
+    brief: "Only those whose reason contains this text; * matches any text",
     placeholder: "TEXT",
     optional: true,
   },
   since: {
     kind: "parsed",
     parse: (input) => parseDuration(input, "--since"),
-    brief: "Only those that died in this last time, such as 1h",
+    brief: "Only dead letters newer than this, such as 1h",
     placeholder: "DURATION",
     optional: true,
   },
   before: {
     kind: "parsed",
     parse: (input) => parseDuration(input, "--before"),
-    brief: "Only those that died before this last time, such as 7d",
+    brief: "Only dead letters older than this, such as 7d",
     placeholder: "DURATION",
     optional: true,
   },
@@ -78,7 +78,7 @@ export const topicFlag: FlagParametersForType<{ topic?: string }, EvsContext> = 
   topic: {
     kind: "parsed",
     parse: plainText,
-    brief: "The topic, where events of several have this id",
+    brief: "The topic, if several topics have an event with this id",
     placeholder: "TOPIC",
     optional: true,
   },

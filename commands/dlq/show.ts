@@ -19,11 +19,11 @@ type ShowFlags = { topic?: string };
 export const route = verb<ShowFlags, [string]>({
   brief: "Show a dead letter with all its attempts",
   description:
-    "Shows the event and each attempt: when, how long, how it ended, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one. Where events of several topics have the id, --topic narrows it.",
+    "Shows the event and each attempt: time, duration, result, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one. If several topics have an event with this id, --topic selects one.",
   examples: [
-    ["dlq show 0199d3a5-…", "what became of this event"],
+    ["dlq show 0199d3a5-…", "what happened to this event"],
     ["dlq show mailer:0199d3a5-… --json", "the same as JSON, the payload byte for byte"],
-    ["dlq show mailer:o-17 --topic orders", "where other topics have an event o-17, too"],
+    ["dlq show mailer:o-17 --topic orders", "if other topics have an event o-17, too"],
   ],
   parameters: {
     flags: { ...topicFlag },

@@ -13,7 +13,7 @@ export const selectionFlags = {
   from: {
     kind: "parsed",
     parse: localOffset,
-    brief: "Where to begin: start, end, a seq, -N (the last N), @2026-11-23T10:00:00, @-1h",
+    brief: "Where to start: start, end, a seq, -N (the last N), @2026-11-23T10:00:00, @-1h",
     placeholder: "OFFSET",
     optional: true,
   },
@@ -28,7 +28,7 @@ export const selectionFlags = {
   where: {
     kind: "parsed",
     parse: plainText,
-    brief: "Only events for which this CEL expression over event and payload holds",
+    brief: "Only events that match this CEL expression over event and payload",
     placeholder: "EXPRESSION",
     optional: true,
   },
@@ -36,7 +36,7 @@ export const selectionFlags = {
 
 export const rawFlag = {
   kind: "boolean",
-  brief: "The bytes as they are, unescaped even on a terminal",
+  brief: "Print the bytes unescaped, even on a terminal",
   optional: true,
 } as const;
 
@@ -44,7 +44,7 @@ export const topicsArgument = {
   kind: "array",
   parameter: {
     parse: plainText,
-    brief: "A topic, or a pattern: * is one segment between dots, ** any rest",
+    brief: "A topic or a pattern: * is one segment between dots, ** any number",
     placeholder: "TOPIC",
   },
   minimum: 1,

@@ -11,7 +11,7 @@ type CheckFlags = { version?: string };
 export const route = verb<CheckFlags, [string, string?]>({
   brief: "Check payloads without publishing them",
   description:
-    "Checks payloads of TYPE from a file or stdin: one JSON value, or one a line. Names each fault by JSON pointer; nothing is stored. Ends with 4 when one would be refused.",
+    "Checks payloads of TYPE from a file or stdin: one JSON value, or one per line. Names each fault by its JSON pointer; nothing is stored. Exits with 4 if a payload would be rejected.",
   examples: [
     ["schema check user.created payload.json", "one payload"],
     [

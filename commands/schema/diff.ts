@@ -11,7 +11,7 @@ type DiffFlags = { with?: string };
 export const route = verb<DiffFlags, [string, string?, string?]>({
   brief: "Compare two versions of a schema",
   description:
-    "Shows what changed between two versions, by JSON pointer, and what breaks: backward, where the new version may refuse old payloads; forward, where the old version may refuse new ones. Without versions the last two are compared; --with compares a file that is not registered yet.",
+    "Shows what changed between two versions, by JSON pointer, and what breaks: backward, if the new version may reject old payloads; forward, if the old version may reject new ones. Without versions it compares the last two; --with compares a file that is not registered yet.",
   examples: [
     ["schema diff user.created", "the latest version and the one before it"],
     ["schema diff user.created 1.0 2.0", "two versions"],
@@ -22,7 +22,7 @@ export const route = verb<DiffFlags, [string, string?, string?]>({
       with: {
         kind: "parsed",
         parse: plainText,
-        brief: "Compare with this file, or - for stdin, instead of a version",
+        brief: "Compare with this file, or - for stdin, instead of with a version",
         placeholder: "FILE",
         optional: true,
       },

@@ -10,6 +10,6 @@ import { route as show } from "./show.ts";
 export const route = group({
   brief: "Register, list, compare and check schemas",
   description:
-    "Where a JSON Schema is registered for an event type, payloads of that type are checked before they are stored.",
+    "If a JSON Schema is registered for an event type, payloads of that type are validated before they are stored.",
   routes: { register, list, show, check, diff, remove },
 });

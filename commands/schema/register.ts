@@ -21,7 +21,7 @@ type RegisterFlags = { version?: string; compat?: CompatibilityLevel; dryRun: bo
 export const route = verb<RegisterFlags, [string, string?]>({
   brief: "Register schemas for event types",
   description:
-    "Registers a JSON Schema (2020-12, or draft-07 by its $schema) for events of TYPE. The same schema again changes nothing; another one under a version that is there is a conflict. With --compat, a version that breaks with the one before it is refused, with each reason by JSON pointer; that is asked of the type's later versions too. A folder is registered whole or not at all: TYPE.json, TYPE@VERSION.json or TYPE/VERSION.json are its schemas.",
+    "Registers a JSON Schema (2020-12, or draft-07 by its $schema) for events of TYPE. Registering the same schema again changes nothing; a different one under an existing version is a conflict. With --compat, a version that breaks the previous one is refused, with each reason and its JSON pointer; the requirement also applies to the type's later versions. A folder is registered as a whole or not at all; its schemas are TYPE.json, TYPE@VERSION.json or TYPE/VERSION.json.",
   examples: [
     [
       "schema register user.created ./user.json --version 1.0",
@@ -30,9 +30,9 @@ export const route = verb<RegisterFlags, [string, string?]>({
     ["schema register user.created - < user.json", "the next version, from stdin"],
     [
       "schema register user.created ./user.json --compat backward",
-      "only when it takes every payload of the version before",
+      "only if it accepts every payload of the previous version",
     ],
-    ["schema register ./schemas --dry-run", "what a folder kept in git would change"],
+    ["schema register ./schemas --dry-run", "what registering a folder would change"],
   ],
   usage: [
     "TYPE FILE|-  [--version VERSION] [--compat none|backward|forward|full] [--dry-run]",
@@ -43,17 +43,17 @@ export const route = verb<RegisterFlags, [string, string?]>({
       version: {
         kind: "parsed",
         parse: plainText,
-        brief: "The version; the next one when it is left out",
+        brief: "The version; by default the next one",
         placeholder: "VERSION",
         optional: true,
       },
       compat: {
         kind: "enum",
         values: COMPATIBILITY_LEVELS,
-        brief: "What is asked of this version and later ones; at first none",
+        brief: "The compatibility required of this and later versions; default none",
         optional: true,
       },
-      dryRun: { kind: "boolean", brief: "Only say what would be registered", default: false },
+      dryRun: { kind: "boolean", brief: "Only print what would be registered", default: false },
     },
     positional: {
       kind: "tuple",

@@ -8,12 +8,12 @@ type RemoveFlags = { version: string; yes: boolean };
 export const route = verb<RemoveFlags, [string]>({
   brief: "Remove one version of a schema",
   description:
-    "Removes one version; events that were checked against it stay as they are. Asks first; in a script --yes is needed.",
-  examples: [["schema remove user.created --version 1.0 --yes", "forget version 1.0"]],
+    "Removes one version; events that were checked against it do not change. Asks for confirmation; in a script, --yes is required.",
+  examples: [["schema remove user.created --version 1.0 --yes", "remove version 1.0"]],
   parameters: {
     flags: {
       version: { kind: "parsed", parse: plainText, brief: "The version", placeholder: "VERSION" },
-      yes: { kind: "boolean", brief: "Do not ask", default: false },
+      yes: { kind: "boolean", brief: "Do not ask for confirmation", default: false },
     },
     positional: {
       kind: "tuple",

@@ -10,9 +10,9 @@ type ShowFlags = { version?: string };
 export const route = verb<ShowFlags, [string]>({
   brief: "Show a schema",
   description:
-    "Prints the schema as it was registered: of the latest version, or of the one that is asked for. With --json everything that is known of it.",
+    "Prints a schema as it was registered: the latest version, or the given one. With --json, prints everything known about it.",
   examples: [
-    ["schema show user.created", "the schema in force"],
+    ["schema show user.created", "the current schema"],
     ["schema show user.created --version 1.0 > old.json", "an older one, into a file"],
   ],
   parameters: {

@@ -4,9 +4,9 @@ import { verb } from "../cli/define.ts";
 
 export const route = verb<Record<never, never>, []>({
   brief: "List subscriptions",
-  description: "Lists subscriptions and how far each is: a table on a terminal, NDJSON elsewhere.",
+  description: "Lists subscriptions and their positions: a table on a terminal, NDJSON elsewhere.",
   examples: [
-    ["subscription list", "who consumes what, and how far"],
+    ["subscription list", "who consumes what, and the position"],
     ["subscription list | jq -r 'select(.paused).name'", "those that are paused"],
   ],
   parameters: {},

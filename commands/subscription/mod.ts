@@ -10,6 +10,6 @@ import { route as show } from "./show.ts";
 export const route = group({
   brief: "List, pause, resume, seek and remove subscriptions",
   description:
-    "A subscription is a name under which evs consume remembers how far it came on a topic.",
+    "A subscription is a name under which evs consume remembers its position in a topic.",
   routes: { list, show, pause, resume, seek, remove },
 });

@@ -10,24 +10,24 @@ type PauseFlags = { reason?: string; for?: number };
 export const route = verb<PauseFlags, [string]>({
   brief: "Stop deliveries to a subscription",
   description:
-    "Stops deliveries until the subscription is resumed; nothing is lost. A running consume finishes what it has and waits; with --until-empty it ends with 1. Restarts of consumers and of the daemon change nothing about it.",
+    "Stops deliveries until the subscription is resumed; nothing is lost. A running consume finishes what it has and waits; with --until-empty it exits with 1. The pause survives restarts of consumers and of the daemon.",
   examples: [
     ["subscription pause mailer --for 1h", "pause for an hour"],
-    ['subscription pause mailer --reason "mail server moves"', "pause, and say why"],
+    ['subscription pause mailer --reason "mail server is moving"', "pause, and say why"],
   ],
   parameters: {
     flags: {
       reason: {
         kind: "parsed",
         parse: plainText,
-        brief: "Why; shown to whoever looks",
+        brief: "The reason, shown with the subscription",
         placeholder: "TEXT",
         optional: true,
       },
       for: {
         kind: "parsed",
         parse: (input) => parseDuration(input, "--for"),
-        brief: "End the pause by itself after this long",
+        brief: "End the pause automatically after this long",
         placeholder: "DURATION",
         optional: true,
       },

@@ -9,10 +9,10 @@ type RemoveFlags = { yes: boolean };
 export const route = verb<RemoveFlags, [string]>({
   brief: "Remove a subscription",
   description:
-    "Forgets how far a subscription is, and its scheduled retries; its dead letters stay. Asks first; in a script --yes is needed.",
-  examples: [["subscription remove mailer --yes", "forget mailer"]],
+    "Removes a subscription's position and its scheduled retries; its dead letters stay. Asks for confirmation; in a script, --yes is required.",
+  examples: [["subscription remove mailer --yes", "remove mailer"]],
   parameters: {
-    flags: { yes: { kind: "boolean", brief: "Do not ask", default: false } },
+    flags: { yes: { kind: "boolean", brief: "Do not ask for confirmation", default: false } },
     positional: nameArgument,
   },
   async run(this: EvsContext, flags: RemoveFlags, name: string): Promise<void> {

@@ -4,8 +4,8 @@ import { verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
 export const route = verb<Record<never, never>, [string]>({
-  brief: "Go on with a paused subscription",
-  description: "Lets a paused subscription go on where it stopped.",
+  brief: "Resume a paused subscription",
+  description: "Resumes a paused subscription where it stopped.",
   examples: [["subscription resume mailer", "deliver again"]],
   parameters: { positional: nameArgument },
   async run(this: EvsContext, _flags: unknown, name: string): Promise<void> {

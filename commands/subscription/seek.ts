@@ -9,18 +9,18 @@ import { localOffset } from "../terminal/local_time.ts";
 type SeekFlags = { dryRun: boolean; yes: boolean };
 
 export const route = verb<SeekFlags, [string, string]>({
-  brief: "Move a subscription to another place",
+  brief: "Move a subscription to another position",
   description:
-    "Moves a subscription to an offset: back, and events are delivered again; forth, and events are never delivered. Says how many, and asks; in a script --yes is needed.",
+    "Moves a subscription to an offset. Moving back redelivers events; moving forward skips them. Says how many, and asks for confirmation; in a script, --yes is required.",
   examples: [
-    ["subscription seek mailer start --dry-run", "what would be done again"],
-    ["subscription seek mailer @-1h --yes", "do the last hour again"],
+    ["subscription seek mailer start --dry-run", "what would be redelivered"],
+    ["subscription seek mailer @-1h --yes", "redeliver the last hour"],
     ["subscription seek mailer end --yes", "skip what is pending"],
   ],
   parameters: {
     flags: {
-      dryRun: { kind: "boolean", brief: "Only say what would be done", default: false },
-      yes: { kind: "boolean", brief: "Do not ask", default: false },
+      dryRun: { kind: "boolean", brief: "Only print what would be done", default: false },
+      yes: { kind: "boolean", brief: "Do not ask for confirmation", default: false },
     },
     positional: {
       kind: "tuple",

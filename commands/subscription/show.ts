@@ -6,7 +6,7 @@ import { factsOf, nameArgument } from "./shared.ts";
 export const route = verb<Record<never, never>, [string]>({
   brief: "Show a subscription",
   description:
-    "Shows a subscription: how far it is on each topic, what its consumers have in hand and since when, which retry comes next, its settings.",
+    "Shows a subscription: its position in each topic, what its consumers are processing and since when, the next retry, and its settings.",
   examples: [["subscription show mailer", "everything about mailer"]],
   parameters: { positional: nameArgument },
   async run(this: EvsContext, _flags: unknown, name: string): Promise<void> {

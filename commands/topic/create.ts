@@ -7,17 +7,17 @@ type CreateFlags = TopicFlags & { ephemeral?: boolean; store?: "sqlite" | "file"
 export const route = verb<CreateFlags, [topic: string]>({
   brief: "Create a topic with options",
   description:
-    "Creates a topic. One that is there with the same options is left as it is; with others, exit code 3.",
+    "Creates a topic. If it already exists with the same options, nothing changes; with other options, exit code 3.",
   examples: [
     [
       "topic create orders --retention 30d --schema require",
-      "A month of orders, each with a schema.",
+      "A month of orders, all with a schema.",
     ],
     [
       "topic create clicks --store file --durability interval:200ms",
-      "A firehose: files that jq reads, synced five times a second.",
+      "High volume: files for jq, synced five times a second.",
     ],
-    ["topic create ticks --ephemeral", "Stores nothing; reaches the subscriptions that are there."],
+    ["topic create ticks --ephemeral", "Stores nothing; reaches only current subscriptions."],
   ],
   parameters: {
     flags: {
@@ -25,12 +25,12 @@ export const route = verb<CreateFlags, [topic: string]>({
       store: {
         kind: "enum",
         values: ["sqlite", "file", "memory"],
-        brief: "Where its events live, for good; without it where the daemon's do",
+        brief: "Where its events are stored, permanently; default as for the daemon",
         optional: true,
       },
       ephemeral: {
         kind: "boolean",
-        brief: "Store nothing: reach only the subscriptions that are there",
+        brief: "Store nothing: reach only current subscriptions",
         optional: true,
       },
     },

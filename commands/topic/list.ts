@@ -5,8 +5,8 @@ import { plainText, verb } from "../cli/define.ts";
 export const route = verb<NonNullable<unknown>, [pattern?: string]>({
   brief: "List the topics",
   examples: [
-    ["topic list", "All topics, a line of JSON each on a pipe."],
-    ["topic list 'orders.*'", "Those that match a pattern."],
+    ["topic list", "All topics; in a pipe, one line of JSON each."],
+    ["topic list 'orders.*'", "Topics that match a pattern."],
   ],
   parameters: {
     positional: {

@@ -9,6 +9,6 @@ import { route as update } from "./update.ts";
 export const route = group({
   brief: "Create, list, change and remove topics",
   description:
-    "A topic is made by the first event that is published to it; create it beforehand to give it options.",
+    "A topic is created by the first event published to it; create it beforehand to give it options.",
   routes: { create, list, show, update, remove },
 });

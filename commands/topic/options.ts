@@ -40,7 +40,7 @@ export const topicFlags = {
   schema: {
     kind: "enum",
     values: ["off", "validate", "require"],
-    brief: "Check payloads never, where a schema exists, or always",
+    brief: "Check payloads never, if there is a schema, or always",
     optional: true,
   },
   durability: {

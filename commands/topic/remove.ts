@@ -6,14 +6,14 @@ import { topicArgument } from "./options.ts";
 export const route = verb<{ yes?: boolean }, [topic: string]>({
   brief: "Remove a topic and its events",
   description:
-    "Removes a topic with all its events. Dead letters and scheduled retries keep copies of theirs. Its last seq stays " +
-    "known: created again, it goes on from there. It asks on a terminal; a script says --yes.",
+    "Removes a topic with all its events. Dead letters and scheduled retries keep copies of their events. The last seq is " +
+    "remembered: if the topic is created again, it continues from there. Asks for confirmation; in a script, --yes is required.",
   examples: [
-    ["topic remove orders.test", "Tells how many events there are, and asks."],
+    ["topic remove orders.test", "Says how many events there are, and asks."],
     ["topic remove orders.test --yes", "In a script."],
   ],
   parameters: {
-    flags: { yes: { kind: "boolean", brief: "Do not ask", optional: true } },
+    flags: { yes: { kind: "boolean", brief: "Do not ask for confirmation", optional: true } },
     aliases: { y: "yes" },
     positional: topicArgument,
   },

@@ -5,7 +5,7 @@ import { topicArgument, topicFacts } from "./options.ts";
 export const route = verb<NonNullable<unknown>, [topic: string]>({
   brief: "Show a topic",
   examples: [
-    ["topic show orders", "Its options and what it holds."],
+    ["topic show orders", "Its options and contents."],
     ["topic show orders | jq .lastSeq", "The last seq."],
   ],
   parameters: { positional: topicArgument },

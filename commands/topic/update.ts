@@ -13,7 +13,7 @@ export const route = verb<TopicFlags, [topic: string]>({
   brief: "Change a topic's options",
   examples: [
     ["topic update orders --max-events 100000", "Keep the last hundred thousand."],
-    ["topic update orders --retention 0", "Keep them for ever."],
+    ["topic update orders --retention 0", "Keep them forever."],
   ],
   parameters: { flags: topicFlags, positional: topicArgument },
   async run(flags, name) {
