@@ -15,6 +15,12 @@ async function run(argv: readonly string[]): Promise<number> {
   }
   try {
     if (isPlainPublish(argv) && await publishPlain(argv)) return 0;
+    if (isNameQuery(argv)) {
+      const names = await load<typeof import("./commands/completion/names.ts")>(
+        "./completion/names.ts",
+      );
+      return await names.printNames(argv.slice(2));
+    }
     return await (await load<typeof import("./commands/main.ts")>("./main.ts")).main(argv);
   } catch (error) {
     // What tells an error needs nothing from npm: that may be just what is missing.
@@ -23,6 +29,11 @@ async function run(argv: readonly string[]): Promise<number> {
       error,
     );
   }
+}
+
+/** Shells run this at each Tab, so it skips loading the parser. */
+function isNameQuery([verb, below, kind]: readonly string[]): boolean {
+  return verb === "completions" && below === "names" && kind !== undefined && !kind.startsWith("-");
 }
 
 if (import.meta.main) Deno.exit(await run(Deno.args));

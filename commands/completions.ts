@@ -1,8 +1,8 @@
 /** `evs completions`: completion scripts for shells, and the names that the scripts ask for. */
 import { buildRouteMap } from "@stricli/core";
-import { InvalidArgumentError, NoDaemonError } from "../core/base/errors.ts";
+import { nameKinds, printNames } from "./completion/names.ts";
 import { completionScript, type Shell } from "./completion/scripts.ts";
-import { completionTree, type NameKind, nameKinds } from "./completion/tree.ts";
+import { completionTree } from "./completion/tree.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { plainText, verb } from "./cli/define.ts";
 
@@ -10,7 +10,7 @@ const script = (shell: Shell, example: string) =>
   verb<Record<never, never>, []>({
     brief: `The completion script for ${shell}`,
     description:
-      "Prints a script that completes verbs, flags, and the names of the running daemon's topics, subscriptions and schemas.",
+      "Prints a script that completes verbs, flags and their values, files, and the running daemon's topics, subscriptions, event types, schemas and dead letters.",
     examples: [[`completions ${shell}`, `load it with: ${example}`]],
     parameters: {},
     needsDaemon: false,
@@ -27,53 +27,31 @@ const script = (shell: Shell, example: string) =>
     },
   });
 
-/**
- * Called by the scripts: prints one name per line. Silent if no daemon answers: nobody wants
- * messages while typing.
- */
-const names = verb<Record<never, never>, [string]>({
+/** Called by the scripts. `cli.ts` runs it without loading this file, unless help is wanted. */
+const names = verb<Record<never, never>, string[]>({
   brief: "Names that the running daemon knows",
-  examples: [["completions names topics", "every topic, one per line"]],
+  examples: [
+    ["completions names topics", "every topic, one per line"],
+    [
+      "completions names types '' orders",
+      "the types of a topic's newest events and of all schemas",
+    ],
+  ],
   parameters: {
     positional: {
-      kind: "tuple",
-      parameters: [{ parse: plainText, brief: nameKinds.join(", "), placeholder: "KIND" }],
+      kind: "array",
+      parameter: {
+        parse: plainText,
+        brief: `${nameKinds.join(", ")}; then the word being completed and the arguments before it`,
+        placeholder: "KIND",
+      },
     },
   },
-  async run(this: EvsContext, _flags: unknown, kind: string): Promise<void> {
-    if (!isNameKind(kind)) {
-      throw new InvalidArgumentError(`there are no names of ${kind}`, {
-        hint: `one of ${nameKinds.join(", ")}`,
-      });
-    }
-    let found: string[];
-    try {
-      found = await namesOf(this, kind);
-    } catch (error) {
-      if (error instanceof NoDaemonError) return;
-      throw error;
-    }
-    // Names that a shell would not take as a single word are left out; the user has to quote them.
-    const plain = [...new Set(found)].filter((name) => /^[\w.:@%+/-]+$/.test(name));
-    await this.stdout.write(plain.map((name) => `${name}\n`).join(""));
+  needsDaemon: false,
+  async run(this: EvsContext, _flags: unknown, ...query: string[]): Promise<void> {
+    this.exitCode = await printNames(query);
   },
 });
-
-function isNameKind(kind: string): kind is NameKind {
-  return nameKinds.some((known) => known === kind);
-}
-
-async function namesOf(context: EvsContext, kind: NameKind): Promise<string[]> {
-  const client = await context.client();
-  switch (kind) {
-    case "topics":
-      return (await client.topics()).map((topic) => topic.name);
-    case "subscriptions":
-      return (await client.subscriptions()).map((subscription) => subscription.name);
-    case "schemas":
-      return (await client.schemas()).map((schema) => schema.type);
-  }
-}
 
 export const route = buildRouteMap<string, EvsContext>({
   routes: {

@@ -2,26 +2,10 @@
  * What a shell can complete, derived from the route map itself, so that no verb or flag can be
  * forgotten.
  *
- * Each command or group is a {@link CompletionNode} under its path (`topic create`). A {@link
- * CompletionValue} says what a position accepts: names that the running daemon knows, fixed words,
- * files, commands.
+ * Each command or group is a {@link CompletionNode} under its path (`topic create`).
  */
 import type { Command, CommandContext, RouteMap } from "@stricli/core";
-
-/** What one position accepts. */
-export type CompletionValue =
-  | { kind: "names"; of: NameKind }
-  | { kind: "words"; words: readonly string[] }
-  | { kind: "files" }
-  /** `@` and a file, or anything. */
-  | { kind: "payload" }
-  | { kind: "commands" }
-  | { kind: "any" };
-
-/** Names that the daemon knows. */
-export type NameKind = "topics" | "subscriptions" | "schemas";
-
-export const nameKinds: readonly NameKind[] = ["topics", "subscriptions", "schemas"];
+import { type CompletionValue, valueFor } from "./values.ts";
 
 /** A flag as typed, with its dashes. */
 export interface CompletionFlag {
@@ -61,7 +45,7 @@ export function completionTree<C extends CommandContext>(
     nodes.push({
       path,
       routes: entries.map(({ name, brief }) => ({ name, brief })),
-      flags: [helpFlag],
+      flags: path === "" ? [helpFlag, versionFlag] : [helpFlag],
       positionals: [],
       repeats: false,
     });
@@ -86,6 +70,7 @@ export function completionTree<C extends CommandContext>(
 }
 
 const helpFlag: CompletionFlag = { name: "--help", brief: "Print help information and exit" };
+const versionFlag: CompletionFlag = { name: "--version", brief: "Print the version and exit" };
 
 type Flag = NonNullable<Command<CommandContext>["parameters"]["flags"]>[string];
 
@@ -114,14 +99,15 @@ function commandNode<C extends CommandContext>(command: Command<C>, path: string
     path,
     routes: [],
     flags: found,
-    positionals: parameters.map((parameter) => placeValue(parameter.placeholder ?? "", path)),
+    positionals: parameters.map((parameter) => valueFor(parameter.placeholder ?? "", path)),
     repeats: positional?.kind === "array",
   };
 }
 
+/** Undefined for a flag that takes no value. */
 function flagValue(
   flag: Flag,
-  place: { name: string; path: string },
+  { name, path }: { name: string; path: string },
 ): CompletionValue | undefined {
   switch (flag.kind) {
     case "boolean":
@@ -129,44 +115,9 @@ function flagValue(
       return undefined;
     case "enum":
       return { kind: "words", words: flag.values };
-    default: {
-      const known = flagNames[place.name];
-      if (known !== undefined) return { kind: "names", of: known };
-      if (place.name === "name" && place.path === "consume") return subscriptions;
-      if (place.name === "to" && place.path.startsWith("dlq")) return subscriptions;
-      if (isOffset(place)) return { kind: "words", words: ["start", "end", "-10", "@-1h"] };
-      return place.name === "config" ? { kind: "files" } : { kind: "any" };
-    }
+    default:
+      return valueFor(flag.placeholder ?? name.toUpperCase(), path);
   }
-}
-
-/** For schemas `--from` is a version, and for dead letters `--to` is a subscription. */
-function isOffset({ name, path }: { name: string; path: string }): boolean {
-  return (name === "from" || name === "to") && !path.startsWith("schema");
-}
-
-const subscriptions: CompletionValue = { kind: "names", of: "subscriptions" };
-
-const flagNames: Readonly<Record<string, NameKind>> = {
-  topic: "topics",
-  into: "topics",
-  subscription: "subscriptions",
-  type: "schemas",
-};
-
-/** What a positional accepts, derived from its placeholder. */
-function placeValue(placeholder: string, path: string): CompletionValue {
-  const word = placeholder.toLowerCase();
-  if (word.startsWith("topic")) return { kind: "names", of: "topics" };
-  if (word === "subscription" || (word === "name" && path.startsWith("subscription"))) {
-    return subscriptions;
-  }
-  if (word === "type") return { kind: "names", of: "schemas" };
-  if (word.startsWith("file")) return { kind: "files" };
-  if (word === "payload") return { kind: "payload" };
-  if (word.startsWith("command")) return { kind: "commands" };
-  if (word === "shell") return { kind: "words", words: ["bash", "zsh", "fish"] };
-  return { kind: "any" };
 }
 
 function kebab(name: string): string {

@@ -119,5 +119,6 @@ tab evs publish t n @or
 tab evs replay t --from ''
 END
 bash tab.bash`);
-  assert.equal(stdout, "@order.json\nstart end -10 @-1h\n", stderr);
+  const expected = /^@order\.json\nstart end -10 @-5m @-1h @-1d @\d{4}-\d\d-\d\d\n$/;
+  assert.match(stdout, expected, stderr);
 });

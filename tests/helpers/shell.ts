@@ -134,7 +134,11 @@ export function peakMemory(pid: number): number | undefined {
 export function needTools(...names: string[]): void {
   const folders = (Deno.env.get("PATH") ?? "").split(":");
   const missing = names.filter((name) => !folders.some((folder) => exists(`${folder}/${name}`)));
-  assert.deepEqual(missing, [], "these tools are needed: apt-get install strace jq curl tmux");
+  assert.deepEqual(
+    missing,
+    [],
+    "these tools are needed: apt-get install strace jq curl tmux zsh fish",
+  );
 }
 
 function exists(path: string): boolean {

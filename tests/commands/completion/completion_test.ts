@@ -104,9 +104,18 @@ Deno.test("the bash script completes names when a name is due", async () => {
   assert.deepEqual(await bash("evs schema show ", ["user.created"]), ["user.created"]);
 });
 
-Deno.test("the bash script runs nothing when a name holds a command", async () => {
+Deno.test("the bash script quotes what it offers when a name holds a command", async () => {
   const evil = "$(echo pwned >&2; exit 9)`touch x`";
-  assert.deepEqual(await bash("evs schema show ", [evil]), [evil]);
+  assert.deepEqual(await bash("evs schema show ", [evil]), [
+    "\\$\\(echo\\ pwned\\ \\>\\&2\\;\\ exit\\ 9\\)\\`touch\\ x\\`",
+  ]);
+});
+
+Deno.test("the bash script completes an id that readline has cut when it has a colon in it", async () => {
+  const ids = ["billing:paid-1", "billing:paid-2", "other"];
+  assert.deepEqual(await bash("evs schema show billing : pa", ids), ["paid-1", "paid-2"]);
+  assert.deepEqual(await bash("evs schema show billing :", ids), ["paid-1", "paid-2"]);
+  assert.deepEqual(await bash("evs schema show billing:paid-2", ids), ["billing:paid-2"]);
 });
 
 Deno.test("the bash script completes commands when a double dash was typed", async () => {

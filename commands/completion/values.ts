@@ -1,0 +1,65 @@
+/**
+ * What a flag or positional accepts, derived from its placeholder: names that the running daemon
+ * knows, fixed words, files, commands.
+ */
+import type { NameKind } from "./names.ts";
+
+/** What one position accepts. */
+export type CompletionValue =
+  | { kind: "names"; of: NameKind }
+  | { kind: "words"; words: readonly string[] }
+  /** `start`, `end`, `-N` and `@TIME`. */
+  | { kind: "offsets" }
+  | { kind: "files" }
+  /** `@` and a file, or anything. */
+  | { kind: "payload" }
+  /** The type of a schema, or a folder of them. */
+  | { kind: "schemas-or-folders" }
+  | { kind: "commands" }
+  | { kind: "any" };
+
+/** What `placeholder` stands for in the command at `path`. */
+export function valueFor(placeholder: string, path: string): CompletionValue {
+  const [group] = path.split(" ");
+  switch (placeholder) {
+    case "TOPIC":
+    case "PATTERN":
+      return { kind: "names", of: "topics" };
+    case "NAME":
+    case "SUBSCRIPTION":
+      return { kind: "names", of: "subscriptions" };
+    case "TYPE":
+      if (path === "schema register") return { kind: "schemas-or-folders" };
+      return { kind: "names", of: typesIn[group ?? ""] ?? "types" };
+    case "VERSION":
+    case "OLD":
+    case "NEW":
+      return { kind: "names", of: "versions" };
+    case "ID":
+      return group === "dlq" ? { kind: "names", of: "dead-letters" } : { kind: "any" };
+    case "OFFSET":
+      return { kind: "offsets" };
+    case "FILE":
+      return { kind: "files" };
+    case "PAYLOAD":
+      return { kind: "payload" };
+    case "COMMAND":
+      return { kind: "commands" };
+    default:
+      return alternatives(placeholder);
+  }
+}
+
+/** Groups in which `TYPE` is not the type of any event. */
+const typesIn: Readonly<Record<string, NameKind>> = {
+  schema: "schemas",
+  dlq: "dead-letter-types",
+};
+
+/** The literal words of placeholders such as `always|os|interval:DURATION`. */
+function alternatives(placeholder: string): CompletionValue {
+  if (!placeholder.includes("|")) return { kind: "any" };
+  const words = placeholder.split("|").map((word) => word.replace(":DURATION", ":200ms"))
+    .filter((word) => !/[A-Z]/.test(word));
+  return words.length === 0 ? { kind: "any" } : { kind: "words", words };
+}
