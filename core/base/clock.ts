@@ -8,7 +8,7 @@ export interface Clock {
   monotonic(): number;
   /** Runs `callback` once after `ms`; returns a function that cancels it. */
   setTimer(callback: () => void, ms: number): () => void;
-  /** The same, but the process may end before. Without it, {@link setTimer} does its work. */
+  /** The same, but does not keep the process alive. Default: {@link setTimer}. */
   setBackgroundTimer?(callback: () => void, ms: number): () => void;
 }
 
@@ -23,8 +23,8 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
   /**
-   * The first `setTimeout` of a process loads Node's timers, which takes 7 to 11 ms in Deno 2.9.6; a
-   * signal takes half of one, and a publish from a cold shell needs no more.
+   * A process's first `setTimeout` loads Node's timers, which takes 7 to 11 ms in Deno 2.9.6. An
+   * abort signal takes half a millisecond, and is all that a publish from a cold shell needs.
    */
   setBackgroundTimer(callback, ms) {
     let wanted = true;
@@ -34,7 +34,10 @@ export const systemClock: Clock = {
   },
 };
 
-/** Runs `callback` once after `ms`, unless the process has ended; returns what cancels it. */
+/**
+ * Runs `callback` once after `ms`, unless the process has ended by then. Returns a function that
+ * cancels it.
+ */
 export function setBackgroundTimer(clock: Clock, callback: () => void, ms: number): () => void {
   return clock.setBackgroundTimer?.(callback, ms) ?? clock.setTimer(callback, ms);
 }

@@ -1,14 +1,15 @@
 /**
- * Why a handler failed, from what it threw. Apart from `thrown.ts`, which every start of `evs` loads.
+ * Why a handler failed, from what it threw. Kept out of `thrown.ts`, which every start of `evs`
+ * loads.
  */
 import { stripAnsi } from "./ansi.ts";
 import { attempt, isA, thrownText, UNREADABLE } from "./thrown.ts";
 import { truncate } from "./truncate.ts";
 
-/** How far a chain of causes is followed. */
+/** How many causes in a chain are followed. */
 const CAUSES = 10;
 
-/** Why a handler failed: what was thrown, and the root of its causes where that says more. */
+/** Why a handler failed: what was thrown, plus its root cause if that says more. */
 export function thrownReason(thrown: unknown): string {
   const said = thrownText(thrown);
   const root = rootCause(thrown);
@@ -17,7 +18,7 @@ export function thrownReason(thrown: unknown): string {
   return stripAnsi(whole) || UNREADABLE;
 }
 
-/** The last of a chain of causes, or the first error that an `AggregateError` holds. */
+/** The last error in a chain of causes; for an `AggregateError`, its first error. */
 function rootCause(thrown: unknown): unknown {
   let found: unknown;
   let error = thrown;
