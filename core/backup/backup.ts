@@ -42,7 +42,7 @@ export async function makeBackup(options: BackupOptions): Promise<Manifest> {
   const { dataDir, file, force } = options;
   settleRestore(dataDir);
   if (typeof file === "string" && !force && exists(file)) {
-    throw new ConflictError(`${file} is there already; it was left as it is`, {
+    throw new ConflictError(`${file} already exists; it was left unchanged`, {
       code: "backup/exists",
       hint: "choose another name, or replace it with --force",
     });
@@ -175,7 +175,7 @@ function stagingFor(file: string): Staging {
     );
     throw new CannotStoreError(`cannot write ${file}: ${osReason(cause)}`, {
       code: "system/refused",
-      ...(wrongPlace ? { hint: "choose a folder that is there and that you may write to" } : {}),
+      ...(wrongPlace ? { hint: "choose an existing folder that you can write to" } : {}),
       cause,
     });
   }

@@ -45,7 +45,7 @@ export function parseManifest(text: string): Manifest {
     throw notOurs("its manifest is not JSON", cause);
   }
   if (typeof manifest?.format !== "number" || !Array.isArray(manifest.files)) {
-    throw notOurs("it has no manifest of ours");
+    throw notOurs("it has no evs manifest");
   }
   if (manifest.format > BACKUP_FORMAT) {
     throw new DataDirError(
@@ -60,14 +60,14 @@ export function parseManifest(text: string): Manifest {
     if (Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most) {
       continue;
     }
-    throw notOurs(`${name} in its manifest is no number of ours`);
+    throw notOurs(`${name} in its manifest is not a valid number`);
   }
   const seen = new Set<string>();
   for (const file of manifest.files as unknown[]) {
     const path = (file as { path?: unknown } | null)?.path;
     const parts = typeof path === "string" && PATHS.test(path) ? path.split("/") : [".."];
     if (parts.includes("..") || parts.includes(".")) {
-      throw notOurs(`it holds ${JSON.stringify(path)}, which is no file of a data dir`);
+      throw notOurs(`it holds ${JSON.stringify(path)}, which is not a file of a data dir`);
     }
     if (seen.has(path as string)) throw notOurs(`it holds ${path} twice`);
     seen.add(path as string);

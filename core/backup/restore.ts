@@ -40,7 +40,7 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
   try {
     const taken = lock !== undefined && [...Deno.readDirSync(dataDir)].length > 0;
     if (taken && !force) {
-      throw new ConflictError(`the data dir ${dataDir} is not empty; it was left as it is`, {
+      throw new ConflictError(`the data dir ${dataDir} is not empty; it was left unchanged`, {
         code: "datadir/not-empty",
         hint: `evs restore ${
           typeof file === "string" ? file : "-"
@@ -162,7 +162,7 @@ function unpackFile(entry: TarEntry, { path, sha256 }: BackedUpFile, staging: st
     out.close();
   }
   Deno.chmodSync(to, 0o600);
-  if (sum.get() !== sha256) throw notWhole(`${path} does not fit its checksum`);
+  if (sum.get() !== sha256) throw notWhole(`${path} does not match its checksum`);
 }
 
 function textOf(entry: TarEntry): string {

@@ -124,7 +124,7 @@ export function* readTar(file: ArchiveSource): Generator<TarEntry, void, undefin
   while (true) {
     const block = readBlock(file);
     if (block.every((byte) => byte === 0)) return;
-    if (!hasItsSum(block)) throw damaged("a header does not fit its checksum");
+    if (!hasItsSum(block)) throw damaged("a header does not match its checksum");
     const size = sizeIn(block);
     const type = String.fromCharCode(block[156]!);
     let left = size;

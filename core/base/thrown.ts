@@ -56,7 +56,7 @@ function isPlainError(thrown: unknown): thrown is Error {
 }
 
 function textOf(thrown: unknown): string {
-  if (thrown === "") return "an empty text was thrown";
+  if (thrown === "") return "an empty string was thrown";
   if (typeof thrown === "function") return `the function ${thrown.name || "without a name"}`;
   if (typeof thrown !== "object" || thrown === null) return String(thrown);
   if (isA(thrown, Error)) return textOfError(thrown);
@@ -64,7 +64,7 @@ function textOf(thrown: unknown): string {
   if (typeof own === "string" && own !== "") return own;
   const json = shown(thrown, { depth: DEPTH, left: LONGEST_TEXT });
   if (json === HIDDEN) return UNREADABLE;
-  return json === "{}" ? "an object that says nothing was thrown" : json;
+  return json === "{}" ? "an object without a message was thrown" : json;
 }
 
 function textOfError(error: Error): string {

@@ -76,8 +76,8 @@ export function settleRestore(dataDir: string): string | undefined {
 }
 
 function outcome({ way, keptAt }: CutRestore): string {
-  if (way === "take back") return "it was taken back, the data dir is as it was before";
-  return `it was finished${keptAt === undefined ? "" : `; what was there before is ${keptAt}`}`;
+  if (way === "take back") return "it was rolled back, and the data dir is as it was before";
+  return `it was finished${keptAt === undefined ? "" : `; the previous data dir is ${keptAt}`}`;
 }
 
 /** What unfinished restores left beside an existing data dir. */

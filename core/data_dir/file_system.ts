@@ -57,14 +57,14 @@ export function checkFileSystem(
   const type = fileSystemOf(dataDir, mountinfo);
   if (type === undefined) return undefined;
   if (OVERLAYS.has(type)) {
-    return `${dataDir} is on an overlay (${type}): it goes with its container; mount a volume there`;
+    return `${dataDir} is on an overlay (${type}): it disappears with its container; mount a volume there`;
   }
   if (!NETWORK.has(type) && !NETWORK_FUSE.test(type)) return undefined;
-  const what = `${dataDir} is on a network file system (${type}), where neither locks nor syncs ` +
-    "keep what is acknowledged";
+  const what = `${dataDir} is on a network file system (${type}), where locks and fsync cannot ` +
+    "protect acknowledged events";
   if (force) return what;
   throw new DataDirError("datadir/unsafe", `${what}; nothing in it was touched`, {
-    hint: "choose a local disk with EVS_DATA_DIR; --force for those who know what theirs promises",
+    hint: "choose a local disk with EVS_DATA_DIR, or use --force if you know that yours is safe",
     details: { fileSystem: type },
   });
 }

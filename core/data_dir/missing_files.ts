@@ -67,6 +67,6 @@ export function olderState(
   if (marks || generation === 0) return undefined;
   return {
     file: WATERMARKS_FILE,
-    what: "it is gone or damaged: what is missing since the last start cannot be told",
+    what: "it is gone or damaged: there is no telling what has gone missing since the last start",
   };
 }

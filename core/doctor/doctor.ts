@@ -60,7 +60,7 @@ export async function* examine(
         check: check.name,
         level: "damage",
         where: check.name,
-        what: `this could not be looked at: ${why}`,
+        what: `this check failed: ${why}`,
         ...(hint === undefined ? {} : { hint }),
       };
     }

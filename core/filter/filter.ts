@@ -169,7 +169,7 @@ function assertPatterns(
 ): void {
   for (const pattern of wanted) {
     if (patterns.compile(pattern)) continue;
-    throw invalid(`has a pattern that is not one, or too large: ${JSON.stringify(pattern)}`, {
+    throw invalid(`has an invalid or too large pattern: ${JSON.stringify(pattern)}`, {
       expression,
     });
   }

@@ -31,7 +31,7 @@ function syntaxError(text: string, cause: unknown): EventRefusedError {
   const found = at >= text.length
     ? "it ends too early"
     : text[at] === MARK
-    ? "a byte order mark (U+FEFF), which JSON has not,"
+    ? "a byte order mark (U+FEFF), which JSON does not allow,"
     : `unexpected ${JSON.stringify(charAt(text, at))}`;
   const where = line === 1 ? `column ${column}` : `line ${line}, column ${column}`;
   return new EventRefusedError("event/invalid-json", `not valid JSON: ${found} at ${where}`, {

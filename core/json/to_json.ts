@@ -184,13 +184,13 @@ function tagOf(value: object): string {
 }
 
 const HINTS: Record<string, string> = {
-  "a Map": "say it as an object or an array: Object.fromEntries(map), [...map]",
-  "a Set": "say it as an array: [...set]",
-  "an Error": "say what of it matters: { message: error.message }",
-  "a RegExp": "say its source: pattern.source",
-  "a bigint": "say it as a string, or as a number where it is small enough",
-  "undefined": "use null where there is nothing to say",
-  "a part of itself": "a payload is a tree: leave out what leads back",
+  "a Map": "convert it to an object or an array: Object.fromEntries(map), [...map]",
+  "a Set": "convert it to an array: [...set]",
+  "an Error": "keep what matters: { message: error.message }",
+  "a RegExp": "use its source: pattern.source",
+  "a bigint": "use a string, or a number if it is small enough",
+  "undefined": "use null for an empty item",
+  "a part of itself": "a payload is a tree: leave out references back to a parent",
 };
 
 function refused(
@@ -204,7 +204,7 @@ function refused(
     {
       details: { pointer },
       hint: HINTS[found] ??
-        (isBytes ? "say it as an array of numbers or as base64 text" : "JSON cannot say that"),
+        (isBytes ? "use an array of numbers or base64 text" : "JSON cannot express that"),
     },
   );
 }

@@ -98,7 +98,7 @@ export function assertSocketLength(path: string): string {
     "socket/too-long",
     `the socket path has ${bytes} bytes, and the kernel takes ${MAX_SOCKET_PATH}: ${path}`,
     {
-      hint: "set EVS_SOCKET to a shorter path, or leave it unset: a short one is then found",
+      hint: "set EVS_SOCKET to a shorter path, or leave it unset: evs then picks a short one",
     },
   );
 }

@@ -141,11 +141,14 @@ export class History {
     if (!this.#plain) return this.#append(id, what);
     if (!this.#singleProcess) {
       return Promise.reject(
-        new UnsupportedError("a store with three methods cannot tell whether somebody else saved", {
-          hint:
-            "use a store that assigns sequence numbers, or say `singleProcess: true` where no other process writes",
-          details: { topic: this.topic },
-        }),
+        new UnsupportedError(
+          "a store with three methods cannot detect whether somebody else saved",
+          {
+            hint:
+              "use a store that assigns sequence numbers, or set `singleProcess: true` if no other process writes",
+            details: { topic: this.topic },
+          },
+        ),
       );
     }
     return inTurn(this.#plain, `${this.topic}\n${id}`, async () => {
@@ -205,11 +208,11 @@ function broken(topic: string, event: Event, version: number): BrokenHistoryErro
   const id = String(event.key ?? event.metadata[ID]);
   return new BrokenHistoryError(
     told > version
-      ? `${id}: event ${version} is lacking in ${topic}, the next one is ${told}`
-      : `${id}: ${topic} has event ${told} twice: two processes wrote at a time`,
+      ? `${id}: event ${version} is missing from ${topic}, the next one is ${told}`
+      : `${id}: ${topic} has event ${told} twice: two processes wrote at the same time`,
     {
       hint: told > version
-        ? "retention took it, or it was deleted: keep the topic of aggregates without limits, or bring back a backup"
+        ? "retention or somebody deleted it: keep the topic of aggregates without limits, or bring back a backup"
         : "use a store that assigns sequence numbers where several processes write",
       details: { aggregate: id, topic, expectedVersion: version, actualVersion: told },
     },

@@ -276,7 +276,7 @@ export class Projection<S extends object> {
   #tellMissed(topic: string, from: number, to: number): void {
     this.#onError(
       new BrokenHistoryError(
-        `${this.name} missed ${topic} ${from} to ${to}: retention took them first`,
+        `${this.name} missed ${topic} ${from} to ${to}: retention deleted them first`,
         { details: { projection: this.name, topic, from, to } },
       ),
       `the projection ${this.name}`,
@@ -311,7 +311,7 @@ function failed(name: string, event: StoredEvent, cause: unknown): ProjectionErr
   const why = thrownText(cause);
   const { topic, seq, type } = event;
   return new ProjectionError(
-    `${name} cannot take in ${topic} ${seq} (${type}): ${why}; it stands at ${seq - 1}`,
+    `${name} cannot apply ${topic} ${seq} (${type}): ${why}; it stopped at ${seq - 1}`,
     {
       cause,
       hint: "fix the reducer and start again: nothing before this event is read twice",

@@ -81,7 +81,7 @@ export function checkSnapshot(
     Number.isSafeInteger(snapshot.seq) && snapshot.seq >= 0 &&
     typeof snapshot.eventId === "string" &&
     typeof snapshot.state === "object" && snapshot.state !== null;
-  return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is not whole") };
+  return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is incomplete") };
 }
 
 /** The error for a snapshot that is ignored. */
@@ -90,7 +90,7 @@ export function broken(
   why: string,
   cause?: unknown,
 ): SnapshotError {
-  return new SnapshotError(`the snapshot of ${id} (${topic}) is passed over: ${why}`, {
+  return new SnapshotError(`the snapshot of ${id} (${topic}) is ignored: ${why}`, {
     details: { topic, id },
     ...(cause === undefined ? {} : { cause }),
   });

@@ -139,7 +139,7 @@ function outcome<T extends AggregateRoot<object>, R>(
     then(expected) {
       // Somebody awaited `when(…)` itself: JavaScript treats anything with a `then` as a promise.
       if (typeof expected === "function") {
-        throw new assert.AssertionError({ message: "say what is expected: .then([...])" });
+        throw new assert.AssertionError({ message: "pass the expected events: .then([...])" });
       }
       return judge((failure) => {
         if (failure) throw failure.error;

@@ -70,13 +70,13 @@ Deno.test("evs restore leaves everything as it is where a daemon runs, data is t
   assert.equal((await evs(["backup", file], { at: daemon })).code, 0);
   const again = await evs(["backup", file], { at: daemon });
   assert.equal(again.code, 3);
-  assert.match(again.stderr, /is there already; it was left as it is/);
+  assert.match(again.stderr, /already exists; it was left unchanged/);
   const nowhere = await evs(["backup", `${daemon.folder}/none/backup.tar`], { at: daemon });
   assert.equal(nowhere.code, 7);
   assert.equal(
     nowhere.stderr,
     `evs: cannot write ${daemon.folder}/none/backup.tar: no such file or directory\n` +
-      "  try: choose a folder that is there and that you may write to\n",
+      "  try: choose an existing folder that you can write to\n",
   );
   await daemon.publish("t", "x", "second");
 
@@ -86,7 +86,7 @@ Deno.test("evs restore leaves everything as it is where a daemon runs, data is t
   await daemon.stop();
   const taken = await evs(["restore", file], { at: daemon });
   assert.equal(taken.code, 3);
-  assert.match(taken.stderr, /is not empty; it was left as it is/);
+  assert.match(taken.stderr, /is not empty; it was left unchanged/);
 
   const bad = `${daemon.folder}/bad.tar`;
   const size = Deno.statSync(file).size;

@@ -98,7 +98,7 @@ for (const store of STORES) {
       await Deno.utime(`${daemon.dataDir}/state.db`, ahead / 1000, ahead / 1000);
       const found = (await warnings(daemon)).filter(({ check }) => check === "clock");
       assert.deepEqual(named(found), ["clock orders", "clock state.db"], state);
-      assert.match(found[0]!.what, /^1 event is of a time to come, event 1 of \d{4}-.* UTC/);
+      assert.match(found[0]!.what, /^1 event is in the future, event 1 of \d{4}-.* UTC/);
       assert.match(found[1]!.what, /it was written at/);
       assert.deepEqual(
         (await warnings(daemon, "--quick")).map(({ where }) => where).filter((one) =>
@@ -143,7 +143,7 @@ for (const store of STORES) {
       assert.equal(what["mailer"]!.hint, "evs subscription resume mailer");
       assert.match(
         what["biller"]!.what,
-        /^it makes no progress: 2 events wait for it, and nobody takes them/,
+        /^it makes no progress: 2 events wait for it, and nobody consumes them/,
       );
       assert.match(
         what["biller"]!.hint!,
@@ -170,7 +170,7 @@ Deno.test("evs doctor names the process that holds the lock and does not answer,
   assert.deepEqual(await warnings(daemon), []);
   await Deno.writeTextFile(daemon.socket, "");
   const [other] = await warnings(daemon);
-  assert.match(other!.what, /in the socket's place and is no socket/);
+  assert.match(other!.what, /in the socket's place but is not a socket/);
   await Deno.remove(daemon.socket);
   await daemon.start();
 });

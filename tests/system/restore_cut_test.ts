@@ -70,7 +70,7 @@ for (const store of ["sqlite", "file"]) {
       if (found.length === 3) finished++;
       else takenBack++;
       assert.ok([3, 5].includes(found.length), `${where}: ${found}`);
-      if (/was finished|was taken back/.test(start.stderr)) {
+      if (/was finished|was rolled back/.test(start.stderr)) {
         assert.match(start.stderr, /a restore of .*data was cut short/, where);
       }
       const doctor = await evs(["doctor"], { at: daemon });

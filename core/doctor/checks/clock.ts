@@ -26,7 +26,7 @@ export const clock: Check = {
       yield {
         ...warning(
           topic,
-          `${counted(seen.ahead, "event")} ${seen.ahead === 1 ? "is" : "are"} of a time to come, ` +
+          `${counted(seen.ahead, "event")} ${seen.ahead === 1 ? "is" : "are"} in the future, ` +
             `event ${seq} of ${at(timestamp)} the latest; all are kept and served`,
         ),
         details: { topic, seq, timestamp, events: seen.ahead },
@@ -42,16 +42,18 @@ export const clock: Check = {
     ] as [string, number][];
     for (const [what, time] of made) {
       if (time > latest) {
-        yield warning("state.db", `${what} was made at ${at(time)}, which is to come`);
+        yield warning("state.db", `${what} was made at ${at(time)}, which is in the future`);
       }
     }
     if (status && status.startedAt > latest) {
-      yield warning("daemon", `it started at ${at(status.startedAt)}, which is to come`);
+      yield warning("daemon", `it started at ${at(status.startedAt)}, which is in the future`);
     }
     for (const where of ["events.db", "events.db-wal", "events", "state.db", "log/daemon.log"]) {
       const path = `${dataDir}/${where}`;
       const time = exists(path) ? Deno.statSync(path).mtime?.getTime() ?? 0 : 0;
-      if (time > latest) yield warning(where, `it was written at ${at(time)}, which is to come`);
+      if (time > latest) {
+        yield warning(where, `it was written at ${at(time)}, which is in the future`);
+      }
     }
   },
 };

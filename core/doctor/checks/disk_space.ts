@@ -19,7 +19,7 @@ export const diskSpace: Check = {
         `the disk is nearly full: ${formatBytes(free)} of ${formatBytes(size)} are free; what ` +
         "is stored stays, and publishing is refused where there is no room",
       hint:
-        "evs topic list shows what is large; evs topic update TOPIC --retention 7d lets go of the old",
+        "evs topic list shows what is large; evs topic update TOPIC --retention 7d deletes the old events",
       details: { free, size },
     };
   },

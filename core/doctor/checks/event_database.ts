@@ -5,7 +5,7 @@ import type { Check, Finding } from "./check.ts";
 import { counted, exists } from "./files.ts";
 
 const WHERE = "events.db";
-const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";
+const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept acknowledges the loss";
 
 export const eventDatabase: Check = {
   name: "event-database",

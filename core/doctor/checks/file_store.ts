@@ -4,7 +4,7 @@ import { verifyFileStore } from "../../store/file/verify.ts";
 import type { Check, CheckContext, Finding } from "./check.ts";
 import { counted, exists } from "./files.ts";
 
-const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";
+const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept acknowledges the loss";
 
 export const fileStore: Check = {
   name: "file-store",

@@ -2,7 +2,7 @@
 import { readQuarantine } from "../../store/quarantine.ts";
 import type { Check, Finding } from "./check.ts";
 
-const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept takes note of the loss";
+const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept acknowledges the loss";
 
 export const quarantine: Check = {
   name: "quarantine",

@@ -12,7 +12,7 @@ export const running: Check = {
       yield {
         level: "warning",
         where: "daemon",
-        what: `it says of itself: ${problems.join("; ")}`,
+        what: `it reports: ${problems.join("; ")}`,
         hint: "evs daemon logs",
       };
     }

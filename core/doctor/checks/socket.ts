@@ -30,14 +30,13 @@ export const socket: Check = {
       ? {
         level: "warning",
         where: socket,
-        what:
-          "a stale socket: a daemon left it that did not stop in order; nothing is lost by that",
+        what: "a stale socket: left by a daemon that did not stop cleanly; nothing is lost",
         hint: "evs daemon start takes its place",
       }
       : {
         level: "warning",
         where: socket,
-        what: "it is in the socket's place and is no socket: a daemon refuses to start there",
+        what: "it is in the socket's place but is not a socket: a daemon refuses to start there",
         hint: "look at what it is and move it away, or set EVS_SOCKET to another path",
       };
   },

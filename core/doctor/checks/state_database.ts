@@ -17,7 +17,7 @@ export const stateDatabase: Check = {
         where: WHERE,
         what: "it is gone: topics come back from the events when a daemon starts, subscriptions, " +
           "retries, dead letters and schemas do not",
-        hint: "evs restore FILE, or start a daemon and make the subscriptions anew",
+        hint: "evs restore FILE, or start a daemon and create the subscriptions again",
       };
       return;
     }

@@ -25,7 +25,7 @@ export const subscriptions: Check = {
       } else if (one.pending > 0 && one.atWork === 0) {
         yield {
           ...about,
-          what: `it makes no progress: ${behind}, and nobody takes them; none is lost`,
+          what: `it makes no progress: ${behind}, and nobody consumes them; none is lost`,
           hint: context.status
             ? `evs consume '${one.topic}' --name ${one.name} -- COMMAND`
             : "evs daemon start, then start its consumer",

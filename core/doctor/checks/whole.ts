@@ -101,7 +101,7 @@ function takenAway(dataDir: string, marks: Watermarks | undefined): MissingFile[
   return marks.files
     .flatMap((name) => DATABASES.includes(name) ? [name, `${name}-wal`] : [name])
     .filter((name) => !exists(`${dataDir}/${name}`))
-    .map((file) => ({ file, what: "it was taken away below the running daemon" }));
+    .map((file) => ({ file, what: "it was removed while the daemon was running" }));
 }
 
 function changedAt(path: string): number | undefined {

@@ -88,7 +88,7 @@ Deno.test("daemon refuses a byte order mark in words, also at the start of a bod
     assert.equal(json.error.code, "event/invalid-json");
     assert.match(
       json.error.message,
-      /a byte order mark \(U\+FEFF\), which JSON has not, at column 1/,
+      /a byte order mark \(U\+FEFF\), which JSON does not allow, at column 1/,
     );
   }
   const { json } = await daemon.http("GET", "/v1/topics");

@@ -25,7 +25,7 @@ cycle["self"] = cycle;
 
 /** What is thrown, and what the dead letter's reason says. */
 const THROWN: readonly [string, unknown, RegExp][] = [
-  ["an object without a prototype", Object.create(null), /says nothing/],
+  ["an object without a prototype", Object.create(null), /without a message/],
   ["a throwing toString", { toString: () => assert.fail() }, /toString/],
   ["a throwing toString getter", withGetter("toString", { code: 8 }), /"code":8/],
   ["a throwing message getter", withGetter("message", new TypeError()), /TypeError/],
@@ -46,7 +46,7 @@ const THROWN: readonly [string, unknown, RegExp][] = [
   ["a bigint", 12345678901234567890n, /^12345678901234567890$/],
   ["undefined", undefined, /^undefined$/],
   ["null", null, /^null$/],
-  ["an empty text", "", /empty text/],
+  ["an empty text", "", /empty string/],
   ["a huge text", "x".repeat(5_000_000), /^x+…$/],
   ["a huge message", new Error("y".repeat(5_000_000)), /^y+…$/],
   ["a huge list", Array.from({ length: 1_000_000 }, (_, i) => i), /^\[0,1,2/],

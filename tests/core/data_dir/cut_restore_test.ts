@@ -33,7 +33,7 @@ Deno.test("settleRestore finishes a restore whose data dir was put aside and who
     assert.equal(findCutRestore(dataDir)?.way, "finish");
     assert.match(
       settleRestore(dataDir)!,
-      /was finished; what was there before is .*before-restore-2/,
+      /was finished; the previous data dir is .*before-restore-2/,
     );
     assert.equal(content(dataDir), `${dataDir}.restoring-2`);
     assert.equal(settleRestore(dataDir), undefined, "once");
@@ -44,7 +44,7 @@ Deno.test("settleRestore takes a restore back whose new data dir is not complete
   inFolder((dataDir) => {
     make(`${dataDir}.before-restore-2`, { complete: false });
     make(`${dataDir}.restoring-2`, { complete: false });
-    assert.match(settleRestore(dataDir)!, /was taken back/);
+    assert.match(settleRestore(dataDir)!, /was rolled back/);
     assert.equal(content(dataDir), `${dataDir}.before-restore-2`);
     assert.deepEqual(leftovers(dataDir), [`${dataDir}.restoring-2`]);
   }));

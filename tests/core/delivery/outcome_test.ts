@@ -173,7 +173,7 @@ Deno.test("Projection says where it stands when a reducer or an upcaster throws 
     await broker.publish(type, type, 1);
     await assert.rejects(projection(type).catchUp(), (error) => {
       assert.ok(error instanceof ProjectionError, String(error));
-      assert.match(error.message, /thrown.*it stands at 0/);
+      assert.match(error.message, /thrown.*it stopped at 0/);
       Deno.inspect(error);
       return true;
     });

@@ -131,7 +131,7 @@ Deno.test("EventSourcedRepository.save succeeds when the snapshot cannot be writ
   await deposit(open(), 1);
   assert.equal((await broker.getEventStore().getEvents("aggregates")).length, 1);
   assert.deepEqual(told.map(({ error }) => (error as Error).message), [
-    "the snapshot of a (aggregates) is passed over: it cannot be read",
+    "the snapshot of a (aggregates) is ignored: it cannot be read",
     "disk full",
   ]);
 });

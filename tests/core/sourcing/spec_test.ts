@@ -65,7 +65,7 @@ Deno.test("spec waits for a command that waits", async () => {
 Deno.test("spec says what is missing when nothing is claimed", async () => {
   // @ts-expect-error -- what the compiler refuses as well
   const claimed = (async () => await spec(Account).given([]).when(() => {}))();
-  await assert.rejects(claimed, /say what is expected/);
+  await assert.rejects(claimed, /pass the expected events/);
 });
 
 Deno.test("spec reads the past upcast", () => {
