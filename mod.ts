@@ -24,6 +24,10 @@ export type {
   ConsumerFacts,
   ConsumerRequest,
   InFlightInfo,
+  RetriesNowReply,
+  RetriesNowRequest,
+  RetriesPage,
+  RetriesReply,
   RetryInfo,
 } from "./core/protocol/in_flight.ts";
 export type { SubscriptionInfo } from "./core/protocol/protocol.ts";

@@ -38,6 +38,11 @@ export interface RouteDocs {
   examples?: readonly (readonly [command: string, meaning: string])[];
   /** Usage lines without `evs VERB`, for commands whose generated usage would be hard to read. */
   usage?: readonly string[];
+  /**
+   * The places of arguments, the last of which may come again, where the parser knows them as a
+   * list of one kind.
+   */
+  arguments?: readonly (readonly [name: string, meaning: string])[];
 }
 
 /** A command's definition. */
@@ -53,7 +58,7 @@ export interface VerbOptions<FLAGS extends FlagsOf<FLAGS>, ARGS extends Argument
 const docs = new WeakMap<object, RouteDocs>();
 
 /** The help with which a command or a group was defined. */
-export function docsOf(route: CommandRoute): RouteDocs {
+export function docsOf(route: { brief: string }): RouteDocs {
   return docs.get(route) ?? { brief: route.brief };
 }
 

@@ -68,7 +68,7 @@ export function helpPage(
         [command, meaning],
       ) => [`  evs ${command}`, wrapText(`      ${meaning}`, columns)]),
     ),
-    ...(isGroup(route) ? [] : commandSections(route.parameters as Parameters)),
+    ...(isGroup(route) ? [] : commandSections(route)),
   ];
   return parts.filter((part) => part.length > 0).map((part) => part.join("\n")).join("\n\n") + "\n";
 
@@ -76,7 +76,10 @@ export function helpPage(
     return lines.length === 0 ? [] : [paint.bold(title), ...lines];
   }
 
-  function commandSections(parameters: Parameters): string[][] {
+  function commandSections(route: Exclude<CommandRoute, GroupRoute>): string[][] {
+    const parameters = route.parameters as Parameters;
+    const places = docsOf(route).arguments ??
+      placesOf(parameters).map((place): [string, string] => [place.placeholder ?? "", place.brief]);
     const own = Object.entries(parameters.flags ?? {})
       .filter(([name, flag]) =>
         flag.hidden !== true && (COMMON_FLAGS[name] !== flag || name === "wait")
@@ -85,10 +88,7 @@ export function helpPage(
       .filter(([name]) => name !== "wait")
       .map(([name, flag]) => flagWords(name, flag, {}));
     return [
-      section(
-        "ARGUMENTS",
-        rows(placesOf(parameters).map((place) => [place.placeholder ?? "", place.brief])),
-      ),
+      section("ARGUMENTS", rows(places)),
       section(
         "FLAGS",
         rows(own.map(([name, flag]) => [
@@ -102,7 +102,7 @@ export function helpPage(
     ];
   }
 
-  function rows(pairs: readonly [name: string, text: string][]): string[] {
+  function rows(pairs: readonly (readonly [name: string, text: string])[]): string[] {
     // One long name must not push all the others to the right.
     const left = Math.min(26, Math.max(0, ...pairs.map(([name]) => width(name))));
     return pairs.map(([name, text]) => {
@@ -120,13 +120,13 @@ function briefly({ name, route }: { name: string; route: CommandRoute }): [strin
   return [name, route.brief];
 }
 
-function isGroup(route: CommandRoute): route is Extract<CommandRoute, { getAllEntries: unknown }> {
+type GroupRoute = Extract<CommandRoute, { getAllEntries: unknown }>;
+
+function isGroup(route: CommandRoute): route is GroupRoute {
   return "getAllEntries" in route;
 }
 
-function entriesOf(
-  route: Extract<CommandRoute, { getAllEntries: unknown }>,
-): { name: string; route: CommandRoute }[] {
+function entriesOf(route: GroupRoute): { name: string; route: CommandRoute }[] {
   return route.getAllEntries().filter(({ hidden }) => !hidden)
     .map(({ name, target }) => ({
       name: name["convert-camel-to-kebab"],

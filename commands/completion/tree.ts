@@ -5,6 +5,7 @@
  * Each command or group is a {@link CompletionNode} under its path (`topic create`).
  */
 import type { Command, CommandContext, RouteMap } from "@stricli/core";
+import { docsOf } from "../cli/define.ts";
 import { type CompletionValue, valueFor } from "./values.ts";
 
 /** A flag as typed, with its dashes. */
@@ -95,11 +96,13 @@ function commandNode<C extends CommandContext>(command: Command<C>, path: string
     : positional.kind === "array"
     ? [positional.parameter]
     : positional.parameters;
+  const places = docsOf(command).arguments?.map(([name]) => name) ??
+    parameters.map(({ placeholder = "" }) => placeholder);
   return {
     path,
     routes: [],
     flags: found,
-    positionals: parameters.map((parameter) => valueFor(parameter.placeholder ?? "", path)),
+    positionals: places.map((place) => valueFor(place, path)),
     repeats: positional?.kind === "array",
   };
 }

@@ -4,6 +4,7 @@ import { route as list } from "./list.ts";
 import { route as pause } from "./pause.ts";
 import { route as remove } from "./remove.ts";
 import { route as resume } from "./resume.ts";
+import { route as retries } from "./retries.ts";
 import { route as seek } from "./seek.ts";
 import { route as show } from "./show.ts";
 
@@ -11,5 +12,5 @@ export const route = group({
   brief: "List, pause, resume, seek and remove subscriptions",
   description:
     "A subscription is a name under which evs consume remembers its position in a topic.",
-  routes: { list, show, pause, resume, seek, remove },
+  routes: { list, show, pause, resume, seek, retries, remove },
 });

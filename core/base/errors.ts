@@ -135,11 +135,19 @@ export class EventRefusedError extends EvsError {
   }
 }
 
-/** A topic, event, subscription, dead letter or schema that does not exist. */
+/** A topic, event, subscription, retry, dead letter or schema that does not exist. */
 export class NotFoundError extends EvsError {
   /** @internal */
   constructor(
-    what: "topic" | "event" | "subscription" | "dead-letter" | "schema" | "route" | "aggregate",
+    what:
+      | "topic"
+      | "event"
+      | "subscription"
+      | "retry"
+      | "dead-letter"
+      | "schema"
+      | "route"
+      | "aggregate",
     message: string,
     options: ErrorOptions = {},
   ) {

@@ -69,6 +69,9 @@ export class EphemeralLedger implements Ledger {
         this.#retries.set(`${change.record.topic}\n${change.record.id}`, change.record);
       } else if (change.op === "retry.remove") {
         this.#retries.delete(`${change.topic}\n${change.id}`);
+      } else if (change.op === "retry.due") {
+        const row = this.retry(change.topic, change.id);
+        if (row) Object.assign(row, { dueAt: change.now, waitMs: 0 });
       }
     }
     await tellDelivered(this.#queue, changes, dead);

@@ -21,6 +21,7 @@ import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { Ledger } from "../delivery/committer.ts";
 import type { SubscriptionDriver } from "../delivery/driver.ts";
+import { retriesPage, retryNow } from "../delivery/scheduled_retries.ts";
 import { newToken } from "../delivery/tokens.ts";
 import { assertOn } from "../delivery/processed.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
@@ -121,6 +122,8 @@ export class LocalSubscriptions {
       clock,
       onError,
       info: () => manager.info(name),
+      retries: (page) => retriesPage(driver, page),
+      retryNow: (request) => retryNow(driver, request),
       whenProcessed: (position, options) => this.#whenProcessed(driver, position, options),
       ended: async () => {
         this.#forget(subscription, driver);
@@ -161,13 +164,16 @@ export class LocalSubscriptions {
         onError(error, `the subscription ${name}`);
       },
     );
+    const there = <T>(ask: () => T) => driver ? ask() : made.then(ask);
     const subscription: Subscription = new Subscription({
       name,
       topic,
       runner: made,
       clock,
       onError,
-      info: () => driver ? manager.info(name) : made.then(() => manager.info(name)),
+      info: () => there(() => manager.info(name)),
+      retries: (page) => there(() => retriesPage(manager.require(name), page)),
+      retryNow: async (request) => await there(() => retryNow(manager.require(name), request)),
       whenProcessed: (position, options) =>
         this.#whenProcessed(manager.require(name), position, options),
       ended: () => this.#forget(subscription, driver),

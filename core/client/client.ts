@@ -5,6 +5,12 @@
  * connection or opens another, so a long wait for a lease does not hold up an ack. Responses with a
  * status of 400 and above become {@link RemoteError}.
  */
+import type {
+  RetriesNowReply,
+  RetriesNowRequest,
+  RetriesPage,
+  RetriesReply,
+} from "../protocol/in_flight.ts";
 import { ConnectionLostError, NoDaemonError, RemoteError } from "../base/errors.ts";
 import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
 import { publishRequest, remoteError, segment } from "./endpoint.ts";
@@ -228,6 +234,15 @@ export class Client implements Disposable {
 
   async seekSubscription(name: string, request: SeekRequest): Promise<SeekReply> {
     return await this.call(send("POST", subscriptionPath(name, "seek"), request));
+  }
+
+  async retries(name: string, { limit, after }: RetriesPage = {}): Promise<RetriesReply> {
+    const path = subscriptionPath(name, "retries");
+    return await this.call({ method: "GET", path, query: { limit, after } });
+  }
+
+  async retryNow(name: string, request: RetriesNowRequest = {}): Promise<RetriesNowReply> {
+    return await this.call(send("POST", subscriptionPath(name, "retries/now"), request));
   }
 
   async lease(name: string, request: LeaseRequest, options: CallOptions = {}): Promise<LeaseReply> {

@@ -1,8 +1,8 @@
 /** What a subscription has in flight, as sent on the wire. */
 import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
-import type { Entry, Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
+import { nextRetries, retryInfo } from "./scheduled_retries.ts";
 import { OWN_PROCESS } from "./unanswered.ts";
 
 /** Most leases and retries that are listed. */
@@ -24,7 +24,7 @@ export function inFlightOf(
     inFlight.push(leaseInfo(lease, consumers));
   }
   const now = driver.now();
-  const retries = waitingRetries(driver).slice(0, MOST_RETRIES);
+  const retries = nextRetries(driver.queue, { limit: MOST_RETRIES });
   return { inFlight, retries: retries.map((entry) => retryInfo(entry, now)) };
 }
 
@@ -47,33 +47,5 @@ function leaseInfo(lease: Lease, consumers: ReadonlyMap<string, ConsumerFacts>):
       : {}),
     ...(lease.isOpen ? { begun: true as const } : {}),
     ...(consumer === undefined ? {} : { consumer: { ...consumer } }),
-  };
-}
-
-/** The retries that are not leased, those due first in front. */
-export function waitingRetries({ queue }: SubscriptionDriver): Entry[] {
-  return [...queue.ready.retries.values()].filter(({ lease }) => lease === undefined)
-    .sort(compareDue);
-}
-
-/** Orders by due time, then by topic and id. */
-function compareDue(a: Entry, b: Entry): number {
-  if (a.dueMono !== b.dueMono) return a.dueMono - b.dueMono;
-  return placeOf(a) < placeOf(b) ? -1 : 1;
-}
-
-function placeOf({ topic, id }: Entry): string {
-  return `${topic}/${id}`;
-}
-
-/** A retry as sent on the wire. */
-export function retryInfo(entry: Entry, now: Now): RetryInfo {
-  return {
-    topic: entry.topic,
-    seq: entry.seq,
-    id: entry.id,
-    type: entry.type,
-    attempt: entry.nextAttempt,
-    dueAt: Math.round(now.wall + entry.dueMono - now.mono),
   };
 }

@@ -1,5 +1,6 @@
 /** The options of `subscribe` and its relatives, by name; unknown ones are refused. */
 import { namesOf } from "../base/options.ts";
+import type { RetriesNowRequest, RetriesPage } from "../protocol/in_flight.ts";
 import type { BatchOptions, SubscribeOptions, WaitOptions } from "./subscription.ts";
 
 /** The options of `subscribe`. */
@@ -25,6 +26,15 @@ export const BATCH_OPTIONS: readonly string[] = [
   ...SUBSCRIBE_OPTIONS,
   ...namesOf<BatchOptions>({ size: true, maxWaitMs: true }),
 ];
+
+/** The options of a subscription's `retries`. */
+export const RETRIES_OPTIONS: readonly string[] = namesOf<RetriesPage>({
+  limit: true,
+  after: true,
+});
+
+/** The options of `retryNow`. */
+export const RETRY_NOW_OPTIONS: readonly string[] = namesOf<RetriesNowRequest>({ ids: true });
 
 /** The options of `whenProcessed`. */
 export const WAIT_OPTIONS: readonly string[] = namesOf<WaitOptions>({ signal: true });

@@ -2,10 +2,17 @@
 import type { Upcasters } from "../schema/upcasters.ts";
 import { refuseUnknown } from "../base/options.ts";
 import type { BreakerSpec } from "../event/breaker.ts";
+import type {
+  RetriesNowReply,
+  RetriesNowRequest,
+  RetriesPage,
+  RetriesReply,
+} from "../protocol/in_flight.ts";
 import type { SubscriptionInfo } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
 import { ownCall, refuseOwnEvent, waitBesideCall } from "./waits_for_itself.ts";
-import { WAIT_OPTIONS } from "./option_names.ts";
+import { RETRIES_OPTIONS, RETRY_NOW_OPTIONS, WAIT_OPTIONS } from "./option_names.ts";
+import { checkRetriesPage } from "./scheduled_retries.ts";
 import type { Handler, HandlerContext, Middleware } from "./handler.ts";
 
 export type { Handler, HandlerContext, Middleware };
@@ -96,6 +103,8 @@ export interface SubscriptionParts {
   /** Resolves with the runner once the subscription exists. */
   runner: Promise<Runner>;
   info(): MaybePromise<SubscriptionInfo>;
+  retries(page: RetriesPage): MaybePromise<RetriesReply>;
+  retryNow(request: RetriesNowRequest): Promise<RetriesNowReply>;
   whenProcessed(position: Position, options: WaitOptions): Promise<void>;
   /** Called once, when it has stopped. */
   ended(): Promise<void> | void;
@@ -167,6 +176,36 @@ export class Subscription {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * The retries that wait, those that are due first in front; a page of them. Like `info`, it never
+   * throws by itself.
+   *
+   * ```ts ignore
+   * for (const { id, attempt, dueAt, reason } of (await subscription.retries()).retries) {
+   *   console.log(id, attempt, new Date(dueAt), reason);
+   * }
+   * ```
+   */
+  retries(page: RetriesPage = {}): MaybePromise<RetriesReply> {
+    try {
+      refuseUnknown(page, { of: "retries", known: RETRIES_OPTIONS });
+      checkRetriesPage(page);
+      return this.#parts.retries(page);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Makes retries due at once: those of the events that are named by `ids`, or all. Their attempts
+   * count on. That is durable when it resolves. Rejects with `NotFoundError` (`retry/not-found`)
+   * where no retry of one of these events waits; nothing was done then.
+   */
+  async retryNow(request: RetriesNowRequest = {}): Promise<RetriesNowReply> {
+    refuseUnknown(request, { of: "retryNow", known: RETRY_NOW_OPTIONS });
+    return await this.#parts.retryNow(request);
   }
 
   /**

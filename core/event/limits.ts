@@ -39,6 +39,8 @@ export const MOST_NAMES = 1000;
 export const MOST_POSITIONS = 100_000;
 /** The most dead letters per page. */
 export const LARGEST_PAGE = 1000;
+/** The most retries per page. */
+export const LARGEST_RETRY_PAGE = 100;
 /**
  * The same for pages that include events and handler output, because a page has to fit in memory.
  */

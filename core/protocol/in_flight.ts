@@ -66,3 +66,33 @@ export interface RetryInfo {
   /** Unix ms. */
   dueAt: number;
 }
+
+/** `GET /v1/subscriptions/{name}/retries`: which part of the list. */
+export interface RetriesPage {
+  /** At most this many, from 1 to 100. Default 100. */
+  limit?: number | undefined;
+  /** What `next` of the page before says. */
+  after?: string | undefined;
+}
+
+/** Its answer. */
+export interface RetriesReply {
+  /** Those that are due first in front, each with the first line of why its last attempt failed. */
+  retries: (RetryInfo & { reason?: string })[];
+  /** How many wait in all. */
+  total: number;
+  /** What to send as `after` for the next page; absent: this is the last one. */
+  next?: string;
+}
+
+/** `POST /v1/subscriptions/{name}/retries/now`. */
+export interface RetriesNowRequest {
+  /** Only those of these events; absent: all. */
+  ids?: readonly string[] | undefined;
+}
+
+/** Its answer. */
+export interface RetriesNowReply {
+  /** How many are due now. */
+  count: number;
+}

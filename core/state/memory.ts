@@ -100,6 +100,11 @@ export class MemoryState implements State {
         }
       }
     },
+    "retry.due": (change) => {
+      const row = this.#retries.get(retryKey(change));
+      if (!row) return;
+      this.#retries.set(retryKey(change), { ...row, dueAt: Math.round(change.now), waitMs: 0 });
+    },
     "retry.clamp": (change) => {
       for (const [key, row] of this.#retries) {
         const dueAt = Math.min(row.dueAt, change.now + row.waitMs);

@@ -90,6 +90,11 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   },
   "retry.remove": (change) => [ofEvent("retries", change)],
   "retry.clear": (change) => [ofTopic("retries", change)],
+  "retry.due": ({ now, subscription, topic, id }) => [{
+    sql:
+      "UPDATE retries SET due_at = ?, wait_ms = 0 WHERE subscription = ? AND topic = ? AND id = ?",
+    values: [Math.round(now), subscription, topic, id],
+  }],
   "retry.clamp": (change) => [{
     sql: "UPDATE retries SET due_at = ?1 + wait_ms WHERE due_at > ?1 + wait_ms",
     values: [change.now],

@@ -196,6 +196,8 @@ export type StateChange =
   | { op: "retry.put"; record: RetryRecord }
   | { op: "retry.remove"; subscription: string; topic: string; id: string }
   | { op: "retry.clear"; subscription: string; topic: string }
+  /** Makes a retry due now, whatever its wait was. */
+  | { op: "retry.due"; subscription: string; topic: string; id: string; now: number }
   /** Limits every retry to its wait from `now`: the clock was set back. */
   | { op: "retry.clamp"; now: number }
   | { op: "unanswered.put"; record: UnansweredRecord }

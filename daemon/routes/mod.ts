@@ -7,6 +7,7 @@ import { eventRoutes } from "./events.ts";
 import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
 import { statusRoutes } from "./status.ts";
+import { retryRoutes } from "./retries.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
 import { topicRoutes } from "./topics.ts";
 
@@ -15,6 +16,7 @@ export const routes: readonly Route[] = [
   ...eventRoutes,
   ...topicRoutes,
   ...subscriptionRoutes,
+  ...retryRoutes,
   ...deadLetterRoutes,
   ...deadLetterImportRoutes,
   ...schemaRoutes,

@@ -50,6 +50,7 @@ const REST: Record<string, Rest> = {
   "subscription pause": () => ({ args: ["one"] }),
   "subscription resume": () => ({ args: ["one"] }),
   "subscription seek": () => ({ args: ["one", "end"] }),
+  "subscription retries": () => ({ args: ["one"] }),
   "subscription remove": () => ({ args: ["one", "--yes"] }),
   "schema register": () => ({ args: ["n", "-"], stdin: '{"type":"integer"}' }),
   "schema list": NOTHING,

@@ -230,6 +230,9 @@ export class RemoteBroker<E = any> extends Broker<E> {
       clock: this.clock,
       onError: this.#options.onError,
       info: () => started.then(() => decodingErrors(this.client.subscription(name))),
+      retries: (page) => started.then(() => decodingErrors(this.client.retries(name, page))),
+      retryNow: (request) =>
+        started.then(() => decodingErrors(this.client.retryNow(name, request))),
       whenProcessed: (position, wait) => this.#whenProcessed({ name, topic }, position, wait),
       ended: async () => {
         this.#subscriptions.delete(subscription);

@@ -206,6 +206,27 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     assert.deepEqual(state.load().retries, []);
   });
 
+  test("makes a retry due, that one alone, when there is one", async (under) => {
+    await under.state.commit([
+      { op: "retry.put", record: retry("a") },
+      { op: "retry.put", record: retry("b", { subscription: "other" }) },
+    ]);
+    const due = { op: "retry.due", topic: "t", now: 600.4 } as const;
+    await under.state.commit([
+      { ...due, subscription: "s", id: "a" },
+      { ...due, subscription: "s", id: "b" },
+    ]);
+    for (const open of [() => under.state, () => under.reopen()]) {
+      const state = await open();
+      assert.deepEqual(state.retry("s", "t", "a"), retry("a", { dueAt: 600, waitMs: 0 }));
+      assert.deepEqual(state.retry("other", "t", "b"), retry("b", { subscription: "other" }));
+      assert.deepEqual(state.load().retries.map(({ dueAt, waitMs }) => [dueAt, waitMs]), [
+        [600, 0],
+        [1000, 400],
+      ]);
+    }
+  });
+
   test("lists dead letters newest first or oldest first, by page", async ({ state }) => {
     for (let i = 1; i <= 5; i++) await state.commit([{ op: "dead.put", record: dead(`d${i}`) }]);
     const list = (oldest: boolean) => {

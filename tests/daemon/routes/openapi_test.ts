@@ -266,6 +266,17 @@ async function callLeases(call: Call): Promise<void> {
     body: { deliveries: failed },
     status: 200,
   });
+  await call("GET", `${subscription}/retries`, { params: name, query: "?limit=1", status: 200 });
+  await call("POST", `${subscription}/retries/now`, {
+    params: name,
+    body: { ids: ["nobody"] },
+    status: 404,
+  });
+  await call("POST", `${subscription}/retries/now`, {
+    params: name,
+    body: { ids: [] },
+    status: 200,
+  });
   await call("POST", `${subscription}/release`, {
     params: name,
     body: { leases: [fourth] },

@@ -17,6 +17,10 @@ async function refusal(
 
 /** Of parameters whose value is of a form of its own. */
 const VALUES: Record<string, string> = { metadata: "{}", batch: "8000-000000000000" };
+/** The same, where another route has a parameter of that name and of another form. */
+const VALUES_OF: Record<string, Record<string, string>> = {
+  "/v1/subscriptions/{name}/retries": { after: "1/t/x" },
+};
 
 Deno.test("every route refuses a parameter that it does not have, and says which it has", async () => {
   await using daemon = await startDaemon();
@@ -50,7 +54,7 @@ Deno.test("every route refuses a parameter that is given twice, unless it may be
         ? "1"
         : "";
       const { enum: [word] = [value || "a"] } = shape.schema as { enum?: string[] };
-      const given = VALUES[name] ?? word;
+      const given = VALUES_OF[path]?.[name] ?? VALUES[name] ?? word;
       const url = `${pathOf(path)}?${name}=${given}&${name}=${given}`;
       const error = await refusal(daemon, { method, url });
       assert.equal(error.message, `${name} is given twice`);

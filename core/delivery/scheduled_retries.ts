@@ -1,0 +1,196 @@
+/**
+ * The retries of a subscription that wait: in the order in which they are due, listed by pages, and
+ * made due by a person.
+ */
+import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { truncate } from "../base/truncate.ts";
+import { LARGEST_RETRY_PAGE } from "../event/limits.ts";
+import type {
+  RetriesNowReply,
+  RetriesNowRequest,
+  RetriesPage,
+  RetriesReply,
+  RetryInfo,
+} from "../protocol/in_flight.ts";
+import type { SubscriptionDriver } from "./driver.ts";
+import type { Entry, Now } from "./entry.ts";
+import type { Plan } from "./plan.ts";
+import type { DeliveryQueue } from "./queue.ts";
+
+/** So many are made due in one transaction. */
+const AT_ONCE = 1000;
+/** The longest reason that a list has. */
+const LONGEST_REASON = 200;
+
+/** When the last retry of a page is due, its topic and its id. */
+export const RETRY_CURSOR = "^[0-9]{1,15}/[A-Za-z0-9._-]{1,128}/[!-~]{1,128}$";
+
+/** Throws where a page cannot be asked for like this. */
+export function checkRetriesPage({ limit, after }: RetriesPage): void {
+  if (
+    limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= LARGEST_RETRY_PAGE)
+  ) {
+    throw new InvalidArgumentError(
+      `limit is a whole number from 1 to ${LARGEST_RETRY_PAGE}, not ${limit}`,
+      { details: { field: "limit" } },
+    );
+  }
+  if (after !== undefined && !new RegExp(RETRY_CURSOR).test(after)) {
+    throw new InvalidArgumentError("after is what `next` of the page before says", {
+      details: { field: "after" },
+    });
+  }
+}
+
+/** The retries that wait, those that are due first in front, from behind `after`. */
+export function retriesPage(
+  driver: SubscriptionDriver,
+  { limit = LARGEST_RETRY_PAGE, after }: RetriesPage = {},
+): RetriesReply {
+  const found = nextRetries(driver.queue, { limit: limit + 1, after });
+  const page = found.slice(0, limit);
+  const now = driver.now();
+  return {
+    retries: page.map((entry) => {
+      const reason = driver.ledger.retry(entry.topic, entry.id)?.attempts.at(-1)?.error;
+      return {
+        ...retryInfo(entry, now),
+        ...(reason === undefined ? {} : { reason: firstLine(reason) }),
+      };
+    }),
+    total: driver.queue.scheduled,
+    ...(found.length > limit ? { next: cursorOf(page.at(-1)!) } : {}),
+  };
+}
+
+function firstLine(reason: string): string {
+  return truncate(reason.split("\n", 1)[0]!, LONGEST_REASON);
+}
+
+/** A retry as the wire tells it. */
+export function retryInfo(entry: Entry, now: Now): RetryInfo {
+  return {
+    topic: entry.topic,
+    seq: entry.seq,
+    id: entry.id,
+    type: entry.type,
+    attempt: entry.nextAttempt,
+    dueAt: Math.round(now.wall + entry.dueMono - now.mono),
+  };
+}
+
+/** The first of those that wait. There may be very many more: they are looked at, not sorted. */
+export function nextRetries(
+  queue: DeliveryQueue,
+  { limit, after }: { limit: number; after?: string | undefined },
+): Entry[] {
+  const first: Entry[] = [];
+  for (const entry of waiting(queue)) {
+    if (after !== undefined && !isBehind(entry, after)) continue;
+    if (first.length === limit && compareDue(entry, first[limit - 1]!) > 0) continue;
+    first.splice(placeIn(first, entry), 0, entry);
+    if (first.length > limit) first.pop();
+  }
+  return first;
+}
+
+/** Those that nobody has in hand. */
+function* waiting({ ready }: DeliveryQueue): Generator<Entry> {
+  for (const entry of ready.retries.values()) if (entry.lease === undefined) yield entry;
+}
+
+/** How many of the sorted entries come before this one. */
+function placeIn(sorted: readonly Entry[], entry: Entry): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareDue(sorted[middle]!, entry) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** By when they are due, then by topic and id. */
+function compareDue(a: Entry, b: Entry): number {
+  return dueMicros(a) - dueMicros(b) || (placeOf(a) < placeOf(b) ? -1 : 1);
+}
+
+function dueMicros({ dueMono }: Entry): number {
+  return Math.max(0, Math.round(dueMono * 1000));
+}
+
+function placeOf({ topic, id }: Entry): string {
+  return `${topic}/${id}`;
+}
+
+/** Names the place of a retry among those that wait: where a page ended. */
+function cursorOf(entry: Entry): string {
+  return `${dueMicros(entry)}/${placeOf(entry)}`;
+}
+
+function isBehind(entry: Entry, cursor: string): boolean {
+  const end = cursor.indexOf("/");
+  const due = Number(cursor.slice(0, end));
+  const micros = dueMicros(entry);
+  return micros > due || (micros === due && placeOf(entry) > cursor.slice(end + 1));
+}
+
+/**
+ * Makes retries due: those of the events that are named, or all. That is durable when it resolves.
+ * Rejects with `NotFoundError` where no retry of a named event waits; nothing was done then.
+ */
+export async function retryNow(
+  driver: SubscriptionDriver,
+  { ids }: RetriesNowRequest = {},
+): Promise<RetriesNowReply> {
+  const named = ids && new Set(ids);
+  const chosen = [...waiting(driver.queue)].filter(({ id }) => named?.has(id) ?? true)
+    .sort(compareDue);
+  const found = new Set(chosen.map(({ id }) => id));
+  const missing = [...named ?? []].filter((id) => !found.has(id));
+  if (missing.length > 0) throw noneWaits(driver.record.name, missing);
+  let count = 0;
+  for (let i = 0; i < chosen.length; i += AT_ONCE) {
+    const some = chosen.slice(i, i + AT_ONCE);
+    count += await driver.plan(() => planDue(driver, some));
+  }
+  return { count };
+}
+
+function planDue(driver: SubscriptionDriver, chosen: readonly Entry[]): Plan<number> {
+  const { queue } = driver;
+  const now = driver.now();
+  // Others may have been handed out, or removed, before this one's turn came.
+  const still = chosen.filter(({ lease, gone }) => lease === undefined && !gone);
+  return {
+    changes: still.map(({ topic, id }) => ({
+      op: "retry.due",
+      subscription: queue.name,
+      topic,
+      id,
+      now: now.wall,
+    })),
+    result: still.length,
+    dead: [],
+    apply() {
+      for (const entry of still) {
+        if (entry.due) continue;
+        entry.dueMono = now.mono;
+        queue.ready.makeDue(entry);
+      }
+    },
+    rollback: () => {},
+  };
+}
+
+/** What is said where no retry of these events waits. */
+export function noneWaits(subscription: string, ids: readonly string[]): NotFoundError {
+  return new NotFoundError(
+    "retry",
+    `no retry of ${ids.join(", ")} waits for ${subscription}; nothing was done`,
+    {
+      hint: `evs subscription retries ${subscription} lists those that wait`,
+      details: { subscription, ids: [...ids] },
+    },
+  );
+}
