@@ -18,7 +18,7 @@ export const route = verb<DoctorFlags, []>({
   brief: "Verify stored data, and say how to repair damage",
   description:
     "Reads everything in the data dir, with the daemon running or stopped, and changes nothing: every event is verified by its checksum, and the databases are checked for consistency, also with each other. Says what is wrong, where, how much is intact and what to type. Exit code 1 if something is damaged, else 0.\n\n" +
-    "It also warns about conditions that are not damage: wrong modes, foreign files, a stale socket, a lock whose holder does not answer, times in the future, a nearly full disk, subscriptions that are paused or make no progress, unused schemas. Warnings do not change the exit code.\n\n" +
+    "It also warns about conditions that are not damage: wrong modes, foreign files, a stale socket, a lock whose holder does not answer, times in the future, a nearly full disk, subscriptions that are paused or make no progress, events that a consumer has held for too long, unused schemas. Warnings do not change the exit code.\n\n" +
     "Damage is reported, and the status is degraded, until you accept it: --accept acknowledges all damage that the running daemon knows of. It deletes nothing.",
   examples: [
     ["doctor", "Check everything."],

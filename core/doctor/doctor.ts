@@ -5,6 +5,7 @@ import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
 import { foreignFiles } from "./checks/foreign_files.ts";
+import { heldLeases } from "./checks/held_leases.ts";
 import { leftBehindFolders } from "./checks/left_behind.ts";
 import { modes } from "./checks/modes.ts";
 import { quarantine } from "./checks/quarantine.ts";
@@ -35,6 +36,7 @@ export const checks: readonly Check[] = [
   clock,
   diskSpace,
   subscriptions,
+  heldLeases,
   schemas,
 ];
 
