@@ -4,7 +4,7 @@ import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { EvsError } from "../../core/base/errors.ts";
 import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import { formatDuration } from "../../core/base/units.ts";
-import type { Attempt } from "../../core/state/state.ts";
+import { type Attempt, unansweredOf } from "../../core/event/attempt.ts";
 import { stripColours } from "../../core/base/ansi.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
@@ -49,9 +49,11 @@ async function showDeadLetter(this: EvsContext, flags: ShowFlags, id: string): P
     }
     if (index > 0) await this.stdout.write("\n");
     const schema = await schemaVerdict(client, detail.type, payload);
+    const maxDeliveries = await maxDeliveriesOf(client, detail.subscription);
     const name = argumentsFor(detail, { among: details, isNarrowed: flags.topic !== undefined });
     const { paint } = this;
-    await this.stdout.write(describeDeadLetter(detail, { payload, schema, name, paint }));
+    const about = { payload, schema, name, maxDeliveries, paint };
+    await this.stdout.write(describeDeadLetter(detail, about));
   }
 }
 
@@ -73,13 +75,29 @@ async function schemaVerdict(client: Client, type: string, payload: string): Pro
   return "none registered";
 }
 
+/** What the subscription allows now; undefined where it is gone. */
+async function maxDeliveriesOf(client: Client, subscription: string): Promise<number | undefined> {
+  try {
+    return (await client.subscription(subscription)).settings.maxDeliveries;
+  } catch (error) {
+    if (error instanceof EvsError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
 /**
  * Formats a dead letter for people. `schema`: the schema's verdict on the payload; `name`: the
- * arguments that identify it.
+ * arguments that identify it; `maxDeliveries`: what its subscription allows.
  */
 export function describeDeadLetter(
   detail: DeadLetterDetail,
-  options: { payload: string; schema: string; name?: string; paint: Palette },
+  options: {
+    payload: string;
+    schema: string;
+    name?: string;
+    maxDeliveries?: number | undefined;
+    paint: Palette;
+  },
 ): string {
   const { paint, name = argumentsFor(detail, { among: [] }) } = options;
   const facts = formatFacts({
@@ -90,6 +108,7 @@ export function describeDeadLetter(
     subscription: detail.subscription,
     died: formatTime(detail.diedAt),
     reason: detail.reason,
+    unanswered: unansweredWords(detail.attempts, options.maxDeliveries),
     ...(detail.editedFrom === undefined ? {} : { "edited from": detail.editedFrom }),
     ...(detail.editedAs === undefined ? {} : { "edited as": detail.editedAs }),
     payload: options.payload,
@@ -103,6 +122,13 @@ export function describeDeadLetter(
   } ${escapeText(edit)}\n`;
 }
 
+/** How many deliveries ended without an answer, and how many may. */
+function unansweredWords(attempts: readonly Attempt[], most: number | undefined): string {
+  const count = unansweredOf(attempts);
+  const words = count === 0 ? "none" : `${count} ${count === 1 ? "delivery" : "deliveries"}`;
+  return most === undefined ? words : `${words} (max deliveries ${most})`;
+}
+
 function describeAttempt(attempt: Attempt, paint: Palette): string {
   const end = attempt.signal !== undefined
     ? attempt.signal
@@ -111,9 +137,13 @@ function describeAttempt(attempt: Attempt, paint: Palette): string {
     : attempt.outcome;
   // An exit code and a line of stderr, which follows in full.
   const isTold = attempt.stderr !== undefined && attempt.error.startsWith("exit code ");
-  const head = `${paint.bold(`attempt ${attempt.attempt}`)}  ${formatTime(attempt.startedAt)}  ${
-    formatDuration(attempt.durationMs)
-  }  ${paint.red(escapeText(end))}${isTold ? "" : `  ${escapeText(attempt.error)}`}\n`;
+  const { delivery = 1, unanswered = 0 } = attempt;
+  const again = unanswered > 0 ? `, delivery ${delivery} (${unanswered} unanswered)` : "";
+  const head = `${paint.bold(`attempt ${attempt.attempt}${again}`)}  ${
+    formatTime(attempt.startedAt)
+  }  ${formatDuration(attempt.durationMs)}  ${paint.red(escapeText(end))}${
+    isTold ? "" : `  ${escapeText(attempt.error)}`
+  }\n`;
   const indent = (words: string) =>
     escapeLines(stripColours(words).replace(/\n+$/, "")).split("\n").map((line) => `  ${line}\n`)
       .join(

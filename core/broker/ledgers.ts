@@ -6,6 +6,7 @@
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
 import { readEntries } from "../dead_letter/entries.ts";
 import { eventOfRecord } from "../dead_letter/queue.ts";
+import { unansweredOf } from "../event/attempt.ts";
 import { retryOf } from "../state/dead_letter_page.ts";
 import type { DeadLetterRecord, RetryRecord, State, StateChange } from "../state/state.ts";
 import type { Ledger } from "../delivery/committer.ts";
@@ -108,7 +109,11 @@ async function toQueue(
     const stack = record.attempts.at(-1)?.stack;
     if (stack !== undefined) error.stack = stack;
     const attempts = record.attempts.at(-1)?.attempt ?? 1;
-    await queue.addEvent(eventOfRecord(record), error, record.subscription, { attempts });
+    const unanswered = unansweredOf(record.attempts);
+    await queue.addEvent(eventOfRecord(record), error, record.subscription, {
+      attempts,
+      ...(unanswered === 0 ? {} : { unanswered }),
+    });
   }
   return changes.filter(({ op }) => op !== "dead.put");
 }

@@ -53,6 +53,7 @@ export async function redeliver(
     diedAt: entry.timestamp,
     attempts: [{
       attempt: Math.max(1, entry.attempts),
+      ...(entry.unanswered === undefined ? {} : { unanswered: entry.unanswered }),
       startedAt: entry.timestamp,
       durationMs: 0,
       outcome: "dead" as const,

@@ -86,6 +86,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
         ...(stack === undefined ? {} : { stack }),
         timestamp: (this.#options.now ?? Date.now)(),
         attempts,
+        ...(details.unanswered === undefined ? {} : { unanswered: details.unanswered }),
         event,
       };
       this.#take(record, await log.append(record));
@@ -275,6 +276,13 @@ function keyOf({ subscription, topic, id }: EntryName): string {
 }
 
 function entryOf(record: LogRecord): DeadLetterEntry {
-  const { event, error, subscription, timestamp, attempts } = record as AddedEntry;
-  return { event, error, subscription, timestamp, attempts };
+  const { event, error, subscription, timestamp, attempts, unanswered } = record as AddedEntry;
+  return {
+    event,
+    error,
+    subscription,
+    timestamp,
+    attempts,
+    ...(unanswered === undefined ? {} : { unanswered }),
+  };
 }

@@ -22,6 +22,8 @@ export interface AddedEntry {
   /** When it was given up, Unix ms. */
   timestamp: number;
   attempts: number;
+  /** Deliveries that ended without an answer; absent: none. */
+  unanswered?: number;
   event: Event;
 }
 

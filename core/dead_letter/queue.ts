@@ -4,6 +4,7 @@ import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
 import type { Event } from "../event/event.ts";
 import { toWireLine } from "../event/event.ts";
+import { unansweredOf } from "../event/attempt.ts";
 import type { DeadLetterRecord, State } from "../state/state.ts";
 import type { DeadLetters } from "./dead_letters.ts";
 import { failedEvent } from "../state/dead_letter_name.ts";
@@ -20,6 +21,8 @@ export interface DeadLetterEntry {
   timestamp: number;
   /** How many attempts were made. */
   attempts: number;
+  /** How many deliveries ended without an answer; absent: none, or it is not known. */
+  unanswered?: number;
 }
 
 /** Which entries `getEvents` returns. */
@@ -36,6 +39,8 @@ export interface DeadLetterQuery {
 export interface DeadLetterDetails {
   /** How many attempts were made. */
   attempts?: number;
+  /** How many deliveries ended without an answer; absent: none. */
+  unanswered?: number;
 }
 
 /** The broker, as its dead-letter queue sees it. */
@@ -152,12 +157,14 @@ export function eventOfRecord(record: { line: Uint8Array }): Event {
 }
 
 function entryOf(record: DeadLetterRecord): DeadLetterEntry {
+  const unanswered = unansweredOf(record.attempts);
   return {
     event: eventOfRecord(record),
     error: record.reason,
     subscription: record.subscription,
     timestamp: record.diedAt,
     attempts: record.attempts.length,
+    ...(unanswered === 0 ? {} : { unanswered }),
   };
 }
 

@@ -131,6 +131,7 @@ export class BegunDeliveries {
       lease: token,
       ack: false,
       dead: true,
+      isUnanswered: true,
       error: endedWords(entry.unanswered!),
       durationMs: 0,
     }))).catch((error) => {

@@ -36,6 +36,8 @@ export type Settlement =
     error: string;
     /** The lease expired. */
     expired?: boolean;
+    /** Nothing was delivered for it: too many deliveries before ended without an answer. */
+    isUnanswered?: boolean;
     /** Dead-letter at once. */
     dead?: boolean;
     /** Retry after this long instead of the backoff, ms. */
@@ -290,6 +292,7 @@ function attemptOf(
   const { exitCode, signal, stderr, stack } = item;
   return {
     attempt: lease.attempt,
+    ...deliveryOf(item, lease),
     startedAt: lease.grant.startedAt,
     durationMs: Math.max(0, Math.round(item.durationMs ?? now.mono - lease.grant.startedMono)),
     outcome: item.expired ? "expired" : "retry",
@@ -299,6 +302,18 @@ function attemptOf(
     ...(stderr === undefined ? {} : { stderr: truncateToEnd(stderr) }),
     ...(stack === undefined ? {} : { stack: truncate(stack, LONGEST_OUTPUT) }),
   };
+}
+
+/**
+ * Which delivery was answered. An event that is given up on because none was is not delivered once
+ * more for it: the last one was the last.
+ */
+function deliveryOf(
+  item: Extract<Settlement, { ack: false }>,
+  { delivery, entry: { unanswered = 0 } }: Lease,
+): Pick<Attempt, "delivery" | "unanswered"> {
+  if (unanswered === 0) return {};
+  return { delivery: item.isUnanswered ? unanswered : delivery, unanswered };
 }
 
 function remember(before: readonly Attempt[], attempt: Attempt): Attempt[] {

@@ -4,6 +4,10 @@
 export interface Attempt {
   /** Counts from 1; a crash never resets it. */
   attempt: number;
+  /** Which delivery it was, where earlier ones ended without an answer; absent: the first. */
+  delivery?: number;
+  /** How many deliveries ended without an answer while it was the next attempt; absent: none. */
+  unanswered?: number;
   /** Unix ms. */
   startedAt: number;
   durationMs: number;
@@ -16,4 +20,9 @@ export interface Attempt {
   stderr?: string;
   /** The first 8192 characters of the stack. */
   stack?: string;
+}
+
+/** How many deliveries of all attempts ended without an answer. */
+export function unansweredOf(attempts: readonly Attempt[]): number {
+  return attempts.reduce((sum, { unanswered = 0 }) => sum + unanswered, 0);
 }

@@ -55,6 +55,9 @@ function readAttempts(value: unknown): Attempt[] {
     if (typeof outcome !== "string" || !OUTCOMES.includes(outcome)) {
       throw invalid(`${what}.outcome is one of ${OUTCOMES.join(", ")}`);
     }
+    const counts = (["delivery", "unanswered", "exitCode"] as const).flatMap((name) =>
+      given[name] === undefined ? [] : [[name, whole(given, name, 0, what)]]
+    );
     const words = (["signal", "stderr", "stack"] as const).flatMap((name) =>
       given[name] === undefined ? [] : [[name, text(given, name, what)]]
     );
@@ -64,8 +67,7 @@ function readAttempts(value: unknown): Attempt[] {
       durationMs: whole(given, "durationMs", 0, what),
       outcome: outcome as Attempt["outcome"],
       error: text(given, "error", what),
-      ...(given["exitCode"] === undefined ? {} : { exitCode: whole(given, "exitCode", 0, what) }),
-      ...Object.fromEntries(words),
+      ...Object.fromEntries([...counts, ...words]),
     };
   });
 }

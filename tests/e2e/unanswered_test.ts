@@ -3,6 +3,9 @@
  * letters in the end.
  */
 import assert from "node:assert/strict";
+import { describeDeadLetter } from "../../commands/dlq/show.ts";
+import { palette } from "../../commands/terminal/colour.ts";
+import type { DeadLetterDetail } from "../../core/protocol/protocol.ts";
 import {
   connect,
   EventBroker,
@@ -73,7 +76,7 @@ function inBoth(
       publish(payloads: number[]): Promise<void>;
       /** Kills the daemon, where there is one, and starts it again. */
       restart(): Promise<void>;
-      dead(): Promise<{ error: string; payload: unknown }[]>;
+      dead(): Promise<{ error: string; payload: unknown; unanswered: number | undefined }[]>;
     },
   ) => Promise<void>,
 ): void {
@@ -93,7 +96,7 @@ function inBoth(
       async dead() {
         await using broker = open();
         return (await broker.getDeadLetterQueue().getEvents())
-          .map(({ error, event }) => ({ error, payload: event.payload }));
+          .map(({ error, event, unanswered }) => ({ error, payload: event.payload, unanswered }));
       },
     });
     await Deno.remove(path, { recursive: true });
@@ -109,7 +112,7 @@ function inBoth(
       },
       dead: async () =>
         (await broker.getDeadLetterQueue().getEvents())
-          .map(({ error, event }) => ({ error, payload: event.payload })),
+          .map(({ error, event, unanswered }) => ({ error, payload: event.payload, unanswered })),
     });
   });
 }
@@ -125,6 +128,7 @@ inBoth(
     assert.deepEqual(await to.dead(), [{
       error: "ended 3 times without an answer",
       payload: 0,
+      unanswered: 3,
     }]);
   },
 );
@@ -205,6 +209,39 @@ inBoth(
   },
 );
 
+/** A consumer over plain HTTP, with a connection that its leases are bound to. */
+class BoundConsumer implements Disposable {
+  readonly #client: Deno.HttpClient;
+  #closed = false;
+
+  constructor(at: TestDaemon) {
+    this.#client = Deno.createHttpClient({ proxy: { transport: "unix", path: at.socket } });
+  }
+
+  // deno-lint-ignore no-explicit-any -- tests look into answers freely
+  async post(verb: string, body: unknown): Promise<any> {
+    const answer = await fetch(`http://localhost/v1/subscriptions/s/${verb}`, {
+      client: this.#client,
+      method: "POST",
+      body: JSON.stringify(body),
+    });
+    return await answer.json();
+  }
+
+  async lease(): Promise<{ lease: string; delivery?: number }> {
+    return (await this.post("lease", { bind: true, waitMs: 60_000 })).deliveries[0];
+  }
+
+  close(): void {
+    if (!this.#closed) this.#client.close();
+    this.#closed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
 async function waitFor(
   at: TestDaemon,
   condition: (info: { dead: number; leased: number }) => boolean,
@@ -229,7 +266,54 @@ Deno.test("consume tells its command which delivery it is, and makes a dead lett
   assert.equal(done.code, 0, done.stderr);
   assert.equal(await Deno.readTextFile(log), "1 1 1\n1 2 1\n1 3 1\n2 1 1\n");
   const [dead] = (await evs(["dlq", "list"], { at })).stdout.split("\n").filter(Boolean);
-  assert.equal(JSON.parse(dead!).reason, "ended 3 times without an answer");
+  const { reason, id } = JSON.parse(dead!);
+  assert.equal(reason, "ended 3 times without an answer");
+  const detail = JSON.parse((await evs(["dlq", "show", id], { at })).stdout);
+  assert.deepEqual(deliveriesOf(detail), [[1, 3, 3]]);
+  const words = describeDeadLetter(detail, { ...ABOUT, maxDeliveries: 3 });
+  assert.match(words, /\nunanswered +3 deliveries \(max deliveries 3\)\n/);
+  assert.match(words, /\nattempt 1, delivery 3 \(3 unanswered\) /);
+});
+
+const ABOUT = { payload: "0", schema: "none registered", paint: palette(false) };
+
+function deliveriesOf({ attempts }: DeadLetterDetail): (number | undefined)[][] {
+  return attempts.map(({ attempt, delivery, unanswered }) => [attempt, delivery, unanswered]);
+}
+
+Deno.test("dlq show says which delivery each attempt was, and how many were never answered, through an export", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", 1);
+  await at.http("PUT", "/v1/subscriptions/s", { topic: "t", settings: { maxRetries: 2 } });
+  for (const dies of [0, 2, 1]) {
+    for (let n = 0; n < dies; n++) {
+      using consumer = new BoundConsumer(at);
+      const { lease } = await consumer.lease();
+      await consumer.post("begin", { leases: [lease] });
+      consumer.close();
+      await waitFor(at, ({ leased }) => leased === 0);
+    }
+    using consumer = new BoundConsumer(at);
+    const { lease } = await consumer.lease();
+    await consumer.post("nack", { deliveries: [{ lease, error: "no", afterMs: 0 }] });
+  }
+  const [{ id }] = await at.replay("t");
+  const shown = async (): Promise<DeadLetterDetail> =>
+    JSON.parse((await evs(["dlq", "show", id], { at })).stdout);
+  const expected = [[1, undefined, undefined], [2, 3, 2], [3, 2, 1]];
+  const detail = await shown();
+  assert.deepEqual(deliveriesOf(detail), expected);
+  const words = describeDeadLetter(detail, ABOUT);
+  assert.match(words, /\nunanswered +3 deliveries\n/);
+  assert.match(
+    words,
+    /\nattempt 1 {2}.*\nattempt 2, delivery 3 \(2 unanswered\) {2}.*\nattempt 3, /,
+  );
+  const file = await evs(["dlq", "export"], { at });
+  await evs(["dlq", "remove", "--all", "--yes"], { at });
+  const back = await evs(["dlq", "import", "-"], { at, stdin: file.stdout });
+  assert.equal(back.code, 0, back.stderr);
+  assert.deepEqual(deliveriesOf(await shown()), expected);
 });
 
 Deno.test("a kill -9 of the daemon, its restarts and ordered stops of consume count as no delivery", async () => {
@@ -287,21 +371,15 @@ Deno.test("a bound lease over plain HTTP counts as delivered once its begin was 
   await at.publish("t", "x", 1);
   await at.http("PUT", "/v1/subscriptions/s", { topic: "t", settings: { maxDeliveries: 2 } });
   const once = async (begins: boolean): Promise<number | undefined> => {
-    const conn = Deno.createHttpClient({ proxy: { transport: "unix", path: at.socket } });
-    const post = async (verb: string, body: unknown) =>
-      await (await fetch(`http://localhost/v1/subscriptions/s/${verb}`, {
-        client: conn,
-        method: "POST",
-        body: JSON.stringify(body),
-      })).json();
-    const { deliveries: [delivery] } = await post("lease", { bind: true, waitMs: 5000 });
+    using consumer = new BoundConsumer(at);
+    const { lease, delivery } = await consumer.lease();
     if (begins) {
-      const { settled, lost } = await post("begin", { leases: [delivery.lease] });
+      const { settled, lost } = await consumer.post("begin", { leases: [lease] });
       assert.deepEqual([settled, lost], [1, []]);
     }
-    conn.close();
+    consumer.close();
     await waitFor(at, ({ leased }) => leased === 0);
-    return delivery.delivery;
+    return delivery;
   };
   assert.equal(await once(false), undefined);
   assert.equal(await once(true), undefined);

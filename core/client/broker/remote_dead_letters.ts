@@ -3,6 +3,7 @@ import { thrownStack } from "../../base/thrown.ts";
 import { thrownReason } from "../../base/thrown_reason.ts";
 import type { DeadLetterEntry, DeadLetterQuery, DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { RemoteError } from "../../base/errors.ts";
+import { unansweredOf } from "../../event/attempt.ts";
 import type { Event } from "../../event/event.ts";
 import { eventOfLine } from "../../event/event_lines.ts";
 import type { Client } from "../client.ts";
@@ -91,11 +92,13 @@ async function some(action: Promise<{ count: number }>): Promise<boolean> {
 }
 
 function entryOf(detail: DeadLetterDetail): DeadLetterEntry {
+  const unanswered = unansweredOf(detail.attempts);
   return {
     event: eventOfLine(JSON.stringify(detail.event)),
     error: detail.reason,
     subscription: detail.subscription,
     timestamp: detail.diedAt,
     attempts: detail.attempts.length,
+    ...(unanswered === 0 ? {} : { unanswered }),
   };
 }

@@ -10,6 +10,10 @@ import {
   MemoryEventStore,
 } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";
+import { StateLedger } from "../../../core/broker/ledgers.ts";
+import { recordOf } from "../../../core/dead_letter/queue.ts";
+import type { Attempt } from "../../../core/event/attempt.ts";
+import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import { errorList } from "../sourcing/account.ts";
 
@@ -71,6 +75,38 @@ Deno.test("FileDeadLetterQueue knows what it was told when it is opened again", 
     assert.equal((await queue.getEvents({ topic: "t", limit: 0 })).length, 2);
     assert.equal(await queue.retryEvent("nobody"), false);
     assert.equal((await Deno.stat(`${dir}/q/${FILE}`)).mode! & 0o777, 0o600);
+  });
+});
+
+Deno.test("FileDeadLetterQueue keeps how many deliveries were never answered, as the broker tells it", async () => {
+  await inFolder(async (dir) => {
+    const attempt = { startedAt: 1, durationMs: 0, outcome: "dead", error: "no" } as const;
+    const record = (n: number, attempts: Attempt[]) => ({
+      ...recordOf(event(n), "s"),
+      reason: "no",
+      diedAt: 1,
+      attempts,
+    });
+    const dead = [
+      record(1, [{ attempt: 1, delivery: 3, unanswered: 2, ...attempt }, {
+        attempt: 2,
+        delivery: 2,
+        unanswered: 1,
+        ...attempt,
+      }]),
+      record(2, [{ attempt: 1, ...attempt }]),
+    ];
+    {
+      await using queue = new FileDeadLetterQueue(dir);
+      const changes = dead.map((record) => ({ op: "dead.put" as const, record }));
+      await new StateLedger("s", new MemoryState(), queue).commit(changes, dead);
+    }
+    await using queue = new FileDeadLetterQueue(dir);
+    const found = await queue.getEvents();
+    assert.deepEqual(
+      found.map(({ event: { id }, attempts, unanswered }) => [id, attempts, unanswered]),
+      [["e2", 1, undefined], ["e1", 2, 3]],
+    );
   });
 });
 
