@@ -81,7 +81,7 @@ function findingOf(
       (command === undefined ? "" : ` (${command})`);
   const acked = lastAckAt === undefined
     ? ""
-    : `; it last acknowledged an event ${minutes(now - lastAckAt)} ago`;
+    : `; it last answered for an event ${minutes(now - lastAckAt)} ago`;
   const more = others.length === 0 ? "" : ` and ${counted(others.length, "other event")}`;
   const show = `evs subscription show ${name}`;
   return {
