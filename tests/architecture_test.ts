@@ -1,4 +1,4 @@
-/** The floors that ARCHITECTURE.md states, held against what the modules import. */
+/** Checks the layers described in ARCHITECTURE.md against the actual imports. */
 import assert from "node:assert/strict";
 import { importsOf, sourceFiles, staticGraph } from "./helpers/source.ts";
 

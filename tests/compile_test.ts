@@ -1,7 +1,7 @@
 /**
- * One binary: what `deno task compile` embeds is everything that is loaded while it runs. The
- * binary itself is built and run only where DENORT_BIN names Deno's runtime, because `deno compile`
- * downloads that.
+ * The single binary: `deno task compile` embeds everything that is loaded at run time. The binary
+ * itself is built and run only if DENORT_BIN names Deno's runtime, because `deno compile` downloads
+ * that.
  */
 import assert from "node:assert/strict";
 import { daemonCommand } from "../core/client/launch.ts";

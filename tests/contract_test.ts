@@ -1,7 +1,4 @@
-/**
- * docs/contract.md tells the truth about where things are: every file is there, and every test that
- * it quotes.
- */
+/** docs/contract.md is accurate: every file that it names exists, and every test that it quotes. */
 import assert from "node:assert/strict";
 import { contractRows, namedFiles } from "./helpers/contract.ts";
 

@@ -1,6 +1,6 @@
 /**
- * What the pages say of the command line, the config file and the environment is what the code has,
- * no more and no less.
+ * The documentation of the command line, the config file and the environment matches the code
+ * exactly.
  */
 import assert from "node:assert/strict";
 import { completionTree } from "../commands/completion/tree.ts";

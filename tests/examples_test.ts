@@ -1,4 +1,4 @@
-/** The examples run, and print what their pages say: in this process and against a daemon. */
+/** The examples run, and print what their pages say: in-process and against a daemon. */
 import assert from "node:assert/strict";
 import { startDaemon } from "./helpers/daemon.ts";
 

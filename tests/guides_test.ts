@@ -1,6 +1,6 @@
 /**
- * The guides for applications are programs: their blocks are written down as they stand, checked
- * strictly, and run.
+ * The guides for applications are programs: their code blocks are extracted, type-checked strictly,
+ * and run.
  */
 import assert from "node:assert/strict";
 

@@ -1,4 +1,6 @@
-/** What is published can be read: every public symbol has its words and its type. */
+/**
+ * The published interface is documented: every public symbol has a docstring and an explicit type.
+ */
 import assert from "node:assert/strict";
 
 const root = new URL("../", import.meta.url);

@@ -1,6 +1,6 @@
 /**
  * docs/security.md claims only what docs/contract.md promises and tests show: every row, file and
- * test that it names is there.
+ * test that it names exists.
  */
 import assert from "node:assert/strict";
 import { contractRows } from "./helpers/contract.ts";

@@ -1,6 +1,6 @@
 /**
- * `deno task bench --against DIR`: this checkout beside another one, such as a worktree of the last
- * release, in one run. Rounds alternate, and so does who goes first in a round.
+ * `deno task bench --against DIR`: compares this checkout with another one, such as a worktree of
+ * the last release, in one run. Rounds alternate, and so does the order within a round.
  */
 import { OurDaemon } from "./contenders.ts";
 import { payload, write } from "./input.ts";

@@ -1,4 +1,4 @@
-/** The results as bars, ours against each peer, as one SVG that needs nothing else. */
+/** Draws the results as bars, ours against each peer, in one self-contained SVG. */
 import { figure, median, type Result } from "./report.ts";
 
 const WIDTH = 760;

@@ -1,6 +1,6 @@
 /**
- * P8: consuming with acknowledgements, by one library client; and what runs of a handler cost,
- * against `xargs`.
+ * P8: consuming with acknowledgements, by one library client; and the cost of running a handler,
+ * compared with `xargs`.
  */
 import { Nats, OurDaemon, Redis, runClient as run } from "./contenders.ts";
 import { type Bench, seconds, settle } from "./process.ts";

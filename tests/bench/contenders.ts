@@ -1,6 +1,6 @@
 /**
- * Who is measured: our daemon, a Redis and a NATS server of the benchmark's own, each in a fresh
- * folder. Both end with their block.
+ * The servers that are measured: our daemon, and the benchmark's own Redis and NATS servers, each
+ * in a new folder. They are stopped at the end of their scope.
  */
 import { type Bench, output, seconds } from "./process.ts";
 

@@ -1,4 +1,4 @@
-/** P9: publishing to handlers in the same process, beside an event emitter. */
+/** P9: publishing to handlers in the same process, compared with an event emitter. */
 import { type Bench, output, settle } from "./process.ts";
 import type { Result } from "./report.ts";
 import type { Size } from "./workloads.ts";

@@ -1,4 +1,4 @@
-/** P11: one event in a thousand of what is stored, by its type or by what its payload says. */
+/** P11: finding one in a thousand stored events, by type or by payload. */
 import { OurDaemon } from "./contenders.ts";
 import { payload, write } from "./input.ts";
 import { type Bench, output, seconds, settle } from "./process.ts";

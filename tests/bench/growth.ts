@@ -1,6 +1,6 @@
 /**
- * P10: what more stored events, more topics and more live tails cost, ours beside ours. In each
- * round each daemon starts anew, so that all are equally cold.
+ * P10: the cost of more stored events, more topics and more live tails, compared with ourselves. In
+ * each round every daemon is started anew, so that all are equally cold.
  */
 import { OurDaemon, runClient } from "./contenders.ts";
 import { type Bench, milliseconds, output, seconds, settle } from "./process.ts";

@@ -1,6 +1,6 @@
 /**
- * What an import costs at start: `deno run -A tests/bench/imports.ts`. Whole processes,
- * interleaved, medians. The figures of docs/adr/0001-dependencies.md come from here.
+ * The startup cost of imports: `deno run -A tests/bench/imports.ts`. Whole processes, interleaved,
+ * medians. Produces the figures in docs/adr/0001-dependencies.md.
  */
 const ROUNDS = 15;
 /**

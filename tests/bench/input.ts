@@ -1,4 +1,6 @@
-/** What is published: lines of JSON of 182 bytes, and the same payloads as Redis takes them. */
+/**
+ * The published data: JSON lines of 182 bytes, and the same payloads in the form that Redis takes.
+ */
 
 /** The size of one payload, bytes. */
 export const PAYLOAD_BYTES = 182;

@@ -1,6 +1,6 @@
 /**
- * P6: from a publish to the tail that sees it, one event at a time; one client with two connections
- * on each side.
+ * P6: the time from a publish to the tail that receives it, one event at a time; one client with
+ * two connections on each side.
  */
 import { OurDaemon, Redis, runClient } from "./contenders.ts";
 import { type Bench, output, settle } from "./process.ts";

@@ -1,8 +1,8 @@
 /**
- * `deno task bench`: ours and the peers side by side, in one run on one machine. Prints the tables,
- * and writes tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth, in one
- * round, and `--only P6` some of the work (several with commas); both write nothing. `--against DIR`
- * compares this checkout with another one, without peers.
+ * `deno task bench`: our benchmarks and the peers', side by side, in one run on one machine. Prints
+ * the tables, and writes tests/bench/results.md and tests/bench/results.svg. `--quick` does a tenth
+ * of the work in one round, and `--only P6` only some of it (several with commas); neither writes
+ * anything. `--against DIR` compares this checkout with another one, without peers.
  */
 import { against } from "./against.ts";
 import { chart } from "./chart.ts";

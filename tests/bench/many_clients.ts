@@ -1,6 +1,6 @@
 /**
- * P7: 64 clients that publish one event each, again and again, durable; load generators in C on
- * both sides.
+ * P7: 64 clients that repeatedly publish one durable event each; load generators in C on both
+ * sides.
  */
 import { OurDaemon, Redis } from "./contenders.ts";
 import { payload, PAYLOAD_BYTES } from "./input.ts";

@@ -1,4 +1,4 @@
-/** Runs other programs for the benchmarks, in a folder of their own, and takes the time. */
+/** Runs other programs for the benchmarks, in their own folder, and measures the time. */
 
 /** Where the benchmark keeps what it makes: ours and the peers on one file system. */
 export interface Bench {

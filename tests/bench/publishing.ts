@@ -1,6 +1,6 @@
 /**
  * P1 to P3: a stream of events from a pipe, acknowledged when it is durable. Both of our stores and
- * the peers run once in each round, so that what else the machine does meets all of them alike.
+ * the peers run once in each round, so that other load on the machine affects all of them alike.
  */
 import { Nats, OurDaemon, Redis, runClient } from "./contenders.ts";
 import { type Bench, seconds, settle } from "./process.ts";

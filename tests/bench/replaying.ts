@@ -1,4 +1,4 @@
-/** P4: everything that is stored, to a file. */
+/** P4: replays everything that is stored to a file. */
 import { Nats, OurDaemon, Redis, runClient } from "./contenders.ts";
 import { type Bench, output, seconds, settle } from "./process.ts";
 import type { Result } from "./report.ts";

@@ -1,4 +1,6 @@
-/** Figures to words: medians, ratios, a table for the terminal and for tests/bench/results.md. */
+/**
+ * Formats the results: medians, ratios, a table for the terminal and for tests/bench/results.md.
+ */
 
 /** What one contender did in one piece of work. */
 export interface Series {

@@ -1,6 +1,6 @@
 /**
- * The pieces of work, after PERFORMANCE's numbers. Rounds are interleaved: every contender runs
- * once in each round, so that what else the machine does meets all of them alike.
+ * The workloads, numbered as in PERFORMANCE. Rounds are interleaved: every contender runs once in
+ * each round, so that other load on the machine affects all of them alike.
  */
 import { OurDaemon } from "./contenders.ts";
 import { writeLines, writeRedis } from "./input.ts";

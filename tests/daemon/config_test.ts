@@ -1,4 +1,4 @@
-/** The config file: what readConfig takes, and that schemas/config.schema.json says the same. */
+/** The config file: what readConfig accepts, and that schemas/config.schema.json agrees. */
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";

@@ -1,7 +1,7 @@
 /**
- * Contract rows 3, 5 and 27: a power cut may take the last events where their durability is not
- * `always`, and leave the acknowledgements of them. Their numbers are not given again, what comes
- * behind them is delivered, and what a subscription lost is counted.
+ * Contract rows 3, 5 and 27: without durability `always`, a power cut may lose the last events but
+ * keep their acknowledgements. Their numbers are not reused, later events are delivered, and what a
+ * subscription lost is counted.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 21: the data dir is its owner's alone, whatever the umask, and nothing that others
- * could have touched is used.
+ * Contract row 21: the data dir belongs to its owner alone, whatever the umask, and nothing that
+ * others could have tampered with is used.
  */
 import assert from "node:assert/strict";
 import { end, inFolder, modeOf, tryStart } from "../helpers/start.ts";

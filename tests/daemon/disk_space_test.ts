@@ -1,6 +1,6 @@
 /**
- * What the daemon knows of the room on its disk: when it is full, what the log says of it, and the
- * room kept in reserve.
+ * What the daemon knows about the space on its disk: when it is full, what the log says, and the
+ * reserve.
  */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../core/base/errors.ts";

@@ -1,9 +1,9 @@
 /**
- * Contract row 13: one daemon per data dir, and one per socket, whoever starts how many at once.
+ * Contract row 13: one daemon per data dir, and one per socket, however many are started at once.
  *
- * Twenty processes that begin at once share the machine's cores, which may take longer than a lock
- * may take. So each loser is held to two seconds more than the slowest of starts that have nothing
- * to wait for, begun among them: whatever else the machine does then, it does to all.
+ * Twenty processes that start at once share the machine's cores, which may take longer than a lock
+ * may take. So each loser may take at most two seconds more than the slowest of starts that meet no
+ * lock, begun among them: other load on the machine affects all of them.
  */
 import assert from "node:assert/strict";
 import { end, inFolder, type Places, type Start, tryStart } from "../helpers/start.ts";

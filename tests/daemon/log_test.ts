@@ -1,4 +1,4 @@
-/** The daemon's log: what cannot be rotated is written all the same, and said. */
+/** The daemon's log: a log that cannot be rotated is still written, and says so. */
 import assert from "node:assert/strict";
 import { RotatingFile } from "../../daemon/log.ts";
 import { inFolder } from "../helpers/start.ts";

@@ -1,7 +1,7 @@
 /**
- * With more topics than a start looks into, the daemon takes its checkpoint's word for them: what
- * happened to a topic's files while it was down is found when somebody reads it, and by evs doctor,
- * and no number is given twice.
+ * With more topics than a start inspects, the daemon trusts its checkpoint: changes to a topic's
+ * files while it was down are detected when the topic is read, and by evs doctor, and no number is
+ * reused.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

@@ -1,6 +1,6 @@
 /**
- * What a daemon can still do once it listens, when it was started with every permission, as a
- * compiled binary is.
+ * What a daemon can still do once it listens, if it was started with every permission, like a
+ * compiled binary.
  */
 import assert from "node:assert/strict";
 import { daemonCommand, permissionFlags } from "../../core/client/launch.ts";

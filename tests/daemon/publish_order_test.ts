@@ -1,6 +1,5 @@
 /**
- * A publisher's order: requests that follow each other on one connection are stored in that order,
- * whatever each takes.
+ * Publish order: pipelined requests on one connection are stored in order, however long each takes.
  */
 import assert from "node:assert/strict";
 import { Connection } from "../../core/client/connection.ts";

@@ -1,4 +1,4 @@
-/** Retention by age and `@time` when somebody sends timestamps in microseconds. */
+/** Retention by age and `@time` with timestamps in microseconds. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { until } from "../helpers/evs.ts";

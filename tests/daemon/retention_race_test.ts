@@ -1,4 +1,4 @@
-/** Events that retention takes while somebody reads are not taken for damage. */
+/** Events that retention deletes during a read are not mistaken for damage. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";

@@ -1,7 +1,4 @@
-/**
- * Contract row 14: what is at the socket's path is replaced only when it is a socket that nobody
- * answers at.
- */
+/** Contract row 14: the socket's path is replaced only if it is a socket that nobody answers. */
 import assert from "node:assert/strict";
 import { end, inFolder, tryStart } from "../helpers/start.ts";
 

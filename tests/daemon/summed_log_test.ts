@@ -1,5 +1,5 @@
 /**
- * A log that tells of many small things together: `evs dlq retry --rate` sends one dead letter a
+ * A log that sums up many small events: `evs dlq retry --rate` redelivers one dead letter per
  * request.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Topics of one daemon in several stores, each with its durability. */
+/** Topics of one daemon in several stores, each with its own durability. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 

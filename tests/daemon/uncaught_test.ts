@@ -1,5 +1,5 @@
 /**
- * What nobody caught in the daemon is told with its stack, counted, and ends the process with an
+ * An uncaught error in the daemon is logged with its stack, counted, and ends the process with an
  * error.
  */
 import assert from "node:assert/strict";

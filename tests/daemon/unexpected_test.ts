@@ -1,7 +1,7 @@
 /**
- * Nothing is swallowed: an error that nobody foresaw, and one that is our bug, is logged with its
- * stack, counted, and stays in its request; a sync by timer that fails is told at once and ends the
- * daemon with an error. By injection.
+ * No error is swallowed: unexpected errors and our own bugs are logged with their stack, counted,
+ * and affect only their request; a failed timed sync is reported at once and ends the daemon with
+ * an error. By fault injection.
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../core/base/clock.ts";

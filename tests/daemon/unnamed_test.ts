@@ -1,4 +1,4 @@
-/** Subscriptions without a name, whose clients have died. */
+/** Subscriptions without a name whose clients have died. */
 import assert from "node:assert/strict";
 import { UnnamedSubscriptions } from "../../daemon/unnamed.ts";
 import { FakeClock } from "../helpers/fake_clock.ts";

@@ -1,4 +1,4 @@
-/** evs backup of a daemon that is being written to, and evs restore of it. */
+/** evs backup of a daemon that is being written to, and evs restore from it. */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";

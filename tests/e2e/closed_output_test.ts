@@ -1,6 +1,6 @@
 /**
- * A reader that goes away (`evs consume … -- cat | head -1`) costs no attempt, makes no dead
- * letter, and is no error.
+ * A reader that goes away (`evs consume … -- cat | head -1`) costs no attempt, creates no dead
+ * letter, and is not an error.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

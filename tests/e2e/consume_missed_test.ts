@@ -1,5 +1,5 @@
 /**
- * Who consumes is told what retention deleted before it was delivered: the lease reply, evs
+ * Consumers are notified of events that retention deleted before delivery: the lease reply, evs
  * consume, the library.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Starting, stopping and asking for the status of a real daemon. */
+/** Starting and stopping a real daemon, and asking for its status. */
 import assert from "node:assert/strict";
 import { notTaken } from "../../commands/daemon/start.ts";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";

@@ -1,5 +1,5 @@
 /**
- * evs doctor on a running and a stopped data dir: what is wrong, how much is intact, what to type.
+ * evs doctor with a running and a stopped daemon: what is wrong, how much is intact, what to type.
  */
 import assert from "node:assert/strict";
 import { flipBit } from "../helpers/flip.ts";

@@ -1,6 +1,6 @@
 /**
- * What `evs doctor` warns of, of running and stopped daemons of both stores: no damage, so it ends
- * with 0.
+ * The warnings of `evs doctor`, with running and stopped daemons and both stores: they are not
+ * damage, so it exits with 0.
  */
 import assert from "node:assert/strict";
 import type { CheckContext } from "../../core/doctor/checks/check.ts";

@@ -1,5 +1,5 @@
 /**
- * A whole number beyond 2^53 from a publisher's input to its key, every filter and a handler's
+ * A whole number beyond 2^53, from a publisher's input to its key, every filter and a handler's
  * environment.
  */
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** evs export and evs import: events whole, into their topics, as often as one likes. */
+/** evs export and evs import: complete events, into their topics, repeatedly. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

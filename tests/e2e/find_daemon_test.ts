@@ -1,6 +1,6 @@
 /**
  * Contract row 31: clients find the daemon whatever their environment, and a socket that was
- * removed is made anew.
+ * removed is recreated.
  */
 import assert from "node:assert/strict";
 import { connect } from "../../core/client/broker/connect.ts";

@@ -1,6 +1,6 @@
 /**
- * The first start of a fresh copy: it needs the packages of `deno.lock` and none that only tests
- * use, and where they cannot be downloaded it says so in one sentence.
+ * The first start of a fresh copy: it needs the packages in `deno.lock` and none that only tests
+ * use, and if they cannot be downloaded it says so in one sentence.
  */
 import assert from "node:assert/strict";
 import { denoDir, Place, project } from "../helpers/shell.ts";

@@ -1,6 +1,6 @@
 /**
- * `evs dlq groups`: hundreds of dead letters as a few causes, each of which can be sent again by
- * its name.
+ * `evs dlq groups`: hundreds of dead letters with a few causes, each of which can be retried by its
+ * name.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

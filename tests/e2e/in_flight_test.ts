@@ -1,6 +1,6 @@
 /**
  * What a subscription has in flight is shown: who holds which event since when, and which retries
- * wait.
+ * are waiting.
  */
 import assert from "node:assert/strict";
 import { factsOf } from "../../commands/subscription/shared.ts";

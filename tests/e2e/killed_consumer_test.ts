@@ -1,4 +1,4 @@
-/** Handlers of a consumer that was killed do not run beside the next delivery of their event. */
+/** Handlers of a killed consumer do not overlap with the next delivery of their event. */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { isAlive, RunningEvs, until } from "../helpers/evs.ts";

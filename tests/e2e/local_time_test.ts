@@ -1,6 +1,6 @@
 /**
- * The time that a terminal shows can be given back: to `--from`, `--to` and `seek`, with its offset
- * or as local time.
+ * A time as printed on a terminal can be used again with `--from`, `--to` and `seek`, with its
+ * offset or as local time.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

@@ -1,5 +1,5 @@
 /**
- * A segment of the file store that is gone, as an operator meets it: status, health, doctor,
+ * A missing segment of the file store from an operator's point of view: status, health, doctor,
  * backup, replay, a subscription.
  */
 import assert from "node:assert/strict";

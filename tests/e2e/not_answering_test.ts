@@ -1,6 +1,4 @@
-/**
- * Contract row 31: a daemon that does not answer is said not to, by every command, within seconds.
- */
+/** Contract row 31: every command reports within seconds that a daemon does not answer. */
 import assert from "node:assert/strict";
 import { connect } from "../../core/client/broker/connect.ts";
 import { NotAnsweringError } from "../../core/base/errors.ts";

@@ -1,7 +1,4 @@
-/**
- * Paths that nobody expects: what can serve does, and for what cannot there is one sentence and no
- * stack.
- */
+/** Unusual paths: those that can work do, and for the others there is one sentence and no stack. */
 import assert from "node:assert/strict";
 import { Place } from "../helpers/shell.ts";
 

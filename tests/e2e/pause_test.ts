@@ -1,6 +1,6 @@
 /**
- * A person's pause on the command line: kept through restarts of consumer and daemon, told, and
- * ended by itself.
+ * A manual pause on the command line: kept across restarts of consumer and daemon, reported, and
+ * ended automatically.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

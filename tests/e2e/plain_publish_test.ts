@@ -1,5 +1,5 @@
 /**
- * The short way of `evs publish TOPIC TYPE PAYLOAD` says what the usual one says
+ * The fast path of `evs publish TOPIC TYPE PAYLOAD` prints the same as the normal path
  * (docs/adr/0006-start-up.md).
  */
 import assert from "node:assert/strict";

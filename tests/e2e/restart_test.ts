@@ -1,4 +1,4 @@
-/** `evs daemon start`, `stop` and `restart` beside each other, and who publishes meanwhile. */
+/** Concurrent `evs daemon start`, `stop` and `restart`, and publishers meanwhile. */
 import assert from "node:assert/strict";
 import { until } from "../helpers/evs.ts";
 import { Place } from "../helpers/shell.ts";

@@ -1,6 +1,6 @@
 /**
- * `evs dlq retry` with a consumer at work: in which order it sends, and what is known of what fails
- * again.
+ * `evs dlq retry` with an active consumer: the order of redelivery, and what is known about events
+ * that fail again.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

@@ -1,6 +1,6 @@
 /**
- * Schemas as a publisher meets them: every line gets its verdict, and numbers are judged as they
- * were written.
+ * Schemas from a publisher's point of view: every line gets its verdict, and numbers are judged as
+ * written.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

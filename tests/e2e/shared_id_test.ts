@@ -1,7 +1,4 @@
-/**
- * Events of several topics may have the same id: --topic beside an id says which dead letter is
- * meant.
- */
+/** Events of several topics may have the same id: --topic selects the dead letter. */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";

@@ -1,6 +1,6 @@
 /**
- * Who follows a topic is told what retention deleted before it came: evs tail, NDJSON and SSE over
- * HTTP, both brokers' streams.
+ * Followers of a topic are notified of events that retention deleted first: evs tail, NDJSON and
+ * SSE over HTTP, both brokers' streams.
  */
 import assert from "node:assert/strict";
 import { EventStream, type StreamSource } from "../../core/broker/event_stream.ts";

@@ -1,6 +1,6 @@
 /**
- * Data that is taken away below a running daemon, the whole data dir or one file of it: nothing is
- * acknowledged any more, and the daemon ends with an error, in words. Both stores, and the state.
+ * Data that is removed while a daemon runs, the whole data dir or one file of it: nothing more is
+ * acknowledged, and the daemon exits with an error. Both stores, and the state.
  */
 import assert from "node:assert/strict";
 import { SqliteState } from "../../core/state/sqlite.ts";

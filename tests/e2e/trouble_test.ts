@@ -1,5 +1,5 @@
 /**
- * What goes wrong around evs (disks, folders, full pipes) is told in words, and never as a bug of
+ * Problems around evs (disks, folders, full pipes) are reported clearly, and never as a bug of
  * ours.
  */
 import assert from "node:assert/strict";

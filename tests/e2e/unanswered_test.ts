@@ -1,6 +1,6 @@
 /**
- * Handlers that never answer, because their process ends: counted, delivered alone, and dead
- * letters in the end.
+ * Handlers that never answer because their process dies: counted, delivered alone, and dead letters
+ * in the end.
  */
 import assert from "node:assert/strict";
 import { describeDeadLetter } from "../../commands/dlq/show.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 12: the daemon starts on the data dir of an older version, says nothing of damage,
- * and gives everything back.
+ * Contract row 12: the daemon starts on the data dir of an older version, reports no damage, and
+ * returns everything.
  */
 import assert from "node:assert/strict";
 import { fixtureLines, fixtureText, unpackFixture } from "../helpers/fixture.ts";

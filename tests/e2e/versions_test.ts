@@ -1,6 +1,6 @@
 /**
- * Versions of a schema from the command line: what may follow what, what changed, and a folder
- * applied whole.
+ * Schema versions on the command line: which may follow which, what changed, and a folder applied
+ * as a whole.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

@@ -1,7 +1,7 @@
 /**
- * Contract row 27: each file and folder of a data dir taken away, one at a time, from one that was
- * stopped and one that was killed, in both stores. Whatever is missing then is told by the log, the
- * status, the health and evs doctor, before the start and after it; and no number is used again.
+ * Contract row 27: each file and folder of a data dir is removed, one at a time, after a stop and
+ * after a kill, in both stores. Whatever is missing is reported by the log, the status, the health
+ * and evs doctor, before the start and after it; and no number is reused.
  */
 import assert from "node:assert/strict";
 import { readWatermarks } from "../../core/data_dir/watermarks.ts";

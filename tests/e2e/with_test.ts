@@ -1,4 +1,4 @@
-/** `evs with` runs a command beside a private daemon. */
+/** `evs with` runs a command with a private daemon. */
 import assert from "node:assert/strict";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";

@@ -1,5 +1,5 @@
 /**
- * The config file: any text is read as settings that are in force, or refused in words that name
+ * The config file: any text is either read as valid settings, or refused with an error that names
  * the file. A daemon never starts with a setting that it does not understand.
  */
 import assert from "node:assert/strict";

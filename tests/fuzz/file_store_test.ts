@@ -1,9 +1,9 @@
 /**
- * The file store's reader over files that something else has written to: up to three damages of any
- * kind to any one file of the store. It opens or refuses in words; what it hands out is, byte for
- * byte, what was appended under that seq; what is missing is told; and it takes new events behind
- * what it kept. One file: lines whose own checksums are damaged with them have nothing that speaks
- * for or against them.
+ * The file store's reader on files that something else has written to: up to three damages of any
+ * kind to any one file of the store. The store opens or refuses with an error; what it returns is,
+ * byte for byte, what was appended under that seq; missing events are reported; and it accepts new
+ * events after those it kept. Only one file: lines damaged together with their checksums cannot be
+ * verified either way.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

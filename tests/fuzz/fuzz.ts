@@ -1,9 +1,9 @@
 /**
- * What every fuzzer here shares: how many cases, a seed that reproduces them, and the texts that
- * break parsers.
+ * What all fuzzers here share: the number of cases, a reproducible seed, and texts that break
+ * parsers.
  *
- * A case is made from the seed and its own number alone, so that a failure names one line to type:
- * `EVS_SEED=N deno test …` runs the very same cases again. Shrinking is fast-check's where nothing
+ * A case is made only from the seed and its own number, so that a failure names one line to type:
+ * `EVS_SEED=N deno test …` runs the same cases again. fast-check does the shrinking where nothing
  * is kept from case to case.
  */
 import fc from "fast-check";

@@ -1,7 +1,7 @@
 /**
- * Requests to the daemon: what each route takes, near to it, and far from it. From the routes that
- * are served and the parameters that schemas/openapi.json gives them, so that a new route is fuzzed
- * from its first day.
+ * Requests to the daemon: valid, almost valid, and far from valid. Generated from the daemon's
+ * routes and the parameters in schemas/openapi.json, so that a new route is fuzzed from its first
+ * day.
  */
 import fc from "fast-check";
 import { routes } from "../../daemon/routes/mod.ts";

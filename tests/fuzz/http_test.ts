@@ -1,8 +1,7 @@
 /**
- * Every route of a real daemon, by requests that it was made for, near to them, and far from them.
- * None of them is left without an answer, none gets an answer that schemas/openapi.json does not
- * have, none is an error that nobody foresaw; and after all of them the process is the one that was
- * started, well, and no larger.
+ * Every route of a real daemon, with requests that are valid, almost valid, and far from valid.
+ * Each of them gets a response, every response is described by schemas/openapi.json, and none is an
+ * unexpected error. After all of them the daemon is still the same process, healthy, and no larger.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * What requests are filled with: names, query parameters, fields of JSON bodies, lines; sound ones
- * and others.
+ * Values for requests: names, query parameters, fields of JSON bodies, lines; valid ones and
+ * others.
  */
 import fc from "fast-check";
 import { CORPUS, jsonText } from "../helpers/json_text.ts";

@@ -1,7 +1,7 @@
 /**
- * The readers of lines: the daemon's NDJSON reader, the one that cuts a JSON array apart, and `evs
- * consume --batch`'s reader of answers. Any bytes, cut into any chunks, and each held against the
- * same rule written without a thought for speed.
+ * The line readers: the daemon's NDJSON reader, the one that splits a JSON array, and the answer
+ * reader of `evs consume --batch`. Any bytes, split into any chunks, compared with the same rule in
+ * a simple, slow implementation.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,7 +1,7 @@
 /**
- * The parsers of what people and strangers type: offsets, durations, sizes, backoffs, names,
- * patterns, seqs to expect. Whatever the text is, it is read as something sound or refused in words
- * that show it; nothing else is ever thrown.
+ * The parsers of text that people and strangers type: offsets, durations, sizes, backoffs, names,
+ * patterns, expected seqs. Any text is parsed to a valid value or refused with an error that quotes
+ * it; nothing else is ever thrown.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

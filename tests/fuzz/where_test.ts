@@ -1,7 +1,6 @@
 /**
- * `--where`: expressions that strangers send to the daemon, over payloads that other strangers
- * sent. An expression is refused in words or decides every event with true or false; it throws
- * nothing, and no one event takes for ever.
+ * `--where`: expressions and payloads from strangers. An expression is refused with an error, or
+ * decides every event with true or false; it never throws, and no event takes forever.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,9 +1,9 @@
 /**
  * A lint rule of this project: a function has at most 60 lines.
  *
- * Texts and tables do not count: a template, an object or a list of several lines in which nothing
- * runs counts as one line. A function that is handed to `test`, `Deno.test`, `t.step` or `it`
- * counts for itself, and not with the function that registers it.
+ * Texts and tables do not count: a multi-line template, object or list without executable code
+ * counts as one line. A function passed to `test`, `Deno.test`, `t.step` or `it` counts separately
+ * from the function that registers it.
  */
 
 /** The most lines of a function. */

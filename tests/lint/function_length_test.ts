@@ -1,4 +1,4 @@
-/** The lint rule that holds functions to 60 lines. */
+/** The lint rule that limits functions to 60 lines. */
 import assert from "node:assert/strict";
 import plugin, { MOST_LINES } from "./function_length.ts";
 

@@ -1,8 +1,8 @@
 /**
- * `deno task test:network [FILE…]`: runs the suite under strace, and holds every daemon that any
- * test starts, in whatever way, to its promise that it makes no socket but Unix sockets (contract
- * row 22). Files whose tests trace a daemon themselves are left out: a process has one tracer. Ends
- * with 1 when a daemon made another socket, when no daemon was seen, or when the suite failed.
+ * `deno task test:network [FILE…]`: runs the suite under strace, and verifies for every daemon that
+ * any test starts, in any way, that it creates only Unix sockets (contract row 22). Files whose
+ * tests trace a daemon themselves are left out: a process can have only one tracer. Exits with 1 if
+ * a daemon created another socket, if no daemon was seen, or if the suite failed.
  */
 import { auditSockets, TRACE } from "../helpers/socket_trace.ts";
 

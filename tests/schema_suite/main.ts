@@ -1,10 +1,10 @@
 /**
- * The JSON Schema Test Suite, held against ajv alone and against ours: `deno task test:schemas
- * FOLDER`.
+ * Runs the JSON Schema Test Suite against ajv alone and against our validator: `deno task
+ * test:schemas FOLDER`.
  *
- * FOLDER is a checkout of json-schema-org/JSON-Schema-Test-Suite; nothing of it is part of this
- * project. Its required cases of both drafts are run, without those that need a document from
- * elsewhere and those of `format.json`, which want formats to be notes: ours are checked, as the
+ * FOLDER is a checkout of json-schema-org/JSON-Schema-Test-Suite, which is not part of this
+ * project. It runs the required cases of both drafts, except those that need another document and
+ * those in `format.json`, which expects formats to be annotations: ours are checked, as the
  * library's guide says. `--optional` adds the optional cases, `--list` names each one that differs.
  */
 // deno-lint-ignore-file no-console -- a program for a terminal

@@ -1,4 +1,4 @@
-/** What the promised snippets leave undeclared. */
+/** Declarations that the promised snippets leave out. */
 // deno-lint-ignore-file no-console -- the snippets print
 /**
  * What the seed's snippets need around them: a place of their own, and an eye on what they print.

@@ -1,9 +1,9 @@
 /**
- * What the seed's Mongo class calls. There is no server here that speaks MongoDB's protocol: not in
- * Debian, and those on npm download their binaries from elsewhere. So the collection is one in
- * memory that follows the driver's own interface as far as the class uses it, and mongo_test.ts
- * lets the compiler check that the driver's collection fits in the same place. The wire and a real
- * server's behaviour are not tested.
+ * The collection that the seed's Mongo class uses. No server that speaks MongoDB's protocol is
+ * available here: Debian has none, and those on npm download their binaries from elsewhere. So this
+ * is an in-memory collection with the part of the driver's interface that the class uses, and
+ * mongo_test.ts lets the compiler check that the driver's collection fits in the same place. The
+ * wire protocol and the behaviour of a real server are not tested.
  */
 
 /** The part of the driver's `Collection` that the class uses. */

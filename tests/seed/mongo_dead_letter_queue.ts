@@ -1,4 +1,4 @@
-/** The MongoDB dead-letter queue of the seed document, as a user would write it from there. */
+/** The MongoDB dead-letter queue of the seed document, as a user would copy it. */
 import type {
   DeadLetterEntry,
   DeadLetterQuery,

@@ -1,7 +1,7 @@
 /**
- * The seed document's MongoDB dead-letter queue. Not against a MongoDB, for there is none here (see
- * mongo_collection.ts): against a collection in memory with the driver's interface, which the
- * compiler compares with the driver's own.
+ * The seed document's MongoDB dead-letter queue. There is no MongoDB here (see
+ * mongo_collection.ts), so it runs on an in-memory collection with the driver's interface, which
+ * the compiler compares with the driver's own.
  */
 import assert from "node:assert/strict";
 import type { Collection } from "../packages/mongodb.ts";

@@ -1,5 +1,5 @@
 /**
- * The PostgreSQL store of the seed document, as a user would write it from there; run by
+ * The PostgreSQL store of the seed document, as a user would copy it; run by
  * tests/system/postgres_test.ts.
  */
 import type { Event, EventQuery, EventStore } from "https://deno.land/x/env_event_stream/mod.ts";

@@ -1,7 +1,7 @@
 /**
- * Who works on the daemon during a soak: publishers, a tail, a consumer, somebody who changes
- * schemas. Each goes on across restarts as the real clients do, checks what it gets as it comes,
- * and keeps only numbers: memory of ours stays flat too.
+ * The clients of a daemon during a soak: publishers, a tail, a consumer, and one that changes
+ * schemas. Each continues across restarts like the real clients, checks what it receives as it
+ * arrives, and keeps only numbers, so that its own memory stays flat, too.
  */
 import { Client } from "../../core/client/client.ts";
 import { isGone } from "../../core/client/consumer/port.ts";

@@ -1,4 +1,4 @@
-/** A soak as lines over time, one picture below the other, as one SVG that needs nothing else. */
+/** Draws a soak as lines over time, one picture below the other, in one self-contained SVG. */
 import type { Sample } from "./verdict.ts";
 
 const [WIDTH, HEIGHT, LEFT, GAP] = [760, 130, 60, 56];

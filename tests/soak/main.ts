@@ -1,8 +1,8 @@
 /**
  * `deno task soak --minutes 30`: publishers, a tail, a consumer, retention, schema changes and
- * restarts of the daemon (in order and by kill -9, in turn), while its memory, descriptors and
- * waits are looked at each second. Draws them, says whether they are flat, and ends with 1 when
- * they are not or when anything was lost.
+ * restarts of the daemon (alternately clean and by kill -9), while its memory, descriptors and
+ * waits are sampled each second. Draws them, says whether they are flat, and exits with 1 if they
+ * are not or if anything was lost.
  */
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { descriptors, MIB, p99, residentMemory } from "../helpers/measure.ts";

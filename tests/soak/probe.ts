@@ -1,5 +1,5 @@
 /**
- * What the machine takes for a small write that lasts, without any daemon: the control of a soak's
+ * How long the machine takes for a small durable write, without a daemon: the control for a soak's
  * waits.
  */
 

@@ -1,6 +1,5 @@
 /**
- * A soak of seconds, and what the verdict makes of samples: the half hour itself is `deno task
- * soak`.
+ * A soak of a few seconds, and the verdict on samples: the half hour itself is `deno task soak`.
  */
 import assert from "node:assert/strict";
 import { Ledger } from "./actors.ts";

@@ -1,8 +1,7 @@
 /**
- * Everything at once: endless lines, readers that have stopped, half-open requests, a regular
- * expression that blows up, and a disk that fills, while a normal publisher and a normal consumer
- * go on. Measured against the same work without any of it (contract rows 8, 15, 16, 18 and 25
- * together).
+ * Everything at once: endless lines, stopped readers, half-open requests, a catastrophic regular
+ * expression, and a disk that fills up, while a normal publisher and a normal consumer continue.
+ * Compared with the same work without any of it (contract rows 8, 15, 16, 18 and 25 together).
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

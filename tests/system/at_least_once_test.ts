@@ -1,6 +1,6 @@
 /**
- * Contract row 5: a named subscription misses nothing, whatever is killed, and without a fault
- * nothing comes twice.
+ * Contract row 5: a named subscription misses nothing, whatever is killed, and without a failure
+ * nothing is delivered twice.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,6 +1,5 @@
 /**
- * What a daemon promises holds also when it was at rest, where the thread that writes its state has
- * ended.
+ * The daemon's promises also hold after it was idle and the thread that writes its state has ended.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,5 +1,5 @@
 /**
- * evs backup and what else writes a copy: on a full disk, killed on the way, and to standard
+ * evs backup and other commands that write a copy: on a full disk, killed midway, and to standard
  * output.
  */
 import assert from "node:assert/strict";

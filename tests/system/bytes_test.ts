@@ -1,6 +1,6 @@
 /**
- * Contract row 11: bytes in are bytes out, across a restart; what is not JSON is refused with its
- * line.
+ * Contract row 11: payloads are kept byte for byte, across a restart; invalid JSON is rejected with
+ * its line number.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

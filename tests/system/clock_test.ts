@@ -1,6 +1,6 @@
 /**
- * Contract rows 10 and 28, for real: a daemon whose wall clock is wrong at its start, or moved
- * while it works.
+ * Contract rows 10 and 28 on a real daemon whose wall clock is wrong at its start, or moved while
+ * it runs.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

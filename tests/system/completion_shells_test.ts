@@ -1,4 +1,4 @@
-/** The completion scripts in the shells that they are for. */
+/** The completion scripts in their shells. */
 import assert from "node:assert/strict";
 import { shells } from "../../commands/completion/scripts.ts";
 import { pressTab } from "../helpers/press_tab.ts";

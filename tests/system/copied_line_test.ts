@@ -1,6 +1,6 @@
 /**
- * Contract row 26: a line that evs shows to be copied runs nothing but evs, whatever a stranger put
- * into an id or a type.
+ * Contract row 26: a command line that evs prints for copying runs nothing but evs, whatever a
+ * stranger put into an id or a type.
  */
 import assert from "node:assert/strict";
 import { shellQuote } from "../../core/base/shell_quote.ts";

@@ -1,6 +1,6 @@
 /**
- * Ten thousand dead letters of five causes, as operators meet them: what handlers really print,
- * with the ids, numbers, paths and times that differ from event to event.
+ * Ten thousand dead letters with five causes, as operators see them: real handler output, with ids,
+ * numbers, paths and times that differ from event to event.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

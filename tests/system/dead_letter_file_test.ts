@@ -1,6 +1,4 @@
-/**
- * FileDeadLetterQueue keeps what it said it keeps: through kills, a sync that fails, a full disk.
- */
+/** FileDeadLetterQueue keeps what it has confirmed: through kills, a failed sync, a full disk. */
 import assert from "node:assert/strict";
 import { FileDeadLetterQueue } from "../../mod.ts";
 import { splitLines } from "../../core/client/connection.ts";

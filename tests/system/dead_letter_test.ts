@@ -1,6 +1,6 @@
 /**
- * Contract row 6: an event is in exactly one of done, pending, dead; attempts are never reset by a
- * crash; retrying a dead letter never loses it. A handler that always fails, in a loop of kills.
+ * Contract row 6: an event is in exactly one of done, pending, dead; a crash never resets its
+ * attempts; retrying a dead letter never loses it. A handler that always fails, in a loop of kills.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 17 on the real process: the daemon outlives a limit of open files that is lower than
- * what comes.
+ * Contract row 17 on a real process: the daemon survives more connections than its limit of open
+ * files allows.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

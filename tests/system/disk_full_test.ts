@@ -1,6 +1,6 @@
 /**
- * Contract row 8: a full disk is a typed error to the publisher, reads go on, nothing that was
- * acknowledged is lost, and publishing works again by itself once there is room.
+ * Contract row 8: a full disk is a typed error for the publisher, reads continue, nothing that was
+ * acknowledged is lost, and publishing works again by itself once there is space.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

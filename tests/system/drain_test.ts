@@ -1,6 +1,6 @@
 /**
  * Contract row 19: SIGTERM under load and in the middle of uploads. Every request that reached the
- * daemon is answered, and what is answered holds.
+ * daemon is answered, and every answer is true.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 16: what is over the limit is refused before it is buffered, in whatever shape it
- * comes.
+ * Contract row 16: anything over the limit is refused before it is buffered, in whatever form it
+ * arrives.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

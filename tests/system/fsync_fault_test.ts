@@ -1,6 +1,6 @@
 /**
- * Contract row 7: the first failed sync stops acknowledging and ends the daemon with an error;
- * recovery reads the file.
+ * Contract row 7: the first failed sync stops all acknowledgements and ends the daemon with an
+ * error; recovery reads the file.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 25: a hostile schema or payload gets an ordinary answer or is refused in words, and
- * stalls nobody else.
+ * Contract row 25: a hostile schema or payload gets a normal response or is refused with an error,
+ * and stalls nobody else.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,7 +1,4 @@
-/**
- * Contract row 20: a daemon that has nothing to do does nothing: no polling, whatever is connected
- * and waits.
- */
+/** Contract row 20: an idle daemon does nothing: no polling, whatever is connected and waiting. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";

@@ -1,7 +1,6 @@
 /**
  * Contract rows 2 and 4: SIGKILL at any moment loses no acknowledged event and invents none, under
- * every durability; seq is gap-free, strictly rising and never reused; each publisher's order is
- * kept.
+ * every durability; seq has no gaps, increases and is never reused; each publisher's order is kept.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,6 +1,6 @@
 /**
- * The main job as a user writes it: from `sh`, with `bin` on PATH and only `jq` beside it; and with
- * `curl` alone.
+ * The main use case as a user writes it: from `sh`, with `bin` on the PATH and only `jq` besides;
+ * and with `curl` alone.
  */
 import assert from "node:assert/strict";
 import { needTools, Place } from "../helpers/shell.ts";

@@ -1,6 +1,6 @@
 /**
- * Streams need constant memory: publishing from a pipe and replaying, on the client's side and on
- * the daemon's.
+ * Streams use constant memory: publishing from a pipe and replaying, on the client and on the
+ * daemon.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

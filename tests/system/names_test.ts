@@ -1,7 +1,7 @@
 /**
- * Contract row 24: a name that a stranger chose is stored or refused, and never is a path. Every
- * way in is tried with names that file systems take for something else; then everything that lies
- * around the data dir is looked at.
+ * Contract row 24: a name chosen by a stranger is stored or refused, and never becomes a path.
+ * Tries every input with names that file systems treat specially, then checks everything around the
+ * data dir.
  */
 import assert from "node:assert/strict";
 import {

@@ -1,4 +1,4 @@
-/** `deno task test:network` holds daemons to row 22; these hold it to what it says. */
+/** `deno task test:network` checks daemons for row 22; this checks the checker. */
 import assert from "node:assert/strict";
 import { auditSockets, SocketTrace, TRACE } from "../helpers/socket_trace.ts";
 import { needTools, project } from "../helpers/shell.ts";

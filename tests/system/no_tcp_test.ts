@@ -1,7 +1,7 @@
 /**
- * Contract row 22: whatever `evs` and its daemon do, no socket of theirs is an internet socket. The
- * kernel is the witness: every process of a whole session is traced, from the first `evs daemon
- * start` to the last `evs daemon stop`.
+ * Contract row 22: whatever `evs` and its daemon do, they create no internet socket. The kernel is
+ * the witness: every process of a whole session is traced, from the first `evs daemon start` to the
+ * last `evs daemon stop`.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";

@@ -1,9 +1,9 @@
 /**
- * docs/operating.md is what an operator sees: its `sh` blocks run in order, its `console` blocks
- * are typed into a real terminal (tmux) of 80 columns, and the screen is held against the page.
- * What nobody should copy, such as the damage to a disk, is a comment that begins with `sh` and
- * runs unseen. A question is answered with "n". Ids, times and durations are folded on both sides.
- * With EVS_WRITE_SCREENS=1 the screens are written into the page instead.
+ * Runs docs/operating.md: its `sh` blocks run in order, its `console` blocks are typed into a real
+ * terminal (tmux) of 80 columns, and the screen is compared with the page. Commands that nobody
+ * should copy, such as damaging a disk, are in comments that begin with `sh` and run unseen.
+ * Questions are answered with "n". Ids, times and durations are folded on both sides. With
+ * EVS_WRITE_SCREENS=1 the screens are written into the page instead.
  */
 import assert from "node:assert/strict";
 import { needTools, Place, project } from "../helpers/shell.ts";

@@ -1,7 +1,7 @@
 /**
- * Consumers at their worst: handlers that fail, refuse and hang, keys whose order counts, and `kill
+ * Consumers under stress: handlers that fail, refuse and hang, keys whose order matters, and `kill
  * -9` of the consumer and the daemon in turn. In the end every event is done or dead, never both;
- * attempts were never reset; and no event of a key ever overtook another.
+ * attempts were never reset; and no event overtook another with the same key.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,7 +1,6 @@
 /**
- * Contract row 23: what is stored goes into the data dir and nowhere else. SQLite's temporary files
- * pass by the permissions of the runtime: one held copies of pages, and so of payloads, in
- * /var/tmp.
+ * Contract row 23: the daemon stores data only in its data dir. SQLite's temporary files bypass the
+ * runtime's permissions: one contained copies of pages, and so of payloads, in /var/tmp.
  */
 import assert from "node:assert/strict";
 import { newDaemon } from "../helpers/daemon.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract rows 21 and 23, as root sees them: another user does not get in and may not have had a
- * hand in it, and the daemon itself can do no more than its flags say.
+ * Contract rows 21 and 23, from root's point of view: another user has no access and cannot have
+ * tampered with anything, and the daemon itself can do no more than its flags say.
  */
 import assert from "node:assert/strict";
 import { permissionFlags } from "../../core/client/launch.ts";

@@ -1,4 +1,4 @@
-/** A PostgreSQL store that a user would write, against a real server. */
+/** A user-written PostgreSQL store against a real server. */
 // deno-lint-ignore-file require-await -- the snippet is as users were shown it
 /**
  * The PostgreSQL store that a user writes from the seed document, against a PostgreSQL that is

@@ -1,7 +1,7 @@
 /**
- * Contract row 3: the power goes while eight publish and one consumes. `always` loses nothing that
- * was acknowledged, `interval` only a suffix of about that length, never a hole; topics, schemas,
- * subscriptions and consumer acks that were confirmed are there.
+ * Contract row 3: a power cut while eight clients publish and one consumes. `always` loses nothing
+ * that was acknowledged, `interval` at most the newest events of about that time; topics, schemas,
+ * subscriptions and confirmed consumer acknowledgements are there.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

@@ -1,6 +1,7 @@
 /**
- * A read that fails once at a start (EIO, ENOMEM), and a limit on the size of files: neither is
- * damage. A sound database is left as it is; the daemon starts, or refuses in words. Needs strace.
+ * A single read error at a start (EIO, ENOMEM), and a limit on the size of files: neither is
+ * damage. An intact database is left unchanged; the daemon starts, or refuses with an error. Needs
+ * strace.
  */
 import assert from "node:assert/strict";
 import { newDaemon, startDaemon } from "../helpers/daemon.ts";

@@ -1,7 +1,7 @@
 /**
  * Every block of the README and of docs/shell.md runs. Shell blocks run in order in one shell with
- * a home of its own; a `text` block is what the shell block before it prints. The blocks that run
- * tasks are compared with deno.json and .ci/run, and what follows a topic runs beside the others.
+ * its own home; a `text` block is the output of the shell block before it. Blocks that run tasks
+ * are compared with deno.json and .ci/run, and commands that follow a topic run beside the others.
  */
 import assert from "node:assert/strict";
 import { needTools, Place, project } from "../helpers/shell.ts";

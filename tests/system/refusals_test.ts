@@ -1,7 +1,4 @@
-/**
- * Contract row 16: what is refused is told in few words, whatever it is made of, and however much
- * of it there is.
- */
+/** Contract row 16: errors are short, whatever was rejected and however much of it there is. */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";

@@ -1,8 +1,8 @@
 /**
- * Contract row 27: `evs restore --force` is killed at each of its renames, or anywhere on its way,
- * and the power may go with it. The next start finishes the restore or takes it back, in words; the
- * data dir is the old one or the new one, whole, and never an empty one. Needs root, strace and a
- * file system of its own.
+ * Contract row 27: `evs restore --force` is killed at each of its renames, or anywhere in between,
+ * possibly with a power cut. The next start completes the restore or rolls it back, with a message;
+ * the data dir is the old one or the new one, complete, and never an empty one. Needs root, strace
+ * and its own file system.
  */
 import assert from "node:assert/strict";
 import { leftovers } from "../../core/data_dir/cut_restore.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 15: a reader that has stopped costs bounded memory, slows nobody, and misses nothing
- * when it goes on.
+ * Contract row 15: a stopped reader costs bounded memory, slows nobody down, and misses nothing
+ * when it continues.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";

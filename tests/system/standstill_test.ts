@@ -1,6 +1,6 @@
 /**
- * Contract row 28: a standstill of the daemon or of a client ends no consumer, and kills no event
- * that was handled.
+ * Contract row 28: a standstill of the daemon or of a client ends no consumer, and turns no handled
+ * event into a dead letter.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

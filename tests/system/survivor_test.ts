@@ -1,6 +1,6 @@
 /**
- * A daemon that was killed at any moment is back within a second, and evs doctor finds nothing
- * wrong with what it left.
+ * A daemon that was killed at any moment is ready again within a second, and evs doctor finds no
+ * damage.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

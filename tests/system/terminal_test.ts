@@ -1,6 +1,7 @@
 /**
- * Contract row 26: on a real terminal (a pty that `script` makes) no command lets through what a
- * stranger wrote into a payload, a type, a key, a schema or a handler's words, except for `--raw`.
+ * Contract row 26: on a real terminal (a pty created by `script`) no command passes on control
+ * characters that a stranger wrote into a payload, a type, a key, a schema or a handler's output,
+ * except with `--raw`.
  */
 import assert from "node:assert/strict";
 import { escapeText } from "../../commands/terminal/escape.ts";

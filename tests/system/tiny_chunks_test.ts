@@ -1,6 +1,5 @@
 /**
- * Contract row 15: a body in chunks of a byte costs bounded memory, and nobody else waits until it
- * is over.
+ * Contract row 15: a body in one-byte chunks costs bounded memory, and others are served meanwhile.
  */
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";

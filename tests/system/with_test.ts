@@ -1,4 +1,4 @@
-/** `evs with`, again and again: it never fails, and leaves no process, socket or file behind. */
+/** `evs with`, repeatedly: it never fails, and leaves no process, socket or file behind. */
 import assert from "node:assert/strict";
 import { dose } from "../helpers/dose.ts";
 import { Place } from "../helpers/shell.ts";

@@ -1,4 +1,4 @@
-/** The published suites: what they take, and what they find. */
+/** The published suites: what they accept, and what they catch. */
 import assert from "node:assert/strict";
 import {
   type Event,

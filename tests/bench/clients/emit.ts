@@ -1,7 +1,7 @@
 /**
- * P9: awaits one publish after the other to handlers in this process, and counts what they handled.
- * `emit.ts ours|emittery COUNT SUBSCRIPTIONS`: prints the seconds that it took and what the process
- * weighs, MiB.
+ * P9: awaits one publish after another to handlers in this process, and counts what they handled.
+ * `emit.ts ours|emittery COUNT SUBSCRIPTIONS`: prints the duration in seconds and the memory of the
+ * process in MiB.
  */
 import Emittery from "../../packages/emittery.ts";
 import { EventBroker } from "../../../mod.ts";

@@ -1,4 +1,4 @@
-/** The middle and the slow end of some times, as a client prints them. */
+/** The median and a high percentile of some times, as a client prints them. */
 export function printPercentiles(times: Float64Array): void {
   times.sort();
   const at = (share: number) => times[Math.ceil(times.length * share) - 1];

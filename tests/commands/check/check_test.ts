@@ -1,4 +1,4 @@
-/** What a monitoring system is told: the line, the exit code, and never anything else. */
+/** The output for a monitoring system: the line and the exit code, and never anything else. */
 import assert from "node:assert/strict";
 import { formatFinding, levelOf } from "../../../commands/check/report.ts";
 import { lagFinding } from "../../../commands/check/lag.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 11: a byte order mark is left out at the very start of an input, and refused in
- * words anywhere else.
+ * Contract row 11: a byte order mark is dropped at the very start of an input, and refused anywhere
+ * else.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,5 +1,6 @@
 /**
- * Pages of help: they fit a terminal, name what is typed, and are where a wrong command line leads.
+ * Help pages: they fit a terminal, describe everything that can be typed, and an invalid command
+ * line refers to them.
  */
 import assert from "node:assert/strict";
 import { completionTree } from "../../../commands/completion/tree.ts";

@@ -1,5 +1,5 @@
 /**
- * What a handler of a batch says, in whatever pieces it comes, and what that means for each event.
+ * The output of a batch handler, in whatever pieces it arrives, and what it means for each event.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-/** The reason of a failed attempt: the line of a handler's stderr that a person would quote. */
+/** The reason of a failed attempt: the line of the handler's stderr that a person would quote. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { errorLine } from "../../../commands/consumer/error_line.ts";

@@ -1,4 +1,4 @@
-/** Running a handler: input, environment, output, time-outs and process groups. */
+/** Running a handler: input, environment, output, timeouts and process groups. */
 import assert from "node:assert/strict";
 import {
   handlerEnv,

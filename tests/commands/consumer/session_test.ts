@@ -1,4 +1,4 @@
-/** Starting a handler in a session of its own. */
+/** Starting a handler in its own session. */
 import assert from "node:assert/strict";
 import { inOwnSession } from "../../../commands/consumer/session.ts";
 

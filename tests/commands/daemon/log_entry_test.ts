@@ -1,4 +1,4 @@
-/** A line of the daemon's log as a person reads it. */
+/** A line of the daemon's log, formatted for people. */
 import assert from "node:assert/strict";
 import { formatEntry } from "../../../commands/daemon/log_entry.ts";
 import { palette } from "../../../commands/terminal/colour.ts";

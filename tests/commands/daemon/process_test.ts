@@ -1,4 +1,4 @@
-/** Starting a daemon: what is told when it does not come up. */
+/** Starting a daemon: the error if it fails to start. */
 import assert from "node:assert/strict";
 import { startError } from "../../../commands/daemon/process.ts";
 

@@ -1,5 +1,6 @@
 /**
- * `evs dlq edit`, `export` and `import`: what failed is fixed by hand or in a pipe, and sent again.
+ * `evs dlq edit`, `export` and `import`: failed events are fixed by hand or in a pipe, and
+ * redelivered.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

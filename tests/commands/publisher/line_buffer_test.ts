@@ -1,4 +1,4 @@
-/** Gathering lines into complete requests. */
+/** Collecting lines into complete requests. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { LineBuffer } from "../../../commands/publisher/line_buffer.ts";

@@ -1,4 +1,4 @@
-/** Sending pipelined requests and accounting for their answers. */
+/** Sending pipelined requests and accounting for their replies. */
 import assert from "node:assert/strict";
 import { type PipelineTally, sendLines } from "../../../commands/publisher/pipeline.ts";
 import { Connection, type Duplex } from "../../../core/client/connection.ts";

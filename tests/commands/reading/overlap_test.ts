@@ -1,4 +1,4 @@
-/** What overlaps in a replay: order, bytes and errors stay as they were. */
+/** Overlapping reads and prints: order, bytes and errors are unchanged. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { overlap, passing } from "../../../commands/reading/overlap.ts";

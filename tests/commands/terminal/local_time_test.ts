@@ -1,4 +1,4 @@
-/** Times without a zone are local, as they are shown. Each zone needs a process of its own. */
+/** Times without a zone are local, as they are shown. Each zone needs its own process. */
 import assert from "node:assert/strict";
 
 const MODULE = new URL("../../../commands/terminal/local_time.ts", import.meta.url);

@@ -1,4 +1,4 @@
-/** A backup may come from anybody: its manifest is what decides where `evs restore` writes. */
+/** A backup may come from anybody, and its manifest decides where `evs restore` writes. */
 import assert from "node:assert/strict";
 import { DataDirError } from "../../../core/base/errors.ts";
 import { BACKUP_FORMAT, parseManifest } from "../../../core/backup/manifest.ts";

@@ -1,4 +1,4 @@
-/** After a standstill of the process nobody is given up before what came in has been read. */
+/** After a standstill of the process nothing times out before pending input has been read. */
 import assert from "node:assert/strict";
 import { setPatientTimer, standstillOf } from "../../../core/base/standstill.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";

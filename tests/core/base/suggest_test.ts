@@ -1,4 +1,7 @@
-/** Nearest names: the distance against its definition, what is offered, and the words around it. */
+/**
+ * Suggestions for misspelt names: the distance against its definition, what is suggested, and the
+ * wording.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { didYouMean, editDistance, nearest } from "../../../core/base/suggest.ts";

@@ -1,4 +1,4 @@
-/** Durations and sizes: written and read back, and what is refused. */
+/** Durations and sizes: formatting, parsing, and what is refused. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

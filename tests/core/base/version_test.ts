@@ -1,6 +1,6 @@
 /**
- * The version: a semantic version that the changelog tells of. That deno.json has the same:
- * tests/commands/cli_test.ts.
+ * The version is a semantic version that the changelog describes. tests/commands/cli_test.ts checks
+ * that deno.json has the same.
  */
 import assert from "node:assert/strict";
 import { VERSION } from "../../../core/base/version.ts";

@@ -1,6 +1,6 @@
 /**
- * What goes wrong in applications, one test each: the error's class and code, and that nothing was
- * lost. What concerns one part alone is in that part's own tests.
+ * Errors in applications, one test each: the error's class and code, and that nothing was lost.
+ * Errors of a single part are in that part's own tests.
  */
 import assert from "node:assert/strict";
 import {

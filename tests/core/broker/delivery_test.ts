@@ -1,4 +1,4 @@
-/** How the broker hands events to handlers: order, retries, dead letters, pauses. */
+/** How the broker delivers events to handlers: order, retries, dead letters, pauses. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";

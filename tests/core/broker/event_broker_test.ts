@@ -1,4 +1,6 @@
-/** The broker as an application sees it: publishing, topics, schemas, retention, closing. */
+/**
+ * The broker from an application's point of view: publishing, topics, schemas, retention, closing.
+ */
 import assert from "node:assert/strict";
 import { type Event, EventBroker, JsonSchemaRegistry } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";

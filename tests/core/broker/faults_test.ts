@@ -1,7 +1,4 @@
-/**
- * What goes wrong around a broker in this process: each has its error and its code, and nothing is
- * lost.
- */
+/** Faults around an in-process broker: each has its error and its code, and nothing is lost. */
 import assert from "node:assert/strict";
 import {
   CannotStoreError,

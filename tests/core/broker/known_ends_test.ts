@@ -1,6 +1,6 @@
 /**
- * A broker whose event store is gone, or older than its state: it says so, gives no number again,
- * goes on behind the highest that anything remembers, and still delivers what comes.
+ * A broker whose event store is gone, or older than its state: it reports that, reuses no number,
+ * continues after the highest number on record, and still delivers new events.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

@@ -1,5 +1,5 @@
 /**
- * Contract row 12: deliveries go on where an older version left them: pauses, retries, dead
+ * Contract row 12: deliveries continue where an older version left them: pauses, retries, dead
  * letters, schemas.
  */
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * What is published without waiting shares appends, and so syncs, whatever the first of it has to
- * wait for.
+ * Events published without waiting share appends, and therefore syncs, whatever the first one has
+ * to wait for.
  */
 import assert from "node:assert/strict";
 import {

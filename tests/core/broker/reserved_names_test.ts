@@ -1,4 +1,4 @@
-/** Which names beside publish's options are metadata, and which can only be a misspelt option. */
+/** Which names among publish's options are metadata, and which can only be a misspelt option. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { isSlip } from "../../../core/broker/reserved_names.ts";

@@ -1,4 +1,4 @@
-/** The broker on stores and dead-letter queues that a user wrote with the least methods. */
+/** The broker on user-written stores and dead-letter queues with only the required methods. */
 import assert from "node:assert/strict";
 import {
   type DeadLetterEntry,

@@ -1,4 +1,7 @@
-/** A validator that throws refuses one event, by number, and nothing that comes with it. */
+/**
+ * A validator that throws causes one event to be refused, by number, and none of the events that
+ * came with it.
+ */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import type { EvsError } from "../../../core/base/errors.ts";

@@ -1,4 +1,4 @@
-/** How every broker hands events to handlers, and what becomes of those that fail. */
+/** How every broker delivers events to handlers, and what happens to those that fail. */
 import assert from "node:assert/strict";
 import {
   deadLetter,

@@ -1,4 +1,4 @@
-/** Subscriptions, streams and batches of every broker from their beginning to their end. */
+/** Subscriptions, streams and batches of every broker, from start to end. */
 import assert from "node:assert/strict";
 import { ClosedError, deadLetter, OverflowError } from "../../../mod.ts";
 import type { Test } from "./suite.ts";

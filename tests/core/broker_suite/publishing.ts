@@ -1,4 +1,4 @@
-/** What every broker does with what is published. */
+/** How every broker publishes. */
 import assert from "node:assert/strict";
 import {
   type Broker,

@@ -1,4 +1,4 @@
-/** The suite for a broker in this process on SQLite files. */
+/** The suite for an in-process broker on SQLite files. */
 import { EventBroker } from "../../../mod.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";
 import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";

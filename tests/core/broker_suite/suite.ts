@@ -1,7 +1,4 @@
-/**
- * What every broker does, wherever it lives: the same tests for a broker in memory, on SQLite, and
- * behind a daemon's socket.
- */
+/** The tests for every broker: in memory, on SQLite, and behind a daemon's socket. */
 import type { Broker } from "../../../mod.ts";
 import { delivery } from "./delivery.ts";
 import { lifetime } from "./lifetime.ts";

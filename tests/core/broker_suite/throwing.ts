@@ -1,6 +1,6 @@
 /**
- * Whatever a handler throws or returns is one failed attempt, with words for a person, and the next
- * event comes.
+ * Whatever a handler throws or returns is one failed attempt with a readable reason, and the next
+ * event is delivered.
  */
 import assert from "node:assert/strict";
 import { deadLetter, type Event, retry } from "../../../mod.ts";

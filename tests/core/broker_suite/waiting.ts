@@ -1,4 +1,4 @@
-/** A handler that waits for its own end is told so, and never hangs. */
+/** A handler that waits for itself gets an error, and never hangs. */
 import assert from "node:assert/strict";
 import type { Broker, Event, SubscribeOptions, Subscription } from "../../../mod.ts";
 import type { Test } from "./suite.ts";

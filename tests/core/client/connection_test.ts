@@ -1,4 +1,4 @@
-/** One connection: pipelining, aborts, time-outs and a daemon that goes away. */
+/** One connection: pipelining, aborts, timeouts and a daemon that goes away. */
 import assert from "node:assert/strict";
 import { Client } from "../../../core/client/client.ts";
 import { Connection, type Duplex, splitLines } from "../../../core/client/connection.ts";

@@ -1,4 +1,4 @@
-/** How far a reader has come, read from the heads of wire lines. */
+/** A reader's position, read from the heads of wire lines. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Positions, seqAt, topicAt } from "../../../core/client/positions.ts";

@@ -1,4 +1,6 @@
-/** A restore that was cut short between its steps: what the next command makes of what is left. */
+/**
+ * A restore that was interrupted between its steps: what the next command does with the remains.
+ */
 import assert from "node:assert/strict";
 import { findCutRestore, leftovers, settleRestore } from "../../../core/data_dir/cut_restore.ts";
 import { writeWatermarks } from "../../../core/data_dir/watermarks.ts";

@@ -1,4 +1,4 @@
-/** Which file system a data dir is on, told by texts as Linux writes them. */
+/** Which file system a data dir is on, from texts as Linux prints them. */
 import assert from "node:assert/strict";
 import {
   checkFileSystem,

@@ -1,4 +1,4 @@
-/** Retrying what lies in an application's own dead-letter queue. */
+/** Retrying entries of an application's own dead-letter queue. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { redeliver } from "../../../core/dead_letter/custom_queue_retry.ts";

@@ -1,4 +1,4 @@
-/** What an operator does with dead letters: list, retry, remove. */
+/** An operator's actions on dead letters: list, retry, remove. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import {

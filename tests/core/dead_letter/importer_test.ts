@@ -1,6 +1,6 @@
 /**
- * Edited dead letters: delivered once, as copies with the whole history, while what they were made
- * from stays.
+ * Edited dead letters are delivered once, as copies with the whole history, while their originals
+ * stay.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

@@ -1,4 +1,4 @@
-/** The order in which dead letters are sent again. */
+/** The order in which dead letters are redelivered. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { inKeyOrder } from "../../../core/dead_letter/order.ts";

@@ -1,6 +1,4 @@
-/**
- * Retries through wall clocks that are wrong: at a start, while it runs, for good. Contract row 28.
- */
+/** Retries with a wrong wall clock: at a start, while running, permanently. Contract row 28. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

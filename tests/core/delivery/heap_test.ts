@@ -1,4 +1,4 @@
-/** What is least comes first, whatever came in order and what did not. */
+/** The smallest element comes first, whether or not elements were added in order. */
 import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

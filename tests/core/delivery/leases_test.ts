@@ -1,4 +1,4 @@
-/** Tokens, and what is found by them. */
+/** Lease tokens, and finding leases by them. */
 import assert from "node:assert/strict";
 import { Entry } from "../../../core/delivery/entry.ts";
 import { Grant, Lease, Leases } from "../../../core/delivery/leases.ts";

@@ -1,4 +1,4 @@
-/** Middleware and batches one by one, under a clock of the test's. */
+/** Middleware and batches, each by itself, with a fake clock. */
 import assert from "node:assert/strict";
 import { compose, type HandlerContext } from "../../../core/delivery/handler.ts";
 import {

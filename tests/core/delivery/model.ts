@@ -1,7 +1,7 @@
 /**
- * What delivery to one subscription promises, as a model that looks on: it is told of every attempt
- * as it begins and ends, and says at once what should not have happened. It knows nothing of
- * leases, batches and commits.
+ * A model of what delivery to one subscription promises. It is notified of the start and end of
+ * every attempt, and reports at once what must not happen. It knows nothing of leases, batches and
+ * commits.
  */
 
 /** What a handler does in one attempt. */

@@ -1,7 +1,7 @@
 /**
- * The real thing beside the model: a broker in memory whose handlers do what their event's script
- * says and tell the model. It can be closed and opened again, or die at any moment: then nothing of
- * it reaches the state or the handlers any more.
+ * The system under test beside the model: an in-memory broker whose handlers follow the script in
+ * their event and notify the model. It can be closed and reopened, or killed at any moment; after
+ * that nothing of it reaches the state or the handlers any more.
  */
 import {
   deadLetter,

@@ -1,6 +1,6 @@
 /**
- * Random lives of a subscription, held against the model: order, retries, pauses, aborts, restarts
- * and crashes.
+ * Random lives of a subscription, checked against the model: order, retries, pauses, aborts,
+ * restarts and crashes.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

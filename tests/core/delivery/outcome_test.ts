@@ -1,4 +1,4 @@
-/** What a handler's end means, whatever it threw, returned, or told as a wait. */
+/** What a handler's result means: whatever it threw, returned, or gave as a delay. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { asCause, asError, thrownStack, thrownText } from "../../../core/base/thrown.ts";

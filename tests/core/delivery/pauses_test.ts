@@ -1,7 +1,4 @@
-/**
- * Who may end a pause: a person's own lasts until `resume` or its end, whatever restarts in
- * between.
- */
+/** What may end a pause: a manual one lasts until `resume` or its end, across all restarts. */
 import assert from "node:assert/strict";
 import { connect, EventBroker, EvsError, MemoryEventStore, MemoryState } from "../../../mod.ts";
 import { startDaemon } from "../../helpers/daemon.ts";

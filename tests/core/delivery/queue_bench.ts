@@ -1,6 +1,4 @@
-/**
- * A delivery queue with the state it is committed to, for tests that let the process die anywhere.
- */
+/** A delivery queue and its state, for tests that let the process die anywhere. */
 import assert from "node:assert/strict";
 import type { Now } from "../../../core/delivery/entry.ts";
 import type { Lease } from "../../../core/delivery/leases.ts";

@@ -1,4 +1,4 @@
-/** The delivery queue against its rules, through crashes and refused commits. */
+/** The delivery queue against its rules, with crashes and refused commits. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { planFlush, planSettle, type Settlement } from "../../../core/delivery/plan.ts";

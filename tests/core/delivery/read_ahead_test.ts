@@ -1,4 +1,4 @@
-/** What is read while outcomes are on their way to disk. */
+/** What is read ahead while outcomes are being committed. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { MemoryState } from "../../../core/state/memory.ts";

@@ -1,4 +1,4 @@
-/** A handler of this process on topics that store nothing: the short way, and what leaves it. */
+/** A handler in this process on topics that store nothing: the fast path, and what leaves it. */
 import assert from "node:assert/strict";
 import { type Event, EventBroker, JsonSchemaRegistry, OverflowError } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";

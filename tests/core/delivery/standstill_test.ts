@@ -1,4 +1,4 @@
-/** Leases over a standstill of the process that gave them. */
+/** Leases across a standstill of the process that granted them. */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { MemoryState } from "../../../core/state/memory.ts";

@@ -1,6 +1,6 @@
 /**
- * What a client says of a pause or of a failed attempt is kept, told and logged: in few words,
- * whatever it sends.
+ * A client's texts about a pause or a failed attempt are truncated wherever they are kept, reported
+ * and logged.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

@@ -1,4 +1,4 @@
-/** Events that stay lines: what is read off their bytes is what parsing them gives. */
+/** Events that stay lines: reading fields from their bytes gives the same as parsing them. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type WireEvent, wireEvents } from "../../../core/delivery/wire_event.ts";

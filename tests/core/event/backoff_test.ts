@@ -1,4 +1,4 @@
-/** Backoff: its bounds for any number of failures, its text there and back, and what is refused. */
+/** Backoff: its bounds for any number of failures, formatting and parsing, and what is refused. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { formatDuration } from "../../../core/base/units.ts";

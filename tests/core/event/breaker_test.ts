@@ -1,4 +1,4 @@
-/** When a breaker trips, and what it keeps from happening. */
+/** When a breaker trips, and what it prevents. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Breaker, checkBreaker, formatBreaker, parseBreaker } from "../../../core/event/breaker.ts";

@@ -1,4 +1,4 @@
-/** The wire line: written, read back, and written by the stores the same. */
+/** The wire line: writing it, reading it back, and the same bytes from every store. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { fromWireLine, type StoredEvent, toWireLine } from "../../../core/event/event.ts";

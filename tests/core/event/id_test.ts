@@ -1,6 +1,6 @@
 /**
- * Event ids: what is one, and UUIDv7s that have their shape, tell their time, rise and never come
- * twice.
+ * Event ids: which are valid, and UUIDv7s that have the right form and time, increase and never
+ * repeat.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

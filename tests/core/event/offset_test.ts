@@ -1,4 +1,4 @@
-/** Offsets: what is read, what is refused, and which seq each one means. */
+/** Offsets: what is accepted, what is refused, and which seq each one means. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { formatDuration } from "../../../core/base/units.ts";

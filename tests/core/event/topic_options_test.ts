@@ -1,4 +1,4 @@
-/** Topic names, patterns against a matcher that is plainly right, and the options of a topic. */
+/** Topic names, patterns compared with an obviously correct matcher, and the options of a topic. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../../core/base/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Events that a map gives their types: what compiles, what does not, and that it runs. `deno check`
- * holds the comments.
+ * Events typed by a map: what compiles, what does not, and that it runs. `deno check` verifies the
+ * `@ts-expect-error` comments.
  */
 import assert from "node:assert/strict";
 import {

@@ -1,7 +1,4 @@
-/**
- * Filters compare whole numbers as they were written, beyond 2^53 too, wherever an event comes
- * from.
- */
+/** Filters compare whole numbers as written, even beyond 2^53, wherever an event comes from. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

@@ -1,4 +1,4 @@
-/** `--where` expressions: what matches, what is refused, what it may cost. */
+/** `--where` expressions: what matches, what is refused, and the limits on cost. */
 import assert from "node:assert/strict";
 import { compileFilter } from "../../../core/filter/filter.ts";
 import type { Event } from "../../../core/event/event.ts";

@@ -1,7 +1,4 @@
-/**
- * Numbers as they were written: read, compared and divided as arithmetic without a limit does it
- * (contract row 30).
- */
+/** Exact numbers: read, compared and divided as in unlimited arithmetic (contract row 30). */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

@@ -1,4 +1,4 @@
-/** What counts as a JSON object, and the one text of values that are the same. */
+/** What counts as a JSON object, and one canonical text for equal values. */
 import assert from "node:assert/strict";
 import { parseExact } from "../../../core/json/exact.ts";
 import { canonicalJson, isJsonObject } from "../../../core/json/json_object.ts";

@@ -1,7 +1,4 @@
-/**
- * JSON as it came: cut apart without being printed again, and faults found at their place, whatever
- * the text.
- */
+/** JSON text split without reserialising it, with faults located exactly, for any text. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {

@@ -1,4 +1,4 @@
-/** Accepting JSON on bytes, compared with `JSON.parse`. */
+/** Validating JSON on bytes, compared with `JSON.parse`. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MAX_DEPTH, parseJson } from "../../../core/json/json.ts";

@@ -1,4 +1,7 @@
-/** What JSON cannot say is refused by name and place; all else is printed as JSON prints it. */
+/**
+ * Values that JSON cannot represent are refused by name and location; all others are printed as
+ * JSON prints them.
+ */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InvalidSchemaError } from "../../../core/base/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Whatever two schemas say: where a direction is judged compatible, no payload of the one is
- * refused by the other.
+ * For any two schemas: if a direction is judged compatible, no payload of one is refused by the
+ * other.
  */
 import fc from "fast-check";
 import assert from "node:assert/strict";

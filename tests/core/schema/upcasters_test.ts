@@ -1,5 +1,5 @@
 /**
- * Events go up the steps of their type, one after the other, and what is stored stays as it was.
+ * Events go through the upcasters of their type step by step, and the stored events do not change.
  */
 import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

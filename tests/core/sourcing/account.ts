@@ -1,4 +1,4 @@
-/** An aggregate to test with, and what tests of it share. */
+/** An aggregate for tests, and what its tests share. */
 import { AggregateRoot, type Event } from "../../../mod.ts";
 
 interface AccountState {

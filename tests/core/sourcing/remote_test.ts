@@ -1,4 +1,4 @@
-/** Aggregates behind a daemon: the repository takes what `connect` gives. */
+/** Aggregates behind a daemon: the repository accepts the broker that `connect` returns. */
 import assert from "node:assert/strict";
 import {
   connect,

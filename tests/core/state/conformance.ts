@@ -1,4 +1,4 @@
-/** What every state does, run on each. */
+/** The tests that every state must pass. */
 import assert from "node:assert/strict";
 import { defaultSettings } from "../../../core/delivery/settings.ts";
 import type {

@@ -1,7 +1,4 @@
-/**
- * Causes of dead letters: what belongs together is put together, and is found again by what it is
- * called.
- */
+/** Causes of dead letters: equal causes are grouped, and can be found again by their name. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { EventBroker } from "../../../core/broker/event_broker.ts";

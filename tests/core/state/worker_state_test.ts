@@ -1,6 +1,6 @@
 /**
- * The state with its writer in a worker, which ends where nothing is committed and begins again
- * with the next commit.
+ * The state with its writer in a worker, which ends when idle and is started again for the next
+ * commit.
  */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";

@@ -1,4 +1,7 @@
-/** How old events are: since they were stored, whatever their timestamps and the wall clock say. */
+/**
+ * The age of events counts from when they were stored, whatever their timestamps and the wall clock
+ * say.
+ */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";

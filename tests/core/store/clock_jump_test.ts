@@ -1,4 +1,4 @@
-/** Contract row 10: the wall clock may jump; order, sequence and what is found do not care. */
+/** Contract row 10: wall clock jumps affect neither order nor sequence numbers nor lookups. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { IdSource } from "../../../core/event/id.ts";

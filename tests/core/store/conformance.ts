@@ -1,4 +1,4 @@
-/** The published suite (testing/), as the tests of our own stores with sequence numbers use it. */
+/** The published suite (testing/), set up for our own stores with sequence numbers. */
 import type { JournalStore } from "../../../core/store/store.ts";
 import { testEventStore } from "../../../testing/event_store.ts";
 import type { UnderTest } from "../../../testing/suite.ts";

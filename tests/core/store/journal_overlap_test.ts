@@ -1,4 +1,4 @@
-/** Appends that are written while the one before is synced. */
+/** Appends that are written while the previous one is synced. */
 import assert from "node:assert/strict";
 import { CannotStoreError } from "../../../core/base/errors.ts";
 import { Journal, type PublishStream } from "../../../core/store/journal.ts";

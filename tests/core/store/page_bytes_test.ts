@@ -1,5 +1,6 @@
 /**
- * Contract row 15: what one page of a store costs is bounded by bytes, whatever the events weigh.
+ * Contract row 15: the cost of one page of a store is limited in bytes, whatever the size of its
+ * events.
  */
 import assert from "node:assert/strict";
 import { lastOf, replay } from "../../../core/reading/replay.ts";

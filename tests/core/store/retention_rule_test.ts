@@ -1,6 +1,6 @@
 /**
- * Retention against a model that looks at every event: what may go is a prefix, no more than the
- * limits ask, no less.
+ * Retention against a model that checks every event: what may be deleted is a prefix, exactly as
+ * large as the limits require.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

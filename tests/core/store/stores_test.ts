@@ -1,4 +1,4 @@
-/** Every store against one suite, and what only one of them does. */
+/** One suite for every store, and the features of individual stores. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * Contract rows 15 and 17: how many connections there may be, and what one of them may ask for at
- * once.
+ * Contract rows 15 and 17: the number of connections, and of requests that one of them may have
+ * outstanding.
  */
 import assert from "node:assert/strict";
 import { connectionLimit, descriptorsFor } from "../../../daemon/http/descriptors.ts";

@@ -1,4 +1,4 @@
-/** Contract row 18: a request that does not come on ends, and takes no other with it. */
+/** Contract row 18: a request that stalls is ended without affecting others. */
 import assert from "node:assert/strict";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { dose } from "../../helpers/dose.ts";

@@ -1,7 +1,4 @@
-/**
- * Contract row 15: what publishers have under way is bounded, for each of them and for all
- * together.
- */
+/** Contract row 15: what publishers have in flight is limited, individually and in total. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { mustWait } from "../../../daemon/routes/publish_lines.ts";

@@ -1,6 +1,6 @@
 /**
- * What an answer of lines looks like on the wire: chunks are whole when they are sent, whatever the
- * size of a page.
+ * A response of lines on the wire: chunks are complete when they are sent, whatever the size of a
+ * page.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";

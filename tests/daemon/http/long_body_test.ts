@@ -1,5 +1,6 @@
 /**
- * A body that is refused before it was read to its end gets its answer, and its connection ends.
+ * A body that is refused before it was completely read gets its response, and its connection is
+ * closed.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../../helpers/daemon.ts";

@@ -1,4 +1,4 @@
-/** Contract row 15: what a reader of very many topics gets is not much more than their events. */
+/** Contract row 15: a reader of very many topics receives not much more than their events. */
 import assert from "node:assert/strict";
 import { sseRender } from "../../../daemon/http/sse.ts";
 

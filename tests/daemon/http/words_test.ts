@@ -1,4 +1,4 @@
-/** What Node would refuse without a word is refused by the daemon in words. */
+/** Requests that Node would refuse without an error text get one from the daemon. */
 import assert from "node:assert/strict";
 import { routes } from "../../../daemon/routes/mod.ts";
 import { startDaemon } from "../../helpers/daemon.ts";

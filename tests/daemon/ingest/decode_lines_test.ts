@@ -1,4 +1,4 @@
-/** Lines come out the same whether they are packed or looked at one by one. */
+/** Lines are decoded to the same events whether they are packed or inspected one by one. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { IdSource } from "../../../core/event/id.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 16: an import of dead letters is looked at whole before anything is changed, so it
- * has an end.
+ * Contract row 16: an import of dead letters is checked as a whole before anything is changed, so
+ * its size is limited.
  */
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";

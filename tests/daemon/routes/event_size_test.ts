@@ -1,6 +1,6 @@
 /**
- * The size limit counts all that a publisher sends of an event: payload, metadata, type, key and
- * id.
+ * The size limit covers everything that a publisher sends for an event: payload, metadata, type,
+ * key and id.
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../../helpers/daemon.ts";

@@ -1,6 +1,6 @@
 /**
- * What the document allows is taken, and what it forbids is refused: a client that knows nothing
- * else holds the server to it.
+ * Requests that the document allows are accepted, and those it forbids are refused: tests the
+ * server with a client that knows only the document.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * schemas/openapi.json describes exactly what the daemon serves: the routes, both ways, and what
- * they answer.
+ * schemas/openapi.json describes exactly what the daemon serves: all routes and no others, and
+ * their responses.
  */
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";

@@ -1,6 +1,6 @@
 /**
- * A publish with `batch` is stored as a whole or not at all, and is found again by its first and
- * last id.
+ * A publish with `batch` is stored as a whole or not at all, and can be found by its first and last
+ * id.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-/** What a route does not take is refused, in words, and nothing is done. */
+/** Anything that a route does not accept is refused with an error, and nothing is done. */
 import assert from "node:assert/strict";
 import { routes } from "../../../daemon/routes/mod.ts";
 import { parameterOf } from "../../../daemon/http/shape.ts";

@@ -1,6 +1,5 @@
 /**
- * The client's broker through what a daemon may do: be killed, be away for good, be paused, lose a
- * subscription.
+ * The client's broker when the daemon is killed, stays away, is paused, or loses a subscription.
  */
 import assert from "node:assert/strict";
 import {

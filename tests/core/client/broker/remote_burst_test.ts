@@ -1,4 +1,4 @@
-/** What an application publishes to a daemon without waiting shares requests, and so syncs. */
+/** Events published to a daemon without waiting share requests, and therefore syncs. */
 import assert from "node:assert/strict";
 import { connect, type Event } from "../../../../mod.ts";
 import { startDaemon } from "../../../helpers/daemon.ts";

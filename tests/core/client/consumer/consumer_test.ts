@@ -1,4 +1,4 @@
-/** The consumer's loop against a daemon that breaks, fills up and lies. */
+/** The consumer's loop with a daemon that crashes, fills up and gives wrong answers. */
 import assert from "node:assert/strict";
 import { ConnectionLostError } from "../../../../core/base/errors.ts";
 import { consumer, exit, FakeDaemon, Handlers, until } from "../../../helpers/fake_consumer.ts";

@@ -1,7 +1,4 @@
-/**
- * ajv and our evaluator: the same verdict wherever ajv is asked at all, and exact arithmetic behind
- * every bound.
- */
+/** ajv and our evaluator give the same verdict wherever ajv is used, and all bounds are exact. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { parseExact } from "../../../../core/json/exact.ts";

@@ -1,6 +1,6 @@
 /**
- * Patterns mean on the linear-time engine what they mean in JavaScript, and stay cheap whatever
- * they say.
+ * Patterns mean the same on the linear-time engine as in JavaScript, and stay cheap whatever they
+ * are.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * What a schema means is what its draft says, also where ajv departs from it; and every accepted
- * schema judges every payload.
+ * Schemas follow their draft, even where ajv does not, and every accepted schema can validate every
+ * payload.
  */
 import assert from "node:assert/strict";
 import { InvalidSchemaError } from "../../../../core/base/errors.ts";

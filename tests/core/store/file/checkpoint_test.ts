@@ -1,6 +1,6 @@
 /**
- * A store of many topics starts from its checkpoint: what it says of a topic is true, whatever
- * happened since; what it does not say is looked up. (What crashes do to it is in model_test.ts.)
+ * A store with many topics starts from its checkpoint: what it says about a topic is true, whatever
+ * has happened since; everything else is inspected. (Crashes are covered by model_test.ts.)
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../../core/base/clock.ts";

@@ -1,6 +1,7 @@
 /**
- * Contract row 9 for the file store: a torn tail is cut, damage is never cut and never handed out,
- * and what is intact is served. On a file system in memory, so that every byte gets its turn.
+ * Contract row 9 for the file store: a torn tail is cut off, damage is never cut off and never
+ * returned, and intact events are served. Uses an in-memory file system, so that every byte can be
+ * tested.
  */
 import assert from "node:assert/strict";
 import { systemClock } from "../../../../core/base/clock.ts";

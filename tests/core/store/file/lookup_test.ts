@@ -1,4 +1,4 @@
-/** Given ids of a segment that is still open, when they are too many to be held as texts. */
+/** Given ids of a segment that is still open, when there are too many to be kept as strings. */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { MemoryDisk } from "../../../helpers/memory_disk.ts";

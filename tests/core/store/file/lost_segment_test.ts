@@ -1,6 +1,6 @@
 /**
- * The file store where whole files, or lines in the middle of one, were taken away: what is gone is
- * named by topic and seq, both sides of the hole are served, and no number is used again.
+ * The file store after whole files, or lines in the middle of one, were removed: what is gone is
+ * reported by topic and seq, both sides of the gap are served, and no number is reused.
  */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";

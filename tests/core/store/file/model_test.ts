@@ -1,8 +1,8 @@
 /**
- * Contract rows 2, 3 and 8 for the file store, against a model: whatever is appended, removed,
- * killed, cut off from power or refused room, what was acknowledged is there, nothing is there that
- * was not sent, numbers have no gap and do not come twice. On a file system in memory that keeps of
- * what was not synced any part. A failure prints its seed; `EVS_SEED` runs that one again.
+ * Contract rows 2, 3 and 8 for the file store, against a model: through any appends, removals,
+ * kills, power cuts and full disks, acknowledged events are there, nothing is there that was not
+ * sent, and numbers have no gaps and are not reused. Uses an in-memory file system that keeps any
+ * part of what was not synced. A failure prints its seed; `EVS_SEED` runs that one again.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

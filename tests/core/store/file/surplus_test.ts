@@ -1,6 +1,6 @@
 /**
- * Contract row 9: of what lies behind the last event only an append that was cut short is cut away;
- * all else stays.
+ * Contract row 9: of the bytes after the last event, only an append that was cut short is removed;
+ * everything else stays.
  */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";

@@ -1,4 +1,4 @@
-/** What `evs doctor` is told of a file store. */
+/** What a file store reports to `evs doctor`. */
 import assert from "node:assert/strict";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";
 import { verifyFileStore } from "../../../../core/store/file/verify.ts";

@@ -1,6 +1,6 @@
 /**
- * Views of many topics as columns: whatever was put in comes out, before and after they crossed to
- * another thread.
+ * Views of many topics as columns: everything stored can be read back, before and after a transfer
+ * to another thread.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * Contract row 9: a flipped bit anywhere in the event database never changes an event that is
- * handed out, and every flip that changes what a read returns is found and named.
+ * Contract row 9: a flipped bit anywhere in the event database never changes a returned event, and
+ * every flip that changes what a read returns is detected and reported.
  */
 import assert from "node:assert/strict";
 import { EvsError } from "../../../../core/base/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Damage to each kind of row, done behind the store's back: it is named, and what can be handed out
- * is.
+ * Damage to each kind of row, made outside the store: it is reported, and everything intact is
+ * returned.
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";

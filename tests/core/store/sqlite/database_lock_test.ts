@@ -1,4 +1,4 @@
-/** A SQLite file has one broker: a second one is refused in words that say who has it. */
+/** A SQLite file has one broker: a second one is refused with an error that says who holds it. */
 import assert from "node:assert/strict";
 import { EventBroker, SqliteEventStore } from "../../../../mod.ts";
 import { DataDirError } from "../../../../core/base/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Contract row 12: every older format of the event database is read, a newer one is refused and
- * left as it is.
+ * Contract row 12: every older format of the event database is read; a newer one is refused and
+ * left untouched.
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";

@@ -1,6 +1,6 @@
 /**
- * An event database that SQLite itself cannot read: what is intact is served, what is not is named,
- * the old file is kept.
+ * An event database that SQLite itself cannot read: intact events are served, lost ones are
+ * reported, and the old file is kept.
  */
 import assert from "node:assert/strict";
 import { InternalError } from "../../../../core/base/errors.ts";

@@ -1,7 +1,6 @@
 /**
- * Contract row 9, in the write-ahead log of a daemon that was killed: no flipped bit makes SQLite
- * drop a commit without a word, none alters what is handed out, and each one that would have is
- * named and kept.
+ * Contract row 9 for the write-ahead log of a killed daemon: no flipped bit makes SQLite silently
+ * drop a commit, none alters what is returned, and each one that would have is reported and kept.
  */
 import assert from "node:assert/strict";
 import { SqliteEventStore } from "../../../../core/store/sqlite/sqlite_event_store.ts";

@@ -1,4 +1,4 @@
-/** The look-through of SQLite's log, on logs that SQLite wrote. */
+/** Checking SQLite's log, on logs that SQLite wrote. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { readWal, turnBits } from "../../../../core/store/sqlite/salvage/wal_frames.ts";

@@ -1,6 +1,6 @@
 /**
- * What a store whose writes run in a worker knows of its topics while an append is synced beside
- * others.
+ * What a store with its writer in a worker knows about its topics while an append is synced
+ * concurrently with others.
  */
 import assert from "node:assert/strict";
 import { FileWorkerEventStore } from "../../../../core/store/worker/file_worker_store.ts";
