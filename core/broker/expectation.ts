@@ -42,7 +42,7 @@ function expectationError(
       } stored already, and the others are not; nothing was stored`,
       {
         details: { topic, expected, actual, subject, ids },
-        hint: "leave out what is there already, or give the events ids of their own",
+        hint: "leave out the events that are already stored, or give them new ids",
       },
     );
   }

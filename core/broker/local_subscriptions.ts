@@ -76,8 +76,8 @@ export class LocalSubscriptions {
     assertTopicPattern(topic);
     const { from, name } = options;
     if (this.#context.liveOnly && from !== undefined && from !== "end") {
-      throw new UnsupportedError("a store with three methods has no past to begin in", {
-        hint: "leave `from` out: the subscription begins now",
+      throw new UnsupportedError("a store with three methods has no earlier events to start from", {
+        hint: "omit `from`: the subscription then starts now",
       });
     }
     const settings = settingsOf(options);

@@ -55,7 +55,7 @@ function verdictOf(registry: SchemaRegistry, candidate: Candidate) {
       `the schema registry of this application failed on ${type}: ${thrownText(cause)}`,
       {
         cause: asCause(cause),
-        hint: "`validate` says what is wrong as `faults`, and throws nothing",
+        hint: "`validate` must return what is wrong as `faults`, not throw",
       },
     );
   }

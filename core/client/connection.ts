@@ -70,9 +70,9 @@ export class HttpResponse {
       return JSON.parse(text) as T;
     } catch (cause) {
       throw new ConnectionLostError(
-        `what answers at the socket is no evs daemon: ${
+        `what answers at the socket is not an evs daemon: ${
           JSON.stringify(text.slice(0, 80))
-        } is no JSON`,
+        } is not JSON`,
         { hint: "evs daemon status", cause },
       );
     }

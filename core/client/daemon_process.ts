@@ -85,7 +85,7 @@ export function notAnswering(
   const stopped = isStopped(held);
   if (!stopped && !exists(holder.socket)) {
     return new NotAnsweringError(
-      `the daemon (pid ${pid}) has lost its socket ${holder.socket} and cannot make it anew`,
+      `the daemon (pid ${pid}) has lost its socket ${holder.socket} and cannot create it again`,
       { hint: "evs daemon restart", details: { pid, dataDir: holder.dataDir } },
     );
   }

@@ -251,9 +251,12 @@ function parseHead(text: string): HttpHead {
 }
 
 function broken(what: string): ConnectionLostError {
-  return new ConnectionLostError(`what answers at the socket is no evs daemon: it sent ${what}`, {
-    hint: "evs daemon status",
-  });
+  return new ConnectionLostError(
+    `what answers at the socket is not an evs daemon: it sent ${what}`,
+    {
+      hint: "evs daemon status",
+    },
+  );
 }
 
 function cutOff(): ConnectionLostError {

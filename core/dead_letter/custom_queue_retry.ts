@@ -23,7 +23,7 @@ export async function retryInCustomQueue(
 /** Throws `ConflictError` if the subscription no longer exists. */
 export function assertThere(name: string, subscriptions: SubscriptionManager): void {
   if (subscriptions.has(name)) return;
-  throw new ConflictError(`the subscription ${name} is gone; nothing was sent again`, {
+  throw new ConflictError(`the subscription ${name} is gone; nothing was redelivered`, {
     code: "dead-letter/subscription-gone",
     hint: "make the subscription again, under its name",
     details: { subscriptions: [name] },

@@ -256,8 +256,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
 
   #tell({ tornBytes, damagedLines, damaged }: OpenReport): void {
     const told = [
-      ...tornBytes > 0 ? [`${tornBytes} bytes that nobody was told of were cut off its end`] : [],
-      ...damagedLines > 0 ? [`${damagedLines} damaged lines were put into ${damaged}`] : [],
+      ...tornBytes > 0 ? [`${tornBytes} unacknowledged bytes were cut off its end`] : [],
+      ...damagedLines > 0 ? [`${damagedLines} damaged lines were moved to ${damaged}`] : [],
     ];
     if (told.length === 0) return;
     const error = new DataDirError(

@@ -19,7 +19,7 @@ export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSetti
   refuseUnknown(options, { of: "subscribe", known: SUBSCRIBE_OPTIONS });
   const { retryDelay, maxRetries, maxDeliveries, eventTypes, where, breaker } = options;
   if (breaker && options.name === undefined) {
-    throw new InvalidArgumentError("a breaker pauses a subscription that has a name", {
+    throw new InvalidArgumentError("a breaker needs a subscription with a name", {
       details: { field: "breaker" },
       hint: "give the subscription a name",
     });

@@ -52,7 +52,7 @@ export type Settlement =
 /** The settlement for an expired lease: a failed attempt. */
 export function expirySettlement(lease: Lease, now: Now): Settlement {
   const held = Math.round(now.mono - lease.grant.startedMono);
-  const error = `the lease ran out after ${held} ms without an answer`;
+  const error = `the lease expired after ${held} ms without an answer`;
   return { lease: lease.token, ack: false, expired: true, error };
 }
 

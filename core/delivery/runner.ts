@@ -171,7 +171,7 @@ export class HandlerRunner {
     onError(
       new HandlerTimeoutError(
         `${this.#busy} of the handlers of ${name} did not end within ${graceMs} ms of its end; ` +
-          "their events will come again",
+          "their events will be redelivered",
         { details: { subscription: name, running: this.#busy, graceMs } },
       ),
       `closing ${name}`,

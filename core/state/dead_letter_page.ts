@@ -51,7 +51,7 @@ export function pageStart({ after, oldest }: DeadLetterPageRequest): number {
   const start = Number(after);
   if (/^\d+$/.test(after) && Number.isSafeInteger(start)) return start;
   throw new InvalidArgumentError(
-    `after is what the page before said, not ${JSON.stringify(after)}`,
+    `after must come from the previous page, not ${JSON.stringify(after)}`,
     { details: { parameter: "after" } },
   );
 }

@@ -82,7 +82,7 @@ export class GuardedState implements State {
 function refusal(cause: unknown): EvsError {
   if (cause instanceof EvsError) return cause;
   const why = thrownText(cause);
-  return new InternalError(`the state failed and keeps nothing more: ${why}`, {
+  return new InternalError(`the state failed and stores nothing more: ${why}`, {
     cause,
     hint: "read the log (evs daemon logs), fix the cause, and start the daemon again",
   });

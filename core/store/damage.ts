@@ -56,6 +56,6 @@ export function addRange(ranges: SeqRanges, added: readonly [number, number]): S
 export function damageText({ topic, firstSeq, lastSeq, what, lost }: Found): string {
   if (lastSeq === 0 || lastSeq < firstSeq) return `topic ${topic}: ${what}`;
   const where = firstSeq === lastSeq ? `event ${firstSeq}` : `events ${firstSeq} to ${lastSeq}`;
-  const outcome = lost ? "not handed out" : "handed out whole";
+  const outcome = lost ? "not delivered" : "delivered intact";
   return `topic ${topic}, ${where}: ${what}; ${outcome}`;
 }

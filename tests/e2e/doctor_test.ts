@@ -52,7 +52,7 @@ Deno.test("evs doctor names a damaged event, running and stopped, until it is ac
   const [damage] = stopped.found;
   assert.match(
     damage!.what,
-    /^topic orders, event 777: its checksum does not match; not handed out$/,
+    /^topic orders, event 777: its checksum does not match; not delivered$/,
   );
   assert.match(damage!.hint!, /evs restore/);
   assert.match(stopped.found[1]!.what, /2,000 events, 1 of them lost/);
@@ -70,7 +70,7 @@ Deno.test("evs doctor names a damaged event, running and stopped, until it is ac
   assert.equal((await doctor(daemon)).code, 0);
   assert.equal((await daemon.http("GET", "/v1/health")).status, 200);
 
-  // It stays so after a restart, and the event is still not handed out.
+  // It stays so after a restart, and the event is still not delivered.
   await daemon.stop();
   assert.equal((await doctor(daemon)).code, 0);
   await daemon.start();
@@ -100,7 +100,7 @@ Deno.test("evs doctor names a damaged event of the file store, running and stopp
     const { code, found } = await doctor(daemon);
     assert.equal(code, 1, state);
     const damage = found.find(({ check, level }) => check === "file-store" && level === "damage");
-    assert.match(damage!.what, /topic orders, .*not handed out/);
+    assert.match(damage!.what, /topic orders, .*not delivered/);
     assert.match(damage!.hint!, /evs restore/);
   }
   const served = await daemon.replay("orders");
@@ -108,7 +108,7 @@ Deno.test("evs doctor names a damaged event of the file store, running and stopp
   assert.equal((await doctor(daemon, "--accept")).code, 0);
   assert.equal((await doctor(daemon)).code, 0);
 
-  // It stays so after a restart, and the events are still not handed out.
+  // It stays so after a restart, and the events are still not delivered.
   await daemon.stop();
   assert.equal((await doctor(daemon)).code, 0);
   await daemon.start();

@@ -299,7 +299,7 @@ function unknown(
   const ids = items.map(({ event }) => event.id);
   const what = ids.length === 1 ? `the event ${ids[0]}` : `these ${ids.length} events`;
   return new ConnectionLostError(
-    `the daemon did not come back: whether ${what} of ${topic} got there is not known`,
+    `the daemon did not come back: it is not known whether ${what} of ${topic} reached it`,
     {
       cause,
       hint: "publish again with the same id: what is stored already is not stored twice",

@@ -198,7 +198,7 @@ export class RemoteRunner implements Runner {
         if (signal !== "SIGKILL") return;
         killed.reject(
           new HandlerTimeoutError(
-            `a handler of ${context.subscription} did not end within ${graceMs} ms of its end; its event will come again`,
+            `a handler of ${context.subscription} did not end within ${graceMs} ms of its end; its event will be redelivered`,
             { details: { subscription: context.subscription, id: event.id, graceMs } },
           ),
         );

@@ -63,7 +63,7 @@ export class RemoteEventStore implements EventStore {
   /** Unsupported: the topic's retention in the daemon decides what is deleted. */
   deleteEvents(topic: string): Promise<number> {
     return Promise.reject(
-      new UnsupportedError("events behind a daemon go by their topic's retention", {
+      new UnsupportedError("a daemon deletes events only by their topic's retention", {
         hint: `evs topic update ${topic} --retention 30d`,
         details: { topic },
       }),

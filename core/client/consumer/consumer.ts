@@ -381,7 +381,9 @@ export class Consumer {
       say(`dead letter: ${topic} ${seq} (${id}): ${fate.error}`);
     } else if (fate.kind === "lost") {
       result.lost++;
-      say(`the lease on ${topic} ${seq} ran out before it was settled: the event will come again`);
+      say(
+        `the lease on ${topic} ${seq} expired before it was settled: the event will be redelivered`,
+      );
     } else {
       result.paused ??= fate.reason;
       this.#ending = true;
@@ -410,7 +412,7 @@ export class Consumer {
       if (rest.length > 0) await this.#options.port.release(rest.map((work) => work.lease));
     } catch (error) {
       if (!isGone(error)) throw error;
-      this.#options.say("the daemon is gone: events in hand will come again");
+      this.#options.say("the daemon is gone: events in flight will be redelivered");
     }
     this.#works.clear();
   }

@@ -47,7 +47,7 @@ export class DamageLog {
 export function damageOf(topic: string, path: string, block: IndexBlock): Found {
   const { firstSeq, count, start, end } = block;
   if (count === 0) {
-    const what = `bytes ${start} to ${end} of ${path} are no events: kept, and not handed out`;
+    const what = `bytes ${start} to ${end} of ${path} are not events: kept, but not delivered`;
     return { topic, firstSeq, lastSeq: firstSeq - 1, what, lost: false };
   }
   const what = start === end

@@ -130,7 +130,7 @@ class Recovery {
       return;
     }
     this.#notes.push(
-      `its last ${length - start} bytes are no events of ${topic}: kept, and not handed out`,
+      `its last ${length - start} bytes are not events of ${topic}: kept, but not delivered`,
     );
     const end = bytes.at(-1) === LF ? length : length + 1;
     this.#chain.push({ block: { ...this.#gap(nextSeq, 0), end } });
@@ -175,8 +175,8 @@ class Recovery {
       this.#changed = true;
       this.#notes.push(
         slots.length === 0
-          ? "the index was lost: made again from the lines"
-          : `${damaged} records of the index were damaged: made again from the lines`,
+          ? "the index was lost: rebuilt from the lines"
+          : `${damaged} records of the index were damaged: rebuilt from the lines`,
       );
     }
     if (lastIsDamaged && this.#end() < length) this.#salvage(this.#end(), length);
@@ -219,7 +219,7 @@ class Recovery {
       this.#notes.push(
         `events ${block.firstSeq} to ${
           block.firstSeq + block.count - 1
-        } are damaged: kept, and not handed out`,
+        } are damaged: kept, but not delivered`,
       );
     }
   }
@@ -286,7 +286,7 @@ class Recovery {
         ? `events ${firstSeq} to ${firstSeq + count - 1} of ${topic} are`
         : "no event is";
       const kept = end > start
-        ? `; ${end - start} bytes stay and are not handed out: no checksum vouches for them`
+        ? `; ${end - start} bytes stay and are not delivered: no checksum vouches for them`
         : "";
       this.#notes.push(`the segment was cut from outside: ${gone} gone${kept}`);
     }
@@ -336,7 +336,7 @@ class Recovery {
       const firstSeq = this.#nextSeq();
       const block = this.#gap(firstSeq, Math.max(0, seq - firstSeq));
       this.#chain.push({ block: { ...block, end: start + to } });
-      this.#notes.push(`events ${firstSeq} to ${seq - 1} are damaged: kept, and not handed out`);
+      this.#notes.push(`events ${firstSeq} to ${seq - 1} are damaged: kept, but not delivered`);
       bad = -1;
     };
     let wholeTo = 0;

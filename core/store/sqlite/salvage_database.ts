@@ -61,8 +61,8 @@ export function salvage(path: string, { clock }: { clock: Clock }): boolean {
     pages.close();
   }
   const what =
-    `SQLite could not read it any more; ${rows} events were taken out of it, each as it was ` +
-    "written, and what is missing between them is named when it is read";
+    `SQLite could no longer read it; ${rows} intact events were salvaged, and those missing ` +
+    "between them are reported when they are read";
   moveAside([path, `${path}-wal`, `${path}-shm`, `${path}${MARK}`], { what, now: clock.now() });
   Deno.renameSync(made, path);
   return true;

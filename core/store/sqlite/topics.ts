@@ -109,7 +109,7 @@ function readTopics({ prepare, report, write }: TopicLoader, ids: Iterable<numbe
   const known = new Set<number>();
   const repair = (id: number, fallback: string) => {
     const name = nameInLog(prepare, id) ?? fallback;
-    const what = "its row in the table of topics was damaged, and is made again from the events";
+    const what = "its row in the table of topics was damaged and is rebuilt from the events";
     report({ topic: name, firstSeq: 0, lastSeq: 0, what, lost: false });
     const stored = { id, name, lastSeq: 0 };
     if (write) writeTopic(prepare, stored);
@@ -184,7 +184,7 @@ function completed(
       // Its neighbours tell where it begins and ends, even if its own rows are gone.
       if (number > from) block.first = number * BLOCK + 1;
       if (number < to) block.last = (number + 1) * BLOCK;
-      const what = "their row in the table of blocks was damaged, and is made again from them";
+      const what = "their row in the table of blocks was damaged and is rebuilt from them";
       const { first: firstSeq, last: lastSeq } = block;
       report({ topic: topic.name, firstSeq, lastSeq, what, lost: false });
       if (write) writeBlock(block, prepare);

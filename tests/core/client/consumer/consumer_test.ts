@@ -112,7 +112,7 @@ Deno.test("Consumer stops at once when it is told to while the daemon's disk is 
   await assert.rejects(run, { code: "store/disk-full" });
 });
 
-Deno.test("Consumer says that an event will come again when its lease was lost", async () => {
+Deno.test("Consumer says that an event will be redelivered when its lease was lost", async () => {
   const daemon = new FakeDaemon(1);
   const handlers = new Handlers(() => undefined);
   const { it, said } = consumer(daemon, handlers);
@@ -121,7 +121,7 @@ Deno.test("Consumer says that an event will come again when its lease was lost",
   daemon.leases.clear(); // It ran out, and another consumer did it.
   handlers.running.get(1)?.(exit(0));
   assert.equal((await run).lost, 1);
-  assert.match(said.join("\n"), /t 1 .*will come again/);
+  assert.match(said.join("\n"), /t 1 .*will be redelivered/);
 });
 
 Deno.test("Consumer ends handlers and gives their events back when it is stopped", async () => {

@@ -285,7 +285,7 @@ class Run {
   #verify(): void {
     assert.deepEqual(this.#store.damage(), []);
     // Nothing that a crash leaves is taken for somebody else's.
-    assert.doesNotMatch(this.#store.found.notes.join("\n"), /are no events/);
+    assert.doesNotMatch(this.#store.found.notes.join("\n"), /are not events/);
     for (const [name, model] of this.#models) {
       const { firstSeq, lastSeq } = this.#store.head(name);
       assert.ok(

@@ -71,7 +71,7 @@ for (const close of [true, false]) {
       const disk = sound.kill();
       const found = join(before, bytes);
       disk.put(LINES, found);
-      assert.match(notesOf(disk), /are no events of t: kept/, `${what}: evs doctor says so`);
+      assert.match(notesOf(disk), /are not events of t: kept/, `${what}: evs doctor says so`);
       const store = open(disk);
       assert.deepEqual(seqsOf(store), upTo(5), what);
       assert.match(store.found.notes.join(), new RegExp(`last ${bytes.length} bytes.*kept`), what);
@@ -81,7 +81,7 @@ for (const close of [true, false]) {
       assert.deepEqual(disk.bytes(LINES).subarray(0, found.length), found, `${what}: it stays`);
       const [damage, ...more] = store.damage();
       assert.deepEqual(more, []);
-      assert.match(damage!.what, /are no events: kept, and not handed out/);
+      assert.match(damage!.what, /are not events: kept, but not delivered/);
       assert.equal(damage!.lost, false);
       const text = decoder.decode(disk.bytes(LINES).subarray(found.length)).trim();
       assert.deepEqual(text.split("\n").map((line) => JSON.parse(line).seq), [6, 7], "own lines");

@@ -90,7 +90,7 @@ Deno.test("SqliteEventStore makes a row of blocks again that is gone or changed"
       assert.equal(store.seekTime("t", 700), 701);
       assert.equal(seqs(store).length, 1500);
       assert.equal(store.readLines("t", { from: 1, to: 1500, limit: 1024 }).count, 1024);
-      assert.match(store.damage()[0]!.what, /table of blocks was damaged, and is made again/);
+      assert.match(store.damage()[0]!.what, /table of blocks was damaged and is rebuilt/);
       assert.equal(store.damage()[0]!.lost, false);
     });
   }

@@ -90,7 +90,7 @@ for (const killed of [false, true]) {
       await store.close();
       const entries = readQuarantine(`${folder}/quarantine`);
       if (killed && entries.length === 0) return;
-      assert.match(entries[0]!.what, /2400 events were taken out of it/);
+      assert.match(entries[0]!.what, /2400 intact events were salvaged/);
       assert.deepEqual(await Deno.readFile(`${folder}/quarantine/${entries[0]!.copy}`), before);
     });
   });
