@@ -326,7 +326,7 @@ export function noticesFor(info: SubscriptionInfo, flags: Pick<ConsumeFlags, "fr
   }
   if (flags.from !== undefined && !created) {
     notices.push(
-      `subscription ${name} is there already, so --from does nothing: move it with evs subscription seek ${name} ${flags.from}`,
+      `subscription ${name} already exists, so --from does nothing: move it with evs subscription seek ${name} ${flags.from}`,
     );
   }
   if (created && info.cursors.length === 0) {

@@ -240,7 +240,7 @@ export class EventBroker<E = any> extends Broker<E> {
     if (!there) {
       this.topics.define(name, rest).catch((error) => this.#onError(error, `the topic ${name}`));
     } else if (!this.topics.agrees(name, rest)) {
-      throw new ConflictError(`the topic ${name} is there already, with other options`, {
+      throw new ConflictError(`the topic ${name} already exists, with other options`, {
         code: "topic/exists",
         details: { topic: name, options: there.options },
       });

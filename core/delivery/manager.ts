@@ -203,7 +203,7 @@ export class SubscriptionManager {
   ): Promise<SubscriptionInfo> {
     const { name, topic } = driver.record;
     if (topic !== request.topic) {
-      throw new ConflictError(`the subscription ${name} is there already, on ${topic}`, {
+      throw new ConflictError(`the subscription ${name} already exists, on ${topic}`, {
         code: "subscription/exists",
         hint: "choose another name, or remove it first: evs subscription remove " + name,
         details: { subscription: name, topic },

@@ -43,7 +43,7 @@ export function assertEventSize(event: Sized, limit: number): void {
   if (bytes <= limit) return;
   throw new EventRefusedError(
     "event/too-large",
-    `the event has ${bytes} bytes, ${payloadBytes} of them its payload, and ${limit} is the most`,
+    `the event has ${bytes} bytes (${payloadBytes} of them payload); the limit is ${limit}`,
     { details: { bytes, limit }, hint: TOO_LARGE_HINT },
   );
 }

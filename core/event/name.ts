@@ -19,7 +19,7 @@ function nameFault(name: unknown): string | undefined {
   if (typeof name !== "string") return "is not a string";
   if (name.length === 0) return "is empty";
   const length = charactersOf(name);
-  if (length > LONGEST_NAME) return `has ${length} characters, and ${LONGEST_NAME} is the most`;
+  if (length > LONGEST_NAME) return `has ${length} characters; the limit is ${LONGEST_NAME}`;
   if (CONTROL.test(name)) return `has a control character: ${JSON.stringify(name)}`;
   if (!name.isWellFormed()) return `has half of a surrogate pair: ${JSON.stringify(name)}`;
   return undefined;

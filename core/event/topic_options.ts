@@ -80,7 +80,7 @@ function nameFault(name: string): string | undefined {
   if (name === "") return "is empty";
   if (name === "." || name === "..") return "is reserved";
   if (name.length > LONGEST_TOPIC_NAME) {
-    return `has ${name.length} characters, and ${LONGEST_TOPIC_NAME} is the most`;
+    return `has ${name.length} characters; the limit is ${LONGEST_TOPIC_NAME}`;
   }
   const bad = /[^A-Za-z0-9._-]/u.exec(name);
   return bad ? `has ${quote(bad[0])} at character ${bad.index + 1}` : undefined;
@@ -102,12 +102,12 @@ export function assertTopicPattern(text: string): string {
   if (bad === undefined && text.length <= LONGEST_TOPIC_NAME) return text;
   throw new InvalidArgumentError(
     bad === undefined
-      ? `the pattern has ${text.length} characters, and ${LONGEST_TOPIC_NAME} is the most`
+      ? `the pattern has ${text.length} characters; the limit is ${LONGEST_TOPIC_NAME}`
       : `the pattern ${quote(text)} has a segment ${quote(bad)}`,
     {
       code: "topic/invalid-pattern",
       hint:
-        "between dots stands a name, * for any one segment, or ** for one or more: orders.*, **.failed",
+        "between dots comes a name, * for any one segment, or ** for one or more: orders.*, **.failed",
       details: { pattern: text },
     },
   );

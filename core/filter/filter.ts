@@ -44,7 +44,7 @@ let engine: Promise<Compile> | undefined;
  */
 export async function compileFilter(expression: string): Promise<Filter> {
   if (expression.length > LONGEST) {
-    throw invalid(`has ${expression.length} characters, and ${LONGEST} is the most`);
+    throw invalid(`has ${expression.length} characters; the limit is ${LONGEST}`);
   }
   engine ??= loadEngine();
   return (await engine)(expression);

@@ -418,7 +418,7 @@ function parseSchema(text: string): unknown {
   const bytes = new TextEncoder().encode(text).length;
   if (bytes > MAX_SCHEMA_BYTES) {
     throw new InvalidSchemaError(
-      `the schema has ${bytes} bytes, and ${MAX_SCHEMA_BYTES} is the most`,
+      `the schema has ${bytes} bytes; the limit is ${MAX_SCHEMA_BYTES}`,
       {
         code: "schema/too-large",
         details: { limit: MAX_SCHEMA_BYTES },

@@ -85,7 +85,7 @@ export class FileProjectionStore implements ProjectionStore {
 /** Returns the name if it can be a file name; throws `InvalidArgumentError` otherwise. */
 export function assertProjectionName(name: string): string {
   if (/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/.test(name)) return name;
-  throw new InvalidArgumentError(`the projection's name ${JSON.stringify(name)} is not one`, {
+  throw new InvalidArgumentError(`${JSON.stringify(name)} is not a valid projection name`, {
     code: "projection/invalid-name",
     hint: "a name is 1 to 128 of A-Z a-z 0-9 . _ - and does not begin with a dot",
     details: { name },

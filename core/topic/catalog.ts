@@ -102,7 +102,7 @@ export class TopicCatalog {
     const differs = differences(there.options, wanted(options));
     if (differs.length === 0) return { record: there, created: false };
     throw new ConflictError(
-      `the topic ${name} is there already, with another ${differs.join(", ")}`,
+      `the topic ${name} already exists, with another ${differs.join(", ")}`,
       {
         code: "topic/exists",
         hint: differs.includes("store")
@@ -162,10 +162,14 @@ export class TopicCatalog {
   }
 
   #missing(name: string): NotFoundError {
-    return new NotFoundError("topic", `there is no topic ${name}, and publishing makes none here`, {
-      hint: didYouMean(name, this.#topics.keys()) ?? `evs topic create ${name}`,
-      details: { topic: name },
-    });
+    return new NotFoundError(
+      "topic",
+      `there is no topic ${name}, and publishing may not create it`,
+      {
+        hint: didYouMean(name, this.#topics.keys()) ?? `evs topic create ${name}`,
+        details: { topic: name },
+      },
+    );
   }
 
   /** Changes options; durable when it resolves. */

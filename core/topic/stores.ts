@@ -69,7 +69,7 @@ export class TopicStores {
     if (before === undefined || before === store) return;
     throw new ConflictError(`the events of topic ${name} were in the ${before} store before`, {
       code: "topic/store-fixed",
-      hint: `its numbers go on there: leave out --store, or take another name`,
+      hint: `its sequence continues there: leave out --store, or choose another name`,
       details: { topic: name, store: before },
     });
   }

@@ -152,7 +152,7 @@ export function list<T>(
     read(value, place) {
       if (!Array.isArray(value)) throw misfit(place, `is an array of ${what}, not ${shown(value)}`);
       if (most !== undefined && value.length > most) {
-        throw misfit(place, `has ${value.length} ${what}, and ${most} is the most`);
+        throw misfit(place, `has ${value.length} ${what}; the limit is ${most}`);
       }
       return value.map((item, i) => of.read(item, { ...place, name: `${place.name}[${i}]` }));
     },

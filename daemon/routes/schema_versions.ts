@@ -162,7 +162,7 @@ async function readSchema(request: RouteRequest): Promise<string> {
   } catch (cause) {
     if (!(cause instanceof InvalidArgumentError)) throw cause;
     throw new InvalidSchemaError(
-      `the schema has more than ${MAX_SCHEMA_BODY} bytes, and ${MAX_SCHEMA_BYTES} is the most`,
+      `the schema has more than ${MAX_SCHEMA_BODY} bytes; the limit is ${MAX_SCHEMA_BYTES}`,
       { cause, details: { limit: MAX_SCHEMA_BYTES } },
     );
   }

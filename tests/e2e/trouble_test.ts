@@ -166,7 +166,7 @@ Deno.test("evs leads on where a topic, a flag's value or another store was meant
     ],
     [
       ["topic", "create", "t", "--store", "file"],
-      "evs: the topic t is there already, with another store\n" +
+      "evs: the topic t already exists, with another store\n" +
       "  try: a topic's store is fixed: create another topic, then evs replay t --into it\n",
       3,
     ],

@@ -15,7 +15,8 @@ import type { StateSnapshot } from "../../state/state.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
 import { exists } from "./files.ts";
 
-const RESTORE = "evs restore FILE brings back a backup; evs daemon start goes on with what is left";
+const RESTORE =
+  "evs restore FILE brings back a backup; evs daemon start continues with what is left";
 
 export const wholeDataDir: Check = {
   name: "whole",

@@ -95,8 +95,7 @@ function propertyBreaks(containment: Containment, writer: Writer, reader: Schema
       if (breaks.length === 0 || known.length > 0) return breaks;
       return [{
         pointer: part.pointer,
-        message:
-          `asks something of ${name}, which may be anything in ${containment.whose} payloads: ` +
+        message: `restricts ${name}, which may be anything in ${containment.whose} payloads: ` +
           "their schema neither lists it nor refuses other properties",
       }];
     });

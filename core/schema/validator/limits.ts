@@ -71,7 +71,7 @@ export function assertWithinLimits(schema: unknown): asserts schema is Schema | 
         if (Array.isArray(list)) branches += list.length;
       }
       if (branches > MAX_BRANCHES) {
-        throw refuse(pointer, `makes more than ${MAX_BRANCHES} branches in all`);
+        throw refuse(pointer, `has more than ${MAX_BRANCHES} branches`);
       }
       for (const [name, item] of Object.entries(value)) {
         walk(item, `${pointer}/${escapePointer(name)}`, depth + 1);
@@ -138,10 +138,10 @@ class CheckCounter {
     const at = `${part.pointer}/${keyword}`;
     if (target === undefined) {
       throw reference.startsWith("#")
-        ? refuse(at, `refers to ${reference}, which is not there`)
+        ? refuse(at, `refers to ${reference}, which does not exist`)
         : refuse(
           at,
-          `refers to ${JSON.stringify(reference)}, which is not there: ` +
+          `refers to ${JSON.stringify(reference)}, which does not exist: ` +
             "only references inside the schema are followed, nothing is fetched",
           "put the other schema into $defs, with the $id that the reference names",
         );

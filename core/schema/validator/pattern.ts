@@ -40,7 +40,7 @@ export function compileSafePattern(
   const { size, budget } = about;
   if (pattern.length > LONGEST) {
     throw new InvalidSchemaError(
-      `a pattern has ${pattern.length} characters, and ${LONGEST} is the most`,
+      `a pattern has ${pattern.length} characters; the limit is ${LONGEST}`,
       {
         code: "schema/pattern-refused",
       },

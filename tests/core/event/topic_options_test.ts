@@ -88,7 +88,7 @@ Deno.test("assertTopicName says what is wrong and where", () => {
     ["", /topic name "" is empty/],
     ["..", /is reserved/],
     ["a b", /has " " at character 2/],
-    ["x".repeat(129), /has 129 characters, and 128 is the most/],
+    ["x".repeat(129), /has 129 characters; the limit is 128/],
   ];
   for (const [name, message] of cases) {
     assert.throws(() => assertTopicName(name), { code: "topic/invalid-name", message });
