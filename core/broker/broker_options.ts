@@ -82,6 +82,6 @@ export function guarded(
 
 /** The default for reporting failures that no caller waits for. */
 export function toConsole(error: unknown, context: string): void {
-  // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+  // deno-lint-ignore no-console -- the default if the application gives no callback
   console.error(`env-event-stream: ${context}:`, asCause(error));
 }

@@ -81,7 +81,7 @@ async function* read(
     takeEnd(response, { only, positions, ...options });
     try {
       for await (const lines of wholeLines(response)) {
-        // Only those who follow asked for notices: looking for them takes a fifth of a replay's time.
+        // Only following readers request notices, and scanning takes a fifth of a replay's time.
         for (const block of follow ? partNotices(lines) : [lines]) {
           if (!(block instanceof Uint8Array)) {
             options.onMissed?.(block);

@@ -266,7 +266,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
       { details: { tornBytes, damagedLines, damaged } },
     );
     if (this.#options.onError) this.#options.onError(error, "dead letters");
-    // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+    // deno-lint-ignore no-console -- the default if the application gives no callback
     else console.error("env-event-stream:", error);
   }
 }

@@ -36,7 +36,7 @@ export type Settlement =
     error: string;
     /** The lease expired. */
     expired?: boolean;
-    /** Nothing was delivered for it: too many deliveries before ended without an answer. */
+    /** Not an answer to this lease: too many earlier deliveries ended without one. */
     isUnanswered?: boolean;
     /** Dead-letter at once. */
     dead?: boolean;
@@ -305,8 +305,8 @@ function attemptOf(
 }
 
 /**
- * Which delivery was answered. An event that is given up on because none was is not delivered once
- * more for it: the last one was the last.
+ * The number of the delivery that this settles. An event that is given up on because of unanswered
+ * deliveries is not delivered again for that, so its last delivery is the one.
  */
 function deliveryOf(
   item: Extract<Settlement, { ack: false }>,

@@ -1,7 +1,4 @@
-/**
- * The retries of a subscription that wait: in the order in which they are due, listed by pages, and
- * made due by a person.
- */
+/** The waiting retries of a subscription: listed in pages by due time, and made due by a person. */
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { truncate } from "../base/truncate.ts";
 import { LARGEST_RETRY_PAGE } from "../event/limits.ts";
@@ -17,15 +14,15 @@ import type { Entry, Now } from "./entry.ts";
 import type { Plan } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
 
-/** So many are made due in one transaction. */
+/** Most retries made due in one transaction. */
 const AT_ONCE = 1000;
-/** The longest reason that a list has. */
+/** Most characters of a reason in a list. */
 const LONGEST_REASON = 200;
 
-/** When the last retry of a page is due, its topic and its id. */
+/** The cursor of a page: when its last retry is due, and that retry's topic and id. */
 export const RETRY_CURSOR = "^[0-9]{1,15}/[A-Za-z0-9._-]{1,128}/[!-~]{1,128}$";
 
-/** Throws where a page cannot be asked for like this. */
+/** Throws `InvalidArgumentError` for an invalid page request. */
 export function checkRetriesPage({ limit, after }: RetriesPage): void {
   if (
     limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= LARGEST_RETRY_PAGE)
@@ -42,7 +39,7 @@ export function checkRetriesPage({ limit, after }: RetriesPage): void {
   }
 }
 
-/** The retries that wait, those that are due first in front, from behind `after`. */
+/** A page of the waiting retries after `after`, those due first in front. */
 export function retriesPage(
   driver: SubscriptionDriver,
   { limit = LARGEST_RETRY_PAGE, after }: RetriesPage = {},
@@ -67,7 +64,7 @@ function firstLine(reason: string): string {
   return truncate(reason.split("\n", 1)[0]!, LONGEST_REASON);
 }
 
-/** A retry as the wire tells it. */
+/** A retry as sent on the wire. */
 export function retryInfo(entry: Entry, now: Now): RetryInfo {
   return {
     topic: entry.topic,
@@ -79,7 +76,7 @@ export function retryInfo(entry: Entry, now: Now): RetryInfo {
   };
 }
 
-/** The first of those that wait. There may be very many more: they are looked at, not sorted. */
+/** The first waiting retries. There may be very many more, so all are scanned but not sorted. */
 export function nextRetries(
   queue: DeliveryQueue,
   { limit, after }: { limit: number; after?: string | undefined },
@@ -94,7 +91,7 @@ export function nextRetries(
   return first;
 }
 
-/** Those that nobody has in hand. */
+/** The retries that are not leased. */
 function* waiting({ ready }: DeliveryQueue): Generator<Entry> {
   for (const entry of ready.retries.values()) if (entry.lease === undefined) yield entry;
 }
@@ -110,7 +107,7 @@ function placeIn(sorted: readonly Entry[], entry: Entry): number {
   return low;
 }
 
-/** By when they are due, then by topic and id. */
+/** Orders by due time, then by topic and id. */
 function compareDue(a: Entry, b: Entry): number {
   return dueMicros(a) - dueMicros(b) || (placeOf(a) < placeOf(b) ? -1 : 1);
 }
@@ -123,7 +120,7 @@ function placeOf({ topic, id }: Entry): string {
   return `${topic}/${id}`;
 }
 
-/** Names the place of a retry among those that wait: where a page ended. */
+/** The cursor of a page that ends with this retry. */
 function cursorOf(entry: Entry): string {
   return `${dueMicros(entry)}/${placeOf(entry)}`;
 }
@@ -136,8 +133,8 @@ function isBehind(entry: Entry, cursor: string): boolean {
 }
 
 /**
- * Makes retries due: those of the events that are named, or all. That is durable when it resolves.
- * Rejects with `NotFoundError` where no retry of a named event waits; nothing was done then.
+ * Makes the retries of the named events due, or all of them; durable when it resolves. Rejects with
+ * `NotFoundError`, and does nothing, if a named event has no waiting retry.
  */
 export async function retryNow(
   driver: SubscriptionDriver,
@@ -160,7 +157,7 @@ export async function retryNow(
 function planDue(driver: SubscriptionDriver, chosen: readonly Entry[]): Plan<number> {
   const { queue } = driver;
   const now = driver.now();
-  // Others may have been handed out, or removed, before this one's turn came.
+  // Some may have been leased or removed before this plan's turn.
   const still = chosen.filter(({ lease, gone }) => lease === undefined && !gone);
   return {
     changes: still.map(({ topic, id }) => ({
@@ -183,7 +180,7 @@ function planDue(driver: SubscriptionDriver, chosen: readonly Entry[]): Plan<num
   };
 }
 
-/** What is said where no retry of these events waits. */
+/** The error for events without a waiting retry. */
 export function noneWaits(subscription: string, ids: readonly string[]): NotFoundError {
   return new NotFoundError(
     "retry",

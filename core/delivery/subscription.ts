@@ -179,8 +179,8 @@ export class Subscription {
   }
 
   /**
-   * The retries that wait, those that are due first in front; a page of them. Like `info`, it never
-   * throws by itself.
+   * A page of the waiting retries, those due first in front. Like `info`, it never throws
+   * synchronously.
    *
    * ```ts ignore
    * for (const { id, attempt, dueAt, reason } of (await subscription.retries()).retries) {
@@ -199,9 +199,9 @@ export class Subscription {
   }
 
   /**
-   * Makes retries due at once: those of the events that are named by `ids`, or all. Their attempts
-   * count on. That is durable when it resolves. Rejects with `NotFoundError` (`retry/not-found`)
-   * where no retry of one of these events waits; nothing was done then.
+   * Makes retries due now: those of the events in `ids`, or all. They keep their attempts. Durable
+   * when it resolves. Rejects with `NotFoundError` (`retry/not-found`), and does nothing, if one of
+   * these events has no waiting retry.
    */
   async retryNow(request: RetriesNowRequest = {}): Promise<RetriesNowReply> {
     refuseUnknown(request, { of: "retryNow", known: RETRY_NOW_OPTIONS });

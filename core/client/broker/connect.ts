@@ -69,7 +69,7 @@ export async function connect<E = any>(options: ConnectOptions = {}): Promise<Re
     handlerGraceMs: options.handlerGraceMs ?? 30_000,
     clock: options.clock ?? systemClock,
     onError: guarded(options.onError ?? toConsole),
-    // deno-lint-ignore no-console -- the default of a library that was told of nobody else
+    // deno-lint-ignore no-console -- the default if the application gives no callback
     onNotice: options.onNotice ?? ((text) => console.warn(`env-event-stream: ${text}`)),
   });
 }
