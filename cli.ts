@@ -23,7 +23,7 @@ async function run(argv: readonly string[]): Promise<number> {
     }
     return await (await load<typeof import("./commands/main.ts")>("./main.ts")).main(argv);
   } catch (error) {
-    // What tells an error needs nothing from npm: that may be just what is missing.
+    // Reporting an error needs nothing from npm, which may be exactly what is missing.
     return (await load<typeof import("./commands/cli/report.ts")>("./cli/report.ts")).report(
       argv,
       error,

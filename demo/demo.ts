@@ -47,25 +47,25 @@ const limit = limitThatThreeBreak();
 const consume =
   "evs consume commits --name tickets --until-empty --max-retries 1 --backoff fixed:100ms --";
 const steps: Step[] = [
-  { say: "A daemon of our own, in a temporary folder.", command: "evs daemon start" },
+  { say: "Start a private daemon, in a temporary folder.", command: "evs daemon start" },
   {
-    say: "What a commit looks like, so that nothing else gets in.",
+    say: "Register a schema for commits, so that nothing else is accepted.",
     command: "evs schema register commit.made demo/commit.schema.json --version 1.0",
   },
   {
     say:
-      "This repository's newest commits, as a stream from a pipe. The reply comes when they are safe on disk.",
+      "Publish this repository's newest commits from a pipe. The reply comes once they are safely on disk.",
     command:
       "deno run --allow-run=git --allow-read demo/commits.ts | evs publish commits commit.made --ndjson --key-pointer /author",
     shows: /"count":[1-9]/,
   },
   {
-    say: "One that does not fit is refused, and each fault is named. Nothing of it is stored.",
+    say: "An invalid commit is rejected with each of its faults. Nothing is stored.",
     command: `evs publish commits commit.made '{"commit":1,"subject":""}'`,
     exit: 4,
     shows: /\/author/,
   },
-  { say: "The last three.", command: "evs tail commits -n 3 --no-follow" },
+  { say: "Show the last three.", command: "evs tail commits -n 3 --no-follow" },
   {
     say: "Replay with a filter.",
     command: `evs replay commits --where 'payload.subject.size() > ${limit}' --limit 5`,
@@ -73,31 +73,32 @@ const steps: Step[] = [
   },
   {
     say:
-      `A handler for each commit: a ticket system that takes subjects of at most ${limit} characters. Some fail.`,
+      `Run a handler for each commit: a ticket system that accepts subjects of at most ${limit} characters. Some fail.`,
     command: `${consume} sh demo/ticket.sh ${limit}`,
     exit: 6,
   },
   {
-    say: "What failed is not lost: it waits with its reason.",
+    say: "Failed events are not lost: they are kept with their reason.",
     command: "evs dlq list",
     shows: /ticket refused/,
   },
   {
-    say: "One of them: the event, and each attempt with its exit code and what the handler said.",
+    say:
+      "Show one of them: the event, and each attempt with its exit code and the handler's output.",
     command: `evs dlq show "$(evs dlq list | sed -n '1s/.*"id":"\\([^"]*\\)".*/\\1/p')"`,
     shows: /attempts/,
   },
   {
-    say: "The ticket system is fixed. Send them again: the subscription that failed gets them.",
+    say: "The ticket system is fixed. Retry them: they go back to the subscription that failed.",
     command: "evs dlq retry --all",
   },
   {
-    say: "The same consumer, with the fixed handler.",
+    say: "Run the same consumer with the fixed handler.",
     command: `${consume} sh demo/ticket.sh 500`,
   },
   { say: "The queue is empty.", command: "evs dlq list" },
-  { say: "How the daemon is.", command: "evs status" },
-  { say: "And goodbye.", command: "evs daemon stop" },
+  { say: "Show the daemon's status.", command: "evs status" },
+  { say: "Stop the daemon.", command: "evs daemon stop" },
 ];
 
 /** Runs one step; true if it went as expected. */

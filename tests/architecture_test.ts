@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { importsOf, sourceFiles, staticGraph } from "./helpers/source.ts";
 
 /**
- * The folders of `core/` from the ground up: each imports only what stands before it. Type imports
+ * The folders of `core/` from the bottom up: each imports only from those before it. Type imports
  * count.
  */
 const FLOORS = [

@@ -1,4 +1,4 @@
-/** `evs subscription retries`: the retries that wait, and what makes them due. */
+/** `evs subscription retries`: lists the scheduled retries, and makes them due. */
 import type { Client } from "../../core/client/client.ts";
 import type { RetriesReply } from "../../core/protocol/in_flight.ts";
 import { NotFoundError } from "../../core/base/errors.ts";
@@ -9,7 +9,7 @@ import { dueWords } from "./in_flight.ts";
 type RetriesFlags = { now?: boolean };
 type Row = RetriesReply["retries"][number];
 
-/** A terminal gets this many, and is told of the rest. */
+/** A terminal shows this many, and says how many more there are. */
 const TERMINAL_LIMIT = 200;
 
 export const route = verb<RetriesFlags, string[]>({
@@ -60,7 +60,7 @@ async function list(context: EvsContext, client: Client, name: string): Promise<
   if (total > rows.length) context.note(`the first ${rows.length} of ${total}; all with --json`);
 }
 
-/** Those of the events that are named; of each there has to be one. */
+/** Retries of the given events; each of them must have one. */
 async function named(
   client: Client,
   { name, ids }: { name: string; ids: string[] },
