@@ -4,9 +4,12 @@
 export interface Attempt {
   /** Counts from 1; a crash never resets it. */
   attempt: number;
-  /** Which delivery it was, where earlier ones ended without an answer; absent: the first. */
+  /** The number of the delivery, if earlier ones ended without an answer; absent: the first. */
   delivery?: number;
-  /** How many deliveries ended without an answer while it was the next attempt; absent: none. */
+  /**
+   * How many deliveries ended without an answer between the previous attempt and this one; absent:
+   * none.
+   */
   unanswered?: number;
   /** Unix ms. */
   startedAt: number;
@@ -22,7 +25,7 @@ export interface Attempt {
   stack?: string;
 }
 
-/** How many deliveries of all attempts ended without an answer. */
+/** How many deliveries ended without an answer, over all attempts. */
 export function unansweredOf(attempts: readonly Attempt[]): number {
   return attempts.reduce((sum, { unanswered = 0 }) => sum + unanswered, 0);
 }

@@ -67,32 +67,32 @@ export interface RetryInfo {
   dueAt: number;
 }
 
-/** `GET /v1/subscriptions/{name}/retries`: which part of the list. */
+/** The query of `GET /v1/subscriptions/{name}/retries`. */
 export interface RetriesPage {
-  /** At most this many, from 1 to 100. Default 100. */
+  /** The page size, 1 to 100. Default 100. */
   limit?: number | undefined;
-  /** What `next` of the page before says. */
+  /** The `next` of the previous page. */
   after?: string | undefined;
 }
 
-/** Its answer. */
+/** One page of scheduled retries. */
 export interface RetriesReply {
-  /** Those that are due first in front, each with the first line of why its last attempt failed. */
+  /** Soonest first, each with the first line of its last error. */
   retries: (RetryInfo & { reason?: string })[];
-  /** How many wait in all. */
+  /** The total number of scheduled retries. */
   total: number;
-  /** What to send as `after` for the next page; absent: this is the last one. */
+  /** The `after` of the next page; absent on the last page. */
   next?: string;
 }
 
 /** `POST /v1/subscriptions/{name}/retries/now`. */
 export interface RetriesNowRequest {
-  /** Only those of these events; absent: all. */
+  /** The ids of the events to retry now; absent: all. */
   ids?: readonly string[] | undefined;
 }
 
-/** Its answer. */
+/** The response to {@link RetriesNowRequest}. */
 export interface RetriesNowReply {
-  /** How many are due now. */
+  /** How many retries were made due. */
   count: number;
 }

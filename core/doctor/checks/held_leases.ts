@@ -1,6 +1,6 @@
 /**
  * Events that consumers of a running daemon have held for too long without an answer: a handler
- * hangs, or its consumer lets its leases be extended for ever.
+ * hangs, or its consumer keeps extending the lease.
  */
 import { EvsError } from "../../base/errors.ts";
 import { formatDuration } from "../../base/units.ts";
@@ -10,9 +10,9 @@ import type { Check, CheckContext, Finding } from "./check.ts";
 import { counted } from "./files.ts";
 
 const MINUTE = 60_000;
-/** However short its lease is, an event that is held for less than this is not spoken of. */
+/** An event held for less than this is never reported, however short its lease. */
 const SHORTEST = 10 * MINUTE;
-/** So many times as long as a lease was asked for is too long. */
+/** Holding an event for this many times the requested lease time is too long. */
 const LEASES = 10;
 
 export const heldLeases: Check = {
@@ -31,7 +31,7 @@ export const heldLeases: Check = {
   },
 };
 
-/** The oldest that its consumers have in hand; none where it was removed meanwhile. */
+/** The oldest leased events; none if the subscription was removed meanwhile. */
 async function inFlightOf({ ask }: CheckContext, name: string): Promise<InFlightInfo[]> {
   try {
     const info = await ask!(`/v1/subscriptions/${encodeURIComponent(name)}`) as SubscriptionInfo;
@@ -43,8 +43,8 @@ async function inFlightOf({ ask }: CheckContext, name: string): Promise<InFlight
 }
 
 /**
- * Those that are held for too long. What a consumer has fetched ahead waits behind what its
- * handlers have begun, and is not spoken of.
+ * The events held for too long. Those that wait in a consumer's prefetch while its handlers are busy
+ * are not reported.
  */
 export function heldTooLong(inFlight: readonly InFlightInfo[], now: number): InFlightInfo[] {
   const busy = new Set(inFlight.filter(({ begun }) => begun).map(consumerOf));
@@ -58,7 +58,7 @@ function consumerOf({ consumer }: InFlightInfo): string | undefined {
   return consumer?.id ?? (consumer?.pid === undefined ? undefined : String(consumer.pid));
 }
 
-/** What each consumer holds, the oldest in front. */
+/** Groups the events by consumer, oldest first. */
 function byConsumer(held: readonly InFlightInfo[]): [InFlightInfo, ...InFlightInfo[]][] {
   const groups = new Map<string | undefined, [InFlightInfo, ...InFlightInfo[]]>();
   for (const one of held) {
@@ -97,7 +97,7 @@ function findingOf(
   };
 }
 
-/** To the minute; the clock may have been put back. */
+/** A duration in whole minutes; the clock may have been set back. */
 function minutes(ms: number): string {
   return ms < MINUTE ? "under 1m" : formatDuration(Math.floor(ms / MINUTE) * MINUTE);
 }
