@@ -145,6 +145,7 @@ _evs() {
     if [[ -n $kind ]]; then
       kind=""
     elif [[ \${words[i]} == -- ]]; then
+      [[ -n "$(_evs_value "$path --")" ]] || continue
       # The user's own command follows.
       kind=files
       ((i == cword - 1)) && kind=commands

@@ -1,7 +1,7 @@
 /** The lookup tables of the scripts: subcommands, flags and values, as `case` functions. */
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import type { CompletionNode } from "./tree.ts";
-import type { CompletionValue } from "./values.ts";
+import { type CompletionValue, takesCommand } from "./values.ts";
 
 /** How the scripts write a value: `topics`, `=a b c`, `files`, `commands`, or `any`. */
 function codeOf(value: CompletionValue): string {
@@ -9,13 +9,17 @@ function codeOf(value: CompletionValue): string {
   return value.kind === "words" ? `=${value.words.join(" ")}` : value.kind;
 }
 
-/** The value of each flag that takes one, under `PATH FLAG`. */
+/** The value of each flag that takes one, under `PATH FLAG`; `PATH --` if a command follows. */
 export function flagCodes(tree: readonly CompletionNode[]): [place: string, code: string][] {
-  return tree.flatMap(({ path, flags }) =>
-    flags.flatMap(({ name, value }): [string, string][] =>
-      value === undefined ? [] : [[`${path} ${name}`, codeOf(value)]]
-    )
-  );
+  const commands = tree.filter(({ path }) => takesCommand(path));
+  return [
+    ...tree.flatMap(({ path, flags }) =>
+      flags.flatMap(({ name, value }): [string, string][] =>
+        value === undefined ? [] : [[`${path} ${name}`, codeOf(value)]]
+      )
+    ),
+    ...commands.map(({ path }): [string, string] => [`${path} --`, "commands"]),
+  ];
 }
 
 /** The value of each positional, under `PATH|NUMBER`; `PATH|*` if it may be repeated. */

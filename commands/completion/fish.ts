@@ -41,7 +41,8 @@ function fishQuote(text: string): string {
 const BODY = `
 # Files: fish offers them to commands that have no completions of their own.
 function __evs_files
-  complete -C "__evs_no_such_command $argv[1]" | string replace -r '\\t.*' ''
+  set -l word (string escape --no-quoted -- $argv[1] | string replace -r '^\\\\~' '~')
+  complete -C "__evs_no_such_command $word" | string replace -r '\\t.*' ''
 end
 
 # Values of the kind $argv[1] for the word $argv[2]; the arguments before it follow.
@@ -71,7 +72,16 @@ end
 # Everything that fits at the cursor.
 function __evs
   set -l words (commandline -opc)
-  set -l typed (commandline -ct)
+  set -l raw (commandline -ct)
+  set -l typed
+  switch "$raw"
+    case "'*"
+      set typed (string unescape -- "$raw'")
+    case '"*'
+      set typed (string unescape -- "$raw\\"")
+    case '*'
+      set typed (string unescape -- "$raw")
+  end
   while set -q words[1]; and string match -q -- '*=*' $words[1]
     set -e words[1]
   end
@@ -83,9 +93,11 @@ function __evs
     if test -n "$kind"
       set kind ''
     else if test "$word" = --
+      set -l own (__evs_value "$path --")
+      set -q own[1]; or continue
       # The user's own command follows.
       set -l command (string escape -- $words[$i..-1])[2..-1]
-      complete -C (string join ' ' -- $command $typed)
+      complete -C (string join ' ' -- $command $raw)
       return
     else if string match -q -- '-*' $word
       set kind (__evs_value "$path $word")

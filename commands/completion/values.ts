@@ -50,6 +50,11 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
   }
 }
 
+/** Commands that run a command of the user's own, after `--`. */
+export function takesCommand(path: string): boolean {
+  return path === "consume" || path === "with";
+}
+
 /** Groups in which `TYPE` is not the type of any event. */
 const typesIn: Readonly<Record<string, NameKind>> = {
   schema: "schemas",

@@ -38,6 +38,7 @@ _evs() {
     if [[ -n $kind ]]; then
       kind=""
     elif [[ $word == -- ]]; then
+      [[ -n "$(_evs_value "$evs_path --")" ]] || continue
       # The user's own command follows.
       words=("\${(@)words[i+1,-1]}")
       ((CURRENT -= i))

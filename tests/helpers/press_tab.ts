@@ -41,9 +41,9 @@ const PROMPT = "ready> ";
  * a command, and clears the line.
  */
 const TELL = `{
-  eval "args=($line)" 2>/dev/null || args=("cannot be read: $line")
+  eval "set -- $line" 2>/dev/null || set -- "cannot be read: $line"
   printf '\\036answer'
-  printf '\\037%s' "\${args[@]}"
+  printf '\\037%s' "$@"
   printf '\\036'
 }`;
 
@@ -53,7 +53,7 @@ source <(evs completions bash)
 bind 'set bell-style none'
 bind '"\\C-o": insert-completions'
 tell() {
-  local args line="$READLINE_LINE"
+  local line="$READLINE_LINE"
   ${TELL}
   READLINE_LINE="" READLINE_POINT=0
 }
@@ -68,7 +68,6 @@ take() { _main_complete; compstate[insert]=all; compstate[list]= }
 zle -C take complete-word take
 bindkey '^O' take
 tell() {
-  local -a args
   local line="$BUFFER"
   ${TELL}
   BUFFER=""

@@ -26,7 +26,7 @@ zsh -f tab.zsh`);
 });
 
 /** A type that a shell would execute, and one with a control sequence for terminals. */
-const ODD = `odd $(touch pwned) & 'it' "is"! #1`;
+const ODD = "odd $(touch pwned)`touch pwned` & 'it' \"is\" !#%*?[x]{a,b}<>|;~^\\:=@é";
 const EVIL = "evil\x9b31m";
 
 /** A daemon with events, a schema and a dead letter, and some files. */
@@ -93,12 +93,16 @@ const LINES: readonly [line: string, ...words: string[]][] = [
   // Files, only where a file is expected.
   ["evs publish orders n @or", "@order.json"],
   ["evs publish orders n @tw", "@two words.json"],
+  ["evs publish orders n '@tw", "@two words.json"],
   ["evs publish orders n @sub/", "@sub/other.json"],
   ["evs publish orders n or", "or"],
   ["evs publish orders n --key "],
   ["evs publish orders n --key or", "or"],
   ["evs schema check known or", "order.json"],
   ["evs restore sub/", "sub/other.json"],
+  ["evs schema diff known --with=or", "--with=order.json"],
+  ["evs consume orders --name mailer -- cat or", "order.json"],
+  ["evs topic show -- us", "users"],
   ["evs get orders "],
 ];
 
