@@ -2,6 +2,7 @@
  * `evs consume`: runs a command for each event of a subscription; its exit code decides what
  * happens to the event.
  */
+import { defined } from "../core/base/defined.ts";
 import { showCommand } from "./consumer/exit_code.ts";
 import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/protocol.ts";
 import type { PausedBy } from "../core/event/subscription_settings.ts";
@@ -280,17 +281,15 @@ async function outputReader(context: EvsContext, stop: () => void): Promise<Outp
 export function requestedSubscription(topic: string, flags: ConsumeFlags): SubscriptionRequest {
   return {
     topic,
-    ...(flags.from === undefined ? {} : { from: flags.from }),
-    settings: {
-      ...(flags.maxRetries === undefined ? {} : { maxRetries: flags.maxRetries }),
-      ...(flags.maxDeliveries === undefined ? {} : { maxDeliveries: flags.maxDeliveries }),
-      ...(flags.backoff === undefined ? {} : { backoff: flags.backoff }),
-      ...(flags.type === undefined ? {} : { eventTypes: [...flags.type] }),
-      ...(flags.where === undefined ? {} : { where: flags.where }),
-      ...(flags.breaker === undefined
-        ? {}
-        : { breaker: flags.breaker === "off" ? null : flags.breaker }),
-    },
+    ...defined({ from: flags.from }),
+    settings: defined({
+      maxRetries: flags.maxRetries,
+      maxDeliveries: flags.maxDeliveries,
+      backoff: flags.backoff,
+      eventTypes: flags.type && [...flags.type],
+      where: flags.where,
+      breaker: flags.breaker === "off" ? null : flags.breaker,
+    }),
     update: flags.update,
     resume: flags.resume !== false,
   };

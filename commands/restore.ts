@@ -44,19 +44,12 @@ export const route = verb<{ force?: boolean }, [string]>({
       now: this.clock.now(),
     });
     const { topics, events, createdAt } = manifest;
-    const facts = {
-      dataDir,
-      topics,
-      events,
-      createdAt,
-      ...(keptAt === undefined ? {} : { keptAt }),
-    };
-    await this.printFacts(facts, () => ({
+    await this.printFacts({ dataDir, topics, events, createdAt, keptAt }, () => ({
       "data dir": dataDir,
       topics,
       events,
       "backup of": formatTime(createdAt),
-      ...(keptAt === undefined ? {} : { "kept before": keptAt }),
+      "kept before": keptAt,
     }));
   },
 });

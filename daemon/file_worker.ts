@@ -26,7 +26,7 @@ serveCalls((message, ready): FileStoreAnswer | Promise<FileStoreAnswer> => {
       onNote: (note) => repaired.push(note),
       onDamage: (found) => lost.push(found),
       onFailure: reportError, // ends this thread, and the daemon with it
-      ...(dedupWindow === undefined ? {} : { dedupWindow }),
+      dedupWindow,
     });
     const { notes, foreign } = store.found;
     repaired = [];

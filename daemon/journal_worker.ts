@@ -22,7 +22,7 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
     store = new SqliteEventStore(path, {
       durability,
       lock: false,
-      ...(dedupWindow === undefined ? {} : { dedupWindow }),
+      dedupWindow,
     });
     opened = { path, durability };
     behind = new WalSyncBehind(path);

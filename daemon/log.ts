@@ -139,9 +139,9 @@ function plain(value: unknown): unknown {
   if (!(value instanceof Error)) return typeof value === "bigint" ? String(value) : value;
   const { code } = value as { code?: unknown };
   return {
-    ...(code === undefined ? {} : { code }),
+    code,
     message: value.message,
     stack: value.stack,
-    ...(value.cause === undefined ? {} : { cause: plain(value.cause) }),
+    cause: plain(value.cause),
   };
 }

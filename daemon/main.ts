@@ -3,6 +3,7 @@
  * on standard output once it is ready, and never anything else there. Errors before that go to
  * standard error.
  */
+import { defined } from "../core/base/defined.ts";
 import { EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";
 import { VERSION } from "../core/base/version.ts";
@@ -73,14 +74,11 @@ export function parseArguments(args: readonly string[]): Arguments {
     dataDir: need("--data-dir"),
     socket: need("--socket"),
     config: need("--config"),
-    given: {
-      ...(store === undefined ? {} : { store }),
-      ...(durability === undefined ? {} : { durability }),
-    },
-    overrides: {
-      ...(store === undefined ? {} : { store: parseStore(store) }),
-      ...(durability === undefined ? {} : { durability: parseDurability(durability) }),
-    },
+    given: { store, durability },
+    overrides: defined({
+      store: store === undefined ? undefined : parseStore(store),
+      durability: durability === undefined ? undefined : parseDurability(durability),
+    }),
     untilStdinCloses: switches.has("--until-stdin-closes"),
     takeOver: switches.has("--take-over"),
   };

@@ -115,7 +115,7 @@ export function testWriting(test: Register<JournalStore>): void {
     await store.append([{ topic: "t", events: [newEvent({ key: "b" })] }]);
     const of = (...keys: (string | undefined)[]) => ({
       topic: "t",
-      events: keys.map((key) => newEvent(key === undefined ? {} : { key })),
+      events: keys.map((key) => newEvent({ key })),
     });
     const outcomes = await store.append([
       { ...of("a", "b"), expected: "none" },

@@ -81,7 +81,7 @@ function commandNode<C extends CommandContext>(command: Command<C>, path: string
   for (const [name, flag] of Object.entries(flags)) {
     if ("hidden" in flag && flag.hidden) continue;
     const value = flagValue(flag, { name, path });
-    const rest = { brief: flag.brief, ...(value === undefined ? {} : { value }) };
+    const rest = { brief: flag.brief, value };
     found.push({ name: `--${kebab(name)}`, ...rest });
     for (const [letter, target] of Object.entries(aliases)) {
       if (target === name) found.push({ name: `-${letter}`, ...rest });

@@ -1,4 +1,5 @@
 /** The flags of everything that starts a daemon. */
+import { defined } from "../../core/base/defined.ts";
 import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
@@ -35,10 +36,5 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
 /** Paths and flags together. */
 export function launchOptions(paths: Paths, flags: LaunchFlags): LaunchOptions {
   const { store, durability, force } = flags;
-  return {
-    ...paths,
-    ...(store === undefined ? {} : { store }),
-    ...(durability === undefined ? {} : { durability }),
-    ...(force === undefined ? {} : { force }),
-  };
+  return { ...paths, ...defined({ store, durability, force }) };
 }

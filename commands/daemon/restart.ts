@@ -29,7 +29,6 @@ async function restartDaemon(this: EvsContext, flags: LaunchFlags): Promise<void
   const launch = old === undefined
     ? launchOptions(this.paths, flags)
     : relaunch(this, { flags, holder });
-  const previous = old === undefined ? {} : { previousPid: old.pid };
   const started = old === undefined ? await startOrFind(this, launch) : await startDaemon({
     launch,
     say: (text) => this.say(text),
@@ -39,7 +38,8 @@ async function restartDaemon(this: EvsContext, flags: LaunchFlags): Promise<void
   if ("child" in started) started.child.unref();
   const { dataDir } = launch;
   if (!this.forPeople) {
-    this.printJson({ restarted: old !== undefined, pid, ...previous, socket, dataDir });
+    const restarted = old !== undefined;
+    this.printJson({ restarted, pid, previousPid: old?.pid, socket, dataDir });
   }
   this.say(
     old === undefined

@@ -89,7 +89,7 @@ async function editDeadLetter(this: EvsContext, flags: EditFlags, id: string): P
     }
     const name = `${raw.detail.subscription}:${raw.detail.id}`;
     if (this.forPeople) this.print(`Sent again, edited: ${escapeText(name)}.`);
-    else this.printJson({ mended: name, ...(flags.to === undefined ? {} : { to: flags.to }) });
+    else this.printJson({ mended: name, to: flags.to });
   } finally {
     if (!kept) await Deno.remove(file);
   }

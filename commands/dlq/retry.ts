@@ -68,17 +68,16 @@ async function retryDeadLetters(
   assertSelected(chosen, "retry");
   const client = await this.client();
   const { dryRun, to, rate } = flags;
-  const settings = { ...(to === undefined ? {} : { to }) };
   using progress = new Progress({
     output: this.stderr,
     enabled: this.stderr.isTerminal && !this.quiet,
     now: () => this.clock.monotonic(),
   });
   const reply = rate === undefined || dryRun
-    ? await client.retryDeadLetters({ ...chosen, ...settings, dryRun })
+    ? await client.retryDeadLetters({ ...chosen, to, dryRun })
     : await retrySlowly(client, {
       chosen,
-      settings,
+      to,
       rate,
       clock: this.clock,
       sent: ({ far, of }) => progress.update(() => `sent again: ${far} of ${of}`),
@@ -116,7 +115,7 @@ export function paceRetries(rate: Rate): { size: number; everyMs: number } {
 
 interface SlowOptions {
   chosen: DeadLetterAction;
-  settings: Pick<DeadLetterAction, "to">;
+  to: string | undefined;
   rate: Rate;
   clock: Clock;
   /** Called after each chunk: how many of how many have been sent. */
@@ -128,19 +127,19 @@ interface SlowOptions {
  * again meanwhile is not sent twice.
  */
 async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLetterActionReply> {
-  const { chosen, settings, rate, clock } = options;
+  const { chosen, to, rate, clock } = options;
   const { size, everyMs } = paceRetries(rate);
   const { ids: named, all: _all, ...filters } = chosen;
   const all = [...new Set(named ?? await namesInOrder(client, chosen))];
   // If the filters find nothing, the daemon says what is wrong with them.
-  if (all.length === 0) await client.retryDeadLetters({ ...chosen, ...settings, dryRun: true });
+  if (all.length === 0) await client.retryDeadLetters({ ...chosen, to, dryRun: true });
   let sum = addReplies([]);
   let due = clock.monotonic();
   for (let from = 0; from < all.length; from += size) {
     await sleepUntil(due, clock);
     const ids = all.slice(from, from + size);
     const reply = await retryChunk(client, {
-      action: { ...filters, ...settings, ids },
+      action: { ...filters, to, ids },
       named: named !== undefined,
     });
     sum = addReplies([sum, reply]);
@@ -178,7 +177,7 @@ async function namesInOrder(client: Client, chosen: DeadLetterAction): Promise<s
   const found: Pick<DeadLetterInfo, "subscription" | "topic" | "key" | "seq" | "id">[] = [];
   for await (const page of deadLetterPages(client, { chosen, pageSize: 1_000 })) {
     for (const { subscription, topic, key, seq, id } of page) {
-      found.push({ subscription, topic, seq, id, ...(key === undefined ? {} : { key }) });
+      found.push({ subscription, topic, seq, id, key });
     }
   }
   return inKeyOrder(found).map(({ subscription, id }) => `${subscription}:${id}`);

@@ -1,4 +1,5 @@
 /** Which dead letters a command applies to: ids, filters, or all. */
+import { defined } from "../../core/base/defined.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { FlagParametersForType } from "@stricli/core";
@@ -96,17 +97,18 @@ export function selection(
   options: { ids: readonly string[]; now: number },
 ): DeadLetterAction {
   const { subscription, topic, type, key, reason, since, before, all } = flags;
-  return {
-    ...(options.ids.length === 0 ? {} : { ids: [...options.ids] }),
-    ...(subscription === undefined ? {} : { subscription }),
-    ...(topic === undefined ? {} : { topic }),
-    ...(type === undefined ? {} : { type }),
-    ...(key === undefined ? {} : { key }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(since === undefined ? {} : { since: options.now - since }),
-    ...(before === undefined ? {} : { before: options.now - before }),
-    ...(all === true ? { all } : {}),
-  };
+  const at = (age: number | undefined) => age === undefined ? undefined : options.now - age;
+  return defined({
+    ids: options.ids.length === 0 ? undefined : [...options.ids],
+    subscription,
+    topic,
+    type,
+    key,
+    reason,
+    since: at(since),
+    before: at(before),
+    all: all || undefined,
+  });
 }
 
 /**

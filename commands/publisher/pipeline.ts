@@ -297,12 +297,11 @@ class Pipeline {
       tally.lines += count;
       const left = behindFilled(sent.body, count);
       tally.acknowledgedLine = sent.firstLine + left.lines - 1;
-      const tag = this.#newTag();
       return [{
         body: left.body,
         firstLine: sent.firstLine + left.lines,
         lines: sent.lines - left.lines,
-        ...(tag === undefined ? {} : { tag }),
+        tag: this.#newTag(),
       }];
     }
     tally.lines += count + refused;

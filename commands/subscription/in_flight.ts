@@ -14,12 +14,11 @@ export function inFlightFacts(
     lines.push(`and ${plural(leased - lines.length, "newer one")}`);
   }
   return {
-    ...(lines.length === 0 ? {} : { "in flight": lines }),
-    ...(next === undefined ? {} : {
-      "retries": `${plural(scheduled, "event")}; next: ${next.topic} ${next.seq}, ${
+    "in flight": lines.length === 0 ? undefined : lines,
+    retries: next &&
+      `${plural(scheduled, "event")}; next: ${next.topic} ${next.seq}, ${
         dueWords(next, now)
       } as attempt ${next.attempt}`,
-    }),
   };
 }
 

@@ -38,8 +38,8 @@ export const route = verb<PauseFlags, [string]>({
     const client = await this.client();
     const { reason, for: forMs } = flags;
     const info = await client.pauseSubscription(name, {
-      ...(reason === undefined ? {} : { reason }),
-      ...(forMs === undefined ? {} : { forMs: Math.max(1, Math.round(forMs)) }),
+      reason,
+      forMs: forMs === undefined ? undefined : Math.max(1, Math.round(forMs)),
     });
     if (!this.forPeople) return this.printJson(info);
     const until = info.pausedUntil === undefined ? "" : ` until ${formatTime(info.pausedUntil)}`;

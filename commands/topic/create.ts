@@ -40,8 +40,8 @@ export const route = verb<CreateFlags, [topic: string]>({
     const client = await this.client();
     const topic = await client.createTopic(name, {
       ...topicRequest(flags),
-      ...(flags.store === undefined ? {} : { store: flags.store }),
-      ...(flags.ephemeral === undefined ? {} : { persistent: !flags.ephemeral }),
+      store: flags.store,
+      persistent: flags.ephemeral === undefined ? undefined : !flags.ephemeral,
     });
     await this.printFacts(topic, topicFacts);
   },

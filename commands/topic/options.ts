@@ -1,4 +1,5 @@
 /** The options of a topic, as flags and as output. */
+import { defined } from "../../core/base/defined.ts";
 import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/base/units.ts";
 import { type Durability, intervalOf, parseDurability } from "../../core/event/durability.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
@@ -59,13 +60,13 @@ export const topicArgument = {
 
 /** The given flags, as the daemon takes them. */
 export function topicRequest(flags: TopicFlags): TopicRequest {
-  return {
-    ...(flags.retention === undefined ? {} : { retentionPeriod: flags.retention }),
-    ...(flags.maxEvents === undefined ? {} : { maxEvents: flags.maxEvents }),
-    ...(flags.maxBytes === undefined ? {} : { maxBytes: flags.maxBytes }),
-    ...(flags.schema === undefined ? {} : { schema: flags.schema }),
-    ...(flags.durability === undefined ? {} : { durability: flags.durability }),
-  };
+  return defined({
+    retentionPeriod: flags.retention,
+    maxEvents: flags.maxEvents,
+    maxBytes: flags.maxBytes,
+    schema: flags.schema,
+    durability: flags.durability,
+  });
 }
 
 /** At least one flag is needed. */

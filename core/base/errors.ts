@@ -88,12 +88,10 @@ export class EvsError extends Error {
 
   /** The error as JSON for the wire. */
   toBody(): ErrorBody {
-    return {
-      code: this.code,
-      message: this.message,
-      ...(this.hint === undefined ? {} : { hint: this.hint }),
-      ...(this.details === undefined ? {} : { details: this.details }),
-    };
+    const body: ErrorBody = { code: this.code, message: this.message };
+    if (this.hint !== undefined) body.hint = this.hint;
+    if (this.details !== undefined) body.details = this.details;
+    return body;
   }
 }
 

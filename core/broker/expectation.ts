@@ -1,4 +1,5 @@
 /** Errors for expectations that failed or cannot be checked. */
+import { defined } from "../base/defined.ts";
 import { ConflictError, InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
 import type { AppendOutcome, AppendRequest } from "../store/store.ts";
 
@@ -52,7 +53,7 @@ function expectationError(
       actual === 0 ? "none" : actual
     }; nothing was stored`,
     {
-      details: { topic, expected, actual, subject, ...(key === undefined ? {} : { key }) },
+      details: defined({ topic, expected, actual, subject, key }),
       hint: "read what came in between, then publish with the seq that it has now",
     },
   );

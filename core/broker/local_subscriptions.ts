@@ -147,7 +147,7 @@ export class LocalSubscriptions {
       settings: of.settings,
       update: true,
       resume: true,
-      ...(of.options.from === undefined ? {} : { from: of.options.from }),
+      from: of.options.from,
     }).then((info) => {
       if (info.paused) onError(pausedError(info), `the subscription ${name}`);
       driver = manager.require(name);

@@ -145,7 +145,7 @@ export class Publisher {
   ): Event<T> {
     assertName(type, "the type");
     const now = this.#context.clock.now();
-    return {
+    const event: Event<T> = {
       id: split.id ?? this.#ids.next(now),
       type,
       topic,
@@ -153,8 +153,9 @@ export class Publisher {
       schemaVersion: split.schemaVersion ?? "",
       payload,
       metadata: withCause(split.metadata),
-      ...(split.key === undefined ? {} : { key: split.key }),
     };
+    if (split.key !== undefined) event.key = split.key;
+    return event;
   }
 
   /** Publishes several values, all or none. */
@@ -188,11 +189,7 @@ export class Publisher {
     signal?.throwIfAborted();
     for (const one of all) this.#admit(one);
     const events = all.map(({ captured }) => captured);
-    const outcome = await this.#context.writer.append({
-      topic,
-      events,
-      ...(expected === undefined ? {} : { expected }),
-    });
+    const outcome = await this.#context.writer.append({ topic, events, expected });
     const done = assertStored(topic, outcome);
     const repeats = new Map(done.duplicates.map(({ index, seq }) => [index, seq]));
     let next = done.firstSeq;
@@ -205,11 +202,8 @@ export class Publisher {
     const { topic } = event;
     split.signal?.throwIfAborted();
     this.#admit({ event, captured, split });
-    const outcome = await this.#context.writer.append({
-      topic,
-      events: [captured],
-      ...(split.expected === undefined ? {} : { expected: split.expected }),
-    });
+    const { expected } = split;
+    const outcome = await this.#context.writer.append({ topic, events: [captured], expected });
     const { duplicates, firstSeq } = assertStored(topic, outcome);
     return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
   }
@@ -246,7 +240,7 @@ export function capture(event: Event, split: SplitOptions): NewEvent {
     type: event.type,
     timestamp: event.timestamp,
     schemaVersion: event.schemaVersion,
-    ...(event.key === undefined ? {} : { key: event.key }),
+    key: event.key,
     metadata: toJson(event.metadata, "the metadata"),
     payload: encoder.encode(toJson(event.payload, "the payload")),
   };

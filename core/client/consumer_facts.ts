@@ -7,12 +7,11 @@ const LONGEST_COMMAND = 200;
 
 /** A new consumer of this process. Facts that need a missing permission are left out. */
 export function consumerFacts(command: string): ConsumerRequest {
-  const host = allowed(() => Deno.hostname());
   return {
     id: crypto.randomUUID(),
     pid: Deno.pid,
-    ...(host === undefined ? {} : { host }),
-    ...(command === "" ? {} : { command: truncate(command, LONGEST_COMMAND) }),
+    host: allowed(() => Deno.hostname()),
+    command: command === "" ? undefined : truncate(command, LONGEST_COMMAND),
   };
 }
 

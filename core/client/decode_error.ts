@@ -20,11 +20,7 @@ import {
 export function decodeError(error: unknown): unknown {
   if (!(error instanceof RemoteError)) return error;
   const { code, message, hint, details, status } = error;
-  const about = {
-    cause: error,
-    ...(hint === undefined ? {} : { hint }),
-    ...(details === undefined ? {} : { details }),
-  };
+  const about = { cause: error, hint, details };
   const kind = code.split("/")[0]!;
   if (code.endsWith("/not-found")) {
     return new NotFoundError(
@@ -52,10 +48,7 @@ export function decodeRefusal(
   body: { code: string; message: string; hint?: string; details?: Record<string, unknown> },
 ): EvsError {
   const { code, message, hint, details } = body;
-  return new EventRefusedError(code as RefusalCode, message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(details === undefined ? {} : { details }),
-  });
+  return new EventRefusedError(code as RefusalCode, message, { hint, details });
 }
 
 /** Awaits, and rethrows failures as converted by {@link decodeError}. */

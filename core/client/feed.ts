@@ -174,7 +174,7 @@ function resumed(
     // A topic without a position was created after the start: all of it is new.
     from: fromStart ? "start" : query.from,
     after: positions.toList(),
-    ...(options.left === undefined ? {} : { limit: options.left }),
+    limit: options.left ?? query.limit,
     ...(query.follow === undefined && options.endSeq !== undefined && query.to === undefined
       ? { to: String(options.endSeq) }
       : {}),

@@ -49,7 +49,7 @@ export function findCutRestore(dataDir: string): CutRestore | undefined {
   return {
     way: "finish",
     from: `${dataDir}${RESTORING}${whole}`,
-    ...(half === undefined ? {} : { keptAt }),
+    keptAt: half && keptAt,
   };
 }
 

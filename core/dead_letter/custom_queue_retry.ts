@@ -1,4 +1,5 @@
 /** Retries entries of a dead-letter queue that the application provides. */
+import { defined } from "../base/defined.ts";
 import { planRedelivery } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError } from "../base/errors.ts";
@@ -53,7 +54,7 @@ export async function redeliver(
     diedAt: entry.timestamp,
     attempts: [{
       attempt: Math.max(1, entry.attempts),
-      ...(entry.unanswered === undefined ? {} : { unanswered: entry.unanswered }),
+      ...defined({ unanswered: entry.unanswered }),
       startedAt: entry.timestamp,
       durationMs: 0,
       outcome: "dead" as const,

@@ -53,10 +53,7 @@ export class DeadLetters {
     const counter = new CauseCounter();
     let after: string | undefined;
     do {
-      const page = this.#state.deadLetters(filter, {
-        limit: PAGE,
-        ...(after === undefined ? {} : { after }),
-      });
+      const page = this.#state.deadLetters(filter, { limit: PAGE, after });
       for (const record of page.records) counter.add(record);
       after = page.next;
       if (after !== undefined) await new Promise((resolve) => setTimeout(resolve, 0));
@@ -74,8 +71,7 @@ export class DeadLetters {
    * have events with the same id. Throws `NotFoundError` if there is none.
    */
   show(id: string, topic?: string): DeadLetterRecord[] {
-    const filter = { ids: [id], ...(topic === undefined ? {} : { topic }) };
-    const { records } = this.#state.deadLetters(filter, { limit: 1000 });
+    const { records } = this.#state.deadLetters({ ids: [id], topic }, { limit: 1000 });
     if (records.length === 0) throw missing([id], topic);
     return records;
   }
@@ -153,10 +149,7 @@ export class DeadLetters {
     const keys: Redelivery[] = [];
     let after: string | undefined;
     do {
-      const page = this.#state.deadLetters(filter, {
-        limit: PAGE,
-        ...(after === undefined ? {} : { after }),
-      });
+      const page = this.#state.deadLetters(filter, { limit: PAGE, after });
       for (const record of page.records) {
         if (!options.passOver?.(record)) keys.push(redeliveryOf(record));
       }

@@ -25,10 +25,7 @@ export function readEntries(state: State, keys: readonly EntryKey[]): DeadLetter
   const found = new Map<string, DeadLetterRecord>();
   let after: string | undefined;
   do {
-    const page = state.deadLetters({ ids }, {
-      limit: CHUNK,
-      ...(after === undefined ? {} : { after }),
-    });
+    const page = state.deadLetters({ ids }, { limit: CHUNK, after });
     for (const record of page.records) found.set(keyOf(record), record);
     after = page.next;
   } while (after !== undefined);

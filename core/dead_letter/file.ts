@@ -8,6 +8,7 @@
  * subscription. So a crash never loses an entry: at worst, an event that was just handled is
  * delivered once more.
  */
+import { defined } from "../base/defined.ts";
 import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
 import type { Event } from "../event/event.ts";
@@ -83,10 +84,10 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
         op: "add",
         subscription: subscriptionName,
         error: thrownReason(error),
-        ...(stack === undefined ? {} : { stack }),
+        stack,
         timestamp: (this.#options.now ?? Date.now)(),
         attempts,
-        ...(details.unanswered === undefined ? {} : { unanswered: details.unanswered }),
+        unanswered: details.unanswered,
         event,
       };
       this.#take(record, await log.append(record));
@@ -283,6 +284,6 @@ function entryOf(record: LogRecord): DeadLetterEntry {
     subscription,
     timestamp,
     attempts,
-    ...(unanswered === undefined ? {} : { unanswered }),
+    ...defined({ unanswered }),
   };
 }

@@ -7,6 +7,7 @@
  * a copy succeeds. A copy that fails becomes a dead letter with the attempts of both; editing that
  * one replaces it, and the original stays.
  */
+import { defined } from "../base/defined.ts";
 import { type NewEvent, toWireLine } from "../event/event.ts";
 import type { DeadLetterRecord } from "../state/state.ts";
 import { splitDeadLetterName } from "../state/dead_letter_name.ts";
@@ -25,7 +26,7 @@ export function recordOfImport(entry: ImportedDeadLetter): DeadLetterRecord {
     ...about,
     id,
     type,
-    ...(key === undefined ? {} : { key }),
+    ...defined({ key }),
     line: toWireLine({ ...event, topic: entry.topic, seq: entry.seq }),
   };
 }

@@ -1,4 +1,5 @@
 /** The interface of a dead-letter queue, which an application may implement. */
+import { defined } from "../base/defined.ts";
 import { toJson } from "../json/to_json.ts";
 import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
@@ -115,7 +116,7 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
         durationMs: 0,
         outcome: "dead" as const,
         error: thrownReason(error),
-        ...(stack === undefined ? {} : { stack }),
+        ...defined({ stack }),
       }],
     };
     await this.#state.commit([{ op: "dead.put", record }]);
@@ -123,16 +124,13 @@ export class StateDeadLetterQueue implements DeadLetterQueue {
 
   getEvents(options: DeadLetterQuery = {}): Promise<DeadLetterEntry[]> {
     const limit = options.limit || Infinity;
-    const filter = {
-      ...(options.topic === undefined ? {} : { topic: options.topic }),
-      ...(options.eventType === undefined ? {} : { type: options.eventType }),
-    };
+    const filter = { topic: options.topic, type: options.eventType };
     const entries: DeadLetterEntry[] = [];
     let after: string | undefined;
     do {
       const page = this.#state.deadLetters(filter, {
         limit: Math.min(PAGE, limit - entries.length),
-        ...(after === undefined ? {} : { after }),
+        after,
       });
       entries.push(...page.records.map(entryOf));
       after = page.next;
@@ -183,7 +181,7 @@ export function recordOf(
       topic,
       timestamp: event.timestamp,
       schemaVersion: event.schemaVersion,
-      ...(key === undefined ? {} : { key }),
+      key,
       metadata: toJson(event.metadata ?? {}, "the metadata"),
       payload: encoder.encode(toJson(event.payload, "the payload")),
     }),

@@ -1,4 +1,5 @@
 /** What a subscription has in flight, as sent on the wire. */
+import { defined } from "../base/defined.ts";
 import type { ConsumerFacts, InFlightInfo, RetryInfo } from "../protocol/in_flight.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import type { Lease } from "./leases.ts";
@@ -46,6 +47,6 @@ function leaseInfo(lease: Lease, consumers: ReadonlyMap<string, ConsumerFacts>):
       ? { leaseMs: grant.leaseMs, expiresAt: lease.expiresAt }
       : {}),
     ...(lease.isOpen ? { begun: true as const } : {}),
-    ...(consumer === undefined ? {} : { consumer: { ...consumer } }),
+    ...defined({ consumer: consumer && { ...consumer } }),
   };
 }

@@ -1,4 +1,5 @@
 /** All subscriptions of a broker, driven by driver.ts. What a caller is told is durable by then. */
+import { defined } from "../base/defined.ts";
 import type {
   BeginRequest,
   ExtendRequest,
@@ -286,8 +287,10 @@ export class SubscriptionManager {
         ...unpaused(before),
         paused: true,
         pausedBy: by,
-        ...(reason === undefined ? {} : { pauseReason: pauseReasonOf(reason) }),
-        ...(forMs === undefined ? {} : { pausedUntil: this.#context.clock.now() + forMs }),
+        ...defined({
+          pauseReason: reason && pauseReasonOf(reason),
+          pausedUntil: forMs === undefined ? undefined : this.#context.clock.now() + forMs,
+        }),
       };
     });
     this.#timedPauses.set(name, driver.record.pausedUntil);

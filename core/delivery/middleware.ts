@@ -81,7 +81,7 @@ export function retryOn(options: RetryOptions = {}): Middleware {
     } catch (error) {
       if (context.attempt > context.maxRetries || !when(error, event)) throw error;
       const afterMs = typeof delay === "function" ? delay(context.attempt) : delay;
-      return retry({ cause: error, ...(afterMs === undefined ? {} : { afterMs }) });
+      return retry({ cause: error, afterMs });
     }
   };
 }

@@ -12,6 +12,7 @@
  * });
  * ```
  */
+import { defined } from "../base/defined.ts";
 import { isA, thrownStack, thrownText } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
 import { NonRetryableError } from "../base/errors.ts";
@@ -107,8 +108,7 @@ export function failureOfError(error: unknown): FailedAttempt {
 }
 
 function stackOf(error: unknown): { stack?: string } {
-  const stack = thrownStack(error);
-  return stack === undefined ? {} : { stack };
+  return defined({ stack: thrownStack(error) });
 }
 
 /**

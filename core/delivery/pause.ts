@@ -1,4 +1,5 @@
 /** What is stored and reported about a paused subscription. */
+import { defined } from "../base/defined.ts";
 import { truncate } from "../base/truncate.ts";
 import type { PausedBy, SubscriptionRecord } from "../state/state.ts";
 
@@ -11,11 +12,8 @@ export function pauseReasonOf(reason: string): string {
 export function pauseOf(
   { paused, pauseReason, pausedBy, pausedUntil }: SubscriptionRecord,
 ): { pauseReason?: string; pausedBy?: PausedBy; pausedUntil?: number } {
-  return {
-    ...(pauseReason === undefined ? {} : { pauseReason }),
-    ...(paused ? { pausedBy: pausedBy ?? "person" } : {}),
-    ...(pausedUntil === undefined ? {} : { pausedUntil }),
-  };
+  const by = paused ? pausedBy ?? "person" : undefined;
+  return defined({ pauseReason, pausedBy: by, pausedUntil });
 }
 
 /**

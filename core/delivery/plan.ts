@@ -3,6 +3,7 @@
  * the changes to commit, and what to do once they are durable or were refused. In between, the
  * leases that it settles are marked, so that nobody else settles them.
  */
+import { defined } from "../base/defined.ts";
 import { answeredChange } from "./unanswered.ts";
 import { newToken } from "./tokens.ts";
 import { LONGEST_OUTPUT, truncate, truncateToEnd } from "../base/truncate.ts";
@@ -162,7 +163,7 @@ function planFailure(
     ...failedEventOf(queue, entry),
     attempts,
     line: retried?.line ?? entry.copyLine(),
-    ...(retried?.editedFrom === undefined ? {} : { editedFrom: retried.editedFrom }),
+    ...defined({ editedFrom: retried?.editedFrom }),
   };
   // Once the breaker has tripped, the handler is to blame and not the event: retry it after the
   // pause.
@@ -297,10 +298,12 @@ function attemptOf(
     durationMs: Math.max(0, Math.round(item.durationMs ?? now.mono - lease.grant.startedMono)),
     outcome: item.expired ? "expired" : "retry",
     error: asText(item.error),
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(signal === undefined ? {} : { signal: truncate(signal) }),
-    ...(stderr === undefined ? {} : { stderr: truncateToEnd(stderr) }),
-    ...(stack === undefined ? {} : { stack: truncate(stack, LONGEST_OUTPUT) }),
+    ...defined({
+      exitCode,
+      signal: signal && truncate(signal),
+      stderr: stderr && truncateToEnd(stderr),
+      stack: stack && truncate(stack, LONGEST_OUTPUT),
+    }),
   };
 }
 

@@ -48,7 +48,7 @@ export function redeliveryOf(record: DeadLetterRecord): Redelivery {
   const { editedFrom, attempts, line } = record;
   return {
     ...failedEvent(record),
-    ...(editedFrom === undefined ? {} : { editedFrom }),
+    editedFrom,
     nextAttempt: (attempts.at(-1)?.attempt ?? 0) + 1,
     size: line.length,
   };

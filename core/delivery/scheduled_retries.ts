@@ -1,4 +1,5 @@
 /** The waiting retries of a subscription: listed in pages by due time, and made due by a person. */
+import { defined } from "../base/defined.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { truncate } from "../base/truncate.ts";
 import { LARGEST_RETRY_PAGE } from "../event/limits.ts";
@@ -52,7 +53,7 @@ export function retriesPage(
       const reason = driver.ledger.retry(entry.topic, entry.id)?.attempts.at(-1)?.error;
       return {
         ...retryInfo(entry, now),
-        ...(reason === undefined ? {} : { reason: firstLine(reason) }),
+        ...defined({ reason: reason && firstLine(reason) }),
       };
     }),
     total: driver.queue.scheduled,

@@ -15,7 +15,7 @@ export function storable(event: Event): StoredEvent {
     type: event.type,
     timestamp: event.timestamp,
     schemaVersion: event.schemaVersion,
-    ...(event.key === undefined ? {} : { key: event.key }),
+    key: event.key,
     metadata: asJson(event.metadata) ?? "{}",
     payload: encoder.encode(asJson(event.payload) ?? JSON.stringify(String(event.payload))),
   };

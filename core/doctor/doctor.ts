@@ -63,7 +63,7 @@ export async function* examine(
         level: "damage",
         where: check.name,
         what: `this check failed: ${why}`,
-        ...(hint === undefined ? {} : { hint }),
+        hint,
       };
     }
   }

@@ -117,17 +117,18 @@ export function fromWireLine(line: Uint8Array, head: number): StoredEvent {
   const { seq, topic, id, type, timestamp, schemaVersion, key } = JSON.parse(
     `${text.slice(0, at)}}`,
   ) as StoredEvent;
-  return {
+  const event: StoredEvent = {
     seq,
     topic,
     id,
     type,
     timestamp,
     schemaVersion,
-    ...(key === undefined ? {} : { key }),
     metadata: text.slice(at + BEFORE_METADATA.length, text.length - BEFORE_PAYLOAD.length),
     payload: line.subarray(head, line.length - 1),
   };
+  if (key !== undefined) event.key = key;
+  return event;
 }
 
 /**
@@ -152,8 +153,8 @@ function parsedBy<T>(parse: (text: string) => unknown, stored: StoredEvent): Eve
     schemaVersion: stored.schemaVersion,
     payload: parse(decoder.decode(stored.payload)) as T,
     metadata: parse(stored.metadata) as Record<string, unknown>,
-    ...(stored.key === undefined ? {} : { key: stored.key }),
   };
+  if (stored.key !== undefined) event.key = stored.key;
   if (stored.seq === 0) delete event.seq;
   return event;
 }

@@ -168,7 +168,7 @@ function checkOption(field: string, value: unknown): void {
     : didYouMean(field, known) ?? `the options are ${known.join(", ")}`;
   throw new InvalidArgumentError(`${field} ${fault}`, {
     details: { field },
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

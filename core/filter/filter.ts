@@ -5,6 +5,7 @@
  * event that takes more than a bounded number of steps to decide counts as a match: a reader may
  * see one too many, but never misses one.
  */
+import { defined } from "../base/defined.ts";
 import type { EvaluationError, ParseError } from "@marcbachmann/cel-js";
 import type { RE2JS } from "re2js";
 import { Budget } from "./step_budget.ts";
@@ -253,9 +254,6 @@ function invalid(
     code: "filter/invalid",
     hint: HINT,
     cause: about.cause,
-    details: {
-      ...(about.expression === undefined ? {} : { expression: about.expression }),
-      ...(about.column === undefined ? {} : { column: about.column }),
-    },
+    details: defined({ expression: about.expression, column: about.column }),
   });
 }

@@ -199,7 +199,7 @@ export function commitEvents(commit: Commit, events: readonly NewEvent[]): Store
     type: event.type,
     timestamp: event.timestamp,
     schemaVersion: event.schemaVersion,
-    ...(event.key === undefined ? {} : { key: event.key }),
+    key: event.key,
     metadata: event.metadata,
     payload: event.payload,
   }));

@@ -175,9 +175,9 @@ export class JsonSchemaRegistry implements SchemaRegistry {
       record,
       created: entry !== undefined,
       compatibility,
-      ...(validator === undefined ? {} : { validator }),
-      ...(against === undefined ? {} : { against }),
-      ...(warnings.length === 0 ? {} : { warnings }),
+      validator,
+      against,
+      warnings: warnings.length === 0 ? undefined : warnings,
     };
   }
 

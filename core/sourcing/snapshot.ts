@@ -92,7 +92,7 @@ export function broken(
 ): SnapshotError {
   return new SnapshotError(`the snapshot of ${id} (${topic}) is ignored: ${why}`, {
     details: { topic, id },
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

@@ -18,7 +18,9 @@ export function failedEvent(
   of: Omit<FailedEvent, "key"> & { key?: string | undefined },
 ): FailedEvent {
   const { subscription, topic, seq, id, type, key } = of;
-  return { subscription, topic, seq, id, type, ...(key === undefined ? {} : { key }) };
+  const event: FailedEvent = { subscription, topic, seq, id, type };
+  if (key !== undefined) event.key = key;
+  return event;
 }
 
 /** The name of an entry. */

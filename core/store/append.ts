@@ -114,7 +114,7 @@ export function eventsToSave(event: Event): AppendRequest {
       type: event.type,
       timestamp: event.timestamp,
       schemaVersion: event.schemaVersion,
-      ...(event.key === undefined ? {} : { key: event.key }),
+      key: event.key,
       metadata: JSON.stringify(event.metadata ?? {}),
       payload: encoder.encode(JSON.stringify(event.payload)),
     }],

@@ -69,7 +69,7 @@ export class Journals {
     if (!journals) this.#journals.set(store, journals = new Map());
     const there = journals.get(durability);
     if (there) return there;
-    const journal = new Journal(store, durability === undefined ? {} : { durability });
+    const journal = new Journal(store, { durability });
     journals.set(durability, journal);
     journal.onCommit((commit) => {
       for (const listener of this.#listeners) listener(commit);

@@ -248,17 +248,18 @@ function markAge(topic: MemoryTopic, seq: number, now: number): void {
 }
 
 function stored(topic: string, seq: number, event: NewEvent): StoredEvent {
-  return {
+  const kept: StoredEvent = {
     seq,
     topic,
     id: event.id,
     type: event.type,
     timestamp: event.timestamp,
     schemaVersion: event.schemaVersion,
-    ...(event.key === undefined ? {} : { key: event.key }),
     metadata: event.metadata,
     payload: event.payload.slice(),
   };
+  if (event.key !== undefined) kept.key = event.key;
+  return kept;
 }
 
 /** The last seq of a page that begins at `from` and stays within the byte limit. */

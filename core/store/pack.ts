@@ -127,14 +127,14 @@ export function pack(request: StoreRequest): PackedRequest {
   }
   return {
     topic: request.topic,
-    ...(request.expected === undefined ? {} : { expected: request.expected }),
+    expected: request.expected,
     count,
     ids,
-    ...(anyGiven ? { given: Uint8Array.from(events, (event) => event.idGiven ? 1 : 0) } : {}),
+    given: anyGiven ? Uint8Array.from(events, (event) => event.idGiven ? 1 : 0) : undefined,
     types: column(events, (event) => event.type),
     timestamps: timestampColumn(events),
     versions: column(events, (event) => event.schemaVersion),
-    ...(anyKey ? { keys: events.map((event) => event.key) } : {}),
+    keys: anyKey ? events.map((event) => event.key) : undefined,
     metadata: column(events, (event) => event.metadata),
     payloads,
     bounds,
@@ -148,22 +148,20 @@ export function unpack(packed: PackedRequest): Extract<StoreRequest, { events: u
   const events: NewEvent[] = new Array(count);
   for (let i = 0; i < count; i++) {
     const key = typeof keys === "string" ? keys : keys?.[i];
-    events[i] = {
+    const event: NewEvent = {
       id: ids[i]!,
       idGiven: given !== undefined && given[i] === 1,
       type: typeof types === "string" ? types : types[i]!,
       timestamp: typeof timestamps === "number" ? timestamps : timestamps[i]!,
       schemaVersion: typeof versions === "string" ? versions : versions[i]!,
-      ...(key === undefined ? {} : { key }),
       metadata: typeof metadata === "string" ? metadata : metadata[i]!,
       payload: packed.payloads.subarray(bounds[2 * i], bounds[2 * i + 1]),
     };
+    if (key !== undefined) event.key = key;
+    events[i] = event;
   }
-  return {
-    topic: packed.topic,
-    events,
-    ...(packed.expected === undefined ? {} : { expected: packed.expected }),
-  };
+  const { topic, expected } = packed;
+  return expected === undefined ? { topic, events } : { topic, events, expected };
 }
 
 function idTexts({ ids, count }: PackedRequest): string[] {

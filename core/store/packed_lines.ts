@@ -143,7 +143,7 @@ function templateOf(request: UniformRequest, seq: number): Uint8Array {
       topic,
       timestamp,
       schemaVersion: request.versions,
-      ...(key === undefined ? {} : { key }),
+      key,
       metadata,
     }),
   );

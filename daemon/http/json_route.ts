@@ -22,10 +22,7 @@ export function jsonRoute<T>(
     ...route,
     body: { shape: body, required },
     async handle(request, reply) {
-      const given = await readJson(request, {
-        required,
-        ...(limit === undefined ? {} : { limit }),
-      });
+      const given = await readJson(request, { required, limit });
       await accept(request, { body: readMembers(body, given), reply });
     },
   };

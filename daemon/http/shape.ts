@@ -3,6 +3,7 @@
  * are checked against it, and schemas/openapi.json contains the same as JSON Schema (a test
  * compares them).
  */
+import { defined } from "../../core/base/defined.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { MOST_NAMES } from "../../core/event/limits.ts";
 import { didYouMean } from "../../core/base/suggest.ts";
@@ -94,8 +95,8 @@ export function checkedText<T = string>(
         throw new InvalidArgumentError(error.message, {
           cause: error,
           // No event is involved yet: it is the request that is wrong.
-          ...(code === undefined || code.startsWith("event/") ? {} : { code }),
-          ...(hint === undefined ? {} : { hint }),
+          code: code?.startsWith("event/") ? undefined : code,
+          hint,
           details: { [place.kind]: place.name },
         });
       }
@@ -148,7 +149,7 @@ export function list<T>(
   { what, most }: { what: string; most?: number },
 ): Shape<T[]> {
   return {
-    schema: { type: "array", items: of.schema, ...(most === undefined ? {} : { maxItems: most }) },
+    schema: { type: "array", items: of.schema, ...defined({ maxItems: most }) },
     read(value, place) {
       if (!Array.isArray(value)) throw misfit(place, `is an array of ${what}, not ${shown(value)}`);
       if (most !== undefined && value.length > most) {
@@ -313,7 +314,7 @@ function misfit(
 ): InvalidArgumentError {
   return new InvalidArgumentError(`${name === "" ? "the body" : name} ${fault}`, {
     details: { [kind]: name },
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

@@ -102,7 +102,7 @@ export class EventDecoder {
         payload: value,
         text: source.text,
       }),
-      ...(key === undefined ? {} : { key }),
+      key,
       metadata,
       payload,
     };
@@ -136,7 +136,7 @@ export class EventDecoder {
         payload: value,
         text: given.text,
       }),
-      ...(key === undefined ? {} : { key }),
+      key,
       metadata,
       payload,
     };
@@ -209,14 +209,14 @@ function checkEnvelope(envelope: Record<string, unknown>, members: readonly Memb
     throw invalid("timestamp is not a whole number of milliseconds since 1970");
   }
   return {
-    ...(id === undefined ? {} : { id: assertEventId(text(id, "id")) }),
+    id: id === undefined ? undefined : assertEventId(text(id, "id")),
     type: assertName(text(type, "type"), "the type"),
-    ...(key === undefined ? {} : { key: assertName(text(key, "key"), "the key") }),
-    ...(timestamp === undefined ? {} : { timestamp: timestamp as number }),
-    ...(schemaVersion === undefined
-      ? {}
-      : { schemaVersion: assertName(text(schemaVersion, "schemaVersion"), "the schema version") }),
-    ...(metadata ? { metadata: new TextDecoder().decode(onOneLine(metadata.bytes)) } : {}),
+    key: key === undefined ? undefined : assertName(text(key, "key"), "the key"),
+    timestamp: timestamp as number | undefined,
+    schemaVersion: schemaVersion === undefined
+      ? undefined
+      : assertName(text(schemaVersion, "schemaVersion"), "the schema version"),
+    metadata: metadata && new TextDecoder().decode(onOneLine(metadata.bytes)),
     payload: payload.bytes,
     text: payload.text,
   };

@@ -132,7 +132,7 @@ export class LineDecoder {
       types: options.type!,
       timestamps: now,
       versions: this.#version,
-      ...(options.key === undefined ? {} : { keys: options.key }),
+      keys: options.key,
       metadata: options.metadata,
     });
   }

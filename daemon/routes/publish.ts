@@ -91,7 +91,7 @@ async function publishJson(
     const outcome = await services.broker.append({
       topic: request.params["topic"]!,
       events,
-      ...(options.expected === undefined ? {} : { expected: options.expected }),
+      expected: options.expected,
     });
     const [ids, versions] = [
       events.map(({ id }) => id),
@@ -120,7 +120,7 @@ function arrayEvents(
         code as RefusalCode,
         `element ${i + 1}: ${message}; nothing was stored`,
         {
-          ...(hint === undefined ? {} : { hint }),
+          hint,
           details: { ...details, element: i + 1 },
           cause: error,
         },

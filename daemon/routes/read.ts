@@ -119,7 +119,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     const stored = replay(broker.store, {
       ranges,
       ...selectionOf(query),
-      ...(query.limit === undefined ? {} : { limit: query.limit }),
+      limit: query.limit,
       ...(render ? { render } : {}),
       ...(query.follow ? { onMissed } : {}),
     });

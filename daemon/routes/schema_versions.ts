@@ -111,8 +111,8 @@ function planInfo({ services }: RouteRequest, plan: SchemaPlan): SchemaInfo {
     ...schemaInfoOf(record, services.broker.schemas.latest(record.type)),
     created,
     compatibility,
-    ...(against === undefined ? {} : { against }),
-    ...(warnings === undefined ? {} : { warnings }),
+    against,
+    warnings,
   };
 }
 
@@ -149,7 +149,7 @@ async function compared(
   return {
     type,
     from,
-    ...(newer.to === undefined ? {} : { to: newer.to }),
+    to: newer.to,
     ...await compareSchemas(old, next),
     changes: changesBetween(old, next),
   };

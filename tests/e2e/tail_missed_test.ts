@@ -2,6 +2,7 @@
  * Followers of a topic are notified of events that retention deleted first: evs tail, NDJSON and
  * SSE over HTTP, both brokers' streams.
  */
+import { defined } from "../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import { EventStream, type StreamSource } from "../../core/broker/event_stream.ts";
 import { connect, EventBroker, type Missed } from "../../mod.ts";
@@ -26,7 +27,7 @@ async function beginning(
     const answer = await fetch(`http://localhost${path}`, {
       client,
       signal: abort.signal,
-      headers: accept === undefined ? {} : { accept },
+      headers: defined({ accept }),
     });
     const decoder = new TextDecoder();
     let text = "";

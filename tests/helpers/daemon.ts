@@ -100,7 +100,7 @@ export class TestDaemon {
       method,
       client: this.#client!,
       headers,
-      ...(body === undefined ? {} : { body: raw ? body as BodyInit : JSON.stringify(body) }),
+      body: raw ? body as BodyInit : JSON.stringify(body),
     });
     const text = await answer.text();
     const isJson = answer.headers.get("content-type") === "application/json";

@@ -97,11 +97,6 @@ export async function everyCommand(file: string): Promise<CommandLine[]> {
   assert.deepEqual(Object.keys(REST).filter((path) => !paths.includes(path)), [], "lines too many");
   return paths.map((path) => {
     const { args = [], stdin, asks = true } = REST[path]!(file);
-    return {
-      path,
-      args: [...path.split(" "), ...args],
-      asks,
-      ...(stdin === undefined ? {} : { stdin }),
-    };
+    return { path, args: [...path.split(" "), ...args], asks, stdin };
   });
 }

@@ -216,7 +216,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
         settings,
         update: true,
         resume: true,
-        ...(from === undefined ? {} : { from }),
+        from,
       })
     ).then((info) => {
       if (info.paused) this.#options.onNotice(pausedWords(info));

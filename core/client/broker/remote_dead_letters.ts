@@ -41,7 +41,7 @@ export class RemoteDeadLetters implements DeadLetterQueue {
         durationMs: 0,
         outcome: "dead",
         error: thrownReason(error),
-        ...(stack === undefined ? {} : { stack }),
+        stack,
       }],
       event,
     });

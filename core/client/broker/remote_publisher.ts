@@ -126,8 +126,8 @@ export class RemotePublisher {
       schemaVersion: split.schemaVersion ?? "",
       payload,
       metadata: withCause(split.metadata),
-      ...(split.key === undefined ? {} : { key: split.key }),
     };
+    if (split.key !== undefined) event.key = split.key;
     const { metadata, payload: bytes } = capture(event, split);
     const { id, timestamp, key } = event;
     const { schemaVersion } = split;
@@ -196,7 +196,7 @@ export class RemotePublisher {
     const reply = await this.#send(items, {
       topic,
       body,
-      query: expected === undefined ? {} : { expected: String(expected) },
+      query: { expected: expected?.toString() },
       contentType: "application/json",
     });
     job.resolve(
@@ -232,7 +232,7 @@ export class RemotePublisher {
     request: {
       topic: string;
       body: string;
-      query: Record<string, string>;
+      query: Record<string, string | undefined>;
       contentType: string;
     },
   ): Promise<PublishReply> {

@@ -68,7 +68,7 @@ export class RemoteRunner implements Runner {
       start: ([delivery]) => this.#start(delivery!),
       say: (text) => say(`${info.name}: ${text}`),
       concurrency,
-      ...(prefetch === undefined ? {} : { prefetch }),
+      prefetch,
       graceMs,
       throughPause: true,
       marks: "ahead",

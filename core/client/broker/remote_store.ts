@@ -40,9 +40,9 @@ export class RemoteEventStore implements EventStore {
     try {
       const response = await this.#client.read({
         topic: [topic],
-        ...(eventTypes && eventTypes.length > 0 ? { type: eventTypes } : {}),
-        ...(key === undefined ? {} : { where: `event.key == ${JSON.stringify(key)}` }),
-        ...(fromSeq === undefined ? {} : { from: String(fromSeq) }),
+        type: eventTypes,
+        where: key === undefined ? undefined : `event.key == ${JSON.stringify(key)}`,
+        from: fromSeq?.toString(),
       });
       for await (const line of response.lines()) {
         const event = eventOfLine(decoder.decode(line));

@@ -184,7 +184,7 @@ export class Consumer {
           leaseMs: DEFAULT_LEASE_MS,
           waitMs: this.#awaitingLeases ? 0 : WAIT_MS,
           bind: true,
-          ...(lingerMs === undefined ? {} : { lingerMs }),
+          lingerMs,
           untilEmpty,
           ...(throughPause || this.#waitsPaused ? { throughPause: true } : {}),
         });

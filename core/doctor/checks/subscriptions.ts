@@ -49,7 +49,7 @@ async function standings(
       name,
       topic,
       paused,
-      ...(pauseReason === undefined ? {} : { pauseReason }),
+      pauseReason,
       pending,
       atWork: leased + scheduled,
       dead,
@@ -70,7 +70,7 @@ async function standings(
       name,
       topic,
       paused,
-      ...(pauseReason === undefined ? {} : { pauseReason }),
+      pauseReason,
       pending: Math.max(0, pending - done),
       atWork: scheduled,
     };

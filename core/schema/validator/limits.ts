@@ -168,7 +168,7 @@ function refuse(pointer: string, fault: string, hint?: string): InvalidSchemaErr
   return new InvalidSchemaError(`the schema at ${pointer === "" ? "its root" : pointer} ${fault}`, {
     code: "schema/refused",
     details: { pointer },
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 

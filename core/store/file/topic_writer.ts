@@ -291,9 +291,7 @@ export class TopicWriter {
     const gone = segments.filter((segment) => !kept.includes(segment));
     this.#lookup.expire(now);
     const tables = new Set(gone.filter((segment) => this.#lookup.retire(segment, now)));
-    const newest = kept.at(-1)?.firstSeq;
-    const head: Head = { firstSeq: to, lastSeq, ...(newest === undefined ? {} : { newest }) };
-    writeHead(disk, this.#folder, head);
+    writeHead(disk, this.#folder, { firstSeq: to, lastSeq, newest: kept.at(-1)?.firstSeq });
     this.view = {
       ...this.view,
       firstSeq: to,

@@ -7,6 +7,7 @@
  * database itself would not do, because closing that descriptor would release SQLite's locks. The
  * lock file names the process that holds it and is removed on release.
  */
+import { defined } from "../../base/defined.ts";
 import { DataDirError } from "../../base/errors.ts";
 
 /** A lock that is held until it is released or the process ends. */
@@ -64,7 +65,7 @@ function lockedError(path: string, holder: number | undefined): DataDirError {
     ? "another broker of this process"
     : `the process ${holder}`;
   return new DataDirError("datadir/locked", `${who} has the database ${path} open`, {
-    details: { path, ...(holder === undefined ? {} : { pid: holder }) },
+    details: defined({ path, pid: holder }),
     hint: "close it there, choose another file, or share one daemon: connect()",
   });
 }

@@ -49,8 +49,7 @@ Deno.test("piecesWithoutMark gives back a large piece that only begins like a ma
 
 Deno.test("evs leaves out a byte order mark at the start of its input, and names one that stands elsewhere", async () => {
   await using daemon = await startDaemon();
-  const run = (args: string[], stdin?: string) =>
-    evs(args, { at: daemon, ...(stdin === undefined ? {} : { stdin }) });
+  const run = (args: string[], stdin?: string) => evs(args, { at: daemon, stdin });
   const file = `${daemon.folder}/payload.json`;
   await Deno.writeTextFile(file, `${MARK}1`);
   for (

@@ -121,12 +121,7 @@ Deno.test("formatTable leaves no column without text when the terminal is narrow
     ),
   );
   const rows = [{ age: "1m", id: "abcdef0123", reason: "connect timed out after 3 s" }];
-  const fit = (columns?: number) =>
-    formatTable(rows, {
-      paint: plain,
-      below: "reason",
-      ...(columns === undefined ? {} : { columns }),
-    });
+  const fit = (columns?: number) => formatTable(rows, { paint: plain, below: "reason", columns });
   assert.equal(fit(0), fit());
 });
 

@@ -181,7 +181,7 @@ export function waiting(test: Test): void {
 
   test("tells of a subscription straight after subscribe(), and rejects where it is gone", async ({ broker }) => {
     for (const name of ["s", undefined]) {
-      const subscription = broker.subscribe("t", () => {}, name === undefined ? {} : { name });
+      const subscription = broker.subscribe("t", () => {}, { name });
       const info = await subscription.info();
       assert.deepEqual([info.name, info.topic], [subscription.name, "t"]);
       await subscription.unsubscribe();

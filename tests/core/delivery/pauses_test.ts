@@ -19,7 +19,7 @@ Deno.test("SubscriptionManager keeps a person's pause when a consumer starts, an
   for (const by of [undefined, "person", "breaker", "command"] as const) {
     let broker = open();
     await broker.subscriptions.put("s", { topic: "t" });
-    await broker.subscriptions.pause("s", by === undefined ? {} : { by });
+    await broker.subscriptions.pause("s", { by });
     await broker.close();
     broker = open();
     const stays = by === undefined || by === "person";

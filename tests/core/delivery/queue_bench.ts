@@ -28,7 +28,7 @@ export function event(seq: number, key?: string, type = "x"): StoredEvent {
     type,
     timestamp: seq,
     schemaVersion: "1.0",
-    ...(key === undefined ? {} : { key }),
+    key,
     metadata: "{}",
     payload: new TextEncoder().encode(String(seq)),
   };

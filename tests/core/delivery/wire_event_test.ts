@@ -1,4 +1,5 @@
 /** Events that stay lines: reading fields from their bytes gives the same as parsing them. */
+import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type WireEvent, wireEvents } from "../../../core/delivery/wire_event.ts";
@@ -34,7 +35,7 @@ const event: fc.Arbitrary<StoredEvent> = fc.record({
     JSON.stringify(value)
   ),
   payload: fc.jsonValue().map((value) => encoder.encode(JSON.stringify(value))),
-}).map(({ key, ...rest }) => ({ ...rest, ...(key === undefined ? {} : { key }) }));
+}).map(({ key, ...rest }) => ({ ...rest, ...defined({ key }) }));
 
 const withoutLine = ({ line: _line, ...rest }: StoredEvent) => rest;
 const plain = (stored: StoredEvent) => ({ ...withoutLine(stored), payload: [...stored.payload] });

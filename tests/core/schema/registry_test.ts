@@ -1,4 +1,5 @@
 /** Registering schemas and checking payloads against them. */
+import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { JsonSchemaRegistry } from "../../../core/schema/registry.ts";
@@ -312,7 +313,7 @@ Deno.test("JsonSchemaRegistry refuses a payload when its many items are looked a
 
 Deno.test("JsonSchemaRegistry holds a schema against its draft", async () => {
   for (const draft of ["http://json-schema.org/draft-07/schema#", undefined]) {
-    const about = draft === undefined ? {} : { $schema: draft };
+    const about = defined({ $schema: draft });
     await assert.rejects(faults({ ...about, type: "text" }, 1), /not a JSON Schema/);
     await assert.rejects(faults({ ...about, minLength: -1 }, 1), /not a JSON Schema/);
     assert.deepEqual(await faults({ ...about, $id: "https://example.com/s" }, 1), []);

@@ -67,7 +67,7 @@ Deno.test("Projection goes on from its checkpoint, and begins anew when its vers
   await publish(broker, 4);
   let seen = 0;
   const counting = (version?: string) => {
-    const definition = totals(version === undefined ? {} : { version });
+    const definition = totals({ version });
     const { n } = definition.on;
     definition.on = { n: (state, event) => (seen++, n!(state, event)) };
     return new Projection(definition, { broker, store });

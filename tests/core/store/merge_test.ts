@@ -26,11 +26,7 @@ function requestsOf(all: readonly Asked[]): StoreRequest[] {
     const events: NewEvent[] = ids.map((id) =>
       newEvent({ id: id ?? `own-${++n}`, idGiven: id !== null })
     );
-    const request = {
-      topic,
-      events,
-      ...(expected === undefined ? {} : { expected }),
-    } as AppendRequest;
+    const request = { topic, events, expected } as AppendRequest;
     return packed ? pack(request) : request;
   });
 }

@@ -1,4 +1,5 @@
 /** One suite for every store, and the features of individual stores. */
+import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import fc from "fast-check";
@@ -175,7 +176,7 @@ Deno.test("unpack gives back what pack was given", () => {
         const request: AppendRequest = {
           topic: "t",
           events,
-          ...(expected === undefined ? {} : { expected }),
+          ...defined({ expected }),
         };
         assert.deepEqual(unpack(structuredClone(pack(request))), request);
       },

@@ -3,6 +3,7 @@
  * returned, and intact events are served. Uses an in-memory file system, so that every byte can be
  * tested.
  */
+import { defined } from "../../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import { systemClock } from "../../../../core/base/clock.ts";
 import { EvsError } from "../../../../core/base/errors.ts";
@@ -20,10 +21,7 @@ const LF = 0x0a;
 const decoder = new TextDecoder();
 
 function open(disk: MemoryDisk, maxBytes?: number): FileEventStore {
-  return new FileEventStore(DIR, {
-    disk,
-    ...(maxBytes === undefined ? {} : { segments: { maxBytes } }),
-  });
+  return new FileEventStore(DIR, { disk, segments: defined({ maxBytes }) });
 }
 
 /** Every line of a topic by its seq, read in every way there is. */
