@@ -3,6 +3,7 @@
  * whatever their environment: in the data dir for clients that know the data dir, and in the
  * socket's lock file for clients that know the socket.
  */
+import { ifThere } from "../core/base/if_there.ts";
 import { type Holder, holderFile, readHolder, socketLockFile } from "../core/protocol/holder.ts";
 
 /** Announces who holds the data dir and the socket. Call it while holding both locks. */
@@ -10,7 +11,7 @@ export function announce(holder: Holder): void {
   const text = `${JSON.stringify(holder)}\n`;
   const path = holderFile(holder.dataDir);
   const fresh = `${path}.new`;
-  remove(fresh);
+  ifThere(() => Deno.removeSync(fresh));
   // Renamed into place, so that nobody reads half of it, and a link placed there is replaced,
   // not followed.
   Deno.writeTextFileSync(fresh, text, { createNew: true, mode: 0o600 });
@@ -21,13 +22,6 @@ export function announce(holder: Holder): void {
 
 /** Withdraws the announcement. Call it while still holding the locks. */
 export function withdraw({ pid, dataDir }: Holder): void {
-  if (readHolder(holderFile(dataDir))?.pid === pid) remove(holderFile(dataDir));
-}
-
-function remove(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  const file = holderFile(dataDir);
+  if (readHolder(file)?.pid === pid) ifThere(() => Deno.removeSync(file));
 }

@@ -4,7 +4,7 @@
  */
 import { DataDirError } from "../core/base/errors.ts";
 import { WATERMARKS_FILE } from "../core/data_dir/watermarks.ts";
-import { lstat } from "./lock.ts";
+import { lstat } from "../core/base/if_there.ts";
 
 /** Where the files of a data dir are. */
 export interface DataDir {

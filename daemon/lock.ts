@@ -3,6 +3,7 @@
  * The data dir itself is locked; a socket cannot be opened as a file, so a file beside it is
  * locked.
  */
+import { lstat } from "../core/base/if_there.ts";
 import { DataDirError, SocketError } from "../core/base/errors.ts";
 
 /** A lock that is held until the process ends or `release` is called. */
@@ -63,14 +64,4 @@ function tryLock(file: Deno.FsFile): HeldLock | undefined {
   }
   file.close();
   return undefined;
-}
-
-/** The stat of a path, without following links; undefined if there is nothing. */
-export function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@
  * LogTape handles levels and properties; the sink is our own, because LogTape's file sink syncs at
  * every flush.
  */
+import { ifThere } from "../core/base/if_there.ts";
 import { isNoSpace } from "./space_reserve.ts";
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
 
@@ -70,21 +71,13 @@ export class RotatingFile {
   #rotate(): void {
     const fresh = this.#open(`${this.#path}.new`);
     for (let n = KEPT - 1; n >= 1; n--) {
-      renameIfThere(`${this.#path}.${n}`, `${this.#path}.${n + 1}`);
+      ifThere(() => Deno.renameSync(`${this.#path}.${n}`, `${this.#path}.${n + 1}`));
     }
-    renameIfThere(this.#path, `${this.#path}.1`);
+    ifThere(() => Deno.renameSync(this.#path, `${this.#path}.1`));
     Deno.renameSync(`${this.#path}.new`, this.#path);
     this.#file.close();
     this.#file = fresh;
     this.#size = 0;
-  }
-}
-
-function renameIfThere(from: string, to: string): void {
-  try {
-    Deno.renameSync(from, to);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -11,7 +11,7 @@ import type { JournalStore } from "../core/store/store.ts";
 import { WorkerEventStore } from "../core/store/worker/sqlite_worker_store.ts";
 import type { Config } from "./config.ts";
 import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
-import { lstat } from "./lock.ts";
+import { lstat } from "../core/base/if_there.ts";
 import type { Log } from "./log.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import type { FoundDataDir } from "./whole.ts";

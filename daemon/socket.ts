@@ -4,7 +4,7 @@
  */
 import { assertSocketLength, folderOf } from "../core/protocol/paths.ts";
 import { SocketError } from "../core/base/errors.ts";
-import { lstat } from "./lock.ts";
+import { lstat } from "../core/base/if_there.ts";
 
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;

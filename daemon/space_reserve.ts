@@ -3,6 +3,7 @@
  * of random bytes in the data dir. It is given up when a deletion finds no space, and recreated
  * when there is some.
  */
+import { ifThere } from "../core/base/if_there.ts";
 
 /** Written at a time, bytes. Random, because a file system may compress. */
 const PIECE = 64 * 1024;
@@ -22,12 +23,7 @@ export class SpaceReserve {
 
   /** The size that it has, bytes. */
   get held(): number {
-    try {
-      return Deno.statSync(this.#path).size;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return 0;
-      throw error;
-    }
+    return ifThere(() => Deno.statSync(this.#path).size) ?? 0;
   }
 
   /**
@@ -46,7 +42,7 @@ export class SpaceReserve {
       }
       return true;
     } catch (error) {
-      if (before === 0) removeIfThere(this.#path);
+      if (before === 0) ifThere(() => Deno.removeSync(this.#path));
       else Deno.truncateSync(this.#path, before);
       if (isNoSpace(error)) return false;
       throw error;
@@ -65,7 +61,7 @@ export class SpaceReserve {
       if (isNoSpace(error)) return false;
       throw error;
     } finally {
-      removeIfThere(probe);
+      ifThere(() => Deno.removeSync(probe));
     }
   }
 
@@ -93,12 +89,8 @@ const [LEAST, MOST] = [4, 36].map((mebibytes) => mebibytes * 1024 * 1024) as [nu
  * be overwritten, and the database may have to grow for that.
  */
 export function reserveSize(path: string): number {
-  try {
-    return Math.min(MOST, LEAST + Deno.statSync(`${path}-wal`).size);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return LEAST;
-    throw error;
-  }
+  const log = ifThere(() => Deno.statSync(`${path}-wal`).size) ?? 0;
+  return Math.min(MOST, LEAST + log);
 }
 
 /** True for the error of a full disk or a used-up quota. */
@@ -107,12 +99,4 @@ export function isNoSpace(error: unknown): boolean {
   // EFBIG has no code: a limit on the size of files (ulimit -f).
   const isTooLarge = error instanceof Error && /\(os error 27\)/.test(error.message);
   return code === "ENOSPC" || code === "EDQUOT" || isTooLarge;
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

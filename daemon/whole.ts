@@ -21,7 +21,7 @@ import {
 import type { WorkerState } from "../core/state/worker_state.ts";
 import { moveAside, noteLoss } from "../core/store/quarantine.ts";
 import { type DataDir, makeDatabaseFile, prepareFiles } from "./data_dir.ts";
-import { lstat } from "./lock.ts";
+import { lstat } from "../core/base/if_there.ts";
 
 /** What was found before anything was opened, because opening creates files. */
 export interface FoundDataDir {

@@ -6,6 +6,7 @@
  * snapshot each). Of the file store, append-only files are copied in the order in which a reader
  * relies on them. The copy is verified before it becomes the backup.
  */
+import { exists } from "../base/if_there.ts";
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
 import { settleRestore } from "../data_dir/cut_restore.ts";
@@ -219,14 +220,4 @@ function writeArchive(out: ByteSink, staging: string, manifest: Manifest): void 
   tar.addBytes(MANIFEST, new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`));
   for (const file of manifest.files) tar.addFile(file.path, `${staging}/${file.path}`);
   tar.finish();
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@
  * and verified against its checksums. Only then does it become the data dir; the previous one is
  * kept beside it.
  */
+import { exists } from "../base/if_there.ts";
 import { ConflictError, DataDirError } from "../base/errors.ts";
 import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { writeWatermarks } from "../data_dir/watermarks.ts";
@@ -177,14 +178,4 @@ function notWhole(why: string): DataDirError {
   return new DataDirError("datadir/damaged", `this is not a whole backup: ${why}`, {
     hint: "choose another backup; nothing was changed",
   });
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@
  * beneath a running process, writes still succeed, and are lost when the process ends. So the files
  * that hold an event are checked before it is acknowledged.
  */
+import { lstat } from "./if_there.ts";
 import { DataDirError } from "./errors.ts";
 
 interface Named {
@@ -18,7 +19,7 @@ export class NamedFiles {
   /** Records those of `paths` that exist now. */
   constructor(paths: readonly string[]) {
     for (const path of paths) {
-      const info = infoOf(path);
+      const info = lstat(path);
       if (info) this.#files.push({ path, dev: info.dev, ino: info.ino });
     }
   }
@@ -26,7 +27,7 @@ export class NamedFiles {
   /** Throws `DataDirError` if one of them is gone, or its name now refers to another file. */
   check(): void {
     for (const { path, dev, ino } of this.#files) {
-      const info = infoOf(path);
+      const info = lstat(path);
       if (info?.ino !== ino || info.dev !== dev) throw takenAway(path);
     }
   }
@@ -39,13 +40,4 @@ export function takenAway(path: string): DataDirError {
     `${path} was removed or replaced while it was in use: nothing is acknowledged any more`,
     { hint: "bring back the data dir, from a backup where need be, then start again" },
   );
-}
-
-function infoOf(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }

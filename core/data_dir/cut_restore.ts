@@ -9,6 +9,7 @@
  * data.before-restore-STAMP     the previous data dir, moved aside
  * ```
  */
+import { exists } from "../base/if_there.ts";
 import { DataDirError } from "../base/errors.ts";
 import { readWatermarks } from "./watermarks.ts";
 
@@ -111,16 +112,6 @@ function stampsBeside(dataDir: string, kind: string): string[] {
       .map(({ name }) => name.slice(begin.length)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
 }

@@ -12,6 +12,7 @@
  *
  * The last line of a topic counts. Lines with a wrong checksum are ignored.
  */
+import { ifThere } from "../base/if_there.ts";
 import { crc32 } from "../base/checksum.ts";
 import type { Clock } from "../base/clock.ts";
 
@@ -48,16 +49,10 @@ const encoder = new TextEncoder();
 /** Reads the file in a data dir; undefined if there is none, or its first line is damaged. */
 export function readWatermarks(dataDir: string): Watermarks | undefined {
   const path = `${dataDir}/${WATERMARKS_FILE}`;
-  let text: string;
-  let writtenAt: number;
-  try {
-    writtenAt = Deno.lstatSync(path).mtime?.getTime() ?? 0;
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-  return parseWatermarks(text, writtenAt);
+  return ifThere(() => {
+    const writtenAt = Deno.lstatSync(path).mtime?.getTime() ?? 0;
+    return parseWatermarks(Deno.readTextFileSync(path), writtenAt);
+  });
 }
 
 /** Parses the text of such a file. */
@@ -86,7 +81,7 @@ export function writeWatermarks(
   const { phase, generation, files, ends } = marks;
   const lines = [lineOf({ format: FORMAT, phase, generation, files })];
   for (const [topic, lastSeq] of ends) lines.push(lineOf({ topic, lastSeq }));
-  removeIfThere(`${path}.new`);
+  ifThere(() => Deno.removeSync(`${path}.new`));
   const file = Deno.openSync(`${path}.new`, { write: true, createNew: true, mode: 0o600 });
   try {
     // The umask may have removed too many permissions.
@@ -220,12 +215,4 @@ function sumOf(text: string): string {
 
 function writeAll(file: Deno.FsFile, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -2,6 +2,7 @@
  * The `quarantine` folder of a data dir: copies of damaged files, taken before anything in them was
  * repaired, and an index that says what was wrong. We never delete anything from it.
  */
+import { ifThere } from "../base/if_there.ts";
 
 /** One finding; a line of the index. */
 export interface QuarantineEntry {
@@ -77,24 +78,14 @@ export function moveAside(
   // Write the entry first: a crash in between leaves an entry for files that are still in place.
   addLine(folder, { file, copy, what, foundAt: now, accepted: false });
   for (const one of paths) {
-    try {
-      Deno.renameSync(one, `${folder}/${copy}${one.slice(path!.length)}`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    }
+    ifThere(() => Deno.renameSync(one, `${folder}/${copy}${one.slice(path!.length)}`));
   }
   sync(folder);
 }
 
 /** The entries in the quarantine of a data dir; empty if there is none. */
 export function readQuarantine(folder: string): QuarantineEntry[] {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(`${folder}/${INDEX}`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  const text = ifThere(() => Deno.readTextFileSync(`${folder}/${INDEX}`)) ?? "";
   const entries = new Map<string, QuarantineEntry>();
   for (const line of text.split("\n")) {
     // Skip a line that a crash cut short: its copy is still there.

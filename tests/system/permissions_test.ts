@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { permissionFlags } from "../../core/client/launch.ts";
-import { lstat } from "../../daemon/lock.ts";
+import { lstat } from "../../core/base/if_there.ts";
 import { isAlive } from "../helpers/evs.ts";
 import { needTools, Place } from "../helpers/shell.ts";
 import { end, inFolder, tryStart } from "../helpers/start.ts";

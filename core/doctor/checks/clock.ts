@@ -3,7 +3,8 @@
  * (it goes by seq), but retention by age, `--from @TIME` and retry delays go by the clock.
  */
 import type { Check, Finding } from "./check.ts";
-import { counted, exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
+import { counted } from "./counted.ts";
 
 /** Synchronized clocks differ by less than this, ms. */
 export const CLOCK_SLACK = 60_000;

@@ -2,7 +2,8 @@
 import { damageText } from "../../store/damage.ts";
 import { verifyEventDatabase } from "../../store/sqlite/verify.ts";
 import type { Check, Finding } from "./check.ts";
-import { counted, exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
+import { counted } from "./counted.ts";
 
 const WHERE = "events.db";
 const RESTORE = "evs restore FILE brings back a backup; evs doctor --accept acknowledges the loss";

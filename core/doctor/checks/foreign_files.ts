@@ -3,7 +3,7 @@
  * its events.
  */
 import type { Check, Finding } from "./check.ts";
-import { exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
 
 /**
  * Our files, including those that SQLite creates beside a database and those that a start creates

@@ -7,7 +7,7 @@ import { formatDuration } from "../../base/units.ts";
 import type { InFlightInfo } from "../../protocol/in_flight.ts";
 import type { SubscriptionInfo } from "../../protocol/protocol.ts";
 import type { Check, CheckContext, Finding } from "./check.ts";
-import { counted } from "./files.ts";
+import { counted } from "./counted.ts";
 
 const MINUTE = 60_000;
 /** An event held for less than this is never reported, however short its lease. */

@@ -3,7 +3,7 @@
  * refuses to start.
  */
 import type { Check, Finding } from "./check.ts";
-import { exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
 
 const PERMISSIONS = 0o777;
 const OTHERS = 0o077;

@@ -5,7 +5,7 @@
  * lists them (proc_locks(5)); elsewhere only the socket is checked.
  */
 import type { Check, Finding } from "./check.ts";
-import { exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
 
 export const socket: Check = {
   name: "socket",

@@ -1,7 +1,8 @@
 /** Checks topics, subscriptions, retries, dead letters and schemas: the state database. */
 import { verifyStateDatabase } from "../../state/verify.ts";
 import type { Check, Finding } from "./check.ts";
-import { counted, exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
+import { counted } from "./counted.ts";
 
 const WHERE = "state.db";
 

@@ -5,7 +5,7 @@
 import type { SubscriptionInfo } from "../../protocol/protocol.ts";
 import { compilePattern } from "../../event/topic_options.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
-import { counted } from "./files.ts";
+import { counted } from "./counted.ts";
 
 /** The fields of a subscription that are checked. */
 type Standing =

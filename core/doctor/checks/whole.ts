@@ -13,7 +13,7 @@ import { leftovers } from "../../data_dir/cut_restore.ts";
 import { readWatermarks, type Watermarks } from "../../data_dir/watermarks.ts";
 import type { StateSnapshot } from "../../state/state.ts";
 import type { Check, CheckContext, CheckResults, Finding } from "./check.ts";
-import { exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
 
 const RESTORE =
   "evs restore FILE brings back a backup; evs daemon start continues with what is left";

@@ -4,7 +4,7 @@
  */
 import { walFault } from "../../store/sqlite/salvage/repair_wal.ts";
 import type { Check, Finding } from "./check.ts";
-import { exists } from "./files.ts";
+import { exists } from "../../base/if_there.ts";
 
 export const writeAheadLogs: Check = {
   name: "write-ahead-logs",

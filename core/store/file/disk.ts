@@ -7,6 +7,7 @@
  * rare ones block.
  */
 
+import { ifThere, lstat } from "../../base/if_there.ts";
 import { DataDirError } from "../../base/errors.ts";
 
 /** An entry in a folder. */
@@ -82,13 +83,8 @@ export function writeFully(file: DiskFile, bytes: Uint8Array, position: number):
 
 /** The contents of a file; undefined if it does not exist. */
 export function readWhole(disk: Disk, path: string): Uint8Array | undefined {
-  let file: DiskFile;
-  try {
-    file = disk.open(path, "read");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const file = ifThere(() => disk.open(path, "read"));
+  if (!file) return undefined;
   try {
     return readFully(file, new Uint8Array(file.size()), 0);
   } finally {
@@ -118,18 +114,14 @@ export function replaceFile(
 
 /** Removes a file if it exists. */
 export function removeIfThere(disk: Disk, path: string): void {
-  try {
-    disk.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  ifThere(() => disk.remove(path));
 }
 
 /** The real file system. */
 export const systemDisk: Disk = {
   open(path, mode) {
     // Never read or write through a link that someone else may have put there (contract row 21).
-    if (isLink(path)) throw linked(path);
+    if (lstat(path)?.isSymlink) throw linked(path);
     const file = Deno.openSync(path, {
       read: true,
       write: mode !== "read",
@@ -144,13 +136,8 @@ export const systemDisk: Disk = {
       kind: isFile ? "file" : isDirectory ? "folder" : "other",
     })),
   size(path) {
-    try {
-      const { isFile, size } = Deno.lstatSync(path);
-      return isFile ? size : undefined;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    const info = lstat(path);
+    return info?.isFile ? info.size : undefined;
   },
   makeFolder(path) {
     try {
@@ -178,16 +165,6 @@ export const systemDisk: Disk = {
     return undefined;
   },
 };
-
-function isLink(path: string): boolean {
-  try {
-    return Deno.lstatSync(path).isSymlink;
-  } catch (error) {
-    // Opening it will report this, or create it.
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 function linked(path: string): DataDirError {
   return new DataDirError(

@@ -1,4 +1,5 @@
 /** Finds out what a topic's folder holds, and repairs what a crash left. */
+import { ifThere } from "../../base/if_there.ts";
 import { DataDirError } from "../../base/errors.ts";
 import {
   blockSummary,
@@ -146,15 +147,10 @@ export function listTopic(
 }
 
 function readHeader(disk: Disk, path: string): IndexHeader | undefined {
-  let bytes: Uint8Array;
-  try {
-    const file = disk.open(path, "read");
-    bytes = readFully(file, new Uint8Array(SLOT), 0);
-    file.close();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  const file = ifThere(() => disk.open(path, "read"));
+  if (!file) return undefined;
+  const bytes = readFully(file, new Uint8Array(SLOT), 0);
+  file.close();
   const slot = decodeSlots(bytes)[0];
   refuseNewer(slot, path);
   return slot?.kind === "header" ? slot.header : undefined;

@@ -2,13 +2,14 @@
  * Reads a whole file store and reports what is intact and what is not. Changes nothing, so it needs
  * no lock.
  */
+import { ifThere } from "../../base/if_there.ts";
 import { systemClock } from "../../base/clock.ts";
 import type { Damage, Found } from "../damage.ts";
 import type { Seen } from "../seen.ts";
 import { Accepted } from "./accepted.ts";
 import { damageOf } from "./damage_log.ts";
 import { decodeSlots } from "./block.ts";
-import { type Disk, type DiskFile, readFully, readWhole, systemDisk } from "./disk.ts";
+import { type Disk, readFully, readWhole, systemDisk } from "./disk.ts";
 import { readHead } from "./head.ts";
 import { holesOf, lastKnown, type Span } from "./holes.ts";
 import { segmentFile } from "./layout.ts";
@@ -125,7 +126,7 @@ function verifySegment(
   const index = readWhole(disk, indexPath) ?? new Uint8Array(0);
   const slots = decodeSlots(index);
   refuseNewer(slots[0], indexPath);
-  const lines = openIfThere(disk, path);
+  const lines = ifThere(() => disk.open(path, "read"));
   try {
     const length = Math.min(end, lines?.size() ?? 0);
     const read = (from: number, to: number) =>
@@ -165,14 +166,5 @@ function verifySegment(
     };
   } finally {
     lines?.close();
-  }
-}
-
-function openIfThere(disk: Disk, path: string): DiskFile | undefined {
-  try {
-    return disk.open(path, "read");
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
   }
 }

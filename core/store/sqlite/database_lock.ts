@@ -7,6 +7,7 @@
  * database itself would not do, because closing that descriptor would release SQLite's locks. The
  * lock file names the process that holds it and is removed on release.
  */
+import { ifThere, lstat } from "../../base/if_there.ts";
 import { defined } from "../../base/defined.ts";
 import { DataDirError } from "../../base/errors.ts";
 
@@ -19,7 +20,8 @@ export interface DatabaseLock {
 export function lockDatabase(path: string): DatabaseLock {
   if (path === ":memory:" || path === "") return { release() {} };
   refuseDaemons(path);
-  const beside = `${realPath(path)}.lock`;
+  // A database that is not there yet is made when it is opened.
+  const beside = `${ifThere(() => Deno.realPathSync(path)) ?? path}.lock`;
   for (;;) {
     const there = lstat(beside);
     if (there && !there.isFile) throw unsafe(beside);
@@ -41,7 +43,8 @@ export function lockDatabase(path: string): DatabaseLock {
     file.writeSync(new TextEncoder().encode(`${Deno.pid}\n`));
     return {
       release() {
-        removeIfThere(beside);
+        // Somebody may have taken it, or the folder, away: then nobody finds it any more.
+        ifThere(() => Deno.removeSync(beside));
         file.close();
       },
     };
@@ -118,32 +121,4 @@ function refuseDaemons(path: string): void {
     details: { path },
     hint: "share it: connect(); or evs daemon stop",
   });
-}
-
-function realPath(path: string): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch (error) {
-    // It will be created when it is opened.
-    if (error instanceof Deno.errors.NotFound) return path;
-    throw error;
-  }
-}
-
-function lstat(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    // Somebody removed the file or its folder: then it is gone anyway.
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

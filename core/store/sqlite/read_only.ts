@@ -1,4 +1,5 @@
 /** Opens a database for reading only, without creating files beside it. */
+import { exists } from "../../base/if_there.ts";
 import { DatabaseSync } from "node:sqlite";
 
 /**
@@ -16,14 +17,4 @@ export function openReadOnly(path: string): DatabaseSync {
 
 function absolute(path: string): string {
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.lstatSync(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

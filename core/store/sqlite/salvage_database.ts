@@ -3,6 +3,7 @@
  * each verified by its checksum, and put into a new database. The old one is kept unchanged in the
  * quarantine.
  */
+import { exists, ifThere } from "../../base/if_there.ts";
 import type { Clock } from "../../base/clock.ts";
 import { fromWireLine } from "../../event/event.ts";
 import { type CarvedRecord, recordsOf } from "./salvage/carve.ts";
@@ -31,12 +32,12 @@ export function markForSalvage(path: string): void {
 
 /** Removes the mark: the database was checked and is intact. */
 export function unmark(path: string): void {
-  removeFile(`${path}${MARK}`);
+  ifThere(() => Deno.removeSync(`${path}${MARK}`));
 }
 
 /** True if the database is marked. */
 export function isMarked(path: string): boolean {
-  return readIfThere(`${path}${MARK}`) !== undefined;
+  return exists(`${path}${MARK}`);
 }
 
 interface Row {
@@ -117,7 +118,7 @@ class Pages {
 
   constructor(path: string) {
     this.#file = Deno.openSync(path, { read: true });
-    const log = readIfThere(`${path}-wal`);
+    const log = ifThere(() => Deno.readFileSync(`${path}-wal`));
     const report = log && readWal(log);
     if (report) { for (const { page, data } of framesOf(report)) this.#fromLog.set(page, data); }
     this.#size = report?.pageSize ?? PAGE_SIZE;
@@ -169,23 +170,6 @@ class Pages {
   }
 }
 
-function readIfThere(path: string): Uint8Array | undefined {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
-
 function removeIfThere(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) removeFile(path + suffix);
-}
-
-function removeFile(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
+  for (const suffix of ["", "-wal", "-shm"]) ifThere(() => Deno.removeSync(path + suffix));
 }

@@ -2,6 +2,7 @@
  * Checks a database's write-ahead log before SQLite opens it, and repairs what SQLite would drop
  * silently.
  */
+import { ifThere } from "../../../base/if_there.ts";
 import { type Clock, systemClock } from "../../../base/clock.ts";
 import { keepCopy } from "../../quarantine.ts";
 import { readWal, type WalReport } from "./wal_frames.ts";
@@ -51,7 +52,7 @@ export function repairWal(
   { clock }: { clock: Clock } = { clock: systemClock },
 ): void {
   const log = `${path}-wal`;
-  const bytes = readIfThere(log);
+  const bytes = ifThere(() => Deno.readFileSync(log));
   if (!bytes) return;
   const fault = walFault(bytes);
   if (fault === undefined) return;
@@ -63,15 +64,6 @@ export function repairWal(
     : "repaired; events in a damaged page are named when they are read";
   keepCopy(log, { what: `${fault}; ${outcome}`, now: clock.now() });
   if (report && report.readable < report.frames) replace(log, report.repaired);
-}
-
-function readIfThere(path: string): Uint8Array | undefined {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
 }
 
 /** Writes in place: a crash in the middle leaves a partly repaired log, and the copy. */
