@@ -1,9 +1,6 @@
-/** Files that may not be there: asking for one that is not is no error. */
+/** Access to files that may not exist, without treating that as an error. */
 
-/**
- * What `ask` returns; undefined where the file that it asks for is not there. All other errors are
- * thrown.
- */
+/** Returns what `ask` returns, or undefined if the file does not exist. Rethrows other errors. */
 export function ifThere<T>(ask: () => T): T | undefined {
   try {
     return ask();
@@ -13,12 +10,12 @@ export function ifThere<T>(ask: () => T): T | undefined {
   }
 }
 
-/** What is at a path, links not followed; undefined when nothing is. */
+/** The stat of a path, without following links; undefined if there is nothing. */
 export function lstat(path: string): Deno.FileInfo | undefined {
   return ifThere(() => Deno.lstatSync(path));
 }
 
-/** True when there is something at the path, if only a link. */
+/** True if something exists at the path, even a dangling link. */
 export function exists(path: string): boolean {
   return lstat(path) !== undefined;
 }

@@ -4,7 +4,6 @@
  * back with every write.
  */
 import { systemClock } from "../../base/clock.ts";
-import { type Event, toEvent } from "../../event/event.ts";
 import { WorkerClient } from "../../worker/client.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "../file/accepted.ts";
@@ -14,21 +13,14 @@ import { FileReader } from "../file/reader.ts";
 import { SegmentCache } from "../file/segment_cache.ts";
 import type { TopicChange } from "../file/view.ts";
 import { type PackedViews, ViewTable } from "../file/view_table.ts";
-import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
 import type { Durability } from "../../event/durability.ts";
-import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
-import { ForwardingStore } from "../forwarding_store.ts";
-import type { EventReader } from "../reader.ts";
+import type { JournalStore } from "../store.ts";
+import { WorkerStore, type WriterCall } from "./worker_store.ts";
 
 /** A request to the worker. */
 export type FileStoreCall =
   | { op: "open"; dir: string; durability: Durability; dedupWindow?: number }
-  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
-  | { op: "seekAge"; topic: string; age: number }
-  | { op: "truncate"; topic: string; seq: number }
-  | { op: "raise"; topic: string; lastSeq: number }
-  | { op: "removeTopic"; topic: string }
-  | { op: "close" };
+  | WriterCall;
 
 /** The worker's answer: the result, and the new state of the topics that it touched. */
 export interface FileStoreAnswer {
@@ -51,11 +43,9 @@ export interface FoundInFolder {
 }
 
 /** A file store whose writer runs in a worker thread. */
-export class FileWorkerEventStore extends ForwardingStore implements JournalStore {
+export class FileWorkerEventStore extends WorkerStore<FileStoreAnswer> implements JournalStore {
   readonly kind = "file";
-  readonly durable: boolean;
   readonly found: FoundInFolder;
-  readonly #worker: WorkerClient;
   readonly #views: ViewTable;
   readonly #cache: SegmentCache;
   readonly #reader: FileReader;
@@ -72,11 +62,9 @@ export class FileWorkerEventStore extends ForwardingStore implements JournalStor
     },
     answer: FileStoreAnswer,
   ) {
-    super();
-    this.durable = options.durability === "always";
+    super(worker, options.durability);
     this.found = answer.result as FoundInFolder;
     this.#views = new ViewTable(answer.views);
-    this.#worker = worker;
     this.#onNote = options.onNote;
     this.#damage = new DamageLog(
       systemClock,
@@ -119,20 +107,6 @@ export class FileWorkerEventStore extends ForwardingStore implements JournalStor
     }
   }
 
-  async append(
-    requests: readonly StoreRequest[],
-    { durability, onWritten }: AppendOptions = {},
-  ): Promise<AppendOutcome[]> {
-    const packed = requests.map(pack);
-    const early = onWritten !== undefined;
-    const answer = await this.#worker.call<FileStoreAnswer>(
-      { op: "append", requests: packed, durability, early } satisfies FileStoreCall,
-      { transfer: packed.flatMap(buffersOf), onReady: onWritten },
-    );
-    this.#learn(answer);
-    return answer.result as AppendOutcome[];
-  }
-
   damage(): readonly Damage[] {
     return this.#damage.list();
   }
@@ -141,56 +115,16 @@ export class FileWorkerEventStore extends ForwardingStore implements JournalStor
     this.#damage.accept();
   }
 
-  protected readerOf(): EventReader {
+  protected override readerOf(): FileReader {
     return this.#reader;
   }
 
-  topics(): string[] {
-    return this.#reader.topics();
-  }
-
-  async seekAge(topic: string, age: number): Promise<number> {
-    const answer = await this.#worker.call<FileStoreAnswer>(
-      { op: "seekAge", topic, age } satisfies FileStoreCall,
-    );
-    return answer.result as number;
-  }
-
-  async truncate(topic: string, seq: number): Promise<number> {
-    const answer = await this.#worker.call<FileStoreAnswer>(
-      { op: "truncate", topic, seq } satisfies FileStoreCall,
-    );
-    this.#learn(answer);
-    return answer.result as number;
-  }
-
-  async raise(topic: string, lastSeq: number): Promise<void> {
-    this.#learn(
-      await this.#worker.call<FileStoreAnswer>(
-        { op: "raise", topic, lastSeq } satisfies FileStoreCall,
-      ),
-    );
-  }
-
-  async removeTopic(topic: string): Promise<void> {
-    this.#learn(
-      await this.#worker.call<FileStoreAnswer>(
-        { op: "removeTopic", topic } satisfies FileStoreCall,
-      ),
-    );
-  }
-
-  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
-    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#cache.close();
-    await this.#worker.call({ op: "close" } satisfies FileStoreCall);
-    this.#worker.terminate();
+    await super.close();
   }
 
-  #learn({ changes, notes = [], lost = [] }: FileStoreAnswer): void {
+  protected override learn({ changes, notes = [], lost = [] }: FileStoreAnswer): void {
     for (const note of notes) this.#onNote?.(note);
     for (const found of lost) this.#damage.tell(found);
     for (const { view, blocks } of changes) {

@@ -4,31 +4,23 @@
  * topic comes back with every write.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { type Event, toEvent } from "../../event/event.ts";
 import { systemClock } from "../../base/clock.ts";
 import { WorkerClient } from "../../worker/client.ts";
 import { GONE } from "../sqlite/checked_rows.ts";
 import type { Damage, Found } from "../damage.ts";
-import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
 import { SqliteReader } from "../sqlite/reader.ts";
 import type { Durability } from "../../event/durability.ts";
 import { openEventDatabase } from "../sqlite/event_database.ts";
 import type { TopicRow } from "../sqlite/topics.ts";
-import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
-import { ForwardingStore } from "../forwarding_store.ts";
-import type { EventReader } from "../reader.ts";
+import type { JournalStore } from "../store.ts";
+import { WorkerStore, type WriterCall } from "./worker_store.ts";
 
 /** A request to the worker. */
 export type StoreCall =
   | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
-  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
-  | { op: "seekAge"; topic: string; age: number }
-  | { op: "truncate"; topic: string; seq: number }
-  | { op: "raise"; topic: string; lastSeq: number }
-  | { op: "removeTopic"; topic: string }
+  | WriterCall
   | { op: "damaged"; found: Found }
-  | { op: "acceptDamage" }
-  | { op: "close" };
+  | { op: "acceptDamage" };
 
 /** The worker's answer: the result, and the topics that it touched. */
 export interface StoreAnswer {
@@ -51,10 +43,8 @@ export interface WorkerStoreOptions {
 }
 
 /** A SQLite store whose writer runs in a worker thread. */
-export class WorkerEventStore extends ForwardingStore implements JournalStore {
+export class WorkerEventStore extends WorkerStore<StoreAnswer> implements JournalStore {
   readonly kind = "sqlite";
-  readonly durable: boolean;
-  readonly #worker: WorkerClient;
   readonly #database: DatabaseSync;
   readonly #topics = new Map<string, TopicRow>();
   readonly #reader: SqliteReader;
@@ -69,10 +59,8 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
     path: string,
     { durability, onDamage }: { durability: Durability; onDamage?: (damage: Damage) => void },
   ) {
-    super();
+    super(worker, durability);
     this.#onDamage = onDamage ?? (() => {});
-    this.durable = durability === "always";
-    this.#worker = worker;
     this.#database = openEventDatabase(path, { readOnly: true });
     this.#reader = new SqliteReader(this.#database, {
       topics: this.#topics,
@@ -92,7 +80,7 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
         durability,
         onDamage: options.onDamage,
       });
-      store.#learn(answer);
+      store.learn(answer);
       return store;
     } catch (error) {
       worker.terminate();
@@ -100,66 +88,16 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
     }
   }
 
-  async append(
-    requests: readonly StoreRequest[],
-    { durability, onWritten }: AppendOptions = {},
-  ): Promise<AppendOutcome[]> {
-    const packed = requests.map(pack);
-    const early = onWritten !== undefined;
-    const answer = await this.#worker.call<StoreAnswer>(
-      { op: "append", requests: packed, durability, early } satisfies StoreCall,
-      { transfer: packed.flatMap(buffersOf), onReady: onWritten },
-    );
-    this.#learn(answer);
-    return answer.result as AppendOutcome[];
-  }
-
-  protected readerOf(): EventReader {
+  protected override readerOf(): SqliteReader {
     return this.#reader;
   }
 
-  topics(): string[] {
-    return this.#reader.topics();
-  }
-
-  async seekAge(topic: string, age: number): Promise<number> {
-    const answer = await this.#worker.call<StoreAnswer>(
-      { op: "seekAge", topic, age } satisfies StoreCall,
-    );
-    return answer.result as number;
-  }
-
-  async truncate(topic: string, seq: number): Promise<number> {
-    const answer = await this.#worker.call<StoreAnswer>(
-      { op: "truncate", topic, seq } satisfies StoreCall,
-    );
-    this.#learn(answer);
-    return answer.result as number;
-  }
-
-  async raise(topic: string, lastSeq: number): Promise<void> {
-    this.#learn(
-      await this.#worker.call<StoreAnswer>({ op: "raise", topic, lastSeq } satisfies StoreCall),
-    );
-  }
-
-  async removeTopic(topic: string): Promise<void> {
-    this.#learn(
-      await this.#worker.call<StoreAnswer>({ op: "removeTopic", topic } satisfies StoreCall),
-    );
-  }
-
-  getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
-    return Promise.resolve(this.#reader.getEvents(topic, options).map((stored) => toEvent(stored)));
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.#database.close();
-    await this.#worker.call({ op: "close" } satisfies StoreCall);
-    this.#worker.terminate();
+    await super.close();
   }
 
-  #learn(answer: StoreAnswer): void {
+  protected override learn(answer: StoreAnswer): void {
     for (const row of answer.topics) this.#topics.set(row.name, row);
     if (!answer.damage) return;
     const known = new Set(this.#damage.map(keyOf));
@@ -174,7 +112,7 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
 
   /** Accepts the damage found so far: it no longer degrades the store's health. */
   async acceptDamage(): Promise<void> {
-    this.#learn(await this.#worker.call<StoreAnswer>({ op: "acceptDamage" } satisfies StoreCall));
+    this.learn(await this.worker.call<StoreAnswer>({ op: "acceptDamage" } satisfies StoreCall));
   }
 
   /** Sends damage found by a read to the register, which the worker keeps. */
@@ -186,11 +124,11 @@ export class WorkerEventStore extends ForwardingStore implements JournalStore {
     if (found.what !== GONE) {
       this.#pending.set(key, { ...found, foundAt: systemClock.now(), accepted: false });
     }
-    this.#worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
+    this.worker.call<StoreAnswer>({ op: "damaged", found } satisfies StoreCall)
       // A dead worker fails the next append, and the daemon with it; this is reported again after
       // the restart.
       .then((answer) => {
-        this.#learn(answer);
+        this.learn(answer);
         if (found.what === GONE) this.#reported.delete(key);
       }, () => this.#reported.delete(key))
       .then(() => this.#pending.delete(key));
