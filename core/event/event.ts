@@ -81,6 +81,17 @@ export interface StoredEvent {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** The event as stored: with the place that the store assigns. */
+export function storedEvent(
+  event: NewEvent,
+  { topic, seq }: { topic: string; seq: number },
+): StoredEvent {
+  const { id, type, timestamp, schemaVersion, metadata, payload } = event;
+  const stored: StoredEvent = { seq, topic, id, type, timestamp, schemaVersion, metadata, payload };
+  if (event.key !== undefined) stored.key = event.key;
+  return stored;
+}
+
 /** Everything in a wire line before the payload. The line ends with `}` and a line feed. */
 export function envelopeHead(event: Omit<StoredEvent, "payload">): string {
   const key = event.key === undefined ? "" : `,"key":${JSON.stringify(event.key)}`;

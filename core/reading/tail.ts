@@ -8,7 +8,7 @@
 import type { Commit } from "../store/journal.ts";
 import { concat } from "../base/bytes.ts";
 import type { JournalStore } from "../store/store.ts";
-import type { NewEvent, StoredEvent } from "../event/event.ts";
+import { type NewEvent, type StoredEvent, storedEvent } from "../event/event.ts";
 import { type Missed, missedOf } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { linesOf, type Render, select, type Selection } from "./replay.ts";
@@ -191,16 +191,7 @@ function linesOfCommit(commit: Commit, store: JournalStore): Uint8Array {
 
 /** A commit's events, as a store would return them. */
 export function commitEvents(commit: Commit, events: readonly NewEvent[]): StoredEvent[] {
-  return events.map((event, i) => ({
-    // Events that are not stored have no seq.
-    seq: commit.ephemeral ? 0 : commit.firstSeq + i,
-    topic: commit.topic,
-    id: event.id,
-    type: event.type,
-    timestamp: event.timestamp,
-    schemaVersion: event.schemaVersion,
-    key: event.key,
-    metadata: event.metadata,
-    payload: event.payload,
-  }));
+  const { topic, ephemeral, firstSeq } = commit;
+  // Events that are not stored have no seq.
+  return events.map((event, i) => storedEvent(event, { topic, seq: ephemeral ? 0 : firstSeq + i }));
 }

@@ -15,6 +15,7 @@ import type { PausedBy, SubscriptionSettings } from "../event/subscription_setti
 export type { Attempt, DeadLetterFilter, MissedRecord, PausedBy, SubscriptionSettings };
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
+import type { FailedEvent } from "./dead_letter_name.ts";
 
 /** A topic as stored. */
 export interface TopicRecord {
@@ -87,13 +88,7 @@ export interface CursorRecord {
 }
 
 /** An event waiting for its next attempt, with its own copy of the event. */
-export interface RetryRecord {
-  subscription: string;
-  topic: string;
-  seq: number;
-  id: string;
-  key?: string;
-  type: string;
+export interface RetryRecord extends FailedEvent {
   /**
    * Unix ms, by the clock when this was scheduled. Read it with {@link waitLeft}, because clocks
    * can be wrong.
@@ -128,13 +123,7 @@ export function waitLeft(
 }
 
 /** An event that a subscription gave up on. */
-export interface DeadLetterRecord {
-  subscription: string;
-  topic: string;
-  seq: number;
-  id: string;
-  key?: string;
-  type: string;
+export interface DeadLetterRecord extends FailedEvent {
   /** The error of the last attempt, or the given reason. */
   reason: string;
   /** Unix ms. */

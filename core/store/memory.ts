@@ -2,13 +2,7 @@
  * Events in memory: the default of `new EventBroker()`, and the reference that the other stores are
  * tested against.
  */
-import {
-  type Event,
-  type NewEvent,
-  type StoredEvent,
-  toEvent,
-  toWireLine,
-} from "../event/event.ts";
+import { type Event, type StoredEvent, storedEvent, toEvent, toWireLine } from "../event/event.ts";
 import { decideAppend, eventsToSave, selects, sizeOf } from "./append.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "./dedup.ts";
 import type { StoreRequest } from "./pack.ts";
@@ -72,7 +66,9 @@ export class MemoryEventStore implements JournalStore {
         return seen && seen.receivedAt > now - this.#dedupWindow ? seen.seq : undefined;
       },
       store: (seq, event) => {
-        topic.events.push(stored(request.topic, seq, event));
+        const kept = storedEvent(event, { topic: request.topic, seq });
+        kept.payload = event.payload.slice(); // it may be a view on a larger buffer
+        topic.events.push(kept);
         topic.lastSeq = seq;
         topic.bytes += sizeOf(event);
         if (event.key !== undefined) {
@@ -245,21 +241,6 @@ function markAge(topic: MemoryTopic, seq: number, now: number): void {
     if (topic.marks.length > MOST_MARKS) topic.marks = thinMarks(topic.marks, now);
   }
   topic.lastAt = now;
-}
-
-function stored(topic: string, seq: number, event: NewEvent): StoredEvent {
-  const kept: StoredEvent = {
-    seq,
-    topic,
-    id: event.id,
-    type: event.type,
-    timestamp: event.timestamp,
-    schemaVersion: event.schemaVersion,
-    metadata: event.metadata,
-    payload: event.payload.slice(),
-  };
-  if (event.key !== undefined) kept.key = event.key;
-  return kept;
 }
 
 /** The last seq of a page that begins at `from` and stays within the byte limit. */

@@ -58,11 +58,14 @@ export interface IndexHeader {
   /** Some of its seqs were found to be lost; the slots say which. */
   lost: boolean;
   lastSeq: number;
+  /** Its length in bytes. */
   end: number;
+  /** Bytes of payloads and metadata. */
   size: number;
   maxTimestamp: number;
   minIdTime: number;
   maxIdTime: number;
+  /** When its latest event was stored, Unix ms. */
   storedAt: number;
 }
 

@@ -2,23 +2,10 @@
  * What is known of each topic without reading its events. Plain data, because it is sent from the
  * writer's thread to the reader's.
  */
-import type { IndexBlock } from "./block.ts";
+import type { IndexBlock, IndexHeader } from "./block.ts";
 
 /** One segment. */
-export interface SegmentInfo {
-  firstSeq: number;
-  lastSeq: number;
-  /** Its length in bytes. */
-  end: number;
-  /** Bytes of payloads and metadata. */
-  size: number;
-  maxTimestamp: number;
-  minIdTime: number;
-  maxIdTime: number;
-  /** When its latest event was stored, Unix ms. */
-  storedAt: number;
-  sealed: boolean;
-}
+export type SegmentInfo = Omit<IndexHeader, "createdAt" | "lost">;
 
 /** One topic. */
 export interface TopicView {

@@ -94,7 +94,11 @@ export function addPackedToBlock(
 }
 
 function sumOf(block: SeqBlock): number {
-  return valuesSum(
+  return valuesSum(...valuesOf(block));
+}
+
+function valuesOf(block: SeqBlock) {
+  return [
     block.topic,
     block.block,
     block.first,
@@ -104,23 +108,13 @@ function sumOf(block: SeqBlock): number {
     block.minId,
     block.maxId,
     block.crc,
-  );
+  ] as const;
 }
 
 /** Writes the row of a block. */
 export function writeBlock(block: SeqBlock, prepare: Prepare): void {
-  prepare("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
-    block.topic,
-    block.block,
-    block.first,
-    block.last,
-    block.bytes,
-    block.maxTimestamp,
-    block.minId,
-    block.maxId,
-    block.crc,
-    sumOf(block),
-  );
+  prepare("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+    .run(...valuesOf(block), sumOf(block));
 }
 
 /** The block of a row; undefined if the row is corrupt. */
