@@ -143,19 +143,8 @@ export class Publisher {
     { type, payload }: { type: string; payload: T },
     split: SplitOptions,
   ): Event<T> {
-    assertName(type, "the type");
-    const now = this.#context.clock.now();
-    const event: Event<T> = {
-      id: split.id ?? this.#ids.next(now),
-      type,
-      topic,
-      timestamp: split.timestamp ?? now,
-      schemaVersion: split.schemaVersion ?? "",
-      payload,
-      metadata: withCause(split.metadata),
-    };
-    if (split.key !== undefined) event.key = split.key;
-    return event;
+    const { clock } = this.#context;
+    return makeEvent({ topic, type, payload }, { split, ids: this.#ids, now: clock.now() });
   }
 
   /** Publishes several values, all or none. */
@@ -230,6 +219,25 @@ export class Publisher {
     dispatcher.hand(event, () => capture(event, split));
     return event;
   }
+}
+
+/** The event that a value becomes. Its seq comes with the append. */
+export function makeEvent<T>(
+  { topic, type, payload }: { topic: string; type: string; payload: T },
+  { split, ids, now }: { split: SplitOptions; ids: IdSource; now: number },
+): Event<T> {
+  assertName(type, "the type");
+  const event: Event<T> = {
+    id: split.id ?? ids.next(now),
+    type,
+    topic,
+    timestamp: split.timestamp ?? now,
+    schemaVersion: split.schemaVersion ?? "",
+    payload,
+    metadata: withCause(split.metadata),
+  };
+  if (split.key !== undefined) event.key = split.key;
+  return event;
 }
 
 /** The event as bytes. */

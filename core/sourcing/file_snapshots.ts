@@ -2,6 +2,7 @@
  * Snapshots in a folder, one file each. Files are replaced by rename, so a reader sees either the
  * old one or the new one. They are not synced, because a lost or torn snapshot can be rebuilt.
  */
+import { readJsonFile, writeJsonFile } from "./json_file.ts";
 import { thrownText } from "../base/thrown.ts";
 import { SnapshotError } from "../base/errors.ts";
 import type { Snapshot, SnapshotStore } from "./snapshot.ts";
@@ -19,24 +20,16 @@ export class FileSnapshotStore implements SnapshotStore {
 
   /** The latest snapshot of an aggregate. */
   async load(topic: string, id: string): Promise<Snapshot | undefined> {
-    try {
-      return JSON.parse(await Deno.readTextFile(await this.#path(topic, id)));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    return await readJsonFile(await this.#path(topic, id));
   }
 
   /** Replaces the previous snapshot. Throws `SnapshotError`. */
   async save(snapshot: Snapshot): Promise<void> {
     const path = await this.#path(snapshot.topic, snapshot.id);
-    const fresh = `${path}.${crypto.randomUUID()}`;
     await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
     try {
-      await Deno.writeTextFile(fresh, JSON.stringify(snapshot), { mode: 0o600 });
-      await Deno.rename(fresh, path);
+      await writeJsonFile(path, snapshot);
     } catch (cause) {
-      await Deno.remove(fresh).catch(() => {}); // it may not exist; the cause is reported below
       const why = thrownText(cause);
       throw new SnapshotError(`the snapshot of ${snapshot.id} could not be written: ${why}`, {
         cause,

@@ -2,6 +2,7 @@
  * Where projections are stored: state and checkpoint in a single record, so that no event counts
  * twice and none is left out.
  */
+import { readJsonFile, writeJsonFile } from "./json_file.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 
 /** A stored projection. */
@@ -56,25 +57,13 @@ export class FileProjectionStore implements ProjectionStore {
 
   /** The latest record; undefined if there is none. */
   async load(name: string): Promise<ProjectionRecord | undefined> {
-    try {
-      return JSON.parse(await Deno.readTextFile(this.#path(name)));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw error;
-    }
+    return await readJsonFile(this.#path(name));
   }
 
   async save(record: ProjectionRecord): Promise<void> {
     const path = this.#path(record.name);
-    const fresh = `${path}.${crypto.randomUUID()}`;
     await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    try {
-      await Deno.writeTextFile(fresh, JSON.stringify(record), { mode: 0o600 });
-      await Deno.rename(fresh, path);
-    } catch (error) {
-      await Deno.remove(fresh).catch(() => {}); // it may not exist; the original error is rethrown
-      throw error;
-    }
+    await writeJsonFile(path, record);
   }
 
   #path(name: string): string {

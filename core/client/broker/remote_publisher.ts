@@ -9,14 +9,12 @@ import {
   type SplitOptions,
   splitOptions,
 } from "../../broker/publish_options.ts";
-import { withCause } from "../../event/causation.ts";
 import type { Clock } from "../../base/clock.ts";
 import { ConnectionLostError } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";
 import type { Message } from "../../event/event_map.ts";
 import { IdSource } from "../../event/id.ts";
-import { capture, optionsOf } from "../../broker/publisher.ts";
-import { assertName } from "../../event/name.ts";
+import { capture, makeEvent, optionsOf } from "../../broker/publisher.ts";
 import { assertTopicName } from "../../event/topic_options.ts";
 import type { Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
@@ -116,18 +114,8 @@ export class RemotePublisher {
     { type, payload }: { type: string; payload: unknown },
     split: SplitOptions,
   ): Item {
-    assertName(type, "the type");
     const now = this.#context.clock.now();
-    const event: Event = {
-      id: split.id ?? this.#ids.next(now),
-      type,
-      topic,
-      timestamp: split.timestamp ?? now,
-      schemaVersion: split.schemaVersion ?? "",
-      payload,
-      metadata: withCause(split.metadata),
-    };
-    if (split.key !== undefined) event.key = split.key;
+    const event: Event = makeEvent({ topic, type, payload }, { split, ids: this.#ids, now });
     const { metadata, payload: bytes } = capture(event, split);
     const { id, timestamp, key } = event;
     const { schemaVersion } = split;

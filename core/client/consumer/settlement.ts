@@ -1,17 +1,9 @@
 /** What a consumer tells the daemon about one event: its handler's outcome. */
+import type { NackItem } from "../../protocol/protocol.ts";
 
 /** The report of a failed attempt. */
-export interface Failure {
-  error: string;
+export interface Failure extends Omit<NackItem, "lease"> {
   durationMs: number;
-  exitCode?: number;
-  signal?: string;
-  stderr?: string;
-  stack?: string;
-  /** Dead-letter at once. */
-  dead?: boolean;
-  /** Retry after this long instead of the backoff, ms. */
-  afterMs?: number;
 }
 
 /** What to do with the event. */
