@@ -14,7 +14,8 @@ import type { BackoffSpec } from "../core/event/backoff.ts";
 import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/result.ts";
 import type { OutputReader } from "./consumer/output_reader.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, plainText, positive, verb } from "./cli/define.ts";
+import { count, plainText, positive, textFlag, verb } from "./cli/define.ts";
+import { selectionFlags } from "./reading/flags.ts";
 import { escapeJson } from "./terminal/escape.ts";
 import { shellQuote } from "../core/base/shell_quote.ts";
 import { passSignals } from "./terminal/signals.ts";
@@ -79,21 +80,8 @@ Exits with 0, also when SIGTERM stops it and it has returned its events; with 6 
         placeholder: "OFFSET",
         optional: true,
       },
-      type: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Only events of this type",
-        placeholder: "TYPE",
-        variadic: true,
-        optional: true,
-      },
-      where: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Only events that match this CEL expression",
-        placeholder: "EXPRESSION",
-        optional: true,
-      },
+      type: selectionFlags.type,
+      where: textFlag("Only events that match this CEL expression", "EXPRESSION"),
       concurrency: {
         kind: "parsed",
         parse: positive,

@@ -4,7 +4,7 @@ import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts"
 import { osReason } from "../core/base/os_error.ts";
 import { withoutMark } from "./cli/byte_order_mark.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, plainText, verb } from "./cli/define.ts";
+import { count, plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
@@ -64,20 +64,8 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         brief: "Standard input has one event per line, as printed by tail",
         optional: true,
       },
-      key: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "The key: events with the same key are handled in order",
-        placeholder: "TEXT",
-        optional: true,
-      },
-      keyPointer: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "JSON pointer to the key in each payload",
-        placeholder: "POINTER",
-        optional: true,
-      },
+      key: textFlag("The key: events with the same key are handled in order", "TEXT"),
+      keyPointer: textFlag("JSON pointer to the key in each payload", "POINTER"),
       meta: {
         kind: "parsed",
         parse: plainText,
@@ -86,27 +74,9 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         variadic: true,
         optional: true,
       },
-      id: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "The event's id; publishing it again stores nothing twice",
-        placeholder: "ID",
-        optional: true,
-      },
-      idPrefix: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Line n gets the id P-n, so a second run stores nothing twice",
-        placeholder: "PREFIX",
-        optional: true,
-      },
-      schemaVersion: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "The schema version; default the highest",
-        placeholder: "VERSION",
-        optional: true,
-      },
+      id: textFlag("The event's id; publishing it again stores nothing twice", "ID"),
+      idPrefix: textFlag("Line n gets the id P-n, so a second run stores nothing twice", "PREFIX"),
+      schemaVersion: textFlag("The schema version; default the highest", "VERSION"),
       expect: {
         kind: "parsed",
         parse: expectation,

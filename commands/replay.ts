@@ -1,7 +1,7 @@
 /** `evs replay`: prints stored events, or publishes them to another topic. */
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, plainText, verb } from "./cli/define.ts";
+import { count, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
 import { passing } from "./reading/overlap.ts";
@@ -64,13 +64,10 @@ export const route = verb<ReplayFlags, string[]>({
         placeholder: "1x|10x|max",
         optional: true,
       },
-      into: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Publish them to this topic, with their ids, instead of printing them",
-        placeholder: "TOPIC",
-        optional: true,
-      },
+      into: textFlag(
+        "Publish them to this topic, with their ids, instead of printing them",
+        "TOPIC",
+      ),
       dryRun: { kind: "boolean", brief: "Only count them", optional: true },
       raw: rawFlag,
     },

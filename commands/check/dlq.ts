@@ -1,6 +1,6 @@
 /** `evs check dlq`: are there too many dead letters? */
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { textFlag, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import { assertLimits, countLimits, levelOf, type Limits, runCheck } from "./report.ts";
 
@@ -17,13 +17,7 @@ export const route = verb<DlqFlags, []>({
   parameters: {
     flags: {
       ...countLimits,
-      subscription: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Only those of this subscription",
-        placeholder: "NAME",
-        optional: true,
-      },
+      subscription: textFlag("Only those of this subscription", "NAME"),
     },
   },
   async run(this: EvsContext, { warn, crit, subscription }: DlqFlags): Promise<void> {

@@ -1,7 +1,7 @@
 /** `evs check lag`: is a subscription falling behind? */
 import type { SubscriptionInfo } from "../../core/protocol/protocol.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { textFlag, verb } from "../cli/define.ts";
 import { plural } from "../terminal/table.ts";
 import {
   assertLimits,
@@ -26,13 +26,7 @@ export const route = verb<LagFlags, []>({
   parameters: {
     flags: {
       ...countLimits,
-      subscription: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Only this subscription",
-        placeholder: "NAME",
-        optional: true,
-      },
+      subscription: textFlag("Only this subscription", "NAME"),
     },
   },
   async run(this: EvsContext, { warn, crit, subscription }: LagFlags): Promise<void> {

@@ -152,6 +152,11 @@ function withoutNegation(flags: Record<string, unknown>): Record<string, unknown
 /** Any text, as typed. */
 export const plainText = (input: string): string => input;
 
+/** An optional flag that takes any text. */
+export function textFlag(brief: string, placeholder: string) {
+  return { kind: "parsed", parse: plainText, brief, placeholder, optional: true } as const;
+}
+
 /** A whole number of at least 0. */
 export function count(input: string): number {
   if (!/^\d{1,15}$/.test(input)) throw new SyntaxError("a whole number is needed");

@@ -4,7 +4,7 @@ import type { FlagParametersForType } from "@stricli/core";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText } from "../cli/define.ts";
+import { textFlag } from "../cli/define.ts";
 
 export type LaunchFlags = {
   store?: "sqlite" | "file" | "memory";
@@ -19,13 +19,10 @@ export const launchFlags: FlagParametersForType<LaunchFlags, EvsContext> = {
     brief: "Where events are stored; default sqlite",
     optional: true,
   },
-  durability: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "When an event is acknowledged: once synced (always), or before; default always",
-    placeholder: "always|os|interval:DURATION",
-    optional: true,
-  },
+  durability: textFlag(
+    "When an event is acknowledged: once synced (always), or before; default always",
+    "always|os|interval:DURATION",
+  ),
   force: {
     kind: "boolean",
     brief: "Start even on a network file system",

@@ -8,11 +8,11 @@ import {
 } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/json/json.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { verb } from "../cli/define.ts";
 import { typedAgain } from "../../core/base/shell_quote.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { argumentsFor, fetchDetails, type RawDetail, withPayload } from "./details.ts";
-import { topicFlag } from "./selection.ts";
+import { idArgument, toFlag, topicFlag } from "./selection.ts";
 
 type EditFlags = { to?: string; topic?: string };
 
@@ -30,22 +30,9 @@ export const route = verb<EditFlags, [string]>({
   parameters: {
     flags: {
       ...topicFlag,
-      to: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Deliver to this subscription instead of the one that failed",
-        placeholder: "NAME",
-        optional: true,
-      },
+      to: toFlag,
     },
-    positional: {
-      kind: "tuple",
-      parameters: [{
-        parse: plainText,
-        brief: "An event id, or SUBSCRIPTION:ID",
-        placeholder: "ID",
-      }],
-    },
+    positional: idArgument,
   },
   run: editDeadLetter,
 });

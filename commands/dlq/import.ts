@@ -3,6 +3,7 @@ import type { DeadLetterImportReply } from "../../core/protocol/protocol.ts";
 import { ExitCode, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
+import { toFlag } from "./selection.ts";
 import { batches, readInput } from "../cli/input.ts";
 import { plural } from "../terminal/table.ts";
 
@@ -22,13 +23,7 @@ export const route = verb<ImportFlags, [string?]>({
   parameters: {
     flags: {
       retry: { kind: "boolean", brief: "Redeliver them at once", default: false },
-      to: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Deliver to this subscription instead of the one that failed",
-        placeholder: "NAME",
-        optional: true,
-      },
+      to: toFlag,
     },
     positional: {
       kind: "tuple",

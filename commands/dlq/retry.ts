@@ -9,7 +9,7 @@ import type { Clock } from "../../core/base/clock.ts";
 import { inKeyOrder } from "../../core/dead_letter/order.ts";
 import { RemoteError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { verb } from "../cli/define.ts";
 import { Progress } from "../terminal/progress.ts";
 import { addReplies, assertFound, countReply } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";
@@ -19,6 +19,7 @@ import {
   filterFlags,
   idArguments,
   selection,
+  toFlag,
 } from "./selection.ts";
 
 type RetryFlags = FilterFlags & { all: boolean; dryRun: boolean; to?: string; rate?: Rate };
@@ -39,13 +40,7 @@ export const route = verb<RetryFlags, string[]>({
       ...filterFlags,
       all: { kind: "boolean", brief: "Every dead letter", default: false },
       dryRun: { kind: "boolean", brief: "Only print what would be done", default: false },
-      to: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Deliver to this subscription instead of the one that failed",
-        placeholder: "NAME",
-        optional: true,
-      },
+      to: toFlag,
       rate: {
         kind: "parsed",
         parse: parseRate,

@@ -7,7 +7,7 @@ import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText } from "../cli/define.ts";
+import { plainText, textFlag } from "../cli/define.ts";
 
 /** The filters that all commands on dead letters share. */
 export type FilterFlags = {
@@ -23,41 +23,11 @@ export type FilterFlags = {
 };
 
 export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
-  subscription: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "Only those of this subscription",
-    placeholder: "NAME",
-    optional: true,
-  },
-  topic: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "Only those of this topic",
-    placeholder: "TOPIC",
-    optional: true,
-  },
-  type: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "Only events of this type",
-    placeholder: "TYPE",
-    optional: true,
-  },
-  key: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "Only events with this key",
-    placeholder: "TEXT",
-    optional: true,
-  },
-  reason: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "Only those whose reason contains this text; * matches any text",
-    placeholder: "TEXT",
-    optional: true,
-  },
+  subscription: textFlag("Only those of this subscription", "NAME"),
+  topic: textFlag("Only those of this topic", "TOPIC"),
+  type: textFlag("Only events of this type", "TYPE"),
+  key: textFlag("Only events with this key", "TEXT"),
+  reason: textFlag("Only those whose reason contains this text; * matches any text", "TEXT"),
   since: {
     kind: "parsed",
     parse: (input) => parseDuration(input, "--since"),
@@ -76,20 +46,21 @@ export const filterFlags: FlagParametersForType<FilterFlags, EvsContext> = {
 
 /** Together with an id, for commands without other filters. */
 export const topicFlag: FlagParametersForType<{ topic?: string }, EvsContext> = {
-  topic: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "The topic, if several topics have an event with this id",
-    placeholder: "TOPIC",
-    optional: true,
-  },
+  topic: textFlag("The topic, if several topics have an event with this id", "TOPIC"),
 };
 
+export const toFlag = textFlag(
+  "Deliver to this subscription instead of the one that failed",
+  "NAME",
+);
+
+const id = { parse: plainText, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" };
+
+/** One id as the argument. */
+export const idArgument = { kind: "tuple", parameters: [id] } as const;
+
 /** Ids as arguments. */
-export const idArguments = {
-  kind: "array",
-  parameter: { parse: plainText, brief: "An event id, or SUBSCRIPTION:ID", placeholder: "ID" },
-} as const;
+export const idArguments = { kind: "array", parameter: id } as const;
 
 /** The selection in the form that the daemon takes. */
 export function selection(

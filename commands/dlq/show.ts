@@ -7,12 +7,12 @@ import { formatDuration } from "../../core/base/units.ts";
 import { type Attempt, unansweredOf } from "../../core/event/attempt.ts";
 import { stripColours } from "../../core/base/ansi.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { verb } from "../cli/define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeLines, escapeText } from "../terminal/escape.ts";
 import { formatFacts, formatTime } from "../terminal/table.ts";
 import { argumentsFor, fetchDetails } from "./details.ts";
-import { topicFlag } from "./selection.ts";
+import { idArgument, topicFlag } from "./selection.ts";
 
 type ShowFlags = { topic?: string };
 
@@ -27,14 +27,7 @@ export const route = verb<ShowFlags, [string]>({
   ],
   parameters: {
     flags: { ...topicFlag },
-    positional: {
-      kind: "tuple",
-      parameters: [{
-        parse: plainText,
-        brief: "An event id, or SUBSCRIPTION:ID",
-        placeholder: "ID",
-      }],
-    },
+    positional: idArgument,
   },
   run: showDeadLetter,
 });

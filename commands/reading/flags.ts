@@ -1,5 +1,5 @@
 /** Flags that all reading commands share: which events to read. */
-import { plainText } from "../cli/define.ts";
+import { plainText, textFlag } from "../cli/define.ts";
 import { localOffset } from "../terminal/local_time.ts";
 
 /** Which of the events to read. */
@@ -25,13 +25,10 @@ export const selectionFlags = {
     variadic: true,
     optional: true,
   },
-  where: {
-    kind: "parsed",
-    parse: plainText,
-    brief: "Only events that match this CEL expression over event and payload",
-    placeholder: "EXPRESSION",
-    optional: true,
-  },
+  where: textFlag(
+    "Only events that match this CEL expression over event and payload",
+    "EXPRESSION",
+  ),
 } as const;
 
 export const rawFlag = {

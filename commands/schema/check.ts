@@ -3,6 +3,7 @@ import type { SchemaVerdict } from "../../core/protocol/schemas.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
+import { typeArgument, versionFlag } from "./arguments.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { batches, readInput, toLines } from "../cli/input.ts";
 
@@ -21,18 +22,12 @@ export const route = verb<CheckFlags, [string, string?]>({
   ],
   parameters: {
     flags: {
-      version: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "This version instead of the latest",
-        placeholder: "VERSION",
-        optional: true,
-      },
+      version: versionFlag,
     },
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: plainText, brief: "The event type", placeholder: "TYPE" },
+        typeArgument,
         { parse: plainText, brief: "A file, or - for stdin", placeholder: "FILE", optional: true },
       ],
     },

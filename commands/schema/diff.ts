@@ -1,7 +1,8 @@
 /** `evs schema diff`: what changed between two versions, and who breaks. */
 import type { SchemaDiff } from "../../core/protocol/schemas.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { plainText, textFlag, verb } from "../cli/define.ts";
+import { typeArgument } from "./arguments.ts";
 import { readInput } from "../cli/input.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { checkJson } from "./register.ts";
@@ -19,18 +20,12 @@ export const route = verb<DiffFlags, [string, string?, string?]>({
   ],
   parameters: {
     flags: {
-      with: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "Compare with this file, or - for stdin, instead of with a version",
-        placeholder: "FILE",
-        optional: true,
-      },
+      with: textFlag("Compare with this file, or - for stdin, instead of with a version", "FILE"),
     },
     positional: {
       kind: "tuple",
       parameters: [
-        { parse: plainText, brief: "The event type", placeholder: "TYPE" },
+        typeArgument,
         { parse: plainText, brief: "The old version", placeholder: "OLD", optional: true },
         { parse: plainText, brief: "The new version", placeholder: "NEW", optional: true },
       ],

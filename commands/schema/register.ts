@@ -5,7 +5,7 @@ import {
   type CompatibilityLevel,
 } from "../../core/event/compatibility_level.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { plainText, textFlag, verb } from "../cli/define.ts";
 import { readInput } from "../cli/input.ts";
 import { parseJson } from "../../core/json/json.ts";
 import {
@@ -40,13 +40,7 @@ export const route = verb<RegisterFlags, [string, string?]>({
   ],
   parameters: {
     flags: {
-      version: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "The version; by default the next one",
-        placeholder: "VERSION",
-        optional: true,
-      },
+      version: textFlag("The version; by default the next one", "VERSION"),
       compat: {
         kind: "enum",
         values: COMPATIBILITY_LEVELS,

@@ -2,6 +2,7 @@
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
+import { typeArgument } from "./arguments.ts";
 
 type RemoveFlags = { version: string; yes: boolean };
 
@@ -17,7 +18,7 @@ export const route = verb<RemoveFlags, [string]>({
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: plainText, brief: "The event type", placeholder: "TYPE" }],
+      parameters: [typeArgument],
     },
   },
   async run(this: EvsContext, flags: RemoveFlags, type: string): Promise<void> {

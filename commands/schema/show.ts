@@ -2,7 +2,8 @@
 import { segment } from "../../core/client/client.ts";
 import { splitMembers } from "../../core/json/json.ts";
 import type { EvsContext } from "../cli/context.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { verb } from "../cli/define.ts";
+import { typeArgument, versionFlag } from "./arguments.ts";
 import { escapeLines } from "../terminal/escape.ts";
 
 type ShowFlags = { version?: string };
@@ -17,17 +18,11 @@ export const route = verb<ShowFlags, [string]>({
   ],
   parameters: {
     flags: {
-      version: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "This version instead of the latest",
-        placeholder: "VERSION",
-        optional: true,
-      },
+      version: versionFlag,
     },
     positional: {
       kind: "tuple",
-      parameters: [{ parse: plainText, brief: "The event type", placeholder: "TYPE" }],
+      parameters: [typeArgument],
     },
   },
   async run(this: EvsContext, flags: ShowFlags, type: string): Promise<void> {

@@ -2,7 +2,7 @@
 import type { EvsContext } from "../cli/context.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import { formatTime } from "../terminal/table.ts";
-import { plainText, verb } from "../cli/define.ts";
+import { textFlag, verb } from "../cli/define.ts";
 import { nameArgument } from "./shared.ts";
 
 type PauseFlags = { reason?: string; for?: number };
@@ -17,13 +17,7 @@ export const route = verb<PauseFlags, [string]>({
   ],
   parameters: {
     flags: {
-      reason: {
-        kind: "parsed",
-        parse: plainText,
-        brief: "The reason, shown with the subscription",
-        placeholder: "TEXT",
-        optional: true,
-      },
+      reason: textFlag("The reason, shown with the subscription", "TEXT"),
       for: {
         kind: "parsed",
         parse: (input) => parseDuration(input, "--for"),
