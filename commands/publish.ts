@@ -1,4 +1,5 @@
 /** `evs publish`: publishes one event or a stream of them. */
+import { LARGEST_JSON_BODY } from "../core/event/limits.ts";
 import type { PublishQuery } from "../core/protocol/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osReason } from "../core/base/os_error.ts";
@@ -8,9 +9,6 @@ import { count, plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
-
-/** Larger than any daemon accepts; keeps a wrong file from being read into memory. */
-const LARGEST_BODY = 16 * 1024 * 1024;
 
 interface PublishFlags {
   ndjson?: boolean;
@@ -175,7 +173,7 @@ async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8
   const path = payload.slice(1);
   try {
     const { size } = await Deno.stat(path);
-    if (size > LARGEST_BODY) throw tooLarge(`the file ${path}`);
+    if (size > LARGEST_JSON_BODY) throw tooLarge(`the file ${path}`);
     return withoutMark(await Deno.readFile(path));
   } catch (error) {
     if (error instanceof EventRefusedError) throw error;
@@ -197,7 +195,7 @@ async function readInput(context: EvsContext): Promise<Uint8Array> {
     const count = await context.stdin.read(buffer.subarray(filled));
     if (count === null) return buffer.subarray(0, filled);
     filled += count;
-    if (filled > LARGEST_BODY) throw tooLarge("standard input");
+    if (filled > LARGEST_JSON_BODY) throw tooLarge("standard input");
     if (filled < buffer.length) continue;
     const larger = new Uint8Array(buffer.length * 2);
     larger.set(buffer);
@@ -206,9 +204,13 @@ async function readInput(context: EvsContext): Promise<Uint8Array> {
 }
 
 function tooLarge(what: string): EventRefusedError {
-  return new EventRefusedError("event/too-large", `${what} has more than ${LARGEST_BODY} bytes`, {
-    hint: "publish a reference to the data instead of the data",
-  });
+  return new EventRefusedError(
+    "event/too-large",
+    `${what} has more than ${LARGEST_JSON_BODY} bytes`,
+    {
+      hint: "publish a reference to the data instead of the data",
+    },
+  );
 }
 
 function checkFlags(flags: PublishFlags, given: { type?: string; payload?: string }): void {

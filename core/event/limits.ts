@@ -9,6 +9,8 @@ export const LONGEST_TOPIC_NAME = 128;
 export const LONGEST_NAME = 256;
 /** The default size limit of an event, in bytes. */
 export const MAX_EVENT_BYTES = 1024 * 1024;
+/** The largest JSON body, bytes. An array is buffered whole: all of it is stored, or nothing. */
+export const LARGEST_JSON_BODY = 16 * 1024 * 1024;
 /** The longest id. */
 export const LONGEST_ID = 128;
 

@@ -4,6 +4,7 @@
  * Pipelined requests on one connection keep their order: each waits until the previous one has
  * passed on its last line. After a stop, nothing after it on that connection is stored.
  */
+import { LARGEST_JSON_BODY } from "../../core/event/limits.ts";
 import type http from "node:http";
 import {
   EventRefusedError,
@@ -20,9 +21,6 @@ import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishParameters, publishParameters } from "./publish_options.ts";
 import { PublishTally } from "./publish_tally.ts";
-
-/** The largest JSON body: an array is buffered whole, because it is stored whole or not at all. */
-const MAX_JSON_BODY = 16 * 1024 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const turns = new WeakMap<object, ConnectionTurn>();
@@ -132,12 +130,12 @@ function arrayEvents(
 async function readWhole(request: RouteRequest): Promise<Uint8Array> {
   const whole = new Chunks();
   for await (const chunk of bodyOf(request)) {
-    if (whole.length + chunk.length > MAX_JSON_BODY) {
+    if (whole.length + chunk.length > LARGEST_JSON_BODY) {
       throw new EventRefusedError(
         "event/too-large",
-        `the body is longer than ${MAX_JSON_BODY} bytes`,
+        `the body is longer than ${LARGEST_JSON_BODY} bytes`,
         {
-          details: { limit: MAX_JSON_BODY },
+          details: { limit: LARGEST_JSON_BODY },
           hint: "send NDJSON (content-type: application/x-ndjson), which is stored line by line",
         },
       );
