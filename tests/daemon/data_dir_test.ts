@@ -12,6 +12,16 @@ function* filesIn(folder: string): Generator<{ path: string; isDirectory: boolea
   }
 }
 
+async function publishOne(socket: string): Promise<void> {
+  using client = Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
+  const reply = await fetch("http://evs/v1/topics/t/events?type=x", {
+    client,
+    method: "POST",
+    body: "1",
+  });
+  assert.equal(reply.status, 200, await reply.text());
+}
+
 for (const umask of ["000", "022", "077", "277"]) {
   Deno.test(`data dir has 0700, its files 0600, the socket 0600 when the umask is ${umask}`, async () => {
     await inFolder(async (folder) => {
@@ -19,14 +29,7 @@ for (const umask of ["000", "022", "077", "277"]) {
       const shell = ["sh", "-c", `umask ${umask}; exec "$@"`, "sh"];
       const daemon = await tryStart(places, shell);
       assert.ok(daemon.ready, daemon.stderr);
-      const client = Deno.createHttpClient({ proxy: { transport: "unix", path: places.socket } });
-      const reply = await fetch("http://evs/v1/topics/t/events?type=x", {
-        client,
-        method: "POST",
-        body: "1",
-      });
-      assert.equal(reply.status, 200, await reply.text());
-      client.close();
+      await publishOne(places.socket);
       assert.equal(modeOf(places.dataDir), "700");
       assert.equal(modeOf(places.socket), "600");
       let files = 0;
@@ -162,14 +165,7 @@ Deno.test("a file store is refused in words, and its events untouched, when othe
         Deno.writeTextFileSync(`${places.dataDir}.toml`, 'store = "file"\n');
         const first = await tryStart(places);
         assert.ok(first.ready, first.stderr);
-        const client = Deno.createHttpClient({ proxy: { transport: "unix", path: places.socket } });
-        const reply = await fetch("http://evs/v1/topics/t/events?type=x", {
-          client,
-          method: "POST",
-          body: "1",
-        });
-        assert.equal(reply.status, 200, await reply.text());
-        client.close();
+        await publishOne(places.socket);
         assert.equal(await end(first), 0);
         const events = `${places.dataDir}/events`;
         // A piece that a start would cut off.

@@ -2,17 +2,10 @@
  * evs doctor with a running and a stopped daemon: what is wrong, how much is intact, what to type.
  */
 import assert from "node:assert/strict";
+import type { Diagnosis } from "../../core/doctor/doctor.ts";
 import { flipBit } from "../helpers/flip.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
-
-interface Diagnosis {
-  check: string;
-  level: string;
-  where: string;
-  what: string;
-  hint?: string;
-}
 
 async function doctor(daemon: TestDaemon, ...args: string[]) {
   const result = await evs(["doctor", ...args], { at: daemon });

@@ -4,18 +4,10 @@
  */
 import assert from "node:assert/strict";
 import type { CheckContext } from "../../core/doctor/checks/check.ts";
-import { checks, examine } from "../../core/doctor/doctor.ts";
+import { checks, type Diagnosis, examine } from "../../core/doctor/doctor.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
 import { STORES } from "../helpers/stores.ts";
-
-interface Diagnosis {
-  check: string;
-  level: string;
-  where: string;
-  what: string;
-  hint?: string;
-}
 
 /** What it warns of. It must end with 0, and say of each what to type. */
 async function warnings(daemon: TestDaemon, ...args: string[]): Promise<Diagnosis[]> {

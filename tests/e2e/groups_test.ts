@@ -3,31 +3,22 @@
  * name.
  */
 import assert from "node:assert/strict";
-import { startDaemon } from "../helpers/daemon.ts";
+import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
+
+/** Runs the script once for each event; some of them die. */
+async function consumeOnce(at: TestDaemon, script: string): Promise<void> {
+  const once = ["--name", "s", "--until-empty", "--max-retries", "0"];
+  const consumed = await evs(["consume", "t", ...once, "--", "sh", "-c", script], { at });
+  assert.equal(consumed.code, 6, consumed.stderr);
+}
 
 Deno.test("dlq groups names each cause, and dlq retry --reason takes it back", async () => {
   await using at = await startDaemon();
   await at.publish("t", "x", 1, 2, 3, 4, 5);
   const handler =
     `read n; test $n -lt 4 || exit 3; echo "connect to 10.0.0.$n:5432 refused" >&2; exit 1`;
-  const consumed = await evs(
-    [
-      "consume",
-      "t",
-      "--name",
-      "s",
-      "--until-empty",
-      "--max-retries",
-      "0",
-      "--",
-      "sh",
-      "-c",
-      handler,
-    ],
-    { at },
-  );
-  assert.equal(consumed.code, 6, consumed.stderr);
+  await consumeOnce(at, handler);
   const { stdout, code } = await evs(["dlq", "groups"], { at });
   assert.equal(code, 0);
   const groups = stdout.trim().split("\n").map((line) => JSON.parse(line));
@@ -58,23 +49,7 @@ Deno.test("dlq groups tells causes apart when handlers die with the traces of re
     stdin: traces.map((trace) => `"${trace}"\n`).join("").repeat(2),
   });
   const folder = decodeURIComponent(new URL("../fixtures/stderr/", import.meta.url).pathname);
-  const consumed = await evs(
-    [
-      "consume",
-      "t",
-      "--name",
-      "s",
-      "--until-empty",
-      "--max-retries",
-      "0",
-      "--",
-      "sh",
-      "-c",
-      `read -r name; name=\${name#?}; cat "${folder}\${name%?}.txt" >&2; exit 1`,
-    ],
-    { at },
-  );
-  assert.equal(consumed.code, 6, consumed.stderr);
+  await consumeOnce(at, `read -r name; name=\${name#?}; cat "${folder}\${name%?}.txt" >&2; exit 1`);
   const { stdout } = await evs(["dlq", "groups"], { at });
   const groups = stdout.trim().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(groups.map(({ reason, count }) => [reason, count]), [

@@ -3,8 +3,8 @@
  * test ends.
  */
 import assert from "node:assert/strict";
-import { daemonCommand } from "../../core/client/launch.ts";
 import { testFolder } from "./folder.ts";
+import { spawnDaemon } from "./spawn_daemon.ts";
 
 /** The options for a test's daemon. */
 export interface DaemonOptions {
@@ -56,20 +56,11 @@ export class TestDaemon {
 
   /** Starts it and waits until it is ready; fails with its output if it does not become ready. */
   async start(): Promise<void> {
-    const { program, args, env } = daemonCommand({
-      ...this.options,
-      dataDir: this.dataDir,
-      socket: this.socket,
-      config: this.config,
-    });
-    const [first, ...rest] = [...this.options.wrapper ?? [], program, ...args];
-    const child = new Deno.Command(first!, {
-      args: rest,
-      env,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+    const { dataDir, socket, config } = this;
+    const child = spawnDaemon(
+      { ...this.options, dataDir, socket, config },
+      this.options.wrapper,
+    );
     this.#process = child;
     this.#exited = child.status;
     const stderr = this.#readStderr(child.stderr);

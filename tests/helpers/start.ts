@@ -1,6 +1,6 @@
 /** A daemon's start from the outside: its output, its exit code, and how long it took. */
-import { daemonCommand } from "../../core/client/launch.ts";
 import { testFolder } from "./folder.ts";
+import { spawnDaemon } from "./spawn_daemon.ts";
 
 /** The paths for a start. */
 export interface Places {
@@ -25,16 +25,8 @@ export interface Start {
  * exec "$@"' sh`.
  */
 export async function tryStart(places: Places, wrapper: string[] = []): Promise<Start> {
-  const { program, args, env } = daemonCommand({ ...places, config: `${places.dataDir}.toml` });
-  const [first, ...rest] = [...wrapper, program, ...args];
   const began = performance.now();
-  const child = new Deno.Command(first!, {
-    args: rest,
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+  const child = spawnDaemon({ ...places, config: `${places.dataDir}.toml` }, wrapper);
   const stderr = new Response(child.stderr).text();
   const reader = child.stdout.getReader();
   const { done } = await reader.read();

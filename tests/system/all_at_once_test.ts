@@ -11,11 +11,12 @@ import { AttackerProcess, ENDLESS_TOPIC, HALF_OPEN } from "../helpers/attackers.
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { Disk } from "../helpers/disk.ts";
 import { dose } from "../helpers/dose.ts";
-import { evs, evsCommand, until } from "../helpers/evs.ts";
+import { evs, until } from "../helpers/evs.ts";
 import { mebibytes, MIB, p99, resetPeak } from "../helpers/measure.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { needTools, peakMemory } from "../helpers/shell.ts";
 import { STORES } from "../helpers/stores.ts";
+import { stoppedTail } from "../helpers/stopped_tail.ts";
 
 const PAYLOAD = "x".repeat(64 * 1024);
 /** What the stopped readers are behind: 1 GiB at the nightly dose. */
@@ -169,15 +170,6 @@ async function work(
   return { peak: peakMemory(daemon.pid)!, waits, told, acknowledged, big };
 }
 
-/** A `tail` that is stopped once it follows. */
-async function stoppedTail(daemon: TestDaemon): Promise<Deno.ChildProcess> {
-  const command = evsCommand(["tail", "big", "-n", "0"], { at: daemon });
-  const tail = new Deno.Command(command.program, command.options).spawn();
-  await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 1);
-  tail.kill("SIGSTOP");
-  return tail;
-}
-
 /** Goes on with it until it has printed so many events; their ids. */
 async function goOn(tail: Deno.ChildProcess, events: number): Promise<string[]> {
   tail.kill("SIGCONT");
@@ -221,7 +213,7 @@ for (const store of STORES) {
     const control = await controlRun(store);
     await using disk = await Disk.make(megabytes);
     await using daemon = await prepared(store, disk);
-    const tail = await stoppedTail(daemon);
+    const tail = await stoppedTail(daemon, "big");
     // One that asked for all of it and never read a byte.
     const silent = await RawConnection.open(daemon.socket);
     await silent.send(head("GET /v1/topics/big/events?follow=1"));

@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
-import { evsCommand, until } from "../helpers/evs.ts";
 import { mebibytes, MIB, p99, resetPeak } from "../helpers/measure.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
 import { peakMemory } from "../helpers/shell.ts";
+import { stoppedTail } from "../helpers/stopped_tail.ts";
 
 const PAYLOAD = "x".repeat(64 * 1024);
 const EVENTS = dose(1600, 16_384);
@@ -60,15 +60,6 @@ async function load(daemon: TestDaemon): Promise<Run> {
   return { peak: peakMemory(daemon.pid)!, waits };
 }
 
-/** A `tail` that is stopped once it follows. */
-async function stoppedTail(daemon: TestDaemon): Promise<Deno.ChildProcess> {
-  const command = evsCommand(["tail", "big", "-n", "0"], { at: daemon });
-  const tail = new Deno.Command(command.program, command.options).spawn();
-  await until(async () => (await daemon.http("GET", "/v1/status")).json.tails === 1);
-  tail.kill("SIGSTOP");
-  return tail;
-}
-
 for (const store of ["sqlite", "file"]) {
   Deno.test(`a stopped tail behind ${TOTAL} costs under 64 MiB, slows nobody and misses nothing (${store})`, async () => {
     const control = await (async () => {
@@ -77,7 +68,7 @@ for (const store of ["sqlite", "file"]) {
     })();
     await using daemon = await startDaemon({ store });
     await daemon.http("PUT", "/v1/topics/big", {});
-    const tail = await stoppedTail(daemon);
+    const tail = await stoppedTail(daemon, "big");
     // One that asked for all of it and never read a byte.
     const silent = await RawConnection.open(daemon.socket);
     await silent.send(head("GET /v1/topics/big/events?follow=1"));

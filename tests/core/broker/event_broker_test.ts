@@ -52,21 +52,6 @@ Deno.test("EventBroker captures the payload when it is published", async () => {
   assert.deepEqual(event!.payload, { n: 1 });
 });
 
-Deno.test("EventBroker refuses payloads that are not JSON, and stores nothing of them", async () => {
-  await using broker = new EventBroker();
-  const cycle: Record<string, unknown> = {};
-  cycle["self"] = cycle;
-  for (const payload of [undefined, () => 1, 1n, cycle, { f: () => 1 }, Symbol("x")]) {
-    await assert.rejects(broker.publish("t", "x", payload), refused("event/invalid-payload"));
-  }
-  await assert.rejects(broker.publish("t", "", 1), refused("event/invalid-envelope"));
-  await assert.rejects(
-    broker.publish("t", "x", 1, { id: "a b" }),
-    refused("event/invalid-envelope"),
-  );
-  assert.equal(broker.store.head("t").lastSeq, 0);
-});
-
 Deno.test("EventBroker stores a given id once and tells the first seq", async () => {
   await using broker = new EventBroker();
   const first = await broker.publish("t", "x", 1, { id: "a" });
@@ -105,18 +90,6 @@ Deno.test("EventBroker keeps nothing of a topic that is not persistent, and hand
   assert.equal(seen.length, 1);
   assert.equal(broker.store.head("metrics").lastSeq, 0);
   await assert.rejects(topic.publish("m", 1, { expected: "none" }), UnsupportedError);
-});
-
-Deno.test("EventBroker matches patterns, topics to come among them", async () => {
-  await using broker = new EventBroker();
-  const seen: string[] = [];
-  await broker.publish("orders.eu", "x", 0);
-  broker.subscribe("orders.*", (event) => void seen.push(`${event.topic} ${event.payload}`));
-  await broker.publish("orders.eu", "x", 1);
-  await broker.publish("orders.us", "x", 2);
-  await broker.publish("users", "x", 3);
-  await broker.idle();
-  assert.deepEqual(seen.sort(), ["orders.eu 1", "orders.us 2"]);
 });
 
 Deno.test("EventBroker checks payloads by schema, and records the version that was meant", async () => {

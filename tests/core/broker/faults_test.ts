@@ -4,7 +4,6 @@ import {
   CannotStoreError,
   type Event,
   EventBroker,
-  type EventStore,
   EvsError,
   HandlerTimeoutError,
   MemoryEventStore,
@@ -15,28 +14,21 @@ import type { AppendOutcome } from "../../../core/store/store.ts";
 import type { StoreRequest } from "../../../core/store/pack.ts";
 import type { StateChange } from "../../../core/state/state.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
+import { ThreeMethods } from "../../helpers/three_methods.ts";
 
 const code = (wanted: string) => (error: unknown) =>
   error instanceof EvsError && error.code === wanted;
 
-class PlainStore implements EventStore {
-  readonly events: Event[] = [];
+class ThirdFails extends ThreeMethods {
   calls = 0;
-  saveEvent(event: Event): Promise<void> {
-    if (++this.calls === 3) return Promise.reject(new Error("connection lost"));
-    this.events.push(event);
-    return Promise.resolve();
-  }
-  getEvents(topic: string): Promise<Event[]> {
-    return Promise.resolve(this.events.filter((event) => event.topic === topic));
-  }
-  deleteEvents(): Promise<number> {
-    return Promise.resolve(0);
+  override saveEvent(event: Event): Promise<void> {
+    this.fails = ++this.calls === 3;
+    return super.saveEvent(event);
   }
 }
 
 Deno.test("EventBroker on a plain store that throws on the third call refuses that event alone", async () => {
-  const eventStore = new PlainStore();
+  const eventStore = new ThirdFails();
   await using broker = new EventBroker({ eventStore });
   const seen: unknown[] = [];
   broker.subscribe("t", (event) => void seen.push(event.payload));

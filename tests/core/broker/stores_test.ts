@@ -5,26 +5,10 @@ import {
   type DeadLetterQueue,
   type Event,
   EventBroker,
-  type EventStore,
 } from "../../../mod.ts";
 import { TestBroker } from "../../../testing.ts";
 import { UnsupportedError } from "../../../core/base/errors.ts";
-
-class ThreeMethods implements EventStore {
-  readonly events: Event[] = [];
-  fails = false;
-  saveEvent(event: Event): Promise<void> {
-    if (this.fails) return Promise.reject(new Error("connection lost"));
-    this.events.push(event);
-    return Promise.resolve();
-  }
-  getEvents(topic: string): Promise<Event[]> {
-    return Promise.resolve(this.events.filter((event) => event.topic === topic));
-  }
-  deleteEvents(): Promise<number> {
-    return Promise.resolve(0);
-  }
-}
+import { ThreeMethods } from "../../helpers/three_methods.ts";
 
 Deno.test("EventBroker works on a store with three methods, live", async () => {
   const eventStore = new ThreeMethods();

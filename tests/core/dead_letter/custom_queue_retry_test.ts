@@ -3,18 +3,10 @@ import assert from "node:assert/strict";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { redeliver } from "../../../core/dead_letter/custom_queue_retry.ts";
 import { CannotStoreError } from "../../../core/base/errors.ts";
-import { MemoryState } from "../../../core/state/memory.ts";
-import type { StateChange } from "../../../core/state/state.ts";
+import { WatchedState } from "../../helpers/watched_state.ts";
 
-Deno.test("adopt that is refused leaves an event that is at hand to whoever asks next", async () => {
-  let refuses = false;
-  const state = new class extends MemoryState {
-    override commit(changes: readonly StateChange[]): Promise<void> {
-      return refuses
-        ? Promise.reject(new CannotStoreError("no room", { code: "store/disk-full" }))
-        : super.commit(changes);
-    }
-  }();
+Deno.test("redeliver that is refused leaves an event that is at hand to whoever asks next", async () => {
+  const state = new WatchedState();
   await using broker = new EventBroker({ state });
   const { subscriptions, store } = broker;
   await subscriptions.put("s", { topic: "t" });
@@ -22,10 +14,10 @@ Deno.test("adopt that is refused leaves an event that is at hand to whoever asks
   // It is read, and at hand.
   const { deliveries } = await subscriptions.lease("s", { max: 1 }, { consumer: "c" });
   await subscriptions.release("s", deliveries.map(({ token }) => token));
-  refuses = true;
+  state.refuses = true;
   const entry = { event, error: "no", subscription: "s", timestamp: 1, attempts: 1 };
   await assert.rejects(redeliver(entry, { subscriptions, store }), CannotStoreError);
-  refuses = false;
+  state.refuses = false;
   const again = await subscriptions.lease("s", { max: 1 }, { consumer: "c" });
   assert.equal(again.deliveries.length, 1);
 });

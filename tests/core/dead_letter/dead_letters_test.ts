@@ -7,16 +7,7 @@ import {
   InvalidArgumentError,
   NotFoundError,
 } from "../../../core/base/errors.ts";
-import { MemoryState } from "../../../core/state/memory.ts";
-import type { StateChange } from "../../../core/state/state.ts";
-
-class WatchedState extends MemoryState {
-  commits: (readonly StateChange[])[] = [];
-  override commit(changes: readonly StateChange[]): Promise<void> {
-    this.commits.push(changes);
-    return super.commit(changes);
-  }
-}
+import { WatchedState } from "../../helpers/watched_state.ts";
 
 /** Events of the payloads, each dead on the subscription. */
 async function kill(broker: EventBroker, name: string, payloads: number[]): Promise<string[]> {
@@ -98,20 +89,13 @@ Deno.test("DeadLetters.retry moves any number of entries of any number of subscr
 });
 
 Deno.test("DeadLetters.retry loses nothing and moves nothing where the commit is refused", async () => {
-  let refuses = false;
-  const state = new class extends MemoryState {
-    override commit(changes: readonly StateChange[]): Promise<void> {
-      return refuses
-        ? Promise.reject(new CannotStoreError("no room", { code: "store/disk-full" }))
-        : super.commit(changes);
-    }
-  }();
+  const state = new WatchedState();
   await using broker = new EventBroker({ state });
   await kill(broker, "a", [1, 2]);
   await kill(broker, "b", []);
-  refuses = true;
+  state.refuses = true;
   await assert.rejects(broker.deadLetters.retry({ all: true }), CannotStoreError);
-  refuses = false;
+  state.refuses = false;
   assert.equal(broker.deadLetters.count(), 4);
   for (const name of ["a", "b"]) assert.equal(broker.subscriptions.info(name).scheduled, 0);
   await broker.deadLetters.retry({ all: true });
@@ -119,23 +103,16 @@ Deno.test("DeadLetters.retry loses nothing and moves nothing where the commit is
 });
 
 Deno.test("DeadLetters.retry that is refused leaves an event where a seek had brought it", async () => {
-  let refuses = false;
-  const state = new class extends MemoryState {
-    override commit(changes: readonly StateChange[]): Promise<void> {
-      return refuses
-        ? Promise.reject(new CannotStoreError("no room", { code: "store/disk-full" }))
-        : super.commit(changes);
-    }
-  }();
+  const state = new WatchedState();
   await using broker = new EventBroker({ state });
   await kill(broker, "s", [1, 2]);
   await broker.subscriptions.seek("s", { to: "start" });
   // Now they are read, and at hand.
   const { deliveries } = await broker.subscriptions.lease("s", { max: 1 }, { consumer: "c" });
   await broker.subscriptions.release("s", deliveries.map(({ token }) => token));
-  refuses = true;
+  state.refuses = true;
   await assert.rejects(broker.deadLetters.retry({ all: true }), CannotStoreError);
-  refuses = false;
+  state.refuses = false;
   assert.deepEqual(await payloads(broker, "s"), [1, 2]);
 });
 

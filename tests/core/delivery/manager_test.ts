@@ -8,23 +8,9 @@ import {
   InvalidArgumentError,
   NotFoundError,
 } from "../../../core/base/errors.ts";
-import { MemoryState } from "../../../core/state/memory.ts";
-import type { StateChange } from "../../../core/state/state.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { FakeClock, settled } from "../../helpers/fake_clock.ts";
-
-/** A state that counts its commits, and refuses them when told to. */
-class WatchedState extends MemoryState {
-  commits: (readonly StateChange[])[] = [];
-  refuses = false;
-  breaks = false;
-  override commit(changes: readonly StateChange[]): Promise<void> {
-    if (this.breaks) return Promise.reject(new Error("fsync: EIO"));
-    if (this.refuses) return Promise.reject(new CannotStoreError("the disk is full"));
-    this.commits.push(changes);
-    return super.commit(changes);
-  }
-}
+import { WatchedState } from "../../helpers/watched_state.ts";
 
 class Rig {
   clock = new FakeClock();

@@ -263,7 +263,8 @@ Deno.test("EventSourcedRepository takes a store that no broker has", async () =>
   assert.equal((await eventStore.getEvents("accounts")).length, 1);
 });
 
-class ThreeMethods implements EventStore {
+/** Keeps neither seq nor key, and gives back in another order. */
+class Forgetful implements EventStore {
   readonly events: Event[] = [];
   saveEvent({ seq: _seq, key: _key, ...event }: Event): Promise<void> {
     this.events.push(structuredClone(event));
@@ -278,7 +279,7 @@ class ThreeMethods implements EventStore {
 }
 
 Deno.test("EventSourcedRepository on a store with three methods reads, and saves only where it may be alone", async () => {
-  const eventStore = new ThreeMethods();
+  const eventStore = new Forgetful();
   const strict = new EventSourcedRepository<Account>(make, { eventStore });
   await assert.rejects(strict.update("a", (account) => account.deposit(1)), (error) => {
     assert.ok(error instanceof UnsupportedError);
@@ -300,7 +301,7 @@ Deno.test("EventSourcedRepository on a store with three methods reads, and saves
 });
 
 Deno.test("EventSourcedRepository on a store with three methods that throws on the third call tells what is stored", async () => {
-  class Third extends ThreeMethods {
+  class Third extends Forgetful {
     #calls = 0;
     override saveEvent(event: Event): Promise<void> {
       if (++this.#calls === 3) return Promise.reject(new Error("connection lost"));
