@@ -43,8 +43,8 @@ async function inFlightOf({ ask }: CheckContext, name: string): Promise<InFlight
 }
 
 /**
- * The events held for too long. Those that wait in a consumer's prefetch while its handlers are busy
- * are not reported.
+ * The events held for too long. Those that wait in a consumer's prefetch while its handlers are
+ * busy are not reported.
  */
 export function heldTooLong(inFlight: readonly InFlightInfo[], now: number): InFlightInfo[] {
   const busy = new Set(inFlight.filter(({ begun }) => begun).map(consumerOf));
