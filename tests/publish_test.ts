@@ -31,8 +31,7 @@ Deno.test("the examples in docstrings compile strictly", async () => {
   const { imports, compilerOptions } = JSON.parse(
     await Deno.readTextFile(new URL("deno.json", root)),
   );
-  // An example may make something that it does not go on to use, and is given every export of its
-  // module.
+  // An example may create something that it does not use, and is given every export of its module.
   const lenient = { ...compilerOptions, noUnusedLocals: false, noUnusedParameters: false };
   const absolute = Object.fromEntries(
     Object.entries(imports as Record<string, string>).map(([name, target]) => [

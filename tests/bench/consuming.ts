@@ -57,7 +57,7 @@ export async function runHandlers(bench: Bench, size: Size): Promise<Result[]> {
   for (const concurrency of [1, 8]) {
     const evs = `evs consume --concurrency ${concurrency}`;
     const xargs = `xargs -P${concurrency}`;
-    // A handler has a session of its own, by the same program (docs/adr/0013-handlers.md).
+    // A handler has its own session, created by the same program (docs/adr/0013-handlers.md).
     const withSession = `${xargs} setsid`;
     const peers = [[withSession, "setsid -- /bin/true"], [xargs, "/bin/true"]] as const;
     const rates: Record<string, number[]> = { [evs]: [], [withSession]: [], [xargs]: [] };

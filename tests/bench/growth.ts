@@ -18,7 +18,7 @@ interface Level {
 
 const EMPTY = "empty";
 const LARGE = 10_000_000;
-/** Reads are asked so many times each in a round. */
+/** How many times each read is measured per round. */
 const READS = 3;
 
 function named(count: number, what: string): string {
@@ -147,8 +147,8 @@ export async function fanOut(bench: Bench, size: Size): Promise<Result> {
     for (const tails of counts) {
       await using daemon = await OurDaemon.start(bench, "", "max_connections = 2000\n");
       await settle(bench);
-      // The same number of events handed out, in whole requests of a hundred; a single tail gets a
-      // tenth of it.
+      // The same number of deliveries, in whole requests of a hundred; a single tail gets a tenth
+      // of it.
       const events = Math.max(100, handed / Math.max(tails, 10));
       const script = runClient("evs_tails", '"$EVS_SOCKET"', tails, events);
       const printed = await output(daemon.bench, script);

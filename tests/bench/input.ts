@@ -30,7 +30,7 @@ export async function write(
   await writer.close();
 }
 
-/** Payloads, a line each. */
+/** Writes payloads, one per line. */
 export async function writeLines(path: string, count: number): Promise<void> {
   await write(path, count, (n) => `${payload(n)}\n`);
 }

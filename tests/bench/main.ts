@@ -66,8 +66,8 @@ async function machine(bench: Bench): Promise<string> {
 }
 
 /**
- * The works that failed, with their reasons: they are told with the results, and the run ends with
- * 1.
+ * The workloads that failed, with their reasons: they are reported with the results, and the run
+ * exits with 1.
  */
 const failed: string[] = [];
 
@@ -106,7 +106,7 @@ async function measure(bench: Bench): Promise<Result[]> {
   return only ? results.filter(({ id }) => only.includes(id)) : results;
 }
 
-/** Notes that people wrote: what a profile showed where a goal is not met. */
+/** Handwritten notes: what a profile showed for a goal that is not met. */
 async function notes(): Promise<string> {
   return await Deno.readTextFile(`${project}/tests/bench/notes.md`);
 }

@@ -1,6 +1,6 @@
 /** Runs other programs for the benchmarks, in their own folder, and measures the time. */
 
-/** Where the benchmark keeps what it makes: ours and the peers on one file system. */
+/** Where the benchmark keeps its files: ours and the peers' on one file system. */
 export interface Bench {
   folder: string;
   /** What every command sees. */

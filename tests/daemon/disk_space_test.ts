@@ -87,7 +87,7 @@ Deno.test("DiskSpace.makeRoom gives the reserve back once, and lets nothing be s
   stored();
   await clock.pass(6000);
   assert.equal(reserve.held, 128 * 1024, "it is made again");
-  // What fails for another reason, or twice, is told as it is.
+  // An error for another reason, or a second one, is passed on unchanged.
   await assert.rejects(disk.makeRoom(() => Promise.reject(new Error("other"))), /other/);
   await assert.rejects(disk.makeRoom(() => Promise.reject(refusal())), { code: "store/disk-full" });
   disk.stop();

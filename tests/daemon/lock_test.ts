@@ -39,7 +39,7 @@ function slowest(starts: readonly Start[]): number {
   return Math.max(...starts.map(({ took }) => took));
 }
 
-/** They end in words, and not much later than those that meet no lock. */
+/** They exit with an error, and not much later than those that meet no lock. */
 function assertLost(losers: readonly Start[], control: number): void {
   for (const { ready, code, stderr } of losers) {
     assert.ok(!ready);

@@ -43,7 +43,7 @@ Deno.test("daemon keeps each topic in its own store, through a restart with anot
   for (const topic of ["clicks", "late", "orders"]) {
     assert.equal((await daemon.publish(topic, "n", 4)).firstSeq, 4, topic);
   }
-  // A new topic goes where the daemon's events go now.
+  // A new topic goes to the daemon's current default store.
   await daemon.publish("fresh", "n", 1);
   assert.equal((await daemon.http("GET", "/v1/topics/fresh")).json.store, "file");
 });

@@ -136,8 +136,8 @@ Deno.test("daemon ends with an error by itself, and logs why, when a sync by tim
   await using daemon = await startDaemon({ durability: "interval:1s" });
   await daemon.publish("t", "x", 1);
   await Deno.remove(`${daemon.dataDir}/events.db-wal`); // what the sync looks for is gone
-  // Once more, for the first one may have been synced before. No sync of it can succeed; it may
-  // have failed already.
+  // Publish again, because the first one may already have been synced. This sync cannot succeed; it
+  // may have failed already.
   await daemon.http("POST", "/v1/topics/t/events?type=x", "2").catch(() => {});
   const { code, signal } = await daemon.exited();
   assert.ok(code !== 0 && signal === null, `it ended with ${code} ${signal}`);

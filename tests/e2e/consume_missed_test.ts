@@ -55,7 +55,7 @@ Deno.test("evs consume says what retention deleted before it was delivered, when
   assert.equal((await consume.ended).code, 0);
   assert.equal(consume.stderr.split(WORDS).length, 2, consume.stderr);
 
-  // While nobody consumed: the first one that comes is told, and none after it.
+  // Nobody was consuming: the first consumer is notified, and none after it.
   const rest = ["consume", "t", "--name", "late", "--until-empty", "--", "true"];
   const late = await evs(rest, { at });
   assert.equal(late.code, 0, late.stderr);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
 
-/** Lines without their seq: an import gives it anew. */
+/** Lines without their seq, which an import assigns anew. */
 function withoutSeq(text: string): string[] {
   return text.split("\n").filter(Boolean).map((line) => line.replace(/^\{"seq":\d+,/, "{"));
 }

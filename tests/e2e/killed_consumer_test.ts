@@ -11,8 +11,8 @@ interface Run {
 }
 
 /**
- * A handler that notes who runs beside it, in a file of the daemon's folder, and then goes on with
- * `rest`.
+ * A handler that records in a file in the daemon's folder what runs beside it, and then continues
+ * with `rest`.
  */
 function noting(daemon: TestDaemon, rest: string): string[] {
   const script =

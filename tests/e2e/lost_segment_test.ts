@@ -60,7 +60,7 @@ Deno.test("a segment that is gone is named by status, health, doctor and log, an
   assert.equal(served.length, left);
   assert.deepEqual([served[0], served.at(-1)], [1, EVENTS]);
 
-  // A subscription is told how many it misses.
+  // A subscription reports how many it misses.
   let taken = 0;
   while (taken < left) {
     const { json } = await daemon.http("POST", "/v1/subscriptions/s/lease", { max: 10 });

@@ -12,7 +12,7 @@ import { testFolder } from "../helpers/folder.ts";
  * may be busy.
  */
 const DEADLINE = 6000;
-/** So many commands wait beside each other: a wait costs nothing, their starts do. */
+/** How many commands wait concurrently: waiting costs nothing, starting does. */
 const BESIDE = 12;
 
 interface Ended extends EvsResult {

@@ -18,8 +18,8 @@ async function stored(at: TestDaemon): Promise<number> {
 }
 
 /**
- * Publishes pieces all the while; ends the daemon in the midst of them, again and again. Tells how
- * many lines there were.
+ * Publishes pieces continuously, and ends the daemon in the middle of them, repeatedly. Returns the
+ * number of lines.
  */
 async function publishThrough(
   at: TestDaemon,

@@ -84,8 +84,8 @@ Deno.test("a daemon runs at the end when a start comes during a stop", async () 
   await using place = await Place.make();
   await place.run("evs daemon start 2>/dev/null");
   const old = await pidOf(place);
-  // A request that is not over yet keeps the daemon draining for a while: the stop is under way for
-  // certain.
+  // An unfinished request keeps the daemon draining for a while, so the stop is certainly in
+  // progress.
   const slow = place.command(
     `(printf 'POST /v1/topics/t/events?type=n HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: 9\\r\\n\\r\\n1'; sleep 20) |
 perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(shift); while (sysread STDIN, $b, 99) { syswrite $s, $b }' "$XDG_RUNTIME_DIR/evs/evs.sock"`,

@@ -12,7 +12,7 @@ import { testFolder } from "../helpers/folder.ts";
 
 const WORDS = /was removed or replaced while it was in use|No such file or directory/;
 
-/** The status of a request; 0 where the connection broke. */
+/** The status of a request; 0 if the connection broke. */
 async function statusOf(request: () => Promise<{ status: number }>): Promise<number> {
   try {
     return (await request()).status;

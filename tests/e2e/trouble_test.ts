@@ -141,7 +141,7 @@ Deno.test("evs without a home folder asks where the data dir is, and evs with ne
     assert.equal(code, 2, stderr);
     assert.match(stderr, /^evs: HOME is not set.*\n {2}try: set EVS_DATA_DIR/);
   }
-  // As a monitoring system starts it, where a 2 would be CRITICAL.
+  // As started by a monitoring system, for which a 2 would be CRITICAL.
   const check = await run(["check", "lag", "--warn", "1", "--crit", "2"]);
   assert.equal(check.code, 3, check.stderr);
   assert.match(check.stderr, /^evs: HOME is not set.*\n {2}try: set EVS_DATA_DIR/);

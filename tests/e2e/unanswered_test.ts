@@ -67,7 +67,7 @@ async function runsOf(log: string): Promise<Map<number, number[]>> {
   return runs;
 }
 
-/** Runs `test` where the broker is in the process that dies, and where it is behind a socket. */
+/** Runs `test` with the broker in the process that dies, and behind a socket. */
 function inBoth(
   name: string,
   test: (

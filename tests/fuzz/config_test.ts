@@ -105,7 +105,7 @@ const deep = fc.tuple(
   fc.integer({ min: 100, max: 20_000 }),
 ).map(([[head, piece, tail], times]) => head + piece!.repeat(times) + tail);
 
-/** What each setting may be, said once more. */
+/** The allowed values of each setting, independent of the code. */
 function assertSound(config: Record<string, unknown>): void {
   for (const [name, value] of Object.entries(config)) {
     assert.ok(Object.hasOwn(defaultConfig, name), name);

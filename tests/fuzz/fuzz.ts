@@ -22,8 +22,8 @@ export function cases(inSuite: number): number {
 }
 
 /**
- * Runs a property over so many cases; a failure says what runs it again. `file`: the test's, below
- * tests/fuzz.
+ * Runs a property over this many cases; a failure says how to reproduce it. `file`: the test file,
+ * below tests/fuzz.
  */
 export async function fuzz<T>(
   property: fc.IAsyncProperty<T> | fc.IProperty<T>,

@@ -80,7 +80,7 @@ const header = fc.oneof(
   },
 );
 
-/** How the body is told of, and what is wrong with that. */
+/** How the body is framed, and what is wrong with that. */
 type Framing =
   | "length"
   | "chunked"

@@ -19,7 +19,7 @@ const file = "http_test.ts";
 /** An answer that has not come by then does not come, ms. */
 const DEADLINE = 20_000;
 const AT_ONCE = 8;
-/** Requests are made so many at a time: a nightly run's do not fit in memory. */
+/** Requests are generated this many at a time: those of a nightly run do not fit in memory. */
 const PORTION = 500;
 /** What memory may grow by from the warm daemon to the end. */
 const GROWTH = 96 * MIB;
@@ -33,14 +33,14 @@ class Fuzzer {
   readonly #daemon: TestDaemon;
   #conn: Deno.UnixConn | undefined;
   #reader: MessageReader | undefined;
-  /** The last lease that an answer told of. */
+  /** The last lease in a reply. */
   #lease = "none";
 
   constructor(daemon: TestDaemon) {
     this.#daemon = daemon;
   }
 
-  /** Sends one request; the answer's status, undefined where the daemon closed without one. */
+  /** Sends one request and returns the status; undefined if the daemon closed without a reply. */
   async send(request: FuzzRequest): Promise<number | undefined> {
     if (!request.whole) this.close();
     this.#conn ??= await Deno.connect({ transport: "unix", path: this.#daemon.socket });
@@ -79,8 +79,7 @@ class Fuzzer {
       if (request.whole) throw new Error("the daemon closed without an answer");
       return undefined;
     }
-    // What only asks for another protocol besides is whole, too: it may be told of a 5xx that is
-    // written.
+    // A request that only asks for another protocol is complete, too; a documented 5xx is allowed.
     if (request.whole || head.status >= 500) assertDocumented(request, head);
     if (request.endless && head.status === 200) return head;
     const hasBody = request.method !== "HEAD";
@@ -123,7 +122,7 @@ function isBroken(error: unknown): boolean {
     error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted;
 }
 
-/** The status is one that the route has: 5xx only where it is written. */
+/** Asserts that the route documents this status: a 5xx only if it is listed. */
 function assertDocumented({ route, method }: FuzzRequest, { status }: HttpHead): void {
   if (status >= 400 && status < 500) return;
   const [of, path] = route.split(" ");
@@ -135,7 +134,7 @@ function assertDocumented({ route, method }: FuzzRequest, { status }: HttpHead):
   assert.ok(known, `${status} is not described for ${method} ${path}`);
 }
 
-/** An error is told as one: a code and words. */
+/** Asserts that an error has a code and a message. */
 function assertTold({ status, headers }: HttpHead, body: string): void {
   assert.notEqual(body, "", `${status} without words: ${JSON.stringify([...headers])}`);
   const { error } = JSON.parse(body);
@@ -211,8 +210,8 @@ for (const store of STORES) {
 }
 
 /**
- * Resident memory, and descriptors but for the files of the file store's topics, of which it keeps
- * so many open.
+ * Resident memory, and descriptors except the files of the file store's topics, of which it keeps a
+ * number open.
  */
 function measured({ pid, dataDir }: TestDaemon): { memory: number; descriptors: number } {
   const paths = [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) =>
@@ -232,7 +231,7 @@ function linkOf(path: string): string {
 }
 
 /**
- * Connections go, their descriptors with them; memory stays about where it was when the daemon was
+ * Connections and their descriptors go away; memory stays about where it was when the daemon was
  * warm.
  */
 async function assertNoLeak(daemon: TestDaemon, warm: ReturnType<typeof measured>): Promise<void> {

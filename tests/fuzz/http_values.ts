@@ -130,7 +130,7 @@ const settings = fc.record({
   breaker: fc.constantFrom<unknown>(null, {}, { failures: 1, pauseMs: 1 }, { x: 1 }),
 }, { requiredKeys: [] });
 /**
- * Where a lease's token goes that an answer has told: the sender puts one there, and spaces up to
+ * A placeholder for a lease token from a reply: the sender puts one there, padded with spaces to
  * this length.
  */
 export const LEASE = "LEASE".padEnd(24, "_");

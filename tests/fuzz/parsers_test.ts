@@ -21,7 +21,7 @@ import { cases, fuzz, hostileText, nearly } from "./fuzz.ts";
 const file = "parsers_test.ts";
 const numRuns = cases(10_000);
 
-/** What the parser makes of a text; undefined where it refuses it in words. */
+/** The parser's result for a text; undefined if it refuses it with an error. */
 function read<T>(parse: (text: string) => T, text: string): T | undefined {
   try {
     return parse(text);

@@ -18,7 +18,7 @@ type LiteralNode =
   | Deno.lint.ArrayExpression
   | Deno.lint.TemplateLiteral;
 
-/** A function or a literal under way. */
+/** A function or a literal that is being visited. */
 interface Frame {
   isFunction: boolean;
   /** Lines inside it that do not count. */
@@ -61,7 +61,10 @@ const rule: Deno.lint.Rule = {
       }
       return lines;
     };
-    /** The literals around what is under way hold steps, up to the function that they stand in. */
+    /**
+     * Marks the literals around the current node as containing statements, up to the enclosing
+     * function.
+     */
     const noteStep = () => {
       for (let i = frames.length - 1; i >= 0 && !frames[i]!.isFunction; i--) {
         frames[i]!.hasSteps = true;

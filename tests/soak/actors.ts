@@ -30,7 +30,7 @@ export class Ledger {
   deadLettered = 0;
   schemaChanges = 0;
   refused = 0;
-  /** What must never be, in words. */
+  /** Descriptions of what must never happen. */
   readonly losses: string[] = [];
   /** How long each publish took since the last look, ms. */
   waits: number[] = [];
@@ -57,7 +57,7 @@ const TYPE = "soak.tick";
 /** Events of one publish, and the pause behind it, ms. */
 const BATCH = 10;
 const PAUSE = 15;
-/** Every so many events is refused by the consumer's handler, for good. */
+/** The consumer's handler permanently refuses one in this many events. */
 const DEAD_EVERY = 997;
 const KEPT_EVENTS = 50_000;
 /** Keys of one publisher: a consumer is given one event of a key at a time. */
@@ -127,8 +127,8 @@ export async function tailOn(stage: Stage): Promise<void> {
 }
 
 /**
- * Consumes: acknowledges, and dead-letters now and then. Goes on behind the end until all is
- * consumed.
+ * Consumes: acknowledges, and dead-letters now and then. Continues after the end until everything
+ * is consumed.
  */
 export async function consumeOn(stage: Stage, done: () => boolean): Promise<void> {
   using client = new Client({ socket: stage.socket });

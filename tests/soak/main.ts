@@ -19,7 +19,7 @@ const PATIENCE = 60_000;
 
 /** What a soak is asked for. */
 export interface SoakOptions {
-  /** It lasts longer where the machine needs longer for all restarts and for {@link least}. */
+  /** It runs longer if the machine needs longer for all restarts and for {@link least}. */
   minutes: number;
   /** Events that are followed at least. Default: none. */
   least?: number;
@@ -50,7 +50,7 @@ export async function soak({ minutes, least = 0, store, say }: SoakOptions): Pro
   let published = false;
   const consumer = consumeOn(stage, () => published && all(ledger.consumed));
   const changes = changeOn(stage, Math.min(5000, minutes * 10_000));
-  // Whoever fails ends the soak: nothing of it goes on unseen.
+  // Any failure ends the soak, so that nothing continues unnoticed.
   const failed = Promise.all([...publishers, tail, consumer, changes]).then(() => {});
   failed.catch(() => ending.abort());
 

@@ -6,7 +6,7 @@
 const LOOKS = 10;
 const BYTES = new Uint8Array(4096);
 
-/** A file of its own that is written to and synced. */
+/** A file that is written to and synced. */
 export class SyncProbe implements Disposable {
   readonly #file: Deno.FsFile;
 

@@ -28,7 +28,7 @@ export interface Finding {
   flat: boolean;
 }
 
-/** Memory may grow by so much in one life, and from the first lives to the last, MiB. */
+/** How much memory may grow within one life, and from the first lives to the last, MiB. */
 const RSS_ROOM = 24;
 const DESCRIPTOR_ROOM = 8;
 /**

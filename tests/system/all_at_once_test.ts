@@ -35,7 +35,7 @@ const DEADLINE = 60_000 + EVENTS * 100;
 const AGAIN_WITHIN = 2000;
 
 /**
- * Publishers of single events who keep what was acknowledged, and ask again where the disk is full.
+ * Publishers of single events that record what was acknowledged, and retry while the disk is full.
  */
 class NormalPublishers {
   readonly acknowledged: string[] = [];
@@ -170,7 +170,7 @@ async function work(
   return { peak: peakMemory(daemon.pid)!, waits, told, acknowledged, big };
 }
 
-/** Goes on with it until it has printed so many events; their ids. */
+/** Continues with it until it has printed this many events; returns their ids. */
 async function goOn(tail: Deno.ChildProcess, events: number): Promise<string[]> {
   tail.kill("SIGCONT");
   const ids: string[] = [];
@@ -186,7 +186,7 @@ async function goOn(tail: Deno.ChildProcess, events: number): Promise<string[]> 
   return ids;
 }
 
-/** A daemon on a disk of its own, with the topics that are worked on. */
+/** A daemon on its own disk, with the topics used in the test. */
 async function prepared(store: string, disk: Disk): Promise<TestDaemon> {
   const daemon = await newDaemon({ store, dataDir: `${disk.path}/data` });
   await daemon.start();

@@ -41,14 +41,13 @@ async function publishAll(daemon: TestDaemon): Promise<void> {
 }
 
 /**
- * How many events the subscription is through with, once nobody has one in hand or the consumer
- * that lives has.
+ * How many events the subscription has settled, once no consumer, or only the live one, holds any.
  */
 async function settled(daemon: TestDaemon, options: { alone: boolean }): Promise<number> {
   using client = new Client({ socket: daemon.socket });
   for (;;) {
     const { pending, leased, scheduled } = await client.subscription("worker");
-    // What a dead consumer had in hand is given back when its connection is seen to be closed.
+    // Events held by a dead consumer are returned when its connection is found closed.
     if (leased === 0 || !options.alone) return EVENTS - pending - leased - scheduled;
   }
 }
@@ -74,7 +73,7 @@ for (const store of STORES) {
         inHand += Math.max(0, noted - await settled(daemon, { alone: true }));
         consumer = new RunningEvs(consume([]), options);
       } else {
-        // The consumer stays, and goes on when the daemon is back.
+        // The consumer stays, and continues when the daemon is back.
         await daemon.kill();
         const noted = new Set(await handled(file)).size;
         await daemon.start();
@@ -92,7 +91,7 @@ for (const store of STORES) {
     const missed = Array.from({ length: EVENTS }, (_, i) => i + 1).filter((seq) => !times.has(seq));
     assert.deepEqual(missed, []);
     const twice = seqs.length - EVENTS;
-    // Handlers outlive their consumer for a moment, and the SIGTERM in the end gives back what it
+    // Handlers outlive their consumer for a moment, and the final SIGTERM returns what it
     // interrupts.
     const most = inHand + (KILLS + 1) * CONCURRENCY;
     assert.ok(twice <= most, `${twice} came twice, and ${inHand} were in hand at the kills`);

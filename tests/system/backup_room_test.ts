@@ -119,7 +119,7 @@ Deno.test("evs backup - writes to standard output, and evs restore - reads from 
   assert.equal(restored.code, 0, decoder.decode(restored.stderr));
   await other.start();
   assert.deepEqual(await other.replay("orders"), await daemon.replay("orders"));
-  // Half a backup is no backup: whoever writes it says so, and whoever reads it.
+  // Half a backup is no backup: both the writer and the reader report it.
   const cut = evsCommand(["backup", "-"], { at: daemon });
   const half = await new Deno.Command("bash", {
     ...cut.options,

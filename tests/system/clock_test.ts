@@ -107,7 +107,7 @@ Deno.test("daemon keeps order, seqs, followers and running timers when its clock
 
 const BACKOFF = 1500;
 
-/** Fails the first event of a topic once; tells when that was. */
+/** Fails the first event of a topic once; returns the time. */
 async function failOnce(daemon: TestDaemon): Promise<number> {
   using client = new Client({ socket: daemon.socket });
   await daemon.publish("t", "n", 1);

@@ -8,7 +8,7 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";
 import { evs, evsCommand } from "../helpers/evs.ts";
 
-/** Runs in a shell where it stands bare; without a space, as an id has none. */
+/** Would run in a shell if unquoted; without a space, because ids have none. */
 const EVIL = `x;touch\${IFS}mark\`touch\${IFS}mark\`$(touch\${IFS}mark)'"`;
 
 /** Pastes a line into a shell in a folder, in which `evs` says what it was given. */

@@ -108,8 +108,8 @@ Deno.test("FileDeadLetterQueue keeps nothing more after a sync that failed", asy
   await inFolder(async (dir) => {
     // The queue is made first, so that the faults meet its appends and not its making.
     await said(start([], dir, 0, 1));
-    // strace counts in each thread of its own, and the runtime syncs in several: of a hundred syncs
-    // one is some thread's second.
+    // strace counts per thread, and the runtime syncs in several: of a hundred syncs one is some
+    // thread's second.
     const fault = "inject=fdatasync:error=EIO:when=2+";
     const all = await said(start(["strace", "-f", "-o", "/dev/null", "-e", fault], dir, 1, 100));
     const at = all.findIndex(({ refused }) => refused !== undefined);

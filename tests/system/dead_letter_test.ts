@@ -13,7 +13,7 @@ const KILLS = dose(20);
 const EVENTS = Math.max(60, KILLS * 6);
 const MAX_RETRIES = 2;
 const NAME = "failing";
-/** Deliveries that one lease hands out at most. */
+/** The maximum number of deliveries in one lease response. */
 const LEASED = 7;
 
 interface Delivered {
@@ -55,7 +55,7 @@ function gone(error: unknown): boolean {
   return error instanceof ConnectionLostError || error instanceof NoDaemonError;
 }
 
-/** Leases and fails every delivery until nothing is left; goes on after each kill. */
+/** Leases and fails every delivery until nothing is left; continues after each kill. */
 async function failAll(daemon: TestDaemon, book: Book): Promise<void> {
   while (true) {
     using client = new Client({ socket: daemon.socket });
@@ -155,8 +155,8 @@ Deno.test(`every event ends dead with all its attempts, through ${KILLS} kills`,
   const dead = await allDead(client);
   assert.equal(new Set(dead.map(({ seq }) => seq)).size, EVENTS);
   for (const { attempts } of dead) {
-    // What was under way at a kill is either counted or comes again: the numbers rise without a
-    // gap.
+    // What was in flight at a kill is either counted or delivered again: the numbers increase
+    // without a gap.
     assert.deepEqual(attempts.map(({ attempt }) => attempt), [1, 2, 3]);
     assert.equal(attempts.at(-1)!.outcome, "dead");
   }

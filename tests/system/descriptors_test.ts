@@ -11,7 +11,7 @@ import { STORES } from "../helpers/stores.ts";
 const FILES = 64;
 const COUNT = 100;
 
-/** Connects, and asks again where the kernel's queue is full or the socket is being made anew. */
+/** Connects, and retries if the kernel's queue is full or the socket is being recreated. */
 async function connectBlocking(socket: string): Promise<RawConnection> {
   for (;;) {
     try {

@@ -76,7 +76,7 @@ for (const store of ["sqlite", "file"]) {
       });
       assert.equal(cli.code, 7, cli.stderr);
       assert.match(cli.stderr, /disk is full/);
-      // Reads go on, and the daemon is the same process.
+      // Reads continue, and the daemon is the same process.
       const stored = await daemon.replay("full");
       assert.deepEqual(idsOf(stored, acknowledged), acknowledged);
 

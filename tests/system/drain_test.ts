@@ -21,7 +21,7 @@ interface Told {
   unknown: string[];
 }
 
-/** Publishes with some requests under way until it is told that the daemon stops. */
+/** Publishes with several requests in flight until the daemon says that it is stopping. */
 async function publishOn(daemon: TestDaemon, name: string): Promise<Told> {
   const told: Told = { stored: [], refused: [], unknown: [] };
   const connection = await RawConnection.open(daemon.socket);

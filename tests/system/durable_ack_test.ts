@@ -24,7 +24,7 @@ function strace(file: string, longest = 32_768): string[] {
   return ["strace", "-f", "-y", "-s", String(longest), "-o", file, "-e", calls];
 }
 
-/** Publishes one event at a time from several connections; tells which marker got which seq. */
+/** Publishes one event at a time from several connections; returns which marker got which seq. */
 async function publishMarked(
   daemon: TestDaemon,
   { each, bytes, apart }: { each: number; bytes: number; apart: number } = {

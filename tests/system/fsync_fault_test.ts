@@ -15,14 +15,14 @@ const PUBLISHERS = 4;
 /** Bytes of an event with which the next append is written while one is synced. */
 const LARGE = 270_000;
 /**
- * Far more than the syncs before the one that fails: a daemon that acknowledges so many goes on
- * regardless.
+ * Far more than the syncs before the one that fails: a daemon that acknowledges this many ignores
+ * the failure.
  */
 const MOST_ACKNOWLEDGED = 5000;
 
 /**
- * Lets the syncs fail that `when` selects of each thread; only the journal's makes so many. Beside
- * the journal's thread the runtime makes them, with `fdatasync`; SQLite uses `fsync`.
+ * Makes the syncs fail that `when` selects in each thread; only the journal makes that many.
+ * Besides the journal's thread the runtime makes them, with `fdatasync`; SQLite uses `fsync`.
  */
 function strace(file: string, { when, syncs }: { when: string; syncs: string }): string[] {
   const calls = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fsync,fdatasync";
@@ -31,7 +31,7 @@ function strace(file: string, { when, syncs }: { when: string; syncs: string }):
   return ["strace", "-f", "-y", "-s", longest, "-o", file, "-e", calls, "-e", fault];
 }
 
-/** Publishes, whatever is answered, until the daemon is gone; tells which marker got which seq. */
+/** Publishes, whatever the reply, until the daemon is gone; returns which marker got which seq. */
 async function publishUntilGone(daemon: TestDaemon, fill: string): Promise<Map<number, number>> {
   const acknowledged = new Map<number, number>();
   let marker = 0;
@@ -101,7 +101,8 @@ for (const { store, bytes, ...fault } of FAULTS) {
     assert.equal(audit.acknowledged, acknowledged.size, "the trace shows every acknowledgement");
     await Deno.remove(file);
 
-    // The next daemon reads the file again: what was acknowledged is there, and publishing goes on.
+    // The next daemon reads the file again: acknowledged events are there, and publishing
+    // continues.
     await using again = await newDaemon({ store, dataDir: daemon.dataDir });
     await again.start();
     const stored = await again.replay("marked");

@@ -81,11 +81,11 @@ function ticksOf(pid: number): number {
 
 Deno.test("daemon answers hostile schemas and payloads at once, stalls nobody and is idle again", async () => {
   await using daemon = await startDaemon();
-  // The first schema loads the compiler, whoever it comes from.
+  // The first schema loads the compiler, whoever sends it.
   await daemon.http("PUT", "/v1/schemas/first", { type: "object" });
   await othersWait(daemon, { least: 300, until: () => true });
 
-  // Made before: who attacks and who is attacked share a thread here.
+  // Prepared in advance, because attackers and victims share a thread here.
   const bodies = new Map(CASES.map(({ type, payload }) => [type, JSON.stringify(payload)]));
   const attack = async (round: number) => {
     for (const { type, schema, put, post } of CASES) {
@@ -111,7 +111,7 @@ Deno.test("daemon answers hostile schemas and payloads at once, stalls nobody an
   const limit = Math.max(50, 2 * p99(control));
   assert.ok(p99(attacked) < limit, `p99 ${p99(attacked)} ms, alone ${p99(control)} ms`);
 
-  // The promise is about a second: one to come to rest, and one that is looked at.
+  // The promise is about one second: one to become idle, and one to measure.
   const { pid } = daemon;
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const before = ticksOf(pid);

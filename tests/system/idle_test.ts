@@ -12,7 +12,7 @@ import { STORES } from "../helpers/stores.ts";
 const SECONDS = dose(6, 60);
 /** Half of it is the runtime's own program text, which all its processes share. */
 const LIMIT = 80 * MIB;
-/** Who has nothing to do comes to rest within this, ms. */
+/** An idle daemon comes to rest within this time, ms. */
 const REST_DEADLINE = 60_000;
 /** Ticks are 10 ms: no fewer can be told apart. */
 const MOST = Math.max(30, SECONDS * 1000 * 0.005);
@@ -100,9 +100,9 @@ Deno.test("an idle daemon to which nobody is connected makes no system call at a
 });
 
 /**
- * Looks for so long, and again while it was not yet at rest: ten seconds after the last work it
- * gives back memory, and V8 looks at its heap once more eight seconds later
- * (docs/adr/0019-idle-memory.md). Two of the looks may see that, a third sees nothing.
+ * Watches for a while, and again if it was not yet at rest: ten seconds after the last work it
+ * releases memory, and V8 checks its heap once more eight seconds later
+ * (docs/adr/0019-idle-memory.md). Two of the checks may see that, a third sees nothing.
  */
 async function atRest(look: () => Promise<void>): Promise<void> {
   for (let looks = 1;; looks++) {

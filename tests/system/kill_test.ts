@@ -39,7 +39,7 @@ class Ledger {
     this.#changed = Promise.withResolvers();
   }
 
-  /** Resolves when so many more are acknowledged. */
+  /** Resolves when this many more have been acknowledged. */
   async more(count: number): Promise<void> {
     const goal = this.acknowledged.size + count;
     while (this.acknowledged.size < goal) await this.#changed.promise;

@@ -142,7 +142,7 @@ Deno.test("curl alone publishes, replays, follows and reads the status", async (
   await place.run("evs daemon stop");
 });
 
-/** A topic of its own, how it is followed, and what has to come of two events. */
+/** A topic, how it is followed, and what two events must produce. */
 const FOLLOWING: [topic: string, accept: string, expected: RegExp][] = [
   ["lines", "application/x-ndjson", /"seq":1,[^\n]*\n[^\n]*"seq":2,[^\n]*\n/],
   ["sse", "text/event-stream", /^id: sse:1\nevent: seen\ndata: [^\n]*\n\nid: sse:2\n/m],

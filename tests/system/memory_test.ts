@@ -10,15 +10,14 @@ import { peakMemory } from "../helpers/shell.ts";
 
 const EVENTS = dose(100_000);
 const LIMIT = 200 * 1024 * 1024;
-/** Lines of about 190 bytes, from a process of its own, so that the pipe is a real one. */
+/** Lines of about 190 bytes, from a separate process, so that the pipe is a real one. */
 const GENERATOR =
   `BEGIN { for (n = 1; n <= ${EVENTS}; n++) printf "{\\"n\\":%d,\\"text\\":\\"%s\\"}\\n", n, "${
     "x".repeat(165)
   }" }`;
 
 /**
- * Runs `evs` to its end between two ends of pipes; tells its highest memory and how much it
- * printed.
+ * Runs `evs` to its end with pipes on both sides; returns its peak memory and how much it printed.
  */
 async function measured(daemon: TestDaemon, args: string[], input?: ReadableStream<Uint8Array>) {
   const command = evsCommand(args, { at: daemon, ...(input ? { stdin: "" } : {}) });

@@ -19,7 +19,7 @@ import { RawConnection } from "../helpers/raw_connection.ts";
 import { inFolder } from "../helpers/start.ts";
 import { STORES } from "../helpers/stores.ts";
 
-/** Refused as a topic and as a subscription, in words. */
+/** Names refused with an error for a topic and for a subscription. */
 const REFUSED = [
   "../x",
   "../../canary",
@@ -192,7 +192,7 @@ async function overTheCommandLine(daemon: TestDaemon, cwd: string): Promise<void
       assert.match(stderr, /name/);
     }
   }
-  // A file is only ever read where a file is asked for, and its name is not the schema's.
+  // A file is only ever read where a file is expected, and its name is not the schema's.
   await Deno.writeTextFile(`${cwd}/schema.json`, '{"type":"number"}');
   const { code, stderr } = await evs(["schema", "register", "../../x", "schema.json"], {
     at: daemon,

@@ -77,7 +77,7 @@ Deno.test(`consume leaves every event done or dead, in key order, through ${KILL
     await untilNoted(file, 1 + Math.floor(Math.random() * perKill));
     if (kill % 2 === 0) {
       consumer.child.kill("SIGKILL");
-      // Its handlers may go on for a while, and hold its streams open.
+      // Its handlers may keep running for a while, and hold its streams open.
       ending.push(consumer.end());
       await consumer.ended;
       consumer = new RunningEvs([...CONSUME, ...COMMAND], options);

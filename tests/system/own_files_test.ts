@@ -32,7 +32,7 @@ for (const store of STORES) {
       await daemon.start();
       const payloads = Array.from({ length: EVENTS }, (_, n) => `${n} ${"x".repeat(30)}`);
       await daemon.publish("first", "n", ...payloads);
-      // Until then the runtime has written to caches of its own.
+      // Until then the runtime has written to its own caches.
       const from = (await Deno.readTextFile(trace)).length;
       for (let round = 0; round < ROUNDS; round++) await daemon.publish("t", "n", ...payloads);
       await daemon.stop();

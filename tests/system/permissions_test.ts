@@ -146,7 +146,7 @@ async function stop(pid: number): Promise<boolean> {
   }
 }
 
-/** Every file below a folder; none where it is gone. */
+/** Every file below a folder; none if it is gone. */
 function filesBelow(folder: string): string[] {
   if (!lstat(folder)) return [];
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
@@ -197,7 +197,7 @@ evs with -- sh -c umask`);
   assert.deepEqual(printed.trim().split(/\s+/), ["Umask:", "0077", "0000"]);
 });
 
-/** Prints where the running daemon is, then its command line, a word a line. */
+/** Prints the location of the running daemon, then its command line, one word per line. */
 const LOOK = `evs status --json | jq -c '{pid, socket, dataDir}'
 tr '\\0' '\\n' <"/proc/$(evs status --json | jq .pid)/cmdline"`;
 const STARTED: [how: string, script: string][] = [

@@ -19,8 +19,8 @@ const PUBLISHERS = 8;
  */
 const LARGE = " ".repeat(270_000);
 /**
- * How much longer than the interval a timer may take on a busy machine, ms; and how long a cut
- * waits, so that this tells.
+ * How much later than the interval a timer may fire on a busy machine, ms; and how long to wait
+ * before a cut, so that it matters.
  */
 const [SLACK, AT_LEAST] = [500, 1200];
 

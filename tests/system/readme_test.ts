@@ -23,7 +23,7 @@ function blocksOf(markdown: string): Block[] {
 
 const blocks = blocksOf(await Deno.readTextFile(`${project}/README.md`));
 const shellGuide = blocksOf(await Deno.readTextFile(`${project}/docs/shell.md`));
-/** Typed in a second terminal, where it follows for ever. */
+/** Typed in a second terminal, where it follows forever. */
 const FOLLOWS = /^evs tail (\w+)\n$/;
 const RUNS_A_TASK = /^npx -y deno@[\d.]+ task (\w+)\n$/;
 

@@ -9,7 +9,7 @@ function peakOf(pid: number): number {
   return Number(kib) * 1024;
 }
 
-/** Publishes lines that are passed over where they are refused. */
+/** Publishes lines; refused ones are skipped. */
 async function publishLines(daemon: TestDaemon, lines: string) {
   const answer = await daemon.http("POST", "/v1/topics/t/events?onError=skip", lines, {
     "content-type": "application/x-ndjson",

@@ -13,7 +13,7 @@ import { STORES } from "../helpers/stores.ts";
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-/** The process does nothing for so long, ms; `meanwhile` runs once it has stopped. */
+/** Stops the process for this long, ms; `meanwhile` runs once it has stopped. */
 async function standStill(pid: number, ms: number, meanwhile?: () => Promise<void>): Promise<void> {
   Deno.kill(pid, "SIGSTOP");
   try {
@@ -28,7 +28,7 @@ async function standStill(pid: number, ms: number, meanwhile?: () => Promise<voi
 /** Shorter than the standstills; the handlers take a part of it. */
 const LEASE_MS = 900;
 
-/** Handles events until it is told to stop, each in time; tells how many. */
+/** Handles events until it is told to stop, each in time; returns how many. */
 async function consume(daemon: TestDaemon, isOver: () => boolean): Promise<number> {
   using client = new Client({ socket: daemon.socket });
   let handled = 0;

@@ -54,7 +54,7 @@ async function publishInBytes(
 for (const contentType of ["application/json", "application/x-ndjson"]) {
   Deno.test(`daemon takes a body in chunks of a byte, and answers others meanwhile: ${contentType}`, async () => {
     await using daemon = await startDaemon();
-    // What is under way between two turns is there with few chunks, too.
+    // With few chunks, too, there is some data in flight between two turns.
     await publishInBytes(daemon, { contentType, pieces: FEW });
     const before = peakOf(daemon.pid);
     const others = await publishInBytes(daemon, { contentType, pieces: MANY });

@@ -82,7 +82,7 @@ testDeadLetterQueue({
   },
 });
 
-/** Runs the suite and tells which of its tests fail. */
+/** Runs the suite and returns which of its tests fail. */
 async function failures(
   create: () => Promise<UnderTest<EventStore>>,
   capabilities: StoreCapabilities,
@@ -131,7 +131,7 @@ class LosesOrder extends Broken {
   }
 }
 
-/** Drops a batch: what comes while another append is under way is answered and not stored. */
+/** Drops a batch: requests that arrive during another append are answered and not stored. */
 class DropsABatch extends MemoryEventStore {
   #busy = false;
 

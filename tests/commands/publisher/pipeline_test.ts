@@ -20,7 +20,7 @@ interface Seen {
  */
 class FakeDaemon implements Duplex {
   readonly seen: Seen[] = [];
-  /** Closes after so many answers. */
+  /** Closes after this many replies. */
   dieAfter = Infinity;
   /** Answers only when told. */
   holding = false;

@@ -46,7 +46,7 @@ function ownRegistry(): SchemaRegistry {
 interface Burst {
   /** What is done before, and what the burst has to wait for. */
   before(broker: EventBroker): Promise<void> | void;
-  /** Where the nth event goes; default `t`. */
+  /** The topic of the nth event; default `t`. */
   topic?: (n: number) => string;
   /** Its type; default `checked`. */
   type?: (n: number) => string;

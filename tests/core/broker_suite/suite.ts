@@ -15,7 +15,7 @@ export interface Subject extends AsyncDisposable {
   reopen(): Promise<Broker>;
 }
 
-/** Registers one test; each gets a subject of its own. */
+/** Registers one test; each gets its own subject. */
 export type Test = (what: string, run: (subject: Subject) => Promise<void>) => void;
 
 /** Registers all tests for a broker. */

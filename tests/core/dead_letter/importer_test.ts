@@ -34,9 +34,7 @@ async function fail(broker: EventBroker, error = "bad"): Promise<void> {
   }
 }
 
-/**
- * The dead letters as an export gives them, newest first, with another payload where one is given.
- */
+/** The dead letters as exported, newest first, with another payload if one is given. */
 function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] {
   return broker.deadLetters.records({}, { limit: 100 }).records.map((record) => {
     const { line, id: _id, type: _type, key: _key, editedAs: _as, ...about } = record;
@@ -84,7 +82,7 @@ Deno.test("DeadLetterImporter.retry leaves both with all attempts when the copy 
     [2, "still bad"],
   ]);
   assert.equal(first!.attempts.length, 1);
-  // Both stand in an export; mended together they are still one event.
+  // Both are in an export; edited together they are still one event.
   const reply = await broker.deadLetterImports.retry(exported(broker, { n: 3 }), {});
   assert.deepEqual([reply.count, reply.mended, reply.present], [2, 1, 1]);
   const taken = await lease(broker);

@@ -22,7 +22,7 @@ Deno.test("inKeyOrder sends the oldest first, and each key by seq", () => {
       const by = members.map(({ seq, died }) => name === "none" ? died : seq);
       assert.deepEqual(by, by.toSorted((a, b) => a - b), name);
     }
-    // A key stands where it stood: only its own members change places.
+    // A key keeps its position: only its own members change places.
     assert.deepEqual(ordered.map(group), given.toReversed().map(group));
   }));
 });

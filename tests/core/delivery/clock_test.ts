@@ -32,7 +32,7 @@ class Rig {
   }
 
   #open(): EventBroker {
-    // Closed without its state and its store, which go on.
+    // Closed without its state and its store, which stay open.
     const state = new Proxy(this.#state, {
       get: (target, name) => {
         if (name === "close") return () => Promise.resolve();

@@ -11,7 +11,7 @@ export type Step = "ok" | "skip" | "throw" | "reject" | "retry" | "dead" | "hope
 export interface Setup {
   concurrency: number;
   maxRetries: number;
-  /** Between two attempts, ms; and where the handler says `retry({afterMs})`. */
+  /** The waits between two attempts, ms: by default, and after `retry({afterMs})`. */
   waitMs: number;
   afterMs: number;
 }
@@ -77,7 +77,7 @@ export class DeliveryModel {
     this.faults.push(`event ${event.n} (${event.state}, ${event.attempts} attempts): ${what}`);
   }
 
-  /** A handler begins; tells what it does. */
+  /** A handler begins; returns what it does. */
   begins(n: number, attempt: number, now: number): Step {
     const event = this.events[n]!;
     if (!this.subscribed) this.#fault(event, "began without a subscription");

@@ -55,7 +55,7 @@ export class Subject {
     });
   }
 
-  /** Begins or goes on. */
+  /** Starts or continues. */
   subscribe(): void {
     const { concurrency, maxRetries, waitMs } = this.#model.setup;
     const life = this.#life;

@@ -39,7 +39,7 @@ export class Bench {
   readonly state = new MemoryState();
   readonly log: StoredEvent[] = [];
   readonly done: number[] = [];
-  /** How often each event was handed out without a fault that explains it. */
+  /** How often each event was delivered again without a fault that explains it. */
   readonly unexplained: number[] = [];
   now: Now = { wall: 1_000_000, mono: 0 };
   queue = this.load();

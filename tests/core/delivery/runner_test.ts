@@ -14,7 +14,7 @@ Deno.test("HandlerRunner hands on what waits for a busy handler without deepenin
   const gate = Promise.withResolvers<void>();
   let handled = 0;
   broker.subscribe("m", () => {
-    // The first one goes on after it returned, those behind it return at once.
+    // The first one continues after it returned, those after it return at once.
     if (handled++ === 0) return gate.promise;
   });
   for (let n = 0; n < 60_000; n++) await broker.publish("m", "x", n);

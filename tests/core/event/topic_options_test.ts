@@ -19,7 +19,7 @@ const pattern = fc.array(fc.oneof(segment, fc.constantFrom("*", "**")), {
   maxLength: 7,
 }).map((parts) => parts.join("."));
 
-/** The rule as it is told: `*` is one segment, `**` one or more. Every way is tried. */
+/** The documented rule: `*` is one segment, `**` one or more. Tries every way. */
 function matches(pattern: readonly string[], topic: readonly string[]): boolean {
   const [first, ...rest] = pattern;
   if (first === undefined) return topic.length === 0;

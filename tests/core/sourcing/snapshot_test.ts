@@ -15,7 +15,7 @@ import {
 import type { KeyQuery } from "../../../core/store/store.ts";
 import { Account, errorList } from "./account.ts";
 
-/** Remembers from where it was read. */
+/** Records the position from which it was read. */
 class WatchedStore extends MemoryEventStore {
   reads: number[] = [];
   override readKey(topic: string, query: KeyQuery) {

@@ -65,7 +65,7 @@ async function watching(
     path: string;
     clock: FakeClock;
     workers: { begun: number; ended: number };
-    /** Resolves when so many have ended. */
+    /** Resolves when this many have ended. */
     ended(count: number): Promise<void>;
   }) => Promise<void>,
   worker: URL = script,
@@ -178,8 +178,8 @@ Deno.test("WorkerState does not repair a log that it reads when it begins anothe
     await state.commit([topic("a")]);
     await clock.pass(IDLE_MS);
     await ended(1);
-    // The checksum of the log's first frame: whoever opens the database afresh repairs that, and
-    // keeps a copy.
+    // The checksum of the log's first frame: opening the database again repairs it, and keeps a
+    // copy.
     const log = await Deno.readFile(`${path}-wal`);
     log[32 + 16]! ^= 1;
     await Deno.writeFile(`${path}-wal`, log);

@@ -12,7 +12,7 @@ interface Under {
   synced: PromiseWithResolvers<void>;
 }
 
-/** A store whose appends are written and synced when it is told. */
+/** A store whose appends are written and synced only when the test says so. */
 class SteppedStore extends MemoryEventStore {
   /** Appends that have begun. */
   readonly under: Under[] = [];

@@ -6,7 +6,7 @@ import { MemoryEventStore } from "../../../core/store/memory.ts";
 import type { AppendOutcome, AppendRequest } from "../../../core/store/store.ts";
 import { newEvent } from "./conformance.ts";
 
-/** A store whose appends wait until they are let go, or are told how to fail. */
+/** A store whose appends wait until the test releases them or makes them fail. */
 class GatedStore extends MemoryEventStore {
   /** Events of each append. */
   readonly batches: number[] = [];

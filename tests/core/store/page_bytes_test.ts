@@ -73,7 +73,7 @@ Deno.test("lastOf and replay give all of the last events when they are large", a
       while (!step.done) step = steps.next();
       assert.deepEqual(step.value, [{ topic: "t", from: COUNT - 24, to: COUNT }]);
     }
-    // Merged, by a page of its own.
+    // A merged replay has pages of its own.
     const pages = [...replay(store, {
       ranges: [{ topic: "t", from: 1, to: COUNT }, { topic: "none", from: 1, to: 0 }],
     })];

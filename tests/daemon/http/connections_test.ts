@@ -71,7 +71,7 @@ Deno.test("one who pipelines reads and takes no answers costs a page, and slows 
   assert.ok(took < control + 1000, `somebody else waited ${took} ms, and ${control} ms before`);
   const grown = residentMemory(daemon.pid) - before;
   assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
-  // Who asks on and on is ended.
+  // A client that keeps sending requests is disconnected.
   const piece = new TextEncoder().encode(head("GET /v1/topics/big/events").repeat(100));
   const sent = await greedy.sendOn(piece, 256 * MIB);
   assert.ok(sent < 256 * MIB, "it was never ended");

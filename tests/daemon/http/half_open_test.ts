@@ -54,8 +54,8 @@ for (const store of STORES) {
         return { what, said, connection, sentAt: performance.now() };
       }),
     );
-    // A live publisher of small complete requests goes on over one connection, longer than any
-    // half-open one.
+    // A live publisher of small complete requests keeps using one connection, longer than any
+    // half-open one lives.
     let over = false;
     let served = 0;
     /**
@@ -96,7 +96,7 @@ for (const store of STORES) {
 
 Deno.test("a half-open request is gone within 12 s when everybody else had left before it came", async () => {
   await using daemon = await startDaemon();
-  // The look-out ends with the last connection: it must begin anew with the next one.
+  // The timer stops with the last connection: it must start again with the next one.
   for (let n = 0; n < 3; n++) {
     const connection = await RawConnection.open(daemon.socket);
     await connection.send(head("GET /v1/health", "connection: close"));

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { mustWait } from "../../../daemon/routes/publish_lines.ts";
 
 const MIB = 1024 * 1024;
-/** A connection hands down so much at once. */
+/** How much a connection passes on at once. */
 const STEP = MIB;
 
 Deno.test("mustWait lets one connection go on during a sync, and holds many to their share", () => {

@@ -14,10 +14,7 @@ async function publish(daemon: TestDaemon, sizes: readonly number[]): Promise<vo
   for (const size of sizes) await daemon.publish("t", "n", "x".repeat(size));
 }
 
-/**
- * The bodies of whole chunks; what is left behind them. Throws where a frame is not as it should
- * be.
- */
+/** The bodies of whole chunks, and what follows them. Throws if a frame is malformed. */
 function chunksOf(text: string): { chunks: string[]; rest: string } {
   const chunks: string[] = [];
   let rest = text;
@@ -62,7 +59,7 @@ Deno.test("daemon sends a replay in whole chunks, and plainly to a client of HTT
   assert.equal(rest, "");
   assert.equal(chunks.pop(), "");
   assert.deepEqual(seqs(chunks.join("")), ALL);
-  // The connection goes on.
+  // The connection stays usable.
   await connection.send(head("GET /v1/topics/t/events/2"));
   await connection.until(/"seq":2,.*\}\n$/);
 

@@ -34,7 +34,7 @@ Deno.test("sseRender of very many topics sends no more of ids than of events", (
   const text = send(page);
   assert.ok(longest > TOPICS * 100, `the longest id has ${longest} characters`);
   assert.ok(ids < 2 * (all - ids) + longest, `${ids} of ${all} characters are ids`);
-  // The last id tells of every topic, and of the event that it came with.
+  // The last id covers every topic, and the event that it came with.
   const last = text.split("\n\n").findLast((part) => part.startsWith("id: "))!;
   const { seq } = JSON.parse(/^data: (.*)$/m.exec(last)![1]!);
   const told = /^id: (.*)$/m.exec(last)![1]!.split(",");

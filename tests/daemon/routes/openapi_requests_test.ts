@@ -115,8 +115,9 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
           where === "path"
             ? fc.oneof(
               fc.constantFrom(...THERE[one.name] ?? ["x"]),
-              // What a subscription has done can be asked of its own topic only, and one on a
-              // pattern cannot seek to a seq: none that a request here may have made is asked.
+              // `processed` applies only to a subscription's own topic, and a subscription on a
+              // pattern cannot seek to a seq: neither is asked of a subscription that a request
+              // here may have created.
               /\/(processed|seek)$/.test(path) ? neverMade(one.schema) : allowed(one.schema),
             )
             : settled(one.name, one.schema),
@@ -130,7 +131,7 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
     ) as fc.Arbitrary<Record<string, unknown>>;
   return fc.record({ path: record("path"), query: record("query"), body: bodyIn(described) }).map(
     ({ path: named, query, body }) => {
-      // An import is to somebody only where it is a retry.
+      // An import takes `to` only together with `retry`.
       if (path.endsWith("/import") && query["to"] !== undefined) query["retry"] = "1";
       return { url: urlOf(path, { named, query }), body };
     },

@@ -15,7 +15,7 @@ async function refusal(
   return answer.json.error;
 }
 
-/** Of parameters whose value is of a form of its own. */
+/** Values for parameters that have their own format. */
 const VALUES: Record<string, string> = { metadata: "{}", batch: "8000-000000000000" };
 /** The same, where another route has a parameter of that name and of another form. */
 const VALUES_OF: Record<string, Record<string, string>> = {

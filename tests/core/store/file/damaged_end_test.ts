@@ -9,7 +9,7 @@ import { newEvent } from "../conformance.ts";
 for (const [how, lookAtMost] of [["each topic", 100], ["its checkpoint", 0]] as const) {
   Deno.test(`FileEventStore that starts from ${how} keeps new events apart from damage of a moment before`, () =>
     inFolder(async (folder) => {
-      // It stands still: appends of one moment share a block.
+      // The clock does not move, so all appends share a block.
       const clock = new FakeClock();
       const open = () =>
         new FileEventStore(`${folder}/events`, { clock, durability: "os", lookAtMost });

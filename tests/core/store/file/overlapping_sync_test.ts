@@ -47,7 +47,7 @@ class Gated {
     return { acknowledged, state };
   }
 
-  /** The sync that is under way. */
+  /** The sync in progress. */
   async gate(): Promise<PromiseWithResolvers<void>> {
     while (this.#gates.length === 0) await turn();
     return this.#gates.shift()!;
@@ -92,7 +92,7 @@ Deno.test("FileEventStore opens few files more for syncs beside writes, however 
       for (let n = 0; n < 100; n += 7) {
         under.push(append(all.slice(n, n + 7), true));
         if (under.length > 1) await under.shift();
-        // The syncs under way may have some of the runtime's own.
+        // The syncs in progress may include some of the runtime's own.
         assert.ok(openFiles() - begun < 330, `${openFiles() - begun}`);
       }
       await Promise.all(under);

@@ -124,8 +124,7 @@ Deno.test("SqliteEventStore hands out what is intact and nothing else when any p
           `page ${page}: no number is used twice`,
         );
       } catch (error) {
-        // A page that only writes need: nothing was stored, and who opens the file next makes it
-        // anew.
+        // A page that only writes need: nothing was stored, and the next open rebuilds the file.
         if (!(error instanceof InternalError)) throw error;
         assert.match(error.message, /malformed/);
         const again = new SqliteEventStore(path, { durability: "os" });
