@@ -73,7 +73,10 @@ async function findNames(
 ): Promise<string[]> {
   const found = new Set<string>();
   let cancel = () => {};
-  const late = new Promise<void>((resolve) => cancel = clock.setTimer(resolve, PATIENCE_MS));
+  const wait = (ms: number) =>
+    new Promise<void>((resolve) => void (cancel = clock.setTimer(resolve, ms)));
+  // In two halves: after a standstill a timer fires before bytes that have arrived are read.
+  const late = wait(PATIENCE_MS / 2).then(() => wait(PATIENCE_MS / 2));
   try {
     await Promise.race([collect(query, { paths, clock, found }), late]);
   } catch (error) {

@@ -1,7 +1,7 @@
 /** The completion scripts in their shells. */
 import assert from "node:assert/strict";
-import { shells } from "../../commands/completion/scripts.ts";
-import { pressTab } from "../helpers/press_tab.ts";
+import { type Shell, shells } from "../../commands/completion/scripts.ts";
+import { type Pressed, pressTab } from "../helpers/press_tab.ts";
 import { needTools, Place } from "../helpers/shell.ts";
 
 Deno.test("zsh offers fixed words without a complaint when Tab is pressed", async () => {
@@ -106,18 +106,37 @@ const LINES: readonly [line: string, ...words: string[]][] = [
   ["evs get orders "],
 ];
 
+/**
+ * What a shell offers for each line, sorted. On a machine that is busy the daemon may answer too
+ * late for a Tab, so lines with another answer are typed once more.
+ */
+async function pressAll(shell: Shell, place: Place): Promise<Pressed> {
+  const ask = async (lines: readonly (readonly [line: string, ...words: string[]])[]) => {
+    const typed = lines.map(([line, ...words]) => ({ line, several: words.length > 1 }));
+    const { offered, screen } = await pressTab(shell, { place, lines: typed });
+    const sorted = offered.map((words) =>
+      words.map((word) => word.replace(/^@\d{4}-\d\d-\d\d$/, "@DATE")).toSorted()
+    );
+    return { offered: sorted, screen };
+  };
+  const { offered, screen } = await ask(LINES);
+  const wrong = LINES.flatMap(([, ...words], index) =>
+    offered[index]!.join("\n") === words.toSorted().join("\n") ? [] : [index]
+  );
+  if (wrong.length === 0) return { offered, screen };
+  const again = await ask(wrong.map((index) => LINES[index]!));
+  for (const [n, index] of wrong.entries()) offered[index] = again.offered[n]!;
+  return { offered, screen: screen + again.screen };
+}
+
 Deno.test("every shell offers what may stand in a place, and quotes it, when Tab is pressed", async (t) => {
   needTools("script", ...shells);
   await using place = await prepared();
-  const lines = LINES.map(([line, ...words]) => ({ line, several: words.length > 1 }));
-  const pressed = await Promise.all(shells.map((shell) => pressTab(shell, { place, lines })));
+  const pressed = await Promise.all(shells.map((shell) => pressAll(shell, place)));
   for (const [index, { offered, screen }] of pressed.entries()) {
     await t.step(shells[index]!, () => {
       assert.deepEqual(
-        LINES.map(([line], index) => [
-          line,
-          ...offered[index]!.map((word) => word.replace(/^@\d{4}-\d\d-\d\d$/, "@DATE")).toSorted(),
-        ]),
+        LINES.map(([line], index) => [line, ...offered[index]!]),
         LINES.map(([line, ...words]) => [line, ...words.toSorted()]),
         JSON.stringify(screen),
       );
