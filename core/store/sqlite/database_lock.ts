@@ -110,7 +110,7 @@ function isAt(file: Deno.FsFile, path: string): boolean {
 /** A daemon locks its whole data dir, not the databases in it. */
 function refuseDaemons(path: string): void {
   const folder = /^(.*)\/[^/]*$/.exec(path)?.[1] ?? ".";
-  if (!lstat(`${folder}/log/daemon.log`)) return;
+  if (!hasDaemonLog(folder)) return;
   const opened = Deno.openSync(folder === "" ? "/" : folder, { read: true });
   try {
     if (opened.tryLockSync(false)) return;
@@ -121,4 +121,14 @@ function refuseDaemons(path: string): void {
     details: { path },
     hint: "share it: connect(); or evs daemon stop",
   });
+}
+
+function hasDaemonLog(folder: string): boolean {
+  try {
+    return lstat(`${folder}/log/daemon.log`) !== undefined;
+  } catch (error) {
+    // A plain file called log has nothing below it.
+    if (error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
 }

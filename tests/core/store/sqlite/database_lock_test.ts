@@ -94,6 +94,21 @@ for (const [name, open] of Object.entries(kinds)) {
       await Deno.symlink(`${folder}/elsewhere`, `${path}.lock`);
       assert.throws(() => open(path), /it was left alone/);
     }));
+
+  Deno.test(`${name} opens a file when something else beside it is called log`, () =>
+    inFolder(async (folder) => {
+      const log = `${folder}/log`;
+      const makers = [
+        () => Deno.writeTextFile(log, "a diary\n"),
+        () => Deno.symlink(`${folder}/nowhere`, log),
+        () => Deno.mkdir(log),
+      ];
+      for (const make of makers) {
+        await make();
+        await open(`${folder}/some.db`).close();
+        await Deno.remove(log);
+      }
+    }));
 }
 
 Deno.test("EventBroker on files that another broker publishes to is refused, and nothing of the first is lost", () =>
