@@ -1,6 +1,7 @@
 /** `evs export`: prints every event of some or all topics as lines for `evs import`. */
 import { openFeed } from "../core/client/feed.ts";
 import { compilePattern } from "../core/event/topic_options.ts";
+import { missedText } from "../core/reading/missed.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { plainText, verb } from "./cli/define.ts";
 import { passing } from "./reading/overlap.ts";
@@ -40,6 +41,7 @@ export const route = verb<Record<never, never>, string[]>({
         query: { topic: [topic] },
         clock: this.clock,
         say: (words) => this.say(words),
+        onMissed: (missed) => this.say(`evs: ${missedText(missed)}`),
       });
       await passing(this.stdout)(feed.blocks, (block) => this.printLines(block));
     }

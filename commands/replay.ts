@@ -4,6 +4,7 @@ import type { EvsContext } from "./cli/context.ts";
 import { count, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
+import { missedText } from "../core/reading/missed.ts";
 import { passing } from "./reading/overlap.ts";
 import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
 import { seqAt } from "../core/client/positions.ts";
@@ -91,6 +92,7 @@ export const route = verb<ReplayFlags, string[]>({
       },
       clock: this.clock,
       say: (words) => this.say(words),
+      onMissed: (missed) => this.say(`evs: ${missedText(missed)}`),
     });
     const { speed = Infinity } = flags;
     const paced = speed === Infinity

@@ -4,7 +4,7 @@
  */
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
-import { resolveOffset } from "../event/offset.ts";
+import { readerStart } from "../event/offset.ts";
 import { offsetFor } from "../delivery/start_offset.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
 import { lineFilter } from "../reading/line_filter.ts";
@@ -35,7 +35,7 @@ export class TailStream implements StreamSource {
     const positions = new Map(
       topics.match(topic).map((name) => [
         name,
-        resolveOffset(offset, {
+        readerStart(offset, {
           head: store.head(name),
           now: now(),
           seekTime: (at, latest) => store.seekTime(name, at, latest),

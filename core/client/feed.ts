@@ -11,7 +11,7 @@ import type { ReadQuery } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
 import { isGone } from "./consumer/port.ts";
 import { ConnectionLostError, NotAnsweringError } from "../base/errors.ts";
-import { type Missed, partNotices } from "../reading/missed.ts";
+import { type Missed, NOTICE, partNotices } from "../reading/missed.ts";
 import { Positions } from "./positions.ts";
 
 const LF = 0x0a;
@@ -26,7 +26,7 @@ export interface FeedOptions {
   clock: Clock;
   /** Receives messages about lost connections. */
   say: (text: string) => void;
-  /** Called for events that retention deleted before they were read, if the feed follows. */
+  /** Called for events that retention deleted before they were read. */
   onMissed?: (missed: Missed) => void;
   /**
    * Called once, when the first request is answered: everything published from then on will be
@@ -63,7 +63,7 @@ async function* read(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { say } = options;
   const follow = options.query.follow !== undefined;
-  const query = follow ? { ...options.query, missed: "1" } : options.query;
+  const query = follow || options.onMissed ? { ...options.query, missed: "1" } : options.query;
   const only = query.topic.length === 1 && !/\*/.test(query.topic[0] ?? "")
     ? query.topic[0]
     : undefined;
@@ -81,9 +81,11 @@ async function* read(
     takeEnd(response, { only, positions, ...options });
     try {
       for await (const lines of wholeLines(response)) {
-        // Only following readers request notices, and scanning takes a fifth of a replay's time.
-        for (const block of follow ? partNotices(lines) : [lines]) {
+        // Scanning takes a fifth of a replay's time; the daemon sends each notice as its own chunk.
+        const mayNotify = follow || lines[0] === NOTICE;
+        for (const block of mayNotify ? partNotices(lines) : [lines]) {
           if (!(block instanceof Uint8Array)) {
+            positions.pass(block.topic, block.to);
             options.onMissed?.(block);
             continue;
           }

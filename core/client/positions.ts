@@ -28,6 +28,11 @@ export class Positions {
     if (!this.#seen.has(topic)) this.#seen.set(topic, seq);
   }
 
+  /** The reader is past this seq, which was deleted. */
+  pass(topic: string, seq: number): void {
+    this.#seen.set(topic, seq);
+  }
+
   /** Notes a block of whole lines. */
   note(block: Uint8Array): void {
     if (block.length === 0) return;

@@ -101,6 +101,14 @@ export function resolveOffset(offset: Offset, { head, seekTime, now }: OffsetVie
   }
 }
 
+/**
+ * Where a reader begins: a seq stays what was asked for, so that the reader is told if retention
+ * took it.
+ */
+export function readerStart(offset: Offset, view: OffsetView): number {
+  return offset.kind === "seq" ? Math.max(1, offset.seq) : resolveOffset(offset, view);
+}
+
 /** True for an offset that makes sense on any topic, and so for a pattern. */
 export function isTopicless(offset: Offset): boolean {
   return offset.kind !== "seq" && offset.kind !== "last";

@@ -4,7 +4,7 @@
  */
 import { type StoredEvent, toFilterEvent, toWireLine } from "../event/event.ts";
 import type { Filter } from "../filter/filter.ts";
-import { type Missed, missedOf } from "./missed.ts";
+import type { Missed } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { concat } from "../base/bytes.ts";
 import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
@@ -72,19 +72,18 @@ export function select(events: StoredEvent[], filter: Selection["filter"]): Stor
   return filter ? events.filter((event) => filter(toFilterEvent(event))) : events;
 }
 
-/**
- * Where to continue: after the events that are gone, which are reported. Also skips a gap at the
- * end of the range.
- */
-function pastMissed(
-  store: JournalStore,
-  { topic, from, to }: Range,
-  onMissed: Reading["onMissed"],
-): number {
-  const missed = onMissed && missedOf(topic, from, store.head(topic));
-  if (!missed) return from;
-  const last = Math.min(missed.to, to);
-  onMissed({ topic, from, to: last, count: last - from + 1 });
+/** How far the beginning of a range is gone: its last seq that is, `from - 1` where none is. */
+function lastGone(store: JournalStore, { topic, from, to }: Range): number {
+  const { firstSeq, lastSeq } = store.head(topic);
+  // The whole topic may be gone, and remember nothing.
+  return lastSeq < from ? to : Math.min(Math.max(firstSeq, from) - 1, to);
+}
+
+/** Where to go on: behind what is gone, which is told. */
+function pastMissed(store: JournalStore, range: Range, onMissed: Reading["onMissed"]): number {
+  const { topic, from } = range;
+  const last = onMissed === undefined ? from - 1 : lastGone(store, range);
+  if (last >= from) onMissed?.({ topic, from, to: last, count: last - from + 1 });
   return last + 1;
 }
 
@@ -134,6 +133,12 @@ function* merged(
       bytes = 0;
     }
     if (cursor.head) continue;
+    // What was read before a gap goes out before the gap is told.
+    if (cursor.isOvertaken && out.length > 0) {
+      yield out;
+      out = [];
+      bytes = 0;
+    }
     while (!cursor.load()) {
       yield out;
       out = [];
@@ -175,6 +180,12 @@ class Cursor {
 
   get head(): StoredEvent | undefined {
     return this.#page[this.#at];
+  }
+
+  /** The next events to read are deleted. */
+  get isOvertaken(): boolean {
+    const from = this.#next;
+    return from <= this.#range.to && lastGone(this.#store, { ...this.#range, from }) >= from;
   }
 
   take(): StoredEvent {

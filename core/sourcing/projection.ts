@@ -139,7 +139,10 @@ export class Projection<S extends object> {
         this.#loaded = undefined;
         throw error;
       }));
-      await this.#advance(this.#now, (next) => this.#now = next);
+      await this.#advance(this.#now, {
+        take: (next) => this.#now = next,
+        missed: (error) => this.#onError(error, `the projection ${this.name}`),
+      });
     });
   }
 
@@ -148,7 +151,13 @@ export class Projection<S extends object> {
     return this.#inTurn(async () => {
       this.#assertWhole();
       let fresh = this.#initial();
-      await this.#advance(fresh, (next) => fresh = next, { save: false });
+      await this.#advance(fresh, {
+        take: (next) => fresh = next,
+        missed(error) {
+          throw error;
+        },
+        save: false,
+      });
       await this.#save(fresh);
       this.#now = fresh;
       this.#loaded = Promise.resolve();
@@ -214,17 +223,23 @@ export class Projection<S extends object> {
     }
   }
 
+  /** `missed` is told of what retention took, at the start or while the pages are read. */
   async #advance(
     from: Snapshot<S>,
-    take: (next: Snapshot<S>) => void,
-    { save = true } = {},
+    { take, missed, save = true }: {
+      take: (next: Snapshot<S>) => void;
+      missed: (error: BrokenHistoryError) => void;
+      save?: boolean;
+    },
   ): Promise<void> {
+    const { store } = this.#broker;
     let now = from;
-    for (const [topic, { firstSeq, lastSeq }] of this.#topics()) {
+    for (const [topic, { lastSeq }] of this.#topics()) {
       let at = (now.checkpoint[topic] ?? 0) + 1;
-      if (at < firstSeq && at <= lastSeq) this.#tellMissed(topic, at, firstSeq - 1);
       while (at <= lastSeq) {
-        const page = this.#broker.store.readPage(topic, { from: at, to: lastSeq, limit: PAGE });
+        const { firstSeq } = store.head(topic);
+        if (at < firstSeq) missed(this.#missed(topic, at, Math.min(firstSeq - 1, lastSeq)));
+        const page = store.readPage(topic, { from: at, to: lastSeq, limit: PAGE });
         at = page.next;
         const step = this.#reduce(now, topic, page.events);
         now = step.failure
@@ -273,13 +288,10 @@ export class Projection<S extends object> {
     }
   }
 
-  #tellMissed(topic: string, from: number, to: number): void {
-    this.#onError(
-      new BrokenHistoryError(
-        `${this.name} missed ${topic} ${from} to ${to}: retention deleted them first`,
-        { details: { projection: this.name, topic, from, to } },
-      ),
-      `the projection ${this.name}`,
+  #missed(topic: string, from: number, to: number): BrokenHistoryError {
+    return new BrokenHistoryError(
+      `${this.name} missed ${topic} ${from} to ${to}: retention deleted them first`,
+      { details: { projection: this.name, topic, from, to } },
     );
   }
 

@@ -7,7 +7,13 @@ import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
 import { compileFilter } from "../../core/filter/filter.ts";
-import { type Offset, parseOffset, resolveOffset } from "../../core/event/offset.ts";
+import {
+  type Offset,
+  type OffsetView,
+  parseOffset,
+  readerStart,
+  resolveOffset,
+} from "../../core/event/offset.ts";
 import {
   lastOf,
   linesOf,
@@ -96,7 +102,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     : undefined;
   const render = limited ? limited.render : format;
   const ranges = await rangesOf(request, query, matches);
-  const notices = new Notices(query);
+  const notices = new Notices(query, positions);
   const onMissed = (missed: Missed) => notices.add(missed);
   const tail = query.follow
     ? new Tail(broker, {
@@ -121,7 +127,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       ...selectionOf(query),
       limit: query.limit,
       ...(render ? { render } : {}),
-      ...(query.follow ? { onMissed } : {}),
+      onMissed,
     });
     for (const bytes of stored) {
       if (request.signal.aborted) {
@@ -148,18 +154,21 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
 }
 
 /**
- * Notices about events that a follower missed. Only clients that ask for them get them among the
+ * Notices about events that a reader missed. Only clients that ask for them get them among the
  * events.
  */
 class Notices {
   readonly #line: ((missed: Missed) => Uint8Array) | undefined;
+  readonly #positions: Map<string, number>;
   #waiting: Missed[] = [];
 
-  constructor({ sse, missed }: Query) {
+  constructor({ sse, missed }: Query, positions: Map<string, number>) {
+    this.#positions = positions;
     this.#line = sse ? missedSse : missed ? missedLine : undefined;
   }
 
   add(missed: Missed): void {
+    this.#positions.set(missed.topic, missed.to);
     if (this.#line !== undefined) this.#waiting.push(missed);
   }
 
@@ -266,7 +275,7 @@ async function rangesOf(
     ? await lastRanges(request, query, { topics, count: from.count })
     : topics.map((topic) => ({
       topic,
-      from: seqOf(store, topic, from),
+      from: readerStart(from, viewOf(store, topic)),
       to: store.head(topic).lastSeq,
     }));
   return starts.map((range) => {
@@ -283,18 +292,18 @@ async function rangesOf(
 
 type Store = RouteRequest["services"]["broker"]["store"];
 
-function seqOf(store: Store, topic: string, offset: Offset): number {
-  return resolveOffset(offset, {
+function viewOf(store: Store, topic: string): OffsetView {
+  return {
     head: store.head(topic),
     seekTime: (timestamp, latest) => store.seekTime(topic, timestamp, latest),
     now: Date.now(),
-  });
+  };
 }
 
 /** A seq is the last one included; a time is the first moment excluded. */
 function lastSeqOf(store: Store, topic: string, offset: Offset): number {
   if (offset.kind === "seq") return offset.seq;
-  return seqOf(store, topic, offset) - 1;
+  return resolveOffset(offset, viewOf(store, topic)) - 1;
 }
 
 async function lastRanges(

@@ -134,6 +134,28 @@ Deno.test("openFeed follows a pattern from where each topic stood, and new topic
   assert.equal(client.asked[1]?.from, "start");
 });
 
+Deno.test("openFeed tells a reader once what it missed, when the daemon goes away behind the notice", async () => {
+  const notice = (topic: string) =>
+    `\x1e{"missed":{"topic":"${topic}","from":5,"to":90,"count":86}}\n`;
+  const client = new ScriptedClient([
+    { pieces: [notice("a"), line(91, "a"), notice("b")], breaks: true },
+    { pieces: [line(92, "a") + line(91, "b")] },
+  ]);
+  const told: string[] = [];
+  const feed = openFeed(client, {
+    query: { topic: ["a", "b"], from: "5" },
+    clock: impatient,
+    say: () => {},
+    onMissed: ({ topic, count }) => told.push(`${topic} ${count}`),
+  });
+  let text = "";
+  for await (const block of feed.blocks) text += decoder.decode(block);
+  assert.equal(text, line(91, "a") + line(92, "a") + line(91, "b"));
+  assert.deepEqual(told, ["a 86", "b 86"]);
+  assert.equal(client.asked[0]?.missed, "1");
+  assert.deepEqual(client.asked[1]?.after, ["a:91", "b:90"]);
+});
+
 Deno.test("openFeed takes a missing daemon at the first request for an error", async () => {
   await assert.rejects(readAll(new ScriptedClient(["no daemon"]), { topic: ["t"] }), NoDaemonError);
 });

@@ -177,6 +177,50 @@ Deno.test("Projection.rebuild refuses when retention took events, and the state 
   assert.deepEqual([told[0].error.details?.["from"], told[0].error.details?.["to"]], [1, 2]);
 });
 
+Deno.test("Projection.catchUp tells what retention took when that happens between two reads", async () => {
+  await using broker = new EventBroker();
+  const { told, onError } = errorList();
+  const store = new MemoryProjectionStore();
+  const save = store.save.bind(store);
+  store.save = async (record) => {
+    await save(record);
+    await broker.store.truncate("t", 1101);
+  };
+  const projection = new Projection(totals(), { broker, store, onError });
+  await publish(broker, ...Array.from({ length: 1200 }, () => 1));
+  await projection.catchUp();
+  const read = 1200 - 1100;
+  const missed = told.map(({ error }) => (error as BrokenHistoryError).details);
+  assert.deepEqual(
+    missed.map((details) => [details?.["from"], details?.["to"]]),
+    [[projection.state.count - read + 1, 1100]],
+  );
+  assert.ok(projection.state.count > read);
+  await projection.catchUp();
+  assert.equal(told.length, 1, "it is told once");
+});
+
+Deno.test("Projection.rebuild refuses when retention takes events while it reads", async () => {
+  await using broker = new EventBroker();
+  let cut = false;
+  const projection = new Projection(
+    totals({
+      on: {
+        n: (state) => {
+          state.count++;
+          if (cut && state.count === 1) void broker.store.truncate("t", 1101);
+        },
+      },
+    }),
+    { broker },
+  );
+  await publish(broker, ...Array.from({ length: 1200 }, () => 1));
+  await projection.catchUp();
+  cut = true;
+  await assert.rejects(projection.rebuild(), BrokenHistoryError);
+  assert.equal(projection.state.count, 1200);
+});
+
 Deno.test("Projection.follow keeps up by itself until it is stopped", async () => {
   await using broker = new EventBroker();
   const seen = Promise.withResolvers<void>();
