@@ -319,6 +319,19 @@ export class SubscriptionDriver {
     return this.begun.release(tokens);
   }
 
+  /**
+   * The same for a consumer that asks for it. Where it waits for more, that is over: it would be
+   * given what it gives back, one by one, and might be gone by then.
+   */
+  giveBack(tokens: readonly string[]): { settled: number; lost: string[] } {
+    const { leases } = this.queue.ready;
+    const givers = new Set(tokens.map((token) => leases.get(token)?.grant.instance));
+    for (const { order, answer } of [...this.#waiters]) {
+      if (givers.has(order.instance ?? order.consumer)) answer([]);
+    }
+    return this.release(tokens);
+  }
+
   /** Reads the row of a retry. */
   #withRecord(lease: Lease): boolean {
     const { entry } = lease;

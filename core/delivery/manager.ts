@@ -411,7 +411,7 @@ export class SubscriptionManager {
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async release(name: string, leases: string[]): Promise<SettleReply> {
     const driver = this.require(name);
-    return driver.release(leases);
+    return driver.giveBack(leases);
   }
 
   /** Handlers have begun with these leases, or will soon; stored when it resolves. */

@@ -21,6 +21,25 @@ async function exists(path: string): Promise<boolean> {
 
 const drain = ["--until-empty", "--max-retries", "2", "--backoff", "fixed:10ms"];
 
+Deno.test("consume gives back what it has in hand in its order when it is stopped", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "n", ...Array.from({ length: 12 }, (_, i) => i + 1));
+  const handler = `echo "began $EVS_SEQ" >&2; exec sleep 600`;
+  const running = new RunningEvs(
+    ["consume", "t", "--name", "c", "--concurrency", "4", "--", "sh", "-c", handler],
+    { at },
+  );
+  for (const seq of [1, 2, 3, 4]) await running.said(new RegExp(`began ${seq}$`, "m"));
+  running.child.kill("SIGTERM");
+  assert.equal((await running.end()).code, 0, running.stderr);
+  const { stdout } = await evs(
+    ["consume", "t", "--name", "c", "--until-empty", "--", "sh", "-c", "cat; echo"],
+    { at },
+  );
+  const seen = stdout.split("\n").filter(Boolean).map(Number);
+  assert.deepEqual(seen, Array.from({ length: 12 }, (_, i) => i + 1));
+});
+
 Deno.test("consume leaves one dead letter after three attempts, and dlq shows, retries and empties", async () => {
   await using at = await startDaemon();
   await at.publish("users", "user.created", { username: "first" }, { username: "second" });

@@ -55,6 +55,40 @@ async function rig(body: (rig: Rig) => Promise<void>): Promise<void> {
   }
 }
 
+Deno.test("SubscriptionManager.release gives events back in their order when their consumer waits for more", () =>
+  rig(async (r) => {
+    const { broker } = r;
+    await broker.subscriptions.put("s", { topic: "t" });
+    await r.publish(4);
+    // As a raw client, told by its connection; and as ours, which has one for each purpose.
+    for (const consumer of [undefined, { id: "one" }]) {
+      const ask = (max: number, connection: string, more: Record<string, unknown> = {}) =>
+        broker.subscriptions.lease("s", { max, ...(consumer && { consumer }), ...more }, {
+          consumer: connection,
+        });
+      const { deliveries } = await ask(4, "c");
+      const waiting = ask(10, "c", { waitMs: 60_000 });
+      const tokens = deliveries.map(({ token }) => token);
+      assert.deepEqual(await broker.subscriptions.release("s", tokens), { settled: 4, lost: [] });
+      const answer = await waiting;
+      assert.deepEqual([answer.deliveries, answer.pending], [[], 4]);
+      const next = await broker.subscriptions.lease("s", { max: 10 }, { consumer: "other" });
+      assert.deepEqual(next.deliveries.map(({ entry }) => entry.seq), [1, 2, 3, 4]);
+      await broker.subscriptions.release("s", next.deliveries.map(({ token }) => token));
+    }
+  }));
+
+Deno.test("SubscriptionManager.release leaves others waiting, who are given what comes back", () =>
+  rig(async (r) => {
+    const { broker } = r;
+    await broker.subscriptions.put("s", { topic: "t" });
+    await r.publish(1);
+    const { deliveries } = await broker.subscriptions.lease("s", { max: 1 }, { consumer: "a" });
+    const waiting = broker.subscriptions.lease("s", { max: 1, waitMs: 60_000 }, { consumer: "b" });
+    await broker.subscriptions.release("s", [deliveries[0]!.token]);
+    assert.deepEqual((await waiting).deliveries.map(({ entry }) => entry.seq), [1]);
+  }));
+
 Deno.test("SubscriptionManager.put makes a subscription once, and tells what differs", () =>
   rig(async ({ broker }) => {
     const made = await broker.subscriptions.put("s", { topic: "t", settings: { maxRetries: 1 } });
