@@ -100,6 +100,56 @@ export function schemaToJson(schema: unknown): string {
   }
 }
 
+/** What of a value would not be the same once it was written as JSON and read again. */
+export interface UnplainPart {
+  /** Where it is, as a JSON pointer. */
+  pointer: string;
+  /** What it is, in words: `a Map`. */
+  found: string;
+  /** What to do about it. */
+  hint: string;
+}
+
+/**
+ * The first part of a value that JSON does not keep as it is: stricter than {@link toJson}, for a
+ * state that must come back as it was. A `Date` would come back as a text, an object of a class
+ * without its methods. A member that is `undefined` may be absent.
+ */
+export function unplainPart(value: unknown): UnplainPart | undefined {
+  return isPlainJson(value) ? undefined : findUnplain(value, { pointer: "", open: [] });
+}
+
+function findUnplain(
+  value: unknown,
+  { pointer, open }: { pointer: string; open: readonly unknown[] },
+): UnplainPart | undefined {
+  const found = open.includes(value) ? "a part of itself" : nameOfUnplain(value);
+  if (found !== undefined) return { pointer, found, hint: hintFor(found) };
+  if (typeof value !== "object" || value === null) return undefined;
+  const isItem = Array.isArray(value);
+  const names = isItem ? value.keys() : Object.keys(value);
+  for (const name of names) {
+    const part = (value as Record<string, unknown>)[name];
+    if (part === undefined && !isItem) continue;
+    const unplain = findUnplain(part, {
+      pointer: `${pointer}/${escaped(String(name))}`,
+      open: [...open, value],
+    });
+    if (unplain) return unplain;
+  }
+  return undefined;
+}
+
+function nameOfUnplain(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return unspeakable(value, { before: value, isItem: true });
+  }
+  if (isPlainObject(value)) return undefined;
+  return isA(value, Date) ? "a Date" : nameOfObject(value) ?? OF_A_CLASS;
+}
+
+const OF_A_CLASS = "an object of a class";
+
 function printed(value: unknown, what: string): string | undefined {
   const pointers = new WeakMap<object, string>();
   /** The objects being serialized, outermost first. */
@@ -186,6 +236,8 @@ function tagOf(value: object): string {
 const HINTS: Record<string, string> = {
   "a Map": "convert it to an object or an array: Object.fromEntries(map), [...map]",
   "a Set": "convert it to an array: [...set]",
+  [OF_A_CLASS]: "keep a plain object, and create the instance from it where needed",
+  "a Date": "keep its text or its number: date.toISOString(), date.getTime()",
   "an Error": "keep what matters: { message: error.message }",
   "a RegExp": "use its source: pattern.source",
   "a bigint": "use a string, or a number if it is small enough",
@@ -197,16 +249,17 @@ function refused(
   what: string,
   { pointer, found }: { pointer: string; found: string },
 ): EventRefusedError {
-  const isBytes = /^an? .*(?:Array|ArrayBuffer|DataView)$/.test(found);
   return new EventRefusedError(
     "event/invalid-payload",
     `${what} is not JSON: ${pointer === "" ? "it" : pointer} is ${found}`,
-    {
-      details: { pointer },
-      hint: HINTS[found] ??
-        (isBytes ? "use an array of numbers or base64 text" : "JSON cannot express that"),
-    },
+    { details: { pointer }, hint: hintFor(found) },
   );
+}
+
+function hintFor(found: string): string {
+  const isBytes = /^an? .*(?:Array|ArrayBuffer|DataView)$/.test(found);
+  return HINTS[found] ??
+    (isBytes ? "use an array of numbers or base64 text" : "JSON cannot express that");
 }
 
 function escaped(name: string): string {

@@ -5,7 +5,7 @@
 import { readJsonFile, writeJsonFile } from "./json_file.ts";
 import { thrownText } from "../base/thrown.ts";
 import { SnapshotError } from "../base/errors.ts";
-import type { Snapshot, SnapshotStore } from "./snapshot.ts";
+import { assertPlainState, type Snapshot, type SnapshotStore } from "./snapshot.ts";
 
 const encoder = new TextEncoder();
 
@@ -25,6 +25,7 @@ export class FileSnapshotStore implements SnapshotStore {
 
   /** Replaces the previous snapshot. Throws `SnapshotError`. */
   async save(snapshot: Snapshot): Promise<void> {
+    assertPlainState(snapshot);
     const path = await this.#path(snapshot.topic, snapshot.id);
     await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
     try {

@@ -22,6 +22,7 @@ import {
   type ProjectionStore,
 } from "./projection_store.ts";
 import { isJsonObject } from "../json/json_object.ts";
+import { unplainPart } from "../json/to_json.ts";
 
 /** Defines a projection. */
 export interface ProjectionDefinition<S> {
@@ -29,7 +30,7 @@ export interface ProjectionDefinition<S> {
   name: string;
   /** A topic or pattern. Events of one topic arrive in order; there is no order between topics. */
   topic: string;
-  /** The state before the first event; JSON. */
+  /** The state before the first event. Plain JSON, where it is kept in a `store`. */
   initial: S;
   /**
    * A reducer per event type. Its return value becomes the new state; if it returns nothing, it has
@@ -87,6 +88,8 @@ export class Projection<S extends object> {
   readonly #version: string;
   readonly #broker: ProjectionOptions["broker"];
   readonly #store: ProjectionStore;
+  readonly #isOwnStore: boolean;
+  #toldUnplain = false;
   readonly #onError: (error: unknown, context: string) => void;
   readonly #matches: (topic: string) => boolean;
   /** Only ever replaced as a whole, so that a reducer that throws leaves nothing half done. */
@@ -115,6 +118,7 @@ export class Projection<S extends object> {
     this.#version = definition.version ?? "1";
     this.#broker = options.broker;
     this.#store = options.store ?? new MemoryProjectionStore();
+    this.#isOwnStore = options.store === undefined;
     this.#onError = guarded(options.onError ?? toConsole);
     this.#now = this.#initial();
   }
@@ -281,11 +285,34 @@ export class Projection<S extends object> {
 
   /** A failed save only means that some events are read again. */
   async #save(now: Snapshot<S>): Promise<void> {
+    if (!this.#isPlain(now)) return;
     try {
       await this.#store.save({ name: this.name, version: this.#version, ...now });
     } catch (error) {
       this.#onError(error, `saving the projection ${this.name}`);
     }
+  }
+
+  /**
+   * False for a state that JSON does not keep as it is: read again, it would be another one. That
+   * is told once, not with each page. A store of our own is read by nobody else.
+   */
+  #isPlain({ state }: Snapshot<S>): boolean {
+    if (this.#isOwnStore) return true;
+    const unplain = unplainPart(state);
+    if (unplain && !this.#toldUnplain) {
+      const { pointer, found, hint } = unplain;
+      const where = pointer === "" ? "it" : pointer;
+      this.#onError(
+        new ProjectionError(
+          `${this.name} is not saved: its state is not plain JSON, ${where} is ${found}`,
+          { hint, details: { projection: this.name, pointer } },
+        ),
+        `saving the projection ${this.name}`,
+      );
+    }
+    this.#toldUnplain = unplain !== undefined;
+    return unplain === undefined;
   }
 
   #missed(topic: string, from: number, to: number): BrokenHistoryError {

@@ -14,7 +14,14 @@ import type { Upcasters } from "../schema/upcasters.ts";
 import type { EventStore } from "../store/store.ts";
 import { access, type AggregateRoot, unknownEvent } from "./aggregate.ts";
 import { History, type SourcingBroker } from "./history.ts";
-import { broken, checkPolicy, checkSnapshot, isDue, type SnapshotPolicy } from "./snapshot.ts";
+import {
+  assertPlainState,
+  broken,
+  checkPolicy,
+  checkSnapshot,
+  isDue,
+  type SnapshotPolicy,
+} from "./snapshot.ts";
 
 /** How a repository stores its aggregates. */
 export interface RepositoryOptions {
@@ -186,7 +193,7 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
       if (!isDue(this.#snapshots, { version, snapshot: this.#snapshotOf.get(aggregate) ?? 0 })) {
         return;
       }
-      await store.save({
+      const snapshot = {
         topic: this.topic,
         id,
         version,
@@ -194,7 +201,9 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
         eventId: access.savedId(aggregate),
         shape,
         state: aggregate.getState(),
-      });
+      };
+      assertPlainState(snapshot);
+      await store.save(snapshot);
       this.#snapshotOf.set(aggregate, version);
     } catch (error) {
       this.#tell(error, `the snapshot of ${id}`);

@@ -7,6 +7,7 @@
  * continued differently) is ignored, and the aggregate is rebuilt from its events.
  */
 import { InvalidArgumentError, SnapshotError } from "../base/errors.ts";
+import { unplainPart } from "../json/to_json.ts";
 
 /** An aggregate's state at one version. */
 export interface Snapshot {
@@ -22,7 +23,7 @@ export interface Snapshot {
   eventId: string;
   /** The version of the state's shape, from the policy in force when the snapshot was taken. */
   shape: string;
-  /** JSON. */
+  /** Plain JSON: no `Map`, `Set`, `Date`, bigint or object of a class. */
   state: unknown;
 }
 
@@ -84,6 +85,22 @@ export function checkSnapshot(
   return sound ? { usable: true } : { usable: false, why: broken(snapshot, "it is incomplete") };
 }
 
+/**
+ * Throws `SnapshotError` for a state that JSON does not keep as it is: read again, it would be
+ * another one.
+ */
+export function assertPlainState({ topic, id, state }: Snapshot): void {
+  const unplain = unplainPart(state);
+  if (!unplain) return;
+  const { pointer, found, hint } = unplain;
+  throw new SnapshotError(
+    `no snapshot of ${id} (${topic}) is taken: its state is not plain JSON, ${
+      pointer === "" ? "it" : pointer
+    } is ${found}`,
+    { details: { topic, id, pointer }, hint },
+  );
+}
+
 /** The error for a snapshot that is ignored. */
 export function broken(
   { topic, id }: { topic: string; id: string },
@@ -106,9 +123,10 @@ export class MemorySnapshotStore implements SnapshotStore {
     return Promise.resolve(text === undefined ? undefined : JSON.parse(text));
   }
 
-  /** Replaces the previous snapshot. */
+  /** Replaces the previous snapshot. Throws `SnapshotError` for a state that is not plain JSON. */
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async save(snapshot: Snapshot): Promise<void> {
+    assertPlainState(snapshot);
     this.#snapshots.set(`${snapshot.topic}\n${snapshot.id}`, JSON.stringify(snapshot));
   }
 }

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { InvalidSchemaError } from "../../../core/base/errors.ts";
-import { isPlainJson, schemaToJson, toJson } from "../../../core/json/to_json.ts";
+import { isPlainJson, schemaToJson, toJson, unplainPart } from "../../../core/json/to_json.ts";
 
 const cycle: Record<string, unknown> = { a: [{}] };
 (cycle["a"] as unknown[])[0] = cycle;
@@ -125,4 +125,39 @@ Deno.test("schemaToJson refuses a schema with a bound that JSON cannot say", () 
     assert.match(error.message, /the schema is not JSON: \/maximum is Infinity/);
     return true;
   });
+});
+
+Deno.test("unplainPart names what would come back from JSON as something else", () => {
+  for (const [value, , name] of UNSPEAKABLE) assert.ok(unplainPart(value), String(name));
+  const some: [unknown, string, string][] = [
+    [{ "a/b": [1, new Map()] }, "/a~1b/1", "a Map"],
+    [new Set(), "", "a Set"],
+    [{ n: 1n }, "/n", "a bigint"],
+    [[undefined], "/0", "undefined"],
+    [{ n: -Infinity }, "/n", "-Infinity"],
+    [{ b: new Uint8Array(1) }, "/b", "a Uint8Array"],
+    [{ f: () => 1 }, "/f", "a function"],
+    [cycle, "/a/0", "a part of itself"],
+    [{ at: new Date(0) }, "/at", "a Date"],
+    [{ a: [{ p: new Point() }] }, "/a/0/p", "an object of a class"],
+    [{ m: new Money() }, "/m", "an object of a class"],
+    [{ n: new Number(1) }, "/n", "an object of a class"],
+  ];
+  for (const [value, pointer, found] of some) {
+    const part = unplainPart(value);
+    assert.deepEqual([part?.pointer, part?.found], [pointer, found]);
+    assert.ok(part!.hint.length > 0);
+  }
+});
+
+Deno.test("unplainPart finds nothing in what JSON keeps", () => {
+  fc.assert(fc.property(fc.jsonValue(), (value) => {
+    assert.equal(unplainPart(value), undefined);
+  }));
+  assert.equal(unplainPart({ a: undefined, b: Object.create(null) }), undefined);
+  let deep: unknown = 1;
+  for (let i = 0; i < 200; i++) deep = [deep];
+  assert.equal(unplainPart(deep), undefined, "nor in what is nested too deeply for an event");
+  const shared = {};
+  assert.equal(unplainPart([shared, shared]), undefined);
 });

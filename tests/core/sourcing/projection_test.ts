@@ -221,6 +221,45 @@ Deno.test("Projection.rebuild refuses when retention takes events while it reads
   assert.equal(projection.state.count, 1200);
 });
 
+Deno.test("Projection saves no state that JSON changes, says once where it is, and is built again", async () => {
+  await using broker = new EventBroker();
+  const store = new MemoryProjectionStore();
+  const { told, onError } = errorList();
+  const definition: ProjectionDefinition<{ seen: unknown }> = {
+    name: "seen",
+    topic: "t",
+    initial: { seen: 0 },
+    on: {
+      n: (state, { payload }) => {
+        state.seen = payload === 0 ? new Map([["last", payload]]) : payload;
+      },
+    },
+  };
+  const open = () => new Projection(definition, { broker, store, onError });
+  const first = open();
+  for (const payload of [1, 0, 0]) {
+    await broker.publish("t", "n", payload);
+    await first.catchUp();
+  }
+  assert.deepEqual(first.state.seen, new Map([["last", 0]]));
+  const error = told.at(-1)?.error;
+  assert.ok(error instanceof ProjectionError && told.length === 1);
+  assert.equal(error.message, "seen is not saved: its state is not plain JSON, /seen is a Map");
+  assert.deepEqual((await store.load("seen"))?.checkpoint, { t: 1 });
+  const again = open();
+  await again.catchUp();
+  assert.deepEqual(again.state, first.state);
+  await broker.publish("t", "n", 7);
+  await again.catchUp();
+  assert.deepEqual((await store.load("seen"))?.state, { seen: 7 });
+  // Where nobody reads it again, it may be anything.
+  const before = told.length;
+  const alone = new Projection({ ...definition, name: "alone" }, { broker, onError });
+  await broker.publish("t", "n", 0);
+  await alone.catchUp();
+  assert.deepEqual([alone.state.seen, told.length], [new Map([["last", 0]]), before]);
+});
+
 Deno.test("Projection.follow keeps up by itself until it is stopped", async () => {
   await using broker = new EventBroker();
   const seen = Promise.withResolvers<void>();

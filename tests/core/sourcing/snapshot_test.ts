@@ -1,6 +1,8 @@
 /** Snapshots speed up loading and are never trusted. */
 import assert from "node:assert/strict";
 import {
+  AggregateRoot,
+  type Event,
   EventBroker,
   EventSourcedRepository,
   FileSnapshotStore,
@@ -168,5 +170,63 @@ Deno.test("FileSnapshotStore keeps snapshots of any id, and one that is torn is 
   for (const name of files) await Deno.truncate(`${dir}/new/${name}`, 20);
   assert.equal((await open().getById("a"))?.getState().balance, 3);
   assert.ok(told[0]?.error instanceof SnapshotError);
+  await Deno.remove(dir, { recursive: true });
+});
+
+class Basket extends AggregateRoot<{ parts: unknown[] }> {
+  constructor(id: string) {
+    super(id, { parts: [] });
+  }
+  add(what: keyof typeof UNPLAIN | "plain"): void {
+    this.recordEvent("added", { what });
+  }
+  protected applyEvent({ payload }: Event): void {
+    this.state.parts.push(payload.what === "plain" ? "plain" : UNPLAIN[payload.what]);
+  }
+}
+
+const UNPLAIN: Record<string, unknown> = {
+  "a Map": new Map([["a", 1]]),
+  "a Set": new Set([1]),
+  "a Date": new Date(0),
+  "a bigint": 1n,
+  "undefined": undefined,
+  "NaN": NaN,
+  "a Uint8Array": new Uint8Array([1]),
+  "a RegExp": /x/,
+  "an Error": new Error("x"),
+};
+
+Deno.test("EventSourcedRepository takes no snapshot of a state that JSON changes, says where it is, and loads it whole", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "evs-snapshots-" });
+  const kept: Snapshot[] = [];
+  const own: SnapshotStore = {
+    load: () => Promise.resolve(structuredClone(kept.at(-1))),
+    save: (snapshot) => Promise.resolve(void kept.push(snapshot)),
+  };
+  for (const store of [new MemorySnapshotStore(), new FileSnapshotStore(dir), own]) {
+    for (const [name, value] of Object.entries(UNPLAIN)) {
+      const { told, onError } = errorList();
+      const broker = new EventBroker();
+      const snapshots = { store, every: 1, shape: name };
+      const open = () =>
+        new EventSourcedRepository<Basket>((id) => new Basket(id), { broker, snapshots, onError });
+      await open().update("b", (basket) => basket.add("plain"));
+      await open().update("b", (basket) => basket.add(name));
+      assert.deepEqual((await open().getById("b"))?.getState().parts, ["plain", value]);
+      const error = told.at(-1)?.error;
+      assert.ok(error instanceof SnapshotError && told.length === 1, String(error));
+      assert.equal(
+        error.message,
+        `no snapshot of b (aggregates) is taken: its state is not plain JSON, /parts/1 is ${name}`,
+      );
+      assert.deepEqual([error.details?.["pointer"], typeof error.hint], ["/parts/1", "string"]);
+    }
+  }
+  const snapshot = { topic: "t", id: "b", version: 1, seq: 1, eventId: "e", shape: "1" };
+  for (const store of [new MemorySnapshotStore(), new FileSnapshotStore(dir)]) {
+    await assert.rejects(store.save({ ...snapshot, state: { m: new Map() } }), SnapshotError);
+    assert.equal(await store.load("t", "b"), undefined);
+  }
   await Deno.remove(dir, { recursive: true });
 });
