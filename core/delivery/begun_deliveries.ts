@@ -101,22 +101,39 @@ export class BegunDeliveries {
    * nothing is counted.
    */
   releaseConsumer(consumer: string, { isOrdered }: { isOrdered: boolean }): void {
-    const leases = this.#driver.queue.boundTo(consumer);
+    this.#end(this.#driver.queue.boundTo(consumer), { isOrdered });
+  }
+
+  /**
+   * Leases ran out whose consumer says when its handlers begin, and would have extended them: it
+   * stands still. They end as with its connection, and what it says when it goes on is taken.
+   */
+  ranOut(leases: readonly Lease[]): void {
+    this.#end(leases.filter((lease) => lease.isHeld), { isOrdered: false });
+  }
+
+  #end(leases: readonly Lease[], { isOrdered }: { isOrdered: boolean }): void {
     if (leases.length === 0 || this.#driver.closed) return;
     const begun = isOrdered ? [] : leases.filter((lease) => lease.isOpen);
     const others = leases.filter((lease) => !begun.includes(lease));
     // A message that one of them has begun may still arrive on another connection.
     if (!isOrdered) { for (const lease of others) this.#driver.queue.returned.add(lease); }
-    this.#driver.queue.release(others.map(({ token }) => token).reverse());
-    if (begun.length > 0) {
-      this.#driver.plan(() => planUnanswered(this.#driver.queue, begun))
-        .catch((error) => {
-          this.#driver.queue.release(begun.map(({ token }) => token).reverse());
-          this.#failed(error);
-        })
-        .finally(() => this.#giveUpSpent());
+    const giveBack = (some: readonly Lease[]) =>
+      this.#driver.queue.release(some.map(({ token }) => token).reverse());
+    if (begun.length === 0) {
+      giveBack(others);
+      return this.#driver.serve();
     }
-    this.#driver.serve();
+    this.#driver.plan(() => planUnanswered(this.#driver.queue, begun))
+      .catch((error) => {
+        giveBack(begun);
+        this.#failed(error);
+      })
+      .finally(() => {
+        // Behind what had begun, which comes before them.
+        giveBack(others);
+        this.#giveUpSpent();
+      });
   }
 
   /**

@@ -102,7 +102,12 @@ export class SubscriptionDriver {
       withRecord: (lease) => this.#withRecord(lease),
     });
     this.#committer = new Committer(context.ledger, {
-      settle: (items) => planSettle(this.queue, items, { now: this.now(), random: context.random }),
+      settle: (items) =>
+        planSettle(this.queue, items, {
+          now: this.now(),
+          random: context.random,
+          recordOf: ({ topic, id }) => context.ledger.retry(topic, id),
+        }),
       begun: () => this.#ahead.begin(),
       changed: () => this.serve(),
     });
@@ -325,11 +330,16 @@ export class SubscriptionDriver {
    */
   giveBack(tokens: readonly string[]): { settled: number; lost: string[] } {
     const { leases } = this.queue.ready;
-    const givers = new Set(tokens.map((token) => leases.get(token)?.grant.instance));
-    for (const { order, answer } of [...this.#waiters]) {
-      if (givers.has(order.instance ?? order.consumer)) answer([]);
-    }
+    this.#endWaitsOf(tokens.flatMap((token) => leases.get(token) ?? []));
     return this.release(tokens);
+  }
+
+  /** What the holders of these leases wait for is over, without any. */
+  #endWaitsOf(leases: readonly Lease[]): void {
+    const holders = new Set(leases.map(({ grant }) => grant.instance));
+    for (const { order, answer } of [...this.#waiters]) {
+      if (holders.has(order.instance ?? order.consumer)) answer([]);
+    }
   }
 
   /** Reads the row of a retry. */
@@ -396,7 +406,13 @@ export class SubscriptionDriver {
 
   #expire(): void {
     const now = this.now();
-    const leases = this.queue.ready.expired(now.mono);
+    const ended = this.queue.ready.expired(now.mono);
+    const silent = ended.filter(({ grant }) => grant.isExtended);
+    if (silent.length > 0) {
+      this.#endWaitsOf(silent);
+      this.begun.ranOut(silent);
+    }
+    const leases = ended.filter(({ grant }) => !grant.isExtended);
     if (leases.length === 0) return;
     this.settle(leases.map((lease) => expirySettlement(lease, now))).catch((error) => {
       const expiry = { at: this.#context.clock.monotonic() + AGAIN_MS };

@@ -52,6 +52,14 @@ export class Grant {
     this.startedMono = about.startedMono;
     this.leaseMs = about.leaseMs ?? Infinity;
   }
+
+  /**
+   * Its consumer names itself, is given up with its connection, and extends what it has. Where such
+   * a lease runs out, the consumer stands still: that says nothing about the event.
+   */
+  get isExtended(): boolean {
+    return this.bound && this.instance.includes(":");
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import { newToken } from "./tokens.ts";
 import { LONGEST_OUTPUT, truncate, truncateToEnd } from "../base/truncate.ts";
 import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dead_letter_name.ts";
 import { backoffDelay } from "../event/backoff.ts";
-import type { Attempt, DeadLetterRecord, StateChange } from "../state/state.ts";
+import type { Attempt, DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Entry, Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import { Marks } from "./marks.ts";
@@ -64,6 +64,8 @@ export type Outcome = "done" | "retry" | "dead" | "lost";
 export interface PlanContext {
   now: Now;
   random: () => number;
+  /** The row of a retry, where an answer comes late. */
+  recordOf?: (entry: Entry) => RetryRecord | undefined;
 }
 
 /** Most attempts kept per event: the first one, and the latest. */
@@ -82,7 +84,7 @@ export function planSettle(
   const done: Lease[] = [];
   const settled = new Marks();
   const result = items.map((item): Outcome => {
-    const lease = queue.ready.leases.get(item.lease) ?? lateLease(queue, item.lease, context.now);
+    const lease = queue.ready.leases.get(item.lease) ?? lateLease(queue, item.lease, context);
     if (!lease || lease.settling) return "lost";
     lease.settling = true;
     leases.push(lease);
@@ -131,9 +133,15 @@ export function planSettle(
  * A consumer that lost its connection has come back with an answer, which counts for its event
  * whoever has it now.
  */
-function lateLease(queue: DeliveryQueue, token: string, now: Now): Lease | undefined {
+function lateLease(
+  queue: DeliveryQueue,
+  token: string,
+  { now, recordOf }: PlanContext,
+): Lease | undefined {
   const lost = queue.returned.take(token);
-  return lost && queue.leaseLate(lost.entry, now, newToken());
+  const lease = lost && queue.leaseLate(lost.entry, now, newToken());
+  if (lease?.entry.kind === "retry") lease.record ??= recordOf?.(lease.entry);
+  return lease;
 }
 
 /** A failed delivery and its settlement. */

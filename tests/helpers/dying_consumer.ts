@@ -7,7 +7,9 @@
 import { type Broker, connect, EventBroker, SqliteEventStore, SqliteState } from "../../mod.ts";
 
 const [mode, place = "", log = "", given = "{}"] = Deno.args;
-const { maxDeliveries = 3, prefetch, concurrency, batch, slow = [] } = JSON.parse(given);
+const { maxDeliveries = 3, maxRetries, prefetch, concurrency, batch, slow = [] } = JSON.parse(
+  given,
+);
 
 const broker: Broker = mode === "socket" ? await connect({ socket: place }) : new EventBroker({
   state: new SqliteState(`${place}/state.db`),
@@ -25,7 +27,7 @@ function handle(payload: number): unknown {
   return slow.includes(payload) ? new Promise((resolve) => setTimeout(resolve, 200)) : undefined;
 }
 
-const options = { name: "s", maxDeliveries, prefetch, concurrency, retryDelay: 0 };
+const options = { name: "s", maxDeliveries, maxRetries, prefetch, concurrency, retryDelay: 0 };
 if (batch === undefined) {
   broker.subscribe("t", (event, context) => {
     note(event.payload, context);

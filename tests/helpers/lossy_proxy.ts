@@ -1,6 +1,6 @@
 /**
  * A socket in front of the daemon's that can lose a reply: the daemon has carried out the request,
- * but the client does not learn of it.
+ * but the client does not learn of it. It can also change requests.
  */
 
 /** A proxy that drops connections and replies. */
@@ -14,6 +14,8 @@ export class LossyProxy implements AsyncDisposable {
   lost = 0;
   /** Which replies may be lost: those that match this. */
   which = /(?:)/;
+  /** What is asked instead: a text of the same length. */
+  asks = (text: string): string => text;
   /** Called before closing a connection whose reply is lost. */
   beforeClose: () => Promise<unknown> = () => Promise.resolve();
 
@@ -32,8 +34,12 @@ export class LossyProxy implements AsyncDisposable {
         continue;
       }
       this.#connections.add(client).add(daemon);
-      this.#pass(client, daemon, () => false);
-      this.#pass(daemon, client, (text) => this.lose > 0 && this.which.test(text));
+      this.#pass(client, daemon, (text) => this.asks(text));
+      this.#pass(
+        daemon,
+        client,
+        (text) => this.lose > 0 && this.which.test(text) ? undefined : text,
+      );
     }
   }
 
@@ -51,18 +57,22 @@ export class LossyProxy implements AsyncDisposable {
   async #pass(
     from: Deno.UnixConn,
     to: Deno.UnixConn,
-    loses: (text: string) => boolean,
+    change: (text: string) => string | undefined,
   ): Promise<void> {
     const buffer = new Uint8Array(64 * 1024);
     const decoder = new TextDecoder();
+    const encoder = new TextEncoder();
     try {
       for (let n = await from.read(buffer); n !== null; n = await from.read(buffer)) {
-        if (loses(decoder.decode(buffer.subarray(0, n)))) {
+        const text = decoder.decode(buffer.subarray(0, n));
+        const changed = change(text);
+        if (changed === undefined) {
           this.lose--;
           await this.beforeClose();
           this.lost++;
           break;
         }
+        if (changed !== text) encoder.encodeInto(changed, buffer);
         for (let at = 0; at < n;) at += await to.write(buffer.subarray(at, n));
       }
     } catch (error) {

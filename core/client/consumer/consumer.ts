@@ -141,9 +141,12 @@ export class Consumer {
   #giveBackWaiting(): void {
     const waiting = this.#works.unbegun();
     for (const work of waiting) this.#works.drop(work);
-    const leases = waiting.filter((work) => !work.stale).map((work) => work.lease);
+    this.#release(waiting.filter((work) => !work.stale).map((work) => work.lease).reverse());
+  }
+
+  #release(leases: string[]): void {
     if (leases.length === 0) return;
-    this.#options.port.release(leases.reverse())
+    this.#options.port.release(leases)
       .catch((error) => this.#recover(error))
       .catch((error) => this.#fail(error))
       .finally(() => this.#change());
@@ -178,6 +181,7 @@ export class Consumer {
         continue;
       }
       let leased: Leased;
+      this.#works.asked();
       try {
         leased = await port.lease({
           max,
@@ -194,8 +198,13 @@ export class Consumer {
       }
       this.#awaitingLeases = false;
       for (const missed of leased.missed ?? []) this.#options.say(missedText(missed));
+      const done = this.#works.doneOf(leased.deliveries);
+      // They are not begun again; where somebody wants that they come with the next answer.
+      this.#release([...done].map(({ lease }) => lease));
       const renewed = leased.deliveries.flatMap((delivery) =>
-        this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" })) ?? []
+        done.has(delivery)
+          ? []
+          : this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" })) ?? []
       );
       this.#markAgain(renewed);
       if (this.#held) this.#giveBackWaiting();
@@ -374,8 +383,10 @@ export class Consumer {
     // reported then.
     if (!this.#works.has(work)) return;
     this.#works.drop(work);
-    if (fate.kind === "done") result.done++;
-    else if (fate.kind === "retry") result.retried++;
+    if (fate.kind === "done") {
+      this.#works.finish(work);
+      result.done++;
+    } else if (fate.kind === "retry") result.retried++;
     else if (fate.kind === "dead") {
       result.dead++;
       say(`dead letter: ${topic} ${seq} (${id}): ${fate.error}`);
@@ -416,8 +427,6 @@ export class Consumer {
     }
     this.#works.clear();
   }
-
-  // -- leases and connections --
 
   #scheduleExtend(): void {
     this.#cancelExtend = this.#clock.setTimer(() => {

@@ -1,10 +1,14 @@
 /** The events that a consumer has in flight, by their key within the subscription. */
-import type { Delivery } from "./port.ts";
+import type { Delivery, EventFacts } from "./port.ts";
 import { wasCounted, type Work } from "./work.ts";
 
 /** The events that a consumer holds. */
 export class InFlight {
   readonly #works = new Map<string, Work>();
+  /** What was done since leases were asked for last. */
+  #done: string[] = [];
+  /** The highest seq of all that was taken in. */
+  #highest = 0;
 
   get size(): number {
     return this.#works.size;
@@ -27,6 +31,32 @@ export class InFlight {
     if (this.has(work)) this.#works.delete(work.key);
   }
 
+  /** The daemon has confirmed that it is done. */
+  finish(work: Work): void {
+    this.drop(work);
+    this.#done.push(work.key);
+  }
+
+  /** Leases are asked for: what was done before is not among those that come. */
+  asked(): void {
+    this.#done = [];
+  }
+
+  /**
+   * Those that were handed out again before a late answer for them was read: they are done. Mostly
+   * the seq alone says that an event is new.
+   */
+  doneOf(deliveries: readonly Delivery[]): ReadonlySet<Delivery> {
+    let done: Set<string> | undefined;
+    const found = new Set<Delivery>();
+    for (const delivery of deliveries) {
+      const { facts } = delivery;
+      if (facts.seq > this.#highest) this.#highest = facts.seq;
+      else if ((done ??= new Set(this.#done)).has(keyOf(facts))) found.add(delivery);
+    }
+    return found;
+  }
+
   clear(): void {
     this.#works.clear();
   }
@@ -37,8 +67,7 @@ export class InFlight {
    * attempt. Returns the work that took over a lease.
    */
   take(delivery: Delivery, counted: (work: Work) => void): Work | undefined {
-    const { topic, seq, id } = delivery.facts;
-    const key = `${topic}\n${seq}\n${id}`;
+    const key = keyOf(delivery.facts);
     const inHand = this.#works.get(key);
     if (inHand !== undefined && wasCounted(inHand, delivery)) {
       counted(inHand);
@@ -70,4 +99,8 @@ export class InFlight {
     }
     return waiting;
   }
+}
+
+function keyOf({ topic, seq, id }: EventFacts): string {
+  return `${topic}\n${seq}\n${id}`;
 }

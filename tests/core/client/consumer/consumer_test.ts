@@ -124,6 +124,42 @@ Deno.test("Consumer says that an event will be redelivered when its lease was lo
   assert.match(said.join("\n"), /t 1 .*will be redelivered/);
 });
 
+Deno.test("Consumer begins nothing again that is done by the time it reads that it was handed out anew", async () => {
+  const daemon = new FakeDaemon(2);
+  const handlers = new Handlers(() => undefined);
+  const { it } = consumer(daemon, handlers, { untilEmpty: false });
+  const run = it.run();
+  await until(() => handlers.running.size === 1);
+  // Its lease ran out while it stood still; its late answer is taken, and read before the reply
+  // to a lease request that the daemon answered before.
+  const [lease] = daemon.leases.keys();
+  const [asked, lateReply] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const ask = daemon.lease.bind(daemon);
+  daemon.lease = async (request) => {
+    daemon.pending.unshift(1);
+    const leased = await ask(request);
+    daemon.leases.delete(leased.deliveries[0]!.lease);
+    asked.resolve();
+    await lateReply.promise;
+    daemon.lease = ask;
+    return leased;
+  };
+  const settle = daemon.ack.bind(daemon);
+  daemon.ack = async (leases) => {
+    const reply = await settle(leases);
+    await asked.promise;
+    if (leases.includes(lease!)) setTimeout(() => lateReply.resolve(), 0);
+    return reply;
+  };
+  handlers.running.get(1)?.(exit(0));
+  await until(() => handlers.running.size === 1 && handlers.started.includes(2));
+  handlers.running.get(2)?.(exit(0));
+  await until(() => daemon.acked.length === 2);
+  it.stop("SIGINT");
+  assert.equal((await run).done, 2);
+  assert.deepEqual(handlers.started, [1, 2]);
+});
+
 Deno.test("Consumer ends handlers and gives their events back when it is stopped", async () => {
   const daemon = new FakeDaemon(3);
   const handlers = new Handlers(() => undefined);
