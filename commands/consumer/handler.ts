@@ -120,7 +120,7 @@ async function watch(watched: Watched, onEnd: () => void): Promise<HandlerRun> {
     cancels.push(setPatientTimer(clock, () => {
       timedOut = true;
       kill("SIGTERM");
-      cancels.push(clock.setTimer(() => kill("SIGKILL"), KILL_GRACE_MS));
+      cancels.push(setPatientTimer(clock, () => kill("SIGKILL"), KILL_GRACE_MS));
     }, timeoutMs));
   }
   const status = await child.status;
@@ -212,7 +212,7 @@ async function settledWithin<T>(
 ): Promise<T | undefined> {
   let cancel = () => {};
   const late = new Promise<undefined>((resolve) => {
-    cancel = options.clock.setTimer(() => resolve(undefined), options.ms);
+    cancel = setPatientTimer(options.clock, () => resolve(undefined), options.ms);
   });
   try {
     return await Promise.race([promise, late]);

@@ -6,6 +6,7 @@
  * only after the command.
  */
 import type { Clock } from "../../core/base/clock.ts";
+import { setPatientTimer } from "../../core/base/standstill.ts";
 import { MAX_SOCKET_PATH, type Paths } from "../../core/protocol/paths.ts";
 import { passSignals, signalCode, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchOptions } from "./flags.ts";
@@ -134,7 +135,7 @@ async function runCommand(
 /** Closes its pipe and waits until it has drained; kills it if it hangs. */
 async function endDaemon(daemon: StartedDaemon, clock: Clock): Promise<void> {
   const { child, drained } = daemon;
-  const cancel = clock.setTimer(() => child.kill("SIGKILL"), DRAIN_MS);
+  const cancel = setPatientTimer(clock, () => child.kill("SIGKILL"), DRAIN_MS);
   try {
     await child.stdin.close();
   } catch (error) {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../../core/base/clock.ts";
 import { NoDaemonError, NotAnsweringError, RemoteError } from "../../core/base/errors.ts";
+import { AwakeTime } from "../../core/base/standstill.ts";
 import { Client } from "../../core/client/client.ts";
 import { isGone } from "../../core/client/consumer/port.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
@@ -22,6 +23,8 @@ import type { EvsContext } from "../cli/context.ts";
 /** A daemon drains within 5 s; after this it counts as hanging, ms. */
 const DRAIN_MS = 10_000;
 const POLL_MS = 10;
+/** What one look at a daemon takes at most, with the pause before it, ms. */
+const LONGEST_TRY_MS = 5000;
 
 /** The paths of a context, without those of the system's daemon. */
 export function ownPaths({ paths }: EvsContext): Paths {
@@ -37,7 +40,7 @@ export function ownClient(context: EvsContext): Client {
 /** The daemon's status, or undefined if none is running. Waits for a daemon that is stopping. */
 export async function runningDaemon(context: EvsContext): Promise<StatusReply | undefined> {
   const { clock } = context;
-  const until = clock.monotonic() + DRAIN_MS;
+  const time = new AwakeTime(clock);
   for (;;) {
     using client = ownClient(context);
     try {
@@ -50,7 +53,8 @@ export async function runningDaemon(context: EvsContext): Promise<StatusReply | 
       if (error instanceof NoDaemonError) return undefined;
       if (!isGone(error) || isStopped(holding(ownPaths(context)))) throw error;
       // It is starting or stopping; a moment later it is clear which.
-      if (error instanceof RemoteError || clock.monotonic() < until) await pause(clock, POLL_MS);
+      const isLate = time.passed(LONGEST_TRY_MS) >= DRAIN_MS;
+      if (error instanceof RemoteError || !isLate) await pause(clock, POLL_MS);
       else throw error;
     }
   }
@@ -106,12 +110,12 @@ export async function untilEnded(
   { held, pid, dataDir }: Ending,
 ): Promise<void> {
   const { clock } = context;
-  const until = clock.monotonic() + DRAIN_MS;
+  const time = new AwakeTime(clock);
   // Another daemon may hold the lock by then: if the process is known, wait for the process
   // instead.
   const runs = held?.holder === undefined ? () => isLocked(dataDir) : () => hasOpen(pid, dataDir);
   while (runs()) {
-    if (clock.monotonic() > until) {
+    if (time.passed(LONGEST_TRY_MS) > DRAIN_MS) {
       throw new NotAnsweringError(`the daemon (pid ${pid}) has not ended within 10 s`, {
         hint: `evs daemon logs -n 20; kill -9 ${pid} loses nothing that was acknowledged`,
         details: { pid, dataDir },

@@ -3,6 +3,7 @@
  * which of its requests the old one had stored. See docs/adr/0030-publishing-through-a-restart.md.
  */
 import type { Clock } from "../../core/base/clock.ts";
+import { AwakeTime } from "../../core/base/standstill.ts";
 import {
   CannotStoreError,
   ConnectionLostError,
@@ -19,6 +20,8 @@ import type { StatusReply, TopicInfo } from "../../core/protocol/protocol.ts";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
+/** What one try takes at most, with the pause before it, ms. */
+const LONGEST_TRY_MS = 10_000;
 
 /** Where a request was stored. */
 export interface StoredRange {
@@ -84,8 +87,8 @@ export class Recovery {
    */
   async connect(): Promise<Connection | undefined> {
     const { client, clock, limitMs, interrupted, say } = this.#options;
-    const since = clock.monotonic();
-    const isLate = () => interrupted() || clock.monotonic() - since >= limitMs;
+    const time = new AwakeTime(clock);
+    const isLate = () => interrupted() || time.passed(LONGEST_TRY_MS) >= limitMs;
     let told = false;
     for (let pause = FIRST_PAUSE_MS;; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {

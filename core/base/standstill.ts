@@ -107,3 +107,27 @@ export function setPatientTimer(clock: Clock, callback: () => void, ms: number):
   wait(ms);
   return () => cancel();
 }
+
+/**
+ * How long somebody has waited who tries again and again. What goes beyond the longest that a try
+ * may take was a standstill of this process, and does not count: whoever waits for a daemon gives
+ * it the time that it would have had.
+ */
+export class AwakeTime {
+  readonly #clock: Clock;
+  #seen: number;
+  #passed = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#seen = clock.monotonic();
+  }
+
+  /** The time so far, ms. `most`: what may rightly have passed since this was asked last, ms. */
+  passed(most: number): number {
+    const now = this.#clock.monotonic();
+    this.#passed += Math.min(now - this.#seen, most);
+    this.#seen = now;
+    return this.#passed;
+  }
+}

@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError, NoDaemonError } from "../base/errors.ts";
+import type { AwakeTime } from "../base/standstill.ts";
 import { holderFile, readHolder } from "../protocol/holder.ts";
 import { type Paths, SYSTEM_SOCKET } from "../protocol/paths.ts";
 import type { Address } from "./client.ts";
@@ -15,6 +16,9 @@ import { QUIET_MS, WatchedSocket } from "./watched_socket.ts";
 
 /** A running daemon that stays silent this long counts as not answering, ms. */
 export const SILENCE_MS = 3500;
+
+/** A look at all places with the pause before it takes no longer, ms. */
+const LONGEST_TRY_MS = 1000;
 
 /** How to look for a daemon. */
 export interface AddressOptions {
@@ -47,13 +51,13 @@ export class DaemonAddress implements Address {
 
   async connect(): Promise<Connection> {
     const { paths, clock, waitMs = 0 } = this.#options;
-    const since = clock.monotonic();
+    let time: AwakeTime | undefined;
     let nudged = 0;
     for (let pause = 5;; pause = Math.min(pause * 2, 100)) {
       const missed = await this.#tryAll();
       if (missed instanceof Connection) return missed;
-      const waited = clock.monotonic() - since;
-      const { holding, notAnswering, nudge } = await trouble();
+      const { AwakeTime, holding, notAnswering, nudge } = await trouble();
+      const waited = (time ??= new AwakeTime(clock)).passed(LONGEST_TRY_MS);
       const held = holding(paths);
       if (held === undefined) {
         if (waited >= waitMs) throw missed;
@@ -96,12 +100,15 @@ export class DaemonAddress implements Address {
   /** Undefined if the daemon answers anything at all. */
   async #inquire(socket: string): Promise<Error | undefined> {
     const { paths, clock, waitMs = 0 } = this.#options;
-    const until = clock.monotonic() + Math.max(waitMs, SILENCE_MS) - QUIET_MS;
-    while (clock.monotonic() < until) {
-      if (await answers(socket, { clock, ms: until - clock.monotonic() })) return undefined;
+    const { AwakeTime, holding, notAnswering } = await trouble();
+    const limit = Math.max(waitMs, SILENCE_MS) - QUIET_MS;
+    const time = new AwakeTime(clock);
+    for (let passed = 0; passed < limit; passed = time.passed(LONGEST_TRY_MS)) {
+      const ms = limit - passed;
+      if (await answers(socket, { clock, ms })) return undefined;
+      time.passed(ms);
       await new Promise<void>((resolve) => void clock.setTimer(resolve, 100));
     }
-    const { holding, notAnswering } = await trouble();
     return notAnswering(holding(paths) ?? {}, { ...paths, socket });
   }
 }
@@ -129,7 +136,8 @@ async function answers(
     // Nobody listens or accepts: no answer.
     return false;
   }
-  const cancel = clock.setTimer(() => connection.close(), ms);
+  const { setPatientTimer } = await trouble();
+  const cancel = setPatientTimer(clock, () => connection.close(), ms);
   try {
     await connection.request({ method: "GET", path: "/v1/health" });
     return true;

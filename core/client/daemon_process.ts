@@ -4,6 +4,7 @@
  * answered never need this.
  */
 import { NotAnsweringError } from "../base/errors.ts";
+export { AwakeTime, setPatientTimer } from "../base/standstill.ts";
 import { type Holder, holderFile, readHolder, socketLockFile } from "../protocol/holder.ts";
 import type { Paths } from "../protocol/paths.ts";
 

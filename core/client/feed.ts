@@ -11,6 +11,7 @@ import type { ReadQuery } from "../protocol/protocol.ts";
 import type { Clock } from "../base/clock.ts";
 import { isGone } from "./consumer/port.ts";
 import { ConnectionLostError, NotAnsweringError } from "../base/errors.ts";
+import { AwakeTime } from "../base/standstill.ts";
 import { type Missed, NOTICE, partNotices } from "../reading/missed.ts";
 import { Positions } from "./positions.ts";
 
@@ -19,6 +20,8 @@ const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 /** How long a reader that does not follow waits for the daemon to come back, ms. */
 const PATIENCE_MS = 30_000;
+/** What one try takes at most, with the pause before it, ms. */
+export const LONGEST_TRY_MS = 5000;
 
 /** What to read, and how. */
 export interface FeedOptions {
@@ -189,7 +192,7 @@ async function reopen(
   options: ReadOptions,
 ): Promise<HttpResponse> {
   const { clock, signal } = options;
-  const since = clock.monotonic();
+  const time = new AwakeTime(clock);
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     await delay(clock, pause, signal);
     try {
@@ -200,7 +203,7 @@ async function reopen(
       // version.
       if (!isGone(error)) throw error;
       if (query.follow !== undefined) continue;
-      if (error instanceof NotAnsweringError || clock.monotonic() - since > PATIENCE_MS) {
+      if (error instanceof NotAnsweringError || time.passed(LONGEST_TRY_MS) > PATIENCE_MS) {
         throw error;
       }
     }

@@ -7,6 +7,7 @@
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
 import { EvsError, HandlerTimeoutError, OverflowError } from "../base/errors.ts";
+import { setPatientTimer } from "../base/standstill.ts";
 import type { Event } from "../event/event.ts";
 import { eventOfLine } from "../event/event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
@@ -143,7 +144,8 @@ export class HandlerRunner {
     this.#mailbox = [];
     this.#wake();
     await this.#loop;
-    const cancel = this.#options.clock.setTimer(() => this.#abandon(), this.#options.graceMs);
+    const { clock, graceMs } = this.#options;
+    const cancel = setPatientTimer(clock, () => this.#abandon(), graceMs);
     while (this.#busy > 0 || this.#settling > 0) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }

@@ -8,6 +8,7 @@ import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
+import { AwakeTime } from "../../base/standstill.ts";
 import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { newToken } from "../../delivery/tokens.ts";
 import type { Handler } from "../../delivery/handler.ts";
@@ -48,7 +49,7 @@ import {
 } from "../../broker/broker.ts";
 import { type Address, Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
-import { delay } from "../feed.ts";
+import { delay, LONGEST_TRY_MS } from "../feed.ts";
 import { type TopicInfo, UNNAMED } from "../../protocol/protocol.ts";
 import { RemoteDeadLetters } from "./remote_dead_letters.ts";
 import { RemotePublisher } from "./remote_publisher.ts";
@@ -388,14 +389,14 @@ export class RemoteBroker<E = any> extends Broker<E> {
   async #again<T>(request: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const { clock, patienceMs } = this.#options;
     // Since when it is away: the request itself may have waited longer than that.
-    let since: number | undefined;
+    let away: AwakeTime | undefined;
     for (;;) {
       try {
         return await request();
       } catch (error) {
-        const isFirst = since === undefined;
-        since ??= clock.monotonic();
-        if (!isGone(error) || this.#closed || clock.monotonic() - since >= patienceMs) {
+        const isFirst = away === undefined;
+        away ??= new AwakeTime(clock);
+        if (!isGone(error) || this.#closed || away.passed(LONGEST_TRY_MS) >= patienceMs) {
           throw decodeError(error);
         }
         // An idle connection may just have been closed: the first retry is immediate.

@@ -11,6 +11,7 @@ import {
 } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
 import { ConnectionLostError } from "../../base/errors.ts";
+import { AwakeTime } from "../../base/standstill.ts";
 import type { Event } from "../../event/event.ts";
 import type { Message } from "../../event/event_map.ts";
 import { IdSource } from "../../event/id.ts";
@@ -19,7 +20,7 @@ import { assertTopicName } from "../../event/topic_options.ts";
 import type { Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
 import { remoteError, segment } from "../endpoint.ts";
-import { delay } from "../feed.ts";
+import { delay, LONGEST_TRY_MS } from "../feed.ts";
 import type { PublishReply } from "../../protocol/protocol.ts";
 import { decodeError, decodeRefusal } from "../decode_error.ts";
 
@@ -227,7 +228,7 @@ export class RemotePublisher {
     const { client, clock, patienceMs } = this.#context;
     const { topic, body, query, contentType } = request;
     const path = `/v1/topics/${segment(topic)}/events`;
-    let since: number | undefined;
+    let away: AwakeTime | undefined;
     for (;;) {
       try {
         const response = await client.fetchAny({ method: "POST", path, query, body, contentType });
@@ -235,9 +236,11 @@ export class RemotePublisher {
         return await response.json<PublishReply>();
       } catch (error) {
         if (!isGone(error)) throw error;
-        const isFirst = since === undefined;
-        since ??= clock.monotonic();
-        if (clock.monotonic() - since >= patienceMs) throw unknown(items, { cause: error, topic });
+        const isFirst = away === undefined;
+        away ??= new AwakeTime(clock);
+        if (away.passed(LONGEST_TRY_MS) >= patienceMs) {
+          throw unknown(items, { cause: error, topic });
+        }
         // An idle connection may just have been closed: the first retry is immediate.
         if (!isFirst) await delay(clock, Math.min(AGAIN_MS, patienceMs));
       }

@@ -10,6 +10,7 @@
  * handler.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
+import { setPatientTimer } from "../../base/standstill.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
 import { missedText } from "../../reading/missed.ts";
@@ -113,7 +114,7 @@ export class Consumer {
     const { graceMs = STOP_GRACE_MS } = this.#options;
     this.#killAll("SIGTERM");
     this.#cancelKill();
-    this.#cancelKill = this.#clock.setTimer(() => this.#killAll("SIGKILL"), graceMs);
+    this.#cancelKill = setPatientTimer(this.#clock, () => this.#killAll("SIGKILL"), graceMs);
   }
 
   /** Events in flight, until their outcomes are confirmed. */
@@ -164,8 +165,6 @@ export class Consumer {
     // Waiting works are released; finished ones must be settled first.
     return !this.#works.all().some((work) => work.verdict !== undefined);
   }
-
-  // -- leasing --
 
   async #leaseLoop(): Promise<void> {
     const { port, untilEmpty = false, throughPause = false, lingerMs } = this.#options;
@@ -333,8 +332,6 @@ export class Consumer {
       this.#change();
     });
   }
-
-  // -- settling --
 
   /** Settles all finished works; those that finish meanwhile go into the next round. */
   #settleSoon(): void {

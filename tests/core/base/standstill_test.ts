@@ -1,6 +1,6 @@
 /** After a standstill of the process nothing times out before pending input has been read. */
 import assert from "node:assert/strict";
-import { setPatientTimer, standstillOf } from "../../../core/base/standstill.ts";
+import { AwakeTime, setPatientTimer, standstillOf } from "../../../core/base/standstill.ts";
 import { FakeClock } from "../../helpers/fake_clock.ts";
 
 Deno.test("StandstillWatch tells every listener how long the process stood still", async () => {
@@ -63,4 +63,17 @@ Deno.test("setPatientTimer calls nobody once it is cancelled, in its second wait
   cancel();
   await clock.pass(60_000);
   assert.equal(clock.timers, 0);
+});
+
+Deno.test("AwakeTime counts no standstill, and all of the time that a try may take", async () => {
+  const clock = new FakeClock();
+  await clock.pass(5000);
+  const time = new AwakeTime(clock);
+  await clock.pass(800);
+  assert.equal(time.passed(1000), 800);
+  clock.stand(60_000);
+  assert.equal(time.passed(1000), 1800);
+  assert.equal(time.passed(1000), 1800);
+  await clock.pass(1000);
+  assert.equal(time.passed(1000), 2800);
 });
