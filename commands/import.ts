@@ -8,7 +8,7 @@ import { inputChunks } from "./publisher/stream.ts";
 export const route = verb<{ onError?: "stop" | "skip" }, []>({
   brief: "Import events printed by evs export",
   description:
-    "Reads events from standard input, one per line, and stores each in the topic that it names, with its id, time, metadata and exact payload. The order within a topic is kept; sequence numbers are assigned anew. Events that a topic already has are not stored again, no matter how old they are: after an interruption, run the same import again. Topics are created with default options.",
+    "Reads events from standard input, one per line, and stores each in the topic that it names, with its id, time, metadata and exact payload. The order within a topic is kept; sequence numbers are assigned anew. Events that a topic already has are not stored again, no matter how old they are: run the same import again as often as you like. If the daemon is restarted meanwhile, the import waits for it and continues. Topics are created with default options.",
   examples: [
     ["import < events.ndjson", "Events printed by evs export."],
     ["import --on-error skip < events.ndjson", "Continue after rejected lines."],
@@ -28,6 +28,7 @@ export const route = verb<{ onError?: "stop" | "skip" }, []>({
       clock: this.clock,
       say: (words) => this.say(words),
       onError,
+      limitMs: this.reconnectMs,
     });
     const next = inputChunks(this);
     const tally = await importer.run((async function* () {

@@ -93,6 +93,8 @@ export const route = verb<ReplayFlags, string[]>({
       clock: this.clock,
       say: (words) => this.say(words),
       onMissed: (missed) => this.say(`evs: ${missedText(missed)}`),
+      // Both sides of it wait for the same daemon.
+      ...(flags.into === undefined ? {} : { patienceMs: this.reconnectMs }),
     });
     const { speed = Infinity } = flags;
     const paced = speed === Infinity

@@ -3,23 +3,30 @@
  *
  * Lines of one topic are sent together, in order. The daemon remembers an id for a day; so that an
  * import can be repeated later, the ids that a topic already has are read once, before the first of
- * its lines is sent.
+ * its lines is sent. When the daemon goes away, the import waits for it, looks up which lines of its last
+ * request are stored, and sends the rest again.
  */
 import type { Client } from "../../core/client/client.ts";
 import { publishRequest } from "../../core/client/client.ts";
 import { splitLines } from "../../core/client/connection.ts";
-import { openFeed } from "../../core/client/feed.ts";
 import type { PublishReply, RefusedLine } from "../../core/protocol/protocol.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import {
   type ErrorBody,
   EventRefusedError,
+  EvsError,
+  NotAnsweringError,
   type RefusalCode,
   RemoteError,
 } from "../../core/base/errors.ts";
+import { AwakeTime } from "../../core/base/standstill.ts";
+import { delay, LONGEST_TRY_MS, openFeed } from "../../core/client/feed.ts";
+import { isAway } from "../publisher/recovery.ts";
 
 /** A request is sent when it has this many bytes, or this many lines. */
 const [FULL, MOST_LINES] = [1024 * 1024, 1000];
+/** Between two attempts to reach a daemon that is away, ms. */
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [20, 500];
 
 /** The result of an import. */
 export interface ImportTally {
@@ -37,6 +44,8 @@ export interface ImportOptions {
   clock: Clock;
   say(words: string): void;
   onError: "stop" | "skip";
+  /** So long a daemon is waited for that goes away, ms. */
+  limitMs: number;
 }
 
 interface Batch {
@@ -55,6 +64,10 @@ export class Importer {
   readonly #options: ImportOptions;
   /** Ids that existed in a topic before, by topic. */
   readonly #known = new Map<string, Set<string>>();
+  /** By topic: what is stored of ours without our knowing lies behind this seq. */
+  readonly #seen = new Map<string, number>();
+  /** A daemon has answered: from then on it is waited for. */
+  #reached = false;
   readonly #tally: ImportTally = { topics: 0, count: 0, duplicates: 0, refused: 0, lines: 0 };
 
   constructor(client: Client, options: ImportOptions) {
@@ -131,14 +144,16 @@ export class Importer {
     if (!await this.#hasEvents(topic)) return known;
     const feed = openFeed(this.#client, { query: { topic: [topic] }, ...this.#options });
     for await (const line of splitLines(feed.blocks)) {
-      known.add((JSON.parse(decoder.decode(line)) as { id: string }).id);
+      const { id, seq } = JSON.parse(decoder.decode(line)) as { id: string; seq: number };
+      known.add(id);
+      this.#seen.set(topic, seq);
     }
     return known;
   }
 
   async #hasEvents(topic: string): Promise<boolean> {
     try {
-      return (await this.#client.topic(topic)).events > 0;
+      return (await this.#throughBreaks(() => this.#client.topic(topic))).events > 0;
     } catch (error) {
       if (error instanceof RemoteError && error.status === 404) return false;
       throw error;
@@ -146,8 +161,91 @@ export class Importer {
   }
 
   async #send(batch: Batch): Promise<void> {
-    const { topic, lines, numbers } = batch;
-    const body = new Uint8Array(batch.bytes);
+    let left = batch;
+    let isAgain = false;
+    const reply = await this.#throughBreaks(async () => {
+      if (isAgain) left = await this.#withoutStored(left);
+      isAgain = true;
+      return left.lines.length === 0 ? undefined : await this.#request(left);
+    }, () => left.lines.length);
+    if (reply === undefined) return;
+    this.#tally.count += reply.count;
+    this.#tally.duplicates += reply.duplicates;
+    if (reply.lastSeq > 0) this.#seen.set(batch.topic, reply.lastSeq);
+    for (const refused of reply.refused) {
+      this.#refuse({ ...refused, line: left.numbers[refused.line - 1] ?? refused.line });
+    }
+  }
+
+  /** What of a request is not stored; what is, is counted. */
+  async #withoutStored(batch: Batch): Promise<Batch> {
+    const stored = new Set<string>();
+    const seen = this.#seen.get(batch.topic) ?? 0;
+    try {
+      const query = { topic: [batch.topic], from: String(seen + 1) };
+      for await (const line of (await this.#client.read(query)).lines()) {
+        stored.add((JSON.parse(decoder.decode(line)) as { id: string }).id);
+      }
+    } catch (error) {
+      // It was not even made.
+      if (!(error instanceof RemoteError && error.status === 404)) throw error;
+    }
+    const left: Batch = { topic: batch.topic, lines: [], numbers: [], bytes: 0 };
+    for (const [i, line] of batch.lines.entries()) {
+      const { id } = JSON.parse(decoder.decode(line)) as { id: string };
+      if (stored.has(id)) {
+        this.#tally.count++;
+        continue;
+      }
+      left.lines.push(line);
+      left.numbers.push(batch.numbers[i]!);
+      left.bytes += line.length + 1;
+    }
+    return left;
+  }
+
+  /**
+   * Asks; when the daemon goes away, waits for it and asks again. `sent`: lines whose fate is
+   * unknown meanwhile.
+   */
+  async #throughBreaks<T>(ask: () => Promise<T>, sent: () => number = () => 0): Promise<T> {
+    const { clock, limitMs, say } = this.#options;
+    let away: AwakeTime | undefined;
+    for (let pause = FIRST_PAUSE_MS;; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+      try {
+        const answer = await ask();
+        this.#reached = true;
+        if (away) say("the daemon is back; the import goes on");
+        return answer;
+      } catch (error) {
+        this.#reached ||= !isAway(error);
+        if (!isAway(error) || !this.#reached) throw error;
+        // One that stands still is told of at once, as by every command.
+        const isOver = away ? away.passed(LONGEST_TRY_MS) >= limitMs : isSilent(error);
+        if (isOver) throw this.#broken(error, sent());
+        if (!away) say("the daemon went away; waiting for it to come back");
+        away ??= new AwakeTime(clock);
+      }
+      await delay(clock, pause);
+    }
+  }
+
+  #broken(error: EvsError, unknown: number): EvsError {
+    const { count, duplicates } = this.#tally;
+    const rest = unknown === 0 ? "" : `; of the ${unknown} sent last it is unknown`;
+    return new EvsError(
+      { code: error.code, status: error.status, exit: error.exit },
+      `${error.message}: ${count} events were stored, ${duplicates} were there${rest}`,
+      {
+        hint: "the same import again: what is stored is not stored twice",
+        details: { ...error.details, count, duplicates },
+        cause: error,
+      },
+    );
+  }
+
+  async #request({ topic, lines, bytes }: Batch): Promise<PublishReply> {
+    const body = new Uint8Array(bytes);
     let at = 0;
     for (const line of lines) {
       body.set(line, at);
@@ -163,13 +261,20 @@ export class Importer {
     const response = await this.#client.fetchAny(request);
     const text = decoder.decode(await response.bytes());
     const reply = JSON.parse(text) as PublishReply | { error: ErrorBody };
-    if (!("refused" in reply)) throw new RemoteError(reply.error, response.status);
-    this.#tally.count += reply.count;
-    this.#tally.duplicates += reply.duplicates;
-    for (const refused of reply.refused) {
-      this.#refuse({ ...refused, line: numbers[refused.line - 1] ?? refused.line });
+    if (!("refused" in reply) || isStopping(reply)) {
+      throw new RemoteError((reply as { error: ErrorBody }).error, response.status);
     }
+    return reply;
   }
+}
+
+function isSilent(error: unknown): boolean {
+  return error instanceof NotAnsweringError;
+}
+
+/** A daemon that stops may have carried out a part of a request. */
+function isStopping(reply: object): boolean {
+  return (reply as { error?: ErrorBody }).error?.code === "daemon/stopping";
 }
 
 function isFull({ bytes, lines }: Batch): boolean {

@@ -145,9 +145,10 @@ class Pipeline {
       else if (this.#inputEnded && this.#idle) break;
       else await this.#change();
     }
-    if (this.#inputFailure !== undefined && !(this.#inputFailure instanceof Interrupted)) {
-      throw this.#inputFailure;
-    }
+    const failure = this.#inputFailure;
+    // Of a replay, whose input is the daemon's: what was published is told with it.
+    if (isAway(failure)) this.#tally.failure ??= failure;
+    else if (failure !== undefined && !(failure instanceof Interrupted)) throw failure;
     return this.#tally;
   }
 

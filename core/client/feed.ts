@@ -37,6 +37,8 @@ export interface FeedOptions {
    */
   opened?: () => void;
   signal?: AbortSignal;
+  /** How long a reader that does not follow waits for a daemon that went away, ms. Default 30,000. */
+  patienceMs?: number;
 }
 
 /** A running feed. */
@@ -191,7 +193,7 @@ async function reopen(
   query: ReadQuery,
   options: ReadOptions,
 ): Promise<HttpResponse> {
-  const { clock, signal } = options;
+  const { clock, signal, patienceMs = PATIENCE_MS } = options;
   const time = new AwakeTime(clock);
   for (let pause = FIRST_PAUSE_MS;; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     await delay(clock, pause, signal);
@@ -203,7 +205,7 @@ async function reopen(
       // version.
       if (!isGone(error)) throw error;
       if (query.follow !== undefined) continue;
-      if (error instanceof NotAnsweringError || time.passed(LONGEST_TRY_MS) > PATIENCE_MS) {
+      if (error instanceof NotAnsweringError || time.passed(LONGEST_TRY_MS) > patienceMs) {
         throw error;
       }
     }
