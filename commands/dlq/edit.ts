@@ -117,7 +117,7 @@ async function send(
   const [refused] = reply.refused ?? [];
   if (refused) return refused;
   if (reply.present > 0) {
-    return { code: "dead-letter/pending", message: "a edited copy of it is on its way already" };
+    return { code: "dead-letter/pending", message: "an edited copy of it is on its way already" };
   }
   return undefined;
 }

@@ -102,7 +102,7 @@ Deno.test("heldTooLong passes over what waits behind a handler that has begun, a
     unanswered: 0,
     since: 0,
     leaseMs: 1000,
-    ...(id === undefined ? {} : { consumer: { id } }),
+    consumer: id === undefined ? undefined : { id },
     ...more,
   });
   const held = [

@@ -134,7 +134,7 @@ Deno.test("subscription.retries and retryNow list and make due in process, witho
     const subscription = broker.subscribe("t", (_event, { attempt }) => {
       attempts.push(attempt);
       if (attempt === 1) throw new Error("not yet");
-    }, { ...(name === undefined ? {} : { name }), retryDelay: HOUR });
+    }, { name, retryDelay: HOUR });
     await subscription.ready;
     const { id } = await broker.publish("t", "x", 1);
     await until(async () => (await subscription.info()).scheduled === 1);

@@ -53,7 +53,7 @@ function exported(broker: EventBroker, payload?: unknown): ImportedDeadLetter[] 
 
 const dead = (broker: EventBroker) => broker.deadLetters.records({}, { limit: 100 }).records;
 
-Deno.test("DeadLetterImporter.retry delivers a edited copy with an id of its own, and success takes the first one along", async () => {
+Deno.test("DeadLetterImporter.retry delivers an edited copy with an id of its own, and success takes the first one along", async () => {
   await using broker = await withDead({ n: "1" });
   const [first] = dead(broker);
   const reply = await broker.deadLetterImports.retry(exported(broker, { n: 1 }), {});
