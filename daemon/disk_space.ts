@@ -3,7 +3,7 @@
  * again or, if nobody stores anything, when the reserve could be recreated or a check finds space.
  * The log gets a line for the beginning and the end, not for each refusal.
  */
-import { CannotStoreError, EvsError } from "../core/base/errors.ts";
+import { CannotStoreError, FILE_SIZE_LIMIT, isDiskFull } from "../core/base/errors.ts";
 import type { Clock } from "../core/base/clock.ts";
 import { isNoSpace, type SpaceReserve } from "./space_reserve.ts";
 
@@ -25,8 +25,8 @@ const RESERVE_EVERY = 600_000;
 export interface DiskSpaceOptions {
   /** Absent: no reserve is kept. */
   reserve?: SpaceReserve | undefined;
-  /** The size that the reserve should have now, bytes. */
-  reserveSize(): number;
+  /** Tells the stores whether the reserve may be kept, or is released for a deletion. */
+  keepRoom?(keeps: boolean): Promise<void>;
   /** Tries to take up some space for a moment. */
   hasRoom(): boolean;
   clock: Clock;
@@ -38,17 +38,14 @@ export interface DiskSpaceOptions {
   };
 }
 
-/** True if the error, from any source, means that the disk is full. */
-export function isDiskFull(error: unknown): boolean {
-  return (error instanceof EvsError && error.code === "store/disk-full") || isNoSpace(error);
-}
-
 /** What the daemon knows about the space on its disk. */
 export class DiskSpace {
   readonly #options: DiskSpaceOptions;
   /** Refusals since the start. */
   refusals = 0;
   #full = false;
+  /** A limit on the size of files was reached, not the end of the disk. */
+  #isLimited = false;
   #making = 0;
   /** What the log treats as one incident; undefined: none in progress. */
   #episode: { begun: number; refusals: number; last: number } | undefined;
@@ -68,6 +65,10 @@ export class DiskSpace {
   /** Why the disk counts as full, for people; undefined while it has space. */
   problem(): string | undefined {
     if (!this.#full) return undefined;
+    if (this.#isLimited) {
+      return "a file has reached the limit on the size of files (ulimit -f): what needs more is " +
+        "refused; start the daemon without that limit";
+    }
     return "the disk is full: what needs room is refused, and works again by itself when there is some; " +
       "evs topic list shows what is large, evs topic update TOPIC --max-events N or evs topic remove TOPIC makes room";
   }
@@ -79,7 +80,8 @@ export class DiskSpace {
 
   /** Records an error; returns whether it means that the disk is full. */
   note(error: unknown): boolean {
-    if (!isDiskFull(error)) return false;
+    if (!isDiskFull(error) && !isNoSpace(error)) return false;
+    this.#isLimited = (error as { code?: unknown }).code === FILE_SIZE_LIMIT;
     const now = this.#options.clock.monotonic();
     this.refusals++;
     this.#full = true;
@@ -132,10 +134,13 @@ export class DiskSpace {
       if (this.#full) this.stored();
       return result;
     } catch (error) {
-      if (!this.note(error) || this.#options.reserve?.release() !== true) throw error;
+      const isKept = this.#making > 0 || (this.#options.reserve?.held ?? 0) > 0;
+      if (!this.note(error) || !isKept) throw error;
     }
     this.#making++;
     try {
+      await this.#options.keepRoom?.(false);
+      this.#options.reserve?.release();
       const result = await work();
       this.stored();
       return result;
@@ -143,6 +148,7 @@ export class DiskSpace {
       this.note(error);
       throw error;
     } finally {
+      if (this.#making === 1) await this.#options.keepRoom?.(true);
       this.#making--;
       this.#keepReserve(0);
     }
@@ -159,7 +165,8 @@ export class DiskSpace {
   #lookLater(): void {
     this.#cancelLook ??= this.#options.clock.setTimer(() => {
       this.#cancelLook = undefined;
-      if (this.#full && this.#options.hasRoom()) this.stored();
+      // Free space does not help against a limit on the size of files.
+      if (this.#full && !this.#isLimited && this.#options.hasRoom()) this.stored();
       const { clock, log } = this.#options;
       const episode = this.#episode!;
       const now = clock.monotonic();
@@ -170,11 +177,10 @@ export class DiskSpace {
   }
 
   #keepReserve(ms: number): void {
-    const { reserve, clock, reserveSize } = this.#options;
+    const { reserve, clock } = this.#options;
     if (reserve === undefined) return;
     this.#cancelReserve ??= clock.setTimer(() => {
       this.#cancelReserve = undefined;
-      reserve.size = Math.max(reserve.size, reserveSize());
       if (this.#full || !reserve.make()) this.#keepReserve(RESERVE_EVERY);
     }, ms);
   }

@@ -9,6 +9,7 @@ import { WalSyncBehind, WalSyncer } from "../core/store/sqlite/wal_syncer.ts";
 import type { StoreAnswer, StoreCall } from "../core/store/worker/sqlite_worker_store.ts";
 import { serveCalls } from "../core/worker/server.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
+import { SpaceReserve } from "./space_reserve.ts";
 
 let store: SqliteEventStore | undefined;
 const syncers = new Map<Durability, WalSyncer>();
@@ -18,11 +19,12 @@ let behind: WalSyncBehind | undefined;
 serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   const call = message as StoreCall;
   if (call.op === "open") {
-    const { path, durability, dedupWindow } = call;
+    const { path, durability, dedupWindow, reserve } = call;
     store = new SqliteEventStore(path, {
       durability,
       lock: false,
       dedupWindow,
+      room: reserve === undefined ? undefined : new SpaceReserve(reserve, { size: 0 }),
     });
     opened = { path, durability };
     behind = new WalSyncBehind(path);
@@ -73,6 +75,9 @@ function answerTo(
       return { result: undefined, topics: [], damage: store.damage() };
     case "seekAge":
       return { result: store.seekAgeSync(call.topic, call.age), topics: [] };
+    case "keepRoom":
+      store.keepRoomSync(call.keeps);
+      return { result: undefined, topics: [] };
     case "truncate":
       return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
     case "raise":

@@ -16,7 +16,7 @@ import { Services } from "./services.ts";
 import { type HeldLock, lockDataDir, takeOverDataDir } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { giveUpPermissions, permissionsInForce } from "./permissions.ts";
-import { SpaceReserve } from "./space_reserve.ts";
+import { RESERVE, SpaceReserve } from "./space_reserve.ts";
 import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./http/server.ts";
 import { storeKinds } from "./open_stores.ts";
@@ -97,10 +97,8 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const dataDir = dataDirAt(path);
   const found = findDataDir(dataDir);
   const threads = beginThreads(storeKinds(dataDir, config, found.marks?.files));
-  // A private daemon's data is deleted with it.
-  const reserve = asked.untilStdinCloses
-    ? undefined
-    : new SpaceReserve(dataDir.reserve, { size: 0 });
+  const reserve = reserveOf(asked);
+  const held = reserve?.lendIfFull() ?? 0;
   const log = openLog(dataDir.logFolder, { ...config, spare: () => reserve?.spare() ?? false });
   const holder = holderOf(asked);
   const keeper = new SocketKeeper({ holder, log });
@@ -119,6 +117,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
   onUncaught((error, how) => services.fatal(error, how));
+  services.keepReserve({ held, isNew: found.marks === undefined });
   const server = await listen(services, routes);
   keeper.listening();
   await giveUpPermissions();
@@ -153,6 +152,12 @@ async function configOf({ config, overrides }: Arguments): Promise<Config> {
 async function holdDataDir({ dataDir, takeOver }: Arguments): Promise<HeldLock> {
   if (!takeOver) return lockDataDir(dataDir);
   return await takeOverDataDir(dataDir, () => tell({ waiting: true, pid: Deno.pid }));
+}
+
+/** A private daemon keeps no reserve: its data is deleted with it. */
+function reserveOf({ dataDir, untilStdinCloses }: Arguments): SpaceReserve | undefined {
+  if (untilStdinCloses) return undefined;
+  return new SpaceReserve(dataDirAt(dataDir).reserve, { size: RESERVE });
 }
 
 /** The threads load their code while the files are being checked. */

@@ -13,6 +13,7 @@ import type { Config } from "./config.ts";
 import { type DataDir, makeDatabaseFile } from "./data_dir.ts";
 import { lstat } from "../core/base/if_there.ts";
 import type { Log } from "./log.ts";
+import type { SpaceReserve } from "./space_reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import type { FoundDataDir } from "./whole.ts";
 
@@ -24,6 +25,8 @@ export interface OpenStoresOptions {
   threads: Threads;
   /** What was there before anything was opened. */
   found: FoundDataDir;
+  /** Space kept for a full disk; absent: none is. */
+  reserve?: SpaceReserve | undefined;
 }
 
 /** The kinds of store to open: the default one and every other that may have events. */
@@ -62,6 +65,7 @@ function openStore(kind: StoreKind, options: OpenStoresOptions): Promise<Journal
         worker: options.threads.take(SCRIPTS.sqlite),
         durability: options.config.durability,
         dedupWindow: options.config.dedupWindow,
+        reserve: options.reserve?.path,
         onDamage: onDamage(options.log),
       });
   }

@@ -1,4 +1,5 @@
 /** The broker and its stores as the daemon hosts them: opened in order, closed in reverse. */
+import { CannotStoreError } from "../core/base/errors.ts";
 import { EventBroker } from "../core/broker/event_broker.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
@@ -17,7 +18,7 @@ import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { recoverTopics } from "./recover.ts";
 import { openStores } from "./open_stores.ts";
-import { reserveSize, SpaceReserve } from "./space_reserve.ts";
+import { SpaceReserve } from "./space_reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
 import { type FoundDataDir, keepWhole, type WholeDataDir } from "./whole.ts";
@@ -61,6 +62,7 @@ export class Services {
   readonly shutdown: (reason: string) => void;
   readonly #fail: (reason: string) => void;
   readonly #whole: WholeDataDir;
+  readonly #reserve: SpaceReserve | undefined;
   readonly retention: RetentionTimer;
   /** What was recovered at the start. */
   readonly #recovered: string[];
@@ -85,6 +87,7 @@ export class Services {
   ) {
     this.broker = broker;
     this.#whole = options.whole;
+    this.#reserve = options.reserve;
     this.config = options.config;
     this.dataDir = options.dataDir.path;
     this.socket = options.socket;
@@ -185,6 +188,21 @@ export class Services {
     return count;
   }
 
+  /**
+   * Recreates the reserve before the first request is served. `held` is the size it had before a
+   * start on a full disk released it; 0: it was not released. In a new data dir there is no hurry.
+   */
+  keepReserve({ held, isNew }: { held: number; isNew: boolean }): void {
+    if (held === 0) {
+      if (!isNew) this.#reserve?.make();
+      return;
+    }
+    this.#reserve?.takeBack(held);
+    this.disk.note(
+      new CannotStoreError("it was when the daemon began", { code: "store/disk-full" }),
+    );
+  }
+
   get maxEventBytes(): number {
     return this.config.maxEventBytes;
   }
@@ -245,7 +263,10 @@ export class Services {
     this.sentAgain.flush();
     await this.retention.stop();
     await this.unnamed.stop();
+    // So that the last writes find space.
+    const held = this.#reserve?.lendIfFull() ?? 0;
     await this.#whole.close();
+    this.#reserve?.takeBack(held);
   }
 }
 
@@ -256,7 +277,7 @@ function diskSpaceOf(
   const probe = reserve ?? new SpaceReserve(dataDir.reserve, { size: 0 });
   return new DiskSpace({
     reserve,
-    reserveSize: () => reserveSize(dataDir.events),
+    keepRoom: async (keeps) => await broker.store.keepRoom?.(keeps),
     hasRoom: () => probe.hasRoom(),
     clock: systemClock,
     onStored: (listener) => broker.onCommit(listener),

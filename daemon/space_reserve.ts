@@ -10,40 +10,71 @@ const PIECE = 64 * 1024;
 /** This much counts as free space, bytes. */
 const PROBE = 1024 * 1024;
 
+/** The most that the log may take before the reserve is full again, bytes. */
+const SPARED = 1024 * 1024;
+/** Left free when the reserve takes back all the space there is, bytes. */
+const LEFT = 256 * 1024;
+
+/**
+ * The smallest reserve, bytes: enough for one deletion step in SQLite and for the growth of the
+ * state database. If the event database may grow by more, its writer enlarges the reserve
+ * (core/store/sqlite/log_growth.ts).
+ */
+export const RESERVE = 8 * 1024 * 1024;
+
 /** A file that only takes up space. */
 export class SpaceReserve {
-  readonly #path: string;
-  /** The size that it should have, bytes. */
-  size: number;
+  readonly path: string;
+  /** The size that it should have at least, bytes. */
+  readonly size: number;
+  #spared = 0;
 
   constructor(path: string, { size }: { size: number }) {
-    this.#path = path;
+    this.path = path;
     this.size = size;
   }
 
   /** The size that it has, bytes. */
   get held(): number {
-    return ifThere(() => Deno.statSync(this.#path).size) ?? 0;
+    return ifThere(() => Deno.statSync(this.path).size) ?? 0;
+  }
+
+  /** Grows the file to its minimum size; returns false if the disk has no space for that. */
+  make(): boolean {
+    const isThere = this.grow(this.size);
+    if (isThere) this.#spared = 0;
+    return isThere;
   }
 
   /**
-   * Grows the file to its size; returns false, leaving it as it was, if the disk has no space for
-   * that.
+   * Grows the file to at least this size. If the disk has no space for that, it takes half of the
+   * free space and returns false.
    */
-  make(): boolean {
+  grow(size: number): boolean {
+    return this.#take(size, (found) => Math.floor(found / 2));
+  }
+
+  /** Recreates a reserve that was lent; if there is less space, it takes nearly all of it. */
+  takeBack(size: number): boolean {
+    return this.#take(size, (found) => Math.max(0, found - LEFT));
+  }
+
+  #take(size: number, share: (found: number) => number): boolean {
     const before = this.held;
-    if (before >= this.size) return true;
+    if (before >= size) return true;
     const piece = crypto.getRandomValues(new Uint8Array(PIECE));
+    let written = 0;
     try {
-      using file = Deno.openSync(this.#path, { append: true, create: true, mode: 0o600 });
-      if (before === 0) Deno.chmodSync(this.#path, 0o600); // the umask may have removed some of it
-      for (let left = this.size - before; left > 0;) {
-        left -= file.writeSync(piece.subarray(0, Math.min(left, PIECE)));
+      using file = Deno.openSync(this.path, { append: true, create: true, mode: 0o600 });
+      if (before === 0) Deno.chmodSync(this.path, 0o600); // the umask may have removed some of it
+      while (before + written < size) {
+        written += file.writeSync(piece.subarray(0, Math.min(size - before - written, PIECE)));
       }
       return true;
     } catch (error) {
-      if (before === 0) ifThere(() => Deno.removeSync(this.#path));
-      else Deno.truncateSync(this.#path, before);
+      const kept = before + (isNoSpace(error) ? share(written) : 0);
+      if (kept === 0) ifThere(() => Deno.removeSync(this.path));
+      else Deno.truncateSync(this.path, kept);
       if (isNoSpace(error)) return false;
       throw error;
     }
@@ -51,7 +82,7 @@ export class SpaceReserve {
 
   /** Whether the size of a small reserve could be allocated in addition now. */
   hasRoom(): boolean {
-    const probe = `${this.#path}.probe`;
+    const probe = `${this.path}.probe`;
     const piece = crypto.getRandomValues(new Uint8Array(PIECE));
     try {
       using file = Deno.openSync(probe, { write: true, create: true, truncate: true, mode: 0o600 });
@@ -68,29 +99,27 @@ export class SpaceReserve {
   /** Returns all of it to the disk; false if there was nothing. */
   release(): boolean {
     if (this.held === 0) return false;
-    Deno.removeSync(this.#path);
+    Deno.removeSync(this.path);
     return true;
   }
 
-  /** Returns a piece of it, for a line of the log; false if half of it is already gone. */
+  /**
+   * Releases the reserve if the disk is full, for a start or a stop; {@link takeBack} recreates it.
+   * Returns the size that it had, or 0 if nothing was released.
+   */
+  lendIfFull(): number {
+    const { held } = this;
+    return held > 0 && !this.hasRoom() && this.release() ? held : 0;
+  }
+
+  /** Returns a piece of it, for a line of the log; false if that happened too often already. */
   spare(): boolean {
     const left = this.held - PIECE;
-    if (left < this.size / 2) return false;
-    Deno.truncateSync(this.#path, left);
+    if (left < 0 || this.#spared + PIECE > Math.min(this.size / 2, SPARED)) return false;
+    this.#spared += PIECE;
+    Deno.truncateSync(this.path, left);
     return true;
   }
-}
-
-/** The smallest and the largest reserve, bytes. */
-const [LEAST, MOST] = [4, 36].map((mebibytes) => mebibytes * 1024 * 1024) as [number, number];
-
-/**
- * The reserve needed for the event database at `path`: its log has to be checkpointed before it can
- * be overwritten, and the database may have to grow for that.
- */
-export function reserveSize(path: string): number {
-  const log = ifThere(() => Deno.statSync(`${path}-wal`).size) ?? 0;
-  return Math.min(MOST, LEAST + log);
 }
 
 /** True for the error of a full disk or a used-up quota. */

@@ -285,6 +285,21 @@ export class CannotStoreError extends EvsError {
   }
 }
 
+/**
+ * The code of the error for a limit on the size of files.
+ * @internal
+ */
+export const FILE_SIZE_LIMIT = "store/file-size-limit";
+
+/**
+ * True for the error of a full disk or of a limit on the size of files.
+ * @internal
+ */
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof CannotStoreError &&
+    (error.code === "store/disk-full" || error.code === FILE_SIZE_LIMIT);
+}
+
 /** The data dir cannot be used: locked by another daemon, newer format, wrong owner or mode. */
 export class DataDirError extends EvsError {
   constructor(

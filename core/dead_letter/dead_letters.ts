@@ -16,6 +16,7 @@ import { CauseCounter } from "./groups.ts";
 import { copyOf, type EntryKey, refuseGone, removal } from "./entries.ts";
 import { moveDeadLetters } from "./move.ts";
 import { namesDeadLetter } from "../state/dead_letter_name.ts";
+import { SmallTransactions } from "./small_transactions.ts";
 import { inKeyOrder } from "./order.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type {
@@ -34,6 +35,7 @@ const NAMED = 10;
 export class DeadLetters {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;
+  readonly #transactions = new SmallTransactions();
 
   constructor(state: State, subscriptions: SubscriptionManager) {
     this.#state = state;
@@ -95,7 +97,10 @@ export class DeadLetters {
     }
     if (!action.dryRun) {
       const [state, subscriptions] = [this.#state, this.#subscriptions];
-      await moveDeadLetters(inKeyOrder(keys), { state, subscriptions, to: action.to });
+      await this.#transactions.run(
+        inKeyOrder(keys),
+        (some) => moveDeadLetters(some, { state, subscriptions, to: action.to }),
+      );
     }
     return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
   }
@@ -105,7 +110,8 @@ export class DeadLetters {
     const keys = await this.#find(action);
     this.#assertKnown(action, keys, "removed");
     if (!action.dryRun) {
-      if (keys.length > 0) await this.#state.commit(keys.map(removal));
+      const remove = (some: readonly Redelivery[]) => this.#state.commit(some.map(removal));
+      if (keys.length > 0) await this.#transactions.run(keys, remove);
     }
     return {
       count: keys.length,

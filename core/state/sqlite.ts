@@ -6,10 +6,13 @@
 import { reasonHolds } from "./reason.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { NamedFiles } from "../base/named_files.ts";
-import { CannotStoreError, InternalError } from "../base/errors.ts";
+import { CannotStoreError, isDiskFull } from "../base/errors.ts";
 import { nextAfter, pageStart } from "./dead_letter_page.ts";
 import { openStateDatabase } from "./migrations.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "../store/sqlite/database_lock.ts";
+import { LogGrowth } from "../store/sqlite/log_growth.ts";
+import { atOnceOrInSteps } from "../store/sqlite/small_steps.ts";
+import { asSqliteStoreError } from "../store/sqlite/sqlite_error.ts";
 import {
   begunOf,
   cursorOf,
@@ -23,7 +26,7 @@ import {
   topicsOf,
   waitingOf,
 } from "./rows.ts";
-import { changeStatements } from "./sqlite_changes.ts";
+import { changeStatements, removalSteps, type Statement } from "./sqlite_changes.ts";
 import type {
   CommitOptions,
   DeadLetterFilter,
@@ -38,12 +41,24 @@ import type {
   UnansweredRecord,
 } from "./state.ts";
 
+/**
+ * The most that the log may make the database grow by, bytes; the daemon reserves space for it
+ * (core/store/sqlite/log_growth.ts).
+ */
+const GROWTH = 4 * 1024 * 1024;
+/** Bytes of event lines between two checks of that. */
+const LOOK_EVERY = 512 * 1024;
+
 /** A {@link State} in one SQLite file. */
 export class SqliteState implements State {
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseLock | undefined;
   readonly #named: NamedFiles;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #path: string;
+  readonly #log: LogGrowth;
+  /** Bytes of event lines since the last check. */
+  #unseen = 0;
   #failed: unknown;
   /** The mode that `openStateDatabase` sets. */
   #mode: "FULL" | "NORMAL" = "FULL";
@@ -61,6 +76,8 @@ export class SqliteState implements State {
     const isOwn = !readOnly && again === undefined && lock !== false;
     this.#lock = isOwn ? lockDatabase(path) : undefined;
     this.#database = openLocked(this.#lock, () => openStateDatabase(path, options));
+    this.#path = path;
+    this.#log = new LogGrowth(this.#database, { path });
     this.#named = new NamedFiles([path, `${path}-wal`]);
     this.#database.function(
       "holds",
@@ -110,26 +127,91 @@ export class SqliteState implements State {
    * @internal
    */
   commitSync(changes: readonly StateChange[], { sync = true }: CommitOptions = {}): void {
-    if (this.#failed !== undefined) throw asStateError(this.#failed);
+    if (this.#failed !== undefined) throw this.#known(this.#failed);
     if (changes.length === 0) return;
     try {
       this.#synchronous(sync ? "FULL" : "NORMAL");
-      // Prepared, because errors of `exec` carry no code, and a full disk would look like a bug.
-      this.#prepare("BEGIN IMMEDIATE").run();
-      for (const change of changes) {
-        for (const { sql, values } of changeStatements(change)) this.#prepare(sql).run(...values);
-      }
-      this.#prepare("COMMIT").run();
+      this.#boundGrowth(changes);
+      this.#commitWithRoom(changes);
+      this.#log.stored();
     } catch (error) {
-      // SQLite rolls back by itself after some errors, such as a full disk; then nothing is left to
-      // do.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      const known = asStateError(error);
+      const known = this.#known(error);
       // What a failed sync has stored is unknown: trust nothing until the file is opened and read
       // again.
       if (!(known instanceof CannotStoreError)) this.#failed = error;
       throw known;
     }
+  }
+
+  /** Commits; on a full disk it restarts the log and tries again. */
+  #commitWithRoom(changes: readonly StateChange[]): void {
+    try {
+      return this.#transaction(() => this.#apply(changes));
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+    this.#log.refused();
+    for (const change of changes) {
+      if (change.op === "subscription.remove") this.#emptyInSteps(change.name);
+    }
+    this.#log.restart("RESTART");
+    this.#transaction(() => this.#apply(changes));
+  }
+
+  /** Deletes most of what belongs to a subscription in steps, before it is removed. */
+  #emptyInSteps(name: string): void {
+    const [first, ...others] = removalSteps(name);
+    for (const { sql, values } of others) {
+      atOnceOrInSteps(this.#log, {
+        atOnce: () => {},
+        step: (rows) =>
+          this.#transaction(() => {
+            // A removal that is interrupted leaves a subscription that says so.
+            this.#run(first!);
+            return this.#run({ sql, values: [...values, rows] }) === rows;
+          }),
+      });
+    }
+  }
+
+  #apply(changes: readonly StateChange[]): void {
+    for (const change of changes) changeStatements(change).forEach((one) => this.#run(one));
+  }
+
+  #run({ sql, values }: Statement): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  #transaction<T>(work: () => T): T {
+    try {
+      // Prepared, because errors of `exec` carry no code, and a full disk would look like a bug.
+      this.#prepare("BEGIN IMMEDIATE").run();
+      const result = work();
+      this.#prepare("COMMIT").run();
+      return result;
+    } catch (error) {
+      // SQLite rolls back by itself after some errors, such as a full disk; then nothing is left to
+      // do.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw this.#known(error);
+    }
+  }
+
+  /** Limits what the database has to grow by, or refuses the commit. */
+  #boundGrowth(changes: readonly StateChange[]): void {
+    for (const change of changes) {
+      if (change.op === "retry.put" || change.op === "dead.put") {
+        this.#unseen += change.record.line.length;
+      }
+    }
+    if (this.#unseen < LOOK_EVERY) return;
+    if (this.#log.pending() > GROWTH) this.#log.restart("PASSIVE");
+    this.#unseen = 0;
+  }
+
+  #known(error: unknown): unknown {
+    const [path, name] = [this.#path, "state database"];
+    return asSqliteStoreError(error, { path, name, kept: "nothing of this was kept" });
   }
 
   /**
@@ -233,35 +315,4 @@ function conditionOf(filter: DeadLetterFilter): { where: string; values: SQLInpu
   add("died_at < ?", filter.before);
   add("holds(reason, ?)", filter.reason);
   return { where: conditions.join(" AND "), values };
-}
-
-/** SQLite's primary result codes that get special handling (https://sqlite.org/rescode.html). */
-const SQLITE_BUSY = 5;
-const SQLITE_FULL = 13;
-/** The shared index of the write-ahead log could not grow, which amounts to a full disk. */
-const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
-
-function asStateError(error: unknown): unknown {
-  const code = (error as { errcode?: number }).errcode;
-  if (code === undefined) return error;
-  const message = (error as Error).message;
-  switch (code === SQLITE_IOERR_SHMSIZE ? SQLITE_FULL : code & 0xff) {
-    case SQLITE_FULL:
-      return new CannotStoreError("the disk is full: nothing of this was kept", {
-        code: "store/disk-full",
-        cause: error,
-        hint: "make room; it works again by itself",
-      });
-    case SQLITE_BUSY:
-      return new CannotStoreError(`the state database is locked by another program: ${message}`, {
-        code: "store/busy",
-        cause: error,
-        hint: "end the program that writes to state.db, then try again",
-      });
-    default:
-      return new InternalError(`SQLite failed on the state (${code}): ${message}`, {
-        cause: error,
-        details: { errcode: code },
-      });
-  }
 }

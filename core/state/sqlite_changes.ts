@@ -194,6 +194,29 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   }],
 };
 
+/**
+ * The statements that remove a subscription in small steps: first one that marks the removal as
+ * under way, then one for each table that deletes some rows; their number is the last value.
+ */
+export function removalSteps(name: string): Statement[] {
+  const reason = `its removal was interrupted: evs subscription remove ${name}`;
+  const some = (table: string, key: string) => ({
+    sql: `DELETE FROM ${table} WHERE subscription = ?1 AND (${key}) IN
+      (SELECT ${key} FROM ${table} WHERE subscription = ?1 LIMIT ?2)`,
+    values: [name],
+  });
+  return [
+    {
+      sql: "UPDATE subscriptions SET paused = 1, paused_by = 'person', pause_reason = ?2 " +
+        "WHERE name = ?1",
+      values: [name, reason],
+    },
+    some("retries", "rowid"),
+    some("done", "topic, seq"),
+    some("unanswered", "topic, id"),
+  ];
+}
+
 function putSubscription(
   record: ChangeOf<"subscription.put">["record"],
 ): Statement {

@@ -132,6 +132,10 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
     return this.of(topic).deleteEvents(topic, beforeTimestamp);
   }
 
+  async keepRoom(keeps: boolean): Promise<void> {
+    for (const store of this.#all()) await store.keepRoom?.(keeps);
+  }
+
   damage(): readonly Damage[] {
     return [...this.#all()].flatMap((store) => store.damage?.() ?? []);
   }

@@ -185,6 +185,12 @@ export interface JournalStore extends EventStore, EventReader {
   keepsNumbers?(topic: string): boolean;
   /** Deletes a topic's events; its last seq stays known. */
   removeTopic(topic: string): Promise<void>;
+  /**
+   * Tells the store with false that its space reserve is about to be released for a deletion, and
+   * with true that it may be kept again. Absent if the store needs no reserve.
+   * @internal
+   */
+  keepRoom?(keeps: boolean): Promise<void>;
   /** The damage found so far, if the store keeps checksums. */
   damage?(): readonly Damage[];
   /** Accepts the damage: it no longer degrades the store's health. */

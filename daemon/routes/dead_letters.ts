@@ -97,7 +97,8 @@ export const deadLetterRoutes: Route[] = [
     body: retryAction,
     required: true,
     async accept(request, { body, reply }) {
-      const result = await request.services.broker.deadLetters.retry(body);
+      const { broker, disk } = request.services;
+      const result = await disk.makeRoom(() => broker.deadLetters.retry(body));
       if (!result.dryRun) {
         request.services.sentAgain.add(result.bySubscription);
       }

@@ -67,7 +67,8 @@ export const subscriptionRoutes: Route[] = [
     body: pauseRequest,
     async accept({ services, params }, { body, reply }) {
       const name = params["name"]!;
-      const info = await services.broker.subscriptions.pause(name, body);
+      const { broker, disk } = services;
+      const info = await disk.makeRoom(() => broker.subscriptions.pause(name, body));
       services.log.logger.warning("subscription paused", {
         subscription: name,
         reason: info.pauseReason,
@@ -81,7 +82,8 @@ export const subscriptionRoutes: Route[] = [
     method: "POST",
     path: "/v1/subscriptions/{name}/resume",
     async handle({ services, params }, reply) {
-      const info = await services.broker.subscriptions.resume(params["name"]!);
+      const { broker, disk } = services;
+      const info = await disk.makeRoom(() => broker.subscriptions.resume(params["name"]!));
       services.log.logger.info("subscription resumed", { subscription: info.name });
       sendJson(reply, 200, info);
     },
@@ -92,7 +94,8 @@ export const subscriptionRoutes: Route[] = [
     body: seekRequest,
     required: true,
     async accept({ services, params }, { body: { to, dryRun = false }, reply }) {
-      const result = await services.broker.subscriptions.seek(params["name"]!, { to, dryRun });
+      const { broker: { subscriptions }, disk } = services;
+      const result = await disk.makeRoom(() => subscriptions.seek(params["name"]!, { to, dryRun }));
       if (!dryRun) {
         services.log.logger.info("subscription moved", {
           subscription: params["name"],

@@ -22,7 +22,6 @@ function space(reserve?: SpaceReserve) {
   const room = { there: false };
   const disk = new DiskSpace({
     reserve,
-    reserveSize: () => 128 * 1024,
     hasRoom: () => room.there,
     clock,
     onStored(listener) {
@@ -70,7 +69,7 @@ Deno.test("DiskSpace recovers when nobody stores anything and there is room agai
 
 Deno.test("DiskSpace.makeRoom gives the reserve back once, and lets nothing be stored meanwhile", async () => {
   using folder = tempFolder();
-  const reserve = new SpaceReserve(`${folder.path}/reserve`, { size: 0 });
+  const reserve = new SpaceReserve(`${folder.path}/reserve`, { size: 128 * 1024 });
   const { disk, clock, stored } = space(reserve);
   await clock.pass(0);
   assert.equal(reserve.held, 128 * 1024);

@@ -54,8 +54,10 @@ export class Disk {
       .output();
     const [blocks, size] = new TextDecoder().decode(stdout).trim().split(" ").map(Number);
     const filler = `${this.path}/filler`;
+    const length = blocks! * size! - left;
+    if (length <= 0) return await Deno.writeFile(filler, new Uint8Array());
     try {
-      await run("fallocate", "-l", String(blocks! * size! - left), filler);
+      await run("fallocate", "-l", String(length), filler);
     } catch {
       // A daemon wrote to the disk meanwhile: the filler took all that was left, and returns some.
       const allocated = (await Deno.stat(filler)).blocks! * 512;

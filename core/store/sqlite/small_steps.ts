@@ -1,52 +1,49 @@
 /**
  * Deleting on a full disk. A transaction writes each page it touches to the write-ahead log, so
- * deleting many events needs as much space as they take. In steps, with the log restarted after
- * each, it needs the space of one step, which the log already has.
+ * deleting many events needs as much space as they take. In steps, with the log restarted before
+ * each, it needs the space of one step, which the log or the reserve (log_growth.ts) has.
  */
-import type { DatabaseSync } from "node:sqlite";
-import { CannotStoreError } from "../../base/errors.ts";
-import { asSqliteStoreError } from "./sqlite_error.ts";
-
-/** Rows: the first step, the smallest and the largest. */
-const [FIRST, SMALLEST, LARGEST] = [1024, 16, 65_536];
-
-/** True for an error that ends once there is free space. */
-function isDiskFull(error: unknown): boolean {
-  return error instanceof CannotStoreError && error.code === "store/disk-full";
-}
+import { isDiskFull } from "../../base/errors.ts";
+import type { LogGrowth } from "./log_growth.ts";
 
 /**
- * Runs `atOnce`; if the disk has no space for that, runs `step` with a number of rows until it
- * returns false. Steps that are done stay done if a later one throws.
+ * Rows: the first step and the largest. The first has the size of a block, because a block that is
+ * deleted whole need not be rebuilt. The smallest is a single row, since with keys each row may
+ * touch an index page of its own.
+ */
+const [FIRST, LARGEST] = [1024, 65_536];
+
+/**
+ * Runs `atOnce`; if the disk has no space for that, or had none before, runs `step` with a number of
+ * rows until it returns false. Steps that are done stay done if a later one throws.
  */
 export function atOnceOrInSteps(
-  database: DatabaseSync,
+  log: LogGrowth,
   { atOnce, step }: { atOnce: () => void; step: (rows: number) => boolean },
 ): void {
-  try {
-    return atOnce();
-  } catch (error) {
-    if (!isDiskFull(error)) throw error;
+  // A failed transaction leaves a longer log behind, which takes the space that a step needs.
+  if (!log.isFull) {
+    try {
+      return atOnce();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
   }
+  let isRead = false;
   for (let rows = FIRST;;) {
-    beginLogAnew(database);
+    try {
+      // Wait for a long reader only once.
+      isRead = !log.restart(isRead ? "PASSIVE" : "RESTART") || isRead;
+    } catch (error) {
+      // The database would have to grow, and cannot: the step finds out whether the log has space.
+      if (!isDiskFull(error)) throw error;
+    }
     try {
       if (!step(rows)) return;
       rows = Math.min(LARGEST, rows * 2);
     } catch (error) {
-      if (!isDiskFull(error) || rows === SMALLEST) throw error;
-      rows = Math.max(SMALLEST, rows >> 2);
+      if (!isDiskFull(error) || rows === 1) throw error;
+      rows = Math.max(1, rows >> 2);
     }
-  }
-}
-
-/** Checkpoints the log into the database, so that the next transaction overwrites it. */
-function beginLogAnew(database: DatabaseSync): void {
-  try {
-    database.prepare("PRAGMA wal_checkpoint(RESTART)").get();
-  } catch (error) {
-    // The database would have to grow, and cannot: the next step finds out whether the log has
-    // space.
-    if (!isDiskFull(asSqliteStoreError(error))) throw error;
   }
 }

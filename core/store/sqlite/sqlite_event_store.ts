@@ -8,13 +8,14 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { NamedFiles } from "../../base/named_files.ts";
-import { DataDirError } from "../../base/errors.ts";
+import { DataDirError, isDiskFull } from "../../base/errors.ts";
 import { type Event, toEvent } from "../../event/event.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "../dedup.ts";
 import { isMalformed } from "./checked_rows.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "./database_lock.ts";
 import { addRange, type Damage, type Found } from "../damage.ts";
 import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
+import { type KeptRoom, LogGrowth } from "./log_growth.ts";
 import type { StoreRequest } from "../pack.ts";
 import { structureFaults } from "./integrity.ts";
 import { isMarked, markForSalvage, salvage, unmark } from "./salvage_database.ts";
@@ -45,6 +46,11 @@ export interface SqliteStoreOptions extends DedupWindow {
    * @internal
    */
   lock?: false;
+  /**
+   * The space reserve for a full disk; absent: none is kept.
+   * @internal
+   */
+  room?: KeptRoom | undefined;
 }
 
 /** A {@link JournalStore} in one SQLite file. */
@@ -66,6 +72,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly #ages: SqliteAges;
   readonly #sweep = new GivenIdSweep();
   readonly #lock: DatabaseLock | undefined;
+  readonly #log: LogGrowth;
 
   /**
    * Opens or creates the database at `path`. Throws `DataDirError` if it is in use, has a newer
@@ -84,6 +91,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.#database = database;
     this.#prepare = prepare;
     this.#topics = topics;
+    this.#log = new LogGrowth(database, { path, room: options.room, clock });
     this.#damage = new DamageRegister(prepare, clock);
     this.#ages = opened.ages;
     this.#appender = new SqliteAppender({
@@ -122,11 +130,13 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   /** Synchronous {@link append}, for the worker, which has nothing else to do meanwhile. */
   appendSync(requests: readonly StoreRequest[], durability?: Durability): AppendOutcome[] {
     this.#syncEach(durability ?? this.#durability);
-    this.#ages.now();
+    this.#log.admit(requests);
+    this.#noteClock();
     const outcomes = this.#transaction(() =>
       requests.map((request) => this.#appender.append(request))
     );
     this.#appender.commit();
+    this.#log.stored();
     return outcomes;
   }
 
@@ -141,6 +151,14 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     } finally {
       this.#syncEach(this.#durability);
     }
+  }
+
+  /**
+   * Tells whether the space reserve may be kept, or is about to be released for a deletion.
+   * @internal
+   */
+  keepRoomSync(keeps: boolean): void {
+    this.#log.keep(keeps);
   }
 
   #syncEach(durability: Durability): void {
@@ -228,7 +246,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     if (!row) return 0;
     const to = Math.min(seq, row.lastSeq + 1);
     if (to <= row.firstSeq) return 0;
-    atOnceOrInSteps(this.#database, {
+    atOnceOrInSteps(this.#log, {
       atOnce: () => this.#cut(name, to),
       step: (rows) => {
         const next = this.#topics.get(name)!.firstSeq + rows;
@@ -318,7 +336,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.truncateSync(topic, row.lastSeq + 1);
     const all = "DELETE FROM given_ids WHERE topic = ?";
     const some = `${all} AND id IN (SELECT id FROM given_ids WHERE topic = ? LIMIT ?)`;
-    atOnceOrInSteps(this.#database, {
+    atOnceOrInSteps(this.#log, {
       atOnce: () => this.#transaction(() => void this.#prepare(all).run(row.id)),
       step: (rows) =>
         this.#transaction(() => this.#prepare(some).run(row.id, row.id, rows).changes) === rows,
@@ -342,6 +360,15 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.#lock?.release();
   }
 
+  /** This may write, and a failed append must not roll that back. */
+  #noteClock(): void {
+    try {
+      this.#ages.now();
+    } catch (error) {
+      throw asSqliteStoreError(error, { path: this.#path });
+    }
+  }
+
   #transaction<T>(work: () => T): T {
     try {
       // Prepared, because errors of `exec` carry no code, and a full disk would look like a bug.
@@ -355,7 +382,9 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
       // The damaged page may be one that only writes need (of an index): the next open salvages the
       // file.
       if (isMalformed(error)) markForSalvage(this.#path);
-      throw asSqliteStoreError(error);
+      const known = asSqliteStoreError(error, { path: this.#path });
+      if (isDiskFull(known)) this.#log.refused();
+      throw known;
     }
   }
 
@@ -386,7 +415,7 @@ function openOrSalvage(
   try {
     return openSound(path, options);
   } catch (error) {
-    if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error);
+    if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
   }
   // Try twice: the failed read may have been the machine's fault, and an intact database must not
   // be rebuilt.
@@ -394,7 +423,7 @@ function openOrSalvage(
     return openSound(path, options);
   } catch (error) {
     if (!isDamaged(error) || !salvage(path, options)) {
-      throw asUnreadable(error, path) ?? asSqliteStoreError(error);
+      throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
     }
     return openAndLoad(path, options);
   }

@@ -17,10 +17,18 @@ import { WorkerStore, type WriterCall } from "./worker_store.ts";
 
 /** A request to the worker. */
 export type StoreCall =
-  | { op: "open"; path: string; durability: Durability; dedupWindow?: number }
+  | {
+    op: "open";
+    path: string;
+    durability: Durability;
+    dedupWindow?: number;
+    /** The path of the space reserve. */
+    reserve?: string | undefined;
+  }
   | WriterCall
   | { op: "damaged"; found: Found }
-  | { op: "acceptDamage" };
+  | { op: "acceptDamage" }
+  | { op: "keepRoom"; keeps: boolean };
 
 /** The worker's answer: the result, and the topics that it touched. */
 export interface StoreAnswer {
@@ -38,6 +46,8 @@ export interface WorkerStoreOptions {
   worker?: WorkerClient | undefined;
   durability?: Durability;
   dedupWindow?: number;
+  /** The path of the space reserve; absent: none is kept. */
+  reserve?: string | undefined;
   /** Called once for each damage, including damage known from before. */
   onDamage?: (damage: Damage) => void;
 }
@@ -74,7 +84,13 @@ export class WorkerEventStore extends WorkerStore<StoreAnswer> implements Journa
     const worker = options.worker ?? new WorkerClient(options.script);
     try {
       const answer = await worker.call<StoreAnswer>(
-        { op: "open", path, durability, dedupWindow: options.dedupWindow } satisfies StoreCall,
+        {
+          op: "open",
+          path,
+          durability,
+          dedupWindow: options.dedupWindow,
+          reserve: options.reserve,
+        } satisfies StoreCall,
       );
       const store = new WorkerEventStore(worker, path, {
         durability,
@@ -90,6 +106,10 @@ export class WorkerEventStore extends WorkerStore<StoreAnswer> implements Journa
 
   protected override readerOf(): SqliteReader {
     return this.#reader;
+  }
+
+  async keepRoom(keeps: boolean): Promise<void> {
+    await this.worker.call({ op: "keepRoom", keeps } satisfies StoreCall);
   }
 
   override async close(): Promise<void> {
