@@ -155,7 +155,18 @@ export function list<T>(
       if (most !== undefined && value.length > most) {
         throw misfit(place, `has ${value.length} ${what}; the limit is ${most}`);
       }
-      return value.map((item, i) => of.read(item, { ...place, name: `${place.name}[${i}]` }));
+      let index = 0;
+      // An item's name is only built for an error: a thousand leases are acknowledged at once.
+      const item: Place = {
+        ...place,
+        get name() {
+          return `${place.name}[${index}]`;
+        },
+      };
+      return value.map((one, i) => {
+        index = i;
+        return of.read(one, item);
+      });
     },
   };
 }
