@@ -96,7 +96,7 @@ function verdictOf(fits: (data: unknown) => boolean, data: unknown): boolean | u
 /** What the schema names is another document of the suite. */
 function needsRemote(schema: unknown, error: unknown): boolean {
   return REMOTE.test(JSON.stringify(schema)) &&
-    /not there|not known|resolve|no schema/.test(String(error));
+    /does not exist|not known|resolve|no schema/.test(String(error));
 }
 
 for (const draft of DRAFTS) {
