@@ -148,9 +148,8 @@ export class DiskSpace {
       this.note(error);
       throw error;
     } finally {
-      if (this.#making === 1) await this.#options.keepRoom?.(true);
+      if (this.#making === 1) await this.#recreateReserve();
       this.#making--;
-      this.#keepReserve(0);
     }
   }
 
@@ -174,6 +173,15 @@ export class DiskSpace {
       this.#episode = undefined;
       log.ended({ refusals: episode.refusals, ms: Math.round(episode.last - episode.begun) });
     }, LOOK_EVERY);
+  }
+
+  /** At once: the next deletion may need it. */
+  async #recreateReserve(): Promise<void> {
+    await this.#options.keepRoom?.(true);
+    if (this.#options.reserve?.make() !== false) return;
+    this.#cancelReserve?.();
+    this.#cancelReserve = undefined;
+    this.#keepReserve(RESERVE_EVERY);
   }
 
   #keepReserve(ms: number): void {
