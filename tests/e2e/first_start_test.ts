@@ -112,3 +112,20 @@ evs daemon stop >/dev/null 2>&1`,
   );
   assert.match(told, /serves[^]*refused with 4\n1\n$/);
 });
+
+Deno.test("the library starts, publishes and delivers without loading a package", async () => {
+  await using place = await Place.make();
+  const env = await cacheWith(place, []);
+  await Deno.writeTextFile(
+    `${place.folder}/work/main.ts`,
+    `import { EventBroker } from "${project}/mod.ts";
+await using broker = new EventBroker();
+broker.subscribe("t", ({ payload }) => console.log(payload));
+await broker.publish("t", "n", "delivered");
+await broker.idle();
+`,
+  );
+  const run = `"$EVS_DENO" run --cached-only --lock=${project}/deno.lock --frozen -A ` +
+    `--config ${project}/deno.json main.ts`;
+  assert.equal(await place.run(run, env), "delivered\n");
+});

@@ -7,6 +7,7 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { settleAll } from "../helpers/dead_letters.ts";
 import { dose } from "../helpers/dose.ts";
 import { evs, RunningEvs } from "../helpers/evs.ts";
+import { timeOf } from "../helpers/time_of.ts";
 
 const EVENTS = 10_000;
 const RATE = 100;
@@ -63,6 +64,8 @@ async function manyDead(): Promise<TestDaemon> {
 
 Deno.test(`dlq groups folds ${EVENTS} dead letters into their five causes within a second`, async () => {
   await using at = await manyDead();
+  // A busy machine is slow at a command that does little, too.
+  const control = await timeOf(() => evs(["status"], { at }));
   const begun = performance.now();
   const { code, stdout, stderr } = await evs(["dlq", "groups"], { at });
   const took = performance.now() - begun;
@@ -75,7 +78,7 @@ Deno.test(`dlq groups folds ${EVENTS} dead letters into their five causes within
     groups.map(({ reason, count }) => [reason, count]),
     CAUSES.map(([cause], i) => [cause, counts[i]]),
   );
-  assert.ok(took < 1000, `${took} ms`);
+  assert.ok(took < Math.max(1000, 10 * control), `${took} ms, and evs status ${control} ms`);
 
   for (const [i, { reason }] of groups.entries()) {
     const dry = await evs(["dlq", "retry", "--reason", reason, "--dry-run"], { at });

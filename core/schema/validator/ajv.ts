@@ -8,16 +8,17 @@ import { isMultipleOf } from "../../json/decimal.ts";
 import { hasDecimals } from "../../json/exact.ts";
 import { orderArrayRules } from "./array_rules.ts";
 import type { CheckBudget } from "./budget.ts";
-import { countSteps } from "./budget.ts";
+import { type CodeTemplate, countSteps } from "./budget.ts";
 import type { Draft, SchemaDocuments, SchemaPart } from "./documents.ts";
 import { isObject, type Schema } from "./limits.ts";
 import type { PatternEngine } from "./pattern.ts";
 import { hasUniqueItems } from "./unique_items.ts";
 
-/** The ajv class for each draft. */
+/** What is loaded of ajv: a class for each draft, and its template for code. */
 export interface AjvClasses {
   "2020-12": new (options: Record<string, unknown>) => AjvCore;
   "07": new (options: Record<string, unknown>) => AjvCore;
+  code: CodeTemplate;
 }
 
 /** What an ajv instance needs. */
@@ -60,7 +61,7 @@ export function compileWithAjv(
   ajv.opts.unevaluated = false;
   replaceKeywords(ajv, budget);
   orderArrayRules(ajv);
-  countSteps(ajv, budget);
+  countSteps(ajv, budget, classes.code);
   return ajv.compile(schema as AnySchema);
 }
 

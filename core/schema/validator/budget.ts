@@ -4,7 +4,7 @@
  * allow. No analysis of the schema alone finds every such pair. So steps are counted while it runs:
  * for each keyword, by the items it lists, and for each pattern, by the text it reads.
  */
-import { _, type KeywordCxt } from "ajv";
+import type { _ as template, KeywordCxt } from "ajv";
 import { Budget } from "../../filter/step_budget.ts";
 import { EventRefusedError } from "../../base/errors.ts";
 
@@ -46,6 +46,9 @@ function tooCostly(): EventRefusedError {
   );
 }
 
+/** ajv's `_`. It is passed in, because ajv is loaded only when a schema is compiled. */
+export type CodeTemplate = typeof template;
+
 /** The part of an ajv instance that is modified here. */
 interface Rules {
   RULES: { all: Record<string, { definition: unknown } | boolean | undefined> };
@@ -55,7 +58,7 @@ interface Rules {
  * Makes every keyword of this ajv charge the budget before it runs. The rules are this instance's
  * own copies, not shared ones.
  */
-export function countSteps(ajv: Rules, budget: CheckBudget): void {
+export function countSteps(ajv: Rules, budget: CheckBudget, code: CodeTemplate): void {
   const spend = (steps: number) => budget.spend(steps);
   for (const rule of Object.values(ajv.RULES.all)) {
     if (typeof rule !== "object") continue;
@@ -63,15 +66,15 @@ export function countSteps(ajv: Rules, budget: CheckBudget): void {
       keyword?: string;
       code?: (cxt: KeywordCxt, type?: string) => void;
     };
-    const { code, keyword } = definition;
-    if (!code) continue;
+    const { code: check, keyword } = definition;
+    if (!check) continue;
     definition.code = function (cxt, type) {
       cxt.gen.code(
-        _`${cxt.gen.scopeValue("func", { ref: spend })}(${
+        code`${cxt.gen.scopeValue("func", { ref: spend })}(${
           stepsOfKeyword(keyword ?? "", cxt.schema)
         })`,
       );
-      code.call(this, cxt, type);
+      check.call(this, cxt, type);
     };
   }
 }
