@@ -4,6 +4,7 @@
  * built with; after this, somebody who exploits a bug in it can start no process and reach no
  * network. Accepting connections needs no permission any more.
  */
+import { PROGRAM_FOLDER } from "../core/base/program.ts";
 import { folderOf, withRealPaths } from "../core/protocol/paths.ts";
 
 const NEEDLESS = ["run", "ffi", "net", "env"] as const;
@@ -25,7 +26,6 @@ export function permissionsInForce(
 ): string[] {
   const { dataDir, socket, config } = places;
   const folder = folderOf(socket);
-  const source = decodeURIComponent(new URL("../", import.meta.url).pathname).replace(/\/$/, "");
   const granted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
   const paths = (name: "read" | "write", all: string[]) => {
@@ -46,7 +46,7 @@ export function permissionsInForce(
     : [];
   return [
     ...net,
-    ...paths("read", [dataDir, folder, config, source]),
+    ...paths("read", [dataDir, folder, config, PROGRAM_FOLDER]),
     ...paths("write", [dataDir, folder]),
     ...sys,
     ...whole.map((name) => `--allow-${name}`),

@@ -2,13 +2,14 @@
  * The writer threads. Each is started before it is needed, so that its code loads while the main
  * thread checks the data dir.
  */
+import { programFile } from "../core/base/program.ts";
 import { WorkerClient } from "../core/worker/client.ts";
 
 /** The programs of the threads. */
 export const SCRIPTS = {
-  state: new URL("./state_worker.ts", import.meta.url),
-  sqlite: new URL("./journal_worker.ts", import.meta.url),
-  file: new URL("./file_worker.ts", import.meta.url),
+  state: programFile("daemon/state_worker.ts"),
+  sqlite: programFile("daemon/journal_worker.ts"),
+  file: programFile("daemon/file_worker.ts"),
 };
 
 /** Threads that have been started but not used yet. */

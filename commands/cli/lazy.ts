@@ -3,13 +3,16 @@
  * the program starts, needed or not; a specifier that it cannot see costs nothing until it is used.
  * `deno compile` does not see it either, so the task includes the folder.
  */
+import { programFile } from "../../core/base/program.ts";
 
-const COMMANDS = new URL("../", import.meta.url);
+/** Names are relative to this folder; `..` leaves it. */
+const COMMANDS = "file:///commands/";
 
 /**
  * The module at `path`, which is relative to the folder `commands`: `load<typeof
  * import("./cli/help.ts")>("./cli/help.ts")`.
  */
 export async function load<MODULE>(path: string): Promise<MODULE> {
-  return await import(new URL(path, COMMANDS).href) as MODULE;
+  const file = new URL(path, COMMANDS).pathname.slice(1);
+  return await import(programFile(file).href) as MODULE;
 }

@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError, NoDaemonError } from "../base/errors.ts";
+import { programFile } from "../base/program.ts";
 import type { AwakeTime } from "../base/standstill.ts";
 import { holderFile, readHolder } from "../protocol/holder.ts";
 import { type Paths, SYSTEM_SOCKET } from "../protocol/paths.ts";
@@ -32,7 +33,7 @@ export interface AddressOptions {
 
 /** Loads what is only needed if nobody answers. */
 const trouble = () =>
-  import(new URL("./daemon_process.ts", import.meta.url).href) as Promise<
+  import(programFile("core/client/daemon_process.ts").href) as Promise<
     typeof import("./daemon_process.ts")
   >;
 

@@ -4,6 +4,7 @@
  * socket's folder and the config.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { BUNDLED, PROGRAM_FOLDER, programFile } from "../base/program.ts";
 import { folderOf, withRealPaths } from "../protocol/paths.ts";
 
 /** How to start a daemon. */
@@ -50,14 +51,17 @@ const V8_FLAGS =
  */
 const NO_CODE_CACHE = "--no-code-cache";
 
-/** The root of this project. */
-const SOURCE = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
-
 /**
- * Only dependencies in the lock file, by checksum; it contains none that only tests use
- * (docs/adr/0001-dependencies.md).
+ * In a checkout only dependencies in the lock file, by checksum; it contains none that only tests
+ * use (docs/adr/0001-dependencies.md). A bundle has its dependencies inside, and a configuration
+ * that happens to lie above it is not for it (docs/adr/0031-packages.md).
  */
-const LOCKED = [`--lock=${SOURCE}/deno.lock`, "--frozen"];
+const LOCKED = BUNDLED
+  ? ["--no-config", "--no-lock"]
+  : [`--lock=${PROGRAM_FOLDER}/deno.lock`, "--frozen"];
+
+/** The daemon's program. */
+const MAIN = decodeURIComponent(programFile("daemon/main.ts").pathname);
 
 /** The Deno permission flags of a daemon with these paths. */
 export function permissionFlags({ dataDir, socket, config }: LaunchOptions): string[] {
@@ -65,7 +69,9 @@ export function permissionFlags({ dataDir, socket, config }: LaunchOptions): str
   return [
     "--no-prompt",
     `--allow-net=unix:${assertNoComma(socket)}`,
-    `--allow-read=${withRealPaths([dataDir, folder, config, SOURCE]).map(assertNoComma).join(",")}`,
+    `--allow-read=${
+      withRealPaths([dataDir, folder, config, PROGRAM_FOLDER]).map(assertNoComma).join(",")
+    }`,
     `--allow-write=${withRealPaths([dataDir, folder]).map(assertNoComma).join(",")}`,
     "--allow-sys=uid",
   ];
@@ -94,7 +100,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
   const runtime = ["run", "--quiet", ...LOCKED, NO_CODE_CACHE, V8_FLAGS];
   return {
     program,
-    args: [...runtime, ...permissionFlags(options), `${SOURCE}/daemon/main.ts`, ...args],
+    args: [...runtime, ...permissionFlags(options), MAIN, ...args],
     env: ENVIRONMENT,
   };
 }
@@ -102,7 +108,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
 /** Commas separate paths in a permission flag and cannot be escaped. */
 function assertNoComma(path: string): string {
   if (!path.includes(",")) return path;
-  const ours = path === SOURCE || path === withRealPaths([SOURCE])[1];
+  const ours = path === PROGRAM_FOLDER || path === withRealPaths([PROGRAM_FOLDER])[1];
   throw new InvalidArgumentError(
     `${path} has a comma in it, and a daemon's permissions cannot name such a path`,
     {
