@@ -5,40 +5,15 @@
  */
 import assert from "node:assert/strict";
 import { daemonCommand } from "../core/client/launch.ts";
+import { entryPoints } from "../packaging/entry_points.ts";
 import { Place, project } from "./helpers/shell.ts";
 
 const { tasks } = JSON.parse(await Deno.readTextFile(`${project}/deno.json`));
 const words: string[] = tasks.compile.command.split(" ");
 const included = words.flatMap((word, i) => words[i - 1] === "--include" ? [`${word}/`] : []);
 
-async function sources(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(`${project}/${folder}`)) {
-    if (isDirectory) found.push(...await sources(`${folder}/${name}`));
-    else if (name.endsWith(".ts")) found.push(`${folder}/${name}`);
-  }
-  return found;
-}
-
-/** Modules that no static import names: verbs by `load`, workers by `new URL`. */
-async function loadedLater(): Promise<string[]> {
-  const later: string[] = [];
-  for (const file of ["cli.ts", ...await sources("commands"), ...await sources("daemon")]) {
-    const source = await Deno.readTextFile(`${project}/${file}`);
-    for (
-      const [, path] of source.matchAll(/(?:>|\bverb)\((?:\s*"\w+",)?\s*"([^"]+\.ts)"\s*[,)]/g)
-    ) {
-      later.push(new URL(path!, "file:///commands/").pathname.slice(1));
-    }
-    for (const [, path] of source.matchAll(/new URL\("([^"]+\.ts)", import\.meta\.url\)/g)) {
-      later.push(new URL(path!, `file:///${file}`).pathname.slice(1));
-    }
-  }
-  return later;
-}
-
 Deno.test("the task compile embeds every module that is loaded while evs runs", async () => {
-  const later = await loadedLater();
+  const later = (await entryPoints()).slice(1);
   assert.ok(later.includes("daemon/main.ts"), "the daemon is loaded by name");
   assert.ok(later.includes("daemon/journal_worker.ts"), "workers are found");
   assert.ok(later.length > 20, `${later.length} modules were found`);

@@ -1,0 +1,69 @@
+/**
+ * `deno task build:archive`: dist/evs-VERSION-PLATFORM.tar.gz, which has all that it takes to run:
+ * unpack it anywhere. `--platform linux-arm64` is for the other one.
+ */
+import { buildProgram } from "./program.ts";
+import { configuration, project } from "./project.ts";
+import { type PackageOptions, type Platform, PLATFORMS, withRuntimes } from "./runtime.ts";
+import { tarball } from "./tar.ts";
+import { text, type Tree } from "./tree.ts";
+
+/** The files for people who look around in it, and for their shells. */
+export async function extras(): Promise<Tree> {
+  const read = (path: string) => Deno.readTextFile(`${project}/packaging/${path}`);
+  return new Map([
+    ["README.md", text(await read("archive.md"))],
+    ["licenses/deno.txt", text(await read("licenses/deno.txt"))],
+    ["completions/evs.bash", text(await completions("bash"))],
+    ["completions/_evs", text(await completions("zsh"))],
+    ["completions/evs.fish", text(await completions("fish"))],
+  ]);
+}
+
+async function completions(shell: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", `--lock=${project}/deno.lock`, "--frozen", "-A"],
+      ...[`${project}/cli.ts`, "completions", shell],
+    ],
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`evs completions ${shell}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+/** The files of an archive. */
+export async function archiveTree(program: Tree, runtime: string): Promise<Tree> {
+  return new Map([
+    ...program,
+    ...await extras(),
+    ["runtime/deno", { content: { path: runtime }, executable: true }],
+  ]);
+}
+
+/** The archive's name, without `.tar.gz`: also the name of the folder in it. */
+export async function archiveName(platform: Platform): Promise<string> {
+  return `evs-${(await configuration()).version}-${platform}`;
+}
+
+/** Builds one into `folder`, and returns its path. */
+export async function buildArchive(program: Tree, options: PackageOptions): Promise<string> {
+  const { platform, folder, runtime } = options;
+  const name = await archiveName(platform);
+  const path = `${folder}/${name}.tar.gz`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeFile(path, await tarball(await archiveTree(program, runtime), name));
+  return path;
+}
+
+if (import.meta.main) {
+  const asked = /--platform[ =](\S+)/.exec(Deno.args.join(" "))?.[1] ?? "linux-x64";
+  const platform = PLATFORMS.find((one) => one === asked);
+  if (platform === undefined) throw new Error(`${asked} is not one of ${PLATFORMS.join(", ")}`);
+  const { tree } = await buildProgram();
+  await withRuntimes(async (runtimeOf) => {
+    const runtime = await runtimeOf(platform);
+    await buildArchive(tree, { platform, folder: `${project}/dist`, runtime });
+  });
+}

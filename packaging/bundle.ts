@@ -1,0 +1,161 @@
+/**
+ * The program as JavaScript: one folder of modules that need no import map, no lock file and no
+ * download. Every module that is loaded by its name keeps a file of its own
+ * (core/base/program.ts); what several of them share is split off into chunks, so that a command
+ * still loads only what it needs.
+ *
+ * It is made in a temporary copy with a `node_modules` folder of exactly what deno.lock names, so
+ * that neither the place of the checkout nor the cache of Deno leaves a trace in the bytes.
+ */
+import { bundledName } from "../core/base/program.ts";
+import { entryPoints } from "./entry_points.ts";
+import * as esbuild from "./esbuild.ts";
+import { configuration, project } from "./project.ts";
+
+/** A package from npm of which code is in the bundle. */
+export interface BundledPackage {
+  name: string;
+  version: string;
+  /** As in its package.json. */
+  license: string;
+  /** A name, from its package.json; empty if that has none. */
+  author: string;
+  /** The text of its licence. */
+  licenseText: string;
+  /** As in deno.lock: `sha512-…`. */
+  integrity: string;
+}
+
+/** The modules, and what they are made of. */
+export interface Bundle {
+  /** By name, in order. */
+  modules: Map<string, Uint8Array>;
+  /** In order of their names. */
+  packages: BundledPackage[];
+}
+
+/** Builds it. */
+export async function buildBundle(): Promise<Bundle> {
+  const made = await Deno.makeTempDir({ prefix: "evs-bundle-" });
+  try {
+    // On some systems the temporary folder is a link, and esbuild names files by their real paths.
+    const stage = await Deno.realPath(made);
+    await prepare(stage);
+    const { outputFiles, metafile } = await run(stage, await entryPoints());
+    return {
+      modules: new Map(
+        outputFiles.map(({ path, contents }): [string, Uint8Array] => [
+          path.slice(`${stage}/lib/`.length),
+          contents,
+        ]).sort(([a], [b]) => a < b ? -1 : 1),
+      ),
+      packages: await packagesOf(stage, Object.keys(metafile.inputs)),
+    };
+  } finally {
+    await Deno.remove(made, { recursive: true });
+  }
+}
+
+/** Copies the source, and installs what the lock file names. */
+async function prepare(stage: string): Promise<void> {
+  for (const folder of ["commands", "core", "daemon", "schemas"]) {
+    await copyFolder(`${project}/${folder}`, `${stage}/${folder}`);
+  }
+  for (const file of ["cli.ts", "deno.lock"]) {
+    await Deno.copyFile(`${project}/${file}`, `${stage}/${file}`);
+  }
+  const { imports } = await configuration();
+  const fromNpm = Object.entries(imports).filter(([, target]) => target.startsWith("npm:"));
+  await Deno.writeTextFile(
+    `${stage}/deno.json`,
+    JSON.stringify({ imports: Object.fromEntries(fromNpm), nodeModulesDir: "auto" }),
+  );
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["install", "--quiet", "--lock=deno.lock", "--frozen"],
+    cwd: stage,
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) throw new Error(`deno install: ${new TextDecoder().decode(stderr)}`);
+  // Makes esbuild import CommonJS modules the way Deno does.
+  await Deno.writeTextFile(`${stage}/package.json`, '{"type":"module"}');
+}
+
+async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+async function run(
+  stage: string,
+  entries: readonly string[],
+): Promise<esbuild.BuildResult<{ metafile: true; write: false }>> {
+  try {
+    return await esbuild.build({
+      absWorkingDir: stage,
+      entryPoints: entries.map((path) => ({
+        in: path,
+        out: bundledName(path).replace(/\.js$/, ""),
+      })),
+      outdir: "lib",
+      chunkNames: "chunk.[hash]",
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      conditions: ["import"],
+      target: "esnext",
+      external: ["node:*"],
+      // Their licences are beside them, whole.
+      legalComments: "none",
+      charset: "utf8",
+      metafile: true,
+      write: false,
+      logLevel: "error",
+    });
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+/** The packages that these files are from. */
+async function packagesOf(stage: string, inputs: readonly string[]): Promise<BundledPackage[]> {
+  const { npm } = JSON.parse(await Deno.readTextFile(`${project}/deno.lock`)) as {
+    npm: Record<string, { integrity: string }>;
+  };
+  const folders = new Map<string, string>();
+  for (const input of inputs) {
+    const [, folder, name] = /^(.*\/node_modules\/((?:@[^/]+\/)?[^/]+))\//.exec(`/${input}`) ?? [];
+    if (name !== undefined) folders.set(name, `${stage}${folder}`);
+  }
+  const packages: BundledPackage[] = [];
+  for (const [name, folder] of [...folders].sort(([a], [b]) => a < b ? -1 : 1)) {
+    const about = JSON.parse(await Deno.readTextFile(`${folder}/package.json`));
+    const { version, license, author = "" } = about;
+    const locked = Object.entries(npm).find(([key]) =>
+      key === `${name}@${version}` || key.startsWith(`${name}@${version}_`)
+    );
+    if (locked === undefined) throw new Error(`${name} ${version} is not in deno.lock`);
+    packages.push({
+      name,
+      version,
+      license,
+      author: typeof author === "string" ? author : author.name,
+      licenseText: await licenseIn(folder, license),
+      integrity: locked[1].integrity,
+    });
+  }
+  return packages;
+}
+
+/** The text in the package; if it has none, the text that its package.json names. */
+async function licenseIn(folder: string, license: string): Promise<string> {
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    if (isFile && /^licen[cs]e/i.test(name)) return await Deno.readTextFile(`${folder}/${name}`);
+  }
+  return await Deno.readTextFile(`${project}/packaging/licenses/${license}.txt`);
+}

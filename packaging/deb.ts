@@ -1,0 +1,135 @@
+/**
+ * The Debian package, made by `dpkg-deb`: the same files as in the archive, where Debian has them.
+ * Deno's binary is in it as it comes from npm, since Debian has no package of it.
+ */
+import { constants, gzipSync } from "node:zlib";
+import { extras } from "./archive.ts";
+import { configuration, project } from "./project.ts";
+import type { PackageOptions, Platform } from "./runtime.ts";
+import { MODIFIED_AT } from "./tar.ts";
+import { bytesOf, type PackageFile, sorted, text, type Tree, writeTree } from "./tree.ts";
+
+/** Debian's names. */
+const ARCHITECTURES: Record<Platform, string> = { "linux-x64": "amd64", "linux-arm64": "arm64" };
+
+const MAINTAINER = "env-event-stream maintainers <maintainers@env-event-stream.invalid>";
+
+/** What Debian says of Deno's binary: it is built that way, and not by us. */
+const OVERRIDES = `# Deno comes as one binary with its libraries inside.
+evs: embedded-library *
+`;
+
+/** Where each file goes; those that are not named stay out. */
+function placeOf(path: string): string | undefined {
+  const places: Record<string, string> = {
+    "README.md": "usr/share/doc/evs/README.md",
+    "completions/evs.bash": "usr/share/bash-completion/completions/evs",
+    "completions/_evs": "usr/share/zsh/vendor-completions/_evs",
+    "completions/evs.fish": "usr/share/fish/vendor_completions.d/evs.fish",
+  };
+  if (path in places) return places[path];
+  return /^(bin|lib)\//.test(path) ? `usr/lib/evs/${path}` : undefined;
+}
+
+async function control(architecture: string, kilobytes: number): Promise<string> {
+  const { version } = await configuration();
+  return `Package: evs
+Version: ${version}
+Section: utils
+Priority: optional
+Architecture: ${architecture}
+Depends: libc6, libgcc-s1
+Installed-Size: ${kilobytes}
+Maintainer: ${MAINTAINER}
+Description: event stream that a shell can use
+ A daemon keeps events, dead letters and schemas behind a Unix socket; evs
+ publishes, tails, replays and consumes. A consumer runs any command for each
+ event, and its exit code decides whether the event is done, retried or
+ becomes a dead letter.
+`;
+}
+
+/** In Debian's form, compressed. */
+async function changelog(): Promise<PackageFile> {
+  const { version } = await configuration();
+  const at = new Date(MODIFIED_AT * 1000).toUTCString().replace("GMT", "+0000");
+  const entry = `evs (${version}) unstable; urgency=medium
+
+  * Release ${version}.
+
+ -- ${MAINTAINER}  ${at}
+`;
+  return { content: gzipSync(entry, { level: constants.Z_BEST_COMPRESSION }) };
+}
+
+/** All licences in one file. Debian has a copy of the longest of them, and wants it named. */
+async function copyright(tree: Tree): Promise<string> {
+  const read = async (path: string) => new TextDecoder().decode(await bytesOf(tree.get(path)!));
+  const apache = (await Deno.readTextFile(`${project}/packaging/licenses/Apache-2.0.txt`)).trim();
+  return `evs: see below for its licence, those of the packages in /usr/lib/evs/lib, and Deno's.
+
+${await read("LICENSE")}
+${
+    (await read("THIRD_PARTY_LICENSES"))
+      .replaceAll(apache, "The text is in /usr/share/common-licenses/Apache-2.0.")
+  }
+/usr/lib/evs/runtime/deno is Deno:
+
+${await read("licenses/deno.txt")}`;
+}
+
+async function md5sums(tree: Tree, folder: string): Promise<string> {
+  const { stdout } = await new Deno.Command("md5sum", {
+    args: sorted(tree).map(([path]) => path),
+    cwd: folder,
+  }).output();
+  return new TextDecoder().decode(stdout);
+}
+
+/** Builds one into `folder`, and returns its path. */
+export async function buildDeb(program: Tree, options: PackageOptions): Promise<string> {
+  const { platform, folder, runtime } = options;
+  const stage = await Deno.makeTempDir({ prefix: "evs-deb-" });
+  try {
+    const all: Tree = new Map([...program, ...await extras()]);
+    const files: Tree = new Map<string, PackageFile>([
+      ["usr/lib/evs/runtime/deno", { content: { path: runtime }, executable: true }],
+      ["usr/share/doc/evs/copyright", text(await copyright(all))],
+      ["usr/share/doc/evs/changelog.gz", await changelog()],
+      ["usr/share/lintian/overrides/evs", text(OVERRIDES)],
+    ]);
+    for (const [path, file] of all) {
+      const place = placeOf(path);
+      if (place !== undefined) files.set(place, file);
+    }
+    const root = `${stage}/root`;
+    await writeTree(files, root);
+    await Deno.mkdir(`${root}/usr/bin`);
+    await Deno.chmod(`${root}/usr/bin`, 0o755);
+    await Deno.symlink("../lib/evs/bin/evs", `${root}/usr/bin/evs`);
+    let bytes = 0;
+    for (const [, file] of files) bytes += (await bytesOf(file)).length;
+    const architecture = ARCHITECTURES[platform];
+    await Deno.mkdir(`${root}/DEBIAN`);
+    await Deno.chmod(`${root}/DEBIAN`, 0o755);
+    await Deno.writeTextFile(
+      `${root}/DEBIAN/control`,
+      await control(architecture, Math.ceil(bytes / 1024)),
+    );
+    await Deno.writeTextFile(`${root}/DEBIAN/md5sums`, await md5sums(files, root));
+    const path = `${folder}/evs_${(await configuration()).version}_${architecture}.deb`;
+    await pack(root, path);
+    return path;
+  } finally {
+    await Deno.remove(stage, { recursive: true });
+  }
+}
+
+async function pack(root: string, path: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("dpkg-deb", {
+    args: ["--root-owner-group", "-Zxz", "-z1", "--build", root, path],
+    // No file is younger than this, so that the time of building leaves no trace.
+    env: { SOURCE_DATE_EPOCH: String(MODIFIED_AT) },
+  }).output();
+  if (!success) throw new Error(`dpkg-deb: ${new TextDecoder().decode(stderr)}`);
+}

@@ -1,0 +1,62 @@
+/**
+ * `deno task release`: everything that a release consists of, in dist/release, with SHA256SUMS. The
+ * same source gives the same bytes. `--platforms linux-x64` makes fewer archives.
+ */
+import { buildArchive } from "./archive.ts";
+import { buildDeb } from "./deb.ts";
+import { npmTree } from "./npm.ts";
+import { buildProgram } from "./program.ts";
+import { configuration, project } from "./project.ts";
+import { type Platform, PLATFORMS, sha256, withRuntimes } from "./runtime.ts";
+import { sbom } from "./sbom.ts";
+import { tarball } from "./tar.ts";
+
+/** What to build. */
+export interface ReleaseOptions {
+  /** Where it goes; emptied first. */
+  folder: string;
+  platforms: readonly Platform[];
+  runtimeOf(platform: Platform): Promise<string>;
+}
+
+/** Builds it. */
+export async function buildRelease(
+  { folder, platforms, runtimeOf }: ReleaseOptions,
+): Promise<void> {
+  await Deno.remove(folder, { recursive: true }).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  await Deno.mkdir(folder, { recursive: true });
+  const { version } = await configuration();
+  const { tree, packages } = await buildProgram();
+  // npm's archives have their files in a folder of this name.
+  const npm = await tarball(await npmTree(tree), "package");
+  await Deno.writeFile(`${folder}/env-event-stream-${version}.tgz`, npm);
+  for (const platform of platforms) {
+    const runtime = await runtimeOf(platform);
+    await buildArchive(tree, { platform, folder, runtime });
+    await buildDeb(tree, { platform, folder, runtime });
+  }
+  await Deno.writeTextFile(`${folder}/evs-${version}.cdx.json`, await sbom(packages));
+  await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksums(folder));
+}
+
+/** As `sha256sum -c` reads them. */
+async function checksums(folder: string): Promise<string> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(folder)) names.push(name);
+  const lines = names.sort().map(async (name) =>
+    `${await sha256(await Deno.readFile(`${folder}/${name}`))}  ${name}\n`
+  );
+  return (await Promise.all(lines)).join("");
+}
+
+if (import.meta.main) {
+  const asked = /--platforms[ =](\S+)/.exec(Deno.args.join(" "))?.[1]?.split(",");
+  const unknown = asked?.find((one) => !PLATFORMS.some((platform) => platform === one));
+  if (unknown !== undefined) throw new Error(`${unknown} is not one of ${PLATFORMS.join(", ")}`);
+  const platforms = asked === undefined ? PLATFORMS : asked as Platform[];
+  await withRuntimes((runtimeOf) =>
+    buildRelease({ folder: `${project}/dist/release`, platforms, runtimeOf })
+  );
+}
