@@ -160,13 +160,17 @@ function reserveOf({ dataDir, untilStdinCloses }: Arguments): SpaceReserve | und
   return new SpaceReserve(dataDirAt(dataDir).reserve, { size: RESERVE });
 }
 
-/** The threads load their code while the files are being checked. */
+/**
+ * The threads load their code while the files are being checked. It is read once more, for threads
+ * that are started later.
+ */
 function beginThreads(kinds: ReturnType<typeof storeKinds>): Threads {
   const threads = new Threads();
   for (const kind of kinds) {
     if (kind !== "memory") threads.begin(SCRIPTS[kind]);
   }
   threads.begin(SCRIPTS.state);
+  threads.hold();
   return threads;
 }
 

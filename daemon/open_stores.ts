@@ -52,17 +52,17 @@ export async function openStores(options: OpenStoresOptions): Promise<StoreShelf
   return { durability: config.durability, opened, open };
 }
 
-function openStore(kind: StoreKind, options: OpenStoresOptions): Promise<JournalStore> {
+async function openStore(kind: StoreKind, options: OpenStoresOptions): Promise<JournalStore> {
   switch (kind) {
     case "memory":
-      return Promise.resolve(new MemoryEventStore({ dedupWindow: options.config.dedupWindow }));
+      return new MemoryEventStore({ dedupWindow: options.config.dedupWindow });
     case "file":
-      return openFiles(options);
+      return await openFiles(options);
     case "sqlite":
       makeDatabaseFile(options.dataDir.events);
-      return WorkerEventStore.open(options.dataDir.events, {
+      return await WorkerEventStore.open(options.dataDir.events, {
         script: SCRIPTS.sqlite,
-        worker: options.threads.take(SCRIPTS.sqlite),
+        worker: await options.threads.take(SCRIPTS.sqlite),
         durability: options.config.durability,
         dedupWindow: options.config.dedupWindow,
         reserve: options.reserve?.path,
@@ -77,7 +77,7 @@ async function openFiles(
   const onNote = (note: string) => log.logger.warn("recovery: {note}", { note });
   const store = await FileWorkerEventStore.open(dataDir.eventFolder, {
     script: SCRIPTS.file,
-    worker: threads.take(SCRIPTS.file),
+    worker: await threads.take(SCRIPTS.file),
     durability: config.durability,
     dedupWindow: config.dedupWindow,
     onDamage: onDamage(log),

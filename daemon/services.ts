@@ -130,7 +130,8 @@ export class Services {
       openStores(options),
       WorkerState.open(dataDir.state, {
         script: SCRIPTS.state,
-        worker: threads.take(SCRIPTS.state),
+        worker: await threads.take(SCRIPTS.state),
+        again: () => threads.program(SCRIPTS.state),
       }),
     ]);
     let early = 0;

@@ -1,5 +1,6 @@
 /** `evs status`: the state of the daemon. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
+import { VERSION } from "../../core/base/version.ts";
 import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import { verb } from "../cli/define.ts";
@@ -7,7 +8,7 @@ import { verb } from "../cli/define.ts";
 export const route = verb({
   brief: "Show the daemon's status",
   description:
-    "Shows the daemon's contents and health. Exit code 0 if it is healthy, 1 if its health is degraded, 5 if there " +
+    "Shows the daemon's contents and health, and if the installed version is another than the running one. Exit code 0 if it is healthy, 1 if its health is degraded, 5 if there " +
     "is none.",
   examples: [
     ["status", "A table on a terminal, one line of JSON in a pipe."],
@@ -18,12 +19,12 @@ export const route = verb({
     const client = await this.client();
     const status = await client.status();
     const uptime = Math.max(1000, Math.floor(status.uptimeMs / 1000) * 1000);
-    await this.printFacts(status, () => ({
+    await this.printFacts({ ...status, installed: VERSION }, () => ({
       health: [status.health, ...status.problems].join("; "),
       ...(status.alerts.length === 0
         ? {}
         : { alerts: status.alerts.map(({ message }) => message).join("; ") }),
-      version: status.version,
+      version: versionText(status.version, VERSION),
       pid: String(status.pid),
       up: formatDuration(uptime),
       "data dir": status.dataDir,
@@ -48,6 +49,25 @@ export const route = verb({
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });
+
+/**
+ * The version of the daemon, and of this program if it is another, with what to type. Pure.
+ *
+ * ```ts
+ * versionText("0.1.0", "0.2.0"); // "running 0.1.0, installed 0.2.0; …: evs daemon restart"
+ * ```
+ */
+export function versionText(running: string, installed: string): string {
+  if (running === installed) return running;
+  const both = `running ${running}, installed ${installed}`;
+  return isOlder(running, installed)
+    ? `${both}; to run that one: evs daemon restart`
+    : `${both}: this evs is older than the daemon; to see which there are: type -a evs`;
+}
+
+function isOlder(one: string, other: string): boolean {
+  return one.localeCompare(other, "en", { numeric: true }) < 0;
+}
 
 /** A flag with several paths is too long for one line. */
 function byPath(flag: string): string[] {

@@ -2,7 +2,7 @@
  * Parses JSON with its numbers as written. `JSON.parse` rounds numbers that a double cannot hold.
  * Few texts contain one, and a quick scan finds those that might. Only they are parsed again, here.
  */
-import { isNumeric, Numeric, numericOf } from "./decimal.ts";
+import { isNumeric, type Numeric, numericOf } from "./decimal.ts";
 
 const SPACE = 0x20;
 const PLUS = 0x2b;

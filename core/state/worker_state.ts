@@ -32,8 +32,8 @@ export type StateCall =
   | { op: "close" };
 
 /**
- * Explains why a new worker does not start: it is loaded from the program's source, which may have
- * changed.
+ * Explains why a new worker does not start if it is loaded from the program's source, which may
+ * have changed.
  */
 const REPLACED =
   "where the program was replaced or removed while the daemon ran, start it again: evs daemon start";
@@ -51,12 +51,18 @@ export interface WorkerStateOptions {
   script: URL;
   /** A worker that was already started. */
   worker?: WorkerClient | undefined;
+  /**
+   * Where later workers are loaded from; by default from the script, as it is by then. Called again
+   * for each of them.
+   */
+  again?: () => Promise<URL>;
   clock?: Clock;
 }
 
 /** The state with its writer in a worker thread. */
 export class WorkerState implements State {
   readonly #script: URL;
+  readonly #again: (() => Promise<URL>) | undefined;
   readonly #path: string;
   readonly #reader: SqliteState;
   readonly #rest: IdleTimer;
@@ -76,6 +82,7 @@ export class WorkerState implements State {
     this.#worker = worker;
     this.#path = path;
     this.#script = options.script;
+    this.#again = options.again;
     this.#reader = new SqliteState(path, { readOnly: true });
     this.#named = new NamedFiles([path, `${path}-wal`]);
     this.#rest = new IdleTimer({
@@ -128,13 +135,7 @@ export class WorkerState implements State {
       const batch = this.#waiting.splice(0);
       const sync = batch.some((waiting) => waiting.sync);
       try {
-        // A new worker would recreate missing files.
-        if (!this.#worker) this.#named.check();
-        this.#worker ??= await begin(new WorkerClient(this.#script, { unbegun: REPLACED }), {
-          op: "open",
-          path: this.#path,
-          again: STATE_FORMAT,
-        });
+        this.#worker ??= await this.#beginAgain();
         await this.#worker.call(
           {
             op: "commit",
@@ -151,6 +152,16 @@ export class WorkerState implements State {
     }
     this.#running = undefined;
     this.#rest.note();
+  }
+
+  async #beginAgain(): Promise<WorkerClient> {
+    const program = await this.#again?.();
+    // A new worker would recreate missing files.
+    this.#named.check();
+    const worker = program === undefined
+      ? new WorkerClient(this.#script, { unbegun: REPLACED })
+      : new WorkerClient(program);
+    return await begin(worker, { op: "open", path: this.#path, again: STATE_FORMAT });
   }
 
   #rested(): void {
