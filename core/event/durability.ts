@@ -26,6 +26,12 @@ export function parseDurability(value: string): Durability {
   );
 }
 
+/** The same for programs, which may also send the form that is stored and shown: a number of ms. */
+export function readDurability(value: string): Durability {
+  if (/^interval:[1-9]\d{0,14}$/.test(value)) return value as Durability;
+  return parseDurability(value);
+}
+
 /** The interval in ms; undefined for the others. */
 export function intervalOf(durability: Durability): number | undefined {
   return durability.startsWith("interval:")

@@ -2,7 +2,7 @@
 import { InvalidArgumentError } from "../base/errors.ts";
 import { didYouMean } from "../base/suggest.ts";
 import { LONGEST_TOPIC_NAME } from "./limits.ts";
-import { type Durability, parseDurability } from "./durability.ts";
+import { type Durability, readDurability } from "./durability.ts";
 
 /** Where events can live. */
 export type StoreKind = "sqlite" | "file" | "memory";
@@ -153,10 +153,8 @@ export function checkTopicOptions(given: unknown): Partial<TopicOptions> {
   for (const [field, value] of Object.entries(given)) checkOption(field, value);
   const options = given as Partial<TopicOptions>;
   const { durability } = options;
-  // Already in the form that is stored and shown: in ms.
-  const settled = durability === "default" || /^interval:[1-9]\d{0,14}$/.test(durability ?? "");
-  if (durability === undefined || settled) return options;
-  return { ...options, durability: parseDurability(durability) };
+  if (durability === undefined || durability === "default") return options;
+  return { ...options, durability: readDurability(durability) };
 }
 
 function checkOption(field: string, value: unknown): void {

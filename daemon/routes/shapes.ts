@@ -1,6 +1,6 @@
 /** Shapes that several routes use: names, ids, offsets, expectations, dead-letter filters. */
 import { COMPATIBILITY_LEVELS } from "../../core/event/compatibility_level.ts";
-import { parseDurability } from "../../core/event/durability.ts";
+import { readDurability } from "../../core/event/durability.ts";
 import { isBatchTag } from "../../core/event/batch_tag.ts";
 import { isEventId } from "../../core/event/id.ts";
 import { LONGEST_ID, LONGEST_NAME, LONGEST_TOPIC_NAME } from "../../core/event/limits.ts";
@@ -112,5 +112,5 @@ export const deadLetterFilter = {
 /** When an event is acknowledged. */
 export const durability = checkedText({
   pattern:
-    "^(default|always|os|interval:[1-9][0-9]{0,8}(\\.[0-9]{1,3})?(ms|s|m|h|d|w)([0-9]{1,9}(\\.[0-9]{1,3})?(ms|s|m|h|d|w)){0,4})$",
-}, (value) => value === "default" ? value : parseDurability(value));
+    "^(default|always|os|interval:[1-9][0-9]{0,14}|interval:[1-9][0-9]{0,8}(\\.[0-9]{1,3})?(ms|s|m|h|d|w)([0-9]{1,9}(\\.[0-9]{1,3})?(ms|s|m|h|d|w)){0,4})$",
+}, (value) => value === "default" ? value : readDurability(value));

@@ -1,5 +1,6 @@
 /** The options of `evs topic` and how a topic is shown. */
 import assert from "node:assert/strict";
+import { connect } from "../../../mod.ts";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";
 
@@ -56,4 +57,23 @@ Deno.test("status tells how the daemon is", async () => {
   const status = JSON.parse(stdout);
   assert.deepEqual([status.health, status.topics, status.events], ["ok", 1, 1]);
   assert.equal(status.pid, at.pid);
+});
+
+Deno.test("topic create and update take an interval of durability, and what they print is taken back", async () => {
+  await using at = await startDaemon();
+  const topic = (...args: string[]) => evs(["topic", ...args], { at });
+  const made = await topic("create", "clicks", "--durability", "interval:200ms");
+  assert.equal(made.code, 0, made.stderr);
+  assert.equal(JSON.parse(made.stdout).durability, "interval:200");
+  const updated = await topic("update", "clicks", "--durability", "interval:1s");
+  assert.equal(updated.code, 0, updated.stderr);
+  const { durability } = JSON.parse((await topic("show", "clicks")).stdout);
+  const again = await at.http("PATCH", "/v1/topics/clicks", { durability });
+  assert.deepEqual([again.status, again.json.durability], [200, "interval:1000"]);
+  await using broker = await connect({ socket: at.socket });
+  await broker.createTopic("views", { durability: "interval:50" });
+  assert.equal(JSON.parse((await topic("show", "views")).stdout).durability, "interval:50");
+  // A person who types a number without its unit is asked which one is meant.
+  const unclear = await topic("update", "clicks", "--durability", "interval:5");
+  assert.equal(unclear.code, 2, unclear.stdout);
 });
