@@ -11,7 +11,7 @@ export const route = verb<{ force?: boolean }, [string]>({
     "Makes a consistent copy of events, topics, subscriptions, retries, dead letters and schemas, with the daemon running or stopped, and without blocking anybody. The file is a tar archive with a manifest of checksums; evs restore restores it. Making a backup temporarily needs space for a second copy.",
   examples: [
     ["backup evs.tar", "Everything, while the daemon is running."],
-    ["backup /mnt/nightly.tar --force", "Replace yesterday's backup."],
+    ["backup nightly.tar --force", "Replace yesterday's backup."],
     ["backup - | ssh other 'cat > evs.tar'", "To another machine."],
   ],
   parameters: {

@@ -20,7 +20,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
     "./subscription/mod.ts",
     "List, pause, resume, seek and remove subscriptions",
   ),
-  verb("schema", "./schema/mod.ts", "Register, list and check schemas"),
+  verb("schema", "./schema/mod.ts", "Register, list, compare and check schemas"),
   verb("daemon", "./daemon/mod.ts", "Start, stop and inspect the daemon"),
   verb("status", "./status.ts", "Show the daemon's status"),
   verb("doctor", "./doctor.ts", "Verify stored data, and say how to repair damage"),
@@ -30,6 +30,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("import", "./import.ts", "Import events printed by evs export"),
   verb("check", "./check/mod.ts", "Check dead letters, lag and disk, like Nagios plug-ins"),
   verb("with", "./with.ts", "Run a command with a private daemon"),
+  verb("docs", "./docs.ts", "Read the documentation, offline"),
   verb("completions", "./completions.ts", "Completions for bash, zsh and fish"),
 ]);
 

@@ -109,7 +109,13 @@ Deno.test("links between the pages lead to files that are there", async () => {
     "CHANGELOG.md",
     "docs/configuration.md",
   ];
-  pages.push("docs/contract.md", "docs/stores.md", "docs/sourcing.md", "examples/orders/README.md");
+  pages.push(
+    "docs/contract.md",
+    "docs/errors.md",
+    "docs/stores.md",
+    "docs/sourcing.md",
+    "examples/orders/README.md",
+  );
   for await (const { name } of Deno.readDir(new URL("docs/adr", root))) {
     pages.push(`docs/adr/${name}`);
   }

@@ -3,6 +3,26 @@ import type { LazyRoute } from "./define.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { pad, width } from "../terminal/table.ts";
 
+/** What one does first, with its meaning; whole lines. */
+export const EXAMPLES: readonly (readonly [command: string, meaning: string])[] = [
+  ["evs daemon start", "Start the daemon."],
+  [
+    `evs publish users user.created '{"userId":"u1"}'`,
+    "Publish one event to the topic users.",
+  ],
+  [
+    "tail -f access.log.json | evs publish log line --ndjson",
+    "Publish a stream, one event per line.",
+  ],
+  ["evs tail users", "See events as they arrive."],
+  ["evs replay users --from @-1h | jq .payload", "The last hour, as NDJSON."],
+  [
+    "evs consume users --name mailer -- ./send-mail.sh",
+    "Run a command for each event; failures are retried, then dead-lettered.",
+  ],
+  ["evs dlq list", "See what failed, and why."],
+];
+
 /** The overview of all commands. */
 export function overview(
   routes: ReadonlyMap<string, LazyRoute>,
@@ -31,20 +51,7 @@ FLAGS
   --color auto|always|never, --quiet, --verbose
 
 EXAMPLES
-  evs daemon start
-      Start the daemon.
-  evs publish users user.created '{"userId":"u1"}'
-      Publish one event to the topic users.
-  tail -f access.log.json | evs publish log line --ndjson
-      Publish a stream, one event per line.
-  evs tail users
-      See events as they arrive.
-  evs replay users --from @-1h | jq .payload
-      The last hour, as NDJSON.
-  evs consume users --name mailer -- ./send-mail.sh
-      Run a command for each event; failures are retried, then dead-lettered.
-  evs dlq list
-      See what failed, and why.
+${EXAMPLES.map(([command, meaning]) => `  ${command}\n      ${meaning}`).join("\n")}
 
 EXIT CODES
   0 success                    4 an event was rejected  7 cannot store or write

@@ -77,28 +77,11 @@ export function helpPage(
   }
 
   function commandSections(route: Exclude<CommandRoute, GroupRoute>): string[][] {
-    const parameters = route.parameters as Parameters;
-    const places = docsOf(route).arguments ??
-      placesOf(parameters).map((place): [string, string] => [place.placeholder ?? "", place.brief]);
-    const own = Object.entries(parameters.flags ?? {})
-      .filter(([name, flag]) =>
-        flag.hidden !== true && (COMMON_FLAGS[name] !== flag || name === "wait")
-      );
-    const common = Object.entries(COMMON_FLAGS as Record<string, Flag>)
-      .filter(([name]) => name !== "wait")
-      .map(([name, flag]) => flagWords(name, flag, {}));
+    const { places, flags, common } = inputsOf(route);
     return [
       section("ARGUMENTS", rows(places)),
-      section(
-        "FLAGS",
-        rows(own.map(([name, flag]) => [
-          flagWords(name, flag, parameters.aliases ?? {}),
-          flagBrief(flag),
-        ])),
-      ),
-      section("ON EVERY COMMAND", [
-        hanging(`  ${[...common, "--help"].join(", ")}`, { columns, by: 2 }),
-      ]),
+      section("FLAGS", rows(flags)),
+      section("ON EVERY COMMAND", [hanging(`  ${common.join(", ")}`, { columns, by: 2 })]),
     ];
   }
 
@@ -116,17 +99,49 @@ export function helpPage(
   }
 }
 
+/** What a command takes: each with how it is typed and what it means. */
+export interface CommandInputs {
+  places: readonly (readonly [name: string, meaning: string])[];
+  flags: readonly (readonly [words: string, meaning: string])[];
+  /** The flags that every command has, as they are typed. */
+  common: readonly string[];
+}
+
+/** The arguments and flags of a command. */
+export function inputsOf(route: Exclude<CommandRoute, GroupRoute>): CommandInputs {
+  const parameters = route.parameters as Parameters;
+  const own = Object.entries(parameters.flags ?? {})
+    .filter(([name, flag]) =>
+      flag.hidden !== true && (COMMON_FLAGS[name] !== flag || name === "wait")
+    );
+  const common = Object.entries(COMMON_FLAGS as Record<string, Flag>)
+    .filter(([name]) => name !== "wait")
+    .map(([name, flag]) => flagWords(name, flag, {}));
+  return {
+    places: docsOf(route).arguments ??
+      placesOf(parameters).map((place) => [place.placeholder ?? "", place.brief]),
+    flags: own.map(([name, flag]) => [
+      flagWords(name, flag, parameters.aliases ?? {}),
+      flagBrief(flag),
+    ]),
+    common: [...common, "--help"],
+  };
+}
+
 function briefly({ name, route }: { name: string; route: CommandRoute }): [string, string] {
   return [name, route.brief];
 }
 
-type GroupRoute = Extract<CommandRoute, { getAllEntries: unknown }>;
+/** A group of commands. */
+export type GroupRoute = Extract<CommandRoute, { getAllEntries: unknown }>;
 
-function isGroup(route: CommandRoute): route is GroupRoute {
+/** Whether it is a group. */
+export function isGroup(route: CommandRoute): route is GroupRoute {
   return "getAllEntries" in route;
 }
 
-function entriesOf(route: GroupRoute): { name: string; route: CommandRoute }[] {
+/** The members of a group, but for hidden ones. */
+export function entriesOf(route: GroupRoute): { name: string; route: CommandRoute }[] {
   return route.getAllEntries().filter(({ hidden }) => !hidden)
     .map(({ name, target }) => ({
       name: name["convert-camel-to-kebab"],
@@ -134,7 +149,8 @@ function entriesOf(route: GroupRoute): { name: string; route: CommandRoute }[] {
     }));
 }
 
-function usageLines({ route, path }: FoundRoute): string[] {
+/** How a command is typed, indented by two. */
+export function usageLines({ route, path }: FoundRoute): string[] {
   const typed = ["  evs", ...path].join(" ");
   if (isGroup(route)) return [`${typed} COMMAND [ARGUMENTS] [FLAGS]`];
   const own = docsOf(route).usage;

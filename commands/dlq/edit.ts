@@ -24,8 +24,8 @@ export const route = verb<EditFlags, [string]>({
   description:
     "Opens the payload in $VISUAL or $EDITOR. The saved payload is checked, also against the schema of its type, and delivered to the subscription that failed, as a copy with its own id and metadata.originalEventId; the topic does not change. The dead letter stays, linked, until the copy succeeds. If the payload is rejected, the editor opens again with the reason at the top; save it unchanged, or empty, to give up.",
   examples: [
-    ["dlq edit mailer:0199d3a5-…", "fix one event and redeliver it"],
-    ["dlq edit 0199d3a5-… --to mailer2", "deliver it to another subscription"],
+    ["dlq edit mailer:o-17", "fix one event and redeliver it"],
+    ["dlq edit o-17 --to mailer2", "deliver it to another subscription"],
   ],
   parameters: {
     flags: {

@@ -17,7 +17,7 @@ export const route = verb<RemoveFlags, string[]>({
   description:
     "Permanently removes dead letters; the events themselves stay in their topics. Asks for confirmation; in a script, --yes is required.",
   examples: [
-    ["dlq remove 0199d3a5-…", "this event"],
+    ["dlq remove o-17", "this event"],
     ["dlq remove --subscription mailer --yes", "all of one subscription, without a confirmation"],
   ],
   parameters: {

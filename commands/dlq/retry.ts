@@ -29,7 +29,7 @@ export const route = verb<RetryFlags, string[]>({
   description:
     "Redelivers dead letters to the subscription that failed, with fresh retries; their history is kept. Events that succeed leave the queue, events that fail return to it.",
   examples: [
-    ["dlq retry 0199d3a5-…", "this event, for every subscription that gave up on it"],
+    ["dlq retry o-17", "this event, for every subscription that gave up on it"],
     ["dlq retry mailer:o-17 --topic orders", "if several topics have an event with the id o-17"],
     ["dlq retry --subscription mailer --reason timeout", "what mailer gave up on for that reason"],
     ["dlq retry --all --rate 10/s", "everything, ten per second"],

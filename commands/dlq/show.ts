@@ -21,8 +21,8 @@ export const route = verb<ShowFlags, [string]>({
   description:
     "Shows the event and each attempt: time, duration, result, and the end of its stderr. An event id shows the dead letter of every subscription that gave up on it; SUBSCRIPTION:ID shows one. If several topics have an event with this id, --topic selects one.",
   examples: [
-    ["dlq show 0199d3a5-…", "what happened to this event"],
-    ["dlq show mailer:0199d3a5-… --json", "the same as JSON, the payload byte for byte"],
+    ["dlq show o-17", "what happened to this event"],
+    ["dlq show mailer:o-17 --json", "the same as JSON, the payload byte for byte"],
     ["dlq show mailer:o-17 --topic orders", "if other topics have an event o-17, too"],
   ],
   parameters: {

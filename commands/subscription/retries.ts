@@ -19,7 +19,7 @@ export const route = verb<RetriesFlags, string[]>({
   examples: [
     ["subscription retries mailer", "what waits, and until when"],
     ["subscription retries mailer --now", "the mail server is back: do not wait for the backoff"],
-    ["subscription retries mailer --now 0199d3a5-…", "only this event"],
+    ["subscription retries mailer --now o-17", "only this event"],
   ],
   usage: ["NAME [ID…]", "NAME --now [ID…]"],
   arguments: [

@@ -77,6 +77,7 @@ const REST: Record<string, Rest> = {
   "check lag": () => ({ args: ["--warn", "1000", "--crit", "2000"] }),
   "check disk": () => ({ args: ["--warn", "2%", "--crit", "1%"], asks: false }),
   "with": () => ({ args: ["--", "true"], asks: false }),
+  "docs": LOCAL,
   "completions bash": LOCAL,
   "completions zsh": LOCAL,
   "completions fish": LOCAL,

@@ -1,0 +1,39 @@
+/** Where the documentation lies: in a checkout, or in a package beside the program. */
+import { EvsError, ExitCode } from "../../core/base/errors.ts";
+
+/** A file that only the documentation has. */
+const MARK = "docs/cli/README.md";
+/** Where a package for a whole system keeps documentation, below its prefix. */
+const SHARED = "share/doc/env-event-stream/";
+/** How many folders above this file may be looked into. */
+const STEPS = 6;
+
+/**
+ * The folder that has `README.md` and `docs`: the nearest one above the module, or
+ * `share/doc/env-event-stream` beside it. Throws if there is none.
+ */
+export function documentationFolder(module: string = import.meta.url): URL {
+  let above = new URL("./", module);
+  for (let step = 0; step < STEPS; step++) {
+    for (const folder of [above, new URL(SHARED, above)]) {
+      if (isFile(new URL(MARK, folder))) return folder;
+    }
+    above = new URL("../", above);
+  }
+  throw new EvsError(
+    { code: "docs/not-installed", status: 404, exit: ExitCode.NotFound },
+    "the documentation is not installed beside this evs",
+    { hint: "evs --help" },
+  );
+}
+
+function isFile(url: URL): boolean {
+  try {
+    return Deno.statSync(url).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw error;
+  }
+}
