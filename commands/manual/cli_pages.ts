@@ -1,6 +1,6 @@
 /** The pages of `docs/cli`: one for each verb, and an overview. Markdown, made from the table. */
 import { hanging } from "../terminal/wrap.ts";
-import type { CommandEntry } from "./command_table.ts";
+import { below, type CommandEntry } from "./command_table.ts";
 
 /** How the pages are made anew; stands at the top of each. */
 export const REGENERATE = "deno task docs:cli";
@@ -29,14 +29,15 @@ function overviewPage(table: readonly CommandEntry[]): string {
 
 function verbPage(entry: CommandEntry): string {
   if (entry.members.length === 0) return page(`evs ${entry.path}`, commandBody(entry, "##"));
+  const entries = below(entry);
   return page(`evs ${entry.path}`, [
     prose(entry.description),
-    entry.members.map(({ path, brief }) =>
+    entries.map(({ path, brief }) =>
       `- [evs ${path}](#evs-${path.replaceAll(" ", "-")}): ${proseLine(brief)}`
     ).join("\n"),
-    ...entry.members.flatMap((member) => [
-      `## evs ${member.path}`,
-      ...commandBody(member, "###"),
+    ...entries.flatMap((one) => [
+      `## evs ${one.path}`,
+      ...(one.members.length === 0 ? commandBody(one, "###") : [prose(one.description)]),
     ]),
   ]);
 }

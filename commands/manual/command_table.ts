@@ -35,6 +35,11 @@ export function commandsOf(table: readonly CommandEntry[]): CommandEntry[] {
   return table.flatMap((entry) => entry.members.length === 0 ? [entry] : commandsOf(entry.members));
 }
 
+/** Everything below a group, in help order: its commands, and groups before their members. */
+export function below(group: CommandEntry): CommandEntry[] {
+  return group.members.flatMap((entry) => [entry, ...below(entry)]);
+}
+
 const NOTHING: CommandInputs = { places: [], flags: [], common: [] };
 
 function entryOf(path: string[], route: CommandRoute): CommandEntry {

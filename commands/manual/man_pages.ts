@@ -3,7 +3,7 @@
  * 1 are made from the table of commands, the others from `docs`.
  */
 import { VERSION } from "../../core/base/version.ts";
-import { type CommandEntry } from "./command_table.ts";
+import { below, type CommandEntry, commandsOf } from "./command_table.ts";
 import { type MarkdownBlock, parseMarkdown } from "./markdown.ts";
 import { manBlocks, manCode, manHeader, manHeading, manSyntax, manTerm, roffText } from "./roff.ts";
 
@@ -62,7 +62,7 @@ function overviewPage(
 }
 
 function verbPage(entry: CommandEntry): string[] {
-  const commands = entry.members.length === 0 ? [entry] : entry.members;
+  const commands = commandsOf([entry]);
   return [
     ...header(`evs-${entry.path}`, 1, entry.brief),
     manHeading("Synopsis"),
@@ -71,11 +71,11 @@ function verbPage(entry: CommandEntry): string[] {
     ...description(entry.description),
     ...(entry.members.length === 0 ? commandParts(entry) : [
       manHeading("Commands"),
-      ...entry.members.flatMap((member) => [
-        manHeading(`evs ${member.path}`, 2),
-        ...description(member.description),
-        ...inputParts(member),
-        ...ownExamples(member).flatMap(example),
+      ...below(entry).flatMap((one) => [
+        manHeading(`evs ${one.path}`, 2),
+        ...description(one.description),
+        ...inputParts(one),
+        ...ownExamples(one).flatMap(example),
       ]),
     ]),
     ...(entry.members.length === 0 ? exampleLines(ownExamples(entry)) : []),
