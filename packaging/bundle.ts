@@ -94,6 +94,7 @@ async function run(
   entries: readonly string[],
 ): Promise<esbuild.BuildResult<{ metafile: true; write: false }>> {
   try {
+    await shareStart(stage, entries);
     return await esbuild.build({
       absWorkingDir: stage,
       entryPoints: entries.map((path) => ({
@@ -119,6 +120,39 @@ async function run(
     });
   } finally {
     await esbuild.stop();
+  }
+}
+
+/**
+ * Makes few chunks of what `cli.ts` loads before its first statement. esbuild makes one for each set
+ * of programs that share a module: fourteen for a plain publish, which then takes 1.5 ms longer. If
+ * every command imports all of it, only the daemon and its workers are left to differ.
+ */
+async function shareStart(stage: string, entries: readonly string[]): Promise<void> {
+  const { metafile: { inputs } } = await esbuild.build({
+    absWorkingDir: stage,
+    entryPoints: ["cli.ts"],
+    bundle: true,
+    packages: "external",
+    platform: "neutral",
+    metafile: true,
+    write: false,
+    outdir: "lib",
+    logLevel: "error",
+  });
+  const seen = new Set(["cli.ts"]);
+  for (const path of seen) {
+    for (const { path: imported, kind, external } of inputs[path]!.imports) {
+      if (kind === "import-statement" && external !== true) seen.add(imported);
+    }
+  }
+  seen.delete("cli.ts");
+  const start = [...seen].map((path) => `import "./${path}";\n`).join("");
+  await Deno.writeTextFile(`${stage}/start.ts`, start);
+  for (const path of entries.filter((path) => !path.startsWith("daemon/"))) {
+    const source = await Deno.readTextFile(`${stage}/${path}`);
+    const up = path.replaceAll(/[^/]*\//g, "../").replace(/[^/]*$/, "");
+    await Deno.writeTextFile(`${stage}/${path}`, `import "./${up}start.ts";\n${source}`);
   }
 }
 

@@ -11,7 +11,8 @@ const SELF = "core/base/program.ts";
 /** True in the bundle of a package. */
 export const BUNDLED = !import.meta.url.endsWith(`/${SELF}`);
 
-const ROOT = new URL(BUNDLED ? "./" : "../../", import.meta.url);
+/** Nothing is looked for from a place that has no folder, such as a worker made from a blob. */
+const ROOT = URL.parse(BUNDLED ? "./" : "../../", import.meta.url) ?? new URL("file:///");
 
 /** The name in the bundle of a module that is loaded by its name. */
 export function bundledName(path: string): string {
