@@ -2,6 +2,7 @@
  * `deno task build:archive`: dist/evs-VERSION-PLATFORM.tar.gz, which has all that it takes to run:
  * unpack it anywhere. `--platform linux-arm64` is for the other one.
  */
+import { documentation } from "./documentation.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project } from "./project.ts";
 import { type PackageOptions, type Platform, PLATFORMS, withRuntimes } from "./runtime.ts";
@@ -12,6 +13,7 @@ import { text, type Tree } from "./tree.ts";
 export async function extras(): Promise<Tree> {
   const read = (path: string) => Deno.readTextFile(`${project}/packaging/${path}`);
   return new Map([
+    ...await documentation(),
     ["README.md", text(await read("archive.md"))],
     ["licenses/deno.txt", text(await read("licenses/deno.txt"))],
     ["completions/evs.bash", text(await completions("bash"))],

@@ -12,28 +12,31 @@ import { bytesOf, type PackageFile, sorted, text, type Tree, writeTree } from ".
 /** Debian's names. */
 const ARCHITECTURES: Record<Platform, string> = { "linux-x64": "amd64", "linux-arm64": "arm64" };
 
+const NAME = "env-event-stream";
+const DOCUMENTATION = `usr/share/doc/${NAME}`;
 const MAINTAINER = "env-event-stream maintainers <maintainers@env-event-stream.invalid>";
 
 /** What Debian says of Deno's binary: it is built that way, and not by us. */
 const OVERRIDES = `# Deno comes as one binary with its libraries inside.
-evs: embedded-library *
+${NAME}: embedded-library *
 `;
 
 /** Where each file goes; those that are not named stay out. */
 function placeOf(path: string): string | undefined {
   const places: Record<string, string> = {
-    "README.md": "usr/share/doc/evs/README.md",
+    "README.md": `${DOCUMENTATION}/README.md`,
     "completions/evs.bash": "usr/share/bash-completion/completions/evs",
     "completions/_evs": "usr/share/zsh/vendor-completions/_evs",
     "completions/evs.fish": "usr/share/fish/vendor_completions.d/evs.fish",
   };
   if (path in places) return places[path];
+  if (path.startsWith("docs/")) return `${DOCUMENTATION}/${path}`;
   return /^(bin|lib)\//.test(path) ? `usr/lib/evs/${path}` : undefined;
 }
 
 async function control(architecture: string, kilobytes: number): Promise<string> {
   const { version } = await configuration();
-  return `Package: evs
+  return `Package: ${NAME}
 Version: ${version}
 Section: utils
 Priority: optional
@@ -53,7 +56,7 @@ Description: event stream that a shell can use
 async function changelog(): Promise<PackageFile> {
   const { version } = await configuration();
   const at = new Date(MODIFIED_AT * 1000).toUTCString().replace("GMT", "+0000");
-  const entry = `evs (${version}) unstable; urgency=medium
+  const entry = `${NAME} (${version}) unstable; urgency=medium
 
   * Release ${version}.
 
@@ -94,9 +97,9 @@ export async function buildDeb(program: Tree, options: PackageOptions): Promise<
     const all: Tree = new Map([...program, ...await extras()]);
     const files: Tree = new Map<string, PackageFile>([
       ["usr/lib/evs/runtime/deno", { content: { path: runtime }, executable: true }],
-      ["usr/share/doc/evs/copyright", text(await copyright(all))],
-      ["usr/share/doc/evs/changelog.gz", await changelog()],
-      ["usr/share/lintian/overrides/evs", text(OVERRIDES)],
+      [`${DOCUMENTATION}/copyright`, text(await copyright(all))],
+      [`${DOCUMENTATION}/changelog.gz`, await changelog()],
+      [`usr/share/lintian/overrides/${NAME}`, text(OVERRIDES)],
     ]);
     for (const [path, file] of all) {
       const place = placeOf(path);
@@ -117,7 +120,7 @@ export async function buildDeb(program: Tree, options: PackageOptions): Promise<
       await control(architecture, Math.ceil(bytes / 1024)),
     );
     await Deno.writeTextFile(`${root}/DEBIAN/md5sums`, await md5sums(files, root));
-    const path = `${folder}/evs_${(await configuration()).version}_${architecture}.deb`;
+    const path = `${folder}/${NAME}_${(await configuration()).version}_${architecture}.deb`;
     await pack(root, path);
     return path;
   } finally {

@@ -2,6 +2,7 @@
  * `deno task build:npm`: the npm package, as the folder dist/npm. `npm pack dist/npm` makes the
  * archive that `npm install` takes.
  */
+import { documentation } from "./documentation.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project, RUNTIME_VERSION } from "./project.ts";
 import { text, type Tree, writeTree } from "./tree.ts";
@@ -23,7 +24,7 @@ async function manifest(): Promise<string> {
     license,
     type: "module",
     bin: { evs: "bin/evs" },
-    files: ["bin", "lib", "THIRD_PARTY_LICENSES"],
+    files: ["bin", "docs", "lib", "THIRD_PARTY_LICENSES"],
     os: ["linux", "darwin"],
     optionalDependencies: Object.fromEntries(
       RUNTIMES.map((name) => [`@deno/${name}`, RUNTIME_VERSION]),
@@ -38,6 +39,7 @@ async function manifest(): Promise<string> {
 export async function npmTree(program: Tree): Promise<Tree> {
   return new Map([
     ...program,
+    ...await documentation(),
     ["package.json", text(await manifest())],
     ["README.md", text(await Deno.readTextFile(`${project}/packaging/npm.md`))],
   ]);

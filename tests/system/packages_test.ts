@@ -119,7 +119,15 @@ Deno.test("the archive does the main job wherever it is unpacked", async () => {
   await place.run(`mkdir "$HOME/../un packed" && tar -xzf "${archive}" -C "$HOME/../un packed"`);
   const unpacked = `${folder}/un packed/${name}`;
   const before = await listing(place, unpacked);
-  for (const file of ["LICENSE", "THIRD_PARTY_LICENSES", "licenses/deno.txt", "README.md"]) {
+  for (
+    const file of [
+      "LICENSE",
+      "THIRD_PARTY_LICENSES",
+      "licenses/deno.txt",
+      "README.md",
+      "docs/operating.md",
+    ]
+  ) {
     assert.ok(before.includes(`\n${file} `), file);
   }
   for (const file of ["evs.bash", "_evs", "evs.fish"]) {
@@ -160,15 +168,15 @@ Deno.test("a release has equal bytes when it is built twice, and checksums that 
   const names = sums.trim().split("\n").map((line) => line.split("  ")[1]);
   assert.deepEqual(names, [
     `env-event-stream-${version}.tgz`,
+    `env-event-stream_${version}_amd64.deb`,
     `evs-${version}-linux-x64.tar.gz`,
     `evs-${version}.cdx.json`,
-    `evs_${version}_amd64.deb`,
   ]);
 });
 
 Deno.test("the .deb has its files where Debian has them, does the main job, and lintian finds no error", async () => {
   await using place = await openPlace();
-  const deb = `${await smallRelease(place, "release")}/evs_${version}_amd64.deb`;
+  const deb = `${await smallRelease(place, "release")}/env-event-stream_${version}_amd64.deb`;
   const { code, stdout } = await place.sh(
     `lintian --allow-root --fail-on error --no-tag-display-limit "${deb}" 2>&1`,
   );
@@ -180,7 +188,8 @@ Deno.test("the .deb has its files where Debian has them, does the main job, and 
       ["usr/share/bash-completion/completions/evs", 0o644],
       ["usr/share/zsh/vendor-completions/_evs", 0o644],
       ["usr/share/fish/vendor_completions.d/evs.fish", 0o644],
-      ["usr/share/doc/evs/copyright", 0o644],
+      ["usr/share/doc/env-event-stream/copyright", 0o644],
+      ["usr/share/doc/env-event-stream/docs/operating.md", 0o644],
       ["usr/lib/evs/bin/evs", 0o755],
       ["usr/lib/evs/runtime/deno", 0o755],
     ] as const
