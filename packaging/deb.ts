@@ -62,7 +62,11 @@ async function changelog(): Promise<PackageFile> {
 
  -- ${MAINTAINER}  ${at}
 `;
-  return { content: gzipSync(entry, { level: constants.Z_BEST_COMPRESSION }) };
+  return await compressed(text(entry));
+}
+
+async function compressed(file: PackageFile): Promise<PackageFile> {
+  return { content: gzipSync(await bytesOf(file), { level: constants.Z_BEST_COMPRESSION }) };
 }
 
 /** All licences in one file. Debian has a copy of the longest of them, and wants it named. */
@@ -104,6 +108,8 @@ export async function buildDeb(program: Tree, options: PackageOptions): Promise<
     for (const [path, file] of all) {
       const place = placeOf(path);
       if (place !== undefined) files.set(place, file);
+      // Debian wants them compressed.
+      if (path.startsWith("man/")) files.set(`usr/share/${path}.gz`, await compressed(file));
     }
     const root = `${stage}/root`;
     await writeTree(files, root);

@@ -1,20 +1,32 @@
-/** The pages of `docs`, which packages have so that they can be read without a network. */
+/** The pages of `docs` and the man pages, which packages have so that they can be read offline. */
+import { writeManPages } from "../docs/man.ts";
 import { project } from "./project.ts";
 import { text, type Tree } from "./tree.ts";
 
-/** All Markdown below `docs`, by its path in the checkout. */
+/** All Markdown below `docs`, by its path in the checkout, and `man/man1/evs.1`. */
 export async function documentation(): Promise<Tree> {
   const tree: Tree = new Map();
-  await addPages(tree, "docs");
+  await addFiles(tree, { from: `${project}/docs`, to: "docs", ending: ".md" });
+  const made = await Deno.makeTempDir({ prefix: "evs-man-" });
+  try {
+    await writeManPages(made);
+    await addFiles(tree, { from: made, to: "man", ending: "" });
+  } finally {
+    await Deno.remove(made, { recursive: true });
+  }
   return tree;
 }
 
-async function addPages(tree: Tree, folder: string): Promise<void> {
-  for await (const { name, isDirectory } of Deno.readDir(`${project}/${folder}`)) {
-    const path = `${folder}/${name}`;
-    if (isDirectory) await addPages(tree, path);
-    else if (name.endsWith(".md")) {
-      tree.set(path, text(await Deno.readTextFile(`${project}/${path}`)));
-    }
+interface Folders {
+  from: string;
+  to: string;
+  ending: string;
+}
+
+async function addFiles(tree: Tree, { from, to, ending }: Folders): Promise<void> {
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    const path = `${from}/${name}`;
+    if (isDirectory) await addFiles(tree, { from: path, to: `${to}/${name}`, ending });
+    else if (name.endsWith(ending)) tree.set(`${to}/${name}`, text(await Deno.readTextFile(path)));
   }
 }

@@ -21,6 +21,7 @@ export async function entryPoints(): Promise<string[]> {
     }
     for (const [, path] of source.matchAll(FROM_ROOT)) found.add(path!);
   }
+  found.delete("cli.ts");
   return ["cli.ts", ...[...found].sort()];
 }
 

@@ -14,7 +14,7 @@ import { text, type Tree, writeTree } from "./tree.ts";
 const RUNTIMES = ["darwin-arm64", "darwin-x64", "linux-arm64-glibc", "linux-x64-glibc"];
 
 /** Its package.json. */
-async function manifest(): Promise<string> {
+async function manifest(manPages: readonly string[]): Promise<string> {
   const { version, license } = await configuration();
   const fields = {
     name: "env-event-stream",
@@ -24,7 +24,9 @@ async function manifest(): Promise<string> {
     license,
     type: "module",
     bin: { evs: "bin/evs" },
-    files: ["bin", "docs", "lib", "THIRD_PARTY_LICENSES"],
+    files: ["bin", "docs", "lib", "man", "THIRD_PARTY_LICENSES"],
+    // npm install -g puts them where man looks.
+    man: manPages,
     os: ["linux", "darwin"],
     optionalDependencies: Object.fromEntries(
       RUNTIMES.map((name) => [`@deno/${name}`, RUNTIME_VERSION]),
@@ -37,10 +39,12 @@ async function manifest(): Promise<string> {
 
 /** The files of the package. */
 export async function npmTree(program: Tree): Promise<Tree> {
+  const pages = await documentation();
+  const manPages = [...pages.keys()].filter((path) => path.startsWith("man/")).sort();
   return new Map([
     ...program,
-    ...await documentation(),
-    ["package.json", text(await manifest())],
+    ...pages,
+    ["package.json", text(await manifest(manPages))],
     ["README.md", text(await Deno.readTextFile(`${project}/packaging/npm.md`))],
   ]);
 }

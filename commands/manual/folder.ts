@@ -1,18 +1,19 @@
 /** Where the documentation lies: in a checkout, or in a package beside the program. */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
+import { programFile } from "../../core/base/program.ts";
 
 /** A file that only the documentation has. */
 const MARK = "docs/cli/README.md";
 /** Where a package for a whole system keeps documentation, below its prefix. */
 const SHARED = "share/doc/env-event-stream/";
-/** How many folders above this file may be looked into. */
+/** How many folders above the program may be looked into. */
 const STEPS = 6;
 
 /**
  * The folder that has `README.md` and `docs`: the nearest one above the module, or
  * `share/doc/env-event-stream` beside it. Throws if there is none.
  */
-export function documentationFolder(module: string = import.meta.url): URL {
+export function documentationFolder(module: string = programFile("cli.ts").href): URL {
   let above = new URL("./", module);
   for (let step = 0; step < STEPS; step++) {
     for (const folder of [above, new URL(SHARED, above)]) {

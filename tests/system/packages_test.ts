@@ -34,6 +34,7 @@ echo '{"type":"integer"}' >"$HOME/schema.json"
 evs schema register n "$HOME/schema.json" >/dev/null
 evs publish t n '"no number"' 2>/dev/null || echo "refused with $?"
 evs replay users --where 'payload.userId == "u1"' | wc -l
+evs docs dlq retry | head -1 | grep -q .
 evs with -- sh -c 'evs publish a b 1 >/dev/null && evs replay a' | wc -l
 evs daemon stop >/dev/null 2>&1
 `;
@@ -102,6 +103,7 @@ npm install -g --silent --prefix "${prefix}" ./env-event-stream-${version}.tgz`,
     npmEnv(place),
   );
   const installed = `${prefix}/lib/node_modules/env-event-stream`;
+  await Deno.stat(`${prefix}/share/man/man1/evs.1`);
   const before = await listing(place, installed);
   assert.match(before, /node_modules\/@deno\/linux-\w+-glibc\/deno /, "npm installed the runtime");
   for (const as of ["root", "an ordinary user"] as const) {
@@ -126,6 +128,7 @@ Deno.test("the archive does the main job wherever it is unpacked", async () => {
       "licenses/deno.txt",
       "README.md",
       "docs/operating.md",
+      "man/man1/evs-publish.1",
     ]
   ) {
     assert.ok(before.includes(`\n${file} `), file);
@@ -190,6 +193,7 @@ Deno.test("the .deb has its files where Debian has them, does the main job, and 
       ["usr/share/fish/vendor_completions.d/evs.fish", 0o644],
       ["usr/share/doc/env-event-stream/copyright", 0o644],
       ["usr/share/doc/env-event-stream/docs/operating.md", 0o644],
+      ["usr/share/man/man1/evs.1.gz", 0o644],
       ["usr/lib/evs/bin/evs", 0o755],
       ["usr/lib/evs/runtime/deno", 0o755],
     ] as const
