@@ -41,7 +41,15 @@ export {
   type SpecWhen,
 } from "./core/sourcing/spec.ts";
 
-/** An in-memory broker that records what was published and retries failed events immediately. */
+/**
+ * An in-memory broker that records what was published and retries failed events immediately.
+ *
+ * ```ts
+ * await using broker = new TestBroker();
+ * await broker.publish("users", "user.created", { username: "first" });
+ * console.log(broker.getPublishedEvents("users").length);
+ * ```
+ */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class TestBroker<E = any> extends EventBroker<E> {
   readonly #published: Event[] = [];

@@ -2,6 +2,7 @@
  * The published interface is documented: every public symbol has a docstring and an explicit type.
  */
 import assert from "node:assert/strict";
+import { staticGraph } from "./helpers/source.ts";
 
 const root = new URL("../", import.meta.url);
 
@@ -20,11 +21,58 @@ Deno.test("mod.ts and testing.ts have a docstring and a public type for everythi
   assert.ok(success, told.slice(0, 4000));
 });
 
-Deno.test("deno publish --dry-run finds no slow types", async () => {
+Deno.test("deno publish --dry-run warns of nothing and takes the library, its pages and no tests", async () => {
   // What is not committed yet is no fault of the package.
   const { success, told } = await deno("publish", "--dry-run", "--allow-dirty", "--no-check");
   assert.ok(success, told.slice(-4000));
   assert.match(told, /Dry run complete/);
+  assert.doesNotMatch(told, /^(warning|error)/m);
+  const files = Array.from(
+    told.matchAll(/^ +(file:\S+) \(/gm),
+    ([, url]) => decodeURIComponent(url!.slice(root.href.length)),
+  );
+  const parts = new Set(files.map((file) => file.replace(/\/.*/, "/")));
+  assert.deepEqual([...parts].sort(), [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "core/",
+    "deno.json",
+    "docs/",
+    "mod.ts",
+    "schemas/",
+    "testing.ts",
+    "testing/",
+  ]);
+  assert.deepEqual(files.filter((file) => /_test\.ts$|^docs\/.*(?<!\.md)$/.test(file)), []);
+  const modules = await Promise.all([staticGraph("mod.ts"), staticGraph("testing.ts")]);
+  const missing = modules.flatMap(({ ours }) => ours)
+    .map((url) => decodeURIComponent(url.slice(root.href.length)))
+    .filter((file) => !files.includes(file));
+  assert.deepEqual(missing, []);
+});
+
+interface Documented {
+  name: string;
+  declarations: { kind: string; jsDoc?: { doc?: string; tags?: { kind: string }[] } }[];
+}
+
+Deno.test("every exported class and function has an example", async () => {
+  const { success, told } = await deno("doc", "--json", "mod.ts", "testing.ts");
+  assert.ok(success, told);
+  const { nodes } = JSON.parse(told) as { nodes: Record<string, { symbols: Documented[] }> };
+  const all = Object.values(nodes).flatMap(({ symbols }) => symbols).flatMap((symbol) =>
+    symbol.declarations
+      .filter(({ kind }) => kind === "class" || kind === "function")
+      .map(({ jsDoc }) => ({ name: symbol.name, jsDoc }))
+  );
+  assert.ok(all.length >= 50, `${all.length} were found`);
+  const bare = all.filter(({ jsDoc }) =>
+    !jsDoc?.doc?.includes("```") && !jsDoc?.tags?.some(({ kind }) => kind === "example")
+  );
+  assert.deepEqual(bare.map(({ name }) => name), []);
 });
 
 Deno.test("the examples in docstrings compile strictly", async () => {

@@ -55,7 +55,10 @@ export interface ErrorBody {
   details?: Record<string, unknown>;
 }
 
-/** The base of every error that this project throws. */
+/**
+ * The base of every error that this project throws.
+ * @example `if (error instanceof EvsError) console.error(error.code, error.hint);`
+ */
 export class EvsError extends Error {
   /** A stable identifier, `kind/what`, such as `event/invalid-json`. */
   readonly code: string;
@@ -95,7 +98,10 @@ export class EvsError extends Error {
   }
 }
 
-/** A name, flag or parameter that does not match its grammar. */
+/**
+ * A name, flag or parameter that does not match its grammar.
+ * @example `broker.publish("no topic", "created", {})` rejects with it.
+ */
 export class InvalidArgumentError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
@@ -121,7 +127,10 @@ export type RefusalCode =
   | "event/validator-failed"
   | "event/schema-unknown-version";
 
-/** An event was rejected; nothing of it was stored. */
+/**
+ * An event was rejected; nothing of it was stored.
+ * @example A payload that its schema rejects: `error.code === "event/schema-violation"`.
+ */
 export class EventRefusedError extends EvsError {
   /** @internal */
   constructor(code: RefusalCode, message: string, options: ErrorOptions = {}) {
@@ -133,7 +142,10 @@ export class EventRefusedError extends EvsError {
   }
 }
 
-/** A topic, event, subscription, retry, dead letter or schema that does not exist. */
+/**
+ * A topic, event, subscription, retry, dead letter or schema that does not exist.
+ * @example `topic.options` of a topic that was removed throws it.
+ */
 export class NotFoundError extends EvsError {
   /** @internal */
   constructor(
@@ -153,7 +165,10 @@ export class NotFoundError extends EvsError {
   }
 }
 
-/** An expectation about the current state did not hold. */
+/**
+ * An expectation about the current state did not hold.
+ * @example A publish whose `expected` does not hold: somebody else was first.
+ */
 export class ConflictError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
@@ -168,6 +183,7 @@ export class ConflictError extends EvsError {
 /**
  * Somebody else saved the aggregate first; nothing of this save was stored. `details` holds both
  * versions.
+ * @example `repository.save(order)` after somebody else saved that order; `update` retries.
  */
 export class VersionConflictError extends ConflictError {
   /** @internal */
@@ -176,7 +192,10 @@ export class VersionConflictError extends ConflictError {
   }
 }
 
-/** An aggregate met an event of an unknown type. The event stays stored. */
+/**
+ * An aggregate met an event of an unknown type. The event stays stored.
+ * @example `repository.load(id)` without a handler for a stored type rejects with it.
+ */
 export class UnknownEventTypeError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -188,7 +207,10 @@ export class UnknownEventTypeError extends EvsError {
   }
 }
 
-/** The stored history of an aggregate or a projection is incomplete. */
+/**
+ * The stored history of an aggregate or a projection is incomplete.
+ * @example `repository.load(id)` of an aggregate whose first events were deleted by retention.
+ */
 export class BrokenHistoryError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -200,7 +222,10 @@ export class BrokenHistoryError extends EvsError {
   }
 }
 
-/** A snapshot cannot be used. It is ignored, and the aggregate is rebuilt from its events. */
+/**
+ * A snapshot cannot be used. It is ignored, and the aggregate is rebuilt from its events.
+ * @example `snapshots.save({ ...snapshot, state: new Map() })` rejects with it.
+ */
 export class SnapshotError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -208,7 +233,10 @@ export class SnapshotError extends EvsError {
   }
 }
 
-/** A projection's reducer threw. The projection stays just before that event. */
+/**
+ * A projection's reducer threw. The projection stays just before that event.
+ * @example A reducer that reads a field which older events do not have.
+ */
 export class ProjectionError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -219,6 +247,7 @@ export class ProjectionError extends EvsError {
 /**
  * A schema that cannot be registered: not a schema, too large, with remote references, or with a
  * pattern that cannot run in linear time.
+ * @example `broker.registerSchema("t", { type: "strin" })` rejects with it.
  */
 export class InvalidSchemaError extends EvsError {
   /** @internal */
@@ -231,7 +260,10 @@ export class InvalidSchemaError extends EvsError {
   }
 }
 
-/** Nothing is listening on the socket. */
+/**
+ * Nothing is listening on the socket.
+ * @example `await connect()` where no daemon runs: `evs daemon start`.
+ */
 export class NoDaemonError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -239,7 +271,10 @@ export class NoDaemonError extends EvsError {
   }
 }
 
-/** A daemon exists but does not answer: it is stopped, starting, stopping or hung. */
+/**
+ * A daemon exists but does not answer: it is stopped, starting, stopping or hung.
+ * @example `await connect()` while the daemon is stopped by SIGSTOP.
+ */
 export class NotAnsweringError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -247,7 +282,10 @@ export class NotAnsweringError extends EvsError {
   }
 }
 
-/** The daemon went away midway. `details` says what is uncertain. */
+/**
+ * The daemon went away midway. `details` says what is uncertain.
+ * @example A publish that the daemon did not answer: publish again with the same id.
+ */
 export class ConnectionLostError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -273,6 +311,7 @@ export class ProtocolMismatchError extends EvsError {
 /**
  * The store cannot accept events right now (disk full, draining, too many connections). Nothing was
  * stored.
+ * @example `if (error instanceof CannotStoreError) await retryLater(event);`
  */
 export class CannotStoreError extends EvsError {
   /** @internal */
@@ -345,7 +384,10 @@ export class LeaseLostError extends EvsError {
   }
 }
 
-/** Something that the chosen store or broker cannot do. */
+/**
+ * Something that the chosen store or broker cannot do.
+ * @example A publish with `expected` to a topic that stores nothing.
+ */
 export class UnsupportedError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -353,7 +395,10 @@ export class UnsupportedError extends EvsError {
   }
 }
 
-/** The broker, topic or subscription was closed or removed while in use. */
+/**
+ * The broker, topic or subscription was closed or removed while in use.
+ * @example `await broker.close()`, then `broker.publish("t", "n", 1)` rejects with it.
+ */
 export class ClosedError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -366,7 +411,10 @@ export function closedBroker(): ClosedError {
   return new ClosedError("the broker is closed");
 }
 
-/** Thrown by a handler when the event can never succeed: dead-letter it now. */
+/**
+ * Thrown by a handler when the event can never succeed: dead-letter it now.
+ * @example `throw new NonRetryableError("the order has no customer");`
+ */
 export class NonRetryableError extends EvsError {
   /** `message`: why the event will never succeed. */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -374,7 +422,10 @@ export class NonRetryableError extends EvsError {
   }
 }
 
-/** A handler did not finish in time. The attempt failed, and the event is retried. */
+/**
+ * A handler did not finish in time. The attempt failed, and the event is retried.
+ * @example The reason of a dead letter whose handler exceeded `timeoutMs`.
+ */
 export class HandlerTimeoutError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {
@@ -382,7 +433,10 @@ export class HandlerTimeoutError extends EvsError {
   }
 }
 
-/** The reader of a stream with `overflow: "fail"` was slower than its events. */
+/**
+ * The reader of a stream with `overflow: "fail"` was slower than its events.
+ * @example `for await (const event of broker.stream("t", { overflow: "fail" }))` throws it.
+ */
 export class OverflowError extends EvsError {
   /** @internal */
   constructor(message: string, options: ErrorOptions = {}) {

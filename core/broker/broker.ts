@@ -107,7 +107,15 @@ function checkBatch(messages: readonly Message[], options: PublishBatchOptions):
   }
 }
 
-/** A broker. `E` maps topics and types to payloads; without it, anything is allowed. */
+/**
+ * A broker. `E` maps topics and types to payloads; without it, anything is allowed.
+ *
+ * ```ts
+ * import { connect, EventBroker } from "@env/env-event-stream";
+ *
+ * const broker: Broker = Deno.args.includes("--daemon") ? await connect() : new EventBroker();
+ * ```
+ */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export abstract class Broker<E = any> implements AsyncDisposable {
   /**

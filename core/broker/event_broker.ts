@@ -60,7 +60,15 @@ const LOST_NAMED = 20;
 
 export type { BrokerOptions, CreateTopicOptions };
 
-/** The broker of this process. `E` maps topics and types to payloads. */
+/**
+ * The broker of this process. `E` maps topics and types to payloads.
+ *
+ * ```ts
+ * await using broker = new EventBroker();
+ * broker.subscribe("users", (event) => console.log(event.type, event.payload));
+ * await broker.publish("users", "user.created", { username: "first" });
+ * ```
+ */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class EventBroker<E = any> extends Broker<E> {
   /** @internal */

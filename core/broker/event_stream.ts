@@ -81,7 +81,16 @@ export interface StreamSource {
   readonly dropped: number;
 }
 
-/** Events one by one, for `for await`. */
+/**
+ * Events one by one, for `for await`.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const broker = new EventBroker();
+ * for await (const event of broker.stream("users")) console.log(event.seq, event.payload);
+ * ```
+ */
 export class EventStream<T = Event> implements AsyncIterableIterator<T>, AsyncDisposable {
   /** Resolves when everything published from now on will be seen. */
   readonly ready: Promise<void>;

@@ -15,7 +15,16 @@ export interface TopicParts {
   ready: Promise<void>;
 }
 
-/** A topic of a broker. `M` maps its types to payloads. */
+/**
+ * A topic of a broker. `M` maps its types to payloads.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const users = new EventBroker().createTopic("users");
+ * await users.publish("user.created", { username: "first" });
+ * ```
+ */
 // deno-lint-ignore no-explicit-any -- without a map every type and payload goes
 export class Topic<M = any> {
   /** The topic's name. */

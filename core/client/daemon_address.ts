@@ -7,7 +7,6 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError, NoDaemonError } from "../base/errors.ts";
-import { programFile } from "../base/program.ts";
 import type { AwakeTime } from "../base/standstill.ts";
 import { holderFile, readHolder } from "../protocol/holder.ts";
 import { type Paths, SYSTEM_SOCKET } from "../protocol/paths.ts";
@@ -32,10 +31,7 @@ export interface AddressOptions {
 }
 
 /** Loads what is only needed if nobody answers. */
-const trouble = () =>
-  import(programFile("core/client/daemon_process.ts").href) as Promise<
-    typeof import("./daemon_process.ts")
-  >;
+const trouble = () => import("./daemon_process.ts");
 
 /** Finds the daemon for each connection. */
 export class DaemonAddress implements Address {

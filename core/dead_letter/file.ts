@@ -45,7 +45,16 @@ interface Held extends EntryName {
 /** The file is rewritten when it reaches this size and two thirds of its lines are obsolete. */
 const WORTH_REWRITING = 1024 * 1024;
 
-/** Dead letters in a folder. */
+/**
+ * Dead letters in a folder.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const deadLetterQueue = new FileDeadLetterQueue("./dead-letters");
+ * await using broker = new EventBroker({ deadLetterQueue });
+ * ```
+ */
 export class FileDeadLetterQueue implements DeadLetterQueue {
   readonly #dir: string;
   readonly #options: FileDeadLetterQueueOptions;

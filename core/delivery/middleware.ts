@@ -21,7 +21,16 @@ export interface DedupOptions {
   size?: number;
 }
 
-/** Skips an event that this handler has already done. In memory only: forgotten on restart. */
+/**
+ * Skips an event that this handler has already done. In memory only: forgotten on restart.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const broker = new EventBroker();
+ * broker.subscribe("users", () => {}, { middleware: [dedup({ size: 1000 })] });
+ * ```
+ */
 export function dedup(options: DedupOptions = {}): Middleware {
   const { key = ({ topic, id }) => `${topic}\n${id}`, size = 10_000 } = options;
   const done = new Set<string>();
@@ -45,7 +54,17 @@ export interface DeadLetterOptions {
   when?: (error: unknown, event: Event) => boolean;
 }
 
-/** Turns errors from the inner handlers into dead letters. */
+/**
+ * Turns errors from the inner handlers into dead letters.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const broker = new EventBroker();
+ * const when = (error: unknown) => error instanceof TypeError;
+ * broker.subscribe("users", () => {}, { middleware: [deadLetterOn({ when })] });
+ * ```
+ */
 export function deadLetterOn(options: DeadLetterOptions = {}): Middleware {
   const { when = () => true } = options;
   return (next) => async (event, context) => {
@@ -72,6 +91,14 @@ export interface RetryOptions {
 /**
  * Turns an error into a retry while the subscription grants one; after that the error passes on
  * outwards.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const broker = new EventBroker();
+ * const retries = retryOn({ delay: (attempt) => attempt * 1000 });
+ * broker.subscribe("users", () => {}, { middleware: [retries] });
+ * ```
  */
 export function retryOn(options: RetryOptions = {}): Middleware {
   const { delay, when = (error) => !isA(error, NonRetryableError) } = options;
@@ -89,6 +116,13 @@ export function retryOn(options: RetryOptions = {}): Middleware {
 /**
  * Fails an attempt that takes longer than `ms` with `HandlerTimeoutError` (`handler/timed-out`),
  * and aborts its signal. Whatever the handler does after that is ignored.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const broker = new EventBroker();
+ * broker.subscribe("users", () => {}, { middleware: [timeout(5000)] });
+ * ```
  */
 export function timeout(ms: number, options: { clock?: Clock } = {}): Middleware {
   if (!(ms > 0)) {

@@ -18,7 +18,16 @@ import { thrownReason } from "../base/thrown_reason.ts";
 import { NonRetryableError } from "../base/errors.ts";
 import { LONGEST_DELAY_MS } from "../event/limits.ts";
 
-/** The result of {@link retry}, {@link deadLetter} and {@link skip}; a handler returns it. */
+/**
+ * The result of {@link retry}, {@link deadLetter} and {@link skip}; a handler returns it.
+ *
+ * ```ts
+ * import { type Handler } from "@env/env-event-stream";
+ *
+ * const outcomes: HandlerOutcome[] = [retry(), deadLetter("no customer"), skip()];
+ * const handler: Handler = () => outcomes[0];
+ * ```
+ */
 export class HandlerOutcome {
   /** What should happen to the event. */
   readonly kind: "retry" | "dead" | "skip";
@@ -44,6 +53,12 @@ export class HandlerOutcome {
 /**
  * Retry the event after `afterMs`, or after the subscription's own wait. Counts as a failed
  * attempt.
+ *
+ * ```ts
+ * import { type Handler } from "@env/env-event-stream";
+ *
+ * const handler: Handler = () => retry({ afterMs: 60_000, reason: "the bank is closed" });
+ * ```
  */
 export function retry(
   options: { afterMs?: number; reason?: string; cause?: unknown } = {},
@@ -58,12 +73,28 @@ export function retry(
   });
 }
 
-/** Give up on the event now: it becomes a dead letter with this reason. */
+/**
+ * Give up on the event now: it becomes a dead letter with this reason.
+ *
+ * ```ts
+ * import { type Handler } from "@env/env-event-stream";
+ *
+ * const handler: Handler = () => deadLetter("the order has no customer");
+ * ```
+ */
 export function deadLetter(reason: string, options: { cause?: unknown } = {}): HandlerOutcome {
   return new HandlerOutcome("dead", { reason, ...options });
 }
 
-/** Nothing to do: the event counts as done. */
+/**
+ * Nothing to do: the event counts as done.
+ *
+ * ```ts
+ * import { type Handler } from "@env/env-event-stream";
+ *
+ * const handler: Handler = ({ payload }) => payload === null ? skip("empty") : undefined;
+ * ```
+ */
 export function skip(reason = "skipped by the handler"): HandlerOutcome {
   return new HandlerOutcome("skip", { reason });
 }

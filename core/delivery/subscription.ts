@@ -113,7 +113,17 @@ export interface SubscriptionParts {
   clock: Clock;
 }
 
-/** A running subscription. */
+/**
+ * A running subscription.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const subscription = new EventBroker().subscribe("users", (event) => console.log(event.id));
+ * await subscription.ready;
+ * await subscription.unsubscribe();
+ * ```
+ */
 export class Subscription {
   /** Its name; generated if none was given. */
   readonly name: string;

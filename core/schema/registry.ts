@@ -95,7 +95,17 @@ export interface SchemaPlan {
 /** The version of an event that has neither a version nor a schema. */
 const UNCHECKED = "1.0";
 
-/** A {@link SchemaRegistry} of JSON Schemas (drafts 2020-12 and 07). */
+/**
+ * A {@link SchemaRegistry} of JSON Schemas (drafts 2020-12 and 07).
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * const schemaRegistry = new JsonSchemaRegistry();
+ * await using broker = new EventBroker({ schemaRegistry });
+ * await broker.registerSchema("user.created", { required: ["username"] });
+ * ```
+ */
 export class JsonSchemaRegistry implements SchemaRegistry {
   /** Type to version to schema. */
   readonly #types = new Map<string, Map<string, Entry>>();

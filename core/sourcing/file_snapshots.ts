@@ -9,7 +9,14 @@ import { assertPlainState, type Snapshot, type SnapshotStore } from "./snapshot.
 
 const encoder = new TextEncoder();
 
-/** A {@link SnapshotStore} in a folder, which is created if missing. */
+/**
+ * A {@link SnapshotStore} in a folder, which is created if missing.
+ *
+ * ```ts
+ * const snapshots = new FileSnapshotStore("./snapshots");
+ * const latest = await snapshots.load("orders", "o-1");
+ * ```
+ */
 export class FileSnapshotStore implements SnapshotStore {
   readonly #dir: string;
 

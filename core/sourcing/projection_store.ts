@@ -27,7 +27,14 @@ export interface ProjectionStore {
   save(record: ProjectionRecord): Promise<void>;
 }
 
-/** Projections kept in memory, for the life of the process. */
+/**
+ * Projections kept in memory, for the life of the process.
+ *
+ * ```ts
+ * const store = new MemoryProjectionStore();
+ * const record = await store.load("totals");
+ * ```
+ */
 export class MemoryProjectionStore implements ProjectionStore {
   readonly #records = new Map<string, string>();
 
@@ -46,6 +53,11 @@ export class MemoryProjectionStore implements ProjectionStore {
 /**
  * Projections in a folder, one file each, replaced by rename. Not synced: after a power cut, some
  * events are read again.
+ *
+ * ```ts
+ * const store = new FileProjectionStore("./projections");
+ * const record = await store.load("totals");
+ * ```
  */
 export class FileProjectionStore implements ProjectionStore {
   readonly #dir: string;

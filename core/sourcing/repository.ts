@@ -65,7 +65,21 @@ export interface UpdateOptions {
 const DEFAULT_TOPIC = "aggregates";
 const RETRIES = 5;
 
-/** Loads and saves aggregates; {@link AggregateRoot} has an example. */
+/**
+ * Loads and saves aggregates; {@link AggregateRoot} has an example.
+ *
+ * ```ts
+ * import { AggregateRoot } from "@env/env-event-stream";
+ *
+ * declare class Order extends AggregateRoot<{ paid: boolean }> {
+ *   constructor(id: string);
+ *   protected applyEvent(): void;
+ *   pay(): void;
+ * }
+ * const orders = new EventSourcedRepository((id) => new Order(id), { topic: "orders" });
+ * await orders.update("o-1", (order) => order.pay());
+ * ```
+ */
 export class EventSourcedRepository<T extends AggregateRoot<object>> {
   /** The topic of the events. */
   readonly topic: string;

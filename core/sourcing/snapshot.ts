@@ -113,7 +113,14 @@ export function broken(
   });
 }
 
-/** Snapshots kept in memory, for the life of the process. */
+/**
+ * Snapshots kept in memory, for the life of the process.
+ *
+ * ```ts
+ * const snapshots = new MemorySnapshotStore();
+ * const latest = await snapshots.load("orders", "o-1");
+ * ```
+ */
 export class MemorySnapshotStore implements SnapshotStore {
   readonly #snapshots = new Map<string, string>();
 

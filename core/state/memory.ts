@@ -28,7 +28,15 @@ function keyOf(...parts: string[]): string {
   return parts.join("\n");
 }
 
-/** A {@link State} that forgets everything when the process ends. */
+/**
+ * A {@link State} that forgets everything when the process ends.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker({ state: new MemoryState() });
+ * ```
+ */
 export class MemoryState implements State {
   readonly forgets = true;
   readonly #topics = new Map<string, TopicRecord>();

@@ -49,7 +49,16 @@ const GROWTH = 4 * 1024 * 1024;
 /** Bytes of event lines between two checks of that. */
 const LOOK_EVERY = 512 * 1024;
 
-/** A {@link State} in one SQLite file. */
+/**
+ * A {@link State} in one SQLite file.
+ *
+ * ```ts
+ * import { EventBroker, SqliteEventStore } from "@env/env-event-stream";
+ *
+ * const eventStore = new SqliteEventStore("./events.db");
+ * await using broker = new EventBroker({ eventStore, state: new SqliteState("./state.db") });
+ * ```
+ */
 export class SqliteState implements State {
   readonly #database: DatabaseSync;
   readonly #lock: DatabaseLock | undefined;

@@ -17,7 +17,17 @@ export interface AppendView extends GivenIds {
   store(seq: number, event: NewEvent): void;
 }
 
-/** Decides one request and stores its events. */
+/**
+ * Decides one request and stores its events.
+ *
+ * ```ts
+ * import type { StoreRequest } from "@env/env-event-stream";
+ *
+ * declare const view: AppendView; // what your store knows of the topic
+ * declare const request: StoreRequest;
+ * const outcome = decideAppend(request, view); // stores through `view.store`
+ * ```
+ */
 export function decideAppend(request: StoreRequest, view: AppendView): AppendOutcome {
   const events = eventsOf(request);
   const conflict = checkExpected({ ...request, events }, view);

@@ -36,7 +36,15 @@ interface MemoryTopic {
   lastAt: number;
 }
 
-/** A {@link JournalStore} that forgets everything when the process ends. */
+/**
+ * A {@link JournalStore} that forgets everything when the process ends.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker({ eventStore: new MemoryEventStore() });
+ * ```
+ */
 export class MemoryEventStore implements JournalStore {
   readonly kind = "memory";
   readonly durable = false;

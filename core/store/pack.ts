@@ -75,7 +75,14 @@ export function payloadBytesOf(request: StoreRequest): number {
   return bytes;
 }
 
-/** The request's events, one by one. The payloads of a packed one are views of its buffer. */
+/**
+ * The request's events, one by one. The payloads of a packed one are views of its buffer.
+ *
+ * ```ts
+ * declare const request: StoreRequest; // what `append` of your store was given
+ * for (const { id, type, payload } of eventsOf(request)) console.log(id, type, payload.length);
+ * ```
+ */
 export function eventsOf(request: StoreRequest): readonly NewEvent[] {
   return isPacked(request) ? unpack(request).events : request.events;
 }

@@ -73,7 +73,16 @@ const WAIT_MS = 30_000;
 /** Time between two attempts to reach the daemon, ms. */
 const AGAIN_MS = 100;
 
-/** A daemon's broker, as created by `connect`. */
+/**
+ * A daemon's broker, as created by `connect`.
+ *
+ * ```ts
+ * import { connect } from "@env/env-event-stream";
+ *
+ * await using broker = await connect();
+ * await broker.publish("users", "user.created", { username: "first" });
+ * ```
+ */
 // deno-lint-ignore no-explicit-any -- without a map every topic, type and payload goes
 export class RemoteBroker<E = any> extends Broker<E> {
   /**

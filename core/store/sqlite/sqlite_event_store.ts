@@ -53,7 +53,15 @@ export interface SqliteStoreOptions extends DedupWindow {
   room?: KeptRoom | undefined;
 }
 
-/** A {@link JournalStore} in one SQLite file. */
+/**
+ * A {@link JournalStore} in one SQLite file.
+ *
+ * ```ts
+ * import { EventBroker } from "@env/env-event-stream";
+ *
+ * await using broker = new EventBroker({ eventStore: new SqliteEventStore("./events.db") });
+ * ```
+ */
 export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
   readonly durable: boolean;
