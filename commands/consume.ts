@@ -15,13 +15,15 @@ import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/r
 import type { OutputReader } from "./consumer/output_reader.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, positive, textFlag, verb } from "./cli/define.ts";
+import type { TypedCommandParameters } from "@stricli/core";
 import { selectionFlags } from "./reading/flags.ts";
 import { escapeJson } from "./terminal/escape.ts";
 import { shellQuote } from "../core/base/shell_quote.ts";
 import { passSignals } from "./terminal/signals.ts";
 import { localOffset } from "./terminal/local_time.ts";
 
-type ConsumeFlags = {
+/** The flags of `evs consume`. */
+export type ConsumeFlags = {
   name: string;
   from?: string;
   type?: readonly string[];
@@ -39,6 +41,111 @@ type ConsumeFlags = {
   update: boolean;
   resume?: boolean;
 };
+
+/** Its flags and arguments; `evs service` takes them, too. */
+export const consumeParameters = {
+  flags: {
+    name: { kind: "parsed", parse: plainText, brief: "The subscription", placeholder: "NAME" },
+    from: {
+      kind: "parsed",
+      parse: localOffset,
+      brief: "Where a new subscription starts: start (default), end, a seq, -N, @time",
+      placeholder: "OFFSET",
+      optional: true,
+    },
+    type: selectionFlags.type,
+    where: textFlag("Only events that match this CEL expression", "EXPRESSION"),
+    concurrency: {
+      kind: "parsed",
+      parse: positive,
+      brief: "How many commands to run concurrently",
+      placeholder: "N",
+      default: "1",
+    },
+    batch: {
+      kind: "parsed",
+      parse: positive,
+      brief: "Pass up to N events to one command, one per line",
+      placeholder: "N",
+      optional: true,
+    },
+    timeout: {
+      kind: "parsed",
+      parse: (input) => parseDuration(input, "--timeout"),
+      brief: "Stop a command that runs longer (SIGTERM, SIGKILL 5 s later) and retry",
+      placeholder: "DURATION",
+      optional: true,
+    },
+    maxRetries: {
+      kind: "parsed",
+      parse: count,
+      brief: "Retries after the first attempt; default 3",
+      placeholder: "N",
+      optional: true,
+    },
+    maxDeliveries: {
+      kind: "parsed",
+      parse: positive,
+      brief: "Unanswered deliveries before an event becomes a dead letter; default 10",
+      placeholder: "N",
+      optional: true,
+    },
+    backoff: {
+      kind: "parsed",
+      parse: parseBackoff,
+      brief:
+        "Waits between attempts: fixed:D, linear:D..D, exp:D..D, with ,jitter; default exp:1s..5m,jitter",
+      placeholder: "BACKOFF",
+      optional: true,
+    },
+    breaker: {
+      kind: "parsed",
+      parse: (input) => parseBreaker(input) ?? "off",
+      brief:
+        "Pause when this share of the last attempts failed: PERCENT%/ATTEMPTS, or off; default off",
+      placeholder: "BREAKER",
+      optional: true,
+    },
+    stdin: {
+      kind: "enum",
+      values: ["payload", "event"],
+      brief: "What the command reads on stdin; default payload, with --batch event",
+      optional: true,
+    },
+    untilEmpty: {
+      kind: "boolean",
+      brief: "Exit when nothing is pending, including scheduled retries",
+      default: false,
+    },
+    max: {
+      kind: "parsed",
+      parse: positive,
+      brief: "Exit after this many attempts",
+      placeholder: "N",
+      optional: true,
+    },
+    update: {
+      kind: "boolean",
+      brief: "Apply these settings to an existing subscription",
+      default: false,
+    },
+    resume: {
+      kind: "boolean",
+      brief: "Resume after a pause by a breaker or a command that cannot run; the default",
+      withNegated: true,
+      optional: true,
+    },
+  },
+  positional: {
+    kind: "array",
+    parameter: {
+      parse: plainText,
+      brief: "A topic or a pattern, then the command",
+      placeholder: "TOPIC",
+    },
+    minimum: 1,
+  },
+} satisfies TypedCommandParameters<ConsumeFlags, [string, ...string[]], EvsContext>;
 
 export const route = verb<ConsumeFlags, [string, ...string[]]>({
   brief: "Run a command for each event",
@@ -70,111 +177,22 @@ Exits with 0, also when SIGTERM stops it and it has returned its events; with 6 
     ["consume logs --name index --batch 500 -- ./bulk-index", "up to 500 events per run"],
   ],
   usage: ["TOPIC --name NAME [--concurrency N] [--timeout DURATION] [--until-empty] … -- COMMAND…"],
-  parameters: {
-    flags: {
-      name: { kind: "parsed", parse: plainText, brief: "The subscription", placeholder: "NAME" },
-      from: {
-        kind: "parsed",
-        parse: localOffset,
-        brief: "Where a new subscription starts: start (default), end, a seq, -N, @time",
-        placeholder: "OFFSET",
-        optional: true,
-      },
-      type: selectionFlags.type,
-      where: textFlag("Only events that match this CEL expression", "EXPRESSION"),
-      concurrency: {
-        kind: "parsed",
-        parse: positive,
-        brief: "How many commands to run concurrently",
-        placeholder: "N",
-        default: "1",
-      },
-      batch: {
-        kind: "parsed",
-        parse: positive,
-        brief: "Pass up to N events to one command, one per line",
-        placeholder: "N",
-        optional: true,
-      },
-      timeout: {
-        kind: "parsed",
-        parse: (input) => parseDuration(input, "--timeout"),
-        brief: "Stop a command that runs longer (SIGTERM, SIGKILL 5 s later) and retry",
-        placeholder: "DURATION",
-        optional: true,
-      },
-      maxRetries: {
-        kind: "parsed",
-        parse: count,
-        brief: "Retries after the first attempt; default 3",
-        placeholder: "N",
-        optional: true,
-      },
-      maxDeliveries: {
-        kind: "parsed",
-        parse: positive,
-        brief: "Unanswered deliveries before an event becomes a dead letter; default 10",
-        placeholder: "N",
-        optional: true,
-      },
-      backoff: {
-        kind: "parsed",
-        parse: parseBackoff,
-        brief:
-          "Waits between attempts: fixed:D, linear:D..D, exp:D..D, with ,jitter; default exp:1s..5m,jitter",
-        placeholder: "BACKOFF",
-        optional: true,
-      },
-      breaker: {
-        kind: "parsed",
-        parse: (input) => parseBreaker(input) ?? "off",
-        brief:
-          "Pause when this share of the last attempts failed: PERCENT%/ATTEMPTS, or off; default off",
-        placeholder: "BREAKER",
-        optional: true,
-      },
-      stdin: {
-        kind: "enum",
-        values: ["payload", "event"],
-        brief: "What the command reads on stdin; default payload, with --batch event",
-        optional: true,
-      },
-      untilEmpty: {
-        kind: "boolean",
-        brief: "Exit when nothing is pending, including scheduled retries",
-        default: false,
-      },
-      max: {
-        kind: "parsed",
-        parse: positive,
-        brief: "Exit after this many attempts",
-        placeholder: "N",
-        optional: true,
-      },
-      update: {
-        kind: "boolean",
-        brief: "Apply these settings to an existing subscription",
-        default: false,
-      },
-      resume: {
-        kind: "boolean",
-        brief: "Resume after a pause by a breaker or a command that cannot run; the default",
-        withNegated: true,
-        optional: true,
-      },
-    },
-    positional: {
-      kind: "array",
-      parameter: {
-        parse: plainText,
-        brief: "A topic or a pattern, then the command",
-        placeholder: "TOPIC",
-      },
-      minimum: 1,
-    },
-  },
+  parameters: consumeParameters,
   run: consume,
 });
+
+/** Everything after `--` belongs to the command: a forgotten topic must not be taken from there. */
+export function assertTopicBefore(
+  argv: readonly string[],
+  { name, command }: { name: string; command: readonly string[] },
+): void {
+  const behind = argv.includes("--") ? argv.slice(argv.indexOf("--") + 1) : [];
+  if (behind.length <= command.length) return;
+  throw new InvalidArgumentError("TOPIC is missing", {
+    code: "argument/usage",
+    hint: `evs consume TOPIC --name ${name} -- ${behind.map(shellQuote).join(" ")}`,
+  });
+}
 
 async function consume(
   this: EvsContext,
@@ -182,14 +200,7 @@ async function consume(
   topic: string,
   ...command: string[]
 ): Promise<void> {
-  const behind = this.argv.includes("--") ? this.argv.slice(this.argv.indexOf("--") + 1) : [];
-  // Everything after `--` belongs to the command: a forgotten topic must not be taken from there.
-  if (behind.length > command.length) {
-    throw new InvalidArgumentError("TOPIC is missing", {
-      code: "argument/usage",
-      hint: `evs consume TOPIC --name ${flags.name} -- ${behind.map(shellQuote).join(" ")}`,
-    });
-  }
+  assertTopicBefore(this.argv, { name: flags.name, command });
   if (command.length === 0) {
     throw new InvalidArgumentError("no command to run for each event", {
       hint: `evs consume ${shellQuote(topic)} --name ${flags.name} -- COMMAND`,

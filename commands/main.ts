@@ -52,7 +52,8 @@ async function dispatch(context: EvsContext, args: string[]): Promise<number> {
   const end = args.indexOf("--");
   const words = end < 0 ? args : args.slice(0, end);
   const found = findRoute({ route, path: [word] }, words.slice(1));
-  const isBare = "getAllEntries" in found.route && found.path.length === words.length;
+  const isBare = "getAllEntries" in found.route && found.path.length === words.length &&
+    found.route.getDefaultCommand() === undefined;
   if (isBare || words.includes("--help") || words.includes("-h")) {
     const { paint, stdout } = context;
     const columns = Math.max(40, Math.min(stdout.columns ?? 80, 100));

@@ -20,6 +20,8 @@ export interface Config {
   maxConnections: number;
   logLevel: LogLevel;
   logMaxBytes: number;
+  /** The name of the group that may use the socket; empty: the owner alone. */
+  socketGroup: string;
   /** 0: never. */
   alertDeadLetters: number;
   alertLag: number;
@@ -35,6 +37,7 @@ export const defaultConfig: Readonly<Config> = {
   maxConnections: 512,
   logLevel: "info",
   logMaxBytes: 10 * 1024 * 1024,
+  socketGroup: "",
   alertDeadLetters: 0,
   alertLag: 0,
 };
@@ -55,6 +58,7 @@ const KEYS: Record<string, Reader> = {
   max_connections: (value, key) => ({
     maxConnections: within(whole(value, key), key, [4, 100_000]),
   }),
+  socket_group: (value, key) => ({ socketGroup: text(value, key) }),
   "log.level": (value, key) => ({ logLevel: oneOf(value, key, LOG_LEVELS) }),
   "log.max_bytes": (value, key) => ({
     logMaxBytes: within(size(value, key), key, [4096, 2 ** 40]),

@@ -21,6 +21,7 @@ import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./http/server.ts";
 import { storeKinds } from "./open_stores.ts";
 import { SocketKeeper } from "./socket_keeper.ts";
+import { socketGroupOf } from "./socket_group.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught } from "./uncaught.ts";
 import { findDataDir } from "./whole.ts";
@@ -33,6 +34,8 @@ interface Arguments {
   socket: string;
   config: string;
   overrides: Partial<Config>;
+  /** The number of the group that the config file names, if there is such a group. */
+  socketGid: number | undefined;
   /** As they were given, for a later restart. */
   given: Pick<Holder, "store" | "durability">;
   untilStdinCloses: boolean;
@@ -40,7 +43,14 @@ interface Arguments {
   takeOver: boolean;
 }
 
-const OPTIONS = ["--data-dir", "--socket", "--config", "--store", "--durability"];
+const OPTIONS = [
+  "--data-dir",
+  "--socket",
+  "--config",
+  "--store",
+  "--durability",
+  "--socket-gid",
+];
 
 /** Parses the daemon's command line, which core/client/launch.ts builds. */
 export function parseArguments(args: readonly string[]): Arguments {
@@ -70,10 +80,12 @@ export function parseArguments(args: readonly string[]): Arguments {
     return value;
   };
   const [store, durability] = [values.get("--store"), values.get("--durability")];
+  const socketGid = values.get("--socket-gid");
   return {
     dataDir: need("--data-dir"),
     socket: need("--socket"),
     config: need("--config"),
+    socketGid: socketGid === undefined ? undefined : Number(socketGid),
     given: { store, durability },
     overrides: defined({
       store: store === undefined ? undefined : parseStore(store),
@@ -92,6 +104,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   Deno.addSignalListener("SIGHUP", () => lookAfterSocket());
   const { dataDir: path, socket } = asked;
   const config = await configOf(asked);
+  const group = socketGroupOf(config, asked);
   prepareDataDir(path);
   const dataLock = await holdDataDir(asked);
   const dataDir = dataDirAt(path);
@@ -101,12 +114,13 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   const held = reserve?.lendIfFull() ?? 0;
   const log = openLog(dataDir.logFolder, { ...config, spare: () => reserve?.spare() ?? false });
   const holder = holderOf(asked);
-  const keeper = new SocketKeeper({ holder, log });
+  const keeper = new SocketKeeper({ holder, log, group });
   await keeper.take();
   const stop = Promise.withResolvers<{ reason: string; code: number }>();
   const services = await Services.open({
     dataDir,
     socket,
+    socketGroup: group,
     config,
     log,
     found,
@@ -128,9 +142,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
   }
   // The first failed sync: nothing more is acknowledged, and the process ends (contract row 7).
   void services.broker.failure.then((error) => services.fatal(error, "a store failed"));
-  const { store, durability } = config;
-  const where = { pid: Deno.pid, socket, dataDir: path };
-  log.logger.info("ready", { version: VERSION, ...where, store, durability });
+  logReady(log, { ...config, socket, dataDir: path });
   tell({ ready: true, pid: Deno.pid, socket });
 
   const { reason, code } = await stop.promise;
@@ -147,6 +159,14 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
 
 async function configOf({ config, overrides }: Arguments): Promise<Config> {
   return { ...defaultConfig, ...await loadConfig(config), ...overrides };
+}
+
+function logReady(
+  log: ReturnType<typeof openLog>,
+  { socket, dataDir, store, durability }: Config & Pick<Arguments, "socket" | "dataDir">,
+): void {
+  const pid = Deno.pid;
+  log.logger.info("ready", { version: VERSION, pid, socket, dataDir, store, durability });
 }
 
 async function holdDataDir({ dataDir, takeOver }: Arguments): Promise<HeldLock> {

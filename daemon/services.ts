@@ -18,6 +18,7 @@ import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
 import { recoverTopics } from "./recover.ts";
 import { openStores } from "./open_stores.ts";
+import type { SocketGroup } from "./socket_group.ts";
 import { SpaceReserve } from "./space_reserve.ts";
 import { SCRIPTS, type Threads } from "./threads.ts";
 import { RetentionTimer } from "./retention_timer.ts";
@@ -32,6 +33,8 @@ const DAMAGE_NAMED = 5;
 export interface ServicesOptions {
   dataDir: DataDir;
   socket: string;
+  /** Who besides the owner may use the socket. */
+  socketGroup?: SocketGroup;
   config: Config;
   log: Log;
   /** What was there before anything was opened. */
@@ -54,6 +57,8 @@ export class Services {
   readonly config: Config;
   readonly dataDir: string;
   readonly socket: string;
+  /** Who besides the owner may use the socket. */
+  readonly socketGroup: SocketGroup | undefined;
   readonly log: Log;
   readonly metrics = new Metrics();
   readonly ids = new IdSource();
@@ -91,6 +96,7 @@ export class Services {
     this.config = options.config;
     this.dataDir = options.dataDir.path;
     this.socket = options.socket;
+    this.socketGroup = options.socketGroup;
     this.log = options.log;
     this.permissions = options.permissions;
     this.shutdown = options.shutdown;

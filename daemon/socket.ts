@@ -5,15 +5,16 @@
 import { assertSocketLength, folderOf } from "../core/protocol/paths.ts";
 import { SocketError } from "../core/base/errors.ts";
 import { lstat } from "../core/base/if_there.ts";
+import { giveToGroup, letGroupEnter, type SocketGroup } from "./socket_group.ts";
 
 const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
 /**
  * Creates the socket's folder (0700) if it does not exist; refuses a folder in which others could
- * swap the socket.
+ * swap the socket. With a group, its members may enter a folder that is the socket's alone (0750).
  */
-export function prepareSocketFolder(socket: string): void {
+export function prepareSocketFolder(socket: string, group?: SocketGroup): void {
   assertSocketLength(socket);
   const folder = folderOf(socket);
   if (!lstat(folder)) Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -29,6 +30,7 @@ export function prepareSocketFolder(socket: string): void {
       },
     );
   }
+  if (group !== undefined) letGroupEnter(folder, { socket, group });
 }
 
 /**
@@ -67,14 +69,17 @@ async function answers(socket: string): Promise<boolean> {
   }
 }
 
-/** Restricts the socket to its owner, whatever the umask was. */
-export function protectSocket(socket: string): void {
-  Deno.chmodSync(socket, 0o600);
+/** Restricts the socket to its owner, and a group if there is one, whatever the umask was. */
+export function protectSocket(socket: string, group?: SocketGroup): void {
+  const wanted = group === undefined ? 0o600 : 0o660;
+  // The group first: the mode must not let in the one before.
+  if (group !== undefined) giveToGroup(socket, group);
+  Deno.chmodSync(socket, wanted);
   const mode = (Deno.lstatSync(socket).mode ?? 0) & 0o777;
-  if (mode === 0o600) return;
+  if (mode === wanted) return;
   throw new SocketError(
     "socket/unsafe",
-    `the mode of ${socket} is ${mode.toString(8)} and could not be made 600`,
+    `the mode of ${socket} is ${mode.toString(8)} and could not be made ${wanted.toString(8)}`,
     {
       hint: "set EVS_SOCKET to a path on a local file system",
     },

@@ -9,11 +9,14 @@ import { announce } from "./announcement.ts";
 import { type HeldLock, lockSocket } from "./lock.ts";
 import type { Log } from "./log.ts";
 import { freeSocketPath, identityAt, prepareSocketFolder } from "./socket.ts";
+import { giveToGroup, type SocketGroup } from "./socket_group.ts";
 
 /** The options of a keeper. */
 export interface SocketKeeperOptions {
   holder: Holder;
   log: Log;
+  /** Who besides the owner may use it. */
+  group: SocketGroup | undefined;
 }
 
 /** The daemon's socket: its lock, its file and its announcement. */
@@ -37,13 +40,16 @@ export class SocketKeeper {
   /** Locks the socket's path, frees it, and announces who will listen there. */
   async take(): Promise<void> {
     const { socket } = this;
-    prepareSocketFolder(socket);
+    const { group } = this.#options;
+    prepareSocketFolder(socket, group);
     if (this.#lock === undefined || identityAt(socketLockFile(socket)) !== this.#lockFile) {
       const lock = lockSocket(socket);
       this.#lock?.release();
       this.#lock = lock;
       this.#lockFile = identityAt(socketLockFile(socket));
     }
+    // Now it shows whether the socket can be given to the group, before anybody can connect.
+    if (group !== undefined) giveToGroup(socketLockFile(socket), group);
     await freeSocketPath(socket);
     this.#announce();
   }

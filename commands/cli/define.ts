@@ -126,8 +126,11 @@ export function group(options: {
   brief: string;
   description?: string;
   routes: Record<string, CommandRoute>;
+  /** The command that is meant if none is named. */
+  defaultRoute?: string;
 }): RouteMap<EvsContext> {
   const routes = buildRouteMap<string, EvsContext>({
+    ...(options.defaultRoute !== undefined && { defaultCommand: options.defaultRoute }),
     routes: Object.assign(Object.create(null), options.routes),
     docs: { brief: options.brief },
   });

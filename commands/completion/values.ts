@@ -52,7 +52,7 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
 
 /** Commands that run a command of the user's own, after `--`. */
 export function takesCommand(path: string): boolean {
-  return path === "consume" || path === "with";
+  return /^(consume|with|service (print|install) consume)$/.test(path);
 }
 
 /** Groups in which `TYPE` is not the type of any event. */

@@ -8,6 +8,7 @@ import { checkFileSystem, fileSizeLimit } from "../../core/data_dir/file_system.
 import { formatBytes } from "../../core/base/units.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
+import { socketGroupId } from "./socket_group.ts";
 
 /** A running daemon. */
 export interface StartedDaemon {
@@ -42,7 +43,8 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
   const settled = settleRestore(launch.dataDir);
   if (settled !== undefined) options.say?.(settled);
   for (const words of surroundings(launch)) options.say?.(words);
-  const { program, args, env } = daemonCommand(launch);
+  const socketGid = await socketGroupId(launch.config);
+  const { program, args, env } = daemonCommand({ ...launch, socketGid });
   const command = new Deno.Command(program, {
     args,
     env,

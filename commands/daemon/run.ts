@@ -3,12 +3,13 @@ import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { passSignals, statusCode } from "../terminal/signals.ts";
 import { type LaunchFlags, launchFlags, launchOptions } from "./flags.ts";
+import { notifyReady } from "./notify.ts";
 import { startDaemon } from "./process.ts";
 
 export const route = verb<LaunchFlags, []>({
   brief: "Run the daemon in the foreground",
   description:
-    "Runs the daemon until Ctrl-C or SIGTERM, which let it finish what is in progress. Exits with the daemon's exit code; if this command is killed, the daemon ends, too.",
+    "Runs the daemon until Ctrl-C or SIGTERM, which let it finish what is in progress. Tells systemd when it serves (Type=notify; evs service makes units). Exits with the daemon's exit code; if this command is killed, the daemon ends, too.",
   examples: [["daemon run", "for systemd, containers, or a terminal of its own"]],
   parameters: { flags: launchFlags },
   needsDaemon: false,
@@ -31,6 +32,11 @@ async function runInForeground(this: EvsContext, flags: LaunchFlags): Promise<vo
     if (abort.signal.aborted) kill(child, "SIGTERM");
     if (!this.forPeople) this.printJson({ ready: true, pid, socket });
     this.say(`the daemon serves (pid ${pid}) at ${socket}; data in ${launch.dataDir}`);
+    await notifyReady({
+      env: this.env,
+      status: `pid ${pid} serves at ${socket}`,
+      say: (text) => this.say(text),
+    });
     this.exitCode = statusCode(await child.status);
     await drained;
   } finally {

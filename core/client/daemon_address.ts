@@ -6,7 +6,7 @@
  * reasons are in docs/adr/0028-finding-the-daemon.md.
  */
 import type { Clock } from "../base/clock.ts";
-import { CannotStoreError, NoDaemonError } from "../base/errors.ts";
+import { CannotStoreError, NoDaemonError, SocketError } from "../base/errors.ts";
 import type { AwakeTime } from "../base/standstill.ts";
 import { holderFile, readHolder } from "../protocol/holder.ts";
 import { type Paths, SYSTEM_SOCKET } from "../protocol/paths.ts";
@@ -82,6 +82,10 @@ export class DaemonAddress implements Address {
         return connection;
       } catch (error) {
         if (error instanceof CannotStoreError) return error;
+        if (missed !== undefined && isSystemClosed(error, socket)) {
+          missed = withSystemClosed(missed);
+          continue;
+        }
         if (!(error instanceof NoDaemonError)) throw error;
         if (socket === this.#options.paths.socket) missed = error;
       }
@@ -119,6 +123,20 @@ function candidates({ chosen, dataDir, socket }: Paths): Set<string> {
     socket,
     ...(chosen === "nothing" ? [SYSTEM_SOCKET] : []),
   ]);
+}
+
+/** True if a system daemon is there, and this user is not in the group that may use it. */
+function isSystemClosed(error: unknown, socket: string): boolean {
+  return error instanceof SocketError && socket === SYSTEM_SOCKET;
+}
+
+/** The error for a user without a daemon, on a machine that has one for others. */
+function withSystemClosed(missed: NoDaemonError): NoDaemonError {
+  const { message, details, cause } = missed;
+  return new NoDaemonError(
+    `${message}, and the system's (${SYSTEM_SOCKET}) is for a group that this user is not in`,
+    { hint: "evs daemon start", details, cause },
+  );
 }
 
 /** True if anything answers in time, whatever it says. */

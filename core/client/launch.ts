@@ -14,6 +14,8 @@ export interface LaunchOptions {
   config: string;
   store?: string;
   durability?: string;
+  /** The number of the group that the config file lets use the socket. */
+  socketGid?: number;
   /** Waits for the daemon that has the data dir, and takes its place. */
   takeOver?: boolean;
   /** Also on a network file system. */
@@ -90,6 +92,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
     options.config,
     ...(options.store === undefined ? [] : ["--store", options.store]),
     ...(options.durability === undefined ? [] : ["--durability", options.durability]),
+    ...(options.socketGid === undefined ? [] : ["--socket-gid", String(options.socketGid)]),
     ...(options.takeOver ? ["--take-over"] : []),
     ...(options.untilStdinCloses ? ["--until-stdin-closes"] : []),
   ];

@@ -90,7 +90,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
     socket: services.socket,
     clock: systemClock,
     hasDescriptor: () => freeDescriptors(services.dataDir, 1) > 0,
-    protect: () => protectSocket(services.socket),
+    protect: () => protectSocket(services.socket, services.socketGroup),
     remove: () => removeSocket(services.socket),
     connection(socket) {
       if (!connections.admit(socket)) return;

@@ -64,6 +64,16 @@ const REST: Record<string, Rest> = {
   "daemon restart": NOTHING,
   "daemon status": NOTHING,
   "daemon logs": LOCAL,
+  "service print daemon": LOCAL,
+  "service print consume": () => ({ args: ["t", "--name", "one", "--", "true"], asks: false }),
+  // Refused: those who run this have a real home.
+  "service install daemon": () => ({ args: ["--user", "--system"], asks: false }),
+  "service install consume": () => ({
+    args: ["t", "--name", "one", "--user", "--system", "--", "true"],
+    asks: false,
+  }),
+  "service remove daemon": () => ({ args: ["--user", "--system"], asks: false }),
+  "service remove consume": () => ({ args: ["one", "--user", "--system"], asks: false }),
   "status": NOTHING,
   "doctor": NOTHING,
   "backup": (file) => ({ args: [file], asks: false }),

@@ -1,0 +1,122 @@
+/** The services that can be installed: their units, and the files that go with them. */
+import { assertSubscriptionName, assertTopicPattern } from "../../core/event/topic_options.ts";
+import { parseDurability } from "../../core/event/durability.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { shellQuote } from "../../core/base/shell_quote.ts";
+import type { EvsContext } from "../cli/context.ts";
+import type { ConsumeFlags } from "../consume.ts";
+import { consumerUnit, consumerUnitName, consumeWords } from "./consumer_unit.ts";
+import {
+  DAEMON_UNIT,
+  daemonUnit,
+  daemonWords,
+  SYSTEM_CONFIG,
+  SYSTEM_USER_FILE,
+  unitFolder,
+} from "./daemon_unit.ts";
+import type { ServiceFile } from "./files.ts";
+import type { DaemonFlags, RunAsFlags, ScopeFlags } from "./flags.ts";
+import { type Installation, installation, placeVariables } from "./installation.ts";
+import type { LaunchdJob } from "./launchd.ts";
+import { stamped } from "./stamp.ts";
+
+/** One service. */
+export interface ServiceDefinition {
+  place: Installation;
+  /** The name of its unit. */
+  unit: string;
+  /** The unit comes first. */
+  files: readonly ServiceFile[];
+  /** The same for macOS. */
+  launchd: LaunchdJob;
+}
+
+/** Where systemd looks for the users that services need. */
+export const SYSTEM_USER_PATH = "/etc/sysusers.d/evs.conf";
+
+/** The daemon as a service. */
+export async function daemonService(
+  context: EvsContext,
+  flags: ScopeFlags & DaemonFlags,
+): Promise<ServiceDefinition> {
+  if (flags.durability !== undefined) parseDurability(flags.durability);
+  const place = installation(context, flags);
+  const { scope, paths, runtime } = place;
+  const unit = {
+    path: `${unitFolder(scope, context.env)}/${DAEMON_UNIT}`,
+    text: await stamped(daemonUnit(place, flags)),
+  };
+  return {
+    place,
+    unit: DAEMON_UNIT,
+    files: scope === "user" ? [unit] : [
+      unit,
+      { path: SYSTEM_USER_PATH, text: await stamped(SYSTEM_USER_FILE) },
+      { path: paths.config, text: await stamped(SYSTEM_CONFIG), isKept: true },
+    ],
+    launchd: {
+      label: "evs",
+      words: daemonWords(place, flags),
+      variables: { ...placeVariables(paths), ...runtime },
+      folder: "/",
+    },
+  };
+}
+
+/** What was asked of a consumer. */
+export interface ConsumerService {
+  flags: ScopeFlags & RunAsFlags & Pick<ConsumeFlags, "name" | "untilEmpty">;
+  topic: string;
+  command: readonly string[];
+}
+
+/** A consumer as a service. */
+export async function consumerService(
+  context: EvsContext,
+  request: ConsumerService,
+): Promise<ServiceDefinition> {
+  const { flags, topic } = request;
+  assertConsumer(request);
+  const place = installation(context, flags);
+  const words = consumeWords(context.argv);
+  const unit = consumerUnitName(flags.name);
+  const text = consumerUnit(place, { subscription: flags.name, topic, words, as: flags.as });
+  const { paths, runtime, caller, folder, program } = place;
+  return {
+    place,
+    unit,
+    files: [{
+      path: `${unitFolder(place.scope, context.env)}/${unit}`,
+      text: await stamped(text),
+    }],
+    launchd: {
+      label: `evs.consume.${flags.name}`,
+      words: [program, ...words],
+      variables: { ...placeVariables(paths), ...runtime, ...caller },
+      folder,
+    },
+  };
+}
+
+/** What would be refused at each start is refused before it is installed. */
+function assertConsumer({ flags, topic, command }: ConsumerService): void {
+  assertSubscriptionName(flags.name);
+  assertTopicPattern(topic);
+  if (command.length === 0) {
+    throw new InvalidArgumentError("no command to run for each event", {
+      hint: `evs service install consume ${shellQuote(topic)} --name ${flags.name} -- COMMAND`,
+    });
+  }
+  if (flags.untilEmpty) {
+    throw new InvalidArgumentError(
+      "a service goes on when there is nothing to do, and --until-empty ends then",
+      { hint: "leave it out; a timer or cron can run: evs consume … --until-empty" },
+    );
+  }
+  if (flags.as !== undefined && !flags.system) {
+    throw new InvalidArgumentError("--as is for --system: your own services run as you");
+  }
+  if (flags.as !== undefined && !/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/.test(flags.as)) {
+    throw new InvalidArgumentError(`--as ${JSON.stringify(flags.as)} is not the name of a user`);
+  }
+}

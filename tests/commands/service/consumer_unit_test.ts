@@ -1,0 +1,39 @@
+/** Which words of a command line of `evs service` the consumer keeps. */
+import assert from "node:assert/strict";
+import { consumerUnitName, consumeWords } from "../../../commands/service/consumer_unit.ts";
+
+const CASES: [what: string, typed: string, kept: string][] = [
+  ["a plain line", "consume t --name n -- cmd", "consume t --name n --no-resume -- cmd"],
+  [
+    "flags of the service before the topic",
+    "consume --user --force t --name=n -- cmd",
+    "consume t --name=n --no-resume -- cmd",
+  ],
+  [
+    "flags of the service with a value",
+    "consume --as ada t --color never --name n --as=bob -- cmd",
+    "consume t --name n --no-resume -- cmd",
+  ],
+  [
+    "the command's own words",
+    "consume t --name n --no-start -- cmd --user --as x -- --force",
+    "consume t --name n --no-resume -- cmd --user --as x -- --force",
+  ],
+  ["an opinion on pauses", "consume t --name n --resume -- c", "consume t --name n --resume -- c"],
+  [
+    "the same in capitals",
+    "consume t --name n --noResume -- c",
+    "consume t --name n --noResume -- c",
+  ],
+  ["no dashes", "consume t --name n cmd --system", "consume t --name n cmd --no-resume"],
+];
+
+for (const [what, typed, kept] of CASES) {
+  Deno.test(`consumeWords keeps the consumer's words when there is ${what}`, () => {
+    assert.deepEqual(consumeWords(["service", "install", ...typed.split(" ")]), kept.split(" "));
+  });
+}
+
+Deno.test("consumerUnitName is the subscription's when its name has every character that a name can have", () => {
+  assert.equal(consumerUnitName("A-z_0.9"), "evs-consume-A-z_0.9.service");
+});
