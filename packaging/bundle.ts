@@ -1,8 +1,7 @@
 /**
  * The program as JavaScript: one folder of modules that need no import map, no lock file and no
  * download. Every module that is loaded by its name keeps a file of its own
- * (core/base/program.ts); what several of them share is split off into chunks, so that a command
- * still loads only what it needs.
+ * (core/base/program.ts).
  *
  * It is made in a temporary copy with a `node_modules` folder of exactly what deno.lock names, so
  * that neither the place of the checkout nor the cache of Deno leaves a trace in the bytes.
@@ -41,7 +40,7 @@ export async function buildBundle(): Promise<Bundle> {
     // On some systems the temporary folder is a link, and esbuild names files by their real paths.
     const stage = await Deno.realPath(made);
     await prepare(stage);
-    const { outputFiles, metafile } = await run(stage, await entryPoints());
+    const { outputFiles, inputs } = await run(stage, await entryPoints());
     return {
       modules: new Map(
         outputFiles.map(({ path, contents }): [string, Uint8Array] => [
@@ -49,7 +48,7 @@ export async function buildBundle(): Promise<Bundle> {
           contents,
         ]).sort(([a], [b]) => a < b ? -1 : 1),
       ),
-      packages: await packagesOf(stage, Object.keys(metafile.inputs)),
+      packages: await packagesOf(stage, inputs),
     };
   } finally {
     await Deno.remove(made, { recursive: true });
@@ -89,44 +88,67 @@ async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
-async function run(
-  stage: string,
-  entries: readonly string[],
-): Promise<esbuild.BuildResult<{ metafile: true; write: false }>> {
+/**
+ * Commands share chunks, so that each loads only what it needs. The daemon and each of its workers
+ * are one file: what they load late has to be there when the package was replaced meanwhile
+ * (docs/adr/0034-held-programs.md), so it is in the file and begins when it is asked for.
+ */
+async function run(stage: string, entries: readonly string[]): Promise<Built> {
   try {
-    await shareStart(stage, entries);
-    return await esbuild.build({
-      absWorkingDir: stage,
-      entryPoints: entries.map((path) => ({
-        in: path,
-        out: bundledName(path).replace(/\.js$/, ""),
-      })),
-      outdir: "lib",
-      chunkNames: "chunk.[hash]",
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: "neutral",
-      mainFields: ["module", "main"],
-      conditions: ["import"],
-      target: "esnext",
-      external: ["node:*"],
-      // Their licences are beside them, whole.
-      legalComments: "none",
-      charset: "utf8",
-      metafile: true,
-      write: false,
-      logLevel: "error",
-    });
+    const commands = entries.filter((path) => !path.startsWith("daemon/"));
+    await shareStart(stage, commands);
+    const runs = [
+      await bundle(stage, commands, { splitting: true }),
+      await bundle(stage, entries.filter((path) => path.startsWith("daemon/")), {}),
+    ];
+    return {
+      outputFiles: runs.flatMap(({ outputFiles }) => outputFiles),
+      inputs: runs.flatMap(({ metafile }) => Object.keys(metafile.inputs)),
+    };
   } finally {
     await esbuild.stop();
   }
 }
 
+interface Built {
+  outputFiles: esbuild.OutputFile[];
+  inputs: string[];
+}
+
+function bundle(
+  stage: string,
+  entries: readonly string[],
+  { splitting = false }: { splitting?: boolean },
+): Promise<esbuild.BuildResult<{ metafile: true; write: false }>> {
+  return esbuild.build({
+    absWorkingDir: stage,
+    entryPoints: entries.map((path) => ({
+      in: path,
+      out: bundledName(path).replace(/\.js$/, ""),
+    })),
+    outdir: "lib",
+    chunkNames: "chunk.[hash]",
+    bundle: true,
+    splitting,
+    format: "esm",
+    platform: "neutral",
+    mainFields: ["module", "main"],
+    conditions: ["import"],
+    target: "esnext",
+    external: ["node:*"],
+    // Their licences are beside them, whole.
+    legalComments: "none",
+    charset: "utf8",
+    metafile: true,
+    write: false,
+    logLevel: "error",
+  });
+}
+
 /**
  * Makes few chunks of what `cli.ts` loads before its first statement. esbuild makes one for each set
  * of programs that share a module: fourteen for a plain publish, which then takes 1.5 ms longer. If
- * every command imports all of it, only the daemon and its workers are left to differ.
+ * every command imports all of it, there is one set.
  */
 async function shareStart(stage: string, entries: readonly string[]): Promise<void> {
   const { metafile: { inputs } } = await esbuild.build({
@@ -149,7 +171,7 @@ async function shareStart(stage: string, entries: readonly string[]): Promise<vo
   seen.delete("cli.ts");
   const start = [...seen].map((path) => `import "./${path}";\n`).join("");
   await Deno.writeTextFile(`${stage}/start.ts`, start);
-  for (const path of entries.filter((path) => !path.startsWith("daemon/"))) {
+  for (const path of entries) {
     const source = await Deno.readTextFile(`${stage}/${path}`);
     const up = path.replaceAll(/[^/]*\//g, "../").replace(/[^/]*$/, "");
     await Deno.writeTextFile(`${stage}/${path}`, `import "./${up}start.ts";\n${source}`);

@@ -76,6 +76,16 @@ Deno.test("the bundle imports nothing but its own files and what is built into D
   assert.ok(imports > 100, `${imports} imports were found`);
 });
 
+Deno.test("the daemon and its workers load nothing late when the package is replaced below them", async () => {
+  const { tree } = await program();
+  const files = [...tree.keys()].filter((path) => path.startsWith("lib/daemon."));
+  assert.equal(files.length, 4, files.join());
+  for (const path of files) {
+    const text = await textOf(tree, path);
+    assert.doesNotMatch(text, /^(?:import|export)\b[^;"'`]*?"\.{1,2}\/|^[^*]*\bimport\("/m, path);
+  }
+});
+
 Deno.test("the npm package has no install script, no dependency but the runtime, and the version of deno.json", async () => {
   const tree = await npmTree((await program()).tree);
   const manifest = JSON.parse(await textOf(tree, "package.json"));

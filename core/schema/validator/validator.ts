@@ -59,12 +59,17 @@ export async function loadCompiler(): Promise<SchemaCompiler> {
 }
 
 async function load(): Promise<SchemaTools> {
-  const { _, Ajv2020, Ajv, fullFormats, RE2JS } = await import("./packages.ts");
+  const [{ Ajv2020 }, { _, Ajv }, formats, { RE2JS }] = await Promise.all([
+    import("ajv/dist/2020.js"),
+    import("ajv"),
+    import("ajv-formats/dist/formats.js"),
+    import("re2js"),
+  ]);
   const classes = { "2020-12": Ajv2020, "07": Ajv, code: _ } as unknown as AjvClasses;
   return new Tools({
     classes,
     re2: RE2JS,
-    formats: safeFormats(fullFormats as unknown as Record<string, unknown>),
+    formats: safeFormats(formats.fullFormats as unknown as Record<string, unknown>),
   }).all();
 }
 
