@@ -1,6 +1,6 @@
 /** The pages of `docs/cli`: one for each verb, and an overview. Markdown, made from the table. */
 import { hanging } from "../terminal/wrap.ts";
-import { below, type CommandEntry } from "./command_table.ts";
+import { type CommandEntry, descendantsOf } from "./command_table.ts";
 
 /** How the pages are made anew; stands at the top of each. */
 export const REGENERATE = "deno task docs:cli";
@@ -29,7 +29,7 @@ function overviewPage(table: readonly CommandEntry[]): string {
 
 function verbPage(entry: CommandEntry): string {
   if (entry.members.length === 0) return page(`evs ${entry.path}`, commandBody(entry, "##"));
-  const entries = below(entry);
+  const entries = descendantsOf(entry);
   return page(`evs ${entry.path}`, [
     prose(entry.description),
     entries.map(({ path, brief }) =>

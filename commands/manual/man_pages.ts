@@ -3,7 +3,7 @@
  * 1 are made from the table of commands, the others from `docs`.
  */
 import { VERSION } from "../../core/base/version.ts";
-import { below, type CommandEntry, commandsOf } from "./command_table.ts";
+import { type CommandEntry, commandsOf, descendantsOf } from "./command_table.ts";
 import { type MarkdownBlock, parseMarkdown } from "./markdown.ts";
 import { manBlocks, manCode, manHeader, manHeading, manSyntax, manTerm, roffText } from "./roff.ts";
 
@@ -71,7 +71,7 @@ function verbPage(entry: CommandEntry): string[] {
     ...description(entry.description),
     ...(entry.members.length === 0 ? commandParts(entry) : [
       manHeading("Commands"),
-      ...below(entry).flatMap((one) => [
+      ...descendantsOf(entry).flatMap((one) => [
         manHeading(`evs ${one.path}`, 2),
         ...description(one.description),
         ...inputParts(one),

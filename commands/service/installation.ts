@@ -4,6 +4,7 @@
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { lstat } from "../../core/base/if_there.ts";
+import { LAUNCHER_FOLDER } from "../../core/base/program.ts";
 import { type Paths, resolvePaths, SYSTEM_SOCKET } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
 import type { ScopeFlags } from "./flags.ts";
@@ -81,11 +82,7 @@ export function pathsOf(context: EvsContext, scope: Scope): Paths {
 /** This `evs`, as a service manager can start it. */
 function launcher(): string {
   if (Deno.build.standalone) return Deno.execPath();
-  // In a checkout this file is two folders below the root; a package has all modules in one folder.
-  const places = ["../bin/evs", "../../bin/evs"].map((path) =>
-    decodeURIComponent(new URL(path, import.meta.url).pathname)
-  );
-  return places.find((path) => lstat(path) !== undefined) ?? places[0]!;
+  return `${LAUNCHER_FOLDER}/evs`;
 }
 
 interface RuntimeOptions {

@@ -20,6 +20,8 @@ export interface Stage {
   /** Typed at its terminal, which it then has. */
   answer?: string;
   env?: Record<string, string>;
+  /** Changes what it sees of this machine, in a mount namespace of its own. */
+  machine?: string;
 }
 
 /** An example that is not written to a pipe or a file has printed something. */
@@ -54,6 +56,10 @@ async function runOnce(place: Place, line: string, stage: Stage): Promise<Script
   if (stage.answer !== undefined) return await atTerminal(place, line, stage);
   if (stage.until !== undefined || stage.meanwhile !== undefined) {
     return await besideOthers(place, line, stage);
+  }
+  if (stage.machine !== undefined) {
+    const script = `set -e; ${stage.machine}; ${inBash(line)}`.replaceAll("'", "'\\''");
+    return await place.sh(`exec unshare --mount sh -c '${script}'`, stage.env);
   }
   return await place.sh(inBash(line), stage.env);
 }

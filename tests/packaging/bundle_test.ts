@@ -37,7 +37,6 @@ Deno.test("entryPoints finds the daemon, its workers and every verb", async () =
       "commands/publish.ts",
       "commands/dlq/mod.ts",
       "commands/cli/report.ts",
-      "core/client/daemon_process.ts",
     ]
   ) assert.ok(entries.includes(path), path);
   for (const path of entries) await Deno.stat(`${project}/${path}`);

@@ -179,7 +179,29 @@ head -n 1 "$log" | jq -c '.level = "error"' >>"$log"`,
   },
 };
 
-const SCENES = [events, consumers, deadLetters, topics, schemas, daemons];
+/** A machine that systemd runs, whose units nobody changes. */
+const SYSTEMD = "mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/system; " +
+  "mount -t tmpfs tmpfs /etc/systemd/system";
+
+const services: Scene = {
+  verbs: ["service"],
+  // A service manager that does all that it is told.
+  setUp: `mkdir -p bin ../run/systemd/private
+printf '#!/bin/sh\\nexit 0\\n' >bin/systemctl
+printf '#!/bin/sh\\ncat\\n' >charge.sh
+chmod +x bin/systemctl charge.sh
+`,
+  stages: {
+    "service install daemon": { machine: SYSTEMD },
+    // 2 where Deno lies in the home of root, which the daemon's user cannot read.
+    "service install daemon --system": { machine: SYSTEMD, codes: [0, 2] },
+    "service install consume orders --name billing -- ./charge.sh": { machine: SYSTEMD },
+    "service remove daemon": { machine: SYSTEMD },
+    "service remove consume billing": { machine: SYSTEMD },
+  },
+};
+
+const SCENES = [services, events, consumers, deadLetters, topics, schemas, daemons];
 const table = await commandTable(verbs);
 const examples = commandsOf(table).flatMap(({ path, examples }) =>
   examples.map(([line]) => ({ verb: path.split(" ")[0]!, line }))
