@@ -158,7 +158,6 @@ sleep 0; kill $evs; wait $evs`,
 function apart(script: string): string {
   return `unshare --mount --propagation private sh -eu -c '
 for folder in /etc/systemd/system /etc/sysusers.d /run; do mkdir -p $folder; mount -t tmpfs tmpfs $folder; done
-mkdir /tmp/evs-etc.$$; mount -t tmpfs tmpfs /tmp/evs-etc.$$
 ${script}'`;
 }
 
