@@ -1,6 +1,6 @@
 /** The pages of `docs/cli`: one for each verb, and an overview. Markdown, made from the table. */
 import { hanging } from "../terminal/wrap.ts";
-import { type CommandEntry, descendantsOf } from "./command_table.ts";
+import { type CommandEntry, entriesBelow } from "./command_table.ts";
 
 /** How the pages are made anew; stands at the top of each. */
 export const REGENERATE = "deno task docs:cli";
@@ -29,7 +29,7 @@ function overviewPage(table: readonly CommandEntry[]): string {
 
 function verbPage(entry: CommandEntry): string {
   if (entry.members.length === 0) return page(`evs ${entry.path}`, commandBody(entry, "##"));
-  const entries = descendantsOf(entry);
+  const entries = entriesBelow(entry);
   return page(`evs ${entry.path}`, [
     prose(entry.description),
     entries.map(({ path, brief }) =>
@@ -94,9 +94,9 @@ function prose(description: string): string {
   return parts.join("\n\n");
 }
 
-/** Flags and JSON as code; what Markdown would read as a mark is escaped. */
+/** Flags, JSON and what has backticks as code; what Markdown would read as a mark is escaped. */
 function proseLine(line: string): string {
-  return line.split(/((?<![\w-])--[a-z][a-z-]*|\{"[^}]*\})/).map((part, index) =>
-    index % 2 === 1 ? `\`${part}\`` : part.replace(/[*_<[\]`\\]/g, "\\$&")
+  return line.split(/(`[^`]+`|(?<![\w-])--[a-z][a-z-]*|\{"[^}]*\})/).map((part, index) =>
+    index % 2 === 1 ? `\`${part.replaceAll("`", "")}\`` : part.replace(/[*_<[\]`\\]/g, "\\$&")
   ).join("");
 }

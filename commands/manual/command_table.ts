@@ -36,8 +36,8 @@ export function commandsOf(table: readonly CommandEntry[]): CommandEntry[] {
 }
 
 /** Everything below a group, in help order: its commands, and groups before their members. */
-export function descendantsOf(group: CommandEntry): CommandEntry[] {
-  return group.members.flatMap((entry) => [entry, ...descendantsOf(entry)]);
+export function entriesBelow(group: CommandEntry): CommandEntry[] {
+  return group.members.flatMap((entry) => [entry, ...entriesBelow(entry)]);
 }
 
 const NOTHING: CommandInputs = { places: [], flags: [], common: [] };

@@ -3,9 +3,18 @@
  * 1 are made from the table of commands, the others from `docs`.
  */
 import { VERSION } from "../../core/base/version.ts";
-import { type CommandEntry, commandsOf, descendantsOf } from "./command_table.ts";
+import { type CommandEntry, commandsOf, entriesBelow } from "./command_table.ts";
 import { type MarkdownBlock, parseMarkdown } from "./markdown.ts";
-import { manBlocks, manCode, manHeader, manHeading, manSyntax, manTerm, roffText } from "./roff.ts";
+import {
+  manBlocks,
+  manCode,
+  manHeader,
+  manHeading,
+  manProse,
+  manSyntax,
+  manTerm,
+  roffText,
+} from "./roff.ts";
 
 /** What the pages are made from. */
 export interface ManSources {
@@ -71,7 +80,7 @@ function verbPage(entry: CommandEntry): string[] {
     ...description(entry.description),
     ...(entry.members.length === 0 ? commandParts(entry) : [
       manHeading("Commands"),
-      ...descendantsOf(entry).flatMap((one) => [
+      ...entriesBelow(entry).flatMap((one) => [
         manHeading(`evs ${one.path}`, 2),
         ...description(one.description),
         ...inputParts(one),
@@ -100,7 +109,7 @@ function inputParts({ inputs }: CommandEntry): string[] {
 }
 
 function terms(pairs: CommandEntry["inputs"]["flags"]): string[] {
-  return pairs.flatMap(([words, meaning]) => manTerm(manSyntax(words), [roffText(meaning)]));
+  return pairs.flatMap(([words, meaning]) => manTerm(manSyntax(words), [manProse(meaning)]));
 }
 
 function exampleLines(examples: CommandEntry["examples"]): string[] {
@@ -127,7 +136,7 @@ function description(text: string): string[] {
     }
     if (columns.length > 0) parts.push(...manCode(columns.join("\n")));
     columns = [];
-    if (line !== "") parts.push(".PP", roffText(line));
+    if (line !== "") parts.push(".PP", manProse(line));
   }
   return parts;
 }

@@ -38,6 +38,15 @@ export function roffText(text: string): string {
   return guarded(escapeRoff(text));
 }
 
+/** Escapes prose of a definition, in which backticks set off what is typed. */
+export function manProse(text: string): string {
+  return guarded(
+    text.split(/`([^`]+)`/).map((part, index) =>
+      index % 2 === 0 ? escapeRoff(part) : `\\fB${escapeRoff(part)}\\fR`
+    ).join(""),
+  );
+}
+
 function guarded(roff: string): string {
   return roff.replace(/^\./gm, "\\&.");
 }
@@ -76,7 +85,8 @@ export function manTerm(term: string, meaning: readonly string[]): string[] {
 /** How a command is typed: what is literal is bold, what stands for something else is italic. */
 export function manSyntax(usage: string): string {
   // A bracket and what is in it stay on one line.
-  const parts = usage.match(/\[[^\]]*\](?:\.\.\.)?|--?[a-z-]+ [^-\s[]\S*|\S+/g) ?? [];
+  const parts = usage.match(/\[(?:[^[\]]|\[[^\]]*\])*\](?:\.\.\.)?|--?[a-z-]+ [^-\s[]\S*|\S+/g) ??
+    [];
   const verbs = parts.findIndex((part) => !/^[a-z]+$/.test(part));
   return parts.map((part, index) =>
     index < verbs || verbs < 0 ? `\\fB${escapeRoff(part)}\\fR` : syntaxPart(part)

@@ -22,7 +22,8 @@ export function wrapText(text: string, columns: number): string {
  */
 export function hanging(line: string, { columns, by }: { columns: number; by: number }): string {
   const indent = /^ */.exec(line)![0];
-  const words = line.trim().match(/\[[^\]]*\](?:\.\.\.)?|--?[a-z-]+ [^-\s[]\S*|\S+/g) ?? [];
+  const words =
+    line.trim().match(/\[(?:[^[\]]|\[[^\]]*\])*\](?:\.\.\.)?|--?[a-z-]+ [^-\s[]\S*|\S+/g) ?? [];
   return fill(words, { columns, first: indent, next: " ".repeat(by) });
 }
 

@@ -68,18 +68,27 @@ function inBash(line: string, output = ""): string {
   return `exec bash -c '${(SHELL + line).replaceAll("'", "'\\''")}'${output}`;
 }
 
-/** Lets it run until the probe succeeds, then stops it as Ctrl-C and systemd do. */
+/** Lets it run until the probe succeeds, then stops it with one SIGTERM, as systemd does. */
 async function besideOthers(place: Place, line: string, stage: Stage): Promise<ScriptResult> {
   const { until = "false", meanwhile, env } = stage;
   await place.run("rm -f printed complaints");
-  const child = place.command(inBash(line, " >printed 2>complaints"), env).spawn();
+  // A group of its own gets the signal once. bash waits for what it has started, then.
+  const child = new Deno.Command("setsid", {
+    args: ["sh", "-eu", "-c", inBash(`trap : TERM\n${line}`, " >printed 2>complaints")],
+    cwd: `${place.folder}/work`,
+    env: { ...place.env, ...env },
+    clearEnv: true,
+    stdin: "null",
+  }).spawn();
+  const deadline = performance.now() + Number(DEADLINE) * 1000;
   let running = true;
-  const ended = child.output().finally(() => running = false);
+  const ended = child.status.finally(() => running = false);
   while (running) {
     if (meanwhile !== undefined) await place.run(meanwhile, env);
-    if ((await place.sh(until, env)).code !== 0) continue;
-    // `timeout` passes it on to all that the line has started.
-    child.kill("SIGTERM");
+    const isDone = (await place.sh(until, env)).code === 0;
+    const isLate = performance.now() > deadline;
+    if (!isDone && !isLate) continue;
+    await place.run(`kill -s ${isLate ? "KILL" : "TERM"} -- -${child.pid}`);
     break;
   }
   const { code } = await ended;

@@ -1,7 +1,13 @@
 /** What stands in roff is what was written: nothing becomes a request, an escape or a dash. */
 import assert from "node:assert/strict";
 import { parseMarkdown } from "../../../commands/manual/markdown.ts";
-import { manBlocks, manCode, manSyntax, roffText } from "../../../commands/manual/roff.ts";
+import {
+  manBlocks,
+  manCode,
+  manProse,
+  manSyntax,
+  roffText,
+} from "../../../commands/manual/roff.ts";
 
 Deno.test("roffText escapes what roff would read as its own", () => {
   assert.equal(roffText("a-b --c"), "a\\-b \\-\\-c");
@@ -28,6 +34,17 @@ Deno.test("manSyntax sets what is literal in bold and what stands for something 
     manSyntax("evs get TOPIC [--raw]"),
     "\\fBevs\\fR \\fBget\\fR \\fITOPIC\\fR [\\fB\\-\\-raw\\fR]",
   );
+});
+
+Deno.test("manSyntax keeps a bracket on one line, also one with another in it", () => {
+  assert.equal(
+    manSyntax("evs x [--a [--b C]] D"),
+    "\\fBevs\\fR \\fBx\\fR [\\fB\\-\\-a\\fR\\ [\\fB\\-\\-b\\fR\\ \\fIC\\fR]] \\fID\\fR",
+  );
+});
+
+Deno.test("manProse sets in bold what has backticks", () => {
+  assert.equal(manProse("`evs x` is -1"), "\\fBevs x\\fR is \\-1");
 });
 
 Deno.test("manBlocks writes headings, lists, tables and code of Markdown", () => {
