@@ -94,6 +94,7 @@ function columnsOf({ stdout }: EvsContext): number {
 type Line = readonly [typed: string, about: string];
 
 function listing(context: EvsContext, title: string, lines: readonly Line[]): string {
+  if (lines.length === 0) return "";
   const longest = Math.min(30, Math.max(...lines.map(([typed]) => width(typed))));
   const gap = " ".repeat(longest + 4);
   const rows = lines.map(([typed, about]) => {

@@ -37,9 +37,17 @@ export function notOurs(
   );
 }
 
+/** Missing folders are made so that every user can enter them, whatever the umask of root is. */
+function makeFolder(path: string): void {
+  if (ifThere(() => Deno.statSync(path))) return;
+  makeFolder(folderOf(path));
+  Deno.mkdirSync(path);
+  Deno.chmodSync(path, 0o755);
+}
+
 /** Writes a file as a whole, in place of what is there. */
 export async function writeServiceFile({ path, text }: ServiceFile): Promise<void> {
-  await Deno.mkdir(folderOf(path), { recursive: true });
+  makeFolder(folderOf(path));
   const fresh = `${path}.evs-${Deno.pid}`;
   try {
     await Deno.writeTextFile(fresh, text, { createNew: true });

@@ -179,9 +179,9 @@ head -n 1 "$log" | jq -c '.level = "error"' >>"$log"`,
   },
 };
 
-/** A machine that systemd runs, whose units nobody changes. */
-const SYSTEMD = "mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/system; " +
-  "mount -t tmpfs tmpfs /etc/systemd/system";
+/** A machine that systemd runs, with a copy of /etc: nobody changes the real one. */
+const SYSTEMD = "mount -t tmpfs tmpfs /run; mkdir -p /run/systemd/system /run/etc; " +
+  "cp -a /etc/. /run/etc; mount --bind /run/etc /etc";
 
 const services: Scene = {
   verbs: ["service"],
