@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { nameKinds } from "../../commands/completion/names.ts";
 import { startDaemon } from "../helpers/daemon.ts";
+import { completedNames } from "../helpers/completed_names.ts";
 import { evs } from "../helpers/evs.ts";
 import { Place } from "../helpers/shell.ts";
 import { staticGraph } from "../helpers/source.ts";
@@ -82,13 +83,13 @@ Deno.test("completions names offers a topic's newest types when there are many, 
     assert.deepEqual([code, stderr], [0, ""]);
     return stdout.split("\n").slice(0, -1);
   };
-  const types = await names("types", "", "orders");
+  const types = await completedNames(["types", "", "orders"], daemon);
   assert.deepEqual(types.filter((type) => !type.startsWith("type-")), ["ok é ✓"]);
   assert.ok(types.includes("type-299") && !types.includes("type-0"), types.join());
   assert.deepEqual(await names("types", "", "nosuch"), []);
   assert.deepEqual(await names("types", "", "no name", "or*"), []);
-  assert.deepEqual(await names("types", "", "or*", "**"), types);
-  assert.deepEqual(await names("topics"), ["orders"]);
+  assert.deepEqual(await completedNames(["types", "", "or*", "**"], daemon), types);
+  assert.deepEqual(await completedNames(["topics"], daemon), ["orders"]);
 });
 
 Deno.test("completions names offers SUBSCRIPTION:ID when the id alone would mean two dead letters", async () => {
@@ -103,8 +104,7 @@ Deno.test("completions names offers SUBSCRIPTION:ID when the id alone would mean
     assert.equal(consumed.code, 6, consumed.stderr);
   }
   const ids = async (typed: string) =>
-    (await evs(["completions", "names", "dead-letters", typed], { at: daemon })).stdout.trim()
-      .split("\n").sort();
+    (await completedNames(["dead-letters", typed], daemon)).sort();
   assert.deepEqual(await ids(""), ["a:1", "b", "one:b", "two:b"]);
   assert.deepEqual(await ids("one:"), ["a:1", "b", "one:a:1", "one:b", "two:b"]);
 });

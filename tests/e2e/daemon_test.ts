@@ -1,6 +1,7 @@
 /** Starting and stopping a real daemon, and asking for its status. */
 import assert from "node:assert/strict";
 import { notTaken } from "../../commands/daemon/start.ts";
+import { completedNames } from "../helpers/completed_names.ts";
 import { evs, isAlive, RunningEvs, until } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";
 
@@ -98,8 +99,7 @@ Deno.test("completions names asks the daemon, and is silent when there is none",
     assert.deepEqual(none, { code: 0, stdout: "", stderr: "" });
     await evs(["daemon", "start"], { at });
     await evs(["topic", "create", "users"], { at });
-    const names = await evs(["completions", "names", "topics"], { at });
-    assert.deepEqual([names.code, names.stdout], [0, "users\n"], names.stderr);
+    assert.deepEqual(await completedNames(["topics"], at), ["users"]);
   });
 });
 
@@ -108,7 +108,9 @@ Deno.test("completions bash completes from the running daemon in a real bash", a
   const script = `
     source <(evs completions bash)
     evs topic create users >/dev/null
-    COMP_WORDS=(evs tail us); COMP_CWORD=2; _evs; echo "\${COMPREPLY[*]}"
+    COMP_WORDS=(evs tail us); COMP_CWORD=2
+    for again in 1 2 3 4 5 6 7 8 9; do _evs; test -z "\${COMPREPLY[*]}" || break; done
+    echo "\${COMPREPLY[*]}"
     COMP_WORDS=(evs dlq ""); COMP_CWORD=2; _evs; echo "\${COMPREPLY[*]}"
     COMP_WORDS=(evs consume users --until); COMP_CWORD=3; _evs; echo "\${COMPREPLY[*]}"
   `;
