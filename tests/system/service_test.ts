@@ -98,7 +98,7 @@ Deno.test("a unit of evs service takes from the daemon what it has no use for", 
 });
 
 /** Prints what arrives at the datagram socket in NOTIFY_SOCKET, until it is ready. */
-const MANAGER = `use Socket;
+const MANAGER = `use Socket; $| = 1;
 socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ENV{NOTIFY_SOCKET})) or die;
 my $text;
 while (defined recv($s, $text, 4096, 0)) { print "$text\n"; last if $text =~ /^READY=1$/m }`;
@@ -143,9 +143,11 @@ exit $code`,
 Deno.test("evs daemon run serves and says so when the service manager cannot be told", async () => {
   await using place = await Place.make();
   const { stderr } = await place.sh(
-    `evs daemon run >/dev/null & evs=$!
-evs status --wait 60s >/dev/null
-sleep 0; kill $evs; wait $evs`,
+    `evs daemon run >/dev/null 2>words & evs=$!
+until grep -q "was not told" words; do sleep 0.05; done
+evs status >/dev/null
+kill $evs; wait $evs
+cat words >&2`,
     { NOTIFY_SOCKET: "/nowhere/at/all" },
   );
   assert.match(
