@@ -38,6 +38,11 @@ export function validator(schema: Schema): ReturnType<typeof ajv.compile> {
 
 const validators = new WeakMap<object, ReturnType<typeof ajv.compile>>();
 
+/** The JSON texts of an NDJSON response: notices about missed events begin with RS (0x1e). */
+export function ndjsonLines(text: string): string[] {
+  return text.split("\n").filter(Boolean).map((line) => line.replace("\x1e", ""));
+}
+
 /** How a reply deviates from the document; undefined if it matches. */
 export function faultsOf(
   response: Schema,
@@ -47,9 +52,7 @@ export function faultsOf(
   const content = response?.content?.[type];
   if (!content) return `${answer.status} with ${type} is not described`;
   if (!type.includes("json")) return undefined;
-  const texts = type === "application/json"
-    ? [answer.text]
-    : answer.text.split("\n").filter(Boolean);
+  const texts = type === "application/json" ? [answer.text] : ndjsonLines(answer.text);
   const validate = validator(content.schema);
   const wrong = texts.find((text) => !validate(JSON.parse(text)));
   return wrong === undefined ? undefined : `${JSON.stringify(validate.errors)} in ${wrong}`;

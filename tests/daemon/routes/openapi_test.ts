@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { routes } from "../../../daemon/routes/mod.ts";
 import { type Answer, startDaemon, type TestDaemon } from "../../helpers/daemon.ts";
+import { ndjsonLines } from "../../helpers/openapi.ts";
 
 const openapi = JSON.parse(
   await Deno.readTextFile(new URL("../../../schemas/openapi.json", import.meta.url)),
@@ -35,7 +36,7 @@ function assertDescribed(method: string, path: string, answer: Answer): void {
   }/schema`;
   const validate = ajv.compile({ $ref: `api${encodeURI(pointer)}` });
   const values = type === "application/x-ndjson"
-    ? answer.text.split("\n").filter(Boolean).map((line) => JSON.parse(line))
+    ? ndjsonLines(answer.text).map((line) => JSON.parse(line))
     : [answer.json];
   for (const value of values) {
     assert.ok(
@@ -322,6 +323,12 @@ async function callTheRest(call: Call): Promise<void> {
   await call("GET", "/metrics", { status: 200 });
   await call("DELETE", "/v1/schemas/{type}", { params: { type: "checked" }, status: 200 });
   await call("DELETE", "/v1/topics/{topic}", { params: topic, status: 200 });
+  // Its numbers go on, so who begins at the first one has missed some.
+  await call("PUT", "/v1/topics/{topic}", { params: topic, status: 201 });
+  await call("POST", events, { params: topic, query: "?type=t", body: 1, status: 200 });
+  const late = { params: topic, query: "?from=0&missed=1", status: 200 };
+  const { text } = await call("GET", events, late);
+  assert.ok(text.startsWith('\x1e{"missed":'), text);
   await call("POST", "/v1/damage/accept", { status: 200 });
   await call("POST", "/v1/shutdown", { status: 202 });
 }
