@@ -12,8 +12,8 @@ import type {
   RetriesReply,
 } from "../protocol/in_flight.ts";
 import { ConnectionLostError, NoDaemonError, RemoteError } from "../base/errors.ts";
-import { Connection, type HttpRequest, type HttpResponse } from "./connection.ts";
-import { publishRequest, remoteError, segment } from "./endpoint.ts";
+import { Connection, type HttpRequest, HttpResponse } from "./connection.ts";
+import { publishRequest, remoteError, remoteErrorOf, segment } from "./endpoint.ts";
 import type {
   AckRequest,
   BeginRequest,
@@ -120,7 +120,13 @@ export class Client implements Disposable {
     for (const connection of this.#connections) {
       if (connection.busy || connection.closed) continue;
       try {
-        return await connection.request(request, options);
+        const response = await connection.request(request, options);
+        if (!mayBeLeftBehind(response)) return response;
+        const { status, headers } = response;
+        const text = await response.text();
+        if (!isUntouched(remoteErrorOf(text, status))) {
+          return new HttpResponse({ status, headers }, once(text));
+        }
       } catch (error) {
         // The daemon may just have closed an idle connection. A read is safe to repeat.
         if (!(error instanceof ConnectionLostError) || request.method !== "GET") throw error;
@@ -422,6 +428,18 @@ export class Client implements Disposable {
 export function isUntouched(error: unknown): boolean {
   return error instanceof RemoteError && error.code === "daemon/stopping" &&
     error.details === undefined;
+}
+
+/**
+ * True if the response may be what a stopping daemon wrote into the idle connection, before the
+ * request was sent.
+ */
+function mayBeLeftBehind({ status, headers }: HttpResponse): boolean {
+  return status === 507 && headers.get("connection") === "close";
+}
+
+async function* once(text: string): AsyncGenerator<Uint8Array, void, undefined> {
+  yield new TextEncoder().encode(text);
 }
 
 function get(path: string): HttpRequest {

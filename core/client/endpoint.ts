@@ -27,7 +27,12 @@ export function publishRequest(
 
 /** The error in a response with a status of 400 and above. */
 export async function remoteError(response: HttpResponse): Promise<RemoteError> {
-  return new RemoteError(errorBody(await response.text(), response.status), response.status);
+  return remoteErrorOf(await response.text(), response.status);
+}
+
+/** The same, from the text of a response. */
+export function remoteErrorOf(text: string, status: number): RemoteError {
+  return new RemoteError(errorBody(text, status), status);
 }
 
 function errorBody(text: string, status: number): ErrorBody {

@@ -15,8 +15,8 @@ import { identityAt } from "../socket.ts";
 const SHORTEST_QUEUE = 4;
 /** Interval for checking whether a descriptor is free, ms; used only while there is none. */
 const LOOK_AGAIN = 20;
-/** After this long without a connection, the queue is empty, ms. */
-const LAST_LOOK = 5;
+/** The queue is empty after this many looks without a connection, so many ms apart. */
+const LAST_LOOKS = { count: 3, ms: 5 };
 
 /** The options of an acceptor. */
 export interface AcceptorOptions {
@@ -71,6 +71,7 @@ export class Acceptor {
     if (this.#closed) return;
     this.#cancel?.();
     this.#cancel = undefined;
+    await this.#emptyQueue();
     this.#leave();
     await this.#open();
   }
@@ -84,11 +85,22 @@ export class Acceptor {
     this.#closed = true;
     this.#cancel?.();
     if (this.#isOurs()) this.#options.remove();
-    for (let accepted = -1; accepted !== this.#accepted;) {
-      accepted = this.#accepted;
-      await new Promise<void>((resolve) => void this.#options.clock.setTimer(resolve, LAST_LOOK));
-    }
+    await this.#emptyQueue();
     this.#leave();
+  }
+
+  /**
+   * Once the socket file is gone, nobody joins the queue any more. One look is not enough: where
+   * the process has stood still, its timer comes before the connections that arrived meanwhile.
+   */
+  async #emptyQueue(): Promise<void> {
+    let accepted = this.#accepted;
+    for (let quiet = 0; quiet < LAST_LOOKS.count; quiet++) {
+      const { clock } = this.#options;
+      await new Promise<void>((resolve) => void clock.setTimer(resolve, LAST_LOOKS.ms));
+      if (accepted !== this.#accepted) quiet = -1;
+      accepted = this.#accepted;
+    }
   }
 
   /** True while the file at its path is the one that listening created, or there is none. */

@@ -11,6 +11,7 @@ import type http from "node:http";
 import type net from "node:net";
 import type { Clock } from "../../core/base/clock.ts";
 import { CannotStoreError } from "../../core/base/errors.ts";
+import { drainingError } from "./draining_error.ts";
 import { rawResponse } from "./raw_response.ts";
 
 /**
@@ -24,8 +25,8 @@ export const MOST_PIPELINED = 64;
 const MOST_REFUSALS = 64;
 /**
  * While the daemon stops, a connection is kept open for this long after its last response, ms: a
- * request already on its way is told that it was not stored, instead of getting no reply (contract
- * row 19).
+ * request already on its way gets a reply of its own. One that comes even later finds a last reply,
+ * {@link lastReply} (contract row 19).
  */
 const GRACE = 100;
 
@@ -80,9 +81,9 @@ export class ServerConnection {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Ends it after everything written so far has been sent. */
-  end(): void {
-    this.#socket.end(() => this.#socket.destroy());
+  /** Ends it after everything written so far and `last` have been sent. */
+  end(last: string): void {
+    this.#socket.end(last, () => this.#socket.destroy());
   }
 
   destroy(): void {
@@ -97,6 +98,15 @@ export class ServerConnection {
 }
 
 const DONE = Promise.resolve();
+
+/**
+ * What a stopping daemon writes before it closes a connection. It answers a request that crosses
+ * with the end of the connection: none is executed any more, and its client can know that. A client
+ * that asks for nothing more never reads it.
+ */
+function lastReply(): string {
+  return rawResponse("507 Insufficient Storage", drainingError());
+}
 
 /** All connections. */
 export class Connections {
@@ -161,7 +171,7 @@ export class Connections {
   #endIdle(connection: ServerConnection): void {
     if (!this.#drained || connection.underWay > 0) return;
     this.#clock.setTimer(() => {
-      if (connection.underWay === 0) connection.end();
+      if (connection.underWay === 0) connection.end(lastReply());
     }, GRACE);
   }
 

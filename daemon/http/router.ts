@@ -5,7 +5,6 @@
 import { Buffer } from "node:buffer";
 import type http from "node:http";
 import {
-  CannotStoreError,
   EventRefusedError,
   EvsError,
   InternalError,
@@ -17,6 +16,7 @@ import { setPatientTimer } from "../../core/base/standstill.ts";
 import { systemClock } from "../../core/base/clock.ts";
 import { nearest } from "../../core/base/suggest.ts";
 import { Chunks } from "./chunks.ts";
+import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
 import { turn } from "./lines_reply.ts";
 import type { ObjectShape, Parameters } from "./shape.ts";
@@ -276,14 +276,6 @@ function newWait(): PromiseWithResolvers<IteratorResult<unknown>> {
   const wait = Promise.withResolvers<IteratorResult<unknown>>();
   wait.promise.catch(() => {});
   return wait;
-}
-
-/** The error for requests that arrive, or end, too late. */
-export function drainingError(): EvsError {
-  return new CannotStoreError("the daemon is stopping", {
-    code: "daemon/stopping",
-    hint: "evs daemon start, then send it again",
-  });
 }
 
 /** A Node Buffer searches and slices several times slower than the plain array underneath. */

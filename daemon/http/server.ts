@@ -18,6 +18,7 @@ import {
 } from "./descriptors.ts";
 import { DepartedConsumers } from "./departed_consumers.ts";
 import { Connections, MOST_PIPELINED } from "./connections.ts";
+import { drainingError } from "./draining_error.ts";
 import type { Services } from "../services.ts";
 import { checkRequest } from "./json_route.ts";
 import { rawResponse } from "./raw_response.ts";
@@ -25,7 +26,6 @@ import { RequestTimeouts } from "./request_timeouts.ts";
 import { protectSocket, removeSocket } from "../socket.ts";
 import {
   BODY_IDLE,
-  drainingError,
   isLogged,
   MethodNotAllowedError,
   type Route,

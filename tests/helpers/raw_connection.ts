@@ -51,19 +51,23 @@ export class RawConnection {
     return this.#text;
   }
 
-  /** One reply with a content length: its status and body. */
-  async answer(): Promise<{ status: number; body: string }> {
-    const head = await this.until(/\r\n\r\n/);
+  /**
+   * One reply with a content length: its status and body, and whether the server says that it
+   * answers nothing after it.
+   */
+  async answer(): Promise<{ status: number; body: string; isLast: boolean }> {
+    const [head = ""] = (await this.until(/\r\n\r\n/)).split("\r\n\r\n");
     const status = Number(/^HTTP\/1\.1 (\d+)/.exec(head)?.[1]);
     const length = Number(/^content-length: (\d+)/im.exec(head)?.[1]);
-    const at = head.indexOf("\r\n\r\n") + 4;
+    const isLast = /^connection: close$/im.test(head);
+    const at = head.length + 4;
     while (encoder.encode(this.#text.slice(at)).length < length) {
       if (!await this.#read()) throw new Error(`the answer broke off: ${this.#text}`);
     }
     const bytes = encoder.encode(this.#text.slice(at));
     const body = decoder.decode(bytes.subarray(0, length));
     this.#text = decoder.decode(bytes.subarray(length));
-    return { status, body };
+    return { status, body, isLast };
   }
 
   /** Reads until the other side closes, cleanly or not, and returns everything. */

@@ -13,6 +13,8 @@ const ROUNDS = dose(3, 30);
 const PUBLISHERS = 8;
 const PIPELINED = 4;
 const DEADLINE = 5000;
+/** What a connection ends with. */
+const LAST_REPLY = /^HTTP\/1\.1 507 [^]*connection: close\r\n[^]*"code":"daemon\/stopping"/;
 
 /** What one publisher knows when the daemon is gone. */
 interface Told {
@@ -37,10 +39,11 @@ async function publishOn(daemon: TestDaemon, name: string): Promise<Told> {
           head(`POST /v1/topics/t/events?type=n&id=${id}`, "content-length: 1") + "1",
         );
       }
-      const { status } = await connection.answer();
+      const { status, isLast } = await connection.answer();
       const id = underWay.shift()!;
       (status === 200 ? told.stored : told.refused).push(id);
       if (status !== 200) stopping = true;
+      if (isLast) told.refused.push(...underWay.splice(0));
     }
   } catch (error) {
     if (underWay.length === 0) throw error;
@@ -49,6 +52,49 @@ async function publishOn(daemon: TestDaemon, name: string): Promise<Told> {
   connection.close();
   return told;
 }
+
+Deno.test("SIGTERM leaves a reply in every idle connection, so that a request that comes too late is known not to be stored", async () => {
+  await using daemon = await startDaemon();
+  const unused = await RawConnection.open(daemon.socket);
+  const used = await RawConnection.open(daemon.socket);
+  await used.send(head("GET /v1/health"));
+  assert.equal((await used.answer()).status, 200);
+  assert.equal((await daemon.kill("SIGTERM")).code, 0);
+  for (const connection of [unused, used]) {
+    const publish = head("POST /v1/topics/t/events?type=n", "content-length: 1") + "1";
+    await assert.rejects(connection.send(publish), isClosed);
+    const { isLast, status } = await connection.answer();
+    assert.deepEqual([isLast, status], [true, 507]);
+    connection.close();
+  }
+});
+
+Deno.test("SIGTERM leaves no connection that waits to be accepted without a reply", async () => {
+  await using daemon = await startDaemon();
+  let lastSeq = 0;
+  for (let round = 0; round < dose(3, 30); round++) {
+    Deno.kill(daemon.pid, "SIGSTOP");
+    const waiting = await Promise.all(
+      Array.from({ length: 40 }, () => RawConnection.open(daemon.socket)),
+    );
+    const publish = head("POST /v1/topics/t/events?type=n", "content-length: 1") + "1";
+    for (const connection of waiting) await connection.send(publish);
+    const ended = daemon.kill("SIGTERM");
+    Deno.kill(daemon.pid, "SIGCONT");
+    let stored = 0;
+    for (const connection of waiting) {
+      const { status } = await connection.answer();
+      assert.ok(status === 200 || status === 507, `${status}`);
+      if (status === 200) stored++;
+      connection.close();
+    }
+    assert.equal((await ended).code, 0);
+    const before = lastSeq;
+    await daemon.start();
+    lastSeq = (await daemon.http("GET", "/v1/topics/t")).json?.lastSeq ?? 0;
+    assert.equal(lastSeq - before, stored);
+  }
+});
 
 for (const store of STORES) {
   Deno.test(`SIGTERM under load leaves no reply unknown and ends with 0 within 5 s, ${ROUNDS} times (${store})`, async () => {
@@ -79,7 +125,9 @@ for (const store of STORES) {
       const took = performance.now() - began;
       assert.equal(code, 0, daemon.stderr);
       assert.ok(took < DEADLINE, `it took ${took} ms`);
-      assert.match(await followed, /\r\n0\r\n\r\n$/, "the follower's answer ends in order");
+      const [answer, last] = (await followed).split(/(?<=\r\n0\r\n\r\n)/);
+      assert.match(answer!, /\r\n0\r\n\r\n$/, "the follower's answer ends in order");
+      assert.match(last!, LAST_REPLY);
       assert.equal((await lease.answer()).status, 200);
       for (const connection of [tail, lease, half]) connection.close();
       const told = await Promise.all(publishers);

@@ -155,6 +155,7 @@ async function serve(
       const reply = answer(decoder.decode(buffer.subarray(0, n)));
       if (reply === undefined) break;
       await conn.write(encoder.encode(reply));
+      if (reply.includes("connection: close")) break;
     }
   } finally {
     conn.close();
@@ -196,6 +197,38 @@ Deno.test("Client asks again when the daemon closed an idle connection, for read
       ConnectionLostError,
     );
   });
+});
+
+Deno.test("Client asks again when a daemon that stopped left its last reply in an idle connection", async () => {
+  const refused = (error: unknown) =>
+    json(JSON.stringify({ error }), { status: 507, headers: "connection: close\r\n" });
+  const stopping = { code: "daemon/stopping", message: "the daemon is stopping" };
+  const asked: string[] = [];
+  await withServer((request) => {
+    const [, path = ""] = request.split(" ");
+    asked.push(path);
+    if (path === "/v1/first") return json("1") + refused(stopping);
+    if (asked.filter((one) => one === path).length === 1) return undefined;
+    return json("2");
+  }, async (client) => {
+    assert.equal(await client.call({ method: "GET", path: "/v1/first" }), 1);
+    assert.equal(await client.call({ method: "GET", path: "/v1/first" }), 1);
+    await assert.rejects(
+      client.call({ method: "POST", path: "/v1/cut-off", body: "{}" }),
+      ConnectionLostError,
+    );
+    assert.equal(await client.call({ method: "POST", path: "/v1/cut-off", body: "{}" }), 2);
+  });
+  // Some of it was executed: that is an answer, whole.
+  const partly = { ...stopping, details: { count: 3 } };
+  await withServer(
+    (request) => request.startsWith("GET") ? json("1") : refused(partly),
+    async (client) => {
+      assert.equal(await client.call({ method: "GET", path: "/v1/first" }), 1);
+      const response = await client.fetchAny({ method: "POST", path: "/v1/second", body: "{}" });
+      assert.deepEqual([response.status, await response.json()], [507, { error: partly }]);
+    },
+  );
 });
 
 Deno.test("Client opens another connection while one waits, and an abort ends a wait", async () => {
