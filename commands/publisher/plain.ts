@@ -1,12 +1,14 @@
 /**
  * `evs publish TOPIC TYPE PAYLOAD` without flags: what scripts run most often. It needs no parser
  * and only the few modules that a request takes; startup costs half of the full command line tool.
- * Anything else, and any error, takes the normal path.
+ * Anything else, and a daemon that is not found at once, takes the normal path.
  */
-import { systemClock } from "../../core/base/clock.ts";
-import { DaemonAddress } from "../../core/client/daemon_address.ts";
+import { setBackgroundTimer, systemClock } from "../../core/base/clock.ts";
+import { programFile } from "../../core/base/program.ts";
+import { Connection, QUIET_MS } from "../../core/client/connection.ts";
 import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
-import { environment, resolvePaths } from "../../core/protocol/paths.ts";
+import { socketCandidates } from "../../core/protocol/holder.ts";
+import { environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 import { formatReceipt, told } from "./receipt.ts";
@@ -18,14 +20,18 @@ export function isPlainPublish(argv: readonly string[]): boolean {
 }
 
 /**
- * Publishes one event and prints its receipt. False if this has to take the normal path after all.
+ * Publishes one event and prints its receipt. False if this has to take the normal path after all:
+ * nothing was stored.
  */
 export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const [, topic = "", type, body = ""] = argv;
   const paths = resolvePaths(environment);
-  const address = new DaemonAddress({ paths, clock: systemClock, watch: true });
-  const connection = await address.connect();
-  const response = await connection.request(publishRequest(topic, { body, query: { type } }));
+  const found = await connect(paths);
+  if (found === undefined) return false;
+  const response = await Promise.race([
+    found.connection.request(publishRequest(topic, { body, query: { type } })),
+    notAnswering(found.socket, paths),
+  ]);
   if (response.status >= 400) {
     const error = await remoteError(response);
     // The daemon is being replaced: the normal path can ask its successor.
@@ -40,4 +46,31 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
     if (!(error instanceof ClosedPipe)) throw error;
   }
   return true;
+}
+
+/** Undefined if none answers at once: whoever waits for one, or says why, needs more modules. */
+async function connect(
+  paths: Paths,
+): Promise<{ connection: Connection; socket: string } | undefined> {
+  for (const socket of socketCandidates(paths)) {
+    try {
+      return { connection: await Connection.open(socket), socket };
+    } catch {
+      // The normal path fails the same way, and knows what to say.
+    }
+  }
+  return undefined;
+}
+
+/** Throws once the daemon has been silent for too long, and answers nobody else either. */
+async function notAnswering(socket: string, paths: Paths): Promise<never> {
+  for (;;) {
+    await new Promise<void>((resolve) => void setBackgroundTimer(systemClock, resolve, QUIET_MS));
+    const { DaemonAddress }: typeof import("../../core/client/daemon_address.ts") = await import(
+      programFile("core/client/daemon_address.ts").href
+    );
+    const address = new DaemonAddress({ paths, clock: systemClock, watch: false });
+    const fault = await address.inquire(socket);
+    if (fault !== undefined) throw fault;
+  }
 }

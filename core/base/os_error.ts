@@ -4,13 +4,11 @@
  * operation that failed, and without a stack trace.
  */
 import { EvsError, ExitCode } from "./errors.ts";
-
-/** "No such file or directory (os error 2): mkdir '/x/y'", as the runtime writes it. */
-const SAID = /^(.*?) \(os error \d+\)(?:: ([^]*))?$/;
+import { OS_ERROR, osReason } from "./thrown.ts";
 
 /** The error in plain words, or undefined if it is not the operating system's. */
 export function osError(error: unknown): EvsError | undefined {
-  const said = error instanceof Error ? SAID.exec(error.message) : null;
+  const said = error instanceof Error ? OS_ERROR.exec(error.message) : null;
   if (said === null) return undefined;
   const [, , asked] = said;
   return new EvsError(
@@ -18,11 +16,4 @@ export function osError(error: unknown): EvsError | undefined {
     `${asked === undefined ? "" : `${asked}: `}${osReason(error)}`,
     { cause: error },
   );
-}
-
-/** Only the system's words, for example "no such file or directory". */
-export function osReason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const words = SAID.exec(message)?.[1] ?? message;
-  return words.charAt(0).toLowerCase() + words.slice(1);
 }

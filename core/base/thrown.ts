@@ -134,3 +134,13 @@ export function attempt<T>(read: () => T): T | undefined {
     return undefined;
   }
 }
+
+/** "No such file or directory (os error 2): mkdir '/x/y'", as the runtime writes it. */
+export const OS_ERROR = /^(.*?) \(os error \d+\)(?:: ([^]*))?$/;
+
+/** Only the words of the operating system, for example "no such file or directory". */
+export function osReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const words = OS_ERROR.exec(message)?.[1] ?? message;
+  return words.charAt(0).toLowerCase() + words.slice(1);
+}

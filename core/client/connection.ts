@@ -27,6 +27,9 @@ export interface Duplex {
   patient?: boolean;
 }
 
+/** Silence of this length is looked into, ms. */
+export const QUIET_MS = 1000;
+
 const LF = 0x0a;
 const EMPTY = new Uint8Array(0);
 

@@ -8,11 +8,11 @@
 import type { Clock } from "../base/clock.ts";
 import { CannotStoreError, NoDaemonError, SocketError } from "../base/errors.ts";
 import type { AwakeTime } from "../base/standstill.ts";
-import { holderFile, readHolder } from "../protocol/holder.ts";
+import { socketCandidates } from "../protocol/holder.ts";
 import { type Paths, SYSTEM_SOCKET } from "../protocol/paths.ts";
 import type { Address } from "./client.ts";
-import { Connection, type Duplex } from "./connection.ts";
-import { QUIET_MS, WatchedSocket } from "./watched_socket.ts";
+import { Connection, type Duplex, QUIET_MS } from "./connection.ts";
+import { WatchedSocket } from "./watched_socket.ts";
 
 /** A running daemon that stays silent this long counts as not answering, ms. */
 export const SILENCE_MS = 3500;
@@ -72,7 +72,7 @@ export class DaemonAddress implements Address {
   /** A connection, or else the first error that is more than "nobody answers". */
   async #tryAll(): Promise<Connection | NoDaemonError | CannotStoreError> {
     let missed: NoDaemonError | CannotStoreError | undefined;
-    for (const socket of candidates(this.#options.paths)) {
+    for (const socket of socketCandidates(this.#options.paths)) {
       try {
         const connection = await Connection.open(
           socket,
@@ -95,11 +95,14 @@ export class DaemonAddress implements Address {
 
   #watched(conn: Duplex, socket: string): Duplex {
     const { clock } = this.#options;
-    return new WatchedSocket(conn, { clock, inquire: () => this.#inquire(socket) });
+    return new WatchedSocket(conn, { clock, inquire: () => this.inquire(socket) });
   }
 
-  /** Undefined if the daemon answers anything at all. */
-  async #inquire(socket: string): Promise<Error | undefined> {
+  /**
+   * Looks into the silence of a daemon: undefined if it answers anything at all, else the error for
+   * its caller.
+   */
+  async inquire(socket: string): Promise<Error | undefined> {
     const { paths, clock, waitMs = 0 } = this.#options;
     const { AwakeTime, holding, notAnswering } = await trouble();
     const limit = Math.max(waitMs, SILENCE_MS) - QUIET_MS;
@@ -112,17 +115,6 @@ export class DaemonAddress implements Address {
     }
     return notAnswering(holding(paths) ?? {}, { ...paths, socket });
   }
-}
-
-/** Where to look, in order. */
-function candidates({ chosen, dataDir, socket }: Paths): Set<string> {
-  if (chosen === "socket") return new Set([socket]);
-  const named = readHolder(holderFile(dataDir))?.socket;
-  return new Set([
-    ...(named === undefined ? [] : [named]),
-    socket,
-    ...(chosen === "nothing" ? [SYSTEM_SOCKET] : []),
-  ]);
 }
 
 /** True if a system daemon is there, and this user is not in the group that may use it. */

@@ -4,10 +4,7 @@
  * alive, repeatedly; if it does not answer that either, pending calls fail.
  */
 import { type Clock, setBackgroundTimer } from "../base/clock.ts";
-import type { Duplex } from "./connection.ts";
-
-/** Silence of this length triggers a check, ms. */
-export const QUIET_MS = 1000;
+import { type Duplex, QUIET_MS } from "./connection.ts";
 
 /** How to watch a socket. */
 export interface WatchOptions {

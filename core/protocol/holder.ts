@@ -4,6 +4,8 @@
  * what a killed daemon left behind, check whether that process has the data dir open.
  */
 
+import { type Paths, SYSTEM_SOCKET } from "./paths.ts";
+
 /** What a daemon records about itself. */
 export interface Holder {
   pid: number;
@@ -64,4 +66,15 @@ export function parseHolder(text: string): Holder | undefined {
       typeof path === "string" && path.startsWith("/")
     );
   return isHolder ? value as Holder : undefined;
+}
+
+/** Where a daemon may listen, in the order in which to look. */
+export function socketCandidates({ chosen, dataDir, socket }: Paths): Set<string> {
+  if (chosen === "socket") return new Set([socket]);
+  const named = readHolder(holderFile(dataDir))?.socket;
+  return new Set([
+    ...(named === undefined ? [] : [named]),
+    socket,
+    ...(chosen === "nothing" ? [SYSTEM_SOCKET] : []),
+  ]);
 }
