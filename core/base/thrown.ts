@@ -52,7 +52,23 @@ export function asCause(thrown: unknown): unknown {
 
 function isPlainError(thrown: unknown): thrown is Error {
   return thrown instanceof Error && typeof thrown.message === "string" &&
-    typeof thrown.name === "string" && ["string", "undefined"].includes(typeof thrown.stack);
+    typeof thrown.name === "string" && hasPlainStack(thrown);
+}
+
+/** The engine's own getter of `stack`, where it has one. */
+const engineStack = stackGetter(new Error());
+
+/**
+ * Reading the engine's `stack` formats it, which takes longer than refusing a line does: thousands
+ * of refused lines would keep the daemon from everything else.
+ */
+function hasPlainStack(error: Error): boolean {
+  if (engineStack !== undefined && stackGetter(error) === engineStack) return true;
+  return ["string", "undefined"].includes(typeof error.stack);
+}
+
+function stackGetter(error: Error): (() => unknown) | undefined {
+  return Object.getOwnPropertyDescriptor(error, "stack")?.get;
 }
 
 function textOf(thrown: unknown): string {
