@@ -3,6 +3,7 @@
  * others.
  */
 import fc from "fast-check";
+import { LONGEST_WAIT_MS } from "../../core/event/limits.ts";
 import { CORPUS, jsonText } from "../helpers/json_text.ts";
 import { hostileText, nearly } from "./fuzz.ts";
 
@@ -184,7 +185,7 @@ const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
   ),
   leaseMs: number,
   max: number,
-  waitMs: mostly([0, 1, 5], [-1, 600_001, "x"]),
+  waitMs: mostly([0, 1, 5], [-1, LONGEST_WAIT_MS + 1, "x"]),
   bind: fc.boolean(),
   untilEmpty: fc.boolean(),
   throughPause: fc.boolean(),
@@ -210,9 +211,6 @@ const FIELDS: Record<string, fc.Arbitrary<unknown>> = {
   store: mostly(["default", "sqlite", "file", "memory"], ["x"]),
   durability: mostly(["default", "os", "always", "interval:5ms"], ["interval:0", 1]),
 };
-
-/** The longest wait that the daemon takes, ms (daemon/routes/subscriptions.ts). */
-const LONGEST_WAIT = 600_000;
 
 /** The fields of a route's JSON body; every route gets one of another now and then. */
 const BODIES: Record<string, string[]> = {
@@ -340,7 +338,7 @@ export function bodyOf(route: string): fc.Arbitrary<Uint8Array> {
  */
 function withoutLongWait(text: string): string {
   return text.replaceAll(
-    /("waitMs":\s*)([-+\d.eE]+)/g,
-    (all, name, ms) => Number(ms) > 1000 && Number(ms) <= LONGEST_WAIT ? `${name}5` : all,
+    /("waitMs"\s*:\s*)([-+\d.eE]+)/g,
+    (all, name, ms) => Number(ms) > 1000 && Number(ms) <= LONGEST_WAIT_MS ? `${name}5` : all,
   );
 }

@@ -243,7 +243,12 @@ for (const store of STORES) {
     }
     assert.ok(attacks.endedHalves >= HALF_OPEN, "the daemon ended the half-open requests");
     assert.ok(run.told > 0, "the publisher was told that the disk is full");
-    assert.ok(again < AGAIN_WITHIN, `it took ${Math.round(again)} ms until publishing went on`);
+    // Twenty waits of others: how late everything is on a machine that has other work.
+    const late = 20 * p99(run.waits);
+    assert.ok(
+      again < AGAIN_WITHIN + late,
+      `it took ${Math.round(again)} ms until publishing went on`,
+    );
 
     const more = run.peak - control.peak;
     assert.ok(more < ROOM, `${mebibytes(more)} over ${mebibytes(control.peak)}`);

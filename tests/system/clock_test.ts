@@ -8,6 +8,8 @@ import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { STORES } from "../helpers/stores.ts";
 
 const DAY = 86_400_000;
+/** A retry that a clock put off comes in a day; one that was not is due in seconds, ms. */
+const LATEST = 60_000;
 
 /**
  * Debian's faketime (https://github.com/wolfcw/libfaketime): the wall clock of a process is that of
@@ -75,15 +77,15 @@ Deno.test("daemon keeps order, seqs, followers and running timers when its clock
   }
   const status = (await daemon.http("GET", "/v1/subscriptions/s")).json;
   assert.equal(status.scheduled, 1, "no jump makes a retry due");
-  const retried = await client.lease("s", { max: 1, waitMs: 20_000 });
+  const retried = await client.lease("s", { max: 1, waitMs: LATEST });
   assert.equal((retried.deliveries[0]!.event as { seq: number }).seq, 2, "others go on meanwhile");
   while (true) {
-    const { deliveries } = await client.lease("s", { max: 1, waitMs: 20_000 });
+    const { deliveries } = await client.lease("s", { max: 1, waitMs: LATEST });
     if ((deliveries[0]!.event as { seq: number }).seq === 1) break;
   }
   const waited = performance.now() - failedAt;
   assert.ok(waited >= 1400, `the retry came after ${Math.round(waited)} ms`);
-  assert.ok(waited < 15_000, `the retry came after ${Math.round(waited)} ms`);
+  assert.ok(waited < LATEST, `the retry came after ${Math.round(waited)} ms`);
 
   const stored = await daemon.replay("t");
   assert.deepEqual(stored.map(({ seq }) => seq), Array.from({ length: at }, (_, i) => i + 1));
@@ -118,14 +120,14 @@ async function failOnce(daemon: TestDaemon): Promise<number> {
   return performance.now();
 }
 
-/** The retry must come within its backoff from `since`, and what a busy machine takes. */
+/** The retry must come after its backoff from `since`, and what a busy machine takes. */
 async function assertRetried(daemon: TestDaemon, since: number, what: string): Promise<void> {
   using client = new Client({ socket: daemon.socket });
-  const { deliveries } = await client.lease("s", { max: 1, waitMs: 30_000 });
+  const { deliveries } = await client.lease("s", { max: 1, waitMs: LATEST });
   const waited = Math.round(performance.now() - since);
   assert.equal(deliveries.length, 1, `${what}: nothing after ${waited} ms`);
   assert.equal(deliveries[0]!.attempt, 2);
-  assert.ok(waited < 10 * BACKOFF, `${what}: ${waited} ms`);
+  assert.ok(waited < LATEST, `${what}: ${waited} ms`);
 }
 
 const STARTS = [

@@ -23,7 +23,7 @@ jq -nc 'range(100) | {n: .}' | evs publish numbers n.made --ndjson
 evs tail numbers -n 3 --no-follow
 evs replay numbers --where 'payload.n > 90'
 evs get numbers 1
-evs expect numbers --count 3 --timeout 5s
+evs expect numbers --count 3 --timeout 60s
 evs consume numbers --name ok --until-empty --batch 50 -- cat
 ! evs consume numbers --name bad --until-empty --max 2 --max-retries 0 -- sh -c 'exit 65'
 evs subscription list

@@ -23,7 +23,7 @@ Deno.test(`evs with never fails in ${RUNS} runs in a row, and leaves nothing beh
   await using place = await Place.make();
   for (let run = 1; run <= RUNS; run++) {
     const ended = await place.sh(
-      "evs with -- sh -c 'evs publish t x 1 && evs expect t --count 1 --timeout 5s'",
+      "evs with -- sh -c 'evs publish t x 1 && evs expect t --count 1 --timeout 60s'",
     );
     assert.equal(ended.code, 0, `run ${run}: ${ended.stdout}\n${ended.stderr}`);
     assert.deepEqual(place.processes(), [], `run ${run}`);
@@ -34,7 +34,7 @@ Deno.test(`evs with never fails in ${RUNS} runs in a row, and leaves nothing beh
 Deno.test("evs with leaves nothing behind when its command fails", async () => {
   await using place = await Place.make();
   const ended = await place.sh(
-    "evs with -- sh -c 'evs publish t x 1 && evs expect t --count 2 --timeout 200ms'",
+    "evs with -- sh -c 'evs publish t x 1 && evs expect t --count 2 --timeout 3s'",
   );
   assert.equal(ended.code, 1, ended.stderr);
   assert.match(ended.stderr, /saw 1 of 2 events/);

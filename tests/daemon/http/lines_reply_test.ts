@@ -32,7 +32,7 @@ function chunksOf(text: string): { chunks: string[]; rest: string } {
 /** A connection that is closed, and so fails its test, when what is waited for does not come. */
 async function opened(daemon: TestDaemon): Promise<RawConnection & Disposable> {
   const connection = await RawConnection.open(daemon.socket);
-  const deadline = setTimeout(() => connection.close(), 20_000);
+  const deadline = setTimeout(() => connection.close(), 60_000);
   return Object.assign(connection, {
     [Symbol.dispose]() {
       clearTimeout(deadline);
