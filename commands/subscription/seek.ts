@@ -1,5 +1,6 @@
 /** `evs subscription seek`: moves a subscription back or forth. */
 import type { SeekReply } from "../../core/protocol/protocol.ts";
+import { missedText } from "../../core/reading/missed.ts";
 import { ExitCode } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
@@ -49,6 +50,7 @@ async function seekSubscription(
     }
   }
   if (!flags.dryRun) reply = await client.seekSubscription(name, { to });
+  for (const missed of reply.missed ?? []) this.say(`evs: ${missedText(missed)}`);
   if (!this.forPeople) return this.printJson(reply);
   for (const { topic, from, to } of reply.topics) this.print(`${topic}: ${from} -> ${to}`);
   this.print(flags.dryRun ? `This ${effectOf(reply)}.` : `Moved: it ${effectOf(reply)}.`);

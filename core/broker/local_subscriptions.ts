@@ -5,7 +5,7 @@ import { pausedWords } from "../protocol/paused_words.ts";
 import type { Clock } from "../base/clock.ts";
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
 import { type Event, toEvent, toFilterEvent } from "../event/event.ts";
-import { parseOffset, resolveOffset } from "../event/offset.ts";
+import { parseOffset, readerStart } from "../event/offset.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
 import type { Commit } from "../store/journal.ts";
 import type { JournalStore } from "../store/store.ts";
@@ -102,7 +102,7 @@ export class LocalSubscriptions {
     const cursors = topics.match(topic).map((match) => ({
       subscription: name,
       topic: match,
-      next: resolveOffset(offset, {
+      next: readerStart(offset, {
         head: store.head(match),
         now: clock.now(),
         seekTime: (at, latest) => store.seekTime(match, at, latest),

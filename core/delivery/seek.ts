@@ -1,25 +1,31 @@
-/** Moves a queue's cursors, as a plan: backwards to redeliver, forwards to skip. */
+/**
+ * Moves a queue's cursors, as a plan: backwards to redeliver, forwards to skip. Events that were
+ * asked for and are gone are missed.
+ */
+import type { Missed } from "../reading/missed.ts";
 import type { StateChange } from "../state/state.ts";
 import { type Plan, removeRetry } from "./plan.ts";
 import type { DeliveryQueue } from "./queue.ts";
+import type { TopicLane } from "./entry.ts";
 
 /** The target of a seek on one topic. */
 export interface SeekTarget {
   topic: string;
-  /** The next seq to deliver. */
+  /** The next seq to deliver, or one whose event is gone. */
   to: number;
   firstSeq: number;
   lastSeq: number;
 }
 
 /**
- * What a seek does: how many events are redelivered, how many are skipped, and the old and new
- * cursors.
+ * What a seek does: how many events are redelivered, how many are skipped, the old and new cursors,
+ * and what was asked for and is gone; absent if nothing.
  */
 export interface SeekSummary {
   redo: number;
   skip: number;
   topics: { topic: string; from: number; to: number }[];
+  missed?: Missed[];
 }
 
 /**
@@ -32,6 +38,7 @@ export function planSeek(
   targets: readonly SeekTarget[],
 ): Plan<SeekSummary> {
   const seeks = targets.map((target) => planTopicSeek(queue, target));
+  const missed = seeks.flatMap(({ missed }) => missed ?? []);
   const sum = (count: (seek: TopicSeek) => number) =>
     seeks.reduce((total, seek) => total + count(seek), 0);
   return {
@@ -40,6 +47,7 @@ export function planSeek(
       redo: sum(({ redo }) => redo),
       skip: sum(({ skip }) => skip),
       topics: seeks.map(({ topic, from, to }) => ({ topic, from, to })),
+      ...(missed.length > 0 ? { missed } : {}),
     },
     dead: [],
     apply() {
@@ -56,6 +64,7 @@ interface TopicSeek {
   to: number;
   redo: number;
   skip: number;
+  missed?: Missed;
   changes: StateChange[];
   apply(): void;
 }
@@ -68,24 +77,36 @@ function planTopicSeek(queue: DeliveryQueue, target: SeekTarget): TopicSeek {
   const given = retries.filter(({ seq }) => seq < to);
   const marks = kept.map(({ seq }) => seq).filter((seq) => seq <= lastSeq);
   const from = queue.cursorOf(lane);
-  const done = marks.filter((seq) => lane.settled.has(seq)).length;
-  const redo = lane.settled.count(to, lastSeq) - done;
+  // The first seq that is left. Marks below it are retries, which have copies of their own.
+  const start = Math.max(to, firstSeq);
+  const done = marks.filter((seq) => seq >= start && lane.settled.has(seq)).length;
+  const redo = lane.settled.count(start, lastSeq) - done;
   const low = Math.min(firstSeq, to);
   const skip = given.length + (to - low) - lane.settled.count(low, to - 1);
-  const next = nextFree(to, marks);
+  const next = nextFree(start, marks);
   const subscription = queue.name;
+  const held = [...queue.heldOf(lane).keys(), ...marks];
+  const missed = missedBetween(topic, { from: to, to: start - 1, except: held });
+  const total = missed ? addMissed(lane.missed, missed) : lane.missed;
   return {
     topic,
     from,
-    to,
+    to: start,
     redo,
     skip,
+    missed,
     changes: [
       { op: "done.clear", subscription, topic },
       { op: "unanswered.clear", subscription, topic },
       ...given.map((entry) => removeRetry(queue, entry)),
       { op: "cursor.put", record: { subscription, topic, next } },
       { op: "done.put", subscription, topic, seqs: marks.filter((seq) => seq > next) },
+      ...(missed && total
+        ? [{
+          op: "missed.put" as const,
+          record: { subscription, topic, from: total.from, to: total.to, count: total.count },
+        }]
+        : []),
     ],
     apply() {
       queue.counts.clear(topic);
@@ -95,16 +116,38 @@ function planTopicSeek(queue: DeliveryQueue, target: SeekTarget): TopicSeek {
         if (entry.lease) queue.endLease(entry.lease);
         queue.ready.drop(entry);
       }
-      const missed = lane.missed;
-      const fresh = queue.addLane(topic, to, { written: true });
+      const fresh = queue.addLane(topic, start, { written: true });
       for (const seq of marks) fresh.settled.add(seq);
       fresh.held = lane.held;
       fresh.heldTo = lane.heldTo;
       fresh.writtenNext = next;
       fresh.lastSeq = lastSeq;
-      if (missed) fresh.missed = missed;
+      if (total) fresh.missed = total;
       for (const entry of kept) queue.ready.makeDue(entry);
     },
+  };
+}
+
+/** What is gone of a range; undefined if nothing. `except`: seqs that are kept elsewhere. */
+function missedBetween(
+  topic: string,
+  { from, to, except }: { from: number; to: number; except: readonly number[] },
+): Missed | undefined {
+  const kept = new Set(except.filter((seq) => seq >= from && seq <= to)).size;
+  const count = to - from + 1 - kept;
+  return count > 0 ? { topic, from, to, count } : undefined;
+}
+
+/** The total with what a seek missed; what was counted before does not count again. */
+function addMissed(before: TopicLane["missed"], missed: Missed): NonNullable<TopicLane["missed"]> {
+  const { from, to, count } = missed;
+  if (!before) return { from, to, count, written: true };
+  const known = Math.max(0, Math.min(to, before.to) - Math.max(from, before.from) + 1);
+  return {
+    from: Math.min(from, before.from),
+    to: Math.max(to, before.to),
+    count: before.count + Math.max(0, count - known),
+    written: true,
   };
 }
 

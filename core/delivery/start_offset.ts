@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { JournalStore } from "../store/store.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
-import { isTopicless, type Offset, parseOffset, resolveOffset } from "../event/offset.ts";
+import { isTopicless, type Offset, parseOffset, readerStart } from "../event/offset.ts";
 import { isPattern } from "../event/topic_options.ts";
 
 /** Parses the offset, and refuses one that is meaningless for a pattern. */
@@ -21,8 +21,8 @@ export function offsetFor(topic: string, text: string): Offset {
 }
 
 /**
- * The seq that an offset means on a topic at this moment: an existing one, or the one after the
- * last.
+ * The seq that an offset means on a topic at this moment, at most the one after the last. One that
+ * was asked for stays even if its event is gone, so that what is gone is counted as missed.
  */
 export function resolveIn(
   { store, clock }: { store: JournalStore; clock: Clock },
@@ -30,10 +30,10 @@ export function resolveIn(
   offset: Offset,
 ): number {
   const head = store.head(topic);
-  const seq = resolveOffset(offset, {
+  const seq = readerStart(offset, {
     head,
     now: clock.now(),
     seekTime: (at, latest) => store.seekTime(topic, at, latest),
   });
-  return Math.min(Math.max(seq, head.firstSeq, 1), head.lastSeq + 1);
+  return Math.min(Math.max(seq, 1), head.lastSeq + 1);
 }

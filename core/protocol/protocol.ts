@@ -344,6 +344,8 @@ export interface SeekReply {
   redo: number;
   /** Events that will never be delivered. */
   skip: number;
+  /** Events from the requested seq on that were deleted. Absent if none. */
+  missed?: readonly Omit<MissedRecord, "subscription">[];
 }
 
 /**

@@ -120,7 +120,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     for (const { topic, from } of ranges) positions.set(topic, from - 1);
     out.begin({
       "content-type": query.sse ? "text/event-stream" : "application/x-ndjson",
-      ...(ranges.length === 1 ? { "evs-end-seq": String(ranges[0]!.to) } : {}),
+      ...(ranges.length === 1 ? boundsOf(broker.store, ranges[0]!) : {}),
     });
     const stored = replay(broker.store, {
       ranges,
@@ -291,6 +291,15 @@ async function rangesOf(
 }
 
 type Store = RouteRequest["services"]["broker"]["store"];
+
+/** The headers of a single topic's range: its end, and what is deleted of it. */
+function boundsOf(store: Store, { topic, from, to }: Range): Record<string, string> {
+  const gone = Math.min(store.head(topic).firstSeq - 1, to);
+  return {
+    "evs-end-seq": String(to),
+    ...(from <= gone ? { "evs-missed": `${from}..${gone}` } : {}),
+  };
+}
 
 function viewOf(store: Store, topic: string): OffsetView {
   return {
