@@ -24,8 +24,9 @@ async function run(program: string, ...args: string[]): Promise<void> {
 export class Disk {
   /** Where it is mounted; empty except for `lost+found`. */
   readonly path: string;
-  readonly #image: string;
+  #image: string;
   #mounted = false;
+  #isCut = false;
 
   private constructor(readonly folder: string) {
     this.path = `${folder}/disk`;
@@ -44,8 +45,21 @@ export class Disk {
   }
 
   async mount(): Promise<void> {
+    if (this.#isCut) await this.#replaceImage();
     await run("mount", "-o", "loop", this.#image, this.path);
     this.#mounted = true;
+  }
+
+  /**
+   * Whoever made a mount namespace meanwhile (unshare(1), a container) still has the file system
+   * mounted there, and a mount of the same image would be that one again, with its power cut.
+   */
+  async #replaceImage(): Promise<void> {
+    const copy = `${this.folder}/disk-${crypto.randomUUID()}.img`;
+    await run("cp", "--sparse=always", this.#image, copy);
+    await Deno.remove(this.#image);
+    this.#image = copy;
+    this.#isCut = false;
   }
 
   /** Uses up all but `left` bytes of it; {@link makeRoom} frees them. */
@@ -73,6 +87,7 @@ export class Disk {
   /** Cuts the power: nothing more reaches the disk. Open files return errors. */
   async cutPower(): Promise<void> {
     await run("perl", "-e", CUT, this.path);
+    this.#isCut = true;
   }
 
   /** Nobody may have files open. */
