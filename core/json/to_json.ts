@@ -119,12 +119,17 @@ export function unplainPart(value: unknown): UnplainPart | undefined {
   return isPlainJson(value) ? undefined : findUnplain(value, { pointer: "", open: [] });
 }
 
+/** The part at this place, with a hint. */
+export function unplainOf(found: string, pointer: string): UnplainPart {
+  return { pointer, found, hint: hintFor(found) };
+}
+
 function findUnplain(
   value: unknown,
   { pointer, open }: { pointer: string; open: readonly unknown[] },
 ): UnplainPart | undefined {
   const found = open.includes(value) ? "a part of itself" : nameOfUnplain(value);
-  if (found !== undefined) return { pointer, found, hint: hintFor(found) };
+  if (found !== undefined) return unplainOf(found, pointer);
   if (typeof value !== "object" || value === null) return undefined;
   const isItem = Array.isArray(value);
   const names = isItem ? value.keys() : Object.keys(value);
@@ -132,7 +137,7 @@ function findUnplain(
     const part = (value as Record<string, unknown>)[name];
     if (part === undefined && !isItem) continue;
     const unplain = findUnplain(part, {
-      pointer: `${pointer}/${escaped(String(name))}`,
+      pointer: `${pointer}/${escapedPointer(String(name))}`,
       open: [...open, value],
     });
     if (unplain) return unplain;
@@ -148,14 +153,16 @@ function nameOfUnplain(value: unknown): string | undefined {
   return isA(value, Date) ? "a Date" : nameOfObject(value) ?? OF_A_CLASS;
 }
 
-const OF_A_CLASS = "an object of a class";
+/** What an instance of a class is called. */
+export const OF_A_CLASS = "an object of a class";
 
 function printed(value: unknown, what: string): string | undefined {
   const pointers = new WeakMap<object, string>();
   /** The objects being serialized, outermost first. */
   const open: object[] = [];
   return JSON.stringify(value, function (this: object, name: string, after: unknown): unknown {
-    const pointer = (pointers.get(this) ?? "") + (pointers.has(this) ? `/${escaped(name)}` : "");
+    const pointer = (pointers.get(this) ?? "") +
+      (pointers.has(this) ? `/${escapedPointer(name)}` : "");
     while (open.length > 0 && open.at(-1) !== this) open.pop();
     const before = (this as Record<string, unknown>)[name];
     const found = unspeakable(after, { before, isItem: Array.isArray(this) });
@@ -262,6 +269,7 @@ function hintFor(found: string): string {
     (isBytes ? "use an array of numbers or base64 text" : "JSON cannot express that");
 }
 
-function escaped(name: string): string {
+/** A member's name as a part of a JSON pointer. */
+export function escapedPointer(name: string): string {
   return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }

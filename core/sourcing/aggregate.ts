@@ -7,6 +7,7 @@
  * JSON when it is recorded, so `applyEvent` sees exactly what later readers will see.
  */
 import { toJson } from "../json/to_json.ts";
+import { copyOfState } from "./copied_state.ts";
 import { assertName } from "../event/name.ts";
 import { systemClock } from "../base/clock.ts";
 import { UnknownEventTypeError } from "../base/errors.ts";
@@ -34,6 +35,8 @@ export interface AggregateAccess {
   savedSeq(aggregate: AggregateRoot<object>): number;
   /** The id of that event; empty before the first. */
   savedId(aggregate: AggregateRoot<object>): string;
+  /** The state itself, not a copy. */
+  state(aggregate: AggregateRoot<object>): object;
   /** Applies a stored event. */
   replay(aggregate: AggregateRoot<object>, event: Event): void;
   /** Restores the state from a snapshot. */
@@ -88,6 +91,7 @@ export abstract class AggregateRoot<State extends object> {
       savedVersion: (aggregate) => aggregate.#version - aggregate.#recorded.length,
       savedSeq: (aggregate) => aggregate.#seq,
       savedId: (aggregate) => aggregate.#savedId,
+      state: (aggregate) => aggregate.state,
       replay(aggregate, event) {
         aggregate.applyEvent(event);
         aggregate.#version++;
@@ -108,11 +112,14 @@ export abstract class AggregateRoot<State extends object> {
     };
   }
 
-  /** Starts from a copy of `initialState`. */
+  /**
+   * Starts from a copy of `initialState`. Throws `InvalidArgumentError` if that contains an object
+   * of a class, which a copy does not keep.
+   */
   constructor(id: string, initialState: State) {
     this.id = assertName(id, "the aggregate's id");
     // A copy: two aggregates made from the same object must not share it.
-    this.state = structuredClone(initialState);
+    this.state = copyOfState(initialState, `the first state of ${this.#named}`);
   }
 
   /** The number of its events, including unsaved ones. */
@@ -125,9 +132,16 @@ export abstract class AggregateRoot<State extends object> {
     return [...this.#recorded];
   }
 
-  /** A copy of the state. */
+  /**
+   * A copy of the state. Throws `InvalidArgumentError` if it contains an object of a class, which a
+   * copy does not keep.
+   */
   getState(): State {
-    return structuredClone(this.state);
+    return copyOfState(this.state, `the state of ${this.#named}`);
+  }
+
+  get #named(): string {
+    return `${this.constructor.name} ${this.id}`;
   }
 
   /** The timestamp of recorded events, Unix ms. A test may override it. */

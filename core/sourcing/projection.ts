@@ -23,6 +23,7 @@ import {
 } from "./projection_store.ts";
 import { isJsonObject } from "../json/json_object.ts";
 import { unplainPart } from "../json/to_json.ts";
+import { copyOfState, uncopiedPart } from "./copied_state.ts";
 
 /** Defines a projection. */
 export interface ProjectionDefinition<S> {
@@ -100,7 +101,7 @@ export class Projection<S extends object> {
 
   /**
    * Throws `UnsupportedError` if the store keeps no history, and `InvalidArgumentError` for an
-   * invalid name or topic.
+   * invalid name or topic, or a first state with an object of a class, which a copy does not keep.
    */
   constructor(definition: ProjectionDefinition<S>, options: ProjectionOptions) {
     if (options.broker.store instanceof ThreeMethodStore) {
@@ -191,7 +192,8 @@ export class Projection<S extends object> {
   }
 
   #initial(): Snapshot<S> {
-    return { state: structuredClone(this.#definition.initial), checkpoint: {}, eventIds: {} };
+    const state = copyOfState(this.#definition.initial, `the first state of ${this.name}`);
+    return { state, checkpoint: {}, eventIds: {} };
   }
 
   async #load(): Promise<void> {
@@ -295,24 +297,27 @@ export class Projection<S extends object> {
 
   /**
    * False for a state that JSON does not keep as it is: read again, it would be another one. That
-   * is told once, not with each page. A store of our own is read by nobody else.
+   * is told once, not with each page. A store of our own is read by nobody else; there, only what a
+   * copy does not keep (each page starts from one) is told.
    */
   #isPlain({ state }: Snapshot<S>): boolean {
-    if (this.#isOwnStore) return true;
-    const unplain = unplainPart(state);
+    const isOwn = this.#isOwnStore;
+    const unplain = isOwn ? uncopiedPart(state) : unplainPart(state);
     if (unplain && !this.#toldUnplain) {
       const { pointer, found, hint } = unplain;
       const where = pointer === "" ? "it" : pointer;
       this.#onError(
         new ProjectionError(
-          `${this.name} is not saved: its state is not plain JSON, ${where} is ${found}`,
+          isOwn
+            ? `${this.name} does not keep its state as it is: ${where} is ${found}`
+            : `${this.name} is not saved: its state is not plain JSON, ${where} is ${found}`,
           { hint, details: { projection: this.name, pointer } },
         ),
         `saving the projection ${this.name}`,
       );
     }
     this.#toldUnplain = unplain !== undefined;
-    return unplain === undefined;
+    return isOwn || unplain === undefined;
   }
 
   #missed(topic: string, from: number, to: number): BrokenHistoryError {

@@ -214,10 +214,11 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
         seq: access.savedSeq(aggregate),
         eventId: access.savedId(aggregate),
         shape,
-        state: aggregate.getState(),
+        // Not a copy, which would have made plain objects of those of a class.
+        state: access.state(aggregate),
       };
       assertPlainState(snapshot);
-      await store.save(snapshot);
+      await store.save({ ...snapshot, state: structuredClone(snapshot.state) });
       this.#snapshotOf.set(aggregate, version);
     } catch (error) {
       this.#tell(error, `the snapshot of ${id}`);
