@@ -109,15 +109,17 @@ Deno.test("daemon keeps order, seqs, followers and running timers when its clock
 
 const BACKOFF = 1500;
 
-/** Fails the first event of a topic once; returns the time. */
+/** Fails the first event of a topic once; returns the time at which it began to. */
 async function failOnce(daemon: TestDaemon): Promise<number> {
   using client = new Client({ socket: daemon.socket });
   await daemon.publish("t", "n", 1);
   const backoff = { kind: "fixed", base: BACKOFF, max: BACKOFF, jitter: false };
   await daemon.http("PUT", "/v1/subscriptions/s", { topic: "t", settings: { backoff } });
   const [lease] = (await client.lease("s", { max: 1 })).deliveries;
+  // Before the reply, which may be late: the wait begins no earlier than this.
+  const failedAt = performance.now();
   await client.nack("s", { deliveries: [{ lease: lease!.lease, error: "not now" }] });
-  return performance.now();
+  return failedAt;
 }
 
 /** The retry must come after its backoff from `since`, and what a busy machine takes. */
