@@ -1,15 +1,17 @@
 /**
  * `deno task release`: everything that a release consists of, in dist/release, with SHA256SUMS. The
- * same source gives the same bytes. `--platforms linux-x64` makes fewer archives.
+ * same source gives the same bytes. `--platforms linux-x64` makes fewer archives; `--base-url URL` says where it will be downloaded from.
  */
 import { buildArchive } from "./archive.ts";
 import { buildDeb } from "./deb.ts";
+import { askedBaseUrl, BASE_URL, distributionFiles } from "./distribution.ts";
 import { npmTree } from "./npm.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project } from "./project.ts";
 import { type Platform, PLATFORMS, sha256, withRuntimes } from "./runtime.ts";
 import { sbom } from "./sbom.ts";
 import { tarball } from "./tar.ts";
+import { bytesOf } from "./tree.ts";
 
 /** What to build. */
 export interface ReleaseOptions {
@@ -17,11 +19,13 @@ export interface ReleaseOptions {
   folder: string;
   platforms: readonly Platform[];
   runtimeOf(platform: Platform): Promise<string>;
+  /** Where it will be downloaded from; by default a name that leads nowhere. */
+  baseUrl?: string;
 }
 
 /** Builds it. */
 export async function buildRelease(
-  { folder, platforms, runtimeOf }: ReleaseOptions,
+  { folder, platforms, runtimeOf, baseUrl = BASE_URL }: ReleaseOptions,
 ): Promise<void> {
   await Deno.remove(folder, { recursive: true }).catch((error) => {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -32,6 +36,10 @@ export async function buildRelease(
   // npm's archives have their files in a folder of this name.
   const npm = await tarball(await npmTree(tree), "package");
   await Deno.writeFile(`${folder}/env-event-stream-${version}.tgz`, npm);
+  for (const [name, file] of await distributionFiles({ npm, baseUrl })) {
+    await Deno.writeFile(`${folder}/${name}`, await bytesOf(file));
+    await Deno.chmod(`${folder}/${name}`, file.executable ? 0o755 : 0o644);
+  }
   for (const platform of platforms) {
     const runtime = await runtimeOf(platform);
     await buildArchive(tree, { platform, folder, runtime });
@@ -57,6 +65,11 @@ if (import.meta.main) {
   if (unknown !== undefined) throw new Error(`${unknown} is not one of ${PLATFORMS.join(", ")}`);
   const platforms = asked === undefined ? PLATFORMS : asked as Platform[];
   await withRuntimes((runtimeOf) =>
-    buildRelease({ folder: `${project}/dist/release`, platforms, runtimeOf })
+    buildRelease({
+      folder: `${project}/dist/release`,
+      platforms,
+      runtimeOf,
+      baseUrl: askedBaseUrl(Deno.args),
+    })
   );
 }

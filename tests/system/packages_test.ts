@@ -170,10 +170,13 @@ Deno.test("a release has equal bytes when it is built twice, and checksums that 
   assert.equal(await place.run(`cd "${second}" && sha256sum --quiet -c SHA256SUMS`), "");
   const names = sums.trim().split("\n").map((line) => line.split("  ")[1]);
   assert.deepEqual(names, [
+    "Containerfile",
     `env-event-stream-${version}.tgz`,
     `env-event-stream_${version}_amd64.deb`,
     `evs-${version}-linux-x64.tar.gz`,
     `evs-${version}.cdx.json`,
+    "evs.rb",
+    "install.sh",
   ]);
 });
 
