@@ -18,13 +18,14 @@ import { wrapText } from "./terminal/wrap.ts";
 export const route = verb<Record<never, never>, string[]>({
   brief: "Read the documentation, offline",
   description:
-    "Prints a part of the documentation as plain text; without WORD, lists the pages. The words name a command, a page, a heading, a promise of the contract by its number, a flag, a config key or an error code. Other words are searched for in the text, and what has them is listed. With --json it prints a line of JSON for each part, with its Markdown. Exit code 1 if there is nothing about the words.",
+    "Prints a part of the documentation as plain text; without WORD, lists the pages. The words name a command, a page, a heading, a promise of the contract or a design decision by its number, a flag, a config key or an error code. Other words are searched for in the text, and what has them is listed. With --json it prints a line of JSON for each part, with its Markdown. Exit code 1 if there is nothing about the words.",
   examples: [
     ["docs", "The pages."],
     ["docs dlq retry", "A command."],
     ["docs exit codes", "What is under this heading."],
     ["docs contract 8", "A promise, with the tests that show it."],
     ["docs store/disk-full", "What an error code means."],
+    ["docs adr 31", "A design decision; docs adr lists all of them."],
     ["docs power cut", "What is said about power cuts."],
   ],
   parameters: {
@@ -67,9 +68,11 @@ async function listPages(context: EvsContext, sections: readonly ManualSection[]
   }
   const { verbs } = await import("./mod.ts");
   const commands = [...verbs].map(([name, { brief }]): Line => [`evs docs ${name}`, brief]);
+  const named = pages.filter(({ isCommand, isDecision }) => !isCommand && !isDecision);
+  const decisions: Line = ["evs docs adr", "Design decisions and their reasons"];
   const lists = [
     listing(context, "COMMANDS", commands),
-    listing(context, "PAGES", pages.filter(({ isCommand }) => !isCommand).map(summarised)),
+    listing(context, "PAGES", [...named.map(summarised), decisions]),
     listing(
       context,
       "FIRST STEPS",

@@ -25,7 +25,8 @@ export const nameKinds = [
   "dead-letters",
   "dead-letter-types",
 ] as const;
-export type NameKind = typeof nameKinds[number];
+/** `docs`: words of the documentation, for which no daemon is asked. */
+export type NameKind = typeof nameKinds[number] | "docs";
 
 /** What a script asks for. */
 export interface NameQuery {
@@ -48,7 +49,9 @@ const MOST_TOPICS = 8;
 /** Prints one name per line; nothing, with exit code 0, if no daemon answers. */
 export async function printNames(argv: readonly string[]): Promise<number> {
   const query = nameQuery(argv);
-  const names = await findNames(query, { paths: resolvePaths(environment), clock: systemClock });
+  const names = query.kind === "docs"
+    ? await documentedWords(query.words)
+    : await findNames(query, { paths: resolvePaths(environment), clock: systemClock });
   try {
     new Output(Deno.stdout).writeSync(names.map((name) => `${name}\n`).join(""));
   } catch (error) {
@@ -59,11 +62,23 @@ export async function printNames(argv: readonly string[]): Promise<number> {
 
 /** Reads `KIND [TYPED] [WORD...]`. Throws `InvalidArgumentError` for an unknown KIND. */
 export function nameQuery([word = "", typed = "", ...words]: readonly string[]): NameQuery {
-  const kind = nameKinds.find((known) => known === word);
+  const kind = [...nameKinds, "docs" as const].find((known) => known === word);
   if (kind !== undefined) return { kind, typed, words };
   throw new InvalidArgumentError(`there are no names of ${word}`, {
     hint: `one of ${nameKinds.join(", ")}`,
   });
+}
+
+/** What may follow the words that were typed behind `evs docs`; nothing if no page is installed. */
+async function documentedWords(typed: readonly string[]): Promise<string[]> {
+  const { documentationFolder } = await import("../manual/folder.ts");
+  const { readManual, wordsAfter } = await import("../manual/sections.ts");
+  try {
+    return wordsAfter(await readManual(documentationFolder()), typed).filter(isOffered);
+  } catch (error) {
+    if (error instanceof EvsError && error.code === "docs/not-installed") return [];
+    throw error;
+  }
 }
 
 /** The distinct names found in time. */

@@ -43,6 +43,8 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
       return { kind: "files" };
     case "PAYLOAD":
       return { kind: "payload" };
+    case "WORD":
+      return path === "docs" ? { kind: "names", of: "docs" } : { kind: "any" };
     case "COMMAND":
       return { kind: "commands" };
     default:

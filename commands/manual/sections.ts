@@ -12,6 +12,8 @@ export interface ManualSection {
   page: string;
   /** True for the page of a command, or a part of it. */
   isCommand: boolean;
+  /** True for a design decision, which is looked at only if nothing else fits. */
+  isDecision?: boolean;
   /** The heading. */
   title: string;
   /** 1 for a whole page. */
@@ -27,9 +29,16 @@ export interface FoundSections {
   others: ManualSection[];
 }
 
+/** A page of the documentation. */
+interface ManualPage {
+  name: string;
+  isCommand: boolean;
+  isDecision?: boolean;
+}
+
 /** Divides a page at its headings; each section has those below it. The page itself comes first. */
 export function sectionsOf(
-  { name, markdown, isCommand }: { name: string; markdown: string; isCommand: boolean },
+  { name, markdown, isCommand, isDecision }: ManualPage & { markdown: string },
 ): ManualSection[] {
   const lines = markdown.split("\n");
   const headings: { at: number; level: number; title: string }[] = [];
@@ -43,11 +52,14 @@ export function sectionsOf(
     // "Flags" and "Examples" are on every page of a command; those pages say of a command what
     // other pages repeat.
     if (isCommand !== title.startsWith("evs ") && level > 1) return [];
+    // Decisions are short, and all have the same headings.
+    if (isDecision && level > 1) return [];
     const next = headings.slice(index + 1).find((later) => later.level <= level);
     return [{
       address: addressOf({ page: name, level, title, isCommand }),
       page: name,
       isCommand,
+      ...isDecision && { isDecision },
       title,
       level,
       markdown: lines.slice(at, next?.at).join("\n").trimEnd() + "\n",
@@ -79,10 +91,17 @@ export function lookUp(
   sections: readonly ManualSection[],
   words: readonly string[],
 ): FoundSections | undefined {
-  const typed = normal(words.join(" ")).replace(/^evs /, "");
+  const typed = normal(words.join(" ")).replace(/^evs /, "").replace(/^adr 0+/, "adr ");
   if (!/[\p{L}\p{N}]/u.test(typed)) return undefined;
   const named = sections.filter(({ address }) => address === typed);
   if (named.length > 0) return first(named);
+  const decisions = sections.filter(({ isDecision }) => isDecision);
+  if (typed === "adr") return { shown: [], others: decisions };
+  return lookUpIn(sections.filter(({ isDecision }) => !isDecision), typed) ??
+    lookUpIn(decisions, typed);
+}
+
+function lookUpIn(sections: readonly ManualSection[], typed: string): FoundSections | undefined {
   const titled = sections.filter(({ title, level }) => level > 1 && bareTitle(title) === typed);
   if (titled.length > 0) return first(titled);
   const terms = sections.filter(({ level }) => level === 1)
@@ -96,7 +115,7 @@ export function lookUp(
   const inText = having((text) => text.includes(typed));
   if (inText.length > 0) return single(inText);
   const scattered = having((text) => typed.split(" ").every((word) => text.includes(word)))
-    .filter(({ level }) => level > 1);
+    .filter(({ level, isDecision }) => level > 1 || isDecision);
   return scattered.length > 0 ? single(scattered) : undefined;
 }
 
@@ -105,6 +124,17 @@ export function manualWords(sections: readonly ManualSection[]): string[] {
   return [
     ...new Set(sections.flatMap(({ address, title }) => [address, bareTitle(title)])),
   ];
+}
+
+/** Words that may follow those that were typed, of the addresses that begin with them. */
+export function wordsAfter(
+  sections: readonly ManualSection[],
+  typed: readonly string[],
+): string[] {
+  const after = sections.map(({ address }) => address.split(" "))
+    .filter((words) => typed.every((word, at) => words[at] === word))
+    .flatMap((words) => words[typed.length] ?? []);
+  return [...new Set(after)];
 }
 
 function first([shown, ...others]: readonly ManualSection[]): FoundSections {
@@ -192,12 +222,17 @@ export function summaryOf(markdown: string): string {
   return /^.*?[.;](?= |$)/s.exec(text)?.[0].slice(0, -1) ?? text;
 }
 
-/** Reads all pages below a folder: README, docs and docs/cli, in that order. */
+/** Reads all pages below a folder: README, docs, docs/cli and docs/adr, in that order. */
 export async function readManual(folder: URL): Promise<ManualSection[]> {
   const pages = [
     { name: "readme", path: "README.md", isCommand: false },
     ...await markdownFiles(new URL("docs/", folder), { prefix: "docs/", isCommand: false }),
     ...await markdownFiles(new URL("docs/cli/", folder), { prefix: "docs/cli/", isCommand: true }),
+    ...(await markdownFiles(new URL("docs/adr/", folder), {
+      prefix: "docs/adr/",
+      isCommand: false,
+    }))
+      .map((page) => ({ ...page, name: `adr ${parseInt(page.name)}`, isDecision: true })),
   ];
   const read = await Promise.all(
     pages.map(async ({ path, ...page }) => ({
@@ -212,7 +247,7 @@ async function markdownFiles(
   folder: URL,
   { prefix, isCommand }: { prefix: string; isCommand: boolean },
 ): Promise<{ name: string; path: string; isCommand: boolean }[]> {
-  const found = [];
+  const found: { name: string; path: string; isCommand: boolean }[] = [];
   for await (const { name, isFile } of Deno.readDir(folder)) {
     if (!isFile || !name.endsWith(".md") || name === "README.md") continue;
     found.push({ name: name.slice(0, -".md".length), path: `${prefix}${name}`, isCommand });

@@ -57,6 +57,9 @@ const LINES: readonly [line: string, ...words: string[]][] = [
   ["evs topic ", "create", "list", "remove", "show", "update"],
   ["evs consume orders --until", "--until-empty"],
   ["evs nosuch "],
+  // Words of the documentation.
+  ["evs docs conf", "configuration"],
+  ["evs docs dlq re", "remove", "retry"],
   // Names from the daemon.
   ["evs publish ", "orders", "users"],
   ["evs topic show us", "users"],

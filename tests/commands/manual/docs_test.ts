@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { EvsError } from "../../../core/base/errors.ts";
 import { documentationFolder } from "../../../commands/manual/folder.ts";
 import { markdownAsText } from "../../../commands/manual/plain_text.ts";
-import { lookUp, readManual } from "../../../commands/manual/sections.ts";
+import { lookUp, readManual, wordsAfter } from "../../../commands/manual/sections.ts";
 import { verbs } from "../../../commands/mod.ts";
 import { palette } from "../../../commands/terminal/colour.ts";
 import { width } from "../../../commands/terminal/table.ts";
@@ -54,6 +54,44 @@ Deno.test("docs lists what has words that are not the name of anything", () => {
   for (const { address, title } of sections) {
     assert.equal(lookUp(sections, address.split(" "))?.shown[0]?.title, title, address);
   }
+});
+
+Deno.test("docs prints design decisions by number, lists them, and shows them after all else", async () => {
+  assert.match(shown("adr 31"), /^31\. PACKAGES HOLD A BUNDLE[^]*\nCONSEQUENCES\n/);
+  assert.equal(shown("ADR 0031"), shown("adr 31"));
+  const { stdout } = await docs("adr");
+  for (const { name } of Deno.readDirSync(new URL("../../../docs/adr", import.meta.url))) {
+    assert.match(
+      stdout,
+      new RegExp(`^ {2}evs docs adr ${parseInt(name)} +${parseInt(name)}\\. `, "m"),
+    );
+  }
+  assert.match((await docs()).stdout, /^ {2}evs docs adr +Design decisions/m);
+  // What a decision says, too, is found elsewhere first.
+  assert.ok(lookUp(sections, ["schema"])!.shown.every(({ isDecision }) => !isDecision));
+  for (const words of ["retry", "durability", "systemd", "exit codes"]) {
+    const { shown, others } = lookUp(sections, words.split(" "))!;
+    assert.ok(![...shown, ...others].some(({ isDecision }) => isDecision), words);
+  }
+  const only = lookUp(sections, ["cliffy", "yargs"])!;
+  assert.ok([...only.shown, ...only.others].every(({ isDecision }) => isDecision));
+});
+
+Deno.test("docs completes the words of every address", async () => {
+  assert.deepEqual(wordsAfter(sections, ["subscription", "retries"]), []);
+  assert.ok(wordsAfter(sections, []).includes("adr"));
+  for (const { address } of sections) {
+    const words = address.split(" ");
+    words.forEach((word, at) => {
+      assert.ok(wordsAfter(sections, words.slice(0, at)).includes(word), address);
+    });
+  }
+  const { code, stdout, stderr } = await evs(
+    ["completions", "names", "docs", "re", "dlq"],
+    nowhere,
+  );
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^list\ngroups\nshow\nretry\n/);
 });
 
 Deno.test("docs of an unknown word exits with 1 and names what may have been meant", async () => {
