@@ -1,6 +1,7 @@
 /**
  * `deno task release`: everything that a release consists of, in dist/release, with SHA256SUMS. The
- * same source gives the same bytes. `--platforms linux-x64` makes fewer archives; `--base-url URL` says where it will be downloaded from.
+ * same source gives the same bytes. `--platforms linux-x64` makes fewer archives; `--base-url URL`
+ * says where it will be downloaded from.
  */
 import { buildArchive } from "./archive.ts";
 import { buildDeb } from "./deb.ts";
