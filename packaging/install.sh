@@ -63,6 +63,8 @@ main() {
   esac
   [ "$prefix" = / ] || prefix=${prefix%/}
   home=${prefix%/}/lib/evs
+  # Says whose it is: a package of the system puts evs into such a folder, too.
+  mark=.install.sh
   temporary=''
   if [ -n "$uninstall" ]; then
     uninstall_evs
@@ -105,7 +107,10 @@ install_evs() {
   put_in_place
   printf 'Installed evs %s.\n' "$version"
   case :$PATH: in
-    *:"$prefix/bin":*) ;;
+    *:"$prefix/bin":*)
+      first=$(command -v evs || true)
+      [ "$first" = "$prefix/bin/evs" ] || printf 'Another evs comes first on the PATH: %s\n' "$first"
+      ;;
     *) printf '%s is not on the PATH: export PATH="%s:$PATH"\n' "$prefix/bin" "$prefix/bin" ;;
   esac
   if [ -n "$updated" ]; then
@@ -131,8 +136,8 @@ find_platform() {
 # What stands where evs goes, and is not of this script's making, is left alone.
 refuse_foreign() {
   if [ -e "$home" ] || [ -h "$home" ]; then
-    if [ ! -f "$home/lib/cli.js" ] || [ -h "$home" ]; then
-      fail "$home is there and is not evs" "--prefix FOLDER"
+    if [ ! -f "$home/$mark" ] || [ -h "$home" ]; then
+      fail "$home is there, and this script did not make it" "--prefix FOLDER"
     fi
   fi
   if [ -e "$prefix/bin/evs" ] || [ -h "$prefix/bin/evs" ]; then
@@ -270,6 +275,7 @@ put_in_place() {
     remove_links
     mv "$home" "$old"
   fi
+  : >"$unpacked/$mark"
   mv "$unpacked" "$home"
   rm -rf "$old" "$new"
   ln -sf ../lib/evs/bin/evs "$prefix/bin/evs"

@@ -4,7 +4,6 @@ class Evs < Formula
   desc "Event stream that a shell can use"
   homepage "@BASE@"
   url "@BASE@/env-event-stream-@VERSION@.tgz"
-  version "@VERSION@"
   sha256 "@SHA256@"
   license "MIT"
 

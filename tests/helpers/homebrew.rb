@@ -32,7 +32,7 @@ class Formula
   class << self
     attr_reader :facts, :test_block, :service_block
 
-    %i[desc homepage url version sha256 license].each do |name|
+    %i[desc homepage url sha256 license].each do |name|
       define_method(name) { |value| (@facts ||= {})[name] = value }
     end
 
@@ -58,7 +58,7 @@ class Formula
   def libexec = prefix / "libexec"
   def bin = prefix / "bin"
   def opt_bin = bin
-  def version = self.class.facts.fetch(:version)
+  def version = self.class.facts.fetch(:url)[/-(\d[^\/]*)\.tgz\z/, 1]
   %w[1 5 7].each { |section| define_method("man#{section}") { prefix / "share/man/man#{section}" } }
 
   def shell_output(command)
@@ -105,4 +105,4 @@ system("tar", "-xzf", DOWNLOAD.to_s, "-C", stage.to_s, exception: true)
 Dir.chdir(stage.children.fetch(0)) { formula.install }
 formula.instance_eval(&formula.class.service_block)
 formula.instance_eval(&formula.class.test_block)
-puts "installed: #{facts[:version]} from #{facts[:homepage]}, with #{facts[:depends_on].join(", ")}"
+puts "installed: #{formula.version} from #{facts[:homepage]}, with #{facts[:depends_on].join(", ")}"

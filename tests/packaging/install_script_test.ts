@@ -58,6 +58,7 @@ async function home(place: Place): Promise<string[]> {
 /** What an installation has, as the small archives make it. */
 const INSTALLED = [
   ".local/bin/evs ../lib/evs/bin/evs",
+  ".local/lib/evs/.install.sh",
   ".local/lib/evs/bin/evs",
   ".local/lib/evs/completions/_evs",
   ".local/lib/evs/completions/evs.bash",
@@ -249,8 +250,10 @@ Deno.test("the install script touches nothing that belongs to something else", a
   for (
     const [there, said] of [
       ["bin/evs", /\/bin\/evs is there and belongs to something else/],
-      ["lib/evs/mine", /\/lib\/evs is there and is not evs/],
-      ["lib/evs", /\/lib\/evs is there and is not evs/],
+      ["lib/evs/mine", /\/lib\/evs is there, and this script did not make it/],
+      // As the Debian package has it.
+      ["lib/evs/lib/cli.js", /\/lib\/evs is there, and this script did not make it/],
+      ["lib/evs", /\/lib\/evs is there, and this script did not make it/],
       ["lib", /\/lib cannot be written to/],
     ] as const
   ) {
@@ -286,6 +289,17 @@ Deno.test("the install script takes places with spaces, and says what is wrong w
     assert.match(wrong.stderr, /^install\.sh: .+\n {2}try: sh install\.sh --help\n$/);
   }
   assert.match((await run("--help")).stdout, /^sh install\.sh \[--from PLACE\][^]*--uninstall/);
+});
+
+Deno.test("the install script says when another evs comes first on the PATH", async () => {
+  await using place = await Place.make();
+  await lay(place, { "1.2.3": smallTree("1.2.3") });
+  const bin = `${place.folder}/home/.local/bin`;
+  const last = await install(place, "--yes", { PATH: `${place.env.PATH}:${bin}` });
+  assert.match(last.stdout, /^Another evs comes first on the PATH: \S+\/bin\/evs$/m);
+  const ahead = await install(place, "--yes", { PATH: `${bin}:${place.env.PATH}` });
+  assert.equal(ahead.code, 0);
+  assert.doesNotMatch(ahead.stdout, /PATH/);
 });
 
 Deno.test("the install script works from a pipe, and does nothing if only a part of it arrives", async () => {

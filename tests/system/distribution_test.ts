@@ -218,6 +218,7 @@ sh /release/healthy >/dev/null 2>&1 && exit 9
 ${quoted(main)} >/var/cache/evs/log 2>&1 &
 daemon=$!
 evs status --wait 60s >/dev/null
+until grep -q '"ready":true' /var/cache/evs/log; do sleep 0.1; done
 sh /release/healthy | sed -n 's/ -.*//p'
 id -un
 stat -c '%a %U %n' /run/evs/evs.sock /var/lib/evs
@@ -226,7 +227,7 @@ evs consume users --name mailer --until-empty -- cat 2>/dev/null
 kill -s ${rest("STOPSIGNAL")[0]!.replace("SIG", "")} "$daemon"
 wait "$daemon" && echo stopped
 sh /release/healthy >/dev/null 2>&1 || echo "unhealthy: $?"
-find / -xdev -newer /release/job -user evs -type f ! -path '/proc/*' | cut -d/ -f1-4 | sort -u
+find /opt /tmp /var /dev/shm -newer /release/job -user evs -type f 2>/dev/null | cut -d/ -f1-4 | sort -u
 `,
   );
   const told = await place.run(
