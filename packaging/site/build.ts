@@ -23,7 +23,7 @@ export async function buildSite(): Promise<Tree> {
   const groups = menuOf(sources, pages);
   const tree: Tree = new Map();
   for (const page of all) {
-    const menu = [...belowMenu(page.path, { pages, symbols }), ...groups];
+    const menu = [...groups, ...siblings(page.path, { pages, symbols })];
     const contents = page.sections.filter(({ level, anchor }) => level === 2 && anchor !== "");
     if (tree.has(page.path)) throw new Error(`there are two pages ${page.path}`);
     tree.set(page.path, text(layout({ ...page, contents, menu, version })));
@@ -88,8 +88,8 @@ function menuOf(sources: readonly SourcePage[], pages: readonly SitePage[]): Men
   }));
 }
 
-/** In a folder of many pages, the menu begins with them. */
-function belowMenu(
+/** In a folder of many pages, the menu ends with them. */
+function siblings(
   path: string,
   { pages, symbols }: { pages: readonly SitePage[]; symbols: readonly SitePage[] },
 ): MenuGroup[] {

@@ -110,8 +110,13 @@ export async function documentedModules(
   const modules = new Map<string, DocModule>();
   for (const file of files) {
     const [, module] = Object.entries(nodes).find(([url]) => url.endsWith(`/${file}`))!;
-    const symbols = module.symbols.toSorted((a, b) => a.name < b.name ? -1 : 1);
+    const symbols = module.symbols.toSorted((a, b) => sortKey(a) < sortKey(b) ? -1 : 1);
     modules.set(file, { ...module, symbols });
   }
   return modules;
+}
+
+/** Capitals and small letters side by side, always in the same order. */
+function sortKey({ name }: DocSymbol): string {
+  return `${name.toLowerCase()} ${name}`;
 }
