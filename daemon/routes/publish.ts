@@ -16,7 +16,7 @@ import { splitElements } from "../../core/json/json.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import { Chunks } from "../http/chunks.ts";
 import { EventDecoder, type EventDecoderOptions } from "../ingest/decode_event.ts";
-import { badByteOf } from "../ingest/ndjson.ts";
+import { badByteOf } from "../../core/json/utf8.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishParameters, publishParameters } from "./publish_options.ts";
@@ -35,10 +35,9 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
   turn.last = promise;
   try {
     await before;
-    if (turn.stopped) {
-      request.raw.socket.destroy();
-      return;
-    }
+    // The response that stopped it closes the connection. It may still be waiting for the lines
+    // before the refused one to be durable: closing here would lose it.
+    if (turn.stopped) return;
     const type = request.raw.headers["content-type"] ?? "";
     if (/^application\/x-ndjson\b/i.test(type)) {
       await publishLines(request, reply, {

@@ -94,6 +94,22 @@ Deno.test("publish --ndjson stops at a refused line, tells what was kept and how
   assert.deepEqual((await at.replay("t")).map(({ payload }) => payload), [1, 2, 3, 4]);
 });
 
+Deno.test("publish --ndjson tells of a refused line when more requests have been sent behind it", async () => {
+  await using at = await startDaemon();
+  // A last line without a line feed is a request of its own, sent before the first is answered.
+  const ends = ["3", "3\n4\n5"];
+  for (const end of ends) {
+    const { code, stdout, stderr } = await evs(["publish", "t", "x", "--ndjson"], {
+      at,
+      stdin: `1\nno\n${end}`,
+    });
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /^evs: line 2: not valid JSON: .*; 1 event before it was stored/);
+    assert.equal(JSON.parse(stdout).count, 1);
+  }
+  assert.deepEqual((await at.replay("t")).map(({ payload }) => payload), [1, 1]);
+});
+
 Deno.test("publish --on-error skip names each refused line and ends with 6", async () => {
   await using at = await startDaemon();
   const { code, stdout, stderr } = await evs(
