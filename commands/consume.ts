@@ -19,6 +19,7 @@ import type { TypedCommandParameters } from "@stricli/core";
 import { selectionFlags } from "./reading/flags.ts";
 import { escapeJson } from "./terminal/escape.ts";
 import { shellQuote } from "../core/base/shell_quote.ts";
+import type { StdinForm } from "./consumer/input.ts";
 import { passSignals } from "./terminal/signals.ts";
 import { localOffset } from "./terminal/local_time.ts";
 
@@ -35,7 +36,7 @@ export type ConsumeFlags = {
   maxDeliveries?: number;
   backoff?: BackoffSpec;
   breaker?: BreakerSpec | "off";
-  stdin?: "payload" | "event";
+  stdin?: StdinForm;
   untilEmpty: boolean;
   max?: number;
   update: boolean;
@@ -108,7 +109,7 @@ export const consumeParameters = {
     },
     stdin: {
       kind: "enum",
-      values: ["payload", "event"],
+      values: ["payload", "event", "text"],
       brief: "What the command reads on stdin; default payload, with --batch event",
       optional: true,
     },
@@ -151,13 +152,14 @@ export const route = verb<ConsumeFlags, [string, ...string[]]>({
   brief: "Run a command for each event",
   description:
     `Runs COMMAND, without a shell, once for each event of TOPIC (or of a pattern), and remembers its position under NAME.
-The event's payload is on its stdin; EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_DELIVERY, EVS_SUBSCRIPTION and EVS_KEY are in its environment.
+The event's payload is on its stdin, as JSON on one line; with --stdin text, a string is its text. EVS_TOPIC, EVS_TYPE, EVS_ID, EVS_SEQ, EVS_ATTEMPT, EVS_DELIVERY, EVS_SUBSCRIPTION and EVS_KEY are in its environment.
 Its exit code decides what happens to the event:
   0          done
   75         retry later
   65         dead letter at once
   126, 127   the command cannot be run: the subscription pauses, and the event is not to blame
   any other  retry later; dead letter once --max-retries are used up
+With --stdin text, what was published with --binary is its bytes and nothing else, and any other payload ends with a line feed.
 With --batch it runs once for up to N events, with one whole event per line on its stdin. It may answer each with a line on stdout, {"id":"…","outcome":"ack|retry|dead","reason":"…"}; its exit code applies to the others.
 Events with the same key are delivered one at a time, in order, even across retries.
 If the subscription was paused by hand, consume says so and waits until it is resumed or the pause ends; with --until-empty it exits with 1. A pause by a breaker, or by a command that cannot be run, ends with this start unless --no-resume is given.
@@ -175,6 +177,10 @@ Exits with 0, also when SIGTERM stops it and it has returned its events; with 6 
       "four at a time, each with 30 seconds, whole events",
     ],
     ["consume logs --name index --batch 500 -- ./bulk-index", "up to 500 events per run"],
+    [
+      "consume logs --name notices --stdin text -- ./send-mail.sh",
+      "strings as text, as published with --text or --lines",
+    ],
   ],
   usage: ["TOPIC --name NAME [--concurrency N] [--timeout DURATION] [--until-empty] … -- COMMAND…"],
   parameters: consumeParameters,

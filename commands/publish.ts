@@ -8,10 +8,14 @@ import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
+import type { PublishStreamOptions } from "./publisher/stream.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
 
 interface PublishFlags {
+  text?: boolean;
   ndjson?: boolean;
+  lines?: boolean;
+  binary?: boolean;
   envelope?: boolean;
   key?: string;
   keyPointer?: string;
@@ -29,10 +33,16 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
   description:
     "Publishes one event and returns once it is stored, or publishes a stream of events from standard input.\n" +
     "PAYLOAD is JSON, @FILE, or - for standard input. In a pipe it prints one line of JSON with what was stored.\n" +
+    "With --text, PAYLOAD is the text itself, or - for standard input, and is stored as a JSON string; with --lines, each line is one. " +
+    "Only a line feed ends a line, and an empty line is an empty text. Text that is not UTF-8 is refused by its line, unless --binary " +
+    "stores all payloads as base64, with contentEncoding and contentMediaType in the metadata. " +
+    "Print text with --raw or --format, and pass it to handlers with consume --stdin text.\n" +
     "With --quiet it prints nothing.",
   usage: [
     "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any]",
+    "TOPIC TYPE TEXT --text [--binary] [--key TEXT] [the same]",
     "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
+    "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
     "TOPIC --envelope [--on-error stop|skip] [--skip N]",
   ],
   examples: [
@@ -45,6 +55,8 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       "publish log line --ndjson --key-pointer /host <log.ndjson",
       "One payload per line, with its host as the key.",
     ],
+    [`publish notes note.added 'Call "Ada" back' --text`, "A text, without quoting it as JSON."],
+    ["publish logs line --lines <app.log", "A text per line."],
     [
       "replay users | evs publish copy --envelope",
       "Events as printed by tail and replay, with their ids.",
@@ -56,7 +68,18 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
   ],
   parameters: {
     flags: {
+      text: {
+        kind: "boolean",
+        brief: "PAYLOAD, or standard input, is text: stored as a JSON string",
+        optional: true,
+      },
       ndjson: { kind: "boolean", brief: "Standard input has one payload per line", optional: true },
+      lines: { kind: "boolean", brief: "Standard input has one text per line", optional: true },
+      binary: {
+        kind: "boolean",
+        brief: "With --text or --lines: any bytes, stored as base64",
+        optional: true,
+      },
       envelope: {
         kind: "boolean",
         brief: "Standard input has one event per line, as printed by tail",
@@ -126,15 +149,16 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       key: flags.key,
       keyPointer: flags.keyPointer,
       schemaVersion: flags.schemaVersion,
-      metadata: metadataOf(flags.meta),
+      metadata: await metadataOf(flags),
     };
-    if (!flags.ndjson && !flags.envelope) {
+    if (!isStream(flags)) {
       return await publishOne(this, topic, {
         payload: payload ?? "",
         query: { ...query, id: flags.id, expected: flags.expect },
+        flags,
       });
     }
-    const { inputChunks, publishStream } = await load<typeof import("./publisher/stream.ts")>(
+    const { publishStream } = await load<typeof import("./publisher/stream.ts")>(
       "./publisher/stream.ts",
     );
     const { idPrefix, onError = "stop", skip = 0 } = flags;
@@ -142,7 +166,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       topic,
       query: { ...query, idPrefix, onError },
       skip,
-      next: inputChunks(this),
+      ...await inputOf(this, flags),
       goOn: (line) => goOn(this, { line, idPrefix }),
     });
   },
@@ -153,18 +177,80 @@ function expectation(input: string): string {
   throw new SyntaxError("a seq, none, exists or any is needed");
 }
 
+/** True if the payloads come from standard input, line by line. */
+function isStream({ ndjson, lines, envelope }: PublishFlags): boolean {
+  return ndjson === true || lines === true || envelope === true;
+}
+
+/** The lines to send, and how to explain that one was refused. */
+async function inputOf(
+  context: EvsContext,
+  { lines, ndjson, binary }: PublishFlags,
+): Promise<Pick<PublishStreamOptions, "next" | "explain">> {
+  const { inputBytes, inputChunks } = await load<typeof import("./publisher/stream.ts")>(
+    "./publisher/stream.ts",
+  );
+  if (!lines && !ndjson) return { next: inputChunks(context) };
+  const { explainJson, explainText } = await loadText();
+  if (!lines) return { next: inputChunks(context), explain: explainJson };
+  if (binary) {
+    const { binaryLines } = await load<typeof import("./publisher/binary_lines.ts")>(
+      "./publisher/binary_lines.ts",
+    );
+    return { next: binaryLines(inputBytes(context)) };
+  }
+  const { textLines } = await load<typeof import("./publisher/text_lines.ts")>(
+    "./publisher/text_lines.ts",
+  );
+  return { next: textLines(inputChunks(context)), explain: explainText };
+}
+
+function loadText(): Promise<typeof import("./publisher/text_body.ts")> {
+  return load<typeof import("./publisher/text_body.ts")>("./publisher/text_body.ts");
+}
+
 async function publishOne(
   context: EvsContext,
   topic: string,
-  { payload, query }: { payload: string; query: PublishQuery },
+  { payload, query, flags }: { payload: string; query: PublishQuery; flags: PublishFlags },
 ): Promise<void> {
-  const body = await payloadBytes(context, payload);
   const client = await context.client();
-  const reply = await client.publish(topic, body, { query }).catch((error) => {
-    throw told(error, payload.startsWith("@") ? undefined : payload);
-  });
-  if (context.quiet) return;
-  context.stdout.writeSync(formatReceipt(topic, { reply, forPeople: context.forPeople }));
+  try {
+    const body = flags.text
+      ? await textBytes(context, { payload, binary: flags.binary })
+      : await payloadBytes(context, payload);
+    const reply = await client.publish(topic, body, { query });
+    if (context.quiet) return;
+    context.stdout.writeSync(formatReceipt(topic, { reply, forPeople: context.forPeople }));
+  } catch (error) {
+    throw told(error, flags.text || payload.startsWith("@") ? undefined : payload);
+  }
+}
+
+async function textBytes(
+  context: EvsContext,
+  { payload, binary }: { payload: string; binary?: boolean },
+): Promise<string> {
+  const { argumentBody, base64Body, textBody } = await loadText();
+  if (payload !== "-") {
+    const body = argumentBody(payload);
+    if (payload.startsWith("@") && await isFile(payload.slice(1))) {
+      context.say(
+        `${payload} is text here, not a file; for a file: - <${payload.slice(1)}`,
+      );
+    }
+    return binary ? base64Body(new TextEncoder().encode(payload)) : body;
+  }
+  const input = await readInput(context);
+  return binary ? base64Body(input) : textBody(input);
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    return false; // it cannot be meant
+  }
 }
 
 async function payloadBytes(context: EvsContext, payload: string): Promise<Uint8Array | string> {
@@ -217,38 +303,49 @@ function checkFlags(flags: PublishFlags, given: { type?: string; payload?: strin
   const wrong = (message: string, hint = "evs publish --help") => {
     throw new InvalidArgumentError(message, { code: "argument/usage", hint });
   };
-  const stream = flags.ndjson === true || flags.envelope === true;
-  if (flags.ndjson && flags.envelope) wrong("--ndjson and --envelope exclude each other");
+  const [form, other] = (["text", "ndjson", "lines", "envelope"] as const)
+    .filter((name) => flags[name]);
+  if (other !== undefined) wrong(`--${form} and --${other} exclude each other`);
+  const stream = isStream(flags);
   if (flags.envelope && given.type !== undefined) {
     wrong("--envelope takes no TYPE: each line names its own");
   }
   if (!flags.envelope && given.type === undefined) wrong("a TYPE is needed, such as user.created");
   if (stream && given.payload !== undefined) {
-    wrong("a PAYLOAD does not go with --ndjson: the payloads come from standard input");
+    wrong(`a PAYLOAD does not go with --${form}: the payloads come from standard input`);
   }
   if (!stream && given.payload === undefined) {
-    wrong("a PAYLOAD is needed: JSON, @FILE, - for standard input, or --ndjson for a stream");
+    wrong(
+      flags.text
+        ? "a PAYLOAD is needed: the text, or - for standard input"
+        : "a PAYLOAD is needed: JSON, @FILE, - for standard input, or --ndjson for a stream",
+    );
   }
   if (flags.key !== undefined && flags.keyPointer !== undefined) {
     wrong("--key and --key-pointer exclude each other");
   }
+  const isText = flags.text === true || flags.lines === true;
+  if (isText && flags.keyPointer !== undefined) {
+    wrong(`--key-pointer points into JSON; with --${form} use --key`);
+  }
+  if (flags.binary && !isText) wrong("--binary goes with --text or --lines");
   if (stream && flags.id !== undefined) wrong("--id names one event; a stream takes --id-prefix");
   if (stream && flags.expect !== undefined) wrong("--expect goes with one event");
   if (stream) return;
   for (const name of ["idPrefix", "onError", "skip"] as const) {
     const flag = { idPrefix: "--id-prefix", onError: "--on-error", skip: "--skip" }[name];
-    if (flags[name] !== undefined) wrong(`${flag} goes with --ndjson or --envelope`);
+    if (flags[name] !== undefined) wrong(`${flag} goes with --ndjson, --lines or --envelope`);
   }
 }
 
-function metadataOf(pairs: readonly string[] | undefined): string | undefined {
-  if (pairs === undefined || pairs.length === 0) return undefined;
-  const metadata = pairs.map((pair) => {
+async function metadataOf({ meta = [], binary }: PublishFlags): Promise<string | undefined> {
+  const pairs = Object.fromEntries(meta.map((pair) => {
     const equals = pair.indexOf("=");
     if (equals > 0) return [pair.slice(0, equals), pair.slice(equals + 1)];
     throw new InvalidArgumentError(`--meta takes NAME=VALUE, not ${JSON.stringify(pair)}`);
-  });
-  return JSON.stringify(Object.fromEntries(metadata));
+  }));
+  if (binary) return JSON.stringify((await loadText()).binaryMetadata(pairs));
+  return meta.length === 0 ? undefined : JSON.stringify(pairs);
 }
 
 function goOn(context: EvsContext, from: { line: number; idPrefix?: string }): string {

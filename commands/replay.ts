@@ -6,31 +6,40 @@ import { load } from "./cli/lazy.ts";
 import { countLines, type Feed, openFeed } from "../core/client/feed.ts";
 import { missedText } from "../core/reading/missed.ts";
 import { passing } from "./reading/overlap.ts";
-import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
+import {
+  checkOutputFlags,
+  FORMAT_HELP,
+  type OutputFlags,
+  outputFlags,
+  type SelectionFlags,
+  selectionFlags,
+  topicsArgument,
+} from "./reading/flags.ts";
 import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";
 import { localOffset } from "./terminal/local_time.ts";
 
-interface ReplayFlags extends SelectionFlags {
+interface ReplayFlags extends SelectionFlags, OutputFlags {
   to?: string;
   limit?: number;
   speed?: number;
   into?: string;
   dryRun?: boolean;
-  raw?: boolean;
 }
 
 export const route = verb<ReplayFlags, string[]>({
   brief: "Print or republish stored events",
   description:
     "Prints the events from the start, or OFFSET, up to the current end. Several topics are merged by time.\n" +
-    "In a pipe each event is one line of JSON, with its payload byte for byte as published.",
+    "In a pipe each event is one line of JSON, with its payload byte for byte as published.\n" +
+    FORMAT_HELP,
   usage: [
-    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--speed 1x|10x|max] [--raw]",
+    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--speed 1x|10x|max] [--raw | --format FORMAT]",
     "TOPIC... --into TOPIC [--dry-run] [the same]",
   ],
   examples: [
     ["replay users | jq -r .payload.username", "All events, one line of JSON each."],
+    ["replay log --type line --raw >app.log", "Text, as it was published with --lines."],
     ["replay users --from 100 --to 199", "A range of seqs, both inclusive."],
     [
       "replay orders payments --from @-1d --speed 10x",
@@ -70,11 +79,12 @@ export const route = verb<ReplayFlags, string[]>({
         "TOPIC",
       ),
       dryRun: { kind: "boolean", brief: "Only count them", optional: true },
-      raw: rawFlag,
+      ...outputFlags,
     },
     positional: topicsArgument,
   },
   async run(flags, ...topics) {
+    checkFlags(flags);
     if (flags.into !== undefined && topics.includes(flags.into)) {
       throw new InvalidArgumentError(`cannot replay ${flags.into} into itself`, {
         code: "argument/usage",
@@ -103,25 +113,37 @@ export const route = verb<ReplayFlags, string[]>({
         .paceBlocks(feed.blocks, { speed, clock: this.clock });
     if (flags.dryRun) return await countOnly(this, { topics, into: flags.into, blocks: paced });
     if (flags.into !== undefined) return await republish(this, { into: flags.into, blocks: paced });
-    await printAll(this, { feed, blocks: paced, raw: flags.raw, topics });
+    await printAll(this, { feed, blocks: paced, flags, topics });
   },
 });
+
+function checkFlags(flags: ReplayFlags): void {
+  checkOutputFlags(flags, "replay");
+  const printing = flags.raw ? "--raw" : flags.format === undefined ? undefined : "--format";
+  const other = flags.into !== undefined ? "--into" : flags.dryRun ? "--dry-run" : undefined;
+  if (printing === undefined || other === undefined) return;
+  throw new InvalidArgumentError(`${printing} does not go with ${other}: no events are printed`, {
+    code: "argument/usage",
+    hint: "evs replay --help",
+  });
+}
 
 async function printAll(
   context: EvsContext,
   options: {
     feed: Feed;
     blocks: AsyncIterable<Uint8Array>;
-    raw?: boolean;
+    flags: OutputFlags;
     topics: readonly string[];
   },
 ): Promise<void> {
-  const { feed, topics } = options;
-  const print = context.stdout.isTerminal
+  const { feed, topics, flags: { raw, format } } = options;
+  const print = context.stdout.isTerminal || raw || format !== undefined
     ? (await load<typeof import("./reading/printer.ts")>("./reading/printer.ts")).eventPrinter(
       context,
       {
-        raw: options.raw,
+        raw,
+        format,
         topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
       },
     )

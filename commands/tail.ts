@@ -7,29 +7,38 @@ import { load } from "./cli/lazy.ts";
 import { missedText } from "../core/reading/missed.ts";
 import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
-import { rawFlag, type SelectionFlags, selectionFlags, topicsArgument } from "./reading/flags.ts";
+import {
+  checkOutputFlags,
+  FORMAT_HELP,
+  type OutputFlags,
+  outputFlags,
+  type SelectionFlags,
+  selectionFlags,
+  topicsArgument,
+} from "./reading/flags.ts";
 
 /** How many events to show first. */
 const SHOWN_FIRST = 10;
 
-interface TailFlags extends SelectionFlags {
+interface TailFlags extends SelectionFlags, OutputFlags {
   lines?: number;
   follow?: boolean;
-  raw?: boolean;
 }
 
 export const route = verb<TailFlags, string[]>({
   brief: "Follow topics as events arrive",
   description:
     "Shows the last 10 events, then new ones. It waits for a topic that does not exist yet, and continues without a " +
-    "gap when the daemon is restarted. In a pipe each event is one line of JSON, which publish --envelope accepts.",
+    "gap when the daemon is restarted. In a pipe each event is one line of JSON, which publish --envelope accepts.\n" +
+    FORMAT_HELP,
   usage: [
-    "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw]",
+    "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw | --format FORMAT]",
   ],
   examples: [
     ["tail users", "The last 10 events, then new ones."],
     ["tail 'orders.*' -n 0 --type order.paid", "Payments of all order topics, from now on."],
     ["tail users --from @-15m --no-follow", "The last quarter of an hour."],
+    [String.raw`tail orders --format '%T %k %{/total}\n'`, "Time, key and total of each order."],
     ["tail log --where 'payload.status >= 500' | jq .payload", "Failed requests, as they happen."],
   ],
   parameters: {
@@ -48,12 +57,13 @@ export const route = verb<TailFlags, string[]>({
         withNegated: true,
         optional: true,
       },
-      raw: rawFlag,
+      ...outputFlags,
     },
     aliases: { n: "lines", f: "follow" },
     positional: topicsArgument,
   },
   async run(flags, ...topics) {
+    checkOutputFlags(flags, "tail");
     if (flags.lines !== undefined && flags.from !== undefined) {
       throw new InvalidArgumentError("-n and --from exclude each other", {
         code: "argument/usage",
@@ -66,6 +76,7 @@ export const route = verb<TailFlags, string[]>({
     );
     const print = eventPrinter(this, {
       raw: flags.raw,
+      format: flags.format,
       topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
     });
     const client = await this.client();

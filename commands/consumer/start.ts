@@ -7,7 +7,8 @@ import type { Delivery } from "../../core/client/consumer/port.ts";
 import type { RunningBatch } from "../../core/client/consumer/work.ts";
 import { batchEnv, handlerEnv, startHandler } from "./handler.ts";
 import type { HandlerGuard } from "./handler_guard.ts";
-import { AnswerReader, settlementsOf, toNdjson } from "./batch.ts";
+import { AnswerReader, settlementsOf } from "./batch.ts";
+import { handlerInput, type StdinForm } from "./input.ts";
 import type { OutputReader } from "./output_reader.ts";
 import { type HandlerRun, settlementOf } from "./exit_code.ts";
 
@@ -15,7 +16,7 @@ import { type HandlerRun, settlementOf } from "./exit_code.ts";
 export interface HandlerStartOptions {
   command: readonly string[];
   subscription: string;
-  stdin: "payload" | "event";
+  stdin: StdinForm;
   timeoutMs: number | undefined;
   environment: Record<string, string>;
   /** The reader of the handlers' stdout. */
@@ -36,7 +37,7 @@ export function startEach(options: HandlerStartOptions): HandlerStart {
     const delivery = deliveries[0]!;
     const { outcome, kill } = startHandler({
       command,
-      input: toNdjson([delivery[stdin]]),
+      input: handlerInput([delivery], stdin),
       env: handlerEnv(environment, {
         ...delivery.facts,
         attempt: delivery.attempt,
@@ -72,7 +73,7 @@ export function startBatch(options: HandlerStartOptions): HandlerStart {
     });
     const { outcome, kill } = startHandler({
       command,
-      input: toNdjson(deliveries.map((delivery) => delivery[stdin])),
+      input: handlerInput(deliveries, stdin),
       env: batchEnv(environment, { subscription, facts }),
       timeoutMs,
       stdout: (chunk) => reader.push(chunk),

@@ -23,6 +23,12 @@ export function behindFilled(
   return { body: body.subarray(end), lines };
 }
 
+/** The line with this index in a body, without its line feed; empty if there is none. */
+export function lineAt(body: Uint8Array, index: number): Uint8Array {
+  for (const { bytes } of linesOf(body)) if (index-- === 0) return bytes;
+  return body.subarray(body.length);
+}
+
 /**
  * True if every line is an envelope with an id, so that sending them again stores nothing twice.
  */

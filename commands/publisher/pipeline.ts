@@ -19,7 +19,7 @@ import {
   RemoteError,
 } from "../../core/base/errors.ts";
 import { type LineBatch, LineBuffer } from "./line_buffer.ts";
-import { allHaveIds, behindFilled, countFilled } from "./lines_left.ts";
+import { allHaveIds, behindFilled, countFilled, lineAt } from "./lines_left.ts";
 import { isAway, type Recovery, type StoredRange } from "./recovery.ts";
 
 /**
@@ -38,6 +38,11 @@ export const LONGEST_LINE = 16 * 1024 * 1024;
 /** Returns the next piece of the input, valid until the next call; null at its end. */
 export type NextChunk = () => Promise<Uint8Array | null>;
 
+/** A refused line, and what else could be tried with it. */
+export interface Refusal extends RefusedLine {
+  advice?: string;
+}
+
 /** What to publish, and how. */
 export interface PipelineOptions {
   topic: string;
@@ -47,8 +52,10 @@ export interface PipelineOptions {
   clock: Clock;
   /** How to continue when the daemon goes away. Absent: the stream ends then. */
   recovery?: Recovery;
+  /** What the daemon's answer means for a line as it was typed; `line` is what was sent. */
+  explain?: (refused: RefusedLine, line: Uint8Array) => Refusal;
   /** Called for each refused line, in order. */
-  onRefused: (refused: RefusedLine) => void;
+  onRefused: (refused: Refusal) => void;
   /** Called with the number of further refused lines that the daemon did not list. */
   onRefusedMore?: (count: number) => void;
   /** Called after each reply. */
@@ -70,7 +77,7 @@ export interface PipelineTally {
   /** The last line that was sent, whether answered or not. */
   sentLine: number;
   /** The line at which it stopped. */
-  stoppedAt?: RefusedLine;
+  stoppedAt?: Refusal;
   /** Why it ended early, unless a refused line ended it. */
   failure?: EvsError;
 }
@@ -325,7 +332,7 @@ class Pipeline {
       this.#options.recovery?.acknowledged(tally.lastSeq);
     }
     if (reply.durable === false) tally.durable = false;
-    const refused = reply.refused ?? [];
+    const refused = (reply.refused ?? []).map((line) => this.#explained(line, batch));
     tally.refused += refused.length;
     for (const line of refused) this.#options.onRefused(line);
     if (reply.refusedMore !== undefined) {
@@ -349,6 +356,11 @@ class Pipeline {
       );
     }
     this.#options.onProgress?.(tally);
+  }
+
+  #explained(refused: RefusedLine, { body, firstLine }: LineBatch): Refusal {
+    const { explain } = this.#options;
+    return explain ? explain(refused, lineAt(body, refused.line - firstLine)) : refused;
   }
 
   /** A line that is too long to be sent at all. */

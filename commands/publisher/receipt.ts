@@ -45,6 +45,6 @@ function quotingHint(typed: string | undefined): string | undefined {
   return /^\s*[[{]/.test(typed)
     ? `quote JSON for the shell, as in '{"userId":"u1"}'`
     : /^[^"']{1,60}$/.test(typed)
-    ? `text is JSON in quotes: '${JSON.stringify(typed)}'`
+    ? `text takes --text, or is JSON in quotes: '${JSON.stringify(typed)}'`
     : undefined;
 }

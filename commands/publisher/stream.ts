@@ -2,7 +2,6 @@
  * `evs publish --ndjson` and `--envelope`, and `evs replay --into`: publishes a stream and reports
  * the result.
  */
-import type { PublishQuery, RefusedLine } from "../../core/protocol/protocol.ts";
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
 import { piecesWithoutMark } from "../cli/byte_order_mark.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -11,28 +10,38 @@ import { escapeText } from "../terminal/escape.ts";
 import { Progress } from "../terminal/progress.ts";
 import { formatCount, plural } from "../terminal/table.ts";
 import { passSignals, signalCode } from "../terminal/signals.ts";
-import { Interrupted, type NextChunk, type PipelineTally, sendLines } from "./pipeline.ts";
+import {
+  Interrupted,
+  type NextChunk,
+  type PipelineOptions,
+  type PipelineTally,
+  type Refusal,
+  sendLines,
+} from "./pipeline.ts";
 import { Recovery } from "./recovery.ts";
 
 const READ_SIZE = 256 * 1024;
 
 /** What to publish, and where. */
-export interface PublishStreamOptions {
-  topic: string;
-  query: PublishQuery;
-  skip: number;
+export interface PublishStreamOptions
+  extends Pick<PipelineOptions, "topic" | "query" | "skip" | "explain"> {
   next: NextChunk;
   /** The command that continues after line `line`. */
   goOn: (line: number) => string;
 }
 
-/** Standard input as chunks, without a byte order mark. */
-export function inputChunks(context: EvsContext): NextChunk {
+/** Standard input as chunks, exactly as it is. */
+export function inputBytes(context: EvsContext): NextChunk {
   const buffer = new Uint8Array(READ_SIZE);
-  return piecesWithoutMark(async () => {
+  return async () => {
     const count = await context.stdin.read(buffer);
     return count === null ? null : buffer.subarray(0, count);
-  });
+  };
+}
+
+/** Standard input as chunks, without a byte order mark. */
+export function inputChunks(context: EvsContext): NextChunk {
+  return piecesWithoutMark(inputBytes(context));
 }
 
 /** Publishes the stream, reports the result, and sets the exit code. */
@@ -68,10 +77,10 @@ export async function publishStream(
       if (options.query.onError !== "skip") return;
       progress.clear();
       // Repeating the same hint a thousand times would bury the errors.
-      const { hint, ...bare } = refused;
-      const told = hinted.has(hint) ? bare : refused;
+      const hint = refused.advice ?? refused.hint;
+      const told = hinted.has(hint) ? undefined : hint;
       hinted.add(hint);
-      context.stderr.writeSync(formatError(context, refusedError(told)));
+      context.stderr.writeSync(formatError(context, refusedError(refused, { hint: told })));
     },
     onRefusedMore(count) {
       progress.clear();
@@ -153,7 +162,9 @@ function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | 
         "events before it was",
         "events before it were",
       ),
-      hint: `fix line ${stoppedAt.line}, then: ${options.goOn(stoppedAt.line - 1)}`,
+      hint: `${
+        stoppedAt.advice === undefined ? "" : `${stoppedAt.advice}; or `
+      }fix line ${stoppedAt.line}, then: ${options.goOn(stoppedAt.line - 1)}`,
       details: { acknowledgedLine, count: tally.count },
     });
   }
@@ -176,13 +187,13 @@ function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | 
 }
 
 function refusedError(
-  refused: RefusedLine,
-  more: { after?: string; hint?: string; details?: Record<string, unknown> } = {},
+  refused: Refusal,
+  more: { after?: string; hint?: string | undefined; details?: Record<string, unknown> },
 ): EvsError {
-  const { line, code, message, hint, details } = refused;
+  const { line, code, message, details } = refused;
   return new EventRefusedError(
     code as RefusalCode,
     `line ${line}: ${message}${more.after ?? ""}`,
-    { hint: more.hint ?? hint, details: { ...details, ...more.details, line } },
+    { hint: more.hint, details: { ...details, ...more.details, line } },
   );
 }

@@ -1,6 +1,8 @@
 /** Flags that all reading commands share: which events to read. */
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { plainText, textFlag } from "../cli/define.ts";
 import { localOffset } from "../terminal/local_time.ts";
+import { type FormatPart, parseFormat } from "./format.ts";
 
 /** Which of the events to read. */
 export interface SelectionFlags {
@@ -33,9 +35,39 @@ export const selectionFlags = {
 
 export const rawFlag = {
   kind: "boolean",
-  brief: "Print the bytes unescaped, even on a terminal",
+  brief: "Print payloads only, strings as their text; unescaped, even on a terminal",
   optional: true,
 } as const;
+
+/** How to print events. */
+export interface OutputFlags {
+  raw?: boolean;
+  format?: FormatPart[];
+}
+
+export const outputFlags = {
+  raw: rawFlag,
+  format: {
+    kind: "parsed",
+    parse: parseFormat,
+    brief: "Print this text for each event, with tokens such as %s and %p replaced",
+    placeholder: "FORMAT",
+    optional: true,
+  },
+} as const;
+
+/** The tokens of `--format`, for the help of the commands that have it. */
+export const FORMAT_HELP =
+  `FORMAT is text with tokens: %t topic, %s seq, %i id, %k key, %y type, %T time in UTC, %p payload, %{/pointer} a member of the payload, %% a percent sign, \\t a tab, \\n a line feed, \\\\ a backslash. Strings are printed as their text, other values as JSON, and what is not there as nothing. Each event prints what FORMAT says and no more: end it with \\n for lines. On a terminal, control characters in values are escaped.`;
+
+/** Refuses what cannot be printed at once. */
+export function checkOutputFlags({ raw, format }: OutputFlags, verb: string): void {
+  if (!raw || format === undefined) return;
+  throw new InvalidArgumentError("--raw and --format exclude each other", {
+    code: "argument/usage",
+    hint: `evs ${verb} --help`,
+  });
+}
 
 export const topicsArgument = {
   kind: "array",

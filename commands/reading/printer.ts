@@ -1,39 +1,83 @@
 /**
  * Prints events on stdout. In a pipe the bytes pass through unchanged; on a terminal each event is
- * one aligned, escaped line, or with `--json` a line of JSON that is safe for a terminal.
+ * one aligned, escaped line, or with `--json` a line of JSON that is safe for a terminal. `--raw`
+ * prints payloads alone, `--format` what it names.
  */
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";
-import { splitLines } from "../../core/client/connection.ts";
+import { concat } from "../../core/base/bytes.ts";
 import type { EvsContext } from "../cli/context.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeJson, escapeText } from "../terminal/escape.ts";
 import { pad } from "../terminal/table.ts";
+import { formatEvent, type FormatPart } from "./format.ts";
+import { rawPayload } from "./raw.ts";
 
 /** Prints a block of whole wire lines. */
 export type BlockPrinter = (block: Uint8Array) => Promise<void>;
 
 const decoder = new TextDecoder();
+const LF = 0x0a;
+const LINE_FEED = Uint8Array.of(LF);
 /** Columns grow with their contents, up to this width. */
 const WIDEST = 32;
 
+/** What to print of each event. */
+export interface PrinterOptions {
+  /** Payloads alone. */
+  raw?: boolean;
+  format?: readonly FormatPart[];
+  /** Whether to name the topic of each event. */
+  topics: boolean;
+  /** There is one event: bytes get no line feed. */
+  single?: boolean;
+}
+
 /** The printer for the current stdout. */
-export function eventPrinter(
-  context: EvsContext,
-  options: { raw?: boolean; topics: boolean },
-): BlockPrinter {
+export function eventPrinter(context: EvsContext, options: PrinterOptions): BlockPrinter {
   const { stdout } = context;
-  if (options.raw || !stdout.isTerminal) return (block) => stdout.write(block);
-  const format = context.json
-    ? (line: Uint8Array) => escapeJson(decoder.decode(line))
-    : new EventFormatter({ paint: context.paint, topics: options.topics }).format;
+  const { raw, format, topics, single = false } = options;
+  if (raw) return (block) => stdout.write(rawBlock(block, single));
+  if (format !== undefined) {
+    const escape = stdout.isTerminal ? escapeText : (text: string) => text;
+    return linePrinter(context, (line) => formatEvent(format, { line, escape }));
+  }
+  if (!stdout.isTerminal) return (block) => stdout.write(block);
+  const formatter = new EventFormatter({ paint: context.paint, topics });
+  return linePrinter(
+    context,
+    context.json
+      ? (line) => `${escapeJson(decoder.decode(line))}\n`
+      : (line) => `${formatter.format(line)}\n`,
+  );
+}
+
+function linePrinter({ stdout }: EvsContext, print: (line: Uint8Array) => string): BlockPrinter {
   return async (block) => {
     let text = "";
-    for await (const line of splitLines([block] as unknown as AsyncIterable<Uint8Array>)) {
-      text += format(line) + "\n";
-    }
+    for (const line of linesOf(block)) text += print(line);
     await stdout.write(text);
   };
+}
+
+function rawBlock(block: Uint8Array, single: boolean): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const line of linesOf(block)) {
+    const { bytes, binary } = rawPayload(line);
+    parts.push(bytes);
+    if (!single || !binary) parts.push(LINE_FEED);
+  }
+  return concat(parts);
+}
+
+/** The lines of a block, without their line feeds. */
+function* linesOf(block: Uint8Array): Generator<Uint8Array, void, undefined> {
+  for (let start = 0; start < block.length;) {
+    const found = block.indexOf(LF, start);
+    const end = found < 0 ? block.length : found;
+    yield block.subarray(start, end);
+    start = end + 1;
+  }
 }
 
 /** Formats events for people; columns stay aligned as they grow. */

@@ -10,7 +10,8 @@ import { takeBuffer } from "../../core/base/buffer_pool.ts";
 import { EventRefusedError, type EvsError } from "../../core/base/errors.ts";
 import { parseJson } from "../../core/json/json.ts";
 import { scanLine, UNSURE } from "../../core/json/scan.ts";
-import { badByteOf, type LineFault, lineFaultError } from "./ndjson.ts";
+import { badByteOf } from "../../core/json/utf8.ts";
+import { type LineFault, lineFaultError } from "./ndjson.ts";
 
 const LF = 0x0a;
 const CR = 0x0d;

@@ -89,7 +89,10 @@ Deno.test("evs says that standard output cannot be written, and ends with 7", as
 Deno.test("evs publish says how a payload is typed that a shell or a person has taken the quotes of", async () => {
   await using daemon = await startDaemon();
   const cases: [payload: string, hint: RegExp][] = [
-    ["hello", /column 1; nothing was stored\n {2}try: text is JSON in quotes: '"hello"'\n$/],
+    [
+      "hello",
+      /column 1; nothing was stored\n {2}try: text takes --text, or is JSON in quotes: '"hello"'\n$/,
+    ],
     [
       "{userId:u1}",
       /nothing was stored\n {2}try: quote JSON for the shell, as in '\{"userId":"u1"\}'\n$/,

@@ -41,6 +41,7 @@ evs publish payments payment.made '{}'
 evs publish log line '{"status":500,"host":"a"}'
 echo '{"userId":"u2"}' >user.json
 echo '{"status":200,"host":"b"}' >log.ndjson
+printf 'up\\nGET / 200\\n' >app.log
 evs export >events.ndjson
 `,
   stages: {
@@ -49,6 +50,7 @@ evs export >events.ndjson
       meanwhile: "evs publish orders.eu order.paid '{}'",
       until: PRINTED,
     },
+    [String.raw`tail orders --format '%T %k %{/total}\n'`]: { until: PRINTED },
     "tail log --where 'payload.status >= 500' | jq .payload": { until: PRINTED },
     "expect users --timeout 5s": { attempts: 5 },
     "expect orders --where 'payload.id == \"o1\"' --from end --timeout 10s": {
@@ -80,6 +82,7 @@ evs publish mails mail.asked '{}' --id o-17
       until: PRINTED,
     },
     "consume logs --name index --batch 500 -- ./bulk-index": { until: PRINTED },
+    "consume logs --name notices --stdin text -- ./send-mail.sh": { until: PRINTED },
     // Moving it to the end has given up what waited.
     "subscription retries mailer": {
       before: `evs subscription remove mailer --yes

@@ -91,6 +91,9 @@ Deno.test("no command lets control characters of a stranger through when it show
     ["tail", "t", "--no-follow", "--json"],
     ["replay", "t"],
     ["replay", "t", "--json"],
+    ["tail", "t", "--no-follow", "--format", String.raw`%y %k %p\n`],
+    ["replay", "t", "--format", "%y %{}"],
+    ["get", "t", "1", "--format", String.raw`%{/${EVIL}}\n`],
     ["replay", "t", "--where", `payload.x == "${EVIL}" || true`],
     ["get", "t", "1"],
     ["get", "t", "1", "--json"],
@@ -147,6 +150,9 @@ Deno.test("no command lets control characters of a stranger through when it show
     ["dlq", "groups", "--json"],
     ["replay", "t", "--where", `"${EVIL}`],
     ["publish", "t", "x", `{"${EVIL}`],
+    ["tail", "t", "--format", `%${EVIL}`],
+    ["tail", "t", "--format", `%{${EVIL}}`],
+    ["publish", "t", EVIL, `@${wrong}`, "--text"],
   ];
   for (const args of others) {
     await t.step(`evs ${escapeText(args.join(" "))}`, async () => {
@@ -161,8 +167,10 @@ Deno.test("no command lets control characters of a stranger through when it show
     }
   });
   await t.step("--raw is what was stored", async () => {
-    for (const verb of [["tail", "t", "--no-follow"], ["replay", "t"]]) {
-      assert.ok((await onTerminal(daemon, [...verb, "--raw"])).includes(NAME));
+    for (const verb of [["tail", "t", "--no-follow"], ["replay", "t"], ["get", "t", "1"]]) {
+      const shown = await onTerminal(daemon, [...verb, "--raw"]);
+      assert.ok(shown.includes(EVIL), shown);
+      assert.ok(!shown.includes('"payload"'), "the payload alone");
     }
   });
 });

@@ -1,7 +1,8 @@
 /** Finding lines in bytes, whatever pieces they arrive in. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { badByteOf, type LineFault, LineReader } from "../../../daemon/ingest/ndjson.ts";
+import { badByteOf } from "../../../core/json/utf8.ts";
+import { type LineFault, LineReader } from "../../../daemon/ingest/ndjson.ts";
 
 const encoder = new TextEncoder();
 /**

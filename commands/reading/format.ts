@@ -1,0 +1,141 @@
+/**
+ * `--format`: what to print of an event, as a text with printf-like tokens. Nothing is printed that
+ * the format does not name, no line feed either.
+ */
+import { pointerText, splitMembers } from "../../core/json/json.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+
+/** A member of an event, by the letter of its token. */
+const MEMBERS = {
+  t: "topic",
+  s: "seq",
+  i: "id",
+  k: "key",
+  y: "type",
+  T: "timestamp",
+  p: "payload",
+} as const;
+const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", "\\": "\\" };
+const TOKENS = "%t %s %i %k %y %T %p %{/pointer} %% \\t \\n \\\\";
+
+type MemberName = typeof MEMBERS[keyof typeof MEMBERS];
+
+/** A piece of a format: text as it is, a member of the event, or one of its payload. */
+export type FormatPart =
+  | { kind: "text"; text: string }
+  | { kind: "member"; name: MemberName }
+  | { kind: "pointer"; pointer: string };
+
+/** Reads a format. Throws `InvalidArgumentError`, which names a wrong token and its place. */
+export function parseFormat(format: string): FormatPart[] {
+  const parts: FormatPart[] = [];
+  let text = "";
+  const flush = () => {
+    if (text !== "") parts.push({ kind: "text", text });
+    text = "";
+  };
+  for (let at = 0; at < format.length;) {
+    const char = format[at]!;
+    const next = format[at + 1];
+    if (char === "\\") {
+      const escape = next === undefined ? undefined : ESCAPES[next];
+      if (escape === undefined) throw wrongToken(format, at);
+      text += escape;
+      at += 2;
+    } else if (char !== "%") {
+      text += char;
+      at++;
+    } else if (next === "%") {
+      text += "%";
+      at += 2;
+    } else if (next === "{") {
+      flush();
+      const pointer = pointerAt(format, at);
+      parts.push({ kind: "pointer", pointer });
+      at += pointer.length + "%{}".length;
+    } else {
+      if (next === undefined || !isMember(next)) throw wrongToken(format, at);
+      flush();
+      parts.push({ kind: "member", name: MEMBERS[next] });
+      at += 2;
+    }
+  }
+  flush();
+  return parts;
+}
+
+function isMember(letter: string): letter is keyof typeof MEMBERS {
+  return Object.hasOwn(MEMBERS, letter);
+}
+
+/** The pointer of the token `%{…}` that begins at `at`. */
+function pointerAt(format: string, at: number): string {
+  const end = format.indexOf("}", at);
+  const place = `at character ${characters(format, at)}`;
+  if (end < 0) throw new InvalidArgumentError(`%{ ${place} has no }`);
+  const pointer = format.slice(at + 2, end);
+  if (pointer !== "" && !pointer.startsWith("/")) {
+    throw new InvalidArgumentError(
+      `%{${pointer}} ${place} is no JSON pointer: it begins with /, as in %{/${pointer}}`,
+    );
+  }
+  const escape = /~(?![01])/.exec(pointer);
+  if (escape !== null) {
+    throw new InvalidArgumentError(
+      `%{${pointer}} ${place} is no JSON pointer: ~ is written ~0, and / within a name ~1`,
+    );
+  }
+  return pointer;
+}
+
+function wrongToken(format: string, at: number): InvalidArgumentError {
+  const token = [...format.slice(at, at + 3)].slice(0, 2).join("");
+  const place = `at character ${characters(format, at)}`;
+  return new InvalidArgumentError(
+    token.length === 1
+      ? `${token} ${place} is half a token; for the character itself: ${token}${token}`
+      : `${token} ${place} is no token; there are ${TOKENS}`,
+  );
+}
+
+/** The number of the character at an index, from 1. */
+function characters(text: string, index: number): number {
+  return [...text.slice(0, index)].length + 1;
+}
+
+/** One event as its wire line; `escape` makes its values safe for the output. */
+export function formatEvent(
+  parts: readonly FormatPart[],
+  { line, escape }: { line: Uint8Array; escape: (text: string) => string },
+): string {
+  const members = membersOf(line);
+  return parts.map((part) => {
+    if (part.kind === "text") return part.text;
+    if (part.kind === "member") {
+      const json = members.get(part.name);
+      return escape(part.name === "timestamp" ? utc(Number(json)) : plainValue(json));
+    }
+    return escape(plainValue(pointerText(members.get("payload") ?? "", part.pointer)));
+  }).join("");
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** The members of a wire line as JSON texts. */
+export function membersOf(line: Uint8Array): Map<string, string> {
+  const end = line.lastIndexOf(0x7d) + 1;
+  const bytes = line.subarray(0, end);
+  return new Map(splitMembers(decoder.decode(bytes), bytes).map(({ name, text }) => [name, text]));
+}
+
+/** A string as its text, any other value as it is written, and nothing for what is not there. */
+export function plainValue(json: string | undefined): string {
+  if (json === undefined) return "";
+  return json.startsWith('"') ? JSON.parse(json) as string : json;
+}
+
+/** A time in UTC, as in JSON; a time that no calendar has as its number. */
+function utc(timestamp: number): string {
+  const date = new Date(timestamp);
+  return Number.isNaN(date.getTime()) ? String(timestamp) : date.toISOString();
+}
