@@ -10,7 +10,7 @@ import {
   run,
   text_en,
 } from "@stricli/core";
-import { readCommonOptions, splitArguments } from "./cli/arguments.ts";
+import { choosePlaces, readCommonOptions, splitArguments } from "./cli/arguments.ts";
 import { EvsContext } from "./cli/context.ts";
 import type { CommandRoute } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
@@ -21,7 +21,9 @@ import { VERSION } from "../core/base/version.ts";
 
 /** Runs one command line (the part after `evs`) and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const context = new EvsContext({ argv, options: readCommonOptions(argv) });
+  const options = readCommonOptions(argv);
+  if (options.places !== undefined) choosePlaces(options.places);
+  const context = new EvsContext({ argv, options });
   try {
     return await dispatch(context, splitArguments(argv));
   } catch (error) {

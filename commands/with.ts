@@ -29,6 +29,12 @@ export const route = verb<LaunchFlags, string[]>({
 });
 
 async function runWith(this: EvsContext, flags: LaunchFlags, ...command: string[]): Promise<void> {
+  if (this.placesGiven) {
+    throw new InvalidArgumentError(
+      "--socket, --data-dir and --config do not go with evs with: its daemon has places of its own",
+      { code: "argument/usage", hint: "evs with --help" },
+    );
+  }
   if (command.length === 0) {
     throw new InvalidArgumentError("no command to run", { hint: "evs with -- COMMAND" });
   }

@@ -13,7 +13,19 @@ const read = (path: string) => Deno.readTextFile(new URL(path, root));
 const configuration = await read("docs/configuration.md");
 
 /** Flags that every command has: told once. */
-const COMMON = ["--json", "--color", "--quiet", "--verbose", "--wait", "--help", "--version", "-h"];
+const COMMON = [
+  "--json",
+  "--color",
+  "--quiet",
+  "--verbose",
+  "--socket",
+  "--data-dir",
+  "--config",
+  "--wait",
+  "--help",
+  "--version",
+  "-h",
+];
 
 /** The part of the page under a heading, up to the next one. */
 function section(heading: string): string {

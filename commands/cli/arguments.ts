@@ -16,10 +16,44 @@ export function readCommonOptions(argv: readonly string[]): CommonOptions {
     if (word === "--verbose") options.verbose = true;
     const wait = word === "--wait" ? argv[index + 1] : /^--wait=(.*)$/.exec(word)?.[1];
     if (wait !== undefined) options.waitMs = readWait(wait);
+    for (const { flag, variable } of PLACES) {
+      const path = word === flag
+        ? argv[index + 1]
+        : word.startsWith(`${flag}=`)
+        ? word.slice(flag.length + 1)
+        : undefined;
+      if (path !== undefined) (options.places ??= {})[variable] = path;
+    }
     const color = word === "--color" ? argv[index + 1] : /^--color=(.*)$/.exec(word)?.[1];
     if (color === "always" || color === "never" || color === "auto") options.color = color;
   }
   return options;
+}
+
+/** The flags that say where the daemon is, and the variables that they override. */
+const PLACES = [
+  { flag: "--socket", variable: "EVS_SOCKET" },
+  { flag: "--data-dir", variable: "EVS_DATA_DIR" },
+  { flag: "--config", variable: "EVS_CONFIG" },
+] as const;
+
+/**
+ * Puts places from the command line into this process's environment, where everything looks for
+ * them, also the commands that `evs consume` runs. A data dir on the command line comes before a
+ * socket in the environment, which may be another daemon's.
+ */
+export function choosePlaces(places: NonNullable<CommonOptions["places"]>): void {
+  if (places.EVS_DATA_DIR && !places.EVS_SOCKET) Deno.env.delete("EVS_SOCKET");
+  for (const [variable, path] of Object.entries(places)) {
+    // An empty path is refused when the command line is parsed.
+    if (path !== "") Deno.env.set(variable, path.startsWith("/") ? path : `${Deno.cwd()}/${path}`);
+  }
+}
+
+/** A path as the value of a flag. Throws if it is empty. */
+export function placePath(text: string): string {
+  if (text === "") throw new SyntaxError("a path is needed");
+  return text;
 }
 
 /** The value of `--wait`, ms. Throws if it is not a duration. */

@@ -37,6 +37,8 @@ export interface CommonOptions {
   verbose: boolean;
   /** How long to wait for a daemon that is not there, ms; by default not at all. */
   waitMs?: number;
+  /** Paths that were given as flags, by the variable that each overrides. */
+  places?: { EVS_SOCKET?: string; EVS_DATA_DIR?: string; EVS_CONFIG?: string };
 }
 
 /** The outside world, injected. */
@@ -59,6 +61,8 @@ export class EvsContext {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
+  /** `--socket`, `--data-dir` or `--config` was given. */
+  readonly placesGiven: boolean;
   /** How long to wait for a daemon that is not there, ms. */
   readonly waitMs: number;
   /** How long to wait for a daemon that goes away in the middle of a stream, ms. */
@@ -86,6 +90,7 @@ export class EvsContext {
     this.json = options.options.json;
     this.quiet = options.options.quiet;
     this.verbose = options.options.verbose;
+    this.placesGiven = options.options.places !== undefined;
     this.waitMs = options.options.waitMs ?? 0;
     this.reconnectMs = options.options.waitMs ?? RECONNECT_MS;
     this.#color = options.options.color;

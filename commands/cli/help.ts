@@ -48,6 +48,8 @@ FLAGS
   --version  print the version
   --json     for every command: JSON, even on a terminal and for errors
   --wait DURATION  for every command that uses the daemon: wait this long for it
+  --socket FILE, --data-dir FOLDER, --config FILE  for every command: instead of
+             EVS_SOCKET, EVS_DATA_DIR and EVS_CONFIG
   --color auto|always|never, --quiet, --verbose
 
 EXAMPLES

@@ -40,6 +40,7 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
     case "OFFSET":
       return { kind: "offsets" };
     case "FILE":
+    case "FOLDER":
       return { kind: "files" };
     case "PAYLOAD":
       return { kind: "payload" };

@@ -10,6 +10,6 @@ import { route as stop } from "./stop.ts";
 export const route = group({
   brief: "Start, stop and inspect the daemon",
   description:
-    "The daemon keeps one user's events in one data dir and serves one Unix socket. EVS_DATA_DIR and EVS_SOCKET select others.",
+    "The daemon keeps one user's events in one data dir and serves one Unix socket. EVS_DATA_DIR and EVS_SOCKET, or --data-dir and --socket, select others.",
   routes: { run, start, stop, restart, status, logs },
 });
