@@ -14,7 +14,7 @@ import { publishToTail } from "./latency.ts";
 import { publishFromMany } from "./many_clients.ts";
 import { type Bench, output } from "./process.ts";
 import { type Result, table } from "./report.ts";
-import { publishFromPipe } from "./publishing.ts";
+import { publishFromPipe, publishText } from "./publishing.ts";
 import { replayToFile } from "./replaying.ts";
 import { prepare, publishOnce, type Size } from "./workloads.ts";
 
@@ -29,6 +29,7 @@ const WORKS: {
   run(bench: Bench, size: Size): Promise<Result[]> | Promise<Result>;
 }[] = [
   { ids: ["P1", "P2", "P3"], run: publishFromPipe },
+  { ids: ["P1"], run: publishText },
   { ids: ["P4"], run: replayToFile },
   { ids: ["P5"], run: publishOnce },
   { ids: ["P6"], run: publishToTail },

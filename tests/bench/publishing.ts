@@ -12,10 +12,14 @@ const SQLITE = "evs, sqlite, durable";
 const ALWAYS = "Redis Streams, always";
 const EVERYSEC = "Redis Streams, everysec";
 
-async function publishOurs(bench: Bench, store: "file" | "sqlite"): Promise<number> {
+async function publishOurs(
+  bench: Bench,
+  store: "file" | "sqlite",
+  form = "--ndjson",
+): Promise<number> {
   await using daemon = await OurDaemon.start(bench, `--store ${store}`);
   await settle(bench);
-  return await seconds(daemon.bench, "cat lines | evs publish bench line --ndjson");
+  return await seconds(daemon.bench, `cat lines | evs publish bench line ${form}`);
 }
 
 async function publishRedis(bench: Bench, appendfsync: "always" | "everysec"): Promise<number> {
@@ -68,4 +72,24 @@ export async function publishFromPipe(bench: Bench, size: Size): Promise<Result[
     ]),
     result("P3", [FILE, SQLITE, nats], [{ against: nats, ratio: 10 }]),
   ];
+}
+
+/** P1 with the same lines as text. They are JSON, so more of them has to be escaped than of a log. */
+export async function publishText(bench: Bench, size: Size): Promise<Result> {
+  const forms = ["--lines", "--ndjson"];
+  const rates: Record<string, number[]> = { "--lines": [], "--ndjson": [] };
+  for (let round = 1; round <= 2 * size.rounds; round++) {
+    size.say(`P1, text, round ${round}`);
+    for (const form of round % 2 === 0 ? forms : forms.toReversed()) {
+      rates[form]!.push(size.events / await publishOurs(bench, "file", form));
+    }
+  }
+  return {
+    id: "P1",
+    title: "publish text from a pipe, file store, durable",
+    unit: "events/s",
+    lowerIsBetter: false,
+    series: forms.map((name) => ({ name, rounds: rates[name]! })),
+    goals: [{ against: "--ndjson", ratio: 0.9 }],
+  };
 }
