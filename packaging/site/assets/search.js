@@ -55,6 +55,36 @@ function excerptOf(words, text) {
   ];
 }
 
+function loadIndex(root) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = `${root}assets/index.js`;
+    script.onload = () => resolve(globalThis.searchIndex);
+    script.onerror = () => reject(new Error("the search index cannot be loaded"));
+    document.head.append(script);
+  });
+}
+
+/** A found section as a link. */
+function resultLine({ url, title, page, excerpt: [before, word, after] }, root) {
+  const link = document.createElement("a");
+  link.href = root + url;
+  const small = document.createElement("small");
+  small.textContent = page === title ? "" : ` ${page}`;
+  const mark = document.createElement("mark");
+  mark.textContent = word;
+  const body = paragraph(before);
+  body.append(mark, after);
+  link.append(title, small, body);
+  return link;
+}
+
+function paragraph(text) {
+  const element = document.createElement("p");
+  element.textContent = text;
+  return element;
+}
+
 function startSearch(area) {
   const input = area.querySelector("input");
   const results = area.querySelector(".results");
@@ -62,48 +92,18 @@ function startSearch(area) {
   let index;
   area.hidden = false;
 
-  function load() {
-    index ??= new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = `${root}assets/index.js`;
-      script.onload = () => resolve(globalThis.searchIndex);
-      script.onerror = () => reject(new Error("the search index cannot be loaded"));
-      document.head.append(script);
-    });
-    return index;
-  }
-
   async function show() {
     const query = input.value.trim();
     let lines;
     try {
-      const found = findSections(await load(), query);
-      lines = found.map(line);
+      const found = findSections(await (index ??= loadIndex(root)), query);
+      lines = found.map((section) => resultLine(section, root));
       if (query !== "" && found.length === 0) lines = [paragraph(`Nothing has "${query}".`)];
     } catch (error) {
       lines = [paragraph(error.message)];
     }
     // Typed on meanwhile: the later call shows it.
     if (input.value.trim() === query) results.replaceChildren(...lines);
-  }
-
-  function line({ url, title, page, excerpt: [before, word, after] }) {
-    const link = document.createElement("a");
-    link.href = root + url;
-    const small = document.createElement("small");
-    small.textContent = page === title ? "" : ` ${page}`;
-    const mark = document.createElement("mark");
-    mark.textContent = word;
-    const body = paragraph(before);
-    body.append(mark, after);
-    link.append(title, small, body);
-    return link;
-  }
-
-  function paragraph(text) {
-    const element = document.createElement("p");
-    element.textContent = text;
-    return element;
   }
 
   function close() {
