@@ -2,7 +2,7 @@
  * The unit of a consumer, one for each subscription. It starts and stops with the daemon's unit,
  * and comes back whenever it ends. Its handler is somebody's own program, so it is not sandboxed.
  */
-import { DAEMON_UNIT, environmentSettings } from "./daemon_unit.ts";
+import { DAEMON_UNIT, environmentSettings, SYSTEM_CACHE } from "./daemon_unit.ts";
 import type { RunAsFlags } from "./flags.ts";
 import { type Installation, placeVariables, SYSTEM_USER } from "./installation.ts";
 import { commandLine, description, unitText, wholePath } from "./unit_syntax.ts";
@@ -85,6 +85,7 @@ export function consumerUnit(place: Installation, options: ConsumerUnitOptions):
       ["WorkingDirectory", wholePath(folder)],
       ...environmentSettings(variables),
       scope === "system" ? ["User", user] : undefined,
+      ...(scope === "system" && user === SYSTEM_USER ? SYSTEM_CACHE : []),
       scope === "system" && user !== SYSTEM_USER ? ["SupplementaryGroups", SYSTEM_USER] : undefined,
       ["Restart", "always"],
       ["RestartSec", "2s"],

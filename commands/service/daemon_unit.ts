@@ -75,6 +75,12 @@ export function environmentSettings(variables: Readonly<Record<string, string>>)
 const STATE_FOLDER = "/var/lib/";
 const RUNTIME_FOLDER = "/run/";
 
+/** Where Deno keeps compiled code for the user of a system daemon, whose home is the data dir. */
+export const SYSTEM_CACHE: readonly Setting[] = [
+  ["CacheDirectory", "evs"],
+  ["Environment", assignment("XDG_CACHE_HOME", "/var/cache/evs")],
+];
+
 /** The user of a system daemon, and its folders. */
 function systemPlaces({ dataDir, socket }: Paths): Section {
   const folder = folderOf(socket);
@@ -83,8 +89,7 @@ function systemPlaces({ dataDir, socket }: Paths): Section {
   return [
     ["User", SYSTEM_USER],
     ["Group", SYSTEM_USER],
-    ["CacheDirectory", "evs"],
-    ["Environment", assignment("XDG_CACHE_HOME", "/var/cache/evs")],
+    ...SYSTEM_CACHE,
     ...(state === undefined ? [writable(dataDir)] : [
       ["StateDirectory", state],
       ["StateDirectoryMode", "0700"],

@@ -75,8 +75,12 @@ export function scopeOf({ user = false, system = false }: ScopeFlags): Scope {
 
 /** The places of the daemon that the units of a scope are for. */
 export function pathsOf(context: EvsContext, scope: Scope): Paths {
-  if (scope === "user") return context.paths;
-  return resolvePaths((name) => context.env(name) || SYSTEM_PLACES[name]);
+  return scope === "user" ? context.paths : systemPaths(context.env);
+}
+
+/** The places of a system daemon. */
+export function systemPaths(env: (name: string) => string | undefined = () => undefined): Paths {
+  return resolvePaths((name) => env(name) || SYSTEM_PLACES[name]);
 }
 
 /** This `evs`, as a service manager can start it. */

@@ -1,6 +1,12 @@
 /** Which words of a command line of `evs service` the consumer keeps. */
 import assert from "node:assert/strict";
-import { consumerUnitName, consumeWords } from "../../../commands/service/consumer_unit.ts";
+import {
+  consumerUnit,
+  consumerUnitName,
+  consumeWords,
+} from "../../../commands/service/consumer_unit.ts";
+import { systemPaths } from "../../../commands/service/installation.ts";
+import { UnitFile } from "../../helpers/unit_file.ts";
 
 const CASES: [what: string, typed: string, kept: string][] = [
   ["a plain line", "consume t --name n -- cmd", "consume t --name n --no-resume -- cmd"],
@@ -36,4 +42,24 @@ for (const [what, typed, kept] of CASES) {
 
 Deno.test("consumerUnitName is the subscription's when its name has every character that a name can have", () => {
   assert.equal(consumerUnitName("A-z_0.9"), "evs-consume-A-z_0.9.service");
+});
+
+Deno.test("consumerUnit keeps Deno's cache out of the data dir when the consumer runs as the daemon's user", () => {
+  const place = {
+    scope: "system",
+    program: "/usr/lib/evs/bin/evs",
+    paths: systemPaths(),
+    home: "/root",
+    runtimeFolder: undefined,
+    runtime: {},
+    caller: {},
+    folder: "/",
+  } as const;
+  const options = { subscription: "billing", topic: "orders", words: ["consume"] };
+  const own = new UnitFile(consumerUnit(place, options));
+  assert.equal(own.one("Service.CacheDirectory"), "evs");
+  assert.equal(own.environment["XDG_CACHE_HOME"], "/var/cache/evs");
+  const others = new UnitFile(consumerUnit(place, { ...options, as: "ada" }));
+  assert.deepEqual(others.all("Service.CacheDirectory"), []);
+  assert.equal(others.environment["XDG_CACHE_HOME"], undefined, "that of ada's home");
 });
