@@ -65,8 +65,14 @@ export function versionText(running: string, installed: string): string {
     : `${both}: this evs is older than the daemon; to see which there are: type -a evs`;
 }
 
+/** By the rules of Semantic Versioning: what comes before a release is older than the release. */
 function isOlder(one: string, other: string): boolean {
-  return one.localeCompare(other, "en", { numeric: true }) < 0;
+  const [release = "", before] = one.split(/-(.*)/s);
+  const [otherRelease = "", otherBefore] = other.split(/-(.*)/s);
+  const order = release.localeCompare(otherRelease, "en", { numeric: true });
+  if (order !== 0) return order < 0;
+  if (before === undefined || otherBefore === undefined) return before !== undefined;
+  return before.localeCompare(otherBefore, "en", { numeric: true }) < 0;
 }
 
 /** A flag with several paths is too long for one line. */
