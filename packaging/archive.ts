@@ -1,11 +1,17 @@
 /**
  * `deno task build:archive`: dist/evs-VERSION-PLATFORM.tar.gz, which has all that it takes to run:
- * unpack it anywhere. `--platform linux-arm64` is for the other one.
+ * unpack it anywhere. `--platforms linux-arm64` is for the other one.
  */
 import { documentation } from "./documentation.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project } from "./project.ts";
-import { type PackageOptions, type Platform, PLATFORMS, withRuntimes } from "./runtime.ts";
+import {
+  askedPlatforms,
+  type PackageOptions,
+  type Platform,
+  runtimeFile,
+  withRuntimes,
+} from "./runtime.ts";
 import { tarball } from "./tar.ts";
 import { text, type Tree } from "./tree.ts";
 
@@ -36,11 +42,14 @@ async function completions(shell: string): Promise<string> {
 }
 
 /** The files of an archive. */
-export async function archiveTree(program: Tree, runtime: string): Promise<Tree> {
+export async function archiveTree(
+  program: Tree,
+  { platform, runtime }: Pick<PackageOptions, "platform" | "runtime">,
+): Promise<Tree> {
   return new Map([
     ...program,
     ...await extras(),
-    ["runtime/deno", { content: { path: runtime }, executable: true }],
+    [runtimeFile(platform), { content: { path: runtime }, executable: true }],
   ]);
 }
 
@@ -51,21 +60,21 @@ export async function archiveName(platform: Platform): Promise<string> {
 
 /** Builds one into `folder`, and returns its path. */
 export async function buildArchive(program: Tree, options: PackageOptions): Promise<string> {
-  const { platform, folder, runtime } = options;
+  const { platform, folder } = options;
   const name = await archiveName(platform);
   const path = `${folder}/${name}.tar.gz`;
   await Deno.mkdir(folder, { recursive: true });
-  await Deno.writeFile(path, await tarball(await archiveTree(program, runtime), name));
+  await Deno.writeFile(path, await tarball(await archiveTree(program, options), name));
   return path;
 }
 
 if (import.meta.main) {
-  const asked = /--platform[ =](\S+)/.exec(Deno.args.join(" "))?.[1] ?? "linux-x64";
-  const platform = PLATFORMS.find((one) => one === asked);
-  if (platform === undefined) throw new Error(`${asked} is not one of ${PLATFORMS.join(", ")}`);
+  const platforms = askedPlatforms(Deno.args) ?? ["linux-x64"];
   const { tree } = await buildProgram();
   await withRuntimes(async (runtimeOf) => {
-    const runtime = await runtimeOf(platform);
-    await buildArchive(tree, { platform, folder: `${project}/dist`, runtime });
+    for (const platform of platforms) {
+      const runtime = await runtimeOf(platform);
+      await buildArchive(tree, { platform, folder: `${project}/dist`, runtime });
+    }
   });
 }

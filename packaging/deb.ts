@@ -1,11 +1,13 @@
 /**
- * The Debian package, made by `dpkg-deb`: the same files as in the archive, where Debian has them.
- * Deno's binary is in it as it comes from npm, since Debian has no package of it.
+ * The Debian package, made by `dpkg-deb`: the same files as in the archive, where Debian has them,
+ * and the daemon as a service that nobody has started yet (docs/adr/0035-debian-package.md). Deno's
+ * binary is in it as it comes from npm, since Debian has no package of it.
  */
 import { constants, gzipSync } from "node:zlib";
 import { extras } from "./archive.ts";
+import { CONFIGURATION, DEBIAN_PROGRAM, serviceFiles } from "./debian_service.ts";
 import { configuration, project } from "./project.ts";
-import type { PackageOptions, Platform } from "./runtime.ts";
+import { type PackageOptions, type Platform, runtimeFile } from "./runtime.ts";
 import { MODIFIED_AT } from "./tar.ts";
 import { bytesOf, type PackageFile, sorted, text, type Tree, writeTree } from "./tree.ts";
 
@@ -14,6 +16,9 @@ const ARCHITECTURES: Record<Platform, string> = { "linux-x64": "amd64", "linux-a
 
 const NAME = "env-event-stream";
 const DOCUMENTATION = `usr/share/doc/${NAME}`;
+/** What `evs docs` reads: programs must not need what is in /usr/share/doc. */
+const PAGES = `usr/share/${NAME}`;
+const SCRIPTS = ["postinst", "prerm", "postrm"];
 const MAINTAINER = "env-event-stream maintainers <maintainers@env-event-stream.invalid>";
 
 /** What Debian says of Deno's binary: it is built that way, and not by us. */
@@ -24,14 +29,13 @@ ${NAME}: embedded-library *
 /** Where each file goes; those that are not named stay out. */
 function placeOf(path: string): string | undefined {
   const places: Record<string, string> = {
-    "README.md": `${DOCUMENTATION}/README.md`,
     "completions/evs.bash": "usr/share/bash-completion/completions/evs",
     "completions/_evs": "usr/share/zsh/vendor-completions/_evs",
     "completions/evs.fish": "usr/share/fish/vendor_completions.d/evs.fish",
   };
   if (path in places) return places[path];
-  if (path.startsWith("docs/")) return `${DOCUMENTATION}/${path}`;
-  return /^(bin|lib)\//.test(path) ? `usr/lib/evs/${path}` : undefined;
+  if (path.startsWith("docs/")) return `${PAGES}/${path}`;
+  return /^(bin|lib)\//.test(path) ? `${DEBIAN_PROGRAM}/${path}` : undefined;
 }
 
 async function control(architecture: string, kilobytes: number): Promise<string> {
@@ -41,7 +45,7 @@ Version: ${version}
 Section: utils
 Priority: optional
 Architecture: ${architecture}
-Depends: libc6, libgcc-s1
+Depends: libc6 (>= 2.27), libgcc-s1, passwd
 Installed-Size: ${kilobytes}
 Maintainer: ${MAINTAINER}
 Description: event stream that a shell can use
@@ -70,73 +74,114 @@ async function compressed(file: PackageFile): Promise<PackageFile> {
 }
 
 /** All licences in one file. Debian has a copy of the longest of them, and wants it named. */
-async function copyright(tree: Tree): Promise<string> {
+async function copyright(tree: Tree, runtime: string): Promise<string> {
   const read = async (path: string) => new TextDecoder().decode(await bytesOf(tree.get(path)!));
   const apache = (await Deno.readTextFile(`${project}/packaging/licenses/Apache-2.0.txt`)).trim();
-  return `evs: see below for its licence, those of the packages in /usr/lib/evs/lib, and Deno's.
+  return `evs: see below for its licence, those of the packages in /${DEBIAN_PROGRAM}/lib, and Deno's.
 
 ${await read("LICENSE")}
 ${
     (await read("THIRD_PARTY_LICENSES"))
       .replaceAll(apache, "The text is in /usr/share/common-licenses/Apache-2.0.")
   }
-/usr/lib/evs/runtime/deno is Deno:
+/${runtime} is Deno:
 
 ${await read("licenses/deno.txt")}`;
 }
 
 async function md5sums(tree: Tree, folder: string): Promise<string> {
   const { stdout } = await new Deno.Command("md5sum", {
-    args: sorted(tree).map(([path]) => path),
+    // dpkg keeps the sums of what may be edited itself.
+    args: sorted(tree).map(([path]) => path).filter((path) => path !== CONFIGURATION),
     cwd: folder,
   }).output();
   return new TextDecoder().decode(stdout);
 }
 
+/** How a package is made. */
+export interface DebOptions extends PackageOptions {
+  /** `none` takes a second instead of twenty: for a package that is installed once. */
+  compression?: "xz" | "none";
+}
+
 /** Builds one into `folder`, and returns its path. */
-export async function buildDeb(program: Tree, options: PackageOptions): Promise<string> {
-  const { platform, folder, runtime } = options;
+export async function buildDeb(program: Tree, options: DebOptions): Promise<string> {
+  const { platform, folder, compression = "xz" } = options;
   const stage = await Deno.makeTempDir({ prefix: "evs-deb-" });
   try {
-    const all: Tree = new Map([...program, ...await extras()]);
-    const files: Tree = new Map<string, PackageFile>([
-      ["usr/lib/evs/runtime/deno", { content: { path: runtime }, executable: true }],
-      [`${DOCUMENTATION}/copyright`, text(await copyright(all))],
-      [`${DOCUMENTATION}/changelog.gz`, await changelog()],
-      [`usr/share/lintian/overrides/${NAME}`, text(OVERRIDES)],
-    ]);
-    for (const [path, file] of all) {
-      const place = placeOf(path);
-      if (place !== undefined) files.set(place, file);
-      // Debian wants them compressed.
-      if (path.startsWith("man/")) files.set(`usr/share/${path}.gz`, await compressed(file));
-    }
+    const files = await installedFiles(program, options);
     const root = `${stage}/root`;
     await writeTree(files, root);
-    await Deno.mkdir(`${root}/usr/bin`);
-    await Deno.chmod(`${root}/usr/bin`, 0o755);
-    await Deno.symlink("../lib/evs/bin/evs", `${root}/usr/bin/evs`);
+    await link(root, { from: "usr/bin/evs", to: "../lib/evs/bin/evs" });
+    await link(root, { from: `${DOCUMENTATION}/docs`, to: `../../${NAME}/docs` });
     let bytes = 0;
     for (const [, file] of files) bytes += (await bytesOf(file)).length;
     const architecture = ARCHITECTURES[platform];
-    await Deno.mkdir(`${root}/DEBIAN`);
-    await Deno.chmod(`${root}/DEBIAN`, 0o755);
-    await Deno.writeTextFile(
-      `${root}/DEBIAN/control`,
-      await control(architecture, Math.ceil(bytes / 1024)),
+    await writeTree(
+      await controlFiles({
+        control: await control(architecture, Math.ceil(bytes / 1024)),
+        md5sums: await md5sums(files, root),
+      }),
+      `${root}/DEBIAN`,
     );
-    await Deno.writeTextFile(`${root}/DEBIAN/md5sums`, await md5sums(files, root));
     const path = `${folder}/${NAME}_${(await configuration()).version}_${architecture}.deb`;
-    await pack(root, path);
+    await pack({ root, path, compression });
     return path;
   } finally {
     await Deno.remove(stage, { recursive: true });
   }
 }
 
-async function pack(root: string, path: string): Promise<void> {
+/** What the package installs, but for links. */
+async function installedFiles(program: Tree, options: PackageOptions): Promise<Tree> {
+  const { platform, runtime } = options;
+  const all: Tree = new Map([...program, ...await extras()]);
+  const runtimePath = `${DEBIAN_PROGRAM}/${runtimeFile(platform)}`;
+  const files: Tree = new Map<string, PackageFile>([
+    ...await serviceFiles(),
+    [runtimePath, { content: { path: runtime }, executable: true }],
+    [`${DOCUMENTATION}/copyright`, text(await copyright(all, runtimePath))],
+    [`${DOCUMENTATION}/changelog.gz`, await changelog()],
+    [`${DOCUMENTATION}/README.Debian`, text(await debianFile("README.Debian"))],
+    [`usr/share/lintian/overrides/${NAME}`, text(OVERRIDES)],
+  ]);
+  for (const [path, file] of all) {
+    const place = placeOf(path);
+    if (place !== undefined) files.set(place, file);
+    // Debian wants them compressed.
+    if (path.startsWith("man/")) files.set(`usr/share/${path}.gz`, await compressed(file));
+  }
+  return files;
+}
+
+/** What dpkg reads, and the scripts that it runs. */
+async function controlFiles(texts: { control: string; md5sums: string }): Promise<Tree> {
+  const files: Tree = new Map([
+    ["control", text(texts.control)],
+    ["md5sums", text(texts.md5sums)],
+    ["conffiles", text(`/${CONFIGURATION}\n`)],
+  ]);
+  for (const name of SCRIPTS) files.set(name, text(await debianFile(name), { executable: true }));
+  return files;
+}
+
+function debianFile(name: string): Promise<string> {
+  return Deno.readTextFile(`${project}/packaging/debian/${name}`);
+}
+
+/** Makes a link in a folder, which everybody may read. */
+async function link(root: string, { from, to }: { from: string; to: string }): Promise<void> {
+  const folder = `${root}/${from.slice(0, from.lastIndexOf("/"))}`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.chmod(folder, 0o755);
+  await Deno.symlink(to, `${root}/${from}`);
+}
+
+async function pack(
+  { root, path, compression }: { root: string; path: string; compression: string },
+): Promise<void> {
   const { success, stderr } = await new Deno.Command("dpkg-deb", {
-    args: ["--root-owner-group", "-Zxz", "-z1", "--build", root, path],
+    args: ["--root-owner-group", `-Z${compression}`, "-z1", "--build", root, path],
     // No file is younger than this, so that the time of building leaves no trace.
     env: { SOURCE_DATE_EPOCH: String(MODIFIED_AT) },
   }).output();

@@ -3,9 +3,14 @@ import { writeManPages } from "../docs/man.ts";
 import { project } from "./project.ts";
 import { text, type Tree } from "./tree.ts";
 
-/** All Markdown below `docs`, by its path in the checkout, and `man/man1/evs.1`. */
+/**
+ * All Markdown below `docs`, by its path in the checkout, and `man/man1/evs.1`. The README is among
+ * it, as `docs/README.md`: packages have one of their own at the top.
+ */
 export async function documentation(): Promise<Tree> {
   const tree: Tree = new Map();
+  const readme = await Deno.readTextFile(`${project}/README.md`);
+  tree.set("docs/README.md", text(readme.replaceAll("](docs/", "](")));
   await addFiles(tree, { from: `${project}/docs`, to: "docs", ending: ".md" });
   const made = await Deno.makeTempDir({ prefix: "evs-man-" });
   try {

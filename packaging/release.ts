@@ -9,7 +9,7 @@ import { askedBaseUrl, BASE_URL, distributionFiles } from "./distribution.ts";
 import { npmTree } from "./npm.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project } from "./project.ts";
-import { type Platform, PLATFORMS, sha256, withRuntimes } from "./runtime.ts";
+import { askedPlatforms, type Platform, PLATFORMS, sha256, withRuntimes } from "./runtime.ts";
 import { sbom } from "./sbom.ts";
 import { tarball } from "./tar.ts";
 import { bytesOf } from "./tree.ts";
@@ -61,10 +61,7 @@ async function checksums(folder: string): Promise<string> {
 }
 
 if (import.meta.main) {
-  const asked = /--platforms[ =](\S+)/.exec(Deno.args.join(" "))?.[1]?.split(",");
-  const unknown = asked?.find((one) => !PLATFORMS.some((platform) => platform === one));
-  if (unknown !== undefined) throw new Error(`${unknown} is not one of ${PLATFORMS.join(", ")}`);
-  const platforms = asked === undefined ? PLATFORMS : asked as Platform[];
+  const platforms = askedPlatforms(Deno.args) ?? PLATFORMS;
   await withRuntimes((runtimeOf) =>
     buildRelease({
       folder: `${project}/dist/release`,

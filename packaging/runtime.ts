@@ -16,6 +16,29 @@ export type Platform = keyof typeof CHECKSUMS;
 /** All of them. */
 export const PLATFORMS = Object.keys(CHECKSUMS) as Platform[];
 
+/**
+ * The platforms that a command line asks for with `--platforms linux-x64,linux-arm64`; undefined if
+ * it asks for none. Throws an Error for any other word.
+ */
+export function askedPlatforms(args: readonly string[]): Platform[] | undefined {
+  const words = args.flatMap((word) => word.split("="));
+  if (words.length === 0) return undefined;
+  const [flag, value = "", ...more] = words;
+  if (flag !== "--platforms" && flag !== "--platform" || more.length > 0) {
+    throw new Error(`${args.join(" ")}: only --platforms ${PLATFORMS.join(",")} is understood`);
+  }
+  return value.split(",").map((one) => {
+    const platform = PLATFORMS.find((known) => known === one);
+    if (platform !== undefined) return platform;
+    throw new Error(`${JSON.stringify(one)} is not one of ${PLATFORMS.join(", ")}`);
+  });
+}
+
+/** Where a package has the binary: the launcher reads from the path which machine it is for. */
+export function runtimeFile(platform: Platform): string {
+  return `runtime/${platform}/deno`;
+}
+
 /** What a package with a runtime is made from. */
 export interface PackageOptions {
   platform: Platform;

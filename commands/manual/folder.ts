@@ -5,13 +5,13 @@ import { programFile } from "../../core/base/program.ts";
 /** A file that only the documentation has. */
 const MARK = "docs/cli/README.md";
 /** Where a package for a whole system keeps documentation, below its prefix. */
-const SHARED = "share/doc/env-event-stream/";
+const SHARED = "share/env-event-stream/";
 /** How many folders above the program may be looked into. */
 const STEPS = 6;
 
 /**
- * The folder that has `README.md` and `docs`: the nearest one above the module, or
- * `share/doc/env-event-stream` beside it. Throws if there is none.
+ * The folder that has `docs`: the nearest one above the module, or `share/env-event-stream` beside
+ * it. Throws if there is none.
  */
 export function documentationFolder(module: string = programFile("cli.ts").href): URL {
   let above = new URL("./", module);
@@ -28,7 +28,8 @@ export function documentationFolder(module: string = programFile("cli.ts").href)
   );
 }
 
-function isFile(url: URL): boolean {
+/** True if there is a file. */
+export function isFile(url: URL): boolean {
   try {
     return Deno.statSync(url).isFile;
   } catch (error) {

@@ -2,6 +2,7 @@
  * The pages of the documentation in sections, and which of them a word asks for. Reading the files
  * is at the end; the rest is pure.
  */
+import { isFile } from "./folder.ts";
 import { type MarkdownBlock, parseMarkdown, plainInline } from "./markdown.ts";
 
 /** A page, or a part of it under a heading. */
@@ -222,10 +223,14 @@ export function summaryOf(markdown: string): string {
   return /^.*?[.;](?= |$)/s.exec(text)?.[0].slice(0, -1) ?? text;
 }
 
-/** Reads all pages below a folder: README, docs, docs/cli and docs/adr, in that order. */
+/**
+ * Reads all pages below a folder: README, docs, docs/cli and docs/adr, in that order. Packages have
+ * the README in `docs`; theirs at the top is about the package.
+ */
 export async function readManual(folder: URL): Promise<ManualSection[]> {
+  const readme = ["docs/README.md", "README.md"].find((path) => isFile(new URL(path, folder)));
   const pages = [
-    { name: "readme", path: "README.md", isCommand: false },
+    { name: "readme", path: readme ?? "README.md", isCommand: false },
     ...await markdownFiles(new URL("docs/", folder), { prefix: "docs/", isCommand: false }),
     ...await markdownFiles(new URL("docs/cli/", folder), { prefix: "docs/cli/", isCommand: true }),
     ...(await markdownFiles(new URL("docs/adr/", folder), {

@@ -37,7 +37,8 @@ async function placeWithTools(): Promise<Place> {
   return place;
 }
 
-const NATIVE = Deno.build.arch === "aarch64" ? "linux-arm64-glibc" : "linux-x64-glibc";
+const PLATFORM = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
+const NATIVE = `${PLATFORM}-glibc`;
 
 for (
   const [where, root, runtime] of [
@@ -51,7 +52,7 @@ for (
       "p/node_modules/env-event-stream",
       `p/node_modules/@deno/${NATIVE}/deno`,
     ],
-    ["in the package, as archives have it", "p/evs-0.1.0", "p/evs-0.1.0/runtime/deno"],
+    ["in the package, as archives have it", "p/evs-0.1.0", `p/evs-0.1.0/runtime/${PLATFORM}/deno`],
   ] as const
 ) {
   Deno.test(`the launcher takes the runtime ${where}, whatever is on the PATH`, async () => {
@@ -95,7 +96,7 @@ Deno.test("the launcher finds the runtime through pnpm's links", async () => {
 Deno.test("EVS_DENO comes before the runtime of the package, and an error if it cannot be run", async () => {
   await using place = await placeWithTools();
   await lay(place, "p");
-  await fakeDeno(place, "p/runtime/deno");
+  await fakeDeno(place, `p/runtime/${PLATFORM}/deno`);
   await fakeDeno(place, "other/deno");
   const mine = { ...bare(place), EVS_DENO: `${place.folder}/other/deno` };
   assert.match(await place.run("../p/bin/evs", mine), /^other\/deno\n/);
@@ -154,6 +155,33 @@ Deno.test("without any Deno the launcher says what to install, or that there is 
     foreign.stderr,
     /^evs: there is no Deno for this platform \(Linux riscv64\)\n {2}try: [^\n]*\n$/,
   );
+});
+
+Deno.test("a package for another machine says which one it is for, when there is no other Deno", async () => {
+  await using place = await placeWithTools();
+  await lay(place, "p");
+  const other = PLATFORM === "linux-x64" ? "linux-arm64" : "linux-x64";
+  await fakeDeno(place, `p/runtime/${other}/deno`);
+  const machine = PLATFORM === "linux-x64" ? "x86_64" : "aarch64";
+  const { code, stderr } = await place.sh("../p/bin/evs status", bare(place));
+  assert.equal(code, 70);
+  assert.equal(
+    stderr,
+    `evs: this evs is for ${other}, and this machine is Linux ${machine}\n` +
+      "  try: the archive or the .deb for this machine; or a Deno for it: npm install -g deno@2.9.6\n",
+  );
+  await fakeDeno(place, "real/deno");
+  await fakeDeno(place, "bin/deno", shim(`${place.folder}/real/deno`));
+  assert.match(await place.run("../p/bin/evs status", bare(place)), /^real\/deno\n/);
+});
+
+Deno.test("the launcher finds its files when it is a link that is named without a folder", async () => {
+  await using place = await placeWithTools();
+  await lay(place, "p/lib/evs");
+  await fakeDeno(place, `p/lib/evs/runtime/${PLATFORM}/deno`);
+  await Deno.mkdir(`${place.folder}/p/bin`);
+  await Deno.symlink("../lib/evs/bin/evs", `${place.folder}/p/bin/evs`);
+  assert.match(await place.run("cd ../p/bin; sh evs status", bare(place)), /^p\/lib\/evs\/runtime/);
 });
 
 Deno.test("a runtime for another kind of system is passed over", async () => {

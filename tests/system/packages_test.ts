@@ -1,126 +1,76 @@
 /**
- * The packages, installed and unpacked as a user does, with an empty home: each does the main job
- * as root and as an ordinary user, with the network taken away. Building a release twice gives
- * equal bytes.
+ * The npm package and the archive, installed and unpacked as a user does, in a system of their own:
+ * each does the main job as root and as an ordinary user, with an empty home and without a network.
+ * Building a release twice gives equal bytes. The .deb: debian_package_test.ts.
  */
 import assert from "node:assert/strict";
 import { archiveName, buildArchive } from "../../packaging/archive.ts";
 import { npmTree } from "../../packaging/npm.ts";
 import { buildProgram, type Program } from "../../packaging/program.ts";
 import { buildRelease } from "../../packaging/release.ts";
+import { runtimeFile } from "../../packaging/runtime.ts";
 import { writeTree } from "../../packaging/tree.ts";
-import { needTools, Place, project } from "../helpers/shell.ts";
+import { BareRoot } from "../helpers/bare_root.ts";
+import { doMainJob, version } from "../helpers/main_job.ts";
+import { needTools, Place } from "../helpers/shell.ts";
 
-needTools("npm", "tar", "unshare", "setpriv", "dpkg-deb", "lintian", "sha256sum");
+needTools("npm", "tar", "dpkg-deb", "sha256sum");
 
-const { version } = JSON.parse(await Deno.readTextFile(`${project}/deno.json`));
 const platform = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
 
 let built: Promise<Program> | undefined;
 const program = () => built ??= buildProgram();
 
-/** Publish, a dead letter, look at it, retry it, done. */
-const MAIN_JOB = `
-test "$(evs --version)" = "evs ${version}"
-evs daemon start 2>/dev/null >"$HOME/started"
-evs status | grep -q '"version":"${version}"'
-evs publish users user.created '{"userId":"u1"}' >/dev/null
-evs consume users --name mailer --until-empty --max-retries 0 -- sh -c 'exit 1' 2>/dev/null || test $? = 6
-evs dlq list | grep -q '"subscription":"mailer"'
-evs dlq retry --all >/dev/null
-evs consume users --name mailer --until-empty -- cat 2>/dev/null
-test -z "$(evs dlq list)"
-echo '{"type":"integer"}' >"$HOME/schema.json"
-evs schema register n "$HOME/schema.json" >/dev/null
-evs publish t n '"no number"' 2>/dev/null || echo "refused with $?"
-evs replay users --where 'payload.userId == "u1"' | wc -l
-evs docs dlq retry | head -1 | grep -q .
-evs with -- sh -c 'evs publish a b 1 >/dev/null && evs replay a' | wc -l
-evs daemon stop >/dev/null 2>&1
-`;
-
-/** What it prints. */
-const DONE = '{"userId":"u1"}\nrefused with 4\n1\n1\n';
-
-/** Who runs it. */
-const USERS = {
-  root: "unshare -n",
-  "an ordinary user": "unshare -n setpriv --reuid=65534 --regid=65534 --clear-groups",
-};
-
-/** Runs the main job without a network, with an empty home, and `evs` from `bin`. */
-async function doMainJob(place: Place, { bin, as }: { bin: string; as: keyof typeof USERS }) {
-  const home = `${place.folder}/home-${as.replaceAll(" ", "-")}`;
-  await Deno.mkdir(home, { mode: 0o700 });
-  if (as !== "root") await Deno.chown(home, 65534, 65534);
-  await Deno.writeTextFile(`${place.folder}/job`, `set -eu\n${MAIN_JOB}`);
-  const told = await place.run(
-    `cd / && exec ${
-      USERS[as]
-    } env -i PATH="${bin}:/usr/bin:/bin" HOME="${home}" TMPDIR="${home}/tmp" sh -c 'mkdir "$TMPDIR" && . "$0"' "${place.folder}/job"`,
-  );
-  assert.equal(told, DONE, as);
-  const written = [...Deno.readDirSync(home)].map(({ name }) => name).sort();
-  assert.deepEqual(written, [".cache", ".local", "schema.json", "started", "tmp"], as);
-  // A deno on the PATH was never asked: the runtime of the package was found.
-  assert.deepEqual([...Deno.readDirSync(`${home}/.cache`)].map(({ name }) => name), ["deno"], as);
-  assert.deepEqual([...Deno.readDirSync(`${home}/tmp`)], [], as);
-}
-
-/** A place that an ordinary user may enter. */
-async function openPlace(): Promise<Place> {
-  const place = await Place.make();
-  await Deno.chmod(place.folder, 0o755);
-  return place;
-}
-
-/** Every file below a folder, with its size and time. */
-async function listing(place: Place, folder: string): Promise<string> {
-  return await place.run(`find "${folder}" -printf '%P %s %T@ %m\\n' | sort`);
+/** Every file below a folder of the root, with its size, time and mode. */
+async function listing(root: BareRoot, folder: string): Promise<string> {
+  return await root.outside(`find "$ROOT${folder}" -printf '%P %s %T@ %m\\n' | sort`);
 }
 
 /** The environment in which npm reaches its registry, with an empty home. */
-function npmEnv(place: Place): Record<string, string> {
-  const home = Deno.env.get("HOME") ?? "/root";
+function npmEnv(home: string): Record<string, string> {
+  const own = Deno.env.get("HOME") ?? "/root";
   return {
     ...Deno.env.toObject(),
-    HOME: `${place.folder}/home`,
-    npm_config_cache: Deno.env.get("npm_config_cache") ?? `${home}/.npm`,
+    HOME: home,
+    npm_config_cache: Deno.env.get("npm_config_cache") ?? `${own}/.npm`,
+    npm_config_userconfig: Deno.env.get("npm_config_userconfig") ?? `${own}/.npmrc`,
+    npm_config_prefer_offline: "true",
     npm_config_audit: "false",
     npm_config_fund: "false",
     npm_config_update_notifier: "false",
   };
 }
 
-Deno.test("npm install -g of the packed package does the main job", async () => {
-  await using place = await openPlace();
+Deno.test("npm install -g of the packed package does the main job in a system without Node", async () => {
+  await using root = await BareRoot.make();
   const { tree } = await program();
-  await writeTree(await npmTree(tree), `${place.folder}/npm`);
-  const prefix = `${place.folder}/prefix`;
-  await place.run(
-    `cd .. && npm pack --silent ./npm >/dev/null
-npm install -g --silent --prefix "${prefix}" ./env-event-stream-${version}.tgz`,
-    npmEnv(place),
+  await writeTree(await npmTree(tree), `${root.folder}/npm`);
+  await root.outside(
+    `umask 022
+cd "$ROOT"
+npm pack --silent ./npm >/dev/null
+npm install -g --silent --prefix "$ROOT/usr/local" ./env-event-stream-${version}.tgz
+rm -r npm env-event-stream-*.tgz`,
+    npmEnv(`${root.folder}/root`),
   );
-  const installed = `${prefix}/lib/node_modules/env-event-stream`;
-  await Deno.stat(`${prefix}/share/man/man1/evs.1`);
-  const before = await listing(place, installed);
+  const installed = "/usr/local/lib/node_modules/env-event-stream";
+  await Deno.stat(`${root.folder}/usr/local/share/man/man1/evs.1`);
+  const before = await listing(root, installed);
   assert.match(before, /node_modules\/@deno\/linux-\w+-glibc\/deno /, "npm installed the runtime");
-  for (const as of ["root", "an ordinary user"] as const) {
-    await doMainJob(place, { bin: `${prefix}/bin`, as });
-  }
-  assert.equal(await listing(place, installed), before, "nothing was written below the prefix");
+  await doMainJob(root);
+  assert.equal(await listing(root, installed), before, "nothing was written into it");
 });
 
-Deno.test("the archive does the main job wherever it is unpacked", async () => {
-  await using place = await openPlace();
+Deno.test("the archive does the main job wherever it is unpacked, on a read-only file system", async (t) => {
+  await using root = await BareRoot.make();
   const { tree } = await program();
-  const folder = place.folder;
+  const { folder } = root;
   const archive = await buildArchive(tree, { platform, folder, runtime: Deno.execPath() });
-  const name = await archiveName(platform);
-  await place.run(`mkdir "$HOME/../un packed" && tar -xzf "${archive}" -C "$HOME/../un packed"`);
-  const unpacked = `${folder}/un packed/${name}`;
-  const before = await listing(place, unpacked);
+  const unpacked = `/opt/un packed/${await archiveName(platform)}`;
+  await root.outside(
+    `umask 022; mkdir "$ROOT/opt/un packed"; tar -xzf "${archive}" -C "$ROOT/opt/un packed"`,
+  );
+  const files = await listing(root, unpacked);
   for (
     const file of [
       "LICENSE",
@@ -129,17 +79,46 @@ Deno.test("the archive does the main job wherever it is unpacked", async () => {
       "README.md",
       "docs/operating.md",
       "man/man1/evs-publish.1",
+      "completions/evs.bash",
+      "completions/_evs",
+      "completions/evs.fish",
     ]
   ) {
-    assert.ok(before.includes(`\n${file} `), file);
+    assert.ok(files.includes(`\n${file} `), file);
   }
-  for (const file of ["evs.bash", "_evs", "evs.fish"]) {
-    assert.ok(before.includes(`\ncompletions/${file} `), file);
-  }
-  for (const as of ["root", "an ordinary user"] as const) {
-    await doMainJob(place, { bin: `${unpacked}/bin`, as });
-  }
-  assert.equal(await listing(place, unpacked), before, "nothing was written into it");
+  await t.step("it does the main job, and nothing can be written into its folder", async () => {
+    await doMainJob(root, { path: `${unpacked}/bin`, readOnly: unpacked });
+  });
+  await t.step(
+    "evs status shows both versions when another one comes first on the PATH",
+    async () => {
+      const job = `mkdir -p "$HOME/old"
+cp -r "${unpacked}/bin" "${unpacked}/lib" "$HOME/old"
+ln -s "${unpacked}/runtime" "$HOME/old/runtime"
+sed -i 's/"${version}"/"0.0.9"/' "$HOME"/old/lib/*.js
+PATH="${unpacked}/bin:$PATH"
+evs daemon start >/dev/null 2>&1
+PATH="$HOME/old/bin:$PATH"
+evs --version
+evs status | grep -o '"version":"[^"]*"\\|"installed":"[^"]*"'
+evs publish t n 1 | grep -o '"seq":1'
+evs daemon stop >/dev/null 2>&1`;
+      assert.equal(
+        await root.run(job, { as: "bob" }),
+        `evs 0.0.9\n"version":"${version}"\n"installed":"0.0.9"\n"seq":1\n`,
+      );
+    },
+  );
+  await t.step("an ordinary user is told when its files cannot be read", async () => {
+    await root.run(`chmod 700 "${unpacked}/lib"`);
+    const { code, stderr } = await root.sh(`"${unpacked}/bin/evs" status`, { as: "ada" });
+    assert.equal(code, 7);
+    assert.equal(
+      stderr,
+      `evs: ${unpacked}/lib is not there, or this user cannot read it
+  try: chmod -R a+rX '${unpacked}', as the user who installed it\n`,
+    );
+  });
 });
 
 /** A release with a small program in place of Deno: packing is what is looked at. */
@@ -156,7 +135,7 @@ async function smallRelease(place: Place, name: string): Promise<string> {
 }
 
 Deno.test("a release has equal bytes when it is built twice, and checksums that are right", async () => {
-  await using place = await openPlace();
+  await using place = await Place.make();
   const first = await smallRelease(place, "first");
   const umask = Deno.umask(0o077);
   let second: string;
@@ -180,43 +159,40 @@ Deno.test("a release has equal bytes when it is built twice, and checksums that 
   ]);
 });
 
-Deno.test("the .deb has its files where Debian has them, does the main job, and lintian finds no error", async () => {
-  await using place = await openPlace();
-  const deb = `${await smallRelease(place, "release")}/env-event-stream_${version}_amd64.deb`;
-  const { code, stdout } = await place.sh(
-    `lintian --allow-root --fail-on error --no-tag-display-limit "${deb}" 2>&1`,
-  );
-  assert.equal(code, 0, stdout);
-  const root = `${place.folder}/root`;
-  await place.run(`dpkg-deb -x "${deb}" "${root}"`);
-  for (
-    const [file, mode] of [
-      ["usr/share/bash-completion/completions/evs", 0o644],
-      ["usr/share/zsh/vendor-completions/_evs", 0o644],
-      ["usr/share/fish/vendor_completions.d/evs.fish", 0o644],
-      ["usr/share/doc/env-event-stream/copyright", 0o644],
-      ["usr/share/doc/env-event-stream/docs/operating.md", 0o644],
-      ["usr/share/man/man1/evs.1.gz", 0o644],
-      ["usr/lib/evs/bin/evs", 0o755],
-      ["usr/lib/evs/runtime/deno", 0o755],
-    ] as const
-  ) {
-    assert.equal((await Deno.stat(`${root}/${file}`)).mode! & 0o7777, mode, file);
-  }
-  await Deno.copyFile(Deno.execPath(), `${root}/usr/lib/evs/runtime/deno`);
-  for (const as of ["root", "an ordinary user"] as const) {
-    await doMainJob(place, { bin: `${root}/usr/bin`, as });
-  }
-});
+/** A system with busybox and nothing else, as Alpine is without its C library. */
+const NO_GLIBC = `mkdir -p root/bin root/usr/bin root/tmp root/dev
+: >root/dev/null
+cp "$(command -v busybox)" root/bin/
+chroot root /bin/busybox --install -s /bin`;
 
-Deno.test("an ordinary user is told in words that the files of the package cannot be read", async () => {
-  await using place = await openPlace();
+Deno.test("an archive says what to type on a system without glibc, and takes its Deno", async () => {
+  needTools("busybox", "chroot");
+  await using place = await Place.make();
+  await place.run(NO_GLIBC);
+  const root = `${place.folder}/work/root`;
   const { tree } = await program();
-  await writeTree(tree, `${place.folder}/evs`);
-  await Deno.chmod(`${place.folder}/evs/lib`, 0o700);
-  const { code, stderr } = await place.sh(
-    `cd / && ${USERS["an ordinary user"]} "${place.folder}/evs/bin/evs" status`,
+  await writeTree(
+    new Map([...tree, [runtimeFile(platform), {
+      content: { path: Deno.execPath() },
+      executable: true,
+    }]]),
+    `${root}/evs`,
   );
-  assert.equal(code, 7);
-  assert.match(stderr, /^evs: \S+\/lib is not there, or this user cannot read it\n {2}try: chmod /);
+  const evs = "chroot root /bin/env -i PATH=/usr/bin:/bin HOME=/tmp /evs/bin/evs status";
+  const { code, stderr } = await place.sh(evs);
+  assert.equal(code, 70);
+  assert.equal(
+    stderr,
+    "evs: this system has no glibc, which the Deno that belongs to evs needs (Alpine has musl)\n" +
+      "  try: apk add deno, or a system with glibc\n",
+  );
+  await Deno.writeTextFile(
+    `${root}/usr/bin/deno`,
+    `#!/bin/sh\nif test "$1" = eval; then echo /usr/bin/deno; else echo "musl's: $*"; fi\n`,
+    { mode: 0o755 },
+  );
+  assert.match(
+    await place.run(evs),
+    /^musl's: run [^\n]*\/evs\/bin\/\.\.\/lib\/cli\.js status\n$/,
+  );
 });

@@ -134,8 +134,8 @@ Deno.test("docs is found above the program, and where packages keep documentatio
     () => documentationFolder(`${folder}a/b/c/d/e/f/g/h/evs.js`),
     (error) => error instanceof EvsError && error.code === "docs/not-installed" && error.exit === 1,
   );
-  await put("usr/share/doc/env-event-stream/");
-  assert.equal(found("usr/lib/evs/evs.js"), "usr/share/doc/env-event-stream/");
+  await put("usr/share/env-event-stream/");
+  assert.equal(found("usr/lib/evs/evs.js"), "usr/share/env-event-stream/");
   await put("npm/");
   assert.equal(found("npm/dist/evs.js"), "npm/");
   await Deno.remove(new URL(folder), { recursive: true });
