@@ -1,7 +1,7 @@
 /** `evs service install`: writes a unit, and starts it. */
 import { ConflictError, InvalidArgumentError } from "../../core/base/errors.ts";
 import { typedAgain } from "../../core/base/shell_quote.ts";
-import { exists, lstat } from "../../core/base/if_there.ts";
+import { exists, ifThere, lstat } from "../../core/base/if_there.ts";
 import { holding } from "../../core/client/daemon_process.ts";
 import { folderOf } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -116,7 +116,7 @@ async function writeFiles(
   for (const file of service.files) {
     const state = await stateOf(file);
     if (state === "same" || (file.isKept && state !== "absent")) {
-      context.say(`keeps ${file.path}`);
+      context.say(`keeps ${file.path}${file.isKept ? lacking(file) : ""}`);
       continue;
     }
     if ((state === "edited" || state === "foreign") && !flags.force) {
@@ -129,6 +129,14 @@ async function writeFiles(
     await writeServiceFile(file);
   }
   return toWrite.map(({ path }) => path);
+}
+
+/** What a configuration that is kept leaves a system daemon without. */
+function lacking({ path, text }: ServiceFile): string {
+  const names = (source: string) => /^\s*socket_group\s*=/m.test(source);
+  return !names(text) || names(ifThere(() => Deno.readTextFileSync(path)) ?? "")
+    ? ""
+    : `, which names no socket_group: only ${SYSTEM_USER} and root can use the daemon`;
 }
 
 async function start(

@@ -175,7 +175,10 @@ cat /etc/sysusers.d/evs.conf "$EVS_CONFIG"
 echo "# mine" >>"$EVS_CONFIG"
 evs service install daemon --system --no-start
 evs service remove daemon --system
-ls /etc/systemd/system /etc/sysusers.d`),
+ls /etc/systemd/system /etc/sysusers.d
+sed -i s/^socket_group/#socket_group/ "$EVS_CONFIG"
+evs service install daemon --system --no-start >/dev/null
+evs service remove daemon --system >/dev/null`),
     env,
   );
   assert.equal(code, 0, stderr);
@@ -183,6 +186,11 @@ ls /etc/systemd/system /etc/sysusers.d`),
   assert.match(stdout, /^socket_group = "evs"$/m);
   const lists = stdout.slice(stdout.lastIndexOf('"left"'));
   assert.doesNotMatch(lists, /evs\.service$|evs\.conf$/m);
+  assert.match(stderr, /^keeps .*config\.toml\n/m);
+  assert.match(
+    stderr,
+    /^keeps .*config\.toml, which names no socket_group: only evs and root can use the daemon\n/m,
+  );
   assert.match(stderr, /leaves the data in \/var\/lib\/evs\n/);
   assert.match(stderr, /leaves .*config\.toml, which is not as it was installed\n/);
   assert.match(await Deno.readTextFile(config), /# mine\n$/);
