@@ -1,7 +1,7 @@
 /** `evs daemon restart`: replaces the running daemon with a new one. */
 import { ConflictError } from "../../core/base/errors.ts";
 import type { Holder } from "../../core/protocol/holder.ts";
-import { folderOf } from "../../core/protocol/paths.ts";
+import { folderOf, SYSTEM_SOCKET } from "../../core/protocol/paths.ts";
 import type { LaunchOptions } from "../../core/client/launch.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
@@ -60,7 +60,9 @@ function relaunch(
       `the daemon (pid ${holder.pid}) belongs to the process that runs it (evs daemon run, a service manager)`,
       {
         code: "daemon/foreground",
-        hint: "restart it there, as in: systemctl --user restart evs",
+        hint: `restart it there, as in: systemctl ${
+          holder.socket === SYSTEM_SOCKET ? "" : "--user "
+        }restart evs`,
         details: { pid: holder.pid },
       },
     );

@@ -137,6 +137,7 @@ ${as("bob", `evs publish orders order.placed '{"n":1}'`)} >/dev/null
 ${replay} | wc -l
 ${as("eve", "evs publish orders order.placed 2")} 2>&1 || echo "refused with $?"
 ${as("bob", "cat /var/lib/evs/events.db")} 2>&1 || echo "not readable"
+EVS_DATA_DIR=/var/lib/evs evs daemon restart 2>&1 | grep try
 echo 'max_connections = 100' >>/etc/evs/config.toml
 echo == again
 ${INSTALL}
@@ -169,6 +170,7 @@ evs: no daemon answers at /home/eve/.local/share/evs/evs.sock, and the system's 
 refused with 5
 cat: /var/lib/evs/events.db: Permission denied
 not readable
+  try: restart it there, as in: systemctl restart evs
 == again
 2
 == remove
