@@ -54,8 +54,10 @@ Deno.test("docs/llms.txt lists every page and every command", async () => {
   const readme = await Deno.readTextFile(new URL("README.md", root));
   const [, about] = parseMarkdown(readme);
   assert.ok(about?.kind === "paragraph");
+  // Decisions say why, not how.
   const sections = await readManual(root);
-  const pages = sections.filter(({ level, isCommand }) => level === 1 && !isCommand)
+  const pages = sections
+    .filter(({ level, isCommand, isDecision }) => level === 1 && !isCommand && !isDecision)
     .map(({ page, title, markdown }) => ({
       path: page === "readme" ? "../README.md" : `${page}.md`,
       title,
