@@ -81,6 +81,18 @@ for (const store of STORES) {
   });
 }
 
+Deno.test("publish --lines stores each line once, in order, when its daemon is restarted", async () => {
+  await using at = await startDaemon();
+  const running = new RunningEvs(["publish", "t", "n", "--lines"], { at, stdin: "" });
+  const line = (n: number) => n % 3 === 0 ? "" : `line "${n}"\t\\`;
+  const written = await publishThrough(at, running, line);
+  const { code } = await running.end();
+  assert.equal(code, 0, running.stderr);
+  const payloads = (await at.replay("t")).map(({ payload }) => payload);
+  assert.deepEqual(payloads, Array.from({ length: written }, (_, i) => line(i + 1)));
+  assert.equal(JSON.parse(running.stdout).count, written);
+});
+
 let proxies = 0;
 
 /**
