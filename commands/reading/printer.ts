@@ -10,7 +10,8 @@ import type { EvsContext } from "../cli/context.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeJson, escapeText } from "../terminal/escape.ts";
 import { pad } from "../terminal/table.ts";
-import { formatEvent, type FormatPart } from "./format.ts";
+import type { FormatPart } from "./format.ts";
+import { formatEvent } from "./format_event.ts";
 import { rawPayload } from "./raw.ts";
 
 /** Prints a block of whole wire lines. */

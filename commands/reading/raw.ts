@@ -2,7 +2,7 @@
  * Payloads for `--raw` and for `consume --stdin text`: a string is its text, base64 is its bytes,
  * any other value is what was published.
  */
-import { membersOf, plainValue } from "./format.ts";
+import { membersOf, plainValue } from "./format_event.ts";
 
 const encoder = new TextEncoder();
 
