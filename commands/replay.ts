@@ -15,6 +15,7 @@ import {
   selectionFlags,
   topicsArgument,
 } from "./reading/flags.ts";
+import { compilePattern, isPattern } from "../core/event/topic_options.ts";
 import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";
 import { localOffset } from "./terminal/local_time.ts";
@@ -32,6 +33,7 @@ export const route = verb<ReplayFlags, string[]>({
   description:
     "Prints the events from the start, or OFFSET, up to the current end. Several topics are merged by time.\n" +
     "In a pipe each event is one line of JSON, with its payload byte for byte as published.\n" +
+    "With --into, that topic itself is left out if a pattern matches it; named, it is refused.\n" +
     FORMAT_HELP,
   usage: [
     "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--speed 1x|10x|max] [--raw | --format FORMAT]",
@@ -88,8 +90,15 @@ export const route = verb<ReplayFlags, string[]>({
     if (flags.into !== undefined && topics.includes(flags.into)) {
       throw new InvalidArgumentError(`cannot replay ${flags.into} into itself`, {
         code: "argument/usage",
-        hint: "its events have their ids already: nothing would be stored",
+        hint: "its events are there already: name another topic",
       });
+    }
+    // Those that were copied before would be copied again with each replay.
+    const leftOut = flags.into !== undefined && topics.some((topic) => covers(topic, flags.into!))
+      ? flags.into
+      : undefined;
+    if (leftOut !== undefined) {
+      this.say(`evs: ${leftOut} is left out: its events are not copied into itself`);
     }
     const feed = openFeed(await this.client(), {
       query: {
@@ -99,6 +108,7 @@ export const route = verb<ReplayFlags, string[]>({
         type: flags.type === undefined ? undefined : [...flags.type],
         where: flags.where,
         limit: flags.limit,
+        except: leftOut,
       },
       clock: this.clock,
       say: (words) => this.say(words),
@@ -126,6 +136,11 @@ function checkFlags(flags: ReplayFlags): void {
     code: "argument/usage",
     hint: "evs replay --help",
   });
+}
+
+/** True if this is a pattern that matches the topic. */
+function covers(pattern: string, topic: string): boolean {
+  return isPattern(pattern) && compilePattern(pattern)(topic);
 }
 
 async function printAll(

@@ -115,6 +115,8 @@ export interface ReadQuery {
    * they were read.
    */
   missed?: string;
+  /** A topic to leave out, whatever patterns match it. */
+  except?: string;
   /**
    * `TOPIC:SEQ`: read that topic from after SEQ, regardless of `from`. A tail resumes this way
    * after a disconnect.

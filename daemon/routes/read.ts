@@ -29,7 +29,7 @@ import { LinesReply, turn } from "../http/lines_reply.ts";
 import type { RouteRequest } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { missedSse, sseRender } from "../http/sse.ts";
-import { offset, readLimit, topicPosition, typeName } from "./shapes.ts";
+import { offset, readLimit, topicName, topicPosition, typeName } from "./shapes.ts";
 
 /** The query parameters of a read, for one or more topics. */
 export const readQuery: Parameters = {
@@ -40,12 +40,15 @@ export const readQuery: Parameters = {
   limit: readLimit,
   follow: flag,
   missed: flag,
+  except: topicName,
   after: { shape: topicPosition, repeats: true, most: MOST_POSITIONS },
 };
 
 interface Query extends Selection {
   /** Names and patterns, as requested. */
   asked: string[];
+  /** A topic to leave out, whatever patterns match it. */
+  except: string | undefined;
   from: Offset | undefined;
   to: Offset | undefined;
   limit: number | undefined;
@@ -91,7 +94,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   if (!query.follow) {
     for (const name of query.asked) if (!isPattern(name)) broker.topics.require(name);
   }
-  const matches = matcherOf(query.asked);
+  const matches = matcherOf(query);
   const out = new LinesReply(reply, request.signal);
   const positions = new Map<string, number>();
   const format = query.sse
@@ -231,6 +234,7 @@ async function queryOf(request: RouteRequest): Promise<Query> {
   );
   return {
     asked,
+    except: query.get("except") ?? undefined,
     from: from === null ? undefined : parseOffset(from),
     to: to === null ? undefined : parseOffset(to),
     ...(types.length > 0 ? { types } : {}),
@@ -255,10 +259,11 @@ function afterOf(values: string[]): Map<string, number> {
   }));
 }
 
-function matcherOf(asked: string[]): (topic: string) => boolean {
+function matcherOf({ asked, except }: Query): (topic: string) => boolean {
   const names = new Set(asked.filter((name) => !isPattern(name)));
   const patterns = asked.filter(isPattern).map(compilePattern);
-  return (topic) => names.has(topic) || patterns.some((pattern) => pattern(topic));
+  return (topic) =>
+    topic !== except && (names.has(topic) || patterns.some((pattern) => pattern(topic)));
 }
 
 /** The stored range that was requested of each topic, up to its current end. */

@@ -51,6 +51,47 @@ Deno.test("replay --into publishes the events with their ids, once, and --dry-ru
   assert.deepEqual(await ids("copy"), await ids("t"));
 });
 
+Deno.test("replay --into leaves the topic itself out when a pattern matches it, and refuses it by name", async () => {
+  await using at = await startDaemon();
+  await at.publish("orders.a", "x", 1, 2);
+  await at.publish("orders.b", "x", 3);
+  await at.publish("orders.all", "x", "own");
+  const said = "evs: orders.all is left out: its events are not copied into itself\n";
+  const into = ["--into", "orders.all"];
+  for (const patterns of [["orders.*"], ["**"], ["orders.a", "orders.*"], ["orders.a", "**.all"]]) {
+    const dry = await evs(["replay", ...patterns, ...into, "--dry-run"], { at });
+    assert.deepEqual([dry.code, dry.stderr], [0, said]);
+    const events = patterns[1] === "**.all" ? 2 : 3;
+    assert.equal(JSON.parse(dry.stdout).events, events, patterns.join(" "));
+  }
+  // Run twice: what was copied is not copied again.
+  for (const count of [3, 0]) {
+    const copied = await evs(["replay", "orders.*", ...into], { at });
+    assert.deepEqual([copied.code, copied.stderr], [0, said]);
+    const { count: stored, duplicates } = JSON.parse(copied.stdout);
+    assert.deepEqual([stored, duplicates], [count, 3 - count]);
+  }
+  const payloads = async (topic: string) => (await at.replay(topic)).map(({ payload }) => payload);
+  assert.deepEqual((await payloads("orders.all")).sort(), [1, 2, 3, "own"]);
+  // A limit counts what is copied.
+  const limited = await evs(["replay", "**", "--into", "orders.all", "--limit", "2", "--dry-run"], {
+    at,
+  });
+  assert.equal(JSON.parse(limited.stdout).events, 2);
+  // Nothing else is left out, and nothing is said where it does not match. A copy has the same id.
+  const other = await evs(["replay", "orders.*", "--into", "copy"], { at });
+  assert.deepEqual([other.code, other.stderr, JSON.parse(other.stdout).count], [0, "", 4]);
+  for (const topics of [["orders.all"], ["orders.a", "orders.all"], ["orders.*", "orders.all"]]) {
+    const refused = await evs(["replay", ...topics, ...into], { at });
+    assert.equal(refused.code, 2);
+    assert.match(refused.stderr, /cannot replay orders\.all into itself/);
+  }
+  assert.equal((await payloads("orders.all")).length, 4);
+  const { text } = await at.http("GET", "/v1/events?topic=orders.*&except=orders.all");
+  assert.equal(text.split("\n").filter(Boolean).length, 3);
+  assert.equal((await at.http("GET", "/v1/events?topic=**&except=a b")).status, 400);
+});
+
 Deno.test("an unknown topic or event ends with 1 and the nearest names", async () => {
   await using at = await startDaemon();
   await at.publish("users", "a", 1);

@@ -92,6 +92,7 @@ export const QUERY: Record<string, fc.Arbitrary<string>> = {
   from: offset,
   to: offset,
   where,
+  except: nameOf("topic"),
   limit: fc.constantFrom("0", "1", "2", "100", "-1", "x", "9999999999999999"),
   follow: fc.constantFrom("1", "0", "", "x"),
   after: fc.constantFrom("a:1", "a.b:0", "x", ":", "a:9999999999999999", "a:1,a.b:2"),
