@@ -7,12 +7,13 @@ import type {
 } from "../../core/protocol/protocol.ts";
 import type { Clock } from "../../core/base/clock.ts";
 import { inKeyOrder } from "../../core/dead_letter/order.ts";
-import { RemoteError } from "../../core/base/errors.ts";
+import { ConnectionLostError, EvsError, RemoteError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { Progress } from "../terminal/progress.ts";
 import { addReplies, assertFound, countReply } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";
+import { endedMidway, type Midway } from "./midway.ts";
 import {
   assertSelected,
   type FilterFlags,
@@ -68,14 +69,17 @@ async function retryDeadLetters(
     enabled: this.stderr.isTerminal && !this.quiet,
     now: () => this.clock.monotonic(),
   });
+  const { subscription, topic, type, key, reason } = chosen;
+  const repeated = { subscription, topic, type, key, reason, to };
   const reply = rate === undefined || dryRun
-    ? await client.retryDeadLetters({ ...chosen, to, dryRun })
+    ? await retryAtOnce(client, { action: { ...chosen, to, dryRun }, flags: repeated })
     : await retrySlowly(client, {
       chosen,
       to,
       rate,
       clock: this.clock,
       sent: ({ far, of }) => progress.update(() => `sent again: ${far} of ${of}`),
+      flags: { ...repeated, rate: rateText(rate) },
     });
   progress.clear();
   assertFound(reply, ids);
@@ -83,6 +87,39 @@ async function retryDeadLetters(
   else if (reply.count === 0) this.print("No dead letters match: nothing to send again.");
   else if (dryRun) this.print(`Would send again: ${countReply(reply)}.`);
   else this.print(`Sent again: ${countReply(reply)}.`);
+}
+
+/** Flags that a command for the rest repeats. */
+type RepeatedFlags = Readonly<Record<string, string | undefined>>;
+
+/** Asks for all of it; a refusal midway is told exactly. */
+async function retryAtOnce(
+  client: Client,
+  { action, flags }: { action: DeadLetterAction; flags: RepeatedFlags },
+): Promise<DeadLetterActionReply> {
+  try {
+    return await client.retryDeadLetters(action);
+  } catch (error) {
+    const { done, count, left } = progressOf(error) ?? {};
+    if (done === undefined) throw error;
+    throw endedMidway(error as EvsError, {
+      midway: {
+        sent: done,
+        notSent: count! - done,
+        unknown: 0,
+        unit: "dead letter",
+        left: action.ids && left,
+      },
+      flags,
+    });
+  }
+}
+
+/** What the daemon says of an action that it refused midway. */
+function progressOf(error: unknown): { done: number; count: number; left?: string[] } | undefined {
+  const details = error instanceof RemoteError ? error.details : undefined;
+  if (typeof details?.["done"] !== "number") return undefined;
+  return details as { done: number; count: number; left?: string[] };
 }
 
 /** This many per this many ms. */
@@ -97,6 +134,11 @@ export function parseRate(input: string): Rate {
   if (found === null) throw new SyntaxError("a rate is a number and a time, such as 10/s or 100/m");
   const perMs = { s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as "s" | "m" | "h"];
   return { count: Number(found[1]), perMs };
+}
+
+/** The rate as it is written. */
+function rateText({ count, perMs }: Rate): string {
+  return `${count}/${perMs === 1_000 ? "s" : perMs === 60_000 ? "m" : "h"}`;
 }
 
 /**
@@ -115,6 +157,7 @@ interface SlowOptions {
   clock: Clock;
   /** Called after each chunk: how many of how many have been sent. */
   sent: (so: { far: number; of: number }) => void;
+  flags: RepeatedFlags;
 }
 
 /**
@@ -126,31 +169,52 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
   const { size, everyMs } = paceRetries(rate);
   const { ids: named, all: _all, ...filters } = chosen;
   const all = [...new Set(named ?? await namesInOrder(client, chosen))];
-  // If the filters find nothing, the daemon says what is wrong with them.
-  if (all.length === 0) await client.retryDeadLetters({ ...chosen, to, dryRun: true });
+  // If the filters find nothing, or one of the ids is none, the daemon says so before any is sent.
+  if (all.length === 0 || named) await client.retryDeadLetters({ ...chosen, to, dryRun: true });
   let sum = addReplies([]);
   let due = clock.monotonic();
   for (let from = 0; from < all.length; from += size) {
     await sleepUntil(due, clock);
     const ids = all.slice(from, from + size);
-    const reply = await retryChunk(client, {
-      action: { ...filters, to, ids },
-      named: named !== undefined,
-    });
-    sum = addReplies([sum, reply]);
+    try {
+      sum = addReplies([sum, await retryChunk(client, { ...filters, to, ids })]);
+    } catch (error) {
+      if (!(error instanceof EvsError)) throw error;
+      const so = { sent: sum.count, ids, rest: all.slice(from + size), named: !!named };
+      throw endedMidway(error, { midway: midwayOf(error, so), flags: options.flags });
+    }
     options.sent({ far: sum.count, of: all.length });
     due = Math.max(due + everyMs, clock.monotonic());
   }
   return sum;
 }
 
-/**
- * Sends one chunk. Dead letters that were removed since they were listed are skipped; those given
- * by name must exist.
- */
+/** How far it came when a chunk was refused, or not answered. `rest`: what was not asked for yet. */
+function midwayOf(
+  error: EvsError,
+  { sent, ids, rest, named }: {
+    sent: number;
+    ids: readonly string[];
+    rest: readonly string[];
+    named: boolean;
+  },
+): Midway {
+  const progress = progressOf(error);
+  const unknown = error instanceof ConnectionLostError ? ids.length : 0;
+  const left = [...(unknown > 0 ? [] : progress?.left ?? ids), ...rest];
+  return {
+    sent: sent + (progress?.done ?? 0),
+    notSent: left.length,
+    unknown,
+    unit: named ? "id" : "dead letter",
+    left: named ? left : undefined,
+  };
+}
+
+/** Sends one chunk. Dead letters that were removed since they were found are skipped. */
 async function retryChunk(
   client: Client,
-  { action, named }: { action: DeadLetterAction & { ids: string[] }; named: boolean },
+  action: DeadLetterAction & { ids: string[] },
 ): Promise<DeadLetterActionReply> {
   const { ids } = action;
   try {
@@ -159,11 +223,11 @@ async function retryChunk(
     const gone = error instanceof RemoteError && error.code === "dead-letter/not-found"
       ? error.details?.["ids"]
       : undefined;
-    if (named || !Array.isArray(gone)) throw error;
+    if (!Array.isArray(gone)) throw error;
     const left = ids.filter((id) => !gone.includes(id));
     if (left.length === 0) return { count: 0, dryRun: false, bySubscription: {} };
     if (left.length === ids.length) throw error;
-    return await retryChunk(client, { action: { ...action, ids: left }, named });
+    return await retryChunk(client, { ...action, ids: left });
   }
 }
 

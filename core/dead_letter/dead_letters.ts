@@ -13,8 +13,9 @@ import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { CauseCounter } from "./groups.ts";
-import { copyOf, type EntryKey, refuseGone, removal } from "./entries.ts";
+import { copyOf, refuseGone, removal } from "./entries.ts";
 import { moveDeadLetters } from "./move.ts";
+import { countBySubscription, ResumableAction } from "./resumable.ts";
 import { namesDeadLetter } from "../state/dead_letter_name.ts";
 import { SmallTransactions } from "./small_transactions.ts";
 import { inKeyOrder } from "./order.ts";
@@ -85,39 +86,47 @@ export class DeadLetters {
 
   /** Redelivers entries, to the subscription that failed or to another one. */
   async retry(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    return await (await this.retrying(action)).run();
+  }
+
+  /** Finds what {@link retry} redelivers; it can be run again if it is refused. */
+  async retrying(action: DeadLetterAction): Promise<ResumableAction> {
     if (action.to !== undefined) this.#subscriptions.require(action.to);
     const keys = await this.#find(action, {
       // An edited copy is already on its way. The original can still be sent if it is named.
       passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
     });
     this.#assertKnown(action, keys, "retried");
-    const bySubscription = countBySubscription(keys);
     if (action.to === undefined) {
-      refuseGone(this.#subscriptions, { names: Object.keys(bySubscription), done: "retried" });
+      const names = Object.keys(countBySubscription(keys));
+      refuseGone(this.#subscriptions, { names, done: "retried" });
     }
-    if (!action.dryRun) {
-      const [state, subscriptions] = [this.#state, this.#subscriptions];
-      await this.#transactions.run(
-        inKeyOrder(keys),
-        (some) => moveDeadLetters(some, { state, subscriptions, to: action.to }),
-      );
-    }
-    return { count: keys.length, dryRun: action.dryRun ?? false, bySubscription };
+    const [state, subscriptions] = [this.#state, this.#subscriptions];
+    return new ResumableAction({
+      action,
+      keys: inKeyOrder(keys),
+      transactions: this.#transactions,
+      step: (some) => moveDeadLetters(some, { state, subscriptions, to: action.to }),
+      done: "retried",
+    });
   }
 
   /** Removes entries for good. */
   async remove(action: DeadLetterAction): Promise<DeadLetterActionReply> {
+    return await (await this.removing(action)).run();
+  }
+
+  /** Finds what {@link remove} removes; it can be run again if it is refused. */
+  async removing(action: DeadLetterAction): Promise<ResumableAction> {
     const keys = await this.#find(action);
     this.#assertKnown(action, keys, "removed");
-    if (!action.dryRun) {
-      const remove = (some: readonly Redelivery[]) => this.#state.commit(some.map(removal));
-      if (keys.length > 0) await this.#transactions.run(keys, remove);
-    }
-    return {
-      count: keys.length,
-      dryRun: action.dryRun ?? false,
-      bySubscription: countBySubscription(keys),
-    };
+    return new ResumableAction({
+      action,
+      keys,
+      transactions: this.#transactions,
+      step: (some) => this.#state.commit(some.map(removal)),
+      done: "removed",
+    });
   }
 
   /** Rejects a misspelled subscription name, for which an empty result would be misleading. */
@@ -175,12 +184,6 @@ export function deadLetterInfo(
   { line: _line, attempts, ...record }: DeadLetterRecord,
 ): DeadLetterInfo {
   return { ...record, attempts: attempts.length };
-}
-
-function countBySubscription(keys: readonly EntryKey[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { subscription } of keys) counts[subscription] = (counts[subscription] ?? 0) + 1;
-  return counts;
 }
 
 function unknownSubscription(

@@ -98,7 +98,8 @@ export const deadLetterRoutes: Route[] = [
     required: true,
     async accept(request, { body, reply }) {
       const { broker, disk } = request.services;
-      const result = await disk.makeRoom(() => broker.deadLetters.retry(body));
+      const retrying = await broker.deadLetters.retrying(body);
+      const result = await disk.makeRoom(() => retrying.run());
       if (!result.dryRun) {
         request.services.sentAgain.add(result.bySubscription);
       }
@@ -112,7 +113,8 @@ export const deadLetterRoutes: Route[] = [
     required: true,
     async accept(request, { body, reply }) {
       const { broker, disk } = request.services;
-      const result = await disk.makeRoom(() => broker.deadLetters.remove(body));
+      const removing = await broker.deadLetters.removing(body);
+      const result = await disk.makeRoom(() => removing.run());
       if (!result.dryRun) {
         request.services.log.logger.warning("dead letters removed", {
           count: result.count,
