@@ -4,6 +4,7 @@
  * locked.
  */
 import { lstat } from "../core/base/if_there.ts";
+import { successorLock } from "../core/protocol/holder.ts";
 import { DataDirError, SocketError } from "../core/base/errors.ts";
 
 /** A lock that is held until the process ends or `release` is called. */
@@ -30,13 +31,16 @@ export function lockDataDir(dataDir: string): HeldLock {
 
 /**
  * The same for a daemon that replaces another: waits until that one has released the lock.
- * `waiting` is called if it has to wait.
+ * `waiting` is called if it has to wait. Meanwhile it is locked that there is a successor.
  */
 export async function takeOverDataDir(dataDir: string, waiting: () => void): Promise<HeldLock> {
   const file = Deno.openSync(dataDir, { read: true });
   if (!file.tryLockSync(true)) {
+    // If there are two of them, one is enough.
+    const successor = tryLock(Deno.openSync(successorLock(dataDir), { read: true }));
     waiting();
     await file.lock(true);
+    successor?.release();
   }
   return { release: () => file.close() };
 }

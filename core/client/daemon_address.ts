@@ -12,10 +12,17 @@ import { socketCandidates } from "../protocol/holder.ts";
 import { type Paths, SYSTEM_SOCKET } from "../protocol/paths.ts";
 import type { Address } from "./client.ts";
 import { Connection, type Duplex, QUIET_MS } from "./connection.ts";
+import type { Holding } from "./daemon_process.ts";
 import { WatchedSocket } from "./watched_socket.ts";
 
 /** A running daemon that stays silent this long counts as not answering, ms. */
 export const SILENCE_MS = 3500;
+
+/**
+ * So much longer it may stay silent for having waited for a processor itself: on a machine with
+ * too much work, ms.
+ */
+const STARVED_MS = 20_000;
 
 /** A look at all places with the pause before it takes no longer, ms. */
 const LONGEST_TRY_MS = 1000;
@@ -50,15 +57,17 @@ export class DaemonAddress implements Address {
     const { paths, clock, waitMs = 0 } = this.#options;
     let time: AwakeTime | undefined;
     let nudged = 0;
+    let starved: ((held: Holding) => number) | undefined;
     for (let pause = 5;; pause = Math.min(pause * 2, 100)) {
       const missed = await this.#tryAll();
       if (missed instanceof Connection) return missed;
-      const { AwakeTime, holding, notAnswering, nudge } = await trouble();
+      const { AwakeTime, holding, notAnswering, nudge, processorWait } = await trouble();
+      starved ??= starvation(processorWait);
       const waited = (time ??= new AwakeTime(clock)).passed(LONGEST_TRY_MS);
       const held = holding(paths);
       if (held === undefined) {
         if (waited >= waitMs) throw missed;
-      } else if (waited >= Math.max(waitMs, SILENCE_MS)) {
+      } else if (waited >= Math.max(waitMs, SILENCE_MS) + starved(held)) {
         throw notAnswering(held, paths);
       } else if (held.holder !== undefined && !(missed instanceof CannotStoreError)) {
         // Again if it did not help: the signal may have come while the daemon was starting.
@@ -104,17 +113,28 @@ export class DaemonAddress implements Address {
    */
   async inquire(socket: string): Promise<Error | undefined> {
     const { paths, clock, waitMs = 0 } = this.#options;
-    const { AwakeTime, holding, notAnswering } = await trouble();
+    const { AwakeTime, holding, notAnswering, processorWait } = await trouble();
     const limit = Math.max(waitMs, SILENCE_MS) - QUIET_MS;
     const time = new AwakeTime(clock);
-    for (let passed = 0; passed < limit; passed = time.passed(LONGEST_TRY_MS)) {
-      const ms = limit - passed;
+    const starved = starvation(processorWait);
+    const left = (passed: number) => limit + starved(holding(paths) ?? {}) - passed;
+    for (let ms = left(0); ms > 0; ms = left(time.passed(LONGEST_TRY_MS))) {
       if (await answers(socket, { clock, ms })) return undefined;
       time.passed(ms);
       await new Promise<void>((resolve) => void clock.setTimer(resolve, 100));
     }
     return notAnswering(holding(paths) ?? {}, { ...paths, socket });
   }
+}
+
+/** How long a daemon has waited for a processor since it was first asked about, ms. */
+function starvation(processorWait: (held: Holding) => number): (held: Holding) => number {
+  let before: { pid: number | undefined; ms: number } = { pid: undefined, ms: 0 };
+  return (held) => {
+    const [pid, ms] = [held.holder?.pid, processorWait(held)];
+    if (before.pid !== pid) before = { pid, ms };
+    return Math.min(STARVED_MS, ms - before.ms);
+  };
 }
 
 /** True if a system daemon is there, and this user is not in the group that may use it. */

@@ -5,7 +5,13 @@
  */
 import { NotAnsweringError } from "../base/errors.ts";
 export { AwakeTime, setPatientTimer } from "../base/standstill.ts";
-import { type Holder, holderFile, readHolder, socketLockFile } from "../protocol/holder.ts";
+import {
+  type Holder,
+  holderFile,
+  readHolder,
+  socketLockFile,
+  successorLock,
+} from "../protocol/holder.ts";
 import type { Paths } from "../protocol/paths.ts";
 
 /** Who holds a data dir. Without a `holder`, it is locked by an unknown process. */
@@ -26,8 +32,32 @@ export function holding(paths: Paths): Holding | undefined {
   if (holder !== undefined && hasOpen(holder.pid, holder.dataDir)) {
     return { holder, state: stateOf(holder.pid) };
   }
-  const locked = paths.chosen === "socket" ? socketLockFile(paths.socket) : paths.dataDir;
-  return isLocked(locked) ? {} : undefined;
+  return locksOf(paths, holder).some(isLocked) ? {} : undefined;
+}
+
+/**
+ * The locks that show a daemon, in the order in which they have to be looked at: a successor lets go
+ * of its own once it holds the data dir.
+ */
+function locksOf({ chosen, dataDir, socket }: Paths, holder: Holder | undefined): string[] {
+  if (chosen !== "socket") return [successorLock(dataDir), dataDir];
+  const lock = socketLockFile(socket);
+  if (holder === undefined) return [lock];
+  const serving = readHolder(holderFile(holder.dataDir));
+  // Its data dir may be another daemon's by now, which listens elsewhere.
+  const isElsewhere = serving !== undefined && serving.socket !== socket;
+  return isElsewhere ? [lock] : [successorLock(holder.dataDir), holder.dataDir, lock];
+}
+
+/** How long a process has waited for a processor so far, ms; 0 if that is not known. */
+export function processorWait({ holder }: Holding): number {
+  try {
+    const [, ns] = Deno.readTextFileSync(`/proc/${holder!.pid}/schedstat`).split(" ");
+    return Number(ns) / 1e6 || 0;
+  } catch {
+    // No such process, an unknown one, or no /proc at all.
+    return 0;
+  }
 }
 
 /**

@@ -37,6 +37,15 @@ export function socketLockFile(socket: string): string {
 }
 
 /**
+ * What a daemon locks while it waits to replace another one. The kernel wakes it when the data dir
+ * is let go, and for as long as it takes to run, nobody holds the data dir: then this lock shows
+ * that there is a daemon.
+ */
+export function successorLock(dataDir: string): string {
+  return `${dataDir}/log`;
+}
+
+/**
  * Reads what a holder wrote; undefined if there is no such file, or none that this user may read.
  */
 export function readHolder(path: string): Holder | undefined {
