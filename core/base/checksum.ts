@@ -22,7 +22,8 @@ let summed = 0;
  * followed by `b`.
  */
 export function crc32(bytes: Uint8Array, before = 0): number {
-  if (native) return native(bytes, before);
+  // zlib refuses a sum whose highest bit has made it negative; here it is the same sum.
+  if (native) return native(bytes, before >>> 0);
   summed += bytes.length;
   if (summed >= WORTH_LOADING) native = loadNative();
   return crc32InScript(bytes, before);
