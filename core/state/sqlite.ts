@@ -12,7 +12,8 @@ import { openStateDatabase } from "./migrations.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "../store/sqlite/database_lock.ts";
 import { LogGrowth } from "../store/sqlite/log_growth.ts";
 import { atOnceOrInSteps } from "../store/sqlite/small_steps.ts";
-import { asSqliteStoreError } from "../store/sqlite/sqlite_error.ts";
+import { asDataDirError } from "../store/sqlite/own_database.ts";
+import { asSqliteStoreError, asUnreadable } from "../store/sqlite/sqlite_error.ts";
 import {
   begunOf,
   cursorOf,
@@ -287,7 +288,12 @@ export class SqliteState implements State {
   }
 
   #all(sql: string, values: SQLInputValue[] = []): Row[] {
-    return this.#prepare(sql).all(...values) as Row[];
+    try {
+      return this.#prepare(sql).all(...values) as Row[];
+    } catch (error) {
+      // SQLite also calls a page malformed that it could not read.
+      throw asUnreadable(error, this.#path) ?? asDataDirError(error, this.#path);
+    }
   }
 
   #prepare(sql: string): StatementSync {

@@ -29,8 +29,9 @@ for (const name of ["events.db", "events.db-wal", "state.db"]) {
       } catch (error) {
         started = false;
         refused++;
-        assert.match((error as Error).message, /ended with 7 before/, where);
-        assert.match((error as Error).message, /could not be read|cannot be read/, where);
+        const { message } = error as Error;
+        assert.match(message, /ended with 7 before/, `${where}: ${message}`);
+        assert.match(message, /could not be read|cannot be read/, `${where}: ${message}`);
         assert.doesNotMatch((error as Error).message, /\n\s+at /, `${where}: words, no stack`);
       }
       if (started) await daemon.stop();
