@@ -171,6 +171,7 @@ export class SqliteState implements State {
   /** Deletes most of what belongs to a subscription in steps, before it is removed. */
   #emptyInSteps(name: string): void {
     const [first, ...others] = removalSteps(name);
+    let removed = 0;
     for (const { sql, values } of others) {
       atOnceOrInSteps(this.#log, {
         atOnce: () => {},
@@ -178,8 +179,14 @@ export class SqliteState implements State {
           this.#transaction(() => {
             // A removal that is interrupted leaves a subscription that says so.
             this.#run(first!);
-            return this.#run({ sql, values: [...values, rows] }) === rows;
+            const count = this.#run({ sql, values: [...values, rows] });
+            removed += count;
+            return count === rows;
           }),
+        done: () =>
+          removed === 0
+            ? undefined
+            : `a part of ${name} was removed (${removed} rows); it stays paused, and is still there`,
       });
     }
   }

@@ -43,7 +43,7 @@ const LARGE_ROW = 4096;
 /** Limits what a database may have to grow by. */
 export class LogGrowth {
   readonly #database: DatabaseSync;
-  readonly #path: string;
+  readonly path: string;
   readonly #room: KeptRoom | undefined;
   readonly #clock: Clock;
   readonly #pageSize: number;
@@ -70,7 +70,7 @@ export class LogGrowth {
     },
   ) {
     this.#database = database;
-    this.#path = path;
+    this.path = path;
     this.#room = room;
     this.#clock = clock;
     this.#pageCount = database.prepare("PRAGMA page_count");
@@ -132,13 +132,13 @@ export class LogGrowth {
       };
       return busy === 0;
     } catch (error) {
-      throw asSqliteStoreError(error, { path: this.#path });
+      throw asSqliteStoreError(error, { path: this.path });
     }
   }
 
   /** What the database has to grow by before the log can be overwritten, bytes. */
   pending(): number {
-    this.#size = Deno.statSync(this.#path).size;
+    this.#size = Deno.statSync(this.path).size;
     return this.#atMostPending();
   }
 

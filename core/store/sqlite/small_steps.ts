@@ -3,7 +3,7 @@
  * deleting many events needs as much space as they take. In steps, with the log restarted before
  * each, it needs the space of one step, which the log or the reserve (log_growth.ts) has.
  */
-import { isDiskFull } from "../../base/errors.ts";
+import { CannotStoreError, isDiskFull } from "../../base/errors.ts";
 import type { LogGrowth } from "./log_growth.ts";
 
 /**
@@ -13,13 +13,23 @@ import type { LogGrowth } from "./log_growth.ts";
  */
 const [FIRST, LARGEST] = [1024, 65_536];
 
+/** A deletion, whole or in steps. */
+export interface Deletion {
+  atOnce: () => void;
+  /** Deletes at most so many rows; false if nothing is left. */
+  step: (rows: number) => boolean;
+  /** What the steps have deleted so far, in words; undefined if nothing. */
+  done: () => string | undefined;
+}
+
 /**
  * Runs `atOnce`; if the disk has no space for that, or had none before, runs `step` with a number of
- * rows until it returns false. Steps that are done stay done if a later one throws.
+ * rows until it returns false. Steps that are done stay done if a later one throws; the error says
+ * so, and whether somebody who reads the database is in the way.
  */
 export function atOnceOrInSteps(
   log: LogGrowth,
-  { atOnce, step }: { atOnce: () => void; step: (rows: number) => boolean },
+  { atOnce, step, done }: Deletion,
 ): void {
   // A failed transaction leaves a longer log behind, which takes the space that a step needs.
   if (!log.isFull) {
@@ -42,8 +52,30 @@ export function atOnceOrInSteps(
       if (!step(rows)) return;
       rows = Math.min(LARGEST, rows * 2);
     } catch (error) {
-      if (!isDiskFull(error) || rows === 1) throw error;
+      if (!isDiskFull(error)) throw error;
+      if (rows === 1) {
+        throw stoppedMidway(error as CannotStoreError, { path: log.path, isRead, done: done() });
+      }
       rows = Math.max(1, rows >> 2);
     }
   }
+}
+
+function stoppedMidway(
+  error: CannotStoreError,
+  { path, isRead, done }: { path: string; isRead: boolean; done: string | undefined },
+): CannotStoreError {
+  const file = path.slice(path.lastIndexOf("/") + 1);
+  const [why] = error.message.split(":");
+  const reader = `, and somebody is reading ${file}, so that its log cannot be emptied`;
+  return new CannotStoreError(
+    `${why}${isRead ? reader : ""}: ${done ?? "nothing was deleted"}`,
+    {
+      code: error.code,
+      cause: error,
+      hint: isRead
+        ? `end the program that reads it (fuser ${file} names it), then the same again: it goes on`
+        : "make room, then the same again: it goes on",
+    },
+  );
 }

@@ -261,6 +261,12 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
         this.#cut(name, Math.min(next, to));
         return next < to;
       },
+      done: () => {
+        const { firstSeq } = this.#topics.get(name)!;
+        if (firstSeq === row.firstSeq) return undefined;
+        return `events ${row.firstSeq} to ${firstSeq - 1} of ${name} were deleted, ` +
+          `${firstSeq} to ${to - 1} were not`;
+      },
     });
     return to - row.firstSeq;
   }
@@ -348,6 +354,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
       atOnce: () => this.#transaction(() => void this.#prepare(all).run(row.id)),
       step: (rows) =>
         this.#transaction(() => this.#prepare(some).run(row.id, row.id, rows).changes) === rows,
+      done: () => `the events of ${topic} were deleted, a part of their ids was not`,
     });
     this.#sweep.forget(row.id);
   }
