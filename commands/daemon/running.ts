@@ -10,6 +10,7 @@ import { isGone } from "../../core/client/consumer/port.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import {
   hasOpen,
+  hasSocket,
   type Holding,
   holding,
   isLocked,
@@ -97,7 +98,9 @@ export async function askToEnd(context: EvsContext, { held, pid }: Ending): Prom
     // afterwards.
     if (!isGone(error)) throw error;
     if (known) terminate(pid);
-    if (error instanceof NotAnsweringError) {
+    // One that has only lost its socket gets the signal and ends in its own time.
+    const hasLostSocket = known && !hasSocket(held.holder!);
+    if (error instanceof NotAnsweringError && !hasLostSocket) {
       await pause(context.clock, POLL_MS * 30);
       if (!known || hasOpen(pid, held.holder!.dataDir)) throw error;
     }

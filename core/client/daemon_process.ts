@@ -114,7 +114,7 @@ export function notAnswering(
   }
   const { pid } = holder;
   const stopped = isStopped(held);
-  if (!stopped && !exists(holder.socket)) {
+  if (!stopped && !hasSocket(holder)) {
     return new NotAnsweringError(
       `the daemon (pid ${pid}) has lost its socket ${holder.socket} and cannot create it again`,
       { hint: "evs daemon restart", details: { pid, dataDir: holder.dataDir } },
@@ -151,9 +151,10 @@ export function hasOpen(pid: number, folder: string): boolean {
   return false;
 }
 
-function exists(path: string): boolean {
+/** False for a daemon whose socket was removed. */
+export function hasSocket({ socket }: Holder): boolean {
   try {
-    Deno.lstatSync(path);
+    Deno.lstatSync(socket);
     return true;
   } catch {
     return false;

@@ -119,6 +119,7 @@ for (const [what, script] of Object.entries(IMPOSSIBLE)) {
     }
     assert.match(stderr, /evs daemon restart/);
     const restarted = await asCron(place, { args: ["daemon", "restart"] });
+    assert.equal(restarted.code, 0, restarted.stderr);
     assert.equal(JSON.parse(restarted.stdout).previousPid, pid, restarted.stderr);
     assert.match(await place.run("evs publish t n 1"), /"seq":1/);
     await place.run("evs daemon stop 2>/dev/null");

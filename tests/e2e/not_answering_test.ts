@@ -48,6 +48,23 @@ async function runAll(
   return ended;
 }
 
+/** Those that are late, as some are on a busy machine, are run again: one that hangs is always late. */
+async function inTime(
+  commands: readonly CommandLine[],
+  at: { socket: string; dataDir: string },
+): Promise<Ended[]> {
+  const ended: Ended[] = [];
+  let left = commands;
+  for (let round = 0; round < 5 && left.length > 0; round++) {
+    const results = await runAll(left, at);
+    const late = results.filter(({ took }) => took >= DEADLINE);
+    const isLast = round === 4;
+    ended.push(...isLast ? results : results.filter(({ took }) => took < DEADLINE));
+    left = late.map(({ command }) => command);
+  }
+  return ended;
+}
+
 Deno.test("every command says that the daemon does not answer, and ends, when the daemon stands still", async () => {
   const folder = await testFolder("test");
   await using daemon = await startDaemon();
@@ -59,8 +76,8 @@ Deno.test("every command says that the daemon does not answer, and ends, when th
     // What a stop asks for waits for the process: it comes last.
     const isStop = ({ path }: CommandLine) => /daemon (stop|restart)/.test(path);
     const commands = await everyCommand(`${folder}/file.tar`);
-    ended = await runAll(commands.filter((command) => !isStop(command)), daemon);
-    ended.push(...await runAll(commands.filter(isStop), daemon));
+    ended = await inTime(commands.filter((command) => !isStop(command)), daemon);
+    ended.push(...await inTime(commands.filter(isStop), daemon));
   } finally {
     Deno.kill(daemon.pid, "SIGCONT");
   }
