@@ -34,6 +34,8 @@ export function readCommonOptions(argv: readonly string[]): CommonOptions {
 const PLACES = [
   { flag: "--socket", variable: "EVS_SOCKET" },
   { flag: "--data-dir", variable: "EVS_DATA_DIR" },
+  // The parser takes this spelling, too: it must not mean the environment's daemon.
+  { flag: "--dataDir", variable: "EVS_DATA_DIR" },
   { flag: "--config", variable: "EVS_CONFIG" },
 ] as const;
 

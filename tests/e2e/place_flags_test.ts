@@ -14,6 +14,9 @@ Deno.test("--socket and --data-dir find a daemon other than the environment's", 
     [`--socket=${other.socket}`],
     ["--data-dir", other.dataDir],
     [`--data-dir=${other.dataDir}`, "--json"],
+    // As all flags of two words can be spelled.
+    ["--dataDir", other.dataDir],
+    [`--dataDir=${other.dataDir}`],
     ["--data-dir", here.dataDir, "--socket", other.socket],
   ];
   for (const flags of ways) {
