@@ -21,15 +21,15 @@ export interface Holding {
   state?: string;
 }
 
-/** The holder named in the data dir's lock, or in the socket's lock if only a socket was given. */
-export function namedHolder({ chosen, dataDir, socket }: Paths): Holder | undefined {
-  return readHolder(chosen === "socket" ? socketLockFile(socket) : holderFile(dataDir));
-}
-
 /** Who holds the daemon's place for these paths; undefined if nobody does. */
 export function holding(paths: Paths): Holding | undefined {
-  const holder = namedHolder(paths);
-  if (holder !== undefined && hasOpen(holder.pid, holder.dataDir)) {
+  const { chosen, dataDir, socket } = paths;
+  // The holder named in the data dir's lock, or in the socket's lock if only a socket was given.
+  const file = chosen === "socket" ? socketLockFile(socket) : holderFile(dataDir);
+  const holder = readHolder(file);
+  if (
+    holder !== undefined && hasOpen(holder.pid, holder.dataDir) && isWrittenBy(holder.pid, file)
+  ) {
     return { holder, state: stateOf(holder.pid) };
   }
   return locksOf(paths, holder).some(isLocked) ? {} : undefined;
@@ -67,6 +67,9 @@ export function processorWait({ holder }: Holding): number {
 export function isLocked(path: string): boolean {
   let file: Deno.FsFile;
   try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    // Opening anything else may wait for ever: whoever may write to a socket's folder names it.
+    if (!isFile && !isDirectory) return false;
     file = Deno.openSync(path, { read: true });
   } catch {
     // Missing, or another user's: nothing to wait for.
@@ -149,6 +152,19 @@ export function hasOpen(pid: number, folder: string): boolean {
     // No such process, another user's, or no /proc at all.
   }
   return false;
+}
+
+/**
+ * True if a file belongs to the user of a process. Where others can create files, they can name any
+ * process and any folder that it has open, and signals would end that process.
+ */
+function isWrittenBy(pid: number, file: string): boolean {
+  try {
+    return Deno.lstatSync(file).uid === Deno.statSync(`/proc/${pid}`).uid;
+  } catch {
+    // One of them is gone.
+    return false;
+  }
 }
 
 /** False for a daemon whose socket was removed. */

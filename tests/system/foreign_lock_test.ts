@@ -1,0 +1,49 @@
+/**
+ * Contract rows 14, 21 and 31: what another user puts beside a socket in a folder that everybody
+ * can write to, such as /tmp.
+ */
+import assert from "node:assert/strict";
+import { Place } from "../helpers/shell.ts";
+
+/** Nobody, everywhere on Debian. */
+const OTHER = 65534;
+
+/** A folder like /tmp with a lock file of the other user; returns the environment to use it. */
+async function foreignLock(
+  place: Place,
+  told: { pid: number; dataDir: string },
+): Promise<Record<string, string>> {
+  const folder = `${place.folder}/shared`;
+  await Deno.mkdir(folder);
+  await Deno.chmod(folder, 0o1777);
+  const socket = `${folder}/evs.sock`;
+  const text = JSON.stringify({ ...told, socket, config: "/none" });
+  await Deno.writeTextFile(`${socket}.lock`, text);
+  await Deno.chown(`${socket}.lock`, OTHER, OTHER);
+  return { EVS_SOCKET: socket, EVS_DATA_DIR: `${place.folder}/data` };
+}
+
+Deno.test("no command signals a process that another user has named beside the socket", async () => {
+  await using place = await Place.make();
+  await using process = new Deno.Command("sleep", {
+    args: ["300"],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  // A file that nearly every process has open.
+  const env = await foreignLock(place, { pid: process.pid, dataDir: "/dev/null" });
+  assert.equal((await place.sh("evs status", env)).code, 5);
+  assert.equal(await place.run("evs daemon stop 2>/dev/null", env), '{"stopped":false}\n');
+  const status = await Deno.readTextFile(`/proc/${process.pid}/status`);
+  assert.match(status, /^State:\s+S/m, "it was ended");
+});
+
+Deno.test("no command waits for a pipe that another user has named beside the socket", async () => {
+  await using place = await Place.make();
+  await place.run("mkfifo -m 666 ../pipe");
+  const env = await foreignLock(place, { pid: 1, dataDir: `${place.folder}/pipe` });
+  assert.equal((await place.sh("timeout 60 evs status", env)).code, 5);
+  await place.run('rm "$EVS_SOCKET.lock" && mkfifo -m 666 "$EVS_SOCKET.lock"', env);
+  assert.equal((await place.sh("timeout 60 evs status", env)).code, 5);
+});
