@@ -54,6 +54,12 @@ export function lockSocket(socket: string): HeldLock {
       hint: "look at what it is and move it away, or set EVS_SOCKET to another path",
     });
   }
+  // Its owner could keep it locked, and tell clients of another process.
+  if (found && found.uid !== Deno.uid()) {
+    throw new SocketError("socket/unsafe", `${path} belongs to somebody else; it was left alone`, {
+      hint: "set EVS_SOCKET to a path in a folder that only you can write to",
+    });
+  }
   const lock = tryLock(Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 }));
   if (lock) return lock;
   throw new SocketError("socket/in-use", `another daemon is starting or serving at ${socket}`, {

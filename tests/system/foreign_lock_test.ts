@@ -47,3 +47,13 @@ Deno.test("no command waits for a pipe that another user has named beside the so
   await place.run('rm "$EVS_SOCKET.lock" && mkfifo -m 666 "$EVS_SOCKET.lock"', env);
   assert.equal((await place.sh("timeout 60 evs status", env)).code, 5);
 });
+
+Deno.test("no daemon starts behind a lock that another user can take or rewrite", async () => {
+  await using place = await Place.make();
+  const env = await foreignLock(place, { pid: 1, dataDir: "/" });
+  const before = await place.run('cat "$EVS_SOCKET.lock"', env);
+  const { code, stderr } = await place.sh("evs daemon start", env);
+  assert.notEqual(code, 0);
+  assert.match(stderr, /evs\.sock\.lock belongs to somebody else; it was left alone/);
+  assert.equal(await place.run('cat "$EVS_SOCKET.lock"', env), before);
+});
