@@ -179,7 +179,9 @@ get() { # get NAME: into the temporary folder
       ;;
     *)
       [ -r "$from/$1" ] || fail "$from has no $1 that can be read" "--from FOLDER"
-      ln -s "$(cd "$from" && pwd)/$1" "$temporary/$1"
+      # A copy: in a folder that others can write to, it might change after it was checked.
+      cat <"$from/$1" >"$temporary/$1" ||
+        fail "there is no room for a copy of $1" "TMPDIR=FOLDER sh install.sh"
       ;;
   esac
 }

@@ -200,6 +200,33 @@ Deno.test("the install script keeps the version that is there when the new one i
   await nothingLeft(place);
 });
 
+Deno.test("the install script unpacks what it has checked, whatever is in the folder by then", async () => {
+  await using place = await Place.make();
+  await lay(place, { "1.2.3": smallTree("1.2.3", "somebody else's") });
+  await place.run(`mv release/evs-*.tar.gz other.tar.gz`);
+  await lay(place, { "1.2.3": smallTree("1.2.3") });
+  // Where others can write to the folder, they have a moment between the check and the unpacking.
+  await place.run(`mkdir fake && cat >fake/sha256sum <<'SCRIPT' && chmod +x fake/sha256sum
+#!/bin/sh
+PATH=\${PATH#*:}
+sha256sum "$@" || exit
+cp "$OTHER" "$ARCHIVE"
+SCRIPT`);
+  const archive = `${place.folder}/work/release/evs-1.2.3-${platform}.tar.gz`;
+  const { code, stderr } = await install(place, "--yes", {
+    PATH: `${place.folder}/work/fake:${place.env["PATH"]}`,
+    OTHER: `${place.folder}/work/other.tar.gz`,
+    ARCHIVE: archive,
+  });
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.equal(await place.run('"$HOME/.local/bin/evs"'), "evs 1.2.3\n");
+  assert.deepEqual(
+    await Deno.readFile(archive),
+    await Deno.readFile(`${place.folder}/work/other.tar.gz`),
+  );
+  await nothingLeft(place);
+});
+
 Deno.test("the install script refuses what it cannot do in one sentence, and changes nothing", async () => {
   await using place = await Place.make();
   await lay(place, { "1.2.3": smallTree("1.2.3") });
