@@ -161,7 +161,7 @@ refuse_foreign() {
 is_ours() { # is_ours LINK
   [ -h "$1" ] || return 1
   case $(readlink "$1") in
-    *../lib/evs/*) return 0 ;;
+    *../lib/evs/* | "$home"/*) return 0 ;;
   esac
   return 1
 }
@@ -280,7 +280,7 @@ put_in_place() {
   : >"$unpacked/$mark"
   mv "$unpacked" "$home"
   rm -rf "$old" "$new"
-  ln -sf ../lib/evs/bin/evs "$prefix/bin/evs"
+  link bin/evs bin evs
   link completions/evs.bash share/bash-completion/completions evs
   link completions/_evs share/zsh/site-functions _evs
   link completions/evs.fish share/fish/vendor_completions.d evs.fish
@@ -297,7 +297,10 @@ link() { # link FILE FOLDER NAME: to a file of evs, unless something else has th
     is_ours "$prefix/$2/$3" || return 0
   fi
   up=$(printf '%s/' "$2" | sed 's|[^/]*/|../|g')
-  ln -sf "${up}lib/evs/$1" "$prefix/$2/$3"
+  target=${up}lib/evs/$1
+  # Where a folder on the way is a link, `..` leads elsewhere.
+  [ "$prefix/$2/$target" -ef "$home/$1" ] 2>/dev/null || target=$home/$1
+  ln -sf "$target" "$prefix/$2/$3"
 }
 
 remove_links() {

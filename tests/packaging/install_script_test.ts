@@ -227,6 +227,25 @@ SCRIPT`);
   await nothingLeft(place);
 });
 
+Deno.test("the install script makes links that lead to evs in folders that are links", async () => {
+  await using place = await Place.make();
+  await lay(place, { "1.2.3": smallTree("1.2.3"), "1.2.4": smallTree("1.2.4") });
+  await place.run(`cd "$HOME" && mkdir -p .local dotfiles/deep/bin dotfiles/share
+ln -s ../dotfiles/deep/bin .local/bin
+ln -s ../dotfiles/share .local/share`);
+  for (const version of ["1.2.3", "1.2.4"]) {
+    const { code, stdout, stderr } = await install(place, `--yes --version ${version}`);
+    assert.deepEqual([code, stderr], [0, ""], stdout);
+    assert.equal(await place.run('"$HOME/.local/bin/evs"'), `evs ${version}\n`);
+  }
+  assert.equal(await place.run('find -L "$HOME/.local" -type l'), "", "links that lead nowhere");
+  assert.equal((await install(place, "--uninstall --yes")).code, 0);
+  assert.deepEqual(await home(place), [
+    ".local/bin ../dotfiles/deep/bin",
+    ".local/share ../dotfiles/share",
+  ]);
+});
+
 Deno.test("the install script refuses what it cannot do in one sentence, and changes nothing", async () => {
   await using place = await Place.make();
   await lay(place, { "1.2.3": smallTree("1.2.3") });
