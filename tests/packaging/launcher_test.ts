@@ -127,6 +127,18 @@ Deno.test("without a runtime the launcher asks the deno on the PATH once, and re
   assert.match(told, /^real\/deno\n[^]*\na\nreal\/deno\n[^]*\nb\nasked\n$/);
 });
 
+Deno.test("nobody else can write where the launcher remembers the binary, whatever the umask", async () => {
+  await using place = await placeWithTools();
+  await lay(place, "p");
+  await fakeDeno(place, "real/deno");
+  await fakeDeno(place, "bin/deno", shim(`${place.folder}/real/deno`));
+  await place.run("umask 000; ../p/bin/evs a", bare(place));
+  for (const path of [".cache", ".cache/evs", ".cache/evs/deno-2.9"]) {
+    const { mode } = await Deno.stat(`${place.folder}/home/${path}`);
+    assert.equal(mode! & 0o022, 0, path);
+  }
+});
+
 Deno.test("a deno on the PATH that is too old is refused in words", async () => {
   await using place = await placeWithTools();
   await lay(place, "p");
