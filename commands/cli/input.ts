@@ -58,10 +58,16 @@ export function toLines(bytes: Uint8Array): Uint8Array {
  */
 const BATCH = 64 * 1024;
 
+/** Whole lines, and the number of the first. */
+export interface InputBatch {
+  bytes: Uint8Array;
+  firstLine: number;
+}
+
 /** Splits input into batches of whole lines, about 64 KiB each. */
 export function* batches(
   bytes: Uint8Array,
-): Generator<{ bytes: Uint8Array; firstLine: number }, void, undefined> {
+): Generator<InputBatch, void, undefined> {
   let firstLine = 1;
   for (let from = 0; from < bytes.length;) {
     let to = bytes.length;

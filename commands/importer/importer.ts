@@ -15,18 +15,14 @@ import {
   type ErrorBody,
   EventRefusedError,
   EvsError,
-  NotAnsweringError,
   type RefusalCode,
   RemoteError,
 } from "../../core/base/errors.ts";
-import { AwakeTime } from "../../core/base/standstill.ts";
-import { delay, LONGEST_TRY_MS, openFeed } from "../../core/client/feed.ts";
-import { isAway } from "../publisher/recovery.ts";
+import { openFeed } from "../../core/client/feed.ts";
+import { ThroughBreaks } from "../publisher/through_breaks.ts";
 
 /** A request is sent when it has this many bytes, or this many lines. */
 const [FULL, MOST_LINES] = [1024 * 1024, 1000];
-/** Between two attempts to reach a daemon that is away, ms. */
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [20, 500];
 
 /** The result of an import. */
 export interface ImportTally {
@@ -66,13 +62,13 @@ export class Importer {
   readonly #known = new Map<string, Set<string>>();
   /** By topic: what is stored of ours without our knowing lies behind this seq. */
   readonly #seen = new Map<string, number>();
-  /** A daemon has answered: from then on it is waited for. */
-  #reached = false;
+  readonly #breaks: ThroughBreaks;
   readonly #tally: ImportTally = { topics: 0, count: 0, duplicates: 0, refused: 0, lines: 0 };
 
   constructor(client: Client, options: ImportOptions) {
     this.#client = client;
     this.#options = options;
+    this.#breaks = new ThroughBreaks(options);
   }
 
   /** Stores all lines; rejects at the first refused line, unless refused lines are skipped. */
@@ -204,30 +200,9 @@ export class Importer {
     return left;
   }
 
-  /**
-   * Asks; when the daemon goes away, waits for it and asks again. `sent`: lines whose fate is
-   * unknown meanwhile.
-   */
-  async #throughBreaks<T>(ask: () => Promise<T>, sent: () => number = () => 0): Promise<T> {
-    const { clock, limitMs, say } = this.#options;
-    let away: AwakeTime | undefined;
-    for (let pause = FIRST_PAUSE_MS;; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      try {
-        const answer = await ask();
-        this.#reached = true;
-        if (away) say("the daemon is back; the import goes on");
-        return answer;
-      } catch (error) {
-        this.#reached ||= !isAway(error);
-        if (!isAway(error) || !this.#reached) throw error;
-        // One that stands still is told of at once, as by every command.
-        const isOver = away ? away.passed(LONGEST_TRY_MS) >= limitMs : isSilent(error);
-        if (isOver) throw this.#broken(error, sent());
-        if (!away) say("the daemon went away; waiting for it to come back");
-        away ??= new AwakeTime(clock);
-      }
-      await delay(clock, pause);
-    }
+  /** `sent`: lines whose fate is unknown while the daemon is away. */
+  #throughBreaks<T>(ask: () => Promise<T>, sent: () => number = () => 0): Promise<T> {
+    return this.#breaks.ask(ask, (error) => this.#broken(error, sent()));
   }
 
   #broken(error: EvsError, unknown: number): EvsError {
@@ -266,10 +241,6 @@ export class Importer {
     }
     return reply;
   }
-}
-
-function isSilent(error: unknown): boolean {
-  return error instanceof NotAnsweringError;
 }
 
 /** A daemon that stops may have carried out a part of a request. */

@@ -169,7 +169,12 @@ export class EventBroker<E = any> extends Broker<E> {
       },
     }, snapshot);
     this.deadLetters = new DeadLetters(state, this.subscriptions);
-    this.deadLetterImports = new DeadLetterImporter(state, this.subscriptions);
+    this.deadLetterImports = new DeadLetterImporter({
+      state,
+      subscriptions: this.subscriptions,
+      clock,
+      imports: snapshot.imports ?? [],
+    });
     this.#queue = foreign ?? new StateDeadLetterQueue(state, this.deadLetters, () => clock.now());
     this.#locals = new LocalSubscriptions({
       ...shared,

@@ -324,15 +324,18 @@ export class Client implements Disposable {
     return reply.deadLetters;
   }
 
-  /** Imports NDJSON as returned by `deadLetters({full: "1"})`; with `retry` it is redelivered. */
+  /**
+   * Imports NDJSON as returned by `deadLetters({full: "1"})`; with `retry` it is redelivered. With
+   * the tag of a `batch`, nothing is done twice if it is sent again.
+   */
   async importDeadLetters(
     body: Uint8Array,
-    options: { retry: boolean; to?: string | undefined },
+    options: { retry: boolean; to?: string | undefined; batch?: string },
   ): Promise<DeadLetterImportReply> {
     return await this.call({
       method: "POST",
       path: "/v1/dead-letters/import",
-      query: { retry: options.retry ? "1" : undefined, to: options.to },
+      query: { retry: options.retry ? "1" : undefined, to: options.to, batch: options.batch },
       body,
       contentType: "application/x-ndjson",
     });

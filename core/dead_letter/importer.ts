@@ -6,44 +6,89 @@ import type { DeadLetterImportReply } from "../protocol/protocol.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { planRedelivery } from "../delivery/redeliver.ts";
 import { IdSource } from "../event/id.ts";
-import type { DeadLetterRecord, State, StateChange } from "../state/state.ts";
+import type { Clock } from "../base/clock.ts";
+import type { DeadLetterRecord, ImportRecord, State, StateChange } from "../state/state.ts";
+import { type ImportPart, ImportParts, partName } from "./import_progress.ts";
 import { chunks, copyOf, keyOf, readEntries, refuseGone, removal } from "./entries.ts";
 import { editedCopy, type ImportedDeadLetter, isUnchanged, recordOfImport } from "./imported.ts";
 import { deadLetterName, splitDeadLetterName } from "../state/dead_letter_name.ts";
+
+/** What an importer keeps its state in. */
+export interface ImporterOptions {
+  state: State;
+  subscriptions: SubscriptionManager;
+  clock: Clock;
+  /** The parts of earlier imports that are done. */
+  imports: readonly ImportRecord[];
+}
 
 /** Imports exported dead letters. */
 export class DeadLetterImporter {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;
   readonly #ids = new IdSource();
+  readonly #parts: ImportParts;
 
-  constructor(state: State, subscriptions: SubscriptionManager) {
+  constructor({ state, subscriptions, clock, imports }: ImporterOptions) {
     this.#state = state;
     this.#subscriptions = subscriptions;
+    this.#parts = new ImportParts({ clock, imports });
   }
 
-  /** Adds entries to the queue; existing ones are left alone. */
-  async add(entries: readonly ImportedDeadLetter[]): Promise<DeadLetterImportReply> {
-    const reply = emptyReply();
-    for (const chunk of chunks(entries)) {
-      const fresh = new Map<string, DeadLetterRecord>();
-      for (const entry of chunk) {
-        const record = recordOfImport(entry);
-        const isThere = fresh.has(keyOf(record)) || readEntries(this.#state, [record]).length > 0;
-        if (isThere) reply.present++;
-        else fresh.set(keyOf(record), record);
+  /**
+   * Adds entries to the queue; existing ones are left alone. With the tag of a `batch`, the same
+   * again does what is left of it, and answers the same.
+   */
+  add(
+    entries: readonly ImportedDeadLetter[],
+    { batch }: { batch?: string | undefined } = {},
+  ): Promise<DeadLetterImportReply> {
+    return this.#parts.inTurn(batch, async () => {
+      const reply = emptyReply();
+      for (const [i, chunk] of chunks(entries).entries()) {
+        const part = { batch, part: partName(i, chunk) };
+        addTo(reply, this.#parts.done(part) ?? await this.#add(chunk, part));
       }
-      await this.#state.commit([...fresh.values()].map((record) => ({ op: "dead.put", record })));
-      reply.added += fresh.size;
-      reply.count += chunk.length;
+      return reply;
+    });
+  }
+
+  async #add(
+    chunk: readonly ImportedDeadLetter[],
+    part: ImportPart,
+  ): Promise<DeadLetterImportReply> {
+    const fresh = new Map<string, DeadLetterRecord>();
+    const reply = { ...emptyReply(), count: chunk.length };
+    for (const entry of chunk) {
+      const record = recordOfImport(entry);
+      const isThere = fresh.has(keyOf(record)) || readEntries(this.#state, [record]).length > 0;
+      if (isThere) reply.present++;
+      else fresh.set(keyOf(record), record);
     }
+    reply.added = fresh.size;
+    const done = this.#parts.record(part, reply);
+    await this.#state.commit([
+      ...[...fresh.values()].map((record): StateChange => ({ op: "dead.put", record })),
+      ...done.changes,
+    ]);
+    done.apply();
     return reply;
   }
 
-  /** Redelivers entries, each to the subscription that failed, or all to another one. */
-  async retry(
+  /**
+   * Redelivers entries, each to the subscription that failed, or all to another one. `batch`: as in
+   * {@link add}.
+   */
+  retry(
     entries: readonly ImportedDeadLetter[],
-    { to }: { to?: string | undefined },
+    options: { to?: string | undefined; batch?: string | undefined },
+  ): Promise<DeadLetterImportReply> {
+    return this.#parts.inTurn(options.batch, () => this.#retry(entries, options));
+  }
+
+  async #retry(
+    entries: readonly ImportedDeadLetter[],
+    { to, batch }: { to?: string | undefined; batch?: string | undefined },
   ): Promise<DeadLetterImportReply> {
     if (to === undefined) {
       const names = [...new Set(entries.map(({ subscription }) => subscription))];
@@ -51,7 +96,10 @@ export class DeadLetterImporter {
     } else this.#subscriptions.require(to);
     const reply = emptyReply();
     for (const [target, own] of Map.groupBy(entries, (entry) => to ?? entry.subscription)) {
-      for (const chunk of chunks(own)) addTo(reply, await this.#deliver(target, chunk));
+      for (const [i, chunk] of chunks(own).entries()) {
+        const part = { batch, part: partName(i, chunk) };
+        addTo(reply, this.#parts.done(part) ?? await this.#deliver(target, chunk, part));
+      }
     }
     return reply;
   }
@@ -68,10 +116,12 @@ export class DeadLetterImporter {
   async #deliver(
     target: string,
     entries: readonly ImportedDeadLetter[],
+    part: ImportPart,
   ): Promise<DeadLetterImportReply> {
     const driver = this.#subscriptions.require(target);
     driver.look();
     let reply = emptyReply();
+    let done: ReturnType<ImportParts["record"]>;
     await driver.plan(() => {
       reply = emptyReply();
       const now = driver.now();
@@ -107,9 +157,11 @@ export class DeadLetterImporter {
         if (latest?.editedFrom !== undefined) changes.push(removal(latest));
       }
       const plan = planRedelivery(driver.queue, sent, now);
-      plan.changes.push(...changes);
+      done = this.#parts.record(part, reply);
+      plan.changes.push(...changes, ...done.changes);
       return plan;
     });
+    done!.apply();
     return reply;
   }
 }
@@ -124,7 +176,7 @@ function linkOf(copy: DeadLetterRecord, target: string): StateChange {
   };
 }
 
-function emptyReply(): DeadLetterImportReply & { count: number } {
+function emptyReply(): DeadLetterImportReply {
   return { count: 0, mended: 0, unchanged: 0, added: 0, present: 0 };
 }
 

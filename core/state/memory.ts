@@ -11,6 +11,7 @@ import type {
   DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
+  ImportRecord,
   LevelRecord,
   MissedRecord,
   RetryRecord,
@@ -47,6 +48,7 @@ export class MemoryState implements State {
   readonly #retries = new Map<string, RetryRecord>();
   readonly #unanswered = new Map<string, UnansweredRecord>();
   readonly #begun = new Map<string, BegunRecord>();
+  readonly #imports = new Map<string, ImportRecord>();
   /** In the order in which they were added; a page's `next` is a `number`. */
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
   readonly #schemas = new Map<string, SchemaRecord>();
@@ -172,6 +174,10 @@ export class MemoryState implements State {
     "end.put": (change) => {
       this.#ends.set(change.record.topic, change.record.lastSeq);
     },
+    "import.put": ({ record, before }) => {
+      for (const [key, { at }] of this.#imports) if (at < before) this.#imports.delete(key);
+      this.#imports.set(keyOf(record.batch, record.part), record);
+    },
     "generation.next": () => {
       this.#generation++;
     },
@@ -195,6 +201,7 @@ export class MemoryState implements State {
       schemas: [...this.#schemas.values()],
       levels: [...this.#levels.values()],
       ends: Array.from(this.#ends, ([topic, lastSeq]) => ({ topic, lastSeq })),
+      imports: [...this.#imports.values()],
       generation: this.#generation,
     });
   }

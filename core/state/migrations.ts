@@ -153,6 +153,17 @@ const MIGRATIONS: readonly string[] = [
     value INTEGER NOT NULL
   );
   `,
+  // Which parts of an import of dead letters are done, and the reply to each: one that got no answer
+  // is sent again.
+  `
+  CREATE TABLE imports (
+    batch TEXT NOT NULL,
+    part TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    reply TEXT NOT NULL,                   -- JSON
+    PRIMARY KEY (batch, part)
+  ) WITHOUT ROWID;
+  `,
 ];
 
 /**

@@ -33,6 +33,7 @@ import type {
   DeadLetterFilter,
   DeadLetterPage,
   DeadLetterPageRequest,
+  ImportRecord,
   LevelRecord,
   RetryRecord,
   State,
@@ -121,6 +122,7 @@ export class SqliteState implements State {
       ends: this.#all(
         "SELECT topic, last_seq AS lastSeq FROM topic_ends",
       ) as unknown as TopicEndRecord[],
+      imports: this.#all("SELECT * FROM imports") as unknown as ImportRecord[],
       generation: (this.#all("SELECT value FROM generation")[0]?.["value"] ?? 0) as number,
     };
   }

@@ -188,6 +188,10 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   "end.put": ({ record: { topic, lastSeq } }) => [
     { sql: "INSERT OR REPLACE INTO topic_ends VALUES (?,?)", values: [topic, lastSeq] },
   ],
+  "import.put": ({ record: { batch, part, at, reply }, before }) => [
+    { sql: "DELETE FROM imports WHERE at < ?", values: [before] },
+    { sql: "INSERT OR REPLACE INTO imports VALUES (?,?,?,?)", values: [batch, part, at, reply] },
+  ],
   "generation.next": () => [{
     sql: "INSERT INTO generation VALUES (1, 1) ON CONFLICT DO UPDATE SET value = value + 1",
     values: [],

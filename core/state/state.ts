@@ -169,6 +169,18 @@ export interface TopicEndRecord {
   lastSeq: number;
 }
 
+/** A part of an import of dead letters that is done. */
+export interface ImportRecord {
+  /** The tag that the importing client gave. */
+  batch: string;
+  /** Which part of it. */
+  part: string;
+  /** When it was done, Unix ms. */
+  at: number;
+  /** What was answered, as JSON. */
+  reply: string;
+}
+
 /** One change; a list of them is one transaction. */
 export type StateChange =
   | { op: "topic.put"; record: TopicRecord }
@@ -214,6 +226,8 @@ export type StateChange =
   | { op: "schema.remove"; type: string; version: string }
   | { op: "schema.level"; record: LevelRecord }
   | { op: "end.put"; record: TopicEndRecord }
+  /** Also forgets parts that were done before `before`. */
+  | { op: "import.put"; record: ImportRecord; before: number }
   /**
    * Marks the start or end of a use of the state, so that earlier copies are recognized as older.
    */
@@ -253,6 +267,7 @@ export interface StateSnapshot {
   levels: LevelRecord[];
   /** Where topics ended when the state was last closed. */
   ends: TopicEndRecord[];
+  imports: ImportRecord[];
   /** How often it was opened and closed; 0 if never, or if an older version did not count. */
   generation: number;
 }

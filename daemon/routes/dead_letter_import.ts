@@ -8,7 +8,7 @@ import { lineFaultError, LineReader } from "../ingest/ndjson.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
 import { bodyOf, type Route, type RouteRequest, sendJson } from "../http/router.ts";
 import { flag, flagIn } from "../http/shape.ts";
-import { subscriptionName } from "./shapes.ts";
+import { batchTag, subscriptionName } from "./shapes.ts";
 
 /** What a line contains besides the payload: the envelope, and the attempts with their stderr. */
 const ROOM = 4 * 1024 * 1024;
@@ -27,7 +27,7 @@ export const deadLetterImportRoutes: Route[] = [
   {
     method: "POST",
     path: "/v1/dead-letters/import",
-    query: { retry: flag, to: subscriptionName },
+    query: { retry: flag, to: subscriptionName, batch: batchTag },
     body: { shape: "raw", required: true },
     async handle(request, reply) {
       const options = optionsOf(request.query);
@@ -35,7 +35,7 @@ export const deadLetterImportRoutes: Route[] = [
       const { deadLetterImports } = request.services.broker;
       const result = options.retry
         ? await deadLetterImports.retry(entries, options)
-        : await deadLetterImports.add(entries);
+        : await deadLetterImports.add(entries, options);
       request.services.log.logger.info("dead letters imported", {
         ...result,
         refused: refused.count,
@@ -49,7 +49,7 @@ export const deadLetterImportRoutes: Route[] = [
   },
 ];
 
-function optionsOf(query: URLSearchParams): { retry: boolean; to?: string } {
+function optionsOf(query: URLSearchParams): { retry: boolean; to?: string; batch?: string } {
   const retry = flagIn(query, "retry");
   const to = query.get("to");
   if (to !== null && !retry) {
@@ -58,7 +58,8 @@ function optionsOf(query: URLSearchParams): { retry: boolean; to?: string } {
       hint: "add retry=1",
     });
   }
-  return { retry, ...(to === null ? {} : { to }) };
+  const batch = query.get("batch");
+  return { retry, ...(to === null ? {} : { to }), ...(batch === null ? {} : { batch }) };
 }
 
 /** Reads all lines before anything is changed. */
