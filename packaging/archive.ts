@@ -2,12 +2,13 @@
  * `deno task build:archive`: dist/evs-VERSION-PLATFORM.tar.gz, which has all that it takes to run:
  * unpack it anywhere. `--platforms linux-arm64` is for the other one.
  */
+import { readFlags } from "./arguments.ts";
 import { documentation } from "./documentation.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project } from "./project.ts";
 import {
-  askedPlatforms,
   type PackageOptions,
+  parsePlatforms,
   type Platform,
   runtimeFile,
   withRuntimes,
@@ -69,10 +70,10 @@ export async function buildArchive(program: Tree, options: PackageOptions): Prom
 }
 
 if (import.meta.main) {
-  const platforms = askedPlatforms(Deno.args) ?? ["linux-x64"];
+  const { platforms = "linux-x64" } = readFlags(Deno.args, ["platforms"]);
   const { tree } = await buildProgram();
   await withRuntimes(async (runtimeOf) => {
-    for (const platform of platforms) {
+    for (const platform of parsePlatforms(platforms)) {
       const runtime = await runtimeOf(platform);
       await buildArchive(tree, { platform, folder: `${project}/dist`, runtime });
     }

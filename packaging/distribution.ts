@@ -9,13 +9,12 @@ import { text, type Tree } from "./tree.ts";
  */
 export const BASE_URL = "https://env-event-stream.invalid";
 
-/** The address after `--base-url`, without a slash at its end. Throws if it is none. */
-export function askedBaseUrl(words: readonly string[]): string {
-  const asked = /--base-url[ =](\S+)/.exec(words.join(" "))?.[1] ?? BASE_URL;
-  if (!/^(https?|file):\/\//.test(asked) || !URL.canParse(asked) || /["#@\\]/.test(asked)) {
-    throw new Error(`${asked} is no http, https or file address`);
+/** The address that `--base-url` names, without a slash at its end. Throws if it is none. */
+export function parseBaseUrl(value: string): string {
+  if (!/^(https?|file):\/\//.test(value) || !URL.canParse(value) || /["#@\\\s]/.test(value)) {
+    throw new Error(`${value} is no http, https or file address`);
   }
-  return asked.replace(/\/+$/, "");
+  return value.replace(/\/+$/, "");
 }
 
 /** The files, by name. `npm` is the npm package. */

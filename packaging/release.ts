@@ -3,13 +3,14 @@
  * same source gives the same bytes. `--platforms linux-x64` makes fewer archives; `--base-url URL`
  * says where it will be downloaded from.
  */
+import { readFlags } from "./arguments.ts";
 import { buildArchive } from "./archive.ts";
 import { buildDeb } from "./deb.ts";
-import { askedBaseUrl, BASE_URL, distributionFiles } from "./distribution.ts";
+import { BASE_URL, distributionFiles, parseBaseUrl } from "./distribution.ts";
 import { npmTree } from "./npm.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project } from "./project.ts";
-import { askedPlatforms, type Platform, PLATFORMS, sha256, withRuntimes } from "./runtime.ts";
+import { parsePlatforms, type Platform, PLATFORMS, sha256, withRuntimes } from "./runtime.ts";
 import { sbom } from "./sbom.ts";
 import { tarball } from "./tar.ts";
 import { bytesOf } from "./tree.ts";
@@ -60,14 +61,20 @@ async function checksums(folder: string): Promise<string> {
   return (await Promise.all(lines)).join("");
 }
 
+/** What the words after `deno task release` ask for. */
+export function askedRelease(
+  args: readonly string[],
+): Pick<ReleaseOptions, "platforms" | "baseUrl"> {
+  const { platforms, "base-url": baseUrl } = readFlags(args, ["platforms", "base-url"]);
+  return {
+    platforms: platforms === undefined ? PLATFORMS : parsePlatforms(platforms),
+    baseUrl: baseUrl === undefined ? BASE_URL : parseBaseUrl(baseUrl),
+  };
+}
+
 if (import.meta.main) {
-  const platforms = askedPlatforms(Deno.args) ?? PLATFORMS;
+  const asked = askedRelease(Deno.args);
   await withRuntimes((runtimeOf) =>
-    buildRelease({
-      folder: `${project}/dist/release`,
-      platforms,
-      runtimeOf,
-      baseUrl: askedBaseUrl(Deno.args),
-    })
+    buildRelease({ ...asked, folder: `${project}/dist/release`, runtimeOf })
   );
 }

@@ -16,17 +16,8 @@ export type Platform = keyof typeof CHECKSUMS;
 /** All of them. */
 export const PLATFORMS = Object.keys(CHECKSUMS) as Platform[];
 
-/**
- * The platforms that a command line asks for with `--platforms linux-x64,linux-arm64`; undefined if
- * it asks for none. Throws an Error for any other word.
- */
-export function askedPlatforms(args: readonly string[]): Platform[] | undefined {
-  const words = args.flatMap((word) => word.split("="));
-  if (words.length === 0) return undefined;
-  const [flag, value = "", ...more] = words;
-  if (flag !== "--platforms" && flag !== "--platform" || more.length > 0) {
-    throw new Error(`${args.join(" ")}: only --platforms ${PLATFORMS.join(",")} is understood`);
-  }
+/** The platforms that `--platforms` names: `linux-x64,linux-arm64`. Throws an Error for any other. */
+export function parsePlatforms(value: string): Platform[] {
   return value.split(",").map((one) => {
     const platform = PLATFORMS.find((known) => known === one);
     if (platform !== undefined) return platform;

@@ -6,7 +6,7 @@
  */
 import assert from "node:assert/strict";
 import { buildArchive } from "../../packaging/archive.ts";
-import { askedBaseUrl, distributionFiles } from "../../packaging/distribution.ts";
+import { BASE_URL, distributionFiles, parseBaseUrl } from "../../packaging/distribution.ts";
 import { npmTree } from "../../packaging/npm.ts";
 import { buildProgram, type Program } from "../../packaging/program.ts";
 import { sha256 } from "../../packaging/runtime.ts";
@@ -165,13 +165,13 @@ installed: ${version} from https://evs.example, with deno
 });
 
 Deno.test("the formula has the address that is asked for, and no other is taken", async () => {
-  const files = await distributionFiles({ npm: new Uint8Array([1]), baseUrl: askedBaseUrl([]) });
+  const files = await distributionFiles({ npm: new Uint8Array([1]), baseUrl: BASE_URL });
   const formula = new TextDecoder().decode(await bytesOf(files.get("evs.rb")!));
   assert.match(formula, /^ {2}url "https:\/\/env-event-stream\.invalid\/env-event-stream-/m);
   assert.doesNotMatch(formula, /@[A-Z]/);
-  assert.equal(askedBaseUrl(["--base-url", "file:///srv/evs/"]), "file:///srv/evs");
-  for (const wrong of ["evs.example", 'https://a"b', "https://a#b", "ftp://a"]) {
-    assert.throws(() => askedBaseUrl(["--base-url", wrong]), /is no http, https or file address/);
+  assert.equal(parseBaseUrl("file:///srv/evs/"), "file:///srv/evs");
+  for (const wrong of ["evs.example", 'https://a"b', "https://a#b", "https://a b", "ftp://a"]) {
+    assert.throws(() => parseBaseUrl(wrong), /is no http, https or file address/);
   }
 });
 
