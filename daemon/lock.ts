@@ -3,7 +3,7 @@
  * The data dir itself is locked; a socket cannot be opened as a file, so a file beside it is
  * locked.
  */
-import { lstat } from "../core/base/if_there.ts";
+import { ifThere, lstat } from "../core/base/if_there.ts";
 import { successorLock } from "../core/protocol/holder.ts";
 import { DataDirError, SocketError } from "../core/base/errors.ts";
 
@@ -31,13 +31,15 @@ export function lockDataDir(dataDir: string): HeldLock {
 
 /**
  * The same for a daemon that replaces another: waits until that one has released the lock.
- * `waiting` is called if it has to wait. Meanwhile it is locked that there is a successor.
+ * `waiting` is called if it has to wait. While it waits it holds the successor lock, unless there
+ * is no log folder to lock.
  */
 export async function takeOverDataDir(dataDir: string, waiting: () => void): Promise<HeldLock> {
   const file = Deno.openSync(dataDir, { read: true });
   if (!file.tryLockSync(true)) {
-    // If there are two of them, one is enough.
-    const successor = tryLock(Deno.openSync(successorLock(dataDir), { read: true }));
+    const log = ifThere(() => Deno.openSync(successorLock(dataDir), { read: true }));
+    // If there are two successors, one lock is enough.
+    const successor = log && tryLock(log);
     waiting();
     await file.lock(true);
     successor?.release();

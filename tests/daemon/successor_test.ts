@@ -55,6 +55,19 @@ for (const chosen of ["nothing", "data-dir", "socket"] as const) {
   });
 }
 
+Deno.test("takeOverDataDir waits for a data dir without a log folder, too", async () => {
+  const { paths, folder } = await place("data-dir");
+  await Deno.remove(successorLock(paths.dataDir));
+  const old = Deno.openSync(paths.dataDir, { read: true });
+  old.lockSync(true);
+  const waiting = Promise.withResolvers<void>();
+  const taken = takeOverDataDir(paths.dataDir, waiting.resolve);
+  await waiting.promise;
+  old.close();
+  (await taken).release();
+  await Deno.remove(folder, { recursive: true });
+});
+
 Deno.test("holding takes no daemon of the same data dir for one at a socket that it has left", async () => {
   const { paths, folder } = await place("socket");
   await leaveSocketLock(paths);
