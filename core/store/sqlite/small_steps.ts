@@ -4,6 +4,7 @@
  * each, it needs the space of one step, which the log or the reserve (log_growth.ts) has.
  */
 import { CannotStoreError, isDiskFull } from "../../base/errors.ts";
+import { shellQuote } from "../../base/shell_quote.ts";
 import type { LogGrowth } from "./log_growth.ts";
 
 /**
@@ -66,6 +67,7 @@ function stoppedMidway(
   { path, isRead, done }: { path: string; isRead: boolean; done: string | undefined },
 ): CannotStoreError {
   const file = path.slice(path.lastIndexOf("/") + 1);
+  const find = `fuser ${shellQuote(path)}`;
   const [why] = error.message.split(":");
   const reader = `, and somebody is reading ${file}, so that its log cannot be emptied`;
   return new CannotStoreError(
@@ -74,7 +76,7 @@ function stoppedMidway(
       code: error.code,
       cause: error,
       hint: isRead
-        ? `end the program that reads it (fuser ${file} names it), then the same again: it goes on`
+        ? `end the program that reads it (${find} names it), then the same again: it goes on`
         : "make room, then the same again: it goes on",
     },
   );
