@@ -5,6 +5,7 @@
  * column), how deep a value nests, and which bytes a member of an object occupies.
  */
 import { EventRefusedError } from "../base/errors.ts";
+import { unescapePointer } from "./pointer.ts";
 
 /** The deepest nesting allowed. */
 export const MAX_DEPTH = 64;
@@ -311,7 +312,7 @@ export function pointerGet(value: unknown, pointer: string): unknown {
   if (pointer === "") return value;
   if (!pointer.startsWith("/")) return undefined;
   for (const raw of pointer.slice(1).split("/")) {
-    const name = raw.replaceAll("~1", "/").replaceAll("~0", "~");
+    const name = unescapePointer(raw);
     if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) {
       return undefined;
     }
@@ -329,7 +330,7 @@ export function pointerGet(value: unknown, pointer: string): unknown {
 export function pointerText(text: string, pointer: string): string | undefined {
   let at = skipSpace(text, 0);
   for (const raw of pointer === "" ? [] : pointer.slice(1).split("/")) {
-    const found = partAt(text, at, raw.replaceAll("~1", "/").replaceAll("~0", "~"));
+    const found = partAt(text, at, unescapePointer(raw));
     if (found === undefined) return undefined;
     at = found;
   }

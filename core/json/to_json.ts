@@ -10,6 +10,7 @@
 import { EventRefusedError, InvalidSchemaError } from "../base/errors.ts";
 import { isA, thrownText } from "../base/thrown.ts";
 import { assertDepth, MAX_DEPTH } from "./json.ts";
+import { escapePointer } from "./pointer.ts";
 
 /** The most bytes for a number, a literal, or the punctuation around a part. */
 const PART = 25;
@@ -137,7 +138,7 @@ function findUnplain(
     const part = (value as Record<string, unknown>)[name];
     if (part === undefined && !isItem) continue;
     const unplain = findUnplain(part, {
-      pointer: `${pointer}/${escapedPointer(String(name))}`,
+      pointer: `${pointer}/${escapePointer(String(name))}`,
       open: [...open, value],
     });
     if (unplain) return unplain;
@@ -162,7 +163,7 @@ function printed(value: unknown, what: string): string | undefined {
   const open: object[] = [];
   return JSON.stringify(value, function (this: object, name: string, after: unknown): unknown {
     const pointer = (pointers.get(this) ?? "") +
-      (pointers.has(this) ? `/${escapedPointer(name)}` : "");
+      (pointers.has(this) ? `/${escapePointer(name)}` : "");
     while (open.length > 0 && open.at(-1) !== this) open.pop();
     const before = (this as Record<string, unknown>)[name];
     const found = unspeakable(after, { before, isItem: Array.isArray(this) });
@@ -267,9 +268,4 @@ function hintFor(found: string): string {
   const isBytes = /^an? .*(?:Array|ArrayBuffer|DataView)$/.test(found);
   return HINTS[found] ??
     (isBytes ? "use an array of numbers or base64 text" : "JSON cannot express that");
-}
-
-/** A member's name as a part of a JSON pointer. */
-export function escapedPointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }

@@ -3,7 +3,8 @@
  * like), and makes plain objects of all others: what would come out as something else is refused.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
-import { escapedPointer, OF_A_CLASS, unplainOf, type UnplainPart } from "../json/to_json.ts";
+import { escapePointer } from "../json/pointer.ts";
+import { OF_A_CLASS, unplainOf, type UnplainPart } from "../json/to_json.ts";
 
 /** A copy of a state. `what`: whose state it is, for the error. Throws `InvalidArgumentError`. */
 export function copyOfState<S>(state: S, what: string): S {
@@ -30,7 +31,7 @@ export function uncopiedPart(value: unknown): UnplainPart | undefined {
     const prototype = Object.getPrototypeOf(value);
     if (prototype !== null && !KEPT.has(prototype)) return unplainOf(OF_A_CLASS, pointer);
     for (const [name, part] of partsOf(value).toReversed()) {
-      left.push({ value: part, pointer: `${pointer}/${escapedPointer(name)}` });
+      left.push({ value: part, pointer: `${pointer}/${escapePointer(name)}` });
     }
   }
   return undefined;

@@ -1,5 +1,5 @@
 /** The differences between two JSON documents, by JSON pointer: a diff. */
-import { escapePointer } from "../validator/limits.ts";
+import { escapePointer } from "../../json/pointer.ts";
 import { canonical } from "../validator/unique_items.ts";
 import { isObject } from "./place.ts";
 

@@ -4,7 +4,8 @@
  * and whether a name matches a pattern.
  */
 import { isNumeric, type Numeric } from "../../json/decimal.ts";
-import { escapePointer, isObject } from "../validator/limits.ts";
+import { escapePointer } from "../../json/pointer.ts";
+import { isObject } from "../validator/limits.ts";
 import { canonical } from "../validator/unique_items.ts";
 
 /** A schema at one place: an object of keywords, or true or false. */

@@ -11,7 +11,8 @@ import {
   type SchemaNode,
   type Subject,
 } from "./evaluator.ts";
-import { escapePointer, isObject, type Schema } from "./limits.ts";
+import { escapePointer } from "../../json/pointer.ts";
+import { isObject, type Schema } from "./limits.ts";
 import type { Numeric } from "../../json/decimal.ts";
 
 /** Evaluates without collecting faults. */

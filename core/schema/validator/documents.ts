@@ -5,7 +5,8 @@
  * is ever fetched.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
-import { draftNamed, escapePointer, isObject, type Schema } from "./limits.ts";
+import { escapePointer, unescapePointer } from "../../json/pointer.ts";
+import { draftNamed, isObject, type Schema } from "./limits.ts";
 
 /** A supported draft of JSON Schema. */
 export type Draft = "2020-12" | "07";
@@ -223,8 +224,9 @@ export class SchemaDocuments {
     const { isOwn } = this.#placeOf(from);
     let resource = from;
     for (const part of fragment.slice(1).split("/")) {
-      const name = decoded(part)?.replaceAll("~1", "/").replaceAll("~0", "~");
-      if (name === undefined || typeof value !== "object" || value === null) return undefined;
+      const text = decoded(part);
+      if (text === undefined || typeof value !== "object" || value === null) return undefined;
+      const name = unescapePointer(text);
       if (!Object.hasOwn(value, name)) return undefined;
       value = (value as Schema)[name];
       pointer += `/${escapePointer(name)}`;

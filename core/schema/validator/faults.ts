@@ -2,7 +2,7 @@
 import { isNumeric } from "../../json/decimal.ts";
 import { pointerGet } from "../../json/json.ts";
 import type { Violation } from "./evaluator.ts";
-import { escapePointer } from "./limits.ts";
+import { escapePointer } from "../../json/pointer.ts";
 
 /** One fault of a payload. */
 export interface Fault {

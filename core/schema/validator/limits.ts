@@ -3,6 +3,7 @@
  * number of branches, only internal references, and a maximum number of checks per value.
  */
 import { InvalidSchemaError } from "../../base/errors.ts";
+import { escapePointer } from "../../json/pointer.ts";
 import type { SchemaDocuments, SchemaPart } from "./documents.ts";
 import { isJsonObject } from "../../json/json_object.ts";
 
@@ -170,11 +171,6 @@ function refuse(pointer: string, fault: string, hint?: string): InvalidSchemaErr
     details: { pointer },
     hint,
   });
-}
-
-/** Escapes a name for use in a JSON pointer. */
-export function escapePointer(name: string): string {
-  return name.replaceAll("~", "~0").replaceAll("/", "~1");
 }
 
 /** True for a JSON object. */

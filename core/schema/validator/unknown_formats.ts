@@ -4,7 +4,7 @@
  */
 import { didYouMean } from "../../base/suggest.ts";
 import type { Fault } from "./faults.ts";
-import { escapePointer } from "./limits.ts";
+import { escapePointer } from "../../json/pointer.ts";
 
 /** The values of these keywords are data, not schemas. */
 const DATA: ReadonlySet<string> = new Set(["const", "default", "enum", "example", "examples"]);
