@@ -1,10 +1,10 @@
 /** The rest of a body that was stored in part, and the contents of its lines. */
-const LF = 0x0a;
+import { linesIn } from "../../core/base/bytes.ts";
 
 /** The number of non-blank lines, which are the ones the daemon processes. */
 export function countFilled(body: Uint8Array): number {
   let count = 0;
-  for (const line of linesOf(body)) if (!isBlank(line.bytes)) count++;
+  for (const line of linesIn(body)) if (!isBlank(line.bytes)) count++;
   return count;
 }
 
@@ -14,7 +14,7 @@ export function behindFilled(
   count: number,
 ): { body: Uint8Array; lines: number } {
   let [left, lines, end] = [count, 0, 0];
-  for (const line of linesOf(body)) {
+  for (const line of linesIn(body)) {
     if (left === 0) break;
     if (!isBlank(line.bytes)) left--;
     lines++;
@@ -25,7 +25,7 @@ export function behindFilled(
 
 /** The line with this index in a body, without its line feed; empty if there is none. */
 export function lineAt(body: Uint8Array, index: number): Uint8Array {
-  for (const { bytes } of linesOf(body)) if (index-- === 0) return bytes;
+  for (const { bytes } of linesIn(body)) if (index-- === 0) return bytes;
   return body.subarray(body.length);
 }
 
@@ -34,7 +34,7 @@ export function lineAt(body: Uint8Array, index: number): Uint8Array {
  */
 export function allHaveIds(body: Uint8Array): boolean {
   const decoder = new TextDecoder();
-  for (const line of linesOf(body)) {
+  for (const line of linesIn(body)) {
     if (!isBlank(line.bytes) && !hasId(decoder.decode(line.bytes))) return false;
   }
   return true;
@@ -46,15 +46,6 @@ function hasId(text: string): boolean {
     return typeof value === "object" && value !== null && "id" in value;
   } catch {
     return true; // not JSON: it is refused every time, and never stored
-  }
-}
-
-function* linesOf(body: Uint8Array): Generator<{ bytes: Uint8Array; end: number }> {
-  for (let start = 0; start < body.length;) {
-    const at = body.indexOf(LF, start);
-    const end = at < 0 ? body.length : at + 1;
-    yield { bytes: body.subarray(start, at < 0 ? end : at), end };
-    start = end;
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { formatLocalTime } from "../terminal/local_time.ts";
 import { parseJson, splitMembers } from "../../core/json/json.ts";
-import { concat } from "../../core/base/bytes.ts";
+import { concat, linesIn } from "../../core/base/bytes.ts";
 import type { EvsContext } from "../cli/context.ts";
 import type { Palette } from "../terminal/colour.ts";
 import { escapeJson, escapeText } from "../terminal/escape.ts";
@@ -18,8 +18,7 @@ import { rawPayload } from "./raw.ts";
 export type BlockPrinter = (block: Uint8Array) => Promise<void>;
 
 const decoder = new TextDecoder();
-const LF = 0x0a;
-const LINE_FEED = Uint8Array.of(LF);
+const LINE_FEED = Uint8Array.of(0x0a);
 /** Columns grow with their contents, up to this width. */
 const WIDEST = 32;
 
@@ -56,29 +55,19 @@ export function eventPrinter(context: EvsContext, options: PrinterOptions): Bloc
 function linePrinter({ stdout }: EvsContext, print: (line: Uint8Array) => string): BlockPrinter {
   return async (block) => {
     let text = "";
-    for (const line of linesOf(block)) text += print(line);
+    for (const { bytes } of linesIn(block)) text += print(bytes);
     await stdout.write(text);
   };
 }
 
 function rawBlock(block: Uint8Array, single: boolean): Uint8Array {
   const parts: Uint8Array[] = [];
-  for (const line of linesOf(block)) {
-    const { bytes, binary } = rawPayload(line);
+  for (const line of linesIn(block)) {
+    const { bytes, binary } = rawPayload(line.bytes);
     parts.push(bytes);
     if (!single || !binary) parts.push(LINE_FEED);
   }
   return concat(parts);
-}
-
-/** The lines of a block, without their line feeds. */
-function* linesOf(block: Uint8Array): Generator<Uint8Array, void, undefined> {
-  for (let start = 0; start < block.length;) {
-    const found = block.indexOf(LF, start);
-    const end = found < 0 ? block.length : found;
-    yield block.subarray(start, end);
-    start = end + 1;
-  }
 }
 
 /** Formats events for people; columns stay aligned as they grow. */
