@@ -1,7 +1,6 @@
 /** Finding lines in bytes, whatever pieces they arrive in. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { badByteOf } from "../../../core/json/utf8.ts";
 import { type LineFault, LineReader } from "../../../daemon/ingest/ndjson.ts";
 
 const encoder = new TextEncoder();
@@ -95,11 +94,4 @@ Deno.test("LineReader drops a carriage return when lines end like on Windows", (
     3,
     "2",
   ]]);
-});
-
-Deno.test("badByteOf names the first byte that cannot be UTF-8", () => {
-  assert.equal(badByteOf(new Uint8Array([0x61, 0xff, 0x61])), 1);
-  assert.equal(badByteOf(new Uint8Array([0xc3, 0xbc, 0xc3, 0x28])), 3);
-  assert.equal(badByteOf(new Uint8Array([0x61, 0xe2, 0x82])), 3);
-  assert.equal(badByteOf(new Uint8Array([0xed, 0xa0, 0x80])), 1);
 });
