@@ -9,7 +9,7 @@ import { count, plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import type { PublishStreamOptions } from "./publisher/stream.ts";
-import { typedAgain } from "../core/base/shell_quote.ts";
+import { shellQuote, typedAgain } from "../core/base/shell_quote.ts";
 
 interface PublishFlags {
   text?: boolean;
@@ -235,9 +235,8 @@ async function textBytes(
   if (payload !== "-") {
     const body = argumentBody(payload);
     if (payload.startsWith("@") && await isFile(payload.slice(1))) {
-      context.say(
-        `${payload} is text here, not a file; for a file: - <${payload.slice(1)}`,
-      );
+      const file = shellQuote(payload.slice(1));
+      context.say(`${payload} is text here, not a file; for a file: - <${file}`);
     }
     return binary ? base64Body(new TextEncoder().encode(payload)) : body;
   }

@@ -56,13 +56,13 @@ Deno.test("publish --text stores an argument and standard input as a JSON string
 
 Deno.test("publish --text says that a file is not read", async () => {
   await using at = await startDaemon();
-  await Deno.writeTextFile(`${at.folder}/note.txt`, "inside");
-  const args = ["publish", "t", "note", `@${at.folder}/note.txt`, "--text"];
+  await Deno.writeTextFile(`${at.folder}/a note.txt`, "inside");
+  const args = ["publish", "t", "note", `@${at.folder}/a note.txt`, "--text"];
   const { code, stderr } = await evs(args, { at });
   assert.equal(code, 0, stderr);
   assert.match(
     stderr,
-    /^@\S+note\.txt is text here, not a file; for a file: - <\S+note\.txt\n$/,
+    /^@\S+a note\.txt is text here, not a file; for a file: - <'\S+a note\.txt'\n$/,
   );
   assert.deepEqual(await payloads(at, "t"), [args[3]]);
 });
