@@ -273,13 +273,12 @@ unpack() {
 
 put_in_place() {
   old=$prefix/lib/.evs-old.$$
-  if [ -n "$updated" ]; then
-    remove_links
-    mv "$home" "$old"
-  fi
   : >"$unpacked/$mark"
+  if [ -n "$updated" ]; then mv "$home" "$old"; fi
   mv "$unpacked" "$home"
   rm -rf "$old" "$new"
+  # Also those of pages that the new version does not have.
+  if [ -n "$updated" ]; then remove_links; fi
   link bin/evs bin evs
   link completions/evs.bash share/bash-completion/completions evs
   link completions/_evs share/zsh/site-functions _evs
@@ -325,8 +324,10 @@ uninstall_evs() {
 clean_up() {
   code=$?
   rm -rf "$temporary" "${new:-$temporary}"
-  # Interrupted between the two moves.
-  if [ -n "${old:-}" ] && [ -d "$old" ] && [ ! -e "$home" ]; then mv "$old" "$home"; fi
+  # Interrupted between the two moves, or after both.
+  if [ -n "${old:-}" ] && [ -d "$old" ]; then
+    if [ -e "$home" ]; then rm -rf "$old"; else mv "$old" "$home"; fi
+  fi
   exit "$code"
 }
 
