@@ -175,7 +175,7 @@ get() { # get NAME: into the temporary folder
         wget -q -O "$temporary/$1" "${from%/}/$1"
       else
         fail "curl or wget is needed to download from $from" "--from FOLDER"
-      fi || fail "$1 cannot be had from $from" "--from FOLDER"
+      fi || fail "$1 cannot be downloaded from $from" "--from FOLDER"
       ;;
     *)
       [ -r "$from/$1" ] || fail "$from has no $1 that can be read" "--from FOLDER"

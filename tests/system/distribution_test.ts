@@ -100,7 +100,7 @@ EVS DLQ RETRY
   );
 });
 
-Deno.test("the install script downloads from an address, and says what it cannot have", async () => {
+Deno.test("the install script downloads from an address, and says what it cannot get", async () => {
   await using place = await Place.make();
   const tree = new Map([
     ["bin/evs", { content: new TextEncoder().encode("#!/bin/sh\necho evs 9\n"), executable: true }],
@@ -125,8 +125,11 @@ Deno.test("the install script downloads from an address, and says what it cannot
     place.sh(`sh "${project}/packaging/install.sh" --yes --from "${from}${path}"`);
   const half = await run("/half");
   assert.equal(half.code, 1);
-  assert.match(half.stderr, /install\.sh: evs-9-\S+\.tar\.gz cannot be had from http:/);
-  assert.match((await run("/none")).stderr, /install\.sh: SHA256SUMS cannot be had from http:/);
+  assert.match(half.stderr, /install\.sh: evs-9-\S+\.tar\.gz cannot be downloaded from http:/);
+  assert.match(
+    (await run("/none")).stderr,
+    /install\.sh: SHA256SUMS cannot be downloaded from http:/,
+  );
   const { code, stderr } = await run("/dl/");
   assert.deepEqual([code, stderr], [0, ""]);
   assert.equal(await place.run('"$HOME/.local/bin/evs"'), "evs 9\n");
