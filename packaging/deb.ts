@@ -5,7 +5,7 @@
  */
 import { constants, gzipSync } from "node:zlib";
 import { extras } from "./archive.ts";
-import { CONFIGURATION, DEBIAN_PROGRAM, serviceFiles } from "./debian_service.ts";
+import { CONFFILE, DEBIAN_PROGRAM, serviceFiles } from "./debian_service.ts";
 import { configuration, project } from "./project.ts";
 import { type PackageOptions, type Platform, runtimeFile } from "./runtime.ts";
 import { MODIFIED_AT } from "./tar.ts";
@@ -92,7 +92,7 @@ ${await read("licenses/deno.txt")}`;
 async function md5sums(tree: Tree, folder: string): Promise<string> {
   const { stdout } = await new Deno.Command("md5sum", {
     // dpkg keeps the sums of what may be edited itself.
-    args: sorted(tree).map(([path]) => path).filter((path) => path !== CONFIGURATION),
+    args: sorted(tree).map(([path]) => path).filter((path) => path !== CONFFILE),
     cwd: folder,
   }).output();
   return new TextDecoder().decode(stdout);
@@ -159,7 +159,7 @@ async function controlFiles(texts: { control: string; md5sums: string }): Promis
   const files: Tree = new Map([
     ["control", text(texts.control)],
     ["md5sums", text(texts.md5sums)],
-    ["conffiles", text(`/${CONFIGURATION}\n`)],
+    ["conffiles", text(`/${CONFFILE}\n`)],
   ]);
   for (const name of SCRIPTS) files.set(name, text(await debianFile(name), { executable: true }));
   return files;

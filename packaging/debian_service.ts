@@ -11,7 +11,7 @@ import { text, type Tree } from "./tree.ts";
 export const DEBIAN_PROGRAM = "usr/lib/evs";
 
 /** The configuration, which dpkg keeps when it was edited. */
-export const CONFIGURATION = "etc/evs/config.toml";
+export const CONFFILE = "etc/evs/config.toml";
 
 /** The files, by where they are installed. */
 export async function serviceFiles(): Promise<Tree> {
@@ -29,6 +29,6 @@ export async function serviceFiles(): Promise<Tree> {
     ["usr/lib/systemd/system/evs.service", text(await stamped(unit))],
     ["usr/lib/sysusers.d/evs.conf", text(SYSTEM_USER_FILE)],
     // Without the first line that evs service writes: it would remove the file as its own.
-    [CONFIGURATION, text(SYSTEM_CONFIG)],
+    [CONFFILE, text(SYSTEM_CONFIG)],
   ]);
 }
