@@ -1,12 +1,7 @@
 /** What evs is for, from the first start to the last event, as a script for any installation. */
 import assert from "node:assert/strict";
 import type { BareRoot, RootOptions } from "./bare_root.ts";
-import { project } from "./shell.ts";
-
-/** The version that packages of this checkout have. */
-export const { version }: { version: string } = JSON.parse(
-  Deno.readTextFileSync(`${project}/deno.json`),
-);
+import { version } from "./package_names.ts";
 
 /** Publish, a dead letter, look at it, retry it, done. `HOME` is empty. */
 const MAIN_JOB = `

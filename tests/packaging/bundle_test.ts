@@ -7,11 +7,10 @@ import { buildProgram, type Program } from "../../packaging/program.ts";
 import { sbom } from "../../packaging/sbom.ts";
 import { tarball } from "../../packaging/tar.ts";
 import { bytesOf, type Tree } from "../../packaging/tree.ts";
+import { program } from "../helpers/built_program.ts";
+import { version } from "../helpers/package_names.ts";
 import { project } from "../helpers/shell.ts";
 import { sourceFiles } from "../helpers/source.ts";
-
-let built: Promise<Program> | undefined;
-const program = () => built ??= buildProgram();
 
 async function textOf(tree: Tree, path: string): Promise<string> {
   return new TextDecoder().decode(await bytesOf(tree.get(path)!));
@@ -88,7 +87,6 @@ Deno.test("the daemon and its workers load nothing late when the package is repl
 Deno.test("the npm package has no install script, no dependency but the runtime, and the version of deno.json", async () => {
   const tree = await npmTree((await program()).tree);
   const manifest = JSON.parse(await textOf(tree, "package.json"));
-  const { version } = JSON.parse(await Deno.readTextFile(`${project}/deno.json`));
   assert.equal(manifest.version, version);
   assert.equal(manifest.name, "env-event-stream");
   assert.deepEqual(manifest.bin, { evs: "bin/evs" });

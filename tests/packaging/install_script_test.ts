@@ -6,10 +6,12 @@ import assert from "node:assert/strict";
 import { tarball } from "../../packaging/tar.ts";
 import { text, type Tree } from "../../packaging/tree.ts";
 import { sha256 } from "../../packaging/runtime.ts";
-import { Place, project, type ScriptResult } from "../helpers/shell.ts";
+import { platform } from "../helpers/package_names.ts";
+import { needTools, Place, project, type ScriptResult } from "../helpers/shell.ts";
+
+needTools("bash", "dash", "script", "setsid", "tar");
 
 const script = `${project}/packaging/install.sh`;
-const platform = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
 
 /** An archive whose evs says its version, or something else. */
 function smallTree(version: string, says = `evs ${version}`): Tree {

@@ -1,5 +1,6 @@
 /** The launcher of packages: which Deno it chooses, and what it says when there is none. */
 import assert from "node:assert/strict";
+import { platform } from "../helpers/package_names.ts";
 import { Place, project } from "../helpers/shell.ts";
 
 /** A package at `path`, and things that say who they are in place of Deno. */
@@ -37,8 +38,7 @@ async function placeWithTools(): Promise<Place> {
   return place;
 }
 
-const PLATFORM = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
-const NATIVE = `${PLATFORM}-glibc`;
+const NATIVE = `${platform}-glibc`;
 
 for (
   const [where, root, runtime] of [
@@ -52,7 +52,7 @@ for (
       "p/node_modules/env-event-stream",
       `p/node_modules/@deno/${NATIVE}/deno`,
     ],
-    ["in the package, as archives have it", "p/evs-0.1.0", `p/evs-0.1.0/runtime/${PLATFORM}/deno`],
+    ["in the package, as archives have it", "p/evs-0.1.0", `p/evs-0.1.0/runtime/${platform}/deno`],
   ] as const
 ) {
   Deno.test(`the launcher takes the runtime ${where}, whatever is on the PATH`, async () => {
@@ -96,7 +96,7 @@ Deno.test("the launcher finds the runtime through pnpm's links", async () => {
 Deno.test("EVS_DENO comes before the runtime of the package, and an error if it cannot be run", async () => {
   await using place = await placeWithTools();
   await lay(place, "p");
-  await fakeDeno(place, `p/runtime/${PLATFORM}/deno`);
+  await fakeDeno(place, `p/runtime/${platform}/deno`);
   await fakeDeno(place, "other/deno");
   const mine = { ...bare(place), EVS_DENO: `${place.folder}/other/deno` };
   assert.match(await place.run("../p/bin/evs", mine), /^other\/deno\n/);
@@ -172,9 +172,9 @@ Deno.test("without any Deno the launcher says what to install, or that there is 
 Deno.test("a package for another machine says which one it is for, when there is no other Deno", async () => {
   await using place = await placeWithTools();
   await lay(place, "p");
-  const other = PLATFORM === "linux-x64" ? "linux-arm64" : "linux-x64";
+  const other = platform === "linux-x64" ? "linux-arm64" : "linux-x64";
   await fakeDeno(place, `p/runtime/${other}/deno`);
-  const machine = PLATFORM === "linux-x64" ? "x86_64" : "aarch64";
+  const machine = platform === "linux-x64" ? "x86_64" : "aarch64";
   const { code, stderr } = await place.sh("../p/bin/evs status", bare(place));
   assert.equal(code, 70);
   assert.equal(
@@ -190,7 +190,7 @@ Deno.test("a package for another machine says which one it is for, when there is
 Deno.test("the launcher finds its files when it is a link that is named without a folder", async () => {
   await using place = await placeWithTools();
   await lay(place, "p/lib/evs");
-  await fakeDeno(place, `p/lib/evs/runtime/${PLATFORM}/deno`);
+  await fakeDeno(place, `p/lib/evs/runtime/${platform}/deno`);
   await Deno.mkdir(`${place.folder}/p/bin`);
   await Deno.symlink("../lib/evs/bin/evs", `${place.folder}/p/bin/evs`);
   assert.match(await place.run("cd ../p/bin; sh evs status", bare(place)), /^p\/lib\/evs\/runtime/);

@@ -7,6 +7,7 @@ import { buildDeb } from "../../packaging/deb.ts";
 import { buildProgram } from "../../packaging/program.ts";
 import { BareRoot } from "../helpers/bare_root.ts";
 import { dose } from "../helpers/dose.ts";
+import { platform } from "../helpers/package_names.ts";
 import { needTools } from "../helpers/shell.ts";
 
 const isNightly = dose(1) >= 10;
@@ -93,7 +94,6 @@ Deno.test({
     await using root = await BareRoot.make("systemd");
     const { folder } = root;
     const { tree } = await buildProgram();
-    const platform = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
     const runtime = Deno.execPath();
     const deb = await buildDeb(tree, { platform, folder, runtime, compression: "none" });
     await Deno.rename(deb, `${folder}/package.deb`);

@@ -4,21 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { buildDeb, type DebOptions } from "../../packaging/deb.ts";
-import { buildProgram, type Program } from "../../packaging/program.ts";
 import { asUser, BareRoot } from "../helpers/bare_root.ts";
+import { program } from "../helpers/built_program.ts";
 import { doMainJob } from "../helpers/main_job.ts";
 import { dose } from "../helpers/dose.ts";
+import { platform } from "../helpers/package_names.ts";
 import { needTools, Place } from "../helpers/shell.ts";
 import { UnitFile } from "../helpers/unit_file.ts";
 
 needTools("dpkg", "dpkg-deb", "md5sum");
 
 const UNIT = "/usr/lib/systemd/system/evs.service";
-
-let built: Promise<Program> | undefined;
-const program = () => built ??= buildProgram();
-
-const platform = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
 
 /** Builds the package into a folder, as the file package.deb. */
 async function putPackage(

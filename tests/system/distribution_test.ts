@@ -8,20 +8,15 @@ import assert from "node:assert/strict";
 import { buildArchive } from "../../packaging/archive.ts";
 import { BASE_URL, distributionFiles, parseBaseUrl } from "../../packaging/distribution.ts";
 import { npmTree } from "../../packaging/npm.ts";
-import { buildProgram, type Program } from "../../packaging/program.ts";
 import { sha256 } from "../../packaging/runtime.ts";
 import { tarball } from "../../packaging/tar.ts";
 import { bytesOf } from "../../packaging/tree.ts";
+import { program } from "../helpers/built_program.ts";
 import { type Instruction, instructionsOf, wordsOf } from "../helpers/containerfile.ts";
+import { platform, version } from "../helpers/package_names.ts";
 import { needTools, Place, project } from "../helpers/shell.ts";
 
 needTools("curl", "dash", "ruby", "setpriv", "tar", "unshare");
-
-const { version } = JSON.parse(await Deno.readTextFile(`${project}/deno.json`));
-const platform = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
-
-let built: Promise<Program> | undefined;
-const program = () => built ??= buildProgram();
 
 interface Archive {
   name: string;

@@ -6,20 +6,16 @@
 import assert from "node:assert/strict";
 import { archiveName, buildArchive } from "../../packaging/archive.ts";
 import { npmTree } from "../../packaging/npm.ts";
-import { buildProgram, type Program } from "../../packaging/program.ts";
 import { buildRelease } from "../../packaging/release.ts";
 import { runtimeFile } from "../../packaging/runtime.ts";
 import { writeTree } from "../../packaging/tree.ts";
 import { BareRoot } from "../helpers/bare_root.ts";
-import { doMainJob, version } from "../helpers/main_job.ts";
+import { program } from "../helpers/built_program.ts";
+import { doMainJob } from "../helpers/main_job.ts";
+import { platform, version } from "../helpers/package_names.ts";
 import { needTools, Place } from "../helpers/shell.ts";
 
 needTools("npm", "tar", "dpkg-deb", "sha256sum");
-
-const platform = Deno.build.arch === "aarch64" ? "linux-arm64" : "linux-x64";
-
-let built: Promise<Program> | undefined;
-const program = () => built ??= buildProgram();
 
 /** Every file below a folder of the root, with its size, time and mode. */
 async function listing(root: BareRoot, folder: string): Promise<string> {

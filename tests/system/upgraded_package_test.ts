@@ -4,13 +4,10 @@
  * and goes on from there.
  */
 import assert from "node:assert/strict";
-import { buildProgram, type Program } from "../../packaging/program.ts";
 import { writeTree } from "../../packaging/tree.ts";
+import { program } from "../helpers/built_program.ts";
 import { fixtureLines, fixtureText, unpackFixture } from "../helpers/fixture.ts";
 import { Place } from "../helpers/shell.ts";
-
-let built: Promise<Program> | undefined;
-const program = () => built ??= buildProgram();
 
 /** Each version that was ever released, with the store of its data dir. */
 const FIXTURES = [["version-0.1.0", "sqlite"], ["version-0.1.0-files", "file"]] as const;
