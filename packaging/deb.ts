@@ -169,7 +169,7 @@ function debianFile(name: string): Promise<string> {
   return Deno.readTextFile(`${project}/packaging/debian/${name}`);
 }
 
-/** Makes a link in a folder, which everybody may read. */
+/** Makes a link, in a folder that everybody may read. */
 async function link(root: string, { from, to }: { from: string; to: string }): Promise<void> {
   const folder = `${root}/${from.slice(0, from.lastIndexOf("/"))}`;
   await Deno.mkdir(folder, { recursive: true });

@@ -63,7 +63,7 @@ main() {
   esac
   [ "$prefix" = / ] || prefix=${prefix%/}
   home=${prefix%/}/lib/evs
-  # Says whose it is: a package of the system puts evs into such a folder, too.
+  # Marks the folder as ours: packages of the system put evs into such a folder, too.
   mark=.install.sh
   temporary=''
   if [ -n "$uninstall" ]; then
@@ -133,7 +133,7 @@ find_platform() {
       "apk add deno and a checkout, or a system with glibc"
 }
 
-# What stands where evs goes, and is not of this script's making, is left alone.
+# Fails if something that this script did not make is where evs would go.
 refuse_foreign() {
   if [ -e "$home" ] || [ -h "$home" ]; then
     if [ ! -f "$home/$mark" ] || [ -h "$home" ]; then
@@ -144,7 +144,7 @@ refuse_foreign() {
     is_ours "$prefix/bin/evs" ||
       fail "$prefix/bin/evs is there and belongs to something else" "--prefix FOLDER"
   fi
-  # The nearest folder that is there.
+  # The nearest folder that exists.
   writable=$prefix
   until [ -e "$writable" ]; do
     writable=${writable%/*}
@@ -186,7 +186,7 @@ get() { # get NAME: into the temporary folder
   esac
 }
 
-# Those that SHA256SUMS names for this platform: names with a slash or a space are none.
+# One that SHA256SUMS names for this platform. A name with a slash or a space is no archive.
 choose_archive() {
   found=$(sed -n "s/^[0-9a-f]\{64\}  \(evs-[A-Za-z0-9.+-]*-$platform\.tar\.gz\)\$/\1/p" "$temporary/SHA256SUMS")
   if [ -n "$version" ]; then
@@ -265,7 +265,7 @@ unpack() {
   gzip -dc "$temporary/$archive" | (cd "$new" && tar -xof -) ||
     fail "$archive cannot be unpacked into $prefix/lib: is the disk full?" "df -h '$prefix'"
   unpacked=$new/${archive%.tar.gz}
-  # Asked before anything is replaced.
+  # Tried before anything is replaced.
   told=$(EVS_DENO='' DENO_DIR="$temporary/deno" "$unpacked/bin/evs" --version 2>&1) || true
   [ "$told" = "evs $version" ] ||
     fail "the evs in $archive does not run here: $told" "mount | grep noexec"

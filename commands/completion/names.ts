@@ -69,7 +69,7 @@ export function nameQuery([word = "", typed = "", ...words]: readonly string[]):
   });
 }
 
-/** What may follow the words that were typed behind `evs docs`; nothing if no page is installed. */
+/** What may follow the words typed after `evs docs`; nothing if no page is installed. */
 async function documentedWords(typed: readonly string[]): Promise<string[]> {
   const { documentationFolder } = await import("../manual/folder.ts");
   const { readManual, wordsAfter } = await import("../manual/sections.ts");

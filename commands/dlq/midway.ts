@@ -6,7 +6,7 @@ import { EvsError } from "../../core/base/errors.ts";
 import { shellQuote } from "../../core/base/shell_quote.ts";
 import { plural } from "../terminal/table.ts";
 
-/** How far a retry came. */
+/** How far a retry got. */
 export interface Midway {
   /** How many were sent again. */
   sent: number;
@@ -18,7 +18,10 @@ export interface Midway {
   left: readonly string[] | undefined;
 }
 
-/** The longest command line that a hint may be: a hint that is cut off must not be typed. */
+/**
+ * The longest command line in a hint, in characters. It stays below the length at which errors
+ * truncate their texts (core/base/truncate.ts): half a command must not be typed.
+ */
 const LONGEST_HINT = 3_000;
 
 /** The error to end with. `flags`: those to repeat with the ids. */

@@ -89,10 +89,10 @@ async function retryDeadLetters(
   else this.print(`Sent again: ${countReply(reply)}.`);
 }
 
-/** Flags that a command for the rest repeats. */
+/** The flags to repeat in the command that goes on. */
 type RepeatedFlags = Readonly<Record<string, string | undefined>>;
 
-/** Asks for all of it; a refusal midway is told exactly. */
+/** Asks for all of it. Throws with exactly what was done if it is refused midway. */
 async function retryAtOnce(
   client: Client,
   { action, flags }: { action: DeadLetterAction; flags: RepeatedFlags },
@@ -169,7 +169,7 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
   const { size, everyMs } = paceRetries(rate);
   const { ids: named, all: _all, ...filters } = chosen;
   const all = [...new Set(named ?? await namesInOrder(client, chosen))];
-  // If the filters find nothing, or one of the ids is none, the daemon says so before any is sent.
+  // If the filters find nothing, or an id is unknown, the daemon says so before any is sent.
   if (all.length === 0 || named) await client.retryDeadLetters({ ...chosen, to, dryRun: true });
   let sum = addReplies([]);
   let due = clock.monotonic();
@@ -189,7 +189,7 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
   return sum;
 }
 
-/** How far it came when a chunk was refused, or not answered. `rest`: what was not asked for yet. */
+/** How far it got when a chunk was refused or not answered. `rest`: those not asked for yet. */
 function midwayOf(
   error: EvsError,
   { sent, ids, rest, named }: {

@@ -1,6 +1,6 @@
 /**
- * `--format`: what to print of an event, as a text with printf-like tokens. Nothing is printed that
- * the format does not name, no line feed either.
+ * `--format`: what to print of an event, as a text with printf-like tokens. Nothing is added to it,
+ * not even a line feed.
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 

@@ -131,7 +131,7 @@ async function writeFiles(
   return toWrite.map(({ path }) => path);
 }
 
-/** What a configuration that is kept leaves a system daemon without. */
+/** A warning if a configuration that is kept does not name the group of the system daemon. */
 function lacking({ path, text }: ServiceFile): string {
   const names = (source: string) => /^\s*socket_group\s*=/m.test(source);
   return !names(text) || names(ifThere(() => Deno.readTextFileSync(path)) ?? "")

@@ -27,7 +27,7 @@ export interface Duplex {
   patient?: boolean;
 }
 
-/** Silence of this length is looked into, ms. */
+/** After this long without a byte, a client checks whether the daemon answers at all, ms. */
 export const QUIET_MS = 1000;
 
 const LF = 0x0a;

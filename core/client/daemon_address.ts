@@ -19,8 +19,8 @@ import { WatchedSocket } from "./watched_socket.ts";
 export const SILENCE_MS = 3500;
 
 /**
- * So much longer it may stay silent for having waited for a processor itself: on a machine with
- * too much work, ms.
+ * On an overloaded machine a daemon waits for a processor itself. That time is added to its limit,
+ * up to this, ms.
  */
 const STARVED_MS = 20_000;
 
@@ -108,8 +108,8 @@ export class DaemonAddress implements Address {
   }
 
   /**
-   * Looks into the silence of a daemon: undefined if it answers anything at all, else the error for
-   * its caller.
+   * Checks a daemon that is silent: undefined if it answers anything at all, else the error for the
+   * caller.
    */
   async inquire(socket: string): Promise<Error | undefined> {
     const { paths, clock, waitMs = 0 } = this.#options;

@@ -37,9 +37,9 @@ export function socketLockFile(socket: string): string {
 }
 
 /**
- * What a daemon locks while it waits to replace another one. The kernel wakes it when the data dir
- * is let go, and for as long as it takes to run, nobody holds the data dir: then this lock shows
- * that there is a daemon.
+ * What a daemon locks while it waits to replace another one. Between the moment when the old one
+ * releases the data dir and the moment when the kernel runs the new one, nobody holds the data dir:
+ * only this lock shows that there is a daemon.
  */
 export function successorLock(dataDir: string): string {
   return `${dataDir}/log`;

@@ -297,8 +297,8 @@ export class Projection<S extends object> {
 
   /**
    * False for a state that JSON does not keep as it is: read again, it would be another one. That
-   * is told once, not with each page. A store of our own is read by nobody else; there, only what a
-   * copy does not keep (each page starts from one) is told.
+   * is reported once, not with each page. Nobody else reads a store of our own, so there it is only
+   * reported what a copy does not keep: each page starts from a copy.
    */
   #isPlain({ state }: Snapshot<S>): boolean {
     const isOwn = this.#isOwnStore;

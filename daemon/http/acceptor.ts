@@ -15,7 +15,7 @@ import { identityAt } from "../socket.ts";
 const SHORTEST_QUEUE = 4;
 /** Interval for checking whether a descriptor is free, ms; used only while there is none. */
 const LOOK_AGAIN = 20;
-/** The queue is empty after this many looks without a connection, so many ms apart. */
+/** The queue counts as empty after this many looks without a connection, this many ms apart. */
 const LAST_LOOKS = { count: 3, ms: 5 };
 
 /** The options of an acceptor. */
@@ -90,8 +90,8 @@ export class Acceptor {
   }
 
   /**
-   * Once the socket file is gone, nobody joins the queue any more. One look is not enough: where
-   * the process has stood still, its timer comes before the connections that arrived meanwhile.
+   * Once the socket file is gone, nobody joins the queue any more. One look is not enough: when a
+   * stopped process continues, its timer fires before it sees the connections that have arrived.
    */
   async #emptyQueue(): Promise<void> {
     let accepted = this.#accepted;

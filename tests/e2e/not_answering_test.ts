@@ -21,8 +21,8 @@ interface Ended extends EvsResult {
 }
 
 /**
- * How long a command takes that asks nobody, ms. One that asks loads more, and on a busy machine
- * twice this is what it needs beside the wait.
+ * How long a command takes that asks nobody, ms. One that asks the daemon loads more: on a busy
+ * machine it needs up to twice this besides the wait.
  */
 async function start(): Promise<number> {
   const began = performance.now();

@@ -8,7 +8,7 @@ import { newDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { STORES } from "../helpers/stores.ts";
 
 const DAY = 86_400_000;
-/** A retry that a clock put off comes in a day; one that was not is due in seconds, ms. */
+/** Retries come within seconds; one that a clock jump put off would come after a day, ms. */
 const LATEST = 60_000;
 
 /**

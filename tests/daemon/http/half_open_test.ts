@@ -106,7 +106,7 @@ Deno.test("a half-open request is ended when everybody else had left before it c
   const half = await RawConnection.open(daemon.socket);
   await half.send("GET /v1/hea");
   const deadline = Promise.withResolvers<string>();
-  // The test before holds others to the twelve seconds; here, a timer that stands still never ends it.
+  // The test above measures the twelve seconds. Here it is only about a timer that never runs.
   const timer = setTimeout(() => deadline.resolve("it was never ended"), 5 * DEADLINE);
   assert.match(await Promise.race([half.untilEnd(), deadline.promise]), /^HTTP\/1\.1 408 /);
   clearTimeout(timer);
