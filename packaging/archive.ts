@@ -14,18 +14,18 @@ import {
   withRuntimes,
 } from "./runtime.ts";
 import { tarball } from "./tar.ts";
-import { text, type Tree } from "./tree.ts";
+import { textFile, type Tree } from "./tree.ts";
 
 /** The files for people who look around in it, and for their shells. */
 export async function extras(): Promise<Tree> {
   const read = (path: string) => Deno.readTextFile(`${project}/packaging/${path}`);
   return new Map([
     ...await documentation(),
-    ["README.md", text(await read("archive.md"))],
-    ["licenses/deno.txt", text(await read("licenses/deno.txt"))],
-    ["completions/evs.bash", text(await completions("bash"))],
-    ["completions/_evs", text(await completions("zsh"))],
-    ["completions/evs.fish", text(await completions("fish"))],
+    ["README.md", textFile(await read("archive.md"))],
+    ["licenses/deno.txt", textFile(await read("licenses/deno.txt"))],
+    ["completions/evs.bash", textFile(await completions("bash"))],
+    ["completions/_evs", textFile(await completions("zsh"))],
+    ["completions/evs.fish", textFile(await completions("fish"))],
   ]);
 }
 

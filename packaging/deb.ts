@@ -9,7 +9,7 @@ import { CONFFILE, DEBIAN_PROGRAM, serviceFiles } from "./debian_service.ts";
 import { configuration, project } from "./project.ts";
 import { type PackageOptions, type Platform, runtimeFile } from "./runtime.ts";
 import { MODIFIED_AT } from "./tar.ts";
-import { bytesOf, type PackageFile, sorted, text, type Tree, writeTree } from "./tree.ts";
+import { bytesOf, type PackageFile, sorted, textFile, type Tree, writeTree } from "./tree.ts";
 
 /** Debian's names. */
 const ARCHITECTURES: Record<Platform, string> = { "linux-x64": "amd64", "linux-arm64": "arm64" };
@@ -66,7 +66,7 @@ async function changelog(): Promise<PackageFile> {
 
  -- ${MAINTAINER}  ${at}
 `;
-  return await compressed(text(entry));
+  return await compressed(textFile(entry));
 }
 
 async function compressed(file: PackageFile): Promise<PackageFile> {
@@ -140,10 +140,10 @@ async function installedFiles(program: Tree, options: PackageOptions): Promise<T
   const files: Tree = new Map<string, PackageFile>([
     ...await serviceFiles(),
     [runtimePath, { content: { path: runtime }, executable: true }],
-    [`${DOCUMENTATION}/copyright`, text(await copyright(all, runtimePath))],
+    [`${DOCUMENTATION}/copyright`, textFile(await copyright(all, runtimePath))],
     [`${DOCUMENTATION}/changelog.gz`, await changelog()],
-    [`${DOCUMENTATION}/README.Debian`, text(await debianFile("README.Debian"))],
-    [`usr/share/lintian/overrides/${NAME}`, text(OVERRIDES)],
+    [`${DOCUMENTATION}/README.Debian`, textFile(await debianFile("README.Debian"))],
+    [`usr/share/lintian/overrides/${NAME}`, textFile(OVERRIDES)],
   ]);
   for (const [path, file] of all) {
     const place = placeOf(path);
@@ -157,11 +157,13 @@ async function installedFiles(program: Tree, options: PackageOptions): Promise<T
 /** What dpkg reads, and the scripts that it runs. */
 async function controlFiles(texts: { control: string; md5sums: string }): Promise<Tree> {
   const files: Tree = new Map([
-    ["control", text(texts.control)],
-    ["md5sums", text(texts.md5sums)],
-    ["conffiles", text(`/${CONFFILE}\n`)],
+    ["control", textFile(texts.control)],
+    ["md5sums", textFile(texts.md5sums)],
+    ["conffiles", textFile(`/${CONFFILE}\n`)],
   ]);
-  for (const name of SCRIPTS) files.set(name, text(await debianFile(name), { executable: true }));
+  for (const name of SCRIPTS) {
+    files.set(name, textFile(await debianFile(name), { executable: true }));
+  }
   return files;
 }
 

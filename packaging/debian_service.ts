@@ -5,7 +5,7 @@
 import { daemonUnit, SYSTEM_CONFIG, SYSTEM_USER_FILE } from "../commands/service/daemon_unit.ts";
 import { systemPaths } from "../commands/service/installation.ts";
 import { stamped } from "../commands/service/stamp.ts";
-import { text, type Tree } from "./tree.ts";
+import { textFile, type Tree } from "./tree.ts";
 
 /** Where the package has its programs. */
 export const DEBIAN_PROGRAM = "usr/lib/evs";
@@ -26,9 +26,9 @@ export async function serviceFiles(): Promise<Tree> {
     folder: "/",
   }, {});
   return new Map([
-    ["usr/lib/systemd/system/evs.service", text(await stamped(unit))],
-    ["usr/lib/sysusers.d/evs.conf", text(SYSTEM_USER_FILE)],
+    ["usr/lib/systemd/system/evs.service", textFile(await stamped(unit))],
+    ["usr/lib/sysusers.d/evs.conf", textFile(SYSTEM_USER_FILE)],
     // Without the first line that evs service writes: it would remove the file as its own.
-    [CONFFILE, text(SYSTEM_CONFIG)],
+    [CONFFILE, textFile(SYSTEM_CONFIG)],
   ]);
 }

@@ -1,7 +1,7 @@
 /** What a release has besides packages: the install script, Homebrew's formula, the Containerfile. */
 import { configuration, project } from "./project.ts";
 import { sha256 } from "./runtime.ts";
-import { text, type Tree } from "./tree.ts";
+import { textFile, type Tree } from "./tree.ts";
 
 /**
  * Where the files of a release will be downloaded from, unless `--base-url` says it: a name that
@@ -33,8 +33,8 @@ export async function distributionFiles(
     return value;
   });
   return new Map([
-    ["Containerfile", text(await read("Containerfile"))],
-    ["evs.rb", text(formula)],
-    ["install.sh", text(await read("install.sh"), { executable: true })],
+    ["Containerfile", textFile(await read("Containerfile"))],
+    ["evs.rb", textFile(formula)],
+    ["install.sh", textFile(await read("install.sh"), { executable: true })],
   ]);
 }

@@ -1,7 +1,7 @@
 /** The pages of `docs` and the man pages, which packages have so that they can be read offline. */
 import { writeManPages } from "../docs/man.ts";
 import { project } from "./project.ts";
-import { text, type Tree } from "./tree.ts";
+import { textFile, type Tree } from "./tree.ts";
 
 /**
  * All Markdown below `docs`, by its path in the checkout, and `man/man1/evs.1`. The README is among
@@ -10,7 +10,7 @@ import { text, type Tree } from "./tree.ts";
 export async function documentation(): Promise<Tree> {
   const tree: Tree = new Map();
   const readme = await Deno.readTextFile(`${project}/README.md`);
-  tree.set("docs/README.md", text(readme.replaceAll("](docs/", "](")));
+  tree.set("docs/README.md", textFile(readme.replaceAll("](docs/", "](")));
   await addFiles(tree, { from: `${project}/docs`, to: "docs", ending: ".md" });
   const made = await Deno.makeTempDir({ prefix: "evs-man-" });
   try {
@@ -32,6 +32,8 @@ async function addFiles(tree: Tree, { from, to, ending }: Folders): Promise<void
   for await (const { name, isDirectory } of Deno.readDir(from)) {
     const path = `${from}/${name}`;
     if (isDirectory) await addFiles(tree, { from: path, to: `${to}/${name}`, ending });
-    else if (name.endsWith(ending)) tree.set(`${to}/${name}`, text(await Deno.readTextFile(path)));
+    else if (name.endsWith(ending)) {
+      tree.set(`${to}/${name}`, textFile(await Deno.readTextFile(path)));
+    }
   }
 }

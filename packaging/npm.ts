@@ -5,7 +5,7 @@
 import { documentation } from "./documentation.ts";
 import { buildProgram } from "./program.ts";
 import { configuration, project, RUNTIME_VERSION } from "./project.ts";
-import { text, type Tree, writeTree } from "./tree.ts";
+import { textFile, type Tree, writeTree } from "./tree.ts";
 
 /**
  * npm's packages with nothing but the Deno binary in them; npm installs the one that fits. They
@@ -44,8 +44,8 @@ export async function npmTree(program: Tree): Promise<Tree> {
   return new Map([
     ...program,
     ...pages,
-    ["package.json", text(await manifest(manPages))],
-    ["README.md", text(await Deno.readTextFile(`${project}/packaging/npm.md`))],
+    ["package.json", textFile(await manifest(manPages))],
+    ["README.md", textFile(await Deno.readTextFile(`${project}/packaging/npm.md`))],
   ]);
 }
 

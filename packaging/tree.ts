@@ -14,7 +14,7 @@ export interface PackageFile {
 export type Tree = Map<string, PackageFile>;
 
 /** A file from a text. */
-export function text(content: string, options: { executable?: boolean } = {}): PackageFile {
+export function textFile(content: string, options: { executable?: boolean } = {}): PackageFile {
   return { content: new TextEncoder().encode(content), ...options };
 }
 

@@ -1,6 +1,6 @@
 /** Builds the site in memory: its pages, the search index, styles, and the files it links to. */
 import { configuration, project } from "../project.ts";
-import { text, type Tree } from "../tree.ts";
+import { textFile, type Tree } from "../tree.ts";
 import { relativePath } from "./html.ts";
 import { layout, type MenuGroup, type MenuLink } from "./layout.ts";
 import { type PageSection, type RenderedPage, renderMarkdown } from "./markdown.ts";
@@ -26,13 +26,13 @@ export async function buildSite(): Promise<Tree> {
     const menu = [...groups, ...siblings(page.path, { pages, symbols })];
     const contents = page.sections.filter(({ level, anchor }) => level === 2 && anchor !== "");
     if (tree.has(page.path)) throw new Error(`there are two pages ${page.path}`);
-    tree.set(page.path, text(layout({ ...page, contents, menu, version })));
+    tree.set(page.path, textFile(layout({ ...page, contents, menu, version })));
   }
   for (const name of ["style.css", "search.js", "icon.svg"]) {
     const content = await Deno.readTextFile(`${project}/packaging/site/assets/${name}`);
-    tree.set(`assets/${name}`, text(content));
+    tree.set(`assets/${name}`, textFile(content));
   }
-  tree.set("assets/index.js", text(searchIndex(all)));
+  tree.set("assets/index.js", textFile(searchIndex(all)));
   for (const path of [...linked].sort()) {
     tree.set(sitePathOfFile(path), { content: await Deno.readFile(`${project}/${path}`) });
   }

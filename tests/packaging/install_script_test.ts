@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { tarball } from "../../packaging/tar.ts";
-import { text, type Tree } from "../../packaging/tree.ts";
+import { textFile, type Tree } from "../../packaging/tree.ts";
 import { sha256 } from "../../packaging/runtime.ts";
 import { platform } from "../helpers/package_names.ts";
 import { needTools, Place, project, type ScriptResult } from "../helpers/shell.ts";
@@ -16,14 +16,14 @@ const script = `${project}/packaging/install.sh`;
 /** An archive whose evs says its version, or something else. */
 function smallTree(version: string, says = `evs ${version}`): Tree {
   return new Map([
-    ["bin/evs", text(`#!/bin/sh\necho "${says}"\n`, { executable: true })],
-    ["lib/cli.js", text("")],
-    ["man/man1/evs.1", text("")],
-    ["man/man1/evs-publish.1", text("")],
-    ["man/man5/evs-config.5", text("")],
-    ["completions/evs.bash", text("")],
-    ["completions/_evs", text("")],
-    ["completions/evs.fish", text("")],
+    ["bin/evs", textFile(`#!/bin/sh\necho "${says}"\n`, { executable: true })],
+    ["lib/cli.js", textFile("")],
+    ["man/man1/evs.1", textFile("")],
+    ["man/man1/evs-publish.1", textFile("")],
+    ["man/man5/evs-config.5", textFile("")],
+    ["completions/evs.bash", textFile("")],
+    ["completions/_evs", textFile("")],
+    ["completions/evs.fish", textFile("")],
   ]);
 }
 
