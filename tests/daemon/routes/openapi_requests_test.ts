@@ -214,6 +214,12 @@ Deno.test("every route refuses what openapi.json forbids", async () => {
 /** A dot segment, which `fetch` would take out of the path. */
 const DOTS = /\/(\.|%2E){1,2}([/?]|$)/i;
 
+/**
+ * A refusal for what is there, not for the request: an earlier one may have removed a version, or
+ * set a level of compatibility that refuses the second.
+ */
+const IN_VAIN = /"message":"\w+ has no version before /;
+
 interface Sent {
   url: string;
   body: unknown;
@@ -227,7 +233,7 @@ async function holdToAllowed(
   const answer = await daemon.http(method, url, body);
   const { status, text } = answer;
   const what = `${method} ${url} ${JSON.stringify(body)}: ${status} ${text}`;
-  assert.notEqual(status, 400, what);
+  if (!IN_VAIN.test(text)) assert.notEqual(status, 400, what);
   assert.ok(status < 500 || status === 501 || status === 503, what);
   const { [String(status)]: exact, default: other } = described.responses;
   const response = exact ?? (status < 500 ? described.responses["4XX"] : other);
