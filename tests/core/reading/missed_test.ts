@@ -71,8 +71,8 @@ for (const [name, open] of Object.entries(STORES)) {
       for (const topic of ["a", "b"]) await store.truncate(topic, 9001);
       const runs = [[5, 9000, "missed"], [9001, MANY, "got"]];
       assert.deepEqual((await read(store, ["a"], { from: 5 })).get("a"), runs);
-      for (const  of of(await read(store, ["a", "b"], { from: 5 })).values()) {
-        assert.deepEqual(of, runs);
+      for (const told of (await read(store, ["a", "b"], { from: 5 })).values()) {
+        assert.deepEqual(told, runs);
       }
       const whole = await read(store, ["a"], { from: 5, to: 80 });
       assert.deepEqual([...whole.values()], [[[5, 80, "missed"]]]);
