@@ -21,6 +21,7 @@ import type { PublishStream } from "../../core/store/journal.ts";
 import type { EventDecoder } from "../ingest/decode_event.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
 import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
+import { turn as otherWork } from "../http/lines_reply.ts";
 import { countGarbage } from "../memory/scavenge.ts";
 import type { PublishParameters } from "./publish_options.ts";
 import { oneRequest, tagged } from "./publish_batch.ts";
@@ -45,6 +46,14 @@ const SHARED = 24 * 1024 * 1024;
 /** The largest request that is stored as a whole, bytes: it is buffered until its end. */
 const LARGEST_BATCH = 32 * 1024 * 1024;
 
+/**
+ * Refusing a line takes far longer than accepting one. A connection with more refused lines than
+ * this is read in pieces of this many bytes, and other work gets a turn after each (contract row
+ * 25).
+ */
+const MANY_REFUSED = 100;
+const SMALL_PIECE = 1024;
+
 /** Bytes of all connections that were passed on and are not yet durable. */
 let allInFlight = 0;
 
@@ -62,6 +71,8 @@ export interface ConnectionTurn {
   /** Bytes passed on and not yet durable. */
   bytes: number;
   inFlight: Set<Promise<void>>;
+  /** Lines that were refused so far. */
+  refused: number;
   /**
    * Called when nothing is in flight any more: what has arrived meanwhile need not wait for more
    * bytes.
@@ -77,6 +88,7 @@ export function newTurn(): ConnectionTurn {
     stopped: false,
     bytes: 0,
     inFlight: new Set(),
+    refused: 0,
     idle: () => {},
   };
 }
@@ -153,11 +165,19 @@ class LinesPublish {
       unchecked: (type) => services.broker.gate.unchecked(topic, { type, version }),
       refuse: (line, error) => {
         this.#tally.refuse(line, error);
+        this.#turn.refused++;
         services.metrics.refused++;
         if (isLogged(error)) services.unexpected(error, `checking line ${line}`);
         return onError === "skip";
       },
     });
+  }
+
+  async #pushInPieces(chunk: Uint8Array): Promise<void> {
+    for (let at = 0; at < chunk.length && !this.#lines.ended; at += SMALL_PIECE) {
+      this.#lines.push(chunk.subarray(at, at + SMALL_PIECE));
+      await otherWork();
+    }
   }
 
   async run(reply: http.ServerResponse): Promise<void> {
@@ -169,7 +189,8 @@ class LinesPublish {
     let isWhole = false;
     try {
       for await (const chunk of bodyOf(this.#request)) {
-        lines.push(chunk);
+        if (turn.refused <= MANY_REFUSED) lines.push(chunk);
+        else await this.#pushInPieces(chunk);
         countGarbage(chunk.length);
         if (this.#batch !== undefined) this.#assertHoldable();
         else if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();

@@ -48,6 +48,31 @@ Deno.test("daemon lists the first thousand refused lines and counts the others",
   assert.ok(grown < 100 * 2 ** 20, `the daemon took ${grown >> 20} MiB more`);
 });
 
+for (
+  const [what, line] of [["is no JSON", "{\n"], ["is not UTF-8", '"\xff"\n']] as const
+) {
+  Deno.test(`daemon answers others while it refuses very many lines, each of which ${what}`, async () => {
+    await using daemon = await startDaemon();
+    const lines = Uint8Array.from(line.repeat(150_000), (byte) => byte.charCodeAt(0));
+    const began = performance.now();
+    let took = 0;
+    const publish = daemon.http("POST", "/v1/topics/t/events?onError=skip&type=t", lines, {
+      "content-type": "application/x-ndjson",
+    }).then(({ json }) => {
+      took = performance.now() - began;
+      assert.equal(json.lines, 150_000);
+    });
+    let longest = 0;
+    while (took === 0) {
+      const asked = performance.now();
+      await daemon.http("GET", "/v1/health");
+      longest = Math.max(longest, performance.now() - asked);
+    }
+    await publish;
+    assert.ok(longest < took / 3, `somebody else waited ${longest} ms of ${took}`);
+  });
+}
+
 Deno.test("evs publish counts refused lines that the daemon does not list", async () => {
   await using daemon = await startDaemon();
   const { code, stdout, stderr } = await evs(
