@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs } from "../helpers/evs.ts";
+import { heldInOneOf } from "../helpers/series.ts";
 
 /** The most memory that a process has had, bytes. */
 function peakOf(pid: number): number {
@@ -54,22 +55,25 @@ for (
   Deno.test(`daemon answers others while it refuses very many lines, each of which ${what}`, async () => {
     await using daemon = await startDaemon();
     const lines = Uint8Array.from(line.repeat(150_000), (byte) => byte.charCodeAt(0));
-    const began = performance.now();
-    let took = 0;
-    const publish = daemon.http("POST", "/v1/topics/t/events?onError=skip&type=t", lines, {
-      "content-type": "application/x-ndjson",
-    }).then(({ json }) => {
-      took = performance.now() - began;
-      assert.equal(json.lines, 150_000);
+    await heldInOneOf(async () => {
+      const began = performance.now();
+      let took = 0;
+      const publish = daemon.http("POST", "/v1/topics/t/events?onError=skip&type=t", lines, {
+        "content-type": "application/x-ndjson",
+      }).then(({ json }) => {
+        took = performance.now() - began;
+        assert.equal(json.lines, 150_000);
+      });
+      let longest = 0;
+      while (took === 0) {
+        const asked = performance.now();
+        await daemon.http("GET", "/v1/health");
+        longest = Math.max(longest, performance.now() - asked);
+      }
+      await publish;
+      const figures = `somebody else waited ${longest} ms of ${took}`;
+      return { holds: longest < took / 3, figures };
     });
-    let longest = 0;
-    while (took === 0) {
-      const asked = performance.now();
-      await daemon.http("GET", "/v1/health");
-      longest = Math.max(longest, performance.now() - asked);
-    }
-    await publish;
-    assert.ok(longest < took / 3, `somebody else waited ${longest} ms of ${took}`);
   });
 }
 
