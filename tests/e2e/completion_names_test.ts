@@ -114,5 +114,11 @@ Deno.test("completions names loads little more than a plain publish when Tab is 
   const plain = await staticGraph("cli.ts");
   assert.deepEqual(asked.others, []);
   const more = asked.ours.filter((file) => !plain.ours.includes(file));
-  assert.deepEqual(more.map((file) => file.split("/").at(-1)), ["names.ts", "escape.ts"]);
+  // It waits for a daemon that is being replaced, which a plain publish leaves to the normal path.
+  assert.deepEqual(more.map((file) => file.split("/").at(-1)), [
+    "names.ts",
+    "daemon_address.ts",
+    "watched_socket.ts",
+    "escape.ts",
+  ]);
 });
