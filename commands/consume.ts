@@ -14,7 +14,7 @@ import type { BackoffSpec } from "../core/event/backoff.ts";
 import { consumeSummary, deadNotice, exitCode, pausedNotice } from "./consumer/result.ts";
 import type { OutputReader } from "./consumer/output_reader.ts";
 import type { EvsContext } from "./cli/context.ts";
-import { count, plainText, positive, textFlag, verb } from "./cli/define.ts";
+import { anyWord, count, plainText, positive, textFlag, verb } from "./cli/define.ts";
 import type { TypedCommandParameters } from "@stricli/core";
 import { selectionFlags } from "./reading/flags.ts";
 import { escapeJson } from "./terminal/escape.ts";
@@ -140,7 +140,7 @@ export const consumeParameters = {
   positional: {
     kind: "array",
     parameter: {
-      parse: plainText,
+      parse: anyWord,
       brief: "A topic or a pattern, then the command",
       placeholder: "TOPIC",
     },

@@ -117,8 +117,12 @@ export function verb<
     },
     // No prototype, so that `--constructor` is an unknown flag like any other.
     parameters: {
-      ...parameters,
-      flags: Object.assign(Object.create(null), withoutNegation(own), commonFlags(options)),
+      ...withNamesGiven(parameters),
+      flags: Object.assign(
+        Object.create(null),
+        withoutNegation(withValuesGiven(own)),
+        commonFlags(options),
+      ),
     } as typeof parameters,
     docs: { brief: options.brief },
   });
@@ -148,6 +152,51 @@ export function group(options: {
   return routes;
 }
 
+/** What is never an empty text: in a script, an empty one is a variable that was not set. */
+const NAMES = new Set(["TOPIC", "TYPE", "NAME", "PATTERN", "ID", "SEQ|ID", "FILE"]);
+
+interface Parsed {
+  parse?: (this: unknown, input: string) => unknown;
+  placeholder?: string;
+}
+
+/** Refuses an empty text where a name belongs, before it becomes half a path of a request. */
+function givenName<PARSED extends Parsed>(parameter: PARSED): PARSED {
+  const { parse, placeholder = "" } = parameter;
+  if (parse === undefined || parse === anyWord || !NAMES.has(placeholder)) return parameter;
+  return {
+    ...parameter,
+    parse(this: unknown, input: string) {
+      if (input === "") throw new SyntaxError("it is empty");
+      return parse.call(this, input);
+    },
+  };
+}
+
+function withValuesGiven(flags: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, givenName(flag as Parsed)]),
+  );
+}
+
+function withNamesGiven<PARAMETERS extends { positional?: unknown }>(
+  parameters: PARAMETERS,
+): PARAMETERS {
+  const positional = parameters.positional as
+    | { parameter?: Parsed; parameters?: readonly Parsed[] }
+    | undefined;
+  if (positional === undefined) return parameters;
+  const { parameter, parameters: places } = positional;
+  return {
+    ...parameters,
+    positional: {
+      ...positional,
+      ...parameter !== undefined && { parameter: givenName(parameter) },
+      ...places !== undefined && { parameters: places.map(givenName) },
+    },
+  };
+}
+
 /** Offers `--no-X` only for flags with `withNegated: true`. */
 function withoutNegation(flags: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
@@ -164,6 +213,9 @@ function withoutNegation(flags: Record<string, unknown>): Record<string, unknown
 
 /** Any text, as typed. */
 export const plainText = (input: string): string => input;
+
+/** The same, also an empty text where a name belongs: a word of somebody else's command. */
+export const anyWord = (input: string): string => input;
 
 /** An optional flag that takes any text. */
 export function textFlag(brief: string, placeholder: string) {

@@ -13,10 +13,11 @@ import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 import { formatReceipt, told } from "./receipt.ts";
 
-/** True for three plain words after `publish`. */
+/** True for three plain words after `publish`, of which the payload alone may be empty. */
 export function isPlainPublish(argv: readonly string[]): boolean {
   return argv.length === 4 && argv[0] === "publish" &&
-    argv.every((word) => !word.startsWith("-")) && !argv[3]?.startsWith("@");
+    argv.every((word) => !word.startsWith("-")) && !argv[3]?.startsWith("@") &&
+    argv[1] !== "" && argv[2] !== "";
 }
 
 /**

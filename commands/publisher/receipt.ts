@@ -42,6 +42,7 @@ export function told(error: unknown, typed?: string): unknown {
 /** What a payload that is not JSON was probably meant to be. */
 function quotingHint(typed: string | undefined): string | undefined {
   if (typed === undefined || typed === "-") return undefined;
+  if (typed === "") return `the payload is empty; without one, publish null or '{}'`;
   return /^\s*[[{]/.test(typed)
     ? `quote JSON for the shell, as in '{"userId":"u1"}'`
     : /^[^"']{1,60}$/.test(typed)

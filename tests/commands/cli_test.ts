@@ -47,7 +47,9 @@ Deno.test("splitArguments takes -n5, empty values and values of several lines", 
 
 Deno.test("isPlainPublish is true for three plain words only", () => {
   assert.equal(isPlainPublish(["publish", "t", "x", "{}"]), true);
-  for (const words of [["t", "x", "-"], ["t", "x", "@f"], ["t", "x"], ["t", "-q", "1"]]) {
+  for (
+    const words of ["t x -", "t x @f", "t x", "t -q 1", " x 1", "t  1"].map((w) => w.split(" "))
+  ) {
     assert.equal(isPlainPublish(["publish", ...words]), false, words.join(" "));
   }
 });
@@ -85,6 +87,17 @@ Deno.test("a wrong word is told with the nearest right one and exit code 2", asy
     [["expect", "t", "--timeout", "5"], /did you mean 5s|a number with a unit/],
     [["publish", "t", "x"], /a PAYLOAD is needed/],
     [["publish", "t"], /a TYPE is needed/],
+    [["publish", "", "x", "{}"], /TOPIC cannot be "": it is empty\n {2}try: evs publish --help/],
+    [["publish", "", "x", "--ndjson"], /TOPIC cannot be "": it is empty\n/],
+    [["publish", "t", "", "{}"], /TYPE cannot be "": it is empty\n/],
+    [["tail", ""], /TOPIC cannot be "": it is empty\n/],
+    [["get", "t", ""], /SEQ\|ID cannot be "": it is empty\n/],
+    [["topic", "remove", ""], /TOPIC cannot be "": it is empty\n/],
+    [["subscription", "show", ""], /NAME cannot be "": it is empty\n/],
+    [["consume", "t", "--name", "", "--", "true"], /--name cannot be "": it is empty\n/],
+    [["dlq", "retry", ""], /ID cannot be "": it is empty\n/],
+    [["dlq", "list", "--subscription="], /--subscription cannot be "": it is empty\n/],
+    [["backup", ""], /FILE cannot be "": it is empty\n/],
     [["publish", "t", "x", "--envelope"], /--envelope takes no TYPE/],
     [["publish", "t", "x", "1", "--ndjson"], /a PAYLOAD does not go with --ndjson/],
     [["publish", "t", "x", "1", "--id-prefix", "p"], /--id-prefix goes with --ndjson/],
