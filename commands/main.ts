@@ -156,16 +156,45 @@ function scannerMessage(error: ArgumentScannerError, typed: string): string {
   });
 }
 
+/** The flags that all commands share, and those of them that take a value. */
+const VALUED = new Set(["--socket", "--data-dir", "--config", "--wait", "--color"]);
+const COMMON = new Set([...VALUED, "--json", "--quiet", "--verbose"]);
+
 async function unknownVerb(word: string): Promise<InvalidArgumentError> {
   const { nearest } = await load<typeof import("../core/base/suggest.ts")>(
     "../core/base/suggest.ts",
   );
-  const words = word === "version" ? ["--version"] : nearest(word, [...verbs.keys()]);
+  const flag = word.split("=")[0]!;
+  if (COMMON.has(flag)) {
+    return new InvalidArgumentError(`flags come after the command, and ${flag} came first`, {
+      code: "argument/usage",
+      hint: `evs COMMAND ${flag}${VALUED.has(flag) ? " ..." : ""}`,
+    });
+  }
+  const words = await groupsWith(word);
+  if (word === "version" || word === "-V") words.push("--version");
+  else if (word.startsWith("-")) words.push(...nearest(word, ["--version", "--help"]));
+  else if (words.length === 0) words.push(...nearest(word, [...verbs.keys()]));
   const near = words.map((name) => `\`${name}\``);
   return new InvalidArgumentError(`\`evs ${word}\` is no command${didYouMean(near)}`, {
     code: "argument/unknown-command",
     hint: "evs --help",
   });
+}
+
+/** The groups that have a command of this name, with it: `daemon start` for `start`. */
+async function groupsWith(word: string): Promise<string[]> {
+  const { entriesOf, isGroup } = await load<typeof import("./cli/help_page.ts")>(
+    "./cli/help_page.ts",
+  );
+  const found: string[] = [];
+  for (const [name, lazy] of verbs) {
+    const { route } = await lazy.load();
+    if (isGroup(route) && entriesOf(route).some((entry) => entry.name === word)) {
+      found.push(`${name} ${word}`);
+    }
+  }
+  return found;
 }
 
 function usageError(
