@@ -17,11 +17,16 @@ export function missingPackage(text: string): EvsError | undefined {
   const found = FAILED.exec(text);
   if (found === null) return undefined;
   const name = found[1] ?? found[2] ?? found[3] ?? "";
+  const isUntrusted = /invalid peer certificate/i.test(text);
   return new EvsError(
     { code: "runtime/package-missing", status: 503, exit: ExitCode.CannotStore },
     `${name}, which evs needs, is not on this machine yet and cannot be downloaded (${
-      reasonOf(text)
-    }): connect to the network and type the same again`,
+      isUntrusted ? "the certificate of the npm registry is not trusted" : reasonOf(text)
+    }): ${
+      isUntrusted
+        ? "set DENO_TLS_CA_STORE=system, which trusts what this machine trusts,"
+        : "connect to the network"
+    } and type the same again`,
     { details: { package: name } },
   );
 }
