@@ -92,7 +92,7 @@ export function lookUp(
   sections: readonly ManualSection[],
   words: readonly string[],
 ): FoundSections | undefined {
-  const typed = normal(words.join(" ")).replace(/^evs /, "").replace(/^adr 0+/, "adr ");
+  const typed = normal(pageOf(words.join(" "))).replace(/^evs /, "").replace(/^adr 0+/, "adr ");
   if (!/[\p{L}\p{N}]/u.test(typed)) return undefined;
   const named = sections.filter(({ address }) => address === typed);
   if (named.length > 0) return first(named);
@@ -100,6 +100,13 @@ export function lookUp(
   if (typed === "adr") return { shown: [], others: decisions };
   return lookUpIn(sections.filter(({ isDecision }) => !isDecision), typed) ??
     lookUpIn(decisions, typed);
+}
+
+/** A page that is named by its file, as in a link: `docs/shell.md`, `docs/adr/0035-debian.md`. */
+function pageOf(typed: string): string {
+  const [, folder, name] = /^(?:\.\/)?(?:docs\/)?((?:cli|adr)\/)?([\w-]+)\.md$/i.exec(typed) ?? [];
+  if (name === undefined) return typed;
+  return folder === "adr/" ? `adr ${parseInt(name)}` : name;
 }
 
 function lookUpIn(sections: readonly ManualSection[], typed: string): FoundSections | undefined {

@@ -40,6 +40,9 @@ Deno.test("docs prints commands, pages, headings, promises, keys, flags and erro
   assert.match(shown("rate"), /^--rate N\/s \(evs dlq retry\): /);
   assert.match(shown("store/disk-full"), /^store\/disk-full \(errors, Storing\): the disk is full/);
   assert.match(shown("operating full"), /^A FULL DISK\n/);
+  assert.match(shown("docs/shell.md"), /^FOR THE SHELL\n/);
+  assert.match(shown("docs/cli/dlq.md"), /^EVS DLQ\n/);
+  assert.match(shown("docs/adr/0031-npm-package.md"), /^31\. /);
   for (const { number, title } of await contractRows()) {
     if (number === undefined) continue;
     assert.ok(shown(`contract ${number}`).startsWith(`${number}. ${title}`), `row ${number}`);
