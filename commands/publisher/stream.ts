@@ -179,7 +179,8 @@ function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | 
       ? `${words[0]}: ${words[1]}, what became ${words[2]}`
       : `${words[0]}: ${words[1]}`,
     {
-      hint: options.goOn(acknowledgedLine),
+      // A wrong name is as wrong when the same is typed again.
+      hint: failure.exit === ExitCode.Usage ? failure.hint : options.goOn(acknowledgedLine),
       details: { ...failure.details, acknowledgedLine, sentLine: tally.sentLine },
       cause: failure,
     },

@@ -94,6 +94,16 @@ Deno.test("publish --ndjson stops at a refused line, tells what was kept and how
   assert.deepEqual((await at.replay("t")).map(({ payload }) => payload), [1, 2, 3, 4]);
 });
 
+Deno.test("publish --ndjson does not advise to type a wrong name again", async () => {
+  await using at = await startDaemon();
+  const { code, stderr } = await evs(["publish", "a b", "x", "--ndjson"], { at, stdin: "1\n" });
+  assert.equal(code, 2);
+  assert.match(
+    stderr,
+    /has " " at character 2: 0 lines acknowledged\n {2}try: a name is 1 to 128 /,
+  );
+});
+
 Deno.test("publish --ndjson tells of a refused line when more requests have been sent behind it", async () => {
   await using at = await startDaemon();
   // A last line without a line feed is a request of its own, sent before the first is answered.
