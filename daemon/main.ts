@@ -263,6 +263,9 @@ function outOfReach(error: unknown): EvsError | undefined {
   );
 }
 
+/** What can be done where the system refuses a file or a folder that nobody asked for by name. */
+const PLACES = "EVS_DATA_DIR chooses another data dir, EVS_SOCKET another socket";
+
 /** Runs the daemon as a program: errors go to standard error. */
 export async function serve(args: readonly string[]): Promise<number> {
   try {
@@ -270,8 +273,9 @@ export async function serve(args: readonly string[]): Promise<number> {
     return await runDaemon(args);
   } catch (error) {
     const known = error instanceof EvsError ? error : outOfReach(error) ?? osError(error);
+    const hint = known?.code === "system/refused" ? known.hint ?? PLACES : known?.hint;
     const text = known !== undefined
-      ? `evs daemon: ${known.message}\n${known.hint === undefined ? "" : `  ${known.hint}\n`}`
+      ? `evs daemon: ${known.message}\n${hint === undefined ? "" : `  ${hint}\n`}`
       : `evs daemon: ${error instanceof Error ? error.stack : String(error)}\n`;
     say(text);
     return known?.exit ?? 70;
