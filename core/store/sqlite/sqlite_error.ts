@@ -9,6 +9,7 @@ import { ifThere } from "../../base/if_there.ts";
 
 /** SQLite's primary result codes that get special handling (https://sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
 const SQLITE_FULL = 13;
 /** The shared index of the write-ahead log could not grow, which amounts to a full disk. */
 const SQLITE_IOERR_SHMSIZE = 10 | (19 << 8);
@@ -88,6 +89,12 @@ export function asSqliteStoreError(
         code: "store/busy",
         cause: error,
         hint: `end the program that writes to ${file}, then try again`,
+      });
+    case SQLITE_READONLY:
+      return new CannotStoreError(`the ${name} ${path} cannot be written to: ${message}`, {
+        code: "system/refused",
+        cause: error,
+        hint: "its file and its folder have to be writable for the user of the daemon",
       });
     default:
       return new InternalError(`SQLite failed on the ${name} (${code}): ${message}`, {
