@@ -23,7 +23,7 @@ import { storeKinds } from "./open_stores.ts";
 import { SocketKeeper } from "./socket_keeper.ts";
 import { socketGroupOf } from "./socket_group.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
-import { onUncaught } from "./uncaught.ts";
+import { onUncaught, onWarning } from "./uncaught.ts";
 import { findDataDir } from "./whole.ts";
 
 /** A drain that takes longer is cut short (contract row 19), ms. */
@@ -130,6 +130,7 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
+  onWarning((error) => log.logger.warning("the runtime warns: {error.message}", { error }));
   onUncaught((error, how) => services.fatal(error, how));
   services.keepReserve({ held, isNew: found.marks === undefined });
   const server = await listen(services, routes);

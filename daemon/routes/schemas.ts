@@ -143,7 +143,13 @@ async function check(request: RouteRequest, reply: http.ServerResponse): Promise
     const text = verdicts.map((one) => `${JSON.stringify(one)}\n`).join("");
     verdicts = [];
     if (!reply.write(text)) {
-      await new Promise<void>((resolve) => reply.once("drain", resolve).once("close", resolve));
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          reply.off("drain", done).off("close", done);
+          resolve();
+        };
+        reply.once("drain", done).once("close", done);
+      });
     }
   };
   for await (const chunk of bodyOf(request)) {

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { startDaemon } from "../helpers/daemon.ts";
+import { until } from "../helpers/evs.ts";
 
 /** Code that goes wrong in the daemon when it gets a SIGUSR2. */
 const FAULTS: [what: string, code: string, told: RegExp][] = [
@@ -60,3 +61,38 @@ for (const [what, code, told] of FAULTS) {
     await Deno.remove(fault);
   });
 }
+
+Deno.test("the daemon logs a warning of the runtime, and prints nothing that a closed pipe would refuse", async () => {
+  const fault = await Deno.makeTempFile({ suffix: ".js" });
+  await Deno.writeTextFile(
+    fault,
+    `import process from "node:process";
+     process.stderr.write = () => { throw new Error("write EPIPE"); };
+     Deno.addSignalListener("SIGUSR2", () => process.emitWarning("planted"));`,
+  );
+  const wrapper = [
+    "sh",
+    "-c",
+    `deno=$1; shift 2; exec "$deno" run --preload=${fault} "$@"`,
+    "sh",
+  ];
+  await using daemon = await startDaemon({ wrapper });
+  Deno.kill(daemon.pid, "SIGUSR2");
+  const path = `${daemon.dataDir}/log/daemon.log`;
+  await until(async () => /planted|nobody caught/.test(await Deno.readTextFile(path)));
+  assert.equal((await daemon.publish("t", "n", 1)).lastSeq, 1);
+  const log = (await Deno.readTextFile(path)).trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(log.find(({ message }) => message.includes("planted")).level, "warning");
+  await Deno.remove(fault);
+});
+
+Deno.test("the daemon's runtime warns of nothing when a client reads very many verdicts slowly", async () => {
+  await using daemon = await startDaemon();
+  await daemon.http("PUT", "/v1/schemas/n", { type: "integer" });
+  const lines = '"a line of twenty bytes"\n'.repeat(80_000);
+  const answer = await daemon.http("POST", "/v1/schemas/n/check", lines, {
+    "content-type": "application/x-ndjson",
+  });
+  assert.equal(answer.text.split("\n").length, 80_001);
+  assert.doesNotMatch(await Deno.readTextFile(`${daemon.dataDir}/log/daemon.log`), /warns/);
+});
