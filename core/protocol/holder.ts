@@ -4,7 +4,8 @@
  * what a killed daemon left behind, check whether that process has the data dir open.
  */
 
-import { type Paths, SYSTEM_SOCKET } from "./paths.ts";
+import { SocketError } from "../base/errors.ts";
+import { folderOf, type Paths, SHORT_FOLDER, SYSTEM_SOCKET } from "./paths.ts";
 
 /** What a daemon records about itself. */
 export interface Holder {
@@ -77,8 +78,12 @@ export function parseHolder(text: string): Holder | undefined {
   return isHolder ? value as Holder : undefined;
 }
 
-/** Where a daemon may listen, in the order in which to look. */
+/**
+ * Where a daemon may listen, in the order in which to look. Throws `SocketError` if that is in a
+ * folder that another user has made where ours belongs.
+ */
 export function socketCandidates({ chosen, dataDir, socket }: Paths): Set<string> {
+  if (socket.startsWith(SHORT_FOLDER)) assertOwnFolder(folderOf(socket));
   if (chosen === "socket") return new Set([socket]);
   const named = readHolder(holderFile(dataDir))?.socket;
   return new Set([
@@ -86,4 +91,24 @@ export function socketCandidates({ chosen, dataDir, socket }: Paths): Set<string
     socket,
     ...(chosen === "nothing" ? [SYSTEM_SOCKET] : []),
   ]);
+}
+
+/** Anybody may make a folder in /tmp first, and listen there for what we publish. */
+function assertOwnFolder(folder: string): void {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.lstatSync(folder);
+  } catch {
+    // Missing, or not to be looked at: connecting says what is wrong.
+    return;
+  }
+  if (info.isDirectory && info.uid === Deno.uid()) return;
+  throw new SocketError(
+    "socket/unsafe",
+    `${folder}, where the socket belongs, is somebody else's`,
+    {
+      hint: "set EVS_SOCKET to a path in a folder that only you can write to",
+      details: { folder },
+    },
+  );
 }

@@ -20,6 +20,9 @@ export interface Paths {
 /** The socket of a system-wide daemon that a package runs. */
 export const SYSTEM_SOCKET = "/run/evs/evs.sock";
 
+/** Before the uid: where a socket is whose path would be too long elsewhere. */
+export const SHORT_FOLDER = "/tmp/evs-";
+
 /**
  * The longest path that the kernel can bind: `sun_path` has 108 bytes, including a NUL (unix(7)).
  */
@@ -108,7 +111,7 @@ function shortSocket(path: string, env: (name: string) => string | undefined): s
   const runtime = env("XDG_RUNTIME_DIR");
   const folder = runtime !== undefined && byteLength(runtime) < 60
     ? `${runtime}/evs`
-    : `/tmp/evs-${Deno.uid()}`;
+    : `${SHORT_FOLDER}${Deno.uid()}`;
   return `${folder}/${fnv1a(path)}.sock`;
 }
 

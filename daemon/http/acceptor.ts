@@ -72,6 +72,8 @@ export class Acceptor {
     this.#cancel?.();
     this.#cancel = undefined;
     await this.#emptyQueue();
+    // The daemon may have begun to stop meanwhile.
+    if (this.#closed) return;
     this.#leave();
     await this.#open();
   }

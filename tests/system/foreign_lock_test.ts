@@ -1,6 +1,6 @@
 /**
- * Contract rows 14, 21 and 31: what another user puts beside a socket in a folder that everybody
- * can write to, such as /tmp.
+ * Contract rows 14, 21 and 31: what another user puts beside a socket, or in its place, in a folder
+ * that everybody can write to, such as /tmp.
  */
 import assert from "node:assert/strict";
 import { Place } from "../helpers/shell.ts";
@@ -56,4 +56,26 @@ Deno.test("no daemon starts behind a lock that another user can take or rewrite"
   assert.notEqual(code, 0);
   assert.match(stderr, /evs\.sock\.lock belongs to somebody else; it was left alone/);
   assert.equal(await place.run('cat "$EVS_SOCKET.lock"', env), before);
+});
+
+Deno.test("no command connects where another user has made the folder of a short socket", async () => {
+  await using place = await Place.make();
+  const folder = `${place.folder}/made-first`;
+  await Deno.mkdir(folder);
+  await Deno.chmod(folder, 0o777);
+  await Deno.chown(folder, OTHER, OTHER);
+  const dataDir = `${place.folder}/${"long/".repeat(30)}data`;
+  const env = { EVS_DATA_DIR: dataDir, XDG_RUNTIME_DIR: "", FOLDER: folder };
+  // Only these commands see the other user's folder there.
+  const there = (command: string) =>
+    place.sh(
+      `own=/tmp/evs-$(id -u); mkdir -p -m 700 $own
+unshare -m sh -c 'mount --bind "$FOLDER" "$0" && '${JSON.stringify(command)} "$own"`,
+      env,
+    );
+  for (const command of ["evs publish t x 1", "evs status", "evs tail t"]) {
+    const { code, stderr } = await there(command);
+    assert.equal(code, 7, stderr);
+    assert.match(stderr, /evs-\d+, where the socket belongs, is somebody else's\n {2}try: set EVS/);
+  }
 });
