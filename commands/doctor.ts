@@ -1,7 +1,7 @@
 /** `evs doctor`: reports what is wrong in a data dir, how much is intact, and what to type. */
 import type { Diagnosis } from "../core/doctor/doctor.ts";
 import type { StatusReply } from "../core/protocol/protocol.ts";
-import { DataDirError, ExitCode, NoDaemonError } from "../core/base/errors.ts";
+import { DataDirError, ExitCode, NoDaemonError, NotAnsweringError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { findCutRestore } from "../core/data_dir/cut_restore.ts";
 import { roomAt } from "./check/disk.ts";
@@ -75,7 +75,9 @@ async function runningStatus(ask: () => Promise<StatusReply>): Promise<StatusRep
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof NoDaemonError) return undefined;
+    // Whatever holds the data dir and says nothing of itself is what the doctor looks for.
+    const isUnknown = error instanceof NotAnsweringError && error.details?.["pid"] === undefined;
+    if (error instanceof NoDaemonError || isUnknown) return undefined;
     throw error;
   }
 }
