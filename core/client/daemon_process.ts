@@ -118,9 +118,15 @@ export function notAnswering(
   const { pid } = holder;
   const stopped = isStopped(held);
   if (!stopped && !hasSocket(holder)) {
+    const isTaken = isThere(holder.socket);
     return new NotAnsweringError(
       `the daemon (pid ${pid}) has lost its socket ${holder.socket} and cannot create it again`,
-      { hint: "evs daemon restart", details: { pid, dataDir: holder.dataDir } },
+      {
+        hint: isTaken
+          ? `move away what is in its place: ls -l ${holder.socket}`
+          : "evs daemon restart",
+        details: { pid, dataDir: holder.dataDir },
+      },
     );
   }
   const why = stopped ? ": it is stopped (SIGSTOP)" : "";
@@ -167,12 +173,21 @@ function isWrittenBy(pid: number, file: string): boolean {
   }
 }
 
-/** False for a daemon whose socket was removed. */
+/** False for a daemon whose socket was removed, also if something else is in its place. */
 export function hasSocket({ socket }: Holder): boolean {
   try {
-    Deno.lstatSync(socket);
+    return Deno.lstatSync(socket).isSocket === true;
+  } catch {
+    return false;
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
     return true;
   } catch {
+    // Missing, or out of reach.
     return false;
   }
 }

