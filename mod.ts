@@ -142,7 +142,7 @@ export {
   type SnapshotPolicy,
   type SnapshotStore,
 } from "./core/sourcing/snapshot.ts";
-export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcaster.ts";
+export { type Upcast, Upcasters, withUpcasts } from "./core/sourcing/upcasting_store.ts";
 export { MemoryState } from "./core/state/memory.ts";
 export { SqliteState } from "./core/state/sqlite.ts";
 export type {
