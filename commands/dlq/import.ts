@@ -7,7 +7,7 @@ import type { EvsContext } from "../cli/context.ts";
 import { plainText, verb } from "../cli/define.ts";
 import { toFlag } from "./selection.ts";
 import { batches, type InputBatch, readInput } from "../cli/input.ts";
-import { ThroughBreaks } from "../publisher/through_breaks.ts";
+import { ReconnectingClient } from "../publisher/reconnect.ts";
 import { plural } from "../terminal/table.ts";
 
 const LF = 0x0a;
@@ -55,7 +55,7 @@ async function importDeadLetters(
     });
   }
   const client = await this.client();
-  const breaks = new ThroughBreaks({
+  const reconnecting = new ReconnectingClient({
     clock: this.clock,
     say: (words) => this.say(words),
     limitMs: this.reconnectMs,
@@ -65,7 +65,7 @@ async function importDeadLetters(
   for (const batch of batches(await readInput(this, file))) {
     // Sent again if it gets no answer: by the tag the daemon knows what of it is done.
     const tag = newBatchTag((bytes) => crypto.getRandomValues(bytes));
-    const reply = await breaks.ask(
+    const reply = await reconnecting.ask(
       () => client.importDeadLetters(batch.bytes, { ...flags, batch: tag }),
       (error) => stoppedAt(error, { batch, sum, retry: flags.retry }),
     );

@@ -13,7 +13,7 @@ import { verb } from "../cli/define.ts";
 import { Progress } from "../terminal/progress.ts";
 import { addReplies, assertFound, countReply } from "./outcome.ts";
 import { deadLetterPages } from "./pages.ts";
-import { endedMidway, type Midway } from "./midway.ts";
+import { type PartialRetry, partialRetryError } from "./partial_retry.ts";
 import {
   assertSelected,
   type FilterFlags,
@@ -102,8 +102,8 @@ async function retryAtOnce(
   } catch (error) {
     const { done, count, left } = progressOf(error) ?? {};
     if (done === undefined) throw error;
-    throw endedMidway(error as EvsError, {
-      midway: {
+    throw partialRetryError(error as EvsError, {
+      partial: {
         sent: done,
         notSent: count! - done,
         unknown: 0,
@@ -181,7 +181,7 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
     } catch (error) {
       if (!(error instanceof EvsError)) throw error;
       const so = { sent: sum.count, ids, rest: all.slice(from + size), named: !!named };
-      throw endedMidway(error, { midway: midwayOf(error, so), flags: options.flags });
+      throw partialRetryError(error, { partial: partialRetryOf(error, so), flags: options.flags });
     }
     options.sent({ far: sum.count, of: all.length });
     due = Math.max(due + everyMs, clock.monotonic());
@@ -190,7 +190,7 @@ async function retrySlowly(client: Client, options: SlowOptions): Promise<DeadLe
 }
 
 /** How far it got when a chunk was refused or not answered. `rest`: those not asked for yet. */
-function midwayOf(
+function partialRetryOf(
   error: EvsError,
   { sent, ids, rest, named }: {
     sent: number;
@@ -198,7 +198,7 @@ function midwayOf(
     rest: readonly string[];
     named: boolean;
   },
-): Midway {
+): PartialRetry {
   const progress = progressOf(error);
   const unknown = error instanceof ConnectionLostError ? ids.length : 0;
   const left = [...(unknown > 0 ? [] : progress?.left ?? ids), ...rest];

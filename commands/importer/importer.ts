@@ -19,7 +19,7 @@ import {
   RemoteError,
 } from "../../core/base/errors.ts";
 import { openFeed } from "../../core/client/feed.ts";
-import { ThroughBreaks } from "../publisher/through_breaks.ts";
+import { ReconnectingClient } from "../publisher/reconnect.ts";
 
 /** A request is sent when it has this many bytes, or this many lines. */
 const [FULL, MOST_LINES] = [1024 * 1024, 1000];
@@ -62,13 +62,13 @@ export class Importer {
   readonly #known = new Map<string, Set<string>>();
   /** By topic: what is stored of ours without our knowing lies behind this seq. */
   readonly #seen = new Map<string, number>();
-  readonly #breaks: ThroughBreaks;
+  readonly #reconnecting: ReconnectingClient;
   readonly #tally: ImportTally = { topics: 0, count: 0, duplicates: 0, refused: 0, lines: 0 };
 
   constructor(client: Client, options: ImportOptions) {
     this.#client = client;
     this.#options = options;
-    this.#breaks = new ThroughBreaks(options);
+    this.#reconnecting = new ReconnectingClient(options);
   }
 
   /** Stores all lines; rejects at the first refused line, unless refused lines are skipped. */
@@ -149,7 +149,7 @@ export class Importer {
 
   async #hasEvents(topic: string): Promise<boolean> {
     try {
-      return (await this.#throughBreaks(() => this.#client.topic(topic))).events > 0;
+      return (await this.#ask(() => this.#client.topic(topic))).events > 0;
     } catch (error) {
       if (error instanceof RemoteError && error.status === 404) return false;
       throw error;
@@ -159,7 +159,7 @@ export class Importer {
   async #send(batch: Batch): Promise<void> {
     let left = batch;
     let isAgain = false;
-    const reply = await this.#throughBreaks(async () => {
+    const reply = await this.#ask(async () => {
       if (isAgain) left = await this.#withoutStored(left);
       isAgain = true;
       return left.lines.length === 0 ? undefined : await this.#request(left);
@@ -201,8 +201,8 @@ export class Importer {
   }
 
   /** `sent`: lines whose fate is unknown while the daemon is away. */
-  #throughBreaks<T>(ask: () => Promise<T>, sent: () => number = () => 0): Promise<T> {
-    return this.#breaks.ask(ask, (error) => this.#broken(error, sent()));
+  #ask<T>(ask: () => Promise<T>, sent: () => number = () => 0): Promise<T> {
+    return this.#reconnecting.ask(ask, (error) => this.#broken(error, sent()));
   }
 
   #broken(error: EvsError, unknown: number): EvsError {

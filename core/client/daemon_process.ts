@@ -118,7 +118,7 @@ export function notAnswering(
   const { pid } = holder;
   const stopped = isStopped(held);
   if (!stopped && !hasSocket(holder)) {
-    const isTaken = isThere(holder.socket);
+    const isTaken = atSocket(holder) !== undefined;
     return new NotAnsweringError(
       `the daemon (pid ${pid}) has lost its socket ${holder.socket} and cannot create it again`,
       {
@@ -174,21 +174,17 @@ function isWrittenBy(pid: number, file: string): boolean {
 }
 
 /** False for a daemon whose socket was removed, also if something else is in its place. */
-export function hasSocket({ socket }: Holder): boolean {
-  try {
-    return Deno.lstatSync(socket).isSocket === true;
-  } catch {
-    return false;
-  }
+export function hasSocket(holder: Holder): boolean {
+  return atSocket(holder)?.isSocket === true;
 }
 
-function isThere(path: string): boolean {
+/** What is at the path of its socket; undefined if nothing is, or nothing that can be looked at. */
+function atSocket({ socket }: Holder): Deno.FileInfo | undefined {
   try {
-    Deno.lstatSync(path);
-    return true;
+    return Deno.lstatSync(socket);
   } catch {
-    // Missing, or out of reach.
-    return false;
+    // Missing, or its folder is closed to us: there is nothing to connect to either way.
+    return undefined;
   }
 }
 

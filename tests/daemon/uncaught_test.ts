@@ -37,18 +37,16 @@ const FAULTS: [what: string, code: string, told: RegExp][] = [
   ],
 ];
 
+/** The daemon's own command, `deno run --quiet …`, with a file loaded in front of it. */
+function withFault(file: string): string[] {
+  return ["sh", "-c", `deno=$1; shift 2; exec "$deno" run --preload=${file} "$@"`, "sh"];
+}
+
 for (const [what, code, told] of FAULTS) {
   Deno.test(`the daemon logs it with its stack and ends with an error when ${what}`, async () => {
     const fault = await Deno.makeTempFile({ suffix: ".js" });
     await Deno.writeTextFile(fault, code);
-    // The daemon's own command with the fault loaded in front of it: `deno run --quiet …`.
-    const wrapper = [
-      "sh",
-      "-c",
-      `deno=$1; shift 2; exec "$deno" run --preload=${fault} "$@"`,
-      "sh",
-    ];
-    await using daemon = await startDaemon({ wrapper });
+    await using daemon = await startDaemon({ wrapper: withFault(fault) });
     assert.equal((await daemon.publish("t", "n", 1)).lastSeq, 1);
     Deno.kill(daemon.pid, "SIGUSR2");
     const { code: exit } = await daemon.exited();
@@ -70,13 +68,7 @@ Deno.test("the daemon logs a warning of the runtime, and prints nothing that a c
      process.stderr.write = () => { throw new Error("write EPIPE"); };
      Deno.addSignalListener("SIGUSR2", () => process.emitWarning("planted"));`,
   );
-  const wrapper = [
-    "sh",
-    "-c",
-    `deno=$1; shift 2; exec "$deno" run --preload=${fault} "$@"`,
-    "sh",
-  ];
-  await using daemon = await startDaemon({ wrapper });
+  await using daemon = await startDaemon({ wrapper: withFault(fault) });
   Deno.kill(daemon.pid, "SIGUSR2");
   const path = `${daemon.dataDir}/log/daemon.log`;
   await until(async () => /planted|nobody caught/.test(await Deno.readTextFile(path)));

@@ -7,7 +7,7 @@ import { shellQuote } from "../../core/base/shell_quote.ts";
 import { plural } from "../terminal/table.ts";
 
 /** How far a retry got. */
-export interface Midway {
+export interface PartialRetry {
   /** How many were sent again. */
   sent: number;
   /** How many were not, and of how many it is not known: dead letters, or ids. */
@@ -25,11 +25,14 @@ export interface Midway {
 const LONGEST_HINT = 3_000;
 
 /** The error to end with. `flags`: those to repeat with the ids. */
-export function endedMidway(
+export function partialRetryError(
   error: EvsError,
-  { midway, flags }: { midway: Midway; flags: Readonly<Record<string, string | undefined>> },
+  { partial, flags }: {
+    partial: PartialRetry;
+    flags: Readonly<Record<string, string | undefined>>;
+  },
 ): EvsError {
-  const { sent, notSent, unknown, unit, left } = midway;
+  const { sent, notSent, unknown, unit, left } = partial;
   const { code, status, exit, details } = error;
   const parts = [
     `sent again: ${plural(sent, "dead letter")}`,
@@ -40,21 +43,21 @@ export function endedMidway(
     { code, status, exit },
     `${whyOf(error)}; ${parts.join("; ")}`,
     {
-      hint: hintFor(midway, flags),
+      hint: hintFor(partial, flags),
       details: { ...details, done: sent, notSent, unknown, ...(left ? { left: [...left] } : {}) },
       cause: error,
     },
   );
 }
 
-/** The daemon's own words count only what it was asked last. */
+/** The daemon's own words count only what it was asked last: `done` of that. */
 function whyOf({ code, message, details }: EvsError): string {
-  const isCounted = typeof details?.["done"] === "number";
-  return isCounted ? message.split(":")[0]! : code === "store/disk-full" ? "no room" : message;
+  const isFull = code === "store/disk-full" || typeof details?.["done"] === "number";
+  return isFull ? "no room for all of it" : message;
 }
 
 function hintFor(
-  { left, unknown }: Midway,
+  { left, unknown }: PartialRetry,
   flags: Readonly<Record<string, string | undefined>>,
 ): string {
   if (left === undefined) return "the same again: what was sent has left the queue";

@@ -1,4 +1,4 @@
-/** Requests that go on when the daemon goes away: it is waited for, and asked again. */
+/** Requests that reconnect when the daemon goes away: it is waited for, and asked again. */
 import type { Clock } from "../../core/base/clock.ts";
 import { type EvsError, NoDaemonError, NotAnsweringError } from "../../core/base/errors.ts";
 import { AwakeTime } from "../../core/base/standstill.ts";
@@ -8,8 +8,8 @@ import { isAway } from "./recovery.ts";
 /** Between two attempts to reach a daemon that is away, ms. */
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [20, 500];
 
-/** The options of requests that go on. */
-export interface ThroughBreaksOptions {
+/** The options of a {@link ReconnectingClient}. */
+export interface ReconnectingOptions {
   clock: Clock;
   say(words: string): void;
   /** So long a daemon is waited for that goes away, ms. */
@@ -17,12 +17,12 @@ export interface ThroughBreaksOptions {
 }
 
 /** Asks a daemon, and waits for it once it was there. */
-export class ThroughBreaks {
-  readonly #options: ThroughBreaksOptions;
+export class ReconnectingClient {
+  readonly #options: ReconnectingOptions;
   /** A daemon was there: from then on it is waited for. */
   #reached = false;
 
-  constructor(options: ThroughBreaksOptions) {
+  constructor(options: ReconnectingOptions) {
     this.#options = options;
   }
 
