@@ -2,6 +2,7 @@
  * Preprocesses the command line before stricli sees it: flags that all commands share, and
  * spellings that stricli does not support.
  */
+import { exists } from "../../core/base/if_there.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import type { CommonOptions } from "./context.ts";
@@ -56,6 +57,13 @@ export function choosePlaces(places: NonNullable<CommonOptions["places"]>): void
 export function placePath(text: string): string {
   if (text === "") throw new SyntaxError("a path is needed");
   return text;
+}
+
+/** The path of a file that is there. Throws if it is not: a daemon would start with its defaults. */
+export function configPath(text: string): string {
+  const path = placePath(text);
+  if (!exists(path)) throw new SyntaxError("there is no such file");
+  return path;
 }
 
 /** The value of `--wait`, ms. Throws if it is not a duration. */

@@ -12,7 +12,7 @@ import {
   type RouteMap,
   type TypedCommandParameters,
 } from "@stricli/core";
-import { placePath, waitTime } from "./arguments.ts";
+import { configPath, placePath, waitTime } from "./arguments.ts";
 import type { EvsContext } from "./context.ts";
 import { reportError } from "./report.ts";
 
@@ -77,12 +77,27 @@ export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
   },
   quiet: { kind: "boolean", brief: "Print only errors on stderr", optional: true },
   verbose: { kind: "boolean", brief: "Print more on stderr", optional: true },
-  socket: placeFlag("The daemon's socket, instead of EVS_SOCKET", "FILE"),
-  dataDir: placeFlag(
-    "The data dir, and so the daemon that has it; instead of EVS_DATA_DIR",
-    "FOLDER",
-  ),
-  config: placeFlag("The config file of a daemon that is started, instead of EVS_CONFIG", "FILE"),
+  socket: {
+    kind: "parsed",
+    parse: placePath,
+    brief: "The daemon's socket, instead of EVS_SOCKET",
+    placeholder: "FILE",
+    optional: true,
+  },
+  dataDir: {
+    kind: "parsed",
+    parse: placePath,
+    brief: "The data dir, and so the daemon that has it; instead of EVS_DATA_DIR",
+    placeholder: "FOLDER",
+    optional: true,
+  },
+  config: {
+    kind: "parsed",
+    parse: configPath,
+    brief: "The config file of a daemon that is started, instead of EVS_CONFIG",
+    placeholder: "FILE",
+    optional: true,
+  },
   wait: {
     kind: "parsed",
     parse: waitTime,
@@ -91,10 +106,6 @@ export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
     optional: true,
   },
 });
-
-function placeFlag(brief: string, placeholder: string): Record<string, unknown> {
-  return { kind: "parsed", parse: placePath, brief, placeholder, optional: true };
-}
 
 /** Defines a command. */
 export function verb<

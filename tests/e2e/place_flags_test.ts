@@ -75,10 +75,20 @@ Deno.test("an empty place is refused, and so is any for the private daemon of wi
     const none = await evs(["status", flag]);
     assert.equal(none.code, 2);
     assert.match(none.stderr, new RegExp(`^evs: ${flag} needs a value\n`));
-    const own = await evs(["with", flag, "/nowhere", "--", "true"]);
+    const own = await evs(["with", flag, "/dev/null", "--", "true"]);
     assert.equal(own.code, 2);
     assert.match(own.stderr, /do not go with evs with: its daemon has places of its own/);
   }
+});
+
+Deno.test("a config file that is named and not there is refused, and nothing starts", async () => {
+  await using here = await startDaemon();
+  const data = `${here.folder}/second`;
+  const typo = ["daemon", "start", "--data-dir", data, "--config", `${here.folder}/typo.toml`];
+  const { code, stderr } = await evs(typo, { at: here });
+  assert.equal(code, 2);
+  assert.match(stderr, /^evs: --config cannot be ".*typo\.toml": there is no such file\n/);
+  await assert.rejects(Deno.lstat(data), Deno.errors.NotFound);
 });
 
 Deno.test("every command has the flags for places", async () => {
