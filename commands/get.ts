@@ -1,7 +1,8 @@
 /** `evs get`: one event. */
 import { plainText, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
-import { checkOutputFlags, FORMAT_HELP, type OutputFlags, outputFlags } from "./reading/flags.ts";
+import { checkOutputFlags, type OutputFlags, outputFlags } from "./reading/flags.ts";
+import { FORMAT_HELP } from "./reading/format.ts";
 
 export const route = verb<OutputFlags, [topic: string, event: string]>({
   brief: "Print one event",

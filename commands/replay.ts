@@ -8,13 +8,13 @@ import { missedText } from "../core/reading/missed.ts";
 import { passing } from "./reading/overlap.ts";
 import {
   checkOutputFlags,
-  FORMAT_HELP,
   type OutputFlags,
   outputFlags,
   type SelectionFlags,
   selectionFlags,
   topicsArgument,
 } from "./reading/flags.ts";
+import { FORMAT_HELP } from "./reading/format.ts";
 import { compilePattern, isPattern } from "../core/event/topic_options.ts";
 import { seqAt } from "../core/client/positions.ts";
 import { Progress } from "./terminal/progress.ts";

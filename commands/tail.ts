@@ -9,13 +9,13 @@ import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 import {
   checkOutputFlags,
-  FORMAT_HELP,
   type OutputFlags,
   outputFlags,
   type SelectionFlags,
   selectionFlags,
   topicsArgument,
 } from "./reading/flags.ts";
+import { FORMAT_HELP } from "./reading/format.ts";
 
 /** How many events to show first. */
 const SHOWN_FIRST = 10;

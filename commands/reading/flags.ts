@@ -56,10 +56,6 @@ export const outputFlags = {
   },
 } as const;
 
-/** The tokens of `--format`, for the help of the commands that have it. */
-export const FORMAT_HELP =
-  `FORMAT is text with tokens: %t topic, %s seq, %i id, %k key, %y type, %T time in UTC, %p payload, %{/pointer} a member of the payload, %% a percent sign, \\t a tab, \\n a line feed, \\\\ a backslash. Strings are printed as their text, other values as JSON, and missing values as nothing. Each event prints what FORMAT says and no more: end it with \\n for lines. On a terminal, control characters in values are escaped.`;
-
 /** Refuses what cannot be printed at once. */
 export function checkOutputFlags({ raw, format }: OutputFlags, verb: string): void {
   if (!raw || format === undefined) return;

@@ -15,7 +15,26 @@ const MEMBERS = {
   p: "payload",
 } as const;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", "\\": "\\" };
-const TOKENS = "%t %s %i %k %y %T %p %{/pointer} %% \\t \\n \\\\";
+/** Each token, and what it stands for. */
+const TOKENS: readonly (readonly [token: string, meaning: string])[] = [
+  ["%t", "topic"],
+  ["%s", "seq"],
+  ["%i", "id"],
+  ["%k", "key"],
+  ["%y", "type"],
+  ["%T", "time in UTC"],
+  ["%p", "payload"],
+  ["%{/pointer}", "a member of the payload"],
+  ["%%", "a percent sign"],
+  ["\\t", "a tab"],
+  ["\\n", "a line feed"],
+  ["\\\\", "a backslash"],
+];
+
+/** The tokens, for the help of the commands that have `--format`. */
+export const FORMAT_HELP = `FORMAT is text with tokens: ${
+  TOKENS.map((token) => token.join(" ")).join(", ")
+}. Strings are printed as their text, other values as JSON, and missing values as nothing. Each event prints what FORMAT says and no more: end it with \\n for lines. On a terminal, control characters in values are escaped.`;
 
 type MemberName = typeof MEMBERS[keyof typeof MEMBERS];
 
@@ -93,7 +112,7 @@ function wrongToken(format: string, at: number): InvalidArgumentError {
   return new InvalidArgumentError(
     token.length === 1
       ? `${token} ${place} is half a token; for the character itself: ${token}${token}`
-      : `${token} ${place} is no token; there are ${TOKENS}`,
+      : `${token} ${place} is no token; there are ${TOKENS.map(([one]) => one).join(" ")}`,
   );
 }
 
