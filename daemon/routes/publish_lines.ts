@@ -47,9 +47,9 @@ const SHARED = 24 * 1024 * 1024;
 const LARGEST_BATCH = 32 * 1024 * 1024;
 
 /**
- * Refusing a line takes far longer than accepting one. A connection with more refused lines than
- * this is read in pieces of this many bytes, and other work gets a turn after each (contract row
- * 25).
+ * Refusing a line takes far longer than accepting one. After a chunk with more refused lines than
+ * this, the next one is read in pieces of this many bytes, and other work gets a turn after each
+ * (contract row 25).
  */
 const MANY_REFUSED = 100;
 const SMALL_PIECE = 1024;
@@ -71,7 +71,7 @@ export interface ConnectionTurn {
   /** Bytes passed on and not yet durable. */
   bytes: number;
   inFlight: Set<Promise<void>>;
-  /** Lines that were refused so far. */
+  /** Lines that were refused of the last chunk. */
   refused: number;
   /**
    * Called when nothing is in flight any more: what has arrived meanwhile need not wait for more
@@ -189,8 +189,10 @@ class LinesPublish {
     let isWhole = false;
     try {
       for await (const chunk of bodyOf(this.#request)) {
-        if (turn.refused <= MANY_REFUSED) lines.push(chunk);
-        else await this.#pushInPieces(chunk);
+        const isBad = turn.refused > MANY_REFUSED;
+        turn.refused = 0;
+        if (isBad) await this.#pushInPieces(chunk);
+        else lines.push(chunk);
         countGarbage(chunk.length);
         if (this.#batch !== undefined) this.#assertHoldable();
         else if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
