@@ -2,7 +2,7 @@
 import { LARGEST_JSON_BODY } from "../core/event/limits.ts";
 import type { PublishQuery } from "../core/protocol/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
-import { osReason } from "../core/base/thrown.ts";
+import { osReason } from "../core/base/os_error.ts";
 import { withoutMark } from "./cli/byte_order_mark.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, textFlag, verb } from "./cli/define.ts";

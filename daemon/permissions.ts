@@ -4,7 +4,7 @@
  * built with; after this, somebody who exploits a bug in it can start no process and reach no
  * network. Accepting connections needs no permission any more.
  */
-import { PROGRAM_FOLDER } from "../core/base/program.ts";
+import { programFolder } from "../core/base/program.ts";
 import { folderOf, withRealPaths } from "../core/protocol/paths.ts";
 
 const NEEDLESS = ["run", "ffi", "net", "env"] as const;
@@ -46,7 +46,7 @@ export function permissionsInForce(
     : [];
   return [
     ...net,
-    ...paths("read", [dataDir, folder, config, PROGRAM_FOLDER]),
+    ...paths("read", [dataDir, folder, config, programFolder()]),
     ...paths("write", [dataDir, folder]),
     ...sys,
     ...whole.map((name) => `--allow-${name}`),

@@ -1,6 +1,6 @@
 /** Reads a whole file, or stdin for `-`, and splits its lines into request-sized batches. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
-import { osReason } from "../../core/base/thrown.ts";
+import { osReason } from "../../core/base/os_error.ts";
 import { withoutMark } from "./byte_order_mark.ts";
 import type { EvsContext } from "./context.ts";
 

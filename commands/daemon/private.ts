@@ -6,7 +6,7 @@
  * only after the command.
  */
 import type { Clock } from "../../core/base/clock.ts";
-import { LAUNCHER_FOLDER } from "../../core/base/program.ts";
+import { launcherFolder } from "../../core/base/program.ts";
 import { setPatientTimer } from "../../core/base/standstill.ts";
 import { MAX_SOCKET_PATH, type Paths } from "../../core/protocol/paths.ts";
 import { passSignals, signalCode, statusCode } from "../terminal/signals.ts";
@@ -157,5 +157,5 @@ async function pathWithEvs(folder: string): Promise<string> {
     await Deno.symlink(Deno.execPath(), `${bin}/evs`);
     return `${bin}:${path}`;
   }
-  return `${LAUNCHER_FOLDER}:${path}`;
+  return `${launcherFolder()}:${path}`;
 }

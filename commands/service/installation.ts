@@ -4,7 +4,7 @@
  */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { lstat } from "../../core/base/if_there.ts";
-import { LAUNCHER_FOLDER } from "../../core/base/program.ts";
+import { launcherFolder } from "../../core/base/program.ts";
 import { type Paths, resolvePaths, SYSTEM_SOCKET } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
 import type { ScopeFlags } from "./flags.ts";
@@ -86,7 +86,7 @@ export function systemPaths(env: (name: string) => string | undefined = () => un
 /** This `evs`, as a service manager can start it. */
 function launcher(): string {
   if (Deno.build.standalone) return Deno.execPath();
-  return `${LAUNCHER_FOLDER}/evs`;
+  return `${launcherFolder()}/evs`;
 }
 
 interface RuntimeOptions {

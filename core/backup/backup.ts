@@ -8,7 +8,7 @@
  */
 import { exists } from "../base/if_there.ts";
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
-import { osReason } from "../base/thrown.ts";
+import { osReason } from "../base/os_error.ts";
 import { settleRestore } from "../data_dir/cut_restore.ts";
 import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging.ts";
 import { folderOf } from "../protocol/paths.ts";

@@ -55,16 +55,25 @@ function isPlainError(thrown: unknown): thrown is Error {
     typeof thrown.name === "string" && hasPlainStack(thrown);
 }
 
-/** The engine's own getter of `stack`, where it has one. */
-const engineStack = stackGetter(new Error());
-
 /**
  * Reading the engine's `stack` formats it, which takes longer than refusing a line does: thousands
  * of refused lines would keep the daemon from everything else.
  */
 function hasPlainStack(error: Error): boolean {
-  if (engineStack !== undefined && stackGetter(error) === engineStack) return true;
+  const getter = stackGetter(error);
+  if (getter !== undefined && getter === engineStack()) return true;
   return ["string", "undefined"].includes(typeof error.stack);
+}
+
+let engine: { getter: (() => unknown) | undefined } | undefined;
+
+/**
+ * The engine's own getter of `stack`, where it has one. Looked up when it is asked for: a process's
+ * first error takes more than a millisecond, and a publish from a shell has none.
+ */
+function engineStack(): (() => unknown) | undefined {
+  engine ??= { getter: stackGetter(new Error()) };
+  return engine.getter;
 }
 
 function stackGetter(error: Error): (() => unknown) | undefined {
@@ -149,14 +158,4 @@ export function attempt<T>(read: () => T): T | undefined {
     // Whatever a getter or proxy throws is no easier to read than the value itself.
     return undefined;
   }
-}
-
-/** "No such file or directory (os error 2): mkdir '/x/y'", as the runtime writes it. */
-export const OS_ERROR = /^(.*?) \(os error \d+\)(?:: ([^]*))?$/;
-
-/** Only the words of the operating system, for example "no such file or directory". */
-export function osReason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const words = OS_ERROR.exec(message)?.[1] ?? message;
-  return words.charAt(0).toLowerCase() + words.slice(1);
 }

@@ -239,8 +239,8 @@ function endOfHead(buffer: Uint8Array, from: number, end: number): number {
 }
 
 function parseHead(text: string): HttpHead {
-  const lines = text.split(/\r?\n/);
-  const status = /^HTTP\/1\.[01] (\d{3})(?: |$)/.exec(lines[0] ?? "")?.[1];
+  const lines = text.split("\n");
+  const status = /^HTTP\/1\.[01] (\d{3})(?:[ \r]|$)/.exec(lines[0] ?? "")?.[1];
   if (status === undefined) throw broken(`${JSON.stringify((lines[0] ?? "").slice(0, 80))}`);
   const headers = new Map<string, string>();
   for (const line of lines.slice(1)) {

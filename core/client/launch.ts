@@ -4,7 +4,7 @@
  * socket's folder and the config.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
-import { BUNDLED, PROGRAM_FOLDER, programFile } from "../base/program.ts";
+import { BUNDLED, programFile, programFolder } from "../base/program.ts";
 import { folderOf, withRealPaths } from "../protocol/paths.ts";
 
 /** How to start a daemon. */
@@ -60,7 +60,7 @@ const NO_CODE_CACHE = "--no-code-cache";
  */
 const LOCKED = BUNDLED
   ? ["--no-config", "--no-lock"]
-  : [`--lock=${PROGRAM_FOLDER}/deno.lock`, "--frozen"];
+  : [`--lock=${programFolder()}/deno.lock`, "--frozen"];
 
 /** The daemon's program. */
 const MAIN = decodeURIComponent(programFile("daemon/main.ts").pathname);
@@ -72,7 +72,7 @@ export function permissionFlags({ dataDir, socket, config }: LaunchOptions): str
     "--no-prompt",
     `--allow-net=unix:${assertNoComma(socket)}`,
     `--allow-read=${
-      withRealPaths([dataDir, folder, config, PROGRAM_FOLDER]).map(assertNoComma).join(",")
+      withRealPaths([dataDir, folder, config, programFolder()]).map(assertNoComma).join(",")
     }`,
     `--allow-write=${withRealPaths([dataDir, folder]).map(assertNoComma).join(",")}`,
     "--allow-sys=uid",
@@ -111,7 +111,7 @@ export function daemonCommand(options: LaunchOptions): Launch {
 /** Commas separate paths in a permission flag and cannot be escaped. */
 function assertNoComma(path: string): string {
   if (!path.includes(",")) return path;
-  const ours = path === PROGRAM_FOLDER || path === withRealPaths([PROGRAM_FOLDER])[1];
+  const ours = path === programFolder() || path === withRealPaths([programFolder()])[1];
   throw new InvalidArgumentError(
     `${path} has a comma in it, and a daemon's permissions cannot name such a path`,
     {

@@ -1,7 +1,7 @@
 /** The config file: what readConfig accepts, and that schemas/config.schema.json agrees. */
 import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { parse } from "smol-toml";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { type Config, defaultConfig, loadConfig, readConfig } from "../../daemon/config.ts";

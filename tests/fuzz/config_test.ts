@@ -3,7 +3,7 @@
  * the file. A daemon never starts with a setting that it does not understand.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { defaultConfig, parseConfig } from "../../daemon/config.ts";
 import { cases, fuzz, hostileText, nearly } from "./fuzz.ts";

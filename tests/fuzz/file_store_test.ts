@@ -6,7 +6,7 @@
  * verified either way.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { EvsError } from "../../core/base/errors.ts";
 import { FileEventStore } from "../../core/store/file/file_event_store.ts";
 import { verifyFileStore } from "../../core/store/file/verify.ts";

@@ -6,7 +6,7 @@
  * `EVS_SEED=N deno test …` runs the same cases again. fast-check does the shrinking where nothing
  * is kept from case to case.
  */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { seed } from "../helpers/seed.ts";
 
 /** The cases of a nightly run of each fuzzer (EVS_DOSE=10). */

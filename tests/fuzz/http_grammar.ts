@@ -3,7 +3,7 @@
  * routes and the parameters in schemas/openapi.json, so that a new route is fuzzed from its first
  * day.
  */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { routes } from "../../daemon/routes/mod.ts";
 import { hostileCharacter, hostileText, nearly } from "./fuzz.ts";
 import { bodyOf, nameOf, QUERY } from "./http_values.ts";

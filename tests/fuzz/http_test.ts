@@ -5,7 +5,7 @@
  * and every route still serves a valid request.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { type HttpHead, MessageReader } from "../../core/client/http_message.ts";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { mebibytes, MIB, residentMemory } from "../helpers/measure.ts";

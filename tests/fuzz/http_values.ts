@@ -2,7 +2,7 @@
  * Values for requests: names, query parameters, fields of JSON bodies, lines; valid ones and
  * others.
  */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { LONGEST_WAIT_MS } from "../../core/event/limits.ts";
 import { CORPUS, jsonText } from "../helpers/json_text.ts";
 import { hostileText, nearly } from "./fuzz.ts";

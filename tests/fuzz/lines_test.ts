@@ -4,7 +4,7 @@
  * a simple, slow implementation.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { AnswerReader, settlementsOf } from "../../commands/consumer/batch.ts";
 import type { HandlerRun } from "../../commands/consumer/exit_code.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";

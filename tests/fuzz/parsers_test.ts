@@ -4,7 +4,7 @@
  * it; nothing else is ever thrown.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { formatDuration, parseBytes, parseDuration } from "../../core/base/units.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { parseOffset, resolveOffset } from "../../core/event/offset.ts";

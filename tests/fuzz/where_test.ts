@@ -3,7 +3,7 @@
  * decides every event with true or false; it never throws, and no event takes forever.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Event } from "../../core/event/event.ts";
 import { compileFilter, type Filter } from "../../core/filter/filter.ts";

@@ -1,5 +1,5 @@
 /** Events of every kind, for properties. */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { defined } from "../../core/base/defined.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 

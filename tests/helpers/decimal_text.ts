@@ -1,5 +1,5 @@
 /** Numbers as JSON may write them, and their exact values as fractions of big integers. */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 
 /** A fraction with a positive divisor. */
 export interface Fraction {

@@ -1,7 +1,7 @@
 /**
  * JSON as text: what a publisher may send, in spellings that a parser and a printer would change.
  */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 
 /** Texts that have broken JSON implementations: each is valid and must come back byte for byte. */
 export const CORPUS: readonly string[] = [

@@ -3,7 +3,7 @@
  * a reply matches it.
  */
 import { Ajv2020 } from "ajv/dist/2020.js";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 
 /** A JSON Schema. */
 // deno-lint-ignore no-explicit-any -- a document is what it is

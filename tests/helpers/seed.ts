@@ -2,7 +2,7 @@
  * A reproducible seed for fast-check: `EVS_SEED=N deno test …` runs with the same values again. A
  * failure names its seed.
  */
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 
 /** The seed of this run: `EVS_SEED`, or a random one. */
 export const seed: number = Number(Deno.env.get("EVS_SEED") ?? Math.floor(Math.random() * 2 ** 31));

@@ -1,6 +1,6 @@
 /** A seed is reproducible: the same seed gives the same values, and a failure names it. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { assertSeeded, seed } from "./seed.ts";
 
 Deno.test("assertSeeded names the seed of a failure, and gives the same values for the same seed", async () => {

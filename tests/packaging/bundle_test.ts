@@ -57,6 +57,14 @@ Deno.test("the bundle has a file for every module that is loaded by its name, an
   }
 });
 
+Deno.test("a publish from a shell loads two files of the bundle before it connects", async () => {
+  const { tree } = await program();
+  const start = await textOf(tree, "lib/cli.js");
+  const chunks = [...start.matchAll(/^(?:import|\} from) "\.\/(.*)";$/gm)].map(([, name]) => name);
+  assert.equal(chunks.length, 1, start);
+  assert.doesNotMatch(await textOf(tree, `lib/${chunks[0]}`), /^(?:import\b|\} from )/m);
+});
+
 Deno.test("the bundle imports nothing but its own files and what is built into Deno", async () => {
   const { tree } = await program();
   let imports = 0;

@@ -3,7 +3,7 @@
  * its line number.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { Client } from "../../core/client/client.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { newDaemon, startDaemon, type TestDaemon } from "../helpers/daemon.ts";

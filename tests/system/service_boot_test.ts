@@ -3,7 +3,7 @@
  * files: daemons and consumers come back after kills and after the reboot, and lose nothing. Part of `deno task test:nightly`; it needs the package systemd-container.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../packages/fast_check.ts";
 import { dose } from "../helpers/dose.ts";
 import { denoDir, needTools, Place, project } from "../helpers/shell.ts";
 

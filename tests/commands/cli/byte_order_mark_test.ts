@@ -3,7 +3,7 @@
  * else.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { piecesWithoutMark, withoutMark } from "../../../commands/cli/byte_order_mark.ts";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";

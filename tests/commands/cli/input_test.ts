@@ -1,6 +1,6 @@
 /** Reading JSON values and lines from stdin and arguments. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { batches, toLines } from "../../../commands/cli/input.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);

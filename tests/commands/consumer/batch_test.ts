@@ -2,7 +2,7 @@
  * The output of a batch handler, in whatever pieces it arrives, and what it means for each event.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   type Answer,
   AnswerReader,

@@ -1,6 +1,6 @@
 /** The reason of a failed attempt: the line of the handler's stderr that a person would quote. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { errorLine } from "../../../commands/consumer/error_line.ts";
 import { settlementOf } from "../../../commands/consumer/exit_code.ts";
 

@@ -1,6 +1,6 @@
 /** What each exit code of a handler means for its event. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { TailBuffer } from "../../../commands/consumer/tail_buffer.ts";
 import {
   type HandlerRun,

@@ -1,6 +1,6 @@
 /** Reading the end of the daemon's log, and following it through rotation. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { followLog, lastLines } from "../../../commands/daemon/log_file.ts";
 
 async function inFolder(work: (log: string) => Promise<void>): Promise<void> {

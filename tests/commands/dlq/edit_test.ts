@@ -3,7 +3,7 @@
  * redelivered.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { compact, forEditing, reasonLines, withoutReason } from "../../../commands/dlq/edit.ts";
 import { startDaemon } from "../../helpers/daemon.ts";
 import { evs } from "../../helpers/evs.ts";

@@ -1,6 +1,6 @@
 /** Which dead letters the arguments and filters of `evs dlq` select. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { addReplies, assertFound, countReply } from "../../../commands/dlq/outcome.ts";
 import { paceRetries, parseRate } from "../../../commands/dlq/retry.ts";
 import {

@@ -1,6 +1,6 @@
 /** Collecting lines into complete requests. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { LineBuffer } from "../../../commands/publisher/line_buffer.ts";
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 /** Lines of text and of any bytes as lines of JSON strings, whatever the pieces they arrive in. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { binaryLines } from "../../../commands/publisher/binary_lines.ts";
 import type { NextChunk } from "../../../commands/publisher/pipeline.ts";
 import { argumentBody, explainText, textBody } from "../../../commands/publisher/text_body.ts";

@@ -1,6 +1,6 @@
 /** `--format`: its tokens, its errors, and what each prints of an event. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { parseFormat } from "../../../commands/reading/format.ts";
 import { formatEvent } from "../../../commands/reading/format_event.ts";
 import { rawPayload } from "../../../commands/reading/raw.ts";

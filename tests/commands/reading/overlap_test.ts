@@ -1,6 +1,6 @@
 /** Overlapping reads and prints: order, bytes and errors are unchanged. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { overlap, passing } from "../../../commands/reading/overlap.ts";
 
 /** Blocks as a connection gives them: each is overwritten when the next one is asked for. */

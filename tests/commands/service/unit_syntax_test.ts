@@ -1,6 +1,6 @@
 /** Words survive a unit file, whatever is in them. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   assignment,
   commandLine,

@@ -1,6 +1,6 @@
 /** Tables, sizes, escapes and colours on a terminal. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { EvsContext } from "../../../commands/cli/context.ts";
 import { palette, wantsColour } from "../../../commands/terminal/colour.ts";
 import { escapeJson, escapeLines, escapeText } from "../../../commands/terminal/escape.ts";

@@ -1,6 +1,6 @@
 /** One checksum, whether it is summed in TypeScript or by the runtime's zlib. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { crc32, crc32InScript } from "../../../core/base/checksum.ts";
 import { decodeTable, encodeTable } from "../../../core/store/file/lookup_table.ts";
 import { assertSeeded } from "../../helpers/seed.ts";

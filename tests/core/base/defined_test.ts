@@ -1,6 +1,6 @@
 /** Members that nobody gave are absent, all others as they are. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { defined } from "../../../core/base/defined.ts";
 
 Deno.test("defined leaves out what is undefined, and nothing else", () => {

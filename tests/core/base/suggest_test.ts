@@ -3,7 +3,7 @@
  * wording.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { didYouMean, editDistance, nearest } from "../../../core/base/suggest.ts";
 
 const word = fc.string({ unit: fc.constantFrom(..."abcd"), maxLength: 7 });

@@ -1,6 +1,6 @@
 /** Durations and sizes: formatting, parsing, and what is refused. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   formatBytes,
   formatDuration,

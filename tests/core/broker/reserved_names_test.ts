@@ -1,6 +1,6 @@
 /** Which names among publish's options are metadata, and which can only be a misspelt option. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { isSlip } from "../../../core/broker/reserved_names.ts";
 import { EventBroker, InvalidArgumentError } from "../../../mod.ts";
 

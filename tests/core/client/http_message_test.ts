@@ -1,6 +1,6 @@
 /** HTTP messages, written and parsed byte by byte. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   type ByteSource,
   encodeQuery,

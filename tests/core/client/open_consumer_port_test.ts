@@ -1,6 +1,6 @@
 /** Lease replies and settlements on the wire. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { nackParts } from "../../../core/client/open_consumer_port.ts";
 
 Deno.test("nackParts keeps every failure in order, in requests that the daemon takes", () => {

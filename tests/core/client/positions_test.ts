@@ -1,6 +1,6 @@
 /** A reader's position, read from the heads of wire lines. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { Positions, seqAt, topicAt } from "../../../core/client/positions.ts";
 import { toWireLine } from "../../../core/event/event.ts";
 

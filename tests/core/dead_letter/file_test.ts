@@ -1,6 +1,6 @@
 /** The dead-letter queue in a file: crashes, torn lines, two processes. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   ConflictError,
   type DeadLetterEntry,

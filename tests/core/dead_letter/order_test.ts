@@ -1,6 +1,6 @@
 /** The order in which dead letters are redelivered. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { inKeyOrder } from "../../../core/dead_letter/order.ts";
 
 const entry = fc.record({

@@ -1,6 +1,6 @@
 /** Retries with a wrong wall clock: at a start, while running, permanently. Contract row 28. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { MemoryState } from "../../../core/state/memory.ts";
 import { SqliteState } from "../../../core/state/sqlite.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { Heap } from "../../../core/delivery/heap.ts";
 
 Deno.test("Heap gives the least first, in whatever order things come and go", () => {

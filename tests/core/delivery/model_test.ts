@@ -3,7 +3,7 @@
  * restarts and crashes.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { dose } from "../../helpers/dose.ts";
 import { settled } from "../../helpers/fake_clock.ts";
 import { assertSeeded } from "../../helpers/seed.ts";

@@ -1,6 +1,6 @@
 /** What a handler's result means: whatever it threw, returned, or gave as a delay. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { asCause, asError, thrownStack, thrownText } from "../../../core/base/thrown.ts";
 import { failureOfError, failureOfResult, withDelay } from "../../../core/delivery/outcome.ts";
 import {

@@ -1,6 +1,6 @@
 /** The delivery queue against its rules, with crashes and refused commits. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { planFlush, planSettle, type Settlement } from "../../../core/delivery/plan.ts";
 import { planSeek } from "../../../core/delivery/seek.ts";
 import { Bench } from "./queue_bench.ts";

@@ -1,6 +1,6 @@
 /** Waiting retries by pages: each one once, in the order in which they are due. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import type { SubscriptionDriver } from "../../../core/delivery/driver.ts";
 import { DeliveryQueue } from "../../../core/delivery/queue.ts";
 import { retriesPage } from "../../../core/delivery/scheduled_retries.ts";

@@ -1,7 +1,7 @@
 /** Events that stay lines: reading fields from their bytes gives the same as parsing them. */
 import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { type WireEvent, wireEvents } from "../../../core/delivery/wire_event.ts";
 import { type StoredEvent, toWireLine } from "../../../core/event/event.ts";
 import { concat } from "../../../core/base/bytes.ts";

@@ -1,6 +1,6 @@
 /** Backoff: its bounds for any number of failures, formatting and parsing, and what is refused. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { formatDuration } from "../../../core/base/units.ts";
 import { InvalidArgumentError } from "../../../core/base/errors.ts";
 import {

@@ -1,6 +1,6 @@
 /** When a breaker trips, and what it prevents. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { Breaker, checkBreaker, formatBreaker, parseBreaker } from "../../../core/event/breaker.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { InvalidArgumentError } from "../../../core/base/errors.ts";

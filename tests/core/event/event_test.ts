@@ -1,6 +1,6 @@
 /** The wire line: writing it, reading it back, and the same bytes from every store. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { fromWireLine, type StoredEvent, toWireLine } from "../../../core/event/event.ts";
 import { LineWriter } from "../../../core/store/line_writer.ts";
 

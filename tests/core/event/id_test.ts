@@ -3,7 +3,7 @@
  * repeat.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { EventRefusedError } from "../../../core/base/errors.ts";
 import {
   assertEventId,

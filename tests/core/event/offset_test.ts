@@ -1,6 +1,6 @@
 /** Offsets: what is accepted, what is refused, and which seq each one means. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { formatDuration } from "../../../core/base/units.ts";
 import { InvalidArgumentError } from "../../../core/base/errors.ts";
 import {

@@ -1,6 +1,6 @@
 /** Topic names, patterns compared with an obviously correct matcher, and the options of a topic. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { InvalidArgumentError } from "../../../core/base/errors.ts";
 import {
   assertSubscriptionName,

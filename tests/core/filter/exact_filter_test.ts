@@ -1,6 +1,6 @@
 /** Filters compare whole numbers as written, even beyond 2^53, wherever an event comes from. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { toFilterEvent, toWireLine } from "../../../core/event/event.ts";
 import type { StoredEvent } from "../../../core/event/event.ts";

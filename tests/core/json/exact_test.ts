@@ -1,6 +1,6 @@
 /** Exact numbers: read, compared and divided as in unlimited arithmetic (contract row 30). */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   compareNumbers,
   Decimal,

@@ -1,6 +1,6 @@
 /** Reading a few members of a JSON object on bytes, compared with `JSON.parse`. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { FieldReader } from "../../../core/json/fields.ts";
 import { dose } from "../../helpers/dose.ts";
 import { CORPUS, jsonText } from "../../helpers/json_text.ts";

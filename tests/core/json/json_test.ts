@@ -1,6 +1,6 @@
 /** JSON text split without reserialising it, with faults located exactly, for any text. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   assertDepth,
   faultPosition,

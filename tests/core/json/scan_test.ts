@@ -1,6 +1,6 @@
 /** Validating JSON on bytes, compared with `JSON.parse`. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { MAX_DEPTH, parseJson } from "../../../core/json/json.ts";
 import { scanLine, UNSURE } from "../../../core/json/scan.ts";
 import { dose } from "../../helpers/dose.ts";

@@ -3,7 +3,7 @@
  * JSON prints them.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { InvalidSchemaError } from "../../../core/base/errors.ts";
 import { isPlainJson, schemaToJson, toJson, unplainPart } from "../../../core/json/to_json.ts";
 

@@ -1,6 +1,6 @@
 /** Filtering wire lines without parsing them. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { compileFilter } from "../../../core/filter/filter.ts";
 import { lineFilter } from "../../../core/reading/line_filter.ts";
 import { dose } from "../../helpers/dose.ts";

@@ -1,6 +1,6 @@
 /** Replaying one topic by seq, and several merged by time. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import type { StoredEvent } from "../../../core/event/event.ts";
 import { compareEvents, lastOf, replay } from "../../../core/reading/replay.ts";
 import { Journal } from "../../../core/store/journal.ts";

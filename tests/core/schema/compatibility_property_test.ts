@@ -2,7 +2,7 @@
  * For any two schemas: if a direction is judged compatible, no payload of one is refused by the
  * other.
  */
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import assert from "node:assert/strict";
 import { InvalidSchemaError } from "../../../core/base/errors.ts";
 import { compareSchemas } from "../../../core/schema/compatibility/compare.ts";

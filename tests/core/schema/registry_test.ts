@@ -1,7 +1,7 @@
 /** Registering schemas and checking payloads against them. */
 import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { JsonSchemaRegistry } from "../../../core/schema/registry.ts";
 import { canonical, hasUniqueItems } from "../../../core/schema/validator/unique_items.ts";
 import { compareVersions, nextVersion } from "../../../core/schema/version.ts";

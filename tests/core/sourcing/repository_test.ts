@@ -1,6 +1,6 @@
 /** Repositories load, save and detect conflicts on every kind of store. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   BrokenHistoryError,
   CannotStoreError,

@@ -1,6 +1,6 @@
 /** Causes of dead letters: equal causes are grouped, and can be found again by their name. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { EventBroker } from "../../../core/broker/event_broker.ts";
 import { CauseCounter } from "../../../core/dead_letter/groups.ts";
 import { foldReason, foldReasonWholly, reasonHolds } from "../../../core/state/reason.ts";

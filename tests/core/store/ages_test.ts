@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { thinMarks } from "../../../core/store/age_marks.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";

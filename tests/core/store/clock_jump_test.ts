@@ -1,6 +1,6 @@
 /** Contract row 10: wall clock jumps affect neither order nor sequence numbers nor lookups. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { IdSource } from "../../../core/event/id.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";

@@ -1,6 +1,6 @@
 /** Requests merged into one append, and their outcomes split again. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import type { NewEvent } from "../../../core/event/event.ts";
 import { merge, splitOutcomes } from "../../../core/store/merge.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";

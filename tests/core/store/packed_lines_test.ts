@@ -1,7 +1,7 @@
 /** Wire lines of packed requests, byte for byte. */
 import { anyEvent } from "../../helpers/any_event.ts";
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { toWireLine } from "../../../core/event/event.ts";
 import { pack, type PackedRequest, unpack } from "../../../core/store/pack.ts";
 import { packedLines } from "../../../core/store/packed_lines.ts";

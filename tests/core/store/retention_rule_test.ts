@@ -3,7 +3,7 @@
  * large as the limits require.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { isLimited, keepFrom, type RetentionView } from "../../../core/store/retention_rule.ts";
 
 interface Kept {

@@ -3,7 +3,7 @@ import { anyEvent } from "../../helpers/any_event.ts";
 import { defined } from "../../../core/base/defined.ts";
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { type Clock, systemClock } from "../../../core/base/clock.ts";
 import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";

@@ -1,6 +1,6 @@
 /** Contract row 15: what publishers have in flight is limited, individually and in total. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { mustWait } from "../../../daemon/routes/publish_lines.ts";
 
 const MIB = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** Lines are decoded to the same events whether they are packed or inspected one by one. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { IdSource } from "../../../core/event/id.ts";
 import { eventsOf, isPacked } from "../../../core/store/pack.ts";
 import { EventDecoder, type EventDecoderOptions } from "../../../daemon/ingest/decode_event.ts";

@@ -1,6 +1,6 @@
 /** Finding lines in bytes, whatever pieces they arrive in. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { type LineFault, LineReader } from "../../../daemon/ingest/ndjson.ts";
 
 const encoder = new TextEncoder();

@@ -3,7 +3,7 @@
  * server with a client that knows only the document.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import { parameterSchema } from "../../../daemon/http/shape.ts";
 import { routes } from "../../../daemon/routes/mod.ts";
 import { startDaemon, type TestDaemon } from "../../helpers/daemon.ts";

@@ -3,7 +3,7 @@
  * id.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../packages/fast_check.ts";
 import {
   batchTagOf,
   isBatchTag,

@@ -1,6 +1,6 @@
 /** How many events are leased ahead of the handlers. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../../packages/fast_check.ts";
 import { Prefetch } from "../../../../core/client/consumer/prefetch.ts";
 
 function after(room: number, ...durations: number[]): Prefetch {

@@ -1,6 +1,6 @@
 /** ajv and our evaluator give the same verdict wherever ajv is used, and all bounds are exact. */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../../packages/fast_check.ts";
 import { parseExact } from "../../../../core/json/exact.ts";
 import { loadCompiler } from "../../../../core/schema/validator/validator.ts";
 import {

@@ -3,7 +3,7 @@
  * are.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../../packages/fast_check.ts";
 import { RE2JS } from "re2js";
 import { JsonSchemaRegistry } from "../../../../core/schema/registry.ts";
 import { isPlain } from "../../../../core/schema/validator/pattern.ts";

@@ -5,7 +5,7 @@
  * part of what was not synced. A failure prints its seed; `EVS_SEED` runs that one again.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../../packages/fast_check.ts";
 import { systemClock } from "../../../../core/base/clock.ts";
 import { CannotStoreError } from "../../../../core/base/errors.ts";
 import { FileEventStore } from "../../../../core/store/file/file_event_store.ts";

@@ -3,7 +3,7 @@
  * to another thread.
  */
 import assert from "node:assert/strict";
-import fc from "fast-check";
+import fc from "../../../packages/fast_check.ts";
 import type { TopicView } from "../../../../core/store/file/view.ts";
 import { ViewTable } from "../../../../core/store/file/view_table.ts";
 

@@ -1,7 +1,7 @@
 /** Forgetting given ids after the dedup window, a few at a time. */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import fc from "fast-check";
+import fc from "../../../packages/fast_check.ts";
 import { GivenIdSweep, looksFor } from "../../../../core/store/sqlite/given_id_sweep.ts";
 import { SqliteEventStore } from "../../../../core/store/sqlite/sqlite_event_store.ts";
 import { openEventDatabase } from "../../../../core/store/sqlite/event_database.ts";
