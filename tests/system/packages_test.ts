@@ -57,6 +57,49 @@ rm -r npm env-event-stream-*.tgz`,
   assert.equal(await listing(root, installed), before, "nothing was written into it");
 });
 
+/** What an ordinary user types to install the package `$TGZ` below `$TO`. */
+const MANAGERS = {
+  npm: { install: 'npm install -g --silent --prefix "$TO" "$TGZ"', bin: "bin" },
+  pnpm: {
+    install: 'PNPM_HOME="$TO" PATH="$TO:$PATH" pnpm add -g --silent --store-dir "$TO/store" "$TGZ"',
+    bin: "",
+  },
+  yarn: {
+    install: 'yarn global add --silent --prefix "$TO" --global-folder "$TO/global" "file:$TGZ"',
+    bin: "bin",
+  },
+};
+
+Deno.test("npm, pnpm and yarn install the package for an ordinary user, and it does the main job", async (t) => {
+  await using root = await BareRoot.make();
+  const { tree } = await program();
+  await writeTree(await npmTree(tree), `${root.folder}/npm`);
+  await root.outside(
+    `umask 022
+cd "$ROOT"
+npm pack --silent ./npm >/dev/null
+npm install --silent --prefix "$ROOT/../managers" pnpm@10.34.9 yarn@1.22.22
+mkdir "$ROOT/../user"
+chown --reference="$ROOT/home/ada" "$ROOT/../user" "$ROOT/opt"`,
+    npmEnv(`${root.folder}/root`),
+  );
+  for (const [name, { install, bin }] of Object.entries(MANAGERS)) {
+    await t.step(name, async () => {
+      await root.outside(
+        `umask 022
+export HOME="$(cd "$ROOT/../user" && pwd)" TGZ="$ROOT/env-event-stream-${version}.tgz" TO="$ROOT/opt/${name}"
+export npm_config_cache="$HOME/.npm" PATH="$ROOT/../managers/node_modules/.bin:$PATH"
+unset npm_config_userconfig
+cd "$HOME"
+exec setpriv --reuid="$(stat -c %u "$ROOT/home/ada")" --regid="$(stat -c %g "$ROOT/home/ada")" \\
+  --clear-groups sh -eu -c "$INSTALL"`,
+        { ...npmEnv(""), INSTALL: install },
+      );
+      await doMainJob(root, { path: `/opt/${name}/${bin}` });
+    });
+  }
+});
+
 Deno.test("the archive does the main job wherever it is unpacked, on a read-only file system", async (t) => {
   await using root = await BareRoot.make();
   const { tree } = await program();
