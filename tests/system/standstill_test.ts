@@ -101,6 +101,8 @@ Deno.test("consume, tail, connect() and half-sent requests go on after the daemo
   const subscription = async (name: string) =>
     (await daemon.http("GET", `/v1/subscriptions/${name}`)).json;
   await until(async () => (await subscription("c")).leased > 0);
+  // Whoever asks a daemon for the first time while it stands still is told so, and ends.
+  await until(() => tail.stdout.includes("\n"));
   for (let i = 0; i < times; i++) {
     const [head, body] = [
       await RawConnection.open(daemon.socket),
