@@ -33,7 +33,7 @@ export function launcherFolder(): string {
 
 /**
  * Nothing is looked for from a place that has no folder, such as a worker made from a blob. Made
- * when it is asked for: a process's first URL takes 0.7 ms, and a publish needs none.
+ * when it is asked for: a process's first URL takes long, and a publish needs none.
  */
 function root(): URL {
   return URL.parse(BUNDLED ? "./" : "../../", import.meta.url) ?? new URL("file:///");

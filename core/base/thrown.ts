@@ -69,7 +69,7 @@ let engine: { getter: (() => unknown) | undefined } | undefined;
 
 /**
  * The engine's own getter of `stack`, where it has one. Looked up when it is asked for: a process's
- * first error takes more than a millisecond, and a publish from a shell has none.
+ * first error takes long, and most processes have none.
  */
 function engineStack(): (() => unknown) | undefined {
   engine ??= { getter: stackGetter(new Error()) };
