@@ -37,17 +37,25 @@ function npmEnv(home: string): Record<string, string> {
   };
 }
 
-Deno.test("npm install -g of the packed package does the main job in a system without Node", async () => {
-  await using root = await BareRoot.make();
+/** Packs the npm package into the root, and runs a script there with npm at hand. */
+async function withPackage(root: BareRoot, script: string): Promise<void> {
   const { tree } = await program();
   await writeTree(await npmTree(tree), `${root.folder}/npm`);
   await root.outside(
     `umask 022
 cd "$ROOT"
 npm pack --silent ./npm >/dev/null
-npm install -g --silent --prefix "$ROOT/usr/local" ./env-event-stream-${version}.tgz
-rm -r npm env-event-stream-*.tgz`,
+${script}`,
     npmEnv(`${root.folder}/root`),
+  );
+}
+
+Deno.test("npm install -g of the packed package does the main job in a system without Node", async () => {
+  await using root = await BareRoot.make();
+  await withPackage(
+    root,
+    `npm install -g --silent --prefix "$ROOT/usr/local" ./env-event-stream-${version}.tgz
+rm -r npm env-event-stream-*.tgz`,
   );
   const installed = "/usr/local/lib/node_modules/env-event-stream";
   await Deno.stat(`${root.folder}/usr/local/share/man/man1/evs.1`);
@@ -72,16 +80,11 @@ const MANAGERS = {
 
 Deno.test("npm, pnpm and yarn install the package for an ordinary user, and it does the main job", async (t) => {
   await using root = await BareRoot.make();
-  const { tree } = await program();
-  await writeTree(await npmTree(tree), `${root.folder}/npm`);
-  await root.outside(
-    `umask 022
-cd "$ROOT"
-npm pack --silent ./npm >/dev/null
-npm install --silent --prefix "$ROOT/../managers" pnpm@10.34.9 yarn@1.22.22
+  await withPackage(
+    root,
+    `npm install --silent --prefix "$ROOT/../managers" pnpm@10.34.9 yarn@1.22.22
 mkdir "$ROOT/../user"
 chown --reference="$ROOT/home/ada" "$ROOT/../user" "$ROOT/opt"`,
-    npmEnv(`${root.folder}/root`),
   );
   for (const [name, { install, bin }] of Object.entries(MANAGERS)) {
     await t.step(name, async () => {
