@@ -218,7 +218,7 @@ class RequestHandler {
     services.metrics.requests++;
     services.rest.note();
     reply.setHeader(PROTOCOL_HEADER, String(PROTOCOL));
-    reply.once("close", () => endUnreadBody(raw, socket));
+    reply.prependOnceListener("finish", () => endUnreadBody(raw, socket));
     try {
       checkHost(raw);
       checkProtocol(raw);
@@ -373,6 +373,8 @@ function passOver(raw: http.IncomingMessage): Promise<void> {
  */
 function endUnreadBody(raw: http.IncomingMessage, socket: net.Socket): void {
   if (raw.complete || socket.destroyed) return;
+  // Node discards, without end and uncounted, what follows a request that nobody has begun to read.
+  raw.read(0);
   let left = UNREAD_BODY;
   const timer = setTimeout(() => socket.destroy(), BODY_IDLE);
   raw.on("data", (chunk: Uint8Array) => {

@@ -18,7 +18,17 @@ const NDJSON = "content-type: application/x-ndjson";
 const publish = "POST /v1/topics/t/events?type=x";
 
 /** What comes without end, what is said to it, and how many bytes are taken at most. */
-const ENDLESS: { what: string; begin: string; said: RegExp; most: number; chunked: boolean }[] = [
+interface Endless {
+  what: string;
+  begin: string;
+  said: RegExp;
+  most: number;
+  chunked: boolean;
+  /** The rest is sent when the answer is there. */
+  late?: true;
+}
+
+const ENDLESS: Endless[] = [
   {
     what: "a line",
     begin: head(publish, NDJSON, CHUNKED),
@@ -48,6 +58,14 @@ const ENDLESS: { what: string; begin: string; said: RegExp; most: number; chunke
     chunked: true,
   },
   {
+    what: "a late body that nobody asked for",
+    begin: head("GET /v1/health", CHUNKED),
+    said: /^HTTP\/1\.1 200 /,
+    most: 8 * MIB,
+    chunked: true,
+    late: true,
+  },
+  {
     what: "a header",
     begin: "GET /v1/health HTTP/1.1\r\nx: ",
     said: /^HTTP\/1\.1 431 /,
@@ -59,10 +77,11 @@ const ENDLESS: { what: string; begin: string; said: RegExp; most: number; chunke
 
 async function sendEndless(
   daemon: TestDaemon,
-  { begin, chunked }: { begin: string; chunked: boolean },
+  { begin, chunked, late }: Endless,
 ): Promise<{ sent: number; text: string }> {
   const connection = await RawConnection.open(daemon.socket);
   await connection.send(begin);
+  if (late) await connection.until(/\r\n\r\n/);
   const text = connection.untilEnd();
   const piece = chunked ? `${PIECE.length.toString(16)}\r\n${PIECE}\r\n` : PIECE;
   const sent = await connection.sendOn(new TextEncoder().encode(piece), MOST);
