@@ -37,6 +37,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "Only a line feed ends a line, and an empty line is an empty text. Text that is not UTF-8 is refused by its line, unless --binary " +
     "stores all payloads as base64, with contentEncoding and contentMediaType in the metadata. " +
     "Print text with --raw or --format, and pass it to handlers with consume --stdin text.\n" +
+    "In a handler of evs consume, the metadata names the event being handled as the cause: its id as causationId, and its correlationId, or else its id, as correlationId. What --meta says comes first.\n" +
     "With --quiet it prints nothing.",
   usage: [
     "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any]",
@@ -149,7 +150,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       key: flags.key,
       keyPointer: flags.keyPointer,
       schemaVersion: flags.schemaVersion,
-      metadata: await metadataOf(flags),
+      metadata: await metadataOf(this, flags),
     };
     if (!isStream(flags)) {
       return await publishOne(this, topic, {
@@ -337,14 +338,27 @@ function checkFlags(flags: PublishFlags, given: { type?: string; payload?: strin
   }
 }
 
-async function metadataOf({ meta = [], binary }: PublishFlags): Promise<string | undefined> {
-  const pairs = Object.fromEntries(meta.map((pair) => {
+async function metadataOf(
+  context: EvsContext,
+  { meta = [], binary }: PublishFlags,
+): Promise<string | undefined> {
+  const given = Object.fromEntries(meta.map((pair) => {
     const equals = pair.indexOf("=");
     if (equals > 0) return [pair.slice(0, equals), pair.slice(equals + 1)];
     throw new InvalidArgumentError(`--meta takes NAME=VALUE, not ${JSON.stringify(pair)}`);
   }));
+  const pairs = { ...await inheritedMetadata(context), ...given };
   if (binary) return JSON.stringify((await loadText()).binaryMetadata(pairs));
-  return meta.length === 0 ? undefined : JSON.stringify(pairs);
+  return Object.keys(pairs).length === 0 ? undefined : JSON.stringify(pairs);
+}
+
+/** In a handler, the event that it handles as the cause. */
+async function inheritedMetadata({ env }: EvsContext): Promise<Record<string, string>> {
+  if (!env("EVS_SUBSCRIPTION")) return {};
+  const { inheritedCause } = await load<typeof import("./publisher/cause.ts")>(
+    "./publisher/cause.ts",
+  );
+  return inheritedCause(env);
 }
 
 function goOn(context: EvsContext, from: { line: number; idPrefix?: string }): string {

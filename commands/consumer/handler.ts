@@ -250,22 +250,34 @@ function spawnReason(error: unknown): string {
 /** The environment for a batch: what its events have in common. */
 export function batchEnv(
   base: Record<string, string>,
-  batch: { subscription: string; facts: readonly Pick<DeliveryFacts, "topic" | "type">[] },
+  batch: { subscription: string; facts: readonly EventFacts[] },
 ): Record<string, string> {
   const env = { ...base };
   for (const name of ["EVS_ID", "EVS_SEQ", "EVS_ATTEMPT", "EVS_DELIVERY", "EVS_KEY"]) {
     delete env[name];
   }
-  const common = (name: "topic" | "type") => {
-    const [first, ...rest] = new Set(batch.facts.map((facts) => facts[name]));
+  const common = (read: (facts: EventFacts) => string | undefined) => {
+    const [first, ...rest] = new Set(batch.facts.map(read));
     return rest.length === 0 ? first : undefined;
   };
   return withVariables(env, {
-    EVS_TOPIC: common("topic"),
-    EVS_TYPE: common("type"),
+    EVS_TOPIC: common(({ topic }) => topic),
+    EVS_TYPE: common(({ type }) => type),
+    EVS_CORRELATION_ID: common(correlationOf),
     EVS_SUBSCRIPTION: batch.subscription,
     EVS_BATCH: String(batch.facts.length),
   });
+}
+
+/** The longest correlation id passed on, in characters: a publish has it in its request line. */
+const LONGEST_CORRELATION_ID = 1024;
+
+/** What events that this one causes belong to; commands/publisher/cause.ts reads it. */
+function correlationOf({ correlationId, id }: EventFacts): string {
+  return correlationId === undefined || correlationId === "" ||
+      correlationId.length > LONGEST_CORRELATION_ID
+    ? id
+    : correlationId;
 }
 
 /** The facts of a delivery in a handler's environment. */
@@ -297,6 +309,7 @@ export function handlerEnv(
     EVS_DELIVERY: String(facts.delivery),
     EVS_SUBSCRIPTION: facts.subscription,
     EVS_KEY: facts.key,
+    EVS_CORRELATION_ID: correlationOf(facts),
   });
 }
 

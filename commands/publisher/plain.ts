@@ -29,8 +29,9 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const paths = resolvePaths(environment);
   const found = await connect(paths);
   if (found === undefined) return false;
+  const query = { type, ...await inheritedMetadata() };
   const response = await Promise.race([
-    found.connection.request(publishRequest(topic, { body, query: { type } })),
+    found.connection.request(publishRequest(topic, { body, query })),
     notAnswering(found.socket, paths),
   ]);
   if (response.status >= 400) {
@@ -47,6 +48,15 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
     if (!(error instanceof ClosedPipe)) throw error;
   }
   return true;
+}
+
+/** In a handler, the event that it handles as the cause. */
+async function inheritedMetadata(): Promise<{ metadata?: string }> {
+  if (!environment("EVS_SUBSCRIPTION")) return {};
+  const { inheritedCause }: typeof import("./cause.ts") = await import(
+    programFile("commands/publisher/cause.ts").href
+  );
+  return { metadata: JSON.stringify(inheritedCause(environment)) };
 }
 
 /** Undefined if none answers at once: whoever waits for one, or says why, needs more modules. */

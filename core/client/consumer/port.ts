@@ -18,6 +18,8 @@ export interface EventFacts {
   id: string;
   seq: number;
   key?: string;
+  /** From its metadata; absent if that has none, or none that is a text. */
+  correlationId?: string;
 }
 
 /** One event as leased: its exact bytes, and the facts read from them. */

@@ -196,7 +196,14 @@ Deno.test("handlerEnv gives the facts and hides those of an outer delivery", () 
     EVS_ATTEMPT: "2",
     EVS_DELIVERY: "3",
     EVS_SUBSCRIPTION: "s",
+    EVS_CORRELATION_ID: "i",
   });
   assert.equal(handlerEnv({}, { ...facts, key: "k" }).EVS_KEY, "k");
+  const correlated = (correlationId: string) =>
+    handlerEnv({ EVS_CORRELATION_ID: "outer" }, { ...facts, correlationId }).EVS_CORRELATION_ID;
+  assert.equal(correlated("c"), "c");
+  assert.equal(correlated("x".repeat(1024)), "x".repeat(1024));
+  for (const unusable of ["", "x".repeat(1025)]) assert.equal(correlated(unusable), "i");
+  assert.equal(correlated("a\0b"), undefined);
   assert.equal("EVS_KEY" in handlerEnv({}, { ...facts, key: "a\0b" }), false);
 });
