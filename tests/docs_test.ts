@@ -126,6 +126,7 @@ Deno.test("links between the pages lead to files that are there", async () => {
     "docs/errors.md",
     "docs/stores.md",
     "docs/sourcing.md",
+    "examples/handlers/README.md",
     "examples/orders/README.md",
   );
   for await (const { name } of Deno.readDir(new URL("docs/adr", root))) {
