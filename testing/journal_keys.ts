@@ -1,6 +1,6 @@
 /** Tests of reading by key, for every store with sequence numbers. */
 import assert from "node:assert/strict";
-import { readKey } from "../core/store/by_key.ts";
+import { newestOfKey, readKey } from "../core/store/by_key.ts";
 import type { JournalStore } from "../core/store/store.ts";
 import { newEvent } from "./new_event.ts";
 import { again, type Register } from "./suite.ts";
@@ -46,4 +46,31 @@ export function testKeys(test: Register<JournalStore>): void {
     assert.equal(page.events.length, 2, "a page ends where it is large");
     assert.deepEqual(read(store, "large", { from: 1, to: 1e9 }), [2501, 2502, 2503]);
   });
+
+  test("finds the newest event of a key, after a truncation and another start too", async (under) => {
+    const events = Array.from(
+      { length: 2500 },
+      (_, i) =>
+        newEvent(i < 2000 && i % 7 === 0 ? { key: "early" } : i === 3 ? { key: "old" } : {}),
+    );
+    await under.store.append([{ topic: "t", events }]);
+    await under.store.append([{ topic: "u", events: [newEvent({ key: "elsewhere" })] }]);
+    assert.equal(newest(under.store, "early"), 1996);
+    assert.equal(newest(under.store, "old"), 4);
+    assert.equal(newest(under.store, "elsewhere"), undefined);
+    await under.store.append([{ topic: "t", events: [newEvent({ key: "early" })] }]);
+    assert.equal(newest(under.store, "early"), 2501);
+    await under.store.truncate("t", 5);
+    const store = await again(under);
+    assert.equal(newest(store, "old"), undefined, "it is deleted");
+    assert.equal(newest(store, "early"), 2501);
+    await store.truncate("t", 2502);
+    assert.equal(newest(store, "early"), undefined);
+  });
+}
+
+/** The seq of a key's newest event in the topic t. */
+function newest(store: JournalStore, key: string): number | undefined {
+  const steps = newestOfKey(store, "t", key);
+  for (let step = steps.next();; step = steps.next()) if (step.done) return step.value?.seq;
 }

@@ -36,7 +36,7 @@ import { WAIT_OPTIONS } from "../delivery/option_names.ts";
 import { InvalidArgumentError } from "../base/errors.ts";
 import { namesOf, refuseUnknown } from "../base/options.ts";
 import { assertName } from "../event/name.ts";
-import type { TopicOptions } from "../event/topic_options.ts";
+import { assertTopicName, type TopicOptions } from "../event/topic_options.ts";
 import type { Topic } from "./topic_handle.ts";
 
 /** Options of a topic, as `createTopic` takes them. */
@@ -166,6 +166,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   ): Subscription;
   /** @internal */
   protected abstract openStream(topic: string, options: StreamOptions): EventStream;
+  /** @internal */
+  protected abstract findNewest(topic: string, key: string): Promise<Event | undefined>;
   /** The subscriptions of this process on a topic. */
   protected abstract subscriptionsOn(topic: string): Subscription[];
 
@@ -312,6 +314,17 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   ): EventStream<EventOf<E, Matching<E, P>, Y>>;
   stream(topic: string, options: StreamOptions = {}): EventStream {
     return this.openStream(topic, checkStreamOptions(options));
+  }
+
+  /** The newest stored event of a key; undefined if there is none. */
+  // deno-lint-ignore no-explicit-any -- without a map a payload is read without a cast
+  getNewest<T = any>(topic: FreeName<E>, key: string): Promise<Event<T> | undefined>;
+  /** The same, checked against the event map. */
+  getNewest<T extends TopicName<E>>(topic: T, key: string): Promise<EventOf<E, T> | undefined>;
+  async getNewest(topic: string, key: string): Promise<Event | undefined> {
+    assertTopicName(topic);
+    assertName(key, "the key");
+    return await this.findNewest(topic, key);
   }
 
   /**

@@ -14,6 +14,7 @@ import { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, checkBrokerOptions, guarded, toConsole } from "./broker_options.ts";
 import type { PublishOptions } from "./publish_options.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
+import { inTurns } from "../base/in_turns.ts";
 import { CommitDispatcher } from "./commit_dispatcher.ts";
 import { DeadLetters } from "../dead_letter/dead_letters.ts";
 import { DeadLetterImporter } from "../dead_letter/importer.ts";
@@ -25,7 +26,7 @@ import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { endChanges, keepsNumbers, knownEnds, type LostEnd, lostEndsIn } from "./known_ends.ts";
 import { closedBroker, ConflictError, DataDirError } from "../base/errors.ts";
-import type { Event } from "../event/event.ts";
+import { type Event, toEvent } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
@@ -33,6 +34,7 @@ import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { StateChange, TopicEndRecord } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
+import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
 import { MemoryEventStore } from "../store/memory.ts";
 import type { StoreRequest } from "../store/pack.ts";
@@ -314,6 +316,16 @@ export class EventBroker<E = any> extends Broker<E> {
     const { feed, topics } = this;
     const source = new TailStream(topic, options, { feed, topics, now: () => this.clock.now() });
     return this.#streams.add(source, options);
+  }
+
+  /** @internal */
+  protected async findNewest(topic: string, key: string): Promise<Event | undefined> {
+    this.#assertOpen();
+    if (this.store instanceof ThreeMethodStore) {
+      return (await this.#eventStore.getEvents(topic)).findLast((event) => event.key === key);
+    }
+    const found = await inTurns(newestOfKey(this.store, topic, key), () => this.#assertOpen());
+    return found && toEvent(found);
   }
 
   /** @internal */

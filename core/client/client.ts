@@ -188,6 +188,12 @@ export class Client implements Disposable {
     return await (await this.fetch({ method: "GET", path }, options)).bytes();
   }
 
+  /** The wire line of the newest event of a key. */
+  async newest(topic: string, key: string, options: CallOptions = {}): Promise<Uint8Array> {
+    const path = `/v1/topics/${segment(topic)}/newest`;
+    return await (await this.fetch({ method: "GET", path, query: { key } }, options)).bytes();
+  }
+
   // Topics.
 
   async topics(options: CallOptions = {}): Promise<TopicInfo[]> {

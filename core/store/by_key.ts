@@ -2,7 +2,9 @@
  * Reads the events of one key from any store with sequence numbers: through its index if it has
  * one, else by scanning.
  */
+import type { StoredEvent } from "../event/event.ts";
 import { sizeOf } from "./append.ts";
+import { PagesBack } from "./pages_back.ts";
 import type { EventReader } from "./reader.ts";
 import { type KeyQuery, type Page, PAGE_BYTES } from "./store.ts";
 
@@ -28,4 +30,27 @@ export function readKey(store: EventReader, topic: string, query: KeyQuery): Pag
     from = page.next;
   }
   return { events, next: to + 1 };
+}
+
+/**
+ * The newest event of a key; undefined if it has none. A step is one page that was looked through:
+ * a store without an index for that has to be read backwards.
+ */
+export function* newestOfKey(
+  store: EventReader,
+  topic: string,
+  key: string,
+): Generator<undefined, StoredEvent | undefined, undefined> {
+  const { firstSeq: from, lastSeq } = store.head(topic);
+  const to = store.lastSeqOfKey?.(topic, key) ?? lastSeq;
+  const [event] = store.readPage(topic, { from: to, to, limit: 1 }).events;
+  if (event?.key === key) return event;
+  // Without an index, or if the event that it names is damaged.
+  const pages = new PagesBack(store, topic, { from, to: to - 1, limit: PAGE });
+  for (let events = pages.next(); events; events = pages.next()) {
+    const found = events.find((one) => one.key === key);
+    if (found) return found;
+    yield undefined;
+  }
+  return undefined;
 }

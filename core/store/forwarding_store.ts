@@ -64,6 +64,10 @@ export abstract class ForwardingStore implements JournalStore {
     return readKey(this.readerOf(topic), topic, query);
   }
 
+  lastSeqOfKey(topic: string, key: string): number | undefined {
+    return this.readerOf(topic).lastSeqOfKey?.(topic, key);
+  }
+
   find(topic: string, id: string): StoredEvent | undefined {
     return this.readerOf(topic).find(topic, id);
   }

@@ -157,6 +157,10 @@ export class MemoryEventStore implements JournalStore {
     return { events, next: to + 1 };
   }
 
+  lastSeqOfKey(topic: string, key: string): number {
+    return this.#topics.get(topic)?.seqsOfKey.get(key)?.at(-1) ?? 0;
+  }
+
   find(topic: string, id: string): StoredEvent | undefined {
     return this.#topics.get(topic)?.events.find((event) => event.id === id);
   }

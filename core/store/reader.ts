@@ -25,6 +25,11 @@ export interface EventReader {
    * by_key.ts works for all stores.
    */
   readKey?(topic: string, query: KeyQuery): Page;
+  /**
+   * The seq of the newest event of a key, 0 if there is none; undefined, or absent, if the store
+   * has no index for that.
+   */
+  lastSeqOfKey?(topic: string, key: string): number | undefined;
   /** The event with this id, if it exists. */
   find(topic: string, id: string): StoredEvent | undefined;
   /**

@@ -1,9 +1,10 @@
 /** The routes of events. */
 import type { Route } from "../http/router.ts";
 import { publish } from "./publish.ts";
+import { getNewest } from "./newest.ts";
 import { publishQuery } from "./publish_options.ts";
 import { getEvent, readEvents, readQuery } from "./read.ts";
-import { topicPattern } from "./shapes.ts";
+import { keyName, topicPattern } from "./shapes.ts";
 
 /** Publish, read, follow, and one event. */
 export const eventRoutes: Route[] = [
@@ -17,6 +18,12 @@ export const eventRoutes: Route[] = [
   },
   { method: "GET", path: "/v1/topics/{topic}/events", query: readQuery, handle: readEvents },
   { method: "GET", path: "/v1/topics/{topic}/events/{event}", handle: getEvent },
+  {
+    method: "GET",
+    path: "/v1/topics/{topic}/newest",
+    query: { key: { shape: keyName, required: true } },
+    handle: getNewest,
+  },
   {
     method: "GET",
     path: "/v1/events",

@@ -17,10 +17,12 @@ import { handlerOf, seqOf, settingsOf } from "../../delivery/handler_options.ts"
 import {
   closedBroker,
   InvalidArgumentError,
+  NotFoundError,
   RemoteError,
   UnsupportedError,
 } from "../../base/errors.ts";
 import type { Event } from "../../event/event.ts";
+import { eventOfLine } from "../../event/event_lines.ts";
 import type { Message } from "../../event/event_map.ts";
 import type { EventStore } from "../../store/store.ts";
 import { type EventStream, type StreamOptions, Streams } from "../../broker/event_stream.ts";
@@ -72,6 +74,8 @@ export interface RemoteBrokerOptions {
 const WAIT_MS = 30_000;
 /** Time between two attempts to reach the daemon, ms. */
 const AGAIN_MS = 100;
+
+const decoder = new TextDecoder();
 
 /**
  * A daemon's broker, as created by `connect`.
@@ -309,6 +313,19 @@ export class RemoteBroker<E = any> extends Broker<E> {
     this.#starting.add(opened);
     opened.then(() => this.#starting.delete(opened));
     return stream;
+  }
+
+  /** @internal */
+  protected async findNewest(topic: string, key: string): Promise<Event | undefined> {
+    this.#assertOpen();
+    await Promise.allSettled(this.#starting); // whoever started one gets the error
+    try {
+      const line = await this.#again(() => this.client.newest(topic, key));
+      return eventOfLine(decoder.decode(line));
+    } catch (error) {
+      if (error instanceof NotFoundError) return undefined;
+      throw error;
+    }
   }
 
   /** @internal */

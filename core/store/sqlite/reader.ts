@@ -98,6 +98,21 @@ export class SqliteReader implements EventReader {
     return { events, next: seen < limit && bytes < PAGE_BYTES ? to + 1 : next };
   }
 
+  lastSeqOfKey(topic: string, key: string): number | undefined {
+    const row = this.#topics.get(topic);
+    if (!row) return 0;
+    const base = position(row.id, 0);
+    try {
+      const { pos } = this.#prepare(
+        "SELECT max(pos) AS pos FROM log WHERE key = ? AND pos BETWEEN ? AND ?",
+      ).get(key, base + row.firstSeq, base + row.lastSeq) as { pos: number | null };
+      return pos === null ? 0 : pos - base;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      return undefined; // the index is unreadable: the events themselves tell
+    }
+  }
+
   readLines(topic: string, query: PageQuery): LinePage {
     const row = this.#topics.get(topic);
     if (!row) return { bytes: EMPTY, count: 0, lastSeq: 0, next: query.to + 1 };

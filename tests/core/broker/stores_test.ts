@@ -31,6 +31,16 @@ Deno.test("EventBroker works on a store with three methods, live", async () => {
   assert.equal(broker.getEventStore(), eventStore);
 });
 
+Deno.test("getNewest finds what a store with three methods kept from before", async () => {
+  const eventStore = new ThreeMethods();
+  await using before = new EventBroker({ eventStore });
+  for (const n of [1, 2]) await before.publish("t", "x", n, { key: "k" });
+  await before.publish("t", "x", 3);
+  await using broker = new EventBroker({ eventStore });
+  assert.equal((await broker.getNewest("t", "k"))?.payload, 2);
+  assert.equal(await broker.getNewest("t", "other"), undefined);
+});
+
 class FourMethods implements DeadLetterQueue {
   entries: DeadLetterEntry[] = [];
   addEvent(event: Event, error: Error, subscription: string): Promise<void> {

@@ -3,6 +3,7 @@ import type { Broker } from "../../../mod.ts";
 import { delivery } from "./delivery.ts";
 import { lifetime } from "./lifetime.ts";
 import { publishing } from "./publishing.ts";
+import { reading } from "./reading.ts";
 import { throwing } from "./throwing.ts";
 import { waiting } from "./waiting.ts";
 
@@ -30,4 +31,5 @@ export function brokerSuite(options: { name: string; open(): Promise<Subject> })
   lifetime(test);
   throwing(test);
   waiting(test);
+  reading(test);
 }

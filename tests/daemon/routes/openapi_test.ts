@@ -205,6 +205,9 @@ async function callRead(call: Call, published: Answer): Promise<void> {
     params: { ...topic, event: "99" },
     status: 404,
   });
+  const newest = "/v1/topics/{topic}/newest";
+  await call("GET", newest, { params: topic, query: "?key=k", status: 200 });
+  await call("GET", newest, { params: topic, query: "?key=nobody", status: 404 });
   await call("GET", "/v1/events", { query: "?topic=users&topic=o.*", status: 200 });
 }
 

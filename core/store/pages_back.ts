@@ -1,0 +1,57 @@
+/**
+ * Reads a range from its end, a page at a time, from any store: stores read forwards, so each page
+ * is a window at the end of what is left. A window that holds more than one page of bytes is made
+ * smaller until it fits, so a reader costs one page however large the events are.
+ */
+import type { StoredEvent } from "../event/event.ts";
+import { sizeOf } from "./append.ts";
+import type { EventReader } from "./reader.ts";
+import { PAGE_BYTES, type PageQuery } from "./store.ts";
+
+/** The pages of a range, newest first. Nothing stays open between two of them. */
+export class PagesBack {
+  readonly #store: Pick<EventReader, "head" | "readPage">;
+  readonly #topic: string;
+  readonly #query: PageQuery;
+  #to: number;
+  /** How many events the next window has. */
+  #span: number;
+
+  /** `query.limit`: the most events of a page. */
+  constructor(
+    store: Pick<EventReader, "head" | "readPage">,
+    topic: string,
+    query: PageQuery,
+  ) {
+    this.#store = store;
+    this.#topic = topic;
+    this.#query = query;
+    this.#to = Math.min(query.to, store.head(topic).lastSeq);
+    this.#span = query.limit;
+  }
+
+  /** The highest seq that was not read yet; below the range at its end. */
+  get to(): number {
+    return this.#to;
+  }
+
+  /** The next page, newest first; empty if nothing in it matched; undefined at the end. */
+  next(): StoredEvent[] | undefined {
+    const { limit, types } = this.#query;
+    const first = Math.max(this.#query.from, this.#store.head(this.#topic).firstSeq);
+    if (this.#to < first) return undefined;
+    for (;;) {
+      const from = Math.max(first, this.#to - this.#span + 1);
+      const page = this.#store.readPage(this.#topic, { from, to: this.#to, limit, types });
+      if (page.next <= this.#to) {
+        // The end of the window is missing: as many as fitted at its beginning may fit at its end.
+        this.#span = page.next - from;
+        continue;
+      }
+      this.#to = from - 1;
+      const bytes = page.events.reduce((sum, event) => sum + sizeOf(event), 0);
+      if (bytes < PAGE_BYTES / 4) this.#span = Math.min(limit, this.#span * 2);
+      return page.events.reverse();
+    }
+  }
+}
