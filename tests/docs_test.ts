@@ -122,6 +122,7 @@ Deno.test("links between the pages lead to files that are there", async () => {
     "docs/configuration.md",
   ];
   pages.push(
+    "docs/compared.md",
     "docs/contract.md",
     "docs/errors.md",
     "docs/stores.md",

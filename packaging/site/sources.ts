@@ -20,7 +20,13 @@ interface MenuPart {
 export const MENU: readonly MenuPart[] = [
   {
     title: "Start",
-    sources: ["README.md", "docs/installing.md", "docs/cookbook.md", "docs/shell.md"],
+    sources: [
+      "README.md",
+      "docs/installing.md",
+      "docs/cookbook.md",
+      "docs/shell.md",
+      "docs/compared.md",
+    ],
   },
   {
     title: "Operate",
