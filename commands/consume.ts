@@ -43,6 +43,20 @@ export type ConsumeFlags = {
   resume?: boolean;
 };
 
+/** Those of them that belong to the subscription. */
+export type SubscriptionFlags = Pick<
+  ConsumeFlags,
+  | "from"
+  | "type"
+  | "where"
+  | "maxRetries"
+  | "maxDeliveries"
+  | "backoff"
+  | "breaker"
+  | "update"
+  | "resume"
+>;
+
 /** Its flags and arguments; `evs service` takes them, too. */
 export const consumeParameters = {
   flags: {
@@ -283,7 +297,10 @@ async function outputReader(context: EvsContext, stop: () => void): Promise<Outp
 /**
  * The requested subscription: only the settings that were given, so that the others stay unchanged.
  */
-export function requestedSubscription(topic: string, flags: ConsumeFlags): SubscriptionRequest {
+export function requestedSubscription(
+  topic: string,
+  flags: SubscriptionFlags,
+): SubscriptionRequest {
   return {
     topic,
     ...defined({ from: flags.from }),
@@ -309,7 +326,8 @@ function pausesWaitedFor({ untilEmpty, resume = true }: ConsumeFlags): PausedBy[
   return resume ? ["person"] : ["person", "breaker", "command"];
 }
 
-const flagOfSetting: Readonly<Record<string, string>> = {
+/** The flag that sets each setting. */
+export const flagOfSetting: Readonly<Record<string, string>> = {
   maxRetries: "--max-retries",
   maxDeliveries: "--max-deliveries",
   backoff: "--backoff",

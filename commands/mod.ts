@@ -18,7 +18,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb(
     "subscription",
     "./subscription/mod.ts",
-    "List, pause, resume, seek and remove subscriptions",
+    "Create, list, pause, seek and remove subscriptions",
   ),
   verb("schema", "./schema/mod.ts", "Register, list, compare and check schemas"),
   verb("daemon", "./daemon/mod.ts", "Start, stop and inspect the daemon"),

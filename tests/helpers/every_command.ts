@@ -45,6 +45,7 @@ const REST: Record<string, Rest> = {
   "topic show": () => ({ args: ["t"] }),
   "topic update": () => ({ args: ["t", "--max-events", "1000"] }),
   "topic remove": () => ({ args: ["made", "--yes"] }),
+  "subscription create": () => ({ args: ["another", "t"] }),
   "subscription list": NOTHING,
   "subscription show": () => ({ args: ["one"] }),
   "subscription pause": () => ({ args: ["one"] }),
