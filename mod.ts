@@ -160,6 +160,12 @@ export type { StoreKind } from "./core/event/topic_options.ts";
 export type { StoreShelf } from "./core/store/routed_store.ts";
 export { MemoryEventStore } from "./core/store/memory.ts";
 export { type AppendView, decideAppend } from "./core/store/append.ts";
+export {
+  appendInGroups,
+  EMPTY_TOPIC,
+  type GroupedAppend,
+  type TopicLookups,
+} from "./core/store/atomic_group.ts";
 export type { DedupWindow, GivenIds } from "./core/store/dedup.ts";
 export type { Damage, Found } from "./core/store/damage.ts";
 export { eventsOf, type PackedRequest, type StoreRequest } from "./core/store/pack.ts";
@@ -171,6 +177,8 @@ export {
   type AppendOptions,
   type AppendOutcome,
   type AppendRequest,
+  type AtomicGroup,
+  type Condition,
   type EventQuery,
   type EventReader,
   type EventStore,

@@ -51,8 +51,8 @@ async function answer(
 ): Promise<FileStoreAnswer> {
   switch (call.op) {
     case "append": {
-      const { requests, durability, early } = call;
-      const options = { durability, ...(early ? { onWritten: ready } : {}) };
+      const { requests, durability, groups, early } = call;
+      const options = { durability, groups, ...(early ? { onWritten: ready } : {}) };
       const { outcomes, changes } = await store.appendTelling(requests, options);
       const notes = repaired;
       repaired = [];

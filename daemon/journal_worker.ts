@@ -36,9 +36,9 @@ serveCalls((message, ready): StoreAnswer | Promise<StoreAnswer> => {
   for (const syncer of [...syncers.values(), behind]) syncer.check();
   if (call.op === "close") return close(store, behind);
   if (call.op === "append" && call.early) {
-    const { requests, durability } = call;
+    const { requests, durability, groups } = call;
     if ((durability ?? opened.durability) === "always") {
-      const result = store.appendUnsynced(requests);
+      const result = store.appendUnsynced(requests, groups);
       // Their state as of now: the next append may already be included when this one has been
       // synced.
       const answer = { result, topics: rows(topicsOf(requests)) };
@@ -61,8 +61,8 @@ function answerTo(
 ): StoreAnswer {
   switch (call.op) {
     case "append": {
-      const { requests, durability } = call;
-      const result = store.appendSync(requests, durability);
+      const { requests, durability, groups } = call;
+      const result = store.appendSync(requests, { durability, groups });
       store.assertNamed();
       syncerOf(durability)?.written();
       return { result, topics: rows(topicsOf(requests)) };

@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import type { Event } from "../core/event/event.ts";
 import { type EventStore, isJournalStore, type JournalStore } from "../core/store/store.ts";
+import { testAtomicGroups } from "./journal_atomic.ts";
 import { testKeys } from "./journal_keys.ts";
 import { testReading } from "./journal_reading.ts";
 import { testDedupWindow, testReopening, testWriting } from "./journal_writing.ts";
@@ -18,6 +19,8 @@ import { type Register, registerWith, type TestFunction, type UnderTest } from "
 export interface StoreCapabilities {
   /** It assigns sequence numbers, that is, it is a `JournalStore`. Default false. */
   sequences?: boolean;
+  /** It is `atomic`: an append may be all or nothing over several topics. Default false. */
+  atomic?: boolean;
   /** Saved events survive reopening. `create` must return `reopen`. Default false. */
   durable?: boolean;
   /**
@@ -68,7 +71,7 @@ export interface EventStoreSuite {
 export function testEventStore({
   name,
   create,
-  capabilities: { sequences, durable, dedupWindow, stableOrder } = {},
+  capabilities: { sequences, atomic, durable, dedupWindow, stableOrder } = {},
   test = Deno.test,
 }: EventStoreSuite): void {
   const register = registerWith(name, { create, test });
@@ -84,6 +87,7 @@ export function testEventStore({
   testWriting(journal);
   testReading(journal);
   testKeys(journal);
+  if (atomic) testAtomicGroups(journal);
   if (dedupWindow) testDedupWindow(journal);
   if (durable) testReopening(journal);
 }

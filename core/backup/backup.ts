@@ -6,7 +6,7 @@
  * snapshot each). Of the file store, append-only files are copied in the order in which a reader
  * relies on them. The copy is verified before it becomes the backup.
  */
-import { exists } from "../base/if_there.ts";
+import { exists, lstat } from "../base/if_there.ts";
 import { CannotStoreError, ConflictError, DataDirError } from "../base/errors.ts";
 import { osReason } from "../base/os_error.ts";
 import { settleRestore } from "../data_dir/cut_restore.ts";
@@ -14,7 +14,7 @@ import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging
 import { folderOf } from "../protocol/paths.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
-import { ACCEPTED_FILE, SKEW_FILE } from "../store/file/layout.ts";
+import { ACCEPTED_FILE, BATCH_FILE, SKEW_FILE } from "../store/file/layout.ts";
 import { verifyFileStore } from "../store/file/verify.ts";
 import { verifyEventDatabase } from "../store/sqlite/verify.ts";
 import { VERSION } from "../base/version.ts";
@@ -145,6 +145,8 @@ function* fileStorePaths(folder: string): Generator<string> {
       for (const file of files) if (file.endsWith(ending)) yield `${name}/${file}`;
     }
   }
+  // After the topics: what it adds to them at a start was not in them before.
+  if ((lstat(`${folder}/${BATCH_FILE}`)?.size ?? 0) > 0) yield BATCH_FILE;
 }
 
 /**

@@ -31,7 +31,7 @@ export interface Manifest {
 
 /** The paths that a backup may contain; nothing else is ever written. */
 const PATHS =
-  /^(?:events\.db|state\.db|events\/(?:format|%accepted|%skew|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
+  /^(?:events\.db|state\.db|events\/(?:format|%accepted|%skew|%batch|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
 
 /**
  * Parses a manifest. Throws `DataDirError` if it is not one, has a newer format, or contains a path

@@ -14,7 +14,7 @@ import type { NewEvent } from "../event/event.ts";
 import type { Durability } from "../event/durability.ts";
 import { merge, splitOutcomes } from "./merge.ts";
 import { countOf, isPacked, payloadBytesOf, type StoreRequest } from "./pack.ts";
-import type { AppendOutcome, JournalStore } from "./store.ts";
+import type { AppendOutcome, AtomicGroup, Condition, JournalStore } from "./store.ts";
 
 /** Events that have just become durable. */
 export interface Commit {
@@ -45,6 +45,8 @@ export interface PublishStream {
 interface Waiting {
   request: StoreRequest;
   stream: PublishStream | undefined;
+  /** What all requests of an atomic group share: they are neighbours. */
+  group?: { conditions: readonly Condition[] };
   resolve: (outcome: AppendOutcome) => void;
   reject: (error: unknown) => void;
 }
@@ -106,6 +108,23 @@ export class Journal {
     });
   }
 
+  /** Stores requests for several topics, all or none, if the conditions hold. */
+  submitGroup(
+    requests: readonly StoreRequest[],
+    conditions: readonly Condition[],
+  ): Promise<AppendOutcome[]> {
+    if (this.#failed !== undefined) return Promise.reject(refusal(this.#failed));
+    const group = { conditions };
+    const outcomes = requests.map((request) =>
+      new Promise<AppendOutcome>((resolve, reject) => {
+        this.#waiting.push({ request, stream: undefined, group, resolve, reject });
+      })
+    );
+    this.#arrived?.();
+    this.#running ??= this.#run();
+    return Promise.all(outcomes);
+  }
+
   /**
    * Calls `listener` for everything that became durable, before its publisher is answered. Returns
    * a function that removes the listener.
@@ -165,8 +184,12 @@ export class Journal {
       onWritten();
     };
     try {
-      const { requests: merged, spans } = merge(requests);
-      const options = { ...this.#options, ...(large ? { onWritten: written } : {}) };
+      const { merged, spans, groups } = mergeBatch(batch);
+      const options = {
+        ...this.#options,
+        ...(large ? { onWritten: written } : {}),
+        ...(groups.length > 0 ? { groups } : {}),
+      };
       const done = await this.store.append(merged, options).finally(() => before);
       // An earlier append failed, so this one does not count either, whatever the store says.
       if (this.#failed !== undefined) throw this.#failed;
@@ -222,10 +245,34 @@ function takeBatch(waiting: Waiting[]): Waiting[] {
     const request = waiting[n]!.request;
     bytes += payloadBytesOf(request);
     events += countOf(request);
-    if (n > 0 && (events > MAX_BATCH_EVENTS || bytes > MAX_BATCH_BYTES)) break;
+    const { group } = waiting[n]!;
+    const isSplit = group !== undefined && group === waiting[n - 1]?.group;
+    if (n > 0 && !isSplit && (events > MAX_BATCH_EVENTS || bytes > MAX_BATCH_BYTES)) break;
     n++;
   }
   return waiting.splice(0, n);
+}
+
+/** Merges the requests of a batch; those of atomic groups stay as they are. */
+function mergeBatch(
+  batch: readonly Waiting[],
+): { merged: StoreRequest[]; spans: number[]; groups: AtomicGroup[] } {
+  const all = { merged: [] as StoreRequest[], spans: [] as number[], groups: [] as AtomicGroup[] };
+  for (let from = 0; from < batch.length;) {
+    const { group } = batch[from]!;
+    let to = from + 1;
+    while (to < batch.length && batch[to]!.group === group) to++;
+    const requests = batch.slice(from, to).map(({ request }) => request);
+    const { requests: merged, spans } = group
+      ? { requests, spans: requests.map(() => 1) }
+      : merge(requests);
+    const at = all.merged.length;
+    if (group) all.groups.push({ from: at, to: at + merged.length, ...group });
+    all.merged.push(...merged);
+    all.spans.push(...spans);
+    from = to;
+  }
+  return all;
 }
 
 /** The events of a request that were stored. */

@@ -4,9 +4,11 @@
  */
 import { type Event, type StoredEvent, storedEvent, toEvent, toWireLine } from "../event/event.ts";
 import { decideAppend, eventsToSave, selects, sizeOf } from "./append.ts";
+import { appendInGroups, EMPTY_TOPIC, type TopicLookups } from "./atomic_group.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "./dedup.ts";
 import type { StoreRequest } from "./pack.ts";
 import {
+  type AppendOptions,
   type AppendOutcome,
   type EventQuery,
   type JournalStore,
@@ -47,6 +49,7 @@ interface MemoryTopic {
  */
 export class MemoryEventStore implements JournalStore {
   readonly kind = "memory";
+  readonly atomic = true;
   readonly durable = false;
   readonly #topics = new Map<string, MemoryTopic>();
   readonly #age: AgeClock;
@@ -59,20 +62,34 @@ export class MemoryEventStore implements JournalStore {
     this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
   }
 
-  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
-    return Promise.resolve(requests.map((request) => this.#appendOne(request)));
+  append(
+    requests: readonly StoreRequest[],
+    { groups }: AppendOptions = {},
+  ): Promise<AppendOutcome[]> {
+    return Promise.resolve(appendInGroups(requests, groups, {
+      store: (request) => this.#appendOne(request),
+      lookups: (topic) => this.#lookups(this.#topics.get(topic)),
+    }));
+  }
+
+  #lookups(topic: MemoryTopic | undefined): TopicLookups {
+    if (!topic) return EMPTY_TOPIC;
+    const since = this.#age.now() - this.#dedupWindow;
+    return {
+      lastSeq: topic.lastSeq,
+      lastSeqOfKey: (key) => topic.seqsOfKey.get(key)?.at(-1) ?? 0,
+      seqOfGivenId: (id) => {
+        const seen = topic.given.get(id);
+        return seen && seen.receivedAt > since ? seen.seq : undefined;
+      },
+    };
   }
 
   #appendOne(request: StoreRequest): AppendOutcome {
     const topic = this.#topics.get(request.topic) ?? this.#addTopic(request.topic);
     const now = this.#age.now();
     const outcome = decideAppend(request, {
-      lastSeq: topic.lastSeq,
-      lastSeqOfKey: (key) => topic.seqsOfKey.get(key)?.at(-1) ?? 0,
-      seqOfGivenId: (id) => {
-        const seen = topic.given.get(id);
-        return seen && seen.receivedAt > now - this.#dedupWindow ? seen.seq : undefined;
-      },
+      ...this.#lookups(topic),
       store: (seq, event) => {
         const kept = storedEvent(event, { topic: request.topic, seq });
         kept.payload = event.payload.slice(); // it may be a view on a larger buffer

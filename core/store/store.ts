@@ -85,6 +85,8 @@ export type AppendOutcome =
      * stored and some are not. `keys`: a seq was expected of several keys.
      */
     subject: "topic" | "key" | "ids" | "keys";
+    /** Which condition of an {@link AtomicGroup} failed; absent if the subject is `ids`. */
+    condition?: number;
     /** Which key, if the events have several. */
     key?: string;
     /** The ids of the events that are already stored. */
@@ -142,6 +144,26 @@ export interface LinePage {
   next: number;
 }
 
+/** What must hold for an {@link AtomicGroup} to be stored: the last seq of a topic or a key. */
+export interface Condition {
+  /** The topic. */
+  topic: string;
+  /** Compares with the last seq of this key instead of the topic's. */
+  key?: string;
+  /** What the last seq must be. */
+  expected: Expected;
+}
+
+/** Requests of one append, in most cases for several topics, that are stored all or none. */
+export interface AtomicGroup {
+  /** The index of its first request. */
+  from: number;
+  /** The index after its last request. */
+  to: number;
+  /** All are checked before any of its events is stored. Its requests have no `expected`. */
+  conditions: readonly Condition[];
+}
+
 /** How to do one append. */
 export interface AppendOptions {
   /** Absent: the store's own. Honoured by stores whose `kind` is sqlite or file. */
@@ -153,6 +175,12 @@ export interface AppendOptions {
    * it. A store that never calls it does one append at a time.
    */
   onWritten?: () => void;
+  /**
+   * Requests that are stored all or none, across a crash too; ascending. Only given to stores that
+   * are {@link JournalStore.atomic}. If a condition of a group fails, each of its requests has the
+   * same outcome.
+   */
+  groups?: readonly AtomicGroup[];
 }
 
 /** A store that assigns sequence numbers and reads by them. */
@@ -195,6 +223,8 @@ export interface JournalStore extends EventStore, EventReader {
   damage?(): readonly Damage[];
   /** Accepts the damage: it no longer degrades the store's health. */
   acceptDamage?(): void | Promise<void>;
+  /** True if {@link append} honours `groups`. Absent: events go to one topic at a time. */
+  readonly atomic?: boolean;
   /** True if an append that resolved survives a power cut. */
   readonly durable: boolean;
   /** The name of the store in a topic's options; absent if it is none of these. */

@@ -109,6 +109,10 @@ export class ActiveSegment {
     return this.#end;
   }
 
+  get isSynced(): boolean {
+    return this.#syncedEnd >= this.#end;
+  }
+
   /** Bytes of slots in use. */
   get indexEnd(): number {
     return this.#slots * SLOT;

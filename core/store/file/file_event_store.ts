@@ -11,6 +11,7 @@ import { type Event, toEvent } from "../../event/event.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "../dedup.ts";
 import type { Damage, Found } from "../damage.ts";
 import { Accepted } from "./accepted.ts";
+import { BatchRecord, readBatchRecord } from "./batch_record.ts";
 import type { AgeClock } from "../age_clock.ts";
 import { openAgeClock, readSkew } from "./age_clock_file.ts";
 import { type Disk, systemDisk } from "./disk.ts";
@@ -18,6 +19,7 @@ import { raisedOver } from "./holes.ts";
 import { LateSync } from "./late_sync.ts";
 import { type OpenedStore, openStore } from "./open_store.ts";
 import { DamageLog } from "./damage_log.ts";
+import { asOpenError } from "./faults.ts";
 import { FileReader } from "./reader.ts";
 import { SegmentCache } from "./segment_cache.ts";
 import type { SegmentLimits, TopicWriter, WriterContext } from "./topic_writer.ts";
@@ -28,7 +30,14 @@ import { newestIn, type PackedViews } from "./view_table.ts";
 import type { StoreRequest } from "../pack.ts";
 import { LineRooms } from "../packed_lines.ts";
 import { type Durability, intervalOf } from "../../event/durability.ts";
-import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
+import { appendInGroups } from "../atomic_group.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  AtomicGroup,
+  EventQuery,
+  JournalStore,
+} from "../store.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
 import type { EventReader } from "../reader.ts";
 
@@ -80,6 +89,7 @@ const MOST_BESIDE = 32;
  */
 export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "file";
+  readonly atomic = true;
   readonly durable: boolean;
   readonly #dir: string;
   readonly #clock: Clock;
@@ -99,6 +109,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
   readonly #onFailure: FileStoreOptions["onFailure"];
   readonly #opened: OpenedStore;
   readonly #turns: Turns;
+  readonly #batch: BatchRecord;
 
   /**
    * Opens or creates the store in the folder `dir`. Throws `DataDirError` if another process has it
@@ -135,12 +146,36 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       onLost: (found) => this.#damage.tell(found),
     };
     for (const opened of this.#opened.topics) this.#topics.add(this.#context, opened);
+    this.#batch = new BatchRecord(disk, dir);
+    this.#completeBatch(now);
     const newest = newestIn(this.views());
     this.#age = openAgeClock(disk, dir, { clock: this.#clock, newest });
     // If the process is killed, the next start need not look at these topics again.
     if (this.#opened.topics.length > lookAtMost) this.#opened.checkpoint.write(this.views());
     for (const note of this.#opened.notes) options.onNote?.(note);
     for (const found of this.#opened.lost) this.#damage.tell(found);
+  }
+
+  /** Adds to the topics what a crash kept from them of an append that had been recorded. */
+  #completeBatch(now: number): void {
+    const { disk, dir } = this.#context;
+    try {
+      for (const section of readBatchRecord(disk, dir)) {
+        const writer = this.#topics.writerOf(this.#context, section.topic);
+        const added = writer.complete(section, now);
+        if (added === 0) continue;
+        const { lastSeq } = writer.view;
+        this.#opened.notes.push(
+          `topic ${section.topic}: a crash had interrupted a batch of several topics: ` +
+            `added its events ${lastSeq - added + 1} to ${lastSeq}`,
+        );
+      }
+      this.#batch.discard();
+    } catch (error) {
+      this.#opened.checkpoint.close();
+      this.#opened.lock.close();
+      throw asOpenError(error, dir);
+    }
   }
 
   /** The folder with the events. */
@@ -153,8 +188,11 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     return this.#opened;
   }
 
-  append(requests: readonly StoreRequest[]): Promise<AppendOutcome[]> {
-    return this.appendTelling(requests).then(({ outcomes }) => outcomes);
+  append(
+    requests: readonly StoreRequest[],
+    { durability, groups }: AppendOptions = {},
+  ): Promise<AppendOutcome[]> {
+    return this.appendTelling(requests, { durability, groups }).then(({ outcomes }) => outcomes);
   }
 
   /**
@@ -164,11 +202,11 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
    */
   async appendTelling(
     requests: readonly StoreRequest[],
-    { durability = this.#durability, onWritten }: AppendOptions = {},
+    { durability = this.#durability, onWritten, groups }: AppendOptions = {},
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
     const topics = new Set(requests.map(({ topic }) => topic)).size;
-    if (durability !== "always" || !onWritten || topics > MOST_BESIDE) {
-      return await this.#turns.take(() => this.#append(requests, durability));
+    if (durability !== "always" || !onWritten || groups || topics > MOST_BESIDE) {
+      return await this.#turns.take(() => this.#append(requests, { durability, groups }));
     }
     const { synced, ...told } = await this.#turns.take(async () => {
       const { outcomes, written } = await this.#write(requests, { beside: true });
@@ -183,10 +221,10 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
 
   async #append(
     requests: readonly StoreRequest[],
-    durability: Durability,
+    { durability, groups }: { durability: Durability; groups?: readonly AtomicGroup[] },
   ): Promise<{ outcomes: AppendOutcome[]; changes: TopicChange[] }> {
-    const { outcomes, written } = await this.#write(requests);
-    const synced = durability === "always";
+    const { outcomes, written } = await this.#write(requests, { groups });
+    const synced = durability === "always" || !this.#batch.isEmpty;
     await this.#turns.sync(() =>
       Promise.all(written.map(async (writer) => {
         if (synced) await writer.sync();
@@ -194,6 +232,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       }))
     );
     const changes = written.map((writer) => writer.commit({ synced }));
+    if (!this.#batch.isEmpty) await this.#turns.sync(() => Promise.try(() => this.#batch.clear()));
     const interval = intervalOf(durability);
     if (interval !== undefined) this.#late.add(written, interval);
     return { outcomes, changes };
@@ -205,17 +244,20 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
    */
   async #write(
     requests: readonly StoreRequest[],
-    { beside = false }: { beside?: boolean } = {},
+    { beside = false, groups }: { beside?: boolean; groups?: readonly AtomicGroup[] } = {},
   ): Promise<{ outcomes: AppendOutcome[]; written: TopicWriter[] }> {
     const now = this.#age.now();
     const touched = new Set<TopicWriter>();
     let outcomes: AppendOutcome[];
     let written: TopicWriter[];
     try {
-      outcomes = requests.map((request) => {
-        const writer = this.#topics.writerOf(this.#context, request.topic);
-        touched.add(writer);
-        return writer.take(request, now);
+      outcomes = appendInGroups(requests, groups, {
+        store: (request) => {
+          const writer = this.#topics.writerOf(this.#context, request.topic);
+          touched.add(writer);
+          return writer.take(request, now);
+        },
+        lookups: (topic) => this.#topics.writerOf(this.#context, topic).lookups(now),
       });
       written = [...touched].filter((writer) => writer.hasPending);
       // Files may be closed only when no sync of them is under way.
@@ -227,6 +269,7 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       await this.#context.checkpoint.strikeOff(written.map(({ view }) => view.name));
       for (const writer of written) this.#use(writer, now);
       if (beside) this.#prepareBeside(written);
+      if (groups) await this.#record(spreadOver(requests, { groups, outcomes }));
       for (const writer of written) writer.write();
     } catch (error) {
       this.#takeBack(touched);
@@ -235,6 +278,19 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       this.#context.rooms.reset();
     }
     return { outcomes, written };
+  }
+
+  /** Records what is about to be written to these topics, which all get it or none. */
+  async #record(topics: ReadonlySet<string>): Promise<void> {
+    if (topics.size === 0) return;
+    const writers = [...topics].map((topic) => this.#topics.writerOf(this.#context, topic));
+    // The record continues from what is there: that must not be lost any more.
+    await this.#turns.sync(() =>
+      Promise.try(() => {
+        for (const writer of writers) if (!writer.isSynced) writer.flush();
+      })
+    );
+    await this.#batch.write(writers.map(({ taken }) => taken));
   }
 
   #prepareBeside(writers: readonly TopicWriter[]): void {
@@ -270,6 +326,11 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
         // Unacknowledged data is left at the end: only recovery may continue from there.
         this.#turns.fail(error);
       }
+    }
+    try {
+      this.#batch.discard();
+    } catch (error) {
+      this.#turns.fail(error);
     }
   }
 
@@ -368,9 +429,30 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
       const many = this.#topics.size > this.#lookAtMost;
       if (many && this.#turns.failed === undefined) this.#opened.checkpoint.write(this.views());
     } finally {
+      this.#batch.close();
       this.#opened.checkpoint.close();
       this.#cache.close();
       this.#opened.lock.close();
     }
   }
+}
+
+/** The topics of groups that have something to store in more than one. */
+function spreadOver(
+  requests: readonly StoreRequest[],
+  { groups, outcomes }: {
+    groups: readonly AtomicGroup[];
+    outcomes: readonly AppendOutcome[];
+  },
+): Set<string> {
+  const all = new Set<string>();
+  for (const { from, to } of groups) {
+    const topics = new Set<string>();
+    for (let i = from; i < to; i++) {
+      const outcome = outcomes[i]!;
+      if (outcome.ok && outcome.count > 0) topics.add(requests[i]!.topic);
+    }
+    if (topics.size > 1) { for (const topic of topics) all.add(topic); }
+  }
+  return all;
 }

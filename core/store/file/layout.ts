@@ -6,6 +6,7 @@
  * DIR/checkpoint                 for stores with many topics: where each topic ended at the last
  *                                close, and which were written to since
  * DIR/%accepted                  damage that an operator has accepted
+ * DIR/%batch                     what has to be stored in several topics or in none, while it is
  * DIR/%skew                      how far the times in the indexes differ from the wall clock
  * DIR/users/0000000000000001.ndjson   a segment: wire lines, starting at that seq
  * DIR/users/0000000000000001.index    its index: a checksum for each block of lines
@@ -28,6 +29,7 @@ export const CHECKPOINT_FILE = "checkpoint";
 /** Contains a character that no topic name has, because older stores lack this file. */
 export const ACCEPTED_FILE = "%accepted";
 export const SKEW_FILE = "%skew";
+export const BATCH_FILE = "%batch";
 /** What a topic's folder remembers of deleted events. */
 export const HEAD_FILE = "head";
 /** Suffix of half-written files that a crash left; they are written again. */

@@ -4,6 +4,7 @@ import type { Found } from "../damage.ts";
 import { type Disk, readWhole, removeIfThere, replaceFile } from "./disk.ts";
 import {
   ACCEPTED_FILE,
+  BATCH_FILE,
   CHECKPOINT_FILE,
   FILE_STORE_FORMAT,
   folderTopic,
@@ -167,7 +168,7 @@ export function listStore(
   return { topics, foreign };
 }
 
-const OWN_FILES = [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE, SKEW_FILE];
+const OWN_FILES = [FORMAT_FILE, CHECKPOINT_FILE, ACCEPTED_FILE, SKEW_FILE, BATCH_FILE];
 
 function isOwnFile(name: string, kind: string): boolean {
   return kind === "file" &&

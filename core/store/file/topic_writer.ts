@@ -6,6 +6,8 @@
  */
 import type { NewEvent } from "../../event/event.ts";
 import { decideAppend } from "../append.ts";
+import type { TopicLookups } from "../atomic_group.ts";
+import type { BatchSection } from "./batch_record.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
 import type { LineRooms } from "../packed_lines.ts";
 import type { Found } from "../damage.ts";
@@ -129,16 +131,12 @@ export class TopicWriter {
     if (isPacked(request) && takesAll(request)) {
       return takePacked(request, pending, this.#context);
     }
-    const since = now - this.#context.dedupWindow;
     const events: NewEvent[] = [];
     const outcome = decideAppend(request, {
-      lastSeq: pending.lastSeq,
-      lastSeqOfKey: (key) => pending.keys.get(key) ?? this.#lookup.lastSeqOfKey(key),
-      seqOfGivenId: (id) => pending.ids.get(id) ?? this.#lookup.seqOfGivenId(id, since),
+      ...this.lookups(now),
       store: (seq, event) => {
         events.push(event);
-        if (event.idGiven) pending.ids.set(event.id, seq);
-        if (event.key !== undefined) pending.keys.set(event.key, seq);
+        note(pending, event, seq);
       },
     });
     if (outcome.ok && outcome.count > 0) {
@@ -146,6 +144,52 @@ export class TopicWriter {
       pending.lastSeq = outcome.lastSeq;
     }
     return outcome;
+  }
+
+  /** What is known of the topic, including what {@link take} has queued. */
+  lookups(now: number): TopicLookups {
+    this.#look(now);
+    const pending = this.#pending;
+    const since = now - this.#context.dedupWindow;
+    return {
+      lastSeq: pending?.lastSeq ?? this.view.lastSeq,
+      lastSeqOfKey: (key) => pending?.keys.get(key) ?? this.#lookup.lastSeqOfKey(key),
+      seqOfGivenId: (id) => pending?.ids.get(id) ?? this.#lookup.seqOfGivenId(id, since),
+    };
+  }
+
+  /** The lines that {@link take} has queued. */
+  get taken(): { topic: string; runs: readonly Run[] } {
+    return { topic: this.view.name, runs: this.#pending?.runs ?? [] };
+  }
+
+  /**
+   * Stores the events of a recorded batch that a crash kept from this topic, and syncs them.
+   * Returns how many there were.
+   */
+  complete({ firstSeq, events }: BatchSection, now: number): number {
+    this.#look(now);
+    const { name, lastSeq } = this.view;
+    const missing = events.slice(lastSeq + 1 - firstSeq);
+    // Before the record everything was synced: a gap is damage, which others report.
+    if (firstSeq > lastSeq + 1 || missing.length === 0) return 0;
+    this.#context.checkpoint.strike(name);
+    this.#context.checkpoint.syncNow();
+    const pending: Pending = this.#pending = {
+      runs: runsOf(name, lastSeq + 1, missing),
+      lastSeq: lastSeq + missing.length,
+      ids: new Map(),
+      keys: new Map(),
+      now,
+    };
+    missing.forEach((event, i) => note(pending, event, lastSeq + 1 + i));
+    this.prepare(now);
+    this.write();
+    this.#syncFolder();
+    this.#active!.syncNow();
+    this.commit({ synced: true });
+    this.close();
+    return missing.length;
   }
 
   /** True if {@link take} has queued events. */
@@ -324,6 +368,11 @@ export class TopicWriter {
     return this.#active?.end ?? 0;
   }
 
+  /** True if {@link flush} would have nothing to do. */
+  get isSynced(): boolean {
+    return this.#active === undefined || this.#active.isSynced;
+  }
+
   /** Syncs everything written so far. */
   flush(): void {
     const active = this.#active;
@@ -377,6 +426,11 @@ export class TopicWriter {
     const segments = [...this.view.segments.slice(0, -1), { ...open, sealed: true }];
     this.view = { ...this.view, segments };
   }
+}
+
+function note({ ids, keys }: Pending, event: NewEvent, seq: number): void {
+  if (event.idGiven) ids.set(event.id, seq);
+  if (event.key !== undefined) keys.set(event.key, seq);
 }
 
 /** Takes a request that needs no lookups, without creating an object per event. */

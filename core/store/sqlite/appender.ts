@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { CannotStoreError } from "../../base/errors.ts";
 import { decideAppend, sizeOf } from "../append.ts";
+import { EMPTY_TOPIC, type TopicLookups } from "../atomic_group.ts";
 import { LineWriter } from "../line_writer.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
 import { LineRoom, packedLines } from "../packed_lines.ts";
@@ -68,6 +69,33 @@ export class SqliteAppender {
       : this.#appendEvents(request, touched);
   }
 
+  /** What is known of a topic, including what this transaction has stored. */
+  lookups(name: string): TopicLookups {
+    const topic = this.#touched.get(name)?.topic ?? this.#context.topics.get(name);
+    return topic ? this.#lookupsOf(topic, this.#context.ages.now()) : EMPTY_TOPIC;
+  }
+
+  #lookupsOf({ id: topic, lastSeq }: TopicRow, now: number): TopicLookups {
+    const base = position(topic, 0);
+    return {
+      lastSeq,
+      lastSeqOfKey: (key) => {
+        const { pos } = this.#prepare(
+          "SELECT max(pos) AS pos FROM log WHERE key = ? AND pos BETWEEN ? AND ?",
+        )
+          .get(key, base, position(topic + 1, 0) - 1) as { pos: number | null };
+        return pos === null ? 0 : pos - base;
+      },
+      seqOfGivenId: (id) => {
+        const seen = this.#prepare(
+          "SELECT seq FROM given_ids WHERE topic = ? AND id = ? AND received_at > ?",
+        )
+          .get(topic, id, now - this.#context.dedupWindow) as { seq: number } | undefined;
+        return seen?.seq;
+      },
+    };
+  }
+
   /** The transaction was committed: its changes take effect. */
   commit(): void {
     for (const { topic, block } of this.#touched.values()) {
@@ -102,7 +130,7 @@ export class SqliteAppender {
 
   #appendEvents(request: StoreRequest, touched: Touched): AppendOutcome {
     const { topic } = touched;
-    const { ages, dedupWindow } = this.#context;
+    const { ages } = this.#context;
     const now = ages.now();
     const base = position(topic.id, 0);
     const lines = new LineWriter(topic.name);
@@ -116,21 +144,7 @@ export class SqliteAppender {
       writeBlock(touched.block, this.#prepare);
     };
     const outcome = decideAppend(request, {
-      lastSeq: topic.lastSeq,
-      lastSeqOfKey: (key) => {
-        const { pos } = this.#prepare(
-          "SELECT max(pos) AS pos FROM log WHERE key = ? AND pos BETWEEN ? AND ?",
-        )
-          .get(key, base, position(topic.id + 1, 0) - 1) as { pos: number | null };
-        return pos === null ? 0 : pos - base;
-      },
-      seqOfGivenId: (id) => {
-        const seen = this.#prepare(
-          "SELECT seq FROM given_ids WHERE topic = ? AND id = ? AND received_at > ?",
-        )
-          .get(topic.id, id, now - dedupWindow) as { seq: number } | undefined;
-        return seen?.seq;
-      },
+      ...this.#lookupsOf(topic, now),
       store: (seq, event) => {
         if (blockOf(seq) !== touched.block.block) {
           finishBlock();

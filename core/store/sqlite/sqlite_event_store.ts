@@ -31,7 +31,14 @@ import { atOnceOrInSteps } from "./small_steps.ts";
 import { openEventDatabase, setSynchronous } from "./event_database.ts";
 import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
 import { type Prepare, statementsOf } from "./statements.ts";
-import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "../store.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  AtomicGroup,
+  EventQuery,
+  JournalStore,
+} from "../store.ts";
+import { appendInGroups } from "../atomic_group.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
 import type { EventReader } from "../reader.ts";
 
@@ -64,6 +71,7 @@ export interface SqliteStoreOptions extends DedupWindow {
  */
 export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly kind = "sqlite";
+  readonly atomic = true;
   readonly durable: boolean;
   readonly #durability: Durability;
   /** Whether the database is currently set to sync every commit. */
@@ -122,7 +130,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     requests: readonly StoreRequest[],
     options: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
-    const outcomes = this.appendSync(requests, options.durability);
+    const outcomes = this.appendSync(requests, options);
     this.assertNamed();
     return outcomes;
   }
@@ -136,12 +144,18 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 
   /** Synchronous {@link append}, for the worker, which has nothing else to do meanwhile. */
-  appendSync(requests: readonly StoreRequest[], durability?: Durability): AppendOutcome[] {
-    this.#syncEach(durability ?? this.#durability);
+  appendSync(
+    requests: readonly StoreRequest[],
+    { durability = this.#durability, groups }: AppendOptions = {},
+  ): AppendOutcome[] {
+    this.#syncEach(durability);
     this.#log.admit(requests);
     this.#noteClock();
     const outcomes = this.#transaction(() =>
-      requests.map((request) => this.#appender.append(request))
+      appendInGroups(requests, groups, {
+        store: (request) => this.#appender.append(request),
+        lookups: (topic) => this.#appender.lookups(topic),
+      })
     );
     this.#appender.commit();
     this.#log.stored();
@@ -153,9 +167,12 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
    * Other commits are synced as before.
    * @internal
    */
-  appendUnsynced(requests: readonly StoreRequest[]): AppendOutcome[] {
+  appendUnsynced(
+    requests: readonly StoreRequest[],
+    groups?: readonly AtomicGroup[],
+  ): AppendOutcome[] {
     try {
-      return this.appendSync(requests, "os");
+      return this.appendSync(requests, { durability: "os", groups });
     } finally {
       this.#syncEach(this.#durability);
     }

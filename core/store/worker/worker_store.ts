@@ -9,11 +9,17 @@ import type { WorkerClient } from "../../worker/client.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
 import type { EventReader } from "../reader.ts";
-import type { AppendOptions, AppendOutcome, EventQuery } from "../store.ts";
+import type { AppendOptions, AppendOutcome, AtomicGroup, EventQuery } from "../store.ts";
 
 /** A request that every writer understands. */
 export type WriterCall =
-  | { op: "append"; requests: PackedRequest[]; durability?: Durability; early: boolean }
+  | {
+    op: "append";
+    requests: PackedRequest[];
+    durability?: Durability;
+    groups?: readonly AtomicGroup[];
+    early: boolean;
+  }
   | { op: "seekAge"; topic: string; age: number }
   | { op: "truncate"; topic: string; seq: number }
   | { op: "raise"; topic: string; lastSeq: number }
@@ -30,6 +36,7 @@ export interface LocalReader extends EventReader {
  * @internal
  */
 export abstract class WorkerStore<A extends { result: unknown }> extends ForwardingStore {
+  readonly atomic = true;
   readonly durable: boolean;
   protected readonly worker: WorkerClient;
 
@@ -46,12 +53,12 @@ export abstract class WorkerStore<A extends { result: unknown }> extends Forward
 
   async append(
     requests: readonly StoreRequest[],
-    { durability, onWritten }: AppendOptions = {},
+    { durability, onWritten, groups }: AppendOptions = {},
   ): Promise<AppendOutcome[]> {
     const packed = requests.map(pack);
     const early = onWritten !== undefined;
     const answer = await this.worker.call<A>(
-      { op: "append", requests: packed, durability, early } satisfies WriterCall,
+      { op: "append", requests: packed, durability, groups, early } satisfies WriterCall,
       { transfer: packed.flatMap(buffersOf), onReady: onWritten },
     );
     this.learn(answer);
