@@ -46,7 +46,7 @@ export const route = verb<TailFlags, string[]>({
       lines: {
         kind: "parsed",
         parse: count,
-        brief: "Start with the last N events; default 10",
+        brief: "Start with the last N events that match; default 10",
         placeholder: "N",
         optional: true,
       },

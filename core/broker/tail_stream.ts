@@ -2,13 +2,17 @@
  * A stream's events from the store of this process: a live tail (core/reading/tail.ts), started
  * where `from` says.
  */
+import { defined } from "../base/defined.ts";
+import { inTurns } from "../base/in_turns.ts";
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
 import { readerStart } from "../event/offset.ts";
 import { offsetFor } from "../delivery/start_offset.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
+import type { Filter } from "../filter/filter.ts";
 import { lineFilter } from "../reading/line_filter.ts";
 import type { Missed } from "../reading/missed.ts";
+import { lastOf } from "../reading/replay.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -24,47 +28,75 @@ export interface TailStreamContext {
 /** Feeds a stream from a live tail. */
 export class TailStream implements StreamSource {
   readonly opened: Promise<void>;
-  readonly #tail: Tail;
+  readonly #context: TailStreamContext;
+  readonly #topic: string;
+  readonly #types: readonly string[] | undefined;
+  #tail: Tail | undefined;
+  #closed = false;
   onMissed?: (missed: Missed) => void;
   #keep: ((lines: Uint8Array) => Uint8Array) | undefined;
 
   constructor(topic: string, options: StreamOptions, context: TailStreamContext) {
     assertTopicPattern(topic);
+    this.#context = context;
+    this.#topic = topic;
+    const { eventTypes, where, from = "end" } = options;
+    this.#types = eventTypes && eventTypes.length > 0 ? eventTypes : undefined;
+    const offset = offsetFor(topic, from);
+    if (offset.kind === "last" && (this.#types || where !== undefined)) {
+      this.opened = this.#openAtLast(offset.count, where);
+      return;
+    }
     const { feed: { store }, topics, now } = context;
-    const offset = offsetFor(topic, options.from ?? "end");
-    const positions = new Map(
-      topics.match(topic).map((name) => [
-        name,
-        readerStart(offset, {
-          head: store.head(name),
-          now: now(),
-          seekTime: (at, latest) => store.seekTime(name, at, latest),
-        }),
-      ]),
+    this.#open(
+      new Map(
+        topics.match(topic).map((name) => [
+          name,
+          readerStart(offset, {
+            head: store.head(name),
+            now: now(),
+            seekTime: (at, latest) => store.seekTime(name, at, latest),
+          }),
+        ]),
+      ),
     );
-    const { eventTypes, where } = options;
-    this.#tail = new Tail(context.feed, {
-      matches: compilePattern(topic),
-      positions,
-      onMissed: (missed) => this.onMissed?.(missed),
-      ...(eventTypes && eventTypes.length > 0 ? { types: eventTypes } : {}),
-    });
-    this.opened = where === undefined ? Promise.resolve() : this.#compile(where);
+    this.opened = where === undefined ? Promise.resolve() : this.#compile(where).then(() => {});
   }
 
-  async #compile(where: string): Promise<void> {
+  #open(positions: Map<string, number>): void {
+    if (this.#closed) return;
+    this.#tail = new Tail(this.#context.feed, {
+      matches: compilePattern(this.#topic),
+      positions,
+      onMissed: (missed) => this.onMissed?.(missed),
+      ...(this.#types ? { types: this.#types } : {}),
+    });
+  }
+
+  /** The last `count` events are those that match: they have to be looked for. */
+  async #openAtLast(count: number, where: string | undefined): Promise<void> {
+    const filter = where === undefined ? undefined : await this.#compile(where);
+    const { feed: { store }, topics } = this.#context;
+    const query = defined({ topics: topics.match(this.#topic), count, types: this.#types, filter });
+    const ranges = await inTurns(lastOf(store, query));
+    this.#open(new Map(ranges.map(({ topic, from }) => [topic, from])));
+  }
+
+  async #compile(where: string): Promise<Filter> {
     const { compileFilter } = await import("../filter/filter.ts");
-    this.#keep = lineFilter(await compileFilter(where));
+    const filter = await compileFilter(where);
+    this.#keep = lineFilter(filter);
+    return filter;
   }
 
   get dropped(): number {
-    return this.#tail.dropped;
+    return this.#tail?.dropped ?? 0;
   }
 
   async pull(): Promise<Event[] | undefined> {
     await this.opened;
     for (;;) {
-      const bytes = await this.#tail.next();
+      const bytes = await this.#tail?.next();
       if (bytes === undefined) return undefined;
       const events = eventsOfLines(this.#keep ? this.#keep(bytes) : bytes);
       if (events.length > 0) return events;
@@ -72,6 +104,7 @@ export class TailStream implements StreamSource {
   }
 
   close(): void {
-    this.#tail.close();
+    this.#closed = true;
+    this.#tail?.close();
   }
 }

@@ -226,6 +226,7 @@ export function* lastOf(
   for (const topic of query.topics) {
     const { firstSeq, lastSeq } = store.head(topic);
     let left = query.count;
+    let later = Infinity;
     for (let to = lastSeq; to >= firstSeq && left > 0;) {
       // Without a selection, read exactly what is needed.
       const span = selects ? PAGE : Math.min(PAGE, left);
@@ -241,7 +242,11 @@ export function* lastOf(
         yield undefined;
       }
       const last = places.slice(-left);
-      for (const place of last) found.push(place);
+      for (const place of last.toReversed()) {
+        // Whatever its timestamp, it comes before those after it: what is kept of a topic is its end.
+        later = Math.min(later, place.timestamp);
+        found.push({ ...place, timestamp: later });
+      }
       left -= last.length;
       to = from - 1;
     }

@@ -1,6 +1,6 @@
 /** How every broker reads what is stored. */
 import assert from "node:assert/strict";
-import { InvalidArgumentError } from "../../../mod.ts";
+import { InvalidArgumentError, type StreamOptions } from "../../../mod.ts";
 import type { Test } from "./suite.ts";
 
 /** Registers these tests. */
@@ -17,5 +17,31 @@ export function reading(test: Test): void {
     assert.equal(await broker.getNewest("t", "nobody"), undefined);
     await assert.rejects(broker.getNewest("t", ""), /the key is empty/);
     await assert.rejects(broker.getNewest("a/b", "a"), InvalidArgumentError);
+  });
+
+  test("stream starts with the last N events that match when it has types or an expression", async ({ broker }) => {
+    const select: [StreamOptions, number[]][] = [
+      [{ eventTypes: ["rare"] }, [20, 30, 40]],
+      [{ where: "payload % 4 == 0" }, [32, 36, 40]],
+      [{ eventTypes: ["rare"], where: "payload % 4 == 0" }, [20, 40]],
+      [{}, [38, 39, 40]],
+    ];
+    for (const [i, [options, wanted]] of select.entries()) {
+      const topic = `t${i}`;
+      await broker.publishBatch(
+        topic,
+        Array.from({ length: 40 }, (_, at) => ({
+          type: at % 10 === 9 ? "rare" : "common",
+          payload: at + 1,
+        })),
+      );
+      await using stream = broker.stream(topic, { ...options, from: "-3" });
+      const got: number[] = [];
+      while (got.length < wanted.length) got.push((await stream.next()).value!.payload);
+      assert.deepEqual(got, wanted);
+      // And it goes on.
+      const { seq } = await broker.publish(topic, "rare", 40);
+      assert.equal((await stream.next()).value?.seq, seq);
+    }
   });
 }
