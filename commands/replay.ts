@@ -23,6 +23,7 @@ import { localOffset } from "./terminal/local_time.ts";
 interface ReplayFlags extends SelectionFlags, OutputFlags {
   to?: string;
   limit?: number;
+  reverse?: boolean;
   speed?: number;
   into?: string;
   dryRun?: boolean;
@@ -31,18 +32,20 @@ interface ReplayFlags extends SelectionFlags, OutputFlags {
 export const route = verb<ReplayFlags, string[]>({
   brief: "Print or republish stored events",
   description:
-    "Prints the events from the start, or OFFSET, up to the current end. Several topics are merged by time.\n" +
+    "Prints the events from the start, or OFFSET, up to the current end. Several topics are merged by time. " +
+    "With --reverse the newest event of the range comes first, and --limit N ends after the N newest.\n" +
     "In a pipe each event is one line of JSON, with its payload byte for byte as published.\n" +
     "With --into, that topic itself is left out if a pattern matches it; named, it is refused.\n" +
     FORMAT_HELP,
   usage: [
-    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--speed 1x|10x|max] [--raw | --format FORMAT]",
+    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--reverse | --speed 1x|10x|max] [--raw | --format FORMAT]",
     "TOPIC... --into TOPIC [--dry-run] [the same]",
   ],
   examples: [
     ["replay users | jq -r .payload.username", "All events, one line of JSON each."],
     ["replay log --type line --raw >app.log", "Text, as it was published with --lines."],
     ["replay users --from 100 --to 199", "A range of seqs, both inclusive."],
+    ["replay orders --reverse --type order.failed --limit 3", "The three newest failures."],
     [
       "replay orders payments --from @-1d --speed 10x",
       "The last day, at ten times the original pace.",
@@ -69,6 +72,7 @@ export const route = verb<ReplayFlags, string[]>({
         placeholder: "N",
         optional: true,
       },
+      reverse: { kind: "boolean", brief: "Newest first", optional: true },
       speed: {
         kind: "parsed",
         parse: parseSpeed,
@@ -108,6 +112,7 @@ export const route = verb<ReplayFlags, string[]>({
         type: flags.type === undefined ? undefined : [...flags.type],
         where: flags.where,
         limit: flags.limit,
+        reverse: flags.reverse ? "1" : undefined,
         except: leftOut,
       },
       clock: this.clock,
@@ -129,10 +134,25 @@ export const route = verb<ReplayFlags, string[]>({
 
 function checkFlags(flags: ReplayFlags): void {
   checkOutputFlags(flags, "replay");
+  checkReverse(flags);
   const printing = flags.raw ? "--raw" : flags.format === undefined ? undefined : "--format";
   const other = flags.into !== undefined ? "--into" : flags.dryRun ? "--dry-run" : undefined;
   if (printing === undefined || other === undefined) return;
   throw new InvalidArgumentError(`${printing} does not go with ${other}: no events are printed`, {
+    code: "argument/usage",
+    hint: "evs replay --help",
+  });
+}
+
+function checkReverse({ reverse, into, speed = Infinity }: ReplayFlags): void {
+  if (!reverse) return;
+  const why = into !== undefined
+    ? "--into: a topic gets its events in the order in which they happened"
+    : speed !== Infinity
+    ? "--speed: the time between events does not run backwards"
+    : undefined;
+  if (why === undefined) return;
+  throw new InvalidArgumentError(`--reverse does not go with ${why}`, {
     code: "argument/usage",
     hint: "evs replay --help",
   });

@@ -74,7 +74,8 @@ async function* read(
     : undefined;
   const positions = new Positions(only);
   let left = query.limit;
-  if (follow && only === undefined) await takeBase(client, query, positions);
+  const reverse = query.reverse !== undefined;
+  if ((follow || reverse) && only === undefined) await takeBase(client, query, positions);
   for (let first = true;; first = false) {
     const response = first ? await client.read(query, options) : await reopen(
       client,
@@ -90,7 +91,7 @@ async function* read(
         const mayNotify = follow || lines[0] === NOTICE;
         for (const block of mayNotify ? partNotices(lines) : [lines]) {
           if (!(block instanceof Uint8Array)) {
-            positions.pass(block.topic, block.to);
+            positions.pass(block.topic, reverse ? block.from : block.to);
             options.onMissed?.(block);
             continue;
           }
@@ -135,21 +136,22 @@ async function* wholeLines(response: HttpResponse): AsyncGenerator<Uint8Array, v
 }
 
 /**
- * If several topics are followed from their ends, notes those ends, so that a connection lost
- * before the first event causes no gap.
+ * If several topics are followed from their ends, or read backwards, notes those ends, so that a
+ * connection lost before the first event of one causes neither a gap nor later events.
  */
 async function takeBase(
   client: Client,
   query: ReadQuery & { topic: string[] },
   positions: Positions,
 ): Promise<void> {
-  if (!beginsAtEnd(query.from)) return;
+  const { reverse } = query;
+  if (reverse === undefined && !beginsAtEnd(query.from)) return;
   const { compilePattern, isPattern } = await import("../event/topic_options.ts");
   const patterns = query.topic.filter(isPattern).map(compilePattern);
   for (const topic of await client.topics()) {
     const wanted = query.topic.includes(topic.name) ||
       patterns.some((matches) => matches(topic.name));
-    if (wanted) positions.base(topic.name, topic.lastSeq);
+    if (wanted) positions.base(topic.name, topic.lastSeq + (reverse === undefined ? 0 : 1));
   }
 }
 

@@ -28,7 +28,7 @@ export class Positions {
     if (!this.#seen.has(topic)) this.#seen.set(topic, seq);
   }
 
-  /** The reader is past this seq, which was deleted. */
+  /** The reader is past this seq, in the order in which it reads; it was deleted. */
   pass(topic: string, seq: number): void {
     this.#seen.set(topic, seq);
   }

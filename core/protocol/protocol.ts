@@ -108,6 +108,8 @@ export interface ReadQuery {
   /** CEL. */
   where?: string;
   limit?: number;
+  /** `1`: newest first. Cannot be used with `follow`. */
+  reverse?: string;
   /** `1`: stay connected and send new events. */
   follow?: string;
   /**
@@ -118,8 +120,8 @@ export interface ReadQuery {
   /** A topic to leave out, whatever patterns match it. */
   except?: string;
   /**
-   * `TOPIC:SEQ`: read that topic from after SEQ, regardless of `from`. A tail resumes this way
-   * after a disconnect.
+   * `TOPIC:SEQ`: read that topic from after SEQ, regardless of `from`; with `reverse`, below SEQ. A
+   * reader resumes this way after a disconnect.
    */
   after?: string[];
 }

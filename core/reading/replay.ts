@@ -27,13 +27,14 @@ export interface Selection {
 export type Render = (events: readonly StoredEvent[]) => Uint8Array;
 
 /** How many events one step looks at; bounds how long others have to wait. */
-const PAGE = 1024;
+export const PAGE = 1024;
 /** The same without a selection: a store returns its lines as stored, and the page ends by size. */
 const PAGE_OF_LINES = 4096;
 /** The smallest page per topic when many are merged. */
-const SMALLEST_PAGE = 16;
+export const SMALLEST_PAGE = 16;
 
-interface Reading extends Selection {
+/** What to read. */
+export interface Reading extends Selection {
   ranges: readonly Range[];
   /** Called with events that were deleted before they were read. */
   onMissed?: (missed: Missed) => void;
@@ -60,7 +61,8 @@ export function* replay(
   }
 }
 
-const EMPTY = new Uint8Array(0);
+/** A page without a match. */
+export const EMPTY = new Uint8Array(0);
 
 /** Serializes events as wire lines. */
 export function linesOf(events: readonly StoredEvent[]): Uint8Array {

@@ -84,8 +84,12 @@ export class ThreeMethodStore extends ForwardingStore implements JournalStore {
     return this.#store.saveEvent(event);
   }
 
-  getEvents(topic: string, options?: EventQuery): Promise<Event[]> {
-    return this.#store.getEvents(topic, options);
+  async getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
+    const { reverse, limit, ...selection } = options;
+    if (!reverse) return await this.#store.getEvents(topic, options);
+    // A user's store returns the oldest first, and knows no other order.
+    const events = (await this.#store.getEvents(topic, selection)).toReversed();
+    return limit ? events.slice(0, limit) : events;
   }
 
   /** Retention by age also deletes from the user's store. */

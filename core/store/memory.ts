@@ -3,10 +3,11 @@
  * tested against.
  */
 import { type Event, type StoredEvent, storedEvent, toEvent, toWireLine } from "../event/event.ts";
-import { decideAppend, eventsToSave, selects, sizeOf } from "./append.ts";
+import { decideAppend, eventsToSave, sizeOf } from "./append.ts";
 import { appendInGroups, EMPTY_TOPIC, type TopicLookups } from "./atomic_group.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "./dedup.ts";
 import type { StoreRequest } from "./pack.ts";
+import { selectEvents } from "./select_events.ts";
 import {
   type AppendOptions,
   type AppendOutcome,
@@ -243,14 +244,8 @@ export class MemoryEventStore implements JournalStore {
   }
 
   getEvents(topic: string, options: EventQuery = {}): Promise<Event[]> {
-    const held = this.#topics.get(topic)?.events ?? [];
-    const limit = options.limit || Infinity;
-    const events: Event[] = [];
-    for (const event of held) {
-      if (events.length >= limit) break;
-      if (selects(options, event)) events.push(toEvent(event));
-    }
-    return Promise.resolve(events);
+    const events = selectEvents(this, topic, options);
+    return Promise.resolve(events.map((stored) => toEvent(stored)));
   }
 
   deleteEvents(topic: string, beforeTimestamp: number): Promise<number> {

@@ -25,13 +25,17 @@ export interface EventQuery {
   eventTypes?: string[];
   /** At most this many; 0 or absent means all. */
   limit?: number;
+  /**
+   * Newest first, for the stores of this package and a daemon's; a store of your own may ignore it.
+   */
+  reverse?: boolean;
 }
 
 /** An event store that an application may implement. */
 export interface EventStore {
   /** Stores the event unchanged; durable when it resolves. */
   saveEvent(event: Event): Promise<void>;
-  /** Oldest first. */
+  /** Oldest first, unless the query says otherwise. */
   // deno-lint-ignore no-explicit-any -- the promised interface: implementations may leave `options` untyped
   getEvents(topic: string, options?: any): Promise<Event[]>;
   /** Deletes events older than `beforeTimestamp` (Unix ms) and returns how many. */

@@ -23,6 +23,7 @@ import {
   type Selection,
 } from "../../core/reading/replay.ts";
 import { type Missed, missedLine } from "../../core/reading/missed.ts";
+import { replayBack } from "../../core/reading/replay_back.ts";
 import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
@@ -38,6 +39,7 @@ export const readQuery: Parameters = {
   type: { shape: typeName, repeats: true },
   where: text,
   limit: readLimit,
+  reverse: flag,
   follow: flag,
   missed: flag,
   except: topicName,
@@ -52,10 +54,12 @@ interface Query extends Selection {
   from: Offset | undefined;
   to: Offset | undefined;
   limit: number | undefined;
+  /** Newest first. */
+  reverse: boolean;
   follow: boolean;
   /** The client wants notices about missed events. */
   missed: boolean;
-  /** Maps each topic to the seq after which to read. */
+  /** Maps each topic to the seq after which to read; with `reverse`, below which. */
   after: Map<string, number>;
   sse: boolean;
 }
@@ -120,12 +124,14 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   request.signal.addEventListener("abort", stop, { once: true });
   request.services.metrics.tails += tail ? 1 : 0;
   try {
-    for (const { topic, from } of ranges) positions.set(topic, from - 1);
+    for (const { topic, from, to } of ranges) {
+      positions.set(topic, query.reverse ? to + 1 : from - 1);
+    }
     out.begin({
       "content-type": query.sse ? "text/event-stream" : "application/x-ndjson",
       ...(ranges.length === 1 ? boundsOf(broker.store, ranges[0]!) : {}),
     });
-    const stored = replay(broker.store, {
+    const stored = (query.reverse ? replayBack : replay)(broker.store, {
       ranges,
       ...selectionOf(query),
       limit: query.limit,
@@ -163,15 +169,17 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
 class Notices {
   readonly #line: ((missed: Missed) => Uint8Array) | undefined;
   readonly #positions: Map<string, number>;
+  readonly #reverse: boolean;
   #waiting: Missed[] = [];
 
-  constructor({ sse, missed }: Query, positions: Map<string, number>) {
+  constructor({ sse, missed, reverse }: Query, positions: Map<string, number>) {
+    this.#reverse = reverse;
     this.#positions = positions;
     this.#line = sse ? missedSse : missed ? missedLine : undefined;
   }
 
   add(missed: Missed): void {
-    this.#positions.set(missed.topic, missed.to);
+    this.#positions.set(missed.topic, this.#reverse ? missed.from : missed.to);
     if (this.#line !== undefined) this.#waiting.push(missed);
   }
 
@@ -226,6 +234,15 @@ async function queryOf(request: RouteRequest): Promise<Query> {
       details: { parameter: "to" },
     });
   }
+  const reverse = flagIn(query, "reverse");
+  if (follow && reverse) {
+    throw new InvalidArgumentError(
+      "follow ends with the newest event: leave out reverse, or follow",
+      {
+        details: { parameter: "reverse" },
+      },
+    );
+  }
   const where = query.get("where");
   const from = query.get("from");
   const lastSeen = raw.headers["last-event-id"];
@@ -240,6 +257,7 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     ...(types.length > 0 ? { types } : {}),
     ...(where === null ? {} : { filter: await compileFilter(where) }),
     limit: valueIn(query, { name: "limit", shape: readLimit }),
+    reverse,
     follow,
     missed: flagIn(query, "missed"),
     after: afterOf(after),
@@ -284,14 +302,15 @@ async function rangesOf(
       to: store.head(topic).lastSeq,
     }));
   return starts.map((range) => {
-    const after = query.after.get(range.topic);
-    return {
-      ...range,
-      from: after === undefined ? range.from : after + 1,
-      to: query.to === undefined
-        ? range.to
-        : Math.min(range.to, lastSeqOf(store, range.topic, query.to)),
-    };
+    const { topic } = range;
+    const after = query.after.get(topic);
+    const to = query.to === undefined
+      ? range.to
+      : Math.min(range.to, lastSeqOf(store, topic, query.to));
+    if (after === undefined) return { ...range, to };
+    return query.reverse
+      ? { ...range, to: Math.min(to, after - 1) }
+      : { topic, from: after + 1, to };
   });
 }
 

@@ -35,7 +35,7 @@ export class RemoteEventStore implements EventStore {
   }
 
   async getEvents(topic: string, options: RemoteEventQuery = {}): Promise<Event[]> {
-    const { fromTimestamp, toTimestamp, eventTypes, limit, key, fromSeq } = options;
+    const { fromTimestamp, toTimestamp, eventTypes, limit, reverse, key, fromSeq } = options;
     const events: Event[] = [];
     try {
       const response = await this.#client.read({
@@ -43,6 +43,7 @@ export class RemoteEventStore implements EventStore {
         type: eventTypes,
         where: key === undefined ? undefined : `event.key == ${JSON.stringify(key)}`,
         from: fromSeq?.toString(),
+        reverse: reverse ? "1" : undefined,
       });
       for await (const line of response.lines()) {
         const event = eventOfLine(decoder.decode(line));

@@ -6,7 +6,7 @@
  */
 import type { StoredEvent } from "../../event/event.ts";
 import { timeOfId } from "../../event/id.ts";
-import { selects, sizeOf } from "../append.ts";
+import { sizeOf } from "../append.ts";
 import { concat } from "../../base/bytes.ts";
 import {
   type EventQuery,
@@ -17,6 +17,7 @@ import {
   type TopicHead,
 } from "../store.ts";
 import type { EventReader } from "../reader.ts";
+import { selectEvents } from "../select_events.ts";
 import type { IndexBlock } from "./block.ts";
 import type { DamageLog } from "./damage_log.ts";
 import { eachLine, eventOfSlot, idMatcher, offsetOfLine, typeMatcher } from "./lines.ts";
@@ -25,8 +26,6 @@ import type { SegmentCache } from "./segment_cache.ts";
 import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
 
 const EMPTY = new Uint8Array(0);
-/** Events per page in queries over a whole topic. */
-const STEP = 1000;
 
 /** Whole lines whose checksums were verified. */
 interface Piece {
@@ -192,19 +191,9 @@ export class FileReader implements EventReader {
     return view.firstSeq;
   }
 
-  /** The query of `BasicEventStore`: by time and type, oldest seq first. */
+  /** The query of a three-method store: by time and type. */
   getEvents(topic: string, query: EventQuery): StoredEvent[] {
-    const view = this.#topics.get(topic);
-    if (!view) return [];
-    const types = query.eventTypes?.length ? query.eventTypes : undefined;
-    const limit = query.limit || Infinity;
-    const found: StoredEvent[] = [];
-    for (let from = view.firstSeq; from <= view.lastSeq && found.length < limit;) {
-      const page = this.readPage(topic, { from, to: view.lastSeq, limit: STEP, types });
-      for (const event of page.events) if (selects(query, event)) found.push(event);
-      from = page.next;
-    }
-    return found.slice(0, limit);
+    return selectEvents(this, topic, query);
   }
 
   /** Bytes of payloads and metadata of the events from `seq` on. */

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { fromWireLine, type StoredEvent } from "../../event/event.ts";
-import { selects, sizeOf } from "../append.ts";
+import { sizeOf } from "../append.ts";
 import type { Found } from "../damage.ts";
 import { carryCrc } from "./row_checksum.ts";
 import { readBlock, type SeqBlock } from "./blocks.ts";
@@ -22,6 +22,7 @@ import {
   type TopicHead,
 } from "../store.ts";
 import type { EventReader } from "../reader.ts";
+import { selectEvents } from "../select_events.ts";
 
 const EMPTY = new Uint8Array(0);
 const LINE_FEED = 0x0a;
@@ -223,19 +224,9 @@ export class SqliteReader implements EventReader {
     return row.firstSeq;
   }
 
-  /** The query of `BasicEventStore`: by time and type, oldest seq first. */
+  /** The query of a three-method store: by time and type. */
   getEvents(topic: string, query: EventQuery): StoredEvent[] {
-    const row = this.#topics.get(topic);
-    if (!row) return [];
-    const types = query.eventTypes?.length ? query.eventTypes : undefined;
-    const limit = query.limit || Infinity;
-    const found: StoredEvent[] = [];
-    for (let from = row.firstSeq; from <= row.lastSeq && found.length < limit;) {
-      const page = this.readPage(topic, { from, to: row.lastSeq, limit: BLOCK, types });
-      found.push(...page.events.filter((event) => selects(query, event)));
-      from = page.next;
-    }
-    return found.slice(0, limit);
+    return selectEvents(this, topic, query);
   }
 
   /** The events of one block, oldest first, a page at a time. */

@@ -1,6 +1,6 @@
 /** How every broker reads what is stored. */
 import assert from "node:assert/strict";
-import { InvalidArgumentError, type StreamOptions } from "../../../mod.ts";
+import { type EventQuery, InvalidArgumentError, type StreamOptions } from "../../../mod.ts";
 import type { Test } from "./suite.ts";
 
 /** Registers these tests. */
@@ -43,5 +43,14 @@ export function reading(test: Test): void {
       const { seq } = await broker.publish(topic, "rare", 40);
       assert.equal((await stream.next()).value?.seq, seq);
     }
+  });
+
+  test("getEvents returns the newest first when it is asked for that", async ({ broker }) => {
+    for (let n = 1; n <= 9; n++) await broker.publish("t", n % 2 ? "odd" : "even", n);
+    const payloads = async (query: EventQuery) =>
+      (await broker.getEventStore().getEvents("t", query)).map(({ payload }) => payload);
+    assert.deepEqual(await payloads({ reverse: true, limit: 2 }), [9, 8]);
+    assert.deepEqual(await payloads({ reverse: true, eventTypes: ["even"] }), [8, 6, 4, 2]);
+    assert.deepEqual(await payloads({ limit: 2 }), [1, 2]);
   });
 }
