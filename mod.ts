@@ -87,6 +87,13 @@ export {
   UnsupportedError,
   VersionConflictError,
 } from "./core/base/errors.ts";
+export {
+  type CloudEvent,
+  type FromCloudEvent,
+  fromCloudEvent,
+  toCloudEvent,
+  type ToCloudEventOptions,
+} from "./core/event/cloud_event.ts";
 export type { Event, NewEvent, StoredEvent } from "./core/event/event.ts";
 export type {
   Delivered,

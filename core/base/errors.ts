@@ -120,6 +120,7 @@ export type RefusalCode =
   | "event/too-deep"
   | "event/too-large"
   | "event/invalid-envelope"
+  | "event/invalid-cloudevent"
   | "event/invalid-payload"
   | "event/schema-violation"
   | "event/schema-required"

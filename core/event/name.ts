@@ -15,6 +15,11 @@ export function assertName(name: string, what: string): string {
   throw new EventRefusedError("event/invalid-envelope", `${what} ${fault}`);
 }
 
+/** True for what {@link assertName} returns. */
+export function isName(name: unknown): name is string {
+  return nameFault(name) === undefined;
+}
+
 function nameFault(name: unknown): string | undefined {
   if (typeof name !== "string") return "is not a string";
   if (name.length === 0) return "is empty";

@@ -6,6 +6,7 @@
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
 import { assertEventSize } from "../../core/event/event_size.ts";
+import { type CloudEventText, readCloudEvent } from "../../core/event/cloud_event_text.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
@@ -36,6 +37,8 @@ export interface EventDecoderOptions {
   metadata: string;
   id?: string;
   idPrefix?: string;
+  /** Bodies are CloudEvents in the JSON format. */
+  cloudEvents?: boolean;
 }
 
 /** The dependencies of a decoder. */
@@ -75,9 +78,11 @@ export class EventDecoder {
   }
 
   /**
-   * Decodes one line (or body, or array element): a payload, or an envelope if no type was given.
+   * Decodes one line (or body, or array element): a payload, or an envelope if no type was given;
+   * or a CloudEvent.
    */
   event(line: number, text: string, bytes: Uint8Array): NewEvent {
+    if (this.#options.cloudEvents) return this.cloudEvent(readCloudEvent(text, bytes));
     return this.#options.type === undefined
       ? this.#fromEnvelope(line, text, bytes)
       : this.#fromPayload(this.#options.type, { line, text, bytes });
@@ -136,6 +141,26 @@ export class EventDecoder {
         payload: value,
         text: given.text,
       }),
+      key,
+      metadata,
+      payload,
+    };
+  }
+
+  /** A CloudEvent that was read from text or headers. */
+  cloudEvent({ fields, value, text, payload: bytes }: CloudEventText): NewEvent {
+    const now = this.#context.now();
+    const { id, type, timestamp = now, key = this.#keyOf(value, text) } = fields;
+    const metadata = JSON.stringify(fields.metadata);
+    const payload = onOneLine(bytes);
+    assertEventSize({ type, key, id, metadata, payload }, this.#context.maxEventBytes);
+    const version = this.#options.schemaVersion;
+    return {
+      id,
+      idGiven: true,
+      type,
+      timestamp,
+      schemaVersion: this.#context.admit({ type, version, payload: value, text }),
       key,
       metadata,
       payload,

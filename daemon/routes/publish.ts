@@ -12,12 +12,16 @@ import {
   type RefusalCode,
 } from "../../core/base/errors.ts";
 import type { NewEvent } from "../../core/event/event.ts";
-import { splitElements } from "../../core/json/json.ts";
+import { parseJson, splitElements } from "../../core/json/json.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
+import type { AppendRequest } from "../../core/store/store.ts";
 import { Chunks } from "../http/chunks.ts";
+import { readBinaryCloudEvent } from "../ingest/binary_cloud_event.ts";
+import { appendDistinct, distinctIds, indexedFind } from "../ingest/distinct_sources.ts";
 import { EventDecoder, type EventDecoderOptions } from "../ingest/decode_event.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
+import { type CloudMode, cloudModeOf, notABatch, refuseOwnParameters } from "./cloud_events.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishParameters, publishParameters } from "./publish_options.ts";
 import { PublishTally } from "./publish_tally.ts";
@@ -38,15 +42,19 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
     // The response that stopped it closes the connection. It may still be waiting for the lines
     // before the refused one to be durable: closing here would lose it.
     if (turn.stopped) return;
-    const type = request.raw.headers["content-type"] ?? "";
-    if (/^application\/x-ndjson\b/i.test(type)) {
+    const { headers } = request.raw;
+    const mode = cloudModeOf(headers);
+    if (mode !== undefined) refuseOwnParameters(request.query);
+    if (mode === "lines" || /^application\/x-ndjson\b/i.test(headers["content-type"] ?? "")) {
+      const cloudEvents = mode === "lines";
       await publishLines(request, reply, {
         ...options,
+        cloudEvents,
         turn,
-        decoder: decoderFor(request, options),
+        decoder: decoderFor(request, { ...options, cloudEvents }),
         handedDown: resolve,
       });
-    } else await publishJson(request, reply, options);
+    } else await publishJson(request, reply, { ...options, mode });
   } finally {
     resolve();
   }
@@ -63,49 +71,65 @@ function decoderFor(request: RouteRequest, options: EventDecoderOptions): EventD
   });
 }
 
+/** The parameters of a publish that is read as a whole. */
+interface JsonOptions extends PublishParameters {
+  mode: CloudMode | undefined;
+}
+
 async function publishJson(
   request: RouteRequest,
   reply: http.ServerResponse,
-  options: PublishParameters,
+  options: JsonOptions,
 ): Promise<void> {
   const { services } = request;
-  const body = await readWhole(request);
-  const text = decode(body);
-  const decoder = decoderFor(request, options);
-  // With a type the body is one bare payload, even if it is an array; without one, an array is
-  // several envelopes.
-  const array = options.type === undefined && /^[ \t\r\n]*\[/.test(text);
+  const topic = request.params["topic"]!;
   const tally = new PublishTally();
-  const events = array
-    ? arrayEvents(decoder, { text, body, tally })
-    : [decoder.event(options.line, text, trimmed(text, body))];
+  const given = eventsIn(request, options, await readWhole(request));
+  const isCloud = options.mode !== undefined;
+  const events = isCloud ? distinctIds(given, indexedFind(topic, services.broker)) : given;
   tally.lines = events.length;
   if (options.id !== undefined && events.length !== 1) {
     throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
   }
   if (events.length > 0) {
     services.disk.admit();
-    const outcome = await services.broker.append({
-      topic: request.params["topic"]!,
-      events,
-      expected: options.expected,
-    });
-    const [ids, versions] = [
-      events.map(({ id }) => id),
-      events.map(({ schemaVersion }) => schemaVersion),
-    ];
-    tally.add(
-      { count: events.length, ids, versions },
-      assertStored(request.params["topic"]!, outcome),
+    const append = (request: AppendRequest) => services.broker.append(request);
+    const outcome = assertStored(
+      topic,
+      await append({ topic, events, expected: options.expected }),
     );
+    const stored = isCloud
+      ? await appendDistinct({ events, outcome }, { topic, store: services.broker.store, append })
+      : [{ events, outcome }];
+    for (const part of stored) tally.addEvents(part.events, part.outcome);
   }
-  sendJson(reply, 200, tally.reply(services.broker.isDurable(request.params["topic"]!)));
+  sendJson(reply, 200, tally.reply(services.broker.isDurable(topic)));
+}
+
+/** The events of a body. */
+function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array): NewEvent[] {
+  const { mode, line } = options;
+  const decoder = decoderFor(request, { ...options, cloudEvents: mode !== undefined });
+  if (mode === "binary") {
+    return [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))];
+  }
+  const text = decode(body);
+  const isArray = /^[ \t\r\n]*\[/.test(text);
+  if (mode === "batch" && !isArray) {
+    parseJson(text);
+    throw notABatch();
+  }
+  // With a type the body is one bare payload, even if it is an array; without one, an array is
+  // several envelopes.
+  return isArray && options.type === undefined && mode !== "structured"
+    ? arrayEvents(decoder, { text, body })
+    : [decoder.event(line, text, trimmed(text, body))];
 }
 
 /** All or nothing: every element is checked, and the first fault refuses the array. */
 function arrayEvents(
   decoder: EventDecoder,
-  source: { text: string; body: Uint8Array; tally: PublishTally },
+  source: { text: string; body: Uint8Array },
 ): NewEvent[] {
   return splitElements(source.text, source.body).map(({ text, bytes }, i) => {
     try {

@@ -13,12 +13,15 @@ import { assertStored } from "../../core/broker/expectation.ts";
 import {
   countOf,
   idsOf,
+  isPacked,
   payloadBytesOf,
   type StoreRequest,
   versionsOf,
 } from "../../core/store/pack.ts";
+import type { AppendOutcome, AppendRequest } from "../../core/store/store.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
 import type { EventDecoder } from "../ingest/decode_event.ts";
+import { appendDistinct, distinctIds, indexedFind } from "../ingest/distinct_sources.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
 import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
 import { turn as otherWork } from "../http/lines_reply.ts";
@@ -144,6 +147,7 @@ class LinesPublish {
   readonly #lines: LineDecoder;
   readonly #inFlight = new Set<Promise<void>>();
   readonly #batch: string | undefined;
+  readonly #cloudEvents: boolean;
   #failure: unknown;
 
   constructor(request: RouteRequest, options: LinesOptions) {
@@ -152,6 +156,7 @@ class LinesPublish {
     const topic = request.params["topic"]!;
     this.#request = request;
     this.#batch = options.batch;
+    this.#cloudEvents = options.cloudEvents === true;
     this.#turn = turn;
     this.#handedDown = handedDown;
     this.#lines = new LineDecoder({
@@ -246,7 +251,8 @@ class LinesPublish {
     );
   }
 
-  #append(request: StoreRequest): void {
+  #append(given: StoreRequest): void {
+    const request = this.#cloudEvents ? this.#distinct(given) : given;
     const turn = this.#turn;
     const size = payloadBytesOf(request);
     const count = countOf(request);
@@ -259,6 +265,7 @@ class LinesPublish {
     const appended: Promise<void> = disk.admitted(() => broker.append(request, turn.stream))
       .then((outcome) => {
         const done = assertStored(this.#request.params["topic"]!, outcome);
+        if (this.#cloudEvents && !isPacked(request)) return this.#addDistinct(request, done);
         this.#tally.add({ count, ids, versions }, done);
       })
       .catch((error) => {
@@ -274,6 +281,26 @@ class LinesPublish {
       });
     this.#inFlight.add(appended);
     turn.inFlight.add(appended);
+  }
+
+  #distinct(request: StoreRequest): StoreRequest {
+    if (isPacked(request)) return request;
+    const { topic, events } = request;
+    const find = indexedFind(topic, this.#request.services.broker);
+    return { topic, events: distinctIds(events, find) };
+  }
+
+  async #addDistinct(
+    { topic, events }: AppendRequest,
+    outcome: Extract<AppendOutcome, { ok: true }>,
+  ): Promise<void> {
+    const { broker } = this.#request.services;
+    const stored = await appendDistinct({ events, outcome }, {
+      topic,
+      store: broker.store,
+      append: (request) => broker.append(request, this.#turn.stream),
+    });
+    for (const part of stored) this.#tally.addEvents(part.events, part.outcome);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Adds up what a publish has stored over its appends. */
 import type { EvsError } from "../../core/base/errors.ts";
+import type { NewEvent } from "../../core/event/event.ts";
 import type { AppendOutcome } from "../../core/store/store.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { RefusedLines } from "../ingest/refused_lines.ts";
@@ -56,6 +57,16 @@ export class PublishTally {
           : { seq: first, id, schemaVersion, duplicate: true },
       );
     });
+  }
+
+  /** Adds an append of these events. */
+  addEvents(
+    events: readonly NewEvent[],
+    outcome: Extract<AppendOutcome, { ok: true }>,
+  ): void {
+    const ids = events.map(({ id }) => id);
+    const versions = events.map(({ schemaVersion }) => schemaVersion);
+    this.add({ count: events.length, ids, versions }, outcome);
   }
 
   /** Adds a refused line. */

@@ -6,6 +6,7 @@ import type http from "node:http";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
+import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 import { compileFilter } from "../../core/filter/filter.ts";
 import {
   type Offset,
@@ -27,9 +28,17 @@ import { replayBack } from "../../core/reading/replay_back.ts";
 import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
-import type { RouteRequest } from "../http/router.ts";
+import { type RouteRequest, sendBytes } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
 import { missedSse, sseRender } from "../http/sse.ts";
+import {
+  CLOUD_BATCH,
+  CLOUD_EVENT,
+  CLOUD_LINES,
+  CloudBatch,
+  cloudFormatOf,
+  cloudLines,
+} from "./cloud_events.ts";
 import { offset, readLimit, topicName, topicPosition, typeName } from "./shapes.ts";
 
 /** The query parameters of a read, for one or more topics. */
@@ -61,7 +70,7 @@ interface Query extends Selection {
   missed: boolean;
   /** Maps each topic to the seq after which to read; with `reverse`, below which. */
   after: Map<string, number>;
-  sse: boolean;
+  format: "wire" | "sse" | "lines" | "batch";
 }
 
 /** One event by its seq or id: `GET /v1/topics/{topic}/events/{event}`. */
@@ -86,9 +95,12 @@ export function getEvent(request: RouteRequest, reply: http.ServerResponse): voi
       hint: `evs replay ${topic} shows what is there`,
     });
   }
-  const line = toWireLine(event);
-  reply.writeHead(200, { "content-type": "application/json", "content-length": line.length });
-  reply.end(line);
+  const asCloudEvent = cloudFormatOf(request.raw.headers.accept) === "lines";
+  sendBytes(reply, {
+    status: 200,
+    type: asCloudEvent ? CLOUD_EVENT : "application/json",
+    bytes: asCloudEvent ? toCloudLine(event) : toWireLine(event),
+  });
 }
 
 /** Reads the events of one or more topics. */
@@ -101,9 +113,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   const matches = matcherOf(query);
   const out = new LinesReply(reply, request.signal);
   const positions = new Map<string, number>();
-  const format = query.sse
-    ? sseRender(positions, { several: query.asked.length > 1 || query.asked.some(isPattern) })
-    : undefined;
+  const { type, begin, end, render: format } = writerOf(query, positions);
   const limited = query.follow && query.limit !== undefined
     ? new Limit(query.limit, format ?? linesOf)
     : undefined;
@@ -128,9 +138,10 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       positions.set(topic, query.reverse ? to + 1 : from - 1);
     }
     out.begin({
-      "content-type": query.sse ? "text/event-stream" : "application/x-ndjson",
+      "content-type": type,
       ...(ranges.length === 1 ? boundsOf(broker.store, ranges[0]!) : {}),
     });
+    if (begin) await out.write(begin);
     const stored = (query.reverse ? replayBack : replay)(broker.store, {
       ranges,
       ...selectionOf(query),
@@ -159,7 +170,28 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     request.signal.removeEventListener("abort", stop);
     stop();
   }
+  if (end) await out.write(end);
   out.end();
+}
+
+/** How the events of a response are written. */
+interface Writer {
+  type: string;
+  /** Absent: as wire lines. */
+  render?: Render;
+  begin?: Uint8Array;
+  end?: Uint8Array;
+}
+
+function writerOf({ format, asked }: Query, positions: Map<string, number>): Writer {
+  if (format === "lines") return { type: CLOUD_LINES, render: cloudLines };
+  if (format === "batch") {
+    const { begin, end } = CloudBatch;
+    return { type: CLOUD_BATCH, begin, end, render: new CloudBatch().render };
+  }
+  if (format === "wire") return { type: "application/x-ndjson" };
+  const several = asked.length > 1 || asked.some(isPattern);
+  return { type: "text/event-stream", render: sseRender(positions, { several }) };
 }
 
 /**
@@ -172,10 +204,14 @@ class Notices {
   readonly #reverse: boolean;
   #waiting: Missed[] = [];
 
-  constructor({ sse, missed, reverse }: Query, positions: Map<string, number>) {
+  constructor({ format, missed, reverse }: Query, positions: Map<string, number>) {
     this.#reverse = reverse;
     this.#positions = positions;
-    this.#line = sse ? missedSse : missed ? missedLine : undefined;
+    this.#line = format === "sse"
+      ? missedSse
+      : missed && format !== "batch"
+      ? missedLine
+      : undefined;
   }
 
   add(missed: Missed): void {
@@ -261,8 +297,18 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     follow,
     missed: flagIn(query, "missed"),
     after: afterOf(after),
-    sse: /\btext\/event-stream\b/.test(raw.headers.accept ?? ""),
+    format: formatOf(raw.headers.accept, follow),
   };
+}
+
+function formatOf(accept: string | undefined, follow: boolean): Query["format"] {
+  if (/\btext\/event-stream\b/.test(accept ?? "")) return "sse";
+  const format = cloudFormatOf(accept) ?? "wire";
+  if (format !== "batch" || !follow) return format;
+  throw new InvalidArgumentError("a batch has an end: leave out follow", {
+    details: { parameter: "follow" },
+    hint: `accept: ${CLOUD_LINES} sends each event as it arrives`,
+  });
 }
 
 function afterOf(values: string[]): Map<string, number> {

@@ -1,0 +1,109 @@
+/**
+ * CloudEvents are identified by source and id together, events here by the id alone. If another
+ * source has used an id before, an event is stored under an id that is made from both; it goes out
+ * again with its own.
+ *
+ * Whether an id is taken is best known before the append, which then keeps the order of its events.
+ * Only SQLite has an index to ask. For other stores, and when two publishers meet, the outcome
+ * shows it, and a second append follows.
+ */
+import type { EventBroker } from "../../core/broker/event_broker.ts";
+import { CLOUD_MEMBER, cloudSource } from "../../core/event/cloud_event.ts";
+import { hashedId } from "../../core/event/cloud_event_id.ts";
+import type { NewEvent, StoredEvent } from "../../core/event/event.ts";
+import { assertStored } from "../../core/broker/expectation.ts";
+import type { AppendOutcome, AppendRequest, EventReader } from "../../core/store/store.ts";
+
+/**
+ * Renames events whose ids another source has used: earlier in the same request or, as far as
+ * `find` knows, in the topic. What it does not know, {@link appendDistinct} finds out afterwards.
+ */
+export function distinctIds(
+  events: readonly NewEvent[],
+  find: (id: string) => StoredEvent | undefined,
+): NewEvent[] {
+  const sources = new Map<string, string>();
+  return events.map((event) => {
+    const { source, id: own } = cloudOf(event.metadata);
+    if (own !== undefined) return event;
+    const stored = sources.has(event.id) ? undefined : find(event.id);
+    const first = sources.get(event.id) ?? (stored ? sourceOf(stored) : source);
+    sources.set(event.id, first);
+    return first === source ? event : withHashedId(event);
+  });
+}
+
+/** Finds events where an index makes that cheap: elsewhere a whole topic would be read. */
+export function indexedFind(
+  topic: string,
+  { topics, store }: Pick<EventBroker, "topics" | "store">,
+): (id: string) => StoredEvent | undefined {
+  const kind = topics.get(topic)?.options.store;
+  const isIndexed = (kind === "default" ? store.kind : kind) === "sqlite";
+  return (id) => isIndexed ? store.find(topic, id) : undefined;
+}
+
+/** Events that were appended together, and the outcome. */
+export interface Appended {
+  events: readonly NewEvent[];
+  outcome: Extract<AppendOutcome, { ok: true }>;
+}
+
+/** What is needed to look at events, and to append some once more. */
+export interface SourcesContext {
+  topic: string;
+  store: Pick<EventReader, "readPage">;
+  append(request: AppendRequest): Promise<AppendOutcome>;
+}
+
+/**
+ * Takes an append of CloudEvents, and appends those again that are duplicates by their id alone.
+ * Returns what became of all of them.
+ */
+export async function appendDistinct(
+  { events, outcome }: Appended,
+  { topic, store, append }: SourcesContext,
+): Promise<Appended[]> {
+  const others = new Set(
+    outcome.duplicates.filter(({ index, seq }) => {
+      const [first] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+      const { metadata } = events[index]!;
+      return first !== undefined && sourceOf(first) !== cloudOf(metadata).source;
+    }).map(({ index }) => index),
+  );
+  if (others.size === 0) return [{ events, outcome }];
+  const renamed = [...others].map((index) => withHashedId(events[index]!));
+  const places = new Map(
+    events.flatMap((_, index) => others.has(index) ? [] : [index]).map((old, at) => [old, at]),
+  );
+  const kept = {
+    events: [...places.keys()].map((index) => events[index]!),
+    outcome: {
+      ...outcome,
+      duplicates: outcome.duplicates.flatMap(({ index, seq }) => {
+        const at = places.get(index);
+        return at === undefined ? [] : [{ index: at, seq }];
+      }),
+    },
+  };
+  const again = assertStored(topic, await append({ topic, events: renamed }));
+  return [kept, { events: renamed, outcome: again }];
+}
+
+function sourceOf(event: StoredEvent): string {
+  return cloudSource({ ...event, metadata: JSON.parse(event.metadata) });
+}
+
+function withHashedId(event: NewEvent): NewEvent {
+  const { metadata, id } = event;
+  const cloud = cloudOf(metadata);
+  return {
+    ...event,
+    id: hashedId(cloud.source, id),
+    metadata: JSON.stringify({ ...JSON.parse(metadata), [CLOUD_MEMBER]: { id, ...cloud } }),
+  };
+}
+
+function cloudOf(metadata: string): { source: string; id?: string } {
+  return JSON.parse(metadata)[CLOUD_MEMBER];
+}
