@@ -2,7 +2,13 @@
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
-import { checkOutputFlags, type OutputFlags, outputFlags } from "./reading/flags.ts";
+import {
+  checkOutputFlags,
+  conversionOf,
+  type OutputFlags,
+  outputFlags,
+  printingFlags,
+} from "./reading/flags.ts";
 import { FORMAT_HELP } from "./reading/format.ts";
 
 interface GetFlags extends OutputFlags {
@@ -18,6 +24,7 @@ export const route = verb<GetFlags, [topic: string, event?: string]>({
   usage: ["TOPIC SEQ|ID [--raw | --format FORMAT]", "TOPIC --key TEXT [the same]"],
   examples: [
     ["get users 42", "The event with seq 42."],
+    ["get users 42 --cloudevents", "The same as a CloudEvent."],
     ["get users 0199f3a2-7c11-7d4e-a1b2-3c4d5e6f7081 | jq .payload", "By id."],
     ["get orders --key o1 --raw", "The newest payload of a key."],
   ],
@@ -47,8 +54,11 @@ export const route = verb<GetFlags, [topic: string, event?: string]>({
       ? await client.event(topic, event!)
       : await client.newest(topic, key);
     const printer = await load<typeof import("./reading/printer.ts")>("./reading/printer.ts");
-    if (!this.forPeople || flags.raw || flags.format !== undefined) {
-      return await printer.eventPrinter(this, { ...flags, topics: true, single: true })(line);
+    if (!this.forPeople || printingFlags(flags).length > 0) {
+      const { raw, format } = flags;
+      const convert = await conversionOf(flags);
+      const options = { raw, format, convert, topics: true, single: true };
+      return await printer.eventPrinter(this, options)(line);
     }
     const { formatFacts } = await load<typeof import("./terminal/table.ts")>("./terminal/table.ts");
     await this.stdout.write(formatFacts(printer.eventFacts(line), { paint: this.paint }));

@@ -17,6 +17,7 @@ interface PublishFlags {
   lines?: boolean;
   binary?: boolean;
   envelope?: boolean;
+  cloudevents?: boolean;
   key?: string;
   keyPointer?: string;
   meta?: readonly string[];
@@ -38,6 +39,9 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "stores all payloads as base64, with contentEncoding and contentMediaType in the metadata. " +
     "Print text with --raw or --format, and pass it to handlers with consume --stdin text.\n" +
     "In a handler of evs consume, the metadata names the event being handled as the cause: its id as causationId, and its correlationId, or else its id, as correlationId. What --meta says comes first.\n" +
+    "With --cloudevents, the argument, @FILE or standard input is a CloudEvent in JSON, a batch of them (an array, stored as a whole), " +
+    "or one per line. Their ids, types, times and subjects become those of the events, and everything else is kept. " +
+    "--key and --key-pointer are for events without a subject.\n" +
     "With --quiet it prints nothing.",
   usage: [
     "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any]",
@@ -45,6 +49,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
     "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
     "TOPIC --envelope [--on-error stop|skip] [--skip N]",
+    "TOPIC [EVENT] --cloudevents [--key TEXT | --key-pointer POINTER] [--schema-version VERSION] [--on-error stop|skip] [--skip N]",
   ],
   examples: [
     [`publish users user.created '{"userId":"u1"}'`, "One event."],
@@ -61,6 +66,10 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     [
       "replay users | evs publish copy --envelope",
       "Events as printed by tail and replay, with their ids.",
+    ],
+    [
+      "publish shop --cloudevents <events.json",
+      "CloudEvents: one, a batch, or one per line.",
     ],
     [
       "publish orders order.paid '{}' --key o1 --expect 7",
@@ -84,6 +93,11 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       envelope: {
         kind: "boolean",
         brief: "Standard input has one event per line, as printed by tail",
+        optional: true,
+      },
+      cloudevents: {
+        kind: "boolean",
+        brief: "EVENT, or standard input, is CloudEvents in JSON",
         optional: true,
       },
       key: textFlag("The key: events with the same key are handled in order", "TEXT"),
@@ -146,7 +160,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
   async run(flags, topic, type, payload) {
     checkFlags(flags, { type, payload });
     const query: PublishQuery = {
-      type,
+      type: flags.cloudevents ? undefined : type,
       key: flags.key,
       keyPointer: flags.keyPointer,
       schemaVersion: flags.schemaVersion,
@@ -159,10 +173,23 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         flags,
       });
     }
+    const { idPrefix, onError = "stop", skip = 0 } = flags;
+    if (flags.cloudevents) {
+      const { publishCloudEvents } = await load<typeof import("./publisher/cloud_events.ts")>(
+        "./publisher/cloud_events.ts",
+      );
+      return await publishCloudEvents(this, {
+        topic,
+        query: { ...query, onError },
+        skip,
+        next: await eventInput(this, type),
+        lineFlag: flags.skip !== undefined ? "--skip" : flags.onError && "--on-error",
+        goOn: (line) => goOn(this, { line, idPrefix }),
+      });
+    }
     const { publishStream } = await load<typeof import("./publisher/stream.ts")>(
       "./publisher/stream.ts",
     );
-    const { idPrefix, onError = "stop", skip = 0 } = flags;
     await publishStream(this, {
       topic,
       query: { ...query, idPrefix, onError },
@@ -179,8 +206,22 @@ function expectation(input: string): string {
 }
 
 /** True if the payloads come from standard input, line by line. */
-function isStream({ ndjson, lines, envelope }: PublishFlags): boolean {
-  return ndjson === true || lines === true || envelope === true;
+function isStream({ ndjson, lines, envelope, cloudevents }: PublishFlags): boolean {
+  return ndjson === true || lines === true || envelope === true || cloudevents === true;
+}
+
+/** The events of an argument, a file or standard input. */
+async function eventInput(
+  context: EvsContext,
+  event: string = "-",
+): Promise<PublishStreamOptions["next"]> {
+  const { inputChunks } = await load<typeof import("./publisher/stream.ts")>(
+    "./publisher/stream.ts",
+  );
+  if (event === "-") return inputChunks(context);
+  const bytes = await payloadBytes(context, event);
+  const chunks = [typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes];
+  return () => Promise.resolve(chunks.shift() ?? null);
 }
 
 /** The lines to send, and how to explain that one was refused. */
@@ -303,13 +344,14 @@ function checkFlags(flags: PublishFlags, given: { type?: string; payload?: strin
   const wrong = (message: string, hint = "evs publish --help") => {
     throw new InvalidArgumentError(message, { code: "argument/usage", hint });
   };
-  const [form, other] = (["text", "ndjson", "lines", "envelope"] as const)
+  const [form, other] = (["text", "ndjson", "lines", "envelope", "cloudevents"] as const)
     .filter((name) => flags[name]);
   if (other !== undefined) wrong(`--${form} and --${other} exclude each other`);
   const stream = isStream(flags);
   if (flags.envelope && given.type !== undefined) {
     wrong("--envelope takes no TYPE: each line names its own");
   }
+  if (flags.cloudevents) return checkCloudFlags(flags, { ...given, wrong });
   if (!flags.envelope && given.type === undefined) wrong("a TYPE is needed, such as user.created");
   if (stream && given.payload !== undefined) {
     wrong(`a PAYLOAD does not go with --${form}: the payloads come from standard input`);
@@ -335,6 +377,30 @@ function checkFlags(flags: PublishFlags, given: { type?: string; payload?: strin
   for (const name of ["idPrefix", "onError", "skip"] as const) {
     const flag = { idPrefix: "--id-prefix", onError: "--on-error", skip: "--skip" }[name];
     if (flags[name] !== undefined) wrong(`${flag} goes with --ndjson, --lines or --envelope`);
+  }
+}
+
+function checkCloudFlags(
+  flags: PublishFlags,
+  { payload, wrong }: { payload?: string; wrong: (message: string) => void },
+): void {
+  if (payload !== undefined) {
+    wrong("--cloudevents takes one argument, the EVENT, which names its own type");
+  }
+  const names = {
+    meta: "--meta",
+    id: "--id",
+    idPrefix: "--id-prefix",
+    expect: "--expect",
+    binary: "--binary",
+  } as const;
+  for (const [name, flag] of Object.entries(names)) {
+    if (flags[name as keyof typeof names] !== undefined) {
+      wrong(`${flag} does not go with --cloudevents`);
+    }
+  }
+  if (flags.key !== undefined && flags.keyPointer !== undefined) {
+    wrong("--key and --key-pointer exclude each other");
   }
 }
 

@@ -8,8 +8,10 @@ import { missedText } from "../core/reading/missed.ts";
 import { passing } from "./reading/overlap.ts";
 import {
   checkOutputFlags,
+  conversionOf,
   type OutputFlags,
   outputFlags,
+  printingFlags,
   type SelectionFlags,
   selectionFlags,
   topicsArgument,
@@ -38,12 +40,16 @@ export const route = verb<ReplayFlags, string[]>({
     "With --into, that topic itself is left out if a pattern matches it; named, it is refused.\n" +
     FORMAT_HELP,
   usage: [
-    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--reverse | --speed 1x|10x|max] [--raw | --format FORMAT]",
+    "TOPIC... [--from OFFSET] [--to OFFSET] [--type TYPE]... [--where EXPRESSION] [--limit N] [--reverse | --speed 1x|10x|max] [--raw | --format FORMAT | --cloudevents]",
     "TOPIC... --into TOPIC [--dry-run] [the same]",
   ],
   examples: [
     ["replay users | jq -r .payload.username", "All events, one line of JSON each."],
     ["replay log --type line --raw >app.log", "Text, as it was published with --lines."],
+    [
+      "replay users --cloudevents | evs publish copy --cloudevents",
+      "As CloudEvents, with their attributes.",
+    ],
     ["replay users --from 100 --to 199", "A range of seqs, both inclusive."],
     ["replay orders --reverse --type order.failed --limit 3", "The three newest failures."],
     [
@@ -135,7 +141,7 @@ export const route = verb<ReplayFlags, string[]>({
 function checkFlags(flags: ReplayFlags): void {
   checkOutputFlags(flags, "replay");
   checkReverse(flags);
-  const printing = flags.raw ? "--raw" : flags.format === undefined ? undefined : "--format";
+  const [printing] = printingFlags(flags);
   const other = flags.into !== undefined ? "--into" : flags.dryRun ? "--dry-run" : undefined;
   if (printing === undefined || other === undefined) return;
   throw new InvalidArgumentError(`${printing} does not go with ${other}: no events are printed`, {
@@ -172,13 +178,16 @@ async function printAll(
     topics: readonly string[];
   },
 ): Promise<void> {
-  const { feed, topics, flags: { raw, format } } = options;
-  const print = context.stdout.isTerminal || raw || format !== undefined
+  const { feed, topics, flags } = options;
+  const { raw, format } = flags;
+  const convert = await conversionOf(flags);
+  const print = context.stdout.isTerminal || printingFlags(flags).length > 0
     ? (await load<typeof import("./reading/printer.ts")>("./reading/printer.ts")).eventPrinter(
       context,
       {
         raw,
         format,
+        convert,
         topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
       },
     )

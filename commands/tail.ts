@@ -9,6 +9,7 @@ import { openFeed } from "../core/client/feed.ts";
 import { ClosedPipe } from "./terminal/output.ts";
 import {
   checkOutputFlags,
+  conversionOf,
   type OutputFlags,
   outputFlags,
   type SelectionFlags,
@@ -29,10 +30,11 @@ export const route = verb<TailFlags, string[]>({
   brief: "Follow topics as events arrive",
   description:
     "Shows the last 10 events, then new ones. It waits for a topic that does not exist yet, and continues without a " +
-    "gap when the daemon is restarted. In a pipe each event is one line of JSON, which publish --envelope accepts.\n" +
+    "gap when the daemon is restarted. In a pipe each event is one line of JSON, which publish --envelope accepts; " +
+    "with --cloudevents it is a CloudEvent, which publish --cloudevents accepts.\n" +
     FORMAT_HELP,
   usage: [
-    "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw | --format FORMAT]",
+    "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw | --format FORMAT | --cloudevents]",
   ],
   examples: [
     ["tail users", "The last 10 events, then new ones."],
@@ -77,6 +79,7 @@ export const route = verb<TailFlags, string[]>({
     const print = eventPrinter(this, {
       raw: flags.raw,
       format: flags.format,
+      convert: await conversionOf(flags),
       topics: topics.length > 1 || topics.some((topic) => topic.includes("*")),
     });
     const client = await this.client();

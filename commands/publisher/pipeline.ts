@@ -47,6 +47,8 @@ export interface Refusal extends RefusedLine {
 export interface PipelineOptions {
   topic: string;
   query: PublishQuery;
+  /** The media type of the lines. Default: NDJSON. */
+  contentType?: string;
   /** Lines to skip at the start. */
   skip: number;
   clock: Clock;
@@ -220,12 +222,12 @@ class Pipeline {
   }
 
   async #transmit({ body, firstLine, tag }: Sent): Promise<void> {
-    const { topic, query } = this.#options;
+    const { topic, query, contentType = "application/x-ndjson" } = this.#options;
     try {
       await this.#connection.send(publishRequest(topic, {
         body,
         query: { ...query, line: firstLine, batch: tag },
-        contentType: "application/x-ndjson",
+        contentType,
       }));
     } catch (error) {
       // The daemon may have sent the reason before it closed the connection: the replies have it.

@@ -1,5 +1,5 @@
 /**
- * `evs publish --ndjson` and `--envelope`, and `evs replay --into`: publishes a stream and reports
+ * `evs publish --ndjson`, `--envelope` and the like, and `evs replay --into`: publishes a stream and reports
  * the result.
  */
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
@@ -24,7 +24,7 @@ const READ_SIZE = 256 * 1024;
 
 /** What to publish, and where. */
 export interface PublishStreamOptions
-  extends Pick<PipelineOptions, "topic" | "query" | "skip" | "explain"> {
+  extends Pick<PipelineOptions, "topic" | "query" | "skip" | "explain" | "contentType"> {
   next: NextChunk;
   /** The command that continues after line `line`. */
   goOn: (line: number) => string;
@@ -90,7 +90,7 @@ export async function publishStream(
   });
   interrupt.forget();
   progress.clear();
-  receipt(context, options.topic, tally);
+  streamReceipt(context, options.topic, tally);
   const error = endOf(tally, options);
   if (error !== undefined) throw error;
   if (tally.refused > 0) context.exitCode = ExitCode.Partly;
@@ -134,7 +134,12 @@ function interruptible(next: NextChunk): {
   };
 }
 
-function receipt(context: EvsContext, topic: string, tally: PipelineTally): void {
+/** Says what was stored. */
+export function streamReceipt(
+  context: EvsContext,
+  topic: string,
+  tally: Omit<PipelineTally, "acknowledgedLine" | "sentLine">,
+): void {
   if (context.quiet) return;
   const { count, duplicates, firstSeq, lastSeq, lines, refused, durable } = tally;
   if (!context.forPeople) {

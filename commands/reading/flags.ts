@@ -1,6 +1,7 @@
 /** Flags that all reading commands share: which events to read. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { plainText, textFlag } from "../cli/define.ts";
+import { load } from "../cli/lazy.ts";
 import { localOffset } from "../terminal/local_time.ts";
 import { type FormatPart, parseFormat } from "./format.ts";
 
@@ -43,6 +44,7 @@ export const rawFlag = {
 export interface OutputFlags {
   raw?: boolean;
   format?: FormatPart[];
+  cloudevents?: boolean;
 }
 
 export const outputFlags = {
@@ -54,12 +56,38 @@ export const outputFlags = {
     placeholder: "FORMAT",
     optional: true,
   },
+  cloudevents: {
+    kind: "boolean",
+    brief: "Print each event as a CloudEvent, one line of JSON",
+    optional: true,
+  },
 } as const;
 
+/** The flags that were given and say how to print. */
+export function printingFlags({ raw, format, cloudevents }: OutputFlags): string[] {
+  return [
+    ...(raw ? ["--raw"] : []),
+    ...(format === undefined ? [] : ["--format"]),
+    ...(cloudevents ? ["--cloudevents"] : []),
+  ];
+}
+
+/** What makes CloudEvents of a block of events; undefined where they are not asked for. */
+export async function conversionOf(
+  { cloudevents }: OutputFlags,
+): Promise<((block: Uint8Array) => Uint8Array) | undefined> {
+  if (!cloudevents) return undefined;
+  const { cloudEventBlock } = await load<typeof import("./cloud_events.ts")>(
+    "./reading/cloud_events.ts",
+  );
+  return cloudEventBlock;
+}
+
 /** Refuses what cannot be printed at once. */
-export function checkOutputFlags({ raw, format }: OutputFlags, verb: string): void {
-  if (!raw || format === undefined) return;
-  throw new InvalidArgumentError("--raw and --format exclude each other", {
+export function checkOutputFlags(flags: OutputFlags, verb: string): void {
+  const [one, other] = printingFlags(flags);
+  if (other === undefined) return;
+  throw new InvalidArgumentError(`${one} and ${other} exclude each other`, {
     code: "argument/usage",
     hint: `evs ${verb} --help`,
   });

@@ -27,6 +27,8 @@ export interface PrinterOptions {
   /** Payloads alone. */
   raw?: boolean;
   format?: readonly FormatPart[];
+  /** Lines of JSON to print instead of the events, which are the same number of lines. */
+  convert?: ((block: Uint8Array) => Uint8Array) | undefined;
   /** Whether to name the topic of each event. */
   topics: boolean;
   /** There is one event: bytes get no line feed. */
@@ -36,11 +38,15 @@ export interface PrinterOptions {
 /** The printer for the current stdout. */
 export function eventPrinter(context: EvsContext, options: PrinterOptions): BlockPrinter {
   const { stdout } = context;
-  const { raw, format, topics, single = false } = options;
+  const { raw, format, convert, topics, single = false } = options;
   if (raw) return (block) => stdout.write(rawBlock(block, single));
   if (format !== undefined) {
     const escape = stdout.isTerminal ? escapeText : (text: string) => text;
     return linePrinter(context, (line) => formatEvent(format, { line, escape }));
+  }
+  if (convert) {
+    const safely = linePrinter(context, (line) => `${escapeJson(decoder.decode(line))}\n`);
+    return (block) => stdout.isTerminal ? safely(convert(block)) : stdout.write(convert(block));
   }
   if (!stdout.isTerminal) return (block) => stdout.write(block);
   const formatter = new EventFormatter({ paint: context.paint, topics });

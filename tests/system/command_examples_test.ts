@@ -43,6 +43,7 @@ echo '{"userId":"u2"}' >user.json
 echo '{"status":200,"host":"b"}' >log.ndjson
 printf 'up\\nGET / 200\\n' >app.log
 evs export >events.ndjson
+evs replay orders --cloudevents >events.json
 `,
   stages: {
     "tail users": { until: PRINTED },
