@@ -3,7 +3,8 @@
  *
  * If the connection breaks, the feed says so, waits, and requests what follows the last event that
  * it returned: nothing is missed and nothing comes twice. A missing daemon at the first request is
- * an error at once.
+ * an error at once. A feed that follows asks for heartbeats, and connects again when three of them
+ * are missing.
  */
 import type { Client } from "./client.ts";
 import type { HttpResponse } from "./connection.ts";
@@ -12,14 +13,18 @@ import type { Clock } from "../base/clock.ts";
 import { isGone } from "./consumer/port.ts";
 import { ConnectionLostError, NotAnsweringError } from "../base/errors.ts";
 import { AwakeTime } from "../base/standstill.ts";
+import { HEARTBEAT, HEARTBEAT_MS, MOST_SILENT } from "../protocol/heartbeat.ts";
 import { type Missed, NOTICE, partNotices } from "../reading/missed.ts";
 import { Positions } from "./positions.ts";
+import { SilenceWatch } from "./silence_watch.ts";
 
 const LF = 0x0a;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 /** How long a reader that does not follow waits for the daemon to come back, ms. */
 const PATIENCE_MS = 30_000;
+/** After needless reconnections, a follower waits up to this long for a sign of life, ms. */
+const LONGEST_SILENCE_MS = 60_000;
 /** What one try takes at most, with the pause before it, ms. */
 export const LONGEST_TRY_MS = 5000;
 
@@ -68,25 +73,32 @@ async function* read(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { say } = options;
   const follow = options.query.follow !== undefined;
-  const query = follow || options.onMissed ? { ...options.query, missed: "1" } : options.query;
+  const query = {
+    ...options.query,
+    ...(follow || options.onMissed ? { missed: "1" } : {}),
+    ...(follow ? { heartbeat: HEARTBEAT } : {}),
+  };
   const only = query.topic.length === 1 && !/\*/.test(query.topic[0] ?? "")
     ? query.topic[0]
     : undefined;
   const positions = new Positions(only);
   let left = query.limit;
+  let limitMs = MOST_SILENT * HEARTBEAT_MS;
   const reverse = query.reverse !== undefined;
   if ((follow || reverse) && only === undefined) await takeBase(client, query, positions);
   for (let first = true;; first = false) {
-    const response = first ? await client.read(query, options) : await reopen(
+    const silence = follow ? new SilenceWatch({ ...options, limitMs }) : undefined;
+    const signal = silence?.signal ?? options.signal;
+    const response = first ? await client.read(query, { signal }) : await reopen(
       client,
       resumed(query, positions, { left, endSeq: options.state.endSeq }),
-      options,
+      { ...options, signal },
     );
     if (!first) say("evs: the daemon is back; going on without a gap");
     else options.opened?.();
     takeEnd(response, { only, positions, ...options });
     try {
-      for await (const lines of wholeLines(response)) {
+      for await (const lines of wholeLines(response, silence)) {
         // Scanning takes a fifth of a replay's time; the daemon sends each notice as its own chunk.
         const mayNotify = follow || lines[0] === NOTICE;
         for (const block of mayNotify ? partNotices(lines) : [lines]) {
@@ -106,16 +118,26 @@ async function* read(
       if (!(error instanceof ConnectionLostError)) throw error;
     }
     if (left === 0) return;
-    say("evs: the daemon went away; waiting for it to come back");
+    if (silence?.isSilent) {
+      say(`evs: nothing came from the daemon for ${limitMs / 1000} s; connecting again`);
+      limitMs = Math.min(limitMs * 2, LONGEST_SILENCE_MS);
+    } else say("evs: the daemon went away; waiting for it to come back");
   }
 }
 
 /** Pieces of the response may split lines; the blocks returned here end with a line feed. */
-async function* wholeLines(response: HttpResponse): AsyncGenerator<Uint8Array, void, undefined> {
+async function* wholeLines(
+  response: HttpResponse,
+  silence: SilenceWatch | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let rest = new Uint8Array(0);
-  for await (const piece of response.body()) {
+  const body = response.body();
+  for await (const piece of silence?.watch(body) ?? body) {
     let from = 0;
-    if (rest.length > 0) {
+    if (rest.length === 0) {
+      // A heartbeat is an empty line, and a piece of its own.
+      while (piece[from] === LF) from++;
+    } else {
       const end = piece.indexOf(LF) + 1;
       const joined = new Uint8Array(rest.length + (end === 0 ? piece.length : end));
       joined.set(rest);

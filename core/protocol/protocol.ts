@@ -113,6 +113,11 @@ export interface ReadQuery {
   /** `1`: stay connected and send new events. */
   follow?: string;
   /**
+   * Such as `1s`: when nothing was sent for that long, an empty line is, or a comment among
+   * server-sent events.
+   */
+  heartbeat?: string;
+  /**
    * `1`, with `follow`: a line beginning with RS (0x1e) reports events that were deleted before
    * they were read.
    */

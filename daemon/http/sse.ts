@@ -12,6 +12,8 @@ const SHORT = 1024;
 
 const encoder = new TextEncoder();
 const NEWLINE = encoder.encode("\n");
+/** A comment, which clients ignore: a heartbeat. */
+export const SSE_COMMENT = encoder.encode(":\n\n");
 
 /**
  * Renders events as server-sent events. `positions` maps each topic to the last seq sent, and is

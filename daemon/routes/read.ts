@@ -3,6 +3,7 @@
  * new ones; as NDJSON, or as server-sent events if the client asks for them.
  */
 import type http from "node:http";
+import { systemClock } from "../../core/base/clock.ts";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
@@ -25,12 +26,14 @@ import {
 } from "../../core/reading/replay.ts";
 import { type Missed, missedLine } from "../../core/reading/missed.ts";
 import { replayBack } from "../../core/reading/replay_back.ts";
+import { SSE_HEARTBEAT_MS } from "../../core/protocol/heartbeat.ts";
 import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
+import { Heartbeat } from "../http/heartbeat.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
 import { type RouteRequest, sendBytes } from "../http/router.ts";
 import { flag, flagIn, type Parameters, text, valueIn } from "../http/shape.ts";
-import { missedSse, sseRender } from "../http/sse.ts";
+import { missedSse, SSE_COMMENT, sseRender } from "../http/sse.ts";
 import {
   CLOUD_BATCH,
   CLOUD_EVENT,
@@ -39,7 +42,7 @@ import {
   cloudFormatOf,
   cloudLines,
 } from "./cloud_events.ts";
-import { offset, readLimit, topicName, topicPosition, typeName } from "./shapes.ts";
+import { heartbeat, offset, readLimit, topicName, topicPosition, typeName } from "./shapes.ts";
 
 /** The query parameters of a read, for one or more topics. */
 export const readQuery: Parameters = {
@@ -50,6 +53,7 @@ export const readQuery: Parameters = {
   limit: readLimit,
   reverse: flag,
   follow: flag,
+  heartbeat,
   missed: flag,
   except: topicName,
   after: { shape: topicPosition, repeats: true, most: MOST_POSITIONS },
@@ -66,6 +70,8 @@ interface Query extends Selection {
   /** Newest first. */
   reverse: boolean;
   follow: boolean;
+  /** Send a heartbeat after this long without anything else, ms. */
+  heartbeatMs: number | undefined;
   /** The client wants notices about missed events. */
   missed: boolean;
   /** Maps each topic to the seq after which to read; with `reverse`, below which. */
@@ -133,6 +139,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
   const stop = () => tail?.close();
   request.signal.addEventListener("abort", stop, { once: true });
   request.services.metrics.tails += tail ? 1 : 0;
+  let beat: Heartbeat | undefined;
   try {
     for (const { topic, from, to } of ranges) {
       positions.set(topic, query.reverse ? to + 1 : from - 1);
@@ -142,6 +149,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       ...(ranges.length === 1 ? boundsOf(broker.store, ranges[0]!) : {}),
     });
     if (begin) await out.write(begin);
+    beat = heartbeatOf(query, out);
     const stored = (query.reverse ? replayBack : replay)(broker.store, {
       ranges,
       ...selectionOf(query),
@@ -149,23 +157,19 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
       ...(render ? { render } : {}),
       onMissed,
     });
+    const sending = { out, notices, beat, signal: request.signal };
     for (const bytes of stored) {
       if (request.signal.aborted) {
         // A replay that was cut short must not look like a complete one.
         reply.destroy();
         return;
       }
-      await notices.write(out);
-      await out.write(bytes);
+      await sendStored(bytes, sending);
     }
     await notices.write(out);
-    while (tail && !limited?.reached && !request.signal.aborted) {
-      const bytes = await tail.next();
-      if (!bytes) break;
-      await notices.write(out);
-      await out.write(bytes);
-    }
+    if (tail) await sendNew(tail, { ...sending, isOver: () => limited?.reached ?? false });
   } finally {
+    beat?.close();
     request.services.metrics.tails -= tail ? 1 : 0;
     request.signal.removeEventListener("abort", stop);
     stop();
@@ -192,6 +196,44 @@ function writerOf({ format, asked }: Query, positions: Map<string, number>): Wri
   if (format === "wire") return { type: "application/x-ndjson" };
   const several = asked.length > 1 || asked.some(isPattern);
   return { type: "text/event-stream", render: sseRender(positions, { several }) };
+}
+
+const EMPTY_LINE = Uint8Array.of(0x0a);
+
+function heartbeatOf({ heartbeatMs, format }: Query, out: LinesReply): Heartbeat | undefined {
+  if (heartbeatMs === undefined) return undefined;
+  const bytes = format === "sse" ? SSE_COMMENT : EMPTY_LINE;
+  return new Heartbeat({
+    clock: systemClock,
+    everyMs: heartbeatMs,
+    send: () => out.write(bytes),
+  });
+}
+
+interface Sending {
+  out: LinesReply;
+  notices: Notices;
+  beat: Heartbeat | undefined;
+  signal: AbortSignal;
+}
+
+async function sendStored(bytes: Uint8Array, { out, notices, beat }: Sending): Promise<void> {
+  await notices.write(out);
+  if (bytes.length > 0) beat?.sent();
+  else await beat?.ifDue();
+  await out.write(bytes);
+}
+
+async function sendNew(
+  tail: Tail,
+  { out, notices, beat, signal, isOver }: Sending & { isOver(): boolean },
+): Promise<void> {
+  while (!isOver() && !signal.aborted) {
+    const bytes = await (beat?.during(tail.next()) ?? tail.next());
+    if (!bytes) break;
+    await notices.write(out);
+    await out.write(bytes);
+  }
 }
 
 /**
@@ -279,6 +321,7 @@ async function queryOf(request: RouteRequest): Promise<Query> {
       },
     );
   }
+  const format = formatOf(raw.headers.accept, follow);
   const where = query.get("where");
   const from = query.get("from");
   const lastSeen = raw.headers["last-event-id"];
@@ -295,9 +338,11 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     limit: valueIn(query, { name: "limit", shape: readLimit }),
     reverse,
     follow,
+    heartbeatMs: valueIn(query, { name: "heartbeat", shape: heartbeat }) ??
+      (follow && format === "sse" ? SSE_HEARTBEAT_MS : undefined),
     missed: flagIn(query, "missed"),
     after: afterOf(after),
-    format: formatOf(raw.headers.accept, follow),
+    format,
   };
 }
 

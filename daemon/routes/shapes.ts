@@ -5,6 +5,7 @@ import { isBatchTag } from "../../core/event/batch_tag.ts";
 import { isEventId } from "../../core/event/id.ts";
 import { LONGEST_ID, LONGEST_NAME, LONGEST_TOPIC_NAME } from "../../core/event/limits.ts";
 import { assertName } from "../../core/event/name.ts";
+import { parseDuration } from "../../core/base/units.ts";
 import { parseOffset } from "../../core/event/offset.ts";
 import {
   assertSubscriptionName,
@@ -83,6 +84,11 @@ export const offset = checkedText({
 export const topicPosition = checkedText({
   pattern: `^[A-Za-z0-9._-]{1,${LONGEST_TOPIC_NAME}}:[0-9]{1,15}$`,
 }, (value) => value);
+
+/** How often to send a heartbeat: from 100 ms to some hours. */
+export const heartbeat = checkedText({
+  pattern: "^([1-9][0-9]{2,6}ms|[1-9][0-9]{0,3}s|[1-9][0-9]?m)$",
+}, (value) => parseDuration(value, "the heartbeat"));
 
 /** The maximum number of events. */
 export const readLimit = whole([0, 999_999_999_999_999]);

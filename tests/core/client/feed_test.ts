@@ -10,6 +10,8 @@ import { toWireLine } from "../../../core/event/event.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+/** The longest pause between two tries, ms. */
+const LONGEST_PAUSE_MS = 1000;
 
 function line(seq: number, topic = "t"): string {
   return decoder.decode(toWireLine({
@@ -61,12 +63,12 @@ async function* body(
   if (answer.breaks) throw new ConnectionLostError("gone");
 }
 
-/** Time in which every wait is over at once. */
+/** Time in which every pause is over at once; nobody is silent in it. */
 const impatient: Clock = {
   now: () => 0,
   monotonic: () => 0,
-  setTimer(callback) {
-    let cancelled = false;
+  setTimer(callback, ms) {
+    let cancelled = ms > LONGEST_PAUSE_MS;
     queueMicrotask(() => {
       if (!cancelled) callback();
     });
@@ -158,4 +160,16 @@ Deno.test("openFeed tells a reader once what it missed, when the daemon goes awa
 
 Deno.test("openFeed takes a missing daemon at the first request for an error", async () => {
   await assert.rejects(readAll(new ScriptedClient(["no daemon"]), { topic: ["t"] }), NoDaemonError);
+});
+
+Deno.test("openFeed asks for heartbeats when it follows, and hands none of them on", async () => {
+  const client = new ScriptedClient([
+    { pieces: ["\n", line(1).slice(0, 9), line(1).slice(9) + line(2), "\n", "\n", line(3)] },
+  ]);
+  const { text } = await readAll(client, { topic: ["t"], follow: "1" }, { most: 3 });
+  assert.equal(text, line(1) + line(2) + line(3));
+  assert.equal(client.asked[0]?.heartbeat, "1s");
+  const replayed = new ScriptedClient([{ pieces: [line(1)] }]);
+  await readAll(replayed, { topic: ["t"] });
+  assert.equal(replayed.asked[0]?.heartbeat, undefined);
 });

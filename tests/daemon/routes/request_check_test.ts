@@ -16,7 +16,11 @@ async function refusal(
 }
 
 /** Values for parameters that have their own format. */
-const VALUES: Record<string, string> = { metadata: "{}", batch: "8000-000000000000" };
+const VALUES: Record<string, string> = {
+  metadata: "{}",
+  batch: "8000-000000000000",
+  heartbeat: "1s",
+};
 /** The same, where another route has a parameter of that name and of another form. */
 const VALUES_OF: Record<string, Record<string, string>> = {
   "/v1/subscriptions/{name}/retries": { after: "1/t/x" },
