@@ -317,7 +317,8 @@ function addMetadata(attributes: CloudAttributes, metadata: Record<string, unkno
   for (const [member, value] of Object.entries(metadata)) {
     const name = ATTRIBUTE_OF.get(member) ?? member;
     if (name !== REST && !Object.hasOwn(attributes, name) && isExtension(name, value)) {
-      attributes[name] = value;
+      // JSON has no minus zero.
+      attributes[name] = value === 0 ? 0 : value;
     } else rest[member] = value;
   }
   if (Object.keys(rest).length === 0) return;

@@ -54,7 +54,7 @@ Deno.test("toCloudEvent gives what fromCloudEvent was given, for any CloudEvent"
       assert.ok(Number.isSafeInteger(ours.timestamp));
       assert.equal(cloudSource(ours), event.source);
     }),
-    { numRuns: dose(1000) },
+    { numRuns: dose(200) },
   );
 });
 
@@ -66,7 +66,7 @@ Deno.test("toCloudLine gives what readCloudEvent was given, with the bytes of th
       assert.deepEqual(JSON.parse(decoder.decode(line)), event);
       assert.deepEqual(wireToCloudLine(toWireLine(event_).slice(0, -1)), line);
     }),
-    { numRuns: dose(1000) },
+    { numRuns: dose(200) },
   );
   const data = `{"n": 9007199254740993, "d":1.0, "a":"\\u0000\\ud800", "a":2}`;
   const text = `{"specversion":"1.0","data":${data},"id":"1","source":"/a","type":"t"}`;
@@ -205,7 +205,7 @@ Deno.test("toCloudEvent gives a valid CloudEvent for any event, which comes back
       // What is not valid is refused.
       assert.deepEqual(toCloudEvent(published(cloud)), cloud);
     }),
-    { numRuns: dose(1000) },
+    { numRuns: dose(200) },
   );
 });
 
