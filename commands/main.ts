@@ -22,7 +22,6 @@ import { VERSION } from "../core/base/version.ts";
 /** Runs one command line (the part after `evs`) and returns the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const options = readCommonOptions(argv);
-  if (options.places !== undefined) choosePlaces(options.places);
   const context = new EvsContext({ argv, options });
   try {
     return await dispatch(context, splitArguments(argv));
@@ -62,7 +61,24 @@ async function dispatch(context: EvsContext, args: string[]): Promise<number> {
     stdout.writeSync(helpPage(found, { paint, columns }));
     return ExitCode.Ok;
   }
+  await choosePlacesFor(context, word);
   return await runRoute(context, { word, route, args, path: found.path });
+}
+
+/** Verbs that use no place of a daemon, or one of their own: a wrong context must not stop them. */
+const WITHOUT_CONTEXT = new Set(["context", "docs", "completions", "with"]);
+
+/** The context that is named or current, then the flags: these say more exactly what is meant. */
+async function choosePlacesFor(context: EvsContext, word: string): Promise<void> {
+  const { contextGiven, places } = context;
+  const isPlaced = places?.EVS_SOCKET !== undefined || places?.EVS_DATA_DIR !== undefined;
+  if (!WITHOUT_CONTEXT.has(word) && (contextGiven !== undefined || !isPlaced)) {
+    const { useContext } = await load<typeof import("./context/contexts.ts")>(
+      "./context/contexts.ts",
+    );
+    context.contextUsed = useContext(contextGiven || undefined);
+  }
+  if (places !== undefined) choosePlaces(places);
 }
 
 async function runRoute(
@@ -157,7 +173,14 @@ function scannerMessage(error: ArgumentScannerError, typed: string): string {
 }
 
 /** The flags that all commands share, and those of them that take a value. */
-const VALUED = new Set(["--socket", "--data-dir", "--config", "--wait", "--color"]);
+const VALUED = new Set([
+  "--socket",
+  "--data-dir",
+  "--config",
+  "--context",
+  "--wait",
+  "--color",
+]);
 const COMMON = new Set([...VALUED, "--json", "--quiet", "--verbose"]);
 
 async function unknownVerb(word: string): Promise<InvalidArgumentError> {

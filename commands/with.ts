@@ -29,9 +29,9 @@ export const route = verb<LaunchFlags, string[]>({
 });
 
 async function runWith(this: EvsContext, flags: LaunchFlags, ...command: string[]): Promise<void> {
-  if (this.placesGiven) {
+  if (this.places !== undefined || this.contextGiven !== undefined) {
     throw new InvalidArgumentError(
-      "--socket, --data-dir and --config do not go with evs with: its daemon has places of its own",
+      "--socket, --data-dir, --config and --context do not go with evs with: its daemon has places of its own",
       { code: "argument/usage", hint: "evs with --help" },
     );
   }

@@ -21,6 +21,7 @@ const COMMON = [
   "--socket",
   "--data-dir",
   "--config",
+  "--context",
   "--wait",
   "--help",
   "--version",

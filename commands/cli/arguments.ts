@@ -25,6 +25,8 @@ export function readCommonOptions(argv: readonly string[]): CommonOptions {
         : undefined;
       if (path !== undefined) (options.places ??= {})[variable] = path;
     }
+    const named = word === "--context" ? argv[index + 1] : /^--context=(.*)$/.exec(word)?.[1];
+    if (named !== undefined) options.context = named;
     const color = word === "--color" ? argv[index + 1] : /^--color=(.*)$/.exec(word)?.[1];
     if (color === "always" || color === "never" || color === "auto") options.color = color;
   }
@@ -56,6 +58,12 @@ export function choosePlaces(places: NonNullable<CommonOptions["places"]>): void
 /** A path as the value of a flag. Throws if it is empty. */
 export function placePath(text: string): string {
   if (text === "") throw new SyntaxError("a path is needed");
+  return text;
+}
+
+/** The name of a context as the value of a flag. Throws if it is empty. */
+export function contextName(text: string): string {
+  if (text === "") throw new SyntaxError("a name is needed");
   return text;
 }
 

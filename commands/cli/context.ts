@@ -39,6 +39,8 @@ export interface CommonOptions {
   waitMs?: number;
   /** Paths that were given as flags, by the variable that each overrides. */
   places?: { EVS_SOCKET?: string; EVS_DATA_DIR?: string; EVS_CONFIG?: string };
+  /** The named context that was given as a flag. */
+  context?: string;
 }
 
 /** The outside world, injected. */
@@ -61,8 +63,12 @@ export class EvsContext {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
-  /** `--socket`, `--data-dir` or `--config` was given. */
-  readonly placesGiven: boolean;
+  /** What `--socket`, `--data-dir` and `--config` said, as typed. */
+  readonly places: CommonOptions["places"];
+  /** The named context that was given as a flag. */
+  readonly contextGiven: string | undefined;
+  /** The named context that is used, and what chose it. */
+  contextUsed: { name: string; by: string } | undefined;
   /** How long to wait for a daemon that is not there, ms. */
   readonly waitMs: number;
   /** How long to wait for a daemon that goes away in the middle of a stream, ms. */
@@ -90,7 +96,8 @@ export class EvsContext {
     this.json = options.options.json;
     this.quiet = options.options.quiet;
     this.verbose = options.options.verbose;
-    this.placesGiven = options.options.places !== undefined;
+    this.places = options.options.places;
+    this.contextGiven = options.options.context;
     this.waitMs = options.options.waitMs ?? 0;
     this.reconnectMs = options.options.waitMs ?? RECONNECT_MS;
     this.#color = options.options.color;

@@ -12,7 +12,7 @@ import {
   type RouteMap,
   type TypedCommandParameters,
 } from "@stricli/core";
-import { configPath, placePath, waitTime } from "./arguments.ts";
+import { configPath, contextName, placePath, waitTime } from "./arguments.ts";
 import type { EvsContext } from "./context.ts";
 import { reportError } from "./report.ts";
 
@@ -98,6 +98,13 @@ export const COMMON_FLAGS: Record<string, unknown> = withoutNegation({
     placeholder: "FILE",
     optional: true,
   },
+  context: {
+    kind: "parsed",
+    parse: contextName,
+    brief: "The named context (evs context list), instead of EVS_CONTEXT and the current one",
+    placeholder: "CONTEXT",
+    optional: true,
+  },
   wait: {
     kind: "parsed",
     parse: waitTime,
@@ -164,7 +171,7 @@ export function group(options: {
 }
 
 /** What is never an empty text: in a script, an empty one is a variable that was not set. */
-const NAMES = new Set(["TOPIC", "TYPE", "NAME", "PATTERN", "ID", "SEQ|ID", "FILE"]);
+const NAMES = new Set(["CONTEXT", "TOPIC", "TYPE", "NAME", "PATTERN", "ID", "SEQ|ID", "FILE"]);
 
 interface Parsed {
   parse?: (this: unknown, input: string) => unknown;

@@ -49,7 +49,7 @@ FLAGS
   --json     for every command: JSON, even on a terminal and for errors
   --wait DURATION  for every command that uses the daemon: wait this long for it
   --socket FILE, --data-dir FOLDER, --config FILE  for every command: instead of
-             EVS_SOCKET, EVS_DATA_DIR and EVS_CONFIG
+             EVS_SOCKET, EVS_DATA_DIR and EVS_CONFIG; --context NAME: all three
   --color auto|always|never, --quiet, --verbose
 
 EXAMPLES

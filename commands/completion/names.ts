@@ -11,7 +11,8 @@ import { EvsError, ExitCode, InvalidArgumentError } from "../../core/base/errors
 import type { HttpRequest, HttpResponse } from "../../core/client/connection.ts";
 import { DaemonAddress } from "../../core/client/daemon_address.ts";
 import { remoteError } from "../../core/client/endpoint.ts";
-import { environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
+import { readContexts, useContext } from "../context/contexts.ts";
+import { contextsFile, environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
 import { escapeText } from "../terminal/escape.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 
@@ -25,8 +26,9 @@ export const nameKinds = [
   "dead-letters",
   "dead-letter-types",
 ] as const;
-/** `docs`: words of the documentation, for which no daemon is asked. */
-export type NameKind = typeof nameKinds[number] | "docs";
+/** For the words of the documentation, and for contexts, no daemon is asked. */
+const OWN_KINDS = ["docs", "contexts"] as const;
+export type NameKind = typeof nameKinds[number] | typeof OWN_KINDS[number];
 
 /** What a script asks for. */
 export interface NameQuery {
@@ -51,7 +53,9 @@ export async function printNames(argv: readonly string[]): Promise<number> {
   const query = nameQuery(argv);
   const names = query.kind === "docs"
     ? await documentedWords(query.words)
-    : await findNames(query, { paths: resolvePaths(environment), clock: systemClock });
+    : query.kind === "contexts"
+    ? [...readContexts(contextsFile(environment)).places.keys()].filter(isOffered)
+    : await findNames(query, { paths: pathsHere(), clock: systemClock });
   try {
     new Output(Deno.stdout).writeSync(names.map((name) => `${name}\n`).join(""));
   } catch (error) {
@@ -60,9 +64,14 @@ export async function printNames(argv: readonly string[]): Promise<number> {
   return ExitCode.Ok;
 }
 
+function pathsHere(): Paths {
+  useContext();
+  return resolvePaths(environment);
+}
+
 /** Reads `KIND [TYPED] [WORD...]`. Throws `InvalidArgumentError` for an unknown KIND. */
 export function nameQuery([word = "", typed = "", ...words]: readonly string[]): NameQuery {
-  const kind = [...nameKinds, "docs" as const].find((known) => known === word);
+  const kind = [...nameKinds, ...OWN_KINDS].find((known) => known === word);
   if (kind !== undefined) return { kind, typed, words };
   throw new InvalidArgumentError(`there are no names of ${word}`, {
     hint: `one of ${nameKinds.join(", ")}`,

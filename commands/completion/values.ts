@@ -28,6 +28,8 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
     case "NAME":
     case "SUBSCRIPTION":
       return { kind: "names", of: "subscriptions" };
+    case "CONTEXT":
+      return { kind: "names", of: "contexts" };
     case "TYPE":
       if (path === "schema register") return { kind: "schemas-or-folders" };
       return { kind: "names", of: typesIn[group ?? ""] ?? "types" };

@@ -19,33 +19,37 @@ export const route = verb({
     const client = await this.client();
     const status = await client.status();
     const uptime = Math.max(1000, Math.floor(status.uptimeMs / 1000) * 1000);
-    await this.printFacts({ ...status, installed: VERSION }, () => ({
-      health: [status.health, ...status.problems].join("; "),
-      ...(status.alerts.length === 0
-        ? {}
-        : { alerts: status.alerts.map(({ message }) => message).join("; ") }),
-      version: versionText(status.version, VERSION),
-      pid: String(status.pid),
-      up: formatDuration(uptime),
-      "data dir": status.dataDir,
-      socket: status.socket,
-      store: `${status.store}, durability ${status.durability}`,
-      topics: status.topics,
-      events: status.events,
-      size: formatBytes(status.bytes),
-      subscriptions: status.pausedSubscriptions === 0
-        ? status.subscriptions
-        : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
-      "waiting for retry": status.scheduled,
-      "dead letters": status.deadLetters === 0
-        ? 0
-        : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,
-      schemas: status.schemas,
-      connections: status.connections,
-      tails: status.tails,
-      memory: formatBytes(status.memory.rss),
-      permissions: status.permissions.flatMap(byPath),
-    }));
+    await this.printFacts(
+      { ...status, installed: VERSION, context: this.contextUsed?.name },
+      () => ({
+        context: this.contextUsed && `${this.contextUsed.name}, by ${this.contextUsed.by}`,
+        health: [status.health, ...status.problems].join("; "),
+        ...(status.alerts.length === 0
+          ? {}
+          : { alerts: status.alerts.map(({ message }) => message).join("; ") }),
+        version: versionText(status.version, VERSION),
+        pid: String(status.pid),
+        up: formatDuration(uptime),
+        "data dir": status.dataDir,
+        socket: status.socket,
+        store: `${status.store}, durability ${status.durability}`,
+        topics: status.topics,
+        events: status.events,
+        size: formatBytes(status.bytes),
+        subscriptions: status.pausedSubscriptions === 0
+          ? status.subscriptions
+          : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
+        "waiting for retry": status.scheduled,
+        "dead letters": status.deadLetters === 0
+          ? 0
+          : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,
+        schemas: status.schemas,
+        connections: status.connections,
+        tails: status.tails,
+        memory: formatBytes(status.memory.rss),
+        permissions: status.permissions.flatMap(byPath),
+      }),
+    );
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });

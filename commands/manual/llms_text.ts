@@ -30,7 +30,7 @@ export function llmsText(
 Standard output carries data and standard error carries messages. In a pipe, every command prints
 one JSON object per line; on a terminal, tables. Every command takes --json, --color, --quiet,
 --verbose and --help, --socket, --data-dir and --config (instead of EVS_SOCKET, EVS_DATA_DIR and
-EVS_CONFIG), and --wait if it uses the daemon. \`evs docs WORD\` prints any of this offline.
+EVS_CONFIG), --context (a name for these places), and --wait if it uses the daemon. \`evs docs WORD\` prints any of this offline.
 
 ## Docs
 

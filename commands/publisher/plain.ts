@@ -8,7 +8,7 @@ import { programFile } from "../../core/base/program.ts";
 import { Connection, QUIET_MS } from "../../core/client/connection.ts";
 import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
 import { socketCandidates } from "../../core/protocol/holder.ts";
-import { environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
+import { contextsFile, environment, type Paths, resolvePaths } from "../../core/protocol/paths.ts";
 import type { PublishReply } from "../../core/protocol/protocol.ts";
 import { ClosedPipe, Output } from "../terminal/output.ts";
 import { formatReceipt, told } from "./receipt.ts";
@@ -26,6 +26,7 @@ export function isPlainPublish(argv: readonly string[]): boolean {
  */
 export async function publishPlain(argv: readonly string[]): Promise<boolean> {
   const [, topic = "", type, body = ""] = argv;
+  if (mayHaveContext()) await useContext();
   const paths = resolvePaths(environment);
   const found = await connect(paths);
   if (found === undefined) return false;
@@ -48,6 +49,28 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
     if (!(error instanceof ClosedPipe)) throw error;
   }
   return true;
+}
+
+/** A context says where the daemon is if nothing else does, for people who have any. */
+function mayHaveContext(): boolean {
+  if (environment("EVS_SOCKET") || environment("EVS_DATA_DIR")) return false;
+  if (environment("EVS_CONTEXT")) return true;
+  const file = contextsFile(environment);
+  if (file === undefined) return false;
+  try {
+    Deno.lstatSync(file);
+    return true;
+  } catch {
+    // Missing, or not to be looked at: the normal path says so.
+    return false;
+  }
+}
+
+async function useContext(): Promise<void> {
+  const contexts: typeof import("../context/contexts.ts") = await import(
+    programFile("commands/context/contexts.ts").href
+  );
+  contexts.useContext();
 }
 
 /** In a handler, the event that it handles as the cause. */

@@ -65,6 +65,13 @@ export function resolvePaths(env: (name: string) => string | undefined): Paths {
   };
 }
 
+/** The file with the named contexts (commands/context); undefined if nothing says where it is. */
+export function contextsFile(env: (name: string) => string | undefined): string | undefined {
+  const home = env("HOME");
+  const folder = env("XDG_CONFIG_HOME") || (home && `${home}/.config`);
+  return folder ? `${absolute(folder)}/evs/contexts.json` : undefined;
+}
+
 /** SQLite cannot open longer paths, including those of the files beside a database, bytes. */
 const MAX_DATA_DIR = 480;
 

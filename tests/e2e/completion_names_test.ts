@@ -119,6 +119,7 @@ Deno.test("completions names loads little more than a plain publish when Tab is 
     "names.ts",
     "daemon_address.ts",
     "watched_socket.ts",
+    "contexts.ts",
     "escape.ts",
   ]);
 });

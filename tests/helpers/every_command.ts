@@ -65,6 +65,12 @@ const REST: Record<string, Rest> = {
   "daemon restart": NOTHING,
   "daemon status": NOTHING,
   "daemon logs": LOCAL,
+  "context list": LOCAL,
+  // Refused: those who run this have contexts of their own.
+  "context show": () => ({ args: ["no such name"], asks: false }),
+  "context use": () => ({ args: ["no such name"], asks: false }),
+  "context set": () => ({ args: ["no such name", "--data-dir", "/nowhere"], asks: false }),
+  "context remove": () => ({ args: ["no such name"], asks: false }),
   "service print daemon": LOCAL,
   "service print consume": () => ({ args: ["t", "--name", "one", "--", "true"], asks: false }),
   // Refused: those who run this have a real home.

@@ -205,7 +205,17 @@ chmod +x bin/systemctl charge.sh
   },
 };
 
-const SCENES = [services, events, consumers, deadLetters, topics, schemas, daemons];
+const contexts: Scene = {
+  verbs: ["context"],
+  setUp: "",
+  stages: {
+    "context show": {
+      before: "evs context set staging --data-dir ~/staging && evs context use staging",
+    },
+  },
+};
+
+const SCENES = [services, events, consumers, deadLetters, topics, schemas, contexts, daemons];
 const table = await commandTable(verbs);
 const examples = commandsOf(table).flatMap(({ path, examples }) =>
   examples.map(([line]) => ({ verb: path.split(" ")[0]!, line }))

@@ -1,0 +1,51 @@
+/** Changes the file of contexts: whole or not at all, and one change after another. */
+import { InvalidArgumentError } from "../../core/base/errors.ts";
+import { exists } from "../../core/base/if_there.ts";
+import { contextsFile, folderOf } from "../../core/protocol/paths.ts";
+import { type ContextPlaces, type Contexts, readContexts } from "./contexts.ts";
+
+/** Applies a change and returns the contexts after it. A change that throws changes nothing. */
+export function changeContexts(
+  env: (name: string) => string | undefined,
+  change: (contexts: { current?: string; places: Map<string, ContextPlaces> }) => void,
+): Contexts {
+  const file = writableFile(env);
+  Deno.mkdirSync(folderOf(file), { recursive: true, mode: 0o700 });
+  // Two at the same time would each write what the other does not know.
+  using lock = Deno.openSync(`${file}.lock`, { create: true, write: true, mode: 0o600 });
+  lock.lockSync(true);
+  const before = readContexts(file);
+  const contexts = { current: before.current, places: new Map(before.places) };
+  change(contexts);
+  write(file, contexts);
+  return contexts;
+}
+
+function writableFile(env: (name: string) => string | undefined): string {
+  const file = contextsFile(env);
+  if (file === undefined) {
+    throw new InvalidArgumentError("HOME is not set, so nothing says where contexts are kept", {
+      code: "context/no-home",
+      hint: "set XDG_CONFIG_HOME or HOME",
+    });
+  }
+  // A link, as people who share their settings have, stays one.
+  return exists(file) ? Deno.realPathSync(file) : file;
+}
+
+/** Replaced as a whole: whoever reads meanwhile finds the old file or the new one. */
+function write(file: string, { current, places }: Contexts): void {
+  const text = JSON.stringify({ current, contexts: Object.fromEntries(places) }, null, 2);
+  const made = `${file}.new`;
+  {
+    using output = Deno.openSync(made, { create: true, write: true, truncate: true, mode: 0o600 });
+    const bytes = new TextEncoder().encode(`${text}\n`);
+    for (let written = 0; written < bytes.length;) {
+      written += output.writeSync(bytes.subarray(written));
+    }
+    output.syncDataSync();
+  }
+  // An older one may have had another mode.
+  Deno.chmodSync(made, 0o600);
+  Deno.renameSync(made, file);
+}
