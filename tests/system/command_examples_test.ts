@@ -136,7 +136,7 @@ chmod +x fix
 };
 
 const topics: Scene = {
-  verbs: ["topic"],
+  verbs: ["topic", "bench"],
   setUp: "evs daemon start\n",
   stages: {
     "topic list 'orders.*'": { before: "evs topic create orders.test" },
