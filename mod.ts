@@ -30,6 +30,14 @@ export type {
   RetriesReply,
   RetryInfo,
 } from "./core/protocol/in_flight.ts";
+export type { ScheduleOption } from "./core/event/schedule.ts";
+export type {
+  CancelScheduledReply,
+  CancelScheduledRequest,
+  ScheduledInfo,
+  ScheduledPage,
+  ScheduledReply,
+} from "./core/protocol/scheduled.ts";
 export type { SubscriptionInfo } from "./core/protocol/protocol.ts";
 export type { BreakerSpec } from "./core/event/breaker.ts";
 export type { PausedBy } from "./core/event/subscription_settings.ts";

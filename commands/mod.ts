@@ -13,6 +13,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("replay", "./replay.ts", "Print or republish stored events"),
   verb("expect", "./expect.ts", "Wait for events; for CI"),
   verb("consume", "./consume.ts", "Run a command for each event"),
+  verb("scheduled", "./scheduled/mod.ts", "List and cancel events that are published later"),
   verb("dlq", "./dlq/mod.ts", "Inspect, fix, retry and remove dead letters"),
   verb("topic", "./topic/mod.ts", "Create, list, change and remove topics"),
   verb(

@@ -3,6 +3,7 @@ import { LARGEST_JSON_BODY } from "../core/event/limits.ts";
 import type { PublishQuery } from "../core/protocol/protocol.ts";
 import { EventRefusedError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osReason } from "../core/base/os_error.ts";
+import { parseDuration } from "../core/base/units.ts";
 import { withoutMark } from "./cli/byte_order_mark.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, textFlag, verb } from "./cli/define.ts";
@@ -27,6 +28,9 @@ interface PublishFlags {
   expect?: string;
   onError?: "stop" | "skip";
   skip?: number;
+  /** ms. */
+  delay?: number;
+  at?: string;
 }
 
 export const route = verb<PublishFlags, [topic: string, type?: string, payload?: string]>({
@@ -42,9 +46,12 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "With --cloudevents, the argument, @FILE or standard input is a CloudEvent in JSON, a batch of them (an array, stored as a whole), " +
     "or one per line. Their ids, types, times and subjects become those of the events, and everything else is kept. " +
     "--key and --key-pointer are for events without a subject.\n" +
+    "With --delay or --at the event is kept and published when it is due, also if the daemon is restarted meanwhile; " +
+    "one that was due while no daemon ran is published when one starts. Its payload is checked now. " +
+    "evs scheduled lists and cancels what waits. A TIME without a zone is local; one that has passed means now.\n" +
     "With --quiet it prints nothing.",
   usage: [
-    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any]",
+    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --delay DURATION | --at TIME]",
     "TOPIC TYPE TEXT --text [--binary] [--key TEXT] [the same]",
     "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
     "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
@@ -75,6 +82,11 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       "publish orders order.paid '{}' --key o1 --expect 7",
       "Only if 7 is still the key's last seq.",
     ],
+    [
+      `publish carts cart.reminder '{"cart":"c1"}' --id remind-c1 --delay 30m`,
+      "In half an hour, unless evs scheduled cancel remind-c1 comes first.",
+    ],
+    ["publish shop sale.started {} --at 2031-12-01T08:00", "At eight in the morning here."],
   ],
   parameters: {
     flags: {
@@ -133,6 +145,14 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
         placeholder: "N",
         optional: true,
       },
+      delay: {
+        kind: "parsed",
+        parse: (input) => parseDuration(input, "--delay"),
+        brief: "Publish it after this long, such as 10m",
+        placeholder: "DURATION",
+        optional: true,
+      },
+      at: textFlag("Publish it at this time, such as 2031-12-01T08:00", "TIME"),
     },
     positional: {
       kind: "tuple",
@@ -169,7 +189,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     if (!isStream(flags)) {
       return await publishOne(this, topic, {
         payload: payload ?? "",
-        query: { ...query, id: flags.id, expected: flags.expect },
+        query: { ...query, id: flags.id, expected: flags.expect, ...await scheduleOf(flags) },
         flags,
       });
     }
@@ -199,6 +219,18 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     });
   },
 });
+
+/** When to publish, as the daemon takes it. */
+async function scheduleOf(
+  { delay, at }: PublishFlags,
+): Promise<Pick<PublishQuery, "delayMs" | "at">> {
+  if (delay !== undefined) return { delayMs: (await loadLater()).delayOf(delay) };
+  return at === undefined ? {} : { at: (await loadLater()).timeOf(at) };
+}
+
+function loadLater(): Promise<typeof import("./publisher/later.ts")> {
+  return load<typeof import("./publisher/later.ts")>("./publisher/later.ts");
+}
 
 function expectation(input: string): string {
   if (/^(\d+|none|exists|any)$/.test(input)) return input;
@@ -263,6 +295,12 @@ async function publishOne(
       : await payloadBytes(context, payload);
     const reply = await client.publish(topic, body, { query });
     if (context.quiet) return;
+    if (reply.scheduled !== undefined) {
+      const { formatScheduled } = await loadLater();
+      const { forPeople, clock } = context;
+      const receipt = formatScheduled(topic, { reply, forPeople, now: clock.now() });
+      return context.stdout.writeSync(receipt);
+    }
     context.stdout.writeSync(formatReceipt(topic, { reply, forPeople: context.forPeople }));
   } catch (error) {
     throw told(error, flags.text || payload.startsWith("@") ? undefined : payload);
@@ -373,6 +411,7 @@ function checkFlags(flags: PublishFlags, given: { type?: string; payload?: strin
   if (flags.binary && !isText) wrong("--binary goes with --text or --lines");
   if (stream && flags.id !== undefined) wrong("--id names one event; a stream takes --id-prefix");
   if (stream && flags.expect !== undefined) wrong("--expect goes with one event");
+  checkLater(flags, stream);
   if (stream) return;
   for (const name of ["idPrefix", "onError", "skip"] as const) {
     const flag = { idPrefix: "--id-prefix", onError: "--on-error", skip: "--skip" }[name];
@@ -393,6 +432,8 @@ function checkCloudFlags(
     idPrefix: "--id-prefix",
     expect: "--expect",
     binary: "--binary",
+    delay: "--delay",
+    at: "--at",
   } as const;
   for (const [name, flag] of Object.entries(names)) {
     if (flags[name as keyof typeof names] !== undefined) {
@@ -402,6 +443,21 @@ function checkCloudFlags(
   if (flags.key !== undefined && flags.keyPointer !== undefined) {
     wrong("--key and --key-pointer exclude each other");
   }
+}
+
+function checkLater(flags: PublishFlags, stream: boolean): void {
+  const { delay, at, expect } = flags;
+  if (delay === undefined && at === undefined) return;
+  const flag = delay === undefined ? "--at" : "--delay";
+  const problem = delay !== undefined && at !== undefined
+    ? "--delay and --at exclude each other"
+    : stream
+    ? `${flag} goes with one event`
+    : expect !== undefined && expect !== "any"
+    ? `--expect does not go with ${flag}: when the event is published, nobody could be told`
+    : undefined;
+  if (problem === undefined) return;
+  throw new InvalidArgumentError(problem, { code: "argument/usage", hint: "evs publish --help" });
 }
 
 async function metadataOf(

@@ -151,6 +151,7 @@ export class Services {
       state,
       autoCreateTopics: config.autoCreateTopics,
       maxEventBytes: config.maxEventBytes,
+      dedupWindow: config.dedupWindow,
       knownEnds: Array.from(
         options.found.marks?.ends ?? [],
         ([topic, lastSeq]) => ({ topic, lastSeq }),

@@ -25,6 +25,7 @@ export const nameKinds = [
   "types",
   "dead-letters",
   "dead-letter-types",
+  "scheduled",
 ] as const;
 /** For the words of the documentation, and for contexts, no daemon is asked. */
 const OWN_KINDS = ["docs", "contexts"] as const;
@@ -158,6 +159,9 @@ async function* namesOf({ kind, typed, words }: NameQuery, ask: Ask): AsyncGener
       yield* (await list<{ type: string }>(ask, "schemas")).map(({ type }) => type);
       for (const topic of words.slice(0, MOST_TOPICS)) yield* typesOf(topic, ask);
       break;
+    case "scheduled":
+      yield* (await list<{ id: string }>(ask, kind)).map(({ id }) => id);
+      break;
     case "dead-letters":
       yield* idsOf(await deadLetters(ask), typed);
       break;
@@ -167,7 +171,10 @@ async function* namesOf({ kind, typed, words }: NameQuery, ask: Ask): AsyncGener
   }
 }
 
-async function list<T>(ask: Ask, what: "topics" | "subscriptions" | "schemas"): Promise<T[]> {
+async function list<T>(
+  ask: Ask,
+  what: "topics" | "subscriptions" | "schemas" | "scheduled",
+): Promise<T[]> {
   const reply = await (await ask({ path: `/v1/${what}` })).json<Record<string, T[]>>();
   return reply[what] ?? [];
 }

@@ -40,6 +40,9 @@ export const route = verb({
           ? status.subscriptions
           : `${status.subscriptions}, ${status.pausedSubscriptions} paused`,
         "waiting for retry": status.scheduled,
+        ...(status.scheduledEvents === 0
+          ? {}
+          : { scheduled: `${formatCount(status.scheduledEvents)}; which: evs scheduled list` }),
         "dead letters": status.deadLetters === 0
           ? 0
           : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,

@@ -13,13 +13,20 @@ export function formatReceipt(
   const event = reply.events?.[0];
   const seq = event?.seq ?? reply.firstSeq;
   const duplicate = reply.duplicates > 0;
+  // A repeat of a scheduled event has no seq yet.
+  const waits = duplicate && event?.seq === 0;
+  if (forPeople && waits) return `Is scheduled already: ${topic}, id ${event.id}\n`;
+  if (forPeople && reply.past) {
+    return `Its time had passed, so it was published at once: ${topic} ${seq}, id ${event?.id}\n`;
+  }
   if (forPeople) {
     return `${duplicate ? "Was there already:" : "Published"} ${topic} ${seq}, id ${event?.id}\n`;
   }
   return JSON.stringify({
     topic,
-    seq,
+    ...(waits ? { scheduled: true } : { seq }),
     id: event?.id,
+    ...(reply.past ? { past: true } : {}),
     ...(duplicate ? { duplicate } : {}),
     ...(reply.durable ? {} : { durable: false }),
   }) + "\n";

@@ -35,8 +35,8 @@ export function describeInFlight(one: InFlightInfo, now: number): string {
   }`;
 }
 
-/** When a retry is due: `in 4m (2026-11-29 02:16:51+00:00)`. */
-export function dueWords({ dueAt }: RetryInfo, now: number): string {
+/** When something is due: `in 4m (2026-11-29 02:16:51+00:00)`. */
+export function dueWords({ dueAt }: Pick<RetryInfo, "dueAt">, now: number): string {
   if (dueAt <= now) return "due now";
   return `in ${dueAt - now < 1000 ? "under 1s" : age(dueAt - now)} (${formatTime(dueAt)})`;
 }

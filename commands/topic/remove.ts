@@ -6,7 +6,7 @@ import { topicArgument } from "./options.ts";
 export const route = verb<{ yes?: boolean }, [topic: string]>({
   brief: "Remove a topic and its events",
   description:
-    "Removes a topic with all its events. Dead letters and scheduled retries keep copies of their events. The last seq is " +
+    "Removes a topic with all its events, and those that are scheduled for it. Dead letters and scheduled retries keep copies of their events. The last seq is " +
     "remembered: if the topic is created again, it continues from there. Asks for confirmation; in a script, --yes is required.",
   examples: [
     ["topic remove orders.test", "Says how many events there are, and asks."],

@@ -144,7 +144,7 @@ export class EventRefusedError extends EvsError {
 }
 
 /**
- * A topic, event, subscription, retry, dead letter or schema that does not exist.
+ * A topic, event, subscription, retry, scheduled event, dead letter or schema that does not exist.
  * @example `topic.options` of a topic that was removed throws it.
  */
 export class NotFoundError extends EvsError {
@@ -155,6 +155,7 @@ export class NotFoundError extends EvsError {
       | "event"
       | "subscription"
       | "retry"
+      | "scheduled"
       | "dead-letter"
       | "schema"
       | "route"

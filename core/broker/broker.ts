@@ -20,6 +20,13 @@ import type {
   TopicPattern,
   TypeName,
 } from "../event/event_map.ts";
+import type {
+  CancelScheduledReply,
+  CancelScheduledRequest,
+  ScheduledPage,
+  ScheduledReply,
+  Scheduling,
+} from "../protocol/scheduled.ts";
 import type { SchemaRegistry } from "../schema/registry.ts";
 import { COMPATIBILITY_LEVELS, type CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { EventStore, Expected } from "../store/store.ts";
@@ -144,6 +151,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   /** @internal */
   protected abstract readonly clock: Clock;
   /** @internal */
+  protected abstract readonly scheduling: Scheduling;
+  /** @internal */
   protected abstract makeTopic(name: string, options: CreateTopicOptions): Topic;
   /** @internal */
   protected abstract findTopic(name: string): MaybePromise<Topic | undefined>;
@@ -195,7 +204,8 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   }
 
   /**
-   * Publishes an event; resolves with it once it is stored, without waiting for handlers. Rejects
+   * Publishes an event; resolves with it once it is stored, without waiting for handlers. With
+   * `schedule` it resolves once that is stored, with an event that has no seq yet. Rejects
    * with `EventRefusedError`, `ConflictError` (`expected`), `CannotStoreError`, `ClosedError`.
    */
   publish<T>(
@@ -236,6 +246,19 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     return this.publishEvents(topic, messages as readonly Message[], options) as Promise<
       EventOf<E, T>[]
     >;
+  }
+
+  /** A page of the events that were scheduled and are not published yet, soonest first. */
+  scheduledEvents(page: ScheduledPage = {}): Promise<ScheduledReply> {
+    return this.scheduling.list(page);
+  }
+
+  /**
+   * Cancels scheduled events; durable when it resolves. Rejects with `NotFoundError`, and cancels
+   * none, if one of them is not waiting.
+   */
+  cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
+    return this.scheduling.cancel(request);
   }
 
   /**

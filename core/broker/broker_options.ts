@@ -35,6 +35,11 @@ export interface BrokerOptions {
    */
   handlerGraceMs?: number;
   /**
+   * How long the stores remember given ids, ms. Default 24 h.
+   * @internal
+   */
+  dedupWindow?: number;
+  /**
    * Last seqs of topics known from elsewhere: no lower seq is assigned again.
    * @internal
    */
@@ -54,6 +59,7 @@ const BROKER_OPTIONS = namesOf<BrokerOptions>({
   autoCreateTopics: true,
   handlerGraceMs: true,
   maxEventBytes: true,
+  dedupWindow: true,
   knownEnds: true,
   onError: true,
 });

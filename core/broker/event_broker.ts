@@ -9,6 +9,8 @@
 import { MAX_EVENT_BYTES } from "../event/limits.ts";
 import { schemaToJson } from "../json/to_json.ts";
 import { EventWriter } from "./event_writer.ts";
+import { ScheduledEvents } from "./scheduled_events.ts";
+import { schedulingOf } from "./scheduled_list.ts";
 import { Startup } from "./startup.ts";
 import { SchemaGate } from "./schema_gate.ts";
 import { type BrokerOptions, checkBrokerOptions, guarded, toConsole } from "./broker_options.ts";
@@ -32,6 +34,7 @@ import { Retention } from "./retention.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
+import type { Scheduling } from "../protocol/scheduled.ts";
 import type { StateChange, TopicEndRecord } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
@@ -100,6 +103,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly deadLetters: DeadLetters;
   /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
+  /** @internal */
+  readonly scheduled: ScheduledEvents;
   readonly #eventStore: EventStore;
   readonly #queue: DeadLetterQueue;
   readonly #held: CustomQueue | undefined;
@@ -154,7 +159,7 @@ export class EventBroker<E = any> extends Broker<E> {
       levels: snapshot.levels,
     });
     this.schemas = this.gate.schemas;
-    const foreign = options.deadLetterQueue;
+    const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     const shared = { clock, random, store, topics: this.topics, onError };
@@ -195,7 +200,7 @@ export class EventBroker<E = any> extends Broker<E> {
       removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
     });
     const startup = new Startup(this.#locals);
-    this.#writer = new EventWriter({
+    const writer = this.#writer = new EventWriter({
       topics: this.topics,
       stores: this.#stores,
       journals: this.journals,
@@ -203,6 +208,7 @@ export class EventBroker<E = any> extends Broker<E> {
       startup,
       oneAtATime: store instanceof ThreeMethodStore,
     });
+    this.scheduled = new ScheduledEvents({ ...shared, state, dedupWindow, writer }, snapshot);
     this.#publisher = new Publisher({
       clock,
       topics: this.topics,
@@ -210,6 +216,7 @@ export class EventBroker<E = any> extends Broker<E> {
       writer: this.#writer,
       dispatcher: this.#dispatcher,
       startup,
+      scheduled: this.scheduled,
       maxEventBytes: options.maxEventBytes ?? MAX_EVENT_BYTES,
     });
     const opening = this.#stores.openAll(snapshot.topics);
@@ -218,7 +225,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
       .then(() => {});
     // Callers that wait get the error; without schemas nobody has to wait.
-    this.ready.catch(() => {});
+    this.ready.then(() => this.scheduled.start(), () => {});
     this.journals.onCommit((commit) => this.#committed(commit));
   }
 
@@ -246,6 +253,11 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   get feed(): TailSource {
     return { store: this.store, onCommit: (listener) => this.onCommit(listener) };
+  }
+
+  /** @internal */
+  protected get scheduling(): Scheduling {
+    return schedulingOf(this.scheduled);
   }
 
   /** @internal */
@@ -430,6 +442,7 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   async #close(): Promise<void> {
+    await this.scheduled.close();
     await this.#writer.close();
     await this.journals.idle();
     this.#streams.close();

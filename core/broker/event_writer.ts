@@ -13,6 +13,7 @@ import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import { refuseExpected } from "./expectation.ts";
 import type { Startup } from "./startup.ts";
+import { appendNew, WaitingIds } from "./waiting_ids.ts";
 
 /** What a writer needs. */
 export interface EventWriterContext {
@@ -30,6 +31,8 @@ export interface EventWriterContext {
 
 /** Appends events to the journals of their topics. */
 export class EventWriter {
+  /** The ids of scheduled events. */
+  readonly waiting: WaitingIds = new WaitingIds();
   readonly #context: EventWriterContext;
   #chain: Promise<unknown> | undefined;
   #isClosed = false;
@@ -41,9 +44,16 @@ export class EventWriter {
 
   /** Requests of one stream are stored in the order of their calls. */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
+    const waiting = this.waiting.of(request.topic);
+    if (waiting === undefined) return this.appendAll(request, stream);
+    return appendNew(request, { waiting, append: (rest) => this.appendAll(rest, stream) });
+  }
+
+  /** The same, whichever ids are scheduled. */
+  appendAll(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     if (this.#isClosed) return Promise.reject(closedBroker());
     const { topics, startup: { opening } } = this.#context;
-    if (opening) return opening.then(() => this.append(request, stream));
+    if (opening) return opening.then(() => this.appendAll(request, stream));
     const record = topics.get(request.topic);
     if (record && !topics.pending(request.topic)) return this.#submit(record, request, stream);
     return topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));

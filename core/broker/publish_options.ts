@@ -1,5 +1,6 @@
 /** Options of `publish`, separated from the metadata and checked. */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { checkSchedule, type Schedule, type ScheduleOption } from "../event/schedule.ts";
 import { assertEventId } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
 import { refuseSlip, refuseUnbuilt } from "./reserved_names.ts";
@@ -7,8 +8,8 @@ import type { Expected } from "../store/store.ts";
 
 /**
  * The fourth argument of `publish`: known names are options, all others go into the metadata. A
- * name that can only be a misspelled option is refused, and so are `schedule` and `ttlMs`, which
- * are reserved for later. Inside `metadata` any name is allowed.
+ * name that can only be a misspelled option is refused, and so is `ttlMs`, which is reserved for
+ * later. Inside `metadata` any name is allowed.
  */
 export interface PublishOptions {
   /** The version of the payload's schema; default: the highest registered one. */
@@ -23,6 +24,8 @@ export interface PublishOptions {
   expected?: Expected;
   /** Publishes nothing if it has aborted. */
   signal?: AbortSignal;
+  /** Publish it later. The event that is returned has no seq yet, and the time of publishing. */
+  schedule?: ScheduleOption;
   /** Additional data besides the payload. */
   metadata?: Record<string, unknown>;
   /** Any other name goes into the metadata. */
@@ -37,6 +40,7 @@ export interface SplitOptions {
   timestamp?: number;
   expected?: Expected;
   signal?: AbortSignal;
+  schedule?: Schedule;
   metadata: Record<string, unknown>;
 }
 
@@ -55,7 +59,7 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
     ttlMs,
     ...rest
   } = options;
-  refuseUnbuilt({ schedule, ttlMs });
+  refuseUnbuilt({ ttlMs });
   for (const name in rest) refuseSlip(name);
   if (id !== undefined) assertEventId(id);
   if (key !== undefined) assertName(key, "the key");
@@ -75,8 +79,31 @@ export function splitOptions(options: PublishOptions | undefined): SplitOptions 
     timestamp,
     expected: checkExpected(expected),
     signal,
+    schedule: scheduleOf(schedule, expected),
     metadata: { ...metadata, ...rest },
   };
+}
+
+function scheduleOf(
+  schedule: ScheduleOption | undefined,
+  expected: Expected | undefined,
+): Schedule | undefined {
+  if (schedule === undefined) return undefined;
+  const checked = checkSchedule(schedule);
+  if (expected === undefined || expected === "any") return checked;
+  throw new InvalidArgumentError(
+    "expected does not go with schedule: it would be judged when nobody can be told any more",
+    { details: { field: "expected" } },
+  );
+}
+
+/** Throws for a schedule in a batch: a batch is stored as a whole, at once. */
+export function refuseSchedule({ schedule }: SplitOptions): void {
+  if (schedule === undefined) return;
+  throw new InvalidArgumentError("schedule goes with one event, not with a batch", {
+    details: { field: "schedule" },
+    hint: "publish the events that are to come later one by one",
+  });
 }
 
 const EXPECTED: readonly unknown[] = [undefined, "none", "exists", "any"];

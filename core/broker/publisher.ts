@@ -4,7 +4,12 @@
  * wait for a schema.
  */
 import { assertEventSize } from "../event/event_size.ts";
-import { type PublishOptions, type SplitOptions, splitOptions } from "./publish_options.ts";
+import {
+  type PublishOptions,
+  refuseSchedule,
+  type SplitOptions,
+  splitOptions,
+} from "./publish_options.ts";
 import { plainWeight, toJson } from "../json/to_json.ts";
 import { withCause } from "../event/causation.ts";
 import type { Event, NewEvent } from "../event/event.ts";
@@ -18,6 +23,7 @@ import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { assertStored, refuseExpected } from "./expectation.ts";
 import { HeldPublishes } from "./held_publishes.ts";
+import type { ScheduledEvents } from "./scheduled_events.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
 
@@ -29,6 +35,7 @@ export interface PublisherContext {
   writer: EventWriter;
   dispatcher: CommitDispatcher;
   startup: Startup;
+  scheduled: ScheduledEvents;
   /** The size limit of an event, bytes. */
   maxEventBytes: number;
 }
@@ -97,7 +104,9 @@ export class Publisher {
     const types = [event.type];
     const isOpen = this.#held.isOpen(topic, types);
     // A schema checks the bytes that are stored, so it needs a captured payload.
-    if (isOpen && this.#isHandedOn(topic, event.type)) return this.#hand(event, split);
+    if (isOpen && split.schedule === undefined && this.#isHandedOn(topic, event.type)) {
+      return this.#hand(event, split);
+    }
     // Capture now: later changes to the payload by the caller must not be published.
     const captured = this.#capture(event, split);
     const store = () => this.#store(event, captured, split);
@@ -156,6 +165,7 @@ export class Publisher {
     options.signal?.throwIfAborted();
     const all = messages.map((message) => {
       const split = splitOptions(optionsOf(message));
+      refuseSchedule(split);
       const event = this.#event(topic, message, split);
       return { event, split, captured: this.#capture(event, split) };
     });
@@ -191,7 +201,13 @@ export class Publisher {
     const { topic } = event;
     split.signal?.throwIfAborted();
     this.#admit({ event, captured, split });
-    const { expected } = split;
+    const { expected, schedule } = split;
+    if (schedule !== undefined) {
+      const stamped = split.timestamp !== undefined;
+      const { scheduled } = this.#context;
+      const { dueAt, seq } = await scheduled.accept(topic, captured, { schedule, stamped });
+      return scheduledEvent(stored(event, captured, seq), { dueAt, stamped });
+    }
     const outcome = await this.#context.writer.append({ topic, events: [captured], expected });
     const { duplicates, firstSeq } = assertStored(topic, outcome);
     return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
@@ -257,6 +273,14 @@ export function capture(event: Event, split: SplitOptions): NewEvent {
 /** The event as stored; without a seq if none was assigned. */
 function stored<T>(event: Event<T>, { schemaVersion }: NewEvent, seq: number): Event<T> {
   return seq === 0 ? { ...event, schemaVersion } : { seq, ...event, schemaVersion };
+}
+
+/** The event as published later: its timestamp is the time of publishing, unless it was given. */
+export function scheduledEvent<T>(
+  event: Event<T>,
+  { dueAt, stamped }: { dueAt: number | undefined; stamped: boolean },
+): Event<T> {
+  return dueAt === undefined || stamped ? event : { ...event, timestamp: Math.round(dueAt) };
 }
 
 /** A message as options of `publish`. */

@@ -52,15 +52,11 @@ export function isSlip(name: string, option: string): boolean {
   return editDistance(given, meant) <= most;
 }
 
-/**
- * Throws for options that are reserved but not implemented: their effect would silently be lost.
- */
-export function refuseUnbuilt(options: { schedule?: unknown; ttlMs?: unknown }): void {
-  for (const name of ["schedule", "ttlMs"] as const) {
-    if (options[name] === undefined) continue;
-    throw new UnsupportedError(`publish cannot take ${name} yet`, {
-      details: { field: name },
-      hint: `leave it out; as metadata it goes into metadata: { ${name}: … }`,
-    });
-  }
+/** Throws for an option that is reserved but not implemented: its effect would silently be lost. */
+export function refuseUnbuilt({ ttlMs }: { ttlMs?: unknown }): void {
+  if (ttlMs === undefined) return;
+  throw new UnsupportedError("publish cannot take ttlMs yet", {
+    details: { field: "ttlMs" },
+    hint: "leave it out; as metadata it goes into metadata: { ttlMs: … }",
+  });
 }

@@ -11,6 +11,12 @@ import type {
   RetriesPage,
   RetriesReply,
 } from "../protocol/in_flight.ts";
+import type {
+  CancelScheduledReply,
+  CancelScheduledRequest,
+  ScheduledPage,
+  ScheduledReply,
+} from "../protocol/scheduled.ts";
 import { ConnectionLostError, NoDaemonError, RemoteError } from "../base/errors.ts";
 import { Connection, type HttpRequest, HttpResponse } from "./connection.ts";
 import { publishRequest, remoteError, remoteErrorOf, segment } from "./endpoint.ts";
@@ -192,6 +198,19 @@ export class Client implements Disposable {
   async newest(topic: string, key: string, options: CallOptions = {}): Promise<Uint8Array> {
     const path = `/v1/topics/${segment(topic)}/newest`;
     return await (await this.fetch({ method: "GET", path, query: { key } }, options)).bytes();
+  }
+
+  /** Events that are published later, by pages. */
+  async scheduled({ topic, limit, after }: ScheduledPage = {}): Promise<ScheduledReply> {
+    return await this.call({
+      method: "GET",
+      path: "/v1/scheduled",
+      query: { topic, limit, after },
+    });
+  }
+
+  async cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
+    return await this.call(send("POST", "/v1/scheduled/cancel", request));
   }
 
   // Topics.

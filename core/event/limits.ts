@@ -30,6 +30,12 @@ export const MOST_RETRIES = 1_000_000;
 export const LONGEST_DELAY_MS = 365 * 86_400_000;
 /** The longest timed pause, ms: ten years. */
 export const LONGEST_PAUSE_MS = 10 * LONGEST_DELAY_MS;
+/** The longest delay of a scheduled event, ms: ten years. */
+export const LONGEST_SCHEDULE_MS = 10 * LONGEST_DELAY_MS;
+/** The latest time that an event can be scheduled for, Unix ms: the last one of a `Date`. */
+export const LATEST_TIME = 8_640_000_000_000_000;
+/** The most scheduled events per page, and the most that are cancelled by one request. */
+export const LARGEST_SCHEDULED_PAGE = 1000;
 /** The most attempts that a breaker can look back on. */
 export const LONGEST_BREAKER_WINDOW = 10_000;
 

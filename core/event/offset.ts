@@ -25,7 +25,7 @@ export function parseOffset(text: string): Offset {
   if (/^-\d{1,15}$/.test(text)) return { kind: "last", count: Number(text.slice(1)) };
   if (text.startsWith("@-")) return { kind: "ago", ms: parseDuration(text.slice(2), "a time ago") };
   if (text.startsWith("@")) {
-    const at = parseTime(text.slice(1));
+    const at = parseTime(text.slice(1), "@");
     if (at !== undefined) return { kind: "time", at };
   }
   throw new InvalidArgumentError(`not an offset: ${JSON.stringify(text.slice(0, 80))}`, {
@@ -34,13 +34,26 @@ export function parseOffset(text: string): Offset {
   });
 }
 
+/**
+ * Parses a time as in an offset, without the `@`: Unix ms. Throws `InvalidArgumentError` for
+ * anything else, and for a time without a zone.
+ */
+export function parseMoment(text: string): number {
+  const at = parseTime(text);
+  if (at !== undefined) return at;
+  throw new InvalidArgumentError(`not a time: ${JSON.stringify(text.slice(0, 80))}`, {
+    details: { time: text.slice(0, 80) },
+    hint: "a time is 2026-11-23T10:00:00Z, or Unix ms",
+  });
+}
+
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)?(Z|[+-]\d\d:?\d\d)?$/;
 
 /**
  * An ISO 8601 date and time with a zone; without one it would mean a different moment to everybody.
- * A bare number is Unix ms.
+ * A bare number is Unix ms. `mark`: what stands before it, for errors.
  */
-function parseTime(text: string): number | undefined {
+function parseTime(text: string, mark = ""): number | undefined {
   if (/^\d{12,14}$/.test(text)) return Number(text);
   const [, day, zone] = TIME.exec(text) ?? [];
   if (day === undefined || (zone !== undefined && text.length < day.length + 6)) return undefined;
@@ -48,9 +61,11 @@ function parseTime(text: string): number | undefined {
   const midnight = Date.parse(day);
   if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(day)) return undefined;
   if (zone === undefined && isTimeOfDay(text.slice(day.length + 1))) {
-    throw new InvalidArgumentError(`the time has no zone: ${JSON.stringify(`@${text}`)}`, {
-      details: { offset: `@${text}` },
-      hint: `@${text.length === day.length ? `${text}T00:00` : text}Z is in UTC; or give +01:00`,
+    throw new InvalidArgumentError(`the time has no zone: ${JSON.stringify(`${mark}${text}`)}`, {
+      details: { [mark === "" ? "time" : "offset"]: `${mark}${text}` },
+      hint: `${mark}${
+        text.length === day.length ? `${text}T00:00` : text
+      }Z is in UTC; or give +01:00`,
     });
   }
   const at = Date.parse(text.replace(" ", "T"));

@@ -60,6 +60,10 @@ export interface PublishQuery {
   batch?: string;
   /** A seq, `none`, `exists` or `any`. For a single event or a single array only. */
   expected?: string;
+  /** Publish it this long after it was accepted, ms. For a single event only. */
+  delayMs?: number;
+  /** Publish it at this time: ISO 8601 with a zone, or Unix ms. For a single event only. */
+  at?: string;
 }
 
 /** A line (or array element, from 1) that was rejected. */
@@ -82,12 +86,22 @@ export interface PublishReply {
   durable: boolean;
   /** Non-empty lines that were processed. */
   lines: number;
-  /** In order; only if there are at most 100 events. */
+  /**
+   * In order; only if there are at most 100 events. A duplicate with the seq 0 is scheduled and not
+   * published yet.
+   */
   events?: { seq: number; id: string; schemaVersion: string; duplicate?: true }[];
   /** In order; the first thousand. */
   refused: RefusedLine[];
   /** How many more lines were rejected than are listed; absent if none. */
   refusedMore?: number;
+  /**
+   * The event is published later: which, and when, Unix ms. It has the seq 0 until then, and is not
+   * counted, except as a duplicate.
+   */
+  scheduled?: { id: string; dueAt: number };
+  /** The event was published at once, because the time that it was scheduled for had passed. */
+  past?: true;
   error?: ErrorBody;
 }
 
@@ -469,7 +483,10 @@ export interface StatusReply {
   bytes: number;
   subscriptions: number;
   pausedSubscriptions: number;
+  /** Retries that wait. */
   scheduled: number;
+  /** Events that are published later. */
+  scheduledEvents: number;
   deadLetters: number;
   schemas: number;
   connections: number;

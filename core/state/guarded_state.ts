@@ -62,6 +62,10 @@ export class GuardedState implements State {
     return this.#state.retry(subscription, topic, id);
   }
 
+  scheduledLine(number: number): Uint8Array | undefined {
+    return this.#state.scheduledLine(number);
+  }
+
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     return this.#state.deadLetters(filter, page);
   }

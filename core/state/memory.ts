@@ -15,6 +15,7 @@ import type {
   LevelRecord,
   MissedRecord,
   RetryRecord,
+  ScheduledRecord,
   SchemaRecord,
   State,
   StateChange,
@@ -48,6 +49,7 @@ export class MemoryState implements State {
   readonly #retries = new Map<string, RetryRecord>();
   readonly #unanswered = new Map<string, UnansweredRecord>();
   readonly #begun = new Map<string, BegunRecord>();
+  readonly #scheduled = new Map<number, ScheduledRecord>();
   readonly #imports = new Map<string, ImportRecord>();
   /** In the order in which they were added; a page's `next` is a `number`. */
   readonly #dead = new Map<string, { number: number; record: DeadLetterRecord }>();
@@ -63,6 +65,9 @@ export class MemoryState implements State {
     },
     "topic.remove": (change) => {
       this.#topics.delete(change.name);
+      for (const [number, { topic }] of this.#scheduled) {
+        if (topic === change.name) this.#scheduled.delete(number);
+      }
     },
     "subscription.put": (change) => {
       this.#subscriptions.set(change.record.name, change.record);
@@ -161,6 +166,15 @@ export class MemoryState implements State {
         this.#dead.delete(retryKey({ ...change, id }));
       }
     },
+    "scheduled.put": ({ record }) => {
+      this.#scheduled.set(record.number, record);
+    },
+    "scheduled.remove": ({ numbers }) => {
+      for (const number of numbers) this.#scheduled.delete(number);
+    },
+    "scheduled.shift": ({ byMs }) => this.#moveDelays(({ dueAt }) => dueAt + Math.round(byMs)),
+    "scheduled.clamp": ({ now }) =>
+      this.#moveDelays(({ dueAt, waitMs }) => Math.min(dueAt, Math.round(now) + waitMs)),
     "schema.put": (change) => {
       this.#schemas.set(keyOf(change.record.type, change.record.version), change.record);
     },
@@ -196,6 +210,7 @@ export class MemoryState implements State {
       retries: [...this.#retries.values()].map(({ line: _line, attempts: _attempts, ...rest }) =>
         rest
       ),
+      scheduled: [...this.#scheduled.values()].map(({ line: _line, ...rest }) => rest),
       unanswered: [...this.#unanswered.values()],
       begun: [...this.#begun.values()],
       schemas: [...this.#schemas.values()],
@@ -214,6 +229,14 @@ export class MemoryState implements State {
     return Promise.resolve();
   }
 
+  #moveDelays(dueAt: (record: { dueAt: number; waitMs: number }) => number): void {
+    for (const [number, record] of this.#scheduled) {
+      const { waitMs } = record;
+      if (waitMs === undefined) continue;
+      this.#scheduled.set(number, { ...record, dueAt: dueAt({ dueAt: record.dueAt, waitMs }) });
+    }
+  }
+
   /** The tables whose rows are deleted with their subscription. */
   #ofSubscriptions(): Map<string, { subscription: string }>[] {
     return [
@@ -229,6 +252,11 @@ export class MemoryState implements State {
   /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined {
     return structuredClone(this.#retries.get(keyOf(subscription, topic, id)));
+  }
+
+  /** @internal */
+  scheduledLine(number: number): Uint8Array | undefined {
+    return this.#scheduled.get(number)?.line;
   }
 
   /** @internal */

@@ -164,6 +164,23 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (batch, part)
   ) WITHOUT ROWID;
   `,
+  // Events that are published later (evs publish --delay, --at).
+  `
+  CREATE TABLE scheduled (
+    number INTEGER PRIMARY KEY,
+    topic TEXT NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    key TEXT,
+    due_at INTEGER NOT NULL,
+    wait_ms INTEGER,                       -- NULL: somebody named the time
+    accepted_at INTEGER NOT NULL,
+    after_seq INTEGER NOT NULL,            -- the topic's last seq at acceptance
+    stamped INTEGER NOT NULL,              -- 1: the publisher gave the timestamp
+    line BLOB NOT NULL,
+    UNIQUE (topic, id)
+  );
+  `,
 ];
 
 /**

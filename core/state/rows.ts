@@ -7,6 +7,7 @@ import type {
   MissedRecord,
   PausedBy,
   RetryRecord,
+  ScheduledRecord,
   SchemaRecord,
   SubscriptionRecord,
   TopicRecord,
@@ -121,6 +122,22 @@ export function waitingOf(row: Row): Omit<RetryRecord, "line" | "attempts"> {
     waitMs: row["wait_ms"] as number,
     nextAttempt: row["next_attempt"] as number,
     failures: row["failures"] as number,
+  };
+}
+
+/** A row of `scheduled`, without its line. */
+export function scheduledOf(row: Row): Omit<ScheduledRecord, "line"> {
+  return {
+    number: row["number"] as number,
+    topic: row["topic"] as string,
+    id: row["id"] as string,
+    type: row["type"] as string,
+    ...(row["key"] === null ? {} : { key: row["key"] as string }),
+    dueAt: row["due_at"] as number,
+    ...(row["wait_ms"] === null ? {} : { waitMs: row["wait_ms"] as number }),
+    acceptedAt: row["accepted_at"] as number,
+    afterSeq: row["after_seq"] as number,
+    stamped: row["stamped"] === 1,
   };
 }
 

@@ -21,6 +21,7 @@ import {
   linkOf,
   missedRecordOf,
   type Row,
+  scheduledOf,
   schemaOf,
   SELECT_TOPICS,
   subscriptionOf,
@@ -113,6 +114,10 @@ export class SqliteState implements State {
         `SELECT subscription, topic, id, seq, key, type, due_at, wait_ms, next_attempt, failures
          FROM retries ORDER BY rowid`,
       ).map(waitingOf),
+      scheduled: this.#all(
+        `SELECT number, topic, id, type, key, due_at, wait_ms, accepted_at, after_seq, stamped
+         FROM scheduled ORDER BY number`,
+      ).map(scheduledOf),
       unanswered: this.#all(
         "SELECT subscription, topic, id, seq, count FROM unanswered",
       ) as unknown as UnansweredRecord[],
@@ -219,7 +224,9 @@ export class SqliteState implements State {
   /** Limits what the database has to grow by, or refuses the commit. */
   #boundGrowth(changes: readonly StateChange[]): void {
     for (const change of changes) {
-      if (change.op === "retry.put" || change.op === "dead.put") {
+      if (
+        change.op === "retry.put" || change.op === "dead.put" || change.op === "scheduled.put"
+      ) {
         this.#unseen += change.record.line.length;
       }
     }
@@ -254,6 +261,12 @@ export class SqliteState implements State {
       attempts: JSON.parse(row["attempts"] as string),
       line: row["line"] as Uint8Array,
     };
+  }
+
+  /** @internal */
+  scheduledLine(number: number): Uint8Array | undefined {
+    const [row] = this.#all("SELECT line FROM scheduled WHERE number = ?", [number]);
+    return row?.["line"] as Uint8Array | undefined;
   }
 
   /** @internal */

@@ -33,7 +33,10 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       ],
     }];
   },
-  "topic.remove": (change) => [{ sql: "DELETE FROM topics WHERE name = ?", values: [change.name] }],
+  "topic.remove": (change) => [
+    { sql: "DELETE FROM topics WHERE name = ?", values: [change.name] },
+    { sql: "DELETE FROM scheduled WHERE topic = ?", values: [change.name] },
+  ],
   "subscription.put": (change) => [putSubscription(change.record)],
   "subscription.remove": (change) => [
     { sql: "DELETE FROM subscriptions WHERE name = ?", values: [change.name] },
@@ -168,6 +171,34 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       },
     ];
   },
+  "scheduled.put": ({ record }) => [{
+    sql: "INSERT OR REPLACE INTO scheduled VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    values: [
+      record.number,
+      record.topic,
+      record.id,
+      record.type,
+      record.key ?? null,
+      Math.round(record.dueAt),
+      record.waitMs === undefined ? null : Math.round(record.waitMs),
+      Math.round(record.acceptedAt),
+      record.afterSeq,
+      record.stamped ? 1 : 0,
+      record.line,
+    ],
+  }],
+  "scheduled.remove": ({ numbers }) => [{
+    sql: "DELETE FROM scheduled WHERE number IN (SELECT value FROM json_each(?))",
+    values: [JSON.stringify(numbers)],
+  }],
+  "scheduled.shift": ({ byMs }) => [{
+    sql: "UPDATE scheduled SET due_at = due_at + ? WHERE wait_ms IS NOT NULL",
+    values: [Math.round(byMs)],
+  }],
+  "scheduled.clamp": ({ now }) => [{
+    sql: "UPDATE scheduled SET due_at = ?1 + wait_ms WHERE due_at > ?1 + wait_ms",
+    values: [Math.round(now)],
+  }],
   "schema.put": (change) => {
     const { type, version, schema, registeredAt } = change.record;
     return [{

@@ -122,6 +122,29 @@ export function waitLeft(
   return Math.min(Math.max(0, dueAt - now), waitMs);
 }
 
+/** An event that was accepted and is published later. */
+export interface ScheduledRecord {
+  /** Identifies it, and ascends in the order of acceptance. */
+  number: number;
+  topic: string;
+  /** Fixed at acceptance, so that an event that was published and not yet removed is a repeat. */
+  id: string;
+  type: string;
+  key?: string;
+  /** When it is due, Unix ms; of a delay, by the clock when it was set: see {@link waitLeft}. */
+  dueAt: number;
+  /** Of a delay: how long it waits from when it was set, ms. Absent: somebody named the time. */
+  waitMs?: number;
+  /** Unix ms. */
+  acceptedAt: number;
+  /** The last seq of its topic when it was accepted. */
+  afterSeq: number;
+  /** The publisher gave the timestamp; otherwise it is the time of publishing. */
+  stamped: boolean;
+  /** Its wire line, with the seq 0. */
+  line: Uint8Array;
+}
+
 /** An event that a subscription gave up on. */
 export interface DeadLetterRecord extends FailedEvent {
   /** The error of the last attempt, or the given reason. */
@@ -184,6 +207,7 @@ export interface ImportRecord {
 /** One change; a list of them is one transaction. */
 export type StateChange =
   | { op: "topic.put"; record: TopicRecord }
+  /** Also removes its scheduled events. */
   | { op: "topic.remove"; name: string }
   | { op: "subscription.put"; record: SubscriptionRecord }
   /** Also removes its cursors, done marks, missed counts and retries; its dead letters stay. */
@@ -222,6 +246,12 @@ export type StateChange =
     to: string;
     dueAt: number;
   }
+  | { op: "scheduled.put"; record: ScheduledRecord }
+  | { op: "scheduled.remove"; numbers: readonly number[] }
+  /** Moves the delays that wait: the clock was set forward by this, ms, or back. */
+  | { op: "scheduled.shift"; byMs: number }
+  /** Limits every delay to its wait from `now`: the clock was set back. */
+  | { op: "scheduled.clamp"; now: number }
   | { op: "schema.put"; record: SchemaRecord }
   | { op: "schema.remove"; type: string; version: string }
   | { op: "schema.level"; record: LevelRecord }
@@ -261,6 +291,8 @@ export interface StateSnapshot {
   missed: MissedRecord[];
   /** Without `line` and `attempts`, which are read when a retry is due. */
   retries: Omit<RetryRecord, "line" | "attempts">[];
+  /** In the order of acceptance, without `line`, which is read when one is due. */
+  scheduled: Omit<ScheduledRecord, "line">[];
   unanswered: UnansweredRecord[];
   begun: BegunRecord[];
   schemas: SchemaRecord[];
@@ -291,6 +323,11 @@ export interface State {
   commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void>;
   /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
+  /**
+   * The wire line of a scheduled event.
+   * @internal
+   */
+  scheduledLine(number: number): Uint8Array | undefined;
   /** @internal */
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
   /** @internal */

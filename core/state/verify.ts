@@ -45,7 +45,7 @@ export function verifyStateDatabase(
       subscriptions: snapshot.subscriptions.length,
       deadLetters: dead.count,
       cursors: snapshot.cursors,
-      faults: dead.faults,
+      faults: [...dead.faults, ...quick ? [] : scheduledFaults(state, snapshot)],
       snapshot,
     };
   } catch (error) {
@@ -74,6 +74,12 @@ function readDeadLetters(state: SqliteState): { count: number; faults: string[] 
     after = page.next;
   } while (after !== undefined);
   return { count, faults };
+}
+
+function scheduledFaults(state: SqliteState, { scheduled }: StateSnapshot): string[] {
+  return scheduled
+    .filter(({ number, id }) => !isLineOf(state.scheduledLine(number) ?? new Uint8Array(), id))
+    .map(({ id, topic }) => `the scheduled event ${id} of ${topic} is damaged`);
 }
 
 function isLineOf(line: Uint8Array, id: string): boolean {

@@ -188,6 +188,10 @@ export class WorkerState implements State {
     return this.#reader.retry(subscription, topic, id);
   }
 
+  scheduledLine(number: number): Uint8Array | undefined {
+    return this.#reader.scheduledLine(number);
+  }
+
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage {
     return this.#reader.deadLetters(filter, page);
   }

@@ -36,6 +36,7 @@ export class TopicCatalog {
   /** Topics being created: in force at once, durable once the promise resolves. */
   readonly #pending = new Map<string, Promise<TopicRecord>>();
   readonly #listeners = new Set<(record: TopicRecord) => void>();
+  readonly #removed = new Set<(name: string) => void>();
 
   constructor(context: CatalogContext) {
     this.#context = context;
@@ -202,6 +203,7 @@ export class TopicCatalog {
     await this.#context.store.removeTopic(name);
     await this.#context.state.commit([{ op: "topic.remove", name }]);
     this.#topics.delete(name);
+    for (const listener of this.#removed) listener(name);
   }
 
   /** Describes a topic. */
@@ -225,6 +227,11 @@ export class TopicCatalog {
   onCreate(listener: (record: TopicRecord) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Calls `listener` with the name of every topic that was removed. */
+  onRemove(listener: (name: string) => void): void {
+    this.#removed.add(listener);
   }
 }
 

@@ -8,6 +8,7 @@ import type { Candidate } from "../../core/broker/schema_gate.ts";
 import { assertEventSize } from "../../core/event/event_size.ts";
 import { type CloudEventText, readCloudEvent } from "../../core/event/cloud_event_text.ts";
 import type { NewEvent } from "../../core/event/event.ts";
+import { checkSchedule, type Schedule } from "../../core/event/schedule.ts";
 import { assertEventId } from "../../core/event/id.ts";
 import { assertName } from "../../core/event/name.ts";
 import {
@@ -39,6 +40,17 @@ export interface EventDecoderOptions {
   idPrefix?: string;
   /** Bodies are CloudEvents in the JSON format. */
   cloudEvents?: boolean;
+  /** The number of the first line, for {@link idPrefix}. */
+  line?: number;
+}
+
+/** An event that came alone. */
+export interface OneEvent {
+  event: NewEvent;
+  /** When to publish it, if not now. */
+  schedule?: Schedule;
+  /** Its timestamp was given by the publisher. */
+  stamped: boolean;
 }
 
 /** The dependencies of a decoder. */
@@ -54,7 +66,10 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 
-/** The members of an envelope; `seq` and `topic` are printed by `tail` and ignored here. */
+/**
+ * The members of an envelope; `seq` and `topic` are printed by `tail` and ignored here, `schedule`
+ * goes with one event.
+ */
 const ENVELOPE = [
   "id",
   "type",
@@ -65,6 +80,7 @@ const ENVELOPE = [
   "payload",
   "seq",
   "topic",
+  "schedule",
 ];
 
 /** Decodes the events of one publish. */
@@ -82,10 +98,29 @@ export class EventDecoder {
    * or a CloudEvent.
    */
   event(line: number, text: string, bytes: Uint8Array): NewEvent {
-    if (this.#options.cloudEvents) return this.cloudEvent(readCloudEvent(text, bytes));
-    return this.#options.type === undefined
-      ? this.#fromEnvelope(line, text, bytes)
-      : this.#fromPayload(this.#options.type, { line, text, bytes });
+    const { cloudEvents, type } = this.#options;
+    if (cloudEvents) return this.cloudEvent(readCloudEvent(text, bytes));
+    if (type !== undefined) return this.#fromPayload(type, { line, text, bytes });
+    const given = readEnvelope(text, bytes);
+    if (given.schedule === undefined) return this.#fromEnvelope(line, given);
+    throw invalid("schedule goes with one event, not with an array or with lines", {
+      details: { member: "schedule" },
+    });
+  }
+
+  /** The same for a request of one event, which may be published later. */
+  one(text: string, bytes: Uint8Array): OneEvent {
+    const { line = 1, type } = this.#options;
+    if (type !== undefined) {
+      return { event: this.#fromPayload(type, { line, text, bytes }), stamped: false };
+    }
+    const given = readEnvelope(text, bytes);
+    const { schedule, timestamp } = given;
+    return {
+      event: this.#fromEnvelope(line, given),
+      stamped: timestamp !== undefined,
+      ...(schedule === undefined ? {} : { schedule: scheduleOf(schedule) }),
+    };
   }
 
   #fromPayload(type: string, source: { line: number; text: string; bytes: Uint8Array }): NewEvent {
@@ -113,16 +148,8 @@ export class EventDecoder {
     };
   }
 
-  #fromEnvelope(line: number, text: string, bytes: Uint8Array): NewEvent {
-    const envelope = parseJson(text, { around: 1 });
-    if (typeof envelope !== "object" || envelope === null || Array.isArray(envelope)) {
-      throw invalid("an envelope is a JSON object with a type and a payload", {
-        hint: "for a bare payload, name its type: ?type=TYPE, or evs publish TOPIC TYPE",
-      });
-    }
-    const members = splitMembers(text, bytes);
-    const given = checkEnvelope(envelope as Record<string, unknown>, members);
-    const value = (envelope as Record<string, unknown>)["payload"];
+  #fromEnvelope(line: number, given: Envelope): NewEvent {
+    const { value } = given;
     const now = this.#context.now();
     const id = given.id ?? this.#givenId(line);
     const key = given.key ?? this.#keyOf(value, given.text);
@@ -201,9 +228,32 @@ interface Envelope {
   timestamp?: number;
   schemaVersion?: string;
   metadata?: string;
+  /** As parsed, and not checked yet. */
+  schedule?: unknown;
   payload: Uint8Array;
   /** The text of the payload. */
   text: string;
+  /** The parsed payload. */
+  value: unknown;
+}
+
+function readEnvelope(text: string, bytes: Uint8Array): Envelope {
+  const envelope = parseJson(text, { around: 1 });
+  if (typeof envelope !== "object" || envelope === null || Array.isArray(envelope)) {
+    throw invalid("an envelope is a JSON object with a type and a payload", {
+      hint: "for a bare payload, name its type: ?type=TYPE, or evs publish TOPIC TYPE",
+    });
+  }
+  return checkEnvelope(envelope as Record<string, unknown>, splitMembers(text, bytes));
+}
+
+function scheduleOf(given: unknown): Schedule {
+  try {
+    return checkSchedule(given);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw invalid(error.message, { details: { member: "schedule" } });
+  }
 }
 
 function checkEnvelope(envelope: Record<string, unknown>, members: readonly Member[]): Envelope {
@@ -242,8 +292,10 @@ function checkEnvelope(envelope: Record<string, unknown>, members: readonly Memb
       ? undefined
       : assertName(text(schemaVersion, "schemaVersion"), "the schema version"),
     metadata: metadata && new TextDecoder().decode(onOneLine(metadata.bytes)),
+    schedule: envelope["schedule"],
     payload: payload.bytes,
     text: payload.text,
+    value: envelope["payload"],
   };
 }
 

@@ -8,6 +8,7 @@ import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
 import { statusRoutes } from "./status.ts";
 import { retryRoutes } from "./retries.ts";
+import { scheduledRoutes } from "./scheduled.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
 import { topicRoutes } from "./topics.ts";
 
@@ -17,6 +18,7 @@ export const routes: readonly Route[] = [
   ...topicRoutes,
   ...subscriptionRoutes,
   ...retryRoutes,
+  ...scheduledRoutes,
   ...deadLetterRoutes,
   ...deadLetterImportRoutes,
   ...schemaRoutes,

@@ -17,13 +17,15 @@ import { assertStored } from "../../core/broker/expectation.ts";
 import type { AppendRequest } from "../../core/store/store.ts";
 import { Chunks } from "../http/chunks.ts";
 import { readBinaryCloudEvent } from "../ingest/binary_cloud_event.ts";
+import type { Schedule } from "../../core/event/schedule.ts";
 import { appendDistinct, distinctIds, indexedFind } from "../ingest/distinct_sources.ts";
-import { EventDecoder, type EventDecoderOptions } from "../ingest/decode_event.ts";
+import { EventDecoder, type EventDecoderOptions, type OneEvent } from "../ingest/decode_event.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
 import { type CloudMode, cloudModeOf, notABatch, refuseOwnParameters } from "./cloud_events.ts";
 import { type ConnectionTurn, newTurn, publishLines } from "./publish_lines.ts";
 import { type PublishParameters, publishParameters } from "./publish_options.ts";
+import { assertNoSchedule, publishLater, scheduleIn } from "./publish_later.ts";
 import { PublishTally } from "./publish_tally.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -83,8 +85,12 @@ async function publishJson(
 ): Promise<void> {
   const { services } = request;
   const topic = request.params["topic"]!;
+  const { events: given, later } = eventsIn(request, options, await readWhole(request));
+  if (later !== undefined) {
+    services.disk.admit();
+    return sendJson(reply, 200, await publishLater(request, later));
+  }
   const tally = new PublishTally();
-  const given = eventsIn(request, options, await readWhole(request));
   const isCloud = options.mode !== undefined;
   const events = isCloud ? distinctIds(given, indexedFind(topic, services.broker)) : given;
   tally.lines = events.length;
@@ -106,12 +112,18 @@ async function publishJson(
   sendJson(reply, 200, tally.reply(services.broker.isDurable(topic)));
 }
 
-/** The events of a body. */
-function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array): NewEvent[] {
+/** What a body has: events to store now, or one to publish later. */
+interface Given {
+  events: NewEvent[];
+  later?: OneEvent & { schedule: Schedule };
+}
+
+function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array): Given {
   const { mode, line } = options;
   const decoder = decoderFor(request, { ...options, cloudEvents: mode !== undefined });
+  if (mode !== undefined) assertNoSchedule(options);
   if (mode === "binary") {
-    return [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))];
+    return { events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))] };
   }
   const text = decode(body);
   const isArray = /^[ \t\r\n]*\[/.test(text);
@@ -121,9 +133,16 @@ function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array)
   }
   // With a type the body is one bare payload, even if it is an array; without one, an array is
   // several envelopes.
-  return isArray && options.type === undefined && mode !== "structured"
-    ? arrayEvents(decoder, { text, body })
-    : [decoder.event(line, text, trimmed(text, body))];
+  if (isArray && options.type === undefined && mode !== "structured") {
+    assertNoSchedule(options);
+    return { events: arrayEvents(decoder, { text, body }) };
+  }
+  if (mode !== undefined) return { events: [decoder.event(line, text, trimmed(text, body))] };
+  const one = decoder.one(text, trimmed(text, body));
+  const schedule = scheduleIn(options, one);
+  return schedule === undefined
+    ? { events: [one.event] }
+    : { events: [], later: { ...one, schedule } };
 }
 
 /** All or nothing: every element is checked, and the first fault refuses the array. */

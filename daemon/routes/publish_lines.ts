@@ -128,6 +128,11 @@ export async function publishLines(
       details: { parameter: "id" },
     });
   }
+  if (options.schedule !== undefined) {
+    throw new InvalidArgumentError("delayMs and at go with one event, not with NDJSON", {
+      details: { parameter: options.schedule.at === undefined ? "delayMs" : "at" },
+    });
+  }
   if (
     options.batch !== undefined && (options.type === undefined || options.idPrefix !== undefined)
   ) {

@@ -5,7 +5,17 @@ import { parseJson } from "../../core/json/json.ts";
 import type { Expected } from "../../core/store/store.ts";
 import { type EventDecoderOptions, parseExpected } from "../ingest/decode_event.ts";
 import { checkedText, choice, type Parameters, text, whole } from "../http/shape.ts";
-import { batchTag, eventId, expected, keyName, typeName, versionName } from "./shapes.ts";
+import { checkSchedule, type Schedule } from "../../core/event/schedule.ts";
+import { LONGEST_SCHEDULE_MS } from "../../core/event/limits.ts";
+import {
+  batchTag,
+  eventId,
+  expected,
+  keyName,
+  pointInTime,
+  typeName,
+  versionName,
+} from "./shapes.ts";
 import { isJsonObject } from "../../core/json/json_object.ts";
 
 /** The parameters of a publish. */
@@ -13,6 +23,8 @@ export interface PublishParameters extends EventDecoderOptions {
   line: number;
   onError: "stop" | "skip";
   expected: Expected | undefined;
+  /** When to publish, if not now. */
+  schedule: Schedule | undefined;
   /** The tag of a request that is stored as a whole or not at all: core/event/batch_tag.ts. */
   batch?: string;
 }
@@ -33,6 +45,8 @@ export const publishQuery: Parameters = {
   onError: choice(["stop", "skip"]),
   expected,
   batch: batchTag,
+  delayMs: whole([0, LONGEST_SCHEDULE_MS]),
+  at: pointInTime,
 };
 
 /** Reads a query that has been checked. */
@@ -54,7 +68,19 @@ export function publishParameters(query: URLSearchParams): PublishParameters {
     line: Number(query.get("line") ?? "1"),
     onError: query.get("onError") === "skip" ? "skip" : "stop",
     expected: asked === null ? undefined : parseExpected(asked),
+    schedule: scheduleOf(query),
   };
+}
+
+function scheduleOf(query: URLSearchParams): Schedule | undefined {
+  const [delayMs, at] = [query.get("delayMs"), query.get("at")];
+  if (delayMs === null && at === null) return undefined;
+  if (delayMs !== null && at !== null) {
+    throw new InvalidArgumentError("delayMs and at exclude each other", {
+      details: { parameter: "at" },
+    });
+  }
+  return checkSchedule(delayMs === null ? { at } : { delayMs: Number(delayMs) });
 }
 
 /** A JSON object as compact text, with its numbers as written. */

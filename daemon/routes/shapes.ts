@@ -6,7 +6,7 @@ import { isEventId } from "../../core/event/id.ts";
 import { LONGEST_ID, LONGEST_NAME, LONGEST_TOPIC_NAME } from "../../core/event/limits.ts";
 import { assertName } from "../../core/event/name.ts";
 import { parseDuration } from "../../core/base/units.ts";
-import { parseOffset } from "../../core/event/offset.ts";
+import { parseMoment, parseOffset } from "../../core/event/offset.ts";
 import {
   assertSubscriptionName,
   assertTopicName,
@@ -79,6 +79,11 @@ export const offset = checkedText({
   parseOffset(value);
   return value;
 });
+
+/** A time, with a zone or in Unix ms. */
+export const pointInTime = checkedText({
+  pattern: `^([0-9]{12,14}|(${DAY})[T ]${TIME}${ZONE})$`,
+}, parseMoment);
 
 /** A topic and the last seq that was read. */
 export const topicPosition = checkedText({

@@ -88,6 +88,7 @@ function statusOf(services: Services): StatusReply {
     subscriptions: totals.subscriptions,
     pausedSubscriptions: totals.paused,
     scheduled: totals.scheduled,
+    scheduledEvents: broker.scheduled.size,
     schemas: broker.schemas.list().length,
     connections: services.connections(),
     tails: metrics.tails,
@@ -142,6 +143,7 @@ function samplesOf(services: Services): Sample[] {
     gauge("subscriptions", "Subscriptions.", subscriptions.subscriptions),
     gauge("subscriptions_paused", "Paused subscriptions.", subscriptions.paused),
     gauge("retries_scheduled", "Events that wait for a retry.", subscriptions.scheduled),
+    gauge("events_scheduled", "Events that are published later.", broker.scheduled.size),
     gauge("leases", "Deliveries under way.", subscriptions.leased),
     gauge("dead_letters", "Dead letters.", totals.deadLetters),
     gauge(

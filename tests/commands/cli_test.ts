@@ -78,7 +78,10 @@ Deno.test("a wrong word is told with the nearest right one and exit code 2", asy
     [["constructor"], /`evs constructor` is no command\n/],
     [["start"], /`evs start` is no command; did you mean `daemon start`\?\n/],
     [["purge"], /`evs purge` is no command; did you mean `dlq purge`\?\n/],
-    [["list"], /did you mean `dlq list` or `topic list` or `subscription list` or `schema list`\?/],
+    [
+      ["list"],
+      /did you mean `scheduled list` or `dlq list` or `topic list` or `subscription list` or `schema list`\?/,
+    ],
     [
       ["--socket", "x", "status"],
       /flags come after the command, and --socket came first\n {2}try: evs COMMAND --socket \.\.\.\n/,

@@ -28,6 +28,8 @@ const REST: Record<string, Rest> = {
   "replay": () => ({ args: ["t"] }),
   "expect": () => ({ args: ["t", "--timeout", "1m"] }),
   "consume": () => ({ args: ["t", "--name", "one", "--until-empty", "--", "true"] }),
+  "scheduled list": NOTHING,
+  "scheduled cancel": () => ({ args: ["some-id"] }),
   "dlq list": NOTHING,
   "dlq groups": NOTHING,
   "dlq show": () => ({ args: ["some-id"] }),

@@ -96,6 +96,19 @@ evs consume mails --name mailer --max 1 --backoff fixed:1h -- sh -c 'exit 75'`,
   },
 };
 
+const REMINDER = "evs publish carts cart.reminder '{}' --id remind-c1 --delay 30m";
+
+const later: Scene = {
+  verbs: ["scheduled"],
+  setUp: `evs daemon start
+${REMINDER}
+`,
+  stages: {
+    "scheduled cancel remind-c1": {},
+    "scheduled cancel remind-c1 --topic carts": { before: REMINDER },
+  },
+};
+
 const LETTERS = "evs dlq import letters.ndjson";
 
 const deadLetters: Scene = {
@@ -215,7 +228,17 @@ const contexts: Scene = {
   },
 };
 
-const SCENES = [services, events, consumers, deadLetters, topics, schemas, contexts, daemons];
+const SCENES = [
+  services,
+  events,
+  consumers,
+  later,
+  deadLetters,
+  topics,
+  schemas,
+  contexts,
+  daemons,
+];
 const table = await commandTable(verbs);
 const examples = commandsOf(table).flatMap(({ path, examples }) =>
   examples.map(([line]) => ({ verb: path.split(" ")[0]!, line }))

@@ -52,6 +52,7 @@ import {
 import { type Address, Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
 import { delay, LONGEST_TRY_MS } from "../feed.ts";
+import type { Scheduling } from "../../protocol/scheduled.ts";
 import { type TopicInfo, UNNAMED } from "../../protocol/protocol.ts";
 import { RemoteDeadLetters } from "./remote_dead_letters.ts";
 import { RemotePublisher } from "./remote_publisher.ts";
@@ -96,6 +97,8 @@ export class RemoteBroker<E = any> extends Broker<E> {
   readonly client: Client;
   /** @internal */
   protected readonly clock: Clock;
+  /** @internal */
+  protected readonly scheduling: Scheduling;
   readonly #options: RemoteBrokerOptions;
   readonly #publisher: RemotePublisher;
   readonly #subscriptions = new Map<Subscription, RemoteRunner | undefined>();
@@ -111,6 +114,10 @@ export class RemoteBroker<E = any> extends Broker<E> {
     this.#options = options;
     this.clock = clock;
     this.client = new Client({ socket });
+    this.scheduling = {
+      list: (page) => decodingErrors(this.client.scheduled(page)),
+      cancel: (request) => decodingErrors(this.client.cancelScheduled(request)),
+    };
     this.#publisher = new RemotePublisher({
       client: this.client,
       clock,

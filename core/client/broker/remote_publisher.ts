@@ -6,6 +6,7 @@
  */
 import {
   type PublishOptions,
+  refuseSchedule,
   type SplitOptions,
   splitOptions,
 } from "../../broker/publish_options.ts";
@@ -15,7 +16,7 @@ import { AwakeTime } from "../../base/standstill.ts";
 import type { Event } from "../../event/event.ts";
 import type { Message } from "../../event/event_map.ts";
 import { IdSource } from "../../event/id.ts";
-import { capture, makeEvent, optionsOf } from "../../broker/publisher.ts";
+import { capture, makeEvent, optionsOf, scheduledEvent } from "../../broker/publisher.ts";
 import { assertTopicName } from "../../event/topic_options.ts";
 import type { Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
@@ -36,6 +37,8 @@ export interface RemotePublisherContext {
 
 interface Item {
   event: Event;
+  /** The publisher gave the timestamp, or nobody else will. */
+  stamped: boolean;
   /** The envelope as JSON text. */
   line: string;
 }
@@ -84,11 +87,11 @@ export class RemotePublisher {
     split.signal?.throwIfAborted();
     assertTopicName(topic);
     const items = [this.#item(topic, what, split)];
-    const { expected, signal } = split;
+    const { expected, signal, schedule } = split;
     const [event] = await this.#submit({
       topic,
       items,
-      whole: expected !== undefined && expected !== "any",
+      whole: schedule !== undefined || (expected !== undefined && expected !== "any"),
       expected,
       signal,
     });
@@ -103,9 +106,11 @@ export class RemotePublisher {
   ): Promise<Event[]> {
     signal?.throwIfAborted();
     assertTopicName(topic);
-    const items = messages.map((message) =>
-      this.#item(topic, message, splitOptions(optionsOf(message)))
-    );
+    const items = messages.map((message) => {
+      const split = splitOptions(optionsOf(message));
+      refuseSchedule(split);
+      return this.#item(topic, message, split);
+    });
     if (items.length === 0) return [];
     return await this.#submit({ topic, items, whole: true, expected, signal });
   }
@@ -118,10 +123,17 @@ export class RemotePublisher {
     const now = this.#context.clock.now();
     const event: Event = makeEvent({ topic, type, payload }, { split, ids: this.#ids, now });
     const { metadata, payload: bytes } = capture(event, split);
-    const { id, timestamp, key } = event;
-    const { schemaVersion } = split;
-    const head = JSON.stringify({ id, type, timestamp, key, schemaVersion }).slice(0, -1);
-    return { event, line: `${head},"metadata":${metadata},"payload":${decoder.decode(bytes)}}` };
+    const { id, key } = event;
+    const { schemaVersion, schedule } = split;
+    // A scheduled event gets the time of its publishing.
+    const timestamp = schedule === undefined ? event.timestamp : split.timestamp;
+    const members = { id, type, timestamp, key, schemaVersion, schedule };
+    const head = JSON.stringify(members).slice(0, -1);
+    return {
+      event,
+      stamped: timestamp !== undefined,
+      line: `${head},"metadata":${metadata},"payload":${decoder.decode(bytes)}}`,
+    };
   }
 
   #submit(job: Omit<Job, "resolve" | "reject">): Promise<Event[]> {
@@ -188,8 +200,14 @@ export class RemotePublisher {
       query: { expected: expected?.toString() },
       contentType: "application/json",
     });
+    const events = reply.events
+      ? place(items, reply.events)
+      : await this.#lookUp(topic, items, reply);
+    const { stamped } = items[0]!;
     job.resolve(
-      reply.events ? place(items, reply.events) : await this.#lookUp(topic, items, reply),
+      reply.scheduled === undefined
+        ? events
+        : events.map((event) => scheduledEvent(event, { ...reply.scheduled!, stamped })),
     );
   }
 

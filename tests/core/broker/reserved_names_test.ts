@@ -128,14 +128,12 @@ Deno.test("isSlip says yes exactly within one edit from five letters on, two fro
   }));
 });
 
-Deno.test("EventBroker.publish refuses options that are kept for later instead of storing them as metadata", async () => {
+Deno.test("EventBroker.publish refuses an option that is kept for later instead of storing it as metadata", async () => {
   await using broker = new EventBroker();
-  for (const options of [{ schedule: { delayMs: 5 } }, { ttlMs: 5 }]) {
-    await assert.rejects(
-      broker.publish("t", "x", 1, options),
-      /UnsupportedError: publish cannot take/,
-    );
-  }
+  await assert.rejects(
+    broker.publish("t", "x", 1, { ttlMs: 5 }),
+    /UnsupportedError: publish cannot take/,
+  );
   for (
     const options of [{ metadata: "x" }, { metadata: [1] }, { expected: "nonne" }, {
       expected: "5",

@@ -85,7 +85,7 @@ Deno.test("parseOffset refuses a time without a zone, and says how to give one",
     assert.throws(() => parseOffset(text), (error) => {
       assert.ok(error instanceof InvalidArgumentError);
       assert.match(error.message, /has no zone/);
-      assert.ok(error.hint?.startsWith(`${hint} is in UTC`), error.hint);
+      assert.ok(error.hint?.startsWith(`${hint} is in UTC`), `${error.hint}`);
       return true;
     });
     parseOffset(hint);

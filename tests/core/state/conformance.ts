@@ -4,6 +4,7 @@ import { defaultSettings } from "../../../core/delivery/settings.ts";
 import type {
   DeadLetterRecord,
   RetryRecord,
+  ScheduledRecord,
   State,
   StateChange,
 } from "../../../core/state/state.ts";
@@ -42,6 +43,14 @@ function retry(id: string, more: Partial<RetryRecord> = {}): RetryRecord {
     line,
     ...more,
   };
+}
+
+/** Those with an odd number have a delay and a key. */
+function scheduled(number: number): ScheduledRecord {
+  const more = number % 2 === 1 ? { key: "k", waitMs: 400 } : {};
+  const [topic, id, type] = [`t${number}`, "i", "x"];
+  const times = { dueAt: 1000, acceptedAt: 600 };
+  return { number, topic, id, type, ...more, ...times, afterSeq: 3, stamped: number === 1, line };
 }
 
 function dead(id: string, more: Partial<DeadLetterRecord> = {}): DeadLetterRecord {
@@ -204,6 +213,37 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     assert.deepEqual(retries.map(({ id }) => id), ["r2"]);
     await state.commit([{ op: "retry.clear", subscription: "s", topic: "t" }]);
     assert.deepEqual(state.load().retries, []);
+  });
+
+  test("keeps scheduled events until they are removed, alone or with their topic", async (under) => {
+    const records = [1, 2, 3].map((number) => scheduled(number));
+    await under.state.commit(records.map((record) => ({ op: "scheduled.put", record })));
+    for (const open of [() => under.state, () => under.reopen()]) {
+      const state = await open();
+      assert.deepEqual(
+        state.load().scheduled,
+        records.map(({ line: _line, ...rest }) => rest),
+      );
+      for (const { number } of records) assert.deepEqual(state.scheduledLine(number), line);
+      assert.equal(state.scheduledLine(4), undefined);
+    }
+    const state = await under.reopen();
+    await state.commit([{ op: "scheduled.remove", numbers: [2, 4] }]);
+    assert.deepEqual(state.load().scheduled.map(({ number }) => number), [1, 3]);
+    await state.commit([{ op: "topic.remove", name: "t1" }]);
+    assert.deepEqual(state.load().scheduled.map(({ number }) => number), [3]);
+  });
+
+  test("moves the delays of scheduled events, and no named times", async ({ state }) => {
+    const records = [1, 2].map((number) => scheduled(number));
+    await state.commit(records.map((record) => ({ op: "scheduled.put", record })));
+    const due = () => state.load().scheduled.map(({ dueAt }) => dueAt);
+    await state.commit([{ op: "scheduled.shift", byMs: -99.7 }]);
+    assert.deepEqual(due(), [900, 1000]);
+    await state.commit([{ op: "scheduled.clamp", now: 600.2 }]);
+    assert.deepEqual(due(), [900, 1000]);
+    await state.commit([{ op: "scheduled.clamp", now: 400.2 }]);
+    assert.deepEqual(due(), [800, 1000]);
   });
 
   test("makes a retry due, that one alone, when there is one", async (under) => {

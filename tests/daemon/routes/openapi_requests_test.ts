@@ -133,6 +133,11 @@ function requestOf({ path, described }: Operation): fc.Arbitrary<{ url: string; 
     ({ path: named, query, body }) => {
       // An import takes `to` only together with `retry`.
       if (path.endsWith("/import") && query["to"] !== undefined) query["retry"] = "1";
+      // An event is published after a delay or at a time, and without an expectation then.
+      const isLater = ["delayMs", "at"].some((one) => query[one] !== undefined) ||
+        (body as Schema | undefined)?.schedule !== undefined;
+      if (query["delayMs"] !== undefined) delete query["at"];
+      if (described.operationId === "publish" && isLater) delete query["expected"];
       return { url: urlOf(path, { named, query }), body };
     },
   );

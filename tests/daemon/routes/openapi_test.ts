@@ -126,6 +126,17 @@ async function callSchemas(call: Call): Promise<void> {
   });
 }
 
+async function callScheduled(call: Call): Promise<void> {
+  const at = { params: topic, body: 1 };
+  await call("POST", events, { ...at, query: "?type=later&id=l1&delayMs=3600000", status: 200 });
+  await call("POST", events, { ...at, query: "?type=later&id=l1&delayMs=3600000", status: 200 });
+  await call("POST", events, { ...at, query: "?type=later&at=1000000000000", status: 200 });
+  await call("GET", "/v1/scheduled", { query: "?topic=users", status: 200 });
+  const body = { ids: ["l1"] };
+  await call("POST", "/v1/scheduled/cancel", { body, status: 200 });
+  await call("POST", "/v1/scheduled/cancel", { body, status: 404 });
+}
+
 async function callTopics(call: Call): Promise<void> {
   await call("PUT", "/v1/topics/{topic}", {
     params: topic,
@@ -271,6 +282,7 @@ async function callLeases(call: Call): Promise<void> {
     status: 200,
   });
   await call("GET", `${subscription}/retries`, { params: name, query: "?limit=1", status: 200 });
+  await callScheduled(call);
   await call("POST", `${subscription}/retries/now`, {
     params: name,
     body: { ids: ["nobody"] },

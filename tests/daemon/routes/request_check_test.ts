@@ -19,11 +19,13 @@ async function refusal(
 const VALUES: Record<string, string> = {
   metadata: "{}",
   batch: "8000-000000000000",
+  at: "1700000000000",
   heartbeat: "1s",
 };
 /** The same, where another route has a parameter of that name and of another form. */
 const VALUES_OF: Record<string, Record<string, string>> = {
   "/v1/subscriptions/{name}/retries": { after: "1/t/x" },
+  "/v1/scheduled": { after: "1/1" },
 };
 
 Deno.test("every route refuses a parameter that it does not have, and says which it has", async () => {

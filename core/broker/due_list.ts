@@ -1,0 +1,86 @@
+/**
+ * Scheduled events in the order in which they are due. A delay is due by the monotonic clock, a
+ * named time by the wall clock, so there are two lists, and the one that is due for longer comes
+ * first.
+ */
+import type { ScheduledRecord } from "../state/state.ts";
+
+/** A scheduled event without its bytes. */
+export interface ScheduledItem extends Omit<ScheduledRecord, "line"> {
+  /** Of a delay: when it is due by the monotonic clock, ms. */
+  dueMono?: number;
+}
+
+/** Both clocks, ms. */
+export interface Clocks {
+  wall: number;
+  mono: number;
+}
+
+/** Scheduled events by when they are due. */
+export class DueList {
+  readonly #delays: ScheduledItem[] = [];
+  readonly #times: ScheduledItem[] = [];
+
+  /** The delays that wait, soonest first. */
+  get delays(): readonly ScheduledItem[] {
+    return this.#delays;
+  }
+
+  add(item: ScheduledItem): void {
+    const list = this.#listOf(item);
+    list.splice(placeIn(list, item), 0, item);
+  }
+
+  remove(item: ScheduledItem): void {
+    const list = this.#listOf(item);
+    const at = placeIn(list, item) - 1;
+    if (list[at] === item) list.splice(at, 1);
+  }
+
+  /** How long until the next one is due, ms; Infinity if there is none. */
+  left(now: Clocks): number {
+    return Math.min(leftOf(this.#delays[0], now), leftOf(this.#times[0], now));
+  }
+
+  /** Takes out those that are due, at most `most`, in order. */
+  take(now: Clocks, most: number): ScheduledItem[] {
+    const due: ScheduledItem[] = [];
+    let [delays, times] = [0, 0];
+    while (due.length < most) {
+      const [delay, time] = [this.#delays[delays], this.#times[times]];
+      const [left, other] = [leftOf(delay, now), leftOf(time, now)];
+      if (Math.min(left, other) > 0) break;
+      const isDelay = left < other || (left === other && delay!.number < time!.number);
+      due.push(isDelay ? this.#delays[delays++]! : this.#times[times++]!);
+    }
+    this.#delays.splice(0, delays);
+    this.#times.splice(0, times);
+    return due;
+  }
+
+  #listOf({ dueMono }: ScheduledItem): ScheduledItem[] {
+    return dueMono === undefined ? this.#times : this.#delays;
+  }
+}
+
+function dueOf({ dueMono, dueAt }: ScheduledItem): number {
+  return dueMono ?? dueAt;
+}
+
+function leftOf(item: ScheduledItem | undefined, { wall, mono }: Clocks): number {
+  if (item === undefined) return Infinity;
+  return dueOf(item) - (item.dueMono === undefined ? wall : mono);
+}
+
+/** How many of the sorted items are not behind this one. */
+function placeIn(sorted: readonly ScheduledItem[], item: ScheduledItem): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const other = sorted[middle]!;
+    if ((dueOf(other) - dueOf(item) || other.number - item.number) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

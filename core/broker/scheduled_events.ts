@@ -1,0 +1,405 @@
+/**
+ * Events that are published later (`schedule`).
+ *
+ * A scheduled event is a row of the state with a fixed id. When it is due, it is appended as if its
+ * publisher had given the id, and then its row is removed: whatever happens in between, the next
+ * attempt is a repeat that the store recognizes. An event that was due longer ago than a store
+ * remembers ids is looked for before it is appended.
+ *
+ * A delay counts on the monotonic clock, so that a wall clock that jumps neither delays nor hastens
+ * it; the row follows such jumps, because after a restart there is only the wall clock to go by. A
+ * named time follows the wall clock, which is therefore looked at every minute.
+ */
+import type { Clock } from "../base/clock.ts";
+import { DataDirError } from "../base/errors.ts";
+import { type NewEvent, storedEvent, toWireLine } from "../event/event.ts";
+import type { Schedule } from "../event/schedule.ts";
+import type { ScheduledRecord, State, StateChange, StateSnapshot } from "../state/state.ts";
+import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
+import { eventOfSlot } from "../store/file/lines.ts";
+import type { JournalStore } from "../store/store.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+import { type Clocks, DueList, type ScheduledItem } from "./due_list.ts";
+import type { EventWriter } from "./event_writer.ts";
+import { assertStored } from "./expectation.ts";
+import type { WaitingIds } from "./waiting_ids.ts";
+
+/** What scheduling needs. */
+export interface ScheduledEventsContext {
+  clock: Clock;
+  state: State;
+  store: Pick<JournalStore, "find" | "head" | "readPage">;
+  topics: TopicCatalog;
+  /** How long the store remembers given ids, ms. */
+  dedupWindow: number | undefined;
+  writer: EventWriter;
+  onError(error: unknown, context: string): void;
+}
+
+/** What became of an event with a schedule. */
+export interface Acceptance {
+  /** When it is published, Unix ms. Absent: it has been published. */
+  dueAt?: number;
+  /** 0 if it waits, or if its topic stores nothing. */
+  seq: number;
+  /** It waits or was published already. */
+  duplicate?: true;
+  /** Its time had passed, so it was published at once. */
+  past?: true;
+}
+
+/** The wall clock is looked at this often while something waits, ms. */
+const LOOK_AGAIN_MS = 60_000;
+/** The smallest step of the wall clock that the rows follow, ms. */
+const STEP_MS = 1000;
+/** Most events that are published together, and most bytes. */
+const MOST_TOGETHER = 256;
+const MOST_BYTES = 1024 * 1024;
+/** The first and the longest wait after a failure, ms. */
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 60_000;
+
+/** Keeps scheduled events and publishes them when they are due. */
+export class ScheduledEvents {
+  readonly #context: ScheduledEventsContext;
+  readonly #dedupWindow: number;
+  readonly #ids: WaitingIds;
+  readonly #due = new DueList();
+  /** Those that may have been published longer ago than the store remembers ids. */
+  readonly #doubtful = new Set<ScheduledItem>();
+  /** Being accepted, by topic and id. */
+  readonly #accepting = new Map<string, Promise<unknown>>();
+  /** Being published. */
+  readonly #leaving = new Set<ScheduledItem>();
+  #lastNumber = 0;
+  /** How far the wall clock was ahead of the monotonic one when last looked at, ms. */
+  #ahead: number;
+  #timer: { at: number; cancel(): void } | undefined;
+  #publishing: Promise<void> | undefined;
+  /** The wait after the last failure, ms; 0 if there was none. */
+  #retryMs = 0;
+  #isStarted = false;
+  #isClosed = false;
+
+  constructor(
+    context: ScheduledEventsContext,
+    { scheduled = [] }: Partial<Pick<StateSnapshot, "scheduled">>,
+  ) {
+    this.#context = context;
+    this.#ids = context.writer.waiting;
+    this.#dedupWindow = context.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
+    const now = this.#now();
+    this.#ahead = now.wall - now.mono;
+    for (const record of scheduled) this.#load(record, now);
+    if (scheduled.some(({ dueAt, waitMs = Infinity }) => dueAt > now.wall + waitMs)) {
+      void this.#commit([{ op: "scheduled.clamp", now: now.wall }]);
+    }
+    context.topics.onRemove((topic) => {
+      for (const item of this.#ids.of(topic)?.values() ?? []) this.#forget(item);
+    });
+  }
+
+  /** Begins to publish, once everything that the events go to is open. */
+  start(): void {
+    this.#isStarted = true;
+    this.#arm();
+  }
+
+  #load(record: Omit<ScheduledRecord, "line">, now: Clocks): void {
+    const { topic, id, number, waitMs } = record;
+    // Below 0 if it is overdue: the order stays.
+    const left = Math.min(record.dueAt - now.wall, waitMs ?? Infinity);
+    const item: ScheduledItem = waitMs === undefined
+      ? { ...record }
+      : { ...record, dueAt: now.wall + left, dueMono: now.mono + left };
+    if (record.dueAt <= now.wall - this.#dedupWindow / 2) this.#doubtful.add(item);
+    this.#lastNumber = Math.max(this.#lastNumber, number);
+    this.#ids.add(topic, id, item);
+    this.#due.add(item);
+  }
+
+  /** How many events wait. */
+  get size(): number {
+    return this.#ids.size;
+  }
+
+  /** Those that wait, in no particular order. */
+  all(): Iterable<ScheduledItem> {
+    return this.#ids.all();
+  }
+
+  /**
+   * Keeps a checked event until it is due, or publishes it if that is now; durable when it resolves.
+   * `stamped`: its timestamp was given by the publisher.
+   */
+  async accept(
+    topic: string,
+    event: NewEvent,
+    { schedule, stamped }: { schedule: Schedule; stamped: boolean },
+  ): Promise<Acceptance> {
+    const name = `${topic}\n${event.id}`;
+    // Whatever becomes of the other one, this one is decided after it.
+    for (let other; (other = this.#accepting.get(name));) await other.catch(() => {});
+    const waits = this.#ids.of(topic)?.get(event.id);
+    if (waits !== undefined) return { dueAt: waits.dueAt, seq: 0, duplicate: true };
+    const work = this.#accept(topic, event, { schedule, stamped });
+    this.#accepting.set(name, work);
+    try {
+      return await work;
+    } finally {
+      this.#accepting.delete(name);
+    }
+  }
+
+  async #accept(
+    topic: string,
+    event: NewEvent,
+    { schedule, stamped }: { schedule: Schedule; stamped: boolean },
+  ): Promise<Acceptance> {
+    const { topics, store } = this.#context;
+    const now = this.#now();
+    const dueAt = schedule.at ?? now.wall + schedule.delayMs;
+    if (dueAt <= now.wall) {
+      const past = schedule.at === undefined ? {} : { past: true as const };
+      return { ...await this.#publishNow(topic, event), ...past };
+    }
+    await topics.ensure(topic);
+    const known = event.idGiven ? store.find(topic, event.id) : undefined;
+    if (known !== undefined && known.timestamp > now.wall - this.#dedupWindow) {
+      return { seq: known.seq, duplicate: true };
+    }
+    const { id, type, key } = event;
+    const item: ScheduledItem = {
+      number: ++this.#lastNumber,
+      topic,
+      id,
+      type,
+      ...(key === undefined ? {} : { key }),
+      dueAt,
+      acceptedAt: now.wall,
+      afterSeq: store.head(topic).lastSeq,
+      stamped,
+      ...(schedule.at === undefined
+        ? { waitMs: schedule.delayMs, dueMono: now.mono + schedule.delayMs }
+        : {}),
+    };
+    await this.#put(item, event);
+    return { dueAt, seq: 0 };
+  }
+
+  async #publishNow(topic: string, event: NewEvent): Promise<Acceptance> {
+    const outcome = await this.#context.writer.append({ topic, events: [event] });
+    const { firstSeq, duplicates: [repeat] } = assertStored(topic, outcome);
+    return repeat === undefined ? { seq: firstSeq } : { seq: repeat.seq, duplicate: true };
+  }
+
+  async #put(item: ScheduledItem, event: NewEvent): Promise<void> {
+    const { state } = this.#context;
+    const { dueMono: _dueMono, ...record } = item;
+    const line = toWireLine(storedEvent(event, { topic: item.topic, seq: 0 }));
+    await state.commit([...this.#followClock(), {
+      op: "scheduled.put",
+      record: { ...record, line },
+    }]);
+    this.#ids.add(item.topic, item.id, item);
+    this.#due.add(item);
+    this.#arm();
+  }
+
+  /**
+   * Gives up events that wait; durable when it resolves. Those that are being published are not
+   * waiting any more.
+   */
+  async cancel(items: readonly ScheduledItem[]): Promise<void> {
+    const still = items.filter((item) => this.waits(item));
+    // Not due while this is being written down.
+    for (const item of still) this.#due.remove(item);
+    try {
+      const numbers = still.map(({ number }) => number);
+      await this.#context.state.commit([{ op: "scheduled.remove", numbers }]);
+    } catch (error) {
+      for (const item of still) this.#due.add(item);
+      throw error;
+    } finally {
+      this.#arm();
+    }
+    for (const item of still) this.#forget(item);
+  }
+
+  /** True if it can still be given up. */
+  waits(item: ScheduledItem): boolean {
+    return !this.#leaving.has(item) && this.#ids.of(item.topic)?.get(item.id) === item;
+  }
+
+  /** Stops publishing, and waits for what is under way. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    await Promise.allSettled(this.#accepting.values());
+    await this.#publishing;
+    await this.#commit(this.#followClock());
+  }
+
+  #forget(item: ScheduledItem): void {
+    this.#due.remove(item);
+    this.#doubtful.delete(item);
+    this.#ids.delete(item.topic, item.id);
+  }
+
+  #now(): Clocks {
+    const { clock } = this.#context;
+    return { wall: clock.now(), mono: clock.monotonic() };
+  }
+
+  /** The change that lets the rows follow a step of the wall clock, if there was one. */
+  #followClock(): StateChange[] {
+    const now = this.#now();
+    const byMs = now.wall - now.mono - this.#ahead;
+    if (Math.abs(byMs) < STEP_MS) return [];
+    this.#ahead += byMs;
+    if (this.#due.delays.length === 0) return [];
+    for (const item of this.#due.delays) item.dueAt += byMs;
+    return [{ op: "scheduled.shift", byMs }];
+  }
+
+  async #commit(changes: StateChange[]): Promise<void> {
+    if (changes.length === 0) return;
+    try {
+      await this.#context.state.commit(changes);
+    } catch (error) {
+      this.#context.onError(error, "scheduled events");
+    }
+  }
+
+  /** Sets the timer for the next event, or for the next look at the clock. */
+  #arm(): void {
+    if (!this.#isStarted || this.#isClosed || this.#publishing !== undefined) return;
+    const now = this.#now();
+    const left = Math.max(this.#due.left(now), this.#retryMs);
+    const at = left === Infinity ? Infinity : now.mono + Math.max(0, Math.min(left, LOOK_AGAIN_MS));
+    if (this.#timer !== undefined && this.#timer.at <= at) return;
+    this.#timer?.cancel();
+    if (at === Infinity) return;
+    const cancel = this.#context.clock.setTimer(() => {
+      this.#timer = undefined;
+      void this.#commit(this.#followClock());
+      this.#publishing = this.#publishDue();
+    }, at - now.mono);
+    this.#timer = { at, cancel };
+  }
+
+  /** Never rejects. */
+  async #publishDue(): Promise<void> {
+    try {
+      for (let due; !this.#isClosed && (due = this.#takeDue()).length > 0;) await this.#leave(due);
+      this.#retryMs = 0;
+    } catch (error) {
+      if (this.#retryMs === 0) this.#context.onError(error, "publishing scheduled events");
+      this.#retryMs = Math.min(LONGEST_WAIT_MS, this.#retryMs * 2 || FIRST_WAIT_MS);
+    }
+    this.#publishing = undefined;
+    this.#arm();
+  }
+
+  #takeDue(): { item: ScheduledItem; event: NewEvent }[] {
+    const taken: { item: ScheduledItem; event: NewEvent }[] = [];
+    let bytes = 0;
+    while (taken.length < MOST_TOGETHER && bytes < MOST_BYTES) {
+      const [item] = this.#due.take(this.#now(), 1);
+      if (item === undefined) break;
+      const line = this.#lineOf(item, taken);
+      const event = this.#eventOf(item, line);
+      if (event === undefined) continue;
+      bytes += line.length;
+      this.#leaving.add(item);
+      taken.push({ item, event });
+    }
+    return taken;
+  }
+
+  /** Throws if the state cannot be read; then nothing was taken. */
+  #lineOf(item: ScheduledItem, taken: readonly { item: ScheduledItem }[]): Uint8Array {
+    try {
+      return this.#context.state.scheduledLine(item.number) ?? new Uint8Array();
+    } catch (error) {
+      for (const one of [item, ...taken.map((other) => other.item)]) {
+        this.#leaving.delete(one);
+        this.#due.add(one);
+      }
+      throw error;
+    }
+  }
+
+  /** Undefined if it cannot be read: its row stays, and `doctor` names it. */
+  #eventOf(item: ScheduledItem, line: Uint8Array): NewEvent | undefined {
+    try {
+      const { seq: _seq, topic: _topic, line: _line, ...event } = eventOfSlot(
+        line.subarray(0, -1), // without the line feed
+      );
+      const timestamp = item.stamped ? event.timestamp : this.#context.clock.now();
+      return { ...event, timestamp, idGiven: true };
+    } catch (cause) {
+      const what = `the scheduled event ${item.id} of ${item.topic} cannot be read`;
+      this.#context.onError(
+        new DataDirError("datadir/damaged", what, { cause }),
+        "publishing scheduled events",
+      );
+      return undefined;
+    }
+  }
+
+  /** Publishes them; those that could not be stored are put back, and the first error thrown. */
+  async #leave(due: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
+    const groups = [...Map.groupBy(due, ({ item }) => item.topic).values()];
+    const outcomes = await Promise.allSettled(groups.map((group) => this.#publish(group)));
+    for (const { item } of due) this.#leaving.delete(item);
+    for (const [i, { status }] of outcomes.entries()) {
+      for (const { item } of groups[i]!) {
+        if (status === "fulfilled") this.#forget(item);
+        else if (this.waits(item)) this.#due.add(item);
+      }
+    }
+    const failed = outcomes.find((outcome) => outcome.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Publishes events of one topic and removes their rows. */
+  async #publish(group: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
+    const { state, topics, writer } = this.#context;
+    const { topic } = group[0]!.item;
+    const remove = () =>
+      state.commit([{ op: "scheduled.remove", numbers: group.map(({ item }) => item.number) }]);
+    // What nobody stores would not be recognized as a repeat.
+    const isStored = topics.get(topic)?.options.persistent !== false;
+    if (!isStored) await remove();
+    const there = isStored ? await this.#published(topic, group) : new Set();
+    const events = group.filter(({ item }) => !there.has(item)).map(({ event }) => event);
+    if (events.length > 0) assertStored(topic, await writer.appendAll({ topic, events }));
+    for (const { item } of group) this.#doubtful.delete(item);
+    if (isStored) await remove();
+  }
+
+  /** Those of the doubtful that have been published since they were accepted. */
+  async #published(
+    topic: string,
+    group: readonly { item: ScheduledItem }[],
+  ): Promise<Set<ScheduledItem>> {
+    const { store } = this.#context;
+    const doubtful = new Map<string, ScheduledItem>();
+    for (const { item } of group) if (this.#doubtful.has(item)) doubtful.set(item.id, item);
+    const found = new Set<ScheduledItem>();
+    if (doubtful.size === 0) return found;
+    const to = store.head(topic).lastSeq;
+    let from = 1 + Math.min(...[...doubtful.values()].map(({ afterSeq }) => afterSeq));
+    while (from <= to) {
+      const page = store.readPage(topic, { from, to, limit: 1000 });
+      for (const { id, seq } of page.events) {
+        const item = doubtful.get(id);
+        if (item !== undefined && seq > item.afterSeq) found.add(item);
+      }
+      from = page.next;
+      await Promise.resolve();
+    }
+    return found;
+  }
+}
