@@ -226,6 +226,12 @@ export { Topic } from "./core/broker/topic_handle.ts";
 export {
   Broker,
   type PayloadMap,
+  type PublishAllOptions,
   type PublishBatchOptions,
   type RegisterSchemaOptions,
 } from "./core/broker/broker.ts";
+export type {
+  AddressedMessage,
+  AddressedMessageOf,
+  Expectations,
+} from "./core/broker/publish_all.ts";

@@ -17,7 +17,8 @@ import type { PublishOptions } from "./core/broker/publish_options.ts";
 import type { Event } from "./core/event/event.ts";
 import type { Message } from "./core/event/event_map.ts";
 import type { Handler, SubscribeOptions, Subscription } from "./core/delivery/subscription.ts";
-import type { PublishBatchOptions } from "./core/broker/broker.ts";
+import type { PublishAllOptions, PublishBatchOptions } from "./core/broker/broker.ts";
+import type { AddressedMessage } from "./core/broker/publish_all.ts";
 
 export {
   type DeadLetterQueueSuite,
@@ -76,6 +77,16 @@ export class TestBroker<E = any> extends EventBroker<E> {
     options: PublishBatchOptions,
   ): Promise<Event[]> {
     const events = await super.publishEvents(topic, messages, options);
+    this.#published.push(...events);
+    return events;
+  }
+
+  /** @internal */
+  protected override async publishGroup(
+    messages: readonly AddressedMessage[],
+    options: PublishAllOptions,
+  ): Promise<Event[]> {
+    const events = await super.publishGroup(messages, options);
     this.#published.push(...events);
     return events;
   }

@@ -392,8 +392,12 @@ export class LeaseLostError extends EvsError {
  */
 export class UnsupportedError extends EvsError {
   /** @internal */
-  constructor(message: string, options: ErrorOptions = {}) {
-    super({ code: "store/unsupported", status: 501, exit: ExitCode.Usage }, message, options);
+  constructor(message: string, options: ErrorOptions & { code?: string } = {}) {
+    super(
+      { code: options.code ?? "store/unsupported", status: 501, exit: ExitCode.Usage },
+      message,
+      options,
+    );
   }
 }
 
@@ -465,10 +469,11 @@ export class RemoteError extends EvsError {
 /** The exit code for an error received over the wire. */
 function exitOf(code: string, status: number): number {
   if (code === "internal/bug") return ExitCode.Bug;
-  if (code === "store/unsupported" || code.startsWith("argument/")) return ExitCode.Usage;
+  if (code.startsWith("argument/")) return ExitCode.Usage;
   if (code.startsWith("daemon/") || code === "broker/closed") return ExitCode.NoDaemon;
   switch (status) {
     case 400:
+    case 501:
       return ExitCode.Usage;
     case 404:
     case 504:

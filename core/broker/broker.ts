@@ -3,6 +3,7 @@
  * daemon's socket (`connect`). Types from an event map are checked here, once; subclasses get plain
  * names and values.
  */
+import { atElement } from "./element_error.ts";
 import { checkExpected, type PublishOptions } from "./publish_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { DeadLetterQueue } from "../dead_letter/queue.ts";
@@ -44,6 +45,7 @@ import { InvalidArgumentError } from "../base/errors.ts";
 import { namesOf, refuseUnknown } from "../base/options.ts";
 import { assertName } from "../event/name.ts";
 import { assertTopicName, type TopicOptions } from "../event/topic_options.ts";
+import type { AddressedMessage, AddressedMessageOf } from "./publish_all.ts";
 import type { Topic } from "./topic_handle.ts";
 
 /** Options of a topic, as `createTopic` takes them. */
@@ -59,6 +61,12 @@ export interface PublishBatchOptions {
    * none. A seq can be expected of events with one key only.
    */
   expected?: Expected;
+  /** Publishes nothing if it has aborted. */
+  signal?: AbortSignal;
+}
+
+/** Options of `publishAll`. */
+export interface PublishAllOptions {
   /** Publishes nothing if it has aborted. */
   signal?: AbortSignal;
 }
@@ -82,6 +90,7 @@ const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
   schemaRegistry: true,
 });
 const BATCH_OPTIONS = namesOf<PublishBatchOptions>({ expected: true, signal: true });
+const ALL_OPTIONS = namesOf<PublishAllOptions>({ signal: true });
 const SCHEMA_OPTIONS = namesOf<RegisterSchemaOptions>({ version: true, compatibility: true });
 
 /** The options of `registerSchema`; throws if they or the type are invalid. */
@@ -112,6 +121,14 @@ function checkBatch(messages: readonly Message[], options: PublishBatchOptions):
       hint: `publishBatch(topic, events, { ${field} })`,
     });
   }
+}
+
+function refuseSignal(message: AddressedMessage): void {
+  if (!("signal" in message)) return;
+  throw new InvalidArgumentError("signal is that of all events, not of one", {
+    details: { field: "signal" },
+    hint: "publishAll(events, { signal })",
+  });
 }
 
 /**
@@ -166,6 +183,11 @@ export abstract class Broker<E = any> implements AsyncDisposable {
     topic: string,
     messages: readonly Message[],
     options: PublishBatchOptions,
+  ): Promise<Event[]>;
+  /** @internal */
+  protected abstract publishGroup(
+    messages: readonly AddressedMessage[],
+    options: PublishAllOptions,
   ): Promise<Event[]>;
   /** @internal */
   protected abstract subscribeHandler(
@@ -259,6 +281,36 @@ export abstract class Broker<E = any> implements AsyncDisposable {
    */
   cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
     return this.scheduling.cancel(request);
+  }
+
+  /**
+   * Publishes events to several topics, all or none, across a crash too; resolves with them once
+   * they are stored. Each may have expectations of its own: if one fails, `ConflictError` names the
+   * event (`details.element`, from 1). Rejects with `UnsupportedError` (`store/not-atomic`) if the
+   * topics are in different stores.
+   *
+   * ```ts
+   * import { EventBroker } from "@env/env-event-stream";
+   *
+   * await using broker = new EventBroker();
+   * await broker.publishAll([
+   *   { topic: "orders", type: "order.paid", payload: { id: 7 }, key: "7" },
+   *   { topic: "invoices", type: "invoice.sent", payload: {}, key: "7", expected: "none" },
+   * ]);
+   * ```
+   */
+  publishAll(
+    messages: readonly AddressedMessageOf<E>[],
+    options: PublishAllOptions = {},
+  ): Promise<Event[]> {
+    const all = messages as readonly AddressedMessage[];
+    try {
+      refuseUnknown(options, { of: "publishAll", known: ALL_OPTIONS });
+      all.forEach((message, i) => atElement(i + 1, () => refuseSignal(message)));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.publishGroup(all, options);
   }
 
   /**

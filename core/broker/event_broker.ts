@@ -55,10 +55,12 @@ import {
   checkSchemaOptions,
   type CreateTopicOptions,
   type PayloadMap,
+  type PublishAllOptions,
   type PublishBatchOptions,
   type RegisterSchemaOptions,
 } from "./broker.ts";
 import type { Message, TopicName } from "../event/event_map.ts";
+import type { AddressedMessage } from "./publish_all.ts";
 
 /** Most topics with lost events that are reported. */
 const LOST_NAMED = 20;
@@ -359,6 +361,14 @@ export class EventBroker<E = any> extends Broker<E> {
       : this.#publisher.publishBatch(topic, messages, options);
   }
 
+  /** @internal */
+  protected publishGroup(
+    messages: readonly AddressedMessage[],
+    options: PublishAllOptions,
+  ): Promise<Event[]> {
+    return this.#publisher.publishAll(messages, options);
+  }
+
   /**
    * Checks a parsed payload: returns the version to record, or throws `EventRefusedError` with
    * `details.faults`.
@@ -383,6 +393,13 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   append(request: StoreRequest, stream?: PublishStream): Promise<AppendOutcome> {
     return this.#writer.append(request, stream);
+  }
+
+  /** @internal See {@link EventWriter.appendGroup}. */
+  appendGroup(
+    ...group: Parameters<EventWriter["appendGroup"]>
+  ): Promise<AppendOutcome[]> {
+    return this.#writer.appendGroup(...group);
   }
 
   #committed(commit: Commit): void {

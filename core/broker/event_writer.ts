@@ -7,7 +7,7 @@ import type { TopicRecord } from "../state/state.ts";
 import type { PublishStream } from "../store/journal.ts";
 import type { Journals } from "../store/journals.ts";
 import type { StoreRequest } from "../store/pack.ts";
-import type { AppendOutcome } from "../store/store.ts";
+import type { AppendOutcome, Condition } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
@@ -35,6 +35,8 @@ export class EventWriter {
   readonly waiting: WaitingIds = new WaitingIds();
   readonly #context: EventWriterContext;
   #chain: Promise<unknown> | undefined;
+  /** By topic: resolves when a group that waits for another topic to be created is submitted. */
+  readonly #groups = new Map<string, Promise<unknown>>();
   #isClosed = false;
 
   constructor(context: EventWriterContext) {
@@ -54,9 +56,58 @@ export class EventWriter {
     if (this.#isClosed) return Promise.reject(closedBroker());
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendAll(request, stream));
+    const group = this.#groups.size > 0 ? this.#groups.get(request.topic) : undefined;
+    if (group) return group.then(() => this.appendAll(request, stream));
     const record = topics.get(request.topic);
     if (record && !topics.pending(request.topic)) return this.#submit(record, request, stream);
     return topics.ensure(request.topic).then((made) => this.#submit(made, request, stream));
+  }
+
+  /** Stores requests for several topics, all or none, if the conditions hold. */
+  appendGroup(
+    requests: readonly StoreRequest[],
+    conditions: readonly Condition[],
+  ): Promise<AppendOutcome[]> {
+    if (this.#isClosed) return Promise.reject(closedBroker());
+    const { topics, startup: { opening } } = this.#context;
+    if (opening) return opening.then(() => this.appendGroup(requests, conditions));
+    const submit = (records: readonly TopicRecord[]) =>
+      this.#submitGroup(records, { requests, conditions });
+    const names = requests.map(({ topic }) => topic);
+    const waits = names.some((name) => topics.pending(name) ?? this.#groups.get(name));
+    const known = names.flatMap((name) => topics.get(name) ?? []);
+    if (!waits && known.length === names.length) return submit(known);
+    const ready = Promise.all(names.map(async (name) => {
+      await this.#groups.get(name);
+      return await topics.ensure(name);
+    }));
+    const outcomes = ready.then((records) => ({ stored: submit(records) }));
+    this.#holdBack(names, outcomes);
+    return outcomes.then(({ stored }) => stored);
+  }
+
+  /** Lets what is published to these topics from now on wait until the group is submitted. */
+  #holdBack(names: readonly string[], submitted: Promise<unknown>): void {
+    const settled = submitted.then(() => {}, () => {}); // the submitter gets the error
+    for (const name of names) this.#groups.set(name, settled);
+    // Registered first: those who wait go on before anybody else finds nothing to wait for.
+    void settled.then(() => {
+      for (const name of names) {
+        if (this.#groups.get(name) === settled) this.#groups.delete(name);
+      }
+    });
+  }
+
+  // deno-lint-ignore require-await -- async turns what it throws into a rejection
+  async #submitGroup(
+    records: readonly TopicRecord[],
+    { requests, conditions }: {
+      requests: readonly StoreRequest[];
+      conditions: readonly Condition[];
+    },
+  ): Promise<AppendOutcome[]> {
+    const { stores, journals } = this.#context;
+    return journals.submitGroup(stores.groupTarget(records), requests, conditions);
   }
 
   /** Refuses further requests, and resolves when the earlier ones are submitted. */

@@ -25,7 +25,7 @@ function expectationError(
   topic: string,
   outcome: Extract<AppendOutcome, { ok: false }>,
 ): ConflictError | InvalidArgumentError {
-  const { expected, actual, subject, key, ids } = outcome;
+  const { expected, actual, subject, ids } = outcome;
   const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
   if (subject === "keys") {
     return new InvalidArgumentError(
@@ -47,13 +47,25 @@ function expectationError(
       },
     );
   }
+  return conflictError(topic, outcome);
+}
+
+/** The error for a last seq that is not what was expected; `element` names one of several events. */
+export function conflictError(
+  topic: string,
+  { expected, actual, subject, key }: Extract<AppendOutcome, { ok: false }>,
+  { element }: { element?: number } = {},
+): ConflictError {
+  const wanted = typeof expected === "number" ? `seq ${expected}` : expected;
   const whose = key === undefined ? `the ${subject}'s last seq` : `the last seq of the key ${key}`;
   return new ConflictError(
-    `${topic}: expected ${wanted}, but ${whose} is ${
+    `${
+      element === undefined ? "" : `element ${element}: `
+    }${topic}: expected ${wanted}, but ${whose} is ${
       actual === 0 ? "none" : actual
     }; nothing was stored`,
     {
-      details: defined({ topic, expected, actual, subject, key }),
+      details: defined({ topic, expected, actual, subject, key, element }),
       hint: "read what came in between, then publish with the seq that it has now",
     },
   );

@@ -14,10 +14,15 @@ export interface PublishConditions {
   startup: Startup;
 }
 
-/** One call of `publish` or `publishBatch`. */
-interface Waiting {
+/** The types that are published to a topic. */
+export interface PublishedTypes {
   topic: string;
   types: readonly string[];
+}
+
+/** One call of `publish`, `publishBatch` or `publishAll`. */
+interface Waiting {
+  topics: readonly PublishedTypes[];
   run(): void;
   fail(error: unknown): void;
 }
@@ -44,14 +49,14 @@ export class HeldPublishes {
   }
 
   /** Calls `publish` in its turn and settles with its result; rejects if its conditions fail. */
-  add<T>(of: { topic: string; types: readonly string[] }, publish: () => Promise<T>): Promise<T> {
+  add<T>(topics: readonly PublishedTypes[], publish: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...of, run: () => resolve(publish()), fail: reject });
+      this.#waiting.push({ topics, run: () => resolve(publish()), fail: reject });
       if (!this.#isReleasing) void this.#release();
     });
   }
 
-  #awaitsSchema({ topic, types }: { topic: string; types: readonly string[] }): boolean {
+  #awaitsSchema({ topic, types }: PublishedTypes): boolean {
     const { gate } = this.#conditions;
     return types.some((type) => gate.checks(topic, type)) && !gate.isReady(topic);
   }
@@ -73,10 +78,13 @@ export class HeldPublishes {
       try {
         const wait = startup.pending;
         if (wait) await wait;
-        else if (this.#awaitsSchema(first) && !awaited.has(first.topic)) {
-          await gate.ready(first.topic);
-          awaited.add(first.topic);
-        } else this.#releaseAll(awaited);
+        else {
+          const next = first.topics.find((of) => !awaited.has(of.topic) && this.#awaitsSchema(of));
+          if (next) {
+            await gate.ready(next.topic);
+            awaited.add(next.topic);
+          } else this.#releaseAll(awaited);
+        }
       } catch (error) {
         this.#waiting.shift()!.fail(error);
       }
@@ -86,8 +94,8 @@ export class HeldPublishes {
 
   /** Runs, in one step, the publishes at the front that need not wait any longer. */
   #releaseAll(awaited: ReadonlySet<string>): void {
-    const isReady = (waiting: Waiting) =>
-      awaited.has(waiting.topic) || !this.#awaitsSchema(waiting);
+    const isReady = ({ topics }: Waiting) =>
+      topics.every((of) => awaited.has(of.topic) || !this.#awaitsSchema(of));
     const stop = this.#waiting.findIndex((waiting) => !isReady(waiting));
     const released = this.#waiting.splice(0, stop < 0 ? this.#waiting.length : stop);
     for (const { run } of released) run();

@@ -16,13 +16,23 @@ import type { Event, NewEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
 import { IdSource } from "../event/id.ts";
 import { assertName } from "../event/name.ts";
+import { assertTopicName } from "../event/topic_options.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Expected } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { assertStored, refuseExpected } from "./expectation.ts";
-import { HeldPublishes } from "./held_publishes.ts";
+import { HeldPublishes, type PublishedTypes } from "./held_publishes.ts";
+import { atElement } from "./element_error.ts";
+import {
+  type AddressedEvent,
+  type AddressedMessage,
+  assertPublishable,
+  checkExpectations,
+  planGroup,
+  storedPlaces,
+} from "./publish_all.ts";
 import type { ScheduledEvents } from "./scheduled_events.ts";
 import type { SchemaGate } from "./schema_gate.ts";
 import type { Startup } from "./startup.ts";
@@ -38,6 +48,13 @@ export interface PublisherContext {
   scheduled: ScheduledEvents;
   /** The size limit of an event, bytes. */
   maxEventBytes: number;
+}
+
+/** An event whose bytes were captured when `publish` was called. */
+interface Captured {
+  event: Event;
+  split: SplitOptions;
+  captured: NewEvent;
 }
 
 const encoder = new TextEncoder();
@@ -110,7 +127,7 @@ export class Publisher {
     // Capture now: later changes to the payload by the caller must not be published.
     const captured = this.#capture(event, split);
     const store = () => this.#store(event, captured, split);
-    return isOpen ? store() : this.#held.add({ topic, types }, store);
+    return isOpen ? store() : this.#held.add([{ topic, types }], store);
   }
 
   #capture(event: Event, split: SplitOptions): NewEvent {
@@ -174,13 +191,51 @@ export class Publisher {
     const store = () => this.#storeAll(topic, { all, ...options });
     return await (this.#held.isOpen(topic, types)
       ? store()
-      : this.#held.add({ topic, types }, store));
+      : this.#held.add([{ topic, types }], store));
+  }
+
+  /** Publishes values to several topics, all or none. */
+  async publishAll(
+    messages: readonly AddressedMessage[],
+    { signal }: { signal?: AbortSignal },
+  ): Promise<Event[]> {
+    signal?.throwIfAborted();
+    assertPublishable(messages.length);
+    const all = messages.map((message, i) =>
+      atElement(i + 1, () => {
+        const { topic, expected, ...rest } = message;
+        const split = splitOptions(optionsOf(rest));
+        const event = this.#event(assertTopicName(topic), message, split);
+        const captured = this.#capture(event, split);
+        return { event, split, captured, expected: checkExpectations(expected, split.key) };
+      })
+    );
+    if (all.length === 0) return [];
+    const types = typesByTopic(all.map(({ event }) => event));
+    const store = () => this.#storeGroup(all, signal);
+    return await (types.every(({ topic, types }) => this.#held.isOpen(topic, types))
+      ? store()
+      : this.#held.add(types, store));
+  }
+
+  async #storeGroup(
+    all: readonly (Captured & Pick<AddressedEvent, "expected">)[],
+    signal: AbortSignal | undefined,
+  ): Promise<Event[]> {
+    signal?.throwIfAborted();
+    const plan = planGroup(all.map((one, i) => {
+      atElement(i + 1, () => this.#admit(one));
+      return { topic: one.event.topic, event: one.captured, expected: one.expected };
+    }));
+    const outcomes = await this.#context.writer.appendGroup(plan.requests, plan.conditions);
+    const places = storedPlaces(plan, outcomes);
+    return all.map(({ event, captured }, i) => stored(event, captured, places[i]!.seq));
   }
 
   async #storeAll(
     topic: string,
     { all, expected, signal }: {
-      all: readonly { event: Event; split: SplitOptions; captured: NewEvent }[];
+      all: readonly Captured[];
       expected?: Expected;
       signal?: AbortSignal;
     },
@@ -213,7 +268,7 @@ export class Publisher {
     return stored(event, captured, duplicates[0]?.seq ?? firstSeq);
   }
 
-  #admit(one: { event: Event; captured: NewEvent; split: SplitOptions }): void {
+  #admit(one: Captured): void {
     const { event: { topic, type }, captured, split } = one;
     const { gate } = this.#context;
     const version = split.schemaVersion;
@@ -235,6 +290,14 @@ export class Publisher {
     dispatcher.hand(event, () => capture(event, split));
     return event;
   }
+}
+
+function typesByTopic(events: readonly Event[]): PublishedTypes[] {
+  const types = new Map<string, Set<string>>();
+  for (const { topic, type } of events) {
+    types.set(topic, (types.get(topic) ?? new Set()).add(type));
+  }
+  return Array.from(types, ([topic, types]) => ({ topic, types: [...types] }));
 }
 
 /** The event that a value becomes. Its seq comes with the append. */

@@ -47,6 +47,7 @@ import type {
   TopicInfo,
   TopicRequest,
 } from "../protocol/protocol.ts";
+import type { PublishAllReply } from "../protocol/publish_all.ts";
 import type { SchemaDiff, SchemaInfo, SchemasRequest } from "../protocol/schemas.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 
@@ -179,6 +180,11 @@ export class Client implements Disposable {
     options: CallOptions & { query?: PublishQuery } = {},
   ): Promise<PublishReply> {
     return await this.call(publishRequest(topic, { body, query: options.query }), options);
+  }
+
+  /** Publishes a JSON array of events, each with its topic: all or none. */
+  async publishAll(body: Uint8Array | string, options: CallOptions = {}): Promise<PublishAllReply> {
+    return await this.call({ method: "POST", path: "/v1/events", body }, options);
   }
 
   /** Reads or follows; the lines of the response are events. */

@@ -29,7 +29,7 @@ export function decodeError(error: unknown): unknown {
       about,
     );
   }
-  if (code === "store/unsupported") return new UnsupportedError(message, about);
+  if (status === 501) return new UnsupportedError(message, { ...about, code });
   if (code === "broker/closed") return new ClosedError(message, about);
   if (status === 400) return new InvalidArgumentError(message, { ...about, code });
   if (status === 409) return new ConflictError(message, { ...about, code });

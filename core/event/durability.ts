@@ -38,3 +38,10 @@ export function intervalOf(durability: Durability): number | undefined {
     ? Number(durability.slice("interval:".length))
     : undefined;
 }
+
+/** The one under which least can be lost. */
+export function strictest(durabilities: readonly Durability[]): Durability {
+  const lost = (durability: Durability) =>
+    durability === "always" ? 0 : intervalOf(durability) ?? Infinity;
+  return durabilities.reduce((best, next) => lost(next) < lost(best) ? next : best);
+}

@@ -11,6 +11,8 @@ export const LONGEST_NAME = 256;
 export const MAX_EVENT_BYTES = 1024 * 1024;
 /** The largest JSON body, bytes. An array is buffered whole: all of it is stored, or nothing. */
 export const LARGEST_JSON_BODY = 16 * 1024 * 1024;
+/** The most events that are published to several topics, all or none. */
+export const LARGEST_ATOMIC_PUBLISH = 10_000;
 /** The longest id. */
 export const LONGEST_ID = 128;
 

@@ -5,7 +5,7 @@
 import { type Commit, Journal, type PublishStream } from "./journal.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
-import type { AppendOutcome, JournalStore } from "./store.ts";
+import type { AppendOutcome, Condition, JournalStore } from "./store.ts";
 
 /** Where a topic's events are appended. */
 export interface AppendTarget {
@@ -48,6 +48,15 @@ export class Journals {
     stream?: PublishStream,
   ): Promise<AppendOutcome> {
     return this.#journalOf(target).submit(request, stream);
+  }
+
+  /** See {@link Journal.submitGroup}. */
+  submitGroup(
+    target: AppendTarget,
+    requests: readonly StoreRequest[],
+    conditions: readonly Condition[],
+  ): Promise<AppendOutcome[]> {
+    return this.#journalOf(target).submitGroup(requests, conditions);
   }
 
   /** Calls `listener` for everything that became durable, before its publisher is answered. */

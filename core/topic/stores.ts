@@ -3,7 +3,7 @@
  * broker's stores can honour.
  */
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
-import type { Durability } from "../event/durability.ts";
+import { type Durability, strictest } from "../event/durability.ts";
 import type { AppendTarget } from "../store/journals.ts";
 import { RoutedStore, type StoreShelf } from "../store/routed_store.ts";
 import { type EventStore, isJournalStore, type JournalStore } from "../store/store.ts";
@@ -97,6 +97,40 @@ export class TopicStores {
     return durability === "default" ? { store } : { store, durability };
   }
 
+  /**
+   * Where events for all of these topics are appended, all or none, with the strictest of their
+   * durabilities. Throws `UnsupportedError` if that cannot be promised.
+   */
+  groupTarget(topics: readonly { name: string; options: TopicOptions }[]): AppendTarget {
+    const passing = topics.find(({ options }) => !options.persistent);
+    if (passing) {
+      throw notAtomic(`${passing.name} stores nothing`, {
+        hint: "publish to it by itself, or make it persistent",
+        topics: [passing.name],
+      });
+    }
+    const targets = topics.map(({ name, options }) => this.target(name, options));
+    const { store } = targets[0]!;
+    const other = targets.findIndex((target) => target.store !== store);
+    if (other > 0) {
+      const [a, b] = [topics[0]!.name, topics[other]!.name];
+      const kindOf = (at: number) => targets[at]!.store.kind ?? "default";
+      throw notAtomic(`${a} is in the ${kindOf(0)} store and ${b} in the ${kindOf(other)} store`, {
+        hint: "use topics of one store: evs topic create NAME --store " + kindOf(0),
+        topics: [a, b],
+      });
+    }
+    if (!store.atomic) {
+      throw notAtomic("this broker's store takes events of one topic at a time", {
+        hint: "use the SqliteEventStore or the FileEventStore",
+        topics: topics.map(({ name }) => name),
+      });
+    }
+    const own = store.durable ? "always" : this.#default ?? "os";
+    const durability = strictest(targets.map((target) => target.durability ?? own));
+    return targets.find((target) => (target.durability ?? own) === durability)!;
+  }
+
   /** True if an acknowledged event of the topic survives a power cut. */
   isDurable(name: string, place: Place | undefined): boolean {
     const { store, durability } = this.target(
@@ -106,4 +140,14 @@ export class TopicStores {
     if (durability === undefined || store.kind === "memory") return store.durable;
     return durability === "always";
   }
+}
+
+function notAtomic(
+  why: string,
+  { hint, topics }: { hint: string; topics: readonly string[] },
+): UnsupportedError {
+  return new UnsupportedError(
+    `${why}: events for these topics cannot be stored all or none; nothing was stored`,
+    { code: "store/not-atomic", hint, details: { topics } },
+  );
 }

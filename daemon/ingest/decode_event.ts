@@ -101,11 +101,7 @@ export class EventDecoder {
     const { cloudEvents, type } = this.#options;
     if (cloudEvents) return this.cloudEvent(readCloudEvent(text, bytes));
     if (type !== undefined) return this.#fromPayload(type, { line, text, bytes });
-    const given = readEnvelope(text, bytes);
-    if (given.schedule === undefined) return this.#fromEnvelope(line, given);
-    throw invalid("schedule goes with one event, not with an array or with lines", {
-      details: { member: "schedule" },
-    });
+    return this.#fromEnvelope(line, forNow(readEnvelope(text, bytes)));
   }
 
   /** The same for a request of one event, which may be published later. */
@@ -146,6 +142,16 @@ export class EventDecoder {
       metadata,
       payload,
     };
+  }
+
+  /** Decodes an envelope that was parsed. Its members named in `others` are left to the caller. */
+  envelope(
+    line: number,
+    { value, text, bytes }: { value: Record<string, unknown>; text: string; bytes: Uint8Array },
+    others: readonly string[] = [],
+  ): NewEvent {
+    const given = checkEnvelope(value, splitMembers(text, bytes), others);
+    return this.#fromEnvelope(line, forNow(given));
   }
 
   #fromEnvelope(line: number, given: Envelope): NewEvent {
@@ -244,7 +250,15 @@ function readEnvelope(text: string, bytes: Uint8Array): Envelope {
       hint: "for a bare payload, name its type: ?type=TYPE, or evs publish TOPIC TYPE",
     });
   }
-  return checkEnvelope(envelope as Record<string, unknown>, splitMembers(text, bytes));
+  return checkEnvelope(envelope as Record<string, unknown>, splitMembers(text, bytes), []);
+}
+
+/** One of several envelopes, of which none can be published later. */
+function forNow(given: Envelope): Envelope {
+  if (given.schedule === undefined) return given;
+  throw invalid("schedule goes with one event, not with an array or with lines", {
+    details: { member: "schedule" },
+  });
 }
 
 function scheduleOf(given: unknown): Schedule {
@@ -256,13 +270,18 @@ function scheduleOf(given: unknown): Schedule {
   }
 }
 
-function checkEnvelope(envelope: Record<string, unknown>, members: readonly Member[]): Envelope {
+function checkEnvelope(
+  envelope: Record<string, unknown>,
+  members: readonly Member[],
+  others: readonly string[],
+): Envelope {
   const seen = new Map<string, Member>();
   for (const member of members) {
-    if (!ENVELOPE.includes(member.name)) {
+    if (!ENVELOPE.includes(member.name) && !others.includes(member.name)) {
+      const known = [...ENVELOPE.slice(0, 7), ...others].join(", ");
       throw invalid(`an envelope has no member ${JSON.stringify(member.name)}`, {
         details: { member: member.name },
-        hint: `its members are ${ENVELOPE.slice(0, 7).join(", ")}; put what is yours into metadata`,
+        hint: `its members are ${known}; put what is yours into metadata`,
       });
     }
     if (seen.has(member.name)) {

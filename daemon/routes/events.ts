@@ -2,11 +2,12 @@
 import type { Route } from "../http/router.ts";
 import { publish } from "./publish.ts";
 import { getNewest } from "./newest.ts";
+import { publishAll } from "./publish_all.ts";
 import { publishQuery } from "./publish_options.ts";
 import { getEvent, readEvents, readQuery } from "./read.ts";
 import { keyName, topicPattern } from "./shapes.ts";
 
-/** Publish, read, follow, and one event. */
+/** Publish to one topic or several, read, follow, and one event. */
 export const eventRoutes: Route[] = [
   {
     method: "POST",
@@ -18,6 +19,12 @@ export const eventRoutes: Route[] = [
   },
   { method: "GET", path: "/v1/topics/{topic}/events", query: readQuery, handle: readEvents },
   { method: "GET", path: "/v1/topics/{topic}/events/{event}", handle: getEvent },
+  {
+    method: "POST",
+    path: "/v1/events",
+    body: { shape: "raw", required: true },
+    handle: publishAll,
+  },
   {
     method: "GET",
     path: "/v1/topics/{topic}/newest",

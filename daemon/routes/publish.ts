@@ -6,11 +6,8 @@
  */
 import { LARGEST_JSON_BODY } from "../../core/event/limits.ts";
 import type http from "node:http";
-import {
-  EventRefusedError,
-  InvalidArgumentError,
-  type RefusalCode,
-} from "../../core/base/errors.ts";
+import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { atElement } from "../../core/broker/element_error.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { parseJson, splitElements } from "../../core/json/json.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
@@ -53,7 +50,7 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
         ...options,
         cloudEvents,
         turn,
-        decoder: decoderFor(request, { ...options, cloudEvents }),
+        decoder: decoderFor(request, request.params["topic"]!, { ...options, cloudEvents }),
         handedDown: resolve,
       });
     } else await publishJson(request, reply, { ...options, mode });
@@ -62,9 +59,13 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
   }
 }
 
-function decoderFor(request: RouteRequest, options: EventDecoderOptions): EventDecoder {
+/** A decoder of events for a topic. */
+export function decoderFor(
+  request: RouteRequest,
+  topic: string,
+  options: EventDecoderOptions,
+): EventDecoder {
   const { broker, ids } = request.services;
-  const topic = request.params["topic"]!;
   return new EventDecoder(options, {
     admit: (candidate) => broker.admit(topic, candidate),
     nextId: (now) => ids.next(now),
@@ -85,7 +86,7 @@ async function publishJson(
 ): Promise<void> {
   const { services } = request;
   const topic = request.params["topic"]!;
-  const { events: given, later } = eventsIn(request, options, await readWhole(request));
+  const { events: given, later } = eventsIn(request, options, await readJsonBody(request));
   if (later !== undefined) {
     services.disk.admit();
     return sendJson(reply, 200, await publishLater(request, later));
@@ -120,12 +121,15 @@ interface Given {
 
 function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array): Given {
   const { mode, line } = options;
-  const decoder = decoderFor(request, { ...options, cloudEvents: mode !== undefined });
+  const decoder = decoderFor(request, request.params["topic"]!, {
+    ...options,
+    cloudEvents: mode !== undefined,
+  });
   if (mode !== undefined) assertNoSchedule(options);
   if (mode === "binary") {
     return { events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))] };
   }
-  const text = decode(body);
+  const text = textOf(body);
   const isArray = /^[ \t\r\n]*\[/.test(text);
   if (mode === "batch" && !isArray) {
     parseJson(text);
@@ -151,25 +155,17 @@ function arrayEvents(
   source: { text: string; body: Uint8Array },
 ): NewEvent[] {
   return splitElements(source.text, source.body).map(({ text, bytes }, i) => {
-    try {
-      return decoder.event(i + 1, text, bytes);
-    } catch (error) {
-      if (!(error instanceof EventRefusedError)) throw error;
-      const { code, message, hint, details } = error.toBody();
-      throw new EventRefusedError(
-        code as RefusalCode,
-        `element ${i + 1}: ${message}; nothing was stored`,
-        {
-          hint,
-          details: { ...details, element: i + 1 },
-          cause: error,
-        },
-      );
-    }
+    return atElement(i + 1, () => decoder.event(i + 1, text, bytes));
   });
 }
 
-async function readWhole(request: RouteRequest): Promise<Uint8Array> {
+const SEND_LINES = "send NDJSON (content-type: application/x-ndjson), which is stored line by line";
+
+/** The body; throws `EventRefusedError` if it is too large, with this hint. */
+export async function readJsonBody(
+  request: RouteRequest,
+  { hint = SEND_LINES }: { hint?: string } = {},
+): Promise<Uint8Array> {
   const whole = new Chunks();
   for await (const chunk of bodyOf(request)) {
     if (whole.length + chunk.length > LARGEST_JSON_BODY) {
@@ -178,7 +174,7 @@ async function readWhole(request: RouteRequest): Promise<Uint8Array> {
         `the body is longer than ${LARGEST_JSON_BODY} bytes`,
         {
           details: { limit: LARGEST_JSON_BODY },
-          hint: "send NDJSON (content-type: application/x-ndjson), which is stored line by line",
+          hint,
         },
       );
     }
@@ -187,7 +183,8 @@ async function readWhole(request: RouteRequest): Promise<Uint8Array> {
   return whole.take();
 }
 
-function decode(body: Uint8Array): string {
+/** The text of a body; throws `EventRefusedError` if it is not UTF-8. */
+export function textOf(body: Uint8Array): string {
   try {
     return decoder.decode(body);
   } catch (cause) {

@@ -41,11 +41,13 @@ import {
   defaultTopicOptions,
   type TopicOptions,
 } from "../../event/topic_options.ts";
+import type { AddressedMessage } from "../../broker/publish_all.ts";
 import { Topic } from "../../broker/topic_handle.ts";
 import {
   Broker,
   checkSchemaOptions,
   type CreateTopicOptions,
+  type PublishAllOptions,
   type PublishBatchOptions,
   type RegisterSchemaOptions,
 } from "../../broker/broker.ts";
@@ -217,6 +219,16 @@ export class RemoteBroker<E = any> extends Broker<E> {
     return this.#closed
       ? Promise.reject(closedBroker())
       : this.#publisher.publishBatch(topic, messages, options);
+  }
+
+  /** @internal */
+  protected publishGroup(
+    messages: readonly AddressedMessage[],
+    options: PublishAllOptions,
+  ): Promise<Event[]> {
+    return this.#closed
+      ? Promise.reject(closedBroker())
+      : this.#publisher.publishAll(messages, options);
   }
 
   /** @internal */

@@ -18,11 +18,18 @@ import type { Message } from "../../event/event_map.ts";
 import { IdSource } from "../../event/id.ts";
 import { capture, makeEvent, optionsOf, scheduledEvent } from "../../broker/publisher.ts";
 import { assertTopicName } from "../../event/topic_options.ts";
+import { atElement } from "../../broker/element_error.ts";
+import {
+  type AddressedMessage,
+  assertPublishable,
+  checkExpectations,
+} from "../../broker/publish_all.ts";
 import type { Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
 import { remoteError, segment } from "../endpoint.ts";
 import { delay, LONGEST_TRY_MS } from "../feed.ts";
 import type { PublishReply } from "../../protocol/protocol.ts";
+import type { PublishAllReply } from "../../protocol/publish_all.ts";
 import { decodeError, decodeRefusal } from "../decode_error.ts";
 
 /** What publishing needs. */
@@ -43,12 +50,15 @@ interface Item {
   line: string;
 }
 
-/** One publish, or one batch of `publishBatch`. */
+/** One publish, or one batch of `publishBatch` or `publishAll`. */
 interface Job {
-  topic: string;
+  /** Several for `publishAll`: it waits among the jobs of each of them. */
+  topics: readonly string[];
   items: Item[];
   /** All or nothing, in one array. */
   whole: boolean;
+  /** Each item names its topic. */
+  isAddressed?: true;
   expected: SplitOptions["expected"];
   signal: AbortSignal | undefined;
   resolve(events: Event[]): void;
@@ -89,7 +99,7 @@ export class RemotePublisher {
     const items = [this.#item(topic, what, split)];
     const { expected, signal, schedule } = split;
     const [event] = await this.#submit({
-      topic,
+      topics: [topic],
       items,
       whole: schedule !== undefined || (expected !== undefined && expected !== "any"),
       expected,
@@ -112,7 +122,36 @@ export class RemotePublisher {
       return this.#item(topic, message, split);
     });
     if (items.length === 0) return [];
-    return await this.#submit({ topic, items, whole: true, expected, signal });
+    return await this.#submit({ topics: [topic], items, whole: true, expected, signal });
+  }
+
+  /** Publishes values to several topics, all or none. */
+  async publishAll(
+    messages: readonly AddressedMessage[],
+    { signal }: Pick<SplitOptions, "signal">,
+  ): Promise<Event[]> {
+    signal?.throwIfAborted();
+    assertPublishable(messages.length);
+    const items = messages.map((message, i) =>
+      atElement(i + 1, () => {
+        const { topic, expected, ...rest } = message;
+        const split = splitOptions(optionsOf(rest));
+        const item = this.#item(assertTopicName(topic), message, split);
+        const address = JSON.stringify({ topic, expected: checkExpectations(expected, split.key) });
+        return { ...item, line: `${address.slice(0, -1)},${item.line.slice(1)}` };
+      })
+    );
+    const topics = new Set(messages.map(({ topic }) => topic));
+    // Without a topic there is no queue to wait in.
+    if (topics.size === 0) return [];
+    return await this.#submit({
+      topics: [...topics],
+      isAddressed: true,
+      items,
+      whole: true,
+      expected: undefined,
+      signal,
+    });
   }
 
   #item(
@@ -139,9 +178,12 @@ export class RemotePublisher {
   #submit(job: Omit<Job, "resolve" | "reject">): Promise<Event[]> {
     this.count++;
     return new Promise((resolve, reject) => {
-      const waiting = this.#jobs.get(job.topic);
-      if (waiting) waiting.push({ ...job, resolve, reject });
-      else this.#jobs.set(job.topic, [{ ...job, resolve, reject }]);
+      const queued: Job = { ...job, resolve, reject };
+      for (const topic of job.topics) {
+        const waiting = this.#jobs.get(topic);
+        if (waiting) waiting.push(queued);
+        else this.#jobs.set(topic, [queued]);
+      }
       this.#working ??= this.#work();
     });
   }
@@ -159,7 +201,8 @@ export class RemotePublisher {
       const jobs = this.#take();
       if (jobs.length === 0) continue;
       try {
-        if (jobs[0]!.whole) await this.#sendWhole(jobs[0]!);
+        if (jobs[0]!.isAddressed) await this.#sendAddressed(jobs[0]!);
+        else if (jobs[0]!.whole) await this.#sendWhole(jobs[0]!);
         else await this.#sendLines(jobs);
       } catch (error) {
         for (const job of jobs) job.reject(decodeError(error));
@@ -179,23 +222,47 @@ export class RemotePublisher {
     for (; n < waiting.length; n++) {
       const job = waiting[n]!;
       if (job.signal?.aborted) {
+        this.#leave(job);
         job.reject(job.signal.reason);
         continue;
       }
+      // It waits for what was published before it to its other topics.
+      if (job.topics.some((other) => other !== topic && this.#jobs.get(other)?.[0] !== job)) break;
       text += job.items[0]!.line.length;
       const isFull = jobs.length >= MOST_TOGETHER || text > MOST_TEXT;
       if (jobs.length > 0 && (isFull || job.whole || jobs[0]!.whole)) break;
+      this.#leave(job);
       jobs.push(job);
     }
     if (n < waiting.length) this.#jobs.set(topic, waiting.slice(n));
     return jobs;
   }
 
+  /** Takes a job out of the queues that it is the first in. */
+  #leave(job: Job): void {
+    if (job.topics.length === 1) return;
+    for (const topic of job.topics) {
+      const rest = this.#jobs.get(topic)?.filter((other) => other !== job);
+      if (rest?.length === 0) this.#jobs.delete(topic);
+      else if (rest) this.#jobs.set(topic, rest);
+    }
+  }
+
+  async #sendAddressed({ items, topics, resolve }: Job): Promise<void> {
+    const reply = await this.#send<PublishAllReply>({ items, topics }, {
+      path: "/v1/events",
+      body: `[${items.map(({ line }) => line)}]`,
+      contentType: "application/json",
+    });
+    resolve(place(items, reply.events));
+  }
+
   async #sendWhole(job: Job): Promise<void> {
-    const { topic, items, expected } = job;
+    const { topics, items, expected } = job;
+    const topic = topics[0]!;
     const body = items.length === 1 ? items[0]!.line : `[${items.map(({ line }) => line)}]`;
-    const reply = await this.#send(items, {
-      topic,
+    const reply = await this.#send<PublishReply>(job, {
+      path: pathOf(topic),
       body,
       query: { expected: expected?.toString() },
       contentType: "application/json",
@@ -212,10 +279,10 @@ export class RemotePublisher {
   }
 
   async #sendLines(jobs: readonly Job[]): Promise<void> {
-    const { topic } = jobs[0]!;
+    const { topics } = jobs[0]!;
     const items = jobs.map((job) => job.items[0]!);
-    const reply = await this.#send(items, {
-      topic,
+    const reply = await this.#send<PublishReply>({ items, topics }, {
+      path: pathOf(topics[0]!),
       body: items.map(({ line }) => `${line}\n`).join(""),
       query: { onError: "skip" },
       contentType: "application/x-ndjson",
@@ -234,30 +301,28 @@ export class RemotePublisher {
   /**
    * Sends one request, and repeats it unchanged while the daemon is away, for up to `patienceMs`.
    */
-  async #send(
-    items: readonly Item[],
+  async #send<Reply>(
+    of: Pick<Job, "items" | "topics">,
     request: {
-      topic: string;
+      path: string;
       body: string;
-      query: Record<string, string | undefined>;
+      query?: Record<string, string | undefined>;
       contentType: string;
     },
-  ): Promise<PublishReply> {
+  ): Promise<Reply> {
     const { client, clock, patienceMs } = this.#context;
-    const { topic, body, query, contentType } = request;
-    const path = `/v1/topics/${segment(topic)}/events`;
     let away: AwakeTime | undefined;
     for (;;) {
       try {
-        const response = await client.fetchAny({ method: "POST", path, query, body, contentType });
+        const response = await client.fetchAny({ method: "POST", ...request });
         if (response.status >= 400) throw await remoteError(response);
-        return await response.json<PublishReply>();
+        return await response.json<Reply>();
       } catch (error) {
         if (!isGone(error)) throw error;
         const isFirst = away === undefined;
         away ??= new AwakeTime(clock);
         if (away.passed(LONGEST_TRY_MS) >= patienceMs) {
-          throw unknown(items, { cause: error, topic });
+          throw unknown(of, error);
         }
         // An idle connection may just have been closed: the first retry is immediate.
         if (!isFirst) await delay(clock, Math.min(AGAIN_MS, patienceMs));
@@ -301,18 +366,24 @@ function place(
   });
 }
 
+function pathOf(topic: string): string {
+  return `/v1/topics/${segment(topic)}/events`;
+}
+
 function unknown(
-  items: readonly Item[],
-  { cause, topic }: { cause: unknown; topic: string },
+  { items, topics }: Pick<Job, "items" | "topics">,
+  cause: unknown,
 ): ConnectionLostError {
   const ids = items.map(({ event }) => event.id);
   const what = ids.length === 1 ? `the event ${ids[0]}` : `these ${ids.length} events`;
   return new ConnectionLostError(
-    `the daemon did not come back: it is not known whether ${what} of ${topic} reached it`,
+    `the daemon did not come back: it is not known whether ${what} of ${
+      topics.join(", ")
+    } reached it`,
     {
       cause,
       hint: "publish again with the same id: what is stored already is not stored twice",
-      details: { topic, ids },
+      details: { topic: topics[0], ids, ...(topics.length > 1 ? { topics } : {}) },
     },
   );
 }

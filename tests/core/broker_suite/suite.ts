@@ -3,6 +3,7 @@ import type { Broker } from "../../../mod.ts";
 import { delivery } from "./delivery.ts";
 import { lifetime } from "./lifetime.ts";
 import { publishing } from "./publishing.ts";
+import { publishingAll } from "./publishing_all.ts";
 import { reading } from "./reading.ts";
 import { throwing } from "./throwing.ts";
 import { waiting } from "./waiting.ts";
@@ -27,6 +28,7 @@ export function brokerSuite(options: { name: string; open(): Promise<Subject> })
       await run(subject);
     });
   publishing(test);
+  publishingAll(test);
   delivery(test);
   lifetime(test);
   throwing(test);

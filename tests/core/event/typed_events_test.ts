@@ -58,6 +58,11 @@ Deno.test("EventBroker<Events> checks topics, types and payloads when publishing
     broker.publish("inventory", "inventory.reserved", { sku: "a" });
     // @ts-expect-error -- a batch is checked event by event
     broker.publishBatch("orders.eu", [{ type: "order.placed", payload: { reason: "r" } }]);
+    broker.publishAll([
+      { topic: "orders.eu", type: "order.placed", payload: { total: 1 } },
+      // @ts-expect-error -- events for several topics are checked by their topics
+      { topic: "orders.eu", type: "order.placed", payload: { reason: "r" } },
+    ]);
     // @ts-expect-error -- a topic's handle is checked as well
     broker.createTopic("orders.eu").publish("order.placed", { reason: "r" });
   };

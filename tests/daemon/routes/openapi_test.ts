@@ -220,6 +220,13 @@ async function callRead(call: Call, published: Answer): Promise<void> {
   await call("GET", newest, { params: topic, query: "?key=k", status: 200 });
   await call("GET", newest, { params: topic, query: "?key=nobody", status: 404 });
   await call("GET", "/v1/events", { query: "?topic=users&topic=o.*", status: 200 });
+  const several = [{ ...topic, type: "t", payload: 1, id: "given" }];
+  for (const _twice of several.concat(several)) {
+    await call("POST", "/v1/events", { body: several, status: 200 });
+  }
+  const other = { topic: "other", type: "t", payload: 1, expected: { topic: "exists" } };
+  await call("POST", "/v1/events", { body: [...several, other], status: 409 });
+  await call("POST", "/v1/events", { body: {}, status: 422 });
 }
 
 async function callSubscriptions(call: Call): Promise<void> {

@@ -1,0 +1,22 @@
+/** `POST /v1/events`: events for several topics, stored all or none. */
+
+/** The reply. If any event is refused or an expectation fails, there is an error instead. */
+export interface PublishAllReply {
+  /** Events stored, not counting duplicates. */
+  count: number;
+  duplicates: number;
+  /** False if one of the topics has `interval` or `os` durability. */
+  durable: boolean;
+  /** In the order of the request. */
+  events: PublishedPlace[];
+}
+
+/** Where an event is stored. */
+export interface PublishedPlace {
+  topic: string;
+  seq: number;
+  id: string;
+  schemaVersion: string;
+  /** It had been stored before. */
+  duplicate?: true;
+}
