@@ -1,5 +1,6 @@
 /** `evs schema`: manages the schemas of payloads. */
 import { group } from "../cli/define.ts";
+import { route as asyncapi } from "./asyncapi.ts";
 import { route as check } from "./check.ts";
 import { route as diff } from "./diff.ts";
 import { route as list } from "./list.ts";
@@ -11,5 +12,5 @@ export const route = group({
   brief: "Register, list, compare and check schemas",
   description:
     "If a JSON Schema is registered for an event type, payloads of that type are validated before they are stored.",
-  routes: { register, list, show, check, diff, remove },
+  routes: { register, list, show, check, diff, remove, asyncapi },
 });

@@ -451,6 +451,11 @@ export class Client implements Disposable {
     });
   }
 
+  /** An AsyncAPI document of all topics and schemas. */
+  async asyncapi(): Promise<Uint8Array> {
+    return await (await this.fetch(get("/v1/asyncapi"))).bytes();
+  }
+
   // The daemon itself.
 
   async status(options: CallOptions = {}): Promise<StatusReply> {

@@ -1,5 +1,6 @@
 /** All routes of the daemon. schemas/openapi.json describes exactly these; a test compares them. */
 import type { Route } from "../http/router.ts";
+import { asyncApiRoutes } from "./asyncapi.ts";
 import { damageRoutes } from "./damage.ts";
 import { deadLetterImportRoutes } from "./dead_letter_import.ts";
 import { deadLetterRoutes } from "./dead_letters.ts";
@@ -23,6 +24,7 @@ export const routes: readonly Route[] = [
   ...deadLetterImportRoutes,
   ...schemaRoutes,
   ...schemaVersionRoutes,
+  ...asyncApiRoutes,
   ...damageRoutes,
   ...statusRoutes,
 ];

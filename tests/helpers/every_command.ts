@@ -59,6 +59,7 @@ const REST: Record<string, Rest> = {
   "schema list": NOTHING,
   "schema show": () => ({ args: ["n"] }),
   "schema check": () => ({ args: ["n"], stdin: "1\n" }),
+  "schema asyncapi": NOTHING,
   "schema diff": () => ({ args: ["n", "-"], stdin: '{"type":"integer"}' }),
   "schema remove": () => ({ args: ["n", "--version", "1.0", "--yes"] }),
   "daemon run": LOCAL,
