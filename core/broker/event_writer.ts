@@ -71,6 +71,11 @@ export class EventWriter {
     if (this.#isClosed) return Promise.reject(closedBroker());
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendGroup(requests, conditions));
+    const ids = this.waiting.in(requests);
+    if (ids.length > 0) {
+      const known = { ok: false, expected: "any", actual: 0, subject: "ids", ids } as const;
+      return Promise.resolve(requests.map(() => known));
+    }
     const submit = (records: readonly TopicRecord[]) =>
       this.#submitGroup(records, { requests, conditions });
     const names = requests.map(({ topic }) => topic);

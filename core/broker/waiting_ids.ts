@@ -20,6 +20,16 @@ export class WaitingIds {
     for (const items of this.#topics.values()) yield* items.values();
   }
 
+  /** The ids of these requests' events that wait. */
+  in(requests: readonly StoreRequest[]): string[] {
+    if (this.#topics.size === 0) return [];
+    return requests.flatMap((request) => {
+      const waiting = this.of(request.topic);
+      if (waiting === undefined) return [];
+      return eventsOf(request).flatMap(({ id, idGiven }) => idGiven && waiting.has(id) ? [id] : []);
+    });
+  }
+
   get size(): number {
     let size = 0;
     for (const items of this.#topics.values()) size += items.size;

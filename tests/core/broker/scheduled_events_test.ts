@@ -376,3 +376,21 @@ Deno.test("EventBroker.publish refuses a schedule that it cannot keep, and says 
   assert.equal((await broker.scheduledEvents()).total, 0);
   await broker.close();
 });
+
+Deno.test("publishAll stores nothing when one of its ids is scheduled", async () => {
+  const parts = brokerOn();
+  await using _broker = parts.broker;
+  await later(parts, "s-1", { delayMs: HOUR });
+  await assert.rejects(
+    parts.broker.publishAll([
+      { topic: "u", type: "x", payload: 1 },
+      { topic: "t", type: "x", payload: 2, id: "s-1" },
+    ]),
+    (error: Error & { details?: { ids?: string[] } }) => {
+      assert.equal(error.name, "ConflictError");
+      assert.deepEqual(error.details?.ids, ["s-1"]);
+      return true;
+    },
+  );
+  assert.deepEqual([await ids(parts), await ids(parts, "u")], [[], []]);
+});
