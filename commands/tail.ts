@@ -23,6 +23,7 @@ const SHOWN_FIRST = 10;
 
 interface TailFlags extends SelectionFlags, OutputFlags {
   lines?: number;
+  lastPerKey?: boolean;
   follow?: boolean;
 }
 
@@ -30,15 +31,17 @@ export const route = verb<TailFlags, string[]>({
   brief: "Follow topics as events arrive",
   description:
     "Shows the last 10 events, then new ones. It waits for a topic that does not exist yet, and continues without a " +
-    "gap when the daemon is restarted. In a pipe each event is one line of JSON, which publish --envelope accepts; " +
+    "gap when the daemon is restarted. With --last-per-key it shows first the newest event of each key among what is " +
+    "stored, in the order of the topic, and none without a key. In a pipe each event is one line of JSON, which publish --envelope accepts; " +
     "with --cloudevents it is a CloudEvent, which publish --cloudevents accepts.\n" +
     FORMAT_HELP,
   usage: [
-    "TOPIC... [-n N | --from OFFSET] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw | --format FORMAT | --cloudevents]",
+    "TOPIC... [-n N | --from OFFSET] [--last-per-key] [--type TYPE]... [--where EXPRESSION] [--no-follow] [--raw | --format FORMAT | --cloudevents]",
   ],
   examples: [
     ["tail users", "The last 10 events, then new ones."],
     ["tail 'orders.*' -n 0 --type order.paid", "Payments of all order topics, from now on."],
+    ["tail orders --last-per-key --no-follow", "The newest event of each order."],
     ["tail users --from @-15m --no-follow", "The last quarter of an hour."],
     [String.raw`tail orders --format '%T %k %{/total}\n'`, "Time, key and total of each order."],
     ["tail log --where 'payload.status >= 500' | jq .payload", "Failed requests, as they happen."],
@@ -53,6 +56,11 @@ export const route = verb<TailFlags, string[]>({
         optional: true,
       },
       ...selectionFlags,
+      lastPerKey: {
+        kind: "boolean",
+        brief: "Start with the newest event of each key",
+        optional: true,
+      },
       follow: {
         kind: "boolean",
         brief: "Wait for new events; the default",
@@ -72,7 +80,14 @@ export const route = verb<TailFlags, string[]>({
         hint: "evs tail --help",
       });
     }
+    if (flags.lines !== undefined && flags.lastPerKey) {
+      throw new InvalidArgumentError("-n and --last-per-key exclude each other", {
+        code: "argument/usage",
+        hint: "evs tail --help",
+      });
+    }
     const lines = flags.lines ?? SHOWN_FIRST;
+    const begin = flags.lastPerKey ? "start" : lines === 0 ? "end" : `-${lines}`;
     const { eventPrinter } = await load<typeof import("./reading/printer.ts")>(
       "./reading/printer.ts",
     );
@@ -87,7 +102,8 @@ export const route = verb<TailFlags, string[]>({
     const feed = openFeed(client, {
       query: {
         topic: topics,
-        from: flags.from ?? (lines === 0 ? "end" : `-${lines}`),
+        from: flags.from ?? begin,
+        lastPerKey: flags.lastPerKey ? "1" : undefined,
         type: flags.type === undefined ? undefined : [...flags.type],
         where: flags.where,
         ...(flags.follow === false ? {} : { follow: "1" }),

@@ -27,7 +27,7 @@ import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
 import { endChanges, keepsNumbers, knownEnds, type LostEnd, lostEndsIn } from "./known_ends.ts";
-import { closedBroker, ConflictError, DataDirError } from "../base/errors.ts";
+import { closedBroker, ConflictError, DataDirError, UnsupportedError } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
@@ -327,6 +327,11 @@ export class EventBroker<E = any> extends Broker<E> {
   /** @internal */
   protected openStream(topic: string, options: StreamOptions): EventStream {
     this.#assertOpen();
+    if (options.lastPerKey && this.store instanceof ThreeMethodStore) {
+      throw new UnsupportedError("a store with three methods has no earlier events to start from", {
+        hint: "omit `lastPerKey`: the stream then starts now",
+      });
+    }
     const { feed, topics } = this;
     const source = new TailStream(topic, options, { feed, topics, now: () => this.clock.now() });
     return this.#streams.add(source, options);

@@ -33,6 +33,11 @@ export interface StreamOptions {
   /** A CEL expression; only events that match. */
   where?: string;
   /**
+   * Starts with the newest stored event of each key, from `from` (default `start`) on; events
+   * without a key are left out of those. New ones all come.
+   */
+  lastPerKey?: boolean;
+  /**
    * Called for events that retention deleted before the loop got to them. With `overflow: "fail"`
    * the stream ends instead.
    */
@@ -46,6 +51,7 @@ const STREAM_OPTIONS = namesOf<StreamOptions>({
   from: true,
   eventTypes: true,
   where: true,
+  lastPerKey: true,
   onMissed: true,
 });
 

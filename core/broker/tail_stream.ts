@@ -6,13 +6,14 @@ import { defined } from "../base/defined.ts";
 import { inTurns } from "../base/in_turns.ts";
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
-import { readerStart } from "../event/offset.ts";
+import { type Offset, readerStart } from "../event/offset.ts";
 import { offsetFor } from "../delivery/start_offset.ts";
 import type { StreamOptions, StreamSource } from "./event_stream.ts";
 import type { Filter } from "../filter/filter.ts";
 import { lineFilter } from "../reading/line_filter.ts";
 import type { Missed } from "../reading/missed.ts";
-import { lastOf } from "../reading/replay.ts";
+import { newestPerKey } from "../reading/newest_per_key.ts";
+import { lastOf, replay } from "../reading/replay.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
@@ -31,6 +32,8 @@ export class TailStream implements StreamSource {
   readonly #context: TailStreamContext;
   readonly #topic: string;
   readonly #types: readonly string[] | undefined;
+  /** What is returned before the tail. */
+  #stored: Generator<Uint8Array, void, undefined> | undefined;
   #tail: Tail | undefined;
   #closed = false;
   onMissed?: (missed: Missed) => void;
@@ -40,27 +43,34 @@ export class TailStream implements StreamSource {
     assertTopicPattern(topic);
     this.#context = context;
     this.#topic = topic;
-    const { eventTypes, where, from = "end" } = options;
+    const { eventTypes, where, lastPerKey, from = lastPerKey ? "start" : "end" } = options;
     this.#types = eventTypes && eventTypes.length > 0 ? eventTypes : undefined;
     const offset = offsetFor(topic, from);
+    if (lastPerKey) {
+      this.opened = this.#openPerKey(offset, where);
+      return;
+    }
     if (offset.kind === "last" && (this.#types || where !== undefined)) {
       this.opened = this.#openAtLast(offset.count, where);
       return;
     }
-    const { feed: { store }, topics, now } = context;
-    this.#open(
-      new Map(
-        topics.match(topic).map((name) => [
-          name,
-          readerStart(offset, {
-            head: store.head(name),
-            now: now(),
-            seekTime: (at, latest) => store.seekTime(name, at, latest),
-          }),
-        ]),
-      ),
-    );
+    this.#open(this.#starts(offset));
     this.opened = where === undefined ? Promise.resolve() : this.#compile(where).then(() => {});
+  }
+
+  /** Where to begin on each topic that is there. */
+  #starts(offset: Offset): Map<string, number> {
+    const { feed: { store }, topics, now } = this.#context;
+    return new Map(
+      topics.match(this.#topic).map((name) => [
+        name,
+        readerStart(offset, {
+          head: store.head(name),
+          now: now(),
+          seekTime: (at, latest) => store.seekTime(name, at, latest),
+        }),
+      ]),
+    );
   }
 
   #open(positions: Map<string, number>): void {
@@ -82,6 +92,23 @@ export class TailStream implements StreamSource {
     this.#open(new Map(ranges.map(({ topic, from }) => [topic, from])));
   }
 
+  /** First the newest event of each key, then what is new from this moment on. */
+  async #openPerKey(offset: Offset, where: string | undefined): Promise<void> {
+    const filter = where === undefined ? undefined : await this.#compile(where);
+    const { store } = this.#context.feed;
+    const ranges = [...this.#starts(offset)].map(([topic, from]) => ({
+      topic,
+      from,
+      to: store.head(topic).lastSeq,
+    }));
+    this.#open(new Map(ranges.map(({ topic, to }) => [topic, to + 1])));
+    const newest = await inTurns(
+      newestPerKey(store, defined({ ranges, types: this.#types, filter })),
+    );
+    const onMissed = (missed: Missed) => this.onMissed?.(missed);
+    this.#stored = replay(newest, { ranges, onMissed });
+  }
+
   async #compile(where: string): Promise<Filter> {
     const { compileFilter } = await import("../filter/filter.ts");
     const filter = await compileFilter(where);
@@ -95,6 +122,10 @@ export class TailStream implements StreamSource {
 
   async pull(): Promise<Event[] | undefined> {
     await this.opened;
+    for (let page = this.#stored?.next(); page && !page.done; page = this.#stored?.next()) {
+      if (this.#closed) return undefined;
+      if (page.value.length > 0) return eventsOfLines(page.value);
+    }
     for (;;) {
       const bytes = await this.#tail?.next();
       if (bytes === undefined) return undefined;

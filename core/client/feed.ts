@@ -57,15 +57,55 @@ export interface Feed {
 /** Opens a feed; the first request is made when the first block is requested. */
 export function openFeed(client: Client, options: FeedOptions): Feed {
   const state: { endSeq: number | undefined } = { endSeq: undefined };
+  const { follow, lastPerKey } = options.query;
+  const begin = follow !== undefined && lastPerKey !== undefined ? readNewestPerKey : read;
   return {
-    blocks: read(client, { ...options, state }),
+    blocks: begin(client, { ...options, state }),
     get endSeq() {
       return state.endSeq;
     },
   };
 }
 
-type ReadOptions = FeedOptions & { state: { endSeq: number | undefined } };
+type ReadOptions = FeedOptions & {
+  state: { endSeq: number | undefined };
+  /** Another request has been answered before: a missing daemon may come back. */
+  goesOn?: true;
+};
+
+/**
+ * The newest event of each key, then new events. In two requests: after a break it has to be known
+ * which of the two was under way.
+ */
+async function* readNewestPerKey(
+  client: Client,
+  options: ReadOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { follow: _, ...stored } = options.query;
+  const { lastPerKey: __, ...query } = options.query;
+  const { compilePattern, isPattern } = await import("../event/topic_options.ts");
+  const ends = await client.topics();
+  const there = new Set(ends.map(({ name }) => name));
+  const topic = stored.topic.filter((name) => isPattern(name) || there.has(name));
+  const positions = new Positions(undefined);
+  if (topic.length > 0) {
+    // What is published once this is answered will be seen, now or afterwards.
+    const blocks = read(client, { ...options, query: { ...stored, topic }, patienceMs: Infinity });
+    for await (const block of blocks) {
+      yield block;
+      positions.note(block);
+    }
+  }
+  const patterns = topic.map(compilePattern);
+  for (const { name, lastSeq } of ends) {
+    if (patterns.some((matches) => matches(name))) positions.atLeast(name, lastSeq);
+  }
+  // A topic without a position was created meanwhile: all of it is new.
+  yield* read(client, {
+    ...options,
+    query: { ...query, from: "start", after: positions.toList() },
+  });
+}
 
 async function* read(
   client: Client,
@@ -84,18 +124,22 @@ async function* read(
   const positions = new Positions(only);
   let left = query.limit;
   let limitMs = MOST_SILENT * HEARTBEAT_MS;
+  for (const place of query.after ?? []) {
+    const [topic, seq] = place.split(":");
+    positions.base(topic!, Number(seq));
+  }
   const reverse = query.reverse !== undefined;
   if ((follow || reverse) && only === undefined) await takeBase(client, query, positions);
   for (let first = true;; first = false) {
     const silence = follow ? new SilenceWatch({ ...options, limitMs }) : undefined;
     const signal = silence?.signal ?? options.signal;
-    const response = first ? await client.read(query, { signal }) : await reopen(
+    const response = first && !options.goesOn ? await client.read(query, { signal }) : await reopen(
       client,
-      resumed(query, positions, { left, endSeq: options.state.endSeq }),
+      first ? query : resumed(query, positions, { left, endSeq: options.state.endSeq }),
       { ...options, signal },
     );
     if (!first) say("evs: the daemon is back; going on without a gap");
-    else options.opened?.();
+    else if (!options.goesOn) options.opened?.();
     takeEnd(response, { only, positions, ...options });
     try {
       for await (const lines of wholeLines(response, silence)) {

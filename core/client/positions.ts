@@ -28,6 +28,11 @@ export class Positions {
     if (!this.#seen.has(topic)) this.#seen.set(topic, seq);
   }
 
+  /** Nothing up to this seq is wanted any more. */
+  atLeast(topic: string, seq: number): void {
+    this.#seen.set(topic, Math.max(seq, this.#seen.get(topic) ?? 0));
+  }
+
   /** The reader is past this seq, in the order in which it reads; it was deleted. */
   pass(topic: string, seq: number): void {
     this.#seen.set(topic, seq);

@@ -47,6 +47,8 @@ export const MOST_NAMES = 1000;
  * The most positions that a follower of a pattern can resume from: one for each topic it has seen.
  */
 export const MOST_POSITIONS = 100_000;
+/** The most keys whose newest events one request can ask for. */
+export const MOST_KEYS = 100_000;
 /** The most dead letters per page. */
 export const LARGEST_PAGE = 1000;
 /** The most retries per page. */

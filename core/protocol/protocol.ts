@@ -122,6 +122,8 @@ export interface ReadQuery {
   /** CEL. */
   where?: string;
   limit?: number;
+  /** `1`: of what is stored, only the newest event of each key, oldest first. */
+  lastPerKey?: string;
   /** `1`: newest first. Cannot be used with `follow`. */
   reverse?: string;
   /** `1`: stay connected and send new events. */

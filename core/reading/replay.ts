@@ -7,7 +7,11 @@ import type { Filter } from "../filter/filter.ts";
 import type { Missed } from "./missed.ts";
 import { lineFilter } from "./line_filter.ts";
 import { concat } from "../base/bytes.ts";
+import type { EventReader } from "../store/reader.ts";
 import { type JournalStore, PAGE_BYTES } from "../store/store.ts";
+
+/** What a replay reads from. */
+export type Readable = Pick<EventReader, "head" | "readPage" | "readLines">;
 
 /** The events of one topic to read; both ends inclusive. */
 export interface Range {
@@ -40,10 +44,16 @@ export interface Reading extends Selection {
   onMissed?: (missed: Missed) => void;
 }
 
+/** What to read, how much of it, and in which form. */
+export interface ReplayQuery extends Reading {
+  limit?: number | undefined;
+  render?: Render;
+}
+
 /** Reads the ranges as bytes, one page at a time. */
 export function* replay(
-  store: JournalStore,
-  query: Reading & { limit?: number; render?: Render },
+  store: Readable,
+  query: ReplayQuery,
 ): Generator<Uint8Array, void, undefined> {
   const { ranges, render } = query;
   const only = ranges[0];
@@ -75,14 +85,14 @@ export function select(events: StoredEvent[], filter: Selection["filter"]): Stor
 }
 
 /** How far the beginning of a range is gone: its last seq that is, `from - 1` where none is. */
-function lastGone(store: JournalStore, { topic, from, to }: Range): number {
+function lastGone(store: Readable, { topic, from, to }: Range): number {
   const { firstSeq, lastSeq } = store.head(topic);
   // The whole topic may be gone, and remember nothing.
   return lastSeq < from ? to : Math.min(Math.max(firstSeq, from) - 1, to);
 }
 
 /** Where to go on: behind what is gone, which is told. */
-function pastMissed(store: JournalStore, range: Range, onMissed: Reading["onMissed"]): number {
+function pastMissed(store: Readable, range: Range, onMissed: Reading["onMissed"]): number {
   const { topic, from } = range;
   const last = onMissed === undefined ? from - 1 : lastGone(store, range);
   if (last >= from) onMissed?.({ topic, from, to: last, count: last - from + 1 });
@@ -90,7 +100,7 @@ function pastMissed(store: JournalStore, range: Range, onMissed: Reading["onMiss
 }
 
 function* rawLines(
-  store: JournalStore,
+  store: Readable,
   range: Range,
   { types, filter, onMissed }: Reading,
 ): Generator<Uint8Array, void, undefined> {
@@ -108,7 +118,7 @@ function* rawLines(
 
 /** Pages of events in merged order. A page may be empty, to give others a turn. */
 function* merged(
-  store: JournalStore,
+  store: Readable,
   query: Reading,
 ): Generator<StoredEvent[], void, undefined> {
   const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, query.ranges.length)));
@@ -162,7 +172,7 @@ export function compareEvents(a: ReadPosition, b: ReadPosition): number {
 
 /** One topic's position in a merge. */
 class Cursor {
-  readonly #store: JournalStore;
+  readonly #store: Readable;
   readonly #range: Range;
   readonly #query: Omit<Reading, "ranges"> & { limit: number };
   #next: number;
@@ -170,7 +180,7 @@ class Cursor {
   #at = 0;
 
   constructor(
-    store: JournalStore,
+    store: Readable,
     range: Range,
     query: Omit<Reading, "ranges"> & { limit: number },
   ) {

@@ -13,7 +13,7 @@ import {
   PAGE,
   type Range,
   type Reading,
-  type Render,
+  type ReplayQuery,
   select,
   SMALLEST_PAGE,
 } from "./replay.ts";
@@ -21,7 +21,7 @@ import {
 /** Reads the ranges as bytes, one page at a time, each newest first. A page may be empty. */
 export function* replayBack(
   store: JournalStore,
-  query: Reading & { limit?: number; render?: Render },
+  query: ReplayQuery,
 ): Generator<Uint8Array, void, undefined> {
   const { ranges, render = linesOf, onMissed } = query;
   const limit = Math.max(SMALLEST_PAGE, Math.floor(PAGE / Math.max(1, ranges.length)));

@@ -4,6 +4,7 @@
  */
 import type http from "node:http";
 import { systemClock } from "../../core/base/clock.ts";
+import { inTurns } from "../../core/base/in_turns.ts";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
@@ -22,13 +23,16 @@ import {
   type Range,
   type Render,
   replay,
+  type ReplayQuery,
   type Selection,
 } from "../../core/reading/replay.ts";
 import { type Missed, missedLine } from "../../core/reading/missed.ts";
+import { newestPerKey } from "../../core/reading/newest_per_key.ts";
 import { replayBack } from "../../core/reading/replay_back.ts";
 import { SSE_HEARTBEAT_MS } from "../../core/protocol/heartbeat.ts";
 import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
+import { drainingError } from "../http/draining_error.ts";
 import { Heartbeat } from "../http/heartbeat.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
 import { type RouteRequest, sendBytes } from "../http/router.ts";
@@ -51,6 +55,7 @@ export const readQuery: Parameters = {
   type: { shape: typeName, repeats: true },
   where: text,
   limit: readLimit,
+  lastPerKey: flag,
   reverse: flag,
   follow: flag,
   heartbeat,
@@ -67,6 +72,8 @@ interface Query extends Selection {
   from: Offset | undefined;
   to: Offset | undefined;
   limit: number | undefined;
+  /** Of what is stored, only the newest event of each key. */
+  lastPerKey: boolean;
   /** Newest first. */
   reverse: boolean;
   follow: boolean;
@@ -125,6 +132,7 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     : undefined;
   const render = limited ? limited.render : format;
   const ranges = await rangesOf(request, query, matches);
+  const source = await sourceOf(request, query, ranges);
   const notices = new Notices(query, positions);
   const onMissed = (missed: Missed) => notices.add(missed);
   const tail = query.follow
@@ -150,9 +158,8 @@ export async function readEvents(request: RouteRequest, reply: http.ServerRespon
     });
     if (begin) await out.write(begin);
     beat = heartbeatOf(query, out);
-    const stored = (query.reverse ? replayBack : replay)(broker.store, {
+    const stored = source({
       ranges,
-      ...selectionOf(query),
       limit: query.limit,
       ...(render ? { render } : {}),
       onMissed,
@@ -208,6 +215,24 @@ function heartbeatOf({ heartbeatMs, format }: Query, out: LinesReply): Heartbeat
     everyMs: heartbeatMs,
     send: () => out.write(bytes),
   });
+}
+
+/** How to read what is stored. */
+async function sourceOf(
+  request: RouteRequest,
+  query: Query,
+  ranges: readonly Range[],
+): Promise<(how: Omit<ReplayQuery, keyof Selection>) => Generator<Uint8Array, void, undefined>> {
+  const { store } = request.services.broker;
+  const selection = selectionOf(query);
+  if (query.lastPerKey) {
+    const newest = await inTurns(newestPerKey(store, { ranges, ...selection }), () => {
+      if (request.signal.aborted) throw drainingError();
+    });
+    return (how) => replay(newest, how);
+  }
+  const read = query.reverse ? replayBack : replay;
+  return (how) => read(store, { ...how, ...selection });
 }
 
 interface Sending {
@@ -313,14 +338,8 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     });
   }
   const reverse = flagIn(query, "reverse");
-  if (follow && reverse) {
-    throw new InvalidArgumentError(
-      "follow ends with the newest event: leave out reverse, or follow",
-      {
-        details: { parameter: "reverse" },
-      },
-    );
-  }
+  const lastPerKey = flagIn(query, "lastPerKey");
+  checkReverse({ reverse, follow, lastPerKey });
   const format = formatOf(raw.headers.accept, follow);
   const where = query.get("where");
   const from = query.get("from");
@@ -336,6 +355,7 @@ async function queryOf(request: RouteRequest): Promise<Query> {
     ...(types.length > 0 ? { types } : {}),
     ...(where === null ? {} : { filter: await compileFilter(where) }),
     limit: valueIn(query, { name: "limit", shape: readLimit }),
+    lastPerKey,
     reverse,
     follow,
     heartbeatMs: valueIn(query, { name: "heartbeat", shape: heartbeat }) ??
@@ -354,6 +374,18 @@ function formatOf(accept: string | undefined, follow: boolean): Query["format"] 
     details: { parameter: "follow" },
     hint: `accept: ${CLOUD_LINES} sends each event as it arrives`,
   });
+}
+
+function checkReverse(
+  { reverse, follow, lastPerKey }: Pick<Query, "reverse" | "follow" | "lastPerKey">,
+): void {
+  if (!reverse || !(follow || lastPerKey)) return;
+  throw new InvalidArgumentError(
+    follow
+      ? "follow ends with the newest event: leave out reverse, or follow"
+      : "lastPerKey is in the order of the topic: leave out reverse, or lastPerKey",
+    { details: { parameter: "reverse" } },
+  );
 }
 
 function afterOf(values: string[]): Map<string, number> {
@@ -384,7 +416,7 @@ async function rangesOf(
   const { broker } = request.services;
   const { store } = broker;
   const topics = broker.topics.list().map(({ name }) => name).filter(matches);
-  const from = query.from ?? parseOffset(query.follow ? "end" : "start");
+  const from = query.from ?? parseOffset(query.follow && !query.lastPerKey ? "end" : "start");
   const starts = from.kind === "last"
     ? await lastRanges(request, query, { topics, count: from.count })
     : topics.map((topic) => ({

@@ -28,14 +28,15 @@ export class RemoteStream implements StreamSource {
     options: StreamOptions,
     context: { client: Client; clock: Clock; say(text: string): void },
   ) {
-    const { eventTypes, where, from } = options;
+    const { eventTypes, where, from, lastPerKey } = options;
     const opened = Promise.withResolvers<void>();
     this.opened = opened.promise;
     this.#blocks = openFeed(context.client, {
       query: {
         topic: [assertTopicPattern(topic)],
         follow: "1",
-        from: from ?? "end",
+        from: from ?? (lastPerKey ? "start" : "end"),
+        lastPerKey: lastPerKey ? "1" : undefined,
         type: eventTypes,
         where,
       },

@@ -39,6 +39,7 @@ Deno.test("getNewest finds what a store with three methods kept from before", as
   await using broker = new EventBroker({ eventStore });
   assert.equal((await broker.getNewest("t", "k"))?.payload, 2);
   assert.equal(await broker.getNewest("t", "other"), undefined);
+  assert.throws(() => broker.stream("t", { lastPerKey: true }), UnsupportedError);
 });
 
 class FourMethods implements DeadLetterQueue {

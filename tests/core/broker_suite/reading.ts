@@ -53,4 +53,31 @@ export function reading(test: Test): void {
     assert.deepEqual(await payloads({ reverse: true, eventTypes: ["even"] }), [8, 6, 4, 2]);
     assert.deepEqual(await payloads({ limit: 2 }), [1, 2]);
   });
+
+  test("stream with lastPerKey starts with the newest event of each key, then takes all that comes", async ({ broker }) => {
+    const publish = (n: number, key?: string) =>
+      broker.publish("t", n % 2 ? "odd" : "even", n, key === undefined ? {} : { key });
+    for (let n = 1; n <= 9; n++) await publish(n, n === 5 ? undefined : `k${n % 3}`);
+    const cases: [StreamOptions, number[]][] = [
+      [{}, [7, 8, 9]],
+      [{ eventTypes: ["even"] }, [4, 6, 8]],
+      [{ where: "payload < 6" }, [2, 3, 4]],
+      [{ from: "8" }, [8, 9]],
+    ];
+    for (const [options, wanted] of cases) {
+      const abort = new AbortController();
+      const stream = broker.stream("t", { ...options, lastPerKey: true, signal: abort.signal });
+      const got: number[] = [];
+      while (got.length < wanted.length) got.push((await stream.next()).value!.payload);
+      assert.deepEqual(got, wanted);
+      abort.abort();
+    }
+    await using stream = broker.stream("t", { lastPerKey: true });
+    await stream.ready;
+    for (const n of [10, 11]) await publish(n, "k1");
+    await publish(12);
+    const got: number[] = [];
+    while (got.at(-1) !== 12) got.push((await stream.next()).value!.payload);
+    assert.deepEqual(got, [7, 8, 9, 10, 11, 12]);
+  });
 }

@@ -93,7 +93,7 @@ const THERE: Record<string, string[]> = {
 /** What the document leaves to words: an expression, what goes together, and what would wait. */
 function settled(name: string, schema: Schema): fc.Arbitrary<unknown> {
   if (name === "where") return fc.constantFrom("true", "payload.n > 1", 'event.type == "x"');
-  if (name === "follow") return fc.constantFrom("0", "false");
+  if (name === "follow" || name === "lastPerKey") return fc.constantFrom("0", "false");
   if (name === "waitMs") return fc.integer({ min: 0, max: 5 });
   if (name === "forMs") return fc.integer({ min: 1, max: 1000 });
   return allowed(schema);
