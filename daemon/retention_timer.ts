@@ -1,13 +1,17 @@
 /**
- * Decides when retention runs: soon after a limited topic has grown, and for age limits every tenth
- * of the shortest one. If no topic is limited, no timer runs: idle costs nothing.
+ * Decides when retention runs: soon after a limited topic has grown, or one that depends on its
+ * subscriptions was consumed, and for age limits every tenth of the shortest one. If nothing
+ * happens and no topic has an age limit, no timer runs: idle costs nothing.
  */
 import type { Clock } from "../core/base/clock.ts";
 import { isLimited } from "../core/store/retention_rule.ts";
+import { dependsOnConsumers } from "../core/store/consumption.ts";
 import type { TopicRecord } from "../core/state/state.ts";
 
 /** Growth is collected for this long before a pass, ms. */
 const AFTER_GROWTH = 500;
+/** The same for what was consumed, ms. */
+const AFTER_PROGRESS = 1000;
 /** The shortest and the longest interval between passes for age, ms. */
 const [SHORTEST, LONGEST] = [1000, 60_000];
 
@@ -15,6 +19,8 @@ const [SHORTEST, LONGEST] = [1000, 60_000];
 export interface RetentionSource {
   topics: { list(): TopicRecord[]; get(name: string): TopicRecord | undefined };
   onCommit(listener: (commit: { topic: string }) => void): () => void;
+  /** Calls `listener` when something was consumed of a topic that depends on it. */
+  onProgress(listener: (topic: string) => void): () => void;
   retain(): Promise<unknown>;
 }
 
@@ -23,7 +29,7 @@ export class RetentionTimer {
   readonly #source: RetentionSource;
   readonly #clock: Clock;
   readonly #onError: (error: unknown) => void;
-  readonly #stopListening: () => void;
+  readonly #stopListening: (() => void)[];
   #cancel: (() => void) | undefined;
   #dueAt = Infinity;
   #running: Promise<void> | undefined;
@@ -36,10 +42,15 @@ export class RetentionTimer {
     this.#source = source;
     this.#clock = options.clock;
     this.#onError = options.onError;
-    this.#stopListening = source.onCommit(({ topic }) => {
-      const record = source.topics.get(topic);
-      if (record && isLimited(record.options)) this.#runIn(AFTER_GROWTH);
-    });
+    this.#stopListening = [
+      source.onCommit(({ topic }) => {
+        const record = source.topics.get(topic);
+        if (record && isLimited(record.options)) this.#runIn(AFTER_GROWTH);
+      }),
+      source.onProgress(() => this.#runIn(AFTER_PROGRESS)),
+    ];
+    // What was consumed before the last end may still be there.
+    if (source.topics.list().some(({ options }) => dependsOnConsumers(options))) this.changed();
     this.#runForAge();
   }
 
@@ -51,7 +62,7 @@ export class RetentionTimer {
   /** Stops it; resolves when no pass is running. */
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#stopListening();
+    for (const stop of this.#stopListening) stop();
     this.#cancel?.();
     await this.#running;
   }

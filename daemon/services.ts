@@ -13,6 +13,7 @@ import {
 import type { Config } from "./config.ts";
 import type { DataDir } from "./data_dir.ts";
 import { DiskSpace } from "./disk_space.ts";
+import { HeldBackLog } from "./held_back_log.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { collectWhenIdle } from "./memory/collect_when_idle.ts";
@@ -109,10 +110,15 @@ export class Services {
       },
     });
     this.disk = diskSpaceOf(broker, options);
+    const heldBack = new HeldBackLog(this.log.logger);
     const retained = {
       topics: broker.topics,
       onCommit: (listener: (commit: { topic: string }) => void) => broker.onCommit(listener),
-      retain: () => this.disk.makeRoom(() => broker.retain()),
+      onProgress: (listener: (topic: string) => void) => broker.retention.host(listener),
+      retain: async () => {
+        await this.disk.makeRoom(() => broker.retain());
+        heldBack.note(broker.retention.allHeldBack());
+      },
     };
     this.retention = new RetentionTimer(retained, {
       clock: systemClock,

@@ -1,5 +1,6 @@
 /** `evs status`: the state of the daemon. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
+import { heldBackText } from "../../core/event/held_back.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";
@@ -46,6 +47,7 @@ export const route = verb({
         "dead letters": status.deadLetters === 0
           ? 0
           : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,
+        "held back": status.heldBack?.map((held) => `${held.topic}: ${heldBackText(held)}`),
         schemas: status.schemas,
         connections: status.connections,
         tails: status.tails,

@@ -17,6 +17,10 @@ export const route = verb<CreateFlags, [topic: string]>({
       "topic create clicks --store file --durability interval:200ms",
       "High volume: files for jq, synced five times a second.",
     ],
+    [
+      "topic create jobs --retention 7d --keep unconsumed --drop consumed",
+      "A queue: deleted once all subscriptions have finished it, and not before.",
+    ],
     ["topic create ticks --ephemeral", "Stores nothing; reaches only current subscriptions."],
   ],
   parameters: {

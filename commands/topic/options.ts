@@ -2,6 +2,7 @@
 import { defined } from "../../core/base/defined.ts";
 import { formatBytes, formatDuration, parseBytes, parseDuration } from "../../core/base/units.ts";
 import { type Durability, intervalOf, parseDurability } from "../../core/event/durability.ts";
+import { heldBackText } from "../../core/event/held_back.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { TopicInfo, TopicRequest } from "../../core/protocol/protocol.ts";
 import { count, plainText } from "../cli/define.ts";
@@ -12,6 +13,8 @@ export interface TopicFlags {
   retention?: number;
   maxEvents?: number;
   maxBytes?: number;
+  keep?: "limits" | "unconsumed";
+  drop?: "limits" | "consumed";
   schema?: "off" | "validate" | "require";
   durability?: Durability;
 }
@@ -36,6 +39,18 @@ export const topicFlags = {
     parse: (input: string) => parseBytes(input, "--max-bytes"),
     brief: "Keep at most this much, such as 64MiB; 0: no limit",
     placeholder: "SIZE",
+    optional: true,
+  },
+  keep: {
+    kind: "enum",
+    values: ["limits", "unconsumed"],
+    brief: "Delete what the limits say, or never what a named subscription has not finished",
+    optional: true,
+  },
+  drop: {
+    kind: "enum",
+    values: ["limits", "consumed"],
+    brief: "Delete what the limits say, or also what all named subscriptions have finished",
     optional: true,
   },
   schema: {
@@ -64,6 +79,8 @@ export function topicRequest(flags: TopicFlags): TopicRequest {
     retentionPeriod: flags.retention,
     maxEvents: flags.maxEvents,
     maxBytes: flags.maxBytes,
+    keep: flags.keep,
+    drop: flags.drop,
     schema: flags.schema,
     durability: flags.durability,
   });
@@ -73,7 +90,8 @@ export function topicRequest(flags: TopicFlags): TopicRequest {
 export function requireChange(request: TopicRequest): TopicRequest {
   if (Object.keys(request).length > 0) return request;
   throw new InvalidArgumentError(
-    "nothing to change: name --retention, --max-events, --max-bytes, --schema or --durability",
+    "nothing to change: name --retention, --max-events, --max-bytes, --keep, --drop, --schema or " +
+      "--durability",
     { code: "argument/usage", hint: "evs topic update --help" },
   );
 }
@@ -81,6 +99,15 @@ export function requireChange(request: TopicRequest): TopicRequest {
 function durabilityText(durability: TopicInfo["durability"]): string {
   const ms = durability === "default" ? undefined : intervalOf(durability);
   return ms === undefined ? durability : `interval:${formatDuration(ms)}`;
+}
+
+/** What subscriptions have to do with what is deleted. */
+function consumptionFacts({ keep, drop, heldBack }: TopicInfo): Record<string, unknown> {
+  return defined({
+    keep: keep === "unconsumed" ? "what a named subscription has not finished" : undefined,
+    drop: drop === "consumed" ? "what all named subscriptions have finished" : undefined,
+    "held back": heldBack && heldBackText(heldBack),
+  });
 }
 
 /** A topic for people. */
@@ -96,6 +123,7 @@ export function topicFacts(topic: TopicInfo): Record<string, unknown> {
     retention: topic.retentionPeriod === 0 ? "for ever" : formatDuration(topic.retentionPeriod),
     "max events": topic.maxEvents === 0 ? "no limit" : topic.maxEvents,
     "max bytes": topic.maxBytes === 0 ? "no limit" : formatBytes(topic.maxBytes),
+    ...consumptionFacts(topic),
     schema: topic.schema,
     ...(topic.persistent ? { durability: durabilityText(topic.durability) } : {}),
     created: formatTime(topic.createdAt),

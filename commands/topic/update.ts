@@ -13,6 +13,10 @@ export const route = verb<TopicFlags, [topic: string]>({
   brief: "Change a topic's options",
   examples: [
     ["topic update orders --max-events 100000", "Keep the last hundred thousand."],
+    [
+      "topic update orders --keep unconsumed",
+      "Let the limits wait for what a subscription has not finished.",
+    ],
     ["topic update orders --retention 0", "Keep them forever."],
   ],
   parameters: { flags: topicFlags, positional: topicArgument },

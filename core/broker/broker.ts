@@ -84,6 +84,8 @@ const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
   retentionPeriod: true,
   maxEvents: true,
   maxBytes: true,
+  keep: true,
+  drop: true,
   schema: true,
   store: true,
   durability: true,

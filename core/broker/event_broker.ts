@@ -103,6 +103,11 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly subscriptions: SubscriptionManager;
   /** @internal */
   readonly deadLetters: DeadLetters;
+  /**
+   * Passes of retention, and what subscriptions hold back from them.
+   * @internal
+   */
+  readonly retention: Retention;
   /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
   /** @internal */
@@ -120,7 +125,6 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #publisher: Publisher;
   readonly #stores: TopicStores;
   readonly #locals: LocalSubscriptions;
-  readonly #retention: Retention;
   readonly #dispatcher: CommitDispatcher;
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
@@ -172,6 +176,7 @@ export class EventBroker<E = any> extends Broker<E> {
       floors: new Map(this.lostEnds.map(({ topic, lastSeq }) => [topic, lastSeq])),
       state,
       compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
+      progressed: (topic) => this.retention.progressed(topic),
       ledger: (name) => {
         this.#held?.subscribed(name);
         return new StateLedger(name, state, foreign);
@@ -197,9 +202,9 @@ export class EventBroker<E = any> extends Broker<E> {
       locals: this.#locals,
       onError,
     });
-    this.#retention = new Retention({
+    this.retention = new Retention({
       ...shared,
-      removed: (topic) => this.subscriptions.of(topic).forEach((driver) => driver.look()),
+      subscriptions: this.subscriptions,
     });
     const startup = new Startup(this.#locals);
     const writer = this.#writer = new EventWriter({
@@ -409,7 +414,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   #committed(commit: Commit): void {
     this.#dispatcher.tell(commit);
-    this.#retention.after(commit);
+    this.retention.after(commit);
   }
 
   /**
@@ -437,7 +442,7 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** Runs one pass of retention over all topics and returns what was removed. */
   retain(): Promise<{ topic: string; removed: number }[]> {
-    return this.#retention.all();
+    return this.retention.all();
   }
 
   /**
@@ -470,6 +475,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#streams.close();
     await this.#locals.close();
     await this.subscriptions.close();
+    await this.retention.stop();
     await this.journals.idle();
     await this.#queue.close?.();
     const changes = this.failed === undefined ? this.#lastChanges() : [];

@@ -58,20 +58,27 @@ export class Committer {
   readonly #settle: (items: readonly Settlement[]) => Plan<Outcome[]>;
   readonly #begun: () => void;
   readonly #changed: () => void;
+  readonly #stored: (changes: readonly StateChange[]) => void;
   readonly #work: (Settle | Other | Hold)[] = [];
   #working: Promise<void> | undefined;
 
   /**
-   * `settle` plans settlements; `begun` is called when a commit is about to be written, `changed`
-   * whenever the queue has changed.
+   * `settle` plans settlements; `begun` is called when a commit is about to be written, `stored`
+   * when it is durable and applied, `changed` whenever the queue has changed.
    */
   constructor(
     ledger: Ledger,
-    on: { settle(items: readonly Settlement[]): Plan<Outcome[]>; begun(): void; changed(): void },
+    on: {
+      settle(items: readonly Settlement[]): Plan<Outcome[]>;
+      begun(): void;
+      stored(changes: readonly StateChange[]): void;
+      changed(): void;
+    },
   ) {
     this.#ledger = ledger;
     this.#settle = (items) => on.settle(items);
     this.#begun = () => on.begun();
+    this.#stored = (changes) => on.stored(changes);
     this.#changed = () => on.changed();
   }
 
@@ -173,6 +180,7 @@ export class Committer {
       return;
     }
     plan.apply();
+    this.#stored(plan.changes);
     this.#changed();
     then.resolve(plan.result);
   }

@@ -20,6 +20,7 @@ import {
   WINDOW,
 } from "./read_window.ts";
 import { newToken } from "./tokens.ts";
+import { finishedIn } from "./progress.ts";
 import type { Now } from "./entry.ts";
 import type { Lease } from "./leases.ts";
 import {
@@ -48,6 +49,8 @@ export interface DriverContext {
   ledger: Ledger;
   /** Pauses the subscription when its breaker has tripped. */
   trip(reason: string): Promise<unknown>;
+  /** Something of a topic is finished durably. Absent: nobody needs to know. */
+  progressed?(topic: string): void;
   /** Called for failures that no caller waits for. */
   onError(error: unknown, context: string): void;
 }
@@ -109,6 +112,7 @@ export class SubscriptionDriver {
           recordOf: ({ topic, id }) => context.ledger.retry(topic, id),
         }),
       begun: () => this.#ahead.begin(),
+      stored: (changes) => context.progressed && finishedIn(changes).forEach(context.progressed),
       changed: () => this.serve(),
     });
   }

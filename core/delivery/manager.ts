@@ -27,7 +27,7 @@ import { assertSubscriptionName, assertTopicPattern } from "../event/topic_optio
 import { DriverDirectory } from "./directory.ts";
 import { type DriverContext, SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS, type Ledger } from "./committer.ts";
-import type { Outcome, Settlement } from "./plan.ts";
+import { type Outcome, type Settlement, settleReply } from "./plan.ts";
 import { planSeek, type SeekTarget } from "./seek.ts";
 import { TimedPauses } from "./timed_pauses.ts";
 import type { QueueStart } from "./queue.ts";
@@ -60,6 +60,8 @@ export interface ManagerContext {
   compileFilter(expression: string): Promise<(event: Event) => boolean>;
   /** Where a subscription stores its durable state. */
   ledger(name: string): Ledger;
+  /** A named subscription has finished something of a topic, or is gone. */
+  progressed(topic: string): void;
   onError(error: unknown, context: string): void;
 }
 
@@ -101,13 +103,14 @@ export class SubscriptionManager {
   }
 
   #add(record: SubscriptionRecord, start: Omit<QueueStart, "name" | "settings">) {
-    const { clock, random, store, onError } = this.#context;
+    const { clock, random, store, onError, progressed } = this.#context;
     return this.addDriver(record, start, {
       clock,
       random,
       store,
       onError,
       ledger: this.#context.ledger(record.name),
+      progressed,
       trip: (reason) => this.pause(record.name, { reason, by: "breaker" }),
     });
   }
@@ -270,6 +273,7 @@ export class SubscriptionManager {
       },
       rollback: () => {},
     }));
+    this.#context.topics.match(driver.record.topic).forEach(this.#context.progressed);
     await driver.close(
       new NotFoundError("subscription", `the subscription ${name} was removed`),
     );
@@ -489,10 +493,4 @@ export class SubscriptionManager {
     const failed = (await Promise.allSettled(closing)).find(({ status }) => status === "rejected");
     if (failed) this.#context.onError((failed as PromiseRejectedResult).reason, "closing");
   }
-}
-
-/** The response to a settlement. */
-function settleReply(leases: readonly string[], outcomes: readonly Outcome[]): SettleReply {
-  const lost = leases.filter((_, i) => outcomes[i] === "lost");
-  return { settled: leases.length - lost.length, lost };
 }

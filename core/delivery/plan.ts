@@ -8,6 +8,7 @@ import { answeredChange } from "./unanswered.ts";
 import { newToken } from "./tokens.ts";
 import { LONGEST_OUTPUT, truncate, truncateToEnd } from "../base/truncate.ts";
 import { type FailedEvent, failedEvent, splitDeadLetterName } from "../state/dead_letter_name.ts";
+import type { SettleReply } from "../protocol/protocol.ts";
 import { backoffDelay } from "../event/backoff.ts";
 import type { Attempt, DeadLetterRecord, RetryRecord, StateChange } from "../state/state.ts";
 import type { Entry, Now } from "./entry.ts";
@@ -59,6 +60,12 @@ export function expirySettlement(lease: Lease, now: Now): Settlement {
 
 /** The result of a settlement. */
 export type Outcome = "done" | "retry" | "dead" | "lost";
+
+/** The response to settlements. */
+export function settleReply(leases: readonly string[], outcomes: readonly Outcome[]): SettleReply {
+  const lost = leases.filter((_, i) => outcomes[i] === "lost");
+  return { settled: leases.length - lost.length, lost };
+}
 
 /** Clock and randomness, injected. */
 export interface PlanContext {

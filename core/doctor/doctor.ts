@@ -5,6 +5,7 @@ import { clock, CLOCK_SLACK } from "./checks/clock.ts";
 import { eventDatabase } from "./checks/event_database.ts";
 import { fileStore } from "./checks/file_store.ts";
 import { foreignFiles } from "./checks/foreign_files.ts";
+import { heldBack } from "./checks/held_back.ts";
 import { heldLeases } from "./checks/held_leases.ts";
 import { leftBehindFolders } from "./checks/left_behind.ts";
 import { modes } from "./checks/modes.ts";
@@ -36,6 +37,7 @@ export const checks: readonly Check[] = [
   clock,
   diskSpace,
   subscriptions,
+  heldBack,
   heldLeases,
   schemas,
 ];

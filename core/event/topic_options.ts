@@ -18,6 +18,12 @@ export const TOPIC_STORES: readonly (StoreKind | "default")[] = [
 /** The allowed values of a topic's `schema`. */
 export const SCHEMA_MODES: readonly SchemaMode[] = ["off", "validate", "require"];
 
+/** The allowed values of a topic's `keep`. */
+export const KEEP_RULES: readonly TopicOptions["keep"][] = ["limits", "unconsumed"];
+
+/** The allowed values of a topic's `drop`. */
+export const DROP_RULES: readonly TopicOptions["drop"][] = ["limits", "consumed"];
+
 /** How strictly a topic checks incoming payloads. */
 export type SchemaMode = "off" | "validate" | "require";
 
@@ -31,6 +37,16 @@ export interface TopicOptions {
   maxEvents: number;
   /** Bytes of payloads and metadata; 0 means no limit. */
   maxBytes: number;
+  /**
+   * What its limits may not delete: nothing (`limits`), or what some named subscription has not
+   * finished (`unconsumed`), and everything while there is none.
+   */
+  keep: "limits" | "unconsumed";
+  /**
+   * What is deleted: only what exceeds its limits (`limits`), or also what every named subscription
+   * has finished, if there is one (`consumed`).
+   */
+  drop: "limits" | "consumed";
   /**
    * How payloads are checked: not at all (`off`), against the schema if one exists (`validate`), or
    * against a schema that must exist (`require`).
@@ -48,6 +64,8 @@ export const defaultTopicOptions: Readonly<TopicOptions> = {
   retentionPeriod: 0,
   maxEvents: 0,
   maxBytes: 0,
+  keep: "limits",
+  drop: "limits",
   schema: "validate",
   store: "default",
   durability: "default",
@@ -178,6 +196,10 @@ function optionFault(field: string, value: unknown): string | undefined {
       return SCHEMA_MODES.some((mode) => mode === value)
         ? undefined
         : "is off, validate or require";
+    case "keep":
+      return KEEP_RULES.some((rule) => rule === value) ? undefined : "is limits or unconsumed";
+    case "drop":
+      return DROP_RULES.some((rule) => rule === value) ? undefined : "is limits or consumed";
     case "store":
       return TOPIC_STORES.some((store) => store === value)
         ? undefined

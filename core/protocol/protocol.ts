@@ -9,6 +9,7 @@ import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
+import type { HeldBack } from "../event/held_back.ts";
 import type { MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
@@ -158,6 +159,8 @@ export interface TopicInfo extends Omit<TopicOptions, "store"> {
   firstSeq: number;
   lastSeq: number;
   createdAt: number;
+  /** What subscriptions hold back from its limits; absent if nothing. */
+  heldBack?: HeldBack;
 }
 
 /** `PUT /v1/topics/{topic}` (create; 409 if it exists with other options) and `PATCH` (change). */
@@ -490,6 +493,8 @@ export interface StatusReply {
   /** Events that are published later. */
   scheduledEvents: number;
   deadLetters: number;
+  /** What subscriptions hold back from retention, by topic; absent if nothing. */
+  heldBack?: (HeldBack & { topic: string })[];
   schemas: number;
   connections: number;
   tails: number;

@@ -181,6 +181,12 @@ const MIGRATIONS: readonly string[] = [
     UNIQUE (topic, id)
   );
   `,
+  // What a topic's limits may not delete, and what is deleted besides (evs topic create --keep,
+  // --drop).
+  `
+  ALTER TABLE topics ADD COLUMN keeps TEXT NOT NULL DEFAULT 'limits';
+  ALTER TABLE topics ADD COLUMN drops TEXT NOT NULL DEFAULT 'limits';
+  `,
 ];
 
 /**

@@ -26,7 +26,7 @@ const decoder = new TextDecoder();
  */
 export const SELECT_TOPICS = `
   SELECT name, created_at, json_array(persistent, retention_period, max_events, max_bytes, schema_mode, store,
-    durability) AS options FROM topics ORDER BY name`;
+    durability, keeps, drops) AS options FROM topics ORDER BY name`;
 
 /** Converts rows of {@link SELECT_TOPICS}. */
 export function topicsOf(rows: readonly Row[]): TopicRecord[] {
@@ -42,7 +42,7 @@ export function topicsOf(rows: readonly Row[]): TopicRecord[] {
 }
 
 function optionsOf(
-  [persistent, retentionPeriod, maxEvents, maxBytes, schema, store, durability]: [
+  [persistent, retentionPeriod, maxEvents, maxBytes, schema, store, durability, keep, drop]: [
     number,
     number,
     number,
@@ -50,6 +50,8 @@ function optionsOf(
     SchemaMode,
     TopicOptions["store"],
     TopicOptions["durability"],
+    TopicOptions["keep"],
+    TopicOptions["drop"],
   ],
 ): TopicOptions {
   return {
@@ -57,6 +59,8 @@ function optionsOf(
     retentionPeriod,
     maxEvents,
     maxBytes,
+    keep,
+    drop,
     schema,
     store,
     durability,

@@ -19,7 +19,7 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   "topic.put": (change) => {
     const { name, options, createdAt } = change.record;
     return [{
-      sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?,?,?)",
+      sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?,?,?,?,?)",
       values: [
         name,
         options.persistent ? 1 : 0,
@@ -30,6 +30,8 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
         createdAt,
         options.store,
         options.durability,
+        options.keep,
+        options.drop,
       ],
     }];
   },

@@ -4,6 +4,7 @@
  */
 import { ConflictError, UnsupportedError } from "../base/errors.ts";
 import { type Durability, strictest } from "../event/durability.ts";
+import { dependsOnConsumers } from "../store/consumption.ts";
 import type { AppendTarget } from "../store/journals.ts";
 import { RoutedStore, type StoreShelf } from "../store/routed_store.ts";
 import { type EventStore, isJournalStore, type JournalStore } from "../store/store.ts";
@@ -11,6 +12,7 @@ import { ThreeMethodStore } from "../store/basic_store.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 
 type Place = Pick<TopicOptions, "store" | "durability">;
+type Asked = Place & Pick<TopicOptions, "keep" | "drop">;
 
 /**
  * The stores of a broker: its own, wrapped if it has only the three basic methods, plus the others
@@ -51,7 +53,13 @@ export class TopicStores {
    * Throws if the options cannot be honoured: `UnsupportedError`, or `ConflictError` if the topic's
    * sequence is in another store.
    */
-  check(name: string, { store, durability }: Place): void {
+  check(name: string, { store, durability, ...rules }: Asked): void {
+    if (dependsOnConsumers(rules) && this.store instanceof ThreeMethodStore) {
+      throw new UnsupportedError(`the store of topic ${name} cannot wait for subscriptions`, {
+        hint: "leave keep and drop out, or use a store that assigns sequence numbers",
+        details: { topic: name },
+      });
+    }
     const own = this.store.kind;
     if (store !== "default" && store !== own && !this.#routed) {
       throw new UnsupportedError(`this broker has no ${store} store for topic ${name}`, {

@@ -72,6 +72,7 @@ function alertsNow({ broker, config }: Services): Alert[] {
 function statusOf(services: Services): StatusReply {
   const { broker, config, metrics } = services;
   const totals = broker.subscriptions.totals();
+  const heldBack = broker.retention.allHeldBack();
   return {
     version: VERSION,
     protocol: PROTOCOL,
@@ -89,6 +90,7 @@ function statusOf(services: Services): StatusReply {
     pausedSubscriptions: totals.paused,
     scheduled: totals.scheduled,
     scheduledEvents: broker.scheduled.size,
+    ...(heldBack.length === 0 ? {} : { heldBack }),
     schemas: broker.schemas.list().length,
     connections: services.connections(),
     tails: metrics.tails,
@@ -146,6 +148,11 @@ function samplesOf(services: Services): Sample[] {
     gauge("events_scheduled", "Events that are published later.", broker.scheduled.size),
     gauge("leases", "Deliveries under way.", subscriptions.leased),
     gauge("dead_letters", "Dead letters.", totals.deadLetters),
+    gauge(
+      "events_held_back",
+      "Events past their topic's limits that wait for a subscription.",
+      broker.retention.allHeldBack().reduce((sum, { count }) => sum + count, 0),
+    ),
     gauge(
       "alerts",
       "Limits of [alert] in the config that are reached.",

@@ -1,8 +1,17 @@
 /** The routes of topics. */
-import { checkTopicOptions, SCHEMA_MODES, TOPIC_STORES } from "../../core/event/topic_options.ts";
+import {
+  checkTopicOptions,
+  DROP_RULES,
+  KEEP_RULES,
+  SCHEMA_MODES,
+  TOPIC_STORES,
+} from "../../core/event/topic_options.ts";
+import { defined } from "../../core/base/defined.ts";
+import type { TopicInfo } from "../../core/protocol/protocol.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { choice, flag, object, whole } from "../http/shape.ts";
+import type { Services } from "../services.ts";
 import { durability } from "./shapes.ts";
 
 /** A count, a size or an age; 0 means no limit. */
@@ -14,10 +23,17 @@ const topicOptions = object({
   retentionPeriod: limit,
   maxEvents: limit,
   maxBytes: limit,
+  keep: choice(KEEP_RULES),
+  drop: choice(DROP_RULES),
   schema: choice(SCHEMA_MODES),
   store: choice(TOPIC_STORES),
   durability,
 });
+
+/** A topic as it is shown. */
+function infoOf({ broker }: Services, name: string): TopicInfo {
+  return { ...broker.topics.info(name), ...defined({ heldBack: broker.retention.heldBack(name) }) };
+}
 
 /** Create, list, show, change, remove. */
 export const topicRoutes: Route[] = [
@@ -25,15 +41,15 @@ export const topicRoutes: Route[] = [
     method: "GET",
     path: "/v1/topics",
     handle({ services }, reply) {
-      const { topics } = services.broker;
-      sendJson(reply, 200, { topics: topics.list().map(({ name }) => topics.info(name)) });
+      const topics = services.broker.topics.list();
+      sendJson(reply, 200, { topics: topics.map(({ name }) => infoOf(services, name)) });
     },
   },
   {
     method: "GET",
     path: "/v1/topics/{topic}",
     handle({ services, params }, reply) {
-      sendJson(reply, 200, services.broker.topics.info(params["topic"]!));
+      sendJson(reply, 200, infoOf(services, params["topic"]!));
     },
   },
   jsonRoute({
@@ -46,7 +62,7 @@ export const topicRoutes: Route[] = [
       const { created } = await services.broker.topics.create(name, options);
       if (created) services.log.logger.info("topic created", { topic: name, options });
       services.retention.changed();
-      sendJson(reply, created ? 201 : 200, services.broker.topics.info(name));
+      sendJson(reply, created ? 201 : 200, infoOf(services, name));
     },
   }),
   jsonRoute({
@@ -60,7 +76,7 @@ export const topicRoutes: Route[] = [
       await services.disk.makeRoom(() => services.broker.topics.update(name, options));
       services.log.logger.info("topic changed", { topic: name, options });
       services.retention.changed();
-      sendJson(reply, 200, services.broker.topics.info(name));
+      sendJson(reply, 200, infoOf(services, name));
     },
   }),
   {

@@ -115,6 +115,8 @@ Deno.test("checkTopicOptions gives options back when each is in its range", () =
     retentionPeriod: limit,
     maxEvents: limit,
     maxBytes: limit,
+    keep: fc.constantFrom("limits", "unconsumed"),
+    drop: fc.constantFrom("limits", "consumed"),
     schema: fc.constantFrom("off", "validate", "require"),
   }, { requiredKeys: [], noNullPrototype: true });
   fc.assert(fc.property(options, (given) => {
@@ -130,6 +132,8 @@ Deno.test("checkTopicOptions names the field when a value is wrong", () => {
       fc.oneof(fc.constantFrom<unknown>(-1, 1.5, NaN, Infinity, 2 ** 53, "1", null, true)),
     ),
     fc.tuple(fc.constant("persistent"), fc.constantFrom<unknown>(0, 1, "true", null)),
+    fc.tuple(fc.constant("keep"), fc.constantFrom<unknown>("consumed", "", true, null)),
+    fc.tuple(fc.constant("drop"), fc.constantFrom<unknown>("unconsumed", "", true, null)),
     fc.tuple(fc.constant("schema"), fc.constantFrom<unknown>("on", "", true, null)),
     fc.tuple(fc.constantFrom("store", "maxevents", "constructor", "toString"), fc.jsonValue()),
   );
