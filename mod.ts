@@ -51,6 +51,8 @@ export type {
   DeadLetterHost,
   DeadLetterQuery,
   DeadLetterQueue,
+  DeadLetterTrim,
+  DeadLetterTrimmed,
 } from "./core/dead_letter/queue.ts";
 export {
   type BatchHandler,

@@ -68,9 +68,9 @@ export class RetentionTimer {
   }
 
   #runForAge(): void {
-    const periods = this.#source.topics.list().map(({ options }) => options.retentionPeriod).filter(
-      (ms) => ms > 0,
-    );
+    const periods = this.#source.topics.list()
+      .flatMap(({ options }) => [options.retentionPeriod, options.deadRetention])
+      .filter((ms) => ms > 0);
     if (periods.length === 0) return;
     const shortest = periods.reduce((a, b) => Math.min(a, b));
     this.#runIn(Math.min(LONGEST, Math.max(SHORTEST, shortest / 10)));

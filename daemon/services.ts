@@ -110,6 +110,12 @@ export class Services {
       },
     });
     this.disk = diskSpaceOf(broker, options);
+    broker.deadLetterLimits.onRemoved((removals) => {
+      for (const { subscription, topic, expired, capped } of removals) {
+        const facts = { subscription, topic, expired, capped };
+        this.log.logger.info("dead letters removed by the limits of their topic", facts);
+      }
+    });
     const heldBack = new HeldBackLog(this.log.logger);
     const retained = {
       topics: broker.topics,

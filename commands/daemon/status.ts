@@ -1,6 +1,8 @@
 /** `evs status`: the state of the daemon. */
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
 import { heldBackText } from "../../core/event/held_back.ts";
+import { removedText } from "../../core/event/removed_dead_letters.ts";
+import type { StatusReply } from "../../core/protocol/protocol.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";
@@ -44,9 +46,7 @@ export const route = verb({
         ...(status.scheduledEvents === 0
           ? {}
           : { scheduled: `${formatCount(status.scheduledEvents)}; which: evs scheduled list` }),
-        "dead letters": status.deadLetters === 0
-          ? 0
-          : `${formatCount(status.deadLetters)}; by cause: evs dlq groups`,
+        "dead letters": deadLettersText(status),
         "held back": status.heldBack?.map((held) => `${held.topic}: ${heldBackText(held)}`),
         schemas: status.schemas,
         connections: status.connections,
@@ -58,6 +58,13 @@ export const route = verb({
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });
+
+/** How many there are, and what limits removed. */
+function deadLettersText({ deadLetters, deadLettersRemoved = [] }: StatusReply): string {
+  const there = deadLetters === 0 ? "0" : `${formatCount(deadLetters)}; by cause: evs dlq groups`;
+  const removed = removedText(deadLettersRemoved);
+  return removed === undefined ? there : `${there}; ${removed}`;
+}
 
 /**
  * The version of the daemon, and of this program if it is another, with what to type. Pure.

@@ -2,7 +2,14 @@
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
-import { type FilterFlags, filterFlags, listQuery, sayNoneFound, selection } from "./selection.ts";
+import {
+  type FilterFlags,
+  filterFlags,
+  listQuery,
+  noteRemoved,
+  sayNoneFound,
+  selection,
+} from "./selection.ts";
 
 export const route = verb<FilterFlags, []>({
   brief: "Count dead letters by cause",
@@ -33,5 +40,6 @@ async function groupDeadLetters(this: EvsContext, flags: FilterFlags): Promise<v
     subscriptions: group.subscriptions.join(", "),
     example: `${group.example.subscription}:${group.example.id}`,
   }), { below: "reason", drop: ["first", "example"] });
+  await noteRemoved(this, { client, chosen });
   if (found.length === 0) await sayNoneFound(this, { client, chosen });
 }

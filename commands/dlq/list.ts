@@ -4,7 +4,13 @@ import type { EvsContext } from "../cli/context.ts";
 import { positive, verb } from "../cli/define.ts";
 import { age } from "../terminal/age.ts";
 import { deadLetterPages } from "./pages.ts";
-import { type FilterFlags, filterFlags, sayNoneFound, selection } from "./selection.ts";
+import {
+  type FilterFlags,
+  filterFlags,
+  noteRemoved,
+  sayNoneFound,
+  selection,
+} from "./selection.ts";
 
 type ListFlags = FilterFlags & { limit?: number };
 
@@ -65,6 +71,7 @@ async function listDeadLetters(this: EvsContext, flags: ListFlags): Promise<void
       reason: row.reason,
     }), { below: "reason", drop: ["type", "topic"] });
   }
+  await noteRemoved(this, { client, chosen });
   if (shown === 0) await sayNoneFound(this, { client, chosen });
   else if (more && flags.limit === undefined) this.note(`the newest ${shown}; more with --limit N`);
 }

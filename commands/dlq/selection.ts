@@ -4,6 +4,7 @@ import { didYouMean } from "../../core/base/suggest.ts";
 import type { Client } from "../../core/client/client.ts";
 import type { FlagParametersForType } from "@stricli/core";
 import type { DeadLetterAction } from "../../core/protocol/protocol.ts";
+import { removedText } from "../../core/event/removed_dead_letters.ts";
 import { parseDuration } from "../../core/base/units.ts";
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -125,6 +126,21 @@ export async function sayNoneFound(
     }
   }
   context.note(noneFound(chosen));
+}
+
+/** Says what the limits of topics removed of the dead letters that are selected. */
+export async function noteRemoved(
+  context: EvsContext,
+  { client, chosen }: { client: Client; chosen: DeadLetterAction },
+): Promise<void> {
+  const { deadLettersRemoved = [] } = await client.status();
+  const text = removedText(
+    deadLettersRemoved.filter((removed) =>
+      (chosen.subscription ?? removed.subscription) === removed.subscription &&
+      (chosen.topic ?? removed.topic) === removed.topic
+    ),
+  );
+  if (text !== undefined) context.note(`${text} (evs topic show says which)`);
 }
 
 /** The filters of a selection as a query for the list, which takes no ids. */

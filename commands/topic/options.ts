@@ -15,6 +15,8 @@ export interface TopicFlags {
   maxBytes?: number;
   keep?: "limits" | "unconsumed";
   drop?: "limits" | "consumed";
+  deadRetention?: number;
+  deadMax?: number;
   schema?: "off" | "validate" | "require";
   durability?: Durability;
 }
@@ -53,6 +55,20 @@ export const topicFlags = {
     brief: "Delete what the limits say, or also what all named subscriptions have finished",
     optional: true,
   },
+  deadRetention: {
+    kind: "parsed",
+    parse: (input: string) => parseDuration(input, "--dead-retention"),
+    brief: "Remove its dead letters after this long, such as 90d; 0: never",
+    placeholder: "DURATION",
+    optional: true,
+  },
+  deadMax: {
+    kind: "parsed",
+    parse: count,
+    brief: "Keep at most the last N of its dead letters per subscription; 0: no limit",
+    placeholder: "N",
+    optional: true,
+  },
   schema: {
     kind: "enum",
     values: ["off", "validate", "require"],
@@ -81,6 +97,8 @@ export function topicRequest(flags: TopicFlags): TopicRequest {
     maxBytes: flags.maxBytes,
     keep: flags.keep,
     drop: flags.drop,
+    deadRetention: flags.deadRetention,
+    deadMax: flags.deadMax,
     schema: flags.schema,
     durability: flags.durability,
   });
@@ -90,8 +108,8 @@ export function topicRequest(flags: TopicFlags): TopicRequest {
 export function requireChange(request: TopicRequest): TopicRequest {
   if (Object.keys(request).length > 0) return request;
   throw new InvalidArgumentError(
-    "nothing to change: name --retention, --max-events, --max-bytes, --keep, --drop, --schema or " +
-      "--durability",
+    "nothing to change: name --retention, --max-events, --max-bytes, --keep, --drop, --dead-retention, " +
+      "--dead-max, --schema or --durability",
     { code: "argument/usage", hint: "evs topic update --help" },
   );
 }
@@ -110,6 +128,14 @@ function consumptionFacts({ keep, drop, heldBack }: TopicInfo): Record<string, u
   });
 }
 
+/** The limits on its dead letters, if there are any. */
+function deadLetterFacts({ deadRetention, deadMax }: TopicInfo): Record<string, unknown> {
+  return defined({
+    "dead letters": deadRetention > 0 ? `for ${formatDuration(deadRetention)}` : undefined,
+    "max dead letters": deadMax > 0 ? `${deadMax} per subscription` : undefined,
+  });
+}
+
 /** A topic for people. */
 export function topicFacts(topic: TopicInfo): Record<string, unknown> {
   return {
@@ -124,6 +150,7 @@ export function topicFacts(topic: TopicInfo): Record<string, unknown> {
     "max events": topic.maxEvents === 0 ? "no limit" : topic.maxEvents,
     "max bytes": topic.maxBytes === 0 ? "no limit" : formatBytes(topic.maxBytes),
     ...consumptionFacts(topic),
+    ...deadLetterFacts(topic),
     schema: topic.schema,
     ...(topic.persistent ? { durability: durabilityText(topic.durability) } : {}),
     created: formatTime(topic.createdAt),

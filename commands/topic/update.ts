@@ -17,6 +17,10 @@ export const route = verb<TopicFlags, [topic: string]>({
       "topic update orders --keep unconsumed",
       "Let the limits wait for what a subscription has not finished.",
     ],
+    [
+      "topic update orders --dead-retention 90d --dead-max 10000",
+      "Forget dead letters after 90 days, and beyond 10,000 per subscription.",
+    ],
     ["topic update orders --retention 0", "Keep them forever."],
   ],
   parameters: { flags: topicFlags, positional: topicArgument },

@@ -86,6 +86,8 @@ const TOPIC_OPTIONS = namesOf<CreateTopicOptions>({
   maxBytes: true,
   keep: true,
   drop: true,
+  deadRetention: true,
+  deadMax: true,
   schema: true,
   store: true,
   durability: true,

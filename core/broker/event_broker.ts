@@ -18,6 +18,7 @@ import type { PublishOptions } from "./publish_options.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { inTurns } from "../base/in_turns.ts";
 import { CommitDispatcher } from "./commit_dispatcher.ts";
+import { DeadLetterLimits } from "../dead_letter/limits.ts";
 import { DeadLetters } from "../dead_letter/dead_letters.ts";
 import { DeadLetterImporter } from "../dead_letter/importer.ts";
 import { type DeadLetterQueue, StateDeadLetterQueue } from "../dead_letter/queue.ts";
@@ -109,6 +110,8 @@ export class EventBroker<E = any> extends Broker<E> {
    */
   readonly retention: Retention;
   /** @internal */
+  readonly deadLetterLimits: DeadLetterLimits;
+  /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
   /** @internal */
   readonly scheduled: ScheduledEvents;
@@ -142,7 +145,7 @@ export class EventBroker<E = any> extends Broker<E> {
     const onError = this.#onError = guarded(options.onError ?? toConsole);
     this.#eventStore = options.eventStore ?? new MemoryEventStore({ clock });
     this.#stores = topicStoresOf(
-      { eventStore: this.#eventStore, stores: options.stores },
+      { ...options, eventStore: this.#eventStore },
       (name) => this.topics.get(name)?.options.store,
     );
     const store = this.store = this.#stores.store;
@@ -183,6 +186,13 @@ export class EventBroker<E = any> extends Broker<E> {
       },
     }, snapshot);
     this.deadLetters = new DeadLetters(state, this.subscriptions);
+    this.deadLetterLimits = new DeadLetterLimits({
+      ...shared,
+      state,
+      ages: snapshot.deadLetterAges,
+      removed: snapshot.removedDeadLetters,
+      queue: foreign,
+    });
     this.deadLetterImports = new DeadLetterImporter({
       state,
       subscriptions: this.subscriptions,
@@ -205,6 +215,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.retention = new Retention({
       ...shared,
       subscriptions: this.subscriptions,
+      deadLetters: this.deadLetterLimits,
     });
     const startup = new Startup(this.#locals);
     const writer = this.#writer = new EventWriter({
@@ -440,9 +451,14 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#held?.retry(eventId) ?? this.#queue.retryEvent(eventId);
   }
 
-  /** Runs one pass of retention over all topics and returns what was removed. */
-  retain(): Promise<{ topic: string; removed: number }[]> {
-    return this.retention.all();
+  /**
+   * Runs one pass of retention over all topics and their dead letters, and returns which events
+   * were removed.
+   */
+  async retain(): Promise<{ topic: string; removed: number }[]> {
+    const removed = await this.retention.all();
+    await this.deadLetterLimits.pass();
+    return removed;
   }
 
   /**

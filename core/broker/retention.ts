@@ -23,6 +23,7 @@ export interface RetentionContext {
   topics: TopicCatalog;
   /** The subscriptions of a topic. */
   subscriptions: { of(topic: string): readonly SubscriptionDriver[] };
+  deadLetters: { pass(): Promise<unknown> };
   onError(error: unknown, context: string): void;
 }
 
@@ -73,7 +74,8 @@ export class Retention {
   /** A named subscription has finished something of a topic. */
   progressed(topic: string): void {
     const record = this.#context.topics.get(topic);
-    if (!record || !dependsOnConsumers(record.options)) return;
+    // A dead letter moves a cursor, or ends a retry.
+    if (!record || !(dependsOnConsumers(record.options) || record.options.deadMax > 0)) return;
     for (const host of this.#hosts) host(topic);
     if (this.#hosts.size > 0) return;
     this.#due.add(topic);
@@ -117,6 +119,7 @@ export class Retention {
     const { topics, onError } = this.#context;
     const names = [...this.#due];
     this.#due.clear();
+    await this.#context.deadLetters.pass().catch((error) => onError(error, "dead letters"));
     for (const name of names) {
       const record = topics.get(name);
       try {

@@ -8,6 +8,9 @@
  * subscription. So a crash never loses an entry: at worst, an event that was just handled is
  * delivered once more.
  */
+import { systemClock } from "../base/clock.ts";
+import { AgeClock } from "../store/age_clock.ts";
+import { trimmed } from "./trimmed.ts";
 import { defined } from "../base/defined.ts";
 import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
@@ -21,6 +24,8 @@ import type {
   DeadLetterHost,
   DeadLetterQuery,
   DeadLetterQueue,
+  DeadLetterTrim,
+  DeadLetterTrimmed,
 } from "./queue.ts";
 
 /** Options of a {@link FileDeadLetterQueue}. */
@@ -36,6 +41,7 @@ export interface FileDeadLetterQueueOptions {
 
 interface Held extends EntryName {
   type: string;
+  timestamp: number;
   attempts: number;
   place: LinePosition;
   /** The line with its retry mark. */
@@ -62,6 +68,7 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   readonly #held = new Map<string, Held>();
   #log: Promise<LogFile> | undefined;
   #host: DeadLetterHost | undefined;
+  readonly #clock: AgeClock;
   #lines = 0;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -72,6 +79,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   constructor(dir: string, options: FileDeadLetterQueueOptions = {}) {
     this.#dir = dir;
     this.#options = options;
+    const wall = { ...systemClock, now: options.now ?? systemClock.now };
+    this.#clock = new AgeClock(wall, { skew: 0, newest: 0, save: () => {} });
   }
 
   /**
@@ -143,6 +152,26 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     const names = await this.#named(eventId);
     for (const name of names) await this.#remove(name);
     return names.length > 0;
+  }
+
+  /**
+   * Removes what the limits of a topic do not keep, one entry at a time; called by the broker. Age
+   * counts from when an entry was added. Entries that are being redelivered stay.
+   */
+  async trim(limits: DeadLetterTrim): Promise<DeadLetterTrimmed[]> {
+    const now = this.#clock.now();
+    const removals = await this.#inTurn(() =>
+      Promise.resolve(trimmed([...this.#held.values()].filter(({ retry }) => !retry), limits, now))
+    );
+    const counts = new Map<string, DeadLetterTrimmed>();
+    for (const { name, why } of removals) {
+      const { subscription } = name;
+      const count = counts.get(subscription) ?? { subscription, expired: 0, capped: 0 };
+      await this.#remove(name);
+      count[why]++;
+      counts.set(subscription, count);
+    }
+    return [...counts.values()];
   }
 
   /** Called once, by the broker that has the queue. */
@@ -220,11 +249,11 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     this.#lines++;
     if (record.op === "format") return;
     if (record.op === "add") {
-      const { subscription, event: { id, topic, type }, attempts } = record;
+      const { subscription, event: { id, topic, type }, attempts, timestamp } = record;
       const name = { subscription, topic, id };
       // An event that died again is the newest.
       this.#held.delete(keyOf(name));
-      this.#held.set(keyOf(name), { ...name, type, attempts, place });
+      this.#held.set(keyOf(name), { ...name, type, timestamp, attempts, place });
       return;
     }
     const held = this.#held.get(keyOf(record));

@@ -55,7 +55,30 @@ export interface DeadLetterHost {
   redeliver(entry: DeadLetterEntry, isWanted: () => boolean): Promise<void>;
 }
 
-/** Where dead letters go. The last four methods are for queues that redeliver events themselves. */
+/** What a queue shall keep of a topic. */
+export interface DeadLetterTrim {
+  /** The topic. */
+  topic: string;
+  /** Entries older than this are removed, ms; 0: none. */
+  retention: number;
+  /** The most entries of each subscription, the newest; 0: no limit. */
+  max: number;
+}
+
+/** What a queue removed of a subscription's entries. */
+export interface DeadLetterTrimmed {
+  /** The subscription. */
+  subscription: string;
+  /** How many were too old. */
+  expired: number;
+  /** How many were too many. */
+  capped: number;
+}
+
+/**
+ * Where dead letters go. The last five methods are optional; four of them are for queues that
+ * redeliver events themselves.
+ */
 export interface DeadLetterQueue {
   /** Stores an event; durable when it resolves. */
   addEvent(
@@ -83,6 +106,11 @@ export interface DeadLetterQueue {
    * plain retry.
    */
   delivered?(name: { subscription: string; topic: string; id: string }): Promise<void>;
+  /**
+   * Removes what the limits of a topic do not keep, in small steps. Without it, a broker refuses
+   * topics with such limits.
+   */
+  trim?(limits: DeadLetterTrim): Promise<DeadLetterTrimmed[]>;
   /** Called when the broker is closed. */
   close?(): Promise<void>;
 }

@@ -47,6 +47,10 @@ export interface TopicOptions {
    * has finished, if there is one (`consumed`).
    */
   drop: "limits" | "consumed";
+  /** Milliseconds after which a dead letter of the topic is removed; 0: never. */
+  deadRetention: number;
+  /** The most dead letters of the topic that each subscription keeps; 0: no limit. */
+  deadMax: number;
   /**
    * How payloads are checked: not at all (`off`), against the schema if one exists (`validate`), or
    * against a schema that must exist (`require`).
@@ -66,6 +70,8 @@ export const defaultTopicOptions: Readonly<TopicOptions> = {
   maxBytes: 0,
   keep: "limits",
   drop: "limits",
+  deadRetention: 0,
+  deadMax: 0,
   schema: "validate",
   store: "default",
   durability: "default",
@@ -209,6 +215,8 @@ function optionFault(field: string, value: unknown): string | undefined {
     case "retentionPeriod":
     case "maxEvents":
     case "maxBytes":
+    case "deadRetention":
+    case "deadMax":
       return Number.isSafeInteger(value) && (value as number) >= 0
         ? undefined
         : `is a whole number from 0 (no limit), not ${JSON.stringify(value)}`;

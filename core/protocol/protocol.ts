@@ -9,6 +9,7 @@ import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
+import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { HeldBack } from "../event/held_back.ts";
 import type { MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
@@ -495,6 +496,8 @@ export interface StatusReply {
   deadLetters: number;
   /** What subscriptions hold back from retention, by topic; absent if nothing. */
   heldBack?: (HeldBack & { topic: string })[];
+  /** What the limits of topics removed of their dead letters so far; absent if nothing. */
+  deadLettersRemoved?: RemovedDeadLetters[];
   schemas: number;
   connections: number;
   tails: number;

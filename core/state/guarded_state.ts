@@ -8,6 +8,8 @@ import { CannotStoreError, EvsError, InternalError } from "../base/errors.ts";
 import type {
   CommitOptions,
   DeadLetterFilter,
+  DeadLetterKey,
+  DeadLetterKeysRequest,
   DeadLetterPage,
   DeadLetterPageRequest,
   RetryRecord,
@@ -72,6 +74,10 @@ export class GuardedState implements State {
 
   countDeadLetters(filter: DeadLetterFilter): number {
     return this.#state.countDeadLetters(filter);
+  }
+
+  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
+    return this.#state.deadLetterKeys(request);
   }
 
   deadLetterCounts(): Map<string, number> {

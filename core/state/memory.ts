@@ -7,13 +7,17 @@ import type {
   BegunRecord,
   ChangeOf,
   CursorRecord,
+  DeadLetterAges,
   DeadLetterFilter,
+  DeadLetterKey,
+  DeadLetterKeysRequest,
   DeadLetterPage,
   DeadLetterPageRequest,
   DeadLetterRecord,
   ImportRecord,
   LevelRecord,
   MissedRecord,
+  RemovedDeadLetters,
   RetryRecord,
   ScheduledRecord,
   SchemaRecord,
@@ -56,6 +60,8 @@ export class MemoryState implements State {
   readonly #schemas = new Map<string, SchemaRecord>();
   readonly #levels = new Map<string, LevelRecord>();
   readonly #ends = new Map<string, number>();
+  readonly #removedDead = new Map<string, RemovedDeadLetters>();
+  #deadAges: DeadLetterAges = { skew: 0, marks: [] };
   #generation = 0;
   #lastDead = 0;
   /** What each change does. */
@@ -157,6 +163,15 @@ export class MemoryState implements State {
     "dead.remove": (change) => {
       this.#dead.delete(retryKey(change));
     },
+    "dead.expire": ({ key }) => {
+      if (this.#dead.get(retryKey(key))?.number === key.number) this.#dead.delete(retryKey(key));
+    },
+    "dead.removed": ({ record }) => {
+      this.#removedDead.set(keyOf(record.subscription, record.topic), record);
+    },
+    "dead.ages": ({ ages }) => {
+      this.#deadAges = ages;
+    },
     "dead.retry": (change) => {
       for (const id of change.ids) {
         const dead = this.#dead.get(retryKey({ ...change, id }));
@@ -217,6 +232,8 @@ export class MemoryState implements State {
       levels: [...this.#levels.values()],
       ends: Array.from(this.#ends, ([topic, lastSeq]) => ({ topic, lastSeq })),
       imports: [...this.#imports.values()],
+      deadLetterAges: this.#deadAges,
+      removedDeadLetters: [...this.#removedDead.values()],
       generation: this.#generation,
     });
   }
@@ -276,6 +293,26 @@ export class MemoryState implements State {
     let count = 0;
     for (const { record } of this.#dead.values()) if (matchesDeadLetter(filter, record)) count++;
     return count;
+  }
+
+  /** @internal */
+  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
+    const { topic, subscription, after = 0, upTo = Infinity, limit, newest } = request;
+    const sign = newest ? -1 : 1;
+    return [...this.#dead.values()]
+      .filter(({ number, record }) =>
+        number > after && number <= upTo && (topic === undefined || record.topic === topic) &&
+        (subscription === undefined || record.subscription === subscription)
+      )
+      .sort((a, b) => sign * (a.number - b.number))
+      .slice(0, limit)
+      .map(({ number, record: { subscription, topic, id, diedAt } }) => ({
+        subscription,
+        topic,
+        id,
+        number,
+        diedAt,
+      }));
   }
 
   deadLetterCounts(): Map<string, number> {

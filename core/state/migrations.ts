@@ -187,6 +187,25 @@ const MIGRATIONS: readonly string[] = [
   ALTER TABLE topics ADD COLUMN keeps TEXT NOT NULL DEFAULT 'limits';
   ALTER TABLE topics ADD COLUMN drops TEXT NOT NULL DEFAULT 'limits';
   `,
+  // When dead letters expire, and how many a subscription may have (evs topic create
+  // --dead-retention, --dead-max).
+  `
+  ALTER TABLE topics ADD COLUMN dead_retention INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE topics ADD COLUMN dead_max INTEGER NOT NULL DEFAULT 0;
+  CREATE INDEX dead_letters_topic ON dead_letters (topic, subscription);
+  CREATE TABLE removed_dead_letters (
+    subscription TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    expired INTEGER NOT NULL,
+    capped INTEGER NOT NULL,
+    last_at INTEGER NOT NULL,
+    PRIMARY KEY (subscription, topic)
+  ) WITHOUT ROWID;
+  CREATE TABLE dead_letter_ages (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    ages TEXT NOT NULL                     -- JSON
+  );
+  `,
 ];
 
 /**

@@ -3,6 +3,7 @@ import type { SQLOutputValue } from "node:sqlite";
 import type {
   BegunRecord,
   CursorRecord,
+  DeadLetterAges,
   DeadLetterRecord,
   MissedRecord,
   PausedBy,
@@ -26,7 +27,7 @@ const decoder = new TextDecoder();
  */
 export const SELECT_TOPICS = `
   SELECT name, created_at, json_array(persistent, retention_period, max_events, max_bytes, schema_mode, store,
-    durability, keeps, drops) AS options FROM topics ORDER BY name`;
+    durability, keeps, drops, dead_retention, dead_max) AS options FROM topics ORDER BY name`;
 
 /** Converts rows of {@link SELECT_TOPICS}. */
 export function topicsOf(rows: readonly Row[]): TopicRecord[] {
@@ -42,7 +43,19 @@ export function topicsOf(rows: readonly Row[]): TopicRecord[] {
 }
 
 function optionsOf(
-  [persistent, retentionPeriod, maxEvents, maxBytes, schema, store, durability, keep, drop]: [
+  [
+    persistent,
+    retentionPeriod,
+    maxEvents,
+    maxBytes,
+    schema,
+    store,
+    durability,
+    keep,
+    drop,
+    deadRetention,
+    deadMax,
+  ]: [
     number,
     number,
     number,
@@ -52,6 +65,8 @@ function optionsOf(
     TopicOptions["durability"],
     TopicOptions["keep"],
     TopicOptions["drop"],
+    number,
+    number,
   ],
 ): TopicOptions {
   return {
@@ -61,6 +76,8 @@ function optionsOf(
     maxBytes,
     keep,
     drop,
+    deadRetention,
+    deadMax,
     schema,
     store,
     durability,
@@ -172,6 +189,11 @@ function eventOf(row: Row) {
     ...(row["key"] === null ? {} : { key: row["key"] as string }),
     type: row["type"] as string,
   };
+}
+
+/** The row of `dead_letter_ages`, if there is one. */
+export function agesOf(row: Row | undefined): DeadLetterAges {
+  return row ? JSON.parse(row["ages"] as string) : { skew: 0, marks: [] };
 }
 
 /** A row of `schemas`. */

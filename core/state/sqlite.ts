@@ -15,6 +15,7 @@ import { atOnceOrInSteps } from "../store/sqlite/small_steps.ts";
 import { asDataDirError } from "../store/sqlite/own_database.ts";
 import { asSqliteStoreError, asUnreadable } from "../store/sqlite/sqlite_error.ts";
 import {
+  agesOf,
   begunOf,
   cursorOf,
   deadLetterOf,
@@ -32,10 +33,13 @@ import { changeStatements, removalSteps, type Statement } from "./sqlite_changes
 import type {
   CommitOptions,
   DeadLetterFilter,
+  DeadLetterKey,
+  DeadLetterKeysRequest,
   DeadLetterPage,
   DeadLetterPageRequest,
   ImportRecord,
   LevelRecord,
+  RemovedDeadLetters,
   RetryRecord,
   State,
   StateChange,
@@ -128,6 +132,10 @@ export class SqliteState implements State {
         "SELECT topic, last_seq AS lastSeq FROM topic_ends",
       ) as unknown as TopicEndRecord[],
       imports: this.#all("SELECT * FROM imports") as unknown as ImportRecord[],
+      deadLetterAges: agesOf(this.#all("SELECT ages FROM dead_letter_ages")[0]),
+      removedDeadLetters: this.#all(
+        "SELECT subscription, topic, expired, capped, last_at AS lastAt FROM removed_dead_letters",
+      ) as unknown as RemovedDeadLetters[],
       generation: (this.#all("SELECT value FROM generation")[0]?.["value"] ?? 0) as number,
     };
   }
@@ -288,6 +296,24 @@ export class SqliteState implements State {
     const { where, values } = conditionOf(filter);
     const [row] = this.#all(`SELECT count(*) AS n FROM dead_letters WHERE ${where}`, values);
     return row!["n"] as number;
+  }
+
+  /** @internal */
+  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
+    const { topic, subscription, after, upTo, limit, newest } = request;
+    const conditions: [condition: string, value: SQLInputValue | undefined][] = [
+      ["topic = ?", topic],
+      ["subscription = ?", subscription],
+      ["number > ?", after],
+      ["number <= ?", upTo],
+    ];
+    const given = conditions.filter(([, value]) => value !== undefined);
+    const where = ["1", ...given.map(([condition]) => condition)].join(" AND ");
+    return this.#all(
+      `SELECT subscription, topic, id, number, died_at AS diedAt FROM dead_letters
+       WHERE ${where} ORDER BY number ${newest ? "DESC" : "ASC"} LIMIT ?`,
+      [...given.map(([, value]) => value!), limit],
+    ) as unknown as DeadLetterKey[];
   }
 
   deadLetterCounts(): Map<string, number> {

@@ -19,7 +19,7 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   "topic.put": (change) => {
     const { name, options, createdAt } = change.record;
     return [{
-      sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+      sql: "INSERT OR REPLACE INTO topics VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
       values: [
         name,
         options.persistent ? 1 : 0,
@@ -32,6 +32,8 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
         options.durability,
         options.keep,
         options.drop,
+        options.deadRetention,
+        options.deadMax,
       ],
     }];
   },
@@ -147,6 +149,18 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
     values: [change.editedAs, change.subscription, change.topic, change.id],
   }],
   "dead.remove": (change) => [ofEvent("dead_letters", change)],
+  "dead.expire": ({ key: { subscription, topic, id, number } }) => [{
+    sql: "DELETE FROM dead_letters WHERE number = ? AND subscription = ? AND topic = ? AND id = ?",
+    values: [number, subscription, topic, id],
+  }],
+  "dead.removed": ({ record: { subscription, topic, expired, capped, lastAt } }) => [{
+    sql: "INSERT OR REPLACE INTO removed_dead_letters VALUES (?,?,?,?,?)",
+    values: [subscription, topic, expired, capped, lastAt],
+  }],
+  "dead.ages": ({ ages }) => [{
+    sql: "INSERT OR REPLACE INTO dead_letter_ages VALUES (1, ?)",
+    values: [JSON.stringify(ages)],
+  }],
   "dead.retry": (change) => {
     const { subscription, topic, ids, to, dueAt } = change;
     const asked = [JSON.stringify(ids), subscription, topic];

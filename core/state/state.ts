@@ -10,9 +10,17 @@
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
 import type { MissedRecord } from "../event/missed.ts";
+import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 
-export type { Attempt, DeadLetterFilter, MissedRecord, PausedBy, SubscriptionSettings };
+export type {
+  Attempt,
+  DeadLetterFilter,
+  MissedRecord,
+  PausedBy,
+  RemovedDeadLetters,
+  SubscriptionSettings,
+};
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
@@ -159,6 +167,31 @@ export interface DeadLetterRecord extends FailedEvent {
   editedAs?: string;
 }
 
+/** What tells one dead letter from all others, also from one of the same event that came later. */
+export interface DeadLetterKey {
+  subscription: string;
+  topic: string;
+  id: string;
+  /** Rises from one entry to the next, in the order in which they were added. */
+  number: number;
+  /** As in {@link DeadLetterRecord}. */
+  diedAt: number;
+}
+
+/** All dead letters up to `number` were there at `at`, Unix ms by an age clock. */
+export interface DeadLetterMark {
+  number: number;
+  at: number;
+}
+
+/** How old dead letters are. */
+export interface DeadLetterAges {
+  /** The difference between the age clock and the wall clock, ms. */
+  skew: number;
+  /** Ascending. */
+  marks: readonly DeadLetterMark[];
+}
+
 /** A registered schema. */
 export interface SchemaRecord {
   /** The event type. */
@@ -234,6 +267,10 @@ export type StateChange =
   /** Records that an edited copy of a dead letter was sent. */
   | { op: "dead.link"; subscription: string; topic: string; id: string; editedAs: string }
   | { op: "dead.remove"; subscription: string; topic: string; id: string }
+  /** Removes one, unless it left the list meanwhile. */
+  | { op: "dead.expire"; key: DeadLetterKey }
+  | { op: "dead.removed"; record: RemovedDeadLetters }
+  | { op: "dead.ages"; ages: DeadLetterAges }
   /**
    * Turns dead letters into retries of the subscription `to`, with their history and a fresh retry
    * budget, in the order of the ids. Missing ones are skipped.
@@ -275,6 +312,19 @@ export interface DeadLetterPageRequest {
   oldest?: boolean;
 }
 
+/** Which keys of dead letters to return. */
+export interface DeadLetterKeysRequest {
+  topic?: string;
+  subscription?: string;
+  /** Only numbers above this. */
+  after?: number;
+  /** Only numbers up to this. */
+  upTo?: number;
+  limit: number;
+  /** Newest first instead of oldest first. */
+  newest?: boolean;
+}
+
 /** A part of the list of dead letters. */
 export interface DeadLetterPage {
   records: DeadLetterRecord[];
@@ -300,6 +350,8 @@ export interface StateSnapshot {
   /** Where topics ended when the state was last closed. */
   ends: TopicEndRecord[];
   imports: ImportRecord[];
+  deadLetterAges: DeadLetterAges;
+  removedDeadLetters: RemovedDeadLetters[];
   /** How often it was opened and closed; 0 if never, or if an older version did not count. */
   generation: number;
 }
@@ -332,6 +384,11 @@ export interface State {
   deadLetters(filter: DeadLetterFilter, page: DeadLetterPageRequest): DeadLetterPage;
   /** @internal */
   countDeadLetters(filter: DeadLetterFilter): number;
+  /**
+   * The oldest dead letters, or the newest, without their events.
+   * @internal
+   */
+  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[];
   /** Dead letters per subscription. */
   deadLetterCounts(): Map<string, number>;
   /** @internal */

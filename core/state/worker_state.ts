@@ -17,6 +17,8 @@ import { SqliteState } from "./sqlite.ts";
 import type {
   CommitOptions,
   DeadLetterFilter,
+  DeadLetterKey,
+  DeadLetterKeysRequest,
   DeadLetterPage,
   DeadLetterPageRequest,
   RetryRecord,
@@ -198,6 +200,10 @@ export class WorkerState implements State {
 
   countDeadLetters(filter: DeadLetterFilter): number {
     return this.#reader.countDeadLetters(filter);
+  }
+
+  deadLetterKeys(request: DeadLetterKeysRequest): DeadLetterKey[] {
+    return this.#reader.deadLetterKeys(request);
   }
 
   deadLetterCounts(): Map<string, number> {

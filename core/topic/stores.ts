@@ -12,18 +12,25 @@ import { ThreeMethodStore } from "../store/basic_store.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
 
 type Place = Pick<TopicOptions, "store" | "durability">;
-type Asked = Place & Pick<TopicOptions, "keep" | "drop">;
+type Asked = Place & Pick<TopicOptions, "keep" | "drop" | "deadRetention" | "deadMax">;
 
 /**
  * The stores of a broker: its own, wrapped if it has only the three basic methods, plus the others
  * it was given.
  */
 export function topicStoresOf(
-  { eventStore, stores }: { eventStore: EventStore; stores: StoreShelf | undefined },
+  { eventStore, stores, deadLetterQueue }: {
+    eventStore: EventStore;
+    stores?: StoreShelf | undefined;
+    deadLetterQueue?: { trim?: unknown } | undefined;
+  },
   storeOf: (topic: string) => string | undefined,
 ): TopicStores {
   const own = isJournalStore(eventStore) ? eventStore : new ThreeMethodStore(eventStore);
-  return new TopicStores(stores ? new RoutedStore(own, stores, storeOf) : own, stores);
+  return new TopicStores(stores ? new RoutedStore(own, stores, storeOf) : own, {
+    durability: stores?.durability,
+    trims: deadLetterQueue === undefined || deadLetterQueue.trim !== undefined,
+  });
 }
 
 /** The stores of a broker. */
@@ -32,12 +39,18 @@ export class TopicStores {
   readonly store: JournalStore;
   readonly #routed: RoutedStore | undefined;
   readonly #default: Durability | undefined;
+  /** Whether limits on dead letters can be applied. */
+  readonly #trims: boolean;
 
   /** `store`: the broker's own store, or all of its stores as one. */
-  constructor(store: JournalStore, stores?: StoreShelf) {
+  constructor(
+    store: JournalStore,
+    { durability, trims = true }: { durability?: Durability | undefined; trims?: boolean } = {},
+  ) {
     this.store = store;
+    this.#trims = trims;
     this.#routed = store instanceof RoutedStore ? store : undefined;
-    this.#default = stores?.durability;
+    this.#default = durability;
   }
 
   /**
@@ -57,6 +70,12 @@ export class TopicStores {
     if (dependsOnConsumers(rules) && this.store instanceof ThreeMethodStore) {
       throw new UnsupportedError(`the store of topic ${name} cannot wait for subscriptions`, {
         hint: "leave keep and drop out, or use a store that assigns sequence numbers",
+        details: { topic: name },
+      });
+    }
+    if (!this.#trims && rules.deadRetention + rules.deadMax > 0) {
+      throw new UnsupportedError(`the dead-letter queue of topic ${name} has no limits`, {
+        hint: "leave deadRetention and deadMax out, or give the queue a method trim",
         details: { topic: name },
       });
     }

@@ -40,6 +40,7 @@ export const deadLetterImportRoutes: Route[] = [
         ...result,
         refused: refused.count,
       });
+      request.services.retention.changed();
       sendJson(reply, 200, {
         ...result,
         ...(refused.count === 0 ? {} : { refused: refused.listed }),

@@ -1,5 +1,6 @@
 /** The daemon's status, and its shutdown. */
 import { type Alert, PROTOCOL, type StatusReply } from "../../core/protocol/protocol.ts";
+import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { alertsOf } from "../alerts.ts";
 import type { Services } from "../services.ts";
@@ -73,6 +74,7 @@ function statusOf(services: Services): StatusReply {
   const { broker, config, metrics } = services;
   const totals = broker.subscriptions.totals();
   const heldBack = broker.retention.allHeldBack();
+  const deadLettersRemoved = broker.deadLetterLimits.removed();
   return {
     version: VERSION,
     protocol: PROTOCOL,
@@ -91,12 +93,47 @@ function statusOf(services: Services): StatusReply {
     scheduled: totals.scheduled,
     scheduledEvents: broker.scheduled.size,
     ...(heldBack.length === 0 ? {} : { heldBack }),
+    ...(deadLettersRemoved.length === 0 ? {} : { deadLettersRemoved }),
     schemas: broker.schemas.list().length,
     connections: services.connections(),
     tails: metrics.tails,
     memory: { rss: Deno.memoryUsage().rss },
     permissions: services.permissions(),
   };
+}
+
+/** What the limits on dead letters removed. */
+function sumOf(
+  { deadLetterLimits }: Services["broker"],
+  part: (removed: RemovedDeadLetters) => number,
+): number {
+  return deadLetterLimits.removed().reduce((sum, removed) => sum + part(removed), 0);
+}
+
+type MakeSample = (name: string, help: string, value: number) => Sample;
+
+/** What limits removed, and what holds them back. */
+function limitSamples(
+  { broker }: Services,
+  { counter, gauge }: { counter: MakeSample; gauge: MakeSample },
+): Sample[] {
+  return [
+    counter(
+      "dead_letters_expired_total",
+      "Dead letters removed because of their age, ever.",
+      sumOf(broker, ({ expired }) => expired),
+    ),
+    counter(
+      "dead_letters_capped_total",
+      "Dead letters removed because a subscription had too many of a topic, ever.",
+      sumOf(broker, ({ capped }) => capped),
+    ),
+    gauge(
+      "events_held_back",
+      "Events past their topic's limits that wait for a subscription.",
+      broker.retention.allHeldBack().reduce((sum, { count }) => sum + count, 0),
+    ),
+  ];
 }
 
 function samplesOf(services: Services): Sample[] {
@@ -148,11 +185,7 @@ function samplesOf(services: Services): Sample[] {
     gauge("events_scheduled", "Events that are published later.", broker.scheduled.size),
     gauge("leases", "Deliveries under way.", subscriptions.leased),
     gauge("dead_letters", "Dead letters.", totals.deadLetters),
-    gauge(
-      "events_held_back",
-      "Events past their topic's limits that wait for a subscription.",
-      broker.retention.allHeldBack().reduce((sum, { count }) => sum + count, 0),
-    ),
+    ...limitSamples(services, { counter, gauge }),
     gauge(
       "alerts",
       "Limits of [alert] in the config that are reached.",

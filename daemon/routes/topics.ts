@@ -25,6 +25,8 @@ const topicOptions = object({
   maxBytes: limit,
   keep: choice(KEEP_RULES),
   drop: choice(DROP_RULES),
+  deadRetention: limit,
+  deadMax: limit,
   schema: choice(SCHEMA_MODES),
   store: choice(TOPIC_STORES),
   durability,

@@ -117,6 +117,8 @@ Deno.test("checkTopicOptions gives options back when each is in its range", () =
     maxBytes: limit,
     keep: fc.constantFrom("limits", "unconsumed"),
     drop: fc.constantFrom("limits", "consumed"),
+    deadRetention: limit,
+    deadMax: limit,
     schema: fc.constantFrom("off", "validate", "require"),
   }, { requiredKeys: [], noNullPrototype: true });
   fc.assert(fc.property(options, (given) => {
@@ -128,7 +130,7 @@ Deno.test("checkTopicOptions gives options back when each is in its range", () =
 Deno.test("checkTopicOptions names the field when a value is wrong", () => {
   const wrong = fc.oneof(
     fc.tuple(
-      fc.constantFrom("retentionPeriod", "maxEvents", "maxBytes"),
+      fc.constantFrom("retentionPeriod", "maxEvents", "maxBytes", "deadRetention", "deadMax"),
       fc.oneof(fc.constantFrom<unknown>(-1, 1.5, NaN, Infinity, 2 ** 53, "1", null, true)),
     ),
     fc.tuple(fc.constant("persistent"), fc.constantFrom<unknown>(0, 1, "true", null)),

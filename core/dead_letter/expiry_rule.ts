@@ -1,0 +1,64 @@
+/**
+ * How old dead letters are, without a clock that may be wrong: marks say which of them were there
+ * at which time. So a wall clock that jumps, or a time that an import gives, expires nothing early.
+ * Pure.
+ */
+import type { DeadLetterMark } from "../state/state.ts";
+
+/** The shortest period between two marks, ms. */
+const SPACING_MS = 1000;
+/** An entry may look younger than it is by this share of its age. */
+const SHARE = 1 / 32;
+/** Above this number, marks are thinned. */
+const MOST = 640;
+
+/**
+ * The marks after a look at `now` (by an age clock), when `newest` was the number of the latest
+ * entry; the same array if nothing changes.
+ */
+export function markSeen(
+  marks: readonly DeadLetterMark[],
+  { newest, now }: { newest: number; now: number },
+): readonly DeadLetterMark[] {
+  const last = marks.at(-1);
+  if (newest <= (last?.number ?? 0)) return marks;
+  // What has come meanwhile gets a later mark, and so looks younger than it is.
+  if (last && now < last.at + SPACING_MS) return marks;
+  const more = [...marks, { number: newest, at: now }];
+  return more.length > MOST ? thin(more, now) : more;
+}
+
+/** Leaves out marks whose entries then look younger, by at most a share of their age. */
+function thin(marks: readonly DeadLetterMark[], now: number): DeadLetterMark[] {
+  const kept: DeadLetterMark[] = [];
+  for (const mark of marks) {
+    const before = kept.at(-2);
+    if (before && mark.at - before.at <= (now - mark.at) * SHARE) kept.pop();
+    kept.push(mark);
+  }
+  return kept;
+}
+
+/** The highest number of which every entry up to it has been there since `since`; 0: none. */
+export function thereSince(marks: readonly DeadLetterMark[], since: number): number {
+  return marks.findLast(({ at }) => at <= since)?.number ?? 0;
+}
+
+/**
+ * Marks for entries that were there before anybody looked: as old as the time at which they died
+ * says, but no older than an entry before them.
+ */
+export function estimateMarks(
+  entries: Iterable<{ number: number; diedAt: number }>,
+  now: number,
+): readonly DeadLetterMark[] {
+  let marks: readonly DeadLetterMark[] = [];
+  let [newest, at] = [0, -Infinity];
+  for (const { number, diedAt } of entries) {
+    const time = Math.max(at, Math.min(diedAt, now));
+    // Entries of the same time share one mark.
+    if (time > at) marks = markSeen(marks, { newest, now: at });
+    [newest, at] = [number, time];
+  }
+  return newest > (marks.at(-1)?.number ?? 0) ? [...marks, { number: newest, at }] : marks;
+}

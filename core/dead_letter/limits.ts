@@ -1,0 +1,202 @@
+/**
+ * Removes dead letters that a topic's limits no longer keep: those older than `deadRetention`, and
+ * the oldest of a subscription that has more than `deadMax`. Without limits nothing is ever removed.
+ * In small transactions, counted per subscription and topic.
+ */
+import type { Clock } from "../base/clock.ts";
+import { AgeClock } from "../store/age_clock.ts";
+import type {
+  DeadLetterAges,
+  DeadLetterKey,
+  RemovedDeadLetters,
+  State,
+  StateChange,
+  TopicRecord,
+} from "../state/state.ts";
+import type { DeadLetterQueue } from "./queue.ts";
+import { estimateMarks, markSeen, thereSince } from "./expiry_rule.ts";
+
+/** Most entries removed in one transaction. */
+const STEP = 500;
+/** Keys read at a time where all of them are looked at. */
+const PAGE = 5000;
+
+/** What the limits need. */
+export interface DeadLetterLimitsContext {
+  state: State;
+  clock: Clock;
+  topics: { list(): TopicRecord[] };
+  ages: DeadLetterAges;
+  removed: readonly RemovedDeadLetters[];
+  /** The application's own queue; absent: dead letters are in the state. */
+  queue: DeadLetterQueue | undefined;
+}
+
+/** What one pass removed of a subscription's dead letters of a topic. */
+export type DeadLetterRemoval = Omit<RemovedDeadLetters, "lastAt">;
+
+/** Applies the limits on dead letters. */
+export class DeadLetterLimits {
+  readonly #context: DeadLetterLimitsContext;
+  readonly #removed = new Map<string, RemovedDeadLetters>();
+  readonly #listeners = new Set<(removals: readonly DeadLetterRemoval[]) => void>();
+  #ages: DeadLetterAges;
+  #clock: AgeClock | undefined;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(context: DeadLetterLimitsContext) {
+    this.#context = context;
+    this.#ages = context.ages;
+    for (const record of context.removed) this.#removed.set(keyOf(record), record);
+  }
+
+  /** What was removed so far, by subscription and topic. */
+  removed(): RemovedDeadLetters[] {
+    return [...this.#removed.values()].sort((a, b) => keyOf(a) < keyOf(b) ? -1 : 1);
+  }
+
+  /** Calls `listener` with what each pass removed, if anything. */
+  onRemoved(listener: (removals: readonly DeadLetterRemoval[]) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Runs one pass, after those that are under way; returns what it removed. */
+  pass(): Promise<DeadLetterRemoval[]> {
+    const passed = this.#running.then(() => this.#pass());
+    this.#running = passed.catch(() => {}); // the caller gets the error
+    return passed;
+  }
+
+  async #pass(): Promise<DeadLetterRemoval[]> {
+    const topics = this.#context.topics.list();
+    const before = new Map(this.#removed);
+    try {
+      if (this.#context.queue) await this.#trim(topics, this.#context.queue);
+      else await this.#apply(topics);
+    } finally {
+      const removals = this.#since(before);
+      if (removals.length > 0) { for (const listener of this.#listeners) listener(removals); }
+    }
+    return this.#since(before);
+  }
+
+  async #apply(topics: readonly TopicRecord[]): Promise<void> {
+    const aged = topics.filter(({ options }) => options.deadRetention > 0);
+    if (aged.length > 0) await this.#expire(aged);
+    else if (this.#ages.marks.length > 0) await this.#keepAges({ ...this.#ages, marks: [] });
+    for (const record of topics) if (record.options.deadMax > 0) await this.#cap(record);
+  }
+
+  /** Has the application's own queue apply the limits. */
+  async #trim(topics: readonly TopicRecord[], queue: DeadLetterQueue): Promise<void> {
+    for (const { name: topic, options } of topics) {
+      const { deadRetention: retention, deadMax: max } = options;
+      if (retention === 0 && max === 0) continue;
+      for (const trimmed of await queue.trim?.({ topic, retention, max }) ?? []) {
+        await this.#count({ topic, ...trimmed });
+      }
+    }
+  }
+
+  async #count(removal: DeadLetterRemoval): Promise<void> {
+    const before = this.#removed.get(keyOf(removal));
+    const record = {
+      ...removal,
+      expired: removal.expired + (before?.expired ?? 0),
+      capped: removal.capped + (before?.capped ?? 0),
+      lastAt: Math.round(this.#context.clock.now()),
+    };
+    await this.#context.state.commit([{ op: "dead.removed", record }]);
+    this.#removed.set(keyOf(record), record);
+  }
+
+  #since(before: ReadonlyMap<string, RemovedDeadLetters>): DeadLetterRemoval[] {
+    return this.removed().flatMap(({ lastAt: _lastAt, ...record }) => {
+      const earlier = before.get(keyOf(record));
+      const expired = record.expired - (earlier?.expired ?? 0);
+      const capped = record.capped - (earlier?.capped ?? 0);
+      return expired + capped > 0 ? [{ ...record, expired, capped }] : [];
+    });
+  }
+
+  async #expire(records: readonly TopicRecord[]): Promise<void> {
+    const now = await this.#mark();
+    for (const { name: topic, options } of records) {
+      const upTo = thereSince(this.#ages.marks, now - options.deadRetention);
+      if (upTo === 0) continue;
+      for (;;) {
+        const keys = this.#context.state.deadLetterKeys({ topic, upTo, limit: STEP });
+        if (keys.length === 0) break;
+        await this.#remove(keys, "expired");
+      }
+    }
+  }
+
+  /** Notes which dead letters are there; returns the time by the age clock. */
+  async #mark(): Promise<number> {
+    const { state, clock } = this.#context;
+    let { skew } = this.#ages;
+    this.#clock ??= new AgeClock(clock, {
+      skew,
+      newest: this.#ages.marks.at(-1)?.at ?? 0,
+      save: (changed) => skew = changed,
+    });
+    const now = this.#clock.now();
+    skew = now - clock.now();
+    const [newest] = state.deadLetterKeys({ limit: 1, newest: true });
+    const known = this.#ages.marks;
+    const marks = known.length === 0 && newest
+      ? estimateMarks(this.#all(), now)
+      : markSeen(known, { newest: newest?.number ?? 0, now });
+    if (marks !== known || skew !== this.#ages.skew) await this.#keepAges({ skew, marks });
+    return now;
+  }
+
+  *#all(): Generator<DeadLetterKey> {
+    for (let after = 0;;) {
+      const keys = this.#context.state.deadLetterKeys({ after, limit: PAGE });
+      yield* keys;
+      if (keys.length < PAGE) return;
+      after = keys.at(-1)!.number;
+    }
+  }
+
+  /** Not synced: if it is lost, dead letters look younger than they are. */
+  async #keepAges(ages: DeadLetterAges): Promise<void> {
+    await this.#context.state.commit([{ op: "dead.ages", ages }], { sync: false });
+    this.#ages = ages;
+  }
+
+  async #cap({ name: topic, options: { deadMax } }: TopicRecord): Promise<void> {
+    const { state } = this.#context;
+    for (const subscription of state.deadLetterCounts().keys()) {
+      for (;;) {
+        const over = state.countDeadLetters({ topic, subscription }) - deadMax;
+        if (over <= 0) break;
+        const limit = Math.min(STEP, over);
+        await this.#remove(state.deadLetterKeys({ topic, subscription, limit }), "capped");
+      }
+    }
+  }
+
+  /** Removes entries together with their count, in one transaction. */
+  async #remove(keys: readonly DeadLetterKey[], why: "expired" | "capped"): Promise<void> {
+    const lastAt = Math.round(this.#context.clock.now());
+    const records = new Map<string, RemovedDeadLetters>();
+    for (const key of keys) {
+      const { subscription, topic } = key;
+      const before = records.get(keyOf(key)) ?? this.#removed.get(keyOf(key)) ??
+        { subscription, topic, expired: 0, capped: 0, lastAt };
+      records.set(keyOf(key), { ...before, [why]: before[why] + 1, lastAt });
+    }
+    await this.#context.state.commit([
+      ...keys.map((key): StateChange => ({ op: "dead.expire", key })),
+      ...Array.from(records.values(), (record): StateChange => ({ op: "dead.removed", record })),
+    ]);
+    for (const [name, record] of records) this.#removed.set(name, record);
+  }
+}
+
+function keyOf({ subscription, topic }: { subscription: string; topic: string }): string {
+  return `${subscription}\n${topic}`;
+}
