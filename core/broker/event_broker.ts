@@ -27,8 +27,8 @@ import { CLOSE, IDLE, refuseInHandler } from "../delivery/waits_for_itself.ts";
 import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
-import { endChanges, keepsNumbers, knownEnds, type LostEnd, lostEndsIn } from "./known_ends.ts";
-import { closedBroker, ConflictError, DataDirError, UnsupportedError } from "../base/errors.ts";
+import type { LostEnd } from "./known_ends.ts";
+import { closedBroker, ConflictError } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
@@ -36,7 +36,6 @@ import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
-import type { StateChange, TopicEndRecord } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
@@ -50,6 +49,7 @@ import type { TailSource } from "../reading/tail.ts";
 import { TailStream } from "./tail_stream.ts";
 import { type TopicStores, topicStoresOf } from "../topic/stores.ts";
 import { TopicCatalog } from "../topic/catalog.ts";
+import { TopicEnds } from "./topic_ends.ts";
 import { Topic } from "./topic_handle.ts";
 import {
   Broker,
@@ -62,9 +62,6 @@ import {
 } from "./broker.ts";
 import type { Message, TopicName } from "../event/event_map.ts";
 import type { AddressedMessage } from "./publish_all.ts";
-
-/** Most topics with lost events that are reported. */
-const LOST_NAMED = 20;
 
 export type { BrokerOptions, CreateTopicOptions };
 
@@ -88,7 +85,9 @@ export class EventBroker<E = any> extends Broker<E> {
    * its latest events.
    * @internal
    */
-  readonly lostEnds: readonly LostEnd[];
+  get lostEnds(): readonly LostEnd[] {
+    return this.#ends.lost;
+  }
   /**
    * True once it is closed and the ends of topics were stored.
    * @internal
@@ -132,8 +131,7 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
-  /** Where topics ended, according to the state. */
-  readonly #endsBefore: readonly TopicEndRecord[];
+  readonly #ends: TopicEnds;
   #closed: Promise<void> | undefined;
   readonly #streams = new Streams();
 
@@ -172,8 +170,7 @@ export class EventBroker<E = any> extends Broker<E> {
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
     const shared = { clock, random, store, topics: this.topics, onError };
-    this.#endsBefore = snapshot.ends ?? [];
-    this.lostEnds = lostEndsIn(store, knownEnds(snapshot, options.knownEnds));
+    this.#ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({
       ...shared,
       floors: new Map(this.lostEnds.map(({ topic, lastSeq }) => [topic, lastSeq])),
@@ -238,7 +235,8 @@ export class EventBroker<E = any> extends Broker<E> {
       maxEventBytes: options.maxEventBytes ?? MAX_EVENT_BYTES,
     });
     const opening = this.#stores.openAll(snapshot.topics);
-    const opened = this.lostEnds.length === 0 ? opening : opening.then(() => this.#raise());
+    const raise = () => this.#ends.raise((topic) => this.subscriptions.of(topic));
+    const opened = this.lostEnds.length === 0 ? opening : opening.then(raise);
     startup.begin(Promise.all([this.subscriptions.ready, opened]));
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
       .then(() => {});
@@ -343,14 +341,8 @@ export class EventBroker<E = any> extends Broker<E> {
   /** @internal */
   protected openStream(topic: string, options: StreamOptions): EventStream {
     this.#assertOpen();
-    if (options.lastPerKey && this.store instanceof ThreeMethodStore) {
-      throw new UnsupportedError("a store with three methods has no earlier events to start from", {
-        hint: "omit `lastPerKey`: the stream then starts now",
-      });
-    }
-    const { feed, topics } = this;
-    const source = new TailStream(topic, options, { feed, topics, now: () => this.clock.now() });
-    return this.#streams.add(source, options);
+    const context = { feed: this.feed, topics: this.topics, now: () => this.clock.now() };
+    return this.#streams.add(new TailStream(topic, options, context), options);
   }
 
   /** @internal */
@@ -417,9 +409,7 @@ export class EventBroker<E = any> extends Broker<E> {
   }
 
   /** @internal See {@link EventWriter.appendGroup}. */
-  appendGroup(
-    ...group: Parameters<EventWriter["appendGroup"]>
-  ): Promise<AppendOutcome[]> {
+  appendGroup(...group: Parameters<EventWriter["appendGroup"]>): Promise<AppendOutcome[]> {
     return this.#writer.appendGroup(...group);
   }
 
@@ -494,46 +484,13 @@ export class EventBroker<E = any> extends Broker<E> {
     await this.retention.stop();
     await this.journals.idle();
     await this.#queue.close?.();
-    const changes = this.failed === undefined ? this.#lastChanges() : [];
+    const changes = this.failed === undefined ? this.#ends.changes() : [];
     try {
       await this.store.close();
       // After the store: what the state says about it is synced by then.
-      await this.#keepEnds(changes);
+      this.endsWritten = await this.#ends.write(changes);
     } finally {
       await this.#state.close();
-    }
-  }
-
-  /** No acknowledged data depends on this: if it fails, the next start just knows less. */
-  async #keepEnds(changes: readonly StateChange[]): Promise<void> {
-    if (changes.length === 0) return;
-    try {
-      await this.#state.commit(changes);
-      this.endsWritten = true;
-    } catch (error) {
-      this.#onError(error, "closing: where topics end was not written down");
-    }
-  }
-
-  /** What the state records about the stores, so that the next start can check them. */
-  #lastChanges(): StateChange[] {
-    const { store } = this;
-    const ends = store.topics().filter((topic) => keepsNumbers(store, topic)).map((topic) => ({
-      topic,
-      lastSeq: store.head(topic).lastSeq,
-    }));
-    return [...endChanges(ends, this.#endsBefore), { op: "generation.next" }];
-  }
-
-  /** Events at the ends of topics are lost: their seqs must not be assigned again. */
-  async #raise(): Promise<void> {
-    for (const { topic, lastSeq } of this.lostEnds) {
-      await this.store.raise?.(topic, lastSeq);
-      for (const driver of this.subscriptions.of(topic)) driver.look();
-    }
-    for (const { topic, firstSeq, lastSeq } of this.lostEnds.slice(0, LOST_NAMED)) {
-      const what = `events ${firstSeq} to ${lastSeq} of ${topic} are gone from the event store`;
-      this.#onError(new DataDirError("datadir/events-gone", what), "what is stored");
     }
   }
 

@@ -3,6 +3,7 @@
  * where `from` says.
  */
 import { defined } from "../base/defined.ts";
+import { UnsupportedError } from "../base/errors.ts";
 import { inTurns } from "../base/in_turns.ts";
 import type { Event } from "../event/event.ts";
 import { eventsOfLines } from "../event/event_lines.ts";
@@ -15,6 +16,7 @@ import type { Missed } from "../reading/missed.ts";
 import { newestPerKey } from "../reading/newest_per_key.ts";
 import { lastOf, replay } from "../reading/replay.ts";
 import { Tail, type TailSource } from "../reading/tail.ts";
+import { ThreeMethodStore } from "../store/basic_store.ts";
 import { assertTopicPattern, compilePattern } from "../event/topic_options.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
@@ -46,6 +48,11 @@ export class TailStream implements StreamSource {
     const { eventTypes, where, lastPerKey, from = lastPerKey ? "start" : "end" } = options;
     this.#types = eventTypes && eventTypes.length > 0 ? eventTypes : undefined;
     const offset = offsetFor(topic, from);
+    if (lastPerKey && context.feed.store instanceof ThreeMethodStore) {
+      throw new UnsupportedError("a store with three methods has no earlier events to start from", {
+        hint: "omit `lastPerKey`: the stream then starts now",
+      });
+    }
     if (lastPerKey) {
       this.opened = this.#openPerKey(offset, where);
       return;

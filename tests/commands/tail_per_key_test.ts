@@ -29,9 +29,11 @@ for (const store of ["sqlite", "file", "memory"]) {
     await until(() => payloads(tail.stdout).length === 3);
     await at.publish("t", "x", 7, 8);
     await until(() => payloads(tail.stdout).length === 5);
-    // What comes while the daemon is away comes whole, too.
-    await at.kill("SIGKILL");
-    await at.start();
+    // What comes while the connection is gone comes whole, too. Memory would forget its numbers.
+    if (store !== "memory") {
+      await at.kill("SIGKILL");
+      await at.start();
+    }
     await publish(at, "t", "a", "a");
     await until(() => payloads(tail.stdout).length === 7);
     assert.deepEqual(payloads(tail.stdout), [3, 5, 6, 7, 8, 1, 2]);

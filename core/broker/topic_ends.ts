@@ -1,0 +1,77 @@
+/**
+ * Where topics end: what the state remembers is held against the stores at the start
+ * (known_ends.ts), and written down at the end for the next one.
+ */
+import { DataDirError } from "../base/errors.ts";
+import type { GuardedState } from "../state/guarded_state.ts";
+import type { StateChange, StateSnapshot, TopicEndRecord } from "../state/state.ts";
+import type { JournalStore } from "../store/store.ts";
+import { endChanges, keepsNumbers, knownEnds, type LostEnd, lostEndsIn } from "./known_ends.ts";
+
+/** Most topics with lost events that are reported. */
+const LOST_NAMED = 20;
+
+/** What it works with. */
+export interface TopicEndsContext {
+  store: JournalStore;
+  state: GuardedState;
+  /** What the caller knows besides the state. */
+  known?: Iterable<TopicEndRecord>;
+  onError(error: unknown, context: string): void;
+}
+
+/** The ends of a broker's topics. */
+export class TopicEnds {
+  /** Events that are remembered but missing from the store. */
+  readonly lost: readonly LostEnd[];
+  readonly #context: TopicEndsContext;
+  readonly #before: readonly TopicEndRecord[];
+
+  constructor(context: TopicEndsContext, snapshot: StateSnapshot) {
+    this.#context = context;
+    this.#before = snapshot.ends ?? [];
+    this.lost = lostEndsIn(context.store, knownEnds(snapshot, context.known));
+  }
+
+  /**
+   * Events at the ends of topics are lost: their seqs must not be assigned again, and who reads
+   * such a topic has to look again.
+   */
+  async raise(readers: (topic: string) => Iterable<{ look(): void }>): Promise<void> {
+    const { store, onError } = this.#context;
+    for (const { topic, lastSeq } of this.lost) {
+      await store.raise?.(topic, lastSeq);
+      for (const reader of readers(topic)) reader.look();
+    }
+    for (const { topic, firstSeq, lastSeq } of this.lost.slice(0, LOST_NAMED)) {
+      const what = `events ${firstSeq} to ${lastSeq} of ${topic} are gone from the event store`;
+      onError(new DataDirError("datadir/events-gone", what), "what is stored");
+    }
+  }
+
+  /** What the state records about the stores, so that the next start can check them. */
+  changes(): StateChange[] {
+    const { store } = this.#context;
+    const ends = store.topics().filter((topic) => keepsNumbers(store, topic)).map((topic) => ({
+      topic,
+      lastSeq: store.head(topic).lastSeq,
+    }));
+    return [...endChanges(ends, this.#before), { op: "generation.next" }];
+  }
+
+  /**
+   * Records them; true if that succeeded. No acknowledged data depends on this: if it fails, the
+   * next start just knows less.
+   */
+  async write(changes: readonly StateChange[]): Promise<boolean> {
+    if (changes.length === 0) return false;
+    const { state, onError } = this.#context;
+    try {
+      await state.commit(changes);
+      return true;
+    } catch (error) {
+      onError(error, "closing: where topics end was not written down");
+      return false;
+    }
+  }
+}
