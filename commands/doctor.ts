@@ -1,6 +1,6 @@
 /** `evs doctor`: reports what is wrong in a data dir, how much is intact, and what to type. */
 import type { Diagnosis } from "../core/doctor/doctor.ts";
-import type { StatusReply } from "../core/protocol/protocol.ts";
+import type { StatusReply } from "../core/protocol/status.ts";
 import { DataDirError, ExitCode, NoDaemonError, NotAnsweringError } from "../core/base/errors.ts";
 import type { EvsContext } from "./cli/context.ts";
 import { findCutRestore } from "../core/data_dir/cut_restore.ts";

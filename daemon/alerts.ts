@@ -2,7 +2,8 @@
  * The thresholds in `[alert]` of the config. Nothing is run; the status and the metrics show the
  * alerts. Pure.
  */
-import type { Alert, SubscriptionInfo } from "../core/protocol/protocol.ts";
+import type { SubscriptionInfo } from "../core/protocol/protocol.ts";
+import type { Alert } from "../core/protocol/status.ts";
 
 /** The number from which there is an alert; 0: never. */
 export interface AlertLimits {

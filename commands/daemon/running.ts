@@ -18,7 +18,7 @@ import {
   notAnswering,
 } from "../../core/client/daemon_process.ts";
 import type { Paths } from "../../core/protocol/paths.ts";
-import type { StatusReply } from "../../core/protocol/protocol.ts";
+import type { StatusReply } from "../../core/protocol/status.ts";
 import type { EvsContext } from "../cli/context.ts";
 
 /** A daemon drains within 5 s; after this it counts as hanging, ms. */

@@ -1,7 +1,7 @@
 /** `evs daemon start`: a daemon in the background. */
 import { holding } from "../../core/client/daemon_process.ts";
 import type { LaunchOptions } from "../../core/client/launch.ts";
-import type { StatusReply } from "../../core/protocol/protocol.ts";
+import type { StatusReply } from "../../core/protocol/status.ts";
 import { parseDurability } from "../../core/event/durability.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { verb } from "../cli/define.ts";

@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
 import { heldBackText } from "../../core/event/held_back.ts";
 import { removedText } from "../../core/event/removed_dead_letters.ts";
-import type { StatusReply } from "../../core/protocol/protocol.ts";
+import type { StatusReply } from "../../core/protocol/status.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";

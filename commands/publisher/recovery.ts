@@ -16,7 +16,8 @@ import { batchTagOf, newBatchTag } from "../../core/event/batch_tag.ts";
 import type { Client } from "../../core/client/client.ts";
 import { type Connection, splitLines } from "../../core/client/connection.ts";
 import { segment } from "../../core/client/client.ts";
-import type { StatusReply, TopicInfo } from "../../core/protocol/protocol.ts";
+import type { TopicInfo } from "../../core/protocol/protocol.ts";
+import type { StatusReply } from "../../core/protocol/status.ts";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;

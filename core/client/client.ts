@@ -41,12 +41,12 @@ import type {
   SeekReply,
   SeekRequest,
   SettleReply,
-  StatusReply,
   SubscriptionInfo,
   SubscriptionRequest,
   TopicInfo,
   TopicRequest,
 } from "../protocol/protocol.ts";
+import type { StatusReply } from "../protocol/status.ts";
 import type { PublishAllReply } from "../protocol/publish_all.ts";
 import type { SchemaDiff, SchemaInfo, SchemasRequest } from "../protocol/schemas.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";

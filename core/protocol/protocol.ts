@@ -9,7 +9,6 @@ import type { ConsumerRequest, InFlightInfo, RetryInfo } from "./in_flight.ts";
 import type { ErrorBody } from "../base/errors.ts";
 import type { Attempt } from "../event/attempt.ts";
 import type { DeadLetterFilter } from "../event/dead_letter_filter.ts";
-import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
 import type { HeldBack } from "../event/held_back.ts";
 import type { MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
@@ -455,53 +454,4 @@ export interface DeadLetterActionReply {
   count: number;
   dryRun: boolean;
   bySubscription: Record<string, number>;
-}
-
-/** A limit from `[alert]` that was reached. */
-export interface Alert {
-  name: "dead_letters" | "lag";
-  /** The subscription that is behind. */
-  subscription?: string;
-  value: number;
-  limit: number;
-  message: string;
-}
-
-/** `GET /v1/status`. */
-export interface StatusReply {
-  version: string;
-  protocol: number;
-  pid: number;
-  /** Unix ms. */
-  startedAt: number;
-  uptimeMs: number;
-  dataDir: string;
-  socket: string;
-  store: string;
-  durability: string;
-  health: "ok" | "degraded" | "draining";
-  /** Why the health is not `ok`. */
-  problems: string[];
-  /** Alerts configured under `[alert]`. */
-  alerts: Alert[];
-  topics: number;
-  events: number;
-  bytes: number;
-  subscriptions: number;
-  pausedSubscriptions: number;
-  /** Retries that wait. */
-  scheduled: number;
-  /** Events that are published later. */
-  scheduledEvents: number;
-  deadLetters: number;
-  /** What subscriptions hold back from retention, by topic; absent if nothing. */
-  heldBack?: (HeldBack & { topic: string })[];
-  /** What the limits of topics removed of their dead letters so far; absent if nothing. */
-  deadLettersRemoved?: RemovedDeadLetters[];
-  schemas: number;
-  connections: number;
-  tails: number;
-  memory: { rss: number };
-  /** The Deno permission flags that the daemon was started with. */
-  permissions: string[];
 }

@@ -3,7 +3,7 @@
  * found. A check is one object in the list in doctor.ts. It can yield any number of findings, and
  * should also report what is intact.
  */
-import type { StatusReply } from "../../protocol/protocol.ts";
+import type { StatusReply } from "../../protocol/status.ts";
 import type { StateSnapshot } from "../../state/state.ts";
 import type { Seen } from "../../store/seen.ts";
 

@@ -1,0 +1,52 @@
+/** What `GET /v1/status` replies (wire types: protocol.ts). */
+import type { HeldBack } from "../event/held_back.ts";
+import type { RemovedDeadLetters } from "../event/removed_dead_letters.ts";
+
+/** A limit from `[alert]` that was reached. */
+export interface Alert {
+  name: "dead_letters" | "lag";
+  /** The subscription that is behind. */
+  subscription?: string;
+  value: number;
+  limit: number;
+  message: string;
+}
+
+/** `GET /v1/status`. */
+export interface StatusReply {
+  version: string;
+  protocol: number;
+  pid: number;
+  /** Unix ms. */
+  startedAt: number;
+  uptimeMs: number;
+  dataDir: string;
+  socket: string;
+  store: string;
+  durability: string;
+  health: "ok" | "degraded" | "draining";
+  /** Why the health is not `ok`. */
+  problems: string[];
+  /** Alerts configured under `[alert]`. */
+  alerts: Alert[];
+  topics: number;
+  events: number;
+  bytes: number;
+  subscriptions: number;
+  pausedSubscriptions: number;
+  /** Retries that wait. */
+  scheduled: number;
+  /** Events that are published later. */
+  scheduledEvents: number;
+  deadLetters: number;
+  /** What subscriptions hold back from retention, by topic; absent if nothing. */
+  heldBack?: (HeldBack & { topic: string })[];
+  /** What the limits of topics removed of their dead letters so far; absent if nothing. */
+  deadLettersRemoved?: RemovedDeadLetters[];
+  schemas: number;
+  connections: number;
+  tails: number;
+  memory: { rss: number };
+  /** The Deno permission flags that the daemon was started with. */
+  permissions: string[];
+}
