@@ -71,7 +71,14 @@ Deno.test("replayBack gives the events that replay gives, each topic by falling 
         assert.deepEqual(parse(replayBack(store, { ...query, limit })), back.slice(0, limit));
       }
       const even = { ...query, filter: ({ seq }: { seq?: number }) => seq! % 2 === 0 };
-      assert.deepEqual(parse(replayBack(store, even)), back.filter(({ seq }) => seq % 2 === 0));
+      const filtered = parse(replayBack(store, even));
+      // Where times do not rise, what is filtered out of one topic moves the others.
+      for (const topic of topics) {
+        assert.deepEqual(
+          filtered.filter((event) => event.topic === topic),
+          back.filter((event) => event.topic === topic && event.seq % 2 === 0),
+        );
+      }
     }),
     { numRuns: 60 },
   );
