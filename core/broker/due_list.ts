@@ -19,12 +19,25 @@ export interface Clocks {
 
 /** Scheduled events by when they are due. */
 export class DueList {
-  readonly #delays: ScheduledItem[] = [];
-  readonly #times: ScheduledItem[] = [];
+  #delays: ScheduledItem[] = [];
+  #times: ScheduledItem[] = [];
 
   /** The delays that wait, soonest first. */
   get delays(): readonly ScheduledItem[] {
     return this.#delays;
+  }
+
+  /** Many at once, in any order. */
+  addAll(items: readonly ScheduledItem[]): void {
+    for (const item of items) this.#listOf(item).push(item);
+    this.#delays.sort(compareDue);
+    this.#times.sort(compareDue);
+  }
+
+  /** Many at once. */
+  removeAll(items: ReadonlySet<ScheduledItem>): void {
+    this.#delays = this.#delays.filter((item) => !items.has(item));
+    this.#times = this.#times.filter((item) => !items.has(item));
   }
 
   add(item: ScheduledItem): void {
@@ -68,6 +81,10 @@ function dueOf({ dueMono, dueAt }: ScheduledItem): number {
   return dueMono ?? dueAt;
 }
 
+function compareDue(a: ScheduledItem, b: ScheduledItem): number {
+  return dueOf(a) - dueOf(b) || a.number - b.number;
+}
+
 function leftOf(item: ScheduledItem | undefined, { wall, mono }: Clocks): number {
   if (item === undefined) return Infinity;
   return dueOf(item) - (item.dueMono === undefined ? wall : mono);
@@ -79,7 +96,7 @@ function placeIn(sorted: readonly ScheduledItem[], item: ScheduledItem): number 
   while (low < high) {
     const middle = (low + high) >>> 1;
     const other = sorted[middle]!;
-    if ((dueOf(other) - dueOf(item) || other.number - item.number) <= 0) low = middle + 1;
+    if (compareDue(other, item) <= 0) low = middle + 1;
     else high = middle;
   }
   return low;

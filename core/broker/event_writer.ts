@@ -13,7 +13,7 @@ import type { TopicStores } from "../topic/stores.ts";
 import type { CommitDispatcher } from "./commit_dispatcher.ts";
 import { refuseExpected } from "./expectation.ts";
 import type { Startup } from "./startup.ts";
-import { appendNew, WaitingIds } from "./waiting_ids.ts";
+import { appendNew, waitingError, WaitingIds } from "./waiting_ids.ts";
 
 /** What a writer needs. */
 export interface EventWriterContext {
@@ -72,10 +72,7 @@ export class EventWriter {
     const { topics, startup: { opening } } = this.#context;
     if (opening) return opening.then(() => this.appendGroup(requests, conditions));
     const ids = this.waiting.in(requests);
-    if (ids.length > 0) {
-      const known = { ok: false, expected: "any", actual: 0, subject: "ids", ids } as const;
-      return Promise.resolve(requests.map(() => known));
-    }
+    if (ids.length > 0) return Promise.reject(waitingError(ids));
     const submit = (records: readonly TopicRecord[]) =>
       this.#submitGroup(records, { requests, conditions });
     const names = requests.map(({ topic }) => topic);

@@ -205,6 +205,7 @@ export class Publisher {
       atElement(i + 1, () => {
         const { topic, expected, ...rest } = message;
         const split = splitOptions(optionsOf(rest));
+        refuseSchedule(split);
         const event = this.#event(assertTopicName(topic), message, split);
         const captured = this.#capture(event, split);
         return { event, split, captured, expected: checkExpectations(expected, split.key) };

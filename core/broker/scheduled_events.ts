@@ -90,12 +90,14 @@ export class ScheduledEvents {
     this.#dedupWindow = context.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
     const now = this.#now();
     this.#ahead = now.wall - now.mono;
-    for (const record of scheduled) this.#load(record, now);
+    this.#due.addAll(scheduled.map((record) => this.#load(record, now)));
     if (scheduled.some(({ dueAt, waitMs = Infinity }) => dueAt > now.wall + waitMs)) {
       void this.#commit([{ op: "scheduled.clamp", now: now.wall }]);
     }
     context.topics.onRemove((topic) => {
-      for (const item of this.#ids.of(topic)?.values() ?? []) this.#forget(item);
+      const items = new Set(this.#ids.of(topic)?.values());
+      this.#due.removeAll(items);
+      for (const item of items) this.#forget(item);
     });
   }
 
@@ -105,7 +107,7 @@ export class ScheduledEvents {
     this.#arm();
   }
 
-  #load(record: Omit<ScheduledRecord, "line">, now: Clocks): void {
+  #load(record: Omit<ScheduledRecord, "line">, now: Clocks): ScheduledItem {
     const { topic, id, number, waitMs } = record;
     // Below 0 if it is overdue: the order stays.
     const left = Math.min(record.dueAt - now.wall, waitMs ?? Infinity);
@@ -115,7 +117,7 @@ export class ScheduledEvents {
     if (record.dueAt <= now.wall - this.#dedupWindow / 2) this.#doubtful.add(item);
     this.#lastNumber = Math.max(this.#lastNumber, number);
     this.#ids.add(topic, id, item);
-    this.#due.add(item);
+    return item;
   }
 
   /** How many events wait. */
@@ -283,7 +285,11 @@ export class ScheduledEvents {
     const cancel = this.#context.clock.setTimer(() => {
       this.#timer = undefined;
       void this.#commit(this.#followClock());
-      this.#publishing = this.#publishDue();
+      // A pass with nothing to do ends at once: what follows it must not come before this.
+      this.#publishing = this.#publishDue().then(() => {
+        this.#publishing = undefined;
+        this.#arm();
+      });
     }, at - now.mono);
     this.#timer = { at, cancel };
   }
@@ -297,8 +303,6 @@ export class ScheduledEvents {
       if (this.#retryMs === 0) this.#context.onError(error, "publishing scheduled events");
       this.#retryMs = Math.min(LONGEST_WAIT_MS, this.#retryMs * 2 || FIRST_WAIT_MS);
     }
-    this.#publishing = undefined;
-    this.#arm();
   }
 
   #takeDue(): { item: ScheduledItem; event: NewEvent }[] {
@@ -398,7 +402,8 @@ export class ScheduledEvents {
         if (item !== undefined && seq > item.afterSeq) found.add(item);
       }
       from = page.next;
-      await Promise.resolve();
+      // A topic may be large: everything else has its turn.
+      await new Promise<void>((resolve) => setImmediate(() => resolve()));
     }
     return found;
   }

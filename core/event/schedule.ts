@@ -16,7 +16,7 @@ export type Schedule = { delayMs: number; at?: undefined } | { at: number; delay
 
 /** The schedule, or an `InvalidArgumentError` that says what is needed. */
 export function checkSchedule(given: unknown): Schedule {
-  if (typeof given !== "object" || given === null) {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw wrong("schedule is {delayMs} or {at}", "schedule");
   }
   const unknown = Object.keys(given).find((name) => name !== "delayMs" && name !== "at");

@@ -9,9 +9,12 @@ import type { PublishParameters } from "./publish_options.ts";
 /** Throws for a schedule in the query of an array. */
 export function assertNoSchedule({ schedule }: PublishParameters): void {
   if (schedule === undefined) return;
-  throw new InvalidArgumentError("delayMs and at go with one event, not with an array", {
-    details: { parameter: schedule.at === undefined ? "delayMs" : "at" },
-  });
+  throw new InvalidArgumentError(
+    "delayMs and at go with one event, not with an array or a CloudEvent",
+    {
+      details: { parameter: schedule.at === undefined ? "delayMs" : "at" },
+    },
+  );
 }
 
 /** When to publish one event, by its envelope or by the query; throws if it cannot be later. */

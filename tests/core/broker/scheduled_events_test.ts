@@ -394,3 +394,27 @@ Deno.test("publishAll stores nothing when one of its ids is scheduled", async ()
   );
   assert.deepEqual([await ids(parts), await ids(parts, "u")], [[], []]);
 });
+
+Deno.test("EventBroker publishes what is soon due after a look that found nothing", async () => {
+  for (const cancelled of [true, false]) {
+    const parts = brokerOn();
+    await using _broker = parts.broker;
+    await later(parts, "long", { delayMs: 10 * HOUR });
+    if (cancelled) await parts.broker.cancelScheduled({ ids: ["long"] });
+    await pass(parts, 61_000);
+    await pass(parts, 61_000);
+    await later(parts, "soon", { delayMs: 1000 });
+    await pass(parts, 999);
+    assert.deepEqual(await ids(parts), []);
+    await pass(parts, 1);
+    assert.deepEqual(await ids(parts), ["soon"]);
+  }
+});
+
+Deno.test("publishAll refuses an event that is to be published later", async () => {
+  const parts = brokerOn();
+  await using _broker = parts.broker;
+  const message = { topic: "t", type: "x", payload: 1, schedule: { delayMs: HOUR } };
+  await assert.rejects(parts.broker.publishAll([message]), InvalidArgumentError);
+  assert.deepEqual(await ids(parts), []);
+});
