@@ -246,7 +246,8 @@ async function consume(
       subscription: flags.name,
       stdin: flags.stdin ?? (flags.batch === undefined ? "payload" : "event"),
       timeoutMs: flags.timeout || undefined, // 0 means no timeout
-      environment: Deno.env.toObject(),
+      // Whichever context becomes the current one meanwhile: handlers stay with this daemon.
+      environment: { ...Deno.env.toObject(), EVS_CONTEXT: this.contextUsed?.name ?? "none" },
       reader: await outputReader(this, () => consumer.stopOnce("SIGPIPE")),
       stderr: (chunk) => this.stderr.write(chunk),
       say: (line) => this.say(line),

@@ -26,7 +26,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await dispatch(context, splitArguments(argv));
   } catch (error) {
-    return reportError(context, error);
+    const code = reportError(context, error);
+    // Whoever watches must not take an error of ours for a warning about the daemon.
+    return argv[0] === "check" ? CHECK_UNKNOWN : code;
   }
 }
 

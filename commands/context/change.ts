@@ -12,7 +12,10 @@ export function changeContexts(
   const file = writableFile(env);
   Deno.mkdirSync(folderOf(file), { recursive: true, mode: 0o700 });
   // Two at the same time would each write what the other does not know.
-  using lock = Deno.openSync(`${file}.lock`, { create: true, write: true, mode: 0o600 });
+  const lockFile = `${file}.lock`;
+  // Opening a FIFO would wait for whoever reads from it.
+  if (exists(lockFile) && !Deno.lstatSync(lockFile).isFile) throw notOurs(lockFile);
+  using lock = Deno.openSync(lockFile, { create: true, write: true, mode: 0o600 });
   lock.lockSync(true);
   const before = readContexts(file);
   const contexts = { current: before.current, places: new Map(before.places) };
@@ -33,19 +36,27 @@ function writableFile(env: (name: string) => string | undefined): string {
   return exists(file) ? Deno.realPathSync(file) : file;
 }
 
+function notOurs(file: string): InvalidArgumentError {
+  return new InvalidArgumentError(`${file} is no file of ours`, {
+    code: "context/invalid-file",
+    hint: `look at it, then remove it: ls -l ${file}`,
+    details: { file },
+  });
+}
+
 /** Replaced as a whole: whoever reads meanwhile finds the old file or the new one. */
 function write(file: string, { current, places }: Contexts): void {
   const text = JSON.stringify({ current, contexts: Object.fromEntries(places) }, null, 2);
-  const made = `${file}.new`;
+  // Made anew: what is there already may be a link to something else.
+  const made = `${file}.${Deno.pid}.new`;
+  if (exists(made)) Deno.removeSync(made);
   {
-    using output = Deno.openSync(made, { create: true, write: true, truncate: true, mode: 0o600 });
+    using output = Deno.openSync(made, { createNew: true, write: true, mode: 0o600 });
     const bytes = new TextEncoder().encode(`${text}\n`);
     for (let written = 0; written < bytes.length;) {
       written += output.writeSync(bytes.subarray(written));
     }
     output.syncDataSync();
   }
-  // An older one may have had another mode.
-  Deno.chmodSync(made, 0o600);
   Deno.renameSync(made, file);
 }

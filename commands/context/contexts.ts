@@ -36,9 +36,12 @@ export interface ChosenContext {
 /** Larger than any file we write, in bytes. */
 const LONGEST = 1024 * 1024;
 
+/** In `EVS_CONTEXT`: no context, whichever is the current one. */
+export const NO_CONTEXT = "none";
+
 /** What a name looks like. */
 export function isContextName(name: string): boolean {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(name);
+  return /^[A-Za-z0-9._-]{1,64}$/.test(name) && name !== NO_CONTEXT;
 }
 
 /** Reads the contexts; none if there is no file. */
@@ -46,7 +49,14 @@ export function readContexts(file: string | undefined): Contexts {
   const info = file === undefined ? undefined : statOf(file);
   if (file === undefined || info === undefined) return { places: new Map() };
   if (!info.isFile || info.size > LONGEST) throw invalidFile(file, "it is no file of contexts");
-  return parseContexts(Deno.readTextFileSync(file), file);
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) return { places: new Map() };
+    throw error;
+  }
+  return parseContexts(text, file);
 }
 
 /**
@@ -89,7 +99,7 @@ export function parseContexts(text: string, file: string): Contexts {
 function placesOf(given: unknown, { name, file }: { name: string; file: string }): ContextPlaces {
   const paths = Object.entries(objectOf(given) ?? {});
   const isPath = ([place, path]: [string, unknown]) =>
-    Object.hasOwn(PLACE_VARIABLES, place) && typeof path === "string" && path.startsWith("/");
+    Object.hasOwn(PLACE_VARIABLES, place) && typeof path === "string" && /^\/[^\0]*$/.test(path);
   if (paths.length > 0 && paths.every(isPath)) return Object.fromEntries(paths);
   throw invalidFile(file, `${name} has other members than absolute paths named ${PLACES}`);
 }
@@ -105,7 +115,7 @@ function objectOf(value: unknown): Record<string, unknown> | undefined {
 function invalidFile(file: string, reason: string, cause?: unknown): InvalidArgumentError {
   return new InvalidArgumentError(`the contexts in ${file} cannot be used: ${reason}`, {
     code: "context/invalid-file",
-    hint: "repair or remove that file; evs context set writes it",
+    hint: "repair or remove that file",
     details: { file },
     cause,
   });
@@ -139,6 +149,7 @@ export function chosenContext(
   if (given !== undefined) return { name: given, by: "--context" };
   if (env("EVS_SOCKET") || env("EVS_DATA_DIR")) return undefined;
   const name = env("EVS_CONTEXT");
+  if (name === NO_CONTEXT) return undefined;
   if (name) return { name, by: "EVS_CONTEXT" };
   return current === undefined ? undefined : { name: current, by: "evs context use" };
 }

@@ -54,7 +54,8 @@ export async function publishPlain(argv: readonly string[]): Promise<boolean> {
 /** A context says where the daemon is if nothing else does, for people who have any. */
 function mayHaveContext(): boolean {
   if (environment("EVS_SOCKET") || environment("EVS_DATA_DIR")) return false;
-  if (environment("EVS_CONTEXT")) return true;
+  const name = environment("EVS_CONTEXT");
+  if (name) return name !== "none";
   const file = contextsFile(environment);
   if (file === undefined) return false;
   try {

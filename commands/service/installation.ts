@@ -7,6 +7,7 @@ import { lstat } from "../../core/base/if_there.ts";
 import { launcherFolder } from "../../core/base/program.ts";
 import { type Paths, resolvePaths, SYSTEM_SOCKET } from "../../core/protocol/paths.ts";
 import type { EvsContext } from "../cli/context.ts";
+import { PLACE_VARIABLES } from "../context/contexts.ts";
 import type { ScopeFlags } from "./flags.ts";
 
 /** Whose service manager runs a unit. */
@@ -75,7 +76,11 @@ export function scopeOf({ user = false, system = false }: ScopeFlags): Scope {
 
 /** The places of the daemon that the units of a scope are for. */
 export function pathsOf(context: EvsContext, scope: Scope): Paths {
-  return scope === "user" ? context.paths : systemPaths(context.env);
+  if (scope === "user") return context.paths;
+  // The current context is that of whoever types this; one that was named is meant.
+  const isOwn = context.contextUsed?.by === "evs context use";
+  const places: readonly string[] = isOwn ? Object.values(PLACE_VARIABLES) : [];
+  return systemPaths((name) => places.includes(name) ? undefined : context.env(name));
 }
 
 /** The places of a system daemon. */

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { startDaemon, type TestDaemon } from "../helpers/daemon.ts";
 import { evs, type EvsResult } from "../helpers/evs.ts";
 import { testFolder } from "../helpers/folder.ts";
-import { denoDir } from "../helpers/shell.ts";
+import { denoDir, project } from "../helpers/shell.ts";
 
 /** A home without anything else that says where a daemon is. */
 async function withHome(
@@ -135,5 +135,37 @@ Deno.test("context set of several at the same time keeps all of them", async () 
     );
     const listed = ok(await run(["context", "list"])).split("\n").filter(Boolean);
     assert.deepEqual(listed.map((line) => JSON.parse(line).name), names);
+  });
+});
+
+Deno.test("handlers stay with their consumer's daemon when another context becomes the current one", async () => {
+  await using a = await startDaemon();
+  await using b = await startDaemon();
+  await withHome(async (run) => {
+    for (const [name, at] of [["a", a], ["b", b]] as const) {
+      ok(await run(["context", "set", name, "--data-dir", at.dataDir, "--socket", at.socket]));
+    }
+    const handler = `PATH="${project}/bin:$PATH"; ` +
+      'evs context use b >/dev/null && evs publish nested n 1 && echo "$EVS_CONTEXT"';
+    ok(await run(["context", "use", "a"]));
+    ok(await run(["publish", "in", "n", "1"]));
+    const said = ok(
+      await run(["consume", "in", "--name", "s", "--until-empty", "--", "sh", "-c", handler]),
+    );
+    assert.match(said, /^a$/m);
+    assert.deepEqual([await named(a, "nested"), await named(b, "nested")], [true, false]);
+    const unnamed = await run(["publish", "x", "n", "1"], { EVS_CONTEXT: "none" });
+    assert.equal(unnamed.code, 5, "no context, and no daemon where there is none");
+    assert.equal((await run(["context", "set", "none", "--socket", "/x"])).code, 2);
+  });
+});
+
+Deno.test("evs check is UNKNOWN, and evs service has a system's places, whatever the context", async () => {
+  await withHome(async (run) => {
+    assert.equal((await run(["check", "dlq"], { EVS_CONTEXT: "nobody" })).code, 3);
+    ok(await run(["context", "set", "own", "--data-dir", "/srv/own"]));
+    ok(await run(["context", "use", "own"]));
+    const unit = ok(await run(["service", "print", "--system"]));
+    assert.doesNotMatch(unit, /srv\/own/);
   });
 });
