@@ -84,7 +84,14 @@ export class DeadLetterLimits {
     const aged = topics.filter(({ options }) => options.deadRetention > 0);
     if (aged.length > 0) await this.#expire(aged);
     else if (this.#ages.marks.length > 0) await this.#keepAges({ ...this.#ages, marks: [] });
-    for (const record of topics) if (record.options.deadMax > 0) await this.#cap(record);
+    const capped = topics.filter(({ options }) => options.deadMax > 0);
+    if (capped.length === 0) return;
+    const subscriptions = [...this.#context.state.deadLetterCounts().keys()];
+    for (const record of capped) {
+      await this.#cap(record, subscriptions);
+      // Counting takes a while where there are many topics: everything else has its turn.
+      await new Promise<void>((resolve) => setImmediate(() => resolve()));
+    }
   }
 
   /** Has the application's own queue apply the limits. */
@@ -167,9 +174,12 @@ export class DeadLetterLimits {
     this.#ages = ages;
   }
 
-  async #cap({ name: topic, options: { deadMax } }: TopicRecord): Promise<void> {
+  async #cap(
+    { name: topic, options: { deadMax } }: TopicRecord,
+    subscriptions: readonly string[],
+  ): Promise<void> {
     const { state } = this.#context;
-    for (const subscription of state.deadLetterCounts().keys()) {
+    for (const subscription of subscriptions) {
       for (;;) {
         const over = state.countDeadLetters({ topic, subscription }) - deadMax;
         if (over <= 0) break;

@@ -44,8 +44,9 @@ export class PagesBack {
       const from = Math.max(first, this.#to - this.#span + 1);
       const page = this.#store.readPage(this.#topic, { from, to: this.#to, limit, types });
       if (page.next <= this.#to) {
-        // The end of the window is missing: as many as fitted at its beginning may fit at its end.
-        this.#span = page.next - from;
+        // The end of the window is missing. As many as fitted at its beginning may be too many at its
+        // end, so at most half of it is tried next.
+        this.#span = Math.min(page.next - from, Math.ceil((this.#to - from + 1) / 2));
         continue;
       }
       this.#to = from - 1;

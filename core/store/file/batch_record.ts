@@ -66,6 +66,7 @@ export class BatchRecord {
       ),
     );
     const head = encoder.encode(`env-event-stream batch 1 ${hex(body)} ${body.length}\n`);
+    if (this.isEmpty && this.#file?.hasName() === false) this.close(); // nothing was in it
     const file = this.#file ??= this.#open();
     this.isEmpty = false;
     writeFully(file, concat([head, body]), 0);

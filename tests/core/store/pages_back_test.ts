@@ -4,6 +4,7 @@ import fc from "../../packages/fast_check.ts";
 import { sizeOf } from "../../../core/store/append.ts";
 import { MemoryEventStore } from "../../../core/store/memory.ts";
 import { PagesBack } from "../../../core/store/pages_back.ts";
+import type { PageQuery } from "../../../core/store/store.ts";
 import { PAGE_BYTES } from "../../../core/store/store.ts";
 import { newEvent } from "../../../testing/new_event.ts";
 
@@ -54,4 +55,21 @@ Deno.test("PagesBack ends where retention has got to meanwhile", async () => {
   await store.truncate("t", 16);
   assert.deepEqual(pages.next()?.map(({ seq }) => seq), [20, 19, 18, 17, 16]);
   assert.equal(pages.next(), undefined);
+});
+
+Deno.test("PagesBack reads few pages where small events lie before large ones", async () => {
+  const store = new MemoryEventStore();
+  const large = JSON.stringify("x".repeat(900_000));
+  await store.append([{ topic: "t", events: Array.from({ length: 998 }, () => newEvent()) }]);
+  for (let i = 0; i < 2; i++) {
+    await store.append([{ topic: "t", events: [newEvent({ payload: large })] }]);
+  }
+  let reads = 0;
+  const counted = {
+    head: (topic: string) => store.head(topic),
+    readPage: (topic: string, query: PageQuery) => (reads++, store.readPage(topic, query)),
+  };
+  const pages = new PagesBack(counted, "t", { from: 1, to: 1000, limit: 1000 });
+  assert.equal(pages.next()?.[0]?.seq, 1000);
+  assert.ok(reads < 20, `${reads} reads`);
 });
