@@ -42,7 +42,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "Only a line feed ends a line, and an empty line is an empty text. Text that is not UTF-8 is refused by its line, unless --binary " +
     "stores all payloads as base64, with contentEncoding and contentMediaType in the metadata. " +
     "Print text with --raw or --format, and pass it to handlers with consume --stdin text.\n" +
-    "In a handler of evs consume, the metadata names the event being handled as the cause: its id as causationId, and its correlationId, or else its id, as correlationId. What --meta says comes first.\n" +
+    "In a handler of evs consume, the metadata names the event being handled as the cause: its id as causationId, and its correlationId, or else its id, as correlationId. What --meta says comes first; CloudEvents say it themselves.\n" +
     "With --cloudevents, the argument, @FILE or standard input is a CloudEvent in JSON, a batch of them (an array, stored as a whole), " +
     "or one per line. Their ids, types, times and subjects become those of the events, and everything else is kept. " +
     "--key and --key-pointer are for events without a subject.\n" +
@@ -462,14 +462,16 @@ function checkLater(flags: PublishFlags, stream: boolean): void {
 
 async function metadataOf(
   context: EvsContext,
-  { meta = [], binary }: PublishFlags,
+  { meta = [], binary, cloudevents }: PublishFlags,
 ): Promise<string | undefined> {
   const given = Object.fromEntries(meta.map((pair) => {
     const equals = pair.indexOf("=");
     if (equals > 0) return [pair.slice(0, equals), pair.slice(equals + 1)];
     throw new InvalidArgumentError(`--meta takes NAME=VALUE, not ${JSON.stringify(pair)}`);
   }));
-  const pairs = { ...await inheritedMetadata(context), ...given };
+  // A CloudEvent says itself what caused it.
+  const inherited = cloudevents ? {} : await inheritedMetadata(context);
+  const pairs = { ...inherited, ...given };
   if (binary) return JSON.stringify((await loadText()).binaryMetadata(pairs));
   return Object.keys(pairs).length === 0 ? undefined : JSON.stringify(pairs);
 }

@@ -30,6 +30,9 @@ export const DATA_MEMBERS: readonly string[] = ["data", "data_base64"];
 /** The version that is spoken. */
 export const SPEC_VERSION = "1.0";
 
+/** The longest value, in UTF-16 units: whatever is longer is data. */
+const LONGEST_ATTRIBUTE = 64 * 1024;
+
 const REQUIRED = ["specversion", "id", "source", "type"];
 const NAME = /^[a-z0-9]+$/;
 /** RFC 3986: the characters of a URI reference, and whole percent escapes. */
@@ -88,6 +91,9 @@ function wrongName(name: string): EventRefusedError {
 
 /** One value, in the form that its attribute needs. */
 function checkValue(name: string, value: unknown): CloudAttribute {
+  if (typeof value === "string" && value.length > LONGEST_ATTRIBUTE) {
+    throw cloudFault(name, `is longer than ${LONGEST_ATTRIBUTE} characters`);
+  }
   if (CORE_ATTRIBUTES.includes(name)) return checkCore(name, value);
   if (typeof value === "string") return checkText(name, value);
   if (typeof value === "boolean") return value;

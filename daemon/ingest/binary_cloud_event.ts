@@ -11,17 +11,14 @@ import { parseJson } from "../../core/json/json.ts";
 import { EventRefusedError } from "../../core/base/errors.ts";
 
 const PREFIX = "ce-";
-const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
 /** Their values are URIs, which some senders do not encode once more. */
 const URIS = ["source", "dataschema"];
 
+/** More attributes than any event has; Node's parser drops headers beyond about a thousand. */
+const MOST_ATTRIBUTES = 500;
+
 const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** True for a request with one of the headers that every event in binary mode has. */
-export function isBinaryCloudEvent(headers: http.IncomingHttpHeaders): boolean {
-  return REQUIRED.some((name) => headers[name] !== undefined);
-}
 
 /** Reads an event from its headers and its body. Throws `EventRefusedError`. */
 export function readBinaryCloudEvent(
@@ -45,6 +42,14 @@ function attributesOf(headers: http.IncomingHttpHeaders): Record<string, string>
       throw cloudFault(name, "is the body, not a header");
     }
     attributes[name] = headerText(name, value);
+  }
+  const count = Object.keys(attributes).length;
+  if (count > MOST_ATTRIBUTES) {
+    throw new EventRefusedError(
+      "event/invalid-cloudevent",
+      `an event in binary mode has at most ${MOST_ATTRIBUTES} attributes, not ${count} or more`,
+      { hint: "send it in structured mode: content-type: application/cloudevents+json" },
+    );
   }
   const type = headers["content-type"];
   return type === undefined ? attributes : { ...attributes, datacontenttype: type };

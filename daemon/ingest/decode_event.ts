@@ -6,7 +6,8 @@
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
 import type { Candidate } from "../../core/broker/schema_gate.ts";
 import { assertEventSize } from "../../core/event/event_size.ts";
-import { type CloudEventText, readCloudEvent } from "../../core/event/cloud_event_text.ts";
+import type { CloudEventText } from "../../core/event/cloud_event_text.ts";
+import { readCloudEvent } from "../../core/event/cloud_event_text.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { checkSchedule, type Schedule } from "../../core/event/schedule.ts";
 import { assertEventId } from "../../core/event/id.ts";

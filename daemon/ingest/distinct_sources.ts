@@ -14,18 +14,27 @@ import type { NewEvent, StoredEvent } from "../../core/event/event.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import type { AppendOutcome, AppendRequest, EventReader } from "../../core/store/store.ts";
 
+/** What is known of a topic's ids before an append. */
+export interface KnownIds {
+  /** The event with an id, where an index makes that cheap: elsewhere a whole topic is read. */
+  find(id: string): StoredEvent | undefined;
+  /** True if the topic deletes events: then nobody can tell whose an id was. */
+  forgets: boolean;
+}
+
 /**
- * Renames events whose ids another source has used: earlier in the same request or, as far as
- * `find` knows, in the topic. What it does not know, {@link appendDistinct} finds out afterwards.
+ * Renames events whose ids another source has used: earlier in the same request or, as far as is
+ * known, in the topic. What is not known, {@link appendDistinct} finds out afterwards.
  */
 export function distinctIds(
   events: readonly NewEvent[],
-  find: (id: string) => StoredEvent | undefined,
+  { find, forgets }: KnownIds,
 ): NewEvent[] {
   const sources = new Map<string, string>();
   return events.map((event) => {
     const { source, id: own } = cloudOf(event.metadata);
     if (own !== undefined) return event;
+    if (forgets) return withHashedId(event);
     const stored = sources.has(event.id) ? undefined : find(event.id);
     const first = sources.get(event.id) ?? (stored ? sourceOf(stored) : source);
     sources.set(event.id, first);
@@ -33,14 +42,20 @@ export function distinctIds(
   });
 }
 
-/** Finds events where an index makes that cheap: elsewhere a whole topic would be read. */
-export function indexedFind(
+/** What is known of a topic's ids. */
+export function knownIds(
   topic: string,
   { topics, store }: Pick<EventBroker, "topics" | "store">,
-): (id: string) => StoredEvent | undefined {
-  const kind = topics.get(topic)?.options.store;
+): KnownIds {
+  const options = topics.get(topic)?.options;
+  const kind = options?.store;
   const isIndexed = (kind === "default" ? store.kind : kind) === "sqlite";
-  return (id) => isIndexed ? store.find(topic, id) : undefined;
+  return {
+    find: (id) => isIndexed ? store.find(topic, id) : undefined,
+    forgets: options !== undefined &&
+      (options.drop === "consumed" || options.retentionPeriod > 0 || options.maxEvents > 0 ||
+        options.maxBytes > 0),
+  };
 }
 
 /** Events that were appended together, and the outcome. */
@@ -66,6 +81,8 @@ export async function appendDistinct(
 ): Promise<Appended[]> {
   const others = new Set(
     outcome.duplicates.filter(({ index, seq }) => {
+      // The id of an event that is scheduled, which a CloudEvent never is.
+      if (seq === 0) return true;
       const [first] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
       const { metadata } = events[index]!;
       return first !== undefined && sourceOf(first) !== cloudOf(metadata).source;

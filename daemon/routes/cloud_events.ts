@@ -2,9 +2,8 @@
 import type http from "node:http";
 import { concat } from "../../core/base/bytes.ts";
 import { EventRefusedError, EvsError, InvalidArgumentError } from "../../core/base/errors.ts";
-import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 import type { Render } from "../../core/reading/replay.ts";
-import { isBinaryCloudEvent } from "../ingest/binary_cloud_event.ts";
+import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 
 /** The media types of events in the JSON format: one, an array, and one per line. */
 export const CLOUD_EVENT = "application/cloudevents+json";
@@ -31,6 +30,9 @@ class UnsupportedMediaTypeError extends EvsError {
   }
 }
 
+/** Headers that every event in binary mode has. */
+const REQUIRED = ["ce-specversion", "ce-id", "ce-source", "ce-type"];
+
 /** How a publish carries CloudEvents; undefined if it does not. */
 export function cloudModeOf(headers: http.IncomingHttpHeaders): CloudMode | undefined {
   const [type = ""] = (headers["content-type"] ?? "").toLowerCase().split(";");
@@ -38,7 +40,7 @@ export function cloudModeOf(headers: http.IncomingHttpHeaders): CloudMode | unde
   if (mode === undefined && type.startsWith("application/cloudevents")) {
     throw new UnsupportedMediaTypeError(type.trim());
   }
-  return mode ?? (isBinaryCloudEvent(headers) ? "binary" : undefined);
+  return mode ?? (REQUIRED.some((name) => headers[name] !== undefined) ? "binary" : undefined);
 }
 
 /** Refuses parameters that say what an event says itself. */

@@ -13,9 +13,9 @@ import { parseJson, splitElements } from "../../core/json/json.ts";
 import { assertStored } from "../../core/broker/expectation.ts";
 import type { AppendRequest } from "../../core/store/store.ts";
 import { Chunks } from "../http/chunks.ts";
-import { readBinaryCloudEvent } from "../ingest/binary_cloud_event.ts";
 import type { Schedule } from "../../core/event/schedule.ts";
-import { appendDistinct, distinctIds, indexedFind } from "../ingest/distinct_sources.ts";
+import { readBinaryCloudEvent } from "../ingest/binary_cloud_event.ts";
+import { appendDistinct, distinctIds, knownIds } from "../ingest/distinct_sources.ts";
 import { EventDecoder, type EventDecoderOptions, type OneEvent } from "../ingest/decode_event.ts";
 import { badByteOf } from "../../core/json/utf8.ts";
 import { bodyOf, type RouteRequest, sendJson } from "../http/router.ts";
@@ -44,7 +44,8 @@ export async function publish(request: RouteRequest, reply: http.ServerResponse)
     const { headers } = request.raw;
     const mode = cloudModeOf(headers);
     if (mode !== undefined) refuseOwnParameters(request.query);
-    if (mode === "lines" || /^application\/x-ndjson\b/i.test(headers["content-type"] ?? "")) {
+    const isLines = /^application\/x-ndjson\b/i.test(headers["content-type"] ?? "");
+    if (mode === "lines" || (mode === undefined && isLines)) {
       const cloudEvents = mode === "lines";
       await publishLines(request, reply, {
         ...options,
@@ -93,7 +94,7 @@ async function publishJson(
   }
   const tally = new PublishTally();
   const isCloud = options.mode !== undefined;
-  const events = isCloud ? distinctIds(given, indexedFind(topic, services.broker)) : given;
+  const events = isCloud ? distinct(given, request) : given;
   tally.lines = events.length;
   if (options.id !== undefined && events.length !== 1) {
     throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
@@ -106,11 +107,20 @@ async function publishJson(
       await append({ topic, events, expected: options.expected }),
     );
     const stored = isCloud
-      ? await appendDistinct({ events, outcome }, { topic, store: services.broker.store, append })
+      ? await appendDistinct({ events, outcome }, {
+        topic,
+        store: services.broker.store,
+        append,
+      })
       : [{ events, outcome }];
     for (const part of stored) tally.addEvents(part.events, part.outcome);
   }
   sendJson(reply, 200, tally.reply(services.broker.isDurable(topic)));
+}
+
+/** The same CloudEvents with ids that no other source has in the topic. */
+function distinct(events: readonly NewEvent[], { params, services }: RouteRequest): NewEvent[] {
+  return distinctIds(events, knownIds(params["topic"]!, services.broker));
 }
 
 /** What a body has: events to store now, or one to publish later. */
@@ -127,7 +137,9 @@ function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array)
   });
   if (mode !== undefined) assertNoSchedule(options);
   if (mode === "binary") {
-    return { events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))] };
+    return {
+      events: [decoder.cloudEvent(readBinaryCloudEvent(request.raw.headers, body))],
+    };
   }
   const text = textOf(body);
   const isArray = /^[ \t\r\n]*\[/.test(text);

@@ -21,7 +21,7 @@ import {
 import type { AppendOutcome, AppendRequest } from "../../core/store/store.ts";
 import type { PublishStream } from "../../core/store/journal.ts";
 import type { EventDecoder } from "../ingest/decode_event.ts";
-import { appendDistinct, distinctIds, indexedFind } from "../ingest/distinct_sources.ts";
+import { appendDistinct, distinctIds, knownIds } from "../ingest/distinct_sources.ts";
 import { LineDecoder } from "../ingest/decode_lines.ts";
 import { bodyOf, isLogged, isUnexpected, type RouteRequest, sendJson } from "../http/router.ts";
 import { turn as otherWork } from "../http/lines_reply.ts";
@@ -291,8 +291,8 @@ class LinesPublish {
   #distinct(request: StoreRequest): StoreRequest {
     if (isPacked(request)) return request;
     const { topic, events } = request;
-    const find = indexedFind(topic, this.#request.services.broker);
-    return { topic, events: distinctIds(events, find) };
+    const known = knownIds(topic, this.#request.services.broker);
+    return { topic, events: distinctIds(events, known) };
   }
 
   async #addDistinct(

@@ -8,7 +8,6 @@ import { inTurns } from "../../core/base/in_turns.ts";
 import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
-import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 import { compileFilter } from "../../core/filter/filter.ts";
 import {
   type Offset,
@@ -33,6 +32,7 @@ import { SSE_HEARTBEAT_MS } from "../../core/protocol/heartbeat.ts";
 import { Tail } from "../../core/reading/tail.ts";
 import { assertTopicName, compilePattern, isPattern } from "../../core/event/topic_options.ts";
 import { drainingError } from "../http/draining_error.ts";
+import { toCloudLine } from "../../core/event/cloud_event_text.ts";
 import { Heartbeat } from "../http/heartbeat.ts";
 import { LinesReply, turn } from "../http/lines_reply.ts";
 import { type RouteRequest, sendBytes } from "../http/router.ts";
@@ -108,12 +108,10 @@ export function getEvent(request: RouteRequest, reply: http.ServerResponse): voi
       hint: `evs replay ${topic} shows what is there`,
     });
   }
-  const asCloudEvent = cloudFormatOf(request.raw.headers.accept) === "lines";
-  sendBytes(reply, {
-    status: 200,
-    type: asCloudEvent ? CLOUD_EVENT : "application/json",
-    bytes: asCloudEvent ? toCloudLine(event) : toWireLine(event),
-  });
+  if (cloudFormatOf(request.raw.headers.accept) !== "lines") {
+    return sendBytes(reply, { status: 200, type: "application/json", bytes: toWireLine(event) });
+  }
+  sendBytes(reply, { status: 200, type: CLOUD_EVENT, bytes: toCloudLine(event) });
 }
 
 /** Reads the events of one or more topics. */

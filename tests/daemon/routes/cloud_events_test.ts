@@ -290,3 +290,16 @@ Deno.test("publish checks the data of a CloudEvent against the schema of its typ
   assert.equal(refused.json.error.code, "event/schema-violation");
   assert.equal((await send(daemon, { ...minimal, data: { n: 1 } })).status, 200);
 });
+
+Deno.test("publish keeps sources apart that share an id after the first event was deleted, or is scheduled", async () => {
+  await using daemon = await startDaemon();
+  await daemon.http("PUT", "/v1/topics/orders", { maxEvents: 1 });
+  for (const source of ["/a", "/b", "/a"]) {
+    await send(daemon, JSON.stringify({ ...minimal, source }));
+  }
+  const { json } = await daemon.http("GET", "/v1/topics/orders");
+  assert.equal(json.lastSeq, 2, "the third is the first once more");
+  await daemon.http("POST", "/v1/topics/later/events?type=t&id=1&delayMs=3600000", 0);
+  const { json: reply } = await send(daemon, JSON.stringify(minimal), { topic: "later" });
+  assert.equal(reply.count, 1);
+});
