@@ -291,7 +291,7 @@ export class SubscriptionDriver {
         ? []
         : this.#take(waiter.order);
       const ends = (this.record.paused && !waiter.throughPause) ||
-        (!waiter.waits && !this.#canRead()) ||
+        (!waiter.waits && (this.record.paused || !this.#canRead())) ||
         (waiter.untilEmpty && this.queue.drained && !this.#committer.busy);
       if (leases.length > 0 || ends) waiter.answer(leases);
       else hungry = true;

@@ -253,6 +253,20 @@ Deno.test("SubscriptionManager gives bound leases back when the consumer goes", 
     assert.deepEqual(deliveries.map(({ attempt }) => attempt), [1]);
   }));
 
+Deno.test("SubscriptionManager.lease answers at once when it may not wait, paused or not, throughPause or not", () =>
+  rig(async (r) => {
+    await r.publish(1);
+    await r.broker.subscriptions.put("s", { topic: "t" });
+    await r.broker.subscriptions.pause("s", { by: "person" });
+    const asked = [{}, { throughPause: true }, { throughPause: true, untilEmpty: true }];
+    const answered: unknown[] = [];
+    for (const request of asked) {
+      void r.lease(1, request).then(({ paused, deliveries }) => answered.push(paused, deliveries));
+    }
+    await settled();
+    assert.deepEqual(answered, [true, [], true, [], true, []]);
+  }));
+
 Deno.test("SubscriptionManager hands out nothing while paused, and tells the reason", () =>
   rig(async (r) => {
     await r.publish(1);
