@@ -18,6 +18,7 @@ export async function visitEveryRoute(daemon: TestDaemon): Promise<Set<string>> 
   const tour = new Tour(daemon);
   await tour.schemas();
   await tour.events();
+  await tour.scheduled();
   await tour.subscription();
   await tour.deadLetters();
   await tour.rest();
@@ -57,9 +58,25 @@ class Tour {
       headers: NDJSON,
     });
     this.#seq = json.lastSeq;
+    await this.#visit("POST", "/v1/events", {
+      body: [{ topic: `${NAME}.keyed`, type: NAME, key: NAME, payload: {} }],
+    });
+    await this.#visit("GET", "/v1/topics/{topic}/newest", {
+      query: `?key=${NAME}`,
+      topic: `${NAME}.keyed`,
+    });
     await this.#visit("GET", EVENTS);
     await this.#visit("GET", `${EVENTS}/{event}`);
     await this.#visit("GET", "/v1/events", { query: `?topic=${NAME}` });
+  }
+
+  async scheduled(): Promise<void> {
+    const { json } = await this.#visit("POST", EVENTS, {
+      query: "?type=tour&delayMs=86400000",
+      body: "{}",
+    });
+    await this.#visit("GET", "/v1/scheduled", { query: `?topic=${NAME}` });
+    await this.#visit("POST", "/v1/scheduled/cancel", { body: { ids: [json.scheduled.id] } });
   }
 
   /** Each event of the topic ends in another way. */
@@ -115,20 +132,22 @@ class Tour {
     await this.#visit("POST", "/v1/damage/accept");
     await this.#visit("GET", "/v1/status");
     await this.#visit("GET", "/v1/health");
+    await this.#visit("GET", "/v1/asyncapi");
     await this.#visit("GET", "/metrics");
   }
 
   async #visit(
     method: string,
     path: string,
-    { query = "", body, headers, id = "" }: {
+    { query = "", body, headers, id = "", topic = NAME }: {
       query?: string;
       body?: unknown;
       headers?: Record<string, string>;
       id?: string;
+      topic?: string;
     } = {},
   ): Promise<Answer> {
-    const parts: Record<string, string> = { id, event: String(this.#seq) };
+    const parts: Record<string, string> = { id, topic, event: String(this.#seq) };
     const filled = path.replaceAll(
       /\{(\w+)\}/g,
       (_, part) => encodeURIComponent(parts[part] ?? NAME),

@@ -114,6 +114,14 @@ export const QUERY: Record<string, fc.Arbitrary<string>> = {
   version: fc.constantFrom("1.0", "2.0", "x", ""),
   dryRun: fc.constantFrom("0", "1"),
   compatibility: fc.constantFrom("none", "backward", "forward", "full", "x"),
+  batch: fc.constantFrom("8000-000000000000", "9abc-0123456789ab", "7000-000000000000", "x"),
+  delayMs: fc.constantFrom("0", "1", "3600000", "-1", "1e3", "315360000001"),
+  at: fc.constantFrom("2020-01-01T00:00:00Z", "2100-01-01T00:00:00+01:00", "4102444800000", "soon"),
+  lastPerKey: fc.constantFrom("0", "1", "2"),
+  reverse: fc.constantFrom("0", "1", "2"),
+  heartbeat: fc.constantFrom("100ms", "1s", "0s", "1h", "x"),
+  missed: fc.constantFrom("0", "1", "2"),
+  before: fc.constantFrom("0", "1", "-1", "1e3"),
 };
 
 const settings = fc.record({
@@ -262,6 +270,7 @@ const BODIES: Record<string, string[]> = {
   "POST /v1/dead-letters/retry": ["ids", "subscription", "topic", "since", "all", "dryRun", "to"],
   "POST /v1/dead-letters/remove": ["ids", "subscription", "topic", "since", "all", "dryRun"],
   "POST /v1/schemas": ["schemas", "dryRun"],
+  "POST /v1/scheduled/cancel": ["ids", "topic"],
 };
 
 /**
@@ -297,6 +306,28 @@ const envelope = fc.tuple(
   ),
   payload,
 ).map(([type, more, value]) => `{${type}${more}"payload":${value}}`);
+const cloudEvent = fc.tuple(
+  fc.constantFrom("1.0", "1.0", "1.0", "0.3", ""),
+  fc.constantFrom("c-1", "c-2", "", "é"),
+  fc.constantFrom(
+    "",
+    '"subject":"k",',
+    '"time":"2026-11-23T00:00:00Z",',
+    '"time":"soon",',
+    '"data_base64":"AA==",',
+    '"data_base64":"?",',
+    '"dataschema":"x:y","comext":1,',
+    '"Upper":1,',
+  ),
+  payload,
+).map(([version, id, more, value]) =>
+  `{"specversion":"${version}","id":"${id}","source":"/fuzz","type":"t",${more}"data":${value}}`
+);
+const addressed = fc.tuple(
+  nameOf("topic"),
+  fc.constantFrom("", '"expected":"none",', '"expected":{"topic":0},', '"key":"k","expected":1,'),
+  envelope,
+).map(([topic, more, event]) => `{"topic":${JSON.stringify(topic)},${more}${event.slice(1)}`);
 const deadLetter = fc.tuple(nameOf("name"), envelope).map(([subscription, event]) =>
   `{"id":"${subscription}:given-1","subscription":${
     JSON.stringify(subscription)
@@ -310,8 +341,15 @@ const lines = (line: fc.Arbitrary<string>) =>
 
 export function bodyOf(route: string): fc.Arbitrary<Uint8Array> {
   const own = BODIES[route];
-  const usual = own ? fields(own) : route.endsWith("/events")
+  const usual = own
+    ? fields(own)
+    : route === "POST /v1/events"
+    ? fc.array(addressed, { maxLength: 4 }).map((all) => `[${all.join()}]`)
+    : route.endsWith("/events")
     ? fc.oneof(
+      cloudEvent,
+      lines(cloudEvent),
+      fc.array(cloudEvent).map((all) => `[${all.join()}]`),
       payload,
       envelope,
       lines(payload),
