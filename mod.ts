@@ -99,7 +99,7 @@ export {
 } from "./core/base/errors.ts";
 export {
   type CloudEvent,
-  type FromCloudEvent,
+  type EventFromCloudEvent,
   fromCloudEvent,
   toCloudEvent,
   type ToCloudEventOptions,

@@ -52,7 +52,7 @@ export interface CloudEvent<T = unknown> {
 }
 
 /** An event to publish: `broker.publish(topic, type, payload, options)`. */
-export interface FromCloudEvent<T = unknown> {
+export interface EventFromCloudEvent<T = unknown> {
   /** What happened. */
   type: string;
   /** The data, `null` if there is none; bytes as base64. */
@@ -119,7 +119,7 @@ const ATTRIBUTE_OF: ReadonlyMap<string, string> = new Map(
  * await defaultBroker.publish("orders", type, payload, options);
  * ```
  */
-export function fromCloudEvent<T = unknown>(event: object): FromCloudEvent<T> {
+export function fromCloudEvent<T = unknown>(event: object): EventFromCloudEvent<T> {
   const { toJSON } = (event ?? {}) as { toJSON?: () => unknown };
   const members = typeof toJSON === "function" ? toJSON.call(event) : event;
   if (!isJsonObject(members)) throw noObject();
