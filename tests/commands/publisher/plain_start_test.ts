@@ -1,6 +1,7 @@
 /** What the code of a plain publish does while it loads: nothing that a process pays for dearly. */
 import assert from "node:assert/strict";
 import { project } from "../../helpers/shell.ts";
+import { staticGraph } from "../../helpers/source.ts";
 
 /** Prints what was made until it had loaded, and then, as a control, with one of each kind. */
 const COUNT = `
@@ -46,4 +47,14 @@ Deno.test("deno.json maps one name to our files, and Deno looks around no other 
   };
   const ours = Object.entries(imports).filter(([, target]) => !target.startsWith("npm:"));
   assert.deepEqual(ours, [["https://deno.land/x/env_event_stream/", "./"]]);
+});
+
+Deno.test("cli.ts imports every module of a plain publish by itself, so Deno decodes one source map", async () => {
+  const source = await Deno.readTextFile(`${project}/cli.ts`);
+  const named = [...source.matchAll(/^import .*"\.\/(.+)";$/gm)].map(([, path]) => path!);
+  const root = `file://${project}/`;
+  const { ours } = await staticGraph("cli.ts");
+  const loaded = ours.map((specifier) => specifier.slice(root.length))
+    .filter((path) => path !== "cli.ts");
+  assert.deepEqual(named.toSorted(), loaded.toSorted());
 });
