@@ -15,9 +15,9 @@ import "./core/base/truncate.ts";
 import "./core/client/connection.ts";
 import "./core/client/endpoint.ts";
 import "./core/client/http_message.ts";
+import "./core/protocol/constants.ts";
 import "./core/protocol/holder.ts";
 import "./core/protocol/paths.ts";
-import "./core/protocol/protocol.ts";
 import { isPlainPublish, publishPlain } from "./commands/publisher/plain.ts";
 import { programFile } from "./core/base/program.ts";
 

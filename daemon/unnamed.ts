@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../core/base/clock.ts";
 import { setPatientTimer } from "../core/base/standstill.ts";
-import { UNNAMED } from "../core/protocol/protocol.ts";
+import { UNNAMED } from "../core/protocol/constants.ts";
 
 /** How long one may go unused, ms. A live client asks at least every 30 s. */
 const LEFT_ALONE_MS = 10 * 60_000;

@@ -14,7 +14,7 @@ import {
   SocketError,
 } from "../base/errors.ts";
 import { encodeRequest, type HttpHead, type HttpRequest, MessageReader } from "./http_message.ts";
-import { PROTOCOL, PROTOCOL_HEADER } from "../protocol/protocol.ts";
+import { PROTOCOL, PROTOCOL_HEADER } from "../protocol/constants.ts";
 
 export type { HttpRequest, QueryValue } from "./http_message.ts";
 

@@ -1,5 +1,5 @@
 /** How far subscriptions have got in a topic, for retention that waits for them. */
-import { UNNAMED } from "../protocol/protocol.ts";
+import { UNNAMED } from "../protocol/constants.ts";
 import type { StateChange } from "../state/state.ts";
 import type { ConsumerProgress } from "../store/consumption.ts";
 import type { SubscriptionDriver } from "./driver.ts";

@@ -1,6 +1,7 @@
 /**
  * The wire types, in one place. The daemon's routes produce them, the client and the commands
- * consume them, and schemas/openapi.json describes them (a test compares the two).
+ * consume them, and schemas/openapi.json describes them (a test compares the two). Only types, so
+ * that no program loads this file; the values are in constants.ts.
  *
  * HTTP/1.1 over a Unix socket; JSON and NDJSON bodies. Times are in Unix ms, durations in ms, sizes
  * in bytes.
@@ -13,20 +14,6 @@ import type { HeldBack } from "../event/held_back.ts";
 import type { MissedRecord } from "../event/missed.ts";
 import type { PausedBy, SubscriptionSettings } from "../event/subscription_settings.ts";
 import type { TopicOptions } from "../event/topic_options.ts";
-
-/**
- * The protocol number that client and daemon compare (never their versions). It is raised when one
- * could misunderstand the other. Both send it in the header {@link PROTOCOL_HEADER}; a request
- * without it (curl) is treated as this protocol.
- */
-export const PROTOCOL = 1;
-export const PROTOCOL_HEADER = "evs-protocol";
-
-/**
- * The name prefix of subscriptions that a client created without a name. They are removed once
- * abandoned.
- */
-export const UNNAMED = "unnamed-";
 
 /** The body of every response with a status of 400 or above. */
 export interface ErrorReply {

@@ -4,7 +4,7 @@
  */
 import http from "node:http";
 import type net from "node:net";
-import { PROTOCOL, PROTOCOL_HEADER } from "../../core/protocol/protocol.ts";
+import { PROTOCOL, PROTOCOL_HEADER } from "../../core/protocol/constants.ts";
 import { systemClock } from "../../core/base/clock.ts";
 import { EvsError, InvalidArgumentError, ProtocolMismatchError } from "../../core/base/errors.ts";
 import { Acceptor } from "./acceptor.ts";

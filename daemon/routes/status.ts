@@ -1,5 +1,5 @@
 /** The daemon's status, and its shutdown. */
-import { PROTOCOL } from "../../core/protocol/protocol.ts";
+import { PROTOCOL } from "../../core/protocol/constants.ts";
 import type { Alert, StatusReply } from "../../core/protocol/status.ts";
 import type { RemovedDeadLetters } from "../../core/event/removed_dead_letters.ts";
 import { VERSION } from "../../core/base/version.ts";

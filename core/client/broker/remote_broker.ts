@@ -54,8 +54,9 @@ import {
 import { type Address, Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
 import { delay, LONGEST_TRY_MS } from "../feed.ts";
+import { UNNAMED } from "../../protocol/constants.ts";
 import type { Scheduling } from "../../protocol/scheduled.ts";
-import { type TopicInfo, UNNAMED } from "../../protocol/protocol.ts";
+import type { TopicInfo } from "../../protocol/protocol.ts";
 import { RemoteDeadLetters } from "./remote_dead_letters.ts";
 import { RemotePublisher } from "./remote_publisher.ts";
 import { RemoteRunner } from "./remote_runner.ts";

@@ -58,3 +58,9 @@ Deno.test("cli.ts imports every module of a plain publish by itself, so Deno dec
     .filter((path) => path !== "cli.ts");
   assert.deepEqual(named.toSorted(), loaded.toSorted());
 });
+
+Deno.test("core/protocol/protocol.ts has only types, so no program loads it", async () => {
+  const source = await Deno.readTextFile(`${project}/core/protocol/protocol.ts`);
+  const exported = [...source.matchAll(/^export (\w+) /gm)].map(([, kind]) => kind);
+  assert.deepEqual([...new Set(exported)].toSorted(), ["interface", "type"]);
+});
