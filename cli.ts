@@ -7,9 +7,7 @@
 // is the first to import another one (docs/adr/0006-start-up.md).
 import "./commands/publisher/receipt.ts";
 import "./commands/terminal/output.ts";
-import "./core/base/clock.ts";
 import "./core/base/errors.ts";
-import "./core/base/os_error.ts";
 import "./core/base/thrown.ts";
 import "./core/base/truncate.ts";
 import "./core/client/connection.ts";

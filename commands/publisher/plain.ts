@@ -3,7 +3,6 @@
  * and only the few modules that a request takes; startup costs half of the full command line tool.
  * Anything else, and a daemon that is not found at once, takes the normal path.
  */
-import { setBackgroundTimer, systemClock } from "../../core/base/clock.ts";
 import { programFile } from "../../core/base/program.ts";
 import { Connection, QUIET_MS } from "../../core/client/connection.ts";
 import { publishRequest, remoteError } from "../../core/client/endpoint.ts";
@@ -100,11 +99,12 @@ async function connect(
 /** Throws once the daemon has been silent for too long, and answers nobody else either. */
 async function notAnswering(socket: string, paths: Paths): Promise<never> {
   for (;;) {
-    await new Promise<void>((resolve) => void setBackgroundTimer(systemClock, resolve, QUIET_MS));
+    // As the system's clock waits (core/base/clock.ts), without loading it.
+    await Atomics.waitAsync(new Int32Array(new SharedArrayBuffer(4)), 0, 0, QUIET_MS).value;
     const { DaemonAddress }: typeof import("../../core/client/daemon_address.ts") = await import(
       programFile("core/client/daemon_address.ts").href
     );
-    const address = new DaemonAddress({ paths, clock: systemClock, watch: false });
+    const address = new DaemonAddress({ paths, watch: false });
     const fault = await address.inquire(socket);
     if (fault !== undefined) throw fault;
   }

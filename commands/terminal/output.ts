@@ -7,7 +7,7 @@
  * it is written synchronously, without a detour through another thread.
  */
 import { EvsError, ExitCode } from "../../core/base/errors.ts";
-import { osReason } from "../../core/base/os_error.ts";
+import { osReason } from "../../core/base/thrown.ts";
 
 /** What an {@link Output} writes to; `Deno.stdout` is one. */
 export interface Sink {

@@ -4,9 +4,9 @@
  * operation that failed, and without a stack trace.
  */
 import { EvsError, ExitCode } from "./errors.ts";
+import { OS_ERROR, osReason } from "./thrown.ts";
 
-/** "No such file or directory (os error 2): mkdir '/x/y'", as the runtime writes it. */
-const OS_ERROR = /^(.*?) \(os error \d+\)(?:: ([^]*))?$/;
+export { osReason } from "./thrown.ts";
 
 /** The error in plain words, or undefined if it is not the operating system's. */
 export function osError(error: unknown): EvsError | undefined {
@@ -18,11 +18,4 @@ export function osError(error: unknown): EvsError | undefined {
     `${asked === undefined ? "" : `${asked}: `}${osReason(error)}`,
     { cause: error },
   );
-}
-
-/** Only the words of the operating system, for example "no such file or directory". */
-export function osReason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const words = OS_ERROR.exec(message)?.[1] ?? message;
-  return words.charAt(0).toLowerCase() + words.slice(1);
 }

@@ -150,6 +150,16 @@ function member(value: object, name: string): unknown {
   return read ? read.part : HIDDEN;
 }
 
+/** "No such file or directory (os error 2): mkdir '/x/y'", as the runtime writes it. */
+export const OS_ERROR = /^(.*?) \(os error \d+\)(?:: ([^]*))?$/;
+
+/** Only the words of the operating system, for example "no such file or directory". */
+export function osReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const words = OS_ERROR.exec(message)?.[1] ?? message;
+  return words.charAt(0).toLowerCase() + words.slice(1);
+}
+
 /** The value, or undefined where reading it throws. */
 export function attempt<T>(read: () => T): T | undefined {
   try {

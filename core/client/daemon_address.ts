@@ -5,7 +5,7 @@
  * waits and asks it to create the socket again. If a daemon does not answer, the error says so. The
  * reasons are in docs/adr/0028-finding-the-daemon.md.
  */
-import type { Clock } from "../base/clock.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import { CannotStoreError, NoDaemonError, SocketError } from "../base/errors.ts";
 import type { AwakeTime } from "../base/standstill.ts";
 import { socketCandidates } from "../protocol/holder.ts";
@@ -30,7 +30,8 @@ const LONGEST_TRY_MS = 1000;
 /** How to look for a daemon. */
 export interface AddressOptions {
   paths: Paths;
-  clock: Clock;
+  /** Default: the system's. */
+  clock?: Clock;
   /** How long to wait for a daemon that is not there, ms. */
   waitMs?: number;
   /** Whether its silence is looked into once it is connected to. */
@@ -45,10 +46,10 @@ export class DaemonAddress implements Address {
   /** Where it answered last, or where a newly started one would answer. */
   socket: string;
   readonly succeeded: boolean;
-  readonly #options: AddressOptions;
+  readonly #options: AddressOptions & { clock: Clock };
 
   constructor(options: AddressOptions) {
-    this.#options = options;
+    this.#options = { ...options, clock: options.clock ?? systemClock };
     this.socket = options.paths.socket;
     this.succeeded = options.watch;
   }
