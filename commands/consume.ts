@@ -8,6 +8,7 @@ import type { SubscriptionInfo, SubscriptionRequest } from "../core/protocol/pro
 import type { PausedBy } from "../core/event/subscription_settings.ts";
 import { type BreakerSpec, parseBreaker } from "../core/event/breaker.ts";
 import { parseDuration } from "../core/base/units.ts";
+import { parseRate, type Rate } from "../core/base/rate.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { parseBackoff } from "../core/event/backoff.ts";
 import type { BackoffSpec } from "../core/event/backoff.ts";
@@ -31,6 +32,7 @@ export type ConsumeFlags = {
   where?: string;
   concurrency: number;
   batch?: number;
+  rate?: Rate;
   timeout?: number;
   maxRetries?: number;
   maxDeliveries?: number;
@@ -82,6 +84,14 @@ export const consumeParameters = {
       parse: positive,
       brief: "Pass up to N events to one command, one per line",
       placeholder: "N",
+      optional: true,
+    },
+    rate: {
+      kind: "parsed",
+      parse: (input) => parseRate(input, "--rate"),
+      brief:
+        "Start at most this many events per s, m or h, such as 10/s or 100/m; default no limit",
+      placeholder: "N/s",
       optional: true,
     },
     timeout: {
@@ -176,6 +186,7 @@ Its exit code decides what happens to the event:
 With --stdin text, what was published with --binary is its bytes and nothing else, and any other payload ends with a line feed.
 With --batch it runs once for up to N events, with one whole event per line on its stdin. It may answer each with a line on stdout, {"id":"…","outcome":"ack|retry|dead","reason":"…"}; its exit code applies to the others.
 Events with the same key are delivered one at a time, in order, even across retries.
+With --rate the starts of this process are spread evenly, retries included; an event that waits for its turn stays in the daemon, where another consumer can take it. With --batch each run takes what is there, and the next one waits until the rate has caught up.
 If the subscription was paused by hand, consume says so and waits until it is resumed or the pause ends; with --until-empty it exits with 1. A pause by a breaker, or by a command that cannot be run, ends with this start unless --no-resume is given.
 It waits for a topic that does not exist yet. Settings belong to the subscription: starting with different ones prints a notice, and --update applies them.
 If nobody reads its stdout any more, as with | head -1, a failing command does not count: its event is returned, and consume exits with 0.
@@ -191,6 +202,7 @@ Exits with 0, also when SIGTERM stops it and it has returned its events; with 6 
       "four at a time, each with 30 seconds, whole events",
     ],
     ["consume logs --name index --batch 500 -- ./bulk-index", "up to 500 events per run"],
+    ["consume users --name sms --rate 10/s -- ./send-sms.sh", "at most ten events per second"],
     [
       "consume logs --name notices --stdin text -- ./send-mail.sh",
       "strings as text, as published with --text or --lines",
@@ -258,6 +270,7 @@ async function consume(
     say: (line) => this.say(line),
     concurrency: flags.concurrency,
     batch: flags.batch,
+    rate: flags.rate,
     untilEmpty: flags.untilEmpty,
     waitsFor: pausesWaitedFor(flags),
     max: flags.max,

@@ -6,6 +6,7 @@ import type {
   DeadLetterInfo,
 } from "../../core/protocol/protocol.ts";
 import type { Clock } from "../../core/base/clock.ts";
+import { parseRate, type Rate, rateText } from "../../core/base/rate.ts";
 import { inKeyOrder } from "../../core/dead_letter/order.ts";
 import { ConnectionLostError, EvsError, RemoteError } from "../../core/base/errors.ts";
 import type { EvsContext } from "../cli/context.ts";
@@ -44,7 +45,7 @@ export const route = verb<RetryFlags, string[]>({
       to: toFlag,
       rate: {
         kind: "parsed",
-        parse: parseRate,
+        parse: (input) => parseRate(input, "--rate"),
         brief: "At most this many per second, minute or hour, such as 10/s or 100/m",
         placeholder: "N/s",
         optional: true,
@@ -120,25 +121,6 @@ function progressOf(error: unknown): { done: number; count: number; left?: strin
   const details = error instanceof RemoteError ? error.details : undefined;
   if (typeof details?.["done"] !== "number") return undefined;
   return details as { done: number; count: number; left?: string[] };
-}
-
-/** This many per this many ms. */
-export interface Rate {
-  count: number;
-  perMs: number;
-}
-
-/** Parses `10/s`, `100/m`, `5/h`. */
-export function parseRate(input: string): Rate {
-  const found = /^([1-9]\d{0,8})\/(s|m|h)$/.exec(input);
-  if (found === null) throw new SyntaxError("a rate is a number and a time, such as 10/s or 100/m");
-  const perMs = { s: 1_000, m: 60_000, h: 3_600_000 }[found[2] as "s" | "m" | "h"];
-  return { count: Number(found[1]), perMs };
-}
-
-/** The rate as it is written. */
-function rateText({ count, perMs }: Rate): string {
-  return `${count}/${perMs === 1_000 ? "s" : perMs === 60_000 ? "m" : "h"}`;
 }
 
 /**

@@ -27,7 +27,7 @@ import { assertOn } from "../delivery/processed.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { HandlerRunner } from "../delivery/runner.ts";
 import { defaultSettings } from "../delivery/settings.ts";
-import { handlerOf, seqOf, settingsOf } from "../delivery/handler_options.ts";
+import { handlerOf, rateOf, seqOf, settingsOf } from "../delivery/handler_options.ts";
 
 /** What is needed to run handlers. */
 export interface LocalContext {
@@ -193,6 +193,7 @@ export class LocalSubscriptions {
       graceMs,
       load: this.#context.manager.loadOf(OWN_PROCESS),
       concurrency: Math.max(1, concurrency ?? 1),
+      rate: rateOf(of.options),
       ...(typeof retryDelay === "function" ? { retryDelay } : {}),
       onError: this.#context.onError,
     });

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { InvalidArgumentError, UnsupportedError } from "../base/errors.ts";
+import { parseRate, type Rate } from "../base/rate.ts";
 import { currentCall, HandlerCall, runBecause } from "../event/causation.ts";
 import type { Event } from "../event/event.ts";
 import type { SubscriptionSettings } from "../state/state.ts";
@@ -24,6 +25,7 @@ export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSetti
       hint: "give the subscription a name",
     });
   }
+  rateOf(options);
   const wait = typeof retryDelay === "number" ? Math.max(0, Math.round(retryDelay)) : undefined;
   return checkSettings({
     maxRetries,
@@ -35,6 +37,11 @@ export function settingsOf(options: SubscribeOptions): Partial<SubscriptionSetti
       ? undefined
       : { kind: "fixed", base: wait, max: wait, jitter: false },
   });
+}
+
+/** The rate of `subscribe`; throws `InvalidArgumentError`. */
+export function rateOf({ rate }: Pick<SubscribeOptions, "rate">): Rate | undefined {
+  return rate === undefined ? undefined : parseRate(rate);
 }
 
 /** Wraps a handler in its middleware, time-out and upcasters. */

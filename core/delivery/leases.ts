@@ -4,9 +4,12 @@
  * thousand leases need no strings, map entries or timers of their own until somebody asks for one.
  */
 import type { RetryRecord } from "../state/state.ts";
+import type { Event } from "../event/event.ts";
+import { eventOfLine } from "../event/event_lines.ts";
 import type { ProcessLoad } from "./process_load.ts";
 import type { Entry } from "./entry.ts";
 
+const decoder = new TextDecoder();
 const ZERO = 0x30;
 /** More digits than any response needs. */
 const MOST_DIGITS = 6;
@@ -194,4 +197,9 @@ function placeIn(token: string, from: number): number {
     place = place * 10 + digit;
   }
   return digits > 1 && token.charCodeAt(from) === ZERO ? -1 : place;
+}
+
+/** The leased event. */
+export function eventOf({ record, entry }: Lease): Event {
+  return record ? eventOfLine(decoder.decode(record.line)) : entry.toEvent();
 }

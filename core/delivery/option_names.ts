@@ -15,6 +15,7 @@ export const SUBSCRIBE_OPTIONS: readonly string[] = namesOf<SubscribeOptions>({
   upcast: true,
   from: true,
   concurrency: true,
+  rate: true,
   timeoutMs: true,
   middleware: true,
   prefetch: true,

@@ -171,3 +171,13 @@ export function withDelay(
     return failure;
   }
 }
+
+/** The original `then`, in case a promise has its own. */
+export const { then: thenOf } = Promise.prototype;
+
+/** The promise that a handler returned; undefined if it is none. Throws what its getters throw. */
+export function promiseOf(result: unknown): Promise<unknown> | undefined {
+  if (result === undefined) return undefined;
+  const isThenable = typeof (result as PromiseLike<unknown> | null)?.then === "function";
+  return isThenable ? Promise.resolve(result) : undefined;
+}

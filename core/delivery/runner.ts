@@ -6,19 +6,26 @@
  */
 import { HandlerCall, runBecause, runBecauseNow } from "../event/causation.ts";
 import type { Clock } from "../base/clock.ts";
+import { type Rate, RateLimit } from "../base/rate.ts";
 import { EvsError, HandlerTimeoutError, OverflowError } from "../base/errors.ts";
 import { setPatientTimer } from "../base/standstill.ts";
 import type { Event } from "../event/event.ts";
-import { eventOfLine } from "../event/event_lines.ts";
 import type { SubscriptionDriver } from "./driver.ts";
 import { AGAIN_MS } from "./committer.ts";
 import { newToken } from "./tokens.ts";
 import type { Now } from "./entry.ts";
 import { type Missed, missedText } from "../reading/missed.ts";
 import { BeginAhead } from "./begin_ahead.ts";
-import type { Lease } from "./leases.ts";
+import { eventOf, type Lease } from "./leases.ts";
 import type { Handler, HandlerContext } from "./handler.ts";
-import { type FailedAttempt, failureOfError, failureOfResult, withDelay } from "./outcome.ts";
+import {
+  type FailedAttempt,
+  failureOfError,
+  failureOfResult,
+  promiseOf,
+  thenOf,
+  withDelay,
+} from "./outcome.ts";
 import type { Settlement } from "./plan.ts";
 import type { ProcessLoad } from "./process_load.ts";
 import { OWN_PROCESS } from "./unanswered.ts";
@@ -32,6 +39,8 @@ export interface RunnerOptions {
   clock: Clock;
   /** Events handled at the same time. */
   concurrency: number;
+  /** How many handlers to start at most. */
+  rate?: Rate | undefined;
   /**
    * The wait after the failed attempt `attempt` (from 1), ms. Absent: the subscription's backoff.
    */
@@ -53,7 +62,6 @@ const BATCH_BYTES = 4 * 1024 * 1024;
  */
 const MAILBOX = 65_536;
 
-const decoder = new TextDecoder();
 let lastRunner = 0;
 
 /** Runs one handler. */
@@ -67,6 +75,7 @@ export class HandlerRunner {
   /** Leases of this batch from this index on are not marked as begun yet. */
   #marked = 0;
   #wasBusy = false;
+  readonly #limit: RateLimit | undefined;
   readonly #abort = new AbortController();
   /** The first attempt of an event that is not stored. */
   readonly #work: (event: Event) => unknown;
@@ -101,6 +110,7 @@ export class HandlerRunner {
     this.#driver = driver;
     this.#options = options;
     if (driver.ledger.note) this.#begin = new BeginAhead();
+    if (options.rate) this.#limit = new RateLimit(options.rate, options.clock);
     this.#isAsync = options.handler instanceof AsyncFunction;
     const first = this.#context(1);
     this.#work = (event) => options.handler(event, first);
@@ -141,6 +151,7 @@ export class HandlerRunner {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#abort.abort();
+    this.#limit?.stop();
     this.#mailbox = [];
     this.#wake();
     await this.#loop;
@@ -190,7 +201,7 @@ export class HandlerRunner {
 
   /** Resolves when {@link isIdle} may have changed; rejects when delivery has failed. */
   async idle(): Promise<void> {
-    if (this.#busy > 0 || this.#settling > 0) {
+    if (this.#busy > 0 || this.#settling > 0 || this.#at < this.#mailbox.length) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
     await Promise.race([this.#driver.idle(), this.#failed.promise]);
@@ -199,7 +210,7 @@ export class HandlerRunner {
   async #run(): Promise<void> {
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      if (this.#paused) {
+      if (this.#paused || this.#isTooSoon) {
         await this.#change();
         continue;
       }
@@ -244,7 +255,8 @@ export class HandlerRunner {
   async #lease(): Promise<Lease[] | undefined> {
     try {
       const leases = await this.#driver.lease({
-        max: BATCH,
+        // What waits for its turn is not leased: another handler may have it.
+        max: Math.min(BATCH, this.#limit?.tokens ?? BATCH),
         maxBytes: BATCH_BYTES,
         leaseMs: Infinity,
         consumer: this.#consumer,
@@ -280,6 +292,7 @@ export class HandlerRunner {
       return this.#settle(token, this.#failure(lease, failureOfError(error)));
     }
     this.#held.add(token);
+    this.#limit?.take(1);
     const { handler } = this.#options;
     const context = this.#context(lease.attempt, lease.delivery);
     this.#call(event, (one) => handler(one, context), (failure) => {
@@ -325,10 +338,22 @@ export class HandlerRunner {
   }
 
   get #mayBegin(): boolean {
-    return !this.#paused && this.#busy < this.#options.concurrency;
+    return !this.#paused && this.#busy < this.#options.concurrency && !this.#isTooSoon;
+  }
+
+  /** True if the rate permits no start; it goes on by itself once it does. */
+  get #isTooSoon(): boolean {
+    if (this.#limit === undefined || this.#limit.tokens > 0) return false;
+    this.#limit.whenFree(() => {
+      this.#next();
+      this.#wake();
+      this.#tell();
+    });
+    return true;
   }
 
   #direct(event: Event): void {
+    this.#limit?.take(1);
     const call = this.#waits ? this.#begins(event) : undefined;
     this.#busy++;
     let result: unknown;
@@ -472,18 +497,4 @@ export class HandlerRunner {
   }
 }
 
-function eventOf({ record, entry }: Lease): Event {
-  return record ? eventOfLine(decoder.decode(record.line)) : entry.toEvent();
-}
-
 const AsyncFunction = (async () => {}).constructor;
-
-/** The original `then`, in case a promise has its own. */
-const { then: thenOf } = Promise.prototype;
-
-/** The promise that a handler returned; undefined if it is none. Throws what its getters throw. */
-function promiseOf(result: unknown): Promise<unknown> | undefined {
-  if (result === undefined) return undefined;
-  const isThenable = typeof (result as PromiseLike<unknown> | null)?.then === "function";
-  return isThenable ? Promise.resolve(result) : undefined;
-}

@@ -67,6 +67,11 @@ export interface SubscribeOptions {
   from?: string;
   /** Handlers that run at the same time. Default 1. */
   concurrency?: number;
+  /**
+   * How many handlers to start at most, such as `10/s`, `100/m` or `5/h`: spread evenly, retries
+   * included. Counted in this process. Default: no limit.
+   */
+  rate?: string;
   /** Fails an attempt that takes longer, ms (`HandlerTimeoutError`). Default: no time-out. */
   timeoutMs?: number;
   /** Wrapped around the handler; the first is outermost. `reliable()` returns the usual ones. */

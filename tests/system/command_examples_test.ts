@@ -73,8 +73,8 @@ const consumers: Scene = {
 evs publish users user.created '{"email":"one@example.com"}'
 evs publish orders.eu order.placed '{}'
 evs publish logs line '{}'
-for name in send-mail.sh bill bulk-index; do printf '#!/bin/sh\\ncat\\n' >$name; done
-chmod +x send-mail.sh bill bulk-index
+for name in send-mail.sh send-sms.sh bill bulk-index; do printf '#!/bin/sh\\ncat\\n' >$name; done
+chmod +x send-mail.sh send-sms.sh bill bulk-index
 evs publish mails mail.asked '{}' --id o-17
 `,
   stages: {
@@ -83,6 +83,7 @@ evs publish mails mail.asked '{}' --id o-17
       until: PRINTED,
     },
     "consume logs --name index --batch 500 -- ./bulk-index": { until: PRINTED },
+    "consume users --name sms --rate 10/s -- ./send-sms.sh": { until: PRINTED },
     "consume logs --name notices --stdin text -- ./send-mail.sh": { until: PRINTED },
     // Moving it to the end has given up what waited.
     "subscription retries mailer": {

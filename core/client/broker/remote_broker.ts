@@ -13,7 +13,7 @@ import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { newToken } from "../../delivery/tokens.ts";
 import type { Handler } from "../../delivery/handler.ts";
 import { CLOSE, IDLE, refuseInHandler } from "../../delivery/waits_for_itself.ts";
-import { handlerOf, seqOf, settingsOf } from "../../delivery/handler_options.ts";
+import { handlerOf, rateOf, seqOf, settingsOf } from "../../delivery/handler_options.ts";
 import {
   closedBroker,
   InvalidArgumentError,
@@ -298,6 +298,7 @@ export class RemoteBroker<E = any> extends Broker<E> {
       handler: handlerOf(handler, options, clock),
       retryDelay: typeof retryDelay === "function" ? retryDelay : undefined,
       concurrency: Math.max(1, concurrency),
+      rate: rateOf(options),
       prefetch: prefetch === undefined ? undefined : Math.max(0, prefetch),
       graceMs: handlerGraceMs,
       clock,

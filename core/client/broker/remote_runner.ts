@@ -7,6 +7,7 @@ import { mainModule } from "../consumer_facts.ts";
 import { isA } from "../../base/thrown.ts";
 import { HandlerCall, runBecause } from "../../event/causation.ts";
 import type { Clock } from "../../base/clock.ts";
+import type { Rate } from "../../base/rate.ts";
 import type { Handler, HandlerContext } from "../../delivery/handler.ts";
 import { failureOfError, failureOfResult, withDelay } from "../../delivery/outcome.ts";
 import { HandlerTimeoutError, RemoteError } from "../../base/errors.ts";
@@ -27,6 +28,7 @@ export interface RemoteRunnerOptions {
   handler: Handler;
   retryDelay: ((attempt: number) => number) | undefined;
   concurrency: number;
+  rate: Rate | undefined;
   prefetch: number | undefined;
   /** How long handlers may go on after `stop`, ms. */
   graceMs: number;
@@ -59,7 +61,7 @@ export class RemoteRunner implements Runner {
   #paused = false;
 
   constructor(info: SubscriptionInfo, options: RemoteRunnerOptions) {
-    const { client, clock, say, concurrency, prefetch, graceMs } = options;
+    const { client, clock, say, concurrency, rate, prefetch, graceMs } = options;
     this.name = info.name;
     this.#options = options;
     this.#maxRetries = info.settings.maxRetries;
@@ -68,6 +70,7 @@ export class RemoteRunner implements Runner {
       start: ([delivery]) => this.#start(delivery!),
       say: (text) => say(`${info.name}: ${text}`),
       concurrency,
+      rate,
       prefetch,
       graceMs,
       throughPause: true,

@@ -10,17 +10,19 @@
  * handler.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
+import { RateLimit } from "../../base/rate.ts";
 import { setPatientTimer } from "../../base/standstill.ts";
 import { DEFAULT_LEASE_MS, MOST_DELIVERIES } from "../../event/limits.ts";
-import { pausedWords } from "../../protocol/paused_words.ts";
 import { missedText } from "../../reading/missed.ts";
 import { BeginAhead } from "../../delivery/begin_ahead.ts";
+import { demand, mayStart } from "./demand.ts";
 import { InFlight } from "./in_flight.ts";
 import type { ConsumerOptions, ConsumerResult } from "./options.ts";
-import { isEmpty, isFull, isGone, type Leased } from "./port.ts";
+import { isEmpty, isFull, isGone, isLast, type Leased } from "./port.ts";
+import { PauseWatch } from "./pause_watch.ts";
 import { Prefetch } from "./prefetch.ts";
 import { DISK_FULL_RETRY_MS, DiskFullRetry } from "./disk_full_retry.ts";
-import { type Fate, settle, type Work } from "./work.ts";
+import { type Fate, fateText, giveBack, settle, type Work } from "./work.ts";
 
 export type { ConsumerOptions, ConsumerResult };
 
@@ -28,6 +30,8 @@ export type { ConsumerOptions, ConsumerResult };
 const WAIT_MS = 30_000;
 /** Time between two attempts to reconnect, ms. */
 const RECONNECT_MS = 200;
+/** The daemon closes connections that are idle for long; after this time, ms, open new ones. */
+const IDLE_MS = 60_000;
 /** How long handlers may go on after the consumer was stopped, ms. */
 const STOP_GRACE_MS = 5_000;
 
@@ -38,6 +42,7 @@ export class Consumer {
   readonly #reserve: Prefetch;
   readonly #room: DiskFullRetry;
   readonly #works = new InFlight();
+  readonly #limit: RateLimit | undefined;
   readonly #result: ConsumerResult = { done: 0, retried: 0, dead: 0, lost: 0 };
   /** Attempts started. */
   #started = 0;
@@ -52,8 +57,9 @@ export class Consumer {
   readonly #begins = new BeginAhead();
   #marking = false;
   #held = false;
-  /** Paused, but by somebody whose pauses it waits through. */
-  #waitsPaused = false;
+  readonly #pauses: PauseWatch;
+  /** As far as the last answer tells, nothing is left but what it holds itself. */
+  #isLast = false;
   #changed = Promise.withResolvers<void>();
   #cancelExtend = () => {};
   #cancelKill = () => {};
@@ -62,7 +68,9 @@ export class Consumer {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#room = new DiskFullRetry(options.say);
+    this.#pauses = new PauseWatch(options);
     this.#reserve = new Prefetch(options.concurrency * (options.batch ?? 1), options.prefetch);
+    if (options.rate) this.#limit = new RateLimit(options.rate, this.#clock);
   }
 
   /**
@@ -167,7 +175,7 @@ export class Consumer {
   }
 
   async #leaseLoop(): Promise<void> {
-    const { port, untilEmpty = false, throughPause = false, lingerMs } = this.#options;
+    const { port, untilEmpty = false, lingerMs } = this.#options;
     while (!this.#ending) {
       if (this.#started >= (this.#options.max ?? Infinity)) {
         this.#ending = true;
@@ -176,7 +184,7 @@ export class Consumer {
       }
       const max = this.#wanted();
       if (max === 0) {
-        await this.nextChange();
+        await this.#wait();
         continue;
       }
       let leased: Leased;
@@ -189,7 +197,7 @@ export class Consumer {
           bind: true,
           lingerMs,
           untilEmpty,
-          ...(throughPause || this.#waitsPaused ? { throughPause: true } : {}),
+          ...(this.#pauses.waits ? { throughPause: true } : {}),
         });
       } catch (error) {
         await this.#recover(error);
@@ -206,10 +214,12 @@ export class Consumer {
           : this.#works.take(delivery, (work) => this.#tell(work, { kind: "retry" })) ?? []
       );
       this.#markAgain(renewed);
-      if (this.#held) this.#giveBackWaiting();
+      const isTooSoon = this.#limit?.tokens === 0;
+      this.#isLast = isLast(leased) && !isTooSoon;
+      if (this.#held || isTooSoon) this.#giveBackWaiting();
       this.#fillSlots();
       this.#settleSoon();
-      if (this.#endsPaused(leased)) {
+      if (this.#pauses.ends(leased)) {
         this.#result.paused ??= leased.pauseReason ?? "it was paused";
         this.#result.pausedBy ??= leased.pausedBy;
         this.#ending = true;
@@ -220,39 +230,40 @@ export class Consumer {
     }
   }
 
-  /** True if a pause ends it. Reports the start and end of a pause that it waits through. */
-  #endsPaused(leased: Leased): boolean {
-    const { paused, pausedBy = "person" } = leased;
-    const { throughPause = false, waitsFor = [], say } = this.#options;
-    if (throughPause) return false;
-    if (paused && !waitsFor.includes(pausedBy)) return true;
-    if (paused && !this.#waitsPaused) {
-      say(pausedWords(leased));
-    } else if (!paused && this.#waitsPaused) {
-      say("the subscription was resumed; going on");
-    }
-    this.#waitsPaused = paused;
-    return false;
-  }
-
   /** How many leases to request; after a lost connection also those for everything in flight. */
   #wanted(): number {
-    const { concurrency, batch = 1, max = Infinity } = this.#options;
+    const { concurrency, batch = 1 } = this.#options;
     if (this.#held || this.#room.full) return 0;
-    const room = concurrency * batch;
-    if (this.#awaitingLeases) return Math.min(MOST_DELIVERIES, room + this.#works.size);
-    const waiting = this.#works.unbegun().length;
-    const idle = (concurrency - this.#running) * batch;
-    const ahead = this.#reserve.wanted(Math.max(0, waiting - idle));
-    const lacking = Math.max(0, idle - waiting) + ahead;
-    return Math.max(0, Math.min(MOST_DELIVERIES, lacking, max - this.#started - waiting));
+    if (this.#awaitingLeases) {
+      return Math.min(MOST_DELIVERIES, concurrency * batch + this.#works.size);
+    }
+    // Whether that was all is asked before the rate permits another event.
+    if (this.#options.untilEmpty && this.#isLast && this.#works.size === 0) return 1;
+    return demand(this.#options, {
+      running: this.#running,
+      waiting: this.#works.unbegun().length,
+      started: this.#started,
+    }, { prefetch: this.#reserve, limit: this.#limit });
+  }
+
+  /** Nothing is asked for: waits for a change, or for the rate to permit more. */
+  async #wait(): Promise<void> {
+    const ms = this.#limit?.waitMs ?? 0;
+    if (ms === 0) return await this.nextChange();
+    const since = this.#clock.monotonic();
+    await this.#pause(ms);
+    this.#fillSlots();
+    if (this.#clock.monotonic() - since < IDLE_MS || this.#works.size > 0 || this.#ending) return;
+    await this.#options.port.reconnect().catch((error) => this.#recover(error));
   }
 
   #fillSlots(): void {
     const { concurrency, batch = 1, max = Infinity } = this.#options;
     const goesOn = () => !this.#held && !this.#ending && !this.#room.full;
     while (goesOn() && this.#running < concurrency && this.#started < max) {
-      const works = this.#works.next(Math.min(batch, max - this.#started));
+      const may = mayStart(this.#limit, batch);
+      if (may === 0) return;
+      const works = this.#works.next(Math.min(batch, may, max - this.#started));
       if (works.length === 0) return;
       const unmarked = works.findIndex(({ marked }) => !marked);
       if (unmarked === 0) return this.#mark();
@@ -315,6 +326,7 @@ export class Consumer {
   }
 
   #begin(works: readonly Work[]): void {
+    this.#limit?.take(works.length);
     this.#started += works.length;
     this.#running++;
     const begun = this.#clock.monotonic();
@@ -374,25 +386,19 @@ export class Consumer {
 
   #tell(work: Work, fate: Fate): void {
     const result = this.#result;
-    const { say } = this.#options;
-    const { topic, seq, id } = work.delivery.facts;
     // The event was delivered again meanwhile, for its next attempt; the outcome of this one was
     // reported then.
     if (!this.#works.has(work)) return;
     this.#works.drop(work);
+    const text = fateText(work, fate);
+    if (text !== undefined) this.#options.say(text);
     if (fate.kind === "done") {
       this.#works.finish(work);
       result.done++;
     } else if (fate.kind === "retry") result.retried++;
-    else if (fate.kind === "dead") {
-      result.dead++;
-      say(`dead letter: ${topic} ${seq} (${id}): ${fate.error}`);
-    } else if (fate.kind === "lost") {
-      result.lost++;
-      say(
-        `the lease on ${topic} ${seq} expired before it was settled: the event will be redelivered`,
-      );
-    } else {
+    else if (fate.kind === "dead") result.dead++;
+    else if (fate.kind === "lost") result.lost++;
+    else {
       result.paused ??= fate.reason;
       this.#ending = true;
     }
@@ -408,16 +414,11 @@ export class Consumer {
    * would also release it.
    */
   async #giveBack(): Promise<void> {
-    const works = this.#works.all().filter((work) => !work.stale);
-    const done = works.filter((work) => work.verdict?.kind === "ack");
-    const rest = works.filter((work) => work.verdict?.kind !== "ack");
     try {
-      if (done.length > 0) {
-        const reply = await this.#options.port.ack(done.map((work) => work.lease));
-        this.#result.done += reply.settled;
-        this.#result.lost += reply.lost.length;
-      }
-      if (rest.length > 0) await this.#options.port.release(rest.map((work) => work.lease));
+      await giveBack(this.#works.all(), this.#options.port, ({ settled, lost }) => {
+        this.#result.done += settled;
+        this.#result.lost += lost.length;
+      });
     } catch (error) {
       if (!isGone(error)) throw error;
       this.#options.say("the daemon is gone: events in flight will be redelivered");

@@ -1,6 +1,7 @@
 /** The options of a consumer, and its result. */
 import type { PausedBy } from "../../event/subscription_settings.ts";
 import type { Clock } from "../../base/clock.ts";
+import type { Rate } from "../../base/rate.ts";
 import type { ConsumerPort, Delivery } from "./port.ts";
 import type { RunningBatch } from "./work.ts";
 
@@ -15,6 +16,8 @@ export interface ConsumerOptions {
   concurrency: number;
   /** Most events per handler call. */
   batch?: number;
+  /** How many events to start at most, retries included. A batch starts at once and then waits. */
+  rate?: Rate | undefined;
   /** Ends when nothing is pending, leased or scheduled. */
   untilEmpty?: boolean;
   /** Ends after this many attempts. */

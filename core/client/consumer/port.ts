@@ -94,3 +94,8 @@ export function isEmpty(leased: Leased): boolean {
   return leased.deliveries.length === 0 && leased.pending === 0 && leased.leased === 0 &&
     leased.scheduled === 0;
 }
+
+/** True if nothing is left to do on the subscription but what was leased just now. */
+export function isLast({ deliveries, pending, leased, scheduled }: Leased): boolean {
+  return pending === 0 && scheduled === 0 && leased <= deliveries.length;
+}

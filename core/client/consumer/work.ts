@@ -1,4 +1,5 @@
 /** Events in flight, and how their outcomes are reported to the daemon. */
+import type { SettleReply } from "../../protocol/protocol.ts";
 import type { ConsumerPort, Delivery } from "./port.ts";
 import type { ConsumerSettlement, Failure } from "./settlement.ts";
 
@@ -95,4 +96,25 @@ export async function settle(works: readonly Work[], options: SettleOptions): Pr
   await port.pause(reason);
   await port.release(paused.map(({ lease }) => lease));
   for (const work of paused) tell(work, { kind: "paused", reason }, work.lease);
+}
+
+/** At the end: acks those that are done, and releases the others. */
+export async function giveBack(
+  works: readonly Work[],
+  port: ConsumerPort,
+  acked: (reply: SettleReply) => void,
+): Promise<void> {
+  const held = works.filter((work) => !work.stale);
+  const done = held.filter((work) => work.verdict?.kind === "ack");
+  const rest = held.filter((work) => work.verdict?.kind !== "ack");
+  if (done.length > 0) acked(await port.ack(done.map((work) => work.lease)));
+  if (rest.length > 0) await port.release(rest.map((work) => work.lease));
+}
+
+/** What a person is told of an outcome. */
+export function fateText({ delivery }: Work, fate: Fate): string | undefined {
+  const { topic, seq, id } = delivery.facts;
+  if (fate.kind === "dead") return `dead letter: ${topic} ${seq} (${id}): ${fate.error}`;
+  if (fate.kind !== "lost") return undefined;
+  return `the lease on ${topic} ${seq} expired before it was settled: the event will be redelivered`;
 }

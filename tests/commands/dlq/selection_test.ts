@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "../../packages/fast_check.ts";
 import { addReplies, assertFound, countReply } from "../../../commands/dlq/outcome.ts";
-import { paceRetries, parseRate } from "../../../commands/dlq/retry.ts";
+import { paceRetries } from "../../../commands/dlq/retry.ts";
 import {
   assertSelected,
   listQuery,
@@ -47,14 +47,6 @@ Deno.test("assertFound refuses when named ids are no dead letters", () => {
   assert.throws(() => assertFound(none, ["a"]), NotFoundError);
   assertFound(none, []);
   assertFound({ ...none, count: 1 }, ["a", "b"]);
-});
-
-Deno.test("parseRate takes a number and a time and nothing else", () => {
-  assert.deepEqual(parseRate("10/s"), { count: 10, perMs: 1_000 });
-  assert.deepEqual(parseRate("90/m"), { count: 90, perMs: 60_000 });
-  for (const wrong of ["10", "0/s", "-1/s", "1.5/s", "10/d", "10 /s", ""]) {
-    assert.throws(() => parseRate(wrong), /such as 10\/s/, wrong);
-  }
 });
 
 Deno.test("pace keeps the rate exactly in chunks that the daemon takes", () => {
