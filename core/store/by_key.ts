@@ -20,7 +20,7 @@ export function readKey(store: EventReader, topic: string, query: KeyQuery): Pag
   let from = query.from;
   const last = Math.min(to, store.head(topic).lastSeq);
   while (from <= last) {
-    const page = store.readPage(topic, { from, to: last, limit: PAGE });
+    const page = store.readPage(topic, { from, to: last, limit: PAGE, key });
     for (const event of page.events) {
       if (event.key !== key) continue;
       events.push(event);
@@ -46,7 +46,7 @@ export function* newestOfKey(
   const [event] = store.readPage(topic, { from: to, to, limit: 1 }).events;
   if (event?.key === key) return event;
   // Without an index, or if the event that it names is damaged.
-  const pages = new PagesBack(store, topic, { from, to: to - 1, limit: PAGE });
+  const pages = new PagesBack(store, topic, { from, to: to - 1, limit: PAGE, key });
   for (let events = pages.next(); events; events = pages.next()) {
     const found = events.find((one) => one.key === key);
     if (found) return found;

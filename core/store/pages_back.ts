@@ -3,6 +3,7 @@
  * is a window at the end of what is left. A window that holds more than one page of bytes is made
  * smaller until it fits, so a reader costs one page however large the events are.
  */
+import { defined } from "../base/defined.ts";
 import type { StoredEvent } from "../event/event.ts";
 import { sizeOf } from "./append.ts";
 import type { EventReader } from "./reader.ts";
@@ -37,12 +38,17 @@ export class PagesBack {
 
   /** The next page, newest first; empty if nothing in it matched; undefined at the end. */
   next(): StoredEvent[] | undefined {
-    const { limit, types } = this.#query;
+    const { limit, types, key } = this.#query;
     const first = Math.max(this.#query.from, this.#store.head(this.#topic).firstSeq);
     if (this.#to < first) return undefined;
     for (;;) {
       const from = Math.max(first, this.#to - this.#span + 1);
-      const page = this.#store.readPage(this.#topic, { from, to: this.#to, limit, types });
+      const page = this.#store.readPage(this.#topic, {
+        from,
+        to: this.#to,
+        limit,
+        ...defined({ types, key }),
+      });
       if (page.next <= this.#to) {
         // The end of the window is missing. As many as fitted at its beginning may be too many at its
         // end, so at most half of it is tried next.

@@ -114,6 +114,8 @@ export interface PageQuery {
   limit: number;
   /** Only these types. */
   types?: readonly string[];
+  /** Events of other keys are not asked for; a store that can tell them cheaply leaves them out. */
+  key?: string;
 }
 
 /** Which events of one key to read. */

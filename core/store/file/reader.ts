@@ -20,7 +20,14 @@ import type { EventReader } from "../reader.ts";
 import { selectEvents } from "../select_events.ts";
 import type { IndexBlock } from "./block.ts";
 import type { DamageLog } from "./damage_log.ts";
-import { eachLine, eventOfSlot, idMatcher, offsetOfLine, typeMatcher } from "./lines.ts";
+import {
+  eachLine,
+  eventOfSlot,
+  idMatcher,
+  keyedLines,
+  offsetOfLine,
+  typeMatcher,
+} from "./lines.ts";
 import { vouchesFor } from "./recovery.ts";
 import type { SegmentCache } from "./segment_cache.ts";
 import { indexOfSeq, type SegmentInfo, type TopicView } from "./view.ts";
@@ -103,8 +110,9 @@ export class FileReader implements EventReader {
     const { pieces, next } = this.#pieces(topic, query);
     const matches = query.types ? typeMatcher(query.types) : undefined;
     const events: StoredEvent[] = [];
+    const eachWanted = query.key === undefined ? eachLine : keyedLines(query.key);
     for (const { bytes } of pieces) {
-      eachLine(bytes, (start, end) => {
+      eachWanted(bytes, (start, end) => {
         if (matches && !matches(bytes, start)) return;
         events.push(eventOfSlot(bytes.subarray(start, end)));
       });
