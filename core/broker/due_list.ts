@@ -1,7 +1,7 @@
 /**
  * Scheduled events in the order in which they are due. A delay is due by the monotonic clock, a
  * named time by the wall clock, so there are two lists, and the one that is due for longer comes
- * first.
+ * first. Those of a topic that takes none for the time being are put aside.
  */
 import type { ScheduledRecord } from "../state/state.ts";
 
@@ -17,14 +17,23 @@ export interface Clocks {
   mono: number;
 }
 
+/** The due events of a topic that takes none until a time, monotonic ms. */
+interface Aside {
+  until: number;
+  items: ScheduledItem[];
+}
+
 /** Scheduled events by when they are due. */
 export class DueList {
+  readonly #aside = new Map<string, Aside>();
   #delays: ScheduledItem[] = [];
   #times: ScheduledItem[] = [];
 
-  /** The delays that wait, soonest first. */
+  /** The delays that wait, in no particular order. */
   get delays(): readonly ScheduledItem[] {
-    return this.#delays;
+    if (this.#aside.size === 0) return this.#delays;
+    const aside = [...this.#aside.values()].flatMap(({ items }) => items);
+    return [...this.#delays, ...aside.filter(({ dueMono }) => dueMono !== undefined)];
   }
 
   /** Many at once, in any order. */
@@ -38,6 +47,15 @@ export class DueList {
   removeAll(items: ReadonlySet<ScheduledItem>): void {
     this.#delays = this.#delays.filter((item) => !items.has(item));
     this.#times = this.#times.filter((item) => !items.has(item));
+    for (const [topic, aside] of this.#aside) {
+      aside.items = aside.items.filter((item) => !items.has(item));
+      if (aside.items.length === 0) this.#aside.delete(topic);
+    }
+  }
+
+  /** Puts what is due of a topic aside until a time, monotonic ms. */
+  putAside(topic: string, items: readonly ScheduledItem[], until: number): void {
+    if (items.length > 0) this.#aside.set(topic, { until, items: [...items] });
   }
 
   add(item: ScheduledItem): void {
@@ -49,15 +67,23 @@ export class DueList {
     const list = this.#listOf(item);
     const at = placeIn(list, item) - 1;
     if (list[at] === item) list.splice(at, 1);
+    else if (this.#aside.has(item.topic)) this.removeAll(new Set([item]));
   }
 
   /** How long until the next one is due, ms; Infinity if there is none. */
   left(now: Clocks): number {
-    return Math.min(leftOf(this.#delays[0], now), leftOf(this.#times[0], now));
+    let left = Math.min(leftOf(this.#delays[0], now), leftOf(this.#times[0], now));
+    for (const { until } of this.#aside.values()) left = Math.min(left, until - now.mono);
+    return left;
   }
 
   /** Takes out those that are due, at most `most`, in order. */
   take(now: Clocks, most: number): ScheduledItem[] {
+    for (const [topic, { until, items }] of this.#aside) {
+      if (until > now.mono) continue;
+      this.#aside.delete(topic);
+      this.addAll(items);
+    }
     const due: ScheduledItem[] = [];
     let [delays, times] = [0, 0];
     while (due.length < most) {
@@ -65,7 +91,8 @@ export class DueList {
       const [left, other] = [leftOf(delay, now), leftOf(time, now)];
       if (Math.min(left, other) > 0) break;
       const isDelay = left < other || (left === other && delay!.number < time!.number);
-      due.push(isDelay ? this.#delays[delays++]! : this.#times[times++]!);
+      const item = isDelay ? this.#delays[delays++]! : this.#times[times++]!;
+      (this.#aside.get(item.topic)?.items ?? due).push(item);
     }
     this.#delays.splice(0, delays);
     this.#times.splice(0, times);

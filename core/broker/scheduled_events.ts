@@ -76,8 +76,10 @@ export class ScheduledEvents {
   #ahead: number;
   #timer: { at: number; cancel(): void } | undefined;
   #publishing: Promise<void> | undefined;
-  /** The wait after the last failure, ms; 0 if there was none. */
+  /** The wait after the state could not be read, ms; 0 if it could. */
   #retryMs = 0;
+  /** The last wait of each topic whose events could not be stored, ms. */
+  readonly #waits = new Map<string, number>();
   #isStarted = false;
   #isClosed = false;
 
@@ -97,6 +99,7 @@ export class ScheduledEvents {
     context.topics.onRemove((topic) => {
       const items = new Set(this.#ids.of(topic)?.values());
       this.#due.removeAll(items);
+      this.#waits.delete(topic);
       for (const item of items) this.#forget(item);
     });
   }
@@ -301,7 +304,7 @@ export class ScheduledEvents {
       this.#retryMs = 0;
     } catch (error) {
       if (this.#retryMs === 0) this.#context.onError(error, "publishing scheduled events");
-      this.#retryMs = Math.min(LONGEST_WAIT_MS, this.#retryMs * 2 || FIRST_WAIT_MS);
+      this.#retryMs = nextWait(this.#retryMs);
     }
   }
 
@@ -352,19 +355,34 @@ export class ScheduledEvents {
     }
   }
 
-  /** Publishes them; those that could not be stored are put back, and the first error thrown. */
+  /** Publishes them. A topic that takes none is tried again by itself; the others go on. */
   async #leave(due: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
-    const groups = [...Map.groupBy(due, ({ item }) => item.topic).values()];
-    const outcomes = await Promise.allSettled(groups.map((group) => this.#publish(group)));
+    const groups = [...Map.groupBy(due, ({ item }) => item.topic)];
+    const outcomes = await Promise.allSettled(groups.map(([, group]) => this.#publish(group)));
     for (const { item } of due) this.#leaving.delete(item);
-    for (const [i, { status }] of outcomes.entries()) {
-      for (const { item } of groups[i]!) {
-        if (status === "fulfilled") this.#forget(item);
-        else if (this.waits(item)) this.#due.add(item);
+    for (const [i, outcome] of outcomes.entries()) {
+      const [topic, group] = groups[i]!;
+      if (outcome.status === "rejected") {
+        this.#refused(topic, { group, error: outcome.reason });
+        continue;
       }
+      this.#waits.delete(topic);
+      for (const { item } of group) this.#forget(item);
     }
-    const failed = outcomes.find((outcome) => outcome.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** Reported once, until the topic takes events again. */
+  #refused(
+    topic: string,
+    { group, error }: { group: readonly { item: ScheduledItem }[]; error: unknown },
+  ): void {
+    const last = this.#waits.get(topic) ?? 0;
+    if (last === 0) this.#context.onError(error, `publishing scheduled events of ${topic}`);
+    const items = group.map(({ item }) => item).filter((item) => this.waits(item));
+    // The topic may have been removed meanwhile.
+    if (items.length === 0) return void this.#waits.delete(topic);
+    this.#waits.set(topic, nextWait(last));
+    this.#due.putAside(topic, items, this.#now().mono + nextWait(last));
   }
 
   /** Publishes events of one topic and removes their rows. */
@@ -407,4 +425,8 @@ export class ScheduledEvents {
     }
     return found;
   }
+}
+
+function nextWait(lastMs: number): number {
+  return Math.min(LONGEST_WAIT_MS, lastMs * 2 || FIRST_WAIT_MS);
 }
