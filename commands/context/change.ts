@@ -1,8 +1,12 @@
 /** Changes the file of contexts: whole or not at all, and one change after another. */
 import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { exists } from "../../core/base/if_there.ts";
+import { shellQuote } from "../../core/base/shell_quote.ts";
 import { contextsFile, folderOf } from "../../core/protocol/paths.ts";
 import { type ContextPlaces, type Contexts, readContexts } from "./contexts.ts";
+
+/** As many as the kernel follows. */
+const MOST_LINKS = 40;
 
 /** Applies a change and returns the contexts after it. A change that throws changes nothing. */
 export function changeContexts(
@@ -33,7 +37,30 @@ function writableFile(env: (name: string) => string | undefined): string {
     });
   }
   // A link, as people who share their settings have, stays one.
-  return exists(file) ? Deno.realPathSync(file) : file;
+  return exists(file) ? targetOf(file, file) : file;
+}
+
+/** The file that a link names, in the end; it need not be there yet, but its folder. */
+function targetOf(link: string, file: string, steps = 0): string {
+  try {
+    return Deno.realPathSync(file);
+  } catch (error) {
+    const isLink = exists(file) && Deno.lstatSync(file).isSymlink;
+    if (isLink && steps < MOST_LINKS) {
+      const target = Deno.readLinkSync(file);
+      const next = target.startsWith("/") ? target : `${folderOf(file)}/${target}`;
+      return targetOf(link, next, steps + 1);
+    }
+    if (!isLink && exists(folderOf(file))) return file;
+    throw new InvalidArgumentError(`${link} is a link that leads nowhere; nothing was changed`, {
+      code: "context/invalid-file",
+      hint: isLink
+        ? `look at it, then remove it: ls -l ${shellQuote(link)}`
+        : `mkdir -p ${shellQuote(folderOf(file))}, or remove the link ${shellQuote(link)}`,
+      details: { file: link },
+      cause: error,
+    });
+  }
 }
 
 function notOurs(file: string): InvalidArgumentError {

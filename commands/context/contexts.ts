@@ -71,6 +71,9 @@ function statOf(file: string): Deno.FileInfo | undefined {
     if ([NotADirectory, NotFound, PermissionDenied].some((kind) => error instanceof kind)) {
       return undefined;
     }
+    if (error instanceof Deno.errors.FilesystemLoop) {
+      throw invalidFile(file, "it is a link that leads nowhere", error);
+    }
     throw error;
   }
 }

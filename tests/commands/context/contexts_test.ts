@@ -70,6 +70,41 @@ Deno.test("changeContexts leaves the file as it was when the change throws, and 
   });
 });
 
+Deno.test("changeContexts writes the file that a link names and that is not there yet, and refuses links that lead nowhere", async () => {
+  await inHome((env) => {
+    const file = contextsFile(env)!;
+    const set = () => changeContexts(env, (all) => void all.places.set("a", { socket: "/s" }));
+    set();
+    const settings = `${env("HOME")}/settings`;
+    Deno.mkdirSync(settings);
+    Deno.removeSync(file);
+    // As from a repository of settings: relative, and by way of another link.
+    Deno.symlinkSync("../../settings/first.json", file);
+    Deno.symlinkSync("second.json", `${settings}/first.json`);
+    set();
+    assert.ok(Deno.lstatSync(file).isSymlink);
+    assert.ok(Deno.lstatSync(`${settings}/second.json`).isFile);
+    assert.deepEqual([...readContexts(file).places.keys()], ["a"]);
+
+    const leadsNowhere = (target: string) => {
+      Deno.removeSync(file);
+      Deno.symlinkSync(target, file);
+      assert.throws(set, (error) => {
+        assert.ok(error instanceof InvalidArgumentError, String(error));
+        assert.equal(error.code, "context/invalid-file");
+        assert.match(error.message, /is a link that leads nowhere/);
+        assert.match(error.hint ?? "", /contexts\.json/);
+        return true;
+      });
+      assert.ok(Deno.lstatSync(file).isSymlink, "it is left as it is");
+    };
+    leadsNowhere("/nowhere/at/all.json");
+    assert.equal(readContexts(file).places.size, 0);
+    leadsNowhere("contexts.json");
+    assert.throws(() => readContexts(file), { code: "context/invalid-file" });
+  });
+});
+
 Deno.test("readContexts finds nothing where no file can be, and refuses what is no file of contexts", async () => {
   for (const file of [undefined, "/nowhere/contexts.json", "/dev/null/evs/contexts.json"]) {
     assert.equal(readContexts(file).places.size, 0, `${file}`);
