@@ -7,6 +7,7 @@
  * Only SQLite has an index to ask. For other stores, and when two publishers meet, the outcome
  * shows it, and a second append follows.
  */
+import { inTurns } from "../../core/base/in_turns.ts";
 import type { EventBroker } from "../../core/broker/event_broker.ts";
 import { CLOUD_MEMBER, cloudSource } from "../../core/event/cloud_event.ts";
 import { hashedId } from "../../core/event/cloud_event_id.ts";
@@ -23,15 +24,29 @@ export interface KnownIds {
 }
 
 /**
- * Renames events whose ids another source has used: earlier in the same request or, as far as is
- * known, in the topic. What is not known, {@link appendDistinct} finds out afterwards.
+ * Looking up an id and making another takes about as long as 20 other events: after so many of
+ * them everything else has its turn.
  */
-export function distinctIds(
+const TOGETHER = 20;
+
+/**
+ * Renames events whose ids another source has used: earlier in the same request or, as far as is
+ * known, in the topic. What is not known, {@link appendDistinct} finds out afterwards. In steps, so
+ * that a large request holds up nothing else.
+ */
+export function* distinctIds(
   events: readonly NewEvent[],
   { find, forgets }: KnownIds,
-): NewEvent[] {
+): Generator<undefined, NewEvent[], undefined> {
   const sources = new Map<string, string>();
-  return events.map((event) => {
+  const distinct: NewEvent[] = [];
+  for (const event of events) {
+    if (distinct.length > 0 && distinct.length % TOGETHER === 0) yield undefined;
+    distinct.push(distinctOf(event));
+  }
+  return distinct;
+
+  function distinctOf(event: NewEvent): NewEvent {
     const { source, id: own } = cloudOf(event.metadata);
     if (own !== undefined) return event;
     if (forgets) return withHashedId(event);
@@ -39,7 +54,7 @@ export function distinctIds(
     const first = sources.get(event.id) ?? (stored ? sourceOf(stored) : source);
     sources.set(event.id, first);
     return first === source ? event : withHashedId(event);
-  });
+  }
 }
 
 /** What is known of a topic's ids. */
@@ -79,19 +94,10 @@ export async function appendDistinct(
   { events, outcome }: Appended,
   { topic, store, append }: SourcesContext,
 ): Promise<Appended[]> {
-  const others = new Set(
-    outcome.duplicates.filter(({ index, seq }) => {
-      // The id of an event that is scheduled, which a CloudEvent never is.
-      if (seq === 0) return true;
-      const [first] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
-      const { metadata } = events[index]!;
-      return first !== undefined && sourceOf(first) !== cloudOf(metadata).source;
-    }).map(({ index }) => index),
-  );
-  if (others.size === 0) return [{ events, outcome }];
-  const renamed = [...others].map((index) => withHashedId(events[index]!));
+  const renames = await inTurns(foreignRepeats({ events, outcome }, { topic, store }));
+  if (renames.size === 0) return [{ events, outcome }];
   const places = new Map(
-    events.flatMap((_, index) => others.has(index) ? [] : [index]).map((old, at) => [old, at]),
+    events.flatMap((_, index) => renames.has(index) ? [] : [index]).map((old, at) => [old, at]),
   );
   const kept = {
     events: [...places.keys()].map((index) => events[index]!),
@@ -103,8 +109,27 @@ export async function appendDistinct(
       }),
     },
   };
+  const renamed = [...renames.values()];
   const again = assertStored(topic, await append({ topic, events: renamed }));
   return [kept, { events: renamed, outcome: again }];
+}
+
+/** By index: the duplicates that are another source's events, with ids of their own. In steps. */
+function* foreignRepeats(
+  { events, outcome }: Appended,
+  { topic, store }: Pick<SourcesContext, "topic" | "store">,
+): Generator<undefined, Map<number, NewEvent>, undefined> {
+  const renames = new Map<number, NewEvent>();
+  for (const [i, { index, seq }] of outcome.duplicates.entries()) {
+    if (i > 0 && i % TOGETHER === 0) yield undefined;
+    const event = events[index]!;
+    // The id of an event that is scheduled, which a CloudEvent never is, has the seq 0.
+    const [first] = seq === 0 ? [] : store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const isForeign = seq === 0 ||
+      (first !== undefined && sourceOf(first) !== cloudOf(event.metadata).source);
+    if (isForeign) renames.set(index, withHashedId(event));
+  }
+  return renames;
 }
 
 function sourceOf(event: StoredEvent): string {

@@ -7,6 +7,7 @@
 import { LARGEST_JSON_BODY } from "../../core/event/limits.ts";
 import type http from "node:http";
 import { EventRefusedError, InvalidArgumentError } from "../../core/base/errors.ts";
+import { inTurns } from "../../core/base/in_turns.ts";
 import { atElement } from "../../core/broker/element_error.ts";
 import type { NewEvent } from "../../core/event/event.ts";
 import { parseJson, splitElements } from "../../core/json/json.ts";
@@ -26,6 +27,8 @@ import { assertNoSchedule, publishLater, scheduleIn } from "./publish_later.ts";
 import { PublishTally } from "./publish_tally.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Elements of an array that are checked together, before everything else has its turn. */
+const TOGETHER = 100;
 const turns = new WeakMap<object, ConnectionTurn>();
 
 /** Handles one publish. */
@@ -87,14 +90,16 @@ async function publishJson(
 ): Promise<void> {
   const { services } = request;
   const topic = request.params["topic"]!;
-  const { events: given, later } = eventsIn(request, options, await readJsonBody(request));
+  const { events: given, later } = await eventsIn(request, options, await readJsonBody(request));
   if (later !== undefined) {
     services.disk.admit();
     return sendJson(reply, 200, await publishLater(request, later));
   }
   const tally = new PublishTally();
   const isCloud = options.mode !== undefined;
-  const events = isCloud ? distinct(given, request) : given;
+  const events = isCloud
+    ? await inTurns(distinctIds(given, knownIds(topic, services.broker)))
+    : given;
   tally.lines = events.length;
   if (options.id !== undefined && events.length !== 1) {
     throw new InvalidArgumentError("id goes with one event", { details: { parameter: "id" } });
@@ -118,18 +123,17 @@ async function publishJson(
   sendJson(reply, 200, tally.reply(services.broker.isDurable(topic)));
 }
 
-/** The same CloudEvents with ids that no other source has in the topic. */
-function distinct(events: readonly NewEvent[], { params, services }: RouteRequest): NewEvent[] {
-  return distinctIds(events, knownIds(params["topic"]!, services.broker));
-}
-
 /** What a body has: events to store now, or one to publish later. */
 interface Given {
   events: NewEvent[];
   later?: OneEvent & { schedule: Schedule };
 }
 
-function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array): Given {
+async function eventsIn(
+  request: RouteRequest,
+  options: JsonOptions,
+  body: Uint8Array,
+): Promise<Given> {
   const { mode, line } = options;
   const decoder = decoderFor(request, request.params["topic"]!, {
     ...options,
@@ -151,7 +155,7 @@ function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array)
   // several envelopes.
   if (isArray && options.type === undefined && mode !== "structured") {
     assertNoSchedule(options);
-    return { events: arrayEvents(decoder, { text, body }) };
+    return { events: await inTurns(arrayEvents(decoder, { text, body })) };
   }
   if (mode !== undefined) return { events: [decoder.event(line, text, trimmed(text, body))] };
   const one = decoder.one(text, trimmed(text, body));
@@ -161,14 +165,21 @@ function eventsIn(request: RouteRequest, options: JsonOptions, body: Uint8Array)
     : { events: [], later: { ...one, schedule } };
 }
 
-/** All or nothing: every element is checked, and the first fault refuses the array. */
-function arrayEvents(
+/**
+ * All or nothing: every element is checked, and the first fault refuses the array. In steps, so that
+ * a large array holds up nothing else.
+ */
+function* arrayEvents(
   decoder: EventDecoder,
   source: { text: string; body: Uint8Array },
-): NewEvent[] {
-  return splitElements(source.text, source.body).map(({ text, bytes }, i) => {
-    return atElement(i + 1, () => decoder.event(i + 1, text, bytes));
-  });
+): Generator<undefined, NewEvent[], undefined> {
+  const events: NewEvent[] = [];
+  for (const { text, bytes } of splitElements(source.text, source.body)) {
+    if (events.length > 0 && events.length % TOGETHER === 0) yield undefined;
+    const number = events.length + 1;
+    events.push(atElement(number, () => decoder.event(number, text, bytes)));
+  }
+  return events;
 }
 
 const SEND_LINES = "send NDJSON (content-type: application/x-ndjson), which is stored line by line";

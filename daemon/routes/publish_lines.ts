@@ -37,6 +37,8 @@ const ENVELOPE_ROOM = 64 * 1024;
  * commit is cheaper per byte the more it contains.
  */
 const ENOUGH = 1024 * 1024;
+/** The same of CloudEvents, whose ids are looked up: that takes longer than everything else. */
+const ENOUGH_CLOUD_EVENTS = 32 * 1024;
 /**
  * Bytes passed on and not yet durable at which a connection is read no further: enough for one
  * append being synced and the next one being written.
@@ -196,6 +198,7 @@ class LinesPublish {
     turn.idle = () => {
       if (this.#batch === undefined) this.#handDown();
     };
+    const enough = this.#cloudEvents ? ENOUGH_CLOUD_EVENTS : ENOUGH;
     let isWhole = false;
     try {
       for await (const chunk of bodyOf(this.#request)) {
@@ -205,7 +208,7 @@ class LinesPublish {
         else lines.push(chunk);
         countGarbage(chunk.length);
         if (this.#batch !== undefined) this.#assertHoldable();
-        else if (turn.inFlight.size === 0 || lines.bytes >= ENOUGH) this.#handDown();
+        else if (turn.inFlight.size === 0 || lines.bytes >= enough) this.#handDown();
         if (lines.ended || this.#failure !== undefined) break;
         while (mustWait(turn.bytes, allInFlight)) await Promise.race(turn.inFlight);
       }
@@ -292,7 +295,12 @@ class LinesPublish {
     if (isPacked(request)) return request;
     const { topic, events } = request;
     const known = knownIds(topic, this.#request.services.broker);
-    return { topic, events: distinctIds(events, known) };
+    const steps = distinctIds(events, known);
+    // At once: the next lines must not overtake these. They are few.
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return { topic, events: value };
+    }
   }
 
   async #addDistinct(
