@@ -7,7 +7,7 @@ import { formatTime } from "./terminal/table.ts";
 export const route = verb<{ force?: boolean }, [string]>({
   brief: "Restore a backup",
   description:
-    "Unpacks the file beside the data dir, verifies every byte by the checksums in its manifest, and only then replaces the data dir. A data dir that is not empty is replaced only with --force, and kept beside the new one. Refused while a daemon is using the data dir.",
+    "Unpacks the file beside the data dir, verifies every byte by the checksums in its manifest, and only then replaces the data dir. A data dir that is not empty is replaced only with --force, and kept beside the new one. Refused while a daemon is using the data dir. The daemon goes on from the moment of the backup: events that were scheduled then and fell due meanwhile are published when it starts.",
   examples: [
     ["restore evs.tar", "Into an empty or new data dir."],
     ["restore evs.tar --force", "Replace existing data, which is kept beside it."],
