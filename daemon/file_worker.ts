@@ -69,6 +69,11 @@ async function answer(
       const result = await store.truncate(call.topic, call.seq);
       return { result, changes: changesOf(store, call.topic) };
     }
+    case "redact": {
+      const replaced = await store.redactTelling(call.topic, call.request);
+      const changes = changesOf(store, call.topic).map((change) => ({ ...change, replaced }));
+      return { result: replaced !== undefined, changes };
+    }
     case "raise":
       await store.raise(call.topic, call.lastSeq);
       return {

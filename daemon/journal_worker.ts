@@ -80,6 +80,8 @@ function answerTo(
       return { result: undefined, topics: [] };
     case "truncate":
       return { result: store.truncateSync(call.topic, call.seq), topics: rows([call.topic]) };
+    case "redact":
+      return { result: store.redactSync(call.topic, call.request), topics: rows([call.topic]) };
     case "raise":
       store.raiseSync(call.topic, call.lastSeq);
       return { result: undefined, topics: rows([call.topic]), damage: store.damage() };

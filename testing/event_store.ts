@@ -12,6 +12,7 @@ import { type EventStore, isJournalStore, type JournalStore } from "../core/stor
 import { testAtomicGroups } from "./journal_atomic.ts";
 import { testKeys } from "./journal_keys.ts";
 import { testReading } from "./journal_reading.ts";
+import { testRedacting } from "./journal_redacting.ts";
 import { testDedupWindow, testReopening, testWriting } from "./journal_writing.ts";
 import { type Register, registerWith, type TestFunction, type UnderTest } from "./suite.ts";
 
@@ -28,6 +29,8 @@ export interface StoreCapabilities {
    * `advance`. Default false.
    */
   dedupWindow?: boolean;
+  /** It redacts events, that is, it has `redact`. With `sequences`. Default false. */
+  redaction?: boolean;
   /**
    * It keeps events with the same timestamp in the order in which they were saved. Implied by
    * `sequences`. Default false.
@@ -71,7 +74,7 @@ export interface EventStoreSuite {
 export function testEventStore({
   name,
   create,
-  capabilities: { sequences, atomic, durable, dedupWindow, stableOrder } = {},
+  capabilities: { sequences, atomic, durable, dedupWindow, redaction, stableOrder } = {},
   test = Deno.test,
 }: EventStoreSuite): void {
   const register = registerWith(name, { create, test });
@@ -89,6 +92,7 @@ export function testEventStore({
   testKeys(journal);
   if (atomic) testAtomicGroups(journal);
   if (dedupWindow) testDedupWindow(journal);
+  if (redaction) testRedacting(journal);
   if (durable) testReopening(journal);
 }
 

@@ -18,8 +18,10 @@ import {
   type Page,
   PAGE_BYTES,
   type PageQuery,
+  type RedactRequest,
   type TopicHead,
 } from "./store.ts";
+import { redactedEvent } from "../event/redaction.ts";
 import { concat } from "../base/bytes.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { AgeClock } from "./age_clock.ts";
@@ -231,6 +233,19 @@ export class MemoryEventStore implements JournalStore {
     return Promise.resolve(gone.length);
   }
 
+  redact(topic: string, { seq, id, ...content }: RedactRequest): Promise<boolean> {
+    const held = this.#topics.get(topic);
+    const event = held?.events[seq - held.firstSeq];
+    if (!held || event?.id !== id) return Promise.resolve(false);
+    const redacted = redactedEvent(event, content);
+    held.events[seq - held.firstSeq] = redacted;
+    held.bytes += sizeOf(redacted) - sizeOf(event);
+    if (event.key !== redacted.key) {
+      moveSeq(held.seqsOfKey, seq, { from: event.key, to: redacted.key });
+    }
+    return Promise.resolve(true);
+  }
+
   async removeTopic(topic: string): Promise<void> {
     const held = this.#topics.get(topic);
     if (!held) return;
@@ -256,6 +271,21 @@ export class MemoryEventStore implements JournalStore {
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** The event has another key now. */
+function moveSeq(
+  seqsOfKey: Map<string, number[]>,
+  seq: number,
+  { from, to }: { from: string | undefined; to: string | undefined },
+): void {
+  if (from !== undefined) {
+    const left = seqsOfKey.get(from)!.filter((other) => other !== seq);
+    if (left.length > 0) seqsOfKey.set(from, left);
+    else seqsOfKey.delete(from);
+  }
+  if (to === undefined) return;
+  seqsOfKey.set(to, [...seqsOfKey.get(to) ?? [], seq].sort((a, b) => a - b));
 }
 
 /** Records when events from `seq` on were stored. */

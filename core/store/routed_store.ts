@@ -11,7 +11,14 @@ import { ForwardingStore } from "./forwarding_store.ts";
 import { MemoryEventStore } from "./memory.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { EventReader } from "./reader.ts";
-import type { AppendOptions, AppendOutcome, EventQuery, JournalStore } from "./store.ts";
+import {
+  type AppendOptions,
+  type AppendOutcome,
+  canRedact,
+  type EventQuery,
+  type JournalStore,
+  type RedactRequest,
+} from "./store.ts";
 
 /** The stores that a broker may use beside its default. */
 export interface StoreShelf {
@@ -105,6 +112,16 @@ export class RoutedStore extends ForwardingStore implements JournalStore {
 
   truncate(topic: string, seq: number): Promise<number> {
     return this.of(topic).truncate(topic, seq);
+  }
+
+  async redact(topic: string, request: RedactRequest): Promise<boolean> {
+    const store = this.of(topic);
+    if (store.redact) return await store.redact(topic, request);
+    throw new UnsupportedError(`the store of ${topic} cannot redact events`);
+  }
+
+  canRedact(topic: string): boolean {
+    return canRedact(this.of(topic), topic);
   }
 
   async raise(topic: string, lastSeq: number): Promise<void> {

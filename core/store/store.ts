@@ -14,6 +14,7 @@ import type { Damage } from "./damage.ts";
 import type { Durability } from "../event/durability.ts";
 import type { StoreRequest } from "./pack.ts";
 import type { EventReader } from "./reader.ts";
+import type { RedactedContent } from "../event/redaction.ts";
 
 /** Which events `getEvents` returns. */
 export interface EventQuery {
@@ -150,6 +151,14 @@ export interface LinePage {
   next: number;
 }
 
+/** An event whose content is to be replaced, and by what. */
+export interface RedactRequest extends RedactedContent {
+  /** Its seq. */
+  seq: number;
+  /** Its id: an event with another one is left alone. */
+  id: string;
+}
+
 /** What must hold for an {@link AtomicGroup} to be stored: the last seq of a topic or a key. */
 export interface Condition {
   /** The topic. */
@@ -210,6 +219,16 @@ export interface JournalStore extends EventStore, EventReader {
    */
   truncate(topic: string, seq: number): Promise<number>;
   /**
+   * Replaces the payload by `null`, and the metadata and the key by what the request says; all else
+   * of the event stays. Resolves when that is durable and the old content is in none of the store's
+   * files; false if the store has no event with that seq and id. A crash leaves the event as it was
+   * or redacted. Doing it again is harmless, and finishes what was interrupted. Rejects with
+   * `CannotStoreError` if it may work later. Absent: the store cannot do it.
+   */
+  redact?(topic: string, request: RedactRequest): Promise<boolean>;
+  /** True if {@link redact} works for this topic. Absent: true if there is a `redact`. */
+  canRedact?(topic: string): boolean;
+  /**
    * Tells the store that seqs up to `lastSeq` were assigned before, although it does not know them
    * because its files are missing or older. New events come after them. Absent if the store keeps
    * nothing that could be lost.
@@ -237,6 +256,11 @@ export interface JournalStore extends EventStore, EventReader {
   readonly kind?: "sqlite" | "file" | "memory";
   /** Stores what is under way, then closes. */
   close(): Promise<void>;
+}
+
+/** True if the store can redact events of this topic. */
+export function canRedact(store: JournalStore, topic: string): boolean {
+  return store.canRedact?.(topic) ?? store.redact !== undefined;
 }
 
 /** True for a store that assigns sequence numbers. */

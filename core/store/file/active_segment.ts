@@ -278,11 +278,26 @@ export function writeIndex(
   folder: string,
   index: { firstSeq: number; blocks: readonly IndexBlock[]; sealed: boolean; now: number },
 ): void {
-  const { firstSeq, blocks, sealed, now } = index;
+  replaceFile(
+    disk,
+    { folder, name: segmentFile(index.firstSeq, "index") },
+    encodeIndex(index),
+  );
+}
+
+/** The bytes of an index: sealed, or with space for more slots. */
+export function encodeIndex(
+  { firstSeq, blocks, sealed, now }: {
+    firstSeq: number;
+    blocks: readonly IndexBlock[];
+    sealed: boolean;
+    now: number;
+  },
+): Uint8Array {
   const header = encodeHeader({ ...blockSummary(blocks), firstSeq, createdAt: now, sealed });
   const slots = concat([header, ...blocks.map(encodeBlock)]);
   const room = sealed ? slots.length : Math.ceil(slots.length / ROOM) * ROOM;
   const bytes = new Uint8Array(room);
   bytes.set(slots);
-  replaceFile(disk, { folder, name: segmentFile(firstSeq, "index") }, bytes);
+  return bytes;
 }

@@ -102,6 +102,19 @@ export class BatchRecord {
     this.#file!.syncNow();
   }
 
+  /**
+   * The same, even if it is empty already: nobody has synced that, and a power cut would bring back
+   * the lines that were in it.
+   */
+  scrub(): void {
+    if (this.#file?.hasName() === false) this.close();
+    if (this.#disk.size(`${this.#dir}/${BATCH_FILE}`) === undefined) return;
+    const file = this.#file ??= this.#open();
+    file.truncate(0);
+    this.isEmpty = true;
+    file.syncNow();
+  }
+
   close(): void {
     this.#file?.close();
     this.#file = undefined;

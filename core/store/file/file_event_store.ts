@@ -37,6 +37,7 @@ import type {
   AtomicGroup,
   EventQuery,
   JournalStore,
+  RedactRequest,
 } from "../store.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
 import type { EventReader } from "../reader.ts";
@@ -386,6 +387,24 @@ export class FileEventStore extends ForwardingStore implements JournalStore {
     return this.#turns.take(() => {
       const writer = this.#topics.writerOfKnown(this.#context, topic);
       return writer ? this.#change(() => writer.truncate(seq, this.#age.now())) : 0;
+    });
+  }
+
+  redact(topic: string, request: RedactRequest): Promise<boolean> {
+    return this.redactTelling(topic, request).then((segment) => segment !== undefined);
+  }
+
+  /**
+   * Like {@link redact}, but returns the first seq of the segment whose files were replaced.
+   * @internal
+   */
+  redactTelling(topic: string, request: RedactRequest): Promise<number | undefined> {
+    return this.#turns.take(() => {
+      const writer = this.#topics.writerOfKnown(this.#context, topic);
+      return writer && this.#change(() => {
+        this.#batch.scrub();
+        return writer.redact(request, this.#age.now());
+      });
     });
   }
 

@@ -11,6 +11,7 @@
  * DIR/users/0000000000000001.ndjson   a segment: wire lines, starting at that seq
  * DIR/users/0000000000000001.index    its index: a checksum for each block of lines
  * DIR/users/0000000000000001.lookup   its given ids and keys, once the segment is full
+ * DIR/users/0000000000000001.ndjson.redacted   replaces the segment; its index likewise
  * DIR/users/head                 what retention and removal left: the first seq, the last one
  * ```
  *
@@ -34,6 +35,12 @@ export const BATCH_FILE = "%batch";
 export const HEAD_FILE = "head";
 /** Suffix of half-written files that a crash left; they are written again. */
 export const UNFINISHED = ".new";
+
+/**
+ * Suffix of files that replace those of a segment because an event in it was redacted
+ * (redact_segment.ts).
+ */
+export const REPLACING = ".redacted";
 
 const DIGITS = 16;
 
@@ -83,9 +90,10 @@ export function segmentFile(seq: number, kind: "ndjson" | "index" | "lookup"): s
 /** Parses a file name in a topic's folder; undefined if the file is not ours. */
 export function parseSegmentFile(
   name: string,
-): { seq: number; kind: "ndjson" | "index" | "lookup"; unfinished: boolean } | undefined {
-  const [, digits, kind, unfinished] = /^(\d{16})\.(ndjson|index|lookup)(\.new)?$/.exec(name) ?? [];
+): { seq: number; kind: "ndjson" | "index" | "lookup"; suffix: string } | undefined {
+  const [, digits, kind, suffix = ""] =
+    /^(\d{16})\.(ndjson|index|lookup)(\.new|\.redacted)?$/.exec(name) ?? [];
   const seq = Number(digits);
   if (kind === undefined || !Number.isSafeInteger(seq) || seq < 1) return undefined;
-  return { seq, kind: kind as "ndjson" | "index" | "lookup", unfinished: unfinished !== undefined };
+  return { seq, kind: kind as "ndjson" | "index" | "lookup", suffix };
 }

@@ -131,9 +131,17 @@ export class TopicLookup {
   retire(segment: SegmentInfo, now: number): boolean {
     const since = now - this.#context.dedupWindow;
     if (segment.storedAt <= since || this.#table(segment).ids.length === 0) return false;
-    if (!segment.sealed) this.seal(segment);
+    const isWritten = this.#context.disk.size(this.#path(segment.firstSeq)) !== undefined;
+    if (!segment.sealed || !isWritten) this.seal(segment);
     this.#orphans.add(segment.firstSeq);
     return true;
+  }
+
+  /** An event of the segment has another key now: its table is made again from the lines. */
+  changed(segment: SegmentInfo): void {
+    this.#tables.delete(segment.firstSeq);
+    if (segment.sealed) this.seal(segment);
+    else this.#let();
   }
 
   /** Forgets everything: the whole topic is gone. */

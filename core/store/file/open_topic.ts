@@ -12,10 +12,11 @@ import {
 import { type KnownSegment, ROOM, writeIndex } from "./active_segment.ts";
 import type { Found } from "../damage.ts";
 import { type Disk, readFully, readWhole, removeIfThere, writeFully } from "./disk.ts";
-import { HEAD_FILE, parseSegmentFile, segmentFile, UNFINISHED } from "./layout.ts";
+import { HEAD_FILE, parseSegmentFile, REPLACING, segmentFile, UNFINISHED } from "./layout.ts";
 import { holesOf, lastKnown, lossesIn } from "./holes.ts";
 import { blocksOf, recover, type RecoveredSegment } from "./recovery.ts";
 import { readHead } from "./head.ts";
+import { settleReplacements } from "./redact_segment.ts";
 import type { SegmentInfo, TopicView } from "./view.ts";
 
 const LINE_FEED = Uint8Array.of(0x0a);
@@ -51,6 +52,7 @@ export function openTopic(
   { now, floor = 0 }: { now: number; floor?: number },
 ): OpenedTopic {
   const { name, folder } = place;
+  settleReplacements(disk, folder);
   const { segments: found, foreign, unfinished, tables, lines } = listTopic(disk, folder);
   const heads = found.map((seq) => readHeader(disk, `${folder}/${segmentFile(seq, "index")}`));
   for (const file of unfinished) disk.remove(`${folder}/${file}`);
@@ -132,8 +134,10 @@ export function listTopic(
   const unfinished: string[] = [];
   for (const { name, kind } of disk.list(folder)) {
     const segment = parseSegmentFile(name);
-    if (kind === "file" && (segment?.unfinished || name === HEAD_FILE + UNFINISHED)) {
+    if (kind === "file" && (segment?.suffix === UNFINISHED || name === HEAD_FILE + UNFINISHED)) {
       unfinished.push(name);
+    } else if (kind === "file" && segment?.suffix === REPLACING) {
+      continue; // stands for the file without the suffix, which is there too
     } else if (kind !== "file" || !(segment || name === HEAD_FILE)) {
       foreign.push(name);
     } else if (segment?.kind === "lookup") {

@@ -230,6 +230,11 @@ export class FileReader implements EventReader {
     return this.#events(topic, segment, block);
   }
 
+  /** The lines of a block of a topic; undefined if it is damaged. */
+  blockBytes(topic: string, segment: SegmentInfo, block: IndexBlock): Uint8Array | undefined {
+    return this.#verified(topic, segment, block);
+  }
+
   /** The segment's blocks. */
   blocks(topic: string, segment: SegmentInfo): readonly IndexBlock[] {
     return this.#cache.blocks(topic, segment);

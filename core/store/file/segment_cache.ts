@@ -16,6 +16,8 @@ export class SegmentCache {
   readonly #blocks = new Map<string, IndexBlock[]>();
   #count = 0;
   readonly #files = new Map<string, DiskFile>();
+  /** Segments that stay here until they are forgotten. */
+  readonly #pinned = new Set<string>();
 
   constructor(disk: Disk, dir: string) {
     this.#disk = disk;
@@ -37,6 +39,7 @@ export class SegmentCache {
     this.#count += blocks.length;
     for (const [oldest, old] of this.#blocks) {
       if (this.#count <= MOST_BLOCKS || oldest === path) break;
+      if (this.#pinned.has(oldest)) continue;
       this.#blocks.delete(oldest);
       this.#count -= old.length;
     }
@@ -70,9 +73,26 @@ export class SegmentCache {
     }
   }
 
+  /**
+   * Opens a segment that another thread is about to replace, and keeps it as it is until
+   * {@link forget} or {@link unpin} is called.
+   */
+  pin(topic: string, segment: SegmentInfo): void {
+    const path = this.path(topic, segment.firstSeq);
+    this.#pinned.add(path);
+    this.blocks(topic, segment);
+    this.read(topic, segment.firstSeq, [0, 0]);
+  }
+
+  /** The segment was not replaced. */
+  unpin(topic: string, firstSeq: number): void {
+    this.#pinned.delete(this.path(topic, firstSeq));
+  }
+
   /** Drops a segment that was deleted, or whose seqs start over. */
   forget(topic: string, firstSeq: number): void {
     const path = this.path(topic, firstSeq);
+    this.#pinned.delete(path);
     this.#count -= this.#blocks.get(path)?.length ?? 0;
     this.#blocks.delete(path);
     this.#files.get(path)?.close();
@@ -93,6 +113,7 @@ export class SegmentCache {
     this.#files.set(path, file);
     for (const [oldest, old] of this.#files) {
       if (this.#files.size <= MOST_FILES) break;
+      if (this.#pinned.has(oldest)) continue;
       old.close();
       this.#files.delete(oldest);
     }

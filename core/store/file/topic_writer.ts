@@ -11,9 +11,9 @@ import type { BatchSection } from "./batch_record.ts";
 import { isPacked, type PackedRequest, type StoreRequest, takesAll } from "../pack.ts";
 import type { LineRooms } from "../packed_lines.ts";
 import type { Found } from "../damage.ts";
-import type { AppendOutcome } from "../store.ts";
+import type { AppendOutcome, RedactRequest } from "../store.ts";
 import { ActiveSegment, type KnownSegment, writeIndex } from "./active_segment.ts";
-import { type IndexBlock, SLOT } from "./block.ts";
+import { blockSummary, type IndexBlock, SLOT } from "./block.ts";
 import type { Disk } from "./disk.ts";
 import { topicFolder } from "./layout.ts";
 import { TopicLookup } from "./lookup.ts";
@@ -22,8 +22,9 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { type OpenedTopic, openTopic, removeSegment } from "./open_topic.ts";
 import type { FileReader } from "./reader.ts";
 import { packedRun, type Run, runsOf } from "./run.ts";
+import { planReplacement, replaceLine } from "./redact_segment.ts";
 import type { SegmentCache } from "./segment_cache.ts";
-import type { SegmentInfo, TopicChange, TopicView } from "./view.ts";
+import { emptySegment, grow, indexOfSeq, type TopicChange, type TopicView } from "./view.ts";
 
 /** When a segment is full. */
 export interface SegmentLimits {
@@ -357,6 +358,34 @@ export class TopicWriter {
     return to - firstSeq;
   }
 
+  /** Replaces the content of an event; returns the first seq of its segment, if it is there. */
+  redact(request: RedactRequest, now: number): number | undefined {
+    this.#look(now);
+    const { name, firstSeq: kept, segments } = this.view;
+    const place = indexOfSeq(segments, request.seq);
+    const segment = segments[place];
+    if (!segment || request.seq < kept || request.seq > segment.lastSeq) return undefined;
+    const { disk, reader, cache, checkpoint } = this.#context;
+    const blocks = reader.blocks(name, segment);
+    const at = indexOfSeq(blocks, request.seq);
+    const bytes = blocks[at] && reader.blockBytes(name, segment, blocks[at]);
+    const line = bytes && planReplacement(blocks, { at, bytes }, request);
+    if (!line) return undefined;
+    checkpoint.strike(name);
+    checkpoint.syncNow();
+    const { firstSeq, sealed } = segment;
+    if (!sealed) this.close();
+    replaceLine(disk, this.#folder, { firstSeq, sealed, now, end: segment.end, line });
+    cache.forget(name, firstSeq);
+    const { end, size } = blockSummary(line.blocks);
+    if (!sealed) this.#known = knownOf(firstSeq, line.blocks);
+    const changed = { ...segment, end, size };
+    this.view = { ...this.view, segments: segments.with(place, changed) };
+    this.measure();
+    this.#lookup.changed(changed);
+    return firstSeq;
+  }
+
   /** Removes all events; the last seq stays known. */
   removeAll(now: number): void {
     this.truncate(this.view.lastSeq + 1, now);
@@ -448,34 +477,11 @@ function takePacked(
   return { ok: true, count, firstSeq, lastSeq, duplicates: [] };
 }
 
-function emptySegment(firstSeq: number): SegmentInfo {
-  return {
-    firstSeq,
-    lastSeq: firstSeq - 1,
-    end: 0,
-    size: 0,
-    maxTimestamp: -Infinity,
-    minIdTime: Infinity,
-    maxIdTime: -Infinity,
-    storedAt: 0,
-    sealed: false,
-  };
-}
-
-function grow(
-  segment: SegmentInfo,
-  blocks: readonly IndexBlock[],
-  lastSeq: number,
-): SegmentInfo {
-  const grown = { ...segment, lastSeq };
-  for (const block of blocks) {
-    grown.end = block.end;
-    grown.maxTimestamp = Math.max(grown.maxTimestamp, block.maxTimestamp);
-    grown.minIdTime = Math.min(grown.minIdTime, block.minIdTime);
-    grown.maxIdTime = Math.max(grown.maxIdTime, block.maxIdTime);
-    grown.storedAt = Math.max(grown.storedAt, block.storedAt);
-  }
-  return grown;
+/** An open segment whose index was written anew. */
+function knownOf(firstSeq: number, blocks: readonly IndexBlock[]): KnownSegment {
+  const { end } = blockSummary(blocks);
+  const slots = blocks.length + 1;
+  return { firstSeq, end, last: blocks.at(-1), slots, syncedEnd: end, ours: false };
 }
 
 function sizeOfRuns(runs: readonly Run[]): number {

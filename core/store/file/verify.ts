@@ -17,6 +17,7 @@ import { eachLine } from "./lines.ts";
 import { listStore, readFormat } from "./open_store.ts";
 import { isWholeIndex, listTopic, refuseNewer } from "./open_topic.ts";
 import { recover, vouchesFor } from "./recovery.ts";
+import { countingFile } from "./redact_segment.ts";
 
 /** The result for one topic. */
 export interface VerifiedTopic {
@@ -121,8 +122,8 @@ function verifySegment(
   },
   end = Infinity,
 ) {
-  const path = `${folder}/${segmentFile(firstSeq, "ndjson")}`;
-  const indexPath = `${folder}/${segmentFile(firstSeq, "index")}`;
+  const path = countingFile(disk, folder, { firstSeq, kind: "ndjson" });
+  const indexPath = countingFile(disk, folder, { firstSeq, kind: "index" });
   const index = readWhole(disk, indexPath) ?? new Uint8Array(0);
   const slots = decodeSlots(index);
   refuseNewer(slots[0], indexPath);

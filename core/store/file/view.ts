@@ -21,6 +21,8 @@ export interface TopicView {
 export interface TopicChange {
   view: TopicView;
   blocks: IndexBlock[];
+  /** The first seq of a segment whose files were replaced. */
+  replaced?: number | undefined;
 }
 
 /** The index of the last item that begins at or before `seq`; -1 if all begin after it. */
@@ -33,4 +35,36 @@ export function indexOfSeq(items: readonly { firstSeq: number }[], seq: number):
     else high = middle;
   }
   return low - 1;
+}
+
+/** A segment that starts at this seq and has no events yet. */
+export function emptySegment(firstSeq: number): SegmentInfo {
+  return {
+    firstSeq,
+    lastSeq: firstSeq - 1,
+    end: 0,
+    size: 0,
+    maxTimestamp: -Infinity,
+    minIdTime: Infinity,
+    maxIdTime: -Infinity,
+    storedAt: 0,
+    sealed: false,
+  };
+}
+
+/** The segment with these blocks appended. */
+export function grow(
+  segment: SegmentInfo,
+  blocks: readonly IndexBlock[],
+  lastSeq: number,
+): SegmentInfo {
+  const grown = { ...segment, lastSeq };
+  for (const block of blocks) {
+    grown.end = block.end;
+    grown.maxTimestamp = Math.max(grown.maxTimestamp, block.maxTimestamp);
+    grown.minIdTime = Math.min(grown.minIdTime, block.minIdTime);
+    grown.maxIdTime = Math.max(grown.maxIdTime, block.maxIdTime);
+    grown.storedAt = Math.max(grown.storedAt, block.storedAt);
+  }
+  return grown;
 }

@@ -1,19 +1,27 @@
 /**
- * Salvages an event database that SQLite can no longer read: its rows are extracted from its pages,
- * each verified by its checksum, and put into a new database. The old one is kept unchanged in the
- * quarantine.
+ * Opens an event database, and salvages one that SQLite can no longer read: its rows are extracted
+ * from its pages, each verified by its checksum, and put into a new database. The old one is kept
+ * unchanged in the quarantine.
  */
+import type { DatabaseSync } from "node:sqlite";
+import { DataDirError } from "../../base/errors.ts";
 import { exists, ifThere } from "../../base/if_there.ts";
 import type { Clock } from "../../base/clock.ts";
+import type { Durability } from "../../event/durability.ts";
 import { fromWireLine } from "../../event/event.ts";
 import { type CarvedRecord, recordsOf } from "./salvage/carve.ts";
+import type { Found } from "../damage.ts";
 import { moveAside } from "../quarantine.ts";
+import { SqliteAges } from "./ages.ts";
+import { isMalformed } from "./checked_rows.ts";
 import { holdsLine, rowSum, typeTag } from "./row_checksum.ts";
 import { blockOfRecord, rebuildBlocks } from "./blocks.ts";
 import { position, SEQ_SPAN } from "./position.ts";
 import { openEventDatabase } from "./event_database.ts";
-import { writeTopic } from "./topics.ts";
-import { statementsOf } from "./statements.ts";
+import { structureFaults } from "./integrity.ts";
+import { asSqliteStoreError, asUnreadable } from "./sqlite_error.ts";
+import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
+import { type Prepare, statementsOf } from "./statements.ts";
 import { framesOf, readWal } from "./salvage/wal_frames.ts";
 
 const PAGE_SIZE = 16384;
@@ -172,4 +180,71 @@ class Pages {
 
 function removeIfThere(path: string): void {
   for (const suffix of ["", "-wal", "-shm"]) ifThere(() => Deno.removeSync(path + suffix));
+}
+
+/** A database that was opened, and what was found in it. */
+export interface Opened {
+  ages: SqliteAges;
+  database: DatabaseSync;
+  prepare: Prepare;
+  topics: Map<string, TopicRow>;
+  found: Found[];
+}
+
+/** Opens the database. One that SQLite can no longer read is rebuilt from its pages, once. */
+export function openOrSalvage(
+  path: string,
+  options: { durability?: Durability; clock: Clock },
+): Opened {
+  try {
+    return openSound(path, options);
+  } catch (error) {
+    if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
+  }
+  // Try twice: the failed read may have been the machine's fault, and an intact database must not
+  // be rebuilt.
+  try {
+    return openSound(path, options);
+  } catch (error) {
+    if (!isDamaged(error) || !salvage(path, options)) {
+      throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
+    }
+    return openAndLoad(path, options);
+  }
+}
+
+function isDamaged(error: unknown): boolean {
+  return isMalformed(error) || error instanceof DataDirError && error.code === "datadir/damaged";
+}
+
+/**
+ * Opens the database. If an earlier write failed because of damage, its structure is checked first.
+ */
+function openSound(path: string, options: { durability?: Durability; clock: Clock }): Opened {
+  const opened = openAndLoad(path, options);
+  if (!isMarked(path)) return opened;
+  const [fault] = structureFaults(opened.database);
+  if (fault === undefined) {
+    unmark(path);
+    return opened;
+  }
+  opened.database.close();
+  throw new DataDirError("datadir/damaged", `${path} cannot be written to: ${fault}`);
+}
+
+function openAndLoad(path: string, options: { durability?: Durability; clock: Clock }): Opened {
+  const database = openEventDatabase(path, options);
+  try {
+    const prepare = statementsOf(database);
+    const found: Found[] = [];
+    prepare("BEGIN IMMEDIATE").run();
+    const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
+    // SQLite rolls back if a read fails because of the machine, even if somebody caught the error.
+    if (!database.isTransaction) throw asUnreadable(new Error("disk I/O error"), path);
+    prepare("COMMIT").run();
+    return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
 }

@@ -8,7 +8,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { NamedFiles } from "../../base/named_files.ts";
-import { DataDirError, isDiskFull } from "../../base/errors.ts";
+import { isDiskFull } from "../../base/errors.ts";
 import { type Event, toEvent } from "../../event/event.ts";
 import { type DedupWindow, DEFAULT_DEDUP_WINDOW_MS } from "../dedup.ts";
 import { isMalformed } from "./checked_rows.ts";
@@ -17,26 +17,28 @@ import { addRange, type Damage, type Found } from "../damage.ts";
 import { GivenIdSweep, looksFor } from "./given_id_sweep.ts";
 import { type KeptRoom, LogGrowth } from "./log_growth.ts";
 import type { StoreRequest } from "../pack.ts";
-import { structureFaults } from "./integrity.ts";
-import { isMarked, markForSalvage, salvage, unmark } from "./salvage_database.ts";
-import { SqliteAges } from "./ages.ts";
+import { markForSalvage, openOrSalvage } from "./salvage_database.ts";
+import type { SqliteAges } from "./ages.ts";
 import { SqliteAppender } from "./appender.ts";
 import { readBlock, rebuildBlock, writeBlock } from "./blocks.ts";
+import { redactRow } from "./redact.ts";
+import { PageScrubber } from "./scrub.ts";
 import { DamageRegister } from "./damage_register.ts";
-import { asSqliteStoreError, asUnreadable } from "./sqlite_error.ts";
+import { asSqliteStoreError } from "./sqlite_error.ts";
 import { blockOf, position } from "./position.ts";
 import { SqliteReader } from "./reader.ts";
 import type { Durability } from "../../event/durability.ts";
 import { atOnceOrInSteps } from "./small_steps.ts";
-import { openEventDatabase, setSynchronous } from "./event_database.ts";
-import { loadTopics, type TopicRow, writeTopic } from "./topics.ts";
-import { type Prepare, statementsOf } from "./statements.ts";
+import { setSynchronous } from "./event_database.ts";
+import { type TopicRow, writeTopic } from "./topics.ts";
+import type { Prepare } from "./statements.ts";
 import type {
   AppendOptions,
   AppendOutcome,
   AtomicGroup,
   EventQuery,
   JournalStore,
+  RedactRequest,
 } from "../store.ts";
 import { appendInGroups } from "../atomic_group.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
@@ -89,6 +91,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   readonly #sweep = new GivenIdSweep();
   readonly #lock: DatabaseLock | undefined;
   readonly #log: LogGrowth;
+  readonly #scrubber: PageScrubber;
 
   /**
    * Opens or creates the database at `path`. Throws `DataDirError` if it is in use, has a newer
@@ -101,6 +104,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     const clock = options.clock ?? systemClock;
     const dedupWindow = this.#dedupWindow = options.dedupWindow ?? DEFAULT_DEDUP_WINDOW_MS;
     this.#path = path;
+    this.#scrubber = new PageScrubber(path);
     this.#lock = options.lock === false ? undefined : lockDatabase(path);
     const opened = openLocked(this.#lock, () => openOrSalvage(path, { ...options, clock }));
     const { database, prepare, topics, found } = opened;
@@ -321,6 +325,21 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
     this.#topics.set(name, { ...this.#topics.get(name)!, firstSeq: to, bytes });
   }
 
+  redact(topic: string, request: RedactRequest): Promise<boolean> {
+    return Promise.try(() => this.redactSync(topic, request));
+  }
+
+  /** Synchronous {@link redact}. */
+  redactSync(name: string, request: RedactRequest): boolean {
+    const row = this.#topics.get(name);
+    const after = row && this.#transaction(() => redactRow(this.#prepare, row, request));
+    if (!after) return false;
+    this.#appender.forget(after.id);
+    this.#topics.set(name, after);
+    this.#scrubber.scrub(this.#database);
+    return true;
+  }
+
   // deno-lint-ignore require-await -- async turns what it throws into a rejection
   async raise(topic: string, lastSeq: number): Promise<void> {
     this.raiseSync(topic, lastSeq);
@@ -389,6 +408,7 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   /** Synchronous {@link close}. */
   closeSync(): void {
     this.#database.close();
+    this.#scrubber.close();
     this.#lock?.release();
   }
 
@@ -427,72 +447,4 @@ export class SqliteEventStore extends ForwardingStore implements JournalStore {
   }
 }
 
-function hasEvents({ firstSeq, lastSeq }: TopicRow): boolean {
-  return firstSeq <= lastSeq;
-}
-
-interface Opened {
-  ages: SqliteAges;
-  database: DatabaseSync;
-  prepare: Prepare;
-  topics: Map<string, TopicRow>;
-  found: Found[];
-}
-
-/** Opens the database. One that SQLite can no longer read is rebuilt from its pages, once. */
-function openOrSalvage(
-  path: string,
-  options: { durability?: Durability; clock: Clock },
-): Opened {
-  try {
-    return openSound(path, options);
-  } catch (error) {
-    if (!isDamaged(error)) throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
-  }
-  // Try twice: the failed read may have been the machine's fault, and an intact database must not
-  // be rebuilt.
-  try {
-    return openSound(path, options);
-  } catch (error) {
-    if (!isDamaged(error) || !salvage(path, options)) {
-      throw asUnreadable(error, path) ?? asSqliteStoreError(error, { path });
-    }
-    return openAndLoad(path, options);
-  }
-}
-
-function isDamaged(error: unknown): boolean {
-  return isMalformed(error) || error instanceof DataDirError && error.code === "datadir/damaged";
-}
-
-/**
- * Opens the database. If an earlier write failed because of damage, its structure is checked first.
- */
-function openSound(path: string, options: { durability?: Durability; clock: Clock }): Opened {
-  const opened = openAndLoad(path, options);
-  if (!isMarked(path)) return opened;
-  const [fault] = structureFaults(opened.database);
-  if (fault === undefined) {
-    unmark(path);
-    return opened;
-  }
-  opened.database.close();
-  throw new DataDirError("datadir/damaged", `${path} cannot be written to: ${fault}`);
-}
-
-function openAndLoad(path: string, options: { durability?: Durability; clock: Clock }): Opened {
-  const database = openEventDatabase(path, options);
-  try {
-    const prepare = statementsOf(database);
-    const found: Found[] = [];
-    prepare("BEGIN IMMEDIATE").run();
-    const topics = loadTopics({ prepare, report: (what) => void found.push(what), write: true });
-    // SQLite rolls back if a read fails because of the machine, even if somebody caught the error.
-    if (!database.isTransaction) throw asUnreadable(new Error("disk I/O error"), path);
-    prepare("COMMIT").run();
-    return { database, prepare, topics, found, ages: new SqliteAges(prepare, options.clock) };
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-}
+const hasEvents = ({ firstSeq, lastSeq }: TopicRow) => firstSeq <= lastSeq;

@@ -11,10 +11,10 @@ import { systemDisk } from "../file/disk.ts";
 import { DamageLog } from "../file/damage_log.ts";
 import { FileReader } from "../file/reader.ts";
 import { SegmentCache } from "../file/segment_cache.ts";
-import type { TopicChange } from "../file/view.ts";
+import { indexOfSeq, type TopicChange } from "../file/view.ts";
 import { type PackedViews, ViewTable } from "../file/view_table.ts";
 import type { Durability } from "../../event/durability.ts";
-import type { JournalStore } from "../store.ts";
+import type { JournalStore, RedactRequest } from "../store.ts";
 import { WorkerStore, type WriterCall } from "./worker_store.ts";
 
 /** A request to the worker. */
@@ -119,6 +119,19 @@ export class FileWorkerEventStore extends WorkerStore<FileStoreAnswer> implement
     return this.#reader;
   }
 
+  /** Until the worker has answered, reads here find the segment as it was. */
+  override async redact(topic: string, request: RedactRequest): Promise<boolean> {
+    const segments = this.#views.get(topic)?.segments ?? [];
+    const segment = segments[indexOfSeq(segments, request.seq)];
+    if (!segment) return false;
+    this.#cache.pin(topic, segment);
+    try {
+      return await super.redact(topic, request);
+    } finally {
+      this.#cache.unpin(topic, segment.firstSeq);
+    }
+  }
+
   override async close(): Promise<void> {
     this.#cache.close();
     await super.close();
@@ -127,8 +140,9 @@ export class FileWorkerEventStore extends WorkerStore<FileStoreAnswer> implement
   protected override learn({ changes, notes = [], lost = [] }: FileStoreAnswer): void {
     for (const note of notes) this.#onNote?.(note);
     for (const found of lost) this.#damage.tell(found);
-    for (const { view, blocks } of changes) {
+    for (const { view, blocks, replaced } of changes) {
       const { name } = view;
+      if (replaced !== undefined) this.#cache.forget(name, replaced);
       const kept = new Set(view.segments.map(({ firstSeq }) => firstSeq));
       for (const { firstSeq } of this.#views.get(name)?.segments ?? []) {
         if (!kept.has(firstSeq)) this.#cache.forget(name, firstSeq);

@@ -9,7 +9,13 @@ import type { WorkerClient } from "../../worker/client.ts";
 import { ForwardingStore } from "../forwarding_store.ts";
 import { buffersOf, pack, type PackedRequest, type StoreRequest } from "../pack.ts";
 import type { EventReader } from "../reader.ts";
-import type { AppendOptions, AppendOutcome, AtomicGroup, EventQuery } from "../store.ts";
+import type {
+  AppendOptions,
+  AppendOutcome,
+  AtomicGroup,
+  EventQuery,
+  RedactRequest,
+} from "../store.ts";
 
 /** A request that every writer understands. */
 export type WriterCall =
@@ -22,6 +28,7 @@ export type WriterCall =
   }
   | { op: "seekAge"; topic: string; age: number }
   | { op: "truncate"; topic: string; seq: number }
+  | { op: "redact"; topic: string; request: RedactRequest }
   | { op: "raise"; topic: string; lastSeq: number }
   | { op: "removeTopic"; topic: string }
   | { op: "close" };
@@ -75,6 +82,10 @@ export abstract class WorkerStore<A extends { result: unknown }> extends Forward
 
   truncate(topic: string, seq: number): Promise<number> {
     return this.#write({ op: "truncate", topic, seq });
+  }
+
+  redact(topic: string, request: RedactRequest): Promise<boolean> {
+    return this.#write({ op: "redact", topic, request });
   }
 
   raise(topic: string, lastSeq: number): Promise<void> {

@@ -20,6 +20,6 @@ export function testJournalStore(
   testEventStore({
     name,
     create,
-    capabilities: { sequences: true, atomic: true, durable, dedupWindow: true },
+    capabilities: { sequences: true, atomic: true, durable, dedupWindow: true, redaction: true },
   });
 }
