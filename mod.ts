@@ -92,6 +92,7 @@ export {
   NotFoundError,
   OverflowError,
   ProjectionError,
+  RedactedEventError,
   SnapshotError,
   UnknownEventTypeError,
   UnsupportedError,
@@ -105,6 +106,8 @@ export {
   type ToCloudEventOptions,
 } from "./core/event/cloud_event.ts";
 export type { Event, NewEvent, StoredEvent } from "./core/event/event.ts";
+export { type RedactedContent, type Redaction, redactionOf } from "./core/event/redaction.ts";
+export type { RedactOptions, RedactReply } from "./core/protocol/redaction.ts";
 export type {
   Delivered,
   EventOf,
@@ -206,6 +209,7 @@ export {
   type Page,
   PAGE_BYTES,
   type PageQuery,
+  type RedactRequest,
   type TopicHead,
 } from "./core/store/store.ts";
 export {

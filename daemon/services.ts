@@ -261,6 +261,12 @@ export class Services {
       this.log.logger.error("damage: {what}", { what: takenAway.join("; ") });
     }
     problems.push(...takenAway);
+    for (const { topic, seq } of this.broker.redactor.unfinished) {
+      problems.push(
+        `the redaction of ${topic} ${seq} is not finished, old bytes may be left: ` +
+          `evs redact ${topic} ${seq}`,
+      );
+    }
     const damage = [
       ...this.#recovered,
       ...this.#quarantine.filter(({ accepted }) => !accepted).map(({ file, what }) =>

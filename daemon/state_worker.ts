@@ -17,5 +17,6 @@ serveCalls((message) => {
   }
   if (!state) throw new InternalError(`the state was asked to ${call.op} before it was opened`);
   if (call.op === "commit") state.commitSync(call.changes, { sync: call.sync });
+  else if (call.op === "scrub") call.step === "begin" ? state.beginScrub() : state.endScrub();
   else state.closeSync();
 });

@@ -116,7 +116,7 @@ export class WholeDataDir {
     const ends = endsOf(this.#broker, () => true);
     if (there) this.#keeper.closing();
     await this.#broker.close();
-    if (there) this.#keeper.closed(ends, { counted: this.#broker.endsWritten });
+    if (there) this.#keeper.closed(ends, { counted: this.#broker.ends.written });
   }
 }
 
@@ -133,9 +133,9 @@ function endsOf(
  * Topics of which nothing is left, by the file that they were in. Topics that are only partly
  * missing are reported by their store.
  */
-function lostTopics({ lostEnds, store, topics }: EventBroker): MissingFile[] {
+function lostTopics({ ends, store, topics }: EventBroker): MissingFile[] {
   const byFile = new Map<string, string[]>();
-  for (const { topic, firstSeq, lastSeq } of lostEnds) {
+  for (const { topic, firstSeq, lastSeq } of ends.lost) {
     const head = store.head(topic);
     if (head.firstSeq <= lastSeq) continue;
     const kind = topics.get(topic)?.options.store;

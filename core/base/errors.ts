@@ -225,6 +225,17 @@ export class BrokenHistoryError extends EvsError {
 }
 
 /**
+ * An aggregate has an event that was redacted; `details` has its seq and id, by whom and why.
+ * @example `repository.getById(id)`, unless the repository has `redacted: "skip"`.
+ */
+export class RedactedEventError extends EvsError {
+  /** @internal */
+  constructor(message: string, options: ErrorOptions = {}) {
+    super({ code: "aggregate/redacted", status: 409, exit: ExitCode.Conflict }, message, options);
+  }
+}
+
+/**
  * A snapshot cannot be used. It is ignored, and the aggregate is rebuilt from its events.
  * @example `snapshots.save({ ...snapshot, state: new Map() })` rejects with it.
  */
@@ -326,10 +337,7 @@ export class CannotStoreError extends EvsError {
   }
 }
 
-/**
- * The code of the error for a limit on the size of files.
- * @internal
- */
+/** @internal The code of the error for a limit on the size of files. */
 export const FILE_SIZE_LIMIT = "store/file-size-limit";
 
 /**

@@ -21,6 +21,7 @@ import type {
   TopicPattern,
   TypeName,
 } from "../event/event_map.ts";
+import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type {
   CancelScheduledReply,
   CancelScheduledRequest,
@@ -161,6 +162,22 @@ export abstract class Broker<E = any> implements AsyncDisposable {
   abstract getDeadLetterQueue(): DeadLetterQueue;
   /** Redelivers a dead letter, whichever queue it is in; false if there is none with that id. */
   abstract retryDeadLetter(eventId: string): Promise<boolean>;
+  /**
+   * Replaces the payload, the metadata and the key of an event, named by its seq or id, wherever they
+   * lie: for the password that somebody published. Seq, id and type stay; the metadata then says
+   * when, by whom and why. Where the event was still to be delivered, it is done. Rejects with
+   * `NotFoundError`, with `UnsupportedError` if the store cannot do it, and with `CannotStoreError`
+   * if it could not be finished: then the same again goes on.
+   *
+   * ```ts ignore
+   * await broker.redact("users", 42, { reason: "a password", by: "anna" });
+   * ```
+   */
+  abstract redact(
+    topic: string,
+    event: number | string,
+    options?: RedactOptions,
+  ): Promise<RedactReply>;
   /**
    * Resolves when every handler of this process has finished its events, including retries. Paused
    * ones do not count.

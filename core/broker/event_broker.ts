@@ -27,15 +27,18 @@ import { CLOSE, IDLE, refuseInHandler } from "../delivery/waits_for_itself.ts";
 import { LocalSubscriptions } from "./local_subscriptions.ts";
 import { SubscriptionManager } from "../delivery/manager.ts";
 import { EphemeralLedger, StateLedger } from "./ledgers.ts";
-import type { LostEnd } from "./known_ends.ts";
-import { closedBroker, ConflictError } from "../base/errors.ts";
+import { closedBroker } from "../base/errors.ts";
 import { type Event, toEvent } from "../event/event.ts";
 import { Publisher } from "./publisher.ts";
 import { Retention } from "./retention.ts";
+import { Redactor } from "./redactor.ts";
+import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { JsonSchemaRegistry } from "../schema/registry.ts";
 import { GuardedState } from "../state/guarded_state.ts";
 import { MemoryState } from "../state/memory.ts";
 import type { Scheduling } from "../protocol/scheduled.ts";
+import { RedactedEvents } from "../state/redactions.ts";
+import type { StateSnapshot } from "../state/state.ts";
 import type { Commit, PublishStream } from "../store/journal.ts";
 import { newestOfKey } from "../store/by_key.ts";
 import { Journals } from "../store/journals.ts";
@@ -80,19 +83,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly topics: TopicCatalog;
   /** The schemas in the state. */
   readonly schemas: JsonSchemaRegistry;
-  /**
-   * Events that are remembered but missing from the store: it is older than the state, or has lost
-   * its latest events.
-   * @internal
-   */
-  get lostEnds(): readonly LostEnd[] {
-    return this.#ends.lost;
-  }
-  /**
-   * True once it is closed and the ends of topics were stored.
-   * @internal
-   */
-  endsWritten = false;
+  /** @internal */
+  readonly ends: TopicEnds;
   /** Resolves when everything stored is loaded: before that, `admit` cannot check schemas. */
   readonly ready: Promise<void>;
   /** @internal */
@@ -110,6 +102,8 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly retention: Retention;
   /** @internal */
   readonly deadLetterLimits: DeadLetterLimits;
+  /** @internal */
+  readonly redactor: Redactor;
   /** @internal */
   readonly deadLetterImports: DeadLetterImporter;
   /** @internal */
@@ -131,7 +125,6 @@ export class EventBroker<E = any> extends Broker<E> {
   readonly #onError: (error: unknown, context: string) => void;
   /** @internal */
   protected readonly clock: Clock;
-  readonly #ends: TopicEnds;
   #closed: Promise<void> | undefined;
   readonly #streams = new Streams();
 
@@ -169,12 +162,12 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const shared = { clock, random, store, topics: this.topics, onError };
-    this.#ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
+    const redacted = new RedactedEvents(snapshot.redactions);
+    const shared = { clock, random, store, topics: this.topics, onError, redacted, state };
+    this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({
       ...shared,
-      floors: new Map(this.lostEnds.map(({ topic, lastSeq }) => [topic, lastSeq])),
-      state,
+      floors: new Map(this.ends.lost.map(({ topic, lastSeq }) => [topic, lastSeq])),
       compileFilter: async (text) => (await import("../filter/filter.ts")).compileFilter(text),
       progressed: (topic) => this.retention.progressed(topic),
       ledger: (name) => {
@@ -182,10 +175,10 @@ export class EventBroker<E = any> extends Broker<E> {
         return new StateLedger(name, state, foreign);
       },
     }, snapshot);
-    this.deadLetters = new DeadLetters(state, this.subscriptions);
+    this.deadLetters = new DeadLetters(state, this.subscriptions, shared);
+    this.redactor = new Redactor({ ...shared, subscriptions: this.subscriptions, queue: foreign });
     this.deadLetterLimits = new DeadLetterLimits({
       ...shared,
-      state,
       ages: snapshot.deadLetterAges,
       removed: snapshot.removedDeadLetters,
       queue: foreign,
@@ -234,15 +227,22 @@ export class EventBroker<E = any> extends Broker<E> {
       scheduled: this.scheduled,
       maxEventBytes: options.maxEventBytes ?? MAX_EVENT_BYTES,
     });
-    const opening = this.#stores.openAll(snapshot.topics);
-    const raise = () => this.#ends.raise((topic) => this.subscriptions.of(topic));
-    const opened = this.lostEnds.length === 0 ? opening : opening.then(raise);
+    const opened = this.#open(snapshot.topics);
     startup.begin(Promise.all([this.subscriptions.ready, opened]));
     this.ready = Promise.all([this.subscriptions.ready, this.schemas.ready(), opened])
       .then(() => {});
     // Callers that wait get the error; without schemas nobody has to wait.
     this.ready.then(() => this.scheduled.start(), () => {});
     this.journals.onCommit((commit) => this.#committed(commit));
+  }
+
+  /** Opens the stores, and finishes what an earlier process began. */
+  #open(topics: StateSnapshot["topics"]): Promise<void> {
+    let opened = this.#stores.openAll(topics);
+    const raise = () => this.ends.raise((topic) => this.subscriptions.of(topic));
+    if (this.ends.lost.length > 0) opened = opened.then(raise);
+    if (this.redactor.unfinished.length > 0) opened = opened.then(() => this.redactor.finish());
+    return opened;
   }
 
   /** True if acknowledged events of a topic survive a power cut. */
@@ -279,15 +279,9 @@ export class EventBroker<E = any> extends Broker<E> {
   /** @internal */
   protected makeTopic(name: string, options: CreateTopicOptions): Topic {
     const { schemaRegistry, ...rest } = options;
-    const there = this.topics.get(name);
-    if (!there) {
+    if (!this.topics.get(name)) {
       this.topics.define(name, rest).catch((error) => this.#onError(error, `the topic ${name}`));
-    } else if (!this.topics.agrees(name, rest)) {
-      throw new ConflictError(`the topic ${name} already exists, with other options`, {
-        code: "topic/exists",
-        details: { topic: name, options: there.options },
-      });
-    }
+    } else this.topics.assertAgrees(name, rest);
     if (schemaRegistry) this.gate.use(name, schemaRegistry);
     return this.#topic(name);
   }
@@ -372,6 +366,13 @@ export class EventBroker<E = any> extends Broker<E> {
     return this.#closed
       ? Promise.reject(closedBroker())
       : this.#publisher.publishBatch(topic, messages, options);
+  }
+
+  /** Replaces what an event says, wherever the broker has it. */
+  redact(topic: string, event: number | string, options?: RedactOptions): Promise<RedactReply> {
+    return this.#closed
+      ? Promise.reject(closedBroker())
+      : this.redactor.redact(topic, String(event), options);
   }
 
   /** @internal */
@@ -465,13 +466,10 @@ export class EventBroker<E = any> extends Broker<E> {
 
   /** Lets handlers finish, stores what is under way, and closes the store and the state. */
   close(): Promise<void> {
-    try {
+    return Promise.try(() => {
       refuseInHandler(this.#locals.runners, CLOSE);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    this.#closed ??= this.#close();
-    return this.#closed;
+      return this.#closed ??= this.#close();
+    });
   }
 
   async #close(): Promise<void> {
@@ -484,11 +482,11 @@ export class EventBroker<E = any> extends Broker<E> {
     await this.retention.stop();
     await this.journals.idle();
     await this.#queue.close?.();
-    const changes = this.failed === undefined ? this.#ends.changes() : [];
+    const changes = this.failed === undefined ? this.ends.changes() : [];
     try {
       await this.store.close();
       // After the store: what the state says about it is synced by then.
-      this.endsWritten = await this.#ends.write(changes);
+      await this.ends.write(changes);
     } finally {
       await this.#state.close();
     }

@@ -22,8 +22,13 @@ export interface TopicEndsContext {
 
 /** The ends of a broker's topics. */
 export class TopicEnds {
-  /** Events that are remembered but missing from the store. */
+  /**
+   * Events that are remembered but missing from the store: it is older than the state, or has lost
+   * its latest events.
+   */
   readonly lost: readonly LostEnd[];
+  /** True once {@link write} has recorded them. */
+  written = false;
   readonly #context: TopicEndsContext;
   readonly #before: readonly TopicEndRecord[];
 
@@ -60,18 +65,17 @@ export class TopicEnds {
   }
 
   /**
-   * Records them; true if that succeeded. No acknowledged data depends on this: if it fails, the
-   * next start just knows less.
+   * Records them. No acknowledged data depends on this: if it fails, the next start just knows
+   * less.
    */
-  async write(changes: readonly StateChange[]): Promise<boolean> {
-    if (changes.length === 0) return false;
+  async write(changes: readonly StateChange[]): Promise<void> {
+    if (changes.length === 0) return;
     const { state, onError } = this.#context;
     try {
       await state.commit(changes);
-      return true;
+      this.written = true;
     } catch (error) {
       onError(error, "closing: where topics end was not written down");
-      return false;
     }
   }
 }

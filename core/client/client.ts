@@ -46,6 +46,7 @@ import type {
   TopicInfo,
   TopicRequest,
 } from "../protocol/protocol.ts";
+import type { RedactOptions, RedactReply } from "../protocol/redaction.ts";
 import type { StatusReply } from "../protocol/status.ts";
 import type { PublishAllReply } from "../protocol/publish_all.ts";
 import type { SchemaDiff, SchemaInfo, SchemasRequest } from "../protocol/schemas.ts";
@@ -200,6 +201,12 @@ export class Client implements Disposable {
     return await (await this.fetch({ method: "GET", path }, options)).bytes();
   }
 
+  /** Replaces what an event says, by seq or id. */
+  async redact(topic: string, seqOrId: string, request: RedactOptions): Promise<RedactReply> {
+    const path = `/v1/topics/${segment(topic)}/events/${segment(seqOrId)}/redact`;
+    return await this.call(send("POST", path, request));
+  }
+
   /** The wire line of the newest event of a key. */
   async newest(topic: string, key: string, options: CallOptions = {}): Promise<Uint8Array> {
     const path = `/v1/topics/${segment(topic)}/newest`;
@@ -208,11 +215,8 @@ export class Client implements Disposable {
 
   /** Events that are published later, by pages. */
   async scheduled({ topic, limit, after }: ScheduledPage = {}): Promise<ScheduledReply> {
-    return await this.call({
-      method: "GET",
-      path: "/v1/scheduled",
-      query: { topic, limit, after },
-    });
+    const query = { topic, limit, after };
+    return await this.call({ method: "GET", path: "/v1/scheduled", query });
   }
 
   async cancelScheduled(request: CancelScheduledRequest): Promise<CancelScheduledReply> {
@@ -292,11 +296,8 @@ export class Client implements Disposable {
     request: LeaseRequest,
     options: CallOptions = {},
   ): Promise<Uint8Array> {
-    const response = await this.fetch(
-      send("POST", subscriptionPath(name, "lease"), request),
-      options,
-    );
-    return await response.bytes();
+    const lease = send("POST", subscriptionPath(name, "lease"), request);
+    return await (await this.fetch(lease, options)).bytes();
   }
 
   async begin(name: string, request: BeginRequest): Promise<SettleReply> {

@@ -11,13 +11,14 @@ import type {
 } from "../protocol/protocol.ts";
 import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
-import { InvalidArgumentError, NotFoundError } from "../base/errors.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { CauseCounter } from "./groups.ts";
 import { copyOf, refuseGone, removal } from "./entries.ts";
 import { moveDeadLetters } from "./move.ts";
 import { countBySubscription, ResumableAction } from "./resumable.ts";
-import { namesDeadLetter } from "../state/dead_letter_name.ts";
+import { deadLetterName, namesDeadLetter } from "../state/dead_letter_name.ts";
 import { SmallTransactions } from "./small_transactions.ts";
+import { RedactedEvents } from "../state/redactions.ts";
 import { inKeyOrder } from "./order.ts";
 import { didYouMean } from "../base/suggest.ts";
 import type {
@@ -36,11 +37,18 @@ const NAMED = 10;
 export class DeadLetters {
   readonly #state: State;
   readonly #subscriptions: SubscriptionManager;
+  readonly #redacted: RedactedEvents;
   readonly #transactions = new SmallTransactions();
 
-  constructor(state: State, subscriptions: SubscriptionManager) {
+  /** `redacted`: these are not delivered any more. */
+  constructor(
+    state: State,
+    subscriptions: SubscriptionManager,
+    { redacted = new RedactedEvents() }: { redacted?: RedactedEvents } = {},
+  ) {
     this.#state = state;
     this.#subscriptions = subscriptions;
+    this.#redacted = redacted;
   }
 
   /** Newest first, unless the oldest are requested. */
@@ -94,8 +102,11 @@ export class DeadLetters {
     if (action.to !== undefined) this.#subscriptions.require(action.to);
     const keys = await this.#find(action, {
       // An edited copy is already on its way. The original can still be sent if it is named.
-      passOver: (record) => action.ids === undefined && copyOf(this.#state, record) !== undefined,
+      passOver: (record) =>
+        action.ids === undefined &&
+        (this.#redacted.get(record) !== undefined || copyOf(this.#state, record) !== undefined),
     });
+    refuseRedacted(keys.filter((key) => this.#redacted.get(key) !== undefined));
     this.#assertKnown(action, keys, "retried");
     if (action.to === undefined) {
       const names = Object.keys(countBySubscription(keys));
@@ -196,6 +207,21 @@ function unknownSubscription(
     hint: didYouMean(name, known) ?? "evs dlq groups shows whose dead letters there are",
     details: { subscription: name, known: known.slice(0, NAMED) },
   });
+}
+
+function refuseRedacted(keys: readonly Redelivery[]): void {
+  if (keys.length === 0) return;
+  const names = keys.map(deadLetterName);
+  throw new ConflictError(
+    `${someOf(names)} ${
+      names.length === 1 ? "was" : "were"
+    } redacted: nothing is left to deliver, and nothing was retried`,
+    {
+      code: "dead-letter/redacted",
+      hint: `evs dlq remove ${names.slice(0, NAMED).join(" ")}`,
+      details: { ids: names.slice(0, NAMED) },
+    },
+  );
 }
 
 /** The first few names, as text. */

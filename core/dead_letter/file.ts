@@ -15,6 +15,7 @@ import { defined } from "../base/defined.ts";
 import { thrownStack } from "../base/thrown.ts";
 import { thrownReason } from "../base/thrown_reason.ts";
 import type { Event } from "../event/event.ts";
+import { REDACTED } from "../state/redactions.ts";
 import { DataDirError } from "../base/errors.ts";
 import { type LinePosition, LogFile, type OpenReport } from "./log_file.ts";
 import type { AddedEntry, EntryName, LogRecord } from "./log_line.ts";
@@ -200,6 +201,21 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     if (isOurs) await this.#remove(name);
   }
 
+  /**
+   * An event was redacted: its entries say so, and what they and removed ones said is gone from the
+   * file. Called by the broker.
+   */
+  async redact(event: Event): Promise<void> {
+    await this.#inTurn(async (log) => {
+      for (const { topic, id, place } of [...this.#held.values()]) {
+        if (topic !== event.topic || id !== event.id) continue;
+        const { stack: _stack, ...before } = log.read(place) as AddedEntry;
+        await this.#append(log, { ...before, error: REDACTED, event });
+      }
+      await this.#rewrite(log);
+    });
+  }
+
   /** Finishes what is under way, and releases the folder for another queue. */
   async close(): Promise<void> {
     await this.#turn;
@@ -263,7 +279,11 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   }
 
   async #tidy(log: LogFile): Promise<void> {
-    if (log.size < WORTH_REWRITING || this.#lines < 3 * this.#held.size) return;
+    if (log.size >= WORTH_REWRITING && this.#lines >= 3 * this.#held.size) await this.#rewrite(log);
+  }
+
+  /** Leaves only the lines that count in the file. */
+  async #rewrite(log: LogFile): Promise<void> {
     const held = [...this.#held.values()];
     const places = held.flatMap(({ place, retry }) => retry ? [place, retry] : [place]);
     const fresh = await log.rewrite(places);

@@ -111,6 +111,11 @@ export interface DeadLetterQueue {
    * topics with such limits.
    */
   trim?(limits: DeadLetterTrim): Promise<DeadLetterTrimmed[]>;
+  /**
+   * Called when an event was redacted, with what it says now: replace it in its entries, and drop
+   * what its handlers said. Absent: the entries stay as they are, and the broker's `onError` is told.
+   */
+  redact?(event: Event): Promise<void>;
   /** Called when the broker is closed. */
   close?(): Promise<void>;
 }

@@ -14,11 +14,12 @@ export class DriverDirectory {
     return this.#drivers.size;
   }
 
-  add(driver: SubscriptionDriver): void {
+  add(driver: SubscriptionDriver): SubscriptionDriver {
     const { name, topic } = driver.record;
     this.#drivers.set(name, driver);
     this.#matchers.set(name, compilePattern(topic));
     this.#byTopic.clear();
+    return driver;
   }
 
   /** Removes a driver, unless another one has its name by now. */

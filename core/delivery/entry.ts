@@ -71,6 +71,8 @@ export class Entry {
   holder: { instance: string; before: number | undefined } | undefined = undefined;
   /** It has left the queue; references that remain must ignore it. */
   gone = false;
+  /** It is not delivered any more, and whatever a handler that has it answers, it is done. */
+  redacted = false;
   #names: { id: string; type: string } | undefined;
   #source: StoredEvent | WireEvent | undefined;
 
@@ -155,6 +157,11 @@ export class Entry {
     this.#names = { id, type };
     this.#source = undefined;
     this.kind = "retry";
+  }
+
+  /** From now on the event is this one; not for a retry. */
+  replace(event: StoredEvent): void {
+    if (this.kind !== "retry") this.#source = event;
   }
 
   /** Copies its line, so that the page it was read with can be freed. */

@@ -43,6 +43,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Event } from "../event/event.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { Lease } from "./leases.ts";
+import type { RedactedEvents } from "../state/redactions.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 
 /** The result of a lease request. */
@@ -57,6 +58,7 @@ export interface ManagerContext {
   topics: TopicCatalog;
   /** Remembered last seqs of topics, in case their stores have lost them. */
   floors?: ReadonlyMap<string, number>;
+  redacted?: RedactedEvents;
   compileFilter(expression: string): Promise<(event: Event) => boolean>;
   /** Where a subscription stores its durable state. */
   ledger(name: string): Ledger;
@@ -121,9 +123,8 @@ export class SubscriptionManager {
     start: Omit<QueueStart, "name" | "settings">,
     context: DriverContext,
   ): SubscriptionDriver {
-    const driver = new SubscriptionDriver(record, start, context);
-    this.#drivers.add(driver);
-    return driver;
+    const { redacted } = this.#context;
+    return this.#drivers.add(new SubscriptionDriver(record, { ...start, redacted }, context));
   }
 
   /** Removes a driver that was added, without deleting its state. */
@@ -400,7 +401,7 @@ export class SubscriptionManager {
       items.map((item): Settlement => ({ ...item, ack: false })),
     );
     const reply = settleReply(items.map(({ lease }) => lease), outcomes);
-    return { ...reply, outcomes: outcomes as ("retry" | "dead" | "lost")[] };
+    return { ...reply, outcomes };
   }
 
   // deno-lint-ignore require-await -- async turns what it throws into a rejection

@@ -104,7 +104,7 @@ export function planSettle(
     const lane = entry.kind === "stream" ? queue.lanes.get(entry.topic) : undefined;
     if (lane) settled.add(lane, entry.seq);
     queue.breaker.note(!item.ack, queue.settings.breaker);
-    if (item.ack) {
+    if (item.ack || entry.redacted) {
       if (entry.kind === "retry") changes.push(removeRetry(queue, entry), ...removeOriginal(lease));
       done.push(lease);
       return "done";

@@ -16,6 +16,7 @@ import {
   type UnansweredRecord,
   waitLeft,
 } from "../state/state.ts";
+import type { RedactedEvents } from "../state/redactions.ts";
 import { Breaker } from "../event/breaker.ts";
 import { Entry, type Now, type TopicLane } from "./entry.ts";
 import { Grant, Lease } from "./leases.ts";
@@ -24,7 +25,7 @@ import { SeqSet } from "./seq_set.ts";
 import { ReadyQueue } from "./ready_queue.ts";
 import { DeliveryCounts } from "./delivery_counts.ts";
 import { ALONE_AFTER, type OpenDelivery, ReturnedLeases } from "./unanswered.ts";
-import type { WireEvent } from "./wire_event.ts";
+import { idOf, type WireEvent } from "./wire_event.ts";
 
 /** The start of a queue: its part of a state snapshot. */
 export interface QueueStart {
@@ -37,6 +38,8 @@ export interface QueueStart {
   unanswered?: readonly UnansweredRecord[];
   /** What other processes had begun when the previous broker process ended. */
   open?: readonly OpenDelivery[];
+  /** Redacted events are not delivered. */
+  redacted?: RedactedEvents | undefined;
 }
 
 /** What a lease asks for. */
@@ -79,6 +82,9 @@ export class DeliveryQueue {
   readonly counts: DeliveryCounts;
   /** Events of topics that store nothing, dropped because they were not consumed in time. */
   dropped = 0;
+  /** Redacted events that were not delivered, since the start. */
+  redacted = 0;
+  readonly #redactedEvents: RedactedEvents | undefined;
   /** Pages that were fed. */
   #pages = 0;
   /** By topic, what retention deleted before delivery and no consumer was told about yet. */
@@ -87,6 +93,7 @@ export class DeliveryQueue {
   constructor(start: QueueStart, now: Now) {
     this.name = start.name;
     this.settings = start.settings;
+    this.#redactedEvents = start.redacted;
     for (const { topic, next } of start.cursors) this.addLane(topic, next, { written: true });
     for (const { topic, seq } of start.done) this.lanes.get(topic)?.settled.add(seq);
     for (const { topic, from, to, count } of start.missed) {
@@ -198,7 +205,11 @@ export class DeliveryQueue {
     const lane = this.lanes.get(topic);
     if (!lane || page.next <= lane.readNext) return;
     const { readNext } = lane;
-    const events = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
+    const read = page.events.filter(({ seq }) => seq >= readNext && seq < page.next);
+    const events = this.#redactedEvents?.without(topic, read, idOf) ?? read;
+    for (const event of events.length < read.length ? read : []) {
+      if (!events.includes(event) && !lane.settled.has(event.seq)) this.redacted++;
+    }
     // Nearly always all of them are wanted and none was read before: then skip the individual
     // lookups.
     const held = lane.heldTo < readNext ? NOTHING_HELD : this.heldOf(lane);
@@ -295,8 +306,19 @@ export class DeliveryQueue {
     return this.#each(tokens, (lease) => {
       const { entry } = lease;
       this.endLease(lease);
-      this.ready.giveBack(entry);
+      this.giveBack(entry);
     });
+  }
+
+  /** Its lease has ended without an answer: the event is ready again, or done if it was redacted. */
+  giveBack(entry: Entry): void {
+    if (!entry.redacted) return this.ready.giveBack(entry);
+    const lane = entry.kind === "stream" ? this.lanes.get(entry.topic) : undefined;
+    if (lane) {
+      lane.settled.add(entry.seq);
+      lane.dirty = true;
+    }
+    this.ready.drop(entry);
   }
 
   /** Ends a lease; the caller then says what happens to the event. */

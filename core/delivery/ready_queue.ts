@@ -357,7 +357,7 @@ function endsWith(lease: Lease, expiry: Expiry): boolean {
 
 /** True if nothing keeps the event from being leased now. */
 function isNext(entry: Entry): boolean {
-  if (entry.gone || entry.lease) return false;
+  if (entry.gone || entry.lease || entry.redacted) return false;
   const { group } = entry;
   if (entry.kind === "retry") {
     return entry.due && (!group || (!group.leased && group.scheduled[0] === entry));

@@ -62,7 +62,7 @@ export function planUnanswered(queue: DeliveryQueue, leases: readonly Lease[]): 
         queue.endLease(lease);
         queue.returned.add(lease);
         queue.counts.count(entry, count, { holder: lease.grant.instance });
-        queue.ready.giveBack(entry);
+        queue.giveBack(entry);
       }
     },
     rollback() {

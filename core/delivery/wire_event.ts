@@ -90,6 +90,11 @@ export class WireEvent {
   }
 }
 
+/** The id of an event in either form. */
+export function idOf(event: StoredEvent | WireEvent): string {
+  return event instanceof WireEvent ? event.stored.id : event.id;
+}
+
 /** The events of whole wire lines. */
 export function wireEvents(lines: Uint8Array): WireEvent[] {
   const events: WireEvent[] = [];

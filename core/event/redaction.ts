@@ -84,7 +84,18 @@ export function redactedLine(event: StoredEvent): { line: Uint8Array; head: numb
   return { line, head: line.length - 1 - event.payload.length };
 }
 
-/** What a redacted event says about its redaction; undefined if the event was not redacted. */
+/**
+ * What a redacted event says about its redaction; undefined if the event was not redacted.
+ *
+ * ```ts
+ * import { defaultBroker, redactionOf } from "@env/env-event-stream";
+ *
+ * for (const event of await defaultBroker.getEventStore().getEvents("users")) {
+ *   const redaction = redactionOf(event);
+ *   if (redaction) console.log(`${event.id} was redacted: ${redaction.reason ?? "no reason"}`);
+ * }
+ * ```
+ */
 export function redactionOf(
   { payload, metadata }: { payload: unknown; metadata: Record<string, unknown> },
 ): Redaction | undefined {

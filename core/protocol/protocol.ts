@@ -197,6 +197,8 @@ export interface SubscriptionInfo {
   dead: number;
   /** Events that retention deleted before they were delivered. */
   missed: Omit<MissedRecord, "subscription">[];
+  /** Redacted events that were not delivered, since the daemon started; absent: none. */
+  redacted?: number;
   /** The leased events, oldest lease first, at most 100; `leased` has the total. Not in a list. */
   inFlight?: InFlightInfo[];
   /** The next retries due, at most 10; `scheduled` has the total. Not in a list. */
@@ -315,8 +317,8 @@ export interface SettleReply {
   settled: number;
   /** Leases that were no longer held. */
   lost: string[];
-  /** For a nack: the outcome of each, in order. */
-  outcomes?: ("retry" | "dead" | "lost")[];
+  /** For a nack: the outcome of each, in order. `done`: the event was redacted meanwhile. */
+  outcomes?: ("retry" | "dead" | "lost" | "done")[];
 }
 
 /**

@@ -4,6 +4,7 @@
  * stored event does not change.
  */
 import { InvalidArgumentError } from "../base/errors.ts";
+import { redactionOf } from "../event/redaction.ts";
 import type { Event } from "../event/event.ts";
 
 /** Returns the payload of the next version. Must not modify its argument. */
@@ -66,8 +67,12 @@ export class Upcasters {
     return this;
   }
 
-  /** The event in the last version that its steps lead to, or unchanged if there are none. */
+  /**
+   * The event in the last version that its steps lead to, or unchanged if there are none, or if it
+   * was redacted.
+   */
   upcast(event: Event): Event {
+    if (redactionOf(event)) return event;
     const steps = this.#steps.get(event.type);
     let current = event;
     for (

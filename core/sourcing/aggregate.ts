@@ -39,6 +39,8 @@ export interface AggregateAccess {
   state(aggregate: AggregateRoot<object>): object;
   /** Applies a stored event. */
   replay(aggregate: AggregateRoot<object>, event: Event): void;
+  /** Counts an event without applying it. */
+  skip(aggregate: AggregateRoot<object>, event: Event): void;
   /** Restores the state from a snapshot. */
   restore(
     aggregate: AggregateRoot<object>,
@@ -94,6 +96,9 @@ export abstract class AggregateRoot<State extends object> {
       state: (aggregate) => aggregate.state,
       replay(aggregate, event) {
         aggregate.applyEvent(event);
+        this.skip(aggregate, event);
+      },
+      skip(aggregate, event) {
         aggregate.#version++;
         aggregate.#seq = event.seq ?? aggregate.#seq;
         aggregate.#savedId = event.id;

@@ -10,8 +10,10 @@
  * sequence numbers, and the events that are read travel over the socket.
  */
 import { BrokenHistoryError, ConflictError, UnsupportedError } from "../base/errors.ts";
-import { type Event, toEvent } from "../event/event.ts";
+import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
 import type { Message } from "../event/event_map.ts";
+import { redactedKey, redactionOf } from "../event/redaction.ts";
+import type { RemoteEventQuery } from "../client/broker/remote_store.ts";
 import { readKey } from "../store/by_key.ts";
 import type { EventStore, JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
@@ -77,8 +79,27 @@ export class History {
       return seq < firstSeq || events[0]?.id === eventId;
     }
     const store = this.#plain ?? this.#broker.getEventStore();
-    const hints = this.#plain ? {} : { key: id, fromSeq: seq, limit: 1 };
+    const hints = this.#plain ? {} : { keys: await this.#keysOf(id), fromSeq: seq, limit: 1 };
     return (await store.getEvents(this.topic, hints)).some((event) => event.id === eventId);
+  }
+
+  /** True if one of the aggregate's events up to this seq was redacted. */
+  async hasRedacted(id: string, to: number): Promise<boolean> {
+    if (this.#plain) return false;
+    const [, key] = await this.#keysOf(id);
+    if (this.#journal) return keyEvents(this.#journal, this.topic, { key, from: 1, to }).length > 0;
+    const found = await this.#query({ keys: [key], limit: 1 });
+    return found.some(({ seq }) => seq! <= to);
+  }
+
+  /** The key of the aggregate's events, and that of those that were redacted. */
+  async #keysOf(id: string): Promise<[key: string, redacted: string]> {
+    return [id, await redactedKey(this.topic, id)];
+  }
+
+  /** Asks the daemon. */
+  #query(query: RemoteEventQuery): Promise<Event[]> {
+    return this.#broker.getEventStore().getEvents(this.topic, query);
   }
 
   /**
@@ -108,19 +129,25 @@ export class History {
     after: { id: string; seq: number },
   ): AsyncGenerator<Event> {
     const { lastSeq: to } = store.head(this.topic);
+    const [key, digest] = await this.#keysOf(after.id);
+    const redacted = keyEvents(store, this.topic, { key: digest, from: after.seq + 1, to });
     for (let from = after.seq + 1; from <= to;) {
-      const page = readKey(store, this.topic, { key: after.id, from, to, limit: PAGE });
-      for (const stored of page.events) yield toEvent(stored);
+      const page = readKey(store, this.topic, { key, from, to, limit: PAGE });
+      for (const stored of page.events) {
+        while (redacted[0] && redacted[0].seq < stored.seq) yield toEvent(redacted.shift()!);
+        yield toEvent(stored);
+      }
       from = page.next;
       if (from <= to) await new Promise((resolve) => setTimeout(resolve, 0));
     }
+    for (const stored of redacted) yield toEvent(stored);
   }
 
   async *#readRemote({ id, seq }: { id: string; seq: number }): AsyncGenerator<Event> {
-    const store = this.#broker.getEventStore();
+    const keys = await this.#keysOf(id);
     // The daemon's store uses both as hints, so that less is sent.
-    for (const event of await store.getEvents(this.topic, { key: id, fromSeq: seq + 1 })) {
-      if (event.key === id && event.seq! > seq) yield event;
+    for (const event of await this.#query({ keys, fromSeq: seq + 1 })) {
+      if (keys.includes(event.key!) && event.seq! > seq) yield event;
     }
   }
 
@@ -168,17 +195,32 @@ export class History {
       ...(event.schemaVersion === "" ? {} : { schemaVersion: event.schemaVersion }),
       metadata: { ...event.metadata, [ID]: id, [VERSION]: version + i + 1 },
     }));
+    const publish = (lastSeq: number) => {
+      const expected = { expected: lastSeq === 0 ? "none" as const : lastSeq };
+      return this.#broker.publishBatch(this.topic, messages, this.#plain ? {} : expected);
+    };
     try {
-      const stored = await this.#broker.publishBatch(
-        this.topic,
-        messages,
-        this.#plain ? {} : { expected: seq === 0 ? "none" : seq },
-      );
-      return { ok: true, lastSeq: stored.at(-1)!.seq! };
+      return { ok: true, lastSeq: (await publish(seq)).at(-1)!.seq! };
     } catch (error) {
-      if (!(error instanceof ConflictError) || error.code !== "event/conflict") throw error;
+      if (!isConflict(error)) throw error;
+      const actual = Number(error.details?.["actual"]);
+      // The key of a redacted event is another one: the store goes by the event before it.
+      if (actual < seq && await this.#isRedacted(seq)) {
+        const before = publish(actual).then((stored) => stored.at(-1)!.seq!, (again) => {
+          if (!isConflict(again)) throw again;
+        });
+        const lastSeq = await before;
+        if (lastSeq !== undefined) return { ok: true, lastSeq };
+      }
       return { ok: false, actualVersion: await this.count(id, { version, seq }) };
     }
+  }
+
+  async #isRedacted(seq: number): Promise<boolean> {
+    const [event] = this.#journal
+      ? this.#journal.readPage(this.topic, { from: seq, to: seq, limit: 1 }).events.map(toEvent)
+      : await this.#query({ fromSeq: seq, limit: 1 });
+    return event?.seq === seq && redactionOf(event) !== undefined;
   }
 
   /** The number of events, counting on from a known version. */
@@ -187,6 +229,25 @@ export class History {
     for await (const _ of this.read(id, after)) version++;
     return version;
   }
+}
+
+function isConflict(error: unknown): error is ConflictError {
+  return error instanceof ConflictError && error.code === "event/conflict";
+}
+
+/** All events of a key that few events have. */
+function keyEvents(
+  store: JournalStore,
+  topic: string,
+  { key, from, to }: { key: string; from: number; to: number },
+): StoredEvent[] {
+  const events: StoredEvent[] = [];
+  for (let at = from; at <= to;) {
+    const page = readKey(store, topic, { key, from: at, to, limit: PAGE });
+    events.push(...page.events);
+    at = page.next;
+  }
+  return events;
 }
 
 const turns = new WeakMap<EventStore, Map<string, Promise<unknown>>>();

@@ -9,6 +9,7 @@
 import { thrownText } from "../base/thrown.ts";
 import { BrokenHistoryError, ProjectionError, UnsupportedError } from "../base/errors.ts";
 import { type Event, type StoredEvent, toEvent } from "../event/event.ts";
+import { redactionOf } from "../event/redaction.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import type { JournalStore } from "../store/store.ts";
 import { ThreeMethodStore } from "../store/basic_store.ts";
@@ -34,8 +35,8 @@ export interface ProjectionDefinition<S> {
   /** The state before the first event. Plain JSON, where it is kept in a `store`. */
   initial: S;
   /**
-   * A reducer per event type. Its return value becomes the new state; if it returns nothing, it has
-   * changed the state in place.
+   * A reducer per event type; none gets redacted events. Its return value becomes the new state; if
+   * it returns nothing, it has changed the state in place.
    */
   // deno-lint-ignore no-explicit-any -- payloads of any type
   on: Record<string, (state: S, event: Event<any>) => S | void>;
@@ -269,7 +270,7 @@ export class Projection<S extends object> {
     for (const [i, stored] of events.entries()) {
       try {
         const event = this.#definition.upcast?.upcast(toEvent(stored)) ?? toEvent(stored);
-        const reducer = this.#definition.on[event.type];
+        const reducer = redactionOf(event) ? undefined : this.#definition.on[event.type];
         if (reducer) state = reducer(state, event) ?? state;
       } catch (cause) {
         // The reducer may have half-changed the state, so apply the earlier events again to a clean

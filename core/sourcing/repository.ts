@@ -8,8 +8,15 @@
 import { defaultBroker } from "../broker/default_broker.ts";
 import { EventBroker } from "../broker/event_broker.ts";
 import { guarded, toConsole } from "../broker/broker_options.ts";
-import { InvalidArgumentError, NotFoundError, VersionConflictError } from "../base/errors.ts";
+import { defined } from "../base/defined.ts";
+import {
+  InvalidArgumentError,
+  NotFoundError,
+  RedactedEventError,
+  VersionConflictError,
+} from "../base/errors.ts";
 import type { Event } from "../event/event.ts";
+import { type Redaction, redactionOf } from "../event/redaction.ts";
 import type { Upcasters } from "../schema/upcasters.ts";
 import type { EventStore } from "../store/store.ts";
 import { access, type AggregateRoot, unknownEvent } from "./aggregate.ts";
@@ -41,6 +48,11 @@ export interface RepositoryOptions {
   eventTypes?: readonly string[];
   /** Upcasts old events when they are read. */
   upcast?: Upcasters;
+  /**
+   * What to do where an event of the aggregate was redacted: `throw` a `RedactedEventError`, or
+   * `skip` it, so that it counts in the version and nothing else. Default `throw`.
+   */
+  redacted?: "throw" | "skip";
   /** Default: no snapshots. */
   snapshots?: SnapshotPolicy;
   /** Brought up to date after each save, before it resolves. */
@@ -131,6 +143,12 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
     const aggregate = await this.#begin(id);
     const after = { version: access.savedVersion(aggregate), seq: access.savedSeq(aggregate) };
     for await (const stored of this.#history.read(id, after)) {
+      const redaction = redactionOf(stored);
+      if (redaction) {
+        if (this.#options.redacted !== "skip") throw redactedError(id, stored, redaction);
+        access.skip(aggregate, stored);
+        continue;
+      }
       const event = this.#options.upcast?.upcast(stored) ?? stored;
       this.#assertKnown(aggregate, event);
       access.replay(aggregate, event);
@@ -183,6 +201,9 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
       const verdict = checkSnapshot(snapshot, shape);
       if (verdict.usable && !await this.#history.has(id, snapshot)) {
         const why = `the store does not have its event at seq ${snapshot.seq}`;
+        this.#tell(broken(snapshot, why), `the snapshot of ${id}`);
+      } else if (verdict.usable && await this.#history.hasRedacted(id, snapshot.seq)) {
+        const why = "an event that went into it may have been redacted since";
         this.#tell(broken(snapshot, why), `the snapshot of ${id}`);
       } else if (verdict.usable) {
         access.restore(aggregate, { ...snapshot, state: snapshot.state as object });
@@ -238,6 +259,18 @@ export class EventSourcedRepository<T extends AggregateRoot<object>> {
   #tell(error: unknown, context: string): void {
     guarded(this.#options.onError ?? toConsole)(error, context);
   }
+}
+
+function redactedError(id: string, event: Event, { by, reason }: Redaction): RedactedEventError {
+  const { topic, seq } = event;
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return new RedactedEventError(
+    `${id}: event ${seq} of ${topic} was redacted${by === undefined ? "" : ` by ${by}`}${why}`,
+    {
+      hint: 'redacted: "skip" loads the aggregate without what it said',
+      details: { aggregate: id, topic, seq, eventId: event.id, ...defined({ by, reason }) },
+    },
+  );
 }
 
 function conflict(id: string, expected: number, actual: number): VersionConflictError {

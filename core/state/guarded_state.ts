@@ -51,13 +51,27 @@ export class GuardedState implements State {
     try {
       await this.#state.commit(changes, options);
     } catch (thrown) {
-      const error = asError(thrown);
-      if (!(error instanceof CannotStoreError)) {
-        this.#failed ??= error;
-        this.#failure.resolve(error);
-      }
-      throw refusal(error);
+      throw this.#refused(thrown);
     }
+  }
+
+  async scrub(): Promise<void> {
+    if (this.#failed !== undefined) throw refusal(this.#failed);
+    try {
+      await this.#state.scrub?.();
+    } catch (thrown) {
+      throw this.#refused(thrown);
+    }
+  }
+
+  /** What the caller is told; anything but lack of space is final. */
+  #refused(thrown: unknown): EvsError {
+    const error = asError(thrown);
+    if (!(error instanceof CannotStoreError)) {
+      this.#failed ??= error;
+      this.#failure.resolve(error);
+    }
+    return refusal(error);
   }
 
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined {

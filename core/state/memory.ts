@@ -2,6 +2,8 @@
  * The state in memory: the default of `new EventBroker()`, and the reference that the SQLite state
  * is tested against.
  */
+import { defined } from "../base/defined.ts";
+import { REDACTED, withoutTexts } from "./redactions.ts";
 import { matchesDeadLetter, nextAfter, pageStart, retryOf } from "./dead_letter_page.ts";
 import type {
   BegunRecord,
@@ -17,6 +19,7 @@ import type {
   ImportRecord,
   LevelRecord,
   MissedRecord,
+  RedactionRecord,
   RemovedDeadLetters,
   RetryRecord,
   ScheduledRecord,
@@ -62,6 +65,7 @@ export class MemoryState implements State {
   readonly #ends = new Map<string, number>();
   readonly #removedDead = new Map<string, RemovedDeadLetters>();
   #deadAges: DeadLetterAges = { skew: 0, marks: [] };
+  readonly #redactions = new Map<string, RedactionRecord>();
   #generation = 0;
   #lastDead = 0;
   /** What each change does. */
@@ -207,6 +211,21 @@ export class MemoryState implements State {
       for (const [key, { at }] of this.#imports) if (at < before) this.#imports.delete(key);
       this.#imports.set(keyOf(record.batch, record.part), record);
     },
+    "redaction.put": ({ record }) => {
+      this.#redactions.set(keyOf(record.topic, String(record.seq), record.id), record);
+    },
+    "event.redact": (change) => {
+      const { topic, seq, id, key, line } = change;
+      const isIt = (one: DeadLetterRecord | RetryRecord) =>
+        one.topic === topic && one.seq === seq && one.id === id;
+      for (const entry of this.#dead.values()) {
+        if (!isIt(entry.record)) continue;
+        const { key: _key, ...record } = entry.record;
+        const attempts = withoutTexts(record.attempts);
+        entry.record = { ...record, ...defined({ key }), line, reason: REDACTED, attempts };
+      }
+      for (const [at, row] of this.#retries) if (isIt(row)) this.#retries.delete(at);
+    },
     "generation.next": () => {
       this.#generation++;
     },
@@ -234,6 +253,7 @@ export class MemoryState implements State {
       imports: [...this.#imports.values()],
       deadLetterAges: this.#deadAges,
       removedDeadLetters: [...this.#removedDead.values()],
+      redactions: [...this.#redactions.values()],
       generation: this.#generation,
     });
   }

@@ -205,6 +205,19 @@ const MIGRATIONS: readonly string[] = [
     only INTEGER PRIMARY KEY CHECK (only = 1),
     ages TEXT NOT NULL                     -- JSON
   );
+    `,
+  // Events that were redacted (evs redact).
+  `
+  CREATE TABLE redactions (
+    topic TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    by TEXT,
+    reason TEXT,
+    done INTEGER NOT NULL,                 -- 0: something may be left; the next start finishes it
+    PRIMARY KEY (topic, seq, id)
+  ) WITHOUT ROWID;
   `,
 ];
 

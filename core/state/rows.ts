@@ -7,6 +7,7 @@ import type {
   DeadLetterRecord,
   MissedRecord,
   PausedBy,
+  RedactionRecord,
   RetryRecord,
   ScheduledRecord,
   SchemaRecord,
@@ -194,6 +195,19 @@ function eventOf(row: Row) {
 /** The row of `dead_letter_ages`, if there is one. */
 export function agesOf(row: Row | undefined): DeadLetterAges {
   return row ? JSON.parse(row["ages"] as string) : { skew: 0, marks: [] };
+}
+
+/** A row of `redactions`. */
+export function redactionRecordOf(row: Row): RedactionRecord {
+  return {
+    topic: row["topic"] as string,
+    seq: row["seq"] as number,
+    id: row["id"] as string,
+    at: row["at"] as number,
+    ...(row["by"] === null ? {} : { by: row["by"] as string }),
+    ...(row["reason"] === null ? {} : { reason: row["reason"] as string }),
+    done: row["done"] === 1,
+  };
 }
 
 /** A row of `schemas`. */

@@ -4,6 +4,7 @@
  * (core/state/worker_state.ts).
  */
 import { reasonHolds } from "./reason.ts";
+import { withoutTexts } from "./redactions.ts";
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { NamedFiles } from "../base/named_files.ts";
 import { CannotStoreError, isDiskFull } from "../base/errors.ts";
@@ -11,6 +12,7 @@ import { nextAfter, pageStart } from "./dead_letter_page.ts";
 import { openStateDatabase } from "./migrations.ts";
 import { type DatabaseLock, lockDatabase, openLocked } from "../store/sqlite/database_lock.ts";
 import { LogGrowth } from "../store/sqlite/log_growth.ts";
+import { beginScrub, endScrub, PageScrubber } from "../store/sqlite/scrub.ts";
 import { atOnceOrInSteps } from "../store/sqlite/small_steps.ts";
 import { asDataDirError } from "../store/sqlite/own_database.ts";
 import { asSqliteStoreError, asUnreadable } from "../store/sqlite/sqlite_error.ts";
@@ -21,6 +23,7 @@ import {
   deadLetterOf,
   linkOf,
   missedRecordOf,
+  redactionRecordOf,
   type Row,
   scheduledOf,
   schemaOf,
@@ -73,6 +76,7 @@ export class SqliteState implements State {
   readonly #statements = new Map<string, StatementSync>();
   readonly #path: string;
   readonly #log: LogGrowth;
+  readonly #scrubber: PageScrubber;
   /** Bytes of event lines since the last check. */
   #unseen = 0;
   #failed: unknown;
@@ -93,12 +97,18 @@ export class SqliteState implements State {
     this.#lock = isOwn ? lockDatabase(path) : undefined;
     this.#database = openLocked(this.#lock, () => openStateDatabase(path, options));
     this.#path = path;
+    this.#scrubber = new PageScrubber(path);
     this.#log = new LogGrowth(this.#database, { path });
     this.#named = new NamedFiles([path, `${path}-wal`]);
     this.#database.function(
       "holds",
       { deterministic: true },
       (text, part) => reasonHolds(String(text), String(part)) ? 1 : 0,
+    );
+    this.#database.function(
+      "without_texts",
+      { deterministic: true },
+      (attempts) => JSON.stringify(withoutTexts(JSON.parse(String(attempts)))),
     );
   }
 
@@ -136,6 +146,7 @@ export class SqliteState implements State {
       removedDeadLetters: this.#all(
         "SELECT subscription, topic, expired, capped, last_at AS lastAt FROM removed_dead_letters",
       ) as unknown as RemovedDeadLetters[],
+      redactions: this.#all("SELECT * FROM redactions").map(redactionRecordOf),
       generation: (this.#all("SELECT value FROM generation")[0]?.["value"] ?? 0) as number,
     };
   }
@@ -166,6 +177,39 @@ export class SqliteState implements State {
       if (!(known instanceof CannotStoreError)) this.#failed = error;
       throw known;
     }
+  }
+
+  /** @internal */
+  scrub(): Promise<void> {
+    return Promise.try(() => this.scrubSync());
+  }
+
+  /**
+   * Synchronous {@link scrub}.
+   * @internal
+   */
+  scrubSync(): void {
+    this.beginScrub();
+    try {
+      this.#scrubber.overwrite();
+    } finally {
+      this.endScrub();
+    }
+  }
+
+  /**
+   * Lets another thread overwrite what belongs to nothing, until {@link endScrub}.
+   * @internal
+   */
+  beginScrub(): void {
+    if (this.#failed !== undefined) throw this.#known(this.#failed);
+    this.#synchronous("FULL");
+    beginScrub(this.#database, this.#path);
+  }
+
+  /** @internal */
+  endScrub(): void {
+    endScrub(this.#database);
   }
 
   /** Commits; on a full disk it restarts the log and tries again. */
@@ -332,6 +376,7 @@ export class SqliteState implements State {
   /** Synchronous {@link close}. */
   closeSync(): void {
     this.#database.close();
+    this.#scrubber.close();
     this.#lock?.release();
   }
 

@@ -1,5 +1,6 @@
 /** The SQL statements of each {@link StateChange}. */
 import type { SQLInputValue } from "node:sqlite";
+import { REDACTED } from "./redactions.ts";
 import type { ChangeOf, StateChange } from "./state.ts";
 
 /** One statement with its values. */
@@ -238,6 +239,23 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
   "import.put": ({ record: { batch, part, at, reply }, before }) => [
     { sql: "DELETE FROM imports WHERE at < ?", values: [before] },
     { sql: "INSERT OR REPLACE INTO imports VALUES (?,?,?,?)", values: [batch, part, at, reply] },
+  ],
+  "redaction.put": ({ record: { topic, seq, id, at, by = null, reason = null, done } }) => [
+    {
+      sql: "INSERT OR REPLACE INTO redactions VALUES (?,?,?,?,?,?,?)",
+      values: [topic, seq, id, at, by, reason, done ? 1 : 0],
+    },
+  ],
+  "event.redact": ({ topic, seq, id, key = null, line }) => [
+    {
+      sql: `UPDATE dead_letters SET key = ?, line = ?, reason = '${REDACTED}',
+          attempts = without_texts(attempts) WHERE topic = ? AND seq = ? AND id = ?`,
+      values: [key, line, topic, seq, id],
+    },
+    {
+      sql: "DELETE FROM retries WHERE topic = ? AND seq = ? AND id = ?",
+      values: [topic, seq, id],
+    },
   ],
   "generation.next": () => [{
     sql: "INSERT INTO generation VALUES (1, 1) ON CONFLICT DO UPDATE SET value = value + 1",

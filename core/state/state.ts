@@ -24,6 +24,7 @@ export type {
 import type { TopicOptions } from "../event/topic_options.ts";
 import type { CompatibilityLevel } from "../event/compatibility_level.ts";
 import type { FailedEvent } from "./dead_letter_name.ts";
+import type { Redaction } from "../event/redaction.ts";
 
 /** A topic as stored. */
 export interface TopicRecord {
@@ -237,6 +238,15 @@ export interface ImportRecord {
   reply: string;
 }
 
+/** An event that was redacted. Kept for ever, so that a restored backup is redacted again. */
+export interface RedactionRecord extends Redaction {
+  topic: string;
+  seq: number;
+  id: string;
+  /** False: something of the event may be left somewhere; the next start finishes it. */
+  done: boolean;
+}
+
 /** One change; a list of them is one transaction. */
 export type StateChange =
   | { op: "topic.put"; record: TopicRecord }
@@ -295,6 +305,19 @@ export type StateChange =
   | { op: "end.put"; record: TopicEndRecord }
   /** Also forgets parts that were done before `before`. */
   | { op: "import.put"; record: ImportRecord; before: number }
+  | { op: "redaction.put"; record: RedactionRecord }
+  /**
+   * Replaces the event in its dead letters, with the texts of their attempts, and deletes its
+   * retries. `line`: the redacted event.
+   */
+  | {
+    op: "event.redact";
+    topic: string;
+    seq: number;
+    id: string;
+    key: string | undefined;
+    line: Uint8Array;
+  }
   /**
    * Marks the start or end of a use of the state, so that earlier copies are recognized as older.
    */
@@ -352,6 +375,7 @@ export interface StateSnapshot {
   imports: ImportRecord[];
   deadLetterAges: DeadLetterAges;
   removedDeadLetters: RemovedDeadLetters[];
+  redactions: RedactionRecord[];
   /** How often it was opened and closed; 0 if never, or if an older version did not count. */
   generation: number;
 }
@@ -373,6 +397,12 @@ export interface State {
    * @internal
    */
   commit(changes: readonly StateChange[], options?: CommitOptions): Promise<void>;
+  /**
+   * Removes what was changed or deleted from the files. Rejects with `CannotStoreError` if it may
+   * work later. Absent: there are no files.
+   * @internal
+   */
+  scrub?(): Promise<void>;
   /** @internal */
   retry(subscription: string, topic: string, id: string): RetryRecord | undefined;
   /**

@@ -12,6 +12,7 @@ import { NamedFiles } from "../base/named_files.ts";
 import { CannotStoreError } from "../base/errors.ts";
 import { IdleTimer } from "../base/idle_timer.ts";
 import { WorkerClient } from "../worker/client.ts";
+import { PageScrubber } from "../store/sqlite/scrub.ts";
 import { STATE_FORMAT } from "./migrations.ts";
 import { SqliteState } from "./sqlite.ts";
 import type {
@@ -31,6 +32,7 @@ import type {
 export type StateCall =
   | { op: "open"; path: string; again?: number }
   | { op: "commit"; changes: StateChange[]; sync: boolean }
+  | { op: "scrub"; step: "begin" | "end" }
   | { op: "close" };
 
 /**
@@ -41,6 +43,7 @@ const REPLACED =
   "where the program was replaced or removed while the daemon ran, start it again: evs daemon start";
 
 interface Waiting {
+  op: "commit" | "scrub";
   sync: boolean;
   changes: readonly StateChange[];
   resolve(): void;
@@ -75,6 +78,7 @@ export class WorkerState implements State {
   #running: Promise<void> | undefined;
   /** Created once all files exist. */
   readonly #named: NamedFiles;
+  readonly #scrubber: PageScrubber;
   #failed = false;
   #generation = 0;
   /** The snapshot from opening, until it is requested or something is committed. */
@@ -83,6 +87,7 @@ export class WorkerState implements State {
   private constructor(worker: WorkerClient, path: string, options: WorkerStateOptions) {
     this.#worker = worker;
     this.#path = path;
+    this.#scrubber = new PageScrubber(path);
     this.#script = options.script;
     this.#again = options.again;
     this.#reader = new SqliteState(path, { readOnly: true });
@@ -125,26 +130,38 @@ export class WorkerState implements State {
     if (changes.length === 0) return Promise.resolve();
     this.#loaded = undefined;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ changes, sync, resolve, reject });
+      this.#waiting.push({ op: "commit", changes, sync, resolve, reject });
       this.#running ??= this.#run();
     });
+  }
+
+  scrub(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ op: "scrub", changes: [], sync: true, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** The next of the waiting ones that share a transaction. */
+  #next(): Waiting[] {
+    const [first, ...rest] = this.#waiting;
+    const others = rest.findIndex(({ op }) => op !== first!.op);
+    return this.#waiting.splice(0, others < 0 ? Infinity : others + 1);
   }
 
   async #run(): Promise<void> {
     // Yield once, so that commits of the same tick share the first transaction.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0);
+      const batch = this.#next();
       const sync = batch.some((waiting) => waiting.sync);
       try {
         this.#worker ??= await this.#beginAgain();
-        await this.#worker.call(
-          {
-            op: "commit",
-            changes: batch.flatMap((waiting) => waiting.changes),
-            sync,
-          } satisfies StateCall,
-        );
+        if (batch[0]!.op === "scrub") await this.#scrub(this.#worker);
+        else {
+          const changes = batch.flatMap((waiting) => waiting.changes);
+          await this.#worker.call({ op: "commit", changes, sync } satisfies StateCall);
+        }
         if (sync) this.#named.check();
         for (const { resolve } of batch) resolve();
       } catch (error) {
@@ -154,6 +171,19 @@ export class WorkerState implements State {
     }
     this.#running = undefined;
     this.#rest.note();
+  }
+
+  /**
+   * Overwrites in this thread: the file must stay open as long as this thread reads the database,
+   * and a worker closes its files when it ends.
+   */
+  async #scrub(worker: WorkerClient): Promise<void> {
+    await worker.call({ op: "scrub", step: "begin" } satisfies StateCall);
+    try {
+      this.#scrubber.overwrite();
+    } finally {
+      await worker.call({ op: "scrub", step: "end" } satisfies StateCall);
+    }
   }
 
   async #beginAgain(): Promise<WorkerClient> {
@@ -218,10 +248,11 @@ export class WorkerState implements State {
       const writer = new SqliteState(this.#path, { again: STATE_FORMAT, lock: false });
       await this.#reader.close();
       writer.closeSync();
-      return;
+      return this.#scrubber.close();
     }
     await this.#reader.close();
     await this.#worker.call({ op: "close" } satisfies StateCall);
+    this.#scrubber.close();
     this.#worker.terminate();
   }
 }

@@ -100,8 +100,15 @@ export class TopicCatalog {
   ): Promise<{ record: TopicRecord; created: boolean }> {
     const there = await (this.pending(name) ?? this.#topics.get(name));
     if (!there) return { record: await this.define(name, options), created: true };
+    this.assertAgrees(name, options);
+    return { record: there, created: false };
+  }
+
+  /** Throws `ConflictError` if the existing topic has other options. */
+  assertAgrees(name: string, options: Partial<TopicOptions>): void {
+    const there = this.require(name);
     const differs = differences(there.options, wanted(options));
-    if (differs.length === 0) return { record: there, created: false };
+    if (differs.length === 0) return;
     throw new ConflictError(
       `the topic ${name} already exists, with another ${differs.join(", ")}`,
       {
@@ -112,11 +119,6 @@ export class TopicCatalog {
         details: { topic: name, differs, options: there.options },
       },
     );
-  }
-
-  /** True if the existing topic has these options. */
-  agrees(name: string, options: Partial<TopicOptions>): boolean {
-    return differences(this.require(name).options, wanted(options)).length === 0;
   }
 
   /**

@@ -8,6 +8,7 @@ import { eventRoutes } from "./events.ts";
 import { schemaVersionRoutes } from "./schema_versions.ts";
 import { schemaRoutes } from "./schemas.ts";
 import { statusRoutes } from "./status.ts";
+import { redactRoutes } from "./redact.ts";
 import { retryRoutes } from "./retries.ts";
 import { scheduledRoutes } from "./scheduled.ts";
 import { subscriptionRoutes } from "./subscriptions.ts";
@@ -16,6 +17,7 @@ import { topicRoutes } from "./topics.ts";
 /** All routes. */
 export const routes: readonly Route[] = [
   ...eventRoutes,
+  ...redactRoutes,
   ...topicRoutes,
   ...subscriptionRoutes,
   ...retryRoutes,

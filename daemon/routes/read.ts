@@ -5,7 +5,7 @@
 import type http from "node:http";
 import { systemClock } from "../../core/base/clock.ts";
 import { inTurns } from "../../core/base/in_turns.ts";
-import { InvalidArgumentError, NotFoundError } from "../../core/base/errors.ts";
+import { InvalidArgumentError } from "../../core/base/errors.ts";
 import { MOST_NAMES, MOST_POSITIONS } from "../../core/event/limits.ts";
 import { toWireLine } from "../../core/event/event.ts";
 import { compileFilter } from "../../core/filter/filter.ts";
@@ -25,6 +25,7 @@ import {
   type ReplayQuery,
   type Selection,
 } from "../../core/reading/replay.ts";
+import { findEvent, noSuchEvent } from "../../core/reading/find_event.ts";
 import { type Missed, missedLine } from "../../core/reading/missed.ts";
 import { newestPerKey } from "../../core/reading/newest_per_key.ts";
 import { replayBack } from "../../core/reading/replay_back.ts";
@@ -92,22 +93,8 @@ export function getEvent(request: RouteRequest, reply: http.ServerResponse): voi
   const topic = request.params["topic"]!;
   const wanted = request.params["event"]!;
   broker.topics.require(topic);
-  const { store } = broker;
-  const { firstSeq, lastSeq } = store.head(topic);
-  const seq = /^\d{1,15}$/.test(wanted) ? Number(wanted) : undefined;
-  const bySeq = seq === undefined
-    ? undefined
-    : store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0];
-  const event = bySeq ?? store.find(topic, wanted);
-  if (!event) {
-    const there = lastSeq < firstSeq
-      ? "the topic is empty"
-      : `the topic has seq ${firstSeq} to ${lastSeq}`;
-    throw new NotFoundError("event", `topic ${topic} has no event ${wanted}: ${there}`, {
-      details: { firstSeq, lastSeq },
-      hint: `evs replay ${topic} shows what is there`,
-    });
-  }
+  const event = findEvent(broker.store, topic, wanted);
+  if (!event) throw noSuchEvent(broker.store, topic, wanted);
   if (cloudFormatOf(request.raw.headers.accept) !== "lines") {
     return sendBytes(reply, { status: 200, type: "application/json", bytes: toWireLine(event) });
   }

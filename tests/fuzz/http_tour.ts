@@ -127,6 +127,7 @@ class Tour {
   }
 
   async rest(): Promise<void> {
+    await this.#visit("POST", `${EVENTS}/{event}/redact`, { body: { reason: "a password" } });
     await this.#visit("DELETE", SUBSCRIPTION);
     await this.#visit("DELETE", "/v1/topics/{topic}");
     await this.#visit("POST", "/v1/damage/accept");

@@ -8,6 +8,7 @@ import { schemaToJson } from "../../json/to_json.ts";
 import { pausedWords } from "../../protocol/paused_words.ts";
 import type { PublishOptions } from "../../broker/publish_options.ts";
 import type { Clock } from "../../base/clock.ts";
+import { refuseUnknown } from "../../base/options.ts";
 import { AwakeTime } from "../../base/standstill.ts";
 import type { DeadLetterQueue } from "../../dead_letter/queue.ts";
 import { newToken } from "../../delivery/tokens.ts";
@@ -55,6 +56,7 @@ import { type Address, Client } from "../client.ts";
 import { isGone } from "../consumer/port.ts";
 import { delay, LONGEST_TRY_MS } from "../feed.ts";
 import { UNNAMED } from "../../protocol/constants.ts";
+import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../../protocol/redaction.ts";
 import type { Scheduling } from "../../protocol/scheduled.ts";
 import type { TopicInfo } from "../../protocol/protocol.ts";
 import { RemoteDeadLetters } from "./remote_dead_letters.ts";
@@ -201,6 +203,17 @@ export class RemoteBroker<E = any> extends Broker<E> {
   /** Redelivers a dead letter; false if there is none with that id. */
   retryDeadLetter(eventId: string): Promise<boolean> {
     return this.getDeadLetterQueue().retryEvent(eventId);
+  }
+
+  /** Replaces what an event says, wherever the daemon has it. */
+  async redact(
+    topic: string,
+    event: number | string,
+    options: RedactOptions = {},
+  ): Promise<RedactReply> {
+    this.#assertOpen();
+    refuseUnknown(options, { of: "redact", known: REDACT_OPTIONS });
+    return await this.#again(() => this.client.redact(topic, String(event), options));
   }
 
   /** @internal */

@@ -13,8 +13,8 @@ const decoder = new TextDecoder();
 
 /** Filters that the daemon applies, so that other events are not sent. */
 export interface RemoteEventQuery extends EventQuery {
-  /** Only this key's events. */
-  key?: string;
+  /** Only the events of these keys. */
+  keys?: readonly string[];
   /** First seq, inclusive. */
   fromSeq?: number;
 }
@@ -35,13 +35,13 @@ export class RemoteEventStore implements EventStore {
   }
 
   async getEvents(topic: string, options: RemoteEventQuery = {}): Promise<Event[]> {
-    const { fromTimestamp, toTimestamp, eventTypes, limit, reverse, key, fromSeq } = options;
+    const { fromTimestamp, toTimestamp, eventTypes, limit, reverse, keys, fromSeq } = options;
     const events: Event[] = [];
     try {
       const response = await this.#client.read({
         topic: [topic],
         type: eventTypes,
-        where: key === undefined ? undefined : `event.key == ${JSON.stringify(key)}`,
+        where: keys?.map((key) => `event.key == ${JSON.stringify(key)}`).join(" || "),
         from: fromSeq?.toString(),
         reverse: reverse ? "1" : undefined,
       });

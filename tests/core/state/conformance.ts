@@ -191,6 +191,36 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     }
   });
 
+  test("redacts dead letters, drops retries, and remembers what was redacted", async (under) => {
+    const redaction = { topic: "t", seq: 1, id: "r1", at: 5, by: "anna", reason: "a password" };
+    const other = { topic: "t", seq: 2, id: "r2", at: 6, done: true };
+    const redacted = new TextEncoder().encode('{"seq":1,"payload":null}\n');
+    const event = { topic: "t", seq: 1, id: "r1" };
+    await under.state.commit([
+      ...everything,
+      { op: "dead.put", record: dead("r1") },
+      { op: "dead.put", record: dead("r1", { seq: 7, subscription: "other" }) },
+      { op: "redaction.put", record: { ...redaction, done: false } },
+      { op: "redaction.put", record: other },
+      { op: "event.redact", ...event, key: "digest", line: redacted },
+      { op: "redaction.put", record: { ...redaction, done: true } },
+    ]);
+    await under.state.scrub?.();
+    for (const open of [() => under.state, () => under.reopen()]) {
+      const state = await open();
+      assert.deepEqual(state.load().redactions, [{ ...redaction, done: true }, other]);
+      assert.deepEqual(state.load().retries, []);
+      const { records } = state.deadLetters({ subscription: "s" }, { limit: 9 });
+      const { stderr: _stderr, ...attempt } = retry("r1").attempts[0]!;
+      const attempts = [{ ...attempt, error: "redacted" }];
+      assert.deepEqual(records, [
+        dead("r1", { key: "digest", line: redacted, reason: "redacted", attempts }),
+      ]);
+      const [same] = state.deadLetters({ subscription: "other" }, { limit: 9 }).records;
+      assert.equal(same!.reason, dead("r1").reason, "another event with this id stays");
+    }
+  });
+
   test("drops the marks below a cursor", async ({ state }) => {
     await state.commit(everything);
     await state.commit([{ op: "cursor.put", record: { subscription: "s", topic: "t", next: 8 } }]);

@@ -206,6 +206,15 @@ async function callPublish(call: Call): Promise<Answer> {
   return published;
 }
 
+/** Last of all: the events are not delivered any more. */
+async function callRedact(call: Call): Promise<void> {
+  const redact = "/v1/topics/{topic}/events/{event}/redact";
+  const body = { reason: "a password", by: "anna" };
+  await call("POST", redact, { params: { ...topic, event: "99" }, body, status: 404 });
+  await call("POST", redact, { params: { ...topic, event: "2" }, body: { by: "" }, status: 400 });
+  await call("POST", redact, { params: { ...topic, event: "2" }, body, status: 200 });
+}
+
 async function callRead(call: Call, published: Answer): Promise<void> {
   await call("GET", events, { params: topic, query: "?from=1&limit=2", status: 200 });
   await call("GET", "/v1/topics/{topic}/events/{event}", {
@@ -365,6 +374,7 @@ Deno.test("openapi.json describes what every route answers", async () => {
   await callSubscriptions(call);
   await callLeases(call);
   await callDeadLetters(call);
+  await callRedact(call);
   await callTheRest(call);
   assert.equal((await daemon.exited()).code, 0);
   assert.deepEqual(

@@ -1,0 +1,210 @@
+/**
+ * Redacts events wherever the broker keeps them: in the store, in dead letters and retries, in what
+ * is leased.
+ *
+ * That it was asked for is durable before anything is changed, and deliveries skip the event from
+ * then on. So whatever interrupts it, the next start or the next request for the same event goes on.
+ * What succeeded before the interruption is repeated, which does no harm.
+ */
+import { UnsupportedError } from "../base/errors.ts";
+import type { Clock } from "../base/clock.ts";
+import { refuseUnknown } from "../base/options.ts";
+import { defined } from "../base/defined.ts";
+import type { DeadLetterQueue } from "../dead_letter/queue.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
+import { planRedacted } from "../delivery/redact.ts";
+import { type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
+import {
+  checkRedaction,
+  keptText,
+  redactedEvent,
+  redactedKey,
+  redactedMetadata,
+} from "../event/redaction.ts";
+import { REDACT_OPTIONS, type RedactOptions, type RedactReply } from "../protocol/redaction.ts";
+import { findEvent, noSuchEvent } from "../reading/find_event.ts";
+import type { EventIdentity, RedactedEvents } from "../state/redactions.ts";
+import type { RedactionRecord, State } from "../state/state.ts";
+import { eventOfSlot } from "../store/file/lines.ts";
+import { canRedact, type JournalStore } from "../store/store.ts";
+import type { TopicCatalog } from "../topic/catalog.ts";
+
+/** What a redactor needs. */
+export interface RedactorContext {
+  store: JournalStore;
+  state: State;
+  clock: Clock;
+  topics: TopicCatalog;
+  subscriptions: SubscriptionManager;
+  /** Shared with the deliveries. */
+  redacted: RedactedEvents;
+  /** The application's own queue for dead letters. */
+  queue?: DeadLetterQueue | undefined;
+  onError(error: unknown, context: string): void;
+}
+
+const LF = 0x0a;
+
+/** Redacts events, one at a time. */
+export class Redactor {
+  readonly #context: RedactorContext;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(context: RedactorContext) {
+    this.#context = context;
+  }
+
+  /** Redactions that are not finished. */
+  get unfinished(): RedactionRecord[] {
+    return this.#context.redacted.unfinished();
+  }
+
+  /**
+   * Redacts the event with this seq or id; durable, and without a trace of it, when it resolves.
+   * Rejects with `NotFoundError`, `UnsupportedError` (a store that cannot), or `CannotStoreError`:
+   * then the same again goes on.
+   */
+  redact(topic: string, event: string, options: RedactOptions = {}): Promise<RedactReply> {
+    return this.#inTurn(() => this.#redact(topic, event, options));
+  }
+
+  /** Finishes what was interrupted; what cannot be finished is reported, and stays unfinished. */
+  async finish(): Promise<void> {
+    for (const record of this.unfinished) {
+      try {
+        await this.#inTurn(() => this.#execute(record));
+      } catch (error) {
+        const { topic, seq } = record;
+        this.#context.onError(error, `the redaction of ${topic} ${seq}, which is not finished`);
+      }
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {}); // the caller gets the error
+    return done;
+  }
+
+  async #redact(topic: string, wanted: string, options: RedactOptions): Promise<RedactReply> {
+    refuseUnknown(options, { of: "redact", known: REDACT_OPTIONS });
+    checkRedaction(options);
+    const { store, topics, redacted, clock, state } = this.#context;
+    topics.require(topic);
+    if (!canRedact(store, topic)) throw cannot(topic);
+    const found = this.#find(topic, wanted);
+    if (!found) throw noSuchEvent(store, topic, wanted);
+    const { seq, id } = found;
+    const before = redacted.get(found);
+    if (before?.done) return replyOf(before, { created: false });
+    const [by, reason] = [keptText(options.by), keptText(options.reason)];
+    const record = before ??
+      { topic, seq, id, at: Math.round(clock.now()), ...defined({ by, reason }), done: false };
+    if (!before) await state.commit([{ op: "redaction.put", record }]);
+    redacted.put(record);
+    return await this.#execute(record);
+  }
+
+  async #execute(record: RedactionRecord): Promise<RedactReply> {
+    const { store, state, redacted } = this.#context;
+    const { topic, seq, id } = record;
+    const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const isStored = stored?.id === id;
+    const found = isStored ? stored : this.#copyOf(record);
+    const counts = { deadLetters: 0, undelivered: 0 };
+    if (found) {
+      const key = found.key === undefined ? undefined : await redactedKey(topic, found.key);
+      const content = { metadata: redactedMetadata(record), ...defined({ key }) };
+      const event = redactedEvent(found, content);
+      Object.assign(counts, await this.#redactState(event, { isStored }));
+      if (isStored) await store.redact!(topic, { seq, id, ...content });
+    }
+    await state.scrub?.();
+    const done = { ...record, done: true };
+    await state.commit([{ op: "redaction.put", record: done }]);
+    redacted.put(done);
+    return replyOf(done, { created: true, ...counts });
+  }
+
+  /**
+   * Dead letters come first, so that none of them returns to a queue as it was, and once more after
+   * the queues, whose handlers may have added some.
+   */
+  async #redactState(
+    event: StoredEvent,
+    { isStored }: { isStored: boolean },
+  ): Promise<{ deadLetters: number; undelivered: number }> {
+    const { state, subscriptions } = this.#context;
+    const { topic, seq, id, key } = event;
+    const change = { op: "event.redact", topic, seq, id, key, line: toWireLine(event) } as const;
+    await state.commit([change]);
+    let undelivered = 0;
+    for (const driver of subscriptions.of(topic)) {
+      if (driver.closed) continue;
+      const isPending = await driver.plan(() => {
+        driver.look();
+        return planRedacted(driver.queue, event, { isStored });
+      });
+      if (isPending) undelivered++;
+    }
+    await state.commit([change]);
+    await this.#redactQueue(event);
+    return { deadLetters: state.countDeadLetters({ ids: [id], topic }), undelivered };
+  }
+
+  /** The application's own queue may not be able to: then it is said what is left there. */
+  async #redactQueue(event: StoredEvent): Promise<void> {
+    const { queue, onError } = this.#context;
+    if (!queue) return;
+    if (queue.redact) return await queue.redact(toEvent(event));
+    const { topic, id } = event;
+    const entries = await queue.getEvents({ topic });
+    if (!entries.some((entry) => entry.event.id === id)) return;
+    const error = new UnsupportedError(
+      `the dead-letter queue still has ${id} of ${topic} as it was`,
+      {
+        hint: `give the queue a method \`redact\`, or remove it there: removeEvent("${id}")`,
+        details: { topic, id },
+      },
+    );
+    onError(error, `the redaction of ${topic} ${event.seq}`);
+  }
+
+  #find(topic: string, wanted: string): EventIdentity | undefined {
+    const stored = findEvent(this.#context.store, topic, wanted);
+    return stored ?? this.#copyOf({ topic, id: wanted });
+  }
+
+  /** A copy of an event that the topic no longer has: that of a dead letter, or of a retry. */
+  #copyOf(
+    { topic, id, seq }: { topic: string; id: string; seq?: number },
+  ): StoredEvent | undefined {
+    const { state, subscriptions } = this.#context;
+    const { records } = state.deadLetters({ ids: [id], topic }, { limit: 1 });
+    const retries = subscriptions.of(topic).map((driver) => driver.ledger.retry(topic, id));
+    const lines = [...records, ...retries].flatMap((record) => record?.line ?? []);
+    const events = lines.map((line) =>
+      eventOfSlot(line.at(-1) === LF ? line.subarray(0, -1) : line)
+    );
+    return events.find((event) => event.id === id && (seq === undefined || event.seq === seq));
+  }
+}
+
+function replyOf(
+  { topic, seq, id, at, by, reason }: RedactionRecord,
+  { created, deadLetters = 0, undelivered = 0 }:
+    & Pick<RedactReply, "created">
+    & Partial<RedactReply>,
+): RedactReply {
+  return { topic, seq, id, at, ...defined({ by, reason }), created, deadLetters, undelivered };
+}
+
+function cannot(topic: string): UnsupportedError {
+  return new UnsupportedError(
+    `the store of ${topic} cannot replace an event that it has; nothing was redacted`,
+    {
+      hint: "use a store that has `redact`, such as SqliteEventStore or FileEventStore",
+      details: { topic },
+    },
+  );
+}

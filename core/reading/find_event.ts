@@ -1,0 +1,29 @@
+/** Finds one event by what a person types: its seq or its id. */
+import { NotFoundError } from "../base/errors.ts";
+import type { StoredEvent } from "../event/event.ts";
+import type { EventReader } from "../store/reader.ts";
+
+/** The event with this seq or id. Digits mean a seq, unless there is none with it. */
+export function findEvent(
+  store: EventReader,
+  topic: string,
+  wanted: string,
+): StoredEvent | undefined {
+  const seq = /^\d{1,15}$/.test(wanted) ? Number(wanted) : undefined;
+  const bySeq = seq === undefined
+    ? undefined
+    : store.readPage(topic, { from: seq, to: seq, limit: 1 }).events[0];
+  return bySeq ?? store.find(topic, wanted);
+}
+
+/** The error for an event that is not there. */
+export function noSuchEvent(store: EventReader, topic: string, wanted: string): NotFoundError {
+  const { firstSeq, lastSeq } = store.head(topic);
+  const there = lastSeq < firstSeq
+    ? "the topic is empty"
+    : `the topic has seq ${firstSeq} to ${lastSeq}`;
+  return new NotFoundError("event", `topic ${topic} has no event ${wanted}: ${there}`, {
+    details: { firstSeq, lastSeq },
+    hint: `evs replay ${topic} shows what is there`,
+  });
+}

@@ -1,0 +1,62 @@
+/** The redacted events of a broker, and what is left of their failures. */
+import type { Attempt, RedactionRecord } from "./state.ts";
+
+/** The reason of a redacted dead letter, and the error of each of its attempts. */
+export const REDACTED = "redacted";
+
+/** The attempts without what the handler said: it may have printed the event. */
+export function withoutTexts(attempts: readonly Attempt[]): Attempt[] {
+  return attempts.map(({ stderr: _stderr, stack: _stack, ...attempt }) => ({
+    ...attempt,
+    error: REDACTED,
+  }));
+}
+
+/** Identifies an event: after a restored backup, a seq may have another event. */
+export interface EventIdentity {
+  topic: string;
+  seq: number;
+  id: string;
+}
+
+/** The redacted events, finished or not. */
+export class RedactedEvents {
+  readonly #topics = new Map<string, Map<number, RedactionRecord[]>>();
+
+  constructor(records: readonly RedactionRecord[] = []) {
+    for (const record of records) this.put(record);
+  }
+
+  /** Adds a record, or replaces that of the same event. */
+  put(record: RedactionRecord): void {
+    const ofTopic = this.#topics.get(record.topic) ?? new Map<number, RedactionRecord[]>();
+    this.#topics.set(record.topic, ofTopic);
+    const others = (ofTopic.get(record.seq) ?? []).filter(({ id }) => id !== record.id);
+    ofTopic.set(record.seq, [...others, record]);
+  }
+
+  /** The record of an event; undefined if it was not redacted. */
+  get({ topic, seq, id }: EventIdentity): RedactionRecord | undefined {
+    return this.#topics.get(topic)?.get(seq)?.find((record) => record.id === id);
+  }
+
+  /**
+   * The events without the redacted ones. Looks at single events only where the topic has some.
+   */
+  without<E extends { readonly seq: number }>(
+    topic: string,
+    events: readonly E[],
+    idOf: (event: E) => string,
+  ): readonly E[] {
+    const ofTopic = this.#topics.get(topic);
+    if (!ofTopic) return events;
+    return events.filter((event) => !ofTopic.get(event.seq)?.some(({ id }) => id === idOf(event)));
+  }
+
+  /** Those that have to be finished. */
+  unfinished(): RedactionRecord[] {
+    return [...this.#topics.values()]
+      .flatMap((ofTopic) => [...ofTopic.values()].flat())
+      .filter(({ done }) => !done);
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * `broker.redact`: an event is redacted in the store, in dead letters, retries and what handlers
+ * have, it is not delivered any more, and whatever interrupts it, it is finished later.
+ */
+import assert from "node:assert/strict";
+import { EventBroker } from "../../../core/broker/event_broker.ts";
+import { FileDeadLetterQueue } from "../../../core/dead_letter/file.ts";
+import type { DeadLetterEntry } from "../../../core/dead_letter/queue.ts";
+import { type Redaction, redactionOf } from "../../../core/event/redaction.ts";
+import { MemoryState } from "../../../core/state/memory.ts";
+import { SqliteState } from "../../../core/state/sqlite.ts";
+import type { State, StateChange } from "../../../core/state/state.ts";
+import { FileEventStore } from "../../../core/store/file/file_event_store.ts";
+import { SqliteEventStore } from "../../../core/store/sqlite/sqlite_event_store.ts";
+import { MemoryEventStore } from "../../../core/store/memory.ts";
+import type { JournalStore, RedactRequest } from "../../../core/store/store.ts";
+import { CannotStoreError } from "../../../core/base/errors.ts";
+import { filesWith } from "../../helpers/leftovers.ts";
+import { inFolder } from "../../helpers/start.ts";
+import { ThreeMethods } from "../../helpers/three_methods.ts";
+
+const SECRET = "correct-horse-battery-staple";
+const REASON = { reason: "a password", by: "anna" };
+
+const STORES: Record<string, (folder: string) => JournalStore> = {
+  SqliteEventStore: (folder) => new SqliteEventStore(`${folder}/events.db`),
+  FileEventStore: (folder) => new FileEventStore(`${folder}/events`),
+  MemoryEventStore: () => new MemoryEventStore(),
+};
+
+/** Publishes three events of one key, the second with the secret. */
+async function publishThree(broker: EventBroker): Promise<void> {
+  for (const password of ["one", SECRET, "three"]) {
+    const options = { key: "user-1", metadata: { note: password } };
+    await broker.publish("users", "user.created", { password }, options);
+  }
+}
+
+function open(folder: string, store: keyof typeof STORES, state?: State): EventBroker {
+  const errors: unknown[] = [];
+  return new EventBroker({
+    eventStore: STORES[store]!(folder),
+    state: state ?? new SqliteState(`${folder}/state.db`),
+    onError: (error) => void errors.push(error),
+  });
+}
+
+for (const store of Object.keys(STORES)) {
+  Deno.test(`broker.redact leaves seq, id and type, and says when, by whom and why, on ${store}`, () =>
+    inFolder(async (folder) => {
+      const broker = open(folder, store);
+      await publishThree(broker);
+      const { id } = (await broker.getEventStore().getEvents("users"))[1]!;
+      const reply = await broker.redact("users", 2, REASON);
+      assert.deepEqual({ ...reply, at: 0 }, {
+        topic: "users",
+        seq: 2,
+        id,
+        at: 0,
+        ...REASON,
+        created: true,
+        deadLetters: 0,
+        undelivered: 0,
+      });
+      const events = await broker.getEventStore().getEvents("users");
+      const event = events[1]!;
+      assert.deepEqual([event.seq, event.id, event.type], [2, id, "user.created"]);
+      assert.match(event.key!, /^redacted:[0-9a-f]{32}$/);
+      assert.deepEqual(redactionOf(event), { at: reply.at, ...REASON } as Redaction);
+      assert.deepEqual(events.map(redactionOf).map(Boolean), [false, true, false]);
+      assert.deepEqual(filesWith(folder, [SECRET]), []);
+      const again = await broker.redact("users", id, { reason: "another" });
+      assert.deepEqual(again, { ...reply, created: false });
+      await broker.close();
+      assert.deepEqual(filesWith(folder, [SECRET]), []);
+    }));
+}
+
+Deno.test("broker.redact keeps subscriptions from delivering the event, whether it is read, waits behind its key, or comes later", () =>
+  inFolder(async (folder) => {
+    const broker = open(folder, "SqliteEventStore");
+    const { subscriptions } = broker;
+    await subscriptions.put("unread", { topic: "users" });
+    await subscriptions.put("read", { topic: "users" });
+    await publishThree(broker);
+    const lease = (name: string) =>
+      subscriptions.lease(name, { max: 10 }, { consumer: "c" }).then(({ deliveries }) =>
+        deliveries
+      );
+    const [first] = await lease("read");
+    assert.equal(first!.entry.seq, 1, "the other two wait behind it, by their key");
+    const reply = await broker.redact("users", 2);
+    assert.equal(reply.undelivered, 2);
+    await subscriptions.ack("read", [first!.token]);
+    assert.deepEqual((await lease("read")).map(({ entry }) => entry.seq), [3]);
+    assert.deepEqual((await lease("unread")).map(({ entry }) => entry.seq), [1]);
+    assert.deepEqual(subscriptions.info("read").redacted, 1);
+    await subscriptions.put("later", { topic: "users" });
+    const [later] = await lease("later");
+    await subscriptions.ack("later", [later!.token]);
+    assert.deepEqual((await lease("later")).map(({ entry }) => entry.seq), [3]);
+    await subscriptions.seek("read", { to: "start" });
+    await broker.close();
+    const next = open(folder, "SqliteEventStore");
+    const got: number[] = [];
+    const again = next.subscribe("users", ({ seq }) => void got.push(seq!), { name: "read" });
+    await again.ready;
+    await next.idle();
+    assert.deepEqual(got, [1, 3]);
+    assert.equal((await again.info()).pending, 0);
+    await next.close();
+  }));
+
+Deno.test("broker.redact takes the answer of a handler that has the event as done, and keeps nothing of its error", () =>
+  inFolder(async (folder) => {
+    const broker = open(folder, "SqliteEventStore");
+    const { subscriptions } = broker;
+    await publishThree(broker);
+    const settings = { maxRetries: 0 };
+    for (const name of ["failing", "released"]) {
+      await subscriptions.put(name, { topic: "users", settings });
+      const [first] = (await subscriptions.lease(name, { max: 1 }, { consumer: name })).deliveries;
+      await subscriptions.ack(name, [first!.token]);
+    }
+    const take = async (name: string) =>
+      (await subscriptions.lease(name, { max: 1 }, { consumer: name })).deliveries[0]!;
+    const [failing, released] = [await take("failing"), await take("released")];
+    assert.deepEqual([failing.entry.seq, released.entry.seq], [2, 2]);
+    assert.equal((await broker.redact("users", 2)).undelivered, 2);
+    const { outcomes } = await subscriptions.nack("failing", [
+      { lease: failing.token, error: `cannot use ${SECRET}`, stderr: SECRET },
+    ]);
+    assert.deepEqual(outcomes, ["done"]);
+    await subscriptions.release("released", [released.token]);
+    assert.deepEqual([(await take("failing")).entry.seq, (await take("released")).entry.seq], [
+      3,
+      3,
+    ]);
+    assert.equal(broker.deadLetters.count(), 0);
+    await broker.close();
+    assert.deepEqual(filesWith(folder, [SECRET]), []);
+  }));
+
+Deno.test("broker.redact empties dead letters with their errors and output, drops retries, and such a dead letter is not retried", () =>
+  inFolder(async (folder) => {
+    const broker = open(folder, "SqliteEventStore");
+    const { subscriptions, deadLetters } = broker;
+    await publishThree(broker);
+    const fail = async (name: string, maxRetries: number) => {
+      await subscriptions.put(name, { topic: "users", from: "2", settings: { maxRetries } });
+      const [lease] = (await subscriptions.lease(name, { max: 1 }, { consumer: "c" })).deliveries;
+      const texts = { error: `bad ${SECRET}`, stderr: `out ${SECRET}`, stack: `at ${SECRET}` };
+      await subscriptions.nack(name, [{ lease: lease!.token, exitCode: 3, ...texts }]);
+    };
+    await fail("dead", 0);
+    await fail("waiting", 5);
+    assert.equal(deadLetters.count(), 1);
+    assert.equal(subscriptions.info("waiting").scheduled, 1);
+    const reply = await broker.redact("users", 2, REASON);
+    assert.deepEqual([reply.deadLetters, reply.undelivered], [1, 1]);
+    assert.equal(subscriptions.info("waiting").scheduled, 0);
+    const [record] = deadLetters.show(reply.id);
+    assert.equal(record!.reason, "redacted");
+    assert.match(record!.key!, /^redacted:/);
+    const { error, exitCode, stderr, stack } = record!.attempts[0]!;
+    assert.deepEqual([error, exitCode, stderr, stack], ["redacted", 3, undefined, undefined]);
+    assert.match(
+      new TextDecoder().decode(record!.line),
+      /"metadata":\{"redacted":.*"payload":null\}/,
+    );
+    await assert.rejects(deadLetters.retry({ ids: [reply.id] }), {
+      code: "dead-letter/redacted",
+      message: /dead:.* was redacted: nothing is left to deliver, and nothing was retried/,
+    });
+    assert.equal((await deadLetters.retry({ all: true })).count, 0);
+    assert.deepEqual(filesWith(folder, [SECRET]), []);
+    await broker.close();
+    const next = open(folder, "SqliteEventStore");
+    await assert.rejects(next.deadLetters.retry({ ids: [reply.id] }), /redacted/);
+    assert.equal((await next.deadLetters.remove({ ids: [reply.id] })).count, 1);
+    await next.close();
+    assert.deepEqual(filesWith(folder, [SECRET]), []);
+  }));
+
+Deno.test("broker.redact finds the copy of an event that retention deleted, in a dead letter or a retry", async () => {
+  const broker = new EventBroker();
+  await publishThree(broker);
+  const { id } = (await broker.getEventStore().getEvents("users"))[1]!;
+  const { subscriptions, deadLetters, topics } = broker;
+  for (const [name, maxRetries] of [["dead", 0], ["waiting", 5]] as const) {
+    await subscriptions.put(name, { topic: "users", from: "2", settings: { maxRetries } });
+    const [lease] = (await subscriptions.lease(name, { max: 1 }, { consumer: "c" })).deliveries;
+    await subscriptions.nack(name, [{ lease: lease!.token, error: SECRET }]);
+  }
+  await topics.update("users", { maxEvents: 1 });
+  await broker.retain();
+  await assert.rejects(broker.redact("users", 2), { code: "event/not-found" });
+  const reply = await broker.redact("users", id);
+  assert.deepEqual([reply.seq, reply.deadLetters, reply.undelivered], [2, 1, 1]);
+  assert.equal(deadLetters.show(id)[0]!.reason, "redacted");
+  await broker.close();
+});
+
+/** A state whose commits fail from a chosen change on. */
+class FailingState extends MemoryState {
+  failsAt: StateChange["op"] | "scrub" | undefined;
+
+  override commit(changes: readonly StateChange[]): Promise<void> {
+    if (changes.some(({ op }) => op === this.failsAt)) return Promise.reject(noRoom());
+    return super.commit(changes);
+  }
+
+  scrub(): Promise<void> {
+    return this.failsAt === "scrub" ? Promise.reject(noRoom()) : Promise.resolve();
+  }
+}
+
+class FailingStore extends MemoryEventStore {
+  fails = false;
+
+  override redact(topic: string, request: RedactRequest): Promise<boolean> {
+    return this.fails ? Promise.reject(noRoom()) : super.redact(topic, request);
+  }
+
+  override close(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function noRoom(): CannotStoreError {
+  return new CannotStoreError("no room", { code: "store/disk-full" });
+}
+
+for (
+  const failsAt of ["redaction.put", "event.redact", "retry.remove", "store", "scrub"] as const
+) {
+  for (const how of ["asked for again", "opened again"] as const) {
+    Deno.test(`broker.redact is finished when it is ${how} after a failure at ${failsAt}`, async () => {
+      const state = new FailingState();
+      const eventStore = new FailingStore();
+      let broker = new EventBroker({ state, eventStore });
+      await publishThree(broker);
+      await broker.subscriptions.put("s", { topic: "users", from: "2" });
+      const lease = async () =>
+        (await broker.subscriptions.lease("s", { max: 9 }, { consumer: "c" })).deliveries;
+      const [second] = await lease();
+      await broker.subscriptions.nack("s", [{ lease: second!.token, error: SECRET }]);
+      if (failsAt === "store") eventStore.fails = true;
+      else state.failsAt = failsAt;
+      await assert.rejects(broker.redact("users", 2, REASON), { code: "store/disk-full" });
+      const isBegun = failsAt !== "redaction.put";
+      assert.equal(broker.redactor.unfinished.length, isBegun ? 1 : 0);
+      state.failsAt = undefined;
+      eventStore.fails = false;
+      const at = broker.redactor.unfinished[0]?.at;
+      if (how === "opened again") {
+        await broker.close();
+        broker = new EventBroker({ state, eventStore });
+        await broker.ready;
+        assert.deepEqual(broker.redactor.unfinished, []);
+      }
+      const reply = await broker.redact("users", 2, isBegun ? {} : REASON);
+      assert.equal(reply.created, how === "asked for again" || !isBegun);
+      if (at !== undefined) assert.equal(reply.at, at, "who, when and why are those of the first");
+      assert.deepEqual([reply.by, reply.reason], ["anna", "a password"]);
+      const events = await broker.getEventStore().getEvents("users");
+      assert.deepEqual(events.map(redactionOf).map(Boolean), [false, true, false]);
+      assert.equal(broker.subscriptions.info("s").scheduled, 0);
+      assert.deepEqual((await lease()).map(({ entry }) => entry.seq), [3]);
+      await broker.close();
+    });
+  }
+}
+
+Deno.test("broker.redact refuses in words what it cannot do", async () => {
+  const broker = new EventBroker({ eventStore: new ThreeMethods() });
+  await broker.publish("users", "user.created", { password: SECRET });
+  await assert.rejects(broker.redact("users", 1), {
+    code: "store/unsupported",
+    message: /the store of users cannot replace an event.*nothing was redacted/,
+  });
+  await broker.close();
+  const memory = new EventBroker();
+  await publishThree(memory);
+  await assert.rejects(memory.redact("nobody", 1), { code: "topic/not-found" });
+  await assert.rejects(memory.redact("users", 4), {
+    code: "event/not-found",
+    message: /no event 4: the topic has seq 1 to 3/,
+  });
+  for (const options of [{ reason: "" }, { reason: "x".repeat(501) }, { by: "y".repeat(129) }]) {
+    await assert.rejects(memory.redact("users", 1, options), { code: "argument/invalid" });
+  }
+  await assert.rejects(
+    memory.redact("users", 1, { raison: "typo" } as never),
+    /redact has no option "raison"/,
+  );
+  await memory.close();
+  await assert.rejects(memory.redact("users", 1), { code: "broker/closed" });
+});
+
+Deno.test("FileDeadLetterQueue has nothing of an event in its files when its broker redacted it", () =>
+  inFolder(async (folder) => {
+    const deadLetterQueue = new FileDeadLetterQueue(`${folder}/dead`);
+    const broker = new EventBroker({ deadLetterQueue });
+    broker.subscribe("users", ({ payload }) => {
+      throw new Error(`cannot use ${payload.password}`);
+    }, { name: "s", maxRetries: 0 });
+    await publishThree(broker);
+    await broker.idle();
+    assert.equal((await deadLetterQueue.getEvents()).length, 3);
+    assert.notDeepEqual(filesWith(folder, [SECRET]), []);
+    await broker.redact("users", 2, REASON);
+    assert.deepEqual(filesWith(folder, [SECRET]), []);
+    const entries = (await deadLetterQueue.getEvents()).map((
+      { event, error },
+    ) => [event.seq, error]);
+    assert.deepEqual(entries.find(([seq]) => seq === 2), [2, "redacted"]);
+    assert.equal(entries.length, 3);
+    await broker.close();
+    assert.deepEqual(filesWith(folder, [SECRET]), []);
+  }));
+
+Deno.test("broker.redact tells onError when the application's queue keeps the event", async () => {
+  const entries: DeadLetterEntry[] = [];
+  const told: unknown[] = [];
+  const broker = new EventBroker({
+    onError: (error) => void told.push(error),
+    deadLetterQueue: {
+      addEvent: (event, error, subscription) => {
+        entries.push({ event, error: error.message, subscription, timestamp: 1, attempts: 1 });
+        return Promise.resolve();
+      },
+      getEvents: () => Promise.resolve(entries),
+      retryEvent: () => Promise.resolve(false),
+      removeEvent: () => Promise.resolve(false),
+    },
+  });
+  broker.subscribe("users", () => {
+    throw new Error("no");
+  }, { name: "s", maxRetries: 0 });
+  await publishThree(broker);
+  await broker.idle();
+  await broker.redact("users", 2);
+  assert.match(String(told.at(-1)), /the dead-letter queue still has .* of users as it was/);
+  await broker.close();
+});
