@@ -37,19 +37,20 @@ export const route = verb<{ force?: boolean }, [string]>({
     );
     const { dataDir } = this.paths;
     const source = file === "-" ? Deno.stdin : file;
-    const { manifest, keptAt } = restoreBackup({
+    const { manifest, keptAt, redacted } = await restoreBackup({
       file: source,
       dataDir,
       force,
       now: this.clock.now(),
     });
     const { topics, events, createdAt } = manifest;
-    await this.printFacts({ dataDir, topics, events, createdAt, keptAt }, () => ({
+    await this.printFacts({ dataDir, topics, events, createdAt, keptAt, redacted }, () => ({
       "data dir": dataDir,
       topics,
       events,
       "backup of": formatTime(createdAt),
       "kept before": keptAt,
+      "redacted again": redacted === 0 ? undefined : redacted,
     }));
   },
 });

@@ -14,7 +14,9 @@ import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging
 import { folderOf } from "../protocol/paths.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
-import { ACCEPTED_FILE, BATCH_FILE, SKEW_FILE } from "../store/file/layout.ts";
+import { systemDisk } from "../store/file/disk.ts";
+import { ACCEPTED_FILE, BATCH_FILE, REPLACING, SKEW_FILE } from "../store/file/layout.ts";
+import { settleReplacements } from "../store/file/redact_segment.ts";
 import { verifyFileStore } from "../store/file/verify.ts";
 import { verifyEventDatabase } from "../store/sqlite/verify.ts";
 import { VERSION } from "../base/version.ts";
@@ -116,13 +118,21 @@ async function copyAll(dataDir: string, staging: string): Promise<string[]> {
 function copyFileStore(dataDir: string, staging: string): string[] {
   for (let left = TRIES - 1;; left--) {
     const paths = [...fileStorePaths(`${dataDir}/events`)].map((path) => `events/${path}`);
-    const copied = paths.filter((path) => copyIfThere(`${dataDir}/${path}`, `${staging}/${path}`));
+    const found = paths.filter((path) => copyIfThere(`${dataDir}/${path}`, `${staging}/${path}`));
+    const copied = settled(staging, found);
     if (left === 0 || !copied.includes("events/format")) return copied;
     // A segment may have been finished between two copies; the second time it no longer changes.
     const before = lostIn(`${dataDir}/events`);
     if (lostIn(`${staging}/events`) <= before) return copied;
     Deno.removeSync(`${staging}/events`, { recursive: true });
   }
+}
+
+/** A redaction that a crash cut short counts, or does not, as at a start. */
+function settled(staging: string, paths: readonly string[]): string[] {
+  const folders = new Set(paths.filter((path) => path.endsWith(REPLACING)).map(folderOf));
+  for (const folder of folders) settleReplacements(systemDisk, `${staging}/${folder}`);
+  return paths.filter((path) => exists(`${staging}/${path}`));
 }
 
 function lostIn(folder: string): number {
@@ -141,7 +151,8 @@ function* fileStorePaths(folder: string): Generator<string> {
     if (!isDirectory) continue;
     yield `${name}/head`;
     const files = [...Deno.readDirSync(`${folder}/${name}`)].map((entry) => entry.name).sort();
-    for (const ending of [".lookup", ".index", ".ndjson"]) {
+    const replacing = [`.index${REPLACING}`, `.ndjson${REPLACING}`];
+    for (const ending of [".lookup", ".index", ".ndjson", ...replacing]) {
       for (const file of files) if (file.endsWith(ending)) yield `${name}/${file}`;
     }
   }

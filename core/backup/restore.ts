@@ -7,6 +7,7 @@ import { exists } from "../base/if_there.ts";
 import { ConflictError, DataDirError } from "../base/errors.ts";
 import { parentOf, restorePaths, settleRestore, syncFolder } from "../data_dir/cut_restore.ts";
 import { writeWatermarks } from "../data_dir/watermarks.ts";
+import { knownRedactions, redactRestored } from "./redact_restored.ts";
 import { type BackedUpFile, MANIFEST, type Manifest, parseManifest, Sha256 } from "./manifest.ts";
 import { type ArchiveSource, readTar, type TarEntry, writeAll } from "./tar.ts";
 
@@ -29,13 +30,17 @@ export interface Restored {
   manifest: Manifest;
   /** Where the previous data dir is kept. */
   keptAt?: string;
+  /** How many events of the backup were redacted, because the previous data dir had redacted them. */
+  redacted: number;
 }
 
 /**
  * Restores a backup. Throws, without changing anything, if a daemon is running or the backup is
  * incomplete.
  */
-export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Restored {
+export async function restoreBackup(
+  { file, dataDir, force, now }: RestoreOptions,
+): Promise<Restored> {
   settleRestore(dataDir);
   const lock = lockIfThere(dataDir);
   try {
@@ -57,13 +62,14 @@ export function restoreBackup({ file, dataDir, force, now }: RestoreOptions): Re
     try {
       stagingLock.tryLockSync(true);
       const manifest = unpack(file, staging);
+      const redacted = await redactRestored(staging, taken ? knownRedactions(dataDir) : []);
       syncFolders(staging);
       // A folder with this file is complete; the next start can finish it
       // (core/data_dir/cut_restore.ts).
       writeWatermarks(staging, { phase: "restored", generation: 0, files: [], ends: new Map() });
       syncFolder(parentOf(dataDir));
       takePlace(staging, dataDir, { keptAt, before: taken ? "kept" : lock ? "empty" : "none" });
-      return { manifest, ...(taken ? { keptAt } : {}) };
+      return { manifest, redacted, ...(taken ? { keptAt } : {}) };
     } catch (error) {
       if (exists(staging)) Deno.removeSync(staging, { recursive: true });
       throw error;

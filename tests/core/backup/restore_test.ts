@@ -47,20 +47,20 @@ function claimSize(file: string, size: number): void {
   Deno.truncateSync(file, size + 4096);
 }
 
-Deno.test("restoreBackup makes its folder anew: one that somebody put there beforehand is left alone", () => {
+Deno.test("restoreBackup makes its folder anew: one that somebody put there beforehand is left alone", async () => {
   using at = setUp(good);
-  at.restore();
+  await at.restore();
   assert.equal(Deno.readTextFileSync(`${at.dataDir}/events/format`), "1\n");
   Deno.removeSync(at.dataDir, { recursive: true });
 
   const planted = `${at.dataDir}.restoring-20260101T000000000Z`;
   Deno.mkdirSync(`${planted}/events`, { recursive: true });
-  assert.throws(at.restore, Deno.errors.AlreadyExists);
+  await assert.rejects(at.restore, Deno.errors.AlreadyExists);
   assert.deepEqual([...Deno.readDirSync(`${planted}/events`)], []);
   assert.throws(() => Deno.lstatSync(at.dataDir), Deno.errors.NotFound);
 });
 
-Deno.test("restoreBackup refuses a manifest and a name without end before it reads them", () => {
+Deno.test("restoreBackup refuses a manifest and a name without end before it reads them", async () => {
   using manifest = setUp(good);
   claimSize(manifest.file, 8 * 2 ** 30 - 1);
   const refused = (words: RegExp) => (error: unknown) => {
@@ -68,8 +68,8 @@ Deno.test("restoreBackup refuses a manifest and a name without end before it rea
     assert.match(error.message, words);
     return true;
   };
-  assert.throws(manifest.restore, refused(/its manifest does not end/));
+  await assert.rejects(manifest.restore, refused(/its manifest does not end/));
   using name = setUp((tar) => tar.addBytes("n".repeat(5000), CONTENT));
-  assert.throws(name.restore, refused(/a name in it does not end/));
+  await assert.rejects(name.restore, refused(/a name in it does not end/));
   assert.throws(() => Deno.lstatSync(name.dataDir), Deno.errors.NotFound);
 });

@@ -1,0 +1,102 @@
+/**
+ * Applies the redactions that a data dir knows to a backup that takes its place: the backup may be
+ * older than they are.
+ */
+import { exists } from "../base/if_there.ts";
+import { defined } from "../base/defined.ts";
+import { type StoredEvent, toWireLine } from "../event/event.ts";
+import { redactedEvent, redactedKey, redactedMetadata } from "../event/redaction.ts";
+import { SqliteState } from "../state/sqlite.ts";
+import type { RedactionRecord } from "../state/state.ts";
+import { verifyStateDatabase } from "../state/verify.ts";
+import { FileEventStore } from "../store/file/file_event_store.ts";
+import { eventOfSlot } from "../store/file/lines.ts";
+import { SqliteEventStore } from "../store/sqlite/sqlite_event_store.ts";
+import type { JournalStore } from "../store/store.ts";
+
+const LF = 0x0a;
+
+/** The redactions that the data dir knows; none if it has no state that can be read. */
+export function knownRedactions(dataDir: string): RedactionRecord[] {
+  const path = `${dataDir}/state.db`;
+  if (!exists(path) || Deno.statSync(path).size === 0) return [];
+  return verifyStateDatabase(path, { quick: true }).snapshot?.redactions ?? [];
+}
+
+/**
+ * Applies them to the unpacked backup in `folder`, which nobody else uses yet. Returns how many of
+ * these events the backup had.
+ */
+export async function redactRestored(
+  folder: string,
+  records: readonly RedactionRecord[],
+): Promise<number> {
+  if (records.length === 0) return 0;
+  const statePath = `${folder}/state.db`;
+  if (!exists(statePath)) {
+    Deno.openSync(statePath, { write: true, createNew: true, mode: 0o600 }).close();
+  }
+  const state = new SqliteState(statePath, { lock: false });
+  const stores = openStores(folder);
+  try {
+    let count = 0;
+    for (const record of records) if (await redactOne(record, { state, stores })) count++;
+    state.commitSync(records.map((record) => ({
+      op: "redaction.put",
+      record: { ...record, done: true },
+    })));
+    state.scrubSync();
+    return count;
+  } finally {
+    for (const store of stores) await store.close();
+    state.closeSync();
+  }
+}
+
+function openStores(folder: string): JournalStore[] {
+  const stores: JournalStore[] = [];
+  if (exists(`${folder}/events.db`)) {
+    stores.push(new SqliteEventStore(`${folder}/events.db`, { lock: false }));
+  }
+  if (exists(`${folder}/events/format`)) stores.push(new FileEventStore(`${folder}/events`));
+  return stores;
+}
+
+/** True if the backup had the event, in a topic, a dead letter or a retry. */
+async function redactOne(
+  record: RedactionRecord,
+  { state, stores }: { state: SqliteState; stores: readonly JournalStore[] },
+): Promise<boolean> {
+  const { topic, seq, id } = record;
+  const metadata = redactedMetadata(record);
+  let found = copyIn(state, record);
+  for (const store of stores) {
+    const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    if (stored?.id !== id) continue;
+    found = stored;
+    if (stored.metadata === metadata) continue;
+    await store.redact!(topic, { seq, id, ...await contentOf(stored, metadata) });
+  }
+  if (!found) return false;
+  const event = redactedEvent(found, await contentOf(found, metadata));
+  const { key } = event;
+  state.commitSync([{ op: "event.redact", topic, seq, id, key, line: toWireLine(event) }]);
+  return true;
+}
+
+async function contentOf({ topic, key }: StoredEvent, metadata: string) {
+  return { metadata, ...defined({ key: key && await redactedKey(topic, key) }) };
+}
+
+/** The event of a dead letter or a retry. */
+function copyIn(
+  state: SqliteState,
+  { topic, seq, id }: RedactionRecord,
+): StoredEvent | undefined {
+  const { records } = state.deadLetters({ ids: [id], topic }, { limit: 1 });
+  const retry = state.load().retries.find((one) => one.topic === topic && one.id === id);
+  const rows = [...records, retry && state.retry(retry.subscription, topic, id)];
+  const lines = rows.flatMap((row) => row?.line ?? []);
+  const events = lines.map((line) => eventOfSlot(line.at(-1) === LF ? line.subarray(0, -1) : line));
+  return events.find((event) => event.id === id && event.seq === seq);
+}
