@@ -42,6 +42,7 @@ const REST: Record<string, Rest> = {
   }),
   "dlq remove": () => ({ args: ["--all", "--yes"] }),
   "dlq purge": () => ({ args: ["--yes"] }),
+  "redact": () => ({ args: ["t", "1", "--yes"] }),
   "topic create": () => ({ args: ["made"] }),
   "topic list": NOTHING,
   "topic show": () => ({ args: ["t"] }),

@@ -29,7 +29,18 @@ chmod +x bin/ssh
 `;
 
 const events: Scene = {
-  verbs: ["publish", "get", "tail", "replay", "expect", "status", "doctor", "backup", "export"],
+  verbs: [
+    "publish",
+    "get",
+    "tail",
+    "replay",
+    "expect",
+    "redact",
+    "status",
+    "doctor",
+    "backup",
+    "export",
+  ],
   setUp: `${OTHER_MACHINE}
 evs daemon start
 seq 300 | jq -c '{userId: "u\\(.)", username: "name \\(.)"}' |
@@ -58,6 +69,7 @@ evs replay orders --cloudevents >events.json
       meanwhile: `evs publish orders order.paid '{"id":"o1"}'`,
       attempts: 5,
     },
+    "redact users 42 --reason 'a password'": { answer: YES },
     // jq -e says with 4 that there was nothing to print, and that is well.
     "doctor --json | jq -e 'select(.level == \"warning\")'": { codes: [0, 4] },
     "backup nightly.tar --force": { before: "echo yesterday >nightly.tar" },
