@@ -140,7 +140,8 @@ export class EventBroker<E = any> extends Broker<E> {
       (name) => this.topics.get(name)?.options.store,
     );
     const store = this.store = this.#stores.store;
-    const state = this.#state = new GuardedState(options.state ?? new MemoryState());
+    const given = options.state ?? new MemoryState();
+    const state = this.#state = new GuardedState(given);
     const snapshot = state.load();
     this.topics = new TopicCatalog({
       state,
@@ -162,7 +163,8 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const redacted = new RedactedEvents(snapshot.redactions);
+    const areAll = !(given instanceof MemoryState);
+    const redacted = new RedactedEvents(snapshot.redactions, { areAll });
     const shared = { clock, random, store, topics: this.topics, onError, redacted, state };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
     this.subscriptions = new SubscriptionManager({

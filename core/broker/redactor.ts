@@ -59,6 +59,11 @@ export class Redactor {
     return this.#context.redacted.unfinished();
   }
 
+  /** False if no event of the topic was redacted. */
+  mayHave(topic: string): boolean {
+    return this.#context.redacted.mayHave(topic);
+  }
+
   /**
    * Redacts the event with this seq or id; durable, and without a trace of it, when it resolves.
    * Rejects with `NotFoundError`, `UnsupportedError` (a store that cannot), or `CannotStoreError`:

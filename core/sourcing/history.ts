@@ -23,6 +23,8 @@ import type { Broker } from "../broker/broker.ts";
 export type SourcingBroker = Pick<Broker, "publishBatch" | "getEventStore"> & {
   /** The store to read by seq and by key; absent behind a daemon. */
   readonly store?: JournalStore;
+  /** Knows which topics have redacted events; absent: any may have some. */
+  readonly redactor?: { mayHave(topic: string): boolean };
 };
 
 /** Metadata of an aggregate's events. */
@@ -85,11 +87,16 @@ export class History {
 
   /** True if one of the aggregate's events up to this seq was redacted. */
   async hasRedacted(id: string, to: number): Promise<boolean> {
-    if (this.#plain) return false;
+    if (this.#plain || !this.#mayHaveRedacted()) return false;
     const [, key] = await this.#keysOf(id);
     if (this.#journal) return keyEvents(this.#journal, this.topic, { key, from: 1, to }).length > 0;
     const found = await this.#query({ keys: [key], limit: 1 });
     return found.some(({ seq }) => seq! <= to);
+  }
+
+  /** Where it is false, none has to be looked for: without an index of keys that takes long. */
+  #mayHaveRedacted(): boolean {
+    return this.#broker.redactor?.mayHave(this.topic) ?? true;
   }
 
   /** The key of the aggregate's events, and that of those that were redacted. */
@@ -129,10 +136,13 @@ export class History {
     after: { id: string; seq: number },
   ): AsyncGenerator<Event> {
     const { lastSeq: to } = store.head(this.topic);
-    const [key, digest] = await this.#keysOf(after.id);
-    const redacted = keyEvents(store, this.topic, { key: digest, from: after.seq + 1, to });
+    const redacted: StoredEvent[] = [];
+    if (this.#mayHaveRedacted()) {
+      const key = await redactedKey(this.topic, after.id);
+      redacted.push(...keyEvents(store, this.topic, { key, from: after.seq + 1, to }));
+    }
     for (let from = after.seq + 1; from <= to;) {
-      const page = readKey(store, this.topic, { key, from, to, limit: PAGE });
+      const page = readKey(store, this.topic, { key: after.id, from, to, limit: PAGE });
       for (const stored of page.events) {
         while (redacted[0] && redacted[0].seq < stored.seq) yield toEvent(redacted.shift()!);
         yield toEvent(stored);

@@ -21,9 +21,12 @@ export interface EventIdentity {
 
 /** The redacted events, finished or not. */
 export class RedactedEvents {
+  readonly #areAll: boolean;
   readonly #topics = new Map<string, Map<number, RedactionRecord[]>>();
 
-  constructor(records: readonly RedactionRecord[] = []) {
+  /** `areAll`: false if an earlier process may have redacted others, as with a state in memory. */
+  constructor(records: readonly RedactionRecord[] = [], { areAll = true } = {}) {
+    this.#areAll = areAll;
     for (const record of records) this.put(record);
   }
 
@@ -51,6 +54,11 @@ export class RedactedEvents {
     const ofTopic = this.#topics.get(topic);
     if (!ofTopic) return events;
     return events.filter((event) => !ofTopic.get(event.seq)?.some(({ id }) => id === idOf(event)));
+  }
+
+  /** False if no event of the topic was redacted. */
+  mayHave(topic: string): boolean {
+    return !this.#areAll || this.#topics.has(topic);
   }
 
   /** Those that have to be finished. */
