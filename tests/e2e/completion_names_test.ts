@@ -117,6 +117,7 @@ Deno.test("completions names loads little more than a plain publish when Tab is 
   // It waits for a daemon that is being replaced, which a plain publish leaves to the normal path.
   assert.deepEqual(more.map((file) => file.split("/").at(-1)), [
     "names.ts",
+    "clock.ts",
     "daemon_address.ts",
     "watched_socket.ts",
     "contexts.ts",
