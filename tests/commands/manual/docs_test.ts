@@ -37,7 +37,7 @@ Deno.test("docs prints commands, pages, headings, promises, keys, flags and erro
   assert.match(shown("evs dlq retry"), /^EVS DLQ RETRY\n/);
   assert.match(shown("Exit Codes"), /^EXIT CODES\n[^]*130 +Ctrl-C/);
   assert.match(shown("max_event_bytes"), /^max_event_bytes \(configuration, Config file\): /);
-  assert.match(shown("rate"), /^--rate N\/s \(evs dlq retry\): /);
+  assert.match(shown("key-pointer"), /^--key-pointer POINTER \(evs publish\): /);
   assert.match(shown("store/disk-full"), /^store\/disk-full \(errors, Storing\): the disk is full/);
   assert.match(shown("operating full"), /^A FULL DISK\n/);
   assert.match(shown("docs/shell.md"), /^FOR THE SHELL\n/);
