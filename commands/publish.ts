@@ -17,6 +17,7 @@ interface PublishFlags {
   binary?: boolean;
   envelope?: boolean;
   cloudevents?: boolean;
+  atomic?: boolean;
   key?: string;
   keyPointer?: string;
   meta?: readonly string[];
@@ -31,7 +32,7 @@ interface PublishFlags {
   at?: string;
 }
 
-export const route = verb<PublishFlags, [topic: string, type?: string, payload?: string]>({
+export const route = verb<PublishFlags, [topic?: string, type?: string, payload?: string]>({
   brief: "Publish events to a topic",
   description:
     "Publishes one event and returns once it is stored, or publishes a stream of events from standard input.\n" +
@@ -44,6 +45,9 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "With --cloudevents, the argument, @FILE or standard input is a CloudEvent in JSON, a batch of them (an array, stored as a whole), " +
     "or one per line. Their ids, types, times and subjects become those of the events, and everything else is kept. " +
     "--key and --key-pointer are for events without a subject.\n" +
+    "With --atomic, standard input has events for any topics, one per line or in an array, and all of them are stored or none: " +
+    "objects with topic, type and payload, and id, key, schemaVersion, metadata and expected where they are needed " +
+    '(a seq, "none", "exists" or "any" of the key, else of the topic, or {"topic":…,"key":…}). What tail prints is such a line.\n' +
     "With --delay or --at the event is kept and published when it is due, also if the daemon is restarted meanwhile; " +
     "one that was due while no daemon ran is published when one starts. Its payload is checked now. " +
     "evs scheduled lists and cancels what waits. A TIME without a zone is local; one that has passed means now.\n" +
@@ -55,6 +59,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
     "TOPIC --envelope [--on-error stop|skip] [--skip N]",
     "TOPIC [EVENT] --cloudevents [--key TEXT | --key-pointer POINTER] [--schema-version VERSION] [--on-error stop|skip] [--skip N]",
+    "--atomic",
   ],
   examples: [
     [`publish users user.created '{"userId":"u1"}'`, "One event."],
@@ -76,6 +81,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       "publish shop --cloudevents <events.json",
       "CloudEvents: one, a batch, or one per line.",
     ],
+    ["publish --atomic <transfer.ndjson", "Events for several topics: all of them or none."],
     [
       "publish orders order.paid '{}' --key o1 --expect 7",
       "Only if 7 is still the key's last seq.",
@@ -108,6 +114,11 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
       cloudevents: {
         kind: "boolean",
         brief: "EVENT, or standard input, is CloudEvents in JSON",
+        optional: true,
+      },
+      atomic: {
+        kind: "boolean",
+        brief: "Standard input has events for any topics: all are stored or none",
         optional: true,
       },
       key: textFlag("The key: events with the same key are handled in order", "TEXT"),
@@ -159,6 +170,7 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
           parse: plainText,
           brief: "The topic; created if it does not exist",
           placeholder: "TOPIC",
+          optional: true,
         },
         {
           parse: plainText,
@@ -176,6 +188,13 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     },
   },
   async run(flags, topic, type, payload) {
+    if (flags.atomic) {
+      const { publishAtomic } = await load<typeof import("./publisher/atomic.ts")>(
+        "./publisher/atomic.ts",
+      );
+      return await publishAtomic(this, { flags, words: [topic, type, payload] });
+    }
+    if (topic === undefined) throw topicMissing();
     checkFlags(flags, { type, payload });
     const query: PublishQuery = {
       type: flags.cloudevents ? undefined : type,
@@ -217,6 +236,13 @@ export const route = verb<PublishFlags, [topic: string, type?: string, payload?:
     });
   },
 });
+
+function topicMissing(): InvalidArgumentError {
+  return new InvalidArgumentError("TOPIC is missing", {
+    code: "argument/usage",
+    hint: "evs publish --help",
+  });
+}
 
 /** When to publish, as the daemon takes it. */
 async function scheduleOf(

@@ -54,6 +54,7 @@ echo '{"userId":"u2"}' >user.json
 echo '{"status":200,"host":"b"}' >log.ndjson
 printf 'up\\nGET / 200\\n' >app.log
 evs export >events.ndjson
+echo '{"topic":"audit","type":"transfer","payload":7}' >transfer.ndjson
 evs replay orders --cloudevents >events.json
 `,
   stages: {
