@@ -7,6 +7,7 @@ import { findCutRestore } from "../core/data_dir/cut_restore.ts";
 import { roomAt } from "./check/disk.ts";
 import { verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
+import { spoolPlace } from "./spool/place.ts";
 import { escapeLines } from "./terminal/escape.ts";
 
 interface DoctorFlags {
@@ -55,6 +56,7 @@ export const route = verb<DoctorFlags, []>({
       now: this.clock.now(),
       room: () => roomAt(dataDir),
       socket,
+      spool: (await spoolPlace(this)).folders,
       ...(status
         ? { status, ask: (path: string) => client.call<unknown>({ method: "GET", path }) }
         : {}),

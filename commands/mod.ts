@@ -14,6 +14,7 @@ export const verbs: ReadonlyMap<string, LazyRoute> = new Map<string, LazyRoute>(
   verb("expect", "./expect.ts", "Wait for events; for CI"),
   verb("consume", "./consume.ts", "Run a command for each event"),
   verb("scheduled", "./scheduled/mod.ts", "List and cancel events that are published later"),
+  verb("spool", "./spool/mod.ts", "List, retry and remove spooled events"),
   verb("dlq", "./dlq/mod.ts", "Inspect, fix, retry and remove dead letters"),
   verb("redact", "./redact.ts", "Erase what an event says, wherever it is kept"),
   verb("topic", "./topic/mod.ts", "Create, list, change and remove topics"),

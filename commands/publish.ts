@@ -6,31 +6,10 @@ import type { EvsContext } from "./cli/context.ts";
 import { count, plainText, textFlag, verb } from "./cli/define.ts";
 import { load } from "./cli/lazy.ts";
 import { payloadBytes, textBytes } from "./publisher/payload.ts";
+import { checkFlags, expectation, isStream, type PublishFlags } from "./publisher/flags.ts";
 import { formatReceipt, told } from "./publisher/receipt.ts";
 import type { PublishStreamOptions } from "./publisher/stream.ts";
 import { typedAgain } from "../core/base/shell_quote.ts";
-
-interface PublishFlags {
-  text?: boolean;
-  ndjson?: boolean;
-  lines?: boolean;
-  binary?: boolean;
-  envelope?: boolean;
-  cloudevents?: boolean;
-  atomic?: boolean;
-  key?: string;
-  keyPointer?: string;
-  meta?: readonly string[];
-  id?: string;
-  idPrefix?: string;
-  schemaVersion?: string;
-  expect?: string;
-  onError?: "stop" | "skip";
-  skip?: number;
-  /** ms. */
-  delay?: number;
-  at?: string;
-}
 
 export const route = verb<PublishFlags, [topic?: string, type?: string, payload?: string]>({
   brief: "Publish events to a topic",
@@ -51,13 +30,15 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     "With --delay or --at the event is kept and published when it is due, also if the daemon is restarted meanwhile; " +
     "one that was due while no daemon ran is published when one starts. Its payload is checked now. " +
     "evs scheduled lists and cancels what waits. A TIME without a zone is local; one that has passed means now.\n" +
+    "With --spool, what no daemon answers for is kept in the data dir, with its id: the next daemon stores it once, in order, and " +
+    "judges it then; evs spool lists it. --expect, --delay, --at and --cloudevents do not go with it.\n" +
     "With --quiet it prints nothing.",
   usage: [
-    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --delay DURATION | --at TIME]",
+    "TOPIC TYPE PAYLOAD [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id ID] [--schema-version VERSION] [--expect SEQ|none|exists|any | --delay DURATION | --at TIME | --spool]",
     "TOPIC TYPE TEXT --text [--binary] [--key TEXT] [the same]",
-    "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
-    "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N]",
-    "TOPIC --envelope [--on-error stop|skip] [--skip N]",
+    "TOPIC TYPE --ndjson [--key TEXT | --key-pointer POINTER] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N] [--spool]",
+    "TOPIC TYPE --lines [--binary] [--key TEXT] [--meta NAME=VALUE]... [--id-prefix PREFIX] [--on-error stop|skip] [--skip N] [--spool]",
+    "TOPIC --envelope [--on-error stop|skip] [--skip N] [--spool]",
     "TOPIC [EVENT] --cloudevents [--key TEXT | --key-pointer POINTER] [--schema-version VERSION] [--on-error stop|skip] [--skip N]",
     "--atomic",
   ],
@@ -91,6 +72,10 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
       "In half an hour, unless evs scheduled cancel remind-c1 comes first.",
     ],
     ["publish shop sale.started {} --at 2031-12-01T08:00", "At eight in the morning here."],
+    [
+      "publish log line --ndjson --spool <log.ndjson",
+      "Kept for the next daemon while none answers.",
+    ],
   ],
   parameters: {
     flags: {
@@ -162,6 +147,11 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
         optional: true,
       },
       at: textFlag("Publish it at this time, such as 2031-12-01T08:00", "TIME"),
+      spool: {
+        kind: "boolean",
+        brief: "While no daemon answers, keep it for the next one",
+        optional: true,
+      },
     },
     positional: {
       kind: "tuple",
@@ -206,11 +196,17 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
     if (!isStream(flags)) {
       return await publishOne(this, topic, {
         payload: payload ?? "",
-        query: { ...query, id: flags.id, expected: flags.expect, ...await scheduleOf(flags) },
+        query: {
+          ...query,
+          id: await idOf(this, flags),
+          expected: flags.expect,
+          ...await scheduleOf(flags),
+        },
         flags,
       });
     }
-    const { idPrefix, onError = "stop", skip = 0 } = flags;
+    const { onError = "stop", skip = 0 } = flags;
+    const idPrefix = flags.idPrefix ?? await newIdFor(this, flags);
     if (flags.cloudevents) {
       const { publishCloudEvents } = await load<typeof import("./publisher/cloud_events.ts")>(
         "./publisher/cloud_events.ts",
@@ -221,18 +217,19 @@ export const route = verb<PublishFlags, [topic?: string, type?: string, payload?
         skip,
         next: await eventInput(this, type),
         lineFlag: flags.skip !== undefined ? "--skip" : flags.onError && "--on-error",
-        goOn: (line) => goOn(this, { line, idPrefix }),
+        goOn: (line) => goOn(this, { line }),
       });
     }
     const { publishStream } = await load<typeof import("./publisher/stream.ts")>(
       "./publisher/stream.ts",
     );
+    const lines = { topic, query: { ...query, idPrefix, onError } };
     await publishStream(this, {
-      topic,
-      query: { ...query, idPrefix, onError },
+      ...lines,
+      spool: flags.spool ? (await loadSpool()).lineSpooler(this, lines) : undefined,
       skip,
       ...await inputOf(this, flags),
-      goOn: (line) => goOn(this, { line, idPrefix }),
+      goOn: (line) => goOn(this, { line, idPrefix: flags.idPrefix }),
     });
   },
 });
@@ -242,6 +239,22 @@ function topicMissing(): InvalidArgumentError {
     code: "argument/usage",
     hint: "evs publish --help",
   });
+}
+
+/** What is spooled has its id before the first attempt. */
+async function idOf(context: EvsContext, flags: PublishFlags): Promise<string | undefined> {
+  return flags.id ?? await newIdFor(context, flags);
+}
+
+async function newIdFor(
+  { clock }: EvsContext,
+  { spool }: PublishFlags,
+): Promise<string | undefined> {
+  return spool ? (await loadSpool()).newEventId(clock.now()) : undefined;
+}
+
+function loadSpool(): Promise<typeof import("./publisher/spool.ts")> {
+  return load<typeof import("./publisher/spool.ts")>("./publisher/spool.ts");
 }
 
 /** When to publish, as the daemon takes it. */
@@ -254,16 +267,6 @@ async function scheduleOf(
 
 function loadLater(): Promise<typeof import("./publisher/later.ts")> {
   return load<typeof import("./publisher/later.ts")>("./publisher/later.ts");
-}
-
-function expectation(input: string): string {
-  if (/^(\d+|none|exists|any)$/.test(input)) return input;
-  throw new SyntaxError("a seq, none, exists or any is needed");
-}
-
-/** True if the payloads come from standard input, line by line. */
-function isStream({ ndjson, lines, envelope, cloudevents }: PublishFlags): boolean {
-  return ndjson === true || lines === true || envelope === true || cloudevents === true;
 }
 
 /** The events of an argument, a file or standard input. */
@@ -312,13 +315,16 @@ async function publishOne(
   topic: string,
   { payload, query, flags }: { payload: string; query: PublishQuery; flags: PublishFlags },
 ): Promise<void> {
-  const client = await context.client();
   try {
     const body = flags.text
       ? await textBytes(context, { payload, binary: flags.binary })
       : await payloadBytes(context, payload);
-    const reply = await client.publish(topic, body, { query });
-    if (context.quiet) return;
+    const client = await context.client();
+    const send = () => client.publish(topic, body, { query });
+    const reply = flags.spool
+      ? await (await loadSpool()).spoolIfAway(context, topic, { body, query, send })
+      : await send();
+    if (reply === undefined || context.quiet) return;
     if (reply.scheduled !== undefined) {
       const { formatScheduled } = await loadLater();
       const { forPeople, clock } = context;
@@ -329,88 +335,6 @@ async function publishOne(
   } catch (error) {
     throw told(error, flags.text || payload.startsWith("@") ? undefined : payload);
   }
-}
-
-function checkFlags(flags: PublishFlags, given: { type?: string; payload?: string }): void {
-  const wrong = (message: string, hint = "evs publish --help") => {
-    throw new InvalidArgumentError(message, { code: "argument/usage", hint });
-  };
-  const [form, other] = (["text", "ndjson", "lines", "envelope", "cloudevents"] as const)
-    .filter((name) => flags[name]);
-  if (other !== undefined) wrong(`--${form} and --${other} exclude each other`);
-  const stream = isStream(flags);
-  if (flags.envelope && given.type !== undefined) {
-    wrong("--envelope takes no TYPE: each line names its own");
-  }
-  if (flags.cloudevents) return checkCloudFlags(flags, { ...given, wrong });
-  if (!flags.envelope && given.type === undefined) wrong("a TYPE is needed, such as user.created");
-  if (stream && given.payload !== undefined) {
-    wrong(`a PAYLOAD does not go with --${form}: the payloads come from standard input`);
-  }
-  if (!stream && given.payload === undefined) {
-    wrong(
-      flags.text
-        ? "a PAYLOAD is needed: the text, or - for standard input"
-        : "a PAYLOAD is needed: JSON, @FILE, - for standard input, or --ndjson for a stream",
-    );
-  }
-  if (flags.key !== undefined && flags.keyPointer !== undefined) {
-    wrong("--key and --key-pointer exclude each other");
-  }
-  const isText = flags.text === true || flags.lines === true;
-  if (isText && flags.keyPointer !== undefined) {
-    wrong(`--key-pointer points into JSON; with --${form} use --key`);
-  }
-  if (flags.binary && !isText) wrong("--binary goes with --text or --lines");
-  if (stream && flags.id !== undefined) wrong("--id names one event; a stream takes --id-prefix");
-  if (stream && flags.expect !== undefined) wrong("--expect goes with one event");
-  checkLater(flags, stream);
-  if (stream) return;
-  for (const name of ["idPrefix", "onError", "skip"] as const) {
-    const flag = { idPrefix: "--id-prefix", onError: "--on-error", skip: "--skip" }[name];
-    if (flags[name] !== undefined) wrong(`${flag} goes with --ndjson, --lines or --envelope`);
-  }
-}
-
-function checkCloudFlags(
-  flags: PublishFlags,
-  { payload, wrong }: { payload?: string; wrong: (message: string) => void },
-): void {
-  if (payload !== undefined) {
-    wrong("--cloudevents takes one argument, the EVENT, which names its own type");
-  }
-  const names = {
-    meta: "--meta",
-    id: "--id",
-    idPrefix: "--id-prefix",
-    expect: "--expect",
-    binary: "--binary",
-    delay: "--delay",
-    at: "--at",
-  } as const;
-  for (const [name, flag] of Object.entries(names)) {
-    if (flags[name as keyof typeof names] !== undefined) {
-      wrong(`${flag} does not go with --cloudevents`);
-    }
-  }
-  if (flags.key !== undefined && flags.keyPointer !== undefined) {
-    wrong("--key and --key-pointer exclude each other");
-  }
-}
-
-function checkLater(flags: PublishFlags, stream: boolean): void {
-  const { delay, at, expect } = flags;
-  if (delay === undefined && at === undefined) return;
-  const flag = delay === undefined ? "--at" : "--delay";
-  const problem = delay !== undefined && at !== undefined
-    ? "--delay and --at exclude each other"
-    : stream
-    ? `${flag} goes with one event`
-    : expect !== undefined && expect !== "any"
-    ? `--expect does not go with ${flag}: when the event is published, nobody could be told`
-    : undefined;
-  if (problem === undefined) return;
-  throw new InvalidArgumentError(problem, { code: "argument/usage", hint: "evs publish --help" });
 }
 
 async function metadataOf(

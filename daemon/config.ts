@@ -6,6 +6,7 @@ import { parseBytes, parseDuration } from "../core/base/units.ts";
 import { InvalidArgumentError } from "../core/base/errors.ts";
 import { didYouMean } from "../core/base/suggest.ts";
 import { type Durability, parseDurability } from "../core/event/durability.ts";
+import { DEFAULT_SPOOL_BYTES, DEFAULT_SPOOL_EVENTS } from "../core/event/limits.ts";
 import type { StoreKind } from "../core/event/topic_options.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import { isJsonObject } from "../core/json/json_object.ts";
@@ -25,6 +26,11 @@ export interface Config {
   /** 0: never. */
   alertDeadLetters: number;
   alertLag: number;
+  /** Where publishers leave events while no daemon runs; empty: in the data dir. */
+  spoolFolder: string;
+  /** The most that waits there; publishers keep to it. */
+  spoolMaxBytes: number;
+  spoolMaxEvents: number;
 }
 
 /** The defaults. */
@@ -40,6 +46,9 @@ export const defaultConfig: Readonly<Config> = {
   socketGroup: "",
   alertDeadLetters: 0,
   alertLag: 0,
+  spoolFolder: "",
+  spoolMaxBytes: DEFAULT_SPOOL_BYTES,
+  spoolMaxEvents: DEFAULT_SPOOL_EVENTS,
 };
 
 const STORES: readonly StoreKind[] = ["sqlite", "file", "memory"];
@@ -68,6 +77,13 @@ const KEYS: Record<string, Reader> = {
   }),
   "alert.lag": (value, key) => ({
     alertLag: within(whole(value, key), key, [0, Number.MAX_SAFE_INTEGER]),
+  }),
+  "spool.folder": (value, key) => ({ spoolFolder: absolutePath(text(value, key), key) }),
+  "spool.max_bytes": (value, key) => ({
+    spoolMaxBytes: within(size(value, key), key, [65_536, 2 ** 40]),
+  }),
+  "spool.max_events": (value, key) => ({
+    spoolMaxEvents: within(whole(value, key), key, [1, 100_000_000]),
   }),
 };
 
@@ -169,6 +185,11 @@ function isTable(value: unknown): value is Record<string, unknown> {
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   return isTable(value) ? "a table" : JSON.stringify(value).slice(0, 80);
+}
+
+function absolutePath(path: string, key: string): string {
+  if (path === "" || /^\/[^\0,]*[^\0,/]$/.test(path)) return path;
+  throw new InvalidArgumentError(`${key} is an absolute path without a comma, not ${shown(path)}`);
 }
 
 function text(value: unknown, key: string): string {

@@ -5,6 +5,7 @@
 import { DataDirError } from "../core/base/errors.ts";
 import { WATERMARKS_FILE } from "../core/data_dir/watermarks.ts";
 import { lstat } from "../core/base/if_there.ts";
+import { SPOOL_FOLDER } from "../core/spool/spool_folder.ts";
 
 /** Where the files of a data dir are. */
 export interface DataDir {
@@ -67,6 +68,8 @@ export function prepareFiles(dir: DataDir): void {
     if (lstat(file)) tighten(file, assertOurs(file, "file"), 0o600);
   }
   if (lstat(dir.reserve)) tighten(dir.reserve, assertOurs(dir.reserve, "file"), 0o600);
+  const spool = `${dir.path}/${SPOOL_FOLDER}`;
+  if (lstat(spool)) tighten(spool, assertOurs(spool, "folder"), 0o700);
   const quarantine = `${dir.path}/quarantine`;
   if (lstat(quarantine)) assertOurs(quarantine, "folder");
   for (const file of [`${quarantine}/index.ndjson`, `${dir.path}/${WATERMARKS_FILE}`]) {

@@ -21,6 +21,7 @@ import { routes } from "./routes/mod.ts";
 import { listen, type Server } from "./http/server.ts";
 import { storeKinds } from "./open_stores.ts";
 import { SocketKeeper } from "./socket_keeper.ts";
+import { openSpool } from "./spool/open.ts";
 import { socketGroupOf } from "./socket_group.ts";
 import { SCRIPTS, Threads } from "./threads.ts";
 import { onUncaught, onWarning } from "./uncaught.ts";
@@ -99,9 +100,7 @@ export function parseArguments(args: readonly string[]): Arguments {
 /** Runs the daemon until it is told to stop; resolves with the exit code. */
 export async function runDaemon(args: readonly string[]): Promise<number> {
   const asked = parseArguments(args);
-  // Handled from the start: a client that does not find the socket sends it.
-  let lookAfterSocket = () => {};
-  Deno.addSignalListener("SIGHUP", () => lookAfterSocket());
+  const onHangup = hangups();
   const { dataDir: path, socket } = asked;
   const config = await configOf(asked);
   const group = socketGroupOf(config, asked);
@@ -126,18 +125,19 @@ export async function runDaemon(args: readonly string[]): Promise<number> {
     found,
     threads,
     reserve,
-    permissions: () => permissionsInForce(asked),
+    permissions: () => permissionsInForce({ ...asked, ...config }),
     shutdown: (reason) => stop.resolve({ reason, code: 0 }),
     fail: (reason) => stop.resolve({ reason, code: 1 }),
   });
   onWarning((error) => log.logger.warning("the runtime warns: {error.message}", { error }));
   onUncaught((error, how) => services.fatal(error, how));
   services.keepReserve({ held, isNew: found.marks === undefined });
+  await takeInSpool(services, onHangup);
   const server = await listen(services, routes);
   keeper.listening();
   await giveUpPermissions();
   onSignals((signal) => stop.resolve({ reason: signal, code: 0 }));
-  lookAfterSocket = () => void keeper.lookAfter(() => server.listenAnew());
+  onHangup.push(() => void keeper.lookAfter(() => server.listenAnew()));
   if (asked.untilStdinCloses) {
     void stdinClosed().then(() => stop.resolve({ reason: "standard input closed", code: 0 }));
   }
@@ -195,6 +195,13 @@ function beginThreads(kinds: ReturnType<typeof storeKinds>): Threads {
   return threads;
 }
 
+/** What was spooled comes first: before anybody connects. */
+async function takeInSpool(services: Services, onHangup: (() => void)[]): Promise<void> {
+  const spool = openSpool(services);
+  onHangup.push(() => spool.look());
+  await spool.start();
+}
+
 async function drain(server: Server, services: Services): Promise<void> {
   services.draining = true;
   try {
@@ -217,6 +224,16 @@ function holderOf(
 function tell(line: unknown): void {
   const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+/**
+ * Whom to call at a SIGHUP. It is handled from the start: clients send it that do not find the
+ * socket, or that have spooled something.
+ */
+function hangups(): (() => void)[] {
+  const listeners: (() => void)[] = [];
+  Deno.addSignalListener("SIGHUP", () => listeners.forEach((listener) => listener()));
+  return listeners;
 }
 
 /**

@@ -22,9 +22,10 @@ export async function giveUpPermissions(): Promise<void> {
  * permissions whether they hold at that path.
  */
 export function permissionsInForce(
-  places: { dataDir: string; socket: string; config: string },
+  places: { dataDir: string; socket: string; config: string; spoolFolder: string },
 ): string[] {
-  const { dataDir, socket, config } = places;
+  const { dataDir, socket, config, spoolFolder } = places;
+  const spool = spoolFolder === "" ? [] : [spoolFolder];
   const folder = folderOf(socket);
   const granted = (descriptor: Deno.PermissionDescriptor) =>
     Deno.permissions.querySync(descriptor).state === "granted";
@@ -46,8 +47,8 @@ export function permissionsInForce(
     : [];
   return [
     ...net,
-    ...paths("read", [dataDir, folder, config, programFolder()]),
-    ...paths("write", [dataDir, folder]),
+    ...paths("read", [dataDir, folder, config, programFolder(), ...spool]),
+    ...paths("write", [dataDir, folder, ...spool]),
     ...sys,
     ...whole.map((name) => `--allow-${name}`),
   ];

@@ -4,6 +4,7 @@ import { EventBroker } from "../core/broker/event_broker.ts";
 import { systemClock } from "../core/base/clock.ts";
 import { IdSource } from "../core/event/id.ts";
 import { WorkerState } from "../core/state/worker_state.ts";
+import type { SpoolStatus } from "../core/protocol/status.ts";
 import { damageText } from "../core/store/damage.ts";
 import {
   acceptQuarantine,
@@ -86,6 +87,8 @@ export class Services {
   /** The number of open connections; set by the server. */
   connections: () => number = () => 0;
   draining = false;
+  /** What publishers spooled; set by the start. */
+  spool: { counts(): SpoolStatus[]; stop(): Promise<unknown> } | undefined;
 
   private constructor(
     broker: EventBroker,
@@ -287,6 +290,7 @@ export class Services {
     this.rest.stop();
     this.disk.stop();
     this.sentAgain.flush();
+    await this.spool?.stop();
     await this.retention.stop();
     await this.unnamed.stop();
     // So that the last writes find space.

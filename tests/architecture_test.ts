@@ -19,6 +19,7 @@ const FLOORS = [
   "store/file",
   "store/worker",
   "state",
+  "spool",
   "data_dir",
   "reading",
   "schema/validator",

@@ -27,8 +27,8 @@ export const nameKinds = [
   "dead-letter-types",
   "scheduled",
 ] as const;
-/** For the words of the documentation, and for contexts, no daemon is asked. */
-const OWN_KINDS = ["docs", "contexts"] as const;
+/** For the words of the documentation, contexts and the spool, no daemon is asked. */
+const OWN_KINDS = ["docs", "contexts", "spool"] as const;
 export type NameKind = typeof nameKinds[number] | typeof OWN_KINDS[number];
 
 /** What a script asks for. */
@@ -56,6 +56,8 @@ export async function printNames(argv: readonly string[]): Promise<number> {
     ? await documentedWords(query.words)
     : query.kind === "contexts"
     ? [...readContexts(contextsFile(environment)).places.keys()].filter(isOffered)
+    : query.kind === "spool"
+    ? await spooledIds()
     : await findNames(query, { paths: pathsHere(), clock: systemClock });
   try {
     new Output(Deno.stdout).writeSync(names.map((name) => `${name}\n`).join(""));
@@ -77,6 +79,14 @@ export function nameQuery([word = "", typed = "", ...words]: readonly string[]):
   throw new InvalidArgumentError(`there are no names of ${word}`, {
     hint: `one of ${nameKinds.join(", ")}`,
   });
+}
+
+/** The ids of the files in the spool. */
+async function spooledIds(): Promise<string[]> {
+  const { filesOf } = await import("../spool/files.ts");
+  const { spoolPlace } = await import("../spool/place.ts");
+  const place = await spoolPlace({ paths: pathsHere(), env: environment });
+  return [...filesOf(place)].map(({ info }) => info.id);
 }
 
 /** What may follow the words typed after `evs docs`; nothing if no page is installed. */

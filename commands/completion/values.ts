@@ -38,7 +38,7 @@ export function valueFor(placeholder: string, path: string): CompletionValue {
     case "NEW":
       return { kind: "names", of: "versions" };
     case "ID":
-      if (group === "scheduled") return { kind: "names", of: "scheduled" };
+      if (group === "scheduled" || group === "spool") return { kind: "names", of: group };
       return group === "dlq" ? { kind: "names", of: "dead-letters" } : { kind: "any" };
     case "OFFSET":
       return { kind: "offsets" };

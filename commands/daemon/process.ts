@@ -8,6 +8,7 @@ import { checkFileSystem, fileSizeLimit } from "../../core/data_dir/file_system.
 import { formatBytes } from "../../core/base/units.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
 import { missingPackage } from "../../core/base/missing_package.ts";
+import { spoolSettings } from "../spool/settings.ts";
 import { socketGroupId } from "./socket_group.ts";
 
 /** A running daemon. */
@@ -44,7 +45,8 @@ export async function startDaemon(options: DaemonStartOptions): Promise<StartedD
   if (settled !== undefined) options.say?.(settled);
   for (const words of surroundings(launch)) options.say?.(words);
   const socketGid = await socketGroupId(launch.config);
-  const { program, args, env } = daemonCommand({ ...launch, socketGid });
+  const { folder: spoolFolder } = await spoolSettings(launch.config);
+  const { program, args, env } = daemonCommand({ ...launch, socketGid, spoolFolder });
   const command = new Deno.Command(program, {
     args,
     env,

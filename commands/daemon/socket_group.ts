@@ -1,11 +1,11 @@
 /**
  * Looks up the group that may use the socket (`socket_group` in the config file). The daemon sees
  * nothing of the system (contract row 23), so the command that starts it finds the group's number.
- * The config file is the daemon's to check: what is wrong with it is no error here.
  */
+import { configTable, textIfThere } from "../cli/config_table.ts";
 
-/** Longer than any real config file, bytes. */
-const LONGEST_CONFIG = 1024 * 1024;
+/** Longer than any list of groups, bytes. */
+const LONGEST_LIST = 1024 * 1024;
 
 /**
  * The number of the group that the config file names; undefined if it names none, or one that does
@@ -17,32 +17,13 @@ export async function socketGroupId(config: string): Promise<number | undefined>
 }
 
 async function groupNameIn(config: string): Promise<string | undefined> {
-  const source = textOf(config);
-  // Parsing TOML costs a package, which most starts do without.
-  if (source === undefined || !source.includes("socket_group")) return undefined;
-  const { parse, TomlError } = await import("smol-toml");
-  try {
-    const { socket_group } = parse(source);
-    return typeof socket_group === "string" && socket_group !== "" ? socket_group : undefined;
-  } catch (error) {
-    if (error instanceof TomlError) return undefined;
-    throw error;
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    const { isFile, size } = Deno.statSync(path);
-    return isFile && size <= LONGEST_CONFIG ? Deno.readTextFileSync(path) : undefined;
-  } catch {
-    // The daemon says what is wrong with it.
-    return undefined;
-  }
+  const { socket_group } = await configTable(config, { word: "socket_group" }) ?? {};
+  return typeof socket_group === "string" && socket_group !== "" ? socket_group : undefined;
 }
 
 /** The number of a group, as the system knows it: groups may come from a directory service, too. */
 async function groupId(name: string): Promise<number | undefined> {
-  const local = textOf("/etc/group");
+  const local = textIfThere("/etc/group", LONGEST_LIST);
   const id = local === undefined ? undefined : idIn(local, name);
   if (id !== undefined) return id;
   try {

@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from "../../core/base/units.ts";
 import { heldBackText } from "../../core/event/held_back.ts";
 import { removedText } from "../../core/event/removed_dead_letters.ts";
-import type { StatusReply } from "../../core/protocol/status.ts";
+import type { SpoolStatus, StatusReply } from "../../core/protocol/status.ts";
 import { VERSION } from "../../core/base/version.ts";
 import { formatCount } from "../terminal/table.ts";
 import { ExitCode } from "../../core/base/errors.ts";
@@ -48,6 +48,7 @@ export const route = verb({
           : { scheduled: `${formatCount(status.scheduledEvents)}; which: evs scheduled list` }),
         "dead letters": deadLettersText(status),
         "held back": status.heldBack?.map((held) => `${held.topic}: ${heldBackText(held)}`),
+        spool: status.spool?.map(spoolText),
         schemas: status.schemas,
         connections: status.connections,
         tails: status.tails,
@@ -58,6 +59,15 @@ export const route = verb({
     if (status.health === "degraded") this.exitCode = ExitCode.NotFound;
   },
 });
+
+/** What is in a folder of the spool, and where to look. */
+function spoolText({ folder, waiting, refused }: SpoolStatus): string {
+  const parts = [
+    ...(waiting === 0 ? [] : [`${formatCount(waiting)} to take in`]),
+    ...(refused === 0 ? [] : [`${formatCount(refused)} refused; why: evs spool list`]),
+  ];
+  return `${folder}: ${parts.join(", ")}`;
+}
 
 /** How many there are, and what limits removed. */
 function deadLettersText({ deadLetters, deadLettersRemoved = [] }: StatusReply): string {

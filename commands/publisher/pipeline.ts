@@ -21,6 +21,7 @@ import {
 import { type LineBatch, LineBuffer } from "./line_buffer.ts";
 import { allHaveIds, behindFilled, countFilled, lineAt } from "./lines_left.ts";
 import { isAway, type Recovery, type StoredRange } from "./recovery.ts";
+import type { SpoolLines } from "./spool.ts";
 
 /**
  * A request is sent at this size, bytes: together with another chunk it still fits into the
@@ -54,6 +55,8 @@ export interface PipelineOptions {
   clock: Clock;
   /** How to continue when the daemon goes away. Absent: the stream ends then. */
   recovery?: Recovery;
+  /** Where lines go that no daemon takes: from then on, all of them. */
+  spool?: SpoolLines | undefined;
   /** What the daemon's answer means for a line as it was typed; `line` is what was sent. */
   explain?: (refused: RefusedLine, line: Uint8Array) => Refusal;
   /** Called for each refused line, in order. */
@@ -67,6 +70,8 @@ export interface PipelineOptions {
 /** The result of sending the lines. */
 export interface PipelineTally {
   count: number;
+  /** Lines in the spool. */
+  spooled: number;
   duplicates: number;
   firstSeq: number;
   lastSeq: number;
@@ -86,10 +91,10 @@ export interface PipelineTally {
 
 /**
  * Publishes all lines. Never rejects because of the daemon's errors or absence: the tally reports
- * those.
+ * those. `connection`: undefined if there is no daemon, and all lines go to the spool.
  */
 export async function sendLines(
-  connection: Connection,
+  connection: Connection | undefined,
   next: NextChunk,
   options: PipelineOptions,
 ): Promise<PipelineTally> {
@@ -111,7 +116,8 @@ interface Sent extends LineBatch {
 }
 
 class Pipeline {
-  #connection: Connection;
+  /** Undefined once lines go to the spool. */
+  #connection: Connection | undefined;
   #next: NextChunk;
   #options: PipelineOptions;
   #lines: LineBuffer;
@@ -126,13 +132,14 @@ class Pipeline {
   #tally: PipelineTally;
   #wake = Promise.withResolvers<void>();
 
-  constructor(connection: Connection, next: NextChunk, options: PipelineOptions) {
+  constructor(connection: Connection | undefined, next: NextChunk, options: PipelineOptions) {
     this.#connection = connection;
     this.#next = next;
     this.#options = options;
     this.#lines = new LineBuffer({ limit: LONGEST_LINE, skip: options.skip });
     this.#tally = {
       count: 0,
+      spooled: 0,
       duplicates: 0,
       firstSeq: 0,
       lastSeq: 0,
@@ -210,9 +217,14 @@ class Pipeline {
     const sent = tag === undefined ? batch : { ...batch, tag };
     this.#underWay.push(sent);
     this.#tally.sentLine = batch.firstLine + batch.lines - 1;
-    if (this.#underWay.length === 1) this.#receiving = this.#receive();
+    const connection = this.#connection;
+    if (connection === undefined) {
+      await this.#spoolUnderWay();
+      return this.#notify();
+    }
+    if (this.#underWay.length === 1) this.#receiving = this.#receive(connection);
     this.#notify();
-    await this.#transmit(sent);
+    await this.#transmit(connection, sent);
   }
 
   /** A tag that identifies the lines of a request whose ids the daemon generates. */
@@ -221,10 +233,10 @@ class Pipeline {
     return type === undefined || idPrefix !== undefined ? undefined : recovery?.newTag();
   }
 
-  async #transmit({ body, firstLine, tag }: Sent): Promise<void> {
+  async #transmit(connection: Connection, { body, firstLine, tag }: Sent): Promise<void> {
     const { topic, query, contentType = "application/x-ndjson" } = this.#options;
     try {
-      await this.#connection.send(publishRequest(topic, {
+      await connection.send(publishRequest(topic, {
         body,
         query: { ...query, line: firstLine, batch: tag },
         contentType,
@@ -232,16 +244,16 @@ class Pipeline {
     } catch (error) {
       // The daemon may have sent the reason before it closed the connection: the replies have it.
       // If there are none, reading them fails.
-      if (this.#connection.closed) this.#lose(error);
+      if (connection.closed) this.#lose(error);
       while (!this.#over && !this.#lost) await this.#changed();
     }
   }
 
   /** Reads replies as long as requests are in flight. */
-  async #receive(): Promise<void> {
+  async #receive(connection: Connection): Promise<void> {
     try {
       while (this.#underWay.length > 0) {
-        const response = await this.#connection.receive();
+        const response = await connection.receive();
         const reply = await response.json<Partial<PublishReply> & { error?: ErrorBody }>();
         if (this.#options.recovery && reply.error?.code === "daemon/stopping") {
           throw new RemoteError(reply.error, response.status);
@@ -264,14 +276,17 @@ class Pipeline {
    */
   async #recover(lost: EvsError): Promise<void> {
     const { recovery, query } = this.#options;
-    this.#connection.close();
+    this.#connection?.close();
     await this.#receiving;
     try {
-      const connection = await recovery?.connect();
+      // One that stands still would only be asked again.
+      const isSilent = lost instanceof NotAnsweringError;
+      const connection = isSilent ? undefined : await recovery?.connect();
       const tags = this.#underWay.flatMap(({ tag }) => tag ?? []);
       const stored = connection && await recovery?.stored(tags);
       const isUnknown = ({ tag, body }: Sent) =>
         tag === undefined && query.idPrefix === undefined && !allHaveIds(body);
+      if (!connection && this.#options.spool) return await this.#goOnInSpool();
       if (!connection || !stored || this.#underWay.some(isUnknown)) {
         this.#tally.failure = lost;
         return;
@@ -287,9 +302,35 @@ class Pipeline {
       if (!isAway(error)) throw error;
       return;
     }
-    const again = [...this.#underWay];
-    if (again.length > 0) this.#receiving = this.#receive();
-    for (const sent of again) if (!this.#over && !this.#lost) await this.#transmit(sent);
+    const [again, connection] = [[...this.#underWay], this.#connection];
+    if (again.length > 0) this.#receiving = this.#receive(connection);
+    for (const sent of again) {
+      if (!this.#over && !this.#lost) await this.#transmit(connection, sent);
+    }
+  }
+
+  /** No daemon takes what is under way: it goes to the spool, and so does all that follows. */
+  async #goOnInSpool(): Promise<void> {
+    this.#connection = undefined;
+    this.#lost = undefined;
+    await this.#spoolUnderWay();
+  }
+
+  async #spoolUnderWay(): Promise<void> {
+    const { spool } = this.#options;
+    while (spool !== undefined && this.#underWay.length > 0 && !this.#over) {
+      const [sent] = this.#underWay as [Sent];
+      try {
+        const { reply, status } = await spool(sent);
+        this.#settle(reply, status);
+      } catch (error) {
+        if (!(error instanceof EvsError)) throw error;
+        this.#tally.failure = error;
+      }
+      if (this.#over) return;
+      this.#underWay.shift();
+      this.#lines.recycle(sent.body);
+    }
   }
 
   /** Counts a request that was stored but whose reply was lost; returns what is left of it. */
@@ -321,11 +362,15 @@ class Pipeline {
     return [];
   }
 
-  #settle(reply: Partial<PublishReply> & { error?: ErrorBody }, status: number): void {
+  #settle(
+    reply: Partial<PublishReply> & { error?: ErrorBody; spooled?: number },
+    status: number,
+  ): void {
     const tally = this.#tally;
     const batch = this.#underWay[0];
     if (batch === undefined) return;
     tally.count += reply.count ?? 0;
+    tally.spooled += reply.spooled ?? 0;
     tally.duplicates += reply.duplicates ?? 0;
     tally.lines += reply.lines ?? 0;
     if (reply.count !== undefined && reply.count > 0) {
@@ -393,7 +438,8 @@ class Pipeline {
       ? error
       : new ConnectionLostError("the daemon went away", { cause: error });
     const mayReturn = isAway(lost) && !(lost instanceof NotAnsweringError);
-    if (this.#options.recovery && mayReturn) this.#lost = lost;
+    const { recovery, spool } = this.#options;
+    if ((recovery && mayReturn) || (spool && isAway(lost))) this.#lost = lost;
     else this.#tally.failure = lost;
     this.#notify();
   }

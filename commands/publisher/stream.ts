@@ -3,6 +3,7 @@
  * the result.
  */
 import { EventRefusedError, EvsError, ExitCode, type RefusalCode } from "../../core/base/errors.ts";
+import type { Connection } from "../../core/client/connection.ts";
 import { piecesWithoutMark } from "../cli/byte_order_mark.ts";
 import type { EvsContext } from "../cli/context.ts";
 import { formatError } from "../cli/report.ts";
@@ -18,13 +19,13 @@ import {
   type Refusal,
   sendLines,
 } from "./pipeline.ts";
-import { Recovery } from "./recovery.ts";
+import { isAway, Recovery } from "./recovery.ts";
 
 const READ_SIZE = 256 * 1024;
 
 /** What to publish, and where. */
 export interface PublishStreamOptions
-  extends Pick<PipelineOptions, "topic" | "query" | "skip" | "explain" | "contentType"> {
+  extends Pick<PipelineOptions, "topic" | "query" | "skip" | "explain" | "contentType" | "spool"> {
   next: NextChunk;
   /** The command that continues after line `line`. */
   goOn: (line: number) => string;
@@ -55,11 +56,12 @@ export async function publishStream(
     client: await context.client(),
     topic: options.topic,
     clock,
-    limitMs: context.reconnectMs,
+    // With a spool nothing has to wait, unless somebody asks for it.
+    limitMs: options.spool ? context.waitMs : context.reconnectMs,
     interrupted: () => hasEnough(),
     say: (text) => context.say(text),
   });
-  const connection = await recovery.begin();
+  const connection = await firstConnection(recovery, options);
   using progress = new Progress({
     output: context.stderr,
     enabled: context.stderr.isTerminal && !context.quiet,
@@ -86,7 +88,8 @@ export async function publishStream(
       progress.clear();
       context.say(`${plural(count, "more line")} refused`);
     },
-    onProgress: (now) => progress.update(() => `${plural(now.count, "event")} to ${options.topic}`),
+    onProgress: (now) =>
+      progress.update(() => `${plural(now.count + now.spooled, "event")} to ${options.topic}`),
   });
   interrupt.forget();
   progress.clear();
@@ -101,6 +104,19 @@ export async function publishStream(
     }`,
   );
   context.exitCode = signalCode(interrupt.signal);
+}
+
+/** Undefined if there is no daemon, and everything goes to the spool. */
+async function firstConnection(
+  recovery: Recovery,
+  { spool }: PublishStreamOptions,
+): Promise<Connection | undefined> {
+  try {
+    return await recovery.begin();
+  } catch (error) {
+    if (spool && isAway(error)) return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -138,13 +154,21 @@ function interruptible(next: NextChunk): {
 export function streamReceipt(
   context: EvsContext,
   topic: string,
-  tally: Omit<PipelineTally, "acknowledgedLine" | "sentLine">,
+  tally: Omit<PipelineTally, "acknowledgedLine" | "sentLine" | "spooled"> & { spooled?: number },
 ): void {
   if (context.quiet) return;
-  const { count, duplicates, firstSeq, lastSeq, lines, refused, durable } = tally;
+  const { count, duplicates, firstSeq, lastSeq, lines, refused, durable, spooled = 0 } = tally;
   if (!context.forPeople) {
-    context.printJson({ topic, count, duplicates, firstSeq, lastSeq, lines, refused, durable });
-    return;
+    const inSpool = spooled > 0 ? { spooled: true, spooledCount: spooled } : {};
+    const stored = { topic, count, duplicates, firstSeq, lastSeq, lines, refused, durable };
+    return context.printJson({ ...stored, ...inSpool });
+  }
+  if (spooled > 0) {
+    context.print(
+      `Spooled ${plural(spooled, "event")} for ${escapeText(topic)}: ` +
+        "no daemon answers, and the next one publishes them",
+    );
+    if (count + duplicates + refused === 0) return;
   }
   const parts = [`Published ${plural(count, "event")} to ${escapeText(topic)}`];
   if (count > 0) {
@@ -159,11 +183,11 @@ export function streamReceipt(
 function endOf(tally: PipelineTally, options: PublishStreamOptions): EvsError | undefined {
   const { stoppedAt, failure, acknowledgedLine } = tally;
   if (stoppedAt !== undefined) {
-    const kept = tally.count + tally.duplicates;
+    const kept = tally.count + tally.duplicates + tally.spooled;
     return refusedError(stoppedAt, {
-      after: `; ${
-        kept === 0 ? "nothing" : plural(kept, "event")
-      } before it was stored, nothing behind it`.replace(
+      after: `; ${kept === 0 ? "nothing" : plural(kept, "event")} before it was ${
+        tally.spooled > 0 ? "kept" : "stored"
+      }, nothing behind it`.replace(
         "events before it was",
         "events before it were",
       ),

@@ -90,6 +90,8 @@ function systemPlaces({ dataDir, socket }: Paths): Section {
     ["User", SYSTEM_USER],
     ["Group", SYSTEM_USER],
     ...SYSTEM_CACHE,
+    // For spool.folder in the config; missing unless somebody made it.
+    ["ReadWritePaths", "-/var/spool/evs"],
     ...(state === undefined ? [writable(dataDir)] : [
       ["StateDirectory", state],
       ["StateDirectoryMode", "0700"],

@@ -12,6 +12,7 @@ import { osReason } from "../base/os_error.ts";
 import { settleRestore } from "../data_dir/cut_restore.ts";
 import { makeStaging, removeLeftBehind, type Staging } from "../data_dir/staging.ts";
 import { folderOf } from "../protocol/paths.ts";
+import { listSpool, REFUSED_FOLDER, SPOOL_FOLDER } from "../spool/spool_folder.ts";
 import { verifyStateDatabase } from "../state/verify.ts";
 import { copyDatabase } from "../store/sqlite/copy_database.ts";
 import { systemDisk } from "../store/file/disk.ts";
@@ -105,7 +106,8 @@ function asBackupError(error: unknown, place: string): unknown {
 }
 
 async function copyAll(dataDir: string, staging: string): Promise<string[]> {
-  const paths: string[] = [];
+  // Before the events: what is taken in meanwhile is then in both, and known by its ids.
+  const paths = copySpool(dataDir, staging);
   for (const name of ["state.db", "events.db"]) {
     if (!exists(`${dataDir}/${name}`) || Deno.statSync(`${dataDir}/${name}`).size === 0) continue;
     await copyDatabase(`${dataDir}/${name}`, `${staging}/${name}`);
@@ -113,6 +115,13 @@ async function copyAll(dataDir: string, staging: string): Promise<string[]> {
   }
   if (exists(`${dataDir}/events`)) paths.push(...copyFileStore(dataDir, staging));
   return paths;
+}
+
+/** What waits, and what was refused. */
+function copySpool(dataDir: string, staging: string): string[] {
+  return [SPOOL_FOLDER, `${SPOOL_FOLDER}/${REFUSED_FOLDER}`].flatMap((folder) =>
+    listSpool(`${dataDir}/${folder}`).map(({ name }) => `${folder}/${name}`)
+  ).filter((path) => copyIfThere(`${dataDir}/${path}`, `${staging}/${path}`));
 }
 
 function copyFileStore(dataDir: string, staging: string): string[] {

@@ -30,8 +30,14 @@ export interface Manifest {
 }
 
 /** The paths that a backup may contain; nothing else is ever written. */
-const PATHS =
-  /^(?:events\.db|state\.db|events\/(?:format|%accepted|%skew|%batch|[a-z0-9._%-]{1,170}\/(?:head|\d{16}\.(?:ndjson|index|lookup))))$/;
+const PATHS = new RegExp(
+  [
+    String.raw`^(?:events\.db|state\.db)$`,
+    String.raw`^events/(?:format|%accepted|%skew|%batch)$`,
+    String.raw`^events/[a-z0-9._%-]{1,170}/(?:head|\d{16}\.(?:ndjson|index|lookup))$`,
+    String.raw`^spool/(?:refused/)?[0-9a-f-]{1,60}\.spool$`,
+  ].join("|"),
+);
 
 /**
  * Parses a manifest. Throws `DataDirError` if it is not one, has a newer format, or contains a path

@@ -144,7 +144,7 @@ export class EventRefusedError extends EvsError {
 }
 
 /**
- * A topic, event, subscription, retry, scheduled event, dead letter or schema that does not exist.
+ * Something that does not exist, such as a topic, an event, a dead letter or a schema.
  * @example `topic.options` of a topic that was removed throws it.
  */
 export class NotFoundError extends EvsError {
@@ -156,6 +156,7 @@ export class NotFoundError extends EvsError {
       | "subscription"
       | "retry"
       | "scheduled"
+      | "spool"
       | "dead-letter"
       | "schema"
       | "route"
@@ -322,8 +323,7 @@ export class ProtocolMismatchError extends EvsError {
 }
 
 /**
- * The store cannot accept events right now (disk full, draining, too many connections). Nothing was
- * stored.
+ * The store takes nothing now (disk full, draining, too many connections). Nothing was stored.
  * @example `if (error instanceof CannotStoreError) await retryLater(event);`
  */
 export class CannotStoreError extends EvsError {

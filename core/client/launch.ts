@@ -16,6 +16,8 @@ export interface LaunchOptions {
   durability?: string;
   /** The number of the group that the config file lets use the socket. */
   socketGid?: number;
+  /** The folder of the spool that the config file names, if it names one. */
+  spoolFolder?: string | undefined;
   /** Waits for the daemon that has the data dir, and takes its place. */
   takeOver?: boolean;
   /** Also on a network file system. */
@@ -66,15 +68,19 @@ const LOCKED = BUNDLED
 const MAIN = decodeURIComponent(programFile("daemon/main.ts").pathname);
 
 /** The Deno permission flags of a daemon with these paths. */
-export function permissionFlags({ dataDir, socket, config }: LaunchOptions): string[] {
+export function permissionFlags(options: LaunchOptions): string[] {
+  const { dataDir, socket, config, spoolFolder } = options;
   const folder = folderOf(socket);
+  const spool = spoolFolder === undefined ? [] : [spoolFolder];
   return [
     "--no-prompt",
     `--allow-net=unix:${assertNoComma(socket)}`,
     `--allow-read=${
-      withRealPaths([dataDir, folder, config, programFolder()]).map(assertNoComma).join(",")
+      withRealPaths([dataDir, folder, config, programFolder(), ...spool]).map(assertNoComma).join(
+        ",",
+      )
     }`,
-    `--allow-write=${withRealPaths([dataDir, folder]).map(assertNoComma).join(",")}`,
+    `--allow-write=${withRealPaths([dataDir, folder, ...spool]).map(assertNoComma).join(",")}`,
     "--allow-sys=uid",
   ];
 }

@@ -7,7 +7,8 @@
 /** Matches the names of our staging folders. */
 const NAME = /\.part-\d+$/;
 /** Matches what a backup puts in one. */
-const CONTENT = /^(?:(?:state|events)\.db(?:-wal|-shm|-journal)?|events|archive|watermarks|parts)$/;
+const CONTENT =
+  /^(?:(?:state|events)\.db(?:-wal|-shm|-journal)?|events|spool|archive|watermarks|parts)$/;
 
 /** A staging folder in use. */
 export interface Staging extends Disposable {

@@ -13,6 +13,7 @@ import { quarantine } from "./checks/quarantine.ts";
 import { diskSpace } from "./checks/disk_space.ts";
 import { running } from "./checks/running.ts";
 import { schemas } from "./checks/schemas.ts";
+import { spool } from "./checks/spool.ts";
 import { socket } from "./checks/socket.ts";
 import { stateDatabase } from "./checks/state_database.ts";
 import { subscriptions } from "./checks/subscriptions.ts";
@@ -33,6 +34,7 @@ export const checks: readonly Check[] = [
   modes,
   foreignFiles,
   leftBehindFolders,
+  spool,
   socket,
   clock,
   diskSpace,

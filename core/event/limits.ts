@@ -13,6 +13,8 @@ export const MAX_EVENT_BYTES = 1024 * 1024;
 export const LARGEST_JSON_BODY = 16 * 1024 * 1024;
 /** The most events that are published to several topics, all or none. */
 export const LARGEST_ATOMIC_PUBLISH = 10_000;
+/** By default, what waits in a spool: bytes, and events. */
+export const [DEFAULT_SPOOL_BYTES, DEFAULT_SPOOL_EVENTS] = [64 * 1024 * 1024, 100_000];
 /** The longest id. */
 export const LONGEST_ID = 128;
 

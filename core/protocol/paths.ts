@@ -20,6 +20,9 @@ export interface Paths {
 /** The socket of a system-wide daemon that a package runs. */
 export const SYSTEM_SOCKET = "/run/evs/evs.sock";
 
+/** The configuration and the data dir of that daemon. */
+export const [SYSTEM_CONFIG, SYSTEM_DATA_DIR] = ["/etc/evs/config.toml", "/var/lib/evs"];
+
 /** Before the uid: where a socket is whose path would be too long elsewhere. */
 export const SHORT_FOLDER = "/tmp/evs-";
 

@@ -12,6 +12,15 @@ export interface Alert {
   message: string;
 }
 
+/** What publishers left in a folder of the spool while no daemon answered. */
+export interface SpoolStatus {
+  folder: string;
+  /** Events that are not taken in yet. */
+  waiting: number;
+  /** Events that were refused and put aside. */
+  refused: number;
+}
+
 /** `GET /v1/status`. */
 export interface StatusReply {
   version: string;
@@ -43,6 +52,8 @@ export interface StatusReply {
   heldBack?: (HeldBack & { topic: string })[];
   /** What the limits of topics removed of their dead letters so far; absent if nothing. */
   deadLettersRemoved?: RemovedDeadLetters[];
+  /** Absent if nothing is there. */
+  spool?: SpoolStatus[];
   schemas: number;
   connections: number;
   tails: number;

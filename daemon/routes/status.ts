@@ -76,6 +76,7 @@ function statusOf(services: Services): StatusReply {
   const totals = broker.subscriptions.totals();
   const heldBack = broker.retention.allHeldBack();
   const deadLettersRemoved = broker.deadLetterLimits.removed();
+  const spool = services.spool?.counts() ?? [];
   return {
     version: VERSION,
     protocol: PROTOCOL,
@@ -95,6 +96,7 @@ function statusOf(services: Services): StatusReply {
     scheduledEvents: broker.scheduled.size,
     ...(heldBack.length === 0 ? {} : { heldBack }),
     ...(deadLettersRemoved.length === 0 ? {} : { deadLettersRemoved }),
+    ...(spool.length === 0 ? {} : { spool }),
     schemas: broker.schemas.list().length,
     connections: services.connections(),
     tails: metrics.tails,
@@ -139,6 +141,8 @@ function limitSamples(
 
 function samplesOf(services: Services): Sample[] {
   const { broker, metrics } = services;
+  const spool = services.spool?.counts() ?? [];
+  const inSpool = (part: "waiting" | "refused") => spool.reduce((sum, one) => sum + one[part], 0);
   const totals = totalsOf(services);
   const subscriptions = broker.subscriptions.totals();
   const counter = (name: string, help: string, value: number): Sample => ({
@@ -186,6 +190,8 @@ function samplesOf(services: Services): Sample[] {
     gauge("events_scheduled", "Events that are published later.", broker.scheduled.size),
     gauge("leases", "Deliveries under way.", subscriptions.leased),
     gauge("dead_letters", "Dead letters.", totals.deadLetters),
+    gauge("spool_waiting", "Spooled events to take in.", inSpool("waiting")),
+    gauge("spool_refused", "Spooled events that were refused.", inSpool("refused")),
     ...limitSamples(services, { counter, gauge }),
     gauge(
       "alerts",

@@ -123,6 +123,22 @@ ${REMINDER}
   },
 };
 
+/** An event that a daemon has refused. */
+const REFUSED = `evs publish orders order.paid '{}' --spool
+path=$(evs spool list | jq -r 'select(.state == "waiting").path' | tail -n 1)
+mkdir -p "\${path%/*}/refused"
+mv "$path" "\${path%/*}/refused/000000000001-1-100-01b60220.spool"`;
+
+const spool: Scene = {
+  verbs: ["spool"],
+  setUp: REFUSED,
+  stages: {
+    "spool retry --refused": { before: REFUSED },
+    "spool remove 01b60220 --yes": { before: REFUSED },
+    "spool remove --refused --yes": { before: REFUSED },
+  },
+};
+
 const LETTERS = "evs dlq import letters.ndjson";
 
 const deadLetters: Scene = {
@@ -247,6 +263,7 @@ const SCENES = [
   events,
   consumers,
   later,
+  spool,
   deadLetters,
   topics,
   schemas,

@@ -31,6 +31,8 @@ export interface CheckContext {
   dataDir: string;
   /** The socket of this data dir's daemon. */
   socket: string;
+  /** The folders of the spool; that of the data dir if absent. */
+  spool?: readonly string[];
   /** The running daemon's status. Absent: none is running, and nobody else has the files open. */
   status?: StatusReply;
   /** Sends a GET request to the running daemon and returns its JSON. Absent: none is running. */

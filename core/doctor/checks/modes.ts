@@ -15,7 +15,7 @@ export const modes: Check = {
   *look({ dataDir, socket, status }): Generator<Finding> {
     const uid = Deno.uid();
     yield* look(dataDir, { where: dataDir, folder: true, uid });
-    for (const folder of ["log", "events", "quarantine"]) {
+    for (const folder of ["log", "events", "quarantine", "spool"]) {
       yield* look(`${dataDir}/${folder}`, { where: folder, folder: true, uid });
     }
     for (const database of ["events.db", "state.db"]) {

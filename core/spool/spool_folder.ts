@@ -1,0 +1,154 @@
+/**
+ * The folder of the spool: what waits for a daemon, and below `refused` what one did not accept.
+ *
+ * A file is written under another name, synced, and renamed: under its own name it is whole. The
+ * name has its number, its events and its bytes, so that the bounds need no look into files. Whoever
+ * adds a file holds the lock on the folder and takes the next number: the numbers are the order.
+ */
+import { ifThere } from "../base/if_there.ts";
+
+/** The folder in a data dir, unless the config names another one. */
+export const SPOOL_FOLDER = "spool";
+/** Below it: what a daemon refused. */
+export const REFUSED_FOLDER = "refused";
+
+/** What a name says about its file. */
+export interface SpoolEntry {
+  name: string;
+  number: number;
+  events: number;
+  bytes: number;
+}
+
+const NAME = /^(\d{12})-(\d{1,9})-(\d{1,12})-([0-9a-f]{8})\.spool$/;
+const UNFINISHED = /^\.new-[0-9a-f]{8}$/;
+
+/** The name of a file. `tag`: eight random hexadecimal digits. */
+export function spoolName(
+  { number, events, bytes, tag }: Omit<SpoolEntry, "name"> & { tag: string },
+): string {
+  return `${String(number).padStart(12, "0")}-${events}-${bytes}-${tag}.spool`;
+}
+
+/** What a name says; undefined if it is not a file of ours. */
+export function parseSpoolName(name: string): (SpoolEntry & { tag: string }) | undefined {
+  const [, number, events, bytes, tag = ""] = NAME.exec(name) ?? [];
+  if (number === undefined) return undefined;
+  return { name, number: Number(number), events: Number(events), bytes: Number(bytes), tag };
+}
+
+/** Eight random hexadecimal digits. */
+export function newTag(): string {
+  return Array.from(
+    crypto.getRandomValues(new Uint8Array(4)),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+}
+
+/** The files in a folder, in order; none if there is no such folder. */
+export function listSpool(folder: string): SpoolEntry[] {
+  const found: SpoolEntry[] = [];
+  for (const { name, isFile } of entriesOf(folder)) {
+    const entry = isFile ? parseSpoolName(name) : undefined;
+    if (entry !== undefined) found.push(entry);
+  }
+  return found.sort((a, b) => a.number - b.number || (a.name < b.name ? -1 : 1));
+}
+
+/** What waits, and what was refused. */
+export interface SpoolCounts {
+  /** Events that wait for a daemon. */
+  waiting: number;
+  /** Events, or whole files if they are damaged, that a daemon put aside. */
+  refused: number;
+}
+
+/** The number of events in a spool, by the names of its files. */
+export function countSpool(folder: string): SpoolCounts {
+  const sum = (entries: readonly SpoolEntry[]) => entries.reduce((n, { events }) => n + events, 0);
+  return {
+    waiting: sum(listSpool(folder)),
+    refused: sum(listSpool(`${folder}/${REFUSED_FOLDER}`)),
+  };
+}
+
+/** What a new file has for its owner and its mode. */
+export interface NewFile {
+  mode: number;
+  uid?: number | null;
+  gid?: number | null;
+}
+
+/** Creates a file durably: it is whole under its name, or not there. */
+export function writeSpooled(
+  { folder, name }: { folder: string; name: string },
+  bytes: Uint8Array,
+  { mode, uid = null, gid = null }: NewFile,
+): void {
+  const unfinished = `${folder}/.new-${newTag()}`;
+  try {
+    using file = Deno.openSync(unfinished, { write: true, createNew: true, mode });
+    // Whatever the umask.
+    Deno.chmodSync(unfinished, mode);
+    if (uid !== null || gid !== null) Deno.chownSync(unfinished, uid, gid);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    file.syncSync();
+    Deno.renameSync(unfinished, `${folder}/${name}`);
+  } catch (error) {
+    ifThere(() => Deno.removeSync(unfinished));
+    throw error;
+  }
+  syncSpool(folder);
+}
+
+/** Returns once the folder's entries would survive a power cut. */
+export function syncSpool(folder: string): void {
+  using file = Deno.openSync(folder, { read: true });
+  file.syncSync();
+}
+
+/** Larger than any file that is written, bytes. */
+const LONGEST = 64 * 1024 * 1024;
+
+/**
+ * The bytes of a file; undefined if it is gone. In a folder in which a group may write, a name may
+ * stand for anything: only plain files with one name are read, and none that is beyond any size.
+ * Empty bytes stand for those, which are damage.
+ */
+export function readSpooled(path: string): Uint8Array | undefined {
+  return ifThere(() => {
+    const named = Deno.lstatSync(path);
+    const isPlain = named.isFile && (named.nlink ?? 1) === 1 && named.size <= LONGEST;
+    if (!isPlain) return new Uint8Array(0);
+    using file = Deno.openSync(path, { read: true });
+    const { ino, dev, size } = file.statSync();
+    if (ino !== named.ino || dev !== named.dev || size > LONGEST) return new Uint8Array(0);
+    const bytes = new Uint8Array(size);
+    let at = 0;
+    while (at < size) {
+      const count = file.readSync(bytes.subarray(at));
+      if (count === null) break;
+      at += count;
+    }
+    return bytes.subarray(0, at);
+  });
+}
+
+/** What a killed publisher left unfinished is removed. Call it while holding the lock. */
+export function removeUnfinished(folder: string): void {
+  for (const { name } of entriesOf(folder)) {
+    if (UNFINISHED.test(name)) ifThere(() => Deno.removeSync(`${folder}/${name}`));
+  }
+}
+
+/** The lock on a spool; undefined while somebody else has it. */
+export function tryLockSpool(folder: string): Disposable | undefined {
+  const file = Deno.openSync(folder, { read: true });
+  if (file.tryLockSync(true)) return file;
+  file.close();
+  return undefined;
+}
+
+function entriesOf(folder: string): Deno.DirEntry[] {
+  return ifThere(() => [...Deno.readDirSync(folder)]) ?? [];
+}
