@@ -3,6 +3,7 @@
  * on standard output once it is ready, and never anything else there. Errors before that go to
  * standard error.
  */
+import "./modules.ts";
 import { defined } from "../core/base/defined.ts";
 import { EvsError, InvalidArgumentError } from "../core/base/errors.ts";
 import { osError } from "../core/base/os_error.ts";

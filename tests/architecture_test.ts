@@ -46,8 +46,8 @@ const TOP: Record<string, readonly string[]> = {
   testing: ["testing", "core"],
 };
 
-/** Programs and lists of routes: they put the folders together, and nothing imports them back. */
-const ROOTS = ["daemon/main.ts", "commands/main.ts", "commands/mod.ts"];
+/** Programs and lists: they put the folders together, and nothing imports them back. */
+const ROOTS = ["daemon/main.ts", "daemon/modules.ts", "commands/main.ts", "commands/mod.ts"];
 
 const folderOf = (path: string) => path.slice(0, path.lastIndexOf("/"));
 const isOurs = (imported: string) => imported.endsWith(".ts") && !imported.includes(":");
