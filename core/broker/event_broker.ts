@@ -178,13 +178,9 @@ export class EventBroker<E = any> extends Broker<E> {
       },
     }, snapshot);
     this.deadLetters = new DeadLetters(state, this.subscriptions, shared);
-    this.redactor = new Redactor({ ...shared, subscriptions: this.subscriptions, queue: foreign });
-    this.deadLetterLimits = new DeadLetterLimits({
-      ...shared,
-      ages: snapshot.deadLetterAges,
-      removed: snapshot.removedDeadLetters,
-      queue: foreign,
-    });
+    const withQueue = { ...shared, subscriptions: this.subscriptions, queue: foreign };
+    this.redactor = new Redactor(withQueue);
+    this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
     this.deadLetterImports = new DeadLetterImporter({
       state,
       subscriptions: this.subscriptions,

@@ -13,8 +13,8 @@ import { type Redelivery, redeliveryOf } from "../delivery/redeliver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError } from "../base/errors.ts";
 import { CauseCounter } from "./groups.ts";
-import { copyOf, refuseGone, removal } from "./entries.ts";
-import { moveDeadLetters } from "./move.ts";
+import { copyOf, refuseGone } from "./entries.ts";
+import { moveDeadLetters, removeDeadLetters } from "./move.ts";
 import { countBySubscription, ResumableAction } from "./resumable.ts";
 import { deadLetterName, namesDeadLetter } from "../state/dead_letter_name.ts";
 import { SmallTransactions } from "./small_transactions.ts";
@@ -131,11 +131,12 @@ export class DeadLetters {
   async removing(action: DeadLetterAction): Promise<ResumableAction> {
     const keys = await this.#find(action);
     this.#assertKnown(action, keys, "removed");
+    const [state, subscriptions] = [this.#state, this.#subscriptions];
     return new ResumableAction({
       action,
       keys,
       transactions: this.#transactions,
-      step: (some) => this.#state.commit(some.map(removal)),
+      step: (some) => removeDeadLetters(some, { state, subscriptions }),
       done: "removed",
     });
   }

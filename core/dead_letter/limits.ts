@@ -4,6 +4,7 @@
  * In small transactions, counted per subscription and topic.
  */
 import type { Clock } from "../base/clock.ts";
+import type { SubscriptionManager } from "../delivery/manager.ts";
 import { AgeClock } from "../store/age_clock.ts";
 import type {
   DeadLetterAges,
@@ -11,9 +12,11 @@ import type {
   RemovedDeadLetters,
   State,
   StateChange,
+  StateSnapshot,
   TopicRecord,
 } from "../state/state.ts";
 import type { DeadLetterQueue } from "./queue.ts";
+import { holdingAll } from "./move.ts";
 import { estimateMarks, markSeen, thereSince } from "./expiry_rule.ts";
 
 /** Most entries removed in one transaction. */
@@ -24,10 +27,11 @@ const PAGE = 5000;
 /** What the limits need. */
 export interface DeadLetterLimitsContext {
   state: State;
+  /** Whoever takes dead letters of a subscription holds it meanwhile. */
+  subscriptions: Pick<SubscriptionManager, "has" | "require">;
   clock: Clock;
   topics: { list(): TopicRecord[] };
-  ages: DeadLetterAges;
-  removed: readonly RemovedDeadLetters[];
+  snapshot: Pick<StateSnapshot, "deadLetterAges" | "removedDeadLetters">;
   /** The application's own queue; absent: dead letters are in the state. */
   queue: DeadLetterQueue | undefined;
 }
@@ -46,8 +50,10 @@ export class DeadLetterLimits {
 
   constructor(context: DeadLetterLimitsContext) {
     this.#context = context;
-    this.#ages = context.ages;
-    for (const record of context.removed) this.#removed.set(keyOf(record), record);
+    this.#ages = context.snapshot.deadLetterAges;
+    for (const record of context.snapshot.removedDeadLetters) {
+      this.#removed.set(keyOf(record), record);
+    }
   }
 
   /** What was removed so far, by subscription and topic. */
@@ -131,10 +137,14 @@ export class DeadLetterLimits {
     for (const { name: topic, options } of records) {
       const upTo = thereSince(this.#ages.marks, now - options.deadRetention);
       if (upTo === 0) continue;
-      for (;;) {
-        const keys = this.#context.state.deadLetterKeys({ topic, upTo, limit: STEP });
-        if (keys.length === 0) break;
-        await this.#remove(keys, "expired");
+      const find = () => this.#context.state.deadLetterKeys({ topic, upTo, limit: STEP });
+      for (let keys = find(); keys.length > 0; keys = find()) {
+        const names = new Set(keys.map(({ subscription }) => subscription));
+        await this.#remove(
+          names,
+          "expired",
+          () => find().filter(({ subscription }) => names.has(subscription)),
+        );
       }
     }
   }
@@ -180,17 +190,30 @@ export class DeadLetterLimits {
   ): Promise<void> {
     const { state } = this.#context;
     for (const subscription of subscriptions) {
-      for (;;) {
-        const over = state.countDeadLetters({ topic, subscription }) - deadMax;
-        if (over <= 0) break;
-        const limit = Math.min(STEP, over);
-        await this.#remove(state.deadLetterKeys({ topic, subscription, limit }), "capped");
+      const over = () => state.countDeadLetters({ topic, subscription }) - deadMax;
+      while (over() > 0) {
+        await this.#remove([subscription], "capped", () => {
+          const limit = Math.min(STEP, Math.max(0, over()));
+          return limit === 0 ? [] : state.deadLetterKeys({ topic, subscription, limit });
+        });
       }
     }
   }
 
-  /** Removes entries together with their count, in one transaction. */
-  async #remove(keys: readonly DeadLetterKey[], why: "expired" | "capped"): Promise<void> {
+  /**
+   * Removes what `find` finds once nobody else takes dead letters of these subscriptions, together
+   * with its count, in one transaction.
+   */
+  #remove(
+    subscriptions: Iterable<string>,
+    why: "expired" | "capped",
+    find: () => readonly DeadLetterKey[],
+  ): Promise<void> {
+    return holdingAll(subscriptions, this.#context.subscriptions, () => this.#commit(find(), why));
+  }
+
+  async #commit(keys: readonly DeadLetterKey[], why: "expired" | "capped"): Promise<void> {
+    if (keys.length === 0) return;
     const lastAt = Math.round(this.#context.clock.now());
     const records = new Map<string, RemovedDeadLetters>();
     for (const key of keys) {

@@ -8,7 +8,7 @@ import type { SubscriptionDriver } from "../delivery/driver.ts";
 import type { SubscriptionManager } from "../delivery/manager.ts";
 import type { Plan } from "../delivery/plan.ts";
 import type { State } from "../state/state.ts";
-import { keyOf, readEntries } from "./entries.ts";
+import { keyOf, readEntries, removal } from "./entries.ts";
 import { deadLetterName } from "../state/dead_letter_name.ts";
 
 /** Entries looked up at once; other work runs in between. */
@@ -16,7 +16,7 @@ const CHUNK = 500;
 
 /**
  * Moves entries, in their order, to `to` or to the subscriptions that failed. Entries that have
- * disappeared meanwhile are skipped.
+ * disappeared meanwhile are skipped; returns the others.
  */
 export async function moveDeadLetters(
   entries: readonly Redelivery[],
@@ -25,13 +25,11 @@ export async function moveDeadLetters(
     subscriptions: SubscriptionManager;
     to: string | undefined;
   },
-): Promise<void> {
+): Promise<readonly Redelivery[]> {
   const targets = new Set(entries.map(({ subscription }) => to ?? subscription));
-  const sources = entries.map(({ subscription }) => subscription)
-    .filter((name) => subscriptions.has(name));
-  // Always in the same order, so that two moves with the same subscriptions cannot deadlock.
-  const names = [...new Set([...targets, ...sources])].sort();
-  await holding(names.map((name) => subscriptions.require(name)), async () => {
+  for (const name of targets) subscriptions.require(name);
+  const names = [...targets, ...entries.map(({ subscription }) => subscription)];
+  return await holdingAll(names, subscriptions, async () => {
     const there = await stillThere(entries, state);
     const moves = [...Map.groupBy(there, ({ subscription }) => to ?? subscription)]
       .map(([name, own]) => {
@@ -40,7 +38,35 @@ export async function moveDeadLetters(
         return { driver, plan: planRedeliveryFromState(driver.queue, own, driver.now()) };
       });
     await commitTogether(moves, state);
+    return there;
   });
+}
+
+/** Removes entries for good. Those that have disappeared meanwhile are skipped; returns the others. */
+export async function removeDeadLetters(
+  entries: readonly Redelivery[],
+  { state, subscriptions }: { state: State; subscriptions: SubscriptionManager },
+): Promise<readonly Redelivery[]> {
+  const names = entries.map(({ subscription }) => subscription);
+  return await holdingAll(names, subscriptions, async () => {
+    const there = await stillThere(entries, state);
+    await state.commit(there.map(removal));
+    return there;
+  });
+}
+
+/**
+ * Runs `action` while nothing else takes dead letters from these subscriptions, or commits anything
+ * of them: what it finds is still there when it commits. Those that are gone are left out.
+ */
+export function holdingAll<T>(
+  names: Iterable<string>,
+  subscriptions: Pick<SubscriptionManager, "has" | "require">,
+  action: () => Promise<T>,
+): Promise<T> {
+  // Always in the same order, so that two with the same subscriptions cannot deadlock.
+  const there = [...new Set(names)].filter((name) => subscriptions.has(name)).sort();
+  return holding(there.map((name) => subscriptions.require(name)), action);
 }
 
 async function commitTogether(
@@ -64,10 +90,10 @@ async function commitTogether(
   }
 }
 
-function holding(
+function holding<T>(
   drivers: readonly SubscriptionDriver[],
-  action: () => Promise<void>,
-): Promise<void> {
+  action: () => Promise<T>,
+): Promise<T> {
   const [first, ...rest] = drivers;
   return first ? first.hold(() => holding(rest, action)) : action();
 }

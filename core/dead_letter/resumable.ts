@@ -15,8 +15,8 @@ export interface ActionOptions {
   /** In the order in which they are handled. */
   keys: readonly Redelivery[];
   transactions: SmallTransactions;
-  /** One transaction. */
-  step: (some: readonly Redelivery[]) => Promise<void>;
+  /** One transaction. Returns those that were still there. */
+  step: (some: readonly Redelivery[]) => Promise<readonly Redelivery[]>;
   /** What has happened to those that are done: `retried`. */
   done: string;
 }
@@ -24,7 +24,9 @@ export interface ActionOptions {
 /** An action on dead letters that were found. */
 export class ResumableAction {
   readonly #options: ActionOptions;
+  /** How many it has been through, and those of them that were still there. */
   #done = 0;
+  readonly #handled: Redelivery[] = [];
 
   constructor(options: ActionOptions) {
     this.#options = options;
@@ -33,19 +35,20 @@ export class ResumableAction {
   /** Does what is left to do. Throws with what was done, if it is refused midway. */
   async run(): Promise<DeadLetterActionReply> {
     const { action, keys, transactions, step } = this.#options;
-    const reply = { count: keys.length, dryRun: action.dryRun ?? false };
+    const dryRun = action.dryRun ?? false;
     const left = keys.slice(this.#done);
-    if (!reply.dryRun && left.length > 0) {
+    if (!dryRun && left.length > 0) {
       try {
         await transactions.run(left, async (some) => {
-          await step(some);
+          for (const key of await step(some)) this.#handled.push(key);
           this.#done += some.length;
         });
       } catch (error) {
         throw this.#done > 0 && isDiskFull(error) ? this.#refusedMidway(error) : error;
       }
     }
-    return { ...reply, bySubscription: countBySubscription(keys) };
+    const done = dryRun ? keys : this.#handled;
+    return { count: done.length, dryRun, bySubscription: countBySubscription(done) };
   }
 
   #refusedMidway(error: unknown): CannotStoreError {
