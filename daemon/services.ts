@@ -264,10 +264,10 @@ export class Services {
       this.log.logger.error("damage: {what}", { what: takenAway.join("; ") });
     }
     problems.push(...takenAway);
-    for (const { topic, seq } of this.broker.redactor.unfinished) {
+    for (const { topic, seq, id } of this.broker.redactor.unfinished) {
+      const event = `${topic} ${seq || id}`; // one that is scheduled has no seq
       problems.push(
-        `the redaction of ${topic} ${seq} is not finished, old bytes may be left: ` +
-          `evs redact ${topic} ${seq}`,
+        `the redaction of ${event} is not finished, old bytes may be left: evs redact ${event}`,
       );
     }
     const damage = [

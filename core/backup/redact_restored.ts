@@ -62,7 +62,7 @@ function openStores(folder: string): JournalStore[] {
   return stores;
 }
 
-/** True if the backup had the event, in a topic, a dead letter or a retry. */
+/** True if the backup had the event: in a topic, a dead letter, a retry, or scheduled. */
 async function redactOne(
   record: RedactionRecord,
   { state, stores }: { state: SqliteState; stores: readonly JournalStore[] },
@@ -77,10 +77,28 @@ async function redactOne(
     if (stored.metadata === metadata) continue;
     await store.redact!(topic, { seq, id, ...await contentOf(stored, metadata) });
   }
-  if (!found) return false;
+  const wasScheduled = await redactScheduled(record, state);
+  if (!found) return wasScheduled;
   const event = redactedEvent(found, await contentOf(found, metadata));
   const { key } = event;
   state.commitSync([{ op: "event.redact", topic, seq, id, key, line: toWireLine(event) }]);
+  return true;
+}
+
+/** True if the event waited when the backup was made. */
+async function redactScheduled(record: RedactionRecord, state: SqliteState): Promise<boolean> {
+  const { topic, seq, id } = record;
+  const waiting = state.load().scheduled.find((one) => one.topic === topic && one.id === id);
+  // Else the redacted event is an earlier one with this id.
+  if (!waiting || (seq !== 0 && seq <= waiting.afterSeq)) return false;
+  const { number } = waiting;
+  const content = eventOfSlot(state.scheduledLine(number)!.subarray(0, -1)); // no line feed
+  const event = redactedEvent(content, await contentOf(content, redactedMetadata(record)));
+  const { key } = event;
+  state.commitSync([
+    { op: "scheduled.redact", number, key, line: toWireLine(event) },
+    { op: "redaction.put", record: { ...record, seq: 0, done: true } },
+  ]);
   return true;
 }
 

@@ -58,9 +58,11 @@ export class DueList {
     if (items.length > 0) this.#aside.set(topic, { until, items: [...items] });
   }
 
+  /** Does nothing if it is there. */
   add(item: ScheduledItem): void {
     const list = this.#listOf(item);
-    list.splice(placeIn(list, item), 0, item);
+    const at = placeIn(list, item);
+    if (list[at - 1] !== item) list.splice(at, 0, item);
   }
 
   remove(item: ScheduledItem): void {

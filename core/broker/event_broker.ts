@@ -140,8 +140,7 @@ export class EventBroker<E = any> extends Broker<E> {
       (name) => this.topics.get(name)?.options.store,
     );
     const store = this.store = this.#stores.store;
-    const given = options.state ?? new MemoryState();
-    const state = this.#state = new GuardedState(given);
+    const state = this.#state = new GuardedState(options.state ?? new MemoryState());
     const snapshot = state.load();
     this.topics = new TopicCatalog({
       state,
@@ -163,7 +162,7 @@ export class EventBroker<E = any> extends Broker<E> {
     const { dedupWindow, deadLetterQueue: foreign } = options;
     this.#held = foreign &&
       attachCustomQueue(foreign, { subscriptions: () => this.subscriptions, store, onError });
-    const areAll = !(given instanceof MemoryState);
+    const areAll = options.state !== undefined && !(options.state instanceof MemoryState);
     const redacted = new RedactedEvents(snapshot.redactions, { areAll });
     const shared = { clock, random, store, topics: this.topics, onError, redacted, state };
     this.ends = new TopicEnds({ store, state, known: options.knownEnds, onError }, snapshot);
@@ -179,7 +178,6 @@ export class EventBroker<E = any> extends Broker<E> {
     }, snapshot);
     this.deadLetters = new DeadLetters(state, this.subscriptions, shared);
     const withQueue = { ...shared, subscriptions: this.subscriptions, queue: foreign };
-    this.redactor = new Redactor(withQueue);
     this.deadLetterLimits = new DeadLetterLimits({ ...withQueue, snapshot });
     this.deadLetterImports = new DeadLetterImporter({
       state,
@@ -214,7 +212,8 @@ export class EventBroker<E = any> extends Broker<E> {
       startup,
       oneAtATime: store instanceof ThreeMethodStore,
     });
-    this.scheduled = new ScheduledEvents({ ...shared, state, dedupWindow, writer }, snapshot);
+    this.scheduled = new ScheduledEvents({ ...shared, dedupWindow, writer }, snapshot);
+    this.redactor = new Redactor({ ...withQueue, scheduled: this.scheduled });
     this.#publisher = new Publisher({
       clock,
       topics: this.topics,

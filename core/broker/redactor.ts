@@ -1,6 +1,6 @@
 /**
  * Redacts events wherever the broker keeps them: in the store, in dead letters and retries, in what
- * is leased.
+ * is leased or scheduled.
  *
  * That it was asked for is durable before anything is changed, and deliveries skip the event from
  * then on. So whatever interrupts it, the next start or the next request for the same event goes on.
@@ -17,6 +17,7 @@ import { type StoredEvent, toEvent, toWireLine } from "../event/event.ts";
 import {
   checkRedaction,
   keptText,
+  type RedactedContent,
   redactedEvent,
   redactedKey,
   redactedMetadata,
@@ -28,6 +29,8 @@ import type { RedactionRecord, State } from "../state/state.ts";
 import { eventOfSlot } from "../store/file/lines.ts";
 import { canRedact, type JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
+import type { ScheduledItem } from "./due_list.ts";
+import type { ScheduledEvents } from "./scheduled_events.ts";
 
 /** What a redactor needs. */
 export interface RedactorContext {
@@ -36,6 +39,7 @@ export interface RedactorContext {
   clock: Clock;
   topics: TopicCatalog;
   subscriptions: SubscriptionManager;
+  scheduled: ScheduledEvents;
   /** Shared with the deliveries. */
   redacted: RedactedEvents;
   /** The application's own queue for dead letters. */
@@ -94,41 +98,85 @@ export class Redactor {
   async #redact(topic: string, wanted: string, options: RedactOptions): Promise<RedactReply> {
     refuseUnknown(options, { of: "redact", known: REDACT_OPTIONS });
     checkRedaction(options);
-    const { store, topics, redacted, clock, state } = this.#context;
+    const { store, topics, redacted, state, scheduled } = this.#context;
     topics.require(topic);
-    if (!canRedact(store, topic)) throw cannot(topic);
+    const item = await scheduled.find(topic, wanted);
+    if (!item && !canRedact(store, topic)) throw cannot(topic);
     const found = this.#find(topic, wanted);
+    // One that is just being published has its record after that.
+    if (found && found.id !== wanted) await scheduled.find(topic, found.id);
+    const before = found && redacted.get(found);
+    // An id may be scheduled that was published before the store forgot ids.
+    if (item && (!found || before?.done)) return await this.#redactScheduled(item, options);
     if (!found) throw noSuchEvent(store, topic, wanted);
-    const { seq, id } = found;
-    const before = redacted.get(found);
-    if (before?.done) return replyOf(before, { created: false });
-    const [by, reason] = [keptText(options.by), keptText(options.reason)];
-    const record = before ??
-      { topic, seq, id, at: Math.round(clock.now()), ...defined({ by, reason }), done: false };
+    if (before?.done) {
+      const scheduledBefore = redacted.get({ ...found, seq: 0 });
+      if (scheduledBefore?.done === false) await this.#execute(scheduledBefore);
+      return replyOf(before, { created: false });
+    }
+    const record = before ?? this.#recordOf(found, options);
     if (!before) await state.commit([{ op: "redaction.put", record }]);
     redacted.put(record);
     return await this.#execute(record);
   }
 
+  #recordOf(
+    { topic, seq, id }: EventIdentity,
+    options: Pick<RedactOptions, "by" | "reason">,
+  ): RedactionRecord {
+    const at = Math.round(this.#context.clock.now());
+    const [by, reason] = [keptText(options.by), keptText(options.reason)];
+    return { topic, seq, id, at, ...defined({ by, reason }), done: false };
+  }
+
+  /**
+   * What waits is replaced together with the intent, and is published as that when it is due: so its
+   * id stays known, and a publisher that tries again stores nothing.
+   */
+  async #redactScheduled(item: ScheduledItem, options: RedactOptions): Promise<RedactReply> {
+    const { scheduled, redacted } = this.#context;
+    const identity = { topic: item.topic, seq: 0, id: item.id };
+    const before = item.redacted ? redacted.get(identity) : undefined;
+    if (before?.done) return replyOf(before, { created: false });
+    const reply = await scheduled.hold(item, async () => {
+      const record = before ?? this.#recordOf(identity, options);
+      if (!before) {
+        const { event } = await redactedBy(record, scheduled.contentOf(item));
+        await scheduled.redact(item, { event, change: { op: "redaction.put", record } });
+        redacted.put(record);
+      }
+      return await this.#execute(record);
+    });
+    // Else it was published or cancelled meanwhile.
+    return reply ?? await this.#redact(item.topic, item.id, options);
+  }
+
   async #execute(record: RedactionRecord): Promise<RedactReply> {
-    const { store, state, redacted } = this.#context;
-    const { topic, seq, id } = record;
-    const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
-    const isStored = stored?.id === id;
-    const found = isStored ? stored : this.#copyOf(record);
-    const counts = { deadLetters: 0, undelivered: 0 };
-    if (found) {
-      const key = found.key === undefined ? undefined : await redactedKey(topic, found.key);
-      const content = { metadata: redactedMetadata(record), ...defined({ key }) };
-      const event = redactedEvent(found, content);
-      Object.assign(counts, await this.#redactState(event, { isStored }));
-      if (isStored) await store.redact!(topic, { seq, id, ...content });
-    }
-    await state.scrub?.();
+    const { state, redacted } = this.#context;
+    const counts = await this.#redactEverywhere(record);
     const done = { ...record, done: true };
     await state.commit([{ op: "redaction.put", record: done }]);
     redacted.put(done);
     return replyOf(done, { created: true, ...counts });
+  }
+
+  /** Replaces the event in every place that keeps it, and removes what it said from their files. */
+  async #redactEverywhere(
+    record: RedactionRecord,
+  ): Promise<Pick<RedactReply, "deadLetters" | "undelivered">> {
+    const { store, state } = this.#context;
+    const { topic, seq, id } = record;
+    const [stored] = store.readPage(topic, { from: seq, to: seq, limit: 1 }).events;
+    const isStored = stored?.id === id;
+    const found = isStored ? stored : this.#copyOf(record);
+    let counts = { deadLetters: 0, undelivered: 0 };
+    if (found) {
+      const { event, content } = await redactedBy(record, found);
+      counts = await this.#redactState(event, { isStored });
+      if (isStored) await store.redact!(topic, { seq, id, ...content });
+    }
+    await state.scrub?.();
+    return counts;
   }
 
   /**
@@ -202,6 +250,17 @@ function replyOf(
     & Partial<RedactReply>,
 ): RedactReply {
   return { topic, seq, id, at, ...defined({ by, reason }), created, deadLetters, undelivered };
+}
+
+/** The event as the redaction leaves it, and what replaces its content. */
+async function redactedBy(
+  record: RedactionRecord,
+  event: StoredEvent,
+): Promise<{ event: StoredEvent; content: RedactedContent }> {
+  const { topic } = record;
+  const key = event.key === undefined ? undefined : await redactedKey(topic, event.key);
+  const content = { metadata: redactedMetadata(record), ...defined({ key }) };
+  return { event: redactedEvent(event, content), content };
 }
 
 function cannot(topic: string): UnsupportedError {

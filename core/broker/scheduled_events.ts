@@ -11,15 +11,19 @@
  * named time follows the wall clock, which is therefore looked at every minute.
  */
 import type { Clock } from "../base/clock.ts";
+import { defined } from "../base/defined.ts";
 import { DataDirError } from "../base/errors.ts";
-import { type NewEvent, storedEvent, toWireLine } from "../event/event.ts";
+import { type NewEvent, type StoredEvent, storedEvent, toWireLine } from "../event/event.ts";
+import { storedRedactionOf } from "../event/redaction.ts";
 import type { Schedule } from "../event/schedule.ts";
+import type { RedactedEvents } from "../state/redactions.ts";
 import type { ScheduledRecord, State, StateChange, StateSnapshot } from "../state/state.ts";
 import { DEFAULT_DEDUP_WINDOW_MS } from "../store/dedup.ts";
 import { eventOfSlot } from "../store/file/lines.ts";
 import type { JournalStore } from "../store/store.ts";
 import type { TopicCatalog } from "../topic/catalog.ts";
 import { type Clocks, DueList, type ScheduledItem } from "./due_list.ts";
+import { findPublished, seqsOf } from "./published_before.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { assertStored } from "./expectation.ts";
 import type { WaitingIds } from "./waiting_ids.ts";
@@ -33,6 +37,8 @@ export interface ScheduledEventsContext {
   /** How long the store remembers given ids, ms. */
   dedupWindow: number | undefined;
   writer: EventWriter;
+  /** Shared with the deliveries. */
+  redacted: RedactedEvents;
   onError(error: unknown, context: string): void;
 }
 
@@ -76,6 +82,8 @@ export class ScheduledEvents {
   #ahead: number;
   #timer: { at: number; cancel(): void } | undefined;
   #publishing: Promise<void> | undefined;
+  /** Ends when those in {@link #leaving} have been published, or have not. */
+  #left: Promise<unknown> = Promise.resolve();
   /** The wait after the state could not be read, ms; 0 if it could. */
   #retryMs = 0;
   /** The last wait of each topic whose events could not be stored, ms. */
@@ -120,6 +128,7 @@ export class ScheduledEvents {
     if (record.dueAt <= now.wall - this.#dedupWindow / 2) this.#doubtful.add(item);
     this.#lastNumber = Math.max(this.#lastNumber, number);
     this.#ids.add(topic, id, item);
+    if (record.redacted) this.#context.redacted.expect(record);
     return item;
   }
 
@@ -236,6 +245,45 @@ export class ScheduledEvents {
     return !this.#leaving.has(item) && this.#ids.of(item.topic)?.get(item.id) === item;
   }
 
+  /** The event that waits under this id, after it has left if it is just being published. */
+  async find(topic: string, id: string): Promise<ScheduledItem | undefined> {
+    const item = this.#ids.of(topic)?.get(id);
+    while (item && this.#leaving.has(item)) await this.#left;
+    return item && this.waits(item) ? item : undefined;
+  }
+
+  /** What an event that waits says. Throws `DataDirError` if it cannot be read. */
+  contentOf(item: ScheduledItem): StoredEvent {
+    return contentIn(this.#context.state.scheduledLine(item.number) ?? new Uint8Array(), item);
+  }
+
+  /** Runs `work` while the event cannot be published; undefined if it does not wait any more. */
+  async hold<T>(item: ScheduledItem, work: () => Promise<T>): Promise<T | undefined> {
+    if (!this.waits(item)) return undefined;
+    this.#due.remove(item);
+    try {
+      return await work();
+    } finally {
+      if (this.waits(item)) this.#due.add(item);
+      this.#arm();
+    }
+  }
+
+  /** Replaces what it says, with another change; durable when it resolves. */
+  async redact(
+    item: ScheduledItem,
+    { event, change }: { event: StoredEvent; change: StateChange },
+  ): Promise<void> {
+    const { state, redacted } = this.#context;
+    const { number } = item;
+    const { key } = event;
+    const line = toWireLine(event);
+    await state.commit([change, { op: "scheduled.redact", number, key, line }]);
+    delete item.key;
+    Object.assign(item, defined({ key }), { redacted: true });
+    if (this.waits(item)) redacted.expect(item);
+  }
+
   /** Stops publishing, and waits for what is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -249,6 +297,7 @@ export class ScheduledEvents {
     this.#due.remove(item);
     this.#doubtful.delete(item);
     this.#ids.delete(item.topic, item.id);
+    if (item.redacted) this.#context.redacted.expectNoMore(item);
   }
 
   #now(): Clocks {
@@ -300,7 +349,11 @@ export class ScheduledEvents {
   /** Never rejects. */
   async #publishDue(): Promise<void> {
     try {
-      for (let due; !this.#isClosed && (due = this.#takeDue()).length > 0;) await this.#leave(due);
+      for (let due; !this.#isClosed && (due = this.#takeDue()).length > 0;) {
+        const leaving = this.#leave(due);
+        this.#left = leaving.catch(() => {}); // reported below
+        await leaving;
+      }
       this.#retryMs = 0;
     } catch (error) {
       if (this.#retryMs === 0) this.#context.onError(error, "publishing scheduled events");
@@ -340,17 +393,11 @@ export class ScheduledEvents {
   /** Undefined if it cannot be read: its row stays, and `doctor` names it. */
   #eventOf(item: ScheduledItem, line: Uint8Array): NewEvent | undefined {
     try {
-      const { seq: _seq, topic: _topic, line: _line, ...event } = eventOfSlot(
-        line.subarray(0, -1), // without the line feed
-      );
+      const { seq: _seq, topic: _topic, line: _line, ...event } = contentIn(line, item);
       const timestamp = item.stamped ? event.timestamp : this.#context.clock.now();
       return { ...event, timestamp, idGiven: true };
-    } catch (cause) {
-      const what = `the scheduled event ${item.id} of ${item.topic} cannot be read`;
-      this.#context.onError(
-        new DataDirError("datadir/damaged", what, { cause }),
-        "publishing scheduled events",
-      );
+    } catch (error) {
+      this.#context.onError(error, "publishing scheduled events");
       return undefined;
     }
   }
@@ -387,46 +434,53 @@ export class ScheduledEvents {
 
   /** Publishes events of one topic and removes their rows. */
   async #publish(group: readonly { item: ScheduledItem; event: NewEvent }[]): Promise<void> {
-    const { state, topics, writer } = this.#context;
+    const { state, store, topics, writer } = this.#context;
     const { topic } = group[0]!.item;
-    const remove = () =>
-      state.commit([{ op: "scheduled.remove", numbers: group.map(({ item }) => item.number) }]);
+    const remove = (more: StateChange[] = []) => {
+      const numbers = group.map(({ item }) => item.number);
+      return state.commit([{ op: "scheduled.remove", numbers }, ...more]);
+    };
     // What nobody stores would not be recognized as a repeat.
     const isStored = topics.get(topic)?.options.persistent !== false;
     if (!isStored) await remove();
-    const there = isStored ? await this.#published(topic, group) : new Set();
-    const events = group.filter(({ item }) => !there.has(item)).map(({ event }) => event);
-    if (events.length > 0) assertStored(topic, await writer.appendAll({ topic, events }));
+    const doubtful = group.flatMap(({ item }) => this.#doubtful.has(item) ? [item] : []);
+    const seqs = await findPublished(store, topic, isStored ? doubtful : []);
+    // Where nothing is stored, publishing is delivering.
+    const rest = group.filter(({ item }) => !seqs.has(item) && (isStored || !item.redacted));
+    const events = rest.map(({ event }) => event);
+    if (events.length > 0) {
+      const outcome = assertStored(topic, await writer.appendAll({ topic, events }));
+      for (const [i, seq] of seqsOf(events.length, outcome).entries()) seqs.set(rest[i]!.item, seq);
+    }
     for (const { item } of group) this.#doubtful.delete(item);
-    if (isStored) await remove();
+    if (isStored) await remove(group.flatMap((one) => this.#recordOf(one, seqs)));
   }
 
-  /** Those of the doubtful that have been published since they were accepted. */
-  async #published(
-    topic: string,
-    group: readonly { item: ScheduledItem }[],
-  ): Promise<Set<ScheduledItem>> {
-    const { store } = this.#context;
-    const doubtful = new Map<string, ScheduledItem>();
-    for (const { item } of group) if (this.#doubtful.has(item)) doubtful.set(item.id, item);
-    const found = new Set<ScheduledItem>();
-    if (doubtful.size === 0) return found;
-    const to = store.head(topic).lastSeq;
-    let from = 1 + Math.min(...[...doubtful.values()].map(({ afterSeq }) => afterSeq));
-    while (from <= to) {
-      const page = store.readPage(topic, { from, to, limit: 1000 });
-      for (const { id, seq } of page.events) {
-        const item = doubtful.get(id);
-        if (item !== undefined && seq > item.afterSeq) found.add(item);
-      }
-      from = page.next;
-      // A topic may be large: everything else has its turn.
-      await new Promise<void>((resolve) => setImmediate(() => resolve()));
-    }
-    return found;
+  /** The redaction under the seq that the event has now; nothing if it was not redacted. */
+  #recordOf(
+    { item, event }: { item: ScheduledItem; event: NewEvent },
+    seqs: ReadonlyMap<ScheduledItem, number>,
+  ): StateChange[] {
+    const { topic, id, afterSeq } = item;
+    const seq = seqs.get(item) ?? 0;
+    const redaction = storedRedactionOf(event);
+    if (!item.redacted || redaction === undefined || seq <= afterSeq) return [];
+    const record = { ...redaction, topic, seq, id, done: true };
+    this.#context.redacted.put(record);
+    return [{ op: "redaction.put", record }];
   }
 }
 
 function nextWait(lastMs: number): number {
   return Math.min(LONGEST_WAIT_MS, lastMs * 2 || FIRST_WAIT_MS);
+}
+
+function contentIn(line: Uint8Array, { id, topic }: ScheduledItem): StoredEvent {
+  try {
+    return eventOfSlot(line.subarray(0, -1)); // without the line feed
+  } catch (cause) {
+    const what = `the scheduled event ${id} of ${topic} cannot be read`;
+    const hint = `evs scheduled cancel ${id} gives it up`;
+    throw new DataDirError("datadir/damaged", what, { hint, cause });
+  }
 }

@@ -60,9 +60,9 @@ function dueOf({ dueAt }: ScheduledItem): number {
 }
 
 function infoOf(item: ScheduledItem): ScheduledInfo {
-  const { topic, id, type, key, waitMs, acceptedAt } = item;
+  const { topic, id, type, key, waitMs, acceptedAt, redacted } = item;
   const times = { dueAt: dueOf(item), delayMs: waitMs, acceptedAt: Math.round(acceptedAt) };
-  return defined({ topic, id, type, key, ...times });
+  return defined({ topic, id, type, key, ...times, redacted });
 }
 
 /**

@@ -107,7 +107,9 @@ export function redactionOf(
 }
 
 /** The same for an event as stored. */
-export function storedRedactionOf(event: StoredEvent): Redaction | undefined {
+export function storedRedactionOf(
+  event: Pick<StoredEvent, "metadata" | "payload">,
+): Redaction | undefined {
   if (!event.metadata.startsWith('{"redacted":') || event.payload.length !== NO_PAYLOAD.length) {
     return undefined;
   }

@@ -25,6 +25,8 @@ export interface ScheduledInfo {
   delayMs?: number;
   /** When it was accepted, Unix ms. */
   acceptedAt: number;
+  /** It was redacted: it is published without its content, and not delivered. */
+  redacted?: true;
 }
 
 /** The query of `GET /v1/scheduled`. */

@@ -211,6 +211,12 @@ export class MemoryState implements State {
       for (const [key, { at }] of this.#imports) if (at < before) this.#imports.delete(key);
       this.#imports.set(keyOf(record.batch, record.part), record);
     },
+    "scheduled.redact": ({ number, key, line }) => {
+      const there = this.#scheduled.get(number);
+      if (!there) return;
+      const { key: _key, ...record } = there;
+      this.#scheduled.set(number, { ...record, ...defined({ key }), line, redacted: true });
+    },
     "redaction.put": ({ record }) => {
       this.#redactions.set(keyOf(record.topic, String(record.seq), record.id), record);
     },

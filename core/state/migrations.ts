@@ -219,6 +219,10 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (topic, seq, id)
   ) WITHOUT ROWID;
   `,
+  // Scheduled events that were redacted.
+  `
+  ALTER TABLE scheduled ADD COLUMN redacted INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
 
 /**

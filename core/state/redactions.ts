@@ -23,6 +23,8 @@ export interface EventIdentity {
 export class RedactedEvents {
   readonly #areAll: boolean;
   readonly #topics = new Map<string, Map<number, RedactionRecord[]>>();
+  /** By topic and id: of those that are scheduled, the last seq of the topic before they were. */
+  readonly #scheduled = new Map<string, Map<string, number>>();
 
   /** `areAll`: false if an earlier process may have redacted others, as with a state in memory. */
   constructor(records: readonly RedactionRecord[] = [], { areAll = true } = {}) {
@@ -52,8 +54,25 @@ export class RedactedEvents {
     idOf: (event: E) => string,
   ): readonly E[] {
     const ofTopic = this.#topics.get(topic);
-    if (!ofTopic) return events;
-    return events.filter((event) => !ofTopic.get(event.seq)?.some(({ id }) => id === idOf(event)));
+    const scheduled = this.#scheduled.get(topic);
+    if (!ofTopic && !scheduled) return events;
+    return events.filter((event) =>
+      !ofTopic?.get(event.seq)?.some(({ id }) => id === idOf(event)) &&
+      !(event.seq > (scheduled?.get(idOf(event)) ?? Infinity))
+    );
+  }
+
+  /** The event has no seq yet: whatever seq it gets, it is a redacted one. */
+  expect({ topic, id, afterSeq }: { topic: string; id: string; afterSeq: number }): void {
+    const ids = this.#scheduled.get(topic) ?? new Map<string, number>();
+    this.#scheduled.set(topic, ids.set(id, afterSeq));
+  }
+
+  /** It is recorded under its seq, or not published any more. */
+  expectNoMore({ topic, id }: { topic: string; id: string }): void {
+    const ids = this.#scheduled.get(topic);
+    ids?.delete(id);
+    if (ids?.size === 0) this.#scheduled.delete(topic);
   }
 
   /** False if no event of the topic was redacted. */

@@ -160,6 +160,7 @@ export function scheduledOf(row: Row): Omit<ScheduledRecord, "line"> {
     acceptedAt: row["accepted_at"] as number,
     afterSeq: row["after_seq"] as number,
     stamped: row["stamped"] === 1,
+    ...(row["redacted"] === 1 ? { redacted: true } : {}),
   };
 }
 

@@ -129,7 +129,8 @@ export class SqliteState implements State {
          FROM retries ORDER BY rowid`,
       ).map(waitingOf),
       scheduled: this.#all(
-        `SELECT number, topic, id, type, key, due_at, wait_ms, accepted_at, after_seq, stamped
+        `SELECT number, topic, id, type, key, due_at, wait_ms, accepted_at, after_seq, stamped,
+           redacted
          FROM scheduled ORDER BY number`,
       ).map(scheduledOf),
       unanswered: this.#all(

@@ -189,7 +189,7 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
     ];
   },
   "scheduled.put": ({ record }) => [{
-    sql: "INSERT OR REPLACE INTO scheduled VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+    sql: "INSERT OR REPLACE INTO scheduled VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
     values: [
       record.number,
       record.topic,
@@ -202,6 +202,7 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
       record.afterSeq,
       record.stamped ? 1 : 0,
       record.line,
+      record.redacted ? 1 : 0,
     ],
   }],
   "scheduled.remove": ({ numbers }) => [{
@@ -240,6 +241,10 @@ const STATEMENTS: { [Op in StateChange["op"]]: (change: ChangeOf<Op>) => Stateme
     { sql: "DELETE FROM imports WHERE at < ?", values: [before] },
     { sql: "INSERT OR REPLACE INTO imports VALUES (?,?,?,?)", values: [batch, part, at, reply] },
   ],
+  "scheduled.redact": ({ number, key = null, line }) => [{
+    sql: "UPDATE scheduled SET key = ?, line = ?, redacted = 1 WHERE number = ?",
+    values: [key, line, number],
+  }],
   "redaction.put": ({ record: { topic, seq, id, at, by = null, reason = null, done } }) => [
     {
       sql: "INSERT OR REPLACE INTO redactions VALUES (?,?,?,?,?,?,?)",

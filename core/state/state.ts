@@ -150,6 +150,8 @@ export interface ScheduledRecord {
   afterSeq: number;
   /** The publisher gave the timestamp; otherwise it is the time of publishing. */
   stamped: boolean;
+  /** Its content was redacted: it is published as that, and not delivered. */
+  redacted?: true;
   /** Its wire line, with the seq 0. */
   line: Uint8Array;
 }
@@ -241,6 +243,7 @@ export interface ImportRecord {
 /** An event that was redacted. Kept for ever, so that a restored backup is redacted again. */
 export interface RedactionRecord extends Redaction {
   topic: string;
+  /** 0: the event was scheduled and not yet published. */
   seq: number;
   id: string;
   /** False: something of the event may be left somewhere; the next start finishes it. */
@@ -299,6 +302,8 @@ export type StateChange =
   | { op: "scheduled.shift"; byMs: number }
   /** Limits every delay to its wait from `now`: the clock was set back. */
   | { op: "scheduled.clamp"; now: number }
+  /** Replaces the content of one. `line`: the redacted event. */
+  | { op: "scheduled.redact"; number: number; key: string | undefined; line: Uint8Array }
   | { op: "schema.put"; record: SchemaRecord }
   | { op: "schema.remove"; type: string; version: string }
   | { op: "schema.level"; record: LevelRecord }

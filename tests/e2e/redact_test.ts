@@ -135,6 +135,37 @@ for (const store of ["sqlite", "file"]) {
   });
 }
 
+for (const store of ["sqlite", "file"]) {
+  Deno.test(`evs redact erases an event that is scheduled, which is published without it, and an older backup is redacted: ${store}`, async () => {
+    await using daemon = await startDaemon({ store });
+    const older = `${daemon.folder}/older.tar`;
+    const publish = ["publish", "users", "user.created", JSON.stringify(SECRET), "--id", "u1"];
+    const scheduled = await evs([...publish, "--delay", "1h"], { at: daemon });
+    assert.equal(scheduled.code, 0, scheduled.stderr);
+    assert.equal((await evs(["backup", older], { at: daemon })).code, 0);
+    const done = await evs(["redact", "users", "u1", "--yes"], { at: daemon });
+    assert.equal(done.code, 0, done.stderr);
+    const { seq, id, created } = JSON.parse(done.stdout);
+    assert.deepEqual([seq, id, created], [0, "u1", true]);
+    assert.deepEqual(filesWith(daemon.dataDir, [SECRET]), []);
+    const again = await evs([...publish, "--delay", "1h"], { at: daemon });
+    assert.equal(JSON.parse(again.stdout).duplicate, true);
+    const list = await evs(["scheduled", "list"], { at: daemon });
+    assert.equal(JSON.parse(list.stdout).redacted, true);
+    assert.deepEqual(filesWith(daemon.dataDir, [SECRET]), []);
+    await daemon.stop();
+
+    const restored = await evs(["restore", older, "--force"], { at: daemon });
+    assert.equal(restored.code, 0, restored.stderr);
+    assert.equal(JSON.parse(restored.stdout).redacted, 1);
+    assert.deepEqual(filesWith(daemon.folder, [SECRET]), [older]);
+    await daemon.start();
+    const row = JSON.parse((await evs(["scheduled", "list"], { at: daemon })).stdout);
+    assert.deepEqual([row.id, row.redacted], ["u1", true]);
+    assert.equal((await evs(["doctor"], { at: daemon })).code, 0);
+  });
+}
+
 Deno.test("POST …/redact and connect() redact, refuse in words, and name what is there", async () => {
   await using daemon = await startDaemon();
   await publishThree(daemon, SECRET);

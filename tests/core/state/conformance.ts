@@ -272,6 +272,26 @@ export function testState(name: string, open: () => Promise<StateUnderTest>): vo
     assert.deepEqual(state.load().scheduled.map(({ number }) => number), [3]);
   });
 
+  test("replaces what a scheduled event says", async (under) => {
+    const records = [1, 2].map((number) => scheduled(number));
+    await under.state.commit(records.map((record) => ({ op: "scheduled.put", record })));
+    const redacted = new TextEncoder().encode('{"seq":0,"payload":null}\n');
+    await under.state.commit([
+      { op: "scheduled.redact", number: 1, key: "digest", line: redacted },
+      { op: "scheduled.redact", number: 3, key: undefined, line: redacted },
+    ]);
+    for (const isReopened of [false, true]) {
+      const state = isReopened ? await under.reopen() : under.state;
+      const { scheduled: rows } = state.load();
+      assert.deepEqual(rows.map(({ number, key, redacted }) => ({ number, key, redacted })), [
+        { number: 1, key: "digest", redacted: true },
+        { number: 2, key: undefined, redacted: undefined },
+      ]);
+      assert.deepEqual(state.scheduledLine(1), redacted);
+      assert.deepEqual(state.scheduledLine(2), line);
+    }
+  });
+
   test("moves the delays of scheduled events, and no named times", async ({ state }) => {
     const records = [1, 2].map((number) => scheduled(number));
     await state.commit(records.map((record) => ({ op: "scheduled.put", record })));
