@@ -43,6 +43,7 @@ import "../core/broker/ledgers.ts";
 import "../core/broker/local_subscriptions.ts";
 import "../core/broker/publish_all.ts";
 import "../core/broker/publish_options.ts";
+import "../core/broker/published_before.ts";
 import "../core/broker/publisher.ts";
 import "../core/broker/redactor.ts";
 import "../core/broker/reserved_names.ts";
