@@ -71,6 +71,6 @@ export function testKeys(test: Register<JournalStore>): void {
 
 /** The seq of a key's newest event in the topic t. */
 function newest(store: JournalStore, key: string): number | undefined {
-  const steps = newestOfKey(store, "t", key);
+  const steps = newestOfKey(store, "t", [key]);
   for (let step = steps.next();; step = steps.next()) if (step.done) return step.value?.seq;
 }

@@ -342,7 +342,8 @@ export class EventBroker<E = any> extends Broker<E> {
     if (this.store instanceof ThreeMethodStore) {
       return (await this.#eventStore.getEvents(topic)).findLast((event) => event.key === key);
     }
-    const found = await inTurns(newestOfKey(this.store, topic, key), () => this.#assertOpen());
+    const keys = await this.redactor.keysOf(topic, key);
+    const found = await inTurns(newestOfKey(this.store, topic, keys), () => this.#assertOpen());
     return found && toEvent(found);
   }
 

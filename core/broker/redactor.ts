@@ -77,6 +77,11 @@ export class Redactor {
     return this.#inTurn(() => this.#redact(topic, event, options));
   }
 
+  /** What the events of a key have as their key: those that were redacted have its digest. */
+  async keysOf(topic: string, key: string): Promise<string[]> {
+    return this.#context.redacted.has(topic) ? [key, await redactedKey(topic, key)] : [key];
+  }
+
   /** Finishes what was interrupted; what cannot be finished is reported, and stays unfinished. */
   async finish(): Promise<void> {
     for (const record of this.unfinished) {

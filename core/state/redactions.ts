@@ -40,6 +40,11 @@ export class RedactedEvents {
     ofTopic.set(record.seq, [...others, record]);
   }
 
+  /** True if an event of the topic was redacted. */
+  has(topic: string): boolean {
+    return this.#topics.has(topic);
+  }
+
   /** The record of an event; undefined if it was not redacted. */
   get({ topic, seq, id }: EventIdentity): RedactionRecord | undefined {
     return this.#topics.get(topic)?.get(seq)?.find((record) => record.id === id);

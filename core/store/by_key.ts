@@ -33,16 +33,30 @@ export function readKey(store: EventReader, topic: string, query: KeyQuery): Pag
 }
 
 /**
- * The newest event of a key; undefined if it has none. A step is one page that was looked through:
- * a store without an index for that has to be read backwards.
+ * The newest event of these keys; undefined if they have none. A step is one page that was looked
+ * through: a store without an index for that has to be read backwards.
  */
 export function* newestOfKey(
   store: EventReader,
   topic: string,
-  key: string,
+  keys: readonly string[],
 ): Generator<undefined, StoredEvent | undefined, undefined> {
-  const { firstSeq: from, lastSeq } = store.head(topic);
+  let newest: StoredEvent | undefined;
+  for (const key of keys) {
+    newest = (yield* newestAfter(store, topic, { key, after: newest?.seq ?? 0 })) ?? newest;
+  }
+  return newest;
+}
+
+function* newestAfter(
+  store: EventReader,
+  topic: string,
+  { key, after }: { key: string; after: number },
+): Generator<undefined, StoredEvent | undefined, undefined> {
+  const { firstSeq, lastSeq } = store.head(topic);
+  const from = Math.max(firstSeq, after + 1);
   const to = store.lastSeqOfKey?.(topic, key) ?? lastSeq;
+  if (to < from) return undefined;
   const [event] = store.readPage(topic, { from: to, to, limit: 1 }).events;
   if (event?.key === key) return event;
   // Without an index, or if the event that it names is damaged.

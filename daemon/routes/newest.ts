@@ -13,7 +13,8 @@ export async function getNewest(request: RouteRequest, reply: http.ServerRespons
   const topic = request.params["topic"]!;
   const key = request.query.get("key")!;
   broker.topics.require(topic);
-  const event = await inTurns(newestOfKey(broker.store, topic, key), () => {
+  const keys = await broker.redactor.keysOf(topic, key);
+  const event = await inTurns(newestOfKey(broker.store, topic, keys), () => {
     // Nobody waits for the rest of the search.
     if (signal.aborted) throw drainingError();
   });

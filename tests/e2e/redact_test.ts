@@ -135,6 +135,22 @@ for (const store of ["sqlite", "file"]) {
   });
 }
 
+Deno.test("evs export and import keep a redacted event, also where its schema takes no null", async () => {
+  await using daemon = await startDaemon();
+  await publishThree(daemon, SECRET);
+  assert.equal((await evs(["redact", "users", "2", "--yes"], { at: daemon })).code, 0);
+  const { stdout } = await evs(["export"], { at: daemon });
+  await using other = await startDaemon();
+  await other.http("PUT", "/v1/schemas/user.created", { type: "object" });
+  const imported = await evs(["import"], { at: other, stdin: stdout });
+  assert.equal(imported.code, 0, imported.stderr);
+  const [before, after] = [await daemon.replay("users"), await other.replay("users")];
+  assert.deepEqual(after, before);
+  assert.deepEqual(after.map(redactionOf).map(Boolean), [false, true, false]);
+  const own = await evs(["publish", "users", "user.created", "null"], { at: other });
+  assert.equal(own.code, 4, "anything else is checked");
+});
+
 for (const store of ["sqlite", "file"]) {
   Deno.test(`evs redact erases an event that is scheduled, which is published without it, and an older backup is redacted: ${store}`, async () => {
     await using daemon = await startDaemon({ store });
@@ -165,6 +181,27 @@ for (const store of ["sqlite", "file"]) {
     assert.equal((await evs(["doctor"], { at: daemon })).code, 0);
   });
 }
+
+Deno.test("evs get --key and CloudEvents say that the newest event of a key was redacted", async () => {
+  await using daemon = await startDaemon();
+  for (const text of ["older", SECRET]) {
+    const args = ["publish", "users", "user.created", JSON.stringify(text), "--key", "u1"];
+    assert.equal((await evs(args, { at: daemon })).code, 0);
+  }
+  assert.equal((await evs(["redact", "users", "2", "--yes"], { at: daemon })).code, 0);
+  const get = await evs(["get", "users", "--key", "u1"], { at: daemon });
+  const newest = JSON.parse(get.stdout);
+  assert.deepEqual([newest.seq, Boolean(redactionOf(newest))], [2, true]);
+  await using broker = await connect({ socket: daemon.socket });
+  assert.equal((await broker.getNewest("users", "u1"))?.seq, 2);
+  const perKey = await evs(["tail", "users", "--last-per-key", "--no-follow"], { at: daemon });
+  const lines = perKey.stdout.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  assert.deepEqual(lines.map(({ seq, key }) => [seq, key]), [[1, "u1"], [2, newest.key]]);
+  const clouds = await evs(["tail", "users", "--cloudevents", "--no-follow"], { at: daemon });
+  const cloud = JSON.parse(clouds.stdout.split("\n")[1]!);
+  assert.deepEqual([cloud.specversion, cloud.id, cloud.data], ["1.0", newest.id, null]);
+  assert.deepEqual(JSON.parse(cloud.evsmetadata), newest.metadata);
+});
 
 Deno.test("POST …/redact and connect() redact, refuse in words, and name what is there", async () => {
   await using daemon = await startDaemon();

@@ -15,7 +15,7 @@ const DIR = "/data/events";
 
 /** The result, and the number of steps that everything else had its turn between. */
 function search(store: FileEventStore, key: string): { seq: number | undefined; steps: number } {
-  const search = newestOfKey(store, "t", key);
+  const search = newestOfKey(store, "t", [key]);
   for (let steps = 0;; steps++) {
     const { done, value } = search.next();
     if (done) return { seq: value?.seq, steps };
