@@ -4,6 +4,7 @@
  */
 import { closedBroker } from "../base/errors.ts";
 import type { TopicRecord } from "../state/state.ts";
+import { meets } from "../store/append.ts";
 import type { PublishStream } from "../store/journal.ts";
 import type { Journals } from "../store/journals.ts";
 import type { StoreRequest } from "../store/pack.ts";
@@ -79,13 +80,38 @@ export class EventWriter {
     const waits = names.some((name) => topics.pending(name) ?? this.#groups.get(name));
     const known = names.flatMap((name) => topics.get(name) ?? []);
     if (!waits && known.length === names.length) return submit(known);
-    const ready = Promise.all(names.map(async (name) => {
-      await this.#groups.get(name);
-      return await topics.ensure(name);
-    }));
-    const outcomes = ready.then((records) => ({ stored: submit(records) }));
+    const waited = Promise.all(names.map((name) => this.#groups.get(name)));
+    const outcomes = waited.then(async () => {
+      const refused = this.#refusedBefore(names, conditions);
+      if (refused) return { stored: Promise.resolve(requests.map(() => refused)) };
+      const records = await Promise.all(names.map((name) => topics.ensure(name)));
+      return { stored: submit(records) };
+    });
     this.#holdBack(names, outcomes);
     return outcomes.then(({ stored }) => stored);
+  }
+
+  /**
+   * What refuses a group before its topics are created, so that none is created for nothing: their
+   * stores, and what is expected of a topic that is not there. The store judges the rest.
+   */
+  #refusedBefore(
+    names: readonly string[],
+    conditions: readonly Condition[],
+  ): Extract<AppendOutcome, { ok: false }> | undefined {
+    const { topics, stores } = this.#context;
+    stores.groupTarget(names.map((name) => topics.planned(name)));
+    for (const [condition, { topic, key, expected }] of conditions.entries()) {
+      if (topics.get(topic) !== undefined) continue;
+      // A topic that was removed goes on from its last seq.
+      const actual = key === undefined ? stores.store.head(topic).lastSeq : 0;
+      if (meets(expected, actual)) continue;
+      const failed = { ok: false, expected, actual, condition } as const;
+      return key === undefined
+        ? { ...failed, subject: "topic" }
+        : { ...failed, subject: "key", key };
+    }
+    return undefined;
   }
 
   /** Lets what is published to these topics from now on wait until the group is submitted. */

@@ -164,6 +164,15 @@ export class TopicCatalog {
     return Promise.reject(this.#missing(name));
   }
 
+  /** The topic as it is, or as {@link ensure} would create it. Creates nothing. */
+  planned(name: string): TopicRecord {
+    return this.#topics.get(name) ?? this.#settled({
+      name: assertTopicName(name),
+      options: defaultTopicOptions,
+      createdAt: this.#context.clock.now(),
+    });
+  }
+
   #missing(name: string): NotFoundError {
     return new NotFoundError(
       "topic",
