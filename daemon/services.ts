@@ -88,7 +88,9 @@ export class Services {
   connections: () => number = () => 0;
   draining = false;
   /** What publishers spooled; set by the start. */
-  spool: { counts(): SpoolStatus[]; stop(): Promise<unknown> } | undefined;
+  spool:
+    | { counts(): SpoolStatus[]; visited(): void; stop(): Promise<unknown> }
+    | undefined;
 
   private constructor(
     broker: EventBroker,

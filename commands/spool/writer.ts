@@ -9,6 +9,7 @@ import { osError, osReason } from "../../core/base/os_error.ts";
 import { formatBytes } from "../../core/base/units.ts";
 import { holding, nudge } from "../../core/client/daemon_process.ts";
 import { settleRestore } from "../../core/data_dir/cut_restore.ts";
+import { socketCandidates } from "../../core/protocol/holder.ts";
 import { folderOf, type Paths } from "../../core/protocol/paths.ts";
 import { encodeSpooled, type SpooledFile } from "../../core/spool/spool_file.ts";
 import {
@@ -69,7 +70,7 @@ export class SpoolWriter {
     } catch (error) {
       throw asSpoolError(error, place);
     }
-    this.#tell();
+    await this.#tell();
   }
 
   async #lock(): Promise<Disposable> {
@@ -113,10 +114,21 @@ export class SpoolWriter {
   }
 
   /** A daemon may have started meanwhile, or stand still: it looks when it goes on. */
-  #tell(): void {
-    const { paths, place: { dataDir } } = this.#context;
+  async #tell(): Promise<void> {
+    const { paths, place: { dataDir, isNamed } } = this.#context;
     const holder = holding({ ...paths, dataDir, chosen: "data-dir" })?.holder;
     if (holder !== undefined) nudge(holder);
+    // Somebody else's daemon takes no signals from us; it looks when somebody connects.
+    if (isNamed) { for (const socket of socketCandidates(paths)) await ring(socket); }
+  }
+}
+
+/** Connects and says nothing. A daemon that stands still finds that when it goes on. */
+async function ring(path: string): Promise<void> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+  } catch {
+    // None is there: the next one looks at its start.
   }
 }
 

@@ -93,6 +93,7 @@ export async function listen(services: Services, routes: readonly Route[]): Prom
     protect: () => protectSocket(services.socket, services.socketGroup),
     remove: () => removeSocket(services.socket),
     connection(socket) {
+      services.spool?.visited();
       if (!connections.admit(socket)) return;
       timeouts.begin();
       server.emit("connection", socket);

@@ -44,12 +44,14 @@ const [MOST_FILES, MOST_BYTES] = [256, 1024 * 1024];
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [1000, 30_000];
 /** How long a start waits for it: what takes longer goes on beside everything else, ms. */
 const START_MS = 1000;
+/** However many connect, it looks this often, ms. */
+const VISITS_MS = 900;
 
 /** What the intake works with. */
 export interface IntakeContext extends DecodeContext {
   folder: string;
-  /** Whoever writes into the folder may not be able to tell this process. */
-  isWatched: boolean;
+  /** Others write into the folder, who cannot send signals to this process. */
+  isShared: boolean;
   broker: EventBroker;
   dedupWindow: number;
   clock: Clock;
@@ -78,7 +80,9 @@ export class SpoolIntake {
   /** Something came while a pass was running. */
   #again = false;
   #cancelRetry: (() => void) | undefined;
-  #watcher: Deno.FsWatcher | undefined;
+  #cancelVisit: (() => void) | undefined;
+  /** When it looked last, monotonic ms. */
+  #lookedAt = -Infinity;
   #pauseMs = 0;
   #isStopped = false;
 
@@ -89,8 +93,6 @@ export class SpoolIntake {
   /** Takes in what is there. Resolves when it is done, and before that if it takes long. */
   async start(): Promise<void> {
     this.#tidy();
-    // Before the first look: nothing comes unseen.
-    if (this.#context.isWatched) this.#watch();
     this.look();
     let cancel = () => {};
     const late = new Promise<void>((resolve) => {
@@ -103,8 +105,24 @@ export class SpoolIntake {
   /** Something may have been spooled. */
   look(): void {
     if (this.#isStopped) return;
+    this.#lookedAt = this.#context.clock.monotonic();
     this.#again = true;
     this.#running ??= this.#run();
+  }
+
+  /**
+   * Somebody has connected, as publishers do who have spooled something for the daemon of others:
+   * it looks, at most once a second.
+   */
+  visited(): void {
+    const { clock, isShared } = this.#context;
+    if (!isShared || this.#isStopped || this.#cancelVisit !== undefined) return;
+    const left = this.#lookedAt + VISITS_MS - clock.monotonic();
+    if (left <= 0) return this.look();
+    this.#cancelVisit = clock.setTimer(() => {
+      this.#cancelVisit = undefined;
+      this.look();
+    }, left);
   }
 
   /** What is there now. */
@@ -122,26 +140,9 @@ export class SpoolIntake {
   /** Ends it; resolves when nothing is being stored. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#watcher?.close();
     this.#cancelRetry?.();
+    this.#cancelVisit?.();
     await this.#running;
-  }
-
-  /** The kernel tells it, so that idle costs nothing. */
-  #watch(): void {
-    const { folder, log } = this.#context;
-    try {
-      const watcher = this.#watcher = Deno.watchFs(folder, { recursive: false });
-      const follow = async () => {
-        for await (const { kind } of watcher) if (kind !== "access") this.look();
-      };
-      void follow();
-    } catch (error) {
-      log.warning("the spool cannot be watched: it is taken in at starts, and after SIGHUP", {
-        folder,
-        error,
-      });
-    }
   }
 
   /** A publisher may have been killed while it wrote. */

@@ -15,6 +15,8 @@ const OTHERS_WRITE = 0o002;
 export interface Spool {
   /** Something may have been spooled. */
   look(): void;
+  /** Somebody has connected. */
+  visited(): void;
   start(): Promise<unknown>;
   /** Those in which something is. */
   counts(): SpoolStatus[];
@@ -30,11 +32,12 @@ export function openSpool(services: Services): Spool {
   const own = `${dataDir}/${SPOOL_FOLDER}`;
   // Only the daemon's own user writes into the data dir, and can tell it by a signal.
   const intakes = [
-    intake(services, { folder: own, isWatched: false }),
-    ...named === "" || named === own ? [] : [intake(services, { folder: named, isWatched: true })],
+    intake(services, { folder: own, isShared: false }),
+    ...named === "" || named === own ? [] : [intake(services, { folder: named, isShared: true })],
   ];
   const spool: Spool = {
     look: () => intakes.forEach((one) => one.look()),
+    visited: () => intakes.forEach((one) => one.visited()),
     start: () => Promise.all(intakes.map((one) => one.start())),
     counts: () =>
       intakes.map((one) => one.counts()).filter(({ waiting, refused }) => waiting + refused > 0),
@@ -47,7 +50,7 @@ export function openSpool(services: Services): Spool {
 
 function intake(
   services: Services,
-  place: { folder: string; isWatched: boolean },
+  place: { folder: string; isShared: boolean },
 ): SpoolIntake {
   const { broker, config, disk, ids, log, maxEventBytes } = services;
   return new SpoolIntake({
