@@ -12,7 +12,7 @@ export const route = verb<RedactFlags, [topic: string, event: string]>({
   brief: "Erase what an event says, wherever it is kept",
   description:
     "For the password that somebody published. Replaces the payload, the metadata and the key of one event where they lie: " +
-    "in the topic, in dead letters with what their handlers printed, in retries, in what is scheduled. The old bytes are then in no file of the " +
+    "in the topic, in dead letters with what their handlers printed, in retries, in what is scheduled or spooled. The old bytes are then in no file of the " +
     "data dir, and in no later backup. Seq, id and type stay; the metadata says when, by whom and why. Where the event is " +
     "still to be delivered, it is not. What was delivered, printed or copied before is out of reach: other topics, edited " +
     "dead letters, older backups (evs restore applies what the data dir knows). The database is read through, which takes " +

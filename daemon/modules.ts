@@ -193,6 +193,7 @@ import "../core/schema/validator/unique_items.ts";
 import "../core/schema/validator/unknown_formats.ts";
 import "../core/schema/validator/validator.ts";
 import "../core/schema/version.ts";
+import "../core/spool/redact.ts";
 import "../core/spool/spool_file.ts";
 import "../core/spool/spool_folder.ts";
 import "../core/state/dead_letter_name.ts";

@@ -89,7 +89,12 @@ export class Services {
   draining = false;
   /** What publishers spooled; set by the start. */
   spool:
-    | { counts(): SpoolStatus[]; visited(): void; stop(): Promise<unknown> }
+    | {
+      counts(): SpoolStatus[];
+      visited(): void;
+      between<T>(work: (folder: string) => T): Promise<T[]>;
+      stop(): Promise<unknown>;
+    }
     | undefined;
 
   private constructor(

@@ -17,7 +17,7 @@ export const REDACT_OPTIONS: readonly string[] = namesOf<RedactOptions>({ reason
 export interface RedactReply extends Redaction {
   /** The topic. */
   topic: string;
-  /** The event's seq; 0: it is scheduled and has none yet. */
+  /** The event's seq; 0: it is scheduled, or was in the spool, and has none. */
   seq: number;
   /** The event's id. */
   id: string;

@@ -1,5 +1,9 @@
 /** The route that redacts an event. */
 import { checkRedaction, MOST_OF_BY, MOST_OF_REASON } from "../../core/event/redaction.ts";
+import { NotFoundError } from "../../core/base/errors.ts";
+import type { RedactOptions, RedactReply } from "../../core/protocol/redaction.ts";
+import { redactSpooled } from "../../core/spool/redact.ts";
+import type { Services } from "../services.ts";
 import { jsonRoute } from "../http/json_route.ts";
 import { type Route, sendJson } from "../http/router.ts";
 import { checkedText, object } from "../http/shape.ts";
@@ -15,6 +19,34 @@ const redactRequest = object({
   }),
 });
 
+/** First where an event waits for a daemon: it must not come from there afterwards. */
+async function redactEverywhere(
+  { broker, spool }: Services,
+  topic: string,
+  { event, body }: { event: string; body: RedactOptions },
+): Promise<RedactReply> {
+  const removed = await removeSpooled(spool, { topic, id: event });
+  try {
+    const reply = await broker.redact(topic, event, body);
+    if (reply.id !== event) await removeSpooled(spool, { topic, id: reply.id });
+    return reply;
+  } catch (error) {
+    if (removed === 0 || !(error instanceof NotFoundError)) throw error;
+    // It was in the spool alone: nobody has seen it, and nobody will.
+    const at = Date.now();
+    return { topic, seq: 0, id: event, at, ...body, created: true, deadLetters: 0, undelivered: 0 };
+  }
+}
+
+/** In how many places of the spool the event was. */
+async function removeSpooled(
+  spool: Services["spool"],
+  event: { topic: string; id: string },
+): Promise<number> {
+  const counts = await spool?.between((folder) => redactSpooled(folder, event)) ?? [];
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
 /** Redact. */
 export const redactRoutes: Route[] = [
   jsonRoute({
@@ -22,7 +54,10 @@ export const redactRoutes: Route[] = [
     path: "/v1/topics/{topic}/events/{event}/redact",
     body: redactRequest,
     async accept({ services, params }, { body, reply }) {
-      const result = await services.broker.redact(params["topic"]!, params["event"]!, body);
+      const result = await redactEverywhere(services, params["topic"]!, {
+        event: params["event"]!,
+        body,
+      });
       const { topic, seq, id, by, reason } = result;
       if (result.created) services.log.logger.warn("redacted", { topic, seq, id, by, reason });
       sendJson(reply, 200, result);

@@ -1,0 +1,32 @@
+/** `evs redact` finds what is in the spool: it is not published, and in no file of the data dir. */
+import assert from "node:assert/strict";
+import { startDaemon } from "../helpers/daemon.ts";
+import { evs, until } from "../helpers/evs.ts";
+import { filesWith } from "../helpers/leftovers.ts";
+
+const SECRET = "correct-horse-battery-staple";
+
+Deno.test("evs redact removes an event from the spool by its id, and leaves the lines around it", async () => {
+  await using at = await startDaemon();
+  await at.publish("t", "x", 1);
+  await at.http("PUT", "/v1/schemas/number", { type: "integer" });
+  await at.stop();
+  const stdin = `"a"\n${JSON.stringify(SECRET)}\n"c"\n`;
+  const args = ["publish", "t", "number", "--ndjson", "--spool", "--id-prefix", "p"];
+  assert.equal((await evs(args, { at, stdin })).code, 0);
+  await at.start();
+  await until(async () => (await at.http("GET", "/v1/status")).json.spool?.[0]?.refused === 3);
+  assert.notDeepEqual(filesWith(at.dataDir, [SECRET]), []);
+  const redacted = await evs(["redact", "t", "p-2", "--yes"], { at });
+  assert.equal(redacted.code, 0, redacted.stderr);
+  const { topic, seq, id, created } = JSON.parse(redacted.stdout);
+  assert.deepEqual([topic, seq, id, created], ["t", 0, "p-2", true]);
+  assert.deepEqual(filesWith(at.dataDir, [SECRET]), []);
+  const again = await evs(["redact", "t", "p-2", "--yes"], { at });
+  assert.equal(again.code, 1, "it is nowhere any more");
+  const unchecked = await at.http("DELETE", "/v1/schemas/number");
+  assert.ok(unchecked.status < 300, unchecked.text);
+  assert.equal((await evs(["spool", "retry", "--refused"], { at })).code, 0);
+  await until(async () => (await at.replay("t")).length === 3);
+  assert.deepEqual((await at.replay("t", "?from=2")).map(({ id }) => id), ["p-1", "p-3"]);
+});
